@@ -1,0 +1,170 @@
+package dataset
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role    string `json:"role"` // "system", "user" or "assistant"
+	Content string `json:"content"`
+}
+
+// Prompt is one context: a line of prompts.jsonl.
+type Prompt struct {
+	ID   string `json:"prompt_id"`
+	Text string `json:"prompt"`
+	// Messages is set only where the context has several turns; it then ends
+	// with the user turn that Text repeats.
+	Messages []Message      `json:"messages,omitempty"`
+	Metadata map[string]any `json:"metadata"`
+}
+
+// Turns returns the conversation to be answered: Messages where there are
+// several, else Text as a single user turn.
+func (p Prompt) Turns() []Message {
+	if len(p.Messages) > 0 {
+		return p.Messages
+	}
+	return []Message{{Role: "user", Content: p.Text}}
+}
+
+// RecordError says why an item has no value. A record holds either a value or
+// a RecordError, never both and never neither.
+type RecordError struct {
+	Class   string `json:"class"`
+	Message string `json:"message"`
+}
+
+func (e *RecordError) Error() string { return e.Class + ": " + e.Message }
+
+// Key identifies a record within its stage. Records of different stages join
+// by Key and never by position. The policy's hash is part of a record's
+// identity but not of its order: a run refuses two policies of one name.
+type Key struct {
+	PromptID string
+	Policy   string
+	DrawIdx  int
+}
+
+// String is the key's stable text form, used in the journal, the ledger and
+// messages: prompt_id/policy/draw.
+func (k Key) String() string { return fmt.Sprintf("%s/%s/%d", k.PromptID, k.Policy, k.DrawIdx) }
+
+// Compare orders keys by prompt, then policy, then draw.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.PromptID, o.PromptID), cmp.Compare(k.Policy, o.Policy), cmp.Compare(k.DrawIdx, o.DrawIdx))
+}
+
+// Usage counts the tokens that a server reported for one answer.
+type Usage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+}
+
+// Response is one policy's answer to one prompt: a line of responses.jsonl.
+type Response struct {
+	PromptID string  `json:"prompt_id"`
+	Policy   string  `json:"policy"`
+	DrawIdx  int     `json:"draw_idx"`
+	Text     *string `json:"response"` // nil where the call failed
+	// TokenIDs are the sampled ids where the server gives them, without the
+	// end-of-turn token.
+	TokenIDs     []int  `json:"token_ids"`
+	FinishReason string `json:"finish_reason"` // "stop": the response ended; "length": it was cut
+	Usage        *Usage `json:"usage"`
+	// LogProb sums the generated tokens' log-probs, end-of-turn included where
+	// the response ended, where the server gives them.
+	LogProb    Float        `json:"logprob"`
+	Model      string       `json:"model"` // the model that answered
+	PolicyHash string       `json:"policy_hash"`
+	Error      *RecordError `json:"error"`
+}
+
+// Key returns the record's key.
+func (r Response) Key() Key { return Key{r.PromptID, r.Policy, r.DrawIdx} }
+
+// MethodResult is what one teacher-forcing method said of one pair.
+type MethodResult struct {
+	LogProb Float  `json:"logprob"`
+	Status  string `json:"status"` // "ok", or "failed"
+	Reason  string `json:"reason"` // why it failed: seam, retokenised, unsupported, …
+}
+
+// LogProb is the log-probability of the logging policy's response to PromptID
+// under Policy, in nats: a line of logprobs.jsonl.
+type LogProb struct {
+	PromptID      string                  `json:"prompt_id"`
+	Policy        string                  `json:"policy"`
+	LogProb       Float                   `json:"logprob"`
+	Tokens        int                     `json:"tokens"`
+	TokenLogProbs Floats                  `json:"token_logprobs"`
+	Method        string                  `json:"method"`
+	Methods       map[string]MethodResult `json:"methods"`
+	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
+	Flags         []string                `json:"flags"`
+	PolicyHash    string                  `json:"policy_hash"`
+	Error         *RecordError            `json:"error"`
+}
+
+// Key returns the record's key. The response scored is draw 0.
+func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }
+
+// OracleLabel is a line of oracle.jsonl.
+type OracleLabel struct {
+	PromptID      string       `json:"prompt_id"`
+	Policy        string       `json:"policy"`
+	DrawIdx       int          `json:"draw_idx"`
+	Label         Float        `json:"label"`          // in [0, 1]
+	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response
+	Role          string       `json:"role"`           // "calibration" or "probe"
+	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
+	PolicyHash    string       `json:"policy_hash"`
+	Error         *RecordError `json:"error"`
+}
+
+// Key returns the record's key.
+func (o OracleLabel) Key() Key { return Key{o.PromptID, o.Policy, o.DrawIdx} }
+
+// JudgeScore is a line of judge.jsonl.
+type JudgeScore struct {
+	PromptID   string       `json:"prompt_id"`
+	Policy     string       `json:"policy"`
+	DrawIdx    int          `json:"draw_idx"`
+	Judge      string       `json:"judge"`      // the judge's identity: name and hash
+	Mean       Float        `json:"mean"`       // in [0, 1]
+	Variance   Float        `json:"variance"`   // of Mean, in squared score units
+	Source     string       `json:"source"`     // where Variance comes from
+	Calibrated Float        `json:"calibrated"` // E[label | Mean], null where no calibrator was fitted
+	PolicyHash string       `json:"policy_hash"`
+	Error      *RecordError `json:"error"`
+}
+
+// Key returns the record's key.
+func (s JudgeScore) Key() Key { return Key{s.PromptID, s.Policy, s.DrawIdx} }
+
+// Sample is one logged prompt with everything known of it, in the layout that
+// CJE reads: a line of samples.jsonl.
+type Sample struct {
+	PromptID             string           `json:"prompt_id"`
+	Prompt               string           `json:"prompt"`
+	Response             string           `json:"response"`
+	BasePolicyLogProb    Float            `json:"base_policy_logprob"`
+	TargetPolicyLogProbs map[string]Float `json:"target_policy_logprobs"`
+	JudgeScore           Float            `json:"judge_score"`
+	OracleLabel          Float            `json:"oracle_label"`
+	InclusionProb        Float            `json:"inclusion_prob"`
+	Metadata             map[string]any   `json:"metadata"`
+}
+
+// FreshDraw is a target policy's own response with its score, in CJE's layout:
+// a line of fresh_draws/<policy>_responses.jsonl.
+type FreshDraw struct {
+	PromptID    string `json:"prompt_id"`
+	Prompt      string `json:"prompt"`
+	Response    string `json:"response"`
+	JudgeScore  Float  `json:"judge_score"`
+	OracleLabel Float  `json:"oracle_label"`
+	DrawIdx     int    `json:"draw_idx"`
+}

@@ -1,0 +1,221 @@
+package pilot
+
+import (
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// Decision is the answer to "may the full run start?".
+type Decision string
+
+// The decisions, in order of severity.
+const (
+	GO   Decision = "GO"
+	HOLD Decision = "HOLD"
+	NoGo Decision = "NO-GO"
+)
+
+// Status is how one check came out.
+type Status string
+
+// The statuses. Only Hold and Fail weigh on the decision; Info is a figure that
+// gates nothing.
+const (
+	Pass Status = "pass"
+	Hold Status = "hold"
+	Fail Status = "fail"
+	Info Status = "info"
+)
+
+// Evidence is what a check rests on. A reader can recompute the figures from
+// the named records.
+type Evidence struct {
+	Figures []Figure `json:"figures"`
+	// Records are keys (prompt_id/policy/draw) of the records that made the
+	// check leave pass, at most [MaxEvidenceRecords] of them; MoreRecords
+	// counts the rest.
+	Records     []string `json:"records"`
+	MoreRecords int      `json:"more_records,omitempty"`
+}
+
+// Figure is one named number of the evidence, with its unit if it has one.
+type Figure struct {
+	Name  string        `json:"name"`
+	Value dataset.Float `json:"value"`
+	Unit  string        `json:"unit,omitempty"` // "USD", "nats", "tokens", "s", "share"
+	Note  string        `json:"note,omitempty"`
+}
+
+// Check is one question put to the run's records, and its answer. IDs are a
+// contract: see the package comment.
+type Check struct {
+	ID        string   `json:"id"`
+	Status    Status   `json:"status"`
+	Summary   string   `json:"summary"`
+	Evidence  Evidence `json:"evidence"`
+	Threshold string   `json:"threshold"`
+	Remedy    string   `json:"remedy"` // empty where the check passed
+	Waived    string   `json:"waived"` // the reason it was waived for; empty where it was not
+}
+
+// Stage is what one stage did and cost.
+type Stage struct {
+	Name    string  `json:"name"`
+	Items   int     `json:"items"`  // records that the stage owes
+	Failed  int     `json:"failed"` // of those, the ones without a value
+	Calls   int     `json:"calls"`  // HTTP attempts, retries and earlier sessions of the run included
+	CostUSD float64 `json:"cost_usd"`
+	Seconds float64 `json:"seconds"` // wall time from first to last attempt in this session
+	Retries int     `json:"retries"` // attempts beyond the first of a call
+	Limited int     `json:"rate_limited"`
+}
+
+// StageEstimate is what preflight expected of a stage.
+type StageEstimate struct {
+	Name             string  `json:"name"`
+	Calls            int     `json:"calls"`
+	PromptTokens     float64 `json:"prompt_tokens"`
+	CompletionTokens float64 `json:"completion_tokens"`
+	ExpectedUSD      float64 `json:"expected_usd"`
+	WorstUSD         float64 `json:"worst_usd"`  // every response as long as max_tokens allows
+	PlanCalls        int     `json:"plan_calls"` // the plan's own figures, scaled to this n, to compare with
+	PlanUSD          float64 `json:"plan_usd"`
+	// ActualUSD is what the ledger says of the stage; null before it ran.
+	ActualUSD dataset.Float `json:"actual_usd"`
+}
+
+// Estimate is the pre-run estimate, with what the run really cost beside it.
+type Estimate struct {
+	Calls       int             `json:"calls"`
+	ExpectedUSD float64         `json:"expected_usd"`
+	WorstUSD    float64         `json:"worst_usd"`
+	ActualUSD   dataset.Float   `json:"actual_usd"`
+	Stages      []StageEstimate `json:"stages"`
+	Assumptions []string        `json:"assumptions"` // what the figures take for granted, in words
+}
+
+// Interval is a value with its 95% interval; Lo and Hi are null where none can
+// be given.
+type Interval struct {
+	Value dataset.Float `json:"value"`
+	Lo    dataset.Float `json:"lo"`
+	Hi    dataset.Float `json:"hi"`
+}
+
+// Projection is what the sample says of the full run.
+type Projection struct {
+	Prompts int      `json:"prompts"`
+	Calls   Interval `json:"calls"`
+	USD     Interval `json:"usd"`
+	Tokens  Interval `json:"tokens"`
+	Seconds Interval `json:"seconds"` // at the throughput of this run
+	// HalfWidth is the expected half-width of a 95% interval for P0's mean
+	// oracle label at Prompts prompts and this label fraction.
+	HalfWidth dataset.Float `json:"p0_half_width"`
+	Notes     []string      `json:"notes"`
+}
+
+// Quantiles describes a distribution: 5, 25, 50, 75 and 95%.
+type Quantiles struct {
+	Q05 dataset.Float `json:"q05"`
+	Q25 dataset.Float `json:"q25"`
+	Q50 dataset.Float `json:"q50"`
+	Q75 dataset.Float `json:"q75"`
+	Q95 dataset.Float `json:"q95"`
+}
+
+// PolicySummary is one policy's part of the run.
+type PolicySummary struct {
+	Name      string `json:"name"`
+	Role      Role   `json:"role"`
+	Model     string `json:"model"`
+	Hash      string `json:"policy_hash"`
+	Responses int    `json:"responses"`
+	Truncated int    `json:"truncated"`
+	// Judge is the mean judge score over Scored responses, with a 95%
+	// t-interval over prompts; Calibrated the same for calibrated scores.
+	Scored     int      `json:"scored"`
+	Judge      Interval `json:"judge"`
+	Calibrated Interval `json:"calibrated"`
+	// LogProb and PerToken describe the logged responses' log-probs under this
+	// policy, in nats.
+	LogProb  Quantiles      `json:"logprob"`
+	PerToken Quantiles      `json:"logprob_per_token"`
+	Methods  []MethodCounts `json:"methods"`
+	// Weights is nil for the logging policy itself.
+	Weights *WeightSummary `json:"weights,omitempty"`
+}
+
+// MethodCounts is how often a teacher-forcing method answered, and why not.
+type MethodCounts struct {
+	Method   string         `json:"method"`
+	Answered int            `json:"answered"`
+	Used     int            `json:"used"`
+	Reasons  map[string]int `json:"reasons"` // failures by reason
+}
+
+// WeightSummary describes a target's importance weights on the logged rows.
+type WeightSummary struct {
+	N          int           `json:"n"`
+	Mean       dataset.Float `json:"mean"`        // of raw weights; 1 in expectation where the logs cover the target
+	ESS        dataset.Float `json:"ess"`         // (Σw)²/Σw²
+	MaxShare   dataset.Float `json:"max_share"`   // the largest weight's share of Σw
+	Divergence dataset.Float `json:"divergence"`  // -mean log w, an estimate of KL(P0 ‖ target) in nats
+	LogWeight  Quantiles     `json:"log_weight"`  // log w, nats
+	LogWeights []float64     `json:"log_weights"` // sorted, for the plot
+	Usable     bool          `json:"usable"`
+	Reasons    []string      `json:"reasons"` // why not
+}
+
+// CalibrationPoint is one labelled response: judge score, its calibrated value
+// out of fold, and the label.
+type CalibrationPoint struct {
+	Judge      float64 `json:"judge"`
+	Calibrated float64 `json:"calibrated"`
+	Label      float64 `json:"label"`
+}
+
+// Specimen is one record worth a person's look.
+type Specimen struct {
+	Key      string `json:"key"`
+	Why      string `json:"why"`
+	Prompt   string `json:"prompt"`
+	Response string `json:"response"`
+}
+
+// RunInfo says what was run.
+type RunInfo struct {
+	Started  time.Time         `json:"started"`
+	Updated  time.Time         `json:"updated"`
+	Prompts  int               `json:"prompts"`
+	Input    string            `json:"input"`
+	InputSHA string            `json:"input_sha256"`
+	Seed     uint64            `json:"seed"`
+	Live     bool              `json:"live"`
+	Budget   dataset.Float     `json:"budget_usd"` // null where none was set
+	Spent    float64           `json:"spent_usd"`
+	Prices   string            `json:"prices_date"`
+	Served   map[string]string `json:"served_models"` // asked for -> answered
+	Versions map[string]string `json:"versions"`
+	Note     string            `json:"note,omitempty"`
+}
+
+// Verdict is report.json: the decision and everything it rests on. It is
+// rewritten as the run goes, with State "running".
+type Verdict struct {
+	SchemaVersion int                `json:"schema_version"`
+	State         string             `json:"state"` // "running", "done", "interrupted"
+	Decision      Decision           `json:"decision"`
+	Reasons       []string           `json:"reasons"` // one line per check that decided
+	Waivers       map[string]string  `json:"waivers"`
+	Checks        []Check            `json:"checks"`
+	Stages        []Stage            `json:"stages"`
+	Estimate      Estimate           `json:"estimate"`
+	Projection    Projection         `json:"projection"`
+	Policies      []PolicySummary    `json:"policies"`
+	Calibration   []CalibrationPoint `json:"calibration"`
+	Specimens     []Specimen         `json:"specimens"`
+	CannotSay     []string           `json:"cannot_say"` // what this sample leaves open, with the n that would tell
+	Run           RunInfo            `json:"run"`
+}

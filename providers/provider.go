@@ -1,0 +1,147 @@
+package providers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// Provider makes single attempts against one service: no retry, no waiting, no
+// accounting, all of which [Client] adds around any Provider. A method that the
+// service lacks returns an error that wraps [errors.ErrUnsupported]; every
+// other failure is an [*Error]. Methods are safe for concurrent use.
+type Provider interface {
+	// Name is the provider's short name in ledgers and errors: "fireworks".
+	Name() string
+	// Generate asks the model for one response.
+	Generate(ctx context.Context, req GenerateRequest) (Generation, error)
+	// ScorePrompt returns the log-prob of every token of a given text, and
+	// generates nothing.
+	ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error)
+	// Models lists what the service says it serves. It costs nothing.
+	Models(ctx context.Context) ([]Model, error)
+}
+
+// Tag says what a call is for. It travels to the ledger, names the record in
+// errors, and decides the request id, so that a retried or resumed call is
+// recognisable as the same one.
+type Tag struct {
+	Stage  string // "p0", "targets", "logprobs", …
+	Key    string // the record's key, [dataset.Key.String]
+	Policy string // policy name; empty where none applies
+	Call   string // tells the several calls of one record apart: "joint", "context"; may be empty
+}
+
+// GenerateRequest asks for one response. Exactly one of Messages, Prompt and
+// PromptIDs is set: Messages goes to the chat endpoint, the others to
+// completions. Every field of Sampling is sent, zeros too.
+type GenerateRequest struct {
+	Tag       Tag
+	Model     string
+	Messages  []dataset.Message
+	Prompt    string
+	PromptIDs []int
+	Sampling  offpolicy.Sampling
+	// Seed, where not nil, asks for a reproducible draw.
+	Seed *int64
+	// LogProbs asks for the log-prob of every generated token; TopLogProbs for
+	// that many alternatives at each position as well.
+	LogProbs    bool
+	TopLogProbs int
+	// Schema, where not nil, asks for a JSON reply of that form.
+	Schema *Schema
+	// Extra is merged into the request body last, for what this struct lacks.
+	Extra map[string]any
+}
+
+// ScoreRequest asks for the log-probs of a text that is given. Exactly one of
+// Prompt and PromptIDs is set. In Prompt, special-token text such as
+// <|eot|> stands for the token.
+type ScoreRequest struct {
+	Tag       Tag
+	Model     string
+	Prompt    string
+	PromptIDs []int
+	Extra     map[string]any
+}
+
+// Schema is a named JSON schema for structured output.
+type Schema struct {
+	Name   string // at most 64 of [A-Za-z0-9_-]
+	Schema map[string]any
+}
+
+// Generation is one response.
+type Generation struct {
+	Text string
+	// Tokens are the generated tokens, nil unless log-probs were asked for and
+	// served. The end-of-turn token is among them where the response ended by
+	// it and the server reports it.
+	Tokens []Token
+	// TokenIDs are the sampled ids without the end-of-turn token; nil where the server does not tell.
+	TokenIDs     []int
+	FinishReason string // "stop", "length", "content_filter", …; as the server says
+	Refusal      string // the model's own refusal, where the service separates it
+	Usage        *Usage // nil where the server reported none
+	Meta         Meta
+}
+
+// Token is one scored token. What the server did not give is nil, -1 or NaN.
+type Token struct {
+	Text    string
+	Bytes   []byte // the token's exact bytes; nil where unknown
+	ID      int    // -1 where unknown
+	Offset  int    // where the token starts in the text, as the server counts; -1 where unknown
+	LogProb float64
+	// Sampling is the log-prob under the tempered and filtered distribution
+	// that the token was drawn from; NaN where the server does not tell.
+	Sampling float64
+	Top      []Alternative
+}
+
+// Alternative is a token that could have stood at a position.
+type Alternative struct {
+	Text    string
+	Bytes   []byte
+	LogProb float64
+}
+
+// PromptScore is a scored text. Tokens[0].LogProb is NaN or meaningless: nothing
+// precedes it.
+type PromptScore struct {
+	Text   string // the text as the server echoes it
+	Tokens []Token
+	Usage  *Usage
+	Meta   Meta
+}
+
+// Usage is what a server says an answer consumed.
+type Usage struct {
+	PromptTokens     int
+	CompletionTokens int
+	CachedTokens     int // of PromptTokens, those billed at the cached price
+}
+
+// Meta is what is known of an attempt or, from a [Client], of the call.
+type Meta struct {
+	Status    int
+	RequestID string      // the server's
+	Model     string      // the model that answered, as the server names it
+	Header    http.Header // rate-limit and request-id headers only
+	Latency   time.Duration
+	Attempts  int           // set by Client
+	Waited    time.Duration // between attempts, set by Client
+}
+
+// Model is one entry of a service's listing.
+type Model struct {
+	ID string
+	// Shutdown is the announced end of service, zero where none is.
+	Shutdown time.Time
+	// Serverless is false where the service says that the model cannot be
+	// called without a deployment of one's own.
+	Serverless bool
+}
