@@ -5,6 +5,6 @@ go 1.25
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0
 	github.com/google/go-cmp v0.7.0
-	golang.org/x/sync v0.20.0
+	golang.org/x/sync v0.19.0
 	gonum.org/v1/gonum v0.17.0
 )

@@ -1,0 +1,278 @@
+// Sample1pct runs the validation pilot: 100 prompts, five policies, and a
+// verdict on whether the full run may start. Without -live it needs no key: an
+// in-process server over a known language model stands in for the providers.
+//
+//	go run ./examples/sample1pct
+//
+// Exit codes: 0 GO, 1 the run could not report, 2 usage, 3 NO-GO, 4 HOLD,
+// 5 preflight refused, 130 interrupted and resumable.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/report"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+)
+
+const (
+	exitGO          = 0
+	exitNoReport    = 1
+	exitUsage       = 2
+	exitNoGo        = 3
+	exitHold        = 4
+	exitPreflight   = 5
+	exitInterrupted = 130
+)
+
+// options are the command line.
+type options struct {
+	out, input, policies, labels, prices string
+	n, full, probes, concurrency         int
+	seed                                 uint64
+	live, preflight, json                bool
+	fireworksURL, openaiURL              string
+	judgeModel, oracleModel              string
+	budget                               float64
+	faults                               string
+	waive                                waivers
+}
+
+// waivers collects -waive id=reason.
+type waivers map[string]string
+
+func (w waivers) String() string { return "" }
+
+func (w waivers) Set(s string) error {
+	id, reason, ok := strings.Cut(s, "=")
+	if !ok || id == "" || strings.TrimSpace(reason) == "" {
+		return errors.New("want id=reason: a waiver states its reason")
+	}
+	w[id] = reason
+	return nil
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{waive: waivers{}}
+	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
+	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file` (default: a bundled generator)")
+	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
+	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
+	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
+	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
+	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
+	fs.StringVar(&o.fireworksURL, "fireworks-url", "", "with -live: Fireworks' base `URL`")
+	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
+	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
+	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
+	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
+	fs.IntVar(&o.probes, "probes", 0, "oracle labels per target policy")
+	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
+	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
+	fs.IntVar(&o.concurrency, "concurrency", 16, "calls in flight per provider")
+	fs.BoolVar(&o.preflight, "preflight", false, "check and estimate only; spend nothing")
+	fs.Var(o.waive, "waive", "`id=reason`: do not count this check (repeatable)")
+	fs.StringVar(&o.faults, "faults", "", "offline drills, `name=rate[:arg]` separated by commas")
+	fs.BoolVar(&o.json, "json", false, "write report.json to stdout, and nothing else there")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	fail := func(format string, a ...any) (options, error) {
+		err := fmt.Errorf(format, a...)
+		fmt.Fprintf(stderr, "sample1pct: %v\nRun with -h for the flags.\n", err)
+		return o, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fail("unexpected argument %q", fs.Arg(0))
+	case o.n < 1:
+		return fail("-n %d: want at least 1", o.n)
+	case o.full < o.n:
+		return fail("-full %d is less than -n %d", o.full, o.n)
+	case o.concurrency < 1:
+		return fail("-concurrency %d: want at least 1", o.concurrency)
+	case o.budget < 0 || o.budget != o.budget:
+		return fail("-budget %v: want a positive amount, or 0 for none", o.budget)
+	case o.probes < 0:
+		return fail("-probes %d: want 0 or more", o.probes)
+	case o.live && o.faults != "":
+		return fail("-faults drills the simulator: it cannot be used with -live")
+	case !o.live && (o.fireworksURL != "" || o.openaiURL != ""):
+		return fail("-fireworks-url and -openai-url need -live")
+	}
+	return o, nil
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitGO
+	}
+	if err != nil {
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	cfg, closeAll, err := configure(o, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "sample1pct: preflight refused: %v\n", err)
+		return exitPreflight
+	}
+	defer closeAll()
+	display := newDisplay(stderr)
+	cfg.Progress = display.event
+	cfg.Render = report.WriteFiles
+
+	cfg.Announce = func(pf pilot.Preflight) { printPreflight(stderr, cfg, pf) }
+	if o.preflight {
+		pf, err := pilot.RunPreflight(ctx, cfg)
+		if err != nil {
+			return refused(ctx, err, stderr)
+		}
+		printPreflight(stderr, cfg, pf)
+		fmt.Fprintln(stderr, "preflight passed; nothing was spent")
+		return exitGO
+	}
+	v, err := pilot.Run(ctx, cfg)
+	display.close()
+	if v == nil {
+		return refused(ctx, err, stderr)
+	}
+	if o.json {
+		if err := report.JSON(stdout, v); err != nil {
+			fmt.Fprintln(stderr, "sample1pct:", err)
+			return exitNoReport
+		}
+	} else if err := report.Text(stdout, v, 100); err != nil {
+		fmt.Fprintln(stderr, "sample1pct:", err)
+		return exitNoReport
+	}
+	fmt.Fprintf(stderr, "\nThe report is %s/report.html\n", o.out)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitInterrupted
+	}
+	switch v.Decision {
+	case pilot.GO:
+		return exitGO
+	case pilot.HOLD:
+		return exitHold
+	default:
+		return exitNoGo
+	}
+}
+
+// refused maps an error without a verdict to an exit code.
+func refused(ctx context.Context, err error, stderr io.Writer) int {
+	fmt.Fprintln(stderr, err)
+	var pf *pilot.PreflightError
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &pf):
+		return exitPreflight
+	default:
+		return exitNoReport
+	}
+}
+
+// configure turns the command line into a pilot. Its errors are things that
+// the command line can mend.
+func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
+	cfg = pilot.Config{
+		Dir: o.out, Seed: o.seed, Full: o.full, Concurrency: o.concurrency, Live: o.live,
+		Budget: providers.USD(o.budget), Waived: o.waive,
+		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
+		Versions: versions(),
+	}
+	if cfg.Arms, err = readArms(o.policies); err != nil {
+		return cfg, nil, err
+	}
+	if cfg.Prompts, cfg.Input, err = readInput(o); err != nil {
+		return cfg, nil, err
+	}
+	for _, note := range cfg.Input.Notes {
+		fmt.Fprintln(stderr, note)
+	}
+	if closeAll, err = connect(o, &cfg); err != nil {
+		return cfg, nil, err
+	}
+	if o.prices != "" {
+		f, err := os.Open(o.prices)
+		if err != nil {
+			return cfg, nil, err
+		}
+		defer f.Close()
+		over, err := providers.ReadPrices(f, o.prices)
+		if err != nil {
+			return cfg, nil, err
+		}
+		cfg.Prices = cfg.Prices.Merge(over)
+	}
+	cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
+		return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: o.judgeModel})
+	}
+	cfg.Oracle = func(g oracle.Generator) (oracle.Oracle, error) {
+		return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: o.oracleModel})
+	}
+	if o.labels != "" {
+		f, err := os.Open(o.labels)
+		if err != nil {
+			return cfg, nil, err
+		}
+		defer f.Close()
+		labels, err := oracle.ReadLabels(f, o.labels)
+		if err != nil {
+			return cfg, nil, err
+		}
+		cfg.Oracle = func(oracle.Generator) (oracle.Oracle, error) { return oracle.NewFile("people", labels) }
+	}
+	return cfg, closeAll, nil
+}
+
+func readArms(name string) ([]pilot.Arm, error) {
+	if name == "" {
+		return pilot.PlanArms(), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return pilot.ReadArms(f, name)
+}
+
+func versions() map[string]string {
+	v := map[string]string{"reweigh": "(devel)"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v["go"] = info.GoVersion
+		if info.Main.Version != "" {
+			v["reweigh"] = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v["revision"] = s.Value
+			}
+		}
+	}
+	return v
+}

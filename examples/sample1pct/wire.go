@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/arenagen"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/sim"
+)
+
+// bundledConversations is the size of the bundled data set, of which -n 100 is
+// the 1%.
+const bundledConversations = 10_000
+
+// readInput reads, filters and samples the prompts.
+func readInput(o options) ([]dataset.Prompt, pilot.Input, error) {
+	var r io.Reader
+	in := pilot.Input{Name: o.input}
+	if o.input == "" {
+		// Always the same conversations: the seed chooses among them.
+		var b bytes.Buffer
+		if err := arenagen.WriteJSONL(&b, bundledConversations, 1); err != nil {
+			return nil, in, err
+		}
+		r, in.Name = &b, "bundled conversations"
+	} else {
+		f, err := os.Open(o.input)
+		if err != nil {
+			return nil, in, fmt.Errorf("%w: give an -input that can be read", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	got, err := dataset.ReadPrompts(r, in.Name, dataset.ReadOptions{ConversationLanguages: []string{"English"}})
+	if err != nil {
+		return nil, in, err
+	}
+	in.SHA256 = got.SHA256
+	in.Notes = append(in.Notes, fmt.Sprintf("%s: %d rows of %s, %d prompts left", in.Name, got.Rows, got.Format, len(got.Prompts)))
+	for _, a := range got.Attrition {
+		if a.Dropped > 0 {
+			in.Notes = append(in.Notes, fmt.Sprintf("  dropped %d: %s", a.Dropped, a.Reason))
+		}
+	}
+	prompts, err := dataset.SamplePrompts(got.Prompts, o.n, o.seed)
+	if err != nil {
+		return nil, in, fmt.Errorf("%w: give a smaller -n", err)
+	}
+	return prompts, in, nil
+}
+
+// connect sets the two providers and their prices.
+func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
+	if o.live {
+		cfg.Origin = "live"
+		cfg.Prices = providers.DefaultPrices()
+		fireworks, errF := key("FIREWORKS_API_KEY")
+		openai, errO := key("OPENAI_API_KEY")
+		if err := errors.Join(errF, errO); err != nil {
+			return nil, err
+		}
+		if cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: o.fireworksURL, Key: fireworks}); err != nil {
+			return nil, err
+		}
+		if cfg.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: o.openaiURL, Key: openai}); err != nil {
+			return nil, err
+		}
+		return func() {}, nil
+	}
+	faults, err := sim.ParseFaults(o.faults)
+	if err != nil {
+		return nil, err
+	}
+	server := sim.New(sim.Config{Faults: faults, Seed: o.seed})
+	if err := server.Start("127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	cfg.Origin = strings.TrimSpace("simulator " + o.faults)
+	cfg.Retry = providers.Retry{Base: simulatedRetry}
+	if cfg.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices"); err != nil {
+		return nil, err
+	}
+	anyKey := providers.NewSecret("simulated")
+	if cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: server.FireworksURL(), Key: anyKey}); err != nil {
+		return nil, err
+	}
+	if cfg.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: server.OpenAIURL(), Key: anyKey}); err != nil {
+		return nil, err
+	}
+	return func() { server.Close() }, nil
+}
+
+func key(env string) (providers.Secret, error) {
+	v := os.Getenv(env)
+	if v == "" {
+		return providers.Secret{}, fmt.Errorf("-live needs the key in the environment variable %s; without -live a simulator stands in", env)
+	}
+	return providers.NewSecret(v), nil
+}

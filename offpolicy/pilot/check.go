@@ -1,0 +1,193 @@
+package pilot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// MaxEvidenceRecords bounds the record keys that a check lists.
+const MaxEvidenceRecords = 20
+
+// question is one check: its id, the stage whose records it needs, and how it
+// is answered from them.
+type question struct {
+	id     string
+	needs  string
+	answer func(*Records, Thresholds, *Check)
+}
+
+// questions are asked in this order, the order of the run.
+var questions = []question{
+	{"prompts.fields", stagePrepare, checkPromptFields},
+	{"prompts.unique", stagePrepare, checkPromptsUnique},
+	{"endpoint.certified", stageCertify, checkCertified},
+	{"p0.complete", stageP0, checkP0Complete},
+	{"p0.logprobs", stageLogProbs, checkP0LogProbs},
+	{"targets.complete", stageTargets, checkTargetsComplete},
+	{"targets.diversity", stageTargets, checkDiversity},
+	{"models.served", stageTargets, checkServed},
+	{"logprobs.complete", stageLogProbs, checkLogProbsComplete},
+	{"logprobs.zero", stageLogProbs, checkZero},
+	{"logprobs.sign", stageLogProbs, checkSign},
+	{"logprobs.range", stageLogProbs, checkRange},
+	{"logprobs.methods", stageLogProbs, checkMethods},
+	{"logprobs.agreement", stageLogProbs, checkAgreement},
+	{"weights.clone", stageLogProbs, checkClone},
+	{"weights.identical", stageLogProbs, checkIdentical},
+	{"oracle.range", stageOracle, checkOracleRange},
+	{"oracle.distribution", stageOracle, checkOracleDistribution},
+	{"judge.complete", stageJudge, checkJudgeComplete},
+	{"judge.uncertainty", stageJudge, checkJudgeUncertainty},
+	{"judge.calibration", stageJudge, checkCalibration},
+	{"policies.ranking", stageJudge, checkRanking},
+	{"files.valid", stageJudge, checkFiles},
+	{"cost.estimate", stageJudge, checkCost},
+	{"run.errors", "", checkRunErrors},
+	{"run.ratelimit", "", checkRateLimit},
+}
+
+// CheckIDs lists the ids of all checks in the order of a report.
+func CheckIDs() []string {
+	ids := make([]string, len(questions))
+	for i, q := range questions {
+		ids[i] = q.id
+	}
+	return ids
+}
+
+// Evaluate puts every check to the records. A check whose records are not all
+// there fails, or holds where the run can simply go on; it is never left out.
+// Waived maps the ids that do not count to the reason for it.
+func Evaluate(r *Records, t Thresholds, waived map[string]string) []Check {
+	checks := make([]Check, len(questions))
+	for i, q := range questions {
+		c := &checks[i]
+		*c = Check{ID: q.id, Waived: waived[q.id]}
+		if q.needs != "" && !r.reached(q.needs) {
+			notComputed(c, r.Stop)
+		} else {
+			q.answer(r, t, c)
+		}
+		if c.Status == Pass || c.Status == Info {
+			c.Remedy = ""
+		}
+		if c.Evidence.Figures == nil {
+			c.Evidence.Figures = []Figure{}
+		}
+		if c.Evidence.Records == nil {
+			c.Evidence.Records = []string{}
+		}
+	}
+	return checks
+}
+
+func notComputed(c *Check, s *Stop) {
+	c.Status = Fail
+	if s.resumable() {
+		c.Status = Hold
+	}
+	c.Summary = fmt.Sprintf("not computed: the run stopped in stage %s (%s)", s.Stage, s.Class)
+	c.Threshold = "its records are complete"
+	c.Remedy = "see run.errors; start the run again once the cause is mended, it goes on from there"
+}
+
+// Decide turns checks into a decision, with one line for each check that
+// decided it. Waived checks do not count; the lines name them.
+func Decide(checks []Check) (Decision, []string) {
+	var fails, holds, waived []string
+	for _, c := range checks {
+		line := c.ID + ": " + c.Summary
+		switch {
+		case c.Status != Fail && c.Status != Hold:
+		case c.Waived != "":
+			waived = append(waived, fmt.Sprintf("waived (%s): %s", c.Waived, line))
+		case c.Status == Fail:
+			fails = append(fails, line)
+		default:
+			holds = append(holds, line)
+		}
+	}
+	// What was not computed follows from what stopped the run: causes first.
+	for _, lines := range [][]string{fails, holds} {
+		slices.SortStableFunc(lines, func(a, b string) int {
+			return boolCompare(strings.Contains(a, ": not computed"), strings.Contains(b, ": not computed"))
+		})
+	}
+	switch {
+	case len(fails) > 0:
+		return NoGo, append(append(fails, holds...), waived...)
+	case len(holds) > 0:
+		return HOLD, append(holds, waived...)
+	default:
+		return GO, waived
+	}
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// figure appends one number to the check's evidence.
+func (c *Check) figure(name string, value float64, unit string) {
+	c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: name, Value: dataset.Float(value), Unit: unit})
+}
+
+// records sets the check's evidence to the named records, in order, cut at
+// MaxEvidenceRecords.
+func (c *Check) records(keys []string) {
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if len(keys) > MaxEvidenceRecords {
+		c.Evidence.MoreRecords = len(keys) - MaxEvidenceRecords
+		keys = keys[:MaxEvidenceRecords]
+	}
+	c.Evidence.Records = keys
+}
+
+// worse raises the check's status to s if s is more severe.
+func (c *Check) worse(s Status) {
+	order := []Status{"", Info, Pass, Hold, Fail}
+	if slices.Index(order, s) > slices.Index(order, c.Status) {
+		c.Status = s
+	}
+}
+
+// shareStatus grades bad of n against a pass and a hold share: at most
+// floor(n·pass), but always one once n·pass reaches one, passes.
+func shareStatus(bad, n int, pass, hold float64) Status {
+	switch {
+	case float64(bad) <= pass*float64(n):
+		return Pass
+	case float64(bad) <= hold*float64(n):
+		return Hold
+	default:
+		return Fail
+	}
+}
+
+// some names the first few of a list in a sentence.
+func some(items []string) string {
+	const most = 3
+	if len(items) <= most {
+		return strings.Join(items, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(items[:most], ", "), len(items)-most)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", one)
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

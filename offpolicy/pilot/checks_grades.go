@@ -1,0 +1,245 @@
+package pilot
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+func checkOracleRange(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "read the errors in oracle.jsonl; start the run again to label the failed rows again"
+	have := map[string]bool{}
+	var outside, missing []string
+	for _, row := range r.Labels {
+		if !row.Label.Valid() {
+			continue
+		}
+		have[row.Key().String()] = true
+		if row.Label < 0 || row.Label > 1 {
+			outside = append(outside, row.Key().String())
+		}
+	}
+	for _, k := range r.LabelsOwed {
+		if !have[k.String()] {
+			missing = append(missing, k.String())
+		}
+	}
+	c.figure("labels", float64(len(have)), "")
+	c.figure("owed", float64(len(r.LabelsOwed)), "")
+	c.figure("outside [0, 1]", float64(len(outside)), "")
+	c.records(append(slices.Clone(outside), missing...))
+	c.Status = shareStatus(len(missing), len(r.LabelsOwed), t.MissingPass, t.MissingHold)
+	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), len(r.LabelsOwed))
+	if len(outside) > 0 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("%s outside [0, 1]: %s", plural(len(outside), "label", "labels"), some(outside))
+	}
+}
+
+func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them", t.LabelSpread, 100*t.LabelTies)
+	c.Remedy = "labels that do not vary cannot calibrate a judge: sharpen the oracle's rubric or scale"
+	judge := map[string]float64{}
+	for _, s := range r.Scores {
+		if s.Mean.Valid() {
+			judge[s.Key().String()] = float64(s.Mean)
+		}
+	}
+	var labels, x, y []float64
+	ties := map[float64]int{}
+	ends, most := 0, 0
+	for _, row := range r.Labels {
+		if !row.Label.Valid() {
+			continue
+		}
+		v := float64(row.Label)
+		labels = append(labels, v)
+		ties[v]++
+		most = max(most, ties[v])
+		if v <= 0 || v >= 1 {
+			ends++
+		}
+		if s, ok := judge[row.Key().String()]; ok {
+			x, y = append(x, s), append(y, v)
+		}
+	}
+	n := float64(len(labels))
+	if n < 2 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("%d labels say nothing of their distribution", len(labels))
+		return
+	}
+	mean, sd := meanSD(labels)
+	c.figure("mean", mean, "")
+	c.figure("standard deviation", sd, "")
+	c.figure("largest tie", float64(most)/n, "share")
+	c.figure("at 0 or 1", float64(ends)/n, "share")
+	corr := math.NaN()
+	if len(x) > 2 {
+		corr = offpolicy.Spearman(x, y)
+	}
+	c.figure("rank correlation with the judge", corr, "")
+	c.Status, c.Summary = Pass, fmt.Sprintf("labels average %.3f (sd %.3f)", mean, sd)
+	if !math.IsNaN(corr) {
+		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
+	}
+	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
+		c.Status, c.Summary = Hold, fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)
+	}
+}
+
+func checkJudgeComplete(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "read the errors in judge.jsonl; start the run again to score the failed rows again"
+	var bad, parts []string
+	scored := 0
+	for _, a := range r.Arms {
+		rows := r.scoresOf(a.Policy.Name)
+		classes := map[string]int{}
+		n := 0
+		for _, p := range r.Prompts {
+			row, ok := rows[p.ID]
+			switch {
+			case ok && row.Mean.Valid():
+				scored++
+				continue
+			case !ok:
+				classes["absent"]++
+			case row.Error != nil:
+				classes[row.Error.Class]++
+			default:
+				classes["null"]++
+			}
+			n++
+			bad = append(bad, p.ID+"/"+a.Policy.Name+"/0")
+		}
+		c.figure(a.Policy.Name+" unscored", float64(n), "")
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, n, counts(classes)))
+		}
+		c.worse(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+	}
+	c.records(bad)
+	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*len(r.Prompts))
+	if len(parts) > 0 {
+		c.Summary += "; " + strings.Join(parts, ", ")
+	}
+}
+
+func checkJudgeUncertainty(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "every score has a variance of at least 0 and says where it comes from"
+	c.Remedy = "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"
+	var bad []string
+	sources := map[string]int{}
+	scored, zero := 0, 0
+	for _, s := range r.Scores {
+		if !s.Mean.Valid() {
+			continue
+		}
+		scored++
+		switch {
+		case !s.Variance.Valid() || s.Variance < 0 || s.Source == "":
+			bad = append(bad, s.Key().String())
+			continue
+		case s.Variance == 0:
+			zero++
+		}
+		sources[s.Source]++
+	}
+	c.figure("scores", float64(scored), "")
+	c.figure("without a variance", float64(len(bad)), "")
+	c.figure("with variance 0", float64(zero), "")
+	c.records(bad)
+	switch {
+	case scored == 0:
+		c.Status, c.Summary = Fail, "there are no scores"
+	case len(bad) > 0:
+		c.Status, c.Summary = Fail, fmt.Sprintf("%s without a variance: %s", plural(len(bad), "score", "scores"), some(bad))
+	default:
+		c.Status, c.Summary = Pass, fmt.Sprintf("every score has a variance (%s)", counts(sources))
+	}
+}
+
+func checkCalibration(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 standard errors; holds if the upper bound is below 0.3"
+	c.Remedy = "label more responses, or use a judge that follows the oracle more closely"
+	if r.Calibrator == nil {
+		c.Status, c.Summary = Fail, "no calibrator: "+r.CalibratorError
+		return
+	}
+	f := r.Calibrator.Check()
+	c.figure("labels", float64(f.N), "")
+	c.figure("Spearman", f.Spearman, "")
+	c.figure("Spearman lower", f.SpearmanLower, "")
+	c.figure("Spearman upper", f.SpearmanUpper, "")
+	c.figure("mean residual", f.MeanResidual, "")
+	c.figure("standard error", f.ResidualSE, "")
+	lo, hi := r.Calibrator.Support()
+	c.figure("support low", lo, "")
+	c.figure("support high", hi, "")
+	c.Status = Status(f.Status)
+	c.Summary = fmt.Sprintf("calibrated on %d labels of P0 (Spearman %.2f, mean residual %.4f); untested on the targets (0 labels)", f.N, f.Spearman, f.MeanResidual)
+	if c.Status == Hold {
+		c.Summary = fmt.Sprintf("the judge hardly follows the oracle: Spearman %.2f (97.5%% upper bound %.2f)", f.Spearman, f.SpearmanUpper)
+	}
+}
+
+func checkRanking(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% confidence (paired)"
+	c.Remedy = "read responses and scores of that policy: either the judge does not see what is wrong with it, or its prompt has no effect"
+	type mean struct {
+		name  string
+		value float64
+	}
+	var means []mean
+	var bad *Arm
+	for i, a := range r.Arms {
+		var xs []float64
+		for _, s := range r.scoresOf(a.Policy.Name) {
+			if s.Mean.Valid() {
+				xs = append(xs, float64(s.Mean))
+			}
+		}
+		if len(xs) == 0 {
+			c.Status, c.Summary = Fail, a.Policy.Name+" has no scores"
+			return
+		}
+		slices.Sort(xs) // map order must not reach the sum
+		m, _ := meanSD(xs)
+		means = append(means, mean{a.Policy.Name, m})
+		c.figure(a.Policy.Name+" mean", m, "")
+		if a.Role == Target && a.ExpectedRank > 0 && (bad == nil || a.ExpectedRank > bad.ExpectedRank) {
+			bad = &r.Arms[i]
+		}
+	}
+	slices.SortFunc(means, func(a, b mean) int { return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.name, b.name)) })
+	order := make([]string, len(means))
+	for i, m := range means {
+		order[i] = fmt.Sprintf("%s %.3f", m.name, m.value)
+	}
+	c.Summary = strings.Join(order, " > ")
+	if bad == nil || bad.ExpectedRank <= r.logging().ExpectedRank {
+		c.Status = Info
+		c.Summary += "; no policy is expected to be worse than P0"
+		return
+	}
+	p0, worst := r.scoresOf(r.logging().Policy.Name), r.scoresOf(bad.Policy.Name)
+	var a, b []float64
+	for _, p := range r.Prompts {
+		x, okX := worst[p.ID]
+		y, okY := p0[p.ID]
+		if okX && okY && x.Mean.Valid() && y.Mean.Valid() {
+			a, b = append(a, float64(x.Mean)), append(b, float64(y.Mean))
+		}
+	}
+	d := offpolicy.PairedDifference(a, b)
+	c.figure(bad.Policy.Name+" - "+r.logging().Policy.Name, d.Mean, "")
+	c.figure("97.5% upper bound", d.Upper, "")
+	c.Status = Hold
+	if means[len(means)-1].name == bad.Policy.Name && d.Upper < 0 {
+		c.Status = Pass
+	}
+}

@@ -1,0 +1,338 @@
+package pilot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+func checkCertified(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
+	c.Remedy = "use an endpoint that returns prompt log-probs for echoed text, and the model's own chat template"
+	var bad, summaries []string
+	for _, cert := range r.Certificates {
+		failed := 0
+		for _, p := range cert.Probes {
+			if !p.OK {
+				failed++
+				bad = append(bad, cert.Model+" "+p.Name)
+				summaries = append(summaries, fmt.Sprintf("%s: %s", p.Name, p.Detail))
+			}
+		}
+		c.figure(cert.Model+" probes", float64(len(cert.Probes)), "")
+		c.figure(cert.Model+" failed", float64(failed), "")
+		if !cert.OK && failed == 0 {
+			bad = append(bad, cert.Model)
+		}
+	}
+	c.records(bad)
+	switch {
+	case len(r.Certificates) == 0:
+		c.Status, c.Summary = Fail, "no model was certified"
+		if r.Stop != nil {
+			c.Summary += ": " + r.Stop.Message
+		}
+	case len(bad) > 0:
+		c.Status, c.Summary = Fail, "the endpoint's log-probs cannot be trusted: "+some(summaries)
+	default:
+		c.Status, c.Summary = Pass, fmt.Sprintf("%s certified", plural(len(r.Certificates), "model", "models"))
+	}
+}
+
+// owed lists the pairs (prompt, policy) that have no usable log-prob.
+func owed(r *Records, policy string) (missing []string, classes map[string]int) {
+	rows := r.logProbsOf(policy)
+	classes = map[string]int{}
+	for _, p := range r.Prompts {
+		row, ok := rows[p.ID]
+		if ok && row.LogProb.Valid() {
+			continue
+		}
+		missing = append(missing, dataset.Key{PromptID: p.ID, Policy: policy}.String())
+		switch {
+		case !ok:
+			classes["absent"]++
+		case row.Error != nil:
+			classes[row.Error.Class]++
+		default:
+			classes["null"]++
+		}
+	}
+	return missing, classes
+}
+
+func checkP0LogProbs(r *Records, t Thresholds, c *Check) {
+	checkOwed(r, t, c, []Arm{r.logging()})
+}
+
+func checkLogProbsComplete(r *Records, t Thresholds, c *Check) { checkOwed(r, t, c, r.Arms) }
+
+func checkOwed(r *Records, t Thresholds, c *Check, arms []Arm) {
+	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a log-prob passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "read the errors in logprobs.jsonl; start the run again to try the failed rows again"
+	var bad, parts []string
+	for _, a := range arms {
+		missing, classes := owed(r, a.Policy.Name)
+		bad = append(bad, missing...)
+		c.figure(a.Policy.Name+" without", float64(len(missing)), "")
+		if len(missing) > 0 {
+			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, len(missing), counts(classes)))
+		}
+		c.worse(shareStatus(len(missing), len(r.Prompts), t.MissingPass, t.MissingHold))
+	}
+	c.records(bad)
+	total := len(arms) * len(r.Prompts)
+	c.Summary = fmt.Sprintf("%d of %d log-probs", total-len(bad), total)
+	if len(parts) > 0 {
+		c.Summary += "; " + strings.Join(parts, ", ")
+	}
+}
+
+func checkZero(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0", t.ShortTokens)
+	c.Remedy = "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"
+	var bad []string
+	explained := 0
+	for _, row := range r.LogProbs {
+		if !row.LogProb.Valid() || row.LogProb != 0 && !slices.Contains(row.Flags, "zero") {
+			continue
+		}
+		agree := row.Tokens <= t.ShortTokens
+		for _, m := range row.Methods {
+			if m.LogProb.Valid() && math.Abs(float64(m.LogProb)) > 1e-9 {
+				agree = false
+			}
+		}
+		if agree {
+			explained++
+			continue
+		}
+		bad = append(bad, row.Key().String())
+	}
+	c.figure("zeros", float64(len(bad)+explained), "")
+	c.figure("explained", float64(explained), "")
+	c.records(bad)
+	if len(bad) > 0 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("%s of exactly 0.0 for a non-empty response: %s", plural(len(bad), "log-prob", "log-probs"), some(c.Evidence.Records))
+		return
+	}
+	c.Status, c.Summary = Pass, fmt.Sprintf("no unexplained 0.0 (%d explained)", explained)
+}
+
+func checkSign(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "no log-prob is positive, NaN or infinite"
+	c.Remedy = "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"
+	var bad []string
+	for _, row := range r.LogProbs {
+		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
+		v := float64(row.LogProb)
+		if invalid || v > 0 || math.IsInf(v, 0) || slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
+			bad = append(bad, row.Key().String())
+		}
+	}
+	c.figure("impossible", float64(len(bad)), "")
+	c.records(bad)
+	if len(bad) > 0 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("impossible log-probs in %s: %s", plural(len(bad), "row", "rows"), some(c.Evidence.Records))
+		return
+	}
+	c.Status, c.Summary = Pass, "every log-prob is finite and at most 0"
+}
+
+func checkRange(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g", t.MeanLow, t.MeanHigh, t.RowLow)
+	c.Remedy = "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"
+	c.Status = Pass
+	var bad, parts []string
+	inPlan, n := 0, 0
+	for _, a := range r.Arms {
+		var perToken []float64
+		for _, row := range r.logProbsOf(a.Policy.Name) {
+			if !row.LogProb.Valid() || row.Tokens == 0 {
+				continue
+			}
+			v := float64(row.LogProb) / float64(row.Tokens)
+			perToken = append(perToken, v)
+			n++
+			if row.LogProb >= -50 && row.LogProb <= 0 {
+				inPlan++
+			}
+			if v < t.RowLow {
+				bad = append(bad, row.Key().String())
+			}
+		}
+		if len(perToken) == 0 {
+			c.worse(Fail)
+			parts = append(parts, a.Policy.Name+" has none")
+			continue
+		}
+		median := offpolicy.Quantiles(perToken, 0.5)[0]
+		c.figure(a.Policy.Name+" median per token", median, "nats")
+		if median < t.MeanLow || median > t.MeanHigh {
+			c.worse(Fail)
+			parts = append(parts, fmt.Sprintf("%s has a median of %.4g", a.Policy.Name, median))
+		}
+	}
+	if len(bad) > 0 {
+		c.worse(Hold)
+		parts = append(parts, fmt.Sprintf("%s below %g a token", plural(len(bad), "row", "rows"), t.RowLow))
+	}
+	c.records(bad)
+	if n > 0 {
+		c.figure("totals inside [-50, 0]", float64(inPlan)/float64(n), "share")
+	}
+	c.Summary = "per-token log-probs are in range"
+	if len(parts) > 0 {
+		c.Summary = "per-token log-probs out of range: " + strings.Join(parts, ", ")
+	}
+}
+
+// textMethods are the three of the plan.
+var textMethods = []string{"token_counting", "echo_based", "continuation"}
+
+func checkMethods(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy", 100*t.MethodShare)
+	c.Remedy = "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"
+	c.Status = Pass
+	var parts []string
+	for _, a := range r.Arms {
+		rows := r.logProbsOf(a.Policy.Name)
+		for _, m := range textMethods {
+			answered := 0
+			for _, row := range rows {
+				if row.Methods[m].LogProb.Valid() && row.Methods[m].Status == "ok" {
+					answered++
+				}
+			}
+			c.figure(a.Policy.Name+" "+m, float64(answered), "")
+			switch share := float64(answered) / float64(max(1, len(rows))); {
+			case answered == 0:
+				c.worse(Fail)
+				parts = append(parts, fmt.Sprintf("%s never answered under %s", m, a.Policy.Name))
+			case share < t.MethodShare:
+				c.worse(Hold)
+				parts = append(parts, fmt.Sprintf("%s answered %.0f%% under %s", m, 100*share, a.Policy.Name))
+			}
+		}
+	}
+	c.Summary = "all three methods were computed under every policy"
+	if len(parts) > 0 {
+		c.Summary = some(parts)
+	}
+}
+
+func checkAgreement(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", t.AgreementNats, t.AgreementPerToken, 100*t.MissingHold)
+	c.Remedy = "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"
+	var bad []string
+	worst, n := 0.0, 0
+	for _, row := range r.LogProbs {
+		if !row.LogProb.Valid() || !row.Spread.Valid() {
+			continue
+		}
+		n++
+		worst = max(worst, float64(row.Spread))
+		if float64(row.Spread) > t.AgreementNats+t.AgreementPerToken*float64(row.Tokens) {
+			bad = append(bad, row.Key().String())
+		}
+	}
+	c.figure("rows", float64(n), "")
+	c.figure("beyond", float64(len(bad)), "")
+	c.figure("largest spread", worst, "nats")
+	c.records(bad)
+	switch {
+	case n == 0:
+		c.Status, c.Summary = Fail, "no row has two methods to compare"
+	case len(bad) == 0:
+		c.Status, c.Summary = Pass, fmt.Sprintf("the methods agree: largest spread %.3g nats", worst)
+	default:
+		c.Status = shareStatus(len(bad), n, 0, t.MissingHold)
+		c.Summary = fmt.Sprintf("the methods disagree on %d of %d rows, by up to %.3g nats: %s", len(bad), n, worst, some(c.Evidence.Records))
+	}
+}
+
+func checkClone(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"
+	c.Remedy = "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"
+	var bad, parts []string
+	clones := 0
+	for _, a := range r.Arms {
+		if a.Role != Clone {
+			continue
+		}
+		clones++
+		d, keys := r.logRatios(a.Policy.Name)
+		if len(d) == 0 {
+			c.worse(Fail)
+			parts = append(parts, a.Policy.Name+" has no weights")
+			continue
+		}
+		res := offpolicy.CloneCheck(d)
+		c.worse(Status(res.Status))
+		c.figure(a.Policy.Name+" rows", float64(len(d)), "")
+		c.figure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")
+		c.figure(a.Policy.Name+" share beyond 0.2", float64(res.Exceeding)/float64(res.N), "share")
+		c.figure(a.Policy.Name+" log e-value", res.LogEValue, "nats")
+		for i, x := range d {
+			if math.Abs(x) > 0.2 {
+				bad = append(bad, keys[i].String())
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s: max |log w| %.3g nats over %d rows", a.Policy.Name, res.MaxAbs, len(d)))
+	}
+	c.records(bad)
+	if clones == 0 {
+		c.Status, c.Summary = Info, "the run has no clone: the endpoint's own noise is unknown"
+		return
+	}
+	c.Summary = strings.Join(parts, "; ")
+}
+
+func checkIdentical(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", t.IdenticalNats)
+	c.Remedy = "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"
+	c.Status = Pass
+	var parts []string
+	compared := 0
+	for i, a := range r.Arms {
+		rowsA := r.logProbsOf(a.Policy.Name)
+		for _, b := range r.Arms[i+1:] {
+			if a.Policy.Hash() == b.Policy.Hash() {
+				continue
+			}
+			n, same := 0, 0
+			for id, y := range r.logProbsOf(b.Policy.Name) {
+				x, ok := rowsA[id]
+				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb == 0 && y.LogProb == 0 {
+					continue
+				}
+				n++
+				if math.Abs(float64(x.LogProb-y.LogProb)) <= t.IdenticalNats {
+					same++
+				}
+			}
+			if n == 0 {
+				continue
+			}
+			compared++
+			pair := a.Policy.Name + " / " + b.Policy.Name
+			c.figure("equal "+pair, float64(same), "")
+			if 2*same > n {
+				c.worse(Fail)
+				parts = append(parts, fmt.Sprintf("%s agree on %d of %d rows", pair, same, n))
+			}
+		}
+	}
+	switch {
+	case compared == 0:
+		c.Status, c.Summary = Fail, "no two distinct policies have log-probs to compare"
+	case len(parts) > 0:
+		c.Summary = "distinct policies have the same log-probs: " + some(parts)
+	default:
+		c.Summary = fmt.Sprintf("all %d pairs of distinct policies differ", compared)
+	}
+}

@@ -1,0 +1,207 @@
+package pilot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+func checkPromptFields(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "every prompt has an id and text"
+	c.Remedy = "mend or drop the named rows of the input"
+	var bad []string
+	for i, p := range r.Prompts {
+		if p.ID == "" || strings.TrimSpace(p.Text) == "" {
+			bad = append(bad, fmt.Sprintf("prompt %d (%q)", i+1, p.ID))
+		}
+	}
+	c.figure("prompts", float64(len(r.Prompts)), "")
+	c.figure("incomplete", float64(len(bad)), "")
+	c.records(bad)
+	switch {
+	case len(r.Prompts) == 0:
+		c.Status, c.Summary = Fail, "there are no prompts"
+	case len(bad) > 0:
+		c.Status, c.Summary = Fail, fmt.Sprintf("%d of %d prompts lack an id or text", len(bad), len(r.Prompts))
+	default:
+		c.Status, c.Summary = Pass, fmt.Sprintf("%d prompts, each with an id and text", len(r.Prompts))
+	}
+}
+
+func checkPromptsUnique(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "no two prompts share an id or, up to case and white space, a text"
+	c.Remedy = "drop duplicates from the input"
+	ids, texts := map[string]bool{}, map[string]string{}
+	var bad []string
+	for _, p := range r.Prompts {
+		text := dataset.Normalize(p.Text)
+		if ids[p.ID] {
+			bad = append(bad, p.ID)
+		}
+		// Contexts of several turns may well end in the same last turn.
+		if other, ok := texts[text]; ok && len(p.Messages) == 0 {
+			bad = append(bad, p.ID+" = "+other)
+		}
+		ids[p.ID], texts[text] = true, p.ID
+	}
+	c.figure("duplicates", float64(len(bad)), "")
+	c.records(bad)
+	if len(bad) > 0 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("%s among %d prompts: %s", plural(len(bad), "duplicate", "duplicates"), len(r.Prompts), some(bad))
+		return
+	}
+	c.Status, c.Summary = Pass, "ids and texts are unique"
+}
+
+// missingResponses returns the keys of a policy's responses that have no text,
+// and of those that have an empty one.
+func missingResponses(r *Records, policy string) (failed, empty []string, truncated int) {
+	rows := r.responsesOf(policy)
+	for _, p := range r.Prompts {
+		row, ok := rows[p.ID]
+		key := dataset.Key{PromptID: p.ID, Policy: policy}.String()
+		switch {
+		case !ok || row.Text == nil:
+			failed = append(failed, key)
+		case strings.TrimSpace(*row.Text) == "":
+			empty = append(empty, key)
+		case row.FinishReason == "length":
+			truncated++
+		}
+	}
+	return failed, empty, truncated
+}
+
+func checkP0Complete(r *Records, t Thresholds, c *Check) { checkComplete(r, t, c, []Arm{r.logging()}) }
+
+func checkTargetsComplete(r *Records, t Thresholds, c *Check) {
+	checkComplete(r, t, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a Arm) bool { return a.Role == Logging }))
+}
+
+func checkComplete(r *Records, t Thresholds, c *Check, arms []Arm) {
+	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a response or empty passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "start the run again: failed items are tried again; if it persists, read the errors in responses.jsonl"
+	var bad, parts []string
+	answered, truncated := 0, 0
+	for _, a := range arms {
+		failed, empty, cut := missingResponses(r, a.Policy.Name)
+		n := len(failed) + len(empty)
+		bad = append(append(bad, failed...), empty...)
+		answered += len(r.Prompts) - n
+		truncated += cut
+		c.figure(a.Policy.Name+" failed", float64(len(failed)), "")
+		c.figure(a.Policy.Name+" empty", float64(len(empty)), "")
+		c.figure(a.Policy.Name+" truncated", float64(cut), "")
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s lacks %d", a.Policy.Name, n))
+		}
+		c.worse(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+	}
+	c.records(bad)
+	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*len(r.Prompts), truncated)
+	if len(parts) > 0 {
+		c.Summary += "; " + strings.Join(parts, ", ")
+	}
+}
+
+func checkDiversity(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*t.IdenticalResponses)
+	c.Remedy = "check that system prompt, model and seed reach the endpoint for each policy"
+	c.Status = Pass
+	worst, worstPair := -1.0, ""
+	for i, a := range r.Arms {
+		rowsA := r.responsesOf(a.Policy.Name)
+		for _, b := range r.Arms[i+1:] {
+			rowsB := r.responsesOf(b.Policy.Name)
+			n, same := 0, 0
+			for id, x := range rowsA {
+				y, ok := rowsB[id]
+				if !ok || x.Text == nil || y.Text == nil {
+					continue
+				}
+				n++
+				if *x.Text == *y.Text {
+					same++
+				}
+			}
+			if n == 0 {
+				continue
+			}
+			share := float64(same) / float64(n)
+			pair := a.Policy.Name + " / " + b.Policy.Name
+			c.figure("identical "+pair, share, "share")
+			if a.Policy.Hash() == b.Policy.Hash() && a.Policy.Sampling.Temperature == 0 {
+				continue
+			}
+			if share > worst {
+				worst, worstPair = share, pair
+			}
+			if share > t.IdenticalResponses {
+				c.worse(Fail)
+			}
+		}
+	}
+	switch {
+	case worst < 0:
+		c.Status, c.Summary = Fail, "no pair of policies has responses to compare"
+	case c.Status == Pass:
+		c.Summary = fmt.Sprintf("policies answer in different words: the most alike, %s, share %.0f%%", worstPair, 100*worst)
+	default:
+		c.Summary = fmt.Sprintf("%s answer %.0f%% of the prompts in the same words", worstPair, 100*worst)
+	}
+}
+
+func checkServed(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "the model that answered is the one asked for, or a dated snapshot of it, on every call"
+	c.Remedy = "pin a model that the endpoint serves; records of another model cannot be used as this policy's"
+	asked := map[string]string{}
+	for _, a := range r.Arms {
+		asked[a.Policy.Name] = a.Policy.Model
+	}
+	var bad []string
+	others := map[string]int{}
+	n, unnamed := 0, 0
+	note := func(key, want, got string) {
+		n++
+		switch {
+		case got == "":
+			unnamed++
+		case got != want && !strings.HasPrefix(got, want+"-"):
+			bad = append(bad, key)
+			others[fmt.Sprintf("%s answered for %s", got, want)]++
+		}
+	}
+	for _, row := range r.Responses {
+		if row.Error == nil {
+			note(row.Key().String(), asked[row.Policy], row.Model)
+		}
+	}
+	for _, e := range r.Ledger {
+		// Responses are counted by their own record; this adds the calls that
+		// leave no model in one: echoes, labels and scores.
+		if e.Outcome == "ok" && e.Stage != stageP0 && e.Stage != stageTargets && e.Stage != stagePreflight {
+			note(e.Stage+" "+e.Key, e.Model, e.Served)
+		}
+	}
+	c.figure("answers", float64(n), "")
+	c.figure("by another model", float64(len(bad)), "")
+	c.figure("unnamed", float64(unnamed), "")
+	c.records(bad)
+	switch {
+	case len(bad) > 0:
+		names := make([]string, 0, len(others))
+		for name := range others {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		c.Status, c.Summary = Fail, fmt.Sprintf("%d of %d answers came from another model: %s", len(bad), n, some(names))
+	case n == 0:
+		c.Status, c.Summary = Fail, "no answer names its model"
+	case unnamed > 0:
+		c.Status, c.Summary = Info, fmt.Sprintf("%d of %d answers do not name their model", unnamed, n)
+	default:
+		c.Status, c.Summary = Pass, fmt.Sprintf("all %d answers came from the models asked for", n)
+	}
+}

@@ -1,0 +1,165 @@
+package pilot
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/providers"
+)
+
+func checkFiles(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "every output file parses line by line, and its keys are the expected set"
+	c.Remedy = "start the run again: outputs are rewritten from the journal; a key that stays missing is explained by its stage's check"
+	c.figure("problems", float64(len(r.FileProblems)), "")
+	c.records(r.FileProblems)
+	if len(r.FileProblems) > 0 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("%s: %s", plural(len(r.FileProblems), "problem", "problems"), some(r.FileProblems))
+		return
+	}
+	c.Status, c.Summary = Pass, "every file was read back: lines parse, keys are the expected ones"
+}
+
+func checkCost(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("actual cost within %.0f%% of the pre-run estimate passes, over by up to %.0f%% holds, by more fails; under by more than %.0f%% holds", 100*t.CostPass, 100*t.CostHold, 100*t.CostPass)
+	c.Remedy = "compare cost by stage with the estimate: correct expected_tokens or the price table, and check what the provider bills"
+	actual, unknown := 0.0, 0.0
+	for _, e := range r.Ledger {
+		actual += float64(e.Cost)
+		if !e.UsageKnown {
+			unknown += float64(e.Cost)
+		}
+	}
+	c.figure("estimated", r.Estimate.ExpectedUSD, "USD")
+	c.figure("actual", actual, "USD")
+	c.figure("of it with unseen usage, at its reservation", unknown, "USD")
+	if !(r.Estimate.ExpectedUSD > 0) {
+		c.Status, c.Summary = Fail, "there is no estimate to compare with"
+		return
+	}
+	over := actual/r.Estimate.ExpectedUSD - 1
+	c.figure("over", over, "share")
+	switch {
+	case over > t.CostHold:
+		c.Status = Fail
+	case math.Abs(over) > t.CostPass:
+		c.Status = Hold
+	default:
+		c.Status = Pass
+	}
+	side := "over"
+	if over < 0 {
+		side = "under"
+	}
+	c.Summary = fmt.Sprintf("$%.4f spent, %.1f%% %s the estimate of $%.4f", actual, 100*math.Abs(over), side, r.Estimate.ExpectedUSD)
+}
+
+// failures returns the failed records by class, with their keys.
+func failures(r *Records) (classes map[string]int, keys map[string][]string) {
+	classes, keys = map[string]int{}, map[string][]string{}
+	add := func(stage string, k dataset.Key, e *dataset.RecordError) {
+		if e != nil {
+			classes[e.Class]++
+			keys[e.Class] = append(keys[e.Class], stage+" "+k.String())
+		}
+	}
+	for _, row := range r.Responses {
+		add("responses", row.Key(), row.Error)
+	}
+	for _, row := range r.LogProbs {
+		add("logprobs", row.Key(), row.Error)
+	}
+	for _, row := range r.Labels {
+		add("oracle", row.Key(), row.Error)
+	}
+	for _, row := range r.Scores {
+		add("judge", row.Key(), row.Error)
+	}
+	return classes, keys
+}
+
+func checkRunErrors(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "no stage ended in error; failed records are counted by their own stage's check"
+	classes, keys := failures(r)
+	total := 0
+	var all []string
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		c.figure("failed: "+class, float64(classes[class]), "")
+		total += classes[class]
+		all = append(all, keys[class]...)
+	}
+	c.figure("failed records", float64(total), "")
+	c.records(all)
+	if r.Stop == nil {
+		c.Status, c.Summary = Pass, "every stage ran to its end"
+		if total > 0 {
+			c.Summary += fmt.Sprintf("; %s without a value (%s)", plural(total, "record", "records"), counts(classes))
+		}
+		return
+	}
+	c.Status = Fail
+	c.Remedy = "mend the cause and start the run again: it goes on where it stopped"
+	if r.Stop.resumable() {
+		c.Status = Hold
+		c.Remedy = "start the run again, with a larger -budget if that is what ended it: it goes on where it stopped"
+	}
+	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Class, r.Stop.Message)
+	if r.Stop.Key != "" {
+		c.records([]string{r.Stop.Stage + " " + r.Stop.Key})
+	}
+}
+
+func checkRateLimit(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "no record failed for rate limiting"
+	c.Remedy = "lower -concurrency, or ask the provider for higher limits"
+	absorbed, retries := 0, 0
+	for _, e := range r.Ledger {
+		if e.Attempt > 1 {
+			retries++
+		}
+		if e.Outcome == string(providers.ClassRateLimited) {
+			absorbed++
+		}
+	}
+	_, keys := failures(r)
+	failed := keys[string(providers.ClassRateLimited)]
+	if r.Stop != nil && r.Stop.Class == string(providers.ClassRateLimited) {
+		failed = append(failed, r.Stop.Stage+" "+r.Stop.Key)
+	}
+	c.figure("429 replies", float64(absorbed), "")
+	c.figure("retries of any cause", float64(retries), "")
+	c.figure("records failed", float64(len(failed)), "")
+	c.records(failed)
+	if len(failed) > 0 {
+		c.Status, c.Summary = Fail, fmt.Sprintf("rate limiting failed %s: %s", plural(len(failed), "record", "records"), some(failed))
+		return
+	}
+	c.Status, c.Summary = Pass, fmt.Sprintf("no record failed for rate limiting; %d replies of 429 and %d retries of any cause absorbed", absorbed, retries)
+}
+
+// counts writes a map of counts as "a 3, b 1", the largest first.
+func counts(m map[string]int) string {
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%s %d", k, m[k])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// meanSD returns the mean and the sample standard deviation, NaN below two
+// values.
+func meanSD(xs []float64) (mean, sd float64) {
+	for _, x := range xs {
+		mean += x
+	}
+	mean /= float64(len(xs))
+	for _, x := range xs {
+		sd += (x - mean) * (x - mean)
+	}
+	return mean, math.Sqrt(sd / float64(len(xs)-1))
+}

@@ -1,0 +1,200 @@
+package pilot
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// Input says where the prompts came from.
+type Input struct {
+	Name   string
+	SHA256 string
+	// Notes are lines for the report: the format found, what was dropped.
+	Notes []string
+}
+
+// Config is one pilot. Fields marked (identity) change what is answered or
+// scored: a folder that was begun under other values is refused. The rest,
+// budget, prices and concurrency among them, may change between starts.
+type Config struct {
+	Dir     string           // output folder
+	Prompts []dataset.Prompt // already sampled; more of the same sample extend a run
+	Input   Input            // SHA256 is (identity)
+	Arms    []Arm            // (identity), but for their expectations
+	Seed    uint64           // (identity)
+	// Origin says in words what stands behind the providers: "live", or the
+	// simulator and its faults. (identity)
+	Origin string
+	Live   bool
+
+	// Policies serves the models of the arms, Grader those of judge and oracle.
+	Policies, Grader providers.Provider
+	// Judge and Oracle are built around the client that the run gives them.
+	// (identity, by the scorer's own)
+	Judge  func(judge.Generator) (judge.Scorer, error)
+	Oracle func(oracle.Generator) (oracle.Oracle, error)
+	// Labels says which responses the oracle labels. Its seed is the run's.
+	// (identity)
+	Labels oracle.Design
+
+	Prices      providers.Prices
+	Budget      providers.USD // 0 sets no budget
+	Concurrency int           // attempts in flight per provider; 0 means 16
+	Retry       providers.Retry
+
+	Full       int               // prompts of the run to project to; 0 means 10,000
+	Thresholds *Thresholds       // nil means DefaultThresholds
+	Waived     map[string]string // check id -> reason
+	Versions   map[string]string // for the manifest
+	// Announce, where not nil, is told what the run is expected to take, before
+	// anything is spent.
+	Announce func(Preflight)
+	// Render writes the verdict into the folder; it is called as the run goes
+	// and once at the end. The report package's WriteFiles is meant for it.
+	Render func(dir string, v *Verdict) error
+	// Progress, where not nil, is told of every item. It is called from many
+	// goroutines at once.
+	Progress func(Event)
+}
+
+// Event is one step of a run.
+type Event struct {
+	Stage     string
+	Begun     bool // the stage starts; Done items were there before
+	Finished  bool // the stage is over
+	Done      int  // items with a value
+	Failed    int
+	Total     int
+	Spent     providers.USD
+	Limited   int // 429 replies so far in this session
+	Retries   int
+	Elapsed   time.Duration // since the stage started
+	LastError string
+}
+
+func (c *Config) withDefaults() Config {
+	d := *c
+	if d.Concurrency == 0 {
+		d.Concurrency = 16
+	}
+	if d.Full == 0 {
+		d.Full = 10_000
+	}
+	if d.Thresholds == nil {
+		t := DefaultThresholds()
+		d.Thresholds = &t
+	}
+	d.Labels.Seed = d.Seed
+	return d
+}
+
+// identity is the canonical JSON of everything that changes answers. The
+// journal compares it key by key.
+func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
+	type arm struct {
+		Name       string `json:"name"`
+		Role       Role   `json:"role"`
+		PolicyHash string `json:"policy_hash"`
+		Model      string `json:"model"`
+	}
+	arms := make([]arm, len(c.Arms))
+	for i, a := range c.Arms {
+		arms[i] = arm{a.Policy.Name, a.Role, a.Policy.Hash(), a.Policy.Model}
+	}
+	return json.Marshal(map[string]any{
+		"schema_version": SchemaVersion,
+		"origin":         c.Origin,
+		"input_sha256":   c.Input.SHA256,
+		"seed":           c.Seed,
+		"policies":       arms,
+		"judge":          judgeID,
+		"oracle":         oracleID,
+		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes},
+	})
+}
+
+// SchemaVersion is that of the run directory and of report.json.
+const SchemaVersion = 1
+
+// manifest is manifest.json.
+type manifest struct {
+	SchemaVersion int                        `json:"schema_version"`
+	Configuration json.RawMessage            `json:"configuration"`
+	Seed          uint64                     `json:"seed"`
+	Prompts       int                        `json:"prompts"`
+	Policies      []manifestPolicy           `json:"policies"`
+	Input         string                     `json:"input"`
+	InputSHA      string                     `json:"input_sha256"`
+	InputNotes    []string                   `json:"input_notes"`
+	PricesDate    string                     `json:"prices_date"`
+	Served        map[string]string          `json:"served_models"`
+	Certificates  []teacherforce.Certificate `json:"certificates"`
+	Versions      map[string]string          `json:"versions"`
+}
+
+type manifestPolicy struct {
+	Name           string  `json:"name"`
+	Role           Role    `json:"role"`
+	PolicyHash     string  `json:"policy_hash"`
+	Model          string  `json:"model"`
+	System         string  `json:"system"`
+	Template       string  `json:"template"`
+	Temperature    float64 `json:"temperature"`
+	TopP           float64 `json:"top_p"`
+	TopK           int     `json:"top_k"`
+	MaxTokens      int     `json:"max_tokens"`
+	ExpectedTokens float64 `json:"expected_tokens"`
+	ExpectedRank   int     `json:"expected_rank"`
+}
+
+func manifestPolicies(arms []Arm) []manifestPolicy {
+	out := make([]manifestPolicy, len(arms))
+	for i, a := range arms {
+		p, s := a.Policy, a.Policy.Sampling
+		out[i] = manifestPolicy{
+			Name: p.Name, Role: a.Role, PolicyHash: p.Hash(), Model: p.Model, System: p.System, Template: p.Template,
+			Temperature: s.Temperature, TopP: s.TopP, TopK: s.TopK, MaxTokens: s.MaxTokens,
+			ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
+		}
+	}
+	return out
+}
+
+// PreflightError lists everything that keeps a run from starting. Nothing was
+// spent.
+type PreflightError struct {
+	Problems []Problem
+}
+
+// Problem is one obstacle and what to do about it.
+type Problem struct {
+	What   string
+	Remedy string
+	Err    error // cause, may be nil
+}
+
+func (e *PreflightError) Error() string {
+	s := "pilot: preflight refused"
+	for _, p := range e.Problems {
+		s += fmt.Sprintf("\n  - %s\n    %s", p.What, p.Remedy)
+	}
+	return s
+}
+
+// Unwrap returns the causes, for errors.Is and errors.As.
+func (e *PreflightError) Unwrap() []error {
+	var errs []error
+	for _, p := range e.Problems {
+		if p.Err != nil {
+			errs = append(errs, p.Err)
+		}
+	}
+	return errs
+}

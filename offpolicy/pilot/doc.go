@@ -1,0 +1,41 @@
+// Package pilot runs the small sample that decides whether a large, paid
+// evaluation may start, and writes down the decision with its evidence.
+//
+// # The run
+//
+// A pilot takes a few prompts and a handful of policies, one of which, the
+// logging policy P0, stands for the system whose logs will be reused. It goes
+// through stages, each of which owes a known set of records:
+//
+//	prepare    the prompts                                    prompts.jsonl
+//	certify    probes of the endpoint's log-probs             manifest.json
+//	p0         P0's responses                                 responses.jsonl
+//	targets    the other policies' responses                  responses.jsonl
+//	logprobs   P0's responses under every policy              logprobs.jsonl
+//	oracle     labels of P0's responses                       oracle.jsonl
+//	judge      scores of every response                       judge.jsonl
+//
+// and ends in samples.jsonl, fresh_draws/, ledger.jsonl and report.json, .md
+// and .html.
+//
+// Every record goes to a private journal before it counts as done, so that a
+// run which was interrupted, killed or stopped by its budget goes on where it
+// was when it is started again with the same configuration. Failed is not done:
+// an item that failed keeps a line with its error, and is tried again by the
+// next start.
+//
+// # The verdict
+//
+// Checks read the records, never the memory of how they came about. Each has an
+// id, a status, its evidence, its threshold and a remedy. The decision is NO-GO
+// if any fails, else HOLD if any holds, else GO; a waived check does not count,
+// and the decision names it. The decision is about the pipeline: whether the
+// sample's importance weights would carry an estimate is said beside it, policy
+// by policy, and does not stop the run.
+//
+// # Spending
+//
+// [Run] spends nothing before the preflight of [Config] has passed: keys,
+// models, prices, folder, configuration and budget. The first paid calls are
+// the certification probes; if they fail, nothing else is bought.
+package pilot

@@ -1,0 +1,263 @@
+package pilot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// The plan's own figures for 100 prompts, kept only as a column to compare
+// with: they price calls where providers price tokens.
+var planFigures = map[string]struct {
+	calls int
+	usd   float64
+}{
+	stageP0:       {100, 0.02},
+	stageTargets:  {400, 0.08},
+	stageLogProbs: {400, 0.12},
+	stageOracle:   {100, 0.25},
+	stageJudge:    {400, 0.08},
+}
+
+// certificationCalls and certificationTokens are what the probes of one model
+// are assumed to take.
+const (
+	certificationCalls  = 20
+	certificationTokens = 60
+	// replyTokens is the assumed length of a judge's or the oracle's reply.
+	replyTokens = 40
+)
+
+// estimator prices a run before it starts. It sends nothing: prompts and
+// rendered contexts are counted, response lengths are the arms' declared
+// expectations, and what judge and oracle would send is taken from themselves.
+type estimator struct {
+	cfg    *Config
+	forcer *teacherforce.Forcer
+	judge  judge.Scorer
+	oracle oracle.Oracle
+	dry    *dryRun
+}
+
+func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
+	c := e.cfg
+	stages := []*StageEstimate{}
+	byName := map[string]*StageEstimate{}
+	for _, name := range stageNames[1:] {
+		s := &StageEstimate{Name: name, ActualUSD: dataset.Missing()}
+		if plan, ok := planFigures[name]; ok {
+			scale := float64(len(c.Prompts)) / 100
+			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
+		}
+		stages, byName[name] = append(stages, s), s
+	}
+	p0 := loggingArm(c.Arms)
+	certified := map[string]bool{}
+	for _, a := range c.Arms {
+		price, err := c.Prices.For(a.Policy.Model)
+		if err != nil {
+			return Estimate{}, err
+		}
+		if k := certificateKey(a.Policy); !certified[k] {
+			certified[k] = true
+			byName[stageCertify].add(price, certificationCalls, certificationCalls*certificationTokens, certificationTokens, certificationTokens)
+		}
+		gen := byName[stageTargets]
+		if a.Role == Logging {
+			gen = byName[stageP0]
+		}
+		limit := float64(a.Policy.Sampling.MaxTokens)
+		for _, p := range c.Prompts {
+			text, err := e.forcer.Render(a.Policy, p)
+			if err != nil {
+				continue // the stage itself will record why
+			}
+			context := e.tokens(a, price, text)
+			gen.add(price, 1, context, a.ExpectedTokens, limit)
+			// One echo of context and response, one of the context alone. At
+			// worst the ids need a third.
+			score := byName[stageLogProbs]
+			score.Calls += 2
+			score.PromptTokens += 2*context + p0.ExpectedTokens
+			score.ExpectedUSD += float64(price.Input) * (2*context + p0.ExpectedTokens) / 1e6
+			score.WorstUSD += float64(price.Input) * (3*context + 2*float64(p0.Policy.Sampling.MaxTokens)) / 1e6
+		}
+	}
+	if err := e.grade(ctx, byName); err != nil {
+		return Estimate{}, err
+	}
+	out := Estimate{ActualUSD: dataset.Missing(), Assumptions: []string{
+		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
+		"prompts are counted in bytes and divided by the price table's bytes_per_token",
+		fmt.Sprintf("a judge's or oracle's reply has %d tokens; certification takes %d calls a model", replyTokens, certificationCalls),
+		"no retries; teacher forcing takes two calls a pair, a third only where the sampled tokens are not the canonical ones",
+		"worst case: every response as long as max_tokens allows",
+	}}
+	for _, s := range stages {
+		out.Stages = append(out.Stages, *s)
+		out.Calls += s.Calls
+		out.ExpectedUSD += s.ExpectedUSD
+		out.WorstUSD += s.WorstUSD
+	}
+	return out, nil
+}
+
+// add counts calls with the given prompt tokens in all, and expected and worst
+// completion tokens in all.
+func (s *StageEstimate) add(p providers.Price, calls int, prompt, completion, worst float64) {
+	s.Calls += calls
+	s.PromptTokens += prompt
+	s.CompletionTokens += completion
+	in := float64(p.Input) * prompt / 1e6
+	s.ExpectedUSD += in + float64(p.Output)*completion/1e6
+	s.WorstUSD += in + float64(p.Output)*worst/1e6
+}
+
+// tokens estimates the length of a rendered context: each control token is one
+// token, the rest goes by bytes.
+func (e *estimator) tokens(a Arm, price providers.Price, text string) float64 {
+	n := 0.0
+	if t, ok := chat.Lookup(a.Policy.Template); ok {
+		for _, control := range t.Controls() {
+			k := strings.Count(text, control)
+			n += float64(k)
+			text = strings.ReplaceAll(text, control, "")
+		}
+	}
+	return n + float64(len(text))/bytesPerToken(price)
+}
+
+func bytesPerToken(p providers.Price) float64 {
+	if p.BytesPerToken == 0 {
+		return providers.DefaultBytesPerToken
+	}
+	return p.BytesPerToken
+}
+
+// grade adds the calls of oracle and judge, by letting both of them make their
+// requests to a provider that only counts.
+func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate) error {
+	c := e.cfg
+	texts := map[string]string{}
+	for _, a := range c.Arms {
+		price, err := c.Prices.For(a.Policy.Model)
+		if err != nil {
+			return err
+		}
+		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
+	}
+	for _, p := range c.Prompts {
+		for _, a := range c.Arms {
+			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: a.Policy.Name}
+			if _, err := e.judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
+				return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+			}
+		}
+	}
+	if err := e.count(byName[stageJudge]); err != nil {
+		return err
+	}
+	for _, as := range c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name) {
+		prompt := dataset.Prompt{}
+		for _, p := range c.Prompts {
+			if p.ID == as.Key.PromptID {
+				prompt = p
+				break
+			}
+		}
+		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
+		// Labels from a file make no calls and may lack some; that is the
+		// stage's business.
+		_, _ = e.oracle.Label(ctx, tag, as.Key, prompt, texts[as.Key.Policy])
+	}
+	return e.count(byName[stageOracle])
+}
+
+// count prices what the dry run has seen since it was last asked.
+func (e *estimator) count(s *StageEstimate) error {
+	for _, req := range e.dry.take() {
+		price, err := e.cfg.Prices.For(req.Model)
+		if err != nil {
+			return err
+		}
+		bytes := 0
+		for _, m := range req.Messages {
+			bytes += len(m.Content)
+		}
+		s.add(price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), replyTokens, float64(req.Sampling.MaxTokens))
+	}
+	return nil
+}
+
+func (e *estimator) expectations() string {
+	parts := make([]string, len(e.cfg.Arms))
+	for i, a := range e.cfg.Arms {
+		parts[i] = fmt.Sprintf("%s %.0f", a.Policy.Name, a.ExpectedTokens)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// responseKeys are the responses that a run owes.
+func responseKeys(prompts []dataset.Prompt, arms []Arm) []dataset.Key {
+	keys := make([]dataset.Key, 0, len(prompts)*len(arms))
+	for _, p := range prompts {
+		for _, a := range arms {
+			keys = append(keys, dataset.Key{PromptID: p.ID, Policy: a.Policy.Name})
+		}
+	}
+	return keys
+}
+
+// dryRun is a generator that sends nothing. It keeps the requests, and answers
+// each with the middle of every number that the request's schema asks for, so
+// that a grader which makes several calls makes them all.
+type dryRun struct{ requests []providers.GenerateRequest }
+
+func (d *dryRun) take() []providers.GenerateRequest {
+	r := d.requests
+	d.requests = nil
+	return r
+}
+
+// Generate implements [judge.Generator] and [oracle.Generator].
+func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	d.requests = append(d.requests, req)
+	reply := map[string]any{}
+	if req.Schema != nil {
+		properties, _ := req.Schema.Schema["properties"].(map[string]any)
+		for name, p := range properties {
+			prop, _ := p.(map[string]any)
+			switch prop["type"] {
+			case "number", "integer":
+				reply[name] = math.Floor((number(prop["minimum"]) + number(prop["maximum"])) / 2)
+			default:
+				reply[name] = "dry run"
+			}
+		}
+	}
+	text, err := json.Marshal(reply)
+	if err != nil {
+		return providers.Generation{}, err
+	}
+	return providers.Generation{Text: string(text), FinishReason: "stop"}, nil
+}
+
+func number(v any) float64 {
+	switch x := v.(type) {
+	case int:
+		return float64(x)
+	case float64:
+		return x
+	}
+	return 0
+}

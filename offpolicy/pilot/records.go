@@ -1,0 +1,131 @@
+package pilot
+
+import (
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// Records is everything a verdict is computed from. Nothing else enters it: the
+// same records give the same checks, whether they come from a run that has
+// just ended or from its folder.
+type Records struct {
+	Arms         []Arm
+	Prompts      []dataset.Prompt
+	Responses    []dataset.Response
+	LogProbs     []dataset.LogProb
+	Labels       []dataset.OracleLabel
+	Scores       []dataset.JudgeScore
+	Certificates []teacherforce.Certificate
+	Ledger       []providers.Entry
+	Estimate     Estimate
+	// LabelsOwed are the responses that the oracle's design labels.
+	LabelsOwed []dataset.Key
+	// Calibrator is nil where none could be fitted; CalibratorError says why.
+	Calibrator      *offpolicy.Calibrator
+	CalibratorError string
+	// FileProblems lists what reading the output files back found wrong.
+	FileProblems []string
+	// Stop is nil where every stage ran to its end.
+	Stop *Stop
+}
+
+// Stop says where and why a run ended early.
+type Stop struct {
+	Stage   string
+	Class   string // a [providers.Class], or "certification", "interrupted", "running"
+	Message string
+	Key     string // the record that it happened at, if one
+}
+
+// resumable reports whether what is missing is merely not there yet.
+func (s *Stop) resumable() bool {
+	switch s.Class {
+	case string(providers.ClassBudget), "interrupted", "running":
+		return true
+	}
+	return false
+}
+
+// stageNames are the stages in their order.
+var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge}
+
+const (
+	stagePrepare  = "prepare"
+	stageCertify  = "certify"
+	stageP0       = "p0"
+	stageTargets  = "targets"
+	stageLogProbs = "logprobs"
+	stageOracle   = "oracle"
+	stageJudge    = "judge"
+	// stagePreflight is not a stage of the run: it tags the free calls.
+	stagePreflight = "preflight"
+)
+
+// reached reports whether the run got to the end of a stage.
+func (r *Records) reached(stage string) bool {
+	if r.Stop == nil {
+		return true
+	}
+	for _, s := range stageNames {
+		if s == r.Stop.Stage {
+			return false
+		}
+		if s == stage {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Records) logging() Arm { return loggingArm(r.Arms) }
+
+// responsesOf returns one policy's responses by prompt.
+func (r *Records) responsesOf(policy string) map[string]dataset.Response {
+	out := make(map[string]dataset.Response, len(r.Prompts))
+	for _, row := range r.Responses {
+		if row.Policy == policy && row.DrawIdx == 0 {
+			out[row.PromptID] = row
+		}
+	}
+	return out
+}
+
+// logProbsOf returns the logged responses' log-probs under one policy, by
+// prompt.
+func (r *Records) logProbsOf(policy string) map[string]dataset.LogProb {
+	out := make(map[string]dataset.LogProb, len(r.Prompts))
+	for _, row := range r.LogProbs {
+		if row.Policy == policy {
+			out[row.PromptID] = row
+		}
+	}
+	return out
+}
+
+// scoresOf returns one policy's judge scores by prompt.
+func (r *Records) scoresOf(policy string) map[string]dataset.JudgeScore {
+	out := make(map[string]dataset.JudgeScore, len(r.Prompts))
+	for _, row := range r.Scores {
+		if row.Policy == policy && row.DrawIdx == 0 {
+			out[row.PromptID] = row
+		}
+	}
+	return out
+}
+
+// logRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
+// known, in the order of r.Prompts, with the keys they belong to.
+func (r *Records) logRatios(policy string) (d []float64, keys []dataset.Key) {
+	base, target := r.logProbsOf(r.logging().Policy.Name), r.logProbsOf(policy)
+	for _, p := range r.Prompts {
+		b, okB := base[p.ID]
+		t, okT := target[p.ID]
+		if okB && okT && b.LogProb.Valid() && t.LogProb.Valid() {
+			d = append(d, float64(t.LogProb)-float64(b.LogProb))
+			keys = append(keys, t.Key())
+		}
+	}
+	return d, keys
+}

@@ -1,0 +1,234 @@
+package pilot
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+type policyLike = offpolicy.Policy
+
+func (r *run) respondP0(ctx context.Context) error {
+	return r.respondAll(ctx, stageP0, func(a Arm) bool { return a.Role == Logging })
+}
+
+func (r *run) respondTargets(ctx context.Context) error {
+	return r.respondAll(ctx, stageTargets, func(a Arm) bool { return a.Role != Logging })
+}
+
+func (r *run) respondAll(ctx context.Context, stage string, of func(Arm) bool) error {
+	var items []item
+	for _, p := range r.cfg.Prompts {
+		for _, a := range r.cfg.Arms {
+			if !of(a) {
+				continue
+			}
+			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+			row, ok := r.store.responses[key]
+			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+				return r.respond(ctx, stage, a, p)
+			}})
+		}
+	}
+	return r.runStage(ctx, stage, items)
+}
+
+// respond asks one policy for its response to one prompt.
+func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt) (*dataset.RecordError, error) {
+	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+	tag := providers.Tag{Stage: stage, Key: key.String(), Policy: a.Policy.Name}
+	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, LogProb: dataset.Missing(), PolicyHash: a.Policy.Hash()}
+	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.cfg.Seed, key))
+	var g providers.Generation
+	if err == nil {
+		g, err = r.policies.Generate(ctx, req)
+	}
+	if stop := r.fatal(ctx, stage, key, err); stop != nil {
+		return nil, stop
+	}
+	if err != nil {
+		row.Error = recordError(err)
+	} else {
+		row.Text, row.TokenIDs, row.FinishReason, row.Model = &g.Text, g.TokenIDs, g.FinishReason, g.Meta.Model
+		row.LogProb = sumLogProbs(g.Tokens)
+		if g.Usage != nil {
+			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
+		}
+	}
+	return row.Error, put(r.store, kindResponse, r.store.responses, row)
+}
+
+// sumLogProbs sums what the server said of its own tokens; one missing value
+// makes the sum missing.
+func sumLogProbs(tokens []providers.Token) dataset.Float {
+	if len(tokens) == 0 {
+		return dataset.Missing()
+	}
+	sum := 0.0
+	for _, t := range tokens {
+		sum += t.LogProb
+	}
+	if math.IsInf(sum, 0) {
+		return dataset.Missing()
+	}
+	return dataset.Float(sum)
+}
+
+// scoreLogProbs scores P0's responses under every policy, P0 among them.
+func (r *run) scoreLogProbs(ctx context.Context) error {
+	var items []item
+	p0 := loggingArm(r.cfg.Arms).Policy
+	for _, p := range r.cfg.Prompts {
+		for _, a := range r.cfg.Arms {
+			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+			row, ok := r.store.logprobs[key]
+			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+				row, err := r.scoreOne(ctx, p0, a.Policy, p)
+				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
+					return nil, stop
+				}
+				return row.Error, put(r.store, kindLogProb, r.store.logprobs, row)
+			}})
+		}
+	}
+	return r.runStage(ctx, stageLogProbs, items)
+}
+
+func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt) (dataset.LogProb, error) {
+	logged, ok := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: p0.Name})
+	if !ok || logged.Text == nil {
+		err := &teacherforce.Error{Class: classNoResponse, Message: "P0 has no response to score", Policy: policy.Name, Prompt: p.ID}
+		return teacherforce.FailedRecord(p.ID, policy, err), nil
+	}
+	sampledBy := logged.Model
+	if sampledBy == "" {
+		sampledBy = p0.Model
+	}
+	tag := providers.Tag{Stage: stageLogProbs, Key: dataset.Key{PromptID: p.ID, Policy: policy.Name}.String(), Policy: policy.Name}
+	res, err := r.forcer.Score(ctx, tag, policy, p, teacherforce.Response{
+		Text: *logged.Text, TokenIDs: logged.TokenIDs, Model: sampledBy, Ended: logged.FinishReason == "stop",
+	})
+	if err != nil {
+		return teacherforce.FailedRecord(p.ID, policy, err), err
+	}
+	return res.Record(p.ID, policy.Name), nil
+}
+
+// classNoResponse marks records that could not be made because the response
+// they are about failed.
+const classNoResponse = "no_response"
+
+func (r *run) label(ctx context.Context) error {
+	var items []item
+	prompts, arms := r.prompts(), r.arms()
+	for _, as := range r.labelsOwed() {
+		row, ok := r.store.labels[as.Key]
+		items = append(items, item{key: as.Key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+			tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
+			label, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
+			if text := r.text(as.Key); text != nil {
+				label, err = r.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], *text)
+			}
+			if stop := r.fatal(ctx, stageOracle, as.Key, err); stop != nil {
+				return nil, stop
+			}
+			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, label, err)
+			return row.Error, put(r.store, kindLabel, r.store.labels, row)
+		}})
+	}
+	return r.runStage(ctx, stageOracle, items)
+}
+
+// grade has the judge score every response.
+func (r *run) grade(ctx context.Context) error {
+	var items []item
+	prompts, arms := r.prompts(), r.arms()
+	for _, key := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+		row, ok := r.store.scores[key]
+		items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: key.Policy}
+			var score judge.Score
+			err := error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to score"})
+			if text := r.text(key); text != nil {
+				score, err = r.judge.Score(ctx, tag, prompts[key.PromptID], *text)
+			}
+			if stop := r.fatal(ctx, stageJudge, key, err); stop != nil {
+				return nil, stop
+			}
+			row := judge.Record(key, arms[key.Policy].Hash(), r.judge, score, err)
+			return row.Error, put(r.store, kindScore, r.store.scores, row)
+		}})
+	}
+	return r.runStage(ctx, stageJudge, items)
+}
+
+// text returns a response's text, nil where it failed.
+func (r *run) text(k dataset.Key) *string {
+	row, _ := get(r.store, r.store.responses, k)
+	return row.Text
+}
+
+func (r *run) labelsOwed() []oracle.Assignment {
+	return r.cfg.Labels.Assign(responseKeys(r.cfg.Prompts, r.cfg.Arms), loggingArm(r.cfg.Arms).Policy.Name)
+}
+
+func (r *run) prompts() map[string]dataset.Prompt {
+	out := make(map[string]dataset.Prompt, len(r.cfg.Prompts))
+	for _, p := range r.cfg.Prompts {
+		out[p.ID] = p
+	}
+	return out
+}
+
+func (r *run) arms() map[string]offpolicy.Policy {
+	out := make(map[string]offpolicy.Policy, len(r.cfg.Arms))
+	for _, a := range r.cfg.Arms {
+		out[a.Policy.Name] = a.Policy
+	}
+	return out
+}
+
+// fatal says whether an item's failure ends the run: the caller's context
+// ended, or the next item is bound to fail for the same reason. The item is then
+// left undone.
+func (r *run) fatal(ctx context.Context, stage string, key dataset.Key, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var e *providers.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	switch e.Class {
+	case providers.ClassAuth, providers.ClassQuota, providers.ClassBudget, providers.ClassModelNotFound, providers.ClassLedger:
+		return &stopError{Stop{Stage: stage, Class: string(e.Class), Message: e.Error(), Key: key.String()}}
+	}
+	return nil
+}
+
+// recordError says in a record why it has no value.
+func recordError(err error) *dataset.RecordError {
+	var re *dataset.RecordError
+	if errors.As(err, &re) {
+		return re
+	}
+	var pe *providers.Error
+	if errors.As(err, &pe) {
+		return &dataset.RecordError{Class: string(pe.Class), Message: err.Error()}
+	}
+	var te *teacherforce.Error
+	if errors.As(err, &te) {
+		return &dataset.RecordError{Class: te.Class, Message: err.Error()}
+	}
+	return &dataset.RecordError{Class: "error", Message: err.Error()}
+}

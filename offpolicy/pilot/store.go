@@ -1,0 +1,197 @@
+package pilot
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// The kinds of journal records.
+const (
+	kindResponse    = "response"
+	kindLogProb     = "logprob"
+	kindLabel       = "label"
+	kindScore       = "score"
+	kindCertificate = "certificate"
+	kindLedger      = "ledger"
+	kindStage       = "stage"
+)
+
+// store is the run's memory: every record, in the journal first and in maps
+// for reading. The latest record of a key counts.
+type store struct {
+	j *journal.Journal
+
+	mu        sync.Mutex
+	responses map[dataset.Key]dataset.Response
+	logprobs  map[dataset.Key]dataset.LogProb
+	labels    map[dataset.Key]dataset.OracleLabel
+	scores    map[dataset.Key]dataset.JudgeScore
+	certs     map[string]teacherforce.Certificate
+	seconds   map[string]float64 // wall time by stage, over all sessions
+	entries   map[string]providers.Entry
+	order     []string // ids of entries as they began
+}
+
+// openStore opens the folder's journal and loads what it holds.
+func openStore(dir string, identity []byte) (*store, error) {
+	j, err := journal.Open(dir, journal.Options{Config: identity})
+	if err != nil {
+		return nil, err
+	}
+	s := &store{
+		j:         j,
+		responses: map[dataset.Key]dataset.Response{},
+		logprobs:  map[dataset.Key]dataset.LogProb{},
+		labels:    map[dataset.Key]dataset.OracleLabel{},
+		scores:    map[dataset.Key]dataset.JudgeScore{},
+		certs:     map[string]teacherforce.Certificate{},
+		seconds:   map[string]float64{},
+		entries:   map[string]providers.Entry{},
+	}
+	if err := journal.Scan(dir, s.load); err != nil {
+		j.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *store) load(r journal.Record) error {
+	var err error
+	switch r.Kind {
+	case kindResponse:
+		err = loadRow(r, s.responses)
+	case kindLogProb:
+		err = loadRow(r, s.logprobs)
+	case kindLabel:
+		err = loadRow(r, s.labels)
+	case kindScore:
+		err = loadRow(r, s.scores)
+	case kindCertificate:
+		var c teacherforce.Certificate
+		if err = json.Unmarshal(r.Payload, &c); err == nil {
+			s.certs[r.Key] = c
+		}
+	case kindStage:
+		var sec float64
+		if err = json.Unmarshal(r.Payload, &sec); err == nil {
+			s.seconds[r.Key] = sec
+		}
+	case kindLedger:
+		var e providers.Entry
+		if err = json.Unmarshal(r.Payload, &e); err == nil {
+			s.note(e)
+		}
+	default:
+		err = fmt.Errorf("unknown kind %q: written by a newer version?", r.Kind)
+	}
+	if err != nil {
+		return fmt.Errorf("pilot: journal record %d (%s %s): %w", r.Seq, r.Kind, r.Key, err)
+	}
+	return nil
+}
+
+type keyed interface{ Key() dataset.Key }
+
+func loadRow[T keyed](r journal.Record, rows map[dataset.Key]T) error {
+	var row T
+	if err := json.Unmarshal(r.Payload, &row); err != nil {
+		return err
+	}
+	rows[row.Key()] = row
+	return nil
+}
+
+// put acknowledges a record: it is durable when put returns.
+func put[T keyed](s *store, kind string, rows map[dataset.Key]T, row T) error {
+	if err := s.j.Append(kind, row.Key().String(), row); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows[row.Key()] = row
+	return nil
+}
+
+func get[T any](s *store, rows map[dataset.Key]T, k dataset.Key) (T, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row, ok := rows[k]
+	return row, ok
+}
+
+// sorted returns the rows of the named prompts in the order of their keys.
+func sorted[T keyed](s *store, rows map[dataset.Key]T, keep func(dataset.Key) bool) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]T, 0, len(rows))
+	for _, k := range slices.SortedFunc(maps.Keys(rows), dataset.Key.Compare) {
+		if keep(k) {
+			out = append(out, rows[k])
+		}
+	}
+	return out
+}
+
+func (s *store) putCertificate(key string, c teacherforce.Certificate) error {
+	if err := s.j.Append(kindCertificate, key, c); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.certs[key] = c
+	return nil
+}
+
+func (s *store) addSeconds(stage string, sec float64) error {
+	s.mu.Lock()
+	s.seconds[stage] += sec
+	total := s.seconds[stage]
+	s.mu.Unlock()
+	return s.j.Append(kindStage, stage, total)
+}
+
+// Begin implements [providers.Ledger]: the attempt is on file, at its
+// reservation, before it is sent. It need not be on the disk: a killed process
+// loses nothing that the system has taken.
+func (s *store) Begin(e providers.Entry) error { return s.entry(e) }
+
+// End implements [providers.Ledger].
+func (s *store) End(e providers.Entry) error { return s.entry(e) }
+
+func (s *store) entry(e providers.Entry) error {
+	if err := s.j.AppendNoSync(kindLedger, e.ID, e); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(e)
+	return nil
+}
+
+func (s *store) note(e providers.Entry) {
+	if _, ok := s.entries[e.ID]; !ok {
+		s.order = append(s.order, e.ID)
+	}
+	s.entries[e.ID] = e
+}
+
+// ledger returns one entry an attempt, in the order they began. Attempts that
+// an earlier, killed session left in flight stay as they were: unknown, at
+// their reservation.
+func (s *store) ledger() []providers.Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]providers.Entry, len(s.order))
+	for i, id := range s.order {
+		out[i] = s.entries[id]
+	}
+	return out
+}

@@ -1,0 +1,316 @@
+package pilot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// verdict computes everything that a report shows.
+func (r *run) verdict(rec *Records, state string) *Verdict {
+	c := &r.cfg
+	v := &Verdict{
+		SchemaVersion: SchemaVersion,
+		State:         state,
+		Waivers:       c.Waived,
+		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
+		Stages:        r.stageTable(rec),
+		Policies:      summarize(rec),
+		Projection:    project(rec, c.Full, r.totalSeconds()),
+		Specimens:     specimens(rec),
+		CannotSay:     cannotSay(rec),
+		Run: RunInfo{
+			Started: r.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
+			Seed: c.Seed, Live: c.Live, Budget: dataset.Missing(), Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
+		},
+	}
+	if v.Waivers == nil {
+		v.Waivers = map[string]string{}
+	}
+	if c.Budget > 0 {
+		v.Run.Budget = dataset.Float(c.Budget)
+	}
+	v.Decision, v.Reasons = Decide(v.Checks)
+	v.Estimate = rec.Estimate
+	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
+	byStage := map[string]float64{}
+	for _, e := range rec.Ledger {
+		byStage[e.Stage] += float64(e.Cost)
+		v.Run.Spent += float64(e.Cost)
+	}
+	v.Estimate.ActualUSD = dataset.Float(v.Run.Spent)
+	for i, s := range v.Estimate.Stages {
+		v.Estimate.Stages[i].ActualUSD = dataset.Float(byStage[s.Name])
+	}
+	if rec.Calibrator != nil {
+		labels := map[dataset.Key]float64{}
+		for _, l := range rec.Labels {
+			if l.Label.Valid() {
+				labels[l.Key()] = float64(l.Label)
+			}
+		}
+		for _, s := range rec.Scores {
+			if y, ok := labels[s.Key()]; ok && s.Mean.Valid() && s.Calibrated.Valid() {
+				v.Calibration = append(v.Calibration, CalibrationPoint{float64(s.Mean), float64(s.Calibrated), y})
+			}
+		}
+	}
+	return v
+}
+
+func (r *run) totalSeconds() float64 {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	total := 0.0
+	for _, name := range stageNames {
+		total += r.store.seconds[name]
+	}
+	return total
+}
+
+func (r *run) stageTable(rec *Records) []Stage {
+	out := make([]Stage, len(stageNames))
+	index := map[string]*Stage{}
+	for i, name := range stageNames {
+		out[i].Name = name
+		index[name] = &out[i]
+	}
+	for _, e := range rec.Ledger {
+		s, ok := index[e.Stage]
+		if !ok {
+			continue // the preflight's free calls
+		}
+		s.Calls++
+		s.CostUSD += float64(e.Cost)
+		if e.Attempt > 1 {
+			s.Retries++
+		}
+		if e.Outcome == string(providers.ClassRateLimited) {
+			s.Limited++
+		}
+	}
+	r.store.mu.Lock()
+	for name, sec := range r.store.seconds {
+		if s, ok := index[name]; ok {
+			s.Seconds = sec
+		}
+	}
+	r.store.mu.Unlock()
+
+	n, arms := len(rec.Prompts), len(rec.Arms)
+	valid := func(stage string, items int, have int) {
+		index[stage].Items, index[stage].Failed = items, items-have
+		if !rec.reached(stage) {
+			index[stage].Failed = 0 // not made yet; files.valid and run.errors say so
+		}
+	}
+	index[stagePrepare].Items = n
+	ok := 0
+	for _, c := range rec.Certificates {
+		if c.OK {
+			ok++
+		}
+	}
+	distinct := map[string]bool{}
+	for _, a := range rec.Arms {
+		distinct[certificateKey(a.Policy)] = true
+	}
+	valid(stageCertify, len(distinct), ok)
+	p0, targets := 0, 0
+	for _, row := range rec.Responses {
+		switch {
+		case row.Error != nil:
+		case row.Policy == rec.logging().Policy.Name:
+			p0++
+		default:
+			targets++
+		}
+	}
+	valid(stageP0, n, p0)
+	valid(stageTargets, n*(arms-1), targets)
+	valid(stageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
+	valid(stageOracle, len(rec.LabelsOwed), countIf(rec.Labels, func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
+	valid(stageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	return out
+}
+
+func countIf[T any](rows []T, f func(T) bool) int {
+	n := 0
+	for _, row := range rows {
+		if f(row) {
+			n++
+		}
+	}
+	return n
+}
+
+// summarize describes each policy's part.
+func summarize(rec *Records) []PolicySummary {
+	out := make([]PolicySummary, len(rec.Arms))
+	for i, a := range rec.Arms {
+		name := a.Policy.Name
+		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
+		responses, scores, logprobs := rec.responsesOf(name), rec.scoresOf(name), rec.logProbsOf(name)
+		var judged, calibrated, totals, perToken []float64
+		methods := map[string]*MethodCounts{}
+		for _, m := range append(slices.Clone(textMethods), "token_ids") {
+			methods[m] = &MethodCounts{Method: m, Reasons: map[string]int{}}
+		}
+		for _, p := range rec.Prompts { // in order, so that sums are reproducible
+			if row, ok := responses[p.ID]; ok && row.Error == nil {
+				s.Responses++
+				if row.FinishReason == "length" {
+					s.Truncated++
+				}
+			}
+			if row, ok := scores[p.ID]; ok && row.Mean.Valid() {
+				judged = append(judged, float64(row.Mean))
+				if row.Calibrated.Valid() {
+					calibrated = append(calibrated, float64(row.Calibrated))
+				}
+			}
+			row, ok := logprobs[p.ID]
+			if !ok {
+				continue
+			}
+			if row.LogProb.Valid() {
+				totals = append(totals, float64(row.LogProb))
+				if row.Tokens > 0 {
+					perToken = append(perToken, float64(row.LogProb)/float64(row.Tokens))
+				}
+			}
+			for name, m := range methods {
+				switch got, ok := row.Methods[name]; {
+				case !ok:
+					m.Reasons["absent"]++
+				case got.Status == "ok":
+					m.Answered++
+				default:
+					m.Reasons[got.Reason]++
+				}
+				if row.Method == name {
+					m.Used++
+				}
+			}
+		}
+		s.Scored = len(judged)
+		s.Judge, s.Calibrated = interval(judged), interval(calibrated)
+		s.LogProb, s.PerToken = quantiles(totals), quantiles(perToken)
+		for _, m := range append(slices.Clone(textMethods), "token_ids") {
+			s.Methods = append(s.Methods, *methods[m])
+		}
+		if a.Role != Logging {
+			s.Weights = weigh(rec, name)
+		}
+		out[i] = s
+	}
+	return out
+}
+
+func interval(xs []float64) Interval {
+	missing := Interval{dataset.Missing(), dataset.Missing(), dataset.Missing()}
+	if len(xs) == 0 {
+		return missing
+	}
+	mean, lo, hi := offpolicy.MeanInterval(xs)
+	return Interval{dataset.Float(mean), dataset.Float(lo), dataset.Float(hi)}
+}
+
+func quantiles(xs []float64) Quantiles {
+	m := dataset.Missing()
+	if len(xs) == 0 {
+		return Quantiles{m, m, m, m, m}
+	}
+	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
+	return Quantiles{dataset.Float(q[0]), dataset.Float(q[1]), dataset.Float(q[2]), dataset.Float(q[3]), dataset.Float(q[4])}
+}
+
+// weigh describes a target's weights and says whether they could carry an
+// estimate.
+func weigh(rec *Records, policy string) *WeightSummary {
+	d, _ := rec.logRatios(policy)
+	m := dataset.Missing()
+	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
+	w, err := offpolicy.NewWeights(d)
+	if err != nil {
+		out.Reasons = append(out.Reasons, err.Error())
+		return out
+	}
+	out.Mean, out.ESS, out.MaxShare, out.Divergence = finite(w.Mean), finite(w.ESS), finite(w.MaxShare), finite(w.Divergence)
+	for _, ref := range w.Refusals() {
+		out.Reasons = append(out.Reasons, ref.Message)
+	}
+	out.Usable = len(out.Reasons) == 0
+	return out
+}
+
+func finite(x float64) dataset.Float {
+	if math.IsInf(x, 0) {
+		return dataset.Missing()
+	}
+	return dataset.Float(x)
+}
+
+// maxSpecimens is how many records a report quotes.
+const maxSpecimens = 6
+
+// specimens picks records worth a look: failures first, then the least likely
+// logged response, the lowest and the highest score.
+func specimens(rec *Records) []Specimen {
+	prompts := map[string]string{}
+	for _, p := range rec.Prompts {
+		prompts[p.ID] = p.Text
+	}
+	texts := map[dataset.Key]string{}
+	for _, row := range rec.Responses {
+		if row.Text != nil {
+			texts[row.Key()] = *row.Text
+		}
+	}
+	out := []Specimen{}
+	add := func(k dataset.Key, of, why string) {
+		if len(out) < maxSpecimens {
+			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID], Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
+		}
+	}
+	p0 := rec.logging().Policy.Name
+	failed := 0
+	for _, row := range rec.LogProbs {
+		if row.Error != nil && failed < 3 {
+			failed++
+			add(row.Key(), p0, fmt.Sprintf("no log-prob under %s: %s", row.Policy, row.Error.Message))
+		}
+	}
+	var least *dataset.LogProb
+	for i, row := range rec.LogProbs {
+		if row.Policy == p0 && row.LogProb.Valid() && row.Tokens > 0 &&
+			(least == nil || float64(row.LogProb)/float64(row.Tokens) < float64(least.LogProb)/float64(least.Tokens)) {
+			least = &rec.LogProbs[i]
+		}
+	}
+	if least != nil {
+		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", float64(least.LogProb)/float64(least.Tokens)))
+	}
+	var low, high *dataset.JudgeScore
+	for i, s := range rec.Scores {
+		if !s.Mean.Valid() {
+			continue
+		}
+		if low == nil || s.Mean < low.Mean {
+			low = &rec.Scores[i]
+		}
+		if high == nil || s.Mean > high.Mean {
+			high = &rec.Scores[i]
+		}
+	}
+	if low != nil {
+		add(low.Key(), low.Policy, fmt.Sprintf("lowest judge score: %.2f", float64(low.Mean)))
+		add(high.Key(), high.Policy, fmt.Sprintf("highest judge score: %.2f", float64(high.Mean)))
+	}
+	return out
+}
