@@ -2,7 +2,7 @@ package dataset
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -25,18 +25,28 @@ func (f Float) Valid() bool { return !math.IsNaN(float64(f)) }
 // MarshalJSON writes the shortest decimal that reads back as f, or null.
 func (f Float) MarshalJSON() ([]byte, error) { return appendFloat(nil, f) }
 
-// UnmarshalJSON reads a number, or null as NaN.
+// UnmarshalJSON reads a number, or null as NaN. A number too large for a float64
+// is an error.
 func (f *Float) UnmarshalJSON(b []byte) error {
-	if bytes.Equal(b, []byte("null")) {
-		*f = Missing()
-		return nil
+	v, err := parseFloat(b)
+	*f = Float(v)
+	return err
+}
+
+// parseFloat returns NaN for null, and with an error.
+func parseFloat(b []byte) (float64, error) {
+	if string(b) == "null" {
+		return math.NaN(), nil
+	}
+	// ParseFloat would take Inf, NaN and 0x1p-2 too, which JSON does not have.
+	if len(b) == 0 || b[0] != '-' && (b[0] < '0' || b[0] > '9') || bytes.ContainsAny(b, "xXnN_") {
+		return math.NaN(), fmt.Errorf("dataset: %.40q is neither a number nor null", b)
 	}
 	v, err := strconv.ParseFloat(string(b), 64)
 	if err != nil {
-		return fmt.Errorf("dataset: %q is neither a number nor null", b)
+		return math.NaN(), fmt.Errorf("dataset: %.40q has no float64 form: %w", b, errors.Unwrap(err))
 	}
-	*f = Float(v)
-	return nil
+	return v, nil
 }
 
 // Floats is a slice of values some of which may be missing; it marshals like a
@@ -64,17 +74,29 @@ func (fs Floats) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads an array of numbers and nulls; null itself is a nil
 // slice.
 func (fs *Floats) UnmarshalJSON(b []byte) error {
-	var raw []Float
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return err
-	}
-	if raw == nil {
-		*fs = nil
+	// Token log-probs are most of a run's bytes: one pass over them, instead of
+	// encoding/json's call of an UnmarshalJSON for every element, which is several
+	// times slower.
+	*fs = nil
+	b = bytes.TrimSpace(b)
+	if string(b) == "null" {
 		return nil
 	}
-	out := make(Floats, len(raw))
-	for i, f := range raw {
-		out[i] = float64(f)
+	if len(b) < 2 || b[0] != '[' || b[len(b)-1] != ']' {
+		return fmt.Errorf("dataset: %.40q is no array of numbers", b)
+	}
+	b = bytes.TrimSpace(b[1 : len(b)-1])
+	out := make(Floats, 0, bytes.Count(b, []byte(","))+1)
+	for len(b) > 0 {
+		elem, rest, more := bytes.Cut(b, []byte(","))
+		v, err := parseFloat(bytes.TrimSpace(elem))
+		if err != nil {
+			return fmt.Errorf("element %d: %w", len(out), err)
+		}
+		out = append(out, v)
+		if b = bytes.TrimSpace(rest); more && len(b) == 0 {
+			return errors.New("dataset: an array of numbers ends with a comma")
+		}
 	}
 	*fs = out
 	return nil

@@ -3,6 +3,7 @@ package dataset
 import (
 	"cmp"
 	"fmt"
+	"strings"
 )
 
 // Message is one turn of a conversation.
@@ -49,8 +50,13 @@ type Key struct {
 }
 
 // String is the key's stable text form, used in the journal, the ledger and
-// messages: prompt_id/policy/draw.
-func (k Key) String() string { return fmt.Sprintf("%s/%s/%d", k.PromptID, k.Policy, k.DrawIdx) }
+// messages: prompt_id/policy/draw. Different keys have different forms: a slash
+// in a policy's name is written %2F, and % is %25.
+func (k Key) String() string {
+	return fmt.Sprintf("%s/%s/%d", k.PromptID, escapeSlash.Replace(k.Policy), k.DrawIdx)
+}
+
+var escapeSlash = strings.NewReplacer("%", "%25", "/", "%2F")
 
 // Compare orders keys by prompt, then policy, then draw.
 func (k Key) Compare(o Key) int {
@@ -117,7 +123,7 @@ type OracleLabel struct {
 	Policy        string       `json:"policy"`
 	DrawIdx       int          `json:"draw_idx"`
 	Label         Float        `json:"label"`          // in [0, 1]
-	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response
+	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
 	Role          string       `json:"role"`           // "calibration" or "probe"
 	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`

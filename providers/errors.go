@@ -25,6 +25,8 @@ const (
 	ClassFiltered      Class = "content_filtered"
 	ClassBudget        Class = "budget"   // the call would have passed the budget; nothing was sent
 	ClassCanceled      Class = "canceled" // the caller's context ended; never retried, and no verdict on the item
+	ClassLedger        Class = "ledger"   // the ledger could not be written
+	ClassUnknown       Class = "unknown"  // the Provider returned an error of no class
 )
 
 // Retryable reports whether another attempt may succeed.

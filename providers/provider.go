@@ -82,7 +82,10 @@ type Generation struct {
 	// it and the server reports it.
 	Tokens []Token
 	// TokenIDs are the sampled ids without the end-of-turn token; nil where the server does not tell.
-	TokenIDs     []int
+	TokenIDs []int
+	// PromptIDs are the ids that the server made of the context, its own
+	// additions included; nil where it does not tell.
+	PromptIDs    []int
 	FinishReason string // "stop", "length", "content_filter", …; as the server says
 	Refusal      string // the model's own refusal, where the service separates it
 	Usage        *Usage // nil where the server reported none

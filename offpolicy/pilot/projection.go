@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 // project extends the sample to a run of full prompts. Calls, tokens and
@@ -113,7 +114,15 @@ func cannotSay(rec *Records) []string {
 		return out
 	}
 	n := len(rec.Prompts)
-	out = append(out, fmt.Sprintf("with 0 failures seen in %d, up to %.1f%% of the records of the full run may still fail (95%% bound)", n, 300/float64(n)))
+	hit := map[string]bool{}
+	_, keys := failures(rec)
+	for _, list := range keys {
+		for _, k := range list {
+			_, key, _ := strings.Cut(k, " ") // stage and key
+			hit[promptOf(key)] = true
+		}
+	}
+	out = append(out, fmt.Sprintf("%d of %d prompts had a record that failed: of the full run's up to %.1f%% may (95%% bound)", len(hit), n, 100*offpolicy.BinomialUpper(len(hit), n, 0.95)))
 	for _, a := range rec.Arms {
 		if a.Role == Logging {
 			continue

@@ -1,0 +1,76 @@
+package dataset
+
+import "encoding/json"
+
+// A record's key may be absent from a line that another tool wrote. Decoded the
+// usual way it would read as 0, which is a number and a strong one: certainty as
+// a log-prob, the worst as a score. Each record with a Float therefore starts out
+// as missing and lets the line fill it in.
+//
+// A struct that embeds a record inherits its UnmarshalJSON, and so reads nothing
+// but the record: give the record a field name instead.
+
+// UnmarshalJSON reads a record; an absent logprob is missing.
+func (r *Response) UnmarshalJSON(b []byte) error {
+	type plain Response
+	p := plain{LogProb: Missing()}
+	err := json.Unmarshal(b, &p)
+	*r = Response(p)
+	return err
+}
+
+// UnmarshalJSON reads a result; an absent logprob is missing.
+func (m *MethodResult) UnmarshalJSON(b []byte) error {
+	type plain MethodResult
+	p := plain{LogProb: Missing()}
+	err := json.Unmarshal(b, &p)
+	*m = MethodResult(p)
+	return err
+}
+
+// UnmarshalJSON reads a record; an absent logprob or spread is missing.
+func (l *LogProb) UnmarshalJSON(b []byte) error {
+	type plain LogProb
+	p := plain{LogProb: Missing(), Spread: Missing()}
+	err := json.Unmarshal(b, &p)
+	*l = LogProb(p)
+	return err
+}
+
+// UnmarshalJSON reads a record; an absent label is missing.
+func (o *OracleLabel) UnmarshalJSON(b []byte) error {
+	type plain OracleLabel
+	p := plain{Label: Missing()}
+	err := json.Unmarshal(b, &p)
+	*o = OracleLabel(p)
+	return err
+}
+
+// UnmarshalJSON reads a record; an absent mean, variance or calibrated score is
+// missing.
+func (s *JudgeScore) UnmarshalJSON(b []byte) error {
+	type plain JudgeScore
+	p := plain{Mean: Missing(), Variance: Missing(), Calibrated: Missing()}
+	err := json.Unmarshal(b, &p)
+	*s = JudgeScore(p)
+	return err
+}
+
+// UnmarshalJSON reads a sample; whatever number is absent is missing. A target
+// that is absent from the map stays absent: look it up with the two-valued form.
+func (s *Sample) UnmarshalJSON(b []byte) error {
+	type plain Sample
+	p := plain{BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing()}
+	err := json.Unmarshal(b, &p)
+	*s = Sample(p)
+	return err
+}
+
+// UnmarshalJSON reads a fresh draw; an absent score or label is missing.
+func (d *FreshDraw) UnmarshalJSON(b []byte) error {
+	type plain FreshDraw
+	p := plain{JudgeScore: Missing(), OracleLabel: Missing()}
+	err := json.Unmarshal(b, &p)
+	*d = FreshDraw(p)
+	return err
+}

@@ -1,0 +1,258 @@
+package dataset
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Index maps rows by key. A key that occurs twice is an error that names it.
+func Index[T interface{ Key() Key }](rows []T) (map[Key]T, error) {
+	m := make(map[Key]T, len(rows))
+	for _, row := range rows {
+		k := row.Key()
+		if _, ok := m[k]; ok {
+			return nil, fmt.Errorf("dataset: %w: %T %s occurs twice (keep one of the two)", ErrDuplicateID, row, k)
+		}
+		m[k] = row
+	}
+	return m, nil
+}
+
+// RunRecords is what a run knows, as its files hold it: in any order, complete
+// or not.
+type RunRecords struct {
+	Logging   string   // name of the policy whose responses were logged
+	Targets   []string // names of the policies to be evaluated
+	Prompts   []Prompt
+	Responses []Response
+	LogProbs  []LogProb
+	Labels    []OracleLabel
+	Scores    []JudgeScore // of one judge
+}
+
+// Unjoined is a record that was left out of the join, or one that was missing
+// from it.
+type Unjoined struct {
+	Key    Key
+	Stage  string // the records' file without its extension: "responses", "logprobs", …
+	Reason string
+}
+
+// String is one line for a person.
+func (u Unjoined) String() string { return fmt.Sprintf("%s %s: %s", u.Stage, u.Key, u.Reason) }
+
+// JoinSamples makes one [Sample] for each prompt that has a logged response,
+// sorted by prompt: the response of draw 0 with its log-prob under the logging
+// policy and under every target, its judge score, and its oracle label with the
+// label's inclusion probability. Whatever is not known is null; every target is
+// in the map. Metadata is the prompt's, with finish_reason added.
+//
+// A record joins only if its key is its own (of two records with one key neither
+// is used, as nothing tells which is right), its prompt and response are known,
+// its policy hash is that of the policy's responses (where both state one), and
+// it holds a value; a label must also have an inclusion probability in (0, 1].
+// unjoined lists every record that did not join, of any policy, and every
+// response, log-prob and judge score that a sample should have and that has no
+// record at all; it is sorted by key, then stage.
+func JoinSamples(in RunRecords) (samples []Sample, unjoined []Unjoined) {
+	j := newJoin(in)
+	logprobs := j.logprobs(in)
+	for _, p := range j.sorted {
+		key := Key{PromptID: p.ID, Policy: in.Logging}
+		resp, ok := j.responses[key]
+		if !ok {
+			j.miss("responses", key, "no record")
+			continue
+		}
+		s := Sample{
+			PromptID: p.ID, Prompt: p.Text, Response: *resp.Text,
+			BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing(),
+			TargetPolicyLogProbs: make(map[string]Float, len(in.Targets)),
+			Metadata:             make(map[string]any, len(p.Metadata)+1),
+		}
+		maps.Copy(s.Metadata, p.Metadata)
+		s.Metadata["finish_reason"] = resp.FinishReason
+		lookup := func(policy string) Float {
+			k := Key{PromptID: p.ID, Policy: policy}
+			lp, ok := logprobs[k]
+			if !ok {
+				j.miss("logprobs", k, "no record")
+				return Missing()
+			}
+			return lp.LogProb
+		}
+		s.BasePolicyLogProb = lookup(in.Logging)
+		for _, target := range in.Targets {
+			s.TargetPolicyLogProbs[target] = lookup(target)
+		}
+		if score, ok := j.scores[key]; ok {
+			s.JudgeScore = score.Mean
+		} else {
+			j.miss("judge", key, "no record")
+		}
+		if label, ok := j.labels[key]; ok {
+			s.OracleLabel, s.InclusionProb = label.Label, Float(label.InclusionProb)
+		}
+		samples = append(samples, s)
+	}
+	slices.SortFunc(j.unjoined, func(a, b Unjoined) int {
+		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
+	})
+	return samples, j.unjoined
+}
+
+// FreshDraws returns one policy's own responses, every draw of them, with their
+// judge scores and oracle labels, sorted by key. Records join as in
+// [JoinSamples]; a response that failed is not among them.
+func FreshDraws(in RunRecords, policy string) []FreshDraw {
+	j := newJoin(in)
+	var out []FreshDraw
+	for _, k := range slices.SortedFunc(maps.Keys(j.responses), Key.Compare) {
+		if k.Policy != policy {
+			continue
+		}
+		d := FreshDraw{
+			PromptID: k.PromptID, Prompt: j.prompts[k.PromptID].Text, Response: *j.responses[k].Text, DrawIdx: k.DrawIdx,
+			JudgeScore: Missing(), OracleLabel: Missing(),
+		}
+		if s, ok := j.scores[k]; ok {
+			d.JudgeScore = s.Mean
+		}
+		if l, ok := j.labels[k]; ok {
+			d.OracleLabel = l.Label
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// join holds the records that are fit to be joined and a list of those that are
+// not.
+type join struct {
+	prompts   map[string]Prompt
+	sorted    []Prompt
+	hashes    map[string]string // policy name -> hash, from the responses
+	responses map[Key]Response
+	labels    map[Key]OracleLabel
+	scores    map[Key]JudgeScore
+	unjoined  []Unjoined
+	listed    map[stageKey]bool
+}
+
+type stageKey struct {
+	stage string
+	key   Key
+}
+
+func newJoin(in RunRecords) *join {
+	j := &join{
+		prompts: make(map[string]Prompt, len(in.Prompts)),
+		hashes:  make(map[string]string),
+		listed:  make(map[stageKey]bool),
+	}
+	count := make(map[string]int, len(in.Prompts))
+	for _, p := range in.Prompts {
+		count[p.ID]++
+	}
+	for _, p := range in.Prompts {
+		if n := count[p.ID]; n > 1 {
+			j.miss("prompts", Key{PromptID: p.ID}, fmt.Sprintf("%d prompts have this id", n))
+			continue
+		}
+		j.prompts[p.ID] = p
+		j.sorted = append(j.sorted, p)
+	}
+	slices.SortFunc(j.sorted, func(a, b Prompt) int { return cmp.Compare(a.ID, b.ID) })
+
+	// The responses come first: they say which hash a policy's name stands for.
+	// Of several hashes the first in key order counts, so that the order of the
+	// rows does not.
+	first := make(map[string]Key)
+	for _, r := range in.Responses {
+		if k, ok := first[r.Policy]; r.PolicyHash != "" && (!ok || r.Key().Compare(k) < 0) {
+			first[r.Policy], j.hashes[r.Policy] = r.Key(), r.PolicyHash
+		}
+	}
+	j.responses = collect(j, "responses", in.Responses, func(r Response) defect {
+		return defect{hash: r.PolicyHash, err: r.Error, null: r.Text == nil}
+	})
+	j.labels = collect(j, "oracle", in.Labels, func(l OracleLabel) defect {
+		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
+		if p := l.InclusionProb; d.reason == "" && !(p > 0 && p <= 1) {
+			d.reason = fmt.Sprintf("inclusion_prob is %v, which is not in (0, 1]", p)
+		}
+		return d
+	})
+	j.scores = collect(j, "judge", in.Scores, func(s JudgeScore) defect {
+		return defect{hash: s.PolicyHash, err: s.Error, null: !s.Mean.Valid(), reason: j.noResponse(s.Key())}
+	})
+	return j
+}
+
+func (j *join) logprobs(in RunRecords) map[Key]LogProb {
+	return collect(j, "logprobs", in.LogProbs, func(l LogProb) defect {
+		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.LogProb.Valid()}
+		if l.Policy != in.Logging && !slices.Contains(in.Targets, l.Policy) {
+			d.reason = "the policy is neither the logging policy nor a target"
+		} else {
+			d.reason = j.noResponse(Key{PromptID: l.PromptID, Policy: in.Logging})
+		}
+		return d
+	})
+}
+
+func (j *join) noResponse(k Key) string {
+	if _, ok := j.responses[k]; !ok {
+		return fmt.Sprintf("there is no response %s to join it to", k)
+	}
+	return ""
+}
+
+func (j *join) miss(stage string, k Key, reason string) {
+	at := stageKey{stage, k}
+	if !j.listed[at] {
+		j.listed[at] = true
+		j.unjoined = append(j.unjoined, Unjoined{k, stage, reason})
+	}
+}
+
+// defect is what a record says of itself that may keep it from being joined.
+type defect struct {
+	hash   string
+	err    *RecordError
+	null   bool
+	reason string // of its stage's own
+}
+
+// collect returns the rows that can be joined, by key, and lists the others.
+func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look func(T) defect) map[Key]T {
+	count := make(map[Key]int, len(rows))
+	for _, row := range rows {
+		count[row.Key()]++
+	}
+	fit := make(map[Key]T, len(rows))
+	for _, row := range rows {
+		k := row.Key()
+		d := look(row)
+		known := j.hashes[k.Policy]
+		switch _, ok := j.prompts[k.PromptID]; {
+		case count[k] > 1:
+			j.miss(stage, k, fmt.Sprintf("%d records have this key", count[k]))
+		case !ok:
+			j.miss(stage, k, "no such prompt")
+		case d.err != nil:
+			j.miss(stage, k, "failed: "+d.err.Error())
+		case d.null:
+			j.miss(stage, k, "null without an error")
+		case d.hash != "" && known != "" && d.hash != known:
+			j.miss(stage, k, fmt.Sprintf("policy hash %s is not the %s of the policy's responses", d.hash, known))
+		case d.reason != "":
+			j.miss(stage, k, d.reason)
+		default:
+			fit[k] = row
+		}
+	}
+	return fit
+}

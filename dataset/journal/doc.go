@@ -1,0 +1,34 @@
+// Package journal is an append-only log that survives a kill at any byte, and
+// the few tools for bounded parallel work that a resumable run needs.
+//
+// # The model
+//
+// A run that pays for its results must never lose one, nor take one for done
+// that it lost. It therefore appends every result to a journal the moment it
+// has it, and derives everything else, its output files included, from there.
+// Starting again means reading the journal and doing what is not in it.
+//
+// A journal is a folder with two files. log.jsonl holds the records, in the
+// order of their sequence numbers, one a line:
+//
+//	crc32c length seq {"kind":…,"key":…,"payload":…}
+//
+// The checksum (8 hexadecimal digits, Castagnoli) covers the rest of the line and
+// the length is that of the JSON. The first line, number 0, is a header with the
+// format's version and the run's configuration. The file lock is empty; the
+// operating system's lock on it makes the one writer, and ends with its process
+// however that ends.
+//
+// # What is promised
+//
+// When [Journal.Append] returns nil, the record is on the disk: acknowledged.
+// Appends of many goroutines share one flush. After a kill, a crash or a full
+// disk the file ends in at most a part of records that were not acknowledged;
+// [Open] cuts it off and says by how much ([Journal.Repaired]). Damage anywhere
+// else is a [*CorruptError] that names file and offset. It is never skipped.
+//
+// Records are not changed or removed. A later record of the same kind and key
+// replaces an earlier one by convention: [Latest] reads a journal that way.
+//
+// Any number of readers may [Scan] while a writer appends; they see a prefix.
+package journal

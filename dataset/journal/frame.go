@@ -1,0 +1,119 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+)
+
+// MaxRecord is the longest line of a journal in bytes, and so the largest record.
+const MaxRecord = 64 << 20
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// body is the JSON part of a line.
+type body struct {
+	Kind    string          `json:"kind"`
+	Key     string          `json:"key"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// encodeBody never contains a line break: encoding/json writes none, and takes
+// those of raw payloads out.
+func encodeBody(kind, key string, payload any) ([]byte, error) {
+	raw, err := marshal(payload)
+	if err != nil {
+		return nil, err
+	}
+	return marshal(body{kind, key, raw})
+}
+
+// marshal leaves <, > and & as they are, for whoever greps the log.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), nil
+}
+
+// frame wraps a line's JSON.
+func frame(seq int64, json []byte) []byte {
+	rest := make([]byte, 0, len(json)+32)
+	rest = strconv.AppendInt(rest, int64(len(json)), 10)
+	rest = append(rest, ' ')
+	rest = strconv.AppendInt(rest, seq, 10)
+	rest = append(rest, ' ')
+	rest = append(rest, json...)
+	line := fmt.Appendf(make([]byte, 0, len(rest)+10), "%08x ", crc32.Checksum(rest, castagnoli))
+	return append(append(line, rest...), '\n')
+}
+
+// parseFrame undoes frame for a line with its line break. The JSON is part of
+// line. An altered byte anywhere makes it fail.
+func parseFrame(line []byte) (seq int64, json []byte, ok bool) {
+	if len(line) < 10 || line[8] != ' ' || line[len(line)-1] != '\n' {
+		return 0, nil, false
+	}
+	rest := line[9 : len(line)-1]
+	if fmt.Sprintf("%08x", crc32.Checksum(rest, castagnoli)) != string(line[:8]) {
+		return 0, nil, false
+	}
+	length, rest, _ := bytes.Cut(rest, []byte{' '})
+	number, json, _ := bytes.Cut(rest, []byte{' '})
+	n, err := strconv.Atoi(string(length))
+	if err != nil || n != len(json) {
+		return 0, nil, false
+	}
+	seq, err = strconv.ParseInt(string(number), 10, 64)
+	return seq, json, err == nil && seq >= 0
+}
+
+// lineReader reads whole lines and knows where they start.
+type lineReader struct {
+	r   *bufio.Reader
+	off int64 // of the next line
+	buf []byte
+}
+
+func newLineReader(r io.Reader, off int64) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, 256<<10), off: off}
+}
+
+// errTooLong stands for a line that no journal writes.
+var errTooLong = errors.New("line too long")
+
+// next returns the next line with its line break, good until the following
+// call. At the end it returns io.EOF and what follows the last line break. Of a
+// line longer than MaxRecord it returns errTooLong and no bytes, having passed
+// over it.
+func (l *lineReader) next() ([]byte, error) {
+	l.buf = l.buf[:0]
+	long := false
+	for {
+		part, err := l.r.ReadSlice('\n')
+		l.off += int64(len(part))
+		if err == nil && !long && len(l.buf) == 0 {
+			return part, nil
+		}
+		if long = long || len(l.buf)+len(part) > MaxRecord; long {
+			l.buf = l.buf[:0]
+		} else {
+			l.buf = append(l.buf, part...)
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+		case err == nil && long:
+			return nil, errTooLong
+		default:
+			return l.buf, err
+		}
+	}
+}

@@ -1,0 +1,327 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// ErrLocked is wrapped by the error of [Open] where the journal has a writer
+// already.
+var ErrLocked = errors.New("another writer has it open")
+
+// Options configures a [Journal].
+type Options struct {
+	// Config is JSON of everything that changes what the records say. A new
+	// journal keeps it; one made under another value is refused with a
+	// [*ConfigError]. Nil means null, a value like any other.
+	Config []byte
+	// SyncEvery makes each flush to the disk wait that long for company: more
+	// records share it, each is acknowledged later. The default 0 does not wait;
+	// records that arrive during a flush share the next one, which is enough
+	// unless flushes themselves are to be rare.
+	SyncEvery time.Duration
+
+	openFile func(path string) (file, error) // nil: the operating system's
+}
+
+// file is what a journal asks of its log; tests put a failing disk behind it.
+type file interface {
+	io.WriteSeeker
+	io.ReaderAt
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
+}
+
+// Journal is a journal open for appending. Its methods are safe for concurrent
+// use.
+type Journal struct {
+	path     string
+	lock     io.Closer
+	f        file
+	window   time.Duration
+	repaired int64
+
+	mu      sync.Mutex
+	changed sync.Cond // synced, syncing, err or closed
+	seq     int64     // the last record's
+	written int64     // records handed to the operating system
+	synced  int64     // of those, known to be on the disk
+	syncing bool
+	closed  bool
+	err     error // once set, nothing is appended any more
+}
+
+// Open opens the journal in dir for appending and creates both if need be. It
+// takes the writer's lock, which another live writer's Open makes fail with
+// [ErrLocked]; reads the log through; and cuts off a torn tail. An error leaves
+// the journal as it was.
+func Open(dir string, opt Options) (*Journal, error) {
+	config, err := validConfig(dir, opt.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	lock, err := lockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("journal: %s: %w (wait for it to end, or choose another folder)", dir, err)
+	}
+	j, err := open(dir, config, opt)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	j.lock = lock
+	return j, nil
+}
+
+// Check reports what would keep Open from taking up the journal in dir under
+// config: another configuration, damage, a file that is no journal. It changes
+// nothing, and does not ask for the lock. A folder without a journal passes.
+func Check(dir string, config []byte) error {
+	config, err := validConfig(dir, config)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(logPath(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	defer f.Close()
+	_, _, err = scan(f, logPath(dir), func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
+	return err
+}
+
+// validConfig is the configuration as the header holds it.
+func validConfig(dir string, config []byte) ([]byte, error) {
+	if config == nil {
+		config = []byte("null")
+	}
+	if !json.Valid(config) {
+		return nil, fmt.Errorf("journal: open %s: the configuration given is not JSON", dir)
+	}
+	return config, nil
+}
+
+// open does what Open does under the lock.
+func open(dir string, config []byte, opt Options) (*Journal, error) {
+	path := logPath(dir)
+	if opt.openFile == nil {
+		opt.openFile = openLog
+	}
+	f, err := opt.openFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = create(path, config); err == nil {
+			f, err = opt.openFile(path)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	end, lines, err := scan(f, path, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil && lines == 0 { // not even the header is whole, so there is nothing to keep
+		f.Close()
+		if err := create(path, config); err != nil {
+			return nil, fmt.Errorf("journal: %w", err)
+		}
+		j, err := open(dir, config, opt)
+		if err == nil {
+			j.repaired = size
+		}
+		return j, err
+	}
+	if err == nil && size > end {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err == nil {
+		// A killed writer may have left records that only the system's cache holds.
+		// Whoever resumes takes them for done, so they are put on the disk first.
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("journal: repair %s: %w", path, err)
+	}
+	j := &Journal{path: path, f: f, window: opt.SyncEvery, repaired: size - end, seq: lines - 1}
+	j.changed.L = &j.mu
+	return j, nil
+}
+
+func openLog(path string) (file, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err // a nil *os.File would be no nil file
+	}
+	return f, nil
+}
+
+// create puts a journal without records in place, whole or not at all.
+func create(path string, config []byte) error {
+	head, err := encodeHeader(config)
+	if err != nil {
+		return err
+	}
+	err = dataset.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(head)
+		return err
+	})
+	if err == nil {
+		dataset.SyncDir(filepath.Dir(filepath.Dir(path))) // the folder itself may be new
+	}
+	return err
+}
+
+// Repaired returns how many bytes of a torn tail Open cut off.
+func (j *Journal) Repaired() int64 { return j.repaired }
+
+// Append writes a record and returns when it is on the disk. payload is encoded
+// as JSON.
+//
+// A payload without a JSON form, or one longer than [MaxRecord], is an error of
+// this record alone. Any failure to write or flush is final: what of the record
+// reached the disk is unknown, so this and every later call returns that error,
+// until the journal is opened again, which repairs it.
+func (j *Journal) Append(kind, key string, payload any) error {
+	n, err := j.write(kind, key, payload)
+	if err != nil {
+		return err
+	}
+	return j.sync(n)
+}
+
+// AppendNoSync writes a record and returns when the operating system has it: it
+// survives the process, not a power cut. The next Append of any goroutine, or
+// Close, puts it on the disk, and never a later record without it.
+func (j *Journal) AppendNoSync(kind, key string, payload any) error {
+	_, err := j.write(kind, key, payload)
+	return err
+}
+
+// write hands a record to the operating system and returns how many it has now.
+func (j *Journal) write(kind, key string, payload any) (int64, error) {
+	raw, err := encodeBody(kind, key, payload)
+	if err != nil {
+		return 0, fmt.Errorf("journal: append %s %s: %w", kind, key, err)
+	}
+	if len(raw) > MaxRecord-64 { // 64: more than the frame around it
+		return 0, fmt.Errorf("journal: append %s %s: %d bytes are more than a record may have (%d)", kind, key, len(raw), MaxRecord)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.usable(); err != nil {
+		return 0, err
+	}
+	// One write a record, so that a kill between two of them tears neither.
+	if _, err := j.f.Write(frame(j.seq+1, raw)); err != nil {
+		return 0, j.fail("write", err)
+	}
+	j.seq++
+	j.written++
+	return j.written, nil
+}
+
+// sync returns when the first n records are on the disk. One of the callers
+// flushes for all that have written by then; the others wait for it.
+func (j *Journal) sync(n int64) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for {
+		switch {
+		case j.synced >= n:
+			return nil
+		case j.err != nil:
+			return j.err
+		case j.syncing:
+			j.changed.Wait()
+			continue
+		}
+		j.syncing = true
+		if j.window > 0 {
+			j.mu.Unlock()
+			time.Sleep(j.window)
+			j.mu.Lock()
+		}
+		upTo := j.written
+		j.mu.Unlock()
+		err := j.f.Sync()
+		j.mu.Lock()
+		j.syncing = false
+		if err != nil {
+			// A second attempt proves nothing: the system may have dropped the
+			// pages that it failed to write.
+			j.fail("flush", err)
+		} else {
+			j.synced = upTo
+		}
+		j.changed.Broadcast()
+	}
+}
+
+func (j *Journal) usable() error {
+	if j.closed {
+		return fmt.Errorf("journal: append to %s: %w", j.path, fs.ErrClosed)
+	}
+	return j.err
+}
+
+// fail makes err the answer to everything from here on.
+func (j *Journal) fail(op string, err error) error {
+	if j.err == nil {
+		j.err = fmt.Errorf("journal: %s %s: %w (nothing acknowledged is lost: see to the disk and start again)", op, j.path, err)
+	}
+	return j.err
+}
+
+// Close puts what is left on the disk, closes the journal and releases the
+// lock. It returns the error that made the journal fail, if one did. Appends
+// under way are waited for; later ones fail with [io/fs.ErrClosed]. Closing
+// again does nothing.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil
+	}
+	j.closed = true
+	n := j.written
+	j.mu.Unlock()
+
+	err := j.sync(n)
+	j.mu.Lock()
+	for j.syncing { // of an Append that is not covered yet
+		j.changed.Wait()
+	}
+	if err == nil {
+		err = j.err // of a record that was never counted as written
+	}
+	j.mu.Unlock()
+	if cerr := j.f.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("journal: close %s: %w", j.path, cerr)
+	}
+	if cerr := j.lock.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("journal: release %s: %w", j.path, cerr)
+	}
+	return err
+}

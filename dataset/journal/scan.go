@@ -1,0 +1,155 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Record is one entry of a journal.
+type Record struct {
+	Kind    string // what the payload is, as "response"
+	Key     string // whose it is; unique only by convention, and within the kind
+	Payload json.RawMessage
+	Seq     int64 // from 1, without gaps
+}
+
+// CorruptError is damage in the middle of a journal: records that were
+// acknowledged follow bytes that are no record. Nothing is guessed about them.
+type CorruptError struct {
+	Path   string
+	Offset int64 // where the damaged line starts
+	Reason string
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("journal: %s is damaged at byte %d: %s (restore it from a copy; or cut the file off at that byte, which gives up every record after it)",
+		e.Path, e.Offset, e.Reason)
+}
+
+// Scan calls fn for each record of the journal in dir, in order, while a writer
+// may be appending to it. It stops without an error at a tail that is torn or
+// still being written, at fn's first error, which it returns, and at damage,
+// which is a [*CorruptError]. A folder without a journal is an error that wraps
+// [io/fs.ErrNotExist]. fn may keep the record.
+func Scan(dir string, fn func(Record) error) error {
+	f, err := os.Open(logPath(dir))
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	defer f.Close()
+	_, _, err = scan(f, logPath(dir), nil, func(seq int64, raw []byte, off int64) error {
+		var b body
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return &CorruptError{logPath(dir), off, fmt.Sprintf("the checksum is right, the JSON is not: %v", err)}
+		}
+		return fn(Record{b.Kind, b.Key, b.Payload, seq})
+	})
+	return err
+}
+
+// Latest reads the journal in dir into maps from kind and key to the payload of
+// the last record with both. If kinds are given it leaves out all others; each
+// given kind has a map, if an empty one.
+func Latest(dir string, kinds ...string) (map[string]map[string]json.RawMessage, error) {
+	m := make(map[string]map[string]json.RawMessage)
+	for _, kind := range kinds {
+		m[kind] = make(map[string]json.RawMessage)
+	}
+	err := Scan(dir, func(r Record) error {
+		if len(kinds) > 0 && !slices.Contains(kinds, r.Kind) {
+			return nil
+		}
+		if m[r.Kind] == nil {
+			m[r.Kind] = make(map[string]json.RawMessage)
+		}
+		m[r.Kind][r.Key] = r.Payload
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func logPath(dir string) string { return filepath.Join(dir, "log.jsonl") }
+
+// scan reads a journal and hands the header to header and each record to fn,
+// where they are not nil. It returns the offset after the last good line, and
+// how many lines were good, the header being one. Only a reader beside a writer
+// can find an end that is good later; a writer has the lock and cuts it off.
+func scan(src io.ReaderAt, path string, header func(raw []byte) error, fn func(seq int64, raw []byte, off int64) error) (end, lines int64, err error) {
+	retried := int64(-1)
+	r := newLineReader(io.NewSectionReader(src, 0, 1<<62), 0)
+	for {
+		line, err := r.next()
+		seq, raw, ok := parseFrame(line)
+		switch {
+		case err != nil && err != io.EOF && err != errTooLong:
+			return end, lines, fmt.Errorf("journal: read %s at byte %d: %w", path, end, err)
+		case ok && seq != lines:
+			return end, lines, &CorruptError{path, end, fmt.Sprintf("record %d stands where record %d should", seq, lines)}
+		case ok && lines == 0:
+			if err := checkHeader(raw, path); err != nil {
+				return end, lines, err
+			}
+			if header != nil {
+				if err := header(raw); err != nil {
+					return end, lines, err
+				}
+			}
+		case ok:
+			if fn != nil {
+				if err := fn(seq, raw, end); err != nil {
+					return end, lines, err
+				}
+			}
+		case err == io.EOF && lines == 0 && !headerPrefix(line):
+			return end, lines, notAJournal(path)
+		case err == io.EOF:
+			return end, lines, nil // the rest has no line break: torn
+		default:
+			good, err := goodFollows(r)
+			if err != nil {
+				return end, lines, fmt.Errorf("journal: read %s after byte %d: %w", path, end, err)
+			}
+			if !good {
+				if lines == 0 {
+					return end, lines, notAJournal(path)
+				}
+				return end, lines, nil
+			}
+			// A writer that starts while this reader is under way may cut off a torn
+			// tail of which the reader has half, and go on there.
+			if retried == end {
+				return end, lines, &CorruptError{path, end, "the line's checksum or length is wrong, and good records follow it"}
+			}
+			retried = end
+			r = newLineReader(io.NewSectionReader(src, end, 1<<62), end)
+			continue
+		}
+		end = r.off
+		lines++
+	}
+}
+
+// goodFollows reports whether any later line is a record. If not, the bad line
+// is part of a tail that a crash left.
+func goodFollows(r *lineReader) (bool, error) {
+	for {
+		line, err := r.next()
+		if _, _, ok := parseFrame(line); ok {
+			return true, nil
+		}
+		switch {
+		case err == io.EOF:
+			return false, nil
+		case err != nil && !errors.Is(err, errTooLong):
+			return false, err
+		}
+	}
+}

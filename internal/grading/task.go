@@ -1,0 +1,181 @@
+package grading
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// The parts of every grader's prompt that are not its rubric.
+var (
+	//go:embed user.txt
+	userTemplate string
+	//go:embed protocol.txt
+	protocol string
+)
+
+// DefaultMaxTokens limits a reply: a sentence and a few numbers.
+const DefaultMaxTokens = 200
+
+// Task is what a grader asks of its model, the same for every response.
+type Task struct {
+	Kind        string // what grades: "deterministic judge", …; part of the identity
+	Name        string // the first part of the identity
+	Model       string
+	Rubric      string // system prompt; {{min}} and {{max}} stand for the scale's ends
+	Min, Max    int    // the scale; both 0 means 0 to 100
+	Fields      []string
+	Temperature float64
+	MaxTokens   int // 0 means 200
+	Draws       int // readings per response, 1 for most
+}
+
+// WithDefaults returns t complete, or says what is wrong with it.
+func (t Task) WithDefaults() (Task, error) {
+	if t.Min == 0 && t.Max == 0 {
+		t.Max = 100
+	}
+	if t.MaxTokens == 0 {
+		t.MaxTokens = DefaultMaxTokens
+	}
+	var problem string
+	switch {
+	case t.Name == "":
+		problem = "Name is empty: it is how records refer to the grader"
+	case t.Model == "":
+		problem = "Model is empty"
+	case strings.TrimSpace(t.Rubric) == "":
+		problem = "the rubric is blank"
+	case t.Min >= t.Max:
+		problem = fmt.Sprintf("scale %d to %d: want Min < Max", t.Min, t.Max)
+	case t.MaxTokens < 0:
+		problem = fmt.Sprintf("MaxTokens %d: want a positive limit, or 0 for %d", t.MaxTokens, DefaultMaxTokens)
+	}
+	if problem != "" {
+		return t, errors.New(problem)
+	}
+	return t, nil
+}
+
+// Identity is the grader's name and 16 hexadecimal digits of a SHA-256 over
+// all that decides its grades: kind, model, every word of its prompt, scale,
+// form of reply, sampling and number of readings.
+func (t Task) Identity() string {
+	h := sha256.New()
+	for _, s := range []string{
+		"reweigh grader 1", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
+		strconv.Itoa(t.Min), strconv.Itoa(t.Max), strconv.FormatFloat(t.Temperature, 'g', -1, 64),
+		strconv.Itoa(t.MaxTokens), strconv.Itoa(t.Draws),
+	} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
+		h.Write([]byte(s))
+	}
+	return t.Name + "@" + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Request is the question about one response.
+func (t Task) Request(tag providers.Tag, prompt dataset.Prompt, response string) providers.GenerateRequest {
+	return providers.GenerateRequest{
+		Tag:      tag,
+		Model:    t.Model,
+		Messages: t.messages(prompt, response),
+		Sampling: offpolicy.Sampling{Temperature: t.Temperature, TopP: 1, TopK: 0, MaxTokens: t.MaxTokens},
+		Schema:   t.schema(),
+	}
+}
+
+func (t Task) system() string {
+	scale := strings.NewReplacer("{{min}}", strconv.Itoa(t.Min), "{{max}}", strconv.Itoa(t.Max))
+	return scale.Replace(strings.TrimSpace(t.Rubric) + "\n\n" + strings.TrimSpace(protocol))
+}
+
+func (t Task) messages(prompt dataset.Prompt, response string) []dataset.Message {
+	context := conversation(prompt)
+	// A Replacer goes through the template once and never through what it has
+	// put in, so a response that spells a placeholder stays as it is.
+	user := strings.NewReplacer(
+		"{{nonce}}", nonce(t.Identity(), context, response),
+		"{{prompt}}", context,
+		"{{response}}", response,
+	).Replace(strings.TrimSpace(userTemplate))
+	return []dataset.Message{{Role: "system", Content: t.system()}, {Role: "user", Content: user}}
+}
+
+// conversation is the context as the grader sees it: the text itself where
+// there is one turn, else a "role: content" line for each.
+func conversation(p dataset.Prompt) string {
+	turns := p.Turns()
+	if len(turns) == 1 && turns[0].Role == "user" {
+		return turns[0].Content
+	}
+	lines := make([]string, len(turns))
+	for i, m := range turns {
+		lines[i] = m.Role + ": " + m.Content
+	}
+	return strings.Join(lines, "\n")
+}
+
+// nonce is the code of the markers: a function of what is asked, so that the
+// same question is the same bytes, and one that the texts do not contain.
+func nonce(identity, context, response string) string {
+	h := sha256.New()
+	for _, s := range []string{identity, context, response} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
+		h.Write([]byte(s))
+	}
+	sum := h.Sum(nil)
+	for {
+		code := hex.EncodeToString(sum[:8])
+		if !strings.Contains(context, code) && !strings.Contains(response, code) {
+			return code
+		}
+		next := sha256.Sum256(sum)
+		sum = next[:]
+	}
+}
+
+// schema is the form of the reply: a sentence of reason first, so that the
+// numbers follow from it, then one whole number for each field. Every property
+// is required and no other allowed, as strict structured output wants it.
+func (t Task) schema() *providers.Schema {
+	type property struct {
+		Type        string `json:"type"`
+		Description string `json:"description,omitempty"`
+		Minimum     *int   `json:"minimum,omitempty"`
+		Maximum     *int   `json:"maximum,omitempty"`
+	}
+	names := append([]string{"reason"}, t.Fields...)
+	// A server writes the properties in the order of the schema, and a map has
+	// none: hence the JSON text.
+	var b strings.Builder
+	for i, name := range names {
+		p := property{Type: "integer", Minimum: &t.Min, Maximum: &t.Max}
+		if name == "reason" {
+			p = property{Type: "string", Description: "One sentence."}
+		}
+		v, err := json.Marshal(p)
+		if err != nil {
+			panic("grading: schema: " + err.Error())
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", name, v)
+	}
+	return &providers.Schema{Name: "grade", Schema: map[string]any{
+		"type":                 "object",
+		"properties":           json.RawMessage("{" + b.String() + "}"),
+		"required":             names,
+		"additionalProperties": false,
+	}}
+}

@@ -1,0 +1,286 @@
+package langmodel
+
+import (
+	"embed"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+)
+
+// The bundled text is compact: each line of a file in text/ is a paragraph with
+// alternatives, and a line stands for every paragraph it can be spelled out to.
+//
+//	== body0            begins a section: open, body0..body7, close, bpe, or @pool
+//	{may|might|could}   one of the alternatives; they nest
+//	<pool>              one line of the section @pool
+//	<T>                 a phrase of the user's prompt, in quotes
+//	\n                  a newline
+
+//go:embed text/*.txt
+var textFiles embed.FS
+
+// slotMark stands for a copied phrase in text composed from a grammar.
+const slotMark = "\x00"
+
+// style is one way of answering, and an index into everything kept per style.
+type style int
+
+const (
+	helpful style = iota
+	stepwise
+	evasive
+	numStyles
+)
+
+var styleNames = [numStyles]string{"helpful", "stepwise", "evasive"}
+
+// kind is where in a response a paragraph belongs.
+type kind int
+
+const (
+	kindOpen kind = iota
+	kindClose
+	kindBody // kindBody + g is the g-th group of body paragraphs
+)
+
+// grammar is the parsed text of one style.
+type grammar struct {
+	paragraphs []template
+	pools      map[string][]template
+	groups     int    // of body paragraphs
+	extra      string // read by the tokenizer's learner only
+}
+
+type template struct {
+	kind  kind
+	parts []part
+}
+
+// part is literal text, a choice among templates, or a pool's name.
+type part struct {
+	text    string
+	choices [][]part
+	pool    string
+	id      uint64 // of a choice: distinct within its grammar
+}
+
+// mustGrammar parses a style's file. The files are part of the program, so a
+// mistake in one panics.
+func mustGrammar(s style) *grammar {
+	data, err := textFiles.ReadFile("text/" + styleNames[s] + ".txt")
+	if err != nil {
+		panic("langmodel: " + err.Error())
+	}
+	g, err := parseGrammar(string(data))
+	if err != nil {
+		panic(fmt.Sprintf("langmodel: %s: %v", styleNames[s], err))
+	}
+	return g
+}
+
+func parseGrammar(text string) (*grammar, error) {
+	g := &grammar{pools: make(map[string][]template)}
+	p := &grammarParser{}
+	section := ""
+	for n, line := range strings.Split(text, "\n") {
+		if name, ok := strings.CutPrefix(line, "== "); ok {
+			section = name
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		if section == "bpe" {
+			g.extra += line + "\n\n"
+			continue
+		}
+		p.rest = strings.ReplaceAll(line, `\n`, "\n")
+		parts, err := p.sequence(false)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %v", n+1, err)
+		}
+		t := template{parts: parts}
+		switch {
+		case strings.HasPrefix(section, "@"):
+			g.pools[section[1:]] = append(g.pools[section[1:]], t)
+			continue
+		case section == "open":
+			t.kind = kindOpen
+		case section == "close":
+			t.kind = kindClose
+		case len(section) == 5 && strings.HasPrefix(section, "body"):
+			group := int(section[4] - '0')
+			t.kind = kindBody + kind(group)
+			g.groups = max(g.groups, group+1)
+		default:
+			return nil, fmt.Errorf("line %d: section %q: want open, body0..body7, close, bpe or @pool", n+1, section)
+		}
+		g.paragraphs = append(g.paragraphs, t)
+	}
+	return g, nil
+}
+
+type grammarParser struct {
+	rest string
+	ids  uint64
+}
+
+// sequence parses up to the end or, inside a choice, to its next | or }.
+func (p *grammarParser) sequence(inside bool) ([]part, error) {
+	var parts []part
+	for {
+		i := strings.IndexAny(p.rest, "{|}<")
+		if i < 0 {
+			if inside {
+				return nil, fmt.Errorf("a { is not closed")
+			}
+			if p.rest != "" {
+				parts = append(parts, part{text: p.rest})
+			}
+			return parts, nil
+		}
+		if i > 0 {
+			parts = append(parts, part{text: p.rest[:i]})
+		}
+		mark := p.rest[i]
+		if mark == '|' || mark == '}' {
+			if !inside {
+				return nil, fmt.Errorf("%q outside a choice", mark)
+			}
+			p.rest = p.rest[i:]
+			return parts, nil
+		}
+		p.rest = p.rest[i+1:]
+		if mark == '<' {
+			name, rest, ok := strings.Cut(p.rest, ">")
+			if !ok {
+				return nil, fmt.Errorf("a < is not closed")
+			}
+			p.rest = rest
+			if name == "T" {
+				parts = append(parts, part{text: `"` + slotMark + `"`})
+			} else {
+				parts = append(parts, part{pool: name})
+			}
+			continue
+		}
+		p.ids++
+		c := part{id: p.ids}
+		for {
+			choice, err := p.sequence(true)
+			if err != nil {
+				return nil, err
+			}
+			c.choices = append(c.choices, choice)
+			closed := p.rest[0] == '}'
+			p.rest = p.rest[1:]
+			if closed {
+				break
+			}
+		}
+		parts = append(parts, c)
+	}
+}
+
+// composer spells out templates. Each choice has weights exp(skew*z), z fixed
+// per alternative by a hash of salt, so that composers of different salt prefer
+// different wordings of the same text.
+type composer struct {
+	g    *grammar
+	rng  *rand.Rand
+	salt uint64
+	skew float64
+}
+
+func newComposer(g *grammar, salt uint64, skew float64) *composer {
+	return &composer{g: g, rng: rand.New(rand.NewPCG(salt, 0x5eed)), salt: salt, skew: skew}
+}
+
+// compose appends one paragraph to b. Paragraphs end in a blank line, except
+// those that close a response.
+func (c *composer) compose(b []byte, t template) []byte {
+	b = c.spell(b, t.parts)
+	if t.kind != kindClose && (len(b) < 2 || string(b[len(b)-2:]) != "\n\n") {
+		for len(b) > 0 && b[len(b)-1] == '\n' {
+			b = b[:len(b)-1]
+		}
+		b = append(b, "\n\n"...)
+	}
+	return b
+}
+
+func (c *composer) spell(b []byte, parts []part) []byte {
+	for _, p := range parts {
+		switch {
+		case p.pool != "":
+			lines := c.g.pools[p.pool]
+			if len(lines) == 0 {
+				panic("langmodel: no pool named " + p.pool)
+			}
+			b = c.spell(b, lines[c.choose(hashString(p.pool), len(lines))].parts)
+		case p.choices != nil:
+			b = c.spell(b, p.choices[c.choose(p.id, len(p.choices))])
+		default:
+			b = append(b, p.text...)
+		}
+	}
+	return b
+}
+
+func (c *composer) choose(id uint64, n int) int {
+	if c.skew == 0 {
+		return c.rng.IntN(n)
+	}
+	var sum float64
+	for i := range n {
+		sum += c.weight(id, i)
+	}
+	u := c.rng.Float64() * sum
+	for i := range n - 1 {
+		if u -= c.weight(id, i); u < 0 {
+			return i
+		}
+	}
+	return n - 1
+}
+
+func (c *composer) weight(id uint64, i int) float64 {
+	return math.Exp(c.skew * signed(mix(c.salt, mix(id, uint64(i)))))
+}
+
+// tokenizerText is what the merges are learned from: every style's paragraphs,
+// spelled out a few times, and some text in the manner of prompts.
+func tokenizerText() string {
+	var b []byte
+	for s := range numStyles {
+		g := mustGrammar(s)
+		c := newComposer(g, 1, 0)
+		for range 3 {
+			for _, t := range g.paragraphs {
+				b = c.compose(b, t)
+			}
+		}
+		b = append(b, g.extra...)
+	}
+	return strings.ReplaceAll(string(b), slotMark, "")
+}
+
+// mix combines two words into a well-spread third (splitmix64's finaliser).
+func mix(a, b uint64) uint64 {
+	z := a*0x9E3779B97F4A7C15 + b + 0x632BE59BD9B4E019
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+// signed maps a hash to (-1, 1).
+func signed(h uint64) float64 { return float64(int64(h)) / (1 << 63) }
+
+func hashString(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}

@@ -1,0 +1,145 @@
+package offpolicy
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// MeanInterval returns the mean of values and its 95% t-interval
+//
+//	mean ± t(.975, n-1) · sd / √n
+//
+// for independent values: average a prompt's draws first. mean is NaN without
+// values or where any of them is NaN: leave missing values out, and say how
+// many they were. lo and hi are NaN below two values.
+func MeanInterval(values []float64) (mean, lo, hi float64) {
+	mean, se := meanSE(values)
+	half := tQuantile(.975, len(values)-1) * se
+	return mean, mean - half, mean + half
+}
+
+// Difference is the mean of paired differences a - b, in the units of a and b.
+type Difference struct {
+	N       int // pairs with both values
+	Missing int // pairs that lack one
+	Mean    float64
+	SE      float64 // sd of the differences / √N; NaN below two pairs
+	// Lower and Upper are one-sided 97.5% bounds, so that together they are a
+	// 95% interval. NaN below two pairs.
+	Lower, Upper float64
+}
+
+// PairedDifference compares a and b row by row, by t with N-1 degrees of
+// freedom. A pair of which either value is NaN is counted as Missing and left
+// out. Means of two policies on the same prompts must be compared in this way:
+// overlapping intervals of the separate means answer another question.
+// It panics if the lengths differ.
+func PairedDifference(a, b []float64) Difference {
+	mustMatch("paired difference", len(a), len(b))
+	d := make([]float64, 0, len(a))
+	for i := range a {
+		if v := a[i] - b[i]; !math.IsNaN(v) {
+			d = append(d, v)
+		}
+	}
+	r := Difference{N: len(d), Missing: len(a) - len(d)}
+	r.Mean, r.SE = meanSE(d)
+	half := tQuantile(.975, r.N-1) * r.SE
+	r.Lower, r.Upper = r.Mean-half, r.Mean+half
+	return r
+}
+
+func meanSE(values []float64) (mean, se float64) {
+	n := float64(len(values))
+	if n == 0 {
+		return math.NaN(), math.NaN()
+	}
+	for _, v := range values {
+		mean += v
+	}
+	mean /= n
+	if n < 2 {
+		return mean, math.NaN()
+	}
+	var ss float64
+	for _, v := range values {
+		ss += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(ss / (n - 1) / n)
+}
+
+// tQuantile is the quantile of Student's t, NaN without a degree of freedom.
+func tQuantile(p float64, df int) float64 {
+	if df < 1 {
+		return math.NaN()
+	}
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(df)}.Quantile(p)
+}
+
+// Quantiles returns the quantiles of values at each of probs, by linear
+// interpolation between order statistics at (n-1)p, which is R's type 7 and
+// NumPy's default. NaN values are left out; without any other, every quantile
+// is NaN. values is not changed. It panics if a probability is outside [0, 1].
+func Quantiles(values []float64, probs ...float64) []float64 {
+	sorted := make([]float64, 0, len(values))
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			sorted = append(sorted, v)
+		}
+	}
+	slices.Sort(sorted)
+	out := make([]float64, len(probs))
+	for i, p := range probs {
+		if !(p >= 0 && p <= 1) {
+			panic(fmt.Sprintf("offpolicy: quantiles: probability %v is outside [0, 1]", p))
+		}
+		if len(sorted) == 0 {
+			out[i] = math.NaN()
+			continue
+		}
+		at := p * float64(len(sorted)-1)
+		lo := int(at)
+		hi := min(lo+1, len(sorted)-1)
+		out[i] = sorted[lo]
+		if frac := at - float64(lo); frac > 0 && sorted[hi] != sorted[lo] {
+			out[i] = sorted[lo]*(1-frac) + sorted[hi]*frac // not lo + frac·(hi-lo), which is NaN at -Inf
+		}
+	}
+	return out
+}
+
+// BinomialUpper returns the one-sided upper Clopper-Pearson bound at the given
+// confidence level (0.95, say) of a probability of which k of n trials were a
+// success. It is 1 where k is n, or n is 0. It panics unless 0 <= k <= n and
+// 0 < level < 1.
+//
+//	the p at which P(Binomial(n, p) <= k) = 1 - level;  the level quantile of Beta(k+1, n-k)
+//
+// Source: Clopper and Pearson, Biometrika 26 (1934), 404-413.
+func BinomialUpper(k, n int, level float64) float64 {
+	mustBinomial(k, n, level)
+	if k == n {
+		return 1
+	}
+	return distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(level)
+}
+
+// BinomialLower returns the one-sided lower Clopper-Pearson bound, the p at
+// which P(Binomial(n, p) >= k) = 1 - level. It is 0 where k is 0. It panics
+// unless 0 <= k <= n and 0 < level < 1. See [BinomialUpper].
+func BinomialLower(k, n int, level float64) float64 {
+	mustBinomial(k, n, level)
+	if k == 0 {
+		return 0
+	}
+	return distuv.Beta{Alpha: float64(k), Beta: float64(n - k + 1)}.Quantile(1 - level)
+}
+
+func mustBinomial(k, n int, level float64) {
+	if k < 0 || k > n || !(level > 0 && level < 1) {
+		panic(fmt.Sprintf("offpolicy: binomial bound: k=%d of n=%d at level %v: want 0 <= k <= n and 0 < level < 1", k, n, level))
+	}
+}

@@ -1,0 +1,132 @@
+package offpolicy
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestMeanInterval(t *testing.T) {
+	tests := []struct {
+		values       []float64
+		mean, lo, hi float64
+		reason       string
+	}{
+		{nil, nan, nan, nan, "no values, no mean"},
+		{[]float64{.5}, .5, nan, nan, "one value has no spread"},
+		{[]float64{0, 1}, .5, .5 - 12.706204736432095*.5, .5 + 12.706204736432095*.5, "t(.975, 1) = 12.706, SE .5"},
+		{[]float64{1, 1, 1}, 1, 1, 1, "no spread, no width"},
+		{[]float64{1, nan}, nan, nan, nan, "a missing value must be left out by who knows why"},
+	}
+	for _, tt := range tests {
+		mean, lo, hi := MeanInterval(tt.values)
+		if !near(mean, tt.mean, 1e-9) || !near(lo, tt.lo, 1e-9) || !near(hi, tt.hi, 1e-9) {
+			t.Errorf("MeanInterval(%v) = %v, %v, %v, want %v, %v, %v: %s", tt.values, mean, lo, hi, tt.mean, tt.lo, tt.hi, tt.reason)
+		}
+	}
+}
+
+func TestPairedDifference(t *testing.T) {
+	d := PairedDifference([]float64{.5, .4, nan, .9, 1}, []float64{.4, .4, .1, nan, .6})
+	// Differences .1, 0, .4: mean .16667, sd .20817, t(.975, 2) = 4.302653.
+	want := Difference{N: 3, Missing: 2, Mean: .5 / 3, SE: math.Sqrt(.13/3) / math.Sqrt(3)}
+	want.Lower, want.Upper = want.Mean-4.302652729911275*want.SE, want.Mean+4.302652729911275*want.SE
+	if diff := cmp.Diff(want, d, cmpopts.EquateApprox(1e-9, 0)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if d := PairedDifference(nil, nil); d.N != 0 || !math.IsNaN(d.Mean) || !math.IsNaN(d.Upper) {
+		t.Errorf("no pairs: %+v", d)
+	}
+	mustPanic(t, "lengths differ", func() { PairedDifference([]float64{1}, nil) })
+}
+
+// Quantiles of t as the reference has them. The reference is itself right to
+// about 3e-9: t(.9, 3), 1.6377443536962102 by inverting the closed form of that
+// distribution, is off there in the ninth decimal and exact here.
+func TestTQuantileGolden(t *testing.T) {
+	var golden struct {
+		T []struct {
+			DF   float64
+			P, T float64
+		} `json:"t_quantiles"`
+		Percentile []struct {
+			X     []float64
+			Q     float64
+			NumPy float64 `json:"numpy_linear"`
+		}
+	}
+	readShared(t, "goldens/05_inference_pieces.json", &golden)
+	if len(golden.T) != 60 || len(golden.Percentile) == 0 {
+		t.Fatalf("%d t quantiles and %d percentiles", len(golden.T), len(golden.Percentile))
+	}
+	for _, g := range golden.T {
+		if g.DF != math.Trunc(g.DF) {
+			continue
+		}
+		if got := tQuantile(g.P, int(g.DF)); !near(got, g.T, 5e-9) {
+			t.Errorf("t(%v, %v) = %v, reference %v", g.P, g.DF, got, g.T)
+		}
+	}
+	for _, g := range golden.Percentile {
+		if got := Quantiles(g.X, g.Q/100)[0]; !near(got, g.NumPy, 1e-12) {
+			t.Errorf("percentile %v: %v, reference %v", g.Q, got, g.NumPy)
+		}
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	tests := []struct {
+		values, probs, want []float64
+		reason              string
+	}{
+		{[]float64{3, 1, 2}, []float64{0, .5, 1}, []float64{1, 2, 3}, "order statistics"},
+		{[]float64{1, 2}, []float64{.25}, []float64{1.25}, "linear between them"},
+		{[]float64{7}, []float64{0, .3, 1}, []float64{7, 7, 7}, "one value"},
+		{[]float64{nan, 1, nan, 3}, []float64{.5}, []float64{2}, "missing values are left out"},
+		{nil, []float64{.5}, []float64{nan}, "nothing has no median"},
+		{[]float64{-inf, -inf, 1}, []float64{.25, .5, .75, 1}, []float64{-inf, -inf, -inf, 1}, "no NaN from infinities"},
+		{[]float64{1, 2}, nil, []float64{}, "no question, no answer"},
+	}
+	for _, tt := range tests {
+		before := slices.Clone(tt.values)
+		if diff := cmp.Diff(tt.want, Quantiles(tt.values, tt.probs...), cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
+		}
+		if diff := cmp.Diff(before, tt.values, cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("the values were changed:\n%s", diff)
+		}
+	}
+	mustPanic(t, "probability", func() { Quantiles(nil, 1.5) })
+	mustPanic(t, "probability", func() { Quantiles(nil, nan) })
+}
+
+func TestBinomialBounds(t *testing.T) {
+	tests := []struct {
+		k, n         int
+		level        float64
+		lower, upper float64
+		reason       string
+	}{
+		{0, 0, .95, 0, 1, "no trials, no knowledge"},
+		{0, 100, .95, 0, 1 - math.Pow(.05, .01), "(1-p)^100 = .05: the rule of three"},
+		{100, 100, .95, math.Pow(.05, .01), 1, "its mirror image"},
+		// The others: bisection of the binomial's own sum, in exact fractions' stead, by Python.
+		{1, 100, .95, 0.000512801416262254, 0.046559811453538984, "the clone passes with 1 of 100"},
+		{2, 100, .95, 0.0035651526032567937, 0.06161920039604068, "and not with 2"},
+		{10, 100, .95, 0.05526323768287005, 0.16371762327581477, "10 of 100 are beyond 5%"},
+		{5, 10, .975, 0.18708602844739858, 0.8129139715526014, "symmetric"},
+		{3, 1000, .99, 0.0004363865640761299, 0.010009791991707762, "another level"},
+	}
+	for _, tt := range tests {
+		lo, hi := BinomialLower(tt.k, tt.n, tt.level), BinomialUpper(tt.k, tt.n, tt.level)
+		if !near(lo, tt.lower, 1e-9) || !near(hi, tt.upper, 1e-9) {
+			t.Errorf("%d of %d at %v: [%v, %v], want [%v, %v]: %s", tt.k, tt.n, tt.level, lo, hi, tt.lower, tt.upper, tt.reason)
+		}
+	}
+	mustPanic(t, "k > n", func() { BinomialUpper(2, 1, .95) })
+	mustPanic(t, "k < 0", func() { BinomialLower(-1, 1, .95) })
+	mustPanic(t, "level", func() { BinomialUpper(0, 1, 95) })
+}

@@ -1,0 +1,355 @@
+package pilot
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// healthy draws the records of a run in which nothing is wrong: n prompts under
+// the plan's policies, responses of 100 to 300 tokens at -0.7 nats each, labels
+// that follow the judge, costs at their estimate.
+func healthy(n int, seed uint64) *Records {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	r := &Records{Arms: PlanArms()}
+	r.Estimate.ExpectedUSD = 0.01 * float64(n)
+	quality := map[string]float64{"p0": 0.7, "pi_clone": 0.7, "pi_cot": 0.74, "pi_bigger_model": 0.78, "pi_bad": 0.3}
+	shift := map[string]float64{"pi_cot": -4, "pi_bigger_model": -20, "pi_bad": -15}
+	var labeled []offpolicy.LabeledScore
+	for i := range n {
+		id := fmt.Sprintf("q%04d", i)
+		r.Prompts = append(r.Prompts, dataset.Prompt{ID: id, Text: "question " + id})
+		tokens := 100 + rng.IntN(200)
+		base := -0.7*float64(tokens) + rng.NormFloat64()
+		for _, a := range r.Arms {
+			name := a.Policy.Name
+			text := fmt.Sprintf("%s answers %s with %d", name, id, rng.Uint64())
+			r.Responses = append(r.Responses, dataset.Response{
+				PromptID: id, Policy: name, Text: &text, FinishReason: "stop", LogProb: dataset.Float(base),
+				Model: a.Policy.Model, PolicyHash: a.Policy.Hash(),
+			})
+			lp := base
+			if d, ok := shift[name]; ok {
+				lp += d + 2*rng.NormFloat64()
+			}
+			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Float(lp), Tokens: tokens, Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
+			for range tokens {
+				row.TokenLogProbs = append(row.TokenLogProbs, lp/float64(tokens))
+			}
+			for _, m := range append(slices.Clone(textMethods), "token_ids") {
+				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Float(lp), Status: "ok"}
+			}
+			r.LogProbs = append(r.LogProbs, row)
+			s := min(1, max(0, quality[name]+0.15*rng.NormFloat64()))
+			r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: name, Judge: "j@1", Mean: dataset.Float(s), Variance: 0.01, Source: "interval", PolicyHash: a.Policy.Hash()})
+			if a.Role == Logging {
+				y := min(1, max(0, 0.05+0.9*s+0.05*rng.NormFloat64()))
+				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Float(y), InclusionProb: 1, Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
+				r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: id, Policy: name})
+				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: s, Label: y, InclusionProb: 1})
+			}
+			r.Ledger = append(r.Ledger, providers.Entry{
+				ID: id + name, Stage: stageTargets, Key: dataset.Key{PromptID: id, Policy: name}.String(), Policy: name,
+				Model: a.Policy.Model, Served: a.Policy.Model, Outcome: "ok", Status: 200, Cost: 0.002, Attempt: 1, UsageKnown: true,
+			})
+		}
+	}
+	for _, m := range []string{r.Arms[0].Policy.Model, r.Arms[3].Policy.Model} {
+		r.Certificates = append(r.Certificates, teacherforce.Certificate{Model: m, Template: "llama4", OK: true, Probes: []teacherforce.Probe{{Name: "coverage", OK: true}}})
+	}
+	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1", Seed: seed}, labeled)
+	if err != nil {
+		panic(err)
+	}
+	r.Calibrator = cal
+	return r
+}
+
+func statuses(checks []Check) map[string]Status {
+	out := map[string]Status{}
+	for _, c := range checks {
+		out[c.ID] = c.Status
+	}
+	return out
+}
+
+func TestHealthyRecordsPass(t *testing.T) {
+	for seed := range uint64(20) {
+		checks := Evaluate(healthy(100, seed), DefaultThresholds(), nil)
+		for _, c := range checks {
+			if c.Status != Pass && c.Status != Info {
+				t.Errorf("seed %d: %s is %s: %s", seed, c.ID, c.Status, c.Summary)
+			}
+			if c.Summary == "" || c.Threshold == "" {
+				t.Errorf("%s has no summary or threshold", c.ID)
+			}
+		}
+		if d, reasons := Decide(checks); d != GO {
+			t.Errorf("seed %d: %s: %v", seed, d, reasons)
+		}
+	}
+}
+
+// logprobRow returns a pointer to one row, for altering it.
+func logprobRow(r *Records, prompt int, policy string) *dataset.LogProb {
+	for i, row := range r.LogProbs {
+		if row.PromptID == r.Prompts[prompt].ID && row.Policy == policy {
+			return &r.LogProbs[i]
+		}
+	}
+	panic("no such row")
+}
+
+func failLogProb(row *dataset.LogProb, class string) {
+	row.LogProb, row.TokenLogProbs = dataset.Missing(), nil
+	row.Error = &dataset.RecordError{Class: class, Message: "altered by a test"}
+}
+
+// TestEveryCheckCanLeavePass alters healthy records in one way and states which
+// checks must leave pass for it, and no others.
+func TestEveryCheckCanLeavePass(t *testing.T) {
+	empty := ""
+	tests := []struct {
+		name   string
+		alter  func(*Records)
+		want   map[string]Status
+		names  string // a record or cause that the first check must name
+		reason string
+	}{
+		{"prompt without text", func(r *Records) { r.Prompts[3].Text = " " }, map[string]Status{"prompts.fields": Fail}, "q0003", "the plan requires text"},
+		{"two prompts of one text", func(r *Records) { r.Prompts[4].Text = "  Question Q0003" }, map[string]Status{"prompts.unique": Fail}, "q0004", "case and space do not make another prompt"},
+		{"no certificate", func(r *Records) { r.Certificates = nil }, map[string]Status{"endpoint.certified": Fail}, "", "nothing may be bought from an endpoint that was not probed"},
+		{"failed probe", func(r *Records) {
+			r.Certificates[1].OK, r.Certificates[1].Probes[0] = false, teacherforce.Probe{Name: "seam", Detail: "off by 3 nats"}
+		}, map[string]Status{"endpoint.certified": Fail}, "seam", "one failed probe is enough"},
+		{"two empty P0 responses", func(r *Records) {
+			for i := range 2 {
+				r.Responses[5*i].Text = &empty
+			}
+		}, map[string]Status{"p0.complete": Hold}, "q0000/p0/0", "2 of 100 is over 1% and under 5%"},
+		{"six targets failed", func(r *Records) {
+			for i := range 6 {
+				r.Responses[5*i+4].Text = nil
+				r.Responses[5*i+4].Error = &dataset.RecordError{Class: "timeout", Message: "m"}
+			}
+		}, map[string]Status{"targets.complete": Fail}, "q0000/pi_bad/0", "6 of 100 is over 5%"},
+		{"a target repeats P0", func(r *Records) {
+			for i := range 60 {
+				r.Responses[5*i+2].Text = r.Responses[5*i].Text
+			}
+		}, map[string]Status{"targets.diversity": Fail}, "", "60% equal responses mean the prompt had no effect"},
+		{"another model answers", func(r *Records) { r.Responses[7].Model = "other" }, map[string]Status{"models.served": Fail}, "q0001/pi_cot/0", "one answer of another model is another policy"},
+		{"another model scores", func(r *Records) { r.Ledger[7].Stage, r.Ledger[7].Served = stageLogProbs, "other" }, map[string]Status{"models.served": Fail}, "q0001/pi_cot/0", "an echo by another model is another policy's log-prob"},
+		{"P0 without log-probs", func(r *Records) {
+			for i := range 3 {
+				failLogProb(logprobRow(r, i, "p0"), "missing_logprob")
+			}
+		}, map[string]Status{"p0.logprobs": Hold, "logprobs.complete": Hold}, "q0000/p0/0", "P0's log-probs are the weights' denominator"},
+		{"10% nulls", func(r *Records) {
+			for i := range 10 {
+				failLogProb(logprobRow(r, i, "pi_cot"), "missing_logprob")
+			}
+		}, map[string]Status{"logprobs.complete": Fail}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
+		{"one null", func(r *Records) { failLogProb(logprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
+		{"a long zero", func(r *Records) {
+			row := logprobRow(r, 8, "pi_bad")
+			row.LogProb, row.Flags = 0, []string{"zero"}
+			for i := range row.TokenLogProbs {
+				row.TokenLogProbs[i] = 0
+			}
+			for m := range row.Methods {
+				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+			}
+		}, map[string]Status{"logprobs.zero": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist"},
+		{"a zero that methods dispute", func(r *Records) {
+			row := logprobRow(r, 8, "pi_bad")
+			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
+			for m := range row.Methods {
+				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+			}
+			row.Methods["continuation"] = dataset.MethodResult{LogProb: -4, Status: "ok"}
+		}, map[string]Status{"logprobs.zero": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
+		{"a short certain answer", func(r *Records) {
+			row := logprobRow(r, 8, "pi_bad")
+			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
+			for m := range row.Methods {
+				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+			}
+		}, nil, "", "pitfall 8: 0.0 can be right"},
+		{"a positive log-prob", func(r *Records) { failLogProb(logprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
+		{"a positive token", func(r *Records) { logprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
+		{"values of another template", func(r *Records) {
+			for i := range r.LogProbs {
+				if r.LogProbs[i].Policy == "pi_bigger_model" {
+					r.LogProbs[i].LogProb *= 12
+				}
+			}
+		}, map[string]Status{"logprobs.range": Fail}, "", "pitfall 12: -150 where -0.004 is right"},
+		{"one row far out", func(r *Records) {
+			logprobRow(r, 3, "pi_cot").LogProb = -13 * dataset.Float(logprobRow(r, 3, "pi_cot").Tokens)
+		}, map[string]Status{"logprobs.range": Hold}, "q0003/pi_cot/0", "below the entropy of noise"},
+		{"a method that never answers", func(r *Records) {
+			for i := range r.LogProbs {
+				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "unsupported"}
+			}
+		}, map[string]Status{"logprobs.methods": Fail}, "echo_based", "pitfall 6: a stub that always fails"},
+		{"methods that disagree", func(r *Records) { logprobRow(r, 2, "pi_bad").Spread = 30 }, map[string]Status{"logprobs.agreement": Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
+		{"a noisy clone", func(r *Records) {
+			for i := range 30 {
+				logprobRow(r, i, "pi_clone").LogProb -= 2
+			}
+		}, map[string]Status{"weights.clone": Fail}, "q0000/pi_clone/0", "pitfall 10: gate the tails"},
+		{"identical columns", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb
+			}
+		}, map[string]Status{"weights.identical": Fail}, "pi_cot", "pitfall 1: the system prompt never reached the scorer"},
+		{"a label above 1", func(r *Records) { r.Labels[5].Label = 1.2 }, map[string]Status{"oracle.range": Fail}, "q0005/p0/0", "labels live in [0, 1]"},
+		{"missing labels", func(r *Records) {
+			for i := range 6 {
+				r.Labels[i].Label, r.Labels[i].Error = dataset.Missing(), &dataset.RecordError{Class: "unparsable", Message: "m"}
+			}
+		}, map[string]Status{"oracle.range": Fail}, "q0000/p0/0", "6 of 100 is over 5%"},
+		{"labels that do not vary", func(r *Records) {
+			for i := range r.Labels {
+				r.Labels[i].Label = 0.5
+			}
+		}, map[string]Status{"oracle.distribution": Hold}, "", "a constant calibrates nothing"},
+		{"unscored responses", func(r *Records) {
+			for i := range 3 {
+				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "unparsable", Message: "m"}
+			}
+		}, map[string]Status{"judge.complete": Hold}, "q0000/pi_bad/0", "3 of 100 is over 1%"},
+		{"a score without variance", func(r *Records) { r.Scores[11].Variance = dataset.Missing() }, map[string]Status{"judge.uncertainty": Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
+		{"no calibrator", func(r *Records) { r.Calibrator, r.CalibratorError = nil, "9 labels, want 25" }, map[string]Status{"judge.calibration": Fail}, "9 labels", "it could not be computed"},
+		{"the bad policy is liked", func(r *Records) {
+			for i := range r.Scores {
+				if r.Scores[i].Policy == "pi_bad" {
+					r.Scores[i].Mean = 0.95
+				}
+			}
+		}, map[string]Status{"policies.ranking": Hold}, "", "the judge does not see what is wrong"},
+		{"a torn file", func(r *Records) { r.FileProblems = []string{"judge.jsonl lacks q1"} }, map[string]Status{"files.valid": Fail}, "judge.jsonl", "pitfall 27: missing judge files"},
+		{"30% over", func(r *Records) { r.Estimate.ExpectedUSD /= 1.3 }, map[string]Status{"cost.estimate": Hold}, "", "20-50% over is neither in the plan"},
+		{"100% over", func(r *Records) { r.Estimate.ExpectedUSD /= 2 }, map[string]Status{"cost.estimate": Fail}, "", "over 50% is NO-GO in the plan"},
+		{"80% under", func(r *Records) { r.Estimate.ExpectedUSD *= 5 }, map[string]Status{"cost.estimate": Hold}, "", "under never fails"},
+		{"a row failed by rate limiting", func(r *Records) { failLogProb(logprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]Status{"run.ratelimit": Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
+		{"stopped by an exhausted balance", func(r *Records) { r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0"} },
+			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.calibration": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
+		{"stopped by the budget", func(r *Records) { r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0"} },
+			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.calibration": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
+	}
+	touched := map[string]bool{}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.reason == "" {
+				t.Fatal("the row gives no reason")
+			}
+			r := healthy(100, 5)
+			tt.alter(r)
+			checks := Evaluate(r, DefaultThresholds(), nil)
+			for _, c := range checks {
+				want, listed := tt.want[c.ID]
+				if !listed && c.Status != Pass && c.Status != Info || listed && c.Status != want {
+					t.Errorf("%s is %s (%s), want %q", c.ID, c.Status, c.Summary, want)
+				}
+				if listed {
+					touched[c.ID] = true
+					if c.Remedy == "" {
+						t.Errorf("%s gives no remedy", c.ID)
+					}
+					text := c.Summary + strings.Join(c.Evidence.Records, " ")
+					if tt.names != "" && !strings.Contains(text, tt.names) {
+						t.Errorf("%s does not name %q: %s %v", c.ID, tt.names, c.Summary, c.Evidence.Records)
+					}
+				}
+			}
+			decision, reasons := Decide(checks)
+			want := GO
+			for _, s := range tt.want {
+				if s == Fail {
+					want = NoGo
+				} else if want == GO {
+					want = HOLD
+				}
+			}
+			if decision != want {
+				t.Errorf("decision %s (%v), want %s", decision, reasons, want)
+			}
+		})
+	}
+	for _, id := range CheckIDs() {
+		if !touched[id] {
+			t.Errorf("no row makes %s leave pass", id)
+		}
+	}
+}
+
+func TestWaiver(t *testing.T) {
+	r := healthy(100, 5)
+	r.Estimate.ExpectedUSD /= 2
+	checks := Evaluate(r, DefaultThresholds(), map[string]string{"cost.estimate": "prices changed today"})
+	d, reasons := Decide(checks)
+	if d != GO || len(reasons) != 1 || !strings.Contains(reasons[0], "prices changed today") || !strings.Contains(reasons[0], "cost.estimate") {
+		t.Errorf("decision %s, reasons %q: want GO that names the waiver", d, reasons)
+	}
+	if statuses(checks)["cost.estimate"] != Fail {
+		t.Error("a waiver must not change the check itself")
+	}
+}
+
+func TestEvidenceIsBounded(t *testing.T) {
+	r := healthy(100, 5)
+	for i := range 60 {
+		failLogProb(logprobRow(r, i, "pi_cot"), "missing_logprob")
+	}
+	for _, c := range Evaluate(r, DefaultThresholds(), nil) {
+		if c.ID == "logprobs.complete" && (len(c.Evidence.Records) != MaxEvidenceRecords || c.Evidence.MoreRecords != 40) {
+			t.Errorf("%d records and %d more: want %d and 40", len(c.Evidence.Records), c.Evidence.MoreRecords, MaxEvidenceRecords)
+		}
+	}
+}
+
+func TestShareStatus(t *testing.T) {
+	// The rule of the plan for 100 records: at most 1 passes, 2-5 hold.
+	for bad, want := range map[int]Status{0: Pass, 1: Pass, 2: Hold, 5: Hold, 6: Fail} {
+		if got := shareStatus(bad, 100, 0.01, 0.05); got != want {
+			t.Errorf("%d of 100: %s, want %s", bad, got, want)
+		}
+	}
+}
+
+func TestProjectOne(t *testing.T) {
+	// Ten prompts at exactly 2 each and 5 once: no spread, so no width.
+	per := slices.Repeat([]float64{2}, 10)
+	got := projectOne(per, 5, 1000)
+	if got.Value != 2005 || math.Abs(float64(got.Lo)-2005) > 1e-9 || math.Abs(float64(got.Hi)-2005) > 1e-9 {
+		t.Errorf("got %+v, want 2005 on all three", got)
+	}
+	// Values 1 and e² have mean log 1 and sd √2; the 97.5% t quantile at one
+	// degree of freedom is 12.706.
+	got = projectOne([]float64{1, math.Exp(2)}, 0, 1)
+	mean := (1 + math.Exp(2)) / 2
+	if want := mean * math.Exp(12.706204736432095); math.Abs(float64(got.Hi)/want-1) > 1e-9 {
+		t.Errorf("upper end %v, want %v", got.Hi, want)
+	}
+	if got := projectOne([]float64{1, 0}, 0, 10); got.Lo.Valid() || got.Value != 5 {
+		t.Errorf("a prompt that took nothing leaves no interval: %+v", got)
+	}
+}
+
+func TestPromptOf(t *testing.T) {
+	for key, want := range map[string]string{"q1/p0/0": "q1", "a/b/p0/0": "a/b", "p0": "p0"} {
+		if got := promptOf(key); got != want {
+			t.Errorf("promptOf(%q) = %q, want %q", key, got, want)
+		}
+	}
+}

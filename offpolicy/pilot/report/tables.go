@@ -1,0 +1,349 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// table is one table of the report, its cells already text.
+type table struct {
+	Caption string
+	Cols    []column
+	Rows    [][]string
+	Total   []string // the last row, set apart; nil for none
+}
+
+type column struct {
+	Name string
+	Num  bool // aligned to the right, in figures of equal width
+	Drop int  // a narrow terminal drops the column of the highest Drop first; 0 stays
+}
+
+func text(name string) column { return column{Name: name} }
+func num(name string) column  { return column{Name: name, Num: true} }
+
+func (c column) drop(rank int) column { c.Drop = rank; return c }
+
+// Numbers reports whether column i holds numbers, for the HTML template.
+func (t table) Numbers(i int) bool { return t.Cols[i].Num }
+
+func stagesTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Records owed and missing, calls, cost and time by stage",
+		Cols: []column{text("Stage"), num("Items"), num("Failed"), num("Calls").drop(1), num("Retries").drop(2),
+			num("Rate-limited").drop(3), num("Cost"), num("Time")},
+	}
+	var sum pilot.Stage
+	for _, s := range v.Stages {
+		t.Rows = append(t.Rows, stageRow(s))
+		sum.Items += s.Items
+		sum.Failed += s.Failed
+		sum.Calls += s.Calls
+		sum.Retries += s.Retries
+		sum.Limited += s.Limited
+		sum.CostUSD += s.CostUSD
+		sum.Seconds += s.Seconds
+	}
+	if len(t.Rows) > 1 {
+		sum.Name = "total"
+		t.Total = stageRow(sum)
+	}
+	return t
+}
+
+func stageRow(s pilot.Stage) []string {
+	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Calls), count(s.Retries), count(s.Limited),
+		usd(s.CostUSD), duration(s.Seconds)}
+}
+
+func costTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "The estimate before the run, the cost of the run, and the plan's own figures, by stage",
+		Cols: []column{text("Stage"), num("Calls expected"), num("made"), num("in the plan"), num("Prompt tokens"), num("Completion tokens"),
+			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own")},
+	}
+	made := map[string]string{}
+	var allMade int
+	for _, s := range v.Stages {
+		made[s.Name] = count(s.Calls)
+		allMade += s.Calls
+	}
+	var prompt, completion, planUSD float64
+	var planCalls int
+	for _, s := range v.Estimate.Stages {
+		t.Rows = append(t.Rows, []string{
+			clean(s.Name), count(s.Calls), cmp.Or(made[s.Name], absent), count(s.PlanCalls), rounded(s.PromptTokens), rounded(s.CompletionTokens),
+			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(float64(s.ActualUSD)), change(float64(s.ActualUSD), s.ExpectedUSD), usd(s.PlanUSD),
+		})
+		prompt += s.PromptTokens
+		completion += s.CompletionTokens
+		planUSD += s.PlanUSD
+		planCalls += s.PlanCalls
+	}
+	if len(t.Rows) > 1 {
+		e := v.Estimate
+		t.Total = []string{
+			"total", count(e.Calls), count(allMade), count(planCalls), rounded(prompt), rounded(completion),
+			usd(e.ExpectedUSD), usd(e.WorstUSD), usd(float64(e.ActualUSD)), change(float64(e.ActualUSD), e.ExpectedUSD), usd(planUSD),
+		}
+	}
+	return t
+}
+
+// costLine is the cost in a sentence.
+func costLine(v *pilot.Verdict) string {
+	e := v.Estimate
+	var plan float64
+	for _, s := range e.Stages {
+		plan += s.PlanUSD
+	}
+	actual := "not known yet"
+	if e.ActualUSD.Valid() {
+		actual = usd(float64(e.ActualUSD))
+		if c := change(float64(e.ActualUSD), e.ExpectedUSD); c != absent {
+			actual += " (" + c + ")"
+		}
+	}
+	s := fmt.Sprintf("Expected %s, %s at worst; actual %s.", usd(e.ExpectedUSD), usd(e.WorstUSD), actual)
+	if plan > 0 {
+		s += fmt.Sprintf(" The plan's own figures come to %s.", usd(plan))
+	}
+	return s
+}
+
+func logProbTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Log-probs of the logged responses under each policy, in nats",
+		Cols:    []column{text("Policy"), text("Of"), num("5%"), num("25%"), num("Median"), num("75%"), num("95%")},
+	}
+	for _, p := range v.Policies {
+		t.Rows = append(t.Rows,
+			append([]string{clean(p.Name), "response"}, quantileCells(p.LogProb)...),
+			append([]string{clean(p.Name), "token"}, quantileCells(p.PerToken)...))
+	}
+	return t
+}
+
+func quantiles(q pilot.Quantiles) []float64 { return floats(q.Q05, q.Q25, q.Q50, q.Q75, q.Q95) }
+
+func quantileCells(q pilot.Quantiles) []string {
+	out := make([]string, 0, 5)
+	for _, x := range quantiles(q) {
+		out = append(out, number(x))
+	}
+	return out
+}
+
+func methodTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Teacher-forcing methods: how often each answered, was used, and why it could not answer",
+		Cols:    []column{text("Policy"), text("Method"), num("Answered"), num("Used"), text("Could not answer")},
+	}
+	for _, p := range v.Policies {
+		for _, m := range p.Methods {
+			t.Rows = append(t.Rows, []string{clean(p.Name), clean(m.Method), count(m.Answered), count(m.Used), reasonCounts(m.Reasons)})
+		}
+	}
+	return t
+}
+
+// reasonCounts lists failures, the most frequent first and equals by name.
+func reasonCounts(m map[string]int) string {
+	keys := sortedKeys(m)
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(m[b], m[a]) })
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = clean(k) + " " + count(m[k])
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func weightTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Importance weights of the targets on the logged responses",
+		Cols: []column{text("Policy"), text("Weights"), num("Rows"), num("ESS"), num("ESS of rows"), num("Mean weight"), num("Largest share"),
+			num("Divergence, nats"), text("Why refused")},
+	}
+	for _, p := range v.Policies {
+		w := p.Weights
+		if w == nil {
+			continue
+		}
+		t.Rows = append(t.Rows, []string{
+			clean(p.Name), usability(w), count(w.N), number(float64(w.ESS)), share(ratio(w.ESS, w.N)), number(float64(w.Mean)),
+			share(float64(w.MaxShare)), number(float64(w.Divergence)), cmp.Or(strings.Join(cleanAll(w.Reasons), "; "), absent),
+		})
+	}
+	return t
+}
+
+func usability(w *pilot.WeightSummary) string {
+	switch {
+	case w == nil:
+		return absent
+	case w.Usable:
+		return "usable"
+	}
+	return "refused"
+}
+
+func ratio(x dataset.Float, n int) float64 {
+	if n == 0 {
+		return math.NaN()
+	}
+	return float64(x) / float64(n)
+}
+
+func weightsLine(v *pilot.Verdict) string {
+	yes, no := usable(v)
+	if yes+no == 0 {
+		return "No target has weights yet."
+	}
+	return fmt.Sprintf("Of %s, %s usable and %s refused. A refused weight keeps its policy's estimate from being made; it does not weigh on the decision.",
+		plural(yes+no, "target", "targets"), count(yes), count(no))
+}
+
+func calibrationLine(v *pilot.Verdict) string {
+	n := len(v.Calibration)
+	if n == 0 {
+		return "No response has both a judge score and a label yet."
+	}
+	var raw, calibrated float64
+	for _, p := range v.Calibration {
+		raw += math.Abs(p.Judge - p.Label)
+		calibrated += math.Abs(p.Calibrated - p.Label)
+	}
+	return fmt.Sprintf("%s. The mean distance from the label is %s for the judge's own score and %s once calibrated, out of fold.",
+		plural(n, "labelled response", "labelled responses"), score(raw/float64(n)), score(calibrated/float64(n)))
+}
+
+// calibrationTable is the reliability of the judge by fifths of the range of
+// scores: the mean label of the responses in each beside their mean score, raw
+// and calibrated. A fifth without responses has no row.
+func calibrationTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Labelled responses by judge score",
+		Cols:    []column{text("Judge score"), num("Responses"), num("Mean score"), num("Mean calibrated"), num("Mean label")},
+	}
+	const bins = 5
+	name := func(i int) string { return fmt.Sprintf("%.1f to %.1f", float64(i)/bins, float64(i+1)/bins) }
+	var n [bins]int
+	var sum [bins][3]float64
+	for _, p := range v.Calibration {
+		i := 0
+		if p.Judge > 0 { // what is out of range, or NaN, goes to the nearest end, where its mean shows it
+			i = int(min(p.Judge*bins, bins-1))
+		}
+		n[i]++
+		sum[i][0] += p.Judge
+		sum[i][1] += p.Calibrated
+		sum[i][2] += p.Label
+	}
+	for i, k := range n {
+		if k > 0 {
+			f := float64(k)
+			t.Rows = append(t.Rows, []string{name(i), count(k), score(sum[i][0] / f), score(sum[i][1] / f), score(sum[i][2] / f)})
+		}
+	}
+	return t
+}
+
+// ranked orders the policies by mean judge score, best first; equal means keep
+// the verdict's order and a policy without a mean comes last.
+func ranked(v *pilot.Verdict) []pilot.PolicySummary {
+	out := slices.Clone(v.Policies)
+	slices.SortStableFunc(out, func(a, b pilot.PolicySummary) int {
+		x, y := a.Judge.Value, b.Judge.Value
+		switch {
+		case x.Valid() && y.Valid():
+			return cmp.Compare(y, x)
+		default:
+			return boolRank(!x.Valid()) - boolRank(!y.Valid())
+		}
+	})
+	return out
+}
+
+func rankingTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Mean judge score by policy, best first, with 95% intervals",
+		Cols: []column{text("Policy"), text("Role"), text("Model"), num("Responses"), num("Truncated"), num("Scored"),
+			num("Judge score"), num("Calibrated"), text("Hash")},
+	}
+	for _, p := range ranked(v) {
+		t.Rows = append(t.Rows, []string{
+			clean(p.Name), clean(string(p.Role)), clean(p.Model), count(p.Responses), count(p.Truncated), count(p.Scored),
+			interval(p.Judge, score), interval(p.Calibrated, score), clean(p.Hash),
+		})
+	}
+	return t
+}
+
+func policyTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Policies, best judge score first",
+		Cols: []column{text("Policy"), num("Responses").drop(4), num("Judge score"), num("Log-prob").drop(3), num("ESS").drop(2),
+			text("Weights").drop(1)},
+	}
+	for _, p := range ranked(v) {
+		ess := absent
+		if p.Weights != nil {
+			ess = number(float64(p.Weights.ESS))
+		}
+		t.Rows = append(t.Rows, []string{
+			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(float64(p.LogProb.Q50)), ess, weightWord(p),
+		})
+	}
+	return t
+}
+
+func weightWord(p pilot.PolicySummary) string {
+	if p.Weights == nil && p.Role == pilot.Logging {
+		return "logging"
+	}
+	return usability(p.Weights)
+}
+
+func projectionTable(v *pilot.Verdict) table {
+	p := v.Projection
+	t := table{
+		Caption: "Projection to " + plural(p.Prompts, "prompt", "prompts"),
+		Cols:    []column{text("Quantity"), num("Expected"), num("95% from"), num("to")},
+	}
+	if p.Prompts == 0 {
+		return t
+	}
+	row := func(name string, i pilot.Interval, f func(float64) string) {
+		t.Rows = append(t.Rows, []string{name, f(float64(i.Value)), f(float64(i.Lo)), f(float64(i.Hi))})
+	}
+	row("Calls", p.Calls, rounded)
+	row("Cost", p.USD, usd)
+	row("Tokens", p.Tokens, rounded)
+	row("Time, at this run's pace", p.Seconds, duration)
+	half := absent
+	if p.HalfWidth.Valid() {
+		half = "±" + number3(float64(p.HalfWidth))
+	}
+	t.Rows = append(t.Rows, []string{"P0's mean label, to within", half, "", ""})
+	return t
+}
+
+func servedTable(v *pilot.Verdict) table {
+	t := table{Caption: "Models asked for and models that answered", Cols: []column{text("Asked for"), text("Answered")}}
+	for _, k := range sortedKeys(v.Run.Served) {
+		t.Rows = append(t.Rows, []string{clean(k), clean(v.Run.Served[k])})
+	}
+	return t
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,182 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// hostile is text that tries every way out of its place that we know of: HTML
+// elements and attributes, style and comment ends, template actions, Markdown
+// fences, tables, links and images, terminal controls, and reordering marks.
+const hostile = "<script>alert(1)</script></style></pre></details><!-- --><img src=x onerror=alert(2)>" +
+	"\" onmouseover=\"alert(3)' {{.}} ]]> javascript:alert(4) [x](javascript:alert(5)) ![i](http://tracker.example/p.png)\n" +
+	"```\n# not a heading\n````\n| a | b |\n\x1b[2J\x1b]0;title\x07\r\x00 \u202eevil\u202c \u2066\ufeff &lt; &amp; \u2028 caf\u00e9 \xff end"
+
+var missing = dataset.Missing()
+
+func iv(value, lo, hi float64) pilot.Interval {
+	return pilot.Interval{Value: dataset.Float(value), Lo: dataset.Float(lo), Hi: dataset.Float(hi)}
+}
+
+func quant(q ...float64) pilot.Quantiles {
+	return pilot.Quantiles{Q05: dataset.Float(q[0]), Q25: dataset.Float(q[1]), Q50: dataset.Float(q[2]), Q75: dataset.Float(q[3]), Q95: dataset.Float(q[4])}
+}
+
+// fullVerdict is a made-up NO-GO with every field filled: hostile text, missing
+// values, a waived check, a policy without scores. Its figures are invented;
+// the tests only compare renderings of them with each other.
+func fullVerdict() *pilot.Verdict {
+	nan := math.NaN()
+	gaussian := func(seed uint64, mean, sd float64) []float64 {
+		r := rand.New(rand.NewPCG(seed, 1))
+		out := make([]float64, 100)
+		for i := range out {
+			out[i] = mean + sd*r.NormFloat64()
+		}
+		slices.Sort(out)
+		return out
+	}
+	check := func(id string, status pilot.Status, summary, threshold string, figures ...pilot.Figure) pilot.Check {
+		return pilot.Check{ID: id, Status: status, Summary: summary, Threshold: threshold,
+			Evidence: pilot.Evidence{Figures: figures, Records: []string{}}}
+	}
+	zero := check("logprobs.zero", pilot.Fail, "2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
+		"0 unexplained zeros", pilot.Figure{Name: "unexplained zeros", Value: 2}, pilot.Figure{Name: "explained zeros", Value: 1, Note: "one token of probability 1"})
+	zero.Evidence.Records = []string{"arena_0007/pi_bad/0", "arena_0042/pi_bigger_model/0"}
+	zero.Remedy = "Look at the two records' token log-probs in logprobs.jsonl. If the endpoint returned them, it cannot be used; if not, the seam is wrong."
+	cost := check("cost.estimate", pilot.Fail, "The run cost 61.2% more than was expected of it.", "within 20% passes; over by 20-50% holds, by more fails",
+		pilot.Figure{Name: "actual", Value: 0.8543, Unit: "USD"}, pilot.Figure{Name: "expected", Value: 0.53, Unit: "USD"}, pilot.Figure{Name: "over", Value: 0.612, Unit: "share"})
+	cost.Remedy, cost.Waived = "Compare the tokens of each stage with the policies' expected_tokens.", "prices were raised on the day of the run"
+	served := check("models.served", pilot.Hold, "Another model answered 3 of 500 calls: "+hostile, "the model asked for, throughout",
+		pilot.Figure{Name: "calls answered by another", Value: 3}, pilot.Figure{Name: hostile, Value: missing, Unit: "nats", Note: hostile})
+	for i := range 20 {
+		served.Evidence.Records = append(served.Evidence.Records, fmt.Sprintf("arena_%04d/pi_cot/0", i))
+	}
+	served.Evidence.MoreRecords = 1234
+	served.Remedy = "Name the model with its version."
+	limits := check("run.ratelimit", pilot.Info, "No record failed for rate limiting; 37 replies of status 429 were absorbed.", "",
+		pilot.Figure{Name: "absorbed", Value: 37}, pilot.Figure{Name: "waited", Value: 83.4, Unit: "s"})
+	support := check("judge.support", pilot.Info, "pi_bad's scores reach outside the labelled range.", "",
+		pilot.Figure{Name: "outside, pi_bad", Value: 0.23, Unit: "share"}, pilot.Figure{Name: "outside, pi_cot", Value: 0, Unit: "share"})
+	clone := check("weights.clone", pilot.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6", pilot.Figure{Name: "max |log w|", Value: 3.1e-10, Unit: "nats"})
+	v := &pilot.Verdict{
+		SchemaVersion: 1,
+		State:         "done",
+		Decision:      pilot.NoGo,
+		Reasons: []string{
+			"logprobs.zero fails: 2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
+			"models.served holds: another model answered 3 of 500 calls.",
+		},
+		Waivers: map[string]string{"cost.estimate": "prices were raised on the day of the run"},
+		Checks: []pilot.Check{
+			check("prompts.fields", pilot.Pass, "100 of 100 prompts have an id and text.", "all", pilot.Figure{Name: "prompts", Value: 100}),
+			check("p0.complete", pilot.Pass, "100 of 100 prompts have a response.", "all", pilot.Figure{Name: "responses", Value: 100}, pilot.Figure{Name: "truncated", Value: 0.04, Unit: "share"}),
+			served, zero,
+			check("logprobs.agreement", pilot.Pass, "The methods agree.", "1e-6 nats", pilot.Figure{Name: "largest spread", Value: 4.4e-9, Unit: "nats"}),
+			clone, support, cost, limits,
+		},
+		Stages: []pilot.Stage{
+			{Name: "prepare", Items: 100},
+			{Name: "certify", Items: 24, Calls: 48, CostUSD: 0.000034, Seconds: 1.2},
+			{Name: "p0", Items: 100, Calls: 104, CostUSD: 0.0213, Seconds: 38.44, Retries: 4, Limited: 2},
+			{Name: "targets", Items: 400, Calls: 431, CostUSD: 0.1402, Seconds: 151.9, Retries: 31, Limited: 29},
+			{Name: "logprobs", Items: 500, Failed: 3, Calls: 1012, CostUSD: 0.2841, Seconds: 301.2, Retries: 12, Limited: 6},
+			{Name: "oracle", Items: 100, Calls: 100, CostUSD: 0.31, Seconds: 44},
+			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
+		},
+		Estimate: pilot.Estimate{
+			Calls: 3048, ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: 0.854234,
+			Stages: []pilot.StageEstimate{
+				{Name: "prepare", ActualUSD: 0},
+				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005, ActualUSD: 0.000034},
+				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, ActualUSD: 0.0213},
+				{Name: "targets", Calls: 400, PromptTokens: 61000, CompletionTokens: 92000, ExpectedUSD: 0.11, WorstUSD: 0.5, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: 0.1402},
+				{Name: "logprobs", Calls: 1000, PromptTokens: 1.29e6, CompletionTokens: 0, ExpectedUSD: 0.19, WorstUSD: 0.8, PlanCalls: 400, PlanUSD: 0.12, ActualUSD: 0.2841},
+				{Name: "oracle", Calls: 100, PromptTokens: 51000, CompletionTokens: 4000, ExpectedUSD: 0.15, WorstUSD: 0.3, PlanCalls: 100, PlanUSD: 0.25, ActualUSD: missing},
+				{Name: "judge", Calls: 1500, PromptTokens: 250000, CompletionTokens: 20000, ExpectedUSD: 0.06, WorstUSD: 0.25, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: 0.0986},
+			},
+			Assumptions: []string{"a response of p0 has 205 tokens on average", "prices of 2026-11-20; " + hostile},
+		},
+		Projection: pilot.Projection{
+			Prompts: 10000, Calls: iv(319500, 311000, 328100), USD: iv(85.43, 78.2, 93.31), Tokens: iv(1.8e8, 1.6e8, 2.02e8),
+			Seconds: iv(779857, nan, nan), HalfWidth: 0.0121,
+			Notes: []string{"ESS cannot be projected from this sample: at most 34% of the rows for pi_bigger_model."},
+		},
+		Calibration: nil,
+		Specimens: []pilot.Specimen{
+			{Key: "arena_0042/pi_bigger_model/0", Why: "log-prob of exactly 0 for 212 characters", Prompt: "Write a haiku about the sea.", Response: "\nSalt wind over stones—\nthe tide forgets every name\nwe wrote in the sand."},
+			{Key: "arena_<b>0007/pi_bad/0", Why: "largest weight; " + hostile, Prompt: hostile, Response: hostile + "\n" + hostile},
+			{Key: "arena_0009/pi_cot/0", Why: "empty", Prompt: "سلام دنیا — say it back", Response: ""},
+		},
+		CannotSay: []string{
+			"Whether the judge means the same under pi_bad as under p0: it takes 200 labels of pi_bad, here are 0.",
+			"The mean of pi_bad by reweighting: its divergence is about 58 nats, and no sample of this size reaches it.",
+		},
+		Run: pilot.RunInfo{
+			Started: time.Date(2026, 11, 22, 9, 43, 12, 123e6, time.UTC), Updated: time.Date(2026, 11, 22, 11, 53, 40, 0, time.FixedZone("", 3600)),
+			Prompts: 100, Input: "testdata/arena.jsonl", InputSHA: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Seed: 18446744073709551615,
+			Budget: 2, Spent: 0.854234, Prices: "2026-11-20",
+			Served:   map[string]string{"llama4-scout-instruct-basic": "llama4-scout-instruct-basic", "gpt-4o": "gpt-4o-2024-08-06, " + hostile},
+			Versions: map[string]string{"go": "go1.25", "reweigh": "v0.1.0"},
+			Note:     "drill: zero=0.02",
+		},
+	}
+	r := rand.New(rand.NewPCG(7, 1))
+	for range 100 {
+		judge := math.Round(r.Float64()*20) / 20
+		calibrated := 0.08 + 0.8*judge*judge
+		label := min(max(calibrated+0.12*r.NormFloat64(), 0), 1)
+		v.Calibration = append(v.Calibration, pilot.CalibrationPoint{Judge: judge, Calibrated: calibrated, Label: math.Round(label*100) / 100})
+	}
+	methods := func(seam int) []pilot.MethodCounts {
+		return []pilot.MethodCounts{
+			{Method: "token_counting", Answered: 100 - seam, Used: 0, Reasons: map[string]int{"seam": seam - 1, "unsupported": 1}},
+			{Method: "echo_based", Answered: 100, Used: 100, Reasons: map[string]int{}},
+			{Method: "continuation", Answered: 100 - seam, Used: 0, Reasons: map[string]int{"retokenised": seam}},
+		}
+	}
+	weights := func(w []float64, usable bool, reasons ...string) *pilot.WeightSummary {
+		return &pilot.WeightSummary{N: len(w), Mean: 0.97, ESS: 34.21, MaxShare: 0.083, Divergence: dataset.Float(-w[50]),
+			LogWeight: quant(w[5], w[25], w[50], w[75], w[95]), LogWeights: w, Usable: usable, Reasons: reasons}
+	}
+	same := weights(make([]float64, 100), true)
+	same.Mean, same.ESS, same.MaxShare, same.Divergence = 1, 100, 0.01, 0
+	v.Policies = []pilot.PolicySummary{
+		{Name: "p0", Role: pilot.Logging, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 4, Scored: 100,
+			Judge: iv(0.712, 0.668, 0.756), Calibrated: iv(0.655, 0.61, 0.7), LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6), PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1), Methods: methods(11)},
+		{Name: "pi_clone", Role: pilot.Clone, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 5, Scored: 100,
+			Judge: iv(0.708, 0.663, 0.753), Calibrated: iv(0.65, 0.606, 0.695), LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6), PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1), Methods: methods(11), Weights: same},
+		{Name: "pi_cot", Role: pilot.Target, Model: "llama4-scout-instruct-basic", Hash: "aa23456789abcdef", Responses: 100, Truncated: 22, Scored: 99,
+			Judge: iv(0.731, 0.69, 0.772), Calibrated: iv(0.67, nan, nan), LogProb: quant(-233, -150, -99.1, -52.2, -9), PerToken: quant(-0.81, -0.52, -0.4, -0.3, -0.12), Methods: methods(12),
+			Weights: weights(gaussian(3, -18, 9), false, "the divergence of 18 nats is too large for 100 rows", "the largest share is 61%")},
+		{Name: "pi_bigger_model", Role: pilot.Target, Model: "llama4-maverick-instruct-basic", Hash: "bb23456789abcdef", Responses: 100, Scored: 100,
+			Judge: iv(0.774, 0.735, 0.813), Calibrated: iv(0.71, 0.67, 0.75), LogProb: quant(-190, -128, -86, -44, -7.5), PerToken: quant(-0.66, -0.45, -0.35, -0.27, -0.11), Methods: methods(9),
+			Weights: weights(gaussian(4, -2, 2), true)},
+		{Name: "pi_bad", Role: pilot.Target, Model: "llama4-scout-instruct-basic", Hash: "cc23456789abcdef", Responses: 100, Scored: 0,
+			Judge: iv(nan, nan, nan), Calibrated: iv(nan, nan, nan), LogProb: quant(-340, -210, -140, -77, -20), PerToken: quant(nan, nan, nan, nan, nan), Methods: methods(14),
+			Weights: weights(gaussian(5, -58, 21), false, "the divergence of 58 nats is too large for 100 rows")},
+	}
+	return v
+}
+
+// runningVerdict is a run that has just begun: most of it is not there yet.
+func runningVerdict() *pilot.Verdict {
+	v := fullVerdict()
+	return &pilot.Verdict{
+		SchemaVersion: 1, State: "running", Decision: pilot.HOLD,
+		Reasons: []string{"p0.complete holds: the stage is still going on"},
+		Checks: []pilot.Check{v.Checks[0], {ID: "p0.complete", Status: pilot.Hold, Summary: "37 of 100 responses so far.", Threshold: "all",
+			Remedy: "Wait for the run to end.", Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "responses", Value: 37}}}}},
+		Stages:   v.Stages[:3],
+		Estimate: pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
+		Projection: pilot.Projection{Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
+			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing},
+		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071},
+	}
+}

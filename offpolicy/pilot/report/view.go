@@ -1,0 +1,344 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// view is a verdict whose numbers have become text. Markdown, HTML and Text
+// render it and format nothing themselves, so they cannot disagree. Its strings
+// are clean but not yet escaped for any of the three.
+type view struct {
+	Title    string
+	Running  bool
+	Banner   string // what to know before the decision; empty for a finished run
+	Decision string // "GO", "HOLD", "NO-GO" or "UNDECIDED"
+	Meaning  string // the decision in a sentence
+	Facts    []fact
+	Reasons  []string
+	Waivers  []fact
+	Tally    string // "2 fail, 1 hold, 3 info, 20 pass"
+	Groups   []group
+
+	Stages          table
+	Cost            table
+	CostLine        string
+	Assumptions     []string
+	LogProbs        table
+	Methods         table
+	Weights         table
+	WeightsLine     string
+	Calibration     string
+	CalibrationBins table
+	Ranking         table
+	Policies        table // for a terminal: the whole of a policy in a line
+	Projection      table
+	Notes           []string
+	CannotSay       []string
+	Specimens       []pilot.Specimen
+	Run             []fact
+	Served          table
+	Versions        []fact
+}
+
+// fact is a name and its value.
+type fact struct{ Name, Value string }
+
+// group is the checks of one status.
+type group struct {
+	Status string // "fail", …
+	Title  string // "Failed", …
+	Open   bool   // whether the evidence is shown without being asked for
+	Checks []checkView
+}
+
+// checkView is a [pilot.Check] as text.
+type checkView struct {
+	ID, Status, Summary string
+	Waived              string
+	Figures             []figureView
+	Records             []string
+	More                int
+	Threshold, Remedy   string
+}
+
+type figureView struct{ Name, Value, Note string }
+
+// severities are the statuses in order of weight.
+var severities = []struct {
+	status pilot.Status
+	title  string
+}{{pilot.Fail, "Failed"}, {pilot.Hold, "Held"}, {pilot.Info, "For information"}, {pilot.Pass, "Passed"}}
+
+// severity is the place of s among the statuses, 0 the gravest, or -1 if it is
+// none.
+func severity(s pilot.Status) int {
+	for i := range severities {
+		if severities[i].status == s {
+			return i
+		}
+	}
+	return -1
+}
+
+func newView(v *pilot.Verdict) *view {
+	mustHave(v)
+	d := &view{
+		Running:         v.State == "running",
+		Decision:        string(v.Decision),
+		Tally:           tally(v.Checks),
+		Groups:          groups(v.Checks),
+		Stages:          stagesTable(v),
+		Cost:            costTable(v),
+		CostLine:        costLine(v),
+		LogProbs:        logProbTable(v),
+		Methods:         methodTable(v),
+		Weights:         weightTable(v),
+		WeightsLine:     weightsLine(v),
+		Calibration:     calibrationLine(v),
+		CalibrationBins: calibrationTable(v),
+		Ranking:         rankingTable(v),
+		Policies:        policyTable(v),
+		Projection:      projectionTable(v),
+		Assumptions:     cleanAll(v.Estimate.Assumptions),
+		Notes:           cleanAll(v.Projection.Notes),
+		CannotSay:       cleanAll(v.CannotSay),
+		Reasons:         cleanAll(v.Reasons),
+		Waivers:         cleanFacts(v.Waivers),
+		Served:          servedTable(v),
+		Versions:        cleanFacts(v.Run.Versions),
+	}
+	if d.Decision == "" {
+		d.Decision = "UNDECIDED"
+	}
+	d.Meaning = meaning(v)
+	switch v.State {
+	case "running":
+		d.Banner = "The run is still going on. Everything below is what the records say so far."
+	case "interrupted":
+		d.Banner = "The run was interrupted. Everything below rests on the records it had by then; start it again with the same configuration to go on."
+	case "done":
+	default:
+		d.Banner = fmt.Sprintf("The run's state is %q, which this report does not know.", clean(v.State))
+	}
+	d.Title = fmt.Sprintf("%s · pilot of %s prompts", d.Decision, count(v.Run.Prompts))
+	if d.Running {
+		d.Title = "Running: " + d.Title
+	}
+	for _, s := range v.Specimens {
+		d.Specimens = append(d.Specimens, pilot.Specimen{
+			Key: clean(s.Key), Why: clean(s.Why), Prompt: cleanBlock(s.Prompt), Response: cleanBlock(s.Response),
+		})
+	}
+	d.Facts, d.Run = headFacts(v), runFacts(v)
+	return d
+}
+
+// meaning says the decision in a sentence, with the waivers that it owes itself
+// to.
+func meaning(v *pilot.Verdict) string {
+	var s string
+	switch v.Decision {
+	case pilot.GO:
+		s = "Nothing that was checked keeps the full run from starting."
+	case pilot.HOLD:
+		s = "The full run should wait until a person has looked at what is below."
+	case pilot.NoGo:
+		s = "The full run must not start before what is below is mended."
+	default:
+		s = "There is no decision yet."
+	}
+	if v.State == "running" && v.Decision != "" {
+		s = "So far, and not final: " + strings.ToLower(s[:1]) + s[1:]
+	}
+	if n := waived(v.Checks); n > 0 {
+		s += fmt.Sprintf(" %s waived and not counted.", plural(n, "check that failed or held was", "checks that failed or held were"))
+	}
+	return s
+}
+
+// waived counts the checks that would have weighed on the decision.
+func waived(checks []pilot.Check) int {
+	n := 0
+	for _, c := range checks {
+		if c.Waived != "" && (c.Status == pilot.Fail || c.Status == pilot.Hold) {
+			n++
+		}
+	}
+	return n
+}
+
+func tally(checks []pilot.Check) string {
+	if len(checks) == 0 {
+		return "no checks yet"
+	}
+	var parts []string
+	other := len(checks)
+	for _, s := range severities {
+		n := 0
+		for _, c := range checks {
+			if c.Status == s.status {
+				n++
+			}
+		}
+		other -= n
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", count(n), s.status))
+		}
+	}
+	if other > 0 {
+		parts = append(parts, fmt.Sprintf("%s of unknown status", count(other)))
+	}
+	if n := waived(checks); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s of them waived", count(n)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// groups orders the checks by severity. Within a group waived checks come last;
+// else the verdict's own order, that of the run, is kept. A status that nobody
+// knows comes first: it must not pass unseen.
+func groups(checks []pilot.Check) []group {
+	var out []group
+	add := func(status, title string, member func(pilot.Check) bool) {
+		g := group{Status: status, Title: title, Open: status != string(pilot.Pass) && status != string(pilot.Info)}
+		for _, c := range checks {
+			if member(c) {
+				g.Checks = append(g.Checks, newCheckView(c))
+			}
+		}
+		slices.SortStableFunc(g.Checks, func(a, b checkView) int { return boolRank(a.Waived != "") - boolRank(b.Waived != "") })
+		if len(g.Checks) > 0 {
+			out = append(out, g)
+		}
+	}
+	add("unknown", "Of unknown status", func(c pilot.Check) bool { return severity(c.Status) < 0 })
+	for _, s := range severities {
+		add(string(s.status), s.title, func(c pilot.Check) bool { return c.Status == s.status })
+	}
+	return out
+}
+
+func newCheckView(c pilot.Check) checkView {
+	out := checkView{
+		ID: clean(c.ID), Status: clean(string(c.Status)), Summary: clean(c.Summary), Waived: clean(c.Waived),
+		Threshold: clean(c.Threshold), Remedy: clean(c.Remedy),
+		Records: cleanAll(c.Evidence.Records), More: c.Evidence.MoreRecords,
+	}
+	for _, f := range c.Evidence.Figures {
+		out.Figures = append(out.Figures, figureView{Name: clean(f.Name), Value: figure(f), Note: clean(f.Note)})
+	}
+	return out
+}
+
+// headFacts are what stands beside the decision.
+func headFacts(v *pilot.Verdict) []fact {
+	var calls int
+	var seconds float64
+	for _, s := range v.Stages {
+		calls += s.Calls
+		seconds += s.Seconds
+	}
+	facts := []fact{
+		{"Prompts", count(v.Run.Prompts)},
+		{"Policies", count(len(v.Policies))},
+		{"Calls", count(calls)},
+		{"Spent", usd(v.Run.Spent)},
+		{"Expected", usd(v.Estimate.ExpectedUSD)},
+		{"Time in stages", duration(seconds)},
+		{"Servers", servers(v.Run.Live)},
+	}
+	if u, r := usable(v); u+r > 0 {
+		facts = append(facts, fact{"Weights", fmt.Sprintf("%s usable, %s refused", count(u), count(r))})
+	}
+	return facts
+}
+
+func servers(live bool) string {
+	if live {
+		return "live"
+	}
+	return "simulated"
+}
+
+func runFacts(v *pilot.Verdict) []fact {
+	r := v.Run
+	budget := "none set"
+	if r.Budget.Valid() {
+		budget = usd(float64(r.Budget))
+	}
+	facts := []fact{
+		{"State", clean(v.State)},
+		{"Started", instant(r.Started)},
+		{"Updated", instant(r.Updated)},
+		{"Prompts", count(r.Prompts)},
+		{"Input", clean(r.Input)},
+		{"Input SHA-256", clean(r.InputSHA)},
+		{"Seed", fmt.Sprint(r.Seed)},
+		{"Servers", servers(r.Live)},
+		{"Budget", budget},
+		{"Spent", usd(r.Spent)},
+		{"Prices of", clean(r.Prices)},
+		{"Schema version", fmt.Sprint(v.SchemaVersion)},
+	}
+	if r.Note != "" {
+		facts = append(facts, fact{"Note", clean(r.Note)})
+	}
+	for i := range facts {
+		if facts[i].Value == "" {
+			facts[i].Value = absent
+		}
+	}
+	return facts
+}
+
+// usable counts the targets whose weights may carry an estimate, and those whose
+// weights may not.
+func usable(v *pilot.Verdict) (yes, no int) {
+	for _, p := range v.Policies {
+		switch {
+		case p.Weights == nil:
+		case p.Weights.Usable:
+			yes++
+		default:
+			no++
+		}
+	}
+	return yes, no
+}
+
+func cleanAll(in []string) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = clean(s)
+	}
+	return out
+}
+
+func cleanFacts(m map[string]string) []fact {
+	var out []fact
+	for _, k := range sortedKeys(m) {
+		out = append(out, fact{clean(k), clean(m[k])})
+	}
+	return out
+}
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,0 +1,373 @@
+package pilot_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/arenagen"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/sim"
+)
+
+// prompts returns n prompts of the bundled generator; the first n of a larger
+// number are the same.
+func prompts(n int) []dataset.Prompt {
+	out := make([]dataset.Prompt, n)
+	for i, text := range arenagen.Prompts(n, 1) {
+		out[i] = dataset.Prompt{ID: fmt.Sprintf("q%03d", i), Text: text}
+	}
+	return out
+}
+
+// serve starts a simulator in memory.
+func serve(t *testing.T, faults string) *sim.Server {
+	t.Helper()
+	f, err := sim.ParseFaults(faults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sim.New(sim.Config{Faults: f, Seed: 7})
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// config is a pilot of n prompts against s.
+func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
+	t.Helper()
+	key := providers.NewSecret("k")
+	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: key, HTTP: s.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	openai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim.test/v1", Key: key, HTTP: s.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices, err := providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "prices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pilot.Config{
+		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: pilot.PlanArms(), Seed: 42, Origin: "simulator",
+		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
+		Retry: providers.Retry{Base: time.Millisecond},
+		Judge: func(g judge.Generator) (judge.Scorer, error) {
+			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: "gpt-4o-mini"})
+		},
+		Oracle: func(g oracle.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
+		},
+	}
+}
+
+// recordFiles are the outputs that must not depend on how a run went.
+var recordFiles = []string{
+	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "samples.jsonl",
+	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
+	"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
+}
+
+func sameRecords(t *testing.T, a, b string) {
+	t.Helper()
+	for _, name := range recordFiles {
+		x, errX := os.ReadFile(filepath.Join(a, name))
+		y, errY := os.ReadFile(filepath.Join(b, name))
+		if err := errors.Join(errX, errY); err != nil {
+			t.Error(err)
+			continue
+		}
+		if !bytes.Equal(x, y) {
+			t.Errorf("%s differs between the two runs", name)
+		}
+		if len(x) == 0 {
+			t.Errorf("%s is empty", name)
+		}
+	}
+}
+
+func check(v *pilot.Verdict, id string) pilot.Check {
+	for _, c := range v.Checks {
+		if c.ID == id {
+			return c
+		}
+	}
+	panic("no check " + id)
+}
+
+// n is small enough for speed and large enough for a calibrator.
+const n = 40
+
+func TestRunGoesThroughAndResumes(t *testing.T) {
+	s := serve(t, "")
+	dir := t.TempDir()
+	v, err := pilot.Run(t.Context(), config(t, s, dir, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Decision != pilot.GO || v.State != "done" {
+		t.Fatalf("%s (%s): %q", v.Decision, v.State, v.Reasons)
+	}
+	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n}
+	got := map[string]int{}
+	for _, st := range v.Stages {
+		got[st.Name] = st.Items - st.Failed
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("records by stage (-want +got):\n%s", d)
+	}
+	if bill := s.Bill(); !near(bill.Total.USD, v.Run.Spent, 1e-9) {
+		t.Errorf("the ledger says $%v, the bill $%v", v.Run.Spent, bill.Total.USD)
+	}
+	calls := s.Bill().Total.Calls
+	again, err := pilot.Run(t.Context(), config(t, s, dir, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Bill().Total.Calls != calls {
+		t.Errorf("a finished run paid for %d more calls", s.Bill().Total.Calls-calls)
+	}
+	if again.Decision != v.Decision {
+		t.Errorf("decision %s became %s", v.Decision, again.Decision)
+	}
+}
+
+func near(a, b, rel float64) bool { return a-b <= rel*b && b-a <= rel*b }
+
+func TestConcurrencyDoesNotShow(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	for dir, concurrency := range map[string]int{a: 1, b: 64} {
+		cfg := config(t, serve(t, ""), dir, n)
+		cfg.Concurrency = concurrency
+		if _, err := pilot.Run(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameRecords(t, a, b)
+}
+
+func TestMorePromptsExtendARun(t *testing.T) {
+	s := serve(t, "")
+	dir, whole := t.TempDir(), t.TempDir()
+	for _, k := range []int{n / 2, n} {
+		if _, err := pilot.Run(t.Context(), config(t, s, dir, k)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, times := range s.Bill().Answers {
+		if times > 1 {
+			t.Errorf("%s was paid %d times", id, times)
+		}
+	}
+	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
+		t.Fatal(err)
+	}
+	sameRecords(t, dir, whole)
+
+	_, err := pilot.Run(t.Context(), config(t, s, dir, n/2))
+	var refused *pilot.PreflightError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "shortened") {
+		t.Errorf("fewer prompts: %v, want a refusal", err)
+	}
+}
+
+func TestDrills(t *testing.T) {
+	tests := []struct {
+		faults   string
+		decision pilot.Decision
+		check    string // that decides
+		status   pilot.Status
+		reason   string
+	}{
+		{"zero=0.02", pilot.NoGo, "logprobs.zero", pilot.Fail, "the plan's first NO-GO"},
+		{"positive=0.02", pilot.NoGo, "logprobs.sign", pilot.Fail, "pitfall 27"},
+		{"null=0.1", pilot.NoGo, "logprobs.complete", pilot.Fail, "pitfall 27"},
+		{"noecho=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "pitfall 14"},
+		{"429=1", pilot.NoGo, "run.ratelimit", pilot.Fail, "the plan's fourth NO-GO"},
+		{"wrongtemplate=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "pitfall 12"},
+		{"order=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "pitfall 15"},
+		{"429=0.2,500=0.1", pilot.GO, "run.ratelimit", pilot.Pass, "what retries absorb harms nothing"},
+		{"reset=0.03,truncate=0.03,503=0.03", pilot.GO, "run.errors", pilot.Pass, "torn answers are retried too"},
+		{"expensive=1.3", pilot.HOLD, "cost.estimate", pilot.Hold, "20-50% over"},
+		{"expensive=2", pilot.NoGo, "cost.estimate", pilot.Fail, "more than 50% over"},
+		{"drift=1", pilot.NoGo, "models.served", pilot.Fail, "another model is another policy"},
+		{"badjson=0.2", pilot.NoGo, "judge.complete", pilot.Fail, "unparsable is unscored, never a number"},
+		{"empty=0.2", pilot.NoGo, "p0.complete", pilot.Fail, "the plan: no empty responses"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.faults, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, tt.faults)
+			cfg := config(t, s, t.TempDir(), n)
+			v, err := pilot.Run(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Decision != tt.decision {
+				t.Errorf("%s, want %s (%s): %q", v.Decision, tt.decision, tt.reason, v.Reasons)
+			}
+			c := check(v, tt.check)
+			if c.Status != tt.status {
+				t.Errorf("%s is %s: %s", c.ID, c.Status, c.Summary)
+			}
+			if tt.status == pilot.Fail && tt.check != "cost.estimate" && len(c.Evidence.Records) == 0 && c.Summary == "" {
+				t.Errorf("%s names neither rows nor cause", c.ID)
+			}
+			if strings.HasPrefix(tt.check, "endpoint") {
+				if total := s.Bill().Total; total.Calls > 60 {
+					t.Errorf("%d paid calls: only the probes may be spent", total.Calls)
+				}
+			}
+		})
+	}
+}
+
+func TestBudgetStopsAndResumes(t *testing.T) {
+	s := serve(t, "")
+	dir := t.TempDir()
+	cfg := config(t, s, dir, n)
+	pf, err := pilot.RunPreflight(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Budget = providers.USD(pf.Estimate.ExpectedUSD / 2)
+	_, err = pilot.Run(t.Context(), cfg)
+	var refused *pilot.PreflightError
+	if !errors.As(err, &refused) || !errors.Is(err, providers.ErrBudget) || s.Bill().Total.Calls != 0 {
+		t.Fatalf("%v after %d calls: want a refusal before the first", err, s.Bill().Total.Calls)
+	}
+	// A budget that the expectation fits and the run does not: half of what
+	// it is expected to need was spent on something else.
+	cfg.Budget = providers.USD(pf.Estimate.ExpectedUSD * 1.001)
+	for i := range cfg.Arms {
+		cfg.Arms[i].ExpectedTokens /= 4 // too low an expectation
+	}
+	pf, err = pilot.RunPreflight(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Budget = providers.USD(pf.Estimate.ExpectedUSD * 1.001)
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Decision != pilot.HOLD || check(v, "run.errors").Status != pilot.Hold {
+		t.Fatalf("%s: %q, want HOLD by run.errors", v.Decision, v.Reasons)
+	}
+	if spent := s.Bill().Total.USD; spent > float64(cfg.Budget) {
+		t.Errorf("$%v was billed of a budget of $%v", spent, cfg.Budget)
+	}
+	cfg = config(t, s, dir, n)
+	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.Decision != pilot.GO {
+		t.Fatalf("resumed without a budget: %v, %+v", err, v)
+	}
+	whole := t.TempDir()
+	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
+		t.Fatal(err)
+	}
+	sameRecords(t, dir, whole)
+}
+
+func TestInterruptedRunGoesOn(t *testing.T) {
+	s := serve(t, "")
+	dir, whole := t.TempDir(), t.TempDir()
+	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []int64{1, 15, 60, 200, 400} { // items, across the stages
+		ctx, cancel := context.WithCancel(t.Context())
+		cfg := config(t, s, dir, n)
+		var events atomic.Int64
+		cfg.Progress = func(pilot.Event) {
+			if events.Add(1) == after {
+				cancel()
+			}
+		}
+		v, err := pilot.Run(ctx, cfg)
+		cancel()
+		if !errors.Is(err, context.Canceled) || v == nil || v.State != "interrupted" || v.Decision != pilot.HOLD {
+			t.Fatalf("interrupted after %d events: %v, %+v", after, err, v)
+		}
+	}
+	if v, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil || v.State != "done" {
+		t.Fatalf("%v, %+v", err, v)
+	}
+	sameRecords(t, dir, whole)
+}
+
+func TestForeignFoldersAreLeftAlone(t *testing.T) {
+	s := serve(t, "")
+	dir := t.TempDir()
+	if _, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err == nil {
+		t.Fatal("this run renders no report") // Config.Render is nil
+	}
+	before, err = os.ReadFile(filepath.Join(dir, "responses.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := s.Bill().Total.Calls
+	other := config(t, s, dir, n)
+	other.Seed++
+	var refused *pilot.PreflightError
+	if _, err := pilot.Run(t.Context(), other); !errors.As(err, &refused) || !strings.Contains(err.Error(), "seed") {
+		t.Errorf("another seed: %v, want a refusal that names the seed", err)
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "responses.jsonl"))
+	if err != nil || !bytes.Equal(before, after) || s.Bill().Total.Calls != calls {
+		t.Errorf("the refused run changed the folder or paid for calls: %v", err)
+	}
+	precious := t.TempDir()
+	if err := os.WriteFile(filepath.Join(precious, "thesis.txt"), []byte("x"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pilot.Run(t.Context(), config(t, s, precious, n)); !errors.As(err, &refused) {
+		t.Errorf("somebody's folder: %v, want a refusal", err)
+	}
+}
+
+func TestPreflightNamesEveryObstacle(t *testing.T) {
+	s := serve(t, "")
+	cfg := config(t, s, t.TempDir(), n)
+	cfg.Arms = append([]pilot.Arm(nil), cfg.Arms...)
+	for i := range cfg.Arms {
+		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {
+			cfg.Arms[i].Policy.Model = "accounts/fireworks/models/withdrawn"
+		}
+	}
+	cfg.Waived = nil
+	_, err := pilot.RunPreflight(t.Context(), cfg)
+	var refused *pilot.PreflightError
+	if !errors.As(err, &refused) {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\ndoes not say %q", err, want)
+		}
+	}
+	if s.Bill().Total.Calls != 0 {
+		t.Error("the preflight spent something")
+	}
+	cfg = config(t, s, t.TempDir(), n)
+	cfg.Waived = map[string]string{"logprobs.zeros": "typo"}
+	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") {
+		t.Errorf("a waiver of no check: %v", err)
+	}
+}

@@ -1,0 +1,81 @@
+package offpolicy
+
+import (
+	"fmt"
+	"math"
+)
+
+// The thresholds beyond which weights are refused. On simulated log-normal
+// weights with n from 100 to 1,000 they refuse none where overlap is good and
+// all where log w has a standard deviation of 3 or more.
+const (
+	MinESS     = 30.0 // effective rows
+	MaxShare   = 0.10 // of Σw, for a single row
+	MinMass    = 0.95 // of the target's probability, that the logs must be able to show
+	MaxEValue  = 1000 // against E[w] <= 1; false alarms at most 1 in 1,000
+	massZ      = 3.29 // two-sided 0.1% of the normal
+	minPerNats = 10.0 // rows per e^divergence: divergence must not exceed ln(n/10)
+)
+
+// The rules of [Weights.Refusals].
+const (
+	RuleESS        = "ess"
+	RuleMaxShare   = "max_share"
+	RuleDivergence = "divergence"
+	RuleMass       = "mass"
+	RuleMeanOne    = "mean_one"
+)
+
+// Refusal is one reason why an estimate must not be given.
+type Refusal struct {
+	Rule      string // "ess", "max_share", "divergence", "mass" or "mean_one"
+	Message   string // the reason in words, figures included
+	Value     float64
+	Threshold float64
+}
+
+func (r Refusal) String() string { return r.Rule + ": " + r.Message }
+
+// Refusals returns every reason why an importance-weighted estimate with these
+// weights must not be given, in a fixed order; none means that the weights are
+// usable. The rules need no labels:
+//
+//	ess         ESS < 30
+//	max_share   the largest weight is more than 10% of Σw
+//	divergence  -mean log w > ln(N/10)
+//	mass        mean w + 3.29 SE < .95
+//	mean_one    e-value against E[w] <= 1 of 1,000 or more
+//
+// The first three say that too few rows decide, the fourth that the target puts
+// mass where the logs have no response at all, and the fifth that the
+// log-probs cannot be right. In a Refusal of mean_one, Value and Threshold are
+// natural logarithms, because the e-value itself may exceed a float64.
+func (w *Weights) Refusals() []Refusal {
+	var out []Refusal
+	refuse := func(rule string, value, threshold float64, format string, args ...any) {
+		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold})
+	}
+	if w.ESS < MinESS {
+		refuse(RuleESS, w.ESS, MinESS, "effective sample size %.1f of %d rows is below %.0f", w.ESS, w.N, MinESS)
+	}
+	if w.MaxShare > MaxShare {
+		refuse(RuleMaxShare, w.MaxShare, MaxShare, "one row carries %.0f%% of the weight, more than %.0f%%",
+			100*w.MaxShare, 100*MaxShare)
+	}
+	if limit := math.Log(float64(w.N) / minPerNats); w.Divergence > limit {
+		refuse(RuleDivergence, w.Divergence, limit, "divergence about %.1f nats is too large for %d rows (at most ln(n/10) = %.1f)",
+			w.Divergence, w.N, limit)
+	}
+	if upper := w.Mean + massZ*w.MeanSE; upper < MinMass {
+		refuse(RuleMass, upper, MinMass, "mean weight %.3f (SE %.3f): the logs miss part of what the target says, "+
+			"which may bias an estimate by up to %.3f", w.Mean, w.MeanSE, 1-w.Mean)
+	}
+	if limit := math.Log(MaxEValue); w.LogEValue >= limit {
+		refuse(RuleMeanOne, w.LogEValue, limit, "mean weight %.3g is above 1 beyond chance (e-value 10^%.1f): "+
+			"the log-probs of the two policies cannot both be right", w.Mean, w.LogEValue/math.Ln10)
+	}
+	return out
+}
+
+// Usable reports that no rule refuses w.
+func (w *Weights) Usable() bool { return len(w.Refusals()) == 0 }

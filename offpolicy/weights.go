@@ -1,0 +1,232 @@
+package offpolicy
+
+import "math"
+
+// LogRatios returns target[i] - base[i], the log importance weights of rows
+// whose response was logged under base and teacher-forced under target. All in
+// nats.
+//
+// A NaN on either side is a log-prob that could not be obtained, and stays NaN.
+// target[i] may be -Inf: the target never gives that response. A log-prob above
+// 0, a target of +Inf or a base of -Inf (a response that the logging policy
+// cannot have given) is a [*RowError]. LogRatios panics if the lengths differ.
+func LogRatios(target, base []float64) ([]float64, error) {
+	const op = "log ratios"
+	mustMatch(op, len(target), len(base))
+	var bad *RowError
+	out := make([]float64, len(target))
+	for i, t := range target {
+		b := base[i]
+		switch {
+		case t > 0:
+			bad = bad.add(op, i, t, "the target's log-prob is above 0; score the response again")
+		case b > 0:
+			bad = bad.add(op, i, b, "the logging policy's log-prob is above 0; score the response again")
+		case math.IsInf(b, -1):
+			bad = bad.add(op, i, b, "the logging policy gives its own response probability 0; "+
+				"check that it was scored with the sampling and template that it was generated with")
+		}
+		out[i] = t - b
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	return out, nil
+}
+
+// Weights are the importance weights of one target policy on the logged rows,
+// with the figures that say how far they can be trusted. They are made by
+// [NewWeights] and not changed afterwards.
+//
+// With w_i = exp(Log[i]) and sums over the N rows that are not missing:
+//
+//	ESS        = (Σw)² / Σw²             in [1, N]; 0 where every w is 0
+//	MaxShare   = max w / Σw              NaN where every w is 0
+//	Mean       = Σw / N                  1 in expectation where the logs cover the target
+//	MeanSE     = sd(w) / √N              NaN below two rows
+//	Divergence = -Σ log w / N            nats; +Inf where some w is 0
+//
+// All but ESS are NaN where N is 0. Mean and MeanSE are +Inf where they exceed
+// the range of a float64; LogMean is then still finite.
+type Weights struct {
+	// Log are the log-ratios as given, NaN where missing; the slice is the
+	// caller's own.
+	Log []float64
+	N   int // rows with a log-ratio
+	// Missing counts rows without one. They have no part in any figure.
+	Missing int
+	// Overflow counts rows whose w exceeds the range of a float64. Their share,
+	// and every other relative figure, is computed exactly all the same.
+	Overflow   int
+	ESS        float64
+	MaxShare   float64
+	Mean       float64
+	MeanSE     float64
+	LogMean    float64 // log Mean
+	Divergence float64
+	// LogEValue is the natural logarithm of the e-value against E[w] <= 1; see
+	// [LogEValue].
+	LogEValue float64
+}
+
+// NewWeights computes weights from log-ratios in nats, NaN where missing. It
+// neither clips nor drops: -Inf is a weight of 0, and +Inf, which no pair of
+// log-probs gives, is a [*RowError].
+func NewWeights(logRatios []float64) (*Weights, error) {
+	w := &Weights{
+		Log: logRatios, MaxShare: math.NaN(), Mean: math.NaN(), MeanSE: math.NaN(),
+		LogMean: math.NaN(), Divergence: math.NaN(),
+	}
+	var bad *RowError
+	top, sum := math.Inf(-1), 0.0
+	for i, l := range logRatios {
+		switch {
+		case math.IsNaN(l):
+			w.Missing++
+			continue
+		case math.IsInf(l, 1):
+			bad = bad.add("weights", i, l, "an infinite weight; make log-ratios with LogRatios")
+		case l > maxExp:
+			w.Overflow++
+		}
+		w.N++
+		sum += l
+		top = max(top, l)
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	w.LogEValue = LogEValue(logRatios)
+	if w.N == 0 {
+		return w, nil
+	}
+	n := float64(w.N)
+	w.Divergence = -sum / n
+	if math.IsInf(top, -1) { // no row carries any weight
+		w.Mean, w.LogMean = 0, math.Inf(-1)
+		if w.N > 1 {
+			w.MeanSE = 0
+		}
+		return w, nil
+	}
+	// Everything below is in units of the largest weight, so that the sums lie
+	// in [1, n].
+	var s1, s2 float64
+	rel := make([]float64, 0, w.N)
+	for _, l := range logRatios {
+		if math.IsNaN(l) {
+			continue
+		}
+		e := math.Exp(l - top)
+		rel = append(rel, e)
+		s1 += e
+		s2 += e * e
+	}
+	w.ESS = s1 * s1 / s2
+	w.MaxShare = 1 / s1
+	w.LogMean = top + math.Log(s1/n)
+	if w.Mean = math.Exp(top) * (s1 / n); math.Abs(top) > 700 {
+		w.Mean = math.Exp(w.LogMean) // exp(top) overflows or is subnormal, the mean need not be
+	}
+	if w.N > 1 {
+		// A second pass, because s2 - s1²/n cancels where the weights agree, as
+		// a clone's do.
+		var ss float64
+		for _, e := range rel {
+			d := e - s1/n
+			ss += d * d
+		}
+		w.MeanSE = 0
+		if ss > 0 {
+			w.MeanSE = math.Exp(top + math.Log(ss/(n-1)/n)/2)
+		}
+	}
+	return w, nil
+}
+
+// maxExp is the largest x whose exp(x) is a finite float64.
+const maxExp = 709.782712893384
+
+// Raw returns exp(Log[i]): NaN where missing, +Inf where the value exceeds the
+// range of a float64. The slice is new.
+func (w *Weights) Raw() []float64 {
+	out := make([]float64, len(w.Log))
+	for i, l := range w.Log {
+		out[i] = math.Exp(l)
+	}
+	return out
+}
+
+// Normalized returns the self-normalised (Hájek) weights
+//
+//	N · exp(Log[i]) / Σ exp(Log[j])
+//
+// whose mean over the rows present is 1, computed by log-sum-exp. Missing rows
+// are NaN; all are NaN where no row carries any weight. The slice is new.
+func (w *Weights) Normalized() []float64 {
+	out := make([]float64, len(w.Log))
+	for i, l := range w.Log {
+		out[i] = math.Exp(l - w.LogMean) // -Inf - -Inf is NaN, as wanted
+	}
+	return out
+}
+
+// LogQuantiles returns quantiles of the log-ratios that are not missing; see
+// [Quantiles].
+func (w *Weights) LogQuantiles(probs ...float64) []float64 { return Quantiles(w.Log, probs...) }
+
+// evalueBets are the stakes over which [LogEValue] averages.
+var evalueBets = [...]float64{.01, .02, .05, .1, .2, .4, .7}
+
+// LogEValue returns the natural logarithm of the e-value
+//
+//	e = mean over λ in {.01, .02, .05, .1, .2, .4, .7} of Π_i (1 + λ (w_i - 1))
+//
+// with w = exp(logRatios), NaN rows left out. If the w are independent,
+// nonnegative and E[w] <= 1, as for any weights made of true probabilities,
+// then E[e] <= 1 and, by Markov's inequality, P(e >= 1000) <= 0.001 at any
+// sample size and for any tail. It does not depend on the order of the rows,
+// up to rounding. Without rows it is 0, an e-value of 1.
+//
+// Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables
+// by betting" (2024), with fixed stakes.
+func LogEValue(logRatios []float64) float64 {
+	// Products are kept in float64 while they are of moderate size and put
+	// away as logarithms when they are not: one logarithm in many rows.
+	const big, small = 1e150, 1e-150
+	var logs [len(evalueBets)]float64
+	prods := [len(evalueBets)]float64{1, 1, 1, 1, 1, 1, 1}
+	for _, l := range logRatios {
+		if math.IsNaN(l) {
+			continue
+		}
+		if l > 300 { // 1 - λ is lost beside λw
+			for j, bet := range evalueBets {
+				logs[j] += l + math.Log(bet)
+			}
+			continue
+		}
+		x := math.Exp(l) - 1
+		for j, bet := range evalueBets {
+			p := prods[j] * (1 + bet*x)
+			if p > big || p < small {
+				logs[j] += math.Log(p)
+				p = 1
+			}
+			prods[j] = p
+		}
+	}
+	top := math.Inf(-1)
+	for j := range logs {
+		logs[j] += math.Log(prods[j])
+		top = max(top, logs[j])
+	}
+	if math.IsInf(top, 1) {
+		return top
+	}
+	var sum float64
+	for _, v := range logs {
+		sum += math.Exp(v - top)
+	}
+	return top + math.Log(sum/float64(len(evalueBets)))
+}

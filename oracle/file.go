@@ -1,0 +1,231 @@
+package oracle
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// LabelError is a line of a file of labels that cannot be used.
+type LabelError struct {
+	File    string
+	Line    int // from 1; 0 where the file as a whole is meant
+	Problem string
+	Remedy  string
+}
+
+func (e *LabelError) Error() string {
+	place := e.File
+	if e.Line > 0 {
+		place += ":" + strconv.Itoa(e.Line)
+	}
+	return fmt.Sprintf("oracle: read labels: %s: %s; %s", place, e.Problem, e.Remedy)
+}
+
+// ReadLabels reads labels given by people: JSON objects, one a line,
+//
+//	{"prompt_id": "p1", "policy": "p0", "draw_idx": 0, "label": 0.8}
+//
+// or CSV with a header that has these four columns, in any order. Further keys
+// and columns are ignored, blank lines and a leading byte order mark too. name
+// stands for the file in errors.
+//
+// A line that lacks a field, a label that is not a number in [0, 1] and a
+// response labelled twice are a [*LabelError] with file and line. So is a file
+// without labels. A response without a label has no line.
+func ReadLabels(r io.Reader, name string) (map[dataset.Key]float64, error) {
+	in := bufio.NewReader(r)
+	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
+		in.Discard(3) // cannot fail: the bytes are buffered
+	}
+	c := collector{file: name, labels: map[dataset.Key]float64{}, lines: map[dataset.Key]int{}}
+	first, line, err := firstByte(in)
+	switch {
+	case err == io.EOF:
+	case err != nil:
+		return nil, fmt.Errorf("oracle: read labels: %s: %w", name, err)
+	case first == '{':
+		err = c.readJSONL(in, line)
+	default:
+		err = c.readCSV(in, line)
+	}
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if len(c.labels) == 0 {
+		return nil, &LabelError{name, 0, "no labels", `give lines of {"prompt_id", "policy", "draw_idx", "label"}, or CSV with that header`}
+	}
+	return c.labels, nil
+}
+
+// firstByte skips white space and returns the byte after it, unread, and the
+// number of its line.
+func firstByte(in *bufio.Reader) (b byte, line int, err error) {
+	for line = 1; ; {
+		b, err = in.ReadByte()
+		switch {
+		case err != nil:
+			return 0, line, err
+		case b == '\n':
+			line++
+		case b != ' ' && b != '\t' && b != '\r':
+			return b, line, in.UnreadByte()
+		}
+	}
+}
+
+// collector gathers labels and keeps two from claiming one response.
+type collector struct {
+	file   string
+	labels map[dataset.Key]float64
+	lines  map[dataset.Key]int
+}
+
+func (c *collector) fail(line int, remedy, format string, args ...any) error {
+	return &LabelError{c.file, line, fmt.Sprintf(format, args...), remedy}
+}
+
+func (c *collector) add(line int, key dataset.Key, label float64) error {
+	switch {
+	case key.PromptID == "" || key.Policy == "":
+		return c.fail(line, "name the response that the label is for", "prompt_id or policy is empty")
+	case key.DrawIdx < 0:
+		return c.fail(line, "draws count from 0", "draw_idx %d", key.DrawIdx)
+	case !(label >= 0 && label <= 1):
+		return c.fail(line, "map labels to [0, 1] before they come here: the scale is not guessed", "label %v is not in [0, 1]", label)
+	case c.lines[key] != 0:
+		return c.fail(line, "keep one of the two", "%s was labelled already on line %d", key, c.lines[key])
+	}
+	c.labels[key], c.lines[key] = label, line
+	return nil
+}
+
+func (c *collector) readJSONL(in *bufio.Reader, line int) error {
+	for ; ; line++ {
+		text, err := in.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("oracle: read labels: %s:%d: %w", c.file, line, err)
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			var row struct {
+				PromptID *string  `json:"prompt_id"`
+				Policy   *string  `json:"policy"`
+				DrawIdx  *int     `json:"draw_idx"`
+				Label    *float64 `json:"label"`
+			}
+			if err := json.Unmarshal(text, &row); err != nil {
+				return c.fail(line, "correct the line", "not such an object: %v", err)
+			}
+			if row.PromptID == nil || row.Policy == nil || row.DrawIdx == nil || row.Label == nil {
+				return c.fail(line, "give all four, and leave a response without a label out",
+					"prompt_id, policy, draw_idx or label is absent or null")
+			}
+			if err := c.add(line, dataset.Key{PromptID: *row.PromptID, Policy: *row.Policy, DrawIdx: *row.DrawIdx}, *row.Label); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
+	rows := csv.NewReader(in)
+	header, err := rows.Read()
+	if err != nil {
+		return c.csvError(err, firstLine)
+	}
+	var at [4]int
+	for i, want := range []string{"prompt_id", "policy", "draw_idx", "label"} {
+		at[i] = slices.IndexFunc(header, func(s string) bool { return strings.TrimSpace(s) == want })
+		if at[i] < 0 {
+			return c.fail(firstLine, "begin with the line prompt_id,policy,draw_idx,label", "the header has no column %q", want)
+		}
+	}
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return c.csvError(err, firstLine)
+		}
+		line, _ := rows.FieldPos(0)
+		line += firstLine - 1
+		draw, err := strconv.Atoi(strings.TrimSpace(row[at[2]]))
+		if err != nil {
+			return c.fail(line, "draws are whole numbers from 0", "draw_idx %q", row[at[2]])
+		}
+		label, err := strconv.ParseFloat(strings.TrimSpace(row[at[3]]), 64)
+		if err != nil {
+			return c.fail(line, "give a number in [0, 1], and leave a response without a label out", "label %q is not a number", row[at[3]])
+		}
+		if err := c.add(line, dataset.Key{PromptID: row[at[0]], Policy: row[at[1]], DrawIdx: draw}, label); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *collector) csvError(err error, firstLine int) error {
+	var pe *csv.ParseError
+	if errors.As(err, &pe) {
+		return c.fail(pe.Line+firstLine-1, "correct the line", "not CSV: %v", pe.Err)
+	}
+	return fmt.Errorf("oracle: read labels: %s: %w", c.file, err)
+}
+
+// File is an [Oracle] that looks labels up.
+type File struct {
+	identity string
+	labels   map[dataset.Key]float64
+}
+
+// NewFile returns an Oracle of given labels, as [ReadLabels] returns them. name
+// is the first part of its identity, whose hash covers every label. It is an
+// error if name is empty, there are no labels, or one is not in [0, 1].
+func NewFile(name string, labels map[dataset.Key]float64) (*File, error) {
+	if name == "" {
+		return nil, errors.New("oracle: new file: name is empty: it is how records refer to the oracle")
+	}
+	if len(labels) == 0 {
+		return nil, fmt.Errorf("oracle: new file %q: no labels", name)
+	}
+	h := sha256.New()
+	for _, k := range slices.SortedFunc(maps.Keys(labels), dataset.Key.Compare) {
+		v := labels[k]
+		if !(v >= 0 && v <= 1) {
+			return nil, fmt.Errorf("oracle: new file %q: label of %s: %v is not in [0, 1]", name, k, v)
+		}
+		fmt.Fprintf(h, "%q %q %d %x\n", k.PromptID, k.Policy, k.DrawIdx, math.Float64bits(v))
+	}
+	return &File{name + "@" + hex.EncodeToString(h.Sum(nil)[:8]), maps.Clone(labels)}, nil
+}
+
+// Identity implements [Oracle].
+func (f *File) Identity() string { return f.identity }
+
+// Label implements [Oracle]. A key that the file has no label for is an
+// [*UnlabeledError] with reason "missing".
+func (f *File) Label(_ context.Context, _ providers.Tag, key dataset.Key, _ dataset.Prompt, _ string) (float64, error) {
+	v, ok := f.labels[key]
+	if !ok {
+		return 0, &UnlabeledError{Oracle: f.identity, Key: key.String(), Reason: ReasonMissing}
+	}
+	return v, nil
+}

@@ -1,0 +1,377 @@
+package providers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// ClientConfig is how a [Client] calls.
+type ClientConfig struct {
+	Concurrency int // attempts in flight; 0 means 16
+	Retry       Retry
+	// Prices is required: a model that it lacks is refused before anything is
+	// sent.
+	Prices Prices
+	Budget *Budget // nil: no limit
+	Ledger Ledger  // nil: no account is kept
+	// OnAttempt, where not nil, is told of every attempt that ended. It is
+	// called from many goroutines and holds up the call that it reports.
+	OnAttempt func(Entry)
+}
+
+// Client adds to any [Provider] what single attempts lack: retries, a limit on
+// the attempts in flight, a ledger and a budget. It is the only place where
+// anything is tried again. It is safe for concurrent use.
+type Client struct {
+	provider Provider
+	config   ClientConfig
+	slots    chan struct{}
+	nonce    string // makes attempt ids of this client unique between processes
+	calls    atomic.Uint64
+	attempts atomic.Uint64
+}
+
+// NewClient returns a client for p.
+func NewClient(p Provider, c ClientConfig) (*Client, error) {
+	if p == nil {
+		panic("providers: NewClient of a nil Provider")
+	}
+	fail := func(err error) (*Client, error) {
+		return nil, fmt.Errorf("providers: client for %s: %w", p.Name(), err)
+	}
+	if c.Concurrency < 0 {
+		return fail(fmt.Errorf("a concurrency of %d", c.Concurrency))
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 16
+	}
+	if len(c.Prices.Models) == 0 {
+		return fail(errors.New("no prices: pass DefaultPrices() or a table of your own"))
+	}
+	var err error
+	if c.Retry, err = c.Retry.withDefaults(); err != nil {
+		return fail(err)
+	}
+	var nonce [4]byte
+	rand.Read(nonce[:]) // never fails
+	return &Client{provider: p, config: c, slots: make(chan struct{}, c.Concurrency), nonce: hex.EncodeToString(nonce[:])}, nil
+}
+
+// Provider returns what the client calls.
+func (c *Client) Provider() Provider { return c.provider }
+
+// Generate asks for one response, as often as it takes. Every error is an
+// [*Error]; one that wraps [errors.ErrUnsupported] says that the service has
+// no such method.
+//
+// When ctx ends, the error is of class [ClassCanceled], or [ClassTimeout] for
+// a deadline, and wraps both the context's error and that of the last attempt.
+func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation, error) {
+	k := call{op: opGenerate, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), invalid: req.Validate()}
+	if len(req.Messages) > 0 {
+		k.endpoint = pathChat[1:]
+	}
+	g, meta, err := do(ctx, c, k, func(ctx context.Context) (Generation, *Usage, Meta, error) {
+		g, err := c.provider.Generate(ctx, req)
+		return g, g.Usage, g.Meta, err
+	})
+	g.Meta = meta
+	return g, err
+}
+
+// ScorePrompt returns the log-probs of a given text; errors are as for
+// [Client.Generate].
+func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error) {
+	k := call{op: opScore, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), invalid: req.Validate()}
+	s, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
+		s, err := c.provider.ScorePrompt(ctx, req)
+		return s, s.Usage, s.Meta, err
+	})
+	s.Meta = meta
+	return s, err
+}
+
+// Models lists what the service says it serves. The attempts stand in the
+// ledger under stage "preflight", at no cost.
+func (c *Client) Models(ctx context.Context) ([]Model, error) {
+	k := call{op: opModels, tag: modelsTag, endpoint: pathModels[1:], free: true}
+	m, _, err := do(ctx, c, k, func(ctx context.Context) ([]Model, *Usage, Meta, error) {
+		m, err := c.provider.Models(ctx)
+		if err != nil {
+			return nil, nil, Meta{}, err
+		}
+		// A listing has no Meta; that it is here says what its status was.
+		return m, nil, Meta{Status: http.StatusOK}, nil
+	})
+	return m, err
+}
+
+// call is what the attempts of one call share.
+type call struct {
+	op       string
+	tag      Tag
+	model    string
+	endpoint string
+	bound    Usage
+	invalid  error // why it may not be sent
+	free     bool  // costs nothing and is not priced
+	price    Price
+	reserve  USD
+}
+
+func (c *Client) fail(k call, class Class, err error) *Error {
+	return &Error{Op: k.op, Provider: c.provider.Name(), Model: k.model, Tag: k.tag, Class: class, Err: err}
+}
+
+// do runs a call: attempts with waits between them until one succeeds, one
+// fails for good, or nothing more may be tried.
+func do[T any](ctx context.Context, c *Client, k call, send func(context.Context) (T, *Usage, Meta, error)) (T, Meta, error) {
+	var none T
+	if k.invalid != nil {
+		return none, Meta{}, c.fail(k, ClassBadRequest, k.invalid)
+	}
+	if !k.free {
+		var err error
+		if k.price, err = c.config.Prices.For(k.model); err != nil {
+			return none, Meta{}, c.fail(k, ClassBadRequest, err)
+		}
+		k.reserve = k.price.worst(k.bound)
+	}
+
+	var (
+		plan    = newSchedule(c.config.Retry, k.tag, c.calls.Add(1))
+		meta    Meta
+		last    *Error // the last failure that the end of ctx did not cause
+		ended   *Error // the failure that it did
+		waited  time.Duration
+		waiting time.Time
+	)
+	rested := func() {
+		if !waiting.IsZero() {
+			waited += time.Since(waiting)
+			waiting = time.Time{}
+		}
+	}
+	result, err := backoff.RetryNotifyWithData(func() (T, error) {
+		rested()
+		v, m, e := attemptOnce(ctx, c, k, plan.made+1, send)
+		if m.Attempts > 0 { // it was made, whatever came of it
+			plan.made++
+		}
+		meta = m
+		switch {
+		case e == nil:
+			return v, nil
+		case ctx.Err() != nil && (e.Class == ClassCanceled || e.Class == ClassTimeout):
+			ended = e
+			return none, backoff.Permanent(e)
+		}
+		if e.Class == ClassBudget && last != nil {
+			e.Err = fmt.Errorf("%w; last attempt: %w", e.Err, last)
+		}
+		last, plan.wish = e, e.RetryAfter
+		if !e.Class.Retryable() {
+			return none, backoff.Permanent(e)
+		}
+		return none, e
+	}, backoff.WithContext(plan, ctx), func(error, time.Duration) { waiting = time.Now() })
+	rested()
+	meta.Attempts, meta.Waited = plan.made, waited
+	if err == nil {
+		return result, meta, nil
+	}
+
+	// The library returns its own error or the context's; ours say more.
+	final := last
+	switch {
+	case ended != nil || last == nil || err == ctx.Err():
+		final = c.interrupted(ctx, k, ended, last)
+	case last.Class.Retryable() && plan.tooPatient():
+		last.Hint = fmt.Sprintf("the server asks to wait %v, more than Retry.RetryAfterCap %v: resume after that", last.RetryAfter, c.config.Retry.RetryAfterCap)
+	}
+	if final.Meta.Status == 0 && final.Meta.Header == nil {
+		final.Meta = meta
+	}
+	final.Meta.Attempts, final.Meta.Waited = plan.made, waited
+	return none, final.Meta, final
+}
+
+// interrupted is the error of a call whose context ended: in an attempt
+// (ended), or between attempts. It keeps the cause of the last real failure,
+// without which a deadline would hide that, say, every attempt was refused.
+func (c *Client) interrupted(ctx context.Context, k call, ended, last *Error) *Error {
+	e := c.fail(k, ctxClass(ctx.Err()), ctx.Err())
+	if ended != nil {
+		e.Sent, e.Usage, e.Meta = ended.Sent, ended.Usage, ended.Meta
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, e.Err) {
+		e.Err = fmt.Errorf("%w: %w", e.Err, cause)
+	}
+	if last != nil {
+		e.Status, e.Code, e.Hint, e.RetryAfter = last.Status, last.Code, last.Hint, last.RetryAfter
+		e.Sent = e.Sent || last.Sent
+		e.Err = fmt.Errorf("%w; last attempt: %w", e.Err, last)
+	}
+	return e
+}
+
+// attemptOnce makes one attempt under a slot, a reservation and a line in the
+// ledger, all of which it gives back or closes. Meta.Attempts is 1 if the
+// provider was called.
+func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send func(context.Context) (T, *Usage, Meta, error)) (T, Meta, *Error) {
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, Meta{}, c.fail(k, ctxClass(err), err)
+	}
+	// The slot comes first: reservations made while queueing for one would
+	// take the budget from the calls that could use it.
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return none, Meta{}, c.fail(k, ctxClass(ctx.Err()), ctx.Err())
+	}
+	defer func() { <-c.slots }()
+	if c.config.Budget != nil && !k.free {
+		if err := c.config.Budget.Reserve(ctx, k.reserve); err != nil {
+			return none, Meta{}, c.adopt(k, err)
+		}
+	}
+	settle := func(cost USD) {
+		if c.config.Budget != nil && !k.free {
+			c.config.Budget.Settle(k.reserve, cost)
+		}
+	}
+	id := RequestID(k.tag)
+	entry := Entry{
+		ID:    fmt.Sprintf("%s#%d-%s%s", id, number, c.nonce, strconv.FormatUint(c.attempts.Add(1), 36)),
+		Stage: k.tag.Stage, Key: k.tag.Key, Policy: k.tag.Policy, Call: k.tag.Call,
+		Provider: c.provider.Name(), Model: k.model, Endpoint: k.endpoint,
+		Outcome: OutcomeInFlight, RequestID: id, Cost: k.reserve, Attempt: number, UsageKnown: k.free,
+	}
+	if c.config.Ledger != nil {
+		if err := c.config.Ledger.Begin(entry); err != nil {
+			settle(0)
+			return none, Meta{}, c.ledgerFailed(k, err)
+		}
+	}
+
+	attemptCtx, cancel := context.WithTimeout(ctx, c.config.Retry.AttemptTimeout)
+	start := time.Now()
+	v, usage, meta, err := send(attemptCtx)
+	latency := time.Since(start)
+	var e *Error
+	if err != nil {
+		e = c.adopt(k, err)
+		if attemptCtx.Err() != nil && ctx.Err() == nil && e.Class == ClassCanceled {
+			e.Class = ClassTimeout // the attempt's own limit, not the caller's will
+		}
+		usage, meta = e.Usage, e.Meta
+	}
+	cancel()
+	meta.Latency, meta.Attempts = latency, 1
+
+	entry.Outcome, entry.Status, entry.LatencyMS = OutcomeOK, meta.Status, latency.Milliseconds()
+	if e != nil {
+		e.Meta = meta
+		entry.Outcome, entry.Status = string(e.Class), e.Status
+	}
+	entry.Served = meta.Model
+	if meta.RequestID != id {
+		entry.ServerRequestID = meta.RequestID
+	}
+	entry.Cost, entry.UsageKnown = c.cost(k, usage, e)
+	if usage != nil {
+		entry.PromptTokens, entry.CompletionTokens, entry.CachedTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens
+	}
+	settle(entry.Cost)
+	if c.config.Ledger != nil {
+		if err := c.config.Ledger.End(entry); err != nil {
+			// The line of Begin stands, at the reservation: nothing is lost
+			// but the result, and no more is spent unrecorded.
+			failed := c.ledgerFailed(k, err)
+			failed.Sent, failed.Usage, failed.Meta = true, usage, meta
+			if e != nil {
+				failed.Err = fmt.Errorf("%w; the attempt itself: %w", failed.Err, e)
+			}
+			return none, meta, failed
+		}
+	}
+	if c.config.OnAttempt != nil {
+		c.config.OnAttempt(entry)
+	}
+	if e != nil {
+		return none, meta, e
+	}
+	return v, meta, nil
+}
+
+// cost is what an attempt is settled at, and whether that is known.
+func (c *Client) cost(k call, usage *Usage, e *Error) (USD, bool) {
+	switch {
+	case k.free:
+		return 0, true
+	case usage != nil:
+		return k.price.Cost(*usage), true
+	case e == nil:
+		return k.reserve, false
+	case !e.Sent:
+		return 0, true
+	case e.Status/100 > 2:
+		// Services bill the tokens of an answer. A status that refuses says
+		// that there is none, so this is a known nothing; to keep it at its
+		// reservation would let a burst of 429 eat the budget.
+		return 0, true
+	}
+	// No status, or one that promised an answer which then broke off: the
+	// tokens may have been generated and billed, and nobody saw how many.
+	return k.reserve, false
+}
+
+func (c *Client) ledgerFailed(k call, err error) *Error {
+	e := c.fail(k, ClassLedger, err)
+	e.Hint = "make the ledger writable, then resume: nothing is spent that cannot be written down"
+	return e
+}
+
+// adopt makes the client's own copy of whatever a provider returns, with the
+// fields that the provider left out.
+func (c *Client) adopt(k call, err error) *Error {
+	var theirs *Error
+	if errors.As(err, &theirs) {
+		e := *theirs
+		e.Op, e.Tag, e.Provider = k.op, k.tag, c.provider.Name()
+		if e.Model == "" {
+			e.Model = k.model
+		}
+		if e.Class == "" {
+			e.Class = ClassUnknown
+		}
+		return &e
+	}
+	e := c.fail(k, ClassUnknown, err)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		e.Class = ClassBadRequest
+		return e
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Class = ctxClass(err)
+	}
+	e.Sent = true // who knows
+	return e
+}
+
+// worst is the most that u can cost, however much of it comes from a cache.
+func (p Price) worst(u Usage) USD {
+	dearest := PerMTok(math.Max(float64(p.Input), float64(p.CachedInput)))
+	return dearest.Cost(u.PromptTokens) + p.Output.Cost(u.CompletionTokens)
+}

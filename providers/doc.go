@@ -1,0 +1,46 @@
+// Package providers talks to the servers that run the models.
+//
+// # The model
+//
+// There are two layers. A [Provider] makes single attempts against one
+// service: it builds a request, sends it once, and returns what came of it, a
+// value or an [Error]. It never waits, never tries again and keeps no account.
+// [Fireworks], [OpenAI] and [Compatible] are Providers, and so is any type of
+// yours with the four methods; package providertest has the suite that such a
+// type should pass.
+//
+// One [Client] wraps a Provider, yours too, and adds everything that a run of
+// many calls needs:
+//
+//	call ─ price known? ─┬─ slot ─ reserve ─ ledger: begin ─ attempt ─ ledger: end ─ settle ─┬─ result
+//	                     └────────────── wait, slot given back ◄── retryable class ──────────┘
+//
+// Whether a failure is tried again depends on its [Class] and nothing else. A
+// result or error says in its [Meta] how many attempts it took and how long
+// was waited. When a context ends a call, the error keeps the cause of the last
+// attempt.
+//
+// # Money
+//
+// Prices are USD per million tokens, [PerMTok], in a dated table, [Prices]. A
+// model that is not in the table is refused, not free. Before an attempt is
+// sent the client reserves the most it can cost from the [Budget] and writes a
+// [Ledger] entry at that amount; afterwards both are settled for the usage that
+// the server reported. So spending cannot pass the limit as long as servers
+// keep to the token limit they were given, and a process killed at any moment
+// leaves a ledger that counts what was in flight. An attempt that may have been
+// billed, but whose usage nobody saw, stays at its reservation and is marked.
+//
+// # Log-probabilities
+//
+// A [Token] holds what a server says about one token. What it does not say is
+// NaN, nil or -1, never 0: a log-prob of 0 means certainty. null and the value
+// -9999, which services write for "not available", are NaN.
+// [Provider.ScorePrompt] refuses a reply that does not score the whole text:
+// several servers accept echo and return nothing for the prompt.
+//
+// # Secrets
+//
+// A key is a [Secret], which no verb, encoder or logger prints. Errors quote
+// servers, but not a key that a server repeats.
+package providers

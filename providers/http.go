@@ -1,0 +1,292 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// HTTPConfig says where a service is and how to reach it.
+type HTTPConfig struct {
+	// BaseURL ends in the API's version: ".../inference/v1", ".../v1". Empty
+	// means the public service.
+	BaseURL string
+	Key     Secret // sent as a bearer token
+	// HTTP makes the requests. Nil means a client of the package's own, which
+	// follows no redirects, uses no proxy (the environment is not read) and
+	// keeps Concurrency connections open.
+	HTTP *http.Client
+	// Concurrency is the number of calls expected in flight; 0 means 64. It
+	// sizes the pool of open connections where HTTP is nil: the standard
+	// library keeps two, and opens a new one for nearly every call beyond.
+	Concurrency int
+}
+
+const (
+	maxReplyBytes   = 64 << 20
+	maxErrorBytes   = 64 << 10 // read of an error body; 1 KiB of it is kept
+	defaultIdle     = 64
+	headerRequestID = "X-Request-Id"
+)
+
+// transport sends single requests and turns what goes wrong into an [Error].
+// It is all that the providers of this package share of HTTP.
+type transport struct {
+	provider string
+	keyName  string // how people know the key: an environment variable's name
+	base     string
+	key      Secret
+	client   *http.Client
+}
+
+func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, error) {
+	fail := func(class Class, hint, format string, args ...any) (*transport, error) {
+		return nil, &Error{Op: "configure", Provider: provider, Class: class, Message: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	base := c.BaseURL
+	if base == "" {
+		base = public
+	}
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		// The parser's error quotes the address, which may hold a password.
+		return fail(ClassBadRequest, "give an address such as https://host/v1", "the base URL does not parse")
+	case u.User != nil:
+		return fail(ClassBadRequest, "pass the key as Key", "the base URL holds a user name or password")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		return fail(ClassBadRequest, "give an address such as https://host/v1", "base URL %q: want http or https, a host and a path", base)
+	case c.Concurrency < 0:
+		return fail(ClassBadRequest, "", "Concurrency is %d", c.Concurrency)
+	}
+	if public != "" && c.Key.Empty() {
+		return fail(ClassAuth, "set "+keyName, "no API key")
+	}
+	if strings.ContainsFunc(c.Key.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return fail(ClassAuth, "look for a line break or quotation marks around "+keyName, "the API key holds a character that no key has")
+	}
+	client := c.HTTP
+	if client == nil {
+		client = newHTTPClient(c.Concurrency)
+	}
+	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key, client: client}, nil
+}
+
+func newHTTPClient(concurrency int) *http.Client {
+	if concurrency == 0 {
+		concurrency = defaultIdle
+	}
+	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:         dialer.DialContext,
+			ForceAttemptHTTP2:   true,
+			MaxIdleConns:        concurrency,
+			MaxIdleConnsPerHost: concurrency,
+			IdleConnTimeout:     90 * time.Second,
+			TLSHandshakeTimeout: 15 * time.Second,
+		},
+		// A POST that is redirected may arrive as a GET, elsewhere, without
+		// its key. It is an answer to report, not to follow.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// attempt names one request in errors.
+type attempt struct {
+	op    string
+	model string
+	tag   Tag
+	path  string         // below the base URL
+	body  map[string]any // nil: GET
+}
+
+func (t *transport) fail(a attempt, class Class, err error) *Error {
+	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: err}
+}
+
+// reply is a whole answer of a 2xx status.
+type reply struct {
+	body []byte
+	meta Meta
+}
+
+// send makes one attempt. The body of the answer is read in full and closed on
+// every path.
+func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, t.fail(a, ctxClass(err), err)
+	}
+	method, payload := http.MethodGet, []byte(nil)
+	if a.body != nil {
+		method = http.MethodPost
+		var err error
+		if payload, err = encode(a.body); err != nil {
+			return reply{}, t.fail(a, ClassBadRequest, fmt.Errorf("request body: %w", err))
+		}
+	}
+	var dialled, connected bool
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { dialled, connected = true, false },
+		GotConn: func(httptrace.GotConnInfo) { connected = true },
+	}), method, t.base+a.path, bytes.NewReader(payload))
+	if err != nil {
+		return reply{}, t.fail(a, ClassBadRequest, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "reweigh")
+	req.Header.Set(headerRequestID, RequestID(a.tag))
+	if a.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if !t.key.Empty() {
+		req.Header.Set("Authorization", "Bearer "+t.key.Reveal())
+	}
+
+	start := time.Now()
+	resp, err := t.client.Do(req)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err // the address is in the hint, the method in Op
+		}
+		e := t.fail(a, transportClass(ctx, err), err)
+		// Only a request that never got a connection is known to have reached
+		// nobody. A RoundTripper that reports no connections is not trusted.
+		e.Sent = connected || !dialled
+		e.Meta.Latency = time.Since(start)
+		return reply{}, e
+	}
+	defer resp.Body.Close()
+	ok := resp.StatusCode >= 200 && resp.StatusCode <= 299
+	limit := int64(maxErrorBytes)
+	if ok {
+		limit = maxReplyBytes
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	meta := Meta{
+		Status:    resp.StatusCode,
+		RequestID: serverRequestID(resp.Header),
+		Header:    keepHeader(resp.Header),
+		Latency:   time.Since(start),
+	}
+	if !ok { // a refusal cut short is still that refusal
+		return reply{}, t.refused(a, resp, body, meta)
+	}
+	if err == nil && int64(len(body)) > limit {
+		err = fmt.Errorf("the reply is larger than %d MiB", maxReplyBytes>>20)
+	}
+	if err != nil {
+		e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))
+		if ctx.Err() != nil {
+			e.Class, e.Hint = ctxClass(ctx.Err()), t.hint(ctxClass(ctx.Err()))
+		} else if isTimeout(err) {
+			e.Class, e.Hint = ClassTimeout, t.hint(ClassTimeout)
+		}
+		return reply{}, e
+	}
+	return reply{body, meta}, nil
+}
+
+// encode writes the body with sorted keys, so that equal requests are equal
+// bytes, and without HTML escapes.
+func encode(body map[string]any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(body)
+	return b.Bytes(), err
+}
+
+// refused is the error for an answer of another status than 2xx.
+func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Meta) *Error {
+	said := parseErrorBody(body)
+	class := classify(resp.StatusCode, said)
+	if class == ClassModelNotFound && (a.model == "" || isRouteMissing(said)) {
+		class = ClassBadRequest // it is the address that was not found
+	}
+	e := t.fail(a, class, nil)
+	e.Status, e.Sent, e.Meta = resp.StatusCode, true, meta
+	e.Code, e.Message = t.clean(said.code), t.clean(said.message)
+	if e.Message == "" {
+		e.Message = strings.ToLower(http.StatusText(resp.StatusCode))
+	}
+	e.RetryAfter = retryAfter(resp.Header, time.Now())
+	if e.Class == ClassBadRequest {
+		switch {
+		case resp.StatusCode/100 == 3:
+			e.Hint = "the server redirects: use the address that it redirects to as base URL"
+		case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusMethodNotAllowed:
+			e.Hint = fmt.Sprintf("check the base URL %s: it ends in the API's version, as /v1", t.base)
+		case resp.StatusCode == http.StatusNotImplemented:
+			e.Err = errors.ErrUnsupported
+		}
+	}
+	return e
+}
+
+// isRouteMissing recognises what routers, as opposed to model servers, say
+// with a 404.
+func isRouteMissing(s said) bool {
+	words := strings.ToLower(strings.TrimSpace(s.message))
+	return s.code == "" && (words == "not found" || strings.HasPrefix(words, "404 page not found") || strings.HasPrefix(words, "<"))
+}
+
+// broken is the error for a 2xx answer that cannot be used.
+func (t *transport) broken(a attempt, meta Meta, body []byte, err error) *Error {
+	e := t.fail(a, ClassBrokenReply, err)
+	e.Status, e.Sent, e.Meta = meta.Status, true, meta
+	if len(body) > 0 {
+		e.Message = fmt.Sprintf("%s; the reply begins %q", t.clean(err.Error()), cut(t.clean(string(body)), 120))
+	}
+	return e
+}
+
+// clean makes a server's words fit to be shown: without the key, whatever
+// server echoes it, in one line, and at most 1 KiB. The key goes first, so
+// that no cut leaves half of it.
+func (t *transport) clean(s string) string {
+	if key := t.key.Reveal(); len(key) >= 4 {
+		s = strings.ReplaceAll(s, key, redacted)
+	}
+	return cut(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "), 1<<10)
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+func ctxClass(err error) Class {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ClassTimeout
+	}
+	return ClassCanceled
+}
+
+// transportClass is the class of an attempt that got no answer.
+func transportClass(ctx context.Context, err error) Class {
+	switch {
+	case ctx.Err() != nil:
+		return ctxClass(ctx.Err())
+	case isTimeout(err):
+		return ClassTimeout
+	}
+	return ClassNetwork
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}

@@ -1,0 +1,116 @@
+package providers
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+)
+
+// OutcomeOK and OutcomeInFlight are the outcomes of an [Entry] that are no
+// error class.
+const (
+	OutcomeOK       = "ok"
+	OutcomeInFlight = "in_flight"
+)
+
+// Entry is one HTTP attempt: a line of ledger.jsonl. It is written twice under
+// one ID, before the attempt is sent and after it ended. What a provider
+// refuses to send has a line too, at no cost.
+type Entry struct {
+	// ID is unique per attempt, also between the processes that resume a run.
+	ID       string `json:"id"`
+	Stage    string `json:"stage"`
+	Key      string `json:"key"`
+	Policy   string `json:"policy"`
+	Call     string `json:"call,omitempty"`
+	Provider string `json:"provider"`
+	Model    string `json:"model"`
+	// Served is the model that answered, as the server names it.
+	Served   string `json:"served_model,omitempty"`
+	Endpoint string `json:"endpoint"` // "chat/completions", "completions" or "models"
+	// Outcome is "ok", an error class, or "in_flight" in a line that no second
+	// one has replaced.
+	Outcome   string `json:"outcome"`
+	Status    int    `json:"status"`     // 0 where no answer came
+	RequestID string `json:"request_id"` // the X-Request-Id that was sent, [RequestID]
+	// ServerRequestID is the server's own id, where that is another.
+	ServerRequestID  string `json:"server_request_id,omitempty"`
+	PromptTokens     int    `json:"prompt_tokens"`
+	CompletionTokens int    `json:"completion_tokens"`
+	CachedTokens     int    `json:"cached_tokens"`
+	Cost             USD    `json:"cost_usd"`
+	LatencyMS        int64  `json:"latency_ms"`
+	Attempt          int    `json:"attempt"` // from 1
+	// UsageKnown is false where the attempt may have been billed and nobody
+	// saw how much: Cost is then the reservation, an upper bound, and the
+	// token counts are null in JSON.
+	UsageKnown bool `json:"usage_known"`
+}
+
+// MarshalJSON writes null for token counts that are not known.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type plain Entry // without this method
+	out := struct {
+		plain
+		PromptTokens     *int `json:"prompt_tokens"`
+		CompletionTokens *int `json:"completion_tokens"`
+		CachedTokens     *int `json:"cached_tokens"`
+	}{plain: plain(e)}
+	if e.UsageKnown {
+		out.PromptTokens, out.CompletionTokens, out.CachedTokens = &e.PromptTokens, &e.CompletionTokens, &e.CachedTokens
+	}
+	return json.Marshal(out)
+}
+
+// Ledger keeps account of every attempt. Its methods are called concurrently,
+// and an error of either ends the call with [ClassLedger]: what cannot be
+// written down is not spent.
+type Ledger interface {
+	// Begin records an attempt before it is sent, at the cost reserved for it,
+	// so that a process killed in between leaves a line that still counts.
+	Begin(Entry) error
+	// End replaces the line of the same ID.
+	End(Entry) error
+}
+
+// MemoryLedger is a [Ledger] in memory. The zero value is ready for use, by
+// several goroutines.
+type MemoryLedger struct {
+	mu      sync.Mutex
+	entries []Entry
+	index   map[string]int
+}
+
+// Begin adds e; a second Begin under one ID is an error.
+func (l *MemoryLedger) Begin(e Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.index[e.ID]; ok {
+		return fmt.Errorf("providers: ledger: %q began twice", e.ID)
+	}
+	if l.index == nil {
+		l.index = map[string]int{}
+	}
+	l.index[e.ID] = len(l.entries)
+	l.entries = append(l.entries, e)
+	return nil
+}
+
+// End replaces the entry of e's ID, which must have begun.
+func (l *MemoryLedger) End(e Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i, ok := l.index[e.ID]
+	if !ok {
+		return fmt.Errorf("providers: ledger: %q ended and never began", e.ID)
+	}
+	l.entries[i] = e
+	return nil
+}
+
+// Entries returns a copy of all entries in the order of their Begin.
+func (l *MemoryLedger) Entries() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Entry(nil), l.entries...)
+}

@@ -1,0 +1,236 @@
+package providers
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// missingLogProb stands for "no value" in some servers' numbers: OpenAI reports
+// it for a token outside the top 20, and vLLM clamps -Inf to it. Neither is a
+// log-probability, so it becomes NaN, like null: a sum that meets it is
+// missing too, where -9999 would pass for an unlikely text.
+const missingLogProb = -9999
+
+// wireFloat is a log-prob as servers write it: absent, null, a number or the
+// sentinel.
+type wireFloat struct {
+	v   float64
+	set bool
+}
+
+func (f *wireFloat) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*f = wireFloat{}
+		return nil
+	}
+	v, err := strconv.ParseFloat(string(b), 64)
+	if err != nil {
+		return fmt.Errorf("log-prob %s: want a number or null", cut(string(b), 40))
+	}
+	*f = wireFloat{v, true}
+	return nil
+}
+
+func (f wireFloat) value() float64 {
+	if !f.set || f.v == missingLogProb {
+		return math.NaN()
+	}
+	return f.v
+}
+
+// wireInt is a count or id that may be absent or null: then it is -1.
+type wireInt struct {
+	v   int
+	set bool
+}
+
+func (n *wireInt) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*n = wireInt{}
+		return nil
+	}
+	v, err := strconv.Atoi(string(b))
+	if err != nil {
+		return fmt.Errorf("%s: want an integer or null", cut(string(b), 40))
+	}
+	*n = wireInt{v, true}
+	return nil
+}
+
+func (n wireInt) value() int {
+	if !n.set {
+		return -1
+	}
+	return n.v
+}
+
+// wireBytes is a token's bytes as a list of numbers. encoding/json would take
+// a []byte for base64.
+type wireBytes []byte
+
+func (w *wireBytes) UnmarshalJSON(b []byte) error {
+	var nums []json.Number
+	if err := json.Unmarshal(b, &nums); err != nil {
+		return fmt.Errorf("bytes: %w", err)
+	}
+	if nums == nil {
+		*w = nil
+		return nil
+	}
+	list := make([]byte, len(nums))
+	for i, n := range nums {
+		v, err := strconv.ParseUint(n.String(), 10, 8)
+		if err != nil {
+			return fmt.Errorf("bytes[%d] is %s: want 0 to 255", i, n)
+		}
+		list[i] = byte(v)
+	}
+	*w = list
+	return nil
+}
+
+// wireLogProbs holds both formats: "content" (OpenAI's chat, Fireworks's new
+// one) and parallel arrays (the old completions format; vLLM's, with null for
+// the first echoed token).
+type wireLogProbs struct {
+	Content []wireToken `json:"content"`
+
+	Tokens        []string               `json:"tokens"`
+	TokenLogProbs []wireFloat            `json:"token_logprobs"`
+	TopLogProbs   []map[string]wireFloat `json:"top_logprobs"`
+	TextOffset    []wireInt              `json:"text_offset"`
+	TokenIDs      []wireInt              `json:"token_ids"`
+}
+
+type wireToken struct {
+	wireAlternative
+	Sampling   wireFloat         `json:"sampling_logprob"`
+	TextOffset wireInt           `json:"text_offset"`
+	TokenID    wireInt           `json:"token_id"`
+	Top        []wireAlternative `json:"top_logprobs"`
+}
+
+type wireAlternative struct {
+	Token   string    `json:"token"`
+	Bytes   wireBytes `json:"bytes"`
+	LogProb wireFloat `json:"logprob"`
+}
+
+// tokens returns the entries of whichever format is there, nil where none is.
+// Arrays whose lengths disagree are an error: no entry of them could be
+// trusted to be about its token.
+func (w *wireLogProbs) tokens() ([]Token, error) {
+	switch {
+	case w == nil:
+		return nil, nil
+	case w.Content != nil:
+		out := make([]Token, len(w.Content))
+		for i, t := range w.Content {
+			out[i] = Token{
+				Text: t.Token, Bytes: t.Bytes, ID: t.TokenID.value(), Offset: t.TextOffset.value(),
+				LogProb: t.LogProb.value(), Sampling: t.Sampling.value(),
+			}
+			for _, a := range t.Top {
+				out[i].Top = append(out[i].Top, Alternative{a.Token, a.Bytes, a.LogProb.value()})
+			}
+		}
+		return out, nil
+	}
+	n := len(w.Tokens)
+	if n != len(w.TokenLogProbs) {
+		return nil, fmt.Errorf("%d tokens with %d token_logprobs", n, len(w.TokenLogProbs))
+	}
+	for name, m := range map[string]int{"top_logprobs": len(w.TopLogProbs), "text_offset": len(w.TextOffset), "token_ids": len(w.TokenIDs)} {
+		if m != 0 && m != n {
+			return nil, fmt.Errorf("%d tokens with %d %s", n, m, name)
+		}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	out := make([]Token, n)
+	for i := range out {
+		out[i] = Token{Text: w.Tokens[i], ID: -1, Offset: -1, LogProb: w.TokenLogProbs[i].value(), Sampling: math.NaN()}
+		if len(w.TokenIDs) > 0 {
+			out[i].ID = w.TokenIDs[i].value()
+		}
+		if len(w.TextOffset) > 0 {
+			out[i].Offset = w.TextOffset[i].value()
+		}
+		if len(w.TopLogProbs) > 0 {
+			out[i].Top = sortedAlternatives(w.TopLogProbs[i])
+		}
+	}
+	return out, nil
+}
+
+// sortedAlternatives orders a map, likeliest first and by text between equals,
+// because records may not depend on the order in which Go walks it.
+func sortedAlternatives(m map[string]wireFloat) []Alternative {
+	var out []Alternative
+	for text, lp := range m {
+		out = append(out, Alternative{Text: text, LogProb: lp.value()})
+	}
+	slices.SortFunc(out, func(a, b Alternative) int {
+		return cmp.Or(cmp.Compare(b.LogProb, a.LogProb), cmp.Compare(a.Text, b.Text))
+	})
+	return out
+}
+
+// spelled is what a token adds to the text: its bytes where they are known.
+func (t Token) spelled() []byte {
+	if t.Bytes != nil {
+		return t.Bytes
+	}
+	return []byte(t.Text)
+}
+
+func spell(tokens []Token) []byte {
+	var b []byte
+	for _, t := range tokens {
+		b = append(b, t.spelled()...)
+	}
+	return b
+}
+
+// fillIDs gives tokens the ids that the reply lists beside them, and reports a
+// reply that contradicts itself.
+func fillIDs(tokens []Token, ids []int) error {
+	for i := range min(len(tokens), len(ids)) {
+		switch {
+		case tokens[i].ID == -1:
+			tokens[i].ID = ids[i]
+		case tokens[i].ID != ids[i]:
+			return fmt.Errorf("log-prob entry %d is of token %d, but the reply says that token %d stands there", i, tokens[i].ID, ids[i])
+		}
+	}
+	return nil
+}
+
+// covers reports whether the entries spell prompt, whatever stands before
+// (a BOS token) and behind (generated text). Entries without exact bytes are
+// compared in their ASCII characters, because a character that spans two
+// tokens shows as U+FFFD in both.
+func covers(tokens []Token, prompt string) bool {
+	spelled, want := spell(tokens), []byte(prompt)
+	if slices.ContainsFunc(tokens, func(t Token) bool { return t.Bytes == nil }) {
+		spelled, want = ascii(spelled), ascii(want)
+	}
+	return bytes.Contains(spelled, want)
+}
+
+func ascii(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for _, c := range b {
+		if c < utf8.RuneSelf {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,260 @@
+package providers
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// USD is an amount of money in United States dollars.
+type USD float64
+
+// String formats the amount with a resolution that suits single calls.
+func (u USD) String() string {
+	if math.Abs(float64(u)) >= 1 || u == 0 {
+		return fmt.Sprintf("$%.2f", float64(u))
+	}
+	return fmt.Sprintf("$%.6f", float64(u))
+}
+
+// PerMTok is a price in USD per million tokens, the only unit of price here.
+type PerMTok float64
+
+// Cost is the price of a number of tokens: p · tokens / 10⁶.
+func (p PerMTok) Cost(tokens int) USD { return USD(float64(p) * float64(tokens) / 1e6) }
+
+// DefaultBytesPerToken is the average that cost estimates assume where a price
+// table does not say: English prose in the vocabularies of the listed models.
+// It is an assumption for estimates before a run and never decides a bill.
+const DefaultBytesPerToken = 4.0
+
+// Price is what one model costs.
+type Price struct {
+	Input PerMTok `json:"input"`
+	// CachedInput is the price of prompt tokens that the service served from
+	// its cache. 0 means that they cost as much as Input, never that they are
+	// free.
+	CachedInput PerMTok `json:"cached_input,omitempty"`
+	Output      PerMTok `json:"output"`
+	// BytesPerToken is the declared average used by estimates; 0 means
+	// [DefaultBytesPerToken].
+	BytesPerToken float64 `json:"bytes_per_token,omitempty"`
+	// Source says where the figures come from.
+	Source string `json:"source,omitempty"`
+}
+
+// Cost is what a reported usage costs.
+func (p Price) Cost(u Usage) USD {
+	return p.Input.Cost(u.PromptTokens-u.CachedTokens) + p.cached().Cost(u.CachedTokens) + p.Output.Cost(u.CompletionTokens)
+}
+
+func (p Price) cached() PerMTok {
+	if p.CachedInput == 0 {
+		return p.Input
+	}
+	return p.CachedInput
+}
+
+// EstimateTokens is the number of tokens expected in that many bytes of text,
+// rounded up.
+func (p Price) EstimateTokens(bytes int) int {
+	per := p.BytesPerToken
+	if per == 0 {
+		per = DefaultBytesPerToken
+	}
+	return int(math.Ceil(float64(bytes) / per))
+}
+
+// Prices is a dated price table: model names, spelled as in requests, to
+// prices.
+type Prices struct {
+	Date   string           `json:"date"` // YYYY-MM-DD
+	Models map[string]Price `json:"models"`
+}
+
+// ErrNoPrice is wrapped by the error for a model that the table lacks.
+var ErrNoPrice = errors.New("no price for the model")
+
+// For returns the price of a model. A model without one is an error that wraps
+// [ErrNoPrice]: it is not free, and not priced like a similar name.
+func (p Prices) For(model string) (Price, error) {
+	price, ok := p.Models[model]
+	if !ok {
+		return Price{}, fmt.Errorf("providers: model %q: %w in the table of %s: add it to a price file and pass that (-prices FILE)", model, ErrNoPrice, p.Date)
+	}
+	return price, nil
+}
+
+// Merge returns p with the entries of over added and put in place of its own.
+// The date is the older of the two, because that is how old the entries may
+// be.
+func (p Prices) Merge(over Prices) Prices {
+	out := Prices{Date: p.Date, Models: maps.Clone(p.Models)}
+	if out.Models == nil {
+		out.Models = map[string]Price{}
+	}
+	maps.Copy(out.Models, over.Models)
+	if out.Date == "" || over.Date != "" && over.Date < out.Date {
+		out.Date = over.Date
+	}
+	return out
+}
+
+//go:embed prices.json
+var defaultPrices []byte
+
+// DefaultPrices returns the table that comes with the package, with the public
+// prices of the models that the examples name. Check its date and use
+// [ReadPrices] where it is out of date.
+func DefaultPrices() Prices {
+	p, err := ReadPrices(bytes.NewReader(defaultPrices), "prices.json")
+	if err != nil {
+		panic(err) // the file is part of the package and its test reads it
+	}
+	return p
+}
+
+// ReadPrices reads a price table:
+//
+//	{"date": "2026-11-22", "models": {"gpt-4o": {"input": 2.5, "cached_input": 1.25, "output": 10}}}
+//
+// with prices in USD per million tokens. "input" and "output" are required; a
+// model served for nothing says 0. name stands for the file in errors, which
+// also give line and model.
+func ReadPrices(r io.Reader, name string) (Prices, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Prices{}, fmt.Errorf("providers: prices %s: %w", name, err)
+	}
+	rd := priceReader{dec: json.NewDecoder(bytes.NewReader(data)), out: Prices{Models: map[string]Price{}}}
+	if err := rd.read(); err != nil {
+		return Prices{}, fmt.Errorf("providers: prices %s:%d: %w", name, rd.line(data, err), err)
+	}
+	return rd.out, nil
+}
+
+// priceReader walks the tokens itself, rather than unmarshalling the whole, to
+// know the line of each model and to see a name that stands twice.
+type priceReader struct {
+	dec *json.Decoder
+	at  int64 // offset of what is being read
+	out Prices
+}
+
+func (r *priceReader) line(data []byte, err error) int {
+	at := r.at
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		at = syntax.Offset
+	}
+	return 1 + bytes.Count(data[:min(int(at), len(data))], []byte("\n"))
+}
+
+func (r *priceReader) read() error {
+	err := r.object(func(key string) error {
+		switch key {
+		case "date":
+			if err := r.dec.Decode(&r.out.Date); err != nil {
+				return fmt.Errorf("date: %w", err)
+			}
+			return nil
+		case "models":
+			return r.object(r.model)
+		}
+		return fmt.Errorf("unknown key %q: want \"date\" and \"models\"", key)
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := time.Parse(time.DateOnly, r.out.Date); err != nil {
+		return fmt.Errorf("date %q: want YYYY-MM-DD, the day the prices were looked up", r.out.Date)
+	}
+	if _, err := r.dec.Token(); err != io.EOF {
+		return errors.New("something follows the price table")
+	}
+	return nil
+}
+
+// object reads { "key": … } and hands each key to value, which reads what
+// belongs to it.
+func (r *priceReader) object(value func(key string) error) error {
+	t, err := r.dec.Token()
+	if err != nil {
+		return unexpected(err)
+	}
+	if t != json.Delim('{') {
+		return fmt.Errorf("found %v: want an object {…}", t)
+	}
+	for r.dec.More() {
+		t, err := r.dec.Token()
+		if err != nil {
+			return unexpected(err)
+		}
+		r.at = r.dec.InputOffset()
+		if err := value(t.(string)); err != nil {
+			return unexpected(err)
+		}
+	}
+	_, err = r.dec.Token()
+	return unexpected(err)
+}
+
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (r *priceReader) model(name string) error {
+	if _, ok := r.out.Models[name]; ok {
+		return fmt.Errorf("model %q stands twice", name)
+	}
+	var raw json.RawMessage
+	if err := r.dec.Decode(&raw); err != nil {
+		return fmt.Errorf("model %q: %w", name, unexpected(err))
+	}
+	var p struct {
+		Input         *PerMTok `json:"input"`
+		CachedInput   PerMTok  `json:"cached_input"`
+		Output        *PerMTok `json:"output"`
+		BytesPerToken *float64 `json:"bytes_per_token"`
+		Source        string   `json:"source"`
+	}
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&p); err != nil {
+		// An offset inside raw would be taken for one in the file.
+		return fmt.Errorf("model %q: %s", name, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if p.Input == nil || p.Output == nil {
+		return fmt.Errorf("model %q: \"input\" and \"output\" are required, in USD per million tokens", name)
+	}
+	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken, Source: p.Source}
+	for _, v := range []PerMTok{price.Input, price.CachedInput, price.Output} {
+		switch {
+		case v < 0:
+			return fmt.Errorf("model %q: price %v is negative", name, float64(v))
+		case v > 0 && v < 1e-4:
+			return fmt.Errorf("model %q: price %v looks like one per token: the unit is USD per million tokens", name, float64(v))
+		}
+	}
+	if p.BytesPerToken != nil {
+		if price.BytesPerToken = *p.BytesPerToken; price.BytesPerToken <= 0 {
+			return fmt.Errorf("model %q: bytes_per_token %v: want a positive number", name, price.BytesPerToken)
+		}
+	}
+	r.out.Models[name] = price
+	return nil
+}
+
+// Names lists the models of the table in order.
+func (p Prices) Names() []string { return slices.Sorted(maps.Keys(p.Models)) }

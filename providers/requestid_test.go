@@ -1,0 +1,39 @@
+package providers_test
+
+import (
+	"testing"
+
+	"github.com/reweigh/reweigh/providers"
+)
+
+func TestRequestID(t *testing.T) {
+	base := providers.Tag{Stage: "logprobs", Key: "q1/pi/0", Policy: "pi", Call: "joint"}
+	// printf '\0\0\0\0\0\0\0\10logprobs\0\0\0\0\0\0\0\2pi\0\0\0\0\0\0\0\7q1/pi/0' | sha256sum | cut -c1-16
+	if got, want := providers.RequestID(base), "logprobs-a2a0d66e2f3d5f2a-joint"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for reason, other := range map[string]providers.Tag{
+		"another stage":                  {Stage: "p0", Key: base.Key, Policy: base.Policy, Call: base.Call},
+		"another key":                    {Stage: base.Stage, Key: "q2/pi/0", Policy: base.Policy, Call: base.Call},
+		"another policy":                 {Stage: base.Stage, Key: base.Key, Policy: "p2", Call: base.Call},
+		"another call":                   {Stage: base.Stage, Key: base.Key, Policy: base.Policy, Call: "context"},
+		"the parts are length-prefixed":  {Stage: base.Stage, Key: "1/pi/0", Policy: "piq", Call: base.Call},
+		"a call is no part of the stage": {Stage: base.Stage, Key: base.Key, Policy: base.Policy},
+	} {
+		if providers.RequestID(other) == providers.RequestID(base) {
+			t.Errorf("%s: same id", reason)
+		}
+	}
+	if got := providers.RequestID(providers.Tag{Stage: "a b\n", Call: "ü"}); got != providers.RequestID(providers.Tag{Stage: "a b\n", Call: "ü"}) || !isHeaderSafe(got) {
+		t.Errorf("%q cannot be a header", got)
+	}
+}
+
+func isHeaderSafe(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,179 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// service is what Fireworks, OpenAI and Compatible have in common: an
+// OpenAI-shaped API, and a dialect that says where they part.
+type service struct {
+	*transport
+	dialect
+}
+
+// dialect is what a service has and how it spells it.
+type dialect struct {
+	topK          bool   // takes top_k
+	tokenIDs      bool   // takes return_token_ids
+	chatMaxTokens string // the chat field that limits the response
+	boolLogProbs  bool   // completions take logprobs: true and answer in the "content" format
+	echo          bool   // completions return the prompt's log-probs for echo
+	strictSchema  bool   // response_format takes strict
+
+	addGenerate    map[string]any // added to the body of every generation
+	addCompletions map[string]any // added to every body sent to completions
+	addScore       map[string]any // added to the body of every scoring
+}
+
+func (s *service) invalid(a attempt, err error) *Error {
+	e := s.fail(a, ClassBadRequest, err)
+	e.Hint = ""
+	return e
+}
+
+func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Generation, error) {
+	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag}
+	if err := req.Validate(); err != nil {
+		return Generation{}, s.invalid(a, err)
+	}
+	if req.Sampling.TopK != 0 && !s.topK {
+		// To leave it out would sample from another policy than the one asked for.
+		return Generation{}, s.invalid(a, fmt.Errorf("top_k %d: the service has no such setting, use 0: %w", req.Sampling.TopK, errors.ErrUnsupported))
+	}
+	body := map[string]any{
+		"model":       req.Model,
+		"temperature": req.Sampling.Temperature,
+		"top_p":       req.Sampling.TopP,
+	}
+	if s.topK {
+		body["top_k"] = req.Sampling.TopK
+	}
+	if s.tokenIDs {
+		body["return_token_ids"] = true
+	}
+	if req.Seed != nil {
+		body["seed"] = *req.Seed
+	}
+	if req.Schema != nil {
+		schema := map[string]any{"name": req.Schema.Name, "schema": req.Schema.Schema}
+		if s.strictSchema {
+			schema["strict"] = true
+		}
+		body["response_format"] = map[string]any{"type": "json_schema", "json_schema": schema}
+	}
+	maps.Copy(body, s.addGenerate)
+	if len(req.Messages) > 0 {
+		a.path = pathChat
+		body["messages"] = req.Messages
+		body[s.chatMaxTokens] = req.Sampling.MaxTokens
+	} else {
+		a.path = pathCompletions
+		body["prompt"] = promptOf(req.Prompt, req.PromptIDs)
+		body["max_tokens"] = req.Sampling.MaxTokens
+		maps.Copy(body, s.addCompletions)
+	}
+	switch {
+	case !req.LogProbs:
+	case len(req.Messages) > 0, s.boolLogProbs:
+		body["logprobs"] = true
+		if req.TopLogProbs > 0 {
+			body["top_logprobs"] = req.TopLogProbs
+		}
+	default: // an integer: 0 is "the token's own" to some servers and an error to others
+		body["logprobs"] = max(1, req.TopLogProbs)
+	}
+	maps.Copy(body, req.Extra)
+	a.body = body
+
+	r, e := s.send(ctx, a)
+	if e != nil {
+		return Generation{}, e
+	}
+	g, e := s.generation(a, req, r)
+	if e != nil {
+		return Generation{}, e
+	}
+	return g, nil
+}
+
+func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore, error) {
+	a := attempt{op: opScore, model: req.Model, tag: req.Tag, path: pathCompletions}
+	if !s.echo {
+		e := s.invalid(a, errors.ErrUnsupported)
+		e.Message = "the service has no log-probs of given text"
+		e.Hint = "score with a provider that echoes prompts, such as Fireworks or vLLM"
+		return PromptScore{}, e
+	}
+	if err := req.Validate(); err != nil {
+		return PromptScore{}, s.invalid(a, err)
+	}
+	body := map[string]any{
+		"model":       req.Model,
+		"prompt":      promptOf(req.Prompt, req.PromptIDs),
+		"max_tokens":  0,
+		"echo":        true,
+		"temperature": 1,
+		"top_p":       1,
+		"logprobs":    any(1),
+	}
+	if s.boolLogProbs {
+		body["logprobs"] = true
+	}
+	if s.topK {
+		body["top_k"] = 0
+	}
+	if s.tokenIDs {
+		body["return_token_ids"] = true
+	}
+	maps.Copy(body, s.addCompletions)
+	maps.Copy(body, s.addScore)
+	maps.Copy(body, req.Extra)
+	a.body = body
+
+	r, e := s.transport.send(ctx, a)
+	if e != nil {
+		return PromptScore{}, e
+	}
+	score, e := s.transport.score(a, req, r)
+	if e != nil {
+		return PromptScore{}, e
+	}
+	return score, nil
+}
+
+func (s *service) modelsOnce(ctx context.Context) ([]Model, error) {
+	a := attempt{op: opModels, tag: modelsTag, path: pathModels}
+	r, e := s.send(ctx, a)
+	if e != nil {
+		return nil, e
+	}
+	models, e := s.models(a, r)
+	if e != nil {
+		return nil, e
+	}
+	return models, nil
+}
+
+func promptOf(text string, ids []int) any {
+	if len(ids) > 0 {
+		return ids
+	}
+	return text
+}
+
+// Operations as errors name them, and the paths below a base URL.
+const (
+	opGenerate = "generate"
+	opScore    = "score prompt"
+	opModels   = "list models"
+
+	pathChat        = "/chat/completions"
+	pathCompletions = "/completions"
+	pathModels      = "/models"
+)
+
+// modelsTag marks listings, which belong to no record.
+var modelsTag = Tag{Stage: "preflight", Key: "models"}

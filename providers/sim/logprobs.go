@@ -1,0 +1,227 @@
+package sim
+
+import (
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/reweigh/reweigh/internal/langmodel"
+)
+
+// logprobForm is how a request wants its log-probs.
+type logprobForm int
+
+const (
+	noLogprobs      logprobForm = iota
+	contentLogprobs             // Fireworks, logprobs: true
+	legacyLogprobs              // Fireworks, logprobs: 1..5
+	openAILogprobs              // OpenAI, logprobs: true
+)
+
+// Log-prob arrays are appended by hand: they are nearly all of an answer, and
+// encoding/json would spend more time on them than the language model.
+
+func appendLogprobs(b []byte, form logprobForm, entries []entry) []byte {
+	switch form {
+	case contentLogprobs:
+		return appendContent(b, entries)
+	case legacyLogprobs:
+		return appendLegacy(b, entries)
+	case openAILogprobs:
+		return appendOpenAI(b, entries)
+	default:
+		return append(b, "null"...)
+	}
+}
+
+// appendContent writes {"content":[{token, bytes, logprob, sampling_logprob,
+// text_offset, token_id, top_logprobs}]}. The first token of a text has a
+// number, too.
+func appendContent(b []byte, entries []entry) []byte {
+	tok := tokenizer()
+	b = append(b, `{"content":[`...)
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		raw := tok.Bytes(e.id)
+		b = append(b, `{"token":`...)
+		b = appendString(b, raw)
+		b = append(b, `,"bytes":`...)
+		b = appendBytes(b, raw)
+		b = append(b, `,"logprob":`...)
+		b = appendFloat(b, e.logprob)
+		b = append(b, `,"sampling_logprob":`...)
+		b = appendFloat(b, e.sampling)
+		b = append(b, `,"text_offset":`...)
+		b = strconv.AppendInt(b, int64(e.offset), 10)
+		b = append(b, `,"token_id":`...)
+		b = strconv.AppendInt(b, int64(e.id), 10)
+		b = append(b, `,"top_logprobs":[`...)
+		for j, c := range e.top {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = appendCandidate(b, c, true)
+		}
+		b = append(b, "]}"...)
+	}
+	return append(b, "]}"...)
+}
+
+func appendCandidate(b []byte, c langmodel.Candidate, withID bool) []byte {
+	raw := tokenizer().Bytes(c.ID)
+	b = append(b, `{"token":`...)
+	b = appendString(b, raw)
+	b = append(b, `,"logprob":`...)
+	b = appendFloat(b, c.LogProb)
+	if withID {
+		b = append(b, `,"token_id":`...)
+		b = strconv.AppendInt(b, int64(c.ID), 10)
+	}
+	b = append(b, `,"bytes":`...)
+	b = appendBytes(b, raw)
+	return append(b, '}')
+}
+
+// appendLegacy writes the five parallel arrays; the first token of a text has
+// null.
+func appendLegacy(b []byte, entries []entry) []byte {
+	tok := tokenizer()
+	array := func(name string, item func(e entry)) {
+		b = append(b, '"')
+		b = append(b, name...)
+		b = append(b, `":[`...)
+		for i, e := range entries {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			item(e)
+		}
+		b = append(b, ']')
+	}
+	b = append(b, '{')
+	array("tokens", func(e entry) { b = appendString(b, tok.Bytes(e.id)) })
+	b = append(b, ',')
+	array("token_logprobs", func(e entry) {
+		if e.first {
+			b = append(b, "null"...)
+			return
+		}
+		b = appendFloat(b, e.logprob)
+	})
+	b = append(b, ',')
+	array("top_logprobs", func(e entry) {
+		if e.first {
+			b = append(b, "null"...)
+			return
+		}
+		b = append(b, '{')
+		for j, c := range e.top {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, tok.Bytes(c.ID))
+			b = append(b, ':')
+			b = appendFloat(b, c.LogProb)
+		}
+		b = append(b, '}')
+	})
+	b = append(b, ',')
+	array("text_offset", func(e entry) { b = strconv.AppendInt(b, int64(e.offset), 10) })
+	b = append(b, ',')
+	array("token_ids", func(e entry) { b = strconv.AppendInt(b, int64(e.id), 10) })
+	return append(b, '}')
+}
+
+// appendOpenAI writes {"content":[{token, logprob, bytes, top_logprobs}],
+// "refusal":null}.
+func appendOpenAI(b []byte, entries []entry) []byte {
+	tok := tokenizer()
+	b = append(b, `{"content":[`...)
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		raw := tok.Bytes(e.id)
+		b = append(b, `{"token":`...)
+		b = appendString(b, raw)
+		b = append(b, `,"logprob":`...)
+		b = appendFloat(b, e.logprob)
+		b = append(b, `,"bytes":`...)
+		b = appendBytes(b, raw)
+		b = append(b, `,"top_logprobs":[`...)
+		for j, c := range e.top {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = appendCandidate(b, c, false)
+		}
+		b = append(b, "]}"...)
+	}
+	return append(b, `],"refusal":null}`...)
+}
+
+// appendFloat writes the shortest form that reads back exactly; NaN is null,
+// and minus infinity, which JSON lacks, the -9999 that servers write for it.
+func appendFloat(b []byte, v float64) []byte {
+	switch {
+	case math.IsNaN(v):
+		return append(b, "null"...)
+	case math.IsInf(v, -1):
+		return append(b, "-9999.0"...)
+	case v == 0:
+		return append(b, "0.0"...)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
+}
+
+func appendBytes(b, raw []byte) []byte {
+	b = append(b, '[')
+	for i, c := range raw {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, uint64(c), 10)
+	}
+	return append(b, ']')
+}
+
+func appendInts(b []byte, ids []int) []byte {
+	b = append(b, '[')
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	return append(b, ']')
+}
+
+// appendString writes raw as a JSON string, with U+FFFD for each byte that
+// belongs to no character.
+func appendString[T []byte | string](b []byte, raw T) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	s := string(raw)
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, `\n`...)
+		case c < 0x20:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		case c < utf8.RuneSelf:
+			b = append(b, c)
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r) // RuneError, for a stray byte, is U+FFFD
+			i += size
+			continue
+		}
+		i++
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,156 @@
+package sim
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+
+	"github.com/reweigh/reweigh/internal/langmodel"
+)
+
+// The models that the server answers for.
+const (
+	ScoutModel    = "accounts/fireworks/models/llama4-scout-instruct-basic"
+	MaverickModel = "accounts/fireworks/models/llama4-maverick-instruct-basic"
+	OracleModel   = "gpt-4o"      // grades with little noise
+	JudgeModel    = "gpt-4o-mini" // grades with bias and noise
+)
+
+// modelSpec is one model of the catalogue.
+type modelSpec struct {
+	name     string
+	provider provider
+	size     langmodel.Size
+	oracle   bool   // reads quality itself, where the others read its appearance
+	drift    string // what answers in its place when it drifts
+	price    price
+}
+
+var catalogue = []modelSpec{
+	{name: ScoutModel, provider: fireworks, size: langmodel.Small, drift: MaverickModel, price: priceOf(ScoutModel)},
+	{name: MaverickModel, provider: fireworks, size: langmodel.Large, drift: ScoutModel, price: priceOf(MaverickModel)},
+	{name: OracleModel, provider: openAI, size: langmodel.Large, oracle: true, drift: JudgeModel, price: priceOf(OracleModel)},
+	{name: JudgeModel, provider: openAI, size: langmodel.Small, drift: OracleModel, price: priceOf(JudgeModel)},
+}
+
+func findModel(name string) (modelSpec, bool) {
+	for _, m := range catalogue {
+		if m.name == name {
+			return m, true
+		}
+	}
+	return modelSpec{}, false
+}
+
+// maxContext is what a model can attend to, in tokens.
+const maxContext = 131072
+
+// The language models are built once for all servers: they are immutable, and
+// building one takes longer than answering a request.
+var (
+	smallModel = sync.OnceValue(func() *langmodel.Model { return langmodel.New(langmodel.Small) })
+	largeModel = sync.OnceValue(func() *langmodel.Model { return langmodel.New(langmodel.Large) })
+	tokenizer  = sync.OnceValue(langmodel.DefaultTokenizer)
+)
+
+func (m modelSpec) lm() *langmodel.Model {
+	if m.size == langmodel.Large {
+		return largeModel()
+	}
+	return smallModel()
+}
+
+// stopTokens end a response: the end of the turn, and of the text.
+var stopTokens = sync.OnceValue(func() []int {
+	var ids []int
+	for _, text := range []string{endOfTurn, "<|end_of_text|>", "<|eom|>"} {
+		if id, ok := tokenizer().Special(text); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+})
+
+// endOfTurn is the text of the token by which Llama 4 ends a turn.
+const endOfTurn = "<|eot|>"
+
+// endOfTurnID panics where the tokenizer has no such token: then nothing that
+// this package says would be true.
+func endOfTurnID() int {
+	id, ok := tokenizer().Special(endOfTurn)
+	if !ok {
+		panic("sim: the tokenizer has no " + endOfTurn)
+	}
+	return id
+}
+
+// serve finds the model that answers for name, which is another one where the
+// record drifts.
+func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
+	m, ok := findModel(name)
+	if name == "" {
+		return modelSpec{}, badRequest("model", "you must provide a model parameter")
+	}
+	if !ok || m.provider != c.provider {
+		message := "Model not found, inaccessible, and/or not deployed"
+		if c.provider == openAI {
+			message = "The model `" + name + "` does not exist or you do not have access to it."
+		}
+		return modelSpec{}, &apiError{status: http.StatusNotFound, kind: "model_not_found", message: message, param: "model"}
+	}
+	if s.hitsRow("drift", s.config.Faults.Drift, c.id) {
+		m, _ = findModel(m.drift)
+	}
+	return m, nil
+}
+
+// created is when every model and answer says it was made: a clock would make
+// equal answers differ.
+const created = 1743811200
+
+func fireworksModels(*call) (answer, *apiError) {
+	type entry struct {
+		ID            string `json:"id"`
+		Object        string `json:"object"`
+		OwnedBy       string `json:"owned_by"`
+		Created       int64  `json:"created"`
+		Kind          string `json:"kind"`
+		SupportsChat  bool   `json:"supports_chat"`
+		SupportsImage bool   `json:"supports_image_input"`
+		SupportsTools bool   `json:"supports_tools"`
+		ContextLength int    `json:"context_length"`
+	}
+	var list []any
+	for _, m := range catalogue {
+		if m.provider == fireworks {
+			list = append(list, entry{ID: m.name, Object: "model", OwnedBy: "fireworks", Created: created,
+				Kind: "HF_BASE_MODEL", SupportsChat: true, ContextLength: maxContext})
+		}
+	}
+	return listing(list)
+}
+
+func openAIModels(*call) (answer, *apiError) {
+	type entry struct {
+		ID       string  `json:"id"`
+		Object   string  `json:"object"`
+		Created  int64   `json:"created"`
+		OwnedBy  string  `json:"owned_by"`
+		Shutdown *string `json:"shutdown_date"`
+	}
+	var list []any
+	for _, m := range catalogue {
+		if m.provider == openAI {
+			list = append(list, entry{ID: m.name, Object: "model", Created: created, OwnedBy: "system"})
+		}
+	}
+	return listing(list)
+}
+
+func listing(list []any) (answer, *apiError) {
+	b, err := json.Marshal(map[string]any{"object": "list", "data": list})
+	if err != nil {
+		panic("sim: model listing: " + err.Error()) // strings and numbers always encode
+	}
+	return answer{body: b}, nil
+}

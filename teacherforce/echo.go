@@ -1,0 +1,288 @@
+package teacherforce
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// Echo is a text that was sent and the scored tokens that came back for it.
+type Echo struct {
+	Sent   string // empty where ids were sent
+	Tokens []providers.Token
+	// Added is how many tokens the server put before what was sent (a
+	// beginning-of-text token of its own), 0 or 1.
+	Added int
+	// Altered says why the tokens are not those of Sent; empty where they are.
+	Altered string
+
+	placings []placing
+}
+
+// placing is one reading of where the tokens of an echo begin in the text, as
+// byte offsets; token i begins somewhere in [lo[i], hi[i]]. Both have one entry
+// more than there are tokens: the end.
+type placing struct{ lo, hi []int }
+
+// NewEcho places the tokens of s in the text that was sent, a context rendered
+// by t or what begins with one.
+//
+// A token's bytes say how long it is. Where the server gives none, its text
+// does, unless it is a piece of a character and shown as U+FFFD: such pieces are
+// placed by what stands around them, and left open where that allows several
+// answers. Where the texts are no help at all (vocabulary entries such as
+// "Ġthe"), the server's own offsets are, counted in bytes or in characters.
+func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
+	e := Echo{Sent: sent, Tokens: s.Tokens}
+	controls := t.Controls()
+	if len(s.Tokens) == 0 {
+		e.Altered = "it has no tokens"
+		return e
+	}
+	if p, ok := place(sent, s.Tokens, controls); ok {
+		e.placings = []placing{p}
+	} else if p, ok := place(sent, s.Tokens[1:], controls); ok {
+		// Servers that add a beginning-of-text token do so in front of every
+		// text. That is right where the text has none of its own; a doubled one
+		// changes every log-prob after it.
+		first := show(s.Tokens[0])
+		if bos := t.BOS(); bos != "" || first != "" && strings.HasPrefix(sent, first) {
+			e.Altered = fmt.Sprintf("the server put a second %s before the text's own: let it add no special tokens", cmp.Or(bos, first))
+			return e
+		}
+		e.Added = 1
+		e.placings = []placing{{append([]int{0}, p.lo...), append([]int{0}, p.hi...)}}
+	} else if s.Text == sent {
+		e.placings = placeByOffset(sent, s.Tokens)
+	}
+	if len(e.placings) == 0 {
+		e.Altered = fmt.Sprintf("its %d tokens do not spell the %d bytes that were sent", len(s.Tokens), len(sent))
+		return e
+	}
+	if marker := e.dropUnparsed(t, controls); marker != "" {
+		e.Altered = fmt.Sprintf("the server reads the special-token text %s as ordinary characters", marker)
+	}
+	return e
+}
+
+// dropUnparsed drops the readings in which the special tokens that Sent begins
+// and ends with are not single tokens. If that leaves none, the server took
+// their text for ordinary characters, and its log-probs are of a text about
+// markers, without any; then it returns the marker.
+func (e *Echo) dropUnparsed(t chat.Template, controls []string) string {
+	keep := func(marker string, token, from int) string {
+		e.placings = slices.DeleteFunc(e.placings, func(p placing) bool {
+			return token < 0 || p.lo[token] != from || p.hi[token] != from ||
+				p.lo[token+1] != from+len(marker) || p.hi[token+1] != from+len(marker)
+		})
+		if len(e.placings) == 0 {
+			return marker
+		}
+		return ""
+	}
+	for _, c := range controls {
+		if strings.HasPrefix(e.Sent, c) && keep(c, e.Added, 0) != "" {
+			return c
+		}
+	}
+	if eot := t.EndOfTurn(); eot != "" && strings.HasSuffix(e.Sent, eot) {
+		return keep(eot, len(e.Tokens)-1, len(e.Sent)-len(eot))
+	}
+	return ""
+}
+
+// Boundary returns the index of the token that begins at byte offset of the
+// text sent, if it is certain that one does.
+func (e Echo) Boundary(offset int) (token int, ok bool) {
+	token = -1
+	for _, p := range e.placings {
+		at := -1
+		for i := e.Added; i < len(p.lo); i++ {
+			if p.lo[i] != offset || p.hi[i] != offset {
+				continue
+			}
+			if at >= 0 { // two tokens claim one place
+				return -1, false
+			}
+			at = i
+		}
+		if at < 0 || token >= 0 && at != token { // readings that disagree settle nothing
+			return -1, false
+		}
+		token = at
+	}
+	return token, token >= 0
+}
+
+// ids returns the tokens' ids, nil where one is unknown.
+func (e Echo) ids() []int {
+	ids := make([]int, len(e.Tokens))
+	for i, t := range e.Tokens {
+		if t.ID < 0 {
+			return nil
+		}
+		ids[i] = t.ID
+	}
+	return ids
+}
+
+// show is a token's own spelling: its bytes, else its text.
+func show(t providers.Token) string {
+	if len(t.Bytes) > 0 {
+		return string(t.Bytes)
+	}
+	return t.Text
+}
+
+// place finds all ways of cutting sent into pieces that look like the tokens,
+// and returns the range of starts that they leave each token. It is a search
+// over (token, offset) pairs; but for pieces shown as U+FFFD it has one way to go.
+func place(sent string, tokens []providers.Token, controls []string) (placing, bool) {
+	n := len(tokens)
+	reach := make([][]int, n+1) // offsets at which token i can begin, ascending
+	reach[0] = []int{0}
+	for i, t := range tokens {
+		for _, at := range reach[i] {
+			for _, end := range ends(sent, at, t, controls) {
+				reach[i+1] = insert(reach[i+1], end)
+			}
+		}
+		if len(reach[i+1]) == 0 {
+			return placing{}, false
+		}
+	}
+	last := reach[n]
+	if last[len(last)-1] != len(sent) {
+		return placing{}, false
+	}
+	reach[n] = []int{len(sent)}
+	for i := n - 1; i >= 0; i-- { // drop the ways that lead nowhere
+		if len(reach[i]) == 1 {
+			continue
+		}
+		var kept []int
+		for _, at := range reach[i] {
+			for _, end := range ends(sent, at, tokens[i], controls) {
+				if slices.Contains(reach[i+1], end) {
+					kept = append(kept, at)
+					break
+				}
+			}
+		}
+		reach[i] = kept
+	}
+	p := placing{make([]int, n+1), make([]int, n+1)}
+	for i, r := range reach {
+		p.lo[i], p.hi[i] = r[0], r[len(r)-1]
+	}
+	return p, true
+}
+
+// ends lists where in sent a token that begins at offset at can end. No token
+// is empty: one shown as nothing is a special token whose text stands there.
+func ends(sent string, at int, t providers.Token, controls []string) []int {
+	rest, piece := sent[at:], show(t)
+	exact := len(t.Bytes) > 0
+	switch {
+	case piece == "":
+		for _, c := range controls {
+			if strings.HasPrefix(rest, c) {
+				return []int{at + len(c)}
+			}
+		}
+		return nil
+	case exact || !strings.ContainsRune(piece, utf8.RuneError):
+		if strings.HasPrefix(rest, piece) {
+			return []int{at + len(piece)}
+		}
+		return nil
+	}
+	// A byte that is no character shows as one U+FFFD, which has three bytes, or
+	// shares one with up to two neighbours.
+	var out []int
+	for n := utf8.RuneCountInString(piece); n <= min(len(piece), len(rest)); n++ {
+		if shownAs(rest[:n], piece) {
+			out = append(out, at+n)
+		}
+	}
+	return out
+}
+
+// shownAs reports whether chunk, decoded with U+FFFD for what is no character,
+// can look like piece. Decoders differ in how many bytes one U+FFFD stands for,
+// so runs of it compare equal whatever their length.
+func shownAs(chunk, piece string) bool {
+	for chunk != "" && piece != "" {
+		a, n := utf8.DecodeRuneInString(chunk)
+		b, m := utf8.DecodeRuneInString(piece)
+		if a != b {
+			return false
+		}
+		chunk, piece = chunk[n:], piece[m:]
+		if a == utf8.RuneError {
+			chunk, piece = skipErrors(chunk), skipErrors(piece)
+		}
+	}
+	return chunk == "" && piece == ""
+}
+
+func skipErrors(s string) string {
+	for s != "" {
+		r, n := utf8.DecodeRuneInString(s)
+		if r != utf8.RuneError {
+			break
+		}
+		s = s[n:]
+	}
+	return s
+}
+
+// placeByOffset reads the server's offsets as bytes and as characters, and
+// keeps the readings that are possible. For ASCII they are one.
+func placeByOffset(sent string, tokens []providers.Token) []placing {
+	chars := make([]int, 0, len(sent)+1) // byte offset of each character
+	for i := range sent {
+		chars = append(chars, i)
+	}
+	chars = append(chars, len(sent))
+
+	var out []placing
+	read := func(toByte func(int) int) {
+		starts := make([]int, 0, len(tokens)+1)
+		for i, t := range tokens {
+			b := toByte(t.Offset)
+			if b < 0 || b >= len(sent) || i > 0 && b < starts[i-1] {
+				return
+			}
+			starts = append(starts, b)
+		}
+		starts = append(starts, len(sent))
+		if starts[0] == 0 {
+			out = append(out, placing{starts, starts})
+		}
+	}
+	read(func(o int) int { return o })
+	if len(chars) != len(sent)+1 {
+		read(func(o int) int {
+			if o < 0 || o >= len(chars) {
+				return -1
+			}
+			return chars[o]
+		})
+	}
+	return out
+}
+
+// insert adds v to ascending xs unless it is there.
+func insert(xs []int, v int) []int {
+	i, found := slices.BinarySearch(xs, v)
+	if found {
+		return xs
+	}
+	return slices.Insert(xs, i, v)
+}

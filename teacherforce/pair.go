@@ -1,0 +1,175 @@
+package teacherforce
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/reweigh/reweigh/providers"
+)
+
+// Pair is everything that is known of one context and response: what a
+// [Strategy] reads its answer from.
+type Pair struct {
+	Context string // c, as sent
+	Joint   string // c followed by a, and by the end-of-turn text where it counts
+	// EndOfTurn is the end-of-turn text where it counts, else empty.
+	EndOfTurn string
+	// Sampled are the ids that the response was sampled as, without the
+	// end-of-turn token; nil where unknown.
+	Sampled []int
+	// Ambiguous says why the response's text does not tell how it was sampled,
+	// where that is so: it spells a special token, or is cut inside a character.
+	// It matters only where Sampled is unknown.
+	Ambiguous string
+
+	ContextEcho Echo
+	JointEcho   Echo
+	// IDsEcho is the echo of [Pair.IDs]; it has no tokens where it was not
+	// needed or could not be had.
+	IDsEcho Echo
+}
+
+// IDs returns the token ids whose log-prob is asked for: the context's, the
+// sampled ones, the end-of-turn token where it counts. It is nil where any of
+// them is unknown.
+func (p Pair) IDs() []int {
+	ctx := p.ContextEcho.ids()
+	if p.Sampled == nil || len(ctx) == 0 {
+		return nil
+	}
+	ids := slices.Concat(ctx, p.Sampled)
+	if p.EndOfTurn != "" {
+		n := len(p.JointEcho.Tokens)
+		if n == 0 || p.JointEcho.Tokens[n-1].ID < 0 {
+			return nil
+		}
+		ids = append(ids, p.JointEcho.Tokens[n-1].ID)
+	}
+	return ids
+}
+
+// JointIsSampled reports whether the joint echo scored exactly [Pair.IDs], so
+// that scoring the ids by themselves would tell nothing new.
+func (p Pair) JointIsSampled() bool {
+	ids := p.IDs()
+	return ids != nil && slices.Equal(ids, p.JointEcho.ids())
+}
+
+// prefixed reports whether the context's tokens are how the joint ones begin.
+// Ids settle it. Without them the texts must agree and the boundary must lie at
+// the seam for certain: two different pieces of characters can both read U+FFFD.
+func (p Pair) prefixed() bool {
+	ctx, joint := p.ContextEcho.Tokens, p.JointEcho.Tokens
+	if len(ctx) == 0 || len(ctx) > len(joint) {
+		return false
+	}
+	settled := true
+	for i, t := range ctx {
+		u := joint[i]
+		switch {
+		case t.ID >= 0 && u.ID >= 0:
+			if t.ID != u.ID {
+				return false
+			}
+		case len(t.Bytes) > 0 && len(u.Bytes) > 0:
+			if !bytes.Equal(t.Bytes, u.Bytes) {
+				return false
+			}
+		default:
+			settled = false
+			if t.Text != u.Text {
+				return false
+			}
+		}
+	}
+	if settled {
+		return true
+	}
+	at, ok := p.JointEcho.Boundary(len(p.Context))
+	return ok && at == len(ctx)
+}
+
+// readable reports why the two text echoes cannot be read at all, if so.
+func (p Pair) readable() (Reason, string) {
+	switch {
+	case p.Context == "":
+		return ReasonUnsupported, "the context is empty: the first token of a text has no log-prob"
+	case p.ContextEcho.Altered != "":
+		return ReasonAltered, "the context's echo is not of what was sent: " + p.ContextEcho.Altered
+	case p.JointEcho.Altered != "":
+		return ReasonAltered, "the joint echo is not of what was sent: " + p.JointEcho.Altered
+	case p.ContextEcho.Added != p.JointEcho.Added:
+		return ReasonAltered, "the server put a token of its own before one of the two texts only"
+	}
+	return "", ""
+}
+
+// sampledTail returns the joint tokens from n on if they are those whose
+// log-prob is asked for, else the reason why they are not.
+func (p Pair) sampledTail(n int) ([]providers.Token, Reason, string) {
+	tail := p.JointEcho.Tokens[n:]
+	if p.Sampled == nil {
+		if p.Ambiguous != "" {
+			return nil, ReasonRetokenised, p.Ambiguous
+		}
+		return tail, "", ""
+	}
+	want := len(p.Sampled)
+	if p.EndOfTurn != "" {
+		want++
+	}
+	if len(tail) != want {
+		return nil, ReasonRetokenised, fmt.Sprintf("the response was sampled as %d tokens and its text is read as %d", want, len(tail))
+	}
+	for i, id := range p.Sampled {
+		if tail[i].ID >= 0 && tail[i].ID != id {
+			return nil, ReasonRetokenised, fmt.Sprintf("token %d of the response was sampled as id %d and its text is read as id %d", i, id, tail[i].ID)
+		}
+	}
+	return tail, "", ""
+}
+
+// positiveSlack is how far above 0 rounding may put the log-prob of a certain
+// token.
+const positiveSlack = 1e-9
+
+// infiniteLogProb is what several servers write where they mean -Inf. It is a
+// stand-in, not a value.
+const infiniteLogProb = -9999
+
+// sum adds the tokens' log-probs, and refuses to where one of them is none.
+// from is the position of the first, for the message.
+func sum(tokens []providers.Token, from int) Answer {
+	values := make([]float64, len(tokens))
+	var total, lost float64 // lost: what rounding took, after Neumaier
+	for i, t := range tokens {
+		v := t.LogProb
+		if bad := check(t, from+i); bad.Reason != "" {
+			return bad
+		}
+		values[i] = v
+		next := total + v
+		if math.Abs(total) >= math.Abs(v) {
+			lost += (total - next) + v
+		} else {
+			lost += (v - next) + total
+		}
+		total = next
+	}
+	return Answer{MethodResult: MethodResult{LogProb: total + lost, Status: OK}, TokenLogProbs: values}
+}
+
+func check(t providers.Token, at int) Answer {
+	v := t.LogProb
+	switch {
+	case math.IsNaN(v):
+		return refuse(ReasonMissing, fmt.Sprintf("token %d (%q) has no log-prob", at, t.Text), FlagNull)
+	case math.IsInf(v, 0), v <= infiniteLogProb:
+		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %v", at, t.Text, v), FlagInfinite)
+	case v > positiveSlack:
+		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %+v: a probability above 1", at, t.Text, v), FlagPositive)
+	}
+	return Answer{}
+}

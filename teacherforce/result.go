@@ -1,0 +1,146 @@
+package teacherforce
+
+import (
+	"math"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// The names of the methods, in order of preference: the first that answers
+// gives a result its value.
+const (
+	MethodTokenIDs      = "token_ids"
+	MethodTokenCounting = "token_counting"
+	MethodEchoBased     = "echo_based"
+	MethodContinuation  = "continuation"
+)
+
+// Status is whether a method answered.
+type Status string
+
+// The statuses.
+const (
+	OK     Status = "ok"
+	Failed Status = "failed"
+)
+
+// Reason is why a method did not answer. The empty Reason goes with [OK].
+type Reason string
+
+// The reasons.
+const (
+	// ReasonSeam: the context's tokens are not how the joint text begins; a
+	// token spans the seam, or what follows changed the tokens before it.
+	ReasonSeam Reason = "seam"
+	// ReasonRetokenised: the text is tokenised otherwise than it was sampled, so
+	// that an echo of it scores another sequence of tokens.
+	ReasonRetokenised Reason = "retokenised"
+	// ReasonUnsupported: what the method needs is not to be had: no echo, no
+	// ids, an empty context.
+	ReasonUnsupported Reason = "unsupported"
+	// ReasonMissing: a log-prob that belongs to the sum is null.
+	ReasonMissing Reason = "missing"
+	// ReasonInvalid: a log-prob that belongs to the sum is positive or infinite.
+	ReasonInvalid Reason = "invalid"
+	// ReasonAltered: the echo does not spell what was sent.
+	ReasonAltered Reason = "altered"
+	// ReasonEmpty: there is nothing to score.
+	ReasonEmpty Reason = "empty"
+	// ReasonError: a call failed; the error says how.
+	ReasonError Reason = "error"
+)
+
+// The flags of a [Result].
+const (
+	FlagDisagree           = "disagree"            // the methods that answered differ by more than the tolerance
+	FlagZero               = "zero"                // more than three tokens, every one exactly 0
+	FlagPositive           = "positive"            // a log-prob above 0 was seen
+	FlagInfinite           = "infinite"            // ±Inf, or the -9999 that some servers write for it, was seen
+	FlagNull               = "null"                // a missing log-prob was seen where one is owed
+	FlagPositiveDifference = "positive_difference" // continuation's two totals differ by more than 0 upwards
+	FlagRaw                = "raw_logprobs"        // the policy samples from a tempered or filtered distribution; these values are of the model's own
+	FlagIDsUnverified      = "ids_unverified"      // sampled ids are known, the echo's are not: the text methods assume that they are the same tokens
+	FlagBOSAdded           = "bos_added"           // the server put a token of its own before the context
+)
+
+// Response is what is scored.
+type Response struct {
+	Text string
+	// TokenIDs are the sampled ids, without the end-of-turn token; nil where
+	// unknown.
+	TokenIDs []int
+	// Model is the model that sampled TokenIDs, as [offpolicy.Policy] spells it.
+	// Another model has, for all we know, another tokenizer: ids are used under
+	// policies of this model only.
+	Model string
+	// Ended says that the response ended by itself (finish reason "stop"): then,
+	// and only then, the end-of-turn token counts.
+	Ended bool
+}
+
+// MethodResult is what one method said of one pair.
+type MethodResult struct {
+	LogProb float64 // nats; NaN where the method failed
+	Status  Status
+	Reason  Reason // why it failed
+}
+
+// Result is the log-prob of a response under a policy.
+type Result struct {
+	LogProb       float64   // nats, of the preferred method that answered
+	Tokens        int       // tokens summed, the end-of-turn token included where it counts
+	TokenLogProbs []float64 // one per token
+	Method        string    // the method that LogProb comes from
+	Methods       map[string]MethodResult
+	Spread        float64  // max - min over the methods that answered, nats
+	Flags         []string // sorted
+	PolicyHash    string
+	Calls         int // calls made for this result; a shared context counts for the one that made it
+}
+
+// Record returns the result as a line of logprobs.jsonl.
+func (r Result) Record(promptID, policyName string) dataset.LogProb {
+	return dataset.LogProb{
+		PromptID:      promptID,
+		Policy:        policyName,
+		LogProb:       dataset.Float(r.LogProb),
+		Tokens:        r.Tokens,
+		TokenLogProbs: r.TokenLogProbs,
+		Method:        r.Method,
+		Methods:       recordMethods(r.Methods),
+		Spread:        dataset.Float(r.Spread),
+		Flags:         recordFlags(r.Flags),
+		PolicyHash:    r.PolicyHash,
+	}
+}
+
+// FailedRecord returns the line of logprobs.jsonl for a pair that
+// [Forcer.Score] returned err for: null value, what each method said, what was
+// seen, and the error.
+func FailedRecord(promptID string, p offpolicy.Policy, err error) dataset.LogProb {
+	e := asError(err)
+	return dataset.LogProb{
+		PromptID:   promptID,
+		Policy:     p.Name,
+		LogProb:    dataset.Missing(),
+		Methods:    recordMethods(e.Methods),
+		Spread:     dataset.Missing(),
+		Flags:      recordFlags(e.Flags),
+		PolicyHash: p.Hash(),
+		Error:      &dataset.RecordError{Class: e.Class, Message: e.Message},
+	}
+}
+
+func recordMethods(ms map[string]MethodResult) map[string]dataset.MethodResult {
+	out := make(map[string]dataset.MethodResult, len(ms))
+	for name, m := range ms {
+		out[name] = dataset.MethodResult{LogProb: dataset.Float(m.LogProb), Status: string(m.Status), Reason: string(m.Reason)}
+	}
+	return out
+}
+
+// recordFlags keeps "no flags" an empty list on disk, not null.
+func recordFlags(flags []string) []string { return append([]string{}, flags...) }
+
+func failed(r Reason) MethodResult { return MethodResult{math.NaN(), Failed, r} }

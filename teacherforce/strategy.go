@@ -1,0 +1,159 @@
+package teacherforce
+
+import "fmt"
+
+// Strategy is one way of reading a response's log-prob from a [Pair]. It makes
+// no calls. It either answers with the exact value for the tokens asked for or
+// says why it cannot: an approximation is not an answer.
+type Strategy interface {
+	Name() string
+	Score(Pair) Answer
+}
+
+// Answer is what a strategy says.
+type Answer struct {
+	MethodResult
+	TokenLogProbs []float64 // one per token summed; nil where the method failed
+	Detail        string    // for people: what kept it from answering
+	Flags         []string  // what it saw on the way
+}
+
+func refuse(r Reason, detail string, flags ...string) Answer {
+	return Answer{MethodResult: failed(r), Detail: detail, Flags: flags}
+}
+
+// Strategies returns all methods in order of preference: [TokenIDs],
+// [TokenCounting], [EchoBased], [Continuation].
+func Strategies() []Strategy {
+	return []Strategy{TokenIDs{}, TokenCounting{}, EchoBased{}, Continuation{}}
+}
+
+// TokenIDs scores the sampled ids after the context's ids: no text is read, so
+// there is no seam. It needs a server that returns ids, and one that accepts
+// them where the response's text is tokenised otherwise than it was sampled.
+type TokenIDs struct{}
+
+// Name returns "token_ids".
+func (TokenIDs) Name() string { return MethodTokenIDs }
+
+// Score implements [Strategy].
+func (TokenIDs) Score(p Pair) Answer {
+	if r, why := p.readable(); r != "" {
+		return refuse(r, why)
+	}
+	ids := p.IDs()
+	if ids == nil {
+		if p.Sampled == nil {
+			return refuse(ReasonUnsupported, "the ids that the response was sampled as are not known")
+		}
+		return refuse(ReasonUnsupported, "the server's echo has no token ids")
+	}
+	n := len(p.ContextEcho.Tokens)
+	if p.JointIsSampled() {
+		return sum(p.JointEcho.Tokens[n:], n)
+	}
+	echo := p.IDsEcho.Tokens
+	if len(echo) == 0 {
+		return refuse(ReasonUnsupported, "the server does not score token ids")
+	}
+	if len(echo) != len(ids) {
+		return refuse(ReasonAltered, fmt.Sprintf("%d ids were sent and %d tokens came back", len(ids), len(echo)))
+	}
+	for i, t := range echo {
+		if t.ID >= 0 && t.ID != ids[i] {
+			return refuse(ReasonAltered, fmt.Sprintf("id %d was sent at position %d and id %d came back", ids[i], i, t.ID))
+		}
+	}
+	return sum(echo[n:], n)
+}
+
+// TokenCounting skips as many tokens of the joint echo as the context has by
+// itself and sums the rest. That is exact if, and only if, the context's tokens
+// are how the joint ones begin; slicing by the count alone sums the wrong
+// tokens wherever one of them spans the seam.
+type TokenCounting struct{}
+
+// Name returns "token_counting".
+func (TokenCounting) Name() string { return MethodTokenCounting }
+
+// Score implements [Strategy].
+func (TokenCounting) Score(p Pair) Answer {
+	if r, why := p.readable(); r != "" {
+		return refuse(r, why)
+	}
+	if !p.prefixed() {
+		return refuse(ReasonSeam, "the context's tokens are not how the joint text's begin")
+	}
+	n := len(p.ContextEcho.Tokens)
+	tail, r, why := p.sampledTail(n)
+	if r != "" {
+		return refuse(r, why)
+	}
+	return sum(tail, n)
+}
+
+// EchoBased finds the seam in the joint echo by byte offset and sums the tokens
+// after it. Where a token boundary lies at the seam, the tokens after it are
+// the response's canonical ones: byte-pair merges are local, so that no merge on
+// one side of a boundary depends on the other side. What lies before the seam
+// must still be the context's own tokens, because a tokenizer that looks ahead
+// before it merges may cut the context's end differently when more follows.
+type EchoBased struct{}
+
+// Name returns "echo_based".
+func (EchoBased) Name() string { return MethodEchoBased }
+
+// Score implements [Strategy].
+func (EchoBased) Score(p Pair) Answer {
+	if r, why := p.readable(); r != "" {
+		return refuse(r, why)
+	}
+	at, ok := p.JointEcho.Boundary(len(p.Context))
+	if !ok {
+		return refuse(ReasonSeam, fmt.Sprintf("no token begins at byte %d, where the response does", len(p.Context)))
+	}
+	if at != len(p.ContextEcho.Tokens) || !p.prefixed() {
+		return refuse(ReasonSeam, "the response changes how the context before it is tokenised")
+	}
+	tail, r, why := p.sampledTail(at)
+	if r != "" {
+		return refuse(r, why)
+	}
+	return sum(tail, at)
+}
+
+// Continuation subtracts the context's total from the joint one, both without
+// the first token, whose log-prob means nothing. It is exact if the context's
+// tokens are how the joint ones begin; otherwise the two totals are of
+// different tokenisations and their difference is the log-prob of nothing, and
+// can be positive.
+type Continuation struct{}
+
+// Name returns "continuation".
+func (Continuation) Name() string { return MethodContinuation }
+
+// Score implements [Strategy].
+func (Continuation) Score(p Pair) Answer {
+	if r, why := p.readable(); r != "" {
+		return refuse(r, why)
+	}
+	if !p.prefixed() {
+		return refuse(ReasonSeam, "the two totals are of different tokenisations of the context")
+	}
+	n := len(p.ContextEcho.Tokens)
+	tail, r, why := p.sampledTail(n)
+	if r != "" {
+		return refuse(r, why)
+	}
+	joint, ctx := sum(p.JointEcho.Tokens[1:], 1), sum(p.ContextEcho.Tokens[1:], 1)
+	for _, total := range []Answer{joint, ctx} {
+		if total.Status != OK {
+			return total
+		}
+	}
+	d := joint.LogProb - ctx.LogProb
+	if d > positiveSlack {
+		return refuse(ReasonInvalid, fmt.Sprintf("the joint total exceeds the context's by %v: the server scored the context differently the second time", d), FlagPositiveDifference)
+	}
+	return Answer{MethodResult: MethodResult{LogProb: d, Status: OK}, TokenLogProbs: sum(tail, n).TokenLogProbs}
+}
