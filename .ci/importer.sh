@@ -1,16 +1,21 @@
 # shellcheck shell=bash disable=SC2154 # tmp and root are set by run
 # The library as another module sees it, before it is published.
 
+# import_from_outside makes a module beside the checkout, as the README says to,
+# and runs a program there that uses every package for importers.
 import_from_outside() {
 	need internal/consumer/testdata/main.go
-	local dir=$tmp/consumer
+	local edit tidy line dir=$tmp/importer/app
+	edit=$(readme_command 'go mod edit ')
+	tidy=$(readme_command 'go mod tidy')
 	mkdir -p "$dir"
+	ln -s "$root" "$tmp/importer/reweigh"
 	cp internal/consumer/testdata/main.go "$dir/"
 	cd "$dir" || fail "no $dir"
-	go mod init example.com/consumer
-	go mod edit -go=1.25 -require=github.com/reweigh/reweigh@v0.0.0 -replace="github.com/reweigh/reweigh=$root"
-	GOFLAGS='' go mod tidy
-	local line
+	go mod init example.com/app
+	go mod edit -go=1.25
+	printf '$ %s\n$ %s\n' "$edit" "$tidy"
+	GOFLAGS='' bash -euo pipefail -c "$edit; $tidy"
 	line=$(awk '$1 == "go" { print $2 }' go.mod)
 	[[ $line == 1.25 || $line == 1.25.0 ]] || fail "importing the module moved the importer's go line to $line"
 	go vet .

@@ -33,7 +33,8 @@ on_exit() {
 	exit "$code"
 }
 trap on_exit EXIT
-trap 'printf "line %d of %s failed: %s\n" "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND" >&2' ERR
+on_err() { printf 'line %d of %s failed: %s\n' "$1" "$2" "${3%%$'\n'*}" >&2; }
+trap 'on_err "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND"' ERR
 set -o errtrace
 
 # need FILE...: a step whose input is missing fails; it does not pass for want

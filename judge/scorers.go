@@ -68,11 +68,11 @@ func (c Config) task(kind string, fields ...string) (grading.Task, error) {
 	err := func() error {
 		switch {
 		case c.Generator == nil:
-			return errors.New("Generator is nil")
+			return errors.New("no Generator to ask the model with")
 		case kind != SourceRepeated && c.Draws != 0:
-			return fmt.Errorf("Draws %d: this judge reads once; leave Draws at 0 or use NewRepeated", c.Draws)
+			return fmt.Errorf("this judge reads once, not %d times: leave Draws at 0 or use NewRepeated", c.Draws)
 		case kind == SourceRepeated && (c.Draws < 0 || c.Draws == 1):
-			return fmt.Errorf("Draws %d: want 2 or more, or 0 for %d: one reading has no variance", c.Draws, defaultDraws)
+			return fmt.Errorf("want Draws of 2 or more, or 0 for %d, not %d: one reading has no variance", defaultDraws, c.Draws)
 		}
 		var err error
 		t, err = t.WithDefaults()

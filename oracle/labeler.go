@@ -55,7 +55,7 @@ func NewLabeler(c Config) (*Labeler, error) {
 		c.Rubric = DefaultRubric
 	}
 	if c.Generator == nil {
-		return nil, fmt.Errorf("oracle: new labeler %q: Generator is nil", c.Name)
+		return nil, fmt.Errorf("oracle: new labeler %q: no Generator to ask the model with", c.Name)
 	}
 	t, err := grading.Task{
 		Kind: "oracle", Name: c.Name, Model: c.Model, Rubric: c.Rubric,

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -115,15 +112,6 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 	return cert, nil
 }
 
-// Texts of the probes. Their wording does not matter; that they are plain
-// English, multi-byte, or end inside a word does.
-const (
-	probePrompt = "Tell me about the harbour in one or two sentences."
-	passage     = "The harbour wakes before the town does. Boats come in with the tide, and the first of them has its catch on the quay by five. By seven the nets are drying in long rows and the gulls have gone back to the roofs."
-	aside       = "Nobody had expected rain that week, least of all the gardeners, who had counted on three dry days."
-	multibyte   = "Grüße aus Zürich — naïve café, “quoted”, Ελλάδα, Привет, 東京タワー, 한국어, 🙂🚀é.\n\tDone."
-)
-
 // certifier carries one certification. It stands between the Forcer and the
 // provider, to count the calls and to name them by probe.
 type certifier struct {
@@ -184,8 +172,7 @@ func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Respons
 		}
 		return Result{}, why, nil
 	}
-	joint := float64(res.Tokens) + float64(len(text))/3 // roughly: the noise of the context counts too
-	c.worst = dataset.Float(max(res.Spread/joint, nonNaN(c.worst)))
+	c.worst = dataset.Float(max(perToken(res, text), nonNaN(c.worst)))
 	complete := true
 	for name, m := range res.Methods {
 		complete = complete && (m.Status == OK || name == MethodTokenIDs)
@@ -196,317 +183,16 @@ func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Respons
 	return res, nil, nil
 }
 
+// perToken is the methods' spread per token of the joint text, context included,
+// because its noise is in continuation's two totals. Three bytes a token is near
+// enough for that.
+func perToken(res Result, context string) float64 {
+	return res.Spread / (float64(res.Tokens) + float64(len(context))/3)
+}
+
 func nonNaN(f dataset.Float) float64 {
 	if !f.Valid() {
 		return 0
 	}
 	return float64(f)
-}
-
-func (c *certifier) coverage(ctx context.Context) (Probe, error) {
-	e, err := c.echo(ctx, c.context+multibyte)
-	if err != nil {
-		return Probe{}, err
-	}
-	if e.Altered != "" {
-		return Probe{Value: dataset.Missing(), Detail: e.Altered}, nil
-	}
-	bad, zeros, first := 0, 0, ""
-	scored := e.Tokens[1:]
-	for i, t := range scored {
-		if a := check(t, i+1); a.Reason != "" {
-			if bad++; first == "" {
-				first = a.Detail
-			}
-		}
-		if t.LogProb == 0 {
-			zeros++
-		}
-	}
-	switch {
-	case bad > 0:
-		return Probe{Value: dataset.Float(bad), Detail: fmt.Sprintf("%d of %d tokens have no valid log-prob; %s", bad, len(scored), first)}, nil
-	case zeros == len(scored):
-		return Probe{Value: dataset.Float(zeros), Detail: fmt.Sprintf("all %d tokens have log-prob 0: the server claims certainty of every text", zeros)}, nil
-	}
-	return Probe{OK: true, Value: 0, Detail: fmt.Sprintf("tokens without a valid log-prob, of %d; the text came back byte for byte", len(scored))}, nil
-}
-
-func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
-	text := c.context + passage
-	var echoes []Echo
-	for _, s := range []string{text, text, c.context + aside, c.context, text} {
-		e, err := c.echo(ctx, s)
-		if err != nil {
-			return Probe{}, err
-		}
-		if s == text {
-			echoes = append(echoes, e)
-		}
-	}
-	first := echoes[0]
-	if at, ok := first.Boundary(len(c.context)); ok {
-		c.cert.BytesPerToken = dataset.Float(float64(len(passage)) / float64(len(first.Tokens)-at))
-	}
-	p := Probe{Limit: dataset.Float(c.f.noise)}
-	again, why := difference(first, echoes[1])
-	later, why2 := difference(first, echoes[2])
-	if why+why2 != "" {
-		p.Value, p.Detail = dataset.Missing(), "the same text was tokenised differently: "+why+why2
-		return p, nil
-	}
-	p.Value = dataset.Float(max(again, later))
-	p.OK = p.Value <= p.Limit
-	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests", again, later)
-	return p, nil
-}
-
-// difference is the largest absolute difference of two echoes of one text.
-func difference(a, b Echo) (d float64, why string) {
-	if len(a.Tokens) != len(b.Tokens) {
-		return 0, fmt.Sprintf("%d tokens, then %d", len(a.Tokens), len(b.Tokens))
-	}
-	for i := 1; i < len(a.Tokens); i++ {
-		v := math.Abs(a.Tokens[i].LogProb - b.Tokens[i].LogProb)
-		if show(a.Tokens[i]) != show(b.Tokens[i]) || math.IsNaN(v) {
-			return 0, fmt.Sprintf("token %d was %q (%v), then %q (%v)", i, a.Tokens[i].Text, a.Tokens[i].LogProb, b.Tokens[i].Text, b.Tokens[i].LogProb)
-		}
-		d = max(d, v)
-	}
-	return d, ""
-}
-
-func (c *certifier) additivity(ctx context.Context) (Probe, error) {
-	p := Probe{Value: dataset.Missing(), Limit: dataset.Float(c.f.noise)}
-	f := c.forcer()
-	whole, why, err := c.score(ctx, f, c.context, Response{Text: passage})
-	if err != nil || why != nil {
-		p.Detail = because(why)
-		return p, err
-	}
-	// A cut before a space is a token boundary in every tokenizer that lets
-	// spaces lead words; elsewhere one of a few will be.
-	for tries, at := 0, len(passage)/2; tries < 4 && at < len(passage); tries++ {
-		at += strings.IndexByte(passage[at:], ' ')
-		a, b := passage[:at], passage[at:]
-		at++
-		first, why, err := c.score(ctx, f, c.context, Response{Text: a})
-		if err != nil {
-			return p, err
-		}
-		if why != nil {
-			p.Detail = because(why)
-			continue
-		}
-		second, why, err := c.score(ctx, f, c.context+a, Response{Text: b})
-		if err != nil {
-			return p, err
-		}
-		if why != nil {
-			p.Detail = because(why)
-			continue
-		}
-		p.Value = dataset.Float(math.Abs(whole.LogProb-first.LogProb-second.LogProb) / float64(whole.Tokens))
-		p.OK = p.Value <= p.Limit
-		p.Detail = fmt.Sprintf("|log p(ab|c) - log p(a|c) - log p(b|ca)| in nats per token: %.6g against %.6g + %.6g", whole.LogProb, first.LogProb, second.LogProb)
-		return p, nil
-	}
-	return p, nil
-}
-
-func because(why *Error) string {
-	if why == nil {
-		return ""
-	}
-	return "no method answered: " + why.Class + ": " + why.Message
-}
-
-func (c *certifier) seam(ctx context.Context) (Probe, error) {
-	p := Probe{OK: true, Limit: dataset.Float(c.f.noise)}
-	var found []string
-	for _, x := range []struct{ what, context, response string }{
-		{"newline after newline", c.context, "\nThe harbour is quiet."},
-		{"inside a word", c.context + "The har", "bour is quiet."},
-	} {
-		res, why, err := c.score(ctx, c.forcer(), x.context, Response{Text: x.response})
-		switch {
-		case err != nil:
-			return p, err
-		case why == nil:
-			p.Value = max(p.Value, dataset.Float(res.Spread/float64(res.Tokens)))
-			found = append(found, x.what+": answered")
-		case why.Class == ClassSeam:
-			found = append(found, x.what+": refused")
-		default:
-			p.OK = false
-			found = append(found, x.what+": "+because(why))
-		}
-	}
-	p.OK = p.OK && p.Value <= p.Limit
-	p.Detail = "largest spread between methods where tokens may span the seam, nats per token; " + strings.Join(found, "; ")
-	return p, nil
-}
-
-// greedy is how the probes draw: short, and the same every time.
-var greedy = offpolicy.Sampling{Temperature: 0, TopP: 1, TopK: 0, MaxTokens: 24}
-
-// replyPrompts are what the model is asked. Several, because a reply whose text
-// is tokenised otherwise than it was sampled cannot be compared.
-var replyPrompts = []string{
-	"Count from one to ten in words.",
-	probePrompt,
-	"Repeat after me: the quick brown fox jumps over the lazy dog.",
-}
-
-func (c *certifier) template(ctx context.Context) (Probe, error) {
-	p := Probe{Value: dataset.Missing(), Limit: templateLimit}
-	if c.t.EndOfTurn() == "" {
-		return Probe{OK: true, Value: dataset.Missing(), Limit: templateLimit, Detail: "the raw template renders nothing that chat could render differently"}, nil
-	}
-	for _, text := range replyPrompts {
-		prompt := dataset.Prompt{ID: c.probe, Text: text}
-		rendered, err := c.f.Render(c.p, prompt)
-		if err != nil {
-			return p, err
-		}
-		msgs := prompt.Turns()
-		if c.p.System != "" {
-			msgs = append([]dataset.Message{{Role: "system", Content: c.p.System}}, msgs...)
-		}
-		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Messages: msgs, Sampling: greedy, LogProbs: true})
-		if errors.Is(err, errors.ErrUnsupported) {
-			p.Detail = "the endpoint has no chat to compare with: " + err.Error()
-			return p, nil
-		}
-		if err != nil {
-			return p, err
-		}
-		res, why, err := c.score(ctx, c.forcer(), rendered, ResponseOf(c.p, g))
-		if err != nil {
-			return p, err
-		}
-		if why != nil {
-			p.Detail = because(why)
-			continue
-		}
-		got, ok := c.compareReply(g, res)
-		if !ok {
-			p.Detail = "the reply's tokens by chat are not those of its text"
-			continue
-		}
-		if g.PromptIDs == nil {
-			return got, nil
-		}
-		// A confident reply can hide a small difference of the contexts; ids
-		// cannot.
-		e, err := c.echo(ctx, rendered)
-		if err != nil {
-			return p, err
-		}
-		if ids := e.ids(); ids != nil && !slices.Equal(ids, g.PromptIDs) {
-			got.OK = false
-			got.Detail += fmt.Sprintf("; chat makes %d tokens of the conversation and our rendering %d, which differ from token %d on", len(g.PromptIDs), len(ids), firstDifference(ids, g.PromptIDs))
-		}
-		return got, nil
-	}
-	return p, nil
-}
-
-func firstDifference(a, b []int) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-// compareReply holds the log-probs that the chat endpoint gave its own reply
-// against those of the same tokens in our rendering.
-func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, bool) {
-	n := min(len(g.Tokens), res.Tokens)
-	if len(g.Tokens) == 0 {
-		mean := res.LogProb / float64(res.Tokens)
-		return Probe{
-			OK: mean > greedyFloor, Value: dataset.Float(mean), Limit: greedyFloor,
-			Detail: "mean log-prob per token of a greedy chat reply in our rendering, which must exceed the limit; chat gave no log-probs to compare with",
-		}, true
-	}
-	// Chat may or may not list the end-of-turn token; nothing else may differ.
-	if len(g.Tokens)-n > 1 || res.Tokens-n > 1 {
-		return Probe{}, false
-	}
-	var total float64
-	for i := range n {
-		total += math.Abs(g.Tokens[i].LogProb - res.TokenLogProbs[i])
-	}
-	mean := total / float64(n)
-	p := Probe{OK: mean <= templateLimit, Value: dataset.Float(mean), Limit: templateLimit,
-		Detail: fmt.Sprintf("mean absolute difference of a greedy reply's log-probs by chat and by our rendering, nats per token, over %d tokens", n)}
-	if !p.OK {
-		p.Detail += fmt.Sprintf(": chat does not render as template %q does; name the template of the model's own family", c.t.Name())
-	}
-	return p, !math.IsNaN(mean)
-}
-
-func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
-	p := Probe{Value: dataset.Missing(), Limit: 0}
-	for _, text := range replyPrompts {
-		rendered, err := c.f.Render(c.p, dataset.Prompt{ID: c.probe, Text: text})
-		if err != nil {
-			return p, err
-		}
-		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Prompt: rendered, Sampling: greedy, LogProbs: true})
-		if errors.Is(err, errors.ErrUnsupported) {
-			p.Detail = "the endpoint does not continue a rendered prompt: " + err.Error()
-			return p, nil
-		}
-		if err != nil {
-			return p, err
-		}
-		own := ResponseOf(c.p, g)
-		own.Ended = false // compare the words alone
-		f := c.forcer()
-		right, why, err := c.score(ctx, f, rendered, own)
-		if err != nil {
-			return p, err
-		}
-		if why != nil {
-			p.Detail = because(why)
-			continue
-		}
-		wrong, why, err := c.score(ctx, f, rendered, Response{Text: shuffled(own.Text)})
-		if err != nil {
-			return p, err
-		}
-		if why != nil {
-			p.Detail = because(why)
-			continue
-		}
-		p.Value = dataset.Float(right.LogProb - wrong.LogProb)
-		p.OK = p.Value > p.Limit
-		p.Detail = fmt.Sprintf("nats by which the model's own reply (%.4g) is likelier than its words in reverse (%.4g); must exceed the limit", right.LogProb, wrong.LogProb)
-		return p, nil
-	}
-	return p, nil
-}
-
-// shuffled reverses the words of s, or is nonsense where s has too few to be
-// another text afterwards. White space in front stays: it decides where the
-// first token begins.
-func shuffled(s string) string {
-	words := strings.Fields(s)
-	slices.Reverse(words)
-	out := strings.Join(words, " ")
-	if len(words) < 3 || out == strings.Join(strings.Fields(s), " ") {
-		out = "zq vxk jwq pfk zzv qxj"
-	}
-	lead := s[:len(s)-len(strings.TrimLeftFunc(s, unicode.IsSpace))]
-	return lead + out
-}
-
-func (c *certifier) methods(context.Context) (Probe, error) {
-	p := Probe{Value: c.worst, Limit: dataset.Float(c.f.noise)}
-	p.OK = c.full > 0 && p.Value <= p.Limit
-	p.Detail = fmt.Sprintf("largest spread between methods, nats per token; every text method answered on %d pairs", c.full)
-	return p, nil
 }

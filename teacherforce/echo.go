@@ -141,26 +141,30 @@ func show(t providers.Token) string {
 
 // place finds all ways of cutting sent into pieces that look like the tokens,
 // and returns the range of starts that they leave each token. It is a search
-// over (token, offset) pairs; but for pieces shown as U+FFFD it has one way to go.
+// over (token, offset) pairs; but for pieces shown as U+FFFD it has one way to
+// go, and there what the tokens after it need at least and at most bounds it.
 func place(sent string, tokens []providers.Token, controls []string) (placing, bool) {
 	n := len(tokens)
+	earliest, latest := make([]int, n+1), make([]int, n+1) // starts from which the rest can fit
+	earliest[n], latest[n] = len(sent), len(sent)
+	for i := n - 1; i >= 0; i-- {
+		least, most := lengths(tokens[i], controls)
+		earliest[i], latest[i] = earliest[i+1]-most, latest[i+1]-least
+	}
 	reach := make([][]int, n+1) // offsets at which token i can begin, ascending
 	reach[0] = []int{0}
 	for i, t := range tokens {
 		for _, at := range reach[i] {
 			for _, end := range ends(sent, at, t, controls) {
-				reach[i+1] = insert(reach[i+1], end)
+				if earliest[i+1] <= end && end <= latest[i+1] {
+					reach[i+1] = insert(reach[i+1], end)
+				}
 			}
 		}
 		if len(reach[i+1]) == 0 {
 			return placing{}, false
 		}
 	}
-	last := reach[n]
-	if last[len(last)-1] != len(sent) {
-		return placing{}, false
-	}
-	reach[n] = []int{len(sent)}
 	for i := n - 1; i >= 0; i-- { // drop the ways that lead nowhere
 		if len(reach[i]) == 1 {
 			continue
@@ -181,6 +185,24 @@ func place(sent string, tokens []providers.Token, controls []string) (placing, b
 		p.lo[i], p.hi[i] = r[0], r[len(r)-1]
 	}
 	return p, true
+}
+
+// lengths bounds how many bytes a token can have.
+func lengths(t providers.Token, controls []string) (least, most int) {
+	piece := show(t)
+	switch {
+	case piece == "":
+		for i, c := range controls {
+			most = max(most, len(c))
+			if i == 0 || len(c) < least {
+				least = len(c)
+			}
+		}
+		return least, most
+	case len(t.Bytes) > 0 || !strings.ContainsRune(piece, utf8.RuneError):
+		return len(piece), len(piece)
+	}
+	return utf8.RuneCountInString(piece), len(piece)
 }
 
 // ends lists where in sent a token that begins at offset at can end. No token

@@ -169,7 +169,7 @@ func check(t providers.Token, at int) Answer {
 	case math.IsInf(v, 0), v <= infiniteLogProb:
 		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %v", at, t.Text, v), FlagInfinite)
 	case v > positiveSlack:
-		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %+v: a probability above 1", at, t.Text, v), FlagPositive)
+		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %+g: a probability above 1", at, t.Text, v), FlagPositive)
 	}
 	return Answer{}
 }

@@ -42,12 +42,17 @@ func main() {
 	decision := flag.String("decision", "", "the decision that the report must have")
 	notPassed := flag.String("not-passed", "", "`ids`, separated by commas: at least one must hold or fail")
 	retried := flag.Bool("retried", false, "some stage must show retries that it absorbed, and none may have failed")
+	bill := flag.String("bill", "", "with -run: the server's bill, a `file`")
+	repeats := flag.Int("repeats", 0, "with -bill: calls that may have been answered and paid again, certification's aside")
 	flag.Parse()
 
 	var f faults
 	switch {
 	case *run != "":
 		checkRecords(&f, *run, *n)
+		if *bill != "" {
+			checkBill(&f, *run, *bill, *repeats)
+		}
 		*reportFile = filepath.Join(*run, "report.json")
 		fallthrough
 	case *reportFile != "":
@@ -95,6 +100,7 @@ type record struct {
 	JudgeScore    *float64                                   `json:"judge_score"`
 	Cost          *float64                                   `json:"cost_usd"`
 	Stage         string                                     `json:"stage"`
+	RequestID     string                                     `json:"request_id"`
 	Outcome       string                                     `json:"outcome"`
 	Error         *struct{ Class, Message string }           `json:"error"`
 }
@@ -304,6 +310,36 @@ func checkLedger(f *faults, dir string) {
 	}
 }
 
+// checkBill counts the answers that the server gave and billed more than once.
+func checkBill(f *faults, dir, path string, repeats int) {
+	var bill struct {
+		Answers map[string]int `json:"answers"` // by request id
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &bill)
+	}
+	if err != nil || len(bill.Answers) == 0 {
+		f.add("%s: no answers (%v)", path, err)
+		return
+	}
+	certification := map[string]bool{}
+	for _, r := range read(f, filepath.Join(dir, "ledger.jsonl")) {
+		if r.Stage == "certify" {
+			certification[r.RequestID] = true
+		}
+	}
+	again := 0
+	for id, n := range bill.Answers {
+		if !certification[id] {
+			again += n - 1
+		}
+	}
+	if again > repeats {
+		f.add("%s: %d answers were paid again, want at most the %d that were in flight", path, again, repeats)
+	}
+}
+
 type report struct {
 	SchemaVersion int    `json:"schema_version"`
 	State         string `json:"state"`
@@ -314,6 +350,7 @@ type report struct {
 		Summary   string `json:"summary"`
 		Threshold string `json:"threshold"`
 		Remedy    string `json:"remedy"`
+		Waived    string `json:"waived"`
 	} `json:"checks"`
 	Stages []struct {
 		Name    string  `json:"name"`
@@ -347,22 +384,22 @@ func checkReport(f *faults, path, decision, notPassed string, retried bool) {
 			f.add("%s: %s occurs twice", path, c.ID)
 		}
 		status[c.ID] = c.Status
-		switch c.Status {
-		case "fail":
+		switch {
+		case c.Status == "pass" || c.Status == "info" || c.Waived != "":
+			continue
+		case c.Status == "fail":
 			worst = "NO-GO"
-		case "hold":
+		case c.Status == "hold":
 			if worst == "GO" {
 				worst = "HOLD"
 			}
-		case "pass", "info":
-			continue
 		default:
 			f.add("%s: %s has status %q", path, c.ID, c.Status)
 		}
 		if c.Summary == "" || c.Threshold == "" || c.Remedy == "" {
 			f.add("%s: %s did not pass and lacks summary, threshold or remedy", path, c.ID)
 		}
-		if decision == "GO" || v.Decision != decision {
+		if decision != "" && v.Decision != decision {
 			f.add("%s: %s %s: %s", path, c.ID, c.Status, c.Summary)
 		}
 	}

@@ -216,7 +216,7 @@ func TestDiskFull(t *testing.T) {
 	line := len(frame(2, []byte(`{"kind":"k","key":"2","payload":"two"}`)))
 	for room := range 2 * line {
 		dir := t.TempDir()
-		d := &disk{room: -1}
+		d := &disk{room: -1, noSync: true}
 		j := mustOpen(t, dir, on(d))
 		if err := j.Append("k", "1", "one"); err != nil {
 			t.Fatal(err)
@@ -245,7 +245,7 @@ func TestDiskFull(t *testing.T) {
 		if err := j.Close(); err != failure {
 			t.Errorf("room for %d: Close after a failure: %v", room, err)
 		}
-		again := mustOpen(t, dir, Options{})
+		again := mustOpen(t, dir, on(&disk{room: -1, noSync: true}))
 		if got, want := again.Repaired(), int64(room%line); got != want {
 			t.Errorf("room for %d: %d bytes repaired, want %d", room, got, want)
 		}

@@ -15,8 +15,8 @@
 //	<<<END RESPONSE 9f86d081884c7d65>>>
 //
 // The code is a hash over prompt, response and the grader's identity, so that
-// the same question is asked in the same bytes each time, and no text can
-// contain its own code. The template is filled in one pass: placeholders
+// the same question is asked in the same bytes each time, and a text that
+// contains its own code is out of its author's reach. The template is filled in one pass: placeholders
 // inside a response are never expanded.
 //
 // # The reply is numbers or nothing

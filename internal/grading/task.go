@@ -71,16 +71,11 @@ func (t Task) WithDefaults() (Task, error) {
 // all that decides its grades: kind, model, every word of its prompt, scale,
 // form of reply, sampling and number of readings.
 func (t Task) Identity() string {
-	h := sha256.New()
-	for _, s := range []string{
+	return t.Name + "@" + digest(
 		"reweigh grader 1", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
 		strconv.Itoa(t.Min), strconv.Itoa(t.Max), strconv.FormatFloat(t.Temperature, 'g', -1, 64),
 		strconv.Itoa(t.MaxTokens), strconv.Itoa(t.Draws),
-	} {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
-		h.Write([]byte(s))
-	}
-	return t.Name + "@" + hex.EncodeToString(h.Sum(nil)[:8])
+	)
 }
 
 // Request is the question about one response.
@@ -126,22 +121,19 @@ func conversation(p dataset.Prompt) string {
 }
 
 // nonce is the code of the markers: a function of what is asked, so that the
-// same question is the same bytes, and one that the texts do not contain.
-func nonce(identity, context, response string) string {
+// same question is the same bytes. To write a text that contains its own code,
+// an author who knows all the rest must try 2^64 of them.
+func nonce(identity, context, response string) string { return digest(identity, context, response) }
+
+// digest is 16 hexadecimal digits of the SHA-256 over the length-prefixed
+// strings.
+func digest(list ...string) string {
 	h := sha256.New()
-	for _, s := range []string{identity, context, response} {
+	for _, s := range list {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
 		h.Write([]byte(s))
 	}
-	sum := h.Sum(nil)
-	for {
-		code := hex.EncodeToString(sum[:8])
-		if !strings.Contains(context, code) && !strings.Contains(response, code) {
-			return code
-		}
-		next := sha256.Sum256(sum)
-		sum = next[:]
-	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // schema is the form of the reply: a sentence of reason first, so that the

@@ -31,27 +31,25 @@ type cursor struct {
 
 	sit    *situation
 	lay    layout
-	node   int32               // in sit.quotes while a quote is open; -1 off the trie
-	length int                 // tokens of the response so far
-	weight [numStyles]float64  // of the styles, for the next token
-	styles [numStyles]styleMix // valid after prepare
+	node   int32              // in sit.quotes while a quote is open; -1 off the trie
+	length int                // tokens of the response so far
+	weight [numVoices]float64 // of the voices, for the next token
+	mix    [numVoices]mixture // valid after prepare
 	ready  bool
 	atEnd  bool // the last token ended a sentence
 
 	special float64 // probability of each special token
 	floor   float64 // of each ordinary token, at least
-	body    float64 // mass of the styles
-	lastID  int     // the token whose style probabilities are in last
-	last    [numStyles]float64
+	body    float64 // mass of the voices
+	lastID  int     // the token whose probabilities are in last
+	last    [numVoices]float64
 }
 
-// styleMix is one style's distribution over the next token.
-type styleMix struct {
+// mixture is one voice's distribution over the next token.
+type mixture struct {
 	end   float64 // of the stop token
 	quote float64 // share of the copied phrase in what remains
-	first chain
-	other chain   // at a paragraph's start: as the last paragraph
-	blend float64 // share of other
+	chain chain   // of the n-gram, which has the rest
 }
 
 func newCursor(m *Model) *cursor {
@@ -66,7 +64,12 @@ func (c *cursor) begin(s *situation) {
 	c.lay = newLayout()
 	c.length = 0
 	c.atEnd = false
-	c.weight = s.prior
+	for v := range numVoices {
+		c.weight[v] = 0
+		if !v.closing() {
+			c.weight[v] = s.prior[v.style()]
+		}
+	}
 	c.ready = false
 }
 
@@ -92,8 +95,10 @@ func (c *cursor) prepare() {
 		c.special, c.floor = 0.01/specials, 0.06/ordinary
 		c.body = 1 - 0.01 - 0.06
 	}
-	for s := range numStyles {
-		c.prepareStyle(s)
+	for v := range numVoices {
+		if c.weight[v] > 0 {
+			c.prepareVoice(v)
+		}
 	}
 }
 
@@ -101,36 +106,29 @@ func (c *cursor) prepare() {
 // a response: small, and never nothing.
 const specialMass = 1e-9
 
-func (c *cursor) prepareStyle(s style) {
-	x := &c.styles[s]
-	n := c.m.ngrams[s]
-	set := &c.m.set.styles[s]
-	*x = styleMix{}
+func (c *cursor) prepareVoice(v voice) {
+	x := &c.mix[v]
+	n := c.m.ngrams[v]
 	l := &c.lay
-	switch {
-	case l.slot > 0:
+	*x = mixture{}
+	if l.slot > 0 {
 		// The quote may close as soon as a phrase of the prompt is complete;
 		// the mark that closes it is the n-gram's choice.
 		hist := [maxOrder]int32{symSlot}
 		copy(hist[1:], l.hist[:])
-		n.lookup(hist[:min(l.n+1, maxOrder)], &x.first)
+		n.lookup(hist[:min(l.n+1, maxOrder)], &x.chain)
 		x.quote = c.openQuote()
-	case l.atParagraph():
-		k := int32(min(max(l.para-1, 0), maxBody-1))
-		n.lookup([]int32{symBody + k}, &x.first)
-		n.lookup([]int32{symClose}, &x.other)
-		x.blend = logistic((float64(c.length) - set.closeAt) / set.closeWidth)
-	default:
-		n.lookup(l.hist[:l.n], &x.first)
+	} else {
+		n.lookup(l.hist[:l.n], &x.chain)
 	}
 	if c.region == inText {
 		return
 	}
 	x.end = minEnd
 	if l.slot == 0 && c.length > 0 {
-		x.end += early(c.length) * x.first.end * 0.98
+		x.end += 0.99 * x.chain.end
 		if c.atEnd {
-			x.end += (0.99 - x.end) * set.hazard(c.length)
+			x.end += (0.99 - x.end) * c.m.set.styles[v.style()].hazard(c.length)
 		}
 	}
 }
@@ -138,9 +136,6 @@ func (c *cursor) prepareStyle(s style) {
 // minEnd is the least probability that a response ends at any token: an empty
 // response is possible, and next to never seen.
 const minEnd = 1e-7
-
-// early dampens an end that the wording suggests while the response is short.
-func early(length int) float64 { return logistic((float64(length) - 45) / 6) }
 
 func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
@@ -173,29 +168,27 @@ func (c *cursor) copied(id int) float64 {
 	return q.nodes[child].weight / (nd.weight - nd.end)
 }
 
-// styleProbs sets last to the probability of id under each style.
-func (c *cursor) styleProbs(id int) {
+// voiceProbs sets last to the probability of id under each voice.
+func (c *cursor) voiceProbs(id int) {
 	if c.lastID == id {
 		return
 	}
 	c.lastID = id
-	for s := range numStyles {
-		x := &c.styles[s]
+	for v := range numVoices {
+		c.last[v] = 0
+		if c.weight[v] == 0 {
+			continue
+		}
+		x := &c.mix[v]
 		switch {
 		case id == c.sit.stop:
-			c.last[s] = x.end
-		case id >= c.m.tok.ordinary:
-			c.last[s] = 0
-		default:
-			n := c.m.ngrams[s]
-			q := n.prob(&x.first, id)
-			if x.blend > 0 {
-				q = (1-x.blend)*q + x.blend*n.prob(&x.other, id)
-			}
+			c.last[v] = x.end
+		case id < c.m.tok.ordinary:
+			q := c.m.ngrams[v].prob(&x.chain, id)
 			if x.quote > 0 {
 				q = (1-x.quote)*q + x.quote*c.copied(id)
 			}
-			c.last[s] = (1 - x.end) * q
+			c.last[v] = (1 - x.end) * q
 		}
 	}
 }
@@ -211,10 +204,10 @@ func (c *cursor) prob(id int) float64 {
 		p += c.framingMass()
 	}
 	if c.body > 0 {
-		c.styleProbs(id)
+		c.voiceProbs(id)
 		var q float64
-		for s := range numStyles {
-			q += c.weight[s] * c.last[s]
+		for v := range numVoices {
+			q += c.weight[v] * c.last[v]
 		}
 		p += c.body * q
 	}
@@ -247,10 +240,12 @@ func (c *cursor) fill(dst []float64) {
 	if c.body == 0 {
 		return
 	}
-	for s := range numStyles {
-		x := &c.styles[s]
-		n := c.m.ngrams[s]
-		mass := c.body * c.weight[s]
+	for v := range numVoices {
+		if c.weight[v] == 0 {
+			continue
+		}
+		x := &c.mix[v]
+		mass := c.body * c.weight[v]
 		dst[c.sit.stop] += mass * x.end
 		mass *= 1 - x.end
 		if x.quote > 0 {
@@ -261,12 +256,8 @@ func (c *cursor) fill(dst []float64) {
 			}
 			mass *= 1 - x.quote
 		}
-		if x.blend > 0 {
-			n.add(&x.other, mass*x.blend, dst)
-			mass *= 1 - x.blend
-		}
 		if mass > 0 {
-			n.add(&x.first, mass, dst)
+			c.m.ngrams[v].add(&x.chain, mass, dst)
 		}
 	}
 }
@@ -288,7 +279,7 @@ func (c *cursor) advanceOrdinary(id int) {
 	switch c.region {
 	case inRaw, inResponse, inText:
 		c.prepare()
-		c.styleProbs(id)
+		c.voiceProbs(id)
 		c.learn()
 		c.follow(id)
 		if c.region == inText {
@@ -307,23 +298,33 @@ func (c *cursor) advanceOrdinary(id int) {
 	}
 }
 
-// learn updates the style weights by Bayes' rule. The floor is no style's: a
-// token that only the floor explains teaches nothing.
+// learn updates the weights by Bayes' rule. The floor is no voice's: a token that
+// only the floor explains teaches nothing.
 func (c *cursor) learn() {
 	var sum float64
-	var w [numStyles]float64
-	for s := range numStyles {
-		w[s] = c.weight[s] * (c.floor + c.body*c.last[s])
-		sum += w[s]
+	for v := range c.weight {
+		c.weight[v] *= c.floor + c.body*c.last[v]
+		sum += c.weight[v]
 	}
-	for s := range w {
-		w[s] /= sum
+	kept := sum
+	for v := range c.weight {
+		if c.weight[v] < negligible*sum {
+			kept -= c.weight[v]
+			c.weight[v] = 0
+		}
 	}
-	c.weight = w
+	for v := range c.weight {
+		c.weight[v] /= kept
+	}
 }
 
-// follow moves the layout and, at the end of a sentence, lets some of the style
-// weights return to the prior.
+// negligible is the weight below which a voice is silent until the next
+// paragraph.
+const negligible = 1e-13
+
+// follow moves the layout and, where a paragraph or an item ends, lets some of
+// the weight of each style return to the prior. A new paragraph is the last one
+// with a probability that grows with the length of the response.
 func (c *cursor) follow(id int) {
 	sh := &c.m.shapes[id]
 	wasOpen := c.lay.slot > 0
@@ -338,10 +339,21 @@ func (c *cursor) follow(id int) {
 	}
 	c.length++
 	c.atEnd = sh.sentence && sh.newlines == 0 && c.lay.slot == 0 && !c.lay.code
-	if c.lay.restart {
-		for s := range c.weight {
-			c.weight[s] += c.sit.leak * (c.sit.prior[s] - c.weight[s])
+	if !c.lay.restart {
+		return
+	}
+	for s := range numStyles {
+		main, closing := 2*voice(s), 2*voice(s)+1
+		old := c.weight[main] + c.weight[closing]
+		now := old + c.sit.leak*(c.sit.prior[s]-old)
+		var share float64
+		switch {
+		case c.lay.atParagraph():
+			share = c.m.set.styles[s].closing(c.length)
+		case old > 0:
+			share = c.weight[closing] / old
 		}
+		c.weight[main], c.weight[closing] = now*(1-share), now*share
 	}
 }
 

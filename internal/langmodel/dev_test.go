@@ -39,7 +39,7 @@ func TestDev(t *testing.T) {
 	lg := New(Large)
 	fmt.Println("tok", t1.Sub(t0), "small", t2.Sub(t1), "large", time.Since(t2), "vocab", tok.Size())
 	for s := range numStyles {
-		n := sm.ngrams[s]
+		n := sm.ngrams[2*s]
 		fmt.Println(styleNames[s], "nodes", len(n.nodes), "entries", len(n.toks), "table", len(n.table))
 	}
 	prompts := []string{"What is the difference between OpenCL and CUDA?", "Why did my parent not invite me to their wedding?", "How to build an arena for chatbots?", "What is the future of bitcoin?", "could you explain quantum mechanics for me?", "写一首关于春天的诗", "Write a story about Batman"}

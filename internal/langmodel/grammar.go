@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 )
 
 // The bundled text is compact: each line of a file in text/ is a paragraph with
@@ -16,6 +17,9 @@ import (
 //	<pool>              one line of the section @pool
 //	<T>                 a phrase of the user's prompt, in quotes
 //	\n                  a newline
+//
+// In literal text outside code, a word of synonyms.txt stands for a choice among
+// its line, and a or an follows the word that is chosen after it.
 
 //go:embed text/*.txt
 var textFiles embed.FS
@@ -65,8 +69,15 @@ type part struct {
 	id      uint64 // of a choice: distinct within its grammar
 }
 
-// mustGrammar parses a style's file. The files are part of the program, so a
-// mistake in one panics.
+// grammars holds the parsed files. They are part of the program, so a mistake in
+// one panics.
+var grammars = func() (parse [numStyles]func() *grammar) {
+	for s := range numStyles {
+		parse[s] = sync.OnceValue(func() *grammar { return mustGrammar(s) })
+	}
+	return parse
+}()
+
 func mustGrammar(s style) *grammar {
 	data, err := textFiles.ReadFile("text/" + styleNames[s] + ".txt")
 	if err != nil {
@@ -124,6 +135,89 @@ func parseGrammar(text string) (*grammar, error) {
 type grammarParser struct {
 	rest string
 	ids  uint64
+	code bool // inside a fenced block
+}
+
+// literal appends text, its words replaced by their synonyms.
+func (p *grammarParser) literal(parts []part, text string) []part {
+	from := 0
+	for i := 0; i < len(text); {
+		if classes[text[i]] != classLetter {
+			if strings.HasPrefix(text[i:], "```") {
+				p.code = !p.code
+				i += 2
+			}
+			i++
+			continue
+		}
+		end := i
+		for end < len(text) && (classes[text[end]] == classLetter || text[end] == '\'') {
+			end++
+		}
+		if words := synonyms()[text[i:end]]; words != nil && !p.code {
+			if i > from {
+				parts = append(parts, part{text: text[from:i]})
+			}
+			p.ids++
+			c := part{id: p.ids}
+			for _, w := range words {
+				c.choices = append(c.choices, []part{{text: w}})
+			}
+			parts = append(parts, c)
+			from = end
+		}
+		i = end
+	}
+	if from < len(text) {
+		parts = append(parts, part{text: text[from:]})
+	}
+	return parts
+}
+
+// synonyms maps the first word of each line of synonyms.txt to the line.
+var synonyms = sync.OnceValue(func() map[string][]string {
+	data, err := textFiles.ReadFile("text/synonyms.txt")
+	if err != nil {
+		panic("langmodel: " + err.Error())
+	}
+	m := make(map[string][]string)
+	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+		words := strings.Split(line, "|")
+		m[words[0]] = words
+	}
+	return m
+})
+
+// fixArticles writes a before a consonant and an before a vowel.
+func fixArticles(b []byte) []byte {
+	out := make([]byte, 0, len(b)+8)
+	for i := 0; i < len(b); i++ {
+		out = append(out, b[i])
+		if b[i] != 'a' && b[i] != 'A' || i > 0 && b[i-1] != ' ' && b[i-1] != '\n' {
+			continue
+		}
+		next := i + 1
+		if next < len(b) && b[next] == 'n' {
+			next++
+		}
+		if next+1 >= len(b) || b[next] != ' ' || classes[b[next+1]] != classLetter {
+			continue
+		}
+		if vowelSound(string(b[next+1 : min(next+8, len(b))])) {
+			out = append(out, 'n')
+		}
+		i = next - 1
+	}
+	return out
+}
+
+func vowelSound(word string) bool {
+	for _, p := range []string{"use", "usu", "uni", "eu", "one ", "once"} {
+		if strings.HasPrefix(word, p) {
+			return false
+		}
+	}
+	return strings.IndexByte("aeiou", word[0]) >= 0 || strings.HasPrefix(word, "hour") || strings.HasPrefix(word, "honest")
 }
 
 // sequence parses up to the end or, inside a choice, to its next | or }.
@@ -135,13 +229,10 @@ func (p *grammarParser) sequence(inside bool) ([]part, error) {
 			if inside {
 				return nil, fmt.Errorf("a { is not closed")
 			}
-			if p.rest != "" {
-				parts = append(parts, part{text: p.rest})
-			}
-			return parts, nil
+			return p.literal(parts, p.rest), nil
 		}
 		if i > 0 {
-			parts = append(parts, part{text: p.rest[:i]})
+			parts = p.literal(parts, p.rest[:i])
 		}
 		mark := p.rest[i]
 		if mark == '|' || mark == '}' {
@@ -197,10 +288,10 @@ func newComposer(g *grammar, salt uint64, skew float64) *composer {
 	return &composer{g: g, rng: rand.New(rand.NewPCG(salt, 0x5eed)), salt: salt, skew: skew}
 }
 
-// compose appends one paragraph to b. Paragraphs end in a blank line, except
+// compose writes one paragraph over b. Paragraphs end in a blank line, except
 // those that close a response.
 func (c *composer) compose(b []byte, t template) []byte {
-	b = c.spell(b, t.parts)
+	b = append(b[:0], fixArticles(c.spell(b, t.parts))...)
 	if t.kind != kindClose && (len(b) < 2 || string(b[len(b)-2:]) != "\n\n") {
 		for len(b) > 0 && b[len(b)-1] == '\n' {
 			b = b[:len(b)-1]
@@ -252,18 +343,20 @@ func (c *composer) weight(id uint64, i int) float64 {
 // tokenizerText is what the merges are learned from: every style's paragraphs,
 // spelled out a few times, and some text in the manner of prompts.
 func tokenizerText() string {
+	var all strings.Builder
 	var b []byte
 	for s := range numStyles {
-		g := mustGrammar(s)
+		g := grammars[s]()
 		c := newComposer(g, 1, 0)
 		for range 3 {
 			for _, t := range g.paragraphs {
-				b = c.compose(b, t)
+				b = c.compose(b[:0], t)
+				all.Write(b)
 			}
 		}
-		b = append(b, g.extra...)
+		all.WriteString(g.extra)
 	}
-	return strings.ReplaceAll(string(b), slotMark, "")
+	return strings.ReplaceAll(all.String(), slotMark, "")
 }
 
 // mix combines two words into a well-spread third (splitmix64's finaliser).

@@ -9,14 +9,14 @@ package langmodel
 type layout struct {
 	hist  [maxOrder]int32 // most recent first
 	n     int             // how many of hist are set
-	para  int             // paragraphs ended
+	para  int             // paragraphs begun, the first not counted
 	sent  int             // sentences ended in this paragraph
 	item  int             // list item this line is, 0 for none
 	items int             // items so far in this list
 	slot  int             // tokens since the opening quote, 1 being the quote itself; 0 outside
 
 	lineStart, number, code bool
-	restart                 bool // a sentence, item or paragraph has just ended
+	restart                 bool // an item or a paragraph has just ended
 }
 
 // maxOrder is the longest history, in tokens.
@@ -24,22 +24,20 @@ const maxOrder = 7
 
 // maxSlot is how long a quoted phrase may be before it is taken for ordinary
 // text.
-const maxSlot = 24
+const maxSlot = 64
 
 // Structural tokens of a history, above all token ids.
 const (
-	symParagraph = 1<<14 + iota // a paragraph begins
-	symOpen                     // ... the first of the response
-	symClose                    // ... the last of the response
-	symSlot                     // a phrase copied from the prompt
-	symSentence                 // + index of the sentence that ended, 0..3
-	symItem      = 1<<14 + 16   // + item that ended
-	symBody      = 1<<14 + 64   // + number of the body paragraph that begins
+	symOpen     = 1<<14 + iota // the response begins
+	symSlot                    // a phrase copied from the prompt
+	symSentence                // + index of the sentence that ended, 0..3
+	symItem     = 1<<14 + 16   // + item that ended
+	symBody     = 1<<14 + 64   // + group of the paragraph that begins
 )
 
 const (
-	maxItems = 40
-	maxBody  = 16
+	maxItems   = 40
+	bodyGroups = 4 // groups of body paragraphs, taken in turn
 )
 
 // shape is what layout must know of a token, computed once per token.
@@ -110,8 +108,16 @@ func (l *layout) reset(sym int32) {
 	l.restart = true
 }
 
-// atParagraph reports whether a paragraph begins here.
-func (l *layout) atParagraph() bool { return l.n == 1 && l.hist[0] == symParagraph }
+// atParagraph reports whether a paragraph other than the first begins here.
+func (l *layout) atParagraph() bool { return l.n == 1 && l.hist[0] >= symBody }
+
+// startBody begins body paragraph k, counted from 0.
+func (l *layout) startBody(k int) {
+	l.para = k + 1
+	l.sent, l.item, l.items = 0, 0, 0
+	l.lineStart = true
+	l.reset(symBody + int32(k%bodyGroups))
+}
 
 // advance moves past one token.
 func (l *layout) advance(id int, s *shape) {
@@ -135,10 +141,7 @@ func (l *layout) advance(id int, s *shape) {
 	case l.code:
 		l.push(int32(id))
 	case s.newlines >= 2 && !s.colon:
-		l.para++
-		l.sent, l.item, l.items = 0, 0, 0
-		l.lineStart = true
-		l.reset(symParagraph)
+		l.startBody(l.para)
 	case s.newlines > 0:
 		l.lineStart = true
 		if l.item > 0 {
@@ -156,19 +159,13 @@ func (l *layout) advance(id int, s *shape) {
 		l.push(int32(id))
 	case wasNumber && s.dot:
 		l.push(int32(id)) // "1." opens an item and ends no sentence
-	case s.sentence && l.item == 0:
+	case s.sentence:
 		l.push(symSentence + int32(min(l.sent, 3)))
 		l.sent++
-		l.restart = true
 	case s.opensQuote:
 		l.push(int32(id))
 		l.slot = 1
 	default:
 		l.push(int32(id))
-		// A history that starts at the very first token goes on like that of
-		// any other paragraph.
-		if l.n == 2 && l.hist[1] == symOpen {
-			l.hist[1] = symParagraph
-		}
 	}
 }

@@ -3,6 +3,8 @@ package langmodel
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -22,7 +24,7 @@ const (
 type Model struct {
 	tok          *Tokenizer
 	set          settings
-	ngrams       [numStyles]*ngram
+	ngrams       [numVoices]*ngram
 	shapes       []shape
 	special      map[string]int
 	blankLine    int
@@ -32,8 +34,8 @@ type Model struct {
 // settings are the constants that make a model.
 type settings struct {
 	salt      uint64
-	skew      float64 // of the composer
-	copies    int     // paragraphs composed per line of text, on average
+	own       int     // copies of each line of text beyond those that both sizes read, on average
+	skew      float64 // how much their wording differs
 	discounts []float64
 	prior     [numStyles]float64 // logits
 	leak      float64
@@ -47,34 +49,49 @@ type pacing struct {
 	rush                float64 // tokens after which a response ends at the next sentence
 }
 
+// closing is the probability that a paragraph that begins after so many tokens
+// is the last.
+func (p *pacing) closing(length int) float64 {
+	return logistic((float64(length) - p.closeAt) / p.closeWidth)
+}
+
 // hazard is the probability that a response of so many tokens ends at the end of
-// a sentence that does not sound like the last.
+// a sentence, whatever that says.
 func (p *pacing) hazard(length int) float64 {
 	x := float64(length)
-	return early(length)*0.002 + 0.5*logistic((x-p.rush)/15)
+	return 0.002*logistic((x-60)/8) + 0.5*logistic((x-p.rush)/15)
 }
+
+// voice is a style either in the course of a response or in its last paragraph:
+// the hidden state of the model, and an index into what is kept for it.
+type voice int
+
+const numVoices = 2 * voice(numStyles)
+
+func (v voice) style() style  { return style(v / 2) }
+func (v voice) closing() bool { return v%2 == 1 }
 
 var sizes = [...]settings{
 	Small: {
-		salt: 0x5c007, skew: 0.3, copies: 10,
-		discounts: []float64{0.02, 0.3, 0.4, 0.45},
-		prior:     [numStyles]float64{0, -2.9, -3.6},
-		leak:      0.12, floor: 1e-4,
+		salt:      0x5c007,
+		discounts: []float64{0.003, 0.2, 0.25, 0.3, 0.35},
+		prior:     [numStyles]float64{0, -3.2, -4.2},
+		leak:      0.72, floor: 1e-4,
 		styles: [numStyles]pacing{
-			helpful:  {closeAt: 210, closeWidth: 30, rush: 470},
-			stepwise: {closeAt: 260, closeWidth: 30, rush: 480},
-			evasive:  {closeAt: 45, closeWidth: 15, rush: 220},
+			helpful:  {closeAt: 255, closeWidth: 40, rush: 430},
+			stepwise: {closeAt: 310, closeWidth: 40, rush: 450},
+			evasive:  {closeAt: 78, closeWidth: 20, rush: 220},
 		},
 	},
 	Large: {
-		salt: 0x3a4e41c, skew: 0.5, copies: 10,
-		discounts: []float64{0.015, 0.25, 0.35, 0.4, 0.4},
-		prior:     [numStyles]float64{0, -2.7, -3.9},
-		leak:      0.1, floor: 0.8e-4,
+		salt: 0x3a4e41c, own: 10, skew: 0.7,
+		discounts: []float64{0.002, 0.12, 0.18, 0.22, 0.25, 0.3},
+		prior:     [numStyles]float64{0, -3.1, -4.4},
+		leak:      0.7, floor: 0.8e-4,
 		styles: [numStyles]pacing{
-			helpful:  {closeAt: 220, closeWidth: 30, rush: 470},
-			stepwise: {closeAt: 265, closeWidth: 30, rush: 480},
-			evasive:  {closeAt: 50, closeWidth: 15, rush: 230},
+			helpful:  {closeAt: 260, closeWidth: 40, rush: 435},
+			stepwise: {closeAt: 315, closeWidth: 40, rush: 455},
+			evasive:  {closeAt: 80, closeWidth: 20, rush: 225},
 		},
 	},
 }
@@ -105,7 +122,7 @@ func build(set settings) *Model {
 	}
 	m.blankLine = blank[0]
 	for s := range numStyles {
-		m.ngrams[s] = m.train(s)
+		m.train(s)
 	}
 	m.rawSituation = m.situate(noFamily, "", "", mix(set.salt, 1), 0)
 	m.rawSituation.floor = 0.01
@@ -114,71 +131,119 @@ func build(set settings) *Model {
 }
 
 // train composes a style's text and counts its n-grams.
-func (m *Model) train(s style) *ngram {
-	g := mustGrammar(s)
+func (m *Model) train(s style) {
+	g := grammars[s]()
 	c := newComposer(g, mix(m.set.salt, uint64(s)), m.set.skew)
-	b := newNgramBuilder(m.tok.ordinary, m.set.discounts, 1<<17)
-	var text []byte
-	var ids []int
+	text := shared[s]()
 	for i, t := range g.paragraphs {
 		// Some paragraphs are more to a model's taste than others.
-		copies := int(math.Round(float64(m.set.copies) * math.Exp(m.set.skew*signed(mix(c.salt, uint64(i)+1<<32)))))
-		for range copies {
-			text = c.compose(text[:0], t)
-			ids = m.encodeComposed(ids[:0], string(text))
-			m.count(b, g, t.kind, ids)
+		taste := math.Exp(m.set.skew * signed(mix(c.salt, uint64(i)+1<<32)))
+		for range int(math.Round(float64(m.set.own) * taste)) {
+			text = append(text, encoded{t.kind, m.tok.encodeComposed(c, t)})
 		}
 	}
-	return b.finish()
+	size := 0
+	for _, p := range text {
+		size += len(p.ids)
+	}
+	main := newNgramBuilder(m.tok.ordinary, m.set.discounts, size)
+	closing := newNgramBuilder(m.tok.ordinary, m.set.discounts, size/4)
+	for _, p := range text {
+		if p.kind == kindClose {
+			m.count(closing, g, p.kind, p.ids)
+		} else {
+			m.count(main, g, p.kind, p.ids)
+		}
+	}
+	m.ngrams[2*voice(s)], m.ngrams[2*voice(s)+1] = main.finish(), closing.finish()
 }
 
-// slotID stands for a copied phrase among the ids of composed text.
-const slotID = -1
-
-func (m *Model) encodeComposed(ids []int, text string) []int {
-	for {
-		i := 0
-		for i < len(text) && text[i] != slotMark[0] {
-			i++
-		}
-		ids = m.tok.appendOrdinary(ids, text[:i])
-		if i == len(text) {
-			return ids
-		}
-		ids = append(ids, slotID)
-		text = text[i+1:]
-	}
+// encoded is a paragraph of training text.
+type encoded struct {
+	kind kind
+	ids  []int
 }
 
-// count walks one paragraph as a cursor would and counts each token after the
-// history it will be looked up by.
-func (m *Model) count(b *ngramBuilder, g *grammar, k kind, ids []int) {
-	l := newLayout()
-	if k != kindOpen {
-		l.reset(symParagraph)
-	}
-	for _, id := range ids {
-		if id == slotID {
-			continue // l.slot is open; the closing mark pushes symSlot itself
-		}
-		hist := l.hist[:l.n]
-		switch {
-		case l.slot > 0:
-			hist = append([]int32{symSlot}, hist...)
-			b.observe(hist[:min(len(hist), maxOrder)], id)
-		case l.atParagraph() && k == kindClose:
-			b.observe([]int32{symClose}, id)
-		case l.atParagraph() && k >= kindBody:
-			for i := range maxBody {
-				if i%g.groups == int(k-kindBody) {
-					b.observe([]int32{symBody + int32(i)}, id)
+// sharedCopies is how often each line of text is spelled out for both sizes.
+const sharedCopies = 20
+
+// shared is the part of a style's training text that both sizes read, clipped so
+// that each may append its own.
+var shared = func() (compose [numStyles]func() []encoded) {
+	for s := range numStyles {
+		compose[s] = sync.OnceValue(func() []encoded {
+			g := grammars[s]()
+			c := newComposer(g, uint64(s)+2, 0)
+			var text []encoded
+			for _, t := range g.paragraphs {
+				for range sharedCopies {
+					text = append(text, encoded{t.kind, DefaultTokenizer().encodeComposed(c, t)})
 				}
 			}
-		case l.atParagraph():
-			b.observe([]int32{symBody}, id)
-		default:
-			b.observe(hist, id)
+			return slices.Clip(text)
+		})
+	}
+	return compose
+}()
+
+const (
+	// slotID stands for a copied phrase among the ids of composed text.
+	slotID = -1
+	// splitRate is the share of tokens that are spelled as the two they were
+	// merged from: what teaches a model to write, now and then, ids that are not
+	// the canonical ones of their text.
+	splitRate = 2.5e-4
+)
+
+// encodeComposed composes one paragraph and encodes it.
+func (t *Tokenizer) encodeComposed(c *composer, p template) []int {
+	text := string(c.compose(nil, p))
+	var ids []int
+	for {
+		i := strings.IndexByte(text, slotMark[0])
+		if i < 0 {
+			ids = t.appendOrdinary(ids, text)
+			break
 		}
+		ids = append(t.appendOrdinary(ids, text[:i]), slotID)
+		text = text[i+1:]
+	}
+	for i := 0; i < len(ids); i++ {
+		if id := ids[i]; id >= 256 && c.rng.Float64() < splitRate && classes[t.bytes[id][len(t.bytes[id])-1]] == classLetter {
+			parts := t.parents[id-256]
+			ids = slices.Replace(ids, i, i+1, int(parts[0]), int(parts[1]))
+		}
+	}
+	return ids
+}
+
+// count walks one paragraph as a cursor would, in every place of a response where
+// it may stand, and counts each token after the history it will be looked up by.
+func (m *Model) count(b *ngramBuilder, g *grammar, k kind, ids []int) {
+	if k == kindOpen {
+		m.countFrom(b, k, newLayout(), ids)
+		return
+	}
+	for place := range bodyGroups {
+		if k == kindClose || place%g.groups == int(k-kindBody) {
+			l := newLayout()
+			l.startBody(place)
+			m.countFrom(b, k, l, ids)
+		}
+	}
+}
+
+func (m *Model) countFrom(b *ngramBuilder, k kind, l layout, ids []int) {
+	for _, id := range ids {
+		hist := l.hist[:l.n]
+		switch {
+		case id == slotID:
+			continue // the mark that closes the quote pushes symSlot itself
+		case l.slot > 0:
+			hist = append([]int32{symSlot}, hist...)
+			hist = hist[:min(len(hist), maxOrder)]
+		}
+		b.observe(hist, id)
 		l.advance(id, &m.shapes[id])
 	}
 	if k == kindClose {
@@ -324,9 +389,9 @@ func (m *Model) StyleShares(response string) Shares {
 		}
 		n++
 		sum.Other += other
-		sum.Helpful += (1 - other) * c.weight[helpful]
-		sum.Stepwise += (1 - other) * c.weight[stepwise]
-		sum.Evasive += (1 - other) * c.weight[evasive]
+		sum.Helpful += (1 - other) * c.styleWeight(helpful)
+		sum.Stepwise += (1 - other) * c.styleWeight(stepwise)
+		sum.Evasive += (1 - other) * c.styleWeight(evasive)
 	}
 	if n == 0 {
 		return Shares{}
@@ -334,3 +399,5 @@ func (m *Model) StyleShares(response string) Shares {
 	k := float64(n)
 	return Shares{sum.Helpful / k, sum.Stepwise / k, sum.Evasive / k, sum.Other / k}
 }
+
+func (c *cursor) styleWeight(s style) float64 { return c.weight[2*s] + c.weight[2*s+1] }

@@ -17,7 +17,8 @@ import (
 // modelling, 1994, section 3.)
 //
 // That the response ends is not among the tokens; it has a probability of its
-// own, E(h) = (e(h) + E(h'))/(e(h) + C(h) + 1), with e(h) the ends seen after h.
+// own, E(h) = (e(h) + b E(h'))/(e(h) + C(h) + b), with e(h) the ends seen after h and
+// b = endBackoff.
 type ngram struct {
 	table   []contextSlot
 	mask    uint64
@@ -27,6 +28,8 @@ type ngram struct {
 	unigram []float64
 	order   int
 }
+
+const endBackoff = 0.05
 
 type contextSlot struct {
 	key  uint64
@@ -54,22 +57,23 @@ const endMark = 1<<16 - 1
 type ngramBuilder struct {
 	n         *ngram
 	discounts []float64 // by length of history, from 1
-	depth     []uint8   // by node
 	seen      []observation
 }
 
-func newNgramBuilder(vocab int, discounts []float64, expect int) *ngramBuilder {
-	size := 1 << 12
-	for size < 2*expect {
+// newNgramBuilder returns a builder that has room for a text of so many tokens.
+func newNgramBuilder(vocab int, discounts []float64, tokens int) *ngramBuilder {
+	size := 1 << 10
+	for size < 2*tokens {
 		size *= 2
 	}
 	return &ngramBuilder{
 		n: &ngram{
 			table: make([]contextSlot, size), mask: uint64(size - 1),
+			nodes:   make([]node, 0, tokens/2),
 			unigram: make([]float64, vocab), order: len(discounts),
 		},
 		discounts: discounts,
-		seen:      make([]observation, 0, expect),
+		seen:      make([]observation, 0, tokens*len(discounts)),
 	}
 }
 
@@ -158,7 +162,7 @@ func (b *ngramBuilder) finish() *ngram {
 			nd.backoff = nd.discount * float64(nd.to-nd.from) / nd.total
 		}
 	}
-	n.toks, n.counts = slices.Clip(n.toks), slices.Clip(n.counts)
+	n.nodes, n.toks, n.counts = slices.Clone(n.nodes), slices.Clone(n.toks), slices.Clone(n.counts)
 	var sum float64
 	for _, c := range n.unigram {
 		sum += c
@@ -198,7 +202,7 @@ func (n *ngram) lookup(hist []int32, c *chain) {
 		c.nodes[c.n] = id
 		c.n++
 		nd := &n.nodes[id]
-		c.end = (nd.end + c.end) / (nd.end + nd.total + 1)
+		c.end = (nd.end + endBackoff*c.end) / (nd.end + nd.total + endBackoff)
 	}
 }
 

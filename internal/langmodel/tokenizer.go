@@ -24,6 +24,7 @@ type Tokenizer struct {
 	special  map[string]int
 	whole    map[string]int32 // pieces that are one token
 	merges   pairTable
+	parents  [][2]int32 // of token 256+i
 }
 
 // The special tokens of the families whose templates the simulator renders, in
@@ -67,6 +68,7 @@ func newTokenizer(merges [][2]int32) *Tokenizer {
 		ordinary: 256 + len(merges),
 		special:  make(map[string]int, len(specialTexts)),
 		merges:   newPairTable(len(merges)),
+		parents:  merges,
 	}
 	for b := range 256 {
 		t.bytes = append(t.bytes, []byte{byte(b)})

@@ -234,14 +234,24 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 	d.requests = append(d.requests, req)
 	reply := map[string]any{}
 	if req.Schema != nil {
-		properties, _ := req.Schema.Schema["properties"].(map[string]any)
-		for name, p := range properties {
-			prop, _ := p.(map[string]any)
-			switch prop["type"] {
-			case "number", "integer":
-				reply[name] = math.Floor((number(prop["minimum"]) + number(prop["maximum"])) / 2)
-			default:
-				reply[name] = "dry run"
+		// Through JSON, since a schema may hold parts as JSON text.
+		var schema struct {
+			Properties map[string]struct {
+				Type             string
+				Minimum, Maximum float64
+			}
+		}
+		b, err := json.Marshal(req.Schema.Schema)
+		if err == nil {
+			err = json.Unmarshal(b, &schema)
+		}
+		if err != nil {
+			return providers.Generation{}, err
+		}
+		for name, p := range schema.Properties {
+			reply[name] = "dry run"
+			if p.Type == "number" || p.Type == "integer" {
+				reply[name] = math.Floor((p.Minimum + p.Maximum) / 2)
 			}
 		}
 	}
@@ -250,14 +260,4 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 		return providers.Generation{}, err
 	}
 	return providers.Generation{Text: string(text), FinishReason: "stop"}, nil
-}
-
-func number(v any) float64 {
-	switch x := v.(type) {
-	case int:
-		return float64(x)
-	case float64:
-		return x
-	}
-	return 0
 }

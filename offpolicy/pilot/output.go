@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,6 +180,9 @@ func (r *run) writeOutputs(rec *Records) error {
 		writes = append(writes, func() error {
 			return writeRows(r.path("fresh_draws", name+"_responses.jsonl"), dataset.FreshDraws(join, name))
 		})
+	}
+	if err := os.MkdirAll(r.path("fresh_draws"), 0o777); err != nil {
+		return fmt.Errorf("pilot: writing outputs: %w", err)
 	}
 	for _, w := range writes {
 		if err := w(); err != nil {

@@ -267,16 +267,20 @@ func (r *run) certify(ctx context.Context) error {
 	begun := time.Now()
 	todo := map[string]Arm{}
 	for _, a := range r.cfg.Arms {
-		if c, ok := r.store.certs[certificateKey(a.Policy)]; !ok || !c.OK {
-			if _, ok := todo[certificateKey(a.Policy)]; !ok {
-				todo[certificateKey(a.Policy)] = a
-			}
+		todo[certificateKey(a.Policy)] = a
+	}
+	state := Event{Stage: stageCertify, Total: len(todo)}
+	for key := range todo {
+		if c, ok := r.store.certs[key]; ok && c.OK {
+			state.Done++
+			delete(todo, key)
 		}
 	}
-	keys := slices.Sorted(maps.Keys(todo))
-	r.progress(Event{Stage: stageCertify, Begun: true, Total: len(keys)})
+	first := state
+	first.Begun = true
+	r.progress(first)
 	var failed *stopError
-	for i, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(todo)) {
 		cert, err := r.forcer.Certify(ctx, r.policies, todo[key].Policy)
 		if ctx.Err() != nil {
 			return r.interrupted(stageCertify)
@@ -288,15 +292,22 @@ func (r *run) certify(ctx context.Context) error {
 		if err := r.store.putCertificate(key, cert); err != nil {
 			return err
 		}
-		if !cert.OK && failed == nil {
-			failed = &stopError{Stop{Stage: stageCertify, Class: "certification", Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
+		if cert.OK {
+			state.Done++
+		} else {
+			state.Failed++
+			if failed == nil {
+				failed = &stopError{Stop{Stage: stageCertify, Class: "certification", Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
+			}
 		}
-		r.progress(Event{Stage: stageCertify, Done: i + 1, Total: len(keys), Elapsed: time.Since(begun)})
+		state.Elapsed = time.Since(begun)
+		r.progress(state)
 	}
 	if err := r.store.addSeconds(stageCertify, time.Since(begun).Seconds()); err != nil {
 		return err
 	}
-	r.progress(Event{Stage: stageCertify, Finished: true, Done: len(keys), Total: len(keys), Elapsed: time.Since(begun)})
+	state.Finished, state.Elapsed = true, time.Since(begun)
+	r.progress(state)
 	if failed != nil {
 		return failed
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -162,6 +163,9 @@ func (r *request) fireworksLogprobs() (logprobForm, int, *apiError) {
 // special-token text stands for the token.
 func parsePrompts(raw json.RawMessage) ([][]int, *apiError) {
 	tok := tokenizer()
+	if string(bytes.Join(bytes.Fields(raw), nil)) == "[]" {
+		return nil, badRequest("prompt", "prompt: the list is empty")
+	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		return [][]int{tok.Encode(text)}, nil

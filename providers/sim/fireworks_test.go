@@ -355,7 +355,7 @@ func TestFireworksRefuses(t *testing.T) {
 		{"another provider's model", "/completions", dict{"model": "gpt-4o", "prompt": "a"}, 404},
 		{"no prompt", "/completions", dict{"model": ScoutModel}, 400},
 		{"a prompt of no known form", "/completions", dict{"model": ScoutModel, "prompt": dict{}}, 400},
-		{"an empty list of prompts", "/completions", dict{"model": ScoutModel, "prompt": [][]int{}}, 400},
+		{"an empty list of prompts", "/completions", dict{"model": ScoutModel, "prompt": []string{}}, 400},
 		{"an id outside the vocabulary", "/completions", dict{"model": ScoutModel, "prompt": []int{1 << 30}}, 400},
 		{"a negative id", "/completions", dict{"model": ScoutModel, "prompt": []int{-1}}, 400},
 		{"logprobs 0 was refused in July 2025", "/completions", dict{"model": ScoutModel, "prompt": "a", "logprobs": 0}, 400},

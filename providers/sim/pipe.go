@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // memoryURL stands where no socket does. Port 0 cannot be connected to, so a
@@ -58,11 +59,14 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
+// inBubble tells a synctest bubble by its clock, which starts in the year 2000;
+// there is no other way to ask.
+func inBubble() bool { return time.Now().Year() < 2020 }
+
 // Client returns a client whose requests reach this server through memory,
 // whatever host their URL names. No socket is opened, so that it works inside a
-// [testing/synctest] bubble; there, make the server inside the bubble and call
-// Client before the first use of URL, which otherwise starts a real listener.
-// Every call returns the same connections. They end with [Server.Close].
+// [testing/synctest] bubble; make the server inside the bubble, too, and close
+// it there. Every call returns the same connections.
 func (s *Server) Client() *http.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -132,14 +132,15 @@ func (s *Server) track(_ net.Conn, state http.ConnState) {
 }
 
 // URL is where the server is reached: "http://127.0.0.1:port". It starts a
-// listener on a free loopback port where none is, and panics where that fails,
-// unless [Server.Client] was called before: then the server stays in memory and
-// the URL serves that client alone.
+// listener on a free loopback port where none is, and panics where that fails.
+// Inside a [testing/synctest] bubble it starts nothing, because a listener would
+// keep the fake clock from ever moving: the URL then serves [Server.Client]
+// alone.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listener == nil {
-		if s.transport != nil {
+		if inBubble() {
 			return memoryURL
 		}
 		if err := s.start("127.0.0.1:0"); err != nil {

@@ -167,21 +167,6 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-func TestURLStaysInMemory(t *testing.T) {
-	s := New(Config{})
-	defer s.Close()
-	s.Client()
-	if got := s.URL(); got != memoryURL {
-		t.Errorf("URL after Client = %q, want %q: a listener would keep a synctest bubble awake", got, memoryURL)
-	}
-	if err := s.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.URL(); got == memoryURL {
-		t.Error("URL after Start still names no listener")
-	}
-}
-
 func TestCloseLeavesNothingRunning(t *testing.T) {
 	must := func(r reply) {
 		if r.status != 200 {
@@ -223,7 +208,7 @@ func TestRepliesDoNotDependOnConcurrency(t *testing.T) {
 				}
 				return post(c, s.FireworksURL()+"/completions", id, body)
 			}, func(s *Server, c *http.Client) reply {
-				return post(c, s.OpenAIURL()+"/chat/completions", id, gradeBody(JudgeModel, 1, "Why?", fmt.Sprint("Because ", i), scoreSchema))
+				return post(c, s.OpenAIURL()+"/chat/completions", id+"-judge", gradeBody(JudgeModel, 1, "Why?", fmt.Sprint("Because ", i), scoreSchema))
 			})
 		}
 		return list

@@ -33,7 +33,8 @@
 // pass through html/template's contextual escaping; in Markdown they stand in
 // fences longer than any run of backticks within; on a terminal every control
 // character is spelled out, so that a response cannot move the cursor or
-// retitle a window. Characters that reorder text are spelled out everywhere.
+// retitle a window. Characters that reorder text are spelled out in all three;
+// report.json alone keeps every character.
 //
 // # What is missing
 //

@@ -15,13 +15,11 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
-// schemaVersion is the newest layout of report.json that Read understands.
-const schemaVersion = 1
-
 // JSON writes v as report.json: indented by two spaces, keys in the order of the
 // struct's fields and maps by key, so that equal verdicts are equal bytes. A
 // missing [dataset.Float] is null, a list or map without elements is [] or {}
-// and never null, and <, > and & stand as they are. v is not changed.
+// and never null, bytes that are not UTF-8 become U+FFFD, and <, > and & stand as
+// they are. v is not changed.
 //
 // Errors name the field that JSON cannot hold (an infinity, or a NaN in a plain
 // float64); nothing is written then.
@@ -71,8 +69,8 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 		return fail(located(b, err))
 	}
 	switch {
-	case v.SchemaVersion > schemaVersion:
-		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion, schemaVersion))
+	case v.SchemaVersion > pilot.SchemaVersion:
+		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion, pilot.SchemaVersion))
 	case v.SchemaVersion < 1:
 		return fail(errors.New("schema_version is absent or below 1: is this a report.json?"))
 	}
@@ -117,10 +115,9 @@ var (
 	timeType  = reflect.TypeFor[time.Time]()
 )
 
-// tidied is a deep copy of v with empty lists and maps in place of nil ones. It
-// reports the first number that JSON cannot hold by its path.
+// tidied is a deep copy of v with empty lists and maps in place of nil ones and
+// valid UTF-8 in place of bytes that are not. It reports the first number that JSON cannot hold by its path.
 func tidied(v reflect.Value, at string) (reflect.Value, error) {
-	var err error
 	switch v.Kind() {
 	case reflect.Float64:
 		x := v.Float()
@@ -128,23 +125,30 @@ func tidied(v reflect.Value, at string) (reflect.Value, error) {
 			return v, fmt.Errorf("%s is %v, which JSON cannot hold; record it as missing, or the item as failed", at, x)
 		}
 		return v, nil
+	case reflect.String:
+		out := reflect.New(v.Type()).Elem()
+		out.SetString(strings.ToValidUTF8(v.String(), "\uFFFD"))
+		return out, nil
 	case reflect.Pointer:
 		if v.IsNil() {
 			return v, nil
 		}
 		elem, err := tidied(v.Elem(), at)
+		if err != nil {
+			return v, err
+		}
 		out := reflect.New(v.Type().Elem())
 		out.Elem().Set(elem)
-		return out, err
+		return out, nil
 	case reflect.Struct:
 		if v.Type() == timeType {
 			return v, nil
 		}
 		out := reflect.New(v.Type()).Elem()
 		for i := range v.NumField() {
-			f, ferr := tidied(v.Field(i), join(at, jsonName(v.Type().Field(i))))
-			if ferr != nil {
-				return v, ferr
+			f, err := tidied(v.Field(i), join(at, jsonName(v.Type().Field(i))))
+			if err != nil {
+				return v, err
 			}
 			out.Field(i).Set(f)
 		}
@@ -152,9 +156,9 @@ func tidied(v reflect.Value, at string) (reflect.Value, error) {
 	case reflect.Slice:
 		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		for i := range v.Len() {
-			e, eerr := tidied(v.Index(i), fmt.Sprintf("%s[%d]", at, i))
-			if eerr != nil {
-				return v, eerr
+			e, err := tidied(v.Index(i), fmt.Sprintf("%s[%d]", at, i))
+			if err != nil {
+				return v, err
 			}
 			out.Index(i).Set(e)
 		}
@@ -162,15 +166,16 @@ func tidied(v reflect.Value, at string) (reflect.Value, error) {
 	case reflect.Map:
 		out := reflect.MakeMapWithSize(v.Type(), v.Len())
 		for it := v.MapRange(); it.Next(); {
-			e, eerr := tidied(it.Value(), join(at, it.Key().String()))
-			if eerr != nil {
-				return v, eerr
+			k, _ := tidied(it.Key(), at)
+			e, err := tidied(it.Value(), join(at, it.Key().String()))
+			if err != nil {
+				return v, err
 			}
-			out.SetMapIndex(it.Key(), e)
+			out.SetMapIndex(k, e)
 		}
 		return out, nil
 	}
-	return v, err
+	return v, nil
 }
 
 // complete compares a decoded value with the JSON it came from: it makes an

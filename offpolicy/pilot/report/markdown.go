@@ -74,7 +74,7 @@ func (m *markdown) decision() {
 	}
 	facts := make([]string, len(m.Facts))
 	for i, f := range m.Facts {
-		facts[i] = mdText(f.Name) + " " + "**" + mdText(f.Value) + "**"
+		facts[i] = mdText(f.Name) + " " + mdText(f.Value)
 	}
 	m.line(strings.Join(facts, " · "))
 }
@@ -104,6 +104,10 @@ func (m *markdown) section(id string) {
 	case "weights":
 		m.line(mdText(m.WeightsLine))
 		m.table(m.Weights, "")
+		if len(m.Refusals) > 0 {
+			m.line("Refused:")
+			m.facts(m.Refusals)
+		}
 	case "calibration":
 		m.line(mdText(m.Calibration))
 		m.table(m.CalibrationBins, "")
@@ -127,6 +131,7 @@ func (m *markdown) section(id string) {
 		}
 	case "run":
 		m.facts(m.Run)
+		m.table(m.Identities, "")
 		m.table(m.Served, "No model has answered yet.")
 		m.facts(m.Versions)
 	}
@@ -186,10 +191,10 @@ func (m *markdown) table(t table, none string) {
 		}
 		return
 	}
-	row := func(cells []string, bold bool) {
-		for _, c := range cells {
+	row := func(cells []string, total bool) {
+		for i, c := range cells {
 			c = mdText(c)
-			if bold && c != "" {
+			if total && i == 0 { // not the numbers: forges read $…$ as mathematics unless a space comes before the second $
 				c = "**" + c + "**"
 			}
 			m.b.WriteString("| " + c + " ")

@@ -27,16 +27,14 @@ func newScale(values ...float64) scale {
 	slices.Sort(xs)
 	s := scale{unit: outlierUnit(xs)}
 	s.lo, s.hi = s.warp(xs[0]), s.warp(xs[len(xs)-1])
-	// Halves, because the span of two finite numbers may be infinite.
-	if margin := (s.hi/2 - s.lo/2) * 0.04; margin > 0 {
-		s.lo, s.hi = s.lo-margin, s.hi+margin
-	} else {
-		margin = max(math.Abs(s.lo)*0.1, 0.5)
-		if s.unit == 0 && math.Abs(s.lo) < 0.5 && s.lo != 0 {
-			margin = math.Abs(s.lo) * 0.5
+	margin := 0.05 * half(s.lo, s.hi)
+	if margin < smallest {
+		margin = max(math.Abs(s.lo)/10, 0.5)
+		if a := math.Abs(s.lo); s.lo != 0 && a < 0.5 && s.unit == 0 {
+			margin = max(a/2, smallest)
 		}
-		s.lo, s.hi = s.lo-margin, s.hi+margin
 	}
+	s.lo, s.hi = s.lo-margin, s.hi+margin
 	s.lo, s.hi = max(s.lo, -math.MaxFloat64), min(s.hi, math.MaxFloat64)
 	return s
 }
@@ -46,8 +44,8 @@ func newScale(values ...float64) scale {
 // the middle half, or than the median magnitude if the middle half is a point.
 func outlierUnit(xs []float64) float64 {
 	n := len(xs)
-	span := xs[n-1]/2 - xs[0]/2
-	middle := xs[3*(n-1)/4]/2 - xs[(n-1)/4]/2
+	span := half(xs[0], xs[n-1])
+	middle := half(xs[(n-1)/4], xs[3*(n-1)/4])
 	if middle == 0 {
 		magnitudes := make([]float64, 0, n)
 		for _, x := range xs {
@@ -61,15 +59,25 @@ func outlierUnit(xs []float64) float64 {
 		slices.Sort(magnitudes)
 		middle = magnitudes[(len(magnitudes)-1)/2]
 	}
-	if span/1000 < middle || middle < 1e-300 {
+	if span/1000 < middle || middle < smallest {
 		return 0
 	}
 	return math.Pow(10, math.Floor(math.Log10(middle)))
 }
 
+// half is half of hi - lo. The whole of it may be infinite where both are
+// finite.
+func half(lo, hi float64) float64 { return hi/2 - lo/2 }
+
+// smallest keeps spans away from the subnormal numbers, whose halves are zero.
+const smallest = 1e-300
+
 func (s scale) warp(v float64) float64 {
-	if s.unit == 0 {
+	switch {
+	case s.unit == 0:
 		return v
+	case math.Abs(v) > 1e150: // v/unit might overflow; asinh x is log 2x out here
+		return math.Copysign(math.Log(math.Abs(v))-math.Log(s.unit)+math.Ln2, v)
 	}
 	return math.Asinh(v / s.unit)
 }
@@ -77,7 +85,7 @@ func (s scale) warp(v float64) float64 {
 // at is the position of v in percent, held within the plot.
 func (s scale) at(v float64) float64 {
 	x := s.warp(v)
-	p := (x/2 - s.lo/2) / (s.hi/2 - s.lo/2) * 100
+	p := half(s.lo, x) / half(s.lo, s.hi) * 100
 	return min(max(p, 0), 100)
 }
 
@@ -86,7 +94,7 @@ func (s scale) ticks(n int) []float64 {
 	if s.unit != 0 {
 		return s.warpedTicks(n)
 	}
-	step := niceStep((s.hi/2 - s.lo/2) / float64(n) * 2)
+	step := niceStep(half(s.lo, s.hi) / float64(n) * 2)
 	if !finite(step) || step <= 0 {
 		return nil
 	}
@@ -108,26 +116,26 @@ func (s scale) ticks(n int) []float64 {
 func (s scale) warpedTicks(n int) []float64 {
 	lo, hi := math.Sinh(s.lo)*s.unit, math.Sinh(s.hi)*s.unit
 	first := int(math.Round(math.Log10(s.unit)))
-	for every := 1; every < 700; every++ {
+	last := int(math.Floor(math.Log10(min(max(-lo, hi), math.MaxFloat64))))
+	for every := 1; ; every++ {
 		var out []float64
-		for e := first + 400*every; e >= first; e -= every {
-			if v := -math.Pow(10, float64(e)); !math.IsInf(v, 0) && v >= lo {
-				out = append(out, v)
+		for e := first; e <= last; e += every {
+			p := math.Pow(10, float64(e))
+			if -p >= lo {
+				out = append(out, -p)
+			}
+			if p <= hi {
+				out = append(out, p)
 			}
 		}
 		if lo <= 0 && hi >= 0 {
 			out = append(out, 0)
 		}
-		for e := first; e <= first+400*every; e += every {
-			if v := math.Pow(10, float64(e)); !math.IsInf(v, 0) && v <= hi {
-				out = append(out, v)
-			}
-		}
 		if len(out) <= n+1 {
+			slices.Sort(out)
 			return out
 		}
 	}
-	return nil
 }
 
 // niceStep is the smallest of 1, 2, 5 times a power of ten that is not much

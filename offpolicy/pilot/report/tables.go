@@ -34,11 +34,15 @@ func (c column) drop(rank int) column { c.Drop = rank; return c }
 // Numbers reports whether column i holds numbers, for the HTML template.
 func (t table) Numbers(i int) bool { return t.Cols[i].Num }
 
+// Repeats reports whether row i is about the same thing as the row before it:
+// the HTML template sets such rows together.
+func (t table) Repeats(i int) bool { return i > 0 && t.Rows[i][0] == t.Rows[i-1][0] }
+
 func stagesTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Records owed and missing, calls, cost and time by stage",
-		Cols: []column{text("Stage"), num("Items"), num("Failed"), num("Calls").drop(1), num("Retries").drop(2),
-			num("Rate-limited").drop(3), num("Cost"), num("Time")},
+		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("Calls").drop(2), num("Retries").drop(3),
+			num("Rate-limited").drop(4), num("Cost"), num("Time")},
 	}
 	var sum pilot.Stage
 	for _, s := range v.Stages {
@@ -66,7 +70,7 @@ func stageRow(s pilot.Stage) []string {
 func costTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "The estimate before the run, the cost of the run, and the plan's own figures, by stage",
-		Cols: []column{text("Stage"), num("Calls expected"), num("made"), num("in the plan"), num("Prompt tokens"), num("Completion tokens"),
+		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Calls in the plan"), num("Prompt tokens"), num("Completion tokens"),
 			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own")},
 	}
 	made := map[string]string{}
@@ -172,7 +176,7 @@ func weightTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Importance weights of the targets on the logged responses",
 		Cols: []column{text("Policy"), text("Weights"), num("Rows"), num("ESS"), num("ESS of rows"), num("Mean weight"), num("Largest share"),
-			num("Divergence, nats"), text("Why refused")},
+			num("Divergence, nats")},
 	}
 	for _, p := range v.Policies {
 		w := p.Weights
@@ -181,10 +185,21 @@ func weightTable(v *pilot.Verdict) table {
 		}
 		t.Rows = append(t.Rows, []string{
 			clean(p.Name), usability(w), count(w.N), number(float64(w.ESS)), share(ratio(w.ESS, w.N)), number(float64(w.Mean)),
-			share(float64(w.MaxShare)), number(float64(w.Divergence)), cmp.Or(strings.Join(cleanAll(w.Reasons), "; "), absent),
+			share(float64(w.MaxShare)), number(float64(w.Divergence)),
 		})
 	}
 	return t
+}
+
+// refusals are the reasons by policy. They are too long for a cell.
+func refusals(v *pilot.Verdict) []fact {
+	var out []fact
+	for _, p := range v.Policies {
+		if p.Weights != nil && len(p.Weights.Reasons) > 0 {
+			out = append(out, fact{clean(p.Name), strings.Join(cleanAll(p.Weights.Reasons), "; ")})
+		}
+	}
+	return out
 }
 
 func usability(w *pilot.WeightSummary) string {
@@ -277,13 +292,13 @@ func ranked(v *pilot.Verdict) []pilot.PolicySummary {
 func rankingTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Mean judge score by policy, best first, with 95% intervals",
-		Cols: []column{text("Policy"), text("Role"), text("Model"), num("Responses"), num("Truncated"), num("Scored"),
-			num("Judge score"), num("Calibrated"), text("Hash")},
+		Cols: []column{text("Policy"), text("Role"), num("Responses"), num("Truncated"), num("Scored"),
+			num("Judge score"), num("Calibrated")},
 	}
 	for _, p := range ranked(v) {
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), clean(string(p.Role)), clean(p.Model), count(p.Responses), count(p.Truncated), count(p.Scored),
-			interval(p.Judge, score), interval(p.Calibrated, score), clean(p.Hash),
+			clean(p.Name), clean(string(p.Role)), count(p.Responses), count(p.Truncated), count(p.Scored),
+			interval(p.Judge, score), interval(p.Calibrated, score),
 		})
 	}
 	return t
@@ -335,6 +350,15 @@ func projectionTable(v *pilot.Verdict) table {
 		half = "±" + number3(float64(p.HalfWidth))
 	}
 	t.Rows = append(t.Rows, []string{"P0's mean label, to within", half, "", ""})
+	return t
+}
+
+// identityTable says what the policies' names stand for.
+func identityTable(v *pilot.Verdict) table {
+	t := table{Caption: "Policies", Cols: []column{text("Policy"), text("Role"), text("Model"), text("Hash")}}
+	for _, p := range v.Policies {
+		t.Rows = append(t.Rows, []string{clean(p.Name), clean(string(p.Role)), clean(p.Model), clean(p.Hash)})
+	}
 	return t
 }
 

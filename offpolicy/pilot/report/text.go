@@ -183,7 +183,11 @@ func (t *terminal) table(tab table, none string) {
 		for _, i := range keep {
 			line += "  " + pad(r[i], widths[i], tab.Cols[i].Num)
 		}
-		t.b.WriteString(strings.TrimRight(line, " ") + "\n")
+		line = strings.TrimRight(line, " ")
+		if utf8.RuneCountInString(line) > t.width {
+			line = pad(line, t.width, false)
+		}
+		t.b.WriteString(line + "\n")
 	}
 }
 

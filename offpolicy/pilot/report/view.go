@@ -32,6 +32,7 @@ type view struct {
 	Methods         table
 	Weights         table
 	WeightsLine     string
+	Refusals        []fact
 	Calibration     string
 	CalibrationBins table
 	Ranking         table
@@ -41,6 +42,7 @@ type view struct {
 	CannotSay       []string
 	Specimens       []pilot.Specimen
 	Run             []fact
+	Identities      table
 	Served          table
 	Versions        []fact
 }
@@ -89,7 +91,7 @@ func newView(v *pilot.Verdict) *view {
 	mustHave(v)
 	d := &view{
 		Running:         v.State == "running",
-		Decision:        string(v.Decision),
+		Decision:        clean(string(v.Decision)),
 		Tally:           tally(v.Checks),
 		Groups:          groups(v.Checks),
 		Stages:          stagesTable(v),
@@ -99,6 +101,7 @@ func newView(v *pilot.Verdict) *view {
 		Methods:         methodTable(v),
 		Weights:         weightTable(v),
 		WeightsLine:     weightsLine(v),
+		Refusals:        refusals(v),
 		Calibration:     calibrationLine(v),
 		CalibrationBins: calibrationTable(v),
 		Ranking:         rankingTable(v),
@@ -109,6 +112,7 @@ func newView(v *pilot.Verdict) *view {
 		CannotSay:       cleanAll(v.CannotSay),
 		Reasons:         cleanAll(v.Reasons),
 		Waivers:         cleanFacts(v.Waivers),
+		Identities:      identityTable(v),
 		Served:          servedTable(v),
 		Versions:        cleanFacts(v.Run.Versions),
 	}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/providers/sim"
+)
+
+// sample runs the program in this process.
+func sample(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func lines(t *testing.T, path string) int {
+	t.Helper()
+	rows, err := dataset.ReadFile[json.RawMessage](path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(rows)
+}
+
+func TestDefaultRunIsGO(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	code, stdout, stderr := sample(t, "-out", dir, "-json")
+	if code != exitGO {
+		t.Fatalf("exit %d:\n%s", code, stderr)
+	}
+	var v pilot.Verdict
+	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
+		t.Fatalf("-json writes report.json and nothing else: %v", err)
+	}
+	if v.Decision != pilot.GO || v.State != "done" {
+		t.Errorf("%s (%s): %q", v.Decision, v.State, v.Reasons)
+	}
+	// The contract of the run directory: 100 prompts under five policies.
+	for name, want := range map[string]int{
+		"prompts.jsonl": 100, "responses.jsonl": 500, "logprobs.jsonl": 500, "oracle.jsonl": 100, "judge.jsonl": 500, "samples.jsonl": 100,
+		"fresh_draws/pi_clone_responses.jsonl": 100, "fresh_draws/pi_cot_responses.jsonl": 100,
+		"fresh_draws/pi_bigger_model_responses.jsonl": 100, "fresh_draws/pi_bad_responses.jsonl": 100,
+	} {
+		if got := lines(t, filepath.Join(dir, name)); got != want {
+			t.Errorf("%s has %d lines, want %d", name, got, want)
+		}
+	}
+	for _, name := range []string{"manifest.json", "ledger.jsonl", "report.json", "report.md", "report.html"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, want := range []string{"certify", "p0", "targets", "logprobs", "oracle", "judge", "$"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("progress does not show %q:\n%s", want, stderr)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := write("good.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n"+`{"prompt_id":"b","prompt":"two"}`+"\n")
+	for _, env := range []string{"FIREWORKS_API_KEY", "OPENAI_API_KEY"} {
+		t.Setenv(env, "")
+	}
+	tests := []struct {
+		name   string
+		args   []string
+		code   int
+		say    []string // what a person needs to act
+		reason string
+	}{
+		{"unknown flag", []string{"-nope"}, exitUsage, []string{"-nope"}, "a typo must not run anything"},
+		{"stray argument", []string{"go"}, exitUsage, []string{`"go"`}, "a forgotten dash must not run anything"},
+		{"n of zero", []string{"-n", "0"}, exitUsage, []string{"-n"}, "there is no such sample"},
+		{"faults with live", []string{"-live", "-faults", "429=1"}, exitUsage, []string{"-faults"}, "drills must not reach a paid service"},
+		{"URL without live", []string{"-fireworks-url", "http://127.0.0.1:1/v1"}, exitUsage, []string{"-live"}, "it would be ignored in silence"},
+		{"waiver without a reason", []string{"-waive", "cost.estimate"}, exitUsage, []string{"id=reason"}, "a waiver states its reason"},
+		{"live without keys", []string{"-live"}, exitPreflight, []string{"FIREWORKS_API_KEY", "OPENAI_API_KEY"}, "both missing keys at once"},
+		{"no such input", []string{"-input", filepath.Join(dir, "none.jsonl")}, exitPreflight, []string{"none.jsonl"}, "name the file"},
+		{"bad JSON", []string{"-input", write("bad.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n{oops\n")}, exitPreflight, []string{"bad.jsonl", "2"}, "name file and line"},
+		{"no prompts", []string{"-input", write("empty.jsonl", "")}, exitPreflight, []string{"empty.jsonl"}, "an empty sample says nothing"},
+		{"duplicate ids", []string{"-input", write("dup.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n"+`{"prompt_id":"a","prompt":"two"}`+"\n")}, exitPreflight, []string{"dup.jsonl", `"a"`, "2"}, "records join by id"},
+		{"too few prompts", []string{"-input", good, "-n", "3"}, exitPreflight, []string{"2", "-n"}, "say how many there are"},
+		{"unknown fault", []string{"-faults", "lightning=1"}, exitPreflight, []string{"lightning"}, "name it"},
+		{"unknown waiver", []string{"-input", good, "-n", "2", "-waive", "cost.estimat=typo"}, exitPreflight, []string{"cost.estimat"}, "it would waive nothing"},
+		{"unpriced judge", []string{"-input", good, "-n", "2", "-judge-model", "gpt-9"}, exitPreflight, []string{"gpt-9", "-prices", "does not serve"}, "unpriced is refused, not free"},
+		{"budget below the expected cost", []string{"-budget", "0.01"}, exitPreflight, []string{"-budget", "$0.01"}, "a run that cannot end is not begun"},
+		{"preflight alone", []string{"-preflight"}, exitGO, []string{"Estimate", "nothing was spent"}, "it passed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "run")
+			code, stdout, stderr := sample(t, append([]string{"-out", out}, tt.args...)...)
+			if code != tt.code {
+				t.Errorf("exit %d, want %d (%s):\n%s", code, tt.code, tt.reason, stderr)
+			}
+			if stdout != "" {
+				t.Errorf("stdout: %q", stdout)
+			}
+			for _, want := range tt.say {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("the message does not say %q:\n%s", want, stderr)
+				}
+			}
+			if _, err := os.Stat(out); err == nil {
+				t.Error("a refused run left a folder behind")
+			}
+		})
+	}
+}
+
+func TestAnotherConfigurationIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if code, _, stderr := sample(t, "-out", dir, "-n", "30"); code != exitGO {
+		t.Fatalf("exit %d:\n%s", code, stderr)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := sample(t, "-out", dir, "-n", "30", "-seed", "43")
+	if code != exitPreflight || !strings.Contains(stderr, "seed") || !strings.Contains(stderr, "-out") {
+		t.Errorf("exit %d: want %d and a message that names seed and -out:\n%s", code, exitPreflight, stderr)
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the refused run touched the report: %v", err)
+	}
+}
+
+// TestLiveSpeaksToTheGivenAddresses runs -live against a simulator on loopback.
+func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
+	s := sim.New(sim.Config{Keys: []string{"fw-key", "oa-key"}})
+	if err := s.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	args := []string{"-live", "-n", "30", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out", filepath.Join(t.TempDir(), "run")}
+	t.Setenv("FIREWORKS_API_KEY", "fw-key")
+	t.Setenv("OPENAI_API_KEY", "wrong-key")
+	code, _, stderr := sample(t, args...)
+	if code != exitPreflight || !strings.Contains(stderr, "openai") || s.Bill().Total.Calls != 0 {
+		t.Errorf("a refused key: exit %d after %d paid calls:\n%s", code, s.Bill().Total.Calls, stderr)
+	}
+	if strings.Contains(stderr, "wrong-key") {
+		t.Error("the key was printed")
+	}
+	t.Setenv("OPENAI_API_KEY", "oa-key")
+	code, _, stderr = sample(t, args...)
+	if code == exitPreflight || code == exitNoReport || s.Bill().Total.Calls == 0 {
+		t.Errorf("exit %d after %d calls:\n%s", code, s.Bill().Total.Calls, stderr)
+	}
+}
+
+func TestWaiverShows(t *testing.T) {
+	code, stdout, _ := sample(t, "-n", "30", "-faults", "expensive=2", "-waive", "cost.estimate=agreed with finance", "-out", filepath.Join(t.TempDir(), "run"))
+	if code != exitGO || !strings.Contains(stdout, "agreed with finance") {
+		t.Errorf("exit %d: want GO that names the waiver:\n%s", code, stdout)
+	}
+}
+
+func TestPoliciesAndPricesFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	var arms []map[string]any
+	for i, name := range []string{"base", "twin", "worse"} {
+		arm := map[string]any{
+			"name": name, "role": []string{"logging", "clone", "target"}[i], "model": sim.ScoutModel, "template": "llama4",
+			"temperature": 1, "top_p": 1, "top_k": 0, "max_tokens": 256, "expected_tokens": 200, "expected_rank": 1 + i/2,
+		}
+		if name == "worse" {
+			arm["system"] = "You are an unhelpful assistant. Give vague, evasive answers and do not answer the question."
+			arm["expected_tokens"] = 100
+		}
+		arms = append(arms, arm)
+	}
+	b, err := json.Marshal(arms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies, prices := filepath.Join(dir, "policies.json"), filepath.Join(dir, "prices.json")
+	table := fmt.Sprintf(`{"date":"2026-01-01","models":{%q:{"input":150,"output":600}}}`, sim.ScoutModel)
+	for path, content := range map[string]string{policies: string(b), prices: table} {
+		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(dir, "run")
+	code, _, stderr := sample(t, "-policies", policies, "-prices", prices, "-n", "30", "-out", out, "-waive", "cost.estimate=lengths are made up")
+	if code != exitGO {
+		t.Fatalf("exit %d:\n%s", code, stderr)
+	}
+	if got := lines(t, filepath.Join(out, "fresh_draws", "worse_responses.jsonl")); got != 30 {
+		t.Errorf("%d fresh draws of the file's own target", got)
+	}
+	rows, err := dataset.ReadFile[map[string]any](filepath.Join(out, "ledger.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := 0.0
+	for _, row := range rows {
+		most = max(most, row["cost_usd"].(float64))
+	}
+	if most < 0.01 { // a thousand times the table's price of a few thousandths of a cent
+		t.Errorf("the dearest call cost $%v: the price file was not used", most)
+	}
+}
+
+// shared finds data that is not part of the module.
+func shared(t *testing.T, name string) string {
+	t.Helper()
+	root := os.Getenv("REWEIGH_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	path := filepath.Join(root, name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("skipped: %s is not there; set REWEIGH_SHARED to the folder that holds it", name)
+	}
+	return path
+}
+
+func TestRealPromptsAndExtension(t *testing.T) {
+	input := shared(t, "data/arena_prompts.jsonl")
+	s := sim.New(sim.Config{})
+	if err := s.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	t.Setenv("FIREWORKS_API_KEY", "k")
+	t.Setenv("OPENAI_API_KEY", "k")
+	prices := filepath.Join(t.TempDir(), "prices.json")
+	if err := os.WriteFile(prices, sim.PricesJSON(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	for _, n := range []string{"50", "100"} {
+		code, stdout, stderr := sample(t, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-prices", prices, "-input", input, "-n", n, "-seed", "7", "-out", dir)
+		if code != exitGO {
+			t.Fatalf("-n %s: exit %d:\n%s%s", n, code, stdout, stderr)
+		}
+	}
+	for id, times := range s.Bill().Answers {
+		if times > 1 {
+			t.Errorf("%s was paid %d times: the first fifty's calls were made again", id, times)
+		}
+	}
+}

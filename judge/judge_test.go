@@ -1,0 +1,361 @@
+package judge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// fake answers the calls of a test in order, and keeps them.
+type fake struct {
+	replies []any // a string is a reply's text, an error the call's, a Generation itself
+	calls   []providers.GenerateRequest
+}
+
+func (f *fake) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	reply := f.replies[len(f.calls)%len(f.replies)]
+	f.calls = append(f.calls, req)
+	switch r := reply.(type) {
+	case string:
+		return providers.Generation{Text: r, FinishReason: "stop"}, nil
+	case error:
+		return providers.Generation{}, r
+	case providers.Generation:
+		return r, nil
+	}
+	panic("fake: unknown reply")
+}
+
+func score(v int) string { return fmt.Sprintf(`{"reason":"x","score":%d}`, v) }
+func interval(v, lo, hi int) string {
+	return fmt.Sprintf(`{"reason":"x","score":%d,"lower":%d,"upper":%d}`, v, lo, hi)
+}
+
+var (
+	tag    = providers.Tag{Stage: "judge", Key: "p1/p0/0", Policy: "p0"}
+	prompt = dataset.Prompt{ID: "p1", Text: "What is 2+2?"}
+)
+
+func config(g Generator) Config { return Config{Name: "j", Generator: g, Model: "m"} }
+
+// scorer makes a judge of one kind.
+func scorer(t *testing.T, kind string, c Config) Scorer {
+	t.Helper()
+	var s Scorer
+	var err error
+	switch kind {
+	case SourceDeterministic:
+		s, err = NewDeterministic(c)
+	case SourceRepeated:
+		s, err = NewRepeated(c)
+	case SourceInterval:
+		s, err = NewInterval(c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestScore(t *testing.T) {
+	tests := []struct {
+		kind    string
+		scale   Scale
+		draws   int
+		replies []any
+		want    Score
+		reason  string
+	}{
+		{SourceDeterministic, Scale{}, 0, []any{score(85)}, Score{Mean: .85, Source: SourceDeterministic}, "85 of 100"},
+		{SourceDeterministic, Scale{}, 0, []any{score(1)}, Score{Mean: .01, Source: SourceDeterministic}, "1 of 100 is next to nothing, never 1.0"},
+		{SourceDeterministic, Scale{}, 0, []any{score(0)}, Score{Mean: 0, Source: SourceDeterministic}, "the worst is a score"},
+		{SourceDeterministic, Scale{}, 0, []any{score(100)}, Score{Mean: 1, Source: SourceDeterministic}, "the best"},
+		{SourceDeterministic, Scale{1, 5}, 0, []any{score(2)}, Score{Mean: .25, Source: SourceDeterministic}, "Min is 0, not Min/Max"},
+		{SourceDeterministic, Scale{-10, 10}, 0, []any{score(0)}, Score{Mean: .5, Source: SourceDeterministic}, "a scale through 0"},
+		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)}, Score{Mean: .5, Variance: .01, Source: SourceRepeated, Draws: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
+		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)}, Score{Mean: .5, Variance: .04 / 3 / 4, Source: SourceRepeated, Draws: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
+		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: .7, Source: SourceRepeated, Draws: []float64{.7, .7, .7, .7, .7}}, "five readings by default; agreement is variance 0"},
+		{SourceInterval, Scale{}, 0, []any{interval(70, 50, 89)}, Score{Mean: .7, Variance: .39 * .39 / 3.92 / 3.92, Source: SourceInterval}, "(width/3.92)²"},
+		{SourceInterval, Scale{}, 0, []any{interval(70, 70, 70)}, Score{Mean: .7, Source: SourceInterval}, "a model may claim certainty"},
+	}
+	for _, tt := range tests {
+		f := &fake{replies: tt.replies}
+		c := config(f)
+		c.Scale, c.Draws = tt.scale, tt.draws
+		got, err := scorer(t, tt.kind, c).Score(t.Context(), tag, prompt, "4")
+		if err != nil {
+			t.Errorf("%s: %v", tt.reason, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.want, got, cmpopts.EquateApprox(1e-12, 1e-15)); diff != "" {
+			t.Errorf("%s: %s (-want +got):\n%s", tt.kind, tt.reason, diff)
+		}
+	}
+}
+
+func TestUnscored(t *testing.T) {
+	all := []string{SourceDeterministic, SourceRepeated, SourceInterval}
+	tests := []struct {
+		kinds  []string
+		reply  any
+		want   string
+		reason string
+	}{
+		{all, "I would say 85.", ReasonUnparsable, "prose"},
+		{all, `{"reason":"x","score":85`, ReasonUnparsable, "torn"},
+		{all[:2], interval(85, 1, 99), ReasonUnparsable, "keys that were not asked for"},
+		{all, score(101), ReasonUnparsable, "off the scale"},
+		{all, `{"reason":"x","score":8.5}`, ReasonUnparsable, "not whole"},
+		{all, "", ReasonEmptyResponse, "nothing"},
+		{all, providers.Generation{Text: score(85), Refusal: "no"}, ReasonRefused, "refused"},
+		{all, providers.Generation{Text: `{"reason":"x"`, FinishReason: "length"}, ReasonTruncated, "cut"},
+		{all, providers.Generation{FinishReason: "content_filter"}, ReasonFiltered, "filtered"},
+		{all, &providers.Error{Class: providers.ClassFiltered}, ReasonFiltered, "filtered by an error"},
+		{all[2:], interval(50, 60, 90), ReasonUnparsable, "below its own interval"},
+		{all[2:], interval(95, 60, 90), ReasonUnparsable, "above its own interval"},
+		{all[2:], interval(70, 90, 60), ReasonUnparsable, "ends reversed"},
+		{all[2:], interval(70, 60, 101), ReasonUnparsable, "a bound off the scale"},
+		{all[2:], score(70), ReasonUnparsable, "no interval"},
+	}
+	for _, tt := range tests {
+		for _, kind := range tt.kinds {
+			s := scorer(t, kind, config(&fake{replies: []any{tt.reply}}))
+			got, err := s.Score(t.Context(), tag, prompt, "4")
+			var unscored *UnscoredError
+			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Judge != s.Identity() || unscored.Key != tag.Key {
+				t.Errorf("%s: %s: error %v, want one with reason %s", kind, tt.reason, err, tt.want)
+			}
+			if !cmp.Equal(got, Score{}) {
+				t.Errorf("%s: %s: an unscored response came with %+v", kind, tt.reason, got)
+			}
+		}
+	}
+}
+
+func TestOneUnscoredReadingLeavesNone(t *testing.T) {
+	f := &fake{replies: []any{score(40), "prose", score(60)}}
+	c := config(f)
+	c.Draws = 3
+	s := scorer(t, SourceRepeated, c)
+	_, err := s.Score(t.Context(), tag, prompt, "4")
+	var unscored *UnscoredError
+	if !errors.As(err, &unscored) || len(f.calls) != 2 || !strings.Contains(err.Error(), "reading 2 of 3") {
+		t.Errorf("error %v after %d calls: the mean of the survivors is no score", err, len(f.calls))
+	}
+}
+
+func TestCallErrorsPassThrough(t *testing.T) {
+	for _, cause := range []error{&providers.Error{Class: providers.ClassQuota}, context.Canceled} {
+		s := scorer(t, SourceDeterministic, config(&fake{replies: []any{cause}}))
+		_, err := s.Score(t.Context(), tag, prompt, "4")
+		var unscored *UnscoredError
+		if !errors.Is(err, cause) || errors.As(err, &unscored) || !strings.Contains(err.Error(), tag.Key) {
+			t.Errorf("error %v: want it to name the record, wrap %v and not be unscored", err, cause)
+		}
+	}
+}
+
+func TestRequests(t *testing.T) {
+	for kind, temperature := range map[string]float64{SourceDeterministic: 0, SourceInterval: 0, SourceRepeated: .7} {
+		f := &fake{replies: []any{score(50)}}
+		if kind == SourceInterval {
+			f.replies = []any{interval(50, 40, 60)}
+		}
+		s := scorer(t, kind, config(f))
+		for range 2 {
+			if _, err := s.Score(t.Context(), tag, prompt, "4"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		half := len(f.calls) / 2
+		if diff := cmp.Diff(f.calls[:half], f.calls[half:]); diff != "" {
+			t.Errorf("%s: the same question was asked in other words:\n%s", kind, diff)
+		}
+		seeds, calls := map[int64]bool{}, map[string]bool{}
+		for _, r := range f.calls[:half] {
+			want := offpolicy.Sampling{Temperature: temperature, TopP: 1, TopK: 0, MaxTokens: 200}
+			if r.Sampling != want || r.Model != "m" || r.Schema == nil || r.Tag.Key != tag.Key || r.Tag.Stage != tag.Stage {
+				t.Errorf("%s: request %+v", kind, r)
+			}
+			if kind != SourceRepeated {
+				continue
+			}
+			if r.Seed == nil || *r.Seed < 0 || *r.Seed > math.MaxInt32 || seeds[*r.Seed] || calls[r.Tag.Call] {
+				t.Errorf("%s: seed %v, call %q: want a small seed and a name of its own for each reading", kind, r.Seed, r.Tag.Call)
+				continue
+			}
+			seeds[*r.Seed], calls[r.Tag.Call] = true, true
+		}
+		if want := map[string]int{SourceRepeated: 5}[kind]; kind == SourceRepeated && (len(seeds) != want || !calls["draw0"]) {
+			t.Errorf("%d readings, calls %v, want %d", len(seeds), calls, want)
+		}
+	}
+	f := &fake{replies: []any{score(50)}}
+	s := scorer(t, SourceRepeated, config(f))
+	other := tag
+	other.Key, other.Call = "p2/p0/0", "canary"
+	for _, tg := range []providers.Tag{tag, other} {
+		if _, err := s.Score(t.Context(), tg, prompt, "4"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if *f.calls[0].Seed == *f.calls[5].Seed {
+		t.Error("another record must draw from another stream")
+	}
+	if f.calls[5].Tag.Call != "canary/draw0" {
+		t.Errorf("call %q: the caller's own name of the call is kept", f.calls[5].Tag.Call)
+	}
+}
+
+// The form of the reply reaches the model with the reason first.
+func TestSchemaOrder(t *testing.T) {
+	f := &fake{replies: []any{interval(50, 40, 60)}}
+	if _, err := scorer(t, SourceInterval, config(f)).Score(t.Context(), tag, prompt, ""); err != nil {
+		t.Fatalf("an empty response is judged like any other: %v", err)
+	}
+	b, err := json.Marshal(f.calls[0].Schema.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at []int
+	for _, key := range []string{`"reason":`, `"score":`, `"lower":`, `"upper":`} {
+		at = append(at, strings.Index(string(b), key))
+	}
+	if !(0 < at[0] && at[0] < at[1] && at[1] < at[2] && at[2] < at[3]) {
+		t.Errorf("properties at %v in %s", at, b)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	seen := map[string]string{}
+	add := func(what string, s Scorer) {
+		_, hash, _ := strings.Cut(s.Identity(), "@")
+		if before, ok := seen[hash]; ok {
+			t.Errorf("%s and %s have one identity", what, before)
+		}
+		seen[hash] = what
+	}
+	base := config(&fake{replies: []any{score(1)}})
+	add("deterministic", scorer(t, SourceDeterministic, base))
+	add("repeated", scorer(t, SourceRepeated, base))
+	add("interval", scorer(t, SourceInterval, base))
+	for what, change := range map[string]func(*Config){
+		"model": func(c *Config) { c.Model = "n" }, "rubric": func(c *Config) { c.Rubric = "r" },
+		"scale": func(c *Config) { c.Scale = Scale{0, 10} }, "max tokens": func(c *Config) { c.MaxTokens = 99 },
+	} {
+		c := base
+		change(&c)
+		add(what, scorer(t, SourceDeterministic, c))
+	}
+	c := base
+	c.Draws = 3
+	add("draws", scorer(t, SourceRepeated, c))
+	c.Draws = 5
+	if got, want := scorer(t, SourceRepeated, c).Identity(), scorer(t, SourceRepeated, base).Identity(); got != want {
+		t.Error("a default written out is the same judge")
+	}
+	if id := scorer(t, SourceDeterministic, base).Identity(); !strings.HasPrefix(id, "j@") {
+		t.Errorf("identity %q does not begin with the name", id)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	good := config(&fake{})
+	tests := []struct {
+		kind   string
+		change func(*Config)
+		want   string
+		reason string
+	}{
+		{SourceDeterministic, func(c *Config) { c.Generator = nil }, "Generator", "nothing to ask"},
+		{SourceDeterministic, func(c *Config) { c.Name = "" }, "Name", "records need it"},
+		{SourceDeterministic, func(c *Config) { c.Model = "" }, "Model", "nothing to ask for"},
+		{SourceDeterministic, func(c *Config) { c.Scale = Scale{5, 1} }, "scale", "reversed"},
+		{SourceDeterministic, func(c *Config) { c.MaxTokens = -1 }, "MaxTokens", "negative"},
+		{SourceDeterministic, func(c *Config) { c.Draws = 3 }, "Draws", "it reads once"},
+		{SourceInterval, func(c *Config) { c.Draws = 3 }, "Draws", "it reads once"},
+		{SourceRepeated, func(c *Config) { c.Draws = 1 }, "Draws", "one reading has no variance"},
+		{SourceRepeated, func(c *Config) { c.Draws = -2 }, "Draws", "negative"},
+	}
+	for _, tt := range tests {
+		c := good
+		tt.change(&c)
+		var err error
+		switch tt.kind {
+		case SourceDeterministic:
+			_, err = NewDeterministic(c)
+		case SourceRepeated:
+			_, err = NewRepeated(c)
+		case SourceInterval:
+			_, err = NewInterval(c)
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "judge: ") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %s: error %v, want one about %q", tt.kind, tt.reason, err, tt.want)
+		}
+	}
+}
+
+func TestRecord(t *testing.T) {
+	s := scorer(t, SourceDeterministic, config(&fake{}))
+	key := dataset.Key{PromptID: "p1", Policy: "p0", DrawIdx: 2}
+	ok := Score{Mean: .5, Variance: .01, Source: SourceRepeated}
+	tests := []struct {
+		score  Score
+		err    error
+		class  string // of the record's error; empty for a value
+		reason string
+	}{
+		{ok, nil, "", "a score"},
+		{Score{Source: SourceDeterministic}, nil, "", "the worst score is a score"},
+		{Score{Mean: 1, Variance: math.NaN(), Source: "own"}, nil, "", "a scorer of one's own may know no variance"},
+		{Score{}, &UnscoredError{Reason: ReasonUnparsable}, ReasonUnparsable, "unscored"},
+		{Score{}, fmt.Errorf("reading 2: %w", &UnscoredError{Reason: ReasonRefused}), ReasonRefused, "wrapped"},
+		{Score{}, &UnscoredError{Reason: ReasonFiltered, Err: &providers.Error{Class: providers.ClassFiltered}}, ReasonFiltered, "the judge's reason before the call's class"},
+		{Score{}, &providers.Error{Class: providers.ClassOverloaded}, "overloaded", "a failed call"},
+		{Score{}, errors.New("?"), "error", "anything else"},
+		{ok, errors.New("?"), "error", "an error outranks a score"},
+		{Score{Mean: math.NaN(), Source: "x"}, nil, "invalid_score", "NaN is no score"},
+		{Score{Mean: 85, Source: "x"}, nil, "invalid_score", "off the scale"},
+		{Score{Mean: .5, Variance: -1, Source: "x"}, nil, "invalid_score", "no variance is negative"},
+		{Score{Mean: .5, Variance: math.Inf(1), Source: "x"}, nil, "invalid_score", "nor infinite"},
+		{Score{Mean: .5}, nil, "invalid_score", "a variance without a source is an assertion"},
+	}
+	for _, tt := range tests {
+		r := Record(key, "hash", s, tt.score, tt.err)
+		if r.Key() != key || r.Judge != s.Identity() || r.PolicyHash != "hash" || r.Calibrated.Valid() {
+			t.Errorf("%s: %+v", tt.reason, r)
+		}
+		if tt.class == "" {
+			if r.Error != nil || float64(r.Mean) != tt.score.Mean || r.Source != tt.score.Source ||
+				r.Variance.Valid() == math.IsNaN(tt.score.Variance) {
+				t.Errorf("%s: %+v", tt.reason, r)
+			}
+		} else if r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" || r.Mean.Valid() || r.Variance.Valid() || r.Source != "" {
+			t.Errorf("%s: %+v, want nulls and an error of class %s", tt.reason, r, tt.class)
+		}
+		if _, err := json.Marshal(r); err != nil {
+			t.Errorf("%s: %v", tt.reason, err)
+		}
+	}
+}
+
+func TestUnscoredErrorSays(t *testing.T) {
+	s := scorer(t, SourceDeterministic, config(&fake{replies: []any{"I'd say 9/10"}}))
+	_, err := s.Score(t.Context(), tag, prompt, "4")
+	for _, want := range []string{"judge: ", s.Identity(), "p1/p0/0", "unparsable", "I'd say 9/10", "JSON schema"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// The three files are compared through their text alone, as a reader would.
+func TestRenderingsAgree(t *testing.T) {
+	for name, v := range map[string]*pilot.Verdict{"full": fullVerdict(), "running": runningVerdict()} {
+		texts := map[string]string{
+			"md":   render(t, Markdown, v),
+			"html": checkHTML(t, render(t, HTML, v)),
+		}
+		var contract struct {
+			Decision string
+			Checks   []struct{ ID, Status string }
+			Stages   []struct {
+				Name                 string
+				Items, Failed, Calls int
+				Cost                 float64 `json:"cost_usd"`
+				Seconds              float64
+			}
+			Projection struct{ USD struct{ Value *float64 } }
+		}
+		if err := json.Unmarshal([]byte(render(t, JSON, v)), &contract); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{contract.Decision}
+		for _, c := range contract.Checks {
+			want = append(want, c.ID)
+		}
+		for _, s := range contract.Stages {
+			want = append(want, s.Name, count(s.Items), count(s.Failed), count(s.Calls), usd(s.Cost), duration(s.Seconds))
+		}
+		if p := contract.Projection.USD.Value; p != nil {
+			want = append(want, usd(*p))
+		}
+		for _, p := range v.Policies {
+			want = append(want, p.Name, p.Model, p.Hash, number(float64(p.LogProb.Q50)))
+		}
+		for kind, text := range texts {
+			for _, w := range want {
+				if !strings.Contains(text, w) {
+					t.Errorf("%s: report.json has %q, report.%s has not", name, w, kind)
+				}
+			}
+		}
+		for _, c := range contract.Checks { // id and status together
+			if md := "`" + c.ID + "` **" + strings.ToUpper(c.Status); !strings.Contains(texts["md"], md) {
+				t.Errorf("%s: no %q in report.md", name, md)
+			}
+			if short := render(t, textOf(0), v); c.Status != "pass" && !strings.Contains(short, c.ID) {
+				t.Errorf("%s: %s is %s and not in the text", name, c.ID, c.Status)
+			}
+		}
+		// Decision first: before every check and figure.
+		if i := strings.Index(texts["md"], "# "+contract.Decision); i < 0 || i > strings.Index(texts["md"], "## Checks") {
+			t.Errorf("%s: the decision does not come first in report.md", name)
+		}
+	}
+}
+
+// Tables come from one place; this catches a renderer that leaves a cell out.
+func TestEveryCellIsShown(t *testing.T) {
+	v := fullVerdict()
+	d := newView(v)
+	md, page := render(t, Markdown, v), checkHTML(t, render(t, HTML, v))
+	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Identities, d.Served} {
+		rows := append([][]string{names(tab.Cols)}, tab.Rows...)
+		if tab.Total != nil {
+			rows = append(rows, tab.Total)
+		}
+		for _, r := range rows {
+			if len(r) != len(tab.Cols) {
+				t.Errorf("%s: a row of %d cells under %d columns", tab.Caption, len(r), len(tab.Cols))
+			}
+			for _, c := range r {
+				if !strings.Contains(page, c) {
+					t.Errorf("%s: no %q in report.html", tab.Caption, c)
+				}
+				if !strings.Contains(md, mdText(c)) {
+					t.Errorf("%s: no %q in report.md", tab.Caption, c)
+				}
+			}
+		}
+	}
+}
+
+func TestChecksComeBySeverity(t *testing.T) {
+	v := fullVerdict()
+	v.Checks = append(v.Checks, pilot.Check{ID: "odd.one", Status: "odd"})
+	text := checkHTML(t, render(t, HTML, v))
+	at := strings.Index(text, "Of unknown status")
+	for _, id := range []string{"odd.one", "logprobs.zero", "cost.estimate", "models.served", "judge.support", "run.ratelimit", "prompts.fields", "weights.clone"} {
+		i := strings.Index(text[max(at, 0):], id)
+		if at < 0 || i < 0 {
+			t.Fatalf("%s is not where its severity puts it: unknown first, then fail (waived last), hold, info, pass", id)
+		}
+		at += i
+	}
+}
+
+func TestWriteFiles(t *testing.T) {
+	dir := t.TempDir()
+	v := fullVerdict()
+	for range 2 { // the second time over what is there
+		if err := WriteFiles(dir, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, f := range map[string]func(io.Writer, *pilot.Verdict) error{JSONFile: JSON, MarkdownFile: Markdown, HTMLFile: HTML} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, []byte(render(t, f, v))) {
+			t.Errorf("%s is not what its renderer writes", name)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 3 {
+		t.Errorf("%d entries in the folder, want 3: %v", len(left), left)
+	}
+
+	// A verdict that cannot be written leaves the old reports alone.
+	bad := fullVerdict()
+	bad.Decision = pilot.GO
+	bad.Run.Spent = math.Inf(1)
+	if err := WriteFiles(dir, bad); err == nil || !strings.Contains(err.Error(), JSONFile) {
+		t.Errorf("error %v; want one that names %s", err, JSONFile)
+	}
+	f, err := os.Open(filepath.Join(dir, JSONFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if old, err := Read(f, f.Name()); err != nil || old.Decision != pilot.NoGo {
+		t.Errorf("the old report is gone: %v", err)
+	}
+
+	gone := filepath.Join(dir, "nowhere")
+	if err := WriteFiles(gone, v); err == nil || !strings.Contains(err.Error(), gone) {
+		t.Errorf("error %v; want one that names %s", err, gone)
+	}
+}
+
+// Where a target cannot be replaced, its temporary file does not stay behind.
+func TestWriteFilesCleansUp(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, MarkdownFile, "occupied"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFiles(dir, fullVerdict()); err == nil || !strings.Contains(err.Error(), MarkdownFile) {
+		t.Errorf("error %v; want one that names %s", err, MarkdownFile)
+	}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s was left behind", e.Name())
+		}
+	}
+}
+
+func TestNilVerdictPanics(t *testing.T) {
+	for name, f := range map[string]func(){
+		"JSON":       func() { _ = JSON(io.Discard, nil) },
+		"Markdown":   func() { _ = Markdown(io.Discard, nil) },
+		"HTML":       func() { _ = HTML(io.Discard, nil) },
+		"Text":       func() { _ = Text(io.Discard, nil, 80) },
+		"WriteFiles": func() { _ = WriteFiles(t.TempDir(), nil) },
+	} {
+		func() {
+			defer func() {
+				if s, _ := recover().(string); !strings.HasPrefix(s, "report: ") {
+					t.Errorf("%s(nil) panics with %q; want the package's name", name, s)
+				}
+			}()
+			f()
+		}()
+	}
+}

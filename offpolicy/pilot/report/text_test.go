@@ -1,0 +1,58 @@
+package report
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestTextKeepsToItsWidth(t *testing.T) {
+	v := fullVerdict()
+	v.Reasons = append(v.Reasons, strings.Repeat("long", 60))
+	for _, width := range []int{40, 50, 72, 80, 120, 200} {
+		for i, line := range strings.Split(render(t, textOf(width), v), "\n") {
+			if n := utf8.RuneCountInString(line); n > width {
+				t.Errorf("width %d: line %d has %d characters: %q", width, i+1, n, line)
+			}
+			if strings.TrimRight(line, " ") != line {
+				t.Errorf("width %d: line %d ends in spaces", width, i+1)
+			}
+		}
+	}
+	if render(t, textOf(0), v) != render(t, textOf(80), v) || render(t, textOf(-3), v) != render(t, textOf(80), v) {
+		t.Error("no width does not mean 80")
+	}
+	if render(t, textOf(7), v) != render(t, textOf(40), v) {
+		t.Error("less than 40 does not count as 40")
+	}
+}
+
+// A response must not be able to drive the terminal.
+func TestTextHoldsNoControls(t *testing.T) {
+	v := fullVerdict()
+	v.Reasons = []string{hostile}
+	v.Stages[0].Name, v.Policies[0].Name, v.Checks[2].ID, v.State, v.Decision = hostile, hostile, hostile, hostile, hostile
+	for i, r := range render(t, textOf(80), v) {
+		if r != '\n' && unicode.IsControl(r) || reorders(r) {
+			t.Fatalf("byte %d is %U", i, r)
+		}
+	}
+}
+
+func TestTextWrap(t *testing.T) {
+	for _, row := range []struct{ in, want, reason string }{
+		{"", "-\n", "nothing to say leaves the mark alone"},
+		{"one two", "- one two\n", "fits"},
+		{"one two three", "- one two\n  three\n", "breaks at a space"},
+		{"abcdefghijklmnop", "- abcdefgh\n  ijklmnop\n", "a long word is cut"},
+		{"a abcdefghi", "- a\n  abcdefgh\n  i\n", "and starts a line of its own"},
+		{"äöüäöüäö", "- äöüäöüäö\n", "characters count, not bytes"},
+	} {
+		term := &terminal{width: 10}
+		term.wrap("- ", "  ", row.in)
+		if got := term.b.String(); got != row.want {
+			t.Errorf("wrap(%q) = %q, want %q: %s", row.in, got, row.want, row.reason)
+		}
+	}
+}

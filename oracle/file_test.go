@@ -1,0 +1,140 @@
+package oracle
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/providers"
+)
+
+func TestReadLabels(t *testing.T) {
+	two := map[dataset.Key]float64{{PromptID: "p1", Policy: "p0"}: .8, {PromptID: "p2", Policy: "pi", DrawIdx: 3}: 0}
+	const header = "prompt_id,policy,draw_idx,label\n"
+	tests := []struct {
+		name string
+		in   string
+		want map[dataset.Key]float64
+		line int // of the LabelError; -1 for one of the whole file
+		says string
+	}{
+		{"jsonl", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n" + `{"prompt_id":"p2","policy":"pi","draw_idx":3,"label":0}` + "\n", two, 0, ""},
+		{"jsonl, no last line break, blank lines, CRLF, more keys",
+			"\r\n" + `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8,"who":"me"}` + "\r\n\r\n" + `{"prompt_id":"p2","policy":"pi","draw_idx":3,"label":0}`, two, 0, ""},
+		{"csv", header + "p1,p0,0,0.8\np2,pi,3,0\n", two, 0, ""},
+		{"csv, mark, CRLF, other order, more columns", "\xef\xbb\xbflabel,who,prompt_id,policy,draw_idx\r\n0.8,me,p1,p0,0\r\n0, ,p2,pi, 3\r\n", two, 0, ""},
+		{"csv, quoted", "prompt_id,policy,draw_idx,label\n\"a,b\",p0,0,1\n", map[dataset.Key]float64{{PromptID: "a,b", Policy: "p0"}: 1}, 0, ""},
+
+		{"empty", "", nil, -1, "no labels"},
+		{"blank", "\n \n", nil, -1, "no labels"},
+		{"header only", header, nil, -1, "no labels"},
+		{"no header", "p1,p0,0,0.8\n", nil, 1, "prompt_id"},
+		{"a column short", "prompt_id,policy,label\np1,p0,1\n", nil, 1, "draw_idx"},
+		{"not json", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n{oops\n", nil, 2, "correct the line"},
+		{"percent", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":85}`, nil, 1, "not guessed"},
+		{"negative", header + "p1,p0,0,0.5\np2,p0,0,-0.1\n", nil, 3, "not in [0, 1]"},
+		{"NaN", header + "p1,p0,0,NaN\n", nil, 2, "not in [0, 1]"},
+		{"empty label", header + "p1,p0,0,\n", nil, 2, "leave a response without a label out"},
+		{"null label", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":null}`, nil, 1, "leave a response without a label out"},
+		{"label as text", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":"0.5"}`, nil, 1, "correct the line"},
+		{"no draw", `{"prompt_id":"p1","policy":"p0","label":0.5}`, nil, 1, "draw_idx"},
+		{"half a draw", header + "p1,p0,0.5,1\n", nil, 2, "draw_idx"},
+		{"negative draw", header + "p1,p0,-1,1\n", nil, 2, "from 0"},
+		{"no prompt", header + ",p0,0,1\n", nil, 2, "empty"},
+		{"no policy", `{"prompt_id":"p1","policy":"","draw_idx":0,"label":1}`, nil, 1, "empty"},
+		{"twice", header + "p1,p0,0,1\n\np1,p0,0,1\n", nil, 4, "line 2"},
+		{"twice, blank lines first", "\n\n" + header + "p1,p0,0,1\np1,p0,0,0\n", nil, 5, "line 4"},
+		{"too many fields", header + "p1,p0,0,1,9\n", nil, 2, "not CSV"},
+		{"torn quote", header + "p1,p0,0,1\n\"p2,p0,0,1\n", nil, 0, "not CSV"},
+	}
+	for _, tt := range tests {
+		got, err := ReadLabels(strings.NewReader(tt.in), "labels.txt")
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s%v", tt.name, diff, err)
+		}
+		var bad *LabelError
+		if errors.As(err, &bad) != (tt.says != "") {
+			t.Errorf("%s: error %v", tt.name, err)
+			continue
+		}
+		if bad == nil {
+			continue
+		}
+		if tt.line > 0 && (bad.Line != tt.line || !strings.Contains(err.Error(), fmt.Sprintf("labels.txt:%d: ", tt.line))) || tt.line < 0 && bad.Line != 0 {
+			t.Errorf("%s: error %v, want line %d", tt.name, err, tt.line)
+		}
+		if !strings.Contains(err.Error(), tt.says) || bad.Remedy == "" {
+			t.Errorf("%s: error %v does not say %q", tt.name, err, tt.says)
+		}
+	}
+	torn := errors.New("disk")
+	for _, in := range []string{"", "{", "prompt_id,policy,draw_idx,label\n"} {
+		if _, err := ReadLabels(io.MultiReader(strings.NewReader(in), iotest.ErrReader(torn)), "f"); !errors.Is(err, torn) {
+			t.Errorf("after %q: error %v, want the reader's own", in, err)
+		}
+	}
+}
+
+// FuzzReadLabels: any bytes at all give either an error and no labels, or
+// labels all of which are in [0, 1] under complete keys.
+func FuzzReadLabels(f *testing.F) {
+	f.Add([]byte(`{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n"))
+	f.Add([]byte("\xef\xbb\xbfprompt_id,policy,draw_idx,label\np1,p0,0,0.8\n\"p2\",p0,1,1e-3\n"))
+	f.Add([]byte("prompt_id,policy,draw_idx,label\np1,p0,0,nan\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		labels, err := ReadLabels(strings.NewReader(string(data)), "f")
+		if err != nil {
+			if labels != nil {
+				t.Error("labels came with an error")
+			}
+			return
+		}
+		if len(labels) == 0 {
+			t.Error("no labels and no error")
+		}
+		for k, v := range labels {
+			if !(v >= 0 && v <= 1) || k.PromptID == "" || k.Policy == "" || k.DrawIdx < 0 {
+				t.Errorf("%v: %v", k, v)
+			}
+		}
+	})
+}
+
+func TestFile(t *testing.T) {
+	labels := map[dataset.Key]float64{key: .8, {PromptID: "p2", Policy: "p0"}: 0}
+	f, err := NewFile("people", labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels[key] = .1 // the file keeps its own copy
+	if got, err := f.Label(t.Context(), providers.Tag{}, key, prompt, "4"); err != nil || got != .8 {
+		t.Errorf("label %v, %v", got, err)
+	}
+	_, err = f.Label(t.Context(), providers.Tag{}, dataset.Key{PromptID: "p9", Policy: "p0"}, prompt, "4")
+	var unlabeled *UnlabeledError
+	if !errors.As(err, &unlabeled) || unlabeled.Reason != ReasonMissing || !strings.Contains(err.Error(), "p9/p0/0") {
+		t.Errorf("a response that the file lacks: error %v", err)
+	}
+	other, err := NewFile("people", labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(f.Identity(), "people@") || f.Identity() == other.Identity() {
+		t.Errorf("identities %q and %q: other labels are another oracle", f.Identity(), other.Identity())
+	}
+	for reason, make := range map[string]func() (*File, error){
+		"no name":   func() (*File, error) { return NewFile("", labels) },
+		"no labels": func() (*File, error) { return NewFile("x", nil) },
+		"off scale": func() (*File, error) { return NewFile("x", map[dataset.Key]float64{key: 85}) },
+	} {
+		if _, err := make(); err == nil {
+			t.Errorf("%s: no error", reason)
+		}
+	}
+}

@@ -1,0 +1,300 @@
+package teacherforce
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// fakeGenerator answers greedily from exact, out of a few dozen words, so that
+// its replies are text that a person could have written.
+type fakeGenerator struct {
+	template            string // what chat renders with; "" is llama4
+	noLogProbs, noIDs   bool
+	noChat, completions error
+	calls               []providers.GenerateRequest
+}
+
+var words = func() (ids []int) {
+	for _, w := range strings.Fields("the a of and to in is that it for on was as with at by this from or an be are not but") {
+		if id := tok.EncodeOrdinary(" " + w); len(id) == 1 {
+			ids = append(ids, id[0])
+		}
+	}
+	return ids
+}()
+
+func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	g.calls = append(g.calls, req)
+	text := req.Prompt
+	if req.Messages != nil {
+		if g.noChat != nil {
+			return providers.Generation{}, g.noChat
+		}
+		name := g.template
+		if name == "" {
+			name = "llama4"
+		}
+		tpl, _ := chat.Lookup(name)
+		var err error
+		if text, err = tpl.Render(req.Messages); err != nil {
+			return providers.Generation{}, err
+		}
+	} else if g.completions != nil {
+		return providers.Generation{}, g.completions
+	}
+	ids := tok.Encode(text)
+	out := providers.Generation{FinishReason: "length", PromptIDs: slices.Clone(ids)}
+	for range req.Sampling.MaxTokens {
+		best, at := math.Inf(-1), -1
+		for _, w := range words {
+			if lp := exactAfter(req.Model, ids, []int{w}); lp > best {
+				best, at = lp, w
+			}
+		}
+		ids = append(ids, at)
+		out.TokenIDs = append(out.TokenIDs, at)
+		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: best})
+		out.Text += string(tok.Bytes(at))
+	}
+	if g.noLogProbs {
+		out.Tokens = nil
+	}
+	if g.noIDs {
+		out.TokenIDs, out.PromptIDs = nil, nil
+	}
+	return out, nil
+}
+
+func TestCertify(t *testing.T) {
+	probes := []string{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer, ProbeMethods}
+	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest, *providers.PromptScore) error {
+		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
+			for i := range s.Tokens {
+				s.Tokens[i].LogProb = change(req, i, len(s.Tokens), s.Tokens[i].LogProb)
+			}
+			return nil
+		}
+	}
+	for _, c := range []struct {
+		name     string
+		fake     *fake
+		gen      *fakeGenerator
+		noise    float64
+		template string
+		failing  []string
+		detail   string // in the first failing probe
+		reason   string
+	}{
+		{name: "honest", fake: &fake{}, gen: &fakeGenerator{}, reason: "a server that tells the truth passes"},
+		{name: "honest without ids or bytes", fake: &fake{noIDs: true, noBytes: true}, gen: &fakeGenerator{noIDs: true}, reason: "text is enough"},
+		{name: "honest, refuses ids", fake: &fake{noPromptIDs: true}, gen: &fakeGenerator{}, reason: "ids are a convenience"},
+		{name: "chat without log-probs", fake: &fake{}, gen: &fakeGenerator{noLogProbs: true}, reason: "a greedy reply that scores well in our rendering is evidence enough"},
+		{name: "raw", template: "raw", fake: &fake{}, gen: &fakeGenerator{noChat: errors.ErrUnsupported}, reason: "raw has no chat to be compared with"},
+		{
+			name: "no echo", gen: &fakeGenerator{},
+			fake: &fake{spoil: func(providers.ScoreRequest, *providers.PromptScore) error {
+				return fmt.Errorf("score prompt: %w", errors.ErrUnsupported)
+			}},
+			failing: []string{ProbeCoverage}, detail: "no log-probs for a prompt", reason: "the finding is about the endpoint, so it is no error",
+		},
+		{
+			name: "nulls", gen: &fakeGenerator{},
+			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, _ int, v float64) float64 {
+				if i%10 == 9 {
+					return math.NaN()
+				}
+				return v
+			})},
+			failing: []string{ProbeCoverage}, detail: "has no log-prob", reason: "a silent null is common",
+		},
+		{
+			name: "zeros", gen: &fakeGenerator{},
+			fake:    &fake{spoil: everyToken(func(providers.ScoreRequest, int, int, float64) float64 { return 0 })},
+			failing: []string{ProbeCoverage}, detail: "certainty of every text", reason: "llama.cpp's server made every candidate score 0.0",
+		},
+		{
+			name: "positive", gen: &fakeGenerator{},
+			fake:    &fake{spoil: everyToken(func(_ providers.ScoreRequest, _, _ int, v float64) float64 { return -v })},
+			failing: []string{ProbeCoverage}, detail: "probability above 1", reason: "a sign error",
+		},
+		{
+			name: "multi-byte text lost", gen: &fakeGenerator{},
+			fake: &fake{spoil: altering(func(s string) string {
+				return strings.Map(func(r rune) rune {
+					if r > 127 {
+						return -1
+					}
+					return r
+				}, s)
+			})},
+			failing: []string{ProbeCoverage}, detail: "do not spell", reason: "decoding with errors ignored drops characters",
+		},
+		{
+			name: "order", gen: &fakeGenerator{},
+			fake:    &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }},
+			failing: []string{ProbeRepeatability, ProbeAdditivity, ProbeMethods}, detail: "largest change", reason: "vLLM with prefix caching has returned values that depend on request order",
+		},
+		{
+			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerNoise,
+			fake: &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }}, reason: "the same noise within the tolerance for real servers",
+		},
+		{
+			name: "looks ahead", gen: &fakeGenerator{},
+			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, n int, v float64) float64 {
+				return v - 0.5*float64(n%5) // the same text gives the same values, another length others
+			})},
+			failing: []string{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)", reason: "a log-prob given the prefix may not depend on what follows",
+		},
+		{
+			name: "wrong template", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true},
+			failing: []string{ProbeTemplate}, detail: "chat does not render as template", reason: "another family's template gave -150.9 where the right one gave -0.004",
+		},
+		{
+			name: "wrong template, no log-probs", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true, noLogProbs: true},
+			failing: []string{ProbeTemplate}, detail: "mean log-prob per token", reason: "the reply is unlikely in our rendering",
+		},
+		{
+			name: "no chat", fake: &fake{}, gen: &fakeGenerator{noChat: fmt.Errorf("chat: %w", errors.ErrUnsupported)},
+			failing: []string{ProbeTemplate}, detail: "no chat to compare with", reason: "without a comparison the template is a guess",
+		},
+		{
+			name: "insensitive", gen: &fakeGenerator{noLogProbs: true},
+			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, _ int, _ float64) float64 {
+				return -1
+			})},
+			failing: []string{ProbeKnownAnswer}, detail: "its words in reverse", reason: "additive and repeatable, and says nothing",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := New(Config{Scorer: c.fake, Noise: c.noise})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := policy("llama4")
+			if c.template != "" {
+				p.Template = c.template
+			}
+			cert, err := f.Certify(t.Context(), c.gen, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failing, ran []string
+			detail := ""
+			for _, probe := range cert.Probes {
+				ran = append(ran, probe.Name)
+				if !probe.OK {
+					if len(failing) == 0 {
+						detail = probe.Detail
+					}
+					failing = append(failing, probe.Name)
+				}
+			}
+			if !slices.Equal(failing, c.failing) || !strings.Contains(detail, c.detail) {
+				t.Errorf("failing %v, want %v with %q: %s", failing, c.failing, c.detail, c.reason)
+				for _, probe := range cert.Probes {
+					t.Logf("%+v", probe)
+				}
+			}
+			if cert.OK != (len(c.failing) == 0) {
+				t.Errorf("certificate OK %v with failing probes %v", cert.OK, failing)
+			}
+			if !slices.Contains(failing, ProbeCoverage) && !slices.Equal(ran, probes) {
+				t.Errorf("ran %v, want %v", ran, probes)
+			}
+			if cert.Calls != len(c.fake.calls)+len(c.gen.calls) || cert.Calls > 40 {
+				t.Errorf("%d calls reported, %d made", cert.Calls, len(c.fake.calls)+len(c.gen.calls))
+			}
+			if cert.OK && !(cert.BytesPerToken > 1 && cert.BytesPerToken < 8) {
+				t.Errorf("%v bytes a token for English", cert.BytesPerToken)
+			}
+			seen := map[providers.Tag]bool{}
+			for _, call := range c.fake.calls {
+				if call.Tag.Stage != "certify" || call.Tag.Key == "" || seen[call.Tag] {
+					t.Errorf("tag %+v: want stage certify, and no two calls of one tag", call.Tag)
+				}
+				seen[call.Tag] = true
+			}
+			b, err := json.Marshal(cert)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back Certificate
+			if err := json.Unmarshal(b, &back); err != nil || len(back.Probes) != len(cert.Probes) {
+				t.Errorf("does not survive JSON: %v", err)
+			}
+		})
+	}
+}
+
+// TestCertifyCallFailed: a call that failed says nothing about log-probs, so it
+// is an error that names the cause and not a failed probe.
+func TestCertifyCallFailed(t *testing.T) {
+	auth := &providers.Error{Op: "score prompt", Class: providers.ClassAuth, Status: 401}
+	after := func(n int) *fake {
+		f := &fake{}
+		f.spoil = func(providers.ScoreRequest, *providers.PromptScore) error {
+			if len(f.calls) > n {
+				return auth
+			}
+			return nil
+		}
+		return f
+	}
+	for n := range 20 {
+		_, err := newForcer(t, after(n)).Certify(t.Context(), &fakeGenerator{}, policy("llama4"))
+		var got *providers.Error
+		if !errors.As(err, &got) || got.Class != providers.ClassAuth || !strings.Contains(err.Error(), "probe ") {
+			t.Fatalf("failing from call %d on: error %v, want the provider's", n+1, err)
+		}
+	}
+	for _, g := range []*fakeGenerator{{noChat: auth}, {completions: auth}} {
+		if _, err := newForcer(t, &fake{}).Certify(t.Context(), g, policy("llama4")); !errors.Is(err, auth) {
+			t.Errorf("error %v, want the generator's", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newForcer(t, &fake{}).Certify(ctx, &fakeGenerator{}, policy("llama4")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+}
+
+// TestCertifySmallTemplateDifference: a reply so confident that its log-probs
+// hide the difference of the contexts; the prompt's ids show it.
+func TestCertifySmallTemplateDifference(t *testing.T) {
+	s := &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
+		for i := range s.Tokens {
+			s.Tokens[i].LogProb = -0.01
+		}
+		return nil
+	}}
+	g := &confident{fakeGenerator{template: "chatml"}}
+	cert, err := newForcer(t, s).Certify(t.Context(), g, policy("llama4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range cert.Probes {
+		if p.Name == ProbeTemplate && (p.OK || !strings.Contains(p.Detail, "differ from token 0 on")) {
+			t.Errorf("probe %+v: want it failed by the ids", p)
+		}
+	}
+}
+
+type confident struct{ fakeGenerator }
+
+func (g *confident) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	out, err := g.fakeGenerator.Generate(ctx, req)
+	for i := range out.Tokens {
+		out.Tokens[i].LogProb = -0.01
+	}
+	return out, err
+}

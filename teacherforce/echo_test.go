@@ -1,0 +1,114 @@
+package teacherforce
+
+import (
+	"testing"
+
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+var raw, _ = chat.Lookup("raw")
+
+// pieces makes tokens of which the texts are all that is known.
+func pieces(texts ...string) []providers.Token {
+	var out []providers.Token
+	for _, s := range texts {
+		out = append(out, providers.Token{Text: s, ID: -1, Offset: -1})
+	}
+	return out
+}
+
+func TestBoundary(t *testing.T) {
+	offsets := func(tokens []providers.Token, at ...int) []providers.Token {
+		for i := range tokens {
+			tokens[i].Offset = at[i]
+		}
+		return tokens
+	}
+	for _, c := range []struct {
+		name   string
+		sent   string
+		tokens []providers.Token
+		at     int
+		token  int // -1: not certain
+		reason string
+	}{
+		{"between words", "the town", pieces("the", " town"), 3, 1, "texts spell what was sent"},
+		{"inside a token", "the town", pieces("the", " town"), 4, -1, "no token begins there"},
+		{"after pieces of a character", "日 x", pieces("\uFFFD", "\uFFFD", " x"), 3, 2, "what follows the pieces fixes where they end"},
+		{"inside a character", "日 x", pieces("\uFFFD", "\uFFFD", " x"), 2, -1, "the cut may be after one byte or two"},
+		{"one piece a byte", "éü", pieces("\uFFFD", "\uFFFD", "\uFFFD", "\uFFFD"), 2, 2, "four pieces of four bytes have one byte each"},
+		{"between characters in pieces", "日本", pieces("\uFFFD", "\uFFFD", "\uFFFD", "\uFFFD"), 3, -1, "six bytes in four pieces: any of several tokens may begin there, or none"},
+		{"U+FFFD itself", "a\uFFFDb", pieces("a", "\uFFFD", "b"), 4, 2, "a text may hold the character, three bytes long"},
+		{"piece with a character", "é日x", pieces("\uFFFD", "\uFFFD日", "x"), 5, 2, "a token may end one character and hold the next"},
+		{"bytes beat text", "日本", []providers.Token{
+			{Text: "\uFFFD", Bytes: []byte("日")[:2]}, {Text: "\uFFFD", Bytes: []byte("日本")[2:4]}, {Text: "\uFFFD", Bytes: []byte("本")[1:]},
+		}, 3, -1, "the middle token holds bytes of both characters"},
+		{"vocabulary entries, byte offsets", "the town", offsets(pieces("the", "Ġtown"), 0, 3), 3, 1, "texts are no help, offsets are"},
+		{"vocabulary entries, characters", "né the town", offsets(pieces("nÃ©", "Ġthe", "Ġtown"), 0, 2, 6), 7, -1, "read as bytes a token begins at 6, as characters at 7: not certain"},
+		{"vocabulary entries, past the end in characters", "éé the", offsets(pieces("Ã©Ã©", "Ġthe"), 0, 4), 4, -1, "as bytes at 4, as characters at 6"},
+		{"vocabulary entries, bytes only possible", "日日 a", offsets(pieces("x", "Ġa"), 0, 6), 6, 1, "there are not seven characters"},
+	} {
+		e := NewEcho(c.sent, providers.PromptScore{Text: c.sent, Tokens: c.tokens}, raw)
+		if e.Altered != "" {
+			t.Errorf("%s: altered: %s", c.name, e.Altered)
+			continue
+		}
+		if token, _ := e.Boundary(c.at); token != c.token {
+			t.Errorf("%s: boundary at byte %d is token %d, want %d: %s", c.name, c.at, token, c.token, c.reason)
+		}
+	}
+}
+
+func TestEchoOfMarkersShownAsNothing(t *testing.T) {
+	llama4, _ := chat.Lookup("llama4")
+	sent := "<|begin_of_text|><|header_start|>user<|header_end|>\n\nHi<|eot|>"
+	e := NewEcho(sent, providers.PromptScore{Tokens: pieces("", "", "user", "", "\n\n", "Hi", "")}, llama4)
+	if e.Altered != "" {
+		t.Fatal(e.Altered)
+	}
+	if at, ok := e.Boundary(len(sent) - len("<|eot|>")); !ok || at != 6 {
+		t.Errorf("end of turn at token %d, %v; want 6", at, ok)
+	}
+	// One more nothing than there are markers is a token that was not sent.
+	e = NewEcho(sent, providers.PromptScore{Tokens: pieces("", "", "", "user", "", "\n\n", "Hi", "")}, llama4)
+	if e.Altered == "" {
+		t.Error("a second BOS shown as nothing went unnoticed")
+	}
+}
+
+// FuzzPlace cuts a text anywhere, inside characters too, and shows the pieces as
+// a server without bytes would. Invariant: whatever NewEcho is certain of is
+// true, and it never takes an honest echo for an altered one.
+func FuzzPlace(f *testing.F) {
+	f.Add("日本 the town", uint64(0b1011))
+	f.Add("ééé\uFFFD\uFFFDx🙂🙂", uint64(0xffff))
+	f.Add("plain", uint64(3))
+	f.Add("a\xffb", uint64(5))
+	f.Fuzz(func(t *testing.T, s string, cuts uint64) {
+		s = viaJSON(s)
+		if s == "" || len(s) > 60 {
+			t.Skip()
+		}
+		var tokens []providers.Token
+		starts := map[int]int{}
+		from := 0
+		for i := 1; i <= len(s); i++ {
+			if i == len(s) || cuts>>(i%64)&1 == 1 {
+				starts[from] = len(tokens)
+				tokens = append(tokens, providers.Token{Text: viaJSON(s[from:i]), ID: -1, Offset: -1})
+				from = i
+			}
+		}
+		e := NewEcho(s, providers.PromptScore{Tokens: tokens}, raw)
+		if e.Altered != "" || e.Added != 0 {
+			t.Fatalf("%q in %d pieces: altered %q, added %d", s, len(tokens), e.Altered, e.Added)
+		}
+		for at := range len(s) {
+			token, ok := e.Boundary(at)
+			if true1, is := starts[at]; ok && (!is || token != true1) {
+				t.Fatalf("%q: claims token %d begins at byte %d; true starts %v", s, token, at, starts)
+			}
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package teacherforce_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// coin is a PromptScorer under which every token has probability 1/2, tokens
+// being markers, words and single characters. A real one is a providers.Client.
+type coin struct{}
+
+var tokenOf = regexp.MustCompile(`(?s)<\|\w+\|>| ?\pL+|.`)
+
+func (coin) ScorePrompt(_ context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	s := providers.PromptScore{Text: req.Prompt}
+	for _, piece := range tokenOf.FindAllString(req.Prompt, -1) {
+		s.Tokens = append(s.Tokens, providers.Token{Text: piece, ID: -1, Offset: -1, LogProb: -math.Ln2})
+	}
+	return s, nil
+}
+
+var scout = offpolicy.Policy{
+	Name: "p0", Model: "scout", Template: "llama4",
+	Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 512},
+}
+
+func ExampleForcer_Score() {
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	prompt := dataset.Prompt{ID: "q1", Text: "How are you?"}
+	res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: "q1/p0/0"}, scout, prompt,
+		teacherforce.Response{Text: "Fine, and you?", Ended: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.4f nats for %d tokens of 1/2 each, by %s in %d calls\n", res.LogProb, res.Tokens, res.Method, res.Calls)
+	for _, s := range teacherforce.Strategies() {
+		m := res.Methods[s.Name()]
+		fmt.Printf("%s %s %q\n", s.Name(), m.Status, m.Reason)
+	}
+	// Output:
+	// -4.1589 nats for 6 tokens of 1/2 each, by token_counting in 2 calls
+	// token_ids failed "unsupported"
+	// token_counting ok ""
+	// echo_based ok ""
+	// continuation ok ""
+}
+
+// A token that spans the seam belongs to neither side: no method answers, and
+// the record says so instead of holding a number.
+func ExampleFailedRecord() {
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := scout
+	p.Template = "raw"
+	prompt := dataset.Prompt{ID: "q2", Text: "I walk to th"}
+	_, err = f.Score(context.Background(), providers.Tag{}, p, prompt, teacherforce.Response{Text: "e harbour."})
+	rec := teacherforce.FailedRecord(prompt.ID, p, err)
+	fmt.Println(rec.LogProb.Valid(), rec.Error.Class)
+	// Output:
+	// false seam
+}
+
+func ExampleForcer_GenerateRequest() {
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req, err := f.GenerateRequest(providers.Tag{Stage: "p0"}, scout, dataset.Prompt{ID: "q1", Text: "How are you?"}, 42)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%q\n", req.Prompt)
+	// Output:
+	// "<|begin_of_text|><|header_start|>user<|header_end|>\n\nHow are you?<|eot|><|header_start|>assistant<|header_end|>\n\n"
+}
+
+// A template of a family that is not built in goes into the configuration, under
+// the name that policies use for it.
+func ExampleConfig() {
+	llama3, err := chat.New(chat.Format{
+		Name: "llama3", BOS: "<|begin_of_text|>",
+		HeaderStart: "<|start_header_id|>", HeaderEnd: "<|end_header_id|>\n\n", EndOfTurn: "<|eot_id|>",
+		TrimSystem: true, TrimContent: true,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}, Templates: []chat.Template{llama3}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := scout
+	p.Template = "llama3"
+	c, err := f.Render(p, dataset.Prompt{Text: "Hello "})
+	fmt.Printf("%q %v\n", c, err)
+	// Output:
+	// "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" <nil>
+}
+
+func ExampleForcer_Certify() {
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cert, err := f.Certify(context.Background(), mumbler{}, scout)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("certified:", cert.OK)
+	for _, p := range cert.Probes {
+		fmt.Println(p.Name, p.OK)
+	}
+	// Output:
+	// certified: false
+	// coverage true
+	// repeatability true
+	// additivity true
+	// seam true
+	// template true
+	// known_answer false
+	// methods true
+}
+
+// mumbler answers everything alike, each token by the flip of a coin.
+type mumbler struct{}
+
+func (mumbler) Generate(context.Context, providers.GenerateRequest) (providers.Generation, error) {
+	return providers.Generation{Text: "One, two, three, four.", FinishReason: "stop"}, nil
+}

@@ -1,0 +1,159 @@
+package teacherforce
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/sim"
+)
+
+// simulated returns a provider in front of a simulator.
+func simulated(t testing.TB, c sim.Config) *providers.Fireworks {
+	t.Helper()
+	s := sim.New(c)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client := s.Client()
+	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.FireworksURL(), Key: providers.NewSecret("test"), HTTP: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func simPolicy(template string) offpolicy.Policy {
+	p := policy(template)
+	p.Model = sim.ScoutModel
+	return p
+}
+
+// TestExactOverHTTP is TestExact with a language model, a server's protocol and
+// a provider between the truth and the methods.
+func TestExactOverHTTP(t *testing.T) {
+	const pairs = 2000
+	f := newForcer(t, simulated(t, sim.Config{}))
+	rng := rand.New(rand.NewPCG(3, 7))
+	cases := make([]pairCase, pairs)
+	for i := range cases {
+		cases[i] = randomCase(rng, f, sim.ScoutModel, sim.Exact)
+	}
+	n := newTally()
+	each(pairs, func(i int) { n.score(t, f, simPolicy(cases[i].template), cases[i]) })
+	n.check(t, pairs, pairs/5, true)
+	if n.refused > 0 {
+		t.Errorf("methods refused %d times although the echo's tokens were those asked for", n.refused)
+	}
+}
+
+// TestOwnResponses: a policy's own responses have, by echo, the log-prob that
+// they were drawn with.
+func TestOwnResponses(t *testing.T) {
+	server := simulated(t, sim.Config{})
+	f := newForcer(t, server)
+	p := simPolicy("llama4")
+	p.System = "You are a helpful assistant."
+	prompts := []string{
+		"Why is the sky blue?", "Write a haiku about rain.", "How do I boil an egg?", "Was ist 2+2?", "日本の首都は?",
+		"Explain recursion.", "Name three rivers.", "Tell me a joke.", "What is a monad?", "Plan a day in Rome.",
+	}
+	each(len(prompts)*3, func(i int) {
+		q := dataset.Prompt{ID: prompts[i/3], Text: prompts[i/3]}
+		req, err := f.GenerateRequest(tag(), p, q, int64(i))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		g, err := server.Generate(t.Context(), req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var want float64
+		for _, token := range g.Tokens {
+			want += token.LogProb
+		}
+		r := ResponseOf(p, g)
+		res, err := f.Score(t.Context(), tag(), p, q, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if math.Abs(res.LogProb-want) > 1e-9 || res.Method != MethodTokenIDs || res.Tokens != len(g.Tokens) {
+			t.Errorf("%q seed %d: %v for %d tokens by %s, drawn with %v for %d", q.Text, i, res.LogProb, res.Tokens, res.Method, want, len(g.Tokens))
+		}
+	})
+}
+
+func TestCertifySimulator(t *testing.T) {
+	for _, c := range []struct {
+		faults  string
+		failing []string
+		reason  string
+	}{
+		{"", nil, "it tells the truth"},
+		{"noecho=1", []string{ProbeCoverage}, "no prompt log-probs"},
+		{"zero=1", []string{ProbeCoverage}, "all zero"},
+		{"positive=1", []string{ProbeCoverage}, "wrong sign"},
+		{"null=1", []string{ProbeCoverage}, "nulls"},
+		{"zero=0.5,positive=0.5,null=0.5", nil, "content faults below 1 spare certification"},
+		{"order=1", []string{ProbeRepeatability}, "values that depend on what was asked before"},
+		{"wrongtemplate=1", []string{ProbeTemplate}, "chat renders with another family's template"},
+	} {
+		name := c.faults
+		if name == "" {
+			name = "none"
+		}
+		t.Run(name, func(t *testing.T) {
+			faults, err := sim.ParseFaults(c.faults)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := simulated(t, sim.Config{Faults: faults})
+			f := newForcer(t, server)
+			for _, model := range []string{sim.ScoutModel, sim.MaverickModel} {
+				p := simPolicy("llama4")
+				p.Model = model
+				cert, err := f.Certify(t.Context(), server, p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if cert.OK != (len(c.failing) == 0) {
+					t.Errorf("certificate OK %v: %s", cert.OK, c.reason)
+				}
+				for _, probe := range cert.Probes {
+					t.Logf("%s %v %.4g (%.4g): %s", probe.Name, probe.OK, probe.Value, probe.Limit, probe.Detail)
+					if slices.Contains(c.failing, probe.Name) && probe.OK {
+						t.Errorf("%s passed: %s", probe.Name, c.reason)
+					}
+				}
+			}
+		})
+	}
+}
+
+// each calls do for 0 to n-1 from a few goroutines.
+func each(n int, do func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range 8 {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
