@@ -38,13 +38,15 @@ func parseFloat(b []byte) (float64, error) {
 	if string(b) == "null" {
 		return math.NaN(), nil
 	}
-	// ParseFloat would take Inf, NaN and 0x1p-2 too, which JSON does not have.
-	if len(b) == 0 || b[0] != '-' && (b[0] < '0' || b[0] > '9') || bytes.ContainsAny(b, "xXnN_") {
-		return math.NaN(), fmt.Errorf("dataset: %.40q is neither a number nor null", b)
+	// ParseFloat would take +1, Inf, NaN, 1_0 and 0x1p-2 too, which JSON does not
+	// have.
+	digits := bytes.TrimPrefix(b, []byte{'-'})
+	if len(digits) == 0 || digits[0] < '0' || digits[0] > '9' || len(digits) > 1 && digits[1]|' ' == 'x' || bytes.IndexByte(b, '_') >= 0 {
+		return math.NaN(), fmt.Errorf("%.40s is neither a number nor null", b)
 	}
 	v, err := strconv.ParseFloat(string(b), 64)
 	if err != nil {
-		return math.NaN(), fmt.Errorf("dataset: %.40q has no float64 form: %w", b, errors.Unwrap(err))
+		return math.NaN(), fmt.Errorf("%.40s has no float64 form: %w", b, errors.Unwrap(err))
 	}
 	return v, nil
 }
@@ -83,7 +85,7 @@ func (fs *Floats) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	if len(b) < 2 || b[0] != '[' || b[len(b)-1] != ']' {
-		return fmt.Errorf("dataset: %.40q is no array of numbers", b)
+		return fmt.Errorf("%.40s is no array of numbers", b)
 	}
 	b = bytes.TrimSpace(b[1 : len(b)-1])
 	out := make(Floats, 0, bytes.Count(b, []byte(","))+1)
@@ -95,7 +97,7 @@ func (fs *Floats) UnmarshalJSON(b []byte) error {
 		}
 		out = append(out, v)
 		if b = bytes.TrimSpace(rest); more && len(b) == 0 {
-			return errors.New("dataset: an array of numbers ends with a comma")
+			return errors.New("an array of numbers ends with a comma")
 		}
 	}
 	*fs = out
@@ -110,7 +112,7 @@ func appendFloat(b []byte, f Float) ([]byte, error) {
 	case math.IsNaN(v):
 		return append(b, "null"...), nil
 	case math.IsInf(v, 0):
-		return nil, fmt.Errorf("dataset: %v has no JSON form; record a failure instead", v)
+		return nil, fmt.Errorf("dataset: %v has no JSON form (record a failure instead)", v)
 	}
 	format := byte('f')
 	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {

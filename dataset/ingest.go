@@ -78,8 +78,8 @@ type Ingest struct {
 // rest: of a plain row every other field, with those of its metadata object
 // beside them (where both have a field, the row's own counts); of a
 // conversation every field that is text, number or truth value (language,
-// model_a, model_b, winner and so on), and source and source_id. An integer too
-// large for a float64 is kept as text.
+// model_a, model_b, winner and so on), and source and source_id. An integer whose
+// digits a float64 would change is kept as text.
 //
 // Rows are dropped, in this order, for an empty prompt, language, moderation,
 // length, and as a duplicate by text: lower case, white space collapsed, all

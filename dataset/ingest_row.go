@@ -220,8 +220,8 @@ func decodeTurns(fields map[string]json.RawMessage, name string) ([]Message, err
 	return turns, nil
 }
 
-// decodeAny decodes as encoding/json does into any, except that an integer that
-// a float64 cannot hold stays text: ids and time stamps may be that long.
+// decodeAny decodes as encoding/json does into any, except that an integer whose
+// digits a float64 would change stays text: ids and time stamps may be that long.
 func decodeAny(raw json.RawMessage) (any, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -243,7 +243,7 @@ func plainNumbers(v any) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("number %s is out of range", v)
 		}
-		if integer := !strings.ContainsAny(string(v), ".eE"); integer && math.Abs(f) >= 1<<53 {
+		if integer := !strings.ContainsAny(string(v), ".eE"); integer && strconv.FormatFloat(f, 'f', -1, 64) != string(v) {
 			return string(v), nil
 		}
 		return f, nil

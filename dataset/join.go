@@ -47,7 +47,8 @@ func (u Unjoined) String() string { return fmt.Sprintf("%s %s: %s", u.Stage, u.K
 // sorted by prompt: the response of draw 0 with its log-prob under the logging
 // policy and under every target, its judge score, and its oracle label with the
 // label's inclusion probability. Whatever is not known is null; every target is
-// in the map. Metadata is the prompt's, with finish_reason added.
+// in the map. Metadata is the prompt's, with finish_reason added and without
+// judge_score and oracle_label, should the prompt's source have had such.
 //
 // A record joins only if its key is its own (of two records with one key neither
 // is used, as nothing tells which is right), its prompt and response are known,
@@ -74,6 +75,9 @@ func JoinSamples(in RunRecords) (samples []Sample, unjoined []Unjoined) {
 		}
 		maps.Copy(s.Metadata, p.Metadata)
 		s.Metadata["finish_reason"] = resp.FinishReason
+		// CJE would take these for the sample's own where that is null.
+		delete(s.Metadata, "judge_score")
+		delete(s.Metadata, "oracle_label")
 		lookup := func(policy string) Float {
 			k := Key{PromptID: p.ID, Policy: policy}
 			lp, ok := logprobs[k]

@@ -128,14 +128,17 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 		return fail(fmt.Errorf("starts with %q where an object's { should be", firstRune(raw)), hintLine)
 	}
 	err := json.Unmarshal(raw, v)
+	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &syntax):
+		return fail(err, hintLine)
 	case errors.As(err, &typ):
 		return fail(fmt.Errorf("field %q holds a %s, which is no %v: %w", typ.Field, typ.Value, typ.Type, err), hintField)
-	default:
-		return fail(err, hintLine)
+	default: // a type's own UnmarshalJSON
+		return fail(err, hintField)
 	}
 }
 

@@ -12,15 +12,14 @@ import (
 
 // TestAbsentIsMissing: a key that a line lacks never reads as the number 0.
 func TestAbsentIsMissing(t *testing.T) {
-	nan := math.NaN()
-	eq := cmp.Options{cmpopts.EquateNaNs(), cmpopts.EquateEmpty()}
+	eq := cmp.Options{nans, cmpopts.EquateEmpty()}
 	check := func(name string, got, want any) {
 		t.Helper()
 		if diff := cmp.Diff(want, got, eq); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	n := Float(nan)
+	n := Missing()
 	var r Response
 	var m MethodResult
 	var l LogProb

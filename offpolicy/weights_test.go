@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/reweigh/reweigh/internal/shareddata"
 )
 
 var (
@@ -216,7 +218,7 @@ func TestLogEValue(t *testing.T) {
 // On the 400 real rows the e-value was found, independently of this code, to be
 // 10^6.9 for the clone and 10^5.7 for the parallel prompt.
 func TestLogEValueArena(t *testing.T) {
-	f, err := os.Open(sharedFile(t, "data/arena/logged.jsonl"))
+	f, err := os.Open(shareddata.File(t, "data/arena/logged.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

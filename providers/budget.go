@@ -38,7 +38,7 @@ const (
 )
 
 // toPico rounds an amount; NaN and negative amounts are programming errors.
-// Amounts from 2.3 million dollars count as unlimited.
+// A limit from 2.3 million dollars is no limit.
 func toPico(u USD, round func(float64) float64, what string) int64 {
 	v := float64(u)
 	if math.IsNaN(v) || v < 0 {
@@ -111,12 +111,14 @@ func (b *Budget) Reserve(ctx context.Context, amount USD) error {
 	return &Error{Op: "reserve", Provider: "budget", Class: class, Err: ctx.Err()}
 }
 
-func (b *Budget) fits(a int64) bool { return b.spent+b.reserved+a <= b.limit }
+func (b *Budget) fits(a int64) bool {
+	return b.limit == unlimited || b.spent+b.reserved+a <= b.limit
+}
 
 // hopeless is the error of an amount that would not fit if every call in
 // flight cost nothing. What is spent never falls, so that is final.
 func (b *Budget) hopeless(a int64) error {
-	if b.spent+a <= b.limit {
+	if b.limit == unlimited || b.spent+a <= b.limit {
 		return nil
 	}
 	return &Error{

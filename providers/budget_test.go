@@ -61,17 +61,17 @@ func TestBudgetGivesUpWhenNothingCanFreeIt(t *testing.T) {
 		if err := b.Reserve(t.Context(), 0.8); err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan error, 2)
-		go func() { done <- b.Reserve(t.Context(), 0.5) }()
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- b.Reserve(t.Context(), 0.5) }()
 		synctest.Wait()
-		go func() { done <- b.Reserve(t.Context(), 0.1) }() // queues behind
+		go func() { second <- b.Reserve(t.Context(), 0.1) }() // queues behind
 		synctest.Wait()
 		b.Settle(0.8, 0.7) // 0.3 is left: too little for the first for ever, enough for the second
-		e := wantError(t, <-done, providers.ClassBudget)
+		e := wantError(t, <-first, providers.ClassBudget)
 		if !errors.Is(e, providers.ErrBudget) || e.Hint == "" {
 			t.Errorf("%v: want ErrBudget and a hint", e)
 		}
-		if err := <-done; err != nil {
+		if err := <-second; err != nil {
 			t.Errorf("0.1 of 0.3 does not fit: %v", err)
 		}
 		wantError(t, b.Reserve(t.Context(), 2), providers.ClassBudget) // more than the whole
@@ -116,11 +116,11 @@ func TestBudgetOfEarlierSessions(t *testing.T) {
 func TestBudgetWithoutLimit(t *testing.T) {
 	b := providers.NewBudget(providers.USD(math.Inf(1)))
 	for range 100 {
-		if err := b.Reserve(t.Context(), 1e5); err != nil {
+		if err := b.Reserve(t.Context(), 1e4); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.Settle(1e5, 1e5)
+	b.Settle(1e4, 1e4)
 	if !math.IsInf(float64(b.Limit()), 1) {
 		t.Errorf("limit %v", b.Limit())
 	}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // HTTPConfig says where a service is and how to reach it.
@@ -258,7 +259,13 @@ func (t *transport) clean(s string) string {
 	if key := t.key.Reveal(); len(key) >= 4 {
 		s = strings.ReplaceAll(s, key, redacted)
 	}
-	return cut(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "), 1<<10)
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) { // a terminal would obey escape sequences
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return cut(strings.Join(strings.Fields(s), " "), 1<<10)
 }
 
 func cut(s string, n int) string {

@@ -9,7 +9,7 @@ import (
 func TestRequestID(t *testing.T) {
 	base := providers.Tag{Stage: "logprobs", Key: "q1/pi/0", Policy: "pi", Call: "joint"}
 	// printf '\0\0\0\0\0\0\0\10logprobs\0\0\0\0\0\0\0\2pi\0\0\0\0\0\0\0\7q1/pi/0' | sha256sum | cut -c1-16
-	if got, want := providers.RequestID(base), "logprobs-a2a0d66e2f3d5f2a-joint"; got != want {
+	if got, want := providers.RequestID(base), "logprobs-6322a336da581a2b-joint"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for reason, other := range map[string]providers.Tag{

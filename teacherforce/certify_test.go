@@ -144,13 +144,17 @@ func TestCertify(t *testing.T) {
 			failing: []string{ProbeRepeatability, ProbeAdditivity, ProbeMethods}, detail: "largest change", reason: "vLLM with prefix caching has returned values that depend on request order",
 		},
 		{
+			name: "other texts", gen: &fakeGenerator{}, fake: &fake{spoil: dependsOnOthers()},
+			failing: []string{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "0 at once", reason: "the same at once, another value once others were asked",
+		},
+		{
 			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerNoise,
 			fake: &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }}, reason: "the same noise within the tolerance for real servers",
 		},
 		{
 			name: "looks ahead", gen: &fakeGenerator{},
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, n int, v float64) float64 {
-				return v - 0.5*float64(n%5) // the same text gives the same values, another length others
+				return v - 0.02*float64(n) // the same text gives the same values, another length others
 			})},
 			failing: []string{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)", reason: "a log-prob given the prefix may not depend on what follows",
 		},
@@ -232,6 +236,19 @@ func TestCertify(t *testing.T) {
 				t.Errorf("does not survive JSON: %v", err)
 			}
 		})
+	}
+}
+
+// dependsOnOthers makes a server whose log-probs depend on how many other texts
+// it has seen.
+func dependsOnOthers() func(providers.ScoreRequest, *providers.PromptScore) error {
+	seen := map[string]bool{}
+	return func(req providers.ScoreRequest, s *providers.PromptScore) error {
+		seen[s.Text] = true
+		for i := range s.Tokens {
+			s.Tokens[i].LogProb -= 0.05 * float64(len(seen))
+		}
+		return nil
 	}
 }
 

@@ -151,6 +151,9 @@ func place(sent string, tokens []providers.Token, controls []string) (placing, b
 		least, most := lengths(tokens[i], controls)
 		earliest[i], latest[i] = earliest[i+1]-most, latest[i+1]-least
 	}
+	if earliest[0] > 0 || latest[0] < 0 {
+		return placing{}, false
+	}
 	reach := make([][]int, n+1) // offsets at which token i can begin, ascending
 	reach[0] = []int{0}
 	for i, t := range tokens {

@@ -47,6 +47,7 @@ func TestBoundary(t *testing.T) {
 		{"vocabulary entries, byte offsets", "the town", offsets(pieces("the", "Ġtown"), 0, 3), 3, 1, "texts are no help, offsets are"},
 		{"vocabulary entries, characters", "né the town", offsets(pieces("nÃ©", "Ġthe", "Ġtown"), 0, 2, 6), 7, -1, "read as bytes a token begins at 6, as characters at 7: not certain"},
 		{"vocabulary entries, past the end in characters", "éé the", offsets(pieces("Ã©Ã©", "Ġthe"), 0, 4), 4, -1, "as bytes at 4, as characters at 6"},
+		{"vocabulary entries, two at one place", "ab 日", offsets(pieces("ab", "Ġæ", "Ĺ", "¥"), 0, 2, 3, 3), 3, -1, "pieces of one character share its offset"},
 		{"vocabulary entries, bytes only possible", "日日 a", offsets(pieces("x", "Ġa"), 0, 6), 6, 1, "there are not seven characters"},
 	} {
 		e := NewEcho(c.sent, providers.PromptScore{Text: c.sent, Tokens: c.tokens}, raw)
@@ -74,6 +75,47 @@ func TestEchoOfMarkersShownAsNothing(t *testing.T) {
 	e = NewEcho(sent, providers.PromptScore{Tokens: pieces("", "", "", "user", "", "\n\n", "Hi", "")}, llama4)
 	if e.Altered == "" {
 		t.Error("a second BOS shown as nothing went unnoticed")
+	}
+}
+
+// TestPiecesAcrossTheSeam: the context's tokens read the same in both echoes,
+// U+FFFD twice, and yet the joint text's second token holds the first byte of
+// the response.
+func TestPiecesAcrossTheSeam(t *testing.T) {
+	p := Pair{
+		Context:     "日",
+		Joint:       "日本",
+		ContextEcho: NewEcho("日", providers.PromptScore{Tokens: pieces("\uFFFD", "\uFFFD")}, raw), // E6 97, A5
+		JointEcho:   NewEcho("日本", providers.PromptScore{Tokens: pieces("\uFFFD", "\uFFFD", "\uFFFD")}, raw),
+	}
+	for _, s := range []Strategy{TokenCounting{}, EchoBased{}, Continuation{}} {
+		if a := s.Score(p); a.Reason != ReasonSeam {
+			t.Errorf("%s: %+v, want seam", s.Name(), a)
+		}
+	}
+}
+
+func TestEchoWithAddedBOS(t *testing.T) {
+	llama4, _ := chat.Lookup("llama4")
+	for _, c := range []struct {
+		sent     string
+		template chat.Template
+		tokens   []providers.Token
+		added    int
+		altered  bool
+		reason   string
+	}{
+		{"Hi there", raw, pieces("<s>", "Hi", " there"), 1, false, "a text without a BOS gets one"},
+		{"<s>Hi there", raw, pieces("<s>", "<s>", "Hi", " there"), 0, true, "the caller wrote the BOS into a raw prompt, and the server added another"},
+		{"<|begin_of_text|>Hi", llama4, pieces("<|begin_of_text|>", "<|begin_of_text|>", "Hi"), 0, true, "the template has put it there"},
+		{"Hi there", raw, pieces("Hi", " there", "!"), 0, true, "generated text behind is not an added token in front"},
+		{"Hi there", raw, nil, 0, true, "no tokens spell nothing"},
+		{"\n\n", raw, pieces("ĊĊ"), 0, true, "a single token that cannot be placed is not an added one before nothing"},
+	} {
+		e := NewEcho(c.sent, providers.PromptScore{Tokens: c.tokens}, c.template)
+		if e.Added != c.added || (e.Altered != "") != c.altered {
+			t.Errorf("%q as %d tokens: added %d, altered %q; want %d and %v: %s", c.sent, len(c.tokens), e.Added, e.Altered, c.added, c.altered, c.reason)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -147,6 +148,22 @@ func TestScoreRefuses(t *testing.T) {
 			name: "cut inside a character", response: Response{Text: "Caf\xc3"}, fake: &fake{},
 			class: ClassRetokenised, message: "U+FFFD", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
 			reason: "JSON carries U+FFFD in place of what was sampled",
+		},
+		{
+			name: "U+FFFD", response: Response{Text: "Caf\uFFFD"}, fake: &fake{},
+			class: ClassRetokenised, message: "U+FFFD", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
+			reason: "what a server writes for a response cut inside a character",
+		},
+		{
+			name: "BOS added to one of two texts", template: "raw", response: Response{Text: answer},
+			fake: &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
+				if req.Tag.Call == "joint" {
+					s.Tokens = append([]providers.Token{{Text: "<s>", ID: 1, Offset: -1}}, s.Tokens...)
+				}
+				return nil
+			}},
+			class: ClassAltered, message: "one of the two", methods: all(ReasonAltered, ReasonAltered), calls: 2,
+			reason: "the response was scored in another context than the context's own echo",
 		},
 		{
 			name: "empty and cut", response: Response{}, fake: &fake{},
@@ -454,37 +471,44 @@ func TestContextsBounded(t *testing.T) {
 }
 
 // TestContextLeaderCanceled: whoever waits for a context that another caller
-// gave up on fetches it himself.
+// gave up on fetches it himself; a failure of another kind is everybody's.
 func TestContextLeaderCanceled(t *testing.T) {
-	var c contexts
-	key := contextKey{policy: "p0"}
-	leading, release := make(chan struct{}), make(chan struct{})
-	leader, cancel := context.WithCancel(t.Context())
-	errs := make(chan error, 1)
-	go func() {
-		_, _, err := c.get(leader, key, func(ctx context.Context) (Echo, error) {
-			close(leading)
-			<-release
-			return Echo{}, ctx.Err()
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		fails error
+		own   bool // the follower makes a call of its own
+	}{{context.Canceled, true}, {context.DeadlineExceeded, true}, {broken, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			var shared contexts
+			release := make(chan struct{})
+			go func() {
+				_, called, err := shared.get(t.Context(), contextKey{}, func(context.Context) (Echo, error) {
+					<-release
+					return Echo{}, c.fails
+				})
+				if !called || err != c.fails {
+					t.Errorf("leader: called %v, error %v", called, err)
+				}
+			}()
+			synctest.Wait()
+			go func() {
+				e, called, err := shared.get(t.Context(), contextKey{}, func(context.Context) (Echo, error) { return Echo{Sent: "mine"}, nil })
+				if called != c.own || c.own && (err != nil || e.Sent != "mine") || !c.own && err != c.fails {
+					t.Errorf("leader failed with %v; follower: called %v, got %q, error %v", c.fails, called, e.Sent, err)
+				}
+			}()
+			given, cancel := context.WithCancel(t.Context())
+			go func() {
+				if _, _, err := shared.get(given, contextKey{}, nil); !errors.Is(err, context.Canceled) {
+					t.Errorf("impatient follower: error %v", err)
+				}
+			}()
+			synctest.Wait() // all wait for the leader
+			cancel()
+			synctest.Wait()
+			close(release)
+			synctest.Wait()
 		})
-		errs <- err
-	}()
-	<-leading
-	done := make(chan Echo)
-	go func() {
-		e, called, err := c.get(t.Context(), key, func(context.Context) (Echo, error) { return Echo{Sent: "mine"}, nil })
-		if err != nil || !called {
-			t.Errorf("follower: called %v, error %v", called, err)
-		}
-		done <- e
-	}()
-	cancel()
-	close(release)
-	if err := <-errs; !errors.Is(err, context.Canceled) {
-		t.Errorf("leader: %v", err)
-	}
-	if e := <-done; e.Sent != "mine" {
-		t.Errorf("follower got %+v", e)
 	}
 }
 

@@ -40,6 +40,7 @@ func small(t testing.TB) (data []byte, ends []int, want []string) {
 // does, alone and followed by what a power cut may leave: zeros, or old bytes.
 func TestTornAtEveryByte(t *testing.T) {
 	data, ends, want := small(t)
+	dir := t.TempDir()
 	for _, tail := range []struct{ name, bytes string }{
 		{"nothing", ""}, {"zeros", strings.Repeat("\x00", 50)}, {"zeros and a line break", "\x00\x00\n"}, {"old bytes", "\xff junk\nmore\n\n"},
 	} {
@@ -52,7 +53,7 @@ func TestTornAtEveryByte(t *testing.T) {
 				whole++
 			}
 			records := want[:max(whole-1, 0)]
-			dir := writeLog(t, append(bytes.Clone(data[:cut]), tail.bytes...))
+			putLog(t, dir, append(bytes.Clone(data[:cut]), tail.bytes...))
 			if diff := cmp.Diff(records, keys(t, dir)); diff != "" {
 				t.Fatalf("cut at %d, then %s: Scan: %s", cut, tail.name, diff)
 			}
@@ -86,6 +87,7 @@ func TestTornAtEveryByte(t *testing.T) {
 func TestDamageInTheMiddle(t *testing.T) {
 	data, ends, _ := small(t)
 	last := ends[len(ends)-2] // where the last record starts
+	dir := t.TempDir()
 	for i := range last {
 		for _, c := range []byte{data[i] ^ 1, '\n', 0} {
 			if c == data[i] {
@@ -99,7 +101,7 @@ func TestDamageInTheMiddle(t *testing.T) {
 					start = e
 				}
 			}
-			dir := writeLog(t, bad)
+			putLog(t, dir, bad)
 			check := func(who string, err error) {
 				t.Helper()
 				var ce *CorruptError

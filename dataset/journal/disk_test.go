@@ -41,10 +41,16 @@ func keys(t testing.TB, dir string) []string {
 func writeLog(t testing.TB, data []byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
+	putLog(t, dir, data)
+	return dir
+}
+
+// putLog makes data the journal of dir.
+func putLog(t testing.TB, dir string, data []byte) {
+	t.Helper()
 	if err := os.WriteFile(logPath(dir), data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	return dir
 }
 
 // readLog returns a journal's bytes.

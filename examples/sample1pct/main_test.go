@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/shareddata"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/providers/sim"
 )
@@ -222,22 +223,8 @@ func TestPoliciesAndPricesFromFiles(t *testing.T) {
 	}
 }
 
-// shared finds data that is not part of the module.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("REWEIGH_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	path := filepath.Join(root, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("skipped: %s is not there; set REWEIGH_SHARED to the folder that holds it", name)
-	}
-	return path
-}
-
 func TestRealPromptsAndExtension(t *testing.T) {
-	input := shared(t, "data/arena_prompts.jsonl")
+	input := shareddata.File(t, "data/arena_prompts.jsonl")
 	s := sim.New(sim.Config{})
 	if err := s.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)

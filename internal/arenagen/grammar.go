@@ -85,6 +85,7 @@ func parseGrammar(text string) (*grammar, error) {
 		return kinds[name]
 	}
 	var into *[]template
+	text = strings.ReplaceAll(text, "\r\n", "\n") // as some checkouts have it
 	for n, line := range strings.Split(text, "\n") {
 		if line == "" || line[0] == '#' && (len(line) == 1 || line[1] == ' ') {
 			continue

@@ -39,7 +39,7 @@ type cursor struct {
 	atEnd  bool // the last token ended a sentence
 
 	special float64 // probability of each special token
-	floor   float64 // of each ordinary token, at least
+	floor   float64 // mass spread over all ordinary tokens, as Model.floorShare says
 	body    float64 // mass of the voices
 	lastID  int     // the token whose probabilities are in last
 	last    [numVoices]float64
@@ -79,20 +79,19 @@ func (c *cursor) prepare() {
 		return
 	}
 	c.ready, c.lastID = true, -1
-	m := c.m
-	ordinary, specials := float64(m.tok.ordinary), float64(len(specialTexts))
+	specials := float64(len(specialTexts))
 	switch c.region {
 	case inRaw, inResponse:
-		c.special, c.floor = specialMass, c.sit.floor/ordinary
+		c.special, c.floor = specialMass, c.sit.floor
 		c.body = 1 - specialMass*specials - c.sit.floor
 	case inFraming:
-		c.special, c.floor, c.body = 1e-6, 1e-3/ordinary, 0
+		c.special, c.floor, c.body = 1e-6, 1e-3, 0
 		return
 	case between, inHeader:
-		c.special, c.floor, c.body = 0.9/specials, 0.1/ordinary, 0
+		c.special, c.floor, c.body = 0.9/specials, 0.1, 0
 		return
 	case inText:
-		c.special, c.floor = 0.01/specials, 0.06/ordinary
+		c.special, c.floor = 0.01/specials, 0.06
 		c.body = 1 - 0.01 - 0.06
 	}
 	for v := range numVoices {
@@ -196,10 +195,7 @@ func (c *cursor) voiceProbs(id int) {
 // prob returns the probability of id as the next token.
 func (c *cursor) prob(id int) float64 {
 	c.prepare()
-	p := c.floor
-	if id >= c.m.tok.ordinary {
-		p = c.special
-	}
+	p := c.least(id)
 	if c.region == inFraming && id == c.framing() {
 		p += c.framingMass()
 	}
@@ -212,6 +208,14 @@ func (c *cursor) prob(id int) float64 {
 		p += c.body * q
 	}
 	return p
+}
+
+// least is the probability that id has whatever the voices say.
+func (c *cursor) least(id int) float64 {
+	if id >= c.m.tok.ordinary {
+		return c.special
+	}
+	return c.floor * c.m.floorShare[id]
 }
 
 // framing returns the token that is due after a header.
@@ -228,8 +232,8 @@ func (c *cursor) framingMass() float64 { return 1 - 1e-6*float64(len(specialText
 func (c *cursor) fill(dst []float64) {
 	c.prepare()
 	ordinary := c.m.tok.ordinary
-	for v := range dst[:ordinary] {
-		dst[v] = c.floor
+	for v, share := range c.m.floorShare {
+		dst[v] = c.floor * share
 	}
 	for v := ordinary; v < len(dst); v++ {
 		dst[v] = c.special
@@ -259,174 +263,5 @@ func (c *cursor) fill(dst []float64) {
 		if mass > 0 {
 			c.m.ngrams[v].add(&x.chain, mass, dst)
 		}
-	}
-}
-
-// advance moves past id.
-func (c *cursor) advance(id int) {
-	c.m.tok.check(id)
-	c.hash = mix(c.hash, uint64(id))
-	if id >= c.m.tok.ordinary {
-		c.advanceSpecial(id)
-	} else {
-		c.advanceOrdinary(id)
-	}
-	c.ready = false
-}
-
-func (c *cursor) advanceOrdinary(id int) {
-	m := c.m
-	switch c.region {
-	case inRaw, inResponse, inText:
-		c.prepare()
-		c.voiceProbs(id)
-		c.learn()
-		c.follow(id)
-		if c.region == inText {
-			c.collect(m.tok.bytes[id])
-		}
-	case inHeader:
-		b := m.tok.bytes[id]
-		if c.family == chatML && b[0] == '\n' {
-			c.region = inFraming
-			c.frame(id)
-		} else {
-			c.role = append(c.role, b...)
-		}
-	case inFraming:
-		c.frame(id)
-	}
-}
-
-// learn updates the weights by Bayes' rule. The floor is no voice's: a token that
-// only the floor explains teaches nothing.
-func (c *cursor) learn() {
-	var sum float64
-	for v := range c.weight {
-		c.weight[v] *= c.floor + c.body*c.last[v]
-		sum += c.weight[v]
-	}
-	kept := sum
-	for v := range c.weight {
-		if c.weight[v] < negligible*sum {
-			kept -= c.weight[v]
-			c.weight[v] = 0
-		}
-	}
-	for v := range c.weight {
-		c.weight[v] /= kept
-	}
-}
-
-// negligible is the weight below which a voice is silent until the next
-// paragraph.
-const negligible = 1e-13
-
-// follow moves the layout and, where a paragraph or an item ends, lets some of
-// the weight of each style return to the prior. A new paragraph is the last one
-// with a probability that grows with the length of the response.
-func (c *cursor) follow(id int) {
-	sh := &c.m.shapes[id]
-	wasOpen := c.lay.slot > 0
-	c.lay.advance(id, sh)
-	if c.lay.slot > 0 {
-		switch {
-		case !wasOpen:
-			c.node = 0
-		case c.node >= 0:
-			c.node = c.phrases().child(c.node, id)
-		}
-	}
-	c.length++
-	c.atEnd = sh.sentence && sh.newlines == 0 && c.lay.slot == 0 && !c.lay.code
-	if !c.lay.restart {
-		return
-	}
-	for s := range numStyles {
-		main, closing := 2*voice(s), 2*voice(s)+1
-		old := c.weight[main] + c.weight[closing]
-		now := old + c.sit.leak*(c.sit.prior[s]-old)
-		var share float64
-		switch {
-		case c.lay.atParagraph():
-			share = c.m.set.styles[s].closing(c.length)
-		case old > 0:
-			share = c.weight[closing] / old
-		}
-		c.weight[main], c.weight[closing] = now*(1-share), now*share
-	}
-}
-
-func (c *cursor) collect(b []byte) {
-	if string(c.role) == "system" {
-		c.system = append(c.system, b...)
-	} else {
-		c.user = append(c.user, b...)
-	}
-}
-
-// frame consumes the token after a header: the newlines due there, perhaps with
-// the first of the message's own behind them (a token across the seam).
-func (c *cursor) frame(id int) {
-	b := c.m.tok.bytes[id]
-	due := 2
-	if c.family == chatML {
-		due = 1
-	}
-	n := 0
-	for n < len(b) && b[n] == '\n' {
-		n++
-	}
-	if n < due {
-		c.oddness++
-	}
-	c.enter()
-	if n == 0 {
-		// Not a newline at all: the message begins without its framing.
-		c.ready = false
-		c.advanceOrdinary(id)
-	}
-}
-
-// enter begins the message whose header has been read.
-func (c *cursor) enter() {
-	switch string(c.role) {
-	case "assistant":
-		odd := c.oddness
-		if c.family == llama4 && c.bos != 1 {
-			odd++
-		}
-		c.region = inResponse
-		c.begin(c.m.situate(c.family, string(c.system), string(c.user), c.hash, odd))
-	case "system":
-		c.region = inText
-		c.begin(c.m.rawSituation)
-	default:
-		c.region = inText
-		c.user = c.user[:0]
-		c.begin(c.m.rawSituation)
-	}
-}
-
-func (c *cursor) advanceSpecial(id int) {
-	m := c.m
-	switch id {
-	case m.special[bosText]:
-		c.bos++
-		return
-	case m.special[headerStartText]:
-		c.region, c.family, c.role = inHeader, llama4, c.role[:0]
-	case m.special[header3StartText]:
-		c.region, c.family, c.role = inHeader, llama3, c.role[:0]
-	case m.special[imStartText]:
-		c.region, c.family, c.role = inHeader, chatML, c.role[:0]
-	case m.special[headerEndText], m.special[header3EndText]:
-		if c.region == inHeader {
-			c.region = inFraming
-		} else {
-			c.oddness++
-		}
-	default: // the end of a message or of everything
-		c.region = between
 	}
 }

@@ -13,6 +13,7 @@ type layout struct {
 	sent  int             // sentences ended in this paragraph
 	item  int             // list item this line is, 0 for none
 	items int             // items so far in this list
+	intro int32           // the symbol before the colon that announced this list
 	slot  int             // tokens since the opening quote, 1 being the quote itself; 0 outside
 
 	lineStart, number, code bool
@@ -142,14 +143,17 @@ func (l *layout) advance(id int, s *shape) {
 		l.push(int32(id))
 	case s.newlines >= 2 && !s.colon:
 		l.startBody(l.para)
-	case s.newlines > 0:
+	case s.newlines >= 2:
+		l.intro = l.hist[0] // "... tips" + ":\n\n"
 		l.lineStart = true
-		if l.item > 0 {
-			l.reset(symItem + int32(l.item))
-		} else {
-			l.push(int32(id))
-		}
+		l.push(int32(id))
+	case s.newlines > 0 && l.item > 0:
+		l.hist[1], l.n = l.intro, 2
+		l.hist[0] = symItem + int32(l.item)
 		l.item = 0
+		l.lineStart, l.restart = true, true
+	case s.newlines > 0:
+		l.startBody(l.para) // a lone newline, unknown to the text, reads as a break
 	case wasStart && s.number:
 		l.item, l.number = int(s.value), true
 		l.push(int32(id))

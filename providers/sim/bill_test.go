@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/internal/arenagen"
 )
 
 func TestBill(t *testing.T) {
@@ -61,6 +63,14 @@ func TestPrices(t *testing.T) {
 	PricesJSON()[0] = 'x'
 	if PricesJSON()[0] != '{' {
 		t.Error("a caller can change the table")
+	}
+	bytes, tokens := 0, 0
+	for _, p := range arenagen.Prompts(500, 1) {
+		bytes += len(p)
+		tokens += len(tokenizer().Encode(p))
+	}
+	if got, want := float64(bytes)/float64(tokens), priceOf(ScoutModel).BytesPerToken; math.Abs(got/want-1) > 0.05 {
+		t.Errorf("%.3f bytes a token on prompts, the table says %v", got, want)
 	}
 	cached := ModelBill{PromptTokens: 1e6, CachedTokens: 4e5, CompletionTokens: 1e5}
 	// 0.6 * 2.50 + 0.4 * 1.25 + 0.1 * 10, by hand.

@@ -67,7 +67,7 @@ func (s *Server) run(t task, id callID) choice {
 		text = append(text, tok.Bytes(id)...)
 	}
 	if n, ok := findStop(text, t.stop); ok {
-		kept := s.tokensCovering(c.ids, n.end)
+		kept := tokensCovering(c.ids, n.end)
 		c.ids, c.generated, c.finish, text = c.ids[:kept], kept, "stop", text[:n.start]
 	}
 	full := append(echo, text...)
@@ -167,12 +167,12 @@ func (s *Server) scorePrompt(t task, id callID, offsets *offsets) []entry {
 func (s *Server) nextOrder() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests++
-	return mix(s.requests, 0)
+	s.scored++
+	return mix(s.scored, 0)
 }
 
 // tokensCovering is how many of ids it takes to cover n bytes.
-func (s *Server) tokensCovering(ids []int, n int) int {
+func tokensCovering(ids []int, n int) int {
 	for i, id := range ids {
 		if n <= 0 {
 			return i

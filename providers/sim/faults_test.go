@@ -341,7 +341,7 @@ func TestBadJSON(t *testing.T) {
 }
 
 func TestWholeServerFaults(t *testing.T) {
-	s, c := newServer(t, Config{Faults: Faults{Drift: 1}})
+	s, _ := newServer(t, Config{Faults: Faults{Drift: 1}})
 	got := echo(t, s, "", dict{"prompt": testContext})
 	want := mustModel(MaverickModel).LogProbs(tokenizer().Encode(testContext))
 	if got.Model != MaverickModel || *got.Choices[0].Logprobs.Content[5].Logprob != want[5] {
@@ -357,7 +357,7 @@ func TestWholeServerFaults(t *testing.T) {
 		t.Errorf("expensive: %d tokens counted for %d, want %d", got, n, want)
 	}
 
-	s, c = newServer(t, Config{Faults: Faults{WrongTemplate: true}})
+	s, c := newServer(t, Config{Faults: Faults{WrongTemplate: true}})
 	chat := must[completion](t, post(c, s.FireworksURL()+"/chat/completions", "", dict{"model": ScoutModel, "max_tokens": 1, "return_token_ids": true,
 		"messages": []dict{{"role": "user", "content": "Hi"}}}))
 	if want := tokenizer().Encode("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"); !slices.Equal(chat.PromptTokenIDs, want) {

@@ -47,7 +47,7 @@ func (s *Server) fireworksCompletions(c *call) (answer, *apiError) {
 		u.prompt += len(prompt)
 	}
 
-	b := head(nil, "cmpl-"+c.reply, "text_completion", base.model.name)
+	b := head(room(tasks...), "cmpl-"+c.reply, "text_completion", base.model.name)
 	for i, t := range tasks {
 		if i > 0 {
 			b = append(b, ',')
@@ -202,6 +202,20 @@ func (s *Server) charged(u usage) usage {
 	return usage{prompt: f.count(u.prompt), completion: f.count(u.completion), cached: f.count(u.cached)}
 }
 
+// room is a buffer for about what the answer to tasks will take: growing into
+// it would copy most of it several times.
+func room(tasks ...task) []byte {
+	n := 1024
+	for _, t := range tasks {
+		perToken := 8
+		if t.form != noLogprobs {
+			perToken = 200 + 100*t.top
+		}
+		n += perToken * (t.echo + min(t.maxTokens, 512))
+	}
+	return make([]byte, 0, n)
+}
+
 // head opens an answer, up to the first choice.
 func head(b []byte, id, object, model string) []byte {
 	b = fmt.Appendf(b, `{"id":%q,"object":%q,"created":%d,"model":`, id, object, created)
@@ -228,7 +242,7 @@ func (s *Server) chatAnswer(c *call, r *request, t task, ch choice) answer {
 	if c.provider == openAI && len(ch.entries) > len(ch.ids) {
 		ch.entries = ch.entries[:len(ch.ids)] // OpenAI does not show the end of the turn
 	}
-	b := head(nil, "chatcmpl-"+c.reply, "chat.completion", t.model.name)
+	b := head(room(t), "chatcmpl-"+c.reply, "chat.completion", t.model.name)
 	b = append(b, `{"index":0,"message":{"role":"assistant","content":`...)
 	b = appendString(b, ch.text)
 	if c.provider == openAI {

@@ -49,12 +49,10 @@ func (s *Server) judge(m modelSpec, temperature float64, r *request, id callID) 
 	if !ok {
 		return verdict{reason: "nothing to judge"}
 	}
-	p := pair{prompt, response}
-	var v verdict
+	l := pair{prompt, response}.read()
+	v := verdict{score: l.appearance}
 	if m.oracle {
-		v.score = p.label(s.config.World)
-	} else {
-		v.score = p.appearance()
+		v.score = l.label(s.config.World)
 	}
 	v.centre = v.score
 	if temperature > 0 && !m.oracle {

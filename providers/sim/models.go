@@ -84,7 +84,7 @@ func endOfTurnID() int {
 	return id
 }
 
-// serve finds the model that answers for name, which is another one where the
+// model finds the model that answers for name, which is another one where the
 // record drifts.
 func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
 	m, ok := findModel(name)

@@ -53,10 +53,10 @@ type Server struct {
 	seed   string
 	ledger ledger
 
-	mu        sync.Mutex // guards what follows
-	attempts  map[string]int
-	anonymous uint64
-	requests  uint64
+	mu        sync.Mutex     // guards what follows
+	attempts  map[string]int // by X-Request-Id
+	anonymous uint64         // requests without an id
+	scored    uint64         // prompts scored
 	server    *http.Server
 	listener  net.Listener
 	transport *http.Transport

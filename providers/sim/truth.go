@@ -8,7 +8,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-//go:generate go test -run ^TestTruthFile$ -timeout 30m -update .
+//go:generate go test -count=1 -run=TestTruthFile -timeout=30m . -update
 
 //go:embed truth.json
 var truthJSON []byte

@@ -1,0 +1,198 @@
+package dataset
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/internal/shareddata"
+)
+
+// answer makes a response that holds a value.
+func answer(prompt, policy string, draw int, text string) Response {
+	return Response{PromptID: prompt, Policy: policy, DrawIdx: draw, Text: &text, FinishReason: "stop", LogProb: Missing(), PolicyHash: "hash-" + policy}
+}
+
+func lp(prompt, policy string, v float64) LogProb {
+	return LogProb{PromptID: prompt, Policy: policy, LogProb: Float(v), PolicyHash: "hash-" + policy}
+}
+
+// records is a run in which everything can go wrong that may.
+func records() RunRecords {
+	failed := &RecordError{"timeout", "no answer"}
+	lost := Response{PromptID: "p2", Policy: "log", LogProb: Missing(), Error: failed}
+	stale := lp("p4", "a", -9)
+	stale.PolicyHash = "hash-old"
+	return RunRecords{
+		Logging: "log", Targets: []string{"a", "b"},
+		Prompts: []Prompt{
+			{ID: "p3", Text: "three", Metadata: map[string]any{"judge_score": 0.5, "oracle_label": 1}}, {ID: "p1", Text: "one", Metadata: map[string]any{"language": "English"}},
+			{ID: "p2", Text: "two"}, {ID: "p4", Text: "four"}, {ID: "p5", Text: "five"}, {ID: "twice", Text: "x"}, {ID: "twice", Text: "y"},
+		},
+		Responses: []Response{
+			answer("p1", "log", 0, "uno"), lost, answer("p4", "log", 0, ""), answer("p3", "log", 0, "tres"),
+			answer("p1", "a", 1, "second"), answer("p1", "a", 0, "first"), answer("p2", "a", 0, "zwei"), answer("p3", "b", 0, "b3"),
+			answer("twice", "a", 0, "?"), answer("gone", "log", 0, "?"), answer("p5", "log", 0, "this"), answer("p5", "log", 0, "or that"),
+		},
+		LogProbs: []LogProb{
+			lp("p1", "log", -1), lp("p1", "a", -2), lp("p1", "b", -3),
+			lp("p2", "a", -5), // of a response that there is not
+			lp("p3", "log", -4), {PromptID: "p3", Policy: "a", LogProb: Missing(), Error: failed}, {PromptID: "p3", Policy: "b", LogProb: Missing()},
+			lp("p4", "log", 0), stale, lp("p4", "other", -1),
+		},
+		Labels: []OracleLabel{
+			{PromptID: "p1", Policy: "log", Label: 1, InclusionProb: 0.25, PolicyHash: "hash-log"},
+			{PromptID: "p1", Policy: "a", DrawIdx: 1, Label: 0, InclusionProb: 1},
+			{PromptID: "p3", Policy: "log", Label: Missing(), InclusionProb: 0.25, Error: failed},
+			{PromptID: "p4", Policy: "log", Label: 0.5},
+		},
+		Scores: []JudgeScore{
+			{PromptID: "p1", Policy: "log", Mean: 0.9}, {PromptID: "p1", Policy: "a", Mean: 0.4}, {PromptID: "p1", Policy: "a", DrawIdx: 1, Mean: 0.3},
+			{PromptID: "p4", Policy: "log", Mean: 0}, {PromptID: "p3", Policy: "b", Mean: 0.1}, {PromptID: "p3", Policy: "b", Mean: 0.2},
+		},
+	}
+}
+
+func TestJoinSamples(t *testing.T) {
+	none := Missing()
+	want := []Sample{
+		{PromptID: "p1", Prompt: "one", Response: "uno", BasePolicyLogProb: -1, TargetPolicyLogProbs: map[string]Float{"a": -2, "b": -3},
+			JudgeScore: 0.9, OracleLabel: 1, InclusionProb: 0.25, Metadata: map[string]any{"language": "English", "finish_reason": "stop"}},
+		{PromptID: "p3", Prompt: "three", Response: "tres", BasePolicyLogProb: -4, TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
+			JudgeScore: none, OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
+		{PromptID: "p4", Prompt: "four", Response: "", BasePolicyLogProb: 0, TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
+			JudgeScore: 0, OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
+	}
+	const wantUnjoined = `responses gone/log/0: no such prompt
+responses p2/log/0: failed: timeout: no answer
+logprobs p2/a/0: there is no response p2/log/0 to join it to
+logprobs p3/a/0: failed: timeout: no answer
+logprobs p3/b/0: null without an error
+judge p3/b/0: 2 records have this key
+judge p3/log/0: no record
+oracle p3/log/0: failed: timeout: no answer
+logprobs p4/a/0: policy hash hash-old is not the hash-a of the policy's responses
+logprobs p4/b/0: no record
+oracle p4/log/0: inclusion_prob is 0, which is not in (0, 1]
+logprobs p4/other/0: the policy is neither the logging policy nor a target
+responses p5/log/0: 2 records have this key
+prompts twice//0: 2 prompts have this id
+responses twice/a/0: no such prompt
+`
+	in := records()
+	for seed := range uint64(10) { // in any order
+		samples, unjoined := JoinSamples(in)
+		if diff := cmp.Diff(want, samples, nans); diff != "" {
+			t.Fatalf("order %d: %s", seed, diff)
+		}
+		var b strings.Builder
+		for _, u := range unjoined {
+			b.WriteString(u.String() + "\n")
+		}
+		got := strings.Split(b.String(), "\n")
+		wantLines := strings.Split(wantUnjoined, "\n")
+		slices.Sort(got)
+		slices.Sort(wantLines)
+		if diff := cmp.Diff(wantLines, got); diff != "" {
+			t.Fatalf("order %d: %s", seed, diff)
+		}
+		if !slices.IsSortedFunc(unjoined, func(a, b Unjoined) int { return a.Key.Compare(b.Key) }) {
+			t.Errorf("order %d: unjoined is not sorted", seed)
+		}
+		r := rand.New(rand.NewPCG(seed, 0))
+		shuffle(r, in.Prompts)
+		shuffle(r, in.Responses)
+		shuffle(r, in.LogProbs)
+		shuffle(r, in.Labels)
+		shuffle(r, in.Scores)
+	}
+	if got := in.Prompts[slices.IndexFunc(in.Prompts, func(p Prompt) bool { return p.ID == "p1" })].Metadata; len(got) != 1 {
+		t.Errorf("the prompt's own metadata was changed: %v", got)
+	}
+}
+
+func shuffle[T any](r *rand.Rand, s []T) {
+	r.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
+}
+
+func TestFreshDraws(t *testing.T) {
+	none := Missing()
+	rows := []struct {
+		policy string
+		want   []FreshDraw
+		reason string
+	}{
+		{"a", []FreshDraw{
+			{"p1", "one", "first", 0.4, none, 0}, {"p1", "one", "second", 0.3, 0, 1}, {"p2", "two", "zwei", none, none, 0},
+		}, "every draw, unscored ones too; the logged response of p2 does not matter"},
+		{"b", []FreshDraw{{"p3", "three", "b3", none, none, 0}}, "of two scores of one key neither is used"},
+		{"log", []FreshDraw{{"p1", "one", "uno", 0.9, 1, 0}, {"p3", "three", "tres", none, none, 0}, {"p4", "four", "", 0, none, 0}}, "the logging policy's own"},
+		{"nobody", nil, "unknown policy"},
+	}
+	for _, row := range rows {
+		if diff := cmp.Diff(row.want, FreshDraws(records(), row.policy), nans); diff != "" {
+			t.Errorf("%s: %s", row.reason, diff)
+		}
+	}
+}
+
+// TestHashOfSeveral: where a policy's responses disagree on its hash, the first
+// in key order decides, whatever the order of the rows.
+func TestHashOfSeveral(t *testing.T) {
+	newer := answer("p2", "log", 0, "dos")
+	newer.PolicyHash = "hash-new"
+	in := RunRecords{Logging: "log", Prompts: []Prompt{{ID: "p1"}, {ID: "p2"}}, Responses: []Response{newer, answer("p1", "log", 0, "uno")}}
+	for range 2 {
+		samples, unjoined := JoinSamples(in)
+		if len(samples) != 1 || samples[0].PromptID != "p1" || !strings.Contains(unjoined[len(unjoined)-1].Reason, "hash-new is not the hash-log") {
+			t.Errorf("samples %v, unjoined %v", samples, unjoined)
+		}
+		slices.Reverse(in.Responses)
+	}
+}
+
+func TestIndex(t *testing.T) {
+	rows := []JudgeScore{{PromptID: "p", Policy: "a", Mean: 1}, {PromptID: "p", Policy: "b", Mean: 2}}
+	m, err := Index(rows)
+	if err != nil || len(m) != 2 || m[Key{"p", "b", 0}].Mean != 2 {
+		t.Errorf("%v, %v", m, err)
+	}
+	if m, err := Index(append(rows, rows[0])); m != nil || err == nil || !strings.Contains(err.Error(), "p/a/0") {
+		t.Errorf("%v, %v; want an error that names p/a/0", m, err)
+	}
+}
+
+// TestSharedLogs reads 400 real rows in CJE's layout, whose prompt ids are in the
+// metadata, and the fresh draws beside them.
+func TestSharedLogs(t *testing.T) {
+	logged, err := ReadFile[Sample](shareddata.File(t, "data/arena/logged.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := 0
+	for i, s := range logged {
+		if !s.BasePolicyLogProb.Valid() || len(s.TargetPolicyLogProbs) != 3 || s.Metadata["prompt_id"] == nil || s.InclusionProb.Valid() {
+			t.Fatalf("row %d: %+v", i, s)
+		}
+		if s.OracleLabel.Valid() {
+			labels++
+		}
+	}
+	// The data's description says that about half of them are labelled; 194 rows
+	// are, counted apart from this code.
+	if len(logged) != 400 || labels != 194 {
+		t.Errorf("%d rows, %d labels", len(logged), labels)
+	}
+	fresh, err := ReadFile[FreshDraw](shareddata.File(t, "data/arena/fresh_draws/clone_responses.jsonl"))
+	if err != nil || len(fresh) == 0 || !fresh[0].JudgeScore.Valid() {
+		t.Errorf("%d fresh draws, %v", len(fresh), err)
+	}
+	var out bytes.Buffer
+	if err := WriteJSONL(&out, slices.Values(logged)); err != nil {
+		t.Error(err)
+	}
+}
