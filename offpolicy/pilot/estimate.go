@@ -33,8 +33,10 @@ var planFigures = map[string]struct {
 const (
 	certificationCalls  = 20
 	certificationTokens = 60
-	// replyTokens is the assumed length of a judge's or the oracle's reply.
-	replyTokens = 40
+	// A judge's or the oracle's reply is assumed to be a short sentence and its
+	// numbers, with the JSON around them.
+	sentenceTokens = 16
+	numberTokens   = 7
 )
 
 // estimator prices a run before it starts. It sends nothing: prompts and
@@ -98,7 +100,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	out := Estimate{ActualUSD: dataset.Missing(), Assumptions: []string{
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
-		fmt.Sprintf("a judge's or oracle's reply has %d tokens; certification takes %d calls a model", replyTokens, certificationCalls),
+		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, certificationCalls),
 		"no retries; teacher forcing takes two calls a pair, a third only where the sampled tokens are not the canonical ones",
 		"worst case: every response as long as max_tokens allows",
 	}}
@@ -194,7 +196,7 @@ func (e *estimator) count(s *StageEstimate) error {
 		for _, m := range req.Messages {
 			bytes += len(m.Content)
 		}
-		s.add(price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), replyTokens, float64(req.Sampling.MaxTokens))
+		s.add(price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply, float64(req.Sampling.MaxTokens))
 	}
 	return nil
 }
@@ -221,9 +223,14 @@ func responseKeys(prompts []dataset.Prompt, arms []Arm) []dataset.Key {
 // dryRun is a generator that sends nothing. It keeps the requests, and answers
 // each with the middle of every number that the request's schema asks for, so
 // that a grader which makes several calls makes them all.
-type dryRun struct{ requests []providers.GenerateRequest }
+type dryRun struct{ requests []dryRequest }
 
-func (d *dryRun) take() []providers.GenerateRequest {
+type dryRequest struct {
+	providers.GenerateRequest
+	reply float64 // expected tokens of the reply
+}
+
+func (d *dryRun) take() []dryRequest {
 	r := d.requests
 	d.requests = nil
 	return r
@@ -231,8 +238,8 @@ func (d *dryRun) take() []providers.GenerateRequest {
 
 // Generate implements [judge.Generator] and [oracle.Generator].
 func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
-	d.requests = append(d.requests, req)
 	reply := map[string]any{}
+	numbers := 0
 	if req.Schema != nil {
 		// Through JSON, since a schema may hold parts as JSON text.
 		var schema struct {
@@ -252,9 +259,11 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 			reply[name] = "dry run"
 			if p.Type == "number" || p.Type == "integer" {
 				reply[name] = math.Floor((p.Minimum + p.Maximum) / 2)
+				numbers++
 			}
 		}
 	}
+	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(numbers)})
 	text, err := json.Marshal(reply)
 	if err != nil {
 		return providers.Generation{}, err

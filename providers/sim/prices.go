@@ -13,10 +13,11 @@ var pricesJSON []byte
 // real models were listed, and the bytes that one of its tokens stands for.
 //
 //	{"date": "YYYY-MM-DD", "models": {"<model>": {"input": 0.15, "output": 0.6,
-//	 "cached_input": 0.075, "bytes_per_token": 2.3}}}
+//	 "cached_input": 0.075, "bytes_per_token": 2.43}}}
 //
 // bytes_per_token was measured on users' prompts (2.32 on internal/arenagen's,
-// 2.25 on real ones); responses, which repeat the model's own phrases, reach 3.4.
+// 2.25 on real ones) for the models that answer, and on a grader's instructions
+// (2.43) for those that grade; responses, which repeat the model's own phrases, reach 3.4.
 // The vocabulary is far smaller than a real one's, which reaches 4 or more.
 // cached_input is absent where there is no cached price. The slice is the
 // caller's own.
