@@ -202,7 +202,8 @@ func (r *run) open() error {
 	if c.Live {
 		noise = teacherforce.ServerNoise
 	}
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: r.policies, Noise: noise}); err != nil {
+	r.store.echoes.scorer = r.policies
+	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: &r.store.echoes, Noise: noise}); err != nil {
 		return err
 	}
 	r.judge, r.oracle, err = r.graders(r.grader)

@@ -294,7 +294,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
 		t.Fatal(err)
 	}
-	for _, after := range []int64{1, 15, 60, 200, 400} { // items, across the stages
+	for _, after := range []int64{1, 15, 60, 100, 200} { // items, across the stages
 		ctx, cancel := context.WithCancel(t.Context())
 		cfg := config(t, s, dir, n)
 		var events atomic.Int64

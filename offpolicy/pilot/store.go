@@ -27,7 +27,8 @@ const (
 // store is the run's memory: every record, in the journal first and in maps
 // for reading. The latest record of a key counts.
 type store struct {
-	j *journal.Journal
+	j      *journal.Journal
+	echoes echoes
 
 	mu        sync.Mutex
 	responses map[dataset.Key]dataset.Response
@@ -56,6 +57,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 		seconds:   map[string]float64{},
 		entries:   map[string]providers.Entry{},
 	}
+	s.echoes.j = j
 	if err := journal.Scan(dir, s.load); err != nil {
 		j.Close()
 		return nil, err
@@ -70,6 +72,9 @@ func (s *store) load(r journal.Record) error {
 		err = loadRow(r, s.responses)
 	case kindLogProb:
 		err = loadRow(r, s.logprobs)
+		s.echoes.forget(r.Key)
+	case kindEcho:
+		err = s.echoes.load(r)
 	case kindLabel:
 		err = loadRow(r, s.labels)
 	case kindScore:
