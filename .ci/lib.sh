@@ -20,12 +20,8 @@ fail() {
 
 # on_exit reports the step that ended the script early and removes what the
 # steps left behind.
-background=()
 on_exit() {
-	local code=$? pid
-	for pid in "${background[@]}"; do
-		kill "$pid" 2>/dev/null || true
-	done
+	local code=$?
 	if ((code != 0)); then
 		printf '\nFAILED in step %s (exit code %d)\n' "$current" "$code" >&2
 	fi

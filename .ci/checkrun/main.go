@@ -42,17 +42,12 @@ func main() {
 	decision := flag.String("decision", "", "the decision that the report must have")
 	notPassed := flag.String("not-passed", "", "`ids`, separated by commas: at least one must hold or fail")
 	retried := flag.Bool("retried", false, "some stage must show retries that it absorbed, and none may have failed")
-	bill := flag.String("bill", "", "with -run: the server's bill, a `file`")
-	repeats := flag.Int("repeats", 0, "with -bill: calls that may have been answered and paid again, certification's aside")
 	flag.Parse()
 
 	var f faults
 	switch {
 	case *run != "":
 		checkRecords(&f, *run, *n)
-		if *bill != "" {
-			checkBill(&f, *run, *bill, *repeats)
-		}
 		*reportFile = filepath.Join(*run, "report.json")
 		fallthrough
 	case *reportFile != "":
@@ -307,36 +302,6 @@ func checkLedger(f *faults, dir string) {
 	}
 	if math.Abs(total-staged) > 1e-6*(1+total) {
 		f.add("ledger.jsonl sums to $%.6f, the report's stages to $%.6f", total, staged)
-	}
-}
-
-// checkBill counts the answers that the server gave and billed more than once.
-func checkBill(f *faults, dir, path string, repeats int) {
-	var bill struct {
-		Answers map[string]int `json:"answers"` // by request id
-	}
-	b, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(b, &bill)
-	}
-	if err != nil || len(bill.Answers) == 0 {
-		f.add("%s: no answers (%v)", path, err)
-		return
-	}
-	certification := map[string]bool{}
-	for _, r := range read(f, filepath.Join(dir, "ledger.jsonl")) {
-		if r.Stage == "certify" {
-			certification[r.RequestID] = true
-		}
-	}
-	again := 0
-	for id, n := range bill.Answers {
-		if !certification[id] {
-			again += n - 1
-		}
-	}
-	if again > repeats {
-		f.add("%s: %d answers were paid again, want at most the %d that were in flight", path, again, repeats)
 	}
 }
 
