@@ -16,7 +16,8 @@ func checkFiles(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "every output file parses line by line, and its keys are the expected set"
 	c.Remedy = "start the run again: outputs are rewritten from the journal; a key that stays missing is explained by its stage's check"
 	c.figure("problems", float64(len(r.FileProblems)), "")
-	c.records(r.FileProblems)
+	c.figure("records left out of samples.jsonl", float64(len(r.Unjoined)), "")
+	c.records(append(slices.Clone(r.FileProblems), r.Unjoined...))
 	if len(r.FileProblems) > 0 {
 		c.Status, c.Summary = Fail, fmt.Sprintf("%s: %s", plural(len(r.FileProblems), "problem", "problems"), some(r.FileProblems))
 		return

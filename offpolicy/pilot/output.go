@@ -167,7 +167,10 @@ func (r *run) writeOutputs(rec *Records) error {
 			join.Targets = append(join.Targets, a.Policy.Name)
 		}
 	}
-	samples, _ := dataset.JoinSamples(join)
+	samples, unjoined := dataset.JoinSamples(join)
+	for _, u := range unjoined {
+		rec.Unjoined = append(rec.Unjoined, u.String())
+	}
 	writes := []func() error{
 		func() error { return writeRows(r.path("responses.jsonl"), rec.Responses) },
 		func() error { return writeRows(r.path("logprobs.jsonl"), rec.LogProbs) },

@@ -128,7 +128,11 @@ func graderModels(ctx context.Context, e estimator) ([]string, error) {
 
 // checkModels compares what is asked for with what the provider lists.
 func (r *run) checkModels(ctx context.Context, p providers.Provider, want []string, add func(what, remedy string, err error)) (warnings []string) {
-	listed, err := r.clientOf(p).Models(ctx)
+	var listed []providers.Model
+	client, err := providers.NewClient(p, providers.ClientConfig{Prices: r.cfg.Prices, Ledger: &r.free, Retry: r.cfg.Retry})
+	if err == nil {
+		listed, err = client.Models(ctx)
+	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		return []string{p.Name() + " lists no models: whether it serves " + strings.Join(want, ", ") + " shows at the first call"}
 	}

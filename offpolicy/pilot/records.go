@@ -27,6 +27,8 @@ type Records struct {
 	CalibratorError string
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
+	// Unjoined names the records that have no place in samples.jsonl, and why.
+	Unjoined []string
 	// Stop is nil where every stage ran to its end.
 	Stop *Stop
 }

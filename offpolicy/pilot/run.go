@@ -15,6 +15,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -30,7 +31,6 @@ type run struct {
 	store    *store
 	policies *providers.Client
 	grader   *providers.Client
-	budget   *providers.Budget
 	free     providers.MemoryLedger // the preflight's calls, before there is a folder
 	forcer   *teacherforce.Forcer
 	judge    judge.Scorer
@@ -116,15 +116,6 @@ func (noScorer) ScorePrompt(context.Context, providers.ScoreRequest) (providers.
 	return providers.PromptScore{}, errors.ErrUnsupported
 }
 
-// clientOf wraps a provider for the preflight.
-func (r *run) clientOf(p providers.Provider) *providers.Client {
-	c, err := providers.NewClient(p, providers.ClientConfig{Prices: r.cfg.Prices, Ledger: &r.free, Retry: r.cfg.Retry})
-	if err != nil {
-		panic("pilot: " + err.Error())
-	}
-	return c
-}
-
 // graders builds judge and oracle around a generator.
 func (r *run) graders(g judge.Generator) (judge.Scorer, oracle.Oracle, error) {
 	j, err := r.cfg.Judge(g)
@@ -174,13 +165,10 @@ func (r *run) open() error {
 			Remedy: "a run can be extended and not shortened: give the -n it has, or more, or another -out",
 		}}}
 	}
-	spent := providers.USD(0)
-	for _, e := range r.store.ledger() {
-		spent += e.Cost
-	}
+	var budget *providers.Budget
 	if c.Budget > 0 {
-		r.budget = providers.NewBudget(c.Budget)
-		r.budget.Charge(spent)
+		budget = providers.NewBudget(c.Budget)
+		budget.Charge(r.store.spent()) // by earlier sessions
 	}
 	for _, e := range r.free.Entries() {
 		if err := r.store.entry(e); err != nil {
@@ -189,7 +177,7 @@ func (r *run) open() error {
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
 		return providers.NewClient(p, providers.ClientConfig{
-			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: r.budget, Ledger: r.store, OnAttempt: r.onAttempt,
+			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
 		})
 	}
 	if r.policies, err = client(c.Policies); err != nil {
@@ -261,7 +249,7 @@ type stopError struct{ Stop }
 func (e *stopError) Error() string { return "stopped in stage " + e.Stage + ": " + e.Message }
 
 // certificateKey names what one certificate covers.
-func certificateKey(p policyLike) string { return p.Model + " " + p.Template }
+func certificateKey(p offpolicy.Policy) string { return p.Model + " " + p.Template }
 
 // certify probes every model and template that the run scores with.
 func (r *run) certify(ctx context.Context) error {
@@ -399,30 +387,27 @@ func (r *run) progress(e Event) {
 		return
 	}
 	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
-	if r.budget != nil {
-		e.Spent = r.budget.Spent()
-	} else {
-		for _, entry := range r.store.ledger() {
-			e.Spent += entry.Cost
-		}
-	}
+	e.Spent = r.store.spent()
 	r.cfg.Progress(e)
 }
 
-// renderEvery is how often a running report is rewritten.
+// renderEvery is how often a running report is rewritten, at most: where that
+// takes long, it is done the less often.
 const renderEvery = 2 * time.Second
 
 func (r *run) renderAsItGoes(quit <-chan struct{}, stage string) {
-	t := time.NewTicker(renderEvery)
+	t := time.NewTimer(renderEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-quit:
 			return
 		case <-t.C:
+			begun := time.Now()
 			// A running report is a courtesy: what keeps it from being
 			// written will keep the last one from it too, and stop the run.
 			_ = r.show(&Stop{Stage: stage, Class: "running", Message: "the run is under way"}, "running")
+			t.Reset(max(renderEvery, 20*time.Since(begun)))
 		}
 	}
 }

@@ -13,8 +13,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-type policyLike = offpolicy.Policy
-
 func (r *run) respondP0(ctx context.Context) error {
 	return r.respondAll(ctx, stageP0, func(a Arm) bool { return a.Role == Logging })
 }

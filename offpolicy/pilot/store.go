@@ -38,7 +38,8 @@ type store struct {
 	certs     map[string]teacherforce.Certificate
 	seconds   map[string]float64 // wall time by stage, over all sessions
 	entries   map[string]providers.Entry
-	order     []string // ids of entries as they began
+	order     []string      // ids of entries as they began
+	cost      providers.USD // of all entries
 }
 
 // openStore opens the folder's journal and loads what it holds.
@@ -182,10 +183,19 @@ func (s *store) entry(e providers.Entry) error {
 }
 
 func (s *store) note(e providers.Entry) {
-	if _, ok := s.entries[e.ID]; !ok {
+	before, ok := s.entries[e.ID]
+	if !ok {
 		s.order = append(s.order, e.ID)
 	}
 	s.entries[e.ID] = e
+	s.cost += e.Cost - before.Cost
+}
+
+// spent is what all attempts cost, those in flight at their reservation.
+func (s *store) spent() providers.USD {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cost
 }
 
 // ledger returns one entry an attempt, in the order they began. Attempts that
