@@ -237,7 +237,7 @@ func TestRealPromptsAndExtension(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	for _, n := range []string{"50", "100"} {
+	for _, n := range []string{"30", "60"} {
 		code, stdout, stderr := sample(t, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-prices", prices, "-input", input, "-n", n, "-seed", "7", "-out", dir)
 		if code != exitGO {
 			t.Fatalf("-n %s: exit %d:\n%s%s", n, code, stdout, stderr)
@@ -245,7 +245,7 @@ func TestRealPromptsAndExtension(t *testing.T) {
 	}
 	for id, times := range s.Bill().Answers {
 		if times > 1 {
-			t.Errorf("%s was paid %d times: the first fifty's calls were made again", id, times)
+			t.Errorf("%s was paid %d times: the first thirty's calls were made again", id, times)
 		}
 	}
 }

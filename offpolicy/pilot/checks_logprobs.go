@@ -67,6 +67,21 @@ func owed(r *Records, policy string) (missing []string, classes map[string]int) 
 
 func checkP0LogProbs(r *Records, t Thresholds, c *Check) {
 	checkOwed(r, t, c, []Arm{r.logging()})
+	// What the server said while it generated is a second opinion on the echo:
+	// of the same tokens in, one hopes, the same context.
+	responses, logprobs := r.responsesOf(r.logging().Policy.Name), r.logProbsOf(r.logging().Policy.Name)
+	worst, n := 0.0, 0
+	for id, row := range logprobs {
+		if said := responses[id].LogProb; row.LogProb.Valid() && said.Valid() {
+			n++
+			worst = max(worst, math.Abs(float64(row.LogProb-said)))
+		}
+	}
+	c.figure("compared with generation", float64(n), "")
+	if n > 0 {
+		c.figure("largest difference", worst, "nats")
+		c.Summary += fmt.Sprintf("; within %.3g nats of those given at generation", worst)
+	}
 }
 
 func checkLogProbsComplete(r *Records, t Thresholds, c *Check) { checkOwed(r, t, c, r.Arms) }

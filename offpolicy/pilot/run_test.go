@@ -45,6 +45,15 @@ func serve(t *testing.T, faults string) *sim.Server {
 	return s
 }
 
+// arms are the plan's policies with responses cut at 80 tokens, for speed.
+func arms() []pilot.Arm {
+	out := pilot.PlanArms()
+	for i := range out {
+		out[i].Policy.Sampling.MaxTokens, out[i].ExpectedTokens = 80, 79
+	}
+	return out
+}
+
 // config is a pilot of n prompts against s.
 func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	t.Helper()
@@ -62,7 +71,7 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 		t.Fatal(err)
 	}
 	return pilot.Config{
-		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: pilot.PlanArms(), Seed: 42, Origin: "simulator",
+		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -116,7 +125,7 @@ func describe(v *pilot.Verdict) string {
 }
 
 // n is small enough for speed and large enough for a calibrator.
-const n = 40
+const n = 30
 
 func TestRunGoesThroughAndResumes(t *testing.T) {
 	s := serve(t, "")
