@@ -96,7 +96,8 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 		if s.PlanCalls > 0 {
 			plan = fmt.Sprintf("%d / $%.2f", s.PlanCalls, s.PlanUSD)
 		}
-		fmt.Fprintf(w, "  %-10s %7d %12.0f %12.0f %10s %10s %12s\n", s.Name, s.Calls, s.PromptTokens, s.CompletionTokens, fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), plan)
+		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %12s", s.Name, s.Calls, s.PromptTokens, s.CompletionTokens, fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), plan)
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	for _, warning := range pf.Warnings {
 		fmt.Fprintln(w, "warning:", warning)
