@@ -41,6 +41,13 @@ const redrawEvery = 100 * time.Millisecond
 func (d *display) event(e pilot.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if e.Alert != "" {
+		if d.open {
+			fmt.Fprintln(d.w)
+			d.open = false
+		}
+		fmt.Fprintln(d.w, "ALERT:", e.Alert)
+	}
 	now := time.Now()
 	if !e.Finished && (!d.terminal || !e.Begun && now.Sub(d.last) < redrawEvery) {
 		return

@@ -77,6 +77,8 @@ type Event struct {
 	Retries   int
 	Elapsed   time.Duration // since the stage started
 	LastError string
+	// Alert is set once for each of 50, 80 and 100% of the budget.
+	Alert string
 }
 
 func (c *Config) withDefaults() Config {

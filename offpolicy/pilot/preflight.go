@@ -21,6 +21,21 @@ type Preflight struct {
 	Warnings []string
 }
 
+// stalePrices is the age from which a price table is warned of in a live run.
+const stalePrices = 180 * 24 * time.Hour
+
+// priceAge warns of a price table that may be out of date.
+func priceAge(date string, now time.Time) string {
+	d, err := time.Parse(time.DateOnly, date)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the price table has no date (%q): its age is unknown", date)
+	case now.Sub(d) > stalePrices:
+		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices with -prices", date, int(now.Sub(d).Hours()/24))
+	}
+	return ""
+}
+
 // endingSoon is how far ahead an announced shutdown is warned of.
 const endingSoon = 60 * 24 * time.Hour
 
@@ -89,6 +104,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 		return pf, &PreflightError{problems}
 	}
 
+	if warning := priceAge(c.Prices.Date, time.Now()); c.Live && warning != "" {
+		pf.Warnings = append(pf.Warnings, warning)
+	}
 	if pf.Estimate, err = est.estimate(ctx); err != nil {
 		add("the run cannot be estimated: "+err.Error(), "correct what it names", err)
 		return pf, &PreflightError{problems}

@@ -37,6 +37,8 @@ type run struct {
 	oracle   oracle.Oracle
 	identity []byte
 	estimate Estimate
+	warnings []string
+	alerted  atomic.Int64 // percent of the budget last alerted of
 	limited  atomic.Int64
 	retries  atomic.Int64
 	render   sync.Mutex
@@ -71,7 +73,7 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.estimate = pf.Estimate
+	r.estimate, r.warnings = pf.Estimate, pf.Warnings
 	if err := r.checkFolder(); err != nil {
 		return nil, err
 	}
@@ -379,37 +381,6 @@ func (r *run) runStage(ctx context.Context, name string, items []item) error {
 
 func (r *run) interrupted(stage string) error {
 	return &stopError{Stop{Stage: stage, Class: "interrupted", Message: "interrupted from outside"}}
-}
-
-// progress completes an event and passes it on.
-func (r *run) progress(e Event) {
-	if r.cfg.Progress == nil {
-		return
-	}
-	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
-	e.Spent = r.store.spent()
-	r.cfg.Progress(e)
-}
-
-// renderEvery is how often a running report is rewritten, at most: where that
-// takes long, it is done the less often.
-const renderEvery = 2 * time.Second
-
-func (r *run) renderAsItGoes(quit <-chan struct{}, stage string) {
-	t := time.NewTimer(renderEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-quit:
-			return
-		case <-t.C:
-			begun := time.Now()
-			// A running report is a courtesy: what keeps it from being
-			// written will keep the last one from it too, and stop the run.
-			_ = r.show(&Stop{Stage: stage, Class: "running", Message: "the run is under way"}, "running")
-			t.Reset(max(renderEvery, 20*time.Since(begun)))
-		}
-	}
 }
 
 // draw is the seed of one item's own random stream: it depends on the run's

@@ -1,6 +1,7 @@
 package pilot
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -36,6 +37,8 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		v.Run.Budget = dataset.Float(c.Budget)
 	}
 	v.Decision, v.Reasons = Decide(v.Checks)
+	v.Spending = attribute(rec.Ledger)
+	v.Warnings = slices.Clone(r.warnings)
 	v.Estimate = rec.Estimate
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
@@ -136,6 +139,41 @@ func (r *run) stageTable(rec *Records) []Stage {
 	valid(stageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
 	valid(stageOracle, len(rec.LabelsOwed), countIf(rec.Labels, func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
 	valid(stageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	return out
+}
+
+// attribute adds up the ledger by stage, policy, model and outcome, in the order
+// of the stages; the preflight's free calls are left out.
+func attribute(entries []providers.Entry) []Spending {
+	type kind struct{ stage, policy, model, outcome string }
+	sums := map[kind]*Spending{}
+	for _, e := range entries {
+		if e.Stage == stagePreflight {
+			continue
+		}
+		k := kind{e.Stage, e.Policy, e.Model, e.Outcome}
+		s := sums[k]
+		if s == nil {
+			s = &Spending{Stage: k.stage, Policy: k.policy, Model: k.model, Outcome: k.outcome}
+			sums[k] = s
+		}
+		s.Attempts++
+		s.CostUSD += float64(e.Cost)
+		if e.UsageKnown {
+			s.PromptTokens += e.PromptTokens
+			s.CompletionTokens += e.CompletionTokens
+		} else {
+			s.UnseenUSD += float64(e.Cost)
+		}
+	}
+	out := make([]Spending, 0, len(sums))
+	for _, s := range sums {
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b Spending) int {
+		return cmp.Or(cmp.Compare(slices.Index(stageNames, a.Stage), slices.Index(stageNames, b.Stage)), cmp.Compare(a.Policy, b.Policy),
+			cmp.Compare(a.Model, b.Model), cmp.Compare(a.Outcome, b.Outcome))
+	})
 	return out
 }
 

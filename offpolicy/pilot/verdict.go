@@ -95,6 +95,22 @@ type Estimate struct {
 	Assumptions []string        `json:"assumptions"` // what the figures take for granted, in words
 }
 
+// Spending is what the attempts of one kind cost: those of one stage, policy,
+// model and outcome.
+type Spending struct {
+	Stage            string  `json:"stage"`
+	Policy           string  `json:"policy"`
+	Model            string  `json:"model"`
+	Outcome          string  `json:"outcome"` // "ok", an error class, or "in_flight" where a killed session left it
+	Attempts         int     `json:"attempts"`
+	PromptTokens     int     `json:"prompt_tokens"`
+	CompletionTokens int     `json:"completion_tokens"`
+	CostUSD          float64 `json:"cost_usd"`
+	// UnseenUSD is the part of CostUSD that is a reservation, since nobody saw
+	// what the attempt used.
+	UnseenUSD float64 `json:"unseen_usd"`
+}
+
 // Interval is a value with its 95% interval; Lo and Hi are null where none can
 // be given.
 type Interval struct {
@@ -212,10 +228,12 @@ type Verdict struct {
 	Checks        []Check            `json:"checks"`
 	Stages        []Stage            `json:"stages"`
 	Estimate      Estimate           `json:"estimate"`
+	Spending      []Spending         `json:"spending"`
 	Projection    Projection         `json:"projection"`
 	Policies      []PolicySummary    `json:"policies"`
 	Calibration   []CalibrationPoint `json:"calibration"`
 	Specimens     []Specimen         `json:"specimens"`
 	CannotSay     []string           `json:"cannot_say"` // what this sample leaves open, with the n that would tell
+	Warnings      []string           `json:"warnings"`   // what preflight warned of
 	Run           RunInfo            `json:"run"`
 }

@@ -94,6 +94,11 @@ func (m *markdown) section(id string) {
 	case "cost":
 		m.line(mdText(m.CostLine))
 		m.table(m.Cost, "No stage was estimated.")
+		m.table(m.Spending, "")
+		if len(m.Warnings) > 0 {
+			m.line("Preflight warned:")
+			m.texts(m.Warnings)
+		}
 		if len(m.Assumptions) > 0 {
 			m.line("The estimate takes for granted:")
 			m.texts(m.Assumptions)

@@ -101,6 +101,22 @@ func costTable(v *pilot.Verdict) table {
 	return t
 }
 
+// spendingTable attributes the cost.
+func spendingTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "What was spent, by stage, policy, model and outcome; unseen is the part held at its reservation",
+		Cols: []column{text("Stage"), text("Policy"), text("Model"), text("Outcome"), num("Attempts"), num("Prompt tokens"), num("Completion tokens"),
+			num("Cost"), num("Unseen")},
+	}
+	for _, s := range v.Spending {
+		t.Rows = append(t.Rows, []string{
+			clean(s.Stage), cmp.Or(clean(s.Policy), absent), clean(s.Model), clean(s.Outcome), count(s.Attempts), count(s.PromptTokens), count(s.CompletionTokens),
+			usd(s.CostUSD), usd(s.UnseenUSD),
+		})
+	}
+	return t
+}
+
 // costLine is the cost in a sentence.
 func costLine(v *pilot.Verdict) string {
 	e := v.Estimate

@@ -114,6 +114,11 @@ func fullVerdict() *pilot.Verdict {
 			{Key: "arena_<b>0007/pi_bad/0", Why: "largest weight; " + hostile, Prompt: hostile, Response: hostile + "\n" + hostile},
 			{Key: "arena_0009/pi_cot/0", Why: "empty", Prompt: "سلام دنیا — say it back", Response: ""},
 		},
+		Warnings: []string{"openai will shut gpt-4o down on 2027-01-14", "<b>hostile</b> warning"},
+		Spending: []pilot.Spending{
+			{Stage: "p0", Policy: "p0", Model: "scout", Outcome: "ok", Attempts: 100, PromptTokens: 5548, CompletionTokens: 28823, CostUSD: 0.0181},
+			{Stage: "p0", Policy: "p0", Model: "scout", Outcome: "network", Attempts: 3, CostUSD: 0.0012, UnseenUSD: 0.0012},
+		},
 		CannotSay: []string{
 			"Whether the judge means the same under pi_bad as under p0: it takes 200 labels of pi_bad, here are 0.",
 			"The mean of pi_bad by reweighting: its divergence is about 58 nats, and no sample of this size reaches it.",

@@ -27,6 +27,7 @@ type view struct {
 	Stages          table
 	Cost            table
 	CostLine        string
+	Spending        table
 	Assumptions     []string
 	LogProbs        table
 	Methods         table
@@ -40,6 +41,7 @@ type view struct {
 	Projection      table
 	Notes           []string
 	CannotSay       []string
+	Warnings        []string
 	Specimens       []pilot.Specimen
 	Run             []fact
 	Identities      table
@@ -96,6 +98,7 @@ func newView(v *pilot.Verdict) *view {
 		Groups:          groups(v.Checks),
 		Stages:          stagesTable(v),
 		Cost:            costTable(v),
+		Spending:        spendingTable(v),
 		CostLine:        costLine(v),
 		LogProbs:        logProbTable(v),
 		Methods:         methodTable(v),
@@ -110,6 +113,7 @@ func newView(v *pilot.Verdict) *view {
 		Assumptions:     cleanAll(v.Estimate.Assumptions),
 		Notes:           cleanAll(v.Projection.Notes),
 		CannotSay:       cleanAll(v.CannotSay),
+		Warnings:        cleanAll(v.Warnings),
 		Reasons:         cleanAll(v.Reasons),
 		Waivers:         cleanFacts(v.Waivers),
 		Identities:      identityTable(v),

@@ -1,0 +1,65 @@
+package pilot
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/reweigh/reweigh/providers"
+)
+
+// progress completes an event and passes it on.
+func (r *run) progress(e Event) {
+	if r.cfg.Progress == nil {
+		return
+	}
+	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
+	e.Spent = r.store.spent()
+	e.Alert = r.alert(e.Spent)
+	r.cfg.Progress(e)
+}
+
+// budgetAlerts are the shares of the budget, in percent, whose spending is told
+// of, once each a session.
+var budgetAlerts = []int64{100, 80, 50}
+
+// alert says that another share of the budget is spent, the first time it is.
+// Attempts in flight count at their reservation, so that an alert comes too
+// early rather than too late.
+func (r *run) alert(spent providers.USD) string {
+	if r.cfg.Budget <= 0 {
+		return ""
+	}
+	for _, percent := range budgetAlerts {
+		before := r.alerted.Load()
+		// To a hundredth of a percent: a budget that is spent to the last call
+		// is rarely spent to the last cent.
+		if 100*float64(spent) < (float64(percent)-0.01)*float64(r.cfg.Budget) || percent <= before {
+			continue
+		}
+		if r.alerted.CompareAndSwap(before, percent) {
+			return fmt.Sprintf("%d%% of the budget of $%.2f is spent or reserved", percent, float64(r.cfg.Budget))
+		}
+	}
+	return ""
+}
+
+// renderEvery is how often a running report is rewritten, at most: where that
+// takes long, it is done the less often.
+const renderEvery = 2 * time.Second
+
+func (r *run) renderAsItGoes(quit <-chan struct{}, stage string) {
+	t := time.NewTimer(renderEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-t.C:
+			begun := time.Now()
+			// A running report is a courtesy: what keeps it from being
+			// written will keep the last one from it too, and stop the run.
+			_ = r.show(&Stop{Stage: stage, Class: "running", Message: "the run is under way"}, "running")
+			t.Reset(max(renderEvery, 20*time.Since(begun)))
+		}
+	}
+}
