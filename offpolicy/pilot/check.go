@@ -23,7 +23,7 @@ type question struct {
 var questions = []question{
 	{"prompts.fields", stagePrepare, checkPromptFields},
 	{"prompts.unique", stagePrepare, checkPromptsUnique},
-	{"endpoint.certified", stageCertify, checkCertified},
+	{"endpoint.certified", "", checkCertified},
 	{"p0.complete", stageP0, checkP0Complete},
 	{"p0.logprobs", stageLogProbs, checkP0LogProbs},
 	{"targets.complete", stageTargets, checkTargetsComplete},
@@ -89,53 +89,49 @@ func notComputed(c *Check, s *Stop) {
 	if s.resumable() {
 		c.Status = Hold
 	}
-	c.Summary = fmt.Sprintf("not computed: the run stopped in stage %s (%s)", s.Stage, s.Class)
+	c.Summary = fmt.Sprintf(NotComputed+"the run stopped in stage %s (%s)", s.Stage, s.Class)
 	c.Threshold = "its records are complete"
 	c.Remedy = "see run.errors; start the run again once the cause is mended, it goes on from there"
 }
 
 // Decide turns checks into a decision, with one line for each check that
-// decided it. Waived checks do not count; the lines name them.
+// decided it; those that were not computed share a line, since they follow from
+// what stopped the run. Waived checks do not count; the lines name them.
 func Decide(checks []Check) (Decision, []string) {
-	var fails, holds, waived []string
+	var fails, holds, waived, skipped []string
+	decision := GO
 	for _, c := range checks {
+		if c.Status != Fail && c.Status != Hold {
+			continue
+		}
 		line := c.ID + ": " + c.Summary
-		switch {
-		case c.Status != Fail && c.Status != Hold:
-		case c.Waived != "":
+		if c.Waived != "" {
 			waived = append(waived, fmt.Sprintf("waived (%s): %s", c.Waived, line))
+			continue
+		}
+		if c.Status == Fail {
+			decision = NoGo
+		} else if decision == GO {
+			decision = HOLD
+		}
+		switch {
+		case strings.HasPrefix(c.Summary, NotComputed):
+			skipped = append(skipped, c.ID)
 		case c.Status == Fail:
 			fails = append(fails, line)
 		default:
 			holds = append(holds, line)
 		}
 	}
-	// What was not computed follows from what stopped the run: causes first.
-	for _, lines := range [][]string{fails, holds} {
-		slices.SortStableFunc(lines, func(a, b string) int {
-			return boolCompare(strings.Contains(a, ": not computed"), strings.Contains(b, ": not computed"))
-		})
+	lines := append(fails, holds...)
+	if len(skipped) > 0 {
+		lines = append(lines, fmt.Sprintf("%s could not be computed: %s", plural(len(skipped), "check", "checks"), some(skipped)))
 	}
-	switch {
-	case len(fails) > 0:
-		return NoGo, append(append(fails, holds...), waived...)
-	case len(holds) > 0:
-		return HOLD, append(holds, waived...)
-	default:
-		return GO, waived
-	}
+	return decision, append(lines, waived...)
 }
 
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	default:
-		return 1
-	}
-}
+// NotComputed begins the summary of a check whose records are not all there.
+const NotComputed = "not computed: "
 
 // figure appends one number to the check's evidence.
 func (c *Check) figure(name string, value float64, unit string) {

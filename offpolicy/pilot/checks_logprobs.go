@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -13,14 +14,19 @@ import (
 func checkCertified(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
 	c.Remedy = "use an endpoint that returns prompt log-probs for echoed text, and the model's own chat template"
+	missing := map[string]bool{}
+	for _, a := range r.Arms {
+		missing[certificateKey(a.Policy)] = true
+	}
 	var bad, summaries []string
 	for _, cert := range r.Certificates {
+		delete(missing, cert.Model+" "+cert.Template)
 		failed := 0
 		for _, p := range cert.Probes {
 			if !p.OK {
 				failed++
 				bad = append(bad, cert.Model+" "+p.Name)
-				summaries = append(summaries, fmt.Sprintf("%s: %s", p.Name, p.Detail))
+				summaries = append(summaries, fmt.Sprintf("%s of %s: %s", p.Name, cert.Model, p.Detail))
 			}
 		}
 		c.figure(cert.Model+" probes", float64(len(cert.Probes)), "")
@@ -31,13 +37,18 @@ func checkCertified(r *Records, _ Thresholds, c *Check) {
 	}
 	c.records(bad)
 	switch {
-	case len(r.Certificates) == 0:
-		c.Status, c.Summary = Fail, "no model was certified"
-		if r.Stop != nil {
-			c.Summary += ": " + r.Stop.Message
-		}
 	case len(bad) > 0:
 		c.Status, c.Summary = Fail, "the endpoint's log-probs cannot be trusted: "+some(summaries)
+	case len(missing) > 0:
+		names := slices.Sorted(maps.Keys(missing))
+		c.records(names)
+		c.Status, c.Summary = Fail, "not certified: "+some(names)
+		if s := r.Stop; s != nil && s.Stage == stageCertify {
+			c.Summary += " (see run.errors)"
+			if s.resumable() {
+				c.Status = Hold
+			}
+		}
 	default:
 		c.Status, c.Summary = Pass, fmt.Sprintf("%s certified", plural(len(r.Certificates), "model", "models"))
 	}

@@ -206,22 +206,23 @@ func TestDrills(t *testing.T) {
 		decision pilot.Decision
 		check    string // that decides
 		status   pilot.Status
+		says     string // the rows or the cause, in the check's summary or records
 		reason   string
 	}{
-		{"zero=0.02", pilot.NoGo, "logprobs.zero", pilot.Fail, "the plan's first NO-GO"},
-		{"positive=0.02", pilot.NoGo, "logprobs.sign", pilot.Fail, "pitfall 27"},
-		{"null=0.1", pilot.NoGo, "logprobs.complete", pilot.Fail, "pitfall 27"},
-		{"noecho=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "pitfall 14"},
-		{"429=1", pilot.NoGo, "run.ratelimit", pilot.Fail, "the plan's fourth NO-GO"},
-		{"wrongtemplate=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "pitfall 12"},
-		{"order=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "pitfall 15"},
-		{"429=0.2,500=0.1", pilot.GO, "run.ratelimit", pilot.Pass, "what retries absorb harms nothing"},
-		{"reset=0.01,truncate=0.01,503=0.05", pilot.GO, "run.errors", pilot.Pass, "torn answers are retried too"},
-		{"expensive=1.3", pilot.HOLD, "cost.estimate", pilot.Hold, "20-50% over"},
-		{"expensive=2", pilot.NoGo, "cost.estimate", pilot.Fail, "more than 50% over"},
-		{"drift=1", pilot.NoGo, "models.served", pilot.Fail, "another model is another policy"},
-		{"badjson=0.2", pilot.NoGo, "judge.complete", pilot.Fail, "unparsable is unscored, never a number"},
-		{"empty=0.2", pilot.NoGo, "p0.complete", pilot.Fail, "the plan: no empty responses"},
+		{"zero=0.02", pilot.NoGo, "logprobs.zero", pilot.Fail, "/0", "the plan's first NO-GO"},
+		{"positive=0.02", pilot.NoGo, "logprobs.sign", pilot.Fail, "/0", "pitfall 27"},
+		{"null=0.1", pilot.NoGo, "logprobs.complete", pilot.Fail, "missing_logprob", "pitfall 27"},
+		{"noecho=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "no prompt log-probs", "pitfall 14"},
+		{"429=1", pilot.NoGo, "run.ratelimit", pilot.Fail, "certify", "the plan's fourth NO-GO"},
+		{"wrongtemplate=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "template", "pitfall 12"},
+		{"order=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "repeatability", "pitfall 15"},
+		{"429=0.2,500=0.1", pilot.GO, "run.ratelimit", pilot.Pass, "absorbed", "what retries absorb harms nothing"},
+		{"reset=0.01,truncate=0.01,503=0.05", pilot.GO, "run.errors", pilot.Pass, "end", "torn answers are retried too"},
+		{"expensive=1.3", pilot.HOLD, "cost.estimate", pilot.Hold, "over the estimate", "20-50% over"},
+		{"expensive=2", pilot.NoGo, "cost.estimate", pilot.Fail, "over the estimate", "more than 50% over"},
+		{"drift=1", pilot.NoGo, "models.served", pilot.Fail, "answered for", "another model is another policy"},
+		{"badjson=0.2", pilot.NoGo, "judge.complete", pilot.Fail, "unparsable", "unparsable is unscored, never a number"},
+		{"empty=0.2", pilot.NoGo, "p0.complete", pilot.Fail, "p0 lacks", "the plan: no empty responses"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.faults, func(t *testing.T) {
@@ -239,8 +240,8 @@ func TestDrills(t *testing.T) {
 			if c.Status != tt.status {
 				t.Errorf("%s is %s: %s", c.ID, c.Status, c.Summary)
 			}
-			if tt.status == pilot.Fail && tt.check != "cost.estimate" && len(c.Evidence.Records) == 0 && c.Summary == "" {
-				t.Errorf("%s names neither rows nor cause", c.ID)
+			if text := c.Summary + " " + strings.Join(c.Evidence.Records, " "); !strings.Contains(text, tt.says) {
+				t.Errorf("%s does not say %q: %s", c.ID, tt.says, text)
 			}
 			if strings.HasPrefix(tt.check, "endpoint") {
 				if total := s.Bill().Total; total.Calls > 60 {

@@ -2,7 +2,10 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -64,7 +67,14 @@ func (t *terminal) checks() {
 		if g.Status == string(pilot.Pass) {
 			continue
 		}
+		// What was not computed follows from what stopped the run: a line for
+		// all of it. The page and the Markdown show each.
+		skipped := map[string][]string{}
 		for _, c := range g.Checks {
+			if c.Waived == "" && strings.HasPrefix(c.Summary, pilot.NotComputed) {
+				skipped[c.Summary] = append(skipped[c.Summary], c.ID)
+				continue
+			}
 			mark := strings.ToUpper(c.Status)
 			if c.Waived != "" {
 				mark += ", waived"
@@ -82,6 +92,10 @@ func (t *terminal) checks() {
 			if c.Remedy != "" {
 				t.wrap("      do: ", "        ", c.Remedy)
 			}
+		}
+		for _, why := range slices.Sorted(maps.Keys(skipped)) {
+			ids := skipped[why]
+			t.wrap("  "+strings.ToUpper(g.Status)+"  ", "      ", fmt.Sprintf("%s checks %s: %s", count(len(ids)), why, strings.Join(ids, ", ")))
 		}
 	}
 }

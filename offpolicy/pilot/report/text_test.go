@@ -56,3 +56,27 @@ func TestTextWrap(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWasNotComputedSharesALine(t *testing.T) {
+	v := &pilot.Verdict{State: "done", Decision: pilot.NoGo}
+	why := pilot.NotComputed + "the run stopped in stage certify (quota)"
+	v.Checks = []pilot.Check{
+		{ID: "run.errors", Status: pilot.Fail, Summary: "stopped in stage certify (quota): the balance is empty", Remedy: "top it up"},
+		{ID: "p0.complete", Status: pilot.Fail, Summary: why, Remedy: "see run.errors"},
+		{ID: "judge.complete", Status: pilot.Fail, Summary: why, Remedy: "see run.errors"},
+		{ID: "cost.estimate", Status: pilot.Fail, Summary: why, Waived: "known", Remedy: "see run.errors"},
+	}
+	var b bytes.Buffer
+	if err := Text(&b, v, 200); err != nil {
+		t.Fatal(err)
+	}
+	got := b.String()
+	for _, want := range []string{"FAIL  2 checks not computed: the run stopped in stage certify (quota): p0.complete, judge.complete", "waived  cost.estimate", "do: top it up"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Count(got, "p0.complete") != 1 {
+		t.Errorf("p0.complete has a line of its own:\n%s", got)
+	}
+}
