@@ -1,10 +1,13 @@
 package report
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
 func TestTextKeepsToItsWidth(t *testing.T) {
