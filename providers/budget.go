@@ -23,7 +23,8 @@ type Budget struct {
 	mu              sync.Mutex
 	limit           int64
 	spent, reserved int64
-	waiting         list.List // of *waiter, first come first served
+	waiting         list.List        // of *waiter, first come first served
+	parked          map[string]int64 // of spent: what batches left behind may cost, by key
 }
 
 type waiter struct {
