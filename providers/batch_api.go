@@ -21,7 +21,9 @@ type Batcher interface {
 	// names the endpoint that the whole file has to be for. The custom id is
 	// [RequestID] of the tag.
 	BatchLine(req GenerateRequest) (endpoint string, line []byte, err error)
-	// BatchReply reads the answer to one line, as Generate reads its own.
+	// BatchReply reads the answer to one line, as Generate reads its own. A
+	// status of 0 means that the server has an error in place of a response;
+	// body is that error.
 	BatchReply(req GenerateRequest, status int, requestID string, body []byte) (Generation, error)
 	// UploadBatch stores an input file and returns its id.
 	UploadBatch(ctx context.Context, tag Tag, lines []byte) (fileID string, err error)
@@ -186,7 +188,7 @@ func (o *OpenAI) ListBatches(ctx context.Context, tag Tag, after string) ([]Batc
 	}
 	page := make([]BatchInfo, len(*w.Data))
 	for i, b := range *w.Data {
-		if page[i], err = b.info(); err != nil {
+		if page[i], err = b.info(o.service.transport); err != nil {
 			return nil, false, o.service.broken(a, r.meta, nil, fmt.Errorf("batch %d of the listing: %w", i, err))
 		}
 	}
@@ -211,7 +213,7 @@ func (o *OpenAI) batch(ctx context.Context, a attempt) (BatchInfo, error) {
 	err := json.Unmarshal(r.body, &w)
 	var info BatchInfo
 	if err == nil {
-		info, err = w.info()
+		info, err = w.info(o.service.transport)
 	}
 	if err != nil {
 		return BatchInfo{}, o.service.broken(a, r.meta, r.body, err)
@@ -237,7 +239,7 @@ type wireBatch struct {
 	} `json:"errors"`
 }
 
-func (w wireBatch) info() (BatchInfo, error) {
+func (w wireBatch) info(t *transport) (BatchInfo, error) {
 	if w.ID == "" || w.Status == "" {
 		return BatchInfo{}, errors.New("a batch without id or status")
 	}
@@ -250,9 +252,9 @@ func (w wireBatch) info() (BatchInfo, error) {
 	}
 	if w.Errors != nil {
 		for _, e := range w.Errors.Data {
-			p := BatchProblem{Code: e.Code, Message: e.Message}
+			p := BatchProblem{Code: t.clean(e.Code), Message: t.clean(e.Message)}
 			if e.Param != nil {
-				p.Param = *e.Param
+				p.Param = t.clean(*e.Param)
 			}
 			if e.Line != nil {
 				p.Line = *e.Line

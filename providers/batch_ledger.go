@@ -52,11 +52,10 @@ func (r *batchRun) end(items []*batchItem, st *BatchState, outcomes func(*batchI
 		if o.err != nil {
 			e.Outcome, usage, meta = string(o.err.Class), o.err.Usage, o.err.Meta
 		}
-		e.Status, e.Served, e.ServerRequestID = meta.Status, meta.Model, o.requestID
+		e.Status, e.Served, e.ServerRequestID = meta.Status, meta.Model, meta.RequestID
 		e.Cost, e.UsageKnown = r.c.cost(it.call(), usage, o.err)
 		switch {
-		case o.err != nil && o.malformed > 0:
-			// One of the lines that cannot be read may be this one's answer.
+		case o.lost:
 			e.Cost, e.UsageKnown = it.reserve, false
 		case o.err != nil && usage == nil && meta.Status == 0:
 			// Expired, cancelled or failed before there was an answer: the

@@ -14,6 +14,13 @@ func (o *OpenAI) BatchReply(req GenerateRequest, status int, requestID string, b
 	t := o.service.transport
 	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag}
 	meta := Meta{Status: status, RequestID: t.clean(requestID)}
+	if status == 0 {
+		s := parseErrorBody(body)
+		class := batchCodeClass(s.code, s.message)
+		e := t.fail(a, class, nil)
+		e.Code, e.Message, e.Sent = t.clean(s.code), t.clean(s.message), true
+		return Generation{}, e
+	}
 	if status < 200 || status > 299 {
 		return Generation{}, t.refused(a, &http.Response{StatusCode: status, Header: http.Header{}}, body, meta)
 	}
@@ -27,12 +34,9 @@ func (o *OpenAI) BatchReply(req GenerateRequest, status int, requestID string, b
 // batchAnswer is one line of an output or error file.
 type batchAnswer struct {
 	id        string
-	answered  bool // there is a response; else code and message say why not
-	status    int
+	status    int // 0: body is an error in place of a response
 	requestID string
 	body      []byte
-	code      string
-	message   string
 }
 
 // readBatchAnswers reads an output or error file. A line that cannot be joined
@@ -57,7 +61,7 @@ func readBatchAnswers(into map[string]batchAnswer, data []byte) (malformed int) 
 	return malformed
 }
 
-func (a batchAnswer) succeeded() bool { return a.answered && a.status/100 == 2 }
+func (a batchAnswer) succeeded() bool { return a.status/100 == 2 }
 
 func readBatchAnswer(raw []byte) (batchAnswer, error) {
 	var w struct {
@@ -77,14 +81,16 @@ func readBatchAnswer(raw []byte) (batchAnswer, error) {
 	}
 	a := batchAnswer{id: w.CustomID}
 	if r := w.Response; r != nil && r.Status != 0 {
-		a.answered, a.status, a.requestID, a.body = true, r.Status, r.RequestID, r.Body
+		if r.Status < 100 || r.Status > 599 {
+			return batchAnswer{}, fmt.Errorf("a status of %d", r.Status)
+		}
+		a.status, a.requestID, a.body = r.Status, r.RequestID, r.Body
 		return a, nil
 	}
 	if len(w.Error) == 0 || string(w.Error) == "null" {
 		return batchAnswer{}, errors.New("neither a response nor an error")
 	}
-	s := parseErrorBody(w.Error)
-	a.code, a.message = s.code, s.message
+	a.body = w.Error
 	return a, nil
 }
 

@@ -271,13 +271,12 @@ func (r *batchRun) poll(ctx context.Context, st *BatchState) (BatchInfo, error) 
 	}
 }
 
-// outcome is what a batch says of one line. malformed is how many lines of its
-// files could be joined to nothing.
+// outcome is what a batch says of one line.
 type outcome struct {
 	generation Generation
 	err        *Error
-	requestID  string
-	malformed  int
+	// lost is that the answer may be among lines that cannot be read.
+	lost bool
 }
 
 // download reads a finished batch's files. It returns the outcome of any line
@@ -314,25 +313,20 @@ func (r *batchRun) download(ctx context.Context, st *BatchState) (func(*batchIte
 	for i, l := range st.Lines {
 		number[l.ID] = i + 1
 	}
+	read := make(map[string]outcome, len(st.Lines)) // for callers that ask twice
 	return func(it *batchItem) outcome {
-		o := outcome{malformed: malformed}
-		a, ok := answers[it.id]
-		switch {
-		case !ok:
-			o.err = r.unanswered(it, st, number[it.id], malformed)
-		case !a.answered:
-			o.err = r.c.fail(it.call(), batchCodeClass(a.code, a.message), nil)
-			o.err.Code, o.err.Message, o.err.Sent = cut(a.code, 100), cut(a.message, 1<<10), true
-			o.malformed = 0
-		default:
-			o.requestID, o.malformed = a.requestID, 0
-			g, err := r.b.BatchReply(it.req, a.status, a.requestID, a.body)
-			if err != nil {
-				o.err = r.c.adopt(it.call(), err)
-			} else {
-				o.generation = g
-			}
+		o, ok := read[it.id]
+		if ok {
+			return o
 		}
+		if a, ok := answers[it.id]; !ok {
+			o = outcome{err: r.unanswered(it, st, number[it.id], malformed), lost: malformed > 0}
+		} else if g, err := r.b.BatchReply(it.req, a.status, a.requestID, a.body); err != nil {
+			o.err = r.c.adopt(it.call(), err)
+		} else {
+			o.generation = g
+		}
+		read[it.id] = o
 		return o
 	}, nil
 }
