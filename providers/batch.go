@@ -54,7 +54,7 @@ func (c BatchConfig) withDefaults() (BatchConfig, error) {
 	case c.MaxLines > MaxBatchLines, c.MaxBytes > MaxBatchBytes:
 		return c, fmt.Errorf("%d lines or %d bytes: a batch holds %d and %d", c.MaxLines, c.MaxBytes, MaxBatchLines, MaxBatchBytes)
 	case !(c.Factor >= 0 && c.Factor <= 1):
-		return c, fmt.Errorf("Factor is %v: want (0, 1]", c.Factor)
+		return c, fmt.Errorf("a Factor of %v: want (0, 1]", c.Factor)
 	}
 	for _, d := range []struct {
 		field *int

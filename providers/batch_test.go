@@ -379,7 +379,7 @@ func TestBatchKilled(t *testing.T) {
 				e := newBatchEnv(t, sim.Config{Batch: c})
 				e.config.MaxLines, e.config.Attempts = 3, 3
 				log, mu := map[string]providers.Entry{}, &sync.Mutex{}
-				process := func(at int) (map[providers.Tag]providers.BatchResult, error, *mortal) {
+				process := func(at int) (map[providers.Tag]providers.BatchResult, *mortal, error) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					m := &mortal{at: at, end: cancel}
@@ -392,16 +392,16 @@ func TestBatchKilled(t *testing.T) {
 						}
 					}
 					res, err := e.client(t, mortalLedger{m, log, mu}).RunBatch(ctx, e.config, reqs)
-					return res, err, m
+					return res, m, err
 				}
-				_, err, m := process(k)
+				_, m, err := process(k)
 				if killed = m.dead; killed && err == nil && m.trace != "after save" && m.trace != "after ledger" {
 					t.Errorf("killed at step %d (%s), and no error", k, m.trace)
 				}
 				if m.trace == "after POST /v1/batches" {
 					doubts++
 				}
-				res, err, _ := process(0)
+				res, _, err := process(0)
 				if err != nil {
 					t.Fatalf("resumed after step %d (%s): %v", k, m.trace, err)
 				}
