@@ -170,7 +170,8 @@ func (b *Budget) Charge(amount USD) {
 	b.serve()
 }
 
-// Spent is what was settled and charged.
+// Spent is what was settled and charged, and what batches left behind by an
+// interrupted [Client.RunBatch] may cost.
 func (b *Budget) Spent() USD { return b.get(&b.spent) }
 
 // Reserved is what calls in flight may still cost.
