@@ -23,7 +23,8 @@ type Budget struct {
 	mu              sync.Mutex
 	limit           int64
 	spent, reserved int64
-	waiting         list.List // of *waiter, first come first served
+	waiting         list.List        // of *waiter, first come first served
+	parked          map[string]int64 // of spent: what batches left behind may cost, by key
 }
 
 type waiter struct {
@@ -169,7 +170,8 @@ func (b *Budget) Charge(amount USD) {
 	b.serve()
 }
 
-// Spent is what was settled and charged.
+// Spent is what was settled and charged, and what batches left behind by an
+// interrupted [Client.RunBatch] may cost.
 func (b *Budget) Spent() USD { return b.get(&b.spent) }
 
 // Reserved is what calls in flight may still cost.

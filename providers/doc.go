@@ -31,6 +31,14 @@
 // leaves a ledger that counts what was in flight. An attempt that may have been
 // billed, but whose usage nobody saw, stays at its reservation and is marked.
 //
+// # Batches
+//
+// [Client.RunBatch] answers the same requests through a service's batches: at
+// half the price, within a day, and over the lives of several processes. What
+// was submitted is in a [BatchStore] before anything is waited for, answers are
+// joined by [RequestID], and each line has the same place in ledger and budget
+// as a call of its own.
+//
 // # Log-probabilities
 //
 // A [Token] holds what a server says about one token. What it does not say is

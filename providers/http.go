@@ -108,7 +108,10 @@ type attempt struct {
 	model string
 	tag   Tag
 	path  string         // below the base URL
-	body  map[string]any // nil: GET
+	body  map[string]any // nil: GET, unless raw is set
+	raw   []byte         // a body that is not JSON, of content type form
+	form  string
+	limit int64 // of the reply; 0 means maxReplyBytes
 }
 
 func (t *transport) fail(a attempt, class Class, err error) *Error {
@@ -127,9 +130,12 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, t.fail(a, ctxClass(err), err)
 	}
-	method, payload := http.MethodGet, []byte(nil)
-	if a.body != nil {
+	method, payload := http.MethodGet, a.raw
+	if a.raw != nil {
 		method = http.MethodPost
+	}
+	if a.body != nil {
+		method, a.form = http.MethodPost, "application/json"
 		var err error
 		if payload, err = encode(a.body); err != nil {
 			return reply{}, t.fail(a, ClassBadRequest, fmt.Errorf("request body: %w", err))
@@ -146,8 +152,8 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "reweigh")
 	req.Header.Set(headerRequestID, RequestID(a.tag))
-	if a.body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if a.form != "" {
+		req.Header.Set("Content-Type", a.form)
 	}
 	if !t.key.Empty() {
 		req.Header.Set("Authorization", "Bearer "+t.key.Reveal())
@@ -172,6 +178,9 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	limit := int64(maxErrorBytes)
 	if ok {
 		limit = maxReplyBytes
+		if a.limit > 0 {
+			limit = a.limit
+		}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	meta := Meta{
@@ -184,7 +193,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		return reply{}, t.refused(a, resp, body, meta)
 	}
 	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("the reply is larger than %d MiB", maxReplyBytes>>20)
+		err = fmt.Errorf("the reply is larger than %d MiB", limit>>20)
 	}
 	if err != nil {
 		e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))

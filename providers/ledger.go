@@ -27,7 +27,7 @@ type Entry struct {
 	Model    string `json:"model"`
 	// Served is the model that answered, as the server names it.
 	Served   string `json:"served_model,omitempty"`
-	Endpoint string `json:"endpoint"` // "chat/completions", "completions" or "models"
+	Endpoint string `json:"endpoint"` // "chat/completions", "completions" or "models"; "batch" for a line of one, "files" and "batches" for what moves it
 	// Outcome is "ok", an error class, or "in_flight" in a line that no second
 	// one has replaced.
 	Outcome   string `json:"outcome"`

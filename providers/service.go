@@ -35,13 +35,31 @@ func (s *service) invalid(a attempt, err error) *Error {
 }
 
 func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Generation, error) {
+	a, e := s.generateAttempt(req)
+	if e != nil {
+		return Generation{}, e
+	}
+	r, e := s.send(ctx, a)
+	if e != nil {
+		return Generation{}, e
+	}
+	g, e := s.generation(a, req, r)
+	if e != nil {
+		return Generation{}, e
+	}
+	return g, nil
+}
+
+// generateAttempt is the request for a response, whether it is sent alone or
+// as a line of a batch.
+func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag}
 	if err := req.Validate(); err != nil {
-		return Generation{}, s.invalid(a, err)
+		return a, s.invalid(a, err)
 	}
 	if req.Sampling.TopK != 0 && !s.topK {
 		// To leave it out would sample from another policy than the one asked for.
-		return Generation{}, s.invalid(a, fmt.Errorf("top_k %d: the service has no such setting, use 0: %w", req.Sampling.TopK, errors.ErrUnsupported))
+		return a, s.invalid(a, fmt.Errorf("top_k %d: the service has no such setting, use 0: %w", req.Sampling.TopK, errors.ErrUnsupported))
 	}
 	body := map[string]any{
 		"model":       req.Model,
@@ -87,16 +105,7 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 	}
 	maps.Copy(body, req.Extra)
 	a.body = body
-
-	r, e := s.send(ctx, a)
-	if e != nil {
-		return Generation{}, e
-	}
-	g, e := s.generation(a, req, r)
-	if e != nil {
-		return Generation{}, e
-	}
-	return g, nil
+	return a, nil
 }
 
 func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore, error) {

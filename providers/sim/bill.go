@@ -12,6 +12,7 @@ type ModelBill struct {
 	CompletionTokens int     `json:"completion_tokens"`
 	CachedTokens     int     `json:"cached_tokens"` // of PromptTokens, those at the cached price
 	USD              float64 `json:"usd"`
+	BatchCalls       int     `json:"batch_calls,omitempty"` // of Calls, those in batches, at half the price
 }
 
 // Bill is what a server charged so far.
@@ -32,23 +33,37 @@ type ledger struct {
 	mu      sync.Mutex
 	models  map[string]ModelBill
 	answers map[string]int
+	batch   map[string]ModelBill // of models, the part at half the price
 }
 
 func (l *ledger) init() {
 	l.models = make(map[string]ModelBill)
 	l.answers = make(map[string]int)
+	l.batch = make(map[string]ModelBill)
 }
 
 func (l *ledger) charge(id, model string, u usage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := l.models[model]
+	l.models[model] = l.models[model].plus(u)
+	l.answers[id]++
+}
+
+// chargeBatch charges an answer in a batch.
+func (l *ledger) chargeBatch(id, model string, u usage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.models[model] = l.models[model].plus(u)
+	l.batch[model] = l.batch[model].plus(u)
+	l.answers[id]++
+}
+
+func (m ModelBill) plus(u usage) ModelBill {
 	m.Calls++
 	m.PromptTokens += u.prompt
 	m.CompletionTokens += u.completion
 	m.CachedTokens += u.cached
-	l.models[model] = m
-	l.answers[id]++
+	return m
 }
 
 // Bill returns what was charged so far. An answer that a fault lost after the
@@ -62,13 +77,16 @@ func (s *Server) Bill() Bill {
 		if !ok {
 			continue
 		}
-		m.USD = spec.price.usd(m)
+		batch := s.ledger.batch[spec.name]
+		m.USD = spec.price.usd(m) - spec.price.usd(batch)/2
+		m.BatchCalls = batch.Calls
 		b.Models[spec.name] = m
 		b.Total.Calls += m.Calls
 		b.Total.PromptTokens += m.PromptTokens
 		b.Total.CompletionTokens += m.CompletionTokens
 		b.Total.CachedTokens += m.CachedTokens
 		b.Total.USD += m.USD
+		b.Total.BatchCalls += m.BatchCalls
 	}
 	return b
 }

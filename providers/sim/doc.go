@@ -7,7 +7,7 @@
 // A [Server] speaks the two protocols under two paths:
 //
 //	/inference/v1   Fireworks: completions (echo, token ids, both log-prob formats), chat, models
-//	/v1             OpenAI:    chat (log-probs, json_schema), models
+//	/v1             OpenAI:    chat (log-probs, json_schema), models, files and batches
 //
 // Behind them stands internal/langmodel in two sizes. [ScoutModel] and
 // gpt-4o-mini are the small one, [MaverickModel] and gpt-4o the large one. What
@@ -54,10 +54,18 @@
 //
 // and all calls of one record (same stage and digits) share its content faults.
 //
+// # Batches
+//
+// A batch takes a step each time it is asked for, so that drills need no clock:
+// [BatchConfig]. A line is answered as the same body is when it is sent alone
+// with the custom id for X-Request-Id, content faults included, and in an order
+// that is not the input's. Transport faults apply to the calls that move files
+// and batches.
+//
 // # The bill
 //
 // [Server.Bill] says what was charged, including the answers that a fault kept
-// from arriving. Prices are those of [PricesJSON].
+// from arriving. Prices are those of [PricesJSON]; lines of a batch cost half.
 //
 // # What it is not
 //

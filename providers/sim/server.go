@@ -45,13 +45,16 @@ type Config struct {
 	Seed uint64
 	// Keys are the bearer keys accepted; none means any that is not empty.
 	Keys []string
+	// Batch says how batches go.
+	Batch BatchConfig
 }
 
 // Server is the simulator. Its methods are safe for concurrent use.
 type Server struct {
-	config Config
-	seed   string
-	ledger ledger
+	config  Config
+	seed    string
+	ledger  ledger
+	batches batches
 
 	mu        sync.Mutex     // guards what follows
 	attempts  map[string]int // by X-Request-Id
@@ -74,6 +77,9 @@ func New(c Config) *Server {
 	}
 	if c.World != Transported && c.World != Shifted {
 		panic("sim: unknown " + c.World.String())
+	}
+	if r := c.Batch.FailRate; !(r >= 0 && r <= 1) {
+		panic(fmt.Sprintf("sim: Batch.FailRate %v is no share in [0, 1]", r))
 	}
 	c.Keys = slices.Clone(c.Keys)
 	s := &Server{
@@ -184,6 +190,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/v1/chat/completions", s.paid(openAI, s.openAIChat))
 	mux.Handle("/v1/completions", s.paid(openAI, openAICompletions))
 	mux.Handle("/v1/models", s.free(openAI, openAIModels))
+	s.batchRoutes(mux)
 	mux.Handle("/inference/", s.free(fireworks, noSuchPath))
 	mux.Handle("/", s.free(openAI, noSuchPath))
 	return mux
