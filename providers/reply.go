@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -226,7 +227,7 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 			return unusable("%w", err)
 		}
 	}
-	if !anyScored(tokens) && (skipped == 0 || math.IsNaN(tokens[0].LogProb)) {
+	if !anyScored(tokens) || skipped > 0 && !slices.ContainsFunc(tokens, scored) {
 		return unusable("every log-prob of the prompt is null")
 	}
 	s := PromptScore{Tokens: tokens, Skipped: skipped, Usage: d.usage, Meta: d.meta}
@@ -259,13 +260,10 @@ func endsWith(ids, tail []int) bool {
 
 // anyScored ignores the first token, which nothing precedes.
 func anyScored(tokens []Token) bool {
-	for _, t := range tokens[1:] {
-		if !math.IsNaN(t.LogProb) {
-			return true
-		}
-	}
-	return len(tokens) == 1
+	return slices.ContainsFunc(tokens[1:], scored) || len(tokens) == 1
 }
+
+func scored(t Token) bool { return !math.IsNaN(t.LogProb) }
 
 // models reads a listing. An entry that does not say whether it is served
 // without a deployment of one's own is taken to be.

@@ -26,7 +26,7 @@ func tooLong(status int, kind, text string) bool {
 var (
 	contextLimits = patterns(
 		`maximum context length(?: is|:| of) ?(\d+)`, // OpenAI, vLLM, Fireworks, SGLang
-		`context (?:length|size) \((\d+)`,            // SGLang, vLLM's engine, llama.cpp
+		`context (?:length|size) \(?(\d+)`,           // SGLang, vLLM's engine, llama.cpp
 		`context window of (\d+)`,                    // llama-cpp-python
 		`must be <= (\d+)`,                           // Together
 	)
