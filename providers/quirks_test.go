@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -159,6 +160,10 @@ func TestGeneratedTokensAreDroppedExactly(t *testing.T) {
 			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, 0},
 		{"the same, and the generated token shows as nothing",
 			`{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there",""],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, 0},
+		{"usage adds up, and cuts inside the prompt: BOS is listed and not counted",
+			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["<s>","Hi"," there"," you"],"token_logprobs":[null,-1,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":2}}`, 0},
+		{"BOS counted and not listed, and the generated token repeats the prompt's end",
+			`{"choices":[{"text":"Hi there there","logprobs":{"tokens":["Hi"," there"," there"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, 0},
 		{"usage that fits nothing", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}`, 0},
 		{"no usage: the echoed text says it", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`, 2},
 		{"no usage, BOS listed", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["<s>","Hi"," there"," you"],"token_logprobs":[null,-1,-1,-2]}}]}`, 3},
@@ -265,6 +270,48 @@ func TestQuirkBodies(t *testing.T) {
 					t.Errorf("%s: request %d says %s %v, want %v", c.make, i, k, body[k], v)
 				}
 			}
+		}
+	}
+}
+
+// Elsewhere a positive value is a fault to be seen, and stays.
+func TestPositiveValuesStayElsewhere(t *testing.T) {
+	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[0.5]}}]}`})
+	req := promptRequest()
+	req.LogProbs = true
+	if g, err := vllm(t, s).Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb != 0.5 {
+		t.Errorf("%v, %+v", err, g.Tokens)
+	}
+}
+
+// llama-cpp-python's echo leaves gaps; what it does spell must be the prompt's.
+func TestLossyEchoIsCompared(t *testing.T) {
+	for _, c := range []struct {
+		reason, prompt, tokens string
+		ok                     bool
+	}{
+		{"all of it", "Hi there", `["Hi"," there"]`, true},
+		{"a special token shows as nothing", "<|user|>Hi", `["","Hi"]`, true},
+		{"at the end", "Hi<|eot|>", `["Hi",""]`, true},
+		{"half a character each", "H\u00e9!", `["H","","","!"]`, true},
+		{"another word", "Hi there", `["Hi"," where"]`, false},
+		{"another word behind a gap", "<|user|>Hi there", `[""," there","Hi"]`, false},
+		{"a word too many", "Hi", `["Hi"," there"]`, false},
+		{"the end is missing", "Hi there", `["Hi"]`, false},
+	} {
+		n := strings.Count(c.tokens, ",") + 1
+		values := strings.TrimSuffix(strings.Repeat("-1,", n), ",")
+		s := providertest.NewServer(t, providertest.Reply{Body: fmt.Sprintf(
+			`{"choices":[{"text":"","logprobs":{"tokens":%s,"token_logprobs":[%s]}}],"usage":{"prompt_tokens":%d,"completion_tokens":0}}`, c.tokens, values, n+1)})
+		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(), HTTP: s.Client()}, Quirks: providers.LlamaCppPython()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := scoreRequest()
+		req.Prompt = c.prompt
+		got, err := p.ScorePrompt(t.Context(), req)
+		if c.ok && (err != nil || len(got.Tokens) != n) || !c.ok && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: %d tokens, %v", c.reason, len(got.Tokens), err)
 		}
 	}
 }
