@@ -1,8 +1,8 @@
 package providers
 
-// The quirks of the servers that are known. What each field rests on stands
-// beside it: the server's own source or documentation, read and not tried
-// against a running server.
+// The quirks of the servers that are known. What a field rests on stands beside
+// it: the server's own source or documentation, read and not tried against a
+// running server. Fields marked (usage) rest on common knowledge of the server.
 
 // VLLM returns the quirks of a vLLM server (read at 002032e, 2026).
 // add_special_tokens is off because the chat template that rendered the prompt
@@ -10,7 +10,7 @@ package providers
 func VLLM() Quirks {
 	return Quirks{
 		Echo:        true, // completion/serving.py: prompt entries, the first null; -inf clamped to -9999
-		TopK:        true, // 0 and -1 both mean all
+		TopK:        true, // (usage) 0 and -1 both mean all
 		TokenIDs:    true, // completion/protocol.py: return_token_ids
 		Completions: map[string]any{"add_special_tokens": false},
 		// Settings left out come from the model's generation_config.
@@ -42,8 +42,8 @@ func LlamaCpp() Quirks {
 		// llama.cpp issue 27174: echo is accepted, or refused, and the reply has
 		// log-probs of the generated tokens alone.
 		NoEcho: "llama.cpp's server returns log-probs of generated tokens only, and none for the text that it is given",
-		TopK:   true, // 0 keeps all
-		// tools/server: min_p is 0.05 where it is left out.
+		TopK:   true, // (usage) 0 keeps all
+		// (usage) min_p is 0.05 where it is left out.
 		Generate: map[string]any{"min_p": 0, "repeat_penalty": 1},
 	}
 }
@@ -72,7 +72,7 @@ func Together() Quirks {
 		Echo:           true,
 		PromptList:     true, // docs.together.ai/reference/completions: "prompt": [{"text", "logprobs"}]
 		ScoreGenerates: true,
-		TopK:           true,
+		TopK:           true, // (usage), and so is Generate
 		FirstAbsurd:    true, // togethercomputer/openapi issue 5: "the first number in a list is always a positive float"
 		Generate:       map[string]any{"min_p": 0, "repetition_penalty": 1},
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/reweigh/reweigh/providers/providertest"
 )
 
-// The servers' own words for a context that does not fit, and the two numbers
-// in them.
+// What servers say of a context that does not fit, and the two numbers in it.
+// The words of vLLM are from reports of its users, llama-cpp-python's from its
+// source; the others are as commonly met.
 func TestContextTooLong(t *testing.T) {
 	for _, c := range []struct {
 		server, message, body string
