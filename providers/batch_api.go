@@ -129,7 +129,7 @@ func (o *OpenAI) UploadBatch(ctx context.Context, tag Tag, lines []byte) (string
 	})
 	_, _ = part.Write(lines)
 	_ = form.Close()
-	a := attempt{op: opUpload, tag: tag, path: pathFiles, raw: b.Bytes(), form: form.FormDataContentType()}
+	a := attempt{op: opUpload, tag: tag, path: pathFiles, payload: b.Bytes(), form: form.FormDataContentType()}
 	r, e := o.service.send(ctx, a)
 	if e != nil {
 		return "", e

@@ -12,7 +12,7 @@ import (
 )
 
 // said is what a server's error body says, whatever its form.
-type said struct{ code, kind, message string }
+type said struct{ code, kind, message, param string }
 
 // parseErrorBody reads every form of error body that the services are known to
 // send:
@@ -33,18 +33,19 @@ func parseError(body []byte, depth int) said {
 		Message json.RawMessage `json:"message"`
 		Code    json.RawMessage `json:"code"`
 		Type    json.RawMessage `json:"type"`
+		Param   json.RawMessage `json:"param"`
 		Detail  json.RawMessage `json:"detail"`
 	}
 	if err := json.Unmarshal(body, &b); err != nil {
 		return said{message: string(body)}
 	}
-	s := said{code: plainText(b.Code), kind: plainText(b.Type), message: plainText(b.Message)}
+	s := said{code: plainText(b.Code), kind: plainText(b.Type), message: plainText(b.Message), param: plainText(b.Param)}
 	if isObject(b.Error) && depth > 1 {
 		inner := parseError(b.Error, depth-1)
 		if inner.message == string(b.Error) {
 			inner.message = "" // said nothing that we know: keep the outer words
 		}
-		s = said{code: first(inner.code, s.code), kind: first(inner.kind, s.kind), message: first(inner.message, s.message)}
+		s = said{code: first(inner.code, s.code), kind: first(inner.kind, s.kind), message: first(inner.message, s.message), param: first(inner.param, s.param)}
 	} else if word := plainText(b.Error); word != "" {
 		if s.message == "" {
 			s.message = word
@@ -133,7 +134,7 @@ func classify(status int, s said) Class {
 		case has(code+" "+kind, "insufficient_quota", "credit_balance", "billing", "spend_limit", "insufficient_balance", "quota_exceeded"),
 			status == 429 && has(text, "exceeded your current quota", "spending limit", "spend limit", "billing"):
 			return ClassQuota
-		case has(code, "context_length", "string_above_max_length"),
+		case has(code, "context_length", "string_above_max_length"), tooLong(status, kind, text),
 			(status == 400 || status == 413 || status == 422) && has(text, "context length", "context window", "maximum context", "prompt is too long", "max_model_len", "too many tokens"):
 			return ClassTooLong
 		case has(code, "content_filter", "content_policy"):

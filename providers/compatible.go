@@ -25,16 +25,34 @@ type Quirks struct {
 	TokenIDs bool
 	// Completions is added to every body sent to completions.
 	Completions map[string]any
-	// Score is added to the body of every scoring, after Completions: for a
-	// server that refuses max_tokens 0, {"max_tokens": 1}.
+	// Score is added to the body of every scoring, after Completions.
 	Score map[string]any
-}
 
-// VLLM returns the quirks of a vLLM server. add_special_tokens is off because
-// the chat template that rendered the prompt has put its BOS token there, and
-// a second one would change every probability.
-func VLLM() Quirks {
-	return Quirks{Echo: true, TopK: true, TokenIDs: true, Completions: map[string]any{"add_special_tokens": false}}
+	// Generate is added to the body of every generation, before Completions: the
+	// neutral values of samplers that [offpolicy.Sampling] does not name and
+	// that the server would set by itself.
+	Generate map[string]any
+	// NoEcho says why Echo is false, for the error of ScorePrompt.
+	NoEcho string
+	// TopKOff is what top_k 0, "keep every token", is sent as.
+	TopKOff int
+	// ScoreGenerates: the server refuses max_tokens 0, or reads it as "no
+	// limit". Scoring then asks for one token and drops it; a reply that does
+	// not tell the prompt's entries from the generated ones is an error.
+	ScoreGenerates bool
+	// PromptList: the prompt's log-probs come in a list "prompt" beside the
+	// choices. Where it is missing, the choice is read.
+	PromptList bool
+	// EchoDropsBOS: the echo leaves out the BOS token, and is right only where
+	// there is exactly one. Scoring checks that by the reply's usage.
+	EchoDropsBOS bool
+	// AddsBOS is the text of the BOS token, such as <|begin_of_text|>, where the
+	// server puts that token before every text. A prompt that begins with the
+	// text is sent without it, and has it in the result.
+	AddsBOS string
+	// FirstAbsurd: the first value of a list of log-probs may be a positive
+	// number that is none. It is made NaN; a value up to 0 is kept.
+	FirstAbsurd bool
 }
 
 // Compatible talks to a server that speaks OpenAI's API: vLLM, SGLang and the
@@ -51,8 +69,15 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 	if err != nil {
 		return nil, err
 	}
+	scoreMaxToken := 0
+	if c.Quirks.ScoreGenerates {
+		scoreMaxToken = 1
+	}
 	return &Compatible{service{t, dialect{
-		topK: c.Quirks.TopK, tokenIDs: c.Quirks.TokenIDs, chatMaxTokens: "max_tokens", echo: c.Quirks.Echo, strictSchema: true,
+		addGenerate: maps.Clone(c.Quirks.Generate), topKOff: c.Quirks.TopKOff, noEcho: c.Quirks.NoEcho, scoreMaxToken: scoreMaxToken,
+		promptList: c.Quirks.PromptList, echoDropsBOS: c.Quirks.EchoDropsBOS, addsBOS: c.Quirks.AddsBOS, firstAbsurd: c.Quirks.FirstAbsurd,
+		learned: newLearned(),
+		topK:    c.Quirks.TopK, tokenIDs: c.Quirks.TokenIDs, chatMaxTokens: "max_tokens", echo: c.Quirks.Echo, strictSchema: true,
 		addCompletions: maps.Clone(c.Quirks.Completions), addScore: maps.Clone(c.Quirks.Score),
 	}}}, nil
 }

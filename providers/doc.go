@@ -45,7 +45,16 @@
 // NaN, nil or -1, never 0: a log-prob of 0 means certainty. null and the value
 // -9999, which services write for "not available", are NaN.
 // [Provider.ScorePrompt] refuses a reply that does not score the whole text:
-// several servers accept echo and return nothing for the prompt.
+// several servers accept echo and return nothing for the prompt. How servers of
+// one make differ from the next is data, [Quirks]: [VLLM], [SGLang], [LlamaCpp],
+// [LlamaCppPython], [Together].
+//
+// A text is not always all that a model did. [Generation.Hidden] says what a
+// reply showed of the rest: reasoning out of sight, a tool call, a stop string.
+//
+// What a model accepts is learned from what the service says. A field that has
+// another name for one model costs one refused attempt, of [ClassAdapted];
+// temperature and top_p are the policy, and are never left out for another.
 //
 // # Secrets
 //

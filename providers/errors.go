@@ -19,6 +19,7 @@ const (
 	ClassTimeout       Class = "timeout"         // no answer in time (retried)
 	ClassNetwork       Class = "network"         // connection refused, reset or torn (retried)
 	ClassBrokenReply   Class = "broken_reply"    // an answer that does not parse (retried)
+	ClassAdapted       Class = "adapted"         // the server named another spelling of a field, which the provider now sends (retried)
 	ClassBadRequest    Class = "bad_request"     // the server rejects the request itself
 	ClassModelNotFound Class = "model_not_found" // unknown or withdrawn model
 	ClassTooLong       Class = "context_too_long"
@@ -32,7 +33,7 @@ const (
 // Retryable reports whether another attempt may succeed.
 func (c Class) Retryable() bool {
 	switch c {
-	case ClassRateLimited, ClassOverloaded, ClassTimeout, ClassNetwork, ClassBrokenReply:
+	case ClassRateLimited, ClassOverloaded, ClassTimeout, ClassNetwork, ClassBrokenReply, ClassAdapted:
 		return true
 	}
 	return false
@@ -47,6 +48,7 @@ type Error struct {
 	Class    Class
 	Status   int    // HTTP status, 0 where no answer came
 	Code     string // the server's own code, if any
+	Param    string // the request field that the server objects to, if it names one
 	Message  string // the server's own words, at most 1 KiB, never a credential
 	Hint     string // what a person can do about it
 	// RetryAfter is the server's wish, 0 where it has none.

@@ -108,10 +108,18 @@ type attempt struct {
 	model string
 	tag   Tag
 	path  string         // below the base URL
-	body  map[string]any // nil: GET, unless raw is set
-	raw   []byte         // a body that is not JSON, of content type form
-	form  string
-	limit int64 // of the reply; 0 means maxReplyBytes
+	body  map[string]any // nil: GET, unless payload is set
+	// payload is a body that is not JSON, of content type form.
+	payload []byte
+	form    string
+	limit   int64 // of the reply; 0 means maxReplyBytes
+	raw     bool  // keep the answer's body in Meta.Raw
+	last    int   // only the log-probs of so many tokens were asked for
+	// stripped is what was taken from the front of the prompt's text, because
+	// the server adds it, and scored the text that was sent then.
+	stripped, scored string
+	// dialect says how the answer is to be read; the zero value assumes nothing.
+	dialect dialect
 }
 
 func (t *transport) fail(a attempt, class Class, err error) *Error {
@@ -130,8 +138,8 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, t.fail(a, ctxClass(err), err)
 	}
-	method, payload := http.MethodGet, a.raw
-	if a.raw != nil {
+	method, payload := http.MethodGet, a.payload
+	if a.payload != nil {
 		method = http.MethodPost
 	}
 	if a.body != nil {
@@ -189,6 +197,9 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		Header:    keepHeader(resp.Header),
 		Latency:   time.Since(start),
 	}
+	if a.raw {
+		meta.Raw = t.withoutKey(body)
+	}
 	if !ok { // a refusal cut short is still that refusal
 		return reply{}, t.refused(a, resp, body, meta)
 	}
@@ -226,7 +237,10 @@ func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Me
 	}
 	e := t.fail(a, class, nil)
 	e.Status, e.Sent, e.Meta = resp.StatusCode, true, meta
-	e.Code, e.Message = t.clean(said.code), t.clean(said.message)
+	e.Code, e.Message, e.Param = t.clean(said.code), t.clean(said.message), t.clean(said.param)
+	if class == ClassTooLong {
+		e.Hint = tooLongHint(said.message, e.Hint)
+	}
 	if e.Message == "" {
 		e.Message = strings.ToLower(http.StatusText(resp.StatusCode))
 	}

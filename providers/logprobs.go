@@ -113,6 +113,7 @@ type wireToken struct {
 	Sampling   wireFloat         `json:"sampling_logprob"`
 	TextOffset wireInt           `json:"text_offset"`
 	TokenID    wireInt           `json:"token_id"`
+	ID         json.RawMessage   `json:"id"` // llama.cpp's token_id; whatever others write there is ignored
 	Top        []wireAlternative `json:"top_logprobs"`
 }
 
@@ -132,6 +133,9 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 	case w.Content != nil:
 		out := make([]Token, len(w.Content))
 		for i, t := range w.Content {
+			if id, err := strconv.Atoi(string(t.ID)); err == nil && !t.TokenID.set {
+				t.TokenID = wireInt{id, true}
+			}
 			out[i] = Token{
 				Text: t.Token, Bytes: t.Bytes, ID: t.TokenID.value(), Offset: t.TextOffset.value(),
 				LogProb: t.LogProb.value(), Sampling: t.Sampling.value(),

@@ -7,6 +7,8 @@ const openAIURL = "https://api.openai.com/v1"
 // OpenAI talks to OpenAI's chat completions, with strict structured output. No
 // model of theirs returns log-probs of given text, so ScorePrompt is
 // unsupported; there is no top_k, so a request with another than 0 is refused.
+// Models differ in the parameters they accept: which, is learned from what the
+// service says ([ClassAdapted]), and never guessed from a model's name.
 type OpenAI struct{ service service }
 
 // NewOpenAI returns a provider for OpenAI, or for what speaks its API at
@@ -16,7 +18,7 @@ func NewOpenAI(c HTTPConfig) (*OpenAI, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &OpenAI{service{t, dialect{chatMaxTokens: "max_completion_tokens", strictSchema: true}}}, nil
+	return &OpenAI{service{t, dialect{chatMaxTokens: "max_completion_tokens", strictSchema: true, learned: newLearned()}}}, nil
 }
 
 // Name is "openai".

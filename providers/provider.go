@@ -55,6 +55,8 @@ type GenerateRequest struct {
 	Schema *Schema
 	// Extra is merged into the request body last, for what this struct lacks.
 	Extra map[string]any
+	// Raw keeps the answer's body in Meta.Raw.
+	Raw bool
 }
 
 // ScoreRequest asks for the log-probs of a text that is given. Exactly one of
@@ -65,7 +67,13 @@ type ScoreRequest struct {
 	Model     string
 	Prompt    string
 	PromptIDs []int
-	Extra     map[string]any
+	// Last, where positive, says that no more than the last so many tokens are
+	// needed. A service that can leaves out the others and saves their
+	// transfer; any other returns them all.
+	Last  int
+	Extra map[string]any
+	// Raw keeps the answer's body in Meta.Raw.
+	Raw bool
 }
 
 // Schema is a named JSON schema for structured output.
@@ -88,8 +96,12 @@ type Generation struct {
 	PromptIDs    []int
 	FinishReason string // "stop", "length", "content_filter", …; as the server says
 	Refusal      string // the model's own refusal, where the service separates it
-	Usage        *Usage // nil where the server reported none
-	Meta         Meta
+	// Hidden says why Text is not the whole of what the model did, empty where
+	// nothing shows that: it reasoned out of sight, called a tool, or was cut at
+	// a stop string. The log-prob of such a text is not that of the action.
+	Hidden string
+	Usage  *Usage // nil where the server reported none
+	Meta   Meta
 }
 
 // Token is one scored token. What the server did not give is nil, -1 or NaN.
@@ -117,8 +129,12 @@ type Alternative struct {
 type PromptScore struct {
 	Text   string // the text as the server echoes it
 	Tokens []Token
-	Usage  *Usage
-	Meta   Meta
+	// Skipped is how many tokens of the text stand before Tokens[0], left out
+	// for the sake of [ScoreRequest.Last]. Where it is not 0, Tokens[0] has a
+	// log-prob like any other.
+	Skipped int
+	Usage   *Usage
+	Meta    Meta
 }
 
 // Usage is what a server says an answer consumed.
@@ -126,6 +142,7 @@ type Usage struct {
 	PromptTokens     int
 	CompletionTokens int
 	CachedTokens     int // of PromptTokens, those billed at the cached price
+	ReasoningTokens  int // of CompletionTokens, those of reasoning that the service counts apart
 }
 
 // Meta is what is known of an attempt or, from a [Client], of the call.
@@ -135,6 +152,7 @@ type Meta struct {
 	Model     string      // the model that answered, as the server names it
 	Header    http.Header // rate-limit and request-id headers only
 	Latency   time.Duration
+	Raw       []byte        // the answer's body, only where the request asks for it; without the key
 	Attempts  int           // set by Client
 	Waited    time.Duration // between attempts, set by Client
 }

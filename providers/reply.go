@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type wireReply struct {
 	Choices        []wireChoice    `json:"choices"`
 	Usage          *wireUsage      `json:"usage"`
 	PromptTokenIDs []int           `json:"prompt_token_ids"` // Fireworks chat
+	Prompt         json.RawMessage `json:"prompt"`           // Together: the echoed prompt
 	Error          json.RawMessage `json:"error"`
 }
 
@@ -31,6 +33,7 @@ type wireChoice struct {
 type wireMessage struct {
 	Content *string `json:"content"`
 	Refusal string  `json:"refusal"`
+	wireHidden
 }
 
 type wireUsage struct {
@@ -40,6 +43,7 @@ type wireUsage struct {
 	Details          *struct {
 		CachedTokens *int `json:"cached_tokens"`
 	} `json:"prompt_tokens_details"`
+	wireReasoning
 }
 
 // usage is nil where the server reports none that makes sense: a count that is
@@ -64,6 +68,7 @@ func (w *wireUsage) usage() *Usage {
 	if d := w.Details; d != nil && d.CachedTokens != nil && *d.CachedTokens >= 0 && *d.CachedTokens <= u.PromptTokens {
 		u.CachedTokens = *d.CachedTokens
 	}
+	u.ReasoningTokens = w.reasoning(u.CompletionTokens)
 	return &u
 }
 
@@ -72,6 +77,7 @@ type decoded struct {
 	choice    wireChoice
 	tokens    []Token
 	promptIDs []int
+	prompt    json.RawMessage // of the reply, where the server echoes it there
 	usage     *Usage
 	meta      Meta
 }
@@ -99,7 +105,7 @@ func (t *transport) decode(a attempt, r reply) (decoded, *Error) {
 		e.Usage = d.usage
 		return decoded{}, e
 	}
-	d.choice = w.Choices[0]
+	d.choice, d.prompt = w.Choices[0], w.Prompt
 	d.promptIDs = d.choice.PromptTokenIDs
 	if d.promptIDs == nil {
 		d.promptIDs = w.PromptTokenIDs
@@ -148,6 +154,8 @@ func (t *transport) generation(a attempt, req GenerateRequest, r reply) (Generat
 		}
 	}
 	g.TokenIDs = withoutEnd(g)
+	g.Hidden = hidden(req, d)
+	a.dialect.mendFirst(g.Tokens)
 	return g, nil
 }
 
@@ -172,36 +180,68 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 	unusable := func(format string, args ...any) (PromptScore, *Error) {
 		e := t.broken(a, d.meta, nil, fmt.Errorf(format+": %w", append(args, errors.ErrUnsupported)...))
 		e.Class, e.Usage = ClassBadRequest, d.usage
-		e.Hint = "the endpoint accepted echo and returned no prompt log-probs; use an endpoint that does"
+		e.Hint = unusableHint(e.Err)
 		return PromptScore{}, e
 	}
 	ids := d.promptIDs
 	if ids == nil {
 		ids = req.PromptIDs
 	}
-	tokens := d.tokens
+	if a.scored != "" {
+		req.Prompt = a.scored
+	}
+	tokens, skipped := d.tokens, 0
+	listed, text, err := a.dialect.promptListed(d)
+	if err != nil {
+		return unusable("%w", err)
+	}
+	if listed != nil {
+		tokens = listed
+	}
 	switch {
 	case len(tokens) == 0:
 		return unusable("the reply has no log-probs")
 	case len(req.PromptIDs) > 0 && d.promptIDs != nil && !endsWith(d.promptIDs, req.PromptIDs):
 		return unusable("the server scored other token ids than those sent")
+	case len(req.PromptIDs) > 0 && d.promptIDs == nil && d.usage != nil && d.usage.PromptTokens != len(req.PromptIDs):
+		return unusable("the server counts %d tokens in a prompt of %d ids", d.usage.PromptTokens, len(req.PromptIDs))
+	case a.last > 0:
+		if tokens, skipped, err = lastOf(tokens, ids, req.Prompt, a.last, d.usage); err != nil {
+			return unusable("%w", err)
+		}
+	case a.dialect.echoDropsBOS:
+		if tokens, err = echoWithoutBOS(tokens, req.Prompt, d.usage); err != nil {
+			return unusable("%w", err)
+		}
 	case ids != nil && len(tokens) < len(ids):
 		return unusable("%d log-prob entries for a prompt of %d tokens", len(tokens), len(ids))
 	case ids != nil:
 		tokens = tokens[:len(ids)] // what follows was generated
 		if err := fillIDs(tokens, ids); err != nil {
-			return unusable("%v", err)
+			return unusable("%w", err)
 		}
 	case !covers(tokens, req.Prompt):
 		return unusable("the log-prob entries spell another text than the prompt")
+	case listed == nil:
+		if tokens, err = withoutGenerated(tokens, req.Prompt, d, asInt(a.body["max_tokens"]) > 0); err != nil {
+			return unusable("%w", err)
+		}
 	}
-	if !anyScored(tokens) {
+	if !anyScored(tokens) || skipped > 0 && !slices.ContainsFunc(tokens, scored) {
 		return unusable("every log-prob of the prompt is null")
 	}
-	s := PromptScore{Tokens: tokens, Usage: d.usage, Meta: d.meta}
-	if d.choice.Text != nil {
+	s := PromptScore{Tokens: tokens, Skipped: skipped, Usage: d.usage, Meta: d.meta}
+	switch {
+	case listed != nil:
+		s.Text = text
+	case d.choice.Text != nil:
 		s.Text = *d.choice.Text
 	}
+	if s.Tokens, err = a.dialect.restoreBOS(s.Tokens, a.stripped); err != nil {
+		return unusable("%w", err)
+	}
+	s.Text = a.stripped + s.Text
+	a.dialect.mendFirst(s.Tokens)
 	return s, nil
 }
 
@@ -220,13 +260,10 @@ func endsWith(ids, tail []int) bool {
 
 // anyScored ignores the first token, which nothing precedes.
 func anyScored(tokens []Token) bool {
-	for _, t := range tokens[1:] {
-		if !math.IsNaN(t.LogProb) {
-			return true
-		}
-	}
-	return len(tokens) == 1
+	return slices.ContainsFunc(tokens[1:], scored) || len(tokens) == 1
 }
+
+func scored(t Token) bool { return !math.IsNaN(t.LogProb) }
 
 // models reads a listing. An entry that does not say whether it is served
 // without a deployment of one's own is taken to be.

@@ -26,6 +26,16 @@ type dialect struct {
 	addGenerate    map[string]any // added to the body of every generation
 	addCompletions map[string]any // added to every body sent to completions
 	addScore       map[string]any // added to the body of every scoring
+
+	topKOff       int    // what top_k 0 is sent as
+	noEcho        string // why echo is false, where that is known
+	echoLast      bool   // takes echo_last
+	scoreMaxToken int    // max_tokens of a scoring: 0, or 1 where 0 is refused or means no limit
+	promptList    bool   // the log-probs of the prompt stand in a list beside the choices
+	echoDropsBOS  bool   // the echo leaves out the BOS token
+	addsBOS       string // text of the token that the server puts before every text
+	firstAbsurd   bool   // the first log-prob of a list may be above 0
+	learned       *learned
 }
 
 func (s *service) invalid(a attempt, err error) *Error {
@@ -41,6 +51,7 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 	}
 	r, e := s.send(ctx, a)
 	if e != nil {
+		s.learned.from(a, req.Extra, e)
 		return Generation{}, e
 	}
 	g, e := s.generation(a, req, r)
@@ -53,7 +64,7 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 // generateAttempt is the request for a response, whether it is sent alone or
 // as a line of a batch.
 func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
-	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag}
+	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, dialect: s.dialect}
 	if err := req.Validate(); err != nil {
 		return a, s.invalid(a, err)
 	}
@@ -67,7 +78,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 		"top_p":       req.Sampling.TopP,
 	}
 	if s.topK {
-		body["top_k"] = req.Sampling.TopK
+		body["top_k"] = s.topKOf(req.Sampling.TopK)
 	}
 	if s.tokenIDs {
 		body["return_token_ids"] = true
@@ -86,10 +97,11 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	if len(req.Messages) > 0 {
 		a.path = pathChat
 		body["messages"] = req.Messages
-		body[s.chatMaxTokens] = req.Sampling.MaxTokens
+		body[s.learned.limitName(req.Model, s.chatMaxTokens)] = req.Sampling.MaxTokens
 	} else {
 		a.path = pathCompletions
-		body["prompt"] = promptOf(req.Prompt, req.PromptIDs)
+		_, sent := s.withoutBOS(req.Prompt)
+		body["prompt"] = promptOf(sent, req.PromptIDs)
 		body["max_tokens"] = req.Sampling.MaxTokens
 		maps.Copy(body, s.addCompletions)
 	}
@@ -103,26 +115,28 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	default: // an integer: 0 is "the token's own" to some servers and an error to others
 		body["logprobs"] = max(1, req.TopLogProbs)
 	}
+	s.learned.omit(req.Model, body)
 	maps.Copy(body, req.Extra)
 	a.body = body
 	return a, nil
 }
 
 func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore, error) {
-	a := attempt{op: opScore, model: req.Model, tag: req.Tag, path: pathCompletions}
+	a := attempt{op: opScore, model: req.Model, tag: req.Tag, path: pathCompletions, raw: req.Raw, dialect: s.dialect}
 	if !s.echo {
 		e := s.invalid(a, errors.ErrUnsupported)
-		e.Message = "the service has no log-probs of given text"
+		e.Message = first(s.noEcho, "the service has no log-probs of given text")
 		e.Hint = "score with a provider that echoes prompts, such as Fireworks or vLLM"
 		return PromptScore{}, e
 	}
 	if err := req.Validate(); err != nil {
 		return PromptScore{}, s.invalid(a, err)
 	}
+	a.stripped, a.scored = s.withoutBOS(req.Prompt)
 	body := map[string]any{
 		"model":       req.Model,
-		"prompt":      promptOf(req.Prompt, req.PromptIDs),
-		"max_tokens":  0,
+		"prompt":      promptOf(a.scored, req.PromptIDs),
+		"max_tokens":  s.scoreMaxToken,
 		"echo":        true,
 		"temperature": 1,
 		"top_p":       1,
@@ -132,7 +146,12 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 		body["logprobs"] = true
 	}
 	if s.topK {
-		body["top_k"] = 0
+		body["top_k"] = s.topKOf(0)
+	}
+	if s.echoLast && req.Last > 0 {
+		a.last = req.Last
+		body["echo_last"] = req.Last
+		delete(body, "echo")
 	}
 	if s.tokenIDs {
 		body["return_token_ids"] = true
@@ -144,6 +163,7 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 
 	r, e := s.transport.send(ctx, a)
 	if e != nil {
+		echoRefused(e)
 		return PromptScore{}, e
 	}
 	score, e := s.transport.score(a, req, r)

@@ -3,6 +3,9 @@
 //
 //	go run ./examples/logprob -base-url http://127.0.0.1:8000/v1 -model M -template chatml -in pairs.jsonl
 //
+// -server names the make of the server, where it is known to differ from a
+// plain one: vllm, sglang, llamacpp, llama-cpp-python, together or fireworks.
+//
 // It reads lines of {prompt, response} and writes the same lines with logprob,
 // tokens, method, methods, flags and error. A response counts as ended by
 // itself, so its end-of-turn token is scored too, unless its line says
@@ -59,6 +62,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	system := fs.String("system", "", "system prompt `text`")
 	strategy := fs.String("strategy", "all", "methods, separated by commas, or all")
 	in := fs.String("in", "", "`file` of pairs, - for stdin")
+	kind := fs.String("server", "echo", "`make` of the server: "+strings.Join(makes, ", "))
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -83,13 +87,12 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 			return usageError{fmt.Errorf("the environment variable %s holds no key", *keyEnv)}
 		}
 	}
-	quirks := providers.Quirks{Echo: true, TokenIDs: true}
-	server, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: *baseURL, Key: key}, Quirks: quirks})
+	server, err := newServer(*kind, *template, providers.HTTPConfig{BaseURL: *baseURL, Key: key})
 	if err != nil {
 		return err
 	}
 	// A server of one's own charges nothing per token: a stated price, not a
-	// missing one.
+	// missing one. What a service charges is not counted here.
 	free := providers.Prices{Models: map[string]providers.Price{*model: {}}}
 	client, err := providers.NewClient(server, providers.ClientConfig{Concurrency: inFlight, Prices: free})
 	if err != nil {

@@ -51,6 +51,9 @@ func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt
 	if stop := r.fatal(ctx, stage, key, err); stop != nil {
 		return nil, stop
 	}
+	if err == nil && g.Hidden != "" {
+		err = &dataset.RecordError{Class: classHidden, Message: "the text is not the whole action, and its log-prob would not be that of what was done: " + g.Hidden}
+	}
 	if err != nil {
 		row.Error = recordError(err)
 	} else {
@@ -118,6 +121,9 @@ func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p datas
 	}
 	return res.Record(p.ID, policy.Name), nil
 }
+
+// classHidden marks responses that hide part of what the policy did.
+const classHidden = "hidden_action"
 
 // classNoResponse marks records that could not be made because the response
 // they are about failed.
