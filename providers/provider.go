@@ -136,7 +136,7 @@ type Meta struct {
 	Header    http.Header // rate-limit and request-id headers only
 	Latency   time.Duration
 	Attempts  int           // set by Client
-	Waited    time.Duration // between attempts, set by Client
+	Waited    time.Duration // for its turn, for limits and between attempts, set by Client
 }
 
 // Model is one entry of a service's listing.

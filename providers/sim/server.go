@@ -45,6 +45,8 @@ type Config struct {
 	Seed uint64
 	// Keys are the bearer keys accepted; none means any that is not empty.
 	Keys []string
+	// Limits are enforced; the zero value is none.
+	Limits Limits
 }
 
 // Server is the simulator. Its methods are safe for concurrent use.
@@ -52,6 +54,7 @@ type Server struct {
 	config Config
 	seed   string
 	ledger ledger
+	limits limiter
 
 	mu        sync.Mutex     // guards what follows
 	attempts  map[string]int // by X-Request-Id
@@ -75,11 +78,15 @@ func New(c Config) *Server {
 	if c.World != Transported && c.World != Shifted {
 		panic("sim: unknown " + c.World.String())
 	}
+	if err := c.Limits.validate(); err != nil {
+		panic("sim: " + err.Error())
+	}
 	c.Keys = slices.Clone(c.Keys)
 	s := &Server{
 		config:   c,
 		seed:     strconv.FormatUint(c.Seed, 10),
 		attempts: make(map[string]int),
+		limits:   limiter{limits: c.Limits},
 	}
 	s.ledger.init()
 	s.server = &http.Server{
@@ -230,25 +237,25 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, p provider) (*call
 	return c, nil
 }
 
-// headers are on every answer, errors too. The figures are a generous account's
-// and stand still: this server sets no limits of its own.
+// headers are on every answer, errors too. The figures stand still and are out
+// of reach of any client: this server enforces [Limits] alone, which put their
+// own in place of these.
 func (c *call) headers(h http.Header) {
-	h.Set("X-Request-Id", c.reply)
-	h.Set("X-Ratelimit-Limit-Requests", "6000")
-	h.Set("X-Ratelimit-Remaining-Requests", "5999")
+	h.Set("X-Ratelimit-Limit-Requests", "60000000")
+	h.Set("X-Ratelimit-Remaining-Requests", "59999999")
 	if c.provider == openAI {
 		h.Set("X-Ratelimit-Reset-Requests", "10ms")
-		h.Set("X-Ratelimit-Limit-Tokens", "2000000")
-		h.Set("X-Ratelimit-Remaining-Tokens", "1999000")
+		h.Set("X-Ratelimit-Limit-Tokens", "60000000000")
+		h.Set("X-Ratelimit-Remaining-Tokens", "59999999000")
 		h.Set("X-Ratelimit-Reset-Tokens", "30ms")
 		h.Set("Openai-Version", "2020-10-01")
 		return
 	}
 	h.Set("X-Ratelimit-Reset-Requests", "1s")
-	h.Set("X-Ratelimit-Limit-Tokens-Prompt", "3600000")
-	h.Set("X-Ratelimit-Remaining-Tokens-Prompt", "3590000")
-	h.Set("X-Ratelimit-Limit-Tokens-Generated", "36000")
-	h.Set("X-Ratelimit-Remaining-Tokens-Generated", "35000")
+	h.Set("X-Ratelimit-Limit-Tokens-Prompt", "60000000000")
+	h.Set("X-Ratelimit-Remaining-Tokens-Prompt", "59999999000")
+	h.Set("X-Ratelimit-Limit-Tokens-Generated", "60000000000")
+	h.Set("X-Ratelimit-Remaining-Tokens-Generated", "59999999000")
 	h.Set("X-Ratelimit-Over-Limit", "no")
 }
 
@@ -283,6 +290,9 @@ func (s *Server) paid(p provider, f func(*call) (answer, *apiError)) http.Handle
 			c.body, err = readBody(w, r)
 		}
 		if err == nil {
+			err = s.limits.enter(w.Header(), r, c.body)
+		}
+		if err == nil {
 			err = s.transportError(c)
 		}
 		var a answer
@@ -294,6 +304,7 @@ func (s *Server) paid(p provider, f func(*call) (answer, *apiError)) http.Handle
 			return
 		}
 		s.ledger.charge(c.id.full, a.model, a.usage)
+		s.limits.charge(w.Header(), r, c.body, a.usage)
 		s.deliver(w, r, c, a)
 	})
 }
