@@ -11,12 +11,17 @@ import (
 //
 // Refusals cut, successes restore. An attempt that was let in before a cut
 // says nothing about the state after it, so that the hundred refusals of one
-// bad moment are one cut:
+// bad moment are one cut. With r the share of refusals among the last sixteen
+// or so answers:
 //
-//	rate limited   share of the limits × 0.8, or × 0.5 where nothing was accepted since the last cut
-//	               concurrency × 0.7; where no limit is known and nothing was accepted, a gap between attempts
-//	overloaded     concurrency × 0.7
-//	success        share + 0.03 a second, concurrency + Concurrency/16 a round trip, gap × 0.9
+//	rate limited   share of the limits × 1 - 0.2·min(1, 3r), concurrency × 1 - 0.3·min(1, 3r)
+//	overloaded     concurrency × the same
+//	success        share + 0.03 a second, concurrency + Concurrency/16 a round trip
+//
+// So a server that refuses one in twenty at random is not taken for one at its
+// limit. Where most are refused and none was accepted since the last cut, the
+// share is halved; or, where no limit is known, attempts keep a gap, which is
+// doubled then and shrinks by a tenth with each success.
 type lane struct {
 	most       int // ClientConfig.Concurrency
 	configured quantities
@@ -29,6 +34,8 @@ type lane struct {
 	window   float64 // attempts that may be in flight, in [1, most]
 	share    float64 // of the limits that is used, in (0, 1]
 	grown    time.Time
+	refusals float64       // share among the last answers
+	limiting float64       // share of those that were rate limited
 	gap      time.Duration // between attempts, where there is no limit to take a share of
 	cutSeq   uint64        // the last attempt let in before the last cut
 	accepted bool          // since the last cut
@@ -44,8 +51,8 @@ type habitKey struct {
 }
 
 const (
-	cutWindow   = 0.7
-	cutShare    = 0.8
+	cutWindow   = 0.3
+	cutShare    = 0.2
 	cutHard     = 0.5
 	growShare   = 0.03 // a second
 	growWindow  = 16   // round trips from nothing to all
@@ -182,12 +189,20 @@ func (l *lane) ended(now time.Time, t *ticket, o outcome, latestSeq uint64) {
 			l.habit(t.kind).learn(t.guess, u)
 		}
 	}
-	l.announce(t.seq, headerLimits(o.header))
+	news := l.announce(t.seq, headerLimits(o.header))
+	const remembered = 16
 	switch {
 	case o.class == ClassRateLimited, o.class == ClassOverloaded && o.status != http.StatusInternalServerError:
 		// A 500 is a fault, not a sign of load.
-		l.refused(now, t.seq, o, latestSeq)
+		l.refusals += (1 - l.refusals) / remembered
+		l.limiting -= l.limiting / remembered
+		if o.class == ClassRateLimited {
+			l.limiting += 1.0 / remembered
+		}
+		l.refused(now, t.seq, o, latestSeq, news)
 	case o.class == "":
+		l.refusals -= l.refusals / remembered
+		l.limiting -= l.limiting / remembered
 		l.succeeded(now, t.seq)
 	}
 }
@@ -199,36 +214,46 @@ func (l *lane) correct(expected, actual quantities) {
 }
 
 // announce takes over the limits of a reply. Replies overtake each other; of
-// an older one only lower limits count, and the next reply corrects those.
-func (l *lane) announce(seq uint64, q quantities) {
+// an older one only lower limits count, and the next reply corrects those. The
+// result says whether a limit is lower than before, or new.
+func (l *lane) announce(seq uint64, q quantities) (lower bool) {
 	for d := range dimensions {
+		before := l.inForce(d)
 		if q[d] > 0 && (seq >= l.headerSeq || q[d] < l.header[d]) {
 			l.header[d] = q[d]
 		}
-		l.buckets[d].set(l.inForce(d), l.share)
+		limit := l.inForce(d)
+		lower = lower || limit > 0 && (before == 0 || limit < before)
+		l.buckets[d].set(limit, l.share)
 	}
 	l.headerSeq = max(l.headerSeq, seq)
+	return lower
 }
 
-func (l *lane) refused(now time.Time, seq uint64, o outcome, latestSeq uint64) {
+// refused cuts, once for all the attempts that were let in before. A refusal
+// that brings news of a limit needs no cut of the rate: it came of ignorance.
+func (l *lane) refused(now time.Time, seq uint64, o outcome, latestSeq uint64, news bool) {
 	if seq <= l.cutSeq {
 		return
 	}
 	l.cutSeq, l.last, l.grown = latestSeq, now, now
-	l.window = max(1, cutWindow*min(l.window, float64(l.inFlight+1)))
+	hopeless := !l.accepted && l.limiting > 0.5
+	// Of a window that was not used, half is taken at once: what was refused
+	// was less. Not all of it, as one refusal in a quiet moment says little.
+	used := min(l.window, max(float64(l.inFlight+1), l.window/2))
+	l.window = max(1, (1-cutWindow*min(1, 3*l.refusals))*used)
 	wish := o.wish
 	if o.class == ClassRateLimited {
 		if wish == 0 {
 			wish = resetWish(o.header)
 		}
-		factor := cutShare
-		if !l.accepted {
-			factor = cutHard
-		}
 		switch {
+		case news:
+		case l.limited() && hopeless:
+			l.share = max(leastShare, l.share*cutHard)
 		case l.limited():
-			l.share = max(leastShare, l.share*factor)
-		case !l.accepted:
+			l.share = max(leastShare, l.share*(1-cutShare*min(1, 3*l.limiting)))
+		case hopeless:
 			l.gap = min(max(2*l.gap, firstGap), longestGap)
 		}
 	}

@@ -241,6 +241,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, p provider) (*call
 // of reach of any client: this server enforces [Limits] alone, which put their
 // own in place of these.
 func (c *call) headers(h http.Header) {
+	h.Set("X-Request-Id", c.reply)
 	h.Set("X-Ratelimit-Limit-Requests", "60000000")
 	h.Set("X-Ratelimit-Remaining-Requests", "59999999")
 	if c.provider == openAI {
