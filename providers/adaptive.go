@@ -182,6 +182,9 @@ func (l *lane) ended(now time.Time, t *ticket, o outcome, latestSeq uint64) {
 	switch {
 	case !o.sent:
 		l.correct(t.takes, quantities{})
+		if o.class == "" { // not even tried
+			return
+		}
 	case o.usage != nil:
 		u := *o.usage
 		l.correct(t.takes, takes(float64(u.PromptTokens), float64(u.CachedTokens), float64(u.CompletionTokens)))

@@ -160,3 +160,21 @@ func TestHabits(t *testing.T) {
 		}
 	}
 }
+
+// An attempt that was let in and not made, as for want of budget, gives back
+// what it took and counts as neither refusal nor success.
+func TestUnsentAttemptGivesBack(t *testing.T) {
+	now := time.Unix(0, 0)
+	l := newLane(16, quantities{byRequests: 60, byTokens: 6000}, now)
+	l.cooling, l.window = now.Add(time.Hour), 4
+	before := l.buckets
+	x := &ticket{seq: 1, takes: takes(40, 0, 10)}
+	l.take(now, x.takes)
+	if l.buckets == before {
+		t.Error("it took nothing")
+	}
+	l.ended(now, x, outcome{}, 1)
+	if l.buckets != before || l.inFlight != 0 || l.window != 4 || !l.cooling.After(now) {
+		t.Errorf("left behind: %+v", l)
+	}
+}

@@ -152,8 +152,11 @@ func halved(after int) sim.Limits {
 }
 
 func TestLimitsAreUsedToTheFull(t *testing.T) {
-	short := load{server: serverLimits, limits: sameLimits, calls: 2000, prompt: 10, maxTokens: 20, concurrent: 64}
-	long := load{server: serverLimits, limits: sameLimits, calls: 2000, prompt: 300, maxTokens: 20, concurrent: 64}
+	short := load{server: serverLimits, limits: sameLimits, calls: 2000, prompt: 1, maxTokens: 3, concurrent: 64}
+	// Fifty times the tokens, without the work of making them: more than the
+	// 667 a request at which the two limits meet.
+	long := short
+	long.faults.Expensive = 50
 	for _, c := range []struct {
 		reason  string
 		load    load
@@ -166,7 +169,7 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 		{"limits learnt from the headers", short, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
 		{"both learnt, tokens bind", long, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
 		{"configured too high: the headers correct it", short, func(l *load) { l.limits.RequestsPerMinute = 6000 }, 1.05, 64},
-		{"more may be generated than is", short, func(l *load) { l.maxTokens = 4000 }, 1.05, 0},
+		{"more may be generated than is", short, func(l *load) { l.maxTokens, l.calls = 4000, 200 }, 1.05, 0},
 		{"halved by the server, requests bind", short, func(l *load) { l.server = halved(1000) }, 1.15, 20},
 		{"halved by the server, tokens bind", long, func(l *load) { l.server = halved(1000) }, 1.15, 20},
 		{"halved, and learnt from the headers", short, func(l *load) { l.server, l.limits = halved(1000), providers.Limits{} }, 1.15, 64},
@@ -373,6 +376,7 @@ func TestNoHerdAfterRefusals(t *testing.T) {
 			wg.Go(func() { _, _ = cl.Generate(t.Context(), chatRequest()) })
 		}
 		time.Sleep(9500 * time.Millisecond)
+		mu.Lock()
 		if at[0] != 33 { // the first 32, and one probe after their refusal
 			t.Errorf("%d attempts in the first second, want 33", at[0])
 		}
@@ -385,6 +389,7 @@ func TestNoHerdAfterRefusals(t *testing.T) {
 		if probes < 3 { // each refused probe doubles the gap, from 100 ms
 			t.Errorf("%d attempts in eight seconds: that is a freeze", probes)
 		}
+		mu.Unlock()
 		if n := cl.LimitStatus("m").Concurrency; n > 8 {
 			t.Errorf("%d may be in flight after ten refusals", n)
 		}
