@@ -153,8 +153,8 @@ func halved(after int) sim.Limits {
 
 func TestLimitsAreUsedToTheFull(t *testing.T) {
 	short := load{server: serverLimits, limits: sameLimits, calls: 2000, prompt: 1, maxTokens: 3, concurrent: 64}
-	// Fifty times the tokens, without the work of making them: more than the
-	// 667 a request at which the two limits meet.
+	// Fifty times the tokens without the work of making them: more than the 667
+	// a request at which the two limits meet.
 	long := short
 	long.faults.Expensive = 50
 	for _, c := range []struct {
@@ -240,9 +240,11 @@ func TestCancellingReturnsAtOnce(t *testing.T) {
 				})
 				time.Sleep(10 * time.Millisecond)
 				synctest.Wait()
+				mu.Lock()
 				if called != c.called {
 					t.Errorf("the provider was called %d times, want %d: another state is tested than the named one", called, c.called)
 				}
+				mu.Unlock()
 				start := time.Now()
 				cancel()
 				stop()
@@ -272,9 +274,13 @@ func rateLimited(after time.Duration) func(context.Context) error {
 // A stage with much to do does not shut out one that comes later with little.
 func TestStagesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var order []string
+		waited := map[string]time.Duration{}
 		p := providertest.Func{OnGenerate: func(_ context.Context, r providers.GenerateRequest) (providers.Generation, error) {
+			mu.Lock()
 			order = append(order, r.Tag.Key)
+			mu.Unlock()
 			time.Sleep(time.Second)
 			return providers.Generation{}, nil
 		}}
@@ -289,9 +295,9 @@ func TestStagesTakeTurns(t *testing.T) {
 					if err != nil {
 						t.Error(err)
 					}
-					if want := time.Duration(len(order)-1) * time.Second; g.Meta.Waited != want {
-						t.Errorf("%s: told of a wait of %v, want %v", req.Tag.Key, g.Meta.Waited, want)
-					}
+					mu.Lock()
+					defer mu.Unlock()
+					waited[req.Tag.Key] = g.Meta.Waited
 				})
 				synctest.Wait() // so that they come in this order
 			}
@@ -299,6 +305,11 @@ func TestStagesTakeTurns(t *testing.T) {
 		wg.Wait()
 		if got, want := strings.Join(order, " "), "a0 b0 c0 a1 b1 a2 b2 a3 a4 a5"; got != want {
 			t.Errorf("served %s, want %s", got, want)
+		}
+		for i, k := range order {
+			if want := time.Duration(i) * time.Second; waited[k] != want {
+				t.Errorf("%s: told of a wait of %v, want %v", k, waited[k], want)
+			}
 		}
 	})
 }
