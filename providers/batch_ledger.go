@@ -43,7 +43,7 @@ func (r *batchRun) begin(items []*batchItem, st *BatchState) error {
 }
 
 // end writes down what became of every line, and returns what they cost.
-func (r *batchRun) end(items []*batchItem, st *BatchState, outcomes func(*batchItem) outcome) (USD, error) {
+func (r *batchRun) end(items []*batchItem, st *BatchState, outcomes func(*batchItem) lineOutcome) (USD, error) {
 	var sum USD
 	for _, it := range items {
 		o := outcomes(it)

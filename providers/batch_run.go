@@ -296,7 +296,7 @@ func (r *batchRun) has(it *batchItem) bool {
 }
 
 // take makes an outcome the line's result, unless it is to be submitted again.
-func (r *batchRun) take(it *batchItem, st *BatchState, o outcome) {
+func (r *batchRun) take(it *batchItem, st *BatchState, o lineOutcome) {
 	it.attempt = max(it.attempt, st.Attempt)
 	if o.err == nil {
 		o.generation.Meta.Attempts = st.Attempt

@@ -271,8 +271,8 @@ func (r *batchRun) poll(ctx context.Context, st *BatchState) (BatchInfo, error) 
 	}
 }
 
-// outcome is what a batch says of one line.
-type outcome struct {
+// lineOutcome is what a batch says of one line.
+type lineOutcome struct {
 	generation Generation
 	err        *Error
 	// lost is that the answer may be among lines that cannot be read.
@@ -281,7 +281,7 @@ type outcome struct {
 
 // download reads a finished batch's files. It returns the outcome of any line
 // of the batch.
-func (r *batchRun) download(ctx context.Context, st *BatchState) (func(*batchItem) outcome, error) {
+func (r *batchRun) download(ctx context.Context, st *BatchState) (func(*batchItem) lineOutcome, error) {
 	var answers map[string]batchAnswer
 	malformed := 0
 	// A file with broken lines is read a second time, in case it was the way
@@ -313,14 +313,14 @@ func (r *batchRun) download(ctx context.Context, st *BatchState) (func(*batchIte
 	for i, l := range st.Lines {
 		number[l.ID] = i + 1
 	}
-	read := make(map[string]outcome, len(st.Lines)) // for callers that ask twice
-	return func(it *batchItem) outcome {
+	read := make(map[string]lineOutcome, len(st.Lines)) // for callers that ask twice
+	return func(it *batchItem) lineOutcome {
 		o, ok := read[it.id]
 		if ok {
 			return o
 		}
 		if a, ok := answers[it.id]; !ok {
-			o = outcome{err: r.unanswered(it, st, number[it.id], malformed), lost: malformed > 0}
+			o = lineOutcome{err: r.unanswered(it, st, number[it.id], malformed), lost: malformed > 0}
 		} else if g, err := r.b.BatchReply(it.req, a.status, a.requestID, a.body); err != nil {
 			o.err = r.c.adopt(it.call(), err)
 		} else {

@@ -17,8 +17,11 @@ import (
 
 // ClientConfig is how a [Client] calls.
 type ClientConfig struct {
-	Concurrency int // attempts in flight; 0 means 16
-	Retry       Retry
+	Concurrency int // attempts in flight at most; 0 means 16
+	// Limits holds for each model by itself. Zero fields are learnt from the
+	// server.
+	Limits Limits
+	Retry  Retry
 	// Prices is required: a model that it lacks is refused before anything is
 	// sent.
 	Prices Prices
@@ -29,13 +32,26 @@ type ClientConfig struct {
 	OnAttempt func(Entry)
 }
 
-// Client adds to any [Provider] what single attempts lack: retries, a limit on
-// the attempts in flight, a ledger and a budget. It is the only place where
-// anything is tried again. It is safe for concurrent use.
+// Client adds to any [Provider] what single attempts lack: retries, pacing
+// within the service's limits, a ledger and a budget. It is the only place
+// where anything is tried again. It is safe for concurrent use.
+//
+// Attempts leave evenly, at 98% of the [Limits] of their model, because
+// services enforce a limit a minute by the second, too. What an attempt takes
+// of them is expected from earlier calls of its stage and corrected when it
+// ended. After a 429 or 503 the client uses less of the limits and of
+// [ClientConfig].Concurrency, and finds its way back as calls succeed. A
+// Retry-After of up to a second keeps all calls of the model back; during a
+// longer one, others are let in one a second. Stages take turns.
+//
+// Limits come from the configuration and from the x-ratelimit-limit-* headers.
+// Fireworks' headers for prompt and generated tokens are read as tokens a
+// minute: its documentation says a second, a measurement showed a minute, and
+// this is the reading that does no harm. [LimitStatus] shows what is in force.
 type Client struct {
 	provider Provider
 	config   ClientConfig
-	slots    chan struct{}
+	gate     *gate
 	nonce    string // makes attempt ids of this client unique between processes
 	calls    atomic.Uint64
 	attempts atomic.Uint64
@@ -62,9 +78,13 @@ func NewClient(p Provider, c ClientConfig) (*Client, error) {
 	if c.Retry, err = c.Retry.withDefaults(); err != nil {
 		return fail(err)
 	}
+	limits, err := c.Limits.quantities()
+	if err != nil {
+		return fail(err)
+	}
 	var nonce [4]byte
 	rand.Read(nonce[:]) // never fails
-	return &Client{provider: p, config: c, slots: make(chan struct{}, c.Concurrency), nonce: hex.EncodeToString(nonce[:])}, nil
+	return &Client{provider: p, config: c, gate: newGate(c.Concurrency, limits), nonce: hex.EncodeToString(nonce[:])}, nil
 }
 
 // Provider returns what the client calls.
@@ -77,7 +97,7 @@ func (c *Client) Provider() Provider { return c.provider }
 // When ctx ends, the error is of class [ClassCanceled], or [ClassTimeout] for
 // a deadline, and wraps both the context's error and that of the last attempt.
 func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation, error) {
-	k := call{op: opGenerate, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), invalid: req.Validate()}
+	k := call{op: opGenerate, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
 	if len(req.Messages) > 0 {
 		k.endpoint = pathChat[1:]
 	}
@@ -92,7 +112,7 @@ func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation,
 // ScorePrompt returns the log-probs of a given text; errors are as for
 // [Client.Generate].
 func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error) {
-	k := call{op: opScore, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), invalid: req.Validate()}
+	k := call{op: opScore, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
 	s, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
 		s, err := c.provider.ScorePrompt(ctx, req)
 		return s, s.Usage, s.Meta, err
@@ -123,6 +143,7 @@ type call struct {
 	model    string
 	endpoint string
 	bound    Usage
+	ids      bool  // the prompt is given as token ids
 	invalid  error // why it may not be sent
 	free     bool  // costs nothing and is not priced
 	price    Price
@@ -168,7 +189,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 		if m.Attempts > 0 { // it was made, whatever came of it
 			plan.made++
 		}
-		meta = m
+		meta, waited = m, waited+m.Waited
 		switch {
 		case e == nil:
 			return v, nil
@@ -233,17 +254,18 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	if err := ctx.Err(); err != nil {
 		return none, Meta{}, c.fail(k, ctxClass(err), err)
 	}
-	// The slot comes first: reservations made while queueing for one would
+	// The gate comes first: reservations made while queueing for it would
 	// take the budget from the calls that could use it.
-	select {
-	case c.slots <- struct{}{}:
-	case <-ctx.Done():
-		return none, Meta{}, c.fail(k, ctxClass(ctx.Err()), ctx.Err())
+	queued, ticket, result := time.Now(), newTicket(k), outcome{}
+	err := c.gate.enter(ctx, ticket)
+	waited := time.Since(queued)
+	if err != nil {
+		return none, Meta{Waited: waited}, c.fail(k, ctxClass(err), err)
 	}
-	defer func() { <-c.slots }()
+	defer func() { c.gate.leave(ticket, result) }()
 	if c.config.Budget != nil && !k.free {
 		if err := c.config.Budget.Reserve(ctx, k.reserve); err != nil {
-			return none, Meta{}, c.adopt(k, err)
+			return none, Meta{Waited: waited}, c.adopt(k, err)
 		}
 	}
 	settle := func(cost USD) {
@@ -257,11 +279,12 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 		Stage: k.tag.Stage, Key: k.tag.Key, Policy: k.tag.Policy, Call: k.tag.Call,
 		Provider: c.provider.Name(), Model: k.model, Endpoint: k.endpoint,
 		Outcome: OutcomeInFlight, RequestID: id, Cost: k.reserve, Attempt: number, UsageKnown: k.free,
+		WaitedMS: waited.Milliseconds(),
 	}
 	if c.config.Ledger != nil {
 		if err := c.config.Ledger.Begin(entry); err != nil {
 			settle(0)
-			return none, Meta{}, c.ledgerFailed(k, err)
+			return none, Meta{Waited: waited}, c.ledgerFailed(k, err)
 		}
 	}
 
@@ -278,7 +301,7 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 		usage, meta = e.Usage, e.Meta
 	}
 	cancel()
-	meta.Latency, meta.Attempts = latency, 1
+	meta.Latency, meta.Attempts, meta.Waited = latency, 1, waited
 
 	entry.Outcome, entry.Status, entry.LatencyMS = OutcomeOK, meta.Status, latency.Milliseconds()
 	if e != nil {
@@ -293,6 +316,7 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	if usage != nil {
 		entry.PromptTokens, entry.CompletionTokens, entry.CachedTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens
 	}
+	result = c.outcome(usage, meta, e, entry.UsageKnown)
 	settle(entry.Cost)
 	if c.config.Ledger != nil {
 		if err := c.config.Ledger.End(entry); err != nil {
@@ -335,6 +359,22 @@ func (c *Client) cost(k call, usage *Usage, e *Error) (USD, bool) {
 	// No status, or one that promised an answer which then broke off: the
 	// tokens may have been generated and billed, and nobody saw how many.
 	return k.reserve, false
+}
+
+// outcome is what the gate is told of an attempt. Where it is known that
+// nothing was used, as after a refusal, the usage is zero.
+func (c *Client) outcome(usage *Usage, meta Meta, e *Error, known bool) outcome {
+	o := outcome{sent: true, status: meta.Status, header: meta.Header, usage: usage}
+	if e != nil {
+		o.sent, o.class, o.wish = e.Sent || e.Status != 0, e.Class, e.RetryAfter
+		if e.Status != 0 {
+			o.status = e.Status
+		}
+		if usage == nil && known {
+			o.usage = &Usage{}
+		}
+	}
+	return o
 }
 
 func (c *Client) ledgerFailed(k call, err error) *Error {

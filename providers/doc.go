@@ -12,13 +12,17 @@
 // One [Client] wraps a Provider, yours too, and adds everything that a run of
 // many calls needs:
 //
-//	call ─ price known? ─┬─ slot ─ reserve ─ ledger: begin ─ attempt ─ ledger: end ─ settle ─┬─ result
-//	                     └────────────── wait, slot given back ◄── retryable class ──────────┘
+//	call ─ price known? ─┬─ gate ─ reserve ─ ledger: begin ─ attempt ─ ledger: end ─ settle ─┬─ result
+//	                     └───────────── wait, place given back ◄── retryable class ──────────┘
 //
 // Whether a failure is tried again depends on its [Class] and nothing else. A
 // result or error says in its [Meta] how many attempts it took and how long
 // was waited. When a context ends a call, the error keeps the cause of the last
 // attempt.
+//
+// The gate lets attempts in at an even pace within the [Limits] of their model,
+// at most [ClientConfig].Concurrency at once, fewer where the server refuses
+// some, and the stages of a run in turn.
 //
 // # Money
 //

@@ -15,6 +15,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/providertest"
+	"github.com/reweigh/reweigh/providers/sim"
 )
 
 // stub is a service that always answers the same.
@@ -236,4 +237,37 @@ func ExampleNewSecret() {
 	// Output:
 	// [redacted] [redacted] [redacted]
 	// 14
+}
+
+// A team's share of a key: the client keeps to 120 requests a minute, evenly,
+// and to the server's own limits once it has announced them.
+func ExampleClient_LimitStatus() {
+	s := sim.New(sim.Config{Limits: sim.Limits{RequestsPerMinute: 600, TokensPerMinute: 90_000}})
+	defer s.Close()
+	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.OpenAIURL(), Key: providers.NewSecret("example-key"), HTTP: s.Client()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := providers.NewClient(p, providers.ClientConfig{
+		Concurrency: 8,
+		Limits:      providers.Limits{RequestsPerMinute: 120},
+		Prices:      providers.DefaultPrices(),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = client.Generate(context.Background(), providers.GenerateRequest{
+		Tag:   providers.Tag{Stage: "oracle", Key: "q1"},
+		Model: "gpt-4o", Messages: []dataset.Message{{Role: "user", Content: "Why is the sky blue?"}},
+		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 20},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	status := client.LimitStatus("gpt-4o")
+	fmt.Println(status.Limits.RequestsPerMinute, "requests and", status.Limits.TokensPerMinute, "tokens a minute,", status.Concurrency, "at once")
+	// Output: 120 requests and 90000 tokens a minute, 8 at once
 }

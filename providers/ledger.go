@@ -45,6 +45,9 @@ type Entry struct {
 	// saw how much: Cost is then the reservation, an upper bound, and the
 	// token counts are null in JSON.
 	UsageKnown bool `json:"usage_known"`
+	// WaitedMS is how long the attempt waited for its turn and for limits
+	// before it was sent; the wait between attempts is not in it.
+	WaitedMS int64 `json:"waited_ms,omitempty"`
 }
 
 // MarshalJSON writes null for token counts that are not known.

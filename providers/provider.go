@@ -154,7 +154,7 @@ type Meta struct {
 	Latency   time.Duration
 	Raw       []byte        // the answer's body, only where the request asks for it; without the key
 	Attempts  int           // set by Client
-	Waited    time.Duration // between attempts, set by Client
+	Waited    time.Duration // for its turn, for limits and between attempts, set by Client
 }
 
 // Model is one entry of a service's listing.

@@ -69,7 +69,7 @@
 //
 // # What it is not
 //
-// It does not stream, refuses n > 1, and enforces no rate limit of its own: a
-// 429 comes from [Faults] only. Latency is what the machine takes plus
-// [Faults].Slow.
+// It does not stream and refuses n > 1. A 429 comes from [Faults] or from
+// [Limits], which are enforced only where [Config] sets them. Latency is what
+// the machine takes plus [Faults].Slow.
 package sim

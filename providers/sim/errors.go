@@ -71,8 +71,10 @@ func mask(key string) string {
 func (s *Server) refuse(w http.ResponseWriter, c *call, e *apiError) {
 	h := w.Header()
 	if e.status == http.StatusTooManyRequests {
-		h.Set("Retry-After-Ms", "20")
-		h.Set("X-Ratelimit-Remaining-Requests", "0")
+		if h.Get("Retry-After-Ms") == "" { // a fault, and no limit
+			h.Set("Retry-After-Ms", "20")
+			h.Set("X-Ratelimit-Remaining-Requests", "0")
+		}
 	}
 	variant := hash64("error", s.seed, c.reply)
 	var body any

@@ -47,6 +47,8 @@ type Config struct {
 	Keys []string
 	// Batch says how batches go.
 	Batch BatchConfig
+	// Limits are enforced; the zero value is none.
+	Limits Limits
 }
 
 // Server is the simulator. Its methods are safe for concurrent use.
@@ -55,6 +57,7 @@ type Server struct {
 	seed    string
 	ledger  ledger
 	batches batches
+	limits  limiter
 
 	mu        sync.Mutex     // guards what follows
 	attempts  map[string]int // by X-Request-Id
@@ -81,11 +84,15 @@ func New(c Config) *Server {
 	if r := c.Batch.FailRate; !(r >= 0 && r <= 1) {
 		panic(fmt.Sprintf("sim: Batch.FailRate %v is no share in [0, 1]", r))
 	}
+	if err := c.Limits.validate(); err != nil {
+		panic("sim: " + err.Error())
+	}
 	c.Keys = slices.Clone(c.Keys)
 	s := &Server{
 		config:   c,
 		seed:     strconv.FormatUint(c.Seed, 10),
 		attempts: make(map[string]int),
+		limits:   limiter{limits: c.Limits},
 	}
 	s.ledger.init()
 	s.server = &http.Server{
@@ -237,25 +244,26 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, p provider) (*call
 	return c, nil
 }
 
-// headers are on every answer, errors too. The figures are a generous account's
-// and stand still: this server sets no limits of its own.
+// headers are on every answer, errors too. The figures stand still and are out
+// of reach of any client: this server enforces [Limits] alone, which put their
+// own in place of these.
 func (c *call) headers(h http.Header) {
 	h.Set("X-Request-Id", c.reply)
-	h.Set("X-Ratelimit-Limit-Requests", "6000")
-	h.Set("X-Ratelimit-Remaining-Requests", "5999")
+	h.Set("X-Ratelimit-Limit-Requests", "60000000")
+	h.Set("X-Ratelimit-Remaining-Requests", "59999999")
 	if c.provider == openAI {
 		h.Set("X-Ratelimit-Reset-Requests", "10ms")
-		h.Set("X-Ratelimit-Limit-Tokens", "2000000")
-		h.Set("X-Ratelimit-Remaining-Tokens", "1999000")
+		h.Set("X-Ratelimit-Limit-Tokens", "60000000000")
+		h.Set("X-Ratelimit-Remaining-Tokens", "59999999000")
 		h.Set("X-Ratelimit-Reset-Tokens", "30ms")
 		h.Set("Openai-Version", "2020-10-01")
 		return
 	}
 	h.Set("X-Ratelimit-Reset-Requests", "1s")
-	h.Set("X-Ratelimit-Limit-Tokens-Prompt", "3600000")
-	h.Set("X-Ratelimit-Remaining-Tokens-Prompt", "3590000")
-	h.Set("X-Ratelimit-Limit-Tokens-Generated", "36000")
-	h.Set("X-Ratelimit-Remaining-Tokens-Generated", "35000")
+	h.Set("X-Ratelimit-Limit-Tokens-Prompt", "60000000000")
+	h.Set("X-Ratelimit-Remaining-Tokens-Prompt", "59999999000")
+	h.Set("X-Ratelimit-Limit-Tokens-Generated", "60000000000")
+	h.Set("X-Ratelimit-Remaining-Tokens-Generated", "59999999000")
 	h.Set("X-Ratelimit-Over-Limit", "no")
 }
 
@@ -290,6 +298,9 @@ func (s *Server) paid(p provider, f func(*call) (answer, *apiError)) http.Handle
 			c.body, err = readBody(w, r)
 		}
 		if err == nil {
+			err = s.limits.enter(w.Header(), r, c.body)
+		}
+		if err == nil {
 			err = s.transportError(c)
 		}
 		var a answer
@@ -301,6 +312,7 @@ func (s *Server) paid(p provider, f func(*call) (answer, *apiError)) http.Handle
 			return
 		}
 		s.ledger.charge(c.id.full, a.model, a.usage)
+		s.limits.charge(w.Header(), r, c.body, a.usage)
 		s.deliver(w, r, c, a)
 	})
 }
