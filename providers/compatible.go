@@ -23,6 +23,9 @@ type Quirks struct {
 	TopK bool
 	// TokenIDs: the server takes return_token_ids.
 	TokenIDs bool
+	// UUIDRequestIDs: the server refuses an X-Request-Id that is no UUID, so one
+	// derived from [RequestID] is sent.
+	UUIDRequestIDs bool
 	// Completions is added to every body sent to completions.
 	Completions map[string]any
 	// Score is added to the body of every scoring, after Completions.
@@ -69,6 +72,7 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.uuids = c.Quirks.UUIDRequestIDs
 	scoreMaxToken := 0
 	if c.Quirks.ScoreGenerates {
 		scoreMaxToken = 1

@@ -47,6 +47,7 @@ type transport struct {
 	base     string
 	key      Secret
 	client   *http.Client
+	uuids    bool // request ids are sent as UUIDs
 }
 
 func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, error) {
@@ -159,7 +160,11 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "reweigh")
-	req.Header.Set(headerRequestID, RequestID(a.tag))
+	id := RequestID(a.tag)
+	if t.uuids {
+		id = requestUUID(id)
+	}
+	req.Header.Set(headerRequestID, id)
 	if a.form != "" {
 		req.Header.Set("Content-Type", a.form)
 	}

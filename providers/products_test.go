@@ -33,6 +33,8 @@ type product struct {
 
 const bos = "<s>"
 
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
 func newProduct(t testing.TB, name string, set ...func(*product)) *product {
 	t.Helper()
 	p := &product{make: name, vocab: map[string]int{bos: 0}, ids: name == "vllm" || name == "sglang"}
@@ -135,6 +137,10 @@ func (p *product) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	type obj = map[string]any
 	refuse := func(status int, message string) {
 		reply(status, obj{"object": "error", "message": message, "type": "BadRequestError", "code": status})
+	}
+	if id := r.Header.Get("X-Request-Id"); p.make == "llama-cpp-python" && id != "" && !uuid.MatchString(id) {
+		reply(400, obj{"error": "bad request"}) // starlette-context, seen on a running server
+		return
 	}
 	if strings.HasSuffix(r.URL.Path, "/models") {
 		reply(200, obj{"data": []obj{{"id": "m"}}})

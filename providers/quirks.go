@@ -59,6 +59,9 @@ func LlamaCppPython() Quirks {
 		EchoDropsBOS:   true, // "Remove leading BOS token if exists"; entry 0 of the rest is nulled
 		ScoreGenerates: true, // "if max_tokens is None or max_tokens <= 0: # Unlimited, depending on n_ctx"
 		TopK:           true, // server/types.py: ge=0
+		// Observed with 0.3.36: starlette-context's RequestIdPlugin answers
+		// every other form with 400 "Bad Request".
+		UUIDRequestIDs: true,
 		// server/types.py: min_p is 0.05 and repeat_penalty 1.1 where left out.
 		Generate: map[string]any{"min_p": 0, "repeat_penalty": 1},
 	}

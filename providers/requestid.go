@@ -27,6 +27,16 @@ func RequestID(t Tag) string {
 	return id
 }
 
+// requestUUID is a request id in the form of a UUID: version 8 (RFC 9562), made
+// of the SHA-256 of id, for servers that take no other form.
+func requestUUID(id string) string {
+	h := sha256.Sum256([]byte(id))
+	h[6] = h[6]&0x0f | 0x80 // version 8
+	h[8] = h[8]&0x3f | 0x80 // variant
+	x := hex.EncodeToString(h[:16])
+	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
+}
+
 func headerSafe(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
