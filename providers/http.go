@@ -51,7 +51,8 @@ type transport struct {
 
 func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, error) {
 	fail := func(class Class, hint, format string, args ...any) (*transport, error) {
-		return nil, &Error{Op: "configure", Provider: provider, Class: class, Message: fmt.Sprintf(format, args...), Hint: hint}
+		message := c.Key.redact(fmt.Sprintf(format, args...), minKeyInMessage)
+		return nil, &Error{Op: "configure", Provider: provider, Class: class, Message: message, Hint: hint}
 	}
 	base := c.BaseURL
 	if base == "" {
@@ -64,6 +65,8 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 		return fail(ClassBadRequest, "give an address such as https://host/v1", "the base URL does not parse")
 	case u.User != nil:
 		return fail(ClassBadRequest, "pass the key as Key", "the base URL holds a user name or password")
+	case c.Key.repeats(base):
+		return fail(ClassBadRequest, "pass the key as Key alone", "the base URL holds the API key") // it would stand in every log
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return fail(ClassBadRequest, "give an address such as https://host/v1", "base URL %q: want http or https, a host and a path", base)
 	case c.Concurrency < 0:
@@ -112,7 +115,7 @@ type attempt struct {
 }
 
 func (t *transport) fail(a attempt, class Class, err error) *Error {
-	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: err}
+	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: t.key.scrub(err)}
 }
 
 // reply is a whole answer of a 2xx status.
@@ -154,7 +157,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	}
 
 	start := time.Now()
-	resp, err := t.client.Do(req)
+	resp, err := guarded(t.key, func() (*http.Response, error) { return t.client.Do(req) })
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
@@ -173,11 +176,11 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	if ok {
 		limit = maxReplyBytes
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	body, err := guarded(t.key, func() ([]byte, error) { return io.ReadAll(io.LimitReader(resp.Body, limit+1)) })
 	meta := Meta{
 		Status:    resp.StatusCode,
-		RequestID: serverRequestID(resp.Header),
-		Header:    keepHeader(resp.Header),
+		RequestID: t.key.redact(serverRequestID(resp.Header), minKeyInData),
+		Header:    t.key.redactHeader(keepHeader(resp.Header)),
 		Latency:   time.Since(start),
 	}
 	if !ok { // a refusal cut short is still that refusal
@@ -188,7 +191,10 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	}
 	if err != nil {
 		e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))
-		if ctx.Err() != nil {
+		var p *panicked
+		if errors.As(err, &p) {
+			e.Class, e.Hint = ClassUnknown, t.hint(ClassUnknown)
+		} else if ctx.Err() != nil {
 			e.Class, e.Hint = ctxClass(ctx.Err()), t.hint(ctxClass(ctx.Err()))
 		} else if isTimeout(err) {
 			e.Class, e.Hint = ClassTimeout, t.hint(ClassTimeout)
@@ -256,9 +262,7 @@ func (t *transport) broken(a attempt, meta Meta, body []byte, err error) *Error 
 // server echoes it, in one line, and at most 1 KiB. The key goes first, so
 // that no cut leaves half of it.
 func (t *transport) clean(s string) string {
-	if key := t.key.Reveal(); len(key) >= 4 {
-		s = strings.ReplaceAll(s, key, redacted)
-	}
+	s = t.key.redact(s, minKeyInMessage)
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) { // a terminal would obey escape sequences
 			return ' '
@@ -284,7 +288,10 @@ func ctxClass(err error) Class {
 
 // transportClass is the class of an attempt that got no answer.
 func transportClass(ctx context.Context, err error) Class {
+	var p *panicked
 	switch {
+	case errors.As(err, &p):
+		return ClassUnknown // a defect, which no second attempt cures
 	case ctx.Err() != nil:
 		return ctxClass(ctx.Err())
 	case isTimeout(err):
