@@ -47,6 +47,7 @@ type transport struct {
 	base     string
 	key      Secret
 	client   *http.Client
+	maxReply int64 // bytes; maxReplyBytes but in tests
 }
 
 func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, error) {
@@ -82,7 +83,7 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 	if client == nil {
 		client = newHTTPClient(c.Concurrency)
 	}
-	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key, client: client}, nil
+	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key, client: client, maxReply: maxReplyBytes}, nil
 }
 
 func newHTTPClient(concurrency int) *http.Client {
@@ -174,7 +175,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	ok := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	limit := int64(maxErrorBytes)
 	if ok {
-		limit = maxReplyBytes
+		limit = t.maxReply
 	}
 	body, err := guarded(t.key, func() ([]byte, error) { return io.ReadAll(io.LimitReader(resp.Body, limit+1)) })
 	meta := Meta{
@@ -187,7 +188,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		return reply{}, t.refused(a, resp, body, meta)
 	}
 	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("the reply is larger than %d MiB", maxReplyBytes>>20)
+		err = fmt.Errorf("the reply is larger than %d KiB", limit>>10)
 	}
 	if err != nil {
 		e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))

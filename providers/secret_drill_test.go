@@ -134,8 +134,8 @@ func indiscreet() map[string]roundTrip {
 // their causes in every form, the ledger, debug logs, the standard logger.
 func TestKeyAppearsNowhere(t *testing.T) {
 	var out bytes.Buffer
+	defer log.SetOutput(log.Writer())
 	log.SetOutput(&out)
-	defer log.SetOutput(log.Default().Writer())
 	level := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
 	logs := []*slog.Logger{slog.New(slog.NewTextHandler(&out, level)), slog.New(slog.NewJSONHandler(&out, level))}
 
