@@ -62,7 +62,7 @@ func TestAccounting(t *testing.T) {
 		}
 		account(t, n, true)
 	})
-	t.Run("loopback", func(t *testing.T) { account(t, 1000, false) })
+	t.Run("loopback", func(t *testing.T) { account(t, min(drillCalls, 1000), false) })
 }
 
 func account(t *testing.T, n int, inMemory bool) {

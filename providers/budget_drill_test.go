@@ -15,10 +15,6 @@ import (
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
-// budgetWork is worth a little over $2 at the simulator's prices: each call
-// has about 420 prompt tokens and 4 of completion, at $2.50 and $10 a million.
-const budgetWork = 1900
-
 // spend makes the calls of the budget drill that done lacks, by 64 workers.
 func spend(t *testing.T, d *drillServer, c providers.ClientConfig, done map[int]bool) (errs []error) {
 	t.Helper()
@@ -66,11 +62,11 @@ func TestBudgetDrill(t *testing.T) {
 	prices := simPrices(t)
 	ledger := &providers.MemoryLedger{}
 	done := map[int]bool{}
-	half := providers.NewBudget(0.5)
+	half := providers.NewBudget(drillBudget)
 	errs := spend(t, d, providers.ClientConfig{Prices: prices, Ledger: ledger, Budget: half}, done)
 
 	bill := d.total(t, prices)
-	if bill > pico(0.5) || bill != pico(half.Spent()) {
+	if bill > pico(drillBudget) || bill != pico(half.Spent()) {
 		t.Errorf("the server's bill is $%.8f, the budget's account %v of %v", float64(bill)/1e12, half.Spent(), half.Limit())
 	}
 	if len(done) == 0 || len(done)+len(errs) != budgetWork || len(ledger.Entries()) != len(done) {
@@ -82,7 +78,7 @@ func TestBudgetDrill(t *testing.T) {
 		if !errors.Is(err, providers.ErrBudget) || e.Sent || e.Meta.Attempts != 0 {
 			t.Errorf("a refusal that was sent, or does not wrap ErrBudget: %+v", e)
 		}
-		for _, want := range []string{"budget", "needed", "of $0.500000 spent", "raise the budget"} {
+		for _, want := range []string{"budget", "needed", fmt.Sprintf("of %v spent", drillBudget), "raise the budget"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("the refusal does not say %q: %v", want, err)
 			}
@@ -96,7 +92,7 @@ func TestBudgetDrill(t *testing.T) {
 	}
 	// What is left cannot be more than the last call's reservation: bytes
 	// against tokens, fewer than 4 of them each.
-	if left := pico(0.5) - bill; left > 4*largest {
+	if left := pico(drillBudget) - bill; left > 4*largest {
 		t.Errorf("$%.6f were left and refused to calls that cost $%.6f", float64(left)/1e12, float64(largest)/1e12)
 	}
 	first := len(done)
@@ -112,7 +108,7 @@ func TestBudgetDrill(t *testing.T) {
 		t.Fatalf("%d calls failed with a budget that suffices: %v", len(errs), errs[0])
 	}
 	all := d.total(t, prices)
-	if len(done) != budgetWork || len(ledger.Entries()) != budgetWork || all < pico(2) || all != pico(more.Spent()) {
+	if len(done) != budgetWork || len(ledger.Entries()) != budgetWork || all < pico(drillWorth) || all != pico(more.Spent()) {
 		t.Errorf("%d of %d done in %d attempts for $%.8f, account %v", len(done), budgetWork, len(ledger.Entries()), float64(all)/1e12, more.Spent())
 	}
 	for id, n := range d.sim.Bill().Answers {
@@ -120,7 +116,7 @@ func TestBudgetDrill(t *testing.T) {
 			t.Errorf("%s was paid %d times", id, n)
 		}
 	}
-	t.Logf("$0.50 bought %d of %d calls for $%.8f; the rest cost $%.6f more", first, budgetWork, float64(bill)/1e12, float64(all-bill)/1e12)
+	t.Logf("%v bought %d of %d calls for $%.8f; the rest cost $%.6f more", drillBudget, first, budgetWork, float64(bill)/1e12, float64(all-bill)/1e12)
 }
 
 // TestBudgetDrillUnderFaults: answers that are billed and lost cannot carry the
@@ -131,11 +127,11 @@ func TestBudgetDrillUnderFaults(t *testing.T) {
 	}
 	d := newDrillServer(t, everyFault, true)
 	prices := simPrices(t)
-	budget := providers.NewBudget(0.5)
+	budget := providers.NewBudget(drillBudget)
 	done := map[int]bool{}
 	errs := spend(t, d, providers.ClientConfig{Prices: prices, Budget: budget}, done)
 	bill := d.total(t, prices)
-	if bill > pico(0.5) || pico(budget.Spent()) > pico(0.5) || bill > pico(budget.Spent()) {
+	if bill > pico(drillBudget) || pico(budget.Spent()) > pico(drillBudget) || bill > pico(budget.Spent()) {
 		t.Errorf("bill $%.8f, account %v of %v", float64(bill)/1e12, budget.Spent(), budget.Limit())
 	}
 	if len(done) == 0 || len(done)+len(errs) != budgetWork {
