@@ -268,11 +268,16 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 			return none, Meta{Waited: waited}, c.adopt(k, err)
 		}
 	}
+	settled := false
 	settle := func(cost USD) {
-		if c.config.Budget != nil && !k.free {
+		if c.config.Budget != nil && !k.free && !settled {
+			settled = true
 			c.config.Budget.Settle(k.reserve, cost)
 		}
 	}
+	// A provider that panics may have sent something: its line stays in flight
+	// and its reservation is spent, or calls that wait for it would wait for ever.
+	defer func() { settle(k.reserve) }()
 	id := RequestID(k.tag)
 	entry := Entry{
 		ID:    fmt.Sprintf("%s#%d-%s%s", id, number, c.nonce, strconv.FormatUint(c.attempts.Add(1), 36)),
@@ -289,6 +294,7 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	}
 
 	attemptCtx, cancel := context.WithTimeout(ctx, c.config.Retry.AttemptTimeout)
+	defer cancel()
 	start := time.Now()
 	v, usage, meta, err := send(attemptCtx)
 	latency := time.Since(start)

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -58,10 +59,12 @@ func TestHiddenActions(t *testing.T) {
 	}
 }
 
-// The body is kept on demand, on errors too, and never with the key.
+// The body is kept on demand, on errors too, and never with the key: an answer
+// that repeats it is refused altogether.
 func TestRawReply(t *testing.T) {
+	answer := `{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}`
 	echo := `{"choices":[{"message":{"content":"your key is ` + key + `"},"finish_reason":"stop"}]}`
-	s := providertest.NewServer(t, providertest.Reply{Body: echo}, providertest.Reply{Body: echo},
+	s := providertest.NewServer(t, providertest.Reply{Body: answer}, providertest.Reply{Body: answer}, providertest.Reply{Body: echo},
 		providertest.Reply{Status: 400, Body: `{"error":{"message":"no"}}`}, providertest.Reply{Body: `{"choices":[`})
 	p := openAI(t, s)
 	req := chatRequest()
@@ -70,8 +73,13 @@ func TestRawReply(t *testing.T) {
 	}
 	req.Raw = true
 	g, err := p.Generate(t.Context(), req)
-	if want := strings.ReplaceAll(echo, key, "[redacted]"); err != nil || string(g.Meta.Raw) != want {
-		t.Errorf("%v, %s, want %s", err, g.Meta.Raw, want)
+	if err != nil || string(g.Meta.Raw) != answer {
+		t.Errorf("%v, %s, want %s", err, g.Meta.Raw, answer)
+	}
+	_, err = p.Generate(t.Context(), req)
+	var leak *providers.Error
+	if !errors.As(err, &leak) || strings.Contains(err.Error(), key) || strings.Contains(string(leak.Meta.Raw), key) {
+		t.Errorf("an answer that repeats the key: %v, raw %s", err, leak.Meta.Raw)
 	}
 	for _, want := range []string{`{"error":{"message":"no"}}`, `{"choices":[`} {
 		_, err = p.Generate(t.Context(), req)

@@ -47,12 +47,14 @@ type transport struct {
 	base     string
 	key      Secret
 	client   *http.Client
-	uuids    bool // request ids are sent as UUIDs
+	uuids    bool  // request ids are sent as UUIDs
+	maxReply int64 // bytes; maxReplyBytes but in tests
 }
 
 func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, error) {
 	fail := func(class Class, hint, format string, args ...any) (*transport, error) {
-		return nil, &Error{Op: "configure", Provider: provider, Class: class, Message: fmt.Sprintf(format, args...), Hint: hint}
+		message := c.Key.redact(fmt.Sprintf(format, args...), minKeyInMessage)
+		return nil, &Error{Op: "configure", Provider: provider, Class: class, Message: message, Hint: hint}
 	}
 	base := c.BaseURL
 	if base == "" {
@@ -65,6 +67,8 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 		return fail(ClassBadRequest, "give an address such as https://host/v1", "the base URL does not parse")
 	case u.User != nil:
 		return fail(ClassBadRequest, "pass the key as Key", "the base URL holds a user name or password")
+	case c.Key.repeats(base):
+		return fail(ClassBadRequest, "pass the key as Key alone", "the base URL holds the API key") // it would stand in every log
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return fail(ClassBadRequest, "give an address such as https://host/v1", "base URL %q: want http or https, a host and a path", base)
 	case c.Concurrency < 0:
@@ -80,7 +84,7 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 	if client == nil {
 		client = newHTTPClient(c.Concurrency)
 	}
-	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key, client: client}, nil
+	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key, client: client, maxReply: maxReplyBytes}, nil
 }
 
 func newHTTPClient(concurrency int) *http.Client {
@@ -124,7 +128,7 @@ type attempt struct {
 }
 
 func (t *transport) fail(a attempt, class Class, err error) *Error {
-	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: err}
+	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: t.key.scrub(err)}
 }
 
 // reply is a whole answer of a 2xx status.
@@ -173,7 +177,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	}
 
 	start := time.Now()
-	resp, err := t.client.Do(req)
+	resp, err := guarded(t.key, func() (*http.Response, error) { return t.client.Do(req) })
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
@@ -190,16 +194,16 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	ok := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	limit := int64(maxErrorBytes)
 	if ok {
-		limit = maxReplyBytes
+		limit = t.maxReply
 		if a.limit > 0 {
 			limit = a.limit
 		}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	body, err := guarded(t.key, func() ([]byte, error) { return io.ReadAll(io.LimitReader(resp.Body, limit+1)) })
 	meta := Meta{
 		Status:    resp.StatusCode,
-		RequestID: serverRequestID(resp.Header),
-		Header:    keepHeader(resp.Header),
+		RequestID: t.key.redact(serverRequestID(resp.Header), minKeyInData),
+		Header:    t.key.redactHeader(keepHeader(resp.Header)),
 		Latency:   time.Since(start),
 	}
 	if a.raw {
@@ -209,11 +213,14 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		return reply{}, t.refused(a, resp, body, meta)
 	}
 	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("the reply is larger than %d MiB", limit>>20)
+		err = fmt.Errorf("the reply is larger than %d KiB", limit>>10)
 	}
 	if err != nil {
 		e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))
-		if ctx.Err() != nil {
+		var p *panicked
+		if errors.As(err, &p) {
+			e.Class, e.Hint = ClassUnknown, t.hint(ClassUnknown)
+		} else if ctx.Err() != nil {
 			e.Class, e.Hint = ctxClass(ctx.Err()), t.hint(ctxClass(ctx.Err()))
 		} else if isTimeout(err) {
 			e.Class, e.Hint = ClassTimeout, t.hint(ClassTimeout)
@@ -284,9 +291,7 @@ func (t *transport) broken(a attempt, meta Meta, body []byte, err error) *Error 
 // server echoes it, in one line, and at most 1 KiB. The key goes first, so
 // that no cut leaves half of it.
 func (t *transport) clean(s string) string {
-	if key := t.key.Reveal(); len(key) >= 4 {
-		s = strings.ReplaceAll(s, key, redacted)
-	}
+	s = t.key.redact(s, minKeyInMessage)
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) { // a terminal would obey escape sequences
 			return ' '
@@ -312,7 +317,10 @@ func ctxClass(err error) Class {
 
 // transportClass is the class of an attempt that got no answer.
 func transportClass(ctx context.Context, err error) Class {
+	var p *panicked
 	switch {
+	case errors.As(err, &p):
+		return ClassUnknown // a defect, which no second attempt cures
 	case ctx.Err() != nil:
 		return ctxClass(ctx.Err())
 	case isTimeout(err):

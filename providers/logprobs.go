@@ -31,7 +31,7 @@ func (f *wireFloat) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.ParseFloat(string(b), 64)
 	if err != nil {
-		return fmt.Errorf("log-prob %s: want a number or null", cut(string(b), 40))
+		return fmt.Errorf("log-prob %s: want a number or null", shown(b))
 	}
 	*f = wireFloat{v, true}
 	return nil
@@ -57,7 +57,7 @@ func (n *wireInt) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.Atoi(string(b))
 	if err != nil {
-		return fmt.Errorf("%s: want an integer or null", cut(string(b), 40))
+		return fmt.Errorf("%s: want an integer or null", shown(b))
 	}
 	*n = wireInt{v, true}
 	return nil
@@ -68,6 +68,41 @@ func (n wireInt) value() int {
 		return -1
 	}
 	return n.v
+}
+
+// shown is a JSON value as an error may quote it. Of a string only that it is
+// one: it may be anything, and a cut could leave half a key.
+func shown(b []byte) string {
+	switch b[0] {
+	case '"':
+		return "is a string"
+	case '[', '{':
+		return "is no single value"
+	}
+	return cut(string(b), 40)
+}
+
+// wireIDs is a list of token ids. encoding/json would read null as id 0.
+type wireIDs []int
+
+func (w *wireIDs) UnmarshalJSON(b []byte) error {
+	var list []*int
+	if err := json.Unmarshal(b, &list); err != nil {
+		return fmt.Errorf("token ids: %w", err)
+	}
+	if list == nil {
+		*w = nil
+		return nil
+	}
+	ids := make([]int, len(list))
+	for i, id := range list {
+		if id == nil || *id < 0 {
+			return fmt.Errorf("token id %d is missing or negative", i)
+		}
+		ids[i] = *id
+	}
+	*w = ids
+	return nil
 }
 
 // wireBytes is a token's bytes as a list of numbers. encoding/json would take
@@ -101,7 +136,7 @@ func (w *wireBytes) UnmarshalJSON(b []byte) error {
 type wireLogProbs struct {
 	Content []wireToken `json:"content"`
 
-	Tokens        []string               `json:"tokens"`
+	Tokens        []*string              `json:"tokens"`
 	TokenLogProbs []wireFloat            `json:"token_logprobs"`
 	TopLogProbs   []map[string]wireFloat `json:"top_logprobs"`
 	TextOffset    []wireInt              `json:"text_offset"`
@@ -160,7 +195,10 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 	}
 	out := make([]Token, n)
 	for i := range out {
-		out[i] = Token{Text: w.Tokens[i], ID: -1, Offset: -1, LogProb: w.TokenLogProbs[i].value(), Sampling: math.NaN()}
+		if w.Tokens[i] == nil {
+			return nil, fmt.Errorf("token %d is null", i)
+		}
+		out[i] = Token{Text: *w.Tokens[i], ID: -1, Offset: -1, LogProb: w.TokenLogProbs[i].value(), Sampling: math.NaN()}
 		if len(w.TokenIDs) > 0 {
 			out[i].ID = w.TokenIDs[i].value()
 		}

@@ -152,6 +152,7 @@ func (p *product) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Echo                    bool
 		LogProbs                any   `json:"logprobs"`
 		Seed                    int64 `json:"seed"`
+		Temperature             *float64
 		TopK                    *int  `json:"top_k"`
 		ReturnIDs               bool  `json:"return_token_ids"`
 		AddSpecial              *bool `json:"add_special_tokens"`
@@ -195,8 +196,14 @@ func (p *product) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, id := range v {
 			prompt = append(prompt, int(id.(float64)))
 		}
-	default:
-		prompt = p.tokenize(bos + "Q A")
+	default: // chat: every message counts
+		text := bos
+		messages, _ := b.Messages.([]any)
+		for _, m := range messages {
+			m, _ := m.(map[string]any)
+			text += fmt.Sprint(m["role"], " ", m["content"], " ")
+		}
+		prompt = p.tokenize(text)
 	}
 	limit := 16
 	if b.MaxTokens != nil {
@@ -215,7 +222,11 @@ func (p *product) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			finish = "stop"
 			break
 		}
-		all = append(all, p.id([]string{" red", " blue", " green"}[(int(b.Seed)+i)%3]))
+		draw := i
+		if b.Temperature != nil && *b.Temperature > 0 {
+			draw += int(b.Seed)
+		}
+		all = append(all, p.id([]string{" red", " blue", " green"}[draw%3]))
 	}
 	made := len(all) - len(prompt)
 

@@ -16,7 +16,7 @@ type wireReply struct {
 	Model          string          `json:"model"`
 	Choices        []wireChoice    `json:"choices"`
 	Usage          *wireUsage      `json:"usage"`
-	PromptTokenIDs []int           `json:"prompt_token_ids"` // Fireworks chat
+	PromptTokenIDs wireIDs         `json:"prompt_token_ids"` // Fireworks chat
 	Prompt         json.RawMessage `json:"prompt"`           // Together: the echoed prompt
 	Error          json.RawMessage `json:"error"`
 }
@@ -26,8 +26,8 @@ type wireChoice struct {
 	Message        *wireMessage  `json:"message"`
 	FinishReason   string        `json:"finish_reason"`
 	LogProbs       *wireLogProbs `json:"logprobs"`
-	PromptTokenIDs []int         `json:"prompt_token_ids"`
-	TokenIDs       []int         `json:"token_ids"`
+	PromptTokenIDs wireIDs       `json:"prompt_token_ids"`
+	TokenIDs       wireIDs       `json:"token_ids"`
 }
 
 type wireMessage struct {
@@ -46,6 +46,10 @@ type wireUsage struct {
 	wireReasoning
 }
 
+// maxCount is more tokens than one answer can have. A count past it would be
+// settled at thousands of dollars, and no later call would fit any budget.
+const maxCount = 1_000_000_000
+
 // usage is nil where the server reports none that makes sense: a count that is
 // absent or negative is not 0.
 func (w *wireUsage) usage() *Usage {
@@ -61,7 +65,7 @@ func (w *wireUsage) usage() *Usage {
 	default:
 		return nil
 	}
-	if u.PromptTokens < 0 || u.CompletionTokens < 0 {
+	if u.PromptTokens < 0 || u.CompletionTokens < 0 || u.PromptTokens > maxCount || u.CompletionTokens > maxCount {
 		return nil
 	}
 	// More cached than there are is ignored: the uncached price is the dearer.
@@ -95,7 +99,10 @@ func (t *transport) decode(a attempt, r reply) (decoded, *Error) {
 	if err := json.Unmarshal(r.body, &w); err != nil {
 		return broken(fmt.Errorf("the reply is not the JSON expected: %w", err))
 	}
-	d.meta.Model, d.usage = w.Model, w.Usage.usage()
+	if key, twice := duplicateKey(r.body); twice {
+		return broken(fmt.Errorf("the reply states %q twice in one object", t.clean(key)))
+	}
+	d.meta.Model, d.usage = t.key.redact(w.Model, minKeyInData), w.Usage.usage()
 	if len(w.Choices) == 0 {
 		e := t.broken(a, d.meta, r.body, errors.New("the reply has no choices"))
 		if s := parseErrorBody(r.body); isObject(w.Error) || s.code != "" {
@@ -107,18 +114,46 @@ func (t *transport) decode(a attempt, r reply) (decoded, *Error) {
 	}
 	d.choice, d.prompt = w.Choices[0], w.Prompt
 	d.promptIDs = d.choice.PromptTokenIDs
-	if d.promptIDs == nil {
+	if len(d.promptIDs) == 0 {
 		d.promptIDs = w.PromptTokenIDs
 	}
+	if len(d.promptIDs) == 0 { // no prompt has no tokens: the server does not tell
+		d.promptIDs = nil
+	}
+	d.choice.FinishReason = t.key.redact(d.choice.FinishReason, minKeyInData)
 	var err error
 	if d.tokens, err = d.choice.LogProbs.tokens(); err != nil {
 		return broken(fmt.Errorf("log-probs: %w", err))
+	}
+	if t.repeatsKey(d) {
+		return broken(errKeyRepeated)
 	}
 	if d.choice.FinishReason == "error" { // Fireworks: the server failed while generating
 		return broken(errors.New("the server ended the generation with an error"))
 	}
 	return d, nil
 }
+
+// repeatsKey recognises a server that answers with the key that it was sent.
+// Text is recorded as it is, so it cannot be redacted, only refused.
+func (t *transport) repeatsKey(d decoded) bool {
+	if s := d.choice.Text; s != nil && t.key.repeats(*s) {
+		return true
+	}
+	if m := d.choice.Message; m != nil && (t.key.repeats(m.Refusal) || m.Content != nil && t.key.repeats(*m.Content)) {
+		return true
+	}
+	for _, tok := range d.tokens {
+		for _, a := range tok.Top {
+			if t.key.repeats(a.Text) {
+				return true
+			}
+		}
+	}
+	return t.key.repeats(string(spell(d.tokens)))
+}
+
+var errKeyRepeated = errors.New("the server repeats the API key in its answer")
 
 // generation reads the answer to a GenerateRequest.
 func (t *transport) generation(a attempt, req GenerateRequest, r reply) (Generation, *Error) {
@@ -287,6 +322,9 @@ func (t *transport) models(a attempt, r reply) ([]Model, *Error) {
 		if m.ID == "" {
 			return nil, t.broken(a, r.meta, nil, fmt.Errorf("model %d of the listing has no id", i))
 		}
+		if t.key.repeats(m.ID) {
+			return nil, t.broken(a, r.meta, nil, errKeyRepeated)
+		}
 		model := Model{ID: m.ID, Serverless: true}
 		for _, v := range []*bool{m.Camel, m.Snake} {
 			if v != nil {
@@ -296,7 +334,7 @@ func (t *transport) models(a attempt, r reply) ([]Model, *Error) {
 		if m.Shutdown != nil && *m.Shutdown != "" {
 			var err error
 			if model.Shutdown, err = parseDate(*m.Shutdown); err != nil {
-				return nil, t.broken(a, r.meta, nil, fmt.Errorf("model %s: shutdown_date %q: want YYYY-MM-DD", m.ID, cut(*m.Shutdown, 40)))
+				return nil, t.broken(a, r.meta, nil, fmt.Errorf("model %s: shutdown_date %q: want YYYY-MM-DD", m.ID, cut(t.clean(*m.Shutdown), 40)))
 			}
 		}
 		out = append(out, model)

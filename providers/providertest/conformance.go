@@ -28,8 +28,16 @@ type Options struct {
 	// Score: ScorePrompt is supported. Without it the suite demands that the
 	// error says so.
 	Score bool
-	// Seeded: equal seeds give equal responses.
+	// Seeded: equal seeds give equal responses at temperature 1, and some of
+	// several seeds another one; at temperature 0 no seed matters.
 	Seeded bool
+	// TokenIDs: responses and scores come with token ids. Without it the checks
+	// that need ids are skipped where there are none.
+	TokenIDs bool
+	// Unanswered, where not nil, returns the provider over a server that takes
+	// requests and never answers, such as a [Server] with a Reply that hangs:
+	// only there can it be seen that a call in flight ends with its context.
+	Unanswered func(t *testing.T) providers.Provider
 	// Tolerance is how far, in nats, two scorings of one token may differ, and
 	// a generated token's log-prob from its score. 0 means exactly equal.
 	Tolerance float64
@@ -63,6 +71,8 @@ func Run(t *testing.T, newProvider func(t *testing.T) providers.Provider, opt Op
 		{"logprobs are given only when asked for", false, (*suite).unasked},
 		{"max_tokens limits", false, (*suite).limit},
 		{"equal seeds, equal responses", !opt.Seeded, (*suite).seeded},
+		{"sampling settings are sent", !opt.Seeded, (*suite).sampled},
+		{"every message is sent", false, (*suite).everyMessage},
 		{"score", !opt.Score, (*suite).score},
 		{"score by ids", !opt.Score, (*suite).scoreIDs},
 		{"score agrees with generation", !opt.Score || !opt.LogProbs || opt.ChatOnly, (*suite).agreement},
@@ -71,6 +81,7 @@ func Run(t *testing.T, newProvider func(t *testing.T) providers.Provider, opt Op
 		{"unknown model", false, (*suite).unknownModel},
 		{"invalid requests are not sent", false, (*suite).invalid},
 		{"cancelled", false, (*suite).cancelled},
+		{"cancelled in flight", opt.Unanswered == nil, (*suite).cancelledInFlight},
 		{"deadline", false, (*suite).deadline},
 		{"concurrent calls", false, (*suite).concurrent},
 	} {
@@ -123,6 +134,7 @@ func (s *suite) generate(req providers.GenerateRequest) providers.Generation {
 	if g.Text == "" && g.FinishReason != "stop" {
 		s.Errorf("no text, and FinishReason is %q", g.FinishReason)
 	}
+	s.counts(g)
 	return g
 }
 
@@ -147,6 +159,9 @@ func (s *suite) checkGenerated(g providers.Generation) {
 	}
 	if g.TokenIDs != nil && len(g.TokenIDs) > len(g.Tokens) {
 		s.Errorf("%d token ids, %d tokens", len(g.TokenIDs), len(g.Tokens))
+	}
+	if !spells(g.Tokens, g.Text) {
+		s.Errorf("the tokens do not spell the text %q", g.Text)
 	}
 }
 
@@ -203,6 +218,7 @@ func (s *suite) scoreOf(req providers.ScoreRequest) providers.PromptScore {
 			s.Errorf("Tokens[%d] %q has log-prob %v: want a finite number <= 0", i+1, tok.Text, tok.LogProb)
 		}
 	}
+	s.checkScore(req, got)
 	return got
 }
 
@@ -228,7 +244,7 @@ func (s *suite) scoreIDs() {
 	ids := make([]int, len(a.Tokens))
 	for i, tok := range a.Tokens {
 		if ids[i] = tok.ID; tok.ID < 0 {
-			s.Skip("the server gives no token ids")
+			s.withoutIDs()
 		}
 	}
 	req := s.scoreRequest()
@@ -241,11 +257,17 @@ func (s *suite) scoreIDs() {
 func (s *suite) agreement() {
 	g := s.generate(s.completionRequest())
 	if g.PromptIDs == nil || g.TokenIDs == nil {
-		s.Skip("the server gives no token ids")
+		s.withoutIDs()
 	}
 	req := s.scoreRequest()
 	req.Prompt, req.PromptIDs = "", slices.Concat(g.PromptIDs, g.TokenIDs)
 	scored := s.scoreOf(req).Tokens
+	if len(scored) < len(req.PromptIDs) {
+		s.Fatalf("%d ids sent, %d tokens scored", len(req.PromptIDs), len(scored))
+	}
+	if len(g.Tokens) < len(g.TokenIDs) {
+		s.Fatalf("%d token ids, %d tokens", len(g.TokenIDs), len(g.Tokens))
+	}
 	for i := range g.TokenIDs {
 		want, got := g.Tokens[i].LogProb, scored[len(g.PromptIDs)+i].LogProb
 		if d := math.Abs(want - got); !(d <= s.opt.Tolerance) {

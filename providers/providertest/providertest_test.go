@@ -31,6 +31,8 @@ func service(w http.ResponseWriter, r *http.Request) {
 		MaxCompletion int  `json:"max_completion_tokens"`
 		Echo          bool `json:"echo"`
 		LogProbs      any  `json:"logprobs"`
+		Temperature   float64
+		Seed          int
 	}
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -50,9 +52,14 @@ func service(w http.ResponseWriter, r *http.Request) {
 			prompt = append(prompt, byte(id.(float64)))
 		}
 	default:
-		prompt = []byte(req.Messages[0].Content)
+		for _, m := range req.Messages {
+			prompt = append(prompt, m.Content...)
+		}
 	}
 	answer := []byte("red, blue and yellow")
+	if req.Temperature > 0 && req.Seed%2 == 1 {
+		answer = []byte("blue, yellow and red")
+	}
 	answer = answer[:min(len(answer), req.MaxTokens+req.MaxCompletion)]
 	if req.Echo {
 		answer = nil

@@ -28,7 +28,7 @@ func TestProvidersConformOverTheSimulator(t *testing.T) {
 				t.Fatal(err)
 			}
 			return p
-		}, providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, Seeded: true})
+		}, providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, Seeded: true, TokenIDs: true})
 	})
 	t.Run("openai", func(t *testing.T) {
 		providertest.Run(t, func(t *testing.T) providers.Provider {

@@ -1,0 +1,130 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Keys shorter than these are words that stand in honest text as well: those
+// of tests and simulators. A message loses them from four characters on; what
+// is recorded as data is only touched where the word can be nothing but a key.
+const (
+	minKeyInMessage = 4
+	minKeyInData    = 12
+)
+
+// redact takes the key out of s, also where it is escaped as in an address,
+// and where s was cut inside of it.
+func (k Secret) redact(s string, least int) string {
+	key := k.Reveal()
+	if len(key) < least {
+		return s
+	}
+	if strings.Contains(s, `\`) { // JSON that was not parsed, quoted as it came
+		if plain := jsonEscape.ReplaceAllStringFunc(s, unescape); strings.Contains(plain, key) {
+			s = plain
+		}
+	}
+	for _, form := range []string{key, url.QueryEscape(key), url.PathEscape(key)} {
+		s = strings.ReplaceAll(s, form, redacted)
+	}
+	// A body that broke off, or was cut at a limit, may end in half a key.
+	for n := min(len(key)-1, len(s)); n >= 8; n-- {
+		if strings.HasSuffix(s, key[:n]) {
+			return s[:len(s)-n] + redacted
+		}
+	}
+	return s
+}
+
+// jsonEscape is how encoders write a character that a key may have.
+var jsonEscape = regexp.MustCompile(`\\(/|u00[0-7][0-9a-fA-F])`)
+
+func unescape(s string) string {
+	if s == `\/` {
+		return "/"
+	}
+	code, _ := strconv.ParseUint(s[2:], 16, 8) // the expression says that it parses
+	return string(rune(code))
+}
+
+// repeats reports whether s shows a real key.
+func (k Secret) repeats(s string) bool {
+	key := k.Reveal()
+	if len(key) < minKeyInData {
+		return false
+	}
+	return strings.Contains(s, key) || strings.Contains(s, url.QueryEscape(key)) || strings.Contains(s, url.PathEscape(key))
+}
+
+func (k Secret) redactHeader(h http.Header) http.Header {
+	for _, values := range h {
+		for i, v := range values {
+			values[i] = k.redact(v, minKeyInData)
+		}
+	}
+	return h
+}
+
+// scrub returns err itself, or, where the text of it or of any of its causes
+// shows the key, an error in its place that has neither text nor causes of it.
+// A transport of one's own may say anything: some quote the request's headers.
+func (k Secret) scrub(err error) error {
+	if err == nil || !k.leaks(err) {
+		return err
+	}
+	return &scrubbed{text: k.redact(err.Error(), minKeyInMessage), is: func(target error) bool { return errors.Is(err, target) }}
+}
+
+func (k Secret) leaks(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, s := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
+		if k.redact(s, minKeyInMessage) != s {
+			return true
+		}
+	}
+	switch u := err.(type) {
+	case interface{ Unwrap() error }:
+		return k.leaks(u.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, cause := range u.Unwrap() {
+			if k.leaks(cause) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// scrubbed answers errors.Is as the error did whose place it takes. That one
+// sits in a closure, as the key does in a [Secret].
+type scrubbed struct {
+	text string
+	is   func(error) bool
+}
+
+func (s *scrubbed) Error() string        { return s.text }
+func (s *scrubbed) Is(target error) bool { return s.is(target) }
+
+// guarded runs what belongs to an HTTP client of the caller's. A panic becomes
+// an error, because the runtime prints what a panic holds, also of one that is
+// raised again, and that may be a request with its key.
+func guarded[T any](k Secret, f func() (T, error)) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{text: k.redact(fmt.Sprint(p), minKeyInMessage)}
+		}
+	}()
+	return f()
+}
+
+type panicked struct{ text string }
+
+func (p *panicked) Error() string { return "the HTTP client panicked: " + p.text }
