@@ -418,6 +418,7 @@ func (c *Client) adopt(k call, err error) *Error {
 
 // worst is the most that u can cost, however much of it comes from a cache.
 func (p Price) worst(u Usage) USD {
+	p = p.at(u.PromptTokens)
 	dearest := PerMTok(math.Max(float64(p.Input), float64(p.CachedInput)))
 	return dearest.Cost(u.PromptTokens) + p.Output.Cost(u.CompletionTokens)
 }

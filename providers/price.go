@@ -47,12 +47,33 @@ type Price struct {
 	// BytesPerToken is the declared average used by estimates; 0 means
 	// [DefaultBytesPerToken].
 	BytesPerToken float64 `json:"bytes_per_token,omitempty"`
+	// LongContext, where not nil, makes requests with long prompts dearer.
+	LongContext *LongContext `json:"long_context,omitempty"`
 	// Source says where the figures come from.
 	Source string `json:"source,omitempty"`
 }
 
+// LongContext multiplies the prices of a request, all its tokens, whose prompt
+// has more than Above tokens.
+type LongContext struct {
+	Above  int     `json:"above"`  // prompt tokens
+	Input  float64 `json:"input"`  // factor on Input and CachedInput
+	Output float64 `json:"output"` // factor on Output
+}
+
+// at is the price of a request with a prompt of that many tokens.
+func (p Price) at(promptTokens int) Price {
+	if l := p.LongContext; l != nil && promptTokens > l.Above {
+		p.Input *= PerMTok(l.Input)
+		p.CachedInput *= PerMTok(l.Input)
+		p.Output *= PerMTok(l.Output)
+	}
+	return p
+}
+
 // Cost is what a reported usage costs.
 func (p Price) Cost(u Usage) USD {
+	p = p.at(u.PromptTokens)
 	return p.Input.Cost(u.PromptTokens-u.CachedTokens) + p.cached().Cost(u.CachedTokens) + p.Output.Cost(u.CompletionTokens)
 }
 
@@ -223,11 +244,12 @@ func (r *priceReader) model(name string) error {
 		return fmt.Errorf("model %q: %w", name, unexpected(err))
 	}
 	var p struct {
-		Input         *PerMTok `json:"input"`
-		CachedInput   PerMTok  `json:"cached_input"`
-		Output        *PerMTok `json:"output"`
-		BytesPerToken *float64 `json:"bytes_per_token"`
-		Source        string   `json:"source"`
+		Input         *PerMTok     `json:"input"`
+		CachedInput   PerMTok      `json:"cached_input"`
+		Output        *PerMTok     `json:"output"`
+		BytesPerToken *float64     `json:"bytes_per_token"`
+		LongContext   *LongContext `json:"long_context"`
+		Source        string       `json:"source"`
 	}
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()
@@ -238,7 +260,7 @@ func (r *priceReader) model(name string) error {
 	if p.Input == nil || p.Output == nil {
 		return fmt.Errorf("model %q: \"input\" and \"output\" are required, in USD per million tokens", name)
 	}
-	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken, Source: p.Source}
+	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken, LongContext: p.LongContext, Source: p.Source}
 	for _, v := range []PerMTok{price.Input, price.CachedInput, price.Output} {
 		switch {
 		case v < 0:
@@ -246,6 +268,9 @@ func (r *priceReader) model(name string) error {
 		case v > 0 && v < 1e-4:
 			return fmt.Errorf("model %q: price %v looks like one per token: the unit is USD per million tokens", name, float64(v))
 		}
+	}
+	if l := p.LongContext; l != nil && (l.Above <= 0 || !(l.Input >= 1) || !(l.Output >= 1)) {
+		return fmt.Errorf("model %q: long_context wants \"above\" in tokens, and \"input\" and \"output\" as factors of at least 1", name)
 	}
 	if p.BytesPerToken != nil {
 		if price.BytesPerToken = *p.BytesPerToken; price.BytesPerToken <= 0 {
