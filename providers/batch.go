@@ -38,9 +38,6 @@ type BatchConfig struct {
 	// ListDelay is how long after a submission whose answer was lost the
 	// server's listing is trusted to show the batch; 0 means 30 s.
 	ListDelay time.Duration
-	// Factor is the cost of a batch in parts of the price of single calls; 0
-	// means [DefaultBatchFactor].
-	Factor float64
 }
 
 func (c BatchConfig) withDefaults() (BatchConfig, error) {
@@ -53,8 +50,6 @@ func (c BatchConfig) withDefaults() (BatchConfig, error) {
 		return c, errors.New("a negative field in BatchConfig")
 	case c.MaxLines > MaxBatchLines, c.MaxBytes > MaxBatchBytes:
 		return c, fmt.Errorf("%d lines or %d bytes: a batch holds %d and %d", c.MaxLines, c.MaxBytes, MaxBatchLines, MaxBatchBytes)
-	case !(c.Factor >= 0 && c.Factor <= 1):
-		return c, fmt.Errorf("a Factor of %v: want (0, 1]", c.Factor)
 	}
 	for _, d := range []struct {
 		field *int
@@ -71,9 +66,6 @@ func (c BatchConfig) withDefaults() (BatchConfig, error) {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
-	}
-	if c.Factor == 0 {
-		c.Factor = DefaultBatchFactor
 	}
 	c.PollMax = max(c.PollMin, c.PollMax)
 	return c, nil
@@ -168,7 +160,7 @@ func (m *MemoryBatchStore) Load() ([]BatchState, error) {
 }
 
 // RunBatch answers requests through the service's batches, at
-// [BatchConfig.Factor] of the price and within a day, and returns what became of
+// [Price.Batch] of the price and within a day, and returns what became of
 // each by its tag. The provider must be a [Batcher]; where it is not, the error
 // wraps [errors.ErrUnsupported]. Two requests of one [RequestID] are an error.
 //

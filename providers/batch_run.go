@@ -72,7 +72,7 @@ func (r *batchRun) prepare(requests []GenerateRequest) error {
 			refuse(err)
 			continue
 		}
-		it.price = price.times(r.config.Factor)
+		it.price = price.times(cmp.Or(price.Batch, DefaultBatchFactor))
 		it.reserve = it.price.worst(req.Bound())
 		if it.endpoint, it.line, err = r.b.BatchLine(req); err != nil {
 			r.results[req.Tag] = BatchResult{Err: r.c.adopt(it.call(), err)}

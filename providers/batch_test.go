@@ -624,7 +624,6 @@ func TestBatchRefusals(t *testing.T) {
 			{"no run", "BatchConfig.Run", func(c *providers.BatchConfig) { c.Run = "" }, reqs},
 			{"too large", "50000", func(c *providers.BatchConfig) { c.MaxLines = 60_000 }, reqs},
 			{"negative", "negative", func(c *providers.BatchConfig) { c.PollMin = -1 }, reqs},
-			{"factor", "Factor", func(c *providers.BatchConfig) { c.Factor = math.NaN() }, reqs},
 			{"duplicate", "two requests", nil, append(batchRequests(4), reqs[0])},
 			{"changed", "differs", nil, changed},
 			{"left out", "not among the requests", nil, reqs[:3]},

@@ -33,4 +33,10 @@ func TestLongContextPrice(t *testing.T) {
 			t.Errorf("%s: %v, want an error that names long_context", bad, err)
 		}
 	}
+	for _, bad := range []string{"0", "-0.5", "1.5"} {
+		table := `{"date": "2026-11-22", "models": {"m": {"input": 1, "output": 1, "batch": ` + bad + `}}}`
+		if _, err := providers.ReadPrices(strings.NewReader(table), "p.json"); err == nil || !strings.Contains(err.Error(), "batch") {
+			t.Errorf("batch %s: %v, want an error that names it", bad, err)
+		}
+	}
 }

@@ -47,6 +47,9 @@ type Price struct {
 	// BytesPerToken is the declared average used by estimates; 0 means
 	// [DefaultBytesPerToken].
 	BytesPerToken float64 `json:"bytes_per_token,omitempty"`
+	// Batch is what a batch costs in parts of the price of single calls; 0 means
+	// [DefaultBatchFactor].
+	Batch float64 `json:"batch,omitempty"`
 	// LongContext, where not nil, makes requests with long prompts dearer.
 	LongContext *LongContext `json:"long_context,omitempty"`
 	// Source says where the figures come from.
@@ -248,6 +251,7 @@ func (r *priceReader) model(name string) error {
 		CachedInput   PerMTok      `json:"cached_input"`
 		Output        *PerMTok     `json:"output"`
 		BytesPerToken *float64     `json:"bytes_per_token"`
+		Batch         *float64     `json:"batch"`
 		LongContext   *LongContext `json:"long_context"`
 		Source        string       `json:"source"`
 	}
@@ -267,6 +271,11 @@ func (r *priceReader) model(name string) error {
 			return fmt.Errorf("model %q: price %v is negative", name, float64(v))
 		case v > 0 && v < 1e-4:
 			return fmt.Errorf("model %q: price %v looks like one per token: the unit is USD per million tokens", name, float64(v))
+		}
+	}
+	if p.Batch != nil {
+		if price.Batch = *p.Batch; !(price.Batch > 0 && price.Batch <= 1) {
+			return fmt.Errorf("model %q: batch %v: want the batch price as a part of the single call's, in (0, 1]", name, price.Batch)
 		}
 	}
 	if l := p.LongContext; l != nil && (l.Above <= 0 || !(l.Input >= 1) || !(l.Output >= 1)) {
