@@ -161,7 +161,7 @@ func (b *Budget) Settle(reserved, actual USD) {
 	b.serve()
 }
 
-// Charge adds what earlier sessions spent; that may pass the limit.
+// Charge adds what earlier processes spent; that may pass the limit.
 func (b *Budget) Charge(amount USD) {
 	a := toPico(amount, math.Round, "a charge")
 	b.mu.Lock()

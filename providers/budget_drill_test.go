@@ -97,7 +97,7 @@ func TestBudgetDrill(t *testing.T) {
 	}
 	first := len(done)
 
-	// Another session, with more, and the account of the first.
+	// Another process, with more, and the account of the first.
 	more := providers.NewBudget(10)
 	var before providers.USD
 	for _, e := range ledger.Entries() {

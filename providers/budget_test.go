@@ -103,7 +103,7 @@ func TestBudgetWaitEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestBudgetOfEarlierSessions(t *testing.T) {
+func TestBudgetOfEarlierProcesses(t *testing.T) {
 	b := providers.NewBudget(1)
 	b.Charge(0.9)
 	wantError(t, b.Reserve(t.Context(), 0.2), providers.ClassBudget)

@@ -73,7 +73,7 @@ type Event struct {
 	Failed    int
 	Total     int
 	Spent     providers.USD
-	Limited   int // 429 replies so far in this session
+	Limited   int // 429 replies since this start
 	Retries   int
 	Elapsed   time.Duration // since the stage started
 	LastError string

@@ -82,7 +82,7 @@ func (e *echoes) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (p
 	}
 	e.mu.Lock()
 	kept, ok := e.kept[req.Tag.Key]
-	delete(e.kept, req.Tag.Key) // asked for once a session
+	delete(e.kept, req.Tag.Key) // asked for once a start
 	e.mu.Unlock()
 	if ok && kept.prompt == digest(req.Prompt) {
 		return kept.score, nil

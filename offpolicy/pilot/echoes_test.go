@@ -32,8 +32,8 @@ func TestEchoesSurviveAKill(t *testing.T) {
 	other := context
 	other.Prompt = "another text"
 
-	// session opens the folder anew, as after a kill, and asks for the requests.
-	session := func(after *dataset.LogProb, requests ...providers.ScoreRequest) (calls int, last providers.PromptScore) {
+	// start opens the folder anew, as after a kill, and asks for the requests.
+	start := func(after *dataset.LogProb, requests ...providers.ScoreRequest) (calls int, last providers.PromptScore) {
 		s, err := openStore(dir, []byte(`{}`))
 		if err != nil {
 			t.Fatal(err)
@@ -53,8 +53,8 @@ func TestEchoesSurviveAKill(t *testing.T) {
 		}
 		return scorer.calls, last
 	}
-	_, want := session(nil, context)
-	calls, got := session(nil, context)
+	_, want := start(nil, context)
+	calls, got := start(nil, context)
 	if calls != 0 {
 		t.Error("the context was asked for again after the kill")
 	}
@@ -62,16 +62,16 @@ func TestEchoesSurviveAKill(t *testing.T) {
 	if d := cmp.Diff(want, got, equalNaN); d != "" {
 		t.Errorf("the journal's echo differs (-want +got):\n%s", d)
 	}
-	if calls, _ := session(nil, joint); calls != 1 {
+	if calls, _ := start(nil, joint); calls != 1 {
 		t.Error("only contexts are kept")
 	}
-	if calls, _ := session(nil, other); calls != 1 {
+	if calls, _ := start(nil, other); calls != 1 {
 		t.Error("an echo stood for another text")
 	}
 	// A pair that failed may have failed for its context's echo.
 	failed := dataset.LogProb{PromptID: "q", Policy: "p0", LogProb: dataset.Missing(), Spread: dataset.Missing(), Error: &dataset.RecordError{Class: "missing_logprob", Message: "m"}}
-	session(&failed)
-	if calls, _ := session(nil, context); calls != 1 {
+	start(&failed)
+	if calls, _ := start(nil, context); calls != 1 {
 		t.Error("the echo of a failed pair was used again")
 	}
 }

@@ -19,7 +19,7 @@ func (r *run) progress(e Event) {
 }
 
 // budgetAlerts are the shares of the budget, in percent, whose spending is told
-// of, once each a session.
+// of, once each a start.
 var budgetAlerts = []int64{100, 80, 50}
 
 // alert says that another share of the budget is spent, the first time it is.

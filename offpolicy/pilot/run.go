@@ -24,7 +24,7 @@ import (
 // journalDir is the private part of a run folder.
 const journalDir = "journal"
 
-// run is one session of a pilot.
+// run is one start of a pilot.
 type run struct {
 	cfg      Config
 	started  time.Time
@@ -57,7 +57,7 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 	return pf, r.checkFolder()
 }
 
-// Run runs the pilot in cfg.Dir, from where an earlier session left it, and
+// Run runs the pilot in cfg.Dir, from where an earlier start left it, and
 // returns its verdict, which is also in the folder.
 //
 // The error is a [*PreflightError] where the run was refused before anything
@@ -170,7 +170,7 @@ func (r *run) open() error {
 	var budget *providers.Budget
 	if c.Budget > 0 {
 		budget = providers.NewBudget(c.Budget)
-		budget.Charge(r.store.spent()) // by earlier sessions
+		budget.Charge(r.store.spent()) // by earlier starts
 	}
 	for _, e := range r.free.Entries() {
 		if err := r.store.entry(e); err != nil {

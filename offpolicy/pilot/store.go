@@ -36,7 +36,7 @@ type store struct {
 	labels    map[dataset.Key]dataset.OracleLabel
 	scores    map[dataset.Key]dataset.JudgeScore
 	certs     map[string]teacherforce.Certificate
-	seconds   map[string]float64 // wall time by stage, over all sessions
+	seconds   map[string]float64 // wall time by stage, over all starts
 	entries   map[string]providers.Entry
 	order     []string      // ids of entries as they began
 	cost      providers.USD // of all entries
@@ -199,7 +199,7 @@ func (s *store) spent() providers.USD {
 }
 
 // ledger returns one entry an attempt, in the order they began. Attempts that
-// an earlier, killed session left in flight stay as they were: unknown, at
+// an earlier start, killed, left in flight stay as they were: unknown, at
 // their reservation.
 func (s *store) ledger() []providers.Entry {
 	s.mu.Lock()

@@ -64,9 +64,9 @@ type Stage struct {
 	Name    string  `json:"name"`
 	Items   int     `json:"items"`  // records that the stage owes
 	Failed  int     `json:"failed"` // of those, the ones without a value
-	Calls   int     `json:"calls"`  // HTTP attempts, retries and earlier sessions of the run included
+	Calls   int     `json:"calls"`  // HTTP attempts, retries and earlier starts of the run included
 	CostUSD float64 `json:"cost_usd"`
-	Seconds float64 `json:"seconds"` // wall time from first to last attempt in this session
+	Seconds float64 `json:"seconds"` // wall time, over all starts of the run
 	Retries int     `json:"retries"` // attempts beyond the first of a call
 	Limited int     `json:"rate_limited"`
 }
@@ -101,7 +101,7 @@ type Spending struct {
 	Stage            string  `json:"stage"`
 	Policy           string  `json:"policy"`
 	Model            string  `json:"model"`
-	Outcome          string  `json:"outcome"` // "ok", an error class, or "in_flight" where a killed session left it
+	Outcome          string  `json:"outcome"` // "ok", an error class, or "in_flight" where a killed process left it
 	Attempts         int     `json:"attempts"`
 	PromptTokens     int     `json:"prompt_tokens"`
 	CompletionTokens int     `json:"completion_tokens"`
