@@ -258,7 +258,9 @@ func (r *run) certify(ctx context.Context) error {
 	begun := time.Now()
 	todo := map[string]Arm{}
 	for _, a := range r.cfg.Arms {
-		todo[certificateKey(a.Policy)] = a
+		if _, ok := todo[certificateKey(a.Policy)]; !ok {
+			todo[certificateKey(a.Policy)] = a // the first that needs it, P0 mostly
+		}
 	}
 	state := Event{Stage: stageCertify, Total: len(todo)}
 	for key := range todo {
