@@ -157,7 +157,9 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 		}
 		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
 	}
+	prompts := make(map[string]dataset.Prompt, len(c.Prompts))
 	for _, p := range c.Prompts {
+		prompts[p.ID] = p
 		for _, a := range c.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: a.Policy.Name}
@@ -170,17 +172,10 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 		return err
 	}
 	for _, as := range c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name) {
-		prompt := dataset.Prompt{}
-		for _, p := range c.Prompts {
-			if p.ID == as.Key.PromptID {
-				prompt = p
-				break
-			}
-		}
 		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
-		_, _ = e.oracle.Label(ctx, tag, as.Key, prompt, texts[as.Key.Policy])
+		_, _ = e.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
 	return e.count(byName[stageOracle])
 }
