@@ -134,7 +134,9 @@ func (b *builder) labels(e *Estimate, use func(i int) bool) (ess float64) {
 	}
 	e.Basis.Prompts = len(seen)
 	if s1 > 0 {
-		ess = s1 * s1 / s2
+		// What m labels are worth is what all n weights say of it, too: a draw of
+		// labels that happened to miss the heavy rows looks better than it is.
+		ess = min(s1*s1/s2, float64(e.Basis.Labels)*b.weights.ESS/float64(b.weights.N))
 		e.Basis.LabelShare = most / s1
 	}
 	e.Basis.ESSLabels = ess
@@ -161,7 +163,7 @@ func (b *builder) labeled(e *Estimate) built {
 	if ess == 0 {
 		return built{}
 	}
-	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1}
+	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1, jackknife: true}
 	for i := range fr.rows {
 		u := b.rel[i] * fr.invP[i]
 		stat.num[fr.prompt[i]] += u * fr.label[i]

@@ -71,12 +71,13 @@ func (r *Result) estimate(c *Config, w *worker) {
 	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency) {
 		e := targets[i]
 		e.replicates = values
-		e.Method, e.Basis.Replicates = Bootstrap, c.Replicates
-		e.SE = standardDeviation(values)
-		if b := r.Policies[r.index(e.Policy)].stats[e.Estimator]; b.df > 0 {
-			e.DF = b.df
-		} else {
-			e.DF = float64(len(r.Prompts) - 1)
+		e.Basis.Replicates = c.Replicates
+		if e.Estimator != DR {
+			continue // replicates serve comparisons only
+		}
+		e.Method, e.SE = Bootstrap, standardDeviation(values)
+		if m := float64(e.Basis.Labels); m > 1 {
+			e.SE *= math.Sqrt(m / (m - 1))
 		}
 		e.interval()
 	}
@@ -120,21 +121,13 @@ func (e *Estimate) blank() {
 
 func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why...) }
 
-// interval is Value ± t(DF) √(m/(m-1)) SE within [0, 1], m the labels that the
-// error comes from.
+// interval is Value ± t(DF) SE within [0, 1].
 func (e *Estimate) interval() {
 	if !(e.DF > 0) {
 		e.Lower, e.Upper = math.NaN(), math.NaN()
 		return
 	}
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975) * e.SE
-	m := e.Basis.Labels
-	if e.Estimator == Direct && !e.Basis.PlugIn {
-		m = e.Basis.Probes
-	}
-	if e.Claims && m > 1 {
-		half *= math.Sqrt(float64(m) / float64(m-1))
-	}
 	e.Lower, e.Upper = max(e.Value-half, 0), min(e.Value+half, 1)
 }
 

@@ -65,6 +65,9 @@ func (w *worker) predict(fr *frame) {
 type ratioMean struct {
 	num, den []float64 // by prompt
 	scale    float64   // of the mean
+	// jackknife makes a prompt's part what leaving the prompt out changes: where
+	// few heavy rows decide, the linear part is too small.
+	jackknife bool
 }
 
 func (r *ratioMean) value(w *worker) float64 {
@@ -84,7 +87,11 @@ func (r *ratioMean) influence(w *worker, phi []float64) float64 {
 	}
 	mean := num / den
 	for p := range phi {
-		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / den
+		rest := den
+		if r.jackknife && r.den[p] < den {
+			rest -= r.den[p]
+		}
+		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / rest
 	}
 	return r.scale * mean
 }
@@ -305,8 +312,29 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 	}
 	l := d.lambda(w)
 	fresh, correction := g/den, (num-l*f)/probeDen
+	// A probe's residual as it would be without that probe: the fit of mean and
+	// l pulls both towards it, by its leverage (HC3; MacKinnon and White 1985).
+	// Where l was cut to 0 or 1 it is not fitted, and only the mean pulls.
+	mean, fitted := f/probeDen, l > 0 && l < 1
+	var vf float64
+	for _, t := range d.probes {
+		vf += t.w * (w.f[t.f] - mean) * (w.f[t.f] - mean)
+	}
 	for p := range phi {
-		phi[p] = l*(w.g[p]-fresh*d.drawDen[p])/den + (d.probeNum[p]-l*w.lf[p]-correction*d.probeDen[p])/probeDen
+		phi[p] = l * (w.g[p] - fresh*d.drawDen[p]) / den
+	}
+	for i, t := range d.probes {
+		x := w.f[t.f]
+		part, leverage := t.w/probeDen, t.w/probeDen
+		if fitted {
+			part += t.w * (x - mean) * (fresh - mean) / vf
+			leverage += t.w * (x - mean) * (x - mean) / vf
+		}
+		r := d.probeOf[i] - l*x - correction
+		if leverage < 1-1e-9 {
+			r /= 1 - leverage
+		}
+		phi[t.prompt] += part * r
 	}
 	return l*fresh + correction
 }
