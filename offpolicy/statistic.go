@@ -92,12 +92,14 @@ func (r *ratioMean) influence(w *worker, phi []float64) float64 {
 	for p := range phi {
 		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / den
 		if r.leave {
-			h := r.den[p] / den
-			phi[p] *= math.Sqrt(1 + 2*h + 3*h*h)
+			phi[p] *= leaving(r.den[p] / den)
 		}
 	}
 	return r.scale * mean
 }
+
+// leaving is about 1/(1-h); see ratioMean.
+func leaving(h float64) float64 { return math.Sqrt(1 + 2*h + 3*h*h) }
 
 // drStat is the tuned doubly robust estimator.
 type drStat struct {
@@ -243,6 +245,11 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 	for p := range phi {
 		a, b1, b2 := d.parts(w, &s, p)
 		phi[p] = a + l1*b1 + l2*b2
+		if h := d.labelDen[p] / s.denL; h > 0 {
+			// The labels' part, as in ratioMean.
+			residual := a - (l1+l2)*(w.lf[p]-s.fwL*d.labelDen[p])/s.denL
+			phi[p] += residual * (leaving(h) - 1)
+		}
 	}
 	return d.combine(&s, l1, l2)
 }
@@ -387,20 +394,16 @@ func (d *plugInStat) influence(w *worker, phi []float64) float64 {
 }
 
 // clusterSE is the cluster-robust standard error √(Σ φ²) of a sum of prompts'
-// parts, and Satterthwaite's degrees of freedom of its square,
-// 2 (Σφ²)² / Σ(φ² - mean)².
+// parts, and Satterthwaite's degrees of freedom of its square, 2 (Σφ²)² / Σφ⁴: that
+// parts are 0 by chance, where no label was drawn, counts as spread.
 func clusterSE(phi []float64) (se, df float64) {
-	n := float64(len(phi))
-	if n < 2 {
-		return math.NaN(), math.NaN()
-	}
 	var s2, s4 float64
 	for _, x := range phi {
 		s2 += x * x
+		s4 += x * x * x * x
 	}
-	for _, x := range phi {
-		d := x*x - s2/n
-		s4 += d * d
+	if len(phi) < 2 {
+		return math.NaN(), math.NaN()
 	}
 	return math.Sqrt(s2), 2 * s2 * s2 / s4
 }
