@@ -124,8 +124,8 @@ type drawTerm = rowTerm // w is the prompt's rows over its draws
 
 // sums are the four means and their denominators.
 type drSums struct {
-	yw, fwL, fw, fresh         float64
-	denL, denW, denDraw, total float64
+	yw, fwL, fw, fresh  float64
+	denL, denW, denDraw float64
 }
 
 // means computes the four weighted means, leaving the sums by prompt in w.
@@ -144,17 +144,21 @@ func (d *drStat) means(w *worker) drSums {
 			w.wf[t.prompt] += t.w * w.f[t.f]
 		}
 	}
+	n := len(w.v)
+	lf, wf, gs := w.lf[:n], w.wf[:n], w.g[:n]
+	labelDen, labelNum, den, drawDen := d.labelDen[:n], d.labelNum[:n], d.den[:n], d.drawDen[:n]
 	var s drSums
 	var y, fL, f, g float64
 	for p, v := range w.v {
-		s.total += v
-		s.denL += v * d.labelDen[p]
-		s.denW += v * d.den[p]
-		s.denDraw += v * d.drawDen[p]
-		y += v * d.labelNum[p]
-		fL += v * w.lf[p]
-		f += v * w.wf[p]
-		g += v * w.g[p]
+		if labelDen[p] != 0 {
+			s.denL += v * labelDen[p]
+			y += v * labelNum[p]
+			fL += v * lf[p]
+		}
+		s.denW += v * den[p]
+		s.denDraw += v * drawDen[p]
+		f += v * wf[p]
+		g += v * gs[p]
 	}
 	s.yw, s.fwL, s.fw = y/s.denL, fL/s.denL, f/s.denW
 	if d.hasDraws {
@@ -180,11 +184,25 @@ func (d *drStat) lambda(w *worker, s *drSums) (l1, l2 float64) {
 	if !d.tune {
 		return 1, 0
 	}
+	// What parts does, written out: this loop is most of a replicate.
+	perL, perW, perDraw := 1/s.denL, 1/s.denW, 0.0
+	if d.hasDraws {
+		perDraw = 1 / s.denDraw
+	}
+	n := len(w.v)
+	lf, wf, g := w.lf[:n], w.wf[:n], w.g[:n]
+	labelDen, labelNum, den, drawDen := d.labelDen[:n], d.labelNum[:n], d.den[:n], d.drawDen[:n]
 	var a1, a2, b11, b12, b22 float64
 	for p, v := range w.v {
-		a, b1, b2 := d.parts(w, s, p)
-		a1 += v * a * b1
-		a2 += v * a * b2
+		var fL, va float64
+		if labelDen[p] != 0 {
+			fL = (lf[p] - s.fwL*labelDen[p]) * perL
+			va = v * (labelNum[p] - s.yw*labelDen[p]) * perL
+		}
+		b1 := (g[p]-s.fresh*drawDen[p])*perDraw - fL
+		b2 := (wf[p]-s.fw*den[p])*perW - fL
+		a1 += va * b1
+		a2 += va * b2
 		b11 += v * b1 * b1
 		b12 += v * b1 * b2
 		b22 += v * b2 * b2
