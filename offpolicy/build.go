@@ -353,7 +353,7 @@ func (b *builder) direct(e *Estimate) built {
 		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
 	}
 	// One degree of freedom goes to the mean, one to l.
-	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), true, 1}
+	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), false, 1}
 }
 
 // plugIn is direct without probes, which is refused unless the policy's
