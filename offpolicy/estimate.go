@@ -66,10 +66,13 @@ type Estimate struct {
 	Estimator Estimator
 	Value     float64 // in the labels' unit
 	SE        float64 // standard error; see Method
-	// Lower and Upper are Value ± t(DF) · √(m/(m-1)) · SE at 97.5%, m labels,
-	// clipped to [0, 1].
+	// Lower and Upper are Value ± t(DF) · SE at 97.5%, clipped to [0, 1].
 	Lower, Upper float64
-	DF           float64 // degrees of freedom of t
+	// DF are the degrees of freedom of t: ESS_L - 1 for the labels' effective
+	// number (direct: the probes less 2, since l is fitted). In dr and direct
+	// Satterthwaite's, 2 (Σφ²)² / Σ(φ² - mean)² of the influences φ, bounds it
+	// too. Without labels it is the prompts less 1.
+	DF float64
 	// Influence has an entry for each of [Result.Prompts], in that order:
 	// Value - truth is about their mean.
 	Influence []float64
@@ -89,12 +92,16 @@ func (e *Estimate) Refused() bool { return len(e.Refusals) > 0 }
 type ErrorMethod string
 
 const (
-	// Bootstrap: the standard deviation over exponential-weights bootstrap
-	// replicates over prompts, in each of which every fold model is refitted.
-	// Degrees of freedom are ESS_L - 1, for the labels' effective number.
+	// Bootstrap: √(m/(m-1)) times the standard deviation over exponential-weights
+	// bootstrap replicates over prompts, in each of which every fold model is
+	// refitted and l tuned again; m is the number of labels. It is the error of
+	// dr, which is the only one that a fit of the calibrator can move: the others
+	// have a form of their own that is better with few labels.
 	Bootstrap ErrorMethod = "bootstrap"
-	// InfluenceFunction: the cheap form, from the influence vector clustered by
-	// prompt, with Satterthwaite's degrees of freedom, at most ESS_L - 1.
+	// InfluenceFunction: the root of the sum of the squared influences, clustered
+	// by prompt. In labeled_snips and direct a prompt's influence is what leaving
+	// it out changes, so that what few heavy rows or few probes decide is not
+	// understated.
 	InfluenceFunction ErrorMethod = "influence"
 )
 

@@ -65,6 +65,12 @@ func (w *worker) predict(fr *frame) {
 type ratioMean struct {
 	num, den []float64 // by prompt
 	scale    float64   // of the mean
+	// leave makes a prompt's part nearly what leaving the prompt out changes,
+	// 1/(1-h) times the linear part with h the prompt's share of Σ D: where few
+	// heavy rows decide, the linear part is too small. The factor is taken as
+	// √(1 + 2h + 3h²), whose square is the expansion of that of 1/(1-h), so that
+	// sums of powers suffice for it (see [Accumulator]).
+	leave bool
 }
 
 func (r *ratioMean) value(w *worker) float64 {
@@ -85,6 +91,10 @@ func (r *ratioMean) influence(w *worker, phi []float64) float64 {
 	mean := num / den
 	for p := range phi {
 		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / den
+		if r.leave {
+			h := r.den[p] / den
+			phi[p] *= math.Sqrt(1 + 2*h + 3*h*h)
+		}
 	}
 	return r.scale * mean
 }
@@ -305,8 +315,29 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 	}
 	l := d.lambda(w)
 	fresh, correction := g/den, (num-l*f)/probeDen
+	// A probe's residual as it would be without that probe: the fit of mean and
+	// l pulls both towards it, by its leverage (HC3; MacKinnon and White 1985).
+	// Where l was cut to 0 or 1 it is not fitted, and only the mean pulls.
+	mean, fitted := f/probeDen, l > 0 && l < 1
+	var vf float64
+	for _, t := range d.probes {
+		vf += t.w * (w.f[t.f] - mean) * (w.f[t.f] - mean)
+	}
 	for p := range phi {
-		phi[p] = l*(w.g[p]-fresh*d.drawDen[p])/den + (d.probeNum[p]-l*w.lf[p]-correction*d.probeDen[p])/probeDen
+		phi[p] = l * (w.g[p] - fresh*d.drawDen[p]) / den
+	}
+	for i, t := range d.probes {
+		x := w.f[t.f]
+		part, leverage := t.w/probeDen, t.w/probeDen
+		if fitted {
+			part += t.w * (x - mean) * (fresh - mean) / vf
+			leverage += t.w * (x - mean) * (x - mean) / vf
+		}
+		r := d.probeOf[i] - l*x - correction
+		if leverage < 1-1e-9 {
+			r /= 1 - leverage
+		}
+		phi[t.prompt] += part * r
 	}
 	return l*fresh + correction
 }
@@ -355,8 +386,8 @@ func (d *plugInStat) influence(w *worker, phi []float64) float64 {
 	return fresh
 }
 
-// clusterSE is the cluster-robust standard error √(P/(P-1) Σ φ²) of a sum of
-// prompts' parts, and Satterthwaite's degrees of freedom of its square,
+// clusterSE is the cluster-robust standard error √(Σ φ²) of a sum of prompts'
+// parts, and Satterthwaite's degrees of freedom of its square,
 // 2 (Σφ²)² / Σ(φ² - mean)².
 func clusterSE(phi []float64) (se, df float64) {
 	n := float64(len(phi))
@@ -371,5 +402,5 @@ func clusterSE(phi []float64) (se, df float64) {
 		d := x*x - s2/n
 		s4 += d * d
 	}
-	return math.Sqrt(n / (n - 1) * s2), 2 * s2 * s2 / s4
+	return math.Sqrt(s2), 2 * s2 * s2 / s4
 }
