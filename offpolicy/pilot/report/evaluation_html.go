@@ -12,6 +12,9 @@ import (
 //go:embed evaluation.html.tmpl
 var evaluationSource string
 
+//go:embed evaluation.css
+var evaluationStyle string
+
 // evaluationPage shares the parts of the verdict's page: tables, rows of charts,
 // lists and icons.
 var evaluationPage = template.Must(template.Must(page.Clone()).New("evaluation").Parse(evaluationSource))
@@ -25,7 +28,7 @@ func EvaluationHTML(w io.Writer, e *Evaluation) error {
 		Forest  rows
 		Weigh   rows
 		Scatter template.HTML
-	}{newEvaluationView(e), template.CSS(pageStyle), forestRows(e), evaluatedWeightRows(e), scatterChart(e.Points)}
+	}{newEvaluationView(e), template.CSS(pageStyle + evaluationStyle), forestRows(e), evaluatedWeightRows(e), scatterChart(e.Points)}
 	var b bytes.Buffer
 	if err := evaluationPage.Execute(&b, d); err != nil {
 		return fmt.Errorf("report: evaluation: %w", err)
@@ -44,7 +47,7 @@ func forestRows(e *Evaluation) rows {
 		}
 	}
 	sc := newScale(all...)
-	out := rows{Title: "Value, with 95% intervals", Key: []key{{"judge", "claims coverage"}, {"calibrated", "claims none"}}}
+	out := rows{Title: "Value, with 95% intervals", Wide: true, Key: []key{{"judge", "claims coverage"}, {"calibrated", "claims none"}}}
 	for _, name := range e.policies() {
 		p := e.Policies[name]
 		var refused []string
@@ -57,7 +60,7 @@ func forestRows(e *Evaluation) rows {
 			default:
 				label := clean(name) + " " + id
 				if id == p.Answer.Estimator {
-					label += " ✓"
+					label += "\u00a0✓"
 				}
 				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(float64(x.Value)), Chart: intervalChart(sc, x)})
 			}

@@ -21,6 +21,7 @@ type evaluationView struct {
 	Answers, Estimates             table
 	Comparisons, Segments          table
 	Weights, Diagnostics, Audits   table
+	Choices                        []fact // why this estimate answers, or none
 	Refusals                       []fact
 	Advice                         []fact
 	Calibration                    string
@@ -55,10 +56,12 @@ func newEvaluationView(e *Evaluation) *evaluationView {
 		a := e.Policies[name].Answer
 		if a.Estimator != "" {
 			answered++
-			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s, since %s", clean(name), interval(pilotInterval(a.Value, a.CI), score), a.Estimator, clean(a.Reason)))
+			first, _, _ := strings.Cut(a.Reason, ";") // the rest of it stands beside the estimates
+			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s: %s", clean(name), interval(pilotInterval(a.Value, a.CI), score), a.Estimator, clean(first)))
 		} else {
-			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: no answer, since %s", clean(name), clean(a.Reason)))
+			v.Reasons = append(v.Reasons, clean(name)+": no answer")
 		}
+		v.Choices = append(v.Choices, fact{clean(name), clean(a.Reason)})
 		for _, s := range a.Advice {
 			v.Advice = append(v.Advice, fact{clean(name), clean(s)})
 		}
@@ -137,25 +140,35 @@ func estimatesTable(e *Evaluation) table {
 	return t
 }
 
-// estimateRefusals are the reasons by policy, those of estimators that share
-// them together.
+// estimateRefusals are the reasons by policy: those that hit the same estimators
+// stand together, behind the estimators' names.
 func estimateRefusals(e *Evaluation) (out []fact) {
 	for _, name := range e.policies() {
-		by := map[string][]string{}
-		var order []string
+		hits := map[string][]string{} // by reason: the estimators it refuses
+		var reasons []string          // in order of appearance
 		for _, id := range e.Estimators {
 			x := e.Policies[name].Estimators[id]
 			if x == nil || x.Status == StatusOK {
 				continue
 			}
-			why := strings.Join(cleanAll(x.Reasons), "; ")
-			if by[why] == nil {
-				order = append(order, why)
+			for _, why := range cleanAll(x.Reasons) {
+				if hits[why] == nil {
+					reasons = append(reasons, why)
+				}
+				hits[why] = append(hits[why], id)
 			}
-			by[why] = append(by[why], id)
 		}
-		for _, why := range order {
-			out = append(out, fact{clean(name), strings.Join(by[why], ", ") + ": " + why})
+		together := map[string][]string{}
+		var order []string
+		for _, why := range reasons {
+			ids := strings.Join(hits[why], ", ")
+			if together[ids] == nil {
+				order = append(order, ids)
+			}
+			together[ids] = append(together[ids], why)
+		}
+		for _, ids := range order {
+			out = append(out, fact{clean(name), ids + ": " + strings.Join(together[ids], "; ")})
 		}
 	}
 	return out
@@ -164,7 +177,7 @@ func estimateRefusals(e *Evaluation) (out []fact) {
 func comparisonsTable(e *Evaluation) table {
 	t := table{
 		Caption: "Paired differences of the answers: the same prompts, the same replicates; p by Holm holds for all pairs together",
-		Cols: []column{text("Policy"), text("minus"), num("Difference"), num("95% interval"), num("p").drop(2), num("p by Holm").drop(1),
+		Cols: []column{text("Policies"), num("Difference"), num("95% interval"), num("p").drop(2), num("p by Holm").drop(1),
 			text("Remark").drop(3)},
 	}
 	for _, c := range e.Comparisons {
@@ -172,7 +185,7 @@ func comparisonsTable(e *Evaluation) table {
 		if c.AA {
 			remark = "A/A: ought to be 0"
 		}
-		t.Rows = append(t.Rows, []string{clean(c.A), clean(c.B), score(float64(c.Difference)), span(c.CI, score), number3(float64(c.P)), number3(float64(c.Holm)), remark})
+		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(float64(c.Difference)), span(c.CI, score), number3(float64(c.P)), number3(float64(c.Holm)), remark})
 	}
 	return t
 }
@@ -207,7 +220,7 @@ func evaluatedWeightsTable(e *Evaluation) table {
 		if name == e.Logging {
 			use = "logging"
 		}
-		t.Rows = append(t.Rows, []string{clean(name), number(float64(w.ESS)), count(w.Rows), count(w.Missing), share(float64(w.MaxShare)),
+		t.Rows = append(t.Rows, []string{clean(name), number3(float64(w.ESS)), count(w.Rows), count(w.Missing), share(float64(w.MaxShare)),
 			number3(float64(w.Mean)), number3(float64(w.Divergence)), eValue(float64(w.LogEValue)), use})
 	}
 	return t

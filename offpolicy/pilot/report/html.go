@@ -58,6 +58,7 @@ type rows struct {
 	Rows  []chartRow
 	Axis  template.HTML
 	Note  string // what a reader must know of the axis
+	Wide  bool   // for long names
 }
 
 type chartRow struct {
