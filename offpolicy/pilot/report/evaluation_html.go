@@ -56,9 +56,9 @@ func forestRows(e *Evaluation) rows {
 			switch {
 			case x == nil:
 			case x.Status != StatusOK:
-				refused = append(refused, id)
+				refused = append(refused, clean(id))
 			default:
-				label := clean(name) + " " + id
+				label := clean(name) + " " + clean(id)
 				if id == p.Answer.Estimator {
 					label += "\u00a0✓"
 				}

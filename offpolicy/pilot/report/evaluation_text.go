@@ -13,6 +13,8 @@ func eValue(log float64) string {
 	switch {
 	case math.IsNaN(log):
 		return absent
+	case math.IsInf(log, 0):
+		return number3(math.Exp(log))
 	case math.Abs(log) < 6*math.Ln10:
 		return number3(math.Exp(log))
 	}

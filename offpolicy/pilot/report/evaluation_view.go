@@ -57,7 +57,7 @@ func newEvaluationView(e *Evaluation) *evaluationView {
 		if a.Estimator != "" {
 			answered++
 			first, _, _ := strings.Cut(a.Reason, ";") // the rest of it stands beside the estimates
-			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s: %s", clean(name), interval(pilotInterval(a.Value, a.CI), score), a.Estimator, clean(first)))
+			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s: %s", clean(name), interval(pilotInterval(a.Value, a.CI), score), clean(a.Estimator), clean(first)))
 		} else {
 			v.Reasons = append(v.Reasons, clean(name)+": no answer")
 		}
@@ -105,7 +105,7 @@ func answersTable(e *Evaluation) table {
 	}
 	for _, name := range e.policies() {
 		a := e.Policies[name].Answer
-		t.Rows = append(t.Rows, []string{clean(name), score(float64(a.Value)), span(a.CI, score), span(a.Band, score), cmp.Or(a.Estimator, "refused")})
+		t.Rows = append(t.Rows, []string{clean(name), score(float64(a.Value)), span(a.CI, score), span(a.Band, score), cmp.Or(clean(a.Estimator), "refused")})
 	}
 	return t
 }
@@ -124,7 +124,7 @@ func estimatesTable(e *Evaluation) table {
 			if x == nil {
 				continue
 			}
-			row := []string{clean(name), id, "refused", absent, absent, absent, count(max(x.Labels, x.Probes)), absent}
+			row := []string{clean(name), clean(id), "refused", absent, absent, absent, count(max(x.Labels, x.Probes)), absent}
 			if x.Status == StatusOK {
 				row[2], row[3], row[4], row[7] = score(float64(x.Value)), span(x.CI, score), number3(float64(x.SE)), "none claimed"
 				if x.DF.Valid() {
@@ -155,7 +155,7 @@ func estimateRefusals(e *Evaluation) (out []fact) {
 				if hits[why] == nil {
 					reasons = append(reasons, why)
 				}
-				hits[why] = append(hits[why], id)
+				hits[why] = append(hits[why], clean(id))
 			}
 		}
 		together := map[string][]string{}
