@@ -125,15 +125,21 @@ func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore
 // ledger under stage "preflight", at no cost.
 func (c *Client) Models(ctx context.Context) ([]Model, error) {
 	k := call{op: opModels, tag: modelsTag, endpoint: pathModels[1:], free: true}
-	m, _, err := do(ctx, c, k, func(ctx context.Context) ([]Model, *Usage, Meta, error) {
-		m, err := c.provider.Models(ctx)
+	return control(ctx, c, k, c.provider.Models)
+}
+
+// control makes a call that costs nothing, with retries and a line in the
+// ledger for every attempt.
+func control[T any](ctx context.Context, c *Client, k call, f func(context.Context) (T, error)) (T, error) {
+	v, _, err := do(ctx, c, k, func(ctx context.Context) (T, *Usage, Meta, error) {
+		v, err := f(ctx)
 		if err != nil {
-			return nil, nil, Meta{}, err
+			return v, nil, Meta{}, err
 		}
-		// A listing has no Meta; that it is here says what its status was.
-		return m, nil, Meta{Status: http.StatusOK}, nil
+		// What it returns has no Meta; that it is here says what its status was.
+		return v, nil, Meta{Status: http.StatusOK}, nil
 	})
-	return m, err
+	return v, err
 }
 
 // call is what the attempts of one call share.
