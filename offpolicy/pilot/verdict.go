@@ -211,6 +211,7 @@ type RunInfo struct {
 	Live     bool              `json:"live"`
 	Budget   dataset.Float     `json:"budget_usd"` // null where none was set
 	Spent    float64           `json:"spent_usd"`
+	Seconds  float64           `json:"seconds"` // wall time over all starts; stages overlap, so that theirs sum to more
 	Prices   string            `json:"prices_date"`
 	Served   map[string]string `json:"served_models"` // asked for -> answered
 	Versions map[string]string `json:"versions"`
