@@ -196,6 +196,9 @@ func create(path string, config []byte) error {
 // Repaired returns how many bytes of a torn tail Open cut off.
 func (j *Journal) Repaired() int64 { return j.repaired }
 
+// Dir is the folder that the journal is in, for [Scan] and [Latest].
+func (j *Journal) Dir() string { return filepath.Dir(j.path) }
+
 // Append writes a record and returns when it is on the disk. payload is encoded
 // as JSON.
 //

@@ -154,8 +154,8 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 	if errors.Is(err, errors.ErrUnsupported) {
 		return []string{p.Name() + " lists no models: whether it serves " + strings.Join(want, ", ") + " shows at the first call"}
 	}
+	var e *providers.Error
 	if err != nil {
-		var e *providers.Error
 		remedy := "check the address and that the service is up"
 		if errors.As(err, &e) && e.Hint != "" {
 			remedy = e.Hint
@@ -170,6 +170,18 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 	now := time.Now()
 	for _, id := range want {
 		m, ok := byID[id]
+		if d, err := client.Describe(ctx, id); err == nil {
+			// A listing has been seen to name models that are not served, and
+			// it lacks the deployments of one's own.
+			m.Serverless, ok = d.Serverless, true
+			if !d.Shutdown.IsZero() {
+				m.Shutdown = d.Shutdown
+			}
+		} else if errors.As(err, &e) && e.Class == providers.ClassModelNotFound {
+			ok = false
+		} else if !errors.Is(err, errors.ErrUnsupported) {
+			warnings = append(warnings, fmt.Sprintf("%s lists %s, but does not say whether it can be called without a deployment: %v", p.Name(), id, err))
+		}
 		switch {
 		case !ok:
 			add(fmt.Sprintf("%s does not serve %s", p.Name(), id), "set another model; listed are: "+nearest(listed, id), nil)

@@ -4,10 +4,11 @@
 //
 // # The model
 //
-// A [Server] speaks the two protocols under two paths:
+// A [Server] speaks the two protocols under these paths:
 //
 //	/inference/v1   Fireworks: completions (echo, token ids, both log-prob formats), chat, models
 //	/v1             OpenAI:    chat (log-probs, json_schema), models, files and batches
+//	/v1/accounts    Fireworks: the resource of one model
 //
 // Behind them stands internal/langmodel in two sizes. [ScoutModel] and
 // gpt-4o-mini are the small one, [MaverickModel] and gpt-4o the large one. What

@@ -3,7 +3,9 @@ package sim
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/reweigh/reweigh/internal/langmodel"
 )
@@ -104,7 +106,7 @@ func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
 	if name == "" {
 		return modelSpec{}, badRequest("model", "you must provide a model parameter")
 	}
-	if !ok || m.provider != c.provider {
+	if status := s.status(m); !ok || m.provider != c.provider || status.Gone || status.OnDemand {
 		message := "Model not found, inaccessible, and/or not deployed"
 		if c.provider == openAI {
 			message = "The model `" + name + "` does not exist or you do not have access to it."
@@ -121,7 +123,60 @@ func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
 // equal answers differ.
 const created = 1743811200
 
-func fireworksModels(*call) (answer, *apiError) {
+// ModelStatus is what has become of a model. The zero value is served.
+type ModelStatus struct {
+	// Gone: the model is neither listed nor served.
+	Gone bool
+	// OnDemand: it is listed and not served without a deployment of one's own,
+	// which only Fireworks' model resource says; calls are answered with 404.
+	OnDemand bool
+	// Shutdown is the announced end of service; zero where none is. The server
+	// has no clock, and serves the model all the same.
+	Shutdown time.Time
+}
+
+func (s *Server) status(m modelSpec) ModelStatus { return s.config.Models[m.name] }
+
+// listed are the models of one provider that are not gone and not for tests alone.
+func (s *Server) listed(p provider) []modelSpec {
+	var out []modelSpec
+	for _, m := range catalogue {
+		if m.provider == p && !m.polyglot && !s.status(m).Gone {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// fireworksModel serves GET /v1/accounts/{account}/models/{model}, the resource
+// of one model. It has its names in another spelling than the listing.
+func (s *Server) fireworksModel(c *call) (answer, *apiError) {
+	type date struct {
+		Year  int `json:"year"`
+		Month int `json:"month"`
+		Day   int `json:"day"`
+	}
+	name := strings.TrimPrefix(c.path, "/v1/")
+	m, ok := findModel(name)
+	if !ok || m.provider != fireworks || s.status(m).Gone {
+		return answer{}, &apiError{status: http.StatusNotFound, kind: "not_found", message: "model " + name + " not found"}
+	}
+	status := s.status(m)
+	var shutdown *date
+	if d := status.Shutdown; !d.IsZero() {
+		shutdown = &date{d.Year(), int(d.Month()), d.Day()}
+	}
+	b, err := json.Marshal(map[string]any{
+		"name": m.name, "kind": "HF_BASE_MODEL", "state": "READY", "public": true, "contextLength": maxContext,
+		"supportsServerless": !status.OnDemand, "deprecationDate": shutdown,
+	})
+	if err != nil {
+		panic("sim: model resource: " + err.Error()) // strings and numbers always encode
+	}
+	return answer{body: b}, nil
+}
+
+func (s *Server) fireworksModels(*call) (answer, *apiError) {
 	type entry struct {
 		ID            string `json:"id"`
 		Object        string `json:"object"`
@@ -134,16 +189,14 @@ func fireworksModels(*call) (answer, *apiError) {
 		ContextLength int    `json:"context_length"`
 	}
 	var list []any
-	for _, m := range catalogue {
-		if m.provider == fireworks && !m.polyglot {
-			list = append(list, entry{ID: m.name, Object: "model", OwnedBy: "fireworks", Created: created,
-				Kind: "HF_BASE_MODEL", SupportsChat: true, ContextLength: maxContext})
-		}
+	for _, m := range s.listed(fireworks) {
+		list = append(list, entry{ID: m.name, Object: "model", OwnedBy: "fireworks", Created: created,
+			Kind: "HF_BASE_MODEL", SupportsChat: true, ContextLength: maxContext})
 	}
 	return listing(list)
 }
 
-func openAIModels(*call) (answer, *apiError) {
+func (s *Server) openAIModels(*call) (answer, *apiError) {
 	type entry struct {
 		ID       string  `json:"id"`
 		Object   string  `json:"object"`
@@ -152,10 +205,13 @@ func openAIModels(*call) (answer, *apiError) {
 		Shutdown *string `json:"shutdown_date"`
 	}
 	var list []any
-	for _, m := range catalogue {
-		if m.provider == openAI {
-			list = append(list, entry{ID: m.name, Object: "model", Created: created, OwnedBy: "system"})
+	for _, m := range s.listed(openAI) {
+		e := entry{ID: m.name, Object: "model", Created: created, OwnedBy: "system"}
+		if d := s.status(m).Shutdown; !d.IsZero() {
+			day := d.Format(time.DateOnly)
+			e.Shutdown = &day
 		}
+		list = append(list, e)
 	}
 	return listing(list)
 }
