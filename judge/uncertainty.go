@@ -179,6 +179,10 @@ func fitResidual(rows []leftover) (residualModel, error) {
 	if len(rows) == 0 {
 		return residualModel{}, errors.New("no labels are left outside of a fold: label more prompts")
 	}
+	// So that sums, to the last bit, do not follow the order of the labels.
+	slices.SortFunc(rows, func(a, b leftover) int {
+		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.square, b.square), cmp.Compare(a.doubt, b.doubt), cmp.Compare(a.weight, b.weight))
+	})
 	var m residualModel
 	all := mean(rows, func(r leftover) float64 { return r.square })
 	// All of the residual may be explained; a variance is still no less than a
@@ -225,22 +229,18 @@ func (m residualModel) at(score, doubt float64) float64 {
 // classes divides rows by a value into n classes of about equally many. Equal
 // values share a class.
 func classes(rows []leftover, n int, value func(leftover) float64) [][]leftover {
-	rows = slices.SortedFunc(slices.Values(rows), func(a, b leftover) int {
-		return cmp.Or(cmp.Compare(value(a), value(b)), cmp.Compare(a.square, b.square), cmp.Compare(a.weight, b.weight), cmp.Compare(a.score, b.score))
-	})
+	rows = slices.SortedStableFunc(slices.Values(rows), func(a, b leftover) int { return cmp.Compare(value(a), value(b)) })
 	var out [][]leftover
+	start := 0
 	for i := range n {
-		end := (i + 1) * len(rows) / n
-		for end > 0 && end < len(rows) && value(rows[end]) == value(rows[end-1]) {
+		end := max(start, (i+1)*len(rows)/n)
+		for end > start && end < len(rows) && value(rows[end]) == value(rows[end-1]) {
 			end++
-		}
-		start := 0
-		for _, c := range out {
-			start += len(c)
 		}
 		if end > start {
 			out = append(out, rows[start:end])
 		}
+		start = end
 	}
 	return out
 }
