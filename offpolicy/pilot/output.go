@@ -37,6 +37,13 @@ func (r *run) records(stop *Stop) *Records {
 		Ledger:    r.store.ledger(),
 		Estimate:  r.estimate,
 		Stop:      stop,
+
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Seconds: r.totalSeconds(), BatchFactors: map[string]float64{},
+	}
+	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
+		for model, price := range r.rates(rec.Ledger) {
+			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
+		}
 	}
 	r.store.mu.Lock()
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
@@ -47,6 +54,10 @@ func (r *run) records(stop *Stop) *Records {
 		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
 	}
 	r.calibrate(rec)
+	rec.EvaluationError = "the sample is not complete"
+	if rec.reached(wholeRun) {
+		rec.evaluate(r.judge.Identity(), r.cfg.Seed, rec.labelUSD())
+	}
 	return rec
 }
 
