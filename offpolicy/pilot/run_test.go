@@ -70,8 +70,11 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	thresholds := pilot.DefaultThresholds()
+	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
-		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Thresholds: &thresholds,
+		Dir:        dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
