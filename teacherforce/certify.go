@@ -165,7 +165,7 @@ func (c *certifier) forcer() *Forcer {
 // score scores r after any context. A pair that no method answers is reported
 // as why, a call that failed as an error.
 func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Response) (res Result, why *Error, err error) {
-	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, r)
+	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, nil, r)
 	if err != nil {
 		if !errors.As(err, &why) || why.Methods[c.f.strategies[0].Name()].Reason == ReasonError {
 			return Result{}, nil, err // a call failed, which says nothing of the endpoint's log-probs
