@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -57,6 +58,10 @@ type Probe struct {
 // Certificate says whether an endpoint's log-probs can be relied upon, for one
 // model and template. It is OK if every probe is.
 type Certificate struct {
+	// Endpoint and Issued say where and when; who certifies sets them.
+	Endpoint string    `json:"endpoint"`
+	Issued   time.Time `json:"issued"`
+
 	Model    string  `json:"model"`
 	Template string  `json:"template"`
 	OK       bool    `json:"ok"`

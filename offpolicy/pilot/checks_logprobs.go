@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 func checkCertified(r *Records, _ Thresholds, c *Check) {
@@ -221,21 +222,28 @@ func checkRange(r *Records, t Thresholds, c *Check) {
 var textMethods = []string{"token_counting", "echo_based", "continuation"}
 
 func checkMethods(r *Records, t Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy", 100*t.MethodShare)
+	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*t.MethodShare)
 	c.Remedy = "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"
 	c.Status = Pass
 	var parts []string
 	for _, a := range r.Arms {
 		rows := r.logProbsOf(a.Policy.Name)
 		for _, m := range textMethods {
-			answered := 0
+			answered, put := 0, 0
 			for _, row := range rows {
+				if row.Methods[m].Reason == string(teacherforce.ReasonNotCompared) {
+					continue
+				}
+				put++
 				if row.Methods[m].LogProb.Valid() && row.Methods[m].Status == "ok" {
 					answered++
 				}
 			}
 			c.figure(a.Policy.Name+" "+m, float64(answered), "")
-			switch share := float64(answered) / float64(max(1, len(rows))); {
+			if put < len(rows) {
+				c.figure(a.Policy.Name+" "+m+" compared on", float64(put), "")
+			}
+			switch share := float64(answered) / float64(max(1, put)); {
 			case answered == 0:
 				c.worse(Fail)
 				parts = append(parts, fmt.Sprintf("%s never answered under %s", m, a.Policy.Name))
@@ -291,7 +299,7 @@ func checkClone(r *Records, _ Thresholds, c *Check) {
 			continue
 		}
 		clones++
-		d, keys := r.logRatios(a.Policy.Name)
+		d, keys := r.noiseRatios(a.Policy.Name)
 		if len(d) == 0 {
 			c.worse(Fail)
 			parts = append(parts, a.Policy.Name+" has no weights")

@@ -188,12 +188,12 @@ func (r *run) open() error {
 	if r.grader, err = client(c.Grader); err != nil {
 		return err
 	}
-	noise := teacherforce.ExactNoise
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Noise: teacherforce.ExactNoise}
 	if c.Live {
-		noise = teacherforce.ServerNoise
+		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer = r.policies
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: &r.store.echoes, Noise: noise}); err != nil {
+	if r.forcer, err = teacherforce.New(forcing); err != nil {
 		return err
 	}
 	r.judge, r.oracle, err = r.graders(r.grader)
@@ -282,6 +282,7 @@ func (r *run) certify(ctx context.Context) error {
 			re := recordError(err)
 			return &stopError{Stop{Stage: stageCertify, Class: re.Class, Message: re.Message, Key: key}}
 		}
+		cert.Endpoint, cert.Issued = r.cfg.Policies.Name(), time.Now().UTC()
 		if err := r.store.putCertificate(key, cert); err != nil {
 			return err
 		}

@@ -271,9 +271,17 @@ func quantiles(xs []float64) Quantiles {
 // weigh describes a target's weights and says whether they could carry an
 // estimate.
 func weigh(rec *Records, policy string) *WeightSummary {
-	d, _ := rec.logRatios(policy)
+	d, _, raw := rec.logRatios(policy)
 	m := dataset.Missing()
 	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
+	for _, a := range rec.Arms {
+		if (a.Policy.Name == policy || a.Role == Logging) && !rec.certified(a.Policy) {
+			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
+		}
+	}
+	if raw > 0 {
+		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", plural(raw, "log-prob is", "log-probs are")))
+	}
 	w, err := offpolicy.NewWeights(d)
 	if err != nil {
 		out.Reasons = append(out.Reasons, err.Error())

@@ -1,0 +1,98 @@
+package pilot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// comparedRows is how many prompts, the first by the rank that samples them, have
+// their log-probs from two calls, context and joint text, so that every method
+// is computed: the whole of a pilot of 100. Of those beyond, one in auditEvery
+// has, chosen by a hash of its id; the others are scored by one call where the
+// ids of the context are known from the policy's own answer.
+const (
+	comparedRows = 100
+	auditEvery   = 32
+)
+
+// compared are the prompts on which every method is computed. The choice depends
+// on the seed and the ids, so that a larger run makes the smaller one's again.
+func compared(prompts []dataset.Prompt, seed uint64) map[string]bool {
+	out := make(map[string]bool, comparedRows)
+	first, err := dataset.SamplePrompts(prompts, min(comparedRows, len(prompts)), seed)
+	if err != nil { // ids that occur twice; prompts.unique says so
+		first = prompts
+	}
+	for _, p := range first {
+		out[p.ID] = true
+	}
+	for _, p := range prompts {
+		b := binary.BigEndian.AppendUint64([]byte("reweigh audit 1"), seed)
+		h := sha256.Sum256(append(b, p.ID...))
+		if binary.BigEndian.Uint64(h[:8])%auditEvery == 0 {
+			out[p.ID] = true
+		}
+	}
+	return out
+}
+
+// scoreLogProbs scores P0's responses under every policy, P0 among them. It needs
+// a certificate for each model and template.
+func (r *run) scoreLogProbs(ctx context.Context) error {
+	var items []item
+	for _, a := range r.cfg.Arms {
+		if key := certificateKey(a.Policy); !r.store.certs[key].OK {
+			return &stopError{Stop{Stage: stageLogProbs, Class: "certification", Message: "there is no certificate of the endpoint's log-probs", Key: key}}
+		}
+	}
+	p0 := loggingArm(r.cfg.Arms).Policy
+	all := compared(r.cfg.Prompts, r.cfg.Seed)
+	for _, p := range r.cfg.Prompts {
+		for _, a := range r.cfg.Arms {
+			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+			row, ok := r.store.logprobs[key]
+			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+				row, err := r.scoreOne(ctx, p0, a.Policy, p, all[p.ID])
+				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
+					return nil, stop
+				}
+				return row.Error, put(r.store, kindLogProb, r.store.logprobs, row)
+			}})
+		}
+	}
+	return r.runStage(ctx, stageLogProbs, items)
+}
+
+func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt, compare bool) (dataset.LogProb, error) {
+	logged, ok := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: p0.Name})
+	if !ok || logged.Text == nil {
+		err := &teacherforce.Error{Class: classNoResponse, Message: "P0 has no response to score", Policy: policy.Name, Prompt: p.ID}
+		return teacherforce.FailedRecord(p.ID, policy, err), nil
+	}
+	response := teacherforce.Response{
+		Text: *logged.Text, TokenIDs: logged.TokenIDs, Model: logged.Model,
+		Ended: logged.FinishReason == "stop", Filtered: teacherforce.Filtered(logged.FinishReason),
+		Sampling: logged.Sampling, By: p0,
+	}
+	if response.Model == "" {
+		response.Model = p0.Model
+	}
+	var known *dataset.TokenDigest
+	if !compare {
+		own, _ := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: policy.Name})
+		known = own.ContextIDs
+	}
+	key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
+	tag := providers.Tag{Stage: stageLogProbs, Key: key.String(), Policy: policy.Name}
+	res, err := r.forcer.ScoreKnown(ctx, tag, policy, p, known, response)
+	if err != nil {
+		return teacherforce.FailedRecord(p.ID, policy, err), err
+	}
+	return res.Record(p.ID, policy.Name), nil
+}
