@@ -11,8 +11,8 @@ import (
 // MaxEvidenceRecords bounds the record keys that a check lists.
 const MaxEvidenceRecords = 20
 
-// question is one check: its id, the stage whose records it needs, and how it
-// is answered from them.
+// question is one check: its id, the stage whose records it needs (wholeRun for
+// all of them), and how it is answered from them.
 type question struct {
 	id     string
 	needs  string
@@ -41,10 +41,10 @@ var questions = []question{
 	{"oracle.distribution", stageOracle, checkOracleDistribution},
 	{"judge.complete", stageJudge, checkJudgeComplete},
 	{"judge.uncertainty", stageJudge, checkJudgeUncertainty},
-	{"judge.calibration", stageJudge, checkCalibration},
+	{"judge.calibration", wholeRun, checkCalibration},
 	{"policies.ranking", stageJudge, checkRanking},
-	{"files.valid", stageJudge, checkFiles},
-	{"cost.estimate", stageJudge, checkCost},
+	{"files.valid", wholeRun, checkFiles},
+	{"cost.estimate", wholeRun, checkCost},
 	{"run.errors", "", checkRunErrors},
 	{"run.ratelimit", "", checkRateLimit},
 }

@@ -42,22 +42,25 @@ func compared(prompts []dataset.Prompt, seed uint64) map[string]bool {
 	return out
 }
 
-// scoreLogProbs scores P0's responses under every policy, P0 among them. It needs
-// a certificate for each model and template.
-func (r *run) scoreLogProbs(ctx context.Context) error {
+// logProbsOwed are the log-probs of P0's responses under every policy, P0 among
+// them. None is made without a certificate of the model's and template's.
+func (r *run) logProbsOwed() []item {
 	var items []item
-	for _, a := range r.cfg.Arms {
-		if key := certificateKey(a.Policy); !r.store.certs[key].OK {
-			return &stopError{Stop{Stage: stageLogProbs, Class: "certification", Message: "there is no certificate of the endpoint's log-probs", Key: key}}
-		}
-	}
 	p0 := loggingArm(r.cfg.Arms).Policy
 	all := compared(r.cfg.Prompts, r.cfg.Seed)
 	for _, p := range r.cfg.Prompts {
 		for _, a := range r.cfg.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.logprobs[key]
-			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+			certified := r.store.certs[certificateKey(a.Policy)].OK
+			needs := []dataset.Key{{PromptID: p.ID, Policy: p0.Name}}
+			if !all[p.ID] && a.Policy.Name != p0.Name {
+				needs = append(needs, key) // for the ids of the context
+			}
+			items = append(items, item{key: key, needs: needs, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+				if !certified {
+					return nil, &stopError{Stop{Stage: stageLogProbs, Class: "certification", Message: "there is no certificate of the endpoint's log-probs for " + certificateKey(a.Policy), Key: key.String()}}
+				}
 				row, err := r.scoreOne(ctx, p0, a.Policy, p, all[p.ID])
 				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
 					return nil, stop
@@ -66,7 +69,7 @@ func (r *run) scoreLogProbs(ctx context.Context) error {
 			}})
 		}
 	}
-	return r.runStage(ctx, stageLogProbs, items)
+	return items
 }
 
 func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt, compare bool) (dataset.LogProb, error) {

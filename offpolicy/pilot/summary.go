@@ -28,6 +28,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		Run: RunInfo{
 			Started: r.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
 			Seed: c.Seed, Live: c.Live, Budget: dataset.Missing(), Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
+			Rates: r.rates(rec.Ledger), Judge: r.judge.Identity(), Oracle: r.oracle.Identity(),
 		},
 	}
 	if v.Waivers == nil {
@@ -36,6 +37,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Float(c.Budget)
 	}
+	v.Run.Seconds = r.totalSeconds()
 	v.Decision, v.Reasons = Decide(v.Checks)
 	v.Spending = attribute(rec.Ledger)
 	v.Warnings = slices.Clone(r.warnings)
@@ -66,14 +68,23 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	return v
 }
 
+// rates are the prices of every model that the ledger names.
+func (r *run) rates(entries []providers.Entry) map[string]providers.Price {
+	out := map[string]providers.Price{}
+	for _, e := range entries {
+		if p, ok := r.cfg.Prices.Models[e.Model]; ok {
+			out[e.Model] = p
+		}
+	}
+	return out
+}
+
+// totalSeconds is the wall time over all starts: certification, and the stages
+// that overlap.
 func (r *run) totalSeconds() float64 {
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
-	total := 0.0
-	for _, name := range stageNames {
-		total += r.store.seconds[name]
-	}
-	return total
+	return r.store.seconds[stageCertify] + r.store.seconds[wholeRun]
 }
 
 func (r *run) stageTable(rec *Records) []Stage {

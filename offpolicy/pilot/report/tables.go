@@ -53,10 +53,9 @@ func stagesTable(v *pilot.Verdict) table {
 		sum.Retries += s.Retries
 		sum.Limited += s.Limited
 		sum.CostUSD += s.CostUSD
-		sum.Seconds += s.Seconds
 	}
 	if len(t.Rows) > 1 {
-		sum.Name = "total"
+		sum.Name, sum.Seconds = "total", v.Run.Seconds
 		t.Total = stageRow(sum)
 	}
 	return t
@@ -327,15 +326,18 @@ func policyTable(v *pilot.Verdict) table {
 			text("Weights").drop(1)},
 	}
 	for _, p := range ranked(v) {
-		ess := absent
-		if p.Weights != nil {
-			ess = number(float64(p.Weights.ESS))
-		}
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(float64(p.LogProb.Q50)), ess, weightWord(p),
+			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(float64(p.LogProb.Q50)), ess(p), weightWord(p),
 		})
 	}
 	return t
+}
+
+func ess(p pilot.PolicySummary) string {
+	if p.Weights == nil {
+		return absent
+	}
+	return number(float64(p.Weights.ESS))
 }
 
 func weightWord(p pilot.PolicySummary) string {
