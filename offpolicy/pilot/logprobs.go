@@ -42,6 +42,32 @@ func compared(prompts []dataset.Prompt, seed uint64) map[string]bool {
 	return out
 }
 
+// contextWeight returns how much an attempt of the sample counts for one of full
+// prompts. A sample compares methods more often than a full run does, and pays
+// for it by the calls for contexts; where the server does not tell a context's
+// ids, every pair needs that call.
+func contextWeight(rec *Records, full int) func(providers.Entry) float64 {
+	known, compares, here := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, row := range rec.Responses {
+		known[row.Key().String()] = row.ContextIDs != nil
+	}
+	for _, row := range rec.LogProbs {
+		m, ok := row.Methods[teacherforce.MethodContinuation]
+		if ok && m.Reason != string(teacherforce.ReasonNotCompared) {
+			compares[row.Key().String()], here[row.PromptID] = true, true
+		}
+	}
+	share := float64(len(here)) / float64(max(1, len(rec.Prompts)))
+	first := float64(min(comparedRows, full))
+	weight := min(1, (first+(float64(full)-first)/auditEvery)/float64(full)/share)
+	return func(e providers.Entry) float64 {
+		if e.Stage == stageLogProbs && e.Call == "context" && known[e.Key] && compares[e.Key] {
+			return weight
+		}
+		return 1
+	}
+}
+
 // logProbsOwed are the log-probs of P0's responses under every policy, P0 among
 // them. None is made without a certificate of the model's and template's.
 func (r *run) logProbsOwed() []item {

@@ -31,12 +31,14 @@ func project(rec *Records, full int, seconds float64) Projection {
 	}
 	calls, usd, tokens := make([]float64, n), make([]float64, n), make([]float64, n)
 	var fixedCalls, fixedUSD, fixedTokens float64
+	weight := contextWeight(rec, full)
 	for _, e := range rec.Ledger {
 		total := float64(e.PromptTokens + e.CompletionTokens)
 		if i, ok := index[promptOf(e.Key)]; ok && e.Stage != stageCertify {
-			calls[i]++
-			usd[i] += float64(e.Cost)
-			tokens[i] += total
+			w := weight(e)
+			calls[i] += w
+			usd[i] += w * float64(e.Cost)
+			tokens[i] += w * total
 		} else {
 			fixedCalls++
 			fixedUSD += float64(e.Cost)
