@@ -72,8 +72,8 @@ type Certificate struct {
 	BytesPerToken dataset.Float `json:"bytes_per_token"`
 }
 
-// Certify puts the probes to p's endpoint, about 25 short calls, one after the
-// other. They need no reference values: each is a law that any model's
+// Certify puts the probes to p's endpoint, about 30 short calls, one after the
+// other but for a few that ask what company does to a text. They need no reference values: each is a law that any model's
 // log-probs obey, so that an endpoint can be judged before money is spent on it.
 //
 // An endpoint that fails a probe gets a Certificate that is not OK and no error;
@@ -152,7 +152,11 @@ func (c *certifier) ScorePrompt(ctx context.Context, req providers.ScoreRequest)
 // echo scores one text. An endpoint without prompt log-probs gives an altered
 // echo, not an error.
 func (c *certifier) echo(ctx context.Context, text string) (Echo, error) {
-	s, err := c.ScorePrompt(ctx, providers.ScoreRequest{Model: c.p.Model, Prompt: text})
+	return c.echoAs(ctx, c.tag(), text)
+}
+
+func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) (Echo, error) {
+	s, err := c.f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: c.p.Model, Prompt: text})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return Echo{Sent: text, Altered: "the endpoint gives no log-probs for a prompt: " + err.Error()}, nil
 	}

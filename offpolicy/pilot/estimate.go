@@ -31,7 +31,7 @@ var planFigures = map[string]struct {
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
-	certificationCalls  = 20
+	certificationCalls  = 27
 	certificationTokens = 60
 	// A judge's or the oracle's reply is assumed to be a short sentence and its
 	// numbers, with the JSON around them.
