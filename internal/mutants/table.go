@@ -58,7 +58,7 @@ var mutations = []mutation{
 	{name: "no date block", file: "teacherforce/chat/families.go", test: "TestRender",
 		old: "f.SystemRule = SystemAlways\n", new: "\n", reason: "Llama 3.1 has it without a system prompt, too"},
 	{name: "a control in content", file: "teacherforce/chat/template.go", test: "TestEveryControlIsRefused",
-		old: "if c := t.FindControl(m.Content); c != \"\" {", new: "if c := t.FindControl(m.Content); c != \"\" && i == 0 {\n\t\t\treturn nil", reason: "it would become the token"},
+		old: "if s.start < end && start < s.end {", new: "if s.start < end && start < s.end && s.turn == 0 {", reason: "it would become the token"},
 	{name: "a control across a seam", file: "teacherforce/chat/template.go", test: "TestControlAcrossTheSeamOfContent",
 		old: "if s.start < end && start < s.end {", new: "if s.start <= start && end <= s.end {", reason: "content and marker make it together"},
 	{name: "wrong template", file: "teacherforce/probes.go", test: "TestCertify",
@@ -69,7 +69,7 @@ var mutations = []mutation{
 		old: "dataset.Float(max(again, later, batched))", new: "dataset.Float(max(again, later))", reason: "values depend on what else is asked at once"},
 
 	// Policies.
-	{name: "system prompt left out", file: "teacherforce/forcer.go", test: "TestOwnResponses",
+	{name: "system prompt left out", file: "teacherforce/forcer.go", test: "TestRenderIsWhatIsGeneratedFrom",
 		old: "if p.System != \"\" {", new: "if false {", reason: "policies that share a model become one"},
 	{name: "clone shares the context", file: "teacherforce/score.go", test: "TestCalls",
 		old: "key := contextKey{s.p.Name, s.p.Hash(),", new: "key := contextKey{\"\", s.p.Hash(),", reason: "the A/A test would compare a number with itself"},
