@@ -124,6 +124,10 @@ type LogProb struct {
 	Error      *RecordError `json:"error"`
 }
 
+// Raw reports whether the value is of another distribution than the policy samples
+// from, so that no importance weight comes of it.
+func (l LogProb) Raw() bool { return l.Distribution == "raw" }
+
 // Key returns the record's key. The response scored is draw 0.
 func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }
 

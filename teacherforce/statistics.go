@@ -83,7 +83,7 @@ func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
 				s.Noise.add(math.Abs(float64(r.LogProb-other.LogProb)) / float64(r.Tokens))
 			}
 		}
-		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.Tokens > 0 && r.Distribution != string(RawDistribution) && b.Distribution != string(RawDistribution) {
+		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.Tokens > 0 && !r.Raw() && !b.Raw() {
 			pairs[i].d = append(pairs[i].d, float64(b.LogProb-r.LogProb))
 			pairs[i].tokens = append(pairs[i].tokens, float64(b.Tokens))
 		}

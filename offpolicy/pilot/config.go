@@ -56,6 +56,7 @@ type Config struct {
 	Stop <-chan struct{}
 
 	Full       int               // prompts of the run to project to; 0 means 10,000
+	FullBudget providers.USD     // what that run may cost; 0 says nothing of it
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest

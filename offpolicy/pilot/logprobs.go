@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -124,4 +126,57 @@ func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p datas
 		return teacherforce.FailedRecord(p.ID, policy, err), err
 	}
 	return res.Record(p.ID, policy.Name), nil
+}
+
+// forcingSummary puts the statistics of one policy into the form of a report.
+func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string) (*ForcingSummary, []MethodCounts) {
+	st, ok := all[policy]
+	names := append(slices.Clone(textMethods), teacherforce.MethodTokenIDs)
+	if _, own := st.Methods[teacherforce.MethodSampling]; own {
+		names = append(names, teacherforce.MethodSampling)
+	}
+	methods := make([]MethodCounts, len(names))
+	for i, name := range names {
+		m := st.Methods[name]
+		methods[i] = MethodCounts{Method: name, Answered: m.Answered, Used: m.Used, Reasons: map[string]int{}}
+		for reason, n := range m.Reasons {
+			methods[i].Reasons[string(reason)] = n
+		}
+		if absent := st.Attempts - m.Attempts; absent > 0 && name != teacherforce.MethodSampling {
+			methods[i].Reasons["absent"] = absent
+		}
+	}
+	if !ok {
+		return nil, methods
+	}
+	return &ForcingSummary{
+		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
+		KLPerToken: dataset.Float(st.KLPerToken), KLSE: dataset.Float(st.KLSE),
+		NoiseN: st.Noise.N, NoiseRMS: dataset.Float(st.Noise.RMS), NoiseMax: dataset.Float(st.Noise.Max),
+	}, methods
+}
+
+// suspects are the records' values that are probably wrong. P0's own have a second
+// opinion where raw values are those of its sampling: what the server said while
+// it wrote them.
+func (r *Records) suspects() []string {
+	p0 := r.logging().Policy
+	said := r.responsesOf(p0.Name)
+	values := make([]teacherforce.Value, 0, len(r.LogProbs))
+	keys := make([]string, 0, len(r.LogProbs))
+	for _, row := range r.LogProbs {
+		if !row.LogProb.Valid() {
+			continue // counted where it is missing
+		}
+		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: float64(row.LogProb), Length: row.Tokens, Second: math.NaN()}
+		if row.Policy == p0.Name && p0.Sampling.Neutral() {
+			v.Second = float64(said[row.PromptID].LogProb)
+		}
+		values, keys = append(values, v), append(keys, row.Key().String())
+	}
+	var out []string
+	for _, s := range teacherforce.Suspects(values) {
+		out = append(out, keys[s.Index]+" "+s.Reason)
+	}
+	return out
 }

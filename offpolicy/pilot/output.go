@@ -37,8 +37,16 @@ func (r *run) records(stop *Stop) *Records {
 		Ledger:    r.store.ledger(),
 		Estimate:  r.estimate,
 		Stop:      stop,
+
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
+	}
+	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
+		for model, price := range r.rates(rec.Ledger) {
+			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
+		}
 	}
 	r.store.mu.Lock()
+	rec.Seconds, rec.CertifySeconds = r.store.seconds[wholeRun], r.store.seconds[stageCertify]
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
 		rec.Certificates = append(rec.Certificates, r.store.certs[k])
 	}
@@ -47,6 +55,10 @@ func (r *run) records(stop *Stop) *Records {
 		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
 	}
 	r.calibrate(rec)
+	rec.EvaluationError = "the sample is not complete"
+	if rec.reached(wholeRun) {
+		rec.evaluate(r.judge.Identity(), r.cfg.Seed, rec.labelUSD())
+	}
 	return rec
 }
 

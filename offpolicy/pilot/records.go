@@ -27,8 +27,23 @@ type Records struct {
 	// Calibrator is nil where none could be fitted; CalibratorError says why.
 	Calibrator      *offpolicy.Calibrator
 	CalibratorError string
+	// Evaluation is nil where the records could not be evaluated;
+	// EvaluationError says why.
+	Evaluation      *offpolicy.Result
+	EvaluationError string
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
+	// Full is the size of the run to project to, and FullBudget what that may
+	// cost, 0 where nothing is said of it.
+	Full       int
+	FullBudget providers.USD
+	// Seconds is the wall time of the stages, over all starts, and
+	// CertifySeconds that of certification before them.
+	Seconds, CertifySeconds float64
+	// Concurrency is the number of calls in flight per provider, at most.
+	Concurrency int
+	// BatchFactors are what a batch costs in parts of single calls, by model.
+	BatchFactors map[string]float64
 	// Unjoined names the records that have no place in samples.jsonl, and why.
 	Unjoined []string
 	// Stop is nil where every stage ran to its end.
@@ -122,18 +137,26 @@ func (r *Records) scoresOf(policy string) map[string]dataset.JudgeScore {
 
 // logRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
 // known, in the order of r.Prompts, with the keys they belong to. A value that is
-// not of the distribution that its policy samples from has no part in a weight;
-// raw counts the rows left out for it.
-func (r *Records) logRatios(policy string) (d []float64, keys []dataset.Key, raw int) {
+// not of the distribution that its policy samples from has no part in a weight.
+func (r *Records) logRatios(policy string) (d []float64, keys []dataset.Key) {
 	r.eachPair(policy, func(b, t dataset.LogProb) {
-		if b.Distribution == string(teacherforce.RawDistribution) || t.Distribution == string(teacherforce.RawDistribution) {
-			raw++
-			return
+		if !b.Raw() && !t.Raw() {
+			d = append(d, float64(t.LogProb)-float64(b.LogProb))
+			keys = append(keys, t.Key())
 		}
-		d = append(d, float64(t.LogProb)-float64(b.LogProb))
-		keys = append(keys, t.Key())
 	})
-	return d, keys, raw
+	return d, keys
+}
+
+// rawPairs counts the rows that logRatios leaves out for that.
+func (r *Records) rawPairs(policy string) int {
+	n := 0
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if b.Raw() || t.Raw() {
+			n++
+		}
+	})
+	return n
 }
 
 // noiseRatios are the log-ratios of a clone: of the model's own distribution on
