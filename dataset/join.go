@@ -78,18 +78,25 @@ func JoinSamples(in RunRecords) (samples []Sample, unjoined []Unjoined) {
 		// CJE would take these for the sample's own where that is null.
 		delete(s.Metadata, "judge_score")
 		delete(s.Metadata, "oracle_label")
-		lookup := func(policy string) Float {
+		lookup := func(policy string) LogProb {
 			k := Key{PromptID: p.ID, Policy: policy}
 			lp, ok := logprobs[k]
 			if !ok {
 				j.miss("logprobs", k, "no record")
-				return Missing()
+				return LogProb{LogProb: Missing()}
 			}
-			return lp.LogProb
+			return lp
 		}
-		s.BasePolicyLogProb = lookup(in.Logging)
+		base := lookup(in.Logging)
+		s.BasePolicyLogProb = base.LogProb
 		for _, target := range in.Targets {
-			s.TargetPolicyLogProbs[target] = lookup(target)
+			lp := lookup(target)
+			if base.Raw() || lp.Raw() {
+				// Whoever reads the two makes a weight of them.
+				j.miss("logprobs", Key{PromptID: p.ID, Policy: target}, "one of the two values is not of the distribution that its policy samples from")
+				lp.LogProb = Missing()
+			}
+			s.TargetPolicyLogProbs[target] = lp.LogProb
 		}
 		if score, ok := j.scores[key]; ok {
 			s.JudgeScore = score.Mean

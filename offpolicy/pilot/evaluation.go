@@ -39,7 +39,11 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 			row.Score, row.Label, row.InclusionProb = grade(p0, p.ID)
 			for _, a := range r.Arms {
 				if l, ok := logprobs[a.Policy.Name][p.ID]; ok && a.Role != Logging {
-					row.Targets[a.Policy.Name] = float64(l.LogProb)
+					v := float64(l.LogProb)
+					if base.Raw() || l.Raw() {
+						v = math.NaN() // no weight comes of it
+					}
+					row.Targets[a.Policy.Name] = v
 				}
 			}
 			for _, kind := range []string{"language", "category"} {

@@ -221,12 +221,12 @@ func (r *run) open(ctx context.Context) error {
 			return err
 		}
 	}
-	noise := teacherforce.ExactNoise
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Noise: teacherforce.ExactNoise}
 	if c.Live {
-		noise = teacherforce.ServerNoise
+		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer, r.store.echoes.generator = r.policies, r.policies
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: &r.store.echoes, Noise: noise}); err != nil {
+	if r.forcer, err = teacherforce.New(forcing); err != nil {
 		return err
 	}
 	r.judge, r.oracle, err = r.graders(r.grader)
@@ -335,6 +335,7 @@ func (r *run) certify(ctx context.Context) error {
 			stops[key] = &stopError{Stop{Stage: stageCertify, Class: re.Class, Message: re.Message, Key: key}}
 			return nil
 		}
+		cert.Endpoint, cert.Issued = r.cfg.Policies.Name(), time.Now().UTC()
 		if err := r.store.putCertificate(key, cert); err != nil {
 			return err
 		}
