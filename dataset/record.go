@@ -135,20 +135,53 @@ func (o OracleLabel) Key() Key { return Key{o.PromptID, o.Policy, o.DrawIdx} }
 
 // JudgeScore is a line of judge.jsonl.
 type JudgeScore struct {
-	PromptID   string       `json:"prompt_id"`
-	Policy     string       `json:"policy"`
-	DrawIdx    int          `json:"draw_idx"`
-	Judge      string       `json:"judge"`      // the judge's identity: name and hash
-	Mean       Float        `json:"mean"`       // in [0, 1]
-	Variance   Float        `json:"variance"`   // of Mean, in squared score units
-	Source     string       `json:"source"`     // where Variance comes from
-	Calibrated Float        `json:"calibrated"` // E[label | Mean], null where no calibrator was fitted
-	PolicyHash string       `json:"policy_hash"`
-	Error      *RecordError `json:"error"`
+	PromptID   string `json:"prompt_id"`
+	Policy     string `json:"policy"`
+	DrawIdx    int    `json:"draw_idx"`
+	Judge      string `json:"judge"`              // the judge's identity: name and hash
+	Mean       Float  `json:"mean"`               // in [0, 1]
+	Variance   Float  `json:"variance"`           // of Mean, in squared score units
+	Source     string `json:"source"`             // where Variance comes from
+	Readings   Floats `json:"readings,omitempty"` // the single readings behind Mean, where there are several
+	Repaired   bool   `json:"repaired,omitempty"` // a reply was not in the form asked for, and yet clear
+	Calibrated Float  `json:"calibrated"`         // E[label | Mean], null where no calibrator was fitted
+	// CalibratedVariance is that of the label around Calibrated, the sum of
+	// VarianceParts; null where it is not known.
+	CalibratedVariance Float          `json:"calibrated_variance"`
+	VarianceParts      *VarianceParts `json:"variance_parts"`
+	PolicyHash         string         `json:"policy_hash"`
+	Error              *RecordError   `json:"error"`
 }
+
+// VarianceParts is the variance of a label around its calibrated score, by
+// source, in squared label units. The parts do not overlap, and add up.
+type VarianceParts struct {
+	Sampling   Float `json:"sampling"`   // of the score: what asking the judge again would move
+	Residual   Float `json:"residual"`   // of the label, given the score
+	Calibrator Float `json:"calibrator"` // of the fitted curve
+}
+
+// Total is the sum of the parts.
+func (v VarianceParts) Total() Float { return v.Sampling + v.Residual + v.Calibrator }
 
 // Key returns the record's key.
 func (s JudgeScore) Key() Key { return Key{s.PromptID, s.Policy, s.DrawIdx} }
+
+// Canary is a response with a planted text that tries to move the judge, and
+// what it did: a line of canaries.jsonl.
+type Canary struct {
+	PromptID string       `json:"prompt_id"`
+	Policy   string       `json:"policy"`
+	Kind     string       `json:"kind"`    // which text was planted
+	Clean    Float        `json:"clean"`   // the response's own score
+	Planted  Float        `json:"planted"` // its score with the text planted
+	Moved    bool         `json:"moved"`   // whether the plant got what it wanted; false where Planted is null
+	Judge    string       `json:"judge"`
+	Error    *RecordError `json:"error"`
+}
+
+// Key returns the record's key: a response carries one canary at most.
+func (c Canary) Key() Key { return Key{c.PromptID, c.Policy, 0} }
 
 // Sample is one logged prompt with everything known of it, in the layout that
 // CJE reads: a line of samples.jsonl.

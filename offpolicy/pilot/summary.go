@@ -28,6 +28,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		Run: RunInfo{
 			Started: r.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
 			Seed: c.Seed, Live: c.Live, Budget: dataset.Missing(), Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
+			Rates: r.rates(rec.Ledger), Judge: r.judge.Identity(), Oracle: r.oracle.Identity(),
 		},
 	}
 	if v.Waivers == nil {
@@ -65,6 +66,17 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		}
 	}
 	return v
+}
+
+// rates are the prices of every model that the ledger names.
+func (r *run) rates(entries []providers.Entry) map[string]providers.Price {
+	out := map[string]providers.Price{}
+	for _, e := range entries {
+		if p, ok := r.cfg.Prices.Models[e.Model]; ok {
+			out[e.Model] = p
+		}
+	}
+	return out
 }
 
 // totalSeconds is the wall time over all starts: certification, and the stages

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // Decision is the answer to "may the full run start?".
@@ -202,20 +203,24 @@ type Specimen struct {
 
 // RunInfo says what was run.
 type RunInfo struct {
-	Started  time.Time         `json:"started"`
-	Updated  time.Time         `json:"updated"`
-	Prompts  int               `json:"prompts"`
-	Input    string            `json:"input"`
-	InputSHA string            `json:"input_sha256"`
-	Seed     uint64            `json:"seed"`
-	Live     bool              `json:"live"`
-	Budget   dataset.Float     `json:"budget_usd"` // null where none was set
-	Spent    float64           `json:"spent_usd"`
-	Seconds  float64           `json:"seconds"` // wall time over all starts; stages overlap, so that theirs sum to more
-	Prices   string            `json:"prices_date"`
-	Served   map[string]string `json:"served_models"` // asked for -> answered
-	Versions map[string]string `json:"versions"`
-	Note     string            `json:"note,omitempty"`
+	Started  time.Time     `json:"started"`
+	Updated  time.Time     `json:"updated"`
+	Prompts  int           `json:"prompts"`
+	Input    string        `json:"input"`
+	InputSHA string        `json:"input_sha256"`
+	Seed     uint64        `json:"seed"`
+	Live     bool          `json:"live"`
+	Budget   dataset.Float `json:"budget_usd"` // null where none was set
+	Spent    float64       `json:"spent_usd"`
+	Seconds  float64       `json:"seconds"` // wall time over all starts; stages overlap, so that theirs sum to more
+	Prices   string        `json:"prices_date"`
+	// Rates are the prices of the models that the run's money went to.
+	Rates    map[string]providers.Price `json:"rates"`
+	Judge    string                     `json:"judge"`         // identity, name and hash
+	Oracle   string                     `json:"oracle"`        // identity
+	Served   map[string]string          `json:"served_models"` // asked for -> answered
+	Versions map[string]string          `json:"versions"`
+	Note     string                     `json:"note,omitempty"`
 }
 
 // Verdict is report.json: the decision and everything it rests on. It is

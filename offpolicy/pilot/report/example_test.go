@@ -11,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // verdict is a small one; a run makes it with package pilot.
@@ -145,4 +146,44 @@ func ExampleRead() {
 	// Output:
 	// HOLD 104
 	// report: read report.json: stages[0].calls is absent or null: nothing may stand in for it; render the report again
+}
+
+// Monday's run held because it cost too much; Tuesday's was made under other
+// prices.
+func ExampleCompare() {
+	monday, tuesday := verdict(), verdict()
+	for v, input := range map[*pilot.Verdict]providers.PerMTok{monday: 0.30, tuesday: 0.15} {
+		v.Run.Rates = map[string]providers.Price{"m": {Input: input, Output: 0.60}}
+		v.Spending = []pilot.Spending{{Stage: "p0", Model: "m", Outcome: "ok", Attempts: 104, PromptTokens: 2_000_000, CostUSD: 2 * float64(input)}}
+		v.Run.Spent = v.Spending[0].CostUSD
+		v.Stages[0].CostUSD = v.Run.Spent
+	}
+	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = pilot.GO, pilot.Pass, "4% under the estimate."
+
+	c := report.Compare(monday, tuesday)
+	fmt.Println(len(c.Causes), c.Causes[0].Kind, c.Causes[0].Of)
+	if err := c.Text(os.Stdout, "monday", "tuesday", 72); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1 prices m
+	// A  HOLD: monday, done; 100 prompts, $0.6000 spent, 1 hold, 1 pass
+	// B  GO: tuesday, done; 100 prompts, $0.3000 spent, 2 pass
+	//
+	// Run otherwise
+	//   prices m  0.3 in, 0.6 out -> 0.15 in, 0.6 out
+	//
+	// Checks that came out differently
+	//   + cost.estimate: hold -> pass
+	//       A  30% over the estimate.
+	//       B  4% under the estimate.
+	//
+	// Cost
+	//   Stage  Calls A  Calls B   Cost A   Cost B  Change  Time A  Time B
+	//   p0         104      104  $0.6000  $0.3000    -50%   1m23s   1m23s
+	//   B cost $0.3000 less than A: $0 by the number of prompts, -$0.3000 by
+	//   prices, $0 by calls and tokens a prompt.
+	//
+	// Policies
+	//   The two runs have no policy in common.
 }

@@ -326,15 +326,18 @@ func policyTable(v *pilot.Verdict) table {
 			text("Weights").drop(1)},
 	}
 	for _, p := range ranked(v) {
-		ess := absent
-		if p.Weights != nil {
-			ess = number(float64(p.Weights.ESS))
-		}
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(float64(p.LogProb.Q50)), ess, weightWord(p),
+			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(float64(p.LogProb.Q50)), ess(p), weightWord(p),
 		})
 	}
 	return t
+}
+
+func ess(p pilot.PolicySummary) string {
+	if p.Weights == nil {
+		return absent
+	}
+	return number(float64(p.Weights.ESS))
 }
 
 func weightWord(p pilot.PolicySummary) string {

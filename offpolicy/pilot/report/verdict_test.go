@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // hostile is text that tries every way out of its place that we know of: HTML
@@ -130,6 +131,8 @@ func fullVerdict() *pilot.Verdict {
 			Served:   map[string]string{"llama4-scout-instruct-basic": "llama4-scout-instruct-basic", "gpt-4o": "gpt-4o-2024-08-06, " + hostile},
 			Versions: map[string]string{"go": "go1.25", "reweigh": "v0.1.0"},
 			Note:     "drill: zero=0.02",
+			Rates:    map[string]providers.Price{"llama4-scout-instruct-basic": {Input: 0.15, Output: 0.6, Source: "the provider's list"}, "gpt-4o": {Input: 2.5, CachedInput: 1.25, Output: 10}},
+			Judge:    "interval@0011223344556677", Oracle: "oracle@8899aabbccddeeff",
 		},
 	}
 	r := rand.New(rand.NewPCG(7, 1))

@@ -289,6 +289,8 @@ func runFacts(v *pilot.Verdict) []fact {
 		{"Budget", budget},
 		{"Spent", usd(r.Spent)},
 		{"Prices of", clean(r.Prices)},
+		{"Judge", clean(r.Judge)},
+		{"Oracle", clean(r.Oracle)},
 		{"Schema version", fmt.Sprint(v.SchemaVersion)},
 	}
 	if r.Note != "" {
