@@ -156,6 +156,7 @@ func (s Source) Sample(opt ReadOptions, sample SampleOptions) (*Ingest, error) {
 	}
 	defer rows.Close()
 	p := newPass(s.Name, opt, sample, false)
+	p.again = s.Open
 	in, err := p.run(rows)
 	if err != nil {
 		return nil, err
@@ -165,12 +166,12 @@ func (s Source) Sample(opt ReadOptions, sample SampleOptions) (*Ingest, error) {
 		return nil, err
 	}
 	slices.Sort(chosen) // as they stand in the source
-	again, err := s.Open()
+	anew, err := s.Open()
 	if err != nil {
 		return nil, err
 	}
-	defer again.Close()
-	in.Prompts, err = p.fetch(again, chosen)
+	defer anew.Close()
+	in.Prompts, err = p.fetch(anew, chosen)
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,11 @@ type pass struct {
 	name    string
 	opt     ReadOptions
 	by      SampleOptions
-	retain  bool     // keep the prompts themselves
-	prompts []Prompt // by row, where retained
-	ids     []string // by row, where retained
-	idField string   // of the first row that has one
+	retain  bool                      // keep the prompts themselves
+	prompts []Prompt                  // by row, where retained
+	ids     []string                  // by row, where retained
+	idField string                    // of the first row that has one
+	again   func() (RowReader, error) // reads the source anew, where prompts are not retained
 	entries entries
 	strata  []string
 	stratum map[string]uint32
@@ -462,12 +463,26 @@ func (p *pass) setApart(group []uint32) error {
 	return nil
 }
 
-// idOf names a row's id in a message, as well as the pass knows it.
+// idOf names a row's id in a message.
 func (p *pass) idOf(row int) string {
 	if p.retain {
 		return fmt.Sprintf("%s %q", p.idField, p.ids[row])
 	}
-	return "its " + p.idField
+	unknown := "its " + p.idField
+	rows, err := p.again()
+	if err != nil {
+		return unknown
+	}
+	defer rows.Close()
+	for n := 0; ; n++ {
+		line, obj, err := rows.Next()
+		switch {
+		case !skippable(err):
+			return unknown
+		case n == row && err == nil:
+			return fmt.Sprintf("%s %q", p.idField, p.head(line, obj).id)
+		}
+	}
 }
 
 // distinctIDs makes sure that no made-up id is another row's own.
