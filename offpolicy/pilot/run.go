@@ -191,6 +191,9 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = openStore(r.journalPath(), r.identity); err != nil {
 		return &PreflightError{[]Problem{folderProblem(c.Dir, err)}}
 	}
+	if n := r.store.j.Repaired(); n > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal were cut off, none of which was acknowledged", plural(int(n), "byte", "bytes")))
+	}
 	if lost := r.outside(); lost > 0 {
 		r.store.j.Close()
 		return &PreflightError{[]Problem{{
