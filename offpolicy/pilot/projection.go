@@ -13,7 +13,7 @@ import (
 
 // project extends the sample to a run of full prompts. Calls, tokens and
 // dollars are per prompt and come with a 95% t-interval on the logarithm of
-// what one prompt took; certification is paid once. Seconds assume the
+// what one prompt took; certification and canaries are paid once. Seconds assume the
 // throughput of this run and have no interval, since a sample under other
 // limits says little of the next hour's.
 func project(rec *Records, full int, seconds float64) Projection {
@@ -21,7 +21,7 @@ func project(rec *Records, full int, seconds float64) Projection {
 	none := Interval{m, m, m}
 	out := Projection{Prompts: full, Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: m, Notes: []string{}}
 	n := len(rec.Prompts)
-	if n == 0 || !rec.reached(stageJudge) {
+	if n == 0 || !rec.reached(stageCanaries) {
 		out.Notes = append(out.Notes, "not projected: the sample is not complete")
 		return out
 	}
@@ -33,7 +33,7 @@ func project(rec *Records, full int, seconds float64) Projection {
 	var fixedCalls, fixedUSD, fixedTokens float64
 	for _, e := range rec.Ledger {
 		total := float64(e.PromptTokens + e.CompletionTokens)
-		if i, ok := index[promptOf(e.Key)]; ok && e.Stage != stageCertify {
+		if i, ok := index[promptOf(e.Key)]; ok && e.Stage != stageCertify && e.Stage != stageCanaries {
 			calls[i]++
 			usd[i] += float64(e.Cost)
 			tokens[i] += total

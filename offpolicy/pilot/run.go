@@ -232,7 +232,7 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 	if err := r.writeManifest(); err != nil {
 		return nil, err
 	}
-	for _, s := range []func(context.Context) error{r.certify, r.respondP0, r.respondTargets, r.scoreLogProbs, r.label, r.grade} {
+	for _, s := range []func(context.Context) error{r.certify, r.respondP0, r.respondTargets, r.scoreLogProbs, r.label, r.grade, r.plant} {
 		err := s(ctx)
 		var stop *stopError
 		switch {

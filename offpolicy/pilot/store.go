@@ -19,6 +19,7 @@ const (
 	kindLogProb     = "logprob"
 	kindLabel       = "label"
 	kindScore       = "score"
+	kindCanary      = "canary"
 	kindCertificate = "certificate"
 	kindLedger      = "ledger"
 	kindStage       = "stage"
@@ -35,6 +36,7 @@ type store struct {
 	logprobs  map[dataset.Key]dataset.LogProb
 	labels    map[dataset.Key]dataset.OracleLabel
 	scores    map[dataset.Key]dataset.JudgeScore
+	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
 	seconds   map[string]float64 // wall time by stage, over all starts
 	entries   map[string]providers.Entry
@@ -54,6 +56,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 		logprobs:  map[dataset.Key]dataset.LogProb{},
 		labels:    map[dataset.Key]dataset.OracleLabel{},
 		scores:    map[dataset.Key]dataset.JudgeScore{},
+		canaries:  map[dataset.Key]dataset.Canary{},
 		certs:     map[string]teacherforce.Certificate{},
 		seconds:   map[string]float64{},
 		entries:   map[string]providers.Entry{},
@@ -80,6 +83,8 @@ func (s *store) load(r journal.Record) error {
 		err = loadRow(r, s.labels)
 	case kindScore:
 		err = loadRow(r, s.scores)
+	case kindCanary:
+		err = loadRow(r, s.canaries)
 	case kindCertificate:
 		var c teacherforce.Certificate
 		if err = json.Unmarshal(r.Payload, &c); err == nil {
