@@ -213,8 +213,12 @@ func testedOn(r *Records, c *Check) string {
 			}
 		}
 		c.figure(a.Policy.Name+" labels", float64(len(residuals)), "")
-		if len(residuals) < 2 {
-			untested = append(untested, fmt.Sprintf("%s (%d labels)", a.Policy.Name, len(residuals)))
+		switch len(residuals) {
+		case 0:
+			untested = append(untested, a.Policy.Name)
+			continue
+		case 1:
+			tested = append(tested, "1 label tells nothing on "+a.Policy.Name)
 			continue
 		}
 		m, lo, hi := offpolicy.MeanInterval(residuals)
@@ -222,7 +226,7 @@ func testedOn(r *Records, c *Check) string {
 		tested = append(tested, fmt.Sprintf("on %s %d labels lie %.3f from it on average (95%% from %.3f to %.3f)", a.Policy.Name, len(residuals), m, lo, hi))
 	}
 	if len(untested) > 0 {
-		tested = append([]string{"untested on " + strings.Join(untested, ", ")}, tested...)
+		tested = append([]string{fmt.Sprintf("untested on %s (0 labels)", strings.Join(untested, ", "))}, tested...)
 	}
 	if len(tested) == 0 {
 		return "there are no targets"

@@ -3,6 +3,7 @@ package pilot
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/judge"
@@ -51,20 +52,42 @@ func checkParse(r *Records, t Thresholds, c *Check) {
 	}
 }
 
-// supportShare is the share of a policy's scores outside of the labelled range
-// from which its calibrated mean is an extrapolation: the reference's boundary
-// card refuses at 5%.
-const supportShare = 0.05
+// supportTrim is the share of labels at either end that do not count for the
+// labelled range: one label far out carries no calibration there. Of a policy
+// that scores as P0 does about twice as many lie outside, and four times as
+// many, supportShare, are taken for an extrapolation.
+const (
+	supportTrim  = 0.025
+	supportShare = 0.10
+)
+
+// labeledRange is where the judge scores of P0's labels lie, without the few at
+// either end.
+func labeledRange(r *Records) (lo, hi float64, ok bool) {
+	scores := r.scoresOf(r.logging().Policy.Name)
+	var xs []float64
+	for _, l := range r.Labels {
+		if s, ok := scores[l.PromptID]; ok && l.Policy == s.Policy && l.DrawIdx == 0 && l.Label.Valid() && s.Mean.Valid() {
+			xs = append(xs, float64(s.Mean))
+		}
+	}
+	if len(xs) == 0 {
+		return 0, 0, false
+	}
+	slices.Sort(xs)
+	k := int(supportTrim * float64(len(xs)))
+	return xs[k], xs[len(xs)-1-k], true
+}
 
 func checkSupport(r *Records, _ Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range; else its calibrated mean without labels of its own is refused", 100*supportShare)
-	if r.Calibrator == nil {
-		c.Status, c.Summary = Info, "no calibrator, no labelled range"
+	c.Threshold = fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without %.1f%% at either end); else its calibrated mean without labels of its own is refused", 100*supportShare, 100*supportTrim)
+	lo, hi, ok := labeledRange(r)
+	if !ok {
+		c.Status, c.Summary = Info, "no labels, no labelled range"
 		return
 	}
-	lo, hi := r.Calibrator.Support()
-	c.figure("support low", lo, "")
-	c.figure("support high", hi, "")
+	c.figure("labelled range low", lo, "")
+	c.figure("labelled range high", hi, "")
 	var out, keys []string
 	for _, a := range r.Arms {
 		rows := r.scoresOf(a.Policy.Name)
@@ -76,7 +99,7 @@ func checkSupport(r *Records, _ Thresholds, c *Check) {
 				continue
 			}
 			scored++
-			if !r.Calibrator.Supports(float64(row.Mean)) {
+			if s := float64(row.Mean); s < lo || s > hi {
 				n++
 				beyond = append(beyond, row.Key().String())
 			}
@@ -92,7 +115,7 @@ func checkSupport(r *Records, _ Thresholds, c *Check) {
 	c.Status, c.Summary = Pass, fmt.Sprintf("every policy's scores lie where P0's labels are, %.2f to %.2f", lo, hi)
 	if len(out) > 0 {
 		c.Status = Info
-		c.Summary = fmt.Sprintf("outside the labelled range of %.2f to %.2f: %s; there the calibration is an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
+		c.Summary = fmt.Sprintf("the judge is outside its labelled range of %.2f to %.2f on %s; there the calibration is an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
 	}
 }
 
