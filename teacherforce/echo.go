@@ -268,7 +268,9 @@ func skipErrors(s string) string {
 }
 
 // placeByOffset reads the server's offsets as bytes and as characters, and
-// keeps the readings that are possible. For ASCII they are one.
+// keeps the readings that are possible. For ASCII they are one. A server that
+// counts characters puts a piece of one at it or at the next, which for pieces of
+// the last is the text's end.
 func placeByOffset(sent string, tokens []providers.Token) []placing {
 	chars := make([]int, 0, len(sent)+1) // byte offset of each character
 	for i := range sent {
@@ -277,11 +279,11 @@ func placeByOffset(sent string, tokens []providers.Token) []placing {
 	chars = append(chars, len(sent))
 
 	var out []placing
-	read := func(toByte func(int) int) {
+	read := func(last int, toByte func(int) int) {
 		starts := make([]int, 0, len(tokens)+1)
 		for i, t := range tokens {
 			b := toByte(t.Offset)
-			if b < 0 || b >= len(sent) || i > 0 && b < starts[i-1] {
+			if b < 0 || b > last || i > 0 && b < starts[i-1] {
 				return
 			}
 			starts = append(starts, b)
@@ -291,9 +293,9 @@ func placeByOffset(sent string, tokens []providers.Token) []placing {
 			out = append(out, placing{starts, starts})
 		}
 	}
-	read(func(o int) int { return o })
+	read(len(sent)-1, func(o int) int { return o })
 	if len(chars) != len(sent)+1 {
-		read(func(o int) int {
+		read(len(sent), func(o int) int {
 			if o < 0 || o >= len(chars) {
 				return -1
 			}

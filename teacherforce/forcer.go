@@ -213,7 +213,7 @@ func (f *Forcer) pair(t chat.Template, c string, r Response, model string) Pair 
 	// A server that decodes a response cut inside a character writes U+FFFD for
 	// the piece, and JSON has no other way to carry it: the text then stands for
 	// something else than was sampled.
-	if ctl := f.findControl(text); ctl != "" {
+	if ctl := f.findControl(t, text); ctl != "" {
 		pair.Ambiguous = fmt.Sprintf("the response spells the special token %s, which a server reads as the token", ctl)
 	} else if !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError) {
 		pair.Ambiguous = "the response holds a piece of a character (U+FFFD): its text does not tell which bytes were sampled"
@@ -222,12 +222,19 @@ func (f *Forcer) pair(t chat.Template, c string, r Response, model string) Pair 
 	return pair
 }
 
-// findControl looks for special-token text in a response, of any family known:
-// a template does not list every special token of the models it serves.
-func (f *Forcer) findControl(text string) string {
+// findControl looks for special-token text in a response: the family's own, and
+// of any other what is written <|…|>, because a template does not list every
+// special token of the models it serves. Under a template without special
+// tokens any family's may be the model's.
+func (f *Forcer) findControl(t chat.Template, text string) string {
+	if c := t.FindControl(text); c != "" {
+		return c
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.templates)) {
-		if c := f.templates[name].FindControl(text); c != "" {
-			return c
+		for _, c := range f.templates[name].Controls() {
+			if (t.EndOfTurn() == "" || strings.HasPrefix(c, "<|")) && strings.Contains(text, c) {
+				return c
+			}
 		}
 	}
 	return ""

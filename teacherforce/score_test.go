@@ -187,7 +187,7 @@ func TestScoreRefuses(t *testing.T) {
 		},
 		{
 			name: "unknown template", template: "llama9", response: ended, fake: &fake{},
-			class: ClassContext, message: "known are chatml, llama4, raw", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
+			class: ClassContext, message: "known are chatml, deepseek-v3.1,", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
 			reason: "no guess at a template",
 		},
 	} {
@@ -557,7 +557,7 @@ func TestRenderIsWhatIsGeneratedFrom(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	own, err := chat.New(chat.Format{Name: "llama4", HeaderStart: "[", HeaderEnd: "]", EndOfTurn: "[end]"})
+	own, err := chat.New(chat.Format{Name: "llama4", User: chat.Turn{Before: "[", After: "]"}, Assistant: chat.Turn{After: "[end]"}, EndOfTurn: "[end]"})
 	if err != nil {
 		t.Fatal(err)
 	}

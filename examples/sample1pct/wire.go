@@ -83,7 +83,7 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 		return nil, err
 	}
 	cfg.Origin = strings.TrimSpace("simulator " + o.faults)
-	cfg.Retry = providers.Retry{Base: simulatedRetry}
+	cfg.Retry, cfg.Pause = providers.Retry{Base: simulatedRetry}, 10*simulatedRetry
 	if cfg.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices"); err != nil {
 		return nil, err
 	}

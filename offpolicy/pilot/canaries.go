@@ -52,8 +52,9 @@ func plants(scores []dataset.JudgeScore) []planted {
 	return out
 }
 
-// plant has the judge score the chosen responses with their canaries.
-func (r *run) plant(ctx context.Context) error {
+// planting is what the judge is asked once every response has its score: the
+// chosen ones with their canaries.
+func (r *run) planting() []item {
 	here := r.prompts()
 	scores := sorted(r.store, r.store.scores, func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok })
 	var items []item
@@ -70,7 +71,7 @@ func (r *run) plant(ctx context.Context) error {
 			return row.Error, put(r.store, kindCanary, r.store.canaries, row)
 		}})
 	}
-	return r.runStage(ctx, stageCanaries, items)
+	return items
 }
 
 func (r *run) plantOne(ctx context.Context, p planted, prompt dataset.Prompt) (dataset.Canary, error) {

@@ -11,8 +11,8 @@ import (
 // MaxEvidenceRecords bounds the record keys that a check lists.
 const MaxEvidenceRecords = 20
 
-// question is one check: its id, the stage whose records it needs, and how it
-// is answered from them.
+// question is one check: its id, the stage whose records it needs (wholeRun for
+// all of them), and how it is answered from them.
 type question struct {
 	id     string
 	needs  string
@@ -42,13 +42,13 @@ var questions = []question{
 	{"judge.complete", stageJudge, checkJudgeComplete},
 	{"judge.uncertainty", stageJudge, checkJudgeUncertainty},
 	{"judge.parse", stageJudge, checkParse},
-	{"judge.calibration", stageJudge, checkCalibration},
-	{"judge.support", stageJudge, checkSupport},
+	{"judge.calibration", wholeRun, checkCalibration},
+	{"judge.support", wholeRun, checkSupport},
 	{"judge.injection", stageCanaries, checkInjection},
-	{"missing.pattern", stageJudge, checkMissing},
+	{"missing.pattern", wholeRun, checkMissing},
 	{"policies.ranking", stageJudge, checkRanking},
-	{"files.valid", stageCanaries, checkFiles},
-	{"cost.estimate", stageCanaries, checkCost},
+	{"files.valid", wholeRun, checkFiles},
+	{"cost.estimate", wholeRun, checkCost},
 	{"run.errors", "", checkRunErrors},
 	{"run.ratelimit", "", checkRateLimit},
 }

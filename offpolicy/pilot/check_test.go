@@ -294,9 +294,13 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"100% over", func(r *Records) { r.Estimate.ExpectedUSD /= 2 }, map[string]Status{"cost.estimate": Fail}, "", "over 50% is NO-GO in the plan"},
 		{"80% under", func(r *Records) { r.Estimate.ExpectedUSD *= 5 }, map[string]Status{"cost.estimate": Hold}, "", "under never fails"},
 		{"a row failed by rate limiting", func(r *Records) { failLogProb(logprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]Status{"run.ratelimit": Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
-		{"stopped by an exhausted balance", func(r *Records) { r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0"} },
+		{"stopped by an exhausted balance", func(r *Records) {
+			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
+		},
 			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.parse": Fail, "judge.calibration": Fail, "judge.support": Fail, "judge.injection": Fail, "missing.pattern": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
-		{"stopped by the budget", func(r *Records) { r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0"} },
+		{"stopped by the budget", func(r *Records) {
+			r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
+		},
 			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.parse": Hold, "judge.calibration": Hold, "judge.support": Hold, "judge.injection": Hold, "missing.pattern": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
 	}
 	touched := map[string]bool{}

@@ -48,6 +48,12 @@ type Config struct {
 	Budget      providers.USD // 0 sets no budget
 	Concurrency int           // attempts in flight per provider; 0 means 16
 	Retry       providers.Retry
+	// Pause is how long a service gets to recover when everything fails; see
+	// [journal.Breaker]. 0 means 30 s.
+	Pause time.Duration
+	// Stop, once closed, ends the run gently: nothing more is sent, calls in
+	// flight end and are kept. The end of Run's context breaks them off.
+	Stop <-chan struct{}
 
 	Full       int               // prompts of the run to project to; 0 means 10,000
 	Thresholds *Thresholds       // nil means DefaultThresholds
@@ -77,7 +83,8 @@ type Event struct {
 	Retries   int
 	Elapsed   time.Duration // since the stage started
 	LastError string
-	// Alert is set once for each of 50, 80 and 100% of the budget.
+	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
+	// event without a stage, when a service is given time to recover.
 	Alert string
 }
 

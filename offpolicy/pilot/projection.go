@@ -21,7 +21,7 @@ func project(rec *Records, full int, seconds float64) Projection {
 	none := Interval{m, m, m}
 	out := Projection{Prompts: full, Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: m, Notes: []string{}}
 	n := len(rec.Prompts)
-	if n == 0 || !rec.reached(stageCanaries) {
+	if n == 0 || !rec.reached(wholeRun) {
 		out.Notes = append(out.Notes, "not projected: the sample is not complete")
 		return out
 	}
@@ -110,7 +110,7 @@ func projectOne(perPrompt []float64, fixed float64, full int) Interval {
 // cannotSay lists what the sample leaves open, with what would tell.
 func cannotSay(rec *Records) []string {
 	out := []string{}
-	if !rec.reached(stageJudge) {
+	if !rec.reached(wholeRun) {
 		return out
 	}
 	n := len(rec.Prompts)

@@ -1,6 +1,8 @@
 package pilot
 
 import (
+	"slices"
+
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
@@ -42,6 +44,9 @@ type Stop struct {
 	Class   string // a [providers.Class], or "certification", "interrupted", "running"
 	Message string
 	Key     string // the record that it happened at, if one
+	// Open are the stages that still owed records then. Stages overlap, so that
+	// it is not those behind Stage.
+	Open []string
 }
 
 // resumable reports whether what is missing is merely not there yet.
@@ -69,20 +74,18 @@ const (
 	stagePreflight = "preflight"
 )
 
-// reached reports whether the run got to the end of a stage.
+// reached reports whether the run got to the end of a stage, or, where that is
+// wholeRun, of all of them.
 func (r *Records) reached(stage string) bool {
-	if r.Stop == nil {
+	switch {
+	case r.Stop == nil:
 		return true
+	case stage == wholeRun:
+		return len(r.Stop.Open) == 0
+	case stage == stageTargets && slices.Contains(r.Stop.Open, stageP0):
+		return false // what is asked of the targets' responses is asked beside P0's
 	}
-	for _, s := range stageNames {
-		if s == r.Stop.Stage {
-			return false
-		}
-		if s == stage {
-			return true
-		}
-	}
-	return false
+	return !slices.Contains(r.Stop.Open, stage)
 }
 
 func (r *Records) logging() Arm { return loggingArm(r.Arms) }

@@ -13,15 +13,23 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-func (r *run) respondP0(ctx context.Context) error {
-	return r.respondAll(ctx, stageP0, func(a Arm) bool { return a.Role == Logging })
+// owed is the work of all stages but certification.
+func (r *run) owed() []*stage {
+	policies := r.newBreaker(r.cfg.Policies.Name())
+	grader := policies
+	if r.grader != r.policies {
+		grader = r.newBreaker(r.cfg.Grader.Name())
+	}
+	return []*stage{
+		{name: stageP0, breaker: policies, makes: true, items: r.responsesOwed(stageP0, func(a Arm) bool { return a.Role == Logging })},
+		{name: stageTargets, breaker: policies, makes: true, items: r.responsesOwed(stageTargets, func(a Arm) bool { return a.Role != Logging })},
+		{name: stageLogProbs, breaker: policies, items: r.logProbsOwed()},
+		{name: stageOracle, breaker: grader, items: r.labelling()},
+		{name: stageJudge, breaker: grader, items: r.judging()},
+	}
 }
 
-func (r *run) respondTargets(ctx context.Context) error {
-	return r.respondAll(ctx, stageTargets, func(a Arm) bool { return a.Role != Logging })
-}
-
-func (r *run) respondAll(ctx context.Context, stage string, of func(Arm) bool) error {
+func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {
 	var items []item
 	for _, p := range r.cfg.Prompts {
 		for _, a := range r.cfg.Arms {
@@ -35,7 +43,7 @@ func (r *run) respondAll(ctx context.Context, stage string, of func(Arm) bool) e
 			}})
 		}
 	}
-	return r.runStage(ctx, stage, items)
+	return items
 }
 
 // respond asks one policy for its response to one prompt.
@@ -82,15 +90,17 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 	return dataset.Float(sum)
 }
 
-// scoreLogProbs scores P0's responses under every policy, P0 among them.
-func (r *run) scoreLogProbs(ctx context.Context) error {
+// logProbsOwed are the log-probs of P0's responses under every policy, P0 among
+// them.
+func (r *run) logProbsOwed() []item {
 	var items []item
 	p0 := loggingArm(r.cfg.Arms).Policy
 	for _, p := range r.cfg.Prompts {
 		for _, a := range r.cfg.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.logprobs[key]
-			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+			logged := dataset.Key{PromptID: p.ID, Policy: p0.Name}
+			items = append(items, item{key: key, needs: logged, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
 				row, err := r.scoreOne(ctx, p0, a.Policy, p)
 				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
 					return nil, stop
@@ -99,7 +109,7 @@ func (r *run) scoreLogProbs(ctx context.Context) error {
 			}})
 		}
 	}
-	return r.runStage(ctx, stageLogProbs, items)
+	return items
 }
 
 func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt) (dataset.LogProb, error) {
@@ -129,12 +139,13 @@ const classHidden = "hidden_action"
 // they are about failed.
 const classNoResponse = "no_response"
 
-func (r *run) label(ctx context.Context) error {
+// labelling is what the oracle is asked.
+func (r *run) labelling() []item {
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
 	for _, as := range r.labelsOwed() {
 		row, ok := r.store.labels[as.Key]
-		items = append(items, item{key: as.Key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+		items = append(items, item{key: as.Key, needs: as.Key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
 			tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
 			label, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
 			if text := r.text(as.Key); text != nil {
@@ -147,16 +158,16 @@ func (r *run) label(ctx context.Context) error {
 			return row.Error, put(r.store, kindLabel, r.store.labels, row)
 		}})
 	}
-	return r.runStage(ctx, stageOracle, items)
+	return items
 }
 
-// grade has the judge score every response.
-func (r *run) grade(ctx context.Context) error {
+// judging is what the judge is asked: a score of every response.
+func (r *run) judging() []item {
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
 	for _, key := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
 		row, ok := r.store.scores[key]
-		items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+		items = append(items, item{key: key, needs: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
 			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: key.Policy}
 			var score judge.Score
 			err := error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to score"})
@@ -170,7 +181,7 @@ func (r *run) grade(ctx context.Context) error {
 			return row.Error, put(r.store, kindScore, r.store.scores, row)
 		}})
 	}
-	return r.runStage(ctx, stageJudge, items)
+	return items
 }
 
 // text returns a response's text, nil where it failed.

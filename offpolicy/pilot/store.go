@@ -89,6 +89,7 @@ func (s *store) load(r journal.Record) error {
 		var c teacherforce.Certificate
 		if err = json.Unmarshal(r.Payload, &c); err == nil {
 			s.certs[r.Key] = c
+			s.echoes.forgetProbes(c)
 		}
 	case kindStage:
 		var sec float64

@@ -37,6 +37,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Float(c.Budget)
 	}
+	v.Run.Seconds = r.totalSeconds()
 	v.Decision, v.Reasons = Decide(v.Checks)
 	v.Spending = attribute(rec.Ledger)
 	v.Warnings = slices.Clone(r.warnings)
@@ -78,14 +79,12 @@ func (r *run) rates(entries []providers.Entry) map[string]providers.Price {
 	return out
 }
 
+// totalSeconds is the wall time over all starts: certification, and the stages
+// that overlap.
 func (r *run) totalSeconds() float64 {
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
-	total := 0.0
-	for _, name := range stageNames {
-		total += r.store.seconds[name]
-	}
-	return total
+	return r.store.seconds[stageCertify] + r.store.seconds[wholeRun]
 }
 
 func (r *run) stageTable(rec *Records) []Stage {

@@ -212,6 +212,7 @@ type RunInfo struct {
 	Live     bool          `json:"live"`
 	Budget   dataset.Float `json:"budget_usd"` // null where none was set
 	Spent    float64       `json:"spent_usd"`
+	Seconds  float64       `json:"seconds"` // wall time over all starts; stages overlap, so that theirs sum to more
 	Prices   string        `json:"prices_date"`
 	// Rates are the prices of the models that the run's money went to.
 	Rates    map[string]providers.Price `json:"rates"`

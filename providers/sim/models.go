@@ -16,6 +16,11 @@ const (
 	MaverickModel = "accounts/fireworks/models/llama4-maverick-instruct-basic"
 	OracleModel   = "gpt-4o"      // grades with little noise
 	JudgeModel    = "gpt-4o-mini" // grades with bias and noise
+
+	// PolyglotModel answers completions as ScoutModel does, over a vocabulary
+	// that has the special tokens of every family in teacherforce/chat. It is not
+	// listed: it is for tests of what is sent to a model.
+	PolyglotModel = "accounts/fireworks/models/polyglot"
 )
 
 // modelSpec is one model of the catalogue.
@@ -23,6 +28,7 @@ type modelSpec struct {
 	name     string
 	provider provider
 	size     langmodel.Size
+	polyglot bool   // has the special tokens of every family, and is not listed
 	oracle   bool   // reads quality itself, where the others read its appearance
 	drift    string // what answers in its place when it drifts
 	price    price
@@ -31,6 +37,7 @@ type modelSpec struct {
 var catalogue = []modelSpec{
 	{name: ScoutModel, provider: fireworks, size: langmodel.Small, drift: MaverickModel, price: priceOf(ScoutModel)},
 	{name: MaverickModel, provider: fireworks, size: langmodel.Large, drift: ScoutModel, price: priceOf(MaverickModel)},
+	{name: PolyglotModel, provider: fireworks, size: langmodel.Small, polyglot: true, drift: ScoutModel, price: priceOf(ScoutModel)},
 	{name: OracleModel, provider: openAI, size: langmodel.Large, oracle: true, drift: JudgeModel, price: priceOf(OracleModel)},
 	{name: JudgeModel, provider: openAI, size: langmodel.Small, drift: OracleModel, price: priceOf(JudgeModel)},
 }
@@ -53,9 +60,15 @@ var (
 	smallModel = sync.OnceValue(func() *langmodel.Model { return langmodel.New(langmodel.Small) })
 	largeModel = sync.OnceValue(func() *langmodel.Model { return langmodel.New(langmodel.Large) })
 	tokenizer  = sync.OnceValue(langmodel.DefaultTokenizer)
+	// vocabulary spells the tokens of every model: its ids go on where those of
+	// tokenizer end.
+	vocabulary = sync.OnceValue(langmodel.PolyglotTokenizer)
 )
 
 func (m modelSpec) lm() *langmodel.Model {
+	if m.polyglot {
+		return langmodel.Polyglot()
+	}
 	if m.size == langmodel.Large {
 		return largeModel()
 	}
@@ -124,11 +137,11 @@ type ModelStatus struct {
 
 func (s *Server) status(m modelSpec) ModelStatus { return s.config.Models[m.name] }
 
-// listed are the models of one provider that are not gone.
+// listed are the models of one provider that are not gone and not for tests alone.
 func (s *Server) listed(p provider) []modelSpec {
 	var out []modelSpec
 	for _, m := range catalogue {
-		if m.provider == p && !s.status(m).Gone {
+		if m.provider == p && !m.polyglot && !s.status(m).Gone {
 			out = append(out, m)
 		}
 	}

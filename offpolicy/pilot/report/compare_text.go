@@ -109,6 +109,7 @@ func (c *Comparison) stages() table {
 		add(&b, s)
 	}
 	if len(t.Rows) > 1 {
+		a.Seconds, b.Seconds = c.A.Run.Seconds, c.B.Run.Seconds // stages overlap
 		t.Total = row("total", a, b)
 	}
 	return t

@@ -31,7 +31,7 @@ func verdict() *pilot.Verdict {
 		Stages:     []pilot.Stage{{Name: "p0", Items: 100, Calls: 104, CostUSD: 0.65, Seconds: 83}},
 		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: 0.65},
 		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: dataset.Missing()},
-		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Budget: dataset.Missing(), Spent: 0.65},
+		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Budget: dataset.Missing(), Spent: 0.65, Seconds: 83},
 	}
 }
 
@@ -90,7 +90,7 @@ func ExampleMarkdown() {
 	//
 	// - cost.estimate holds: 30% over the estimate
 	//
-	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time in stages 1m23s · Servers simulated
+	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time 1m23s · Servers simulated
 }
 
 // Whatever a model wrote stays text.

@@ -53,10 +53,9 @@ func stagesTable(v *pilot.Verdict) table {
 		sum.Retries += s.Retries
 		sum.Limited += s.Limited
 		sum.CostUSD += s.CostUSD
-		sum.Seconds += s.Seconds
 	}
 	if len(t.Rows) > 1 {
-		sum.Name = "total"
+		sum.Name, sum.Seconds = "total", v.Run.Seconds
 		t.Total = stageRow(sum)
 	}
 	return t

@@ -127,7 +127,7 @@ func fullVerdict() *pilot.Verdict {
 		Run: pilot.RunInfo{
 			Started: time.Date(2026, 11, 22, 9, 43, 12, 123e6, time.UTC), Updated: time.Date(2026, 11, 22, 11, 53, 40, 0, time.FixedZone("", 3600)),
 			Prompts: 100, Input: "testdata/arena.jsonl", InputSHA: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Seed: 18446744073709551615,
-			Budget: 2, Spent: 0.854234, Prices: "2026-11-20",
+			Budget: 2, Spent: 0.854234, Seconds: 7299.5, Prices: "2026-11-20",
 			Served:   map[string]string{"llama4-scout-instruct-basic": "llama4-scout-instruct-basic", "gpt-4o": "gpt-4o-2024-08-06, " + hostile},
 			Versions: map[string]string{"go": "go1.25", "reweigh": "v0.1.0"},
 			Note:     "drill: zero=0.02",
@@ -185,6 +185,6 @@ func runningVerdict() *pilot.Verdict {
 		Estimate: pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
 		Projection: pilot.Projection{Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
 			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing},
-		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071},
+		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071, Seconds: 40},
 	}
 }

@@ -246,10 +246,8 @@ func newCheckView(c pilot.Check) checkView {
 // headFacts are what stands beside the decision.
 func headFacts(v *pilot.Verdict) []fact {
 	var calls int
-	var seconds float64
 	for _, s := range v.Stages {
 		calls += s.Calls
-		seconds += s.Seconds
 	}
 	facts := []fact{
 		{"Prompts", count(v.Run.Prompts)},
@@ -257,7 +255,7 @@ func headFacts(v *pilot.Verdict) []fact {
 		{"Calls", count(calls)},
 		{"Spent", usd(v.Run.Spent)},
 		{"Expected", usd(v.Estimate.ExpectedUSD)},
-		{"Time in stages", duration(seconds)},
+		{"Time", duration(v.Run.Seconds)},
 		{"Servers", servers(v.Run.Live)},
 	}
 	if u, r := usable(v); u+r > 0 {

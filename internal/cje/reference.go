@@ -1,0 +1,407 @@
+package cje
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// Estimator is one of the reference's, under the id that the command line gives
+// it.
+type Estimator string
+
+// The estimators, with the reference's own names and the defaults of its
+// factory.
+const (
+	SNIPS         Estimator = "cje_snips"          // raw-ips: Hajek weights, clipped at 100
+	CalibratedIPS Estimator = "cje_calibrated_ips" // calibrated-ips
+	DRCPO         Estimator = "cje_dr_cpo"         // dr-cpo
+	TMLE          Estimator = "cje_tmle"           // tmle, logit link
+)
+
+// Estimators returns all of them, in the order in which they are listed.
+func Estimators() []Estimator { return []Estimator{SNIPS, CalibratedIPS, DRCPO, TMLE} }
+
+// Estimate is what the reference says of one policy. Its interval claims no
+// coverage: the package's doc says why.
+type Estimate struct {
+	Value        float64
+	SE           float64
+	Lower, Upper float64 // Value ± the 97.5% quantile · SE; they may leave [0, 1]
+	DF           int     // of t; 0 stands for the normal distribution
+	SEInfluence  float64 // the part of SE from the influence function
+	VarOracle    float64 // the part of SE² from the labels' sampling
+	N            int     // rows that enter
+	Weights      []float64
+	Influence    []float64 // one for each of [Reference.Rows]
+	Jackknife    []float64 // the value under each leave-one-fold-out calibration, where the reference makes them
+}
+
+// Reference is the reference's view of some samples: calibrated, with its folds
+// and its choice of rows.
+type Reference struct {
+	policies []string
+	rows     []int // of the samples: those with all log-probs
+	promptID []string
+	score    []float64 // by row
+	reward   []float64 // f(score), or the label where every sample has one
+	held     []float64 // f(score) by the fit without the row's fold
+	fold     []int
+	base     []float64
+	target   map[string][]float64
+	length   []float64
+	fresh    map[string][]offpolicy.Draw
+	cal      *calibration
+	allLabel bool
+	labelled support
+
+	// The outcome model of TMLE is fitted to rows that have the log-prob of any
+	// one policy.
+	anyScore, anyReward []float64
+	anyFold             []int
+
+	// What only some estimators want, made when they do.
+	outer           func() *outerFolds // of standalone calibrated IPS
+	inner           func() *outerFolds // of the doubly robust estimators
+	leftRewards     func() [][]float64 // under each fit of cal.jackknife
+	outcomeIsotonic func() ([]*offpolicy.Isotonic, error)
+}
+
+// New calibrates the judge as the reference does, on all rows that have a label.
+// Its targets are the policies with a log-prob on any row; it drops a row that
+// lacks one of them, for all of them, and a row without a score is an error, as
+// are fewer than 10 labels.
+func New(mode Mode, s offpolicy.Samples) (*Reference, error) {
+	if mode != Monotone && mode != TwoStage {
+		return nil, fmt.Errorf("cje: mode %q: want %q or %q", mode, Monotone, TwoStage)
+	}
+	names := map[string]bool{}
+	ids, score, label := make([]string, len(s.Rows)), make([]float64, len(s.Rows)), make([]float64, len(s.Rows))
+	labels := 0
+	for i, r := range s.Rows {
+		if r.PromptID == "" {
+			return nil, fmt.Errorf("cje: row %d has no prompt id: rows are dealt to folds by it", i)
+		}
+		if !(r.Score >= 0 && r.Score <= 1) {
+			return nil, fmt.Errorf("cje: row %d (%s): score %v is not in [0, 1]: the reference needs the judge's score of every row; leave the row out", i, r.PromptID, r.Score)
+		}
+		if r.Label < 0 || r.Label > 1 {
+			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]", i, r.PromptID, r.Label)
+		}
+		ids[i], score[i], label[i] = r.PromptID, r.Score, r.Label
+		if !math.IsNaN(r.Label) {
+			labels++
+		}
+		for name := range r.Targets {
+			names[name] = true
+		}
+	}
+	delete(names, s.Logging)
+	ref := &Reference{policies: slices.Sorted(maps.Keys(names)), target: map[string][]float64{}, allLabel: labels == len(label)}
+	if len(ref.policies) == 0 {
+		return nil, errors.New("cje: no row has the log-prob of a target policy")
+	}
+	fold := foldsOf(ids, seed)
+	var err error
+	if ref.cal, err = calibrate(mode, score, label, fold); err != nil {
+		return nil, err
+	}
+	ref.labelled = newSupport(ref.cal, score, label)
+	for i, r := range s.Rows {
+		reward := r.Label
+		if !ref.allLabel {
+			reward = ref.cal.whole.predict(r.Score)
+		}
+		all, some := true, false
+		for _, name := range ref.policies {
+			v, ok := r.Targets[name]
+			has := ok && finite(v) && finite(r.LogProb)
+			all, some = all && has, some || has
+		}
+		if some {
+			ref.anyScore, ref.anyReward, ref.anyFold = append(ref.anyScore, r.Score), append(ref.anyReward, reward), append(ref.anyFold, fold[i])
+		}
+		if !all {
+			continue
+		}
+		ref.rows = append(ref.rows, i)
+		ref.promptID, ref.score, ref.reward = append(ref.promptID, r.PromptID), append(ref.score, r.Score), append(ref.reward, reward)
+		ref.fold, ref.base, ref.length = append(ref.fold, fold[i]), append(ref.base, r.LogProb), append(ref.length, r.Length)
+		for _, name := range ref.policies {
+			ref.target[name] = append(ref.target[name], r.Targets[name])
+		}
+	}
+	if len(ref.rows) == 0 {
+		return nil, fmt.Errorf("cje: no row has the log-probs of all of %q: the reference drops the others", ref.policies)
+	}
+	ref.held = ref.cal.predictEach(ref.score, ref.fold)
+	ref.fresh = s.Draws
+	byReward := sync.OnceValue(func() []int { return sortedBy(ref.held) })
+	ref.outer = sync.OnceValue(func() *outerFolds { return ref.split(foldsOf(ref.promptID, seedOuter), byReward()) })
+	ref.inner = sync.OnceValue(func() *outerFolds { return ref.split(ref.fold, byReward()) })
+	ref.leftRewards = sync.OnceValue(ref.jackknifeRewards)
+	ref.outcomeIsotonic = sync.OnceValues(ref.outcomeModels)
+	return ref, nil
+}
+
+// jackknifeRewards are the rewards under each leave-one-fold-out calibration.
+func (ref *Reference) jackknifeRewards() (out [][]float64) {
+	for _, k := range ref.cal.jackknife {
+		f, r := ref.cal.without(k), make([]float64, len(ref.score))
+		for i, s := range ref.score {
+			r[i] = f.predict(s)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// Policies are the target policies, sorted.
+func (ref *Reference) Policies() []string { return slices.Clone(ref.policies) }
+
+// Rows are the indices of the rows that enter, those with every policy's
+// log-prob.
+func (ref *Reference) Rows() []int { return slices.Clone(ref.rows) }
+
+// Rewards are the rewards of [Reference.Rows]: the calibrated score, also where
+// there is a label, unless every sample has one.
+func (ref *Reference) Rewards() []float64 { return slices.Clone(ref.reward) }
+
+// Estimate computes one estimator for one policy. There is an error, and no
+// number, where the reference has none: no row with a weight, or, for [DRCPO]
+// and [TMLE], a logged prompt without a fresh draw.
+func (ref *Reference) Estimate(id Estimator, policy string) (*Estimate, error) {
+	if !slices.Contains(ref.policies, policy) {
+		return nil, fmt.Errorf("cje: %s: no log-probs of policy %q; there are those of %q", id, policy, ref.policies)
+	}
+	hajek := ref.hajek(policy)
+	if hajek == nil {
+		return nil, fmt.Errorf("cje: %s of %s: every weight is 0: the policy and the logs do not overlap", id, policy)
+	}
+	switch id {
+	case SNIPS:
+		return ref.snips(clipped(hajek, clip)), nil
+	case CalibratedIPS:
+		return ref.calibratedIPS(hajek), nil
+	case DRCPO, TMLE:
+		draws, err := ref.draws(policy)
+		if err != nil {
+			return nil, fmt.Errorf("cje: %s of %s: %w", id, policy, err)
+		}
+		w, _ := ref.stabilized(hajek, ref.inner())
+		if id == DRCPO {
+			return ref.drCPO(w, draws), nil
+		}
+		return ref.tmle(w, draws)
+	}
+	return nil, fmt.Errorf("cje: no estimator %q; there are %q", id, Estimators())
+}
+
+// clip is the weight at which raw-ips clips.
+const clip = 100
+
+// hajek are the self-normalised weights, of mean 1; nil where all are 0.
+func (ref *Reference) hajek(policy string) []float64 {
+	out := make([]float64, len(ref.base))
+	top := math.Inf(-1)
+	for i, t := range ref.target[policy] {
+		out[i] = t - ref.base[i]
+		top = max(top, out[i])
+	}
+	if math.IsInf(top, -1) {
+		return nil
+	}
+	for i, l := range out {
+		out[i] = math.Exp(l - top)
+	}
+	return meanOne(out)
+}
+
+func clipped(w []float64, limit float64) []float64 {
+	out := make([]float64, len(w))
+	for i, v := range w {
+		out[i] = min(v, limit)
+	}
+	return meanOne(out)
+}
+
+// raw are the weights as they are, with exponents bounded so that none is
+// infinite.
+func (ref *Reference) raw(policy string) []float64 {
+	out := make([]float64, len(ref.base))
+	for i, t := range ref.target[policy] {
+		out[i] = math.Exp(min(t-ref.base[i], math.Log(math.MaxFloat64)))
+	}
+	return out
+}
+
+// ratio is Σ w r / Σ w.
+func ratio(w, r []float64) float64 {
+	var sw, swr float64
+	for i := range w {
+		sw += w[i]
+		swr += w[i] * r[i]
+	}
+	return swr / sw
+}
+
+// snips is Σ w R / Σ w with the influence function of the ratio.
+func (ref *Reference) snips(w []float64) *Estimate {
+	e := &Estimate{Value: ratio(w, ref.reward), N: len(w), Weights: w, Influence: make([]float64, len(w))}
+	m := mean(w)
+	for i := range w {
+		e.Influence[i] = w[i] * (ref.reward[i] - e.Value) / m
+	}
+	centre(e.Influence)
+	e.SEInfluence = sampleSE(e.Influence)
+	e.finish(0)
+	return e
+}
+
+// calibratedIPS is Σ w R / Σ w for stabilized weights. Each outer fold's
+// influence takes value and mean weight from the other folds' Hajek weights.
+func (ref *Reference) calibratedIPS(hajek []float64) *Estimate {
+	outer := ref.outer()
+	w, others := ref.stabilized(hajek, outer)
+	e := &Estimate{Value: ratio(w, ref.reward), N: len(w), Weights: w, Influence: make([]float64, len(w))}
+	r := ref.held
+	if ref.allLabel {
+		r = ref.reward
+	}
+	for i, v := range outer.fold {
+		e.Influence[i] = w[i] * (r[i] - others[v].value) / others[v].weight
+	}
+	centre(e.Influence)
+	se, df := clusterSE(e.Influence, outer.fold)
+	e.SEInfluence = se
+	if !ref.allLabel {
+		for _, left := range ref.leftRewards() {
+			var sum float64
+			for i, r := range left {
+				sum += w[i] * r
+			}
+			e.Jackknife = append(e.Jackknife, sum/float64(len(w)))
+		}
+	}
+	e.VarOracle = jackknifeVariance(e.Jackknife)
+	e.finish(max(min(df, len(ref.cal.jackknife)-1), 1))
+	return e
+}
+
+// otherFolds is what an outer fold's influence takes from the rest.
+type otherFolds struct{ value, weight float64 }
+
+// stabilized calibrates weights by an outer cross-validation: those of fold v
+// are predicted by the fit to the others. A fold with fewer than 2 rows, or
+// fewer than 10 outside, and one whose fit fails, as it does on a weight of 0,
+// keeps its Hajek weights.
+func (ref *Reference) stabilized(hajek []float64, outer *outerFolds) (w []float64, others [folds]otherFolds) {
+	w = make([]float64, len(hajek))
+	for v := range outer.splits {
+		o := &outer.splits[v]
+		r := o.held
+		small := len(o.train) < 10 || len(o.test) < 2
+		if small {
+			r = pick(ref.reward, o.train)
+		}
+		wTrain, wTest := pick(hajek, o.train), pick(hajek, o.test)
+		switch m := mean(wTrain); {
+		case len(wTrain) == 0:
+			others[v] = otherFolds{0, 1}
+		case m > 0:
+			others[v] = otherFolds{ratio(wTrain, r), m}
+		default:
+			others[v] = otherFolds{mean(r), 1}
+		}
+		if !small {
+			if fit, err := stabilizerDefault.fit(wTrain, o.trainIndex, r, targetReward, o.inner); err == nil {
+				wTest = fit.predict(wTest, o.testIndex)
+			}
+		}
+		for j, i := range o.test {
+			w[i] = wTest[j]
+		}
+	}
+	return meanOne(w), others
+}
+
+// outerFolds are the folds of an outer cross-validation.
+type outerFolds struct {
+	fold   []int // of each row
+	splits [folds]split
+}
+
+// split is one outer fold, test, and the others, train: what weight calibration
+// wants to know of them, whatever the weights. Rows are in the order of the
+// index.
+type split struct {
+	train, test           []int
+	trainIndex, testIndex *index
+	held                  []float64 // of train: the held-out rewards, the index itself
+	inner                 []int     // of train: the folds, counted from 0 without gaps
+}
+
+// split cuts the rows, given in the order of their held-out rewards.
+func (ref *Reference) split(outer, order []int) *outerFolds {
+	out := &outerFolds{fold: outer}
+	for v := range out.splits {
+		o := &out.splits[v]
+		for _, i := range order {
+			if outer[i] == v {
+				o.test = append(o.test, i)
+			} else {
+				o.train = append(o.train, i)
+			}
+		}
+		o.held = pick(ref.held, o.train)
+		o.trainIndex, o.testIndex = sortedIndex(o.held), sortedIndex(pick(ref.held, o.test))
+		o.inner = renumbered(ref.fold, o.train)
+	}
+	return out
+}
+
+func pick(v []float64, at []int) []float64 {
+	out := make([]float64, len(at))
+	for j, i := range at {
+		out[j] = v[i]
+	}
+	return out
+}
+
+// renumbered are the folds of some rows, counted from 0 without gaps.
+func renumbered(fold, at []int) []int {
+	var used, number [folds]int
+	for _, i := range at {
+		used[fold[i]] = 1
+	}
+	for k := 1; k < folds; k++ {
+		number[k] = number[k-1] + used[k-1]
+	}
+	out := make([]int, len(at))
+	for j, i := range at {
+		out[j] = number[fold[i]]
+	}
+	return out
+}
+
+func centre(v []float64) {
+	m := mean(v)
+	for i := range v {
+		v[i] -= m
+	}
+}
+
+// finish sets the standard error and the interval from their parts.
+func (e *Estimate) finish(df int) {
+	e.DF = df
+	e.SE = math.Sqrt(e.SEInfluence*e.SEInfluence + e.VarOracle)
+	half := critical(df) * e.SE
+	e.Lower, e.Upper = e.Value-half, e.Value+half
+}

@@ -1,0 +1,69 @@
+package offpolicy
+
+import "math"
+
+// testDesign tests whether the labelled rows look chosen at random from all, by
+// score, length and log weight.
+func (r *Result) testDesign() {
+	fr := r.frame
+	d := fr.design
+	length := make([]float64, len(fr.rows))
+	for i := range fr.rows {
+		length[i] = fr.rows[i].Length
+	}
+	equal := true
+	var p float64
+	for _, u := range fr.invP {
+		if u > 0 {
+			equal = equal && (p == 0 || p == u)
+			p = u
+		}
+	}
+	z := func(x []float64) float64 {
+		if !equal {
+			return math.NaN() // chosen unequally on purpose
+		}
+		return randomLabels(x, fr.invP)
+	}
+	d.ScoreZ, d.LengthZ = z(fr.score), z(length)
+	d.WeightZ = map[string]float64{}
+	for i := range r.Policies {
+		if p := &r.Policies[i]; p.Policy != r.Logging {
+			d.WeightZ[p.Policy] = z(p.Weights.Log)
+		}
+	}
+	r.Labels = d
+}
+
+// randomLabels is (mean of x over the m labelled - mean over all n) in units of
+// its standard error under simple random sampling, √((1 - m/n) S²/m). NaN where
+// nothing varies or x is missing or infinite throughout.
+func randomLabels(x, invP []float64) float64 {
+	var n, m, sum, part float64
+	use := func(i int) bool { return !math.IsNaN(x[i]) && !math.IsInf(x[i], 0) }
+	for i, v := range x {
+		if !use(i) {
+			continue
+		}
+		n++
+		sum += v
+		if invP[i] > 0 {
+			m++
+			part += v
+		}
+	}
+	if m == 0 || m == n || n < 2 {
+		return math.NaN()
+	}
+	mean := sum / n
+	var ss float64
+	for i, v := range x {
+		if use(i) {
+			ss += (v - mean) * (v - mean)
+		}
+	}
+	if ss == 0 {
+		return math.NaN()
+	}
+	return (part/m - mean) / math.Sqrt((1-m/n)*ss/(n-1)/m)
+}

@@ -1,0 +1,207 @@
+package offpolicy
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Evaluate estimates the value of every policy in the samples, by every
+// estimator asked for, says which of them to go by, and compares the policies.
+// Estimates that the evidence cannot carry are refused, with the reasons; that
+// is no error. Errors are samples that are not what they claim ([*RowError]),
+// and a Config that cannot be meant.
+//
+// The result depends neither on the order of rows and draws nor on
+// Concurrency.
+func Evaluate(s Samples, c Config) (*Result, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	fr := newFrame(&s, c.Folds, c.Seed)
+	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
+	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
+	if r.Calibrator != nil {
+		fr.fits = newFoldFits(fr, c.Folds)
+	}
+	w := newWorker(fr)
+	w.ones(fr)
+	for _, policy := range append([]string{s.Logging}, fr.targets...) {
+		p, err := r.newPolicy(policy, &c, w)
+		if err != nil {
+			return nil, err
+		}
+		r.Policies = append(r.Policies, p)
+	}
+	r.estimate(&c, w)
+	return r, nil
+}
+
+func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
+	var rows []LabeledScore
+	for i, r := range fr.rows {
+		if fr.invP[i] > 0 && !math.IsNaN(r.Score) {
+			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i]})
+		}
+	}
+	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels}, rows)
+}
+
+// estimate fills in the numbers of every estimate that is not refused.
+func (r *Result) estimate(c *Config, w *worker) {
+	var stats []statistic
+	var targets []*Estimate
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Estimates {
+			e := &p.Estimates[j]
+			if e.Refused() {
+				continue
+			}
+			r.byInfluence(e, p.stats[e.Estimator], w)
+			if c.Method == Bootstrap && !e.Refused() && !e.Basis.PlugIn {
+				stats, targets = append(stats, p.stats[e.Estimator].stat), append(targets, e)
+			}
+		}
+	}
+	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency) {
+		e := targets[i]
+		e.replicates = values
+		e.Basis.Replicates = c.Replicates
+		if e.Estimator != DR {
+			continue // replicates serve comparisons only
+		}
+		e.Method, e.SE = Bootstrap, standardDeviation(values)
+		if m := float64(e.Basis.Labels); m > 1 {
+			e.SE *= math.Sqrt(m / (m - 1))
+		}
+		e.interval()
+	}
+}
+
+func (r *Result) index(policy string) int {
+	for i := range r.Policies {
+		if r.Policies[i].Policy == policy {
+			return i
+		}
+	}
+	return -1
+}
+
+// byInfluence fills in an estimate from its influence function.
+func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
+	phi := make([]float64, len(r.Prompts))
+	e.Method = InfluenceFunction
+	e.Value = b.stat.influence(w, phi)
+	e.SE, e.DF = clusterSE(phi)
+	if b.df > 0 {
+		e.DF = min(e.DF, b.df)
+	}
+	n := float64(len(phi))
+	for p := range phi {
+		phi[p] *= n
+	}
+	e.Influence = phi
+	e.interval()
+	if e.Claims && !(e.SE > 1e-12) {
+		e.refuse(Refusal{Rule: RuleSpread, Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated", Value: e.SE, Remedy: remedies[RuleSpread]})
+		e.blank()
+	}
+}
+
+// blank takes every number out of an estimate.
+func (e *Estimate) blank() {
+	n := math.NaN()
+	e.Value, e.SE, e.Lower, e.Upper, e.DF, e.Influence, e.replicates = n, n, n, n, n, nil, nil
+}
+
+func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why...) }
+
+// interval is Value ± t(DF) SE within [0, 1].
+func (e *Estimate) interval() {
+	if !(e.DF > 0) {
+		e.Lower, e.Upper = math.NaN(), math.NaN()
+		return
+	}
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975) * e.SE
+	e.Lower, e.Upper = max(e.Value-half, 0), min(e.Value+half, 1)
+}
+
+// Despite returns an estimate with its numbers even though it is refused: for
+// who asks for it by name and will answer for it. The Refusals stay. It is nil
+// where the estimator was not computed, and without numbers where there is
+// nothing to compute them from. Its error is the influence function's.
+func (r *Result) Despite(policy string, e Estimator) *Estimate {
+	p := r.Policy(policy)
+	if p == nil || p.Estimate(e) == nil {
+		return nil
+	}
+	out := *p.Estimate(e)
+	if b, ok := p.stats[e]; ok && out.Refused() {
+		w := newWorker(r.frame)
+		w.ones(r.frame)
+		out.Refusals = append([]Refusal(nil), out.Refusals...)
+		r.byInfluence(&out, b, w)
+	}
+	return &out
+}
+
+// built is a statistic with what its error needs to know.
+type built struct {
+	stat statistic
+	df   float64 // of t, at most; 0 where nothing bounds it
+}
+
+// newPolicy builds every statistic of a policy that there are data for, and
+// refuses what the evidence cannot carry.
+func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, error) {
+	weights, err := NewWeights(r.frame.logRatios(policy))
+	if err != nil {
+		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
+	}
+	p := PolicyResult{Policy: policy, Weights: weights, stats: map[Estimator]built{}}
+	b := builder{r: r, c: c, w: w, policy: policy, weights: weights, refusals: weights.Refusals(), rel: relative(weights)}
+	for _, e := range c.Estimators {
+		est := emptyEstimate(policy, e)
+		var made built
+		switch e {
+		case IPS, SNIPS, ClippedIPS:
+			made = b.rewards(&est)
+		case LabeledSNIPS:
+			made = b.labeled(&est)
+		case DR:
+			made = b.doublyRobust(&est)
+		case Direct:
+			made = b.direct(&est)
+		}
+		if made.stat != nil {
+			p.stats[e] = made
+		}
+		p.Estimates = append(p.Estimates, est)
+	}
+	return p, nil
+}
+
+// relative returns the weights in units of the largest, 0 where missing.
+func relative(w *Weights) []float64 {
+	top := math.Inf(-1)
+	for _, l := range w.Log {
+		if l > top {
+			top = l
+		}
+	}
+	out := make([]float64, len(w.Log))
+	if math.IsInf(top, -1) {
+		return out
+	}
+	for i, l := range w.Log {
+		if !math.IsNaN(l) {
+			out[i] = math.Exp(l - top)
+		}
+	}
+	return out
+}
