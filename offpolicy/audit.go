@@ -6,6 +6,21 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
+// Audit is the transport audit of one policy: whether the calibrator, fitted on
+// the logs, means the same under this policy.
+type Audit struct {
+	// Status is "PASS" where the interval of the mean residual lies within
+	// ±Margin, "FAIL" where it lies outside, "INCONCLUSIVE" otherwise or with
+	// fewer than 20 effective prompts, "NOT_GRADED" without a margin, and ""
+	// without probes.
+	Status       string
+	Probes       int
+	Residual     float64 // weighted mean of Y - f(S) over the probes
+	SE           float64 // clustered by prompt
+	Lower, Upper float64
+	DF           float64
+}
+
 // minAuditClusters is the effective number of prompts below which an audit
 // cannot pass.
 const minAuditClusters = 20

@@ -30,9 +30,9 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// replicates computes every statistic in every replicate, fold models refitted:
-// out[s][b]. Whatever the concurrency, it is the same.
-func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency int) [][]float64 {
+// replicates computes every statistic in every replicate, with the fold models
+// refitted if refit: out[s][b]. Whatever the concurrency, it is the same.
+func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency int, refit bool) [][]float64 {
 	out := make([][]float64, len(stats))
 	for s := range out {
 		out[s] = make([]float64, n)
@@ -56,7 +56,9 @@ func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency in
 				}
 				for b := end - chunk; b < min(end, n); b++ {
 					replicateWeights(w.v, fr.keys, seed, b)
-					w.predict(fr)
+					if refit {
+						w.predict(fr)
+					}
 					for s, stat := range stats {
 						out[s][b] = stat.value(w)
 					}

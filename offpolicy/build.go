@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// builder makes the statistics of one policy.
+// builder makes the statistics of one policy, on all prompts or on some.
 type builder struct {
 	r        *Result
 	c        *Config
@@ -14,9 +14,43 @@ type builder struct {
 	weights  *Weights
 	refusals []Refusal
 	rel      []float64 // weights by row, in units of the largest; 0 where missing
+	in       []bool    // by prompt: whether it takes part; nil means that all do
+}
+
+func newBuilder(r *Result, c *Config, w *worker, policy string, weights *Weights, in []bool) *builder {
+	return &builder{r: r, c: c, w: w, policy: policy, weights: weights, refusals: weights.Refusals(), rel: relative(weights), in: in}
+}
+
+// build makes an estimate without numbers, and the statistic that gives them
+// unless it is refused.
+func (b *builder) build(e Estimator) (Estimate, built) {
+	est := emptyEstimate(b.policy, e)
+	var made built
+	switch e {
+	case IPS, SNIPS, ClippedIPS:
+		made = b.rewards(&est)
+	case LabeledSNIPS:
+		made = b.labeled(&est)
+	case DR:
+		made = b.doublyRobust(&est)
+	case Direct:
+		made = b.direct(&est)
+	}
+	return est, made
+}
+
+// besselFactor is √(m/(m-1)), by which an error estimated from m deviations from
+// their own mean is too small.
+func besselFactor(m int) float64 {
+	if m < 2 {
+		return math.NaN()
+	}
+	return math.Sqrt(float64(m) / float64(m-1))
 }
 
 func (b *builder) logging() bool { return b.policy == b.r.Logging }
+
+func (b *builder) takes(prompt int32) bool { return b.in == nil || b.in[prompt] }
 
 func refusal(rule string, value, threshold float64, format string, args ...any) Refusal {
 	return Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold, Remedy: remedies[rule]}
@@ -100,7 +134,7 @@ func (b *builder) rewards(e *Estimate) built {
 		return built{}
 	}
 	e.Notes = append(e.Notes, "claims no coverage: rewards are taken as they are")
-	return built{stat: stat}
+	return built{stat, float64(e.Basis.Prompts - 1), false, besselFactor(e.Basis.Prompts)}
 }
 
 // reward is a row's reward, and whether it is the label.
@@ -163,13 +197,13 @@ func (b *builder) labeled(e *Estimate) built {
 	if ess == 0 {
 		return built{}
 	}
-	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1, jackknife: true}
+	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1, leave: true}
 	for i := range fr.rows {
 		u := b.rel[i] * fr.invP[i]
 		stat.num[fr.prompt[i]] += u * fr.label[i]
 		stat.den[fr.prompt[i]] += u
 	}
-	return built{stat, max(ess-1, 1)}
+	return built{stat, max(ess-1, 1), false, 1}
 }
 
 func (b *builder) doublyRobust(e *Estimate) built {
@@ -212,8 +246,8 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	if d := fr.draws[b.policy]; d != nil && len(d.score) > 0 {
 		for i := range d.score {
 			p := d.prompt[i]
-			if fr.count[p] == 0 {
-				continue // nothing was logged for it: another population
+			if fr.count[p] == 0 || !b.takes(p) {
+				continue // where nothing was logged it is another population
 			}
 			stat.draws = append(stat.draws, drawTerm{p, int32(d.at + i), fr.count[p] * d.inv[i]})
 			if stat.drawDen[p] == 0 {
@@ -224,7 +258,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		e.Basis.Draws = len(stat.draws)
 		stat.hasDraws = e.Basis.Draws > 0
 		for p, c := range fr.count {
-			if c > 0 && stat.drawDen[p] == 0 {
+			if c > 0 && stat.drawDen[p] == 0 && b.takes(int32(p)) {
 				e.Basis.Uncovered++
 			}
 		}
@@ -239,7 +273,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)
-	return built{stat, max(ess-1, 1)}
+	return built{stat, max(ess-1, 1), true, besselFactor(e.Basis.Labels)}
 }
 
 func (b *builder) direct(e *Estimate) built {
@@ -250,29 +284,25 @@ func (b *builder) direct(e *Estimate) built {
 		return built{}
 	}
 	n := len(fr.prompts)
-	draws, den := make([]drawTerm, len(d.score)), make([]float64, n)
-	for i := range d.score {
-		draws[i] = drawTerm{d.prompt[i], int32(d.at + i), d.inv[i]}
-		den[d.prompt[i]] = 1
-	}
-	e.Basis.Draws, e.Basis.DrawPrompts, e.Basis.Prompts = len(draws), d.drawPrompt, d.drawPrompt
-	for p, c := range fr.count {
-		if c > 0 && den[p] == 0 {
-			e.Basis.Uncovered++
-		}
-	}
-	e.Basis.Uncalibrated = fr.fits == nil
-	if d.probed < MinProbes {
-		return b.plugIn(e, d, draws, den)
-	}
-	e.Basis.Probes = d.probed
-	stat := &directStat{draws: draws, drawDen: den, probeDen: make([]float64, n), probeNum: make([]float64, n), share: float64(d.probed) / float64(d.drawPrompt)}
+	stat := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n)}
 	var s1, s2 float64
-	for i, u := range d.invP {
+	for i := range d.score {
+		p := d.prompt[i]
+		if !b.takes(p) {
+			continue
+		}
+		stat.draws = append(stat.draws, drawTerm{p, int32(d.at + i), d.inv[i]})
+		if stat.drawDen[p] == 0 {
+			e.Basis.DrawPrompts++
+		}
+		stat.drawDen[p] = 1
+		u := d.invP[i]
 		if u == 0 {
 			continue
 		}
-		p := d.prompt[i]
+		if stat.probeDen[p] == 0 {
+			e.Basis.Probes++
+		}
 		stat.probes = append(stat.probes, labelTerm{p, int32(d.at + i), u})
 		stat.probeOf = append(stat.probeOf, d.label[i])
 		stat.probeDen[p] += u
@@ -280,6 +310,21 @@ func (b *builder) direct(e *Estimate) built {
 		s1 += u
 		s2 += u * u
 	}
+	e.Basis.Draws, e.Basis.Prompts = len(stat.draws), e.Basis.DrawPrompts
+	for p, c := range fr.count {
+		if c > 0 && stat.drawDen[p] == 0 && b.takes(int32(p)) {
+			e.Basis.Uncovered++
+		}
+	}
+	if e.Basis.Draws == 0 {
+		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
+		return built{}
+	}
+	e.Basis.Uncalibrated = fr.fits == nil
+	if e.Basis.Probes < MinProbes {
+		return b.plugIn(e, stat)
+	}
+	stat.share = float64(e.Basis.Probes) / float64(e.Basis.DrawPrompts)
 	e.Basis.ESSLabels = s1 * s1 / s2
 	e.Basis.Labels = len(stat.probes)
 	e.Basis.Lambda[0] = stat.lambda(b.w)
@@ -287,12 +332,12 @@ func (b *builder) direct(e *Estimate) built {
 		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
 	}
 	// One degree of freedom goes to the mean, one to l.
-	return built{stat, max(min(float64(d.probed), e.Basis.ESSLabels)-2, 1)}
+	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), true, 1}
 }
 
 // plugIn is direct without probes, which is refused unless the policy's
 // transport was audited before.
-func (b *builder) plugIn(e *Estimate, d *drawFrame, draws []drawTerm, den []float64) built {
+func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 	fr := b.r.frame
 	e.Claims, e.Basis.PlugIn = false, true
 	if fr.fits == nil {
@@ -300,9 +345,11 @@ func (b *builder) plugIn(e *Estimate, d *drawFrame, draws []drawTerm, den []floa
 		return built{}
 	}
 	if judge := b.c.Audited[b.policy]; judge != b.r.Judge {
-		e.refuse(refusal(RuleTransport, float64(d.probed), MinProbes, "transport not checked: %d labels of %s's own, and no earlier audit under this judge", d.probed, b.policy))
+		e.refuse(refusal(RuleTransport, float64(e.Basis.Probes), MinProbes,
+			"transport not checked: %d labels of %s's own, and no earlier audit under this judge", e.Basis.Probes, b.policy))
 	}
-	stat := &plugInStat{draws: draws, drawDen: den, labelDen: make([]float64, len(den)), labelNum: make([]float64, len(den))}
+	n := len(fr.prompts)
+	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, n), labelNum: make([]float64, n)}
 	for i, u := range fr.invP {
 		if u > 0 && !math.IsNaN(fr.score[i]) {
 			p := fr.prompt[i]
@@ -316,16 +363,17 @@ func (b *builder) plugIn(e *Estimate, d *drawFrame, draws []drawTerm, den []floa
 		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport, "an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
 	}
 	outside := 0
-	for _, x := range d.score {
-		if !b.r.Calibrator.Supports(x) {
+	scores := fr.draws[b.policy]
+	for _, t := range fresh.draws {
+		if !b.r.Calibrator.Supports(scores.score[int(t.f)-scores.at]) {
 			outside++
 		}
 	}
-	if share := float64(outside) / float64(len(d.score)); share >= maxOutside {
+	if share := float64(outside) / float64(len(fresh.draws)); share >= maxOutside {
 		e.refuse(refusal(RuleSupport, share, maxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
-	return built{stat: stat}
+	return built{stat, float64(len(fr.prompts) - 1), true, 1}
 }
 
 // maxOutside is the share of a policy's scores beyond the labelled range from

@@ -2,6 +2,18 @@ package offpolicy
 
 import "math"
 
+// LabelDesign is what is known of how the logged labels were chosen.
+type LabelDesign struct {
+	Rows   int
+	Labels int
+	Stated bool // inclusion probabilities were given; else they are Labels/Rows
+	// Z are tests of the labels' being chosen at random, each a standard normal
+	// if they were: of score, length, and log weight by policy. NaN where
+	// nothing varies, or where probabilities were stated and differ.
+	ScoreZ, LengthZ float64
+	WeightZ         map[string]float64
+}
+
 // testDesign tests whether the labelled rows look chosen at random from all, by
 // score, length and log weight.
 func (r *Result) testDesign() {

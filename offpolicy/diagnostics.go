@@ -242,6 +242,30 @@ func TTC(target, length, logRatios []float64) float64 {
 	return float64(covered) / float64(len(rows))
 }
 
+// Diagnostics are figures that gate nothing. NaN where undefined.
+type Diagnostics struct {
+	RelativeESS float64 // ESS / n
+	Top1        float64 // share of Σw of the largest 1% of weights, at least one
+	Hill        float64 // tail index of the weights; see [Hill]
+	ParetoK     float64 // shape of the fitted tail; see [ParetoK]
+	ParetoLimit float64 // min(.7, 1 - 1/log10 n): below n = 500 it is no evidence
+	Hellinger   float64 // affinity of target and logging policy; see [Hellinger]
+	JudgeSpace  float64 // affinity of judge scores on the logs and reweighted; see [JudgeSpaceAffinity]
+	TTC         float64 // target-typicality coverage; see [TTC]
+	// Support is the share of the policy's own scores (fresh draws; the logged
+	// scores for the logging policy) within the range of the labelled scores.
+	Support float64
+}
+
+// Balance compares what weights say of the judge's scores with what the policy's
+// own fresh draws say: without labels, and with nothing calibrated.
+type Balance struct {
+	Reweighted float64 // SNIPS mean of the judge's score on the logs
+	Fresh      float64 // mean of the judge's score over fresh draws
+	Difference float64 // Reweighted - Fresh
+	SE         float64 // by influence function, paired by prompt
+}
+
 // diagnose computes the figures that gate nothing.
 func (r *Result) diagnose(p *PolicyResult) {
 	fr := r.frame

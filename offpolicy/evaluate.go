@@ -31,6 +31,9 @@ type Config struct {
 	// audited PASS earlier, on other labels. Only where that is [Samples.Judge]
 	// may plug-in direct answer.
 	Audited map[string]string
+	// Clones name the targets that are the logging policy scored again: their
+	// weights ought to be 1 and their difference from it 0.
+	Clones []string
 	// Segments are kinds of [Row.Segments] to break values down by.
 	Segments []string
 	// LabelUSD is the price of an oracle label, for the referee's advice; NaN or
@@ -112,89 +115,9 @@ type PolicyResult struct {
 	Balance     Balance
 	Audit       Audit
 	Segments    []Segment
+	Clone       *CloneResult // for [Config.Clones]
 
 	stats map[Estimator]built
-}
-
-// Answer is what the referee says of one policy.
-type Answer struct {
-	Estimator Estimator // "" where every estimate is refused
-	Reason    string    // why this one, or why none
-	// Band is the simultaneous 95% interval over all answered policies, NaN
-	// where nothing is answered.
-	BandLower, BandUpper float64
-	Advice               []string // what to buy next, and what it would give
-}
-
-// Segment is the value of a policy on the prompts of one group.
-type Segment struct {
-	Kind, Name string // "language", "German"
-	Prompts    int
-	Estimate   Estimate // by the estimator that answers for the policy
-}
-
-// Comparison is the paired difference of two policies' values, from the same
-// bootstrap replicates or influence vectors.
-type Comparison struct {
-	A, B         string // policies; the difference is A - B
-	Difference   float64
-	SE           float64
-	Lower, Upper float64 // 95%, this pair alone
-	DF           float64
-	P            float64 // two-sided
-	Holm         float64 // P adjusted over all pairs by Holm's procedure
-	Note         string  // "A/A" for a clone
-}
-
-// Diagnostics are figures that gate nothing. NaN where undefined.
-type Diagnostics struct {
-	RelativeESS float64 // ESS / n
-	Top1        float64 // share of Σw of the largest 1% of weights, at least one
-	Hill        float64 // tail index of the weights; see [Hill]
-	ParetoK     float64 // shape of the fitted tail; see [ParetoK]
-	ParetoLimit float64 // min(.7, 1 - 1/log10 n): below n = 500 it is no evidence
-	Hellinger   float64 // affinity of target and logging policy; see [Hellinger]
-	JudgeSpace  float64 // affinity of judge scores on the logs and reweighted; see [JudgeSpaceAffinity]
-	TTC         float64 // target-typicality coverage; see [TTC]
-	// Support is the share of the policy's own scores (fresh draws; the logged
-	// scores for the logging policy) within the range of the labelled scores.
-	Support float64
-}
-
-// Balance compares what weights say of the judge's scores with what the policy's
-// own fresh draws say: without labels, and with nothing calibrated.
-type Balance struct {
-	Reweighted float64 // SNIPS mean of the judge's score on the logs
-	Fresh      float64 // mean of the judge's score over fresh draws
-	Difference float64 // Reweighted - Fresh
-	SE         float64 // by influence function, paired by prompt
-}
-
-// Audit is the transport audit of one policy: whether the calibrator, fitted on
-// the logs, means the same under this policy.
-type Audit struct {
-	// Status is "PASS" where the interval of the mean residual lies within
-	// ±Margin, "FAIL" where it lies outside, "INCONCLUSIVE" otherwise or with
-	// fewer than 20 effective prompts, "NOT_GRADED" without a margin, and ""
-	// without probes.
-	Status       string
-	Probes       int
-	Residual     float64 // weighted mean of Y - f(S) over the probes
-	SE           float64 // clustered by prompt
-	Lower, Upper float64
-	DF           float64
-}
-
-// LabelDesign is what is known of how the logged labels were chosen.
-type LabelDesign struct {
-	Rows   int
-	Labels int
-	Stated bool // inclusion probabilities were given; else they are Labels/Rows
-	// Z are tests of the labels' being chosen at random, each a standard normal
-	// if they were: of score, length, and log weight by policy. NaN where
-	// nothing varies, or where probabilities were stated and differ.
-	ScoreZ, LengthZ float64
-	WeightZ         map[string]float64
 }
 
 // Policy returns the result for a policy, nil where there is none.

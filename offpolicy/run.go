@@ -3,6 +3,7 @@ package offpolicy
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -37,8 +38,41 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		}
 		r.Policies = append(r.Policies, p)
 	}
-	r.estimate(&c, w)
+	var estimates []work
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Estimates {
+			e := &p.Estimates[j]
+			estimates = append(estimates, work{e, p.stats[e.Estimator]})
+		}
+	}
+	r.estimate(estimates, &c, w)
+	family := 0
+	for _, d := range fr.draws {
+		if d.probes > 0 {
+			family++
+		}
+	}
+	r.testDesign()
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		r.diagnose(p)
+		r.audit(p, &c, w, family)
+		r.referee(p, &c)
+		if slices.Contains(c.Clones, p.Policy) {
+			clone := CloneCheck(p.Weights.Log)
+			p.Clone = &clone
+		}
+	}
+	r.compare(&c)
+	r.segments(&c, w)
 	return r, nil
+}
+
+// work is an estimate and what computes it.
+type work struct {
+	e *Estimate
+	built
 }
 
 func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
@@ -52,44 +86,53 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 }
 
 // estimate fills in the numbers of every estimate that is not refused.
-func (r *Result) estimate(c *Config, w *worker) {
+func (r *Result) estimate(all []work, c *Config, w *worker) {
 	var stats []statistic
 	var targets []*Estimate
-	for i := range r.Policies {
-		p := &r.Policies[i]
-		for j := range p.Estimates {
-			e := &p.Estimates[j]
-			if e.Refused() {
-				continue
-			}
-			r.byInfluence(e, p.stats[e.Estimator], w)
-			if c.Method == Bootstrap && !e.Refused() && !e.Basis.PlugIn {
-				stats, targets = append(stats, p.stats[e.Estimator].stat), append(targets, e)
-			}
+	var factors []float64
+	for _, x := range all {
+		if x.e.Refused() {
+			continue
+		}
+		r.byInfluence(x.e, x.built, w)
+		if !x.e.Refused() {
+			x.e.Basis.Replicates = c.Replicates
+			stats, targets, factors = append(stats, x.stat), append(targets, x.e), append(factors, x.factor)
 		}
 	}
-	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency) {
+	if c.Method == InfluenceFunction {
+		for i, e := range targets {
+			stats[i] = &linear{e.Value, e.Influence}
+		}
+	}
+	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency, c.Method == Bootstrap) {
 		e := targets[i]
 		e.replicates = values
-		e.Basis.Replicates = c.Replicates
-		if e.Estimator != DR {
+		if c.Method == InfluenceFunction || e.Estimator != DR {
 			continue // replicates serve comparisons only
 		}
-		e.Method, e.SE = Bootstrap, standardDeviation(values)
-		if m := float64(e.Basis.Labels); m > 1 {
-			e.SE *= math.Sqrt(m / (m - 1))
-		}
+		e.Method, e.SE = Bootstrap, factors[i]*standardDeviation(values)
 		e.interval()
 	}
 }
 
-func (r *Result) index(policy string) int {
-	for i := range r.Policies {
-		if r.Policies[i].Policy == policy {
-			return i
-		}
+// linear is an estimate in replicates that are not refitted: its influences,
+// reweighted.
+type linear struct {
+	at  float64
+	phi []float64
+}
+
+func (l *linear) value(w *worker) float64 {
+	var sum float64
+	for p, v := range w.v {
+		sum += (v - 1) * l.phi[p]
 	}
-	return -1
+	return l.at + sum/float64(len(l.phi))
+}
+
+func (l *linear) influence(*worker, []float64) float64 {
+	panic("offpolicy: a replicate has no influence")
 }
 
 // byInfluence fills in an estimate from its influence function.
@@ -97,9 +140,10 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	phi := make([]float64, len(r.Prompts))
 	e.Method = InfluenceFunction
 	e.Value = b.stat.influence(w, phi)
-	e.SE, e.DF = clusterSE(phi)
-	if b.df > 0 {
-		e.DF = min(e.DF, b.df)
+	se, satterthwaite := clusterSE(phi)
+	e.SE, e.DF = b.factor*se, b.df
+	if b.satterthwaite {
+		e.DF = min(b.df, satterthwaite)
 	}
 	n := float64(len(phi))
 	for p := range phi {
@@ -152,8 +196,10 @@ func (r *Result) Despite(policy string, e Estimator) *Estimate {
 
 // built is a statistic with what its error needs to know.
 type built struct {
-	stat statistic
-	df   float64 // of t, at most; 0 where nothing bounds it
+	stat          statistic
+	df            float64 // of t, at most
+	satterthwaite bool    // the influences' spread bounds it too
+	factor        float64 // of the error, for the means that it was taken around
 }
 
 // newPolicy builds every statistic of a policy that there are data for, and
@@ -164,20 +210,9 @@ func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, e
 		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
 	}
 	p := PolicyResult{Policy: policy, Weights: weights, stats: map[Estimator]built{}}
-	b := builder{r: r, c: c, w: w, policy: policy, weights: weights, refusals: weights.Refusals(), rel: relative(weights)}
+	b := newBuilder(r, c, w, policy, weights, nil)
 	for _, e := range c.Estimators {
-		est := emptyEstimate(policy, e)
-		var made built
-		switch e {
-		case IPS, SNIPS, ClippedIPS:
-			made = b.rewards(&est)
-		case LabeledSNIPS:
-			made = b.labeled(&est)
-		case DR:
-			made = b.doublyRobust(&est)
-		case Direct:
-			made = b.direct(&est)
-		}
+		est, made := b.build(e)
 		if made.stat != nil {
 			p.stats[e] = made
 		}

@@ -65,9 +65,12 @@ func (w *worker) predict(fr *frame) {
 type ratioMean struct {
 	num, den []float64 // by prompt
 	scale    float64   // of the mean
-	// jackknife makes a prompt's part what leaving the prompt out changes: where
-	// few heavy rows decide, the linear part is too small.
-	jackknife bool
+	// leave makes a prompt's part nearly what leaving the prompt out changes,
+	// 1/(1-h) times the linear part with h the prompt's share of Σ D: where few
+	// heavy rows decide, the linear part is too small. The factor is taken as
+	// √(1 + 2h + 3h²), whose square is the expansion of that of 1/(1-h), so that
+	// sums of powers suffice for it (see [Accumulator]).
+	leave bool
 }
 
 func (r *ratioMean) value(w *worker) float64 {
@@ -87,11 +90,11 @@ func (r *ratioMean) influence(w *worker, phi []float64) float64 {
 	}
 	mean := num / den
 	for p := range phi {
-		rest := den
-		if r.jackknife && r.den[p] < den {
-			rest -= r.den[p]
+		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / den
+		if r.leave {
+			h := r.den[p] / den
+			phi[p] *= math.Sqrt(1 + 2*h + 3*h*h)
 		}
-		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / rest
 	}
 	return r.scale * mean
 }
@@ -383,8 +386,8 @@ func (d *plugInStat) influence(w *worker, phi []float64) float64 {
 	return fresh
 }
 
-// clusterSE is the cluster-robust standard error √(P/(P-1) Σ φ²) of a sum of
-// prompts' parts, and Satterthwaite's degrees of freedom of its square,
+// clusterSE is the cluster-robust standard error √(Σ φ²) of a sum of prompts'
+// parts, and Satterthwaite's degrees of freedom of its square,
 // 2 (Σφ²)² / Σ(φ² - mean)².
 func clusterSE(phi []float64) (se, df float64) {
 	n := float64(len(phi))
@@ -399,5 +402,5 @@ func clusterSE(phi []float64) (se, df float64) {
 		d := x*x - s2/n
 		s4 += d * d
 	}
-	return math.Sqrt(n / (n - 1) * s2), 2 * s2 * s2 / s4
+	return math.Sqrt(s2), 2 * s2 * s2 / s4
 }

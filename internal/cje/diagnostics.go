@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 // Diagnostics are the reference's figures of an estimate's weights, and the
@@ -33,13 +35,20 @@ type Boundary struct {
 // Diagnostics returns the figures of one estimate of a policy.
 func (ref *Reference) Diagnostics(id Estimator, policy string, e *Estimate) Diagnostics {
 	raw, w := ref.raw(policy), e.Weights
+	logs, ratios := logarithms(w), make([]float64, len(w))
+	for i, t := range ref.target[policy] {
+		ratios[i] = t - ref.base[i]
+	}
 	d := Diagnostics{
 		ESSFraction: ess(w) / float64(len(w)), MaxWeight: slices.Max(w), TailIndex: math.NaN(), Hellinger: hellinger(raw),
-		ScoreAffinity: scoreAffinity(ref.score, raw, nil), Typicality: typicality(ref.base, ref.target[policy], ref.length),
+		ScoreAffinity: offpolicy.JudgeSpaceAffinity(ref.score, raw, nil), Typicality: math.NaN(),
 		Boundary: ref.labelled.card(ref.score, ref.reward),
 	}
 	if len(w) >= 50 {
-		d.TailIndex = hill(w)
+		d.TailIndex = offpolicy.Hill(logs)
+	}
+	if !slices.ContainsFunc(ref.length, math.IsNaN) {
+		d.Typicality = offpolicy.TTC(ref.target[policy], ref.length, ratios)
 	}
 	if id == DRCPO || id == TMLE {
 		var target []float64
@@ -48,7 +57,7 @@ func (ref *Reference) Diagnostics(id Estimator, policy string, e *Estimate) Diag
 				target = append(target, d.Score)
 			}
 		}
-		d.ScoreAffinity = scoreAffinity(ref.score, nil, target)
+		d.ScoreAffinity = offpolicy.JudgeSpaceAffinity(ref.score, nil, target)
 	}
 	zero := 0
 	for _, v := range raw {
@@ -61,11 +70,19 @@ func (ref *Reference) Diagnostics(id Estimator, policy string, e *Estimate) Diag
 			d.Flags = append(d.Flags, fmt.Sprintf(format, args...))
 		}
 	}
-	share, top, cv := float64(zero)/float64(len(raw)), topShare(w, .05), math.Sqrt(variance(w))/mean(w)
+	share, top, cv := float64(zero)/float64(len(raw)), offpolicy.TopShare(logs, .05), math.Sqrt(variance(w))/mean(w)
 	flag(d.ESSFraction < .30, "ESS=%.1f%%", 100*d.ESSFraction)
 	flag(share > .85, "raw_near_zero=%.1f%%", 100*share)
 	flag(top > .30 && cv > 2, "top_5%%=%.1f%% with CV=%.1f", 100*top, cv)
 	return d
+}
+
+func logarithms(w []float64) []float64 {
+	out := make([]float64, len(w))
+	for i, v := range w {
+		out[i] = math.Log(v)
+	}
+	return out
 }
 
 // ess is (Σw)² / Σw².
@@ -76,48 +93,6 @@ func ess(w []float64) float64 {
 		ss += v * v
 	}
 	return s * s / max(ss, 1e-12)
-}
-
-// topShare is the share of Σw of the largest max(1, ⌊nx⌋) weights.
-func topShare(w []float64, x float64) float64 {
-	sorted := descending(w)
-	var top, all float64
-	for i, v := range sorted {
-		if i < max(1, int(float64(len(w))*x)) {
-			top += v
-		}
-		all += v
-	}
-	return top / all
-}
-
-func descending(w []float64) []float64 {
-	sorted := slices.Sorted(slices.Values(w))
-	slices.Reverse(sorted)
-	return sorted
-}
-
-// hill is the tail index k / Σ_{i<=k} (ln w_(i) - ln w_(k+1)) of the k =
-// min(max(10, ⌊n/20⌋), ⌊n/10⌋) largest weights: +Inf where they are equal, NaN
-// where the next one is 0 or there are too few.
-func hill(w []float64) float64 {
-	n := len(w)
-	k := min(max(10, int(float64(n)*.05)), int(float64(n)*.1))
-	if n < 10 || k < 1 {
-		return math.NaN()
-	}
-	sorted := descending(w)
-	if !(sorted[k] > 0) {
-		return math.NaN()
-	}
-	var sum float64
-	for _, v := range sorted[:k] {
-		sum += math.Log(v) - math.Log(sorted[k])
-	}
-	if math.Abs(sum) < 1e-10 {
-		return math.Inf(1)
-	}
-	return float64(k) / sum
 }
 
 // hellinger is the mean of √(w / mean w), each w / mean w at least 1e-10, at
@@ -133,95 +108,6 @@ func hellinger(w []float64) float64 {
 		sum += math.Sqrt(max(v/m, 1e-10))
 	}
 	return min(sum/float64(len(w)), 1)
-}
-
-const scoreBins = 20
-
-// scoreAffinity is Σ √(p q) over 20 equal bins of the scores' range: p the
-// logged scores, q the target's, or the logged ones weighted.
-func scoreAffinity(logged, weight, target []float64) float64 {
-	lo, hi := slices.Min(logged), slices.Max(logged)
-	if weight == nil {
-		lo, hi = min(lo, slices.Min(target)), max(hi, slices.Max(target))
-	}
-	if hi <= lo {
-		return 1
-	}
-	p := histogram(logged, nil, lo, hi)
-	q := histogram(target, nil, lo, hi)
-	if weight != nil {
-		q = histogram(logged, weight, lo, hi)
-	}
-	var sum float64
-	for i := range p {
-		sum += math.Sqrt(p[i] * q[i])
-	}
-	return min(max(sum, 0), 1)
-}
-
-// histogram is normalised; the last bin is closed.
-func histogram(x, weight []float64, lo, hi float64) (out [scoreBins]float64) {
-	var edges [scoreBins + 1]float64
-	for i := range edges {
-		edges[i] = lo + float64(i)*((hi-lo)/scoreBins)
-	}
-	edges[scoreBins] = hi
-	var total float64
-	for i, v := range x {
-		w := 1.0
-		if weight != nil {
-			w = weight[i]
-		}
-		k := scoreBins - 1
-		for k > 0 && v < edges[k] {
-			k--
-		}
-		out[k] += w
-		total += w
-	}
-	for i := range out {
-		out[i] /= total
-	}
-	return out
-}
-
-// typicality is the target-typicality coverage (TTC): the share of logged rows
-// whose surprisal under the target, per unit of length, is at most the quantile
-// that holds 90% of the target's weight. length is nil for surprisal as it is.
-func typicality(base, target, length []float64) float64 {
-	n := len(base)
-	surprisal, ratio := make([]float64, n), make([]float64, n)
-	top := math.Inf(-1)
-	for i := range base {
-		surprisal[i], ratio[i] = -target[i], target[i]-base[i]
-		if length != nil {
-			surprisal[i] /= max(length[i], 1)
-		}
-		if math.IsNaN(surprisal[i]) {
-			return math.NaN()
-		}
-		top = max(top, ratio[i])
-	}
-	var total float64
-	for i, l := range ratio {
-		ratio[i] = math.Exp(l - top)
-		total += ratio[i]
-	}
-	order := sortedBy(surprisal)
-	limit, sum := surprisal[order[n-1]], 0.0
-	for _, i := range order {
-		if sum += ratio[i] / total; sum >= .9 {
-			limit = surprisal[i]
-			break
-		}
-	}
-	in := 0
-	for _, v := range surprisal {
-		if v <= limit {
-			in++
-		}
-	}
-	return float64(in) / float64(n)
 }
 
 // support is what the labelled rows cover: scores, and calibrated scores.

@@ -88,19 +88,24 @@ func TestGoldenWeightDiagnostics(t *testing.T) {
 	}
 	for _, c := range g.Cases {
 		near(t, c.Name+": ESS", ess(c.Weights), float64(c.CJE.ESS), 1e-12)
-		near(t, c.Name+": top 1%", topShare(c.Weights, .01), float64(c.CJE.Top1), 1e-12)
-		near(t, c.Name+": top 5%", topShare(c.Weights, .05), float64(c.CJE.Top5), 1e-12)
+		near(t, c.Name+": top 1%", offpolicy.TopShare(logarithms(c.Weights), .01), float64(c.CJE.Top1), 1e-12)
+		near(t, c.Name+": top 5%", offpolicy.TopShare(logarithms(c.Weights), .05), float64(c.CJE.Top5), 1e-12)
 		near(t, c.Name+": Hellinger affinity", hellinger(c.Weights), float64(c.CJE.Hellinger), 1e-12)
 		if tail := c.CJE.Diagnostic.Tail; tail != nil { // else there are too few weights for it
-			near(t, c.Name+": tail index", hill(c.Weights), float64(*tail), 1e-12)
+			near(t, c.Name+": tail index", offpolicy.Hill(logarithms(c.Weights)), float64(*tail), 1e-12)
 		}
 	}
 	for _, c := range g.Judge {
-		near(t, c.Name+": score affinity", scoreAffinity(c.Logged, c.Weights, c.Target), c.Affinity, 1e-12)
+		near(t, c.Name+": score affinity", offpolicy.JudgeSpaceAffinity(c.Logged, c.Weights, c.Target), c.Affinity, 1e-12)
 	}
 	for i, c := range g.TTC {
-		near(t, fmt.Sprintf("typicality per token %d", i), typicality(c.Base, c.Target, c.Tokens), c.PerToken, 1e-12)
-		near(t, fmt.Sprintf("typicality in all %d", i), typicality(c.Base, c.Target, nil), c.Total, 1e-12)
+		ratios := make([]float64, len(c.Base))
+		for i := range ratios {
+			ratios[i] = c.Target[i] - c.Base[i]
+		}
+		ones := slices.Repeat([]float64{1}, len(c.Base))
+		near(t, fmt.Sprintf("typicality per token %d", i), offpolicy.TTC(c.Target, c.Tokens, ratios), c.PerToken, 1e-12)
+		near(t, fmt.Sprintf("typicality in all %d", i), offpolicy.TTC(c.Target, ones, ratios), c.Total, 1e-12)
 	}
 }
 

@@ -3,7 +3,6 @@ package cje
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -80,73 +79,106 @@ func New(mode Mode, s offpolicy.Samples) (*Reference, error) {
 	if mode != Monotone && mode != TwoStage {
 		return nil, fmt.Errorf("cje: mode %q: want %q or %q", mode, Monotone, TwoStage)
 	}
-	names := map[string]bool{}
-	ids, score, label := make([]string, len(s.Rows)), make([]float64, len(s.Rows)), make([]float64, len(s.Rows))
-	labels := 0
-	for i, r := range s.Rows {
-		if r.PromptID == "" {
-			return nil, fmt.Errorf("cje: row %d has no prompt id: rows are dealt to folds by it", i)
-		}
-		if !(r.Score >= 0 && r.Score <= 1) {
-			return nil, fmt.Errorf("cje: row %d (%s): score %v is not in [0, 1]: the reference needs the judge's score of every row; leave the row out", i, r.PromptID, r.Score)
-		}
-		if r.Label < 0 || r.Label > 1 {
-			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]", i, r.PromptID, r.Label)
-		}
-		ids[i], score[i], label[i] = r.PromptID, r.Score, r.Label
-		if !math.IsNaN(r.Label) {
-			labels++
-		}
-		for name := range r.Targets {
-			names[name] = true
-		}
+	all, err := readColumns(s)
+	if err != nil {
+		return nil, err
 	}
-	delete(names, s.Logging)
-	ref := &Reference{policies: slices.Sorted(maps.Keys(names)), target: map[string][]float64{}, allLabel: labels == len(label)}
+	ref := &Reference{policies: targets(s), allLabel: all.labels == len(all.label), fresh: s.Draws}
 	if len(ref.policies) == 0 {
 		return nil, errors.New("cje: no row has the log-prob of a target policy")
 	}
-	fold := foldsOf(ids, seed)
-	var err error
-	if ref.cal, err = calibrate(mode, score, label, fold); err != nil {
+	fold := foldsOf(all.promptID, seed)
+	if ref.cal, err = calibrate(mode, all.score, all.label, fold); err != nil {
 		return nil, err
 	}
-	ref.labelled = newSupport(ref.cal, score, label)
-	for i, r := range s.Rows {
-		reward := r.Label
-		if !ref.allLabel {
-			reward = ref.cal.whole.predict(r.Score)
+	ref.labelled = newSupport(ref.cal, all.score, all.label)
+	reward := all.label
+	if !ref.allLabel {
+		reward = make([]float64, len(all.score))
+		for i, v := range all.score {
+			reward[i] = ref.cal.whole.predict(v)
 		}
-		all, some := true, false
+	}
+	var some []int // rows with any one log-prob
+	for i := range s.Rows {
+		n := 0
 		for _, name := range ref.policies {
-			v, ok := r.Targets[name]
-			has := ok && finite(v) && finite(r.LogProb)
-			all, some = all && has, some || has
+			if v, ok := s.Rows[i].Targets[name]; ok && finite(v) && finite(all.base[i]) {
+				n++
+			}
 		}
-		if some {
-			ref.anyScore, ref.anyReward, ref.anyFold = append(ref.anyScore, r.Score), append(ref.anyReward, reward), append(ref.anyFold, fold[i])
+		if n > 0 {
+			some = append(some, i)
 		}
-		if !all {
-			continue
-		}
-		ref.rows = append(ref.rows, i)
-		ref.promptID, ref.score, ref.reward = append(ref.promptID, r.PromptID), append(ref.score, r.Score), append(ref.reward, reward)
-		ref.fold, ref.base, ref.length = append(ref.fold, fold[i]), append(ref.base, r.LogProb), append(ref.length, r.Length)
-		for _, name := range ref.policies {
-			ref.target[name] = append(ref.target[name], r.Targets[name])
+		if n == len(ref.policies) {
+			ref.rows = append(ref.rows, i)
 		}
 	}
 	if len(ref.rows) == 0 {
 		return nil, fmt.Errorf("cje: no row has the log-probs of all of %q: the reference drops the others", ref.policies)
 	}
+	ref.promptID, ref.score, ref.reward = pick(all.promptID, ref.rows), pick(all.score, ref.rows), pick(reward, ref.rows)
+	ref.fold, ref.base, ref.length = pick(fold, ref.rows), pick(all.base, ref.rows), pick(all.length, ref.rows)
+	ref.anyScore, ref.anyReward, ref.anyFold = pick(all.score, some), pick(reward, some), pick(fold, some)
+	ref.target = make(map[string][]float64, len(ref.policies))
+	for _, name := range ref.policies {
+		lp := make([]float64, len(ref.rows))
+		for j, i := range ref.rows {
+			lp[j] = s.Rows[i].Targets[name]
+		}
+		ref.target[name] = lp
+	}
 	ref.held = ref.cal.predictEach(ref.score, ref.fold)
-	ref.fresh = s.Draws
 	byReward := sync.OnceValue(func() []int { return sortedBy(ref.held) })
 	ref.outer = sync.OnceValue(func() *outerFolds { return ref.split(foldsOf(ref.promptID, seedOuter), byReward()) })
 	ref.inner = sync.OnceValue(func() *outerFolds { return ref.split(ref.fold, byReward()) })
 	ref.leftRewards = sync.OnceValue(ref.jackknifeRewards)
 	ref.outcomeIsotonic = sync.OnceValues(ref.outcomeModels)
 	return ref, nil
+}
+
+// columns are the rows of samples as the reference reads them.
+type columns struct {
+	promptID                   []string
+	score, label, base, length []float64
+	labels                     int
+}
+
+func readColumns(s offpolicy.Samples) (*columns, error) {
+	n := len(s.Rows)
+	c := &columns{promptID: make([]string, n), score: make([]float64, n), label: make([]float64, n), base: make([]float64, n), length: make([]float64, n)}
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		switch {
+		case r.PromptID == "":
+			return nil, fmt.Errorf("cje: row %d has no prompt id: rows are dealt to folds by it", i)
+		case !(r.Score >= 0 && r.Score <= 1):
+			return nil, fmt.Errorf("cje: row %d (%s): score %v is not in [0, 1], and the reference needs the judge's score of every row: score the response, or leave the row out", i, r.PromptID, r.Score)
+		case r.Label < 0 || r.Label > 1:
+			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]: mend it, or set it to NaN", i, r.PromptID, r.Label)
+		}
+		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score, r.Label, r.LogProb, r.Length
+		if !math.IsNaN(r.Label) {
+			c.labels++
+		}
+	}
+	return c, nil
+}
+
+// targets are the names of all policies with a log-prob on any row, but the
+// logging one.
+func targets(s offpolicy.Samples) (out []string) {
+	seen := map[string]bool{s.Logging: true}
+	for i := range s.Rows {
+		for name := range s.Rows[i].Targets {
+			if !seen[name] {
+				seen[name] = true
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // jackknifeRewards are the rewards under each leave-one-fold-out calibration.
@@ -353,6 +385,7 @@ func (ref *Reference) split(outer, order []int) *outerFolds {
 	out := &outerFolds{fold: outer}
 	for v := range out.splits {
 		o := &out.splits[v]
+		o.train, o.test = make([]int, 0, len(order)), make([]int, 0, len(order)/2)
 		for _, i := range order {
 			if outer[i] == v {
 				o.test = append(o.test, i)
@@ -367,8 +400,8 @@ func (ref *Reference) split(outer, order []int) *outerFolds {
 	return out
 }
 
-func pick(v []float64, at []int) []float64 {
-	out := make([]float64, len(at))
+func pick[T any](v []T, at []int) []T {
+	out := make([]T, len(at))
 	for j, i := range at {
 		out[j] = v[i]
 	}

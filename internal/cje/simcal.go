@@ -262,7 +262,7 @@ func sortedIndex(s []float64) *index {
 }
 
 func indexIn(order []int, s []float64) *index {
-	ix := &index{of: make([]int, len(s))}
+	ix := &index{of: make([]int, len(s)), x: make([]float64, 0, len(s)), n: make([]float64, 0, len(s))}
 	for _, i := range order {
 		if k := len(ix.x); k == 0 || ix.x[k-1] != s[i] {
 			ix.x, ix.n = append(ix.x, s[i]), append(ix.n, 0)

@@ -75,6 +75,13 @@ func healthy(n int, seed uint64) *Records {
 		r.CanariesOwed = append(r.CanariesOwed, k)
 		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: c.score.Mean - .02})
 	}
+	r.Full, r.Seconds = 10_000, 60
+	return r
+}
+
+// evaluated fills in what a run computes from its records.
+func evaluated(r *Records) *Records {
+	r.evaluate("j@1", 1, 0.003)
 	return r
 }
 
@@ -103,7 +110,7 @@ func statuses(checks []Check) map[string]Status {
 
 func TestHealthyRecordsPass(t *testing.T) {
 	for seed := range uint64(20) {
-		checks := Evaluate(healthy(100, seed), DefaultThresholds(), nil)
+		checks := Evaluate(evaluated(healthy(100, seed)), DefaultThresholds(), nil)
 		for _, c := range checks {
 			if c.Status != Pass && c.Status != Info {
 				t.Errorf("seed %d: %s is %s: %s", seed, c.ID, c.Status, c.Summary)
@@ -188,7 +195,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for m := range row.Methods {
 				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
 			}
-		}, map[string]Status{"logprobs.zero": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist"},
+		}, map[string]Status{"logprobs.zero": Fail, "weights.mean_one": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
 		{"a zero that methods dispute", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
 			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
@@ -196,13 +203,17 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
 			}
 			row.Methods["continuation"] = dataset.MethodResult{LogProb: -4, Status: "ok"}
-		}, map[string]Status{"logprobs.zero": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
+		}, map[string]Status{"logprobs.zero": Fail, "weights.mean_one": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
 		{"a short certain answer", func(r *Records) {
-			row := logprobRow(r, 8, "pi_bad")
-			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
-			for m := range row.Methods {
-				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+			for name, lp := range map[string]dataset.Float{"p0": -0.2, "pi_clone": -0.2, "pi_bad": 0} {
+				row := logprobRow(r, 8, name)
+				row.LogProb, row.Tokens, row.TokenLogProbs = lp, 1, dataset.Floats{float64(lp)}
+				for m := range row.Methods {
+					row.Methods[m] = dataset.MethodResult{LogProb: lp, Status: "ok"}
+				}
 			}
+			logprobRow(r, 8, "pi_bad").Flags = []string{"zero"}
+			r.Responses[5*8].LogProb = -0.2
 		}, nil, "", "pitfall 8: 0.0 can be right"},
 		{"a positive log-prob", func(r *Records) { failLogProb(logprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
 		{"a positive token", func(r *Records) { logprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
@@ -294,6 +305,50 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"100% over", func(r *Records) { r.Estimate.ExpectedUSD /= 2 }, map[string]Status{"cost.estimate": Fail}, "", "over 50% is NO-GO in the plan"},
 		{"80% under", func(r *Records) { r.Estimate.ExpectedUSD *= 5 }, map[string]Status{"cost.estimate": Hold}, "", "under never fails"},
 		{"a row failed by rate limiting", func(r *Records) { failLogProb(logprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]Status{"run.ratelimit": Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
+		{"a fifth and one cut", func(r *Records) {
+			for i := range 21 {
+				r.Responses[5*i+3].FinishReason = "length"
+			}
+		}, map[string]Status{"responses.truncated": Hold}, "q0000/pi_bigger_model/0", "21 of 100 is over 20%: max_tokens is too small"},
+		{"a target likelier than P0 on every row", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 1.5
+			}
+		}, map[string]Status{"weights.mean_one": Fail}, "pi_cot", "weights of 4.5 throughout: E[w] <= 1 does not hold"},
+		{"a target somewhat likelier", func(r *Records) {
+			for i := range r.Prompts {
+				d := -0.001 * dataset.Float(i)
+				if i < 14 {
+					d = 1
+				}
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + d
+			}
+		}, map[string]Status{"weights.mean_one": Info}, "pi_cot", "an e-value of a few dozen is told and no more"},
+		{"a target that the logs do not cover", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb -= 30
+			}
+		}, map[string]Status{"weights.overlap": Info}, "pi_cot", "readiness: its weights are refused, the run goes on"},
+		{"reweighted logs that say something else", func(r *Records) {
+			for i := range r.Scores {
+				if r.Scores[i].Policy == "pi_cot" {
+					r.Scores[i].Mean = 0.99
+				}
+			}
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 0.1 - 0.2*dataset.Float(i%2) - 0.01
+			}
+		}, map[string]Status{"weights.balance": Info}, "pi_cot", "the judge sees another policy than the weights make"},
+		{"a budget for the full run, too small", func(r *Records) { r.FullBudget = 90 }, map[string]Status{"projection.cost": Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
+		{"a budget for the full run, large enough", func(r *Records) { r.FullBudget = 200 }, map[string]Status{"projection.cost": Info}, "$100.00", "within it, a projection is for information"},
+		{"a run of no known length", func(r *Records) { r.Seconds = 0 }, map[string]Status{"projection.time": Info}, "not projected", "no time is no zero"},
+		{"targets without log-probs", func(r *Records) {
+			for i := range r.Prompts {
+				for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
+					failLogProb(logprobRow(r, i, name), "missing_logprob")
+				}
+			}
+		}, map[string]Status{"projection.ess": Info, "projection.width": Info, "logprobs.complete": Fail, "logprobs.range": Fail, "weights.identical": Fail}, "", "nothing to project is no number"},
 		{"stopped by an exhausted balance", func(r *Records) {
 			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
@@ -311,7 +366,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			r := healthy(100, 5)
 			tt.alter(r)
-			checks := Evaluate(r, DefaultThresholds(), nil)
+			checks := Evaluate(evaluated(r), DefaultThresholds(), nil)
 			for _, c := range checks {
 				want, listed := tt.want[c.ID]
 				if !listed && c.Status != Pass && c.Status != Info || listed && c.Status != want {
@@ -319,7 +374,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 				if listed {
 					touched[c.ID] = true
-					if c.Remedy == "" && c.Status != Info {
+					if c.Remedy == "" && want != Info {
 						t.Errorf("%s gives no remedy", c.ID)
 					}
 					text := c.Summary + strings.Join(c.Evidence.Records, " ")
@@ -429,22 +484,25 @@ func TestShareStatus(t *testing.T) {
 	}
 }
 
-func TestProjectOne(t *testing.T) {
+func TestProjectSum(t *testing.T) {
 	// Ten prompts at exactly 2 each and 5 once: no spread, so no width.
 	per := slices.Repeat([]float64{2}, 10)
-	got := projectOne(per, 5, 1000)
+	got := projectSum(per, 5, 1000)
 	if got.Value != 2005 || math.Abs(float64(got.Lo)-2005) > 1e-9 || math.Abs(float64(got.Hi)-2005) > 1e-9 {
 		t.Errorf("got %+v, want 2005 on all three", got)
 	}
-	// Values 1 and e² have mean log 1 and sd √2; the 97.5% t quantile at one
-	// degree of freedom is 12.706.
-	got = projectOne([]float64{1, math.Exp(2)}, 0, 1)
-	mean := (1 + math.Exp(2)) / 2
-	if want := mean * math.Exp(12.706204736432095); math.Abs(float64(got.Hi)/want-1) > 1e-9 {
-		t.Errorf("upper end %v, want %v", got.Hi, want)
+	// Values 1 and 3 have mean 2 and sd √2; the 95% t quantile at one degree of
+	// freedom is 6.313751514675043; √(1/2 + 1/8) = 0.790569.
+	got = projectSum([]float64{1, 3}, 7, 8)
+	half := 6.313751514675043 * math.Sqrt2 / 2 * math.Sqrt(0.625)
+	if got.Value != 23 || math.Abs(float64(got.Hi)-(7+16*math.Exp(half))) > 1e-6 || math.Abs(float64(got.Lo)-(7+16*math.Exp(-half))) > 1e-9 {
+		t.Errorf("got %+v, want 23 (%v to %v)", got, 7+16*math.Exp(-half), 7+16*math.Exp(half))
 	}
-	if got := projectOne([]float64{1, 0}, 0, 10); got.Lo.Valid() || got.Value != 5 {
-		t.Errorf("a prompt that took nothing leaves no interval: %+v", got)
+	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value != 41 {
+		t.Errorf("one prompt leaves no interval: %+v", got)
+	}
+	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value != 1 {
+		t.Errorf("prompts that took nothing leave no interval: %+v", got)
 	}
 }
 

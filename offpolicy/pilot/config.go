@@ -43,10 +43,12 @@ type Config struct {
 	// Labels says which responses the oracle labels. Its seed is the run's, and
 	// it has no strata: the labels do not wait for the scores. (identity)
 	Labels oracle.Design
-	// BatchLabels has the oracle's labels bought through the service's batches,
-	// within a day and at half the price. The Grader must be a
-	// providers.Batcher and the Oracle an *oracle.Labeler.
-	BatchLabels bool
+	// BatchLabels, where not nil, has the oracle's labels bought through the
+	// service's batches, once all responses are there: within a day, and at the
+	// batch price. Its Store and Run are the pilot's. The Grader must be a
+	// [providers.Batcher] and the Oracle an [oracle.Labeler]. A reply that holds
+	// no label is not asked for again by a later start.
+	BatchLabels *providers.BatchConfig
 
 	Prices      providers.Prices
 	Budget      providers.USD // 0 sets no budget
@@ -60,6 +62,7 @@ type Config struct {
 	Stop <-chan struct{}
 
 	Full       int               // prompts of the run to project to; 0 means 10,000
+	FullBudget providers.USD     // what that run may cost; 0 says nothing of it
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest

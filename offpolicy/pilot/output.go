@@ -33,18 +33,25 @@ func (r *run) records(stop *Stop) *Records {
 		Prompts:   r.cfg.Prompts,
 		Responses: sorted(r.store, r.store.responses, keep),
 		LogProbs:  sorted(r.store, r.store.logprobs, keep),
-		Labels:    sorted(r.store, r.store.labels, keep),
+		Labels:    r.sortedLabels(),
 		Scores:    sorted(r.store, r.store.scores, keep),
 		Ledger:    r.store.ledger(),
 		Estimate:  r.estimate,
 		Stop:      stop,
+
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Seconds: r.totalSeconds(), BatchFactors: map[string]float64{},
+	}
+	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
+		for model, price := range r.rates(rec.Ledger) {
+			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
+		}
 	}
 	r.store.mu.Lock()
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
 		rec.Certificates = append(rec.Certificates, r.store.certs[k])
 	}
 	r.store.mu.Unlock()
-	for _, as := range r.labelsOwed() {
+	for _, as := range r.cfg.assignments() {
 		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
 	}
 	r.calibrate(rec)
@@ -54,6 +61,10 @@ func (r *run) records(stop *Stop) *Records {
 		owed[p.score.Key()] = true
 	}
 	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
+	rec.EvaluationError = "the sample is not complete"
+	if rec.reached(wholeRun) {
+		rec.evaluate(r.judge.Identity(), r.cfg.Seed, rec.labelUSD())
+	}
 	return rec
 }
 

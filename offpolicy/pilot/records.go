@@ -30,8 +30,20 @@ type Records struct {
 	// Calibrator is nil where none could be fitted; CalibratorError says why.
 	Calibrator      *offpolicy.Calibrator
 	CalibratorError string
+	// Evaluation is nil where the records could not be evaluated;
+	// EvaluationError says why.
+	Evaluation      *offpolicy.Result
+	EvaluationError string
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
+	// Full is the size of the run to project to, and FullBudget what that may
+	// cost, 0 where nothing is said of it.
+	Full       int
+	FullBudget providers.USD
+	// Seconds is the wall time of the run, over all starts.
+	Seconds float64
+	// BatchFactors are what a batch costs in parts of single calls, by model.
+	BatchFactors map[string]float64
 	// Unjoined names the records that have no place in samples.jsonl, and why.
 	Unjoined []string
 	// Stop is nil where every stage ran to its end.

@@ -209,7 +209,7 @@ func (r *run) open(ctx context.Context) error {
 		}
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
-		return providers.NewClient(steady{p, ctx}, providers.ClientConfig{
+		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
 			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
 		})
 	}
@@ -275,11 +275,13 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 	open := unfinished(stages)
 	switch {
 	case err == nil:
-		// Which responses carry a canary follows from all scores.
-		last := []*stage{{name: stageCanaries, breaker: stages[len(stages)-1].breaker, items: r.planting()}}
+		last := r.owedLast(stages[len(stages)-1].breaker)
 		err = r.workAll(ctx, last)
 		open = unfinished(last)
 	case len(stages) > 0:
+		if r.cfg.BatchLabels != nil {
+			open = append(open, stageOracle)
+		}
 		open = append(open, stageCanaries)
 	}
 	var stop *stopError

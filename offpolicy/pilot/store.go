@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -18,6 +19,7 @@ const (
 	kindResponse    = "response"
 	kindLogProb     = "logprob"
 	kindLabel       = "label"
+	kindBatch       = "batch" // providers.JournalBatchStore's own
 	kindScore       = "score"
 	kindCanary      = "canary"
 	kindCertificate = "certificate"
@@ -35,6 +37,7 @@ type store struct {
 	responses map[dataset.Key]dataset.Response
 	logprobs  map[dataset.Key]dataset.LogProb
 	labels    map[dataset.Key]dataset.OracleLabel
+	second    map[dataset.Key]dataset.OracleLabel // labels of role duplicate
 	scores    map[dataset.Key]dataset.JudgeScore
 	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
@@ -55,6 +58,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
 		labels:    map[dataset.Key]dataset.OracleLabel{},
+		second:    map[dataset.Key]dataset.OracleLabel{},
 		scores:    map[dataset.Key]dataset.JudgeScore{},
 		canaries:  map[dataset.Key]dataset.Canary{},
 		certs:     map[string]teacherforce.Certificate{},
@@ -80,7 +84,11 @@ func (s *store) load(r journal.Record) error {
 	case kindEcho:
 		err = s.echoes.load(r)
 	case kindLabel:
-		err = loadRow(r, s.labels)
+		var row dataset.OracleLabel
+		if err = json.Unmarshal(r.Payload, &row); err == nil {
+			s.labelsOf(row.Role)[row.Key()] = row
+		}
+	case kindBatch:
 	case kindScore:
 		err = loadRow(r, s.scores)
 	case kindCanary:
@@ -108,6 +116,14 @@ func (s *store) load(r journal.Record) error {
 		return fmt.Errorf("pilot: journal record %d (%s %s): %w", r.Seq, r.Kind, r.Key, err)
 	}
 	return nil
+}
+
+// labelsOf are the labels among which those of a role stand.
+func (s *store) labelsOf(role string) map[dataset.Key]dataset.OracleLabel {
+	if role == oracle.RoleDuplicate {
+		return s.second
+	}
+	return s.labels
 }
 
 type keyed interface{ Key() dataset.Key }

@@ -22,7 +22,8 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
 		Stages:        r.stageTable(rec),
 		Policies:      summarize(rec),
-		Projection:    project(rec, c.Full, r.totalSeconds()),
+		Evaluation:    answers(rec),
+		Projection:    project(rec),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
 		Run: RunInfo{
