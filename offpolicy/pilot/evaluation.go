@@ -123,7 +123,7 @@ func answers(r *Records) Evaluation {
 	for _, c := range r.Evaluation.Comparisons {
 		out.Comparisons = append(out.Comparisons, Difference{
 			A: c.A, B: c.B, Value: Interval{dataset.Float(c.Difference), dataset.Float(c.Lower), dataset.Float(c.Upper)},
-			Holm: dataset.Float(c.Holm), Note: c.Note,
+			Holm: dataset.Float(c.Holm), AA: c.AA,
 		})
 	}
 	return out

@@ -39,7 +39,7 @@ func (r *run) records(stop *Stop) *Records {
 		Estimate:  r.estimate,
 		Stop:      stop,
 
-		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Seconds: r.totalSeconds(), BatchFactors: map[string]float64{},
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
 	}
 	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
 		for model, price := range r.rates(rec.Ledger) {
@@ -47,6 +47,7 @@ func (r *run) records(stop *Stop) *Records {
 		}
 	}
 	r.store.mu.Lock()
+	rec.Seconds, rec.CertifySeconds = r.store.seconds[wholeRun], r.store.seconds[stageCertify]
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
 		rec.Certificates = append(rec.Certificates, r.store.certs[k])
 	}

@@ -45,12 +45,14 @@ func project(rec *Records) Projection {
 	}
 	if rec.Seconds > 0 {
 		// The service that works longest sets the time: what one prompt takes
-		// of it varies, and so does the run.
-		pace := rec.Seconds / sumOf(took.seconds)
+		// of it varies, and so does the run. At the end of it the last calls
+		// are waited for, once.
+		busy := sumOf(took.seconds)
+		tail := max(0, min(took.longest, rec.Seconds-busy/float64(max(1, rec.Concurrency))))
 		for i := range took.seconds {
-			took.seconds[i] *= pace
+			took.seconds[i] *= (rec.Seconds - tail) / busy
 		}
-		out.Seconds = projectSum(took.seconds, 0, rec.Full)
+		out.Seconds = projectSum(took.seconds, rec.CertifySeconds+tail, rec.Full)
 		out.Notes = append(out.Notes, "time assumes this run's throughput: the same concurrency, and limits that do not bind earlier")
 	}
 	failed := failedPrompts(rec)
@@ -73,6 +75,7 @@ func project(rec *Records) Projection {
 type consumption struct {
 	calls, usd, tokens []float64
 	seconds            []float64 // of attempts of the service that worked longest
+	longest            float64   // of its attempts, seconds
 	// saved is what batches would have saved of usd; nil where no model of judge
 	// or oracle is priced.
 	saved []float64
@@ -90,7 +93,7 @@ func (r *Records) perPrompt() consumption {
 		index[p.ID] = i
 	}
 	took := consumption{calls: make([]float64, n), usd: make([]float64, n), tokens: make([]float64, n)}
-	seconds, total := map[string][]float64{}, map[string]float64{}
+	seconds, total, most := map[string][]float64{}, map[string]float64{}, map[string]float64{}
 	for _, e := range r.Ledger {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
 		i, ok := index[promptOf(e.Key)]
@@ -106,8 +109,10 @@ func (r *Records) perPrompt() consumption {
 		if seconds[e.Provider] == nil {
 			seconds[e.Provider] = make([]float64, n)
 		}
-		seconds[e.Provider][i] += float64(e.LatencyMS)
-		total[e.Provider] += float64(e.LatencyMS)
+		latency := float64(e.LatencyMS) / 1000
+		seconds[e.Provider][i] += latency
+		total[e.Provider] += latency
+		most[e.Provider] = max(most[e.Provider], latency)
 		if e.Stage == stageOracle || e.Stage == stageJudge {
 			if rate, ok := r.BatchFactors[e.Model]; ok {
 				if took.saved == nil {
@@ -123,7 +128,7 @@ func (r *Records) perPrompt() consumption {
 			longest = p
 		}
 	}
-	took.seconds = seconds[longest]
+	took.seconds, took.longest = seconds[longest], most[longest]
 	if sumOf(took.seconds) == 0 { // answers faster than the ledger's milliseconds
 		took.seconds = slices.Repeat([]float64{1}, n)
 	}
@@ -175,24 +180,15 @@ func projectSum(perPrompt []float64, fixed float64, full int) Interval {
 // projectWidth is the half-width of a 95% interval for P0's mean label at the
 // full run's size, the share of labelled prompts being that of the sample.
 func projectWidth(rec *Records) dataset.Float {
-	var labels []float64
-	p0 := rec.logging().Policy.Name
-	for _, l := range rec.Labels {
-		if l.Policy == p0 && l.Label.Valid() {
-			labels = append(labels, float64(l.Label))
-		}
-	}
-	if len(labels) < 2 {
+	if rec.Evaluation == nil {
 		return dataset.Missing()
 	}
-	_, sd := meanSD(labels)
-	owed := 0
-	for _, k := range rec.LabelsOwed {
-		if k.Policy == p0 {
-			owed++
-		}
+	p := rec.Evaluation.Pilot()
+	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(len(rec.Prompts))))
+	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
+		return dataset.Missing()
 	}
-	return dataset.Float(1.96 * sd / math.Sqrt(float64(rec.Full)*float64(owed)/float64(len(rec.Prompts))))
+	return dataset.Float(p.LoggingHalfWidth(rec.Full, labelled))
 }
 
 // projectPolicy bounds what weights can give a target in the full run. An
@@ -207,18 +203,17 @@ func projectPolicy(rec *Records, policy string) PolicyProjection {
 	if err != nil || w.N == 0 || !(w.ESS > 0) {
 		return out
 	}
-	ess := w.ESS / float64(w.N) * float64(rec.Full)
-	out.ESSAtMost = dataset.Float(ess)
+	out.ESSAtMost = dataset.Float(offpolicy.ESSBound(w, rec.Full))
 	var scores []float64
-	for _, s := range rec.scoresOf(rec.logging().Policy.Name) {
-		if s.Mean.Valid() {
+	of := rec.scoresOf(rec.logging().Policy.Name)
+	for _, p := range rec.Prompts {
+		if s, ok := of[p.ID]; ok && s.Mean.Valid() {
 			scores = append(scores, float64(s.Mean))
 		}
 	}
 	if len(scores) > 1 {
-		slices.Sort(scores) // a map's order must not decide the last digit
-		_, sd := meanSD(scores)
-		out.HalfWidthAtLeast = dataset.Float(1.96 * sd / math.Sqrt(ess))
+		mean, sd := meanSD(scores)
+		out.HalfWidthAtLeast = dataset.Float(offpolicy.IPSHalfWidthBound(w, mean, sd, rec.Full))
 	}
 	return out
 }

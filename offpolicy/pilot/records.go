@@ -40,8 +40,11 @@ type Records struct {
 	// cost, 0 where nothing is said of it.
 	Full       int
 	FullBudget providers.USD
-	// Seconds is the wall time of the run, over all starts.
-	Seconds float64
+	// Seconds is the wall time of the stages, over all starts, and
+	// CertifySeconds that of certification before them.
+	Seconds, CertifySeconds float64
+	// Concurrency is the number of calls in flight per provider, at most.
+	Concurrency int
 	// BatchFactors are what a batch costs in parts of single calls, by model.
 	BatchFactors map[string]float64
 	// Unjoined names the records that have no place in samples.jsonl, and why.

@@ -146,7 +146,7 @@ type Projection struct {
 type PolicyProjection struct {
 	Name             string        `json:"name"`
 	ESSAtMost        dataset.Float `json:"ess_at_most"`         // ESS/n · Prompts
-	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // 1.96 · sd(judge) / √ESSAtMost
+	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // of a 95% interval by ips on the judge's scores
 }
 
 // Evaluation is what the sample says of the policies' values: answered, or
@@ -179,7 +179,7 @@ type Difference struct {
 	B     string        `json:"b"`
 	Value Interval      `json:"value"`
 	Holm  dataset.Float `json:"holm_p"` // two-sided p, adjusted over all pairs
-	Note  string        `json:"note,omitempty"`
+	AA    bool          `json:"a_a"`    // P0 and its clone: the difference ought to be 0
 }
 
 // Quantiles describes a distribution: 5, 25, 50, 75 and 95%.
