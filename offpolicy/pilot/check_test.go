@@ -378,15 +378,15 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 					failLogProb(logprobRow(r, i, name), "missing_logprob")
 				}
 			}
-		}, map[string]Status{"projection.ess": Info, "projection.width": Info, "logprobs.complete": Fail, "logprobs.range": Fail, "weights.identical": Fail}, "", "nothing to project is no number"},
+		}, map[string]Status{"missing.pattern": Hold, "projection.ess": Info, "projection.width": Info, "logprobs.complete": Fail, "logprobs.range": Fail, "weights.identical": Fail}, "", "nothing to project is no number"},
 		{"stopped by an exhausted balance", func(r *Records) {
 			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
-			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.parse": Fail, "judge.calibration": Fail, "judge.support": Fail, "judge.injection": Fail, "missing.pattern": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
+			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.parse": Fail, "judge.calibration": Fail, "judge.injection": Fail, "missing.pattern": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
 		{"stopped by the budget", func(r *Records) {
 			r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
-			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.parse": Hold, "judge.calibration": Hold, "judge.support": Hold, "judge.injection": Hold, "missing.pattern": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
+			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.parse": Hold, "judge.calibration": Hold, "judge.injection": Hold, "missing.pattern": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
 	}
 	touched := map[string]bool{}
 	for _, tt := range tests {

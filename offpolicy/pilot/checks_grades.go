@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 func checkOracleRange(r *Records, t Thresholds, c *Check) {
@@ -85,6 +86,10 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 	c.Status, c.Summary = Pass, fmt.Sprintf("labels average %.3f (sd %.3f)", mean, sd)
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
+	}
+	if noise := oracle.MeasureNoise(r.allLabels()); noise.Pairs > 0 {
+		c.figure("standard deviation of one response's labels", noise.SD(), "")
+		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", noise.SD(), noise.Pairs)
 	}
 	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
 		c.Status, c.Summary = Hold, fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)

@@ -1,6 +1,7 @@
 package pilot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -169,7 +170,7 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 			}
 		}
 	}
-	if err := e.count(byName[stageJudge]); err != nil {
+	if err := e.count(byName[stageJudge], false); err != nil {
 		return err
 	}
 	// Which responses carry canaries follows from their scores: some spread over
@@ -182,24 +183,29 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
 		}
 	}
-	if err := e.count(byName[stageCanaries]); err != nil {
+	if err := e.count(byName[stageCanaries], false); err != nil {
 		return err
 	}
-	for _, as := range c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name) {
+	for _, as := range c.assignments() {
 		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
 		_, _ = e.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
-	return e.count(byName[stageOracle])
+	return e.count(byName[stageOracle], c.BatchLabels != nil)
 }
 
 // count prices what the dry run has seen since it was last asked.
-func (e *estimator) count(s *StageEstimate) error {
+func (e *estimator) count(s *StageEstimate, batch bool) error {
 	for _, req := range e.dry.take() {
 		price, err := e.cfg.Prices.For(req.Model)
 		if err != nil {
 			return err
+		}
+		if batch {
+			factor := cmp.Or(price.Batch, providers.DefaultBatchFactor)
+			price.Input *= providers.PerMTok(factor)
+			price.Output *= providers.PerMTok(factor)
 		}
 		bytes := 0
 		for _, m := range req.Messages {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -18,11 +19,11 @@ type labelFunc func(context.Context, oracle.Item) (float64, error)
 // labelling is what the oracle is asked.
 func (r *run) labelling(label labelFunc) []item {
 	var items []item
-	arms := r.arms()
+	prompts, arms := r.prompts(), r.arms()
 	for _, as := range r.cfg.assignments() {
 		items = append(items, item{key: as.Key, needs: as.Key, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
 			value, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
-			if it, ok := r.labelItem(as); ok {
+			if it, ok := r.labelItem(as, prompts); ok {
 				value, err = label(ctx, it)
 			}
 			if stop := r.fatal(ctx, stageOracle, as.Key, err); stop != nil {
@@ -43,7 +44,7 @@ func (r *run) labelled(as oracle.Assignment) bool {
 
 // labelItem is an assignment with what the oracle is to read; false where the
 // response failed.
-func (r *run) labelItem(as oracle.Assignment) (oracle.Item, bool) {
+func (r *run) labelItem(as oracle.Assignment, prompts map[string]dataset.Prompt) (oracle.Item, bool) {
 	text := r.text(as.Key)
 	if text == nil {
 		return oracle.Item{}, false
@@ -69,8 +70,9 @@ type batchLabeler interface {
 func (r *run) labelBatch() labelFunc {
 	var todo []oracle.Item
 	at := map[providers.Tag]int{}
+	prompts := r.prompts()
 	for _, as := range r.cfg.assignments() {
-		if it, ok := r.labelItem(as); ok && !r.labelled(as) {
+		if it, ok := r.labelItem(as, prompts); ok && !r.labelled(as) {
 			at[it.Tag] = len(todo)
 			todo = append(todo, it)
 		}
@@ -93,16 +95,30 @@ func (r *run) labelBatch() labelFunc {
 	}
 }
 
-// sortedLabels are the labels of the run's design, a duplicate after its
-// original. Labels of an earlier, smaller design that this one does not draw
-// stay in the journal: their probability is not known.
-func (r *run) sortedLabels() []dataset.OracleLabel {
-	var out []dataset.OracleLabel
+// addLabels gives the records the labels of the run's design. Labels of an
+// earlier, smaller run that this design does not draw stay in the journal: their
+// probability is not known.
+func (r *run) addLabels(rec *Records) {
 	for _, as := range r.cfg.assignments() {
-		if row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key); ok {
-			row.InclusionProb = as.InclusionProb // of a run that grew
-			out = append(out, row)
+		row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key)
+		row.InclusionProb = as.InclusionProb // of a run that grew
+		if as.Role == oracle.RoleDuplicate {
+			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
+			if ok {
+				rec.Duplicates = append(rec.Duplicates, row)
+			}
+			continue
+		}
+		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
+		if ok {
+			rec.Labels = append(rec.Labels, row)
 		}
 	}
-	return out
+}
+
+// allLabels are the labels sorted by key, a duplicate after its original.
+func (r *Records) allLabels() []dataset.OracleLabel {
+	all := append(slices.Clone(r.Labels), r.Duplicates...)
+	slices.SortStableFunc(all, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
+	return all
 }

@@ -33,7 +33,6 @@ func (r *run) records(stop *Stop) *Records {
 		Prompts:   r.cfg.Prompts,
 		Responses: sorted(r.store, r.store.responses, keep),
 		LogProbs:  sorted(r.store, r.store.logprobs, keep),
-		Labels:    r.sortedLabels(),
 		Scores:    sorted(r.store, r.store.scores, keep),
 		Ledger:    r.store.ledger(),
 		Estimate:  r.estimate,
@@ -52,9 +51,7 @@ func (r *run) records(stop *Stop) *Records {
 		rec.Certificates = append(rec.Certificates, r.store.certs[k])
 	}
 	r.store.mu.Unlock()
-	for _, as := range r.cfg.assignments() {
-		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
-	}
+	r.addLabels(rec)
 	r.calibrate(rec)
 	owed := map[dataset.Key]bool{}
 	for _, p := range plants(rec.Scores) {
@@ -222,7 +219,7 @@ func (r *run) writeOutputs(rec *Records) error {
 	writes := []func() error{
 		func() error { return writeRows(r.path("responses.jsonl"), rec.Responses) },
 		func() error { return writeRows(r.path("logprobs.jsonl"), rec.LogProbs) },
-		func() error { return writeRows(r.path("oracle.jsonl"), rec.Labels) },
+		func() error { return writeRows(r.path("oracle.jsonl"), rec.allLabels()) },
 		func() error { return writeRows(r.path("judge.jsonl"), rec.Scores) },
 		func() error { return writeRows(r.path("canaries.jsonl"), rec.Canaries) },
 		func() error { return writeRows(r.path("samples.jsonl"), samples) },
@@ -281,7 +278,7 @@ func readBack(dir string, rec *Records) (problems []string) {
 	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
 	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
 	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))
-	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(rec.LabelsOwed)))
+	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
 	add(checkFile[dataset.Canary](dir, "canaries.jsonl", want(rec.CanariesOwed)))
 	return problems
 }

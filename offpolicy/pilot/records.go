@@ -25,6 +25,9 @@ type Records struct {
 	Estimate     Estimate
 	// LabelsOwed are the responses that the oracle's design labels.
 	LabelsOwed []dataset.Key
+	// Duplicates are second labels, and DuplicatesOwed those of the design.
+	Duplicates     []dataset.OracleLabel
+	DuplicatesOwed []dataset.Key
 	// CanariesOwed are the responses that carry a canary.
 	CanariesOwed []dataset.Key
 	// Calibrator is nil where none could be fitted; CalibratorError says why.

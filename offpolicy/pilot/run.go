@@ -201,7 +201,7 @@ func (r *run) open(ctx context.Context) error {
 	var budget *providers.Budget
 	if c.Budget > 0 {
 		budget = providers.NewBudget(c.Budget)
-		budget.Charge(r.store.spent()) // by earlier starts
+		budget.Charge(r.store.spent() - r.store.owed()) // by earlier starts
 	}
 	for _, e := range r.free.Entries() {
 		if err := r.store.entry(e); err != nil {

@@ -220,6 +220,18 @@ func (s *store) spent() providers.USD {
 	return s.cost
 }
 
+// owed is the part of spent that an unfinished batch will reserve again.
+func (s *store) owed() (sum providers.USD) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		if e.Endpoint == "batch" && e.Outcome == providers.OutcomeInFlight {
+			sum += e.Cost
+		}
+	}
+	return sum
+}
+
 // ledger returns one entry an attempt, in the order they began. Attempts that
 // an earlier start, killed, left in flight stay as they were: unknown, at
 // their reservation.
