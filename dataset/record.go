@@ -139,7 +139,7 @@ type OracleLabel struct {
 	DrawIdx       int          `json:"draw_idx"`
 	Label         Float        `json:"label"`          // in [0, 1]
 	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
-	Role          string       `json:"role"`           // "calibration" or "probe"
+	Role          string       `json:"role"`           // "calibration", "probe", or "duplicate", which joins nothing
 	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`
 	Error         *RecordError `json:"error"`
