@@ -5,7 +5,7 @@
 record_files='prompts.jsonl responses.jsonl logprobs.jsonl oracle.jsonl judge.jsonl samples.jsonl fresh_draws'
 
 build_examples() {
-	need examples/sample1pct examples/simserver examples/logprob examples/analyze
+	need examples/sample1pct examples/simserver examples/logprob examples/report examples/analyze
 	mkdir -p "$tmp/bin"
 	go build -o "$tmp/bin/" ./examples/...
 	go build -o "$tmp/bin/checkrun" ./.ci/checkrun
@@ -85,6 +85,21 @@ run_extended() {
 	while IFS= read -r line; do
 		grep -qxF -- "$line" "$tmp/extended/prompts.jsonl" || fail "a prompt of the 100 is not among the 130: $line"
 	done <"$tmp/c1/prompts.jsonl"
+}
+
+# report_again: what is rendered later is what the run wrote, and two runs are
+# told apart by what was run otherwise.
+report_again() {
+	cp -r "$tmp/c1" "$tmp/again"
+	rm "$tmp/again/report.html" "$tmp/again/report.md"
+	expect 0 report "$tmp/bin/report" -run "$tmp/again"
+	cmp "$tmp/c1/report.html" "$tmp/again/report.html"
+	cmp "$tmp/c1/report.md" "$tmp/again/report.md"
+	"$tmp/bin/report" "$tmp/c1" "$tmp/extended" >"$tmp/compared"
+	grep -q '^  prompts  100 of ' "$tmp/compared" || {
+		cat "$tmp/compared" >&2
+		fail 'the comparison does not say that the prompts differ'
+	}
 }
 
 # drill SPEC CODES FLAG...: a run with planted faults must end with one of the

@@ -60,7 +60,7 @@ func ExampleNewRepeated() {
 		return
 	}
 	score, err := s.Score(context.Background(), tag, prompt, "Paris.")
-	fmt.Printf("%.2f %.6f %s %v %v\n", score.Mean, score.Variance, score.Source, score.Draws, err)
+	fmt.Printf("%.2f %.6f %s %v %v\n", score.Mean, score.Variance, score.Source, score.Readings, err)
 	// Output:
 	// 0.85 0.000833 repeated [0.9 0.8 0.85] <nil>
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
@@ -117,6 +118,20 @@ func (e Echo) Boundary(offset int) (token int, ok bool) {
 		token = at
 	}
 	return token, token >= 0
+}
+
+// head returns the beginning of e that is context, where e's ids begin with those
+// that known identifies and a token begins where context ends.
+func (e Echo) head(context string, known *dataset.TokenDigest) (Echo, bool) {
+	at, ok := e.Boundary(len(context))
+	if !ok || e.Altered != "" || at != known.N || !known.Begins(e.ids()) {
+		return Echo{}, false
+	}
+	h := Echo{Sent: context, Tokens: e.Tokens[:at], Added: e.Added}
+	for _, p := range e.placings {
+		h.placings = append(h.placings, placing{p.lo[:at+1], p.hi[:at+1]})
+	}
+	return h, true
 }
 
 // ids returns the tokens' ids, nil where one is unknown.
@@ -268,7 +283,9 @@ func skipErrors(s string) string {
 }
 
 // placeByOffset reads the server's offsets as bytes and as characters, and
-// keeps the readings that are possible. For ASCII they are one.
+// keeps the readings that are possible. For ASCII they are one. A server that
+// counts characters puts a piece of one at it or at the next, which for pieces of
+// the last is the text's end.
 func placeByOffset(sent string, tokens []providers.Token) []placing {
 	chars := make([]int, 0, len(sent)+1) // byte offset of each character
 	for i := range sent {
@@ -277,11 +294,11 @@ func placeByOffset(sent string, tokens []providers.Token) []placing {
 	chars = append(chars, len(sent))
 
 	var out []placing
-	read := func(toByte func(int) int) {
+	read := func(last int, toByte func(int) int) {
 		starts := make([]int, 0, len(tokens)+1)
 		for i, t := range tokens {
 			b := toByte(t.Offset)
-			if b < 0 || b >= len(sent) || i > 0 && b < starts[i-1] {
+			if b < 0 || b > last || i > 0 && b < starts[i-1] {
 				return
 			}
 			starts = append(starts, b)
@@ -291,9 +308,9 @@ func placeByOffset(sent string, tokens []providers.Token) []placing {
 			out = append(out, placing{starts, starts})
 		}
 	}
-	read(func(o int) int { return o })
+	read(len(sent)-1, func(o int) int { return o })
 	if len(chars) != len(sent)+1 {
-		read(func(o int) int {
+		read(len(sent), func(o int) int {
 			if o < 0 || o >= len(chars) {
 				return -1
 			}

@@ -129,8 +129,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitUsage
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, gently, release := signals(stderr)
+	defer release()
 
 	cfg, closeAll, err := configure(o, stderr)
 	if err != nil {
@@ -141,12 +141,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	display := newDisplay(stderr)
 	cfg.Progress = display.event
 	cfg.Render = report.WriteFiles
+	cfg.Stop = gently
 
 	cfg.Announce = func(pf pilot.Preflight) { printPreflight(stderr, cfg, pf) }
 	if o.preflight {
 		pf, err := pilot.RunPreflight(ctx, cfg)
 		if err != nil {
-			return refused(ctx, err, stderr)
+			return refused(err, stderr)
 		}
 		printPreflight(stderr, cfg, pf)
 		fmt.Fprintln(stderr, "preflight passed; nothing was spent")
@@ -155,7 +156,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	v, err := pilot.Run(ctx, cfg)
 	display.close()
 	if v == nil {
-		return refused(ctx, err, stderr)
+		return refused(err, stderr)
 	}
 	if o.json {
 		if err := report.JSON(stdout, v); err != nil {
@@ -181,12 +182,36 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 }
 
+// signals turns the first interrupt into a gentle stop, which lets the calls in
+// flight end and keeps them, and the second into the end of ctx.
+func signals(stderr io.Writer) (ctx context.Context, gently <-chan struct{}, release func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return
+		}
+		fmt.Fprintln(stderr, "\nstopping: calls in flight are awaited and kept; interrupt again to stop now")
+		close(stop)
+		select {
+		case <-c:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop, func() { signal.Stop(c); cancel() }
+}
+
 // refused maps an error without a verdict to an exit code.
-func refused(ctx context.Context, err error, stderr io.Writer) int {
+func refused(err error, stderr io.Writer) int {
 	fmt.Fprintln(stderr, err)
 	var pf *pilot.PreflightError
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &pf):
 		return exitPreflight
@@ -240,7 +265,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 			return cfg, nil, err
 		}
 		defer f.Close()
-		labels, err := oracle.ReadLabels(f, o.labels)
+		labels, err := oracle.ReadLabels(f, o.labels, cfg.LabelKeys())
 		if err != nil {
 			return cfg, nil, err
 		}

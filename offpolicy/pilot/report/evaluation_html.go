@@ -58,11 +58,15 @@ func forestRows(e *Evaluation) rows {
 			case x.Status != StatusOK:
 				refused = append(refused, clean(id))
 			default:
+				class := "calibrated"
+				if x.Claims {
+					class = "judge"
+				}
 				label := clean(name) + " " + clean(id)
 				if id == p.Answer.Estimator {
 					label += "\u00a0✓"
 				}
-				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(float64(x.Value)), Chart: intervalChart(sc, x)})
+				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(float64(x.Value)), Chart: forestChart(sc, mark{class, clean(id), pilotInterval(x.Value, x.CI)})})
 			}
 		}
 		if len(refused) > 0 {
@@ -71,27 +75,6 @@ func forestRows(e *Evaluation) rows {
 	}
 	out.Note = "✓ marks the estimate that answers for its policy."
 	return out.over(sc)
-}
-
-// intervalChart draws one estimate: filled where it claims coverage, hollow where
-// it claims none.
-func intervalChart(sc scale, x *EvaluatedEstimate) template.HTML {
-	class := "calibrated"
-	if x.Claims {
-		class = "judge"
-	}
-	i := pilotInterval(x.Value, x.CI)
-	v := floats(i.Lo, i.Value, i.Hi)
-	if !finite(v[1]) {
-		return ""
-	}
-	s := newSVG("row", rowHeight, interval(i, score))
-	s.grid(sc, rowHeight)
-	if finite(v[0]) && finite(v[2]) {
-		s.across("interval "+class, sc.at(v[0]), sc.at(v[2]), rowMiddle)
-	}
-	s.dot("point "+class, pct(sc.at(v[1])), px(rowMiddle), 4.5, interval(i, score))
-	return s.end()
 }
 
 func evaluatedWeightRows(e *Evaluation) rows {
