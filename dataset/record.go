@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -138,7 +139,7 @@ type OracleLabel struct {
 	DrawIdx       int          `json:"draw_idx"`
 	Label         Float        `json:"label"`          // in [0, 1]
 	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
-	Role          string       `json:"role"`           // "calibration" or "probe"
+	Role          string       `json:"role"`           // "calibration", "probe", or "duplicate", which joins nothing
 	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`
 	Error         *RecordError `json:"error"`
@@ -209,10 +210,13 @@ type Sample struct {
 	OracleLabel          Float            `json:"oracle_label"`
 	InclusionProb        Float            `json:"inclusion_prob"`
 	Metadata             map[string]any   `json:"metadata"`
+	// Extra is whatever else the line holds, by field; it is written again.
+	Extra map[string]json.RawMessage `json:"-"`
 }
 
 // FreshDraw is a target policy's own response with its score, in CJE's layout:
-// a line of fresh_draws/<policy>_responses.jsonl.
+// a line of fresh_draws/<policy>_responses.jsonl, or, where it has no score, of
+// fresh_draws/unscored/<policy>_responses.jsonl.
 type FreshDraw struct {
 	PromptID    string `json:"prompt_id"`
 	Prompt      string `json:"prompt"`
@@ -220,4 +224,6 @@ type FreshDraw struct {
 	JudgeScore  Float  `json:"judge_score"`
 	OracleLabel Float  `json:"oracle_label"`
 	DrawIdx     int    `json:"draw_idx"`
+	// Extra is whatever else the line holds, by field; it is written again.
+	Extra map[string]json.RawMessage `json:"-"`
 }

@@ -68,10 +68,10 @@ type Estimate struct {
 	SE        float64 // standard error; see Method
 	// Lower and Upper are Value ± t(DF) · SE at 97.5%, clipped to [0, 1].
 	Lower, Upper float64
-	// DF are the degrees of freedom of t: ESS_L - 1 for the labels' effective
-	// number (direct: the probes less 2, since l is fitted). In dr and direct
-	// Satterthwaite's, 2 (Σφ²)² / Σ(φ² - mean)² of the influences φ, bounds it
-	// too. Without labels it is the prompts less 1.
+	// DF are the degrees of freedom of t: Satterthwaite's, 2 (Σφ²)² / Σφ⁴ of the
+	// influences φ, but at most ESS_L - 1 for the labels' effective number (direct:
+	// the probes less 2, since l is fitted). Without labels it is the prompts
+	// less 1.
 	DF float64
 	// Influence has an entry for each of [Result.Prompts], in that order:
 	// Value - truth is about their mean.
@@ -99,9 +99,9 @@ const (
 	// have a form of their own that is better with few labels.
 	Bootstrap ErrorMethod = "bootstrap"
 	// InfluenceFunction: the root of the sum of the squared influences, clustered
-	// by prompt. In labeled_snips and direct a prompt's influence is what leaving
-	// it out changes, so that what few heavy rows or few probes decide is not
-	// understated.
+	// by prompt. In labeled_snips they are nearly what leaving a prompt out
+	// changes, and in direct a probe's residual is freed of its own pull on the
+	// fit, so that what few heavy rows or few probes decide is not understated.
 	InfluenceFunction ErrorMethod = "influence"
 )
 

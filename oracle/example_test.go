@@ -38,7 +38,7 @@ func ExampleNewLabeler() {
 
 // Labels given by people come from a file, and a mistake in it has a line.
 func ExampleReadLabels() {
-	labels, err := oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,0.9\np2,p0,0,0.4\n"), "people.csv")
+	labels, err := oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,0.9\np2,p0,0,0.4\n"), "people.csv", nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -51,7 +51,7 @@ func ExampleReadLabels() {
 	label, err := o.Label(context.Background(), providers.Tag{}, dataset.Key{PromptID: "p2", Policy: "p0"}, dataset.Prompt{}, "")
 	fmt.Println(label, err)
 
-	_, err = oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,90\n"), "people.csv")
+	_, err = oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,90\n"), "people.csv", nil)
 	fmt.Println(err)
 	// Output:
 	// 0.4 <nil>

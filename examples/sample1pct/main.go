@@ -265,7 +265,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 			return cfg, nil, err
 		}
 		defer f.Close()
-		labels, err := oracle.ReadLabels(f, o.labels)
+		labels, err := oracle.ReadLabels(f, o.labels, cfg.LabelKeys())
 		if err != nil {
 			return cfg, nil, err
 		}

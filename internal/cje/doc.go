@@ -57,6 +57,11 @@
 //   - Labels that the reference makes of its figures: recommended methods,
 //     confidence penalties, the median of Hill's index over several k, statuses
 //     but for the boundary's. The transport audit is offpolicy's.
+//   - Rounding that decides. Under two_stage the last bit of the spline's value
+//     decides the rank of a tied score, and in the reference that bit depends on how
+//     many scores are predicted in one call: one score's calibrated value was seen
+//     to differ by .1 between a call of its own and a call of all. Here a score has
+//     one value, so the doubly robust estimators may differ in the third digit.
 //   - Refusal: the reference only warns, by [Diagnostics.Flags], unless asked to.
 //
 // Folds, weights and what is made of them alone agree with the recorded outputs

@@ -72,6 +72,11 @@ func healthy(n int, seed uint64) *Records {
 		panic(err)
 	}
 	r.Calibrator = cal
+	for _, c := range plants(r.Scores) {
+		k := c.score.Key()
+		r.CanariesOwed = append(r.CanariesOwed, k)
+		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: c.score.Mean - .02})
+	}
 	r.Full, r.Seconds = 10_000, 60
 	return r
 }
@@ -80,6 +85,21 @@ func healthy(n int, seed uint64) *Records {
 func evaluated(r *Records) *Records {
 	r.evaluate("j@1", 1, 0.003)
 	return r
+}
+
+// refit fits the calibrator to the labels as they are now.
+func refit(r *Records) {
+	var labeled []offpolicy.LabeledScore
+	scores := r.scoresOf("p0")
+	for _, l := range r.Labels {
+		if l.Label.Valid() {
+			labeled = append(labeled, offpolicy.LabeledScore{PromptID: l.PromptID, Score: float64(scores[l.PromptID].Mean), Label: float64(l.Label), InclusionProb: 1})
+		}
+	}
+	var err error
+	if r.Calibrator, err = offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1"}, labeled); err != nil {
+		panic(err)
+	}
 }
 
 func statuses(checks []Check) map[string]Status {
@@ -177,7 +197,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				r.Responses[5*i+4].Text = nil
 				r.Responses[5*i+4].Error = &dataset.RecordError{Class: "timeout", Message: "m"}
 			}
-		}, map[string]Status{"targets.complete": Fail}, "q0000/pi_bad/0", "6 of 100 is over 5%"},
+		}, map[string]Status{"targets.complete": Fail, "missing.pattern": Hold}, "q0000/pi_bad/0", "6 of 100 is over 5%, and all of one policy"},
 		{"a target repeats P0", func(r *Records) {
 			for i := range 60 {
 				r.Responses[5*i+2].Text = r.Responses[5*i].Text
@@ -194,7 +214,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range 10 {
 				failLogProb(logprobRow(r, i, "pi_cot"), "missing_logprob")
 			}
-		}, map[string]Status{"logprobs.complete": Fail}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
+		}, map[string]Status{"logprobs.complete": Fail, "missing.pattern": Hold}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
 		{"one null", func(r *Records) { failLogProb(logprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
 		{"a long zero", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
@@ -296,7 +316,39 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range 3 {
 				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
-		}, map[string]Status{"judge.complete": Hold}, "q0000/pi_bad/0", "3 of 100 is over 1%"},
+		}, map[string]Status{"judge.complete": Hold, "judge.parse": Hold, "missing.pattern": Info}, "pi_bad", "3 of 100 is over 1%"},
+		{"refused by one policy's texts", func(r *Records) {
+			for i := range 5 {
+				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "refused", Message: "m"}
+			}
+		}, map[string]Status{"judge.complete": Hold, "missing.pattern": Info}, "pi_bad", "a refusal is no parse error; five failures show no pattern"},
+		{"the longest fail", func(r *Records) {
+			for i := range 8 {
+				text := strings.Repeat("long ", 1000+i)
+				r.Responses[5*i+i%5].Text = &text
+				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Missing(), &dataset.RecordError{Class: "too_long", Message: "m"}
+			}
+		}, map[string]Status{"judge.complete": Hold, "missing.pattern": Hold}, "q0000/p0/0", "spread over the policies, and all long"},
+		{"scores beyond the labels", func(r *Records) {
+			for i := range r.Labels {
+				if r.Scores[5*i].Mean > .7 {
+					r.Labels[i].Label = dataset.Missing()
+				}
+			}
+			refit(r)
+		}, map[string]Status{"judge.support": Info, "oracle.range": Fail}, "", "there is no label above .7"},
+		{"canaries move the judge", func(r *Records) {
+			for i := range 4 {
+				r.Canaries[i].Planted, r.Canaries[i].Moved = 1, true
+			}
+		}, map[string]Status{"judge.injection": Hold}, "instruction/override", "4 of 20"},
+		{"one canary moves the judge", func(r *Records) { r.Canaries[7].Planted, r.Canaries[7].Moved = 1, true }, map[string]Status{"judge.injection": Info}, "", "1 of 20 is information"},
+		{"most canaries unscored", func(r *Records) {
+			for i := range 11 {
+				r.Canaries[i].Planted = dataset.Missing()
+			}
+		}, map[string]Status{"judge.injection": Hold}, "11 more were not scored", "9 of 20 are too few to tell"},
+		{"no canaries", func(r *Records) { r.Canaries = nil }, map[string]Status{"judge.injection": Hold}, "no canary", "what was not tried is not known"},
 		{"a score without variance", func(r *Records) { r.Scores[11].Variance = dataset.Missing() }, map[string]Status{"judge.uncertainty": Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
 		{"no calibrator", func(r *Records) { r.Calibrator, r.CalibratorError = nil, "9 labels, want 25" }, map[string]Status{"judge.calibration": Fail}, "9 labels", "it could not be computed"},
 		{"the bad policy is liked", func(r *Records) {
@@ -354,15 +406,15 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 					failLogProb(logprobRow(r, i, name), "missing_logprob")
 				}
 			}
-		}, map[string]Status{"projection.ess": Info, "projection.width": Info, "logprobs.complete": Fail, "logprobs.range": Fail, "weights.identical": Fail}, "", "nothing to project is no number"},
+		}, map[string]Status{"missing.pattern": Hold, "projection.ess": Info, "projection.width": Info, "logprobs.complete": Fail, "logprobs.range": Fail, "weights.identical": Fail}, "", "nothing to project is no number"},
 		{"stopped by an exhausted balance", func(r *Records) {
-			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge"}}
+			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
-			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.calibration": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
+			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.parse": Fail, "judge.calibration": Fail, "judge.injection": Fail, "missing.pattern": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
 		{"stopped by the budget", func(r *Records) {
-			r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge"}}
+			r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
-			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.calibration": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
+			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.parse": Hold, "judge.calibration": Hold, "judge.injection": Hold, "missing.pattern": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
 	}
 	touched := map[string]bool{}
 	for _, tt := range tests {
@@ -407,6 +459,52 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		if !touched[id] {
 			t.Errorf("no row makes %s leave pass", id)
 		}
+	}
+}
+
+// The exact p-value against tables: Fisher's tea tasting, doubled tails.
+func TestHypergeometric(t *testing.T) {
+	tests := []struct {
+		k, n, bad, total int
+		want             float64
+		reason           string
+	}{
+		// Fisher 1935: 8 cups, 4 of each, all right: 1/70 on one side.
+		{4, 4, 4, 8, 2. / 70, "all right"},
+		{3, 4, 4, 8, 2 * 17. / 70, "three right: 17/70"},
+		{2, 4, 4, 8, 1, "as many as expected"},
+		{0, 4, 4, 8, 2. / 70, "all wrong"},
+		{6, 100, 6, 500, 2 * 1192052400. / 21057686727000, "six of six in a fifth: C(100,6)/C(500,6)"},
+		{0, 10, 0, 20, 1, "nothing failed"},
+	}
+	for _, tt := range tests {
+		if got := hypergeometric(tt.k, tt.n, tt.bad, tt.total); math.Abs(got/tt.want-1) > 1e-9 {
+			t.Errorf("%s: %v, want %v", tt.reason, got, tt.want)
+		}
+	}
+}
+
+// Failures that are chance must not hold a run: with 25 of 500 at random, at
+// most one of 1,000 healthy runs may.
+func TestMissingPatternSize(t *testing.T) {
+	held := 0
+	r := healthy(100, 5)
+	scores := slices.Clone(r.Scores)
+	rng := rand.New(rand.NewPCG(11, 12))
+	const runs = 1000
+	for range runs {
+		copy(r.Scores, scores)
+		for _, i := range rng.Perm(len(scores))[:25] {
+			r.Scores[i].Mean = dataset.Missing()
+		}
+		c := Check{}
+		checkMissing(r, DefaultThresholds(), &c)
+		if c.Status == Hold {
+			held++
+		}
+	}
+	if held > 4 { // P(Poisson(1) > 4) = .004
+		t.Errorf("%d of %d runs held for failures at random", held, runs)
 	}
 }
 

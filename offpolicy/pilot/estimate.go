@@ -1,10 +1,12 @@
 package pilot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -174,24 +176,42 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 			}
 		}
 	}
-	if err := e.count(byName[stageJudge]); err != nil {
+	if err := e.count(byName[stageJudge], false); err != nil {
 		return err
 	}
-	for _, as := range c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name) {
+	// Which responses carry canaries follows from their scores: some spread over
+	// the prompts stand for them.
+	canaries := judge.Canaries()
+	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
+		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
+		tag := providers.Tag{Stage: stageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}.String(), Policy: name, Call: canary.Kind}
+		if _, err := e.judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
+			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+		}
+	}
+	if err := e.count(byName[stageCanaries], false); err != nil {
+		return err
+	}
+	for _, as := range c.assignments() {
 		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
 		_, _ = e.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
-	return e.count(byName[stageOracle])
+	return e.count(byName[stageOracle], c.BatchLabels != nil)
 }
 
 // count prices what the dry run has seen since it was last asked.
-func (e *estimator) count(s *StageEstimate) error {
+func (e *estimator) count(s *StageEstimate, batch bool) error {
 	for _, req := range e.dry.take() {
 		price, err := e.cfg.Prices.For(req.Model)
 		if err != nil {
 			return err
+		}
+		if batch {
+			factor := cmp.Or(price.Batch, providers.DefaultBatchFactor)
+			price.Input *= providers.PerMTok(factor)
+			price.Output *= providers.PerMTok(factor)
 		}
 		bytes := 0
 		for _, m := range req.Messages {
@@ -221,6 +241,9 @@ func responseKeys(prompts []dataset.Prompt, arms []Arm) []dataset.Key {
 	return keys
 }
 
+// numbers splits a text into numbers and what is between them.
+var numbers = regexp.MustCompile(`[0-9]+|[^0-9]+`)
+
 // dryRun is a generator that sends nothing. It keeps the requests, and answers
 // each with the middle of every number that the request's schema asks for, so
 // that a grader which makes several calls makes them all.
@@ -240,7 +263,7 @@ func (d *dryRun) take() []dryRequest {
 // Generate implements [judge.Generator] and [oracle.Generator].
 func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	reply := map[string]any{}
-	numbers := 0
+	count := 0
 	if req.Schema != nil {
 		// Through JSON, since a schema may hold parts as JSON text.
 		var schema struct {
@@ -260,14 +283,20 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 			reply[name] = "dry run"
 			if p.Type == "number" || p.Type == "integer" {
 				reply[name] = math.Floor((p.Minimum + p.Maximum) / 2)
-				numbers++
+				count++
 			}
 		}
 	}
-	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(numbers)})
+	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(count)})
 	text, err := json.Marshal(reply)
 	if err != nil {
 		return providers.Generation{}, err
 	}
-	return providers.Generation{Text: string(text), FinishReason: "stop"}, nil
+	g := providers.Generation{Text: string(text), FinishReason: "stop"}
+	if req.LogProbs { // for a judge that reads them
+		for _, part := range numbers.FindAllString(g.Text, -1) {
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, Top: []providers.Alternative{{Text: part}}})
+		}
+	}
+	return g, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -60,6 +61,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
 	}
+	if c.Labels.Strata > 1 {
+		add("the labelling design has strata of judge scores", "a pilot labels before it scores: leave Strata at 0", nil)
+	}
 	for id := range c.Waived {
 		if !slices.Contains(CheckIDs(), id) {
 			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(CheckIDs(), ", "), nil)
@@ -79,6 +83,16 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if est.oracle, err = c.Oracle(est.dry); err != nil {
 		add(err.Error(), "correct the oracle's configuration", err)
 		return pf, &PreflightError{problems}
+	}
+	_, isFile := est.oracle.(*oracle.File)
+	if isFile && c.Labels.Duplicates > 0 {
+		add("labels from a file have no duplicates", "leave Duplicates at 0: the file would be compared with itself", nil)
+	}
+	if c.BatchLabels != nil {
+		_, batches := c.Grader.(providers.Batcher)
+		if _, ok := est.oracle.(batchLabeler); !ok || !batches {
+			add("the labels cannot be bought by batch", "take a service that has batches and a language model as the oracle, or label by single calls", errors.ErrUnsupported)
+		}
 	}
 	graders, err := graderModels(ctx, est)
 	if err != nil {
@@ -225,7 +239,10 @@ func nearest(listed []providers.Model, id string) string {
 // folderProblem says why a folder cannot take the run, if it cannot.
 func folderProblem(dir string, err error) Problem {
 	var other *journal.ConfigError
+	var damaged *journal.CorruptError
 	switch {
+	case errors.As(err, &damaged):
+		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
 	case errors.As(err, &other):
 		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
 	case errors.Is(err, journal.ErrLocked):

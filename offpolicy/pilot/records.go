@@ -19,11 +19,17 @@ type Records struct {
 	LogProbs     []dataset.LogProb
 	Labels       []dataset.OracleLabel
 	Scores       []dataset.JudgeScore
+	Canaries     []dataset.Canary
 	Certificates []teacherforce.Certificate
 	Ledger       []providers.Entry
 	Estimate     Estimate
 	// LabelsOwed are the responses that the oracle's design labels.
 	LabelsOwed []dataset.Key
+	// Duplicates are second labels, and DuplicatesOwed those of the design.
+	Duplicates     []dataset.OracleLabel
+	DuplicatesOwed []dataset.Key
+	// CanariesOwed are the responses that carry a canary.
+	CanariesOwed []dataset.Key
 	// Calibrator is nil where none could be fitted; CalibratorError says why.
 	Calibrator      *offpolicy.Calibrator
 	CalibratorError string
@@ -71,7 +77,7 @@ func (s *Stop) resumable() bool {
 }
 
 // stageNames are the stages in their order.
-var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge}
+var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge, stageCanaries}
 
 const (
 	stagePrepare  = "prepare"
@@ -81,6 +87,7 @@ const (
 	stageLogProbs = "logprobs"
 	stageOracle   = "oracle"
 	stageJudge    = "judge"
+	stageCanaries = "canaries"
 	// stagePreflight is not a stage of the run: it tags the free calls.
 	stagePreflight = "preflight"
 )

@@ -191,6 +191,9 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = openStore(r.journalPath(), r.identity); err != nil {
 		return &PreflightError{[]Problem{folderProblem(c.Dir, err)}}
 	}
+	if n := r.store.j.Repaired(); n > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal were cut off, none of which was acknowledged", plural(int(n), "byte", "bytes")))
+	}
 	if lost := r.outside(); lost > 0 {
 		r.store.j.Close()
 		return &PreflightError{[]Problem{{
@@ -201,7 +204,7 @@ func (r *run) open(ctx context.Context) error {
 	var budget *providers.Budget
 	if c.Budget > 0 {
 		budget = providers.NewBudget(c.Budget)
-		budget.Charge(r.store.spent()) // by earlier starts
+		budget.Charge(r.store.spent() - r.store.owed()) // by earlier starts
 	}
 	for _, e := range r.free.Entries() {
 		if err := r.store.entry(e); err != nil {
@@ -209,7 +212,7 @@ func (r *run) open(ctx context.Context) error {
 		}
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
-		return providers.NewClient(steady{p, ctx}, providers.ClientConfig{
+		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
 			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
 		})
 	}
@@ -273,6 +276,17 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 		err = r.workAll(ctx, stages)
 	}
 	open := unfinished(stages)
+	switch {
+	case err == nil:
+		last := r.owedLast(stages[len(stages)-1].breaker)
+		err = r.workAll(ctx, last)
+		open = unfinished(last)
+	case len(stages) > 0:
+		if r.cfg.BatchLabels != nil {
+			open = append(open, stageOracle)
+		}
+		open = append(open, stageCanaries)
+	}
 	var stop *stopError
 	switch {
 	case errors.As(err, &stop):

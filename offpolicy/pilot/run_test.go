@@ -70,8 +70,11 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	thresholds := pilot.DefaultThresholds()
+	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
-		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Thresholds: &thresholds,
+		Dir:        dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -85,7 +88,7 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 
 // recordFiles are the outputs that must not depend on how a run went.
 var recordFiles = []string{
-	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "samples.jsonl",
+	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl", "samples.jsonl",
 	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 	"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 }
@@ -137,7 +140,7 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 	if v.Decision != pilot.GO || v.State != "done" {
 		t.Fatalf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 	}
-	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n}
+	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n, "canaries": 20}
 	got := map[string]int{}
 	for _, st := range v.Stages {
 		got[st.Name] = st.Items - st.Failed

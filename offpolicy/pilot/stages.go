@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -20,13 +21,25 @@ func (r *run) owed() []*stage {
 	if r.grader != r.policies {
 		grader = r.newBreaker(r.cfg.Grader.Name())
 	}
-	return []*stage{
+	stages := []*stage{
 		{name: stageP0, breaker: policies, makes: true, items: r.responsesOwed(stageP0, func(a Arm) bool { return a.Role == Logging })},
 		{name: stageTargets, breaker: policies, makes: true, items: r.responsesOwed(stageTargets, func(a Arm) bool { return a.Role != Logging })},
 		{name: stageLogProbs, breaker: policies, items: r.logProbsOwed()},
-		{name: stageOracle, breaker: grader, items: r.labelling()},
 		{name: stageJudge, breaker: grader, items: r.judging()},
 	}
+	if r.cfg.BatchLabels == nil {
+		stages = slices.Insert(stages, len(stages)-1, &stage{name: stageOracle, breaker: grader, items: r.labelling(r.labelOne)})
+	}
+	return stages
+}
+
+// owedLast is what needs all responses or all scores.
+func (r *run) owedLast(grader *journal.Breaker) []*stage {
+	last := []*stage{{name: stageCanaries, breaker: grader, items: r.planting()}}
+	if r.cfg.BatchLabels != nil {
+		last = slices.Insert(last, 0, &stage{name: stageOracle, breaker: grader, items: r.labelling(r.labelBatch())})
+	}
+	return last
 }
 
 func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {
@@ -100,28 +113,6 @@ const classHidden = "hidden_action"
 // they are about failed.
 const classNoResponse = "no_response"
 
-// labelling is what the oracle is asked.
-func (r *run) labelling() []item {
-	var items []item
-	prompts, arms := r.prompts(), r.arms()
-	for _, as := range r.labelsOwed() {
-		row, ok := r.store.labels[as.Key]
-		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-			tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
-			label, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
-			if text := r.text(as.Key); text != nil {
-				label, err = r.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], *text)
-			}
-			if stop := r.fatal(ctx, stageOracle, as.Key, err); stop != nil {
-				return nil, stop
-			}
-			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, label, err)
-			return row.Error, put(r.store, kindLabel, r.store.labels, row)
-		}})
-	}
-	return items
-}
-
 // judging is what the judge is asked: a score of every response.
 func (r *run) judging() []item {
 	var items []item
@@ -149,10 +140,6 @@ func (r *run) judging() []item {
 func (r *run) text(k dataset.Key) *string {
 	row, _ := get(r.store, r.store.responses, k)
 	return row.Text
-}
-
-func (r *run) labelsOwed() []oracle.Assignment {
-	return r.cfg.Labels.Assign(responseKeys(r.cfg.Prompts, r.cfg.Arms), loggingArm(r.cfg.Arms).Policy.Name)
 }
 
 func (r *run) prompts() map[string]dataset.Prompt {

@@ -150,8 +150,9 @@ func (r *run) stageTable(rec *Records) []Stage {
 	valid(stageP0, n, p0)
 	valid(stageTargets, n*(arms-1), targets)
 	valid(stageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
-	valid(stageOracle, len(rec.LabelsOwed), countIf(rec.Labels, func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
+	valid(stageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.allLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
 	valid(stageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	valid(stageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
 	return out
 }
 

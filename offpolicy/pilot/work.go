@@ -240,6 +240,27 @@ func (s steady) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pr
 	return s.Provider.ScorePrompt(ctx, req)
 }
 
+// steadyBatcher is a steady provider that takes batches.
+type steadyBatcher struct {
+	providers.Batcher
+	steady steady
+}
+
+func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	return s.steady.Generate(ctx, req)
+}
+
+func (s steadyBatcher) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	return s.steady.ScorePrompt(ctx, req)
+}
+
+func steadily(p providers.Provider, hard context.Context) providers.Provider {
+	if b, ok := p.(providers.Batcher); ok {
+		return steadyBatcher{b, steady{p, hard}}
+	}
+	return steady{p, hard}
+}
+
 func (s steady) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	release := cancel
