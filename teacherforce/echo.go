@@ -36,8 +36,9 @@ type placing struct{ lo, hi []int }
 // A token's bytes say how long it is. Where the server gives none, its text
 // does, unless it is a piece of a character and shown as U+FFFD: such pieces are
 // placed by what stands around them, and left open where that allows several
-// answers. Where the texts are no help at all (vocabulary entries such as
-// "Ġthe"), the server's own offsets are, counted in bytes or in characters.
+// answers. Texts that are vocabulary entries, such as "Ġthe", are read as such;
+// where that does not help either, the server's own offsets are used, counted in
+// bytes or in characters.
 func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	e := Echo{Sent: sent, Tokens: s.Tokens}
 	controls := t.Controls()
@@ -45,9 +46,9 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		e.Altered = "it has no tokens"
 		return e
 	}
-	if p, ok := place(sent, s.Tokens, controls); ok {
+	if p, ok := placeShown(sent, s.Tokens, controls); ok {
 		e.placings = []placing{p}
-	} else if p, ok := place(sent, s.Tokens[1:], controls); ok {
+	} else if p, ok := placeShown(sent, s.Tokens[1:], controls); ok {
 		// Servers that add a beginning-of-text token do so in front of every
 		// text. That is right where the text has none of its own; a doubled one
 		// changes every log-prob after it.
@@ -63,6 +64,9 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	}
 	if len(e.placings) == 0 {
 		e.Altered = fmt.Sprintf("its %d tokens do not spell the %d bytes that were sent", len(s.Tokens), len(sent))
+		if why := whiteSpace(sent, s.Tokens); why != "" {
+			e.Altered += ": " + why
+		}
 		return e
 	}
 	if marker := e.dropUnparsed(t, controls); marker != "" {
@@ -203,6 +207,22 @@ func place(sent string, tokens []providers.Token, controls []string) (placing, b
 		p.lo[i], p.hi[i] = r[0], r[len(r)-1]
 	}
 	return p, true
+}
+
+// placeShown places tokens as they are shown or, where that does not spell sent,
+// as their vocabulary spells them.
+func placeShown(sent string, tokens []providers.Token, controls []string) (placing, bool) {
+	if p, ok := place(sent, tokens, controls); ok {
+		return p, true
+	}
+	for _, read := range vocabularies {
+		if as := respelled(tokens, read); as != nil {
+			if p, ok := place(sent, as, controls); ok {
+				return p, true
+			}
+		}
+	}
+	return placing{}, false
 }
 
 // lengths bounds how many bytes a token can have.

@@ -25,6 +25,13 @@
 // an item that failed keeps a line with its error, and is tried again by the
 // next start.
 //
+// # Log-probs
+//
+// On the first hundred prompts every method of teacher forcing is computed, by
+// two calls a pair. Beyond, one call does where the server has told the ids of
+// the policy's context when the policy answered in it; one prompt in 32 is scored
+// by two all the same, so that the methods stay compared.
+//
 // # The verdict
 //
 // Checks read the records, never the memory of how they came about. Each has an

@@ -101,6 +101,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	var models []string
 	for _, a := range c.Arms {
 		models = append(models, a.Policy.Model)
+		if _, err := r.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
+			add(err.Error(), "name the chat template of the model's own family, and a system prompt where it takes one", err)
+		}
 	}
 	slices.Sort(models)
 	models = slices.Compact(models)

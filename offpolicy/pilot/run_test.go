@@ -369,6 +369,9 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {
 			cfg.Arms[i].Policy.Model = "accounts/fireworks/models/withdrawn"
 		}
+		if cfg.Arms[i].Policy.Name == "pi_bad" {
+			cfg.Arms[i].Policy.Template = "llama9"
+		}
 	}
 	cfg.Waived = nil
 	_, err := pilot.RunPreflight(t.Context(), cfg)
@@ -376,7 +379,7 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick"} {
+	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick", `policy pi_bad: no chat template "llama9"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
