@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -82,8 +83,12 @@ type Response struct {
 	Usage        *Usage `json:"usage"`
 	// LogProb sums the generated tokens' log-probs, end-of-turn included where
 	// the response ended, where the server gives them.
-	LogProb    Float        `json:"logprob"`
-	Model      string       `json:"model"` // the model that answered
+	LogProb Float `json:"logprob"`
+	// Sampling are the log-probs that the tokens were drawn with, where the policy
+	// samples at another temperature than 1 or from a part of the distribution.
+	Sampling   Floats       `json:"sampling_logprobs,omitempty"`
+	ContextIDs *TokenDigest `json:"context_ids,omitempty"` // the ids that the server made of the context
+	Model      string       `json:"model"`                 // the model that answered
 	PolicyHash string       `json:"policy_hash"`
 	Error      *RecordError `json:"error"`
 }
@@ -110,9 +115,19 @@ type LogProb struct {
 	Methods       map[string]MethodResult `json:"methods"`
 	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
 	Flags         []string                `json:"flags"`
-	PolicyHash    string                  `json:"policy_hash"`
-	Error         *RecordError            `json:"error"`
+	// Distribution is "sampling" where the values are of the distribution that
+	// the policy draws from, "raw" where they are of its model's before
+	// temperature and filters.
+	Distribution string `json:"distribution,omitempty"`
+	// State is "ended", "truncated" or "empty".
+	State      string       `json:"state,omitempty"`
+	PolicyHash string       `json:"policy_hash"`
+	Error      *RecordError `json:"error"`
 }
+
+// Raw reports whether the value is of another distribution than the policy samples
+// from, so that no importance weight comes of it.
+func (l LogProb) Raw() bool { return l.Distribution == "raw" }
 
 // Key returns the record's key. The response scored is draw 0.
 func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }
@@ -195,10 +210,13 @@ type Sample struct {
 	OracleLabel          Float            `json:"oracle_label"`
 	InclusionProb        Float            `json:"inclusion_prob"`
 	Metadata             map[string]any   `json:"metadata"`
+	// Extra is whatever else the line holds, by field; it is written again.
+	Extra map[string]json.RawMessage `json:"-"`
 }
 
 // FreshDraw is a target policy's own response with its score, in CJE's layout:
-// a line of fresh_draws/<policy>_responses.jsonl.
+// a line of fresh_draws/<policy>_responses.jsonl, or, where it has no score, of
+// fresh_draws/unscored/<policy>_responses.jsonl.
 type FreshDraw struct {
 	PromptID    string `json:"prompt_id"`
 	Prompt      string `json:"prompt"`
@@ -206,4 +224,6 @@ type FreshDraw struct {
 	JudgeScore  Float  `json:"judge_score"`
 	OracleLabel Float  `json:"oracle_label"`
 	DrawIdx     int    `json:"draw_idx"`
+	// Extra is whatever else the line holds, by field; it is written again.
+	Extra map[string]json.RawMessage `json:"-"`
 }

@@ -40,34 +40,49 @@ func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency in
 	if len(stats) == 0 {
 		return out
 	}
+	const chunk = 16
+	inParallelWith(concurrency, (n+chunk-1)/chunk, func() *worker { return newWorker(fr) }, func(w *worker, k int) {
+		for b := k * chunk; b < min((k+1)*chunk, n); b++ {
+			replicateWeights(w.v, fr.keys, seed, b)
+			if refit {
+				w.predict(fr)
+			}
+			for s, stat := range stats {
+				out[s][b] = stat.value(w)
+			}
+		}
+	})
+	return out
+}
+
+// inParallel calls f with 0 to n-1, each once, on all processors.
+func inParallel(n int, f func(int)) {
+	inParallelWith(0, n, func() struct{} { return struct{}{} }, func(_ struct{}, k int) { f(k) })
+}
+
+// inParallelWith calls f with 0 to n-1, each once, in as many goroutines as
+// concurrency says (0: GOMAXPROCS), each with a value of its own.
+func inParallelWith[T any](concurrency, n int, own func() T, f func(T, int)) {
 	if concurrency <= 0 {
 		concurrency = runtime.GOMAXPROCS(0)
 	}
-	const chunk = 16
 	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(concurrency, (n+chunk-1)/chunk) {
-		wg.Go(func() {
-			w := newWorker(fr)
-			for {
-				end := int(next.Add(chunk))
-				if end-chunk >= n {
-					return
-				}
-				for b := end - chunk; b < min(end, n); b++ {
-					replicateWeights(w.v, fr.keys, seed, b)
-					if refit {
-						w.predict(fr)
-					}
-					for s, stat := range stats {
-						out[s][b] = stat.value(w)
-					}
-				}
+	work := func() {
+		mine := own()
+		for {
+			k := int(next.Add(1)) - 1
+			if k >= n {
+				return
 			}
-		})
+			f(mine, k)
+		}
 	}
+	var wg sync.WaitGroup
+	for range min(concurrency, n) - 1 {
+		wg.Go(work)
+	}
+	work()
 	wg.Wait()
-	return out
 }
 
 func standardDeviation(values []float64) float64 {

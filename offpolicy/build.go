@@ -7,18 +7,17 @@ import (
 
 // builder makes the statistics of one policy, on all prompts or on some.
 type builder struct {
-	r        *Result
-	c        *Config
-	w        *worker // with predictions under equal weights
-	policy   string
-	weights  *Weights
-	refusals []Refusal
-	rel      []float64 // weights by row, in units of the largest; 0 where missing
-	in       []bool    // by prompt: whether it takes part; nil means that all do
+	r       *Result
+	c       *Config
+	w       *worker // with predictions under equal weights
+	policy  string
+	weights *Weights
+	rel     []float64 // weights by row, in units of the largest; 0 where missing
+	in      []bool    // by prompt: whether it takes part; nil means that all do
 }
 
 func newBuilder(r *Result, c *Config, w *worker, policy string, weights *Weights, in []bool) *builder {
-	return &builder{r: r, c: c, w: w, policy: policy, weights: weights, refusals: weights.Refusals(), rel: relative(weights), in: in}
+	return &builder{r: r, c: c, w: w, policy: policy, weights: weights, rel: relative(weights), in: in}
 }
 
 // build makes an estimate without numbers, and the statistic that gives them
@@ -61,12 +60,24 @@ func refusal(rule string, value, threshold float64, format string, args ...any) 
 func (b *builder) weighted(e *Estimate) bool {
 	w := b.weights
 	e.Basis.Rows, e.Basis.Missing, e.Basis.ESS = w.N, w.Missing, w.ESS
+	return e.weighed(w)
+}
+
+// weighed refuses what the weights cannot carry; it reports whether there is
+// anything to compute.
+func (e *Estimate) weighed(w *Weights) bool {
 	if w.N == 0 || w.ESS == 0 {
 		e.refuse(refusal(RuleWeights, float64(w.N), 1, "no logged response has a weight under %s: %d of %d could not be scored, the others weigh 0",
-			b.policy, w.Missing, w.N+w.Missing))
+			e.Policy, w.Missing, w.N+w.Missing))
 	}
-	e.refuse(b.refusals...)
+	e.refuse(w.Refusals()...)
 	return w.N > 0 && w.ESS > 0
+}
+
+const noCoverage = "claims no coverage: rewards are taken as they are"
+
+func noRewards(policy string) Refusal {
+	return refusal(RuleRewards, 0, 1, "no logged response has both a weight under %s and a reward", policy)
 }
 
 // rewards builds ips, snips and clipped_ips.
@@ -130,10 +141,10 @@ func (b *builder) rewards(e *Estimate) built {
 		stat.scale = math.Exp(top)
 	}
 	if e.Basis.Rows == 0 {
-		e.refuse(refusal(RuleRewards, 0, 1, "no logged response has both a weight under %s and a reward", b.policy))
+		e.refuse(noRewards(b.policy))
 		return built{}
 	}
-	e.Notes = append(e.Notes, "claims no coverage: rewards are taken as they are")
+	e.Notes = append(e.Notes, noCoverage)
 	return built{stat, float64(e.Basis.Prompts - 1), false, besselFactor(e.Basis.Prompts)}
 }
 
@@ -167,19 +178,26 @@ func (b *builder) labels(e *Estimate, use func(i int) bool) (ess float64) {
 		}
 	}
 	e.Basis.Prompts = len(seen)
-	if s1 > 0 {
-		// What m labels are worth is what all n weights say of it, too: a draw of
-		// labels that happened to miss the heavy rows looks better than it is.
-		ess = min(s1*s1/s2, float64(e.Basis.Labels)*b.weights.ESS/float64(b.weights.N))
+	return e.labelled(b.weights, s1, s2, most)
+}
+
+// labelled records and judges what the labels weigh, from Σ(w/p), Σ(w/p)² and
+// the largest w/p of e.Basis.Labels labels. It returns the effective number of
+// them: ESS_L, or what m labels are worth by all n weights, m ESS/n, if that is
+// less. A draw of labels that happened to miss the heavy rows looks better than
+// it is.
+func (e *Estimate) labelled(w *Weights, s1, s2, most float64) (ess float64) {
+	if e.Basis.Labels > 0 && s1 > 0 {
+		ess = min(s1*s1/s2, float64(e.Basis.Labels)*w.ESS/float64(w.N))
 		e.Basis.LabelShare = most / s1
 	}
 	e.Basis.ESSLabels = ess
 	switch {
-	case e.Basis.Labels == 0 || s1 == 0:
-		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), 1, "no label has a weight under %s", b.policy))
+	case ess == 0:
+		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), 1, "no label has a weight under %s", e.Policy))
 		return 0
 	case ess < MinESSLabels:
-		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels, "the %d labels count for %.1f under %s's weights, fewer than %.0f", e.Basis.Labels, ess, b.policy, MinESSLabels))
+		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels, "the %d labels count for %.1f under %s's weights, fewer than %.0f", e.Basis.Labels, ess, e.Policy, MinESSLabels))
 	}
 	if e.Basis.LabelShare > MaxLabelShare {
 		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare, "one label carries %.0f%% of the labels' weight, more than %.0f%%",
@@ -203,7 +221,7 @@ func (b *builder) labeled(e *Estimate) built {
 		stat.num[fr.prompt[i]] += u * fr.label[i]
 		stat.den[fr.prompt[i]] += u
 	}
-	return built{stat, max(ess-1, 1), false, 1}
+	return built{stat, max(ess-1, 1), true, 1}
 }
 
 func (b *builder) doublyRobust(e *Estimate) built {

@@ -142,6 +142,13 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	e.Value = b.stat.influence(w, phi)
 	se, satterthwaite := clusterSE(phi)
 	e.SE, e.DF = b.factor*se, b.df
+	if m, ok := b.stat.(*ratioMean); ok && m.leave {
+		plain := *m
+		plain.leave = false
+		linear := make([]float64, len(phi))
+		plain.influence(w, linear)
+		_, satterthwaite = clusterSE(linear)
+	}
 	if b.satterthwaite {
 		e.DF = min(b.df, satterthwaite)
 	}
@@ -151,6 +158,11 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	}
 	e.Influence = phi
 	e.interval()
+	e.spread()
+}
+
+// spread refuses an estimate that claims coverage and has no error.
+func (e *Estimate) spread() {
 	if e.Claims && !(e.SE > 1e-12) {
 		e.refuse(Refusal{Rule: RuleSpread, Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated", Value: e.SE, Remedy: remedies[RuleSpread]})
 		e.blank()
@@ -160,7 +172,7 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 // blank takes every number out of an estimate.
 func (e *Estimate) blank() {
 	n := math.NaN()
-	e.Value, e.SE, e.Lower, e.Upper, e.DF, e.Influence, e.replicates = n, n, n, n, n, nil, nil
+	e.Value, e.SE, e.Lower, e.Upper, e.DF, e.Influence, e.replicates, e.Method = n, n, n, n, n, nil, nil, ""
 }
 
 func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why...) }

@@ -92,12 +92,14 @@ func (r *ratioMean) influence(w *worker, phi []float64) float64 {
 	for p := range phi {
 		phi[p] = r.scale * (r.num[p] - mean*r.den[p]) / den
 		if r.leave {
-			h := r.den[p] / den
-			phi[p] *= math.Sqrt(1 + 2*h + 3*h*h)
+			phi[p] *= leaving(r.den[p] / den)
 		}
 	}
 	return r.scale * mean
 }
+
+// leaving is about 1/(1-h); see ratioMean.
+func leaving(h float64) float64 { return math.Sqrt(1 + 2*h + 3*h*h) }
 
 // drStat is the tuned doubly robust estimator.
 type drStat struct {
@@ -122,8 +124,8 @@ type drawTerm = rowTerm // w is the prompt's rows over its draws
 
 // sums are the four means and their denominators.
 type drSums struct {
-	yw, fwL, fw, fresh         float64
-	denL, denW, denDraw, total float64
+	yw, fwL, fw, fresh  float64
+	denL, denW, denDraw float64
 }
 
 // means computes the four weighted means, leaving the sums by prompt in w.
@@ -142,17 +144,21 @@ func (d *drStat) means(w *worker) drSums {
 			w.wf[t.prompt] += t.w * w.f[t.f]
 		}
 	}
+	n := len(w.v)
+	lf, wf, gs := w.lf[:n], w.wf[:n], w.g[:n]
+	labelDen, labelNum, den, drawDen := d.labelDen[:n], d.labelNum[:n], d.den[:n], d.drawDen[:n]
 	var s drSums
 	var y, fL, f, g float64
 	for p, v := range w.v {
-		s.total += v
-		s.denL += v * d.labelDen[p]
-		s.denW += v * d.den[p]
-		s.denDraw += v * d.drawDen[p]
-		y += v * d.labelNum[p]
-		fL += v * w.lf[p]
-		f += v * w.wf[p]
-		g += v * w.g[p]
+		if labelDen[p] != 0 {
+			s.denL += v * labelDen[p]
+			y += v * labelNum[p]
+			fL += v * lf[p]
+		}
+		s.denW += v * den[p]
+		s.denDraw += v * drawDen[p]
+		f += v * wf[p]
+		g += v * gs[p]
 	}
 	s.yw, s.fwL, s.fw = y/s.denL, fL/s.denL, f/s.denW
 	if d.hasDraws {
@@ -178,11 +184,25 @@ func (d *drStat) lambda(w *worker, s *drSums) (l1, l2 float64) {
 	if !d.tune {
 		return 1, 0
 	}
+	// What parts does, written out: this loop is most of a replicate.
+	perL, perW, perDraw := 1/s.denL, 1/s.denW, 0.0
+	if d.hasDraws {
+		perDraw = 1 / s.denDraw
+	}
+	n := len(w.v)
+	lf, wf, g := w.lf[:n], w.wf[:n], w.g[:n]
+	labelDen, labelNum, den, drawDen := d.labelDen[:n], d.labelNum[:n], d.den[:n], d.drawDen[:n]
 	var a1, a2, b11, b12, b22 float64
 	for p, v := range w.v {
-		a, b1, b2 := d.parts(w, s, p)
-		a1 += v * a * b1
-		a2 += v * a * b2
+		var fL, va float64
+		if labelDen[p] != 0 {
+			fL = (lf[p] - s.fwL*labelDen[p]) * perL
+			va = v * (labelNum[p] - s.yw*labelDen[p]) * perL
+		}
+		b1 := (g[p]-s.fresh*drawDen[p])*perDraw - fL
+		b2 := (wf[p]-s.fw*den[p])*perW - fL
+		a1 += va * b1
+		a2 += va * b2
 		b11 += v * b1 * b1
 		b12 += v * b1 * b2
 		b22 += v * b2 * b2
@@ -243,6 +263,11 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 	for p := range phi {
 		a, b1, b2 := d.parts(w, &s, p)
 		phi[p] = a + l1*b1 + l2*b2
+		if h := d.labelDen[p] / s.denL; h > 0 {
+			// The labels' part, as in ratioMean.
+			residual := a - (l1+l2)*(w.lf[p]-s.fwL*d.labelDen[p])/s.denL
+			phi[p] += residual * (leaving(h) - 1)
+		}
 	}
 	return d.combine(&s, l1, l2)
 }
@@ -387,20 +412,16 @@ func (d *plugInStat) influence(w *worker, phi []float64) float64 {
 }
 
 // clusterSE is the cluster-robust standard error √(Σ φ²) of a sum of prompts'
-// parts, and Satterthwaite's degrees of freedom of its square,
-// 2 (Σφ²)² / Σ(φ² - mean)².
+// parts, and Satterthwaite's degrees of freedom of its square, 2 (Σφ²)² / Σφ⁴: that
+// parts are 0 by chance, where no label was drawn, counts as spread.
 func clusterSE(phi []float64) (se, df float64) {
-	n := float64(len(phi))
-	if n < 2 {
-		return math.NaN(), math.NaN()
-	}
 	var s2, s4 float64
 	for _, x := range phi {
 		s2 += x * x
+		s4 += x * x * x * x
 	}
-	for _, x := range phi {
-		d := x*x - s2/n
-		s4 += d * d
+	if len(phi) < 2 {
+		return math.NaN(), math.NaN()
 	}
 	return math.Sqrt(s2), 2 * s2 * s2 / s4
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
@@ -117,6 +118,20 @@ func (e Echo) Boundary(offset int) (token int, ok bool) {
 		token = at
 	}
 	return token, token >= 0
+}
+
+// head returns the beginning of e that is context, where e's ids begin with those
+// that known identifies and a token begins where context ends.
+func (e Echo) head(context string, known *dataset.TokenDigest) (Echo, bool) {
+	at, ok := e.Boundary(len(context))
+	if !ok || e.Altered != "" || at != known.N || !known.Begins(e.ids()) {
+		return Echo{}, false
+	}
+	h := Echo{Sent: context, Tokens: e.Tokens[:at], Added: e.Added}
+	for _, p := range e.placings {
+		h.placings = append(h.placings, placing{p.lo[:at+1], p.hi[:at+1]})
+	}
+	return h, true
 }
 
 // ids returns the tokens' ids, nil where one is unknown.

@@ -225,15 +225,15 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for m := range row.Methods {
 				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
 			}
-		}, map[string]Status{"logprobs.zero": Fail, "weights.mean_one": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
+		}, map[string]Status{"logprobs.zero": Fail, "logprobs.range": Hold, "weights.mean_one": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
 		{"a zero that methods dispute", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
-			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
+			row.LogProb, row.Tokens, row.TokenLogProbs = 0, 1, dataset.Floats{0}
 			for m := range row.Methods {
 				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
 			}
 			row.Methods["continuation"] = dataset.MethodResult{LogProb: -4, Status: "ok"}
-		}, map[string]Status{"logprobs.zero": Fail, "weights.mean_one": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
+		}, map[string]Status{"logprobs.zero": Fail, "logprobs.range": Hold, "weights.mean_one": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
 		{"a short certain answer", func(r *Records) {
 			for name, lp := range map[string]dataset.Float{"p0": -0.2, "pi_clone": -0.2, "pi_bad": 0} {
 				row := logprobRow(r, 8, name)
@@ -242,7 +242,6 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 					row.Methods[m] = dataset.MethodResult{LogProb: lp, Status: "ok"}
 				}
 			}
-			logprobRow(r, 8, "pi_bad").Flags = []string{"zero"}
 			r.Responses[5*8].LogProb = -0.2
 		}, nil, "", "pitfall 8: 0.0 can be right"},
 		{"a positive log-prob", func(r *Records) { failLogProb(logprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
@@ -257,6 +256,35 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"one row far out", func(r *Records) {
 			logprobRow(r, 3, "pi_cot").LogProb = -13 * dataset.Float(logprobRow(r, 3, "pi_cot").Tokens)
 		}, map[string]Status{"logprobs.range": Hold}, "q0003/pi_cot/0", "below the entropy of noise"},
+		{"nearly certain, and nothing says so too", func(r *Records) {
+			row := logprobRow(r, 3, "p0")
+			row.LogProb = -0.02
+			for i := range r.Responses {
+				if k := r.Responses[i].Key(); k == row.Key() {
+					r.Responses[i].LogProb = dataset.Missing()
+				}
+			}
+		}, map[string]Status{"logprobs.range": Hold}, "q0003/p0/0", "a false zero that is not exactly 0"},
+		{"another value at generation", func(r *Records) {
+			for i := range r.Responses {
+				if k := r.Responses[i].Key(); k.PromptID == "q0003" && k.Policy == "p0" {
+					r.Responses[i].LogProb -= 40
+				}
+			}
+		}, map[string]Status{"logprobs.range": Hold}, "q0003/p0/0 second_disagrees", "the echo was of other tokens or another context"},
+		{"a run of zeros", func(r *Records) { logprobRow(r, 3, "pi_cot").Flags = []string{"zero_run"} }, map[string]Status{"logprobs.zero": Hold}, "q0003/pi_cot/0", "half a response of certainty asks for a look"},
+		{"raw values", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").Distribution = "raw"
+			}
+		}, map[string]Status{}, "", "they make no weight, which judges what may be estimated and not the pipeline"},
+		{"methods compared on an audit sample", func(r *Records) {
+			for i := range r.LogProbs {
+				if i%7 != 0 {
+					r.LogProbs[i].Methods["continuation"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "not_compared"}
+				}
+			}
+		}, map[string]Status{}, "", "what was not put to a row is no failure of the method"},
 		{"a method that never answers", func(r *Records) {
 			for i := range r.LogProbs {
 				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "unsupported"}

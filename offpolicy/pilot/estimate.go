@@ -33,7 +33,7 @@ var planFigures = map[string]struct {
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
-	certificationCalls  = 20
+	certificationCalls  = 27
 	certificationTokens = 60
 	// A judge's or the oracle's reply is assumed to be a short sentence and its
 	// numbers, with the JSON around them.
@@ -66,6 +66,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	}
 	p0 := loggingArm(c.Arms)
 	certified := map[string]bool{}
+	all := compared(c.Prompts, c.Seed)
 	for _, a := range c.Arms {
 		price, err := c.Prices.For(a.Policy.Model)
 		if err != nil {
@@ -87,12 +88,17 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 			}
 			context := e.tokens(a, price, text)
 			gen.add(price, 1, context, a.ExpectedTokens, limit)
-			// One echo of context and response, one of the context alone. At
-			// worst the ids need a third.
+			// One echo of context and response and, where methods are compared,
+			// one of the context alone. At worst everywhere, and the ids need a
+			// third.
 			score := byName[stageLogProbs]
-			score.Calls += 2
-			score.PromptTokens += 2*context + p0.ExpectedTokens
-			score.ExpectedUSD += float64(price.Input) * (2*context + p0.ExpectedTokens) / 1e6
+			calls := 1.0
+			if all[p.ID] {
+				calls = 2
+			}
+			score.Calls += int(calls)
+			score.PromptTokens += calls*context + p0.ExpectedTokens
+			score.ExpectedUSD += float64(price.Input) * (calls*context + p0.ExpectedTokens) / 1e6
 			score.WorstUSD += float64(price.Input) * (3*context + 2*float64(p0.Policy.Sampling.MaxTokens)) / 1e6
 		}
 	}
@@ -103,7 +109,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, certificationCalls),
-		"no retries; teacher forcing takes two calls a pair, a third only where the sampled tokens are not the canonical ones",
+		fmt.Sprintf("no retries; teacher forcing takes two calls a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", comparedRows, auditEvery),
 		"worst case: every response as long as max_tokens allows",
 	}}
 	for _, s := range stages {

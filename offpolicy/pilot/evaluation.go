@@ -39,7 +39,11 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 			row.Score, row.Label, row.InclusionProb = grade(p0, p.ID)
 			for _, a := range r.Arms {
 				if l, ok := logprobs[a.Policy.Name][p.ID]; ok && a.Role != Logging {
-					row.Targets[a.Policy.Name] = float64(l.LogProb)
+					v := float64(l.LogProb)
+					if base.Raw() || l.Raw() {
+						v = math.NaN() // no weight comes of it
+					}
+					row.Targets[a.Policy.Name] = v
 				}
 			}
 			for _, kind := range []string{"language", "category"} {
@@ -69,7 +73,13 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 // all, such as a positive log-prob, is told by the check of it.
 func (r *Records) evaluate(judge string, seed uint64, labelUSD float64) {
 	r.Evaluation, r.EvaluationError = nil, ""
-	result, err := offpolicy.Evaluate(r.samples(judge), offpolicy.Config{Seed: seed, LabelUSD: labelUSD})
+	c := offpolicy.Config{Seed: seed, LabelUSD: labelUSD}
+	for _, a := range r.Arms {
+		if a.Role == Clone {
+			c.Clones = append(c.Clones, a.Policy.Name)
+		}
+	}
+	result, err := offpolicy.Evaluate(r.samples(judge), c)
 	if err != nil {
 		r.EvaluationError = err.Error()
 		return

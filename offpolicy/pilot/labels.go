@@ -21,7 +21,7 @@ func (r *run) labelling(label labelFunc) []item {
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
 	for _, as := range r.cfg.assignments() {
-		items = append(items, item{key: as.Key, needs: as.Key, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
+		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
 			value, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
 			if it, ok := r.labelItem(as, prompts); ok {
 				value, err = label(ctx, it)

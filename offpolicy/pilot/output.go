@@ -227,7 +227,7 @@ func (r *run) writeOutputs(rec *Records) error {
 	}
 	for _, name := range join.Targets {
 		writes = append(writes, func() error {
-			return writeRows(r.path("fresh_draws", name+"_responses.jsonl"), dataset.FreshDraws(join, name))
+			return dataset.WriteFreshDraws(r.path("fresh_draws"), name, dataset.FreshDraws(join, name))
 		})
 	}
 	if err := os.MkdirAll(r.path("fresh_draws"), 0o777); err != nil {

@@ -239,7 +239,10 @@ func nearest(listed []providers.Model, id string) string {
 // folderProblem says why a folder cannot take the run, if it cannot.
 func folderProblem(dir string, err error) Problem {
 	var other *journal.ConfigError
+	var damaged *journal.CorruptError
 	switch {
+	case errors.As(err, &damaged):
+		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
 	case errors.As(err, &other):
 		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
 	case errors.Is(err, journal.ErrLocked):

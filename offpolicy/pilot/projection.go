@@ -93,6 +93,7 @@ func (r *Records) perPrompt() consumption {
 		index[p.ID] = i
 	}
 	took := consumption{calls: make([]float64, n), usd: make([]float64, n), tokens: make([]float64, n)}
+	weight := contextWeight(r, r.Full)
 	seconds, total, most := map[string][]float64{}, map[string]float64{}, map[string]float64{}
 	for _, e := range r.Ledger {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
@@ -103,9 +104,10 @@ func (r *Records) perPrompt() consumption {
 			took.fixed.tokens += tokens
 			continue
 		}
-		took.calls[i]++
-		took.usd[i] += float64(e.Cost)
-		took.tokens[i] += tokens
+		w := weight(e)
+		took.calls[i] += w
+		took.usd[i] += w * float64(e.Cost)
+		took.tokens[i] += w * tokens
 		if seconds[e.Provider] == nil {
 			seconds[e.Provider] = make([]float64, n)
 		}

@@ -143,16 +143,71 @@ func (r *Records) scoresOf(policy string) map[string]dataset.JudgeScore {
 }
 
 // logRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
-// known, in the order of r.Prompts, with the keys they belong to.
+// known, in the order of r.Prompts, with the keys they belong to. A value that is
+// not of the distribution that its policy samples from has no part in a weight.
 func (r *Records) logRatios(policy string) (d []float64, keys []dataset.Key) {
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if !b.Raw() && !t.Raw() {
+			d = append(d, float64(t.LogProb)-float64(b.LogProb))
+			keys = append(keys, t.Key())
+		}
+	})
+	return d, keys
+}
+
+// rawPairs counts the rows that logRatios leaves out for that.
+func (r *Records) rawPairs(policy string) int {
+	n := 0
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if b.Raw() || t.Raw() {
+			n++
+		}
+	})
+	return n
+}
+
+// noiseRatios are the log-ratios of a clone: of the model's own distribution on
+// both sides, whatever the two sample at, because they tell of the endpoint.
+func (r *Records) noiseRatios(clone string) (d []float64, keys []dataset.Key) {
+	r.eachPair(clone, func(b, t dataset.LogProb) {
+		x, y := rawLogProb(b), rawLogProb(t)
+		if x.Valid() && y.Valid() {
+			d = append(d, float64(y)-float64(x))
+			keys = append(keys, t.Key())
+		}
+	})
+	return d, keys
+}
+
+// eachPair calls do with the records of P0 and policy for every prompt that has a
+// value under both.
+func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb)) {
 	base, target := r.logProbsOf(r.logging().Policy.Name), r.logProbsOf(policy)
 	for _, p := range r.Prompts {
 		b, okB := base[p.ID]
 		t, okT := target[p.ID]
 		if okB && okT && b.LogProb.Valid() && t.LogProb.Valid() {
-			d = append(d, float64(t.LogProb)-float64(b.LogProb))
-			keys = append(keys, t.Key())
+			do(b, t)
 		}
 	}
-	return d, keys
+}
+
+// rawLogProb is what the echo says where the record's value is another.
+func rawLogProb(row dataset.LogProb) dataset.Float {
+	if row.Method != teacherforce.MethodSampling {
+		return row.LogProb
+	}
+	for _, s := range teacherforce.Strategies() {
+		if m, ok := row.Methods[s.Name()]; ok && m.LogProb.Valid() {
+			return m.LogProb
+		}
+	}
+	return dataset.Missing()
+}
+
+// certified reports whether the endpoint's log-probs of p's model were certified.
+func (r *Records) certified(p offpolicy.Policy) bool {
+	return slices.ContainsFunc(r.Certificates, func(c teacherforce.Certificate) bool {
+		return c.OK && c.Model == p.Model && c.Template == p.Template
+	})
 }

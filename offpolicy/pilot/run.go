@@ -191,6 +191,9 @@ func (r *run) open(ctx context.Context) error {
 	if r.store, err = openStore(r.journalPath(), r.identity); err != nil {
 		return &PreflightError{[]Problem{folderProblem(c.Dir, err)}}
 	}
+	if n := r.store.j.Repaired(); n > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal were cut off, none of which was acknowledged", plural(int(n), "byte", "bytes")))
+	}
 	if lost := r.outside(); lost > 0 {
 		r.store.j.Close()
 		return &PreflightError{[]Problem{{
@@ -221,12 +224,12 @@ func (r *run) open(ctx context.Context) error {
 			return err
 		}
 	}
-	noise := teacherforce.ExactNoise
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Noise: teacherforce.ExactNoise}
 	if c.Live {
-		noise = teacherforce.ServerNoise
+		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer, r.store.echoes.generator = r.policies, r.policies
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: &r.store.echoes, Noise: noise}); err != nil {
+	if r.forcer, err = teacherforce.New(forcing); err != nil {
 		return err
 	}
 	r.judge, r.oracle, err = r.graders(r.grader)
@@ -346,6 +349,7 @@ func (r *run) certify(ctx context.Context) error {
 			stops[key] = &stopError{Stop{Stage: stageCertify, Class: re.Class, Message: re.Message, Key: key}}
 			return nil
 		}
+		cert.Endpoint, cert.Issued = r.cfg.Policies.Name(), time.Now().UTC()
 		if err := r.store.putCertificate(key, cert); err != nil {
 			return err
 		}

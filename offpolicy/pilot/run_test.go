@@ -70,8 +70,11 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	thresholds := pilot.DefaultThresholds()
+	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
-		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Thresholds: &thresholds,
+		Dir:        dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -214,6 +217,9 @@ func TestDrills(t *testing.T) {
 		{"null=0.1", pilot.NoGo, "logprobs.complete", pilot.Fail, "missing_logprob", "pitfall 27"},
 		{"noecho=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "no prompt log-probs", "pitfall 14"},
 		{"429=1", pilot.NoGo, "run.ratelimit", pilot.Fail, "certify", "the plan's fourth NO-GO"},
+		{"zero=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "a server that is certain of every text"},
+		{"null=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "a silent null is common"},
+		{"positive=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "no probability exceeds 1"},
 		{"wrongtemplate=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "template", "pitfall 12"},
 		{"order=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "repeatability", "pitfall 15"},
 		{"429=0.2,500=0.1", pilot.GO, "run.ratelimit", pilot.Pass, "absorbed", "what retries absorb harms nothing"},

@@ -79,7 +79,10 @@ func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt
 		row.Error = recordError(err)
 	} else {
 		row.Text, row.TokenIDs, row.FinishReason, row.Model = &g.Text, g.TokenIDs, g.FinishReason, g.Meta.Model
-		row.LogProb = sumLogProbs(g.Tokens)
+		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
+		if !a.Policy.Sampling.Neutral() {
+			row.Sampling = teacherforce.SamplingOf(g)
+		}
 		if g.Usage != nil {
 			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
 		}
@@ -103,48 +106,6 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 	return dataset.Float(sum)
 }
 
-// logProbsOwed are the log-probs of P0's responses under every policy, P0 among
-// them.
-func (r *run) logProbsOwed() []item {
-	var items []item
-	p0 := loggingArm(r.cfg.Arms).Policy
-	for _, p := range r.cfg.Prompts {
-		for _, a := range r.cfg.Arms {
-			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-			row, ok := r.store.logprobs[key]
-			logged := dataset.Key{PromptID: p.ID, Policy: p0.Name}
-			items = append(items, item{key: key, needs: logged, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-				row, err := r.scoreOne(ctx, p0, a.Policy, p)
-				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
-					return nil, stop
-				}
-				return row.Error, put(r.store, kindLogProb, r.store.logprobs, row)
-			}})
-		}
-	}
-	return items
-}
-
-func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt) (dataset.LogProb, error) {
-	logged, ok := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: p0.Name})
-	if !ok || logged.Text == nil {
-		err := &teacherforce.Error{Class: classNoResponse, Message: "P0 has no response to score", Policy: policy.Name, Prompt: p.ID}
-		return teacherforce.FailedRecord(p.ID, policy, err), nil
-	}
-	sampledBy := logged.Model
-	if sampledBy == "" {
-		sampledBy = p0.Model
-	}
-	tag := providers.Tag{Stage: stageLogProbs, Key: dataset.Key{PromptID: p.ID, Policy: policy.Name}.String(), Policy: policy.Name}
-	res, err := r.forcer.Score(ctx, tag, policy, p, teacherforce.Response{
-		Text: *logged.Text, TokenIDs: logged.TokenIDs, Model: sampledBy, Ended: logged.FinishReason == "stop",
-	})
-	if err != nil {
-		return teacherforce.FailedRecord(p.ID, policy, err), err
-	}
-	return res.Record(p.ID, policy.Name), nil
-}
-
 // classHidden marks responses that hide part of what the policy did.
 const classHidden = "hidden_action"
 
@@ -158,7 +119,7 @@ func (r *run) judging() []item {
 	prompts, arms := r.prompts(), r.arms()
 	for _, key := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
 		row, ok := r.store.scores[key]
-		items = append(items, item{key: key, needs: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
 			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: key.Policy}
 			var score judge.Score
 			err := error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to score"})

@@ -10,6 +10,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // verdict computes everything that a report shows.
@@ -203,15 +204,15 @@ func countIf[T any](rows []T, f func(T) bool) int {
 // summarize describes each policy's part.
 func summarize(rec *Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
+	forcing := map[string]teacherforce.PolicyStatistics{}
+	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.logging().Policy.Name) {
+		forcing[s.Policy] = s
+	}
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
 		responses, scores, logprobs := rec.responsesOf(name), rec.scoresOf(name), rec.logProbsOf(name)
 		var judged, calibrated, totals, perToken []float64
-		methods := map[string]*MethodCounts{}
-		for _, m := range append(slices.Clone(textMethods), "token_ids") {
-			methods[m] = &MethodCounts{Method: m, Reasons: map[string]int{}}
-		}
 		for _, p := range rec.Prompts { // in order, so that sums are reproducible
 			if row, ok := responses[p.ID]; ok && row.Error == nil {
 				s.Responses++
@@ -235,26 +236,11 @@ func summarize(rec *Records) []PolicySummary {
 					perToken = append(perToken, float64(row.LogProb)/float64(row.Tokens))
 				}
 			}
-			for name, m := range methods {
-				switch got, ok := row.Methods[name]; {
-				case !ok:
-					m.Reasons["absent"]++
-				case got.Status == "ok":
-					m.Answered++
-				default:
-					m.Reasons[got.Reason]++
-				}
-				if row.Method == name {
-					m.Used++
-				}
-			}
 		}
 		s.Scored = len(judged)
 		s.Judge, s.Calibrated = interval(judged), interval(calibrated)
 		s.LogProb, s.PerToken = quantiles(totals), quantiles(perToken)
-		for _, m := range append(slices.Clone(textMethods), "token_ids") {
-			s.Methods = append(s.Methods, *methods[m])
-		}
+		s.Forcing, s.Methods = forcingSummary(forcing, name)
 		if a.Role != Logging {
 			s.Weights = weigh(rec, name)
 		}
@@ -287,6 +273,14 @@ func weigh(rec *Records, policy string) *WeightSummary {
 	d, _ := rec.logRatios(policy)
 	m := dataset.Missing()
 	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
+	for _, a := range rec.Arms {
+		if (a.Policy.Name == policy || a.Role == Logging) && !rec.certified(a.Policy) {
+			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
+		}
+	}
+	if raw := rec.rawPairs(policy); raw > 0 {
+		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", plural(raw, "log-prob is", "log-probs are")))
+	}
 	w, err := offpolicy.NewWeights(d)
 	if err != nil {
 		out.Reasons = append(out.Reasons, err.Error())

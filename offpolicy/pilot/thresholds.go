@@ -1,6 +1,9 @@
 package pilot
 
-import "github.com/reweigh/reweigh/offpolicy"
+import (
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce"
+)
 
 // Thresholds are the figures that checks compare with, in one place. Start from
 // [DefaultThresholds]; a zero field is a threshold of zero, not a default.
@@ -47,7 +50,7 @@ func DefaultThresholds() Thresholds {
 	return Thresholds{
 		MissingPass: 0.01, MissingHold: 0.05,
 		IdenticalResponses: 0.5,
-		ShortTokens:        3,
+		ShortTokens:        teacherforce.ShortTokens,
 		// A vocabulary of 200,000 gives ln V = 12.2 nats to pure noise; real
 		// chat models on their own responses have medians of -0.05 to -1.
 		MeanLow: -6, MeanHigh: -0.001, RowLow: -12,

@@ -209,8 +209,28 @@ type PolicySummary struct {
 	LogProb  Quantiles      `json:"logprob"`
 	PerToken Quantiles      `json:"logprob_per_token"`
 	Methods  []MethodCounts `json:"methods"`
+	// Forcing sums up the scoring of the logged responses under this policy; nil
+	// where there was none.
+	Forcing *ForcingSummary `json:"teacher_forcing,omitempty"`
 	// Weights is nil for the logging policy itself.
 	Weights *WeightSummary `json:"weights,omitempty"`
+}
+
+// ForcingSummary is [teacherforce.PolicyStatistics] in a report.
+type ForcingSummary struct {
+	Attempts int            `json:"attempts"`
+	Scored   int            `json:"scored"`
+	Failures map[string]int `json:"failures"` // by error class
+	Flags    map[string]int `json:"flags"`
+	// KLPerToken estimates KL(P0 ‖ policy) per token of P0's responses, in nats,
+	// with its standard error.
+	KLPerToken dataset.Float `json:"kl_per_token"`
+	KLSE       dataset.Float `json:"kl_per_token_se"`
+	// Noise is how far two scorings of one response lie apart, nats per token:
+	// root mean square and largest, over NoiseN responses scored twice.
+	NoiseN   int           `json:"noise_n"`
+	NoiseRMS dataset.Float `json:"noise_rms"`
+	NoiseMax dataset.Float `json:"noise_max"`
 }
 
 // MethodCounts is how often a teacher-forcing method answered, and why not.

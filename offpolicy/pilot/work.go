@@ -16,9 +16,9 @@ import (
 type item struct {
 	key  dataset.Key
 	done bool // has a value already
-	// needs is the response that the record is about, where it is about one:
-	// it is begun when that is there.
-	needs dataset.Key
+	// needs are the responses that the record is about or takes something from:
+	// it is begun when they are there.
+	needs []dataset.Key
 	// do makes and keeps the record. It returns the error that the record
 	// holds, if it holds one, and separately what keeps the run from going on.
 	do func(context.Context) (*dataset.RecordError, error)
@@ -78,9 +78,19 @@ func (r *run) workAll(ctx context.Context, stages []*stage) error {
 	}
 	for _, s := range stages {
 		for _, it := range s.items {
-			if pending[it.needs] {
-				dependents[it.needs] = append(dependents[it.needs], func() { release(s, it) })
-			} else {
+			left := 0 // changed under mu once work goes on
+			for _, k := range it.needs {
+				if !pending[k] {
+					continue
+				}
+				left++
+				dependents[k] = append(dependents[k], func() {
+					if left--; left == 0 {
+						release(s, it)
+					}
+				})
+			}
+			if left == 0 {
 				release(s, it)
 			}
 		}

@@ -1,8 +1,11 @@
 package pilot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -256,4 +259,50 @@ func (o *outage) Generate(ctx context.Context, req providers.GenerateRequest) (p
 		return providers.Generation{}, &providers.Error{Class: providers.ClassOverloaded, Status: 503, Err: errors.New("down for maintenance")}
 	}
 	return o.Provider.Generate(ctx, req)
+}
+
+// TestDamagedAndMoved: a run whose journal is damaged is refused, untouched and
+// unpaid; one that was moved goes on in its new place, where nothing is left to
+// pay for.
+func TestDamagedAndMoved(t *testing.T) {
+	s := serve(t, "")
+	root := t.TempDir()
+	dir := filepath.Join(root, "run")
+	if _, err := pilot.Run(t.Context(), config(t, s, dir, 3)); err != nil {
+		t.Fatal(err)
+	}
+	calls := s.Bill().Total.Calls
+	log := filepath.Join(dir, "journal", "log.jsonl")
+	whole, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)-100] ^= 4
+	for what, bad := range map[string][]byte{"cut off": whole[:len(whole)-4000], "a bit of the last record flipped": flipped, "empty": {}} {
+		if err := os.WriteFile(log, bad, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, err := pilot.Run(t.Context(), config(t, s, dir, 3))
+		var refused *pilot.PreflightError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "damaged at byte") {
+			t.Errorf("%s: %v, want a refusal that says where", what, err)
+		}
+		if got, err := os.ReadFile(log); err != nil || !bytes.Equal(got, bad) {
+			t.Errorf("%s: the journal was changed", what)
+		}
+	}
+	if err := os.WriteFile(log, whole, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(root, "moved")
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := pilot.Run(t.Context(), config(t, s, moved, 3)); err != nil || v.State != "done" {
+		t.Errorf("moved: %v, %s", err, describe(v))
+	}
+	if n := s.Bill().Total.Calls; n != calls {
+		t.Errorf("%d calls were made again", n-calls)
+	}
 }

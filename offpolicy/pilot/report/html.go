@@ -48,6 +48,7 @@ type pageView struct {
 	PerTokenChart rows
 	WeightChart   rows
 	RankingChart  rows
+	EstimateChart rows
 	Scatter       template.HTML
 }
 
@@ -79,6 +80,7 @@ func newPage(v *pilot.Verdict) *pageView {
 	d.PerTokenChart = boxRows("Nats per token", boxes, v, func(p pilot.PolicySummary) pilot.Quantiles { return p.PerToken })
 	d.WeightChart = weightRows(v)
 	d.RankingChart = rankingRows(v)
+	d.EstimateChart = estimateRows(v)
 	d.Scatter = scatterChart(v.Calibration)
 	return d
 }
@@ -147,7 +149,7 @@ func rankingRows(v *pilot.Verdict) rows {
 	sc := newScale(all...)
 	out := rows{Title: "Mean score, 0 to 1", Key: []key{{"judge", "judge"}, {"calibrated", "calibrated"}}}
 	for _, p := range ranked(v) {
-		out.Rows = append(out.Rows, chartRow{clean(p.Name), score(float64(p.Judge.Value)), forestChart(sc, p.Judge, p.Calibrated)})
+		out.Rows = append(out.Rows, chartRow{clean(p.Name), score(float64(p.Judge.Value)), forestChart(sc, mark{"judge", "judge", p.Judge}, mark{"calibrated", "calibrated", p.Calibrated})})
 	}
 	return out.over(sc)
 }
