@@ -42,7 +42,7 @@ type options struct {
 	out, input, policies, labels, prices string
 	n, full, probes, concurrency         int
 	seed                                 uint64
-	live, preflight, json                bool
+	live, preflight, json, batchLabels   bool
 	fireworksURL, openaiURL              string
 	judgeModel, oracleModel              string
 	budget, fullBudget                   float64
@@ -82,6 +82,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
 	fs.IntVar(&o.probes, "probes", 0, "oracle labels per target policy")
+	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
 	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
 	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
 	fs.IntVar(&o.concurrency, "concurrency", 16, "calls in flight per provider")

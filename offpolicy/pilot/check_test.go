@@ -497,6 +497,41 @@ func TestHypergeometric(t *testing.T) {
 	}
 }
 
+// The worst case counts an unscored response against the ranking: as the best
+// for the policy that should be last, as the worst for the others.
+func TestWorstCase(t *testing.T) {
+	unscore := func(policy string, n int) func(*Records) {
+		return func(r *Records) {
+			for i := range r.Scores {
+				if r.Scores[i].Policy == policy && n > 0 {
+					r.Scores[i].Mean = dataset.Missing()
+					n--
+				}
+			}
+		}
+	}
+	tests := []struct {
+		alter  func(*Records)
+		want   string
+		reason string
+	}{
+		{func(*Records) {}, "", "nothing is unscored"},
+		{unscore("pi_bad", 5), "stays last", ".3 + 5 of 100 at 1 is below .7"},
+		{unscore("pi_bad", 70), "may not be below p0, pi_clone", ".3·.3 + .7 is not below .7"},
+		{unscore("p0", 70), "may not be below p0", ".7·.3 is below .3"},
+	}
+	for _, tt := range tests {
+		r := healthy(100, 5)
+		tt.alter(r)
+		var missing, ranking Check
+		got := worstCase(r, &missing)
+		checkRanking(r, DefaultThresholds(), &ranking)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || !strings.Contains(ranking.Summary, got) {
+			t.Errorf("%s: %q, want %q, in the ranking too: %s", tt.reason, got, tt.want, ranking.Summary)
+		}
+	}
+}
+
 // Failures that are chance must not hold a run: with 25 of 500 at random, at
 // most one of 1,000 healthy runs may.
 func TestMissingPatternSize(t *testing.T) {

@@ -116,7 +116,7 @@ func (r *Records) perPrompt() consumption {
 		seconds[e.Provider][i] += latency
 		total[e.Provider] += latency
 		most[e.Provider] = max(most[e.Provider], latency)
-		if e.Stage == stageOracle || e.Stage == stageJudge {
+		if (e.Stage == stageOracle || e.Stage == stageJudge) && e.Endpoint != "batch" {
 			if rate, ok := r.BatchFactors[e.Model]; ok {
 				if took.saved == nil {
 					took.saved = make([]float64, n)
