@@ -99,9 +99,9 @@ const (
 	// have a form of their own that is better with few labels.
 	Bootstrap ErrorMethod = "bootstrap"
 	// InfluenceFunction: the root of the sum of the squared influences, clustered
-	// by prompt. In labeled_snips and direct a prompt's influence is what leaving
-	// it out changes, so that what few heavy rows or few probes decide is not
-	// understated.
+	// by prompt. In labeled_snips they are nearly what leaving a prompt out
+	// changes, and in direct a probe's residual is freed of its own pull on the
+	// fit, so that what few heavy rows or few probes decide is not understated.
 	InfluenceFunction ErrorMethod = "influence"
 )
 

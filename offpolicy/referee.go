@@ -120,9 +120,8 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 		cost = fmt.Sprintf("$%.2f", advisedLabels*c.LabelUSD)
 	}
 	gives := ""
-	// Fewer prompts than labels would take several draws for each.
-	if pilot := r.Pilot(); pilot.LabelSD > 0 && len(r.Prompts) >= advisedLabels {
-		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do", pilot.DirectHalfWidth(len(r.Prompts), advisedLabels), r.Logging)
+	if pilot := r.Pilot(); pilot.LabelSD > 0 {
+		gives = fmt.Sprintf(", would give its value to about ±%.2f if its labels vary as %s's do", pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels), r.Logging)
 	}
 	a.Advice = append(a.Advice, fmt.Sprintf("%d oracle labels of its own responses (%s)%s", advisedLabels, cost, gives))
 }

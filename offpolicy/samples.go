@@ -195,7 +195,7 @@ func (s *Samples) validate() error {
 		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
 	}
 	var bad *RowError
-	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return !math.IsNaN(r.Label) && !math.IsNaN(r.InclusionProb) })
+	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return !math.IsNaN(r.Label) && r.InclusionProb > 0 })
 	for i, r := range s.Rows {
 		if stated && !math.IsNaN(r.Label) && math.IsNaN(r.InclusionProb) {
 			bad = bad.add(op, i, r.InclusionProb, "label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
@@ -226,7 +226,7 @@ func (s *Samples) validate() error {
 			draw   int
 		}
 		seen := make(map[key]bool, len(s.Draws[name]))
-		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool { return !math.IsNaN(d.Label) && !math.IsNaN(d.InclusionProb) })
+		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool { return !math.IsNaN(d.Label) && d.InclusionProb > 0 })
 		for i, d := range s.Draws[name] {
 			if stated && !math.IsNaN(d.Label) && math.IsNaN(d.InclusionProb) {
 				bad = bad.add(op, i, d.InclusionProb, "label of "+d.PromptID+" states no inclusion probability, others do; state all or none")

@@ -340,9 +340,9 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 	}
 	l := d.lambda(w)
 	fresh, correction := g/den, (num-l*f)/probeDen
-	// A probe's residual as it would be without that probe: the fit of mean and
-	// l pulls both towards it, by its leverage (HC3; MacKinnon and White 1985).
-	// Where l was cut to 0 or 1 it is not fitted, and only the mean pulls.
+	// The fit of mean and l pulls both towards a probe, by its leverage, which
+	// makes residuals too small: HC2 undoes it (MacKinnon and White 1985). Where
+	// l was cut to 0 or 1 it is not fitted, and only the mean pulls.
 	mean, fitted := f/probeDen, l > 0 && l < 1
 	var vf float64
 	for _, t := range d.probes {
@@ -360,7 +360,7 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 		}
 		r := d.probeOf[i] - l*x - correction
 		if leverage < 1-1e-9 {
-			r /= 1 - leverage
+			r /= math.Sqrt(1 - leverage)
 		}
 		phi[t.prompt] += part * r
 	}
