@@ -45,7 +45,7 @@ type options struct {
 	live, preflight, json                bool
 	fireworksURL, openaiURL              string
 	judgeModel, oracleModel              string
-	budget                               float64
+	budget, fullBudget                   float64
 	faults                               string
 	waive                                waivers
 }
@@ -72,6 +72,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file` (default: a bundled generator)")
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
 	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
+	fs.Float64Var(&o.fullBudget, "full-budget", 0, "what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
@@ -105,8 +106,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-full %d is less than -n %d", o.full, o.n)
 	case o.concurrency < 1:
 		return fail("-concurrency %d: want at least 1", o.concurrency)
-	case o.budget < 0 || o.budget != o.budget:
-		return fail("-budget %v: want a positive amount, or 0 for none", o.budget)
+	case !(o.budget >= 0), !(o.fullBudget >= 0):
+		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
 	case o.probes < 0:
 		return fail("-probes %d: want 0 or more", o.probes)
 	case o.live && o.faults != "":
@@ -224,7 +225,7 @@ func refused(err error, stderr io.Writer) int {
 // the command line can mend.
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
-		Dir: o.out, Seed: o.seed, Full: o.full, Concurrency: o.concurrency, Live: o.live,
+		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
 		Versions: versions(),

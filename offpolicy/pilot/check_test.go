@@ -83,7 +83,7 @@ func healthy(n int, seed uint64) *Records {
 
 // evaluated fills in what a run computes from its records.
 func evaluated(r *Records) *Records {
-	r.evaluate("j@1", 1, 0.003)
+	r.evaluate("j@1", 1, 0.05, 0.003)
 	return r
 }
 
@@ -163,6 +163,17 @@ func logprobRow(r *Records, prompt int, policy string) *dataset.LogProb {
 		}
 	}
 	panic("no such row")
+}
+
+// ownLabels labels n of a target's own responses, by what healthy labels follow,
+// moved by a bias.
+func ownLabels(r *Records, policy string, n int, bias float64) {
+	scores := r.scoresOf(policy)
+	for i, p := range r.Prompts[:n] {
+		y := 0.05 + 0.9*float64(scores[p.ID].Mean) + bias + 0.04*float64(i%3-1)
+		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Float(min(1, max(0, y))), InclusionProb: float64(n) / float64(len(r.Prompts)), Role: "probe", Oracle: "o@1"})
+		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
+	}
 }
 
 func failLogProb(row *dataset.LogProb, class string) {
@@ -397,6 +408,8 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 0.1 - 0.2*dataset.Float(i%2) - 0.01
 			}
 		}, map[string]Status{"weights.balance": Info}, "pi_cot", "the judge sees another policy than the weights make"},
+		{"own labels that the judge misses", func(r *Records) { ownLabels(r, "pi_bad", 60, -0.25) }, map[string]Status{"transport.pi_bad": Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
+		{"own labels that fit", func(r *Records) { ownLabels(r, "pi_cot", 100, 0) }, map[string]Status{"transport.pi_cot": Pass}, "transported", "about a hundred labels can pass"},
 		{"a budget for the full run, too small", func(r *Records) { r.FullBudget = 90 }, map[string]Status{"projection.cost": Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
 		{"a budget for the full run, large enough", func(r *Records) { r.FullBudget = 200 }, map[string]Status{"projection.cost": Info}, "$100.00", "within it, a projection is for information"},
 		{"a run of no known length", func(r *Records) { r.Seconds = 0 }, map[string]Status{"projection.time": Info}, "not projected", "no time is no zero"},
@@ -432,7 +445,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 				if listed {
 					touched[c.ID] = true
-					if c.Remedy == "" && want != Info {
+					if c.Remedy == "" && (want == Hold || want == Fail) {
 						t.Errorf("%s gives no remedy", c.ID)
 					}
 					text := c.Summary + strings.Join(c.Evidence.Records, " ")
@@ -455,7 +468,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 		})
 	}
-	for _, id := range CheckIDs() {
+	for _, id := range append(CheckIDs(), "transport.pi_bad") {
 		if !touched[id] {
 			t.Errorf("no row makes %s leave pass", id)
 		}
