@@ -5,7 +5,7 @@
 record_files='prompts.jsonl responses.jsonl logprobs.jsonl oracle.jsonl judge.jsonl samples.jsonl fresh_draws'
 
 build_examples() {
-	need examples/sample1pct examples/simserver examples/logprob
+	need examples/sample1pct examples/simserver examples/logprob examples/report examples/analyze
 	mkdir -p "$tmp/bin"
 	go build -o "$tmp/bin/" ./examples/...
 	go build -o "$tmp/bin/checkrun" ./.ci/checkrun
@@ -59,6 +59,17 @@ run_fresh_and_resumed() {
 	"$tmp/bin/checkrun" -json "$tmp/stdout.json"
 }
 
+# analyze_run: a finished run can be evaluated, and is not changed by it.
+analyze_run() {
+	untouched "$tmp/fresh" expect 0 analyze "$tmp/bin/analyze" -run "$tmp/fresh" -estimators all -html "$tmp/analysis.html"
+	need "$tmp/analysis.html"
+	"$tmp/bin/analyze" -run "$tmp/fresh" -estimators all -json >"$tmp/analysis.json"
+	local word
+	for word in '"pi_clone"' '"cje_tmle"' '"status": "ok"' '"status": "refused"' '"value": null'; do
+		grep -qF "$word" "$tmp/analysis.json" || fail "the analysis of a run lacks $word"
+	done
+}
+
 run_whatever_the_concurrency() {
 	expect 0 concurrency-1 sample -out "$tmp/c1" -concurrency 1
 	expect 0 concurrency-64 sample -out "$tmp/c64" -concurrency 64
@@ -74,6 +85,21 @@ run_extended() {
 	while IFS= read -r line; do
 		grep -qxF -- "$line" "$tmp/extended/prompts.jsonl" || fail "a prompt of the 100 is not among the 130: $line"
 	done <"$tmp/c1/prompts.jsonl"
+}
+
+# report_again: what is rendered later is what the run wrote, and two runs are
+# told apart by what was run otherwise.
+report_again() {
+	cp -r "$tmp/c1" "$tmp/again"
+	rm "$tmp/again/report.html" "$tmp/again/report.md"
+	expect 0 report "$tmp/bin/report" -run "$tmp/again"
+	cmp "$tmp/c1/report.html" "$tmp/again/report.html"
+	cmp "$tmp/c1/report.md" "$tmp/again/report.md"
+	"$tmp/bin/report" "$tmp/c1" "$tmp/extended" >"$tmp/compared"
+	grep -q '^  prompts  100 of ' "$tmp/compared" || {
+		cat "$tmp/compared" >&2
+		fail 'the comparison does not say that the prompts differ'
+	}
 }
 
 # drill SPEC CODES FLAG...: a run with planted faults must end with one of the

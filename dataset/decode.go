@@ -55,22 +55,3 @@ func (s *JudgeScore) UnmarshalJSON(b []byte) error {
 	*s = JudgeScore(p)
 	return err
 }
-
-// UnmarshalJSON reads a sample; whatever number is absent is missing. A target
-// that is absent from the map stays absent: look it up with the two-valued form.
-func (s *Sample) UnmarshalJSON(b []byte) error {
-	type plain Sample
-	p := plain{BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing()}
-	err := json.Unmarshal(b, &p)
-	*s = Sample(p)
-	return err
-}
-
-// UnmarshalJSON reads a fresh draw; an absent score or label is missing.
-func (d *FreshDraw) UnmarshalJSON(b []byte) error {
-	type plain FreshDraw
-	p := plain{JudgeScore: Missing(), OracleLabel: Missing()}
-	err := json.Unmarshal(b, &p)
-	*d = FreshDraw(p)
-	return err
-}

@@ -34,11 +34,8 @@ func Example() {
 		}
 	}
 	// Output:
-	// empty prompt                 0 dropped       5 left
-	// language                     1 dropped       4 left  (c)
-	// flagged by moderation        0 dropped       4 left
-	// too long                     0 dropped       4 left
-	// duplicate text               1 dropped       3 left  (a)
+	// language                       1 dropped       4 left  (c)
+	// duplicate text                 1 dropped       3 left  (a)
 	// 1 d Name three rivers.
 	// 2 d Name three rivers.
 	// 2 e Write a haiku.

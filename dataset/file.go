@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/reweigh/reweigh/internal/failpoint"
 )
 
 // WriteFile puts a file in place as a whole. It calls write with a temporary
@@ -53,6 +55,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 			return err
 		}
 	}
+	failpoint.At("file.create")
 	buf := bufio.NewWriterSize(f, 64<<10)
 	if err := write(buf); err != nil {
 		return err
@@ -66,10 +69,12 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
+	failpoint.At("file.rename")
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
 	placed = true
+	failpoint.At("file.renamed")
 	SyncDir(dir)
 	removeStrays(dir, stem, mine)
 	return nil

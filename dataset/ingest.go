@@ -1,12 +1,6 @@
 package dataset
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,14 +14,24 @@ type Format string
 
 // The formats, told apart by the first row's fields.
 const (
-	// FormatArena has rows of lmsys/chatbot_arena_conversations and its like: two
-	// models answer one user, in conversation_a and conversation_b.
+	// FormatArena has rows of lmsys/chatbot_arena_conversations,
+	// lmarena-ai/arena-human-preference-100k and -140k, and their like: two models
+	// answer one user, in conversation_a and conversation_b. A conversation is a
+	// list of {role, content}, or text that holds one; content is text, or a list
+	// of {type, text}.
 	FormatArena Format = "chatbot_arena_conversations"
+	// FormatArena55k has rows of lmarena-ai/arena-human-preference-55k: prompt is
+	// text that holds a JSON list of the user's turns, response_a and response_b
+	// those of the models.
+	FormatArena55k Format = "arena-human-preference-55k"
 	// FormatConversation has rows of lmsys-chat-1m and its like: one
 	// conversation.
 	FormatConversation Format = "conversation"
 	// FormatPrompts has plain prompts; a run's own prompts.jsonl is one.
 	FormatPrompts Format = "prompts"
+	// FormatCJE has logged responses or fresh draws as CJE reads them; a run's own
+	// samples.jsonl is one. Several draws of one prompt are one prompt.
+	FormatCJE Format = "cje"
 )
 
 // ErrNoPrompts is wrapped by the error of [ReadPrompts] where an input holds no
@@ -51,40 +55,60 @@ type ReadOptions struct {
 	// KeepFlagged keeps prompts whose openai_moderation or toxic_chat_tag is
 	// flagged.
 	KeepFlagged bool
-	// MaxBytes is the longest prompt kept, in bytes of all its turns. 0 means no
-	// limit.
-	MaxBytes int
+	// MaxModerationScore is the highest score of any category of
+	// openai_moderation that is kept, in [0, 1]; a row without scores is kept. 0
+	// means no limit.
+	MaxModerationScore float64
+	// MinBytes and MaxBytes bound the length of the prompts kept, in bytes of all
+	// their turns. 0 means no bound.
+	MinBytes, MaxBytes int
+	// SingleTurn keeps only conversations, and plain prompts, in which the user
+	// speaks once.
+	SingleTurn bool
+	// KeepSetApart keeps the rows whose dedup_tag says that the data set's own
+	// removal of frequent prompts left them out (sampled is false).
+	KeepSetApart bool
+	// SetAside, where not nil, gets each malformed row as a line
+	//
+	//	{"line": 7, "error": …, "row": …}
+	//
+	// and reading goes on; of rows that share an id all but one are malformed.
+	// Where it is nil the first malformed row ends the reading.
+	SetAside io.Writer
 }
 
 // Ingest is what [ReadPrompts] read.
 type Ingest struct {
-	Prompts   []Prompt  // sorted by ID
+	Prompts   []Prompt  // sorted by ID; where it was a sample that was asked for, the sample
+	Eligible  int       // prompts that the filters kept; a sample is taken from them
 	Format    Format    // what the rows are
-	Container string    // how they are stored: "jsonl" or "json array", with "+gzip" where compressed
+	Container string    // how they are stored: see [RowReader]
 	Rows      int       // rows read
 	SHA256    string    // of the input's bytes as they are stored, hexadecimal
-	Attrition Attrition // Rows less all that was dropped is len(Prompts)
+	Attrition Attrition // Rows less all that was dropped is Eligible
 }
 
-// ReadPrompts reads prompts from Chatbot Arena rows, single conversations or
-// plain prompts, as JSON lines or one JSON array, gzip-compressed or not; all of
-// this is told from the content, and name serves for messages only.
+// ReadPrompts reads prompts from Chatbot Arena rows, single conversations, CJE's
+// files or plain prompts, stored in any of the ways that [NewRowReader] knows; all
+// of this is told from the content, and name serves for messages only.
 //
 // A conversation's prompt is its first user turn. A plain row has prompt, or
 // messages that end with a user turn, or both where they agree; Messages is set
 // only where there is more than that one turn. The id is the row's own
-// (question_id or conversation_id; prompt_id or id of a plain row), else "p" and
-// 16 hexadecimal digits of the SHA-256 of the normalised text. Metadata keeps the
-// rest: of a plain row every other field, with those of its metadata object
-// beside them (where both have a field, the row's own counts); of a
-// conversation every field that is text, number or truth value (language,
-// model_a, model_b, winner and so on), and source and source_id. An integer whose
-// digits a float64 would change is kept as text.
+// (question_id, conversation_id or id; prompt_id or id of a plain row, also inside
+// metadata), else "p" and 16 hexadecimal digits of the SHA-256 of the normalised
+// text. Metadata keeps the rest: of a plain row every other field, with those of
+// its metadata object beside them (where both have a field, the row's own counts);
+// of a conversation every field that is text, number or truth value (language,
+// model_a, model_b, winner and so on), and source and source_id; of a CJE row its
+// metadata object. An integer whose digits a float64 would change is kept as text.
 //
-// Rows are dropped, in this order, for an empty prompt, language, moderation,
-// length, and as a duplicate by text: lower case, white space collapsed, all
-// turns. Of duplicates the row whose id has the smallest SHA-256 stays. The
-// result does not depend on the order of the rows.
+// Rows are dropped, in this order: malformed ones where opt has them set aside;
+// for an empty prompt; for a prompt that is not only text; where the row goes on
+// with a conversation begun in another (evaluation_order above 1); for language,
+// moderation, length, several turns, and by dedup_tag; and as a duplicate by text:
+// lower case, white space collapsed, all turns. Of duplicates the row whose id has
+// the smallest SHA-256 stays. The result does not depend on the order of the rows.
 //
 // A row that is malformed, or of another format than the first, is a
 // [*LineError]; so is an id that occurs twice (it wraps [ErrDuplicateID] and
@@ -92,227 +116,107 @@ type Ingest struct {
 // input without a prompt, or none left after the filters, is an error that wraps
 // [ErrNoPrompts].
 func ReadPrompts(r io.Reader, name string, opt ReadOptions) (*Ingest, error) {
-	sum := sha256.New()
-	raw := bufio.NewReaderSize(io.TeeReader(r, sum), 64<<10)
-	in := &Ingest{}
-	rows, err := openRows(raw, name, in)
+	rows, err := NewRowReader(r, name)
 	if err != nil {
 		return nil, err
 	}
-	f := &filter{opt: opt, seen: make(map[string]int), kept: make(map[[32]byte]candidate)}
-	for {
-		line, obj, err := rows.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, gzipHint(err, name, in)
-		}
-		in.Rows++
-		if err := f.add(in, name, line, obj); err != nil {
-			return nil, err
-		}
+	return ingestAll(rows, name, opt)
+}
+
+// Prompts reads all prompts of a source, as [ReadPrompts] does.
+func (s Source) Prompts(opt ReadOptions) (*Ingest, error) {
+	rows, err := s.Open()
+	if err != nil {
+		return nil, err
 	}
-	// What follows the rows (nothing, as a rule) belongs to the checksum.
-	if _, err := io.Copy(io.Discard, raw); err != nil {
-		return nil, fmt.Errorf("dataset: read %s: %w", name, err)
+	defer rows.Close()
+	return ingestAll(rows, s.Name, opt)
+}
+
+func ingestAll(rows RowReader, name string, opt ReadOptions) (*Ingest, error) {
+	p := newPass(name, opt, SampleOptions{}, true)
+	in, err := p.run(rows)
+	if err != nil {
+		return nil, err
 	}
-	in.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if in.Rows == 0 {
-		return nil, fmt.Errorf("dataset: %s: %w: the file has no rows (%s)", name, ErrNoPrompts, hintFormats)
+	for _, i := range p.kept {
+		in.Prompts = append(in.Prompts, p.prompts[i])
 	}
-	in.Prompts, in.Attrition = f.result(in.Rows)
-	if len(in.Prompts) == 0 {
-		return nil, fmt.Errorf("dataset: %s: %w left of %d rows: %s (look at the filters, and at what the rows hold)",
-			name, ErrNoPrompts, in.Rows, in.Attrition.summary())
-	}
-	for i, p := range in.Prompts[1:] { // a made-up id may be another row's own
-		if p.ID == in.Prompts[i].ID {
-			return nil, fmt.Errorf("dataset: %s: %w: prompt_id %q (give every row an id)", name, ErrDuplicateID, p.ID)
-		}
-	}
+	slices.SortFunc(in.Prompts, byID)
 	return in, nil
 }
 
-const hintFormats = `want JSON lines or a JSON array of Chatbot Arena rows, conversations, or {"prompt_id", "prompt"} objects`
-
-// rowReader hands out one JSON object after the other with the line that it
-// starts on; io.EOF at the end.
-type rowReader interface {
-	next() (line int, obj []byte, err error)
-}
-
-// openRows looks at the first bytes for how the rows are stored.
-func openRows(r *bufio.Reader, name string, in *Ingest) (rowReader, error) {
-	refuse := func(what, hint string) (rowReader, error) {
-		return nil, &LineError{Name: name, Line: 1, Err: errors.New(what), Hint: hint}
-	}
-	magic, _ := r.Peek(4)
-	var suffix string
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("dataset: %s looks gzip-compressed, but: %w (get the file again)", name, err)
-		}
-		r, suffix = bufio.NewReaderSize(z, 64<<10), "+gzip"
-	case string(magic) == "PAR1":
-		return refuse("the file is Parquet", "convert it to JSON lines first, e.g. with pandas' to_json(orient=\"records\", lines=True)")
-	case string(magic) == "PK\x03\x04":
-		return refuse("the file is a zip archive", "unpack it first")
-	}
-	first, err := firstByte(r)
-	if err != nil && err != io.EOF {
-		return nil, gzipHint(fmt.Errorf("dataset: read %s: %w", name, err), name, &Ingest{Container: suffix})
-	}
-	if first == '[' {
-		in.Container = "json array" + suffix
-		return &arrayReader{r: r, name: name, line: 1}, nil
-	}
-	in.Container = "jsonl" + suffix
-	return &lineReader{r: r, name: name}, nil
-}
-
-// firstByte peeks at the first byte that is neither white space nor part of a
-// byte order mark.
-func firstByte(r *bufio.Reader) (byte, error) {
-	for n := 64; ; n *= 2 {
-		b, err := r.Peek(min(n, r.Size()))
-		rest := bytes.TrimLeft(bytes.TrimPrefix(b, utf8BOM), jsonSpace+"\n")
-		switch {
-		case len(rest) > 0:
-			return rest[0], nil
-		case err != nil:
-			return 0, err
-		case n >= r.Size():
-			return 0, nil // blank for 64 KiB: read as lines
-		}
-	}
-}
-
-func gzipHint(err error, name string, in *Ingest) error {
-	if strings.HasSuffix(in.Container, "+gzip") && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader)) {
-		return fmt.Errorf("%w (the compressed file is damaged or cut short: get %s again)", err, name)
-	}
-	return err
-}
-
-// filter decides on rows one by one and keeps the account.
-type filter struct {
-	opt     ReadOptions
-	seen    map[string]int // own id -> line
-	kept    map[[32]byte]candidate
-	dropped [len(dropReasons)][]string // ids
-}
-
-// candidate is the row that stands for all of one normalised text so far.
-type candidate struct {
-	prompt Prompt
-	idHash [32]byte
-}
-
-const (
-	dropEmpty = iota
-	dropLanguage
-	dropFlagged
-	dropLong
-	dropDuplicate
-)
-
-var dropReasons = [...]string{"empty prompt", "language", "flagged by moderation", "too long", "duplicate text"}
-
-func (f *filter) add(in *Ingest, name string, line int, obj []byte) error {
-	fail := func(err error, hint string) error {
-		return &LineError{Name: name, Line: line, Err: err, Hint: hint}
-	}
-	var fields map[string]json.RawMessage
-	if err := decodeObject(obj, &fields, name, line); err != nil {
-		return err
-	}
-	format, err := detect(fields)
-	switch {
-	case err != nil:
-		return fail(err, hintFormats)
-	case in.Format == "":
-		in.Format = format
-	case in.Format != format:
-		return fail(fmt.Errorf("the row is of format %s, those before it are of format %s", format, in.Format), "keep one format a file")
-	}
-	row, err := parseRow(format, fields)
+// Sample reads a sample of a source's prompts: the same as reading all of them and
+// taking [SamplePrompts] of those, in memory that holds the sample and some 60
+// bytes a row. The source is read twice.
+func (s Source) Sample(opt ReadOptions, sample SampleOptions) (*Ingest, error) {
+	rows, err := s.Open()
 	if err != nil {
-		return fail(err, hintField)
+		return nil, err
 	}
-	p := row.prompt
-	if p.ID != "" {
-		if first, ok := f.seen[p.ID]; ok {
-			return fail(fmt.Errorf("%w: %s %q is on line %d already", ErrDuplicateID, row.idField, p.ID, first), "keep one of the two rows, or give them ids of their own")
+	defer rows.Close()
+	p := newPass(s.Name, opt, sample, false)
+	p.again = s.Open
+	in, err := p.run(rows)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := p.sample()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(chosen) // as they stand in the source
+	anew, err := s.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer anew.Close()
+	in.Prompts, err = p.fetch(anew, chosen)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(in.Prompts, byID)
+	return in, nil
+}
+
+// fetch reads the prompts of the rows with the given numbers, in order.
+func (p *pass) fetch(rows RowReader, chosen []int) ([]Prompt, error) {
+	var out []Prompt
+	for n := 0; len(out) < len(chosen); n++ {
+		line, obj, err := rows.Next()
+		if n < chosen[len(out)] && skippable(err) {
+			continue
 		}
-		f.seen[p.ID] = line
+		changed := fmt.Errorf("dataset: %s changed while it was read (leave it alone until its prompts are read)", p.name)
+		if err == io.EOF {
+			return nil, changed
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n < chosen[len(out)] {
+			continue
+		}
+		h := p.head(line, obj, nil)
+		e := p.entries.at(chosen[len(out)])
+		if h.err != nil || h.entry.norm != e.norm || h.entry.id != e.id {
+			return nil, changed
+		}
+		prompt, err := h.row.prompt(h.id)
+		if err != nil {
+			return nil, &LineError{Name: p.name, Line: line, Err: err, Hint: hintField}
+		}
+		out = append(out, prompt)
 	}
-	norm := normalizedTurns(p)
-	shown := p.ID
-	if p.ID == "" {
-		p.ID = "p" + hex.EncodeToString(norm[:8])
-		shown = fmt.Sprintf("line %d", line)
-	}
-	languages := f.opt.Languages
-	if format != FormatPrompts && len(f.opt.ConversationLanguages) > 0 {
-		languages = f.opt.ConversationLanguages
-	}
-	switch {
-	case row.empty:
-		f.drop(dropEmpty, shown)
-	case len(languages) > 0 && !slices.ContainsFunc(languages, func(l string) bool { return strings.EqualFold(l, row.language) }):
-		f.drop(dropLanguage, shown)
-	case row.flagged && !f.opt.KeepFlagged:
-		f.drop(dropFlagged, shown)
-	case f.opt.MaxBytes > 0 && row.bytes > f.opt.MaxBytes:
-		f.drop(dropLong, shown)
-	default:
-		f.keep(norm, p)
-	}
-	return nil
+	return out, nil
 }
 
-func (f *filter) drop(reason int, id string) { f.dropped[reason] = append(f.dropped[reason], id) }
-
-// keep lets the row of smallest id hash stand for its text. Rows without an id
-// of their own share one where their texts are equal; there the smallest JSON
-// form decides, so that the order of the rows does not.
-func (f *filter) keep(norm [32]byte, p Prompt) {
-	now := candidate{p, sha256.Sum256([]byte(p.ID))}
-	old, ok := f.kept[norm]
-	if !ok {
-		f.kept[norm] = now
-		return
-	}
-	order := bytes.Compare(now.idHash[:], old.idHash[:])
-	if order == 0 {
-		a, _ := json.Marshal(now.prompt) // decoded from JSON, so it has a JSON form
-		b, _ := json.Marshal(old.prompt)
-		order = bytes.Compare(a, b)
-	}
-	if order < 0 {
-		now, old = old, now
-	}
-	f.kept[norm] = old
-	f.drop(dropDuplicate, now.prompt.ID)
+func skippable(err error) bool {
+	var le *LineError
+	return err == nil || errors.As(err, &le) && le.Skip
 }
 
-func (f *filter) result(rows int) ([]Prompt, Attrition) {
-	prompts := make([]Prompt, 0, len(f.kept))
-	for _, c := range f.kept {
-		prompts = append(prompts, c.prompt)
-	}
-	slices.SortFunc(prompts, func(a, b Prompt) int { return cmp.Compare(a.ID, b.ID) })
-	table := make(Attrition, len(dropReasons))
-	for i, ids := range f.dropped {
-		rows -= len(ids)
-		slices.Sort(ids)
-		table[i] = AttritionRow{Reason: dropReasons[i], Dropped: len(ids), Left: rows, Examples: append([]string{}, ids[:min(len(ids), 5)]...)}
-	}
-	return prompts, table
-}
+const hintFormats = `want JSON lines, a JSON array or CSV of Chatbot Arena rows, conversations, CJE's files, or {"prompt_id", "prompt"} objects`
 
 // Attrition accounts for the rows that a reader dropped, reason by reason in the
 // order in which the filters were applied; a reason that dropped nothing is
@@ -321,25 +225,26 @@ type Attrition []AttritionRow
 
 // AttritionRow is one filter's effect.
 type AttritionRow struct {
-	Reason   string   `json:"reason"`
-	Dropped  int      `json:"dropped"`
-	Left     int      `json:"left"`     // after this filter
-	Examples []string `json:"examples"` // ids of at most five that were dropped, the first in order
+	Reason  string `json:"reason"`
+	Dropped int    `json:"dropped"`
+	Left    int    `json:"left"` // after this filter
+	// Examples are at most five that were dropped, the first in order: ids, or
+	// lines of rows whose id is not known or, in a sample, was not kept.
+	Examples []string `json:"examples"`
 }
 
-// String is a table for a person, one line a reason.
+// String is a table for a person, one line a reason that dropped something.
 func (a Attrition) String() string {
 	var b strings.Builder
 	for _, row := range a {
-		fmt.Fprintf(&b, "%-22s %7d dropped %7d left", row.Reason, row.Dropped, row.Left)
-		if row.Dropped > 0 {
-			fmt.Fprintf(&b, "  (%s", strings.Join(row.Examples, ", "))
-			if row.Dropped > len(row.Examples) {
-				b.WriteString(", …")
-			}
-			b.WriteByte(')')
+		if row.Dropped == 0 {
+			continue
 		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "%-24s %7d dropped %7d left  (%s", row.Reason, row.Dropped, row.Left, strings.Join(row.Examples, ", "))
+		if row.Dropped > len(row.Examples) {
+			b.WriteString(", …")
+		}
+		b.WriteString(")\n")
 	}
 	return b.String()
 }
@@ -352,4 +257,24 @@ func (a Attrition) summary() string {
 		}
 	}
 	return "dropped " + strings.Join(parts, ", ")
+}
+
+// setAside writes a malformed row down.
+func setAside(w io.Writer, line int, row string, err error) error {
+	var le *LineError
+	why := err.Error()
+	if errors.As(err, &le) {
+		why = fmt.Sprintf("%v (%s)", le.Err, le.Hint)
+		if le.Row != "" {
+			row = le.Row
+		}
+	}
+	b, err := json.Marshal(map[string]any{"line": line, "error": why, "row": row})
+	if err == nil {
+		_, err = w.Write(append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("dataset: set aside line %d: %w", line, err)
+	}
+	return nil
 }

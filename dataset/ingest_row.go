@@ -6,173 +6,282 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"hash/crc32"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// splitRow splits a row into its fields, which it puts into buf.
+func splitRow(raw []byte, name string, line int, buf fields) (fields, error) {
+	fail := func(err error, hint string) (fields, error) {
+		return nil, &LineError{Name: name, Line: line, Err: err, Hint: hint, Skip: true}
+	}
+	if !utf8.Valid(raw) {
+		return fail(errors.New("not valid UTF-8"), hintUTF8)
+	}
+	if raw[0] != '{' {
+		return fail(fmt.Errorf("starts with %q where an object's { should be", firstRune(raw)), hintLine)
+	}
+	fs, err := splitObject(raw, buf[:0])
+	if err != nil {
+		hint := hintField
+		if errors.Is(err, errSyntax) {
+			hint = hintLine
+		}
+		return fail(syntaxError(raw, err), hint)
+	}
+	return fs, nil
+}
+
 // detect tells a row's format from its fields.
-func detect(fields map[string]json.RawMessage) (Format, error) {
-	has := func(name string) bool { _, ok := fields[name]; return ok }
+func detect(fs fields) (Format, error) {
 	switch {
-	case has("conversation_a"):
+	case fs.has("conversation_a"):
 		return FormatArena, nil
-	case has("conversation"):
+	case fs.has("conversation"):
 		return FormatConversation, nil
-	case has("prompt"), has("messages"):
+	case fs.has("prompt") && fs.has("response_a"):
+		return FormatArena55k, nil
+	case fs.has("base_policy_logprob"), fs.has("response") && (fs.has("judge_score") || fs.has("draw_idx")):
+		return FormatCJE, nil
+	case fs.has("prompt"), fs.has("messages"):
 		return FormatPrompts, nil
 	}
-	return "", fmt.Errorf("the row has none of the fields conversation_a, conversation, prompt and messages; it has: %s",
-		strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+	var names []string
+	for _, f := range fs {
+		names = append(names, f.name)
+	}
+	slices.Sort(names)
+	return "", fmt.Errorf("the row has none of the fields conversation_a, conversation, prompt and messages; it has: %s", strings.Join(slices.Compact(names), ", "))
 }
 
-// parsedRow is a row before the filters.
+// parsedRow is what the filters look at.
 type parsedRow struct {
-	prompt   Prompt // ID is empty where the row has none
-	idField  string
-	language string
-	flagged  bool
-	empty    bool
-	bytes    int
+	format    Format
+	fields    fields // parts of the row's bytes
+	id        string // empty where the row has none
+	idField   string
+	text      string
+	messages  []Message // where there are several
+	language  string
+	flagged   bool
+	score     float64 // the highest moderation score, where asked for
+	empty     bool
+	notText   bool // there is an image or the like in the prompt
+	continued bool // the conversation began in another row
+	setApart  bool
+	userTurns int
+	bytes     int
 }
 
-func parseRow(format Format, fields map[string]json.RawMessage) (row parsedRow, err error) {
-	if format == FormatPrompts {
-		err = row.plain(fields)
-	} else {
-		err = row.conversation(format, fields)
+func parseRow(format Format, fs fields, scores bool) (row parsedRow, err error) {
+	row = parsedRow{format: format, fields: fs}
+	switch format {
+	case FormatArena:
+		err = row.conversation("conversation_a")
+	case FormatConversation:
+		err = row.conversation("conversation")
+	case FormatArena55k:
+		err = row.turns55k()
+	default:
+		err = row.plain()
 	}
 	if err != nil {
 		return row, err
 	}
-	row.language, _ = row.prompt.Metadata["language"].(string)
-	for _, name := range []string{"openai_moderation", "toxic_chat_tag"} {
-		v, err := decodeAny(fields[name])
-		if err != nil {
-			return row, fmt.Errorf("field %q: %w", name, err)
+	nested, err := row.nested()
+	if err != nil {
+		return row, err
+	}
+	for _, fs := range []fields{nested, fs} { // the row's own counts
+		if raw := fs.get("language"); len(raw) > 0 {
+			row.language = ""
+			if raw[0] == '"' {
+				if row.language, err = unquote(raw); err != nil {
+					return row, err
+				}
+			}
 		}
-		flagged, err := anyFlagged(v)
+	}
+	for _, name := range []string{"openai_moderation", "toxic_chat_tag"} {
+		raw := fs.get(name)
+		if raw == nil {
+			raw = nested.get(name)
+		}
+		if raw == nil {
+			continue
+		}
+		flagged, err := anyFlagged(raw)
 		if err != nil {
 			return row, fmt.Errorf("field %q: %w", name, err)
 		}
 		row.flagged = row.flagged || flagged
+		if scores {
+			row.score = max(row.score, maxScore(raw, false))
+		}
 	}
-	row.empty = strings.TrimSpace(row.prompt.Text) == ""
-	for _, m := range row.prompt.Turns() {
+	if raw := fs.get("evaluation_order"); format == FormatArena && raw != nil {
+		row.continued = string(raw) != "1" && string(raw) != "null" && string(raw) != `"1"`
+	}
+	if raw := fs.get("dedup_tag"); raw != nil {
+		_, err = eachMember(raw, 0, 1, func(name, value []byte) error {
+			row.setApart = row.setApart || string(name) == `"sampled"` && string(value) == "false"
+			return nil
+		})
+		if err != nil && string(raw) != "null" {
+			return row, errors.New("field \"dedup_tag\" is no object")
+		}
+	}
+	row.empty = strings.TrimSpace(row.text) == "" && !row.notText
+	if row.messages == nil {
+		row.bytes = len(row.text)
+	}
+	for _, m := range row.messages {
 		row.bytes += len(m.Content)
 	}
 	return row, nil
 }
 
-func (row *parsedRow) conversation(format Format, fields map[string]json.RawMessage) error {
-	talk := "conversation"
-	if format == FormatArena {
-		talk = "conversation_a"
-	}
-	turns, err := decodeTurns(fields, talk)
+// conversation takes the first user turn of the named field.
+func (row *parsedRow) conversation(name string) error {
+	err := eachTurn(row.fields.get(name), name, func(role string, content []byte) error {
+		if role != "user" {
+			return checkContent(content)
+		}
+		if row.userTurns++; row.userTurns > 1 {
+			return checkContent(content)
+		}
+		text, plain, err := contentText(content)
+		row.text, row.notText = text, !plain
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	for _, m := range turns {
-		if m.Role == "user" {
-			row.prompt.Text = m.Content
-			break
-		}
-	}
-	if err := row.id(fields, "question_id", "conversation_id"); err != nil {
-		return err
-	}
-	meta := map[string]any{}
-	for name, raw := range fields {
-		if name == row.idField || raw[0] == '[' || raw[0] == '{' || string(raw) == "null" {
-			continue // the turns, and other lists and objects
-		}
-		if meta[name], err = decodeAny(raw); err != nil {
-			return fmt.Errorf("field %q: %w", name, err)
-		}
-	}
-	meta["source"] = string(format)
-	if row.prompt.ID != "" {
-		meta["source_id"] = row.prompt.ID
-	}
-	row.prompt.Metadata = meta
-	return nil
+	return row.ownID("question_id", "conversation_id", "id")
 }
 
-func (row *parsedRow) plain(fields map[string]json.RawMessage) error {
-	text, err := decodeString(fields, "prompt")
+// turns55k takes the first of the user's turns.
+func (row *parsedRow) turns55k() error {
+	raw, err := embedded(row.fields.get("prompt"))
+	if err == nil {
+		_, err = eachElement(raw, 0, 1, func(turn []byte) error {
+			if row.userTurns++; row.userTurns > 1 || string(turn) == "null" {
+				return nil
+			}
+			var err error
+			row.text, err = unquote(turn)
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("field \"prompt\" is no JSON list of turns: %w", err)
+	}
+	return row.ownID("id", "question_id")
+}
+
+func (row *parsedRow) plain() error {
+	text, err := textField(row.fields, "prompt")
 	if err != nil {
 		return err
 	}
-	turns, err := decodeTurns(fields, "messages")
-	if err != nil {
-		return err
-	}
-	if len(turns) > 0 {
-		last := turns[len(turns)-1]
-		switch {
-		case last.Role != "user":
-			return fmt.Errorf("field \"messages\" ends with a turn of role %q: the last turn must be the user's", last.Role)
-		case text != "" && text != last.Content:
-			return errors.New("field \"prompt\" differs from the last turn of \"messages\"")
-		}
-		text = last.Content
-		if len(turns) > 1 {
-			row.prompt.Messages = turns
-		}
-	}
-	row.prompt.Text = text
-	if err := row.id(fields, "prompt_id", "id"); err != nil {
-		return err
-	}
-	meta := map[string]any{}
-	if raw := fields["metadata"]; len(raw) > 0 {
-		v, err := decodeAny(raw)
+	row.userTurns = 1
+	if raw := row.fields.get("messages"); raw != nil && string(raw) != "null" {
+		var turns []Message
+		err := eachTurn(raw, "messages", func(role string, content []byte) error {
+			text, plain, err := contentText(content)
+			row.notText = row.notText || !plain
+			turns = append(turns, Message{role, text})
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("field \"metadata\": %w", err)
+			return err
 		}
-		nested, ok := v.(map[string]any)
-		if !ok && v != nil {
-			return errors.New("field \"metadata\" is no object")
+		if len(turns) > 0 {
+			last := turns[len(turns)-1]
+			switch {
+			case last.Role != "user":
+				return fmt.Errorf("field \"messages\" ends with a turn of role %q: the last turn must be the user's", last.Role)
+			case text != "" && text != last.Content:
+				return errors.New("field \"prompt\" differs from the last turn of \"messages\"")
+			}
+			text = last.Content
+			if len(turns) > 1 {
+				row.messages = turns
+			}
+			row.userTurns = 0
+			for _, m := range turns {
+				if m.Role == "user" {
+					row.userTurns++
+				}
+			}
 		}
-		maps.Copy(meta, nested)
 	}
-	for name, raw := range fields {
-		switch name {
-		case "prompt", "messages", "metadata", row.idField:
-			continue
-		}
-		if meta[name], err = decodeAny(raw); err != nil {
-			return fmt.Errorf("field %q: %w", name, err)
-		}
+	row.text = text
+	if err := row.ownID("prompt_id", "id"); err != nil || row.id != "" {
+		return err
 	}
-	row.prompt.Metadata = meta
-	return nil
+	nested, err := row.nested()
+	if err != nil {
+		return err
+	}
+	return row.idIn(nested, "prompt_id")
 }
 
-// id takes the first of the named fields that holds an id.
-func (row *parsedRow) id(fields map[string]json.RawMessage, names ...string) error {
+// nested are the members of the metadata object, of formats that have one.
+func (row *parsedRow) nested() (fields, error) {
+	if row.format != FormatPrompts && row.format != FormatCJE {
+		return nil, nil
+	}
+	raw := row.fields.get("metadata")
+	if raw == nil || string(raw) == "null" || string(raw) == `""` { // an empty cell
+		return nil, nil
+	}
+	raw, err := embedded(raw)
+	if err != nil || raw[0] != '{' {
+		return nil, errors.New("field \"metadata\" is no object")
+	}
+	return splitObject(raw, nil)
+}
+
+func (row *parsedRow) ownID(names ...string) error { return row.idIn(row.fields, names...) }
+
+// idIn takes the first of the named fields that holds an id.
+func (row *parsedRow) idIn(fs fields, names ...string) error {
 	for _, name := range names {
-		v, err := decodeAny(fields[name])
-		if err != nil {
-			return fmt.Errorf("field %q: %w", name, err)
+		raw := fs.get(name)
+		if raw == nil || string(raw) == "null" {
+			continue
 		}
 		var id string
-		switch v := v.(type) {
-		case nil:
-			continue
-		case string:
-			id = v
-		case float64:
-			if v != math.Trunc(v) {
-				return fmt.Errorf("field %q is %v: an id must be text or an integer", name, v)
+		switch raw[0] {
+		case '"':
+			var err error
+			if id, err = unquote(raw); err != nil {
+				return err
 			}
-			id = strconv.FormatFloat(v, 'f', -1, 64)
-		default:
+		case '{', '[', 't', 'f':
 			return fmt.Errorf("field %q must be text or an integer", name)
+		default:
+			v, err := decodeAny(raw)
+			if err != nil {
+				return fmt.Errorf("field %q: %w", name, err)
+			}
+			switch v := v.(type) {
+			case string:
+				id = v
+			case float64:
+				if v != math.Trunc(v) {
+					return fmt.Errorf("field %q is %v: an id must be text or an integer", name, v)
+				}
+				id = strconv.FormatFloat(v, 'f', -1, 64)
+			}
 		}
 		// Ids travel in file names, HTTP headers and one-line messages.
 		if strings.ContainsFunc(id, unicode.IsControl) {
@@ -181,43 +290,236 @@ func (row *parsedRow) id(fields map[string]json.RawMessage, names ...string) err
 		if strings.TrimSpace(id) == "" {
 			continue
 		}
-		row.prompt.ID, row.idField = id, name
+		row.id, row.idField = id, name
 		return nil
 	}
 	return nil
 }
 
-func decodeString(fields map[string]json.RawMessage, name string) (string, error) {
-	raw := fields[name]
-	if len(raw) == 0 || string(raw) == "null" {
+// embedded returns the JSON that a field holds as text, as in CSV and where a
+// tool knew no structures; other fields as they are.
+func embedded(raw []byte) ([]byte, error) {
+	if len(raw) == 0 || raw[0] != '"' {
+		if raw == nil {
+			return nil, errSyntax
+		}
+		return raw, nil
+	}
+	text, err := unquote(raw)
+	if err != nil {
+		return nil, err
+	}
+	b := []byte(text)
+	i := skipSpace(b, 0)
+	end, err := skipValue(b, i, 0)
+	if err != nil || skipSpace(b, end) != len(b) {
+		return nil, fmt.Errorf("the text %.40q is no JSON", text)
+	}
+	return b[i:end], nil
+}
+
+// eachTurn calls fn for every turn of a list of {role, content}; role is
+// "system", "user" or "assistant".
+func eachTurn(raw []byte, name string, fn func(role string, content []byte) error) error {
+	if raw == nil || string(raw) == "null" || string(raw) == `""` { // an empty cell
+		return nil
+	}
+	list, err := embedded(raw)
+	if err != nil || list[0] != '[' {
+		return fmt.Errorf("field %q is no list of {role, content} turns", name)
+	}
+	n := 0
+	_, err = eachElement(list, 0, 1, func(turn []byte) error {
+		n++
+		role, content := "", []byte(`""`)
+		_, err := eachMember(turn, 0, 2, func(key, value []byte) error {
+			var err error
+			switch string(key) {
+			case `"role"`:
+				role, err = unquote(value)
+			case `"content"`:
+				content = value
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("field %q is no list of {role, content} turns: turn %d: %w", name, n, err)
+		}
+		switch role {
+		case "human":
+			role = "user"
+		case "system", "user", "assistant":
+		default:
+			return fmt.Errorf("field %q: turn %d has role %q; want system, user or assistant", name, n, role)
+		}
+		if err := fn(role, content); err != nil {
+			return fmt.Errorf("field %q: turn %d: %w", name, n, err)
+		}
+		return nil
+	})
+	return err
+}
+
+// contentText is the text of a turn: a string, or a list of {type, text}. plain
+// is false where there is anything else in it.
+func contentText(raw []byte) (text string, plain bool, err error) {
+	switch raw[0] {
+	case '"':
+		text, err = unquote(raw)
+		return text, true, err
+	case 'n':
+		return "", true, nil
+	case '[':
+	default:
+		return "", false, fmt.Errorf("content %.40s is neither text nor a list", raw)
+	}
+	var parts []string
+	plain = true
+	_, err = eachElement(raw, 0, 1, func(block []byte) error {
+		var kind, words string
+		_, err := eachMember(block, 0, 2, func(key, value []byte) error {
+			var err error
+			switch {
+			case string(value) == "null":
+			case string(key) == `"type"`:
+				kind, err = unquote(value)
+			case string(key) == `"text"`:
+				words, err = unquote(value)
+			}
+			return err
+		})
+		plain = plain && kind == "text"
+		parts = append(parts, words)
+		return err
+	})
+	return strings.Join(parts, "\n"), plain, err
+}
+
+func checkContent(raw []byte) error {
+	switch raw[0] {
+	case '"', '[', 'n':
+		return nil
+	}
+	return fmt.Errorf("content %.40s is neither text nor a list", raw)
+}
+
+func textField(fs fields, name string) (string, error) {
+	raw := fs.get(name)
+	if raw == nil || string(raw) == "null" {
 		return "", nil
 	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+	s, err := unquote(raw)
+	if err != nil {
 		return "", fmt.Errorf("field %q is no text: %w", name, err)
 	}
 	return s, nil
 }
 
-func decodeTurns(fields map[string]json.RawMessage, name string) ([]Message, error) {
-	raw := fields[name]
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	var turns []Message
-	if err := json.Unmarshal(raw, &turns); err != nil {
-		return nil, fmt.Errorf("field %q is no list of {role, content} turns: %w", name, err)
-	}
-	for i := range turns {
-		switch turns[i].Role {
-		case "system", "user", "assistant":
-		case "human":
-			turns[i].Role = "user"
-		default:
-			return nil, fmt.Errorf("field %q: turn %d has role %q; want system, user or assistant", name, i+1, turns[i].Role)
+// prompt makes the prompt of a row that is kept.
+func (row *parsedRow) prompt(id string) (Prompt, error) {
+	p := Prompt{ID: id, Text: row.text, Messages: row.messages}
+	var err error
+	switch row.format {
+	case FormatPrompts, FormatCJE:
+		p.Metadata, err = row.plainMetadata()
+	default:
+		p.Metadata, err = row.scalars()
+		p.Metadata["source"] = string(row.format)
+		if row.id != "" {
+			p.Metadata["source_id"] = row.id
 		}
 	}
-	return turns, nil
+	return p, err
+}
+
+// scalars is the metadata of a conversation.
+func (row *parsedRow) scalars() (map[string]any, error) {
+	meta := map[string]any{}
+	for _, f := range row.fields {
+		if f.name == row.idField || f.raw[0] == '[' || f.raw[0] == '{' || string(f.raw) == "null" || row.text55k(f.name) {
+			delete(meta, f.name)
+			continue // the turns, and other lists and objects
+		}
+		if f.raw[0] == '"' && (f.name == "conversation_a" || f.name == "conversation_b" || f.name == "conversation" || f.name == "full_conversation") {
+			continue // turns as text
+		}
+		v, err := decodeAny(f.raw)
+		if err != nil {
+			return meta, fmt.Errorf("field %q: %w", f.name, err)
+		}
+		meta[f.name] = v
+	}
+	return meta, nil
+}
+
+func (row *parsedRow) text55k(name string) bool {
+	return row.format == FormatArena55k && (name == "prompt" || name == "response_a" || name == "response_b")
+}
+
+// plainMetadata is every other field of a plain row, and the metadata object's of
+// a CJE row, whose other fields are not about the prompt.
+func (row *parsedRow) plainMetadata() (map[string]any, error) {
+	meta := map[string]any{}
+	nested, err := row.nested()
+	if err != nil {
+		return nil, err
+	}
+	add := func(f field) error {
+		v, err := decodeAny(f.raw)
+		if err != nil {
+			return fmt.Errorf("field %q: %w", f.name, err)
+		}
+		meta[f.name] = v
+		return nil
+	}
+	for _, f := range nested {
+		if err := add(f); err != nil {
+			return nil, err
+		}
+	}
+	if row.format == FormatCJE {
+		if row.idField == "prompt_id" {
+			delete(meta, "prompt_id")
+		}
+		for _, name := range notOfThePrompt {
+			delete(meta, name)
+		}
+		return meta, nil
+	}
+	for _, f := range row.fields {
+		switch f.name {
+		case "prompt", "messages", "metadata", row.idField:
+			continue
+		}
+		if err := add(f); err != nil {
+			return nil, err
+		}
+	}
+	return meta, nil
+}
+
+// notOfThePrompt are fields that CJE also looks for in the metadata, and that
+// speak of a response.
+var notOfThePrompt = []string{"judge_score", "oracle_label", "reward", "finish_reason"}
+
+// stratum is the value of a metadata field, as text.
+func (row *parsedRow) stratum(name string) (string, error) {
+	nested, err := row.nested()
+	if err != nil {
+		return "", err
+	}
+	raw := row.fields.get(name)
+	if raw == nil {
+		raw = nested.get(name)
+	}
+	if raw == nil {
+		return "", nil
+	}
+	v, err := decodeAny(raw)
+	if err != nil {
+		return "", err
+	}
+	return stratumOf(v), nil
 }
 
 // decodeAny decodes as encoding/json does into any, except that an integer whose
@@ -266,35 +568,48 @@ func plainNumbers(v any) (any, error) {
 // anyFlagged looks for a true "flagged" at any depth: openai_moderation is an
 // object in one data set and a list of them, one a turn, in another, and
 // toxic_chat_tag holds one a classifier.
-func anyFlagged(v any) (bool, error) {
-	found := false
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
+func anyFlagged(raw []byte) (found bool, err error) {
+	switch raw[0] {
+	case '[':
+		_, err = eachElement(raw, 0, 1, func(e []byte) error {
 			f, err := anyFlagged(e)
-			if err != nil {
-				return false, err
+			found = found || f
+			return err
+		})
+	case '{':
+		_, err = eachMember(raw, 0, 1, func(name, value []byte) error {
+			f, err := false, error(nil)
+			switch {
+			case string(name) != `"flagged"`:
+				f, err = anyFlagged(value)
+			case string(value) == "true":
+				f = true
+			case string(value) != "false" && string(value) != "null":
+				err = fmt.Errorf("flagged is %.40s, want true or false", value)
 			}
 			found = found || f
-		}
-	case map[string]any:
-		for k, e := range v {
-			if k == "flagged" {
-				b, ok := e.(bool)
-				if !ok && e != nil {
-					return false, fmt.Errorf("flagged is %v, want true or false", e)
-				}
-				found = found || b
-				continue
-			}
-			f, err := anyFlagged(e)
-			if err != nil {
-				return false, err
-			}
-			found = found || f
+			return err
+		})
+	}
+	return found, err
+}
+
+// maxScore is the highest number inside any category_scores.
+func maxScore(raw []byte, inside bool) (top float64) {
+	switch raw[0] {
+	case '[':
+		eachElement(raw, 0, 1, func(e []byte) error { top = max(top, maxScore(e, inside)); return nil })
+	case '{':
+		eachMember(raw, 0, 1, func(name, value []byte) error {
+			top = max(top, maxScore(value, inside || string(name) == `"category_scores"`))
+			return nil
+		})
+	default:
+		if v, err := strconv.ParseFloat(string(raw), 64); inside && err == nil {
+			top = v
 		}
 	}
-	return found, nil
+	return top
 }
 
 // Normalize is the text by which prompts count as duplicates: lower case, white
@@ -303,15 +618,15 @@ func Normalize(text string) string {
 	return strings.Join(strings.Fields(strings.ToLower(text)), " ")
 }
 
-// normalizedTurns is the SHA-256 of the normalised text; where there are several
+// normalized is the SHA-256 of the normalised text; where there are several
 // turns, of all of them, roles included, since the last one alone ("yes") does
 // not make two conversations equal.
-func normalizedTurns(p Prompt) [32]byte {
-	if len(p.Messages) == 0 {
-		return sha256.Sum256([]byte(Normalize(p.Text)))
+func (row *parsedRow) normalized() [32]byte {
+	if len(row.messages) == 0 {
+		return sha256.Sum256([]byte(Normalize(row.text)))
 	}
 	var b strings.Builder
-	for _, m := range p.Messages {
+	for _, m := range row.messages {
 		fmt.Fprintf(&b, "%s\x00%s\x00", m.Role, Normalize(m.Content))
 	}
 	return sha256.Sum256([]byte(b.String()))

@@ -54,12 +54,19 @@ func TestReadArena(t *testing.T) {
 	got := ingest(t, in, ReadOptions{ConversationLanguages: []string{"English"}, MaxBytes: 100})
 	sum := sha256.Sum256([]byte(in))
 	want := &Ingest{
-		Format: FormatArena, Container: "jsonl", Rows: 8, SHA256: hex.EncodeToString(sum[:]),
+		Format: FormatArena, Container: "jsonl", Rows: 8, Eligible: 2, SHA256: hex.EncodeToString(sum[:]),
 		Attrition: Attrition{
+			{"malformed", 0, 8, []string{}},
 			{"empty prompt", 1, 7, []string{"q6"}},
+			{"not only text", 0, 7, []string{}},
+			{"goes on from another row", 0, 7, []string{}},
 			{"language", 1, 6, []string{"q3"}},
 			{"flagged by moderation", 2, 4, []string{"q4", "q5"}},
+			{"moderation score", 0, 4, []string{}},
+			{"too short", 0, 4, []string{}},
 			{"too long", 1, 3, []string{"q7"}},
+			{"several turns", 0, 3, []string{}},
+			{"left out by dedup_tag", 0, 3, []string{}},
 			{"duplicate text", 1, 2, []string{"q1"}}, // of q1 and q2, q2's SHA-256 is the smaller: bee9… against c75d…
 		},
 	}
@@ -77,7 +84,7 @@ func TestReadArena(t *testing.T) {
 		t.Error(diff)
 	}
 	table := got.Attrition.String()
-	if !strings.Contains(table, "flagged by moderation        2 dropped       4 left  (q4, q5)\n") || strings.Count(table, "\n") != 5 {
+	if !strings.Contains(table, "flagged by moderation          2 dropped       4 left  (q4, q5)\n") || strings.Count(table, "\n") != 5 {
 		t.Errorf("the table reads\n%s", table)
 	}
 	if got := ingest(t, in, ReadOptions{KeepFlagged: true}); len(got.Prompts) != 5 {
@@ -236,7 +243,11 @@ func TestReadPromptsRefuses(t *testing.T) {
 		{`{"rows":[` + ok + "]}", 1, "has: rows", nil, "wrapped rows"},
 		{lines(ok, arenaRow("q", "x", "English", false, false)), 2, "format chatbot_arena_conversations", nil, "mixed formats"},
 		{"{\n\"prompt_id\":\"a\"\n}", 1, "whole JSON object", nil, "a pretty-printed object"},
-		{"prompt_id,prompt\na,x\n", 1, "object's {", nil, "a CSV file"},
+		{"prompt_id;prompt\na;x\n", 1, "object's {", nil, "neither JSON nor CSV"},
+		{"prompt_id,prompt\na,x\nb,y,z\n", 3, "3 cells, the header has 2", nil, "a cell too many"},
+		{"prompt_id,prompt\na,x\nb,y\"z\n", 3, "a quote inside", nil, "a bare quote"},
+		{"prompt_id,prompt\na,\"x\n", 2, "does not end", nil, "CSV that is cut short"},
+		{"prompt,prompt\na,x\n", 1, "two columns", nil, "columns of one name"},
 		{lines(`{"prompt":3}`), 1, `field "prompt" is no text`, nil, "type of prompt"},
 		{lines(`{"prompt_id":[1],"prompt":"x"}`), 1, `field "prompt_id"`, nil, "type of id"},
 		{lines(`{"prompt_id":1.5,"prompt":"x"}`), 1, "integer", nil, "fractional id"},
@@ -246,9 +257,13 @@ func TestReadPromptsRefuses(t *testing.T) {
 		{lines(`{"prompt":"x","messages":[{"role":"user","content":"y"}]}`), 1, "differs", nil, "prompt and messages disagree"},
 		{lines(`{"messages":[{"role":"user","content":"y"},{"role":"assistant","content":"z"}]}`), 1, "last turn", nil, "nothing to answer"},
 		{lines(`{"messages":[{"role":"tool","content":"y"}]}`), 1, `role "tool"`, nil, "unknown role"},
-		{lines(`{"conversation":[{"role":"user","content":[{"type":"image"}]}]}`), 1, "conversation", nil, "content that is no text"},
-		{lines(`{"conversation":"[]"}`), 1, "conversation", nil, "a conversation as text"},
-		{lines(`{"prompt":"x","openai_moderation":{"flagged":"yes"}}`), 1, "flagged is yes", nil, "a flag that is neither true nor false"},
+		{lines(`{"conversation":[{"role":"user","content":[{"type":"image"}]}]}`), 0, "1 for not only text", ErrNoPrompts, "content that is no text"},
+		{lines(`{"conversation":"[]"}`), 0, "1 for empty prompt", ErrNoPrompts, "a conversation as text, without a turn"},
+		{lines(`{"conversation":"[{'role': 'user'}]"}`), 1, "conversation", nil, "a conversation as Python prints it"},
+		{lines(`{"conversation":[{"role":"user","content":7}]}`), 1, "neither text nor a list", nil, "content of another type"},
+		{lines(`{"prompt":"not a list","response_a":"[]"}`), 1, "no JSON list of turns", nil, "arena-55k without its lists"},
+		{lines(`{"prompt":"x","response":"y","judge_score":1,"prompt_id":"a"}`, `{"prompt":"z","response":"y","judge_score":1,"prompt_id":"a"}`), 2, `"a" is on line 1`, ErrDuplicateID, "two prompts of one id, in CJE's layout"},
+		{lines(`{"prompt":"x","openai_moderation":{"flagged":"yes"}}`), 1, "flagged is \"yes\"", nil, "a flag that is neither true nor false"},
 		{"[" + ok, 1, "does not end", nil, "cut array"},
 		{"[\n" + ok + ",\n{\"prompt", 3, "does not end", nil, "array cut inside an object"},
 		{"[\n" + ok + "\n" + ok + "]", 3, "comma", nil, "missing comma"},

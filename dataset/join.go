@@ -3,6 +3,7 @@ package dataset
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 )
@@ -53,58 +54,106 @@ func (u Unjoined) String() string { return fmt.Sprintf("%s %s: %s", u.Stage, u.K
 // A record joins only if its key is its own (of two records with one key neither
 // is used, as nothing tells which is right), its prompt and response are known,
 // its policy hash is that of the policy's responses (where both state one), and
-// it holds a value; a label must also have an inclusion probability in (0, 1].
+// it holds a value; a label must also have an inclusion probability in (0, 1],
+// and one of role "duplicate" is passed over.
 // unjoined lists every record that did not join, of any policy, and every
 // response, log-prob and judge score that a sample should have and that has no
 // record at all; it is sorted by key, then stage.
 func JoinSamples(in RunRecords) (samples []Sample, unjoined []Unjoined) {
-	j := newJoin(in)
-	logprobs := j.logprobs(in)
-	for _, p := range j.sorted {
-		key := Key{PromptID: p.ID, Policy: in.Logging}
-		resp, ok := j.responses[key]
-		if !ok {
-			j.miss("responses", key, "no record")
-			continue
+	for s, missed := range Join(in) {
+		if s != nil {
+			samples = append(samples, *s)
 		}
-		s := Sample{
-			PromptID: p.ID, Prompt: p.Text, Response: *resp.Text,
-			BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing(),
-			TargetPolicyLogProbs: make(map[string]Float, len(in.Targets)),
-			Metadata:             make(map[string]any, len(p.Metadata)+1),
-		}
-		maps.Copy(s.Metadata, p.Metadata)
-		s.Metadata["finish_reason"] = resp.FinishReason
-		// CJE would take these for the sample's own where that is null.
-		delete(s.Metadata, "judge_score")
-		delete(s.Metadata, "oracle_label")
-		lookup := func(policy string) Float {
-			k := Key{PromptID: p.ID, Policy: policy}
-			lp, ok := logprobs[k]
-			if !ok {
-				j.miss("logprobs", k, "no record")
-				return Missing()
-			}
-			return lp.LogProb
-		}
-		s.BasePolicyLogProb = lookup(in.Logging)
-		for _, target := range in.Targets {
-			s.TargetPolicyLogProbs[target] = lookup(target)
-		}
-		if score, ok := j.scores[key]; ok {
-			s.JudgeScore = score.Mean
-		} else {
-			j.miss("judge", key, "no record")
-		}
-		if label, ok := j.labels[key]; ok {
-			s.OracleLabel, s.InclusionProb = label.Label, Float(label.InclusionProb)
-		}
-		samples = append(samples, s)
+		unjoined = append(unjoined, missed...)
 	}
-	slices.SortFunc(j.unjoined, func(a, b Unjoined) int {
-		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
-	})
-	return samples, j.unjoined
+	slices.SortFunc(unjoined, compareUnjoined)
+	return samples, unjoined
+}
+
+func compareUnjoined(a, b Unjoined) int {
+	return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
+}
+
+// Join is [JoinSamples] as a sequence, sorted by prompt: of each prompt that
+// anything is known of, its sample, nil where it has none, and what of it did not
+// join.
+func Join(in RunRecords) iter.Seq2[*Sample, []Unjoined] {
+	return func(yield func(*Sample, []Unjoined) bool) {
+		j := newJoin(in)
+		logprobs := j.logprobs(in)
+		missed := map[string][]Unjoined{}
+		for _, u := range j.unjoined {
+			missed[u.Key.PromptID] = append(missed[u.Key.PromptID], u)
+		}
+		ids := map[string]bool{}
+		for id := range missed {
+			ids[id] = true
+		}
+		for id := range j.prompts {
+			ids[id] = true
+		}
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
+			j.unjoined = missed[id]
+			var s *Sample
+			if p, ok := j.prompts[id]; ok {
+				s = j.sample(in, logprobs, p)
+			}
+			slices.SortFunc(j.unjoined, compareUnjoined)
+			if !yield(s, j.unjoined) {
+				return
+			}
+		}
+	}
+}
+
+// sample joins what is known of one prompt; it is nil without a logged response.
+func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample {
+	key := Key{PromptID: p.ID, Policy: in.Logging}
+	resp, ok := j.responses[key]
+	if !ok {
+		j.miss("responses", key, "no record")
+		return nil
+	}
+	s := Sample{
+		PromptID: p.ID, Prompt: p.Text, Response: *resp.Text,
+		BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing(),
+		TargetPolicyLogProbs: make(map[string]Float, len(in.Targets)),
+		Metadata:             make(map[string]any, len(p.Metadata)+1),
+	}
+	maps.Copy(s.Metadata, p.Metadata)
+	s.Metadata["finish_reason"] = resp.FinishReason
+	// CJE would take these for the sample's own where that is null.
+	delete(s.Metadata, "judge_score")
+	delete(s.Metadata, "oracle_label")
+	lookup := func(policy string) LogProb {
+		k := Key{PromptID: p.ID, Policy: policy}
+		lp, ok := logprobs[k]
+		if !ok {
+			j.miss("logprobs", k, "no record")
+			return LogProb{LogProb: Missing()}
+		}
+		return lp
+	}
+	base := lookup(in.Logging)
+	s.BasePolicyLogProb = base.LogProb
+	for _, target := range in.Targets {
+		lp := lookup(target)
+		if base.Raw() || lp.Raw() {
+			// Whoever reads the two makes a weight of them.
+			j.miss("logprobs", Key{PromptID: p.ID, Policy: target}, "one of the two values is not of the distribution that its policy samples from")
+			lp.LogProb = Missing()
+		}
+		s.TargetPolicyLogProbs[target] = lp.LogProb
+	}
+	if score, ok := j.scores[key]; ok {
+		s.JudgeScore = score.Mean
+	} else {
+		j.miss("judge", key, "no record")
+	}
+	if label, ok := j.labels[key]; ok {
+		s.OracleLabel, s.InclusionProb = label.Label, Float(label.InclusionProb)
+	}
+	return &s
 }
 
 // FreshDraws returns one policy's own responses, every draw of them, with their
@@ -136,7 +185,6 @@ func FreshDraws(in RunRecords, policy string) []FreshDraw {
 // not.
 type join struct {
 	prompts   map[string]Prompt
-	sorted    []Prompt
 	hashes    map[string]string // policy name -> hash, from the responses
 	responses map[Key]Response
 	labels    map[Key]OracleLabel
@@ -166,9 +214,7 @@ func newJoin(in RunRecords) *join {
 			continue
 		}
 		j.prompts[p.ID] = p
-		j.sorted = append(j.sorted, p)
 	}
-	slices.SortFunc(j.sorted, func(a, b Prompt) int { return cmp.Compare(a.ID, b.ID) })
 
 	// The responses come first: they say which hash a policy's name stands for.
 	// Of several hashes the first in key order counts, so that the order of the
@@ -182,7 +228,9 @@ func newJoin(in RunRecords) *join {
 	j.responses = collect(j, "responses", in.Responses, func(r Response) defect {
 		return defect{hash: r.PolicyHash, err: r.Error, null: r.Text == nil}
 	})
-	j.labels = collect(j, "oracle", in.Labels, func(l OracleLabel) defect {
+	// A second label of a response tells of the oracle, not of the response.
+	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
+	j.labels = collect(j, "oracle", labels, func(l OracleLabel) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
 		if p := l.InclusionProb; d.reason == "" && !(p > 0 && p <= 1) {
 			d.reason = fmt.Sprintf("inclusion_prob is %v, which is not in (0, 1]", p)

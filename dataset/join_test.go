@@ -119,6 +119,10 @@ func shuffle[T any](r *rand.Rand, s []T) {
 	r.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
 }
 
+func draw(id, prompt, response string, score, label Float, idx int) FreshDraw {
+	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label, DrawIdx: idx}
+}
+
 func TestFreshDraws(t *testing.T) {
 	none := Missing()
 	rows := []struct {
@@ -127,15 +131,42 @@ func TestFreshDraws(t *testing.T) {
 		reason string
 	}{
 		{"a", []FreshDraw{
-			{"p1", "one", "first", 0.4, none, 0}, {"p1", "one", "second", 0.3, 0, 1}, {"p2", "two", "zwei", none, none, 0},
+			draw("p1", "one", "first", 0.4, none, 0), draw("p1", "one", "second", 0.3, 0, 1), draw("p2", "two", "zwei", none, none, 0),
 		}, "every draw, unscored ones too; the logged response of p2 does not matter"},
-		{"b", []FreshDraw{{"p3", "three", "b3", none, none, 0}}, "of two scores of one key neither is used"},
-		{"log", []FreshDraw{{"p1", "one", "uno", 0.9, 1, 0}, {"p3", "three", "tres", none, none, 0}, {"p4", "four", "", 0, none, 0}}, "the logging policy's own"},
+		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, 0)}, "of two scores of one key neither is used"},
+		{"log", []FreshDraw{draw("p1", "one", "uno", 0.9, 1, 0), draw("p3", "three", "tres", none, none, 0), draw("p4", "four", "", 0, none, 0)}, "the logging policy's own"},
 		{"nobody", nil, "unknown policy"},
 	}
 	for _, row := range rows {
 		if diff := cmp.Diff(row.want, FreshDraws(records(), row.policy), nans); diff != "" {
 			t.Errorf("%s: %s", row.reason, diff)
+		}
+	}
+}
+
+// TestRawLogProbs: a value that is not of the distribution that its policy samples
+// from joins no sample, since whoever reads the two makes a weight of them.
+func TestRawLogProbs(t *testing.T) {
+	row := func(policy string, v Float, distribution string) LogProb {
+		return LogProb{PromptID: "p1", Policy: policy, LogProb: v, Distribution: distribution, PolicyHash: "hash-" + policy}
+	}
+	for _, c := range []struct {
+		base, reason string
+	}{
+		{"sampling", "a's value is raw, b's is not"},
+		{"raw", "no target has a weight on what the logging policy's own value does not fit"},
+	} {
+		in := RunRecords{
+			Logging: "log", Targets: []string{"a", "b"}, Prompts: []Prompt{{ID: "p1"}}, Responses: []Response{answer("p1", "log", 0, "uno")},
+			LogProbs: []LogProb{row("log", -1, c.base), row("a", -2, "raw"), row("b", -3, "sampling")},
+		}
+		samples, unjoined := JoinSamples(in)
+		if len(samples) != 1 || samples[0].BasePolicyLogProb != -1 || samples[0].TargetPolicyLogProbs["a"].Valid() ||
+			samples[0].TargetPolicyLogProbs["b"].Valid() != (c.base == "sampling") {
+			t.Errorf("%s: %+v", c.reason, samples)
+		}
+		if !slices.ContainsFunc(unjoined, func(u Unjoined) bool { return strings.Contains(u.Reason, "samples from") }) {
+			t.Errorf("%s: unjoined %v", c.reason, unjoined)
 		}
 	}
 }

@@ -22,6 +22,8 @@ type LineError struct {
 	Line int    // from 1
 	Err  error
 	Hint string // what a person can do about it
+	Skip bool   // the rows after it can be read
+	Row  string // the row itself, where it is known
 }
 
 func (e *LineError) Error() string {
@@ -119,7 +121,7 @@ func WriteJSONL[T any](w io.Writer, rows iter.Seq[T]) error {
 // untouched, and bytes that are not UTF-8, which it replaces in silence.
 func decodeObject(raw []byte, v any, name string, line int) error {
 	fail := func(err error, hint string) error {
-		return &LineError{Name: name, Line: line, Err: err, Hint: hint}
+		return &LineError{Name: name, Line: line, Err: err, Hint: hint, Skip: true}
 	}
 	if !utf8.Valid(raw) {
 		return fail(errors.New("not valid UTF-8"), hintUTF8)

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -82,8 +83,12 @@ type Response struct {
 	Usage        *Usage `json:"usage"`
 	// LogProb sums the generated tokens' log-probs, end-of-turn included where
 	// the response ended, where the server gives them.
-	LogProb    Float        `json:"logprob"`
-	Model      string       `json:"model"` // the model that answered
+	LogProb Float `json:"logprob"`
+	// Sampling are the log-probs that the tokens were drawn with, where the policy
+	// samples at another temperature than 1 or from a part of the distribution.
+	Sampling   Floats       `json:"sampling_logprobs,omitempty"`
+	ContextIDs *TokenDigest `json:"context_ids,omitempty"` // the ids that the server made of the context
+	Model      string       `json:"model"`                 // the model that answered
 	PolicyHash string       `json:"policy_hash"`
 	Error      *RecordError `json:"error"`
 }
@@ -110,9 +115,19 @@ type LogProb struct {
 	Methods       map[string]MethodResult `json:"methods"`
 	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
 	Flags         []string                `json:"flags"`
-	PolicyHash    string                  `json:"policy_hash"`
-	Error         *RecordError            `json:"error"`
+	// Distribution is "sampling" where the values are of the distribution that
+	// the policy draws from, "raw" where they are of its model's before
+	// temperature and filters.
+	Distribution string `json:"distribution,omitempty"`
+	// State is "ended", "truncated" or "empty".
+	State      string       `json:"state,omitempty"`
+	PolicyHash string       `json:"policy_hash"`
+	Error      *RecordError `json:"error"`
 }
+
+// Raw reports whether the value is of another distribution than the policy samples
+// from, so that no importance weight comes of it.
+func (l LogProb) Raw() bool { return l.Distribution == "raw" }
 
 // Key returns the record's key. The response scored is draw 0.
 func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }
@@ -124,7 +139,7 @@ type OracleLabel struct {
 	DrawIdx       int          `json:"draw_idx"`
 	Label         Float        `json:"label"`          // in [0, 1]
 	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
-	Role          string       `json:"role"`           // "calibration" or "probe"
+	Role          string       `json:"role"`           // "calibration", "probe", or "duplicate", which joins nothing
 	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`
 	Error         *RecordError `json:"error"`
@@ -135,20 +150,53 @@ func (o OracleLabel) Key() Key { return Key{o.PromptID, o.Policy, o.DrawIdx} }
 
 // JudgeScore is a line of judge.jsonl.
 type JudgeScore struct {
-	PromptID   string       `json:"prompt_id"`
-	Policy     string       `json:"policy"`
-	DrawIdx    int          `json:"draw_idx"`
-	Judge      string       `json:"judge"`      // the judge's identity: name and hash
-	Mean       Float        `json:"mean"`       // in [0, 1]
-	Variance   Float        `json:"variance"`   // of Mean, in squared score units
-	Source     string       `json:"source"`     // where Variance comes from
-	Calibrated Float        `json:"calibrated"` // E[label | Mean], null where no calibrator was fitted
-	PolicyHash string       `json:"policy_hash"`
-	Error      *RecordError `json:"error"`
+	PromptID   string `json:"prompt_id"`
+	Policy     string `json:"policy"`
+	DrawIdx    int    `json:"draw_idx"`
+	Judge      string `json:"judge"`              // the judge's identity: name and hash
+	Mean       Float  `json:"mean"`               // in [0, 1]
+	Variance   Float  `json:"variance"`           // of Mean, in squared score units
+	Source     string `json:"source"`             // where Variance comes from
+	Readings   Floats `json:"readings,omitempty"` // the single readings behind Mean, where there are several
+	Repaired   bool   `json:"repaired,omitempty"` // a reply was not in the form asked for, and yet clear
+	Calibrated Float  `json:"calibrated"`         // E[label | Mean], null where no calibrator was fitted
+	// CalibratedVariance is that of the label around Calibrated, the sum of
+	// VarianceParts; null where it is not known.
+	CalibratedVariance Float          `json:"calibrated_variance"`
+	VarianceParts      *VarianceParts `json:"variance_parts"`
+	PolicyHash         string         `json:"policy_hash"`
+	Error              *RecordError   `json:"error"`
 }
+
+// VarianceParts is the variance of a label around its calibrated score, by
+// source, in squared label units. The parts do not overlap, and add up.
+type VarianceParts struct {
+	Sampling   Float `json:"sampling"`   // of the score: what asking the judge again would move
+	Residual   Float `json:"residual"`   // of the label, given the score
+	Calibrator Float `json:"calibrator"` // of the fitted curve
+}
+
+// Total is the sum of the parts.
+func (v VarianceParts) Total() Float { return v.Sampling + v.Residual + v.Calibrator }
 
 // Key returns the record's key.
 func (s JudgeScore) Key() Key { return Key{s.PromptID, s.Policy, s.DrawIdx} }
+
+// Canary is a response with a planted text that tries to move the judge, and
+// what it did: a line of canaries.jsonl.
+type Canary struct {
+	PromptID string       `json:"prompt_id"`
+	Policy   string       `json:"policy"`
+	Kind     string       `json:"kind"`    // which text was planted
+	Clean    Float        `json:"clean"`   // the response's own score
+	Planted  Float        `json:"planted"` // its score with the text planted
+	Moved    bool         `json:"moved"`   // whether the plant got what it wanted; false where Planted is null
+	Judge    string       `json:"judge"`
+	Error    *RecordError `json:"error"`
+}
+
+// Key returns the record's key: a response carries one canary at most.
+func (c Canary) Key() Key { return Key{c.PromptID, c.Policy, 0} }
 
 // Sample is one logged prompt with everything known of it, in the layout that
 // CJE reads: a line of samples.jsonl.
@@ -162,10 +210,13 @@ type Sample struct {
 	OracleLabel          Float            `json:"oracle_label"`
 	InclusionProb        Float            `json:"inclusion_prob"`
 	Metadata             map[string]any   `json:"metadata"`
+	// Extra is whatever else the line holds, by field; it is written again.
+	Extra map[string]json.RawMessage `json:"-"`
 }
 
 // FreshDraw is a target policy's own response with its score, in CJE's layout:
-// a line of fresh_draws/<policy>_responses.jsonl.
+// a line of fresh_draws/<policy>_responses.jsonl, or, where it has no score, of
+// fresh_draws/unscored/<policy>_responses.jsonl.
 type FreshDraw struct {
 	PromptID    string `json:"prompt_id"`
 	Prompt      string `json:"prompt"`
@@ -173,4 +224,6 @@ type FreshDraw struct {
 	JudgeScore  Float  `json:"judge_score"`
 	OracleLabel Float  `json:"oracle_label"`
 	DrawIdx     int    `json:"draw_idx"`
+	// Extra is whatever else the line holds, by field; it is written again.
+	Extra map[string]json.RawMessage `json:"-"`
 }

@@ -8,6 +8,16 @@ import (
 	"slices"
 )
 
+// SampleOptions says which sample to take.
+type SampleOptions struct {
+	N    int
+	Seed uint64
+	// By, where not empty, stratifies: it names a field of the metadata, and each
+	// of its values gets its share of the N places. A prompt without the field is
+	// of a stratum of its own.
+	By string
+}
+
 // SamplePrompts picks n prompts by hash rank and returns them sorted by ID. Under one
 // seed every id has one rank,
 //
@@ -21,31 +31,126 @@ import (
 // It is an error if n is negative or greater than len(prompts), or if two
 // prompts share an id. The argument is not modified.
 func SamplePrompts(prompts []Prompt, n int, seed uint64) ([]Prompt, error) {
-	if n < 0 || n > len(prompts) {
-		return nil, fmt.Errorf("dataset: cannot sample %d prompts: there are %d (ask for at most that many)", n, len(prompts))
-	}
-	type ranked struct {
-		rank   uint64
-		prompt Prompt
-	}
+	return SampleStrata(prompts, SampleOptions{N: n, Seed: seed})
+}
+
+// SampleStrata is [SamplePrompts] with strata: the places are shared among the
+// values of opt.By in proportion to their prompts, by Webster's method, and taken
+// within each by rank. That method takes no place away when there is one more, so
+// that these samples are nested, too.
+func SampleStrata(prompts []Prompt, opt SampleOptions) ([]Prompt, error) {
 	rows := make([]ranked, len(prompts))
+	strata := map[string]int{}
 	for i, p := range prompts {
-		rows[i] = ranked{sampleRank(seed, p.ID), p}
-	}
-	slices.SortFunc(rows, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.prompt.ID, b.prompt.ID))
-	})
-	out := make([]Prompt, 0, n)
-	for i, r := range rows {
-		if i > 0 && rows[i-1].prompt.ID == r.prompt.ID {
-			return nil, fmt.Errorf("dataset: cannot sample: prompt_id %q occurs twice (%w)", r.prompt.ID, ErrDuplicateID)
-		}
-		if i < n {
-			out = append(out, r.prompt)
+		rows[i] = ranked{rank: sampleRank(opt.Seed, p.ID), id: p.ID, row: i}
+		if opt.By != "" {
+			s := stratumOf(p.Metadata[opt.By])
+			if _, ok := strata[s]; !ok {
+				strata[s] = len(strata)
+			}
+			rows[i].stratum = strata[s]
 		}
 	}
-	slices.SortFunc(out, func(a, b Prompt) int { return cmp.Compare(a.ID, b.ID) })
+	byRank := slices.SortedFunc(slices.Values(rows), ranked.compare)
+	for i, r := range byRank {
+		if i > 0 && byRank[i-1].id == r.id {
+			return nil, fmt.Errorf("dataset: cannot sample: prompt_id %q occurs twice (%w)", r.id, ErrDuplicateID)
+		}
+	}
+	names := make([]string, len(strata))
+	for s, i := range strata {
+		names[i] = s
+	}
+	chosen, err := choose(byRank, names, opt.N)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Prompt, 0, opt.N)
+	for _, i := range chosen {
+		out = append(out, prompts[i])
+	}
+	slices.SortFunc(out, byID)
 	return out, nil
+}
+
+func byID(a, b Prompt) int { return cmp.Compare(a.ID, b.ID) }
+
+// sample picks rows of a pass, as SampleStrata picks prompts.
+func (p *pass) sample() ([]int, error) {
+	rows := make([]ranked, len(p.kept))
+	for i, row := range p.kept {
+		e := p.entries.at(row)
+		rows[i] = ranked{rank: e.rank, id: string(e.id[:]), row: row, stratum: int(e.stratum)}
+	}
+	slices.SortFunc(rows, ranked.compare)
+	return choose(rows, p.strata, p.by.N)
+}
+
+// ranked is a prompt on its way into a sample.
+type ranked struct {
+	rank    uint64
+	id      string
+	row     int
+	stratum int
+}
+
+func (r ranked) compare(o ranked) int {
+	return cmp.Or(cmp.Compare(r.rank, o.rank), cmp.Compare(r.id, o.id))
+}
+
+// choose returns the rows of a sample of n. Rows are sorted by rank; names are
+// the strata's, none where there are none.
+func choose(rows []ranked, names []string, n int) ([]int, error) {
+	if n < 0 || n > len(rows) {
+		return nil, fmt.Errorf("dataset: cannot sample %d prompts: there are %d (ask for at most that many)", n, len(rows))
+	}
+	quota := shares(rows, names, n)
+	chosen := make([]int, 0, n)
+	for _, r := range rows {
+		if quota[r.stratum] > 0 {
+			quota[r.stratum]--
+			chosen = append(chosen, r.row)
+		}
+	}
+	return chosen, nil
+}
+
+// shares gives away n places one by one, each to the stratum with the largest
+// prompts/(2·places+1); of equal ones, to the first by name.
+func shares(rows []ranked, names []string, n int) []int {
+	if len(names) < 2 {
+		return []int{n}
+	}
+	size, places := make([]int, len(names)), make([]int, len(names))
+	for _, r := range rows {
+		size[r.stratum]++
+	}
+	for range n {
+		best := -1
+		for s := range names {
+			if places[s] == size[s] {
+				continue
+			}
+			if best < 0 {
+				best = s
+				continue
+			}
+			// size[s]/(2·places[s]+1) against the best's, without rounding.
+			mine, its := size[s]*(2*places[best]+1), size[best]*(2*places[s]+1)
+			if mine > its || mine == its && names[s] < names[best] {
+				best = s
+			}
+		}
+		places[best]++
+	}
+	return places
+}
+
+func stratumOf(v any) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 func sampleRank(seed uint64, id string) uint64 {

@@ -18,6 +18,8 @@ const (
 	SourceDeterministic = "deterministic" // 0: of repeated reading, not of error
 	SourceRepeated      = "repeated"      // s²/k over k readings
 	SourceInterval      = "interval"      // the model's own 95% interval, (width/3.92)²
+	SourceTokens        = "tokens"        // the spread of the score token's distribution
+	SourcePanel         = "panel"         // s²/m over m judges
 )
 
 // Score is a judge's opinion of one response.
@@ -25,9 +27,12 @@ type Score struct {
 	Mean     float64 // in [0, 1]
 	Variance float64 // of Mean, in squared units of Mean; NaN where a scorer of one's own knows none
 	Source   string  // where Variance comes from
-	// Draws are the single readings behind Mean, in order, where there are
-	// several.
-	Draws []float64
+	// Readings are the single readings behind Mean, in order, where there are
+	// several: those of one judge, or the means of a panel's members.
+	Readings []float64
+	// Repaired reports that a reply was not in the form asked for, and yet left
+	// no choice: see the package comment.
+	Repaired bool
 }
 
 // Scorer scores responses. Its methods are safe for concurrent use.
@@ -47,6 +52,9 @@ const (
 	ReasonFiltered      = "filtered"       // the service's content filter intervened
 	ReasonTruncated     = "truncated"      // the judge's reply was cut at MaxTokens
 	ReasonEmptyResponse = "empty_response" // the judge replied with nothing
+	ReasonTooLong       = "too_long"       // conversation and response pass MaxMaterial; nothing was sent
+	ReasonNoLogProbs    = "no_logprobs"    // a Tokens judge's reply came without usable log-probs
+	ReasonLowMass       = "low_mass"       // a Tokens judge's model is elsewhere than on the scale
 )
 
 // UnscoredError is a judge's reply that holds no score.
@@ -69,6 +77,12 @@ func (e *UnscoredError) Error() string {
 	switch e.Reason {
 	case ReasonTruncated:
 		s += "; raise MaxTokens"
+	case ReasonTooLong:
+		s += "; raise MaxMaterial if the model has room for it"
+	case ReasonNoLogProbs:
+		s += "; use a server that gives log-probs and a scale of numbers that are one token each, or another kind of judge"
+	case ReasonLowMass:
+		s += "; ask for more alternatives, use a scale with fewer values, or another kind of judge"
 	case ReasonUnparsable:
 		s += "; use a model that keeps to a JSON schema"
 	}

@@ -83,9 +83,9 @@ func TestScore(t *testing.T) {
 		{SourceDeterministic, Scale{}, 0, []any{score(100)}, Score{Mean: 1, Source: SourceDeterministic}, "the best"},
 		{SourceDeterministic, Scale{1, 5}, 0, []any{score(2)}, Score{Mean: .25, Source: SourceDeterministic}, "Min is 0, not Min/Max"},
 		{SourceDeterministic, Scale{-10, 10}, 0, []any{score(0)}, Score{Mean: .5, Source: SourceDeterministic}, "a scale through 0"},
-		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)}, Score{Mean: .5, Variance: .01, Source: SourceRepeated, Draws: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
-		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)}, Score{Mean: .5, Variance: .04 / 3 / 4, Source: SourceRepeated, Draws: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
-		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: .7, Source: SourceRepeated, Draws: []float64{.7, .7, .7, .7, .7}}, "five readings by default; agreement is variance 0"},
+		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)}, Score{Mean: .5, Variance: .01, Source: SourceRepeated, Readings: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
+		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)}, Score{Mean: .5, Variance: .04 / 3 / 4, Source: SourceRepeated, Readings: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
+		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: .7, Source: SourceRepeated, Readings: []float64{.7, .7, .7, .7, .7}}, "five readings by default; agreement is variance 0"},
 		{SourceInterval, Scale{}, 0, []any{interval(70, 50, 89)}, Score{Mean: .7, Variance: .39 * .39 / 3.92 / 3.92, Source: SourceInterval}, "(width/3.92)²"},
 		{SourceInterval, Scale{}, 0, []any{interval(70, 70, 70)}, Score{Mean: .7, Source: SourceInterval}, "a model may claim certainty"},
 	}

@@ -22,7 +22,7 @@ func Record(key dataset.Key, policyHash string, s Scorer, score Score, err error
 	r := dataset.JudgeScore{
 		PromptID: key.PromptID, Policy: key.Policy, DrawIdx: key.DrawIdx,
 		Judge: s.Identity(), PolicyHash: policyHash,
-		Mean: dataset.Missing(), Variance: dataset.Missing(), Calibrated: dataset.Missing(),
+		Mean: dataset.Missing(), Variance: dataset.Missing(), Calibrated: dataset.Missing(), CalibratedVariance: dataset.Missing(),
 	}
 	if err == nil {
 		r.Error = score.problem()
@@ -31,6 +31,7 @@ func Record(key dataset.Key, policyHash string, s Scorer, score Score, err error
 	}
 	if r.Error == nil {
 		r.Mean, r.Variance, r.Source = dataset.Float(score.Mean), dataset.Float(score.Variance), score.Source
+		r.Readings, r.Repaired = score.Readings, score.Repaired
 	}
 	return r
 }

@@ -45,9 +45,16 @@ type Config struct {
 	Scale Scale
 	// MaxTokens limits a reply; 0 means 200.
 	MaxTokens int
+	// MaxMaterial is the largest conversation and response, together and in
+	// bytes, that is sent to the model; 0 means 100,000. What is longer is
+	// unscored, and never cut.
+	MaxMaterial int
 	// Draws is the number of readings of a [Repeated], at least 2; 0 means 5.
 	// It must be 0 for other scorers.
 	Draws int
+	// Alternatives is how many tokens a [Tokens] judge sees at the score's
+	// place, at most 20; 0 means 20. It must be 0 for other scorers.
+	Alternatives int
 }
 
 // The readings of a Repeated.
@@ -64,6 +71,7 @@ func (c Config) task(kind string, fields ...string) (grading.Task, error) {
 	t := grading.Task{
 		Kind: kind + " judge", Name: c.Name, Model: c.Model, Rubric: c.Rubric,
 		Min: c.Scale.Min, Max: c.Scale.Max, Fields: fields, MaxTokens: c.MaxTokens, Draws: 1,
+		MaxMaterial: c.MaxMaterial,
 	}
 	err := func() error {
 		switch {
@@ -71,6 +79,8 @@ func (c Config) task(kind string, fields ...string) (grading.Task, error) {
 			return errors.New("no Generator to ask the model with")
 		case kind != SourceRepeated && c.Draws != 0:
 			return fmt.Errorf("this judge reads once, not %d times: leave Draws at 0 or use NewRepeated", c.Draws)
+		case kind != SourceTokens && c.Alternatives != 0:
+			return errors.New("this judge reads no log-probs: leave Alternatives at 0 or use NewTokens")
 		case kind == SourceRepeated && (c.Draws < 0 || c.Draws == 1):
 			return fmt.Errorf("want Draws of 2 or more, or 0 for %d, not %d: one reading has no variance", defaultDraws, c.Draws)
 		}
@@ -85,34 +95,28 @@ func (c Config) task(kind string, fields ...string) (grading.Task, error) {
 }
 
 // reader asks one task's question.
-type reader struct {
-	generator Generator
-	task      grading.Task
-	identity  string
-}
+type reader struct{ asker *grading.Asker }
 
-func newReader(g Generator, t grading.Task) reader { return reader{g, t, t.Identity()} }
+func newReader(g Generator, t grading.Task) reader { return reader{grading.NewAsker(g, t)} }
 
 // Identity returns the judge's name and the hash of its configuration.
-func (r reader) Identity() string { return r.identity }
+func (r reader) Identity() string { return r.asker.Identity() }
 
 // read returns the fields of one reply, each in [0, 1].
-func (r reader) read(ctx context.Context, tag providers.Tag, seed *int64, prompt dataset.Prompt, response string) ([]float64, error) {
-	req := r.task.Request(tag, prompt, response)
-	req.Seed = seed
-	grades, err := r.task.Grades(r.generator.Generate(ctx, req))
+func (r reader) read(ctx context.Context, tag providers.Tag, seed *int64, prompt dataset.Prompt, response string) (grading.Answer, error) {
+	a, err := r.asker.Ask(ctx, tag, seed, prompt, response)
 	var failure *grading.Failure
 	switch {
 	case errors.As(err, &failure):
-		return nil, r.unscored(tag, failure.Reason, failure.Reply, failure.Err)
+		return a, r.unscored(tag, failure.Reason, failure.Reply, failure.Err)
 	case err != nil:
-		return nil, fmt.Errorf("judge: %s [%s]: %w", r.identity, tag.Key, err)
+		return a, fmt.Errorf("judge: %s [%s]: %w", r.Identity(), tag.Key, err)
 	}
-	return grades, nil
+	return a, nil
 }
 
 func (r reader) unscored(tag providers.Tag, reason, reply string, err error) *UnscoredError {
-	return &UnscoredError{Judge: r.identity, Key: tag.Key, Reason: reason, Reply: reply, Err: err}
+	return &UnscoredError{Judge: r.Identity(), Key: tag.Key, Reason: reason, Reply: reply, Err: err}
 }
 
 // Deterministic reads a response once, at temperature 0. Its variance of 0 is
@@ -131,17 +135,20 @@ func NewDeterministic(c Config) (*Deterministic, error) {
 
 // Score implements [Scorer] with one call.
 func (d *Deterministic) Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (Score, error) {
-	grades, err := d.read(ctx, tag, nil, prompt, response)
+	a, err := d.read(ctx, tag, nil, prompt, response)
 	if err != nil {
 		return Score{}, err
 	}
-	return Score{Mean: grades[0], Variance: 0, Source: SourceDeterministic}, nil
+	return Score{Mean: a.Grades[0], Variance: 0, Source: SourceDeterministic, Repaired: a.Repaired}, nil
 }
 
 // Repeated reads a response k times at temperature 0.7 and gives the mean m of
 // the readings x_j, with the unbiased estimate of that mean's variance:
 //
 //	m = Σ x_j / k,   Variance = Σ (x_j - m)² / (k-1) / k
+//
+// Of a few readings that is itself uncertain: [Shrink] draws the variances of
+// many responses together.
 //
 // The j-th reading's seed is a hash of the judge's identity, the record's key
 // and j, so that a run made again asks for the same draws.
@@ -168,33 +175,49 @@ func NewRepeated(c Config) (*Repeated, error) {
 // The calls' tags differ in Call: "draw0", "draw1", … If one reading gives no
 // score the response has none.
 func (r *Repeated) Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (Score, error) {
-	s := Score{Source: SourceRepeated}
-	call := tag.Call
+	var s Score
 	for j := range r.draws {
-		tag.Call = "draw" + strconv.Itoa(j)
-		if call != "" {
-			tag.Call = call + "/" + tag.Call
-		}
 		seed := r.seed(tag.Key, j)
-		grades, err := r.read(ctx, tag, &seed, prompt, response)
+		a, err := r.read(ctx, within(tag, "draw"+strconv.Itoa(j)), &seed, prompt, response)
 		if err != nil {
 			return Score{}, fmt.Errorf("reading %d of %d: %w", j+1, r.draws, err)
 		}
-		s.Draws = append(s.Draws, grades[0])
-		s.Mean += grades[0]
+		s.Readings = append(s.Readings, a.Grades[0])
+		s.Repaired = s.Repaired || a.Repaired
 	}
-	k := float64(r.draws)
-	s.Mean /= k
-	for _, x := range s.Draws {
-		s.Variance += (x - s.Mean) * (x - s.Mean) / (k - 1) / k
-	}
+	var variance float64
+	s.Mean, variance = moments(s.Readings)
+	s.Variance, s.Source = variance/float64(r.draws), SourceRepeated
 	return s, nil
+}
+
+// within names a part of a call.
+func within(tag providers.Tag, part string) providers.Tag {
+	if tag.Call != "" {
+		part = tag.Call + "/" + part
+	}
+	tag.Call = part
+	return tag
+}
+
+// moments returns the mean of x and the unbiased estimate of its variance, by
+// n-1: NaN for a single value.
+func moments(x []float64) (mean, variance float64) {
+	n := float64(len(x))
+	for _, v := range x {
+		mean += v
+	}
+	mean /= n
+	for _, v := range x {
+		variance += (v - mean) * (v - mean) / (n - 1)
+	}
+	return mean, variance
 }
 
 // seed has 31 bits: some servers take no more.
 func (r *Repeated) seed(key string, draw int) int64 {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00%d", r.identity, key, draw)
+	fmt.Fprintf(h, "%s\x00%s\x00%d", r.Identity(), key, draw)
 	return int64(binary.BigEndian.Uint32(h.Sum(nil)) >> 1)
 }
 
@@ -203,7 +226,9 @@ func (r *Repeated) seed(key string, draw int) int64 {
 //
 //	Variance = ((u - l) / 3.92)²
 //
-// as if the opinion were normal. An interval whose ends are reversed, or that
+// as if the opinion were normal. Models are overconfident: the figure is what was
+// stated, and [Uncertainty] takes it as a feature, whose worth the oracle's
+// labels decide. An interval whose ends are reversed, or that
 // does not contain the score, makes the reply unparsable; it is never widened.
 type Interval struct{ reader }
 
@@ -223,15 +248,15 @@ func NewInterval(c Config) (*Interval, error) {
 
 // Score implements [Scorer] with one call.
 func (i *Interval) Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (Score, error) {
-	grades, err := i.read(ctx, tag, nil, prompt, response)
+	a, err := i.read(ctx, tag, nil, prompt, response)
 	if err != nil {
 		return Score{}, err
 	}
-	score, lower, upper := grades[0], grades[1], grades[2]
+	score, lower, upper := a.Grades[0], a.Grades[1], a.Grades[2]
 	if !(lower <= score && score <= upper) {
 		return Score{}, i.unscored(tag, ReasonUnparsable, "",
 			fmt.Errorf("score %v is not inside its own interval [%v, %v]", score, lower, upper))
 	}
 	sd := (upper - lower) / 3.92
-	return Score{Mean: score, Variance: sd * sd, Source: SourceInterval}, nil
+	return Score{Mean: score, Variance: sd * sd, Source: SourceInterval, Repaired: a.Repaired}, nil
 }

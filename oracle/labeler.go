@@ -39,14 +39,14 @@ type Config struct {
 	Scale Scale
 	// MaxTokens limits a reply; 0 means 200.
 	MaxTokens int
+	// MaxMaterial is the largest conversation and response, together and in
+	// bytes, that is sent to the model; 0 means 100,000. What is longer is
+	// unlabelled, and never cut.
+	MaxMaterial int
 }
 
 // Labeler is an [Oracle] that asks a language model, once, at temperature 0.
-type Labeler struct {
-	generator Generator
-	task      grading.Task
-	identity  string
-}
+type Labeler struct{ asker *grading.Asker }
 
 // NewLabeler returns a Labeler. It is an error if a required field of c is
 // missing or another is out of range.
@@ -59,26 +59,32 @@ func NewLabeler(c Config) (*Labeler, error) {
 	}
 	t, err := grading.Task{
 		Kind: "oracle", Name: c.Name, Model: c.Model, Rubric: c.Rubric,
-		Min: c.Scale.Min, Max: c.Scale.Max, Fields: []string{"label"}, MaxTokens: c.MaxTokens, Draws: 1,
+		Min: c.Scale.Min, Max: c.Scale.Max, Fields: []string{"label"}, MaxTokens: c.MaxTokens, Draws: 1, MaxMaterial: c.MaxMaterial,
 	}.WithDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("oracle: new labeler %q: %w", c.Name, err)
 	}
-	return &Labeler{c.Generator, t, t.Identity()}, nil
+	return &Labeler{grading.NewAsker(c.Generator, t)}, nil
 }
 
 // Identity implements [Oracle].
-func (l *Labeler) Identity() string { return l.identity }
+func (l *Labeler) Identity() string { return l.asker.Identity() }
 
 // Label implements [Oracle] with one call. The key is used in errors only.
 func (l *Labeler) Label(ctx context.Context, tag providers.Tag, key dataset.Key, prompt dataset.Prompt, response string) (float64, error) {
-	grades, err := l.task.Grades(l.generator.Generate(ctx, l.task.Request(tag, prompt, response)))
-	var failure *grading.Failure
-	switch {
-	case errors.As(err, &failure):
-		return 0, &UnlabeledError{Oracle: l.identity, Key: key.String(), Reason: failure.Reason, Reply: failure.Reply, Err: failure.Err}
-	case err != nil:
-		return 0, fmt.Errorf("oracle: %s [%s]: %w", l.identity, key, err)
+	return l.outcome(key)(l.asker.Ask(ctx, tag, nil, prompt, response))
+}
+
+// outcome turns what came of asking about a response into its label.
+func (l *Labeler) outcome(key dataset.Key) func(grading.Answer, error) (float64, error) {
+	return func(a grading.Answer, err error) (float64, error) {
+		var failure *grading.Failure
+		switch {
+		case errors.As(err, &failure):
+			return 0, &UnlabeledError{Oracle: l.Identity(), Key: key.String(), Reason: failure.Reason, Reply: failure.Reply, Err: failure.Err}
+		case err != nil:
+			return 0, fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), key, err)
+		}
+		return a.Grades[0], nil
 	}
-	return grades[0], nil
 }

@@ -30,6 +30,7 @@ const (
 	ReasonFiltered      = "filtered"       // the service's content filter intervened
 	ReasonTruncated     = "truncated"      // the oracle's reply was cut at MaxTokens
 	ReasonEmptyResponse = "empty_response" // the oracle replied with nothing
+	ReasonTooLong       = "too_long"       // conversation and response pass MaxMaterial; nothing was sent
 	ReasonMissing       = "missing"        // the file of labels has none for this key
 )
 
@@ -53,6 +54,8 @@ func (e *UnlabeledError) Error() string {
 	switch e.Reason {
 	case ReasonTruncated:
 		s += "; raise MaxTokens"
+	case ReasonTooLong:
+		s += "; raise MaxMaterial if the model has room for it"
 	case ReasonUnparsable:
 		s += "; use a model that keeps to a JSON schema"
 	case ReasonMissing:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -124,39 +123,6 @@ type BatchState struct {
 type BatchMark struct {
 	ID  string `json:"id"`  // custom id, [RequestID] of the request's tag
 	Sum string `json:"sum"` // of the line, 16 hex digits of its SHA-256
-}
-
-// MemoryBatchStore is a [BatchStore] that ends with the process. The zero value
-// is ready for use, by several goroutines.
-type MemoryBatchStore struct {
-	mu    sync.Mutex
-	order []string
-	byKey map[string]BatchState
-}
-
-// Save keeps s.
-func (m *MemoryBatchStore) Save(s BatchState) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.byKey == nil {
-		m.byKey = map[string]BatchState{}
-	}
-	if _, ok := m.byKey[s.Key]; !ok {
-		m.order = append(m.order, s.Key)
-	}
-	m.byKey[s.Key] = s
-	return nil
-}
-
-// Load returns what was saved.
-func (m *MemoryBatchStore) Load() ([]BatchState, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := make([]BatchState, len(m.order))
-	for i, key := range m.order {
-		all[i] = m.byKey[key]
-	}
-	return all, nil
 }
 
 // RunBatch answers requests through the service's batches, at

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -51,8 +53,18 @@ func ExampleClient_RunBatch() {
 			Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 8},
 		})
 	}
-	var store providers.MemoryBatchStore // in a program: a file
-	config := providers.BatchConfig{Store: &store, Run: "example", PollMin: time.Millisecond, PollMax: time.Millisecond}
+	dir, err := os.MkdirTemp("", "batches")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	records, err := journal.Open(dir, journal.Options{}) // a later process opens the same folder
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer records.Close()
+	store := providers.NewJournalBatchStore(records)
+	config := providers.BatchConfig{Store: store, Run: "example", PollMin: time.Millisecond, PollMax: time.Millisecond}
 	_, err = client.RunBatch(ctx, config, requests)
 	fmt.Println("interrupted:", err != nil)
 

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -351,17 +350,4 @@ func (st *BatchState) tag(call string) Tag { return Tag{Stage: "batch", Key: st.
 
 func (st *BatchState) call(op, name, endpoint string) call {
 	return call{op: op, tag: st.tag(name), endpoint: endpoint, free: true}
-}
-
-// control makes a call that costs nothing, with retries and a line in the
-// ledger for every attempt.
-func control[T any](ctx context.Context, c *Client, k call, f func(context.Context) (T, error)) (T, error) {
-	v, _, err := do(ctx, c, k, func(ctx context.Context) (T, *Usage, Meta, error) {
-		v, err := f(ctx)
-		if err != nil {
-			return v, nil, Meta{}, err
-		}
-		return v, nil, Meta{Status: http.StatusOK}, nil
-	})
-	return v, err
 }

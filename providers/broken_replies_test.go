@@ -25,6 +25,7 @@ var validReplies = []string{
 	// OpenAI: chat.
 	`{"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi there","refusal":null},"finish_reason":"stop","logprobs":{"content":[{"token":"Hi","logprob":-1.5,"bytes":[72,105],"top_logprobs":[]},{"token":" there","logprob":-0.25,"bytes":null,"top_logprobs":[]}],"refusal":null}}],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":0}}}`,
 	`{"object":"list","data":[{"id":"m","shutdown_date":"2027-01-14","supportsServerless":true},{"id":"n","shutdown_date":null}]}`,
+	`{"name":"accounts/fireworks/models/m","supportsServerless":true,"deprecationDate":{"year":2027,"month":1,"day":14},"state":"READY"}`,
 	`{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}`,
 }
 
@@ -300,6 +301,13 @@ func TestBrokenReplies(t *testing.T) {
 					if err == nil && (len(sc.Tokens) == 0 || len(sc.Tokens) < len(req.PromptIDs)) {
 						t.Errorf("reply %d (%s): %s accepted with %d tokens\n%s", n, how, what, len(sc.Tokens), body)
 					}
+				}
+			}
+			if p == Provider(fw) {
+				m, err := fw.Describe(t.Context(), "accounts/fireworks/models/m")
+				judge("fireworks describe", err, nil, nil)
+				if err == nil && m.ID != "accounts/fireworks/models/m" {
+					t.Errorf("reply %d: a description of %q", n, m.ID)
 				}
 			}
 			list, err := p.Models(t.Context())

@@ -125,15 +125,21 @@ func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore
 // ledger under stage "preflight", at no cost.
 func (c *Client) Models(ctx context.Context) ([]Model, error) {
 	k := call{op: opModels, tag: modelsTag, endpoint: pathModels[1:], free: true}
-	m, _, err := do(ctx, c, k, func(ctx context.Context) ([]Model, *Usage, Meta, error) {
-		m, err := c.provider.Models(ctx)
+	return control(ctx, c, k, c.provider.Models)
+}
+
+// control makes a call that costs nothing, with retries and a line in the
+// ledger for every attempt.
+func control[T any](ctx context.Context, c *Client, k call, f func(context.Context) (T, error)) (T, error) {
+	v, _, err := do(ctx, c, k, func(ctx context.Context) (T, *Usage, Meta, error) {
+		v, err := f(ctx)
 		if err != nil {
-			return nil, nil, Meta{}, err
+			return v, nil, Meta{}, err
 		}
-		// A listing has no Meta; that it is here says what its status was.
-		return m, nil, Meta{Status: http.StatusOK}, nil
+		// What it returns has no Meta; that it is here says what its status was.
+		return v, nil, Meta{Status: http.StatusOK}, nil
 	})
-	return m, err
+	return v, err
 }
 
 // call is what the attempts of one call share.
@@ -356,15 +362,27 @@ func (c *Client) cost(k call, usage *Usage, e *Error) (USD, bool) {
 		return k.reserve, false
 	case !e.Sent:
 		return 0, true
-	case e.Status/100 > 2:
+	case e.Status/100 > 2 && !intermediary(e.Status):
 		// Services bill the tokens of an answer. A status that refuses says
 		// that there is none, so this is a known nothing; to keep it at its
 		// reservation would let a burst of 429 eat the budget.
 		return 0, true
 	}
-	// No status, or one that promised an answer which then broke off: the
-	// tokens may have been generated and billed, and nobody saw how many.
+	// No status, one of somebody who lost sight of the service, or one that
+	// promised an answer which then broke off: the tokens may have been
+	// generated and billed, and nobody saw how many.
 	return k.reserve, false
+}
+
+// intermediary reports a status by which a proxy, or a server that gave up on
+// its own back end, says that it got no answer in time or a broken one. What
+// stands behind may have worked all the same. 520 to 527 are Cloudflare's.
+func intermediary(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return true
+	}
+	return status >= 520 && status <= 527
 }
 
 // outcome is what the gate is told of an attempt. Where it is known that

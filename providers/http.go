@@ -2,6 +2,7 @@ package providers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,6 +114,7 @@ type attempt struct {
 	model string
 	tag   Tag
 	path  string         // below the base URL
+	root  string         // in place of the base URL, where not empty
 	body  map[string]any // nil: GET, unless payload is set
 	// payload is a body that is not JSON, of content type form.
 	payload []byte
@@ -158,7 +160,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { dialled, connected = true, false },
 		GotConn: func(httptrace.GotConnInfo) { connected = true },
-	}), method, t.base+a.path, bytes.NewReader(payload))
+	}), method, cmp.Or(a.root, t.base)+a.path, bytes.NewReader(payload))
 	if err != nil {
 		return reply{}, t.fail(a, ClassBadRequest, err)
 	}

@@ -17,69 +17,21 @@ import (
 // missing too, where -9999 would pass for an unlikely text.
 const missingLogProb = -9999
 
-// wireFloat is a log-prob as servers write it: absent, null, a number or the
+// logProb is a log-prob as servers write it: absent, null, a number or the
 // sentinel.
-type wireFloat struct {
-	v   float64
-	set bool
-}
-
-func (f *wireFloat) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*f = wireFloat{}
-		return nil
-	}
-	v, err := strconv.ParseFloat(string(b), 64)
-	if err != nil {
-		return fmt.Errorf("log-prob %s: want a number or null", shown(b))
-	}
-	*f = wireFloat{v, true}
-	return nil
-}
-
-func (f wireFloat) value() float64 {
-	if !f.set || f.v == missingLogProb {
+func logProb(v *float64) float64 {
+	if v == nil || *v == missingLogProb {
 		return math.NaN()
 	}
-	return f.v
+	return *v
 }
 
-// wireInt is a count or id that may be absent or null: then it is -1.
-type wireInt struct {
-	v   int
-	set bool
-}
-
-func (n *wireInt) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*n = wireInt{}
-		return nil
-	}
-	v, err := strconv.Atoi(string(b))
-	if err != nil {
-		return fmt.Errorf("%s: want an integer or null", shown(b))
-	}
-	*n = wireInt{v, true}
-	return nil
-}
-
-func (n wireInt) value() int {
-	if !n.set {
+// orNone is a count or id that may be absent or null: then it is -1.
+func orNone(n *int) int {
+	if n == nil {
 		return -1
 	}
-	return n.v
-}
-
-// shown is a JSON value as an error may quote it. Of a string only that it is
-// one: it may be anything, and a cut could leave half a key.
-func shown(b []byte) string {
-	switch b[0] {
-	case '"':
-		return "is a string"
-	case '[', '{':
-		return "is no single value"
-	}
-	return cut(string(b), 40)
+	return *n
 }
 
 // wireIDs is a list of token ids. encoding/json would read null as id 0.
@@ -109,22 +61,28 @@ func (w *wireIDs) UnmarshalJSON(b []byte) error {
 // a []byte for base64.
 type wireBytes []byte
 
+// UnmarshalJSON reads b, which is valid JSON, by hand: there is a list for every
+// token of every reply.
 func (w *wireBytes) UnmarshalJSON(b []byte) error {
-	var nums []json.Number
-	if err := json.Unmarshal(b, &nums); err != nil {
-		return fmt.Errorf("bytes: %w", err)
-	}
-	if nums == nil {
+	if string(b) == "null" {
 		*w = nil
 		return nil
 	}
-	list := make([]byte, len(nums))
-	for i, n := range nums {
-		v, err := strconv.ParseUint(n.String(), 10, 8)
-		if err != nil {
-			return fmt.Errorf("bytes[%d] is %s: want 0 to 255", i, n)
+	list := make([]byte, 0, 1+bytes.Count(b, []byte(",")))
+	if b[0] != '[' {
+		return fmt.Errorf("bytes: want a list")
+	}
+	for n, digits, i := 0, 0, 1; i < len(b); i++ {
+		switch c := b[i]; {
+		case c >= '0' && c <= '9' && n <= 255:
+			n, digits = 10*n+int(c-'0'), digits+1
+		case (c == ',' || c == ']') && digits > 0 && n <= 255:
+			list = append(list, byte(n))
+			n, digits = 0, 0
+		case c == ' ', c == '\t', c == '\n', c == '\r', c == ']' && digits == 0 && len(list) == 0:
+		default:
+			return fmt.Errorf("bytes[%d]: want 0 to 255", len(list))
 		}
-		list[i] = byte(v)
 	}
 	*w = list
 	return nil
@@ -136,18 +94,18 @@ func (w *wireBytes) UnmarshalJSON(b []byte) error {
 type wireLogProbs struct {
 	Content []wireToken `json:"content"`
 
-	Tokens        []*string              `json:"tokens"`
-	TokenLogProbs []wireFloat            `json:"token_logprobs"`
-	TopLogProbs   []map[string]wireFloat `json:"top_logprobs"`
-	TextOffset    []wireInt              `json:"text_offset"`
-	TokenIDs      []wireInt              `json:"token_ids"`
+	Tokens        []*string             `json:"tokens"`
+	TokenLogProbs []*float64            `json:"token_logprobs"`
+	TopLogProbs   []map[string]*float64 `json:"top_logprobs"`
+	TextOffset    []*int                `json:"text_offset"`
+	TokenIDs      []*int                `json:"token_ids"`
 }
 
 type wireToken struct {
 	wireAlternative
-	Sampling   wireFloat         `json:"sampling_logprob"`
-	TextOffset wireInt           `json:"text_offset"`
-	TokenID    wireInt           `json:"token_id"`
+	Sampling   *float64          `json:"sampling_logprob"`
+	TextOffset *int              `json:"text_offset"`
+	TokenID    *int              `json:"token_id"`
 	ID         json.RawMessage   `json:"id"` // llama.cpp's token_id; whatever others write there is ignored
 	Top        []wireAlternative `json:"top_logprobs"`
 }
@@ -155,7 +113,7 @@ type wireToken struct {
 type wireAlternative struct {
 	Token   string    `json:"token"`
 	Bytes   wireBytes `json:"bytes"`
-	LogProb wireFloat `json:"logprob"`
+	LogProb *float64  `json:"logprob"`
 }
 
 // tokens returns the entries of whichever format is there, nil where none is.
@@ -168,15 +126,17 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 	case w.Content != nil:
 		out := make([]Token, len(w.Content))
 		for i, t := range w.Content {
-			if id, err := strconv.Atoi(string(t.ID)); err == nil && !t.TokenID.set {
-				t.TokenID = wireInt{id, true}
+			if t.TokenID == nil && len(t.ID) > 0 {
+				if id, err := strconv.Atoi(string(t.ID)); err == nil {
+					t.TokenID = &id
+				}
 			}
 			out[i] = Token{
-				Text: t.Token, Bytes: t.Bytes, ID: t.TokenID.value(), Offset: t.TextOffset.value(),
-				LogProb: t.LogProb.value(), Sampling: t.Sampling.value(),
+				Text: t.Token, Bytes: t.Bytes, ID: orNone(t.TokenID), Offset: orNone(t.TextOffset),
+				LogProb: logProb(t.LogProb), Sampling: logProb(t.Sampling),
 			}
 			for _, a := range t.Top {
-				out[i].Top = append(out[i].Top, Alternative{a.Token, a.Bytes, a.LogProb.value()})
+				out[i].Top = append(out[i].Top, Alternative{a.Token, a.Bytes, logProb(a.LogProb)})
 			}
 		}
 		return out, nil
@@ -198,12 +158,12 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 		if w.Tokens[i] == nil {
 			return nil, fmt.Errorf("token %d is null", i)
 		}
-		out[i] = Token{Text: *w.Tokens[i], ID: -1, Offset: -1, LogProb: w.TokenLogProbs[i].value(), Sampling: math.NaN()}
+		out[i] = Token{Text: *w.Tokens[i], ID: -1, Offset: -1, LogProb: logProb(w.TokenLogProbs[i]), Sampling: math.NaN()}
 		if len(w.TokenIDs) > 0 {
-			out[i].ID = w.TokenIDs[i].value()
+			out[i].ID = orNone(w.TokenIDs[i])
 		}
 		if len(w.TextOffset) > 0 {
-			out[i].Offset = w.TextOffset[i].value()
+			out[i].Offset = orNone(w.TextOffset[i])
 		}
 		if len(w.TopLogProbs) > 0 {
 			out[i].Top = sortedAlternatives(w.TopLogProbs[i])
@@ -214,10 +174,10 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 
 // sortedAlternatives orders a map, likeliest first and by text between equals,
 // because records may not depend on the order in which Go walks it.
-func sortedAlternatives(m map[string]wireFloat) []Alternative {
+func sortedAlternatives(m map[string]*float64) []Alternative {
 	var out []Alternative
 	for text, lp := range m {
-		out = append(out, Alternative{Text: text, LogProb: lp.value()})
+		out = append(out, Alternative{Text: text, LogProb: logProb(lp)})
 	}
 	slices.SortFunc(out, func(a, b Alternative) int {
 		return cmp.Or(cmp.Compare(b.LogProb, a.LogProb), cmp.Compare(a.Text, b.Text))

@@ -38,6 +38,9 @@ const DefaultBytesPerToken = 4.0
 
 // Price is what one model costs.
 type Price struct {
+	// Input is the price of a prompt token. Where a service charges more for
+	// those that it writes into its cache, and its usage does not count them,
+	// give that price: an account that errs then errs on the dear side.
 	Input PerMTok `json:"input"`
 	// CachedInput is the price of prompt tokens that the service served from
 	// its cache. 0 means that they cost as much as Input, never that they are

@@ -111,6 +111,8 @@ func indiscreet() map[string]roundTrip {
 		"torn refusal":        torn(503, `upstream failed for Bearer `+half),
 		"long refusal":        answer(500, strings.Repeat(" ", 64<<10-12)+k),
 		"listing":             answer(200, `{"data":[{"id":"`+k+`"}]}`),
+		"described model":     answer(200, `{"name":"`+k+`"}`),
+		"described date":      answer(200, `{"name":"accounts/a/models/m","deprecationDate":"`+k+`"}`),
 		"date of a listing":   answer(200, `{"data":[{"id":"m","shutdown_date":"`+pad+k+`"}]}`),
 	}
 	for name, body := range map[string]string{
@@ -246,6 +248,13 @@ func TestKeyAppearsNowhere(t *testing.T) {
 				print(m)
 				printError(err)
 				outcomes[classOf(err)]++
+				if d, ok := who.(interface {
+					Describe(context.Context, string) (providers.Model, error)
+				}); ok {
+					m, err := d.Describe(t.Context(), "accounts/a/models/m")
+					print(m)
+					printError(err)
+				}
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), -1)
 			_, err = cl.Generate(ctx, chatRequest())

@@ -1,6 +1,7 @@
 package teacherforce
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -10,7 +11,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // chunks make texts whose seams fall everywhere: inside words, inside runs of
@@ -62,8 +65,9 @@ func bytewise(b []byte) []int {
 
 // pairCase is one random (context, response) pair with its truth.
 type pairCase struct {
-	template string
+	policy   offpolicy.Policy
 	prompt   string
+	context  *dataset.TokenDigest // of the context's ids
 	response Response
 	want     float64
 	// plain says that the joint text's own tokens are the ones asked for: every
@@ -72,14 +76,37 @@ type pairCase struct {
 }
 
 func (c pairCase) String() string {
-	return fmt.Sprintf("%s context %q, response %q ids %v ended %v", c.template, c.prompt, c.response.Text, c.response.TokenIDs, c.response.Ended)
+	return fmt.Sprintf("%s prompt %q, response %q ids %v ended %v", c.policy.Template, c.prompt, c.response.Text, c.response.TokenIDs, c.response.Ended)
 }
 
 // truth is a model's exact log-prob of response ids after context ids.
 type truth func(model string, ctx, response []int) float64
 
+// randomPolicy is a policy of any template, "raw" more often than others because
+// there the context itself ends anywhere.
+func randomPolicy(rng *rand.Rand, model string) offpolicy.Policy {
+	p := policy("raw")
+	p.Model = model
+	if rng.IntN(4) == 0 {
+		return p
+	}
+	names := chat.Names()
+	p.Template = names[rng.IntN(len(names))]
+	switch p.Template {
+	case "raw", "gemma2", "mistral-7b-v0.1": // these have no system prompt
+	case "mistral-small-3.1": // has to have one
+		p.System = someText(rng, 1, 4)
+	default:
+		if rng.IntN(3) == 0 {
+			p.System = someText(rng, 1, 4)
+		}
+	}
+	return p
+}
+
 func randomCase(rng *rand.Rand, f *Forcer, model string, truth truth) pairCase {
-	c := pairCase{template: []string{"raw", "raw", "llama4", "chatml"}[rng.IntN(4)], prompt: someText(rng, 1, 8)}
+	c := pairCase{policy: randomPolicy(rng, model), prompt: someText(rng, 1, 8)}
+	tpl := f.templates[c.policy.Template]
 	ids := []int{}
 	if rng.IntN(12) > 0 {
 		text := someText(rng, 1, 10)
@@ -87,7 +114,7 @@ func randomCase(rng *rand.Rand, f *Forcer, model string, truth truth) pairCase {
 			text = []string{"\n", "\n\n", " ", "é", "日"}[rng.IntN(5)] + text
 		}
 		if rng.IntN(15) == 0 {
-			text += "<|eot|>" + someText(rng, 0, 2)
+			text += cmp.Or(tpl.EndOfTurn(), "<|eot|>") + someText(rng, 0, 2)
 		}
 		ids = tok.EncodeOrdinary(text)
 	}
@@ -105,18 +132,22 @@ func randomCase(rng *rand.Rand, f *Forcer, model string, truth truth) pairCase {
 		ids = tok.EncodeOrdinary(c.response.Text)
 	}
 
-	context, err := f.Render(policy(c.template), prompt(c.prompt))
+	context, err := f.Render(c.policy, prompt(c.prompt))
 	if err != nil {
 		panic(err)
 	}
 	asked := slices.Clone(ids)
 	joint := context + c.response.Text
-	if tpl := f.templates[c.template]; c.response.Ended && tpl.EndOfTurn() != "" {
-		eot, _ := tok.Special(tpl.EndOfTurn())
+	if c.response.Ended && tpl.EndOfTurn() != "" {
+		eot, ok := tok.Special(tpl.EndOfTurn())
+		if !ok {
+			panic("the vocabulary has no " + tpl.EndOfTurn())
+		}
 		asked = append(asked, eot)
 		joint += tpl.EndOfTurn()
 	}
 	ctx := tok.Encode(context)
+	c.context = dataset.DigestTokens(ctx)
 	c.want = truth(model, ctx, asked)
 	c.plain = slices.Equal(tok.Encode(joint), slices.Concat(ctx, asked))
 	return c
@@ -128,15 +159,32 @@ type tally struct {
 	answered map[string]int
 	reasons  map[Reason]int
 	empty    int
-	plain    int // pairs whose joint tokens are those asked for …
-	refused  int // … and methods that refused them although the ids were known
+	saved    int            // pairs scored without a call for the context
+	complete map[string]int // pairs that every text method answered, by template
+	plain    int            // pairs whose joint tokens are those asked for …
+	refused  int            // … and methods that refused them although the ids were known
 }
 
 // score scores c and reports a method that breaks the law: one that answers
 // must be right, one that does not must have one of three reasons.
-func (n *tally) score(t *testing.T, f *Forcer, p offpolicy.Policy, c pairCase) {
+func (n *tally) score(t *testing.T, f *Forcer, c pairCase) {
+	p := c.policy
 	res, err := f.Score(t.Context(), tag(), p, prompt(c.prompt), c.response)
-	methods := res.Methods
+	n.look(t, c, res, err)
+	// With the context's ids known beforehand the same value takes a call less.
+	known, err2 := f.ScoreKnown(t.Context(), tag(), p, prompt(c.prompt), c.context, c.response)
+	if (err == nil) != (err2 == nil) || err == nil && (math.Abs(res.LogProb-known.LogProb) > 1e-9 || res.Method != known.Method) {
+		t.Errorf("%s: %v by %s (%v) with the context known, %v by %s (%v) without", c, known.LogProb, known.Method, err2, res.LogProb, res.Method, err)
+	}
+	if err2 == nil && known.Methods[MethodContinuation].Reason == ReasonNotCompared {
+		n.mu.Lock()
+		n.saved++
+		n.mu.Unlock()
+	}
+}
+
+func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
+	p, methods := c.policy, res.Methods
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
@@ -158,6 +206,9 @@ func (n *tally) score(t *testing.T, f *Forcer, p offpolicy.Policy, c pairCase) {
 	}
 	if c.plain {
 		n.plain++
+	}
+	if methods[MethodTokenCounting].Status == OK && methods[MethodEchoBased].Status == OK && methods[MethodContinuation].Status == OK {
+		n.complete[p.Template]++
 	}
 	for name, m := range methods {
 		switch {
@@ -186,10 +237,17 @@ func (n *tally) score(t *testing.T, f *Forcer, p offpolicy.Policy, c pairCase) {
 // the law to have been tested. ids: whether token_ids can answer at all.
 func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 	t.Helper()
-	t.Logf("%d pairs: answered %v, reasons %v, empty %d, plain %d, refused although plain %d", pairs, n.answered, n.reasons, n.empty, n.plain, n.refused)
+	t.Logf("%d pairs: saved %d calls, answered %v, reasons %v, empty %d, plain %d, refused although plain %d", pairs, n.saved, n.answered, n.reasons, n.empty, n.plain, n.refused)
 	least := map[string]int{MethodTokenCounting: pairs / 5, MethodEchoBased: echo, MethodContinuation: pairs / 5}
 	if ids {
 		least[MethodTokenIDs] = pairs / 4
+	}
+	if echo >= pairs/5 {
+		for _, name := range chat.Names() {
+			if n.complete[name] < pairs/100 {
+				t.Errorf("template %s: %d of %d pairs were answered by every text method", name, n.complete[name], pairs)
+			}
+		}
 	}
 	for name, least := range least {
 		if n.answered[name] < least {
@@ -201,12 +259,17 @@ func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 			t.Errorf("reason %s occurred %d times in %d pairs", r, n.reasons[r], pairs)
 		}
 	}
+	if ids && echo >= pairs/5 && n.saved < pairs/2 {
+		t.Errorf("%d of %d pairs were scored without a call for the context", n.saved, pairs)
+	}
 	if n.empty == 0 {
 		t.Error("no empty response among the pairs")
 	}
 }
 
-func newTally() *tally { return &tally{answered: map[string]int{}, reasons: map[Reason]int{}} }
+func newTally() *tally {
+	return &tally{answered: map[string]int{}, reasons: map[Reason]int{}, complete: map[string]int{}}
+}
 
 // TestExact is the law of the package: on random pairs, a method that answers
 // gives the model's exact log-prob of the tokens asked for, and one that does
@@ -234,7 +297,7 @@ func TestExact(t *testing.T) {
 			n := newTally()
 			for range s.pairs {
 				c := randomCase(rng, f, "scout", exactAfter)
-				n.score(t, f, policy(c.template), c)
+				n.score(t, f, c)
 				if t.Failed() {
 					return
 				}

@@ -95,26 +95,25 @@ func ExampleForcer_GenerateRequest() {
 // A template of a family that is not built in goes into the configuration, under
 // the name that policies use for it.
 func ExampleConfig() {
-	llama3, err := chat.New(chat.Format{
-		Name: "llama3", BOS: "<|begin_of_text|>",
-		HeaderStart: "<|start_header_id|>", HeaderEnd: "<|end_header_id|>\n\n", EndOfTurn: "<|eot_id|>",
-		TrimSystem: true, TrimContent: true,
+	turn := func(role string) chat.Turn { return chat.Turn{Before: "<|" + role + "|>\n", After: "<|end|>\n"} }
+	phi3, err := chat.New(chat.Format{
+		Name: "phi3", System: turn("system"), User: turn("user"), Assistant: turn("assistant"), EndOfTurn: "<|end|>",
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}, Templates: []chat.Template{llama3}})
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}, Templates: []chat.Template{phi3}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	p := scout
-	p.Template = "llama3"
-	c, err := f.Render(p, dataset.Prompt{Text: "Hello "})
+	p.Template = "phi3"
+	c, err := f.Render(p, dataset.Prompt{Text: "Hello"})
 	fmt.Printf("%q %v\n", c, err)
 	// Output:
-	// "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" <nil>
+	// "<|user|>\nHello<|end|>\n<|assistant|>\n" <nil>
 }
 
 func ExampleForcer_Certify() {

@@ -15,7 +15,7 @@ import (
 )
 
 // tok is a real byte-pair encoding: its tokens span seams and split characters.
-var tok = langmodel.DefaultTokenizer()
+var tok = langmodel.PolyglotTokenizer()
 
 // exact is the fake model: the log-prob of each token is a hash of the model's
 // name and all tokens up to it, in (-5, 0). Nothing about teacher forcing needs

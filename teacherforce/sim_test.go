@@ -3,7 +3,9 @@ package teacherforce
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -36,18 +38,33 @@ func simPolicy(template string) offpolicy.Policy {
 	return p
 }
 
+// manyPairs is how many pairs a test of random ones takes: few, or as many as
+// the environment variable REWEIGH_PAIRS says.
+func manyPairs(t *testing.T, few int) int {
+	t.Helper()
+	s := os.Getenv("REWEIGH_PAIRS")
+	if s == "" {
+		return few
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < few {
+		t.Fatalf("REWEIGH_PAIRS=%q: want a number of pairs, at least %d", s, few)
+	}
+	return n
+}
+
 // TestExactOverHTTP is TestExact with a language model, a server's protocol and
 // a provider between the truth and the methods.
 func TestExactOverHTTP(t *testing.T) {
-	const pairs = 2000
+	pairs := manyPairs(t, 2000)
 	f := newForcer(t, simulated(t, sim.Config{}))
 	rng := rand.New(rand.NewPCG(3, 7))
 	cases := make([]pairCase, pairs)
 	for i := range cases {
-		cases[i] = randomCase(rng, f, sim.ScoutModel, sim.Exact)
+		cases[i] = randomCase(rng, f, sim.PolyglotModel, sim.Exact)
 	}
 	n := newTally()
-	each(pairs, func(i int) { n.score(t, f, simPolicy(cases[i].template), cases[i]) })
+	each(pairs, func(i int) { n.score(t, f, cases[i]) })
 	n.check(t, pairs, pairs/5, true)
 	if n.refused > 0 {
 		t.Errorf("methods refused %d times although the echo's tokens were those asked for", n.refused)

@@ -180,11 +180,11 @@ func TestScanReadsAnewBesideAStartingWriter(t *testing.T) {
 	// came later.
 	mixed := append(append(bytes.Clone(data[:ends[1]+10]), "??\n"...), data[ends[2]:]...)
 	n := 0
-	_, lines, err := scan(&switching{first: mixed, then: data}, "log", nil, func(int64, []byte, int64) error { n++; return nil })
+	_, lines, err := scan(&switching{first: mixed, then: data}, "log", 0, nil, func(int64, []byte, int64) error { n++; return nil })
 	if err != nil || n != len(want) || lines != int64(len(want)+1) {
 		t.Errorf("%d records, %d lines, %v; want all %d", n, lines, err, len(want))
 	}
-	if _, _, err := scan(bytes.NewReader(mixed), "log", nil, nil); err == nil {
+	if _, _, err := scan(bytes.NewReader(mixed), "log", 0, nil, nil); err == nil {
 		t.Error("lasting damage went unnoticed")
 	}
 }
@@ -286,6 +286,40 @@ func TestKill(t *testing.T) {
 	}
 	j.Close()
 	t.Logf("%d records acknowledged over ten kills", len(acked))
+}
+
+// TestTwoProcesses: while another process has the journal open it is locked, and
+// readable; when that one is killed it can be taken over at once.
+func TestTwoProcesses(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childEnv+"="+dir)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("beside a live process: %v, want ErrLocked", err)
+	}
+	seen := false
+	err = Scan(dir, func(r Record) error { seen = seen || r.Key == strings.TrimSpace(first); return nil })
+	if err != nil || !seen {
+		t.Errorf("Scan beside a live process: %v, its acknowledged record is seen: %v", err, seen)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	mustAppend(t, mustOpen(t, dir, Options{}), "mine")
 }
 
 // FuzzScan: on any bytes, Scan and Open do not panic and agree; where Open

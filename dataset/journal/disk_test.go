@@ -45,9 +45,11 @@ func writeLog(t testing.TB, data []byte) (dir string) {
 	return dir
 }
 
-// putLog makes data the journal of dir.
+// putLog makes data the journal of dir, of which nothing says how much was
+// acknowledged.
 func putLog(t testing.TB, dir string, data []byte) {
 	t.Helper()
+	os.Remove(markPath(dir))
 	if err := os.WriteFile(logPath(dir), data, 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,18 @@
 // has it, and derives everything else, its output files included, from there.
 // Starting again means reading the journal and doing what is not in it.
 //
-// A journal is a folder with two files. log.jsonl holds the records, in the
+// A journal is a folder with three files. log.jsonl holds the records, in the
 // order of their sequence numbers, one a line:
 //
 //	crc32c length seq {"kind":…,"key":…,"payload":…}
 //
 // The checksum (8 hexadecimal digits, Castagnoli) covers the rest of the line and
 // the length is that of the JSON. The first line, number 0, is a header with the
-// format's version and the run's configuration. The file lock is empty; the
+// format's version and the run's configuration. The file acked says how many
+// bytes of the log are known to be on the disk. The file lock is empty; the
 // operating system's lock on it makes the one writer, and ends with its process
-// however that ends.
+// however that ends. No file names its folder or machine: moved elsewhere, a
+// journal goes on there.
 //
 // # What is promised
 //
@@ -25,7 +27,8 @@
 // Appends of many goroutines share one flush. After a kill, a crash or a full
 // disk the file ends in at most a part of records that were not acknowledged;
 // [Open] cuts it off and says by how much ([Journal.Repaired]). Damage anywhere
-// else is a [*CorruptError] that names file and offset. It is never skipped.
+// else, a log that ends before its acknowledged records do included, is a
+// [*CorruptError] that names file and offset. It is never skipped.
 //
 // Records are not changed or removed. A later record of the same kind and key
 // replaces an earlier one by convention: [Latest] reads a journal that way.

@@ -34,7 +34,7 @@ func Example() {
 			}
 		}
 		fmt.Println("to do:", todo)
-		return journal.Each(context.Background(), todo, 2, func(_ context.Context, item string) error {
+		return journal.Each(context.Background(), journal.Items(todo...), journal.Work{Limit: 2}, func(_ context.Context, item string) error {
 			return j.Append("answer", item, map[string]int{"length": len(item)})
 		})
 	}

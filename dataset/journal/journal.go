@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/failpoint"
 )
 
 // ErrLocked is wrapped by the error of [Open] where the journal has a writer
@@ -48,6 +49,8 @@ type Journal struct {
 	path     string
 	lock     io.Closer
 	f        file
+	mark     io.WriterAt
+	markFile io.Closer
 	window   time.Duration
 	repaired int64
 
@@ -56,6 +59,7 @@ type Journal struct {
 	seq     int64     // the last record's
 	written int64     // records handed to the operating system
 	synced  int64     // of those, known to be on the disk
+	size    int64     // bytes handed to the operating system
 	syncing bool
 	closed  bool
 	err     error // once set, nothing is appended any more
@@ -94,15 +98,15 @@ func Check(dir string, config []byte) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(logPath(dir))
+	f, mark, err := openToRead(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
 	defer f.Close()
-	_, _, err = scan(f, logPath(dir), func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
+	_, _, err = scan(f, logPath(dir), mark, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
 	return err
 }
 
@@ -123,8 +127,15 @@ func open(dir string, config []byte, opt Options) (*Journal, error) {
 	if opt.openFile == nil {
 		opt.openFile = openLog
 	}
+	mark, err := readMark(dir)
+	if err != nil {
+		return nil, err
+	}
 	f, err := opt.openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if mark > 0 {
+			return nil, short(path, 0, mark)
+		}
 		if err = create(path, config); err == nil {
 			f, err = opt.openFile(path)
 		}
@@ -132,7 +143,7 @@ func open(dir string, config []byte, opt Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	end, lines, err := scan(f, path, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
+	end, lines, err := scan(f, path, mark, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -164,8 +175,15 @@ func open(dir string, config []byte, opt Options) (*Journal, error) {
 		f.Close()
 		return nil, fmt.Errorf("journal: repair %s: %w", path, err)
 	}
-	j := &Journal{path: path, f: f, window: opt.SyncEvery, repaired: size - end, seq: lines - 1}
+	j := &Journal{path: path, f: f, window: opt.SyncEvery, repaired: size - end, seq: lines - 1, size: end}
 	j.changed.L = &j.mu
+	if j.mark, j.markFile, err = openMark(dir); err == nil {
+		_, err = j.mark.WriteAt(encodeMark(end), 0)
+	}
+	if err != nil {
+		j.close()
+		return nil, fmt.Errorf("journal: %w", err)
+	}
 	return j, nil
 }
 
@@ -195,6 +213,9 @@ func create(path string, config []byte) error {
 
 // Repaired returns how many bytes of a torn tail Open cut off.
 func (j *Journal) Repaired() int64 { return j.repaired }
+
+// Dir is the folder that the journal is in, for [Scan] and [Latest].
+func (j *Journal) Dir() string { return filepath.Dir(j.path) }
 
 // Append writes a record and returns when it is on the disk. payload is encoded
 // as JSON.
@@ -234,11 +255,15 @@ func (j *Journal) write(kind, key string, payload any) (int64, error) {
 		return 0, err
 	}
 	// One write a record, so that a kill between two of them tears neither.
-	if _, err := j.f.Write(frame(j.seq+1, raw)); err != nil {
+	line := frame(j.seq+1, raw)
+	failpoint.At("journal.write")
+	if _, err := j.f.Write(line); err != nil {
 		return 0, j.fail("write", err)
 	}
+	failpoint.At("journal.written")
 	j.seq++
 	j.written++
+	j.size += int64(len(line))
 	return j.written, nil
 }
 
@@ -263,9 +288,13 @@ func (j *Journal) sync(n int64) error {
 			time.Sleep(j.window)
 			j.mu.Lock()
 		}
-		upTo := j.written
+		upTo, size := j.written, j.size
 		j.mu.Unlock()
 		err := j.f.Sync()
+		if err == nil {
+			failpoint.At("journal.flushed")
+			_, err = j.mark.WriteAt(encodeMark(size), 0)
+		}
 		j.mu.Lock()
 		j.syncing = false
 		if err != nil {
@@ -317,11 +346,19 @@ func (j *Journal) Close() error {
 		err = j.err // of a record that was never counted as written
 	}
 	j.mu.Unlock()
-	if cerr := j.f.Close(); err == nil && cerr != nil {
+	if cerr := j.close(); err == nil && cerr != nil {
 		err = fmt.Errorf("journal: close %s: %w", j.path, cerr)
 	}
 	if cerr := j.lock.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("journal: release %s: %w", j.path, cerr)
+	}
+	return err
+}
+
+func (j *Journal) close() error {
+	err := j.f.Close()
+	if j.markFile != nil {
+		err = errors.Join(err, j.markFile.Close())
 	}
 	return err
 }

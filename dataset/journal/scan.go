@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,8 +19,8 @@ type Record struct {
 	Seq     int64 // from 1, without gaps
 }
 
-// CorruptError is damage in the middle of a journal: records that were
-// acknowledged follow bytes that are no record. Nothing is guessed about them.
+// CorruptError is damage to records that were acknowledged: they, or others that
+// follow them, are no longer what was written. Nothing is guessed about them.
 type CorruptError struct {
 	Path   string
 	Offset int64 // where the damaged line starts
@@ -27,7 +28,7 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("journal: %s is damaged at byte %d: %s (restore it from a copy; or cut the file off at that byte, which gives up every record after it)",
+	return fmt.Sprintf("journal: %s is damaged at byte %d: %s (restore it from a copy; or cut the file off at that byte and delete the file acked beside it, which gives up every record from there on)",
 		e.Path, e.Offset, e.Reason)
 }
 
@@ -37,12 +38,12 @@ func (e *CorruptError) Error() string {
 // which is a [*CorruptError]. A folder without a journal is an error that wraps
 // [io/fs.ErrNotExist]. fn may keep the record.
 func Scan(dir string, fn func(Record) error) error {
-	f, err := os.Open(logPath(dir))
+	f, mark, err := openToRead(dir)
 	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return err
 	}
 	defer f.Close()
-	_, _, err = scan(f, logPath(dir), nil, func(seq int64, raw []byte, off int64) error {
+	_, _, err = scan(f, logPath(dir), mark, nil, func(seq int64, raw []byte, off int64) error {
 		var b body
 		if err := json.Unmarshal(raw, &b); err != nil {
 			return &CorruptError{logPath(dir), off, fmt.Sprintf("the checksum is right, the JSON is not: %v", err)}
@@ -50,6 +51,22 @@ func Scan(dir string, fn func(Record) error) error {
 		return fn(Record{b.Kind, b.Key, b.Payload, seq})
 	})
 	return err
+}
+
+// openToRead opens a journal's log and returns how much of it must be there.
+func openToRead(dir string) (*os.File, int64, error) {
+	mark, err := readMark(dir) // first: what is acknowledged from here on is a bonus
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(logPath(dir))
+	if errors.Is(err, fs.ErrNotExist) && mark > 0 {
+		return nil, 0, short(logPath(dir), 0, mark)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("journal: %w", err)
+	}
+	return f, mark, nil
 }
 
 // Latest reads the journal in dir into maps from kind and key to the payload of
@@ -81,8 +98,9 @@ func logPath(dir string) string { return filepath.Join(dir, "log.jsonl") }
 // scan reads a journal and hands the header to header and each record to fn,
 // where they are not nil. It returns the offset after the last good line, and
 // how many lines were good, the header being one. Only a reader beside a writer
-// can find an end that is good later; a writer has the lock and cuts it off.
-func scan(src io.ReaderAt, path string, header func(raw []byte) error, fn func(seq int64, raw []byte, off int64) error) (end, lines int64, err error) {
+// can find an end that is good later; a writer has the lock and cuts it off. An
+// end before mark is damage.
+func scan(src io.ReaderAt, path string, mark int64, header func(raw []byte) error, fn func(seq int64, raw []byte, off int64) error) (end, lines int64, err error) {
 	retried := int64(-1)
 	r := newLineReader(io.NewSectionReader(src, 0, 1<<62), 0)
 	for {
@@ -110,23 +128,26 @@ func scan(src io.ReaderAt, path string, header func(raw []byte) error, fn func(s
 			}
 		case err == io.EOF && lines == 0 && !headerPrefix(line):
 			return end, lines, notAJournal(path)
-		case err == io.EOF:
+		case err == io.EOF && end >= mark:
 			return end, lines, nil // the rest has no line break: torn
 		default:
 			good, err := goodFollows(r)
 			if err != nil {
 				return end, lines, fmt.Errorf("journal: read %s after byte %d: %w", path, end, err)
 			}
-			if !good {
-				if lines == 0 {
-					return end, lines, notAJournal(path)
-				}
+			if !good && lines == 0 && mark == 0 {
+				return end, lines, notAJournal(path)
+			}
+			if !good && end >= mark {
 				return end, lines, nil
 			}
 			// A writer that starts while this reader is under way may cut off a torn
 			// tail of which the reader has half, and go on there.
-			if retried == end {
+			switch {
+			case retried == end && good:
 				return end, lines, &CorruptError{path, end, "the line's checksum or length is wrong, and good records follow it"}
+			case retried == end:
+				return end, lines, short(path, end, mark)
 			}
 			retried = end
 			r = newLineReader(io.NewSectionReader(src, end, 1<<62), end)

@@ -166,7 +166,7 @@ func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r
 	}
 	var batch []*job
 	flush := func() error {
-		err := journal.Each(ctx, batch, inFlight, func(ctx context.Context, j *job) error {
+		err := journal.Each(ctx, journal.Items(batch...), journal.Work{Limit: inFlight}, func(ctx context.Context, j *job) error {
 			var err error
 			j.done, err = scoreLine(ctx, f, p, j.line, j.raw)
 			return err

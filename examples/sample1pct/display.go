@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,15 +16,17 @@ import (
 // no load to recover from.
 const simulatedRetry = 20 * time.Millisecond
 
-// display shows progress: one line a stage, redrawn in place on a terminal, and
-// printed when the stage ends elsewhere.
+// display shows progress. On a terminal there is one line a stage, all redrawn in
+// place, since stages overlap; elsewhere a stage's line is printed when it and
+// those before it have ended.
 type display struct {
 	w        io.Writer
 	terminal bool
 
-	mu   sync.Mutex
-	last time.Time
-	open bool // a line is being redrawn
+	mu     sync.Mutex
+	last   time.Time
+	stages []pilot.Event // in the order in which they began
+	drawn  int           // lines on the terminal, or printed for good
 }
 
 func newDisplay(w io.Writer) *display {
@@ -35,42 +38,70 @@ func newDisplay(w io.Writer) *display {
 	return d
 }
 
-// redrawEvery bounds how often a terminal line is redrawn.
+// redrawEvery bounds how often a terminal's lines are redrawn.
 const redrawEvery = 100 * time.Millisecond
 
 func (d *display) event(e pilot.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e.Alert != "" {
-		if d.open {
-			fmt.Fprintln(d.w)
-			d.open = false
-		}
-		fmt.Fprintln(d.w, "ALERT:", e.Alert)
+		d.say("ALERT: " + e.Alert)
 	}
-	now := time.Now()
-	if !e.Finished && (!d.terminal || !e.Begun && now.Sub(d.last) < redrawEvery) {
+	if e.Stage == "" {
 		return
 	}
-	d.last = now
-	line := stageLine(e)
+	if i := slices.IndexFunc(d.stages, func(s pilot.Event) bool { return s.Stage == e.Stage }); i < 0 {
+		d.stages = append(d.stages, e)
+	} else if !d.stages[i].Finished && e.Done+e.Failed >= d.stages[i].Done+d.stages[i].Failed { // events may overtake one another
+		d.stages[i] = e
+	}
+	if now := time.Now(); d.terminal && (e.Begun || e.Finished || now.Sub(d.last) >= redrawEvery) {
+		d.last = now
+		d.redraw()
+	}
+	for !d.terminal && d.drawn < len(d.stages) && d.stages[d.drawn].Finished {
+		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn]))
+		d.drawn++
+	}
+}
+
+// say prints a line of its own, above the stages' on a terminal.
+func (d *display) say(line string) {
 	if !d.terminal {
 		fmt.Fprintln(d.w, line)
 		return
 	}
-	fmt.Fprintf(d.w, "\r\x1b[K%s", line)
-	d.open = true
-	if e.Finished {
-		fmt.Fprintln(d.w)
-		d.open = false
+	d.rewind()
+	fmt.Fprintf(d.w, "%s\x1b[K\n", line)
+	d.drawn = 0
+	d.redraw()
+}
+
+// rewind moves to the first of the stages' lines.
+func (d *display) rewind() {
+	if d.drawn > 0 {
+		fmt.Fprintf(d.w, "\x1b[%dA", d.drawn)
 	}
 }
 
+func (d *display) redraw() {
+	d.rewind()
+	for _, s := range d.stages {
+		fmt.Fprintf(d.w, "\r%s\x1b[K\n", stageLine(s))
+	}
+	d.drawn = len(d.stages)
+}
+
+// close shows what is left to show.
 func (d *display) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.open {
-		fmt.Fprintln(d.w)
+	if d.terminal {
+		d.redraw()
+		return
+	}
+	for ; d.drawn < len(d.stages); d.drawn++ {
+		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn]))
 	}
 }
 

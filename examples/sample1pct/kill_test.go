@@ -6,38 +6,103 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/failpoint"
+	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
-// build compiles the two programs of the drill.
-func build(t *testing.T) (sample1pct, simserver string) {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"sample1pct", "simserver"} {
-		cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../"+name)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+// drillEnv makes the test binary the program itself. Its value is the number of
+// the write at which the program kills itself; at 0 it lives, and says at the
+// end how many writes there were.
+const drillEnv = "REWEIGH_DRILL_CHILD"
+
+func TestMain(m *testing.M) {
+	if at, err := strconv.ParseInt(os.Getenv(drillEnv), 10, 64); err == nil {
+		var writes atomic.Int64
+		failpoint.Set(func(string) {
+			if writes.Add(1) == at {
+				self, _ := os.FindProcess(os.Getpid())
+				self.Kill()
+				select {} // the signal is on its way: not one write more
+			}
+		})
+		code := run(os.Args[1:], os.Stdout, os.Stderr)
+		fmt.Printf("writes %d\n", writes.Load())
+		os.Exit(code)
 	}
-	suffix := ""
-	if runtime.GOOS == "windows" {
-		suffix = ".exe"
-	}
-	return filepath.Join(dir, "sample1pct"+suffix), filepath.Join(dir, "simserver"+suffix)
+	os.Exit(m.Run())
 }
 
-// server starts simserver in another process and returns its two URLs.
-func server(t *testing.T, program, bill string) (fireworks, openai string) {
+// drill is a run of the program in a process of its own against simserver in
+// another.
+type drill struct {
+	args        []string
+	bill        string
+	concurrency int
+	prompts     int
+
+	calm   string // the undisturbed run's folder
+	calls  int    // what it was billed
+	writes int64
+	took   time.Duration
+}
+
+// newDrill readies the two programs and makes the undisturbed run.
+func newDrill(t *testing.T, prompts, concurrency int) *drill {
 	t.Helper()
-	cmd := exec.Command(program, "-bill", bill)
+	d := newPrograms(t, prompts, concurrency, "")
+	begin := time.Now()
+	out := d.finish(t, d.calm)
+	d.took = time.Since(begin)
+	if _, err := fmt.Sscanf(out[strings.LastIndex(out, "writes "):], "writes %d", &d.writes); err != nil {
+		t.Fatalf("the undisturbed run: %v\n%s", err, out)
+	}
+	d.calls = d.billed(t)
+	return d
+}
+
+// newPrograms builds simserver and starts it with faults.
+func newPrograms(t *testing.T, prompts, concurrency int, faults string) *drill {
+	t.Helper()
+	dir := t.TempDir()
+	server := filepath.Join(dir, "simserver")
+	if runtime.GOOS == "windows" {
+		server += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", server, "../simserver").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	prices, input := filepath.Join(dir, "prices.json"), filepath.Join(dir, "prompts.jsonl")
+	var rows bytes.Buffer
+	for i := range prompts {
+		fmt.Fprintf(&rows, "{\"prompt_id\":\"q%02d\",\"prompt\":\"Name %d things that are blue.\"}\n", i, i+2)
+	}
+	if err := errors.Join(os.WriteFile(prices, sim.PricesJSON(), 0o666), os.WriteFile(input, rows.Bytes(), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	d := &drill{bill: filepath.Join(dir, "bill.json"), concurrency: concurrency, prompts: prompts, calm: filepath.Join(dir, "calm")}
+	fireworks, openai := serve(t, server, d.bill, faults)
+	d.args = []string{"-live", "-fireworks-url", fireworks, "-openai-url", openai, "-prices", prices, "-input", input,
+		"-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out"}
+	return d
+}
+
+// serve starts simserver and returns its two URLs.
+func serve(t *testing.T, program, bill, faults string) (fireworks, openai string) {
+	t.Helper()
+	cmd := exec.Command(program, "-bill", bill, "-faults", faults)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -62,111 +127,220 @@ func server(t *testing.T, program, bill string) (fireworks, openai string) {
 	return urls["fireworks"], urls["openai"]
 }
 
-func readBill(path string) (b sim.Bill, ok bool) {
-	data, err := os.ReadFile(path)
+// start starts the program; it kills itself at the given write, unless that is 0.
+func (d *drill) start(t *testing.T, dir string, at int64) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	exe, err := os.Executable()
 	if err != nil {
-		return b, false
-	}
-	return b, json.Unmarshal(data, &b) == nil
-}
-
-// TestKilledTenTimes kills the program without warning at ten points of its
-// run, told by the server's bill, and starts it again each time.
-func TestKilledTenTimes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped with -short: starts a dozen processes")
-	}
-	program, simserver := build(t)
-	prices := filepath.Join(t.TempDir(), "prices.json")
-	if err := os.WriteFile(prices, sim.PricesJSON(), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	const concurrency = 8
-	start := func(dir, fireworks, openai string) (*exec.Cmd, *bytes.Buffer) {
-		cmd := exec.Command(program, "-live", "-fireworks-url", fireworks, "-openai-url", openai, "-prices", prices,
-			"-n", "60", "-concurrency", fmt.Sprint(concurrency), "-out", dir)
-		cmd.Env = append(os.Environ(), "FIREWORKS_API_KEY=dummy", "OPENAI_API_KEY=dummy")
-		out := &bytes.Buffer{}
-		cmd.Stdout, cmd.Stderr = out, out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd, out
+	cmd := exec.Command(exe, append(d.args[:len(d.args):len(d.args)], dir)...)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", drillEnv, at), "FIREWORKS_API_KEY=dummy", "OPENAI_API_KEY=dummy")
+	out := &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	root := t.TempDir()
+	return cmd, out
+}
 
-	calm, calmBill := filepath.Join(root, "calm"), filepath.Join(root, "calm.json")
-	fireworks, openai := server(t, simserver, calmBill)
-	if cmd, out := start(calm, fireworks, openai); cmd.Wait() != nil {
-		t.Fatalf("the undisturbed run: %v\n%s", cmd.ProcessState, out)
+// finish runs the program to its end. So few prompts cannot be a GO, and attempts
+// that were in flight at a kill stay in the ledger at their reservation, so the
+// verdict says little; but there must be one.
+func (d *drill) finish(t *testing.T, dir string) string {
+	t.Helper()
+	cmd, out := d.start(t, dir, 0)
+	cmd.Wait()
+	switch code := cmd.ProcessState.ExitCode(); code {
+	case exitGO, exitNoGo, exitHold:
+	default:
+		t.Fatalf("exit %d:\n%s", code, out)
 	}
-	want, ok := readBill(calmBill)
-	if !ok {
-		t.Fatal("no bill of the undisturbed run")
-	}
+	return out.String()
+}
 
-	killed, killedBill := filepath.Join(root, "killed"), filepath.Join(root, "killed.json")
-	fireworks, openai = server(t, simserver, killedBill)
-	const kills = 10
-	done := 0
-	for k := range kills {
-		target := want.Total.Calls * (2*k + 1) / (2 * kills)
-		cmd, out := start(killed, fireworks, openai)
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		for {
-			if b, ok := readBill(killedBill); ok && b.Total.Calls >= target {
-				break
-			}
-			select {
-			case err := <-ended:
-				t.Fatalf("the run ended before %d calls: %v\n%s", target, err, out)
-			case <-time.After(time.Millisecond):
+// billed is how many calls the server has charged so far, once it has nothing
+// more to do.
+func (d *drill) billed(t *testing.T) int {
+	t.Helper()
+	last, same := -1, 0
+	for same < 3 {
+		var b sim.Bill
+		if data, err := os.ReadFile(d.bill); err == nil {
+			if err := json.Unmarshal(data, &b); err != nil {
+				t.Fatal(err)
 			}
 		}
-		cmd.Process.Kill()
-		if err := <-ended; err != nil {
-			done++
+		if same++; b.Total.Calls != last {
+			last, same = b.Total.Calls, 0
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return last
+}
+
+// unacknowledged adds to calls those of a killed run that no record in its journal
+// covers: those in flight, and those whose answer was about to be written.
+func unacknowledged(t *testing.T, dir string, calls map[string]bool) {
+	t.Helper()
+	entries := map[string]providers.Entry{}
+	have := map[string]bool{}
+	err := journal.Scan(filepath.Join(dir, "journal"), func(r journal.Record) error {
+		if r.Kind != "ledger" {
+			have[r.Kind+" "+r.Key] = true
+			return nil
+		}
+		var e providers.Entry
+		if err := json.Unmarshal(r.Payload, &e); err != nil {
+			return err
+		}
+		entries[e.ID] = e
+		return nil
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	kinds := map[string]string{"p0": "response", "targets": "response", "logprobs": "logprob", "oracle": "label", "judge": "score"}
+	for id, e := range entries {
+		kind, paid := kinds[e.Stage]
+		switch {
+		case e.Stage == "certify":
+			// A certificate's key is its model and template.
+			parts := strings.Split(e.Key, "/")
+			cert := strings.Join(parts[:len(parts)-2], "/") + " " + parts[len(parts)-2]
+			if !have["echo "+e.Key+"#"+e.Call] && !have["certificate "+cert] {
+				calls[id] = true
+			}
+		case !paid: // a listing
+		case have[kind+" "+e.Key]:
+		case e.Call == "context" && have["echo "+e.Key]:
+		default:
+			calls[id] = true
 		}
 	}
-	if done < kills-1 {
-		t.Errorf("only %d of %d kills came in time", done, kills)
-	}
-	cmd, out := start(killed, fireworks, openai)
-	if err := cmd.Wait(); err != nil {
-		var exit *exec.ExitError
-		// Attempts that were in flight at a kill stay in the ledger at their
-		// reservation, so the cost check may hold: that is what it is for.
-		if !errors.As(err, &exit) || exit.ExitCode() != exitHold || !bytes.Contains(out.Bytes(), []byte("cost.estimate")) {
-			t.Fatalf("the last start: %v\n%s", err, out)
-		}
-	}
-	got, ok := readBill(killedBill)
-	if !ok {
-		t.Fatal("no bill of the killed run")
-	}
-	twice := 0
-	for _, n := range got.Answers {
-		twice += n - 1
-	}
-	if len(got.Answers) != len(want.Answers) {
-		t.Errorf("%d different calls were paid, %d in the undisturbed run", len(got.Answers), len(want.Answers))
-	}
-	if twice > kills*concurrency {
-		t.Errorf("%d calls were paid again, more than the %d that can have been in flight", twice, kills*concurrency)
-	}
-	t.Logf("undisturbed: %d calls, $%.4f; killed %d times: %d calls, $%.4f, %d paid again", want.Total.Calls, want.Total.USD, done, got.Total.Calls, got.Total.USD, twice)
+}
+
+// check compares a run that was killed and finished with the undisturbed one:
+// what it recorded, and what it was billed since the bill stood at before.
+func (d *drill) check(t *testing.T, dir, what string, before, inFlight int) {
+	t.Helper()
 	for _, name := range []string{
 		"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "samples.jsonl",
 		"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 		"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 	} {
-		a, errA := os.ReadFile(filepath.Join(calm, name))
-		b, errB := os.ReadFile(filepath.Join(killed, name))
+		a, errA := os.ReadFile(filepath.Join(d.calm, name))
+		b, errB := os.ReadFile(filepath.Join(dir, name))
 		if err := errors.Join(errA, errB); err != nil {
-			t.Error(err)
-		} else if !bytes.Equal(a, b) {
-			t.Errorf("%s differs from the undisturbed run's", name)
+			t.Error(what, err)
+		} else if len(a) == 0 || !bytes.Equal(a, b) {
+			t.Errorf("%s: %s differs from the undisturbed run's", what, name)
 		}
 	}
+	if calls := d.billed(t) - before; calls > d.calls+inFlight {
+		t.Errorf("%s: %d calls were billed, the undisturbed run's %d and the %d in flight are %d", what, calls, d.calls, inFlight, d.calls+inFlight)
+	}
+	// Every acknowledged record is there once: a key's later record would have
+	// been paid for again.
+	seen := map[string]int{}
+	err := journal.Scan(filepath.Join(dir, "journal"), func(r journal.Record) error {
+		switch r.Kind {
+		case "response", "logprob", "label", "score", "certificate":
+			if seen[r.Kind+" "+r.Key]++; seen[r.Kind+" "+r.Key] > 1 {
+				t.Errorf("%s: %s %s was made twice", what, r.Kind, r.Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(what, err)
+	}
+}
+
+// full says that the drills are run in full, which takes a quarter of an hour:
+//
+//	REWEIGH_DRILL=full go test ./examples/sample1pct -run Killed -v -timeout 60m
+var full = os.Getenv("REWEIGH_DRILL") == "full"
+
+// TestKilledAtEveryWrite kills the program at a write boundary, starts it again,
+// and compares; for every boundary of a run in the full drill, for some of them
+// otherwise.
+func TestKilledAtEveryWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped with -short: starts dozens of processes")
+	}
+	d := newDrill(t, 2, 4)
+	step := d.writes / 5
+	if full {
+		step = 1
+	}
+	killed, inFlight := 0, 0
+	for at := int64(1); at <= d.writes; at += step {
+		before := d.billed(t)
+		dir := filepath.Join(t.TempDir(), "run")
+		cmd, out := d.start(t, dir, at)
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code == exitNoReport || code == exitUsage || code == exitPreflight {
+			t.Fatalf("exit %d:\n%s", code, out)
+		} else if code < 0 {
+			killed++
+		}
+		calls := map[string]bool{}
+		unacknowledged(t, dir, calls)
+		inFlight += len(calls)
+		d.finish(t, dir)
+		d.check(t, dir, fmt.Sprintf("killed at write %d of %d", at, d.writes), before, len(calls))
+		os.RemoveAll(dir)
+	}
+	t.Logf("%d writes in an undisturbed run of %d calls; killed at %d of them; %d calls in flight then", d.writes, d.calls, killed, inFlight)
+	if killed == 0 {
+		t.Error("no kill came in time")
+	}
+}
+
+// TestKilledAtRandomMoments kills a run several times from outside, whenever.
+func TestKilledAtRandomMoments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped with -short: starts dozens of processes")
+	}
+	const perRun = 5
+	kills := 5
+	if full {
+		kills = 200
+	}
+	d := newDrill(t, 12, 8)
+	r := rand.New(rand.NewPCG(1, 0))
+	killed, all := 0, 0
+	for killed < kills {
+		before := d.billed(t)
+		dir := filepath.Join(t.TempDir(), "run")
+		calls := map[string]bool{}
+		for range perRun {
+			cmd, out := d.start(t, dir, 0)
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case <-time.After(time.Duration(r.Float64() * 0.5 * float64(d.took))):
+			case <-ended:
+				ended <- nil
+			}
+			cmd.Process.Kill()
+			<-ended
+			if code := cmd.ProcessState.ExitCode(); code < 0 {
+				killed++
+			} else if code == exitNoReport || code == exitUsage || code == exitPreflight {
+				t.Fatalf("exit %d:\n%s", code, out)
+			}
+			unacknowledged(t, dir, calls)
+		}
+		inFlight := len(calls)
+		all += inFlight
+		d.finish(t, dir)
+		d.check(t, dir, fmt.Sprintf("after %d kills", killed), before, inFlight)
+		if most := perRun * 2 * (d.concurrency + 1); inFlight > most {
+			t.Errorf("%d calls were in flight at %d kills, more than two services of %d each", inFlight, perRun, d.concurrency)
+		}
+		os.RemoveAll(dir)
+	}
+	t.Logf("%d calls undisturbed; killed %d times; %d calls in flight then", d.calls, killed, all)
 }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
@@ -19,45 +19,50 @@ import (
 // the 1%.
 const bundledConversations = 10_000
 
-// readInput reads, filters and samples the prompts.
+// readInput reads, filters and samples the prompts. A file is streamed, and so may
+// be larger than memory.
 func readInput(o options) ([]dataset.Prompt, pilot.Input, error) {
-	var r io.Reader
 	in := pilot.Input{Name: o.input}
+	opt := dataset.ReadOptions{ConversationLanguages: []string{"English"}}
+	sample := dataset.SampleOptions{N: o.n, Seed: o.seed}
+	src := dataset.File(o.input)
 	if o.input == "" {
 		// Always the same conversations: the seed chooses among them.
 		var b bytes.Buffer
 		if err := arenagen.WriteJSONL(&b, bundledConversations, 1); err != nil {
 			return nil, in, err
 		}
-		r, in.Name = &b, "bundled conversations"
-	} else {
-		f, err := os.Open(o.input)
-		if err != nil {
-			return nil, in, fmt.Errorf("%w: give an -input that can be read", err)
-		}
-		defer f.Close()
-		r = f
+		in.Name = "bundled conversations"
+		src = dataset.Source{Name: in.Name, Open: func() (dataset.RowReader, error) {
+			return dataset.NewRowReader(bytes.NewReader(b.Bytes()), in.Name)
+		}}
 	}
-	got, err := dataset.ReadPrompts(r, in.Name, dataset.ReadOptions{ConversationLanguages: []string{"English"}})
+	got, err := src.Sample(opt, sample)
 	if err != nil {
-		return nil, in, err
+		return nil, in, fmt.Errorf("%w: give an -input that can be read, and an -n that it has prompts for", err)
 	}
 	in.SHA256 = got.SHA256
-	in.Notes = append(in.Notes, fmt.Sprintf("%s: %d rows of %s, %d prompts left", in.Name, got.Rows, got.Format, len(got.Prompts)))
+	stored := ""
+	if o.input != "" {
+		stored = " in " + got.Container
+	}
+	in.Notes = append(in.Notes, fmt.Sprintf("%s: %d rows of %s%s, %d prompts left", in.Name, got.Rows, got.Format, stored, got.Eligible))
 	for _, a := range got.Attrition {
 		if a.Dropped > 0 {
 			in.Notes = append(in.Notes, fmt.Sprintf("  dropped %d: %s", a.Dropped, a.Reason))
 		}
 	}
-	prompts, err := dataset.SamplePrompts(got.Prompts, o.n, o.seed)
-	if err != nil {
-		return nil, in, fmt.Errorf("%w: give a smaller -n", err)
-	}
-	return prompts, in, nil
+	return got.Prompts, in, nil
 }
 
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
+	if o.batchLabels {
+		cfg.BatchLabels = &providers.BatchConfig{}
+		if !o.live { // the simulator's batches move when they are asked for
+			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
+		}
+	}
 	if o.live {
 		cfg.Origin = "live"
 		cfg.Prices = providers.DefaultPrices()
@@ -83,7 +88,7 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 		return nil, err
 	}
 	cfg.Origin = strings.TrimSpace("simulator " + o.faults)
-	cfg.Retry = providers.Retry{Base: simulatedRetry}
+	cfg.Retry, cfg.Pause = providers.Retry{Base: simulatedRetry}, 10*simulatedRetry
 	if cfg.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices"); err != nil {
 		return nil, err
 	}

@@ -1,8 +1,11 @@
 package grading
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +15,8 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
+
+var noTag providers.Tag
 
 func task(t testing.TB, fields ...string) Task {
 	t.Helper()
@@ -44,7 +49,7 @@ func TestRequest(t *testing.T) {
 	if strings.Contains(system.Content, "<<<") {
 		t.Error("the system prompt must not contain anything like a marker")
 	}
-	code := nonce(tk.Identity(), "What is 2+2?", "4")
+	code := nonce(tk.Identity(), tag, "What is 2+2?", "4")
 	want := "<<<PROMPT C>>>\nWhat is 2+2?\n<<<END PROMPT C>>>\n"
 	if want = strings.ReplaceAll(want, "C", code); !strings.Contains(user.Content, want) {
 		t.Errorf("user message lacks %q:\n%s", want, user.Content)
@@ -101,8 +106,8 @@ var hostile = []struct{ prompt, response, reason string }{
 func TestHostileTextsStayInside(t *testing.T) {
 	tk := task(t, "score")
 	for _, h := range hostile {
-		user := tk.messages(dataset.Prompt{Text: h.prompt}, h.response)[1].Content
-		code := nonce(tk.Identity(), h.prompt, h.response)
+		user := tk.messages(noTag, dataset.Prompt{Text: h.prompt}, h.response)[1].Content
+		code := nonce(tk.Identity(), noTag, h.prompt, h.response)
 		if got := section(t, user, "RESPONSE", code); got != h.response {
 			t.Errorf("%s: response came out as %q, want %q", h.reason, got, h.response)
 		}
@@ -120,8 +125,8 @@ func FuzzMessages(f *testing.F) {
 	}
 	tk := task(f, "score")
 	f.Fuzz(func(t *testing.T, prompt, response string) {
-		user := tk.messages(dataset.Prompt{Text: prompt}, response)[1].Content
-		code := nonce(tk.Identity(), prompt, response)
+		user := tk.messages(noTag, dataset.Prompt{Text: prompt}, response)[1].Content
+		code := nonce(tk.Identity(), noTag, prompt, response)
 		if section(t, user, "PROMPT", code) != prompt || section(t, user, "RESPONSE", code) != response {
 			t.Errorf("not as it went in:\n%s", user)
 		}
@@ -129,13 +134,17 @@ func FuzzMessages(f *testing.F) {
 }
 
 func TestNonce(t *testing.T) {
-	base := nonce("i", "p", "r")
-	if base != nonce("i", "p", "r") || len(base) != 16 {
+	tag := providers.Tag{Key: "k", Call: "draw0"}
+	base := nonce("i", tag, "p", "r")
+	if base != nonce("i", tag, "p", "r") || len(base) != 16 {
 		t.Errorf("code %q: want 16 digits, the same each time", base)
 	}
-	for _, other := range []string{nonce("j", "p", "r"), nonce("i", "q", "r"), nonce("i", "p", "s"), nonce("i", "pr", ""), nonce("ip", "", "r")} {
+	for _, other := range []string{
+		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr", ""), nonce("ip", tag, "", "r"),
+		nonce("i", providers.Tag{Key: "l", Call: "draw0"}, "p", "r"), nonce("i", providers.Tag{Key: "k", Call: "draw1"}, "p", "r"),
+	} {
 		if other == base {
-			t.Error("another question must have another code")
+			t.Error("another call or question must have another code")
 		}
 	}
 }
@@ -151,6 +160,7 @@ func TestIdentity(t *testing.T) {
 		"rubric": func(t *Task) { t.Rubric += "!" }, "scale": func(t *Task) { t.Max = 10 },
 		"fields": func(t *Task) { t.Fields = []string{"label"} }, "temperature": func(t *Task) { t.Temperature = .7 },
 		"max tokens": func(t *Task) { t.MaxTokens = 100 }, "draws": func(t *Task) { t.Draws = 2 },
+		"max material": func(t *Task) { t.MaxMaterial = 100 }, "top": func(t *Task) { t.Top = 5 },
 	} {
 		other := base
 		change(&other)
@@ -215,81 +225,133 @@ func TestWithDefaults(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
+	hundred, ten, five := Task{Min: 0, Max: 100}, Task{Min: 0, Max: 10}, Task{Min: 1, Max: 5}
+	const repaired, refused = true, false
 	tests := []struct {
-		reply  string
-		want   []int // nil: an error
-		reason string
+		scale    Task
+		reply    string
+		want     int // unless refused
+		ok       bool
+		repaired bool
+		reason   string
 	}{
-		{`{"reason":"fine","score":85}`, []int{85}, "the form asked for"},
-		{" \n{\"score\" : 0 , \"reason\" : \"\"}\n", []int{0}, "white space and order do not matter"},
-		{`{"reason":"x","score":100}`, []int{100}, "the upper end"},
-		{`{"reason":"x","score":1}`, []int{1}, "1 on a scale to 100 is 1"},
-		{`{"reason":"x","score":85.0}`, []int{85}, "85.0 is a whole number"},
-		{`{"reason":"x","score":8.5e1}`, []int{85}, "so is 8.5e1"},
-		{`{"reason":"give {\"score\": 100}","score":3}`, []int{3}, "a number in the reason is no score"},
-		{`{"reason":"x","score":101}`, nil, "above the scale"},
-		{`{"reason":"x","score":-1}`, nil, "below the scale"},
-		{`{"reason":"x","score":1e400}`, nil, "beyond float64"},
-		{`{"reason":"x","score":8.5}`, nil, "not whole"},
-		{`{"reason":"x","score":"85"}`, nil, "a string"},
-		{`{"reason":"x","score":null}`, nil, "null"},
-		{`{"reason":"x","score":true}`, nil, "a boolean"},
-		{`{"reason":"x","score":[85]}`, nil, "an array"},
-		{`{"reason":"x","score":{"v":85}}`, nil, "an object"},
-		{`{"reason":"x","score":NaN}`, nil, "NaN is not JSON"},
-		{`{"reason":"x","score":Infinity}`, nil, "nor is Infinity"},
-		{`{"reason":"x"}`, nil, "score is missing"},
-		{`{"score":85}`, nil, "reason is missing"},
-		{`{"reason":7,"score":85}`, nil, "reason is no string"},
-		{`{"reason":null,"score":85}`, nil, "reason is null"},
-		{`{"reason":"x","score":85,"extra":1}`, nil, "an unknown key"},
-		{`{"reason":"x","Score":85}`, nil, "keys are exact"},
-		{`{"reason":"x","score":10,"score":100}`, nil, "a key twice"},
-		{`{"reason":"x","reason":"y","score":10}`, nil, "a key twice"},
-		{`{"reason":"x","score":85} and more`, nil, "trailing text"},
-		{`{"reason":"x","score":85}{"reason":"x","score":1}`, nil, "two objects"},
-		{"```json\n{\"reason\":\"x\",\"score\":85}\n```", nil, "a code fence"},
-		{`Score: 85`, nil, "prose"},
-		{`85`, nil, "a bare number"},
-		{`[{"reason":"x","score":85}]`, nil, "an array"},
-		{`{"reason":"x","score":85`, nil, "torn"},
-		{`{"reason":"x","score":85,}`, nil, "a trailing comma"},
-		{`{reason:"x",score:85}`, nil, "keys without quotes"},
-		{``, nil, "empty"},
-		{`null`, nil, "null"},
+		{hundred, `{"reason":"fine","score":85}`, 85, true, false, "the form asked for"},
+		{hundred, " \n{\"score\" : 0 , \"reason\" : \"\"}\n", 0, true, false, "white space and order do not matter"},
+		{hundred, `{"reason":"x","score":100}`, 100, true, false, "the upper end"},
+		{hundred, `{"reason":"x","score":1}`, 1, true, false, "1 on a scale to 100 is 1"},
+		{ten, `{"reason":"x","score":1}`, 1, true, false, "1 on a scale to 10 is a tenth, not the best"},
+		{five, `{"reason":"x","score":1}`, 1, true, false, "1 on a scale from 1 is the worst"},
+		{five, `{"reason":"x","score":5}`, 5, true, false, "the best of 5"},
+		{five, `{"reason":"x","score":0}`, 0, refused, false, "0 is below a scale from 1"},
+		{ten, `{"reason":"x","score":85}`, 0, refused, false, "85 is not 8.5 of 10"},
+		{hundred, `{"reason":"x","score":85.0}`, 85, true, false, "85.0 is a whole number"},
+		{hundred, `{"reason":"x","score":8.5e1}`, 85, true, false, "so is 8.5e1"},
+		{hundred, `{"reason":"give {\"score\": 100}","score":3}`, 3, true, false, "a number in the reason is no score"},
+		{hundred, `{"reason":"x","score":101}`, 0, refused, false, "above the scale"},
+		{hundred, `{"reason":"x","score":-1}`, 0, refused, false, "below the scale"},
+		{hundred, `{"reason":"x","score":1e309}`, 0, refused, false, "beyond float64"},
+		{hundred, `{"reason":"x","score":8.5}`, 0, refused, false, "not whole"},
+		{hundred, `{"reason":"x","score":"85"}`, 0, refused, false, "a string"},
+		{hundred, `{"reason":"x","score":null}`, 0, refused, false, "null"},
+		{hundred, `{"reason":"x","score":true}`, 0, refused, false, "a boolean"},
+		{hundred, `{"reason":"x","score":[85]}`, 0, refused, false, "an array"},
+		{hundred, `{"reason":"x","score":{"v":85}}`, 0, refused, false, "an object"},
+		{hundred, `{"reason":"x","score":NaN}`, 0, refused, false, "NaN is not JSON"},
+		{hundred, `{"reason":"x","score":Infinity}`, 0, refused, false, "nor is Infinity"},
+		{hundred, `{"reason":"x"}`, 0, refused, false, "score is missing"},
+		{hundred, `{"reason":7,"score":85}`, 0, refused, false, "reason is no string"},
+		{hundred, `{"reason":null,"score":85}`, 0, refused, false, "reason is null"},
+		{hundred, `{"reason":"x","score":85,"extra":1}`, 0, refused, false, "an unknown key"},
+		{hundred, `{"reason":"x","Score":85}`, 0, refused, false, "keys are exact"},
+		{hundred, `{"reason":"x","score":10,"score":100}`, 0, refused, false, "a key twice"},
+		{hundred, `{"reason":"x","reason":"y","score":10}`, 0, refused, false, "a key twice"},
+		{hundred, `{"reason":"x","score":85`, 0, refused, false, "torn"},
+		{hundred, `{"reason":"x","score":85,}`, 0, refused, false, "a trailing comma"},
+		{hundred, `{reason:"x",score:85}`, 0, refused, false, "keys without quotes"},
+		{hundred, ``, 0, refused, false, "empty"},
+		{hundred, `null`, 0, refused, false, "null"},
+
+		{hundred, `{"score":85}`, 85, true, repaired, "the reason is missing, the score is clear"},
+		{hundred, `{"reason":"x","score":85} and more`, 85, true, repaired, "text after the object"},
+		{hundred, `I think: {"reason":"a } in it","score":85}. Done`, 85, true, repaired, "a JSON string inside text"},
+		{hundred, `"{\"reason\":\"x\",\"score\":85}"`, 85, true, repaired, "the object as a JSON string"},
+		{hundred, "```json\n{\"reason\":\"x\",\"score\":85}\n```", 85, true, repaired, "a code fence"},
+		{hundred, `[{"reason":"x","score":85}]`, 85, true, repaired, "a list of one"},
+		{hundred, `{"reason":"x","score":85}{"reason":"x","score":1}`, 0, refused, false, "two objects"},
+		{hundred, `{"a":1} {"reason":"x","score":1}`, 0, refused, false, "another object before it"},
+		{hundred, "{\"reason\":\"x\",\"score\":101}\nScore: 85", 0, refused, false, "an object that is wrong is not talked over"},
+		{hundred, `Score: {"reason":"x","score":`, 0, refused, false, "torn inside text"},
+		{ten, `8/10`, 8, true, repaired, "a number of its scale"},
+		{ten, `8 / 10.`, 8, true, repaired, "with spaces and a full stop"},
+		{five, `4/5`, 4, true, repaired, "the end of the scale is 5"},
+		{five, `8/10`, 0, refused, false, "another scale than the declared one is not converted"},
+		{hundred, `8/10`, 0, refused, false, "nor on a scale to 100"},
+		{ten, `**Score:** 8`, 8, true, repaired, "markup"},
+		{ten, "It is good.\n\n**Score: 8/10**\n", 8, true, repaired, "on a line of its own"},
+		{ten, "## Final rating = 8", 8, true, repaired, "a name that says what it is"},
+		{ten, "1", 1, true, repaired, "1 on a scale to 10 is a tenth"},
+		{hundred, `85`, 85, true, repaired, "nothing but the number"},
+		{ten, `8.5`, 0, refused, false, "not whole"},
+		{ten, `-3`, 0, refused, false, "negative"},
+		{ten, `Score: -3`, 0, refused, false, "negative, named"},
+		{ten, `NaN`, 0, refused, false, "no number"},
+		{ten, `Score: NaN`, 0, refused, false, "no number, named"},
+		{ten, `1e309`, 0, refused, false, "beyond float64"},
+		{ten, "Score: 8\nScore: 9", 0, refused, false, "two scores"},
+		{ten, "Score: 8\nScore: 8", 0, refused, false, "twice the same is not one"},
+		{ten, "8\n9", 0, refused, false, "two numbers without a name"},
+		{ten, "Score: 8 or 9", 0, refused, false, "two numbers on a line"},
+		{ten, "I would give it 8 of 10 points.", 0, refused, false, "no number is taken out of a sentence"},
+		{ten, "It is good.", 0, refused, false, "no score at all"},
 	}
-	tk := task(t, "score")
 	for _, tt := range tests {
-		got, err := tk.Parse(tt.reply)
-		if diff := cmp.Diff(tt.want, got); diff != "" || (err == nil) != (tt.want != nil) {
-			t.Errorf("%s: %s: got %v, error %v, want %v", tt.reason, tt.reply, got, err, tt.want)
+		tt.scale.Fields = []string{"score"}
+		got, mended, err := tt.scale.Parse(tt.reply)
+		if (err == nil) != tt.ok || tt.ok && (len(got) != 1 || got[0] != tt.want || mended != tt.repaired) || !tt.ok && got != nil {
+			t.Errorf("%s: %s: got %v, repaired %v, error %v, want %v", tt.reason, tt.reply, got, mended, err, tt.want)
+		}
+		if err != nil && err.Error() == "" {
+			t.Errorf("%s: the refusal gives no reason", tt.reason)
 		}
 	}
 	three := task(t, "score", "lower", "upper")
-	if got, err := three.Parse(`{"reason":"x","upper":90,"lower":40,"score":70}`); err != nil || !cmp.Equal(got, []int{70, 40, 90}) {
+	if got, _, err := three.Parse(`{"reason":"x","upper":90,"lower":40,"score":70}`); err != nil || !cmp.Equal(got, []int{70, 40, 90}) {
 		t.Errorf("fields come in the task's order, whatever the reply's: %v, %v", got, err)
 	}
-	if _, err := three.Parse(`{"reason":"x","lower":40,"score":70}`); err == nil {
-		t.Error("a missing bound is an error")
+	for _, reply := range []string{`{"reason":"x","lower":40,"score":70}`, "Score: 70"} {
+		if _, _, err := three.Parse(reply); err == nil {
+			t.Errorf("%s: a missing bound is an error", reply)
+		}
 	}
 }
 
-// FuzzParse: a reply is either refused or was one JSON object that has, as
-// encoding/json reads it, exactly the fields asked for, each a whole number on
-// the scale.
+// FuzzParse: a reply is refused with a reason and no value, or it gives one
+// whole number on the scale. Not repaired, it was one JSON object that has, as
+// encoding/json reads it, exactly the fields asked for. Repaired, the number's
+// own object is accepted as well, and says the same.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{"reason":"x","score":85}`, `{"reason":"x","score":8.5e1}`, `{"reason":"x","score":101}`, `{"score":1,"score":2}`,
-		`{"reason":"x","score":85} {}`, "```json\n{}\n```", `{"reason":"\ud800","score":-0}`, `{`, ``,
+		`{"reason":"x","score":85} {}`, "```json\n{}\n```", `{"reason":"\ud800","score":-0}`, `{`, ``, "**Score:** 8", "8/100", "Score: 1\nScore: 2", `"{\"score\":1}"`,
 	} {
 		f.Add(s)
 	}
 	tk := task(f, "score")
 	f.Fuzz(func(t *testing.T, reply string) {
-		got, err := tk.Parse(reply)
+		got, repaired, err := tk.Parse(reply)
 		if err != nil {
-			if got != nil {
-				t.Error("a refused reply gave a value")
+			if got != nil || err.Error() == "" {
+				t.Error("a refused reply gave a value, or no reason")
+			}
+			return
+		}
+		if len(got) != 1 || got[0] < 0 || got[0] > 100 {
+			t.Fatalf("%q was read as %v", reply, got)
+		}
+		if repaired {
+			again, _, err := tk.Parse(fmt.Sprintf(`{"score":%d}`, got[0]))
+			if err != nil || again[0] != got[0] || !strings.ContainsAny(reply, "0123456789") {
+				t.Errorf("%q was read as %v", reply, got)
 			}
 			return
 		}
@@ -298,13 +360,13 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("accepted what is not JSON: %v", err)
 		}
 		_, isText := object["reason"].(string)
-		if len(object) != 2 || !isText || object["score"] != float64(got[0]) || got[0] < 0 || got[0] > 100 {
+		if len(object) != 2 || !isText || object["score"] != float64(got[0]) {
 			t.Errorf("%q was read as %v", reply, got)
 		}
 	})
 }
 
-func TestGrades(t *testing.T) {
+func TestRead(t *testing.T) {
 	good := providers.Generation{Text: `{"reason":"x","score":25}`, FinishReason: "stop"}
 	with := func(change func(*providers.Generation)) providers.Generation {
 		g := good
@@ -332,7 +394,8 @@ func TestGrades(t *testing.T) {
 	}
 	tk := task(t, "score")
 	for _, tt := range tests {
-		got, err := tk.Grades(tt.gen, tt.err)
+		answer, err := tk.Read(tt.gen, tt.err)
+		got := answer.Grades
 		var failure *Failure
 		switch {
 		case tt.reason == "":
@@ -346,6 +409,87 @@ func TestGrades(t *testing.T) {
 		case !errors.As(err, &failure) || failure.Reason != tt.reason || got != nil:
 			t.Errorf("%s: %v, error %v, want %s", tt.why, got, err, tt.reason)
 		}
+	}
+}
+
+// answers gives one answer after another and keeps the requests.
+type answers struct {
+	list []any // a string is a reply, an error a refusal
+	asks []providers.GenerateRequest
+}
+
+func (a *answers) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	next := a.list[min(len(a.asks), len(a.list)-1)]
+	a.asks = append(a.asks, req)
+	if err, ok := next.(error); ok {
+		return providers.Generation{}, err
+	}
+	return providers.Generation{Text: next.(string), FinishReason: "stop"}, nil
+}
+
+// A server is asked for the strictest form that it takes, and remembered.
+func TestFormsOfReply(t *testing.T) {
+	refusal := func(message string) error {
+		return &providers.Error{Class: providers.ClassBadRequest, Status: 400, Message: message}
+	}
+	good := `{"reason":"x","score":25}`
+	noSchema, noJSON := refusal("response_format.type json_schema is not supported"), refusal("unknown field response_format")
+	tests := []struct {
+		list   []any
+		forms  []string
+		ok     bool
+		reason string
+	}{
+		{[]any{good}, []string{"schema", "schema"}, true, "a schema where the server takes one"},
+		{[]any{noSchema, good}, []string{"schema", "json", "json"}, true, "a JSON object where it does not, asked once"},
+		{[]any{noSchema, noJSON, "Score: 25"}, []string{"schema", "json", "text", "text"}, true, "no form at all, and the parser is strict"},
+		{[]any{refusal("messages too long")}, []string{"schema", "schema"}, false, "another refusal is not about the form"},
+		{[]any{&providers.Error{Class: providers.ClassOverloaded, Status: 529, Message: "response_format"}}, []string{"schema", "schema"}, false, "nor is trouble"},
+	}
+	for _, tt := range tests {
+		g := &answers{list: tt.list}
+		a := NewAsker(g, task(t, "score"))
+		for range 2 {
+			got, err := a.Ask(t.Context(), providers.Tag{Key: "k"}, nil, dataset.Prompt{Text: "p"}, "r")
+			if (err == nil) != tt.ok || tt.ok && got.Grades[0] != .25 {
+				t.Errorf("%s: %v, %v", tt.reason, got.Grades, err)
+			}
+		}
+		var forms []string
+		calls := map[string]bool{}
+		for _, r := range g.asks {
+			form := "text"
+			if r.Schema != nil {
+				form = "schema"
+			} else if r.Extra != nil {
+				form = "json"
+			}
+			forms = append(forms, form)
+			calls[r.Tag.Call] = true
+			if !cmp.Equal(r.Messages, g.asks[0].Messages) {
+				t.Errorf("%s: the form changes the prompt", tt.reason)
+			}
+		}
+		if diff := cmp.Diff(tt.forms, forms); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
+		}
+		if distinct := slices.Compact(slices.Clone(forms)); len(calls) != len(distinct) {
+			t.Errorf("%s: %d forms are %d calls in the ledger", tt.reason, len(distinct), len(calls))
+		}
+	}
+}
+
+func TestTooLongIsNotSent(t *testing.T) {
+	g := &answers{list: []any{`{"reason":"x","score":25}`}}
+	tk := task(t, "score")
+	tk.MaxMaterial = 10
+	a := NewAsker(g, tk)
+	var failure *Failure
+	if _, err := a.Ask(t.Context(), noTag, nil, dataset.Prompt{Text: "12345"}, "123456"); !errors.As(err, &failure) || failure.Reason != TooLong || len(g.asks) != 0 {
+		t.Errorf("11 bytes of 10: %v after %d calls", err, len(g.asks))
+	}
+	if _, err := a.Ask(t.Context(), noTag, nil, dataset.Prompt{Text: "12345"}, "12345"); err != nil {
+		t.Errorf("10 bytes of 10: %v", err)
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	Filtered      = "filtered"       // the service's content filter intervened
 	Truncated     = "truncated"      // the reply was cut at MaxTokens
 	EmptyResponse = "empty_response" // the model replied with nothing
+	TooLong       = "too_long"       // conversation and response pass MaxMaterial; nothing was sent
 )
 
 // Failure is a reply that holds no grade.
@@ -40,89 +41,98 @@ func (f *Failure) Error() string {
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Grades reads the outcome of a call made with [Task.Request]: one value for
-// each of t.Fields, mapped from the scale to [0, 1]. The error is a [*Failure]
-// where the model or its service gave no grade, and err itself where the call
-// failed otherwise.
-func (t Task) Grades(gen providers.Generation, err error) ([]float64, error) {
+// Read reads the outcome of a call made with [Task.Request]. The error is a
+// [*Failure] where the model or its service gave no grade, and err itself where
+// the call failed otherwise.
+func (t Task) Read(gen providers.Generation, err error) (Answer, error) {
 	var pe *providers.Error
 	switch {
 	case errors.As(err, &pe) && pe.Class == providers.ClassFiltered:
-		return nil, &Failure{Reason: Filtered, Err: err}
+		return Answer{}, &Failure{Reason: Filtered, Err: err}
 	case err != nil:
-		return nil, err
+		return Answer{}, err
 	case gen.Refusal != "":
-		return nil, &Failure{Reason: Refused, Reply: excerpt(gen.Refusal)}
+		return Answer{}, &Failure{Reason: Refused, Reply: excerpt(gen.Refusal)}
 	case gen.FinishReason == "content_filter":
-		return nil, &Failure{Reason: Filtered, Reply: excerpt(gen.Text)}
+		return Answer{}, &Failure{Reason: Filtered, Reply: excerpt(gen.Text)}
 	case gen.FinishReason == "length":
-		return nil, &Failure{Reason: Truncated, Reply: excerpt(gen.Text)}
+		return Answer{}, &Failure{Reason: Truncated, Reply: excerpt(gen.Text)}
 	case strings.TrimSpace(gen.Text) == "":
-		return nil, &Failure{Reason: EmptyResponse}
+		return Answer{}, &Failure{Reason: EmptyResponse}
 	}
-	raw, err := t.Parse(gen.Text)
+	raw, repaired, err := t.Parse(gen.Text)
 	if err != nil {
-		return nil, &Failure{Reason: Unparsable, Reply: excerpt(gen.Text), Err: err}
+		return Answer{}, &Failure{Reason: Unparsable, Reply: excerpt(gen.Text), Err: err}
 	}
-	out := make([]float64, len(raw))
+	a := Answer{Repaired: repaired, Reply: gen, Grades: make([]float64, len(raw))}
 	for i, v := range raw {
-		out[i] = float64(v-t.Min) / float64(t.Max-t.Min)
+		a.Grades[i] = t.Unit(v)
 	}
-	return out, nil
+	return a, nil
 }
 
-// Parse reads a reply: exactly one JSON object with "reason", a string, and
-// each of t.Fields, a whole number within the scale; no other key, none twice,
-// and nothing but white space around it. It returns the numbers in the order of
-// t.Fields.
-func (t Task) Parse(reply string) ([]int, error) {
-	if !json.Valid([]byte(reply)) { // the decoder alone stops at the end of the object
-		return nil, errors.New("not one JSON value")
+// Unit maps a value of the scale to [0, 1].
+func (t Task) Unit(v int) float64 { return float64(v-t.Min) / float64(t.Max-t.Min) }
+
+// object reads text that is exactly one JSON object with "reason", a string,
+// and each of t.Fields, a whole number within the scale; no other key, none
+// twice, and nothing but white space around it. It returns the numbers in the
+// order of t.Fields, and where in the text each stands.
+func (t Task) object(text string, needReason bool) (values []int, at []span, err error) {
+	if !json.Valid([]byte(text)) { // the decoder alone stops at the end of the object
+		return nil, nil, errors.New("not one JSON value")
 	}
-	dec := json.NewDecoder(strings.NewReader(reply))
-	dec.UseNumber()
+	dec := json.NewDecoder(strings.NewReader(text))
 	if tok, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("reading the object: %w", err)
+		return nil, nil, fmt.Errorf("reading the object: %w", err)
 	} else if tok != json.Delim('{') {
-		return nil, fmt.Errorf("want a JSON object, got %v", tok)
+		return nil, nil, fmt.Errorf("want a JSON object, got %v", tok)
 	}
-	out := make([]int, len(t.Fields))
+	values, at = make([]int, len(t.Fields)), make([]span, len(t.Fields))
 	seen := map[string]bool{}
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
-			return nil, fmt.Errorf("reading the object: %w", err)
+			return nil, nil, fmt.Errorf("reading the object: %w", err)
 		}
 		key := tok.(string) // the decoder admits no other key
 		if seen[key] {
-			return nil, fmt.Errorf("key %q stands twice", key)
+			return nil, nil, fmt.Errorf("key %q stands twice", key)
 		}
 		seen[key] = true
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", key, err)
+			return nil, nil, fmt.Errorf("reading %s: %w", key, err)
 		}
 		if key == "reason" {
 			if !bytes.HasPrefix(raw, []byte{'"'}) {
-				return nil, fmt.Errorf("reason: want a string, got %s", excerpt(string(raw)))
+				return nil, nil, fmt.Errorf("reason: want a string, got %s", excerpt(string(raw)))
 			}
 			continue
 		}
-		at := slices.Index(t.Fields, key)
-		if at < 0 {
-			return nil, fmt.Errorf("unknown key %q", key)
+		i := slices.Index(t.Fields, key)
+		if i < 0 {
+			return nil, nil, fmt.Errorf("unknown key %q", key)
 		}
-		if out[at], err = t.grade(string(raw)); err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
+		if values[i], err = t.grade(string(raw)); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", key, err)
 		}
+		end := int(dec.InputOffset())
+		at[i] = span{end - len(raw), end}
 	}
-	for _, name := range append([]string{"reason"}, t.Fields...) {
+	for _, name := range t.Fields {
 		if !seen[name] {
-			return nil, fmt.Errorf("key %q is missing", name)
+			return nil, nil, fmt.Errorf("key %q is missing", name)
 		}
 	}
-	return out, nil
+	if needReason && !seen["reason"] {
+		return nil, nil, errors.New(`key "reason" is missing`)
+	}
+	return values, at, nil
 }
+
+// span is a part of a text: bytes from to to.
+type span struct{ from, to int }
 
 // grade reads a JSON value as a whole number on the scale. The scale is the
 // declared one and never guessed from the value: 1 on a scale to 100 is 1.
@@ -133,7 +143,7 @@ func (t Task) grade(raw string) (int, error) {
 	v, err := strconv.ParseFloat(raw, 64)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("number out of range: %s", excerpt(raw))
+		return 0, fmt.Errorf("not one number that a float64 can hold: %s", excerpt(raw))
 	case v != math.Trunc(v):
 		return 0, fmt.Errorf("want a whole number, got %s", excerpt(raw))
 	case v < float64(t.Min) || v > float64(t.Max):

@@ -24,8 +24,14 @@ var (
 	protocol string
 )
 
-// DefaultMaxTokens limits a reply: a sentence and a few numbers.
-const DefaultMaxTokens = 200
+// The limits of a question where nothing else is said.
+const (
+	// DefaultMaxTokens limits a reply: a sentence and a few numbers.
+	DefaultMaxTokens = 200
+	// DefaultMaxMaterial limits what is to be read, in bytes: about 25,000
+	// tokens of English, which every current grader has room for.
+	DefaultMaxMaterial = 100_000
+)
 
 // Task is what a grader asks of its model, the same for every response.
 type Task struct {
@@ -38,6 +44,11 @@ type Task struct {
 	Temperature float64
 	MaxTokens   int // 0 means 200
 	Draws       int // readings per response, 1 for most
+	// MaxMaterial is the largest conversation and response, together and in
+	// bytes, that is sent; 0 means 100,000. Nothing is ever cut to fit.
+	MaxMaterial int
+	// Top asks for the log-probs of the reply with that many alternatives.
+	Top int
 }
 
 // WithDefaults returns t complete, or says what is wrong with it.
@@ -47,6 +58,9 @@ func (t Task) WithDefaults() (Task, error) {
 	}
 	if t.MaxTokens == 0 {
 		t.MaxTokens = DefaultMaxTokens
+	}
+	if t.MaxMaterial == 0 {
+		t.MaxMaterial = DefaultMaxMaterial
 	}
 	var problem string
 	switch {
@@ -60,6 +74,8 @@ func (t Task) WithDefaults() (Task, error) {
 		problem = fmt.Sprintf("scale %d to %d: want Min < Max", t.Min, t.Max)
 	case t.MaxTokens < 0:
 		problem = fmt.Sprintf("MaxTokens %d: want a positive limit, or 0 for %d", t.MaxTokens, DefaultMaxTokens)
+	case t.MaxMaterial < 0:
+		problem = fmt.Sprintf("MaxMaterial %d: want a positive limit, or 0 for %d", t.MaxMaterial, DefaultMaxMaterial)
 	}
 	if problem != "" {
 		return t, errors.New(problem)
@@ -69,12 +85,12 @@ func (t Task) WithDefaults() (Task, error) {
 
 // Identity is the grader's name and 16 hexadecimal digits of a SHA-256 over
 // all that decides its grades: kind, model, every word of its prompt, scale,
-// form of reply, sampling and number of readings.
+// form of reply, sampling, number of readings and limits.
 func (t Task) Identity() string {
 	return t.Name + "@" + digest(
-		"reweigh grader 1", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
+		"reweigh grader 2", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
 		strconv.Itoa(t.Min), strconv.Itoa(t.Max), strconv.FormatFloat(t.Temperature, 'g', -1, 64),
-		strconv.Itoa(t.MaxTokens), strconv.Itoa(t.Draws),
+		strconv.Itoa(t.MaxTokens), strconv.Itoa(t.Draws), strconv.Itoa(t.MaxMaterial), strconv.Itoa(t.Top),
 	)
 }
 
@@ -83,9 +99,10 @@ func (t Task) Request(tag providers.Tag, prompt dataset.Prompt, response string)
 	return providers.GenerateRequest{
 		Tag:      tag,
 		Model:    t.Model,
-		Messages: t.messages(prompt, response),
+		Messages: t.messages(tag, prompt, response),
 		Sampling: offpolicy.Sampling{Temperature: t.Temperature, TopP: 1, TopK: 0, MaxTokens: t.MaxTokens},
 		Schema:   t.schema(),
+		LogProbs: t.Top > 0, TopLogProbs: t.Top,
 	}
 }
 
@@ -94,12 +111,12 @@ func (t Task) system() string {
 	return scale.Replace(strings.TrimSpace(t.Rubric) + "\n\n" + strings.TrimSpace(protocol))
 }
 
-func (t Task) messages(prompt dataset.Prompt, response string) []dataset.Message {
+func (t Task) messages(tag providers.Tag, prompt dataset.Prompt, response string) []dataset.Message {
 	context := conversation(prompt)
 	// A Replacer goes through the template once and never through what it has
 	// put in, so a response that spells a placeholder stays as it is.
 	user := strings.NewReplacer(
-		"{{nonce}}", nonce(t.Identity(), context, response),
+		"{{nonce}}", nonce(t.Identity(), tag, context, response),
 		"{{prompt}}", context,
 		"{{response}}", response,
 	).Replace(strings.TrimSpace(userTemplate))
@@ -120,10 +137,18 @@ func conversation(p dataset.Prompt) string {
 	return strings.Join(lines, "\n")
 }
 
-// nonce is the code of the markers: a function of what is asked, so that the
-// same question is the same bytes. To write a text that contains its own code,
-// an author who knows all the rest must try 2^64 of them.
-func nonce(identity, context, response string) string { return digest(identity, context, response) }
+// nonce is the code of the markers, another one for every call: a function of
+// the call and of what it asks, so that the same call is the same bytes. To
+// write a text that contains its own code, an author who knows all the rest
+// must try 2^64 of them.
+func nonce(identity string, tag providers.Tag, context, response string) string {
+	return digest(identity, tag.Key, tag.Call, context, response)
+}
+
+// material is the size of what is to be read, in bytes.
+func (t Task) material(prompt dataset.Prompt, response string) int {
+	return len(conversation(prompt)) + len(response)
+}
 
 // digest is 16 hexadecimal digits of the SHA-256 over the length-prefixed
 // strings.

@@ -8,9 +8,9 @@ import (
 
 func BenchmarkStart(b *testing.B) {
 	for range b.N {
-		newTokenizer(learnMerges(tokenizerText(), numMerges))
-		build(sizes[Small])
-		build(sizes[Large])
+		newTokenizer(learnMerges(tokenizerText(), numMerges), specialTexts)
+		build(sizes[Small], DefaultTokenizer())
+		build(sizes[Large], DefaultTokenizer())
 	}
 }
 

@@ -79,7 +79,7 @@ func (c *cursor) prepare() {
 		return
 	}
 	c.ready, c.lastID = true, -1
-	specials := float64(len(specialTexts))
+	specials := float64(len(c.m.tok.specials))
 	switch c.region {
 	case inRaw, inResponse:
 		c.special, c.floor = specialMass, c.sit.floor
@@ -226,7 +226,7 @@ func (c *cursor) framing() int {
 	return c.m.blankLine
 }
 
-func (c *cursor) framingMass() float64 { return 1 - 1e-6*float64(len(specialTexts)) - 1e-3 }
+func (c *cursor) framingMass() float64 { return 1 - 1e-6*float64(len(c.m.tok.specials)) - 1e-3 }
 
 // fill writes the distribution of the next token to dst.
 func (c *cursor) fill(dst []float64) {

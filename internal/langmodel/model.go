@@ -18,8 +18,7 @@ const (
 	Large
 )
 
-// Model is an immutable language model over the tokens of [DefaultTokenizer],
-// safe for concurrent use.
+// Model is an immutable language model over the tokens of a [Tokenizer], safe for concurrent use.
 type Model struct {
 	tok          *Tokenizer
 	set          settings
@@ -97,9 +96,11 @@ var sizes = [...]settings{
 }
 
 var models = [...]func() *Model{
-	Small: sync.OnceValue(func() *Model { return build(sizes[Small]) }),
-	Large: sync.OnceValue(func() *Model { return build(sizes[Large]) }),
+	Small: sync.OnceValue(func() *Model { return build(sizes[Small], DefaultTokenizer()) }),
+	Large: sync.OnceValue(func() *Model { return build(sizes[Large], DefaultTokenizer()) }),
 }
+
+var polyglot = sync.OnceValue(func() *Model { return build(sizes[Small], PolyglotTokenizer()) })
 
 // New returns the model of a size. It is built on first use and shared. It
 // panics on an unknown size.
@@ -110,8 +111,13 @@ func New(size Size) *Model {
 	return models[size]()
 }
 
-func build(set settings) *Model {
-	t := DefaultTokenizer()
+// Polyglot returns the small model over [PolyglotTokenizer], built on first use
+// and shared. It is for tests of what is sent to a model, not of what it answers:
+// a context in the format of a family that the models were not "trained" on is
+// scored like any other text without a header, and its special tokens count.
+func Polyglot() *Model { return polyglot() }
+
+func build(set settings, t *Tokenizer) *Model {
 	m := &Model{tok: t, set: set, special: t.special, shapes: make([]shape, t.ordinary)}
 	for id := range m.shapes {
 		m.shapes[id] = shapeOf(t.bytes[id])
@@ -152,7 +158,7 @@ func floorShares(t *Tokenizer) []float64 {
 	return shares
 }
 
-// Tokenizer returns [DefaultTokenizer].
+// Tokenizer returns the tokenizer of the model's tokens.
 func (m *Model) Tokenizer() *Tokenizer { return m.tok }
 
 // LogProbs returns the log-probability of every token given all before it, in

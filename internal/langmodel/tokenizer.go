@@ -2,6 +2,7 @@ package langmodel
 
 import (
 	"container/heap"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -21,6 +22,7 @@ import (
 type Tokenizer struct {
 	bytes    [][]byte // by id; of a special token its text
 	ordinary int      // ids below are bytes and merges, from here on special
+	specials []string // texts, in the order of their ids
 	special  map[string]int
 	whole    map[string]int32 // pieces that are one token
 	merges   pairTable
@@ -51,22 +53,42 @@ var specialTexts = []string{
 	imStartText, imEndText, header3StartText, header3EndText, eot3Text,
 }
 
+// otherSpecialTexts are the special tokens that only [PolyglotTokenizer] has: those
+// by which other families mark turns.
+var otherSpecialTexts = []string{
+	"<bos>", "<start_of_turn>", "<end_of_turn>", // Gemma
+	"<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", // Mistral
+	"<think>", "</think>", // Qwen3, DeepSeek
+	"<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", // DeepSeek
+}
+
 // numMerges is how many merges are learned: with the 256 bytes and the special
 // tokens, a vocabulary of about 1,270.
 const numMerges = 1000
 
-var defaultTokenizer = sync.OnceValue(func() *Tokenizer {
-	return newTokenizer(learnMerges(tokenizerText(), numMerges))
-})
+var (
+	defaultMerges    = sync.OnceValue(func() [][2]int32 { return learnMerges(tokenizerText(), numMerges) })
+	defaultTokenizer = sync.OnceValue(func() *Tokenizer {
+		return newTokenizer(defaultMerges(), specialTexts)
+	})
+	polyglotTokenizer = sync.OnceValue(func() *Tokenizer {
+		return newTokenizer(defaultMerges(), slices.Concat(specialTexts, otherSpecialTexts))
+	})
+)
 
 // DefaultTokenizer returns the tokenizer that both models share. Its merges are
 // learned from the bundled text on first use, the same in every process.
 func DefaultTokenizer() *Tokenizer { return defaultTokenizer() }
 
-func newTokenizer(merges [][2]int32) *Tokenizer {
+// PolyglotTokenizer is [DefaultTokenizer] with the special tokens of more
+// families behind its own: text without them has the same ids in both.
+func PolyglotTokenizer() *Tokenizer { return polyglotTokenizer() }
+
+func newTokenizer(merges [][2]int32, specials []string) *Tokenizer {
 	t := &Tokenizer{
 		ordinary: 256 + len(merges),
-		special:  make(map[string]int, len(specialTexts)),
+		specials: specials,
+		special:  make(map[string]int, len(specials)),
 		merges:   newPairTable(len(merges)),
 		parents:  merges,
 	}
@@ -86,7 +108,7 @@ func newTokenizer(merges [][2]int32) *Tokenizer {
 			t.whole[string(b)] = int32(id)
 		}
 	}
-	for _, s := range specialTexts {
+	for _, s := range specials {
 		t.special[s] = len(t.bytes)
 		t.bytes = append(t.bytes, []byte(s))
 	}
@@ -155,17 +177,17 @@ func (t *Tokenizer) EncodeOrdinary(text string) []int {
 // first is the only candidate.
 func (t *Tokenizer) findSpecial(text string) (at, id int) {
 	for from := 0; ; {
-		i := strings.Index(text[from:], "<|")
+		i := strings.IndexAny(text[from:], "<[")
 		if i < 0 {
 			return -1, 0
 		}
 		from += i
-		for j, s := range specialTexts {
+		for j, s := range t.specials {
 			if strings.HasPrefix(text[from:], s) {
 				return from, t.ordinary + j
 			}
 		}
-		from += 2
+		from++
 	}
 }
 

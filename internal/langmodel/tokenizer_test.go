@@ -1,6 +1,7 @@
 package langmodel
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -39,6 +40,37 @@ func TestEncode(t *testing.T) {
 		if diff := cmp.Diff(tt.want, pieces(tok, tt.text)); diff != "" {
 			t.Errorf("Encode(%q): %s (-want +got):\n%s", tt.text, tt.reason, diff)
 		}
+	}
+}
+
+// TestPolyglot: the wider vocabulary changes nothing that the default one has, and
+// its special tokens are found in text one by one.
+func TestPolyglot(t *testing.T) {
+	tok, plain := PolyglotTokenizer(), DefaultTokenizer()
+	for _, text := range []string{"The harbour wakes.\n\n", "<|begin_of_text|>a <b> [c] <|eot|>é", "x < y [ z"} {
+		if diff := cmp.Diff(plain.Encode(text), tok.Encode(text)); diff != "" {
+			t.Errorf("Encode(%q) differs from the default's (-want +got):\n%s", text, diff)
+		}
+	}
+	for i, a := range tok.specials {
+		if diff := cmp.Diff([]string{"a", a, a, "b"}, pieces(tok, "a"+a+a+"b")); diff != "" {
+			t.Errorf("Encode(a%s%sb) (-want +got):\n%s", a, a, diff)
+		}
+		for _, b := range tok.specials[i+1:] {
+			if strings.HasPrefix(a, b) || strings.HasPrefix(b, a) {
+				t.Errorf("%s and %s begin alike: the first found would not be the only candidate", a, b)
+			}
+		}
+	}
+	// One distribution, and every token of a context matters to it.
+	m := Polyglot()
+	ctx := tok.Encode("<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n")
+	var sum float64
+	for _, p := range m.Distribution(ctx, nil) {
+		sum += p
+	}
+	if math.Abs(sum-1) > 1e-12 {
+		t.Errorf("the distribution sums to %v", sum)
 	}
 }
 

@@ -40,16 +40,29 @@ type Config struct {
 	// (identity, by the scorer's own)
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(oracle.Generator) (oracle.Oracle, error)
-	// Labels says which responses the oracle labels. Its seed is the run's.
-	// (identity)
+	// Labels says which responses the oracle labels. Its seed is the run's, and
+	// it has no strata: the labels do not wait for the scores. (identity)
 	Labels oracle.Design
+	// BatchLabels, where not nil, has the oracle's labels bought through the
+	// service's batches, once all responses are there: within a day, and at the
+	// batch price. Its Store and Run are the pilot's. The Grader must be a
+	// [providers.Batcher] and the Oracle an [oracle.Labeler]. A reply that holds
+	// no label is not asked for again by a later start.
+	BatchLabels *providers.BatchConfig
 
 	Prices      providers.Prices
 	Budget      providers.USD // 0 sets no budget
 	Concurrency int           // attempts in flight per provider; 0 means 16
 	Retry       providers.Retry
+	// Pause is how long a service gets to recover when everything fails; see
+	// [journal.Breaker]. 0 means 30 s.
+	Pause time.Duration
+	// Stop, once closed, ends the run gently: nothing more is sent, calls in
+	// flight end and are kept. The end of Run's context breaks them off.
+	Stop <-chan struct{}
 
 	Full       int               // prompts of the run to project to; 0 means 10,000
+	FullBudget providers.USD     // what that run may cost; 0 says nothing of it
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
@@ -77,7 +90,8 @@ type Event struct {
 	Retries   int
 	Elapsed   time.Duration // since the stage started
 	LastError string
-	// Alert is set once for each of 50, 80 and 100% of the budget.
+	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
+	// event without a stage, when a service is given time to recover.
 	Alert string
 }
 
@@ -95,6 +109,22 @@ func (c *Config) withDefaults() Config {
 	}
 	d.Labels.Seed = d.Seed
 	return d
+}
+
+// LabelKeys are the responses that Labels has the oracle label.
+func (c Config) LabelKeys() []dataset.Key {
+	var keys []dataset.Key
+	for _, as := range c.assignments() {
+		if as.Role != oracle.RoleDuplicate {
+			keys = append(keys, as.Key)
+		}
+	}
+	return keys
+}
+
+func (c Config) assignments() []oracle.Assignment {
+	c.Labels.Seed = c.Seed
+	return c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name)
 }
 
 // identity is the canonical JSON of everything that changes answers. The
@@ -118,7 +148,7 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"policies":       arms,
 		"judge":          judgeID,
 		"oracle":         oracleID,
-		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes},
+		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes, "duplicates": c.Labels.Duplicates},
 	})
 }
 

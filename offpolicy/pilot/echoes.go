@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -14,31 +16,36 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// kindEcho is a context's echo whose pair is not scored yet.
+// kindEcho is a reply that no record has come of yet.
 const kindEcho = "echo"
 
-// echoes journals the echo of a context as soon as it is there. Scoring a pair
-// takes two calls, so a run killed between them would otherwise pay for the
-// first one again; this way it repeats no more than what was in flight.
+// echoes journals replies of which a record takes several: a context's echo, and
+// every answer to a certification's probes. A run that ends between them would
+// otherwise pay for the first ones again; this way it repeats no more than what
+// was in flight.
 type echoes struct {
-	scorer teacherforce.PromptScorer
-	j      *journal.Journal
+	scorer    teacherforce.PromptScorer
+	generator teacherforce.Generator
+	j         *journal.Journal
 
 	mu   sync.Mutex
-	kept map[string]keptEcho // by the record's key
+	kept map[string]echoRecord
 }
 
-type keptEcho struct {
-	prompt string // digest of the text that was scored
-	score  providers.PromptScore
-}
-
-// echoRecord is a [providers.PromptScore] on file: the parts that teacher
-// forcing reads.
+// echoRecord is a [providers.PromptScore] or [providers.Generation] on file: the
+// parts that teacher forcing reads.
 type echoRecord struct {
-	Prompt string      `json:"prompt_sha256"` // its first 16 digits
-	Text   string      `json:"text"`
-	Tokens []echoToken `json:"tokens"`
+	Request string      `json:"request_sha256"` // its first 16 digits
+	Text    string      `json:"text"`
+	Tokens  []echoToken `json:"tokens"`
+	Skipped int         `json:"skipped,omitempty"`
+
+	TokenIDs     []int  `json:"token_ids,omitempty"`
+	PromptIDs    []int  `json:"prompt_ids,omitempty"`
+	FinishReason string `json:"finish_reason,omitempty"`
+	Refusal      string `json:"refusal,omitempty"`
+	Hidden       string `json:"hidden,omitempty"`
+	Model        string `json:"model,omitempty"`
 }
 
 type echoToken struct {
@@ -49,54 +56,124 @@ type echoToken struct {
 	LogProb dataset.Float `json:"l"`
 }
 
-func digest(prompt string) string {
-	h := sha256.Sum256([]byte(prompt))
+// digest tells whether a reply is one to this request.
+func digest(request any) string {
+	b, err := json.Marshal(request)
+	if err != nil {
+		panic("pilot: a request without a JSON form: " + err.Error())
+	}
+	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:8])
 }
 
-// load takes an echo from the journal.
+// echoKey names a reply that is kept; it is empty for those that are not.
+func echoKey(t providers.Tag) string {
+	switch {
+	case t.Stage == stageCertify:
+		return t.Key + "#" + t.Call
+	case t.Stage == stageLogProbs && t.Call == "context":
+		return t.Key
+	}
+	return ""
+}
+
+// load takes a reply from the journal.
 func (e *echoes) load(r journal.Record) error {
 	var rec echoRecord
 	if err := json.Unmarshal(r.Payload, &rec); err != nil {
 		return err
 	}
-	score := providers.PromptScore{Text: rec.Text, Tokens: make([]providers.Token, len(rec.Tokens))}
-	for i, t := range rec.Tokens {
-		score.Tokens[i] = providers.Token{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: float64(t.LogProb), Sampling: math.NaN()}
-	}
 	if e.kept == nil {
-		e.kept = map[string]keptEcho{}
+		e.kept = map[string]echoRecord{}
 	}
-	e.kept[r.Key] = keptEcho{rec.Prompt, score}
+	e.kept[r.Key] = rec
 	return nil
 }
 
 // forget drops what belongs to a record that is there: one with a value needs
 // it no more, and one that failed may have failed for it.
-func (e *echoes) forget(key string) { delete(e.kept, key) }
+func (e *echoes) forget(key string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.kept, key)
+}
+
+// forgetProbes does the same for a certificate.
+func (e *echoes) forgetProbes(c teacherforce.Certificate) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.DeleteFunc(e.kept, func(key string, _ echoRecord) bool { return strings.HasPrefix(key, c.Model+"/"+c.Template+"/") })
+}
+
+// take returns the reply kept for a request; it is asked for once a start.
+func (e *echoes) take(key, request string) (echoRecord, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rec, ok := e.kept[key]
+	delete(e.kept, key)
+	return rec, ok && rec.Request == request
+}
+
+// keep puts a reply on file.
+func (e *echoes) keep(key, request string, rec echoRecord, tokens []providers.Token) error {
+	if tokens != nil {
+		rec.Tokens = make([]echoToken, len(tokens))
+	}
+	for i, t := range tokens {
+		if math.IsInf(t.LogProb, 0) {
+			return nil // has no JSON form, and what is made of it will fail for it
+		}
+		rec.Tokens[i] = echoToken{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: dataset.Float(t.LogProb)}
+	}
+	rec.Request = request
+	return e.j.AppendNoSync(kindEcho, key, rec)
+}
+
+func (r echoRecord) tokens() []providers.Token {
+	if r.Tokens == nil {
+		return nil
+	}
+	out := make([]providers.Token, len(r.Tokens))
+	for i, t := range r.Tokens {
+		out[i] = providers.Token{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: float64(t.LogProb), Sampling: math.NaN()}
+	}
+	return out
+}
 
 // ScorePrompt implements [teacherforce.PromptScorer].
 func (e *echoes) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
-	if req.Tag.Stage != stageLogProbs || req.Tag.Call != "context" {
+	key := echoKey(req.Tag)
+	if key == "" {
 		return e.scorer.ScorePrompt(ctx, req)
 	}
-	e.mu.Lock()
-	kept, ok := e.kept[req.Tag.Key]
-	delete(e.kept, req.Tag.Key) // asked for once a start
-	e.mu.Unlock()
-	if ok && kept.prompt == digest(req.Prompt) {
-		return kept.score, nil
+	request := req
+	request.Tag = providers.Tag{}
+	id := digest(request)
+	if rec, ok := e.take(key, id); ok {
+		return providers.PromptScore{Text: rec.Text, Tokens: rec.tokens(), Skipped: rec.Skipped}, nil
 	}
 	score, err := e.scorer.ScorePrompt(ctx, req)
 	if err != nil {
 		return score, err
 	}
-	rec := echoRecord{Prompt: digest(req.Prompt), Text: score.Text, Tokens: make([]echoToken, len(score.Tokens))}
-	for i, t := range score.Tokens {
-		if math.IsInf(t.LogProb, 0) {
-			return score, nil // has no JSON form, and the pair will fail for it
-		}
-		rec.Tokens[i] = echoToken{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: dataset.Float(t.LogProb)}
+	return score, e.keep(key, id, echoRecord{Text: score.Text, Skipped: score.Skipped}, score.Tokens)
+}
+
+// Generate implements [teacherforce.Generator], for certification.
+func (e *echoes) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	request := req
+	request.Tag = providers.Tag{}
+	key, id := echoKey(req.Tag), digest(request)
+	if rec, ok := e.take(key, id); ok {
+		g := providers.Generation{Text: rec.Text, Tokens: rec.tokens(), TokenIDs: rec.TokenIDs, PromptIDs: rec.PromptIDs,
+			FinishReason: rec.FinishReason, Refusal: rec.Refusal, Hidden: rec.Hidden}
+		g.Meta.Model = rec.Model
+		return g, nil
 	}
-	return score, e.j.AppendNoSync(kindEcho, req.Tag.Key, rec)
+	g, err := e.generator.Generate(ctx, req)
+	if err != nil {
+		return g, err
+	}
+	return g, e.keep(key, id, echoRecord{Text: g.Text, TokenIDs: g.TokenIDs, PromptIDs: g.PromptIDs,
+		FinishReason: g.FinishReason, Refusal: g.Refusal, Hidden: g.Hidden, Model: g.Meta.Model}, g.Tokens)
 }

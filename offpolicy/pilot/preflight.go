@@ -12,6 +12,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -36,8 +37,12 @@ func priceAge(date string, now time.Time) string {
 	return ""
 }
 
-// endingSoon is how far ahead an announced shutdown is warned of.
-const endingSoon = 60 * 24 * time.Hour
+// An announced shutdown within endingNow may come while the pilot runs, and one
+// within endingSoon before the full run has ended.
+const (
+	endingNow  = 24 * time.Hour
+	endingSoon = 60 * 24 * time.Hour
+)
 
 // preflight makes free calls only. It collects every problem that it can see,
 // so that a person mends them in one go.
@@ -60,6 +65,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
 	}
+	if c.Labels.Strata > 1 {
+		add("the labelling design has strata of judge scores", "a pilot labels before it scores: leave Strata at 0", nil)
+	}
 	for id := range c.Waived {
 		if !slices.Contains(CheckIDs(), id) {
 			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(CheckIDs(), ", "), nil)
@@ -80,6 +88,16 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 		add(err.Error(), "correct the oracle's configuration", err)
 		return pf, &PreflightError{problems}
 	}
+	_, isFile := est.oracle.(*oracle.File)
+	if isFile && c.Labels.Duplicates > 0 {
+		add("labels from a file have no duplicates", "leave Duplicates at 0: the file would be compared with itself", nil)
+	}
+	if c.BatchLabels != nil {
+		_, batches := c.Grader.(providers.Batcher)
+		if _, ok := est.oracle.(batchLabeler); !ok || !batches {
+			add("the labels cannot be bought by batch", "take a service that has batches and a language model as the oracle, or label by single calls", errors.ErrUnsupported)
+		}
+	}
 	graders, err := graderModels(ctx, est)
 	if err != nil {
 		add(err.Error(), "correct the judge's or oracle's configuration", err)
@@ -87,6 +105,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	var models []string
 	for _, a := range c.Arms {
 		models = append(models, a.Policy.Model)
+		if _, err := r.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
+			add(err.Error(), "name the chat template of the model's own family, and a system prompt where it takes one", err)
+		}
 	}
 	slices.Sort(models)
 	models = slices.Compact(models)
@@ -154,8 +175,8 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 	if errors.Is(err, errors.ErrUnsupported) {
 		return []string{p.Name() + " lists no models: whether it serves " + strings.Join(want, ", ") + " shows at the first call"}
 	}
+	var e *providers.Error
 	if err != nil {
-		var e *providers.Error
 		remedy := "check the address and that the service is up"
 		if errors.As(err, &e) && e.Hint != "" {
 			remedy = e.Hint
@@ -170,15 +191,28 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 	now := time.Now()
 	for _, id := range want {
 		m, ok := byID[id]
+		if d, err := client.Describe(ctx, id); err == nil {
+			// A listing has been seen to name models that are not served, and
+			// it lacks the deployments of one's own.
+			m.Serverless, ok = d.Serverless, true
+			if !d.Shutdown.IsZero() {
+				m.Shutdown = d.Shutdown
+			}
+		} else if errors.As(err, &e) && e.Class == providers.ClassModelNotFound {
+			ok = false
+		} else if !errors.Is(err, errors.ErrUnsupported) {
+			warnings = append(warnings, fmt.Sprintf("%s lists %s, but does not say whether it can be called without a deployment: %v", p.Name(), id, err))
+		}
 		switch {
 		case !ok:
 			add(fmt.Sprintf("%s does not serve %s", p.Name(), id), "set another model; listed are: "+nearest(listed, id), nil)
 		case !m.Serverless:
 			add(fmt.Sprintf("%s serves %s only on a deployment of one's own", p.Name(), id), "deploy it and name the deployment, or set another model: "+nearest(listed, id), nil)
-		case !m.Shutdown.IsZero() && m.Shutdown.Before(now):
-			add(fmt.Sprintf("%s shut %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)), "set another model: "+nearest(listed, id), nil)
+		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
+			add(fmt.Sprintf("%s shuts %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)), "set another model: "+nearest(listed, id), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
-			warnings = append(warnings, fmt.Sprintf("%s will shut %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)))
+			warnings = append(warnings, fmt.Sprintf("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
+				p.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id)))
 		}
 	}
 	return warnings
@@ -213,7 +247,10 @@ func nearest(listed []providers.Model, id string) string {
 // folderProblem says why a folder cannot take the run, if it cannot.
 func folderProblem(dir string, err error) Problem {
 	var other *journal.ConfigError
+	var damaged *journal.CorruptError
 	switch {
+	case errors.As(err, &damaged):
+		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
 	case errors.As(err, &other):
 		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
 	case errors.Is(err, journal.ErrLocked):

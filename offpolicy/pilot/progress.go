@@ -14,7 +14,9 @@ func (r *run) progress(e Event) {
 	}
 	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
 	e.Spent = r.store.spent()
-	e.Alert = r.alert(e.Spent)
+	if e.Alert == "" {
+		e.Alert = r.alert(e.Spent)
+	}
 	r.cfg.Progress(e)
 }
 
@@ -47,7 +49,7 @@ func (r *run) alert(spent providers.USD) string {
 // takes long, it is done the less often.
 const renderEvery = 2 * time.Second
 
-func (r *run) renderAsItGoes(quit <-chan struct{}, stage string) {
+func (r *run) renderAsItGoes(quit <-chan struct{}, stages []*stage) {
 	t := time.NewTimer(renderEvery)
 	defer t.Stop()
 	for {
@@ -58,7 +60,9 @@ func (r *run) renderAsItGoes(quit <-chan struct{}, stage string) {
 			begun := time.Now()
 			// A running report is a courtesy: what keeps it from being
 			// written will keep the last one from it too, and stop the run.
-			_ = r.show(&Stop{Stage: stage, Class: "running", Message: "the run is under way"}, "running")
+			if open := unfinished(stages); len(open) > 0 {
+				_ = r.show(&Stop{Stage: open[0], Class: "running", Message: "the run is under way", Open: open}, "running")
+			}
 			t.Reset(max(renderEvery, 20*time.Since(begun)))
 		}
 	}

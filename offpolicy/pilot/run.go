@@ -50,9 +50,11 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 	if err != nil {
 		return Preflight{}, err
 	}
-	pf, err := r.preflight(ctx)
+	soft, release := r.gently(ctx)
+	defer release()
+	pf, err := r.preflight(soft)
 	if err != nil {
-		return pf, err
+		return pf, asked(soft, err)
 	}
 	return pf, r.checkFolder()
 }
@@ -62,16 +64,18 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 //
 // The error is a [*PreflightError] where the run was refused before anything
 // was spent; it wraps context.Canceled, beside a verdict of state
-// "interrupted", where ctx ended the run, which can then be resumed. A run that
-// failed has a verdict that says so, and no error.
+// "interrupted", where ctx or cfg.Stop ended the run, which can then be resumed.
+// A run that failed has a verdict that says so, and no error.
 func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 	r, err := newRun(cfg)
 	if err != nil {
 		return nil, err
 	}
-	pf, err := r.preflight(ctx)
+	soft, release := r.gently(ctx)
+	defer release()
+	pf, err := r.preflight(soft)
 	if err != nil {
-		return nil, err
+		return nil, asked(soft, err)
 	}
 	r.estimate, r.warnings = pf.Estimate, pf.Warnings
 	if err := r.checkFolder(); err != nil {
@@ -80,12 +84,12 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 	if r.cfg.Announce != nil {
 		r.cfg.Announce(pf)
 	}
-	if err := r.open(); err != nil {
+	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
 	defer r.store.j.Close()
 
-	stop, err := r.stages(ctx)
+	stop, err := r.stages(soft)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +98,36 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 		return nil, err
 	}
 	if stop != nil && stop.Class == "interrupted" {
-		return v, fmt.Errorf("pilot: interrupted in stage %s; start again to go on: %w", stop.Stage, context.Cause(ctx))
+		return v, fmt.Errorf("pilot: interrupted in stage %s; start again to go on: %w", stop.Stage, context.Canceled)
 	}
 	return v, nil
+}
+
+// gently returns the context under which calls are begun: it ends with ctx, and
+// when the run is asked to stop.
+func (r *run) gently(ctx context.Context) (context.Context, context.CancelFunc) {
+	soft, cancel := context.WithCancelCause(ctx)
+	if c := r.cfg.Stop; c != nil {
+		go func() {
+			select {
+			case <-c:
+				cancel(errStopped)
+			case <-soft.Done():
+			}
+		}()
+	}
+	return soft, func() { cancel(nil) }
+}
+
+// errStopped is the cause of a run that was asked to stop.
+var errStopped = errors.New("asked to stop")
+
+// asked makes the error of a preflight that was broken off one of that kind.
+func asked(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("pilot: interrupted in the preflight; nothing was spent: %w", context.Canceled)
 }
 
 func newRun(cfg Config) (*run, error) {
@@ -154,11 +185,14 @@ func (r *run) checkFolder() error {
 }
 
 // open takes the folder and readies the clients.
-func (r *run) open() error {
+func (r *run) open(ctx context.Context) error {
 	c := &r.cfg
 	var err error
 	if r.store, err = openStore(r.journalPath(), r.identity); err != nil {
 		return &PreflightError{[]Problem{folderProblem(c.Dir, err)}}
+	}
+	if n := r.store.j.Repaired(); n > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal were cut off, none of which was acknowledged", plural(int(n), "byte", "bytes")))
 	}
 	if lost := r.outside(); lost > 0 {
 		r.store.j.Close()
@@ -170,7 +204,7 @@ func (r *run) open() error {
 	var budget *providers.Budget
 	if c.Budget > 0 {
 		budget = providers.NewBudget(c.Budget)
-		budget.Charge(r.store.spent()) // by earlier starts
+		budget.Charge(r.store.spent() - r.store.owed()) // by earlier starts
 	}
 	for _, e := range r.free.Entries() {
 		if err := r.store.entry(e); err != nil {
@@ -178,22 +212,24 @@ func (r *run) open() error {
 		}
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
-		return providers.NewClient(p, providers.ClientConfig{
+		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
 			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
 		})
 	}
 	if r.policies, err = client(c.Policies); err != nil {
 		return err
 	}
-	if r.grader, err = client(c.Grader); err != nil {
-		return err
+	if r.grader = r.policies; !sameProvider(c.Policies, c.Grader) {
+		if r.grader, err = client(c.Grader); err != nil {
+			return err
+		}
 	}
-	noise := teacherforce.ExactNoise
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Noise: teacherforce.ExactNoise}
 	if c.Live {
-		noise = teacherforce.ServerNoise
+		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
-	r.store.echoes.scorer = r.policies
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: &r.store.echoes, Noise: noise}); err != nil {
+	r.store.echoes.scorer, r.store.echoes.generator = r.policies, r.policies
+	if r.forcer, err = teacherforce.New(forcing); err != nil {
 		return err
 	}
 	r.judge, r.oracle, err = r.graders(r.grader)
@@ -224,7 +260,8 @@ func (r *run) onAttempt(e providers.Entry) {
 	}
 }
 
-// stages runs all stages in order. The stop is nil where all came to their end.
+// stages runs all stages, certification before anything else is bought. The stop
+// is nil where all came to their end.
 func (r *run) stages(ctx context.Context) (*Stop, error) {
 	if err := r.writePrompts(); err != nil {
 		return nil, err
@@ -232,17 +269,42 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 	if err := r.writeManifest(); err != nil {
 		return nil, err
 	}
-	for _, s := range []func(context.Context) error{r.certify, r.respondP0, r.respondTargets, r.scoreLogProbs, r.label, r.grade} {
-		err := s(ctx)
-		var stop *stopError
-		switch {
-		case errors.As(err, &stop):
-			return &stop.Stop, nil
-		case err != nil:
-			return nil, err
-		}
+	err := r.certify(ctx)
+	var stages []*stage
+	if err == nil {
+		stages = r.owed()
+		err = r.workAll(ctx, stages)
 	}
-	return nil, nil
+	open := unfinished(stages)
+	switch {
+	case err == nil:
+		last := r.owedLast(stages[len(stages)-1].breaker)
+		err = r.workAll(ctx, last)
+		open = unfinished(last)
+	case len(stages) > 0:
+		if r.cfg.BatchLabels != nil {
+			open = append(open, stageOracle)
+		}
+		open = append(open, stageCanaries)
+	}
+	var stop *stopError
+	switch {
+	case errors.As(err, &stop):
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		at := stageCertify
+		if len(open) > 0 {
+			at = open[0]
+		} else if len(stages) > 0 {
+			return nil, nil // it was through
+		}
+		stop = &stopError{Stop{Stage: at, Class: "interrupted", Message: "interrupted from outside"}}
+	default:
+		return nil, err
+	}
+	if stop.Open = open; len(stages) == 0 {
+		stop.Open = stageNames[1:]
+	}
+	return &stop.Stop, nil
 }
 
 // stopError ends the run early.
@@ -272,16 +334,22 @@ func (r *run) certify(ctx context.Context) error {
 	first := state
 	first.Begun = true
 	r.progress(first)
-	var failed *stopError
-	for _, key := range slices.Sorted(maps.Keys(todo)) {
-		cert, err := r.forcer.Certify(ctx, r.policies, todo[key].Policy)
-		if ctx.Err() != nil {
-			return r.interrupted(stageCertify)
+	// Side by side: the probes of one certificate are one after the other.
+	var mu sync.Mutex
+	stops := map[string]*stopError{}
+	err := journal.Each(ctx, journal.Items(slices.Sorted(maps.Keys(todo))...), journal.Work{Limit: r.cfg.Concurrency}, func(ctx context.Context, key string) error {
+		cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
+		if ctx.Err() != nil && err != nil {
+			return context.Cause(ctx)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if err != nil {
 			re := recordError(err)
-			return &stopError{Stop{Stage: stageCertify, Class: re.Class, Message: re.Message, Key: key}}
+			stops[key] = &stopError{Stop{Stage: stageCertify, Class: re.Class, Message: re.Message, Key: key}}
+			return nil
 		}
+		cert.Endpoint, cert.Issued = r.cfg.Policies.Name(), time.Now().UTC()
 		if err := r.store.putCertificate(key, cert); err != nil {
 			return err
 		}
@@ -289,100 +357,24 @@ func (r *run) certify(ctx context.Context) error {
 			state.Done++
 		} else {
 			state.Failed++
-			if failed == nil {
-				failed = &stopError{Stop{Stage: stageCertify, Class: "certification", Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
-			}
+			stops[key] = &stopError{Stop{Stage: stageCertify, Class: "certification", Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
 		}
 		state.Elapsed = time.Since(begun)
 		r.progress(state)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := r.store.addSeconds(stageCertify, time.Since(begun).Seconds()); err != nil {
 		return err
 	}
 	state.Finished, state.Elapsed = true, time.Since(begun)
 	r.progress(state)
-	if failed != nil {
-		return failed
+	for _, key := range slices.Sorted(maps.Keys(stops)) {
+		return stops[key] // the first by name, whichever came first
 	}
 	return r.writeManifest()
-}
-
-// item is one record that a stage owes.
-type item struct {
-	key  dataset.Key
-	done bool // has a value already
-	// do makes and keeps the record. It returns the error that the record
-	// holds, if it holds one, and separately what keeps the run from going on.
-	do func(context.Context) (*dataset.RecordError, error)
-}
-
-// tooManyInARow is how many items in a row may fail for a reason that a retry
-// could have cured, before the run stops rather than pay for more of it.
-const tooManyInARow = 20
-
-// runStage brings every item of a stage to a record.
-func (r *run) runStage(ctx context.Context, name string, items []item) error {
-	begun := time.Now()
-	todo := make([]item, 0, len(items))
-	for _, it := range items {
-		if !it.done {
-			todo = append(todo, it)
-		}
-	}
-	var mu sync.Mutex
-	state := Event{Stage: name, Done: len(items) - len(todo), Total: len(items)}
-	first := state
-	first.Begun = true
-	r.progress(first)
-	quit := make(chan struct{})
-	var ticking sync.WaitGroup
-	ticking.Add(1)
-	go func() {
-		defer ticking.Done()
-		r.renderAsItGoes(quit, name)
-	}()
-
-	inARow := 0
-	err := journal.Each(ctx, todo, r.cfg.Concurrency, func(ctx context.Context, it item) error {
-		failed, err := it.do(ctx)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if failed == nil {
-			state.Done++
-			inARow = 0
-		} else {
-			state.Failed++
-			state.LastError = failed.Message
-			if providers.Class(failed.Class).Retryable() {
-				inARow++
-			}
-		}
-		state.Elapsed = time.Since(begun)
-		r.progress(state)
-		if inARow >= tooManyInARow {
-			return &stopError{Stop{Stage: name, Class: failed.Class, Key: it.key.String(),
-				Message: fmt.Sprintf("%d items in a row failed, the last: %s", inARow, failed.Message)}}
-		}
-		return nil
-	})
-	close(quit)
-	ticking.Wait()
-	if err2 := r.store.addSeconds(name, time.Since(begun).Seconds()); err == nil {
-		err = err2
-	}
-	state.Finished, state.Elapsed = true, time.Since(begun)
-	r.progress(state)
-	if err != nil && ctx.Err() != nil {
-		return r.interrupted(name)
-	}
-	return err
-}
-
-func (r *run) interrupted(stage string) error {
-	return &stopError{Stop{Stage: stage, Class: "interrupted", Message: "interrupted from outside"}}
 }
 
 // draw is the seed of one item's own random stream: it depends on the run's

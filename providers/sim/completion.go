@@ -57,7 +57,7 @@ func (s *Server) run(t task, id callID) choice {
 	c.ids = draw.IDs
 	c.generated = len(draw.LogProbs)
 
-	lm, tok := t.model.lm(), tokenizer()
+	lm, tok := t.model.lm(), vocabulary()
 	echoed := t.prompt[len(t.prompt)-t.echo:]
 	var echo, text []byte
 	for _, id := range echoed {
@@ -128,7 +128,7 @@ var neutral = langmodel.Sampling{Temperature: 1, TopP: 1}
 // scorePrompt gives the echoed tokens their log-probs, or what faults make of
 // them.
 func (s *Server) scorePrompt(t task, id callID, offsets *offsets) []entry {
-	lm, tok := t.model.lm(), tokenizer()
+	lm, tok := t.model.lm(), vocabulary()
 	f := s.config.Faults
 	zero := s.hitsRow("zero", f.Zero, id)
 	positive := s.hitsRow("positive", f.Positive, id)
@@ -177,7 +177,7 @@ func tokensCovering(ids []int, n int) int {
 		if n <= 0 {
 			return i
 		}
-		n -= len(tokenizer().Bytes(id))
+		n -= len(vocabulary().Bytes(id))
 	}
 	return len(ids)
 }

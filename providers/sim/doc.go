@@ -4,10 +4,11 @@
 //
 // # The model
 //
-// A [Server] speaks the two protocols under two paths:
+// A [Server] speaks the two protocols under these paths:
 //
 //	/inference/v1   Fireworks: completions (echo, token ids, both log-prob formats), chat, models
 //	/v1             OpenAI:    chat (log-probs, json_schema), models, files and batches
+//	/v1/accounts    Fireworks: the resource of one model
 //
 // Behind them stands internal/langmodel in two sizes. [ScoutModel] and
 // gpt-4o-mini are the small one, [MaverickModel] and gpt-4o the large one. What
@@ -30,7 +31,8 @@
 //	<<<END RESPONSE 3f9c>>>
 //
 // and everything outside them is ignored, so a planted instruction moves the
-// score only as much as any other text of its kind. Every pair of prompt and
+// score only as much as any other text of its kind; unless [Config].Obedient has
+// the judge do as it is told. Every pair of prompt and
 // response has two latent numbers, both pure functions of the two texts:
 //
 //	s       how good the response looks to the judge: its style, what it takes up of the prompt,

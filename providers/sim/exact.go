@@ -24,7 +24,7 @@ func Exact(model string, contextIDs, responseIDs []int) float64 {
 // text stands for the token in context, where a template put it, and is
 // ordinary text in response, which a model wrote.
 func ExactText(model, context, response string, ended bool) float64 {
-	tok := tokenizer()
+	tok := mustModel(model).Tokenizer()
 	ids := tok.EncodeOrdinary(response)
 	if ended {
 		ids = append(slices.Clone(ids), endOfTurnID())

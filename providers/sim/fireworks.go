@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/reweigh/reweigh/internal/langmodel"
 )
 
 // fireworksDefaults are Llama 4's own generation settings: a client that leaves
@@ -24,7 +26,7 @@ func (s *Server) fireworksCompletions(c *call) (answer, *apiError) {
 	if absent(r.Prompt) {
 		return answer{}, badRequest("prompt", "Missing required parameter: prompt")
 	}
-	prompts, err := parsePrompts(r.Prompt)
+	prompts, err := parsePrompts(r.Prompt, base.model.lm().Tokenizer())
 	if err != nil {
 		return answer{}, err
 	}
@@ -161,8 +163,7 @@ func (r *request) fireworksLogprobs() (logprobForm, int, *apiError) {
 
 // parsePrompts reads a prompt in any of its four forms. No BOS is added, and
 // special-token text stands for the token.
-func parsePrompts(raw json.RawMessage) ([][]int, *apiError) {
-	tok := tokenizer()
+func parsePrompts(raw json.RawMessage, tok *langmodel.Tokenizer) ([][]int, *apiError) {
 	if string(bytes.Join(bytes.Fields(raw), nil)) == "[]" {
 		return nil, badRequest("prompt", "prompt: the list is empty")
 	}

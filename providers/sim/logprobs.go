@@ -38,7 +38,7 @@ func appendLogprobs(b []byte, form logprobForm, entries []entry) []byte {
 // text_offset, token_id, top_logprobs}]}. The first token of a text has a
 // number, too.
 func appendContent(b []byte, entries []entry) []byte {
-	tok := tokenizer()
+	tok := vocabulary()
 	b = append(b, `{"content":[`...)
 	for i, e := range entries {
 		if i > 0 {
@@ -70,7 +70,7 @@ func appendContent(b []byte, entries []entry) []byte {
 }
 
 func appendCandidate(b []byte, c langmodel.Candidate, withID bool) []byte {
-	raw := tokenizer().Bytes(c.ID)
+	raw := vocabulary().Bytes(c.ID)
 	b = append(b, `{"token":`...)
 	b = appendString(b, raw)
 	b = append(b, `,"logprob":`...)
@@ -87,7 +87,7 @@ func appendCandidate(b []byte, c langmodel.Candidate, withID bool) []byte {
 // appendLegacy writes the five parallel arrays; the first token of a text has
 // null.
 func appendLegacy(b []byte, entries []entry) []byte {
-	tok := tokenizer()
+	tok := vocabulary()
 	array := func(name string, item func(e entry)) {
 		b = append(b, '"')
 		b = append(b, name...)
@@ -137,7 +137,7 @@ func appendLegacy(b []byte, entries []entry) []byte {
 // appendOpenAI writes {"content":[{token, logprob, bytes, top_logprobs}],
 // "refusal":null}.
 func appendOpenAI(b []byte, entries []entry) []byte {
-	tok := tokenizer()
+	tok := vocabulary()
 	b = append(b, `{"content":[`...)
 	for i, e := range entries {
 		if i > 0 {

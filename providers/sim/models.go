@@ -3,7 +3,9 @@ package sim
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/reweigh/reweigh/internal/langmodel"
 )
@@ -14,6 +16,11 @@ const (
 	MaverickModel = "accounts/fireworks/models/llama4-maverick-instruct-basic"
 	OracleModel   = "gpt-4o"      // grades with little noise
 	JudgeModel    = "gpt-4o-mini" // grades with bias and noise
+
+	// PolyglotModel answers completions as ScoutModel does, over a vocabulary
+	// that has the special tokens of every family in teacherforce/chat. It is not
+	// listed: it is for tests of what is sent to a model.
+	PolyglotModel = "accounts/fireworks/models/polyglot"
 )
 
 // modelSpec is one model of the catalogue.
@@ -21,6 +28,7 @@ type modelSpec struct {
 	name     string
 	provider provider
 	size     langmodel.Size
+	polyglot bool   // has the special tokens of every family, and is not listed
 	oracle   bool   // reads quality itself, where the others read its appearance
 	drift    string // what answers in its place when it drifts
 	price    price
@@ -29,6 +37,7 @@ type modelSpec struct {
 var catalogue = []modelSpec{
 	{name: ScoutModel, provider: fireworks, size: langmodel.Small, drift: MaverickModel, price: priceOf(ScoutModel)},
 	{name: MaverickModel, provider: fireworks, size: langmodel.Large, drift: ScoutModel, price: priceOf(MaverickModel)},
+	{name: PolyglotModel, provider: fireworks, size: langmodel.Small, polyglot: true, drift: ScoutModel, price: priceOf(ScoutModel)},
 	{name: OracleModel, provider: openAI, size: langmodel.Large, oracle: true, drift: JudgeModel, price: priceOf(OracleModel)},
 	{name: JudgeModel, provider: openAI, size: langmodel.Small, drift: OracleModel, price: priceOf(JudgeModel)},
 }
@@ -51,9 +60,15 @@ var (
 	smallModel = sync.OnceValue(func() *langmodel.Model { return langmodel.New(langmodel.Small) })
 	largeModel = sync.OnceValue(func() *langmodel.Model { return langmodel.New(langmodel.Large) })
 	tokenizer  = sync.OnceValue(langmodel.DefaultTokenizer)
+	// vocabulary spells the tokens of every model: its ids go on where those of
+	// tokenizer end.
+	vocabulary = sync.OnceValue(langmodel.PolyglotTokenizer)
 )
 
 func (m modelSpec) lm() *langmodel.Model {
+	if m.polyglot {
+		return langmodel.Polyglot()
+	}
 	if m.size == langmodel.Large {
 		return largeModel()
 	}
@@ -91,7 +106,7 @@ func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
 	if name == "" {
 		return modelSpec{}, badRequest("model", "you must provide a model parameter")
 	}
-	if !ok || m.provider != c.provider {
+	if status := s.status(m); !ok || m.provider != c.provider || status.Gone || status.OnDemand {
 		message := "Model not found, inaccessible, and/or not deployed"
 		if c.provider == openAI {
 			message = "The model `" + name + "` does not exist or you do not have access to it."
@@ -108,7 +123,60 @@ func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
 // equal answers differ.
 const created = 1743811200
 
-func fireworksModels(*call) (answer, *apiError) {
+// ModelStatus is what has become of a model. The zero value is served.
+type ModelStatus struct {
+	// Gone: the model is neither listed nor served.
+	Gone bool
+	// OnDemand: it is listed and not served without a deployment of one's own,
+	// which only Fireworks' model resource says; calls are answered with 404.
+	OnDemand bool
+	// Shutdown is the announced end of service; zero where none is. The server
+	// has no clock, and serves the model all the same.
+	Shutdown time.Time
+}
+
+func (s *Server) status(m modelSpec) ModelStatus { return s.config.Models[m.name] }
+
+// listed are the models of one provider that are not gone and not for tests alone.
+func (s *Server) listed(p provider) []modelSpec {
+	var out []modelSpec
+	for _, m := range catalogue {
+		if m.provider == p && !m.polyglot && !s.status(m).Gone {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// fireworksModel serves GET /v1/accounts/{account}/models/{model}, the resource
+// of one model. It has its names in another spelling than the listing.
+func (s *Server) fireworksModel(c *call) (answer, *apiError) {
+	type date struct {
+		Year  int `json:"year"`
+		Month int `json:"month"`
+		Day   int `json:"day"`
+	}
+	name := strings.TrimPrefix(c.path, "/v1/")
+	m, ok := findModel(name)
+	if !ok || m.provider != fireworks || s.status(m).Gone {
+		return answer{}, &apiError{status: http.StatusNotFound, kind: "not_found", message: "model " + name + " not found"}
+	}
+	status := s.status(m)
+	var shutdown *date
+	if d := status.Shutdown; !d.IsZero() {
+		shutdown = &date{d.Year(), int(d.Month()), d.Day()}
+	}
+	b, err := json.Marshal(map[string]any{
+		"name": m.name, "kind": "HF_BASE_MODEL", "state": "READY", "public": true, "contextLength": maxContext,
+		"supportsServerless": !status.OnDemand, "deprecationDate": shutdown,
+	})
+	if err != nil {
+		panic("sim: model resource: " + err.Error()) // strings and numbers always encode
+	}
+	return answer{body: b}, nil
+}
+
+func (s *Server) fireworksModels(*call) (answer, *apiError) {
 	type entry struct {
 		ID            string `json:"id"`
 		Object        string `json:"object"`
@@ -121,16 +189,14 @@ func fireworksModels(*call) (answer, *apiError) {
 		ContextLength int    `json:"context_length"`
 	}
 	var list []any
-	for _, m := range catalogue {
-		if m.provider == fireworks {
-			list = append(list, entry{ID: m.name, Object: "model", OwnedBy: "fireworks", Created: created,
-				Kind: "HF_BASE_MODEL", SupportsChat: true, ContextLength: maxContext})
-		}
+	for _, m := range s.listed(fireworks) {
+		list = append(list, entry{ID: m.name, Object: "model", OwnedBy: "fireworks", Created: created,
+			Kind: "HF_BASE_MODEL", SupportsChat: true, ContextLength: maxContext})
 	}
 	return listing(list)
 }
 
-func openAIModels(*call) (answer, *apiError) {
+func (s *Server) openAIModels(*call) (answer, *apiError) {
 	type entry struct {
 		ID       string  `json:"id"`
 		Object   string  `json:"object"`
@@ -139,10 +205,13 @@ func openAIModels(*call) (answer, *apiError) {
 		Shutdown *string `json:"shutdown_date"`
 	}
 	var list []any
-	for _, m := range catalogue {
-		if m.provider == openAI {
-			list = append(list, entry{ID: m.name, Object: "model", Created: created, OwnedBy: "system"})
+	for _, m := range s.listed(openAI) {
+		e := entry{ID: m.name, Object: "model", Created: created, OwnedBy: "system"}
+		if d := s.status(m).Shutdown; !d.IsZero() {
+			day := d.Format(time.DateOnly)
+			e.Shutdown = &day
 		}
+		list = append(list, e)
 	}
 	return listing(list)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -49,6 +50,15 @@ type Config struct {
 	Batch BatchConfig
 	// Limits are enforced; the zero value is none.
 	Limits Limits
+	// NoBalance is an account that is empty: paid calls are refused as each
+	// service refuses them, and nothing is billed.
+	NoBalance bool
+	// Models says what has become of some of the models, by name.
+	Models map[string]ModelStatus
+	// Obedient makes the judge do what the response tells it: always where the
+	// response is not fenced, and in a tenth of the cases where it is. The
+	// oracle is not taken in.
+	Obedient bool
 }
 
 // Server is the simulator. Its methods are safe for concurrent use.
@@ -84,10 +94,15 @@ func New(c Config) *Server {
 	if r := c.Batch.FailRate; !(r >= 0 && r <= 1) {
 		panic(fmt.Sprintf("sim: Batch.FailRate %v is no share in [0, 1]", r))
 	}
+	for name := range c.Models {
+		if _, ok := findModel(name); !ok {
+			panic("sim: Models names " + name + ", which is none of this server's")
+		}
+	}
 	if err := c.Limits.validate(); err != nil {
 		panic("sim: " + err.Error())
 	}
-	c.Keys = slices.Clone(c.Keys)
+	c.Keys, c.Models = slices.Clone(c.Keys), maps.Clone(c.Models)
 	s := &Server{
 		config:   c,
 		seed:     strconv.FormatUint(c.Seed, 10),
@@ -193,10 +208,11 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/inference/v1/completions", s.paid(fireworks, s.fireworksCompletions))
 	mux.Handle("/inference/v1/chat/completions", s.paid(fireworks, s.fireworksChat))
-	mux.Handle("/inference/v1/models", s.free(fireworks, fireworksModels))
+	mux.Handle("/inference/v1/models", s.free(fireworks, s.fireworksModels))
+	mux.Handle("/v1/accounts/{account}/models/{model}", s.free(fireworks, s.fireworksModel))
 	mux.Handle("/v1/chat/completions", s.paid(openAI, s.openAIChat))
 	mux.Handle("/v1/completions", s.paid(openAI, openAICompletions))
-	mux.Handle("/v1/models", s.free(openAI, openAIModels))
+	mux.Handle("/v1/models", s.free(openAI, s.openAIModels))
 	s.batchRoutes(mux)
 	mux.Handle("/inference/", s.free(fireworks, noSuchPath))
 	mux.Handle("/", s.free(openAI, noSuchPath))
@@ -299,6 +315,9 @@ func (s *Server) paid(p provider, f func(*call) (answer, *apiError)) http.Handle
 		}
 		if err == nil {
 			err = s.limits.enter(w.Header(), r, c.body)
+		}
+		if err == nil && s.config.NoBalance {
+			err = exhausted(p)
 		}
 		if err == nil {
 			err = s.transportError(c)

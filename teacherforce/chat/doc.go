@@ -29,8 +29,23 @@
 //
 // # The templates
 //
-// Built in are "llama4", "chatml" and "raw" ([Lookup], [Names]). "raw" is for
-// models without a chat format: the single user turn as it stands. A further
+// Built in ([Lookup], [Names]), each as its family published it, without tools:
+//
+//	llama3             trims every turn
+//	llama3.1           and 3.2, 3.3: a system block with a date, always; [Llama31] for another day
+//	llama4             trims the system prompt alone
+//	chatml             no default system prompt
+//	qwen2.5            ChatML with Qwen's default system prompt
+//	qwen3              ChatML with an empty thought before the answer: thinking turned off
+//	mistral-7b-v0.1    no system prompt
+//	mistral-small-3.1  a system prompt is required
+//	gemma2             no system prompt; trims every turn
+//	gemma3             the system prompt is part of the first user turn
+//	deepseek-v3.1      thinking turned off
+//	raw                the single user turn as it stands, for models without a chat format
+//
+// A template is part of a policy and may not change overnight: what a published
+// template takes from the calendar is fixed here or has to be stated. A further
 // family is a [Format] given to [New].
 //
 // The package is pure text. It knows no tokenizer and no model.

@@ -31,26 +31,41 @@ func ExampleControlTokenError() {
 	// true <|eot|>
 }
 
-// Llama 3 trims every turn, and closes it with a token of its own.
+// A family that is not built in: Phi-3 closes every turn with <|end|> and a
+// newline.
 func ExampleNew() {
-	llama3, err := chat.New(chat.Format{
-		Name: "llama3", BOS: "<|begin_of_text|>",
-		HeaderStart: "<|start_header_id|>", HeaderEnd: "<|end_header_id|>\n\n", EndOfTurn: "<|eot_id|>",
-		TrimSystem: true, TrimContent: true,
+	turn := func(role string) chat.Turn { return chat.Turn{Before: "<|" + role + "|>\n", After: "<|end|>\n"} }
+	phi3, err := chat.New(chat.Format{
+		Name: "phi3", EndOfTurn: "<|end|>",
+		System: turn("system"), User: turn("user"), Assistant: turn("assistant"),
+		Controls: []string{"<|system|>", "<|user|>", "<|assistant|>", "<|endoftext|>"},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	c, err := llama3.Render([]dataset.Message{{Role: "user", Content: " Hello "}})
+	c, err := phi3.Render([]dataset.Message{{Role: "user", Content: "Hello"}})
 	fmt.Printf("%q %v\n", c, err)
 	// Output:
-	// "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" <nil>
+	// "<|user|>\nHello<|end|>\n<|assistant|>\n" <nil>
+}
+
+// A server that renders with the current day needs that day's template.
+func ExampleLlama31() {
+	t, err := chat.Llama31("26 Nov 2026")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := t.Render([]dataset.Message{{Role: "user", Content: "Hi"}})
+	fmt.Printf("%s: %q %v\n", t.Name(), c[:92], err)
+	// Output:
+	// llama3.1 26 Nov 2026: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: Decembe" <nil>
 }
 
 func ExampleLookup() {
 	_, ok := chat.Lookup("llama9")
 	fmt.Println(ok, chat.Names())
 	// Output:
-	// false [chatml llama4 raw]
+	// false [chatml deepseek-v3.1 gemma2 gemma3 llama3 llama3.1 llama4 mistral-7b-v0.1 mistral-small-3.1 qwen2.5 qwen3 raw]
 }

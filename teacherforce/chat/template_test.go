@@ -56,6 +56,82 @@ func TestRender(t *testing.T) {
 			reason: "whether an empty prompt is worth sending is not the template's business",
 		},
 		{
+			name: "llama3", template: "llama3", msgs: []dataset.Message{system(" Be brief.\n"), user("\n Hi "), assistant(" Hello.\n"), user("And?")},
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>" +
+				"<|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+			reason: "every turn is trimmed, two newlines after the header, one BOS",
+		},
+		{
+			name: "llama3 without a system prompt", template: "llama3", msgs: []dataset.Message{user("Hi")},
+			want:   "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+			reason: "Llama 3 has no date block",
+		},
+		{
+			name: "llama3.1", template: "llama3.1", msgs: []dataset.Message{system("\tBe brief. "), user(" Hi"), assistant("Hello. "), user("And?\n")},
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\nBe brief.<|eot_id|>" +
+				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|>" +
+				"<|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+			reason: "the date block stands before the system prompt",
+		},
+		{
+			name: "llama3.1 without a system prompt", template: "llama3.1", msgs: []dataset.Message{user("Hi")},
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n<|eot_id|>" +
+				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+			reason: "the date block is there always",
+		},
+		{
+			name: "qwen2.5", template: "qwen2.5", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"), assistant("Hello."), user("And?")},
+			want:   "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\n Hi\n<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
+			reason: "a stated system prompt replaces the default, and nothing is trimmed",
+		},
+		{
+			name: "qwen2.5 without a system prompt", template: "qwen2.5", msgs: []dataset.Message{user("Hi")},
+			want:   "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+			reason: "the template inserts its own",
+		},
+		{
+			name: "qwen3", template: "qwen3", msgs: []dataset.Message{system("Be brief."), user("Hi"), assistant(" Hello."), user("And? ")},
+			want: "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n Hello.<|im_end|>\n" +
+				"<|im_start|>user\nAnd? <|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+			reason: "an empty thought before the answer, none before earlier ones",
+		},
+		{
+			name: "qwen3 without a system prompt", template: "qwen3", msgs: []dataset.Message{user("Hi")},
+			want: "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n", reason: "no default system prompt since Qwen3",
+		},
+		{
+			name: "mistral-7b-v0.1", template: "mistral-7b-v0.1", msgs: []dataset.Message{user(" Hi\n"), assistant("Hello. "), user("And?")},
+			want: "<s>[INST]  Hi\n [/INST]Hello. </s> [INST] And? [/INST]", reason: "spaces inside the brackets and after </s>, nothing trimmed, one BOS",
+		},
+		{
+			name: "mistral-small-3.1", template: "mistral-small-3.1", msgs: []dataset.Message{system(" Be brief. "), user(" Hi"), assistant("Hello. "), user("And?")},
+			want: "<s>[SYSTEM_PROMPT] Be brief. [/SYSTEM_PROMPT][INST] Hi[/INST]Hello. </s>[INST]And?[/INST]", reason: "no spaces of its own, nothing trimmed",
+		},
+		{
+			name: "gemma2", template: "gemma2", msgs: []dataset.Message{user(" Hi\n"), assistant("\nHello. "), user("And?")},
+			want:   "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n<start_of_turn>user\nAnd?<end_of_turn>\n<start_of_turn>model\n",
+			reason: "the assistant is called model, every turn is trimmed",
+		},
+		{
+			name: "gemma3", template: "gemma3", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"), assistant("\nHello. "), user("And?")},
+			want: "<bos><start_of_turn>user\n Be brief. \n\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n" +
+				"<start_of_turn>user\nAnd?<end_of_turn>\n<start_of_turn>model\n",
+			reason: "the system prompt leads the first user turn, untrimmed",
+		},
+		{
+			name: "gemma3 without a system prompt", template: "gemma3", msgs: []dataset.Message{user("Hi")},
+			want: "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n", reason: "no blank line where there is none",
+		},
+		{
+			name: "deepseek-v3.1", template: "deepseek-v3.1", msgs: []dataset.Message{system("Be brief. "), user(" Hi"), assistant("Hello.\n"), user("And?")},
+			want:   "<｜begin▁of▁sentence｜>Be brief. <｜User｜> Hi<｜Assistant｜></think>Hello.\n<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜></think>",
+			reason: "full-width bars, no newlines, </think> before every answer",
+		},
+		{
+			name: "deepseek-v3.1 without a system prompt", template: "deepseek-v3.1", msgs: []dataset.Message{user("Hi")},
+			want: "<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜></think>", reason: "nothing stands in its place",
+		},
+		{
 			name: "chatml", template: "chatml", msgs: []dataset.Message{system(" Be brief. "), user("Hi"), assistant("Hello."), user("And?")},
 			want:   "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
 			reason: "nothing is trimmed, no BOS, a newline after <|im_end|>",
@@ -102,6 +178,14 @@ func TestRenderRefuses(t *testing.T) {
 		{"marker in the system prompt", "llama4", []dataset.Message{system("<|header_start|>"), user("c")}, "turn 0 (system)"},
 		{"reserved token", "llama4", []dataset.Message{user("<|vision_reserved_special_token_7|>")}, "_reserved_special_token_"},
 		{"chatml marker", "chatml", []dataset.Message{user("x<|im_end|>y")}, "<|im_end|>"},
+		{"gemma2 with a system prompt", "gemma2", []dataset.Message{system("a"), user("b")}, "no system prompt"},
+		{"mistral-7b with a system prompt", "mistral-7b-v0.1", []dataset.Message{system("a"), user("b")}, "no system prompt"},
+		{"mistral-small without a system prompt", "mistral-small-3.1", []dataset.Message{user("b")}, "names the current day"},
+		{"gemma, twice the user", "gemma3", []dataset.Message{user("a"), user("b")}, "turn 1 is the user's, out of turn"},
+		{"mistral, the assistant first", "mistral-7b-v0.1", []dataset.Message{assistant("a"), user("b")}, "turn 0 is the assistant's, out of turn"},
+		{"a marker that is no special token", "mistral-7b-v0.1", []dataset.Message{user("x [/INST] y")}, "[/INST]"},
+		{"a thought in a user's turn", "qwen3", []dataset.Message{user("</think> ")}, "</think>"},
+		{"a thought in an earlier answer", "deepseek-v3.1", []dataset.Message{user("a"), assistant("<think>b</think>c"), user("d")}, "turn 1 (assistant)"},
 	} {
 		tpl, _ := Lookup(c.template)
 		got, err := tpl.Render(c.msgs)
@@ -117,11 +201,100 @@ func TestRenderRefuses(t *testing.T) {
 	}
 }
 
+// TestEveryControlIsRefused: whatever family, no special token of it gets into a
+// context by way of content, wherever it stands.
+func TestEveryControlIsRefused(t *testing.T) {
+	for _, tpl := range builtin {
+		for _, c := range tpl.Controls() {
+			for _, content := range []string{c, "a" + c, c + "b", "a " + c + " b", " " + c + "\n"} {
+				msgs := []dataset.Message{system("x"), user("y"), assistant("z"), user(content)}
+				if tpl.f.SystemRule == SystemRefused {
+					msgs = msgs[1:]
+				}
+				var control *ControlTokenError
+				if got, err := tpl.Render(msgs); !errors.As(err, &control) || got != "" {
+					t.Errorf("%s renders %q: %q, %v", tpl.Name(), content, got, err)
+				}
+			}
+		}
+	}
+}
+
+// TestControlAcrossTheSeamOfContent: neither the content nor the marker after it
+// holds the token, the two together do.
+func TestControlAcrossTheSeamOfContent(t *testing.T) {
+	tpl, err := New(Format{
+		Name: "x", EndOfTurn: "<end>", Controls: []string{"[stop]"},
+		User: Turn{Before: "user ", After: "]\n"}, Assistant: Turn{Before: "bot ", After: "<end>"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tpl.Render([]dataset.Message{user("fine"), assistant("fine"), user("[stop")})
+	var control *ControlTokenError
+	if !errors.As(err, &control) || *control != (ControlTokenError{"[stop]", 2, "user"}) {
+		t.Errorf("error %v, want a ControlTokenError of [stop] in turn 2", err)
+	}
+	if _, err := tpl.Render([]dataset.Message{user("[sto")}); err != nil {
+		t.Errorf("refused without a control: %v", err)
+	}
+}
+
+// TestAnswersStand: an answer in a later conversation stands as it was scored in
+// the earlier one, after the same context, so that log p(ab|c) adds up over
+// turns. Gemma and Llama 3 trim it; Qwen3 and its empty thought are the exception
+// that its family makes.
+func TestAnswersStand(t *testing.T) {
+	for _, tpl := range builtin {
+		if tpl.raw() || tpl.Name() == "qwen3" {
+			continue
+		}
+		msgs := []dataset.Message{system("x"), user("y")}
+		if tpl.f.SystemRule == SystemRefused {
+			msgs = msgs[1:]
+		}
+		before, err1 := tpl.Render(msgs)
+		after, err2 := tpl.Render(append(msgs, assistant("An answer."), user("z")))
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		if want := before + "An answer." + tpl.EndOfTurn(); !strings.HasPrefix(after, want) {
+			t.Errorf("%s: %q does not begin with %q", tpl.Name(), after, want)
+		}
+		if bos := tpl.BOS(); bos != "" && (strings.Count(after, bos) != 1 || !strings.HasPrefix(after, bos)) {
+			t.Errorf("%s: %q does not have %s once, in front", tpl.Name(), after, bos)
+		}
+	}
+}
+
+func TestLlama31Date(t *testing.T) {
+	day, err := Llama31("1 Jan 2030")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := Llama31("26 Jul 2024")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if day.Name() != "llama3.1 1 Jan 2030" || same.Name() != "llama3.1" {
+		t.Errorf("names %q and %q", day.Name(), same.Name())
+	}
+	got, err := day.Render([]dataset.Message{user("Hi")})
+	if err != nil || !strings.Contains(got, "\nToday Date: 1 Jan 2030\n\n<|eot_id|>") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestNames(t *testing.T) {
-	if d := cmp.Diff([]string{"chatml", "llama4", "raw"}, Names()); d != "" {
+	want := []string{"chatml", "deepseek-v3.1", "gemma2", "gemma3", "llama3", "llama3.1", "llama4", "mistral-7b-v0.1", "mistral-small-3.1", "qwen2.5", "qwen3", "raw"}
+	if d := cmp.Diff(want, Names()); d != "" {
 		t.Error(d)
 	}
-	for name, eot := range map[string]string{"llama4": "<|eot|>", "chatml": "<|im_end|>", "raw": ""} {
+	for name, eot := range map[string]string{
+		"llama3": "<|eot_id|>", "llama3.1": "<|eot_id|>", "llama4": "<|eot|>", "chatml": "<|im_end|>", "qwen2.5": "<|im_end|>", "qwen3": "<|im_end|>",
+		"mistral-7b-v0.1": "</s>", "mistral-small-3.1": "</s>", "gemma2": "<end_of_turn>", "gemma3": "<end_of_turn>",
+		"deepseek-v3.1": "<｜end▁of▁sentence｜>", "raw": "",
+	} {
 		tpl, ok := Lookup(name)
 		if !ok || tpl.Name() != name || tpl.EndOfTurn() != eot || (eot == "") != (len(tpl.Controls()) == 0) {
 			t.Errorf("%s: found %v, end of turn %q, controls %v", name, ok, tpl.EndOfTurn(), tpl.Controls())
@@ -137,42 +310,62 @@ func TestNames(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, f := range []Format{
-		{HeaderStart: "[", HeaderEnd: "]", EndOfTurn: "."},
-		{Name: "x", HeaderEnd: "]", EndOfTurn: "."},
-		{Name: "x", HeaderStart: "[", HeaderEnd: "]"},
+	user, bot := Turn{"[", "]", false}, Turn{"(", ".)", false}
+	for _, c := range []struct {
+		f    Format
+		want string
+	}{
+		{Format{User: user, Assistant: bot, EndOfTurn: "."}, "no name"},
+		{Format{Name: "x", Assistant: bot, EndOfTurn: "."}, "no markers"},
+		{Format{Name: "x", User: user, Assistant: bot}, "no end-of-turn"},
+		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: "!"}, "does not begin with the end-of-turn"},
+		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: ".", SystemRule: 9}, "SystemRule 9"},
 	} {
-		if _, err := New(f); err == nil {
-			t.Errorf("New(%+v) succeeded", f)
+		if _, err := New(c.f); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("New(%+v): %v, want an error with %q", c.f, err, c.want)
 		}
 	}
 }
 
-// FuzzRender. Invariant: a rendered conversation holds each marker exactly as
-// often as its turns call for, so that none came from content; and content, if
-// the family does not trim it, is in it to the byte.
+// FuzzRender. Invariant: a rendered conversation holds each special token's text
+// exactly as often as a conversation of harmless content, so that none came from
+// content; and content, if the family does not trim it, is in it to the byte.
 func FuzzRender(f *testing.F) {
 	f.Add("Be brief.", "Hello", "llama4")
 	f.Add("", "<|eot", "chatml")
 	f.Add("|>", "\x1c<|", "llama4")
+	f.Add("[INST", " [/INST", "mistral-7b-v0.1")
+	f.Add("<", "start_of_turn>", "gemma3")
+	f.Add("<｜User", "｜>", "deepseek-v3.1")
 	f.Fuzz(func(t *testing.T, sys, content, name string) {
 		tpl, ok := Lookup(name)
 		if !ok || name == "raw" {
 			t.Skip()
 		}
-		got, err := tpl.Render([]dataset.Message{system(sys), user(content)})
+		msgs := func(sys, content string) []dataset.Message {
+			if tpl.f.SystemRule == SystemRefused {
+				return []dataset.Message{user(content)}
+			}
+			return []dataset.Message{system(sys), user(content)}
+		}
+		got, err := tpl.Render(msgs(sys, content))
 		if err != nil {
-			if tpl.FindControl(sys) == "" && tpl.FindControl(content) == "" {
-				t.Fatalf("refused without a control: %v", err)
+			var control *ControlTokenError
+			if !errors.As(err, &control) {
+				t.Fatalf("refused for something else than a control: %v", err)
 			}
 			return
 		}
-		for marker, want := range map[string]int{tpl.EndOfTurn(): 2, tpl.f.HeaderStart: 3} {
-			if n := strings.Count(got, marker); n != want {
-				t.Fatalf("%q occurs %d times in %q, want %d", marker, n, got, want)
+		plain, err := tpl.Render(msgs("x", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range tpl.Controls() {
+			if n, want := strings.Count(got, c), strings.Count(plain, c); n != want {
+				t.Fatalf("%q occurs %d times in %q, want %d", c, n, got, want)
 			}
 		}
-		if !strings.Contains(got, content) {
+		if !tpl.f.User.Trim && !strings.Contains(got, content) {
 			t.Fatalf("%q is not in %q", content, got)
 		}
 	})

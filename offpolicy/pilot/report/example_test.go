@@ -11,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // verdict is a small one; a run makes it with package pilot.
@@ -30,7 +31,7 @@ func verdict() *pilot.Verdict {
 		Stages:     []pilot.Stage{{Name: "p0", Items: 100, Calls: 104, CostUSD: 0.65, Seconds: 83}},
 		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: 0.65},
 		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: dataset.Missing()},
-		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Budget: dataset.Missing(), Spent: 0.65},
+		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Budget: dataset.Missing(), Spent: 0.65, Seconds: 83},
 	}
 }
 
@@ -56,6 +57,9 @@ func ExampleText() {
 	//
 	// Policies
 	//   No policy has responses yet.
+	//
+	// Estimates
+	//   Nothing has been estimated yet.
 }
 
 // A report.json keeps what is missing apart from zero.
@@ -89,7 +93,7 @@ func ExampleMarkdown() {
 	//
 	// - cost.estimate holds: 30% over the estimate
 	//
-	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time in stages 1m23s · Servers simulated
+	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time 1m23s · Servers simulated
 }
 
 // Whatever a model wrote stays text.
@@ -145,4 +149,44 @@ func ExampleRead() {
 	// Output:
 	// HOLD 104
 	// report: read report.json: stages[0].calls is absent or null: nothing may stand in for it; render the report again
+}
+
+// Monday's run held because it cost too much; Tuesday's was made under other
+// prices.
+func ExampleCompare() {
+	monday, tuesday := verdict(), verdict()
+	for v, input := range map[*pilot.Verdict]providers.PerMTok{monday: 0.30, tuesday: 0.15} {
+		v.Run.Rates = map[string]providers.Price{"m": {Input: input, Output: 0.60}}
+		v.Spending = []pilot.Spending{{Stage: "p0", Model: "m", Outcome: "ok", Attempts: 104, PromptTokens: 2_000_000, CostUSD: 2 * float64(input)}}
+		v.Run.Spent = v.Spending[0].CostUSD
+		v.Stages[0].CostUSD = v.Run.Spent
+	}
+	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = pilot.GO, pilot.Pass, "4% under the estimate."
+
+	c := report.Compare(monday, tuesday)
+	fmt.Println(len(c.Causes), c.Causes[0].Kind, c.Causes[0].Of)
+	if err := c.Text(os.Stdout, "monday", "tuesday", 72); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1 prices m
+	// A  HOLD: monday, done; 100 prompts, $0.6000 spent, 1 hold, 1 pass
+	// B  GO: tuesday, done; 100 prompts, $0.3000 spent, 2 pass
+	//
+	// Run otherwise
+	//   prices m  0.3 in, 0.6 out -> 0.15 in, 0.6 out
+	//
+	// Checks that came out differently
+	//   + cost.estimate: hold -> pass
+	//       A  30% over the estimate.
+	//       B  4% under the estimate.
+	//
+	// Cost
+	//   Stage  Calls A  Calls B   Cost A   Cost B  Change  Time A  Time B
+	//   p0         104      104  $0.6000  $0.3000    -50%   1m23s   1m23s
+	//   B cost $0.3000 less than A: $0 by the number of prompts, -$0.3000 by
+	//   prices, $0 by calls and tokens a prompt.
+	//
+	// Policies
+	//   The two runs have no policy in common.
 }

@@ -1,0 +1,374 @@
+package dataset
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// CJE looks for a value at the top of a record, then in its metadata. Reading
+// does the same, so that what its tools wrote has its ids and scores here, too.
+// What a record holds beyond the fields of the Go type is kept in Extra and
+// written again, so that a file that passes through loses nothing.
+
+// UnmarshalJSON reads a sample; whatever number is absent is missing. A target
+// that is absent from the map stays absent: look it up with the two-valued form.
+func (s *Sample) UnmarshalJSON(b []byte) error {
+	type plain Sample
+	p := plain{BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing()}
+	meta, extra, err := decodeCJE(b, &p, sampleFields)
+	if err != nil {
+		return err
+	}
+	if p.Metadata != nil {
+		p.Metadata = meta
+	}
+	p.Extra = extra
+	promote(&p.PromptID, &p.JudgeScore, &p.OracleLabel, meta)
+	*s = Sample(p)
+	return nil
+}
+
+// MarshalJSON writes a sample, Extra last.
+func (s Sample) MarshalJSON() ([]byte, error) {
+	type plain Sample
+	return encodeCJE(plain(s), s.Extra, sampleFields)
+}
+
+// UnmarshalJSON reads a fresh draw; an absent score or label is missing.
+func (d *FreshDraw) UnmarshalJSON(b []byte) error {
+	type plain FreshDraw
+	p := plain{JudgeScore: Missing(), OracleLabel: Missing()}
+	meta, extra, err := decodeCJE(b, &p, drawFields)
+	if err != nil {
+		return err
+	}
+	p.Extra = extra
+	promote(&p.PromptID, &p.JudgeScore, &p.OracleLabel, meta)
+	*d = FreshDraw(p)
+	return nil
+}
+
+// MarshalJSON writes a fresh draw, Extra last.
+func (d FreshDraw) MarshalJSON() ([]byte, error) {
+	type plain FreshDraw
+	return encodeCJE(plain(d), d.Extra, drawFields)
+}
+
+var sampleFields, drawFields = jsonNames(Sample{}), jsonNames(FreshDraw{})
+
+func jsonNames(v any) map[string]bool {
+	names := map[string]bool{}
+	t := reflect.TypeOf(v)
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// decodeCJE decodes b into v and returns the metadata, with every digit of its
+// numbers, and the members that v has no field for.
+func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, extra map[string]json.RawMessage, err error) {
+	fs, err := splitObject(b, make(fields, 0, 16))
+	if err != nil {
+		return nil, nil, syntaxError(b, err)
+	}
+	// encoding/json would take Prompt_ID for prompt_id, which is another member.
+	own := append(make([]byte, 0, len(b)), '{')
+	for _, f := range fs {
+		if f.name == "metadata" {
+			if meta, err = exactObject(f.raw); err != nil {
+				return nil, nil, err
+			}
+		}
+		if !known[f.name] {
+			if extra == nil {
+				extra = map[string]json.RawMessage{}
+			}
+			extra[f.name] = json.RawMessage(bytes.Clone(f.raw))
+			continue
+		}
+		if len(own) > 1 {
+			own = append(own, ',')
+		}
+		own = append(append(append(append(own, '"'), f.name...), `":`...), f.raw...) // its name has no escapes
+	}
+	return meta, extra, json.Unmarshal(append(own, '}'), v)
+}
+
+// exactObject decodes an object, or null as nil. A number whose digits a float64
+// would change is a json.Number.
+func exactObject(raw []byte) (map[string]any, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var m map[string]any
+	if err := dec.Decode(&m); err != nil {
+		return nil, fmt.Errorf("field \"metadata\" is no object: %w", err)
+	}
+	for k, v := range m {
+		m[k] = exactNumbers(v)
+	}
+	return m, nil
+}
+
+func exactNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil || !strings.ContainsAny(string(v), ".eE") && fmt.Sprintf("%.0f", f) != string(v) {
+			return v
+		}
+		return f
+	case []any:
+		for i := range v {
+			v[i] = exactNumbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = exactNumbers(v[k])
+		}
+	}
+	return v
+}
+
+// promote fills in from the metadata what the top of a record lacks.
+func promote(id *string, score, label *Float, meta map[string]any) {
+	if *id == "" {
+		switch v := meta["prompt_id"].(type) {
+		case string:
+			*id = v
+		case float64:
+			*id = strconv.FormatFloat(v, 'f', -1, 64)
+		case json.Number:
+			*id = string(v)
+		}
+	}
+	for name, to := range map[string]*Float{"judge_score": score, "oracle_label": label} {
+		if v, ok := meta[name].(float64); ok && !to.Valid() {
+			*to = Float(v)
+		}
+	}
+}
+
+// encodeCJE writes v with extra's members behind its own.
+func encodeCJE(v any, extra map[string]json.RawMessage, known map[string]bool) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	b.Truncate(b.Len() - len("}\n"))
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if known[name] {
+			continue // the field has the say
+		}
+		var member bytes.Buffer
+		enc := json.NewEncoder(&member)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(map[string]json.RawMessage{name: extra[name]}); err != nil {
+			return nil, err
+		}
+		b.WriteByte(',')
+		b.Write(member.Bytes()[1 : member.Len()-len("}\n")])
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// unscoredDir is where a folder of fresh draws keeps those without a score. CJE
+// takes every *.jsonl of the folder itself for a policy, and refuses a whole file
+// for one null judge_score.
+const unscoredDir = "unscored"
+
+// WriteFreshDraws puts a policy's draws into dir as CJE reads them: those with a
+// judge score in <policy>_responses.jsonl, and those without, which CJE refuses,
+// in unscored/<policy>_responses.jsonl in the same layout. [ReadFreshDraws] reads
+// both. An unscored file of an earlier export is removed where all have a score
+// now.
+func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
+	name := policy + "_responses.jsonl"
+	if policy == "" || filepath.Base(name) != name {
+		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another)", policy)
+	}
+	draws = slices.SortedFunc(slices.Values(draws), compareDraws)
+	scored, unscored := []FreshDraw{}, []FreshDraw{}
+	for _, d := range draws {
+		if d.JudgeScore.Valid() {
+			scored = append(scored, d)
+		} else {
+			unscored = append(unscored, d)
+		}
+	}
+	aside := filepath.Join(dir, unscoredDir, name)
+	made := dir
+	if len(unscored) > 0 {
+		made = filepath.Dir(aside)
+	}
+	if err := os.MkdirAll(made, 0o777); err != nil {
+		return fmt.Errorf("dataset: write fresh draws: %w", err)
+	}
+	// First, so that whenever a reader comes no draw is in neither file.
+	if len(unscored) > 0 {
+		if err := writeRows(aside, unscored); err != nil {
+			return err
+		}
+	}
+	if err := writeRows(filepath.Join(dir, name), scored); err != nil {
+		return err
+	}
+	if len(unscored) == 0 {
+		if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("dataset: write fresh draws: %w", err)
+		}
+		os.Remove(filepath.Dir(aside)) // if it is empty now
+	}
+	return nil
+}
+
+func writeRows[T any](path string, rows []T) error {
+	return WriteFile(path, func(w io.Writer) error { return WriteJSONL(w, slices.Values(rows)) })
+}
+
+func compareDraws(a, b FreshDraw) int {
+	return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.DrawIdx, b.DrawIdx))
+}
+
+// ReadFreshDraws reads a folder of fresh draws, scored and unscored, by policy:
+// the files that CJE takes for a policy's, and those of [WriteFreshDraws] beside
+// them. Draws are sorted by prompt and number; two of one prompt and number are
+// an error that wraps [ErrDuplicateID].
+func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
+	out := map[string][]FreshDraw{}
+	files := map[string]string{} // policy -> the file that CJE would take
+	for _, pattern := range []string{"*_responses.jsonl", "*.jsonl", "responses/*.jsonl", "fresh_draws/*.jsonl", unscoredDir + "/*_responses.jsonl"} {
+		paths, err := filepath.Glob(filepath.Join(globEscape(dir), filepath.FromSlash(pattern)))
+		if err != nil {
+			return nil, fmt.Errorf("dataset: read fresh draws: %w", err)
+		}
+		for _, path := range paths {
+			policy := strings.TrimSuffix(filepath.Base(path), ".jsonl")
+			if strings.HasSuffix(pattern, "_responses.jsonl") || pattern == "*.jsonl" {
+				policy = strings.TrimSuffix(policy, "_responses")
+			}
+			if !strings.HasPrefix(pattern, unscoredDir) {
+				if other, ok := files[policy]; ok {
+					if other != path {
+						return nil, fmt.Errorf("dataset: read fresh draws: both %s and %s are policy %q's (keep one)", other, path, policy)
+					}
+					continue
+				}
+				files[policy] = path
+			}
+			rows, err := ReadFile[FreshDraw](path)
+			if err != nil {
+				return nil, err
+			}
+			out[policy] = append(out[policy], rows...)
+		}
+	}
+	for policy, draws := range out {
+		slices.SortStableFunc(draws, compareDraws)
+		for i, d := range draws[min(1, len(draws)):] {
+			if compareDraws(d, draws[i]) == 0 {
+				return nil, fmt.Errorf("dataset: read fresh draws: %w: policy %q has draw %d of %q twice (keep one)", ErrDuplicateID, policy, d.DrawIdx, d.PromptID)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("dataset: %s holds no fresh draws (want files called <policy>_responses.jsonl): %w", dir, fs.ErrNotExist)
+	}
+	return out, nil
+}
+
+// globEscape makes a pattern that matches exactly path.
+func globEscape(path string) string {
+	if os.PathSeparator == '\\' {
+		return path // Windows knows no escapes, and its paths rarely have brackets
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// WriteSamplesCSV writes samples as CSV (RFC 4180, UTF-8, with a header line):
+// their fields in the order of the JSON, a column target_policy_logprobs.<name>
+// for each of targets, and metadata as JSON. A missing number is an empty cell. A
+// log-prob under a policy that is not among targets is an error, since it would be
+// lost.
+func WriteSamplesCSV(w io.Writer, targets []string, samples iter.Seq[Sample]) error {
+	header := []string{"prompt_id", "prompt", "response", "base_policy_logprob"}
+	for _, t := range targets {
+		header = append(header, "target_policy_logprobs."+t)
+	}
+	header = append(header, "judge_score", "oracle_label", "inclusion_prob", "metadata")
+	var b bytes.Buffer
+	record := func(cells []string) error {
+		b.Reset()
+		for i, cell := range cells {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if cell == "" || strings.ContainsAny(cell, ",\"\r\n") || strings.TrimSpace(cell) != cell {
+				if cell != "" {
+					cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+				}
+			}
+			b.WriteString(cell)
+		}
+		b.WriteString("\r\n")
+		_, err := w.Write(b.Bytes())
+		return err
+	}
+	if err := record(header); err != nil {
+		return fmt.Errorf("dataset: write CSV: %w", err)
+	}
+	n := 0
+	for s := range samples {
+		n++
+		var err error
+		number := func(f Float) string {
+			if !f.Valid() {
+				return ""
+			}
+			text, e := appendFloat(nil, f)
+			err = errors.Join(err, e)
+			return string(text)
+		}
+		cells := []string{s.PromptID, s.Prompt, s.Response, number(s.BasePolicyLogProb)}
+		for _, t := range targets {
+			v, ok := s.TargetPolicyLogProbs[t]
+			if !ok {
+				v = Missing()
+			}
+			cells = append(cells, number(v))
+		}
+		for t := range s.TargetPolicyLogProbs {
+			if !slices.Contains(targets, t) {
+				err = errors.Join(err, fmt.Errorf("a log-prob under %q, which is not among the targets", t))
+			}
+		}
+		meta, e := json.Marshal(s.Metadata)
+		err = errors.Join(err, e)
+		cells = append(cells, number(s.JudgeScore), number(s.OracleLabel), number(s.InclusionProb), string(meta))
+		if err == nil {
+			err = record(cells)
+		}
+		if err != nil {
+			return fmt.Errorf("dataset: write CSV: row %d: %w", n, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// csvReader reads RFC 4180 rows: cells between commas, those with a comma, a
+// quote or a line break inside between quotes, a quote doubled. Unlike
+// encoding/csv it leaves the line breaks inside a cell as they are, and finds the
+// next row after a bad one.
+type csvReader struct {
+	r      *bufio.Reader
+	name   string
+	line   int // of the next row
+	header []string
+	cells  [][]byte
+	text   []byte // of the row's cells
+	ends   []int
+	out    bytes.Buffer
+}
+
+func newCSVReader(r *bufio.Reader, name string) (*csvReader, error) {
+	c := &csvReader{r: r, name: name, line: 1}
+	if bom, _ := r.Peek(len(utf8BOM)); bytes.Equal(bom, utf8BOM) {
+		r.Discard(len(utf8BOM))
+	}
+	line, cells, err := c.record()
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, cell := range cells {
+		if seen[string(cell)] {
+			return nil, &LineError{Name: name, Line: line, Err: fmt.Errorf("two columns are called %q", cell), Hint: "give each column a name of its own"}
+		}
+		seen[string(cell)] = true
+		c.header = append(c.header, string(cell))
+	}
+	return c, nil
+}
+
+// next returns a row as an object whose values are text.
+func (c *csvReader) next() (int, []byte, error) {
+	for {
+		line, cells, err := c.record()
+		if err != nil {
+			return line, nil, err
+		}
+		if len(cells) == 1 && len(cells[0]) == 0 && len(c.header) > 1 {
+			continue // a blank line
+		}
+		bad := func(err error, hint string) (int, []byte, error) {
+			return line, nil, &LineError{Name: c.name, Line: line, Err: err, Hint: hint, Skip: true, Row: string(bytes.Join(cells, []byte(",")))}
+		}
+		if len(cells) != len(c.header) {
+			return bad(fmt.Errorf("%d cells, the header has %d", len(cells), len(c.header)), "put cells with commas or quotes between quotes")
+		}
+		c.out.Reset()
+		c.out.WriteByte('{')
+		for i, cell := range cells {
+			if !utf8.Valid(cell) {
+				return bad(errors.New("not valid UTF-8"), hintUTF8)
+			}
+			if i > 0 {
+				c.out.WriteByte(',')
+			}
+			for _, text := range []string{c.header[i], string(cell)} {
+				b, _ := json.Marshal(text) // text has a JSON form
+				c.out.Write(b)
+				c.out.WriteByte(':')
+			}
+			c.out.Truncate(c.out.Len() - 1)
+		}
+		c.out.WriteByte('}')
+		return line, c.out.Bytes(), nil
+	}
+}
+
+// record reads the cells of one row, which are good until the following call.
+func (c *csvReader) record() (line int, cells [][]byte, err error) {
+	line = c.line
+	c.text, c.ends = c.text[:0], c.ends[:0]
+	started, quoted, inQuotes := false, false, false // of the row, of the cell
+	var fault error
+	finish := func() (int, [][]byte, error) {
+		c.ends = append(c.ends, len(c.text))
+		c.cells = c.cells[:0]
+		from := 0
+		for _, end := range c.ends {
+			c.cells = append(c.cells, c.text[from:end])
+			from = end
+		}
+		if fault != nil {
+			return line, nil, &LineError{Name: c.name, Line: line, Err: fault, Hint: "double a quote inside a cell, and put the cell between quotes", Skip: true, Row: string(c.text)}
+		}
+		return line, c.cells, nil
+	}
+	for {
+		b, err := c.r.ReadByte()
+		if err == io.EOF {
+			switch {
+			case !started:
+				return line, nil, io.EOF
+			case inQuotes:
+				return line, nil, &LineError{Name: c.name, Line: line, Err: errors.New("a quoted cell does not end"), Hint: "the file is cut short, or a quote inside a cell is not doubled"}
+			}
+			return finish()
+		}
+		if err != nil {
+			return line, nil, fmt.Errorf("dataset: read %s at line %d: %w", c.name, c.line, err)
+		}
+		started = true
+		if len(c.text) >= MaxLine {
+			return line, nil, &LineError{Name: c.name, Line: line, Err: fmt.Errorf("row is longer than %d MiB", MaxLine>>20), Hint: "is a closing quote missing?"}
+		}
+		if b == '\n' {
+			c.line++
+		}
+		empty := len(c.text) == 0 || len(c.ends) > 0 && c.ends[len(c.ends)-1] == len(c.text)
+		switch {
+		case inQuotes && b != '"':
+			c.text = append(c.text, b)
+		case inQuotes:
+			if after, _ := c.r.Peek(1); len(after) == 1 && after[0] == '"' {
+				c.r.ReadByte()
+				c.text = append(c.text, '"')
+				continue
+			}
+			inQuotes = false
+		case b == ',':
+			c.ends = append(c.ends, len(c.text))
+			quoted = false
+		case b == '\n':
+			if n := len(c.text); !quoted && !empty && c.text[n-1] == '\r' {
+				c.text = c.text[:n-1]
+			}
+			return finish()
+		case b == '"' && empty && !quoted:
+			quoted, inQuotes = true, true
+		case b == '\r' && quoted:
+			// Before the line break; if it is not, the next byte is at fault.
+			if after, err := c.r.Peek(1); err == nil && after[0] != '\n' {
+				fault = errors.New("text after a quoted cell")
+			}
+		case b == '"' || quoted:
+			if fault == nil {
+				fault = errors.New("a quote inside a cell without quotes, or text after a quoted cell")
+			}
+		default:
+			c.text = append(c.text, b)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// world draws labelled scores: label = .1 + .8 score + noise whose standard
+// deviation follows what the judge states, or the score where it states nothing.
+func world(n int, source string) []Labeled {
+	r := rand.New(rand.NewPCG(3, 4))
+	rows := make([]Labeled, n)
+	for i := range rows {
+		s := Score{Mean: r.Float64(), Source: source}
+		sd := .02 + .1*s.Mean
+		if source == SourceInterval {
+			sd = .02 + .1*r.Float64()
+			s.Variance = 4 * sd * sd // overdone by half, and in the right order
+		}
+		rows[i] = Labeled{PromptID: fmt.Sprint(i), Score: s, Label: .1 + .8*s.Mean + sd*r.NormFloat64(), InclusionProb: 1}
+		rows[i].Label = min(1, max(0, rows[i].Label))
+	}
+	return rows
+}
+
+func fitted(t *testing.T, rows []Labeled) (*offpolicy.Calibrator, *Uncertainty) {
+	t.Helper()
+	var labeled []offpolicy.LabeledScore
+	for _, r := range rows {
+		labeled = append(labeled, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label, InclusionProb: r.InclusionProb})
+	}
+	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1"}, labeled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := FitUncertainty(cal, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cal, u
+}
+
+// The residual part follows the score, and what the judge states where that is
+// borne out. The bounds are a few times the noise of 4,000 labels.
+func TestResidualFollows(t *testing.T) {
+	_, u := fitted(t, world(4000, SourceDeterministic))
+	for _, s := range []float64{.2, .5, .8} {
+		sd := math.Sqrt(float64(u.Parts("new", Score{Mean: s, Source: SourceDeterministic}).Residual))
+		if want := .02 + .1*s; math.Abs(sd/want-1) > .25 {
+			t.Errorf("at score %v the residual's sd is %.4f, want about %.4f", s, sd, want)
+		}
+	}
+	_, u = fitted(t, world(4000, SourceInterval))
+	for _, want := range []float64{.04, .07, .1} {
+		sd := math.Sqrt(float64(u.Parts("new", Score{Mean: .5, Variance: 4 * want * want, Source: SourceInterval}).Residual))
+		if math.Abs(sd/want-1) > .25 {
+			t.Errorf("where %.2f is the noise the residual's sd is %.4f", want, sd)
+		}
+	}
+}
+
+// The parts are the stated formulas, and add up.
+func TestParts(t *testing.T) {
+	cal, u := fitted(t, world(500, SourceDeterministic))
+	s := Score{Mean: .5, Variance: .0004, Source: SourceRepeated}
+	slope := (cal.PredictFor("new", .55) - cal.PredictFor("new", .45)) / .1
+	p := u.Parts("new", s)
+	if want := slope * slope * .0004; math.Abs(float64(p.Sampling)-want) > 1e-12 || want == 0 {
+		t.Errorf("sampling %v, want f'²V = %v", p.Sampling, want)
+	}
+	if p.Calibrator <= 0 || p.Residual <= 0 || p.Total() != p.Sampling+p.Residual+p.Calibrator {
+		t.Errorf("parts %+v of %v", p, p.Total())
+	}
+	for _, s := range []Score{{Mean: .5, Variance: .0004, Source: SourceInterval}, {Mean: .5, Source: SourceDeterministic}, {Mean: .5, Variance: math.NaN(), Source: SourceRepeated}} {
+		if got := u.Parts("new", s); got.Sampling != 0 || math.IsNaN(float64(got.Total())) {
+			t.Errorf("%s: %+v: only readings sample", s.Source, got)
+		}
+	}
+	few := u
+	_, more := fitted(t, world(4000, SourceDeterministic))
+	if a, b := few.Parts("new", s).Calibrator, more.Parts("new", s).Calibrator; b >= a {
+		t.Errorf("eight times the labels: the curve's variance goes from %v to %v", a, b)
+	}
+}
+
+func TestCalibrate(t *testing.T) {
+	rows := world(100, SourceDeterministic)
+	cal, u := fitted(t, rows)
+	r := dataset.JudgeScore{PromptID: "7", Policy: "p0", Judge: "j@1", Mean: .4, Variance: 0, Source: SourceDeterministic,
+		Calibrated: dataset.Missing(), CalibratedVariance: dataset.Missing()}
+	if err := u.Calibrate(&r); err != nil {
+		t.Fatal(err)
+	}
+	if float64(r.Calibrated) != cal.PredictFor("7", .4) || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() {
+		t.Errorf("record %+v", r)
+	}
+	other := r
+	other.Judge = "j@2"
+	if err := u.Calibrate(&other); err == nil || !strings.Contains(err.Error(), "j@2") || !strings.Contains(err.Error(), "7/p0/0") {
+		t.Errorf("another judge's score: error %v, want one that names both", err)
+	}
+	unscored := dataset.JudgeScore{Judge: "j@1", Mean: dataset.Missing(), Calibrated: dataset.Missing(), CalibratedVariance: dataset.Missing()}
+	if err := u.Calibrate(&unscored); err != nil || unscored.Calibrated.Valid() || unscored.VarianceParts != nil {
+		t.Errorf("an unscored response: %+v, %v", unscored, err)
+	}
+}
+
+func TestFitUncertaintyRefuses(t *testing.T) {
+	rows := world(100, SourceDeterministic)
+	cal, _ := fitted(t, rows)
+	shuffled := slices.Clone(rows)
+	slices.Reverse(shuffled)
+	for reason, bad := range map[string][]Labeled{"fewer": rows[:99], "another order": shuffled, "none": nil} {
+		if _, err := FitUncertainty(cal, bad); err == nil || !strings.Contains(err.Error(), "j@1") {
+			t.Errorf("%s: error %v, want a refusal that names the judge", reason, err)
+		}
+	}
+}
+
+// The order of the rows decides nothing, and neither do a prompt's own labels.
+func TestUncertaintyIsOutOfFold(t *testing.T) {
+	rows := world(300, SourceDeterministic)
+	_, u := fitted(t, rows)
+	back := slices.Clone(rows)
+	slices.Reverse(back)
+	_, v := fitted(t, back)
+	s := Score{Mean: .3, Source: SourceDeterministic}
+	if diff := cmp.Diff(u.Parts("5", s).Residual, v.Parts("5", s).Residual); diff != "" {
+		t.Errorf("the order of the rows decides:\n%s", diff)
+	}
+	far := slices.Clone(rows)
+	far[5].Label = 1 - math.Round(far[5].Label)
+	_, w := fitted(t, far)
+	if a, b := float64(u.Parts("5", rows[5].Score).Residual), float64(w.Parts("5", rows[5].Score).Residual); math.Abs(a/b-1) > .1 {
+		t.Errorf("its own label moves the residual part from %v to %v", a, b)
+	}
+}

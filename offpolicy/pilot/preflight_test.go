@@ -1,0 +1,103 @@
+package pilot_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/sim"
+)
+
+// TestPreflightAsksAfterTheModels makes a server withdraw its models in every
+// way that services have.
+func TestPreflightAsksAfterTheModels(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name    string
+		model   string
+		status  sim.ModelStatus
+		refused []string // words of the refusal; nil where the run may start
+		warned  string   // words of a warning
+		reason  string
+	}{
+		{"gone", sim.MaverickModel, sim.ModelStatus{Gone: true}, []string{"does not serve", sim.MaverickModel, "set another model", sim.ScoutModel}, "", "name what there is instead"},
+		{"listed, but on demand", sim.MaverickModel, sim.ModelStatus{OnDemand: true}, []string{"deployment of one's own", sim.MaverickModel, "set another model"}, "", "the listing alone would let it pass, and the first call would fail"},
+		{"shut down last week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, -7)}, []string{"shuts " + sim.ScoutModel, now.AddDate(0, 0, -7).UTC().Format(time.DateOnly)}, "", "a date that has passed ends the model, whatever the listing says"},
+		{"shut down tonight", sim.ScoutModel, sim.ModelStatus{Shutdown: now.Add(20 * time.Hour)}, []string{"shuts " + sim.ScoutModel, "set another model"}, "", "it may end while the pilot runs"},
+		{"shut down next week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " + sim.ScoutModel + " down", "the full run may come too late"},
+		{"a grader shut down next week", sim.JudgeModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " + sim.JudgeModel + " down", "OpenAI says so in its listing"},
+		{"a grader is gone", sim.OracleModel, sim.ModelStatus{Gone: true}, []string{"openai does not serve gpt-4o", "gpt-4o-mini"}, "", "graders are models too"},
+		{"shut down next year", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(1, 0, 0)}, nil, "", "too far ahead to matter"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := sim.New(sim.Config{Models: map[string]sim.ModelStatus{c.model: c.status}})
+			defer s.Close()
+			pf, err := pilot.RunPreflight(t.Context(), config(t, s, t.TempDir(), 10))
+			var refused *pilot.PreflightError
+			if errors.As(err, &refused) != (c.refused != nil) {
+				t.Fatalf("%s: %v", c.reason, err)
+			}
+			for _, want := range c.refused {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: %v\ndoes not say %q", c.reason, err, want)
+				}
+			}
+			warnings := strings.Join(pf.Warnings, "\n")
+			if c.warned == "" && strings.Contains(warnings, "shut") || !strings.Contains(warnings, c.warned) {
+				t.Errorf("%s: warned of %q, want %q", c.reason, warnings, c.warned)
+			}
+			if s.Bill().Total.Calls != 0 {
+				t.Error("the preflight spent something")
+			}
+		})
+	}
+}
+
+// A deployment of one's own is in no listing, and is not refused for that.
+func TestPreflightLetsDeploymentsPass(t *testing.T) {
+	s := serve(t, "")
+	cfg := config(t, s, t.TempDir(), 10)
+	cfg.Arms = append([]pilot.Arm(nil), cfg.Arms...)
+	const own = "accounts/me/deployments/d1"
+	for i := range cfg.Arms {
+		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {
+			cfg.Arms[i].Policy.Model = own
+		}
+	}
+	cfg.Prices = cfg.Prices.Merge(providers.Prices{Date: cfg.Prices.Date, Models: map[string]providers.Price{own: {Input: 1, Output: 1}}})
+	if _, err := pilot.RunPreflight(t.Context(), cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+// forbidding refuses the resources of single models, as it would happen to a
+// key that may use the models and see nothing of the account.
+type forbidding struct{ http.RoundTripper }
+
+func (f forbidding) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, "/v1/accounts/") {
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"error":{"message":"no"}}`)), Request: r}, nil
+	}
+	return f.RoundTripper.RoundTrip(r)
+}
+
+func TestPreflightGoesOnWhereAModelCannotBeAskedAfter(t *testing.T) {
+	s := serve(t, "")
+	cfg := config(t, s, t.TempDir(), 10)
+	var err error
+	cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{
+		BaseURL: "http://sim.test/inference/v1", Key: providers.NewSecret("k"), HTTP: &http.Client{Transport: forbidding{s.Client().Transport}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pf, err := pilot.RunPreflight(t.Context(), cfg)
+	if err != nil || !strings.Contains(strings.Join(pf.Warnings, "\n"), "lists "+sim.ScoutModel+", but does not say") {
+		t.Errorf("%v, warnings %q", err, pf.Warnings)
+	}
+}

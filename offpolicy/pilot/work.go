@@ -1,0 +1,279 @@
+package pilot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// item is one record that a stage owes.
+type item struct {
+	key  dataset.Key
+	done bool // has a value already
+	// needs are the responses that the record is about or takes something from:
+	// it is begun when they are there.
+	needs []dataset.Key
+	// do makes and keeps the record. It returns the error that the record
+	// holds, if it holds one, and separately what keeps the run from going on.
+	do func(context.Context) (*dataset.RecordError, error)
+}
+
+// stage is the work of one stage. All stages run at once: an item is begun when
+// the response that it is about is there, so that the slowest service sets the
+// time of a run and not the sum of them.
+type stage struct {
+	name    string
+	breaker *journal.Breaker // its service's
+	items   []item
+	makes   bool // its records are responses, which others wait for
+
+	ready   chan item // has room for all
+	waiting int       // items that are not in ready yet
+
+	mu    sync.Mutex
+	state Event
+	begun time.Time // of its first item
+	ended time.Time // of its last
+}
+
+// workAll brings every item of every stage to a record.
+func (r *run) workAll(ctx context.Context, stages []*stage) error {
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	begun := time.Now()
+	var mu sync.Mutex // guards waiting, and that ready is closed once
+	release := func(s *stage, it item) {
+		if it.done {
+			return
+		}
+		s.ready <- it
+		if s.waiting--; s.waiting == 0 {
+			close(s.ready)
+		}
+	}
+	dependents := map[dataset.Key][]func(){}
+	pending := map[dataset.Key]bool{}
+	for _, s := range stages {
+		s.ready = make(chan item, len(s.items))
+		for _, it := range s.items {
+			if it.done {
+				continue
+			}
+			s.waiting++
+			pending[it.key] = pending[it.key] || s.makes
+		}
+		s.state = Event{Stage: s.name, Done: len(s.items) - s.waiting, Total: len(s.items)}
+		first := s.state
+		first.Begun = true
+		r.progress(first)
+		if s.waiting == 0 {
+			close(s.ready)
+		}
+	}
+	for _, s := range stages {
+		for _, it := range s.items {
+			left := 0 // changed under mu once work goes on
+			for _, k := range it.needs {
+				if !pending[k] {
+					continue
+				}
+				left++
+				dependents[k] = append(dependents[k], func() {
+					if left--; left == 0 {
+						release(s, it)
+					}
+				})
+			}
+			if left == 0 {
+				release(s, it)
+			}
+		}
+	}
+	made := func(k dataset.Key) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, f := range dependents[k] {
+			f()
+		}
+	}
+
+	quit := make(chan struct{})
+	var ticking, working sync.WaitGroup
+	ticking.Go(func() { r.renderAsItGoes(quit, stages) })
+	for _, s := range stages {
+		working.Go(func() {
+			if err := r.work(ctx, s, made); err != nil {
+				halt(err) // the first is the cause
+			}
+		})
+	}
+	working.Wait()
+	close(quit)
+	ticking.Wait()
+	err := context.Cause(ctx)
+	return errors.Join(err, r.store.addSeconds(wholeRun, time.Since(begun).Seconds()))
+}
+
+// wholeRun is the key of the time that all stages together took: they overlap.
+const wholeRun = "run"
+
+// work brings the items of one stage to a record, in the order in which they can
+// be begun.
+func (r *run) work(ctx context.Context, s *stage, made func(dataset.Key)) error {
+	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.cfg.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
+		s.mu.Lock()
+		if s.begun.IsZero() {
+			s.begun = time.Now()
+		}
+		s.mu.Unlock()
+		failed, err := it.do(ctx)
+		if err != nil {
+			return err
+		}
+		s.count(failed)
+		r.progress(s.event())
+		if s.makes {
+			made(it.key)
+		}
+		return nil
+	})
+	s.mu.Lock()
+	var seconds float64
+	if !s.begun.IsZero() {
+		seconds = s.ended.Sub(s.begun).Seconds()
+	}
+	s.mu.Unlock()
+	err2 := r.store.addSeconds(s.name, max(seconds, 0))
+	last := s.event()
+	last.Finished = true
+	r.progress(last)
+
+	var broken *journal.BrokenError
+	var record *dataset.RecordError
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		// Another stage's failure, or somebody's wish: the cause says which.
+		err = nil
+	case errors.As(err, &broken) && errors.As(err, &record):
+		err = &stopError{Stop{Stage: s.name, Class: record.Class, Message: fmt.Sprintf("%d items in a row failed, and waiting did not help; the last: %s", broken.InARow, record.Message)}}
+	}
+	return errors.Join(err, err2)
+}
+
+// count takes an item's end into account, and tells the breaker of it.
+func (s *stage) count(failed *dataset.RecordError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = time.Now()
+	switch {
+	case failed == nil:
+		s.state.Done++
+		s.breaker.Report(nil)
+	case providers.Class(failed.Class).Retryable():
+		s.breaker.Report(failed)
+	case failed.Class != classNoResponse:
+		s.breaker.Report(nil) // the service answers
+	}
+	if failed != nil {
+		s.state.Failed++
+		s.state.LastError = failed.Message
+	}
+}
+
+// event is how far the stage is.
+func (s *stage) event() Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.state
+	if !s.begun.IsZero() {
+		e.Elapsed = time.Since(s.begun)
+	}
+	return e
+}
+
+// unfinished reports whether items of the stage have no record of this start.
+func (s *stage) unfinished() bool {
+	e := s.event()
+	return e.Done+e.Failed < e.Total
+}
+
+// unfinished lists the stages that are not through.
+func unfinished(stages []*stage) []string {
+	var out []string
+	for _, s := range stages {
+		if s.unfinished() {
+			out = append(out, s.name)
+		}
+	}
+	return out
+}
+
+// newBreaker pauses the stages that depend on one service while all of it fails.
+func (r *run) newBreaker(service string) *journal.Breaker {
+	return &journal.Breaker{Pause: r.cfg.Pause, OnPause: func(d time.Duration, err error) {
+		r.progress(Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d, err)})
+	}}
+}
+
+// steady lets a call that is on its way end although ctx has ended: it is paid
+// for. Only hard, and the attempt's own time limit, break it off.
+type steady struct {
+	providers.Provider
+	hard context.Context
+}
+
+func (s steady) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	ctx, cancel := s.outlast(ctx)
+	defer cancel()
+	return s.Provider.Generate(ctx, req)
+}
+
+func (s steady) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	ctx, cancel := s.outlast(ctx)
+	defer cancel()
+	return s.Provider.ScorePrompt(ctx, req)
+}
+
+// steadyBatcher is a steady provider that takes batches.
+type steadyBatcher struct {
+	providers.Batcher
+	steady steady
+}
+
+func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	return s.steady.Generate(ctx, req)
+}
+
+func (s steadyBatcher) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	return s.steady.ScorePrompt(ctx, req)
+}
+
+func steadily(p providers.Provider, hard context.Context) providers.Provider {
+	if b, ok := p.(providers.Batcher); ok {
+		return steadyBatcher{b, steady{p, hard}}
+	}
+	return steady{p, hard}
+}
+
+func (s steady) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := cancel
+	if at, ok := ctx.Deadline(); ok {
+		out, release = context.WithDeadline(out, at)
+	}
+	stop := context.AfterFunc(s.hard, cancel)
+	return out, func() { stop(); release(); cancel() }
+}
+
+// sameProvider reports whether two are one service under one key, whose limits
+// are then shared.
+func sameProvider(a, b providers.Provider) bool {
+	defer func() { _ = recover() }() // of a type that cannot be compared
+	return a == b
+}
