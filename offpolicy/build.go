@@ -227,6 +227,10 @@ func (b *builder) labeled(e *Estimate) built {
 	return built{stat, max(ess-1, 1), true, factor}
 }
 
+func uncovered(n int) string {
+	return fmt.Sprintf("%d logged prompts have no fresh draw; the others' stand for them", n)
+}
+
 // tuneESS is the relative ESS from which l is tuned; below it tuning biases.
 const tuneESS = .5
 
@@ -293,7 +297,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		return built{}
 	}
 	if e.Basis.Uncovered > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("%d logged prompts have no fresh draw; the others' stand for them", e.Basis.Uncovered))
+		e.Notes = append(e.Notes, uncovered(e.Basis.Uncovered))
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)
@@ -343,6 +347,9 @@ func (b *builder) direct(e *Estimate) built {
 	if e.Basis.Draws == 0 {
 		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
 		return built{}
+	}
+	if e.Basis.Uncovered > 0 {
+		e.Notes = append(e.Notes, uncovered(e.Basis.Uncovered))
 	}
 	e.Basis.Uncalibrated = fr.fits == nil
 	if e.Basis.Probes < MinProbes {

@@ -161,9 +161,9 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	e.spread()
 }
 
-// spread refuses an estimate that claims coverage and has no error.
+// spread refuses an estimate of labels that has no error.
 func (e *Estimate) spread() {
-	if e.Claims && !(e.SE > 1e-12) {
+	if (e.Claims || e.Basis.PlugIn) && !(e.SE > 1e-12) {
 		e.refuse(Refusal{Rule: RuleSpread, Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated", Value: e.SE, Remedy: remedies[RuleSpread]})
 		e.blank()
 	}
