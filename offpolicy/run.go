@@ -235,12 +235,7 @@ func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, e
 
 // relative returns the weights in units of the largest, 0 where missing.
 func relative(w *Weights) []float64 {
-	top := math.Inf(-1)
-	for _, l := range w.Log {
-		if l > top {
-			top = l
-		}
-	}
+	top := largest(w.Log)
 	out := make([]float64, len(w.Log))
 	if math.IsInf(top, -1) {
 		return out
