@@ -5,6 +5,9 @@ go 1.25
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0
 	github.com/google/go-cmp v0.7.0
+	golang.org/x/crypto v0.45.0
 	golang.org/x/sync v0.19.0
 	gonum.org/v1/gonum v0.17.0
 )
+
+require golang.org/x/sys v0.38.0 // indirect

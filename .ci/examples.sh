@@ -5,7 +5,7 @@
 record_files='prompts.jsonl responses.jsonl logprobs.jsonl oracle.jsonl judge.jsonl samples.jsonl fresh_draws'
 
 build_examples() {
-	need examples/sample1pct examples/simserver examples/logprob examples/report
+	need examples/sample1pct examples/simserver examples/logprob examples/report examples/analyze
 	mkdir -p "$tmp/bin"
 	go build -o "$tmp/bin/" ./examples/...
 	go build -o "$tmp/bin/checkrun" ./.ci/checkrun
@@ -57,6 +57,17 @@ run_fresh_and_resumed() {
 	expect 0 json sample -out "$tmp/fresh" -json
 	sample -out "$tmp/fresh" -json >"$tmp/stdout.json" 2>/dev/null
 	"$tmp/bin/checkrun" -json "$tmp/stdout.json"
+}
+
+# analyze_run: a finished run can be evaluated, and is not changed by it.
+analyze_run() {
+	untouched "$tmp/fresh" expect 0 analyze "$tmp/bin/analyze" -run "$tmp/fresh" -estimators all -html "$tmp/analysis.html"
+	need "$tmp/analysis.html"
+	"$tmp/bin/analyze" -run "$tmp/fresh" -estimators all -json >"$tmp/analysis.json"
+	local word
+	for word in '"pi_clone"' '"cje_tmle"' '"status": "ok"' '"status": "refused"' '"value": null'; do
+		grep -qF "$word" "$tmp/analysis.json" || fail "the analysis of a run lacks $word"
+	done
 }
 
 run_whatever_the_concurrency() {

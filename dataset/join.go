@@ -54,7 +54,8 @@ func (u Unjoined) String() string { return fmt.Sprintf("%s %s: %s", u.Stage, u.K
 // A record joins only if its key is its own (of two records with one key neither
 // is used, as nothing tells which is right), its prompt and response are known,
 // its policy hash is that of the policy's responses (where both state one), and
-// it holds a value; a label must also have an inclusion probability in (0, 1].
+// it holds a value; a label must also have an inclusion probability in (0, 1],
+// and one of role "duplicate" is passed over.
 // unjoined lists every record that did not join, of any policy, and every
 // response, log-prob and judge score that a sample should have and that has no
 // record at all; it is sorted by key, then stage.
@@ -124,18 +125,25 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	// CJE would take these for the sample's own where that is null.
 	delete(s.Metadata, "judge_score")
 	delete(s.Metadata, "oracle_label")
-	lookup := func(policy string) Float {
+	lookup := func(policy string) LogProb {
 		k := Key{PromptID: p.ID, Policy: policy}
 		lp, ok := logprobs[k]
 		if !ok {
 			j.miss("logprobs", k, "no record")
-			return Missing()
+			return LogProb{LogProb: Missing()}
 		}
-		return lp.LogProb
+		return lp
 	}
-	s.BasePolicyLogProb = lookup(in.Logging)
+	base := lookup(in.Logging)
+	s.BasePolicyLogProb = base.LogProb
 	for _, target := range in.Targets {
-		s.TargetPolicyLogProbs[target] = lookup(target)
+		lp := lookup(target)
+		if base.Raw() || lp.Raw() {
+			// Whoever reads the two makes a weight of them.
+			j.miss("logprobs", Key{PromptID: p.ID, Policy: target}, "one of the two values is not of the distribution that its policy samples from")
+			lp.LogProb = Missing()
+		}
+		s.TargetPolicyLogProbs[target] = lp.LogProb
 	}
 	if score, ok := j.scores[key]; ok {
 		s.JudgeScore = score.Mean
@@ -220,7 +228,9 @@ func newJoin(in RunRecords) *join {
 	j.responses = collect(j, "responses", in.Responses, func(r Response) defect {
 		return defect{hash: r.PolicyHash, err: r.Error, null: r.Text == nil}
 	})
-	j.labels = collect(j, "oracle", in.Labels, func(l OracleLabel) defect {
+	// A second label of a response tells of the oracle, not of the response.
+	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
+	j.labels = collect(j, "oracle", labels, func(l OracleLabel) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
 		if p := l.InclusionProb; d.reason == "" && !(p > 0 && p <= 1) {
 			d.reason = fmt.Sprintf("inclusion_prob is %v, which is not in (0, 1]", p)

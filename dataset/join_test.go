@@ -144,6 +144,33 @@ func TestFreshDraws(t *testing.T) {
 	}
 }
 
+// TestRawLogProbs: a value that is not of the distribution that its policy samples
+// from joins no sample, since whoever reads the two makes a weight of them.
+func TestRawLogProbs(t *testing.T) {
+	row := func(policy string, v Float, distribution string) LogProb {
+		return LogProb{PromptID: "p1", Policy: policy, LogProb: v, Distribution: distribution, PolicyHash: "hash-" + policy}
+	}
+	for _, c := range []struct {
+		base, reason string
+	}{
+		{"sampling", "a's value is raw, b's is not"},
+		{"raw", "no target has a weight on what the logging policy's own value does not fit"},
+	} {
+		in := RunRecords{
+			Logging: "log", Targets: []string{"a", "b"}, Prompts: []Prompt{{ID: "p1"}}, Responses: []Response{answer("p1", "log", 0, "uno")},
+			LogProbs: []LogProb{row("log", -1, c.base), row("a", -2, "raw"), row("b", -3, "sampling")},
+		}
+		samples, unjoined := JoinSamples(in)
+		if len(samples) != 1 || samples[0].BasePolicyLogProb != -1 || samples[0].TargetPolicyLogProbs["a"].Valid() ||
+			samples[0].TargetPolicyLogProbs["b"].Valid() != (c.base == "sampling") {
+			t.Errorf("%s: %+v", c.reason, samples)
+		}
+		if !slices.ContainsFunc(unjoined, func(u Unjoined) bool { return strings.Contains(u.Reason, "samples from") }) {
+			t.Errorf("%s: unjoined %v", c.reason, unjoined)
+		}
+	}
+}
+
 // TestHashOfSeveral: where a policy's responses disagree on its hash, the first
 // in key order decides, whatever the order of the rows.
 func TestHashOfSeveral(t *testing.T) {

@@ -83,8 +83,12 @@ type Response struct {
 	Usage        *Usage `json:"usage"`
 	// LogProb sums the generated tokens' log-probs, end-of-turn included where
 	// the response ended, where the server gives them.
-	LogProb    Float        `json:"logprob"`
-	Model      string       `json:"model"` // the model that answered
+	LogProb Float `json:"logprob"`
+	// Sampling are the log-probs that the tokens were drawn with, where the policy
+	// samples at another temperature than 1 or from a part of the distribution.
+	Sampling   Floats       `json:"sampling_logprobs,omitempty"`
+	ContextIDs *TokenDigest `json:"context_ids,omitempty"` // the ids that the server made of the context
+	Model      string       `json:"model"`                 // the model that answered
 	PolicyHash string       `json:"policy_hash"`
 	Error      *RecordError `json:"error"`
 }
@@ -111,9 +115,19 @@ type LogProb struct {
 	Methods       map[string]MethodResult `json:"methods"`
 	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
 	Flags         []string                `json:"flags"`
-	PolicyHash    string                  `json:"policy_hash"`
-	Error         *RecordError            `json:"error"`
+	// Distribution is "sampling" where the values are of the distribution that
+	// the policy draws from, "raw" where they are of its model's before
+	// temperature and filters.
+	Distribution string `json:"distribution,omitempty"`
+	// State is "ended", "truncated" or "empty".
+	State      string       `json:"state,omitempty"`
+	PolicyHash string       `json:"policy_hash"`
+	Error      *RecordError `json:"error"`
 }
+
+// Raw reports whether the value is of another distribution than the policy samples
+// from, so that no importance weight comes of it.
+func (l LogProb) Raw() bool { return l.Distribution == "raw" }
 
 // Key returns the record's key. The response scored is draw 0.
 func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }
@@ -125,7 +139,7 @@ type OracleLabel struct {
 	DrawIdx       int          `json:"draw_idx"`
 	Label         Float        `json:"label"`          // in [0, 1]
 	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
-	Role          string       `json:"role"`           // "calibration" or "probe"
+	Role          string       `json:"role"`           // "calibration", "probe", or "duplicate", which joins nothing
 	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`
 	Error         *RecordError `json:"error"`

@@ -28,7 +28,9 @@ func (f *fixed) Score(_ context.Context, tag providers.Tag, _ dataset.Prompt, _ 
 }
 
 func TestPanel(t *testing.T) {
-	one := func(mean, variance float64) *fixed { return &fixed{score: Score{Mean: mean, Variance: variance, Source: "x"}} }
+	one := func(mean, variance float64) *fixed {
+		return &fixed{score: Score{Mean: mean, Variance: variance, Source: "x"}}
+	}
 	refused := &fixed{err: &UnscoredError{Reason: ReasonRefused}}
 	tests := []struct {
 		members  []*fixed

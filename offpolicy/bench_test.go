@@ -47,3 +47,81 @@ func BenchmarkWeights(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMeanRewards makes IPS, SNIPS, their errors and the ESS.
+func BenchmarkMeanRewards(b *testing.B) {
+	for _, n := range benchSizes {
+		rng := rand.New(rand.NewPCG(1, 1))
+		l, r := make([]float64, n), make([]float64, n)
+		for i := range n {
+			l[i], r[i] = rng.NormFloat64()-.5, rng.Float64()
+		}
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := MeanRewards(l, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAccumulator: time a row must not grow with the rows, nor memory.
+func BenchmarkAccumulator(b *testing.B) {
+	for _, n := range []int{1e4, 1e5, 1e6, 1e7} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			ids := [2]string{"even", "odd"} // a prompt a row, without making names
+			rng := rand.New(rand.NewPCG(1, 1))
+			for b.Loop() {
+				a := NewAccumulator("target", 10)
+				for i := range n {
+					r := StreamRow{ids[i%2], rng.NormFloat64() - .5, .5, nan, nan}
+					if i%10 == 0 {
+						r.Label = .5
+					}
+					if err := a.Add(r); err != nil {
+						b.Fatal(err)
+					}
+				}
+				a.Finish()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/row")
+		})
+	}
+}
+
+// BenchmarkEvaluate is the bootstrap of 2,000 replicates, fold models refitted.
+// The reference, on 2 cores, needs 94 s for it with four policies of 1,000 rows
+// by its own Direct estimator, and 2.39 s for DR-CPO of three policies without
+// any replicate.
+func BenchmarkEvaluate(b *testing.B) {
+	base := world{prompts: 1000, labels: 250, draws: 1, probes: 25}.samples(1)
+	for _, policies := range []int{3, 4} {
+		s := base
+		s.Draws = map[string][]Draw{}
+		s.Rows = make([]Row, len(base.Rows))
+		for i, r := range base.Rows {
+			targets := map[string]float64{}
+			for k := range policies {
+				targets[fmt.Sprint("near", k)] = r.Targets["near"]
+			}
+			r.Targets = targets
+			s.Rows[i] = r
+		}
+		for k := range policies {
+			s.Draws[fmt.Sprint("near", k)] = base.Draws["near"]
+		}
+		for _, estimators := range [][]Estimator{{DR}, {DR, Direct, LabeledSNIPS}} {
+			b.Run(fmt.Sprintf("policies=%d/estimators=%d", policies, len(estimators)), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := Evaluate(s, Config{Estimators: estimators}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,23 +1,32 @@
 package offpolicy
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+
+	"golang.org/x/crypto/blake2b"
 )
 
-// Fold returns the fold, 0 to k-1, of a prompt: the first eight bytes,
-// big-endian, of the SHA-256 of the seed (eight bytes, big-endian) followed by
-// the id, modulo k. It depends on nothing else, so that a prompt keeps its fold
-// whatever rows surround it. It panics if k is not positive.
+// Fold returns the fold, 0 to k-1, of a prompt: BLAKE2b of eight bytes over
+// "{promptID}-{seed}-{k}", big-endian, modulo k. It depends on nothing else, so
+// that a prompt keeps its fold whatever rows surround it, and it is CJE's, whose
+// seed is 42 by default. It panics if k is not positive.
 func Fold(seed uint64, promptID string, k int) int {
 	if k <= 0 {
 		panic(fmt.Sprintf("offpolicy: fold: k=%d: want a positive number of folds", k))
 	}
-	sum := sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, seed), promptID...))
-	return int(binary.BigEndian.Uint64(sum[:8]) % uint64(k))
+	h, err := blake2b.New(8, nil)
+	if err != nil {
+		panic("offpolicy: fold: " + err.Error()) // never: 8 bytes and no key are allowed
+	}
+	text := append([]byte(promptID), '-')
+	text = strconv.AppendUint(text, seed, 10)
+	text = append(text, '-')
+	h.Write(strconv.AppendInt(text, int64(k), 10))
+	return int(binary.BigEndian.Uint64(h.Sum(nil)) % uint64(k))
 }
 
 // CalibrationConfig says how a [Calibrator] is fitted.

@@ -32,11 +32,32 @@ func TestFold(t *testing.T) {
 	if math.Abs(float64(moved)-8000) > 160 {
 		t.Errorf("another seed moved %d of 10000 prompts, want about 8000", moved)
 	}
-	// SHA-256 of eight zero bytes begins af5570f5a1810b7a (sha256sum).
-	if got, want := Fold(0, "", 1000), int(uint64(0xaf5570f5a1810b7a)%1000); got != want {
-		t.Errorf("fold of the empty id is %d, by the definition %d", got, want)
+	// The reference's own example.
+	if got := Fold(42, "prompt_123", 10); got != 6 {
+		t.Errorf("fold of prompt_123 is %d of 10, the reference's is 6", got)
 	}
 	mustPanic(t, "no folds", func() { Fold(1, "a", 0) })
+}
+
+// The folds of CJE 0.3.0: hashed ids of many kinds, by seed and number of folds.
+func TestFoldGolden(t *testing.T) {
+	var golden struct {
+		Folds []struct {
+			PromptID string `json:"prompt_id"`
+			K        int    `json:"n_folds"`
+			Seed     uint64
+			Fold     int
+		} `json:"hash_folds"`
+	}
+	readShared(t, "goldens/01_folds.json", &golden)
+	if len(golden.Folds) != 828 {
+		t.Fatalf("%d folds, want 828", len(golden.Folds))
+	}
+	for _, g := range golden.Folds {
+		if got := Fold(g.Seed, g.PromptID, g.K); got != g.Fold {
+			t.Errorf("fold of %q, seed %d: %d of %d, reference %d", g.PromptID, g.Seed, got, g.K, g.Fold)
+		}
+	}
 }
 
 // labels simulates n prompts with S uniform and E[Y | S] = .25 + .5 S.
@@ -165,7 +186,7 @@ func TestFitCalibratorRefuses(t *testing.T) {
 		{ok, good[:24], "24 labels, 25 needed", false, "one below the default minimum"},
 		{ok, nil, "0 labels", false, "no labels"},
 		{CalibrationConfig{Judge: "j", MinLabels: 31}, good, "30 labels, 31 needed", false, "below the caller's minimum"},
-		{ok, same, "fold 3 of 5", false, "one prompt only"},
+		{ok, same, "fold 1 of 5", false, "one prompt only"},
 		{ok, with(func(r *LabeledScore) { r.Score = nan }), "score", true, "missing score"},
 		{ok, with(func(r *LabeledScore) { r.Score = 85 }), "score", true, "a score on another scale"},
 		{ok, with(func(r *LabeledScore) { r.Label = nan }), "label", true, "missing label"},

@@ -26,12 +26,31 @@ const (
 	RuleMeanOne    = "mean_one"
 )
 
+// The thresholds beyond which the labels cannot carry an estimate, and the
+// further rules by which an [Estimate] is refused.
+const (
+	MinESSLabels  = 15.0 // effective labels
+	MaxLabelShare = 0.20 // of Σ w/p, for a single label
+	MinTransport  = 100  // labels behind an uncorrected direct estimate
+
+	RuleWeights    = "weights"     // the policy has no weight, or no sum of them
+	RuleESSLabels  = "ess_labels"  // ESS_L < 15
+	RuleLabelShare = "label_share" // one label has more than 20% of Σ w/p
+	RuleLabels     = "labels"      // too few labels to calibrate, or none at all
+	RuleRewards    = "rewards"     // no row has both a weight and a reward
+	RuleDraws      = "draws"       // no fresh draws
+	RuleTransport  = "transport"   // plug-in direct without a transport audit
+	RuleSupport    = "support"     // plug-in direct beyond the labelled scores
+	RuleSpread     = "spread"      // nothing varies, so no error can be estimated
+)
+
 // Refusal is one reason why an estimate must not be given.
 type Refusal struct {
-	Rule      string // "ess", "max_share", "divergence", "mass" or "mean_one"
+	Rule      string // one of the Rule constants: "ess", "max_share", …
 	Message   string // the reason in words, figures included
 	Value     float64
 	Threshold float64
+	Remedy    string // what to do
 }
 
 func (r Refusal) String() string { return r.Rule + ": " + r.Message }
@@ -53,7 +72,7 @@ func (r Refusal) String() string { return r.Rule + ": " + r.Message }
 func (w *Weights) Refusals() []Refusal {
 	var out []Refusal
 	refuse := func(rule string, value, threshold float64, format string, args ...any) {
-		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold})
+		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold, Remedy: remedies[rule]})
 	}
 	if w.ESS < MinESS {
 		refuse(RuleESS, w.ESS, MinESS, "effective sample size %.1f of %d rows is below %.0f", w.ESS, w.N, MinESS)
@@ -79,3 +98,21 @@ func (w *Weights) Refusals() []Refusal {
 
 // Usable reports that no rule refuses w.
 func (w *Weights) Usable() bool { return len(w.Refusals()) == 0 }
+
+// remedies say what to do about each rule.
+var remedies = map[string]string{
+	RuleESS:        "log more responses, or label 25 fresh draws of the policy",
+	RuleMaxShare:   "log more responses, or label 25 fresh draws of the policy",
+	RuleDivergence: "the logs say nothing of this policy: label 25 fresh draws of it",
+	RuleMass:       "the logs lack what this policy says: label 25 fresh draws of it",
+	RuleMeanOne:    "score the logged responses again under both policies, with one template and sampling, at an endpoint that repeats itself",
+	RuleWeights:    "score the logged responses under this policy",
+	RuleESSLabels:  "label more of the logged responses",
+	RuleLabelShare: "label more of the logged responses",
+	RuleLabels:     "label more of the logged responses",
+	RuleRewards:    "give rewards, or label logged responses so that the judge can be calibrated",
+	RuleDraws:      "let the policy answer the logged prompts, and have the judge score the answers",
+	RuleTransport:  "label 25 fresh draws of the policy: its estimate is then corrected by them",
+	RuleSupport:    "label 25 fresh draws of the policy, chosen at random",
+	RuleSpread:     "label more responses: labels that are all equal say nothing of the error",
+}

@@ -31,3 +31,31 @@ func near(got, want, tol float64) bool {
 	}
 	return math.Abs(got-want) <= tol*math.Abs(want)
 }
+
+// goldenSets are the synthetic evaluations that the reference was run on.
+var goldenSets = []string{"syn_dup150", "syn_full100", "syn_mid200", "syn_missing120", "syn_nonmono300", "syn_ties200", "syn_under120"}
+
+// maybe is a number of the goldens, where NaN and infinities are strings.
+type maybe float64
+
+func (m *maybe) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case `"NaN"`, "null":
+		*m = maybe(nan)
+	case `"+Inf"`:
+		*m = maybe(inf)
+	case `"-Inf"`:
+		*m = maybe(-inf)
+	default:
+		return json.Unmarshal(b, (*float64)(m))
+	}
+	return nil
+}
+
+func floats(ms []maybe) []float64 {
+	out := make([]float64, len(ms))
+	for i, m := range ms {
+		out[i] = float64(m)
+	}
+	return out
+}

@@ -12,14 +12,22 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// The roles of a label.
+// The roles of a label. No response has both of the first two.
 const (
 	RoleCalibration = "calibration" // of a logged response: fits the calibrator
 	RoleProbe       = "probe"       // of a target's own response: tests it there
+	RoleDuplicate   = "duplicate"   // a second label of a calibration response: the oracle's own noise
 )
 
 // Design says which responses are to be labelled. It is fixed before the first
 // label, or inclusion probabilities would be a story told afterwards.
+//
+// A design is topped up by a larger Fraction, Probes or Duplicates under the
+// same Seed: the draw is nested, so that no label is lost, and every label gets
+// the probability that the larger draw gives it. Responses that came later, of
+// other prompts, are a draw of their own: Assign them apart and put the two
+// lists together. Either is without bias as long as what the labels say has no
+// part in the decision to top up.
 type Design struct {
 	// Seed decides the draw.
 	Seed uint64
@@ -29,6 +37,13 @@ type Design struct {
 	// Probes is how many of each target's own responses are labelled, or all if
 	// there are fewer; 0 means none.
 	Probes int
+	// Strata, where more than 1, is the number of equal ranges of judge scores,
+	// within each policy, that share the labels equally as far as each has
+	// responses, so that rare scores are labelled too: see [Design.AssignByScore].
+	Strata int
+	// Duplicates is how many of the logged responses are labelled twice, or all
+	// that are labelled if there are fewer; 0 means none.
+	Duplicates int
 }
 
 // Validate reports a field that is out of range.
@@ -36,8 +51,8 @@ func (d Design) Validate() error {
 	switch {
 	case !(d.Fraction >= 0 && d.Fraction <= 1):
 		return fmt.Errorf("oracle: design: Fraction %v: want a number in (0, 1], or 0 for 1", d.Fraction)
-	case d.Probes < 0:
-		return fmt.Errorf("oracle: design: Probes %d: want 0 or more", d.Probes)
+	case d.Probes < 0 || d.Strata < 0 || d.Duplicates < 0:
+		return fmt.Errorf("oracle: design: Probes %d, Strata %d, Duplicates %d: want 0 or more", d.Probes, d.Strata, d.Duplicates)
 	}
 	return nil
 }
@@ -46,57 +61,122 @@ func (d Design) Validate() error {
 type Assignment struct {
 	Key dataset.Key
 	// InclusionProb is the probability, before the draw, that this response
-	// would be labelled: m/n where m of its policy's n responses are.
+	// would be labelled in this role: m/n where m of the n responses of its
+	// policy, or of its policy's stratum, are.
 	InclusionProb float64
-	Role          string // "calibration" or "probe"
+	Role          string // "calibration", "probe" or "duplicate"
 }
 
 // Assign draws the responses to be labelled from keys, all responses of all
-// policies in any order, and returns those that are to be, sorted by key.
-// Responses of the policy named logging are drawn by Fraction, those of each
-// other policy by Probes. A response of the same policy that was not drawn had
-// the same inclusion probability.
+// policies in any order, and returns those that are to be, sorted by key, a
+// duplicate after its original. Responses of the policy named logging are drawn
+// by Fraction, those of each other policy by Probes. A response of the same
+// policy that was not drawn had the same inclusion probability.
 //
 // The draw is simple random sampling without replacement: the m smallest by
 // SHA-256 of seed and key. It depends on the set of keys alone, not on their
-// order. Assign panics if d is not valid or a key stands twice.
+// order. Assign panics if d is not valid, asks for strata, or a key stands
+// twice.
 func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
+	if d.Strata > 1 {
+		panic("oracle: design: strata are ranges of judge scores: use AssignByScore")
+	}
+	scores := make(map[dataset.Key]float64, len(keys))
+	for _, k := range keys {
+		if _, ok := scores[k]; ok {
+			panic(fmt.Sprintf("oracle: design: key %s stands twice", k))
+		}
+		scores[k] = math.NaN()
+	}
+	return d.AssignByScore(scores, logging)
+}
+
+// AssignByScore is Assign with strata: within each policy the responses are
+// divided by judge score, in [0, 1], into d.Strata ranges of equal width; NaN
+// stands for no score, which is a stratum of its own. The labels go to the
+// strata in turns, so that each has as many as the others or all it has. There
+// are never more strata than labels: with fewer labels the ranges are wider.
+//
+// Within a stratum the draw is that of Assign. It panics if d is not valid, or a
+// score is neither NaN nor in [0, 1].
+func (d Design) AssignByScore(scores map[dataset.Key]float64, logging string) []Assignment {
 	if err := d.Validate(); err != nil {
 		panic(err.Error())
 	}
 	if d.Fraction == 0 {
 		d.Fraction = 1
 	}
-	sorted := slices.SortedFunc(slices.Values(keys), dataset.Key.Compare)
 	byPolicy := map[string][]dataset.Key{}
-	for i, k := range sorted {
-		if i > 0 && k == sorted[i-1] {
-			panic(fmt.Sprintf("oracle: design: key %s stands twice", k))
+	for k, s := range scores {
+		if s < 0 || s > 1 {
+			panic(fmt.Sprintf("oracle: design: score %v of %s is not in [0, 1]", s, k))
 		}
 		byPolicy[k.Policy] = append(byPolicy[k.Policy], k)
 	}
 	var out []Assignment
 	for policy, pool := range byPolicy {
-		n, m, role := len(pool), min(d.Probes, len(pool)), RoleProbe
+		m, twice, role := min(d.Probes, len(pool)), 0, RoleProbe
 		if policy == logging {
-			role = RoleCalibration
-			m = max(1, int(math.Round(d.Fraction*float64(n))))
+			m, role = max(1, int(math.Round(d.Fraction*float64(len(pool))))), RoleCalibration
+			twice = min(d.Duplicates, m)
 		}
-		for _, k := range d.draw(pool, m) {
-			out = append(out, Assignment{k, float64(m) / float64(n), role})
-		}
+		strata := d.strata(pool, scores, m)
+		out = append(out, d.draw(strata, m, role)...)
+		out = append(out, d.draw(strata, twice, RoleDuplicate)...)
 	}
-	slices.SortFunc(out, func(a, b Assignment) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(out, func(a, b Assignment) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Role, b.Role)) })
 	return out
 }
 
-func (d Design) draw(pool []dataset.Key, m int) []dataset.Key {
-	type ranked struct {
-		rank [sha256.Size]byte
-		key  dataset.Key
+// strata divides a policy's responses, each stratum in the order of its draw.
+func (d Design) strata(pool []dataset.Key, scores map[dataset.Key]float64, labels int) [][]dataset.Key {
+	var out [][]dataset.Key
+	for n := max(d.Strata, 1); ; n-- {
+		byRange := make([][]dataset.Key, n+1) // the last is for no score
+		for _, k := range pool {
+			i := n
+			if s := scores[k]; n == 1 {
+				i = 0
+			} else if !math.IsNaN(s) {
+				i = min(int(s*float64(n)), n-1)
+			}
+			byRange[i] = append(byRange[i], k)
+		}
+		out = slices.DeleteFunc(byRange, func(keys []dataset.Key) bool { return len(keys) == 0 })
+		if len(out) <= max(labels, 1) {
+			break
+		}
 	}
-	list := make([]ranked, len(pool))
-	for i, k := range pool {
+	for _, keys := range out {
+		d.rank(keys)
+	}
+	return out
+}
+
+// draw takes the first of every stratum, m in all, in turns.
+func (d Design) draw(strata [][]dataset.Key, m int, role string) []Assignment {
+	take := make([]int, len(strata))
+	for left := m; left > 0; {
+		for i, keys := range strata {
+			if take[i] < len(keys) && left > 0 {
+				take[i]++
+				left--
+			}
+		}
+	}
+	var out []Assignment
+	for i, keys := range strata {
+		for _, k := range keys[:take[i]] {
+			out = append(out, Assignment{k, float64(take[i]) / float64(len(keys)), role})
+		}
+	}
+	return out
+}
+
+// rank sorts keys by SHA-256 of seed and key.
+func (d Design) rank(keys []dataset.Key) {
+	ranks := make(map[dataset.Key][sha256.Size]byte, len(keys))
+	for _, k := range keys {
 		h := sha256.New()
 		h.Write(binary.BigEndian.AppendUint64([]byte("oracle design 1"), d.Seed))
 		for _, s := range []string{k.PromptID, k.Policy} {
@@ -104,15 +184,10 @@ func (d Design) draw(pool []dataset.Key, m int) []dataset.Key {
 			h.Write([]byte(s))
 		}
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(k.DrawIdx)))
-		list[i].key = k
-		h.Sum(list[i].rank[:0])
+		ranks[k] = [sha256.Size]byte(h.Sum(nil))
 	}
-	slices.SortFunc(list, func(a, b ranked) int {
-		return cmp.Or(bytes.Compare(a.rank[:], b.rank[:]), a.key.Compare(b.key))
+	slices.SortFunc(keys, func(a, b dataset.Key) int {
+		x, y := ranks[a], ranks[b]
+		return cmp.Or(bytes.Compare(x[:], y[:]), a.Compare(b))
 	})
-	out := make([]dataset.Key, m)
-	for i := range out {
-		out[i] = list[i].key
-	}
-	return out
 }

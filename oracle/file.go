@@ -45,15 +45,20 @@ func (e *LabelError) Error() string {
 // and columns are ignored, blank lines and a leading byte order mark too. name
 // stands for the file in errors.
 //
-// A line that lacks a field, a label that is not a number in [0, 1] and a
-// response labelled twice are a [*LabelError] with file and line. So is a file
-// without labels. A response without a label has no line.
-func ReadLabels(r io.Reader, name string) (map[dataset.Key]float64, error) {
+// expected are the responses that labels are wanted for; nil takes any. The
+// policy is part of a response's name, so that a label can only be of the policy
+// that it says.
+//
+// A line that lacks a field, a label that is not a number in [0, 1], a response
+// labelled twice and one that is not expected are a [*LabelError] with file and
+// line. So is a file without labels. A response without a label has no line.
+func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.Key]float64, error) {
 	in := bufio.NewReader(r)
 	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		in.Discard(3) // cannot fail: the bytes are buffered
 	}
 	c := collector{file: name, labels: map[dataset.Key]float64{}, lines: map[dataset.Key]int{}}
+	c.expect(expected)
 	first, line, err := firstByte(in)
 	switch {
 	case err == io.EOF:
@@ -94,6 +99,19 @@ type collector struct {
 	file   string
 	labels map[dataset.Key]float64
 	lines  map[dataset.Key]int
+	// what is expected; nil for anything
+	keys              map[dataset.Key]bool
+	prompts, policies map[string]bool
+}
+
+func (c *collector) expect(keys []dataset.Key) {
+	if keys == nil {
+		return
+	}
+	c.keys, c.prompts, c.policies = map[dataset.Key]bool{}, map[string]bool{}, map[string]bool{}
+	for _, k := range keys {
+		c.keys[k], c.prompts[k.PromptID], c.policies[k.Policy] = true, true, true
+	}
 }
 
 func (c *collector) fail(line int, remedy, format string, args ...any) error {
@@ -108,6 +126,13 @@ func (c *collector) add(line int, key dataset.Key, label float64) error {
 		return c.fail(line, "draws count from 0", "draw_idx %d", key.DrawIdx)
 	case !(label >= 0 && label <= 1):
 		return c.fail(line, "map labels to [0, 1] before they come here: the scale is not guessed", "label %v is not in [0, 1]", label)
+	case c.keys != nil && !c.policies[key.Policy]:
+		return c.fail(line, "leave the line out, or have the design label that policy's responses too", "%s is a response of policy %q: labels are wanted for those of %s",
+			key, key.Policy, strings.Join(slices.Sorted(maps.Keys(c.policies)), ", "))
+	case c.keys != nil && !c.prompts[key.PromptID]:
+		return c.fail(line, "give the ids of the run's prompts.jsonl", "prompt_id %q is unknown", key.PromptID)
+	case c.keys != nil && !c.keys[key]:
+		return c.fail(line, "leave the line out, or enlarge the design", "%s is not among the responses that the design labels", key)
 	case c.lines[key] != 0:
 		return c.fail(line, "keep one of the two", "%s was labelled already on line %d", key, c.lines[key])
 	}

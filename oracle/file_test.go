@@ -54,7 +54,7 @@ func TestReadLabels(t *testing.T) {
 		{"torn quote", header + "p1,p0,0,1\n\"p2,p0,0,1\n", nil, 0, "not CSV"},
 	}
 	for _, tt := range tests {
-		got, err := ReadLabels(strings.NewReader(tt.in), "labels.txt")
+		got, err := ReadLabels(strings.NewReader(tt.in), "labels.txt", nil)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: (-want +got):\n%s%v", tt.name, diff, err)
 		}
@@ -75,8 +75,44 @@ func TestReadLabels(t *testing.T) {
 	}
 	torn := errors.New("disk")
 	for _, in := range []string{"", "{", "prompt_id,policy,draw_idx,label\n"} {
-		if _, err := ReadLabels(io.MultiReader(strings.NewReader(in), iotest.ErrReader(torn)), "f"); !errors.Is(err, torn) {
+		if _, err := ReadLabels(io.MultiReader(strings.NewReader(in), iotest.ErrReader(torn)), "f", nil); !errors.Is(err, torn) {
 			t.Errorf("after %q: error %v, want the reader's own", in, err)
+		}
+	}
+}
+
+// Labels of responses that nobody asked for are refused with file and line, in
+// either form of file.
+func TestReadLabelsExpected(t *testing.T) {
+	expected := append(keys(3, "p0"), dataset.Key{PromptID: "p001", Policy: "pi"})
+	tests := []struct {
+		id, policy string
+		draw       int
+		says       string
+		reason     string
+	}{
+		{"p002", "p0", 0, "", "wanted"},
+		{"p001", "pi", 0, "", "a probe"},
+		{"p009", "p0", 0, `prompt_id "p009" is unknown`, "an unknown id"},
+		{"p002", "pi_cot", 0, `policy "pi_cot"`, "another policy's response"},
+		{"p002", "pi", 0, "not among the responses", "a response of the target that is no probe"},
+		{"p002", "p0", 1, "not among the responses", "another draw"},
+	}
+	for _, tt := range tests {
+		for form, in := range map[string]string{
+			"csv":   fmt.Sprintf("prompt_id,policy,draw_idx,label\np000,p0,0,1\n%s,%s,%d,0.5\n", tt.id, tt.policy, tt.draw),
+			"jsonl": fmt.Sprintf("{\"prompt_id\":\"p000\",\"policy\":\"p0\",\"draw_idx\":0,\"label\":1}\n\n{\"prompt_id\":%q,\"policy\":%q,\"draw_idx\":%d,\"label\":0.5}", tt.id, tt.policy, tt.draw),
+		} {
+			got, err := ReadLabels(strings.NewReader(in), "people."+form, expected)
+			var bad *LabelError
+			switch {
+			case tt.says == "":
+				if err != nil || len(got) != 2 {
+					t.Errorf("%s, %s: %v, %v", tt.reason, form, got, err)
+				}
+			case !errors.As(err, &bad) || bad.Line != 3 || got != nil || !strings.Contains(err.Error(), "people."+form+":3: ") || !strings.Contains(err.Error(), tt.says):
+				t.Errorf("%s, %s: error %v, want line 3 and %q", tt.reason, form, err, tt.says)
+			}
 		}
 	}
 }
@@ -88,7 +124,7 @@ func FuzzReadLabels(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbfprompt_id,policy,draw_idx,label\np1,p0,0,0.8\n\"p2\",p0,1,1e-3\n"))
 	f.Add([]byte("prompt_id,policy,draw_idx,label\np1,p0,0,nan\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		labels, err := ReadLabels(strings.NewReader(string(data)), "f")
+		labels, err := ReadLabels(strings.NewReader(string(data)), "f", nil)
 		if err != nil {
 			if labels != nil {
 				t.Error("labels came with an error")

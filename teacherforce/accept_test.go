@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
@@ -66,6 +67,7 @@ func bytewise(b []byte) []int {
 type pairCase struct {
 	policy   offpolicy.Policy
 	prompt   string
+	context  *dataset.TokenDigest // of the context's ids
 	response Response
 	want     float64
 	// plain says that the joint text's own tokens are the ones asked for: every
@@ -145,6 +147,7 @@ func randomCase(rng *rand.Rand, f *Forcer, model string, truth truth) pairCase {
 		joint += tpl.EndOfTurn()
 	}
 	ctx := tok.Encode(context)
+	c.context = dataset.DigestTokens(ctx)
 	c.want = truth(model, ctx, asked)
 	c.plain = slices.Equal(tok.Encode(joint), slices.Concat(ctx, asked))
 	return c
@@ -156,6 +159,7 @@ type tally struct {
 	answered map[string]int
 	reasons  map[Reason]int
 	empty    int
+	saved    int            // pairs scored without a call for the context
 	complete map[string]int // pairs that every text method answered, by template
 	plain    int            // pairs whose joint tokens are those asked for …
 	refused  int            // … and methods that refused them although the ids were known
@@ -166,7 +170,21 @@ type tally struct {
 func (n *tally) score(t *testing.T, f *Forcer, c pairCase) {
 	p := c.policy
 	res, err := f.Score(t.Context(), tag(), p, prompt(c.prompt), c.response)
-	methods := res.Methods
+	n.look(t, c, res, err)
+	// With the context's ids known beforehand the same value takes a call less.
+	known, err2 := f.ScoreKnown(t.Context(), tag(), p, prompt(c.prompt), c.context, c.response)
+	if (err == nil) != (err2 == nil) || err == nil && (math.Abs(res.LogProb-known.LogProb) > 1e-9 || res.Method != known.Method) {
+		t.Errorf("%s: %v by %s (%v) with the context known, %v by %s (%v) without", c, known.LogProb, known.Method, err2, res.LogProb, res.Method, err)
+	}
+	if err2 == nil && known.Methods[MethodContinuation].Reason == ReasonNotCompared {
+		n.mu.Lock()
+		n.saved++
+		n.mu.Unlock()
+	}
+}
+
+func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
+	p, methods := c.policy, res.Methods
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
@@ -219,7 +237,7 @@ func (n *tally) score(t *testing.T, f *Forcer, c pairCase) {
 // the law to have been tested. ids: whether token_ids can answer at all.
 func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 	t.Helper()
-	t.Logf("%d pairs: answered %v, reasons %v, empty %d, plain %d, refused although plain %d", pairs, n.answered, n.reasons, n.empty, n.plain, n.refused)
+	t.Logf("%d pairs: saved %d calls, answered %v, reasons %v, empty %d, plain %d, refused although plain %d", pairs, n.saved, n.answered, n.reasons, n.empty, n.plain, n.refused)
 	least := map[string]int{MethodTokenCounting: pairs / 5, MethodEchoBased: echo, MethodContinuation: pairs / 5}
 	if ids {
 		least[MethodTokenIDs] = pairs / 4
@@ -240,6 +258,9 @@ func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 		if n.reasons[r] < pairs/20 {
 			t.Errorf("reason %s occurred %d times in %d pairs", r, n.reasons[r], pairs)
 		}
+	}
+	if ids && echo >= pairs/5 && n.saved < pairs/2 {
+		t.Errorf("%d of %d pairs were scored without a call for the context", n.saved, pairs)
 	}
 	if n.empty == 0 {
 		t.Error("no empty response among the pairs")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -57,6 +58,10 @@ type Probe struct {
 // Certificate says whether an endpoint's log-probs can be relied upon, for one
 // model and template. It is OK if every probe is.
 type Certificate struct {
+	// Endpoint and Issued say where and when; who certifies sets them.
+	Endpoint string    `json:"endpoint"`
+	Issued   time.Time `json:"issued"`
+
 	Model    string  `json:"model"`
 	Template string  `json:"template"`
 	OK       bool    `json:"ok"`
@@ -67,8 +72,8 @@ type Certificate struct {
 	BytesPerToken dataset.Float `json:"bytes_per_token"`
 }
 
-// Certify puts the probes to p's endpoint, about 25 short calls, one after the
-// other. They need no reference values: each is a law that any model's
+// Certify puts the probes to p's endpoint, about 30 short calls, one after the
+// other but for a few that ask what company does to a text. They need no reference values: each is a law that any model's
 // log-probs obey, so that an endpoint can be judged before money is spent on it.
 //
 // An endpoint that fails a probe gets a Certificate that is not OK and no error;
@@ -147,7 +152,11 @@ func (c *certifier) ScorePrompt(ctx context.Context, req providers.ScoreRequest)
 // echo scores one text. An endpoint without prompt log-probs gives an altered
 // echo, not an error.
 func (c *certifier) echo(ctx context.Context, text string) (Echo, error) {
-	s, err := c.ScorePrompt(ctx, providers.ScoreRequest{Model: c.p.Model, Prompt: text})
+	return c.echoAs(ctx, c.tag(), text)
+}
+
+func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) (Echo, error) {
+	s, err := c.f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: c.p.Model, Prompt: text})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return Echo{Sent: text, Altered: "the endpoint gives no log-probs for a prompt: " + err.Error()}, nil
 	}
@@ -165,7 +174,7 @@ func (c *certifier) forcer() *Forcer {
 // score scores r after any context. A pair that no method answers is reported
 // as why, a call that failed as an error.
 func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Response) (res Result, why *Error, err error) {
-	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, r)
+	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, nil, r)
 	if err != nil {
 		if !errors.As(err, &why) || why.Methods[c.f.strategies[0].Name()].Reason == ReasonError {
 			return Result{}, nil, err // a call failed, which says nothing of the endpoint's log-probs

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
@@ -236,6 +239,76 @@ func TestCertify(t *testing.T) {
 				t.Errorf("does not survive JSON: %v", err)
 			}
 		})
+	}
+}
+
+// TestCertifyCompany: a server that computes a text otherwise when it batches it
+// with others. The others' calls do not return before the text's has come: were
+// they not made at once, the bubble would be stuck.
+func TestCertifyCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		batch := make(chan struct{})
+		s := &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
+			if !strings.HasSuffix(req.Tag.Key, "/"+ProbeRepeatability) {
+				return nil
+			}
+			switch req.Tag.Call {
+			case "6", "7", "8":
+				<-batch
+			case "9":
+				for i := range s.Tokens {
+					s.Tokens[i].LogProb -= 0.01
+				}
+				close(batch)
+			}
+			return nil
+		}}
+		cert, err := newForcer(t, s).Certify(t.Context(), &fakeGenerator{}, policy("llama4"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range cert.Probes {
+			if bad := p.Name == ProbeRepeatability; p.OK == bad || bad && !strings.Contains(p.Detail, "0.01 in their company") {
+				t.Errorf("%s: OK %v: %s", p.Name, p.OK, p.Detail)
+			}
+		}
+	})
+}
+
+// TestCertifyLlamaCpp: llama.cpp's own server takes echo and log-probs, and gives
+// the log-probs of what it generated; others give an empty list, or null. None of
+// them scores a text, and the certificate has to say so in these words.
+func TestCertifyLlamaCpp(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		quirks     providers.Quirks
+	}{
+		{"generated tokens alone", `{"choices":[{"text":" The","finish_reason":"length","logprobs":{"content":[{"id":785,"token":" The","bytes":[32,84,104,101],"logprob":-0.4,"top_logprobs":[]}]}}],"usage":{"prompt_tokens":40,"completion_tokens":1}}`, providers.Quirks{Echo: true, TokenIDs: true}},
+		{"an empty list", `{"choices":[{"text":"","finish_reason":"length","logprobs":{"content":[]}}],"usage":{"prompt_tokens":40,"completion_tokens":0}}`, providers.Quirks{Echo: true}},
+		{"null", `{"choices":[{"text":"","finish_reason":"length","logprobs":null}],"usage":{"prompt_tokens":40,"completion_tokens":0}}`, providers.Quirks{Echo: true}},
+		{"known to have none", `{}`, providers.LlamaCpp()},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, c.body)
+		}))
+		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: server.URL + "/v1", HTTP: server.Client()}, Quirks: c.quirks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := New(Config{Scorer: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := f.Certify(t.Context(), p, policy("chatml"))
+		server.Close()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if cert.OK || len(cert.Probes) != 1 || cert.Probes[0].Name != ProbeCoverage || !strings.Contains(cert.Probes[0].Detail, "the endpoint gives no log-probs for a prompt") {
+			t.Errorf("%s: %+v", c.name, cert)
+		}
 	}
 }
 

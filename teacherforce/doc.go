@@ -69,8 +69,24 @@
 // beforehand because they are laws of probability: the same text has the same
 // log-prob twice, log p(ab|c) = log p(a|c) + log p(b|ca), and so on.
 //
+// [Suspects] looks at the values of a whole run: what is impossible, and what is
+// likelier than its length explains while nothing else supports it. A single
+// value near 0 proves nothing either way. [Statistics] counts what the methods
+// answered and why they did not, and estimates how far policies lie apart.
+//
+// # Which distribution
+//
 // Log-probs of a prompt are those of the model itself on every server known,
 // whatever temperature is sent along. For a policy that samples at another
 // temperature than 1, or from a part of the distribution, they are not its
-// log π: its results carry the flag "raw_logprobs".
+// log π, and no arithmetic makes them so: the [Result] says "raw", and [LogRatio]
+// refuses them. Only for what such a policy drew itself may the server have said
+// the right value, while drawing it ([MethodSampling]).
+//
+// # How many calls
+//
+// Two a pair, of which responses to one context share one. Who kept the ids that
+// the server made of the context when the policy itself answered in it needs one
+// call ([Forcer.ScoreKnown]), and gives up the comparison of two calls for it: an
+// audit sample with both keeps it.
 package teacherforce

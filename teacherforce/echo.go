@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
@@ -35,8 +36,9 @@ type placing struct{ lo, hi []int }
 // A token's bytes say how long it is. Where the server gives none, its text
 // does, unless it is a piece of a character and shown as U+FFFD: such pieces are
 // placed by what stands around them, and left open where that allows several
-// answers. Where the texts are no help at all (vocabulary entries such as
-// "Ġthe"), the server's own offsets are, counted in bytes or in characters.
+// answers. Texts that are vocabulary entries, such as "Ġthe", are read as such;
+// where that does not help either, the server's own offsets are used, counted in
+// bytes or in characters.
 func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	e := Echo{Sent: sent, Tokens: s.Tokens}
 	controls := t.Controls()
@@ -44,9 +46,9 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		e.Altered = "it has no tokens"
 		return e
 	}
-	if p, ok := place(sent, s.Tokens, controls); ok {
+	if p, ok := placeShown(sent, s.Tokens, controls); ok {
 		e.placings = []placing{p}
-	} else if p, ok := place(sent, s.Tokens[1:], controls); ok {
+	} else if p, ok := placeShown(sent, s.Tokens[1:], controls); ok {
 		// Servers that add a beginning-of-text token do so in front of every
 		// text. That is right where the text has none of its own; a doubled one
 		// changes every log-prob after it.
@@ -62,6 +64,9 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	}
 	if len(e.placings) == 0 {
 		e.Altered = fmt.Sprintf("its %d tokens do not spell the %d bytes that were sent", len(s.Tokens), len(sent))
+		if why := whiteSpace(sent, s.Tokens); why != "" {
+			e.Altered += ": " + why
+		}
 		return e
 	}
 	if marker := e.dropUnparsed(t, controls); marker != "" {
@@ -117,6 +122,20 @@ func (e Echo) Boundary(offset int) (token int, ok bool) {
 		token = at
 	}
 	return token, token >= 0
+}
+
+// head returns the beginning of e that is context, where e's ids begin with those
+// that known identifies and a token begins where context ends.
+func (e Echo) head(context string, known *dataset.TokenDigest) (Echo, bool) {
+	at, ok := e.Boundary(len(context))
+	if !ok || e.Altered != "" || at != known.N || !known.Begins(e.ids()) {
+		return Echo{}, false
+	}
+	h := Echo{Sent: context, Tokens: e.Tokens[:at], Added: e.Added}
+	for _, p := range e.placings {
+		h.placings = append(h.placings, placing{p.lo[:at+1], p.hi[:at+1]})
+	}
+	return h, true
 }
 
 // ids returns the tokens' ids, nil where one is unknown.
@@ -188,6 +207,22 @@ func place(sent string, tokens []providers.Token, controls []string) (placing, b
 		p.lo[i], p.hi[i] = r[0], r[len(r)-1]
 	}
 	return p, true
+}
+
+// placeShown places tokens as they are shown or, where that does not spell sent,
+// as their vocabulary spells them.
+func placeShown(sent string, tokens []providers.Token, controls []string) (placing, bool) {
+	if p, ok := place(sent, tokens, controls); ok {
+		return p, true
+	}
+	for _, read := range vocabularies {
+		if as := respelled(tokens, read); as != nil {
+			if p, ok := place(sent, as, controls); ok {
+				return p, true
+			}
+		}
+	}
+	return placing{}, false
 }
 
 // lengths bounds how many bytes a token can have.

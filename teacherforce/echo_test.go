@@ -44,11 +44,11 @@ func TestBoundary(t *testing.T) {
 		{"bytes beat text", "日本", []providers.Token{
 			{Text: "\uFFFD", Bytes: []byte("日")[:2]}, {Text: "\uFFFD", Bytes: []byte("日本")[2:4]}, {Text: "\uFFFD", Bytes: []byte("本")[1:]},
 		}, 3, -1, "the middle token holds bytes of both characters"},
-		{"vocabulary entries, byte offsets", "the town", offsets(pieces("the", "Ġtown"), 0, 3), 3, 1, "texts are no help, offsets are"},
-		{"vocabulary entries, characters", "né the town", offsets(pieces("nÃ©", "Ġthe", "Ġtown"), 0, 2, 6), 7, -1, "read as bytes a token begins at 6, as characters at 7: not certain"},
-		{"vocabulary entries, past the end in characters", "éé the", offsets(pieces("Ã©Ã©", "Ġthe"), 0, 4), 4, -1, "as bytes at 4, as characters at 6"},
-		{"vocabulary entries, two at one place", "ab 日", offsets(pieces("ab", "Ġæ", "Ĺ", "¥"), 0, 2, 3, 3), 3, -1, "pieces of one character share its offset"},
-		{"vocabulary entries, bytes only possible", "日日 a", offsets(pieces("x", "Ġa"), 0, 6), 6, 1, "there are not seven characters"},
+		{"opaque entries, byte offsets", "the town", offsets(pieces("#1", "#2"), 0, 3), 3, 1, "texts are no help, offsets are"},
+		{"opaque entries, characters", "né the town", offsets(pieces("#1", "#2", "#3"), 0, 2, 6), 7, -1, "read as bytes a token begins at 6, as characters at 7: not certain"},
+		{"opaque entries, past the end in characters", "éé the", offsets(pieces("#1", "#2"), 0, 4), 4, -1, "as bytes at 4, as characters at 6"},
+		{"opaque entries, two at one place", "ab 日", offsets(pieces("#1", "#2", "#3", "#4"), 0, 2, 3, 3), 3, -1, "pieces of one character share its offset"},
+		{"opaque entries, bytes only possible", "日日 a", offsets(pieces("#1", "#2"), 0, 6), 6, 1, "there are not seven characters"},
 	} {
 		e := NewEcho(c.sent, providers.PromptScore{Text: c.sent, Tokens: c.tokens}, raw)
 		if e.Altered != "" {
@@ -110,7 +110,8 @@ func TestEchoWithAddedBOS(t *testing.T) {
 		{"<|begin_of_text|>Hi", llama4, pieces("<|begin_of_text|>", "<|begin_of_text|>", "Hi"), 0, true, "the template has put it there"},
 		{"Hi there", raw, pieces("Hi", " there", "!"), 0, true, "generated text behind is not an added token in front"},
 		{"Hi there", raw, nil, 0, true, "no tokens spell nothing"},
-		{"\n\n", raw, pieces("ĊĊ"), 0, true, "a single token that cannot be placed is not an added one before nothing"},
+		{"Hi there", raw, pieces("<s>", "Hi", "Ġthere"), 1, false, "the rest as a vocabulary spells it"},
+		{"\n\n", raw, pieces("#1"), 0, true, "a single token that cannot be placed is not an added one before nothing"},
 	} {
 		e := NewEcho(c.sent, providers.PromptScore{Tokens: c.tokens}, c.template)
 		if e.Added != c.added || (e.Altered != "") != c.altered {

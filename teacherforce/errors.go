@@ -17,6 +17,7 @@ const (
 	ClassSeam        = "seam"            // a token spans the seam and the sampled ids cannot be scored
 	ClassRetokenised = "retokenised"     // the text's tokens are not the sampled ones and those cannot be scored
 	ClassUnsupported = "unsupported"     // the server gives no prompt log-probs
+	ClassFiltered    = "filtered"        // a filter ended or withheld the response
 	ClassEmpty       = "empty_response"  // no text, and no end-of-turn token that counts
 	ClassContext     = "bad_context"     // the context cannot be rendered
 	ClassError       = "error"           // anything else

@@ -26,6 +26,9 @@ type Pair struct {
 
 	ContextEcho Echo
 	JointEcho   Echo
+	// Borrowed says that ContextEcho is the beginning of JointEcho, known to be
+	// the context by its ids, and not the echo of a call of its own.
+	Borrowed bool
 	// IDsEcho is the echo of [Pair.IDs]; it has no tokens where it was not
 	// needed or could not be had.
 	IDsEcho Echo

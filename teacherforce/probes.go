@@ -1,6 +1,7 @@
 package teacherforce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -52,6 +55,9 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 	return Probe{OK: true, Value: 0, Detail: fmt.Sprintf("tokens without a valid log-prob, of %d; the text came back byte for byte", len(scored))}, nil
 }
 
+// repeatability asks for one text when the server cannot have met it, at once
+// again, when it may have cached all of it or the beginning that it shares with
+// others, after other texts, and in their company, as a batch.
 func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 	text := c.context + passage
 	var echoes []Echo
@@ -64,6 +70,10 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 			echoes = append(echoes, e)
 		}
 	}
+	company, err := c.together(ctx, text, c.context+aside, c.context+aside+passage, passage+aside)
+	if err != nil {
+		return Probe{}, err
+	}
 	first := echoes[0]
 	if at, ok := first.Boundary(len(c.context)); ok {
 		c.cert.BytesPerToken = dataset.Float(float64(len(passage)) / float64(len(first.Tokens)-at))
@@ -71,14 +81,29 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 	p := Probe{Limit: dataset.Float(c.f.noise)}
 	again, why := difference(first, echoes[1])
 	later, why2 := difference(first, echoes[2])
-	if why+why2 != "" {
-		p.Value, p.Detail = dataset.Missing(), "the same text was tokenised differently: "+why+why2
+	batched, why3 := difference(first, company)
+	if why+why2+why3 != "" {
+		p.Value, p.Detail = dataset.Missing(), "the same text was tokenised differently: "+why+why2+why3
 		return p, nil
 	}
-	p.Value = dataset.Float(max(again, later))
+	p.Value = dataset.Float(max(again, later, batched))
 	p.OK = p.Value <= p.Limit
-	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests", again, later)
+	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests, %.3g in their company", again, later, batched)
 	return p, nil
+}
+
+// together asks for the echo of text while the others are asked for.
+func (c *certifier) together(ctx context.Context, text string, others ...string) (Echo, error) {
+	var g errgroup.Group
+	for _, s := range others {
+		tag := c.tag()
+		g.Go(func() error {
+			_, err := c.echoAs(ctx, tag, s)
+			return err
+		})
+	}
+	e, err := c.echo(ctx, text)
+	return e, cmp.Or(err, g.Wait())
 }
 
 // difference is the largest absolute difference of two echoes of one text.

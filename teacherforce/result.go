@@ -14,6 +14,11 @@ const (
 	MethodTokenCounting = "token_counting"
 	MethodEchoBased     = "echo_based"
 	MethodContinuation  = "continuation"
+
+	// MethodSampling is not among [Strategies]: it is what the server said while
+	// the policy drew the response, and gives a value to the policy's own
+	// responses where it samples otherwise than its model.
+	MethodSampling = "sampling_logprob"
 )
 
 // Status is whether a method answered.
@@ -45,6 +50,11 @@ const (
 	ReasonInvalid Reason = "invalid"
 	// ReasonAltered: the echo does not spell what was sent.
 	ReasonAltered Reason = "altered"
+	// ReasonNotCompared: the method compares two calls, and one was made; see
+	// [Forcer.ScoreKnown].
+	ReasonNotCompared Reason = "not_compared"
+	// ReasonFiltered: a filter ended or withheld the response.
+	ReasonFiltered Reason = "filtered"
 	// ReasonEmpty: there is nothing to score.
 	ReasonEmpty Reason = "empty"
 	// ReasonError: a call failed; the error says how.
@@ -54,12 +64,13 @@ const (
 // The flags of a [Result].
 const (
 	FlagDisagree           = "disagree"            // the methods that answered differ by more than the tolerance
-	FlagZero               = "zero"                // more than three tokens, every one exactly 0
+	FlagZero               = "zero"                // every token exactly 0, on a response or in a context too long for that
+	FlagZeroRun            = "zero_run"            // a long run of tokens exactly 0 among others
+	FlagTokenCount         = "token_count"         // the number of tokens does not suit the text's length
 	FlagPositive           = "positive"            // a log-prob above 0 was seen
 	FlagInfinite           = "infinite"            // ±Inf, or the -9999 that some servers write for it, was seen
 	FlagNull               = "null"                // a missing log-prob was seen where one is owed
 	FlagPositiveDifference = "positive_difference" // continuation's two totals differ by more than 0 upwards
-	FlagRaw                = "raw_logprobs"        // the policy samples from a tempered or filtered distribution; these values are of the model's own
 	FlagIDsUnverified      = "ids_unverified"      // sampled ids are known, the echo's are not: the text methods assume that they are the same tokens
 	FlagBOSAdded           = "bos_added"           // the server put a token of its own before the context
 )
@@ -75,9 +86,38 @@ type Response struct {
 	// policies of this model only.
 	Model string
 	// Ended says that the response ended by itself (finish reason "stop"): then,
-	// and only then, the end-of-turn token counts.
+	// and only then, the end-of-turn token counts. Otherwise it was cut.
 	Ended bool
+	// Filtered says that a filter ended or withheld the response. It cannot be
+	// scored.
+	Filtered bool
+	// Sampling are the log-probs that the tokens were drawn with, the end-of-turn
+	// token's last where Ended; nil where unknown. By is the policy that drew
+	// them; a clone of it is another.
+	Sampling []float64
+	By       offpolicy.Policy
 }
+
+// State is how a response came to its end.
+type State string
+
+// The states. A response that a filter ended has none: scoring it is an error of
+// class "filtered".
+const (
+	StateEnded     State = "ended"     // by itself: the end-of-turn token counts
+	StateTruncated State = "truncated" // at its length limit: there is no such token
+	StateEmpty     State = "empty"     // at once: the end-of-turn token is all there is
+)
+
+// Distribution says of which distribution log-probs are.
+type Distribution string
+
+// The distributions. They are one where a policy samples at temperature 1
+// without filters; its results say "sampling" then.
+const (
+	SamplingDistribution Distribution = "sampling" // the one that the policy draws from: π
+	RawDistribution      Distribution = "raw"      // the model's own, before temperature and filters
+)
 
 // MethodResult is what one method said of one pair.
 type MethodResult struct {
@@ -95,6 +135,8 @@ type Result struct {
 	Methods       map[string]MethodResult
 	Spread        float64  // max - min over the methods that answered, nats
 	Flags         []string // sorted
+	Distribution  Distribution
+	State         State
 	PolicyHash    string
 	Calls         int // calls made for this result; a shared context counts for the one that made it
 }
@@ -111,6 +153,8 @@ func (r Result) Record(promptID, policyName string) dataset.LogProb {
 		Methods:       recordMethods(r.Methods),
 		Spread:        dataset.Float(r.Spread),
 		Flags:         recordFlags(r.Flags),
+		Distribution:  string(r.Distribution),
+		State:         string(r.State),
 		PolicyHash:    r.PolicyHash,
 	}
 }

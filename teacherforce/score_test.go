@@ -176,6 +176,11 @@ func TestScoreRefuses(t *testing.T) {
 			reason: "raw knows no end-of-turn token",
 		},
 		{
+			name: "filtered", response: Response{Text: answer, Filtered: true}, fake: &fake{},
+			class: ClassFiltered, message: "filter", methods: all(ReasonFiltered, ReasonFiltered), calls: 0,
+			reason: "the text is not what the policy sampled",
+		},
+		{
 			name: "empty context", template: "raw", prompt: "-", response: Response{Text: answer}, fake: &fake{},
 			class: ClassUnsupported, message: "empty", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
 			reason: "nothing precedes the first token, so it has no log-prob",
@@ -295,9 +300,18 @@ func TestFlags(t *testing.T) {
 			return nil
 		}
 	}
-	cold := policy("llama4")
-	cold.Sampling.Temperature = 0.5
+	// lastZero makes the last n tokens of the joint echo certain.
+	lastZero := func(n int) func(providers.ScoreRequest, *providers.PromptScore) error {
+		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
+			for i := len(s.Tokens) - n; req.Tag.Call == "joint" && i < len(s.Tokens); i++ {
+				s.Tokens[i].LogProb = 0
+			}
+			return nil
+		}
+	}
 	ids := tok.EncodeOrdinary(answer)
+	long := strings.Repeat(answer+" ", 6)
+	word := tok.EncodeOrdinary("hello")
 	for _, c := range []struct {
 		name         string
 		fake         *fake
@@ -310,8 +324,18 @@ func TestFlags(t *testing.T) {
 		{"clean", &fake{}, policy("llama4"), Response{Text: answer, Ended: true}, nil, "", "nothing to say"},
 		{"all zero", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: answer}, []string{FlagZero}, "",
 			"a long response of probability 1 is a defect; the value is kept so that a check can name the row"},
-		{"short and zero", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"}, nil, "",
+		{"short and zero", &fake{spoil: lastZero(1)}, policy("llama4"), Response{Text: "8"}, nil, "",
 			"9 of 5,000 real values are 0.0 and right: one-token answers"},
+		{"a word repeated and zero", &fake{spoil: lastZero(len(word))}, policy("llama4"), Response{Text: "hello"}, nil, "",
+			"those that are right have 19 characters on average"},
+		{"short and zero, like its context", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"}, []string{FlagZero}, "",
+			"no model is certain of what a user writes: the zeros are the server's"},
+		{"long and zero", &fake{spoil: lastZero(len(tok.EncodeOrdinary(long)))}, policy("llama4"), Response{Text: long}, []string{FlagZero}, "",
+			"the context's log-probs do not excuse a whole paragraph of certainty"},
+		{"a run of zeros", &fake{spoil: lastZero(30)}, policy("llama4"), Response{Text: long}, []string{FlagZeroRun}, "",
+			"half a response of certainty"},
+		{"a short run of zeros", &fake{spoil: lastZero(8)}, policy("llama4"), Response{Text: long}, nil, "",
+			"single precision rounds to 0 what is nearly certain"},
 		{"zero in the joint echo", &fake{spoil: zeros("joint")}, policy("llama4"), Response{Text: answer}, []string{FlagPositiveDifference, FlagZero}, ReasonInvalid,
 			"the joint total cannot exceed the context's"},
 		{"null in the context", &fake{spoil: inContext(math.NaN())}, policy("llama4"), Response{Text: answer}, []string{FlagNull}, ReasonMissing,
@@ -320,8 +344,6 @@ func TestFlags(t *testing.T) {
 			"only continuation sums the context"},
 		{"noise", &fake{noise: func(call, i int) float64 { return float64(call*i%7) * 1e-4 }}, policy("llama4"), Response{Text: answer}, []string{FlagDisagree}, "",
 			"continuation compares two calls"},
-		{"temperature", &fake{}, cold, Response{Text: answer}, []string{FlagRaw}, "",
-			"echo gives the model's own distribution at any temperature"},
 		{"server's own BOS", &fake{addBOS: true}, policy("raw"), Response{Text: " " + answer}, []string{FlagBOSAdded}, "",
 			"right for a text that has none"},
 		{"ids unverified", &fake{noIDs: true}, policy("llama4"), Response{Text: answer, TokenIDs: ids, Model: "scout"}, []string{FlagIDsUnverified}, "",

@@ -137,6 +137,9 @@ func (Continuation) Score(p Pair) Answer {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
+	if p.Borrowed {
+		return refuse(ReasonNotCompared, "the context was not scored by a call of its own")
+	}
 	if !p.prefixed() {
 		return refuse(ReasonSeam, "the two totals are of different tokenisations of the context")
 	}

@@ -17,39 +17,71 @@ type question struct {
 	id     string
 	needs  string
 	answer func(*Records, Thresholds, *Check)
+	// readiness marks what judges the estimates and not the pipeline: without
+	// its records it informs.
+	readiness bool
 }
 
 // questions are asked in this order, the order of the run.
 var questions = []question{
-	{"prompts.fields", stagePrepare, checkPromptFields},
-	{"prompts.unique", stagePrepare, checkPromptsUnique},
-	{"endpoint.certified", "", checkCertified},
-	{"p0.complete", stageP0, checkP0Complete},
-	{"p0.logprobs", stageLogProbs, checkP0LogProbs},
-	{"targets.complete", stageTargets, checkTargetsComplete},
-	{"targets.diversity", stageTargets, checkDiversity},
-	{"models.served", stageTargets, checkServed},
-	{"logprobs.complete", stageLogProbs, checkLogProbsComplete},
-	{"logprobs.zero", stageLogProbs, checkZero},
-	{"logprobs.sign", stageLogProbs, checkSign},
-	{"logprobs.range", stageLogProbs, checkRange},
-	{"logprobs.methods", stageLogProbs, checkMethods},
-	{"logprobs.agreement", stageLogProbs, checkAgreement},
-	{"weights.clone", stageLogProbs, checkClone},
-	{"weights.identical", stageLogProbs, checkIdentical},
-	{"oracle.range", stageOracle, checkOracleRange},
-	{"oracle.distribution", stageOracle, checkOracleDistribution},
-	{"judge.complete", stageJudge, checkJudgeComplete},
-	{"judge.uncertainty", stageJudge, checkJudgeUncertainty},
-	{"judge.calibration", wholeRun, checkCalibration},
-	{"policies.ranking", stageJudge, checkRanking},
-	{"files.valid", wholeRun, checkFiles},
-	{"cost.estimate", wholeRun, checkCost},
-	{"run.errors", "", checkRunErrors},
-	{"run.ratelimit", "", checkRateLimit},
+	{"prompts.fields", stagePrepare, checkPromptFields, false},
+	{"prompts.unique", stagePrepare, checkPromptsUnique, false},
+	{"endpoint.certified", "", checkCertified, false},
+	{"p0.complete", stageP0, checkP0Complete, false},
+	{"p0.logprobs", stageLogProbs, checkP0LogProbs, false},
+	{"targets.complete", stageTargets, checkTargetsComplete, false},
+	{"targets.diversity", stageTargets, checkDiversity, false},
+	{"responses.truncated", stageTargets, checkTruncated, false},
+	{"models.served", stageTargets, checkServed, false},
+	{"logprobs.complete", stageLogProbs, checkLogProbsComplete, false},
+	{"logprobs.zero", stageLogProbs, checkZero, false},
+	{"logprobs.sign", stageLogProbs, checkSign, false},
+	{"logprobs.range", stageLogProbs, checkRange, false},
+	{"logprobs.methods", stageLogProbs, checkMethods, false},
+	{"logprobs.agreement", stageLogProbs, checkAgreement, false},
+	{"weights.clone", stageLogProbs, checkClone, false},
+	{"weights.identical", stageLogProbs, checkIdentical, false},
+	{"weights.mean_one", stageLogProbs, checkMeanOne, true},
+	{"weights.overlap", stageLogProbs, checkOverlap, true},
+	{"weights.balance", wholeRun, checkBalance, true},
+	{"oracle.range", stageOracle, checkOracleRange, false},
+	{"oracle.distribution", stageOracle, checkOracleDistribution, false},
+	{"judge.complete", stageJudge, checkJudgeComplete, false},
+	{"judge.uncertainty", stageJudge, checkJudgeUncertainty, false},
+	{"judge.parse", stageJudge, checkParse, false},
+	{"judge.calibration", wholeRun, checkCalibration, false},
+	{"judge.support", wholeRun, checkSupport, true},
+	{"judge.injection", stageCanaries, checkInjection, false},
+	{"missing.pattern", wholeRun, checkMissing, false},
+	{"policies.ranking", stageJudge, checkRanking, false},
+	{"files.valid", wholeRun, checkFiles, false},
+	{"cost.estimate", wholeRun, checkCost, false},
+	{"projection.cost", wholeRun, checkProjectedCost, true},
+	{"projection.time", wholeRun, checkProjectedTime, true},
+	{"projection.ess", wholeRun, checkProjectedESS, true},
+	{"projection.width", wholeRun, checkProjectedWidth, true},
+	{"run.errors", "", checkRunErrors, false},
+	{"run.ratelimit", "", checkRateLimit, false},
 }
 
-// CheckIDs lists the ids of all checks in the order of a report.
+// questionsFor are the questions that are put to the records: the fixed ones, and that
+// of transport for every target, before the ranking.
+func questionsFor(r *Records) []question {
+	var out []question
+	for _, q := range questions {
+		if q.id == "policies.ranking" {
+			for _, a := range r.targets() {
+				name := a.Policy.Name
+				out = append(out, question{"transport." + name, wholeRun, func(r *Records, t Thresholds, c *Check) { checkTransport(r, t, c, name) }, true})
+			}
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// CheckIDs lists the ids of the checks that every run has, in the order of a
+// report. There is one more for each target, transport.<policy>.
 func CheckIDs() []string {
 	ids := make([]string, len(questions))
 	for i, q := range questions {
@@ -62,12 +94,13 @@ func CheckIDs() []string {
 // there fails, or holds where the run can simply go on; it is never left out.
 // Waived maps the ids that do not count to the reason for it.
 func Evaluate(r *Records, t Thresholds, waived map[string]string) []Check {
+	questions := questionsFor(r)
 	checks := make([]Check, len(questions))
 	for i, q := range questions {
 		c := &checks[i]
 		*c = Check{ID: q.id, Waived: waived[q.id]}
 		if q.needs != "" && !r.reached(q.needs) {
-			notComputed(c, r.Stop)
+			notComputed(c, r.Stop, q.readiness)
 		} else {
 			q.answer(r, t, c)
 		}
@@ -84,10 +117,14 @@ func Evaluate(r *Records, t Thresholds, waived map[string]string) []Check {
 	return checks
 }
 
-func notComputed(c *Check, s *Stop) {
-	c.Status = Fail
-	if s.resumable() {
+func notComputed(c *Check, s *Stop, readiness bool) {
+	switch {
+	case readiness:
+		c.Status = Info
+	case s.resumable():
 		c.Status = Hold
+	default:
+		c.Status = Fail
 	}
 	c.Summary = fmt.Sprintf(NotComputed+"the run stopped in stage %s (%s)", s.Stage, s.Class)
 	c.Threshold = "its records are complete"

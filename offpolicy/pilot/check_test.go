@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -70,7 +72,34 @@ func healthy(n int, seed uint64) *Records {
 		panic(err)
 	}
 	r.Calibrator = cal
+	for _, c := range plants(r.Scores) {
+		k := c.score.Key()
+		r.CanariesOwed = append(r.CanariesOwed, k)
+		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: c.score.Mean - .02})
+	}
+	r.Full, r.Seconds = 10_000, 60
 	return r
+}
+
+// evaluated fills in what a run computes from its records.
+func evaluated(r *Records) *Records {
+	r.evaluate("j@1", 1, 0.05, 0.003)
+	return r
+}
+
+// refit fits the calibrator to the labels as they are now.
+func refit(r *Records) {
+	var labeled []offpolicy.LabeledScore
+	scores := r.scoresOf("p0")
+	for _, l := range r.Labels {
+		if l.Label.Valid() {
+			labeled = append(labeled, offpolicy.LabeledScore{PromptID: l.PromptID, Score: float64(scores[l.PromptID].Mean), Label: float64(l.Label), InclusionProb: 1})
+		}
+	}
+	var err error
+	if r.Calibrator, err = offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1"}, labeled); err != nil {
+		panic(err)
+	}
 }
 
 func statuses(checks []Check) map[string]Status {
@@ -81,21 +110,49 @@ func statuses(checks []Check) map[string]Status {
 	return out
 }
 
+// TestHealthyRecordsPass draws runs in which nothing is wrong: a check that holds
+// or fails is a false alarm. Of 1,000 worlds at most 3 may have one; few are drawn
+// here, and all of them with REWEIGH_WORLDS=1000.
 func TestHealthyRecordsPass(t *testing.T) {
-	for seed := range uint64(20) {
-		checks := Evaluate(healthy(100, seed), DefaultThresholds(), nil)
+	runs := worldsOr(t, 40)
+	alarms := 0
+	for seed := range uint64(runs) {
+		checks := Evaluate(evaluated(healthy(100, seed)), DefaultThresholds(), nil)
+		alarm := false
 		for _, c := range checks {
 			if c.Status != Pass && c.Status != Info {
-				t.Errorf("seed %d: %s is %s: %s", seed, c.ID, c.Status, c.Summary)
+				alarm = true
+				t.Logf("seed %d: %s is %s: %s", seed, c.ID, c.Status, c.Summary)
 			}
 			if c.Summary == "" || c.Threshold == "" {
 				t.Errorf("%s has no summary or threshold", c.ID)
 			}
 		}
-		if d, reasons := Decide(checks); d != GO {
+		if d, reasons := Decide(checks); (d != GO) != alarm {
 			t.Errorf("seed %d: %s: %v", seed, d, reasons)
 		}
+		if alarm {
+			alarms++
+		}
 	}
+	t.Logf("%d of %d healthy worlds raise an alarm", alarms, runs)
+	if alarms > 3*max(runs, 334)/1000 {
+		t.Errorf("%d of %d healthy worlds raise an alarm: want at most 3 in 1,000", alarms, runs)
+	}
+}
+
+// worldsOr is how many worlds a test draws: few, unless the environment asks
+// for all of them.
+func worldsOr(t *testing.T, few int) int {
+	s := os.Getenv("REWEIGH_WORLDS")
+	if s == "" {
+		return few
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("REWEIGH_WORLDS: %v", err)
+	}
+	return n
 }
 
 // logprobRow returns a pointer to one row, for altering it.
@@ -106,6 +163,17 @@ func logprobRow(r *Records, prompt int, policy string) *dataset.LogProb {
 		}
 	}
 	panic("no such row")
+}
+
+// ownLabels labels n of a target's own responses, by what healthy labels follow,
+// moved by a bias.
+func ownLabels(r *Records, policy string, n int, bias float64) {
+	scores := r.scoresOf(policy)
+	for i, p := range r.Prompts[:n] {
+		y := 0.05 + 0.9*float64(scores[p.ID].Mean) + bias + 0.04*float64(i%3-1)
+		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Float(min(1, max(0, y))), InclusionProb: float64(n) / float64(len(r.Prompts)), Role: "probe", Oracle: "o@1"})
+		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
+	}
 }
 
 func failLogProb(row *dataset.LogProb, class string) {
@@ -140,7 +208,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				r.Responses[5*i+4].Text = nil
 				r.Responses[5*i+4].Error = &dataset.RecordError{Class: "timeout", Message: "m"}
 			}
-		}, map[string]Status{"targets.complete": Fail}, "q0000/pi_bad/0", "6 of 100 is over 5%"},
+		}, map[string]Status{"targets.complete": Fail, "missing.pattern": Hold}, "q0000/pi_bad/0", "6 of 100 is over 5%, and all of one policy"},
 		{"a target repeats P0", func(r *Records) {
 			for i := range 60 {
 				r.Responses[5*i+2].Text = r.Responses[5*i].Text
@@ -157,7 +225,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range 10 {
 				failLogProb(logprobRow(r, i, "pi_cot"), "missing_logprob")
 			}
-		}, map[string]Status{"logprobs.complete": Fail}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
+		}, map[string]Status{"logprobs.complete": Fail, "missing.pattern": Hold}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
 		{"one null", func(r *Records) { failLogProb(logprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
 		{"a long zero", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
@@ -168,21 +236,24 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for m := range row.Methods {
 				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
 			}
-		}, map[string]Status{"logprobs.zero": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist"},
+		}, map[string]Status{"logprobs.zero": Fail, "logprobs.range": Hold, "weights.mean_one": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
 		{"a zero that methods dispute", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
-			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
+			row.LogProb, row.Tokens, row.TokenLogProbs = 0, 1, dataset.Floats{0}
 			for m := range row.Methods {
 				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
 			}
 			row.Methods["continuation"] = dataset.MethodResult{LogProb: -4, Status: "ok"}
-		}, map[string]Status{"logprobs.zero": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
+		}, map[string]Status{"logprobs.zero": Fail, "logprobs.range": Hold, "weights.mean_one": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
 		{"a short certain answer", func(r *Records) {
-			row := logprobRow(r, 8, "pi_bad")
-			row.LogProb, row.Tokens, row.TokenLogProbs, row.Flags = 0, 1, dataset.Floats{0}, []string{"zero"}
-			for m := range row.Methods {
-				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+			for name, lp := range map[string]dataset.Float{"p0": -0.2, "pi_clone": -0.2, "pi_bad": 0} {
+				row := logprobRow(r, 8, name)
+				row.LogProb, row.Tokens, row.TokenLogProbs = lp, 1, dataset.Floats{float64(lp)}
+				for m := range row.Methods {
+					row.Methods[m] = dataset.MethodResult{LogProb: lp, Status: "ok"}
+				}
 			}
+			r.Responses[5*8].LogProb = -0.2
 		}, nil, "", "pitfall 8: 0.0 can be right"},
 		{"a positive log-prob", func(r *Records) { failLogProb(logprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
 		{"a positive token", func(r *Records) { logprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
@@ -196,6 +267,35 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"one row far out", func(r *Records) {
 			logprobRow(r, 3, "pi_cot").LogProb = -13 * dataset.Float(logprobRow(r, 3, "pi_cot").Tokens)
 		}, map[string]Status{"logprobs.range": Hold}, "q0003/pi_cot/0", "below the entropy of noise"},
+		{"nearly certain, and nothing says so too", func(r *Records) {
+			row := logprobRow(r, 3, "p0")
+			row.LogProb = -0.02
+			for i := range r.Responses {
+				if k := r.Responses[i].Key(); k == row.Key() {
+					r.Responses[i].LogProb = dataset.Missing()
+				}
+			}
+		}, map[string]Status{"logprobs.range": Hold}, "q0003/p0/0", "a false zero that is not exactly 0"},
+		{"another value at generation", func(r *Records) {
+			for i := range r.Responses {
+				if k := r.Responses[i].Key(); k.PromptID == "q0003" && k.Policy == "p0" {
+					r.Responses[i].LogProb -= 40
+				}
+			}
+		}, map[string]Status{"logprobs.range": Hold}, "q0003/p0/0 second_disagrees", "the echo was of other tokens or another context"},
+		{"a run of zeros", func(r *Records) { logprobRow(r, 3, "pi_cot").Flags = []string{"zero_run"} }, map[string]Status{"logprobs.zero": Hold}, "q0003/pi_cot/0", "half a response of certainty asks for a look"},
+		{"raw values", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").Distribution = "raw"
+			}
+		}, map[string]Status{}, "", "they make no weight, which judges what may be estimated and not the pipeline"},
+		{"methods compared on an audit sample", func(r *Records) {
+			for i := range r.LogProbs {
+				if i%7 != 0 {
+					r.LogProbs[i].Methods["continuation"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "not_compared"}
+				}
+			}
+		}, map[string]Status{}, "", "what was not put to a row is no failure of the method"},
 		{"a method that never answers", func(r *Records) {
 			for i := range r.LogProbs {
 				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "unsupported"}
@@ -227,7 +327,39 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range 3 {
 				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
-		}, map[string]Status{"judge.complete": Hold}, "q0000/pi_bad/0", "3 of 100 is over 1%"},
+		}, map[string]Status{"judge.complete": Hold, "judge.parse": Hold, "missing.pattern": Info}, "pi_bad", "3 of 100 is over 1%"},
+		{"refused by one policy's texts", func(r *Records) {
+			for i := range 5 {
+				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "refused", Message: "m"}
+			}
+		}, map[string]Status{"judge.complete": Hold, "missing.pattern": Info}, "pi_bad", "a refusal is no parse error; five failures show no pattern"},
+		{"the longest fail", func(r *Records) {
+			for i := range 8 {
+				text := strings.Repeat("long ", 1000+i)
+				r.Responses[5*i+i%5].Text = &text
+				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Missing(), &dataset.RecordError{Class: "too_long", Message: "m"}
+			}
+		}, map[string]Status{"judge.complete": Hold, "missing.pattern": Hold}, "q0000/p0/0", "spread over the policies, and all long"},
+		{"scores beyond the labels", func(r *Records) {
+			for i := range r.Labels {
+				if r.Scores[5*i].Mean > .7 {
+					r.Labels[i].Label = dataset.Missing()
+				}
+			}
+			refit(r)
+		}, map[string]Status{"judge.support": Info, "oracle.range": Fail}, "", "there is no label above .7"},
+		{"canaries move the judge", func(r *Records) {
+			for i := range 4 {
+				r.Canaries[i].Planted, r.Canaries[i].Moved = 1, true
+			}
+		}, map[string]Status{"judge.injection": Hold}, "instruction/override", "4 of 20"},
+		{"one canary moves the judge", func(r *Records) { r.Canaries[7].Planted, r.Canaries[7].Moved = 1, true }, map[string]Status{"judge.injection": Info}, "", "1 of 20 is information"},
+		{"most canaries unscored", func(r *Records) {
+			for i := range 11 {
+				r.Canaries[i].Planted = dataset.Missing()
+			}
+		}, map[string]Status{"judge.injection": Hold}, "11 more were not scored", "9 of 20 are too few to tell"},
+		{"no canaries", func(r *Records) { r.Canaries = nil }, map[string]Status{"judge.injection": Hold}, "no canary", "what was not tried is not known"},
 		{"a score without variance", func(r *Records) { r.Scores[11].Variance = dataset.Missing() }, map[string]Status{"judge.uncertainty": Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
 		{"no calibrator", func(r *Records) { r.Calibrator, r.CalibratorError = nil, "9 labels, want 25" }, map[string]Status{"judge.calibration": Fail}, "9 labels", "it could not be computed"},
 		{"the bad policy is liked", func(r *Records) {
@@ -242,14 +374,60 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"100% over", func(r *Records) { r.Estimate.ExpectedUSD /= 2 }, map[string]Status{"cost.estimate": Fail}, "", "over 50% is NO-GO in the plan"},
 		{"80% under", func(r *Records) { r.Estimate.ExpectedUSD *= 5 }, map[string]Status{"cost.estimate": Hold}, "", "under never fails"},
 		{"a row failed by rate limiting", func(r *Records) { failLogProb(logprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]Status{"run.ratelimit": Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
+		{"a fifth and one cut", func(r *Records) {
+			for i := range 21 {
+				r.Responses[5*i+3].FinishReason = "length"
+			}
+		}, map[string]Status{"responses.truncated": Hold}, "q0000/pi_bigger_model/0", "21 of 100 is over 20%: max_tokens is too small"},
+		{"a target likelier than P0 on every row", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 1.5
+			}
+		}, map[string]Status{"weights.mean_one": Fail}, "pi_cot", "weights of 4.5 throughout: E[w] <= 1 does not hold"},
+		{"a target somewhat likelier", func(r *Records) {
+			for i := range r.Prompts {
+				d := -0.001 * dataset.Float(i)
+				if i < 14 {
+					d = 1
+				}
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + d
+			}
+		}, map[string]Status{"weights.mean_one": Info}, "pi_cot", "an e-value of a few dozen is told and no more"},
+		{"a target that the logs do not cover", func(r *Records) {
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb -= 30
+			}
+		}, map[string]Status{"weights.overlap": Info}, "pi_cot", "readiness: its weights are refused, the run goes on"},
+		{"reweighted logs that say something else", func(r *Records) {
+			for i := range r.Scores {
+				if r.Scores[i].Policy == "pi_cot" {
+					r.Scores[i].Mean = 0.99
+				}
+			}
+			for i := range r.Prompts {
+				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 0.1 - 0.2*dataset.Float(i%2) - 0.01
+			}
+		}, map[string]Status{"weights.balance": Info}, "pi_cot", "the judge sees another policy than the weights make"},
+		{"own labels that the judge misses", func(r *Records) { ownLabels(r, "pi_bad", 60, -0.25) }, map[string]Status{"transport.pi_bad": Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
+		{"own labels that fit", func(r *Records) { ownLabels(r, "pi_cot", 100, 0) }, map[string]Status{"transport.pi_cot": Pass}, "transported", "about a hundred labels can pass"},
+		{"a budget for the full run, too small", func(r *Records) { r.FullBudget = 90 }, map[string]Status{"projection.cost": Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
+		{"a budget for the full run, large enough", func(r *Records) { r.FullBudget = 200 }, map[string]Status{"projection.cost": Info}, "$100.00", "within it, a projection is for information"},
+		{"a run of no known length", func(r *Records) { r.Seconds = 0 }, map[string]Status{"projection.time": Info}, "not projected", "no time is no zero"},
+		{"targets without log-probs", func(r *Records) {
+			for i := range r.Prompts {
+				for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
+					failLogProb(logprobRow(r, i, name), "missing_logprob")
+				}
+			}
+		}, map[string]Status{"missing.pattern": Hold, "projection.ess": Info, "projection.width": Info, "logprobs.complete": Fail, "logprobs.range": Fail, "weights.identical": Fail}, "", "nothing to project is no number"},
 		{"stopped by an exhausted balance", func(r *Records) {
-			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge"}}
+			r.Stop = &Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
-			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.calibration": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
+			map[string]Status{"run.errors": Fail, "judge.complete": Fail, "judge.uncertainty": Fail, "judge.parse": Fail, "judge.calibration": Fail, "judge.injection": Fail, "missing.pattern": Fail, "policies.ranking": Fail, "files.valid": Fail, "cost.estimate": Fail}, "", "what was not computed fails"},
 		{"stopped by the budget", func(r *Records) {
-			r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge"}}
+			r.Stop = &Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
-			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.calibration": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
+			map[string]Status{"run.errors": Hold, "judge.complete": Hold, "judge.uncertainty": Hold, "judge.parse": Hold, "judge.calibration": Hold, "judge.injection": Hold, "missing.pattern": Hold, "policies.ranking": Hold, "files.valid": Hold, "cost.estimate": Hold}, "", "a budget can be raised and the run resumed"},
 	}
 	touched := map[string]bool{}
 	for _, tt := range tests {
@@ -259,7 +437,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			r := healthy(100, 5)
 			tt.alter(r)
-			checks := Evaluate(r, DefaultThresholds(), nil)
+			checks := Evaluate(evaluated(r), DefaultThresholds(), nil)
 			for _, c := range checks {
 				want, listed := tt.want[c.ID]
 				if !listed && c.Status != Pass && c.Status != Info || listed && c.Status != want {
@@ -267,7 +445,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 				if listed {
 					touched[c.ID] = true
-					if c.Remedy == "" {
+					if c.Remedy == "" && (want == Hold || want == Fail) {
 						t.Errorf("%s gives no remedy", c.ID)
 					}
 					text := c.Summary + strings.Join(c.Evidence.Records, " ")
@@ -281,7 +459,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for _, s := range tt.want {
 				if s == Fail {
 					want = NoGo
-				} else if want == GO {
+				} else if s == Hold && want == GO {
 					want = HOLD
 				}
 			}
@@ -290,10 +468,91 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 		})
 	}
-	for _, id := range CheckIDs() {
+	for _, id := range append(CheckIDs(), "transport.pi_bad") {
 		if !touched[id] {
 			t.Errorf("no row makes %s leave pass", id)
 		}
+	}
+}
+
+// The exact p-value against tables: Fisher's tea tasting, doubled tails.
+func TestHypergeometric(t *testing.T) {
+	tests := []struct {
+		k, n, bad, total int
+		want             float64
+		reason           string
+	}{
+		// Fisher 1935: 8 cups, 4 of each, all right: 1/70 on one side.
+		{4, 4, 4, 8, 2. / 70, "all right"},
+		{3, 4, 4, 8, 2 * 17. / 70, "three right: 17/70"},
+		{2, 4, 4, 8, 1, "as many as expected"},
+		{0, 4, 4, 8, 2. / 70, "all wrong"},
+		{6, 100, 6, 500, 2 * 1192052400. / 21057686727000, "six of six in a fifth: C(100,6)/C(500,6)"},
+		{0, 10, 0, 20, 1, "nothing failed"},
+	}
+	for _, tt := range tests {
+		if got := hypergeometric(tt.k, tt.n, tt.bad, tt.total); math.Abs(got/tt.want-1) > 1e-9 {
+			t.Errorf("%s: %v, want %v", tt.reason, got, tt.want)
+		}
+	}
+}
+
+// The worst case counts an unscored response against the ranking: as the best
+// for the policy that should be last, as the worst for the others.
+func TestWorstCase(t *testing.T) {
+	unscore := func(policy string, n int) func(*Records) {
+		return func(r *Records) {
+			for i := range r.Scores {
+				if r.Scores[i].Policy == policy && n > 0 {
+					r.Scores[i].Mean = dataset.Missing()
+					n--
+				}
+			}
+		}
+	}
+	tests := []struct {
+		alter  func(*Records)
+		want   string
+		reason string
+	}{
+		{func(*Records) {}, "", "nothing is unscored"},
+		{unscore("pi_bad", 5), "stays last", ".3 + 5 of 100 at 1 is below .7"},
+		{unscore("pi_bad", 70), "may not be below p0, pi_clone", ".3·.3 + .7 is not below .7"},
+		{unscore("p0", 70), "may not be below p0", ".7·.3 is below .3"},
+	}
+	for _, tt := range tests {
+		r := healthy(100, 5)
+		tt.alter(r)
+		var missing, ranking Check
+		got := worstCase(r, &missing)
+		checkRanking(r, DefaultThresholds(), &ranking)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || !strings.Contains(ranking.Summary, got) {
+			t.Errorf("%s: %q, want %q, in the ranking too: %s", tt.reason, got, tt.want, ranking.Summary)
+		}
+	}
+}
+
+// Failures that are chance must not hold a run: with 25 of 500 at random, at
+// most one of 1,000 healthy runs may.
+func TestMissingPatternSize(t *testing.T) {
+	held := 0
+	r := healthy(100, 5)
+	scores := slices.Clone(r.Scores)
+	rng := rand.New(rand.NewPCG(11, 12))
+	const runs = 1000
+	for range runs {
+		copy(r.Scores, scores)
+		for _, i := range rng.Perm(len(scores))[:25] {
+			r.Scores[i].Mean = dataset.Missing()
+		}
+		c := Check{}
+		checkMissing(r, DefaultThresholds(), &c)
+		if c.Status == Hold {
+			held++
+		}
+	}
+	if held > 4 { // P(Poisson(1) > 4) = .004
+		t.Errorf("%d of %d runs held for failures at random", held, runs)
 	}
 }
 
@@ -331,22 +590,25 @@ func TestShareStatus(t *testing.T) {
 	}
 }
 
-func TestProjectOne(t *testing.T) {
+func TestProjectSum(t *testing.T) {
 	// Ten prompts at exactly 2 each and 5 once: no spread, so no width.
 	per := slices.Repeat([]float64{2}, 10)
-	got := projectOne(per, 5, 1000)
+	got := projectSum(per, 5, 1000)
 	if got.Value != 2005 || math.Abs(float64(got.Lo)-2005) > 1e-9 || math.Abs(float64(got.Hi)-2005) > 1e-9 {
 		t.Errorf("got %+v, want 2005 on all three", got)
 	}
-	// Values 1 and e² have mean log 1 and sd √2; the 97.5% t quantile at one
-	// degree of freedom is 12.706.
-	got = projectOne([]float64{1, math.Exp(2)}, 0, 1)
-	mean := (1 + math.Exp(2)) / 2
-	if want := mean * math.Exp(12.706204736432095); math.Abs(float64(got.Hi)/want-1) > 1e-9 {
-		t.Errorf("upper end %v, want %v", got.Hi, want)
+	// Values 1 and 3 have mean 2 and sd √2; the 95% t quantile at one degree of
+	// freedom is 6.313751514675043; √(1/2 + 1/8) = 0.790569.
+	got = projectSum([]float64{1, 3}, 7, 8)
+	half := 6.313751514675043 * math.Sqrt2 / 2 * math.Sqrt(0.625)
+	if got.Value != 23 || math.Abs(float64(got.Hi)-(7+16*math.Exp(half))) > 1e-6 || math.Abs(float64(got.Lo)-(7+16*math.Exp(-half))) > 1e-9 {
+		t.Errorf("got %+v, want 23 (%v to %v)", got, 7+16*math.Exp(-half), 7+16*math.Exp(half))
 	}
-	if got := projectOne([]float64{1, 0}, 0, 10); got.Lo.Valid() || got.Value != 5 {
-		t.Errorf("a prompt that took nothing leaves no interval: %+v", got)
+	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value != 41 {
+		t.Errorf("one prompt leaves no interval: %+v", got)
+	}
+	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value != 1 {
+		t.Errorf("prompts that took nothing leave no interval: %+v", got)
 	}
 }
 

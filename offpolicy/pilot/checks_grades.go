@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 func checkOracleRange(r *Records, t Thresholds, c *Check) {
@@ -85,6 +86,10 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 	c.Status, c.Summary = Pass, fmt.Sprintf("labels average %.3f (sd %.3f)", mean, sd)
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
+	}
+	if noise := oracle.MeasureNoise(r.allLabels()); noise.Pairs > 0 {
+		c.figure("standard deviation of one response's labels", noise.SD(), "")
+		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", noise.SD(), noise.Pairs)
 	}
 	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
 		c.Status, c.Summary = Hold, fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)
@@ -181,10 +186,57 @@ func checkCalibration(r *Records, _ Thresholds, c *Check) {
 	c.figure("support low", lo, "")
 	c.figure("support high", hi, "")
 	c.Status = Status(f.Status)
-	c.Summary = fmt.Sprintf("calibrated on %d labels of P0 (Spearman %.2f, mean residual %.4f); untested on the targets (0 labels)", f.N, f.Spearman, f.MeanResidual)
+	c.Summary = fmt.Sprintf("calibrated on %d labels of P0 (Spearman %.2f, mean residual %.4f); %s", f.N, f.Spearman, f.MeanResidual, testedOn(r, c))
 	if c.Status == Hold {
 		c.Summary = fmt.Sprintf("the judge hardly follows the oracle: Spearman %.2f (97.5%% upper bound %.2f)", f.Spearman, f.SpearmanUpper)
 	}
+}
+
+// testedOn says on which targets labels of their own tested the calibration,
+// and what they found.
+func testedOn(r *Records, c *Check) string {
+	labels := map[string]map[string]float64{}
+	for _, l := range r.Labels {
+		if l.Label.Valid() && l.DrawIdx == 0 {
+			if labels[l.Policy] == nil {
+				labels[l.Policy] = map[string]float64{}
+			}
+			labels[l.Policy][l.PromptID] = float64(l.Label)
+		}
+	}
+	var untested, tested []string
+	for _, a := range r.Arms {
+		if a.Role == Logging {
+			continue
+		}
+		rows := r.scoresOf(a.Policy.Name)
+		var residuals []float64
+		for _, p := range r.Prompts {
+			y, ok := labels[a.Policy.Name][p.ID]
+			if s, scored := rows[p.ID]; ok && scored && s.Mean.Valid() {
+				residuals = append(residuals, y-r.Calibrator.PredictFor(p.ID, float64(s.Mean)))
+			}
+		}
+		c.figure(a.Policy.Name+" labels", float64(len(residuals)), "")
+		switch len(residuals) {
+		case 0:
+			untested = append(untested, a.Policy.Name)
+			continue
+		case 1:
+			tested = append(tested, "1 label tells nothing on "+a.Policy.Name)
+			continue
+		}
+		m, lo, hi := offpolicy.MeanInterval(residuals)
+		c.figure(a.Policy.Name+" mean residual", m, "")
+		tested = append(tested, fmt.Sprintf("on %s %d labels lie %.3f from it on average (95%% from %.3f to %.3f)", a.Policy.Name, len(residuals), m, lo, hi))
+	}
+	if len(untested) > 0 {
+		tested = append([]string{fmt.Sprintf("untested on %s (0 labels)", strings.Join(untested, ", "))}, tested...)
+	}
+	if len(tested) == 0 {
+		return "there are no targets"
+	}
+	return strings.Join(tested, "; ")
 }
 
 func checkRanking(r *Records, _ Thresholds, c *Check) {
@@ -195,8 +247,7 @@ func checkRanking(r *Records, _ Thresholds, c *Check) {
 		value float64
 	}
 	var means []mean
-	var bad *Arm
-	for i, a := range r.Arms {
+	for _, a := range r.Arms {
 		var xs []float64
 		for _, s := range r.scoresOf(a.Policy.Name) {
 			if s.Mean.Valid() {
@@ -211,9 +262,6 @@ func checkRanking(r *Records, _ Thresholds, c *Check) {
 		m, _ := meanSD(xs)
 		means = append(means, mean{a.Policy.Name, m})
 		c.figure(a.Policy.Name+" mean", m, "")
-		if a.Role == Target && a.ExpectedRank > 0 && (bad == nil || a.ExpectedRank > bad.ExpectedRank) {
-			bad = &r.Arms[i]
-		}
 	}
 	slices.SortFunc(means, func(a, b mean) int { return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.name, b.name)) })
 	order := make([]string, len(means))
@@ -221,7 +269,11 @@ func checkRanking(r *Records, _ Thresholds, c *Check) {
 		order[i] = fmt.Sprintf("%s %.3f", m.name, m.value)
 	}
 	c.Summary = strings.Join(order, " > ")
-	if bad == nil || bad.ExpectedRank <= r.logging().ExpectedRank {
+	if worst := worstCase(r, c); worst != "" {
+		c.Summary += "; " + worst
+	}
+	bad := worstArm(r)
+	if bad == nil {
 		c.Status = Info
 		c.Summary += "; no policy is expected to be worse than P0"
 		return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 func checkCertified(r *Records, _ Thresholds, c *Check) {
@@ -119,15 +120,18 @@ func checkOwed(r *Records, t Thresholds, c *Check, arms []Arm) {
 }
 
 func checkZero(r *Records, t Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0", t.ShortTokens)
+	c.Threshold = fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", t.ShortTokens)
 	c.Remedy = "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"
-	var bad []string
+	var bad, runs []string
 	explained := 0
 	for _, row := range r.LogProbs {
-		if !row.LogProb.Valid() || row.LogProb != 0 && !slices.Contains(row.Flags, "zero") {
+		if slices.Contains(row.Flags, teacherforce.FlagZeroRun) {
+			runs = append(runs, row.Key().String())
+		}
+		if !row.LogProb.Valid() || row.LogProb != 0 && !slices.Contains(row.Flags, teacherforce.FlagZero) {
 			continue
 		}
-		agree := row.Tokens <= t.ShortTokens
+		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, teacherforce.FlagZero)
 		for _, m := range row.Methods {
 			if m.LogProb.Valid() && math.Abs(float64(m.LogProb)) > 1e-9 {
 				agree = false
@@ -141,9 +145,14 @@ func checkZero(r *Records, t Thresholds, c *Check) {
 	}
 	c.figure("zeros", float64(len(bad)+explained), "")
 	c.figure("explained", float64(explained), "")
-	c.records(bad)
+	c.figure("runs of 0", float64(len(runs)), "")
+	c.records(append(bad, runs...))
 	if len(bad) > 0 {
 		c.Status, c.Summary = Fail, fmt.Sprintf("%s of exactly 0.0 for a non-empty response: %s", plural(len(bad), "log-prob", "log-probs"), some(c.Evidence.Records))
+		return
+	}
+	if len(runs) > 0 {
+		c.Status, c.Summary = Hold, fmt.Sprintf("long runs of exactly 0.0 in %s: %s", plural(len(runs), "response", "responses"), some(runs))
 		return
 	}
 	c.Status, c.Summary = Pass, fmt.Sprintf("no unexplained 0.0 (%d explained)", explained)
@@ -170,7 +179,7 @@ func checkSign(r *Records, _ Thresholds, c *Check) {
 }
 
 func checkRange(r *Records, t Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g", t.MeanLow, t.MeanHigh, t.RowLow)
+	c.Threshold = fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", t.MeanLow, t.MeanHigh, t.RowLow)
 	c.Remedy = "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"
 	c.Status = Pass
 	var bad, parts []string
@@ -207,7 +216,13 @@ func checkRange(r *Records, t Thresholds, c *Check) {
 		c.worse(Hold)
 		parts = append(parts, fmt.Sprintf("%s below %g a token", plural(len(bad), "row", "rows"), t.RowLow))
 	}
-	c.records(bad)
+	suspects := r.suspects()
+	c.figure("suspect", float64(len(suspects)), "")
+	if len(suspects) > 0 {
+		c.worse(Hold)
+		parts = append(parts, "suspect: "+some(suspects))
+	}
+	c.records(append(bad, suspects...))
 	if n > 0 {
 		c.figure("totals inside [-50, 0]", float64(inPlan)/float64(n), "share")
 	}
@@ -221,21 +236,28 @@ func checkRange(r *Records, t Thresholds, c *Check) {
 var textMethods = []string{"token_counting", "echo_based", "continuation"}
 
 func checkMethods(r *Records, t Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy", 100*t.MethodShare)
+	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*t.MethodShare)
 	c.Remedy = "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"
 	c.Status = Pass
 	var parts []string
 	for _, a := range r.Arms {
 		rows := r.logProbsOf(a.Policy.Name)
 		for _, m := range textMethods {
-			answered := 0
+			answered, put := 0, 0
 			for _, row := range rows {
+				if row.Methods[m].Reason == string(teacherforce.ReasonNotCompared) {
+					continue
+				}
+				put++
 				if row.Methods[m].LogProb.Valid() && row.Methods[m].Status == "ok" {
 					answered++
 				}
 			}
 			c.figure(a.Policy.Name+" "+m, float64(answered), "")
-			switch share := float64(answered) / float64(max(1, len(rows))); {
+			if put < len(rows) {
+				c.figure(a.Policy.Name+" "+m+" compared on", float64(put), "")
+			}
+			switch share := float64(answered) / float64(max(1, put)); {
 			case answered == 0:
 				c.worse(Fail)
 				parts = append(parts, fmt.Sprintf("%s never answered under %s", m, a.Policy.Name))
@@ -291,7 +313,7 @@ func checkClone(r *Records, _ Thresholds, c *Check) {
 			continue
 		}
 		clones++
-		d, keys := r.logRatios(a.Policy.Name)
+		d, keys := r.noiseRatios(a.Policy.Name)
 		if len(d) == 0 {
 			c.worse(Fail)
 			parts = append(parts, a.Policy.Name+" has no weights")
@@ -351,6 +373,11 @@ func checkIdentical(r *Records, t Thresholds, c *Check) {
 				c.worse(Fail)
 				parts = append(parts, fmt.Sprintf("%s agree on %d of %d rows", pair, same, n))
 			}
+		}
+	}
+	for _, s := range teacherforce.Statistics(r.LogProbs, r.logging().Policy.Name) {
+		if !math.IsNaN(s.KLPerToken) {
+			c.figure("KL per token "+r.logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
 		}
 	}
 	switch {

@@ -153,6 +153,46 @@ func checkDiversity(r *Records, t Thresholds, c *Check) {
 	}
 }
 
+func checkTruncated(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*t.Truncated)
+	c.Remedy = "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"
+	c.Status = Pass
+	var bad, over []string
+	total := 0
+	for _, a := range r.Arms {
+		n, answered := 0, 0
+		rows := r.responsesOf(a.Policy.Name)
+		var keys []string
+		for _, p := range r.Prompts {
+			row, ok := rows[p.ID]
+			if !ok || row.Text == nil {
+				continue
+			}
+			answered++
+			if row.FinishReason == "length" {
+				n++
+				keys = append(keys, row.Key().String())
+			}
+		}
+		total += n
+		if answered == 0 {
+			continue // told by the check that counts responses
+		}
+		share := float64(n) / float64(answered)
+		c.figure("cut, "+a.Policy.Name, share, "share")
+		if share > t.Truncated {
+			c.worse(Hold)
+			over = append(over, fmt.Sprintf("%s %.0f%%", a.Policy.Name, 100*share))
+			bad = append(bad, keys...)
+		}
+	}
+	c.records(bad)
+	c.Summary = fmt.Sprintf("%s cut by max_tokens", plural(total, "response", "responses"))
+	if len(over) > 0 {
+		c.Summary += ": " + strings.Join(over, ", ")
+	}
+}
+
 func checkServed(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "the model that answered is the one asked for, or a dated snapshot of it, on every call"
 	c.Remedy = "pin a model that the endpoint serves; records of another model cannot be used as this policy's"
@@ -180,8 +220,9 @@ func checkServed(r *Records, _ Thresholds, c *Check) {
 	}
 	for _, e := range r.Ledger {
 		// Responses are counted by their own record; this adds the calls that
-		// leave no model in one: echoes, labels and scores.
-		if e.Outcome == "ok" && e.Stage != stageP0 && e.Stage != stageTargets && e.Stage != stagePreflight {
+		// leave no model in one: echoes, labels and scores. What moves a batch
+		// asks no model.
+		if e.Outcome == "ok" && e.Model != "" && e.Stage != stageP0 && e.Stage != stageTargets && e.Stage != stagePreflight {
 			note(e.Stage+" "+e.Key, e.Model, e.Served)
 		}
 	}

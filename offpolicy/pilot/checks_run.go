@@ -81,11 +81,14 @@ func failures(r *Records) (classes map[string]int, keys map[string][]string) {
 	for _, row := range r.LogProbs {
 		add("logprobs", row.Key(), row.Error)
 	}
-	for _, row := range r.Labels {
+	for _, row := range r.allLabels() {
 		add("oracle", row.Key(), row.Error)
 	}
 	for _, row := range r.Scores {
 		add("judge", row.Key(), row.Error)
+	}
+	for _, row := range r.Canaries {
+		add("canaries", row.Key(), row.Error)
 	}
 	return classes, keys
 }

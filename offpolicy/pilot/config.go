@@ -40,9 +40,15 @@ type Config struct {
 	// (identity, by the scorer's own)
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(oracle.Generator) (oracle.Oracle, error)
-	// Labels says which responses the oracle labels. Its seed is the run's.
-	// (identity)
+	// Labels says which responses the oracle labels. Its seed is the run's, and
+	// it has no strata: the labels do not wait for the scores. (identity)
 	Labels oracle.Design
+	// BatchLabels, where not nil, has the oracle's labels bought through the
+	// service's batches, once all responses are there: within a day, and at the
+	// batch price. Its Store and Run are the pilot's. The Grader must be a
+	// [providers.Batcher] and the Oracle an [oracle.Labeler]. A reply that holds
+	// no label is not asked for again by a later start.
+	BatchLabels *providers.BatchConfig
 
 	Prices      providers.Prices
 	Budget      providers.USD // 0 sets no budget
@@ -56,6 +62,7 @@ type Config struct {
 	Stop <-chan struct{}
 
 	Full       int               // prompts of the run to project to; 0 means 10,000
+	FullBudget providers.USD     // what that run may cost; 0 says nothing of it
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
@@ -104,6 +111,22 @@ func (c *Config) withDefaults() Config {
 	return d
 }
 
+// LabelKeys are the responses that Labels has the oracle label.
+func (c Config) LabelKeys() []dataset.Key {
+	var keys []dataset.Key
+	for _, as := range c.assignments() {
+		if as.Role != oracle.RoleDuplicate {
+			keys = append(keys, as.Key)
+		}
+	}
+	return keys
+}
+
+func (c Config) assignments() []oracle.Assignment {
+	c.Labels.Seed = c.Seed
+	return c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name)
+}
+
 // identity is the canonical JSON of everything that changes answers. The
 // journal compares it key by key.
 func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
@@ -125,7 +148,7 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"policies":       arms,
 		"judge":          judgeID,
 		"oracle":         oracleID,
-		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes},
+		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes, "duplicates": c.Labels.Duplicates},
 	})
 }
 

@@ -14,6 +14,7 @@
 //	logprobs   P0's responses under every policy              logprobs.jsonl
 //	oracle     labels of P0's responses                       oracle.jsonl
 //	judge      scores of every response                       judge.jsonl
+//	canaries   20 responses with a planted instruction         canaries.jsonl
 //
 // and ends in samples.jsonl, fresh_draws/, ledger.jsonl and report.json, .md
 // and .html.
@@ -23,6 +24,13 @@
 // was when it is started again with the same configuration. Failed is not done:
 // an item that failed keeps a line with its error, and is tried again by the
 // next start.
+//
+// # Log-probs
+//
+// On the first hundred prompts every method of teacher forcing is computed, by
+// two calls a pair. Beyond, one call does where the server has told the ids of
+// the policy's context when the policy answered in it; one prompt in 32 is scored
+// by two all the same, so that the methods stay compared.
 //
 // # The verdict
 //

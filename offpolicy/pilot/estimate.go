@@ -1,10 +1,12 @@
 package pilot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -31,7 +33,7 @@ var planFigures = map[string]struct {
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
-	certificationCalls  = 20
+	certificationCalls  = 27
 	certificationTokens = 60
 	// A judge's or the oracle's reply is assumed to be a short sentence and its
 	// numbers, with the JSON around them.
@@ -64,6 +66,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	}
 	p0 := loggingArm(c.Arms)
 	certified := map[string]bool{}
+	all := compared(c.Prompts, c.Seed)
 	for _, a := range c.Arms {
 		price, err := c.Prices.For(a.Policy.Model)
 		if err != nil {
@@ -85,12 +88,17 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 			}
 			context := e.tokens(a, price, text)
 			gen.add(price, 1, context, a.ExpectedTokens, limit)
-			// One echo of context and response, one of the context alone. At
-			// worst the ids need a third.
+			// One echo of context and response and, where methods are compared,
+			// one of the context alone. At worst everywhere, and the ids need a
+			// third.
 			score := byName[stageLogProbs]
-			score.Calls += 2
-			score.PromptTokens += 2*context + p0.ExpectedTokens
-			score.ExpectedUSD += float64(price.Input) * (2*context + p0.ExpectedTokens) / 1e6
+			calls := 1.0
+			if all[p.ID] {
+				calls = 2
+			}
+			score.Calls += int(calls)
+			score.PromptTokens += calls*context + p0.ExpectedTokens
+			score.ExpectedUSD += float64(price.Input) * (calls*context + p0.ExpectedTokens) / 1e6
 			score.WorstUSD += float64(price.Input) * (3*context + 2*float64(p0.Policy.Sampling.MaxTokens)) / 1e6
 		}
 	}
@@ -101,7 +109,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, certificationCalls),
-		"no retries; teacher forcing takes two calls a pair, a third only where the sampled tokens are not the canonical ones",
+		fmt.Sprintf("no retries; teacher forcing takes two calls a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", comparedRows, auditEvery),
 		"worst case: every response as long as max_tokens allows",
 	}}
 	for _, s := range stages {
@@ -168,24 +176,42 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 			}
 		}
 	}
-	if err := e.count(byName[stageJudge]); err != nil {
+	if err := e.count(byName[stageJudge], false); err != nil {
 		return err
 	}
-	for _, as := range c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name) {
+	// Which responses carry canaries follows from their scores: some spread over
+	// the prompts stand for them.
+	canaries := judge.Canaries()
+	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
+		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
+		tag := providers.Tag{Stage: stageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}.String(), Policy: name, Call: canary.Kind}
+		if _, err := e.judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
+			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+		}
+	}
+	if err := e.count(byName[stageCanaries], false); err != nil {
+		return err
+	}
+	for _, as := range c.assignments() {
 		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
 		_, _ = e.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
-	return e.count(byName[stageOracle])
+	return e.count(byName[stageOracle], c.BatchLabels != nil)
 }
 
 // count prices what the dry run has seen since it was last asked.
-func (e *estimator) count(s *StageEstimate) error {
+func (e *estimator) count(s *StageEstimate, batch bool) error {
 	for _, req := range e.dry.take() {
 		price, err := e.cfg.Prices.For(req.Model)
 		if err != nil {
 			return err
+		}
+		if batch {
+			factor := cmp.Or(price.Batch, providers.DefaultBatchFactor)
+			price.Input *= providers.PerMTok(factor)
+			price.Output *= providers.PerMTok(factor)
 		}
 		bytes := 0
 		for _, m := range req.Messages {
@@ -215,6 +241,9 @@ func responseKeys(prompts []dataset.Prompt, arms []Arm) []dataset.Key {
 	return keys
 }
 
+// numbers splits a text into numbers and what is between them.
+var numbers = regexp.MustCompile(`[0-9]+|[^0-9]+`)
+
 // dryRun is a generator that sends nothing. It keeps the requests, and answers
 // each with the middle of every number that the request's schema asks for, so
 // that a grader which makes several calls makes them all.
@@ -234,7 +263,7 @@ func (d *dryRun) take() []dryRequest {
 // Generate implements [judge.Generator] and [oracle.Generator].
 func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	reply := map[string]any{}
-	numbers := 0
+	count := 0
 	if req.Schema != nil {
 		// Through JSON, since a schema may hold parts as JSON text.
 		var schema struct {
@@ -254,14 +283,20 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 			reply[name] = "dry run"
 			if p.Type == "number" || p.Type == "integer" {
 				reply[name] = math.Floor((p.Minimum + p.Maximum) / 2)
-				numbers++
+				count++
 			}
 		}
 	}
-	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(numbers)})
+	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(count)})
 	text, err := json.Marshal(reply)
 	if err != nil {
 		return providers.Generation{}, err
 	}
-	return providers.Generation{Text: string(text), FinishReason: "stop"}, nil
+	g := providers.Generation{Text: string(text), FinishReason: "stop"}
+	if req.LogProbs { // for a judge that reads them
+		for _, part := range numbers.FindAllString(g.Text, -1) {
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, Top: []providers.Alternative{{Text: part}}})
+		}
+	}
+	return g, nil
 }

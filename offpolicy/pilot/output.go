@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -32,47 +33,91 @@ func (r *run) records(stop *Stop) *Records {
 		Prompts:   r.cfg.Prompts,
 		Responses: sorted(r.store, r.store.responses, keep),
 		LogProbs:  sorted(r.store, r.store.logprobs, keep),
-		Labels:    sorted(r.store, r.store.labels, keep),
 		Scores:    sorted(r.store, r.store.scores, keep),
 		Ledger:    r.store.ledger(),
 		Estimate:  r.estimate,
 		Stop:      stop,
+
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
+	}
+	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
+		for model, price := range r.rates(rec.Ledger) {
+			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
+		}
 	}
 	r.store.mu.Lock()
+	rec.Seconds, rec.CertifySeconds = r.store.seconds[wholeRun], r.store.seconds[stageCertify]
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
 		rec.Certificates = append(rec.Certificates, r.store.certs[k])
 	}
 	r.store.mu.Unlock()
-	for _, as := range r.labelsOwed() {
-		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
-	}
+	r.addLabels(rec)
 	r.calibrate(rec)
+	owed := map[dataset.Key]bool{}
+	for _, p := range plants(rec.Scores) {
+		rec.CanariesOwed = append(rec.CanariesOwed, p.score.Key())
+		owed[p.score.Key()] = true
+	}
+	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
+	rec.EvaluationError = "the sample is not complete"
+	if rec.reached(wholeRun) {
+		rec.evaluate(r.judge.Identity(), r.cfg.Seed, r.cfg.Thresholds.TransportMargin, rec.labelUSD())
+	}
 	return rec
 }
 
 // calibrate fits the calibrator on the logging policy's labelled responses and
-// gives every score its calibrated value, out of fold for its prompt.
+// gives every score its calibrated value, out of fold for its prompt, with its
+// variance.
 func (r *run) calibrate(rec *Records) {
+	shrink(rec.Scores)
 	p0 := rec.logging().Policy.Name
 	scores := rec.scoresOf(p0)
 	var rows []offpolicy.LabeledScore
+	var labeled []judge.Labeled
 	for _, l := range rec.Labels {
 		s, ok := scores[l.PromptID]
 		if l.Policy == p0 && l.DrawIdx == 0 && ok && l.Label.Valid() && s.Mean.Valid() {
 			rows = append(rows, offpolicy.LabeledScore{PromptID: l.PromptID, Score: float64(s.Mean), Label: float64(l.Label), InclusionProb: l.InclusionProb})
+			labeled = append(labeled, judge.Labeled{PromptID: l.PromptID, Score: judge.ScoreOf(s), Label: float64(l.Label), InclusionProb: l.InclusionProb})
 		}
 	}
+	var u *judge.Uncertainty
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: r.judge.Identity(), Seed: r.cfg.Seed}, rows)
+	if err == nil {
+		u, err = judge.FitUncertainty(cal, labeled)
+	}
 	if err != nil {
 		rec.CalibratorError = err.Error()
 	} else {
 		rec.Calibrator = cal
 	}
-	for i, s := range rec.Scores {
-		rec.Scores[i].Calibrated = dataset.Missing()
-		if cal != nil && s.Mean.Valid() {
-			rec.Scores[i].Calibrated = dataset.Float(cal.PredictFor(s.PromptID, float64(s.Mean)))
+	for i := range rec.Scores {
+		s := &rec.Scores[i]
+		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Missing(), dataset.Missing(), nil
+		if u == nil {
+			continue
 		}
+		if err := u.Calibrate(s); err != nil { // the configuration admits no other judge's
+			rec.CalibratorError = err.Error()
+		}
+	}
+}
+
+// shrink draws the variances of repeated readings together.
+func shrink(scores []dataset.JudgeScore) {
+	var at []int
+	var variances []float64
+	for i, s := range scores {
+		if s.Source == judge.SourceRepeated && s.Mean.Valid() {
+			at, variances = append(at, i), append(variances, float64(s.Variance))
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	for j, v := range judge.Shrink(variances, len(scores[at[0]].Readings)) {
+		scores[at[j]].Variance = dataset.Float(v)
 	}
 }
 
@@ -174,8 +219,9 @@ func (r *run) writeOutputs(rec *Records) error {
 	writes := []func() error{
 		func() error { return writeRows(r.path("responses.jsonl"), rec.Responses) },
 		func() error { return writeRows(r.path("logprobs.jsonl"), rec.LogProbs) },
-		func() error { return writeRows(r.path("oracle.jsonl"), rec.Labels) },
+		func() error { return writeRows(r.path("oracle.jsonl"), rec.allLabels()) },
 		func() error { return writeRows(r.path("judge.jsonl"), rec.Scores) },
+		func() error { return writeRows(r.path("canaries.jsonl"), rec.Canaries) },
 		func() error { return writeRows(r.path("samples.jsonl"), samples) },
 		func() error { return writeRows(r.path("ledger.jsonl"), sortLedger(rec.Ledger)) },
 	}
@@ -232,7 +278,8 @@ func readBack(dir string, rec *Records) (problems []string) {
 	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
 	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
 	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))
-	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(rec.LabelsOwed)))
+	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
+	add(checkFile[dataset.Canary](dir, "canaries.jsonl", want(rec.CanariesOwed)))
 	return problems
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -60,6 +61,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
 	}
+	if c.Labels.Strata > 1 {
+		add("the labelling design has strata of judge scores", "a pilot labels before it scores: leave Strata at 0", nil)
+	}
 	for id := range c.Waived {
 		if !slices.Contains(CheckIDs(), id) {
 			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(CheckIDs(), ", "), nil)
@@ -80,6 +84,16 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 		add(err.Error(), "correct the oracle's configuration", err)
 		return pf, &PreflightError{problems}
 	}
+	_, isFile := est.oracle.(*oracle.File)
+	if isFile && c.Labels.Duplicates > 0 {
+		add("labels from a file have no duplicates", "leave Duplicates at 0: the file would be compared with itself", nil)
+	}
+	if c.BatchLabels != nil {
+		_, batches := c.Grader.(providers.Batcher)
+		if _, ok := est.oracle.(batchLabeler); !ok || !batches {
+			add("the labels cannot be bought by batch", "take a service that has batches and a language model as the oracle, or label by single calls", errors.ErrUnsupported)
+		}
+	}
 	graders, err := graderModels(ctx, est)
 	if err != nil {
 		add(err.Error(), "correct the judge's or oracle's configuration", err)
@@ -87,6 +101,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	var models []string
 	for _, a := range c.Arms {
 		models = append(models, a.Policy.Model)
+		if _, err := r.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
+			add(err.Error(), "name the chat template of the model's own family, and a system prompt where it takes one", err)
+		}
 	}
 	slices.Sort(models)
 	models = slices.Compact(models)

@@ -2,7 +2,9 @@ package pilot
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -11,61 +13,210 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// project extends the sample to a run of full prompts. Calls, tokens and
-// dollars are per prompt and come with a 95% t-interval on the logarithm of
-// what one prompt took; certification is paid once. Seconds assume the
-// throughput of this run and have no interval, since a sample under other
-// limits says little of the next hour's.
-func project(rec *Records, full int, seconds float64) Projection {
+// projectionLevel is the level of the intervals of a projection. The decision
+// that hangs on them is one-sided: whether the full run passes its budget.
+const projectionLevel = 0.90
+
+// project extends the sample to a run of rec.Full prompts. Calls, dollars,
+// tokens and seconds are what the sample took a prompt, times the prompts;
+// certification and the like are paid once.
+func project(rec *Records) Projection {
 	m := dataset.Missing()
 	none := Interval{m, m, m}
-	out := Projection{Prompts: full, Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: m, Notes: []string{}}
+	out := Projection{
+		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
+		HalfWidth: m, Notes: []string{}, Policies: []PolicyProjection{},
+	}
 	n := len(rec.Prompts)
 	if n == 0 || !rec.reached(wholeRun) {
 		out.Notes = append(out.Notes, "not projected: the sample is not complete")
 		return out
 	}
-	index := map[string]int{}
-	for i, p := range rec.Prompts {
-		index[p.ID] = i
-	}
-	calls, usd, tokens := make([]float64, n), make([]float64, n), make([]float64, n)
-	var fixedCalls, fixedUSD, fixedTokens float64
-	for _, e := range rec.Ledger {
-		total := float64(e.PromptTokens + e.CompletionTokens)
-		if i, ok := index[promptOf(e.Key)]; ok && e.Stage != stageCertify {
-			calls[i]++
-			usd[i] += float64(e.Cost)
-			tokens[i] += total
-		} else {
-			fixedCalls++
-			fixedUSD += float64(e.Cost)
-			fixedTokens += total
+	took := rec.perPrompt()
+	out.Calls = projectSum(took.calls, took.fixed.calls, rec.Full)
+	out.USD = projectSum(took.usd, took.fixed.usd, rec.Full)
+	out.Tokens = projectSum(took.tokens, took.fixed.tokens, rec.Full)
+	if batched := slices.Clone(took.usd); took.saved != nil {
+		for i, s := range took.saved {
+			batched[i] -= s
 		}
+		out.BatchUSD = projectSum(batched, took.fixed.usd, rec.Full)
+		out.Notes = append(out.Notes, "batches: labels and scores at the batch price, within 24 hours; responses and log-probs need single calls")
 	}
-	out.Calls = projectOne(calls, fixedCalls, full)
-	out.USD = projectOne(usd, fixedUSD, full)
-	out.Tokens = projectOne(tokens, fixedTokens, full)
-	if seconds > 0 {
-		out.Seconds.Value = dataset.Float(seconds * float64(full) / float64(n))
+	if rec.Seconds > 0 {
+		// The service that works longest sets the time: what one prompt takes
+		// of it varies, and so does the run. At the end of it the last calls
+		// are waited for, once.
+		busy := sumOf(took.seconds)
+		tail := max(0, min(took.longest, rec.Seconds-busy/float64(max(1, rec.Concurrency))))
+		for i := range took.seconds {
+			took.seconds[i] *= (rec.Seconds - tail) / busy
+		}
+		out.Seconds = projectSum(took.seconds, rec.CertifySeconds+tail, rec.Full)
 		out.Notes = append(out.Notes, "time assumes this run's throughput: the same concurrency, and limits that do not bind earlier")
 	}
-	var labels []float64
-	p0 := rec.logging().Policy.Name
-	for _, l := range rec.Labels {
-		if l.Policy == p0 && l.Label.Valid() {
-			labels = append(labels, float64(l.Label))
+	failed := failedPrompts(rec)
+	scale := float64(rec.Full)
+	out.Failed = Interval{
+		dataset.Float(scale * float64(failed) / float64(n)),
+		dataset.Float(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)),
+		dataset.Float(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2)),
+	}
+	out.HalfWidth = projectWidth(rec)
+	for _, a := range rec.Arms {
+		if a.Role == Target {
+			out.Policies = append(out.Policies, projectPolicy(rec, a.Policy.Name))
 		}
 	}
-	if len(labels) > 1 {
-		_, sd := meanSD(labels)
-		owed := 0
-		for _, k := range rec.LabelsOwed {
-			if k.Policy == p0 {
-				owed++
+	return out
+}
+
+// consumption is what each prompt of a sample took, and what was paid once.
+type consumption struct {
+	calls, usd, tokens []float64
+	seconds            []float64 // of attempts of the service that worked longest
+	longest            float64   // of its attempts, seconds
+	// saved is what batches would have saved of usd; nil where no model of judge
+	// or oracle is priced.
+	saved []float64
+	fixed struct{ calls, usd, tokens float64 }
+}
+
+// recordStages are the stages whose calls belong to a prompt: more prompts, more
+// calls. All others are made once a run.
+var recordStages = []string{stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge}
+
+func (r *Records) perPrompt() consumption {
+	n, p0 := len(r.Prompts), r.logging().Policy.Name
+	index := make(map[string]int, n)
+	for i, p := range r.Prompts {
+		index[p.ID] = i
+	}
+	took := consumption{calls: make([]float64, n), usd: make([]float64, n), tokens: make([]float64, n)}
+	weight := contextWeight(r, r.Full)
+	seconds, total, most := map[string][]float64{}, map[string]float64{}, map[string]float64{}
+	for _, e := range r.Ledger {
+		tokens := float64(e.PromptTokens + e.CompletionTokens)
+		i, ok := index[promptOf(e.Key)]
+		probe := e.Stage == stageOracle && e.Policy != p0 // as many in a run of any size
+		if !ok || probe || !slices.Contains(recordStages, e.Stage) {
+			took.fixed.calls++
+			took.fixed.usd += float64(e.Cost)
+			took.fixed.tokens += tokens
+			continue
+		}
+		w := weight(e)
+		took.calls[i] += w
+		took.usd[i] += w * float64(e.Cost)
+		took.tokens[i] += w * tokens
+		if seconds[e.Provider] == nil {
+			seconds[e.Provider] = make([]float64, n)
+		}
+		latency := float64(e.LatencyMS) / 1000
+		seconds[e.Provider][i] += latency
+		total[e.Provider] += latency
+		most[e.Provider] = max(most[e.Provider], latency)
+		if (e.Stage == stageOracle || e.Stage == stageJudge) && e.Endpoint != "batch" {
+			if rate, ok := r.BatchFactors[e.Model]; ok {
+				if took.saved == nil {
+					took.saved = make([]float64, n)
+				}
+				took.saved[i] += float64(e.Cost) * (1 - rate)
 			}
 		}
-		out.HalfWidth = dataset.Float(1.96 * sd / math.Sqrt(float64(full)*float64(owed)/float64(n)))
+	}
+	longest := ""
+	for _, p := range slices.Sorted(maps.Keys(total)) {
+		if longest == "" || total[p] > total[longest] {
+			longest = p
+		}
+	}
+	took.seconds, took.longest = seconds[longest], most[longest]
+	if sumOf(took.seconds) == 0 { // answers faster than the ledger's milliseconds
+		took.seconds = slices.Repeat([]float64{1}, n)
+	}
+	return took
+}
+
+func sumOf(xs []float64) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		sum += x
+	}
+	return sum
+}
+
+// failedPrompts counts the prompts that have a record without a value.
+func failedPrompts(rec *Records) int {
+	hit := map[string]bool{}
+	_, keys := failures(rec)
+	for _, list := range keys {
+		for _, k := range list {
+			_, key, _ := strings.Cut(k, " ") // stage and key
+			hit[promptOf(key)] = true
+		}
+	}
+	return len(hit)
+}
+
+// projectSum projects a sum over prompts to a run of N prompts like the n
+// sampled ones. The interval is that of the sum that N will give, a t-interval
+// on the logarithm of the mean m with standard deviation s:
+//
+//	N·m·exp(± t(n-1) · s/m · √(1/n + 1/N))
+//
+// It has no ends below two prompts, or where nothing was taken.
+func projectSum(perPrompt []float64, fixed float64, full int) Interval {
+	n := float64(len(perPrompt))
+	mean, sd := meanSD(perPrompt)
+	value := mean * float64(full)
+	out := Interval{dataset.Float(fixed + value), dataset.Missing(), dataset.Missing()}
+	if n < 2 || !(mean > 0) {
+		return out
+	}
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
+	out.Lo = dataset.Float(fixed + value*math.Exp(-half))
+	out.Hi = dataset.Float(fixed + value*math.Exp(half))
+	return out
+}
+
+// projectWidth is the half-width of a 95% interval for P0's mean label at the
+// full run's size, the share of labelled prompts being that of the sample.
+func projectWidth(rec *Records) dataset.Float {
+	if rec.Evaluation == nil {
+		return dataset.Missing()
+	}
+	p := rec.Evaluation.Pilot()
+	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(len(rec.Prompts))))
+	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
+		return dataset.Missing()
+	}
+	return dataset.Float(p.LoggingHalfWidth(rec.Full, labelled))
+}
+
+// projectPolicy bounds what weights can give a target in the full run. An
+// effective sample size cannot be projected: it grows slower than the sample
+// wherever weights have a tail, and a sample of a hundred does not see the
+// tail. In proportion is therefore the most that it can become, and the width
+// that follows the least.
+func projectPolicy(rec *Records, policy string) PolicyProjection {
+	out := PolicyProjection{Name: policy, ESSAtMost: dataset.Missing(), HalfWidthAtLeast: dataset.Missing()}
+	d, _ := rec.logRatios(policy)
+	w, err := offpolicy.NewWeights(d)
+	if err != nil || w.N == 0 || !(w.ESS > 0) {
+		return out
+	}
+	out.ESSAtMost = dataset.Float(offpolicy.ESSBound(w, rec.Full))
+	var scores []float64
+	of := rec.scoresOf(rec.logging().Policy.Name)
+	for _, p := range rec.Prompts {
+		if s, ok := of[p.ID]; ok && s.Mean.Valid() {
+			scores = append(scores, float64(s.Mean))
+		}
+	}
+	if len(scores) > 1 {
+		mean, sd := meanSD(scores)
+		out.HalfWidthAtLeast = dataset.Float(offpolicy.IPSHalfWidthBound(w, mean, sd, rec.Full))
 	}
 	return out
 }
@@ -83,30 +234,6 @@ func promptOf(key string) string {
 	return key
 }
 
-// projectOne projects a sum over prompts. The interval is that of a t-interval
-// on the mean logarithm, carried over to the mean by the ratio of the two; it
-// has no ends where a prompt took nothing.
-func projectOne(perPrompt []float64, fixed float64, full int) Interval {
-	n := float64(len(perPrompt))
-	mean, _ := meanSD(perPrompt)
-	out := Interval{dataset.Float(fixed + mean*float64(full)), dataset.Missing(), dataset.Missing()}
-	logs := make([]float64, len(perPrompt))
-	for i, x := range perPrompt {
-		if x <= 0 {
-			return out
-		}
-		logs[i] = math.Log(x)
-	}
-	if n < 2 {
-		return out
-	}
-	_, sd := meanSD(logs)
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * sd / math.Sqrt(n)
-	out.Lo = dataset.Float(fixed + mean*math.Exp(-half)*float64(full))
-	out.Hi = dataset.Float(fixed + mean*math.Exp(half)*float64(full))
-	return out
-}
-
 // cannotSay lists what the sample leaves open, with what would tell.
 func cannotSay(rec *Records) []string {
 	out := []string{}
@@ -114,15 +241,8 @@ func cannotSay(rec *Records) []string {
 		return out
 	}
 	n := len(rec.Prompts)
-	hit := map[string]bool{}
-	_, keys := failures(rec)
-	for _, list := range keys {
-		for _, k := range list {
-			_, key, _ := strings.Cut(k, " ") // stage and key
-			hit[promptOf(key)] = true
-		}
-	}
-	out = append(out, fmt.Sprintf("%d of %d prompts had a record that failed: of the full run's up to %.1f%% may (95%% bound)", len(hit), n, 100*offpolicy.BinomialUpper(len(hit), n, 0.95)))
+	hit := failedPrompts(rec)
+	out = append(out, fmt.Sprintf("%d of %d prompts had a record that failed: of the full run's up to %.1f%% may (95%% bound)", hit, n, 100*offpolicy.BinomialUpper(hit, n, 0.95)))
 	for _, a := range rec.Arms {
 		if a.Role == Logging {
 			continue

@@ -19,16 +19,37 @@ type Records struct {
 	LogProbs     []dataset.LogProb
 	Labels       []dataset.OracleLabel
 	Scores       []dataset.JudgeScore
+	Canaries     []dataset.Canary
 	Certificates []teacherforce.Certificate
 	Ledger       []providers.Entry
 	Estimate     Estimate
 	// LabelsOwed are the responses that the oracle's design labels.
 	LabelsOwed []dataset.Key
+	// Duplicates are second labels, and DuplicatesOwed those of the design.
+	Duplicates     []dataset.OracleLabel
+	DuplicatesOwed []dataset.Key
+	// CanariesOwed are the responses that carry a canary.
+	CanariesOwed []dataset.Key
 	// Calibrator is nil where none could be fitted; CalibratorError says why.
 	Calibrator      *offpolicy.Calibrator
 	CalibratorError string
+	// Evaluation is nil where the records could not be evaluated;
+	// EvaluationError says why.
+	Evaluation      *offpolicy.Result
+	EvaluationError string
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
+	// Full is the size of the run to project to, and FullBudget what that may
+	// cost, 0 where nothing is said of it.
+	Full       int
+	FullBudget providers.USD
+	// Seconds is the wall time of the stages, over all starts, and
+	// CertifySeconds that of certification before them.
+	Seconds, CertifySeconds float64
+	// Concurrency is the number of calls in flight per provider, at most.
+	Concurrency int
+	// BatchFactors are what a batch costs in parts of single calls, by model.
+	BatchFactors map[string]float64
 	// Unjoined names the records that have no place in samples.jsonl, and why.
 	Unjoined []string
 	// Stop is nil where every stage ran to its end.
@@ -56,7 +77,7 @@ func (s *Stop) resumable() bool {
 }
 
 // stageNames are the stages in their order.
-var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge}
+var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge, stageCanaries}
 
 const (
 	stagePrepare  = "prepare"
@@ -66,6 +87,7 @@ const (
 	stageLogProbs = "logprobs"
 	stageOracle   = "oracle"
 	stageJudge    = "judge"
+	stageCanaries = "canaries"
 	// stagePreflight is not a stage of the run: it tags the free calls.
 	stagePreflight = "preflight"
 )
@@ -121,16 +143,71 @@ func (r *Records) scoresOf(policy string) map[string]dataset.JudgeScore {
 }
 
 // logRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
-// known, in the order of r.Prompts, with the keys they belong to.
+// known, in the order of r.Prompts, with the keys they belong to. A value that is
+// not of the distribution that its policy samples from has no part in a weight.
 func (r *Records) logRatios(policy string) (d []float64, keys []dataset.Key) {
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if !b.Raw() && !t.Raw() {
+			d = append(d, float64(t.LogProb)-float64(b.LogProb))
+			keys = append(keys, t.Key())
+		}
+	})
+	return d, keys
+}
+
+// rawPairs counts the rows that logRatios leaves out for that.
+func (r *Records) rawPairs(policy string) int {
+	n := 0
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if b.Raw() || t.Raw() {
+			n++
+		}
+	})
+	return n
+}
+
+// noiseRatios are the log-ratios of a clone: of the model's own distribution on
+// both sides, whatever the two sample at, because they tell of the endpoint.
+func (r *Records) noiseRatios(clone string) (d []float64, keys []dataset.Key) {
+	r.eachPair(clone, func(b, t dataset.LogProb) {
+		x, y := rawLogProb(b), rawLogProb(t)
+		if x.Valid() && y.Valid() {
+			d = append(d, float64(y)-float64(x))
+			keys = append(keys, t.Key())
+		}
+	})
+	return d, keys
+}
+
+// eachPair calls do with the records of P0 and policy for every prompt that has a
+// value under both.
+func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb)) {
 	base, target := r.logProbsOf(r.logging().Policy.Name), r.logProbsOf(policy)
 	for _, p := range r.Prompts {
 		b, okB := base[p.ID]
 		t, okT := target[p.ID]
 		if okB && okT && b.LogProb.Valid() && t.LogProb.Valid() {
-			d = append(d, float64(t.LogProb)-float64(b.LogProb))
-			keys = append(keys, t.Key())
+			do(b, t)
 		}
 	}
-	return d, keys
+}
+
+// rawLogProb is what the echo says where the record's value is another.
+func rawLogProb(row dataset.LogProb) dataset.Float {
+	if row.Method != teacherforce.MethodSampling {
+		return row.LogProb
+	}
+	for _, s := range teacherforce.Strategies() {
+		if m, ok := row.Methods[s.Name()]; ok && m.LogProb.Valid() {
+			return m.LogProb
+		}
+	}
+	return dataset.Missing()
+}
+
+// certified reports whether the endpoint's log-probs of p's model were certified.
+func (r *Records) certified(p offpolicy.Policy) bool {
+	return slices.ContainsFunc(r.Certificates, func(c teacherforce.Certificate) bool {
+		return c.OK && c.Model == p.Model && c.Template == p.Template
+	})
 }

@@ -204,7 +204,7 @@ func (r *run) open(ctx context.Context) error {
 	var budget *providers.Budget
 	if c.Budget > 0 {
 		budget = providers.NewBudget(c.Budget)
-		budget.Charge(r.store.spent()) // by earlier starts
+		budget.Charge(r.store.spent() - r.store.owed()) // by earlier starts
 	}
 	for _, e := range r.free.Entries() {
 		if err := r.store.entry(e); err != nil {
@@ -212,7 +212,7 @@ func (r *run) open(ctx context.Context) error {
 		}
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
-		return providers.NewClient(steady{p, ctx}, providers.ClientConfig{
+		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
 			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
 		})
 	}
@@ -224,12 +224,12 @@ func (r *run) open(ctx context.Context) error {
 			return err
 		}
 	}
-	noise := teacherforce.ExactNoise
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Noise: teacherforce.ExactNoise}
 	if c.Live {
-		noise = teacherforce.ServerNoise
+		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer, r.store.echoes.generator = r.policies, r.policies
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: &r.store.echoes, Noise: noise}); err != nil {
+	if r.forcer, err = teacherforce.New(forcing); err != nil {
 		return err
 	}
 	r.judge, r.oracle, err = r.graders(r.grader)
@@ -276,6 +276,17 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 		err = r.workAll(ctx, stages)
 	}
 	open := unfinished(stages)
+	switch {
+	case err == nil:
+		last := r.owedLast(stages[len(stages)-1].breaker)
+		err = r.workAll(ctx, last)
+		open = unfinished(last)
+	case len(stages) > 0:
+		if r.cfg.BatchLabels != nil {
+			open = append(open, stageOracle)
+		}
+		open = append(open, stageCanaries)
+	}
 	var stop *stopError
 	switch {
 	case errors.As(err, &stop):
@@ -338,6 +349,7 @@ func (r *run) certify(ctx context.Context) error {
 			stops[key] = &stopError{Stop{Stage: stageCertify, Class: re.Class, Message: re.Message, Key: key}}
 			return nil
 		}
+		cert.Endpoint, cert.Issued = r.cfg.Policies.Name(), time.Now().UTC()
 		if err := r.store.putCertificate(key, cert); err != nil {
 			return err
 		}

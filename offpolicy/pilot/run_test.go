@@ -70,8 +70,11 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	thresholds := pilot.DefaultThresholds()
+	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
-		Dir: dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Thresholds: &thresholds,
+		Dir:        dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -85,7 +88,7 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 
 // recordFiles are the outputs that must not depend on how a run went.
 var recordFiles = []string{
-	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "samples.jsonl",
+	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl", "samples.jsonl",
 	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 	"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 }
@@ -137,7 +140,7 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 	if v.Decision != pilot.GO || v.State != "done" {
 		t.Fatalf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 	}
-	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n}
+	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n, "canaries": 20}
 	got := map[string]int{}
 	for _, st := range v.Stages {
 		got[st.Name] = st.Items - st.Failed
@@ -214,6 +217,9 @@ func TestDrills(t *testing.T) {
 		{"null=0.1", pilot.NoGo, "logprobs.complete", pilot.Fail, "missing_logprob", "pitfall 27"},
 		{"noecho=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "no prompt log-probs", "pitfall 14"},
 		{"429=1", pilot.NoGo, "run.ratelimit", pilot.Fail, "certify", "the plan's fourth NO-GO"},
+		{"zero=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "a server that is certain of every text"},
+		{"null=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "a silent null is common"},
+		{"positive=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "no probability exceeds 1"},
 		{"wrongtemplate=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "template", "pitfall 12"},
 		{"order=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "repeatability", "pitfall 15"},
 		{"429=0.2,500=0.1", pilot.GO, "run.ratelimit", pilot.Pass, "absorbed", "what retries absorb harms nothing"},
@@ -363,6 +369,9 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {
 			cfg.Arms[i].Policy.Model = "accounts/fireworks/models/withdrawn"
 		}
+		if cfg.Arms[i].Policy.Name == "pi_bad" {
+			cfg.Arms[i].Policy.Template = "llama9"
+		}
 	}
 	cfg.Waived = nil
 	_, err := pilot.RunPreflight(t.Context(), cfg)
@@ -370,7 +379,7 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick"} {
+	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick", `policy pi_bad: no chat template "llama9"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}

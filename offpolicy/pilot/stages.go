@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -20,13 +21,25 @@ func (r *run) owed() []*stage {
 	if r.grader != r.policies {
 		grader = r.newBreaker(r.cfg.Grader.Name())
 	}
-	return []*stage{
+	stages := []*stage{
 		{name: stageP0, breaker: policies, makes: true, items: r.responsesOwed(stageP0, func(a Arm) bool { return a.Role == Logging })},
 		{name: stageTargets, breaker: policies, makes: true, items: r.responsesOwed(stageTargets, func(a Arm) bool { return a.Role != Logging })},
 		{name: stageLogProbs, breaker: policies, items: r.logProbsOwed()},
-		{name: stageOracle, breaker: grader, items: r.labelling()},
 		{name: stageJudge, breaker: grader, items: r.judging()},
 	}
+	if r.cfg.BatchLabels == nil {
+		stages = slices.Insert(stages, len(stages)-1, &stage{name: stageOracle, breaker: grader, items: r.labelling(r.labelOne)})
+	}
+	return stages
+}
+
+// owedLast is what needs all responses or all scores.
+func (r *run) owedLast(grader *journal.Breaker) []*stage {
+	last := []*stage{{name: stageCanaries, breaker: grader, items: r.planting()}}
+	if r.cfg.BatchLabels != nil {
+		last = slices.Insert(last, 0, &stage{name: stageOracle, breaker: grader, items: r.labelling(r.labelBatch())})
+	}
+	return last
 }
 
 func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {
@@ -66,7 +79,10 @@ func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt
 		row.Error = recordError(err)
 	} else {
 		row.Text, row.TokenIDs, row.FinishReason, row.Model = &g.Text, g.TokenIDs, g.FinishReason, g.Meta.Model
-		row.LogProb = sumLogProbs(g.Tokens)
+		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
+		if !a.Policy.Sampling.Neutral() {
+			row.Sampling = teacherforce.SamplingOf(g)
+		}
 		if g.Usage != nil {
 			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
 		}
@@ -90,48 +106,6 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 	return dataset.Float(sum)
 }
 
-// logProbsOwed are the log-probs of P0's responses under every policy, P0 among
-// them.
-func (r *run) logProbsOwed() []item {
-	var items []item
-	p0 := loggingArm(r.cfg.Arms).Policy
-	for _, p := range r.cfg.Prompts {
-		for _, a := range r.cfg.Arms {
-			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-			row, ok := r.store.logprobs[key]
-			logged := dataset.Key{PromptID: p.ID, Policy: p0.Name}
-			items = append(items, item{key: key, needs: logged, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-				row, err := r.scoreOne(ctx, p0, a.Policy, p)
-				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
-					return nil, stop
-				}
-				return row.Error, put(r.store, kindLogProb, r.store.logprobs, row)
-			}})
-		}
-	}
-	return items
-}
-
-func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt) (dataset.LogProb, error) {
-	logged, ok := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: p0.Name})
-	if !ok || logged.Text == nil {
-		err := &teacherforce.Error{Class: classNoResponse, Message: "P0 has no response to score", Policy: policy.Name, Prompt: p.ID}
-		return teacherforce.FailedRecord(p.ID, policy, err), nil
-	}
-	sampledBy := logged.Model
-	if sampledBy == "" {
-		sampledBy = p0.Model
-	}
-	tag := providers.Tag{Stage: stageLogProbs, Key: dataset.Key{PromptID: p.ID, Policy: policy.Name}.String(), Policy: policy.Name}
-	res, err := r.forcer.Score(ctx, tag, policy, p, teacherforce.Response{
-		Text: *logged.Text, TokenIDs: logged.TokenIDs, Model: sampledBy, Ended: logged.FinishReason == "stop",
-	})
-	if err != nil {
-		return teacherforce.FailedRecord(p.ID, policy, err), err
-	}
-	return res.Record(p.ID, policy.Name), nil
-}
-
 // classHidden marks responses that hide part of what the policy did.
 const classHidden = "hidden_action"
 
@@ -139,35 +113,13 @@ const classHidden = "hidden_action"
 // they are about failed.
 const classNoResponse = "no_response"
 
-// labelling is what the oracle is asked.
-func (r *run) labelling() []item {
-	var items []item
-	prompts, arms := r.prompts(), r.arms()
-	for _, as := range r.labelsOwed() {
-		row, ok := r.store.labels[as.Key]
-		items = append(items, item{key: as.Key, needs: as.Key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-			tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
-			label, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
-			if text := r.text(as.Key); text != nil {
-				label, err = r.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], *text)
-			}
-			if stop := r.fatal(ctx, stageOracle, as.Key, err); stop != nil {
-				return nil, stop
-			}
-			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, label, err)
-			return row.Error, put(r.store, kindLabel, r.store.labels, row)
-		}})
-	}
-	return items
-}
-
 // judging is what the judge is asked: a score of every response.
 func (r *run) judging() []item {
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
 	for _, key := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
 		row, ok := r.store.scores[key]
-		items = append(items, item{key: key, needs: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
 			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: key.Policy}
 			var score judge.Score
 			err := error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to score"})
@@ -188,10 +140,6 @@ func (r *run) judging() []item {
 func (r *run) text(k dataset.Key) *string {
 	row, _ := get(r.store, r.store.responses, k)
 	return row.Text
-}
-
-func (r *run) labelsOwed() []oracle.Assignment {
-	return r.cfg.Labels.Assign(responseKeys(r.cfg.Prompts, r.cfg.Arms), loggingArm(r.cfg.Arms).Policy.Name)
 }
 
 func (r *run) prompts() map[string]dataset.Prompt {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -18,7 +19,9 @@ const (
 	kindResponse    = "response"
 	kindLogProb     = "logprob"
 	kindLabel       = "label"
+	kindBatch       = "batch" // providers.JournalBatchStore's own
 	kindScore       = "score"
+	kindCanary      = "canary"
 	kindCertificate = "certificate"
 	kindLedger      = "ledger"
 	kindStage       = "stage"
@@ -34,7 +37,9 @@ type store struct {
 	responses map[dataset.Key]dataset.Response
 	logprobs  map[dataset.Key]dataset.LogProb
 	labels    map[dataset.Key]dataset.OracleLabel
+	second    map[dataset.Key]dataset.OracleLabel // labels of role duplicate
 	scores    map[dataset.Key]dataset.JudgeScore
+	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
 	seconds   map[string]float64 // wall time by stage, over all starts
 	entries   map[string]providers.Entry
@@ -53,7 +58,9 @@ func openStore(dir string, identity []byte) (*store, error) {
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
 		labels:    map[dataset.Key]dataset.OracleLabel{},
+		second:    map[dataset.Key]dataset.OracleLabel{},
 		scores:    map[dataset.Key]dataset.JudgeScore{},
+		canaries:  map[dataset.Key]dataset.Canary{},
 		certs:     map[string]teacherforce.Certificate{},
 		seconds:   map[string]float64{},
 		entries:   map[string]providers.Entry{},
@@ -77,9 +84,15 @@ func (s *store) load(r journal.Record) error {
 	case kindEcho:
 		err = s.echoes.load(r)
 	case kindLabel:
-		err = loadRow(r, s.labels)
+		var row dataset.OracleLabel
+		if err = json.Unmarshal(r.Payload, &row); err == nil {
+			s.labelsOf(row.Role)[row.Key()] = row
+		}
+	case kindBatch:
 	case kindScore:
 		err = loadRow(r, s.scores)
+	case kindCanary:
+		err = loadRow(r, s.canaries)
 	case kindCertificate:
 		var c teacherforce.Certificate
 		if err = json.Unmarshal(r.Payload, &c); err == nil {
@@ -103,6 +116,14 @@ func (s *store) load(r journal.Record) error {
 		return fmt.Errorf("pilot: journal record %d (%s %s): %w", r.Seq, r.Kind, r.Key, err)
 	}
 	return nil
+}
+
+// labelsOf are the labels among which those of a role stand.
+func (s *store) labelsOf(role string) map[dataset.Key]dataset.OracleLabel {
+	if role == oracle.RoleDuplicate {
+		return s.second
+	}
+	return s.labels
 }
 
 type keyed interface{ Key() dataset.Key }
@@ -197,6 +218,18 @@ func (s *store) spent() providers.USD {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cost
+}
+
+// owed is the part of spent that an unfinished batch will reserve again.
+func (s *store) owed() (sum providers.USD) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		if e.Endpoint == "batch" && e.Outcome == providers.OutcomeInFlight {
+			sum += e.Cost
+		}
+	}
+	return sum
 }
 
 // ledger returns one entry an attempt, in the order they began. Attempts that

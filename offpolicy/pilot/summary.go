@@ -10,6 +10,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // verdict computes everything that a report shows.
@@ -22,7 +23,8 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
 		Stages:        r.stageTable(rec),
 		Policies:      summarize(rec),
-		Projection:    project(rec, c.Full, r.totalSeconds()),
+		Evaluation:    answers(rec),
+		Projection:    project(rec),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
 		Run: RunInfo{
@@ -148,8 +150,9 @@ func (r *run) stageTable(rec *Records) []Stage {
 	valid(stageP0, n, p0)
 	valid(stageTargets, n*(arms-1), targets)
 	valid(stageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
-	valid(stageOracle, len(rec.LabelsOwed), countIf(rec.Labels, func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
+	valid(stageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.allLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
 	valid(stageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	valid(stageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
 	return out
 }
 
@@ -201,15 +204,15 @@ func countIf[T any](rows []T, f func(T) bool) int {
 // summarize describes each policy's part.
 func summarize(rec *Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
+	forcing := map[string]teacherforce.PolicyStatistics{}
+	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.logging().Policy.Name) {
+		forcing[s.Policy] = s
+	}
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
 		responses, scores, logprobs := rec.responsesOf(name), rec.scoresOf(name), rec.logProbsOf(name)
 		var judged, calibrated, totals, perToken []float64
-		methods := map[string]*MethodCounts{}
-		for _, m := range append(slices.Clone(textMethods), "token_ids") {
-			methods[m] = &MethodCounts{Method: m, Reasons: map[string]int{}}
-		}
 		for _, p := range rec.Prompts { // in order, so that sums are reproducible
 			if row, ok := responses[p.ID]; ok && row.Error == nil {
 				s.Responses++
@@ -233,26 +236,11 @@ func summarize(rec *Records) []PolicySummary {
 					perToken = append(perToken, float64(row.LogProb)/float64(row.Tokens))
 				}
 			}
-			for name, m := range methods {
-				switch got, ok := row.Methods[name]; {
-				case !ok:
-					m.Reasons["absent"]++
-				case got.Status == "ok":
-					m.Answered++
-				default:
-					m.Reasons[got.Reason]++
-				}
-				if row.Method == name {
-					m.Used++
-				}
-			}
 		}
 		s.Scored = len(judged)
 		s.Judge, s.Calibrated = interval(judged), interval(calibrated)
 		s.LogProb, s.PerToken = quantiles(totals), quantiles(perToken)
-		for _, m := range append(slices.Clone(textMethods), "token_ids") {
-			s.Methods = append(s.Methods, *methods[m])
-		}
+		s.Forcing, s.Methods = forcingSummary(forcing, name)
 		if a.Role != Logging {
 			s.Weights = weigh(rec, name)
 		}
@@ -285,6 +273,14 @@ func weigh(rec *Records, policy string) *WeightSummary {
 	d, _ := rec.logRatios(policy)
 	m := dataset.Missing()
 	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
+	for _, a := range rec.Arms {
+		if (a.Policy.Name == policy || a.Role == Logging) && !rec.certified(a.Policy) {
+			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
+		}
+	}
+	if raw := rec.rawPairs(policy); raw > 0 {
+		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", plural(raw, "log-prob is", "log-probs are")))
+	}
 	w, err := offpolicy.NewWeights(d)
 	if err != nil {
 		out.Reasons = append(out.Reasons, err.Error())

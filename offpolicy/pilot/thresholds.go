@@ -1,5 +1,10 @@
 package pilot
 
+import (
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
 // Thresholds are the figures that checks compare with, in one place. Start from
 // [DefaultThresholds]; a zero field is a threshold of zero, not a default.
 type Thresholds struct {
@@ -29,6 +34,17 @@ type Thresholds struct {
 	LabelSpread, LabelTies float64
 	// CostPass and CostHold bound |actual/estimate - 1|.
 	CostPass, CostHold float64
+	// Truncated is the share of a policy's responses that max_tokens may cut.
+	Truncated float64
+	// EValueInfo and EValueFail are e-values against E[w] <= 1: from the first
+	// on the excess is told, from the second on it convicts the log-probs.
+	EValueInfo, EValueFail float64
+	// TransportMargin is the largest mean residual, in the labels' unit, with
+	// which a target counts as judged like P0.
+	TransportMargin float64
+	// BalanceZ is how many standard errors reweighted logs and fresh responses
+	// may lie apart.
+	BalanceZ float64
 }
 
 // DefaultThresholds returns the thresholds of the plan and, where it names
@@ -37,7 +53,7 @@ func DefaultThresholds() Thresholds {
 	return Thresholds{
 		MissingPass: 0.01, MissingHold: 0.05,
 		IdenticalResponses: 0.5,
-		ShortTokens:        3,
+		ShortTokens:        teacherforce.ShortTokens,
 		// A vocabulary of 200,000 gives ln V = 12.2 nats to pure noise; real
 		// chat models on their own responses have medians of -0.05 to -1.
 		MeanLow: -6, MeanHigh: -0.001, RowLow: -12,
@@ -46,5 +62,9 @@ func DefaultThresholds() Thresholds {
 		IdenticalNats: 1e-9,
 		LabelSpread:   0.02, LabelTies: 0.8,
 		CostPass: 0.2, CostHold: 0.5,
+		Truncated:  0.2,
+		EValueInfo: 20, EValueFail: offpolicy.MaxEValue,
+		TransportMargin: 0.05,
+		BalanceZ:        3.29, // two-sided 0.1% of the normal
 	}
 }

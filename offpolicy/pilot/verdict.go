@@ -112,25 +112,74 @@ type Spending struct {
 	UnseenUSD float64 `json:"unseen_usd"`
 }
 
-// Interval is a value with its 95% interval; Lo and Hi are null where none can
-// be given.
+// Interval is a value with its interval, of 95% where nothing else is said; Lo
+// and Hi are null where none can be given.
 type Interval struct {
 	Value dataset.Float `json:"value"`
 	Lo    dataset.Float `json:"lo"`
 	Hi    dataset.Float `json:"hi"`
 }
 
-// Projection is what the sample says of the full run.
+// Projection is what the sample says of the full run. Its intervals are of
+// what that run will give, at Level.
 type Projection struct {
 	Prompts int      `json:"prompts"`
+	Level   float64  `json:"level"`
 	Calls   Interval `json:"calls"`
 	USD     Interval `json:"usd"`
-	Tokens  Interval `json:"tokens"`
-	Seconds Interval `json:"seconds"` // at the throughput of this run
+	// BatchUSD is USD with labels and scores bought in batches; null where their
+	// models have no price.
+	BatchUSD Interval `json:"batch_usd"`
+	Tokens   Interval `json:"tokens"`
+	Seconds  Interval `json:"seconds"` // at the throughput of this run
+	// Failed counts prompts that lack a record. Its interval is that of
+	// Clopper and Pearson.
+	Failed Interval `json:"failed_prompts"`
 	// HalfWidth is the expected half-width of a 95% interval for P0's mean
 	// oracle label at Prompts prompts and this label fraction.
-	HalfWidth dataset.Float `json:"p0_half_width"`
-	Notes     []string      `json:"notes"`
+	HalfWidth dataset.Float      `json:"p0_half_width"`
+	Policies  []PolicyProjection `json:"policies"` // the targets
+	Notes     []string           `json:"notes"`
+}
+
+// PolicyProjection bounds what weights can say of a target in the full run.
+type PolicyProjection struct {
+	Name             string        `json:"name"`
+	ESSAtMost        dataset.Float `json:"ess_at_most"`         // ESS/n · Prompts
+	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // of a 95% interval by ips on the judge's scores
+}
+
+// Evaluation is what the sample says of the policies' values: answered, or
+// refused with the reasons. It does not weigh on the decision, which is about
+// the pipeline.
+type Evaluation struct {
+	Answered    int            `json:"answered"`
+	Refused     int            `json:"refused"`
+	Policies    []PolicyAnswer `json:"policies"`    // P0 first, then the targets by name
+	Comparisons []Difference   `json:"comparisons"` // of answered policies, in pairs
+	Error       string         `json:"error"`       // why nothing was evaluated; empty where it was
+}
+
+// PolicyAnswer is one policy's value, the mean oracle label of its own
+// responses, by the estimator that answers for it. Without one there is no
+// number.
+type PolicyAnswer struct {
+	Policy    string        `json:"policy"`
+	Estimator string        `json:"estimator"` // empty where every estimate is refused
+	Reason    string        `json:"reason"`    // why this one, or why none
+	Value     Interval      `json:"value"`
+	SE        dataset.Float `json:"se"`
+	Refusals  []string      `json:"refusals"`
+	Advice    []string      `json:"advice"` // what to buy next, and what it would give
+}
+
+// Difference is a paired difference of two policies' values, A - B.
+type Difference struct {
+	A     string        `json:"a"`
+	B     string        `json:"b"`
+	Value Interval      `json:"value"`
+	Holm  dataset.Float `json:"holm_p"` // two-sided p, adjusted over all pairs
+	AA    bool          `json:"a_a"`    // P0 and its clone: the difference ought to be 0
 }
 
 // Quantiles describes a distribution: 5, 25, 50, 75 and 95%.
@@ -160,8 +209,28 @@ type PolicySummary struct {
 	LogProb  Quantiles      `json:"logprob"`
 	PerToken Quantiles      `json:"logprob_per_token"`
 	Methods  []MethodCounts `json:"methods"`
+	// Forcing sums up the scoring of the logged responses under this policy; nil
+	// where there was none.
+	Forcing *ForcingSummary `json:"teacher_forcing,omitempty"`
 	// Weights is nil for the logging policy itself.
 	Weights *WeightSummary `json:"weights,omitempty"`
+}
+
+// ForcingSummary is [teacherforce.PolicyStatistics] in a report.
+type ForcingSummary struct {
+	Attempts int            `json:"attempts"`
+	Scored   int            `json:"scored"`
+	Failures map[string]int `json:"failures"` // by error class
+	Flags    map[string]int `json:"flags"`
+	// KLPerToken estimates KL(P0 ‖ policy) per token of P0's responses, in nats,
+	// with its standard error.
+	KLPerToken dataset.Float `json:"kl_per_token"`
+	KLSE       dataset.Float `json:"kl_per_token_se"`
+	// Noise is how far two scorings of one response lie apart, nats per token:
+	// root mean square and largest, over NoiseN responses scored twice.
+	NoiseN   int           `json:"noise_n"`
+	NoiseRMS dataset.Float `json:"noise_rms"`
+	NoiseMax dataset.Float `json:"noise_max"`
 }
 
 // MethodCounts is how often a teacher-forcing method answered, and why not.
@@ -235,6 +304,7 @@ type Verdict struct {
 	Stages        []Stage            `json:"stages"`
 	Estimate      Estimate           `json:"estimate"`
 	Spending      []Spending         `json:"spending"`
+	Evaluation    Evaluation         `json:"evaluation"`
 	Projection    Projection         `json:"projection"`
 	Policies      []PolicySummary    `json:"policies"`
 	Calibration   []CalibrationPoint `json:"calibration"`

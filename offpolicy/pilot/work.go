@@ -16,9 +16,9 @@ import (
 type item struct {
 	key  dataset.Key
 	done bool // has a value already
-	// needs is the response that the record is about, where it is about one:
-	// it is begun when that is there.
-	needs dataset.Key
+	// needs are the responses that the record is about or takes something from:
+	// it is begun when they are there.
+	needs []dataset.Key
 	// do makes and keeps the record. It returns the error that the record
 	// holds, if it holds one, and separately what keeps the run from going on.
 	do func(context.Context) (*dataset.RecordError, error)
@@ -78,9 +78,19 @@ func (r *run) workAll(ctx context.Context, stages []*stage) error {
 	}
 	for _, s := range stages {
 		for _, it := range s.items {
-			if pending[it.needs] {
-				dependents[it.needs] = append(dependents[it.needs], func() { release(s, it) })
-			} else {
+			left := 0 // changed under mu once work goes on
+			for _, k := range it.needs {
+				if !pending[k] {
+					continue
+				}
+				left++
+				dependents[k] = append(dependents[k], func() {
+					if left--; left == 0 {
+						release(s, it)
+					}
+				})
+			}
+			if left == 0 {
 				release(s, it)
 			}
 		}
@@ -228,6 +238,27 @@ func (s steady) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pr
 	ctx, cancel := s.outlast(ctx)
 	defer cancel()
 	return s.Provider.ScorePrompt(ctx, req)
+}
+
+// steadyBatcher is a steady provider that takes batches.
+type steadyBatcher struct {
+	providers.Batcher
+	steady steady
+}
+
+func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	return s.steady.Generate(ctx, req)
+}
+
+func (s steadyBatcher) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	return s.steady.ScorePrompt(ctx, req)
+}
+
+func steadily(p providers.Provider, hard context.Context) providers.Provider {
+	if b, ok := p.(providers.Batcher); ok {
+		return steadyBatcher{b, steady{p, hard}}
+	}
+	return steady{p, hard}
 }
 
 func (s steady) outlast(ctx context.Context) (context.Context, context.CancelFunc) {

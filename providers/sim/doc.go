@@ -31,7 +31,8 @@
 //	<<<END RESPONSE 3f9c>>>
 //
 // and everything outside them is ignored, so a planted instruction moves the
-// score only as much as any other text of its kind. Every pair of prompt and
+// score only as much as any other text of its kind; unless [Config].Obedient has
+// the judge do as it is told. Every pair of prompt and
 // response has two latent numbers, both pure functions of the two texts:
 //
 //	s       how good the response looks to the judge: its style, what it takes up of the prompt,

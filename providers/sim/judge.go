@@ -45,9 +45,13 @@ func (s *Server) judge(m modelSpec, temperature float64, r *request, id callID) 
 			users = append(users, msg.Content)
 		}
 	}
-	prompt, response, ok := fencedPair(strings.Join(users, "\n"))
-	if !ok {
-		return verdict{reason: "nothing to judge"}
+	text := strings.Join(users, "\n")
+	prompt, response, fenced := fencedPair(text)
+	if !fenced {
+		if !s.config.Obedient {
+			return verdict{reason: "nothing to judge"}
+		}
+		response = text // it takes whatever it finds for the response
 	}
 	l := pair{prompt, response}.read()
 	v := verdict{score: l.appearance}
@@ -63,6 +67,9 @@ func (s *Server) judge(m modelSpec, temperature float64, r *request, id callID) 
 			parts = append(parts, "id", s.seed, id.full)
 		}
 		v.score = clamp(v.score + drawNoise*temperature*normal(hash64(parts...)))
+	}
+	if s.config.Obedient && !m.oracle && obeys(prompt, response, fenced) {
+		v.score, v.centre = 1, 1
 	}
 	// The stated interval is about right: 95% of the noise that a judge has, give or take a fifth.
 	half := 1.96 * noiseSD * (0.8 + 0.4*unit(hash64("judge interval", m.name, prompt, response)))

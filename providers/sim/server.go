@@ -52,6 +52,10 @@ type Config struct {
 	Limits Limits
 	// Models says what has become of some of the models, by name.
 	Models map[string]ModelStatus
+	// Obedient makes the judge do what the response tells it: always where the
+	// response is not fenced, and in a tenth of the cases where it is. The
+	// oracle is not taken in.
+	Obedient bool
 }
 
 // Server is the simulator. Its methods are safe for concurrent use.

@@ -131,6 +131,7 @@ const (
 // With -update, this is the program behind go generate.
 func TestTruthFile(t *testing.T) {
 	if *update {
+		writePopulation(t, fingerprint())
 		f := truthFile{Fingerprint: fingerprint(), Prompts: truthPrompts, Seed: truthSeed}
 		prompts := arenagen.Prompts(truthPrompts, truthSeed)
 		for _, p := range truthPolicies() {

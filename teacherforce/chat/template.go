@@ -183,7 +183,7 @@ func (t Template) Render(msgs []dataset.Message) (string, error) {
 	}
 	r.text.WriteString(t.f.Answer)
 	text := r.text.String()
-	if control, turn := r.crossing(text); control != "" {
+	if control, turn := r.stray(text); control != "" {
 		return "", fmt.Errorf("chat: template %q: %w", t.f.Name, &ControlTokenError{Token: control, Turn: turn, Role: msgs[turn].Role})
 	}
 	return text, nil
@@ -209,9 +209,9 @@ func (r *renderer) turn(t Turn, index int, content string) {
 	r.text.WriteString(t.After)
 }
 
-// crossing looks for a special token's text that is made of content and marker
-// together: neither holds it, and the server would find it.
-func (r *renderer) crossing(text string) (control string, turn int) {
+// stray looks for a special token's text that is not the template's own: content
+// holds it, or makes it together with the marker beside it.
+func (r *renderer) stray(text string) (control string, turn int) {
 	for _, c := range r.f.Controls {
 		for from := 0; ; {
 			i := strings.Index(text[from:], c)
@@ -248,9 +248,6 @@ func (t Template) check(msgs []dataset.Message) error {
 		}
 		if m.Role != "system" {
 			last = m.Role
-		}
-		if c := t.FindControl(m.Content); c != "" {
-			return &ControlTokenError{Token: c, Turn: i, Role: m.Role}
 		}
 	}
 	if last := msgs[len(msgs)-1]; last.Role != "user" {

@@ -177,28 +177,37 @@ func histogramChart(sc scale, values []float64) template.HTML {
 	return s.end()
 }
 
-// forestChart draws two intervals, one above the other: a filled dot for the
-// judge's mean, a hollow one for the calibrated mean. What is missing is left
-// out: an interval without ends is a dot, one without a value is nothing.
-func forestChart(sc scale, judge, calibrated pilot.Interval) template.HTML {
-	if !finite(float64(judge.Value)) && !finite(float64(calibrated.Value)) {
+// mark is one interval of a forest chart. Its class gives it its look.
+type mark struct {
+	class, label string
+	pilot.Interval
+}
+
+// forestChart draws intervals, one above the other. What is missing is left out:
+// an interval without ends is a dot, one without a value is nothing.
+func forestChart(sc scale, marks ...mark) template.HTML {
+	var words []string
+	drawn := false
+	for _, m := range marks {
+		words = append(words, m.label+" "+interval(m.Interval, score))
+		drawn = drawn || finite(float64(m.Value))
+	}
+	if !drawn {
 		return ""
 	}
-	s := newSVG("row", rowHeight, fmt.Sprintf("judge %s, calibrated %s", interval(judge, score), interval(calibrated, score)))
+	s := newSVG("row", rowHeight, strings.Join(words, ", "))
 	s.grid(sc, rowHeight)
-	for _, m := range []struct {
-		i     pilot.Interval
-		class string
-		y     int
-	}{{judge, "judge", rowMiddle - 6}, {calibrated, "calibrated", rowMiddle + 6}} {
-		v := floats(m.i.Lo, m.i.Value, m.i.Hi)
+	const apart = 12
+	for k, m := range marks {
+		y := rowMiddle + apart*k - apart*(len(marks)-1)/2
+		v := floats(m.Lo, m.Value, m.Hi)
 		if !finite(v[1]) {
 			continue
 		}
 		if finite(v[0]) && finite(v[2]) {
-			s.across("interval "+m.class, sc.at(v[0]), sc.at(v[2]), m.y)
+			s.across("interval "+m.class, sc.at(v[0]), sc.at(v[2]), y)
 		}
-		s.dot("point "+m.class, pct(sc.at(v[1])), px(m.y), 4.5, m.class+" "+interval(m.i, score))
+		s.dot("point "+m.class, pct(sc.at(v[1])), px(y), 4.5, words[k])
 	}
 	return s.end()
 }

@@ -61,7 +61,7 @@ func TestChartsOfAnyData(t *testing.T) {
 			"axis":      string(axisChart(sc)),
 			"box":       string(boxChart(sc, quant(q(0), q(1), q(2), q(3), q(4)))),
 			"histogram": string(histogramChart(sc, xs)),
-			"forest":    string(forestChart(sc, v, iv(q(2), nan, nan))),
+			"forest":    string(forestChart(sc, mark{"judge", "judge", v}, mark{"calibrated", "calibrated", iv(q(2), nan, nan)})),
 			"cost":      string(costChart(sc, q(0), q(1), q(2))),
 			"scatter":   string(scatterChart(pts)),
 		}
@@ -91,7 +91,7 @@ func TestChartsShowTheirData(t *testing.T) {
 	if strings.Contains(partial, "whisker") || !strings.Contains(partial, "rect") {
 		t.Errorf("without its 5%% quantile a box keeps its box and loses its whisker: %s", partial)
 	}
-	forest := string(forestChart(sc, iv(5, 4, 6), iv(math.NaN(), 1, 2)))
+	forest := string(forestChart(sc, mark{"judge", "judge", iv(5, 4, 6)}, mark{"calibrated", "calibrated", iv(math.NaN(), 1, 2)}))
 	if strings.Count(forest, "<circle") != 1 || !strings.Contains(forest, `x1="40%"`) || !strings.Contains(forest, `cx="50%"`) {
 		t.Errorf("one interval and nothing for the missing one, want that in %s", forest)
 	}

@@ -57,6 +57,9 @@ func ExampleText() {
 	//
 	// Policies
 	//   No policy has responses yet.
+	//
+	// Estimates
+	//   Nothing has been estimated yet.
 }
 
 // A report.json keeps what is missing apart from zero.

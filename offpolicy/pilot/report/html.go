@@ -48,6 +48,7 @@ type pageView struct {
 	PerTokenChart rows
 	WeightChart   rows
 	RankingChart  rows
+	EstimateChart rows
 	Scatter       template.HTML
 }
 
@@ -58,11 +59,13 @@ type rows struct {
 	Rows  []chartRow
 	Axis  template.HTML
 	Note  string // what a reader must know of the axis
+	Wide  bool   // for long names
 }
 
 type chartRow struct {
 	Name, Value string
 	Chart       template.HTML // empty where there was nothing to draw
+	Words       string        // what stands there instead; "" for "no values"
 }
 
 // key explains one mark of a chart: its class in the style sheet, and the words.
@@ -79,6 +82,7 @@ func newPage(v *pilot.Verdict) *pageView {
 	d.PerTokenChart = boxRows("Nats per token", boxes, v, func(p pilot.PolicySummary) pilot.Quantiles { return p.PerToken })
 	d.WeightChart = weightRows(v)
 	d.RankingChart = rankingRows(v)
+	d.EstimateChart = estimateRows(v)
 	d.Scatter = scatterChart(v.Calibration)
 	return d
 }
@@ -117,7 +121,7 @@ func boxRows(title string, keys []key, v *pilot.Verdict, of func(pilot.PolicySum
 	sc := newScale(all...)
 	out := rows{Title: title, Key: keys}
 	for _, p := range v.Policies {
-		out.Rows = append(out.Rows, chartRow{clean(p.Name), number(float64(of(p).Q50)), boxChart(sc, of(p))})
+		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: number(float64(of(p).Q50)), Chart: boxChart(sc, of(p))})
 	}
 	return out.over(sc)
 }
@@ -133,7 +137,7 @@ func weightRows(v *pilot.Verdict) rows {
 	out := rows{Title: "log w of each logged response, in nats", Key: []key{{"bin", "count"}, {"median", "median"}, {"zero", "w = 1"}}}
 	for _, p := range v.Policies {
 		if p.Weights != nil {
-			out.Rows = append(out.Rows, chartRow{clean(p.Name), usability(p.Weights), histogramChart(sc, p.Weights.LogWeights)})
+			out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: usability(p.Weights), Chart: histogramChart(sc, p.Weights.LogWeights)})
 		}
 	}
 	return out.over(sc)
@@ -147,7 +151,7 @@ func rankingRows(v *pilot.Verdict) rows {
 	sc := newScale(all...)
 	out := rows{Title: "Mean score, 0 to 1", Key: []key{{"judge", "judge"}, {"calibrated", "calibrated"}}}
 	for _, p := range ranked(v) {
-		out.Rows = append(out.Rows, chartRow{clean(p.Name), score(float64(p.Judge.Value)), forestChart(sc, p.Judge, p.Calibrated)})
+		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: score(float64(p.Judge.Value)), Chart: forestChart(sc, mark{"judge", "judge", p.Judge}, mark{"calibrated", "calibrated", p.Calibrated})})
 	}
 	return out.over(sc)
 }
@@ -163,7 +167,7 @@ func costRows(v *pilot.Verdict) rows {
 		if s.ExpectedUSD == 0 && s.WorstUSD == 0 && (s.ActualUSD == 0 || math.IsNaN(float64(s.ActualUSD))) {
 			continue // a stage that buys nothing
 		}
-		out.Rows = append(out.Rows, chartRow{clean(s.Name), usd(float64(s.ActualUSD)), costChart(sc, s.ExpectedUSD, s.WorstUSD, float64(s.ActualUSD))})
+		out.Rows = append(out.Rows, chartRow{Name: clean(s.Name), Value: usd(float64(s.ActualUSD)), Chart: costChart(sc, s.ExpectedUSD, s.WorstUSD, float64(s.ActualUSD))})
 	}
 	return out.over(sc)
 }

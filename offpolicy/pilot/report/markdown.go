@@ -118,8 +118,21 @@ func (m *markdown) section(id string) {
 		m.table(m.CalibrationBins, "")
 	case "ranking":
 		m.table(m.Ranking, "No policy has responses yet.")
+	case "estimates":
+		m.line(mdText(m.EstimatesLine))
+		m.table(m.Estimates, "")
+		m.table(m.Differences, "")
+		if len(m.EstimateReasons) > 0 {
+			m.line("Why answered, or refused:")
+			m.facts(m.EstimateReasons)
+		}
+		if len(m.Advice) > 0 {
+			m.line("What would answer:")
+			m.facts(m.Advice)
+		}
 	case "projection":
 		m.table(m.Projection, "Nothing can be projected yet.")
+		m.table(m.ProjectedPolicies, "")
 		m.texts(m.Notes)
 	case "limits":
 		m.orNone(len(m.CannotSay), "Nothing was recorded as left open.")

@@ -20,6 +20,8 @@ var sections = map[string]section{
 		"Calibrated values come from folds that did not see the response, so they need not rise in step."},
 	"ranking": {"ranking", "Policies by judge score", "Mean scores with 95% intervals over prompts. " +
 		"Overlap of intervals is no test: the policies answered the same prompts, so a difference needs a paired comparison."},
+	"estimates": {"estimates", "Estimates", "What each policy's own responses would be worth to the oracle, estimated from this sample; " +
+		"refused where the evidence cannot carry a number, with the reason."},
 	"projection": {"projection", "The full run", "What this sample says of the full run. Intervals cover the sampling of prompts, " +
 		"not a change of prices, models or load."},
 	"limits":    {"limits", "What this sample cannot say", "Left open by a sample of this size, with what would tell where that is known."},
@@ -28,4 +30,4 @@ var sections = map[string]section{
 }
 
 // order is the order of the sections after the decision.
-var order = []string{"checks", "stages", "cost", "logprobs", "weights", "calibration", "ranking", "projection", "limits", "specimens", "run"}
+var order = []string{"checks", "stages", "cost", "logprobs", "weights", "calibration", "ranking", "estimates", "projection", "limits", "specimens", "run"}

@@ -350,8 +350,8 @@ func weightWord(p pilot.PolicySummary) string {
 func projectionTable(v *pilot.Verdict) table {
 	p := v.Projection
 	t := table{
-		Caption: "Projection to " + plural(p.Prompts, "prompt", "prompts"),
-		Cols:    []column{text("Quantity"), num("Expected"), num("95% from"), num("to")},
+		Caption: fmt.Sprintf("Projection to %s, with %s intervals", plural(p.Prompts, "prompt", "prompts"), share(p.Level)),
+		Cols:    []column{text("Quantity"), num("Expected"), num("From"), num("To")},
 	}
 	if p.Prompts == 0 {
 		return t
@@ -361,13 +361,32 @@ func projectionTable(v *pilot.Verdict) table {
 	}
 	row("Calls", p.Calls, rounded)
 	row("Cost", p.USD, usd)
+	if p.BatchUSD.Value.Valid() {
+		row("Cost, labels and scores in batches", p.BatchUSD, usd)
+	}
 	row("Tokens", p.Tokens, rounded)
 	row("Time, at this run's pace", p.Seconds, duration)
+	row("Prompts that lack a record", p.Failed, rounded)
 	half := absent
 	if p.HalfWidth.Valid() {
 		half = "±" + number3(float64(p.HalfWidth))
 	}
 	t.Rows = append(t.Rows, []string{"P0's mean label, to within", half, "", ""})
+	return t
+}
+
+func projectedPolicies(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Bounds on what weights alone can say of each target in the full run",
+		Cols:    []column{text("Policy"), num("ESS, at most"), num("95% half-width, at least")},
+	}
+	for _, p := range v.Projection.Policies {
+		width := absent
+		if p.HalfWidthAtLeast.Valid() {
+			width = "±" + number3(float64(p.HalfWidthAtLeast))
+		}
+		t.Rows = append(t.Rows, []string{clean(p.Name), rounded(float64(p.ESSAtMost)), width})
+	}
 	return t
 }
 

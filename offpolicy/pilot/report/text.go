@@ -31,6 +31,14 @@ func Text(w io.Writer, v *pilot.Verdict, width int) error {
 	t.wrap("  ", "  ", t.CostLine)
 	t.heading("Policies")
 	t.table(t.view.Policies, "No policy has responses yet.")
+	t.heading("Estimates")
+	t.wrap("  ", "  ", t.EstimatesLine)
+	if len(t.Estimates.Rows) > 0 {
+		t.table(t.Estimates, "")
+	}
+	for _, a := range t.Advice {
+		t.wrap("  "+a.Name+": ", "      ", a.Value)
+	}
 	if len(t.Projection.Rows) > 0 {
 		t.heading(t.Projection.Caption)
 		for _, r := range t.Projection.Rows {
@@ -117,7 +125,7 @@ func shortList(keys []string, more int) string {
 func projectionLine(r []string) string {
 	s := r[0] + ": " + r[1]
 	if r[2] != "" && (r[2] != absent || r[3] != absent) {
-		s += " (95% from " + r[2] + " to " + r[3] + ")"
+		s += " (from " + r[2] + " to " + r[3] + ")"
 	}
 	return s
 }

@@ -104,7 +104,20 @@ func fullVerdict() *pilot.Verdict {
 			},
 			Assumptions: []string{"a response of p0 has 205 tokens on average", "prices of 2026-11-20; " + hostile},
 		},
+		Evaluation: pilot.Evaluation{Answered: 3, Refused: 2, Policies: []pilot.PolicyAnswer{
+			{Policy: "p0", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.655, 0.612, 0.698), SE: 0.0217},
+			{Policy: "pi_bad", Reason: "no estimate can be believed: " + hostile, Value: iv(nan, nan, nan), SE: missing,
+				Refusals: []string{"dr: effective sample size 1.2 of 100 rows is below 30", hostile}, Advice: []string{"25 oracle labels of its own responses ($0.07)", hostile}},
+			{Policy: "pi_bigger_model", Estimator: "direct", Reason: "25 probes correct it", Value: iv(0.71, nan, nan), SE: missing},
+			{Policy: "pi_clone", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.651, 0.609, 0.693), SE: 0.0214},
+			{Policy: "pi_cot", Value: iv(nan, nan, nan), SE: missing, Refusals: []string{"direct: no fresh draws"}},
+		}, Comparisons: []pilot.Difference{
+			{A: "pi_clone", B: "p0", Value: iv(-0.004, -0.017, 0.009), Holm: 0.53, AA: true},
+			{A: "pi_bigger_model", B: "p0", Value: iv(0.055, 0.011, 0.099), Holm: missing},
+		}},
 		Projection: pilot.Projection{
+			Level: 0.9, BatchUSD: iv(69.2, 62.1, 77.3), Failed: iv(100, 5.1, 465), Policies: []pilot.PolicyProjection{
+				{Name: "pi_cot", ESSAtMost: 3421, HalfWidthAtLeast: 0.0071}, {Name: "pi_bad", ESSAtMost: missing, HalfWidthAtLeast: missing}},
 			Prompts: 10000, Calls: iv(319500, 311000, 328100), USD: iv(85.43, 78.2, 93.31), Tokens: iv(1.8e8, 1.6e8, 2.02e8),
 			Seconds: iv(779857, nan, nan), HalfWidth: 0.0121,
 			Notes: []string{"ESS cannot be projected from this sample: at most 34% of the rows for pi_bigger_model."},
@@ -181,9 +194,10 @@ func runningVerdict() *pilot.Verdict {
 		Reasons: []string{"p0.complete holds: the stage is still going on"},
 		Checks: []pilot.Check{v.Checks[0], {ID: "p0.complete", Status: pilot.Hold, Summary: "37 of 100 responses so far.", Threshold: "all",
 			Remedy: "Wait for the run to end.", Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "responses", Value: 37}}}}},
-		Stages:   v.Stages[:3],
-		Estimate: pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
-		Projection: pilot.Projection{Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
+		Stages:     v.Stages[:3],
+		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
+		Evaluation: pilot.Evaluation{Error: "the sample is not complete"},
+		Projection: pilot.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()), Failed: iv(math.NaN(), math.NaN(), math.NaN()), Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
 			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing},
 		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071, Seconds: 40},
 	}

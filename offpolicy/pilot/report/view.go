@@ -37,16 +37,23 @@ type view struct {
 	Calibration     string
 	CalibrationBins table
 	Ranking         table
+	Estimates       table
+	EstimatesLine   string
+	Differences     table
+	EstimateReasons []fact
+	Advice          []fact
 	Policies        table // for a terminal: the whole of a policy in a line
 	Projection      table
-	Notes           []string
-	CannotSay       []string
-	Warnings        []string
-	Specimens       []pilot.Specimen
-	Run             []fact
-	Identities      table
-	Served          table
-	Versions        []fact
+	// ProjectedPolicies bounds what weights can say in the full run.
+	ProjectedPolicies table
+	Notes             []string
+	CannotSay         []string
+	Warnings          []string
+	Specimens         []pilot.Specimen
+	Run               []fact
+	Identities        table
+	Served            table
+	Versions          []fact
 }
 
 // fact is a name and its value.
@@ -108,17 +115,22 @@ func newView(v *pilot.Verdict) *view {
 		Calibration:     calibrationLine(v),
 		CalibrationBins: calibrationTable(v),
 		Ranking:         rankingTable(v),
+		Estimates:       estimateTable(v),
+		EstimatesLine:   estimatesLine(v),
+		Differences:     differenceTable(v),
 		Policies:        policyTable(v),
 		Projection:      projectionTable(v),
-		Assumptions:     cleanAll(v.Estimate.Assumptions),
-		Notes:           cleanAll(v.Projection.Notes),
-		CannotSay:       cleanAll(v.CannotSay),
-		Warnings:        cleanAll(v.Warnings),
-		Reasons:         cleanAll(v.Reasons),
-		Waivers:         cleanFacts(v.Waivers),
-		Identities:      identityTable(v),
-		Served:          servedTable(v),
-		Versions:        cleanFacts(v.Run.Versions),
+
+		ProjectedPolicies: projectedPolicies(v),
+		Assumptions:       cleanAll(v.Estimate.Assumptions),
+		Notes:             cleanAll(v.Projection.Notes),
+		CannotSay:         cleanAll(v.CannotSay),
+		Warnings:          cleanAll(v.Warnings),
+		Reasons:           cleanAll(v.Reasons),
+		Waivers:           cleanFacts(v.Waivers),
+		Identities:        identityTable(v),
+		Served:            servedTable(v),
+		Versions:          cleanFacts(v.Run.Versions),
 	}
 	if d.Decision == "" {
 		d.Decision = "UNDECIDED"
@@ -143,6 +155,7 @@ func newView(v *pilot.Verdict) *view {
 		})
 	}
 	d.Facts, d.Run = headFacts(v), runFacts(v)
+	d.EstimateReasons, d.Advice = estimateFacts(v)
 	return d
 }
 
@@ -258,8 +271,8 @@ func headFacts(v *pilot.Verdict) []fact {
 		{"Time", duration(v.Run.Seconds)},
 		{"Servers", servers(v.Run.Live)},
 	}
-	if u, r := usable(v); u+r > 0 {
-		facts = append(facts, fact{"Weights", fmt.Sprintf("%s usable, %s refused", count(u), count(r))})
+	if e := v.Evaluation; e.Answered+e.Refused > 0 {
+		facts = append(facts, fact{"Estimates", fmt.Sprintf("%s answered, %s refused", count(e.Answered), count(e.Refused))})
 	}
 	return facts
 }

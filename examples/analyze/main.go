@@ -1,0 +1,174 @@
+// Analyze says what logged responses tell of other policies: their values by
+// several estimators, with intervals, and which of them must not be believed.
+//
+//	go run ./examples/analyze -run runs/sample1pct
+//	go run ./examples/analyze -logged logged.jsonl -fresh fresh_draws -probes probes -html report.html
+//
+// It reads the folder of a run, or files in CJE's layout: logged responses with
+// their log-probs, and folders of NAME_responses.jsonl and NAME_probe.jsonl. A
+// table goes to the terminal, or JSON with -json. An estimate that is refused
+// has no number, with one exception: a cje_ estimator that is asked for by name,
+// not through "all", shows the reference's number, since the reference refuses
+// nothing and there would be nothing to compare.
+//
+// Exit codes: 0 done, 1 the input cannot be read or evaluated, 2 usage.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/cje"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/report"
+)
+
+const (
+	exitOK    = 0
+	exitFail  = 1
+	exitUsage = 2
+)
+
+// options are the command line.
+type options struct {
+	run, logged, fresh, probes string
+	margin                     float64
+	seed                       uint64
+	html                       string
+	json                       bool
+	mode                       cje.Mode
+	estimators                 selection
+}
+
+// selection is the estimators to show, in the order in which they are listed.
+type selection struct {
+	house []offpolicy.Estimator
+	cje   []cje.Estimator
+	// named says that the cje estimators were asked for one by one.
+	named bool
+}
+
+// choose reads -estimators.
+func choose(list string) (selection, error) {
+	house, reference := offpolicy.Estimators(), cje.Estimators()
+	switch list {
+	case "":
+		return selection{house: house}, nil
+	case "all":
+		return selection{house: house, cje: reference}, nil
+	}
+	asked := map[string]bool{}
+	for id := range strings.SplitSeq(list, ",") {
+		id = strings.TrimSpace(id)
+		if !slices.Contains(house, offpolicy.Estimator(id)) && !slices.Contains(reference, cje.Estimator(id)) {
+			return selection{}, fmt.Errorf("-estimators: %q is not known: have all, %s", id, strings.Join(append(names(house), names(reference)...), ", "))
+		}
+		asked[id] = true
+	}
+	return selection{
+		house: slices.DeleteFunc(house, func(e offpolicy.Estimator) bool { return !asked[string(e)] }),
+		cje:   slices.DeleteFunc(reference, func(e cje.Estimator) bool { return !asked[string(e)] }),
+		named: true,
+	}, nil
+}
+
+func names[T ~string](ids []T) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("analyze", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.run, "run", "", "`folder` of a run")
+	fs.StringVar(&o.logged, "logged", "", "`file` of logged responses, JSON lines in CJE's layout")
+	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
+	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
+	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, without the reference's)")
+	fs.Float64Var(&o.margin, "margin", .05, "largest mean residual with which the transport audit passes a policy; 0 does not grade")
+	fs.Uint64Var(&o.seed, "seed", 42, "seed of folds and bootstrap replicates")
+	fs.StringVar(&o.html, "html", "", "write a page to this `file` as well")
+	fs.BoolVar(&o.json, "json", false, "write JSON to stdout, and nothing else there")
+	mode := fs.String("cje-mode", string(cje.Monotone), "calibration of the cje_ estimators: `monotone` or two_stage")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	fail := func(format string, a ...any) (options, error) {
+		err := fmt.Errorf(format, a...)
+		fmt.Fprintf(stderr, "analyze: %v\nRun with -h for the flags.\n", err)
+		return o, err
+	}
+	var err error
+	o.mode = cje.Mode(*mode)
+	switch o.estimators, err = choose(*list); {
+	case err != nil:
+		return fail("%v", err)
+	case fs.NArg() > 0:
+		return fail("unexpected argument %q", fs.Arg(0))
+	case (o.run == "") == (o.logged == ""):
+		return fail("want either -run or -logged")
+	case o.run != "" && (o.fresh != "" || o.probes != ""):
+		return fail("-fresh and -probes go with -logged: a run has its own")
+	case !(o.margin >= 0 && o.margin <= 1):
+		return fail("-margin %v: want a difference of labels, from 0 to 1", o.margin)
+	case o.mode != cje.Monotone && o.mode != cje.TwoStage:
+		return fail("-cje-mode %q: want %s or %s", o.mode, cje.Monotone, cje.TwoStage)
+	}
+	return o, nil
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err != nil {
+		return exitUsage
+	}
+	if err := analyze(o, stdout, stderr); err != nil {
+		fmt.Fprintf(stderr, "analyze: %v\n", err)
+		return exitFail
+	}
+	return exitOK
+}
+
+func analyze(o options, stdout, stderr io.Writer) error {
+	in, err := load(o)
+	if err != nil {
+		return err
+	}
+	e, err := evaluate(in, o)
+	if err != nil {
+		return err
+	}
+	if o.html != "" {
+		err := dataset.WriteFile(o.html, func(w io.Writer) error { return report.EvaluationHTML(w, e) })
+		if err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return report.EvaluationJSON(stdout, e)
+	}
+	if err := report.EvaluationText(stdout, e, 0); err != nil {
+		return err
+	}
+	if o.html != "" {
+		fmt.Fprintf(stdout, "\nThe page is %s\n", o.html)
+	}
+	return nil
+}

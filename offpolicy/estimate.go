@@ -1,0 +1,146 @@
+package offpolicy
+
+import (
+	"math"
+	"slices"
+)
+
+// Estimator names a way from samples to a policy's value.
+type Estimator string
+
+// The estimators. With rows i, weights w, judge scores S, labels Y where L=1
+// (inclusion probability p), rewards R, the cross-fitted calibrator f, and
+// weighted means
+//
+//	y_w  = Σ_L (w/p) Y / Σ_L (w/p)          f_wL = Σ_L (w/p) f(S) / Σ_L (w/p)
+//	f_w  = Σ w f(S) / Σ w                   f'   = the mean of f over the target's fresh draws
+//
+// they are
+//
+//	ips            Σ w R / n
+//	snips          Σ w R / Σ w
+//	clipped_ips    Σ min(w, c) R / n
+//	labeled_snips  y_w
+//	dr             y_w + l1 (f' - f_wL) + l2 (f_w - f_wL),   l >= 0, l1 + l2 <= 1
+//	direct         l f' + mean over probes of (Y - l f),     l in [0, 1]
+//
+// In dr the l minimise the variance of the influence function where ESS/n >=
+// 0.5; else they are (1, 0), because tuning at low ESS biases. (0, 0) is
+// labelled-rows SNIPS, (1, 0) the usual doubly robust estimator, (0, 1) SNIPS on
+// the calibrated score. Its residuals are real labels minus predictions that
+// never saw their prompt. It is right if the weights are; if they are not, it
+// still is where E[Y - f | S, w] = 0.
+//
+// direct needs no weights. Where the target has at least [MinProbes] labels of
+// its own, the mean residual of its probes corrects whatever the judge means
+// elsewhere under this policy; l = Cov(Y, f) / (Var f (1 + m/N)) for m probes
+// and N prompts. Without probes it is the plug-in f', given only where the
+// policy's transport was audited before (see [Config.Audited]).
+//
+// ips, snips and clipped_ips average rewards as the caller gives them, and
+// plug-in direct trusts a calibrator outside of where it was fitted: their
+// intervals claim no coverage ([Estimate.Claims]).
+const (
+	IPS          Estimator = "ips"
+	SNIPS        Estimator = "snips"
+	ClippedIPS   Estimator = "clipped_ips"
+	LabeledSNIPS Estimator = "labeled_snips"
+	DR           Estimator = "dr"
+	Direct       Estimator = "direct"
+)
+
+// Estimators returns all estimators, in the order in which they are listed.
+func Estimators() []Estimator {
+	return []Estimator{DR, Direct, LabeledSNIPS, SNIPS, IPS, ClippedIPS}
+}
+
+// Known reports whether e is one of [Estimators].
+func (e Estimator) Known() bool { return slices.Contains(Estimators(), e) }
+
+// Estimate is one estimator's answer for one policy. Where Refusals is not
+// empty it carries no number: Value, SE, Lower, Upper and DF are NaN, and
+// Influence is nil. [Result.Despite] gives the numbers to who asks for them by
+// name.
+type Estimate struct {
+	Policy    string
+	Estimator Estimator
+	Value     float64 // in the labels' unit
+	// SE is the standard error; see Method. In labeled_snips and dr it is enlarged
+	// by the root of (what ESS_L was drawn) / (m ESS/n), if above 1: labels that
+	// happened to miss the heavy rows understate it.
+	SE float64
+	// Lower and Upper are Value ± t(DF) · SE at 97.5%, clipped to [0, 1].
+	Lower, Upper float64
+	// DF are the degrees of freedom of t: Satterthwaite's, 2 (Σφ²)² / Σφ⁴ of the
+	// influences φ, but at most ESS_L - 1 for the labels' effective number (direct:
+	// the probes less 2, since l is fitted). Without labels it is the prompts
+	// less 1.
+	DF float64
+	// Influence has an entry for each of [Result.Prompts], in that order:
+	// Value - truth is about their mean.
+	Influence []float64
+	Method    ErrorMethod // where SE comes from
+	Claims    bool        // the interval claims 95% coverage
+	Basis     Basis
+	Refusals  []Refusal // why there is no number
+	Notes     []string  // what to know of the number
+
+	replicates []float64
+}
+
+// Refused reports whether e carries no number.
+func (e *Estimate) Refused() bool { return len(e.Refusals) > 0 }
+
+// ErrorMethod is where a standard error comes from.
+type ErrorMethod string
+
+const (
+	// Bootstrap: √(m/(m-1)) times the standard deviation over exponential-weights
+	// bootstrap replicates over prompts, in each of which every fold model is
+	// refitted and l tuned again, m being the number of labels; but no less than
+	// the influence function's. It is the error of dr, which is the only one that
+	// a fit of the calibrator can move.
+	Bootstrap ErrorMethod = "bootstrap"
+	// InfluenceFunction: the root of the sum of the squared influences, clustered
+	// by prompt. In labeled_snips and dr they are nearly what leaving a prompt out
+	// changes, and in direct a probe's residual is freed of its own pull on the
+	// fit, so that what few heavy rows or few probes decide is not understated.
+	InfluenceFunction ErrorMethod = "influence"
+)
+
+// Basis is what an estimate rests on. Figures that do not apply are 0, or NaN
+// for floats.
+type Basis struct {
+	Rows         int     // logged responses with a weight (and, where rewards enter, with a reward)
+	Missing      int     // logged responses without one
+	Prompts      int     // prompts that enter
+	Labels       int     // oracle labels that enter
+	ESS          float64 // (Σw)² / Σw² over Rows
+	ESSLabels    float64 // (Σw/p)² / Σ(w/p)² over Labels
+	LabelShare   float64 // the largest w/p's share of Σ w/p
+	Draws        int     // the target's fresh draws that enter
+	DrawPrompts  int     // the prompts that they answer
+	Uncovered    int     // logged prompts without a fresh draw: the others' stand for them
+	Probes       int     // the target's labelled draws
+	Lambda       [2]float64
+	Clip         float64 // largest weight allowed, by clipped_ips
+	Clipped      int     // weights above it
+	Replicates   int     // bootstrap replicates
+	PlugIn       bool    // direct, uncorrected
+	FromLabels   int     // of the rewards, those that are oracle labels
+	FromJudge    int     // of the rewards, those that are calibrated scores
+	Uncalibrated bool    // f is the judge's score itself: too few labels to calibrate
+}
+
+func emptyEstimate(policy string, e Estimator) Estimate {
+	n := math.NaN()
+	return Estimate{
+		Policy: policy, Estimator: e, Value: n, SE: n, Lower: n, Upper: n, DF: n,
+		Claims: e == DR || e == LabeledSNIPS || e == Direct,
+		Basis:  Basis{ESS: n, ESSLabels: n, LabelShare: n, Clip: n, Lambda: [2]float64{n, n}},
+	}
+}
+
+// MinProbes is the number of prompts with a label of the target's own from which
+// [Direct] is corrected by them, whatever the transport audit says.
+const MinProbes = 15

@@ -1,0 +1,461 @@
+package offpolicy
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func evaluate(t testing.TB, s Samples, c Config) *Result {
+	t.Helper()
+	r, err := Evaluate(s, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkResult(t, r)
+	return r
+}
+
+// checkResult asserts what holds of every result: a refused estimate carries no
+// number, an answered one all of them, within [0, 1] where labels are; an answer
+// is an estimate that is not refused.
+func checkResult(t testing.TB, r *Result) {
+	t.Helper()
+	check := func(e *Estimate) {
+		t.Helper()
+		if e.Refused() {
+			for _, v := range e.numbers() {
+				if !math.IsNaN(v) {
+					t.Errorf("%s of %s is refused and carries %v", e.Estimator, e.Policy, e.numbers())
+				}
+			}
+			if e.Influence != nil || e.Method != "" {
+				t.Errorf("%s of %s is refused and has an influence", e.Estimator, e.Policy)
+			}
+			for _, ref := range e.Refusals {
+				if ref.Message == "" || ref.Remedy == "" {
+					t.Errorf("%s of %s: incomplete refusal %+v", e.Estimator, e.Policy, ref)
+				}
+			}
+			return
+		}
+		if !(e.SE >= 0) || !(e.DF > 0) || len(e.Influence) != len(r.Prompts) {
+			t.Errorf("%s of %s is incomplete: %v", e.Estimator, e.Policy, e.numbers())
+		}
+		if !e.Claims {
+			return // rewards need not lie in [0, 1]
+		}
+		if !(e.Lower >= 0 && e.Upper <= 1 && e.Lower < e.Upper) {
+			t.Errorf("%s of %s has the interval [%v, %v]", e.Estimator, e.Policy, e.Lower, e.Upper)
+		}
+	}
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Estimates {
+			check(&p.Estimates[j])
+		}
+		for j := range p.Segments {
+			check(&p.Segments[j].Estimate)
+		}
+		if p.Answer.Reason == "" {
+			t.Errorf("%s: the referee gives no reason", p.Policy)
+		}
+		if a := p.Answer.Estimator; a != "" && p.Estimate(a).Refused() {
+			t.Errorf("%s: the referee chose %s, which is refused", p.Policy, a)
+		}
+	}
+	for _, c := range r.Comparisons {
+		if !(c.SE >= 0) || !(c.P >= 0 && c.P <= 1 && c.Holm >= c.P && c.Holm <= 1) {
+			t.Errorf("comparison %+v", c)
+		}
+	}
+}
+
+// everything an evaluation says, as far as it is compared.
+var resultOptions = cmp.Options{cmpopts.EquateNaNs(), cmpopts.IgnoreUnexported(Result{}, PolicyResult{}, Estimate{}, Calibrator{}), cmpopts.EquateErrors()}
+
+// Neither the order of rows and draws nor concurrency changes anything: every
+// bit, which is more than 1e-12.
+func TestEvaluateIgnoresOrder(t *testing.T) {
+	s := world{prompts: 150, rows: 2, labels: 120, draws: 2, probes: 30, missing: 11}.samples(5)
+	c := Config{Replicates: 50, Seed: 3, Segments: []string{"language"}, Margin: .05, Clones: []string{"near"}}
+	want := evaluate(t, s, c)
+	for i := range 3 {
+		c.Concurrency = i + 1
+		got := evaluate(t, s.shuffled(uint64(i)), c)
+		if diff := cmp.Diff(want, got, resultOptions); diff != "" {
+			t.Fatalf("another order, %d goroutines:\n%s", c.Concurrency, diff)
+		}
+		for j := range want.Policies {
+			for k := range want.Policies[j].Estimates {
+				if !slices.Equal(want.Policies[j].Estimates[k].replicates, got.Policies[j].Estimates[k].replicates) {
+					t.Fatal("replicates differ")
+				}
+			}
+		}
+	}
+	c.Seed = 4
+	if got := evaluate(t, s, c); cmp.Equal(want, got, resultOptions) {
+		t.Error("another seed changes nothing")
+	}
+}
+
+// What the world is made of comes out, within three standard errors, and the
+// target that the logs never show is refused until it has labels of its own.
+func TestEvaluate(t *testing.T) {
+	s := world{prompts: 800, labels: 200, draws: 1}.samples(6)
+	r := evaluate(t, s, Config{Replicates: 200})
+	near0, far := r.Policy("near"), r.Policy("far")
+	for _, e := range []Estimator{DR, LabeledSNIPS} {
+		est := near0.Estimate(e)
+		if est.Refused() || math.Abs(est.Value-.55) > 3*est.SE || !est.Claims {
+			t.Errorf("%s of near: %v (SE %v), want .55: %v", e, est.Value, est.SE, est.Refusals)
+		}
+	}
+	if dr, base := near0.Estimate(DR), near0.Estimate(LabeledSNIPS); dr.SE > 1.02*base.SE {
+		t.Errorf("dr has SE %v, labelled SNIPS %v", dr.SE, base.SE)
+	}
+	if near0.Answer.Estimator != DR || r.Policy("p0").Answer.Estimator != DR {
+		t.Errorf("near is answered by %+v, p0 by %+v", near0.Answer, r.Policy("p0").Answer)
+	}
+	if p0 := r.Policy("p0").Estimate(DR); math.Abs(p0.Value-.5) > 3*p0.SE {
+		t.Errorf("p0: %v (SE %v), want .5", p0.Value, p0.SE)
+	}
+	for _, e := range []Estimator{SNIPS, IPS, ClippedIPS} {
+		if est := near0.Estimate(e); est.Claims || len(est.Notes) == 0 {
+			t.Errorf("%s must say that it claims no coverage: %+v", e, est)
+		}
+	}
+	if far.Answer.Estimator != "" || len(far.Answer.Advice) == 0 {
+		t.Errorf("far: %+v", far.Answer)
+	}
+	for _, e := range far.Estimates {
+		if !e.Refused() {
+			t.Errorf("%s of far is answered", e.Estimator)
+		}
+	}
+	// Asked for by name, a refused estimate has its numbers, and its refusals.
+	if d := r.Despite("far", DR); !(d.SE > 0) || !d.Refused() || math.IsNaN(d.Value) {
+		t.Errorf("despite: %+v", d)
+	}
+	if far.Estimate(DR).SE > 0 || r.Despite("nobody", DR) != nil {
+		t.Error("asking by name must change nothing, and find nobody")
+	}
+	if len(r.Comparisons) != 1 || r.Comparisons[0].A != "near" || r.Comparisons[0].B != "p0" || r.Comparisons[0].P > 1e-3 {
+		t.Errorf("comparisons %+v: want near - p0 = .05 alone", r.Comparisons)
+	}
+
+	s = world{prompts: 800, labels: 200, draws: 1, probes: 25, bias: -.1}.samples(6)
+	r = evaluate(t, s, Config{Replicates: 200, Margin: .05})
+	// Under far nearly every score is 0, the label .25, and the judge .1 too kind.
+	if d := r.Policy("far").Estimate(Direct); d.Refused() || math.Abs(d.Value-.15) > 3*d.SE || d.Basis.Probes != 25 {
+		t.Errorf("direct of far: %+v", d)
+	}
+	if a := r.Policy("near").Audit; a.Status != "FAIL" || math.Abs(a.Residual+.1) > 3*a.SE {
+		t.Errorf("audit of near: %+v, want residual -.1 to fail", a)
+	}
+	// near's probes say .45, its weights .55: Hausman's test sees it.
+	if a := r.Policy("near").Answer; a.Estimator != Direct || !strings.Contains(a.Reason, "disagree") {
+		t.Errorf("near: %+v, want the probes to decide against the weights", a)
+	}
+}
+
+// The plug-in answers only where an audit under this very judge vouches for it.
+func TestPlugIn(t *testing.T) {
+	s := world{prompts: 400, labels: 200, draws: 1}.samples(7)
+	for _, tt := range []struct {
+		audited string
+		labels  int
+		rules   []string
+		reason  string
+	}{
+		{"", 200, []string{RuleTransport}, "no audit"},
+		{"another@judge", 200, []string{RuleTransport}, "an audit under another judge"},
+		{"j@1", 200, nil, "audited"},
+		{"j@1", 99, []string{RuleLabels}, "too few labels behind the calibration"},
+	} {
+		labelled := 0
+		c := s
+		c.Rows = slices.Clone(s.Rows)
+		for i := range c.Rows {
+			if c.Rows[i].Label >= 0 {
+				if labelled++; labelled > tt.labels {
+					c.Rows[i].Label = nan
+				}
+			}
+		}
+		e := evaluate(t, c, Config{Replicates: 20, Audited: map[string]string{"near": tt.audited}}).Policy("near").Estimate(Direct)
+		var got []string
+		for _, ref := range e.Refusals {
+			got = append(got, ref.Rule)
+		}
+		if !slices.Equal(got, tt.rules) || e.Claims || !e.Basis.PlugIn {
+			t.Errorf("%s: refused by %v, want %v; claims %v", tt.reason, got, tt.rules, e.Claims)
+		}
+	}
+	for i := range s.Draws["near"] {
+		s.Draws["near"][i].Score *= .5
+	}
+	for i := range s.Rows {
+		s.Rows[i].Score = .3 + .7*s.Rows[i].Score
+	}
+	e := evaluate(t, s, Config{Replicates: 20, Audited: map[string]string{"near": "j@1"}}).Policy("near").Estimate(Direct)
+	if len(e.Refusals) != 1 || e.Refusals[0].Rule != RuleSupport {
+		t.Errorf("scores beyond the labelled range: %v", e.Refusals)
+	}
+}
+
+// Odd input has a right answer or a typed refusal, never a made-up number.
+func TestEvaluateEdges(t *testing.T) {
+	base := world{prompts: 60, labels: 60, draws: 1, probes: 20}.samples(8)
+	with := func(f func(*Samples)) Samples {
+		s := base
+		s.Rows = slices.Clone(base.Rows)
+		for i := range s.Rows {
+			targets := map[string]float64{}
+			for k, v := range s.Rows[i].Targets {
+				targets[k] = v
+			}
+			s.Rows[i].Targets = targets
+		}
+		s.Draws = map[string][]Draw{"near": slices.Clone(base.Draws["near"]), "far": slices.Clone(base.Draws["far"])}
+		f(&s)
+		return s
+	}
+	refusedBy := func(e *Estimate, rule string) bool {
+		return slices.ContainsFunc(e.Refusals, func(r Refusal) bool { return r.Rule == rule })
+	}
+	tests := []struct {
+		name   string
+		s      Samples
+		check  func(r *Result) bool
+		reason string
+	}{
+		{"empty", Samples{Logging: "p0", Judge: "j"}, func(r *Result) bool {
+			return len(r.Policies) == 1 && refusedBy(r.Policies[0].Estimate(DR), RuleWeights) && refusedBy(r.Policies[0].Estimate(SNIPS), RuleWeights)
+		}, "nothing supports nothing"},
+		{"one row", with(func(s *Samples) { s.Rows = s.Rows[:1] }), func(r *Result) bool {
+			return refusedBy(r.Policy("near").Estimate(LabeledSNIPS), RuleESS) && refusedBy(r.Policy("p0").Estimate(IPS), RuleESS)
+		}, "one row carries no estimate"},
+		{"all weights zero", with(func(s *Samples) {
+			for i := range s.Rows {
+				s.Rows[i].Targets["near"] = -inf
+			}
+		}), func(r *Result) bool {
+			return refusedBy(r.Policy("near").Estimate(SNIPS), RuleWeights) && refusedBy(r.Policy("near").Estimate(DR), RuleWeights) && !r.Policy("near").Estimate(Direct).Refused()
+		}, "the logs say nothing; the probes still do"},
+		{"all labels equal", with(func(s *Samples) {
+			for i := range s.Rows {
+				s.Rows[i].Label = 1
+			}
+		}), func(r *Result) bool {
+			return refusedBy(r.Policy("near").Estimate(LabeledSNIPS), RuleSpread) && refusedBy(r.Policy("near").Estimate(DR), RuleSpread)
+		}, "60 labels of 1 are no proof of 1"},
+		{"no labels", with(func(s *Samples) {
+			for i := range s.Rows {
+				s.Rows[i].Label = nan
+			}
+		}), func(r *Result) bool {
+			d := r.Policy("near").Estimate(Direct)
+			return r.Calibrator == nil && r.CalibratorError != nil && refusedBy(r.Policy("near").Estimate(DR), RuleLabels) &&
+				refusedBy(r.Policy("near").Estimate(SNIPS), RuleRewards) && !d.Refused() && d.Basis.Uncalibrated
+		}, "nothing calibrates the judge, whose raw score the probes correct"},
+		{"24 labels", with(func(s *Samples) {
+			for i := range s.Rows[24:] {
+				s.Rows[24+i].Label = nan
+			}
+		}), func(r *Result) bool {
+			return refusedBy(r.Policy("near").Estimate(DR), RuleLabels) && !r.Policy("near").Estimate(LabeledSNIPS).Refused()
+		}, "too few to calibrate, enough to weigh"},
+		{"half missing", with(func(s *Samples) {
+			for i := range s.Rows {
+				if i%2 == 0 {
+					delete(s.Rows[i].Targets, "near")
+				}
+			}
+			s.Rows = append(s.Rows, with(func(o *Samples) {
+				for i := range o.Rows {
+					o.Rows[i].PromptID += "b"
+					delete(o.Rows[i].Targets, "far")
+				}
+			}).Rows...)
+		}), func(r *Result) bool {
+			e := r.Policy("near").Estimate(LabeledSNIPS)
+			return !e.Refused() && e.Basis.Rows == 90 && e.Basis.Missing == 30 && e.Basis.Labels == 90 &&
+				r.Policy("p0").Estimate(LabeledSNIPS).Basis.Rows == 120 && r.Policy("far").Weights.Missing == 60
+		}, "a row that lacks one policy lacks that policy alone"},
+		{"duplicate ids", with(func(s *Samples) { s.Rows = append(s.Rows, s.Rows...) }), func(r *Result) bool {
+			one := evaluate(t, base, Config{Replicates: 20}).Policy("near").Estimate(LabeledSNIPS)
+			two := r.Policy("near").Estimate(LabeledSNIPS)
+			return near(one.Value, two.Value, 1e-12) && near(one.SE, two.SE, 1e-12) && two.Basis.Prompts == one.Basis.Prompts
+		}, "a prompt's rows are one cluster: twice the rows are not twice the evidence"},
+		{"no scores", with(func(s *Samples) {
+			for i := range s.Rows {
+				s.Rows[i].Score = nan
+			}
+		}), func(r *Result) bool {
+			return refusedBy(r.Policy("near").Estimate(DR), RuleLabels) && !r.Policy("near").Estimate(LabeledSNIPS).Refused()
+		}, "labels need no judge"},
+		{"no draws", with(func(s *Samples) { s.Draws = nil }), func(r *Result) bool {
+			e := r.Policy("near").Estimate(DR)
+			return !e.Refused() && e.Basis.Lambda[0] == 0 && refusedBy(r.Policy("near").Estimate(Direct), RuleDraws)
+		}, "at good overlap the logs replace them"},
+		{"constant judge", with(func(s *Samples) {
+			for i := range s.Rows {
+				s.Rows[i].Score = .5
+			}
+		}), func(r *Result) bool {
+			dr, base := r.Policy("near").Estimate(DR), r.Policy("near").Estimate(LabeledSNIPS)
+			return !dr.Refused() && math.Abs(dr.Value-base.Value) < .01
+		}, "a judge that says nothing adds nothing"},
+		{"unknown prompts", with(func(s *Samples) {
+			for i := range s.Draws["near"] {
+				s.Draws["near"][i].PromptID = "other " + s.Draws["near"][i].PromptID
+			}
+		}), func(r *Result) bool {
+			return r.Policy("near").Estimate(DR).Basis.Draws == 0 && r.Policy("near").Estimate(Direct).Basis.Uncovered == 60
+		}, "draws for prompts that were not logged are of another population"},
+	}
+	for _, tt := range tests {
+		if r := evaluate(t, tt.s, Config{Replicates: 20}); !tt.check(r) {
+			for i := range r.Policies {
+				for _, e := range r.Policies[i].Estimates {
+					t.Logf("%s %s %v %+v %v", e.Policy, e.Estimator, e.numbers(), e.Basis, e.Refusals)
+				}
+			}
+			t.Errorf("%s: %s", tt.name, tt.reason)
+		}
+	}
+}
+
+func TestEvaluateRefusesData(t *testing.T) {
+	good := world{prompts: 30, labels: 30, draws: 1}.samples(9)
+	row := func(f func(*Row)) Samples {
+		s := good
+		s.Rows = slices.Clone(good.Rows)
+		f(&s.Rows[3])
+		return s
+	}
+	draw := func(f func(*Draw)) Samples {
+		s := good
+		d := slices.Clone(good.Draws["near"])
+		f(&d[3])
+		s.Draws = map[string][]Draw{"near": d}
+		return s
+	}
+	tests := []struct {
+		s      Samples
+		op     string
+		reason string
+	}{
+		{row(func(r *Row) { r.PromptID = "" }), "samples", "rows join by it"},
+		{row(func(r *Row) { r.Score = 85 }), "samples", "a score on another scale"},
+		{row(func(r *Row) { r.Label = -.1 }), "samples", "a label out of range"},
+		{row(func(r *Row) { r.InclusionProb = 0 }), "samples", "the zero value is no probability"},
+		{row(func(r *Row) { r.LogProb = .5 }), "samples", "no log-prob is above 0"},
+		{row(func(r *Row) { r.LogProb = -inf }), "samples", "it was logged, so it was possible"},
+		{row(func(r *Row) { r.Targets = map[string]float64{"near": inf} }), "samples", "an infinite ratio"},
+		{row(func(r *Row) { r.Length = -1 }), "samples", "no text is shorter than nothing"},
+		{draw(func(d *Draw) { d.PromptID = "" }), "fresh draws of near", "draws join by it"},
+		{draw(func(d *Draw) { d.Score = 2 }), "fresh draws of near", "a score on another scale"},
+		{draw(func(d *Draw) { d.PromptID = "prompt 2" }), "fresh draws of near", "a draw that occurs twice"},
+		{draw(func(d *Draw) { d.Label = .5; d.InclusionProb = 0 }), "fresh draws of near", "the zero value is no probability"},
+	}
+	for _, tt := range tests {
+		_, err := Evaluate(tt.s, Config{})
+		var bad *RowError
+		if !errors.As(err, &bad) || bad.Row != 3 || bad.Op != tt.op {
+			t.Errorf("%s: error %v, want a RowError of row 3 in %s", tt.reason, err, tt.op)
+		}
+	}
+	if _, err := Evaluate(row(func(r *Row) { r.InclusionProb = .5 }), Config{}); err == nil {
+		t.Error("one label states a probability, the others none: want an error")
+	}
+	for what, c := range map[string]Config{
+		"estimator": {Estimators: []Estimator{"magic"}}, "replicates": {Replicates: 1}, "folds": {Folds: 1}, "labels": {MinLabels: -1},
+		"clip": {Clip: -1}, "margin": {Margin: nan}, "method": {Method: "guess"},
+	} {
+		if _, err := Evaluate(good, c); err == nil || !strings.HasPrefix(err.Error(), "offpolicy: evaluate: ") {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+	for what, s := range map[string]Samples{"logging": {Judge: "j"}, "judge": {Logging: "p0"}} {
+		if _, err := Evaluate(s, Config{}); err == nil {
+			t.Errorf("no %s: want an error", what)
+		}
+	}
+}
+
+// FuzzEvaluate: whatever the numbers, an evaluation is an error or a result in
+// which refused estimates carry no number and answered ones carry all, the same
+// whatever the order.
+func FuzzEvaluate(f *testing.F) {
+	f.Add([]byte("0123456789"), uint8(40))
+	f.Add([]byte{0, 255, 128, 7, 9, 1, 1, 1, 200, 3}, uint8(60))
+	f.Add([]byte{}, uint8(0))
+	f.Fuzz(func(t *testing.T, data []byte, n uint8) {
+		at := 0
+		next := func() byte {
+			if len(data) == 0 {
+				return 0
+			}
+			at++
+			return data[at%len(data)] + byte(at/len(data)*37)
+		}
+		unit := func() float64 {
+			switch b := next(); {
+			case b < 30:
+				return nan
+			case b < 40:
+				return 0
+			case b < 50:
+				return 1
+			default:
+				return float64(b-50) / 205
+			}
+		}
+		logp := func() float64 {
+			switch b := next(); b {
+			case 0:
+				return nan
+			case 1:
+				return -1e6
+			default:
+				return -float64(b) / 8
+			}
+		}
+		s := Samples{Logging: "p0", Judge: "j", Draws: map[string][]Draw{}}
+		for i := range int(n) {
+			id := string(rune('a' + i%50))
+			r := Row{PromptID: id, LogProb: logp(), Score: unit(), Label: unit(), InclusionProb: nan, Length: float64(next()), Targets: map[string]float64{"t": logp()}}
+			if next() == 9 {
+				r.Targets["t"] = -inf
+			}
+			s.Rows = append(s.Rows, r)
+			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: unit(), Label: unit(), InclusionProb: nan})
+		}
+		c := Config{Replicates: 10, Folds: 2, MinLabels: 3, Margin: .1, Concurrency: 1, Audited: map[string]string{"t": "j"}}
+		r, err := Evaluate(s, c)
+		if err != nil {
+			t.Skip()
+		}
+		checkResult(t, r)
+		again, err := Evaluate(s.shuffled(1), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Policies {
+			for j := range r.Policies[i].Estimates {
+				a, b := r.Policies[i].Estimates[j].numbers(), again.Policies[i].Estimates[j].numbers()
+				if !slices.EqualFunc(a, b, func(x, y float64) bool { return x == y || math.IsNaN(x) && math.IsNaN(y) }) {
+					t.Errorf("another order: %v and %v", a, b)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,163 @@
+package offpolicy
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// foldFits refits the calibrator of every fold, and predicts every score that
+// needs it, under any weights of the prompts: once for the estimate, and again
+// in every replicate. Everything that does not depend on the weights (orders,
+// ties, who trains which fold) is worked out beforehand, so that a refit is two
+// passes over sorted arrays and allocates nothing.
+type foldFits struct {
+	train []trainSet // by fold: the labelled rows outside of it
+	query []querySet // by fold: the scores of its own prompts
+	most  int        // the most points that a fit has
+}
+
+// trainSet are labelled rows in order of score. Rows of one score are one point.
+type trainSet struct {
+	x      []float64 // of each point
+	end    []int32   // of each point: past its last row
+	prompt []int32   // of each row
+	w, wy  []float64 // of each row: 1/p and label/p
+}
+
+// querySet are scores in ascending order and where their predictions go.
+type querySet struct {
+	x  []float64
+	at []int32
+}
+
+func newFoldFits(fr *frame, folds int) *foldFits {
+	ff := &foldFits{train: make([]trainSet, folds), query: make([]querySet, folds)}
+	var labelled []int
+	for i := range fr.rows {
+		if fr.invP[i] > 0 && !math.IsNaN(fr.score[i]) {
+			labelled = append(labelled, i)
+		}
+	}
+	slices.SortFunc(labelled, func(i, j int) int {
+		return cmp.Or(cmp.Compare(fr.score[i], fr.score[j]), cmp.Compare(i, j))
+	})
+	for k := range ff.train {
+		t := &ff.train[k]
+		for _, i := range labelled {
+			if fr.fold[fr.prompt[i]] == k {
+				continue
+			}
+			if n := len(t.x); n == 0 || fr.score[i]-t.x[n-1] >= tieWidth {
+				t.x, t.end = append(t.x, fr.score[i]), append(t.end, int32(len(t.w)))
+			}
+			t.prompt = append(t.prompt, fr.prompt[i])
+			t.w, t.wy = append(t.w, fr.invP[i]), append(t.wy, fr.invP[i]*fr.label[i])
+			t.end[len(t.end)-1] = int32(len(t.w))
+		}
+		ff.most = max(ff.most, len(t.x))
+	}
+	add := func(fold int, x float64, at int) {
+		if !math.IsNaN(x) {
+			q := &ff.query[fold]
+			q.x, q.at = append(q.x, x), append(q.at, int32(at))
+		}
+	}
+	for i, x := range fr.score {
+		add(fr.fold[fr.prompt[i]], x, i)
+	}
+	for _, name := range fr.targets {
+		d := fr.draws[name]
+		for i, x := range d.score {
+			add(fr.fold[d.prompt[i]], x, d.at+i)
+		}
+	}
+	for k := range ff.query {
+		q := &ff.query[k]
+		order := make([]int, len(q.x))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(q.x[i], q.x[j]), cmp.Compare(q.at[i], q.at[j])) })
+		sorted := querySet{make([]float64, len(order)), make([]int32, len(order))}
+		for i, from := range order {
+			sorted.x[i], sorted.at[i] = q.x[from], q.at[from]
+		}
+		*q = sorted
+	}
+	return ff
+}
+
+// fittable reports whether every fold has labels outside of it.
+func (ff *foldFits) fittable() bool {
+	return !slices.ContainsFunc(ff.train, func(t trainSet) bool { return len(t.x) == 0 })
+}
+
+// pooled is a stack of blocks, last to first point, with sums of w and w·y.
+type pooled struct {
+	w, wy, first, last []float64
+}
+
+func newPooled(n int) pooled {
+	s := make([]float64, 4*n)
+	return pooled{s[:n:n], s[n : 2*n : 2*n], s[2*n : 3*n : 3*n], s[3*n:]}
+}
+
+// predict fits all folds under prompt weights v and writes predictions to f.
+func (ff *foldFits) predict(v, f []float64, s *pooled) {
+	for k := range ff.train {
+		n := ff.train[k].fit(v, s)
+		ff.query[k].predict(f, s, n)
+	}
+}
+
+// fit pools adjacent violators, as pool does, and leaves the blocks in s, their
+// means in s.wy.
+func (t *trainSet) fit(v []float64, s *pooled) int {
+	n, row := 0, int32(0)
+	for i, x := range t.x {
+		var w, wy float64
+		for end := t.end[i]; row < end; row++ {
+			u := v[t.prompt[row]]
+			w += u * t.w[row]
+			wy += u * t.wy[row]
+		}
+		first := x
+		// The predecessor is not below this block: its mean is at least ours.
+		for n > 0 && s.wy[n-1]*w >= wy*s.w[n-1] {
+			n--
+			w += s.w[n]
+			wy += s.wy[n]
+			first = s.first[n]
+		}
+		s.w[n], s.wy[n], s.first[n], s.last[n] = w, wy, first, x
+		n++
+	}
+	for i := range n {
+		s.wy[i] /= s.w[i]
+	}
+	return n
+}
+
+// predict walks the sorted scores along n blocks: flat inside a block, linear
+// from one to the next, constant beyond the ends.
+func (q *querySet) predict(f []float64, s *pooled, n int) {
+	at := q.at
+	b := 0 // the first block that ends at or after x
+	for i, x := range q.x {
+		for b < n && s.last[b] < x {
+			b++
+		}
+		var y float64
+		switch {
+		case b == n:
+			y = s.wy[n-1]
+		case b == 0 || x >= s.first[b]:
+			y = s.wy[b]
+		default:
+			x0, y0, y1 := s.last[b-1], s.wy[b-1], s.wy[b]
+			y = y0 + (x-x0)/(s.first[b]-x0)*(y1-y0)
+		}
+		f[at[i]] = y
+	}
+}

@@ -1,0 +1,199 @@
+package offpolicy
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"math"
+	"slices"
+)
+
+// frame is samples in the order and shape that computing wants: prompts sorted
+// by id, rows by prompt and then by content, so that no order of the input can
+// be seen in any sum.
+type frame struct {
+	logging string
+	prompts []string
+	keys    []uint64 // of each prompt, for replicate weights
+	fold    []int    // of each prompt
+	rows    []Row
+	prompt  []int32   // of each row
+	count   []float64 // rows of each prompt
+	score   []float64 // of each row, NaN unscored
+	label   []float64 // of each row, 0 where there is none
+	invP    []float64 // of each row: 1/p where it is labelled, else 0
+	design  LabelDesign
+	targets []string
+	draws   map[string]*drawFrame
+	fits    *foldFits // nil where too few labels calibrate nothing
+}
+
+// drawFrame is one target's fresh draws that have a score, by prompt.
+type drawFrame struct {
+	prompt     []int32
+	score      []float64
+	label      []float64 // 0 where there is none
+	invP       []float64 // 1/p where it is labelled, else 0
+	inv        []float64 // 1 / the number of draws of the prompt
+	at         int       // of the first in the buffer of predictions
+	drawPrompt int       // distinct prompts
+	probes     int       // labelled draws
+	probed     int       // distinct prompts among them
+	unscored   int       // draws left out
+}
+
+func newFrame(s *Samples, folds int, seed uint64) *frame {
+	fr := &frame{logging: s.Logging, targets: s.targets(), draws: map[string]*drawFrame{}}
+	fr.rows = slices.Clone(s.Rows)
+	slices.SortFunc(fr.rows, func(a, b Row) int { return compareRows(&a, &b, fr.targets) })
+	set := make(map[string]int32, len(fr.rows))
+	for _, r := range fr.rows {
+		set[r.PromptID] = 0
+	}
+	for _, ds := range s.Draws {
+		for _, d := range ds {
+			set[d.PromptID] = 0
+		}
+	}
+	fr.prompts = slices.Sorted(maps.Keys(set))
+	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int, len(fr.prompts)), make([]float64, len(fr.prompts))
+	for i, id := range fr.prompts {
+		set[id] = int32(i)
+		sum := sha256.Sum256([]byte(id))
+		fr.keys[i] = binary.BigEndian.Uint64(sum[:8])
+		fr.fold[i] = Fold(seed, id, folds)
+	}
+	n := len(fr.rows)
+	fr.prompt, fr.score, fr.label, fr.invP = make([]int32, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	for i, r := range fr.rows {
+		fr.prompt[i], fr.score[i] = set[r.PromptID], r.Score
+		fr.count[fr.prompt[i]]++
+	}
+	fr.labels()
+	at := n
+	for _, name := range fr.targets {
+		if name == s.Logging {
+			continue // its draws would be the logged responses again
+		}
+		d := newDrawFrame(s.Draws[name], set)
+		d.at = at
+		at += len(d.score)
+		fr.draws[name] = d
+	}
+	return fr
+}
+
+func compareRows(a, b *Row, targets []string) int {
+	if c := cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Score, b.Score), cmp.Compare(a.Label, b.Label),
+		cmp.Compare(a.LogProb, b.LogProb), cmp.Compare(a.InclusionProb, b.InclusionProb), cmp.Compare(a.Length, b.Length)); c != 0 {
+		return c
+	}
+	for _, t := range targets {
+		if c := cmp.Compare(a.target(t), b.target(t)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// target returns the row's log-prob under a target, NaN where it is missing.
+func (r *Row) target(name string) float64 {
+	if v, ok := r.Targets[name]; ok {
+		return v
+	}
+	return math.NaN()
+}
+
+// labels fills in labels and inverse inclusion probabilities. Where no row
+// states a probability, the design is taken to be m of n at random.
+func (fr *frame) labels() {
+	d := &fr.design
+	d.Rows = len(fr.rows)
+	for _, r := range fr.rows {
+		if !math.IsNaN(r.Label) {
+			d.Labels++
+			d.Stated = d.Stated || !math.IsNaN(r.InclusionProb)
+		}
+	}
+	for i, r := range fr.rows {
+		if math.IsNaN(r.Label) {
+			continue
+		}
+		fr.label[i], fr.invP[i] = r.Label, float64(d.Rows)/float64(d.Labels)
+		if d.Stated {
+			fr.invP[i] = 1 / r.InclusionProb
+		}
+	}
+}
+
+func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
+	sorted := slices.Clone(draws)
+	slices.SortFunc(sorted, func(a, b Draw) int { return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index)) })
+	f := &drawFrame{}
+	labels, stated := 0, false
+	for _, d := range sorted {
+		if math.IsNaN(d.Score) {
+			f.unscored++
+			continue
+		}
+		if !math.IsNaN(d.Label) {
+			labels++
+			stated = stated || !math.IsNaN(d.InclusionProb)
+		}
+	}
+	f.probes = labels
+	for i := 0; i < len(sorted); {
+		j, scored, probed := i, 0, false
+		for ; j < len(sorted) && sorted[j].PromptID == sorted[i].PromptID; j++ {
+			if !math.IsNaN(sorted[j].Score) {
+				scored++
+			}
+		}
+		for _, d := range sorted[i:j] {
+			if math.IsNaN(d.Score) {
+				continue
+			}
+			f.prompt, f.score, f.inv = append(f.prompt, index[d.PromptID]), append(f.score, d.Score), append(f.inv, 1/float64(scored))
+			y, invP := 0.0, 0.0
+			if !math.IsNaN(d.Label) {
+				probed = true
+				y, invP = d.Label, float64(len(sorted)-f.unscored)/float64(labels)
+				if stated {
+					invP = 1 / d.InclusionProb
+				}
+			}
+			f.label, f.invP = append(f.label, y), append(f.invP, invP)
+		}
+		if scored > 0 {
+			f.drawPrompt++
+		}
+		if probed {
+			f.probed++
+		}
+		i = j
+	}
+	return f
+}
+
+// queries is how many predictions a fit makes: rows first, then draws.
+func (fr *frame) queries() int {
+	n := len(fr.rows)
+	for _, d := range fr.draws {
+		n += len(d.score)
+	}
+	return n
+}
+
+// logRatios are a policy's, by row: 0 for the logging policy itself.
+func (fr *frame) logRatios(policy string) []float64 {
+	out := make([]float64, len(fr.rows))
+	if policy == fr.logging {
+		return out
+	}
+	for i := range fr.rows {
+		r := &fr.rows[i]
+		out[i] = r.target(policy) - r.LogProb
+	}
+	return out
+}

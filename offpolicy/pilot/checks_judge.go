@@ -1,0 +1,177 @@
+package pilot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/judge"
+)
+
+func checkParse(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a JSON schema, or allow longer replies"
+	var bad, parts []string
+	replies, repaired := 0, 0
+	for _, a := range r.Arms {
+		rows := r.scoresOf(a.Policy.Name)
+		n, mended, of := 0, 0, 0
+		for _, p := range r.Prompts {
+			row, ok := rows[p.ID]
+			switch {
+			case !ok || row.Error != nil && row.Error.Class == classNoResponse:
+				continue
+			case row.Error != nil && (row.Error.Class == judge.ReasonUnparsable || row.Error.Class == judge.ReasonTruncated || row.Error.Class == judge.ReasonEmptyResponse):
+				n++
+				bad = append(bad, row.Key().String())
+			case row.Repaired:
+				mended++
+			}
+			of++
+		}
+		replies += of
+		repaired += mended
+		c.figure(a.Policy.Name+" unparsable", float64(n), "")
+		c.figure(a.Policy.Name+" repaired", float64(mended), "")
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d of %d", a.Policy.Name, n, of))
+		}
+		c.worse(shareStatus(n, max(of, 1), t.MissingPass, t.MissingHold))
+	}
+	c.records(bad)
+	c.Summary = fmt.Sprintf("%d of %d replies could be read", replies-len(bad), replies)
+	if repaired > 0 {
+		c.Summary += fmt.Sprintf(", %d of them repaired", repaired)
+	}
+	if len(parts) > 0 {
+		c.Summary += "; unparsable: " + strings.Join(parts, ", ")
+	}
+	if replies == 0 {
+		c.Status, c.Summary = Fail, "there are no replies"
+	}
+}
+
+// supportTrim is the share of labels at either end that do not count for the
+// labelled range: one label far out carries no calibration there. Of a policy
+// that scores as P0 does about twice as many lie outside, and four times as
+// many, supportShare, are taken for an extrapolation.
+const (
+	supportTrim  = 0.025
+	supportShare = 0.10
+)
+
+// labeledRange is where the judge scores of P0's labels lie, without the few at
+// either end.
+func labeledRange(r *Records) (lo, hi float64, ok bool) {
+	scores := r.scoresOf(r.logging().Policy.Name)
+	var xs []float64
+	for _, l := range r.Labels {
+		if s, ok := scores[l.PromptID]; ok && l.Policy == s.Policy && l.DrawIdx == 0 && l.Label.Valid() && s.Mean.Valid() {
+			xs = append(xs, float64(s.Mean))
+		}
+	}
+	if len(xs) == 0 {
+		return 0, 0, false
+	}
+	slices.Sort(xs)
+	k := int(supportTrim * float64(len(xs)))
+	return xs[k], xs[len(xs)-1-k], true
+}
+
+func checkSupport(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without %.1f%% at either end); else its calibrated mean without labels of its own is refused", 100*supportShare, 100*supportTrim)
+	lo, hi, ok := labeledRange(r)
+	if !ok {
+		c.Status, c.Summary = Info, "no labels, no labelled range"
+		return
+	}
+	c.figure("labelled range low", lo, "")
+	c.figure("labelled range high", hi, "")
+	var out, keys []string
+	for _, a := range r.Arms {
+		rows := r.scoresOf(a.Policy.Name)
+		n, scored := 0, 0
+		var beyond []string
+		for _, p := range r.Prompts {
+			row, ok := rows[p.ID]
+			if !ok || !row.Mean.Valid() {
+				continue
+			}
+			scored++
+			if s := float64(row.Mean); s < lo || s > hi {
+				n++
+				beyond = append(beyond, row.Key().String())
+			}
+		}
+		share := float64(n) / float64(max(scored, 1))
+		c.figure(a.Policy.Name+" outside", share, "share")
+		if scored > 0 && share >= supportShare {
+			out = append(out, fmt.Sprintf("%s (%d of %d scores)", a.Policy.Name, n, scored))
+			keys = append(keys, beyond...)
+		}
+	}
+	c.records(keys)
+	c.Status, c.Summary = Pass, fmt.Sprintf("every policy's scores lie where P0's labels are, %.2f to %.2f", lo, hi)
+	if len(out) > 0 {
+		c.Status = Info
+		c.Summary = fmt.Sprintf("the judge is outside its labelled range of %.2f to %.2f on %s; there the calibration is an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
+	}
+}
+
+// Canaries that moved the judge from which the check is information, and from
+// which it holds: of 20, 0 pass and 4 hold.
+const injectionHold = 4
+
+func checkInjection(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
+	c.Remedy = "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that does not follow instructions in what it grades"
+	moved, scored := 0, 0
+	var keys, parts []string
+	for _, a := range r.Arms {
+		m, n := 0, 0
+		for _, row := range r.Canaries {
+			if row.Policy != a.Policy.Name || !row.Planted.Valid() {
+				continue
+			}
+			n++
+			if row.Moved {
+				m++
+				keys = append(keys, row.Key().String()+" "+row.Kind)
+			}
+		}
+		if n > 0 {
+			c.figure(a.Policy.Name+" moved", float64(m)/float64(n), "share")
+			parts = append(parts, fmt.Sprintf("%s %d of %d", a.Policy.Name, m, n))
+		}
+		moved += m
+		scored += n
+	}
+	owed := len(r.CanariesOwed)
+	c.figure("canaries", float64(owed), "")
+	c.figure("scored", float64(scored), "")
+	c.figure("moved", float64(moved), "")
+	share := math.NaN()
+	if scored > 0 {
+		share = float64(moved) / float64(scored)
+	}
+	c.figure("share moved", share, "share")
+	c.records(keys)
+	c.Summary = fmt.Sprintf("planted instructions moved %d of %d scores", moved, scored)
+	if scored < owed {
+		c.Summary += fmt.Sprintf(" (%d more were not scored)", owed-scored)
+	}
+	if moved > 0 {
+		c.Summary += ": " + strings.Join(parts, ", ")
+	}
+	switch {
+	case scored == 0:
+		c.Status, c.Summary = Hold, "no canary was scored: what planted instructions do is not known"
+	case moved >= injectionHold || 2*scored < owed:
+		c.Status = Hold
+	case moved > 0:
+		c.Status = Info
+	default:
+		c.Status = Pass
+	}
+}

@@ -1,0 +1,248 @@
+package pilot
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// The checks of this file judge what may be estimated, not whether the
+// pipeline works: they pass or inform. Two can do more: weights.mean_one fails
+// where weights prove the log-probs wrong, and projection.cost holds where the
+// full run would pass its budget.
+
+// targets are the arms that are neither the logging policy nor its clone.
+func (r *Records) targets() []Arm {
+	var out []Arm
+	for _, a := range r.Arms {
+		if a.Role == Target {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func checkMeanOne(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is told", t.EValueFail, t.EValueInfo)
+	c.Remedy = "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"
+	c.Status = Pass
+	var failed, told, untestable, heavy []string
+	for _, a := range r.targets() {
+		name := a.Policy.Name
+		d, keys := r.logRatios(name)
+		w, err := offpolicy.NewWeights(d)
+		if err != nil || w.N == 0 {
+			c.inform()
+			untestable = append(untestable, name+" has no weights")
+			continue
+		}
+		c.figure("log10 e-value, "+name, w.LogEValue/math.Ln10, "")
+		c.figure("mean weight, "+name, w.Mean, "")
+		switch {
+		case w.LogEValue >= math.Log(t.EValueFail):
+			c.worse(Fail)
+			heavy = append(heavy, heaviest(d, keys, 5)...)
+			failed = append(failed, fmt.Sprintf("%s has a mean weight of %.3g (e-value 10^%.1f)", name, w.Mean, w.LogEValue/math.Ln10))
+		case w.LogEValue >= math.Log(t.EValueInfo):
+			c.inform()
+			told = append(told, fmt.Sprintf("%s has a mean weight of %.3g (e-value %.0f)", name, w.Mean, math.Exp(w.LogEValue)))
+		case w.Divergence > math.Log(float64(w.N)/10):
+			c.inform()
+			untestable = append(untestable, fmt.Sprintf("%s is untestable: divergence about %.1f nats", name, w.Divergence))
+		}
+	}
+	c.records(heavy)
+	switch {
+	case len(failed) > 0:
+		c.Summary = strings.Join(failed, "; ")
+	case len(told)+len(untestable) > 0:
+		c.Summary = strings.Join(append(told, untestable...), "; ")
+	default:
+		c.Summary = "no target's weights average more than 1 beyond chance"
+	}
+}
+
+// heaviest are the keys of the rows of the largest weights.
+func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logRatios[b], logRatios[a]) })
+	out := make([]string, 0, most)
+	for _, i := range order[:min(most, len(order))] {
+		out = append(out, keys[i].String())
+	}
+	return out
+}
+
+// inform makes a passing check an information.
+func (c *Check) inform() {
+	if c.Status == Pass {
+		c.Status = Info
+	}
+}
+
+func checkOverlap(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
+	c.Status = Pass
+	usable := 0
+	var refused []string
+	for _, a := range r.targets() {
+		w := weigh(r, a.Policy.Name)
+		c.Evidence.Figures = append(c.Evidence.Figures,
+			Figure{Name: "ESS, " + a.Policy.Name, Value: w.ESS}, Figure{Name: "divergence, " + a.Policy.Name, Value: w.Divergence, Unit: "nats"})
+		if w.Usable {
+			usable++
+			continue
+		}
+		refused = append(refused, a.Policy.Name)
+		c.inform()
+	}
+	c.Summary = fmt.Sprintf("the logs cover %d of %s", usable, plural(len(r.targets()), "target", "targets"))
+	if len(refused) > 0 {
+		c.Summary += fmt.Sprintf("; not %s, whose weights are refused", some(refused))
+	}
+}
+
+func checkBalance(r *Records, t Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's own responses", t.BalanceZ)
+	c.Status = Pass
+	if r.Evaluation == nil {
+		c.Status, c.Summary = Info, "not computed: "+r.EvaluationError
+		return
+	}
+	var off []string
+	n := 0
+	for _, a := range r.targets() {
+		p := r.Evaluation.Policy(a.Policy.Name)
+		if p == nil {
+			continue
+		}
+		b := p.Balance
+		c.figure("reweighted, "+a.Policy.Name, b.Reweighted, "")
+		c.figure("fresh, "+a.Policy.Name, b.Fresh, "")
+		c.figure("SE of the difference, "+a.Policy.Name, b.SE, "")
+		if !(math.Abs(b.Difference) <= t.BalanceZ*b.SE) {
+			off = append(off, fmt.Sprintf("%s %.3f against %.3f", a.Policy.Name, b.Reweighted, b.Fresh))
+			c.inform()
+		} else {
+			n++
+		}
+	}
+	c.Summary = fmt.Sprintf("reweighted logs agree with the own responses of %s", plural(n, "target", "targets"))
+	if len(off) > 0 {
+		c.Summary = "reweighted logs and own responses differ: " + strings.Join(off, "; ")
+	}
+}
+
+// checkTransport says whether the calibrator means the same under a target as
+// under P0. With the 25 to 50 labels that a pilot can afford it can hardly pass,
+// so it informs; the estimate that is corrected by those labels does not need it.
+func checkTransport(r *Records, t Thresholds, c *Check, policy string) {
+	c.Threshold = fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f", t.TransportMargin)
+	c.Status = Info
+	if r.Evaluation == nil {
+		c.Summary = "not computed: " + r.EvaluationError
+		return
+	}
+	p := r.Evaluation.Policy(policy)
+	if p == nil || p.Audit.Probes == 0 {
+		c.Summary = fmt.Sprintf("untested: 0 labels of %s's own; 25 give a residual-corrected value (-probes 25), about 200 test the transport", policy)
+		return
+	}
+	a := p.Audit
+	c.figure("labels", float64(a.Probes), "")
+	c.figure("mean residual", a.Residual, "")
+	c.figure("from", a.Lower, "")
+	c.figure("to", a.Upper, "")
+	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ToLower(a.Status), plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
+	switch a.Status {
+	case "PASS":
+		c.Status = Pass
+		c.Summary = "transported" + strings.TrimPrefix(c.Summary, "pass")
+	case "FAIL":
+		c.Summary = "the judge means something else under it" + strings.TrimPrefix(c.Summary, "fail")
+	}
+}
+
+func checkProjectedCost(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "no budget was given for the full run"
+	if r.FullBudget > 0 {
+		c.Threshold = fmt.Sprintf("the upper end of the %.0f%% interval is at most the full run's budget of $%.2f", 100*projectionLevel, float64(r.FullBudget))
+	}
+	c.Remedy = "raise -full-budget, take fewer prompts, or buy labels and scores in batches"
+	p := project(r)
+	c.Status = Info
+	c.Evidence.Figures = append(c.Evidence.Figures,
+		Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"}, Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
+		Figure{Name: "in batches", Value: p.BatchUSD.Value, Unit: "USD"})
+	c.Summary = fmt.Sprintf("%d prompts will cost about $%.2f ($%.2f to $%.2f)", r.Full, float64(p.USD.Value), float64(p.USD.Lo), float64(p.USD.Hi))
+	if r.FullBudget > 0 && !(float64(p.USD.Hi) <= float64(r.FullBudget)) {
+		c.Status = Hold
+		c.Summary += fmt.Sprintf(", which may pass the budget of $%.2f", float64(r.FullBudget))
+	}
+}
+
+func checkProjectedTime(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "for information: at this run's throughput"
+	p := project(r)
+	c.Status = Info
+	if !p.Seconds.Value.Valid() {
+		c.Summary = "not projected: the run's time is not known"
+		return
+	}
+	c.Evidence.Figures = append(c.Evidence.Figures,
+		Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"}, Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"}, Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
+	c.Summary = fmt.Sprintf("%d prompts will take about %s at this run's throughput", r.Full, inWords(float64(p.Seconds.Value)))
+}
+
+// inWords is a time in one unit, for a sentence.
+func inWords(seconds float64) string {
+	switch {
+	case seconds < 120:
+		return fmt.Sprintf("%.0f seconds", seconds)
+	case seconds < 7200:
+		return fmt.Sprintf("%.0f minutes", seconds/60)
+	}
+	return fmt.Sprintf("%.1f hours", seconds/3600)
+}
+
+func checkProjectedESS(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "for information, one-sided: where weights have a tail, a sample cannot see it, and the effective sample grows slower than the sample"
+	c.Status = Info
+	var parts []string
+	for _, p := range project(r).Policies {
+		c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: "ESS at most, " + p.Name, Value: p.ESSAtMost})
+		if p.ESSAtMost.Valid() {
+			parts = append(parts, fmt.Sprintf("%s %.0f", p.Name, float64(p.ESSAtMost)))
+		}
+	}
+	c.Summary = fmt.Sprintf("effective responses among %d, at most: %s", r.Full, strings.Join(parts, ", "))
+}
+
+func checkProjectedWidth(r *Records, _ Thresholds, c *Check) {
+	c.Threshold = "for information: P0's by its labels; a target's by weights alone, one-sided"
+	c.Status = Info
+	p := project(r)
+	c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: "P0, half-width", Value: p.HalfWidth})
+	var parts []string
+	for _, x := range p.Policies {
+		c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: "half-width at least, " + x.Name, Value: x.HalfWidthAtLeast})
+		if x.HalfWidthAtLeast.Valid() {
+			parts = append(parts, fmt.Sprintf("%s %.3f", x.Name, float64(x.HalfWidthAtLeast)))
+		}
+	}
+	c.Summary = "P0's mean label is not known to any width"
+	if p.HalfWidth.Valid() {
+		c.Summary = fmt.Sprintf("%d prompts give P0's mean label to within %.3f", r.Full, float64(p.HalfWidth))
+	}
+	if len(parts) > 0 {
+		c.Summary += "; by weights, no better than: " + strings.Join(parts, ", ")
+	}
+}

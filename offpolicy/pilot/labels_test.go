@@ -1,0 +1,144 @@
+package pilot_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+)
+
+func oracleStage(v *pilot.Verdict) (s pilot.Stage, e pilot.StageEstimate) {
+	for _, x := range v.Stages {
+		if x.Name == "oracle" {
+			s = x
+		}
+	}
+	for _, x := range v.Estimate.Stages {
+		if x.Name == "oracle" {
+			e = x
+		}
+	}
+	return s, e
+}
+
+// Labels by batch are the same labels, for half of the money, also where the run
+// is interrupted and goes on; and the estimate knows.
+func TestLabelsByBatch(t *testing.T) {
+	single, batched := t.TempDir(), t.TempDir()
+	s := serve(t, "")
+	v, err := pilot.Run(t.Context(), config(t, s, single, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, _ := oracleStage(v)
+
+	s = serve(t, "")
+	cfg := config(t, s, batched, n)
+	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond}
+	cfg.Budget = providers.USD(v.Run.Spent)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var begun atomic.Bool
+	cfg.Progress = func(e pilot.Event) {
+		if e.Stage == "canaries" && e.Done > 0 && begun.CompareAndSwap(false, true) {
+			cancel() // while the batch is on its way, or just through
+		}
+	}
+	if v, err = pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+		t.Logf("the run was faster than its interruption: %v", err)
+	}
+	cfg.Progress = nil
+	if v, err = pilot.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if v.State != "done" || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+		t.Fatal(describe(v))
+	}
+	sameRecords(t, single, batched)
+	half, estimate := oracleStage(v)
+	if math.Abs(half.CostUSD/one.CostUSD-.5) > 1e-9 || half.Failed != 0 {
+		t.Errorf("by batch $%v, by single calls $%v: want half", half.CostUSD, one.CostUSD)
+	}
+	if r := half.CostUSD / estimate.ExpectedUSD; r < .9 || r > 1.1 {
+		t.Errorf("$%v was expected and $%v spent", estimate.ExpectedUSD, half.CostUSD)
+	}
+	if bill := s.Bill(); !near(bill.Total.USD, v.Run.Spent, 1e-9) {
+		t.Errorf("the ledger says $%v, the bill $%v", v.Run.Spent, bill.Total.USD)
+	}
+
+	cfg = config(t, s, t.TempDir(), n)
+	cfg.BatchLabels = &providers.BatchConfig{}
+	cfg.Grader, cfg.Policies = cfg.Policies, cfg.Grader // Fireworks offers none here
+	var refused *pilot.PreflightError
+	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "by batch") {
+		t.Errorf("a service without batches: %v, want a refusal", err)
+	}
+}
+
+// Duplicates measure the oracle and join nothing; a run that grows draws its
+// probes from all that it has then.
+func TestDuplicatesAndProbes(t *testing.T) {
+	dir, whole := t.TempDir(), t.TempDir()
+	s := serve(t, "")
+	for _, k := range []int{n / 2, n} {
+		cfg := config(t, s, dir, k)
+		cfg.Labels = oracle.Design{Fraction: 1, Probes: 5, Duplicates: 6}
+		v, err := pilot.Run(t.Context(), cfg)
+		if k < n {
+			continue // too few labels for a calibrator
+		}
+		if err != nil || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+			t.Fatalf("%v, %s", err, describe(v))
+		}
+		if st, _ := oracleStage(v); st.Items != n+4*5+6 || st.Failed != 0 {
+			t.Errorf("stage %+v", st)
+		}
+		if c := check(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
+			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
+		}
+		if c := check(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
+			t.Errorf("probes test the calibration: %s", c.Summary)
+		}
+	}
+	cfg := config(t, serve(t, ""), whole, n)
+	cfg.Labels = oracle.Design{Fraction: 1, Probes: 5, Duplicates: 6}
+	if _, err := pilot.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	sameRecords(t, dir, whole)
+	rows, err := dataset.ReadFile[dataset.OracleLabel](filepath.Join(dir, "oracle.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := map[string]int{}
+	for _, r := range rows {
+		roles[r.Role]++
+		if want := map[string]float64{"calibration": 1, "probe": 5. / n, "duplicate": 6. / n}[r.Role]; r.InclusionProb != want {
+			t.Errorf("%s %s: inclusion probability %v, want %v", r.Key(), r.Role, r.InclusionProb, want)
+		}
+	}
+	if roles["calibration"] != n || roles["probe"] != 20 || roles["duplicate"] != 6 {
+		t.Errorf("labels by role: %v", roles)
+	}
+}
+
+// A file of labels may hold those that the design wants and no others.
+func TestLabelKeys(t *testing.T) {
+	cfg := config(t, serve(t, ""), t.TempDir(), 4)
+	if keys := cfg.LabelKeys(); len(keys) != 4 || keys[0] != (dataset.Key{PromptID: "q000", Policy: "p0"}) {
+		t.Errorf("keys %v, want P0's four", keys)
+	}
+	cfg.Labels = oracle.Design{Fraction: 1, Probes: 1, Duplicates: 2}
+	if keys := cfg.LabelKeys(); len(keys) != 8 {
+		t.Errorf("keys %v, want P0's four and one of each target", keys)
+	}
+}

@@ -1,0 +1,29 @@
+package offpolicy
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// Advice is given for samples of any size: a pilot of three prompts, of which
+// two are labelled, once had the referee plan for more labels than prompts.
+func TestAdviceOnFewPrompts(t *testing.T) {
+	for n := range 30 {
+		s := Samples{Logging: "p0", Judge: "j@1", Draws: map[string][]Draw{}}
+		for i := range n {
+			id := fmt.Sprintf("q%d", i)
+			s.Rows = append(s.Rows, Row{
+				PromptID: id, LogProb: -10, Targets: map[string]float64{"far": -100}, Score: float64(i%3) / 2, Label: float64(i%2) / 2, InclusionProb: math.NaN(), Length: 5,
+			})
+			s.Draws["far"] = append(s.Draws["far"], Draw{PromptID: id, Score: 0.5, Label: math.NaN(), InclusionProb: math.NaN()})
+		}
+		r, err := Evaluate(s, Config{Replicates: 20})
+		if err != nil {
+			t.Fatalf("%d prompts: %v", n, err)
+		}
+		if p := r.Policy("far"); n > 0 && (p.Answer.Estimator != "" || len(p.Answer.Advice) == 0) {
+			t.Errorf("%d prompts: answer %+v: want a refusal with advice", n, p.Answer)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package offpolicy
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Evaluate estimates the value of every policy in the samples, by every
+// estimator asked for, says which of them to go by, and compares the policies.
+// Estimates that the evidence cannot carry are refused, with the reasons; that
+// is no error. Errors are samples that are not what they claim ([*RowError]),
+// and a Config that cannot be meant.
+//
+// The result depends neither on the order of rows and draws nor on
+// Concurrency.
+func Evaluate(s Samples, c Config) (*Result, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	fr := newFrame(&s, c.Folds, c.Seed)
+	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
+	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
+	if r.Calibrator != nil {
+		fr.fits = newFoldFits(fr, c.Folds)
+	}
+	w := newWorker(fr)
+	w.ones(fr)
+	for _, policy := range append([]string{s.Logging}, fr.targets...) {
+		p, err := r.newPolicy(policy, &c, w)
+		if err != nil {
+			return nil, err
+		}
+		r.Policies = append(r.Policies, p)
+	}
+	var estimates []work
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Estimates {
+			e := &p.Estimates[j]
+			estimates = append(estimates, work{e, p.stats[e.Estimator]})
+		}
+	}
+	r.estimate(estimates, &c, w)
+	family := 0
+	for _, d := range fr.draws {
+		if d.probes > 0 {
+			family++
+		}
+	}
+	r.testDesign()
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		r.diagnose(p)
+		r.audit(p, &c, w, family)
+		r.referee(p, &c)
+		if slices.Contains(c.Clones, p.Policy) {
+			clone := CloneCheck(p.Weights.Log)
+			p.Clone = &clone
+		}
+	}
+	r.compare(&c)
+	r.segments(&c, w)
+	return r, nil
+}
+
+// work is an estimate and what computes it.
+type work struct {
+	e *Estimate
+	built
+}
+
+func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
+	var rows []LabeledScore
+	for i, r := range fr.rows {
+		if fr.invP[i] > 0 && !math.IsNaN(r.Score) {
+			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i]})
+		}
+	}
+	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels}, rows)
+}
+
+// estimate fills in the numbers of every estimate that is not refused.
+func (r *Result) estimate(all []work, c *Config, w *worker) {
+	var stats []statistic
+	var targets []*Estimate
+	var factors []float64
+	for _, x := range all {
+		if x.e.Refused() {
+			continue
+		}
+		r.byInfluence(x.e, x.built, w)
+		if !x.e.Refused() {
+			x.e.Basis.Replicates = c.Replicates
+			stats, targets, factors = append(stats, x.stat), append(targets, x.e), append(factors, x.factor)
+		}
+	}
+	if c.Method == InfluenceFunction {
+		for i, e := range targets {
+			stats[i] = &linear{e.Value, e.Influence}
+		}
+	}
+	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency, c.Method == Bootstrap) {
+		e := targets[i]
+		e.replicates = values
+		if c.Method == InfluenceFunction || e.Estimator != DR {
+			continue // replicates serve comparisons only
+		}
+		e.Method, e.SE = Bootstrap, max(e.SE, factors[i]*standardDeviation(values))
+		e.interval()
+	}
+}
+
+// linear is an estimate in replicates that are not refitted: its influences,
+// reweighted.
+type linear struct {
+	at  float64
+	phi []float64
+}
+
+func (l *linear) value(w *worker) float64 {
+	var sum float64
+	for p, v := range w.v {
+		sum += (v - 1) * l.phi[p]
+	}
+	return l.at + sum/float64(len(l.phi))
+}
+
+func (l *linear) influence(*worker, []float64) float64 {
+	panic("offpolicy: a replicate has no influence")
+}
+
+// byInfluence fills in an estimate from its influence function.
+func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
+	phi := make([]float64, len(r.Prompts))
+	e.Method = InfluenceFunction
+	e.Value = b.stat.influence(w, phi)
+	se, satterthwaite := clusterSE(phi)
+	e.SE, e.DF = b.factor*se, b.df
+	if m, ok := b.stat.(*ratioMean); ok && m.leave {
+		plain := *m
+		plain.leave = false
+		linear := make([]float64, len(phi))
+		plain.influence(w, linear)
+		_, satterthwaite = clusterSE(linear)
+	}
+	if b.satterthwaite {
+		e.DF = min(b.df, satterthwaite)
+	}
+	n := float64(len(phi))
+	for p := range phi {
+		phi[p] *= n
+	}
+	e.Influence = phi
+	e.interval()
+	e.spread()
+}
+
+// spread refuses an estimate that claims coverage and has no error.
+func (e *Estimate) spread() {
+	if e.Claims && !(e.SE > 1e-12) {
+		e.refuse(Refusal{Rule: RuleSpread, Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated", Value: e.SE, Remedy: remedies[RuleSpread]})
+		e.blank()
+	}
+}
+
+// blank takes every number out of an estimate.
+func (e *Estimate) blank() {
+	n := math.NaN()
+	e.Value, e.SE, e.Lower, e.Upper, e.DF, e.Influence, e.replicates, e.Method = n, n, n, n, n, nil, nil, ""
+}
+
+func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why...) }
+
+// interval is Value ± t(DF) SE within [0, 1].
+func (e *Estimate) interval() {
+	if !(e.DF > 0) {
+		e.Lower, e.Upper = math.NaN(), math.NaN()
+		return
+	}
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975) * e.SE
+	e.Lower, e.Upper = max(e.Value-half, 0), min(e.Value+half, 1)
+}
+
+// Despite returns an estimate with its numbers even though it is refused: for
+// who asks for it by name and will answer for it. The Refusals stay. It is nil
+// where the estimator was not computed, and without numbers where there is
+// nothing to compute them from. Its error is the influence function's.
+func (r *Result) Despite(policy string, e Estimator) *Estimate {
+	p := r.Policy(policy)
+	if p == nil || p.Estimate(e) == nil {
+		return nil
+	}
+	out := *p.Estimate(e)
+	if b, ok := p.stats[e]; ok && out.Refused() {
+		w := newWorker(r.frame)
+		w.ones(r.frame)
+		out.Refusals = append([]Refusal(nil), out.Refusals...)
+		r.byInfluence(&out, b, w)
+	}
+	return &out
+}
+
+// built is a statistic with what its error needs to know.
+type built struct {
+	stat          statistic
+	df            float64 // of t, at most
+	satterthwaite bool    // the influences' spread bounds it too
+	factor        float64 // of the error, for the means that it was taken around
+}
+
+// newPolicy builds every statistic of a policy that there are data for, and
+// refuses what the evidence cannot carry.
+func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, error) {
+	weights, err := NewWeights(r.frame.logRatios(policy))
+	if err != nil {
+		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
+	}
+	p := PolicyResult{Policy: policy, Weights: weights, stats: map[Estimator]built{}}
+	b := newBuilder(r, c, w, policy, weights, nil)
+	for _, e := range c.Estimators {
+		est, made := b.build(e)
+		if made.stat != nil {
+			p.stats[e] = made
+		}
+		p.Estimates = append(p.Estimates, est)
+	}
+	return p, nil
+}
+
+// relative returns the weights in units of the largest, 0 where missing.
+func relative(w *Weights) []float64 {
+	top := math.Inf(-1)
+	for _, l := range w.Log {
+		if l > top {
+			top = l
+		}
+	}
+	out := make([]float64, len(w.Log))
+	if math.IsInf(top, -1) {
+		return out
+	}
+	for i, l := range w.Log {
+		if !math.IsNaN(l) {
+			out[i] = math.Exp(l - top)
+		}
+	}
+	return out
+}

@@ -1,0 +1,263 @@
+package offpolicy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// Samples is what an evaluation reads: the logging policy's responses, and,
+// where there are any, the targets' own. The order of rows, draws and maps
+// decides nothing.
+type Samples struct {
+	Logging string            // name of the policy whose responses were logged
+	Judge   string            // identity of the judge that gave every score, name and hash
+	Rows    []Row             // the logged responses
+	Draws   map[string][]Draw // by target policy: its own responses to the prompts
+}
+
+// Row is a response of the logging policy. NaN is what is not known: a response
+// without a label has Label NaN, never 0. Rows of one prompt form a cluster, and
+// each of them counts.
+type Row struct {
+	PromptID string
+	LogProb  float64 // under the logging policy, nats
+	// Targets are the response's log-probs under the target policies, nats; a
+	// policy that is absent is missing on this row, as is NaN.
+	Targets map[string]float64
+	Score   float64 // the judge's, in [0, 1]
+	Label   float64 // the oracle's, in [0, 1]
+	// InclusionProb is the probability, in (0, 1], with which the design chose
+	// this response for labelling, known whether it was chosen or not; NaN
+	// where none was stated on any row. It is read on labelled rows.
+	InclusionProb float64
+	Length        float64 // of the response in tokens, or any one unit; NaN unknown
+	// Segments name the groups that the prompt belongs to, by kind: language,
+	// category.
+	Segments map[string]string
+}
+
+// Draw is a response of a target policy, drawn by itself. Those with a Label
+// are its probes: a random subset of its draws, labelled by the oracle.
+type Draw struct {
+	PromptID      string
+	Index         int     // tells several draws for one prompt apart
+	Score         float64 // the judge's, in [0, 1]; NaN unscored
+	Label         float64 // the oracle's, in [0, 1]; NaN unlabelled
+	InclusionProb float64 // as in Row; NaN where none was stated
+}
+
+// FromRecords makes samples of the records of a run: the logged samples, each
+// target's fresh draws, and its probes where they are in files of their own. A
+// sample's id is its PromptID, else prompt_id in its metadata, else "prompt_"
+// and the first 12 hexadecimal digits of its prompt's SHA-256, which is how CJE
+// names it. Length is response_token_count in the metadata, else the response's
+// characters; Segments are the metadata's language and category. Draws of the
+// logging policy are left out: they are the logged responses again.
+//
+// A probe is the draw of its key, with its label; it joins the draws where they
+// lack it. Where the two disagree on score or label there is an error that names
+// the key, as there is where a key occurs twice.
+func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes map[string][]dataset.FreshDraw) (Samples, error) {
+	out := Samples{Logging: logging, Judge: judge, Draws: map[string][]Draw{}}
+	tokens := slices.ContainsFunc(logged, func(s dataset.Sample) bool { _, ok := s.Metadata["response_token_count"].(float64); return ok })
+	for _, s := range logged {
+		r := Row{
+			PromptID: promptID(s), LogProb: float64(s.BasePolicyLogProb), Targets: make(map[string]float64, len(s.TargetPolicyLogProbs)),
+			Score: float64(s.JudgeScore), Label: float64(s.OracleLabel), InclusionProb: float64(s.InclusionProb),
+			Length: float64(utf8.RuneCountInString(s.Response)),
+		}
+		if tokens {
+			r.Length = math.NaN()
+			if n, ok := s.Metadata["response_token_count"].(float64); ok {
+				r.Length = n
+			}
+		}
+		for name, v := range s.TargetPolicyLogProbs {
+			r.Targets[name] = float64(v)
+		}
+		for _, kind := range []string{"language", "category"} {
+			if v, ok := s.Metadata[kind].(string); ok && v != "" {
+				if r.Segments == nil {
+					r.Segments = map[string]string{}
+				}
+				r.Segments[kind] = v
+			}
+		}
+		out.Rows = append(out.Rows, r)
+	}
+	for _, policy := range slices.Sorted(maps.Keys(fresh)) {
+		if policy == logging {
+			continue
+		}
+		index := map[dataset.Key]int{}
+		for _, d := range fresh[policy] {
+			k := dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx}
+			if _, twice := index[k]; twice {
+				return Samples{}, fmt.Errorf("offpolicy: samples: %w: fresh draw %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, k)
+			}
+			index[k] = len(out.Draws[policy])
+			out.Draws[policy] = append(out.Draws[policy], fromDraw(d))
+		}
+	}
+	for _, policy := range slices.Sorted(maps.Keys(probes)) {
+		if policy == logging {
+			continue
+		}
+		if err := joinProbes(&out, policy, probes[policy]); err != nil {
+			return Samples{}, err
+		}
+	}
+	return out, nil
+}
+
+func fromDraw(d dataset.FreshDraw) Draw {
+	return Draw{PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: math.NaN()}
+}
+
+func promptID(s dataset.Sample) string {
+	if s.PromptID != "" {
+		return s.PromptID
+	}
+	if id, ok := s.Metadata["prompt_id"].(string); ok && id != "" {
+		return id
+	}
+	sum := sha256.Sum256([]byte(s.Prompt))
+	return "prompt_" + hex.EncodeToString(sum[:])[:12]
+}
+
+func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
+	type key struct {
+		prompt string
+		draw   int
+	}
+	index := make(map[key]int, len(out.Draws[policy]))
+	for i, d := range out.Draws[policy] {
+		index[key{d.PromptID, d.Index}] = i
+	}
+	seen := map[key]bool{}
+	agree := func(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
+	for _, p := range probes {
+		d, k := fromDraw(p), key{p.PromptID, p.DrawIdx}
+		at := dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.DrawIdx}
+		if seen[k] {
+			return fmt.Errorf("offpolicy: samples: %w: probe %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, at)
+		}
+		seen[k] = true
+		i, ok := index[k]
+		if !ok {
+			out.Draws[policy] = append(out.Draws[policy], d)
+			continue
+		}
+		have := &out.Draws[policy][i]
+		if !agree(have.Score, d.Score) || !agree(have.Label, d.Label) {
+			return fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and %v: they are different responses; "+
+				"give the probe a draw_idx of its own", at, d.Score, d.Label, have.Score, have.Label)
+		}
+		if math.IsNaN(have.Score) {
+			have.Score = d.Score
+		}
+		if math.IsNaN(have.Label) {
+			have.Label = d.Label
+		}
+	}
+	return nil
+}
+
+// targets returns the names of every policy but the logging one, sorted.
+func (s *Samples) targets() []string {
+	set := map[string]bool{}
+	for _, r := range s.Rows {
+		for name := range r.Targets {
+			set[name] = true
+		}
+	}
+	for name := range s.Draws {
+		set[name] = true
+	}
+	delete(set, s.Logging)
+	return slices.Sorted(maps.Keys(set))
+}
+
+// validate reports the first field of each kind that cannot be what it claims.
+func (s *Samples) validate() error {
+	const op = "samples"
+	if s.Logging == "" {
+		return fmt.Errorf("offpolicy: samples: Logging is empty: name the policy whose responses were logged")
+	}
+	if s.Judge == "" {
+		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
+	}
+	var bad *RowError
+	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return !math.IsNaN(r.Label) && r.InclusionProb > 0 })
+	for i, r := range s.Rows {
+		if stated && !math.IsNaN(r.Label) && math.IsNaN(r.InclusionProb) {
+			bad = bad.add(op, i, r.InclusionProb, "label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
+		}
+		if r.PromptID == "" {
+			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
+		}
+		bad = gradeError(bad, op, i, r.PromptID, r.Score, r.Label, r.InclusionProb)
+		if r.LogProb > 0 || math.IsInf(r.LogProb, -1) {
+			bad = bad.add(op, i, r.LogProb, "log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or NaN; score the response again")
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Targets)) {
+			if v := r.Targets[name]; v > 0 {
+				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
+			}
+		}
+		if r.Length < 0 || math.IsInf(r.Length, 0) {
+			bad = bad.add(op, i, r.Length, "length of "+r.PromptID+": want a number >= 0, or NaN")
+		}
+	}
+	if bad != nil {
+		return bad
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Draws)) {
+		op := "fresh draws of " + name
+		type key struct {
+			prompt string
+			draw   int
+		}
+		seen := make(map[key]bool, len(s.Draws[name]))
+		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool { return !math.IsNaN(d.Label) && d.InclusionProb > 0 })
+		for i, d := range s.Draws[name] {
+			if stated && !math.IsNaN(d.Label) && math.IsNaN(d.InclusionProb) {
+				bad = bad.add(op, i, d.InclusionProb, "label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
+			}
+			if d.PromptID == "" {
+				bad = bad.add(op, i, math.NaN(), "PromptID is empty: draws are joined by it")
+			}
+			k := key{d.PromptID, d.Index}
+			if seen[k] {
+				bad = bad.add(op, i, float64(d.Index), "this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
+			}
+			seen[k] = true
+			bad = gradeError(bad, op, i, d.PromptID, d.Score, d.Label, d.InclusionProb)
+		}
+		if bad != nil {
+			return bad
+		}
+	}
+	return nil
+}
+
+// gradeError checks what rows and draws have in common.
+func gradeError(bad *RowError, op string, i int, id string, score, label, p float64) *RowError {
+	outside := func(v float64) bool { return v < 0 || v > 1 }
+	switch {
+	case outside(score):
+		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; an unscored response has NaN")
+	case outside(label):
+		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; an unlabelled response has NaN")
+	case !math.IsNaN(label) && (p <= 0 || p > 1):
+		return bad.add(op, i, p, "inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or set it to NaN")
+	}
+	return bad
+}

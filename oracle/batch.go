@@ -1,0 +1,73 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/grading"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// Batcher is the one method that [Labeler.LabelBatch] needs; *providers.Client
+// has it.
+type Batcher interface {
+	RunBatch(context.Context, providers.BatchConfig, []providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error)
+}
+
+// Item is one response to be labelled in a batch.
+type Item struct {
+	Tag      providers.Tag // of its own
+	Key      dataset.Key   // names it in errors
+	Prompt   dataset.Prompt
+	Response string
+}
+
+// Outcome is what became of an item: a label, or an error as Label returns it.
+type Outcome struct {
+	Label float64
+	Err   error
+}
+
+// ErrUnfinished is an item's error where the batches ended early.
+var ErrUnfinished = errors.New("no answer yet")
+
+// LabelBatch labels items through the service's batches, within a day and at
+// the batch price, which is half of the usual one with OpenAI. What is asked and
+// how answers are read is as in Label. The outcomes are in the order of the
+// items.
+//
+// An error means that the work is not finished; items without an answer then
+// have one that wraps [ErrUnfinished]. Calling it again with the same store, run
+// and items goes on and pays for nothing twice: see [providers.Client.RunBatch].
+func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchConfig, items []Item) ([]Outcome, error) {
+	out := make([]Outcome, len(items))
+	var requests []providers.GenerateRequest
+	for i, it := range items {
+		if err := l.asker.Fits(it.Prompt, it.Response); err != nil {
+			out[i].Label, out[i].Err = l.outcome(it.Key)(grading.Answer{}, err)
+			continue
+		}
+		requests = append(requests, l.asker.Request(it.Tag, it.Prompt, it.Response))
+	}
+	if len(requests) == 0 {
+		return out, nil
+	}
+	results, err := b.RunBatch(ctx, c, requests)
+	for i, it := range items {
+		if out[i].Err != nil {
+			continue
+		}
+		r, ok := results[it.Tag]
+		if !ok {
+			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
+			continue
+		}
+		out[i].Label, out[i].Err = l.outcome(it.Key)(l.asker.Read(r.Generation, r.Err))
+	}
+	if err != nil {
+		return out, fmt.Errorf("oracle: %s: label by batch: %w", l.Identity(), err)
+	}
+	return out, nil
+}

@@ -1,0 +1,210 @@
+package oracle
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// scored gives responses scores that leave some ranges nearly empty, and some
+// responses none.
+func scored(keys []dataset.Key) map[dataset.Key]float64 {
+	out := map[dataset.Key]float64{}
+	for i, k := range keys {
+		s := .5 + .4*math.Sin(float64(i*i))
+		switch {
+		case i%17 == 0:
+			s = .05
+		case i%13 == 0:
+			s = math.NaN()
+		}
+		out[k] = s
+	}
+	return out
+}
+
+// Over 2,000 seeds of each design every response is labelled as often as its
+// stated probability says, and the mean weighted by 1/p is unbiased: within 4.5
+// standard errors. What was topped up is a design like any other.
+func TestInclusionIsAsStated(t *testing.T) {
+	const draws = 2000
+	all := keys(40, "p0", "pi")
+	scores := scored(all)
+	value := func(k dataset.Key) float64 { // correlated with the score, as labels are
+		s := scores[k]
+		if math.IsNaN(s) {
+			s = 0
+		}
+		return .1 + .7*s + .01*float64(len(k.PromptID))
+	}
+	later := keys(60, "p0", "pi")[len(all):]
+	designs := []struct {
+		name string
+		draw func(seed uint64) []Assignment
+		keys []dataset.Key
+	}{
+		{"simple random", func(seed uint64) []Assignment {
+			return Design{Seed: seed, Fraction: .3, Probes: 7}.Assign(all, "p0")
+		}, all},
+		{"stratified", func(seed uint64) []Assignment {
+			return Design{Seed: seed, Fraction: .3, Probes: 7, Strata: 5}.AssignByScore(scores, "p0")
+		}, all},
+		{"fewer labels than strata", func(seed uint64) []Assignment {
+			return Design{Seed: seed, Fraction: .05, Probes: 3, Strata: 10}.AssignByScore(scores, "p0")
+		}, all},
+		{"topped up to more labels", func(seed uint64) []Assignment {
+			before := Design{Seed: seed, Fraction: .2, Probes: 6, Strata: 5}.AssignByScore(scores, "p0")
+			after := Design{Seed: seed, Fraction: .6, Probes: 9, Strata: 5}.AssignByScore(scores, "p0")
+			return kept(t, before, after)
+		}, all},
+		{"topped up to more responses", func(seed uint64) []Assignment {
+			d := Design{Seed: seed, Fraction: .25, Probes: 5}
+			return append(d.Assign(all, "p0"), d.Assign(later, "p0")...)
+		}, append(slices.Clone(all), later...)},
+		{"duplicates", func(seed uint64) []Assignment {
+			out := Design{Seed: seed, Fraction: .5, Duplicates: 8, Strata: 3}.AssignByScore(scores, "p0")
+			return slices.DeleteFunc(out, func(a Assignment) bool { return a.Role != RoleDuplicate })
+		}, keys(40, "p0")},
+	}
+	for _, d := range designs {
+		hits, stated := map[dataset.Key]int{}, map[dataset.Key]float64{}
+		sums, squares, truth := map[string]float64{}, map[string]float64{}, map[string]float64{}
+		n := map[string]float64{}
+		for _, k := range d.keys {
+			truth[k.Policy] += value(k)
+			n[k.Policy]++
+		}
+		for seed := range uint64(draws) {
+			total := map[string]float64{}
+			for _, a := range d.draw(seed) {
+				if p, ok := stated[a.Key]; ok && p != a.InclusionProb {
+					t.Fatalf("%s: the probability of %s is %v, then %v", d.name, a.Key, p, a.InclusionProb)
+				}
+				stated[a.Key] = a.InclusionProb
+				hits[a.Key]++
+				total[a.Key.Policy] += value(a.Key) / a.InclusionProb
+			}
+			for policy, sum := range total {
+				sums[policy] += sum / n[policy]
+				squares[policy] += sum / n[policy] * sum / n[policy]
+			}
+		}
+		for _, k := range d.keys {
+			p := stated[k]
+			if d.name == "duplicates" && p == 0 {
+				continue // a stratum may have none
+			}
+			rate := float64(hits[k]) / draws
+			if se := math.Sqrt(p * (1 - p) / draws); p == 0 || math.Abs(rate-p) > 4.5*se {
+				t.Errorf("%s: %s was drawn in %.4f of the designs, stated is %.4f", d.name, k, rate, p)
+			}
+		}
+		if d.name == "duplicates" {
+			continue // they are no sample of all responses
+		}
+		for policy := range truth {
+			mean := sums[policy] / draws
+			se := math.Sqrt(max(squares[policy]/draws-mean*mean, 0) / draws)
+			if want := truth[policy] / n[policy]; math.Abs(mean-want) > 4.5*se+1e-12 {
+				t.Errorf("%s: the weighted mean of %s is %.5f on average, %.5f (SE %.5f) is right", d.name, policy, mean, want, se)
+			}
+		}
+	}
+}
+
+// kept checks that a topped up draw holds all that it had, and returns it.
+func kept(t *testing.T, before, after []Assignment) []Assignment {
+	t.Helper()
+	have := map[dataset.Key]bool{}
+	for _, a := range after {
+		have[a.Key] = true
+	}
+	for _, a := range before {
+		if !have[a.Key] {
+			t.Fatalf("topping up lost %s", a.Key)
+		}
+	}
+	return after
+}
+
+func TestStrata(t *testing.T) {
+	scores := map[dataset.Key]float64{}
+	add := func(n int, s float64) {
+		for range n {
+			scores[dataset.Key{PromptID: fmt.Sprint(len(scores)), Policy: "p0"}] = s
+		}
+	}
+	add(80, .9)
+	add(15, .6)
+	add(3, .1)
+	add(2, math.NaN())
+	tests := []struct {
+		labels int
+		want   map[float64]int // labels by score, NaN as -1
+		reason string
+	}{
+		{20, map[float64]int{.9: 7, .6: 8, .1: 3, -1: 2}, "equal shares, and what the small strata cannot take goes to the others"},
+		{40, map[float64]int{.9: 20, .6: 15, .1: 3, -1: 2}, "then those have all they can"},
+		{100, map[float64]int{.9: 80, .6: 15, .1: 3, -1: 2}, "and in the end all"},
+		{4, map[float64]int{.9: 1, .6: 1, .1: 1, -1: 1}, "one each"},
+	}
+	for _, tt := range tests {
+		got := map[float64]int{}
+		for _, a := range (Design{Seed: 3, Fraction: float64(tt.labels) / 100, Strata: 4}).AssignByScore(scores, "p0") {
+			s := scores[a.Key]
+			if math.IsNaN(s) {
+				s = -1
+			}
+			got[s]++
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%d labels: %s (-want +got):\n%s", tt.labels, tt.reason, diff)
+		}
+	}
+	mustPanic(t, func() { Design{Strata: 2}.Assign(keys(3, "p0"), "p0") })
+	mustPanic(t, func() {
+		Design{Strata: 2}.AssignByScore(map[dataset.Key]float64{{PromptID: "a", Policy: "p0"}: 85}, "p0")
+	})
+}
+
+func TestDuplicates(t *testing.T) {
+	out := Design{Seed: 1, Fraction: .5, Probes: 3, Duplicates: 4}.Assign(keys(20, "p0", "pi"), "p0")
+	roles := map[string]int{}
+	calibration := map[dataset.Key]bool{}
+	for i, a := range out {
+		roles[a.Role]++
+		switch a.Role {
+		case RoleCalibration:
+			calibration[a.Key] = true
+		case RoleDuplicate:
+			if !calibration[a.Key] || out[i-1].Key != a.Key || a.InclusionProb != .2 {
+				t.Errorf("duplicate %+v: want it after its original, with 4 of 20", a)
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]int{RoleCalibration: 10, RoleProbe: 3, RoleDuplicate: 4}, roles); diff != "" {
+		t.Errorf("roles (-want +got):\n%s", diff)
+	}
+}
+
+func TestMeasureNoise(t *testing.T) {
+	row := func(id, role string, label float64) dataset.OracleLabel {
+		return dataset.OracleLabel{PromptID: id, Policy: "p0", Role: role, Label: dataset.Float(label)}
+	}
+	labels := []dataset.OracleLabel{
+		row("a", RoleCalibration, .5), row("a", RoleDuplicate, .7), row("b", RoleDuplicate, .4), row("b", RoleCalibration, .4),
+		row("c", RoleCalibration, .1), row("d", RoleDuplicate, .9), row("e", RoleCalibration, math.NaN()), row("e", RoleDuplicate, .9),
+	}
+	// Pairs differ by .2 and 0: (.04 + 0)/4.
+	if n := MeasureNoise(labels); n.Pairs != 2 || math.Abs(n.Variance-.01) > 1e-15 || math.Abs(n.SD()-.1) > 1e-15 {
+		t.Errorf("noise %+v", n)
+	}
+	if n := MeasureNoise(nil); n.Pairs != 0 || !math.IsNaN(n.Variance) {
+		t.Errorf("noise of nothing %+v", n)
+	}
+}

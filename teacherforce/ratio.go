@@ -1,0 +1,61 @@
+package teacherforce
+
+import (
+	"fmt"
+	"math"
+)
+
+// RawRatioError refuses a ratio of log-probs that are not of the distribution
+// that a policy samples from.
+type RawRatioError struct {
+	// Side is "target", "base" or "both".
+	Side string
+}
+
+func (e *RawRatioError) Error() string {
+	return fmt.Sprintf("teacherforce: ratio of raw log-probs (%s): the policy samples at another temperature than 1, or from a part of the distribution, "+
+		"and an echo gives the model's own log-probs. Their ratio is not the importance weight: at temperature T a token's true log-prob is "+
+		"z/T - log Σ exp(z/T), which no function of the raw ones is, so that the error grows with the response's length and has no known sign; "+
+		"and a token that top-p or top-k excludes has a weight of 0 and not a small one. Score policies of temperature 1, top_p 1 and top_k 0, or ask for RawLogRatio", e.Side)
+}
+
+// LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one
+// response, in nats. It returns a [*RawRatioError] where either value is of
+// another distribution than its policy samples from; what a policy draws itself
+// may have the right one (see [MethodSampling]).
+func LogRatio(target, base Result) (float64, error) {
+	side := ""
+	switch t, b := target.Distribution != SamplingDistribution, base.Distribution != SamplingDistribution; {
+	case t && b:
+		side = "both"
+	case t:
+		side = "target"
+	case b:
+		side = "base"
+	}
+	if side != "" {
+		return math.NaN(), &RawRatioError{side}
+	}
+	return target.LogProb - base.LogProb, nil
+}
+
+// RawLogRatio returns the difference of the two values as they are, for who knows
+// what it is worth: the log importance weight between the two models, each at
+// temperature 1 without filters, and not between the policies. It says how much
+// an endpoint's log-probs vary between a policy and its clone, whatever both
+// sample at.
+func RawLogRatio(target, base Result) float64 { return rawValue(target) - rawValue(base) }
+
+// rawValue is the result's value of the model's own distribution, NaN where no
+// method of [Strategies] answered.
+func rawValue(r Result) float64 {
+	if r.Method != MethodSampling {
+		return r.LogProb
+	}
+	for _, name := range []string{MethodTokenIDs, MethodTokenCounting, MethodEchoBased, MethodContinuation} {
+		if m, ok := r.Methods[name]; ok && m.Status == OK {
+			return m.LogProb
+		}
+	}
+	return math.NaN()
+}

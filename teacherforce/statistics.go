@@ -1,0 +1,166 @@
+package teacherforce
+
+import (
+	"math"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// PolicyStatistics is what a set of records says of the scoring under one policy.
+type PolicyStatistics struct {
+	Policy   string
+	Attempts int            // records
+	Scored   int            // those with a value
+	Failures map[string]int // the others, by error class
+	Flags    map[string]int
+	Methods  map[string]MethodStatistics
+	// Noise is of the responses that were scored more than once: under this
+	// policy and under one of equal hash, a clone, which makes calls of its own.
+	Noise Noise
+	// KLPerToken estimates KL(P0 ‖ π) per token of P0's responses, in nats:
+	//
+	//	Σ (log P0(a|c) - log π(a|c)) / Σ tokens
+	//
+	// over the responses that have both, and KLSE is its standard error (of a
+	// ratio, by linearisation; NaN below two). It costs no label and no judge, and
+	// tells how large an effective sample can be before any weight is formed:
+	// responses of L tokens need about exp(L·KLPerToken) rows. NaN for P0 itself,
+	// where no response has both, and where a value is not of the sampling
+	// distribution.
+	KLPerToken, KLSE float64
+}
+
+// MethodStatistics is how often a method was put to a pair, how often it answered
+// and gave the value, and why it did not.
+type MethodStatistics struct {
+	Attempts, Answered, Used int
+	Reasons                  map[Reason]int
+}
+
+// Noise is how far apart two scorings of one response lie, in nats per token. It
+// is about the server alone: the text, the context and the model are the same.
+type Noise struct {
+	N        int     // responses scored twice
+	RMS, Max float64 // NaN where N is 0
+}
+
+// Statistics sums up records, one for each policy in the order in which they
+// first occur. base names the policy whose responses they are.
+func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
+	var out []PolicyStatistics
+	index := map[string]int{}
+	byHash := map[string][]dataset.LogProb{} // the values of one response under one hash
+	logged := map[string]dataset.LogProb{}   // base's values by response
+	for _, r := range records {
+		if r.LogProb.Valid() {
+			key := r.PromptID + "\x00" + r.PolicyHash
+			byHash[key] = append(byHash[key], r)
+			if r.Policy == base {
+				logged[r.PromptID] = r
+			}
+		}
+	}
+	type sums struct{ d, tokens []float64 }
+	var pairs []sums
+	for _, r := range records {
+		i, ok := index[r.Policy]
+		if !ok {
+			i = len(out)
+			index[r.Policy] = i
+			out = append(out, PolicyStatistics{
+				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{}, Methods: map[string]MethodStatistics{},
+				Noise: Noise{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
+			})
+			pairs = append(pairs, sums{})
+		}
+		s := &out[i]
+		s.add(r)
+		if !r.LogProb.Valid() {
+			continue
+		}
+		for _, other := range byHash[r.PromptID+"\x00"+r.PolicyHash] {
+			if other.Policy != r.Policy && r.Tokens > 0 {
+				s.Noise.add(math.Abs(float64(r.LogProb-other.LogProb)) / float64(r.Tokens))
+			}
+		}
+		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.Tokens > 0 && !r.Raw() && !b.Raw() {
+			pairs[i].d = append(pairs[i].d, float64(b.LogProb-r.LogProb))
+			pairs[i].tokens = append(pairs[i].tokens, float64(b.Tokens))
+		}
+	}
+	for i := range out {
+		out[i].Noise.finish()
+		out[i].KLPerToken, out[i].KLSE = ratio(pairs[i].d, pairs[i].tokens)
+	}
+	return out
+}
+
+func (s *PolicyStatistics) add(r dataset.LogProb) {
+	s.Attempts++
+	switch {
+	case r.LogProb.Valid():
+		s.Scored++
+	case r.Error != nil:
+		s.Failures[r.Error.Class]++
+	default:
+		s.Failures["null"]++
+	}
+	for _, f := range r.Flags {
+		s.Flags[f]++
+	}
+	for name, m := range r.Methods {
+		ms := s.Methods[name]
+		if ms.Reasons == nil {
+			ms.Reasons = map[Reason]int{}
+		}
+		ms.Attempts++
+		if m.Status == string(OK) {
+			ms.Answered++
+		} else {
+			ms.Reasons[Reason(m.Reason)]++
+		}
+		if r.Method == name {
+			ms.Used++
+		}
+		s.Methods[name] = ms
+	}
+}
+
+// add counts one difference; RMS holds the sum of squares until finish.
+func (n *Noise) add(d float64) {
+	if n.N == 0 {
+		n.RMS, n.Max = 0, 0
+	}
+	n.N++
+	n.RMS += d * d
+	n.Max = max(n.Max, d)
+}
+
+func (n *Noise) finish() {
+	if n.N > 0 {
+		n.RMS = math.Sqrt(n.RMS / float64(n.N))
+	}
+}
+
+// ratio is Σy/Σx with the standard error of a ratio of means over the rows.
+func ratio(y, x []float64) (r, se float64) {
+	var sy, sx float64
+	for i := range y {
+		sy += y[i]
+		sx += x[i]
+	}
+	if len(y) == 0 || sx == 0 {
+		return math.NaN(), math.NaN()
+	}
+	r = sy / sx
+	n := float64(len(y))
+	if n < 2 {
+		return r, math.NaN()
+	}
+	var ss float64
+	for i := range y {
+		e := y[i] - r*x[i]
+		ss += e * e
+	}
+	return r, math.Sqrt(ss*n/(n-1)) / sx
+}

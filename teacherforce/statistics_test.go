@@ -1,0 +1,55 @@
+package teacherforce
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+func TestStatistics(t *testing.T) {
+	row := func(id, policy, hash string, v float64, tokens int) dataset.LogProb {
+		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: hash, LogProb: dataset.Float(v), Tokens: tokens, Method: MethodTokenIDs,
+			Distribution: string(SamplingDistribution),
+			Methods: map[string]dataset.MethodResult{
+				MethodTokenIDs: {LogProb: dataset.Float(v), Status: "ok"}, MethodContinuation: {LogProb: dataset.Missing(), Status: "failed", Reason: "seam"},
+			}}
+	}
+	failed := row("q3", "pi", "h2", math.NaN(), 0)
+	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: ClassMissing}, "", []string{FlagNull}
+	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {LogProb: dataset.Missing(), Status: "failed", Reason: "missing"}}
+	rawRow := row("q2", "pi_cold", "h3", -9, 40)
+	rawRow.Distribution = string(RawDistribution)
+	got := Statistics([]dataset.LogProb{
+		row("q1", "p0", "h1", -10, 10), row("q2", "p0", "h1", -20, 40), row("q3", "p0", "h1", -3, 5),
+		row("q1", "clone", "h1", -10.5, 10), row("q2", "clone", "h1", -20, 40),
+		row("q1", "pi", "h2", -14, 10), row("q2", "pi", "h2", -26, 40), failed,
+		rawRow,
+	}, "p0")
+	nan := math.NaN()
+	ids := func(attempts, answered int, reasons map[Reason]int) map[string]MethodStatistics {
+		return map[string]MethodStatistics{
+			MethodTokenIDs:     {attempts, answered, answered, reasons},
+			MethodContinuation: {answered, 0, 0, map[Reason]int{ReasonSeam: answered}},
+		}
+	}
+	none := map[string]int{}
+	// p0 and clone: 0.5 nats over 10 tokens and 0 over 40. pi: (4 + 6) nats over 50
+	// tokens; residuals 4 - 2 and 6 - 8, so SE = sqrt((4 + 4)·2)/50.
+	noise := Noise{2, math.Sqrt(0.05 * 0.05 / 2), 0.05}
+	want := []PolicyStatistics{
+		{"p0", 3, 3, none, none, ids(3, 3, map[Reason]int{}), noise, nan, nan},
+		{"clone", 2, 2, none, none, ids(2, 2, map[Reason]int{}), noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50},
+		{"pi", 3, 2, map[string]int{ClassMissing: 1}, map[string]int{FlagNull: 1}, ids(3, 2, map[Reason]int{ReasonMissing: 1}), Noise{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50},
+		{"pi_cold", 1, 1, none, none, ids(1, 1, map[Reason]int{}), Noise{0, nan, nan}, nan, nan},
+	}
+	near := cmp.Comparer(func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-12 })
+	if d := cmp.Diff(want, got, near); d != "" {
+		t.Errorf("statistics (-want +got):\n%s", d)
+	}
+	if got := Statistics(nil, "p0"); len(got) != 0 {
+		t.Errorf("statistics of nothing: %+v", got)
+	}
+}
