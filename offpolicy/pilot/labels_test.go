@@ -43,7 +43,7 @@ func TestLabelsByBatch(t *testing.T) {
 
 	s = serve(t, "")
 	cfg := config(t, s, batched, n)
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond}
+	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	cfg.Budget = providers.USD(v.Run.Spent)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
