@@ -248,6 +248,9 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	if e.Basis.Uncovered > 0 {
 		e.Notes = append(e.Notes, uncovered(e.Basis.Uncovered))
 	}
+	if !b.logging() {
+		e.Notes = append(e.Notes, "right if the weights are; if they are wrong, only where labels miss the judge's calibrated score alike at every weight")
+	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)
 	return built{stat, max(ess-1, 1), true, factor * besselFactor(e.Basis.Labels)}

@@ -145,9 +145,9 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	if m, ok := b.stat.(*ratioMean); ok && m.leave {
 		plain := *m
 		plain.leave = false
-		linear := make([]float64, len(phi))
-		plain.influence(w, linear)
-		_, satterthwaite = clusterSE(linear)
+		parts := make([]float64, len(phi))
+		plain.influence(w, parts)
+		_, satterthwaite = clusterSE(parts)
 	}
 	if b.satterthwaite {
 		e.DF = min(b.df, satterthwaite)
