@@ -118,8 +118,12 @@ func TestErrorsAreClustered(t *testing.T) {
 		}
 	}
 	for name, x := range map[string]sums{"dr": dr, "labeled_snips": labeled} {
-		if ratio := x.se / math.Sqrt(x.square-x.value*x.value); ratio < .8 || ratio > 1.25 {
+		spread := math.Sqrt(x.square - x.value*x.value)
+		if ratio := x.se / spread; ratio < .8 || ratio > 1.25 {
 			t.Errorf("%s: standard error over spread %v", name, ratio)
+		}
+		if math.Abs(x.value-.55) > 4*spread/math.Sqrt(runs) {
+			t.Errorf("%s: %v on average, the truth is .55", name, x.value)
 		}
 	}
 }
