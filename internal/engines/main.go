@@ -55,6 +55,7 @@ func main() {
 	flag.StringVar(&o.server, "server", "", "its make: llama-cpp-python, vllm or echo")
 	flag.StringVar(&o.model, "model", "", "model `name`")
 	flag.StringVar(&o.template, "template", "", "chat template")
+	flag.StringVar(&o.system, "system", "", "system prompt `text`")
 	flag.StringVar(&o.prompts, "prompts", "", "`file` of prompts")
 	flag.IntVar(&o.n, "n", 200, "prompts to take, by hash rank")
 	flag.IntVar(&o.maxBytes, "max-bytes", 160, "longest prompt to take")
@@ -80,14 +81,14 @@ func main() {
 }
 
 type options struct {
-	baseURL, server, model, template, prompts, out string
-	n, maxBytes, maxTokens                         int
+	baseURL, server, model, template, system, prompts, out string
+	n, maxBytes, maxTokens                                 int
 }
 
 // connect returns a client of the server, and the policy that answers.
 func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.Policy, error) {
 	p := offpolicy.Policy{
-		Name: "policy", Model: o.model, Template: o.template,
+		Name: "policy", Model: o.model, Template: o.template, System: o.system,
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: o.maxTokens},
 	}
 	t, ok := chat.Lookup(o.template)

@@ -6,7 +6,7 @@
 #   bash internal/engines/run.sh llama.cpp
 #
 # N prompts (200) of the shared data ($REWEIGH_SHARED, else beside the checkout)
-# are answered by a small instruct model that comes inside Python packages, Gemma 3
+# are answered by a small model that comes inside Python packages, Gemma 3
 # 270M. The engine's server scores the answers for this module; then the engine
 # itself, without the server, computes the log-probs of the same tokens, and a
 # table shows how far the two lie apart. llama.cpp's own server returns no
@@ -64,8 +64,8 @@ stop() {
 
 # Four packages hold the parts of the file, a fifth puts them together.
 model() {
-	"$python" "$here/model.py" "$dir/gemma-3-270m-it-q4_k_m.gguf"
-	file=$dir/gemma-3-270m-it-q4_k_m.gguf
+	"$python" "$here/model.py" "$dir/gemma-3-270m-q4_k_m.gguf"
+	file=$dir/gemma-3-270m-q4_k_m.gguf
 }
 
 compare() {
