@@ -83,13 +83,12 @@ func jsonNames(v any) map[string]bool {
 // decodeCJE decodes b into v and returns the metadata, with every digit of its
 // numbers, and the members that v has no field for.
 func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, extra map[string]json.RawMessage, err error) {
-	if err := json.Unmarshal(b, v); err != nil {
-		return nil, nil, err
-	}
 	fs, err := splitObject(b, make(fields, 0, 16))
 	if err != nil {
 		return nil, nil, syntaxError(b, err)
 	}
+	// encoding/json would take Prompt_ID for prompt_id, which is another member.
+	own := append(make([]byte, 0, len(b)), '{')
 	for _, f := range fs {
 		if f.name == "metadata" {
 			if meta, err = exactObject(f.raw); err != nil {
@@ -101,9 +100,14 @@ func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, ext
 				extra = map[string]json.RawMessage{}
 			}
 			extra[f.name] = json.RawMessage(bytes.Clone(f.raw))
+			continue
 		}
+		if len(own) > 1 {
+			own = append(own, ',')
+		}
+		own = append(append(append(append(own, '"'), f.name...), `":`...), f.raw...) // its name has no escapes
 	}
-	return meta, extra, nil
+	return meta, extra, json.Unmarshal(append(own, '}'), v)
 }
 
 // exactObject decodes an object, or null as nil. A number whose digits a float64

@@ -197,7 +197,7 @@ func (p *pass) fetch(rows RowReader, chosen []int) ([]Prompt, error) {
 		if n < chosen[len(out)] {
 			continue
 		}
-		h := p.head(line, obj)
+		h := p.head(line, obj, nil)
 		e := p.entries.at(chosen[len(out)])
 		if h.err != nil || h.entry.norm != e.norm || h.entry.id != e.id {
 			return nil, changed

@@ -213,11 +213,12 @@ func readBatches(rows RowReader) func(yield func(*batch) bool) {
 
 func (p *pass) heads(b *batch) []headed {
 	out := make([]headed, len(b.ends))
+	buf := make(fields, 0, 32) // of one row after the other
 	from := 0
 	for i, end := range b.ends {
 		raw := b.text[from:end]
 		from = end
-		h := p.head(b.lines[i], raw)
+		h := p.head(b.lines[i], raw, buf)
 		if h.err == nil && p.retain && h.entry.reason == kept {
 			var err error
 			if h.prompt, err = h.row.prompt(h.id); err != nil {
@@ -227,19 +228,20 @@ func (p *pass) heads(b *batch) []headed {
 		if h.err != nil && p.opt.SetAside != nil {
 			h.raw = string(raw)
 		}
+		h.row.fields = nil
 		out[i] = h
 	}
 	return out
 }
 
-// head reads of a row what decides on it.
-func (p *pass) head(line int, raw []byte) headed {
+// head reads of a row what decides on it. Its fields are in buf, if they fit.
+func (p *pass) head(line int, raw []byte, buf fields) headed {
 	h := headed{line: line}
 	fail := func(err error, hint string) headed {
 		h.err = &LineError{Name: p.name, Line: line, Err: err, Hint: hint, Skip: true}
 		return h
 	}
-	fs, err := splitRow(raw, p.name, line)
+	fs, err := splitRow(raw, p.name, line, buf)
 	if err != nil {
 		h.err = err
 		return h
@@ -480,7 +482,7 @@ func (p *pass) idOf(row int) string {
 		case !skippable(err):
 			return unknown
 		case n == row && err == nil:
-			return fmt.Sprintf("%s %q", p.idField, p.head(line, obj).id)
+			return fmt.Sprintf("%s %q", p.idField, p.head(line, obj, nil).id)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// splitRow splits a row into its fields.
-func splitRow(raw []byte, name string, line int) (fields, error) {
+// splitRow splits a row into its fields, which it puts into buf.
+func splitRow(raw []byte, name string, line int, buf fields) (fields, error) {
 	fail := func(err error, hint string) (fields, error) {
 		return nil, &LineError{Name: name, Line: line, Err: err, Hint: hint, Skip: true}
 	}
@@ -28,7 +28,7 @@ func splitRow(raw []byte, name string, line int) (fields, error) {
 	if raw[0] != '{' {
 		return fail(fmt.Errorf("starts with %q where an object's { should be", firstRune(raw)), hintLine)
 	}
-	fs, err := splitObject(raw, make(fields, 0, 24))
+	fs, err := splitObject(raw, buf[:0])
 	if err != nil {
 		hint := hintField
 		if errors.Is(err, errSyntax) {

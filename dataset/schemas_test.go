@@ -289,7 +289,7 @@ func FuzzCSV(f *testing.F) {
 		}
 		_, obj, err := rows.Next()
 		if err == nil {
-			fs, err := splitRow(obj, "in.csv", 2)
+			fs, err := splitRow(obj, "in.csv", 2, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -163,8 +163,8 @@ func (b *builder) reward(i int) (float64, bool) {
 }
 
 // labels refuses what the labels under these weights cannot carry, and returns
-// the effective number of them. use reports whether a row enters.
-func (b *builder) labels(e *Estimate, use func(i int) bool) (ess float64) {
+// what labelled does. use reports whether a row enters.
+func (b *builder) labels(e *Estimate, use func(i int) bool) (ess, factor float64) {
 	fr := b.r.frame
 	var s1, s2, most float64
 	seen := make(map[int32]bool)
@@ -185,17 +185,20 @@ func (b *builder) labels(e *Estimate, use func(i int) bool) (ess float64) {
 // the largest w/p of e.Basis.Labels labels. It returns the effective number of
 // them: ESS_L, or what m labels are worth by all n weights, m ESS/n, if that is
 // less. A draw of labels that happened to miss the heavy rows looks better than
-// it is.
-func (e *Estimate) labelled(w *Weights, s1, s2, most float64) (ess float64) {
+// it is, and its error is too small by the root of the ratio of the two: factor.
+func (e *Estimate) labelled(w *Weights, s1, s2, most float64) (ess, factor float64) {
+	factor = 1
 	if e.Basis.Labels > 0 && s1 > 0 {
-		ess = min(s1*s1/s2, float64(e.Basis.Labels)*w.ESS/float64(w.N))
+		drawn := s1 * s1 / s2
+		ess = min(drawn, float64(e.Basis.Labels)*w.ESS/float64(w.N))
+		factor = math.Sqrt(drawn / ess)
 		e.Basis.LabelShare = most / s1
 	}
 	e.Basis.ESSLabels = ess
 	switch {
 	case ess == 0:
 		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), 1, "no label has a weight under %s", e.Policy))
-		return 0
+		return 0, factor
 	case ess < MinESSLabels:
 		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels, "the %d labels count for %.1f under %s's weights, fewer than %.0f", e.Basis.Labels, ess, e.Policy, MinESSLabels))
 	}
@@ -203,7 +206,7 @@ func (e *Estimate) labelled(w *Weights, s1, s2, most float64) (ess float64) {
 		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare, "one label carries %.0f%% of the labels' weight, more than %.0f%%",
 			100*e.Basis.LabelShare, 100*MaxLabelShare))
 	}
-	return ess
+	return ess, factor
 }
 
 func (b *builder) labeled(e *Estimate) built {
@@ -211,7 +214,7 @@ func (b *builder) labeled(e *Estimate) built {
 		return built{}
 	}
 	fr := b.r.frame
-	ess := b.labels(e, func(int) bool { return true })
+	ess, factor := b.labels(e, func(int) bool { return true })
 	if ess == 0 {
 		return built{}
 	}
@@ -221,8 +224,11 @@ func (b *builder) labeled(e *Estimate) built {
 		stat.num[fr.prompt[i]] += u * fr.label[i]
 		stat.den[fr.prompt[i]] += u
 	}
-	return built{stat, max(ess-1, 1), true, 1}
+	return built{stat, max(ess-1, 1), true, factor}
 }
+
+// tuneESS is the relative ESS from which l is tuned; below it tuning biases.
+const tuneESS = .5
 
 func (b *builder) doublyRobust(e *Estimate) built {
 	if !b.weighted(e) {
@@ -230,7 +236,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	fr := b.r.frame
 	scored := func(i int) bool { return !math.IsNaN(fr.score[i]) }
-	ess := b.labels(e, scored)
+	ess, factor := b.labels(e, scored)
 	if fr.fits == nil {
 		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), float64(b.c.MinLabels), "the judge cannot be calibrated: %v", b.r.CalibratorError))
 		return built{}
@@ -260,7 +266,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	e.Basis.Missing += e.Basis.Rows - rows
 	e.Basis.Rows = rows
-	stat.tune = b.logging() || b.weights.ESS >= .5*float64(b.weights.N)
+	stat.tune = b.logging() || b.weights.ESS >= tuneESS*float64(b.weights.N)
 	if d := fr.draws[b.policy]; d != nil && len(d.score) > 0 {
 		for i := range d.score {
 			p := d.prompt[i]
@@ -291,7 +297,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)
-	return built{stat, max(ess-1, 1), true, besselFactor(e.Basis.Labels)}
+	return built{stat, max(ess-1, 1), true, factor * besselFactor(e.Basis.Labels)}
 }
 
 func (b *builder) direct(e *Estimate) built {
@@ -350,7 +356,7 @@ func (b *builder) direct(e *Estimate) built {
 		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
 	}
 	// One degree of freedom goes to the mean, one to l.
-	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), true, 1}
+	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), false, 1}
 }
 
 // plugIn is direct without probes, which is refused unless the policy's

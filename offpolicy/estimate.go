@@ -65,13 +65,16 @@ type Estimate struct {
 	Policy    string
 	Estimator Estimator
 	Value     float64 // in the labels' unit
-	SE        float64 // standard error; see Method
+	// SE is the standard error; see Method. In labeled_snips and dr it is enlarged
+	// by the root of (what ESS_L was drawn) / (m ESS/n), if above 1: labels that
+	// happened to miss the heavy rows understate it.
+	SE float64
 	// Lower and Upper are Value ± t(DF) · SE at 97.5%, clipped to [0, 1].
 	Lower, Upper float64
-	// DF are the degrees of freedom of t: Satterthwaite's, 2 (Σφ²)² / Σφ⁴ of the
-	// influences φ, but at most ESS_L - 1 for the labels' effective number (direct:
-	// the probes less 2, since l is fitted). Without labels it is the prompts
-	// less 1.
+	// DF are the degrees of freedom of t: in labeled_snips and dr Satterthwaite's,
+	// 2 (Σφ²)² / Σφ⁴ of the influences φ, but at most ESS_L - 1 for the labels'
+	// effective number; in direct the probes less 2, since l is fitted. Without
+	// labels they are the prompts less 1.
 	DF float64
 	// Influence has an entry for each of [Result.Prompts], in that order:
 	// Value - truth is about their mean.
@@ -94,12 +97,12 @@ type ErrorMethod string
 const (
 	// Bootstrap: √(m/(m-1)) times the standard deviation over exponential-weights
 	// bootstrap replicates over prompts, in each of which every fold model is
-	// refitted and l tuned again; m is the number of labels. It is the error of
-	// dr, which is the only one that a fit of the calibrator can move: the others
-	// have a form of their own that is better with few labels.
+	// refitted and l tuned again, m being the number of labels; but no less than
+	// the influence function's. It is the error of dr, which is the only one that
+	// a fit of the calibrator can move.
 	Bootstrap ErrorMethod = "bootstrap"
 	// InfluenceFunction: the root of the sum of the squared influences, clustered
-	// by prompt. In labeled_snips they are nearly what leaving a prompt out
+	// by prompt. In labeled_snips and dr they are nearly what leaving a prompt out
 	// changes, and in direct a probe's residual is freed of its own pull on the
 	// fit, so that what few heavy rows or few probes decide is not understated.
 	InfluenceFunction ErrorMethod = "influence"

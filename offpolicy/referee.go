@@ -121,7 +121,7 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 	}
 	gives := ""
 	if pilot := r.Pilot(); pilot.LabelSD > 0 {
-		gives = fmt.Sprintf(", would give its value to about ±%.2f if its labels vary as %s's do", pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels), r.Logging)
+		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do", pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels), r.Logging)
 	}
 	a.Advice = append(a.Advice, fmt.Sprintf("%d oracle labels of its own responses (%s)%s", advisedLabels, cost, gives))
 }

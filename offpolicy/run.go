@@ -111,7 +111,7 @@ func (r *Result) estimate(all []work, c *Config, w *worker) {
 		if c.Method == InfluenceFunction || e.Estimator != DR {
 			continue // replicates serve comparisons only
 		}
-		e.Method, e.SE = Bootstrap, factors[i]*standardDeviation(values)
+		e.Method, e.SE = Bootstrap, max(e.SE, factors[i]*standardDeviation(values))
 		e.interval()
 	}
 }

@@ -433,9 +433,11 @@ func (a *Accumulator) estimate(e Estimator, w *Weights) Estimate {
 	m, scale, factor, leave := &a.snips, 1.0, besselFactor(int(a.prompts)), false
 	switch e {
 	case LabeledSNIPS:
-		m, factor, leave = &a.labeled, 1, true
+		m, leave = &a.labeled, true
 		out.Basis.Labels, out.Basis.Prompts = int(a.labels), int(a.labelPrompts)
-		out.DF = max(out.labelled(w, m.d.value(), a.labelSquares.value(), a.labelTop)-1, 1)
+		var ess float64
+		ess, factor = out.labelled(w, m.d.value(), a.labelSquares.value(), a.labelTop)
+		out.DF = max(ess-1, 1)
 	case IPS:
 		m, scale = &a.ips, math.Exp(float64(a.unit)*math.Ln2)
 	case ClippedIPS:

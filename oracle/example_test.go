@@ -87,3 +87,61 @@ func ExampleRecord() {
 	// Output:
 	// p1/p0/0 false unparsable
 }
+
+// Labels spread over the range of the judge's scores, whatever most scores are.
+func ExampleDesign_AssignByScore() {
+	scores := map[dataset.Key]float64{}
+	for i, s := range []float64{.9, .85, .9, .95, .9, .85, .2, .9} {
+		scores[dataset.Key{PromptID: fmt.Sprintf("p%d", i), Policy: "p0"}] = s
+	}
+	for _, a := range (oracle.Design{Seed: 42, Fraction: .5, Strata: 2}).AssignByScore(scores, "p0") {
+		fmt.Printf("%s scored %.2f: chosen with probability %.3f\n", a.Key, scores[a.Key], a.InclusionProb)
+	}
+	// Output:
+	// p3/p0/0 scored 0.95: chosen with probability 0.429
+	// p4/p0/0 scored 0.90: chosen with probability 0.429
+	// p6/p0/0 scored 0.20: chosen with probability 1.000
+	// p7/p0/0 scored 0.90: chosen with probability 0.429
+}
+
+// batch stands for a *providers.Client whose service takes batches.
+type batch struct{}
+
+func (batch) RunBatch(_ context.Context, _ providers.BatchConfig, requests []providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error) {
+	out := map[providers.Tag]providers.BatchResult{}
+	for _, r := range requests {
+		out[r.Tag] = providers.BatchResult{Generation: providers.Generation{Text: `{"reason": "Right.", "label": 90}`, FinishReason: "stop"}}
+	}
+	return out, nil
+}
+
+func ExampleLabeler_LabelBatch() {
+	o, err := oracle.NewLabeler(oracle.Config{Name: "gpt-4o", Generator: canned(""), Model: "gpt-4o"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key := dataset.Key{PromptID: "p1", Policy: "p0"}
+	items := []oracle.Item{{
+		Tag: providers.Tag{Stage: "oracle", Key: key.String(), Policy: key.Policy}, Key: key,
+		Prompt: dataset.Prompt{ID: "p1", Text: "What is the capital of France?"}, Response: "Paris.",
+	}}
+	config := providers.BatchConfig{Store: &providers.MemoryBatchStore{}, Run: "2026-11-25"}
+	outcomes, err := o.LabelBatch(context.Background(), batch{}, config, items)
+	fmt.Println(outcomes[0].Label, outcomes[0].Err, err)
+	// Output:
+	// 0.9 <nil> <nil>
+}
+
+// Two labels of one response tell how far the oracle can be followed.
+func ExampleMeasureNoise() {
+	labels := []dataset.OracleLabel{
+		{PromptID: "p1", Policy: "p0", Role: oracle.RoleCalibration, Label: .8},
+		{PromptID: "p1", Policy: "p0", Role: oracle.RoleDuplicate, Label: .7},
+		{PromptID: "p2", Policy: "p0", Role: oracle.RoleCalibration, Label: .4},
+	}
+	n := oracle.MeasureNoise(labels)
+	fmt.Printf("sd %.3f from %d pair\n", n.SD(), n.Pairs)
+	// Output:
+	// sd 0.071 from 1 pair
+}

@@ -26,22 +26,34 @@ type input struct {
 // The names that files alone do not give.
 const (
 	unnamedLogging = "base" // as CJE calls the policy that was logged
-	unnamedJudge   = "the judge of the logged file"
+	unnamedJudge   = "an unnamed judge"
 )
 
 func load(o options) (*input, error) {
+	from := loadFiles
 	if o.run != "" {
-		return loadRun(o.run)
+		from = loadRun
 	}
+	in, err := from(o)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.samples.Rows) == 0 {
+		return nil, fmt.Errorf("%s holds no logged response: there is nothing to evaluate", in.source)
+	}
+	return in, nil
+}
+
+func loadFiles(o options) (*input, error) {
 	logged, err := dataset.ReadFile[dataset.Sample](o.logged)
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := readFolder(o.fresh, "_responses")
+	fresh, err := readDraws(o.fresh)
 	if err != nil {
 		return nil, err
 	}
-	probes, err := readFolder(o.probes, "_probe", "_probes")
+	probes, err := readProbes(o.probes)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +75,8 @@ type manifest struct {
 	} `json:"configuration"`
 }
 
-func loadRun(dir string) (*input, error) {
+func loadRun(o options) (*input, error) {
+	dir := o.run
 	path := filepath.Join(dir, "manifest.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,8 +106,8 @@ func loadRun(dir string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := readFolder(filepath.Join(dir, "fresh_draws"), "_responses")
-	if err != nil {
+	fresh, err := readDraws(filepath.Join(dir, "fresh_draws"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run that was stopped may have none
 		return nil, err
 	}
 	if in.samples, err = offpolicy.FromRecords(logging, m.Configuration.Judge, logged, fresh, nil); err != nil {
@@ -129,36 +142,27 @@ func labelPrice(path string) (float64, error) {
 	return sum / float64(len(keys)), nil
 }
 
-// readFolder reads the draws of every policy in a folder, from files named after
-// it with one of the suffixes. No folder is no draws.
-func readFolder(dir string, suffixes ...string) (map[string][]dataset.FreshDraw, error) {
+// readDraws reads a folder of fresh draws, and readProbes one of probes, whose
+// files are called NAME_probe.jsonl, or NAME_probes.jsonl. No folder is no draws.
+func readDraws(dir string) (map[string][]dataset.FreshDraw, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(dir)
+	return dataset.ReadFreshDraws(dir)
+}
+
+func readProbes(dir string) (map[string][]dataset.FreshDraw, error) {
+	files, err := readDraws(dir)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string][]dataset.FreshDraw{}
-	for _, e := range entries {
-		stem, ok := strings.CutSuffix(e.Name(), ".jsonl")
-		if !ok || e.IsDir() {
-			continue
+	out := make(map[string][]dataset.FreshDraw, len(files))
+	for name, rows := range files {
+		policy := strings.TrimSuffix(strings.TrimSuffix(name, "_probes"), "_probe")
+		if _, twice := out[policy]; twice {
+			return nil, fmt.Errorf("%s: two files of %s's probes: keep one", dir, policy)
 		}
-		policy := ""
-		for _, suffix := range suffixes {
-			if name, ok := strings.CutSuffix(stem, suffix); ok {
-				policy = name
-			}
-		}
-		if policy == "" {
-			return nil, fmt.Errorf("%s: want files named POLICY%s.jsonl: rename it, or keep it elsewhere", filepath.Join(dir, e.Name()), suffixes[0])
-		}
-		rows, err := dataset.ReadFile[dataset.FreshDraw](filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		out[policy] = append(out[policy], rows...)
+		out[policy] = rows
 	}
 	return out, nil
 }

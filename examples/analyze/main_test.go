@@ -180,7 +180,8 @@ func TestBrokenInput(t *testing.T) {
 	bad := slices.Clone(logged)
 	bad[3] = map[string]any{"prompt_id": "q003", "base_policy_logprob": 4, "judge_score": .5, "target_policy_logprobs": map[string]float64{"near": -3}}
 	write(t, filepath.Join(dir, "positive.jsonl"), bad)
-	write(t, filepath.Join(dir, "misnamed", "near.jsonl"), nil)
+	write(t, filepath.Join(dir, "twice", "near_probe.jsonl"), nil)
+	write(t, filepath.Join(dir, "twice", "near_probes.jsonl"), nil)
 	if err := os.WriteFile(filepath.Join(dir, "torn.jsonl"), []byte("{\"prompt_id\": \"a\"}\n{\"prompt"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -190,9 +191,11 @@ func TestBrokenInput(t *testing.T) {
 		want, reason string
 	}{
 		{[]string{"-logged", at("nowhere.jsonl")}, "nowhere.jsonl", "no such file"},
+		{[]string{"-logged", at("twice/near_probe.jsonl")}, "holds no logged response", "an empty file has no answer"},
 		{[]string{"-logged", at("torn.jsonl")}, "torn.jsonl:2", "a torn line is named"},
 		{[]string{"-logged", at("positive.jsonl")}, "q003", "the record of a positive log-prob is named"},
-		{[]string{"-logged", at("logged.jsonl"), "-fresh", at("misnamed")}, "want files named POLICY_responses.jsonl", "a name says whose draws they are"},
+		{[]string{"-logged", at("logged.jsonl"), "-fresh", at("nowhere")}, "nowhere holds no fresh draws", "a folder that was asked for and is not there"},
+		{[]string{"-logged", at("logged.jsonl"), "-probes", at("twice")}, "two files of near's probes", "nothing tells which is right"},
 		{[]string{"-run", dir}, "manifest.json", "a folder that is no run"},
 		{[]string{"-logged", at("logged.jsonl"), "-html", at("no/such/folder/page.html")}, "page.html", "a page that cannot be written"},
 	} {

@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -42,12 +44,13 @@ type options struct {
 	out, input, policies, labels, prices string
 	n, full, probes, concurrency         int
 	seed                                 uint64
-	live, preflight, json                bool
+	live, preflight, json, batchLabels   bool
 	fireworksURL, openaiURL              string
 	judgeModel, oracleModel              string
-	budget                               float64
+	budget, fullBudget                   float64
 	faults                               string
 	waive                                waivers
+	args                                 []string // the flags as they were given
 }
 
 // waivers collects -waive id=reason.
@@ -65,13 +68,14 @@ func (w waivers) Set(s string) error {
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{waive: waivers{}}
+	o := options{waive: waivers{}, args: args}
 	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
 	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file` (default: a bundled generator)")
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
 	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
+	fs.Float64Var(&o.fullBudget, "full-budget", 0, "what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
@@ -81,6 +85,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
 	fs.IntVar(&o.probes, "probes", 0, "oracle labels per target policy")
+	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
 	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
 	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
 	fs.IntVar(&o.concurrency, "concurrency", 16, "calls in flight per provider")
@@ -105,8 +110,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-full %d is less than -n %d", o.full, o.n)
 	case o.concurrency < 1:
 		return fail("-concurrency %d: want at least 1", o.concurrency)
-	case o.budget < 0 || o.budget != o.budget:
-		return fail("-budget %v: want a positive amount, or 0 for none", o.budget)
+	case !(o.budget >= 0), !(o.fullBudget >= 0):
+		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
 	case o.probes < 0:
 		return fail("-probes %d: want 0 or more", o.probes)
 	case o.live && o.faults != "":
@@ -224,9 +229,10 @@ func refused(err error, stderr io.Writer) int {
 // the command line can mend.
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
-		Dir: o.out, Seed: o.seed, Full: o.full, Concurrency: o.concurrency, Live: o.live,
+		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
-		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
+		Labels:  oracle.Design{Fraction: 1, Probes: o.probes},
+		Command: commandLine(o.args), FullCommand: commandLine(append(slices.Clone(o.args), "-n", strconv.Itoa(o.full))),
 		Versions: versions(),
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {

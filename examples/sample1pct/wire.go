@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
@@ -56,6 +57,12 @@ func readInput(o options) ([]dataset.Prompt, pilot.Input, error) {
 
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
+	if o.batchLabels {
+		cfg.BatchLabels = &providers.BatchConfig{}
+		if !o.live { // the simulator's batches move when they are asked for
+			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
+		}
+	}
 	if o.live {
 		cfg.Origin = "live"
 		cfg.Prices = providers.DefaultPrices()

@@ -3,65 +3,44 @@ package main
 import (
 	"flag"
 	"fmt"
-	"math"
+	"io"
 	"os"
+	"runtime"
 	"time"
 
-	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/dataset"
 )
 
-type tally struct {
-	n, answered, missed int
-	sum, sq, se, width  float64
-}
-
-func (t *tally) add(e *offpolicy.Estimate, truth float64) {
-	t.n++
-	if e == nil || e.Refused() {
-		return
-	}
-	t.answered++
-	t.sum += e.Value - truth
-	t.sq += (e.Value - truth) * (e.Value - truth)
-	t.se += e.SE
-	t.width += e.Upper - e.Lower
-	if truth < e.Lower || truth > e.Upper {
-		t.missed++
-	}
-}
-
 func main() {
-	reps := flag.Int("reps", 200, "")
-	method := flag.String("method", "bootstrap", "")
-	only := flag.Int("n", 0, "")
-	ov := flag.String("overlap", "", "")
-	lab := flag.Int("labels", 0, "")
-	conc := flag.Int("c", 1, "")
+	repetitions := flag.Int("reps", 2000, "repetitions of each design")
+	replicates := flag.Int("replicates", 400, "bootstrap replicates of each repetition")
+	concurrency := flag.Int("concurrency", runtime.GOMAXPROCS(0), "evaluations at a time")
+	out := flag.String("out", "", "file to write; default: standard output")
 	flag.Parse()
-	start := time.Now()
-	for _, c := range cells() {
-		if c.Probes == 0 || *only > 0 && c.N != *only || *ov != "" && *ov != c.Overlap || *lab > 0 && *lab != c.Labels {
-			continue
-		}
-		var t [3]tally
-		ests := []offpolicy.Estimator{offpolicy.DR, offpolicy.LabeledSNIPS, offpolicy.Direct}
-		for i := range *reps {
-			r, err := offpolicy.Evaluate(c.samples(uint64(i)), offpolicy.Config{Estimators: ests, Replicates: 400, Method: offpolicy.ErrorMethod(*method), Concurrency: *conc})
-			if err != nil {
-				fmt.Println(err)
-				os.Exit(1)
-			}
-			for j, e := range ests {
-				t[j].add(r.Policy("target").Estimate(e), c.truth())
-			}
-		}
-		for j, e := range ests {
-			x := t[j]
-			a := float64(x.answered)
-			sd := math.Sqrt(x.sq/a - x.sum/a*x.sum/a)
-			fmt.Printf("%4d %4d %-6s %-5v %-14s ans %.3f bias %+.4f sd %.4f se/sd %.3f cov %.3f width %.4f a&m %.3f\n", c.N, c.Labels, c.Overlap, c.Transports, e,
-				a/float64(x.n), x.sum/a, sd, x.se/a/sd, 1-float64(x.missed)/a, x.width/a, float64(x.missed)/float64(x.n))
-		}
+	if flag.NArg() > 0 || *repetitions < 2 || *replicates < 2 || *concurrency < 1 {
+		flag.Usage()
+		os.Exit(2)
 	}
-	fmt.Println(time.Since(start))
+	if err := run(*repetitions, *replicates, *concurrency, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "montecarlo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(repetitions, replicates, concurrency int, out string) error {
+	var all []outcome
+	start := time.Now()
+	for i, d := range designs() {
+		o, err := simulate(d, repetitions, replicates, concurrency)
+		if err != nil {
+			return err
+		}
+		all = append(all, o)
+		fmt.Fprintf(os.Stderr, "%d of %d designs, %v\n", i+1, len(designs()), time.Since(start).Round(time.Second))
+	}
+	table := func(w io.Writer) error { return write(w, all, repetitions, replicates) }
+	if out == "" {
+		return table(os.Stdout)
+	}
+	return dataset.WriteFile(out, table)
 }

@@ -64,7 +64,24 @@ var questions = []question{
 	{"run.ratelimit", "", checkRateLimit, false},
 }
 
-// CheckIDs lists the ids of all checks in the order of a report.
+// questionsFor are the questions that are put to the records: the fixed ones, and that
+// of transport for every target, before the ranking.
+func questionsFor(r *Records) []question {
+	var out []question
+	for _, q := range questions {
+		if q.id == "policies.ranking" {
+			for _, a := range r.targets() {
+				name := a.Policy.Name
+				out = append(out, question{"transport." + name, wholeRun, func(r *Records, t Thresholds, c *Check) { checkTransport(r, t, c, name) }, true})
+			}
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// CheckIDs lists the ids of the checks that every run has, in the order of a
+// report. There is one more for each target, transport.<policy>.
 func CheckIDs() []string {
 	ids := make([]string, len(questions))
 	for i, q := range questions {
@@ -77,6 +94,7 @@ func CheckIDs() []string {
 // there fails, or holds where the run can simply go on; it is never left out.
 // Waived maps the ids that do not count to the reason for it.
 func Evaluate(r *Records, t Thresholds, waived map[string]string) []Check {
+	questions := questionsFor(r)
 	checks := make([]Check, len(questions))
 	for i, q := range questions {
 		c := &checks[i]

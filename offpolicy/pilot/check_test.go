@@ -83,7 +83,7 @@ func healthy(n int, seed uint64) *Records {
 
 // evaluated fills in what a run computes from its records.
 func evaluated(r *Records) *Records {
-	r.evaluate("j@1", 1, 0.003)
+	r.evaluate("j@1", 1, 0.05, 0.003)
 	return r
 }
 
@@ -163,6 +163,17 @@ func logprobRow(r *Records, prompt int, policy string) *dataset.LogProb {
 		}
 	}
 	panic("no such row")
+}
+
+// ownLabels labels n of a target's own responses, by what healthy labels follow,
+// moved by a bias.
+func ownLabels(r *Records, policy string, n int, bias float64) {
+	scores := r.scoresOf(policy)
+	for i, p := range r.Prompts[:n] {
+		y := 0.05 + 0.9*float64(scores[p.ID].Mean) + bias + 0.04*float64(i%3-1)
+		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Float(min(1, max(0, y))), InclusionProb: float64(n) / float64(len(r.Prompts)), Role: "probe", Oracle: "o@1"})
+		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
+	}
 }
 
 func failLogProb(row *dataset.LogProb, class string) {
@@ -397,6 +408,8 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 0.1 - 0.2*dataset.Float(i%2) - 0.01
 			}
 		}, map[string]Status{"weights.balance": Info}, "pi_cot", "the judge sees another policy than the weights make"},
+		{"own labels that the judge misses", func(r *Records) { ownLabels(r, "pi_bad", 60, -0.25) }, map[string]Status{"transport.pi_bad": Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
+		{"own labels that fit", func(r *Records) { ownLabels(r, "pi_cot", 100, 0) }, map[string]Status{"transport.pi_cot": Pass}, "transported", "about a hundred labels can pass"},
 		{"a budget for the full run, too small", func(r *Records) { r.FullBudget = 90 }, map[string]Status{"projection.cost": Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
 		{"a budget for the full run, large enough", func(r *Records) { r.FullBudget = 200 }, map[string]Status{"projection.cost": Info}, "$100.00", "within it, a projection is for information"},
 		{"a run of no known length", func(r *Records) { r.Seconds = 0 }, map[string]Status{"projection.time": Info}, "not projected", "no time is no zero"},
@@ -432,7 +445,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 				if listed {
 					touched[c.ID] = true
-					if c.Remedy == "" && want != Info {
+					if c.Remedy == "" && (want == Hold || want == Fail) {
 						t.Errorf("%s gives no remedy", c.ID)
 					}
 					text := c.Summary + strings.Join(c.Evidence.Records, " ")
@@ -455,7 +468,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 		})
 	}
-	for _, id := range CheckIDs() {
+	for _, id := range append(CheckIDs(), "transport.pi_bad") {
 		if !touched[id] {
 			t.Errorf("no row makes %s leave pass", id)
 		}
@@ -480,6 +493,82 @@ func TestHypergeometric(t *testing.T) {
 	for _, tt := range tests {
 		if got := hypergeometric(tt.k, tt.n, tt.bad, tt.total); math.Abs(got/tt.want-1) > 1e-9 {
 			t.Errorf("%s: %v, want %v", tt.reason, got, tt.want)
+		}
+	}
+}
+
+// Every test is paid for: the p-value that counts is the exact one times the
+// number of tests.
+func TestPatternsCountTheirTests(t *testing.T) {
+	r := healthy(100, 5)
+	for i := range 6 {
+		r.Scores[5*i+4].Mean = dataset.Missing()
+	}
+	tests, failed := patterns(r)
+	if failed != 6 || len(tests) != 7 { // five policies, two ends of length
+		t.Fatalf("%d failures, %d tests", failed, len(tests))
+	}
+	if want := 7 * hypergeometric(6, 100, 6, 500); tests[0].group != "pi_bad" || math.Abs(tests[0].p/want-1) > 1e-12 {
+		t.Errorf("%+v, want p %v", tests[0], want)
+	}
+}
+
+// Canaries go to responses in the middle of the scale, to every policy in turn,
+// and never where a push could not show.
+func TestPlants(t *testing.T) {
+	var scores []dataset.JudgeScore
+	add := func(policy string, means ...float64) {
+		for i, m := range means {
+			scores = append(scores, dataset.JudgeScore{PromptID: fmt.Sprintf("q%d", i), Policy: policy, Mean: dataset.Float(m)})
+		}
+	}
+	add("a", .1, .9, .52, math.NaN(), .7)
+	add("b", .85, .95)
+	add("c", .6, .4, .3)
+	var got []string
+	for _, p := range plants(scores) {
+		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.canary.Kind, "/", 2)[0], p.score.Policy, float64(p.score.Mean)))
+	}
+	want := []string{"instruction a 0.52", "fence c 0.60", "placeholder a 0.70", "score c 0.40", "instruction a 0.10", "fence c 0.30"}
+	if !slices.Equal(got, want) {
+		t.Errorf("plants %q, want %q", got, want)
+	}
+	if got := len(plants(healthy(100, 1).Scores)); got != 20 {
+		t.Errorf("%d plants in a healthy run, want 20", got)
+	}
+}
+
+// The worst case counts an unscored response against the ranking: as the best
+// for the policy that should be last, as the worst for the others.
+func TestWorstCase(t *testing.T) {
+	unscore := func(policy string, n int) func(*Records) {
+		return func(r *Records) {
+			for i := range r.Scores {
+				if r.Scores[i].Policy == policy && n > 0 {
+					r.Scores[i].Mean = dataset.Missing()
+					n--
+				}
+			}
+		}
+	}
+	tests := []struct {
+		alter  func(*Records)
+		want   string
+		reason string
+	}{
+		{func(*Records) {}, "", "nothing is unscored"},
+		{unscore("pi_bad", 5), "stays last", ".3 + 5 of 100 at 1 is below .7"},
+		{unscore("pi_bad", 70), "may not be below p0, pi_clone", ".3·.3 + .7 is not below .7"},
+		{unscore("p0", 70), "may not be below p0", ".7·.3 is below .3"},
+	}
+	for _, tt := range tests {
+		r := healthy(100, 5)
+		tt.alter(r)
+		var missing, ranking Check
+		got := worstCase(r, &missing)
+		checkRanking(r, DefaultThresholds(), &ranking)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || !strings.Contains(ranking.Summary, got) {
+			t.Errorf("%s: %q, want %q, in the ranking too: %s", tt.reason, got, tt.want, ranking.Summary)
 		}
 	}
 }

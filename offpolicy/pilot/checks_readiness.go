@@ -141,6 +141,36 @@ func checkBalance(r *Records, t Thresholds, c *Check) {
 	}
 }
 
+// checkTransport says whether the calibrator means the same under a target as
+// under P0. With the 25 to 50 labels that a pilot can afford it can hardly pass,
+// so it informs; the estimate that is corrected by those labels does not need it.
+func checkTransport(r *Records, t Thresholds, c *Check, policy string) {
+	c.Threshold = fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f", t.TransportMargin)
+	c.Status = Info
+	if r.Evaluation == nil {
+		c.Summary = "not computed: " + r.EvaluationError
+		return
+	}
+	p := r.Evaluation.Policy(policy)
+	if p == nil || p.Audit.Probes == 0 {
+		c.Summary = fmt.Sprintf("untested: 0 labels of %s's own; 25 give a residual-corrected value (-probes 25), about 200 test the transport", policy)
+		return
+	}
+	a := p.Audit
+	c.figure("labels", float64(a.Probes), "")
+	c.figure("mean residual", a.Residual, "")
+	c.figure("from", a.Lower, "")
+	c.figure("to", a.Upper, "")
+	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ToLower(a.Status), plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
+	switch a.Status {
+	case "PASS":
+		c.Status = Pass
+		c.Summary = "transported" + strings.TrimPrefix(c.Summary, "pass")
+	case "FAIL":
+		c.Summary = "the judge means something else under it" + strings.TrimPrefix(c.Summary, "fail")
+	}
+}
+
 func checkProjectedCost(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "no budget was given for the full run"
 	if r.FullBudget > 0 {

@@ -220,8 +220,9 @@ func checkServed(r *Records, _ Thresholds, c *Check) {
 	}
 	for _, e := range r.Ledger {
 		// Responses are counted by their own record; this adds the calls that
-		// leave no model in one: echoes, labels and scores.
-		if e.Outcome == "ok" && e.Stage != stageP0 && e.Stage != stageTargets && e.Stage != stagePreflight {
+		// leave no model in one: echoes, labels and scores. What moves a batch
+		// asks no model.
+		if e.Outcome == "ok" && e.Model != "" && e.Stage != stageP0 && e.Stage != stageTargets && e.Stage != stagePreflight {
 			note(e.Stage+" "+e.Key, e.Model, e.Served)
 		}
 	}

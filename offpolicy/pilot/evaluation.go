@@ -5,6 +5,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 // samples are the records as an evaluation reads them: P0's responses with
@@ -18,7 +19,7 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 	}
 	labels := make(map[dataset.Key]dataset.OracleLabel, len(r.Labels))
 	for _, l := range r.Labels {
-		if l.DrawIdx == 0 && l.Label.Valid() {
+		if l.DrawIdx == 0 && l.Label.Valid() && l.Role != oracle.RoleDuplicate {
 			labels[l.Key()] = l
 		}
 	}
@@ -71,9 +72,9 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 
 // evaluate estimates every policy from the records. What cannot be evaluated at
 // all, such as a positive log-prob, is told by the check of it.
-func (r *Records) evaluate(judge string, seed uint64, labelUSD float64) {
+func (r *Records) evaluate(judge string, seed uint64, margin, labelUSD float64) {
 	r.Evaluation, r.EvaluationError = nil, ""
-	c := offpolicy.Config{Seed: seed, LabelUSD: labelUSD}
+	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: labelUSD}
 	for _, a := range r.Arms {
 		if a.Role == Clone {
 			c.Clones = append(c.Clones, a.Policy.Name)

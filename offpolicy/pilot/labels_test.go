@@ -53,7 +53,7 @@ func TestLabelsByBatch(t *testing.T) {
 			cancel() // while the batch is on its way, or just through
 		}
 	}
-	if v, err = pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+	if _, err = pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
 		t.Logf("the run was faster than its interruption: %v", err)
 	}
 	cfg.Progress = nil

@@ -61,7 +61,7 @@ func (r *run) records(stop *Stop) *Records {
 	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
 	rec.EvaluationError = "the sample is not complete"
 	if rec.reached(wholeRun) {
-		rec.evaluate(r.judge.Identity(), r.cfg.Seed, rec.labelUSD())
+		rec.evaluate(r.judge.Identity(), r.cfg.Seed, r.cfg.Thresholds.TransportMargin, rec.labelUSD())
 	}
 	return rec
 }

@@ -87,7 +87,7 @@ type consumption struct {
 var recordStages = []string{stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge}
 
 func (r *Records) perPrompt() consumption {
-	n := len(r.Prompts)
+	n, p0 := len(r.Prompts), r.logging().Policy.Name
 	index := make(map[string]int, n)
 	for i, p := range r.Prompts {
 		index[p.ID] = i
@@ -98,7 +98,8 @@ func (r *Records) perPrompt() consumption {
 	for _, e := range r.Ledger {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
 		i, ok := index[promptOf(e.Key)]
-		if !ok || !slices.Contains(recordStages, e.Stage) {
+		probe := e.Stage == stageOracle && e.Policy != p0 // as many in a run of any size
+		if !ok || probe || !slices.Contains(recordStages, e.Stage) {
 			took.fixed.calls++
 			took.fixed.usd += float64(e.Cost)
 			took.fixed.tokens += tokens
@@ -115,7 +116,7 @@ func (r *Records) perPrompt() consumption {
 		seconds[e.Provider][i] += latency
 		total[e.Provider] += latency
 		most[e.Provider] = max(most[e.Provider], latency)
-		if e.Stage == stageOracle || e.Stage == stageJudge {
+		if (e.Stage == stageOracle || e.Stage == stageJudge) && e.Endpoint != "batch" {
 			if rate, ok := r.BatchFactors[e.Model]; ok {
 				if took.saved == nil {
 					took.saved = make([]float64, n)

@@ -136,3 +136,28 @@ func TestProjectionIntervalsHold(t *testing.T) {
 		}
 	}
 }
+
+// What is made once a run, whatever its size, is not multiplied: certification,
+// canaries, and the probes of the targets.
+func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
+	rec := healthy(100, 1)
+	rec.Full = 1000
+	want := float64(project(rec).USD.Value)
+	if math.Abs(want-1000*5*0.002) > 1e-6 {
+		t.Fatalf("1,000 prompts of five calls at $0.002 are projected to $%v", want)
+	}
+	for _, e := range []providers.Entry{
+		{Stage: stageCertify, Key: "m llama4"}, {Stage: stageCanaries, Key: "q0000/p0/0"}, {Stage: stageOracle, Key: "q0001/pi_bad/0", Policy: "pi_bad"},
+	} {
+		e.Cost, e.Outcome, e.UsageKnown = 1, "ok", true
+		rec.Ledger = append(rec.Ledger, e)
+		want++
+		if got := float64(project(rec).USD.Value); math.Abs(got-want) > 1e-9 {
+			t.Errorf("a dollar of stage %s, policy %q, makes the projection $%v, want $%v", e.Stage, e.Policy, got, want)
+		}
+	}
+	rec.Ledger = append(rec.Ledger, providers.Entry{Stage: stageOracle, Key: "q0001/p0/0", Policy: "p0", Cost: 1, Outcome: "ok", UsageKnown: true})
+	if got := float64(project(rec).USD.Value); math.Abs(got-(want+10)) > 1e-9 {
+		t.Errorf("a label of P0 is one of a hundred prompts': the projection is $%v, want $%v", got, want+10)
+	}
+}

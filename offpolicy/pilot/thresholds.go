@@ -39,6 +39,9 @@ type Thresholds struct {
 	// EValueInfo and EValueFail are e-values against E[w] <= 1: from the first
 	// on the excess is told, from the second on it convicts the log-probs.
 	EValueInfo, EValueFail float64
+	// TransportMargin is the largest mean residual, in the labels' unit, with
+	// which a target counts as judged like P0.
+	TransportMargin float64
 	// BalanceZ is how many standard errors reweighted logs and fresh responses
 	// may lie apart.
 	BalanceZ float64
@@ -61,6 +64,7 @@ func DefaultThresholds() Thresholds {
 		CostPass: 0.2, CostHold: 0.5,
 		Truncated:  0.2,
 		EValueInfo: 20, EValueFail: offpolicy.MaxEValue,
-		BalanceZ: 3.29, // two-sided 0.1% of the normal
+		TransportMargin: 0.05,
+		BalanceZ:        3.29, // two-sided 0.1% of the normal
 	}
 }

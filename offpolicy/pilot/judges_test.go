@@ -1,0 +1,76 @@
+package pilot_test
+
+import (
+	"math"
+	"path/filepath"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// Every kind of judge goes through a run: estimated, scored, its variance drawn
+// together where it reads repeatedly, and calibrated with its parts.
+func TestEveryJudgeGoesThrough(t *testing.T) {
+	kinds := map[string]func(judge.Config) (judge.Scorer, error){
+		judge.SourceRepeated: func(c judge.Config) (judge.Scorer, error) { c.Draws = 3; return judge.NewRepeated(c) },
+		judge.SourceTokens:   func(c judge.Config) (judge.Scorer, error) { return judge.NewTokens(c) },
+		judge.SourcePanel: func(c judge.Config) (judge.Scorer, error) {
+			a, err := judge.NewDeterministic(c)
+			if err != nil {
+				return nil, err
+			}
+			b, err := judge.NewTokens(c)
+			if err != nil {
+				return nil, err
+			}
+			return judge.NewPanel("panel", a, b)
+		},
+	}
+	for source, build := range kinds {
+		t.Run(source, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			cfg := config(t, serve(t, ""), dir, n)
+			cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
+				return build(judge.Config{Name: "j", Generator: g, Model: "gpt-4o-mini"})
+			}
+			v, err := pilot.Run(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "judge.injection", "cost.estimate", "files.valid"} {
+				if c := check(v, id); c.Status != pilot.Pass {
+					t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
+				}
+			}
+			rows, err := dataset.ReadFile[dataset.JudgeScore](filepath.Join(dir, "judge.jsonl"))
+			if err != nil || len(rows) != 5*n {
+				t.Fatalf("%d scores, %v", len(rows), err)
+			}
+			shrunk := false
+			for _, r := range rows {
+				if r.Source != source || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() || !(r.VarianceParts.Residual > 0) ||
+					source != judge.SourceRepeated && r.VarianceParts.Sampling != 0 {
+					t.Fatalf("score %+v", r)
+				}
+				if source != judge.SourceRepeated {
+					continue
+				}
+				if len(r.Readings) != 3 {
+					t.Fatalf("readings %v", r.Readings)
+				}
+				mean := (r.Readings[0] + r.Readings[1] + r.Readings[2]) / 3
+				raw := 0.0
+				for _, x := range r.Readings {
+					raw += (x - mean) * (x - mean) / 2 / 3
+				}
+				shrunk = shrunk || math.Abs(raw-float64(r.Variance)) > 1e-9
+			}
+			if shrunk != (source == judge.SourceRepeated) {
+				t.Error("variances of three readings are not drawn together")
+			}
+		})
+	}
+}
