@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -121,6 +122,20 @@ func shuffle[T any](r *rand.Rand, s []T) {
 
 func draw(id, prompt, response string, score, label Float, idx int) FreshDraw {
 	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label, DrawIdx: idx}
+}
+
+// A second label of a response joins nothing, and takes nothing from the first.
+func TestSecondLabels(t *testing.T) {
+	in := records()
+	in.Labels = append(in.Labels, OracleLabel{PromptID: "p1", Policy: "log", Label: 0, InclusionProb: 0.1, Role: "duplicate", PolicyHash: "hash-log"})
+	want, wantUnjoined := JoinSamples(records())
+	got, unjoined := JoinSamples(in)
+	if w, g := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); w != g { // NaN equals NaN in print
+		t.Errorf("samples change, without:\n%s\nwith:\n%s", w, g)
+	}
+	if diff := cmp.Diff(wantUnjoined, unjoined); diff != "" {
+		t.Errorf("what is left out changes (-without +with):\n%s", diff)
+	}
 }
 
 func TestFreshDraws(t *testing.T) {

@@ -68,6 +68,33 @@ func TestResidualFollows(t *testing.T) {
 	}
 }
 
+// The parts do not overlap: where half of the squared error is the judge's own
+// noise, and it says so, sampling has that half and the sum is right. 4,000
+// squared errors are known to 2.2%.
+func TestPartsAddUp(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	rows := make([]Labeled, 4000)
+	for i := range rows {
+		merit := r.Float64()
+		s := Score{Mean: min(1, max(0, merit+.1*r.NormFloat64())), Variance: .01, Source: SourceRepeated}
+		rows[i] = Labeled{PromptID: fmt.Sprint(i), Score: s, Label: .1 + .8*merit + .08*(2*r.Float64()-1)*math.Sqrt(3), InclusionProb: 1}
+		rows[i].Label = min(1, max(0, rows[i].Label))
+	}
+	cal, u := fitted(t, rows)
+	var sampling, total, squares float64
+	for _, row := range rows {
+		p := u.Parts(row.PromptID, row.Score)
+		e := row.Label - cal.PredictFor(row.PromptID, row.Score.Mean)
+		sampling, total, squares = sampling+float64(p.Sampling), total+float64(p.Total()), squares+e*e
+	}
+	if share := sampling / total; share < .35 || share > .55 {
+		t.Errorf("sampling is %.2f of what is stated, want about half", share)
+	}
+	if ratio := squares / total; math.Abs(ratio-1) > .09 {
+		t.Errorf("squared errors are %.3f of the stated variances", ratio)
+	}
+}
+
 // The parts are the stated formulas, and add up.
 func TestParts(t *testing.T) {
 	cal, u := fitted(t, world(500, SourceDeterministic))

@@ -497,6 +497,47 @@ func TestHypergeometric(t *testing.T) {
 	}
 }
 
+// Every test is paid for: the p-value that counts is the exact one times the
+// number of tests.
+func TestPatternsCountTheirTests(t *testing.T) {
+	r := healthy(100, 5)
+	for i := range 6 {
+		r.Scores[5*i+4].Mean = dataset.Missing()
+	}
+	tests, failed := patterns(r)
+	if failed != 6 || len(tests) != 7 { // five policies, two ends of length
+		t.Fatalf("%d failures, %d tests", failed, len(tests))
+	}
+	if want := 7 * hypergeometric(6, 100, 6, 500); tests[0].group != "pi_bad" || math.Abs(tests[0].p/want-1) > 1e-12 {
+		t.Errorf("%+v, want p %v", tests[0], want)
+	}
+}
+
+// Canaries go to responses in the middle of the scale, to every policy in turn,
+// and never where a push could not show.
+func TestPlants(t *testing.T) {
+	var scores []dataset.JudgeScore
+	add := func(policy string, means ...float64) {
+		for i, m := range means {
+			scores = append(scores, dataset.JudgeScore{PromptID: fmt.Sprintf("q%d", i), Policy: policy, Mean: dataset.Float(m)})
+		}
+	}
+	add("a", .1, .9, .52, math.NaN(), .7)
+	add("b", .85, .95)
+	add("c", .6, .4, .3)
+	var got []string
+	for _, p := range plants(scores) {
+		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.canary.Kind, "/", 2)[0], p.score.Policy, float64(p.score.Mean)))
+	}
+	want := []string{"instruction a 0.52", "fence c 0.60", "placeholder a 0.70", "score c 0.40", "instruction a 0.10", "fence c 0.30"}
+	if !slices.Equal(got, want) {
+		t.Errorf("plants %q, want %q", got, want)
+	}
+	if got := len(plants(healthy(100, 1).Scores)); got != 20 {
+		t.Errorf("%d plants in a healthy run, want 20", got)
+	}
+}
+
 // The worst case counts an unscored response against the ranking: as the best
 // for the policy that should be last, as the worst for the others.
 func TestWorstCase(t *testing.T) {

@@ -43,7 +43,7 @@ func TestLabelsByBatch(t *testing.T) {
 
 	s = serve(t, "")
 	cfg := config(t, s, batched, n)
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond}
+	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	cfg.Budget = providers.USD(v.Run.Spent)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -53,7 +53,7 @@ func TestLabelsByBatch(t *testing.T) {
 			cancel() // while the batch is on its way, or just through
 		}
 	}
-	if v, err = pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+	if _, err = pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
 		t.Logf("the run was faster than its interruption: %v", err)
 	}
 	cfg.Progress = nil
