@@ -1,14 +1,18 @@
 package offpolicy
 
 import (
-	"path/filepath"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/shareddata"
 )
 
-// arena reads the 400 shared rows of a real run, with fresh draws and probes.
+// arena reads 400 rows of a real run, with fresh draws and probes: log-probs of a
+// real API, an adversarial target ("unhelpful"), one with another system prompt,
+// and a clone of the logging policy.
 func arena(t testing.TB) Samples {
 	t.Helper()
 	logged := readRecords[dataset.Sample](t, "data/arena/logged.jsonl")
@@ -26,22 +30,71 @@ func arena(t testing.TB) Samples {
 
 func readRecords[T any](t testing.TB, name string) []T {
 	t.Helper()
-	path := shareddata.File(t, filepath.ToSlash(name))
-	rows, err := dataset.ReadFile[T](path)
+	rows, err := dataset.ReadFile[T](shareddata.File(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rows
 }
 
-func TestArenaX(t *testing.T) {
-	r, err := Evaluate(arena(t), Config{Seed: 42, Margin: .05})
-	if err != nil {
-		t.Fatal(err)
+func TestArena(t *testing.T) {
+	s := arena(t)
+	if len(s.Rows) != 400 || len(s.Draws["unhelpful"]) != 400 {
+		t.Fatalf("%d rows, %d draws", len(s.Rows), len(s.Draws["unhelpful"]))
 	}
-	for _, p := range r.Policies {
-		for _, e := range p.Estimates {
-			t.Logf("%s %s %.4f ±%.4f [%.4f %.4f] df %.1f %+v\n%v", e.Policy, e.Estimator, e.Value, e.SE, e.Lower, e.Upper, e.DF, e.Basis, e.Refusals)
+	r := evaluate(t, s, Config{Seed: 42, Margin: .05, Clones: []string{"clone"}, Replicates: 500, LabelUSD: .01})
+	refused := func(policy string, e Estimator, rule string) bool {
+		return slices.ContainsFunc(r.Policy(policy).Estimate(e).Refusals, func(r Refusal) bool { return r.Rule == rule })
+	}
+
+	// The probes of unhelpful average .1275 (24 labels); the judge says .247 of it.
+	var probes []float64
+	for _, d := range s.Draws["unhelpful"] {
+		if d.Label >= 0 {
+			probes = append(probes, d.Label)
 		}
+	}
+	mean, se := meanSE(probes)
+	d := r.Policy("unhelpful").Estimate(Direct)
+	if len(probes) != 24 || !near(mean, .1275, 1e-12) || d.Refused() || math.Abs(d.Value-mean) > 2*se {
+		t.Errorf("unhelpful, direct: %v of %d probes whose mean is %v (SE %v)", d.Value, len(probes), mean, se)
+	}
+	for _, e := range []Estimator{DR, LabeledSNIPS, SNIPS, IPS, ClippedIPS} {
+		if !refused("unhelpful", e, RuleMass) || !refused("unhelpful", e, RuleDivergence) {
+			t.Errorf("unhelpful, %s: %v", e, r.Policy("unhelpful").Estimate(e).Refusals)
+		}
+		if !refused("clone", e, RuleMeanOne) || !refused("parallel_universe_prompt", e, RuleMeanOne) || !refused("parallel_universe_prompt", e, RuleESS) {
+			t.Errorf("%s: the weights of clone and parallel_universe_prompt must be refused", e)
+		}
+	}
+	// Without its probes nothing answers for it.
+	bare := s
+	bare.Draws = map[string][]Draw{}
+	for name, draws := range s.Draws {
+		draws = slices.Clone(draws)
+		for i := range draws {
+			draws[i].Label = nan
+		}
+		bare.Draws[name] = draws
+	}
+	b := evaluate(t, bare, Config{Replicates: 20}).Policy("unhelpful")
+	if b.Answer.Estimator != "" || !strings.Contains(b.Answer.Reason, "transport not checked") || !strings.Contains(b.Answer.Reason, "divergence about 56.0 nats") {
+		t.Errorf("unhelpful without labels: %+v", b.Answer)
+	}
+
+	// The figures that were found independently of this code.
+	if p := r.Policy("unhelpful").Balance; math.Abs(p.Reweighted-.915) > .0005 || math.Abs(p.Fresh-.247) > .0006 {
+		t.Errorf("balance of unhelpful %+v, want .915 against .247", p)
+	}
+	clone := r.Policy("clone")
+	if clone.Clone.Status != "fail" || math.Abs(clone.Weights.LogEValue/math.Ln10-6.9) > .05 || !strings.Contains(clone.Answer.Reason, "noisy or wrong log-probs") {
+		t.Errorf("clone: %+v %q", clone.Clone, clone.Answer.Reason)
+	}
+	if p0 := r.Policy("base"); p0.Answer.Estimator != DR || p0.Estimate(DR).SE > p0.Estimate(LabeledSNIPS).SE*1.02 {
+		t.Errorf("base: %+v", p0.Answer)
+	}
+	aa := slices.IndexFunc(r.Comparisons, func(c Comparison) bool { return c.AA })
+	if aa < 0 || r.Comparisons[aa].A != "clone" || r.Comparisons[aa].B != "base" || r.Comparisons[aa].Lower > 0 || r.Comparisons[aa].Upper < 0 {
+		t.Errorf("clone - base is no A/A value: %+v", r.Comparisons)
 	}
 }

@@ -227,6 +227,9 @@ func (b *builder) labeled(e *Estimate) built {
 	return built{stat, max(ess-1, 1), true, factor}
 }
 
+// tuneESS is the relative ESS from which l is tuned; below it tuning biases.
+const tuneESS = .5
+
 func (b *builder) doublyRobust(e *Estimate) built {
 	if !b.weighted(e) {
 		return built{}
@@ -263,7 +266,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	e.Basis.Missing += e.Basis.Rows - rows
 	e.Basis.Rows = rows
-	stat.tune = b.logging() || b.weights.ESS >= .5*float64(b.weights.N)
+	stat.tune = b.logging() || b.weights.ESS >= tuneESS*float64(b.weights.N)
 	if d := fr.draws[b.policy]; d != nil && len(d.score) > 0 {
 		for i := range d.score {
 			p := d.prompt[i]
@@ -353,7 +356,7 @@ func (b *builder) direct(e *Estimate) built {
 		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
 	}
 	// One degree of freedom goes to the mean, one to l.
-	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), true, 1}
+	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), false, 1}
 }
 
 // plugIn is direct without probes, which is refused unless the policy's

@@ -71,10 +71,10 @@ type Estimate struct {
 	SE float64
 	// Lower and Upper are Value ± t(DF) · SE at 97.5%, clipped to [0, 1].
 	Lower, Upper float64
-	// DF are the degrees of freedom of t: Satterthwaite's, 2 (Σφ²)² / Σφ⁴ of the
-	// influences φ, but at most ESS_L - 1 for the labels' effective number (direct:
-	// the probes less 2, since l is fitted). Without labels it is the prompts
-	// less 1.
+	// DF are the degrees of freedom of t: in labeled_snips and dr Satterthwaite's,
+	// 2 (Σφ²)² / Σφ⁴ of the influences φ, but at most ESS_L - 1 for the labels'
+	// effective number; in direct the probes less 2, since l is fitted. Without
+	// labels they are the prompts less 1.
 	DF float64
 	// Influence has an entry for each of [Result.Prompts], in that order:
 	// Value - truth is about their mean.

@@ -78,9 +78,12 @@ func (p Pilot) DirectHalfWidth(n, m int) float64 {
 }
 
 // DRHalfWidth is that of a target's value by [DR] from n logged prompts, m of
-// them labelled, each with a fresh draw, where the relative ESS is ess/n:
+// them labelled, each with a fresh draw, where the relative ESS is r:
 //
-//	t(m·ess/n - 1) √(explained/n + residual/(m·ess/n))
+//	t(m r - 1) √(explained/(n (1 + r)) + residual/(m r))     where r >= .5
+//	t(m r - 1) √(explained/n + residual/(m r))               below
+//
+// since a tuned l lets fresh draws and logs share the explained part.
 //
 // It is a bound from below: a pilot sees too little of the weights' tail, so that
 // the relative ESS of a larger run is at most about the pilot's. It panics unless
@@ -96,7 +99,11 @@ func (p Pilot) DRHalfWidth(n, m int, relativeESS float64) float64 {
 		return math.Inf(1)
 	}
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: effective - 1}.Quantile(.975)
-	return t * math.Sqrt(p.explained()/float64(n)+p.ResidualSD*p.ResidualSD/effective)
+	rows := float64(n)
+	if relativeESS >= tuneESS {
+		rows *= 1 + relativeESS
+	}
+	return t * math.Sqrt(p.explained()/rows+p.ResidualSD*p.ResidualSD/effective)
 }
 
 // ESSBound is what ESS a run of n may reach at most, given a pilot's weights:

@@ -298,7 +298,8 @@ func (d *directStat) lambda(w *worker) float64 {
 		cov += u * df * (d.probeOf[i] - y)
 		vf += u * df * df
 	}
-	if !(cov > 0) {
+	// f lies in [0, 1]: where it hardly varies, l would be made of rounding.
+	if !(cov > 0 && vf > 1e-12*sw) {
 		return 0
 	}
 	return min(cov/(vf*(1+d.share)), 1)
@@ -340,9 +341,9 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 	}
 	l := d.lambda(w)
 	fresh, correction := g/den, (num-l*f)/probeDen
-	// The fit of mean and l pulls both towards a probe, by its leverage, which
-	// makes residuals too small: HC2 undoes it (MacKinnon and White 1985). Where
-	// l was cut to 0 or 1 it is not fitted, and only the mean pulls.
+	// A probe's residual as it would be without that probe: the fit of mean and
+	// l pulls both towards it, by its leverage (HC3; MacKinnon and White 1985).
+	// Where l was cut to 0 or 1 it is not fitted, and only the mean pulls.
 	mean, fitted := f/probeDen, l > 0 && l < 1
 	var vf float64
 	for _, t := range d.probes {
@@ -360,7 +361,7 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 		}
 		r := d.probeOf[i] - l*x - correction
 		if leverage < 1-1e-9 {
-			r /= math.Sqrt(1 - leverage)
+			r /= 1 - leverage
 		}
 		phi[t.prompt] += part * r
 	}

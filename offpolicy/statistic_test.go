@@ -200,3 +200,35 @@ func TestReplicateWeights(t *testing.T) {
 		}
 	}
 }
+
+// Where predictions of the probes differ by rounding alone, l is 0, and the
+// answer is the mean of their labels with its own error: no weight is made of
+// rounding.
+func TestDirectWithoutVariation(t *testing.T) {
+	const n, m = 100, 25
+	rng := rand.New(rand.NewPCG(1, 2))
+	d := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n), share: .25}
+	w := &worker{v: make([]float64, n), f: make([]float64, n), lf: make([]float64, n), g: make([]float64, n)}
+	var labels []float64
+	for p := range n {
+		w.v[p], d.drawDen[p] = 1, 1
+		w.f[p] = .3
+		d.draws = append(d.draws, drawTerm{int32(p), int32(p), 1})
+		if p < m {
+			y := rng.Float64()
+			w.f[p] += 1e-15 * y
+			labels = append(labels, y)
+			d.probes, d.probeOf = append(d.probes, labelTerm{int32(p), int32(p), 1}), append(d.probeOf, y)
+			d.probeDen[p], d.probeNum[p] = 1, y
+		} else {
+			w.f[p] += .1 * rng.Float64()
+		}
+	}
+	phi := make([]float64, n)
+	value := d.influence(w, phi)
+	se, _ := clusterSE(phi)
+	mean, want := meanSE(labels)
+	if !near(value, mean, 1e-12) || math.Abs(se/want-1) > .05 {
+		t.Errorf("direct %v (SE %v), mean of the probes %v (SE %v)", value, se, mean, want)
+	}
+}

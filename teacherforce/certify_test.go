@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -315,8 +316,11 @@ func TestCertifyLlamaCpp(t *testing.T) {
 // dependsOnOthers makes a server whose log-probs depend on how many other texts
 // it has seen.
 func dependsOnOthers() func(providers.ScoreRequest, *providers.PromptScore) error {
+	var mu sync.Mutex
 	seen := map[string]bool{}
 	return func(req providers.ScoreRequest, s *providers.PromptScore) error {
+		mu.Lock()
+		defer mu.Unlock()
 		seen[s.Text] = true
 		for i := range s.Tokens {
 			s.Tokens[i].LogProb -= 0.05 * float64(len(seen))
@@ -332,7 +336,7 @@ func TestCertifyCallFailed(t *testing.T) {
 	after := func(n int) *fake {
 		f := &fake{}
 		f.spoil = func(providers.ScoreRequest, *providers.PromptScore) error {
-			if len(f.calls) > n {
+			if f.made() > n {
 				return auth
 			}
 			return nil

@@ -146,6 +146,13 @@ func viaJSON(s string) string {
 	return string([]rune(s))
 }
 
+// made is how many calls were made.
+func (f *fake) made() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.calls)
+}
+
 func (f *fake) counts() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

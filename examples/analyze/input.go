@@ -26,13 +26,25 @@ type input struct {
 // The names that files alone do not give.
 const (
 	unnamedLogging = "base" // as CJE calls the policy that was logged
-	unnamedJudge   = "the judge of the logged file"
+	unnamedJudge   = "an unnamed judge"
 )
 
 func load(o options) (*input, error) {
+	from := loadFiles
 	if o.run != "" {
-		return loadRun(o.run)
+		from = loadRun
 	}
+	in, err := from(o)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.samples.Rows) == 0 {
+		return nil, fmt.Errorf("%s holds no logged response: there is nothing to evaluate", in.source)
+	}
+	return in, nil
+}
+
+func loadFiles(o options) (*input, error) {
 	logged, err := dataset.ReadFile[dataset.Sample](o.logged)
 	if err != nil {
 		return nil, err
@@ -63,7 +75,8 @@ type manifest struct {
 	} `json:"configuration"`
 }
 
-func loadRun(dir string) (*input, error) {
+func loadRun(o options) (*input, error) {
+	dir := o.run
 	path := filepath.Join(dir, "manifest.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

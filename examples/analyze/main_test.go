@@ -191,6 +191,7 @@ func TestBrokenInput(t *testing.T) {
 		want, reason string
 	}{
 		{[]string{"-logged", at("nowhere.jsonl")}, "nowhere.jsonl", "no such file"},
+		{[]string{"-logged", at("twice/near_probe.jsonl")}, "holds no logged response", "an empty file has no answer"},
 		{[]string{"-logged", at("torn.jsonl")}, "torn.jsonl:2", "a torn line is named"},
 		{[]string{"-logged", at("positive.jsonl")}, "q003", "the record of a positive log-prob is named"},
 		{[]string{"-logged", at("logged.jsonl"), "-fresh", at("nowhere")}, "nowhere holds no fresh draws", "a folder that was asked for and is not there"},

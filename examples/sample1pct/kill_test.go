@@ -200,7 +200,7 @@ func unacknowledged(t *testing.T, dir string, calls map[string]bool) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
-	kinds := map[string]string{"p0": "response", "targets": "response", "logprobs": "logprob", "oracle": "label", "judge": "score"}
+	kinds := map[string]string{"p0": "response", "targets": "response", "logprobs": "logprob", "oracle": "label", "judge": "score", "canaries": "canary"}
 	for id, e := range entries {
 		kind, paid := kinds[e.Stage]
 		switch {
@@ -225,7 +225,7 @@ func unacknowledged(t *testing.T, dir string, calls map[string]bool) {
 func (d *drill) check(t *testing.T, dir, what string, before, inFlight int) {
 	t.Helper()
 	for _, name := range []string{
-		"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "samples.jsonl",
+		"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl", "samples.jsonl",
 		"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 		"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 	} {
@@ -245,7 +245,7 @@ func (d *drill) check(t *testing.T, dir, what string, before, inFlight int) {
 	seen := map[string]int{}
 	err := journal.Scan(filepath.Join(dir, "journal"), func(r journal.Record) error {
 		switch r.Kind {
-		case "response", "logprob", "label", "score", "certificate":
+		case "response", "logprob", "label", "score", "canary", "certificate":
 			if seen[r.Kind+" "+r.Key]++; seen[r.Kind+" "+r.Key] > 1 {
 				t.Errorf("%s: %s %s was made twice", what, r.Kind, r.Key)
 			}

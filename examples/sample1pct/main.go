@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -48,6 +50,7 @@ type options struct {
 	budget, fullBudget                   float64
 	faults                               string
 	waive                                waivers
+	args                                 []string // the flags as they were given
 }
 
 // waivers collects -waive id=reason.
@@ -65,7 +68,7 @@ func (w waivers) Set(s string) error {
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{waive: waivers{}}
+	o := options{waive: waivers{}, args: args}
 	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
@@ -228,7 +231,8 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	cfg = pilot.Config{
 		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
-		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
+		Labels:  oracle.Design{Fraction: 1, Probes: o.probes},
+		Command: commandLine(o.args), FullCommand: commandLine(append(slices.Clone(o.args), "-n", strconv.Itoa(o.full))),
 		Versions: versions(),
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {

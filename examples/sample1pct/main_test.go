@@ -203,9 +203,9 @@ func TestPoliciesAndPricesFromFiles(t *testing.T) {
 		}
 	}
 	out := filepath.Join(dir, "run")
-	code, _, stderr := sample(t, "-policies", policies, "-prices", prices, "-n", "30", "-out", out, "-waive", "cost.estimate=lengths are made up")
+	code, sout, stderr := sample(t, "-policies", policies, "-prices", prices, "-n", "30", "-out", out, "-waive", "cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits")
 	if code != exitGO {
-		t.Fatalf("exit %d:\n%s", code, stderr)
+		t.Fatalf("exit %d:\n%s%s", code, stderr, sout)
 	}
 	if got := lines(t, filepath.Join(out, "fresh_draws", "worse_responses.jsonl")); got != 30 {
 		t.Errorf("%d fresh draws of the file's own target", got)

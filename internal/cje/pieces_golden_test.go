@@ -113,20 +113,19 @@ func TestGoldenSIMCal(t *testing.T) {
 	type knots struct{ X, Y []num }
 	var g struct {
 		Cases []struct {
-			Name                  string
-			W, S                  []float64
-			Rewards, Residuals    []float64
-			Folds                 []int `json:"fold_ids"`
-			Config                map[string]any
-			Inc, Dec              knots
-			Sigma                 [][]num `json:"sigma_with_ridge"`
-			Mixture, Out          []num
-			Gamma                 num
-			TestW, TestS, TestOut []num
-			TW                    []float64 `json:"test_w"`
-			TS                    []float64 `json:"test_s"`
-			TOut                  []num     `json:"test_out"`
-			Error                 string
+			Name               string
+			W, S               []float64
+			Rewards, Residuals []float64
+			Folds              []int `json:"fold_ids"`
+			Config             map[string]any
+			Inc, Dec           knots
+			Sigma              [][]num `json:"sigma_with_ridge"`
+			Mixture, Out       []num
+			Gamma              num
+			TW                 []float64 `json:"test_w"`
+			TS                 []float64 `json:"test_s"`
+			TOut               []num     `json:"test_out"`
+			Error              string
 		}
 		Simplex []struct {
 			Sigma [][]float64
@@ -175,6 +174,17 @@ func TestGoldenSIMCal(t *testing.T) {
 		}
 		nearAll(t, c.Name+": decreasing, x", x, c.Dec.X, 1e-12)
 		nearAll(t, c.Name+": decreasing, y", y, c.Dec.Y, 1e-12)
+		w := meanOne(slices.Clone(c.W))
+		var influence [][]float64
+		for _, candidate := range f.candidates(w, newIndex(c.S)) {
+			influence = append(influence, outOfFold(candidate, target, kind, c.Folds))
+		}
+		sigma := covariance(influence)
+		for i, row := range c.Sigma {
+			for j, v := range row {
+				near(t, fmt.Sprintf("%s: covariance[%d][%d]", c.Name, i, j), sigma.At(i, j), float64(v), 1e-9)
+			}
+		}
 		nearAll(t, c.Name+": mixture", f.mix, c.Mixture, 1e-9)
 		near(t, c.Name+": gamma", f.gamma, float64(c.Gamma), 1e-9)
 		nearAll(t, c.Name+": weights", f.predict(c.W, newIndex(c.S)), c.Out, 1e-9)

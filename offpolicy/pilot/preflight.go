@@ -37,8 +37,12 @@ func priceAge(date string, now time.Time) string {
 	return ""
 }
 
-// endingSoon is how far ahead an announced shutdown is warned of.
-const endingSoon = 60 * 24 * time.Hour
+// An announced shutdown within endingNow may come while the pilot runs, and one
+// within endingSoon before the full run has ended.
+const (
+	endingNow  = 24 * time.Hour
+	endingSoon = 60 * 24 * time.Hour
+)
 
 // preflight makes free calls only. It collects every problem that it can see,
 // so that a person mends them in one go.
@@ -204,10 +208,11 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 			add(fmt.Sprintf("%s does not serve %s", p.Name(), id), "set another model; listed are: "+nearest(listed, id), nil)
 		case !m.Serverless:
 			add(fmt.Sprintf("%s serves %s only on a deployment of one's own", p.Name(), id), "deploy it and name the deployment, or set another model: "+nearest(listed, id), nil)
-		case !m.Shutdown.IsZero() && m.Shutdown.Before(now):
-			add(fmt.Sprintf("%s shut %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)), "set another model: "+nearest(listed, id), nil)
+		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
+			add(fmt.Sprintf("%s shuts %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)), "set another model: "+nearest(listed, id), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
-			warnings = append(warnings, fmt.Sprintf("%s will shut %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)))
+			warnings = append(warnings, fmt.Sprintf("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
+				p.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id)))
 		}
 	}
 	return warnings

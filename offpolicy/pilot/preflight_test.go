@@ -27,7 +27,8 @@ func TestPreflightAsksAfterTheModels(t *testing.T) {
 	}{
 		{"gone", sim.MaverickModel, sim.ModelStatus{Gone: true}, []string{"does not serve", sim.MaverickModel, "set another model", sim.ScoutModel}, "", "name what there is instead"},
 		{"listed, but on demand", sim.MaverickModel, sim.ModelStatus{OnDemand: true}, []string{"deployment of one's own", sim.MaverickModel, "set another model"}, "", "the listing alone would let it pass, and the first call would fail"},
-		{"shut down last week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, -7)}, []string{"shut", sim.ScoutModel, now.AddDate(0, 0, -7).UTC().Format(time.DateOnly)}, "", "a date that has passed ends the model, whatever the listing says"},
+		{"shut down last week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, -7)}, []string{"shuts " + sim.ScoutModel, now.AddDate(0, 0, -7).UTC().Format(time.DateOnly)}, "", "a date that has passed ends the model, whatever the listing says"},
+		{"shut down tonight", sim.ScoutModel, sim.ModelStatus{Shutdown: now.Add(20 * time.Hour)}, []string{"shuts " + sim.ScoutModel, "set another model"}, "", "it may end while the pilot runs"},
 		{"shut down next week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " + sim.ScoutModel + " down", "the full run may come too late"},
 		{"a grader shut down next week", sim.JudgeModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " + sim.JudgeModel + " down", "OpenAI says so in its listing"},
 		{"a grader is gone", sim.OracleModel, sim.ModelStatus{Gone: true}, []string{"openai does not serve gpt-4o", "gpt-4o-mini"}, "", "graders are models too"},

@@ -41,6 +41,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	}
 	v.Run.Seconds = r.totalSeconds()
 	v.Decision, v.Reasons = Decide(v.Checks)
+	v.Next = next(v, rec.Stop, c)
 	v.Spending = attribute(rec.Ledger)
 	v.Warnings = slices.Clone(r.warnings)
 	v.Estimate = rec.Estimate

@@ -292,6 +292,12 @@ type RunInfo struct {
 	Note     string                     `json:"note,omitempty"`
 }
 
+// NextStep is what a reader should do now.
+type NextStep struct {
+	Do      string `json:"do"`
+	Command string `json:"command"` // empty where the run was not told by which it was started
+}
+
 // Verdict is report.json: the decision and everything it rests on. It is
 // rewritten as the run goes, with State "running".
 type Verdict struct {
@@ -299,6 +305,7 @@ type Verdict struct {
 	State         string             `json:"state"` // "running", "done", "interrupted"
 	Decision      Decision           `json:"decision"`
 	Reasons       []string           `json:"reasons"` // one line per check that decided
+	Next          NextStep           `json:"next"`
 	Waivers       map[string]string  `json:"waivers"`
 	Checks        []Check            `json:"checks"`
 	Stages        []Stage            `json:"stages"`

@@ -33,6 +33,15 @@ func errMethod(method string) *apiError {
 	return &apiError{status: http.StatusMethodNotAllowed, kind: "invalid_request_error", message: "Not allowed to " + method + " on this path."}
 }
 
+// exhausted is what an empty account is told: a status of its own, or one that
+// is shared with rate limits and told apart by its code.
+func exhausted(p provider) *apiError {
+	if p == fireworks {
+		return &apiError{status: http.StatusPaymentRequired, kind: "payment_required", message: "The account has no credits left. Add credits to go on."}
+	}
+	return &apiError{status: http.StatusTooManyRequests, kind: "insufficient_quota", message: "You exceeded your current quota, please check your plan and billing details."}
+}
+
 func noSuchPath(c *call) (answer, *apiError) {
 	return answer{}, &apiError{status: http.StatusNotFound, kind: "not_found", message: "Invalid URL (" + c.path + ")"}
 }
@@ -151,6 +160,8 @@ func openAIError(e *apiError, variant uint64) any {
 		if e.status == http.StatusNotFound && e.param == "" {
 			code = "unknown_url"
 		}
+	case "insufficient_quota":
+		typ, code = e.kind, e.kind
 	default:
 		code = e.kind
 	}

@@ -105,3 +105,32 @@ func TestErrorForms(t *testing.T) {
 		t.Errorf("GET on a paid path: status %d", r.status)
 	}
 }
+
+// TestNoBalance: paid calls are refused as quota, listings are not, and nothing
+// is billed.
+func TestNoBalance(t *testing.T) {
+	s := New(Config{NoBalance: true})
+	defer s.Close()
+	for url, want := range map[string]int{
+		s.FireworksURL() + "/completions":      http.StatusPaymentRequired,
+		s.FireworksURL() + "/chat/completions": http.StatusPaymentRequired,
+		s.OpenAIURL() + "/chat/completions":    http.StatusTooManyRequests,
+	} {
+		r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(`{"model":"`+ScoutModel+`","prompt":"a"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer k")
+		resp, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", url, resp.StatusCode, want)
+		}
+	}
+	if b := s.Bill().Total; b.Calls != 0 {
+		t.Errorf("%d calls were billed", b.Calls)
+	}
+}

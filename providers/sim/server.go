@@ -50,6 +50,9 @@ type Config struct {
 	Batch BatchConfig
 	// Limits are enforced; the zero value is none.
 	Limits Limits
+	// NoBalance is an account that is empty: paid calls are refused as each
+	// service refuses them, and nothing is billed.
+	NoBalance bool
 	// Models says what has become of some of the models, by name.
 	Models map[string]ModelStatus
 	// Obedient makes the judge do what the response tells it: always where the
@@ -312,6 +315,9 @@ func (s *Server) paid(p provider, f func(*call) (answer, *apiError)) http.Handle
 		}
 		if err == nil {
 			err = s.limits.enter(w.Header(), r, c.body)
+		}
+		if err == nil && s.config.NoBalance {
+			err = exhausted(p)
 		}
 		if err == nil {
 			err = s.transportError(c)

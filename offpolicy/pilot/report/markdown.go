@@ -72,6 +72,12 @@ func (m *markdown) decision() {
 		}
 		m.list(items)
 	}
+	if m.Next.Do != "" {
+		m.line("**Next:** " + mdText(m.Next.Do))
+		if m.Next.Command != "" {
+			m.line(mdFence(m.Next.Command))
+		}
+	}
 	facts := make([]string, len(m.Facts))
 	for i, f := range m.Facts {
 		facts[i] = mdText(f.Name) + " " + mdText(f.Value)

@@ -67,6 +67,12 @@ func (t *terminal) decision() {
 	for _, w := range t.Waivers {
 		t.wrap("  - ", "    ", "waived: "+w.Name+": "+w.Value)
 	}
+	if t.Next.Do != "" {
+		t.wrap("Next: ", "      ", t.Next.Do)
+		if t.Next.Command != "" {
+			t.wrap("      ", "        ", t.Next.Command)
+		}
+	}
 }
 
 func (t *terminal) checks() {

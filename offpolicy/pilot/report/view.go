@@ -20,6 +20,7 @@ type view struct {
 	Meaning  string // the decision in a sentence
 	Facts    []fact
 	Reasons  []string
+	Next     pilot.NextStep
 	Waivers  []fact
 	Tally    string // "2 fail, 1 hold, 3 info, 20 pass"
 	Groups   []group
@@ -128,6 +129,7 @@ func newView(v *pilot.Verdict) *view {
 		Warnings:          cleanAll(v.Warnings),
 		Reasons:           cleanAll(v.Reasons),
 		Waivers:           cleanFacts(v.Waivers),
+		Next:              pilot.NextStep{Do: clean(v.Next.Do), Command: clean(v.Next.Command)},
 		Identities:        identityTable(v),
 		Served:            servedTable(v),
 		Versions:          cleanFacts(v.Run.Versions),
