@@ -8,6 +8,9 @@ import (
 
 var benchSizes = []int{1e3, 1e5, 1e6}
 
+// BenchmarkFitIsotonic: scikit-learn takes 436 ms for a million points, on the
+// machine where the reference was timed; testdata/compare.py times both in one
+// run.
 func BenchmarkFitIsotonic(b *testing.B) {
 	for _, n := range benchSizes {
 		rng := rand.New(rand.NewPCG(1, 1))
@@ -48,7 +51,8 @@ func BenchmarkWeights(b *testing.B) {
 	}
 }
 
-// BenchmarkMeanRewards makes IPS, SNIPS, their errors and the ESS.
+// BenchmarkMeanRewards makes IPS, SNIPS, their errors and the ESS. NumPy takes 22
+// ms for a million rows without the errors; see testdata/compare.py.
 func BenchmarkMeanRewards(b *testing.B) {
 	for _, n := range benchSizes {
 		rng := rand.New(rand.NewPCG(1, 1))

@@ -111,17 +111,20 @@ const (
 // Basis is what an estimate rests on. Figures that do not apply are 0, or NaN
 // for floats.
 type Basis struct {
-	Rows         int     // logged responses with a weight (and, where rewards enter, with a reward)
-	Missing      int     // logged responses without one
-	Prompts      int     // prompts that enter
-	Labels       int     // oracle labels that enter
-	ESS          float64 // (Σw)² / Σw² over Rows
-	ESSLabels    float64 // (Σw/p)² / Σ(w/p)² over Labels
-	LabelShare   float64 // the largest w/p's share of Σ w/p
-	Draws        int     // the target's fresh draws that enter
-	DrawPrompts  int     // the prompts that they answer
-	Uncovered    int     // logged prompts without a fresh draw: the others' stand for them
-	Probes       int     // the target's labelled draws
+	Rows    int     // logged responses with a weight (and, where rewards enter, with a reward)
+	Missing int     // logged responses without one
+	Prompts int     // prompts that enter
+	Labels  int     // oracle labels that enter
+	ESS     float64 // (Σw)² / Σw² over Rows
+	// ESSLabels is the labels' effective number, (Σw/p)² / Σ(w/p)², or m ESS/n, what
+	// m of them are worth by all n weights, if that is less.
+	ESSLabels   float64
+	LabelShare  float64 // the largest w/p's share of Σ w/p
+	Draws       int     // the target's fresh draws that enter
+	DrawPrompts int     // the prompts that they answer
+	Uncovered   int     // logged prompts without a fresh draw: the others' stand for them
+	Probes      int     // the target's labelled draws
+	// Lambda are l1 and l2 of dr, or l of direct and NaN.
 	Lambda       [2]float64
 	Clip         float64 // largest weight allowed, by clipped_ips
 	Clipped      int     // weights above it

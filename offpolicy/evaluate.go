@@ -17,9 +17,9 @@ type Config struct {
 	// MinLabels is the number of labelled rows below which no calibrator is
 	// fitted; 0 means 25.
 	MinLabels int
-	// Reward is what ips, snips and clipped_ips average; NaN leaves the row out
-	// for them. nil means the label where there is one, else the calibrated
-	// score out of fold.
+	// Reward is what ips, snips and clipped_ips average: a finite number, or NaN,
+	// which leaves the row out for them. nil means the label where there is one,
+	// else the calibrated score out of fold.
 	Reward func(Row) float64
 	// Clip is the largest weight of clipped_ips; 0 means √n, n the rows with a
 	// weight (Ionides 2008).

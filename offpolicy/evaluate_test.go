@@ -459,3 +459,67 @@ func FuzzEvaluate(f *testing.F) {
 		}
 	})
 }
+
+// Labels that happened to miss the heavy rows are worth what m labels are worth
+// by all weights, and their errors grow by the root of the ratio.
+func TestLabelsThatMissHeavyRows(t *testing.T) {
+	s := Samples{Logging: "p0", Judge: "j"}
+	for i := range 200 {
+		r := Row{
+			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), LogProb: -9, Score: float64(i%10) / 10, Label: nan, InclusionProb: nan, Length: nan,
+			Targets: map[string]float64{"t": -9 + math.Log(.75)},
+		}
+		if i < 80 {
+			r.Label = r.Score*.5 + .25*float64(i%2)
+		}
+		if i >= 190 {
+			r.Targets["t"] = -9 + math.Log(5)
+		}
+		s.Rows = append(s.Rows, r)
+	}
+	// Σw = 190·.75 + 50 = 192.5, Σw² = 190·.5625 + 250 = 356.875: ESS 103.8 of 200,
+	// so that 80 labels of equal weight count for 41.5.
+	ess := 192.5 * 192.5 / 356.875
+	e := evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 2}).Policy("t").Estimate(LabeledSNIPS)
+	if !near(e.Basis.ESSLabels, 80*ess/200, 1e-9) {
+		t.Errorf("ESS_L %v, want %v", e.Basis.ESSLabels, 80*ess/200)
+	}
+	for i := range s.Rows {
+		s.Rows[i].Targets = map[string]float64{"t": -9}
+	}
+	plain := evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 2}).Policy("t").Estimate(LabeledSNIPS)
+	if got, want := e.SE/plain.SE, math.Sqrt(200/ess); !near(got, want, 1e-9) || plain.Basis.ESSLabels != 80 {
+		t.Errorf("the error grows by %v, want %v (ESS_L %v)", got, want, plain.Basis.ESSLabels)
+	}
+}
+
+// Tuning biases where the ESS is low: there l is (1, 0), and without fresh draws
+// there is nothing to use.
+func TestTuning(t *testing.T) {
+	s := world{prompts: 600, labels: 400, draws: 1}.samples(13)
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		w := .02 // on half of the rows, 1.98 on the others: ESS/n of .51
+		if i%2 == 0 {
+			w = 1.98
+		}
+		if i%20 == 0 {
+			w = 3 // now .49
+		}
+		r.Targets = map[string]float64{"near": -100 + math.Log(w), "tuned": -100 + math.Log(min(w, 1.98))}
+	}
+	s.Draws["tuned"] = s.Draws["near"]
+	r := evaluate(t, s, Config{Replicates: 10})
+	low, high := r.Policy("near"), r.Policy("tuned")
+	if l := low.Estimate(DR).Basis.Lambda; low.Diagnostics.RelativeESS >= .5 || l != [2]float64{1, 0} {
+		t.Errorf("ESS/n %v: l = %v, want (1, 0)", low.Diagnostics.RelativeESS, l)
+	}
+	if l := high.Estimate(DR).Basis.Lambda; high.Diagnostics.RelativeESS < .5 || l[1] == 0 || l[0]+l[1] > 1+1e-12 {
+		t.Errorf("ESS/n %v: l = %v, want it tuned", high.Diagnostics.RelativeESS, l)
+	}
+	s.Draws = nil
+	e := evaluate(t, s, Config{Replicates: 10}).Policy("near").Estimate(DR)
+	if len(e.Refusals) != 1 || e.Refusals[0].Rule != RuleDraws {
+		t.Errorf("low ESS without fresh draws: %v", e.Refusals)
+	}
+}

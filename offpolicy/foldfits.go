@@ -88,11 +88,6 @@ func newFoldFits(fr *frame, folds int) *foldFits {
 	return ff
 }
 
-// fittable reports whether every fold has labels outside of it.
-func (ff *foldFits) fittable() bool {
-	return !slices.ContainsFunc(ff.train, func(t trainSet) bool { return len(t.x) == 0 })
-}
-
 // pooled is a stack of blocks, last to first point, with sums of w and w·y.
 type pooled struct {
 	w, wy, first, last []float64

@@ -82,21 +82,85 @@ func FitIsotonic(x, y, weights []float64) (*Isotonic, error) {
 	if len(rows) == 0 {
 		return nil, errors.New("offpolicy: isotonic fit: no row with a positive weight; nothing can be fitted")
 	}
-	// Ordering by y and weight too makes the sums, and so every bit of the
-	// result, independent of the order of the rows.
-	byRow := func(a, b isoRow) int {
-		switch {
-		case a.x < b.x:
-			return -1
-		case a.x > b.x:
-			return 1
-		}
-		return cmp.Or(cmp.Compare(a.y, b.y), cmp.Compare(a.w, b.w))
-	}
-	if !slices.IsSortedFunc(rows, byRow) {
-		slices.SortFunc(rows, byRow)
-	}
+	sortRows(rows)
 	return pool(rows), nil
+}
+
+// compare orders rows by x, and by y and weight too: that makes the sums over
+// ties, and so every bit of the result, independent of the order of the rows.
+func (r isoRow) compare(o isoRow) int {
+	switch {
+	case r.x < o.x:
+		return -1
+	case r.x > o.x:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(r.y, o.y), cmp.Compare(r.w, o.w))
+}
+
+// radixRows is from how many rows a radix sort is the faster.
+const radixRows = 1 << 12
+
+func sortRows(rows []isoRow) {
+	if slices.IsSortedFunc(rows, isoRow.compare) {
+		return
+	}
+	if len(rows) < radixRows {
+		slices.SortFunc(rows, isoRow.compare)
+		return
+	}
+	sorted := make([]isoRow, len(rows))
+	for i, k := range radix(rows) {
+		sorted[i] = rows[k.row]
+	}
+	copy(rows, sorted)
+	for i := 0; i < len(rows); {
+		j := i + 1
+		for j < len(rows) && rows[j].x == rows[i].x {
+			j++
+		}
+		slices.SortFunc(rows[i:j], isoRow.compare)
+		i = j
+	}
+}
+
+type isoKey struct {
+	bits uint64 // orders as x does
+	row  int
+}
+
+// radix sorts rows by x, eleven bits at a time from the lowest.
+func radix(rows []isoRow) []isoKey {
+	const digits, size = 6, 1 << 11
+	from, to := make([]isoKey, len(rows)), make([]isoKey, len(rows))
+	var counts [digits][size]int
+	for i, r := range rows {
+		// Negative numbers order backwards by their bits, and before the others;
+		// adding 0 makes -0 the same as 0.
+		bits := math.Float64bits(r.x + 0)
+		bits ^= uint64(int64(bits)>>63) | 1<<63
+		from[i] = isoKey{bits, i}
+		for d := range digits {
+			counts[d][bits>>(11*d)%size]++
+		}
+	}
+	for d := range digits {
+		count := &counts[d]
+		if count[from[0].bits>>(11*d)%size] == len(rows) {
+			continue // all agree in this digit
+		}
+		at := 0
+		for v := range count {
+			count[v], at = at, at+count[v]
+		}
+		for _, k := range from {
+			v := k.bits >> (11 * d) % size
+			to[count[v]] = k
+			count[v]++
+		}
+		from, to = to, from
+	}
+	return from
 }
 
 type isoRow struct{ x, y, w float64 }

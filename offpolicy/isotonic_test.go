@@ -166,6 +166,29 @@ func TestFitIsotonicIgnoresRowOrder(t *testing.T) {
 	}
 }
 
+// Many rows are sorted by radix, few by comparison: the order is the same one,
+// ties, signs and zeros included.
+func TestSortRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	rows := make([]isoRow, 3*radixRows)
+	for i := range rows {
+		x := rng.NormFloat64() * math.Pow(10, float64(rng.IntN(9)-4))
+		switch rng.IntN(4) {
+		case 0:
+			x = float64(rng.IntN(21)-10) / 10
+		case 1:
+			x = math.Copysign(0, x)
+		}
+		rows[i] = isoRow{x, float64(rng.IntN(5)), float64(1 + rng.IntN(2))}
+	}
+	want := slices.Clone(rows)
+	slices.SortFunc(want, isoRow.compare)
+	sortRows(rows)
+	if !slices.Equal(want, rows) { // -0 equals 0
+		t.Error("the two sorts disagree")
+	}
+}
+
 // checkIsotonic asserts what every fit must satisfy.
 func checkIsotonic(t *testing.T, x, y, w []float64, f *Isotonic) {
 	t.Helper()

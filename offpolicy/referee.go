@@ -10,6 +10,10 @@ import (
 type Answer struct {
 	Estimator Estimator // "" where every estimate is refused
 	Reason    string    // why this one, or why none
+	// Hausman is the t of dr minus corrected direct, paired: beyond ±3.29 they
+	// disagree, and the weights or the probes are not what they claim. NaN
+	// where one of the two is refused.
+	Hausman float64
 	// BandLower and BandUpper are the simultaneous 95% interval over all
 	// answered policies; NaN where there is no answer.
 	BandLower, BandUpper float64
@@ -43,6 +47,7 @@ func (r *Result) referee(p *PolicyResult, c *Config) {
 		plugIn = nil
 	}
 	a := &p.Answer
+	a.Hausman = math.NaN()
 	choose := func(e *Estimate, format string, args ...any) {
 		a.Estimator, a.Reason = e.Estimator, fmt.Sprintf(format, args...)
 	}
@@ -50,6 +55,7 @@ func (r *Result) referee(p *PolicyResult, c *Config) {
 	case dr != nil && direct != nil:
 		d := difference(dr, direct)
 		t := d.Difference / d.SE
+		a.Hausman = t
 		switch {
 		case math.Abs(t) > disagreement:
 			choose(direct, "weights and probes disagree by %+.3f (t %.1f): the %d labels of the policy's own decide", d.Difference, t, direct.Basis.Probes)

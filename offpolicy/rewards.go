@@ -108,31 +108,17 @@ func sumBlocks(logRatios, rewards []float64, shift float64) (s rewardSums, cente
 	return s, center
 }
 
-func sumRewards(logRatios, rewards []float64, shift, center float64) (s rewardSums) {
-	rewards = rewards[:len(logRatios)]
+func sumRewards(logRatios, rewards []float64, shift, center float64) rewardSums {
+	if s, ok := sumOrdinary(logRatios, rewards, shift, center); ok {
+		return s
+	}
+	var s rewardSums
 	for i, l := range logRatios {
-		var w float64
-		if x := l - shift; x > -700 && x < 700 {
-			// exp, written out, since a call costs more than it does:
-			// e^x = 2^(k/64) e^r with |r| <= ln2/128, and e^r to the fifth power,
-			// which is right to within 2 units in the last place.
-			t := x*(64/math.Ln2) + expRound
-			k := int64(math.Float64bits(t)) - int64(expRoundBits)
-			t -= expRound
-			r := (x - t*expHi) - t*expLo
-			p := r + r*r*(.5+r*(1./6+r*(1./24+r*(1./120))))
-			e := expTable[k&63]
-			w = math.Float64frombits(math.Float64bits(e+e*p) + uint64(k>>6)<<52)
-		} else {
-			w = math.Exp(x)
-		}
-		d := rewards[i] - center
+		w, d := math.Exp(l-shift), rewards[i]-center
 		wd := w * d
-		if wd-wd != 0 { // NaN, or an infinity
-			s.bad = s.bad || math.IsInf(l, 1) || math.IsInf(d, 0)
-			if math.IsNaN(l) || math.IsNaN(d) || s.bad {
-				continue
-			}
+		s.bad = s.bad || math.IsInf(l, 1) || math.IsInf(d, 0)
+		if math.IsNaN(l) || math.IsNaN(d) || s.bad {
+			continue
 		}
 		s.n++
 		s.w += w
@@ -142,6 +128,37 @@ func sumRewards(logRatios, rewards []float64, shift, center float64) (s rewardSu
 		s.wwdd += wd * wd
 	}
 	return s
+}
+
+// sumOrdinary is sumRewards where nothing is missing, infinite, or so large or
+// small that a weight is not a normal float64; ok says that it was so.
+func sumOrdinary(logRatios, rewards []float64, shift, center float64) (s rewardSums, ok bool) {
+	rewards = rewards[:len(logRatios)]
+	var sw, sww, swd, swwd, swwdd float64
+	for i, l := range logRatios {
+		x := l - shift
+		if !(math.Abs(x) < 700) {
+			return s, false
+		}
+		// exp, written out, since a call costs more than it does: e^x = 2^(k/64) e^r
+		// with |r| <= ln2/128, and e^r to the fifth power, which is right to within
+		// 2 units in the last place.
+		t := x*(64/math.Ln2) + expRound
+		k := int64(math.Float64bits(t) - expRoundBits)
+		t -= expRound
+		r := (x - t*expHi) - t*expLo
+		rr := r * r
+		p := r + rr*((.5+r*(1./6))+rr*((1./24)+r*(1./120)))
+		e := expTable[k&63]
+		w := math.Float64frombits(math.Float64bits(e+e*p) + uint64(k>>6)<<52)
+		wd := w * (rewards[i] - center)
+		sw += w
+		sww += w * w
+		swd += wd
+		swwd += w * wd
+		swwdd += wd * wd
+	}
+	return rewardSums{n: len(logRatios), w: sw, ww: sww, wd: swd, wwd: swwd, wwdd: swwdd}, swwdd-swwdd == 0
 }
 
 // Adding expRound rounds a float64 of moderate size to a whole number, which then

@@ -145,9 +145,9 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	if m, ok := b.stat.(*ratioMean); ok && m.leave {
 		plain := *m
 		plain.leave = false
-		linear := make([]float64, len(phi))
-		plain.influence(w, linear)
-		_, satterthwaite = clusterSE(linear)
+		parts := make([]float64, len(phi))
+		plain.influence(w, parts)
+		_, satterthwaite = clusterSE(parts)
 	}
 	if b.satterthwaite {
 		e.DF = min(b.df, satterthwaite)
@@ -161,9 +161,9 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	e.spread()
 }
 
-// spread refuses an estimate that claims coverage and has no error.
+// spread refuses an estimate of labels that has no error.
 func (e *Estimate) spread() {
-	if e.Claims && !(e.SE > 1e-12) {
+	if (e.Claims || e.Basis.PlugIn) && !(e.SE > 1e-12) {
 		e.refuse(Refusal{Rule: RuleSpread, Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated", Value: e.SE, Remedy: remedies[RuleSpread]})
 		e.blank()
 	}
@@ -235,12 +235,7 @@ func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, e
 
 // relative returns the weights in units of the largest, 0 where missing.
 func relative(w *Weights) []float64 {
-	top := math.Inf(-1)
-	for _, l := range w.Log {
-		if l > top {
-			top = l
-		}
-	}
+	top := largest(w.Log)
 	out := make([]float64, len(w.Log))
 	if math.IsInf(top, -1) {
 		return out

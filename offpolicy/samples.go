@@ -16,10 +16,12 @@ import (
 // where there are any, the targets' own. The order of rows, draws and maps
 // decides nothing.
 type Samples struct {
-	Logging string            // name of the policy whose responses were logged
-	Judge   string            // identity of the judge that gave every score, name and hash
-	Rows    []Row             // the logged responses
-	Draws   map[string][]Draw // by target policy: its own responses to the prompts
+	Logging string // name of the policy whose responses were logged
+	Judge   string // identity of the judge that gave every score, name and hash
+	Rows    []Row  // the logged responses
+	// Draws are by target policy: its own responses to the prompts. Those of the
+	// logging policy would be the logged responses again, and are not used.
+	Draws map[string][]Draw
 }
 
 // Row is a response of the logging policy. NaN is what is not known: a response

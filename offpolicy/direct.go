@@ -1,0 +1,250 @@
+package offpolicy
+
+import "math"
+
+// directStat is the mean prediction over fresh draws, corrected by probes.
+type directStat struct {
+	draws             []drawTerm // w is 1 over the prompt's draws
+	probes            []labelTerm
+	drawDen, probeDen []float64 // by prompt: 1 if it has a draw, Σ 1/p of its probes
+	probeNum          []float64 // by prompt: Σ Y/p
+	probeOf           []float64 // label of each probe
+	share             float64   // probes over prompts, m/N
+}
+
+// lambda is Cov(Y, f) / (Var f (1 + m/N)) over the probes, within [0, 1].
+func (d *directStat) lambda(w *worker) float64 {
+	var sw, sy, sf float64
+	for i, t := range d.probes {
+		u := w.v[t.prompt] * t.w
+		sw += u
+		sy += u * d.probeOf[i]
+		sf += u * w.f[t.f]
+	}
+	y, f := sy/sw, sf/sw
+	var cov, vf float64
+	for i, t := range d.probes {
+		u, df := w.v[t.prompt]*t.w, w.f[t.f]-f
+		cov += u * df * (d.probeOf[i] - y)
+		vf += u * df * df
+	}
+	// f lies in [0, 1]: where it hardly varies, l would be made of rounding.
+	if !(cov > 0 && vf > 1e-12*sw) {
+		return 0
+	}
+	return min(cov/(vf*(1+d.share)), 1)
+}
+
+func (d *directStat) value(w *worker) float64 {
+	var g, den, num, f, probeDen float64
+	for _, t := range d.draws {
+		g += w.v[t.prompt] * t.w * w.f[t.f]
+	}
+	for p, v := range w.v {
+		den += v * d.drawDen[p]
+		num += v * d.probeNum[p]
+		probeDen += v * d.probeDen[p]
+	}
+	for _, t := range d.probes {
+		f += w.v[t.prompt] * t.w * w.f[t.f]
+	}
+	l := d.lambda(w)
+	return l*g/den + (num-l*f)/probeDen
+}
+
+func (d *directStat) influence(w *worker, phi []float64) float64 {
+	clear(w.g)
+	clear(w.lf)
+	var g, den, num, f, probeDen float64
+	for _, t := range d.draws {
+		w.g[t.prompt] += t.w * w.f[t.f]
+	}
+	for _, t := range d.probes {
+		w.lf[t.prompt] += t.w * w.f[t.f]
+	}
+	for p := range phi {
+		g += w.g[p]
+		f += w.lf[p]
+		den += d.drawDen[p]
+		num += d.probeNum[p]
+		probeDen += d.probeDen[p]
+	}
+	l := d.lambda(w)
+	fresh, correction := g/den, (num-l*f)/probeDen
+	// A probe's residual as it would be without that probe: the fit of mean and
+	// l pulls both towards it, by its leverage (HC3; MacKinnon and White 1985).
+	// Where l was cut to 0 or 1 it is not fitted, and only the mean pulls.
+	mean, fitted := f/probeDen, l > 0 && l < 1
+	var vf float64
+	for _, t := range d.probes {
+		vf += t.w * (w.f[t.f] - mean) * (w.f[t.f] - mean)
+	}
+	for p := range phi {
+		phi[p] = l * (w.g[p] - fresh*d.drawDen[p]) / den
+	}
+	for i, t := range d.probes {
+		x := w.f[t.f]
+		part, leverage := t.w/probeDen, t.w/probeDen
+		if fitted {
+			part += t.w * (x - mean) * (fresh - mean) / vf
+			leverage += t.w * (x - mean) * (x - mean) / vf
+		}
+		r := d.probeOf[i] - l*x - correction
+		if leverage < 1-1e-9 {
+			r /= 1 - leverage
+		}
+		phi[t.prompt] += part * r
+	}
+	return l*fresh + correction
+}
+
+// plugInStat is the mean prediction over fresh draws, whose error counts the
+// cross-fitted residuals of the logged labels.
+type plugInStat struct {
+	draws    []drawTerm
+	drawDen  []float64
+	labelled []labelTerm // w is 1/p
+	labelDen []float64   // by prompt: Σ 1/p
+	labelNum []float64   // by prompt: Σ Y/p
+}
+
+func (d *plugInStat) value(w *worker) float64 {
+	var g, den float64
+	for _, t := range d.draws {
+		g += w.v[t.prompt] * t.w * w.f[t.f]
+	}
+	for p, v := range w.v {
+		den += v * d.drawDen[p]
+	}
+	return g / den
+}
+
+func (d *plugInStat) influence(w *worker, phi []float64) float64 {
+	clear(w.g)
+	clear(w.lf)
+	for _, t := range d.draws {
+		w.g[t.prompt] += t.w * w.f[t.f]
+	}
+	for _, t := range d.labelled {
+		w.lf[t.prompt] += t.w * w.f[t.f]
+	}
+	var g, den, r, labelDen float64
+	for p := range phi {
+		g += w.g[p]
+		den += d.drawDen[p]
+		r += d.labelNum[p] - w.lf[p]
+		labelDen += d.labelDen[p]
+	}
+	fresh, residual := g/den, r/labelDen
+	for p := range phi {
+		phi[p] = (w.g[p]-fresh*d.drawDen[p])/den + (d.labelNum[p]-w.lf[p]-residual*d.labelDen[p])/labelDen
+	}
+	return fresh
+}
+
+func (b *builder) direct(e *Estimate) built {
+	fr := b.r.frame
+	d := fr.draws[b.policy]
+	if d == nil || len(d.score) == 0 {
+		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
+		return built{}
+	}
+	n := len(fr.prompts)
+	stat := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n)}
+	var s1, s2 float64
+	for i := range d.score {
+		p := d.prompt[i]
+		if !b.takes(p) {
+			continue
+		}
+		stat.draws = append(stat.draws, drawTerm{p, int32(d.at + i), d.inv[i]})
+		if stat.drawDen[p] == 0 {
+			e.Basis.DrawPrompts++
+		}
+		stat.drawDen[p] = 1
+		u := d.invP[i]
+		if u == 0 {
+			continue
+		}
+		if stat.probeDen[p] == 0 {
+			e.Basis.Probes++
+		}
+		stat.probes = append(stat.probes, labelTerm{p, int32(d.at + i), u})
+		stat.probeOf = append(stat.probeOf, d.label[i])
+		stat.probeDen[p] += u
+		stat.probeNum[p] += u * d.label[i]
+		s1 += u
+		s2 += u * u
+	}
+	e.Basis.Draws, e.Basis.Prompts = len(stat.draws), e.Basis.DrawPrompts
+	for p, c := range fr.count {
+		if c > 0 && stat.drawDen[p] == 0 && b.takes(int32(p)) {
+			e.Basis.Uncovered++
+		}
+	}
+	if e.Basis.Draws == 0 {
+		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
+		return built{}
+	}
+	if e.Basis.Uncovered > 0 {
+		e.Notes = append(e.Notes, uncovered(e.Basis.Uncovered))
+	}
+	e.Basis.Uncalibrated = fr.fits == nil
+	if e.Basis.Probes < MinProbes {
+		return b.plugIn(e, stat)
+	}
+	stat.share = float64(e.Basis.Probes) / float64(e.Basis.DrawPrompts)
+	e.Basis.ESSLabels = s1 * s1 / s2
+	e.Basis.Labels = len(stat.probes)
+	e.Basis.Lambda[0] = stat.lambda(b.w)
+	if e.Basis.Uncalibrated {
+		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
+	}
+	// One degree of freedom goes to the mean, one to l.
+	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), false, 1}
+}
+
+// plugIn is direct without probes, which is refused unless the policy's
+// transport was audited before.
+func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
+	fr := b.r.frame
+	e.Claims, e.Basis.PlugIn = false, true
+	if fr.fits == nil {
+		e.refuse(refusal(RuleLabels, 0, float64(b.c.MinLabels), "the judge cannot be calibrated: %v", b.r.CalibratorError))
+		return built{}
+	}
+	if judge := b.c.Audited[b.policy]; judge != b.r.Judge {
+		e.refuse(refusal(RuleTransport, float64(e.Basis.Probes), MinProbes,
+			"transport not checked: %d labels of %s's own, and no earlier audit under this judge", e.Basis.Probes, b.policy))
+	}
+	n := len(fr.prompts)
+	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, n), labelNum: make([]float64, n)}
+	for i, u := range fr.invP {
+		if u > 0 && !math.IsNaN(fr.score[i]) {
+			p := fr.prompt[i]
+			stat.labelled = append(stat.labelled, labelTerm{p, int32(i), u})
+			stat.labelDen[p] += u
+			stat.labelNum[p] += u * fr.label[i]
+			e.Basis.Labels++
+		}
+	}
+	if e.Basis.Labels < MinTransport {
+		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport, "an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
+	}
+	outside := 0
+	scores := fr.draws[b.policy]
+	for _, t := range fresh.draws {
+		if !b.r.Calibrator.Supports(scores.score[int(t.f)-scores.at]) {
+			outside++
+		}
+	}
+	if share := float64(outside) / float64(len(fresh.draws)); share >= maxOutside {
+		e.refuse(refusal(RuleSupport, share, maxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
+	}
+	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
+	return built{stat, float64(len(fr.prompts) - 1), true, 1}
+}
+
+// maxOutside is the share of a policy's scores beyond the labelled range from
+// which the plug-in is refused, as in the reference's boundary card.
+const maxOutside = .05

@@ -1,0 +1,247 @@
+package offpolicy_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// simulated is an evaluation of two targets. "near" writes better responses more
+// often, with weights .4 + 1.2 S for a judge's score S; "far" writes what the
+// logs never show, and 25 of its own responses were labelled.
+func simulated() offpolicy.Samples {
+	rng := rand.New(rand.NewPCG(1, 1))
+	s := offpolicy.Samples{Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Draws: map[string][]offpolicy.Draw{}}
+	label := func(score float64) float64 { return .25 + .5*score + .05*rng.NormFloat64() }
+	for i := range 400 {
+		id, score := fmt.Sprintf("prompt %d", i), rng.Float64()
+		row := offpolicy.Row{
+			PromptID: id, LogProb: -120, Score: score, Label: math.NaN(), InclusionProb: math.NaN(), Length: math.NaN(),
+			Targets: map[string]float64{"near": -120 + math.Log(.4+1.2*score), "far": -180 + 20*rng.NormFloat64()},
+		}
+		if i%4 == 0 {
+			row.Label = label(score)
+		}
+		s.Rows = append(s.Rows, row)
+
+		for rng.Float64()*1.6 > .4+1.2*score {
+			score = rng.Float64()
+		}
+		s.Draws["near"] = append(s.Draws["near"], offpolicy.Draw{PromptID: id, Score: score, Label: math.NaN(), InclusionProb: math.NaN()})
+
+		far := offpolicy.Draw{PromptID: id, Score: .1 * rng.Float64(), Label: math.NaN(), InclusionProb: math.NaN()}
+		if i%16 == 1 {
+			far.Label = label(far.Score) - .1 // worse than the judge believes
+		}
+		s.Draws["far"] = append(s.Draws["far"], far)
+	}
+	return s
+}
+
+// Every policy's value with the estimator that the referee goes by, and the
+// reasons of what is refused.
+func ExampleEvaluate() {
+	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, p := range r.Policies {
+		e := p.Estimate(p.Answer.Estimator)
+		fmt.Printf("%s: %.2f (%.2f to %.2f) by %s\n", p.Policy, e.Value, e.Lower, e.Upper, e.Estimator)
+	}
+	fmt.Println(r.Policy("far").Estimate(offpolicy.DR).Refusals[2])
+	for _, c := range r.Comparisons {
+		fmt.Printf("%s - %s: %+.2f (%+.2f to %+.2f), Holm p %.3f\n", c.A, c.B, c.Difference, c.Lower, c.Upper, c.Holm)
+	}
+	// Output:
+	// p0: 0.51 (0.49 to 0.53) by dr
+	// far: 0.17 (0.14 to 0.19) by direct
+	// near: 0.56 (0.54 to 0.58) by dr
+	// divergence: divergence about 57.9 nats is too large for 400 rows (at most ln(n/10) = 3.7)
+	// far - p0: -0.34 (-0.37 to -0.31), Holm p 0.000
+	// near - p0: +0.05 (+0.04 to +0.06), Holm p 0.000
+	// near - far: +0.39 (+0.37 to +0.42), Holm p 0.000
+}
+
+// A refused estimate carries no number, unless it is asked for by name.
+func ExampleResult_Despite() {
+	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(r.Policy("far").Estimate(offpolicy.SNIPS).Value)
+	e := r.Despite("far", offpolicy.SNIPS)
+	fmt.Printf("%.2f, refused for %d reasons\n", e.Value, len(e.Refusals))
+	// Output:
+	// NaN
+	// 0.35, refused for 4 reasons
+}
+
+// The records of a run become samples: the logged responses, the targets' own,
+// and labels of the targets' own in files apart.
+func ExampleFromRecords() {
+	null := dataset.Missing()
+	logged := []dataset.Sample{{
+		PromptID: "arena_1", Response: "Rome.", BasePolicyLogProb: -1.5, TargetPolicyLogProbs: map[string]dataset.Float{"pi_cot": -2.5, "pi_bad": null},
+		JudgeScore: .9, OracleLabel: 1, InclusionProb: .25, Metadata: map[string]any{"language": "English"},
+	}}
+	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: .8, OracleLabel: null}}}
+	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: .8, OracleLabel: .7}}}
+	s, err := offpolicy.FromRecords("p0", "gpt-4o-mini@0123456789abcdef", logged, fresh, probes)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := s.Rows[0]
+	fmt.Println(r.PromptID, r.LogProb, r.Targets, r.Score, r.Label, r.InclusionProb, r.Length, r.Segments)
+	fmt.Println(s.Draws["pi_cot"])
+	// Output:
+	// arena_1 -1.5 map[pi_bad:NaN pi_cot:-2.5] 0.9 1 0.25 5 map[language:English]
+	// [{arena_1 0 0.8 0.7 NaN}]
+}
+
+// Two machines read a shard each, by prompt id; their states are merged.
+func ExampleAccumulator() {
+	rng := rand.New(rand.NewPCG(1, 1))
+	shards := [2]*offpolicy.Accumulator{offpolicy.NewAccumulator("pi_cot", 10), offpolicy.NewAccumulator("pi_cot", 10)}
+	for i := range 1000 {
+		w := .4 + 1.2*rng.Float64()
+		row := offpolicy.StreamRow{
+			PromptID: fmt.Sprint("prompt ", i), LogRatio: math.Log(w), Reward: w / 2, Label: math.NaN(), InclusionProb: math.NaN(),
+		}
+		if i%10 == 0 {
+			row.Label = w / 2
+		}
+		if err := shards[offpolicy.Fold(1, row.PromptID, 2)].Add(row); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	state, err := shards[1].MarshalBinary()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var sent offpolicy.Accumulator
+	if err := sent.UnmarshalBinary(state); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := shards[0].Merge(&sent); err != nil {
+		fmt.Println(err)
+		return
+	}
+	w, estimates := shards[0].Finish()
+	fmt.Printf("n %d, ESS %.0f, mean weight %.3f\n", w.N, w.ESS, w.Mean)
+	for _, e := range estimates {
+		fmt.Printf("%s %.3f (SE %.3f)\n", e.Estimator, e.Value, e.SE)
+	}
+	// Output:
+	// n 1000, ESS 895, mean weight 1.016
+	// labeled_snips 0.557 (SE 0.016)
+	// snips 0.568 (SE 0.005)
+	// ips 0.577 (SE 0.011)
+	// clipped_ips 0.577 (SE 0.011)
+}
+
+// The mean of 1.0 and 0.2 under weights 1 and 3.
+func ExampleMeanRewards() {
+	m, err := offpolicy.MeanRewards([]float64{0, math.Log(3)}, []float64{1, .2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("IPS %.2f, SNIPS %.2f, ESS %.2f\n", m.IPS, m.SNIPS, m.ESS)
+	// Output:
+	// IPS 0.80, SNIPS 0.40, ESS 1.60
+}
+
+// What a pilot says of larger runs, and what an audit of the judge would take.
+func ExampleResult_Pilot() {
+	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := r.Pilot()
+	fmt.Printf("P0 from 10,000 prompts and 500 labels: ±%.3f\n", p.LoggingHalfWidth(10000, 500))
+	fmt.Printf("a target from 25 labels of its own: ±%.3f\n", p.DirectHalfWidth(10000, 25))
+	fmt.Printf("a target by its weights at 80%% ESS: ±%.3f at best\n", p.DRHalfWidth(10000, 500, .8))
+	for _, m := range []int{25, 100, 200} {
+		fmt.Printf("a judge that means the same passes an audit of %d labels with probability %.2f\n", m, offpolicy.AuditPower(0, .2, .05, m))
+	}
+	// Output:
+	// P0 from 10,000 prompts and 500 labels: ±0.006
+	// a target from 25 labels of its own: ±0.025
+	// a target by its weights at 80% ESS: ±0.006 at best
+	// a judge that means the same passes an audit of 25 labels with probability 0.00
+	// a judge that means the same passes an audit of 100 labels with probability 0.39
+	// a judge that means the same passes an audit of 200 labels with probability 0.88
+}
+
+// How small a difference 100 prompts can show.
+func ExampleDetectableDifference() {
+	fmt.Printf("%.2f\n", offpolicy.DetectableDifference(.25, 100, .8))
+	// Output:
+	// 0.07
+}
+
+// ESS cannot be projected, only bounded.
+func ExampleESSBound() {
+	w, err := offpolicy.NewWeights([]float64{.1, -.2, .4, -1.3, .2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("at most %.0f of 10,000; IPS at least ±%.4f\n", offpolicy.ESSBound(w, 10000), offpolicy.IPSHalfWidthBound(w, .7, .2, 10000))
+	// Output:
+	// at most 8483 of 10,000; IPS at least ±0.0072
+}
+
+// Weights whose logarithm has a standard deviation of 3 are refused at n = 100.
+func ExampleGatePower() {
+	fmt.Println(offpolicy.GatePower(3, 100, 200, 1), offpolicy.GatePower(.3, 100, 200, 1))
+	// Output:
+	// 1 0
+}
+
+// Forty probes of which the judge is right on average to within .05.
+func ExampleTransportAudit() {
+	residuals, prompts := make([]float64, 40), make([]string, 40)
+	for i := range residuals {
+		residuals[i], prompts[i] = .06*float64(i%3-1), fmt.Sprint("prompt ", i)
+	}
+	a := offpolicy.TransportAudit(residuals, nil, prompts, .05, 1)
+	fmt.Printf("%s: %+.3f (%+.3f to %+.3f)\n", a.Status, a.Residual, a.Lower, a.Upper)
+	// Output:
+	// PASS: -0.002 (-0.017 to +0.014)
+}
+
+// Figures of the weights' tail, none of which decides anything by itself.
+func ExampleHill() {
+	rng := rand.New(rand.NewPCG(1, 1))
+	l := make([]float64, 2000)
+	for i := range l {
+		l[i] = rng.NormFloat64() - .5
+	}
+	fmt.Printf("Hill %.1f, Pareto k %.2f, Hellinger %.2f, largest 1%% hold %.0f%%\n",
+		offpolicy.Hill(l), offpolicy.ParetoK(l), offpolicy.Hellinger(l), 100*offpolicy.TopShare(l, .01))
+	// Output:
+	// Hill 2.2, Pareto k 0.33, Hellinger 0.88, largest 1% hold 10%
+}
+
+// Scores on the logs beside fresh ones, and how typical the logs are of a target.
+func ExampleJudgeSpaceAffinity() {
+	logged, fresh := []float64{.1, .3, .5, .7, .9}, []float64{.5, .7, .9, .9}
+	fmt.Printf("%.2f\n", offpolicy.JudgeSpaceAffinity(logged, nil, fresh))
+	target, tokens := []float64{-10, -12, -50, -9}, []float64{10, 10, 10, 10}
+	fmt.Printf("%.2f\n", offpolicy.TTC(target, tokens, []float64{0, .1, -30, .2}))
+	// Output:
+	// 0.76
+	// 0.75
+}
