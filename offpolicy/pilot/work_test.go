@@ -77,7 +77,6 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 		reason      string
 	}{
 		{100, true, 4, 0, "the plan's calls under one shared limit of calls in flight"},
-		{60, false, 4, 0, "each service with its own"},
 		{60, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
 	}
 	for _, row := range rows {
