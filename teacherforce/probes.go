@@ -229,6 +229,10 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		if err != nil {
 			return p, err
 		}
+		if g.Hidden != "" {
+			p.Detail = "the reply's text is not the whole action, and its log-prob not that of what was done: " + g.Hidden
+			return p, nil
+		}
 		res, why, err := c.score(ctx, c.forcer(), rendered, ResponseOf(c.p, g))
 		if err != nil {
 			return p, err
