@@ -46,44 +46,42 @@ func TestDifferenceIsPaired(t *testing.T) {
 	}
 }
 
-// Over many runs, all of several policies' bands hold together: three policies
-// that differ in seed alone, 300 runs, within four standard errors of .95.
-func TestBandsHoldTogether(t *testing.T) {
-	const runs = 300
-	all, single := 0, 0
-	for i := range runs {
-		s := world{prompts: 120, labels: 120, draws: 1}.samples(uint64(1000 + i))
-		s.Draws["near2"] = s.Draws["near"]
-		for j := range s.Rows {
-			// Another target of the same value: its weights read 1 - S.
-			s.Rows[j].Targets = map[string]float64{"near": s.Rows[j].Targets["near"], "near2": -100 + math.Log(1.6-1.2*s.Rows[j].Score)}
+// Bands of k policies whose errors are independent widen by z((1 + .95^(1/k))/2)
+// over 1.96, which for five is 2.569 over 1.960; bands of policies that err
+// together do not widen.
+func TestBands(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	const replicates = 20000
+	for _, tt := range []struct {
+		independent bool
+		want, slack float64
+	}{{true, 2.569 / 1.96, .02}, {false, 1, .02}} {
+		r := &Result{}
+		var answered []*Estimate
+		for i := range 5 {
+			e := Estimate{Policy: string(rune('a' + i)), Estimator: DR, Value: .5, SE: .01 * float64(i+1), DF: 10, replicates: make([]float64, replicates)}
+			for b := range e.replicates {
+				if !tt.independent && i > 0 {
+					e.replicates[b] = .5 + (answered[0].replicates[b]-.5)*float64(i+1)
+					continue
+				}
+				e.replicates[b] = .5 + e.SE*rng.NormFloat64()
+			}
+			e.interval()
+			r.Policies = append(r.Policies, PolicyResult{Policy: e.Policy, Estimates: []Estimate{e}, Answer: Answer{Estimator: DR}})
+			answered = append(answered, &e)
 		}
-		delete(s.Draws, "far")
-		s.Draws["near2"] = nil
-		r, err := Evaluate(s, Config{Estimators: []Estimator{LabeledSNIPS}, Replicates: 200, Seed: uint64(i)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ok, each := true, true
-		for policy, truth := range map[string]float64{"p0": .5, "near": .55, "near2": .45} {
-			p := r.Policy(policy)
-			ok = ok && p.Answer.BandLower <= truth && truth <= p.Answer.BandUpper
-			e := p.Estimate(LabeledSNIPS)
-			each = each && e.Lower <= truth && truth <= e.Upper
-		}
-		if ok {
-			all++
-		}
-		if each {
-			single++
+		r.bands(answered)
+		for i, e := range answered {
+			a := r.Policies[i].Answer
+			if got := (a.BandUpper - a.BandLower) / (e.Upper - e.Lower); math.Abs(got-tt.want) > tt.slack {
+				t.Errorf("independent %v: band %v times the interval, want %v", tt.independent, got, tt.want)
+			}
 		}
 	}
-	se := math.Sqrt(.95 * .05 / runs)
-	if share := float64(all) / runs; share < .95-4*se {
-		t.Errorf("all bands hold in %v of runs", share)
-	}
-	if single >= all {
-		t.Errorf("separate intervals hold together in %d of %d runs, bands in %d", single, runs, all)
+	r := &Result{Policies: []PolicyResult{{Policy: "a"}}}
+	if r.bands(nil); !math.IsNaN(r.Policies[0].Answer.BandLower) {
+		t.Error("without an answer there is no band")
 	}
 }
 

@@ -19,7 +19,7 @@ func (s *twofold) add(x float64) {
 
 // addProduct adds x·y without rounding it first.
 func (s *twofold) addProduct(x, y float64) {
-	p := x * y
+	p := float64(x * y) // the conversion keeps it from being fused into the sum
 	s.add(p)
 	s.lo += math.FMA(x, y, -p)
 }
