@@ -22,6 +22,13 @@ test_nested_modules() {
 	done
 }
 
+# kill_mutants breaks the code on purpose, one line at a time: a test has to
+# notice each. It is no part of a run without names: it takes minutes, and its
+# table is tested with everything else.
+kill_mutants() {
+	go run ./internal/mutants
+}
+
 # fuzz BUDGET PACKAGE TARGET runs one target, its output in $tmp/fuzz.log, and
 # sets code to its exit code and execs to the number of inputs tried.
 fuzz() {

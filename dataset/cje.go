@@ -129,7 +129,7 @@ func exactNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		f, err := v.Float64()
-		if err != nil || !strings.ContainsAny(string(v), ".eE") && fmt.Sprintf("%.0f", f) != string(v) {
+		if err != nil || !strings.ContainsAny(string(v), ".eE") && strconv.FormatFloat(f, 'f', -1, 64) != string(v) {
 			return v
 		}
 		return f

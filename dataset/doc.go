@@ -26,10 +26,15 @@
 //
 // # The way in
 //
-// [ReadPrompts] turns Chatbot Arena rows, single conversations or plain prompts
-// into prompts and accounts for every row that it drops. [Sample] then picks n
-// of them by hash rank, so that a larger sample contains the smaller one
-// whatever the order of the rows.
+// [ReadPrompts] turns Chatbot Arena rows, single conversations, CJE's files or
+// plain prompts into prompts and accounts for every row that it drops. Which of
+// them it is, and whether it is stored as JSON lines, an array, CSV or any of these
+// compressed, is told from the content. [SamplePrompts] then picks n by hash rank,
+// so that a larger sample contains the smaller one whatever the order of the rows.
+//
+// A file larger than memory is a [Source]: [Source.Sample] reads it twice and holds
+// only the sample. The module github.com/reweigh/reweigh/dataset/parquet makes a
+// Source of a Parquet file.
 //
 // # Files
 //
@@ -42,7 +47,16 @@
 //
 // # The join
 //
-// [JoinSamples] and [FreshDraws] put records together by key, in the layout that
-// CJE (github.com/cimo-labs/cje) reads, and return a list of everything that did
-// not join, with the reason.
+// [Join] and [JoinSamples] put records together by key and return everything that
+// did not join, with the reason; [FreshDraws] does it for a target's own responses.
+//
+// # The way out
+//
+// Samples and fresh draws are in the layout that CJE (github.com/cimo-labs/cje)
+// reads, and what its own tools wrote passes through without loss. Its loaders
+// refuse a judge score that is null. [WriteFreshDraws] therefore keeps unscored
+// draws in a folder of their own, which [ReadFreshDraws] reads and CJE does not; a
+// sample without a score stays in samples.jsonl, for the sake of its log-probs, and
+// is left out by CJE's loader with on_invalid="drop". [WriteSamplesCSV] writes
+// samples as a table.
 package dataset

@@ -142,3 +142,140 @@ func ExampleIndex() {
 	fmt.Println(err)
 	// Output: dataset: duplicate id: dataset.JudgeScore q1/p0/0 occurs twice (keep one of the two)
 }
+
+// A file may be larger than memory: what is held is the sample.
+func ExampleSource_Sample() {
+	dir, err := os.MkdirTemp("", "dataset")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "arena-55k.csv")
+	const file = `id,model_a,model_b,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie
+30192,a,b,"[""Name a fruit.""]","[""Fig.""]","[""Lime.""]",1,0,0
+30193,a,b,"[""name a  fruit.""]","[""Plum.""]","[""Pear.""]",0,1,0
+30194,a,b
+30195,a,b,"[""Name a tree."",""And another?""]","[""Ash."",""Elm.""]","[""Oak."",""Yew.""]",0,0,1
+`
+	if err := os.WriteFile(path, []byte(file), 0o666); err != nil {
+		panic(err)
+	}
+	var aside strings.Builder
+	in, err := dataset.File(path).Sample(dataset.ReadOptions{SetAside: &aside}, dataset.SampleOptions{N: 1, Seed: 42})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(in.Format, "in", in.Container+":", in.Rows, "rows,", in.Eligible, "eligible")
+	for _, a := range in.Attrition {
+		if a.Dropped > 0 {
+			fmt.Println(a.Dropped, a.Reason, a.Examples)
+		}
+	}
+	fmt.Println(in.Prompts[0].ID, in.Prompts[0].Text)
+	fmt.Print(aside.String())
+	// Output:
+	// arena-human-preference-55k in csv: 4 rows, 2 eligible
+	// 1 malformed [line 4]
+	// 1 duplicate text [line 2]
+	// 30193 name a  fruit.
+	// {"error":"3 cells, the header has 9 (put cells with commas or quotes between quotes)","line":4,"row":"30194,a,b"}
+}
+
+func ExampleNewRowReader() {
+	rows, err := dataset.NewRowReader(strings.NewReader("prompt_id,prompt\np1,\"Say \"\"hi\"\".\"\n"), "prompts.csv")
+	if err != nil {
+		panic(err)
+	}
+	defer rows.Close()
+	line, object, err := rows.Next()
+	fmt.Println(rows.Container(), line, string(object), err)
+	// Output: csv 2 {"prompt_id":"p1","prompt":"Say \"hi\"."} <nil>
+}
+
+func ExampleSampleStrata() {
+	var prompts []dataset.Prompt
+	for i := range 100 {
+		language := "English"
+		if i%4 == 0 {
+			language = "German"
+		}
+		prompts = append(prompts, dataset.Prompt{ID: fmt.Sprint(i), Metadata: map[string]any{"language": language}})
+	}
+	sample, err := dataset.SampleStrata(prompts, dataset.SampleOptions{N: 8, Seed: 42, By: "language"})
+	if err != nil {
+		panic(err)
+	}
+	count := map[any]int{}
+	for _, p := range sample {
+		count[p.Metadata["language"]]++
+	}
+	fmt.Println(count)
+	// Output: map[English:6 German:2]
+}
+
+// A draw without a score is kept where CJE does not look.
+func ExampleWriteFreshDraws() {
+	dir, err := os.MkdirTemp("", "dataset")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	err = dataset.WriteFreshDraws(dir, "bigger", []dataset.FreshDraw{
+		{PromptID: "q1", Response: "Paris.", JudgeScore: 0.9, OracleLabel: dataset.Missing()},
+		{PromptID: "q2", Response: "?", JudgeScore: dataset.Missing(), OracleLabel: dataset.Missing()},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"bigger_responses.jsonl", "unscored/bigger_responses.jsonl"} {
+		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		fmt.Print(name, " ", string(b))
+		if err != nil {
+			panic(err)
+		}
+	}
+	draws, err := dataset.ReadFreshDraws(dir)
+	fmt.Println(len(draws["bigger"]), err)
+	// Output:
+	// bigger_responses.jsonl {"prompt_id":"q1","prompt":"","response":"Paris.","judge_score":0.9,"oracle_label":null,"draw_idx":0}
+	// unscored/bigger_responses.jsonl {"prompt_id":"q2","prompt":"","response":"?","judge_score":null,"oracle_label":null,"draw_idx":0}
+	// 2 <nil>
+}
+
+func ExampleWriteSamplesCSV() {
+	samples := []dataset.Sample{{
+		PromptID: "q1", Prompt: "Rhyme, please.", Response: "Moon\nJune", BasePolicyLogProb: -3.5, TargetPolicyLogProbs: map[string]dataset.Float{"bigger": dataset.Missing()},
+		JudgeScore: 0.5, OracleLabel: dataset.Missing(), InclusionProb: dataset.Missing(), Metadata: map[string]any{"finish_reason": "stop"},
+	}}
+	var out strings.Builder
+	if err := dataset.WriteSamplesCSV(&out, []string{"bigger"}, slices.Values(samples)); err != nil {
+		panic(err)
+	}
+	fmt.Print(strings.ReplaceAll(out.String(), "\r\n", "\n"))
+	// Output:
+	// prompt_id,prompt,response,base_policy_logprob,target_policy_logprobs.bigger,judge_score,oracle_label,inclusion_prob,metadata
+	// q1,"Rhyme, please.","Moon
+	// June",-3.5,,0.5,,,"{""finish_reason"":""stop""}"
+}
+
+func ExampleJoin() {
+	text := "Paris."
+	run := dataset.RunRecords{
+		Logging:   "p0",
+		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}, {ID: "q2", Text: "And of Chad?"}},
+		Responses: []dataset.Response{{PromptID: "q1", Policy: "p0", Text: &text}},
+		LogProbs:  []dataset.LogProb{{PromptID: "q1", Policy: "p0", LogProb: -0.25}},
+		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: 0.9}},
+	}
+	for sample, unjoined := range dataset.Join(run) {
+		if sample != nil {
+			fmt.Println(sample.PromptID, sample.BasePolicyLogProb, sample.JudgeScore)
+		}
+		for _, u := range unjoined {
+			fmt.Println(u)
+		}
+	}
+	// Output:
+	// q1 -0.25 0.9
+	// responses q2/p0/0: no record
+}

@@ -270,6 +270,9 @@ func TestStrata(t *testing.T) {
 		if n == 100 && (count["English"] != 60 || count["German"] != 30 || count["Thai"] != 9 || count[nil] != 1) {
 			t.Errorf("of 100: %v, want 60, 30, 9 and 1", count)
 		}
+		if n == 6 && (count["English"] != 3 || count["German"] != 2 || count["Thai"] != 1) {
+			t.Errorf("of 6: %v, want 3, 2 and 1: 600/1, 300/1, 600/3, 600/5, 300/3 and 90/1 are the six largest quotients", count)
+		}
 	}
 }
 

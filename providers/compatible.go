@@ -49,6 +49,10 @@ type Quirks struct {
 	// EchoDropsBOS: the echo leaves out the BOS token, and is right only where
 	// there is exactly one. Scoring checks that by the reply's usage.
 	EchoDropsBOS bool
+	// BOSInText is the text of the BOS token where EchoDropsBOS and the chat format
+	// itself writes it, as <|im_start|> before each turn: the echo leaves it out
+	// everywhere, and the result has it back, without a log-prob.
+	BOSInText string
 	// AddsBOS is the text of the BOS token, such as <|begin_of_text|>, where the
 	// server puts that token before every text. A prompt that begins with the
 	// text is sent without it, and has it in the result.
@@ -79,7 +83,7 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 	}
 	return &Compatible{service{t, dialect{
 		addGenerate: maps.Clone(c.Quirks.Generate), topKOff: c.Quirks.TopKOff, noEcho: c.Quirks.NoEcho, scoreMaxToken: scoreMaxToken,
-		promptList: c.Quirks.PromptList, echoDropsBOS: c.Quirks.EchoDropsBOS, addsBOS: c.Quirks.AddsBOS, firstAbsurd: c.Quirks.FirstAbsurd,
+		promptList: c.Quirks.PromptList, echoDropsBOS: c.Quirks.EchoDropsBOS, bosText: c.Quirks.BOSInText, addsBOS: c.Quirks.AddsBOS, firstAbsurd: c.Quirks.FirstAbsurd,
 		learned: newLearned(),
 		topK:    c.Quirks.TopK, tokenIDs: c.Quirks.TokenIDs, chatMaxTokens: "max_tokens", echo: c.Quirks.Echo, strictSchema: true,
 		addCompletions: maps.Clone(c.Quirks.Completions), addScore: maps.Clone(c.Quirks.Score),

@@ -180,13 +180,16 @@ func endsAt(tokens []Token, prompt string) bool {
 //	P-2+C          it began with two
 //
 // (llama.py, _create_completion: the slice of all_tokens against that of
-// all_logprobs.) Special tokens and parts of characters show as empty text.
-func echoWithoutBOS(tokens []Token, prompt string, u *Usage) ([]Token, error) {
+// all_logprobs.) Where the text of the BOS token, bos, is known and begins prompt,
+// all of them are put back. Special tokens and parts of characters show as empty text.
+func echoWithoutBOS(tokens []Token, prompt, bos string, u *Usage) ([]Token, error) {
 	if u == nil {
 		return nil, &echoFault{"the reply reports no usage, by which alone the prompt's log-probs can be told from others", "use llama-cpp-python's own server"}
 	}
 	n := len(tokens) - u.CompletionTokens
-	switch {
+	switch k := strings.Count(prompt, bos); {
+	case bos != "" && strings.HasPrefix(prompt, bos) && n == u.PromptTokens-k && n > 0:
+		return reinstateBOS(tokens[:n], prompt, bos)
 	case n == u.PromptTokens:
 		return nil, &echoFault{
 			fmt.Sprintf("%d entries for a prompt of %d tokens: it has no BOS token, and this server then gives every token the log-prob of the next", n, u.PromptTokens),

@@ -245,7 +245,7 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 			return unusable("%w", err)
 		}
 	case a.dialect.echoDropsBOS:
-		if tokens, err = echoWithoutBOS(tokens, req.Prompt, d.usage); err != nil {
+		if tokens, err = echoWithoutBOS(tokens, req.Prompt, a.dialect.bosText, d.usage); err != nil {
 			return unusable("%w", err)
 		}
 	case ids != nil && len(tokens) < len(ids):

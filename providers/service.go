@@ -33,6 +33,7 @@ type dialect struct {
 	scoreMaxToken int    // max_tokens of a scoring: 0, or 1 where 0 is refused or means no limit
 	promptList    bool   // the log-probs of the prompt stand in a list beside the choices
 	echoDropsBOS  bool   // the echo leaves out the BOS token
+	bosText       string // the text of the BOS token, where prompts hold it
 	addsBOS       string // text of the token that the server puts before every text
 	firstAbsurd   bool   // the first log-prob of a list may be above 0
 	learned       *learned

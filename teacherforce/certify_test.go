@@ -23,6 +23,7 @@ import (
 type fakeGenerator struct {
 	template            string // what chat renders with; "" is llama4
 	noLogProbs, noIDs   bool
+	hidden              string // of what it does besides its text
 	noChat, completions error
 	calls               []providers.GenerateRequest
 }
@@ -69,6 +70,7 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: best})
 		out.Text += string(tok.Bytes(at))
 	}
+	out.Hidden = g.hidden
 	if g.noLogProbs {
 		out.Tokens = nil
 	}
@@ -169,6 +171,10 @@ func TestCertify(t *testing.T) {
 		{
 			name: "wrong template, no log-probs", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true, noLogProbs: true},
 			failing: []string{ProbeTemplate}, detail: "mean log-prob per token", reason: "the reply is unlikely in our rendering",
+		},
+		{
+			name: "reasons out of sight", fake: &fake{}, gen: &fakeGenerator{hidden: "12 of its 20 tokens are reasoning that the text leaves out"},
+			failing: []string{ProbeTemplate}, detail: "12 of its 20 tokens are reasoning", reason: "the log-prob of such a text is not that of what was done",
 		},
 		{
 			name: "no chat", fake: &fake{}, gen: &fakeGenerator{noChat: fmt.Errorf("chat: %w", errors.ErrUnsupported)},

@@ -2,6 +2,7 @@ package teacherforce_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -147,4 +148,66 @@ type mumbler struct{}
 
 func (mumbler) Generate(context.Context, providers.GenerateRequest) (providers.Generation, error) {
 	return providers.Generation{Text: "One, two, three, four.", FinishReason: "stop"}, nil
+}
+
+// Who kept the ids of the context when the policy answered scores at one call.
+func ExampleForcer_ScoreKnown() {
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// What the server said it made of the context, Generation.PromptIDs. The coin
+	// tells no ids in its echo: the context is asked for after all.
+	known := dataset.DigestTokens([]int{1, 2, 3})
+	res, err := f.ScoreKnown(context.Background(), providers.Tag{Stage: "logprobs"}, scout,
+		dataset.Prompt{ID: "q1", Text: "How are you?"}, known, teacherforce.Response{Text: "Fine.", Ended: true})
+	fmt.Println(res.State, res.Distribution, res.Calls, err)
+	// Output:
+	// ended sampling 2 <nil>
+}
+
+// A policy of another temperature has raw values, whose ratio is no weight.
+func ExampleLogRatio() {
+	base := teacherforce.Result{LogProb: -12, Distribution: teacherforce.SamplingDistribution}
+	target := teacherforce.Result{LogProb: -10, Distribution: teacherforce.SamplingDistribution}
+	fmt.Println(teacherforce.LogRatio(target, base))
+	target.Distribution = teacherforce.RawDistribution
+	_, err := teacherforce.LogRatio(target, base)
+	var refused *teacherforce.RawRatioError
+	fmt.Println(errors.As(err, &refused), refused.Side)
+	// Output:
+	// 2 <nil>
+	// true target
+}
+
+func ExampleSuspects() {
+	var values []teacherforce.Value
+	for i := range 40 {
+		for _, p := range []string{"p0", "pi_cot"} {
+			length := 20 + 7*i
+			v := -float64(length) * (0.15 + 0.02*float64(i%5))
+			values = append(values, teacherforce.Value{Response: fmt.Sprint("q", i), Policy: p, LogProb: v, Length: length, Second: math.NaN()})
+		}
+	}
+	values[60].LogProb = 0 // of 230 tokens, under one policy
+	for _, s := range teacherforce.Suspects(values) {
+		fmt.Println(values[s.Index].Response, values[s.Index].Policy, s.Reason)
+	}
+	// Output:
+	// q30 p0 too_likely
+}
+
+func ExampleStatistics() {
+	row := func(id, policy string, v dataset.Float) dataset.LogProb {
+		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: "hash of " + policy, LogProb: v, Tokens: 50}
+	}
+	for _, s := range teacherforce.Statistics([]dataset.LogProb{
+		row("q1", "p0", -20), row("q2", "p0", -30), row("q1", "pi_cot", -25), row("q2", "pi_cot", -38),
+	}, "p0") {
+		fmt.Printf("%s: %d of %d scored, KL %.2f nats a token\n", s.Policy, s.Scored, s.Attempts, s.KLPerToken)
+	}
+	// Output:
+	// p0: 2 of 2 scored, KL NaN nats a token
+	// pi_cot: 2 of 2 scored, KL 0.13 nats a token
 }

@@ -37,6 +37,9 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 	bad, zeros, first := 0, 0, ""
 	scored := e.Tokens[1:]
 	for i, t := range scored {
+		if i == 0 && math.IsNaN(t.LogProb) && len(scored) > 1 {
+			continue // llama-cpp-python gives the second token of a text none: it is the context's
+		}
 		if a := check(t, i+1); a.Reason != "" {
 			if bad++; first == "" {
 				first = a.Detail
@@ -225,6 +228,10 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		}
 		if err != nil {
 			return p, err
+		}
+		if g.Hidden != "" {
+			p.Detail = "the reply's text is not the whole action, and its log-prob not that of what was done: " + g.Hidden
+			return p, nil
 		}
 		res, why, err := c.score(ctx, c.forcer(), rendered, ResponseOf(c.p, g))
 		if err != nil {

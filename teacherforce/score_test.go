@@ -342,6 +342,16 @@ func TestFlags(t *testing.T) {
 			"only continuation sums the context"},
 		{"positive in the context", &fake{spoil: inContext(0.5)}, policy("llama4"), Response{Text: answer}, []string{FlagPositive}, ReasonInvalid,
 			"only continuation sums the context"},
+		{"no value for the second token of any text", &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
+			s.Tokens[1].LogProb = math.NaN()
+			return nil
+		}}, policy("llama4"), Response{Text: answer}, nil, "", "both totals begin one token later, and their difference is the same"},
+		{"no value for the second token of one text", &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
+			if req.Tag.Call == "joint" {
+				s.Tokens[1].LogProb = math.NaN()
+			}
+			return nil
+		}}, policy("llama4"), Response{Text: answer}, []string{FlagNull}, ReasonMissing, "the two totals are of different tokens"},
 		{"noise", &fake{noise: func(call, i int) float64 { return float64(call*i%7) * 1e-4 }}, policy("llama4"), Response{Text: answer}, []string{FlagDisagree}, "",
 			"continuation compares two calls"},
 		{"server's own BOS", &fake{addBOS: true}, policy("raw"), Response{Text: " " + answer}, []string{FlagBOSAdded}, "",

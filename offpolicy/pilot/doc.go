@@ -25,6 +25,12 @@
 // an item that failed keeps a line with its error, and is tried again by the
 // next start.
 //
+// After certification the stages run side by side: a response is scored as soon as
+// it exists, so that the slowest limit of a service sets the time and not the sum
+// of the stages. While everything that a service is asked fails, what depends on it
+// pauses. A run that is asked to stop ([Config].Stop) sends nothing more and keeps
+// the answers that are on their way; the end of its context breaks those off.
+//
 // # Log-probs
 //
 // On the first hundred prompts every method of teacher forcing is computed, by

@@ -3,6 +3,7 @@ package pilot_test
 import (
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -44,6 +45,9 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 				if c := check(v, id); c.Status != pilot.Pass {
 					t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 				}
+			}
+			if c := check(v, "judge.uncertainty"); !strings.Contains(c.Summary, "was stated") {
+				t.Errorf("%s does not compare what was stated: %s", c.ID, c.Summary)
 			}
 			rows, err := dataset.ReadFile[dataset.JudgeScore](filepath.Join(dir, "judge.jsonl"))
 			if err != nil || len(rows) != 5*n {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -183,6 +184,11 @@ func (s *stage) count(failed *dataset.RecordError) {
 	if failed != nil {
 		s.state.Failed++
 		s.state.LastError = failed.Message
+		s.state.Errors = maps.Clone(s.state.Errors) // events have the old one
+		if s.state.Errors == nil {
+			s.state.Errors = map[string]int{}
+		}
+		s.state.Errors[failed.Class]++
 	}
 }
 
