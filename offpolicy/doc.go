@@ -88,7 +88,7 @@
 // # The referee
 //
 // For every policy an [Answer] names the estimate to go by and says why: among
-// dr and direct the one with the smaller error where they agree, the policy's
+// dr and direct the one with more effective labels where they agree, the policy's
 // own labels where they do not. Where no estimate can be believed it says what to
 // buy and what that would give. [Pilot] and the functions beside it plan larger
 // runs: widths, detectable differences, the power of audits and gates. ESS and

@@ -523,3 +523,27 @@ func TestTuning(t *testing.T) {
 		t.Errorf("low ESS without fresh draws: %v", e.Refusals)
 	}
 }
+
+// Where weights and probes agree, the one with more effective labels answers.
+func TestRefereeCountsLabels(t *testing.T) {
+	for _, tt := range []struct {
+		labels, probes int
+		want           Estimator
+		reason         string
+	}{
+		{200, 25, DR, "about 178 effective labels against 25"},
+		{40, 60, Direct, "about 36 against 60"},
+		{200, 0, DR, "nothing but the weights"},
+	} {
+		s := world{prompts: 400, labels: tt.labels, draws: 1, probes: tt.probes}.samples(14)
+		a := evaluate(t, s, Config{Replicates: 50}).Policy("near").Answer
+		if a.Estimator != tt.want || math.IsNaN(a.Hausman) != (tt.probes == 0) {
+			t.Errorf("%d labels, %d probes: %+v, want %s: %s", tt.labels, tt.probes, a, tt.want, tt.reason)
+		}
+	}
+	// Of a policy that the logs never show the answer is its probes', or none.
+	s := world{prompts: 400, labels: 200, draws: 1, probes: 20}.samples(14)
+	if a := evaluate(t, s, Config{Replicates: 50}).Policy("far").Answer; a.Estimator != Direct || !strings.Contains(a.Reason, "dr refused") {
+		t.Errorf("far: %+v", a)
+	}
+}

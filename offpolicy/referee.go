@@ -27,7 +27,9 @@ const disagreement = 3.29
 // referee chooses among the estimates that claim coverage:
 //
 //   - dr and corrected direct both answered, and agreeing (Hausman's test): the
-//     one with the smaller standard error;
+//     one with more effective labels, ESS_L against the probes. The smaller of
+//     two standard errors would be the worse guide: of two errors that are
+//     estimated from few labels the smaller is too often the understated one;
 //   - disagreeing by more than 3.29 standard errors: direct, whose labels are
 //     the policy's own and which needs no weights;
 //   - one of the two: that one; neither: labeled_snips;
@@ -60,10 +62,12 @@ func (r *Result) referee(p *PolicyResult, c *Config) {
 		case math.Abs(t) > disagreement:
 			choose(direct, "weights and probes disagree by %+.3f (t %.1f): the %d labels of the policy's own decide", d.Difference, t, direct.Basis.Probes)
 			a.Advice = append(a.Advice, "find out why: wrong log-probs, or fresh draws under other settings than the log-probs")
-		case direct.SE < dr.SE:
-			choose(direct, "the policy's own %d labels say most (SE %.4f); weights agree (t %.1f, SE %.4f)", direct.Basis.Probes, direct.SE, t, dr.SE)
+		case float64(direct.Basis.Probes) > dr.Basis.ESSLabels:
+			choose(direct, "the policy's own %d labels say most; the logs' count for %.0f under its weights, and agree (t %.1f)",
+				direct.Basis.Probes, dr.Basis.ESSLabels, t)
 		default:
-			choose(dr, "weights are usable and say most (SE %.4f); the policy's own %d labels agree (t %.1f, SE %.4f)", dr.SE, direct.Basis.Probes, t, direct.SE)
+			choose(dr, "weights are usable, and the logs' labels count for %.0f; the policy's own %d agree (t %.1f)",
+				dr.Basis.ESSLabels, direct.Basis.Probes, t)
 		}
 	case dr != nil:
 		choose(dr, "weights are usable: ESS %.0f of %d", p.Weights.ESS, p.Weights.N)
