@@ -9,7 +9,7 @@ test_as_readme_says() {
 }
 
 test_race() {
-	go test -race -shuffle on ./...
+	go test -race -short -shuffle on ./...
 }
 
 # test_nested_modules tests the modules that ./... does not reach.

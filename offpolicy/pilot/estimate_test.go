@@ -21,6 +21,9 @@ import (
 // run here; REWEIGH_RUNS=100 runs them all, in some minutes.
 func TestEstimateIsNearTheBill(t *testing.T) {
 	runs := 3
+	if testing.Short() {
+		runs = 1
+	}
 	if s := os.Getenv("REWEIGH_RUNS"); s != "" {
 		var err error
 		if runs, err = strconv.Atoi(s); err != nil {
