@@ -478,6 +478,23 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 	}
 }
 
+// Six of 2,000 under one policy are no chance, and less than 1% of it: at -n 2000
+// a response that holds a piece of a character cannot be scored under another
+// model, and that must not hold the run. Twenty-one of 2,000 must.
+func TestFewMissingOfManyAreTold(t *testing.T) {
+	for failed, want := range map[int]Status{6: Info, 20: Info, 21: Hold} {
+		r := healthy(2000, 3)
+		for i := range failed {
+			failLogProb(logprobRow(r, 7*i, "pi_bigger_model"), "retokenised")
+		}
+		var c Check
+		checkMissing(r, DefaultThresholds(), &c)
+		if c.Status != want || !strings.Contains(c.Summary, fmt.Sprintf("pi_bigger_model lacks %d of 2000", failed)) || len(c.Evidence.Records) == 0 {
+			t.Errorf("%d of 2,000: %s, %s", failed, c.Status, c.Summary)
+		}
+	}
+}
+
 // The exact p-value against tables: Fisher's tea tasting, doubled tails.
 func TestHypergeometric(t *testing.T) {
 	tests := []struct {

@@ -151,8 +151,18 @@ func hypergeometric(k, n, bad, total int) float64 {
 	return min(1, 2*min(low, high))
 }
 
-func checkMissing(r *Records, _ Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; under %d failures in every stage: info", patternP, patternLeast)
+// share is the larger of the shares that failed in the group and elsewhere:
+// what is missing can move a mean of values in [0, 1] by no more.
+func (t pattern) share() float64 {
+	return max(float64(t.failed)/float64(t.in), float64(t.allFailed-t.failed)/float64(t.allUnits-t.in))
+}
+
+func (t pattern) String() string {
+	return fmt.Sprintf("%s, %s lacks %d of %d, the rest %d of %d (p %.2g)", t.stage, t.group, t.failed, t.in, t.allFailed-t.failed, t.allUnits-t.in, t.p)
+}
+
+func checkMissing(r *Records, th Thresholds, c *Check) {
+	c.Threshold = fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP, 100*th.MissingPass, patternLeast)
 	c.Remedy = "read the failed records: what fails for one policy or for long texts is missing from its mean; mend the cause, or count the worst case"
 	tests, failed := patterns(r)
 	c.figure("failed records", float64(failed), "")
@@ -170,8 +180,14 @@ func checkMissing(r *Records, _ Thresholds, c *Check) {
 		c.Status, c.Summary = Info, fmt.Sprintf("%s, too few of one stage to show a pattern", plural(failed, "failed record", "failed records"))
 	case tests[0].p < patternP:
 		t := tests[0]
-		c.Status = Hold
-		c.Summary = fmt.Sprintf("failures are no chance: %s, %s lacks %d of %d, the rest %d of %d (p %.2g)", t.stage, t.group, t.failed, t.in, t.allFailed-t.failed, t.allUnits-t.in, t.p)
+		c.Status, c.Summary = Info, fmt.Sprintf("failures are no chance, and too few to move a mean by more than %.3f: %s", t.share(), t)
+		for _, other := range tests {
+			if other.p < patternP && other.share() > th.MissingPass {
+				t = other
+				c.Status, c.Summary = Hold, fmt.Sprintf("failures are no chance: %s", t)
+				break
+			}
+		}
 		var keys []string
 		for _, u := range attempts(r)[t.stage] {
 			if u.failed {
