@@ -79,7 +79,9 @@
 // again, each replicate's weight of a prompt being a function of seed, replicate
 // and prompt id alone; the influence function alone gives the cheap form
 // ([InfluenceFunction]). Calibration uncertainty enters once: the influence
-// function needs no term for the fitted f. Intervals stay within [0, 1].
+// function needs no term for the fitted f. Intervals stay within [0, 1]: labels
+// near an end are skewed, and what claims coverage has Wilson's score interval, at
+// the estimate's own error and degrees of freedom.
 // Comparisons are paired, prompt by prompt and replicate by replicate.
 //
 // How often the intervals hold, by simulation, is in montecarlo.md, written by
@@ -138,7 +140,8 @@
 //     order of rows can flip, and that moves answers by .1.
 //   - Errors are clustered by prompt. CJE's come from five fold totals with four
 //     degrees of freedom, and count the calibrator twice in DR (its standard
-//     errors there are 1.77 times the estimates' spread).
+//     errors there are 1.77 times the estimates' spread). Its intervals are value
+//     ± t SE, which leaves [0, 1].
 //   - Gates refuse by default, dr too, before weights are made smooth: CJE's
 //     SIMCal lifts a relative ESS of .003 to .955, after which its gates pass.
 //     There is no SIMCal, MRDR or stacking here: tuned dr is the stack.

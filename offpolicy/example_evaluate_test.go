@@ -59,7 +59,7 @@ func ExampleEvaluate() {
 	}
 	// Output:
 	// p0: 0.51 (0.49 to 0.53) by dr
-	// far: 0.17 (0.14 to 0.19) by direct
+	// far: 0.17 (0.15 to 0.19) by direct
 	// near: 0.56 (0.54 to 0.58) by dr
 	// divergence: divergence about 57.9 nats is too large for 400 rows (at most ln(n/10) = 3.7)
 	// far - p0: -0.34 (-0.37 to -0.31), Holm p 0.000

@@ -177,14 +177,20 @@ func (e *Estimate) blank() {
 
 func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why...) }
 
-// interval is Value ± t(DF) SE within [0, 1].
-func (e *Estimate) interval() {
+// interval fills in Lower and Upper.
+func (e *Estimate) interval() { e.Lower, e.Upper = e.within(1) }
+
+// within returns the 95% interval at widen times its t: Wilson's where labels in
+// [0, 1] carry the estimate, else Value ± t SE cut to [0, 1].
+func (e *Estimate) within(widen float64) (lo, hi float64) {
 	if !(e.DF > 0) {
-		e.Lower, e.Upper = math.NaN(), math.NaN()
-		return
+		return math.NaN(), math.NaN()
 	}
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975) * e.SE
-	e.Lower, e.Upper = max(e.Value-half, 0), min(e.Value+half, 1)
+	t := widen * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975)
+	if e.Claims {
+		return scoreInterval(e.Value, e.SE, t, e.Basis.ESSLabels)
+	}
+	return max(e.Value-t*e.SE, 0), min(e.Value+t*e.SE, 1)
 }
 
 // Despite returns an estimate with its numbers even though it is refused: for
