@@ -216,8 +216,8 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 		e.refuse(refusal(RuleTransport, float64(e.Basis.Probes), MinProbes,
 			"transport not checked: %d labels of %s's own, and no earlier audit under this judge", e.Basis.Probes, b.policy))
 	}
-	n := len(fr.prompts)
-	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, n), labelNum: make([]float64, n)}
+	prompts := len(fr.prompts)
+	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, prompts), labelNum: make([]float64, prompts)}
 	for i, u := range fr.invP {
 		if u > 0 && !math.IsNaN(fr.score[i]) {
 			p := fr.prompt[i]
@@ -230,20 +230,10 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 	if e.Basis.Labels < MinTransport {
 		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport, "an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
 	}
-	outside := 0
-	scores := fr.draws[b.policy]
-	for _, t := range fresh.draws {
-		if !b.r.Calibrator.Supports(scores.score[int(t.f)-scores.at]) {
-			outside++
-		}
-	}
-	if share := float64(outside) / float64(len(fresh.draws)); share >= maxOutside {
-		e.refuse(refusal(RuleSupport, share, maxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
+	out, n := b.r.outside(b.policy, b.takes)
+	if share := float64(out) / float64(n); share >= MaxOutside {
+		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
-	return built{stat, float64(len(fr.prompts) - 1), true, 1}
+	return built{stat, float64(prompts - 1), true, 1}
 }
-
-// maxOutside is the share of a policy's scores beyond the labelled range from
-// which the plug-in is refused, as in the reference's boundary card.
-const maxOutside = .05

@@ -20,14 +20,17 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	if err := s.validate(); err != nil {
+	if err := s.validate(c.Covariate); err != nil {
 		return nil, err
 	}
 	fr := newFrame(&s, c.Folds, c.Seed)
 	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
 	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
 	if r.Calibrator != nil {
-		fr.fits = newFoldFits(fr, c.Folds)
+		var err error
+		if fr.fits, err = newRefits(fr, &c); err != nil {
+			return nil, err
+		}
 	}
 	w := newWorker(fr)
 	w.ones(fr)
@@ -79,10 +82,10 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 	var rows []LabeledScore
 	for i, r := range fr.rows {
 		if fr.invP[i] > 0 && !math.IsNaN(r.Score) {
-			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i]})
+			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i], Covariate: r.Covariate})
 		}
 	}
-	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels}, rows)
+	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels, Covariate: c.Covariate}, rows)
 }
 
 // estimate fills in the numbers of every estimate that is not refused.

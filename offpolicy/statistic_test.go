@@ -17,7 +17,10 @@ func testFrame(t *testing.T, s Samples) (*Result, *worker) {
 	fr := newFrame(&s, c.Folds, c.Seed)
 	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
 	if r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c); r.Calibrator != nil {
-		fr.fits = newFoldFits(fr, c.Folds)
+		var err error
+		if fr.fits, err = newRefits(fr, &c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w := newWorker(fr)
 	w.ones(fr)
@@ -33,11 +36,11 @@ func TestFoldFitsAreFitIsotonic(t *testing.T) {
 		s.Rows[i].Score = math.Round(s.Rows[i].Score*40) / 40 // ties
 	}
 	r, w := testFrame(t, s)
-	fr := r.frame
+	fr, folds := r.frame, r.Calibrator.config.Folds
 	for b := range 20 {
 		replicateWeights(w.v, fr.keys, 9, b)
 		w.predict(fr)
-		for k := range fr.fits.train {
+		for k := range folds {
 			var x, y, u []float64
 			for i := range fr.rows {
 				if p := fr.prompt[i]; fr.invP[i] > 0 && fr.fold[p] != k {
