@@ -41,16 +41,25 @@ func fitCurve(twoStage bool, rows []LabeledScore, keep func(LabeledScore) bool) 
 	if err != nil {
 		return nil, err
 	}
-	return fitStages(design, y, w, make([]float64, len(y)))
+	return fitStages(design, y, w)
 }
 
-// fitStages fits g and then f of g. at is where g's values are kept.
-func fitStages(design *spline.Design, y, w, at []float64) (*curve, error) {
-	g := design.Fit(y, w)
-	for i := range at {
-		at[i] = g.AtPoint(design.Row(i))
+// fitStages fits g and then f of g. Weights are brought to a mean of 1, in place,
+// so that g's penalties are as strong whatever the labels' inclusion probabilities.
+func fitStages(design *spline.Design, y, w []float64) (*curve, error) {
+	var sum float64
+	for _, u := range w {
+		sum += u
 	}
-	iso, err := FitIsotonic(at, y, w)
+	for i := range w {
+		w[i] *= float64(len(w)) / sum
+	}
+	g := design.Fit(y, w)
+	x := make([]float64, len(y))
+	for i := range x {
+		x[i] = g.AtPoint(design.Row(i))
+	}
+	iso, err := FitIsotonic(x, y, w)
 	return &curve{iso, g}, err
 }
 
@@ -115,7 +124,7 @@ func (sf *stageFits) predict(v, f []float64, _ *pooled) {
 		for i, u := range t.w {
 			w[i] = u * v[t.prompt[i]]
 		}
-		c, err := fitStages(t.design, t.y, w, make([]float64, len(w)))
+		c, err := fitStages(t.design, t.y, w)
 		if err != nil {
 			panic("offpolicy: two-stage calibration: " + err.Error()) // never: labels and weights were checked
 		}

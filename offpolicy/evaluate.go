@@ -19,7 +19,7 @@ type Config struct {
 	MinLabels int
 	// Covariate names what Covariate of rows and draws is, where the calibration is
 	// to know it: see [CalibrationConfig.Covariate]. "" means that it is monotone in
-	// the score alone.
+	// the score alone. A replicate that fits two stages takes some 15 times as long.
 	Covariate string
 	// Reward is what ips, snips and clipped_ips average: a finite number, or NaN,
 	// which leaves the row out for them. nil means the label where there is one,
