@@ -30,6 +30,7 @@ type pair struct {
 	PromptID  string                          `json:"prompt_id"`
 	Context   string                          `json:"context"`
 	Response  string                          `json:"response"`
+	TokenIDs  []int                           `json:"token_ids"`
 	Ended     bool                            `json:"ended"`
 	EndOfTurn string                          `json:"end_of_turn"`
 	LogProb   dataset.Float                   `json:"logprob"`
@@ -138,6 +139,9 @@ func (o options) certify() error {
 	for _, probe := range cert.Probes {
 		fmt.Printf("  %-14s %-5v %s\n", probe.Name, probe.OK, probe.Detail)
 	}
+	if !cert.OK {
+		return errors.New("the endpoint is refused")
+	}
 	return nil
 }
 
@@ -180,7 +184,7 @@ func (o options) score() error {
 			return err
 		}
 		r := teacherforce.ResponseOf(p, g)
-		line := pair{PromptID: prompt.ID, Context: req.Prompt, Response: g.Text, Ended: r.Ended, EndOfTurn: t.EndOfTurn()}
+		line := pair{PromptID: prompt.ID, Context: req.Prompt, Response: g.Text, TokenIDs: r.TokenIDs, Ended: r.Ended, EndOfTurn: t.EndOfTurn()}
 		res, err := forcer.Score(ctx, tag, p, prompt, r)
 		rec := res.Record(prompt.ID, p.Name)
 		if err != nil {
