@@ -104,6 +104,23 @@ func (t Template) EndOfTurn() string {
 	return t.f.EndOfTurn
 }
 
+// Answer returns the header that announces the model's answer: what a rendered
+// context ends with. It is empty for "raw".
+func (t Template) Answer() string {
+	if t.f == nil {
+		return ""
+	}
+	return t.f.Answer
+}
+
+// Assistant returns what stands around an assistant's earlier message.
+func (t Template) Assistant() Turn {
+	if t.f == nil {
+		return Turn{}
+	}
+	return t.f.Assistant
+}
+
 // BOS returns the text of the token that begins a rendered context, empty where
 // the family has none.
 func (t Template) BOS() string {
