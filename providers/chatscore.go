@@ -19,11 +19,23 @@ import (
 type ChatScorer interface {
 	Provider
 	// ScoreChat returns the log-prob of every token that the service makes of a
-	// conversation.
+	// conversation. A request that is not valid is refused, unsent; that the
+	// service lacks the method is said first.
 	ScoreChat(ctx context.Context, req ChatScoreRequest) (PromptScore, error)
 }
 
 var _ ChatScorer = (*Compatible)(nil)
+
+// ScoresChats reports whether p's service scores conversations, as far as p
+// knows. Nothing is sent.
+func ScoresChats(p Provider) bool {
+	c, ok := p.(ChatScorer)
+	if !ok {
+		return false
+	}
+	_, err := c.ScoreChat(context.Background(), ChatScoreRequest{})
+	return !errors.Is(err, errors.ErrUnsupported)
+}
 
 // ChatScoreRequest asks for the log-probs of a conversation that is given, as
 // the service renders it.

@@ -113,6 +113,9 @@ func TestScoreChatUnsupported(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, p := range map[string]providers.Provider{"sglang": other, "fireworks": fireworks(t, s)} {
+		if providers.ScoresChats(p) {
+			t.Errorf("%s is said to score conversations", name)
+		}
 		ledger := &providers.MemoryLedger{}
 		c, err := providers.NewClient(p, providers.ClientConfig{Prices: providers.Prices{Models: map[string]providers.Price{"m": {}}}, Ledger: ledger})
 		if err != nil {
@@ -123,6 +126,9 @@ func TestScoreChatUnsupported(t *testing.T) {
 		if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || e.Sent || e.Op != "score chat" || !strings.Contains(err.Error(), "conversation") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if !providers.ScoresChats(vllm(t, s)) || !providers.ScoresChats(providertest.Func{OnScoreChat: vllm(t, s).ScoreChat}) || providers.ScoresChats(providertest.Func{}) {
+		t.Error("ScoresChats is wrong about vLLM")
 	}
 	if n := len(s.Requests()); n != 0 {
 		t.Errorf("%d requests were sent", n)

@@ -1,6 +1,9 @@
 package chat
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,6 +96,18 @@ func (t Template) Name() string {
 		return ""
 	}
 	return t.f.Name
+}
+
+// Hash identifies how the template renders: 16 hexadecimal digits of the SHA-256
+// over its format in JSON, name included. A policy's own hash covers the
+// template's name alone.
+func (t Template) Hash() string {
+	b, err := json.Marshal(t.f)
+	if err != nil {
+		panic("chat: a format without a JSON form: " + err.Error()) // it holds texts and numbers
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:8])
 }
 
 // EndOfTurn returns the text of the token by which the model ends its turn,
