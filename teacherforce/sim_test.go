@@ -1,6 +1,8 @@
 package teacherforce
 
 import (
+	"cmp"
+	"context"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -209,6 +211,17 @@ func TestCertifySimulator(t *testing.T) {
 	}
 }
 
+// scoredAs has conversations scored by another model, unless it is empty.
+type scoredAs struct {
+	ChatScorer
+	model string
+}
+
+func (s scoredAs) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	req.Model = cmp.Or(s.model, req.Model)
+	return s.ChatScorer.ScoreChat(ctx, req)
+}
+
 // TestCertifyConversations: where the server scores conversations, the template
 // is certified by its own rendering too, which needs no greedy reply to differ.
 func TestCertifyConversations(t *testing.T) {
@@ -216,19 +229,21 @@ func TestCertifyConversations(t *testing.T) {
 		model, template, system, faults string
 		ok                              bool
 		detail, reason                  string
+		scoredAs                        string // what scores the conversation, where it is not the model
 	}{
-		{sim.PolyglotModelOf("gemma3"), "gemma3", "Be brief.", "", true, "as the server renders it differs by 0 a token", "one template"},
-		{sim.PolyglotModelOf("qwen3"), "qwen3", "", "", true, "as the server renders it differs by 0 a token", "one template, thinking turned off in both"},
-		{sim.PolyglotModelOf("chatml"), "qwen2.5", "", "", false, "otherwise than our template", "a system prompt too many"},
-		{sim.PolyglotModelOf("qwen3"), "chatml", "", "", false, "otherwise than our template", "the server puts an empty thought there"},
-		{sim.PolyglotModelOf("llama4"), "llama4", "", "wrongtemplate=1", false, "otherwise than our template", "chat renders with another family's template"},
+		{sim.PolyglotModelOf("gemma3"), "gemma3", "Be brief.", "", true, "as the server renders it differs by 0 a token", "one template", ""},
+		{sim.PolyglotModelOf("qwen3"), "qwen3", "", "", true, "as the server renders it differs by 0 a token", "one template, thinking turned off in both", ""},
+		{sim.PolyglotModelOf("chatml"), "qwen2.5", "", "", false, "otherwise than our template", "a system prompt too many", ""},
+		{sim.PolyglotModelOf("qwen3"), "chatml", "", "", false, "otherwise than our template", "the server puts an empty thought there", ""},
+		{sim.PolyglotModelOf("llama4"), "llama4", "", "wrongtemplate=1", false, "otherwise than our template", "chat renders with another family's template", ""},
+		{sim.PolyglotModelOf("llama4"), "llama4", "", "", false, "otherwise than our template", "its answers agree, and what it scores does not", sim.PolyglotModelOf("chatml")},
 	} {
 		faults, err := sim.ParseFaults(c.faults)
 		if err != nil {
 			t.Fatal(err)
 		}
 		server := vllm(t, sim.Config{Faults: faults})
-		f, err := New(Config{Scorer: server, Chat: server})
+		f, err := New(Config{Scorer: server, Chat: scoredAs{server, c.scoredAs}})
 		if err != nil {
 			t.Fatal(err)
 		}
