@@ -156,7 +156,7 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 	}
 	return &ForcingSummary{
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
-		KLPerToken: dataset.Float(st.KLPerToken), KLSE: dataset.Float(st.KLSE),
+		KLPerToken: dataset.Float(st.KLPerToken), KLSE: dataset.Float(st.KLSE), RowsPerEffective: finite(st.RowsPerEffective),
 		NoiseN: st.Noise.N, NoiseRMS: dataset.Float(st.Noise.RMS), NoiseMax: dataset.Float(st.Noise.Max),
 	}, methods
 }
