@@ -12,6 +12,7 @@ func VLLM() Quirks {
 		Echo:        true, // completion/serving.py: prompt entries, the first null; -inf clamped to -9999
 		TopK:        true, // (usage) 0 and -1 both mean all
 		TokenIDs:    true, // completion/protocol.py: return_token_ids
+		ChatScore:   true, // chat_completion/protocol.py: prompt_logprobs, add_generation_prompt, continue_final_message
 		Completions: map[string]any{"add_special_tokens": false},
 		// Settings left out come from the model's generation_config.
 		Generate: map[string]any{"min_p": 0, "repetition_penalty": 1},
