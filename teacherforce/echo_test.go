@@ -121,6 +121,7 @@ func TestEchoWithAddedBOS(t *testing.T) {
 		{"Hi there", raw, pieces("<s>", "Hi", "Ġthere"), 1, false, "the rest as a vocabulary spells it"},
 		{"日x", raw, pieces("", "", "", "日", "x"), 0, true, "four pieces do not fit into three bytes"},
 		{"日本", raw, pieces("日", "", ""), 0, true, "a character that is never shown"},
+		{"\uFFFD0", raw, pieces("", "\uFFFD\uFFFD0"), 0, true, "the first token was added, or is a piece of a character that is shown in two ways"},
 		{"é there", raw, pieces("", "<s>", "é", " there"), 0, true, "nothing in a text says what the first token is"},
 		{"\n\n", raw, pieces("#1"), 0, true, "a single token that cannot be placed is not an added one before nothing"},
 	} {
@@ -157,6 +158,7 @@ func late(s string, ends []int) []providers.Token {
 func FuzzPlaceLate(f *testing.F) {
 	f.Add("日本 the town", uint64(0b1011))
 	f.Add("ééé\uFFFD\uFFFDx🙂🙂", uint64(0xffff))
+	f.Add("a日 the town", uint64(0b11010))
 	f.Add("plain", uint64(3))
 	f.Fuzz(func(t *testing.T, s string, cuts uint64) {
 		s = viaJSON(s)

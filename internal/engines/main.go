@@ -122,7 +122,11 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	if err != nil {
 		return nil, nil, p, err
 	}
-	forcer, err := teacherforce.New(teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise, Tolerance: teacherforce.ServerTolerance})
+	config := teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise, Tolerance: teacherforce.ServerTolerance}
+	if providers.ScoresChats(provider) {
+		config.Chat = client
+	}
+	forcer, err := teacherforce.New(config)
 	return client, forcer, p, err
 }
 

@@ -70,10 +70,10 @@ model() {
 }
 
 compare() {
-	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' \
-		-system 'You are a helpful assistant.' -certify)
-	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' \
-		-prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
+	# The model's own template puts a system prompt where there is none.
+	local server=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' -system 'You are a helpful assistant.')
+	(cd "$root" && go run ./internal/engines "${server[@]}" -certify)
+	(cd "$root" && go run ./internal/engines "${server[@]}" -prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
 	stop
 	"$python" "$here/direct.py" "$engine" "$3" "$dir/pairs-$engine.jsonl" "$dir/direct-$engine.jsonl"
 	(cd "$root" && go run ./internal/engines -table "$dir/pairs-$engine.jsonl" -direct "$dir/direct-$engine.jsonl")
