@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 func TestMeanInterval(t *testing.T) {
@@ -68,6 +69,31 @@ func TestScoreInterval(t *testing.T) {
 		lo, hi = scoreInterval(1-tt.value, tt.se, tt.t, tt.m)
 		if !near(lo, 1-tt.hi, 1e-12) || !near(hi, 1-tt.lo, 1e-12) {
 			t.Errorf("1 - %v: [%v, %v] is not the mirror image", tt.value, lo, hi)
+		}
+	}
+}
+
+// Whatever the method, both ends of what claims coverage are t standard errors
+// away from the value as they would be at that end; others are as far on either side.
+func TestEndsOfIntervals(t *testing.T) {
+	s := world{prompts: 200, labels: 100, draws: 1, probes: 25}.samples(3)
+	for _, method := range []ErrorMethod{Bootstrap, InfluenceFunction} {
+		r := evaluate(t, s, Config{Method: method, Replicates: 40})
+		for _, e := range Estimators() {
+			x := r.Policy("near").Estimate(e)
+			if x.Refused() {
+				t.Fatalf("%s: %v", e, x.Refusals)
+			}
+			half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: x.DF}.Quantile(.975) * x.SE
+			for _, end := range []float64{x.Lower, x.Upper} {
+				want := half
+				if x.Claims {
+					want *= math.Sqrt(end * (1 - end) / (x.Value * (1 - x.Value)))
+				}
+				if !near(math.Abs(x.Value-end), want, 1e-9) {
+					t.Errorf("%s by %s: %v to %v is %v, want %v", e, method, x.Value, end, math.Abs(x.Value-end), want)
+				}
+			}
 		}
 	}
 }
