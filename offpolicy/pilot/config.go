@@ -40,8 +40,10 @@ type Config struct {
 	// (identity, by the scorer's own)
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(oracle.Generator) (oracle.Oracle, error)
-	// Labels says which responses the oracle labels. Its seed is the run's, and
-	// it has no strata: the labels do not wait for the scores. (identity)
+	// Labels says which responses the oracle labels. Its seed is the run's. Where
+	// it has strata the labels wait for the scores, and what was drawn is kept:
+	// see the package comment. Its Strata are (identity); more labels than an
+	// earlier start had top that one's up.
 	Labels oracle.Design
 	// BatchLabels, where not nil, has the oracle's labels bought through the
 	// service's batches, once all responses are there: within a day, and at the
@@ -112,12 +114,27 @@ func (c *Config) withDefaults() Config {
 		d.Thresholds = &t
 	}
 	d.Labels.Seed = d.Seed
+	if d.Labels.Fraction == 0 {
+		d.Labels.Fraction = 1
+	}
 	return d
 }
 
-// LabelKeys are the responses that Labels has the oracle label.
+// stratified reports whether what is labelled follows from scores.
+func (c Config) stratified() bool { return c.Labels.Strata > 1 }
+
+// LabelKeys are the responses that Labels has the oracle label. Where they follow
+// from scores, which nobody has yet, they are all that it draws from.
 func (c Config) LabelKeys() []dataset.Key {
 	var keys []dataset.Key
+	if c.stratified() {
+		for _, k := range responseKeys(c.Prompts, c.Arms) {
+			if c.Labels.Probes > 0 || k.Policy == loggingArm(c.Arms).Policy.Name {
+				keys = append(keys, k)
+			}
+		}
+		return keys
+	}
 	for _, as := range c.assignments() {
 		if as.Role != oracle.RoleDuplicate {
 			keys = append(keys, as.Key)
@@ -126,8 +143,10 @@ func (c Config) LabelKeys() []dataset.Key {
 	return keys
 }
 
+// assignments are what Labels draws without strata: of a design with strata, as
+// many others.
 func (c Config) assignments() []oracle.Assignment {
-	c.Labels.Seed = c.Seed
+	c.Labels.Seed, c.Labels.Strata = c.Seed, 0
 	return c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name)
 }
 
@@ -152,7 +171,7 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"policies":       arms,
 		"judge":          judgeID,
 		"oracle":         oracleID,
-		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes, "duplicates": c.Labels.Duplicates},
+		"labels":         map[string]any{"strata": max(c.Labels.Strata, 1)},
 	})
 }
 

@@ -17,10 +17,21 @@ import (
 type labelFunc func(context.Context, oracle.Item) (float64, error)
 
 // labelling is what the oracle is asked.
-func (r *run) labelling(label labelFunc) []item {
+func (r *run) labelling() ([]item, error) {
+	assigned, ok := r.assignments()
+	if !ok {
+		var err error
+		if assigned, err = r.drawDesign(); err != nil {
+			return nil, err
+		}
+	}
+	label := r.labelOne
+	if r.cfg.BatchLabels != nil {
+		label = r.labelBatch(assigned)
+	}
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
-	for _, as := range r.cfg.assignments() {
+	for _, as := range assigned {
 		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
 			value, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
 			if it, ok := r.labelItem(as, prompts); ok {
@@ -33,7 +44,7 @@ func (r *run) labelling(label labelFunc) []item {
 			return row.Error, put(r.store, kindLabel, r.store.labelsOf(as.Role), row)
 		}})
 	}
-	return items
+	return items, nil
 }
 
 // labelled reports whether an assignment has its label.
@@ -67,11 +78,11 @@ type batchLabeler interface {
 
 // labelBatch labels every response that has no label yet, when the first of them
 // is asked for, and hands each its own outcome.
-func (r *run) labelBatch() labelFunc {
+func (r *run) labelBatch(assigned []oracle.Assignment) labelFunc {
 	var todo []oracle.Item
 	at := map[providers.Tag]int{}
 	prompts := r.prompts()
-	for _, as := range r.cfg.assignments() {
+	for _, as := range assigned {
 		if it, ok := r.labelItem(as, prompts); ok && !r.labelled(as) {
 			at[it.Tag] = len(todo)
 			todo = append(todo, it)
@@ -99,9 +110,11 @@ func (r *run) labelBatch() labelFunc {
 // earlier, smaller run that this design does not draw stay in the journal: their
 // probability is not known.
 func (r *run) addLabels(rec *Records) {
-	for _, as := range r.cfg.assignments() {
+	assigned, _ := r.assignments()
+	rec.Design = assigned
+	for _, as := range assigned {
 		row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key)
-		row.InclusionProb = as.InclusionProb // of a run that grew
+		row.InclusionProb, row.Stratum = as.InclusionProb, as.Stratum // of a run that grew
 		if as.Role == oracle.RoleDuplicate {
 			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
 			if ok {

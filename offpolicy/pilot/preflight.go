@@ -65,9 +65,6 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
 	}
-	if c.Labels.Strata > 1 {
-		add("the labelling design has strata of judge scores", "a pilot labels before it scores: leave Strata at 0", nil)
-	}
 	for id := range c.Waived {
 		if !slices.Contains(CheckIDs(), id) {
 			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(CheckIDs(), ", "), nil)
@@ -91,6 +88,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	_, isFile := est.oracle.(*oracle.File)
 	if isFile && c.Labels.Duplicates > 0 {
 		add("labels from a file have no duplicates", "leave Duplicates at 0: the file would be compared with itself", nil)
+	}
+	if isFile && c.stratified() {
+		add("labels from a file cannot be drawn by strata of judge scores: people labelled them before there were any", "leave Strata at 0, and every label of the file is used", nil)
 	}
 	if c.BatchLabels != nil {
 		_, batches := c.Grader.(providers.Batcher)

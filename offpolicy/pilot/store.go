@@ -18,6 +18,7 @@ import (
 const (
 	kindResponse    = "response"
 	kindLogProb     = "logprob"
+	kindDesign      = "design"
 	kindLabel       = "label"
 	kindBatch       = "batch" // providers.JournalBatchStore's own
 	kindScore       = "score"
@@ -36,6 +37,7 @@ type store struct {
 	mu        sync.Mutex
 	responses map[dataset.Key]dataset.Response
 	logprobs  map[dataset.Key]dataset.LogProb
+	designs   map[string][]oracle.Assignment // that follow from scores, as drawn
 	labels    map[dataset.Key]dataset.OracleLabel
 	second    map[dataset.Key]dataset.OracleLabel // labels of role duplicate
 	scores    map[dataset.Key]dataset.JudgeScore
@@ -57,6 +59,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 		j:         j,
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
+		designs:   map[string][]oracle.Assignment{},
 		labels:    map[dataset.Key]dataset.OracleLabel{},
 		second:    map[dataset.Key]dataset.OracleLabel{},
 		scores:    map[dataset.Key]dataset.JudgeScore{},
@@ -83,6 +86,11 @@ func (s *store) load(r journal.Record) error {
 		s.echoes.forget(r.Key)
 	case kindEcho:
 		err = s.echoes.load(r)
+	case kindDesign:
+		var drawn []oracle.Assignment
+		if err = json.Unmarshal(r.Payload, &drawn); err == nil {
+			s.designs[r.Key] = drawn
+		}
 	case kindLabel:
 		var row dataset.OracleLabel
 		if err = json.Unmarshal(r.Payload, &row); err == nil {
@@ -148,7 +156,7 @@ func put[T keyed](s *store, kind string, rows map[dataset.Key]T, row T) error {
 	return nil
 }
 
-func get[T any](s *store, rows map[dataset.Key]T, k dataset.Key) (T, bool) {
+func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row, ok := rows[k]
@@ -166,6 +174,17 @@ func sorted[T keyed](s *store, rows map[dataset.Key]T, keep func(dataset.Key) bo
 		}
 	}
 	return out
+}
+
+// putDesign acknowledges a draw, and returns it.
+func (s *store) putDesign(key string, drawn []oracle.Assignment) ([]oracle.Assignment, error) {
+	if err := s.j.Append(kindDesign, key, drawn); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.designs[key] = drawn
+	return drawn, nil
 }
 
 func (s *store) putCertificate(key string, c teacherforce.Certificate) error {

@@ -1,0 +1,462 @@
+package pilot_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// strata is a design that has to wait for the scores.
+var strata = oracle.Design{Fraction: .8, Probes: 8, Duplicates: 5, Strata: 4}
+
+// stages notes the stages of a grader's calls, in their order.
+type stages struct {
+	providers.Provider
+	mu  sync.Mutex
+	got []string
+}
+
+func (s *stages) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	s.mu.Lock()
+	s.got = append(s.got, req.Tag.Stage)
+	s.mu.Unlock()
+	return s.Provider.Generate(ctx, req)
+}
+
+func labels(t *testing.T, dir string) []dataset.OracleLabel {
+	t.Helper()
+	rows, err := dataset.ReadFile[dataset.OracleLabel](filepath.Join(dir, "oracle.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// scoresOf are the scores of a run, NaN where there is none.
+func scoresOf(t *testing.T, dir string) map[dataset.Key]float64 {
+	t.Helper()
+	rows, err := dataset.ReadFile[dataset.JudgeScore](filepath.Join(dir, "judge.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[dataset.Key]float64{}
+	for _, r := range rows {
+		out[r.Key()] = float64(r.Mean)
+	}
+	return out
+}
+
+// sameDesign checks that the labels of a run are those that d draws from the
+// scores, each with its role, stratum and probability.
+func sameDesign(t *testing.T, dir string, d oracle.Design, scores map[dataset.Key]float64) {
+	t.Helper()
+	d.Seed = 42
+	type drawn struct {
+		key  dataset.Key
+		role string
+	}
+	want := map[drawn]oracle.Assignment{}
+	for _, a := range d.AssignByScore(scores, "p0") {
+		want[drawn{a.Key, a.Role}] = a
+	}
+	for _, l := range labels(t, dir) {
+		a, ok := want[drawn{l.Key(), l.Role}]
+		if !ok || a.InclusionProb != l.InclusionProb || a.Stratum != l.Stratum || d.Strata > 1 && l.Stratum == "" {
+			t.Errorf("label %s, %s of %q with %v: the design has %+v", l.Key(), l.Role, l.Stratum, l.InclusionProb, a)
+		}
+		delete(want, drawn{l.Key(), l.Role})
+	}
+	if len(want) > 0 {
+		t.Errorf("%d labels of the design are not there", len(want))
+	}
+}
+
+// Where the design has strata every score comes before the first label, the
+// labels are those of the design, and an interruption anywhere changes nothing;
+// nor does the batch, nor the concurrency.
+func TestStrata(t *testing.T) {
+	whole := t.TempDir()
+	cfg := config(t, serve(t, ""), whole, n)
+	cfg.Labels = strata
+	order := &stages{Provider: cfg.Grader}
+	cfg.Grader = order
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil || v.State != "done" || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+		t.Fatalf("%v, %s", err, describe(v))
+	}
+	judged, labelled := 0, 0
+	for _, s := range order.got {
+		switch s {
+		case "judge":
+			judged++
+			if labelled > 0 {
+				t.Fatalf("%d labels were asked for after %d of the scores", labelled, judged-1)
+			}
+		case "oracle":
+			labelled++
+		}
+	}
+	if judged != 5*n || labelled != 24+4*8+5 {
+		t.Errorf("%d scores and %d labels, want %d and 61", judged, labelled, 5*n)
+	}
+	sameDesign(t, whole, strata, scoresOf(t, whole))
+	c := check(v, "oracle.range")
+	if !strings.Contains(c.Summary, "56 of 56 labels") || !strings.Contains(c.Summary, "24 of 30 of p0 within ") || !strings.Contains(c.Summary, "8 of 30 of pi_bad within ") ||
+		!strings.Contains(c.Summary, "5 of 30 of p0 twice") {
+		t.Errorf("the report does not say which design: %s", c.Summary)
+	}
+	figures := 0
+	for _, f := range c.Evidence.Figures {
+		if strings.HasPrefix(f.Name, "probability of a label, p0 [") && f.Value > 0 && f.Value <= 1 {
+			figures++
+		}
+	}
+	if figures < 2 {
+		t.Errorf("%d strata of p0 with a probability: %+v", figures, c.Evidence.Figures)
+	}
+	stage, estimate := oracleStage(v)
+	if r := stage.CostUSD / estimate.ExpectedUSD; r < .9 || r > 1.1 || estimate.Calls != labelled {
+		t.Errorf("$%v and %d calls were expected, $%v and %d it took", estimate.ExpectedUSD, estimate.Calls, stage.CostUSD, labelled)
+	}
+
+	asRead(t, whole, v)
+
+	// Interrupted before, at and after the draw.
+	s := serve(t, "")
+	dir := t.TempDir()
+	for _, at := range []struct {
+		stage string
+		done  int
+	}{{"judge", 100}, {"judge", 5 * n}, {"oracle", 1}, {"oracle", 30}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cfg := config(t, s, dir, n)
+		cfg.Labels = strata
+		cfg.Progress = func(e pilot.Event) {
+			if e.Stage == at.stage && e.Done >= at.done && !e.Begun {
+				cancel()
+			}
+		}
+		v, err := pilot.Run(ctx, cfg)
+		cancel()
+		if err != nil && (!errors.Is(err, context.Canceled) || v.State != "interrupted") {
+			t.Fatalf("interrupted at %d of %s: %v, %s", at.done, at.stage, err, describe(v))
+		}
+	}
+	cfg = config(t, s, dir, n)
+	cfg.Labels, cfg.Concurrency = strata, 1
+	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.State != "done" {
+		t.Fatalf("%v, %s", err, describe(v))
+	}
+	sameRecords(t, whole, dir)
+
+	batched := t.TempDir()
+	cfg = config(t, serve(t, ""), batched, n)
+	cfg.Labels = strata
+	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" {
+		t.Fatalf("by batch: %v, %s", err, describe(v))
+	}
+	sameRecords(t, whole, batched)
+	if half, _ := oracleStage(v); math.Abs(half.CostUSD/stage.CostUSD-.5) > 1e-9 {
+		t.Errorf("by batch $%v, by single calls $%v: want half", half.CostUSD, stage.CostUSD)
+	}
+}
+
+// asRead checks that the files of a run carry the probabilities: who evaluates
+// them comes to what the run itself has found, and to something else without.
+func asRead(t *testing.T, dir string, v *pilot.Verdict) {
+	t.Helper()
+	logged, err := dataset.ReadFile[dataset.Sample](filepath.Join(dir, "samples.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := dataset.ReadFreshDraws(filepath.Join(dir, "fresh_draws"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := func(policy string, est offpolicy.Estimator) float64 {
+		s, err := offpolicy.FromRecords("p0", v.Run.Judge, logged, fresh, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := offpolicy.Evaluate(s, offpolicy.Config{Seed: 42, Clones: []string{"pi_clone"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Policy(policy).Estimate(est).Value
+	}
+	for _, p := range v.Evaluation.Policies {
+		if p.Policy == "p0" && p.Estimator != "" {
+			want := float64(p.Value.Value)
+			if got := value("p0", offpolicy.Estimator(p.Estimator)); math.Abs(got-want) > 1e-12 {
+				t.Errorf("the files give %v for p0 by %s, the run %v", got, p.Estimator, want)
+			}
+			with := value("p0", offpolicy.LabeledSNIPS)
+			for i := range logged {
+				logged[i].InclusionProb = dataset.Missing()
+			}
+			if without := value("p0", offpolicy.LabeledSNIPS); without == with {
+				t.Errorf("the labels' mean is %v with and without their probabilities", with)
+			}
+			return
+		}
+	}
+	t.Errorf("p0 has no estimate: %+v", v.Evaluation)
+}
+
+// A response without a score has a stratum, and the draw outlives the reason: when
+// the score is there at last, the labels keep stratum and probability.
+func TestUnscoredStratumIsKept(t *testing.T) {
+	dir := t.TempDir()
+	run := func(s providers.Provider) *pilot.Verdict {
+		cfg := config(t, serve(t, ""), dir, n)
+		cfg.Labels = strata
+		if s != nil {
+			cfg.Grader = s
+		}
+		v, err := pilot.Run(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	run(&mumbling{Provider: config(t, serve(t, ""), dir, n).Grader})
+	before, scores := labels(t, dir), scoresOf(t, dir)
+	sameDesign(t, dir, strata, scores)
+	unscored := map[string]int{}
+	for _, l := range before {
+		if math.IsNaN(scores[l.Key()]) != (l.Stratum == oracle.Unscored) {
+			t.Errorf("%s has score %v and stratum %s", l.Key(), scores[l.Key()], l.Stratum)
+		}
+		if l.Stratum == oracle.Unscored {
+			unscored[l.Role]++
+			if !l.Label.Valid() {
+				t.Errorf("%s, unscored, has no label: %+v", l.Key(), l.Error)
+			}
+		}
+	}
+	if unscored[oracle.RoleCalibration] == 0 || unscored[oracle.RoleProbe] == 0 {
+		t.Errorf("labels of unscored responses by role: %v", unscored)
+	}
+	v := run(nil)
+	for k, s := range scoresOf(t, dir) {
+		if math.IsNaN(s) {
+			t.Errorf("%s is still unscored", k)
+		}
+	}
+	after := labels(t, dir)
+	for i := range before {
+		if i >= len(after) || after[i] != before[i] {
+			t.Fatalf("a mended score changed a label or what is known of it: %+v", before[i])
+		}
+	}
+	if check(v, "files.valid").Status != pilot.Pass || len(after) != len(before) {
+		t.Errorf("%d labels became %d; %s", len(before), len(after), describe(v))
+	}
+}
+
+// mumbling is a grader whose judge says nothing of a few responses.
+type mumbling struct {
+	providers.Provider
+}
+
+func (m *mumbling) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	g, err := m.Provider.Generate(ctx, req)
+	if req.Tag.Stage == "judge" && strings.Contains(req.Tag.Key, "5/") { // q005, q015, q025
+		g.Text = "Hm."
+	}
+	return g, err
+}
+
+// More labels and more prompts top a run up to what it would have been in one
+// go. What was bought is not bought again.
+func TestTopUp(t *testing.T) {
+	grow := []struct {
+		name   string
+		steps  []oracle.Design
+		ns     []int
+		reason string
+	}{
+		{"simple random", []oracle.Design{{Fraction: .5}, {Fraction: .9, Probes: 6}, {Fraction: 1, Probes: 6, Duplicates: 3}}, []int{n, n, n}, "the report asks for -probes: they can be added"},
+		{"strata", []oracle.Design{{Fraction: .5, Strata: 4}, {Fraction: .9, Probes: 6, Strata: 4}, {Fraction: 1, Probes: 7, Duplicates: 3, Strata: 4}}, []int{n, n, n}, "draws are nested"},
+		{"strata, more prompts", []oracle.Design{strata, strata}, []int{n / 2, n}, "drawn again from all"},
+	}
+	for _, g := range grow {
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, "")
+			dir, whole := t.TempDir(), t.TempDir()
+			had := map[dataset.Key]bool{}
+			for i, d := range g.steps {
+				cfg := config(t, s, dir, g.ns[i])
+				cfg.Labels = d
+				v, err := pilot.Run(t.Context(), cfg)
+				if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
+					t.Fatalf("%s, step %d: %v, %s", g.reason, i, err, describe(v))
+				}
+				sameDesign(t, dir, d, scoresOf(t, dir))
+				now := map[dataset.Key]bool{}
+				for _, l := range labels(t, dir) {
+					now[l.Key()] = true
+				}
+				for k := range had {
+					if !now[k] && g.ns[i] == n && g.ns[0] == n {
+						t.Errorf("step %d lost the label of %s", i, k)
+					}
+				}
+				had = now
+			}
+			for id, times := range s.Bill().Answers {
+				if times > 1 {
+					t.Errorf("%s was paid %d times", id, times)
+				}
+			}
+			cfg := config(t, serve(t, ""), whole, n)
+			cfg.Labels = g.steps[len(g.steps)-1]
+			if _, err := pilot.Run(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			sameRecords(t, dir, whole)
+		})
+	}
+	cfg := config(t, serve(t, ""), t.TempDir(), 6)
+	if _, err := pilot.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Labels.Strata = 3
+	var refused *pilot.PreflightError
+	if _, err := pilot.Run(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "labels.strata") {
+		t.Errorf("other strata: %v, want a refusal: their draw is another", err)
+	}
+}
+
+// People's labels were there before the scores: they cannot be drawn by them.
+func TestStrataRefuseAFile(t *testing.T) {
+	s := serve(t, "")
+	cfg := config(t, s, t.TempDir(), n)
+	cfg.Labels = oracle.Design{Strata: 4}
+	if keys := cfg.LabelKeys(); len(keys) != n {
+		t.Errorf("%d keys, want all of P0's, any of which may be drawn", len(keys))
+	}
+	cfg.Labels.Probes = 1
+	if keys := cfg.LabelKeys(); len(keys) != 5*n {
+		t.Errorf("%d keys, want all responses", len(keys))
+	}
+	cfg.Oracle = func(oracle.Generator) (oracle.Oracle, error) {
+		return oracle.NewFile("people", map[dataset.Key]float64{{PromptID: "q000", Policy: "p0"}: .5})
+	}
+	var refused *pilot.PreflightError
+	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "cannot be drawn by strata") || !strings.Contains(err.Error(), "Strata at 0") {
+		t.Errorf("a file and strata: %v, want a refusal with its remedy", err)
+	}
+	if s.Bill().Total.Calls != 0 {
+		t.Error("the preflight spent something")
+	}
+}
+
+// The weights 1/p reach the estimates: over seeded draws of a stratified design,
+// made without calls from a run all of whose responses are labelled, the mean of
+// each policy by its labels is that of all labels. Strata that share the labels
+// equally would pull an unweighted mean far off, and do.
+func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
+	const draws, evaluated = 2000, 100
+	dir := t.TempDir()
+	cfg := config(t, serve(t, ""), dir, 2*n)
+	cfg.Labels = oracle.Design{Probes: 2 * n}
+	if _, err := pilot.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	scores := scoresOf(t, dir)
+	value := map[dataset.Key]float64{}
+	truth := map[string]float64{}
+	for _, l := range labels(t, dir) {
+		value[l.Key()] = float64(l.Label)
+		truth[l.Policy] += float64(l.Label) / (2 * n)
+	}
+	type sums struct{ n, weighted, squares, bare float64 }
+	byLabels, estimated := map[string]*sums{}, map[string]*sums{}
+	note := func(in map[string]*sums, policy string, v, bare float64) {
+		if in[policy] == nil {
+			in[policy] = &sums{}
+		}
+		s := in[policy]
+		s.n++
+		s.weighted += v
+		s.squares += v * v
+		s.bare += bare
+	}
+	for seed := range uint64(draws) {
+		d := oracle.Design{Seed: seed, Fraction: .5, Probes: 20, Strata: 5}
+		weighted, bare, count := map[string]float64{}, map[string]float64{}, map[string]float64{}
+		p := map[dataset.Key]float64{}
+		for _, a := range d.AssignByScore(scores, "p0") {
+			p[a.Key] = a.InclusionProb
+			weighted[a.Key.Policy] += value[a.Key] / a.InclusionProb / (2 * n)
+			bare[a.Key.Policy] += value[a.Key]
+			count[a.Key.Policy]++
+		}
+		for policy := range truth {
+			note(byLabels, policy, weighted[policy], bare[policy]/count[policy])
+		}
+		if seed >= evaluated {
+			continue
+		}
+		in := offpolicy.Samples{Logging: "p0", Judge: "j", Draws: map[string][]offpolicy.Draw{}}
+		for k, s := range scores {
+			label, prob := math.NaN(), math.NaN()
+			if q, ok := p[k]; ok {
+				label, prob = value[k], q
+			}
+			if k.Policy == "p0" {
+				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, LogProb: -1, Targets: map[string]float64{}, Score: s, Label: label, InclusionProb: prob, Length: 1})
+			} else {
+				in.Draws[k.Policy] = append(in.Draws[k.Policy], offpolicy.Draw{PromptID: k.PromptID, Score: s, Label: label, InclusionProb: prob})
+			}
+		}
+		r, err := offpolicy.Evaluate(in, offpolicy.Config{Seed: seed, Method: offpolicy.InfluenceFunction, Estimators: []offpolicy.Estimator{offpolicy.LabeledSNIPS, offpolicy.Direct}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range r.Policies {
+			est := offpolicy.Direct
+			if q.Policy == "p0" {
+				est = offpolicy.LabeledSNIPS
+			}
+			if e := q.Estimate(est); e == nil || e.Refused() {
+				t.Fatalf("%s: %+v", q.Policy, e)
+			} else {
+				note(estimated, q.Policy, e.Value, e.Value)
+			}
+		}
+	}
+	off := 0
+	for policy, want := range truth {
+		for what, s := range map[string]*sums{"labels": byLabels[policy], "the estimator": estimated[policy]} {
+			mean := s.weighted / s.n
+			se := math.Sqrt(max(s.squares/s.n-mean*mean, 0) / s.n)
+			t.Logf("%s by %s: %.5f, want %.5f (SE %.5f); unweighted %.5f", policy, what, mean, want, se, s.bare/s.n)
+			// Self-normalised means of m labels have a bias of order 1/m.
+			slack := map[string]float64{"labels": 1e-12, "the estimator": .003}[what]
+			if math.Abs(mean-want) > 4.5*se+slack {
+				t.Errorf("%s by %s: %.5f on average, %.5f (SE %.5f) is right", policy, what, mean, want, se)
+			}
+			if what == "labels" && math.Abs(s.bare/s.n-want) > 4.5*se+.003 {
+				off++
+			}
+		}
+	}
+	if off == 0 {
+		t.Error("unweighted means are right too: this shows nothing")
+	}
+}
