@@ -27,7 +27,10 @@ func (r *run) labelling() ([]item, error) {
 	}
 	label := r.labelOne
 	if r.cfg.BatchLabels != nil {
-		label = r.labelBatch(assigned)
+		var err error
+		if label, err = r.labelBatch(assigned); err != nil {
+			return nil, err
+		}
 	}
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
@@ -78,32 +81,57 @@ type batchLabeler interface {
 
 // labelBatch labels every response that has no label yet, when the first of them
 // is asked for, and hands each its own outcome.
-func (r *run) labelBatch(assigned []oracle.Assignment) labelFunc {
+func (r *run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
+	c := *r.cfg.BatchLabels
+	sum := sha256.Sum256(r.identity)
+	c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
+	sent, err := inUnfinishedBatches(c.Store)
+	if err != nil {
+		return nil, err
+	}
 	var todo []oracle.Item
 	at := map[providers.Tag]int{}
 	prompts := r.prompts()
-	for _, as := range assigned {
-		if it, ok := r.labelItem(as, prompts); ok && !r.labelled(as) {
+	add := func(as oracle.Assignment, owed bool) {
+		it, ok := r.labelItem(as, prompts)
+		if _, twice := at[it.Tag]; ok && !twice && (owed || sent[providers.RequestID(it.Tag)]) {
 			at[it.Tag] = len(todo)
 			todo = append(todo, it)
 		}
 	}
+	for _, as := range assigned {
+		add(as, !r.labelled(as))
+	}
+	// A batch that is on its way is finished as it was sent, also where a run that
+	// has grown since draws others.
+	for _, k := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+		add(oracle.Assignment{Key: k, Role: oracle.RoleCalibration}, false)
+		add(oracle.Assignment{Key: k, Role: oracle.RoleDuplicate}, false)
+	}
 	var once sync.Once
 	var outcomes []oracle.Outcome
-	var err error
 	return func(ctx context.Context, it oracle.Item) (float64, error) {
-		once.Do(func() {
-			c := *r.cfg.BatchLabels
-			sum := sha256.Sum256(r.identity)
-			c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
-			outcomes, err = r.oracle.(batchLabeler).LabelBatch(ctx, r.grader, c, todo)
-		})
+		once.Do(func() { outcomes, err = r.oracle.(batchLabeler).LabelBatch(ctx, r.grader, c, todo) })
 		o := outcomes[at[it.Tag]]
 		if err != nil && o.Err != nil {
 			return 0, err // the batch's own trouble says more
 		}
 		return o.Label, o.Err
+	}, nil
+}
+
+// inUnfinishedBatches are the ids of the requests that batches on their way hold.
+func inUnfinishedBatches(store providers.BatchStore) (map[string]bool, error) {
+	states, err := store.Load()
+	ids := map[string]bool{}
+	for _, s := range states {
+		for _, l := range s.Lines {
+			if !s.Done {
+				ids[l.ID] = true
+			}
+		}
 	}
+	return ids, err
 }
 
 // addLabels gives the records the labels of the run's design. Labels of an

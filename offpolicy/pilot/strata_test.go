@@ -460,3 +460,51 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 		t.Error("unweighted means are right too: this shows nothing")
 	}
 }
+
+// stuck is a service whose batches are taken and never looked after: the run is
+// ended at the first poll.
+type stuck struct {
+	providers.Batcher
+	end context.CancelFunc
+}
+
+func (s stuck) GetBatch(ctx context.Context, tag providers.Tag, id string) (providers.BatchInfo, error) {
+	s.end()
+	<-ctx.Done()
+	return providers.BatchInfo{}, ctx.Err()
+}
+
+// A batch that was left on its way is finished as it was sent, also where the run
+// has grown meanwhile and draws other responses.
+func TestGrownRunFinishesItsBatch(t *testing.T) {
+	for name, d := range map[string]oracle.Design{"simple random": {Probes: 3}, "strata": {Fraction: .5, Probes: 3, Strata: 3}} {
+		s := serve(t, "")
+		dir, whole := t.TempDir(), t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		batched := func(n int, dir string) pilot.Config {
+			cfg := config(t, s, dir, n)
+			cfg.Labels = d
+			cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+			return cfg
+		}
+		cfg := batched(8, dir)
+		cfg.Grader = stuck{cfg.Grader.(providers.Batcher), cancel}
+		if _, err := pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+			t.Fatalf("%s: %v, want an interrupted run", name, err)
+		}
+		v, err := pilot.Run(t.Context(), batched(16, dir))
+		if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
+			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), check(v, "run.errors"))
+		}
+		for id, times := range s.Bill().Answers {
+			if times > 1 {
+				t.Errorf("%s: %s was paid %d times", name, id, times)
+			}
+		}
+		s = serve(t, "")
+		if _, err := pilot.Run(t.Context(), batched(16, whole)); err != nil {
+			t.Fatal(err)
+		}
+		sameRecords(t, dir, whole)
+	}
+}
