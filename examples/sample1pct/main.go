@@ -9,8 +9,12 @@
 // a quarter of the logged responses, strata=5 spreads the labels over five ranges
 // of the judge's scores, which then come first, and duplicates=10 has ten
 // responses labelled twice, which measures the oracle's own noise. Every label
-// keeps its probability of having been chosen. Starting again with more of either
-// tops a run up.
+// keeps its probability of having been chosen. Starting again with more of any of
+// them but strata tops a run up.
+//
+// People can label only responses that exist: start once with a model as the
+// oracle, have people label the responses that oracle.jsonl names, and start again
+// in the same folder with -labels FILE, whose labels take the model's place.
 //
 // Exit codes: 0 GO, 1 the run could not report, 2 usage, 3 NO-GO, 4 HOLD,
 // 5 preflight refused, 130 interrupted and resumable.

@@ -37,7 +37,9 @@ type Config struct {
 	// Policies serves the models of the arms, Grader those of judge and oracle.
 	Policies, Grader providers.Provider
 	// Judge and Oracle are built around the client that the run gives them.
-	// (identity, by the scorer's own)
+	// The judge is (identity), by its own. Labels are of one oracle; where people
+	// labelled the responses of an earlier start, an [oracle.File] takes the place
+	// of the model that labelled them then.
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(oracle.Generator) (oracle.Oracle, error)
 	// Labels says which responses the oracle labels. Its seed is the run's. Where
@@ -152,7 +154,7 @@ func (c Config) assignments() []oracle.Assignment {
 
 // identity is the canonical JSON of everything that changes answers. The
 // journal compares it key by key.
-func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
+func (c *Config) identity(judgeID string) ([]byte, error) {
 	type arm struct {
 		Name       string `json:"name"`
 		Role       Role   `json:"role"`
@@ -170,7 +172,6 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"seed":           c.Seed,
 		"policies":       arms,
 		"judge":          judgeID,
-		"oracle":         oracleID,
 		"labels":         map[string]any{"strata": max(c.Labels.Strata, 1)},
 	})
 }
@@ -182,6 +183,7 @@ const SchemaVersion = 1
 type manifest struct {
 	SchemaVersion int                        `json:"schema_version"`
 	Configuration json.RawMessage            `json:"configuration"`
+	Oracle        string                     `json:"oracle"` // whose labels oracle.jsonl has
 	Seed          uint64                     `json:"seed"`
 	Prompts       int                        `json:"prompts"`
 	Policies      []manifestPolicy           `json:"policies"`

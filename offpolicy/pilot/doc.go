@@ -49,6 +49,10 @@
 // nothing, since no probability belongs to it any more. Neither biases an estimate
 // as long as the labels themselves were no reason to ask for more.
 //
+// The labels of a run are of one oracle. Where people have labelled its responses,
+// a start with their [oracle.File] puts theirs in the place of the model's; one
+// with another model is refused, since it would pay for all of them again.
+//
 // # Log-probs
 //
 // On the first hundred prompts every method of teacher forcing is computed, by

@@ -17,22 +17,18 @@ import (
 type labelFunc func(context.Context, oracle.Item) (float64, error)
 
 // labelling is what the oracle is asked.
-func (r *run) labelling() ([]item, error) {
+func (r *run) labelling() (items []item, err error) {
 	assigned, ok := r.assignments()
 	if !ok {
-		var err error
-		if assigned, err = r.drawDesign(); err != nil {
-			return nil, err
-		}
+		assigned, err = r.drawDesign()
 	}
 	label := r.labelOne
-	if r.cfg.BatchLabels != nil {
-		var err error
-		if label, err = r.labelBatch(assigned); err != nil {
-			return nil, err
-		}
+	if err == nil && r.cfg.BatchLabels != nil {
+		label, err = r.labelBatch(assigned)
 	}
-	var items []item
+	if err != nil {
+		return nil, err
+	}
 	prompts, arms := r.prompts(), r.arms()
 	for _, as := range assigned {
 		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
@@ -44,15 +40,20 @@ func (r *run) labelling() ([]item, error) {
 				return nil, stop
 			}
 			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, value, err)
-			return row.Error, put(r.store, kindLabel, r.store.labelsOf(as.Role), row)
+			return row.Error, putAs(r.store, kindLabel, r.store.labels, keyOf(row), row)
 		}})
 	}
 	return items, nil
 }
 
+// label is what the run's oracle said of an assignment.
+func (r *run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
+	return get(r.store, r.store.labels, labelKey{as.Key, as.Role == oracle.RoleDuplicate, r.oracle.Identity()})
+}
+
 // labelled reports whether an assignment has its label.
 func (r *run) labelled(as oracle.Assignment) bool {
-	row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key)
+	row, ok := r.label(as)
 	return ok && row.Error == nil
 }
 
@@ -83,7 +84,7 @@ type batchLabeler interface {
 // is asked for, and hands each its own outcome.
 func (r *run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	c := *r.cfg.BatchLabels
-	sum := sha256.Sum256(r.identity)
+	sum := sha256.Sum256(append(slices.Clone(r.identity), r.oracle.Identity()...))
 	c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
 	sent, err := inUnfinishedBatches(c.Store)
 	if err != nil {
@@ -141,7 +142,7 @@ func (r *run) addLabels(rec *Records) {
 	assigned, _ := r.assignments()
 	rec.Design = assigned
 	for _, as := range assigned {
-		row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key)
+		row, ok := r.label(as)
 		row.InclusionProb, row.Stratum = as.InclusionProb, as.Stratum // of a run that grew
 		if as.Role == oracle.RoleDuplicate {
 			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)

@@ -167,7 +167,7 @@ func (r *run) identify(g judge.Generator) error {
 	if r.judge, r.oracle, err = r.graders(g); err != nil {
 		return err
 	}
-	r.identity, err = r.cfg.identity(r.judge.Identity(), r.oracle.Identity())
+	r.identity, err = r.cfg.identity(r.judge.Identity())
 	return err
 }
 
@@ -180,7 +180,14 @@ func (r *run) checkFolder() error {
 	if err := foreignFolder(r.cfg.Dir); err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
 	}
-	if err := journal.Check(r.journalPath(), r.identity); err != nil {
+	err := journal.Check(r.journalPath(), r.identity)
+	if err == nil {
+		var problem *Problem
+		if problem, err = r.checkLabels(); problem != nil {
+			return &PreflightError{[]Problem{*problem}}
+		}
+	}
+	if err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
 	}
 	return nil

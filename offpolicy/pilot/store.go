@@ -38,8 +38,7 @@ type store struct {
 	responses map[dataset.Key]dataset.Response
 	logprobs  map[dataset.Key]dataset.LogProb
 	designs   map[string][]oracle.Assignment // that follow from scores, as drawn
-	labels    map[dataset.Key]dataset.OracleLabel
-	second    map[dataset.Key]dataset.OracleLabel // labels of role duplicate
+	labels    map[labelKey]dataset.OracleLabel
 	scores    map[dataset.Key]dataset.JudgeScore
 	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
@@ -60,8 +59,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
 		designs:   map[string][]oracle.Assignment{},
-		labels:    map[dataset.Key]dataset.OracleLabel{},
-		second:    map[dataset.Key]dataset.OracleLabel{},
+		labels:    map[labelKey]dataset.OracleLabel{},
 		scores:    map[dataset.Key]dataset.JudgeScore{},
 		canaries:  map[dataset.Key]dataset.Canary{},
 		certs:     map[string]teacherforce.Certificate{},
@@ -94,7 +92,7 @@ func (s *store) load(r journal.Record) error {
 	case kindLabel:
 		var row dataset.OracleLabel
 		if err = json.Unmarshal(r.Payload, &row); err == nil {
-			s.labelsOf(row.Role)[row.Key()] = row
+			s.labels[keyOf(row)] = row
 		}
 	case kindBatch:
 	case kindScore:
@@ -126,12 +124,15 @@ func (s *store) load(r journal.Record) error {
 	return nil
 }
 
-// labelsOf are the labels among which those of a role stand.
-func (s *store) labelsOf(role string) map[dataset.Key]dataset.OracleLabel {
-	if role == oracle.RoleDuplicate {
-		return s.second
-	}
-	return s.labels
+// labelKey names one label: a response has one of each oracle, or two.
+type labelKey struct {
+	dataset.Key
+	second bool
+	oracle string
+}
+
+func keyOf(l dataset.OracleLabel) labelKey {
+	return labelKey{l.Key(), l.Role == oracle.RoleDuplicate, l.Oracle}
 }
 
 type keyed interface{ Key() dataset.Key }
@@ -147,12 +148,17 @@ func loadRow[T keyed](r journal.Record, rows map[dataset.Key]T) error {
 
 // put acknowledges a record: it is durable when put returns.
 func put[T keyed](s *store, kind string, rows map[dataset.Key]T, row T) error {
+	return putAs(s, kind, rows, row.Key(), row)
+}
+
+// putAs is put for rows that go by more than the response's key.
+func putAs[K comparable, T keyed](s *store, kind string, rows map[K]T, k K, row T) error {
 	if err := s.j.Append(kind, row.Key().String(), row); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows[row.Key()] = row
+	rows[k] = row
 	return nil
 }
 

@@ -341,7 +341,76 @@ func TestTopUp(t *testing.T) {
 	}
 }
 
-// People's labels were there before the scores: they cannot be drawn by them.
+// people are an oracle's labels from a file: v for each of the keys.
+func people(keys []dataset.Key, v float64) func(oracle.Generator) (oracle.Oracle, error) {
+	return func(oracle.Generator) (oracle.Oracle, error) {
+		given := map[dataset.Key]float64{}
+		for i, k := range keys {
+			given[k] = v + .01*float64(i%40)
+		}
+		return oracle.NewFile("people", given)
+	}
+}
+
+// What people label must be there first: a run that a model has labelled takes
+// their labels, costs nothing more, and never has labels of both.
+func TestPeopleTakeOver(t *testing.T) {
+	for name, d := range map[string]oracle.Design{"simple random": {Fraction: .5, Probes: 2}, "strata": {Fraction: .5, Probes: 2, Strata: 3}} {
+		const n = 10
+		s := serve(t, "")
+		dir := t.TempDir()
+		start := func(o func(oracle.Generator) (oracle.Oracle, error)) (*pilot.Verdict, []dataset.OracleLabel, error) {
+			cfg := config(t, s, dir, n)
+			cfg.Labels = d
+			if o != nil {
+				cfg.Oracle = o
+			}
+			v, err := pilot.Run(t.Context(), cfg)
+			if err != nil {
+				return v, nil, err
+			}
+			return v, labels(t, dir), nil
+		}
+		_, model, err := start(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := s.Bill().Total.Calls
+		var keys []dataset.Key
+		for _, l := range model {
+			keys = append(keys, l.Key())
+		}
+		some, theirs, err := start(people(keys[1:], .1))
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != oracle.ReasonMissing || check(some, "oracle.range").Status == pilot.Pass {
+			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
+		}
+		v, theirs, err := start(people(keys, .1))
+		if err != nil || check(v, "oracle.range").Status != pilot.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
+			t.Fatalf("%s: %v, %s", name, err, describe(v))
+		}
+		for i, l := range theirs {
+			if l.Oracle != v.Run.Oracle || float64(l.Label) != .1+.01*float64(i%40) || l.Key() != keys[i] || l.InclusionProb != model[i].InclusionProb || l.Stratum != model[i].Stratum {
+				t.Errorf("%s: label %+v in place of %+v", name, l, model[i])
+			}
+		}
+		_, _, err = start(func(g oracle.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o-mini"})
+		})
+		var refused *pilot.PreflightError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "would be paid to give them all again") {
+			t.Errorf("%s: another model: %v, want a refusal", name, err)
+		}
+		if _, again, err := start(nil); err != nil || len(again) != len(model) || again[0] != model[0] {
+			t.Errorf("%s: the first oracle's labels are not back: %v, %+v", name, err, again)
+		}
+		if more := s.Bill().Total.Calls - calls; more > 0 {
+			t.Errorf("%s: %d more calls were paid for", name, more)
+		}
+	}
+}
+
+// Strata follow from scores: before there are any nobody can have labelled the
+// responses that will be drawn.
 func TestStrataRefuseAFile(t *testing.T) {
 	s := serve(t, "")
 	cfg := config(t, s, t.TempDir(), n)
@@ -353,11 +422,9 @@ func TestStrataRefuseAFile(t *testing.T) {
 	if keys := cfg.LabelKeys(); len(keys) != 5*n {
 		t.Errorf("%d keys, want all responses", len(keys))
 	}
-	cfg.Oracle = func(oracle.Generator) (oracle.Oracle, error) {
-		return oracle.NewFile("people", map[dataset.Key]float64{{PromptID: "q000", Policy: "p0"}: .5})
-	}
+	cfg.Oracle = people([]dataset.Key{{PromptID: "q000", Policy: "p0"}}, .5)
 	var refused *pilot.PreflightError
-	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "cannot be drawn by strata") || !strings.Contains(err.Error(), "Strata at 0") {
+	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "scores that are not there yet") || !strings.Contains(err.Error(), "leave strata out") {
 		t.Errorf("a file and strata: %v, want a refusal with its remedy", err)
 	}
 	if s.Bill().Total.Calls != 0 {
