@@ -3,14 +3,17 @@ package pilot_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/oracle"
@@ -18,7 +21,7 @@ import (
 )
 
 // strata is a design that has to wait for the scores.
-var strata = oracle.Design{Fraction: .8, Probes: 8, Duplicates: 5, Strata: 4}
+var strata = oracle.Design{Fraction: .9, Probes: 8, Duplicates: 5, Strata: 4}
 
 // stages notes the stages of a grader's calls, in their order.
 type stages struct {
@@ -106,14 +109,27 @@ func TestStrata(t *testing.T) {
 			labelled++
 		}
 	}
-	if judged != 5*n || labelled != 24+4*8+5 {
-		t.Errorf("%d scores and %d labels, want %d and 61", judged, labelled, 5*n)
+	if judged != 5*n || labelled != 27+4*8+5 {
+		t.Errorf("%d scores and %d labels, want %d and 64", judged, labelled, 5*n)
 	}
 	sameDesign(t, whole, strata, scoresOf(t, whole))
 	c := check(v, "oracle.range")
-	if !strings.Contains(c.Summary, "56 of 56 labels") || !strings.Contains(c.Summary, "24 of 30 of p0 within ") || !strings.Contains(c.Summary, "8 of 30 of pi_bad within ") ||
+	if !strings.Contains(c.Summary, "59 of 59 labels") || !strings.Contains(c.Summary, "27 of 30 of p0 within ") || !strings.Contains(c.Summary, "8 of 30 of pi_bad within ") ||
 		!strings.Contains(c.Summary, "5 of 30 of p0 twice") {
 		t.Errorf("the report does not say which design: %s", c.Summary)
+	}
+	var sum, weights float64
+	for _, l := range labels(t, whole) {
+		if l.Role != oracle.RoleDuplicate {
+			sum += float64(l.Label) / l.InclusionProb
+			weights += 1 / l.InclusionProb
+		}
+	}
+	if says := fmt.Sprintf("the responses that they stand for %.3f", sum/weights); !strings.Contains(check(v, "oracle.distribution").Summary, says) {
+		t.Errorf("%s: want %q", check(v, "oracle.distribution").Summary, says)
+	}
+	if a, b := figure(check(v, "judge.calibration"), "pi_bad mean residual"), figure(check(v, "transport.pi_bad"), "mean residual"); !(math.Abs(a-b) <= 1e-9) {
+		t.Errorf("of pi_bad's own labels judge.calibration says %v, transport.pi_bad %v", a, b)
 	}
 	figures := 0
 	for _, f := range c.Evidence.Figures {
@@ -132,6 +148,20 @@ func TestStrata(t *testing.T) {
 	asRead(t, whole, v)
 }
 
+// spent is a service whose account is empty after some calls.
+type spent struct {
+	providers.Provider
+	after int64
+	n     atomic.Int64
+}
+
+func (s *spent) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	if s.n.Add(1) > s.after {
+		return providers.Generation{}, &providers.Error{Class: providers.ClassQuota, Status: 429}
+	}
+	return s.Provider.Generate(ctx, req)
+}
+
 // An interruption before, at or after the draw changes nothing; nor does the batch,
 // nor the concurrency.
 func TestStrataInterrupted(t *testing.T) {
@@ -146,10 +176,15 @@ func TestStrataInterrupted(t *testing.T) {
 	stage, _ := oracleStage(v)
 	s := serve(t, "")
 	dir := t.TempDir()
+	cfg = config(t, s, dir, n)
+	cfg.Labels, cfg.Grader = strata, &spent{Provider: cfg.Grader, after: 20}
+	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != pilot.NoGo || !strings.Contains(check(v, "run.errors").Summary, "stage judge (quota)") {
+		t.Fatalf("an empty account: %v, %s", err, describe(v))
+	}
 	for _, at := range []struct {
 		stage string
 		done  int
-	}{{"judge", 30}, {"judge", 5 * n}, {"oracle", 20}} {
+	}{{"judge", 25}, {"judge", 5 * n}, {"oracle", 20}} {
 		stop := make(chan struct{})
 		var once sync.Once
 		cfg := config(t, s, dir, n)
@@ -174,6 +209,15 @@ func TestStrataInterrupted(t *testing.T) {
 			t.Errorf("%s was paid %d times", id, times)
 		}
 	}
+	draws := 0
+	if err := journal.Scan(filepath.Join(dir, "journal"), func(r journal.Record) error {
+		if r.Kind == "design" {
+			draws++
+		}
+		return nil
+	}); err != nil || draws != 1 {
+		t.Errorf("%d draws were kept, want the one from all scores; %v", draws, err)
+	}
 
 	batched := t.TempDir()
 	cfg = config(t, serve(t, ""), batched, n)
@@ -186,6 +230,16 @@ func TestStrataInterrupted(t *testing.T) {
 	if half, _ := oracleStage(v); math.Abs(half.CostUSD/stage.CostUSD-.5) > 1e-9 {
 		t.Errorf("by batch $%v, by single calls $%v: want half", half.CostUSD, stage.CostUSD)
 	}
+}
+
+// figure is one of a check's, NaN where it has none of the name.
+func figure(c pilot.Check, name string) float64 {
+	for _, f := range c.Evidence.Figures {
+		if f.Name == name {
+			return float64(f.Value)
+		}
+	}
+	return math.NaN()
 }
 
 // asRead checks that the files of a run carry the probabilities: who evaluates
@@ -550,14 +604,15 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 }
 
 // stuck is a service whose batches are taken and never looked after: the run is
-// ended at the first poll.
+// asked to stop at the first poll.
 type stuck struct {
 	providers.Batcher
-	end context.CancelFunc
+	stop chan struct{}
+	once *sync.Once
 }
 
 func (s stuck) GetBatch(ctx context.Context, tag providers.Tag, id string) (providers.BatchInfo, error) {
-	s.end()
+	s.once.Do(func() { close(s.stop) })
 	<-ctx.Done()
 	return providers.BatchInfo{}, ctx.Err()
 }
@@ -568,7 +623,6 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 	for name, d := range map[string]oracle.Design{"simple random": {Probes: 3}, "strata": {Fraction: .5, Probes: 3, Strata: 3}} {
 		s := serve(t, "")
 		dir, whole := t.TempDir(), t.TempDir()
-		ctx, cancel := context.WithCancel(t.Context())
 		batched := func(n int, dir string) pilot.Config {
 			cfg := config(t, s, dir, n)
 			cfg.Labels = d
@@ -576,8 +630,9 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 			return cfg
 		}
 		cfg := batched(5, dir)
-		cfg.Grader = stuck{cfg.Grader.(providers.Batcher), cancel}
-		if _, err := pilot.Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+		stop := make(chan struct{})
+		cfg.Grader, cfg.Stop = stuck{cfg.Grader.(providers.Batcher), stop, &sync.Once{}}, stop
+		if _, err := pilot.Run(t.Context(), cfg); !errors.Is(err, context.Canceled) {
 			t.Fatalf("%s: %v, want an interrupted run", name, err)
 		}
 		v, err := pilot.Run(t.Context(), batched(10, dir))
