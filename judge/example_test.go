@@ -174,16 +174,20 @@ func ExampleShrink() {
 	// 0.00231 0.00254 0.00277 0.00438
 }
 
-// How far a label may lie from a calibrated score, by source.
-func ExampleFitUncertainty() {
-	var rows []judge.Labeled
-	var labeled []offpolicy.LabeledScore
+// inflated are 200 scores of a judge that inflates, and labels with noise.
+func inflated(source string) (rows []judge.Labeled, labeled []offpolicy.LabeledScore) {
 	for i := range 200 {
 		id, score := fmt.Sprint("p", i), float64(i%20)/20
-		label := .1 + .7*score + .1*math.Sin(float64(i*i)) // a judge that inflates, and noise
-		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: score, Source: judge.SourceDeterministic}, Label: label, InclusionProb: 1})
+		label := .1 + .7*score + .1*math.Sin(float64(i*i))
+		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: score, Source: source}, Label: label, InclusionProb: 1})
 		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: score, Label: label, InclusionProb: 1})
 	}
+	return rows, labeled
+}
+
+// How far a label may lie from a calibrated score, by source.
+func ExampleFitUncertainty() {
+	rows, labeled := inflated(judge.SourceDeterministic)
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@1f"}, labeled)
 	if err != nil {
 		fmt.Println(err)
@@ -231,14 +235,7 @@ func ExampleMoved() {
 // Three readings that differ leave something to sampling; most of a label's
 // distance from its calibrated score stays whatever the judge is asked again.
 func ExampleUncertainty_Parts() {
-	var rows []judge.Labeled
-	var labeled []offpolicy.LabeledScore
-	for i := range 200 {
-		id, score := fmt.Sprint("p", i), float64(i%20)/20
-		label := .1 + .7*score + .1*math.Sin(float64(i*i))
-		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: score, Source: judge.SourceRepeated}, Label: label, InclusionProb: 1})
-		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: score, Label: label, InclusionProb: 1})
-	}
+	rows, labeled := inflated(judge.SourceRepeated)
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini x3@1f"}, labeled)
 	if err != nil {
 		fmt.Println(err)
