@@ -282,16 +282,9 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: o.oracleModel})
 	}
 	if o.labels != "" {
-		f, err := os.Open(o.labels)
-		if err != nil {
+		if cfg.Oracle, err = people(o.labels, cfg.LabelKeys()); err != nil {
 			return cfg, nil, err
 		}
-		defer f.Close()
-		labels, err := oracle.ReadLabels(f, o.labels, cfg.LabelKeys())
-		if err != nil {
-			return cfg, nil, err
-		}
-		cfg.Oracle = func(oracle.Generator) (oracle.Oracle, error) { return oracle.NewFile("people", labels) }
 	}
 	return cfg, closeAll, nil
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/oracle"
 )
 
@@ -36,4 +38,18 @@ func setDesign(d *oracle.Design, spec string) error {
 		}
 	}
 	return d.Validate()
+}
+
+// people reads -labels, which may hold those of the given responses.
+func people(name string, expected []dataset.Key) (func(oracle.Generator) (oracle.Oracle, error), error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	labels, err := oracle.ReadLabels(f, name, expected)
+	if err != nil {
+		return nil, err
+	}
+	return func(oracle.Generator) (oracle.Oracle, error) { return oracle.NewFile("people", labels) }, nil
 }
