@@ -125,6 +125,9 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, comparedRows, auditEvery),
 		"worst case: every response as long as max_tokens allows",
 	}}
+	if c.stratified() {
+		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
+	}
 	for _, s := range stages {
 		out.Stages = append(out.Stages, *s)
 		out.Calls += s.Calls
