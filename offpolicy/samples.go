@@ -125,10 +125,14 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 }
 
 func fromDraw(d dataset.FreshDraw) Draw {
-	return Draw{
-		PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: math.NaN(),
+	out := Draw{
+		PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: d.InclusionProb,
 		Covariate: characters(d.Response),
 	}
+	if d.InclusionProb == 0 {
+		out.InclusionProb = math.NaN()
+	}
+	return out
 }
 
 func characters(text string) float64 { return float64(utf8.RuneCountInString(text)) }
@@ -176,7 +180,7 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 			have.Score = d.Score
 		}
 		if math.IsNaN(have.Label) {
-			have.Label = d.Label
+			have.Label, have.InclusionProb = d.Label, d.InclusionProb
 		}
 		have.Covariate = max(have.Covariate, d.Covariate) // one of the two may lack the text
 	}

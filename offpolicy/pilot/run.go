@@ -36,6 +36,7 @@ type run struct {
 	judge    judge.Scorer
 	oracle   oracle.Oracle
 	identity []byte
+	design   string // names the labelling design and what it is drawn from
 	estimate Estimate
 	warnings []string
 	alerted  atomic.Int64 // percent of the budget last alerted of
@@ -135,6 +136,7 @@ func newRun(cfg Config) (*run, error) {
 	r.cfg.Prompts = slices.SortedFunc(slices.Values(r.cfg.Prompts), func(a, b dataset.Prompt) int {
 		return dataset.Key{PromptID: a.ID}.Compare(dataset.Key{PromptID: b.ID})
 	})
+	r.design = r.designKey()
 	var err error
 	// Rendering needs no scorer; open replaces this forcer by one that has it.
 	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: r.cfg.Templates}); err != nil {
@@ -165,7 +167,7 @@ func (r *run) identify(g judge.Generator) error {
 	if r.judge, r.oracle, err = r.graders(g); err != nil {
 		return err
 	}
-	r.identity, err = r.cfg.identity(r.judge.Identity(), r.oracle.Identity())
+	r.identity, err = r.cfg.identity(r.judge.Identity())
 	return err
 }
 
@@ -178,7 +180,14 @@ func (r *run) checkFolder() error {
 	if err := foreignFolder(r.cfg.Dir); err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
 	}
-	if err := journal.Check(r.journalPath(), r.identity); err != nil {
+	err := journal.Check(r.journalPath(), r.identity)
+	if err == nil {
+		var problem *Problem
+		if problem, err = r.checkLabels(); problem != nil {
+			return &PreflightError{[]Problem{*problem}}
+		}
+	}
+	if err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
 	}
 	return nil
@@ -279,17 +288,6 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 		err = r.workAll(ctx, stages)
 	}
 	open := unfinished(stages)
-	switch {
-	case err == nil:
-		last := r.owedLast(stages[len(stages)-1].breaker)
-		err = r.workAll(ctx, last)
-		open = unfinished(last)
-	case len(stages) > 0:
-		if r.cfg.BatchLabels != nil {
-			open = append(open, stageOracle)
-		}
-		open = append(open, stageCanaries)
-	}
 	var stop *stopError
 	switch {
 	case errors.As(err, &stop):
