@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,26 @@ func commandLine(flags []string) string {
 		program += " " + quoted(f)
 	}
 	return program
+}
+
+// extended are the flags of a larger run in the same folder.
+func extended(flags []string, prompts, probes int) []string {
+	var out []string
+	for i := 0; i < len(flags); i++ {
+		name, _, given := strings.Cut(strings.TrimLeft(flags[i], "-"), "=")
+		if strings.HasPrefix(flags[i], "-") && (name == "n" || name == "probes") {
+			if !given {
+				i++ // its value
+			}
+			continue
+		}
+		out = append(out, flags[i])
+	}
+	out = append(out, "-n", strconv.Itoa(prompts))
+	if probes > 0 {
+		out = append(out, "-probes", strconv.Itoa(probes))
+	}
+	return out
 }
 
 func quoted(s string) string {

@@ -17,8 +17,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -47,7 +45,7 @@ type options struct {
 	live, preflight, json, batchLabels   bool
 	fireworksURL, openaiURL              string
 	judgeModel, oracleModel              string
-	budget, fullBudget                   float64
+	budget, fullBudget, width            float64
 	faults                               string
 	waive                                waivers
 	args                                 []string // the flags as they were given
@@ -76,6 +74,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
 	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
 	fs.Float64Var(&o.fullBudget, "full-budget", 0, "what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
+	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
@@ -84,7 +83,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
-	fs.IntVar(&o.probes, "probes", 0, "oracle labels per target policy")
+	fs.IntVar(&o.probes, "probes", 0, "oracle labels per target policy; more extend a run")
 	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
 	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
 	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
@@ -112,6 +111,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-concurrency %d: want at least 1", o.concurrency)
 	case !(o.budget >= 0), !(o.fullBudget >= 0):
 		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
+	case !(o.width > 0 && o.width < 1):
+		return fail("-width %v: want a half-width in (0, 1)", o.width)
 	case o.probes < 0:
 		return fail("-probes %d: want 0 or more", o.probes)
 	case o.live && o.faults != "":
@@ -231,9 +232,9 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	cfg = pilot.Config{
 		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
-		Labels:  oracle.Design{Fraction: 1, Probes: o.probes},
-		Command: commandLine(o.args), FullCommand: commandLine(append(slices.Clone(o.args), "-n", strconv.Itoa(o.full))),
-		Versions: versions(),
+		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
+		Versions: versions(), Resolution: o.width, Command: commandLine(o.args),
+		Extend: func(prompts, probes int) string { return commandLine(extended(o.args, prompts, probes)) },
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err

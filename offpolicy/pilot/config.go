@@ -41,7 +41,8 @@ type Config struct {
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(oracle.Generator) (oracle.Oracle, error)
 	// Labels says which responses the oracle labels. Its seed is the run's, and
-	// it has no strata: the labels do not wait for the scores. (identity)
+	// it has no strata: the labels do not wait for the scores. (identity, but for
+	// Probes: more of them extend a run)
 	Labels oracle.Design
 	// BatchLabels, where not nil, has the oracle's labels bought through the
 	// service's batches, once all responses are there: within a day, and at the
@@ -61,14 +62,20 @@ type Config struct {
 	// flight end and are kept. The end of Run's context breaks them off.
 	Stop <-chan struct{}
 
-	Full       int               // prompts of the run to project to; 0 means 10,000
-	FullBudget providers.USD     // what that run may cost; 0 says nothing of it
+	Full       int           // prompts of the run to project to; 0 means 10,000
+	FullBudget providers.USD // what that run may cost; 0 says nothing of it
+	// Resolution is the half-width of a 95% interval at which a policy's value
+	// counts as answered; 0 means 0.02, which tells two policies apart that
+	// differ by 0.04.
+	Resolution float64
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
-	// Command is the command line that starts this run again, and FullCommand
-	// that of the full run, for the report's next step. Empty leaves them out.
-	Command, FullCommand string
+	// Command is the command line that starts this run again, and Extend that of
+	// a larger one in the same folder, by its prompts and its labels a target, for
+	// the report's next step. Without them it names none.
+	Command string
+	Extend  func(prompts, probes int) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)
@@ -106,6 +113,9 @@ func (c *Config) withDefaults() Config {
 	}
 	if d.Full == 0 {
 		d.Full = 10_000
+	}
+	if d.Resolution == 0 {
+		d.Resolution = defaultResolution
 	}
 	if d.Thresholds == nil {
 		t := DefaultThresholds()
@@ -152,7 +162,7 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"policies":       arms,
 		"judge":          judgeID,
 		"oracle":         oracleID,
-		"labels":         map[string]any{"fraction": c.Labels.Fraction, "probes": c.Labels.Probes, "duplicates": c.Labels.Duplicates},
+		"labels":         map[string]any{"fraction": c.Labels.Fraction, "duplicates": c.Labels.Duplicates},
 	})
 }
 

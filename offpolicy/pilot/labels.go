@@ -95,6 +95,22 @@ func (r *run) labelBatch() labelFunc {
 	}
 }
 
+// undrawn counts the labels that an earlier start bought and this design does not
+// draw.
+func (r *run) undrawn() int {
+	drawn := map[dataset.Key]bool{}
+	for _, as := range r.cfg.assignments() {
+		drawn[as.Key] = true
+	}
+	n := 0
+	for k, row := range r.store.labels {
+		if row.Error == nil && !drawn[k] {
+			n++
+		}
+	}
+	return n
+}
+
 // addLabels gives the records the labels of the run's design. Labels of an
 // earlier, smaller run that this design does not draw stay in the journal: their
 // probability is not known.

@@ -18,7 +18,7 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 		}
 		return again
 	case v.Decision == GO:
-		return NextStep{Do: fmt.Sprintf("Start the full run of %d prompts: it extends this one, whose records are not paid for again.", c.Full), Command: c.FullCommand}
+		return goOn(&v.Projection, len(c.Prompts))
 	}
 	var fails, holds []Check
 	for _, check := range v.Checks {
@@ -39,6 +39,39 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 		again.Do = "Start the run again once the cause is mended: it goes on where it stopped."
 	}
 	return again
+}
+
+// goOn is the full run, or a cheaper one that answers where the full one would
+// leave a policy unanswered or costs more than twice as much.
+func goOn(p *Projection, n int) NextStep {
+	const extends = " It extends this one, whose records are not paid for again."
+	var unanswered []string
+	for _, q := range p.Questions {
+		if q.FullRun != answersYes {
+			unanswered = append(unanswered, q.Policy)
+		}
+	}
+	cost := ""
+	if p.FurtherUSD.Valid() {
+		cost = fmt.Sprintf(", about $%.2f more", float64(p.FurtherUSD))
+	}
+	full := fmt.Sprintf("the full run of %s%s", plural(p.Prompts, "prompt", "prompts"), cost)
+	switch d := p.Cheapest; {
+	case p.Answered:
+		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was wanted. Only what needs narrower intervals needs %s.%s", short(float64(p.Resolution)), full, extends), Command: p.Command}
+	case d != nil && (len(unanswered) > 0 || 2*d.USD < p.FurtherUSD):
+		but := "gives them to less"
+		if len(unanswered) > 0 {
+			but = "would not surely give " + some(unanswered)
+		}
+		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full run%s, may start as well; it %s (see The full run).",
+			d.words(n), dollarWords(d.USD), short(float64(d.HalfWidth)), extends, cost, but), Command: d.Command}
+	}
+	do := "Start " + full + "." + extends
+	if len(unanswered) > 0 {
+		do += fmt.Sprintf(" It would not surely give %s (see The full run).", some(unanswered))
+	}
+	return NextStep{Do: do, Command: p.Command}
 }
 
 func ids(checks []Check) string {

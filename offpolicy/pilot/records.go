@@ -43,6 +43,8 @@ type Records struct {
 	// cost, 0 where nothing is said of it.
 	Full       int
 	FullBudget providers.USD
+	// Resolution is the half-width at which a policy's value counts as answered.
+	Resolution float64
 	// Seconds is the wall time of the stages, over all starts, and
 	// CertifySeconds that of certification before them.
 	Seconds, CertifySeconds float64

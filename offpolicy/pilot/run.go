@@ -201,6 +201,9 @@ func (r *run) open(ctx context.Context) error {
 			Remedy: "a run can be extended and not shortened: give the -n it has, or more, or another -out",
 		}}}
 	}
+	if n := r.undrawn(); n > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the design asks for %d of each; give a larger -probes to use them", plural(n, "label", "labels"), c.Labels.Probes))
+	}
 	var budget *providers.Budget
 	if c.Budget > 0 {
 		budget = providers.NewBudget(c.Budget)

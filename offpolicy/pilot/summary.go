@@ -40,6 +40,10 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		v.Run.Budget = dataset.Float(c.Budget)
 	}
 	v.Run.Seconds = r.totalSeconds()
+	if rec.reached(wholeRun) {
+		plan(rec, &v.Projection)
+	}
+	v.Projection.extend(c.Extend, c.Labels.Probes)
 	v.Decision, v.Reasons = Decide(v.Checks)
 	v.Next = next(v, rec.Stop, c)
 	v.Spending = attribute(rec.Ledger)

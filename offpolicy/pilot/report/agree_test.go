@@ -47,6 +47,15 @@ func TestRenderingsAgree(t *testing.T) {
 		for _, p := range v.Policies {
 			want = append(want, p.Name, p.Model, p.Hash, number(float64(p.LogProb.Q50)))
 		}
+		texts["txt"] = strings.Join(strings.Fields(render(t, textOf(400), v)), " ")
+		if v.Projection.Answer != "" { // the question that money is spent for
+			for kind, form := range map[string]string{"md": mdText(clean(v.Projection.Answer)), "html": clean(v.Projection.Answer), "txt": strings.Join(strings.Fields(clean(v.Projection.Answer)), " ")} {
+				if !strings.Contains(texts[kind], form) {
+					t.Errorf("%s: %s does not say whether the full run answers", name, kind)
+				}
+			}
+		}
+		delete(texts, "txt") // in short, without every figure
 		for kind, text := range texts {
 			for _, w := range want {
 				if !strings.Contains(text, w) {
@@ -74,7 +83,7 @@ func TestEveryCellIsShown(t *testing.T) {
 	v := fullVerdict()
 	d := newView(v)
 	md, page := render(t, Markdown, v), checkHTML(t, render(t, HTML, v))
-	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Identities, d.Served} {
+	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Questions, d.Identities, d.Served} {
 		rows := append([][]string{names(tab.Cols)}, tab.Rows...)
 		if tab.Total != nil {
 			rows = append(rows, tab.Total)

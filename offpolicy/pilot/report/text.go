@@ -45,6 +45,26 @@ func Text(w io.Writer, v *pilot.Verdict, width int) error {
 			t.wrap("  ", "    ", projectionLine(r))
 		}
 	}
+	if t.Answer != "" {
+		t.heading("Would the full run answer?")
+		t.wrap("  ", "  ", t.Answer)
+		for i, r := range t.Questions.Rows {
+			line := r[1] + ", " + t.QuestionReasons[i].Value
+			if r[2] != absent {
+				line += ", to " + r[2]
+			}
+			if cheapest := "; cheapest: " + r[4]; r[6] == absent {
+				line += cheapest
+			} else {
+				line += cheapest + ", " + r[6] + " more"
+			}
+			t.wrap("  "+r[0]+": ", "      ", line)
+		}
+		for _, f := range t.Runs {
+			t.wrap("  ", "      ", f.Name+":")
+			t.wrap("      ", "        ", f.Value)
+		}
+	}
 	_, err := w.Write(t.b.Bytes())
 	return err
 }

@@ -45,6 +45,11 @@ type view struct {
 	Advice          []fact
 	Policies        table // for a terminal: the whole of a policy in a line
 	Projection      table
+	// Answer says whether the full run would answer, Questions by policy.
+	Answer          string
+	Questions       table
+	QuestionReasons []fact
+	Runs            []fact // commands that one could start now
 	// ProjectedPolicies bounds what weights can say in the full run.
 	ProjectedPolicies table
 	Notes             []string
@@ -122,6 +127,10 @@ func newView(v *pilot.Verdict) *view {
 		Policies:        policyTable(v),
 		Projection:      projectionTable(v),
 
+		Answer:            clean(v.Projection.Answer),
+		Questions:         questionTable(v),
+		QuestionReasons:   questionReasons(v),
+		Runs:              runCommands(v),
 		ProjectedPolicies: projectedPolicies(v),
 		Assumptions:       cleanAll(v.Estimate.Assumptions),
 		Notes:             cleanAll(v.Projection.Notes),
