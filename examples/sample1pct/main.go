@@ -135,7 +135,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitUsage
 	}
-	ctx, gently, release := signals(stderr)
+	display := newDisplay(stderr)
+	ctx, gently, release := signals(display.print)
 	defer release()
 
 	cfg, closeAll, err := configure(o, stderr)
@@ -144,7 +145,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitPreflight
 	}
 	defer closeAll()
-	display := newDisplay(stderr)
 	cfg.Progress = display.event
 	cfg.Render = report.WriteFiles
 	cfg.Stop = gently
@@ -190,7 +190,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // signals turns the first interrupt into a gentle stop, which lets the calls in
 // flight end and keeps them, and the second into the end of ctx.
-func signals(stderr io.Writer) (ctx context.Context, gently <-chan struct{}, release func()) {
+func signals(say func(string)) (ctx context.Context, gently <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
@@ -201,7 +201,7 @@ func signals(stderr io.Writer) (ctx context.Context, gently <-chan struct{}, rel
 		case <-ctx.Done():
 			return
 		}
-		fmt.Fprintln(stderr, "\nstopping: calls in flight are awaited and kept; interrupt again to stop now")
+		say("stopping: calls in flight are awaited and kept; interrupt again to stop now")
 		close(stop)
 		select {
 		case <-c:

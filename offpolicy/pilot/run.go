@@ -26,22 +26,23 @@ const journalDir = "journal"
 
 // run is one start of a pilot.
 type run struct {
-	cfg      Config
-	started  time.Time
-	store    *store
-	policies *providers.Client
-	grader   *providers.Client
-	free     providers.MemoryLedger // the preflight's calls, before there is a folder
-	forcer   *teacherforce.Forcer
-	judge    judge.Scorer
-	oracle   oracle.Oracle
-	identity []byte
-	estimate Estimate
-	warnings []string
-	alerted  atomic.Int64 // percent of the budget last alerted of
-	limited  atomic.Int64
-	retries  atomic.Int64
-	render   sync.Mutex
+	cfg          Config
+	started      time.Time
+	store        *store
+	policies     *providers.Client
+	grader       *providers.Client
+	free         providers.MemoryLedger // the preflight's calls, before there is a folder
+	forcer       *teacherforce.Forcer
+	judge        judge.Scorer
+	oracle       oracle.Oracle
+	identity     []byte
+	estimate     Estimate
+	warnings     []string
+	graderModels []string
+	alerted      atomic.Int64 // percent of the budget last alerted of
+	limited      atomic.Int64
+	retries      atomic.Int64
+	render       sync.Mutex
 }
 
 // RunPreflight runs the preflight alone: free calls only, nothing written.

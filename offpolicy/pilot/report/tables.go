@@ -70,12 +70,12 @@ func costTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "The estimate before the run, the cost of the run, and the plan's own figures, by stage",
 		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Calls in the plan"), num("Prompt tokens"), num("Completion tokens"),
-			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own")},
+			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own"), num("Time expected"), num("Time taken"), num("Time in the plan")},
 	}
-	made := map[string]string{}
+	made, took := map[string]string{}, map[string]string{}
 	var allMade int
 	for _, s := range v.Stages {
-		made[s.Name] = count(s.Calls)
+		made[s.Name], took[s.Name] = count(s.Calls), duration(s.Seconds)
 		allMade += s.Calls
 	}
 	var prompt, completion, planUSD float64
@@ -84,6 +84,7 @@ func costTable(v *pilot.Verdict) table {
 		t.Rows = append(t.Rows, []string{
 			clean(s.Name), count(s.Calls), cmp.Or(made[s.Name], absent), count(s.PlanCalls), rounded(s.PromptTokens), rounded(s.CompletionTokens),
 			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(float64(s.ActualUSD)), change(float64(s.ActualUSD), s.ExpectedUSD), usd(s.PlanUSD),
+			duration(float64(s.ExpectedSeconds)), cmp.Or(took[s.Name], absent), cmp.Or(clean(s.PlanTime), absent),
 		})
 		prompt += s.PromptTokens
 		completion += s.CompletionTokens
@@ -95,6 +96,7 @@ func costTable(v *pilot.Verdict) table {
 		t.Total = []string{
 			"total", count(e.Calls), count(allMade), count(planCalls), rounded(prompt), rounded(completion),
 			usd(e.ExpectedUSD), usd(e.WorstUSD), usd(float64(e.ActualUSD)), change(float64(e.ActualUSD), e.ExpectedUSD), usd(planUSD),
+			duration(float64(e.ExpectedSeconds)), duration(v.Run.Seconds), absent,
 		}
 	}
 	return t

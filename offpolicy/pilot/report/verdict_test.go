@@ -93,11 +93,11 @@ func fullVerdict() *pilot.Verdict {
 			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
 		},
 		Estimate: pilot.Estimate{
-			Calls: 3048, ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: 0.854234,
+			Calls: 3048, ExpectedSeconds: 412, ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: 0.854234,
 			Stages: []pilot.StageEstimate{
-				{Name: "prepare", ActualUSD: 0},
+				{Name: "prepare", ActualUSD: 0, ExpectedSeconds: missing},
 				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005, ActualUSD: 0.000034},
-				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, ActualUSD: 0.0213},
+				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, PlanTime: "2-3 min", ExpectedSeconds: 30, ActualUSD: 0.0213},
 				{Name: "targets", Calls: 400, PromptTokens: 61000, CompletionTokens: 92000, ExpectedUSD: 0.11, WorstUSD: 0.5, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: 0.1402},
 				{Name: "logprobs", Calls: 1000, PromptTokens: 1.29e6, CompletionTokens: 0, ExpectedUSD: 0.19, WorstUSD: 0.8, PlanCalls: 400, PlanUSD: 0.12, ActualUSD: 0.2841},
 				{Name: "oracle", Calls: 100, PromptTokens: 51000, CompletionTokens: 4000, ExpectedUSD: 0.15, WorstUSD: 0.3, PlanCalls: 100, PlanUSD: 0.25, ActualUSD: missing},
