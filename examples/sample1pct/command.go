@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,22 +23,30 @@ func commandLine(flags []string) string {
 	return program
 }
 
-// extended are the flags of a larger run in the same folder.
-func extended(flags []string, prompts, probes int) []string {
+// extended are the flags of a larger run in the same folder, which is expected to
+// cost usd in all. A budget that is too small for it is raised to leave a quarter
+// of room; one that was not set is not.
+func extended(o options, prompts, probes int, usd float64) []string {
 	var out []string
-	for i := 0; i < len(flags); i++ {
-		name, _, given := strings.Cut(strings.TrimLeft(flags[i], "-"), "=")
-		if strings.HasPrefix(flags[i], "-") && (name == "n" || name == "probes") {
+	set := map[string]string{"n": strconv.Itoa(prompts)}
+	if probes > 0 {
+		set["probes"] = strconv.Itoa(probes)
+	}
+	if room := 1.25 * usd; o.budget > 0 && room > o.budget {
+		set["budget"] = strconv.FormatFloat(room, 'f', 2, 64)
+	}
+	for i := 0; i < len(o.args); i++ {
+		name, _, given := strings.Cut(strings.TrimLeft(o.args[i], "-"), "=")
+		if _, replaced := set[name]; replaced && strings.HasPrefix(o.args[i], "-") {
 			if !given {
 				i++ // its value
 			}
 			continue
 		}
-		out = append(out, flags[i])
+		out = append(out, o.args[i])
 	}
-	out = append(out, "-n", strconv.Itoa(prompts))
-	if probes > 0 {
-		out = append(out, "-probes", strconv.Itoa(probes))
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		out = append(out, "-"+name, set[name])
 	}
 	return out
 }

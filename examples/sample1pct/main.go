@@ -234,7 +234,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
 		Versions: versions(), Resolution: o.width, Command: commandLine(o.args),
-		Extend: func(prompts, probes int) string { return commandLine(extended(o.args, prompts, probes)) },
+		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err

@@ -72,10 +72,11 @@ type Config struct {
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
 	// Command is the command line that starts this run again, and Extend that of
-	// a larger one in the same folder, by its prompts and its labels a target, for
-	// the report's next step. Without them it names none.
+	// a larger one in the same folder, by its prompts, its labels a target and
+	// what it is expected to cost in all, NaN where that is not known; for the
+	// report's next step. Without them it names none.
 	Command string
-	Extend  func(prompts, probes int) string
+	Extend  func(prompts, probes int, usd float64) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)

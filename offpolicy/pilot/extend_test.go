@@ -16,7 +16,7 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 	s, dir := serve(t, ""), t.TempDir()
 	cfg := config(t, s, dir, 40)
 	cfg.Resolution, cfg.Full = 0.05, 5000
-	cfg.Extend = func(prompts, probes int) string { return fmt.Sprint(prompts, probes) }
+	cfg.Extend = func(prompts, probes int, _ float64) string { return fmt.Sprint(prompts, probes) }
 	before, err := pilot.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

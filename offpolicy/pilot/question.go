@@ -73,6 +73,8 @@ func plan(rec *Records, out *Projection) {
 		out.Answered = out.Answered && seen <= rec.Resolution
 	}
 	out.Answer = pl.inWords(out)
+	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: they take a target without %d labels of its own to vary as %s's labels do, which %d labels tell to ±%.0f%%",
+		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))))
 }
 
 // dollars are what a run of n prompts with more labels of the targets' own costs
@@ -389,13 +391,13 @@ func (pl *planner) inWords(p *Projection) string {
 	}
 	var parts []string
 	for _, k := range []struct{ answer, words string }{
-		{answersYes, "gives %s"}, {answersAtBest, "gives %s at best, which promises nothing"}, {answersNo, "does not give %s"},
+		{answersYes, "%s"}, {answersAtBest, "at best, which promises nothing, %s"}, {answersNo, "not %s"},
 	} {
 		if names := by[k.answer]; len(names) > 0 {
 			parts = append(parts, fmt.Sprintf(k.words, strings.Join(names, ", ")))
 		}
 	}
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, %s.", short(float64(p.Resolution)), dollarWords(p.FurtherUSD), strings.Join(parts, "; "))
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.", short(float64(p.Resolution)), dollarWords(p.FurtherUSD), strings.Join(parts, "; "))
 	switch d := p.Cheapest; {
 	case p.Answered:
 		s += " This sample gives all of them already."
@@ -428,14 +430,15 @@ func dollarWords(usd dataset.Float) string {
 	return fmt.Sprintf("about $%.2f", float64(usd))
 }
 
-// extend fills in the commands of the runs that a projection names.
-func (p *Projection) extend(command func(prompts, probes int) string, probes int) {
+// extend fills in the commands of the runs that a projection names, by what is
+// spent already.
+func (p *Projection) extend(command func(prompts, probes int, usd float64) string, probes int, spent float64) {
 	if command == nil || p.Prompts == 0 {
 		return
 	}
-	p.Command = command(p.Prompts, probes)
+	p.Command = command(p.Prompts, probes, spent+float64(p.FurtherUSD))
 	if d := p.Cheapest; d != nil {
-		d.Command = command(d.Prompts, max(d.Labels, probes))
+		d.Command = command(d.Prompts, max(d.Labels, probes), spent+float64(d.USD))
 	}
 }
 

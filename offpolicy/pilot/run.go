@@ -273,6 +273,10 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 	if err := r.writeManifest(); err != nil {
 		return nil, err
 	}
+	// From here on there is a report to watch.
+	if err := r.show(&Stop{Stage: stageCertify, Class: "running", Message: "the run is under way", Open: stageNames[1:]}, "running"); err != nil {
+		return nil, err
+	}
 	err := r.certify(ctx)
 	var stages []*stage
 	if err == nil {

@@ -43,9 +43,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	if rec.reached(wholeRun) {
 		plan(rec, &v.Projection)
 	}
-	v.Projection.extend(c.Extend, c.Labels.Probes)
 	v.Decision, v.Reasons = Decide(v.Checks)
-	v.Next = next(v, rec.Stop, c)
 	v.Spending = attribute(rec.Ledger)
 	v.Warnings = slices.Clone(r.warnings)
 	v.Estimate = rec.Estimate
@@ -55,6 +53,8 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
+	v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Float(v.Run.Spent)
 	for i, s := range v.Estimate.Stages {
 		v.Estimate.Stages[i].ActualUSD = dataset.Float(byStage[s.Name])

@@ -40,13 +40,21 @@ func (t table) Repeats(i int) bool { return i > 0 && t.Rows[i][0] == t.Rows[i-1]
 
 func stagesTable(v *pilot.Verdict) table {
 	t := table{
-		Caption: "Records owed and missing, calls, cost and time by stage",
+		Caption: "Records owed and missing, calls, cost and time by stage; stages overlap",
 		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("Calls").drop(2), num("Retries").drop(3),
-			num("Rate-limited").drop(4), num("Cost"), num("Time")},
+			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5), num("In the plan").drop(6)},
+	}
+	expected := map[string]pilot.StageEstimate{}
+	for _, e := range v.Estimate.Stages {
+		expected[e.Name] = e
 	}
 	var sum pilot.Stage
 	for _, s := range v.Stages {
-		t.Rows = append(t.Rows, stageRow(s))
+		e, ok := expected[s.Name]
+		if !ok {
+			e.ExpectedSeconds = dataset.Missing()
+		}
+		t.Rows = append(t.Rows, stageRow(s, e.ExpectedSeconds, e.PlanTime))
 		sum.Items += s.Items
 		sum.Failed += s.Failed
 		sum.Calls += s.Calls
@@ -56,26 +64,26 @@ func stagesTable(v *pilot.Verdict) table {
 	}
 	if len(t.Rows) > 1 {
 		sum.Name, sum.Seconds = "total", v.Run.Seconds
-		t.Total = stageRow(sum)
+		t.Total = stageRow(sum, v.Estimate.ExpectedSeconds, "")
 	}
 	return t
 }
 
-func stageRow(s pilot.Stage) []string {
+func stageRow(s pilot.Stage, expected dataset.Float, plan string) []string {
 	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Calls), count(s.Retries), count(s.Limited),
-		usd(s.CostUSD), duration(s.Seconds)}
+		usd(s.CostUSD), duration(s.Seconds), duration(float64(expected)), cmp.Or(clean(plan), absent)}
 }
 
 func costTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "The estimate before the run, the cost of the run, and the plan's own figures, by stage",
 		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Calls in the plan"), num("Prompt tokens"), num("Completion tokens"),
-			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own"), num("Time expected"), num("Time taken"), num("Time in the plan")},
+			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own")},
 	}
-	made, took := map[string]string{}, map[string]string{}
+	made := map[string]string{}
 	var allMade int
 	for _, s := range v.Stages {
-		made[s.Name], took[s.Name] = count(s.Calls), duration(s.Seconds)
+		made[s.Name] = count(s.Calls)
 		allMade += s.Calls
 	}
 	var prompt, completion, planUSD float64
@@ -84,7 +92,6 @@ func costTable(v *pilot.Verdict) table {
 		t.Rows = append(t.Rows, []string{
 			clean(s.Name), count(s.Calls), cmp.Or(made[s.Name], absent), count(s.PlanCalls), rounded(s.PromptTokens), rounded(s.CompletionTokens),
 			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(float64(s.ActualUSD)), change(float64(s.ActualUSD), s.ExpectedUSD), usd(s.PlanUSD),
-			duration(float64(s.ExpectedSeconds)), cmp.Or(took[s.Name], absent), cmp.Or(clean(s.PlanTime), absent),
 		})
 		prompt += s.PromptTokens
 		completion += s.CompletionTokens
@@ -96,7 +103,6 @@ func costTable(v *pilot.Verdict) table {
 		t.Total = []string{
 			"total", count(e.Calls), count(allMade), count(planCalls), rounded(prompt), rounded(completion),
 			usd(e.ExpectedUSD), usd(e.WorstUSD), usd(float64(e.ActualUSD)), change(float64(e.ActualUSD), e.ExpectedUSD), usd(planUSD),
-			duration(float64(e.ExpectedSeconds)), duration(v.Run.Seconds), absent,
 		}
 	}
 	return t
@@ -420,7 +426,7 @@ func halfWidth(x dataset.Float) string {
 func designWords(d *pilot.Design) string {
 	s := plural(d.Prompts, "prompt", "prompts")
 	if d.Labels > 0 {
-		s += ", " + plural(d.Labels, "label", "labels") + " of its own"
+		s += ", " + plural(d.Labels, "own label", "own labels")
 	}
 	return s
 }
