@@ -78,6 +78,9 @@ func (s *Stop) resumable() bool {
 	return false
 }
 
+// running reports whether the run goes on.
+func (s *Stop) running() bool { return s.Class == "running" }
+
 // stageNames are the stages in their order.
 var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge, stageCanaries}
 

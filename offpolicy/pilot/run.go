@@ -277,11 +277,15 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 	if err := r.show(&Stop{Stage: stageCertify, Class: "running", Message: "the run is under way", Open: stageNames[1:]}, "running"); err != nil {
 		return nil, err
 	}
+	later := []string{stageCanaries}
+	if r.cfg.BatchLabels != nil {
+		later = []string{stageOracle, stageCanaries}
+	}
 	err := r.certify(ctx)
 	var stages []*stage
 	if err == nil {
 		stages = r.owed()
-		err = r.workAll(ctx, stages)
+		err = r.workAll(ctx, stages, later...)
 	}
 	open := unfinished(stages)
 	switch {
@@ -290,10 +294,7 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 		err = r.workAll(ctx, last)
 		open = unfinished(last)
 	case len(stages) > 0:
-		if r.cfg.BatchLabels != nil {
-			open = append(open, stageOracle)
-		}
-		open = append(open, stageCanaries)
+		open = append(open, later...)
 	}
 	var stop *stopError
 	switch {

@@ -43,8 +43,9 @@ type stage struct {
 	ended time.Time // of its last
 }
 
-// workAll brings every item of every stage to a record.
-func (r *run) workAll(ctx context.Context, stages []*stage) error {
+// workAll brings every item of every stage to a record. Later names the stages
+// that come after them.
+func (r *run) workAll(ctx context.Context, stages []*stage, later ...string) error {
 	ctx, halt := context.WithCancelCause(ctx)
 	defer halt(nil)
 	begun := time.Now()
@@ -106,7 +107,7 @@ func (r *run) workAll(ctx context.Context, stages []*stage) error {
 
 	quit := make(chan struct{})
 	var ticking, working sync.WaitGroup
-	ticking.Go(func() { r.renderAsItGoes(quit, stages) })
+	ticking.Go(func() { r.renderAsItGoes(quit, stages, later) })
 	for _, s := range stages {
 		working.Go(func() {
 			if err := r.work(ctx, s, made); err != nil {
