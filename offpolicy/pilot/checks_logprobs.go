@@ -40,6 +40,8 @@ func checkCertified(r *Records, _ Thresholds, c *Check) {
 	switch {
 	case len(bad) > 0:
 		c.Status, c.Summary = Fail, "the endpoint's log-probs cannot be trusted: "+some(summaries)
+	case len(missing) > 0 && r.Stop != nil && r.Stop.running() && !r.reached(stageCertify):
+		notComputed(c, r.Stop, false)
 	case len(missing) > 0:
 		names := slices.Sorted(maps.Keys(missing))
 		c.records(names)

@@ -127,7 +127,7 @@ func (r *run) stageTable(rec *Records) []Stage {
 	valid := func(stage string, items int, have int) {
 		index[stage].Items, index[stage].Failed = items, items-have
 		if !rec.reached(stage) {
-			index[stage].Failed = 0 // not made yet; files.valid and run.errors say so
+			index[stage].Failed, index[stage].Pending = 0, items-have
 		}
 	}
 	index[stagePrepare].Items = n

@@ -63,9 +63,10 @@ type Check struct {
 // Stage is what one stage did and cost.
 type Stage struct {
 	Name    string  `json:"name"`
-	Items   int     `json:"items"`  // records that the stage owes
-	Failed  int     `json:"failed"` // of those, the ones without a value
-	Calls   int     `json:"calls"`  // HTTP attempts, retries and earlier starts of the run included
+	Items   int     `json:"items"`             // records that the stage owes
+	Failed  int     `json:"failed"`            // of those, the ones without a value
+	Pending int     `json:"pending,omitempty"` // of those, the ones not made yet, where the stage did not come to its end
+	Calls   int     `json:"calls"`             // HTTP attempts, retries and earlier starts of the run included
 	CostUSD float64 `json:"cost_usd"`
 	Seconds float64 `json:"seconds"` // wall time, over all starts of the run
 	Retries int     `json:"retries"` // attempts beyond the first of a call

@@ -41,7 +41,7 @@ func (t table) Repeats(i int) bool { return i > 0 && t.Rows[i][0] == t.Rows[i-1]
 func stagesTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Records owed and missing, calls, cost and time by stage; stages overlap",
-		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("Calls").drop(2), num("Retries").drop(3),
+		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("To come").drop(7), num("Calls").drop(2), num("Retries").drop(3),
 			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5), num("In the plan").drop(6)},
 	}
 	expected := map[string]pilot.StageEstimate{}
@@ -57,6 +57,7 @@ func stagesTable(v *pilot.Verdict) table {
 		t.Rows = append(t.Rows, stageRow(s, e.ExpectedSeconds, e.PlanTime))
 		sum.Items += s.Items
 		sum.Failed += s.Failed
+		sum.Pending += s.Pending
 		sum.Calls += s.Calls
 		sum.Retries += s.Retries
 		sum.Limited += s.Limited
@@ -70,7 +71,7 @@ func stagesTable(v *pilot.Verdict) table {
 }
 
 func stageRow(s pilot.Stage, expected dataset.Float, plan string) []string {
-	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Calls), count(s.Retries), count(s.Limited),
+	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries), count(s.Limited),
 		usd(s.CostUSD), duration(s.Seconds), duration(float64(expected)), cmp.Or(clean(plan), absent)}
 }
 
