@@ -203,15 +203,26 @@ func forcingLine(f pilot.ForcingCounts) string {
 	return fmt.Sprintf("log-probs %d, zero %d: ", f.Scored, f.Zeros) + strings.Join(parts, ", ")
 }
 
-// printable spells out what would act on a terminal: messages hold what servers
-// said.
+// printable is a line without what would act on a terminal, and of a length that
+// leaves the rest on the screen: messages hold what servers said.
 func printable(s string) string {
+	const most = 2000
+	if rs := []rune(s); len(rs) > most {
+		s = string(rs[:most]) + "…"
+	}
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return '�'
 		}
 		return r
 	}, s)
+}
+
+// complain prints an error, line by line.
+func complain(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(w, printable(line))
+	}
 }
 
 // printPreflight shows what the run is expected to take.

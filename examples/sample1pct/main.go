@@ -141,7 +141,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 	cfg, closeAll, err := configure(o, stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "sample1pct: preflight refused: %v\n", err)
+		complain(stderr, fmt.Errorf("sample1pct: preflight refused: %w", err))
 		return exitPreflight
 	}
 	defer closeAll()
@@ -175,7 +175,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "\nThe report is %s/report.html\n", o.out)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		return exitInterrupted
 	}
 	switch v.Decision {
@@ -214,7 +214,7 @@ func signals(say func(string)) (ctx context.Context, gently <-chan struct{}, rel
 
 // refused maps an error without a verdict to an exit code.
 func refused(err error, stderr io.Writer) int {
-	fmt.Fprintln(stderr, err)
+	complain(stderr, err)
 	var pf *pilot.PreflightError
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -165,6 +165,12 @@ func (t *terminal) heading(s string) {
 // spaces. A word that does not fit a line of its own is cut: a long key must
 // not break the layout of a narrow terminal.
 func (t *terminal) wrap(first, next, s string) {
+	if utf8.RuneCountInString(first) > t.width/2 { // a name that somebody chose
+		first, s = "", first+s
+	}
+	if utf8.RuneCountInString(next) > t.width/2 {
+		next = "  "
+	}
 	line, used := first, utf8.RuneCountInString(first)
 	start := used
 	flush := func() {
