@@ -187,15 +187,14 @@ func (t *terminal) wrap(first, next, s string) {
 			line += " "
 			used++
 		}
-		for room := max(t.width-used, 1); n > room; room = max(t.width-used, 1) {
-			cut := []rune(word)
-			line += string(cut[:room])
-			word = string(cut[room:])
-			n -= room
+		rest := []rune(word)
+		for room := max(t.width-used, 1); len(rest) > room; room = max(t.width-used, 1) {
+			line += string(rest[:room])
+			rest = rest[room:]
 			flush()
 		}
-		line += word
-		used += n
+		line += string(rest)
+		used += len(rest)
 	}
 	flush()
 }
