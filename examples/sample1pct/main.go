@@ -233,7 +233,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
-		Versions: versions(), Resolution: o.width, Command: commandLine(o.args),
+		Versions: versions(), Resolution: o.width, Command: commandLine(o.args), Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
 		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {

@@ -59,7 +59,7 @@ func checkMeanOne(r *Records, t Thresholds, c *Check) {
 	c.records(heavy)
 	switch {
 	case len(failed) > 0:
-		c.Summary = strings.Join(failed, "; ")
+		c.Summary = "log-probs that cannot be right: " + strings.Join(failed, "; ")
 	case len(told)+len(untestable) > 0:
 		c.Summary = strings.Join(append(told, untestable...), "; ")
 	default:

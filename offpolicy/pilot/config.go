@@ -74,8 +74,9 @@ type Config struct {
 	// Command is the command line that starts this run again, and Extend that of
 	// a larger one in the same folder, by its prompts, its labels a target and
 	// what it is expected to cost in all, NaN where that is not known; for the
-	// report's next step. Without them it names none.
-	Command string
+	// report's next step. Afresh is that of the same run in a new folder. Without
+	// them it names none.
+	Command, Afresh string
 	Extend  func(prompts, probes int, usd float64) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.

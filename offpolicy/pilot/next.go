@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,13 +33,27 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	}
 	switch {
 	case len(fails) > 0:
-		again.Do = fmt.Sprintf("Mend %s: %s. Then start the run again; where model, endpoint or policy change, in a new folder (-out).", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
+		again.Do = fmt.Sprintf("Mend %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
+		if slices.ContainsFunc(fails, func(c Check) bool { return !mendedInPlace[c.ID] }) {
+			again.Do += "Then start the run in a new folder: what is wrong here has a value, and is not asked for again."
+			again.Command = c.Afresh
+		} else {
+			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
+		}
 	case len(holds) > 0:
 		again.Do = fmt.Sprintf("Read %s below. What can be mended, mend; what is acceptable, accept by name (-waive %s=reason). Then start the run again, which pays for nothing twice.", ids(holds), holds[0].ID)
 	default:
 		again.Do = "Start the run again once the cause is mended: it goes on where it stopped."
 	}
 	return again
+}
+
+// mendedInPlace are the checks whose failure the next start in the same folder can
+// mend: what they miss is made then, or they compare the run with what its
+// command line says.
+var mendedInPlace = map[string]bool{
+	"endpoint.certified": true, "p0.complete": true, "p0.logprobs": true, "targets.complete": true, "logprobs.complete": true, "oracle.range": true,
+	"judge.complete": true, "judge.parse": true, "missing.pattern": true, "files.valid": true, "cost.estimate": true, "run.errors": true, "run.ratelimit": true,
 }
 
 // goOn is the full run, or a cheaper one that answers where the full one would

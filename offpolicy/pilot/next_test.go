@@ -1,12 +1,13 @@
 package pilot
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestNext(t *testing.T) {
-	c := &Config{Command: "again"}
+	c := &Config{Command: "again", Afresh: "afresh"}
 	full := Projection{Prompts: 10_000, FurtherUSD: 51, Command: "full"}
 	answered := full
 	answered.Answered, answered.Resolution = true, 0.02
@@ -21,6 +22,11 @@ func TestNext(t *testing.T) {
 	waived.Waived = "agreed"
 	skipped := check("judge.complete", Fail)
 	skipped.Summary = NotComputed + "the run stopped"
+	for id := range mendedInPlace {
+		if !slices.Contains(CheckIDs(), id) {
+			t.Errorf("there is no check %s", id)
+		}
+	}
 	for _, r := range []struct {
 		name    string
 		v       Verdict
@@ -39,7 +45,9 @@ func TestNext(t *testing.T) {
 		{"HOLD", Verdict{State: "done", Decision: HOLD, Checks: []Check{check("judge.injection", Hold), check("weights.clone", Hold)}}, nil,
 			[]string{"judge.injection, weights.clone", "-waive judge.injection=reason"}, "again", "look, mend or accept"},
 		{"NO-GO", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("logprobs.zero", Fail), check("cost.estimate", Hold), skipped}}, nil,
-			[]string{"Mend logprobs.zero: do logprobs.zero. Then"}, "again", "the failure comes before what holds, and what follows from it is no cause"},
+			[]string{"Mend logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh", "the failure comes before what holds, and what follows from it is no cause"},
+		{"NO-GO for what is missing", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("judge.complete", Fail), check("weights.clone", Hold)}}, nil,
+			[]string{"Mend judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
 		{"budget", Verdict{State: "done", Decision: HOLD}, &Stop{Class: "budget"}, []string{"-budget", "goes on where it stopped"}, "again", "money is what it lacks"},
 		{"interrupted", Verdict{State: "interrupted", Decision: HOLD}, &Stop{Class: "interrupted"}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
 		{"nothing but what follows", Verdict{State: "done", Decision: NoGo, Checks: []Check{skipped}}, &Stop{Class: "quota"}, []string{"once the cause is mended"}, "again", "the cause stands in run.errors"},
