@@ -77,7 +77,7 @@ type Config struct {
 	// report's next step. Afresh is that of the same run in a new folder. Without
 	// them it names none.
 	Command, Afresh string
-	Extend  func(prompts, probes int, usd float64) string
+	Extend          func(prompts, probes int, usd float64) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)
