@@ -16,10 +16,17 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."
 		if stop.Class == "budget" {
 			again.Do = "Raise the budget (-budget) and start the run again: it goes on where it stopped, and pays for nothing twice."
+			if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
+				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
+			}
 		}
 		return again
 	case v.Decision == GO:
 		return goOn(&v.Projection, len(c.Prompts))
+	}
+	if stop != nil && stop.Class != "certification" {
+		again.Do = fmt.Sprintf("Mend what stopped the run in stage %s: %s. Then start the run again: it goes on where it stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
+		return again
 	}
 	var fails, holds []Check
 	for _, check := range v.Checks {
@@ -34,8 +41,8 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	switch {
 	case len(fails) > 0:
 		again.Do = fmt.Sprintf("Mend %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
-		if slices.ContainsFunc(fails, func(c Check) bool { return !mendedInPlace[c.ID] }) {
-			again.Do += "Then start the run in a new folder: what is wrong here has a value, and is not asked for again."
+		if stop != nil || slices.ContainsFunc(fails, func(c Check) bool { return !mendedInPlace[c.ID] }) {
+			again.Do += "Then start the run in a new folder: with another model, template or endpoint it is another run, and what has a value here is not asked for again."
 			again.Command = c.Afresh
 		} else {
 			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
@@ -43,7 +50,7 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	case len(holds) > 0:
 		again.Do = fmt.Sprintf("Read %s below. What can be mended, mend; what is acceptable, accept by name (-waive %s=reason). Then start the run again, which pays for nothing twice.", ids(holds), holds[0].ID)
 	default:
-		again.Do = "Start the run again once the cause is mended: it goes on where it stopped."
+		again.Do = "Start the run again."
 	}
 	return again
 }
@@ -52,7 +59,7 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 // mend: what they miss is made then, or they compare the run with what its
 // command line says.
 var mendedInPlace = map[string]bool{
-	"endpoint.certified": true, "p0.complete": true, "p0.logprobs": true, "targets.complete": true, "logprobs.complete": true, "oracle.range": true,
+	"p0.complete": true, "p0.logprobs": true, "targets.complete": true, "logprobs.complete": true, "oracle.range": true,
 	"judge.complete": true, "judge.parse": true, "missing.pattern": true, "files.valid": true, "cost.estimate": true, "run.errors": true, "run.ratelimit": true,
 }
 

@@ -50,7 +50,9 @@ func TestNext(t *testing.T) {
 			[]string{"Mend judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
 		{"budget", Verdict{State: "done", Decision: HOLD}, &Stop{Class: "budget"}, []string{"-budget", "goes on where it stopped"}, "again", "money is what it lacks"},
 		{"interrupted", Verdict{State: "interrupted", Decision: HOLD}, &Stop{Class: "interrupted"}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
-		{"nothing but what follows", Verdict{State: "done", Decision: NoGo, Checks: []Check{skipped}}, &Stop{Class: "quota"}, []string{"once the cause is mended"}, "again", "the cause stands in run.errors"},
+		{"nothing but what follows", Verdict{State: "done", Decision: NoGo, Checks: []Check{skipped}}, &Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"}, []string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again", "the cause, and not what follows from it"},
+		{"not certified", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("endpoint.certified", Fail), check("run.errors", Fail), skipped}}, &Stop{Stage: "certify", Class: "certification"},
+			[]string{"Mend endpoint.certified, run.errors: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
 	} {
 		got := next(&r.v, r.stop, c)
 		if got.Command != r.command {
