@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,6 +25,8 @@ var validReplies = []string{
 	`{"model":"m","choices":[{"text":"Hi there","finish_reason":"length","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-0.25],"top_logprobs":[null,{" there":-0.25," that":-3}],"text_offset":[0,2]}}],"usage":{"prompt_tokens":2,"total_tokens":2}}`,
 	// OpenAI: chat.
 	`{"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi there","refusal":null},"finish_reason":"stop","logprobs":{"content":[{"token":"Hi","logprob":-1.5,"bytes":[72,105],"top_logprobs":[]},{"token":" there","logprob":-0.25,"bytes":null,"top_logprobs":[]}],"refusal":null}}],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":0}}}`,
+	// vLLM: a conversation, scored.
+	`{"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"!"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":1},"prompt_token_ids":[5,6,7],"prompt_text":"Hi there","prompt_logprobs":[null,{"6":{"logprob":-1.5,"rank":2,"decoded_token":"Hi"},"8":{"logprob":-0.5,"rank":1,"decoded_token":"Ho"}},{"7":{"logprob":-0.25,"rank":1,"decoded_token":" there"}}]}`,
 	`{"object":"list","data":[{"id":"m","shutdown_date":"2027-01-14","supportsServerless":true},{"id":"n","shutdown_date":null}]}`,
 	`{"name":"accounts/fireworks/models/m","supportsServerless":true,"deprecationDate":{"year":2027,"month":1,"day":14},"state":"READY"}`,
 	`{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}`,
@@ -221,6 +224,7 @@ func TestBrokenReplies(t *testing.T) {
 	completion.Messages, completion.Prompt = nil, "Hi"
 	results := map[string]int{}
 	kinds := map[string]int{}
+	conversations := 0
 	for n := range 1000 {
 		body, contentType, torn, how := s.reply()
 		kinds[how]++
@@ -310,6 +314,22 @@ func TestBrokenReplies(t *testing.T) {
 					t.Errorf("reply %d: a description of %q", n, m.ID)
 				}
 			}
+			if p == Provider(own) {
+				sc, err := own.ScoreChat(t.Context(), ChatScoreRequest{Model: "m", Messages: []dataset.Message{{Role: "user", Content: "Hi"}, {Role: "assistant", Content: "there"}}})
+				judge("chat score", err, nil, sc.Usage)
+				var said struct {
+					Positions []map[string]map[string]any `json:"prompt_logprobs"`
+				}
+				_ = json.Unmarshal([]byte(body), &said) // what is not read holds nothing
+				for i, tok := range sc.Tokens {
+					if !math.IsNaN(tok.LogProb) && (i >= len(said.Positions) || said.Positions[i][strconv.Itoa(tok.ID)]["logprob"] != tok.LogProb) {
+						t.Errorf("reply %d (%s): position %d of the conversation is %+v\n%.600q", n, how, i, tok, body)
+					}
+				}
+				if err == nil {
+					conversations++
+				}
+			}
 			list, err := p.Models(t.Context())
 			judge(p.Name()+" models", err, nil, nil)
 			for _, m := range list {
@@ -323,6 +343,9 @@ func TestBrokenReplies(t *testing.T) {
 		if kinds[how] < 20 {
 			t.Errorf("only %d replies of kind %q", kinds[how], how)
 		}
+	}
+	if conversations < 20 {
+		t.Errorf("only %d conversations were read", conversations)
 	}
 	if results["value"] < 500 {
 		t.Errorf("only %d values: the generator breaks everything, so that nothing is judged", results["value"])

@@ -23,6 +23,10 @@ type Quirks struct {
 	TopK bool
 	// TokenIDs: the server takes return_token_ids.
 	TokenIDs bool
+	// ChatScore: chat takes prompt_logprobs for a conversation that ends with the
+	// assistant's message, with add_generation_prompt and continue_final_message.
+	// Without it ScoreChat is unsupported.
+	ChatScore bool
 	// UUIDRequestIDs: the server refuses an X-Request-Id that is no UUID, so one
 	// derived from [RequestID] is sent.
 	UUIDRequestIDs bool
@@ -84,8 +88,8 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 	return &Compatible{service{t, dialect{
 		addGenerate: maps.Clone(c.Quirks.Generate), topKOff: c.Quirks.TopKOff, noEcho: c.Quirks.NoEcho, scoreMaxToken: scoreMaxToken,
 		promptList: c.Quirks.PromptList, echoDropsBOS: c.Quirks.EchoDropsBOS, bosText: c.Quirks.BOSInText, addsBOS: c.Quirks.AddsBOS, firstAbsurd: c.Quirks.FirstAbsurd,
-		learned: newLearned(),
-		topK:    c.Quirks.TopK, tokenIDs: c.Quirks.TokenIDs, chatMaxTokens: "max_tokens", echo: c.Quirks.Echo, strictSchema: true,
+		learned: newLearned(), chatScore: c.Quirks.ChatScore,
+		topK: c.Quirks.TopK, tokenIDs: c.Quirks.TokenIDs, chatMaxTokens: "max_tokens", echo: c.Quirks.Echo, strictSchema: true,
 		addCompletions: maps.Clone(c.Quirks.Completions), addScore: maps.Clone(c.Quirks.Score),
 	}}}, nil
 }

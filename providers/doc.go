@@ -51,7 +51,8 @@
 // [Provider.ScorePrompt] refuses a reply that does not score the whole text:
 // several servers accept echo and return nothing for the prompt. How servers of
 // one make differ from the next is data, [Quirks]: [VLLM], [SGLang], [LlamaCpp],
-// [LlamaCppPython], [Together].
+// [LlamaCppPython], [Together]. Where a service scores conversations in its own
+// rendering, its provider is a [ChatScorer] ([Client.ScoreChat]).
 //
 // A text is not always all that a model did. [Generation.Hidden] says what a
 // reply showed of the rest: reasoning out of sight, a tool call, a stop string.

@@ -83,6 +83,8 @@ var sentFields = map[string]map[string]string{
 	"vllm completions": fields("VLLM-C", completionFields, schemaFields, strict, "top_k return_token_ids add_special_tokens min_p repetition_penalty"),
 	"vllm score":       with(fields("VLLM-C", scoreFields, "top_k return_token_ids add_special_tokens"), fields("VLLM-S", "max_tokens")),
 
+	"vllm score chat": fields("VLLM-CH", "model messages[].role messages[].content max_tokens temperature top_p prompt_logprobs add_generation_prompt continue_final_message add_special_tokens return_token_ids return_prompt_text"),
+
 	"sglang chat":        with(fields("SGL-P", chatFields, schemaFields, strict, "max_tokens return_token_ids"), fields("SGL-S", "top_k min_p repetition_penalty")),
 	"sglang completions": with(fields("SGL-P", completionFields, schemaFields, strict, "return_token_ids"), fields("SGL-S", "top_k min_p repetition_penalty")),
 	"sglang score":       with(fields("SGL-P", scoreFields, "return_token_ids"), fields("SGL-S", "top_k")),
@@ -206,6 +208,15 @@ func TestEveryFieldHasASource(t *testing.T) {
 			calls["score"] = func(p providers.Provider) {
 				for _, r := range scores {
 					p.ScorePrompt(t.Context(), r)
+				}
+			}
+		}
+		if name == "vllm" {
+			calls["score chat"] = func(p providers.Provider) {
+				for _, open := range []bool{true, false} {
+					req := chatScoreRequest()
+					req.Open = open
+					p.(providers.ChatScorer).ScoreChat(t.Context(), req)
 				}
 			}
 		}

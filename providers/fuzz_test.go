@@ -50,6 +50,7 @@ func FuzzReply(f *testing.F) {
 		`{"choices":[{"text":"a","finish_reason":"stop","token_ids":[1,2],"prompt_token_ids":[5],"logprobs":{"content":[{"token":"a","bytes":[97],"logprob":-1,"token_id":1,"text_offset":0,"sampling_logprob":null,"top_logprobs":[{"token":"b","logprob":-9999.0}]},{"token":"<e>","logprob":-1}]}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`,
 		`{"choices":[{"message":{"content":null,"refusal":"no"},"logprobs":{"tokens":["a"],"token_logprobs":[null],"top_logprobs":[{"a":-1}],"text_offset":[0]}}]}`,
 		`{"choices":[{"logprobs":{"content":[{"token":"Hi"},{"token":" there","logprob":-2}]}}]}`,
+		`{"choices":[{"message":{"content":"a"}}],"prompt_token_ids":[1,2],"prompt_text":"x","prompt_logprobs":[null,{"2":{"logprob":-1,"rank":1,"decoded_token":"x"}}]}`,
 		`{"error":{"message":"` + fuzzKey + `"}}`, `{"data":[{"id":"m","shutdown_date":"2027-01-14T00:00:00Z"}]}`, `[]`, ``, `null`,
 	} {
 		f.Add([]byte(s))
@@ -79,6 +80,11 @@ func FuzzReply(f *testing.F) {
 			if len(s.Tokens) == 0 || len(s.Tokens) < len(req.PromptIDs) || !anyScored(s.Tokens) {
 				t.Errorf("accepted %d tokens that do not score the prompt", len(s.Tokens))
 			}
+		}
+		if s, e := tr.scoreChat(attempt{op: opScoreChat, model: "m"}, r); e != nil {
+			checkError(t, e)
+		} else if checkTokens(t, body, s.Tokens); !anyScored(s.Tokens) {
+			t.Errorf("accepted %d tokens that do not score the conversation", len(s.Tokens))
 		}
 		if _, e := tr.models(attempt{op: opModels}, r); e != nil {
 			checkError(t, e)

@@ -73,3 +73,10 @@ func wantError(t testing.TB, err error, class providers.Class) *providers.Error 
 	}
 	return e
 }
+
+func chatScoreRequest() providers.ChatScoreRequest {
+	return providers.ChatScoreRequest{
+		Tag: providers.Tag{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0", Call: "chat"}, Model: "m",
+		Messages: []dataset.Message{{Role: "user", Content: "Hi"}, {Role: "assistant", Content: "there"}},
+	}
+}

@@ -2,16 +2,20 @@ package providers
 
 // The quirks of the servers that are known. What a field rests on stands beside
 // it: the server's own source or documentation, read and not tried against a
-// running server. Fields marked (usage) rest on common knowledge of the server.
+// running server unless the comment says so. Fields marked (usage) rest on common
+// knowledge of the server.
 
 // VLLM returns the quirks of a vLLM server (read at 002032e, 2026).
 // add_special_tokens is off because the chat template that rendered the prompt
 // has put its BOS token there, and a second one would change every probability.
 func VLLM() Quirks {
 	return Quirks{
-		Echo:        true, // completion/serving.py: prompt entries, the first null; -inf clamped to -9999
-		TopK:        true, // (usage) 0 and -1 both mean all
-		TokenIDs:    true, // completion/protocol.py: return_token_ids
+		Echo:     true, // completion/serving.py: prompt entries, the first null; -inf clamped to -9999
+		TopK:     true, // (usage) 0 and -1 both mean all
+		TokenIDs: true, // completion/protocol.py: return_token_ids
+		// chat_completion/protocol.py: prompt_logprobs, add_generation_prompt,
+		// continue_final_message; observed with 0.32.0.
+		ChatScore:   true,
 		Completions: map[string]any{"add_special_tokens": false},
 		// Settings left out come from the model's generation_config.
 		Generate: map[string]any{"min_p": 0, "repetition_penalty": 1},

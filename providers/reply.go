@@ -18,6 +18,8 @@ type wireReply struct {
 	Usage          *wireUsage      `json:"usage"`
 	PromptTokenIDs wireIDs         `json:"prompt_token_ids"` // Fireworks chat
 	Prompt         json.RawMessage `json:"prompt"`           // Together: the echoed prompt
+	PromptLogProbs json.RawMessage `json:"prompt_logprobs"`  // vLLM chat
+	PromptText     json.RawMessage `json:"prompt_text"`      // vLLM chat: the rendered conversation
 	Error          json.RawMessage `json:"error"`
 }
 
@@ -82,8 +84,12 @@ type decoded struct {
 	tokens    []Token
 	promptIDs []int
 	prompt    json.RawMessage // of the reply, where the server echoes it there
-	usage     *Usage
-	meta      Meta
+	// promptLogProbs and promptText are of a conversation that the server
+	// rendered itself.
+	promptLogProbs json.RawMessage
+	promptText     string
+	usage          *Usage
+	meta           Meta
 }
 
 // decode reads a 2xx answer. The content decides what it is, not its content
@@ -112,7 +118,8 @@ func (t *transport) decode(a attempt, r reply) (decoded, *Error) {
 		e.Usage = d.usage
 		return decoded{}, e
 	}
-	d.choice, d.prompt = w.Choices[0], w.Prompt
+	d.choice, d.prompt, d.promptLogProbs = w.Choices[0], w.Prompt, w.PromptLogProbs
+	_ = json.Unmarshal(w.PromptText, &d.promptText) // whatever else stands there is no text
 	d.promptIDs = d.choice.PromptTokenIDs
 	if len(d.promptIDs) == 0 {
 		d.promptIDs = w.PromptTokenIDs

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Validate reports what keeps r from being sent. Every provider of this
@@ -28,13 +30,8 @@ func (r GenerateRequest) Validate() error {
 	case r.Schema != nil && (r.Schema.Name == "" || r.Schema.Schema == nil):
 		return errors.New("the schema has no name or is empty")
 	}
-	for i, m := range r.Messages {
-		if m.Role == "" {
-			return fmt.Errorf("message %d has no role", i)
-		}
-		if err := validText(m.Content); err != nil {
-			return fmt.Errorf("message %d: %w", i, err)
-		}
+	if err := validMessages(r.Messages); err != nil {
+		return err
 	}
 	if err := r.Sampling.Validate(); err != nil {
 		return err
@@ -53,6 +50,18 @@ func (r ScoreRequest) Validate() error {
 		return fmt.Errorf("the last %d tokens are asked for", r.Last)
 	}
 	return validPrompt(r.Prompt, r.PromptIDs, r.Extra)
+}
+
+func validMessages(msgs []dataset.Message) error {
+	for i, m := range msgs {
+		if m.Role == "" {
+			return fmt.Errorf("message %d has no role", i)
+		}
+		if err := validText(m.Content); err != nil {
+			return fmt.Errorf("message %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 func validPrompt(text string, ids []int, extra map[string]any) error {
@@ -96,16 +105,21 @@ const (
 func (r GenerateRequest) Bound() Usage {
 	prompt := len(r.Prompt) + len(r.PromptIDs) + perPromptTokens
 	if len(r.Messages) > 0 {
-		prompt = perContextTokens
-		for _, m := range r.Messages {
-			prompt += len(m.Role) + len(m.Content) + perMessageTokens
-		}
+		prompt = messagesBound(r.Messages)
 	}
 	if r.Schema != nil {
 		b, _ := json.Marshal(r.Schema.Schema) // what does not marshal is not sent
 		prompt += len(b)
 	}
 	return Usage{PromptTokens: prompt, CompletionTokens: completionBound(r.Sampling.MaxTokens, r.Extra)}
+}
+
+func messagesBound(msgs []dataset.Message) int {
+	n := perContextTokens
+	for _, m := range msgs {
+		n += len(m.Role) + len(m.Content) + perMessageTokens
+	}
+	return n
 }
 
 // Bound is the most that an attempt can consume. One completion token is

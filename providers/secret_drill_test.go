@@ -244,6 +244,13 @@ func TestKeyAppearsNowhere(t *testing.T) {
 				print(s)
 				printError(err)
 				outcomes[classOf(err)]++
+				if c, ok := who.(interface {
+					ScoreChat(context.Context, providers.ChatScoreRequest) (providers.PromptScore, error)
+				}); ok {
+					s, err := c.ScoreChat(t.Context(), chatScoreRequest())
+					print(s)
+					printError(err)
+				}
 				m, err := who.Models(t.Context())
 				print(m)
 				printError(err)

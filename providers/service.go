@@ -35,6 +35,7 @@ type dialect struct {
 	echoDropsBOS  bool   // the echo leaves out the BOS token
 	bosText       string // the text of the BOS token, where prompts hold it
 	addsBOS       string // text of the token that the server puts before every text
+	chatScore     bool   // chat scores conversations that it is given
 	firstAbsurd   bool   // the first log-prob of a list may be above 0
 	learned       *learned
 }

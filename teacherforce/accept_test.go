@@ -84,9 +84,8 @@ type truth func(model string, ctx, response []int) float64
 
 // randomPolicy is a policy of any template, "raw" more often than others because
 // there the context itself ends anywhere.
-func randomPolicy(rng *rand.Rand, model string) offpolicy.Policy {
+func randomPolicy(rng *rand.Rand) offpolicy.Policy {
 	p := policy("raw")
-	p.Model = model
 	if rng.IntN(4) == 0 {
 		return p
 	}
@@ -104,8 +103,10 @@ func randomPolicy(rng *rand.Rand, model string) offpolicy.Policy {
 	return p
 }
 
-func randomCase(rng *rand.Rand, f *Forcer, model string, truth truth) pairCase {
-	c := pairCase{policy: randomPolicy(rng, model), prompt: someText(rng, 1, 8)}
+func randomCase(rng *rand.Rand, f *Forcer, modelOf func(template string) string, truth truth) pairCase {
+	c := pairCase{policy: randomPolicy(rng), prompt: someText(rng, 1, 8)}
+	model := modelOf(c.policy.Template)
+	c.policy.Model = model
 	tpl := f.templates[c.policy.Template]
 	ids := []int{}
 	if rng.IntN(12) > 0 {
@@ -161,8 +162,10 @@ type tally struct {
 	empty    int
 	saved    int            // pairs scored without a call for the context
 	complete map[string]int // pairs that every text method answered, by template
-	plain    int            // pairs whose joint tokens are those asked for …
-	refused  int            // … and methods that refused them although the ids were known
+	// conversed are the pairs that chat answered, by template.
+	conversed map[string]int
+	plain     int // pairs whose joint tokens are those asked for …
+	refused   int // … and methods that refused them although the ids were known
 }
 
 // score scores c and reports a method that breaks the law: one that answers
@@ -214,6 +217,9 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 		switch {
 		case m.Status == OK:
 			n.answered[name]++
+			if name == MethodChat {
+				n.conversed[p.Template]++
+			}
 			// Where the server gives no ids, nobody can see that it reads the
 			// response otherwise than it was sampled; the flag says so.
 			if !c.plain && slices.Contains(res.Flags, FlagIDsUnverified) {
@@ -222,11 +228,17 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 			if !(math.Abs(m.LogProb-c.want) <= 1e-9) {
 				t.Errorf("%s: %s says %v, truth is %v", c, name, m.LogProb, c.want)
 			}
+		case name == MethodChat && m.Reason == ReasonNotCompared: // its call was saved
+		case name == MethodChat && m.Reason == ReasonRendered:
+			n.reasons[m.Reason]++
+			if tpl, _ := chat.Lookup(p.Template); !tpl.Assistant().Trim && p.Template != "qwen3" {
+				t.Errorf("%s: %s says %q, and this template leaves a response as it is", c, name, m.Reason)
+			}
 		case m.Reason != ReasonSeam && m.Reason != ReasonRetokenised && m.Reason != ReasonUnsupported:
 			t.Errorf("%s: %s says %q: %v", c, name, m.Reason, err)
 		default:
 			n.reasons[m.Reason]++
-			if c.plain && name != MethodTokenIDs && c.response.TokenIDs != nil {
+			if c.plain && name != MethodTokenIDs && name != MethodChat && c.response.TokenIDs != nil {
 				n.refused++
 			}
 		}
@@ -268,7 +280,7 @@ func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 }
 
 func newTally() *tally {
-	return &tally{answered: map[string]int{}, reasons: map[Reason]int{}, complete: map[string]int{}}
+	return &tally{answered: map[string]int{}, reasons: map[Reason]int{}, complete: map[string]int{}, conversed: map[string]int{}}
 }
 
 // TestExact is the law of the package: on random pairs, a method that answers
@@ -296,7 +308,7 @@ func TestExact(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 7))
 			n := newTally()
 			for range s.pairs {
-				c := randomCase(rng, f, "scout", exactAfter)
+				c := randomCase(rng, f, func(string) string { return "scout" }, exactAfter)
 				n.score(t, f, c)
 				if t.Failed() {
 					return

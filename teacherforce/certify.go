@@ -87,6 +87,10 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 		return cert, err
 	}
 	c := &certifier{f: f, g: g, p: p, t: t, cert: &cert, worst: dataset.Missing()}
+	c.strategies = slices.DeleteFunc(slices.Clone(f.strategies), func(s Strategy) bool { return s.Name() == MethodChat })
+	if len(c.strategies) == 0 {
+		c.strategies = Strategies()
+	}
 	if c.context, err = f.Render(p, dataset.Prompt{ID: "certify", Text: probePrompt}); err != nil {
 		return cert, err
 	}
@@ -126,10 +130,13 @@ type certifier struct {
 	t       chat.Template
 	cert    *Certificate
 	context string
-	probe   string
-	call    int
-	worst   dataset.Float // largest spread between methods so far, nats per token of the joint text
-	full    int           // results on which every text method answered
+	// strategies are the Forcer's that read a text; probe of the template puts
+	// the conversation itself to the server.
+	strategies []Strategy
+	probe      string
+	call       int
+	worst      dataset.Float // largest spread between methods so far, nats per token of the joint text
+	full       int           // results on which every text method answered
 }
 
 func (c *certifier) tag() providers.Tag {
@@ -168,15 +175,37 @@ func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) 
 
 // forcer returns a Forcer that shares no context with another probe's.
 func (c *certifier) forcer() *Forcer {
-	return &Forcer{scorer: c, templates: c.f.templates, strategies: c.f.strategies, tolerance: c.f.tolerance, noise: c.f.noise}
+	return &Forcer{scorer: c, templates: c.f.templates, strategies: c.strategies, tolerance: c.f.tolerance, noise: c.f.noise}
 }
 
-// score scores r after any context. A pair that no method answers is reported
-// as why, a call that failed as an error.
-func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Response) (res Result, why *Error, err error) {
-	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, nil, r)
+// ScoreChat implements ChatScorer for the Forcer of [certifier.conversant].
+func (c *certifier) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	req.Tag = c.tag()
+	return c.f.chat.ScoreChat(ctx, req)
+}
+
+// conversant is forcer with the server's own rendering among the methods, where
+// the Forcer has it.
+func (c *certifier) conversant() *Forcer {
+	f := c.forcer()
+	if c.f.wants(MethodChat) {
+		f.chat, f.strategies = c, append(slices.Clone(f.strategies), Chat{})
+	}
+	return f
+}
+
+// score scores r after any context.
+func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Response) (Result, *Error, error) {
+	return c.scoreAfter(ctx, f, text, nil, r)
+}
+
+// scoreAfter scores r after a context, which is what the messages are rendered
+// as unless they are nil. A pair that no method answers is reported as why, a
+// call that failed as an error.
+func (c *certifier) scoreAfter(ctx context.Context, f *Forcer, text string, msgs []dataset.Message, r Response) (res Result, why *Error, err error) {
+	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, msgs, nil, r)
 	if err != nil {
-		if !errors.As(err, &why) || why.Methods[c.f.strategies[0].Name()].Reason == ReasonError {
+		if !errors.As(err, &why) || why.Methods[c.strategies[0].Name()].Reason == ReasonError {
 			return Result{}, nil, err // a call failed, which says nothing of the endpoint's log-probs
 		}
 		return Result{}, why, nil
@@ -184,7 +213,7 @@ func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Respons
 	c.worst = dataset.Float(max(perToken(res, text), nonNaN(c.worst)))
 	complete := true
 	for name, m := range res.Methods {
-		complete = complete && (m.Status == OK || name == MethodTokenIDs)
+		complete = complete && (m.Status == OK || name == MethodTokenIDs || name == MethodChat)
 	}
 	if complete {
 		c.full++

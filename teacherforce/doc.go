@@ -39,12 +39,15 @@
 //	continuation    total of the joint echo less total of the context's
 //	token_ids       the sampled ids after the context's; a third call, with ids,
 //	                only if the text is tokenised otherwise than it was sampled
+//	chat            the same tokens in the server's own rendering of the conversation;
+//	                a call more, where a server scores conversations ([Config].Chat)
 //
 // Each either answers with the exact value or says why it cannot: "seam" where a
 // token spans it, "retokenised" where the text's tokens are not the sampled
 // ones, "unsupported" where the server lacks what it takes, and for the defects
 // of servers "missing" (a null), "invalid" (positive or infinite) and "altered"
-// (another text was scored). All of them are computed and kept side by side in a
+// (another text was scored); chat, too, where the server renders another text
+// ("rendered"), as templates do that trim an answer. All of them are computed and kept side by side in a
 // [Result]: where more than one answers they must agree, and their spread is a
 // measurement of the server, not of the response.
 //
@@ -87,6 +90,6 @@
 //
 // Two a pair, of which responses to one context share one. Who kept the ids that
 // the server made of the context when the policy itself answered in it needs one
-// call ([Forcer.ScoreKnown]), and gives up the comparison of two calls for it: an
-// audit sample with both keeps it.
+// call ([Forcer.ScoreKnown]), and gives up the comparison of two calls for it, and
+// the one over chat: an audit sample with all of them keeps it.
 package teacherforce

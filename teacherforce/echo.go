@@ -30,14 +30,19 @@ type Echo struct {
 // more than there are tokens: the end.
 type placing struct{ lo, hi []int }
 
+func (p *placing) add(lo, hi int) {
+	p.lo = append(p.lo, lo)
+	p.hi = append(p.hi, hi)
+}
+
 // NewEcho places the tokens of s in the text that was sent, a context rendered
 // by t or what begins with one.
 //
 // A token's bytes say how long it is. Where the server gives none, its text
 // does, unless it is a piece of a character and shown as U+FFFD: such pieces are
 // placed by what stands around them, and left open where that allows several
-// answers. Texts that are vocabulary entries, such as "Ġthe", are read as such;
-// where that does not help either, the server's own offsets are used, counted in
+// answers. Texts that are vocabulary entries, such as "Ġthe", are read as such, and
+// so are characters shown late, with the last of their pieces; where that does not help either, the server's own offsets are used, counted in
 // bytes or in characters.
 func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	e := Echo{Sent: sent, Tokens: s.Tokens}
@@ -57,8 +62,17 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 			e.Altered = fmt.Sprintf("the server put a second %s before the text's own: let it add no special tokens", cmp.Or(bos, first))
 			return e
 		}
-		e.Added = 1
 		e.placings = []placing{{append([]int{0}, p.lo...), append([]int{0}, p.hi...)}}
+		if late, ok := placeLate(sent, s.Tokens); ok {
+			e.placings = append(e.placings, late) // it may be a piece of the first character, too
+		} else if first == "" && sent[0] >= utf8.RuneSelf {
+			e.Altered = "its first token is shown as nothing: the server added it, or it is a piece of the first character"
+			return e
+		} else {
+			e.Added = 1
+		}
+	} else if p, ok := placeLate(sent, s.Tokens); ok {
+		e.placings = []placing{p}
 	} else if s.Text == sent {
 		e.placings = placeByOffset(sent, s.Tokens)
 	}

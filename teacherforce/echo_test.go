@@ -1,7 +1,9 @@
 package teacherforce
 
 import (
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
@@ -41,6 +43,12 @@ func TestBoundary(t *testing.T) {
 		{"between characters in pieces", "日本", pieces("\uFFFD", "\uFFFD", "\uFFFD", "\uFFFD"), 3, -1, "six bytes in four pieces: any of several tokens may begin there, or none"},
 		{"U+FFFD itself", "a\uFFFDb", pieces("a", "\uFFFD", "b"), 4, 2, "a text may hold the character, three bytes long"},
 		{"piece with a character", "é日x", pieces("\uFFFD", "\uFFFD日", "x"), 5, 2, "a token may end one character and hold the next"},
+		{"characters shown late", "日本 x", pieces("", "日", "", "", "本", " x"), 6, 5, "what follows the pieces begins where the characters end"},
+		{"between characters shown late", "日本 x", pieces("", "日", "", "", "本", " x"), 3, 2, "a character is complete where it is shown"},
+		{"inside a character shown late", "日 x", pieces("", "日", " x"), 2, -1, "the cut may be after one byte or two"},
+		{"shown late, one piece a byte", "日 x", pieces("", "", "日", " x"), 2, 2, "three pieces of three bytes have one byte each"},
+		{"shown late with what stands before", "a\né", pieces("a", "", "\né"), 3, 2, "only one place is inside a character"},
+		{"two characters at once", "日本x", pieces("", "", "日本", "x"), 6, 3, "a piece may end one character and begin the next"},
 		{"bytes beat text", "日本", []providers.Token{
 			{Text: "\uFFFD", Bytes: []byte("日")[:2]}, {Text: "\uFFFD", Bytes: []byte("日本")[2:4]}, {Text: "\uFFFD", Bytes: []byte("本")[1:]},
 		}, 3, -1, "the middle token holds bytes of both characters"},
@@ -111,6 +119,10 @@ func TestEchoWithAddedBOS(t *testing.T) {
 		{"Hi there", raw, pieces("Hi", " there", "!"), 0, true, "generated text behind is not an added token in front"},
 		{"Hi there", raw, nil, 0, true, "no tokens spell nothing"},
 		{"Hi there", raw, pieces("<s>", "Hi", "Ġthere"), 1, false, "the rest as a vocabulary spells it"},
+		{"日x", raw, pieces("", "", "", "日", "x"), 0, true, "four pieces do not fit into three bytes"},
+		{"日本", raw, pieces("日", "", ""), 0, true, "a character that is never shown"},
+		{"\uFFFD0", raw, pieces("", "\uFFFD\uFFFD0"), 0, true, "the first token was added, or is a piece of a character that is shown in two ways"},
+		{"é there", raw, pieces("", "<s>", "é", " there"), 0, true, "nothing in a text says what the first token is"},
 		{"\n\n", raw, pieces("#1"), 0, true, "a single token that cannot be placed is not an added one before nothing"},
 	} {
 		e := NewEcho(c.sent, providers.PromptScore{Tokens: c.tokens}, c.template)
@@ -118,6 +130,68 @@ func TestEchoWithAddedBOS(t *testing.T) {
 			t.Errorf("%q as %d tokens: added %d, altered %q; want %d and %v: %s", c.sent, len(c.tokens), e.Added, e.Altered, c.added, c.altered, c.reason)
 		}
 	}
+}
+
+// late shows pieces as vLLM does: nothing until a character is complete, then all
+// that was not shown; a piece that completes none and yet ends well is shown as it
+// is, with U+FFFD for what it has of a character.
+func late(s string, ends []int) []providers.Token {
+	var out []providers.Token
+	shown, from := 0, 0
+	for _, end := range ends {
+		var text string
+		switch piece := viaJSON(s[from:end]); {
+		case !strings.HasSuffix(piece, "\uFFFD"):
+			text, shown = piece, end
+		case utf8.ValidString(s[shown:end]):
+			text, shown = s[shown:end], end
+		}
+		out = append(out, providers.Token{Text: text, ID: -1, Offset: -1})
+		from = end
+	}
+	return out
+}
+
+// FuzzPlaceLate cuts a text as FuzzPlace does and shows the pieces late.
+// Invariant: whatever NewEcho is certain of is true, and an echo in which every
+// character is shown is not taken for an altered one.
+func FuzzPlaceLate(f *testing.F) {
+	f.Add("日本 the town", uint64(0b1011))
+	f.Add("ééé\uFFFD\uFFFDx🙂🙂", uint64(0xffff))
+	f.Add("a日 the town", uint64(0b11010))
+	f.Add("plain", uint64(3))
+	f.Fuzz(func(t *testing.T, s string, cuts uint64) {
+		s = viaJSON(s)
+		if s == "" || len(s) > 60 {
+			t.Skip()
+		}
+		var ends []int
+		starts := map[int]int{0: 0}
+		for i := 1; i <= len(s); i++ {
+			if i == len(s) || cuts>>(i%64)&1 == 1 {
+				ends = append(ends, i)
+				starts[i] = len(ends)
+			}
+		}
+		tokens := late(s, ends)
+		var all strings.Builder
+		for _, token := range tokens {
+			all.WriteString(token.Text)
+		}
+		e := NewEcho(s, providers.PromptScore{Tokens: tokens}, raw)
+		if all.String() == s && e.Altered != "" {
+			t.Fatalf("%q as %+v: altered %q", s, tokens, e.Altered)
+		}
+		if e.Altered != "" {
+			return
+		}
+		for at := range len(s) {
+			token, ok := e.Boundary(at)
+			if true1, is := starts[at]; ok && (!is || token != true1) {
+				t.Fatalf("%q: claims token %d begins at byte %d; true starts %v", s, token, at, starts)
+			}
+		}
+	})
 }
 
 // FuzzPlace cuts a text anywhere, inside characters too, and shows the pieces as

@@ -16,6 +16,7 @@ const (
 	ClassAltered     = "altered"         // the echo does not spell what was sent
 	ClassSeam        = "seam"            // a token spans the seam and the sampled ids cannot be scored
 	ClassRetokenised = "retokenised"     // the text's tokens are not the sampled ones and those cannot be scored
+	ClassRendered    = "rendered"        // the server renders the conversation otherwise, and no other method was asked
 	ClassUnsupported = "unsupported"     // the server gives no prompt log-probs
 	ClassFiltered    = "filtered"        // a filter ended or withheld the response
 	ClassEmpty       = "empty_response"  // no text, and no end-of-turn token that counts

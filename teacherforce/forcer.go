@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -32,11 +33,16 @@ type Generator interface {
 type Config struct {
 	// Scorer is where texts are scored. Required.
 	Scorer PromptScorer
+	// Chat scores conversations in the server's own rendering, for [Chat]. nil
+	// leaves that method out. It is a call more for every pair that
+	// [Forcer.Score] scores, and none for [Forcer.ScoreKnown].
+	Chat ChatScorer
 	// Templates are templates of the caller's own, by name; those of
 	// [chat.Names] are always known, and their names are taken.
 	Templates []chat.Template
 	// Strategies are the methods to compute, in order of preference: the first
-	// that answers gives the value. Nil means [Strategies].
+	// that answers gives the value. Nil means [Strategies], and [Chat] where
+	// Config.Chat is set.
 	Strategies []Strategy
 	// Tolerance, in nats, is how far the methods may lie apart: a spread above
 	// Tolerance·(1 + |log-prob|) is flagged "disagree". 0 means 1e-6, which suits
@@ -66,12 +72,15 @@ type Forcer struct {
 	tolerance  float64
 	noise      float64
 	contexts   contexts
+	chat       ChatScorer
+	noChat     atomic.Pointer[string] // why the server scores no conversation, once that is known
 }
 
 // New returns a Forcer, or says what is wrong with c.
 func New(c Config) (*Forcer, error) {
 	f := &Forcer{
 		scorer:     c.Scorer,
+		chat:       c.Chat,
 		templates:  make(map[string]chat.Template),
 		strategies: c.Strategies,
 		tolerance:  cmp.Or(c.Tolerance, defaultTolerance),
@@ -99,6 +108,9 @@ func New(c Config) (*Forcer, error) {
 	}
 	if f.strategies == nil {
 		f.strategies = Strategies()
+		if c.Chat != nil {
+			f.strategies = append(f.strategies, Chat{})
+		}
 	}
 	if len(f.strategies) == 0 {
 		return nil, errors.New("teacherforce: Config.Strategies is empty; nil means all")
@@ -109,6 +121,9 @@ func New(c Config) (*Forcer, error) {
 			return nil, fmt.Errorf("teacherforce: Config.Strategies holds two methods named %q", s.Name())
 		}
 		seen[s.Name()] = true
+	}
+	if seen[MethodChat] && c.Chat == nil {
+		return nil, fmt.Errorf("teacherforce: Config.Strategies has the method %q, and Config.Chat is nil: nothing to score conversations with", MethodChat)
 	}
 	return f, nil
 }
@@ -122,11 +137,7 @@ func (f *Forcer) Render(p offpolicy.Policy, prompt dataset.Prompt) (string, erro
 	if err != nil {
 		return "", err
 	}
-	turns := prompt.Turns()
-	if p.System != "" {
-		turns = append([]dataset.Message{{Role: "system", Content: p.System}}, turns...)
-	}
-	c, err := t.Render(turns)
+	c, err := t.Render(turns(p, prompt))
 	if err != nil {
 		return "", fmt.Errorf("teacherforce: render %s under %s: %w", prompt.ID, p.Name, err)
 	}
@@ -134,6 +145,15 @@ func (f *Forcer) Render(p offpolicy.Policy, prompt dataset.Prompt) (string, erro
 		return "", fmt.Errorf("teacherforce: render %s under %s: the text is not valid UTF-8 and would reach the server altered", prompt.ID, p.Name)
 	}
 	return c, nil
+}
+
+// turns are the messages that p answers prompt after.
+func turns(p offpolicy.Policy, prompt dataset.Prompt) []dataset.Message {
+	turns := prompt.Turns()
+	if p.System != "" {
+		turns = append([]dataset.Message{{Role: "system", Content: p.System}}, turns...)
+	}
+	return turns
 }
 
 func (f *Forcer) template(p offpolicy.Policy) (chat.Template, error) {

@@ -97,6 +97,7 @@ var classes = []struct {
 	{ReasonAltered, ClassAltered},
 	{ReasonSeam, ClassSeam},
 	{ReasonRetokenised, ClassRetokenised},
+	{ReasonRendered, ClassRendered},
 	{ReasonUnsupported, ClassUnsupported},
 }
 

@@ -32,6 +32,12 @@ type Pair struct {
 	// IDsEcho is the echo of [Pair.IDs]; it has no tokens where it was not
 	// needed or could not be had.
 	IDsEcho Echo
+	// ChatEcho is the conversation as the server renders and scores it; Sent is
+	// what it says it rendered, where it says. It has no tokens where it was not
+	// asked for or could not be had: NoChat and NoChatDetail say why.
+	ChatEcho     Echo
+	NoChat       Reason
+	NoChatDetail string
 }
 
 // IDs returns the token ids whose log-prob is asked for: the context's, the

@@ -217,10 +217,7 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		if err != nil {
 			return p, err
 		}
-		msgs := prompt.Turns()
-		if c.p.System != "" {
-			msgs = append([]dataset.Message{{Role: "system", Content: c.p.System}}, msgs...)
-		}
+		msgs := turns(c.p, prompt)
 		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Messages: msgs, Sampling: greedy, LogProbs: true})
 		if errors.Is(err, errors.ErrUnsupported) {
 			p.Detail = "the endpoint has no chat to compare with: " + err.Error()
@@ -233,7 +230,7 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 			p.Detail = "the reply's text is not the whole action, and its log-prob not that of what was done: " + g.Hidden
 			return p, nil
 		}
-		res, why, err := c.score(ctx, c.forcer(), rendered, ResponseOf(c.p, g))
+		res, why, err := c.scoreAfter(ctx, c.conversant(), rendered, msgs, ResponseOf(c.p, g))
 		if err != nil {
 			return p, err
 		}
@@ -246,6 +243,7 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 			p.Detail = "the reply's tokens by chat are not those of its text"
 			continue
 		}
+		got.conversation(res)
 		if g.PromptIDs == nil {
 			return got, nil
 		}
@@ -262,6 +260,24 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		return got, nil
 	}
 	return p, nil
+}
+
+// conversation adds what the server's own rendering says of the reply, where it
+// was asked.
+func (p *Probe) conversation(res Result) {
+	m, ok := res.Methods[MethodChat]
+	switch {
+	case !ok:
+	case m.Status == OK:
+		d := math.Abs(m.LogProb-res.LogProb) / float64(res.Tokens)
+		p.OK = p.OK && d <= templateLimit
+		p.Detail += fmt.Sprintf("; the conversation scored as the server renders it differs by %.3g a token", d)
+	case slices.Contains(res.Flags, FlagTemplate):
+		p.OK = false
+		p.Detail += "; asked to score the conversation, the server renders its context otherwise than our template"
+	default:
+		p.Detail += "; the conversation as the server renders it was not compared: " + string(m.Reason)
+	}
 }
 
 func firstDifference(a, b []int) int {

@@ -47,12 +47,12 @@ func LogRatio(target, base Result) (float64, error) {
 func RawLogRatio(target, base Result) float64 { return rawValue(target) - rawValue(base) }
 
 // rawValue is the result's value of the model's own distribution, NaN where no
-// method of [Strategies] answered.
+// method that reads a scored text answered.
 func rawValue(r Result) float64 {
 	if r.Method != MethodSampling {
 		return r.LogProb
 	}
-	for _, name := range []string{MethodTokenIDs, MethodTokenCounting, MethodEchoBased, MethodContinuation} {
+	for _, name := range []string{MethodTokenIDs, MethodTokenCounting, MethodEchoBased, MethodContinuation, MethodChat} {
 		if m, ok := r.Methods[name]; ok && m.Status == OK {
 			return m.LogProb
 		}

@@ -15,6 +15,9 @@ const (
 	MethodEchoBased     = "echo_based"
 	MethodContinuation  = "continuation"
 
+	// MethodChat is computed where [Config].Chat is set.
+	MethodChat = "chat"
+
 	// MethodSampling is not among [Strategies]: it is what the server said while
 	// the policy drew the response, and gives a value to the policy's own
 	// responses where it samples otherwise than its model.
@@ -50,8 +53,11 @@ const (
 	ReasonInvalid Reason = "invalid"
 	// ReasonAltered: the echo does not spell what was sent.
 	ReasonAltered Reason = "altered"
-	// ReasonNotCompared: the method compares two calls, and one was made; see
-	// [Forcer.ScoreKnown].
+	// ReasonRendered: the server's own rendering of the conversation is another
+	// text than ours.
+	ReasonRendered Reason = "rendered"
+	// ReasonNotCompared: the method takes a call for the comparison alone, which
+	// was not made; see [Forcer.ScoreKnown].
 	ReasonNotCompared Reason = "not_compared"
 	// ReasonFiltered: a filter ended or withheld the response.
 	ReasonFiltered Reason = "filtered"
@@ -72,6 +78,7 @@ const (
 	FlagNull               = "null"                // a missing log-prob was seen where one is owed
 	FlagPositiveDifference = "positive_difference" // continuation's two totals differ by more than 0 upwards
 	FlagIDsUnverified      = "ids_unverified"      // sampled ids are known, the echo's are not: the text methods assume that they are the same tokens
+	FlagTemplate           = "template"            // the server's own rendering of the context differs from the policy's template
 	FlagBOSAdded           = "bos_added"           // the server put a token of its own before the context
 )
 

@@ -19,7 +19,8 @@ import (
 // makes two calls, for the joint text and for the context, the latter shared
 // with other responses to the same prompt under the same policy (by name: a
 // clone makes its own); and a third, with token ids, where the response's text
-// is tokenised otherwise than it was sampled.
+// is tokenised otherwise than it was sampled. Where [Config].Chat is set, another
+// has the server score the conversation in its own rendering.
 //
 // Every configured method reads its answer from those calls. An error is always
 // an [*Error]; it says what each method met, and [FailedRecord] turns it into a
@@ -33,23 +34,25 @@ func (f *Forcer) Score(ctx context.Context, tag providers.Tag, p offpolicy.Polic
 // the token ids that the server made of the context when p itself answered the
 // prompt (Generation.PromptIDs): where the joint echo begins with exactly these,
 // it tells the context's tokens from the response's by itself. Only continuation,
-// which compares two calls, has no answer then; its reason is "not_compared".
+// which compares two calls, has no answer then, and [Chat], which takes one of
+// its own; their reason is "not_compared".
 //
-// Where known is nil, the echo has no ids, or it begins otherwise, ScoreKnown
-// makes the calls that Score makes.
+// Where the echo has no ids or begins otherwise, ScoreKnown makes the calls that
+// the value takes; where known is nil, all that Score makes.
 func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt, known *dataset.TokenDigest, r Response) (Result, error) {
 	t, err := f.template(p)
 	if err == nil {
 		var c string
 		if c, err = f.Render(p, prompt); err == nil {
-			return f.scoreIn(ctx, tag, p, t, prompt.ID, c, known, r)
+			return f.scoreIn(ctx, tag, p, t, prompt.ID, c, turns(p, prompt), known, r)
 		}
 	}
 	return Result{}, f.fail(p, prompt.ID, ClassContext, ReasonUnsupported, err, 0)
 }
 
-// scoreIn scores r after the rendered context c.
-func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Policy, t chat.Template, promptID, c string, known *dataset.TokenDigest, r Response) (Result, error) {
+// scoreIn scores r after the context c, which is what t makes of the messages; nil
+// messages are a context that is no conversation.
+func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Policy, t chat.Template, promptID, c string, msgs []dataset.Message, known *dataset.TokenDigest, r Response) (Result, error) {
 	if r.Filtered {
 		return Result{}, f.fail(p, promptID, ClassFiltered, ReasonFiltered,
 			errors.New("a filter ended or withheld the response: what was sampled is not what is there to score"), 0)
@@ -59,7 +62,7 @@ func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Pol
 		return Result{}, f.fail(p, promptID, ClassEmpty, ReasonEmpty,
 			errors.New("the response is empty and has no end-of-turn token that counts: there is nothing to score"), 0)
 	}
-	s := scoring{f: f, tag: tag, p: p, t: t, promptID: promptID, pair: &pair}
+	s := scoring{f: f, tag: tag, p: p, t: t, promptID: promptID, turns: msgs, pair: &pair}
 	if c != "" { // a text's first token has no log-prob, so nothing could be learned
 		if err := s.echo(ctx, known); err != nil {
 			reason := ReasonError
@@ -118,6 +121,7 @@ type scoring struct {
 	p        offpolicy.Policy
 	t        chat.Template
 	promptID string
+	turns    []dataset.Message // nil where the context is no conversation
 	pair     *Pair
 	calls    int
 }
@@ -144,8 +148,18 @@ func (s *scoring) echo(ctx context.Context, known *dataset.TokenDigest) error {
 		}
 	}
 
+	switch {
+	case !s.f.wants(MethodChat):
+	case known != nil:
+		pair.NoChat, pair.NoChatDetail = ReasonNotCompared, "the call for the comparison was saved"
+	default:
+		if err := s.chat(ctx); err != nil {
+			return err
+		}
+	}
+
 	ids := pair.IDs()
-	if ids == nil || pair.JointIsSampled() || !s.f.wantsIDs() {
+	if ids == nil || pair.JointIsSampled() || !s.f.wants(MethodTokenIDs) {
 		return nil
 	}
 	if reason, _ := pair.readable(); reason != "" {
@@ -194,8 +208,8 @@ func (s *scoring) text(ctx context.Context, tag providers.Tag, call, text string
 	return NewEcho(text, score, s.t), nil
 }
 
-func (f *Forcer) wantsIDs() bool {
-	return slices.ContainsFunc(f.strategies, func(s Strategy) bool { return s.Name() == MethodTokenIDs })
+func (f *Forcer) wants(method string) bool {
+	return slices.ContainsFunc(f.strategies, func(s Strategy) bool { return s.Name() == method })
 }
 
 // idsRefused reports whether a server that just scored a text will not score

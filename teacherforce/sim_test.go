@@ -1,11 +1,14 @@
 package teacherforce
 
 import (
+	"cmp"
+	"context"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // simulated returns a provider in front of a simulator.
@@ -61,13 +65,63 @@ func TestExactOverHTTP(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 7))
 	cases := make([]pairCase, pairs)
 	for i := range cases {
-		cases[i] = randomCase(rng, f, sim.PolyglotModel, sim.Exact)
+		cases[i] = randomCase(rng, f, func(string) string { return sim.PolyglotModel }, sim.Exact)
 	}
 	n := newTally()
 	each(pairs, func(i int) { n.score(t, f, cases[i]) })
 	n.check(t, pairs, pairs/5, true)
 	if n.refused > 0 {
 		t.Errorf("methods refused %d times although the echo's tokens were those asked for", n.refused)
+	}
+}
+
+// vllm returns a provider in front of a simulator that speaks as vLLM does.
+func vllm(t testing.TB, c sim.Config) *providers.Compatible {
+	t.Helper()
+	s := sim.New(c)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client := s.Client()
+	p, err := providers.NewCompatible(providers.CompatibleConfig{
+		HTTPConfig: providers.HTTPConfig{BaseURL: s.VLLMURL(), Key: providers.NewSecret("test"), HTTP: client}, Quirks: providers.VLLM(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestExactOverChat is TestExactOverHTTP against a server that scores
+// conversations, each in the template of the policy's own family.
+func TestExactOverChat(t *testing.T) {
+	pairs := manyPairs(t, 500)
+	server := vllm(t, sim.Config{})
+	f, err := New(Config{Scorer: server, Chat: server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(5, 7))
+	cases := make([]pairCase, pairs)
+	for i := range cases {
+		cases[i] = randomCase(rng, f, sim.PolyglotModelOf, sim.Exact)
+	}
+	n := newTally()
+	each(pairs, func(i int) { n.score(t, f, cases[i]) })
+	n.check(t, pairs, pairs/5, true)
+	if n.refused > 0 {
+		t.Errorf("methods refused %d times although the echo's tokens were those asked for", n.refused)
+	}
+	t.Logf("by chat: %v; rendered otherwise %d", n.conversed, n.reasons[ReasonRendered])
+	for _, name := range chat.Names() {
+		if got := n.conversed[name]; name == "raw" && got > 0 || name != "raw" && got < pairs/100 {
+			t.Errorf("template %s: %d of %d pairs were answered by chat", name, got, pairs)
+		}
+	}
+	if n.reasons[ReasonRendered] < pairs/100 {
+		t.Errorf("a template that trims was met %d times in %d pairs", n.reasons[ReasonRendered], pairs)
 	}
 }
 
@@ -154,6 +208,62 @@ func TestCertifySimulator(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// scoredAs has conversations scored by another model, unless it is empty.
+type scoredAs struct {
+	ChatScorer
+	model string
+}
+
+func (s scoredAs) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	req.Model = cmp.Or(s.model, req.Model)
+	return s.ChatScorer.ScoreChat(ctx, req)
+}
+
+// TestCertifyConversations: where the server scores conversations, the template
+// is certified by its own rendering too, which needs no greedy reply to differ.
+func TestCertifyConversations(t *testing.T) {
+	for _, c := range []struct {
+		model, template, system, faults string
+		ok                              bool
+		detail, reason                  string
+		scoredAs                        string // what scores the conversation, where it is not the model
+	}{
+		{sim.PolyglotModelOf("gemma3"), "gemma3", "Be brief.", "", true, "as the server renders it differs by 0 a token", "one template", ""},
+		{sim.PolyglotModelOf("qwen3"), "qwen3", "", "", true, "as the server renders it differs by 0 a token", "one template, thinking turned off in both", ""},
+		{sim.PolyglotModelOf("chatml"), "qwen2.5", "", "", false, "otherwise than our template", "a system prompt too many", ""},
+		{sim.PolyglotModelOf("qwen3"), "chatml", "", "", false, "otherwise than our template", "the server puts an empty thought there", ""},
+		{sim.PolyglotModelOf("llama4"), "llama4", "", "wrongtemplate=1", false, "otherwise than our template", "chat renders with another family's template", ""},
+		{sim.PolyglotModelOf("llama4"), "llama4", "", "", false, "otherwise than our template", "its answers agree, and what it scores does not", sim.PolyglotModelOf("chatml")},
+	} {
+		faults, err := sim.ParseFaults(c.faults)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := vllm(t, sim.Config{Faults: faults})
+		f, err := New(Config{Scorer: server, Chat: scoredAs{server, c.scoredAs}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := policy(c.template)
+		p.Model, p.System = c.model, c.system
+		cert, err := f.Certify(t.Context(), server, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, probe := range cert.Probes {
+			if probe.Name != ProbeTemplate {
+				if !probe.OK {
+					t.Errorf("%s as %s: %+v", c.model, c.template, probe)
+				}
+				continue
+			}
+			if probe.OK != c.ok || !strings.Contains(probe.Detail, c.detail) {
+				t.Errorf("%s as %s: %+v: want OK %v and %q: %s", c.model, c.template, probe, c.ok, c.detail, c.reason)
+			}
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ type PolicyStatistics struct {
 	// where no response has both, and where a value is not of the sampling
 	// distribution.
 	KLPerToken, KLSE float64
+	// RowsPerEffective is that number, exp(L·KLPerToken) with L the mean length of
+	// the responses that have both values. NaN where KLPerToken is.
+	RowsPerEffective float64
 }
 
 // MethodStatistics is how often a method was put to a pair, how often it answered
@@ -69,7 +72,7 @@ func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
 			index[r.Policy] = i
 			out = append(out, PolicyStatistics{
 				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{}, Methods: map[string]MethodStatistics{},
-				Noise: Noise{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
+				Noise: Noise{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(), RowsPerEffective: math.NaN(),
 			})
 			pairs = append(pairs, sums{})
 		}
@@ -91,6 +94,13 @@ func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
 	for i := range out {
 		out[i].Noise.finish()
 		out[i].KLPerToken, out[i].KLSE = ratio(pairs[i].d, pairs[i].tokens)
+		tokens := 0.0
+		for _, n := range pairs[i].tokens {
+			tokens += n
+		}
+		if n := float64(len(pairs[i].tokens)); n > 0 {
+			out[i].RowsPerEffective = math.Exp(out[i].KLPerToken * tokens / n)
+		}
 	}
 	return out
 }

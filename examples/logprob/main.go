@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -98,7 +99,13 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	forcer, err := teacherforce.New(teacherforce.Config{Scorer: client, Strategies: strategies})
+	forcing := teacherforce.Config{Scorer: client, Strategies: strategies}
+	if providers.ScoresChats(server) {
+		forcing.Chat = client
+	} else if slices.Contains(strategies, teacherforce.Strategy(teacherforce.Chat{})) {
+		return usageError{fmt.Errorf("-strategy chat: a server of make %s scores no conversations; vllm does", *kind)}
+	}
+	forcer, err := teacherforce.New(forcing)
 	if err != nil {
 		return err
 	}
@@ -132,7 +139,7 @@ func parseStrategies(s string) ([]teacherforce.Strategy, error) {
 	}
 	known := map[string]teacherforce.Strategy{}
 	var names []string
-	for _, st := range teacherforce.Strategies() {
+	for _, st := range append(teacherforce.Strategies(), teacherforce.Chat{}) {
 		known[st.Name()] = st
 		names = append(names, st.Name())
 	}

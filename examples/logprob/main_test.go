@@ -104,6 +104,28 @@ func TestStrategiesAndRawTemplate(t *testing.T) {
 	}
 }
 
+// TestConversations: where the server scores conversations, its own rendering is
+// one more method, and the template of the command line is held to it.
+func TestConversations(t *testing.T) {
+	s := start(t)
+	t.Setenv("KEY", "k")
+	for template, want := range map[string]string{"llama4": "ok ", "chatml": "failed rendered"} {
+		var out bytes.Buffer
+		err := run([]string{"-server", "vllm", "-base-url", s.VLLMURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-template", template, "-in", "-"},
+			strings.NewReader(`{"prompt": "Why is the sky blue?", "response": "Because of the air.", "ended": false}`), &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var row scored
+		if err := json.Unmarshal(out.Bytes(), &row); err != nil {
+			t.Fatal(err)
+		}
+		if m := row.Methods["chat"]; m.Status+" "+m.Reason != want {
+			t.Errorf("-template %s: %s\nwant chat to say %q", template, out.String(), want)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	base := []string{"-base-url", "http://127.0.0.1:1/v1", "-model", "m", "-in", "-"}
 	tests := []struct {
@@ -115,6 +137,7 @@ func TestUsage(t *testing.T) {
 		{"nothing given", "", "-base-url", nil, true, "there is no default server"},
 		{"unknown template", "", "llama4", append([]string{"-template", "nope"}, base...), true, "list those known"},
 		{"unknown strategy", "", "token_counting", append([]string{"-strategy", "nope"}, base...), true, "list those known"},
+		{"chat of a server without", "", "vllm", append([]string{"-strategy", "chat"}, base...), true, "name one that has it"},
 		{"empty key variable", "", "NO_SUCH_KEY", append([]string{"-key-env", "NO_SUCH_KEY"}, base...), true, "name the variable"},
 		{"missing file", "", "none.jsonl", []string{"-base-url", "http://127.0.0.1:1/v1", "-model", "m", "-in", filepath.Join(t.TempDir(), "none.jsonl")}, false, "name the file"},
 		{"no response in a line", `{"prompt": "p"}`, "pair 1", base, false, "name the line"},

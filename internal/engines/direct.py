@@ -1,11 +1,12 @@
 """The engine's own log-probs of given responses, without its server.
 
-direct.py ENGINE MODEL PAIRS OUT reads lines with "context", "response", "ended"
-and "end_of_turn" and writes, for each, the sum of the log-probs of the response's
-tokens after the context's, and how many they are. The tokens are those of the
-context, followed by those of the response by itself, followed by the end-of-turn
-token where it ended; a pair whose joint text has other tokens is left out, with
-the reason, because it asks for something else.
+direct.py ENGINE MODEL PAIRS OUT reads lines with "context", "response", "token_ids",
+"ended" and "end_of_turn" and writes, for each, the sum of the log-probs of the
+response's tokens after the context's, and how many they are. The tokens are those
+of the context, followed by those that the response was sampled as, followed by the
+end-of-turn token where it ended. Where the sampled ones are not known, they are
+those of the response by itself, and a pair whose joint text has other tokens is left
+out, with the reason, because it asks for something else.
 """
 
 import json
@@ -38,7 +39,7 @@ def llama_cpp_python(model):
 def vllm(model):
     import vllm as engine
 
-    llm = engine.LLM(model, max_model_len=1024)
+    llm = engine.LLM(model, max_model_len=1024, dtype="float32", enforce_eager=True, gpu_memory_utilization=0.2)
     tokenizer = llm.get_tokenizer()
 
     def tokens(text, special):
@@ -59,9 +60,10 @@ def main(engine, model, pairs, out):
             pair = json.loads(line)
             end = pair["end_of_turn"] if pair["ended"] else ""
             context = tokens(pair["context"], True)
-            response = tokens(pair["response"], False) + (tokens(end, True) if end else [])
+            sampled = pair["token_ids"]
+            response = (sampled or tokens(pair["response"], False)) + (tokens(end, True) if end else [])
             answer = {"prompt_id": pair["prompt_id"], "tokens": len(response), "logprob": None, "reason": ""}
-            if tokens(pair["context"] + pair["response"] + end, True) != context + response:
+            if not sampled and tokens(pair["context"] + pair["response"] + end, True) != context + response:
                 answer["reason"] = "the joint text has other tokens"
             else:
                 answer["logprob"] = sum(logprobs(context + response)[len(context):])

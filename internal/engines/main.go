@@ -30,6 +30,7 @@ type pair struct {
 	PromptID  string                          `json:"prompt_id"`
 	Context   string                          `json:"context"`
 	Response  string                          `json:"response"`
+	TokenIDs  []int                           `json:"token_ids"`
 	Ended     bool                            `json:"ended"`
 	EndOfTurn string                          `json:"end_of_turn"`
 	LogProb   dataset.Float                   `json:"logprob"`
@@ -121,7 +122,11 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	if err != nil {
 		return nil, nil, p, err
 	}
-	forcer, err := teacherforce.New(teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise, Tolerance: teacherforce.ServerTolerance})
+	config := teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise, Tolerance: teacherforce.ServerTolerance}
+	if providers.ScoresChats(provider) {
+		config.Chat = client
+	}
+	forcer, err := teacherforce.New(config)
 	return client, forcer, p, err
 }
 
@@ -137,6 +142,9 @@ func (o options) certify() error {
 	fmt.Printf("certified: %v after %d calls\n", cert.OK, cert.Calls)
 	for _, probe := range cert.Probes {
 		fmt.Printf("  %-14s %-5v %s\n", probe.Name, probe.OK, probe.Detail)
+	}
+	if !cert.OK {
+		return errors.New("the endpoint is refused")
 	}
 	return nil
 }
@@ -180,7 +188,7 @@ func (o options) score() error {
 			return err
 		}
 		r := teacherforce.ResponseOf(p, g)
-		line := pair{PromptID: prompt.ID, Context: req.Prompt, Response: g.Text, Ended: r.Ended, EndOfTurn: t.EndOfTurn()}
+		line := pair{PromptID: prompt.ID, Context: req.Prompt, Response: g.Text, TokenIDs: r.TokenIDs, Ended: r.Ended, EndOfTurn: t.EndOfTurn()}
 		res, err := forcer.Score(ctx, tag, p, prompt, r)
 		rec := res.Record(prompt.ID, p.Name)
 		if err != nil {

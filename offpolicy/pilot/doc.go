@@ -34,9 +34,14 @@
 // # Log-probs
 //
 // On the first hundred prompts every method of teacher forcing is computed, by
-// two calls a pair. Beyond, one call does where the server has told the ids of
-// the policy's context when the policy answered in it; one prompt in 32 is scored
-// by two all the same, so that the methods stay compared.
+// two calls a pair; where the server scores conversations ([providers.ChatScorer])
+// by a third, in the server's own rendering. Beyond, one call does where the server
+// has told the ids of the policy's context when the policy answered in it; one
+// prompt in 32 is scored by all of them all the same, so that the methods stay
+// compared.
+//
+// A model whose family has no template in package chat needs one of the caller's
+// ([Config].Templates), which the run is held to from its first start on.
 //
 // # The verdict
 //

@@ -25,6 +25,7 @@ const kindEcho = "echo"
 // was in flight.
 type echoes struct {
 	scorer    teacherforce.PromptScorer
+	chat      teacherforce.ChatScorer
 	generator teacherforce.Generator
 	j         *journal.Journal
 
@@ -148,11 +149,27 @@ func (e *echoes) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (p
 	}
 	request := req
 	request.Tag = providers.Tag{}
-	id := digest(request)
+	return e.score(key, digest(request), func() (providers.PromptScore, error) { return e.scorer.ScorePrompt(ctx, req) })
+}
+
+// ScoreChat implements [teacherforce.ChatScorer].
+func (e *echoes) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	key := echoKey(req.Tag)
+	if key == "" {
+		return e.chat.ScoreChat(ctx, req)
+	}
+	request := req
+	request.Tag = providers.Tag{}
+	return e.score(key, digest(request), func() (providers.PromptScore, error) { return e.chat.ScoreChat(ctx, req) })
+}
+
+// score returns the score kept under key for a request of that digest, or asks
+// and keeps it.
+func (e *echoes) score(key, id string, ask func() (providers.PromptScore, error)) (providers.PromptScore, error) {
 	if rec, ok := e.take(key, id); ok {
 		return providers.PromptScore{Text: rec.Text, Tokens: rec.tokens(), Skipped: rec.Skipped}, nil
 	}
-	score, err := e.scorer.ScorePrompt(ctx, req)
+	score, err := ask()
 	if err != nil {
 		return score, err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
-	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // The plan's own figures for 100 prompts, kept only as a column to compare
@@ -71,7 +70,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	}
 	p0 := loggingArm(c.Arms)
 	certified := map[string]bool{}
-	all := compared(c.Prompts, c.Seed)
+	all, chats := compared(c.Prompts, c.Seed), providers.ScoresChats(c.Policies)
 	for _, a := range c.Arms {
 		price, err := c.Prices.For(a.Policy.Model)
 		if err != nil {
@@ -97,24 +96,35 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 			// one of the context alone. At worst everywhere, and the ids need a
 			// third.
 			score := byName[stageLogProbs]
-			calls := 1.0
+			calls, whole, worst := 1, 1, 2 // whole: with the response, and so at worst
 			if all[p.ID] {
-				calls = 2
+				calls++
+				if chats { // and the conversation as the server renders it
+					calls, whole, worst = calls+1, whole+1, worst+1
+					score.CompletionTokens++
+					score.ExpectedUSD += float64(price.Output) / 1e6
+					score.WorstUSD += float64(price.Output) / 1e6
+				}
 			}
-			score.Calls += int(calls)
-			score.PromptTokens += calls*context + p0.ExpectedTokens
-			score.ExpectedUSD += float64(price.Input) * (calls*context + p0.ExpectedTokens) / 1e6
-			score.WorstUSD += float64(price.Input) * (3*context + 2*float64(p0.Policy.Sampling.MaxTokens)) / 1e6
+			prompt := float64(calls)*context + float64(whole)*p0.ExpectedTokens
+			score.Calls += calls
+			score.PromptTokens += prompt
+			score.ExpectedUSD += float64(price.Input) * prompt / 1e6
+			score.WorstUSD += float64(price.Input) * (float64(worst+1)*context + float64(worst*p0.Policy.Sampling.MaxTokens)) / 1e6
 		}
 	}
 	if err := e.grade(ctx, byName); err != nil {
 		return Estimate{}, err
 	}
+	compares := "two calls"
+	if chats {
+		compares = "three calls, one of them over chat,"
+	}
 	out := Estimate{ActualUSD: dataset.Missing(), Assumptions: []string{
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, certificationCalls),
-		fmt.Sprintf("no retries; teacher forcing takes two calls a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", comparedRows, auditEvery),
+		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, comparedRows, auditEvery),
 		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.Concurrency),
 		"worst case: every response as long as max_tokens allows",
 	}}
@@ -170,7 +180,7 @@ func (s *StageEstimate) add(p providers.Price, calls int, prompt, completion, wo
 // token, the rest goes by bytes.
 func (e *estimator) tokens(a Arm, price providers.Price, text string) float64 {
 	n := 0.0
-	if t, ok := chat.Lookup(a.Policy.Template); ok {
+	if t, ok := e.cfg.template(a.Policy.Template); ok {
 		for _, control := range t.Controls() {
 			k := strings.Count(text, control)
 			n += float64(k)

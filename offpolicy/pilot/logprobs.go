@@ -46,7 +46,8 @@ func compared(prompts []dataset.Prompt, seed uint64) map[string]bool {
 
 // contextWeight returns how much an attempt of the sample counts for one of full
 // prompts. A sample compares methods more often than a full run does, and pays
-// for it by the calls for contexts; where the server does not tell a context's
+// for it by the calls for contexts, and for conversations where the server scores
+// them; where the server does not tell a context's
 // ids, every pair needs that call.
 func contextWeight(rec *Records, full int) func(providers.Entry) float64 {
 	known, compares, here := map[string]bool{}, map[string]bool{}, map[string]bool{}
@@ -63,7 +64,7 @@ func contextWeight(rec *Records, full int) func(providers.Entry) float64 {
 	first := float64(min(comparedRows, full))
 	weight := min(1, (first+(float64(full)-first)/auditEvery)/float64(full)/share)
 	return func(e providers.Entry) float64 {
-		if e.Stage == stageLogProbs && e.Call == "context" && known[e.Key] && compares[e.Key] {
+		if e.Stage == stageLogProbs && (e.Call == "context" && known[e.Key] || e.Call == "chat") && compares[e.Key] {
 			return weight
 		}
 		return 1
@@ -117,7 +118,9 @@ func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p datas
 	var known *dataset.TokenDigest
 	if !compare {
 		own, _ := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: policy.Name})
-		known = own.ContextIDs
+		if known = own.ContextIDs; known == nil {
+			known = &dataset.TokenDigest{} // of nothing: the calls that the value takes, and no comparison
+		}
 	}
 	key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
 	tag := providers.Tag{Stage: stageLogProbs, Key: key.String(), Policy: policy.Name}
@@ -132,8 +135,10 @@ func (r *run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p datas
 func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string) (*ForcingSummary, []MethodCounts) {
 	st, ok := all[policy]
 	names := append(slices.Clone(textMethods), teacherforce.MethodTokenIDs)
-	if _, own := st.Methods[teacherforce.MethodSampling]; own {
-		names = append(names, teacherforce.MethodSampling)
+	for _, name := range []string{teacherforce.MethodChat, teacherforce.MethodSampling} {
+		if _, has := st.Methods[name]; has {
+			names = append(names, name)
+		}
 	}
 	methods := make([]MethodCounts, len(names))
 	for i, name := range names {
@@ -151,7 +156,7 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 	}
 	return &ForcingSummary{
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
-		KLPerToken: dataset.Float(st.KLPerToken), KLSE: dataset.Float(st.KLSE),
+		KLPerToken: dataset.Float(st.KLPerToken), KLSE: dataset.Float(st.KLSE), RowsPerEffective: finite(st.RowsPerEffective),
 		NoiseN: st.Noise.N, NoiseRMS: dataset.Float(st.Noise.RMS), NoiseMax: dataset.Float(st.Noise.Max),
 	}, methods
 }

@@ -58,6 +58,10 @@ func TestContextWeight(t *testing.T) {
 	if got := contextWeight(rec, 100)(entry); got != 1 {
 		t.Errorf("weight %v for a full run of the sample's size, want 1", got)
 	}
+	entry.Call = "chat"
+	if got, want := contextWeight(rec, 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
+		t.Errorf("weight %v of a conversation, want %v", got, want)
+	}
 	entry.Call = "joint"
 	if got := contextWeight(rec, 10_000)(entry); got != 1 {
 		t.Errorf("weight %v of a joint text, want 1", got)

@@ -138,8 +138,8 @@ func newRun(cfg Config) (*run, error) {
 	})
 	var err error
 	// Rendering needs no scorer; open replaces this forcer by one that has it.
-	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}}); err != nil {
-		return nil, err
+	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: r.cfg.Templates}); err != nil {
+		return nil, &PreflightError{[]Problem{{err.Error(), "give templates of your own names that are not taken", err}}}
 	}
 	return r, nil
 }
@@ -228,11 +228,14 @@ func (r *run) open(ctx context.Context) error {
 			return err
 		}
 	}
-	forcing := teacherforce.Config{Scorer: &r.store.echoes, Noise: teacherforce.ExactNoise}
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Templates: c.Templates, Noise: teacherforce.ExactNoise}
 	if c.Live {
 		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
-	r.store.echoes.scorer, r.store.echoes.generator = r.policies, r.policies
+	r.store.echoes.scorer, r.store.echoes.generator, r.store.echoes.chat = r.policies, r.policies, r.policies
+	if providers.ScoresChats(c.Policies) {
+		forcing.Chat = &r.store.echoes
+	}
 	if r.forcer, err = teacherforce.New(forcing); err != nil {
 		return err
 	}

@@ -282,6 +282,8 @@ type ForcingSummary struct {
 	// with its standard error.
 	KLPerToken dataset.Float `json:"kl_per_token"`
 	KLSE       dataset.Float `json:"kl_per_token_se"`
+	// RowsPerEffective is how many logged rows one effective row takes by that.
+	RowsPerEffective dataset.Float `json:"rows_per_effective"`
 	// Noise is how far two scorings of one response lie apart, nats per token:
 	// root mean square and largest, over NoiseN responses scored twice.
 	NoiseN   int           `json:"noise_n"`

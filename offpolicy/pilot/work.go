@@ -247,6 +247,17 @@ func (s steady) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pr
 	return s.Provider.ScorePrompt(ctx, req)
 }
 
+// ScoreChat implements [providers.ChatScorer], where the provider does.
+func (s steady) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	c, ok := s.Provider.(providers.ChatScorer)
+	if !ok {
+		return providers.PromptScore{}, errors.ErrUnsupported
+	}
+	ctx, cancel := s.outlast(ctx)
+	defer cancel()
+	return c.ScoreChat(ctx, req)
+}
+
 // steadyBatcher is a steady provider that takes batches.
 type steadyBatcher struct {
 	providers.Batcher
@@ -255,6 +266,10 @@ type steadyBatcher struct {
 
 func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	return s.steady.Generate(ctx, req)
+}
+
+func (s steadyBatcher) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	return s.steady.ScoreChat(ctx, req)
 }
 
 func (s steadyBatcher) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {

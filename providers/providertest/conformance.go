@@ -28,6 +28,9 @@ type Options struct {
 	// Score: ScorePrompt is supported. Without it the suite demands that the
 	// error says so.
 	Score bool
+	// ChatScore: the provider is a [providers.ChatScorer] whose server scores
+	// conversations. Without it the suite demands that a ChatScorer says so.
+	ChatScore bool
 	// Seeded: equal seeds give equal responses at temperature 1, and some of
 	// several seeds another one; at temperature 0 no seed matters.
 	Seeded bool
@@ -77,6 +80,8 @@ func Run(t *testing.T, newProvider func(t *testing.T) providers.Provider, opt Op
 		{"score by ids", !opt.Score, (*suite).scoreIDs},
 		{"score agrees with generation", !opt.Score || !opt.LogProbs || opt.ChatOnly, (*suite).agreement},
 		{"score is unsupported", opt.Score, (*suite).unsupported},
+		{"score chat", !opt.ChatScore, (*suite).scoreChat},
+		{"score chat is unsupported", opt.ChatScore, (*suite).chatUnsupported},
 		{"models", opt.NoListing, (*suite).models},
 		{"unknown model", false, (*suite).unknownModel},
 		{"invalid requests are not sent", false, (*suite).invalid},

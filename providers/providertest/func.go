@@ -13,10 +13,11 @@ type Func struct {
 	ProviderName string // "func" where empty
 	OnGenerate   func(context.Context, providers.GenerateRequest) (providers.Generation, error)
 	OnScore      func(context.Context, providers.ScoreRequest) (providers.PromptScore, error)
+	OnScoreChat  func(context.Context, providers.ChatScoreRequest) (providers.PromptScore, error)
 	OnModels     func(context.Context) ([]providers.Model, error)
 }
 
-var _ providers.Provider = Func{}
+var _ providers.ChatScorer = Func{}
 
 // Name returns ProviderName.
 func (f Func) Name() string {
@@ -40,6 +41,14 @@ func (f Func) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (prov
 		return providers.PromptScore{}, errors.ErrUnsupported
 	}
 	return f.OnScore(ctx, req)
+}
+
+// ScoreChat calls OnScoreChat.
+func (f Func) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	if f.OnScoreChat == nil {
+		return providers.PromptScore{}, errors.ErrUnsupported
+	}
+	return f.OnScoreChat(ctx, req)
 }
 
 // Models calls OnModels.

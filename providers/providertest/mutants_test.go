@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/providertest"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -29,6 +30,9 @@ type mutant struct {
 	ctx      func(context.Context) context.Context
 	fail     func(error) error
 	models   func([]providers.Model) []providers.Model
+	chat     providers.ChatScorer // over the same server
+	askChat  func(*providers.ChatScoreRequest)
+	sayChat  func(*providers.PromptScore)
 }
 
 func (m mutant) Name() string {
@@ -65,6 +69,17 @@ func (m mutant) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pr
 	s, err := m.Provider.ScorePrompt(ctx, req)
 	if err == nil && m.sayScore != nil {
 		m.sayScore(&s)
+	}
+	return s, err
+}
+
+func (m mutant) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	if m.askChat != nil {
+		m.askChat(&req)
+	}
+	s, err := m.chat.ScoreChat(ctx, req)
+	if err == nil && m.sayChat != nil {
+		m.sayChat(&s)
 	}
 	return s, err
 }
@@ -179,6 +194,25 @@ func mutants() map[string]struct {
 				r.Sampling.MaxTokens, r.Sampling.TopP = 16, 1
 			}
 		}}, "invalid_requests_are_not_sent"},
+		"always closed": {mutant{askChat: func(r *providers.ChatScoreRequest) { r.Open = false }}, "score_chat"},
+		"always open":   {mutant{askChat: func(r *providers.ChatScoreRequest) { r.Open = true }}, "score_chat"},
+		"chat not checked": {mutant{askChat: func(r *providers.ChatScoreRequest) {
+			if len(r.Messages) == 1 {
+				r.Messages = append(r.Messages, dataset.Message{Role: "assistant"})
+			}
+		}}, "score_chat"},
+		"chat off by one": {mutant{sayChat: scored(func(tokens []providers.Token) {
+			for i := range len(tokens) - 1 {
+				tokens[i].LogProb = tokens[i+1].LogProb
+			}
+		})}, "score_chat"},
+		"chat null is 0": {mutant{sayChat: scored(each(func(t *providers.Token) { t.LogProb = 0 }))}, "score_chat"},
+		"chat unpaid":    {mutant{sayChat: func(s *providers.PromptScore) { s.Usage = nil }}, "score_chat"},
+		"question lost": {mutant{askChat: func(r *providers.ChatScoreRequest) {
+			if n := len(r.Messages); n > 1 {
+				r.Messages = []dataset.Message{{Role: "user", Content: "Hm?"}, r.Messages[n-1]}
+			}
+		}}, "score_chat"},
 		"listing empty": {mutant{models: func([]providers.Model) []providers.Model { return nil }}, "models"},
 	}
 }
@@ -213,7 +247,12 @@ func TestMutants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Provider = p
+		c.BaseURL = strings.Replace(c.BaseURL, "/inference/", "/vllm/", 1)
+		chat, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: c, Quirks: providers.VLLM()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Provider, m.chat = p, chat
 		return m
 	}
 	for name, row := range mutants() {
@@ -221,7 +260,7 @@ func TestMutants(t *testing.T) {
 			providertest.Run(t, func(t *testing.T) providers.Provider {
 				return over(t, providers.HTTPConfig{BaseURL: s.URL() + "/inference/v1", HTTP: s.Client()}, row.m)
 			}, providertest.Options{
-				Model: sim.ScoutModel, LogProbs: true, Score: true, Seeded: true, TokenIDs: true,
+				Model: sim.ScoutModel, LogProbs: true, Score: true, ChatScore: true, Seeded: true, TokenIDs: true,
 				Unanswered: func(t *testing.T) providers.Provider {
 					return over(t, providers.HTTPConfig{BaseURL: "http://hangs.invalid/v1", HTTP: hangs}, row.m)
 				},

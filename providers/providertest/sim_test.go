@@ -26,6 +26,12 @@ var implementations = map[string]implementation{
 		"/v1", providertest.Options{Model: sim.JudgeModel, LogProbs: true, ChatOnly: true, Seeded: true},
 		func(c providers.HTTPConfig) (providers.Provider, error) { return providers.NewOpenAI(c) },
 	},
+	"vllm": {
+		"/vllm/v1", providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, ChatScore: true, Seeded: true, TokenIDs: true},
+		func(c providers.HTTPConfig) (providers.Provider, error) {
+			return providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: c, Quirks: providers.VLLM()})
+		},
+	},
 	// The simulator's Fireworks side speaks the old log-prob format too, which
 	// is what a server of one's own is asked for.
 	"compatible": {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"maps"
+	"strings"
 	"sync"
 )
 
@@ -45,6 +46,9 @@ func (l *ledger) init() {
 func (l *ledger) charge(id, model string, u usage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if strings.HasPrefix(model, PolyglotModel) { // one model under several templates
+		model = PolyglotModel
+	}
 	l.models[model] = l.models[model].plus(u)
 	l.answers[id]++
 }

@@ -9,6 +9,7 @@
 //	/inference/v1   Fireworks: completions (echo, token ids, both log-prob formats), chat, models
 //	/v1             OpenAI:    chat (log-probs, json_schema), models, files and batches
 //	/v1/accounts    Fireworks: the resource of one model
+//	/vllm/v1        vLLM:      completions (echo, the old log-prob format), chat (prompt_logprobs), models
 //
 // Behind them stands internal/langmodel in two sizes. [ScoutModel] and
 // gpt-4o-mini are the small one, [MaverickModel] and gpt-4o the large one. What

@@ -19,6 +19,10 @@ func (s *Server) fireworksCompletions(c *call) (answer, *apiError) {
 	if err != nil {
 		return answer{}, err
 	}
+	return s.completions(c, r)
+}
+
+func (s *Server) completions(c *call, r *request) (answer, *apiError) {
 	base, err := s.fireworksTask(c, r, 0)
 	if err != nil {
 		return answer{}, err

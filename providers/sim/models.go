@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/internal/langmodel"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // The models that the server answers for.
@@ -28,6 +29,7 @@ type modelSpec struct {
 	name     string
 	provider provider
 	size     langmodel.Size
+	template string // of its chat, behind vLLM's protocol; empty means Llama 4's
 	polyglot bool   // has the special tokens of every family, and is not listed
 	oracle   bool   // reads quality itself, where the others read its appearance
 	drift    string // what answers in its place when it drifts
@@ -46,6 +48,12 @@ func findModel(name string) (modelSpec, bool) {
 	for _, m := range catalogue {
 		if m.name == name {
 			return m, true
+		}
+		if template, ok := strings.CutPrefix(name, m.name+"."); ok && m.polyglot {
+			if _, ok := chat.Lookup(template); ok {
+				m.name, m.template = name, template
+				return m, true
+			}
 		}
 	}
 	return modelSpec{}, false

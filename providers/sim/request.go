@@ -36,6 +36,13 @@ type request struct {
 	ReturnTokenIDs      bool            `json:"return_token_ids"`
 	SafeTokenization    bool            `json:"safe_tokenization"`
 	ResponseFormat      *responseFormat `json:"response_format"`
+
+	// vLLM's.
+	AddSpecialTokens     *bool `json:"add_special_tokens"`
+	AddGenerationPrompt  *bool `json:"add_generation_prompt"`
+	ContinueFinalMessage bool  `json:"continue_final_message"`
+	PromptLogprobs       *int  `json:"prompt_logprobs"`
+	ReturnPromptText     bool  `json:"return_prompt_text"`
 }
 
 // message is a turn whose content is a string, or a list of text parts.

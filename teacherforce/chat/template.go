@@ -1,6 +1,9 @@
 package chat
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -95,6 +98,18 @@ func (t Template) Name() string {
 	return t.f.Name
 }
 
+// Hash identifies how the template renders: 16 hexadecimal digits of the SHA-256
+// over its format in JSON, name included. A policy's own hash covers the
+// template's name alone.
+func (t Template) Hash() string {
+	b, err := json.Marshal(t.f)
+	if err != nil {
+		panic("chat: a format without a JSON form: " + err.Error()) // it holds texts and numbers
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:8])
+}
+
 // EndOfTurn returns the text of the token by which the model ends its turn,
 // empty for "raw".
 func (t Template) EndOfTurn() string {
@@ -102,6 +117,23 @@ func (t Template) EndOfTurn() string {
 		return ""
 	}
 	return t.f.EndOfTurn
+}
+
+// Answer returns the header that announces the model's answer: what a rendered
+// context ends with. It is empty for "raw".
+func (t Template) Answer() string {
+	if t.f == nil {
+		return ""
+	}
+	return t.f.Answer
+}
+
+// Assistant returns what stands around an assistant's earlier message.
+func (t Template) Assistant() Turn {
+	if t.f == nil {
+		return Turn{}
+	}
+	return t.f.Assistant
 }
 
 // BOS returns the text of the token that begins a rendered context, empty where

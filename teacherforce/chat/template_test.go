@@ -370,3 +370,21 @@ func FuzzRender(f *testing.F) {
 		}
 	})
 }
+
+func TestHash(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range Names() {
+		tpl, _ := Lookup(name)
+		h := tpl.Hash()
+		if len(h) != 16 || h != tpl.Hash() || seen[h] != "" {
+			t.Errorf("%s has the hash %q, %q the same", name, h, seen[h])
+		}
+		seen[h] = name
+	}
+	f := chatMLFormat("mine", SystemOptional, "")
+	a, b := must(f), must(f)
+	f.User.Trim = true
+	if c := must(f); a.Hash() != b.Hash() || a.Hash() == c.Hash() {
+		t.Errorf("hashes %s, %s, %s: want two equal ones, and another for another format", a.Hash(), b.Hash(), c.Hash())
+	}
+}

@@ -84,7 +84,7 @@ func TestEveryCellIsShown(t *testing.T) {
 	v := fullVerdict()
 	d := newView(v)
 	md, page := render(t, Markdown, v), checkHTML(t, render(t, HTML, v))
-	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Questions, d.Identities, d.Served} {
+	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Forcing, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Questions, d.Identities, d.Served} {
 		rows := append([][]string{names(tab.Cols)}, tab.Rows...)
 		if tab.Total != nil {
 			rows = append(rows, tab.Total)

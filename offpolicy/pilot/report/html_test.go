@@ -182,6 +182,9 @@ func TestHTMLHostileText(t *testing.T) {
 		v.Policies[i].Name, v.Policies[i].Model, v.Policies[i].Hash, v.Policies[i].Role = hostile, hostile, hostile, hostile
 		v.Policies[i].Methods[0].Method = hostile
 		v.Policies[i].Methods[0].Reasons = map[string]int{hostile: 1}
+		if f := v.Policies[i].Forcing; f != nil {
+			f.Failures, f.Flags = map[string]int{hostile: 1}, map[string]int{hostile: 2}
+		}
 		if v.Policies[i].Weights != nil {
 			v.Policies[i].Weights.Reasons = []string{hostile}
 		}

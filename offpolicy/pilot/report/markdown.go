@@ -112,6 +112,7 @@ func (m *markdown) section(id string) {
 	case "logprobs":
 		m.table(m.LogProbs, "No log-probs yet.")
 		m.table(m.Methods, "No method has been tried yet.")
+		m.table(m.Forcing, "")
 	case "weights":
 		m.line(mdText(m.WeightsLine))
 		m.table(m.Weights, "")

@@ -182,6 +182,30 @@ func methodTable(v *pilot.Verdict) table {
 	return t
 }
 
+// forcingTable is what scoring the logged responses came to, by policy.
+func forcingTable(v *pilot.Verdict) table {
+	t := table{
+		Caption: "Scoring by policy: how far from P0 the policy lies, in nats per token, with a standard error; the rows that one effective row takes by that; how far two scorings of one response lie apart",
+		Cols: []column{text("Policy"), num("Scored"), text("Not scored"), text("Flagged"), num("KL from P0, nats a token"), num("Rows per effective row"),
+			num("Scored twice"), num("RMS difference a token"), num("Largest")},
+	}
+	for _, p := range v.Policies {
+		f := p.Forcing
+		if f == nil {
+			continue
+		}
+		kl := number3(float64(f.KLPerToken))
+		if f.KLSE.Valid() {
+			kl += " ± " + number3(float64(f.KLSE))
+		}
+		t.Rows = append(t.Rows, []string{
+			clean(p.Name), count(f.Scored), reasonCounts(f.Failures), reasonCounts(f.Flags), kl, number3(float64(f.RowsPerEffective)),
+			count(f.NoiseN), number3(float64(f.NoiseRMS)), number3(float64(f.NoiseMax)),
+		})
+	}
+	return t
+}
+
 // reasonCounts lists failures, the most frequent first and equals by name.
 func reasonCounts(m map[string]int) string {
 	keys := sortedKeys(m)

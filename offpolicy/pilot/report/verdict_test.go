@@ -193,6 +193,18 @@ func fullVerdict() *pilot.Verdict {
 			Judge: iv(nan, nan, nan), Calibrated: iv(nan, nan, nan), LogProb: quant(-340, -210, -140, -77, -20), PerToken: quant(nan, nan, nan, nan, nan), Methods: methods(14),
 			Weights: weights(gaussian(5, -58, 21), false, "the divergence of 58 nats is too large for 100 rows")},
 	}
+	// A policy that was never scored has none of this.
+	forcing := func(kl, se, rows float64, twice int) *pilot.ForcingSummary {
+		f := &pilot.ForcingSummary{Attempts: 100, Scored: 99, Failures: map[string]int{"seam": 1}, Flags: map[string]int{"bos_added": 2, "zero": 1},
+			KLPerToken: dataset.Float(kl), KLSE: dataset.Float(se), RowsPerEffective: dataset.Float(rows), NoiseN: twice, NoiseRMS: missing, NoiseMax: missing}
+		if twice > 0 {
+			f.NoiseRMS, f.NoiseMax = 0.00021, 0.0034
+		}
+		return f
+	}
+	for i, f := range []*pilot.ForcingSummary{forcing(nan, nan, nan, 99), forcing(0, 0, 1, 99), forcing(0.0712, 0.0043, 6.4e7, 0), forcing(0.0123, nan, 21.8, 0), nil} {
+		v.Policies[i].Forcing = f
+	}
 	return v
 }
 

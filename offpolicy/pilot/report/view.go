@@ -32,6 +32,7 @@ type view struct {
 	Assumptions     []string
 	LogProbs        table
 	Methods         table
+	Forcing         table
 	Weights         table
 	WeightsLine     string
 	Refusals        []fact
@@ -115,6 +116,7 @@ func newView(v *pilot.Verdict) *view {
 		CostLine:        costLine(v),
 		LogProbs:        logProbTable(v),
 		Methods:         methodTable(v),
+		Forcing:         forcingTable(v),
 		Weights:         weightTable(v),
 		WeightsLine:     weightsLine(v),
 		Refusals:        refusals(v),

@@ -1,0 +1,189 @@
+package sim
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/langmodel"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// VLLMURL is the base URL of the vLLM protocol: [Server.URL] and "/vllm/v1".
+func (s *Server) VLLMURL() string { return s.URL() + "/vllm/v1" }
+
+// PolyglotModelOf is PolyglotModel behind the chat endpoint of vLLM, where a
+// model's own template renders the conversation: the one that this names.
+func PolyglotModelOf(template string) string { return PolyglotModel + "." + template }
+
+// vllmCompletions serves POST /vllm/v1/completions. What differs from Fireworks
+// is the BOS token that is put before a text unless the request forbids it, and
+// that log-probs come in the old format alone.
+func (s *Server) vllmCompletions(c *call) (answer, *apiError) {
+	r, err := decode(c.body)
+	if err != nil {
+		return answer{}, err
+	}
+	var on bool
+	if json.Unmarshal(r.Logprobs, &on) == nil && !absent(r.Logprobs) {
+		return answer{}, badRequest("logprobs", "Input should be a valid integer, unable to parse logprobs")
+	}
+	var text string
+	if json.Unmarshal(r.Prompt, &text) == nil && (r.AddSpecialTokens == nil || *r.AddSpecialTokens) {
+		raw, e := json.Marshal("<|begin_of_text|>" + text)
+		if e != nil {
+			panic("sim: prompt: " + e.Error()) // a string always encodes
+		}
+		r.Prompt = raw
+	}
+	return s.completions(c, r)
+}
+
+// vllmChat serves POST /vllm/v1/chat/completions: a generation, or, with
+// prompt_logprobs, the log-probs of the conversation as the model's own template
+// renders it.
+//
+// A conversation may end with the assistant's message, where
+// add_generation_prompt is off: closed as an earlier turn is, or left open for
+// the model to go on with, where continue_final_message is on.
+func (s *Server) vllmChat(c *call) (answer, *apiError) {
+	r, err := decode(c.body)
+	if err != nil {
+		return answer{}, err
+	}
+	header := r.AddGenerationPrompt == nil || *r.AddGenerationPrompt
+	switch {
+	case header && r.ContinueFinalMessage:
+		return answer{}, badRequest("", "Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
+	case r.PromptLogprobs != nil && *r.PromptLogprobs < 0:
+		return answer{}, badRequest("prompt_logprobs", "`prompt_logprobs` must be a positive value or -1.")
+	}
+	t, err := s.fireworksTask(c, r, 1)
+	if err != nil {
+		return answer{}, err
+	}
+	text, err := s.vllmRender(t.model, r, header)
+	if err != nil {
+		return answer{}, err
+	}
+	if r.AddSpecialTokens != nil && *r.AddSpecialTokens {
+		text = "<|begin_of_text|>" + text
+	}
+	t.prompt = t.model.lm().Tokenizer().Encode(text)
+	if err := fits(t.prompt, t.maxTokens); err != nil {
+		return answer{}, err
+	}
+	t.rng = s.drawStream(t.model, t.prompt, r.Seed, c.id, 0)
+	a := s.chatAnswer(c, r, t, s.run(t, c.id))
+	if r.PromptLogprobs == nil && !r.ReturnPromptText {
+		return a, nil
+	}
+	b := a.body[:len(a.body)-1]
+	if r.ReturnPromptText {
+		b = append(b, `,"prompt_text":`...)
+		b = appendString(b, text)
+	}
+	b = append(b, `,"prompt_logprobs":`...)
+	if r.PromptLogprobs == nil || s.config.Faults.NoEcho {
+		b = append(b, "null"...)
+	} else {
+		t.echo, t.top = len(t.prompt), *r.PromptLogprobs
+		b = appendPromptLogprobs(b, s.scorePrompt(t, c.id, newOffsets([]byte(text))))
+	}
+	a.body = append(b, '}')
+	return a, nil
+}
+
+// vllmRender puts the messages through the model's own template.
+func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiError) {
+	if len(r.Messages) == 0 {
+		return "", badRequest("messages", "List should have at least 1 item after validation, not 0")
+	}
+	name := m.template
+	if name == "" || s.config.Faults.WrongTemplate {
+		name = map[bool]string{true: "chatml", false: "llama4"}[s.config.Faults.WrongTemplate]
+	}
+	template, ok := chat.Lookup(name)
+	if !ok {
+		panic("sim: no chat template " + name)
+	}
+	turns := make([]dataset.Message, len(r.Messages))
+	for i, m := range r.Messages {
+		turns[i] = dataset.Message{Role: m.Role, Content: m.Content}
+	}
+	last := turns[len(turns)-1]
+	if last.Role != "assistant" {
+		text, err := template.Render(turns)
+		if err != nil {
+			return "", badRequest("messages", "%v", err)
+		}
+		if !header { // the turns alone, without what announces the answer
+			text = strings.TrimSuffix(text, template.Answer())
+		}
+		return text, nil
+	}
+	// The published templates write the last answer behind the same header that
+	// asks for one.
+	text, err := template.Render(turns[:len(turns)-1])
+	if err != nil {
+		return "", badRequest("messages", "%v", err)
+	}
+	turn, content := template.Assistant(), last.Content
+	switch {
+	case turn.Trim:
+		content = strings.TrimSpace(content)
+	case name == "qwen3":
+		content = strings.TrimLeft(content, "\n")
+	}
+	text += content
+	if !r.ContinueFinalMessage {
+		text += turn.After
+		if header {
+			text += template.Answer()
+		}
+	}
+	return text, nil
+}
+
+// appendPromptLogprobs writes a list of maps from token id to log-prob, rank and
+// text: of the token that stands there, and of the likeliest ones.
+func appendPromptLogprobs(b []byte, entries []entry) []byte {
+	tok := vocabulary()
+	one := func(id int, lp float64, rank int) {
+		b = append(b, '"')
+		b = strconv.AppendInt(b, int64(id), 10)
+		b = append(b, `":{"logprob":`...)
+		b = appendFloat(b, lp)
+		b = append(b, `,"rank":`...)
+		b = strconv.AppendInt(b, int64(rank), 10)
+		b = append(b, `,"decoded_token":`...)
+		b = appendString(b, tok.Bytes(id))
+		b = append(b, '}')
+	}
+	b = append(b, '[')
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if e.first {
+			b = append(b, "null"...)
+			continue
+		}
+		b = append(b, '{')
+		rank := 1 + slices.IndexFunc(e.top, func(c langmodel.Candidate) bool { return c.ID == e.id })
+		if rank == 0 {
+			rank = len(e.top) + 1
+		}
+		one(e.id, e.logprob, rank)
+		for k, c := range e.top {
+			if c.ID != e.id {
+				b = append(b, ',')
+				one(c.ID, c.LogProb, k+1)
+			}
+		}
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
