@@ -57,7 +57,7 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 	if err != nil {
 		return pf, asked(soft, err)
 	}
-	return pf, r.checkFolder()
+	return pf, r.checkFolder(pf.Estimate)
 }
 
 // Run runs the pilot in cfg.Dir, from where an earlier start left it, and
@@ -79,7 +79,7 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 		return nil, asked(soft, err)
 	}
 	r.estimate, r.warnings = pf.Estimate, pf.Warnings
-	if err := r.checkFolder(); err != nil {
+	if err := r.checkFolder(pf.Estimate); err != nil {
 		return nil, err
 	}
 	if r.cfg.Announce != nil {
@@ -172,7 +172,7 @@ func (r *run) identify(g judge.Generator) error {
 
 // checkFolder reports what keeps the folder from taking this run, and leaves
 // it as it was.
-func (r *run) checkFolder() error {
+func (r *run) checkFolder(e Estimate) error {
 	if err := r.identify(&dryRun{}); err != nil {
 		return err
 	}
@@ -181,6 +181,9 @@ func (r *run) checkFolder() error {
 	}
 	if err := journal.Check(r.journalPath(), r.identity); err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
+	}
+	if p := checkRoom(r.cfg.Dir, e); p != nil {
+		return &PreflightError{[]Problem{*p}}
 	}
 	return nil
 }
