@@ -253,6 +253,9 @@ func TestRealPromptsAndExtension(t *testing.T) {
 // The exit code is that of the decision in report.json, and the report in the
 // folder is the one that was printed.
 func TestExitCodesAgreeWithTheReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: four whole runs, which race no other way than the default run")
+	}
 	codes := map[pilot.Decision]int{pilot.GO: exitGO, pilot.HOLD: exitHold, pilot.NoGo: exitNoGo}
 	for _, row := range []struct {
 		args   []string
