@@ -68,9 +68,13 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if c.Labels.Strata > 1 {
 		add("the labelling design has strata of judge scores", "a pilot labels before it scores: leave Strata at 0", nil)
 	}
+	var ids []string
+	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
+		ids = append(ids, q.id)
+	}
 	for id := range c.Waived {
-		if !slices.Contains(CheckIDs(), id) {
-			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(CheckIDs(), ", "), nil)
+		if !slices.Contains(ids, id) {
+			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(ids, ", "), nil)
 		}
 	}
 	if len(problems) > 0 {
