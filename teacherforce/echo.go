@@ -78,7 +78,7 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	}
 	if len(e.placings) == 0 {
 		e.Altered = fmt.Sprintf("its %d tokens do not spell the %d bytes that were sent", len(s.Tokens), len(sent))
-		if why := whiteSpace(sent, s.Tokens); why != "" {
+		if why := cmp.Or(whiteSpace(sent, s.Tokens), hidden(s.Tokens)); why != "" {
 			e.Altered += ": " + why
 		}
 		return e

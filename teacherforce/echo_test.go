@@ -84,6 +84,11 @@ func TestEchoOfMarkersShownAsNothing(t *testing.T) {
 	if e.Altered == "" {
 		t.Error("a second BOS shown as nothing went unnoticed")
 	}
+	// Pieces of which nothing is ever shown.
+	e = NewEcho("日本", providers.PromptScore{Tokens: pieces("", "", "本")}, raw)
+	if !strings.Contains(e.Altered, "2 of them are shown as nothing") {
+		t.Errorf("a character that is never shown: %q", e.Altered)
+	}
 }
 
 // TestPiecesAcrossTheSeam: the context's tokens read the same in both echoes,

@@ -137,3 +137,17 @@ func whiteSpace(sent string, tokens []providers.Token) string {
 	}
 	return ""
 }
+
+// hidden says how many tokens have no spelling at all, or returns "".
+func hidden(tokens []providers.Token) string {
+	n := 0
+	for _, t := range tokens {
+		if show(t) == "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of them are shown as nothing, as special tokens are by some servers and pieces of characters by others", n)
+}

@@ -33,7 +33,7 @@ var planFigures = map[string]struct {
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
-	certificationCalls  = 27
+	certificationCalls  = 27 // and one more where conversations are scored
 	certificationTokens = 60
 	// A judge's or the oracle's reply is assumed to be a short sentence and its
 	// numbers, with the JSON around them.
@@ -70,7 +70,10 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	}
 	p0 := loggingArm(c.Arms)
 	certified := map[string]bool{}
-	all, chats := compared(c.Prompts, c.Seed), providers.ScoresChats(c.Policies)
+	all, chats, probes := compared(c.Prompts, c.Seed), providers.ScoresChats(c.Policies), certificationCalls
+	if chats {
+		probes++
+	}
 	for _, a := range c.Arms {
 		price, err := c.Prices.For(a.Policy.Model)
 		if err != nil {
@@ -78,7 +81,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		}
 		if k := certificateKey(a.Policy); !certified[k] {
 			certified[k] = true
-			byName[stageCertify].add(price, certificationCalls, certificationCalls*certificationTokens, certificationTokens, certificationTokens)
+			byName[stageCertify].add(price, probes, float64(probes)*certificationTokens, certificationTokens, certificationTokens)
 		}
 		gen := byName[stageTargets]
 		if a.Role == Logging {
@@ -123,7 +126,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	out := Estimate{ActualUSD: dataset.Missing(), Assumptions: []string{
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
-		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, certificationCalls),
+		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
 		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, comparedRows, auditEvery),
 		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.Concurrency),
 		"worst case: every response as long as max_tokens allows",
