@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 )
@@ -74,7 +76,8 @@ func plan(rec *Records, out *Projection) {
 	}
 	out.Answer = pl.inWords(out)
 	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: they take a target without %d labels of its own to vary as %s's labels do, which %d labels tell to ±%.0f%%",
-		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))))
+		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))),
+		fmt.Sprintf("two values known to ±%s are told apart where they differ by about %.2g or more (power 0.8; at worst, by unpaired differences)", short(rec.Resolution), toldApart(rec.Resolution)))
 }
 
 // dollars are what a run of n prompts with more labels of the targets' own costs
@@ -408,7 +411,34 @@ func (pl *planner) inWords(p *Projection) string {
 	default:
 		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.", d.words(pl.n), dollarWords(d.USD), short(float64(d.HalfWidth)))
 	}
-	return s
+	return s + pl.tooClose(p)
+}
+
+// toldApart is the smallest difference of two values, each known to that
+// half-width, that shows at the 5% level with power 0.8, were they not paired.
+func toldApart(halfWidth float64) float64 {
+	return offpolicy.DetectableDifference(math.Sqrt2*halfWidth/distuv.UnitNormal.Quantile(.975), 1, 0.8)
+}
+
+// tooClose are the targets that the resolution does not tell from P0, by what the
+// judge sees between them, and the resolution that would.
+func (pl *planner) tooClose(p *Projection) string {
+	var names []string
+	least := math.Inf(1)
+	for _, q := range p.Questions {
+		if d := math.Abs(float64(q.Difference.Value)); d < toldApart(pl.rec.Resolution) {
+			names = append(names, fmt.Sprintf("%s (%.3f to the judge)", q.Policy, d))
+			least = min(least, d)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	s := fmt.Sprintf(" That does not tell apart from P0: %s", strings.Join(names, ", "))
+	if w := pl.rec.Resolution * least / toldApart(pl.rec.Resolution); w > 0 {
+		s += fmt.Sprintf("; ±%s would, if it is so in truth", short(w))
+	}
+	return s + "."
 }
 
 // words says what a design is.

@@ -121,6 +121,26 @@ func TestCheapestRun(t *testing.T) {
 		}
 	}
 
+	// What the resolution cannot tell from P0 is named: here a target that the judge
+	// scores like P0. (1.960 + 0.842)·√2/1.960 of ±0.02 is 0.0404.
+	if got := toldApart(0.02); math.Abs(got-0.0404) > 5e-5 {
+		t.Errorf("±0.02 tells apart %v, want 0.0404", got)
+	}
+	if strings.Contains(p.Answer, "tell apart from P0: pi_bad") || strings.Contains(p.Answer, "pi_bad (") {
+		t.Errorf("%q: pi_bad is far away", p.Answer)
+	}
+	_, same := planned(func(r *Records) {
+		base := r.scoresOf("p0")
+		for i := range r.Scores {
+			if s := &r.Scores[i]; s.Policy == "pi_cot" {
+				s.Mean = base[s.PromptID].Mean - 0.01
+			}
+		}
+	})
+	if !strings.Contains(same.Answer, "does not tell apart from P0: pi_cot (0.010 to the judge)") || !strings.Contains(same.Answer, "±0.0049 would") && !strings.Contains(same.Answer, "±0.005 would") {
+		t.Errorf("%q does not name pi_cot", same.Answer)
+	}
+
 	// All targets overlap, and weights are cheaper than labels.
 	_, p = planned(func(r *Records) {
 		rng := rand.New(rand.NewPCG(1, 2))
