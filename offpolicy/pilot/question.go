@@ -443,9 +443,9 @@ func (pl *planner) tooClose(p *Projection) string {
 
 // words says what a design is.
 func (d *Design) words(n int) string {
-	s := fmt.Sprintf("%s prompts", count(d.Prompts))
+	s := plural(d.Prompts, "prompt", "prompts")
 	if d.Prompts == n {
-		s = "this sample's prompts"
+		s = "the same " + s
 	}
 	if d.Labels > 0 {
 		s += fmt.Sprintf(" with %d labels of each target's own responses", d.Labels)

@@ -49,7 +49,7 @@ func checkRoom(dir string, e Estimate) *Problem {
 	}
 	if free, ok := freeBytes(at); ok && float64(free) < bytesPerCallToken*tokens {
 		return &Problem{
-			What:   fmt.Sprintf("the disk of %s has %.0f MB left, and the run takes about %.0f MB", dir, float64(free)/1e6, bytesPerCallToken*tokens/1e6),
+			What:   fmt.Sprintf("the disk of %s has %.3g MB left, and the run takes about %.3g MB", dir, float64(free)/1e6, bytesPerCallToken*tokens/1e6),
 			Remedy: "make room, or give an -out on another disk",
 		}
 	}
