@@ -162,7 +162,7 @@ func asBytes(rows []json.RawMessage) (out [][]byte) {
 // lost, and moves when it gets one.
 func TestUnscoredDraws(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fresh_draws")
-	draws := []FreshDraw{draw("b", "q", "x", 0, Missing(), 0), draw("a", "q", "y", Missing(), 1, 1), draw("a", "q", "z", 0.5, Missing(), 0)}
+	draws := []FreshDraw{draw("b", "q", "x", 0, Missing(), 0, 0), draw("a", "q", "y", Missing(), 1, 0.25, 1), draw("a", "q", "z", 0.5, Missing(), 0, 0)}
 	for range 2 {
 		if err := WriteFreshDraws(dir, "p", draws); err != nil {
 			t.Fatal(err)
@@ -285,7 +285,7 @@ func TestEveryWriterReadsBack(t *testing.T) {
 		return s
 	}
 	fresh := func() any {
-		return draw(r.id(), r.text(), r.text(), r.float(), r.float(), r.IntN(5))
+		return draw(r.id(), r.text(), r.text(), r.float(), r.float(), float64(r.IntN(3))/2, r.IntN(5))
 	}
 	prompt := func() any { return Prompt{ID: r.id(), Text: r.text() + "x", Metadata: r.metadata()} }
 	roundTrip[Response](t, fill(response))

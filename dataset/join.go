@@ -174,7 +174,7 @@ func FreshDraws(in RunRecords, policy string) []FreshDraw {
 			d.JudgeScore = s.Mean
 		}
 		if l, ok := j.labels[k]; ok {
-			d.OracleLabel = l.Label
+			d.OracleLabel, d.InclusionProb = l.Label, l.InclusionProb
 		}
 		out = append(out, d)
 	}

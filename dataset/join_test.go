@@ -120,8 +120,8 @@ func shuffle[T any](r *rand.Rand, s []T) {
 	r.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
 }
 
-func draw(id, prompt, response string, score, label Float, idx int) FreshDraw {
-	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label, DrawIdx: idx}
+func draw(id, prompt, response string, score, label Float, p float64, idx int) FreshDraw {
+	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label, InclusionProb: p, DrawIdx: idx}
 }
 
 // A second label of a response joins nothing, and takes nothing from the first.
@@ -146,10 +146,10 @@ func TestFreshDraws(t *testing.T) {
 		reason string
 	}{
 		{"a", []FreshDraw{
-			draw("p1", "one", "first", 0.4, none, 0), draw("p1", "one", "second", 0.3, 0, 1), draw("p2", "two", "zwei", none, none, 0),
+			draw("p1", "one", "first", 0.4, none, 0, 0), draw("p1", "one", "second", 0.3, 0, 1, 1), draw("p2", "two", "zwei", none, none, 0, 0),
 		}, "every draw, unscored ones too; the logged response of p2 does not matter"},
-		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, 0)}, "of two scores of one key neither is used"},
-		{"log", []FreshDraw{draw("p1", "one", "uno", 0.9, 1, 0), draw("p3", "three", "tres", none, none, 0), draw("p4", "four", "", 0, none, 0)}, "the logging policy's own"},
+		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, 0, 0)}, "of two scores of one key neither is used"},
+		{"log", []FreshDraw{draw("p1", "one", "uno", 0.9, 1, .25, 0), draw("p3", "three", "tres", none, none, 0, 0), draw("p4", "four", "", 0, none, 0, 0)}, "the logging policy's own"},
 		{"nobody", nil, "unknown policy"},
 	}
 	for _, row := range rows {

@@ -137,10 +137,11 @@ type OracleLabel struct {
 	PromptID      string       `json:"prompt_id"`
 	Policy        string       `json:"policy"`
 	DrawIdx       int          `json:"draw_idx"`
-	Label         Float        `json:"label"`          // in [0, 1]
-	InclusionProb float64      `json:"inclusion_prob"` // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
-	Role          string       `json:"role"`           // "calibration", "probe", or "duplicate", which joins nothing
-	Oracle        string       `json:"oracle"`         // the oracle's identity: name and hash
+	Label         Float        `json:"label"`             // in [0, 1]
+	InclusionProb float64      `json:"inclusion_prob"`    // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
+	Role          string       `json:"role"`              // "calibration", "probe", or "duplicate", which joins nothing
+	Stratum       string       `json:"stratum,omitempty"` // the part of the policy's responses that it was drawn from; empty where they were not divided
+	Oracle        string       `json:"oracle"`            // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`
 	Error         *RecordError `json:"error"`
 }
@@ -223,7 +224,10 @@ type FreshDraw struct {
 	Response    string `json:"response"`
 	JudgeScore  Float  `json:"judge_score"`
 	OracleLabel Float  `json:"oracle_label"`
-	DrawIdx     int    `json:"draw_idx"`
+	// InclusionProb is the design's probability of labelling this response, in
+	// (0, 1]; 0 where there is no label, or the source states none.
+	InclusionProb float64 `json:"inclusion_prob,omitempty"`
+	DrawIdx       int     `json:"draw_idx"`
 	// Extra is whatever else the line holds, by field; it is written again.
 	Extra map[string]json.RawMessage `json:"-"`
 }

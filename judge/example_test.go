@@ -174,16 +174,20 @@ func ExampleShrink() {
 	// 0.00231 0.00254 0.00277 0.00438
 }
 
-// How far a label may lie from a calibrated score, by source.
-func ExampleFitUncertainty() {
-	var rows []judge.Labeled
-	var labeled []offpolicy.LabeledScore
+// inflated are 200 scores of a judge that inflates, and labels with noise.
+func inflated(source string) (rows []judge.Labeled, labeled []offpolicy.LabeledScore) {
 	for i := range 200 {
 		id, score := fmt.Sprint("p", i), float64(i%20)/20
-		label := .1 + .7*score + .1*math.Sin(float64(i*i)) // a judge that inflates, and noise
-		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: score, Source: judge.SourceDeterministic}, Label: label, InclusionProb: 1})
+		label := .1 + .7*score + .1*math.Sin(float64(i*i))
+		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: score, Source: source}, Label: label, InclusionProb: 1})
 		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: score, Label: label, InclusionProb: 1})
 	}
+	return rows, labeled
+}
+
+// How far a label may lie from a calibrated score, by source.
+func ExampleFitUncertainty() {
+	rows, labeled := inflated(judge.SourceDeterministic)
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@1f"}, labeled)
 	if err != nil {
 		fmt.Println(err)
@@ -203,6 +207,49 @@ func ExampleFitUncertainty() {
 	// <nil>
 	// 0.66 ± 0.08, of which the curve 0.04
 	// judge: calibrate new/p0/0: the score is of judge another@2e, and the calibrator was fitted for gpt-4o-mini@1f: fit one for each judge
+}
+
+// What stands in judge.jsonl is a score again, readings and all.
+func ExampleScoreOf() {
+	r := dataset.JudgeScore{
+		PromptID: "p1", Policy: "p0", Judge: "gpt-4o-mini x3@5c", Mean: .85, Variance: .000833,
+		Source: judge.SourceRepeated, Readings: dataset.Floats{.9, .8, .85},
+	}
+	s := judge.ScoreOf(r)
+	fmt.Println(s.Mean, s.Variance, s.Source, s.Readings)
+
+	r.Mean, r.Variance = dataset.Missing(), dataset.Missing() // an unscored response
+	fmt.Println(judge.ScoreOf(r).Mean)
+	// Output:
+	// 0.85 0.000833 repeated [0.9 0.8 0.85]
+	// NaN
+}
+
+// A canary moves a judge by a fifth of the scale, or it does not.
+func ExampleMoved() {
+	fmt.Println(judge.Moved(.5, .95), judge.Moved(.5, .6), judge.Moved(.5, .2))
+	// Output:
+	// true false false
+}
+
+// Three readings that differ leave something to sampling; most of a label's
+// distance from its calibrated score stays whatever the judge is asked again.
+func ExampleUncertainty_Parts() {
+	rows, labeled := inflated(judge.SourceRepeated)
+	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini x3@1f"}, labeled)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	u, err := judge.FitUncertainty(cal, rows)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := u.Parts("new", judge.Score{Mean: .5, Variance: .002, Source: judge.SourceRepeated, Readings: []float64{.42, .5, .58}})
+	fmt.Printf("sampling %.4f + residual %.4f + calibrator %.4f = %.4f\n", float64(p.Sampling), float64(p.Residual), float64(p.Calibrator), float64(p.Total()))
+	// Output:
+	// sampling 0.0017 + residual 0.0044 + calibrator 0.0007 = 0.0068
 }
 
 // A canary goes to the end of a response that deserves what it has.

@@ -120,7 +120,11 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 }
 
 func fromDraw(d dataset.FreshDraw) Draw {
-	return Draw{PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: math.NaN()}
+	out := Draw{PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: d.InclusionProb}
+	if d.InclusionProb == 0 {
+		out.InclusionProb = math.NaN()
+	}
+	return out
 }
 
 func promptID(s dataset.Sample) string {
@@ -166,7 +170,7 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 			have.Score = d.Score
 		}
 		if math.IsNaN(have.Label) {
-			have.Label = d.Label
+			have.Label, have.InclusionProb = d.Label, d.InclusionProb
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func TestFromRecords(t *testing.T) {
 		"p0": {{PromptID: "a", JudgeScore: .5, OracleLabel: .6}},
 	}
 	probes := map[string][]dataset.FreshDraw{
-		"t":  {{PromptID: "a", JudgeScore: .4, OracleLabel: .3}, {PromptID: "c", JudgeScore: .2, OracleLabel: .1}, {PromptID: "b", DrawIdx: 1, JudgeScore: .7, OracleLabel: .8}},
+		"t":  {{PromptID: "a", JudgeScore: .4, OracleLabel: .3, InclusionProb: .5}, {PromptID: "c", JudgeScore: .2, OracleLabel: .1, InclusionProb: .2}, {PromptID: "b", DrawIdx: 1, JudgeScore: .7, OracleLabel: .8}},
 		"p0": {{PromptID: "a", JudgeScore: .5, OracleLabel: .6}},
 	}
 	got, err := FromRecords("p0", "j", logged, fresh, probes)
@@ -42,7 +42,7 @@ func TestFromRecords(t *testing.T) {
 			{PromptID: "prompt_8e35c2cd3bf6", LogProb: -1, Targets: map[string]float64{}, Score: .1, Label: nan, InclusionProb: nan},
 		},
 		Draws: map[string][]Draw{"t": {
-			{PromptID: "a", Score: .4, Label: .3, InclusionProb: nan}, {PromptID: "b", Index: 1, Score: .7, Label: .8, InclusionProb: nan}, {PromptID: "c", Score: .2, Label: .1, InclusionProb: nan},
+			{PromptID: "a", Score: .4, Label: .3, InclusionProb: .5}, {PromptID: "b", Index: 1, Score: .7, Label: .8, InclusionProb: nan}, {PromptID: "c", Score: .2, Label: .1, InclusionProb: .2},
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateNaNs()); diff != "" {

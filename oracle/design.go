@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -24,10 +25,12 @@ const (
 //
 // A design is topped up by a larger Fraction, Probes or Duplicates under the
 // same Seed: the draw is nested, so that no label is lost, and every label gets
-// the probability that the larger draw gives it. Responses that came later, of
-// other prompts, are a draw of their own: Assign them apart and put the two
-// lists together. Either is without bias as long as what the labels say has no
-// part in the decision to top up.
+// the probability that the larger draw gives it. (Where the smaller draw had
+// fewer labels than strata, and so wider ranges, some of them may fall out.)
+// Responses that came later, of other prompts, are a draw of their own: Assign
+// them apart and put the two lists together; or draw again from all of them, and
+// leave out the labels that fall out. Each is without bias as long as what the
+// labels say has no part in the decision to top up.
 type Design struct {
 	// Seed decides the draw.
 	Seed uint64
@@ -40,6 +43,7 @@ type Design struct {
 	// Strata, where more than 1, is the number of equal ranges of judge scores,
 	// within each policy, that share the labels equally as far as each has
 	// responses, so that rare scores are labelled too: see [Design.AssignByScore].
+	// Such a design can be drawn once the scores are there; others at any time.
 	Strata int
 	// Duplicates is how many of the logged responses are labelled twice, or all
 	// that are labelled if there are fewer; 0 means none.
@@ -65,7 +69,13 @@ type Assignment struct {
 	// policy, or of its policy's stratum, are.
 	InclusionProb float64
 	Role          string // "calibration", "probe" or "duplicate"
+	// Stratum is the range of scores within which the response was drawn, as
+	// "[0.2,0.4)", or "unscored"; empty where its policy was not divided.
+	Stratum string
 }
+
+// Unscored is the stratum of the responses that have no score.
+const Unscored = "unscored"
 
 // Assign draws the responses to be labelled from keys, all responses of all
 // policies in any order, and returns those that are to be, sorted by key, a
@@ -93,7 +103,7 @@ func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 
 // AssignByScore is Assign with strata: within each policy the responses are
 // divided by judge score, in [0, 1], into d.Strata ranges of equal width; NaN
-// stands for no score, which is a stratum of its own. The labels go to the
+// stands for no score, which is a stratum of its own, [Unscored]. The labels go to the
 // strata in turns, so that each has as many as the others or all it has. There
 // are never more strata than labels: with fewer labels the ranges are wider.
 //
@@ -128,11 +138,20 @@ func (d Design) AssignByScore(scores map[dataset.Key]float64, logging string) []
 	return out
 }
 
-// strata divides a policy's responses, each stratum in the order of its draw.
-func (d Design) strata(pool []dataset.Key, scores map[dataset.Key]float64, labels int) [][]dataset.Key {
-	var out [][]dataset.Key
+// stratum is a part of a policy's responses, in the order of its draw.
+type stratum struct {
+	name string
+	keys []dataset.Key
+}
+
+// strata divides a policy's responses.
+func (d Design) strata(pool []dataset.Key, scores map[dataset.Key]float64, labels int) []stratum {
+	var out []stratum
 	for n := max(d.Strata, 1); ; n-- {
-		byRange := make([][]dataset.Key, n+1) // the last is for no score
+		byRange := make([]stratum, n+1) // the last is for no score
+		for i := range byRange {
+			byRange[i].name = rangeName(i, n)
+		}
 		for _, k := range pool {
 			i := n
 			if s := scores[k]; n == 1 {
@@ -140,34 +159,48 @@ func (d Design) strata(pool []dataset.Key, scores map[dataset.Key]float64, label
 			} else if !math.IsNaN(s) {
 				i = min(int(s*float64(n)), n-1)
 			}
-			byRange[i] = append(byRange[i], k)
+			byRange[i].keys = append(byRange[i].keys, k)
 		}
-		out = slices.DeleteFunc(byRange, func(keys []dataset.Key) bool { return len(keys) == 0 })
+		out = slices.DeleteFunc(byRange, func(s stratum) bool { return len(s.keys) == 0 })
 		if len(out) <= max(labels, 1) {
 			break
 		}
 	}
-	for _, keys := range out {
-		d.rank(keys)
+	for _, s := range out {
+		d.rank(s.keys)
 	}
 	return out
 }
 
+// rangeName names the i-th of n ranges of scores, and the n-th, of no score.
+func rangeName(i, n int) string {
+	end := func(i int) string { return strconv.FormatFloat(float64(i)/float64(n), 'g', 3, 64) }
+	switch {
+	case n == 1:
+		return ""
+	case i == n:
+		return Unscored
+	case i == n-1:
+		return "[" + end(i) + ",1]"
+	}
+	return "[" + end(i) + "," + end(i+1) + ")"
+}
+
 // draw takes the first of every stratum, m in all, in turns.
-func (d Design) draw(strata [][]dataset.Key, m int, role string) []Assignment {
+func (d Design) draw(strata []stratum, m int, role string) []Assignment {
 	take := make([]int, len(strata))
 	for left := m; left > 0; {
-		for i, keys := range strata {
-			if take[i] < len(keys) && left > 0 {
+		for i, s := range strata {
+			if take[i] < len(s.keys) && left > 0 {
 				take[i]++
 				left--
 			}
 		}
 	}
 	var out []Assignment
-	for i, keys := range strata {
-		for _, k := range keys[:take[i]] {
-			out = append(out, Assignment{k, float64(take[i]) / float64(len(keys)), role})
+	for i, s := range strata {
+		for _, k := range s.keys[:take[i]] {
+			out = append(out, Assignment{k, float64(take[i]) / float64(len(s.keys)), role, s.name})
 		}
 	}
 	return out

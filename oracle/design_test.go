@@ -166,10 +166,47 @@ func TestStrata(t *testing.T) {
 			t.Errorf("%d labels: %s (-want +got):\n%s", tt.labels, tt.reason, diff)
 		}
 	}
+	names := map[string]float64{} // of strata, and their probability
+	for _, a := range (Design{Seed: 3, Fraction: .2, Strata: 4}).AssignByScore(scores, "p0") {
+		names[a.Stratum] = a.InclusionProb
+	}
+	if diff := cmp.Diff(map[string]float64{"[0,0.25)": 1, "[0.5,0.75)": 8. / 15, "[0.75,1]": 7. / 80, Unscored: 1}, names); diff != "" {
+		t.Errorf("strata (-want +got):\n%s", diff)
+	}
+	for _, a := range (Design{Seed: 3, Fraction: .01, Strata: 4}).AssignByScore(scores, "p0") {
+		if a.Stratum != "" || a.InclusionProb != .01 {
+			t.Errorf("one label has one stratum, of all: %+v", a)
+		}
+	}
 	mustPanic(t, func() { Design{Strata: 2}.Assign(keys(3, "p0"), "p0") })
 	mustPanic(t, func() {
 		Design{Strata: 2}.AssignByScore(map[dataset.Key]float64{{PromptID: "a", Policy: "p0"}: 85}, "p0")
 	})
+}
+
+// A larger design holds all of a smaller one, role by role, with as many labels as
+// strata or more.
+func TestDesignsAreNested(t *testing.T) {
+	scores := scored(keys(60, "p0", "pi"))
+	for seed := range uint64(20) {
+		for strata := range 7 {
+			var before []Assignment
+			for m := 8; m <= 60; m += 4 {
+				d := Design{Seed: seed, Fraction: float64(m) / 60, Probes: m, Duplicates: m / 2, Strata: strata}
+				after := d.AssignByScore(scores, "p0")
+				have := map[string]bool{}
+				for _, a := range after {
+					have[a.Key.String()+a.Role] = true
+				}
+				for _, a := range before {
+					if !have[a.Key.String()+a.Role] {
+						t.Fatalf("seed %d, %d strata: %d labels hold no %s %s", seed, strata, m, a.Role, a.Key)
+					}
+				}
+				before = after
+			}
+		}
+	}
 }
 
 func TestDuplicates(t *testing.T) {

@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -58,8 +59,28 @@ func ExampleReadLabels() {
 	// oracle: read labels: people.csv:2: label 90 is not in [0, 1]; map labels to [0, 1] before they come here: the scale is not guessed
 }
 
+// Labels that a program has in hand make an oracle like any other; what it has no
+// label for is unlabelled.
+func ExampleNewFile() {
+	key := dataset.Key{PromptID: "p1", Policy: "p0"}
+	o, err := oracle.NewFile("people", map[dataset.Key]float64{key: .75})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	label, err := o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{}, "Paris.")
+	fmt.Println(label, err)
+	key.PromptID = "p2"
+	_, err = o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{}, "Rome.")
+	var unlabeled *oracle.UnlabeledError
+	fmt.Println(errors.As(err, &unlabeled), unlabeled.Reason)
+	// Output:
+	// 0.75 <nil>
+	// true missing
+}
+
 // Half of the logged responses calibrate, one response of the target probes.
-func ExampleDesign() {
+func ExampleDesign_Assign() {
 	var keys []dataset.Key
 	for _, id := range []string{"p1", "p2", "p3", "p4"} {
 		keys = append(keys, dataset.Key{PromptID: id, Policy: "p0"}, dataset.Key{PromptID: id, Policy: "pi_cot"})

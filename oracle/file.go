@@ -156,6 +156,9 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 			if err := json.Unmarshal(text, &row); err != nil {
 				return c.fail(line, "correct the line", "not such an object: %v", err)
 			}
+			if name := twice(text); name != "" {
+				return c.fail(line, "keep one of the two", "%q stands twice", name)
+			}
 			if row.PromptID == nil || row.Policy == nil || row.DrawIdx == nil || row.Label == nil {
 				return c.fail(line, "give all four, and leave a response without a label out",
 					"prompt_id, policy, draw_idx or label is absent or null")
@@ -170,6 +173,34 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 	}
 }
 
+// columns are what a label needs.
+var columns = []string{"prompt_id", "policy", "draw_idx", "label"}
+
+// twice returns which of the columns an object has twice, of which the decoder
+// would take the last; empty for none. Like the decoder it takes a key in other
+// letters for the same.
+func twice(object []byte) string {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	dec.Token() // the brace: the object is known to be one
+	seen := map[string]bool{}
+	for dec.More() {
+		key, _ := dec.Token()
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return ""
+		}
+		for _, name := range columns {
+			if s, ok := key.(string); ok && strings.EqualFold(s, name) {
+				if seen[name] {
+					return name
+				}
+				seen[name] = true
+			}
+		}
+	}
+	return ""
+}
+
 func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
 	rows := csv.NewReader(in)
 	header, err := rows.Read()
@@ -177,10 +208,13 @@ func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
 		return c.csvError(err, firstLine)
 	}
 	var at [4]int
-	for i, want := range []string{"prompt_id", "policy", "draw_idx", "label"} {
-		at[i] = slices.IndexFunc(header, func(s string) bool { return strings.TrimSpace(s) == want })
-		if at[i] < 0 {
-			return c.fail(firstLine, "begin with the line prompt_id,policy,draw_idx,label", "the header has no column %q", want)
+	for i, want := range columns {
+		is := func(s string) bool { return strings.TrimSpace(s) == want }
+		if at[i] = slices.IndexFunc(header, is); at[i] < 0 {
+			return c.fail(firstLine, "begin with the line "+strings.Join(columns, ","), "the header has no column %q", want)
+		}
+		if slices.ContainsFunc(header[at[i]+1:], is) {
+			return c.fail(firstLine, "keep one of the two", "the header has two columns %q", want)
 		}
 	}
 	for {

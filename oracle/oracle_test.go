@@ -151,7 +151,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	o := labeler(t, Config{Name: "o", Generator: says(""), Model: "m"})
-	a := Assignment{dataset.Key{PromptID: "p1", Policy: "pi", DrawIdx: 1}, .25, RoleProbe}
+	a := Assignment{dataset.Key{PromptID: "p1", Policy: "pi", DrawIdx: 1}, .25, RoleProbe, "[0.2,0.4)"}
 	tests := []struct {
 		label  float64
 		err    error
@@ -168,7 +168,7 @@ func TestRecord(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := Record(a, "hash", o, tt.label, tt.err)
-		if r.Key() != a.Key || r.InclusionProb != .25 || r.Role != RoleProbe || r.Oracle != o.Identity() || r.PolicyHash != "hash" {
+		if r.Key() != a.Key || r.InclusionProb != .25 || r.Role != RoleProbe || r.Stratum != a.Stratum || r.Oracle != o.Identity() || r.PolicyHash != "hash" {
 			t.Errorf("%s: %+v", tt.reason, r)
 		}
 		if tt.class == "" {

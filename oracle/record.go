@@ -15,7 +15,7 @@ import (
 func Record(a Assignment, policyHash string, o Oracle, label float64, err error) dataset.OracleLabel {
 	r := dataset.OracleLabel{
 		PromptID: a.Key.PromptID, Policy: a.Key.Policy, DrawIdx: a.Key.DrawIdx,
-		InclusionProb: a.InclusionProb, Role: a.Role,
+		InclusionProb: a.InclusionProb, Role: a.Role, Stratum: a.Stratum,
 		Oracle: o.Identity(), PolicyHash: policyHash, Label: dataset.Missing(),
 	}
 	switch {

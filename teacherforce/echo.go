@@ -65,8 +65,8 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		e.placings = []placing{{append([]int{0}, p.lo...), append([]int{0}, p.hi...)}}
 		if late, ok := placeLate(sent, s.Tokens); ok {
 			e.placings = append(e.placings, late) // it may be a piece of the first character, too
-		} else if first == "" && sent[0] >= utf8.RuneSelf {
-			e.Altered = "its first token is shown as nothing: the server added it, or it is a piece of the first character"
+		} else if next := show(s.Tokens[1]); first == "" && len(next) != utf8.RuneCountInString(next) {
+			e.Altered = "its first token is shown as nothing: the server added it, or it is a piece of a character"
 			return e
 		} else {
 			e.Added = 1

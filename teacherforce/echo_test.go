@@ -3,7 +3,6 @@ package teacherforce
 import (
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
@@ -49,6 +48,11 @@ func TestBoundary(t *testing.T) {
 		{"shown late, one piece a byte", "日 x", pieces("", "", "日", " x"), 2, 2, "three pieces of three bytes have one byte each"},
 		{"shown late with what stands before", "a\né", pieces("a", "", "\né"), 3, 2, "only one place is inside a character"},
 		{"two characters at once", "日本x", pieces("", "", "日本", "x"), 6, 3, "a piece may end one character and begin the next"},
+		{"U+FFFD is not shown late, nor at all", "a\uFFFD the", pieces("a", "", "", "", " the"), 4, 4, "what follows is not a piece"},
+		{"U+FFFD before a character shown late", "a\uFFFDé the", pieces("a", "", "", "é", " the"), 4, -1, "the second piece may be all of the first, or the third may"},
+		{"U+FFFD at the end", "a\uFFFD", pieces("a", ""), 1, 1, "a token of its own"},
+		{"the first character is not shown late", "日本 the", pieces("\uFFFD", "", "", "", "本", " the"), 6, 5, "its first piece is shown as a piece"},
+		{"inside the first character", "日本 the", pieces("\uFFFD", "", "", "", "本", " the"), 3, -1, "the third piece may be the last of it, or the first of the next"},
 		{"bytes beat text", "日本", []providers.Token{
 			{Text: "\uFFFD", Bytes: []byte("日")[:2]}, {Text: "\uFFFD", Bytes: []byte("日本")[2:4]}, {Text: "\uFFFD", Bytes: []byte("本")[1:]},
 		}, 3, -1, "the middle token holds bytes of both characters"},
@@ -125,7 +129,9 @@ func TestEchoWithAddedBOS(t *testing.T) {
 		{"Hi there", raw, nil, 0, true, "no tokens spell nothing"},
 		{"Hi there", raw, pieces("<s>", "Hi", "Ġthere"), 1, false, "the rest as a vocabulary spells it"},
 		{"日x", raw, pieces("", "", "", "日", "x"), 0, true, "four pieces do not fit into three bytes"},
+		{"a b", raw, pieces("a", "", " b"), 0, true, "there is nothing that a piece could be of"},
 		{"日本", raw, pieces("日", "", ""), 0, true, "a character that is never shown"},
+		{"日 the", raw, pieces("", "", " the"), 0, true, "nor is the first"},
 		{"\uFFFD0", raw, pieces("", "\uFFFD\uFFFD0"), 0, true, "the first token was added, or is a piece of a character that is shown in two ways"},
 		{"é there", raw, pieces("", "<s>", "é", " there"), 0, true, "nothing in a text says what the first token is"},
 		{"\n\n", raw, pieces("#1"), 0, true, "a single token that cannot be placed is not an added one before nothing"},
@@ -137,63 +143,80 @@ func TestEchoWithAddedBOS(t *testing.T) {
 	}
 }
 
-// late shows pieces as vLLM does: nothing until a character is complete, then all
-// that was not shown; a piece that completes none and yet ends well is shown as it
-// is, with U+FFFD for what it has of a character.
-func late(s string, ends []int) []providers.Token {
-	var out []providers.Token
-	shown, from := 0, 0
-	for _, end := range ends {
-		var text string
-		switch piece := viaJSON(s[from:end]); {
-		case !strings.HasSuffix(piece, "\uFFFD"):
-			text, shown = piece, end
-		case utf8.ValidString(s[shown:end]):
-			text, shown = s[shown:end], end
+// showLate shows pieces as vLLM does: one that leaves a character open as nothing, the
+// one that completes it as all that was not shown, where at most four before it say
+// what that is. Others are shown as they are, with U+FFFD for what is no character.
+func showLate(pieces []string, first bool) []providers.Token {
+	open := func(s string) bool { return strings.HasSuffix(viaJSON(s), "\uFFFD") }
+	out := make([]providers.Token, len(pieces))
+	for i, piece := range pieces {
+		text := viaJSON(piece)
+		if open(piece) && !(first && i == 0) {
+			text = ""
+			least := max(0, i-4)
+			if first {
+				least = max(1, i-4)
+			}
+			for k := i - 1; k >= least; k-- {
+				all := strings.Join(pieces[k:i+1], "")
+				if open(all) {
+					continue
+				}
+				clean := i
+				for clean > k && open(pieces[clean-1]) {
+					clean--
+				}
+				text = strings.TrimPrefix(viaJSON(all), viaJSON(strings.Join(pieces[k:clean], "")))
+				break
+			}
 		}
-		out = append(out, providers.Token{Text: text, ID: -1, Offset: -1})
-		from = end
+		out[i] = providers.Token{Text: text, ID: -1, Offset: -1}
 	}
 	return out
 }
 
 // FuzzPlaceLate cuts a text as FuzzPlace does and shows the pieces late.
 // Invariant: whatever NewEcho is certain of is true, and an echo in which every
-// character is shown is not taken for an altered one.
+// character is shown is not taken for an altered one, unless one is U+FFFD itself.
 func FuzzPlaceLate(f *testing.F) {
 	f.Add("日本 the town", uint64(0b1011))
 	f.Add("ééé\uFFFD\uFFFDx🙂🙂", uint64(0xffff))
 	f.Add("a日 the town", uint64(0b11010))
+	f.Add("日本x", uint64(0b1111110))
+	f.Add("0\uFFFDé", uint64(0b100000))
 	f.Add("plain", uint64(3))
 	f.Fuzz(func(t *testing.T, s string, cuts uint64) {
 		s = viaJSON(s)
 		if s == "" || len(s) > 60 {
 			t.Skip()
 		}
-		var ends []int
+		var pieces []string
 		starts := map[int]int{0: 0}
+		from := 0
 		for i := 1; i <= len(s); i++ {
 			if i == len(s) || cuts>>(i%64)&1 == 1 {
-				ends = append(ends, i)
-				starts[i] = len(ends)
+				pieces = append(pieces, s[from:i])
+				starts[i], from = len(pieces), i
 			}
 		}
-		tokens := late(s, ends)
-		var all strings.Builder
-		for _, token := range tokens {
-			all.WriteString(token.Text)
-		}
-		e := NewEcho(s, providers.PromptScore{Tokens: tokens}, raw)
-		if all.String() == s && e.Altered != "" {
-			t.Fatalf("%q as %+v: altered %q", s, tokens, e.Altered)
-		}
-		if e.Altered != "" {
-			return
-		}
-		for at := range len(s) {
-			token, ok := e.Boundary(at)
-			if true1, is := starts[at]; ok && (!is || token != true1) {
-				t.Fatalf("%q: claims token %d begins at byte %d; true starts %v", s, token, at, starts)
+		for _, first := range []bool{false, true} {
+			tokens := showLate(pieces, first)
+			var all strings.Builder
+			for _, token := range tokens {
+				all.WriteString(token.Text)
+			}
+			e := NewEcho(s, providers.PromptScore{Tokens: tokens}, raw)
+			if all.String() == s && !strings.Contains(s, "\uFFFD") && e.Altered != "" {
+				t.Fatalf("%q as %+v: altered %q", s, tokens, e.Altered)
+			}
+			if e.Altered != "" {
+				continue
+			}
+			for at := range len(s) {
+				token, ok := e.Boundary(at)
+				if true1, is := starts[at]; ok && (!is || token != true1) {
+					t.Fatalf("%q as %+v: claims token %d begins at byte %d; true starts %v", s, tokens, token, at, starts)
+				}
 			}
 		}
 	})

@@ -75,45 +75,6 @@ func respelled(tokens []providers.Token, read func(string) ([]byte, bool)) []pro
 	return out
 }
 
-// placeLate places the tokens of a server that shows a character with the token
-// that completes it and the pieces before it as nothing: "", "", "日". Where in
-// the character the pieces were cut stays open, unless every byte was one.
-// vLLM does this (v1/engine/logprobs.py, _correct_decoded_token).
-func placeLate(sent string, tokens []providers.Token) (placing, bool) {
-	var starts placing
-	at, pieces := 0, 0
-	for _, t := range tokens {
-		piece := show(t)
-		if piece == "" {
-			pieces++
-			continue
-		}
-		if !strings.HasPrefix(sent[at:], piece) {
-			return placing{}, false
-		}
-		starts.add(at, at)
-		var cuts []int // places inside a character
-		for i := range len(piece) {
-			if !utf8.RuneStart(piece[i]) {
-				cuts = append(cuts, at+i)
-			}
-		}
-		spare := len(cuts) - pieces
-		if spare < 0 {
-			return placing{}, false
-		}
-		for i := range pieces {
-			starts.add(cuts[i], cuts[i+spare])
-		}
-		at, pieces = at+len(piece), 0
-	}
-	if at != len(sent) || pieces > 0 {
-		return placing{}, false
-	}
-	starts.add(at, at)
-	return starts, true
-}
-
 // whiteSpace says what became of the white space of sent, where that is all by
 // which the tokens differ from it; else it returns "".
 func whiteSpace(sent string, tokens []providers.Token) string {

@@ -59,10 +59,12 @@ type drill struct {
 	took   time.Duration
 }
 
-// newDrill readies the two programs and makes the undisturbed run.
-func newDrill(t *testing.T, prompts, concurrency int) *drill {
+// newDrill readies the two programs and makes the undisturbed run, with more
+// flags if any are given.
+func newDrill(t *testing.T, prompts, concurrency int, flags ...string) *drill {
 	t.Helper()
 	d := newPrograms(t, prompts, concurrency, "")
+	d.args = append(flags, d.args...)
 	begin := time.Now()
 	out := d.finish(t, d.calm)
 	d.took = time.Since(begin)
@@ -269,7 +271,9 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped with -short: starts dozens of processes")
 	}
-	d := newDrill(t, 2, 4)
+	// With strata, the draw waits for the scores and is written between them and
+	// the labels.
+	d := newDrill(t, 2, 4, "-label-design", "strata=2", "-probes", "1")
 	step := d.writes / 5
 	if full {
 		step = 1

@@ -4,6 +4,18 @@
 //
 //	go run ./examples/sample1pct
 //
+// The oracle labels every response of the logging policy, and -probes N of each
+// target's. On larger runs -label-design says which instead: fraction=0.25 labels
+// a quarter of the logged responses, strata=5 spreads the labels over five ranges
+// of the judge's scores, which then come first, and duplicates=10 has ten
+// responses labelled twice, which measures the oracle's own noise. Every label
+// keeps its probability of having been chosen. Starting again with more of any of
+// them but strata tops a run up.
+//
+// People can label only responses that exist: start once with a model as the
+// oracle, have people label the responses that oracle.jsonl names, and start again
+// in the same folder with -labels FILE, whose labels take the model's place.
+//
 // Exit codes: 0 GO, 1 the run could not report, 2 usage, 3 NO-GO, 4 HOLD,
 // 5 preflight refused, 130 interrupted and resumable.
 package main
@@ -40,7 +52,8 @@ const (
 // options are the command line.
 type options struct {
 	out, input, policies, labels, prices string
-	n, full, probes, concurrency         int
+	n, full, concurrency                 int
+	design                               oracle.Design
 	seed                                 uint64
 	live, preflight, json, batchLabels   bool
 	fireworksURL, openaiURL              string
@@ -66,7 +79,7 @@ func (w waivers) Set(s string) error {
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{waive: waivers{}, args: args}
+	o := options{waive: waivers{}, args: args, design: oracle.Design{Fraction: 1}}
 	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
@@ -83,7 +96,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
-	fs.IntVar(&o.probes, "probes", 0, "oracle labels per target policy; more extend a run")
+	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy; more extend a run")
+	fs.Func("label-design", "which logged responses get a label: `SPEC` such as fraction=0.25,strata=5,duplicates=10 (default: all, once)", func(s string) error {
+		return setDesign(&o.design, s)
+	})
 	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
 	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
 	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
@@ -113,8 +129,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
 	case !(o.width > 0 && o.width < 1):
 		return fail("-width %v: want a half-width in (0, 1)", o.width)
-	case o.probes < 0:
-		return fail("-probes %d: want 0 or more", o.probes)
+	case o.design.Probes < 0:
+		return fail("-probes %d: want 0 or more", o.design.Probes)
 	case o.live && o.faults != "":
 		return fail("-faults drills the simulator: it cannot be used with -live")
 	case !o.live && (o.fireworksURL != "" || o.openaiURL != ""):
@@ -232,7 +248,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	cfg = pilot.Config{
 		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
-		Labels:   oracle.Design{Fraction: 1, Probes: o.probes},
+		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Command: commandLine(o.args), Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
 		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
 	}
@@ -267,16 +283,9 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: o.oracleModel})
 	}
 	if o.labels != "" {
-		f, err := os.Open(o.labels)
-		if err != nil {
+		if cfg.Oracle, err = people(o.labels, cfg.LabelKeys()); err != nil {
 			return cfg, nil, err
 		}
-		defer f.Close()
-		labels, err := oracle.ReadLabels(f, o.labels, cfg.LabelKeys())
-		if err != nil {
-			return cfg, nil, err
-		}
-		cfg.Oracle = func(oracle.Generator) (oracle.Oracle, error) { return oracle.NewFile("people", labels) }
 	}
 	return cfg, closeAll, nil
 }

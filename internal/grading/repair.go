@@ -95,11 +95,18 @@ var (
 	markup = strings.NewReplacer("*", "", "_", "", "`", "", "#", "")
 	// gradeLine is a number that stands by itself, with or without its name
 	// before it and the end of the scale after it.
-	gradeLine = regexp.MustCompile(`(?i)^(?:(?:overall|final|my)\s+)?(?:(score|label|grade|rating)\s*(?::|=|-|\bis\b)?\s*)?([-+]?[0-9][-+.0-9e]*)(?:\s*/\s*([0-9]+))?\s*\.?$`)
+	// A dash after the name is one only with a space after it: else it is a sign.
+	gradeLine = regexp.MustCompile(`(?i)^(?:(?:overall|final|my)\s+)?(?:(score|label|grade|rating)\s*(?::|=|-\s|\bis\b)?\s*)?([-+]?[0-9][-+.0-9e]*)(?:\s*/\s*([0-9]+))?\s*\.?$`)
 )
+
+// markedDigits are two numbers that would be one without the marks between them.
+var markedDigits = regexp.MustCompile("[0-9][*_`#]+[0-9]")
 
 // line reads the one line of a reply that states the grade.
 func (t Task) line(reply string) (int, error) {
+	if s := markedDigits.FindString(reply); s != "" {
+		return 0, fmt.Errorf("%q is no number", s)
+	}
 	reply = strings.TrimSpace(markup.Replace(reply))
 	lines := strings.Split(reply, "\n")
 	var found [][]string

@@ -40,6 +40,7 @@ func checkOracleRange(r *Records, t Thresholds, c *Check) {
 	if len(missing) > 0 {
 		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]", plural(len(missing), "label", "labels"), len(r.LabelsOwed), some(missing))
 	}
+	c.Summary += tellDesign(r, c)
 	if len(outside) > 0 {
 		c.Status, c.Summary = Fail, fmt.Sprintf("%s outside [0, 1]: %s", plural(len(outside), "label", "labels"), some(outside))
 	}
@@ -55,6 +56,8 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 		}
 	}
 	var labels, x, y []float64
+	var sum, weights float64
+	equal := true
 	ties := map[float64]int{}
 	ends, most := 0, 0
 	for _, row := range r.Labels {
@@ -63,6 +66,9 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 		}
 		v := float64(row.Label)
 		labels = append(labels, v)
+		equal = equal && row.InclusionProb == r.Labels[0].InclusionProb
+		sum += v / row.InclusionProb
+		weights += 1 / row.InclusionProb
 		ties[v]++
 		most = max(most, ties[v])
 		if v <= 0 || v >= 1 {
@@ -88,6 +94,10 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 	}
 	c.figure("rank correlation with the judge", corr, "")
 	c.Status, c.Summary = Pass, fmt.Sprintf("labels average %.3f (sd %.3f)", mean, sd)
+	if !equal {
+		c.figure("mean, weighted by 1/probability", sum/weights, "")
+		c.Summary = fmt.Sprintf("labels average %.3f (sd %.3f), the responses that they stand for %.3f", mean, sd, sum/weights)
+	}
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
 	}
@@ -228,13 +238,10 @@ func checkCalibration(r *Records, _ Thresholds, c *Check) {
 // testedOn says on which targets labels of their own tested the calibration,
 // and what they found.
 func testedOn(r *Records, c *Check) string {
-	labels := map[string]map[string]float64{}
+	labels := map[dataset.Key]dataset.OracleLabel{}
 	for _, l := range r.Labels {
 		if l.Label.Valid() && l.DrawIdx == 0 {
-			if labels[l.Policy] == nil {
-				labels[l.Policy] = map[string]float64{}
-			}
-			labels[l.Policy][l.PromptID] = float64(l.Label)
+			labels[l.Key()] = l
 		}
 	}
 	var untested, tested []string
@@ -243,11 +250,13 @@ func testedOn(r *Records, c *Check) string {
 			continue
 		}
 		rows := r.scoresOf(a.Policy.Name)
-		var residuals []float64
+		var residuals, weights []float64
+		var prompts []string
 		for _, p := range r.Prompts {
-			y, ok := labels[a.Policy.Name][p.ID]
+			l, ok := labels[dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}]
 			if s, scored := rows[p.ID]; ok && scored && s.Mean.Valid() {
-				residuals = append(residuals, y-r.Calibrator.PredictFor(p.ID, float64(s.Mean)))
+				residuals = append(residuals, float64(l.Label)-r.Calibrator.PredictFor(p.ID, float64(s.Mean)))
+				weights, prompts = append(weights, 1/l.InclusionProb), append(prompts, p.ID)
 			}
 		}
 		c.figure(a.Policy.Name+" labels", float64(len(residuals)), "")
@@ -259,9 +268,9 @@ func testedOn(r *Records, c *Check) string {
 			tested = append(tested, "1 label tells nothing on "+a.Policy.Name)
 			continue
 		}
-		m, lo, hi := offpolicy.MeanInterval(residuals)
-		c.figure(a.Policy.Name+" mean residual", m, "")
-		tested = append(tested, fmt.Sprintf("on %s %d labels lie %.3f from it on average (95%% from %.3f to %.3f)", a.Policy.Name, len(residuals), m, lo, hi))
+		audit := offpolicy.TransportAudit(residuals, weights, prompts, 0, 1)
+		c.figure(a.Policy.Name+" mean residual", audit.Residual, "")
+		tested = append(tested, fmt.Sprintf("on %s %d labels lie %.3f from it on average (95%% from %.3f to %.3f)", a.Policy.Name, len(residuals), audit.Residual, audit.Lower, audit.Upper))
 	}
 	if len(untested) > 0 {
 		tested = append([]string{fmt.Sprintf("untested on %s (0 labels)", strings.Join(untested, ", "))}, tested...)

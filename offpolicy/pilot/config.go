@@ -43,12 +43,15 @@ type Config struct {
 	// Policies serves the models of the arms, Grader those of judge and oracle.
 	Policies, Grader providers.Provider
 	// Judge and Oracle are built around the client that the run gives them.
-	// (identity, by the scorer's own)
+	// The judge is (identity), by its own. Labels are of one oracle; where people
+	// labelled the responses of an earlier start, an [oracle.File] takes the place
+	// of the model that labelled them then.
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(oracle.Generator) (oracle.Oracle, error)
-	// Labels says which responses the oracle labels. Its seed is the run's, and
-	// it has no strata: the labels do not wait for the scores. (identity, but for
-	// Probes: more of them extend a run)
+	// Labels says which responses the oracle labels. Its seed is the run's. Where
+	// it has strata the labels wait for the scores, and what was drawn is kept:
+	// see the package comment. Its Strata are (identity); more labels than an
+	// earlier start had top that one's up.
 	Labels oracle.Design
 	// BatchLabels, where not nil, has the oracle's labels bought through the
 	// service's batches, once all responses are there: within a day, and at the
@@ -144,12 +147,27 @@ func (c *Config) withDefaults() Config {
 		d.Thresholds = &t
 	}
 	d.Labels.Seed = d.Seed
+	if d.Labels.Fraction == 0 {
+		d.Labels.Fraction = 1
+	}
 	return d
 }
 
-// LabelKeys are the responses that Labels has the oracle label.
+// stratified reports whether what is labelled follows from scores.
+func (c Config) stratified() bool { return c.Labels.Strata > 1 }
+
+// LabelKeys are the responses that Labels has the oracle label. Where they follow
+// from scores, which nobody has yet, they are all that it draws from.
 func (c Config) LabelKeys() []dataset.Key {
 	var keys []dataset.Key
+	if c.stratified() {
+		for _, k := range responseKeys(c.Prompts, c.Arms) {
+			if c.Labels.Probes > 0 || k.Policy == loggingArm(c.Arms).Policy.Name {
+				keys = append(keys, k)
+			}
+		}
+		return keys
+	}
 	for _, as := range c.assignments() {
 		if as.Role != oracle.RoleDuplicate {
 			keys = append(keys, as.Key)
@@ -158,14 +176,16 @@ func (c Config) LabelKeys() []dataset.Key {
 	return keys
 }
 
+// assignments are what Labels draws without strata: of a design with strata, as
+// many others.
 func (c Config) assignments() []oracle.Assignment {
-	c.Labels.Seed = c.Seed
+	c.Labels.Seed, c.Labels.Strata = c.Seed, 0
 	return c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name)
 }
 
 // identity is the canonical JSON of everything that changes answers. The
 // journal compares it key by key.
-func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
+func (c *Config) identity(judgeID string) ([]byte, error) {
 	type arm struct {
 		Name       string `json:"name"`
 		Role       Role   `json:"role"`
@@ -183,8 +203,7 @@ func (c *Config) identity(judgeID, oracleID string) ([]byte, error) {
 		"seed":           c.Seed,
 		"policies":       arms,
 		"judge":          judgeID,
-		"oracle":         oracleID,
-		"labels":         map[string]any{"fraction": c.Labels.Fraction, "duplicates": c.Labels.Duplicates},
+		"labels":         map[string]any{"strata": max(c.Labels.Strata, 1)},
 	}
 	own := map[string]string{}
 	for _, t := range c.Templates {
@@ -218,6 +237,7 @@ const SchemaVersion = 1
 type manifest struct {
 	SchemaVersion int                        `json:"schema_version"`
 	Configuration json.RawMessage            `json:"configuration"`
+	Oracle        string                     `json:"oracle"` // whose labels oracle.jsonl has
 	Seed          uint64                     `json:"seed"`
 	Prompts       int                        `json:"prompts"`
 	Policies      []manifestPolicy           `json:"policies"`

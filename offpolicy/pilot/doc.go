@@ -27,9 +27,31 @@
 //
 // After certification the stages run side by side: a response is scored as soon as
 // it exists, so that the slowest limit of a service sets the time and not the sum
-// of the stages. While everything that a service is asked fails, what depends on it
+// of the stages. A stage waits for another only where it must know all of it before
+// it knows what it owes: the canaries for the scores, labels by batch for the
+// responses, and a labelling design with strata for the scores. While everything that a service is asked fails, what depends on it
 // pauses. A run that is asked to stop ([Config].Stop) sends nothing more and keeps
 // the answers that are on their way; the end of its context breaks those off.
+//
+// # Labels
+//
+// The oracle labels what [Config].Labels draws, P0's responses for calibration and
+// the targets' as probes. A simple random design is known from the start. One with
+// strata, ranges of the judge's scores within each policy, is drawn when every
+// response has been scored or has failed to be; responses without a score are a
+// stratum of their own. That draw is kept in the journal before the first label is
+// bought, and in oracle.jsonl each label with its stratum and inclusion
+// probability, so that no later start changes it, whatever scores it mends.
+//
+// More labels than before, by a larger fraction or more probes, top a run up:
+// those that were bought stay. More prompts are drawn from together with the old
+// ones; a label that the new draw leaves out stays in the journal and counts for
+// nothing, since no probability belongs to it any more. Neither biases an estimate
+// as long as the labels themselves were no reason to ask for more.
+//
+// The labels of a run are of one oracle. Where people have labelled its responses,
+// a start with their [oracle.File] puts theirs in the place of the model's; one
+// with another model is refused, since it would pay for all of them again.
 //
 // # Log-probs
 //

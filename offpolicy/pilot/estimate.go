@@ -132,6 +132,9 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		"worst case: every response as long as max_tokens allows",
 	}}
 	out.ExpectedSeconds = e.times(byName)
+	if c.stratified() {
+		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
+	}
 	for _, s := range stages {
 		out.Stages = append(out.Stages, *s)
 		out.Calls += s.Calls

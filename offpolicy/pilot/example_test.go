@@ -3,9 +3,11 @@ package pilot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -71,6 +73,122 @@ func ExampleRun() {
 	// pi_cot: weights usable: false
 	// pi_bigger_model: weights usable: false
 	// pi_bad: weights usable: false
+}
+
+// simulated readies a pilot of n prompts against the simulator.
+func simulated(server *sim.Server, dir string, n int) (c pilot.Config, err error) {
+	c = pilot.Config{
+		Dir: dir, Input: pilot.Input{Name: "example"}, Arms: pilot.PlanArms(), Seed: 1, Labels: oracle.Design{Fraction: .5, Strata: 4},
+		Judge: func(g judge.Generator) (judge.Scorer, error) {
+			return judge.NewDeterministic(judge.Config{Name: "judge", Generator: g, Model: "gpt-4o-mini"})
+		},
+		Oracle: func(g oracle.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
+		},
+	}
+	for i, text := range arenagen.Prompts(n, 1) {
+		c.Prompts = append(c.Prompts, dataset.Prompt{ID: fmt.Sprintf("q%02d", i), Text: text})
+	}
+	key := providers.NewSecret("key")
+	if c.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1", Key: key, HTTP: server.Client()}); err != nil {
+		return c, err
+	}
+	if c.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: key, HTTP: server.Client()}); err != nil {
+		return c, err
+	}
+	c.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices")
+	return c, err
+}
+
+// What a pilot would take, and what keeps it from starting, before anything is
+// spent.
+func ExampleRunPreflight() {
+	server := sim.New(sim.Config{})
+	defer server.Close()
+	c, err := simulated(server, "never-made", 40)
+	if err != nil {
+		log.Fatal(err)
+	}
+	pf, err := pilot.RunPreflight(context.Background(), c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range pf.Estimate.Stages {
+		if s.Name == "judge" || s.Name == "oracle" {
+			fmt.Println(s.Name, s.Calls, "calls")
+		}
+	}
+	c.Budget = .01
+	_, err = pilot.RunPreflight(context.Background(), c)
+	var refused *pilot.PreflightError
+	fmt.Println(errors.As(err, &refused), errors.Is(err, providers.ErrBudget))
+	fmt.Println(server.Bill().Total.Calls, "calls were paid for")
+	// Output:
+	// oracle 20 calls
+	// judge 200 calls
+	// true true
+	// 0 calls were paid for
+}
+
+// The responses that people are to label: both of the logging policy, and one of
+// each target.
+func ExampleConfig_LabelKeys() {
+	c := pilot.Config{
+		Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "b", Text: "Good evening."}}, Arms: pilot.PlanArms(), Seed: 1,
+		Labels: oracle.Design{Probes: 1},
+	}
+	for _, k := range c.LabelKeys() {
+		fmt.Println(k)
+	}
+	// Output:
+	// a/p0/0
+	// a/pi_bigger_model/0
+	// b/p0/0
+	// b/pi_bad/0
+	// b/pi_clone/0
+	// b/pi_cot/0
+}
+
+// Every run has these checks, and one of transport for each target.
+func ExampleCheckIDs() {
+	ids := pilot.CheckIDs()
+	fmt.Println(ids[0], ids[len(ids)-1], slices.Contains(ids, "weights.clone"))
+	// Output:
+	// prompts.fields run.ratelimit true
+}
+
+// Start from the defaults: a zero field is a threshold of zero.
+func ExampleDefaultThresholds() {
+	t := pilot.DefaultThresholds()
+	t.Truncated = .5 // this pilot's answers are long on purpose
+	c := pilot.Config{Thresholds: &t}
+	fmt.Println(c.Thresholds.Truncated, c.Thresholds.CostPass, c.Thresholds.CostHold)
+	// Output:
+	// 0.5 0.2 0.5
+}
+
+// The plan's policies, one of which logs.
+func ExamplePlanArms() {
+	for _, a := range pilot.PlanArms() {
+		fmt.Println(a.Policy.Name, a.Role)
+	}
+	// Output:
+	// p0 logging
+	// pi_clone clone
+	// pi_cot target
+	// pi_bigger_model target
+	// pi_bad target
+}
+
+// Records of one's own are checked like a run's. What is not there holds or fails.
+func ExampleEvaluate() {
+	r := &pilot.Records{Arms: pilot.PlanArms(), Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "a", Text: "Good evening."}}}
+	for _, c := range pilot.Evaluate(r, pilot.DefaultThresholds(), nil)[:2] {
+		fmt.Println(c.ID, c.Status)
+	}
+	// Output:
+	// prompts.fields pass
+	// prompts.unique fail
 }
 
 // Policies are read from JSON. Every sampling setting must be stated.

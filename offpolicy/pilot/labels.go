@@ -17,10 +17,20 @@ import (
 type labelFunc func(context.Context, oracle.Item) (float64, error)
 
 // labelling is what the oracle is asked.
-func (r *run) labelling(label labelFunc) []item {
-	var items []item
+func (r *run) labelling() (items []item, err error) {
+	assigned, ok := r.assignments()
+	if !ok {
+		assigned, err = r.drawDesign()
+	}
+	label := r.labelOne
+	if err == nil && r.cfg.BatchLabels != nil {
+		label, err = r.labelBatch(assigned)
+	}
+	if err != nil {
+		return nil, err
+	}
 	prompts, arms := r.prompts(), r.arms()
-	for _, as := range r.cfg.assignments() {
+	for _, as := range assigned {
 		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
 			value, err := math.NaN(), error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to label"})
 			if it, ok := r.labelItem(as, prompts); ok {
@@ -30,15 +40,20 @@ func (r *run) labelling(label labelFunc) []item {
 				return nil, stop
 			}
 			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, value, err)
-			return row.Error, put(r.store, kindLabel, r.store.labelsOf(as.Role), row)
+			return row.Error, putAs(r.store, kindLabel, r.store.labels, keyOf(row), row)
 		}})
 	}
-	return items
+	return items, nil
+}
+
+// label is what the run's oracle said of an assignment.
+func (r *run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
+	return get(r.store, r.store.labels, labelKey{as.Key, as.Role == oracle.RoleDuplicate, r.oracle.Identity()})
 }
 
 // labelled reports whether an assignment has its label.
 func (r *run) labelled(as oracle.Assignment) bool {
-	row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key)
+	row, ok := r.label(as)
 	return ok && row.Error == nil
 }
 
@@ -67,44 +82,73 @@ type batchLabeler interface {
 
 // labelBatch labels every response that has no label yet, when the first of them
 // is asked for, and hands each its own outcome.
-func (r *run) labelBatch() labelFunc {
+func (r *run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
+	c := *r.cfg.BatchLabels
+	sum := sha256.Sum256(append(slices.Clone(r.identity), r.oracle.Identity()...))
+	c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
+	sent, err := inUnfinishedBatches(c.Store)
+	if err != nil {
+		return nil, err
+	}
 	var todo []oracle.Item
 	at := map[providers.Tag]int{}
 	prompts := r.prompts()
-	for _, as := range r.cfg.assignments() {
-		if it, ok := r.labelItem(as, prompts); ok && !r.labelled(as) {
+	add := func(as oracle.Assignment, owed bool) {
+		it, ok := r.labelItem(as, prompts)
+		if _, twice := at[it.Tag]; ok && !twice && (owed || sent[providers.RequestID(it.Tag)]) {
 			at[it.Tag] = len(todo)
 			todo = append(todo, it)
 		}
 	}
+	for _, as := range assigned {
+		add(as, !r.labelled(as))
+	}
+	// A batch that is on its way is finished as it was sent, also where a run that
+	// has grown since draws others.
+	for _, k := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+		add(oracle.Assignment{Key: k, Role: oracle.RoleCalibration}, false)
+		add(oracle.Assignment{Key: k, Role: oracle.RoleDuplicate}, false)
+	}
 	var once sync.Once
 	var outcomes []oracle.Outcome
-	var err error
 	return func(ctx context.Context, it oracle.Item) (float64, error) {
-		once.Do(func() {
-			c := *r.cfg.BatchLabels
-			sum := sha256.Sum256(r.identity)
-			c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
-			outcomes, err = r.oracle.(batchLabeler).LabelBatch(ctx, r.grader, c, todo)
-		})
+		once.Do(func() { outcomes, err = r.oracle.(batchLabeler).LabelBatch(ctx, r.grader, c, todo) })
 		o := outcomes[at[it.Tag]]
 		if err != nil && o.Err != nil {
 			return 0, err // the batch's own trouble says more
 		}
 		return o.Label, o.Err
-	}
+	}, nil
 }
 
-// undrawn counts the labels that an earlier start bought and this design does not
-// draw.
+// inUnfinishedBatches are the ids of the requests that batches on their way hold.
+func inUnfinishedBatches(store providers.BatchStore) (map[string]bool, error) {
+	states, err := store.Load()
+	ids := map[string]bool{}
+	for _, s := range states {
+		for _, l := range s.Lines {
+			if !s.Done {
+				ids[l.ID] = true
+			}
+		}
+	}
+	return ids, err
+}
+
+// undrawn counts the targets' own labels that an earlier start bought of this
+// oracle and this design does not draw.
 func (r *run) undrawn() int {
+	assigned, ok := r.assignments()
+	if !ok {
+		return 0 // the draw is still to come
+	}
 	drawn := map[dataset.Key]bool{}
-	for _, as := range r.cfg.assignments() {
+	for _, as := range assigned {
 		drawn[as.Key] = true
 	}
-	n := 0
+	n, p0 := 0, loggingArm(r.cfg.Arms).Policy.Name
 	for k, row := range r.store.labels {
-		if row.Error == nil && !drawn[k] {
+		if row.Error == nil && k.Policy != p0 && k.oracle == r.oracle.Identity() && !drawn[k.Key] {
 			n++
 		}
 	}
@@ -115,9 +159,11 @@ func (r *run) undrawn() int {
 // earlier, smaller run that this design does not draw stay in the journal: their
 // probability is not known.
 func (r *run) addLabels(rec *Records) {
-	for _, as := range r.cfg.assignments() {
-		row, ok := get(r.store, r.store.labelsOf(as.Role), as.Key)
-		row.InclusionProb = as.InclusionProb // of a run that grew
+	assigned, _ := r.assignments()
+	rec.Design = assigned
+	for _, as := range assigned {
+		row, ok := r.label(as)
+		row.InclusionProb, row.Stratum = as.InclusionProb, as.Stratum // of a run that grew
 		if as.Role == oracle.RoleDuplicate {
 			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
 			if ok {

@@ -130,7 +130,7 @@ func (r *run) writePrompts() error { return writeRows(r.path("prompts.jsonl"), r
 func (r *run) writeManifest() error {
 	c := &r.cfg
 	m := manifest{
-		SchemaVersion: SchemaVersion, Configuration: r.identity, Seed: c.Seed, Prompts: len(c.Prompts),
+		SchemaVersion: SchemaVersion, Configuration: r.identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
 		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
 		PricesDate: c.Prices.Date, Served: r.served(), Versions: c.Versions,
 	}

@@ -2,8 +2,10 @@ package pilot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,9 +66,6 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	}
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
-	}
-	if c.Labels.Strata > 1 {
-		add("the labelling design has strata of judge scores", "a pilot labels before it scores: leave Strata at 0", nil)
 	}
 	var ids []string
 	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
@@ -269,6 +268,41 @@ func folderProblem(dir string, err error) Problem {
 	default:
 		return Problem{fmt.Sprintf("%s cannot be used: %v", dir, err), "give an -out that can be written", err}
 	}
+}
+
+// checkLabels compares the oracle with the labels that the folder has.
+func (r *run) checkLabels() (*Problem, error) {
+	drawn, oracles := false, map[string]bool{}
+	err := journal.Scan(r.journalPath(), func(rec journal.Record) error {
+		var row dataset.OracleLabel
+		switch rec.Kind {
+		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
+			drawn = true
+		case kindLabel:
+			if err := json.Unmarshal(rec.Payload, &row); err != nil {
+				return err
+			}
+			oracles[row.Oracle] = true
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	_, people := r.oracle.(*oracle.File)
+	switch id := r.oracle.Identity(); {
+	case people && r.cfg.stratified() && !drawn:
+		return &Problem{
+			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
+			Remedy: "leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
+		}, nil
+	case !people && len(oracles) > 0 && !oracles[id]:
+		return &Problem{
+			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", r.cfg.Dir, some(slices.Sorted(maps.Keys(oracles))), id),
+			Remedy: "give another -out, or the oracle that the run was begun with",
+		}, nil
+	}
+	return nil, nil
 }
 
 // foreignFolder refuses a folder that holds other people's files.

@@ -66,7 +66,7 @@ func (r *run) alert(spent providers.USD) string {
 // takes long, it is done the less often.
 const renderEvery = 2 * time.Second
 
-func (r *run) renderAsItGoes(quit <-chan struct{}, stages []*stage, later []string) {
+func (r *run) renderAsItGoes(quit <-chan struct{}, stages []*stage) {
 	t := time.NewTimer(renderEvery)
 	defer t.Stop()
 	for {
@@ -77,7 +77,7 @@ func (r *run) renderAsItGoes(quit <-chan struct{}, stages []*stage, later []stri
 			begun := time.Now()
 			// A running report is a courtesy: what keeps it from being
 			// written will keep the last one from it too, and stop the run.
-			if open := append(unfinished(stages), later...); len(open) > 0 {
+			if open := unfinished(stages); len(open) > 0 {
 				_ = r.show(&Stop{Stage: open[0], Class: "running", Message: "the run is under way", Open: open}, "running")
 			}
 			t.Reset(max(renderEvery, 20*time.Since(begun)))

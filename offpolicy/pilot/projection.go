@@ -11,6 +11,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 // projectionLevel is the level of the intervals of a projection. The decision
@@ -98,8 +99,9 @@ func (r *Records) perPrompt() consumption {
 	for _, e := range r.Ledger {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
 		i, ok := index[promptOf(e.Key)]
-		probe := e.Stage == stageOracle && e.Policy != p0 // as many in a run of any size
-		if !ok || probe || !slices.Contains(recordStages, e.Stage) {
+		// Probes and duplicates are as many in a run of any size.
+		few := e.Stage == stageOracle && (e.Policy != p0 || strings.HasPrefix(e.Call, oracle.RoleDuplicate))
+		if !ok || few || !slices.Contains(recordStages, e.Stage) {
 			took.fixed.calls++
 			took.fixed.usd += float64(e.Cost)
 			took.fixed.tokens += tokens

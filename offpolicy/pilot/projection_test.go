@@ -138,7 +138,7 @@ func TestProjectionIntervalsHold(t *testing.T) {
 }
 
 // What is made once a run, whatever its size, is not multiplied: certification,
-// canaries, and the probes of the targets.
+// canaries, the probes of the targets, and second labels.
 func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 	rec := healthy(100, 1)
 	rec.Full = 1000
@@ -148,6 +148,7 @@ func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 	}
 	for _, e := range []providers.Entry{
 		{Stage: stageCertify, Key: "m llama4"}, {Stage: stageCanaries, Key: "q0000/p0/0"}, {Stage: stageOracle, Key: "q0001/pi_bad/0", Policy: "pi_bad"},
+		{Stage: stageOracle, Key: "q0001/p0/0", Policy: "p0", Call: "duplicate/json"},
 	} {
 		e.Cost, e.Outcome, e.UsageKnown = 1, "ok", true
 		rec.Ledger = append(rec.Ledger, e)

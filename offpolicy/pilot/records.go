@@ -5,6 +5,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -23,7 +24,8 @@ type Records struct {
 	Certificates []teacherforce.Certificate
 	Ledger       []providers.Entry
 	Estimate     Estimate
-	// LabelsOwed are the responses that the oracle's design labels.
+	// Design is what the oracle was to label, and LabelsOwed the responses in it.
+	Design     []oracle.Assignment
 	LabelsOwed []dataset.Key
 	// Duplicates are second labels, and DuplicatesOwed those of the design.
 	Duplicates     []dataset.OracleLabel

@@ -36,6 +36,7 @@ type run struct {
 	judge        judge.Scorer
 	oracle       oracle.Oracle
 	identity     []byte
+	design       string // names the labelling design and what it is drawn from
 	estimate     Estimate
 	warnings     []string
 	graderModels []string
@@ -136,6 +137,7 @@ func newRun(cfg Config) (*run, error) {
 	r.cfg.Prompts = slices.SortedFunc(slices.Values(r.cfg.Prompts), func(a, b dataset.Prompt) int {
 		return dataset.Key{PromptID: a.ID}.Compare(dataset.Key{PromptID: b.ID})
 	})
+	r.design = r.designKey()
 	var err error
 	// Rendering needs no scorer; open replaces this forcer by one that has it.
 	if r.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: r.cfg.Templates}); err != nil {
@@ -166,7 +168,7 @@ func (r *run) identify(g judge.Generator) error {
 	if r.judge, r.oracle, err = r.graders(g); err != nil {
 		return err
 	}
-	r.identity, err = r.cfg.identity(r.judge.Identity(), r.oracle.Identity())
+	r.identity, err = r.cfg.identity(r.judge.Identity())
 	return err
 }
 
@@ -179,7 +181,14 @@ func (r *run) checkFolder(e Estimate) error {
 	if err := foreignFolder(r.cfg.Dir); err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
 	}
-	if err := journal.Check(r.journalPath(), r.identity); err != nil {
+	err := journal.Check(r.journalPath(), r.identity)
+	if err == nil {
+		var problem *Problem
+		if problem, err = r.checkLabels(); problem != nil {
+			return &PreflightError{[]Problem{*problem}}
+		}
+	}
+	if err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
 	}
 	if p := checkRoom(r.cfg.Dir, e); p != nil {
@@ -283,25 +292,13 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 	if err := r.show(&Stop{Stage: stageCertify, Class: "running", Message: "the run is under way", Open: stageNames[1:]}, "running"); err != nil {
 		return nil, err
 	}
-	later := []string{stageCanaries}
-	if r.cfg.BatchLabels != nil {
-		later = []string{stageOracle, stageCanaries}
-	}
 	err := r.certify(ctx)
 	var stages []*stage
 	if err == nil {
 		stages = r.owed()
-		err = r.workAll(ctx, stages, later...)
+		err = r.workAll(ctx, stages)
 	}
 	open := unfinished(stages)
-	switch {
-	case err == nil:
-		last := r.owedLast(stages[len(stages)-1].breaker)
-		err = r.workAll(ctx, last)
-		open = unfinished(last)
-	case len(stages) > 0:
-		open = append(open, later...)
-	}
 	var stop *stopError
 	switch {
 	case errors.As(err, &stop):

@@ -4,42 +4,37 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// owed is the work of all stages but certification.
+// owed is the work of all stages but certification, and what each waits for.
 func (r *run) owed() []*stage {
 	policies := r.newBreaker(r.cfg.Policies.Name())
 	grader := policies
 	if r.grader != r.policies {
 		grader = r.newBreaker(r.cfg.Grader.Name())
 	}
-	stages := []*stage{
-		{name: stageP0, breaker: policies, makes: true, items: r.responsesOwed(stageP0, func(a Arm) bool { return a.Role == Logging })},
-		{name: stageTargets, breaker: policies, makes: true, items: r.responsesOwed(stageTargets, func(a Arm) bool { return a.Role != Logging })},
-		{name: stageLogProbs, breaker: policies, items: r.logProbsOwed()},
-		{name: stageJudge, breaker: grader, items: r.judging()},
+	known := func(items func() []item) func() ([]item, error) {
+		return func() ([]item, error) { return items(), nil }
 	}
-	if r.cfg.BatchLabels == nil {
-		stages = slices.Insert(stages, len(stages)-1, &stage{name: stageOracle, breaker: grader, items: r.labelling(r.labelOne)})
+	return []*stage{
+		{name: stageP0, breaker: policies, makes: true, owes: known(func() []item {
+			return r.responsesOwed(stageP0, func(a Arm) bool { return a.Role == Logging })
+		})},
+		{name: stageTargets, breaker: policies, makes: true, owes: known(func() []item {
+			return r.responsesOwed(stageTargets, func(a Arm) bool { return a.Role != Logging })
+		})},
+		{name: stageLogProbs, breaker: policies, owes: known(r.logProbsOwed)},
+		{name: stageOracle, breaker: grader, after: r.labelsAfter(), owes: r.labelling},
+		{name: stageJudge, breaker: grader, owes: known(r.judging)},
+		// The canaries' places follow from the scores.
+		{name: stageCanaries, breaker: grader, after: []string{stageJudge}, owes: known(r.planting)},
 	}
-	return stages
-}
-
-// owedLast is what needs all responses or all scores.
-func (r *run) owedLast(grader *journal.Breaker) []*stage {
-	last := []*stage{{name: stageCanaries, breaker: grader, items: r.planting()}}
-	if r.cfg.BatchLabels != nil {
-		last = slices.Insert(last, 0, &stage{name: stageOracle, breaker: grader, items: r.labelling(r.labelBatch())})
-	}
-	return last
 }
 
 func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {

@@ -18,6 +18,7 @@ import (
 const (
 	kindResponse    = "response"
 	kindLogProb     = "logprob"
+	kindDesign      = "design"
 	kindLabel       = "label"
 	kindBatch       = "batch" // providers.JournalBatchStore's own
 	kindScore       = "score"
@@ -36,8 +37,8 @@ type store struct {
 	mu        sync.Mutex
 	responses map[dataset.Key]dataset.Response
 	logprobs  map[dataset.Key]dataset.LogProb
-	labels    map[dataset.Key]dataset.OracleLabel
-	second    map[dataset.Key]dataset.OracleLabel // labels of role duplicate
+	designs   map[string][]oracle.Assignment // that follow from scores, as drawn
+	labels    map[labelKey]dataset.OracleLabel
 	scores    map[dataset.Key]dataset.JudgeScore
 	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
@@ -58,8 +59,8 @@ func openStore(dir string, identity []byte) (*store, error) {
 		j:         j,
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
-		labels:    map[dataset.Key]dataset.OracleLabel{},
-		second:    map[dataset.Key]dataset.OracleLabel{},
+		designs:   map[string][]oracle.Assignment{},
+		labels:    map[labelKey]dataset.OracleLabel{},
 		scores:    map[dataset.Key]dataset.JudgeScore{},
 		canaries:  map[dataset.Key]dataset.Canary{},
 		certs:     map[string]teacherforce.Certificate{},
@@ -87,10 +88,15 @@ func (s *store) load(r journal.Record) error {
 		s.echoes.forget(r.Key)
 	case kindEcho:
 		err = s.echoes.load(r)
+	case kindDesign:
+		var drawn []oracle.Assignment
+		if err = json.Unmarshal(r.Payload, &drawn); err == nil {
+			s.designs[r.Key] = drawn
+		}
 	case kindLabel:
 		var row dataset.OracleLabel
 		if err = json.Unmarshal(r.Payload, &row); err == nil {
-			s.labelsOf(row.Role)[row.Key()] = row
+			s.labels[keyOf(row)] = row
 		}
 	case kindBatch:
 	case kindScore:
@@ -122,12 +128,15 @@ func (s *store) load(r journal.Record) error {
 	return nil
 }
 
-// labelsOf are the labels among which those of a role stand.
-func (s *store) labelsOf(role string) map[dataset.Key]dataset.OracleLabel {
-	if role == oracle.RoleDuplicate {
-		return s.second
-	}
-	return s.labels
+// labelKey names one label: a response has one of each oracle, or two.
+type labelKey struct {
+	dataset.Key
+	second bool
+	oracle string
+}
+
+func keyOf(l dataset.OracleLabel) labelKey {
+	return labelKey{l.Key(), l.Role == oracle.RoleDuplicate, l.Oracle}
 }
 
 type keyed interface{ Key() dataset.Key }
@@ -143,12 +152,17 @@ func loadRow[T keyed](r journal.Record, rows map[dataset.Key]T) error {
 
 // put acknowledges a record: it is durable when put returns.
 func put[T keyed](s *store, kind string, rows map[dataset.Key]T, row T) error {
+	return putAs(s, kind, rows, row.Key(), row)
+}
+
+// putAs is put for rows that go by more than the response's key.
+func putAs[K comparable, T keyed](s *store, kind string, rows map[K]T, k K, row T) error {
 	if err := s.j.Append(kind, row.Key().String(), row); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows[row.Key()] = row
+	rows[k] = row
 	return nil
 }
 
@@ -196,7 +210,7 @@ func (s *store) forcing() ForcingCounts {
 	return s.counts
 }
 
-func get[T any](s *store, rows map[dataset.Key]T, k dataset.Key) (T, bool) {
+func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row, ok := rows[k]
@@ -214,6 +228,17 @@ func sorted[T keyed](s *store, rows map[dataset.Key]T, keep func(dataset.Key) bo
 		}
 	}
 	return out
+}
+
+// putDesign acknowledges a draw, and returns it.
+func (s *store) putDesign(key string, drawn []oracle.Assignment) ([]oracle.Assignment, error) {
+	if err := s.j.Append(kindDesign, key, drawn); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.designs[key] = drawn
+	return drawn, nil
 }
 
 func (s *store) putCertificate(key string, c teacherforce.Certificate) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,91 +27,128 @@ type item struct {
 }
 
 // stage is the work of one stage. All stages run at once: an item is begun when
-// the response that it is about is there, so that the slowest service sets the
+// the responses that it is about are there, so that the slowest service sets the
 // time of a run and not the sum of them.
 type stage struct {
 	name    string
 	breaker *journal.Breaker // its service's
-	items   []item
-	makes   bool // its records are responses, which others wait for
+	// after are the stages whose records decide what this one owes: it is asked
+	// for that when all of them have ended. Most stages wait for none.
+	after []string
+	owes  func() ([]item, error)
+	makes bool // its records are responses, which others wait for; it waits for no stage
 
-	ready   chan item // has room for all
-	waiting int       // items that are not in ready yet
+	ready   chan item     // has room for all
+	waiting int           // items that are not in ready yet
+	through chan struct{} // closed when its last item has its record
 
 	mu    sync.Mutex
+	known bool // what it owes
 	state Event
 	begun time.Time // of its first item
 	ended time.Time // of its last
 }
 
-// workAll brings every item of every stage to a record. Later names the stages
-// that come after them.
-func (r *run) workAll(ctx context.Context, stages []*stage, later ...string) error {
-	ctx, halt := context.WithCancelCause(ctx)
-	defer halt(nil)
-	begun := time.Now()
-	var mu sync.Mutex // guards waiting, and that ready is closed once
-	release := func(s *stage, it item) {
-		if it.done {
-			return
+// arrivals keeps who waits for which response.
+type arrivals struct {
+	mu      sync.Mutex
+	pending map[dataset.Key][]func() // those that are still to come, and what they set off
+}
+
+// made sets off what waited for a response.
+func (w *arrivals) made(k dataset.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waiting := w.pending[k]
+	delete(w.pending, k)
+	for _, f := range waiting {
+		f()
+	}
+}
+
+// expect notes the responses that a stage will make.
+func (w *arrivals) expect(items []item) {
+	for _, it := range items {
+		if !it.done {
+			w.pending[it.key] = nil
 		}
+	}
+}
+
+// queue puts the items of a stage that are to be done into its channel, each
+// when its responses are there.
+func (w *arrivals) queue(s *stage, items []item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	release := func(it item) {
 		s.ready <- it
 		if s.waiting--; s.waiting == 0 {
 			close(s.ready)
 		}
 	}
-	dependents := map[dataset.Key][]func(){}
-	pending := map[dataset.Key]bool{}
-	for _, s := range stages {
-		s.ready = make(chan item, len(s.items))
-		for _, it := range s.items {
-			if it.done {
+	items = slices.DeleteFunc(slices.Clone(items), func(it item) bool { return it.done })
+	s.ready, s.waiting = make(chan item, len(items)), len(items)
+	if s.waiting == 0 {
+		close(s.ready)
+	}
+	for _, it := range items {
+		left := 0
+		for _, k := range it.needs {
+			waiting, ok := w.pending[k]
+			if !ok {
 				continue
 			}
-			s.waiting++
-			pending[it.key] = pending[it.key] || s.makes
+			left++
+			w.pending[k] = append(waiting, func() {
+				if left--; left == 0 {
+					release(it)
+				}
+			})
 		}
-		s.state = Event{Stage: s.name, Done: len(s.items) - s.waiting, Total: len(s.items)}
-		first := s.state
-		first.Begun = true
-		r.progress(first)
-		if s.waiting == 0 {
-			close(s.ready)
+		if left == 0 {
+			release(it)
+		}
+	}
+}
+
+// workAll brings every item of every stage to a record.
+func (r *run) workAll(ctx context.Context, stages []*stage) error {
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	begun := time.Now()
+	w := &arrivals{pending: map[dataset.Key][]func(){}}
+	byName := map[string]*stage{}
+	first := map[*stage][]item{}
+	for _, s := range stages {
+		s.through, s.state.Stage = make(chan struct{}), s.name
+		byName[s.name] = s
+		if len(s.after) > 0 {
+			continue
+		}
+		items, err := s.owes()
+		if err != nil {
+			return err
+		}
+		if first[s] = items; s.makes {
+			w.expect(items)
 		}
 	}
 	for _, s := range stages {
-		for _, it := range s.items {
-			left := 0 // changed under mu once work goes on
-			for _, k := range it.needs {
-				if !pending[k] {
-					continue
-				}
-				left++
-				dependents[k] = append(dependents[k], func() {
-					if left--; left == 0 {
-						release(s, it)
-					}
-				})
-			}
-			if left == 0 {
-				release(s, it)
-			}
-		}
-	}
-	made := func(k dataset.Key) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, f := range dependents[k] {
-			f()
+		if len(s.after) == 0 {
+			r.plan(w, s, first[s])
 		}
 	}
 
 	quit := make(chan struct{})
 	var ticking, working sync.WaitGroup
-	ticking.Go(func() { r.renderAsItGoes(quit, stages, later) })
+	ticking.Go(func() { r.renderAsItGoes(quit, stages) })
 	for _, s := range stages {
 		working.Go(func() {
-			if err := r.work(ctx, s, made); err != nil {
+			err := r.await(ctx, w, s, byName)
+			if err == nil {
+				err = r.work(ctx, s, w)
+			}
+			if err != nil {
 				halt(err) // the first is the cause
 			}
 		})
@@ -122,12 +160,45 @@ func (r *run) workAll(ctx context.Context, stages []*stage, later ...string) err
 	return errors.Join(err, r.store.addSeconds(wholeRun, time.Since(begun).Seconds()))
 }
 
+// plan gives a stage its items.
+func (r *run) plan(w *arrivals, s *stage, items []item) {
+	w.queue(s, items)
+	s.mu.Lock()
+	s.known = true
+	s.state.Total = len(items)
+	s.state.Done = countIf(items, func(it item) bool { return it.done })
+	e := s.state
+	s.mu.Unlock()
+	e.Begun = true
+	r.progress(e)
+}
+
+// await plans a stage when those before it have ended. Where ctx ends first the
+// stage stays unplanned: what it owes is not known.
+func (r *run) await(ctx context.Context, w *arrivals, s *stage, byName map[string]*stage) error {
+	if len(s.after) == 0 {
+		return nil
+	}
+	for _, name := range s.after {
+		select {
+		case <-byName[name].through:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	items, err := s.owes()
+	if err == nil {
+		r.plan(w, s, items)
+	}
+	return err
+}
+
 // wholeRun is the key of the time that all stages together took: they overlap.
 const wholeRun = "run"
 
 // work brings the items of one stage to a record, in the order in which they can
 // be begun.
-func (r *run) work(ctx context.Context, s *stage, made func(dataset.Key)) error {
+func (r *run) work(ctx context.Context, s *stage, w *arrivals) error {
 	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.cfg.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
 		s.mu.Lock()
 		if s.begun.IsZero() {
@@ -141,10 +212,13 @@ func (r *run) work(ctx context.Context, s *stage, made func(dataset.Key)) error 
 		s.count(failed)
 		r.progress(s.event())
 		if s.makes {
-			made(it.key)
+			w.made(it.key)
 		}
 		return nil
 	})
+	if err == nil {
+		close(s.through)
+	}
 	s.mu.Lock()
 	var seconds float64
 	if !s.begun.IsZero() {
@@ -204,10 +278,12 @@ func (s *stage) event() Event {
 	return e
 }
 
-// unfinished reports whether items of the stage have no record of this start.
+// unfinished reports whether items of the stage have no record of this start, or
+// are not known yet.
 func (s *stage) unfinished() bool {
-	e := s.event()
-	return e.Done+e.Failed < e.Total
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.known || s.state.Done+s.state.Failed < s.state.Total
 }
 
 // unfinished lists the stages that are not through.

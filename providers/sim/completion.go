@@ -43,6 +43,7 @@ type entry struct {
 	sampling float64
 	offset   int // code points of the returned text before the token
 	first    bool
+	shown    *string // the token's text, where it is not its own
 	top      []langmodel.Candidate
 }
 

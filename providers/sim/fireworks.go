@@ -133,6 +133,9 @@ func (s *Server) fireworksTask(c *call, r *request, leastTokens int) (task, *api
 		return t, badRequest("echo_last", "Invalid value %d for echo_last: want 0 or more", *r.EchoLast)
 	}
 	t.form, t.top, err = r.fireworksLogprobs()
+	if r.late && t.form == legacyLogprobs {
+		t.form = lateLogprobs
+	}
 	return t, err
 }
 

@@ -15,6 +15,7 @@ const (
 	noLogprobs      logprobForm = iota
 	contentLogprobs             // Fireworks, logprobs: true
 	legacyLogprobs              // Fireworks, logprobs: 1..5
+	lateLogprobs                // vLLM's completions: the same, but for how tokens are shown
 	openAILogprobs              // OpenAI, logprobs: true
 )
 
@@ -27,6 +28,8 @@ func appendLogprobs(b []byte, form logprobForm, entries []entry) []byte {
 		return appendContent(b, entries)
 	case legacyLogprobs:
 		return appendLegacy(b, entries)
+	case lateLogprobs:
+		return appendLegacy(b, shownLate(entries))
 	case openAILogprobs:
 		return appendOpenAI(b, entries)
 	default:
@@ -101,7 +104,13 @@ func appendLegacy(b []byte, entries []entry) []byte {
 		b = append(b, ']')
 	}
 	b = append(b, '{')
-	array("tokens", func(e entry) { b = appendString(b, tok.Bytes(e.id)) })
+	array("tokens", func(e entry) {
+		if e.shown != nil {
+			b = appendString(b, *e.shown)
+			return
+		}
+		b = appendString(b, tok.Bytes(e.id))
+	})
 	b = append(b, ',')
 	array("token_logprobs", func(e entry) {
 		if e.first {

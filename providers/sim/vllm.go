@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/langmodel"
@@ -19,8 +20,8 @@ func (s *Server) VLLMURL() string { return s.URL() + "/vllm/v1" }
 func PolyglotModelOf(template string) string { return PolyglotModel + "." + template }
 
 // vllmCompletions serves POST /vllm/v1/completions. What differs from Fireworks
-// is the BOS token that is put before a text unless the request forbids it, and
-// that log-probs come in the old format alone.
+// is the BOS token that is put before a text unless the request forbids it, that
+// log-probs come in the old format alone, and that characters show late.
 func (s *Server) vllmCompletions(c *call) (answer, *apiError) {
 	r, err := decode(c.body)
 	if err != nil {
@@ -38,7 +39,53 @@ func (s *Server) vllmCompletions(c *call) (answer, *apiError) {
 		}
 		r.Prompt = raw
 	}
+	r.late = true
 	return s.completions(c, r)
+}
+
+// shownLate gives the tokens the texts that vLLM gives them (0.32.0,
+// v1/engine/logprobs.py, _correct_decoded_token, and observed). A piece that
+// leaves a character open shows as nothing, and the one that completes it as all
+// that was not shown; up to four tokens before it are looked at, and a text's first
+// is not among them. Offsets count the characters shown.
+func shownLate(entries []entry) []entry {
+	tok := vocabulary()
+	open := func(raw []byte) bool {
+		r, n := utf8.DecodeLastRune(raw)
+		return r == utf8.RuneError && n > 0
+	}
+	join := func(es []entry) (raw []byte) {
+		for _, e := range es {
+			raw = append(raw, tok.Bytes(e.id)...)
+		}
+		return raw
+	}
+	out := slices.Clone(entries)
+	at := 0
+	for i, e := range entries {
+		text := cleanText(tok.Bytes(e.id))
+		if i > 0 && open(tok.Bytes(e.id)) {
+			text = ""
+			from := 0
+			if entries[0].first {
+				from = 1
+			}
+			for k := i - 1; k >= max(from, i-4); k-- {
+				if open(join(entries[k : i+1])) {
+					continue
+				}
+				clean := i // the tokens before it that are open, too, were not shown
+				for clean > k && open(tok.Bytes(entries[clean-1].id)) {
+					clean--
+				}
+				text = strings.TrimPrefix(cleanText(join(entries[k:i+1])), cleanText(join(entries[k:clean])))
+				break
+			}
+		}
+		out[i].shown, out[i].offset = &text, at
+		at += utf8.RuneCountInString(text)
+	}
+	return out
 }
 
 // vllmChat serves POST /vllm/v1/chat/completions: a generation, or, with
@@ -90,7 +137,7 @@ func (s *Server) vllmChat(c *call) (answer, *apiError) {
 		b = append(b, "null"...)
 	} else {
 		t.echo, t.top = len(t.prompt), *r.PromptLogprobs
-		b = appendPromptLogprobs(b, s.scorePrompt(t, c.id, newOffsets([]byte(text))))
+		b = appendPromptLogprobs(b, shownLate(s.scorePrompt(t, c.id, newOffsets([]byte(text)))))
 	}
 	a.body = append(b, '}')
 	return a, nil
@@ -151,7 +198,7 @@ func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiE
 // text: of the token that stands there, and of the likeliest ones.
 func appendPromptLogprobs(b []byte, entries []entry) []byte {
 	tok := vocabulary()
-	one := func(id int, lp float64, rank int) {
+	one := func(id int, text string, lp float64, rank int) {
 		b = append(b, '"')
 		b = strconv.AppendInt(b, int64(id), 10)
 		b = append(b, `":{"logprob":`...)
@@ -159,7 +206,7 @@ func appendPromptLogprobs(b []byte, entries []entry) []byte {
 		b = append(b, `,"rank":`...)
 		b = strconv.AppendInt(b, int64(rank), 10)
 		b = append(b, `,"decoded_token":`...)
-		b = appendString(b, tok.Bytes(id))
+		b = appendString(b, text)
 		b = append(b, '}')
 	}
 	b = append(b, '[')
@@ -176,11 +223,11 @@ func appendPromptLogprobs(b []byte, entries []entry) []byte {
 		if rank == 0 {
 			rank = len(e.top) + 1
 		}
-		one(e.id, e.logprob, rank)
+		one(e.id, *e.shown, e.logprob, rank)
 		for k, c := range e.top {
 			if c.ID != e.id {
 				b = append(b, ',')
-				one(c.ID, c.LogProb, k+1)
+				one(c.ID, cleanText(tok.Bytes(c.ID)), c.LogProb, k+1)
 			}
 		}
 		b = append(b, '}')

@@ -1,0 +1,111 @@
+package pilot_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/oracle"
+)
+
+// The weights 1/p reach the estimates: over seeded draws of a stratified design,
+// made without calls from a run all of whose responses are labelled, the mean of
+// each policy by its labels is that of all labels. Strata that share the labels
+// equally would pull an unweighted mean far off, and do.
+func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
+	const n, evaluated = 40, 100
+	draws := 2000
+	if testing.Short() || raceEnabled {
+		draws = evaluated
+	}
+	dir := t.TempDir()
+	cfg := config(t, serve(t, ""), dir, n)
+	cfg.Labels = oracle.Design{Probes: n}
+	if _, err := pilot.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	scores := scoresOf(t, dir)
+	value := map[dataset.Key]float64{}
+	truth := map[string]float64{}
+	for _, l := range labels(t, dir) {
+		value[l.Key()] = float64(l.Label)
+		truth[l.Policy] += float64(l.Label) / n
+	}
+	type sums struct{ n, weighted, squares, bare float64 }
+	byLabels, estimated := map[string]*sums{}, map[string]*sums{}
+	note := func(in map[string]*sums, policy string, v, bare float64) {
+		if in[policy] == nil {
+			in[policy] = &sums{}
+		}
+		s := in[policy]
+		s.n++
+		s.weighted += v
+		s.squares += v * v
+		s.bare += bare
+	}
+	for seed := range draws {
+		d := oracle.Design{Seed: uint64(seed), Fraction: .6, Probes: 20, Strata: 5}
+		weighted, bare, count := map[string]float64{}, map[string]float64{}, map[string]float64{}
+		p := map[dataset.Key]float64{}
+		for _, a := range d.AssignByScore(scores, "p0") {
+			p[a.Key] = a.InclusionProb
+			weighted[a.Key.Policy] += value[a.Key] / a.InclusionProb / n
+			bare[a.Key.Policy] += value[a.Key]
+			count[a.Key.Policy]++
+		}
+		for policy := range truth {
+			note(byLabels, policy, weighted[policy], bare[policy]/count[policy])
+		}
+		if seed >= evaluated {
+			continue
+		}
+		in := offpolicy.Samples{Logging: "p0", Judge: "j", Draws: map[string][]offpolicy.Draw{}}
+		for k, s := range scores {
+			label, prob := math.NaN(), math.NaN()
+			if q, ok := p[k]; ok {
+				label, prob = value[k], q
+			}
+			if k.Policy == "p0" {
+				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, LogProb: -1, Targets: map[string]float64{}, Score: s, Label: label, InclusionProb: prob, Length: 1})
+			} else {
+				in.Draws[k.Policy] = append(in.Draws[k.Policy], offpolicy.Draw{PromptID: k.PromptID, Score: s, Label: label, InclusionProb: prob})
+			}
+		}
+		r, err := offpolicy.Evaluate(in, offpolicy.Config{Seed: uint64(seed), Method: offpolicy.InfluenceFunction, Estimators: []offpolicy.Estimator{offpolicy.LabeledSNIPS, offpolicy.Direct}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range r.Policies {
+			est := offpolicy.Direct
+			if q.Policy == "p0" {
+				est = offpolicy.LabeledSNIPS
+			}
+			if e := q.Estimate(est); e == nil || e.Refused() {
+				t.Fatalf("%s: %+v", q.Policy, e)
+			} else {
+				note(estimated, q.Policy, e.Value, e.Value)
+			}
+		}
+	}
+	off := 0
+	for policy, want := range truth {
+		for what, s := range map[string]*sums{"labels": byLabels[policy], "the estimator": estimated[policy]} {
+			mean := s.weighted / s.n
+			se := math.Sqrt(max(s.squares/s.n-mean*mean, 0) / s.n)
+			t.Logf("%s by %s: %.5f, want %.5f (SE %.5f); unweighted %.5f", policy, what, mean, want, se, s.bare/s.n)
+			// Self-normalised means of m labels have a bias of order 1/m.
+			slack := map[string]float64{"labels": 1e-12, "the estimator": .003}[what]
+			if math.Abs(mean-want) > 4.5*se+slack {
+				t.Errorf("%s by %s: %.5f on average, %.5f (SE %.5f) is right", policy, what, mean, want, se)
+			}
+			if what == "labels" && math.Abs(s.bare/s.n-want) > 4.5*se+.003 {
+				off++
+			}
+		}
+	}
+	if off == 0 {
+		t.Error("unweighted means are right too: this shows nothing")
+	}
+}
