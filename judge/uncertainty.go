@@ -55,8 +55,12 @@ const (
 )
 
 // FitUncertainty fits on the labelled scores that cal was fitted on, given to it
-// in the same order. It is an error if they are others.
+// in the same order. It is an error if they are others, or if cal was fitted with a
+// covariate.
 func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, error) {
+	if name := cal.Covariate(); name != "" {
+		return nil, fmt.Errorf("judge: uncertainty of %s: the calibrator also knows %s, and a score's record does not: fit one without a covariate", cal.Judge(), name)
+	}
 	residuals := cal.Residuals()
 	if len(residuals) != len(rows) {
 		return nil, fmt.Errorf("judge: uncertainty of %s: %d labelled scores, and the calibrator was fitted on %d: give the same", cal.Judge(), len(rows), len(residuals))

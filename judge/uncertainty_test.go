@@ -151,6 +151,17 @@ func TestFitUncertaintyRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want a refusal that names the judge", reason, err)
 		}
 	}
+	var long []offpolicy.LabeledScore
+	for i, r := range rows {
+		long = append(long, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label, InclusionProb: 1, Covariate: float64(i)})
+	}
+	two, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1", Covariate: "length"}, long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FitUncertainty(two, rows); err == nil || !strings.Contains(err.Error(), "length") {
+		t.Errorf("a calibrator with a covariate: error %v, want one that names it", err)
+	}
 }
 
 // The order of the rows decides nothing, and neither do a prompt's own labels.

@@ -39,8 +39,13 @@ type CalibrationConfig struct {
 	// Seed decides which prompts share a fold; see [Fold].
 	Seed uint64
 	// MinLabels is the number of labels below which fitting is refused; 0
-	// means 25.
+	// means 25, or 50 with a covariate.
 	MinLabels int
+	// Covariate names what the label may depend on beside the score, such as the
+	// response's length: of two responses of one score the oracle may like the
+	// shorter better. "" means nothing, and a calibrator that is nondecreasing in
+	// the score; else it is fitted in two stages and need not be.
+	Covariate string
 }
 
 // LabeledScore is a response with both a judge score and an oracle label.
@@ -51,27 +56,41 @@ type LabeledScore struct {
 	// InclusionProb is the design's probability that this response was chosen
 	// for labelling, in (0, 1]. Each row weighs 1/InclusionProb.
 	InclusionProb float64
+	Covariate     float64 // a finite number; read where the configuration names it
 }
 
-// Calibrator maps judge scores to expected oracle labels, E[label | score],
-// and is nondecreasing in the score. It is made by [FitCalibrator].
+// Calibrator maps judge scores to expected oracle labels: E[label | score],
+// nondecreasing in the score, or E[label | score, covariate]. It is made by
+// [FitCalibrator].
 type Calibrator struct {
-	config CalibrationConfig
-	rows   []LabeledScore
-	full   *Isotonic
-	folds  []*Isotonic // folds[k] was fitted without the prompts of fold k
-	oof    []float64   // Label - out-of-fold prediction, by row
+	config     CalibrationConfig
+	rows       []LabeledScore
+	full       *curve
+	folds      []*curve  // folds[k] was fitted without the prompts of fold k
+	oof        []float64 // Label - out-of-fold prediction, by row
+	score, cov labelledRange
 }
 
 // FitCalibrator fits one isotonic regression of label on score to all rows and
 // one per fold to the rows outside that fold, each weighted by
-// 1/InclusionProb. A prompt is in one fold with all its rows, decided by
+// 1/InclusionProb. Where the configuration names a covariate, the regression is on
+//
+//	g(score, covariate) = b0 + b1(score) + b2(covariate)
+//
+// instead, b1 and b2 being cubic splines of at most eight knots with a ridge
+// penalty that leave-one-out errors choose (a constant covariate adds nothing), and a
+// step function of it: it is monotone in g alone, and g may take from a score
+// what the covariate explains. A prompt is in one fold with all its rows, decided by
 // [Fold]. The result does not depend on the order of the rows, except that
 // [Calibrator.Residuals] follow it.
 //
-// It refuses fewer rows than MinLabels, labels that all fall into one fold,
-// and, by [*RowError], a score or label outside [0, 1], an inclusion probability
-// outside (0, 1], and NaN in any of them.
+// It refuses fewer rows than MinLabels, labels that all fall into one fold, fewer
+// than 20 of them in a fit of two stages, and, by [*RowError], a score or label
+// outside [0, 1], an inclusion probability outside (0, 1], a covariate that is
+// infinite, and NaN in any of them.
+//
+// Source of the two stages: CJE (see the package's doc), which ranks g first; its ranks
+// leave an isotonic step function as it is.
 func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error) {
 	const op = "calibration"
 	switch {
@@ -86,8 +105,9 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 		c.Folds = 5
 	}
 	if c.MinLabels == 0 {
-		c.MinLabels = 25
+		c.MinLabels = minLabels(c.Covariate)
 	}
+	twoStage := c.Covariate != ""
 	var bad *RowError
 	for i, r := range rows {
 		switch {
@@ -97,6 +117,8 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 			bad = bad.add(op, i, r.Label, "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has no place here")
 		case !(r.InclusionProb > 0 && r.InclusionProb <= 1):
 			bad = bad.add(op, i, r.InclusionProb, "inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labelling design")
+		case twoStage && !finite(r.Covariate):
+			bad = bad.add(op, i, r.Covariate, c.Covariate+" of "+r.PromptID+" is not a finite number")
 		}
 	}
 	if bad != nil {
@@ -107,59 +129,111 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 	}
 	cal := &Calibrator{config: c, rows: slices.Clone(rows)}
 	var err error
-	if cal.full, err = fitRows(rows, func(LabeledScore) bool { return true }); err != nil {
-		return nil, err
+	if cal.full, err = fitCurve(twoStage, rows, func(LabeledScore) bool { return true }); err != nil {
+		return nil, fmt.Errorf("offpolicy: calibration of %s: %w", c.Judge, err)
 	}
 	for k := range c.Folds {
-		f, err := fitRows(rows, func(r LabeledScore) bool { return Fold(c.Seed, r.PromptID, c.Folds) != k })
-		if err != nil {
+		in := func(r LabeledScore) bool { return Fold(c.Seed, r.PromptID, c.Folds) != k }
+		if !slices.ContainsFunc(rows, in) {
 			return nil, fmt.Errorf("offpolicy: calibration of %s: all labels fall into fold %d of %d, so nothing can be predicted out of fold: "+
 				"label more prompts", c.Judge, k, c.Folds)
 		}
+		f, err := fitCurve(twoStage, rows, in)
+		if err != nil {
+			return nil, fmt.Errorf("offpolicy: calibration of %s without fold %d of %d: %w: label more prompts", c.Judge, k, c.Folds, err)
+		}
 		cal.folds = append(cal.folds, f)
 	}
+	var scores, covariates []float64
 	for _, r := range rows {
-		cal.oof = append(cal.oof, r.Label-cal.PredictFor(r.PromptID, r.Score))
+		cal.oof = append(cal.oof, r.Label-cal.fold(r.PromptID).predict(r.Score, r.Covariate))
+		scores, covariates = append(scores, r.Score), append(covariates, r.Covariate)
 	}
+	cal.score, cal.cov = newLabelledRange(scores), newLabelledRange(covariates)
 	return cal, nil
 }
 
-func fitRows(rows []LabeledScore, keep func(LabeledScore) bool) (*Isotonic, error) {
-	var x, y, w []float64
-	for _, r := range rows {
-		if keep(r) {
-			x, y, w = append(x, r.Score), append(y, r.Label), append(w, 1/r.InclusionProb)
-		}
+// minLabels is how many labels a calibration takes at least: a spline has up to nine
+// coefficients to a variable, where isotonic regression has none to choose.
+func minLabels(covariate string) int {
+	if covariate != "" {
+		return 50
 	}
-	return FitIsotonic(x, y, w)
+	return 25
 }
 
 // Judge returns the identity of the judge that c was fitted for.
 func (c *Calibrator) Judge() string { return c.config.Judge }
 
+// Covariate returns the name of the covariate that c was fitted with, "" for none.
+func (c *Calibrator) Covariate() string { return c.config.Covariate }
+
 // Predict returns the calibrated value of a score by the fit to all labels, NaN
 // for NaN. It is for responses to prompts that had no label; for any other use
-// [Calibrator.PredictFor].
-func (c *Calibrator) Predict(score float64) float64 { return c.full.Predict(score) }
+// [Calibrator.PredictFor]. It takes the covariate if c was fitted with one, and
+// panics where it gets one too few or too many.
+func (c *Calibrator) Predict(score float64, covariate ...float64) float64 {
+	return c.full.predict(score, c.one(covariate))
+}
 
 // PredictFor returns the calibrated value of a score of some response to the
 // prompt, by the fit that left the prompt's fold out, NaN for NaN. It serves
-// prompts with and without labels, and every policy's responses to them.
-func (c *Calibrator) PredictFor(promptID string, score float64) float64 {
-	return c.folds[Fold(c.config.Seed, promptID, c.config.Folds)].Predict(score)
+// prompts with and without labels, and every policy's responses to them. It takes
+// the covariate as [Calibrator.Predict] does.
+func (c *Calibrator) PredictFor(promptID string, score float64, covariate ...float64) float64 {
+	return c.fold(promptID).predict(score, c.one(covariate))
+}
+
+func (c *Calibrator) fold(promptID string) *curve {
+	return c.folds[Fold(c.config.Seed, promptID, c.config.Folds)]
+}
+
+// one is the covariate given, 0 where there is none to give.
+func (c *Calibrator) one(covariate []float64) float64 {
+	switch {
+	case c.config.Covariate == "" && len(covariate) == 0:
+		return 0
+	case c.config.Covariate != "" && len(covariate) == 1:
+		return covariate[0]
+	}
+	panic(fmt.Sprintf("offpolicy: calibrator of %s with covariate %q: %d covariates given", c.config.Judge, c.config.Covariate, len(covariate)))
 }
 
 // Residuals returns label minus out-of-fold prediction for each row given to
 // [FitCalibrator], in that order. The slice is new.
 func (c *Calibrator) Residuals() []float64 { return slices.Clone(c.oof) }
 
-// Support returns the smallest and largest labelled score. Outside of it a
-// prediction is an extrapolation.
-func (c *Calibrator) Support() (lo, hi float64) { return c.full.Support() }
+// Support returns the labelled range: where the labels' scores lie, without 2.5% of
+// the labels at either end, since one label far out carries no calibration there.
+// Outside of it a prediction is an extrapolation.
+func (c *Calibrator) Support() (lo, hi float64) { return c.score.lo, c.score.hi }
 
-// Supports reports whether a score lies within [Calibrator.Support]; a missing
-// score does not.
-func (c *Calibrator) Supports(score float64) bool {
-	lo, hi := c.Support()
-	return score >= lo && score <= hi
+// Supports reports whether a score lies within [Calibrator.Support], and the
+// covariate, which it takes as [Calibrator.Predict] does, within the labels' in the
+// same sense. What is missing does not.
+func (c *Calibrator) Supports(score float64, covariate ...float64) bool {
+	return c.supports(score, c.one(covariate))
 }
+
+func (c *Calibrator) supports(score, covariate float64) bool {
+	return c.score.has(score) && c.cov.has(covariate)
+}
+
+// MaxOutside is the share of a policy's responses that [Calibrator.Supports] does
+// not hold from which its calibrated mean is taken for an extrapolation. Of a
+// policy that scores as the logging policy does a twentieth lies outside, or somewhat
+// more where labels are few.
+const MaxOutside = .10
+
+// labelTrim is the share of labels at either end that does not count.
+const labelTrim = .025
+
+type labelledRange struct{ lo, hi float64 }
+
+func newLabelledRange(x []float64) labelledRange {
+	sorted := slices.Sorted(slices.Values(x))
+	k := int(labelTrim * float64(len(sorted)))
+	return labelledRange{sorted[k], sorted[len(sorted)-1-k]}
+}
+
+func (r labelledRange) has(x float64) bool { return x >= r.lo && x <= r.hi }

@@ -67,7 +67,7 @@ func labels(n int, noise float64, seed uint64) []LabeledScore {
 	for i := range rows {
 		s := rng.Float64()
 		y := .25 + .5*s + noise*rng.NormFloat64()
-		rows[i] = LabeledScore{fmt.Sprintf("p%d", i), s, min(max(y, 0), 1), 1}
+		rows[i] = LabeledScore{fmt.Sprintf("p%d", i), s, min(max(y, 0), 1), 1, 0}
 	}
 	return rows
 }
@@ -93,7 +93,8 @@ func TestFitCalibrator(t *testing.T) {
 		t.Error("a missing score has no calibrated value")
 	}
 	lo, hi := c.Support()
-	if lo > .01 || hi < .99 || !c.Supports(.5) || c.Supports(hi+1e-6) || c.Supports(nan) {
+	// Uniform scores without 2.5% at either end, within 4 standard errors of .0035.
+	if math.Abs(lo-.025) > .014 || math.Abs(hi-.975) > .014 || !c.Supports(hi) || c.Supports(hi+1e-6) || c.Supports(nan) {
 		t.Errorf("support [%v, %v]", lo, hi)
 	}
 	res := c.Residuals()
@@ -119,7 +120,7 @@ func TestFitCalibrator(t *testing.T) {
 // A prompt's own label must not reach its prediction: with it changed, in every
 // row of the prompt, the out-of-fold prediction stays as it was.
 func TestCalibratorIsCrossFitted(t *testing.T) {
-	rows := append(labels(60, .1, 3), LabeledScore{"p0", .9, .1, 1})
+	rows := append(labels(60, .1, 3), LabeledScore{"p0", .9, .1, 1, 0})
 	config := CalibrationConfig{Judge: "j@1", Seed: 1}
 	before, err := FitCalibrator(config, rows)
 	if err != nil {
@@ -149,7 +150,7 @@ func TestCalibratorIsCrossFitted(t *testing.T) {
 func TestCalibratorWeighsByInclusion(t *testing.T) {
 	var rows []LabeledScore
 	for i := range 400 { // every tenth of the good, all of the bad
-		rows = append(rows, LabeledScore{fmt.Sprintf("g%d", i), .5, .8, .1}, LabeledScore{fmt.Sprintf("b%d", i), .5, .2, 1})
+		rows = append(rows, LabeledScore{fmt.Sprintf("g%d", i), .5, .8, .1, 0}, LabeledScore{fmt.Sprintf("b%d", i), .5, .2, 1, 0})
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "j@1"}, rows)
 	if err != nil {
@@ -245,7 +246,7 @@ func TestCalibrationCheck(t *testing.T) {
 
 func TestCalibrationCheckFigures(t *testing.T) {
 	rows := labels(50, .1, 5)
-	rows = append(rows, LabeledScore{"p0", .5, .4, .5}, LabeledScore{"p1", .2, .6, .25})
+	rows = append(rows, LabeledScore{"p0", .5, .4, .5, 0}, LabeledScore{"p1", .2, .6, .25, 0})
 	c, err := FitCalibrator(CalibrationConfig{Judge: "j@1"}, rows)
 	if err != nil {
 		t.Fatal(err)

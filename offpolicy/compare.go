@@ -111,8 +111,7 @@ func (r *Result) bands(answered []*Estimate) {
 	z := distuv.UnitNormal.Quantile(.975)
 	factor := max(Quantiles(worst, .95)[0]/z, 1)
 	for _, e := range answered {
-		t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975)
 		a := &r.Policy(e.Policy).Answer
-		a.BandLower, a.BandUpper = max(e.Value-factor*t*e.SE, 0), min(e.Value+factor*t*e.SE, 1)
+		a.BandLower, a.BandUpper = e.within(factor)
 	}
 }

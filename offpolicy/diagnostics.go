@@ -253,7 +253,8 @@ type Diagnostics struct {
 	JudgeSpace  float64 // affinity of judge scores on the logs and reweighted; see [JudgeSpaceAffinity]
 	TTC         float64 // target-typicality coverage; see [TTC]
 	// Support is the share of the policy's own scores (fresh draws; the logged
-	// scores for the logging policy) within the range of the labelled scores.
+	// scores for the logging policy) that the calibrator supports; see
+	// [Calibrator.Support].
 	Support float64
 }
 
@@ -290,28 +291,37 @@ func (r *Result) diagnose(p *PolicyResult) {
 		}
 	}
 	d.TTC = TTC(target, length, l)
-	own := fr.score
-	if f := fr.draws[p.Policy]; f != nil {
-		own = f.score
-	}
-	d.Support = math.NaN()
-	if r.Calibrator != nil {
-		in, n := 0, 0
-		for _, s := range own {
-			if math.IsNaN(s) {
-				continue
-			}
-			n++
-			if r.Calibrator.Supports(s) {
-				in++
-			}
-		}
-		if n > 0 {
-			d.Support = float64(in) / float64(n)
-		}
-	}
+	out, n := r.outside(p.Policy, func(int32) bool { return true })
+	d.Support = float64(n-out) / float64(n) // NaN without any
 	p.Diagnostics = d
 	p.Balance = r.balance(p)
+}
+
+// outside counts the scored responses of a policy to the prompts that take part, of
+// the logged ones where it has none of its own, and those of them that the
+// calibrator does not support.
+func (r *Result) outside(policy string, takes func(prompt int32) bool) (out, n int) {
+	if r.Calibrator == nil {
+		return 0, 0
+	}
+	count := func(prompt int32, score, covariate float64) {
+		if !math.IsNaN(score) && takes(prompt) {
+			n++
+			if !r.Calibrator.supports(score, covariate) {
+				out++
+			}
+		}
+	}
+	if d := r.frame.draws[policy]; d != nil {
+		for i, s := range d.score {
+			count(d.prompt[i], s, d.covariate[i])
+		}
+		return out, n
+	}
+	for i, s := range r.frame.score {
+		count(r.frame.prompt[i], s, r.frame.rows[i].Covariate)
+	}
+	return out, n
 }
 
 // balance compares the judge's mean on the reweighted logs with that of the

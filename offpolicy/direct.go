@@ -14,22 +14,29 @@ type directStat struct {
 
 // lambda is Cov(Y, f) / (Var f (1 + m/N)) over the probes, within [0, 1].
 func (d *directStat) lambda(w *worker) float64 {
-	var sw, sy, sf float64
-	for i, t := range d.probes {
-		u := w.v[t.prompt] * t.w
-		sw += u
-		sy += u * d.probeOf[i]
-		sf += u * w.f[t.f]
+	s := d.sums(w, 0, 0, 0, len(d.probes))
+	return d.slope(d.sums(w, s.y/s.w, s.f/s.w, 0, len(d.probes)))
+}
+
+// probeSums are weighted sums over probes, of y and f less some number each.
+type probeSums struct{ w, y, f, yf, ff float64 }
+
+func (d *directStat) sums(w *worker, y, f float64, from, to int) (s probeSums) {
+	for i, t := range d.probes[from:to] {
+		u, dy, df := w.v[t.prompt]*t.w, d.probeOf[from+i]-y, w.f[t.f]-f
+		s.w += u
+		s.y += u * dy
+		s.f += u * df
+		s.yf += u * dy * df
+		s.ff += u * df * df
 	}
-	y, f := sy/sw, sf/sw
-	var cov, vf float64
-	for i, t := range d.probes {
-		u, df := w.v[t.prompt]*t.w, w.f[t.f]-f
-		cov += u * df * (d.probeOf[i] - y)
-		vf += u * df * df
-	}
+	return s
+}
+
+func (d *directStat) slope(s probeSums) float64 {
+	cov, vf := s.yf-s.y*s.f/s.w, s.ff-s.f*s.f/s.w
 	// f lies in [0, 1]: where it hardly varies, l would be made of rounding.
-	if !(cov > 0 && vf > 1e-12*sw) {
+	if !(cov > 0 && vf > 1e-12*s.w) {
 		return 0
 	}
 	return min(cov/(vf*(1+d.share)), 1)
@@ -52,50 +59,42 @@ func (d *directStat) value(w *worker) float64 {
 	return l*g/den + (num-l*f)/probeDen
 }
 
+// influence is what leaving each prompt out, with its draws and probes, changes: the
+// jackknife, with l fitted to the probes that remain. Where few of these vary in f,
+// one of them may decide l, and its residual is next to 0; only without it is seen
+// what it did, and that within the bounds of l.
 func (d *directStat) influence(w *worker, phi []float64) float64 {
 	clear(w.g)
-	clear(w.lf)
-	var g, den, num, f, probeDen float64
+	var g, den float64
 	for _, t := range d.draws {
 		w.g[t.prompt] += t.w * w.f[t.f]
 	}
-	for _, t := range d.probes {
-		w.lf[t.prompt] += t.w * w.f[t.f]
-	}
 	for p := range phi {
 		g += w.g[p]
-		f += w.lf[p]
 		den += d.drawDen[p]
-		num += d.probeNum[p]
-		probeDen += d.probeDen[p]
 	}
-	l := d.lambda(w)
-	fresh, correction := g/den, (num-l*f)/probeDen
-	// A probe's residual as it would be without that probe: the fit of mean and
-	// l pulls both towards it, by its leverage (HC3; MacKinnon and White 1985).
-	// Where l was cut to 0 or 1 it is not fitted, and only the mean pulls.
-	mean, fitted := f/probeDen, l > 0 && l < 1
-	var vf float64
-	for _, t := range d.probes {
-		vf += t.w * (w.f[t.f] - mean) * (w.f[t.f] - mean)
-	}
+	raw := d.sums(w, 0, 0, 0, len(d.probes))
+	y, f := raw.y/raw.w, raw.f/raw.w
+	all := d.sums(w, y, f, 0, len(d.probes))
+	l, fresh := d.slope(all), g/den
 	for p := range phi {
-		phi[p] = l * (w.g[p] - fresh*d.drawDen[p]) / den
-	}
-	for i, t := range d.probes {
-		x := w.f[t.f]
-		part, leverage := t.w/probeDen, t.w/probeDen
-		if fitted {
-			part += t.w * (x - mean) * (fresh - mean) / vf
-			leverage += t.w * (x - mean) * (x - mean) / vf
+		phi[p] = 0
+		if d.drawDen[p] > 0 {
+			phi[p] = l * (w.g[p] - fresh*d.drawDen[p]) / (den - d.drawDen[p])
 		}
-		r := d.probeOf[i] - l*x - correction
-		if leverage < 1-1e-9 {
-			r /= 1 - leverage
-		}
-		phi[t.prompt] += part * r
 	}
-	return l*fresh + correction
+	value := l*fresh + y - l*f
+	for i, j := 0, 0; i < len(d.probes); i = j { // by prompt, in whose order they are
+		p := d.probes[i].prompt
+		for j = i; j < len(d.probes) && d.probes[j].prompt == p; j++ {
+		}
+		own := d.sums(w, y, f, i, j)
+		rest := probeSums{all.w - own.w, all.y - own.y, all.f - own.f, all.yf - own.yf, all.ff - own.ff}
+		l := d.slope(rest)
+		without := l*(g-w.g[p])/(den-d.drawDen[p]) + y + rest.y/rest.w - l*(f+rest.f/rest.w)
+		phi[p] = value - without
+	}
+	return value
 }
 
 // plugInStat is the mean prediction over fresh draws, whose error counts the
@@ -217,8 +216,8 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 		e.refuse(refusal(RuleTransport, float64(e.Basis.Probes), MinProbes,
 			"transport not checked: %d labels of %s's own, and no earlier audit under this judge", e.Basis.Probes, b.policy))
 	}
-	n := len(fr.prompts)
-	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, n), labelNum: make([]float64, n)}
+	prompts := len(fr.prompts)
+	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, prompts), labelNum: make([]float64, prompts)}
 	for i, u := range fr.invP {
 		if u > 0 && !math.IsNaN(fr.score[i]) {
 			p := fr.prompt[i]
@@ -231,20 +230,10 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 	if e.Basis.Labels < MinTransport {
 		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport, "an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
 	}
-	outside := 0
-	scores := fr.draws[b.policy]
-	for _, t := range fresh.draws {
-		if !b.r.Calibrator.Supports(scores.score[int(t.f)-scores.at]) {
-			outside++
-		}
-	}
-	if share := float64(outside) / float64(len(fresh.draws)); share >= maxOutside {
-		e.refuse(refusal(RuleSupport, share, maxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
+	out, n := b.r.outside(b.policy, b.takes)
+	if share := float64(out) / float64(n); share >= MaxOutside {
+		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
-	return built{stat, float64(len(fr.prompts) - 1), true, 1}
+	return built{stat, float64(prompts - 1), true, 1}
 }
-
-// maxOutside is the share of a policy's scores beyond the labelled range from
-// which the plug-in is refused, as in the reference's boundary card.
-const maxOutside = .05

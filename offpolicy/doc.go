@@ -59,7 +59,12 @@
 // ([FitIsotonic]) on the responses that have both. It is cross-fitted: a
 // prompt's prediction comes from a fit that did not see the prompt, since
 // in-sample isotonic residuals are too small and refitting in a bootstrap does
-// not repair that. A calibrator holds for the judge configuration and the
+// not repair that. By default it never takes a higher score for a lower label. A
+// judge that is drawn by something else as well, such as length, is calibrated in
+// two stages ([CalibrationConfig.Covariate], [Config.Covariate]): a smooth function
+// of score and covariate, and an isotonic regression on that.
+//
+// A calibrator holds for the judge configuration and the
 // distribution of responses that it was fitted on; a fit on P0's responses is
 // untested on a target until the target has labels of its own
 // ([TransportAudit]).
@@ -79,7 +84,9 @@
 // again, each replicate's weight of a prompt being a function of seed, replicate
 // and prompt id alone; the influence function alone gives the cheap form
 // ([InfluenceFunction]). Calibration uncertainty enters once: the influence
-// function needs no term for the fitted f. Intervals stay within [0, 1].
+// function needs no term for the fitted f. Intervals stay within [0, 1]: labels
+// near an end are skewed, and what claims coverage has Wilson's score interval, at
+// the estimate's own error and degrees of freedom.
 // Comparisons are paired, prompt by prompt and replicate by replicate.
 //
 // How often the intervals hold, by simulation, is in montecarlo.md, written by
@@ -134,11 +141,15 @@
 //   - Rewards are labels where there are labels, and dr adds weighted residuals
 //     of real labels. CJE's rewards are always calibrated scores, so that its
 //     residuals vanish and its DR is the plug-in.
-//   - Calibration is monotone. CJE chooses between two modes by a rule that the
-//     order of rows can flip, and that moves answers by .1.
+//   - Calibration is monotone, or in two stages where the caller names a covariate.
+//     CJE chooses between the two by a rule that the order of rows can flip, and
+//     that moves answers by .1. Its two stages are matched to 1e-6, the ranks
+//     between them being without effect; fewer than 20 labels are refused rather
+//     than fitted otherwise, and weights are taken in units of their mean.
 //   - Errors are clustered by prompt. CJE's come from five fold totals with four
 //     degrees of freedom, and count the calibrator twice in DR (its standard
-//     errors there are 1.77 times the estimates' spread).
+//     errors there are 1.77 times the estimates' spread). Its intervals are value
+//     ± t SE, which leaves [0, 1].
 //   - Gates refuse by default, dr too, before weights are made smooth: CJE's
 //     SIMCal lifts a relative ESS of .003 to .955, after which its gates pass.
 //     There is no SIMCal, MRDR or stacking here: tuned dr is the stack.

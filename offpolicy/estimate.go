@@ -69,7 +69,10 @@ type Estimate struct {
 	// by the root of (what ESS_L was drawn) / (m ESS/n), if above 1: labels that
 	// happened to miss the heavy rows understate it.
 	SE float64
-	// Lower and Upper are Value ± t(DF) · SE at 97.5%, clipped to [0, 1].
+	// Lower and Upper are the 95% interval, in [0, 1]. Where the estimate claims
+	// coverage it is Wilson's score interval, all θ with
+	//	|Value - θ| <= t(DF) SE √(θ(1-θ) / (Value(1-Value)))
+	// since near 0 and 1 labels are skewed; else Value ± t(DF) SE, cut.
 	Lower, Upper float64
 	// DF are the degrees of freedom of t: in labeled_snips and dr Satterthwaite's,
 	// 2 (Σφ²)² / Σφ⁴ of the influences φ, but at most ESS_L - 1 for the labels'
@@ -103,8 +106,8 @@ const (
 	Bootstrap ErrorMethod = "bootstrap"
 	// InfluenceFunction: the root of the sum of the squared influences, clustered
 	// by prompt. In labeled_snips and dr they are nearly what leaving a prompt out
-	// changes, and in direct a probe's residual is freed of its own pull on the
-	// fit, so that what few heavy rows or few probes decide is not understated.
+	// changes, and in direct exactly that, with l fitted again (the jackknife), so
+	// that what few heavy rows or few probes decide is not understated.
 	InfluenceFunction ErrorMethod = "influence"
 )
 

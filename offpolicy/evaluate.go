@@ -15,8 +15,12 @@ type Config struct {
 	// Folds is the number of cross-fitting folds; 0 means 5.
 	Folds int
 	// MinLabels is the number of labelled rows below which no calibrator is
-	// fitted; 0 means 25.
+	// fitted; 0 means 25, or 50 with a covariate.
 	MinLabels int
+	// Covariate names what Covariate of rows and draws is, where the calibration is
+	// to know it: see [CalibrationConfig.Covariate]. "" means that it is monotone in
+	// the score alone. A replicate that fits two stages takes some 15 times as long.
+	Covariate string
 	// Reward is what ips, snips and clipped_ips average: a finite number, or NaN,
 	// which leaves the row out for them. nil means the label where there is one,
 	// else the calibrated score out of fold.
@@ -77,7 +81,7 @@ func (c *Config) defaults() error {
 		c.Folds = 5
 	}
 	if c.MinLabels == 0 {
-		c.MinLabels = 25
+		c.MinLabels = minLabels(c.Covariate)
 	}
 	return nil
 }

@@ -437,23 +437,26 @@ func FuzzEvaluate(f *testing.F) {
 				r.Targets["t"] = -inf
 			}
 			s.Rows = append(s.Rows, r)
-			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: unit(), Label: unit(), InclusionProb: nan})
+			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: unit(), Label: unit(), InclusionProb: nan, Covariate: float64(next() / 16)})
+			s.Rows[i].Covariate = s.Rows[i].Length
 		}
 		c := Config{Replicates: 10, Folds: 2, MinLabels: 3, Margin: .1, Concurrency: 1, Audited: map[string]string{"t": "j"}}
-		r, err := Evaluate(s, c)
-		if err != nil {
-			t.Skip()
-		}
-		checkResult(t, r)
-		again, err := Evaluate(s.shuffled(1), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range r.Policies {
-			for j := range r.Policies[i].Estimates {
-				a, b := r.Policies[i].Estimates[j].numbers(), again.Policies[i].Estimates[j].numbers()
-				if !slices.EqualFunc(a, b, func(x, y float64) bool { return x == y || math.IsNaN(x) && math.IsNaN(y) }) {
-					t.Errorf("another order: %v and %v", a, b)
+		for _, c.Covariate = range []string{"", "length"} {
+			r, err := Evaluate(s, c)
+			if err != nil {
+				t.Skip()
+			}
+			checkResult(t, r)
+			again, err := Evaluate(s.shuffled(1), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range r.Policies {
+				for j := range r.Policies[i].Estimates {
+					a, b := r.Policies[i].Estimates[j].numbers(), again.Policies[i].Estimates[j].numbers()
+					if !slices.EqualFunc(a, b, func(x, y float64) bool { return x == y || math.IsNaN(x) && math.IsNaN(y) }) {
+						t.Errorf("covariate %q, another order: %v and %v", c.Covariate, a, b)
+					}
 				}
 			}
 		}

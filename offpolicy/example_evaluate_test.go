@@ -59,7 +59,7 @@ func ExampleEvaluate() {
 	}
 	// Output:
 	// p0: 0.51 (0.49 to 0.53) by dr
-	// far: 0.17 (0.14 to 0.19) by direct
+	// far: 0.17 (0.15 to 0.19) by direct
 	// near: 0.56 (0.54 to 0.58) by dr
 	// divergence: divergence about 57.9 nats is too large for 400 rows (at most ln(n/10) = 3.7)
 	// far - p0: -0.34 (-0.37 to -0.31), Holm p 0.000
@@ -90,7 +90,7 @@ func ExampleFromRecords() {
 		PromptID: "arena_1", Response: "Rome.", BasePolicyLogProb: -1.5, TargetPolicyLogProbs: map[string]dataset.Float{"pi_cot": -2.5, "pi_bad": null},
 		JudgeScore: .9, OracleLabel: 1, InclusionProb: .25, Metadata: map[string]any{"language": "English"},
 	}}
-	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: .8, OracleLabel: null}}}
+	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", Response: "It is Rome.", JudgeScore: .8, OracleLabel: null}}}
 	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: .8, OracleLabel: .7}}}
 	s, err := offpolicy.FromRecords("p0", "gpt-4o-mini@0123456789abcdef", logged, fresh, probes)
 	if err != nil {
@@ -99,10 +99,11 @@ func ExampleFromRecords() {
 	}
 	r := s.Rows[0]
 	fmt.Println(r.PromptID, r.LogProb, r.Targets, r.Score, r.Label, r.InclusionProb, r.Length, r.Segments)
-	fmt.Println(s.Draws["pi_cot"])
+	d := s.Draws["pi_cot"][0]
+	fmt.Println(d.PromptID, d.Index, d.Score, d.Label, d.InclusionProb, d.Covariate)
 	// Output:
 	// arena_1 -1.5 map[pi_bad:NaN pi_cot:-2.5] 0.9 1 0.25 5 map[language:English]
-	// [{arena_1 0 0.8 0.7 NaN}]
+	// arena_1 0 0.8 0.7 NaN 11
 }
 
 // Two machines read a shard each, by prompt id; their states are merged.

@@ -148,6 +148,58 @@ func ExampleFitCalibrator() {
 	// offpolicy: calibration of gpt-4o-mini@0123456789abcdef: 10 labels, 25 needed: label more responses
 }
 
+// A judge that likes long answers gives the longer of two equally good ones more.
+// Told the length, the calibration takes that back.
+func ExampleFitCalibrator_covariate() {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var rows []offpolicy.LabeledScore
+	for i := range 400 {
+		merit, words := .1+.6*rng.Float64(), 300*rng.Float64()
+		rows = append(rows, offpolicy.LabeledScore{
+			PromptID: fmt.Sprint("prompt", i), Score: merit + words/1000, Label: merit, InclusionProb: 1, Covariate: words,
+		})
+	}
+	c, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef", Covariate: "words"}, rows)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, words := range []float64{50, 250} {
+		fmt.Printf("%.0f words: %.2f\n", words, c.PredictFor("another prompt", .6, words))
+	}
+	fmt.Println(c.Supports(.6, 250), c.Supports(.6, 2500))
+	// Output:
+	// 50 words: 0.55
+	// 250 words: 0.35
+	// true false
+}
+
+// The order is that of tables: first those to go by, then what they must beat.
+func ExampleEstimators() {
+	fmt.Println(offpolicy.Estimators())
+	fmt.Println(offpolicy.Estimator("dr").Known(), offpolicy.Estimator("stacked-dr").Known())
+	// Output:
+	// [dr direct labeled_snips snips ips clipped_ips]
+	// true false
+}
+
+// Only the order counts, and equal scores share a rank.
+func ExampleSpearman() {
+	judge := []float64{.9, .8, .8, .2}
+	oracle := []float64{1, .5, .7, 0}
+	fmt.Printf("%.3f\n", offpolicy.Spearman(judge, oracle))
+	// Output:
+	// 0.949
+}
+
+// What is missing is left out.
+func ExampleQuantiles() {
+	seconds := []float64{1.5, 2, math.NaN(), 9, 2.5}
+	fmt.Printf("%.2f\n", offpolicy.Quantiles(seconds, .5, .9))
+	// Output:
+	// [2.25 7.05]
+}
+
 // Two policies on the same prompts are compared pair by pair.
 func ExamplePairedDifference() {
 	bad := []float64{.2, .5, .1, .4}
@@ -166,4 +218,11 @@ func ExampleBinomialUpper() {
 	fmt.Printf("%.3f\n", offpolicy.BinomialUpper(0, 100, .95))
 	// Output:
 	// 0.030
+}
+
+// Four of 20 canaries that moved a score show that at least 7 of 100 do.
+func ExampleBinomialLower() {
+	fmt.Printf("%.3f\n", offpolicy.BinomialLower(4, 20, .95))
+	// Output:
+	// 0.071
 }

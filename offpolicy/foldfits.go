@@ -2,9 +2,21 @@ package offpolicy
 
 import (
 	"cmp"
-	"math"
 	"slices"
 )
+
+// refits are the calibrator's folds, to be fitted again under any weights v of the
+// prompts: predict writes the predictions of all queries to f.
+type refits interface {
+	predict(v, f []float64, s *pooled)
+}
+
+func newRefits(fr *frame, c *Config) (refits, error) {
+	if c.Covariate != "" {
+		return newStageFits(fr, c.Folds)
+	}
+	return newFoldFits(fr, c.Folds), nil
+}
 
 // foldFits refits the calibrator of every fold, and predicts every score that
 // needs it, under any weights of the prompts: once for the estimate, and again
@@ -33,15 +45,7 @@ type querySet struct {
 
 func newFoldFits(fr *frame, folds int) *foldFits {
 	ff := &foldFits{train: make([]trainSet, folds), query: make([]querySet, folds)}
-	var labelled []int
-	for i := range fr.rows {
-		if fr.invP[i] > 0 && !math.IsNaN(fr.score[i]) {
-			labelled = append(labelled, i)
-		}
-	}
-	slices.SortFunc(labelled, func(i, j int) int {
-		return cmp.Or(cmp.Compare(fr.score[i], fr.score[j]), cmp.Compare(i, j))
-	})
+	labelled := fr.labelledByScore()
 	for k := range ff.train {
 		t := &ff.train[k]
 		for _, i := range labelled {
@@ -57,21 +61,10 @@ func newFoldFits(fr *frame, folds int) *foldFits {
 		}
 		ff.most = max(ff.most, len(t.x))
 	}
-	add := func(fold int, x float64, at int) {
-		if !math.IsNaN(x) {
-			q := &ff.query[fold]
-			q.x, q.at = append(q.x, x), append(q.at, int32(at))
-		}
-	}
-	for i, x := range fr.score {
-		add(fr.fold[fr.prompt[i]], x, i)
-	}
-	for _, name := range fr.targets {
-		d := fr.draws[name]
-		for i, x := range d.score {
-			add(fr.fold[d.prompt[i]], x, d.at+i)
-		}
-	}
+	fr.eachQuery(func(fold int, x, _ float64, at int) {
+		q := &ff.query[fold]
+		q.x, q.at = append(q.x, x), append(q.at, int32(at))
+	})
 	for k := range ff.query {
 		q := &ff.query[k]
 		order := make([]int, len(q.x))
@@ -100,6 +93,9 @@ func newPooled(n int) pooled {
 
 // predict fits all folds under prompt weights v and writes predictions to f.
 func (ff *foldFits) predict(v, f []float64, s *pooled) {
+	if s.w == nil {
+		*s = newPooled(ff.most)
+	}
 	for k := range ff.train {
 		n := ff.train[k].fit(v, s)
 		ff.query[k].predict(f, s, n)

@@ -26,13 +26,14 @@ type frame struct {
 	design  LabelDesign
 	targets []string
 	draws   map[string]*drawFrame
-	fits    *foldFits // nil where too few labels calibrate nothing
+	fits    refits // nil where too few labels calibrate nothing
 }
 
 // drawFrame is one target's fresh draws that have a score, by prompt.
 type drawFrame struct {
 	prompt     []int32
 	score      []float64
+	covariate  []float64
 	label      []float64 // 0 where there is none
 	invP       []float64 // 1/p where it is labelled, else 0
 	inv        []float64 // 1 / the number of draws of the prompt
@@ -86,7 +87,7 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 
 func compareRows(a, b *Row, targets []string) int {
 	if c := cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Score, b.Score), cmp.Compare(a.Label, b.Label),
-		cmp.Compare(a.LogProb, b.LogProb), cmp.Compare(a.InclusionProb, b.InclusionProb), cmp.Compare(a.Length, b.Length)); c != 0 {
+		cmp.Compare(a.LogProb, b.LogProb), cmp.Compare(a.InclusionProb, b.InclusionProb), cmp.Compare(a.Length, b.Length), cmp.Compare(a.Covariate, b.Covariate)); c != 0 {
 		return c
 	}
 	for _, t := range targets {
@@ -155,6 +156,7 @@ func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
 				continue
 			}
 			f.prompt, f.score, f.inv = append(f.prompt, index[d.PromptID]), append(f.score, d.Score), append(f.inv, 1/float64(scored))
+			f.covariate = append(f.covariate, d.Covariate)
 			y, invP := 0.0, 0.0
 			if !math.IsNaN(d.Label) {
 				probed = true
@@ -174,6 +176,34 @@ func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
 		i = j
 	}
 	return f
+}
+
+// labelledByScore are the rows with a label and a score, by score.
+func (fr *frame) labelledByScore() []int {
+	var out []int
+	for i := range fr.rows {
+		if fr.invP[i] > 0 && !math.IsNaN(fr.score[i]) {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(i, j int) int { return cmp.Or(cmp.Compare(fr.score[i], fr.score[j]), cmp.Compare(i, j)) })
+	return out
+}
+
+// eachQuery calls f with every score there is, its prompt's fold, and where its
+// prediction goes.
+func (fr *frame) eachQuery(f func(fold int, score, covariate float64, at int)) {
+	for i, x := range fr.score {
+		if !math.IsNaN(x) {
+			f(fr.fold[fr.prompt[i]], x, fr.rows[i].Covariate, i)
+		}
+	}
+	for _, name := range fr.targets {
+		d := fr.draws[name]
+		for i, x := range d.score {
+			f(fr.fold[d.prompt[i]], x, d.covariate[i], d.at+i)
+		}
+	}
 }
 
 // queries is how many predictions a fit makes: rows first, then draws.

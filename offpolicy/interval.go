@@ -52,6 +52,50 @@ func PairedDifference(a, b []float64) Difference {
 	return r
 }
 
+// scoreInterval is the interval of a mean of values in [0, 1] that was estimated
+// as value with standard error se: all θ with
+//
+//	|value - θ| <= t SE √(θ(1-θ) / (value(1-value)))
+//
+// which is Wilson's for a share, at an effective number n = value(1-value)/SE² of
+// values. Near 0 such values must be skewed to the right (by at least sd/mean -
+// mean/sd, whatever they are), an estimate that came out low has too small an error
+// with it, and value ± t SE misses the truth above it too often, hardly ever below:
+// of 25 labels of mean .06 and skewness 2.8 it holds it in 92%. The standard
+// error of θ itself, as of a share, undoes most of that, and the
+// interval stays within [0, 1] of its own accord. Away from the ends it is value ±
+// t SE.
+//
+// m values in [0, 1] have n >= m, since their variance is at most θ(1-θ), or nearly
+// so, as SE is estimated. Where n is less than half of that the estimate, being no
+// mean of values, came out next to an end or beyond it: then n is m, and the interval
+// also holds value ± t SE.
+//
+// Sources: Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212; with an effective number
+// and t, Dean and Pagano, J. Surv. Stat. Methodol. 3 (2015), 484-503; the bound on the
+// variance, Bhatia and Davis, Am. Math. Mon. 107 (2000), 353-357.
+func scoreInterval(value, se, t, m float64) (lo, hi float64) {
+	wald := func(lo, hi float64) (float64, float64) {
+		return max(min(lo, value-t*se), 0), min(max(hi, value+t*se), 1)
+	}
+	if !(se > 0) {
+		return wald(value, value)
+	}
+	v := min(max(value, 0), 1)
+	n := v * (1 - v) / (se * se)
+	few := n < m/2
+	if few {
+		n = m
+	}
+	d := t * t / n
+	mid, half := (v+d/2)/(1+d), math.Sqrt(d*(v*(1-v)+d/4))/(1+d)
+	lo, hi = max(mid-half, 0), min(mid+half, 1)
+	if few {
+		return wald(lo, hi)
+	}
+	return lo, hi
+}
+
 func meanSE(values []float64) (mean, se float64) {
 	n := float64(len(values))
 	if n == 0 {

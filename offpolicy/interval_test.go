@@ -2,11 +2,13 @@ package offpolicy
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 func TestMeanInterval(t *testing.T) {
@@ -41,6 +43,92 @@ func TestPairedDifference(t *testing.T) {
 		t.Errorf("no pairs: %+v", d)
 	}
 	mustPanic(t, "lengths differ", func() { PairedDifference([]float64{1}, nil) })
+}
+
+func TestScoreInterval(t *testing.T) {
+	const z = 1.959963984540054
+	tests := []struct {
+		value, se, t, m float64
+		lo, hi          float64
+		reason          string
+	}{
+		{.1, .03, z, 100, .0552291370606751, .17436566150491345, "Wilson's interval of 10 of 100, as tabled"},
+		{.5, .25, 2, 4, .5 - math.Sqrt(.125), .5 + math.Sqrt(.125), "2 of 4: the roots of (v-θ)² = 4 θ(1-θ)/4"},
+		{.5, .01, 2, 25, .5 - .02/math.Sqrt(1.0016), .5 + .02/math.Sqrt(1.0016), "in the middle nearly value ± t SE"},
+		{-.02, .01, 2, 25, 0, 4. / 29, "beyond the end: as 0 of 25"},
+		{.02, .2, 2, 25, 0, .42, "more error than labels can have there: value ± t SE is held too"},
+		{1.01, .01, 2, 25, 25. / 29, 1, "beyond the other end"},
+		{.1, .031, 2, 100, .05349584760985805, .17927342906206556, "a share's error, overestimated a little: the roots of (v-θ)² = 4 SE² θ(1-θ)/.09"},
+		{.3, 0, 2, 25, .3, .3, "no error, no width"},
+	}
+	for _, tt := range tests {
+		lo, hi := scoreInterval(tt.value, tt.se, tt.t, tt.m)
+		if !near(lo, tt.lo, 1e-12) || !near(hi, tt.hi, 1e-12) {
+			t.Errorf("%v (SE %v, t %v, m %v): [%v, %v], want [%v, %v]: %s", tt.value, tt.se, tt.t, tt.m, lo, hi, tt.lo, tt.hi, tt.reason)
+		}
+		lo, hi = scoreInterval(1-tt.value, tt.se, tt.t, tt.m)
+		if !near(lo, 1-tt.hi, 1e-12) || !near(hi, 1-tt.lo, 1e-12) {
+			t.Errorf("1 - %v: [%v, %v] is not the mirror image", tt.value, lo, hi)
+		}
+	}
+}
+
+// Whatever the method, both ends of what claims coverage are t standard errors
+// away from the value as they would be at that end; others are as far on either side.
+func TestEndsOfIntervals(t *testing.T) {
+	s := world{prompts: 200, labels: 100, draws: 1, probes: 25}.samples(3)
+	for _, method := range []ErrorMethod{Bootstrap, InfluenceFunction} {
+		r := evaluate(t, s, Config{Method: method, Replicates: 40})
+		for _, e := range Estimators() {
+			x := r.Policy("near").Estimate(e)
+			if x.Refused() {
+				t.Fatalf("%s: %v", e, x.Refusals)
+			}
+			half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: x.DF}.Quantile(.975) * x.SE
+			for _, end := range []float64{x.Lower, x.Upper} {
+				want := half
+				if x.Claims {
+					want *= math.Sqrt(end * (1 - end) / (x.Value * (1 - x.Value)))
+				}
+				if !near(math.Abs(x.Value-end), want, 1e-9) {
+					t.Errorf("%s by %s: %v to %v is %v, want %v", e, method, x.Value, end, math.Abs(x.Value-end), want)
+				}
+			}
+		}
+	}
+}
+
+// Of 25 labels that are exponential of mean .06, skewed by 2, the score interval
+// holds the mean more often than value ± t SE, whose misses are nearly all
+// on one side, and is hardly wider.
+func TestScoreIntervalOfSkewedLabels(t *testing.T) {
+	const n, runs, truth = 25, 4000, .06
+	rng := rand.New(rand.NewPCG(1, 25))
+	quantile := tQuantile(.975, n-1)
+	var wald, score, above, waldWidth, scoreWidth float64
+	for range runs {
+		y := make([]float64, n)
+		for i := range y {
+			y[i] = min(truth*rng.ExpFloat64(), 1)
+		}
+		mean, se := meanSE(y)
+		if mean+quantile*se < truth {
+			above++
+		} else if mean-quantile*se <= truth {
+			wald++
+		}
+		lo, hi := scoreInterval(mean, se, quantile, n)
+		if lo <= truth && truth <= hi {
+			score++
+		}
+		waldWidth, scoreWidth = waldWidth+2*quantile*se, scoreWidth+hi-lo
+	}
+	if above/runs < .05 || score/runs < .93 || score-wald < .01*runs || scoreWidth > 1.03*waldWidth {
+		t.Errorf("of %d: value ± t SE holds %v, missing %v from below, the score interval %v; mean widths %v and %v",
+			runs, wald, above, score, waldWidth/runs, scoreWidth/runs)
+	}
+	t.Logf("of %d: value ± t SE holds %v, missing %v from below, the score interval %v; mean widths %v and %v",
+		runs, wald, above, score, waldWidth/runs, scoreWidth/runs)
 }
 
 // Quantiles of t as the reference has them. The reference is itself right to

@@ -233,6 +233,13 @@ func (f *Isotonic) Predict(x float64) float64 {
 	return min(y0+(x-x0)/(x1-x0)*(y1-y0), y1)
 }
 
+// step is f of the greatest x fitted that is not above x, and f of the least where
+// all are: f without interpolation.
+func (f *Isotonic) step(x float64) float64 {
+	i := sort.Search(len(f.x), func(i int) bool { return f.x[i] > x })
+	return f.y[max(i-1, 0)]
+}
+
 // Knots returns the points between which f is linear, x strictly increasing.
 // The slices are new.
 func (f *Isotonic) Knots() (x, y []float64) { return slices.Clone(f.x), slices.Clone(f.y) }

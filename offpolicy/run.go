@@ -20,14 +20,17 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	if err := s.validate(); err != nil {
+	if err := s.validate(c.Covariate); err != nil {
 		return nil, err
 	}
 	fr := newFrame(&s, c.Folds, c.Seed)
 	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
 	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
 	if r.Calibrator != nil {
-		fr.fits = newFoldFits(fr, c.Folds)
+		var err error
+		if fr.fits, err = newRefits(fr, &c); err != nil {
+			return nil, err
+		}
 	}
 	w := newWorker(fr)
 	w.ones(fr)
@@ -79,10 +82,10 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 	var rows []LabeledScore
 	for i, r := range fr.rows {
 		if fr.invP[i] > 0 && !math.IsNaN(r.Score) {
-			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i]})
+			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i], Covariate: r.Covariate})
 		}
 	}
-	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels}, rows)
+	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels, Covariate: c.Covariate}, rows)
 }
 
 // estimate fills in the numbers of every estimate that is not refused.
@@ -177,14 +180,20 @@ func (e *Estimate) blank() {
 
 func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why...) }
 
-// interval is Value ± t(DF) SE within [0, 1].
-func (e *Estimate) interval() {
+// interval fills in Lower and Upper.
+func (e *Estimate) interval() { e.Lower, e.Upper = e.within(1) }
+
+// within returns the 95% interval at widen times its t: Wilson's where labels in
+// [0, 1] carry the estimate, else Value ± t SE cut to [0, 1].
+func (e *Estimate) within(widen float64) (lo, hi float64) {
 	if !(e.DF > 0) {
-		e.Lower, e.Upper = math.NaN(), math.NaN()
-		return
+		return math.NaN(), math.NaN()
 	}
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975) * e.SE
-	e.Lower, e.Upper = max(e.Value-half, 0), min(e.Value+half, 1)
+	t := widen * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975)
+	if e.Claims {
+		return scoreInterval(e.Value, e.SE, t, e.Basis.ESSLabels)
+	}
+	return max(e.Value-t*e.SE, 0), min(e.Value+t*e.SE, 1)
 }
 
 // Despite returns an estimate with its numbers even though it is refused: for

@@ -40,6 +40,9 @@ type Row struct {
 	// where none was stated on any row. It is read on labelled rows.
 	InclusionProb float64
 	Length        float64 // of the response in tokens, or any one unit; NaN unknown
+	// Covariate is what [Config.Covariate] names, in the same unit as the draws';
+	// else it is not read.
+	Covariate float64
 	// Segments name the groups that the prompt belongs to, by kind: language,
 	// category.
 	Segments map[string]string
@@ -53,6 +56,7 @@ type Draw struct {
 	Score         float64 // the judge's, in [0, 1]; NaN unscored
 	Label         float64 // the oracle's, in [0, 1]; NaN unlabelled
 	InclusionProb float64 // as in Row; NaN where none was stated
+	Covariate     float64 // as in Row
 }
 
 // FromRecords makes samples of the records of a run: the logged samples, each
@@ -60,8 +64,9 @@ type Draw struct {
 // sample's id is its PromptID, else prompt_id in its metadata, else "prompt_"
 // and the first 12 hexadecimal digits of its prompt's SHA-256, which is how CJE
 // names it. Length is response_token_count in the metadata, else the response's
-// characters; Segments are the metadata's language and category. Draws of the
-// logging policy are left out: they are the logged responses again.
+// characters; Segments are the metadata's language and category; Covariate is the
+// response's length in characters, of rows and draws alike. Draws of the logging
+// policy are left out: they are the logged responses again.
 //
 // A probe is the draw of its key, with its label; it joins the draws where they
 // lack it. Where the two disagree on score or label there is an error that names
@@ -73,7 +78,7 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 		r := Row{
 			PromptID: promptID(s), LogProb: float64(s.BasePolicyLogProb), Targets: make(map[string]float64, len(s.TargetPolicyLogProbs)),
 			Score: float64(s.JudgeScore), Label: float64(s.OracleLabel), InclusionProb: float64(s.InclusionProb),
-			Length: float64(utf8.RuneCountInString(s.Response)),
+			Length: characters(s.Response), Covariate: characters(s.Response),
 		}
 		if tokens {
 			r.Length = math.NaN()
@@ -120,12 +125,17 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 }
 
 func fromDraw(d dataset.FreshDraw) Draw {
-	out := Draw{PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: d.InclusionProb}
+	out := Draw{
+		PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: d.InclusionProb,
+		Covariate: characters(d.Response),
+	}
 	if d.InclusionProb == 0 {
 		out.InclusionProb = math.NaN()
 	}
 	return out
 }
+
+func characters(text string) float64 { return float64(utf8.RuneCountInString(text)) }
 
 func promptID(s dataset.Sample) string {
 	if s.PromptID != "" {
@@ -172,6 +182,7 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 		if math.IsNaN(have.Label) {
 			have.Label, have.InclusionProb = d.Label, d.InclusionProb
 		}
+		have.Covariate = max(have.Covariate, d.Covariate) // one of the two may lack the text
 	}
 	return nil
 }
@@ -192,7 +203,8 @@ func (s *Samples) targets() []string {
 }
 
 // validate reports the first field of each kind that cannot be what it claims.
-func (s *Samples) validate() error {
+// covariate is the name of the covariate in use.
+func (s *Samples) validate(covariate string) error {
 	const op = "samples"
 	if s.Logging == "" {
 		return fmt.Errorf("offpolicy: samples: Logging is empty: name the policy whose responses were logged")
@@ -217,6 +229,9 @@ func (s *Samples) validate() error {
 			if v := r.Targets[name]; v > 0 {
 				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
 			}
+		}
+		if covariate != "" && !math.IsNaN(r.Score) && !finite(r.Covariate) {
+			bad = bad.add(op, i, r.Covariate, covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
 		}
 		if r.Length < 0 || math.IsInf(r.Length, 0) {
 			bad = bad.add(op, i, r.Length, "length of "+r.PromptID+": want a number >= 0, or NaN")
@@ -246,6 +261,9 @@ func (s *Samples) validate() error {
 			}
 			seen[k] = true
 			bad = gradeError(bad, op, i, d.PromptID, d.Score, d.Label, d.InclusionProb)
+			if covariate != "" && !math.IsNaN(d.Score) && !finite(d.Covariate) {
+				bad = bad.add(op, i, d.Covariate, covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
+			}
 		}
 		if bad != nil {
 			return bad

@@ -21,11 +21,11 @@ func TestFromRecords(t *testing.T) {
 		{Prompt: "q", BasePolicyLogProb: -1, JudgeScore: .1, OracleLabel: m, InclusionProb: m},
 	}
 	fresh := map[string][]dataset.FreshDraw{
-		"t":  {{PromptID: "a", JudgeScore: .4, OracleLabel: m}, {PromptID: "b", DrawIdx: 1, JudgeScore: m, OracleLabel: m}},
+		"t":  {{PromptID: "a", Response: "hé", JudgeScore: .4, OracleLabel: m}, {PromptID: "b", DrawIdx: 1, JudgeScore: m, OracleLabel: m}},
 		"p0": {{PromptID: "a", JudgeScore: .5, OracleLabel: .6}},
 	}
 	probes := map[string][]dataset.FreshDraw{
-		"t":  {{PromptID: "a", JudgeScore: .4, OracleLabel: .3, InclusionProb: .5}, {PromptID: "c", JudgeScore: .2, OracleLabel: .1, InclusionProb: .2}, {PromptID: "b", DrawIdx: 1, JudgeScore: .7, OracleLabel: .8}},
+		"t":  {{PromptID: "a", JudgeScore: .4, OracleLabel: .3, InclusionProb: .5}, {PromptID: "c", JudgeScore: .2, OracleLabel: .1, InclusionProb: .2}, {PromptID: "b", DrawIdx: 1, Response: "long", JudgeScore: .7, OracleLabel: .8}},
 		"p0": {{PromptID: "a", JudgeScore: .5, OracleLabel: .6}},
 	}
 	got, err := FromRecords("p0", "j", logged, fresh, probes)
@@ -35,14 +35,14 @@ func TestFromRecords(t *testing.T) {
 	want := Samples{
 		Logging: "p0", Judge: "j",
 		Rows: []Row{
-			{PromptID: "a", LogProb: -3, Targets: map[string]float64{"t": -4, "u": nan}, Score: .5, Label: .6, InclusionProb: .25, Length: 5,
+			{PromptID: "a", LogProb: -3, Targets: map[string]float64{"t": -4, "u": nan}, Score: .5, Label: .6, InclusionProb: .25, Length: 5, Covariate: 5,
 				Segments: map[string]string{"language": "German", "category": "code"}},
 			{PromptID: "b", LogProb: nan, Targets: map[string]float64{}, Score: nan, Label: nan, InclusionProb: nan},
 			// printf q | sha256sum: 8e35c2cd3bf6641bdb0e...
 			{PromptID: "prompt_8e35c2cd3bf6", LogProb: -1, Targets: map[string]float64{}, Score: .1, Label: nan, InclusionProb: nan},
 		},
 		Draws: map[string][]Draw{"t": {
-			{PromptID: "a", Score: .4, Label: .3, InclusionProb: .5}, {PromptID: "b", Index: 1, Score: .7, Label: .8, InclusionProb: nan}, {PromptID: "c", Score: .2, Label: .1, InclusionProb: .2},
+			{PromptID: "a", Score: .4, Label: .3, InclusionProb: .5, Covariate: 2}, {PromptID: "b", Index: 1, Score: .7, Label: .8, InclusionProb: nan, Covariate: 4}, {PromptID: "c", Score: .2, Label: .1, InclusionProb: .2},
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateNaNs()); diff != "" {

@@ -34,9 +34,6 @@ func newWorker(fr *frame) *worker {
 		v: make([]float64, p), f: make([]float64, fr.queries()),
 		lf: make([]float64, p), wf: make([]float64, p), g: make([]float64, p),
 	}
-	if fr.fits != nil {
-		w.fit = newPooled(fr.fits.most)
-	}
 	return w
 }
 

@@ -17,7 +17,10 @@ func testFrame(t *testing.T, s Samples) (*Result, *worker) {
 	fr := newFrame(&s, c.Folds, c.Seed)
 	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
 	if r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c); r.Calibrator != nil {
-		fr.fits = newFoldFits(fr, c.Folds)
+		var err error
+		if fr.fits, err = newRefits(fr, &c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w := newWorker(fr)
 	w.ones(fr)
@@ -33,11 +36,11 @@ func TestFoldFitsAreFitIsotonic(t *testing.T) {
 		s.Rows[i].Score = math.Round(s.Rows[i].Score*40) / 40 // ties
 	}
 	r, w := testFrame(t, s)
-	fr := r.frame
+	fr, folds := r.frame, r.Calibrator.config.Folds
 	for b := range 20 {
 		replicateWeights(w.v, fr.keys, 9, b)
 		w.predict(fr)
-		for k := range fr.fits.train {
+		for k := range folds {
 			var x, y, u []float64
 			for i := range fr.rows {
 				if p := fr.prompt[i]; fr.invP[i] > 0 && fr.fold[p] != k {
@@ -91,7 +94,7 @@ func TestInfluenceIsTheDerivative(t *testing.T) {
 			}
 			s.tune = false // l is (1, 0)
 		case *directStat:
-			continue // its influences are freed of leverage; see below
+			continue // its influences are what leaving a prompt out changes; see below
 		}
 		phi := make([]float64, len(r.Prompts))
 		value := made.stat.influence(w, phi)
@@ -118,6 +121,77 @@ func TestInfluenceIsTheDerivative(t *testing.T) {
 		if math.Abs(sum) > 1e-3*math.Abs(value) {
 			t.Errorf("%s: influences sum to %v", e, sum)
 		}
+	}
+}
+
+// A prompt's part in direct is what leaving it out changes, l fitted again: here
+// by a weight of 0, with two draws and up to two probes a prompt.
+func TestDirectInfluenceLeavesOut(t *testing.T) {
+	s := world{prompts: 80, rows: 1, labels: 80, draws: 2, probes: 60}.samples(4)
+	for i := range s.Draws["near"][:30] {
+		d := &s.Draws["near"][i]
+		d.Label = float64(i%7) / 10
+	}
+	r, w := testFrame(t, s)
+	c := Config{}
+	_ = c.defaults()
+	weights, err := NewWeights(r.frame.logRatios("near"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	est, made := newBuilder(r, &c, w, "near", weights, nil).build(Direct)
+	if made.stat == nil || est.Basis.Probes == est.Basis.Labels {
+		t.Fatalf("%d probes of %d prompts: %v", est.Basis.Labels, est.Basis.Probes, est.Refusals)
+	}
+	phi := make([]float64, len(r.Prompts))
+	value := made.stat.influence(w, phi)
+	if got := made.stat.value(w); !near(got, value, 1e-13) {
+		t.Errorf("value %v, by influence %v", got, value)
+	}
+	for p := range phi {
+		w.v[p] = 0
+		if want := value - made.stat.value(w); math.Abs(phi[p]-want) > 1e-13 {
+			t.Errorf("prompt %d: influence %v, leaving it out changes %v", p, phi[p], want)
+		}
+		w.v[p] = 1
+	}
+}
+
+// Where one probe alone varies in f, it decides l, and the fit goes through it. The
+// error stays within what l in [0, 1] can do: each of the m probes moves the estimate
+// by the mean's part and at most fresh - mean f.
+func TestDirectOfOneLeveragedProbe(t *testing.T) {
+	const n, m = 100, 25
+	rng := rand.New(rand.NewPCG(3, 4))
+	d := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n), share: .25}
+	w := &worker{v: make([]float64, n), f: make([]float64, n), lf: make([]float64, n), g: make([]float64, n)}
+	var labels []float64
+	var fresh float64
+	for p := range n {
+		w.v[p], d.drawDen[p] = 1, 1
+		w.f[p] = .3
+		d.draws = append(d.draws, drawTerm{int32(p), int32(p), 1})
+		if p < m {
+			y := .2 + .2*float64(p%2)
+			if p == 0 {
+				w.f[p], y = .301, .3005 // a slope of .5
+			}
+			labels = append(labels, y)
+			d.probes, d.probeOf = append(d.probes, labelTerm{int32(p), int32(p), 1}), append(d.probeOf, y)
+			d.probeDen[p], d.probeNum[p] = 1, y
+		} else {
+			w.f[p] += .1 * rng.Float64()
+		}
+		fresh += w.f[p] / n
+	}
+	phi := make([]float64, n)
+	d.influence(w, phi)
+	se, _ := clusterSE(phi)
+	if l := d.lambda(w); !(l > 0 && l < 1) {
+		t.Fatalf("l is %v: the case is another", l)
+	}
+	if _, mean := meanSE(labels); !(se >= mean && se <= mean+math.Sqrt(m)*(fresh-.3)) {
+		t.Errorf("SE %v, of the labels' mean %v", se, mean)
 	}
 }
 

@@ -1,9 +1,11 @@
 package cje
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 
+	"github.com/reweigh/reweigh/internal/spline"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -18,27 +20,25 @@ const (
 	TwoStage Mode = "two_stage"
 )
 
-// minTwoStage is the number of rows below which two_stage falls back to the
-// rank of the score itself (a fold's fit) or to monotone (the fit to all).
-const minTwoStage = 20
-
 // curve is one fitted calibration. A score's index is what the isotonic
 // regression was fitted on: the score, or the rank of g(score).
 type curve struct {
-	g    *spline // nil: the score itself
-	rank *ranks  // nil: no ranks
+	g    *spline.Fit // nil: the score itself
+	rank *ranks      // nil: no ranks
 	iso  *offpolicy.Isotonic
 }
 
-// fitCurve fits to rows with weights, nil for all ones. whole marks the fit to
-// all labels: only folds' fits rank scores where g has too few rows.
+// fitCurve fits to rows with weights, nil for all ones. Where g has too few rows
+// two_stage falls back to the rank of the score itself (a fold's fit) or to
+// monotone (whole, the fit to all labels).
 func fitCurve(mode Mode, whole bool, newRanks func(x, w []float64) *ranks, score, label, weight []float64) (*curve, error) {
 	c := &curve{}
-	if mode == TwoStage && len(score) >= minTwoStage {
-		var err error
-		if c.g, err = fitSpline(score, label, weight); err != nil {
-			return nil, err
+	if mode == TwoStage && len(score) >= spline.MinRows {
+		design, err := spline.New(score)
+		if err != nil {
+			return nil, fmt.Errorf("cje: two_stage calibration: %w: all %d scores are %v; use mode monotone", err, len(score), score[0])
 		}
+		c.g = design.Fit(label, weight)
 	}
 	x := score
 	if mode == TwoStage && (c.g != nil || !whole) {
@@ -59,14 +59,14 @@ func (c *curve) smooth(score []float64) []float64 {
 	}
 	out := make([]float64, len(score))
 	for i, s := range score {
-		out[i] = c.g.at(s)
+		out[i] = c.g.At(s)
 	}
 	return out
 }
 
 func (c *curve) index(s float64) float64 {
 	if c.g != nil {
-		s = c.g.at(s)
+		s = c.g.At(s)
 	}
 	if c.rank != nil {
 		s = c.rank.at(s)

@@ -48,13 +48,9 @@ type goldenDataset struct {
 		OOF     []num `json:"oof_all_rows"`
 		Mode    Mode  `json:"selected_mode"`
 		Smooth  *struct {
-			Knots  []num
-			Coef   []num
-			Query  []num
-			Design [][]num
-			G      []num `json:"g_query"`
-			ECDF   []num `json:"ecdf_query"`
-			Offset num   `json:"intercept"`
+			Query []num
+			G     []num `json:"g_query"`
+			ECDF  []num `json:"ecdf_query"`
 		} `json:"two_stage_full"`
 	}
 	Weights map[string]struct {

@@ -15,10 +15,11 @@ type figures struct {
 	widthRatio                  float64 // widest dr over labeled_snips in good overlap
 	lowSpread, highSpread       float64 // standard error over spread of dr in good overlap
 	lowSpreadAll, highSpreadAll float64 // and wherever 90% are answered
+	lowDirect, highDirect       float64 // and of direct
 }
 
 func extremes(all []outcome) figures {
-	f := figures{lowCoverage: 1, lowSpread: math.Inf(1), lowSpreadAll: math.Inf(1)}
+	f := figures{lowCoverage: 1, lowSpread: math.Inf(1), lowSpreadAll: math.Inf(1), lowDirect: math.Inf(1)}
 	for i := range all {
 		o := &all[i]
 		for _, t := range []*tally{&o.DR, &o.Labeled, &o.Direct, &o.Referee, &o.RefereeNoProbes} {
@@ -28,6 +29,7 @@ func extremes(all []outcome) figures {
 			}
 		}
 		f.goodRefused = max(f.goodRefused, 1-o.Referee.share(), 1-o.Direct.share())
+		f.lowDirect, f.highDirect = min(f.lowDirect, o.Direct.spread()), max(f.highDirect, o.Direct.spread())
 		if o.DR.share() >= .9 {
 			f.lowSpreadAll, f.highSpreadAll = min(f.lowSpreadAll, o.DR.spread()), max(f.highSpreadAll, o.DR.spread())
 		}
@@ -64,6 +66,7 @@ func write(w io.Writer, all []outcome, repetitions, replicates int) error {
 	p.line("| good overlap: `dr` no wider than 1.02 of `labeled_snips` | %.2f |", f.widthRatio)
 	p.line("| good overlap: standard error of `dr` over its spread .9-1.15 | %.2f-%.2f |", f.lowSpread, f.highSpread)
 	p.line("| the same wherever ≥ 90%% are answered | %.2f-%.2f |", f.lowSpreadAll, f.highSpreadAll)
+	p.line("| the same of `direct`, everywhere | %.2f-%.2f |", f.lowDirect, f.highDirect)
 	p.line("")
 	p.line("`ips`, `snips`, `clipped_ips` and the plug-in `direct` claim no coverage and are not shown.")
 	p.line("")

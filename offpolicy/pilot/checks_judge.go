@@ -3,10 +3,10 @@ package pilot
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 func checkParse(r *Records, t Thresholds, c *Check) {
@@ -52,40 +52,13 @@ func checkParse(r *Records, t Thresholds, c *Check) {
 	}
 }
 
-// supportTrim is the share of labels at either end that do not count for the
-// labelled range: one label far out carries no calibration there. Of a policy
-// that scores as P0 does about twice as many lie outside, and four times as
-// many, supportShare, are taken for an extrapolation.
-const (
-	supportTrim  = 0.025
-	supportShare = 0.10
-)
-
-// labeledRange is where the judge scores of P0's labels lie, without the few at
-// either end.
-func labeledRange(r *Records) (lo, hi float64, ok bool) {
-	scores := r.scoresOf(r.logging().Policy.Name)
-	var xs []float64
-	for _, l := range r.Labels {
-		if s, ok := scores[l.PromptID]; ok && l.Policy == s.Policy && l.DrawIdx == 0 && l.Label.Valid() && s.Mean.Valid() {
-			xs = append(xs, float64(s.Mean))
-		}
-	}
-	if len(xs) == 0 {
-		return 0, 0, false
-	}
-	slices.Sort(xs)
-	k := int(supportTrim * float64(len(xs)))
-	return xs[k], xs[len(xs)-1-k], true
-}
-
 func checkSupport(r *Records, _ Thresholds, c *Check) {
-	c.Threshold = fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without %.1f%% at either end); else its calibrated mean without labels of its own is refused", 100*supportShare, 100*supportTrim)
-	lo, hi, ok := labeledRange(r)
-	if !ok {
-		c.Status, c.Summary = Info, "no labels, no labelled range"
+	c.Threshold = fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without 2.5%% at either end); else its calibrated mean without labels of its own is refused", 100*offpolicy.MaxOutside)
+	if r.Calibrator == nil {
+		c.Status, c.Summary = Info, "no calibrator, no labelled range"
 		return
 	}
+	lo, hi := r.Calibrator.Support()
 	c.figure("labelled range low", lo, "")
 	c.figure("labelled range high", hi, "")
 	var out, keys []string
@@ -99,14 +72,14 @@ func checkSupport(r *Records, _ Thresholds, c *Check) {
 				continue
 			}
 			scored++
-			if s := float64(row.Mean); s < lo || s > hi {
+			if !r.Calibrator.Supports(float64(row.Mean)) {
 				n++
 				beyond = append(beyond, row.Key().String())
 			}
 		}
 		share := float64(n) / float64(max(scored, 1))
 		c.figure(a.Policy.Name+" outside", share, "share")
-		if scored > 0 && share >= supportShare {
+		if scored > 0 && share >= offpolicy.MaxOutside {
 			out = append(out, fmt.Sprintf("%s (%d of %d scores)", a.Policy.Name, n, scored))
 			keys = append(keys, beyond...)
 		}
