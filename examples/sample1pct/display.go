@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -11,40 +12,50 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // simulatedRetry is the first wait after a failure of the simulator, which has
 // no load to recover from.
 const simulatedRetry = 20 * time.Millisecond
 
-// display shows progress. On a terminal there is one line a stage, all redrawn in
-// place, since stages overlap; elsewhere a stage's line is printed when it and
-// those before it have ended.
+// display shows progress. On a terminal there is a bar a stage and two lines on
+// the whole run, all redrawn in place, since stages overlap. Elsewhere a stage's
+// line is printed when it and those before it have ended, and now and then a line
+// on the whole run. There is no colour, so that nothing need turn it off.
 type display struct {
 	w        io.Writer
 	terminal bool
+	now      func() time.Time
 
 	mu     sync.Mutex
-	last   time.Time
+	last   time.Time     // when something was drawn, or a line on the whole run printed
+	latest pilot.Event   // what is true of the whole run
 	stages []pilot.Event // in the order in which they began
-	drawn  int           // lines on the terminal, or printed for good
+	drawn  int           // lines on the terminal, or stages printed for good
 }
 
 func newDisplay(w io.Writer) *display {
-	d := &display{w: w}
+	d := &display{w: w, now: time.Now}
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
 		d.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 	}
+	d.last = d.now()
 	return d
 }
 
-// redrawEvery bounds how often a terminal's lines are redrawn.
-const redrawEvery = 100 * time.Millisecond
+// redrawEvery bounds how often a terminal's lines are redrawn, and tellEvery how
+// often a line on the whole run is printed elsewhere.
+const (
+	redrawEvery = 100 * time.Millisecond
+	tellEvery   = 30 * time.Second
+)
 
 func (d *display) event(e pilot.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.latest = e
 	if e.Alert != "" {
 		d.say("ALERT: " + e.Alert)
 	}
@@ -53,21 +64,35 @@ func (d *display) event(e pilot.Event) {
 	}
 	if i := slices.IndexFunc(d.stages, func(s pilot.Event) bool { return s.Stage == e.Stage }); i < 0 {
 		d.stages = append(d.stages, e)
-	} else if !d.stages[i].Finished && e.Done+e.Failed >= d.stages[i].Done+d.stages[i].Failed { // events may overtake one another
+	} else if s := d.stages[i]; !s.Finished && (e.Finished || e.Done+e.Failed >= s.Done+s.Failed) { // events may overtake one another
 		d.stages[i] = e
 	}
-	if now := time.Now(); d.terminal && (e.Begun || e.Finished || now.Sub(d.last) >= redrawEvery) {
-		d.last = now
-		d.redraw()
+	now := d.now()
+	if d.terminal {
+		if e.Begun || e.Finished || now.Sub(d.last) >= redrawEvery {
+			d.last = now
+			d.redraw()
+		}
+		return
 	}
-	for !d.terminal && d.drawn < len(d.stages) && d.stages[d.drawn].Finished {
+	for ; d.drawn < len(d.stages) && d.stages[d.drawn].Finished; d.drawn++ {
 		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn]))
-		d.drawn++
+	}
+	if now.Sub(d.last) >= tellEvery {
+		d.last = now
+		fmt.Fprintln(d.w, d.progress())
 	}
 }
 
-// say prints a line of its own, above the stages' on a terminal.
+// print shows a line of its own, above the stages' on a terminal.
+func (d *display) print(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.say(line)
+}
+
 func (d *display) say(line string) {
+	line = printable(line)
 	if !d.terminal {
 		fmt.Fprintln(d.w, line)
 		return
@@ -78,19 +103,27 @@ func (d *display) say(line string) {
 	d.redraw()
 }
 
-// rewind moves to the first of the stages' lines.
+// rewind moves to the first of the lines that are redrawn.
 func (d *display) rewind() {
 	if d.drawn > 0 {
-		fmt.Fprintf(d.w, "\x1b[%dA", d.drawn)
+		fmt.Fprintf(d.w, "\x1b[%dA\r", d.drawn)
 	}
 }
 
+// redraw draws all lines anew. A line that is longer than the terminal is wide is
+// cut by it (?7l) and not wrapped, or the next one would not find its place.
 func (d *display) redraw() {
-	d.rewind()
-	for _, s := range d.stages {
-		fmt.Fprintf(d.w, "\r%s\x1b[K\n", stageLine(s))
+	if len(d.stages) == 0 {
+		return
 	}
-	d.drawn = len(d.stages)
+	d.rewind()
+	lines := make([]string, 0, len(d.stages)+2)
+	for _, s := range d.stages {
+		lines = append(lines, stageLine(s))
+	}
+	lines = append(lines, wholeLine(d.latest), forcingLine(d.latest.Forcing))
+	fmt.Fprintf(d.w, "\x1b[?7l%s\x1b[K\n\x1b[?7h", strings.Join(lines, "\x1b[K\n"))
+	d.drawn = len(lines)
 }
 
 // close shows what is left to show.
@@ -104,46 +137,123 @@ func (d *display) close() {
 	for ; d.drawn < len(d.stages); d.drawn++ {
 		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn]))
 	}
+	if len(d.stages) > 0 {
+		fmt.Fprintln(d.w, wholeLine(d.latest))
+		fmt.Fprintln(d.w, forcingLine(d.latest.Forcing))
+	}
 }
 
-func stageLine(e pilot.Event) string {
-	const width = 24
-	filled := 0
-	if e.Total > 0 {
-		filled = width * e.Done / e.Total
+// progress is the whole run in a line.
+func (d *display) progress() string {
+	var parts []string
+	for _, s := range d.stages {
+		if !s.Finished {
+			parts = append(parts, fmt.Sprintf("%s %d/%d", s.Stage, s.Done+s.Failed, s.Total))
+		}
 	}
-	s := fmt.Sprintf("%-9s %s%s %4d/%-4d %6.1fs  $%.4f", e.Stage, strings.Repeat("█", filled), strings.Repeat("░", width-filled), e.Done, e.Total, e.Elapsed.Seconds(), float64(e.Spent))
+	return strings.Join(append(parts, wholeLine(d.latest)), " · ")
+}
+
+// stageLine is a stage's bar, what it made and failed, its rate, and what is
+// left. What matters most comes first: a narrow terminal cuts the rest.
+func stageLine(e pilot.Event) string {
+	const width = 20
+	done, failed := 0, 0
+	if e.Total > 0 {
+		done = width * e.Done / e.Total
+		failed = min((width*e.Failed+e.Total-1)/e.Total, width-done)
+	}
+	s := fmt.Sprintf("%-8s %s%s%s %4d/%-4d", e.Stage, strings.Repeat("█", done), strings.Repeat("×", failed), strings.Repeat("░", width-done-failed), e.Done, e.Total)
+	if e.Failed > 0 {
+		s += fmt.Sprintf(" %d failed", e.Failed)
+	}
+	s += fmt.Sprintf(" %6.1fs", e.Elapsed.Seconds())
+	if made := e.Done + e.Failed; e.Elapsed > 0 && made > 0 {
+		s += fmt.Sprintf(" %6.1f/s", float64(made)/e.Elapsed.Seconds())
+	}
+	if left := e.Total - e.Done - e.Failed; !e.Finished && left > 0 && e.Done+e.Failed > 0 && e.Elapsed > 0 {
+		s += fmt.Sprintf("  about %s left", (e.Elapsed * time.Duration(left) / time.Duration(e.Done+e.Failed)).Round(time.Second))
+	}
 	if e.Failed > 0 {
 		var classes []string
 		for _, class := range slices.Sorted(maps.Keys(e.Errors)) {
 			classes = append(classes, fmt.Sprintf("%s %d", class, e.Errors[class]))
 		}
-		s += fmt.Sprintf("  %d failed (%s)", e.Failed, strings.Join(classes, ", "))
+		s += fmt.Sprintf("  (%s)", strings.Join(classes, ", "))
 	}
-	if e.Retries > 0 {
-		s += fmt.Sprintf("  %d retries (%d rate limited)", e.Retries, e.Limited)
+	return printable(s)
+}
+
+// wholeLine is the money and the limits.
+func wholeLine(e pilot.Event) string {
+	s := fmt.Sprintf("spent $%.4f", float64(e.Spent))
+	if e.Budget > 0 {
+		s += fmt.Sprintf(" of $%.2f (%.0f%%)", float64(e.Budget), 100*float64(e.Spent)/float64(e.Budget))
 	}
-	if left := e.Total - e.Done - e.Failed; !e.Finished && left > 0 && e.Done > 0 && e.Elapsed > 0 {
-		s += fmt.Sprintf("  about %s left", (e.Elapsed * time.Duration(left) / time.Duration(e.Done)).Round(time.Second))
+	return s + fmt.Sprintf(" · in flight %d of %d · 429s absorbed %d · retries %d", e.InFlight, e.Allowed, e.Limited, e.Retries)
+}
+
+// forcingLine is how many log-probs are exactly 0, and how often each method of
+// teacher forcing answered, the plan's three first.
+func forcingLine(f pilot.ForcingCounts) string {
+	var parts []string
+	for _, name := range []string{teacherforce.MethodTokenCounting, teacherforce.MethodEchoBased, teacherforce.MethodContinuation, teacherforce.MethodTokenIDs} {
+		parts = append(parts, fmt.Sprintf("%s %d", name, f.Methods[name]))
 	}
-	return s
+	return fmt.Sprintf("log-probs %d, zero %d: ", f.Scored, f.Zeros) + strings.Join(parts, ", ")
+}
+
+// printable is a line without what would act on a terminal, and of a length that
+// leaves the rest on the screen: messages hold what servers said.
+func printable(s string) string {
+	const most = 2000
+	if rs := []rune(s); len(rs) > most {
+		s = string(rs[:most]) + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// complain prints an error, line by line.
+func complain(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(w, printable(line))
+	}
 }
 
 // printPreflight shows what the run is expected to take.
 func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	e := pf.Estimate
-	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s)\n", len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, cfg.Prices.Date)
-	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %12s\n", "stage", "calls", "prompt tok", "compl. tok", "expected", "worst", "the plan's")
+	simulated := ""
+	if !cfg.Live {
+		simulated = " with live services"
+	}
+	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s), about %s%s\n",
+		len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, cfg.Prices.Date, span(float64(e.ExpectedSeconds)), simulated)
+	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected", "at worst", "time", "the plan's")
 	for _, s := range e.Stages {
 		plan := ""
 		if s.PlanCalls > 0 {
-			plan = fmt.Sprintf("%d / $%.2f", s.PlanCalls, s.PlanUSD)
+			plan = fmt.Sprintf("%d / $%.2f / %s", s.PlanCalls, s.PlanUSD, s.PlanTime)
 		}
-		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %12s", s.Name, s.Calls, s.PromptTokens, s.CompletionTokens, fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), plan)
+		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %8s %24s", s.Name, s.Calls, s.PromptTokens, s.CompletionTokens,
+			fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), span(float64(s.ExpectedSeconds)), plan)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	for _, warning := range pf.Warnings {
-		fmt.Fprintln(w, "warning:", warning)
+		fmt.Fprintln(w, "warning:", printable(warning))
 	}
 	fmt.Fprintln(w)
+}
+
+// span is a time to the second; a batch's is not known.
+func span(seconds float64) string {
+	if math.IsNaN(seconds) {
+		return "<= 24h"
+	}
+	return (time.Duration(seconds * float64(time.Second))).Round(time.Second).String()
 }

@@ -29,8 +29,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -60,7 +58,7 @@ type options struct {
 	live, preflight, json, batchLabels   bool
 	fireworksURL, openaiURL              string
 	judgeModel, oracleModel              string
-	budget, fullBudget                   float64
+	budget, fullBudget, width            float64
 	faults                               string
 	waive                                waivers
 	args                                 []string // the flags as they were given
@@ -89,6 +87,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
 	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
 	fs.Float64Var(&o.fullBudget, "full-budget", 0, "what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
+	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
@@ -97,7 +96,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
-	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy")
+	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy; more extend a run")
 	fs.Func("label-design", "which logged responses get a label: `SPEC` such as fraction=0.25,strata=5,duplicates=10 (default: all, once)", func(s string) error {
 		return setDesign(&o.design, s)
 	})
@@ -128,6 +127,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-concurrency %d: want at least 1", o.concurrency)
 	case !(o.budget >= 0), !(o.fullBudget >= 0):
 		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
+	case !(o.width > 0 && o.width < 1):
+		return fail("-width %v: want a half-width in (0, 1)", o.width)
 	case o.design.Probes < 0:
 		return fail("-probes %d: want 0 or more", o.design.Probes)
 	case o.live && o.faults != "":
@@ -150,16 +151,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitUsage
 	}
-	ctx, gently, release := signals(stderr)
+	display := newDisplay(stderr)
+	ctx, gently, release := signals(display.print)
 	defer release()
 
 	cfg, closeAll, err := configure(o, stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "sample1pct: preflight refused: %v\n", err)
+		complain(stderr, fmt.Errorf("sample1pct: preflight refused: %w", err))
 		return exitPreflight
 	}
 	defer closeAll()
-	display := newDisplay(stderr)
 	cfg.Progress = display.event
 	cfg.Render = report.WriteFiles
 	cfg.Stop = gently
@@ -190,7 +191,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "\nThe report is %s/report.html\n", o.out)
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		complain(stderr, err)
 		return exitInterrupted
 	}
 	switch v.Decision {
@@ -205,7 +206,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // signals turns the first interrupt into a gentle stop, which lets the calls in
 // flight end and keeps them, and the second into the end of ctx.
-func signals(stderr io.Writer) (ctx context.Context, gently <-chan struct{}, release func()) {
+func signals(say func(string)) (ctx context.Context, gently <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
@@ -216,7 +217,7 @@ func signals(stderr io.Writer) (ctx context.Context, gently <-chan struct{}, rel
 		case <-ctx.Done():
 			return
 		}
-		fmt.Fprintln(stderr, "\nstopping: calls in flight are awaited and kept; interrupt again to stop now")
+		say("stopping: calls in flight are awaited and kept; interrupt again to stop now")
 		close(stop)
 		select {
 		case <-c:
@@ -229,7 +230,7 @@ func signals(stderr io.Writer) (ctx context.Context, gently <-chan struct{}, rel
 
 // refused maps an error without a verdict to an exit code.
 func refused(err error, stderr io.Writer) int {
-	fmt.Fprintln(stderr, err)
+	complain(stderr, err)
 	var pf *pilot.PreflightError
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -247,9 +248,9 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	cfg = pilot.Config{
 		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
-		Labels:  o.design,
-		Command: commandLine(o.args), FullCommand: commandLine(append(slices.Clone(o.args), "-n", strconv.Itoa(o.full))),
-		Versions: versions(),
+		Labels:   o.design,
+		Versions: versions(), Resolution: o.width, Command: commandLine(o.args), Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
+		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err

@@ -249,3 +249,36 @@ func TestRealPromptsAndExtension(t *testing.T) {
 		}
 	}
 }
+
+// The exit code is that of the decision in report.json, and the report in the
+// folder is the one that was printed.
+func TestExitCodesAgreeWithTheReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: four whole runs, which race no other way than the default run")
+	}
+	codes := map[pilot.Decision]int{pilot.GO: exitGO, pilot.HOLD: exitHold, pilot.NoGo: exitNoGo}
+	for _, row := range []struct {
+		args   []string
+		want   pilot.Decision
+		reason string
+	}{
+		{nil, pilot.GO, "nothing is wrong"},
+		{[]string{"-faults", "expensive=1.3"}, pilot.HOLD, "the bill is over by 30%"},
+		{[]string{"-faults", "zero=0.5"}, pilot.NoGo, "zeros that nothing explains"},
+		{[]string{"-faults", "expensive=3", "-budget", "0.2"}, pilot.HOLD, "a budget that ends in the middle can be raised"},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		code, stdout, stderr := sample(t, append([]string{"-n", "30", "-out", dir, "-json"}, row.args...)...)
+		var printed pilot.Verdict
+		if err := json.Unmarshal([]byte(stdout), &printed); err != nil {
+			t.Fatalf("%q: %v\n%s", row.args, err, stderr)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, "report.json"))
+		if err != nil || string(file) != stdout {
+			t.Errorf("%q: the folder's report is another one than was printed (%v)", row.args, err)
+		}
+		if printed.Decision != row.want || code != codes[row.want] {
+			t.Errorf("%q: %s and exit %d, want %s and %d (%s): %q", row.args, printed.Decision, code, row.want, codes[row.want], row.reason, printed.Reasons)
+		}
+	}
+}

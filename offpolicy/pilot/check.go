@@ -128,6 +128,10 @@ func notComputed(c *Check, s *Stop, readiness bool) {
 	}
 	c.Summary = fmt.Sprintf(NotComputed+"the run stopped in stage %s (%s)", s.Stage, s.Class)
 	c.Threshold = "its records are complete"
+	if s.running() {
+		c.Summary, c.Remedy = NotYet+s.Stage, "wait"
+		return
+	}
 	c.Remedy = "see run.errors; start the run again once the cause is mended, it goes on from there"
 }
 
@@ -135,7 +139,7 @@ func notComputed(c *Check, s *Stop, readiness bool) {
 // decided it; those that were not computed share a line, since they follow from
 // what stopped the run. Waived checks do not count; the lines name them.
 func Decide(checks []Check) (Decision, []string) {
-	var fails, holds, waived, skipped []string
+	var fails, holds, waived, skipped, coming []string
 	decision := GO
 	for _, c := range checks {
 		if c.Status != Fail && c.Status != Hold {
@@ -152,6 +156,8 @@ func Decide(checks []Check) (Decision, []string) {
 			decision = HOLD
 		}
 		switch {
+		case strings.HasPrefix(c.Summary, NotYet):
+			coming = append(coming, c.ID)
 		case strings.HasPrefix(c.Summary, NotComputed):
 			skipped = append(skipped, c.ID)
 		case c.Status == Fail:
@@ -164,11 +170,17 @@ func Decide(checks []Check) (Decision, []string) {
 	if len(skipped) > 0 {
 		lines = append(lines, fmt.Sprintf("%s could not be computed: %s", plural(len(skipped), "check", "checks"), some(skipped)))
 	}
+	if len(coming) > 0 {
+		lines = append(lines, fmt.Sprintf("%s still to come: %s", plural(len(coming), "check is", "checks are"), some(coming)))
+	}
 	return decision, append(lines, waived...)
 }
 
 // NotComputed begins the summary of a check whose records are not all there.
 const NotComputed = "not computed: "
+
+// NotYet begins the summary of one whose records are being made.
+const NotYet = NotComputed + "the run goes on, in stage "
 
 // figure appends one number to the check's evidence.
 func (c *Check) figure(name string, value float64, unit string) {
@@ -218,9 +230,18 @@ func some(items []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(items[:most], ", "), len(items)-most)
 }
 
+// count is a whole number with commas between the thousands.
+func count(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", one)
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return count(n) + " " + many
 }

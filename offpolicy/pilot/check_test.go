@@ -83,7 +83,7 @@ func healthy(n int, seed uint64) *Records {
 
 // evaluated fills in what a run computes from its records.
 func evaluated(r *Records) *Records {
-	r.evaluate("j@1", 1, 0.05, 0.003)
+	r.evaluate("j@1", 1, 0.05)
 	return r
 }
 

@@ -14,7 +14,7 @@ import (
 
 func checkOracleRange(r *Records, t Thresholds, c *Check) {
 	c.Threshold = fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in oracle.jsonl; start the run again to label the failed rows again"
+	c.Remedy = "read the errors in oracle.jsonl and mend their cause: the next start labels the failed rows again"
 	have := map[string]bool{}
 	var outside, missing []string
 	for _, row := range r.Labels {
@@ -36,7 +36,11 @@ func checkOracleRange(r *Records, t Thresholds, c *Check) {
 	c.figure("outside [0, 1]", float64(len(outside)), "")
 	c.records(append(slices.Clone(outside), missing...))
 	c.Status = shareStatus(len(missing), len(r.LabelsOwed), t.MissingPass, t.MissingHold)
-	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), len(r.LabelsOwed)) + tellDesign(r, c)
+	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), len(r.LabelsOwed))
+	if len(missing) > 0 {
+		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]", plural(len(missing), "label", "labels"), len(r.LabelsOwed), some(missing))
+	}
+	c.Summary += tellDesign(r, c)
 	if len(outside) > 0 {
 		c.Status, c.Summary = Fail, fmt.Sprintf("%s outside [0, 1]: %s", plural(len(outside), "label", "labels"), some(outside))
 	}
@@ -108,7 +112,7 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 
 func checkJudgeComplete(r *Records, t Thresholds, c *Check) {
 	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in judge.jsonl; start the run again to score the failed rows again"
+	c.Remedy = "read the errors in judge.jsonl and mend their cause: the next start scores the failed rows again"
 	var bad, parts []string
 	scored := 0
 	for _, a := range r.Arms {

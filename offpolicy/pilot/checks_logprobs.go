@@ -40,6 +40,8 @@ func checkCertified(r *Records, _ Thresholds, c *Check) {
 	switch {
 	case len(bad) > 0:
 		c.Status, c.Summary = Fail, "the endpoint's log-probs cannot be trusted: "+some(summaries)
+	case len(missing) > 0 && r.Stop != nil && r.Stop.running() && !r.reached(stageCertify):
+		notComputed(c, r.Stop, false)
 	case len(missing) > 0:
 		names := slices.Sorted(maps.Keys(missing))
 		c.records(names)
@@ -100,7 +102,7 @@ func checkLogProbsComplete(r *Records, t Thresholds, c *Check) { checkOwed(r, t,
 
 func checkOwed(r *Records, t Thresholds, c *Check, arms []Arm) {
 	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a log-prob passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in logprobs.jsonl; start the run again to try the failed rows again"
+	c.Remedy = "read the errors in logprobs.jsonl and mend their cause: the next start tries the failed rows again"
 	var bad, parts []string
 	for _, a := range arms {
 		missing, classes := owed(r, a.Policy.Name)
@@ -338,6 +340,9 @@ func checkClone(r *Records, _ Thresholds, c *Check) {
 		return
 	}
 	c.Summary = strings.Join(parts, "; ")
+	if c.Status != Pass {
+		c.Summary = "the clone's weights are not 1: " + c.Summary
+	}
 }
 
 func checkIdentical(r *Records, t Thresholds, c *Check) {

@@ -59,7 +59,7 @@ func checkMeanOne(r *Records, t Thresholds, c *Check) {
 	c.records(heavy)
 	switch {
 	case len(failed) > 0:
-		c.Summary = strings.Join(failed, "; ")
+		c.Summary = "log-probs that cannot be right: " + strings.Join(failed, "; ")
 	case len(told)+len(untestable) > 0:
 		c.Summary = strings.Join(append(told, untestable...), "; ")
 	default:
@@ -182,7 +182,7 @@ func checkProjectedCost(r *Records, _ Thresholds, c *Check) {
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"}, Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
 		Figure{Name: "in batches", Value: p.BatchUSD.Value, Unit: "USD"})
-	c.Summary = fmt.Sprintf("%d prompts will cost about $%.2f ($%.2f to $%.2f)", r.Full, float64(p.USD.Value), float64(p.USD.Lo), float64(p.USD.Hi))
+	c.Summary = fmt.Sprintf("%s prompts will cost about $%.2f ($%.2f to $%.2f)", count(r.Full), float64(p.USD.Value), float64(p.USD.Lo), float64(p.USD.Hi))
 	if r.FullBudget > 0 && !(float64(p.USD.Hi) <= float64(r.FullBudget)) {
 		c.Status = Hold
 		c.Summary += fmt.Sprintf(", which may pass the budget of $%.2f", float64(r.FullBudget))
@@ -199,7 +199,7 @@ func checkProjectedTime(r *Records, _ Thresholds, c *Check) {
 	}
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"}, Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"}, Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
-	c.Summary = fmt.Sprintf("%d prompts will take about %s at this run's throughput", r.Full, inWords(float64(p.Seconds.Value)))
+	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", count(r.Full), inWords(float64(p.Seconds.Value)))
 }
 
 // inWords is a time in one unit, for a sentence.
@@ -223,7 +223,7 @@ func checkProjectedESS(r *Records, _ Thresholds, c *Check) {
 			parts = append(parts, fmt.Sprintf("%s %.0f", p.Name, float64(p.ESSAtMost)))
 		}
 	}
-	c.Summary = fmt.Sprintf("effective responses among %d, at most: %s", r.Full, strings.Join(parts, ", "))
+	c.Summary = fmt.Sprintf("effective responses among %s, at most: %s", count(r.Full), strings.Join(parts, ", "))
 }
 
 func checkProjectedWidth(r *Records, _ Thresholds, c *Check) {
@@ -240,7 +240,7 @@ func checkProjectedWidth(r *Records, _ Thresholds, c *Check) {
 	}
 	c.Summary = "P0's mean label is not known to any width"
 	if p.HalfWidth.Valid() {
-		c.Summary = fmt.Sprintf("%d prompts give P0's mean label to within %.3f", r.Full, float64(p.HalfWidth))
+		c.Summary = fmt.Sprintf("%s prompts give P0's mean label to within %.3f", count(r.Full), float64(p.HalfWidth))
 	}
 	if len(parts) > 0 {
 		c.Summary += "; by weights, no better than: " + strings.Join(parts, ", ")

@@ -82,7 +82,7 @@ func checkTargetsComplete(r *Records, t Thresholds, c *Check) {
 
 func checkComplete(r *Records, t Thresholds, c *Check, arms []Arm) {
 	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a response or empty passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "start the run again: failed items are tried again; if it persists, read the errors in responses.jsonl"
+	c.Remedy = "read the errors in responses.jsonl and mend their cause: the next start tries the failed items again"
 	var bad, parts []string
 	answered, truncated := 0, 0
 	for _, a := range arms {

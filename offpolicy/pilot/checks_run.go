@@ -14,7 +14,7 @@ import (
 
 func checkFiles(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "every output file parses line by line, and its keys are the expected set"
-	c.Remedy = "start the run again: outputs are rewritten from the journal; a key that stays missing is explained by its stage's check"
+	c.Remedy = "nothing but this program may write into the folder: the next start writes the outputs anew from the journal; a key that stays missing is explained by its stage's check"
 	c.figure("problems", float64(len(r.FileProblems)), "")
 	c.figure("records left out of samples.jsonl", float64(len(r.Unjoined)), "")
 	c.records(append(slices.Clone(r.FileProblems), r.Unjoined...))
@@ -109,6 +109,13 @@ func checkRunErrors(r *Records, _ Thresholds, c *Check) {
 		c.Status, c.Summary = Pass, "every stage ran to its end"
 		if total > 0 {
 			c.Summary += fmt.Sprintf("; %s without a value (%s)", plural(total, "record", "records"), counts(classes))
+		}
+		return
+	}
+	if r.Stop.running() {
+		notComputed(c, r.Stop, false)
+		if total > 0 {
+			c.Summary += fmt.Sprintf("; %s without a value so far (%s)", plural(total, "record", "records"), counts(classes))
 		}
 		return
 	}

@@ -71,14 +71,22 @@ type Config struct {
 	// flight end and are kept. The end of Run's context breaks them off.
 	Stop <-chan struct{}
 
-	Full       int               // prompts of the run to project to; 0 means 10,000
-	FullBudget providers.USD     // what that run may cost; 0 says nothing of it
+	Full       int           // prompts of the run to project to; 0 means 10,000
+	FullBudget providers.USD // what that run may cost; 0 says nothing of it
+	// Resolution is the half-width of a 95% interval at which a policy's value
+	// counts as answered; 0 means 0.02, which tells two policies apart that
+	// differ by 0.04.
+	Resolution float64
 	Thresholds *Thresholds       // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
-	// Command is the command line that starts this run again, and FullCommand
-	// that of the full run, for the report's next step. Empty leaves them out.
-	Command, FullCommand string
+	// Command is the command line that starts this run again, and Extend that of
+	// a larger one in the same folder, by its prompts, its labels a target and
+	// what it is expected to cost in all, NaN where that is not known; for the
+	// report's next step. Afresh is that of the same run in a new folder. Without
+	// them it names none.
+	Command, Afresh string
+	Extend          func(prompts, probes int, usd float64) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)
@@ -92,21 +100,35 @@ type Config struct {
 
 // Event is one step of a run.
 type Event struct {
-	Stage     string
-	Begun     bool // the stage starts; Done items were there before
-	Finished  bool // the stage is over
-	Done      int  // items with a value
-	Failed    int
-	Total     int
-	Spent     providers.USD
-	Limited   int // 429 replies since this start
-	Retries   int
+	Stage    string
+	Begun    bool // the stage starts; Done items were there before
+	Finished bool // the stage is over
+	Done     int  // items with a value
+	Failed   int
+	Total    int
+	Spent    providers.USD
+	Budget   providers.USD // 0 where none was set
+	Limited  int           // 429 replies since this start
+	Retries  int
+	// InFlight is how many attempts are on their way at this moment, and Allowed
+	// how many may be: less than [Config].Concurrency a model while a service
+	// refuses.
+	InFlight, Allowed int
+	// Forcing is how the log-probs came about so far.
+	Forcing   ForcingCounts
 	Elapsed   time.Duration // since the stage started
 	LastError string
 	Errors    map[string]int // failed items by class; not to be changed
 	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
 	// event without a stage, when a service is given time to recover.
 	Alert string
+}
+
+// ForcingCounts count the log-probs of a run as it goes.
+type ForcingCounts struct {
+	Scored  int
+	Zeros   int            // of those, that are exactly 0
+	Methods map[string]int // pairs on which a method answered; not to be changed
 }
 
 func (c *Config) withDefaults() Config {
@@ -116,6 +138,9 @@ func (c *Config) withDefaults() Config {
 	}
 	if d.Full == 0 {
 		d.Full = 10_000
+	}
+	if d.Resolution == 0 {
+		d.Resolution = defaultResolution
 	}
 	if d.Thresholds == nil {
 		t := DefaultThresholds()

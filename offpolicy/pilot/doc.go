@@ -74,6 +74,18 @@
 // sample's importance weights would carry an estimate is said beside it, policy
 // by policy, and does not stop the run.
 //
+// # The full run
+//
+// [Projection] says what a run of [Config].Full prompts will take, with
+// intervals, and what it will answer: for P0 and every target whether its value
+// will be known to within [Config].Resolution, and the cheapest run found that is
+// expected to get there: more prompts of the same kind, where weights carry, or
+// labels of the targets' own responses, where they do not. A width by labels is
+// expected; a width by weights is a bound from below, since a sample does not see
+// their tail, and is called an answer only where a quarter of the sample's
+// relative ESS would do. The next step of a GO names that run where it is the
+// better buy. More prompts, and more labels a target, extend a run in its folder.
+//
 // # Spending
 //
 // [Run] spends nothing before the preflight of [Config] has passed: keys,

@@ -19,14 +19,15 @@ import (
 // The plan's own figures for 100 prompts, kept only as a column to compare
 // with: they price calls where providers price tokens.
 var planFigures = map[string]struct {
-	calls int
-	usd   float64
+	calls    int
+	usd      float64
+	from, to float64 // minutes
 }{
-	stageP0:       {100, 0.02},
-	stageTargets:  {400, 0.08},
-	stageLogProbs: {400, 0.12},
-	stageOracle:   {100, 0.25},
-	stageJudge:    {400, 0.08},
+	stageP0:       {100, 0.02, 2, 3},
+	stageTargets:  {400, 0.08, 5, 8},
+	stageLogProbs: {400, 0.12, 10, 15},
+	stageOracle:   {100, 0.25, 3, 5},
+	stageJudge:    {400, 0.08, 8, 10},
 }
 
 // certificationCalls and certificationTokens are what the probes of one model
@@ -38,6 +39,9 @@ const (
 	// numbers, with the JSON around them.
 	sentenceTokens = 16
 	numberTokens   = 7
+	// A live service is assumed to take as long for a call, and to write as fast.
+	secondsPerCall  = 0.7
+	tokensPerSecond = 50
 )
 
 // estimator prices a run before it starts. It sends nothing: prompts and
@@ -56,10 +60,11 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	stages := []*StageEstimate{}
 	byName := map[string]*StageEstimate{}
 	for _, name := range stageNames[1:] {
-		s := &StageEstimate{Name: name, ActualUSD: dataset.Missing()}
+		s := &StageEstimate{Name: name, ActualUSD: dataset.Missing(), ExpectedSeconds: dataset.Missing()}
 		if plan, ok := planFigures[name]; ok {
 			scale := float64(len(c.Prompts)) / 100
 			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
+			s.PlanTime = fmt.Sprintf("%.3g-%.3g min", plan.from*scale, plan.to*scale)
 		}
 		stages, byName[name] = append(stages, s), s
 	}
@@ -123,8 +128,10 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
 		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, comparedRows, auditEvery),
+		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.Concurrency),
 		"worst case: every response as long as max_tokens allows",
 	}}
+	out.ExpectedSeconds = e.times(byName)
 	if c.stratified() {
 		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
 	}
@@ -135,6 +142,33 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		out.WorstUSD += s.WorstUSD
 	}
 	return out, nil
+}
+
+// times sets how long the stages take and returns the wall time: certification,
+// and then the service that works longest, since stages overlap.
+func (e *estimator) times(byName map[string]*StageEstimate) dataset.Float {
+	c := e.cfg
+	took := func(name string, inFlight int) float64 {
+		s := byName[name]
+		seconds := (secondsPerCall*float64(s.Calls) + s.CompletionTokens/tokensPerSecond) / float64(inFlight)
+		s.ExpectedSeconds = dataset.Float(seconds)
+		return seconds
+	}
+	certificates := map[string]bool{}
+	for _, a := range c.Arms {
+		certificates[certificateKey(a.Policy)] = true
+	}
+	first := took(stageCertify, len(certificates)) // one probe after the other
+	policies := took(stageP0, c.Concurrency) + took(stageTargets, c.Concurrency) + took(stageLogProbs, c.Concurrency)
+	graders := took(stageJudge, c.Concurrency)
+	if c.BatchLabels == nil {
+		graders += took(stageOracle, c.Concurrency)
+	}
+	whole := max(policies, graders)
+	if sameProvider(c.Policies, c.Grader) {
+		whole = policies + graders
+	}
+	return dataset.Float(first + whole + took(stageCanaries, c.Concurrency))
 }
 
 // add counts calls with the given prompt tokens in all, and expected and worst

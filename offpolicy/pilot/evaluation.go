@@ -72,8 +72,9 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 
 // evaluate estimates every policy from the records. What cannot be evaluated at
 // all, such as a positive log-prob, is told by the check of it.
-func (r *Records) evaluate(judge string, seed uint64, margin, labelUSD float64) {
+func (r *Records) evaluate(judge string, seed uint64, margin float64) {
 	r.Evaluation, r.EvaluationError = nil, ""
+	labelUSD, _ := r.labelUSD()
 	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: labelUSD}
 	for _, a := range r.Arms {
 		if a.Role == Clone {
@@ -88,19 +89,27 @@ func (r *Records) evaluate(judge string, seed uint64, margin, labelUSD float64) 
 	r.Evaluation = result
 }
 
-// labelUSD is what one label of the oracle cost on average, NaN where none was
-// bought.
-func (r *Records) labelUSD() float64 {
-	usd, n := 0.0, 0
+// labelUSD is what one label of the oracle cost on average, and what it would
+// have in a batch; NaN where none was bought, or where batches have no price.
+func (r *Records) labelUSD() (single, batch float64) {
+	n := 0
 	for _, e := range r.Ledger {
-		if e.Stage == stageOracle {
-			usd += float64(e.Cost)
-			if e.Outcome == "ok" {
-				n++
-			}
+		if e.Stage != stageOracle {
+			continue
+		}
+		single += float64(e.Cost)
+		if factor, ok := r.BatchFactors[e.Model]; !ok {
+			batch = math.NaN()
+		} else if e.Endpoint != "batch" {
+			batch += factor * float64(e.Cost)
+		} else {
+			batch += float64(e.Cost)
+		}
+		if e.Outcome == "ok" {
+			n++
 		}
 	}
-	return usd / float64(n)
+	return single / float64(n), batch / float64(n)
 }
 
 // answers is what the evaluation comes to, for the verdict.

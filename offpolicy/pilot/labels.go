@@ -135,6 +135,26 @@ func inUnfinishedBatches(store providers.BatchStore) (map[string]bool, error) {
 	return ids, err
 }
 
+// undrawn counts the targets' own labels that an earlier start bought of this
+// oracle and this design does not draw.
+func (r *run) undrawn() int {
+	assigned, ok := r.assignments()
+	if !ok {
+		return 0 // the draw is still to come
+	}
+	drawn := map[dataset.Key]bool{}
+	for _, as := range assigned {
+		drawn[as.Key] = true
+	}
+	n, p0 := 0, loggingArm(r.cfg.Arms).Policy.Name
+	for k, row := range r.store.labels {
+		if row.Error == nil && k.Policy != p0 && k.oracle == r.oracle.Identity() && !drawn[k.Key] {
+			n++
+		}
+	}
+	return n
+}
+
 // addLabels gives the records the labels of the run's design. Labels of an
 // earlier, smaller run that this design does not draw stay in the journal: their
 // probability is not known.

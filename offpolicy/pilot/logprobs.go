@@ -94,7 +94,7 @@ func (r *run) logProbsOwed() []item {
 				if stop := r.fatal(ctx, stageLogProbs, key, err); stop != nil {
 					return nil, stop
 				}
-				return row.Error, put(r.store, kindLogProb, r.store.logprobs, row)
+				return row.Error, r.store.putLogProb(row)
 			}})
 		}
 	}

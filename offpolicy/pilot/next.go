@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,10 +16,17 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."
 		if stop.Class == "budget" {
 			again.Do = "Raise the budget (-budget) and start the run again: it goes on where it stopped, and pays for nothing twice."
+			if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
+				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
+			}
 		}
 		return again
 	case v.Decision == GO:
-		return NextStep{Do: fmt.Sprintf("Start the full run of %d prompts: it extends this one, whose records are not paid for again.", c.Full), Command: c.FullCommand}
+		return goOn(&v.Projection, len(c.Prompts))
+	}
+	if stop != nil && stop.Class != "certification" {
+		again.Do = fmt.Sprintf("Mend what stopped the run in stage %s: %s. Then start the run again: it goes on where it stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
+		return again
 	}
 	var fails, holds []Check
 	for _, check := range v.Checks {
@@ -32,13 +40,60 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	}
 	switch {
 	case len(fails) > 0:
-		again.Do = fmt.Sprintf("Mend %s: %s. Then start the run again; where model, endpoint or policy change, in a new folder (-out).", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
+		again.Do = fmt.Sprintf("Mend %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
+		if stop != nil || slices.ContainsFunc(fails, func(c Check) bool { return !mendedInPlace[c.ID] }) {
+			again.Do += "Then start the run in a new folder: with another model, template or endpoint it is another run, and what has a value here is not asked for again."
+			again.Command = c.Afresh
+		} else {
+			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
+		}
 	case len(holds) > 0:
 		again.Do = fmt.Sprintf("Read %s below. What can be mended, mend; what is acceptable, accept by name (-waive %s=reason). Then start the run again, which pays for nothing twice.", ids(holds), holds[0].ID)
 	default:
-		again.Do = "Start the run again once the cause is mended: it goes on where it stopped."
+		again.Do = "Start the run again."
 	}
 	return again
+}
+
+// mendedInPlace are the checks whose failure the next start in the same folder can
+// mend: what they miss is made then, or they compare the run with what its
+// command line says.
+var mendedInPlace = map[string]bool{
+	"p0.complete": true, "p0.logprobs": true, "targets.complete": true, "logprobs.complete": true, "oracle.range": true,
+	"judge.complete": true, "judge.parse": true, "missing.pattern": true, "files.valid": true, "cost.estimate": true, "run.errors": true, "run.ratelimit": true,
+}
+
+// goOn is the full run, or a cheaper one that answers where the full one would
+// leave a policy unanswered or costs more than twice as much.
+func goOn(p *Projection, n int) NextStep {
+	const extends = " It extends this one, whose records are not paid for again."
+	var unanswered []string
+	for _, q := range p.Questions {
+		if q.FullRun != answersYes {
+			unanswered = append(unanswered, q.Policy)
+		}
+	}
+	cost := ""
+	if p.FurtherUSD.Valid() {
+		cost = fmt.Sprintf(", about $%.2f more", float64(p.FurtherUSD))
+	}
+	full := fmt.Sprintf("the full run of %s%s", plural(p.Prompts, "prompt", "prompts"), cost)
+	switch d := p.Cheapest; {
+	case p.Answered:
+		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was wanted. Only what needs narrower intervals needs %s.%s", short(float64(p.Resolution)), full, extends), Command: p.Command}
+	case d != nil && (len(unanswered) > 0 || 2*d.USD < p.FurtherUSD):
+		but := "gives them to less"
+		if len(unanswered) > 0 {
+			but = "would not surely give " + some(unanswered)
+		}
+		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full run%s, may start as well; it %s (see The full run).",
+			d.words(n), dollarWords(d.USD), short(float64(d.HalfWidth)), extends, cost, but), Command: d.Command}
+	}
+	do := "Start " + full + "." + extends
+	if len(unanswered) > 0 {
+		do += fmt.Sprintf(" It would not surely give %s (see The full run).", some(unanswered))
+	}
+	return NextStep{Do: do, Command: p.Command}
 }
 
 func ids(checks []Check) string {

@@ -38,7 +38,7 @@ func (r *run) records(stop *Stop) *Records {
 		Estimate:  r.estimate,
 		Stop:      stop,
 
-		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Resolution: r.cfg.Resolution, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
 	}
 	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
 		for model, price := range r.rates(rec.Ledger) {
@@ -61,7 +61,7 @@ func (r *run) records(stop *Stop) *Records {
 	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
 	rec.EvaluationError = "the sample is not complete"
 	if rec.reached(wholeRun) {
-		rec.evaluate(r.judge.Identity(), r.cfg.Seed, r.cfg.Thresholds.TransportMargin, rec.labelUSD())
+		rec.evaluate(r.judge.Identity(), r.cfg.Seed, r.cfg.Thresholds.TransportMargin)
 	}
 	return rec
 }

@@ -67,9 +67,13 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
 	}
+	var ids []string
+	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
+		ids = append(ids, q.id)
+	}
 	for id := range c.Waived {
-		if !slices.Contains(CheckIDs(), id) {
-			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(CheckIDs(), ", "), nil)
+		if !slices.Contains(ids, id) {
+			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(ids, ", "), nil)
 		}
 	}
 	if len(problems) > 0 {
@@ -98,19 +102,16 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 		}
 	}
 	graders, err := graderModels(ctx, est)
+	r.graderModels = graders
 	if err != nil {
 		add(err.Error(), "correct the judge's or oracle's configuration", err)
 	}
-	var models []string
+	models := armModels(c.Arms)
 	for _, a := range c.Arms {
-		models = append(models, a.Policy.Model)
 		if _, err := r.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
 			add(err.Error(), "name the chat template of the model's own family, and a system prompt where it takes one", err)
 		}
 	}
-	slices.Sort(models)
-	models = slices.Compact(models)
-
 	for _, m := range append(slices.Clone(models), graders...) {
 		if _, err := c.Prices.For(m); err != nil {
 			add(fmt.Sprintf("model %s has no price", m), "give one with -prices; an unpriced model is refused, not free", err)
@@ -143,6 +144,16 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 		return pf, &PreflightError{problems}
 	}
 	return pf, nil
+}
+
+// armModels are the models that the policies name, each once.
+func armModels(arms []Arm) []string {
+	var models []string
+	for _, a := range arms {
+		models = append(models, a.Policy.Model)
+	}
+	slices.Sort(models)
+	return slices.Compact(models)
 }
 
 func ceilCents(usd float64) float64 { return float64(int(usd*100)+1) / 100 }

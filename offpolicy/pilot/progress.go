@@ -13,11 +13,28 @@ func (r *run) progress(e Event) {
 		return
 	}
 	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
-	e.Spent = r.store.spent()
+	e.Spent, e.Budget = r.store.spent(), r.cfg.Budget
+	e.InFlight, e.Allowed = r.inFlight()
+	e.Forcing = r.store.forcing()
 	if e.Alert == "" {
 		e.Alert = r.alert(e.Spent)
 	}
 	r.cfg.Progress(e)
+}
+
+// inFlight adds up the attempts that are on their way, and how many may be, over
+// the models of the run.
+func (r *run) inFlight() (now, allowed int) {
+	add := func(c *providers.Client, models []string) {
+		for _, m := range models {
+			s := c.LimitStatus(m)
+			now += s.InFlight
+			allowed += s.Concurrency
+		}
+	}
+	add(r.policies, armModels(r.cfg.Arms))
+	add(r.grader, r.graderModels)
+	return now, allowed
 }
 
 // budgetAlerts are the shares of the budget, in percent, whose spending is told

@@ -26,7 +26,7 @@ func project(rec *Records) Projection {
 	none := Interval{m, m, m}
 	out := Projection{
 		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
-		HalfWidth: m, Notes: []string{}, Policies: []PolicyProjection{},
+		HalfWidth: m, Notes: []string{}, Policies: []PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m, Resolution: m, Questions: []Question{},
 	}
 	n := len(rec.Prompts)
 	if n == 0 || !rec.reached(wholeRun) {

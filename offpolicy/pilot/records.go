@@ -45,6 +45,8 @@ type Records struct {
 	// cost, 0 where nothing is said of it.
 	Full       int
 	FullBudget providers.USD
+	// Resolution is the half-width at which a policy's value counts as answered.
+	Resolution float64
 	// Seconds is the wall time of the stages, over all starts, and
 	// CertifySeconds that of certification before them.
 	Seconds, CertifySeconds float64
@@ -77,6 +79,9 @@ func (s *Stop) resumable() bool {
 	}
 	return false
 }
+
+// running reports whether the run goes on.
+func (s *Stop) running() bool { return s.Class == "running" }
 
 // stageNames are the stages in their order.
 var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge, stageCanaries}

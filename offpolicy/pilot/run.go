@@ -26,23 +26,24 @@ const journalDir = "journal"
 
 // run is one start of a pilot.
 type run struct {
-	cfg      Config
-	started  time.Time
-	store    *store
-	policies *providers.Client
-	grader   *providers.Client
-	free     providers.MemoryLedger // the preflight's calls, before there is a folder
-	forcer   *teacherforce.Forcer
-	judge    judge.Scorer
-	oracle   oracle.Oracle
-	identity []byte
-	design   string // names the labelling design and what it is drawn from
-	estimate Estimate
-	warnings []string
-	alerted  atomic.Int64 // percent of the budget last alerted of
-	limited  atomic.Int64
-	retries  atomic.Int64
-	render   sync.Mutex
+	cfg          Config
+	started      time.Time
+	store        *store
+	policies     *providers.Client
+	grader       *providers.Client
+	free         providers.MemoryLedger // the preflight's calls, before there is a folder
+	forcer       *teacherforce.Forcer
+	judge        judge.Scorer
+	oracle       oracle.Oracle
+	identity     []byte
+	design       string // names the labelling design and what it is drawn from
+	estimate     Estimate
+	warnings     []string
+	graderModels []string
+	alerted      atomic.Int64 // percent of the budget last alerted of
+	limited      atomic.Int64
+	retries      atomic.Int64
+	render       sync.Mutex
 }
 
 // RunPreflight runs the preflight alone: free calls only, nothing written.
@@ -57,7 +58,7 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 	if err != nil {
 		return pf, asked(soft, err)
 	}
-	return pf, r.checkFolder()
+	return pf, r.checkFolder(pf.Estimate)
 }
 
 // Run runs the pilot in cfg.Dir, from where an earlier start left it, and
@@ -79,7 +80,7 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 		return nil, asked(soft, err)
 	}
 	r.estimate, r.warnings = pf.Estimate, pf.Warnings
-	if err := r.checkFolder(); err != nil {
+	if err := r.checkFolder(pf.Estimate); err != nil {
 		return nil, err
 	}
 	if r.cfg.Announce != nil {
@@ -173,7 +174,7 @@ func (r *run) identify(g judge.Generator) error {
 
 // checkFolder reports what keeps the folder from taking this run, and leaves
 // it as it was.
-func (r *run) checkFolder() error {
+func (r *run) checkFolder(e Estimate) error {
 	if err := r.identify(&dryRun{}); err != nil {
 		return err
 	}
@@ -189,6 +190,9 @@ func (r *run) checkFolder() error {
 	}
 	if err != nil {
 		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
+	}
+	if p := checkRoom(r.cfg.Dir, e); p != nil {
+		return &PreflightError{[]Problem{*p}}
 	}
 	return nil
 }
@@ -209,6 +213,9 @@ func (r *run) open(ctx context.Context) error {
 			What:   fmt.Sprintf("%s holds records of %s that this run would leave out", c.Dir, plural(lost, "prompt", "prompts")),
 			Remedy: "a run can be extended and not shortened: give the -n it has, or more, or another -out",
 		}}}
+	}
+	if n := r.undrawn(); n > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the design asks for %d of each; give a larger -probes to use them", plural(n, "label", "labels"), c.Labels.Probes))
 	}
 	var budget *providers.Budget
 	if c.Budget > 0 {
@@ -279,6 +286,10 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 		return nil, err
 	}
 	if err := r.writeManifest(); err != nil {
+		return nil, err
+	}
+	// From here on there is a report to watch.
+	if err := r.show(&Stop{Stage: stageCertify, Class: "running", Message: "the run is under way", Open: stageNames[1:]}, "running"); err != nil {
 		return nil, err
 	}
 	err := r.certify(ctx)

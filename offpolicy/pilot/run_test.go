@@ -393,3 +393,38 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 		t.Errorf("a waiver of no check: %v", err)
 	}
 }
+
+// A report stands in the folder from the first stage on, and tells what is still
+// to come from what failed.
+func TestThereIsAReportToWatch(t *testing.T) {
+	s, dir := serve(t, ""), t.TempDir()
+	cfg := config(t, s, dir, 20)
+	var seen []*pilot.Verdict
+	cfg.Render = func(_ string, v *pilot.Verdict) error {
+		seen = append(seen, v)
+		return nil
+	}
+	if _, err := pilot.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	first, last := seen[0], seen[len(seen)-1]
+	if len(seen) < 2 || first.State != "running" || first.Run.Spent != 0 || last.State != "done" {
+		t.Fatalf("%d reports, the first %s after $%v, the last %s", len(seen), first.State, first.Run.Spent, last.State)
+	}
+	for _, c := range first.Checks {
+		if c.Status == pilot.Fail || c.Status == pilot.Hold && !strings.HasPrefix(c.Summary, pilot.NotYet) {
+			t.Errorf("before anything was asked %s is %s: %s", c.ID, c.Status, c.Summary)
+		}
+	}
+	if len(first.Reasons) != 1 || !strings.Contains(first.Reasons[0], "still to come") {
+		t.Errorf("reasons %q", first.Reasons)
+	}
+	for i, st := range first.Stages {
+		if st.Name != "prepare" && (st.Pending != st.Items || st.Items != last.Stages[i].Items && st.Name != "canaries") {
+			t.Errorf("%s: %d of %d to come at first, %d at the end", st.Name, st.Pending, st.Items, last.Stages[i].Items)
+		}
+		if last.Stages[i].Pending != 0 {
+			t.Errorf("%s: %d to come at the end", st.Name, last.Stages[i].Pending)
+		}
+	}
+}

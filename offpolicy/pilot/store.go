@@ -46,6 +46,7 @@ type store struct {
 	entries   map[string]providers.Entry
 	order     []string      // ids of entries as they began
 	cost      providers.USD // of all entries
+	counts    ForcingCounts // of logprobs; its map is replaced, never changed
 }
 
 // openStore opens the folder's journal and loads what it holds.
@@ -80,7 +81,10 @@ func (s *store) load(r journal.Record) error {
 	case kindResponse:
 		err = loadRow(r, s.responses)
 	case kindLogProb:
-		err = loadRow(r, s.logprobs)
+		var row dataset.LogProb
+		if err = json.Unmarshal(r.Payload, &row); err == nil {
+			s.setLogProb(row)
+		}
 		s.echoes.forget(r.Key)
 	case kindEcho:
 		err = s.echoes.load(r)
@@ -160,6 +164,50 @@ func putAs[K comparable, T keyed](s *store, kind string, rows map[K]T, k K, row 
 	defer s.mu.Unlock()
 	rows[k] = row
 	return nil
+}
+
+// putLogProb is put for log-probs, which are counted as they come.
+func (s *store) putLogProb(row dataset.LogProb) error {
+	if err := s.j.Append(kindLogProb, row.Key().String(), row); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setLogProb(row)
+	return nil
+}
+
+// setLogProb replaces a log-prob. s.mu is held, or nobody else has s yet.
+func (s *store) setLogProb(row dataset.LogProb) {
+	c := ForcingCounts{Scored: s.counts.Scored, Zeros: s.counts.Zeros, Methods: maps.Clone(s.counts.Methods)}
+	if c.Methods == nil {
+		c.Methods = map[string]int{}
+	}
+	count := func(row dataset.LogProb, by int) {
+		if !row.LogProb.Valid() {
+			return
+		}
+		c.Scored += by
+		if row.LogProb == 0 {
+			c.Zeros += by
+		}
+		for name, m := range row.Methods {
+			if m.LogProb.Valid() {
+				c.Methods[name] += by
+			}
+		}
+	}
+	if old, ok := s.logprobs[row.Key()]; ok {
+		count(old, -1)
+	}
+	count(row, 1)
+	s.logprobs[row.Key()], s.counts = row, c
+}
+
+func (s *store) forcing() ForcingCounts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
 }
 
 func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {

@@ -40,8 +40,10 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		v.Run.Budget = dataset.Float(c.Budget)
 	}
 	v.Run.Seconds = r.totalSeconds()
+	if rec.reached(wholeRun) {
+		plan(rec, &v.Projection)
+	}
 	v.Decision, v.Reasons = Decide(v.Checks)
-	v.Next = next(v, rec.Stop, c)
 	v.Spending = attribute(rec.Ledger)
 	v.Warnings = slices.Clone(r.warnings)
 	v.Estimate = rec.Estimate
@@ -51,6 +53,8 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
+	v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Float(v.Run.Spent)
 	for i, s := range v.Estimate.Stages {
 		v.Estimate.Stages[i].ActualUSD = dataset.Float(byStage[s.Name])
@@ -123,7 +127,7 @@ func (r *run) stageTable(rec *Records) []Stage {
 	valid := func(stage string, items int, have int) {
 		index[stage].Items, index[stage].Failed = items, items-have
 		if !rec.reached(stage) {
-			index[stage].Failed = 0 // not made yet; files.valid and run.errors say so
+			index[stage].Failed, index[stage].Pending = 0, items-have
 		}
 	}
 	index[stagePrepare].Items = n

@@ -63,9 +63,10 @@ type Check struct {
 // Stage is what one stage did and cost.
 type Stage struct {
 	Name    string  `json:"name"`
-	Items   int     `json:"items"`  // records that the stage owes
-	Failed  int     `json:"failed"` // of those, the ones without a value
-	Calls   int     `json:"calls"`  // HTTP attempts, retries and earlier starts of the run included
+	Items   int     `json:"items"`             // records that the stage owes
+	Failed  int     `json:"failed"`            // of those, the ones without a value
+	Pending int     `json:"pending,omitempty"` // of those, the ones not made yet, where the stage did not come to its end
+	Calls   int     `json:"calls"`             // HTTP attempts, retries and earlier starts of the run included
 	CostUSD float64 `json:"cost_usd"`
 	Seconds float64 `json:"seconds"` // wall time, over all starts of the run
 	Retries int     `json:"retries"` // attempts beyond the first of a call
@@ -79,21 +80,27 @@ type StageEstimate struct {
 	PromptTokens     float64 `json:"prompt_tokens"`
 	CompletionTokens float64 `json:"completion_tokens"`
 	ExpectedUSD      float64 `json:"expected_usd"`
-	WorstUSD         float64 `json:"worst_usd"`  // every response as long as max_tokens allows
-	PlanCalls        int     `json:"plan_calls"` // the plan's own figures, scaled to this n, to compare with
-	PlanUSD          float64 `json:"plan_usd"`
+	WorstUSD         float64 `json:"worst_usd"` // every response as long as max_tokens allows
+	// ExpectedSeconds is what the stage's calls take of a live service, were they
+	// alone; null where that is not known.
+	ExpectedSeconds dataset.Float `json:"expected_seconds"`
+	PlanCalls       int           `json:"plan_calls"` // the plan's own figures, scaled to this n, to compare with
+	PlanUSD         float64       `json:"plan_usd"`
+	PlanTime        string        `json:"plan_time,omitempty"` // "2-3 min"
 	// ActualUSD is what the ledger says of the stage; null before it ran.
 	ActualUSD dataset.Float `json:"actual_usd"`
 }
 
 // Estimate is the pre-run estimate, with what the run really cost beside it.
 type Estimate struct {
-	Calls       int             `json:"calls"`
-	ExpectedUSD float64         `json:"expected_usd"`
-	WorstUSD    float64         `json:"worst_usd"`
-	ActualUSD   dataset.Float   `json:"actual_usd"`
-	Stages      []StageEstimate `json:"stages"`
-	Assumptions []string        `json:"assumptions"` // what the figures take for granted, in words
+	Calls       int           `json:"calls"`
+	ExpectedUSD float64       `json:"expected_usd"`
+	WorstUSD    float64       `json:"worst_usd"`
+	ActualUSD   dataset.Float `json:"actual_usd"`
+	// ExpectedSeconds is the wall time of live services; stages overlap.
+	ExpectedSeconds dataset.Float   `json:"expected_seconds"`
+	Stages          []StageEstimate `json:"stages"`
+	Assumptions     []string        `json:"assumptions"` // what the figures take for granted, in words
 }
 
 // Spending is what the attempts of one kind cost: those of one stage, policy,
@@ -140,6 +147,55 @@ type Projection struct {
 	HalfWidth dataset.Float      `json:"p0_half_width"`
 	Policies  []PolicyProjection `json:"policies"` // the targets
 	Notes     []string           `json:"notes"`
+	// FurtherUSD is what of USD is still to be spent, and FurtherBatchUSD of
+	// BatchUSD.
+	FurtherUSD      dataset.Float `json:"further_usd"`
+	FurtherBatchUSD dataset.Float `json:"further_batch_usd"`
+	// Resolution is the half-width of a 95% interval at which a policy's value
+	// counts as answered. Answer says in words whether the full run would
+	// answer, and whether a cheaper one would; Questions say it by policy, P0
+	// first.
+	Resolution dataset.Float `json:"resolution"`
+	Answer     string        `json:"answer"`
+	Questions  []Question    `json:"questions"`
+	// Cheapest is the cheapest run found that answers for P0 and every target;
+	// nil where none of up to Prompts prompts is known to.
+	Cheapest *Design `json:"cheapest,omitempty"`
+	// Answered says that the sample gives P0 and every target to within the
+	// resolution already.
+	Answered bool   `json:"answered,omitempty"`
+	Command  string `json:"command"` // the full run's
+}
+
+// Question is one policy's value in the full run.
+type Question struct {
+	Policy string `json:"policy"`
+	// FullRun is "yes", as far as a sample can tell; "at best", where a bound
+	// from below is narrow enough, which promises nothing; or "no".
+	FullRun string `json:"full_run"`
+	// By is the estimator, and HalfWidth the width that it is expected to give;
+	// by weights it is the least that it can be. Null where weights are refused.
+	By        string        `json:"by"`
+	HalfWidth dataset.Float `json:"half_width"`
+	Reason    string        `json:"reason"`
+	// Difference is that of the judge's scores, the policy's minus P0's, prompt
+	// by prompt, in the sample.
+	Difference Interval `json:"judge_difference"`
+	// Cheapest is the cheapest run found that answers for this policy, with
+	// labels for it alone.
+	Cheapest *Design `json:"cheapest,omitempty"`
+}
+
+// Design is a run that extends the sample. Its dollars are those still to be
+// spent; null where something has no price.
+type Design struct {
+	By        string        `json:"by"`      // the estimator
+	Prompts   int           `json:"prompts"` // in all
+	Labels    int           `json:"labels"`  // of a target's own responses, in all
+	HalfWidth dataset.Float `json:"half_width"`
+	USD       dataset.Float `json:"usd"`
+	BatchUSD  dataset.Float `json:"batch_usd"` // with labels and scores in batches
+	Command   string        `json:"command"`   // empty where it is of one policy alone
 }
 
 // PolicyProjection bounds what weights can say of a target in the full run.

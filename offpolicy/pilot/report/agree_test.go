@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"html"
 	"io"
 	"math"
 	"os"
@@ -47,6 +48,15 @@ func TestRenderingsAgree(t *testing.T) {
 		for _, p := range v.Policies {
 			want = append(want, p.Name, p.Model, p.Hash, number(float64(p.LogProb.Q50)))
 		}
+		texts["txt"] = strings.Join(strings.Fields(render(t, textOf(400), v)), " ")
+		if v.Projection.Answer != "" { // the question that money is spent for
+			for kind, form := range map[string]string{"md": mdText(clean(v.Projection.Answer)), "html": clean(v.Projection.Answer), "txt": strings.Join(strings.Fields(clean(v.Projection.Answer)), " ")} {
+				if !strings.Contains(texts[kind], form) {
+					t.Errorf("%s: %s does not say whether the full run answers", name, kind)
+				}
+			}
+		}
+		delete(texts, "txt") // in short, without every figure
 		for kind, text := range texts {
 			for _, w := range want {
 				if !strings.Contains(text, w) {
@@ -74,7 +84,7 @@ func TestEveryCellIsShown(t *testing.T) {
 	v := fullVerdict()
 	d := newView(v)
 	md, page := render(t, Markdown, v), checkHTML(t, render(t, HTML, v))
-	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Forcing, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Identities, d.Served} {
+	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Forcing, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Questions, d.Identities, d.Served} {
 		rows := append([][]string{names(tab.Cols)}, tab.Rows...)
 		if tab.Total != nil {
 			rows = append(rows, tab.Total)
@@ -185,5 +195,59 @@ func TestNilVerdictPanics(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// What was waived, could not be computed, or is not conclusive stands where the
+// decision stands, in all three forms: nobody has to scroll to it.
+func TestNothingIsOverlooked(t *testing.T) {
+	c := func(id string, s pilot.Status, summary, waived string) pilot.Check {
+		return pilot.Check{ID: id, Status: s, Summary: summary, Waived: waived, Remedy: "look"}
+	}
+	for _, row := range []struct {
+		name   string
+		checks []pilot.Check
+		says   []string
+		reason string
+	}{
+		{"waived", []pilot.Check{c("prompts.fields", pilot.Pass, "fine", ""), c("cost.estimate", pilot.Fail, "twice the estimate", "agreed with finance")},
+			[]string{"GO", "cost.estimate", "twice the estimate", "agreed with finance", "1 check that failed or held was waived and not counted"}, "a GO that owes itself to a waiver says so beside it"},
+		{"not computed", []pilot.Check{c("run.errors", pilot.Fail, "stopped in stage judge (quota)", ""), c("judge.complete", pilot.Fail, pilot.NotComputed+"the run stopped in stage judge (quota)", ""), c("policies.ranking", pilot.Fail, pilot.NotComputed+"the run stopped in stage judge (quota)", "")},
+			[]string{"NO-GO", "run.errors", "2 checks could not be computed: judge.complete, policies.ranking"}, "an absent answer is not a pass"},
+		{"not conclusive", []pilot.Check{c("weights.clone", pilot.Hold, "3 of 100 beyond 0.2: neither 1 nor not", "")},
+			[]string{"HOLD", "weights.clone", "neither 1 nor not"}, "what a sample leaves open holds"},
+	} {
+		v := &pilot.Verdict{SchemaVersion: 1, State: "done", Checks: row.checks, Waivers: map[string]string{}}
+		for _, check := range row.checks {
+			if check.Waived != "" {
+				v.Waivers[check.ID] = check.Waived
+			}
+		}
+		v.Decision, v.Reasons = pilot.Decide(v.Checks)
+		page := render(t, HTML, v)
+		head, _, ok := strings.Cut(page, "</header>")
+		if !ok {
+			t.Fatal("the page has no header")
+		}
+		md, _, _ := strings.Cut(render(t, Markdown, v), "\n## ")
+		term, _, _ := strings.Cut(render(t, textOf(200), v), "\nChecks:")
+		var fields struct {
+			Decision string
+			Reasons  []string
+			Waivers  map[string]string
+		}
+		if err := json.Unmarshal([]byte(render(t, JSON, v)), &fields); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range row.says {
+			for form, text := range map[string]string{"html": html.UnescapeString(head), "md": strings.ReplaceAll(md, `\`, ""), "txt": term} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: the head of report.%s does not say %q (%s):\n%s", row.name, form, want, row.reason, text)
+				}
+			}
+		}
+		if all := strings.Join(fields.Reasons, "\n"); !strings.Contains(all, row.says[1]) || fields.Decision != row.says[0] {
+			t.Errorf("%s: report.json is %s for %q", row.name, fields.Decision, all)
+		}
 	}
 }

@@ -75,7 +75,7 @@ func estimateRows(v *pilot.Verdict) rows {
 	sc := newScale(all...)
 	out := rows{Title: "Mean label, 0 to 1", Key: []key{{"judge", "estimate, 95% interval"}}}
 	for _, p := range v.Evaluation.Policies {
-		row := chartRow{Name: clean(p.Policy), Value: "refused"}
+		row := chartRow{Name: clean(p.Policy), Value: "refused", Words: "no estimate"}
 		if p.Value.Value.Valid() {
 			row.Value, row.Chart = score(float64(p.Value.Value)), forestChart(sc, mark{"judge", "estimate", p.Value})
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
@@ -224,11 +225,36 @@ func floats(f ...dataset.Float) []float64 {
 
 // clean spells out the characters that act on a reader instead of being read:
 // controls, which drive a terminal, and the marks that reorder or hide text.
-// Line breaks and tabs become single spaces: clean is for text within a line.
-func clean(s string) string { return spell(s, false) }
+// Line breaks and tabs become single spaces: clean is for text within a line. It
+// is cut after longestLine characters: a megabyte that somebody sent would bury
+// the decision.
+func clean(s string) string { return spell(shortened(s, longestLine), false) }
 
-// cleanBlock is clean for text of several lines: it keeps line breaks and tabs.
-func cleanBlock(s string) string { return spell(strings.ReplaceAll(s, "\r\n", "\n"), true) }
+// cleanBlock is clean for text of several lines: it keeps line breaks and tabs,
+// and is cut after longestBlock characters.
+func cleanBlock(s string) string {
+	return spell(shortened(strings.ReplaceAll(s, "\r\n", "\n"), longestBlock), true)
+}
+
+const (
+	longestLine  = 2_000
+	longestBlock = 10_000
+)
+
+// shortened cuts s and says how much is left out.
+func shortened(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	at := 0
+	for i := range s {
+		if at == most {
+			return fmt.Sprintf("%s… (%s more)", s[:i], plural(utf8.RuneCountInString(s[i:]), "character", "characters"))
+		}
+		at++
+	}
+	return s
+}
 
 func spell(s string, block bool) string {
 	var b strings.Builder

@@ -72,7 +72,7 @@ type chartRow struct {
 type key struct{ Class, Text string }
 
 func newPage(v *pilot.Verdict) *pageView {
-	d := &pageView{view: newView(v), Style: template.CSS(pageStyle), Tone: tone(v.Decision)}
+	d := &pageView{view: newView(v), Style: template.CSS(pageStyle), Tone: tone(v)}
 	for _, id := range order {
 		d.Sections = append(d.Sections, sections[id])
 	}
@@ -87,8 +87,11 @@ func newPage(v *pilot.Verdict) *pageView {
 	return d
 }
 
-func tone(d pilot.Decision) string {
-	switch d {
+func tone(v *pilot.Verdict) string {
+	if undecided(v) {
+		return "info"
+	}
+	switch v.Decision {
 	case pilot.GO:
 		return "pass"
 	case pilot.HOLD:

@@ -138,6 +138,15 @@ func (m *markdown) section(id string) {
 			m.facts(m.Advice)
 		}
 	case "projection":
+		if m.Answer != "" {
+			m.line("**" + mdText(m.Answer) + "**")
+		}
+		m.table(m.Questions, "")
+		m.facts(m.QuestionReasons)
+		for _, f := range m.Runs {
+			m.line(mdText(f.Name) + ":")
+			m.line(mdFence(f.Value))
+		}
 		m.table(m.Projection, "Nothing can be projected yet.")
 		m.table(m.ProjectedPolicies, "")
 		m.texts(m.Notes)

@@ -40,15 +40,24 @@ func (t table) Repeats(i int) bool { return i > 0 && t.Rows[i][0] == t.Rows[i-1]
 
 func stagesTable(v *pilot.Verdict) table {
 	t := table{
-		Caption: "Records owed and missing, calls, cost and time by stage",
-		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("Calls").drop(2), num("Retries").drop(3),
-			num("Rate-limited").drop(4), num("Cost"), num("Time")},
+		Caption: "Records owed and missing, calls, cost and time by stage; stages overlap",
+		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("To come").drop(7), num("Calls").drop(2), num("Retries").drop(3),
+			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5), num("In the plan").drop(6)},
+	}
+	expected := map[string]pilot.StageEstimate{}
+	for _, e := range v.Estimate.Stages {
+		expected[e.Name] = e
 	}
 	var sum pilot.Stage
 	for _, s := range v.Stages {
-		t.Rows = append(t.Rows, stageRow(s))
+		e, ok := expected[s.Name]
+		if !ok {
+			e.ExpectedSeconds = dataset.Missing()
+		}
+		t.Rows = append(t.Rows, stageRow(s, e.ExpectedSeconds, e.PlanTime))
 		sum.Items += s.Items
 		sum.Failed += s.Failed
+		sum.Pending += s.Pending
 		sum.Calls += s.Calls
 		sum.Retries += s.Retries
 		sum.Limited += s.Limited
@@ -56,14 +65,14 @@ func stagesTable(v *pilot.Verdict) table {
 	}
 	if len(t.Rows) > 1 {
 		sum.Name, sum.Seconds = "total", v.Run.Seconds
-		t.Total = stageRow(sum)
+		t.Total = stageRow(sum, v.Estimate.ExpectedSeconds, "")
 	}
 	return t
 }
 
-func stageRow(s pilot.Stage) []string {
-	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Calls), count(s.Retries), count(s.Limited),
-		usd(s.CostUSD), duration(s.Seconds)}
+func stageRow(s pilot.Stage, expected dataset.Float, plan string) []string {
+	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries), count(s.Limited),
+		usd(s.CostUSD), duration(s.Seconds), duration(float64(expected)), cmp.Or(clean(plan), absent)}
 }
 
 func costTable(v *pilot.Verdict) table {
@@ -388,14 +397,17 @@ func projectionTable(v *pilot.Verdict) table {
 	if p.BatchUSD.Value.Valid() {
 		row("Cost, labels and scores in batches", p.BatchUSD, usd)
 	}
+	further := func(name string, usdMore dataset.Float) {
+		if usdMore.Valid() {
+			t.Rows = append(t.Rows, []string{name, usd(float64(usdMore)), "", ""})
+		}
+	}
+	further("Of that still to be spent", p.FurtherUSD)
+	further("Of that still to be spent, in batches", p.FurtherBatchUSD)
 	row("Tokens", p.Tokens, rounded)
 	row("Time, at this run's pace", p.Seconds, duration)
 	row("Prompts that lack a record", p.Failed, rounded)
-	half := absent
-	if p.HalfWidth.Valid() {
-		half = "±" + number3(float64(p.HalfWidth))
-	}
-	t.Rows = append(t.Rows, []string{"P0's mean label, to within", half, "", ""})
+	t.Rows = append(t.Rows, []string{"P0's mean label, to within", halfWidth(p.HalfWidth), "", ""})
 	return t
 }
 
@@ -405,13 +417,67 @@ func projectedPolicies(v *pilot.Verdict) table {
 		Cols:    []column{text("Policy"), num("ESS, at most"), num("95% half-width, at least")},
 	}
 	for _, p := range v.Projection.Policies {
-		width := absent
-		if p.HalfWidthAtLeast.Valid() {
-			width = "±" + number3(float64(p.HalfWidthAtLeast))
-		}
-		t.Rows = append(t.Rows, []string{clean(p.Name), rounded(float64(p.ESSAtMost)), width})
+		t.Rows = append(t.Rows, []string{clean(p.Name), rounded(float64(p.ESSAtMost)), halfWidth(p.HalfWidthAtLeast)})
 	}
 	return t
+}
+
+// questionTable says of each policy whether the full run would give its value,
+// and the cheapest run found that would.
+func questionTable(v *pilot.Verdict) table {
+	p := v.Projection
+	t := table{
+		Caption: fmt.Sprintf("Whether the full run gives each policy's value to ±%s, and the cheapest run found that is expected to; dollars are those still to be spent", number3(float64(p.Resolution))),
+		Cols: []column{text("Policy"), text("The full run"), num("To within"), num("Judge's difference from P0"), text("Cheapest that does"),
+			num("To within"), num("Cost"), num("In batches")},
+	}
+	for _, q := range p.Questions {
+		row := []string{clean(q.Policy), clean(q.FullRun), halfWidth(q.HalfWidth), interval(q.Difference, score), "none known", absent, absent, absent}
+		if d := q.Cheapest; d != nil {
+			row = append(row[:4], designWords(d), halfWidth(d.HalfWidth), usd(float64(d.USD)), usd(float64(d.BatchUSD)))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func halfWidth(x dataset.Float) string {
+	if !x.Valid() {
+		return absent
+	}
+	return "±" + number3(float64(x))
+}
+
+func designWords(d *pilot.Design) string {
+	s := plural(d.Prompts, "prompt", "prompts")
+	if d.Labels > 0 {
+		s += ", " + plural(d.Labels, "own label", "own labels")
+	}
+	return s
+}
+
+// questionReasons say why the full run gives a value or does not.
+func questionReasons(v *pilot.Verdict) (out []fact) {
+	for _, q := range v.Projection.Questions {
+		out = append(out, fact{clean(q.Policy), clean(q.Reason)})
+	}
+	return out
+}
+
+// runCommands are the runs that one could start now.
+func runCommands(v *pilot.Verdict) (out []fact) {
+	p := v.Projection
+	if d := p.Cheapest; d != nil && d.Command != "" {
+		what := "The cheapest for all policies: " + plural(d.Prompts, "prompt", "prompts")
+		if d.Labels > 0 {
+			what += ", " + plural(d.Labels, "label", "labels") + " of each target"
+		}
+		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(float64(d.USD)), usd(float64(d.BatchUSD))), clean(d.Command)})
+	}
+	if p.Command != "" {
+		out = append(out, fact{fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"), usd(float64(p.FurtherUSD))), clean(p.Command)})
+	}
+	return out
 }
 
 // identityTable says what the policies' names stand for.

@@ -45,6 +45,26 @@ func Text(w io.Writer, v *pilot.Verdict, width int) error {
 			t.wrap("  ", "    ", projectionLine(r))
 		}
 	}
+	if t.Answer != "" {
+		t.heading("Would the full run answer?")
+		t.wrap("  ", "  ", t.Answer)
+		for i, r := range t.Questions.Rows {
+			line := r[1] + ", " + t.QuestionReasons[i].Value
+			if r[2] != absent {
+				line += ", to " + r[2]
+			}
+			if cheapest := "; cheapest: " + r[4]; r[6] == absent {
+				line += cheapest
+			} else {
+				line += cheapest + ", " + r[6] + " more"
+			}
+			t.wrap("  "+r[0]+": ", "      ", line)
+		}
+		for _, f := range t.Runs {
+			t.wrap("  ", "      ", f.Name+":")
+			t.wrap("      ", "        ", f.Value)
+		}
+	}
 	_, err := w.Write(t.b.Bytes())
 	return err
 }
@@ -145,6 +165,12 @@ func (t *terminal) heading(s string) {
 // spaces. A word that does not fit a line of its own is cut: a long key must
 // not break the layout of a narrow terminal.
 func (t *terminal) wrap(first, next, s string) {
+	if utf8.RuneCountInString(first) > t.width/2 { // a name that somebody chose
+		first, s = "", first+s
+	}
+	if utf8.RuneCountInString(next) > t.width/2 {
+		next = "  "
+	}
 	line, used := first, utf8.RuneCountInString(first)
 	start := used
 	flush := func() {
@@ -161,15 +187,14 @@ func (t *terminal) wrap(first, next, s string) {
 			line += " "
 			used++
 		}
-		for room := max(t.width-used, 1); n > room; room = max(t.width-used, 1) {
-			cut := []rune(word)
-			line += string(cut[:room])
-			word = string(cut[room:])
-			n -= room
+		rest := []rune(word)
+		for room := max(t.width-used, 1); len(rest) > room; room = max(t.width-used, 1) {
+			line += string(rest[:room])
+			rest = rest[room:]
 			flush()
 		}
-		line += word
-		used += n
+		line += string(rest)
+		used += len(rest)
 	}
 	flush()
 }

@@ -93,11 +93,11 @@ func fullVerdict() *pilot.Verdict {
 			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
 		},
 		Estimate: pilot.Estimate{
-			Calls: 3048, ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: 0.854234,
+			Calls: 3048, ExpectedSeconds: 412, ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: 0.854234,
 			Stages: []pilot.StageEstimate{
-				{Name: "prepare", ActualUSD: 0},
+				{Name: "prepare", ActualUSD: 0, ExpectedSeconds: missing},
 				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005, ActualUSD: 0.000034},
-				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, ActualUSD: 0.0213},
+				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, PlanTime: "2-3 min", ExpectedSeconds: 30, ActualUSD: 0.0213},
 				{Name: "targets", Calls: 400, PromptTokens: 61000, CompletionTokens: 92000, ExpectedUSD: 0.11, WorstUSD: 0.5, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: 0.1402},
 				{Name: "logprobs", Calls: 1000, PromptTokens: 1.29e6, CompletionTokens: 0, ExpectedUSD: 0.19, WorstUSD: 0.8, PlanCalls: 400, PlanUSD: 0.12, ActualUSD: 0.2841},
 				{Name: "oracle", Calls: 100, PromptTokens: 51000, CompletionTokens: 4000, ExpectedUSD: 0.15, WorstUSD: 0.3, PlanCalls: 100, PlanUSD: 0.25, ActualUSD: missing},
@@ -121,7 +121,16 @@ func fullVerdict() *pilot.Verdict {
 				{Name: "pi_cot", ESSAtMost: 3421, HalfWidthAtLeast: 0.0071}, {Name: "pi_bad", ESSAtMost: missing, HalfWidthAtLeast: missing}},
 			Prompts: 10000, Calls: iv(319500, 311000, 328100), USD: iv(85.43, 78.2, 93.31), Tokens: iv(1.8e8, 1.6e8, 2.02e8),
 			Seconds: iv(779857, nan, nan), HalfWidth: 0.0121,
-			Notes: []string{"ESS cannot be projected from this sample: at most 34% of the rows for pi_bigger_model."},
+			FurtherUSD: 84.58, FurtherBatchUSD: 68.4, Resolution: 0.02,
+			Answer: "Each policy's value is wanted to ±0.02. The full run, about $84.58 more, gives p0; does not give pi_bad. " + hostile,
+			Questions: []pilot.Question{
+				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: 0.0034, Reason: "by its labels", Difference: iv(nan, nan, nan), Cheapest: &pilot.Design{By: "dr", Prompts: 1287, HalfWidth: 0.0199, USD: 0.96, BatchUSD: 0.6}},
+				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: 0.008, Reason: "by weights, whose tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &pilot.Design{By: "direct", Prompts: 192, Labels: 185, HalfWidth: 0.02, USD: missing, BatchUSD: missing}},
+				{Policy: "pi_bad", FullRun: "no", HalfWidth: missing, Reason: "weights: divergence about 58 nats, " + hostile, Difference: iv(nan, nan, nan)},
+			},
+			Cheapest: &pilot.Design{By: "direct", Prompts: 287, Labels: 158, HalfWidth: 0.01996, USD: 2.83, BatchUSD: 1.53, Command: "sample1pct -n 287 -probes 158 " + hostile},
+			Command:  "sample1pct -n 10000",
+			Notes:    []string{"ESS cannot be projected from this sample: at most 34% of the rows for pi_bigger_model."},
 		},
 		Calibration: nil,
 		Specimens: []pilot.Specimen{
@@ -211,7 +220,7 @@ func runningVerdict() *pilot.Verdict {
 		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
 		Evaluation: pilot.Evaluation{Error: "the sample is not complete"},
 		Projection: pilot.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()), Failed: iv(math.NaN(), math.NaN(), math.NaN()), Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
-			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing},
+			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing, FurtherUSD: missing, FurtherBatchUSD: missing, Resolution: missing},
 		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071, Seconds: 40},
 	}
 }

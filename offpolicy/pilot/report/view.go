@@ -46,6 +46,11 @@ type view struct {
 	Advice          []fact
 	Policies        table // for a terminal: the whole of a policy in a line
 	Projection      table
+	// Answer says whether the full run would answer, Questions by policy.
+	Answer          string
+	Questions       table
+	QuestionReasons []fact
+	Runs            []fact // commands that one could start now
 	// ProjectedPolicies bounds what weights can say in the full run.
 	ProjectedPolicies table
 	Notes             []string
@@ -124,6 +129,10 @@ func newView(v *pilot.Verdict) *view {
 		Policies:        policyTable(v),
 		Projection:      projectionTable(v),
 
+		Answer:            clean(v.Projection.Answer),
+		Questions:         questionTable(v),
+		QuestionReasons:   questionReasons(v),
+		Runs:              runCommands(v),
 		ProjectedPolicies: projectedPolicies(v),
 		Assumptions:       cleanAll(v.Estimate.Assumptions),
 		Notes:             cleanAll(v.Projection.Notes),
@@ -136,8 +145,11 @@ func newView(v *pilot.Verdict) *view {
 		Served:            servedTable(v),
 		Versions:          cleanFacts(v.Run.Versions),
 	}
-	if d.Decision == "" {
+	switch {
+	case d.Decision == "":
 		d.Decision = "UNDECIDED"
+	case undecided(v):
+		d.Decision = "RUNNING"
 	}
 	d.Meaning = meaning(v)
 	switch v.State {
@@ -163,9 +175,26 @@ func newView(v *pilot.Verdict) *view {
 	return d
 }
 
+// undecided reports whether a run goes on and nothing but checks that are still
+// to come keep it from GO.
+func undecided(v *pilot.Verdict) bool {
+	if v.State != "running" || v.Decision != pilot.HOLD {
+		return false
+	}
+	for _, c := range v.Checks {
+		if (c.Status == pilot.Fail || c.Status == pilot.Hold) && c.Waived == "" && !strings.HasPrefix(c.Summary, pilot.NotYet) {
+			return false
+		}
+	}
+	return true
+}
+
 // meaning says the decision in a sentence, with the waivers that it owes itself
 // to.
 func meaning(v *pilot.Verdict) string {
+	if undecided(v) {
+		return "There is no decision yet: nothing that was checked so far keeps the full run from starting."
+	}
 	var s string
 	switch v.Decision {
 	case pilot.GO:
@@ -230,7 +259,7 @@ func tally(checks []pilot.Check) string {
 func groups(checks []pilot.Check) []group {
 	var out []group
 	add := func(status, title string, member func(pilot.Check) bool) {
-		g := group{Status: status, Title: title, Open: status != string(pilot.Pass) && status != string(pilot.Info)}
+		g := group{Status: status, Title: title, Open: status != string(pilot.Pass) && status != string(pilot.Info) && status != toComeStatus}
 		for _, c := range checks {
 			if member(c) {
 				g.Checks = append(g.Checks, newCheckView(c))
@@ -242,11 +271,20 @@ func groups(checks []pilot.Check) []group {
 		}
 	}
 	add("unknown", "Of unknown status", func(c pilot.Check) bool { return severity(c.Status) < 0 })
+	toCome := func(c pilot.Check) bool {
+		return c.Status == pilot.Hold && c.Waived == "" && strings.HasPrefix(c.Summary, pilot.NotYet)
+	}
 	for _, s := range severities {
-		add(string(s.status), s.title, func(c pilot.Check) bool { return c.Status == s.status })
+		add(string(s.status), s.title, func(c pilot.Check) bool { return c.Status == s.status && !toCome(c) })
+		if s.status == pilot.Hold {
+			add(toComeStatus, "Still to come", toCome)
+		}
 	}
 	return out
 }
+
+// toComeStatus groups the checks that hold a run only until it is through.
+const toComeStatus = "to come"
 
 func newCheckView(c pilot.Check) checkView {
 	out := checkView{

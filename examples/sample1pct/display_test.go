@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// screen is as much of a terminal as the display uses: it shows what a person
+// would see.
+type screen struct {
+	width    int
+	rows     [][]rune
+	row, col int
+	nowrap   bool
+}
+
+var control = regexp.MustCompile(`^\x1b\[(\??)(\d*)([A-Za-z])`)
+
+func (s *screen) Write(b []byte) (int, error) {
+	text := string(b)
+	for text != "" {
+		if m := control.FindStringSubmatch(text); m != nil {
+			n, _ := strconv.Atoi(m[2])
+			switch m[1] + m[2] + m[3] {
+			case "?7l":
+				s.nowrap = true
+			case "?7h":
+				s.nowrap = false
+			case "K":
+				s.line()
+				s.rows[s.row] = s.rows[s.row][:min(s.col, len(s.rows[s.row]))]
+			default:
+				if m[3] != "A" {
+					return 0, fmt.Errorf("control %q is not known", m[0])
+				}
+				s.row = max(s.row-n, 0)
+			}
+			text = text[len(m[0]):]
+			continue
+		}
+		r := []rune(text)[0]
+		text = text[len(string(r)):]
+		switch {
+		case r == '\n':
+			s.row, s.col = s.row+1, 0
+		case r == '\r':
+			s.col = 0
+		case r < 0x20:
+			return 0, fmt.Errorf("control %U", r)
+		default:
+			if s.col == s.width {
+				if s.col--; !s.nowrap {
+					s.row, s.col = s.row+1, 0
+				}
+			}
+			s.line()
+			for len(s.rows[s.row]) <= s.col {
+				s.rows[s.row] = append(s.rows[s.row], ' ')
+			}
+			s.rows[s.row][s.col] = r
+			s.col++
+		}
+	}
+	return len(b), nil
+}
+
+func (s *screen) line() {
+	for len(s.rows) <= s.row {
+		s.rows = append(s.rows, nil)
+	}
+}
+
+func (s *screen) String() string {
+	var b strings.Builder
+	for _, r := range s.rows {
+		b.WriteString(strings.TrimRight(string(r), " ") + "\n")
+	}
+	return b.String()
+}
+
+// eventful shows a run in which everything happens.
+func eventful(d *display) {
+	forcing := pilot.ForcingCounts{Scored: 120, Zeros: 2, Methods: map[string]int{"token_ids": 118, "echo_based": 97}}
+	e := pilot.Event{Stage: "p0", Begun: true, Total: 100, Budget: 2}
+	d.event(e)
+	d.event(pilot.Event{Stage: "logprobs", Begun: true, Total: 500, Budget: 2})
+	for i := range 50 {
+		e.Begun, e.Done, e.Elapsed, e.Spent = false, 2*i, time.Duration(i)*time.Second, 0.02*1
+		e.InFlight, e.Allowed, e.Limited, e.Retries, e.Forcing = 3, 32, 7, 9, forcing
+		d.event(e)
+	}
+	d.event(pilot.Event{Alert: "fireworks: everything fails, paused for 30s; the last failure: \x1b[2J\x07\u202egone"})
+	d.print("stopping: calls in flight are awaited")
+	e.Failed, e.Errors = 1, map[string]int{"timeout": 1, "\x1b]0;owned\x07": 1}
+	e.Spent = 1.7
+	e.Alert = "80% of the budget of $2.00 is spent or reserved"
+	d.event(e)
+	e.Alert, e.Done, e.Finished = "", 99, true
+	d.event(e)
+	d.close()
+}
+
+func TestDisplayOnATerminal(t *testing.T) {
+	for _, width := range []int{20, 40, 80, 200} {
+		s := &screen{width: width}
+		eventful(&display{w: s, terminal: true, now: func() time.Time { return time.Unix(0, 0) }})
+		got := s.String()
+		for _, want := range []string{"p0 ", "logprobs ", "spent $1.7000", "log-probs 120"} {
+			if strings.Count(got, "\n"+want)+strings.Count(got[:len(want)], want) != 1 {
+				t.Errorf("at %d columns the line of %q is there not once:\n%s", width, want, got)
+			}
+		}
+		if width < 80 {
+			continue // lines are cut there
+		}
+		for _, want := range []string{"ALERT: fireworks: everything fails", "ALERT: 80% of the budget", "stopping:", "99/100", "1 failed", "of $2.00 (85%)", "in flight 3 of 32", "429s absorbed 7", "zero 2", "token_counting 0", "echo_based 97"} {
+			if !strings.Contains(strings.ReplaceAll(got, "\n", ""), want) {
+				t.Errorf("at %d columns %q is not shown:\n%s", width, want, got)
+			}
+		}
+	}
+}
+
+func TestDisplayInLines(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(0, 0)
+	d := &display{w: &b, now: func() time.Time { return now }, last: now}
+	d.event(pilot.Event{Stage: "p0", Begun: true, Total: 100})
+	d.event(pilot.Event{Stage: "p0", Done: 10, Total: 100})
+	if b.Len() != 0 {
+		t.Errorf("a line at once: %q", b.String())
+	}
+	now = now.Add(time.Minute)
+	d.event(pilot.Event{Stage: "p0", Done: 40, Failed: 2, Total: 100, Spent: 0.5, Budget: 2})
+	if want := "p0 42/100 · spent $0.5000 of $2.00 (25%)"; !strings.Contains(b.String(), want) {
+		t.Errorf("%q after a minute, want %q", b.String(), want)
+	}
+	eventful(d)
+	for _, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+		if strings.ContainsFunc(line, func(r rune) bool { return r < 0x20 || r == 0x7f || r == 0x202e }) {
+			t.Errorf("a control character where there is no terminal: %q", line)
+		}
+	}
+	if got := b.String(); strings.Count(got, "ALERT: 80% of the budget") != 1 || !strings.Contains(got, "zero 2") {
+		t.Errorf("alerts and log-probs are not told:\n%s", got)
+	}
+}

@@ -1,0 +1,65 @@
+package pilot_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+)
+
+// The run that a verdict says would answer is made, in the same folder: it costs
+// what was said, gives every policy about as closely as was said, and pays for
+// nothing twice.
+func TestTheCheapestRunAnswers(t *testing.T) {
+	s, dir := serve(t, ""), t.TempDir()
+	cfg := config(t, s, dir, 40)
+	cfg.Resolution, cfg.Full = 0.05, 5000
+	cfg.Extend = func(prompts, probes int, _ float64) string { return fmt.Sprint(prompts, probes) }
+	before, err := pilot.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := before.Projection.Cheapest
+	if before.Decision != pilot.GO || d == nil || d.Labels == 0 || before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
+		t.Fatalf("%s, %+v, next %+v: want a run by labels, as the next step", before.Decision, d, before.Next)
+	}
+	cfg = config(t, s, dir, d.Prompts)
+	cfg.Labels.Probes = d.Labels
+	cfg.Resolution, cfg.Full = 0.05, 5000
+	after, err := pilot.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A fifth on either side, as for the estimate before a run.
+	if more := after.Run.Spent - before.Run.Spent; math.Abs(more/float64(d.USD)-1) > 0.2 {
+		t.Errorf("$%.4f more for %d prompts and %d labels, $%.4f was said", more, d.Prompts, d.Labels, float64(d.USD))
+	}
+	if after.Evaluation.Refused != 0 {
+		t.Errorf("%d policies are refused", after.Evaluation.Refused)
+	}
+	for _, p := range after.Evaluation.Policies {
+		// What a label varies by is known from 40 to ±11%, and differs from policy
+		// to policy.
+		if w := float64(p.Value.Hi-p.Value.Lo) / 2; w > 1.6*float64(d.HalfWidth) || math.IsNaN(w) {
+			t.Errorf("%s is known to ±%.4f by %s, ±%.4f was said", p.Policy, w, p.Estimator, float64(d.HalfWidth))
+		}
+	}
+	for id, times := range s.Bill().Answers {
+		if times > 1 {
+			t.Errorf("%s was paid %d times", id, times)
+		}
+	}
+
+	// Fewer labels leave out what was paid for, and say so.
+	cfg = config(t, s, dir, d.Prompts)
+	cfg.Labels.Probes = 3
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%d labels of the targets' own responses that were bought are left out", 4*(d.Labels-3)); !strings.Contains(strings.Join(v.Warnings, "\n"), want) {
+		t.Errorf("warnings %q do not say that %s", v.Warnings, want)
+	}
+}

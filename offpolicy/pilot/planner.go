@@ -1,0 +1,201 @@
+package pilot
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// planner plans runs that extend the sample. What it says of widths rests on the
+// sample's labels, and on the assumption that more of the same population comes.
+type planner struct {
+	rec    *Records
+	n      int
+	logged offpolicy.Pilot
+	share  float64 // of P0's responses that are labelled
+	// Dollars of one more prompt, and of one more label, by single calls and in
+	// batches.
+	prompt, promptInBatch, label, labelInBatch float64
+}
+
+// dollars are what a run of n prompts with more labels of the targets' own costs
+// beyond what is spent already, by single calls and in batches.
+func (pl *planner) dollars(n, labels int) (usd, batch dataset.Float) {
+	add := func(prompt, label float64) dataset.Float {
+		sum := float64(n-pl.n) * prompt
+		if labels > 0 {
+			sum += float64(labels) * label
+		}
+		return dataset.Float(sum)
+	}
+	return add(pl.prompt, pl.label), add(pl.promptInBatch, pl.labelInBatch)
+}
+
+// logging is the half-width of P0's value from n prompts.
+func (pl *planner) logging(n int) float64 {
+	m := int(math.Round(pl.share * float64(n)))
+	if m < 3 {
+		return math.Inf(1)
+	}
+	return pl.logged.LoggingHalfWidth(n, min(m, n))
+}
+
+// fewest is the smallest run, no larger than the full one, whose half-width is
+// narrow enough; that of the full run has to be.
+func (pl *planner) fewest(width func(n int) float64) int {
+	return pl.n + sort.Search(pl.rec.Full-pl.n, func(i int) bool { return width(pl.n+i) <= pl.rec.Resolution })
+}
+
+func (pl *planner) design(by offpolicy.Estimator, n, labels, more int, width func(n int) float64) *Design {
+	d := &Design{By: string(by), Prompts: n, Labels: labels, HalfWidth: dataset.Float(width(n))}
+	d.USD, d.BatchUSD = pl.dollars(n, more)
+	return d
+}
+
+// weights returns the half-width by dr from n prompts at a part of the sample's
+// relative ESS, infinite where a run of n is refused; or why no run up to the full
+// one gives any. sure is false where the sample's own weights are refused: a
+// larger sample may mend that, and mostly does not.
+func (pl *planner) weights(policy string) (width func(n int, part float64) float64, sure bool, refused string) {
+	for _, a := range pl.rec.Arms {
+		if (a.Policy.Name == policy || a.Role == Logging) && !pl.rec.certified(a.Policy) {
+			return nil, false, "no certificate of the endpoint's log-probs"
+		}
+	}
+	d, _ := pl.rec.logRatios(policy)
+	w, err := offpolicy.NewWeights(d)
+	switch {
+	case err != nil:
+		return nil, false, err.Error()
+	case pl.rec.rawPairs(policy) > 0:
+		return nil, false, "log-probs of another temperature than the policy's own"
+	case w.N < 2 || !(w.ESS > 0):
+		return nil, false, "there are none"
+	case w.LogEValue >= math.Log(offpolicy.MaxEValue):
+		return nil, false, "noisy or wrong log-probs"
+	case w.Divergence > math.Log(float64(pl.rec.Full)/10):
+		return nil, false, fmt.Sprintf("divergence about %.1f nats, refused below %s prompts", w.Divergence, enough(w.Divergence))
+	}
+	if sure = w.Usable(); !sure {
+		_, sd := meanSD(d)
+		if share := offpolicy.GatePower(sd, pl.rec.Full, gateRuns, 1); share >= 0.5 {
+			return nil, false, fmt.Sprintf("were log w normal with the sample's sd of %.1f, %.0f%% of runs of %s prompts would be refused", sd, 100*share, count(pl.rec.Full))
+		}
+	}
+	return func(n int, part float64) float64 {
+		m := int(math.Round(pl.share * float64(n)))
+		if w.Divergence > math.Log(float64(n)/10) || m < 3 {
+			return math.Inf(1)
+		}
+		return pl.logged.DRHalfWidth(n, min(m, n), min(1, part*w.ESS/float64(w.N)))
+	}, sure, ""
+}
+
+// keptESS is the part of a usable sample's relative ESS that a larger run is
+// taken to keep: of 100 rows whose log w is normal with a standard deviation of up
+// to 1.2, all do, and of those at 1.5 that are usable, which few are, nearly all.
+const keptESS = 1.0 / 4
+
+// gateRuns is how many runs are simulated to see whether weights are refused.
+const gateRuns = 20
+
+// enough is the number of prompts from which a divergence is not refused.
+func enough(nats float64) string {
+	n := 10 * math.Exp(nats)
+	if n > 1e9 {
+		return fmt.Sprintf("%.0e", n)
+	}
+	step := math.Pow(10, math.Floor(math.Log10(n))-1)
+	return count(int(math.Ceil(n/step) * step))
+}
+
+// own is how a target's labels vary, and how much of that the calibrated judge
+// explains: of its own labels where there are enough, else as P0's do. Where the
+// sample gives its value by them, the two are such that they say the same width.
+func (pl *planner) own(policy string) offpolicy.Pilot {
+	scores := pl.rec.scoresOf(policy)
+	var y, e []float64
+	for _, l := range pl.rec.Labels {
+		if s, ok := scores[l.PromptID]; ok && l.Policy == policy && l.Label.Valid() && s.Calibrated.Valid() {
+			y, e = append(y, float64(l.Label)), append(e, float64(l.Label-s.Calibrated))
+		}
+	}
+	_, sd := meanSD(y)
+	_, rest := meanSD(e)
+	if len(y) < offpolicy.MinProbes || !(sd > 0) {
+		return pl.logged
+	}
+	out := offpolicy.Pilot{Labels: len(y), LabelSD: sd, ResidualSD: min(rest, sd)}
+	if seen := pl.seen(policy, offpolicy.Direct); seen > 0 {
+		off := seen / out.DirectHalfWidth(pl.n, len(y))
+		out.LabelSD *= off
+		out.ResidualSD *= off
+	}
+	return out
+}
+
+// seen is the half-width that the sample itself gives; NaN where it gives none.
+func (pl *planner) seen(policy string, by offpolicy.Estimator) float64 {
+	if p := pl.rec.Evaluation.Policy(policy); p != nil {
+		if e := p.Estimate(by); e != nil && !e.Refused() {
+			return (e.Upper - e.Lower) / 2
+		}
+	}
+	return math.NaN()
+}
+
+// labelled is the cheapest run, no larger than the full one, in which m labels of
+// each target's own responses give all of them, and no smaller than from; n is 0
+// where none does. Paid are the policies that get labels.
+func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
+	pilots := make([]offpolicy.Pilot, len(targets))
+	for i, t := range targets {
+		pilots[i] = pl.own(t)
+	}
+	at := func(n int) (most int, cost float64) {
+		for _, p := range pilots {
+			k := offpolicy.MinProbes + sort.Search(n-offpolicy.MinProbes+1, func(i int) bool {
+				return p.DirectHalfWidth(n, offpolicy.MinProbes+i) <= pl.rec.Resolution
+			})
+			most = max(most, k)
+		}
+		if most > n {
+			return 0, math.Inf(1)
+		}
+		usd, _ := pl.dollars(n, pl.more(paid, most))
+		if !usd.Valid() {
+			usd = dataset.Float(n) // no price: the fewest prompts
+		}
+		return most, float64(usd)
+	}
+	best := math.Inf(1)
+	for k := max(from, offpolicy.MinProbes); k <= pl.rec.Full; k += 1 + k/25 {
+		if labels, cost := at(k); cost < best {
+			n, m, best = k, labels, cost
+		}
+	}
+	return n, m
+}
+
+// more counts the labels that policies lack for m each.
+func (pl *planner) more(policies []string, m int) int {
+	n := 0
+	for _, p := range policies {
+		n += max(0, m-pl.has(p))
+	}
+	return n
+}
+
+// has counts the labels that a target's own responses have.
+func (pl *planner) has(policy string) int {
+	n := 0
+	for _, l := range pl.rec.Labels {
+		if l.Policy == policy && l.Label.Valid() {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,284 @@
+package pilot
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// defaultResolution is the half-width at which a policy's value counts as
+// answered where a run does not say.
+const defaultResolution = 0.02
+
+// The answers to whether a full run would give a policy's value.
+const (
+	answersYes    = "yes"     // as far as a sample can tell
+	answersAtBest = "at best" // the bound from below is narrow enough, which promises nothing
+	answersNo     = "no"
+)
+
+// plan adds to a projection whether the run that it projects to would
+// answer, and what less would.
+func plan(rec *Records, out *Projection) {
+	out.Resolution, out.Questions = dataset.Float(rec.Resolution), []Question{}
+	p0 := rec.logging().Policy.Name
+	if rec.Evaluation == nil || rec.Full < len(rec.Prompts) || !(rec.Resolution > 0) {
+		out.Answer = "Whether the full run would answer is not known: " + rec.EvaluationError + "."
+		return
+	}
+	pl := &planner{rec: rec, n: len(rec.Prompts), logged: rec.Evaluation.Pilot()}
+	if pl.logged.Labels < 3 || !(pl.logged.LabelSD > 0) {
+		out.Answer = fmt.Sprintf("Whether the full run would answer is not known: it takes labels of %s that differ, here are %d.", p0, pl.logged.Labels)
+		return
+	}
+	pl.share = float64(pl.logged.Labels) / float64(pl.n)
+	took := rec.perPrompt()
+	pl.prompt, _ = meanSD(took.usd)
+	pl.promptInBatch = math.NaN()
+	if took.saved != nil {
+		saved, _ := meanSD(took.saved)
+		pl.promptInBatch = pl.prompt - saved
+	}
+	pl.label, pl.labelInBatch = rec.labelUSD()
+	out.FurtherUSD, out.FurtherBatchUSD = pl.dollars(rec.Full, 0)
+
+	out.Questions = append(out.Questions, pl.askLogging(p0))
+	for _, a := range rec.targets() {
+		out.Questions = append(out.Questions, pl.ask(a.Policy.Name))
+	}
+	out.Cheapest = pl.cheapest()
+	out.Answered = true
+	for _, q := range out.Questions {
+		seen := math.NaN()
+		if p := rec.Evaluation.Policy(q.Policy); p != nil {
+			seen = pl.seen(q.Policy, p.Answer.Estimator)
+		}
+		out.Answered = out.Answered && seen <= rec.Resolution
+	}
+	out.Answer = pl.inWords(out)
+	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: they take a target without %d labels of its own to vary as %s's labels do, which %d labels tell to ±%.0f%%",
+		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))),
+		fmt.Sprintf("two values known to ±%s are told apart where they differ by about %.2g or more (power 0.8; at worst, by unpaired differences)", short(rec.Resolution), toldApart(rec.Resolution)))
+}
+
+func (pl *planner) askLogging(p0 string) Question {
+	w := pl.logging(pl.rec.Full)
+	q := Question{Policy: p0, FullRun: answersNo, By: string(offpolicy.DR), HalfWidth: dataset.Float(w), Reason: "by its labels", Difference: interval(nil)}
+	if w <= pl.rec.Resolution {
+		q.FullRun = answersYes
+		q.Cheapest = pl.design(offpolicy.DR, pl.fewest(pl.logging), 0, 0, pl.logging)
+	}
+	return q
+}
+
+// difference is that of the judge's scores, a target's minus P0's, prompt by
+// prompt.
+func (pl *planner) difference(policy string) Interval {
+	own, base := pl.rec.scoresOf(policy), pl.rec.scoresOf(pl.rec.logging().Policy.Name)
+	var d []float64
+	for _, p := range pl.rec.Prompts {
+		a, okA := own[p.ID]
+		b, okB := base[p.ID]
+		if okA && okB && a.Mean.Valid() && b.Mean.Valid() {
+			d = append(d, float64(a.Mean-b.Mean))
+		}
+	}
+	return interval(d)
+}
+
+// ask says of one target what the full run would give, by its own labels if
+// that run has enough of them, else by weights; and what less would.
+func (pl *planner) ask(policy string) Question {
+	q := Question{Policy: policy, FullRun: answersNo, HalfWidth: dataset.Missing(), Difference: pl.difference(policy)}
+	byLabels, has, want := pl.own(policy), pl.has(policy), pl.rec.Resolution
+	if has >= offpolicy.MinProbes {
+		q.By, q.HalfWidth = string(offpolicy.Direct), dataset.Float(byLabels.DirectHalfWidth(pl.rec.Full, has))
+		q.Reason = fmt.Sprintf("by the %d labels of its own", has)
+		if float64(q.HalfWidth) <= want {
+			q.FullRun = answersYes
+		}
+	}
+	width, sure, refused := pl.weights(policy)
+	if q.FullRun != answersYes {
+		pl.askWeights(&q, width, sure, refused)
+	}
+	if n, m := pl.labelled([]string{policy}, []string{policy}, pl.n); n > 0 {
+		q.Cheapest = pl.design(offpolicy.Direct, n, m, max(0, m-has), func(n int) float64 { return byLabels.DirectHalfWidth(n, m) })
+	}
+	if sure {
+		kept := func(n int) float64 { return width(n, keptESS) }
+		if n := pl.fewest(kept); kept(n) <= want {
+			if d := pl.design(offpolicy.DR, n, 0, 0, kept); q.Cheapest == nil || d.USD < q.Cheapest.USD {
+				q.Cheapest = d
+			}
+		}
+	}
+	return q
+}
+
+// askWeights answers by dr, whose width in a larger run has a bound from below
+// alone: a sample does not see the weights' tail. Where even a quarter of a usable
+// sample's relative ESS would do, it is taken to answer.
+func (pl *planner) askWeights(q *Question, width func(n int, part float64) float64, sure bool, refused string) {
+	full, want := pl.rec.Full, pl.rec.Resolution
+	least := math.Inf(1)
+	if refused == "" {
+		least = width(full, 1)
+	}
+	switch {
+	case refused != "":
+		refused = "weights: " + refused
+	case math.IsInf(least, 1):
+		refused = fmt.Sprintf("weights: too few effective responses among %s prompts", count(full))
+	case sure && width(full, keptESS) <= want:
+		q.FullRun, q.By, q.HalfWidth, q.Reason = answersYes, string(offpolicy.DR), dataset.Float(least), "by weights, also at a quarter of the sample's relative ESS"
+		return
+	case least <= want:
+		q.FullRun, q.By, q.HalfWidth, q.Reason = answersAtBest, string(offpolicy.DR), dataset.Float(least), "by weights, whose tail a sample does not see: no promise"
+		return
+	default:
+		refused = fmt.Sprintf("weights give ±%.3f at best", least)
+		if !q.HalfWidth.Valid() {
+			q.By, q.HalfWidth = string(offpolicy.DR), dataset.Float(least)
+		}
+	}
+	if q.Reason != "" {
+		refused = q.Reason + "; " + refused
+	}
+	q.Reason = refused
+}
+
+// cheapest is the cheapest run found that answers for P0 and every target.
+func (pl *planner) cheapest() *Design {
+	if len(pl.rec.targets()) == 0 || !(pl.logging(pl.rec.Full) <= pl.rec.Resolution) {
+		return nil
+	}
+	least := pl.fewest(pl.logging)
+	var names, probed []string // clones get as many labels as the targets
+	for _, a := range pl.rec.Arms {
+		if a.Role != Logging {
+			probed = append(probed, a.Policy.Name)
+		}
+	}
+	sure := true
+	byWeights := least
+	for _, a := range pl.rec.targets() {
+		name := a.Policy.Name
+		names = append(names, name)
+		width, usable, _ := pl.weights(name)
+		if !usable || !(width(pl.rec.Full, keptESS) <= pl.rec.Resolution) {
+			sure = false
+			continue
+		}
+		byWeights = max(byWeights, pl.fewest(func(n int) float64 { return width(n, keptESS) }))
+	}
+	var out *Design
+	if n, m := pl.labelled(names, probed, least); n > 0 {
+		widest := 0.0
+		for _, t := range names {
+			widest = max(widest, pl.own(t).DirectHalfWidth(n, m))
+		}
+		out = pl.design(offpolicy.Direct, n, m, pl.more(probed, m), func(int) float64 { return widest })
+	}
+	if sure {
+		if d := pl.design(offpolicy.DR, byWeights, 0, 0, func(int) float64 { return pl.rec.Resolution }); out == nil || d.USD < out.USD {
+			out = d
+		}
+	}
+	return out
+}
+
+// inWords answers the two questions in a few sentences.
+func (pl *planner) inWords(p *Projection) string {
+	by := map[string][]string{}
+	for _, q := range p.Questions {
+		by[q.FullRun] = append(by[q.FullRun], q.Policy)
+	}
+	var parts []string
+	for _, k := range []struct{ answer, words string }{
+		{answersYes, "%s"}, {answersAtBest, "at best, which promises nothing, %s"}, {answersNo, "not %s"},
+	} {
+		if names := by[k.answer]; len(names) > 0 {
+			parts = append(parts, fmt.Sprintf(k.words, strings.Join(names, ", ")))
+		}
+	}
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.", short(float64(p.Resolution)), dollarWords(p.FurtherUSD), strings.Join(parts, "; "))
+	switch d := p.Cheapest; {
+	case p.Answered:
+		s += " This sample gives all of them already."
+	case d == nil:
+		s += fmt.Sprintf(" No run of up to %s prompts is known to answer for all of them.", count(p.Prompts))
+	case d.Prompts == p.Prompts && d.Labels == 0:
+		s += " No smaller one does."
+	default:
+		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.", d.words(pl.n), dollarWords(d.USD), short(float64(d.HalfWidth)))
+	}
+	return s + pl.tooClose(p)
+}
+
+// toldApart is the smallest difference of two values, each known to that
+// half-width, that shows at the 5% level with power 0.8, were they not paired.
+func toldApart(halfWidth float64) float64 {
+	return offpolicy.DetectableDifference(math.Sqrt2*halfWidth/distuv.UnitNormal.Quantile(.975), 1, 0.8)
+}
+
+// tooClose are the targets that the resolution does not tell from P0, by what the
+// judge sees between them, and the resolution that would.
+func (pl *planner) tooClose(p *Projection) string {
+	var names []string
+	least := math.Inf(1)
+	for _, q := range p.Questions {
+		if d := math.Abs(float64(q.Difference.Value)); d < toldApart(pl.rec.Resolution) {
+			names = append(names, fmt.Sprintf("%s (%.3f to the judge)", q.Policy, d))
+			least = min(least, d)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	s := fmt.Sprintf(" That does not tell apart from P0: %s", strings.Join(names, ", "))
+	if w := pl.rec.Resolution * least / toldApart(pl.rec.Resolution); w > 0 {
+		s += fmt.Sprintf("; ±%s would, if it is so in truth", short(w))
+	}
+	return s + "."
+}
+
+// words says what a design is.
+func (d *Design) words(n int) string {
+	s := plural(d.Prompts, "prompt", "prompts")
+	if d.Prompts == n {
+		s = "the same " + s
+	}
+	if d.Labels > 0 {
+		s += fmt.Sprintf(" with %d labels of each target's own responses", d.Labels)
+	}
+	return s
+}
+
+func dollarWords(usd dataset.Float) string {
+	if !usd.Valid() {
+		return "at an unknown price"
+	}
+	return fmt.Sprintf("about $%.2f", float64(usd))
+}
+
+// extend fills in the commands of the runs that a projection names, by what is
+// spent already.
+func (p *Projection) extend(command func(prompts, probes int, usd float64) string, probes int, spent float64) {
+	if command == nil || p.Prompts == 0 {
+		return
+	}
+	p.Command = command(p.Prompts, probes, spent+float64(p.FurtherUSD))
+	if d := p.Cheapest; d != nil {
+		d.Command = command(d.Prompts, max(d.Labels, probes), spent+float64(d.USD))
+	}
+}
+
+// short is a half-width in two digits.
+func short(x float64) string { return strconv.FormatFloat(x, 'g', 2, 64) }
