@@ -243,6 +243,6 @@ func checkProjectedWidth(r *Records, _ Thresholds, c *Check) {
 		c.Summary = fmt.Sprintf("%s prompts give P0's mean label to within %.3f", count(r.Full), float64(p.HalfWidth))
 	}
 	if len(parts) > 0 {
-		c.Summary += "; by weights, no better than: " + strings.Join(parts, ", ")
+		c.Summary += "; by weights alone, no better than: " + strings.Join(parts, ", ")
 	}
 }

@@ -137,10 +137,10 @@ func (pl *planner) askWeights(q *Question, width func(n int, part float64) float
 	case math.IsInf(least, 1):
 		refused = fmt.Sprintf("weights: too few effective responses among %s prompts", count(full))
 	case sure && width(full, keptESS) <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = answersYes, string(offpolicy.DR), dataset.Float(least), "by weights, also at a quarter of the sample's relative ESS"
+		q.FullRun, q.By, q.HalfWidth, q.Reason = answersYes, string(offpolicy.DR), dataset.Float(least), "by weights and judge, also at a quarter of the sample's relative ESS"
 		return
 	case least <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = answersAtBest, string(offpolicy.DR), dataset.Float(least), "by weights, whose tail a sample does not see: no promise"
+		q.FullRun, q.By, q.HalfWidth, q.Reason = answersAtBest, string(offpolicy.DR), dataset.Float(least), "by weights and judge; the weights' tail a sample does not see: no promise"
 		return
 	default:
 		refused = fmt.Sprintf("weights give ±%.3f at best", least)

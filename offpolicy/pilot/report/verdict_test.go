@@ -125,7 +125,7 @@ func fullVerdict() *pilot.Verdict {
 			Answer: "Each policy's value is wanted to ±0.02. The full run, about $84.58 more, gives p0; does not give pi_bad. " + hostile,
 			Questions: []pilot.Question{
 				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: 0.0034, Reason: "by its labels", Difference: iv(nan, nan, nan), Cheapest: &pilot.Design{By: "dr", Prompts: 1287, HalfWidth: 0.0199, USD: 0.96, BatchUSD: 0.6}},
-				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: 0.008, Reason: "by weights, whose tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &pilot.Design{By: "direct", Prompts: 192, Labels: 185, HalfWidth: 0.02, USD: missing, BatchUSD: missing}},
+				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: 0.008, Reason: "by weights and judge; the weights' tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &pilot.Design{By: "direct", Prompts: 192, Labels: 185, HalfWidth: 0.02, USD: missing, BatchUSD: missing}},
 				{Policy: "pi_bad", FullRun: "no", HalfWidth: missing, Reason: "weights: divergence about 58 nats, " + hostile, Difference: iv(nan, nan, nan)},
 			},
 			Cheapest: &pilot.Design{By: "direct", Prompts: 287, Labels: 158, HalfWidth: 0.01996, USD: 2.83, BatchUSD: 1.53, Command: "sample1pct -n 287 -probes 158 " + hostile},
