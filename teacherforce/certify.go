@@ -165,7 +165,7 @@ func (c *certifier) echo(ctx context.Context, text string) (Echo, error) {
 func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) (Echo, error) {
 	s, err := c.f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: c.p.Model, Prompt: text})
 	if errors.Is(err, errors.ErrUnsupported) {
-		return Echo{Sent: text, Altered: "the endpoint gives no log-probs for a prompt: " + err.Error()}, nil
+		return Echo{Sent: text, Altered: "the endpoint gives no log-probs for a prompt: " + cause(err)}, nil
 	}
 	if err != nil {
 		return Echo{}, err
@@ -233,4 +233,21 @@ func nonNaN(f dataset.Float) float64 {
 		return 0
 	}
 	return float64(f)
+}
+
+// cause is what a provider's error says beyond operation and place, which a
+// certificate names itself.
+func cause(err error) string {
+	var p *providers.Error
+	if !errors.As(err, &p) || p.Message == "" && p.Err == nil {
+		return err.Error()
+	}
+	what := p.Message
+	if what == "" {
+		what = p.Err.Error()
+	}
+	if p.Hint != "" {
+		what += " (" + p.Hint + ")"
+	}
+	return what
 }
