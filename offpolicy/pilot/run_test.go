@@ -250,6 +250,13 @@ func TestDrills(t *testing.T) {
 				t.Errorf("%s does not say %q: %s", c.ID, tt.says, text)
 			}
 			if strings.HasPrefix(tt.check, "endpoint") {
+				mends := map[string]string{"template": "family", "repeatability": "caching"}[tt.says]
+				if mends == "" {
+					mends = "returns prompt log-probs"
+				}
+				if !strings.Contains(c.Remedy, mends) {
+					t.Errorf("remedy %q, want one with %q", c.Remedy, mends)
+				}
 				if total := s.Bill().Total; total.Calls > 60 {
 					t.Errorf("%d paid calls: only the probes may be spent", total.Calls)
 				}
