@@ -51,19 +51,22 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		e.Altered = "it has no tokens"
 		return e
 	}
+	first := show(s.Tokens[0])
+	late, isLate := placeLate(sent, s.Tokens)
 	if p, ok := placeShown(sent, s.Tokens, controls); ok {
 		e.placings = []placing{p}
+	} else if isLate && first != "" {
+		e.placings = []placing{late}
 	} else if p, ok := placeShown(sent, s.Tokens[1:], controls); ok {
 		// Servers that add a beginning-of-text token do so in front of every
 		// text. That is right where the text has none of its own; a doubled one
 		// changes every log-prob after it.
-		first := show(s.Tokens[0])
 		if bos := t.BOS(); bos != "" || first != "" && strings.HasPrefix(sent, first) {
 			e.Altered = fmt.Sprintf("the server put a second %s before the text's own: let it add no special tokens", cmp.Or(bos, first))
 			return e
 		}
 		e.placings = []placing{{append([]int{0}, p.lo...), append([]int{0}, p.hi...)}}
-		if late, ok := placeLate(sent, s.Tokens); ok {
+		if isLate {
 			e.placings = append(e.placings, late) // it may be a piece of the first character, too
 		} else if next := show(s.Tokens[1]); first == "" && len(next) != utf8.RuneCountInString(next) {
 			e.Altered = "its first token is shown as nothing: the server added it, or it is a piece of a character"
@@ -71,8 +74,8 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		} else {
 			e.Added = 1
 		}
-	} else if p, ok := placeLate(sent, s.Tokens); ok {
-		e.placings = []placing{p}
+	} else if isLate {
+		e.placings = []placing{late}
 	} else if s.Text == sent {
 		e.placings = placeByOffset(sent, s.Tokens)
 	}

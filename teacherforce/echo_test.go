@@ -125,6 +125,7 @@ func TestEchoWithAddedBOS(t *testing.T) {
 		{"Hi there", raw, pieces("<s>", "Hi", " there"), 1, false, "a text without a BOS gets one"},
 		{"<s>Hi there", raw, pieces("<s>", "<s>", "Hi", " there"), 0, true, "the caller wrote the BOS into a raw prompt, and the server added another"},
 		{"<|begin_of_text|>Hi", llama4, pieces("<|begin_of_text|>", "<|begin_of_text|>", "Hi"), 0, true, "the template has put it there"},
+		{"<|begin_of_text|>“Hi", llama4, pieces("<|begin_of_text|>", "", "“", "Hi"), 0, false, "a piece of what follows the BOS, not the BOS itself shown as nothing"},
 		{"Hi there", raw, pieces("Hi", " there", "!"), 0, true, "generated text behind is not an added token in front"},
 		{"Hi there", raw, nil, 0, true, "no tokens spell nothing"},
 		{"Hi there", raw, pieces("<s>", "Hi", "Ġthere"), 1, false, "the rest as a vocabulary spells it"},
