@@ -133,6 +133,9 @@ func notComputed(c *Check, s *Stop, readiness bool) {
 		return
 	}
 	c.Remedy = "see run.errors; start the run again once the cause is mended, it goes on from there"
+	if s.Class == "certification" {
+		c.Remedy = "see endpoint.certified"
+	}
 }
 
 // Decide turns checks into a decision, with one line for each check that

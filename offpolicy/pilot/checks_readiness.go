@@ -200,6 +200,9 @@ func checkProjectedTime(r *Records, _ Thresholds, c *Check) {
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"}, Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"}, Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
 	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", count(r.Full), inWords(float64(p.Seconds.Value)))
+	if live := float64(r.Estimate.ExpectedSeconds) / float64(len(r.Prompts)) * float64(r.Full); !r.Live && live > 0 {
+		c.Summary += fmt.Sprintf(", and with live services about %s, as the estimate takes them to be", inWords(live))
+	}
 }
 
 // inWords is a time in one unit, for a sentence.

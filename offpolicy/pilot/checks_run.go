@@ -61,9 +61,32 @@ func checkCost(r *Records, t Thresholds, c *Check) {
 		side = "under"
 	}
 	c.Summary = fmt.Sprintf("$%.4f spent, %.1f%% %s the estimate of $%.4f", seen, 100*math.Abs(least), side, r.Estimate.ExpectedUSD)
+	prompt, completion := tokensOver(r)
+	c.figure("prompt tokens, over", prompt, "share")
+	c.figure("completion tokens, over", completion, "share")
+	if c.Status != Pass {
+		c.Summary += fmt.Sprintf(" (prompt tokens %+.0f%%, completion tokens %+.0f%%)", 100*prompt, 100*completion)
+	}
 	if unseen > 0 {
 		c.Summary += fmt.Sprintf("; up to $%.4f more on attempts whose usage was not seen", unseen)
 	}
+}
+
+// tokensOver says by what share the tokens seen pass those of the estimate, which
+// tells prices from counts.
+func tokensOver(r *Records) (prompt, completion float64) {
+	var seen, expected [2]float64
+	for _, e := range r.Ledger {
+		if e.UsageKnown {
+			seen[0] += float64(e.PromptTokens)
+			seen[1] += float64(e.CompletionTokens)
+		}
+	}
+	for _, s := range r.Estimate.Stages {
+		expected[0] += s.PromptTokens
+		expected[1] += s.CompletionTokens
+	}
+	return seen[0]/expected[0] - 1, seen[1]/expected[1] - 1
 }
 
 // failures returns the failed records by class, with their keys.

@@ -32,6 +32,7 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	for _, check := range v.Checks {
 		switch {
 		case check.Waived != "":
+		case check.ID == "run.errors" && stop != nil && stop.Class == "certification": // it follows from endpoint.certified
 		case check.Status == Fail && !strings.HasPrefix(check.Summary, NotComputed):
 			fails = append(fails, check)
 		case check.Status == Hold && !strings.HasPrefix(check.Summary, NotComputed):
@@ -42,13 +43,13 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	case len(fails) > 0:
 		again.Do = fmt.Sprintf("Mend %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
 		if stop != nil || slices.ContainsFunc(fails, func(c Check) bool { return !mendedInPlace[c.ID] }) {
-			again.Do += "Then start the run in a new folder: with another model, template or endpoint it is another run, and what has a value here is not asked for again."
+			again.Do += "Then start the run in a new folder: with another model, template or endpoint it is another run."
 			again.Command = c.Afresh
 		} else {
 			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
 		}
 	case len(holds) > 0:
-		again.Do = fmt.Sprintf("Read %s below. What can be mended, mend; what is acceptable, accept by name (-waive %s=reason). Then start the run again, which pays for nothing twice.", ids(holds), holds[0].ID)
+		again.Do = fmt.Sprintf("Read %s below. What can be mended, mend, and start the run again, which pays for nothing twice; what is acceptable, accept by name, with -waive %s=REASON behind the same command.", ids(holds), holds[0].ID)
 	default:
 		again.Do = "Start the run again."
 	}
@@ -67,12 +68,7 @@ var mendedInPlace = map[string]bool{
 // leave a policy unanswered or costs more than twice as much.
 func goOn(p *Projection, n int) NextStep {
 	const extends = " It extends this one, whose records are not paid for again."
-	var unanswered []string
-	for _, q := range p.Questions {
-		if q.FullRun != answersYes {
-			unanswered = append(unanswered, q.Policy)
-		}
-	}
+	unanswered := p.unanswered()
 	cost := ""
 	if p.FurtherUSD.Valid() {
 		cost = fmt.Sprintf(", about $%.2f more", float64(p.FurtherUSD))
@@ -81,17 +77,17 @@ func goOn(p *Projection, n int) NextStep {
 	switch d := p.Cheapest; {
 	case p.Answered:
 		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was wanted. Only what needs narrower intervals needs %s.%s", short(float64(p.Resolution)), full, extends), Command: p.Command}
-	case d != nil && (len(unanswered) > 0 || 2*d.USD < p.FurtherUSD):
+	case d != nil && (unanswered != "" || 2*d.USD < p.FurtherUSD):
 		but := "gives them to less"
-		if len(unanswered) > 0 {
-			but = "would not surely give " + some(unanswered)
+		if unanswered != "" {
+			but = unanswered
 		}
 		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full run%s, may start as well; it %s (see The full run).",
 			d.words(n), dollarWords(d.USD), short(float64(d.HalfWidth)), extends, cost, but), Command: d.Command}
 	}
 	do := "Start " + full + "." + extends
-	if len(unanswered) > 0 {
-		do += fmt.Sprintf(" It would not surely give %s (see The full run).", some(unanswered))
+	if unanswered != "" {
+		do += fmt.Sprintf(" It %s (see The full run).", unanswered)
 	}
 	return NextStep{Do: do, Command: p.Command}
 }

@@ -38,12 +38,12 @@ func TestNext(t *testing.T) {
 		{"running", Verdict{State: "running", Decision: HOLD}, &Stop{Class: "running"}, []string{"Wait"}, "", "nothing is to be started twice"},
 		{"GO", Verdict{State: "done", Decision: GO, Checks: []Check{waived}, Projection: full}, nil, []string{"full run of 10,000 prompts, about $51.00 more", "extends"}, "full", "a waived failure is accepted already"},
 		{"GO, and nothing is open", Verdict{State: "done", Decision: GO, Projection: answered}, nil, []string{"Read the estimates", "±0.02 or better", "full run of 10,000 prompts"}, "full", "no money need be spent"},
-		{"GO, and the full run leaves questions", Verdict{State: "done", Decision: GO, Projection: unanswered}, nil, []string{"Start the full run", "not surely give pi_cot, pi_bad"}, "full", "nothing is known that answers them"},
+		{"GO, and the full run leaves questions", Verdict{State: "done", Decision: GO, Projection: unanswered}, nil, []string{"Start the full run", "would not give pi_bad, and pi_cot at best"}, "full", "nothing is known that answers them"},
 		{"GO, and less answers more", Verdict{State: "done", Decision: GO, Projection: cheaper}, nil,
-			[]string{"Run 1,200 prompts with 90 labels of each target's own responses, about $1.25 more", "±0.02", "full run, about $51.00 more, may start as well", "it would not surely give pi_cot, pi_bad"}, "extend", "money is not spent on what does not answer"},
+			[]string{"Run 1,200 prompts with 90 labels of every other policy's own responses, about $1.25 more", "±0.02", "full run, about $51.00 more, may start as well", "it would not give pi_bad, and pi_cot at best"}, "extend", "money is not spent on what does not answer"},
 		{"GO, and less answers as well", Verdict{State: "done", Decision: GO, Projection: dear}, nil, []string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend", "the question is answered for a fortieth"},
 		{"HOLD", Verdict{State: "done", Decision: HOLD, Checks: []Check{check("judge.injection", Hold), check("weights.clone", Hold)}}, nil,
-			[]string{"judge.injection, weights.clone", "-waive judge.injection=reason"}, "again", "look, mend or accept"},
+			[]string{"judge.injection, weights.clone", "-waive judge.injection=REASON"}, "again", "look, mend or accept"},
 		{"NO-GO", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("logprobs.zero", Fail), check("cost.estimate", Hold), skipped}}, nil,
 			[]string{"Mend logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh", "the failure comes before what holds, and what follows from it is no cause"},
 		{"NO-GO for what is missing", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("judge.complete", Fail), check("weights.clone", Hold)}}, nil,
@@ -52,7 +52,7 @@ func TestNext(t *testing.T) {
 		{"interrupted", Verdict{State: "interrupted", Decision: HOLD}, &Stop{Class: "interrupted"}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
 		{"nothing but what follows", Verdict{State: "done", Decision: NoGo, Checks: []Check{skipped}}, &Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"}, []string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again", "the cause, and not what follows from it"},
 		{"not certified", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("endpoint.certified", Fail), check("run.errors", Fail), skipped}}, &Stop{Stage: "certify", Class: "certification"},
-			[]string{"Mend endpoint.certified, run.errors: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
+			[]string{"Mend endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
 	} {
 		got := next(&r.v, r.stop, c)
 		if got.Command != r.command {

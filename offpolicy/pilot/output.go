@@ -38,7 +38,7 @@ func (r *run) records(stop *Stop) *Records {
 		Estimate:  r.estimate,
 		Stop:      stop,
 
-		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Resolution: r.cfg.Resolution, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
+		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Resolution: r.cfg.Resolution, Live: r.cfg.Live, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
 	}
 	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
 		for model, price := range r.rates(rec.Ledger) {

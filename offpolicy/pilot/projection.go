@@ -240,7 +240,7 @@ func promptOf(key string) string {
 func cannotSay(rec *Records) []string {
 	out := []string{}
 	if !rec.reached(wholeRun) {
-		return out
+		return append(out, "anything yet: the sample is not complete")
 	}
 	n := len(rec.Prompts)
 	hit := failedPrompts(rec)

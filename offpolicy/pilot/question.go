@@ -196,19 +196,7 @@ func (pl *planner) cheapest() *Design {
 
 // inWords answers the two questions in a few sentences.
 func (pl *planner) inWords(p *Projection) string {
-	by := map[string][]string{}
-	for _, q := range p.Questions {
-		by[q.FullRun] = append(by[q.FullRun], q.Policy)
-	}
-	var parts []string
-	for _, k := range []struct{ answer, words string }{
-		{answersYes, "%s"}, {answersAtBest, "at best, which promises nothing, %s"}, {answersNo, "not %s"},
-	} {
-		if names := by[k.answer]; len(names) > 0 {
-			parts = append(parts, fmt.Sprintf(k.words, strings.Join(names, ", ")))
-		}
-	}
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.", short(float64(p.Resolution)), dollarWords(p.FurtherUSD), strings.Join(parts, "; "))
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s (-width). The full run, %s more, would give %s.", short(float64(p.Resolution)), dollarWords(p.FurtherUSD), p.gives())
 	switch d := p.Cheapest; {
 	case p.Answered:
 		s += " This sample gives all of them already."
@@ -220,6 +208,43 @@ func (pl *planner) inWords(p *Projection) string {
 		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.", d.words(pl.n), dollarWords(d.USD), short(float64(d.HalfWidth)))
 	}
 	return s + pl.tooClose(p)
+}
+
+// gives says which policies' values a full run would give.
+func (p *Projection) gives() string {
+	var parts []string
+	for _, k := range []struct{ answer, words string }{
+		{answersYes, "%s"}, {answersAtBest, "at best, which promises nothing, %s"}, {answersNo, "not %s"},
+	} {
+		if names := p.answered(k.answer); names != "" {
+			parts = append(parts, fmt.Sprintf(k.words, names))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// unanswered says which it would not, or not surely; empty where it gives all.
+func (p *Projection) unanswered() string {
+	not, best := p.answered(answersNo), p.answered(answersAtBest)
+	switch {
+	case not == "" && best == "":
+		return ""
+	case not == "":
+		return "would give " + best + " at best"
+	case best == "":
+		return "would not give " + not
+	}
+	return "would not give " + not + ", and " + best + " at best"
+}
+
+func (p *Projection) answered(answer string) string {
+	var names []string
+	for _, q := range p.Questions {
+		if q.FullRun == answer {
+			names = append(names, q.Policy)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // toldApart is the smallest difference of two values, each known to that
@@ -256,7 +281,7 @@ func (d *Design) words(n int) string {
 		s = "the same " + s
 	}
 	if d.Labels > 0 {
-		s += fmt.Sprintf(" with %d labels of each target's own responses", d.Labels)
+		s += fmt.Sprintf(" with %d labels of every other policy's own responses", d.Labels)
 	}
 	return s
 }

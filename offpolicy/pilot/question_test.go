@@ -115,7 +115,7 @@ func TestCheapestRun(t *testing.T) {
 	if w := fig.DirectHalfWidth(d.Prompts, d.Labels); w > 0.02 || float64(d.USD) > 1.03*least || float64(d.USD) < least-1e-9 {
 		t.Errorf("%d prompts and %d labels give ±%.4f for $%.3f; the cheapest is $%.3f", d.Prompts, d.Labels, w, float64(d.USD), least)
 	}
-	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad", fmt.Sprintf("%d labels of each target's own", d.Labels), fmt.Sprintf("about $%.2f more", float64(d.USD))} {
+	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad", fmt.Sprintf("%d labels of every other policy's own", d.Labels), fmt.Sprintf("about $%.2f more", float64(d.USD))} {
 		if !strings.Contains(p.Answer, want) {
 			t.Errorf("%q does not say %q", p.Answer, want)
 		}

@@ -50,6 +50,8 @@ type Records struct {
 	// Seconds is the wall time of the stages, over all starts, and
 	// CertifySeconds that of certification before them.
 	Seconds, CertifySeconds float64
+	// Live says that real services answered, so that this run's pace is theirs.
+	Live bool
 	// Concurrency is the number of calls in flight per provider, at most.
 	Concurrency int
 	// BatchFactors are what a batch costs in parts of single calls, by model.

@@ -53,7 +53,9 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
-	v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+	if v.Decision != NoGo {
+		v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Float(v.Run.Spent)
 	for i, s := range v.Estimate.Stages {

@@ -42,7 +42,7 @@ func TestCompareFindsCauses(t *testing.T) {
 		{"prompts", func(v *pilot.Verdict) { v.Run.Prompts = 200 }, CausePrompts, "", "100 of testdata/arena.jsonl (9f86d081884c)", "200 of", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "an extended run has other prompts"},
 		{"input", func(v *pilot.Verdict) { v.Run.InputSHA = "ffff" }, CausePrompts, "", "9f86", "ffff", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "so has another file"},
 		{"seed", func(v *pilot.Verdict) { v.Run.Seed = 7 }, CauseSeed, "", "18446744073709551615", "7", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "other draws"},
-		{"servers", func(v *pilot.Verdict) { v.Run.Note = "simulator zero=1" }, CauseServers, "", "simulated", "simulator zero=1", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "a drill"},
+		{"servers", func(v *pilot.Verdict) { v.Run.Note = "simulator zero=1" }, CauseServers, "", "simulated, no real money", "simulator zero=1", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "a drill"},
 		{"policy", func(v *pilot.Verdict) { v.Policies[2].Hash = "new" }, CausePolicy, "pi_cot", "aa23456789abcdef", "new", []string{"pi_cot"}, "its own figures alone"},
 		{"policy gone", func(v *pilot.Verdict) { v.Policies = v.Policies[:4] }, CausePolicy, "pi_bad", "cc23456789abcdef", "", nil, "nothing of it is left to explain"},
 		{"served, of policies", func(v *pilot.Verdict) { v.Run.Served = map[string]string{"small": "small-2", "big": "big-1"} }, CauseServed, "small", "small-1", "small-2", []string{"p0", "pi_cot", "pi_bigger_model"}, "the policies of that model"},

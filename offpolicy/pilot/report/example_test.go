@@ -93,7 +93,7 @@ func ExampleMarkdown() {
 	//
 	// - cost.estimate holds: 30% over the estimate
 	//
-	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time 1m23s · Servers simulated
+	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time 1m23s · Servers simulated, no real money
 }
 
 // Whatever a model wrote stays text.

@@ -323,7 +323,7 @@ func servers(live bool) string {
 	if live {
 		return "live"
 	}
-	return "simulated"
+	return "simulated, no real money"
 }
 
 func runFacts(v *pilot.Verdict) []fact {
