@@ -113,8 +113,9 @@ func enough(nats float64) string {
 }
 
 // own is how a target's labels vary, and how much of that the calibrated judge
-// explains: of its own labels where there are enough, else as P0's do. Where the
-// sample gives its value by them, the two are such that they say the same width.
+// explains: of its own labels where there are enough, else as its calibrated scores
+// do, and around these as P0's labels do around theirs. Where the sample gives its
+// value by its labels, the two are such that they say the same width.
 func (pl *planner) own(policy string) offpolicy.Pilot {
 	scores := pl.rec.scoresOf(policy)
 	var y, e []float64
@@ -126,7 +127,17 @@ func (pl *planner) own(policy string) offpolicy.Pilot {
 	_, sd := meanSD(y)
 	_, rest := meanSD(e)
 	if len(y) < offpolicy.MinProbes || !(sd > 0) {
-		return pl.logged
+		var f []float64
+		for _, s := range pl.rec.Scores {
+			if s.Policy == policy && s.DrawIdx == 0 && s.Calibrated.Valid() {
+				f = append(f, float64(s.Calibrated))
+			}
+		}
+		out := pl.logged
+		if _, sd := meanSD(f); sd > 0 && out.ResidualSD > 0 {
+			out.LabelSD = math.Hypot(sd, out.ResidualSD)
+		}
+		return out
 	}
 	out := offpolicy.Pilot{Labels: len(y), LabelSD: sd, ResidualSD: min(rest, sd)}
 	if seen := pl.seen(policy, offpolicy.Direct); seen > 0 {

@@ -62,7 +62,7 @@ func plan(rec *Records, out *Projection) {
 		out.Answered = out.Answered && seen <= rec.Resolution
 	}
 	out.Answer = pl.inWords(out)
-	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: they take a target without %d labels of its own to vary as %s's labels do, which %d labels tell to ±%.0f%%",
+	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: a target without %d labels of its own is taken to vary as its calibrated scores do, and around them as %s's labels do, which %d labels tell to ±%.0f%%",
 		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))),
 		fmt.Sprintf("two values known to ±%s are told apart where they differ by about %.2g or more (power 0.8; at worst, by unpaired differences)", short(rec.Resolution), toldApart(rec.Resolution)))
 }

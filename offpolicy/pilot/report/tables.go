@@ -470,7 +470,7 @@ func runCommands(v *pilot.Verdict) (out []fact) {
 	if d := p.Cheapest; d != nil && d.Command != "" {
 		what := "The cheapest for all policies: " + plural(d.Prompts, "prompt", "prompts")
 		if d.Labels > 0 {
-			what += ", " + plural(d.Labels, "label", "labels") + " of each target"
+			what += ", " + plural(d.Labels, "label", "labels") + " of every other policy"
 		}
 		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(float64(d.USD)), usd(float64(d.BatchUSD))), clean(d.Command)})
 	}
