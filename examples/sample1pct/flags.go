@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/reweigh/reweigh/oracle"
+)
+
+// options are the command line.
+type options struct {
+	out, input, policies, labels, prices string
+	n, full, concurrency                 int
+	design                               oracle.Design
+	seed                                 uint64
+	live, preflight, json, batchLabels   bool
+	fireworksURL, openaiURL              string
+	judgeModel, oracleModel              string
+	budget, fullBudget, width            float64
+	faults                               string
+	waive                                waivers
+	args                                 []string // the flags as they were given
+}
+
+// waivers collects -waive id=reason.
+type waivers map[string]string
+
+func (w waivers) String() string { return "" }
+
+func (w waivers) Set(s string) error {
+	id, reason, ok := strings.Cut(s, "=")
+	if !ok || id == "" || strings.TrimSpace(reason) == "" {
+		return errors.New("want id=reason: a waiver states its reason")
+	}
+	w[id] = reason
+	return nil
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{waive: waivers{}, args: args, design: oracle.Design{Fraction: 1}}
+	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
+	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file` (default: a bundled generator)")
+	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
+	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
+	fs.Float64Var(&o.fullBudget, "full-budget", 0, "what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
+	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
+	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
+	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
+	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
+	fs.StringVar(&o.fireworksURL, "fireworks-url", "", "with -live: Fireworks' base `URL`")
+	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
+	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
+	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
+	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
+	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy; more extend a run")
+	fs.Func("label-design", "which logged responses get a label: `SPEC` such as fraction=0.25,strata=5,duplicates=10 (default: all, once)", func(s string) error {
+		return setDesign(&o.design, s)
+	})
+	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
+	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
+	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
+	fs.IntVar(&o.concurrency, "concurrency", 16, "calls in flight per provider")
+	fs.BoolVar(&o.preflight, "preflight", false, "check and estimate only; spend nothing")
+	fs.Var(o.waive, "waive", "`id=reason`: do not count this check (repeatable)")
+	fs.StringVar(&o.faults, "faults", "", "offline drills, `name=rate[:arg]` separated by commas")
+	fs.BoolVar(&o.json, "json", false, "write report.json to stdout, and nothing else there")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	fail := func(format string, a ...any) (options, error) {
+		err := fmt.Errorf(format, a...)
+		fmt.Fprintf(stderr, "sample1pct: %v\nRun with -h for the flags.\n", err)
+		return o, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fail("unexpected argument %q", fs.Arg(0))
+	case o.n < 1:
+		return fail("-n %d: want at least 1", o.n)
+	case o.full < o.n:
+		return fail("-full %d is less than -n %d", o.full, o.n)
+	case o.concurrency < 1:
+		return fail("-concurrency %d: want at least 1", o.concurrency)
+	case !(o.budget >= 0), !(o.fullBudget >= 0):
+		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
+	case !(o.width > 0 && o.width < 1):
+		return fail("-width %v: want a half-width in (0, 1)", o.width)
+	case o.design.Probes < 0:
+		return fail("-probes %d: want 0 or more", o.design.Probes)
+	case o.live && o.faults != "":
+		return fail("-faults drills the simulator: it cannot be used with -live")
+	case !o.live && (o.fireworksURL != "" || o.openaiURL != ""):
+		return fail("-fireworks-url and -openai-url need -live")
+	}
+	return o, nil
+}
