@@ -71,13 +71,13 @@ model() {
 
 compare() {
 	# The model's own template puts a system prompt where there is none.
-	local server=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' -system 'You are a helpful assistant.')
+	local endpoint=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' -system 'You are a helpful assistant.')
 	# llama-cpp-python is refused: it shows pieces of characters as nothing. A text
 	# without such a piece is scored all the same, and one with it refused by itself.
-	if ! (cd "$root" && go run ./internal/engines "${server[@]}" -certify) && [[ $1 != llama-cpp-python ]]; then
+	if ! (cd "$root" && go run ./internal/engines "${endpoint[@]}" -certify) && [[ $1 != llama-cpp-python ]]; then
 		exit 1
 	fi
-	(cd "$root" && go run ./internal/engines "${server[@]}" -prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
+	(cd "$root" && go run ./internal/engines "${endpoint[@]}" -prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
 	stop
 	"$python" "$here/direct.py" "$engine" "$3" "$dir/pairs-$engine.jsonl" "$dir/direct-$engine.jsonl"
 	(cd "$root" && go run ./internal/engines -table "$dir/pairs-$engine.jsonl" -direct "$dir/direct-$engine.jsonl")
