@@ -166,15 +166,21 @@ func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
 	for i, t := range targets {
 		pilots[i] = pl.own(t)
 	}
+	enough := make([]int, len(pilots)) // labels that were enough of the last, smaller n: of a larger one no more are
 	at := func(n int) (most int, cost float64) {
-		for _, p := range pilots {
-			k := offpolicy.MinProbes + sort.Search(n-offpolicy.MinProbes+1, func(i int) bool {
-				return p.DirectHalfWidth(n, offpolicy.MinProbes+i) <= pl.rec.Resolution
-			})
-			most = max(most, k)
-		}
-		if most > n {
-			return 0, math.Inf(1)
+		for i, p := range pilots {
+			enoughOf := func(m int) bool { return p.DirectHalfWidth(n, m) <= pl.rec.Resolution }
+			if enough[i] == 0 {
+				k := offpolicy.MinProbes + sort.Search(n-offpolicy.MinProbes+1, func(k int) bool { return enoughOf(offpolicy.MinProbes + k) })
+				if k > n {
+					return 0, math.Inf(1)
+				}
+				enough[i] = k
+			}
+			for enough[i] > offpolicy.MinProbes && enoughOf(enough[i]-1) {
+				enough[i]--
+			}
+			most = max(most, enough[i])
 		}
 		usd, _ := pl.dollars(n, pl.more(paid, most))
 		if !usd.Valid() {
