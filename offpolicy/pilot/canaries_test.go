@@ -27,6 +27,9 @@ func (u unfenced) Generate(ctx context.Context, req providers.GenerateRequest) (
 
 // A judge that does what it reads is caught, and fences help it.
 func TestObedientJudgeIsCaught(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	const n = 12 // no calibrator is needed
 	run := func(obedient, fenced bool) (c pilot.Check, rows []dataset.Canary) {
 		s := sim.New(sim.Config{Seed: 7, Obedient: obedient})

@@ -13,6 +13,9 @@ import (
 // what was said, gives every policy about as closely as was said, and pays for
 // nothing twice.
 func TestTheCheapestRunAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	s, dir := serve(t, ""), t.TempDir()
 	cfg := config(t, s, dir, 40)
 	cfg.Resolution, cfg.Full = 0.05, 5000

@@ -93,6 +93,9 @@ func TestLabelsByBatch(t *testing.T) {
 // Duplicates measure the oracle and join nothing; a run that grows draws its
 // probes from all that it has then.
 func TestDuplicatesAndProbes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	dir, whole := t.TempDir(), t.TempDir()
 	s := serve(t, "")
 	for _, k := range []int{n / 2, n} {

@@ -88,6 +88,9 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 // The run that is said to be cheapest is: every other of up to 600 prompts that
 // answers costs at least as much, but for the steps of the search.
 func TestCheapestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	r, p := planned(nil)
 	d := p.Cheapest
 	if d == nil || d.By != "direct" {

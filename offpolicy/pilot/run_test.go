@@ -179,6 +179,9 @@ func TestConcurrencyDoesNotShow(t *testing.T) {
 }
 
 func TestMorePromptsExtendARun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	s := serve(t, "")
 	dir, whole := t.TempDir(), t.TempDir()
 	for _, k := range []int{n / 2, n} {
@@ -339,6 +342,9 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 }
 
 func TestForeignFoldersAreLeftAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	s := serve(t, "")
 	dir := t.TempDir()
 	if _, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil {

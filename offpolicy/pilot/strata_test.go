@@ -287,6 +287,9 @@ func asRead(t *testing.T, dir string, v *pilot.Verdict) {
 // A response without a score has a stratum, and the draw outlives the reason: when
 // the score is there at last, the labels keep stratum and probability.
 func TestUnscoredStratumIsKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	const n = 16 // no calibrator is needed
 	dir := t.TempDir()
 	run := func(s providers.Provider) *pilot.Verdict {

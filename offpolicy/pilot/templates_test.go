@@ -62,6 +62,9 @@ func ownTemplate(t *testing.T, s *sim.Server, dir string, n int, templates ...ch
 // rendering bears out a template of the caller's; past them no call is made for
 // that. A resumed run must bring the same template under the name.
 func TestConversationsAndOwnTemplates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	const n = 106
 	s, dir := serve(t, ""), t.TempDir()
 	cfg := ownTemplate(t, s, dir, n, ours(t, "\n\n"))

@@ -91,6 +91,9 @@ func people(keys []dataset.Key, v float64) func(oracle.Generator) (oracle.Oracle
 // What people label must be there first: a run that a model has labelled takes
 // their labels, costs nothing more, and never has labels of both.
 func TestPeopleTakeOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	for name, d := range map[string]oracle.Design{"simple random": {Fraction: .5, Probes: 2}, "strata": {Fraction: .5, Probes: 2, Strata: 3}} {
 		const n = 10
 		s := serve(t, "")
