@@ -216,7 +216,7 @@ func (c *Calibrator) Supports(score float64, covariate ...float64) bool {
 }
 
 func (c *Calibrator) supports(score, covariate float64) bool {
-	return c.score.has(score) && c.cov.has(covariate)
+	return c.score.has(score) && (c.config.Covariate == "" || c.cov.has(covariate))
 }
 
 // MaxOutside is the share of a policy's responses that [Calibrator.Supports] does

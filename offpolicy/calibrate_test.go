@@ -332,3 +332,22 @@ func TestSpearmanBoundsCover(t *testing.T) {
 		t.Errorf("bounds missed %d times above and %d below in %d, want about 50 each", above, below, reps)
 	}
 }
+
+// TestUnnamedCovariateIsNotRead: rows carry the response's length whether or not
+// the calibration is to know it.
+func TestUnnamedCovariateIsNotRead(t *testing.T) {
+	var rows []LabeledScore
+	for i := range 100 {
+		rows = append(rows, LabeledScore{PromptID: fmt.Sprint(i), Score: float64(i) / 100, Label: float64(i) / 100, InclusionProb: 1, Covariate: float64(50 + i)})
+	}
+	c, err := FitCalibrator(CalibrationConfig{Judge: "judge"}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.Supports(.5) || !c.supports(.5, 10_000) {
+		t.Error("a score in the middle of the labels is not supported, for a covariate that was not named")
+	}
+	if c.Supports(.999) {
+		t.Error("a score beyond the labels is supported")
+	}
+}

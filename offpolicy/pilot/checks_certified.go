@@ -9,10 +9,9 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// probeRemedy is what mends the first of the failed probes, in their order: what
-// fails after it mostly follows from it.
-func probeRemedy(failed []string) string {
-	switch failed[0] {
+// probeRemedy is what mends a probe that failed; "" is any.
+func probeRemedy(failed string) string {
+	switch failed {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
 		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model alone"
 	case teacherforce.ProbeTemplate, teacherforce.ProbeKnownAnswer:
@@ -21,27 +20,31 @@ func probeRemedy(failed []string) string {
 	return "use an endpoint that returns prompt log-probs for echoed text, one for every token"
 }
 
+// failure is what a probe said, of one model or several.
+type failure struct{ probe, detail string }
+
 func checkCertified(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
-	c.Remedy = "use an endpoint that returns prompt log-probs for echoed text, and the model's own chat template"
+	c.Remedy = probeRemedy("")
 	missing := map[string]bool{}
 	for _, a := range r.Arms {
 		missing[certificateKey(a.Policy)] = true
 	}
-	var bad, said, probes []string
-	models := map[string][]string{} // by what was said of them
+	var bad []string
+	var failures []failure
+	models := map[failure][]string{}
 	for _, cert := range r.Certificates {
 		delete(missing, cert.Model+" "+cert.Template)
 		failed := 0
 		for _, p := range cert.Probes {
 			if !p.OK {
 				failed++
-				bad, probes = append(bad, cert.Model+" "+p.Name), append(probes, p.Name)
-				what := p.Name + "\x00" + p.Detail
-				if models[what] == nil {
-					said = append(said, what)
+				bad = append(bad, cert.Model+" "+p.Name)
+				f := failure{p.Name, p.Detail}
+				if models[f] == nil {
+					failures = append(failures, f)
 				}
-				models[what] = append(models[what], cert.Model)
+				models[f] = append(models[f], cert.Model)
 			}
 		}
 		c.figure(cert.Model+" probes", float64(len(cert.Probes)), "")
@@ -53,13 +56,13 @@ func checkCertified(r *Records, _ Thresholds, c *Check) {
 	c.records(bad)
 	switch {
 	case len(bad) > 0:
-		for i, what := range said {
-			probe, detail, _ := strings.Cut(what, "\x00")
-			said[i] = fmt.Sprintf("%s of %s: %s", probe, some(models[what]), detail)
+		said := make([]string, len(failures))
+		for i, f := range failures {
+			said[i] = fmt.Sprintf("%s of %s: %s", f.probe, some(models[f]), f.detail)
 		}
 		c.Status, c.Summary = Fail, "the endpoint's log-probs cannot be trusted: "+strings.Join(said, "; ")
-		if len(probes) > 0 {
-			c.Remedy = probeRemedy(probes)
+		if len(failures) > 0 { // what fails after the first mostly follows from it
+			c.Remedy = probeRemedy(failures[0].probe)
 		}
 	case len(missing) > 0 && r.Stop != nil && r.Stop.running() && !r.reached(stageCertify):
 		notComputed(c, r.Stop, false)

@@ -49,8 +49,8 @@ func (pl *planner) fewest(width func(n int) float64) int {
 	return pl.n + sort.Search(pl.rec.Full-pl.n, func(i int) bool { return width(pl.n+i) <= pl.rec.Resolution })
 }
 
-func (pl *planner) design(by offpolicy.Estimator, n, labels, more int, width func(n int) float64) *Design {
-	d := &Design{By: string(by), Prompts: n, Labels: labels, HalfWidth: dataset.Float(width(n))}
+func (pl *planner) design(by offpolicy.Estimator, n, labels, more int, halfWidth float64) *Design {
+	d := &Design{By: string(by), Prompts: n, Labels: labels, HalfWidth: dataset.Float(halfWidth)}
 	d.USD, d.BatchUSD = pl.dollars(n, more)
 	return d
 }

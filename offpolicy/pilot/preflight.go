@@ -67,6 +67,9 @@ func (r *run) preflight(ctx context.Context) (Preflight, error) {
 	if err := c.Labels.Validate(); err != nil {
 		add(err.Error(), "correct the labelling design", err)
 	}
+	if !(c.Resolution > 0 && c.Resolution < 1) {
+		add(fmt.Sprintf("Resolution is %v: a half-width of a value in [0, 1]", c.Resolution), "give one in (0, 1), or 0 for the default", nil)
+	}
 	var ids []string
 	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
 		ids = append(ids, q.id)

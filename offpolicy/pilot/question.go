@@ -28,8 +28,12 @@ const (
 func plan(rec *Records, out *Projection) {
 	out.Resolution, out.Questions = dataset.Float(rec.Resolution), []Question{}
 	p0 := rec.logging().Policy.Name
-	if rec.Evaluation == nil || rec.Full < len(rec.Prompts) || !(rec.Resolution > 0) {
+	switch {
+	case rec.Evaluation == nil:
 		out.Answer = "Whether the full run would answer is not known: " + rec.EvaluationError + "."
+		return
+	case rec.Full < len(rec.Prompts):
+		out.Answer = fmt.Sprintf("This run is larger than the full one of %s.", plural(rec.Full, "prompt", "prompts"))
 		return
 	}
 	pl := &planner{rec: rec, n: len(rec.Prompts), logged: rec.Evaluation.Pilot()}
@@ -72,7 +76,8 @@ func (pl *planner) askLogging(p0 string) Question {
 	q := Question{Policy: p0, FullRun: answersNo, By: string(offpolicy.DR), HalfWidth: dataset.Float(w), Reason: "by its labels", Difference: interval(nil)}
 	if w <= pl.rec.Resolution {
 		q.FullRun = answersYes
-		q.Cheapest = pl.design(offpolicy.DR, pl.fewest(pl.logging), 0, 0, pl.logging)
+		least := pl.fewest(pl.logging)
+		q.Cheapest = pl.design(offpolicy.DR, least, 0, 0, pl.logging(least))
 	}
 	return q
 }
@@ -109,12 +114,12 @@ func (pl *planner) ask(policy string) Question {
 		pl.askWeights(&q, width, sure, refused)
 	}
 	if n, m := pl.labelled([]string{policy}, []string{policy}, pl.n); n > 0 {
-		q.Cheapest = pl.design(offpolicy.Direct, n, m, max(0, m-has), func(n int) float64 { return byLabels.DirectHalfWidth(n, m) })
+		q.Cheapest = pl.design(offpolicy.Direct, n, m, max(0, m-has), byLabels.DirectHalfWidth(n, m))
 	}
 	if sure {
 		kept := func(n int) float64 { return width(n, keptESS) }
 		if n := pl.fewest(kept); kept(n) <= want {
-			if d := pl.design(offpolicy.DR, n, 0, 0, kept); q.Cheapest == nil || d.USD < q.Cheapest.USD {
+			if d := pl.design(offpolicy.DR, n, 0, 0, kept(n)); q.Cheapest == nil || d.USD < q.Cheapest.USD {
 				q.Cheapest = d
 			}
 		}
@@ -184,10 +189,10 @@ func (pl *planner) cheapest() *Design {
 		for _, t := range names {
 			widest = max(widest, pl.own(t).DirectHalfWidth(n, m))
 		}
-		out = pl.design(offpolicy.Direct, n, m, pl.more(probed, m), func(int) float64 { return widest })
+		out = pl.design(offpolicy.Direct, n, m, pl.more(probed, m), widest)
 	}
 	if sure {
-		if d := pl.design(offpolicy.DR, byWeights, 0, 0, func(int) float64 { return pl.rec.Resolution }); out == nil || d.USD < out.USD {
+		if d := pl.design(offpolicy.DR, byWeights, 0, 0, pl.rec.Resolution); out == nil || d.USD < out.USD {
 			out = d
 		}
 	}

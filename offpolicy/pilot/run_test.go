@@ -401,9 +401,9 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 		t.Error("the preflight spent something")
 	}
 	cfg = config(t, s, t.TempDir(), n)
-	cfg.Waived = map[string]string{"logprobs.zeros": "typo"}
-	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") {
-		t.Errorf("a waiver of no check: %v", err)
+	cfg.Waived, cfg.Resolution = map[string]string{"logprobs.zeros": "typo"}, -0.1
+	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") || !strings.Contains(err.Error(), "Resolution is -0.1") {
+		t.Errorf("a waiver of no check, and no width: %v", err)
 	}
 }
 
