@@ -27,7 +27,7 @@ import (
 // that is absent from the map stays absent: look it up with the two-valued form.
 func (s *Sample) UnmarshalJSON(b []byte) error {
 	type plain Sample
-	p := plain{BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing()}
+	var p plain
 	meta, extra, err := decodeCJE(b, &p, sampleFields)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s Sample) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a fresh draw; an absent score or label is missing.
 func (d *FreshDraw) UnmarshalJSON(b []byte) error {
 	type plain FreshDraw
-	p := plain{JudgeScore: Missing(), OracleLabel: Missing()}
+	var p plain
 	meta, extra, err := decodeCJE(b, &p, drawFields)
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func promote(id *string, score, label *Float, meta map[string]any) {
 	}
 	for name, to := range map[string]*Float{"judge_score": score, "oracle_label": label} {
 		if v, ok := meta[name].(float64); ok && !to.Valid() {
-			*to = Float(v)
+			*to = Known(v)
 		}
 	}
 }
@@ -343,7 +343,7 @@ func WriteSamplesCSV(w io.Writer, targets []string, samples iter.Seq[Sample]) er
 			if !f.Valid() {
 				return ""
 			}
-			text, e := appendFloat(nil, f)
+			text, e := appendFloat(nil, f.OrNaN())
 			err = errors.Join(err, e)
 			return string(text)
 		}
@@ -351,7 +351,7 @@ func WriteSamplesCSV(w io.Writer, targets []string, samples iter.Seq[Sample]) er
 		for _, t := range targets {
 			v, ok := s.TargetPolicyLogProbs[t]
 			if !ok {
-				v = Missing()
+				v = Float{}
 			}
 			cells = append(cells, number(v))
 		}

@@ -81,7 +81,7 @@ func TestCJEPassesThrough(t *testing.T) {
 	sameFields(t, []byte(draws), through[FreshDraw](t, []byte(draws)))
 
 	rows, err := readAll[Sample](strings.NewReader(logged))
-	if err != nil || rows[0].PromptID != "7" || rows[0].JudgeScore != 0.25 || rows[1].JudgeScore != 0 || rows[1].OracleLabel != 1 {
+	if err != nil || rows[0].PromptID != "7" || rows[0].JudgeScore.OrNaN() != 0.25 || rows[1].JudgeScore.OrNaN() != 0 || rows[1].OracleLabel.OrNaN() != 1 {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }
@@ -162,7 +162,7 @@ func asBytes(rows []json.RawMessage) (out [][]byte) {
 // lost, and moves when it gets one.
 func TestUnscoredDraws(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fresh_draws")
-	draws := []FreshDraw{draw("b", "q", "x", 0, Missing(), 0, 0), draw("a", "q", "y", Missing(), 1, 0.25, 1), draw("a", "q", "z", 0.5, Missing(), 0, 0)}
+	draws := []FreshDraw{draw("b", "q", "x", Known(0), Float{}, Float{}, 0), draw("a", "q", "y", Float{}, Known(1), Known(0.25), 1), draw("a", "q", "z", Known(0.5), Float{}, Float{}, 0)}
 	for range 2 {
 		if err := WriteFreshDraws(dir, "p", draws); err != nil {
 			t.Fatal(err)
@@ -179,9 +179,9 @@ func TestUnscoredDraws(t *testing.T) {
 			t.Errorf("CJE would refuse\n%s", text)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "unscored")); (err == nil) != !draws[1].JudgeScore.Valid() {
-			t.Errorf("unscored/: %v, with a score of %v", err, draws[1].JudgeScore)
+			t.Errorf("unscored/: %v, with a score of %v", err, draws[1].JudgeScore.OrNaN())
 		}
-		draws[1].JudgeScore = 0.25
+		draws[1].JudgeScore = Known(0.25)
 	}
 	for _, name := range []string{"", "a/b", ".."} {
 		if err := WriteFreshDraws(dir, name, nil); err == nil && name != ".." {
@@ -220,17 +220,17 @@ func (r anything) text() string {
 func (r anything) float() Float {
 	switch r.IntN(6) {
 	case 0:
-		return Missing()
+		return Float{}
 	case 1:
-		return 0
+		return Known(0)
 	case 2:
-		return Float(math.Copysign(0, -1))
+		return Known(math.Copysign(0, -1))
 	case 3:
-		return Float(-r.ExpFloat64() * 100)
+		return Known(-r.ExpFloat64() * 100)
 	case 4:
-		return Float(r.NormFloat64() * math.Pow(10, float64(r.IntN(600)-300)))
+		return Known(r.NormFloat64() * math.Pow(10, float64(r.IntN(600)-300)))
 	}
-	return Float(r.IntN(1 << 20))
+	return Known(float64(r.IntN(1 << 20)))
 }
 
 func (r anything) id() string {
@@ -267,14 +267,14 @@ func TestEveryWriterReadsBack(t *testing.T) {
 		return out
 	}
 	logprob := func() any {
-		return LogProb{PromptID: r.id(), Policy: r.text(), LogProb: r.float(), Tokens: r.IntN(100), TokenLogProbs: Floats{float64(r.float()), float64(r.float())}, Method: r.text(),
+		return LogProb{PromptID: r.id(), Policy: r.text(), LogProb: r.float(), Tokens: r.IntN(100), TokenLogProbs: Floats{r.float().OrNaN(), r.float().OrNaN()}, Method: r.text(),
 			Methods: map[string]MethodResult{r.text(): {r.float(), "ok", r.text()}}, Spread: r.float(), Flags: []string{r.text()}, Error: r.err()}
 	}
 	score := func() any {
 		return JudgeScore{PromptID: r.id(), Policy: r.text(), Judge: r.text(), Mean: r.float(), Variance: r.float(), Source: r.text(), Calibrated: r.float(), CalibratedVariance: r.float(), Error: r.err()}
 	}
 	label := func() any {
-		return OracleLabel{PromptID: r.id(), Policy: r.text(), Label: r.float(), InclusionProb: r.Float64(), Role: r.text(), Oracle: r.text(), Error: r.err()}
+		return OracleLabel{PromptID: r.id(), Policy: r.text(), Label: r.float(), InclusionProb: Known(r.Float64()), Role: r.text(), Oracle: r.text(), Error: r.err()}
 	}
 	sample := func() any {
 		s := Sample{PromptID: r.id(), Prompt: r.text(), Response: r.text(), BasePolicyLogProb: r.float(), TargetPolicyLogProbs: map[string]Float{"a": r.float(), "b,\"c": r.float()},
@@ -285,7 +285,7 @@ func TestEveryWriterReadsBack(t *testing.T) {
 		return s
 	}
 	fresh := func() any {
-		return draw(r.id(), r.text(), r.text(), r.float(), r.float(), float64(r.IntN(3))/2, r.IntN(5))
+		return draw(r.id(), r.text(), r.text(), r.float(), r.float(), Known(float64(r.IntN(3))/2), r.IntN(5))
 	}
 	prompt := func() any { return Prompt{ID: r.id(), Text: r.text() + "x", Metadata: r.metadata()} }
 	roundTrip[Response](t, fill(response))
@@ -330,13 +330,13 @@ func TestEveryWriterReadsBack(t *testing.T) {
 		got := Sample{PromptID: cells["prompt_id"], Prompt: cells["prompt"], Response: cells["response"], Extra: s.Extra, TargetPolicyLogProbs: map[string]Float{}}
 		number := func(name string) Float {
 			if cells[name] == "" {
-				return Missing()
+				return Float{}
 			}
 			f, err := parseFloat([]byte(cells[name]))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return Float(f)
+			return Known(f)
 		}
 		got.BasePolicyLogProb, got.JudgeScore, got.OracleLabel, got.InclusionProb = number("base_policy_logprob"), number("judge_score"), number("oracle_label"), number("inclusion_prob")
 		for _, name := range targets {

@@ -13,7 +13,7 @@ import "encoding/json"
 // UnmarshalJSON reads a record; an absent logprob is missing.
 func (r *Response) UnmarshalJSON(b []byte) error {
 	type plain Response
-	p := plain{LogProb: Missing()}
+	p := plain{}
 	err := json.Unmarshal(b, &p)
 	*r = Response(p)
 	return err
@@ -22,7 +22,7 @@ func (r *Response) UnmarshalJSON(b []byte) error {
 // UnmarshalJSON reads a result; an absent logprob is missing.
 func (m *MethodResult) UnmarshalJSON(b []byte) error {
 	type plain MethodResult
-	p := plain{LogProb: Missing()}
+	p := plain{}
 	err := json.Unmarshal(b, &p)
 	*m = MethodResult(p)
 	return err
@@ -31,7 +31,7 @@ func (m *MethodResult) UnmarshalJSON(b []byte) error {
 // UnmarshalJSON reads a record; an absent logprob or spread is missing.
 func (l *LogProb) UnmarshalJSON(b []byte) error {
 	type plain LogProb
-	p := plain{LogProb: Missing(), Spread: Missing()}
+	p := plain{}
 	err := json.Unmarshal(b, &p)
 	*l = LogProb(p)
 	return err
@@ -40,7 +40,7 @@ func (l *LogProb) UnmarshalJSON(b []byte) error {
 // UnmarshalJSON reads a record; an absent label is missing.
 func (o *OracleLabel) UnmarshalJSON(b []byte) error {
 	type plain OracleLabel
-	p := plain{Label: Missing()}
+	p := plain{}
 	err := json.Unmarshal(b, &p)
 	*o = OracleLabel(p)
 	return err
@@ -50,7 +50,7 @@ func (o *OracleLabel) UnmarshalJSON(b []byte) error {
 // missing.
 func (s *JudgeScore) UnmarshalJSON(b []byte) error {
 	type plain JudgeScore
-	p := plain{Mean: Missing(), Variance: Missing(), Calibrated: Missing()}
+	p := plain{}
 	err := json.Unmarshal(b, &p)
 	*s = JudgeScore(p)
 	return err

@@ -52,7 +52,7 @@ func ExampleReadJSONL() {
 			fmt.Println(err)
 			break
 		}
-		fmt.Println(row.Key(), row.LogProb.Valid(), row.LogProb)
+		fmt.Println(row.Key(), row.LogProb.Valid(), row.LogProb.OrNaN())
 	}
 	// Output:
 	// p1/p0/0 true -12.5
@@ -94,7 +94,7 @@ func ExampleReadFile() {
 		panic(err)
 	}
 	labels, err := dataset.ReadFile[dataset.OracleLabel](path)
-	fmt.Println(labels[0].Key(), labels[0].Label, labels[0].InclusionProb, err)
+	fmt.Println(labels[0].Key(), labels[0].Label.OrNaN(), labels[0].InclusionProb.OrNaN(), err)
 	// Output: p1/p0/0 1 0.25 <nil>
 }
 
@@ -106,10 +106,10 @@ func ExampleJoinSamples() {
 		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}},
 		Responses: []dataset.Response{{PromptID: "q1", Policy: "p0", Text: &text, FinishReason: "stop"}},
 		LogProbs: []dataset.LogProb{
-			{PromptID: "q1", Policy: "p0", LogProb: -0.25},
-			{PromptID: "q1", Policy: "bigger", LogProb: dataset.Missing(), Error: &dataset.RecordError{Class: "timeout", Message: "no answer in 60s"}},
+			{PromptID: "q1", Policy: "p0", LogProb: dataset.Known(-0.25)},
+			{PromptID: "q1", Policy: "bigger", Error: &dataset.RecordError{Class: "timeout", Message: "no answer in 60s"}},
 		},
-		Scores: []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: 0.9}},
+		Scores: []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}},
 	})
 	if err := dataset.WriteJSONL(os.Stdout, slices.Values(samples)); err != nil {
 		panic(err)
@@ -127,17 +127,17 @@ func ExampleFreshDraws() {
 	draws := dataset.FreshDraws(dataset.RunRecords{
 		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}},
 		Responses: []dataset.Response{{PromptID: "q1", Policy: "bigger", Text: &text}},
-		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "bigger", Mean: 0.8}},
+		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "bigger", Mean: dataset.Known(0.8)}},
 	}, "bigger")
 	if err := dataset.WriteJSONL(os.Stdout, slices.Values(draws)); err != nil {
 		panic(err)
 	}
 	// Output:
-	// {"prompt_id":"q1","prompt":"Capital of France?","response":"Paris, of course.","judge_score":0.8,"oracle_label":null,"draw_idx":0}
+	// {"prompt_id":"q1","prompt":"Capital of France?","response":"Paris, of course.","judge_score":0.8,"oracle_label":null,"inclusion_prob":null,"draw_idx":0}
 }
 
 func ExampleIndex() {
-	scores := []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: 0.9}, {PromptID: "q1", Policy: "p0", Mean: 0.2}}
+	scores := []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}, {PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.2)}}
 	_, err := dataset.Index(scores)
 	fmt.Println(err)
 	// Output: dataset: duplicate id: dataset.JudgeScore q1/p0/0 occurs twice (keep one of the two)
@@ -221,8 +221,8 @@ func ExampleWriteFreshDraws() {
 	}
 	defer os.RemoveAll(dir)
 	err = dataset.WriteFreshDraws(dir, "bigger", []dataset.FreshDraw{
-		{PromptID: "q1", Response: "Paris.", JudgeScore: 0.9, OracleLabel: dataset.Missing()},
-		{PromptID: "q2", Response: "?", JudgeScore: dataset.Missing(), OracleLabel: dataset.Missing()},
+		{PromptID: "q1", Response: "Paris.", JudgeScore: dataset.Known(0.9)},
+		{PromptID: "q2", Response: "?"},
 	})
 	if err != nil {
 		panic(err)
@@ -237,15 +237,15 @@ func ExampleWriteFreshDraws() {
 	draws, err := dataset.ReadFreshDraws(dir)
 	fmt.Println(len(draws["bigger"]), err)
 	// Output:
-	// bigger_responses.jsonl {"prompt_id":"q1","prompt":"","response":"Paris.","judge_score":0.9,"oracle_label":null,"draw_idx":0}
-	// unscored/bigger_responses.jsonl {"prompt_id":"q2","prompt":"","response":"?","judge_score":null,"oracle_label":null,"draw_idx":0}
+	// bigger_responses.jsonl {"prompt_id":"q1","prompt":"","response":"Paris.","judge_score":0.9,"oracle_label":null,"inclusion_prob":null,"draw_idx":0}
+	// unscored/bigger_responses.jsonl {"prompt_id":"q2","prompt":"","response":"?","judge_score":null,"oracle_label":null,"inclusion_prob":null,"draw_idx":0}
 	// 2 <nil>
 }
 
 func ExampleWriteSamplesCSV() {
 	samples := []dataset.Sample{{
-		PromptID: "q1", Prompt: "Rhyme, please.", Response: "Moon\nJune", BasePolicyLogProb: -3.5, TargetPolicyLogProbs: map[string]dataset.Float{"bigger": dataset.Missing()},
-		JudgeScore: 0.5, OracleLabel: dataset.Missing(), InclusionProb: dataset.Missing(), Metadata: map[string]any{"finish_reason": "stop"},
+		PromptID: "q1", Prompt: "Rhyme, please.", Response: "Moon\nJune", BasePolicyLogProb: dataset.Known(-3.5), TargetPolicyLogProbs: map[string]dataset.Float{"bigger": dataset.Float{}},
+		JudgeScore: dataset.Known(0.5), Metadata: map[string]any{"finish_reason": "stop"},
 	}}
 	var out strings.Builder
 	if err := dataset.WriteSamplesCSV(&out, []string{"bigger"}, slices.Values(samples)); err != nil {
@@ -264,12 +264,12 @@ func ExampleJoin() {
 		Logging:   "p0",
 		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}, {ID: "q2", Text: "And of Chad?"}},
 		Responses: []dataset.Response{{PromptID: "q1", Policy: "p0", Text: &text}},
-		LogProbs:  []dataset.LogProb{{PromptID: "q1", Policy: "p0", LogProb: -0.25}},
-		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: 0.9}},
+		LogProbs:  []dataset.LogProb{{PromptID: "q1", Policy: "p0", LogProb: dataset.Known(-0.25)}},
+		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}},
 	}
 	for sample, unjoined := range dataset.Join(run) {
 		if sample != nil {
-			fmt.Println(sample.PromptID, sample.BasePolicyLogProb, sample.JudgeScore)
+			fmt.Println(sample.PromptID, sample.BasePolicyLogProb.OrNaN(), sample.JudgeScore.OrNaN())
 		}
 		for _, u := range unjoined {
 			fmt.Println(u)

@@ -8,28 +8,63 @@ import (
 	"strconv"
 )
 
-// Float is a float64 whose NaN is JSON null: in a record, a value that could
-// not be obtained is NaN in Go and null on disk, and never a number. Infinities
-// have no JSON form and are refused by MarshalJSON; a scorer turns them into a
-// failed record before they get here.
+// Float is a number that may be missing. The zero Float is the missing one, so that
+// no field left out can count as a score, a label, a log-prob or a probability.
+// It is null in JSON, and null is written: readers such as CJE look for the key.
 //
-// The zero Float is the number 0, not a missing value: use [Missing].
-type Float float64
+// A Float takes 8 bytes and is compared with ==: two are equal if both are missing
+// or both are the same number (-0 is 0). [Known] makes one, [Float.Get] reads it.
+// Infinities are numbers, but have no JSON form and are refused by MarshalJSON.
+type Float struct {
+	// The bits of the number, xor those of NaN: 0 is missing, and there is no second
+	// form of it.
+	bits uint64
+}
 
-// Missing is the Float that stands for "no value".
-func Missing() Float { return Float(math.NaN()) }
+var nanBits = math.Float64bits(math.NaN())
+
+// Known returns the Float that holds x. NaN is no number: Known(NaN) is missing,
+// which turns a column's value into a field's.
+func Known(x float64) Float {
+	if math.IsNaN(x) {
+		return Float{}
+	}
+	return Float{math.Float64bits(x+0) ^ nanBits}
+}
+
+// Get returns the number, and whether there is one; 0 and false if it is missing.
+func (f Float) Get() (float64, bool) {
+	if f.bits == 0 {
+		return 0, false
+	}
+	return f.OrNaN(), true
+}
+
+// OrNaN returns the number, or NaN if it is missing: the form of a column.
+func (f Float) OrNaN() float64 { return math.Float64frombits(f.bits ^ nanBits) }
 
 // Valid reports whether f holds a number.
-func (f Float) Valid() bool { return !math.IsNaN(float64(f)) }
+func (f Float) Valid() bool { return f.bits != 0 }
+
+// Equal is ==; github.com/google/go-cmp asks for it.
+func (f Float) Equal(o Float) bool { return f == o }
+
+// String returns the number as JSON has it, or "missing".
+func (f Float) String() string {
+	if !f.Valid() {
+		return "missing"
+	}
+	return strconv.FormatFloat(f.OrNaN(), 'g', -1, 64)
+}
 
 // MarshalJSON writes the shortest decimal that reads back as f, or null.
-func (f Float) MarshalJSON() ([]byte, error) { return appendFloat(nil, f) }
+func (f Float) MarshalJSON() ([]byte, error) { return appendFloat(nil, f.OrNaN()) }
 
-// UnmarshalJSON reads a number, or null as NaN. A number too large for a float64
-// is an error.
+// UnmarshalJSON reads a number, or null as missing. A number too large for a
+// float64 is an error.
 func (f *Float) UnmarshalJSON(b []byte) error {
 	v, err := parseFloat(b)
-	*f = Float(v)
+	*f = Known(v)
 	return err
 }
 
@@ -66,7 +101,7 @@ func (fs Floats) MarshalJSON() ([]byte, error) {
 			b = append(b, ',')
 		}
 		var err error
-		if b, err = appendFloat(b, Float(f)); err != nil {
+		if b, err = appendFloat(b, f); err != nil {
 			return nil, fmt.Errorf("element %d: %w", i, err)
 		}
 	}
@@ -106,8 +141,7 @@ func (fs *Floats) UnmarshalJSON(b []byte) error {
 
 // appendFloat follows encoding/json's own choice of format, so that a record
 // reads the same whichever of the two wrote it.
-func appendFloat(b []byte, f Float) ([]byte, error) {
-	v := float64(f)
+func appendFloat(b []byte, v float64) ([]byte, error) {
 	switch {
 	case math.IsNaN(v):
 		return append(b, "null"...), nil

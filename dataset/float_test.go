@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestFloatJSON(t *testing.T) {
 	}{
 		{0, "0", "zero is a number"},
 		{math.NaN(), "null", "missing"},
-		{math.Copysign(0, -1), "-0", "sign of zero"},
+		{math.Copysign(0, -1), "0", "there is one zero, so that == compares numbers"},
 		{-14.726269679999916, "-14.726269679999916", "a log-prob of the shared data"},
 		{1e-7, "1e-7", "small exponent without its zero"},
 		{1e21, "1e+21", "large exponent"},
@@ -27,25 +28,25 @@ func TestFloatJSON(t *testing.T) {
 		{0.30000000000000004, "0.30000000000000004", "all 17 digits where they are needed"},
 	}
 	for _, row := range rows {
-		got, err := json.Marshal(Float(row.v))
+		got, err := json.Marshal(Known(row.v))
 		if err != nil || string(got) != row.want {
 			t.Errorf("%s: %s, %v; want %s", row.reason, got, err, row.want)
 		}
-		if !math.IsNaN(row.v) {
+		if !math.IsNaN(row.v) && row.v != 0 {
 			if std, _ := json.Marshal(row.v); string(std) != row.want {
 				t.Errorf("%s: encoding/json writes %s", row.reason, std)
 			}
 		}
 		var back Float
-		if err := json.Unmarshal(got, &back); err != nil || !sameFloat(float64(back), row.v) {
-			t.Errorf("%s: read back as %v, %v", row.reason, back, err)
+		if err := json.Unmarshal(got, &back); err != nil || back != Known(row.v) {
+			t.Errorf("%s: read back as %v, %v", row.reason, back.OrNaN(), err)
 		}
 		if back.Valid() == math.IsNaN(row.v) {
 			t.Errorf("%s: Valid is %v", row.reason, back.Valid())
 		}
 	}
 	for _, v := range []float64{math.Inf(1), math.Inf(-1)} {
-		if _, err := json.Marshal(Float(v)); err == nil {
+		if _, err := json.Marshal(Known(v)); err == nil {
 			t.Errorf("%v was written", v)
 		}
 		if _, err := json.Marshal(Floats{0, v}); err == nil || !strings.Contains(err.Error(), "element 1") {
@@ -63,9 +64,9 @@ func sameFloat(a, b float64) bool {
 
 func TestFloatRefuses(t *testing.T) {
 	for _, in := range []string{`"1"`, `true`, `[]`, `{}`, `1e999`, `NaN`, `Inf`, `-Inf`, `0x10`, `1_0`, ``, `-`} {
-		f := Float(7)
+		f := Known(7)
 		if err := f.UnmarshalJSON([]byte(in)); err == nil || f.Valid() {
-			t.Errorf("%s gives %v, %v; want an error and no number", in, f, err)
+			t.Errorf("%s gives %v, %v; want an error and no number", in, f.OrNaN(), err)
 		}
 	}
 }
@@ -131,4 +132,37 @@ func FuzzFloats(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFloatZeroIsMissing(t *testing.T) {
+	var f Float
+	if _, ok := f.Get(); ok || f.Valid() || !math.IsNaN(f.OrNaN()) || f != Known(math.NaN()) || f.String() != "missing" {
+		t.Errorf("the zero Float is %v", f)
+	}
+	if b, err := json.Marshal(struct{ A, B Float }{B: Known(0)}); err != nil || string(b) != `{"A":null,"B":0}` {
+		t.Errorf("%s, %v: a missing value is written as null", b, err)
+	}
+	var row struct{ A, B Float }
+	if err := json.Unmarshal([]byte(`{"B":null}`), &row); err != nil || row.A.Valid() || row.B.Valid() {
+		t.Errorf("absent and null read as %v and %v, %v", row.A, row.B, err)
+	}
+	if Known(math.Float64frombits(nanBits|2)) != (Float{}) {
+		t.Error("NaN of other bits is a second missing value")
+	}
+	for _, x := range []float64{0, 1, -1, math.Inf(1), math.Inf(-1), 5e-324, math.MaxFloat64} {
+		if got, ok := Known(x).Get(); !ok || got != x {
+			t.Errorf("Known(%v).Get() = %v, %v", x, got, ok)
+		}
+	}
+}
+
+func ExampleKnown() {
+	var label Float // not labelled
+	score := Known(0.75)
+	v, ok := label.Get()
+	fmt.Println(v, ok)
+	fmt.Println(score.OrNaN(), score == Known(0.75), label)
+	// Output:
+	// 0 false
+	// 0.75 true missing
 }

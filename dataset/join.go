@@ -116,7 +116,6 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	}
 	s := Sample{
 		PromptID: p.ID, Prompt: p.Text, Response: *resp.Text,
-		BasePolicyLogProb: Missing(), JudgeScore: Missing(), OracleLabel: Missing(), InclusionProb: Missing(),
 		TargetPolicyLogProbs: make(map[string]Float, len(in.Targets)),
 		Metadata:             make(map[string]any, len(p.Metadata)+1),
 	}
@@ -130,7 +129,7 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 		lp, ok := logprobs[k]
 		if !ok {
 			j.miss("logprobs", k, "no record")
-			return LogProb{LogProb: Missing()}
+			return LogProb{}
 		}
 		return lp
 	}
@@ -141,7 +140,7 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 		if base.Raw() || lp.Raw() {
 			// Whoever reads the two makes a weight of them.
 			j.miss("logprobs", Key{PromptID: p.ID, Policy: target}, "one of the two values is not of the distribution that its policy samples from")
-			lp.LogProb = Missing()
+			lp.LogProb = Float{}
 		}
 		s.TargetPolicyLogProbs[target] = lp.LogProb
 	}
@@ -151,7 +150,7 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 		j.miss("judge", key, "no record")
 	}
 	if label, ok := j.labels[key]; ok {
-		s.OracleLabel, s.InclusionProb = label.Label, Float(label.InclusionProb)
+		s.OracleLabel, s.InclusionProb = label.Label, label.InclusionProb
 	}
 	return &s
 }
@@ -168,7 +167,6 @@ func FreshDraws(in RunRecords, policy string) []FreshDraw {
 		}
 		d := FreshDraw{
 			PromptID: k.PromptID, Prompt: j.prompts[k.PromptID].Text, Response: *j.responses[k].Text, DrawIdx: k.DrawIdx,
-			JudgeScore: Missing(), OracleLabel: Missing(),
 		}
 		if s, ok := j.scores[k]; ok {
 			d.JudgeScore = s.Mean
@@ -232,8 +230,8 @@ func newJoin(in RunRecords) *join {
 	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
 	j.labels = collect(j, "oracle", labels, func(l OracleLabel) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
-		if p := l.InclusionProb; d.reason == "" && !(p > 0 && p <= 1) {
-			d.reason = fmt.Sprintf("inclusion_prob is %v, which is not in (0, 1]", p)
+		if p := l.InclusionProb; d.reason == "" && !(p.OrNaN() > 0 && p.OrNaN() <= 1) {
+			d.reason = fmt.Sprintf("inclusion_prob is %v, want a probability in (0, 1]", p)
 		}
 		return d
 	})

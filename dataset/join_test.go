@@ -15,17 +15,17 @@ import (
 
 // answer makes a response that holds a value.
 func answer(prompt, policy string, draw int, text string) Response {
-	return Response{PromptID: prompt, Policy: policy, DrawIdx: draw, Text: &text, FinishReason: "stop", LogProb: Missing(), PolicyHash: "hash-" + policy}
+	return Response{PromptID: prompt, Policy: policy, DrawIdx: draw, Text: &text, FinishReason: "stop", PolicyHash: "hash-" + policy}
 }
 
 func lp(prompt, policy string, v float64) LogProb {
-	return LogProb{PromptID: prompt, Policy: policy, LogProb: Float(v), PolicyHash: "hash-" + policy}
+	return LogProb{PromptID: prompt, Policy: policy, LogProb: Known(v), PolicyHash: "hash-" + policy}
 }
 
 // records is a run in which everything can go wrong that may.
 func records() RunRecords {
 	failed := &RecordError{"timeout", "no answer"}
-	lost := Response{PromptID: "p2", Policy: "log", LogProb: Missing(), Error: failed}
+	lost := Response{PromptID: "p2", Policy: "log", Error: failed}
 	stale := lp("p4", "a", -9)
 	stale.PolicyHash = "hash-old"
 	return RunRecords{
@@ -42,31 +42,31 @@ func records() RunRecords {
 		LogProbs: []LogProb{
 			lp("p1", "log", -1), lp("p1", "a", -2), lp("p1", "b", -3),
 			lp("p2", "a", -5), // of a response that there is not
-			lp("p3", "log", -4), {PromptID: "p3", Policy: "a", LogProb: Missing(), Error: failed}, {PromptID: "p3", Policy: "b", LogProb: Missing()},
+			lp("p3", "log", -4), {PromptID: "p3", Policy: "a", Error: failed}, {PromptID: "p3", Policy: "b"},
 			lp("p4", "log", 0), stale, lp("p4", "other", -1),
 		},
 		Labels: []OracleLabel{
-			{PromptID: "p1", Policy: "log", Label: 1, InclusionProb: 0.25, PolicyHash: "hash-log"},
-			{PromptID: "p1", Policy: "a", DrawIdx: 1, Label: 0, InclusionProb: 1},
-			{PromptID: "p3", Policy: "log", Label: Missing(), InclusionProb: 0.25, Error: failed},
-			{PromptID: "p4", Policy: "log", Label: 0.5},
+			{PromptID: "p1", Policy: "log", Label: Known(1), InclusionProb: Known(0.25), PolicyHash: "hash-log"},
+			{PromptID: "p1", Policy: "a", DrawIdx: 1, Label: Known(0), InclusionProb: Known(1)},
+			{PromptID: "p3", Policy: "log", InclusionProb: Known(0.25), Error: failed},
+			{PromptID: "p4", Policy: "log", Label: Known(0.5)},
 		},
 		Scores: []JudgeScore{
-			{PromptID: "p1", Policy: "log", Mean: 0.9}, {PromptID: "p1", Policy: "a", Mean: 0.4}, {PromptID: "p1", Policy: "a", DrawIdx: 1, Mean: 0.3},
-			{PromptID: "p4", Policy: "log", Mean: 0}, {PromptID: "p3", Policy: "b", Mean: 0.1}, {PromptID: "p3", Policy: "b", Mean: 0.2},
+			{PromptID: "p1", Policy: "log", Mean: Known(0.9)}, {PromptID: "p1", Policy: "a", Mean: Known(0.4)}, {PromptID: "p1", Policy: "a", DrawIdx: 1, Mean: Known(0.3)},
+			{PromptID: "p4", Policy: "log", Mean: Known(0)}, {PromptID: "p3", Policy: "b", Mean: Known(0.1)}, {PromptID: "p3", Policy: "b", Mean: Known(0.2)},
 		},
 	}
 }
 
 func TestJoinSamples(t *testing.T) {
-	none := Missing()
+	none := Float{}
 	want := []Sample{
-		{PromptID: "p1", Prompt: "one", Response: "uno", BasePolicyLogProb: -1, TargetPolicyLogProbs: map[string]Float{"a": -2, "b": -3},
-			JudgeScore: 0.9, OracleLabel: 1, InclusionProb: 0.25, Metadata: map[string]any{"language": "English", "finish_reason": "stop"}},
-		{PromptID: "p3", Prompt: "three", Response: "tres", BasePolicyLogProb: -4, TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
+		{PromptID: "p1", Prompt: "one", Response: "uno", BasePolicyLogProb: Known(-1), TargetPolicyLogProbs: map[string]Float{"a": Known(-2), "b": Known(-3)},
+			JudgeScore: Known(0.9), OracleLabel: Known(1), InclusionProb: Known(0.25), Metadata: map[string]any{"language": "English", "finish_reason": "stop"}},
+		{PromptID: "p3", Prompt: "three", Response: "tres", BasePolicyLogProb: Known(-4), TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
 			JudgeScore: none, OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
-		{PromptID: "p4", Prompt: "four", Response: "", BasePolicyLogProb: 0, TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
-			JudgeScore: 0, OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
+		{PromptID: "p4", Prompt: "four", Response: "", BasePolicyLogProb: Known(0), TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
+			JudgeScore: Known(0), OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
 	}
 	const wantUnjoined = `responses gone/log/0: no such prompt
 responses p2/log/0: failed: timeout: no answer
@@ -78,7 +78,7 @@ judge p3/log/0: no record
 oracle p3/log/0: failed: timeout: no answer
 logprobs p4/a/0: policy hash hash-old is not the hash-a of the policy's responses
 logprobs p4/b/0: no record
-oracle p4/log/0: inclusion_prob is 0, which is not in (0, 1]
+oracle p4/log/0: inclusion_prob is missing, want a probability in (0, 1]
 logprobs p4/other/0: the policy is neither the logging policy nor a target
 responses p5/log/0: 2 records have this key
 prompts twice//0: 2 prompts have this id
@@ -120,14 +120,14 @@ func shuffle[T any](r *rand.Rand, s []T) {
 	r.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
 }
 
-func draw(id, prompt, response string, score, label Float, p float64, idx int) FreshDraw {
+func draw(id, prompt, response string, score, label, p Float, idx int) FreshDraw {
 	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label, InclusionProb: p, DrawIdx: idx}
 }
 
 // A second label of a response joins nothing, and takes nothing from the first.
 func TestSecondLabels(t *testing.T) {
 	in := records()
-	in.Labels = append(in.Labels, OracleLabel{PromptID: "p1", Policy: "log", Label: 0, InclusionProb: 0.1, Role: "duplicate", PolicyHash: "hash-log"})
+	in.Labels = append(in.Labels, OracleLabel{PromptID: "p1", Policy: "log", Label: Known(0), InclusionProb: Known(0.1), Role: "duplicate", PolicyHash: "hash-log"})
 	want, wantUnjoined := JoinSamples(records())
 	got, unjoined := JoinSamples(in)
 	if w, g := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); w != g { // NaN equals NaN in print
@@ -139,17 +139,17 @@ func TestSecondLabels(t *testing.T) {
 }
 
 func TestFreshDraws(t *testing.T) {
-	none := Missing()
+	none := Float{}
 	rows := []struct {
 		policy string
 		want   []FreshDraw
 		reason string
 	}{
 		{"a", []FreshDraw{
-			draw("p1", "one", "first", 0.4, none, 0, 0), draw("p1", "one", "second", 0.3, 0, 1, 1), draw("p2", "two", "zwei", none, none, 0, 0),
+			draw("p1", "one", "first", Known(0.4), none, none, 0), draw("p1", "one", "second", Known(0.3), Known(0), Known(1), 1), draw("p2", "two", "zwei", none, none, none, 0),
 		}, "every draw, unscored ones too; the logged response of p2 does not matter"},
-		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, 0, 0)}, "of two scores of one key neither is used"},
-		{"log", []FreshDraw{draw("p1", "one", "uno", 0.9, 1, .25, 0), draw("p3", "three", "tres", none, none, 0, 0), draw("p4", "four", "", 0, none, 0, 0)}, "the logging policy's own"},
+		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, none, 0)}, "of two scores of one key neither is used"},
+		{"log", []FreshDraw{draw("p1", "one", "uno", Known(0.9), Known(1), Known(.25), 0), draw("p3", "three", "tres", none, none, none, 0), draw("p4", "four", "", Known(0), none, none, 0)}, "the logging policy's own"},
 		{"nobody", nil, "unknown policy"},
 	}
 	for _, row := range rows {
@@ -173,10 +173,10 @@ func TestRawLogProbs(t *testing.T) {
 	} {
 		in := RunRecords{
 			Logging: "log", Targets: []string{"a", "b"}, Prompts: []Prompt{{ID: "p1"}}, Responses: []Response{answer("p1", "log", 0, "uno")},
-			LogProbs: []LogProb{row("log", -1, c.base), row("a", -2, "raw"), row("b", -3, "sampling")},
+			LogProbs: []LogProb{row("log", Known(-1), c.base), row("a", Known(-2), "raw"), row("b", Known(-3), "sampling")},
 		}
 		samples, unjoined := JoinSamples(in)
-		if len(samples) != 1 || samples[0].BasePolicyLogProb != -1 || samples[0].TargetPolicyLogProbs["a"].Valid() ||
+		if len(samples) != 1 || samples[0].BasePolicyLogProb.OrNaN() != -1 || samples[0].TargetPolicyLogProbs["a"].Valid() ||
 			samples[0].TargetPolicyLogProbs["b"].Valid() != (c.base == "sampling") {
 			t.Errorf("%s: %+v", c.reason, samples)
 		}
@@ -202,9 +202,9 @@ func TestHashOfSeveral(t *testing.T) {
 }
 
 func TestIndex(t *testing.T) {
-	rows := []JudgeScore{{PromptID: "p", Policy: "a", Mean: 1}, {PromptID: "p", Policy: "b", Mean: 2}}
+	rows := []JudgeScore{{PromptID: "p", Policy: "a", Mean: Known(1)}, {PromptID: "p", Policy: "b", Mean: Known(2)}}
 	m, err := Index(rows)
-	if err != nil || len(m) != 2 || m[Key{"p", "b", 0}].Mean != 2 {
+	if err != nil || len(m) != 2 || m[Key{"p", "b", 0}].Mean.OrNaN() != 2 {
 		t.Errorf("%v, %v", m, err)
 	}
 	if m, err := Index(append(rows, rows[0])); m != nil || err == nil || !strings.Contains(err.Error(), "p/a/0") {

@@ -142,7 +142,7 @@ func TestWriteJSONL(t *testing.T) {
 		map[string]any{"z": 1, "a": "<p> & \u2028 \"é\"\n"},
 		struct {
 			F Float `json:"f"`
-		}{Missing()},
+		}{Float{}},
 	}
 	var b bytes.Buffer
 	if err := WriteJSONL(&b, slices.Values(rows)); err != nil {
@@ -152,7 +152,7 @@ func TestWriteJSONL(t *testing.T) {
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []any{nil, 1, []int{1}, map[string]any{"x": math.NaN()}, map[string]any{"x": Float(math.Inf(1))}} {
+	for _, bad := range []any{nil, 1, []int{1}, map[string]any{"x": math.NaN()}, map[string]any{"x": Known(math.Inf(1)).OrNaN()}} {
 		err := WriteJSONL(io.Discard, slices.Values([]any{rows[0], bad}))
 		if err == nil || !strings.Contains(err.Error(), "row 2") {
 			t.Errorf("%v: %v, want an error that names row 2", bad, err)
@@ -210,14 +210,14 @@ func BenchmarkReadJSONL(b *testing.B) {
 		var responses, logprobs bytes.Buffer
 		WriteJSONL(&responses, func(yield func(Response) bool) {
 			for i := range n {
-				if !yield(Response{PromptID: fmt.Sprint(i), Policy: "p0", Text: &text, LogProb: -12.5}) {
+				if !yield(Response{PromptID: fmt.Sprint(i), Policy: "p0", Text: &text, LogProb: Known(-12.5)}) {
 					return
 				}
 			}
 		})
 		WriteJSONL(&logprobs, func(yield func(LogProb) bool) {
 			for i := range n {
-				if !yield(LogProb{PromptID: fmt.Sprint(i), Policy: "p0", LogProb: -12.5, TokenLogProbs: lps}) {
+				if !yield(LogProb{PromptID: fmt.Sprint(i), Policy: "p0", LogProb: Known(-12.5), TokenLogProbs: lps}) {
 					return
 				}
 			}

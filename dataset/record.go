@@ -138,7 +138,7 @@ type OracleLabel struct {
 	Policy        string       `json:"policy"`
 	DrawIdx       int          `json:"draw_idx"`
 	Label         Float        `json:"label"`             // in [0, 1]
-	InclusionProb float64      `json:"inclusion_prob"`    // the design's probability of labelling this response, in (0, 1]; 0 where the source states none, which joins nothing
+	InclusionProb Float        `json:"inclusion_prob"`    // the design's probability of labelling this response, in (0, 1]; a label without one joins nothing
 	Role          string       `json:"role"`              // "calibration", "probe", or "duplicate", which joins nothing
 	Stratum       string       `json:"stratum,omitempty"` // the part of the policy's responses that it was drawn from; empty where they were not divided
 	Oracle        string       `json:"oracle"`            // the oracle's identity: name and hash
@@ -178,7 +178,9 @@ type VarianceParts struct {
 }
 
 // Total is the sum of the parts.
-func (v VarianceParts) Total() Float { return v.Sampling + v.Residual + v.Calibrator }
+func (v VarianceParts) Total() Float {
+	return Known(v.Sampling.OrNaN() + v.Residual.OrNaN() + v.Calibrator.OrNaN())
+}
 
 // Key returns the record's key.
 func (s JudgeScore) Key() Key { return Key{s.PromptID, s.Policy, s.DrawIdx} }
@@ -225,9 +227,9 @@ type FreshDraw struct {
 	JudgeScore  Float  `json:"judge_score"`
 	OracleLabel Float  `json:"oracle_label"`
 	// InclusionProb is the design's probability of labelling this response, in
-	// (0, 1]; 0 where there is no label, or the source states none.
-	InclusionProb float64 `json:"inclusion_prob,omitempty"`
-	DrawIdx       int     `json:"draw_idx"`
+	// (0, 1]; missing if the source states none.
+	InclusionProb Float `json:"inclusion_prob"`
+	DrawIdx       int   `json:"draw_idx"`
 	// Extra is whatever else the line holds, by field; it is written again.
 	Extra map[string]json.RawMessage `json:"-"`
 }

@@ -19,7 +19,7 @@ func TestAbsentIsMissing(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	n := Missing()
+	n := Float{}
 	var r Response
 	var m MethodResult
 	var l LogProb
@@ -44,12 +44,12 @@ func TestAbsentIsMissing(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"prompt_id":"p"}`), &l); err != nil {
 		t.Fatal(err)
 	}
-	l.LogProb = -3
+	l.LogProb = Known(-3)
 	if err := json.Unmarshal([]byte(`{"prompt_id":"p","methods":{"echo_based":{"status":"failed"}}}`), &l); err != nil {
 		t.Fatal(err)
 	}
 	if l.LogProb.Valid() || l.Methods["echo_based"].LogProb.Valid() {
-		t.Errorf("an absent log-prob reads as %v and %v", l.LogProb, l.Methods["echo_based"].LogProb)
+		t.Errorf("an absent log-prob reads as %v and %v", l.LogProb.OrNaN(), l.Methods["echo_based"].LogProb.OrNaN())
 	}
 }
 
@@ -61,14 +61,14 @@ func TestRecordForm(t *testing.T) {
 		want string
 	}{
 		{Prompt{ID: "p", Text: "t", Metadata: map[string]any{"b": 1, "a": nil}}, `{"prompt_id":"p","prompt":"t","metadata":{"a":null,"b":1}}`},
-		{Response{PromptID: "p", Policy: "p0", Text: &text, TokenIDs: []int{1}, FinishReason: "stop", Usage: &Usage{1, 2}, LogProb: -1, Model: "m", PolicyHash: "h"},
+		{Response{PromptID: "p", Policy: "p0", Text: &text, TokenIDs: []int{1}, FinishReason: "stop", Usage: &Usage{1, 2}, LogProb: Known(-1), Model: "m", PolicyHash: "h"},
 			`{"prompt_id":"p","policy":"p0","draw_idx":0,"response":"a <b> & c","token_ids":[1],"finish_reason":"stop","usage":{"prompt_tokens":1,"completion_tokens":2},"logprob":-1,"model":"m","policy_hash":"h","error":null}`},
-		{Response{PromptID: "p", Policy: "p0", LogProb: Missing(), Error: &RecordError{"timeout", "no answer"}},
+		{Response{PromptID: "p", Policy: "p0", Error: &RecordError{"timeout", "no answer"}},
 			`{"prompt_id":"p","policy":"p0","draw_idx":0,"response":null,"token_ids":null,"finish_reason":"","usage":null,"logprob":null,"model":"","policy_hash":"","error":{"class":"timeout","message":"no answer"}}`},
-		{LogProb{PromptID: "p", Policy: "p0", LogProb: -2, Tokens: 2, TokenLogProbs: Floats{-1, math.NaN()}, Method: "echo_based", Methods: map[string]MethodResult{"echo_based": {-2, "ok", ""}}, Spread: Missing()},
+		{LogProb{PromptID: "p", Policy: "p0", LogProb: Known(-2), Tokens: 2, TokenLogProbs: Floats{-1, math.NaN()}, Method: "echo_based", Methods: map[string]MethodResult{"echo_based": {Known(-2), "ok", ""}}},
 			`{"prompt_id":"p","policy":"p0","logprob":-2,"tokens":2,"token_logprobs":[-1,null],"method":"echo_based","methods":{"echo_based":{"logprob":-2,"status":"ok","reason":""}},"spread":null,"flags":null,"policy_hash":"","error":null}`},
-		{Sample{PromptID: "p", TargetPolicyLogProbs: map[string]Float{"b": Missing(), "a": -1}, OracleLabel: Missing(), InclusionProb: Missing()},
-			`{"prompt_id":"p","prompt":"","response":"","base_policy_logprob":0,"target_policy_logprobs":{"a":-1,"b":null},"judge_score":0,"oracle_label":null,"inclusion_prob":null,"metadata":null}`},
+		{Sample{PromptID: "p", TargetPolicyLogProbs: map[string]Float{"b": Float{}, "a": Known(-1)}},
+			`{"prompt_id":"p","prompt":"","response":"","base_policy_logprob":null,"target_policy_logprobs":{"a":-1,"b":null},"judge_score":null,"oracle_label":null,"inclusion_prob":null,"metadata":null}`},
 	}
 	for _, row := range rows {
 		var b strings.Builder

@@ -42,7 +42,7 @@ func ExampleNewDeterministic() {
 		return
 	}
 	score, err := s.Score(context.Background(), tag, prompt, "Paris.")
-	fmt.Println(score.Mean, score.Variance, score.Source, err)
+	fmt.Println(score.Mean.OrNaN(), score.Variance.OrNaN(), score.Source, err)
 	// Output:
 	// 0.96 0 deterministic <nil>
 }
@@ -62,7 +62,7 @@ func ExampleNewRepeated() {
 		return
 	}
 	score, err := s.Score(context.Background(), tag, prompt, "Paris.")
-	fmt.Printf("%.2f %.6f %s %v %v\n", score.Mean, score.Variance, score.Source, score.Readings, err)
+	fmt.Printf("%.2f %.6f %s %v %v\n", score.Mean.OrNaN(), score.Variance.OrNaN(), score.Source, score.Readings, err)
 	// Output:
 	// 0.85 0.000833 repeated [0.9 0.8 0.85] <nil>
 }
@@ -83,7 +83,7 @@ func ExampleNewInterval() {
 		return
 	}
 	score, err := s.Score(context.Background(), tag, prompt, "Paris.")
-	fmt.Printf("%.2f %.5f %s %v\n", score.Mean, score.Variance, score.Source, err)
+	fmt.Printf("%.2f %.5f %s %v\n", score.Mean.OrNaN(), score.Variance.OrNaN(), score.Source, err)
 
 	_, err = s.Score(context.Background(), tag, prompt, "Paris.")
 	var unscored *judge.UnscoredError
@@ -116,13 +116,13 @@ type withTokens struct{}
 
 func (withTokens) Generate(context.Context, providers.GenerateRequest) (providers.Generation, error) {
 	alternative := func(text string, p float64) providers.Alternative {
-		return providers.Alternative{Text: text, LogProb: math.Log(p)}
+		return providers.Alternative{Text: text, LogProb: dataset.Known(math.Log(p))}
 	}
 	return providers.Generation{
 		Text: `{"reason": "Good.", "score": 8}`, FinishReason: "stop",
 		Tokens: []providers.Token{
 			{Text: `{"reason": "Good.", "score": `},
-			{Text: "8", LogProb: math.Log(.6), Top: []providers.Alternative{alternative("8", .6), alternative("7", .3), alternative("9", .1)}},
+			{Text: "8", LogProb: dataset.Known(math.Log(.6)), Top: []providers.Alternative{alternative("8", .6), alternative("7", .3), alternative("9", .1)}},
 			{Text: "}"},
 		},
 	}, nil
@@ -137,7 +137,7 @@ func ExampleNewTokens() {
 		return
 	}
 	score, err := s.Score(context.Background(), tag, prompt, "Paris.")
-	fmt.Printf("%.3f %.5f %s %v\n", score.Mean, score.Variance, score.Source, err)
+	fmt.Printf("%.3f %.5f %s %v\n", score.Mean.OrNaN(), score.Variance.OrNaN(), score.Source, err)
 	// Output:
 	// 0.867 0.00444 tokens <nil>
 }
@@ -159,7 +159,7 @@ func ExampleNewPanel() {
 		return
 	}
 	score, err := panel.Score(context.Background(), tag, prompt, "Paris.")
-	fmt.Printf("%.2f %.2f %s %v\n", score.Mean, score.Variance, score.Source, err)
+	fmt.Printf("%.2f %.2f %s %v\n", score.Mean.OrNaN(), score.Variance.OrNaN(), score.Source, err)
 	// Output:
 	// 0.70 0.01 panel <nil>
 }
@@ -179,8 +179,8 @@ func inflated(source string) (rows []judge.Labeled, labeled []offpolicy.LabeledS
 	for i := range 200 {
 		id, score := fmt.Sprint("p", i), float64(i%20)/20
 		label := .1 + .7*score + .1*math.Sin(float64(i*i))
-		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: score, Source: source}, Label: label, InclusionProb: 1})
-		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: score, Label: label, InclusionProb: 1})
+		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: dataset.Known(score), Source: source}, Label: dataset.Known(label), InclusionProb: dataset.Known(1)})
+		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(score), Label: dataset.Known(label), InclusionProb: dataset.Known(1)})
 	}
 	return rows, labeled
 }
@@ -198,9 +198,9 @@ func ExampleFitUncertainty() {
 		fmt.Println(err)
 		return
 	}
-	r := dataset.JudgeScore{PromptID: "new", Policy: "p0", Judge: "gpt-4o-mini@1f", Mean: .8, Source: judge.SourceDeterministic}
+	r := dataset.JudgeScore{PromptID: "new", Policy: "p0", Judge: "gpt-4o-mini@1f", Mean: dataset.Known(.8), Source: judge.SourceDeterministic}
 	fmt.Println(u.Calibrate(&r))
-	fmt.Printf("%.2f ± %.2f, of which the curve %.2f\n", float64(r.Calibrated), math.Sqrt(float64(r.CalibratedVariance)), math.Sqrt(float64(r.VarianceParts.Calibrator)))
+	fmt.Printf("%.2f ± %.2f, of which the curve %.2f\n", r.Calibrated.OrNaN(), math.Sqrt(r.CalibratedVariance.OrNaN()), math.Sqrt(r.VarianceParts.Calibrator.OrNaN()))
 	r.Judge = "another@2e"
 	fmt.Println(u.Calibrate(&r))
 	// Output:
@@ -212,14 +212,14 @@ func ExampleFitUncertainty() {
 // What stands in judge.jsonl is a score again, readings and all.
 func ExampleScoreOf() {
 	r := dataset.JudgeScore{
-		PromptID: "p1", Policy: "p0", Judge: "gpt-4o-mini x3@5c", Mean: .85, Variance: .000833,
+		PromptID: "p1", Policy: "p0", Judge: "gpt-4o-mini x3@5c", Mean: dataset.Known(.85), Variance: dataset.Known(.000833),
 		Source: judge.SourceRepeated, Readings: dataset.Floats{.9, .8, .85},
 	}
 	s := judge.ScoreOf(r)
-	fmt.Println(s.Mean, s.Variance, s.Source, s.Readings)
+	fmt.Println(s.Mean.OrNaN(), s.Variance.OrNaN(), s.Source, s.Readings)
 
-	r.Mean, r.Variance = dataset.Missing(), dataset.Missing() // an unscored response
-	fmt.Println(judge.ScoreOf(r).Mean)
+	r.Mean, r.Variance = dataset.Float{}, dataset.Float{} // an unscored response
+	fmt.Println(judge.ScoreOf(r).Mean.OrNaN())
 	// Output:
 	// 0.85 0.000833 repeated [0.9 0.8 0.85]
 	// NaN
@@ -246,8 +246,8 @@ func ExampleUncertainty_Parts() {
 		fmt.Println(err)
 		return
 	}
-	p := u.Parts("new", judge.Score{Mean: .5, Variance: .002, Source: judge.SourceRepeated, Readings: []float64{.42, .5, .58}})
-	fmt.Printf("sampling %.4f + residual %.4f + calibrator %.4f = %.4f\n", float64(p.Sampling), float64(p.Residual), float64(p.Calibrator), float64(p.Total()))
+	p := u.Parts("new", judge.Score{Mean: dataset.Known(.5), Variance: dataset.Known(.002), Source: judge.SourceRepeated, Readings: []float64{.42, .5, .58}})
+	fmt.Printf("sampling %.4f + residual %.4f + calibrator %.4f = %.4f\n", p.Sampling.OrNaN(), p.Residual.OrNaN(), p.Calibrator.OrNaN(), p.Total().OrNaN())
 	// Output:
 	// sampling 0.0017 + residual 0.0044 + calibrator 0.0007 = 0.0068
 }

@@ -24,9 +24,9 @@ const (
 
 // Score is a judge's opinion of one response.
 type Score struct {
-	Mean     float64 // in [0, 1]
-	Variance float64 // of Mean, in squared units of Mean; NaN where a scorer of one's own knows none
-	Source   string  // where Variance comes from
+	Mean     dataset.Float // in [0, 1]
+	Variance dataset.Float // of Mean, in squared units of Mean; missing if a scorer of one's own knows none
+	Source   string        // where Variance comes from
 	// Readings are the single readings behind Mean, in order, where there are
 	// several: those of one judge, or the means of a panel's members.
 	Readings []float64

@@ -68,6 +68,11 @@ func scorer(t *testing.T, kind string, c Config) Scorer {
 	return s
 }
 
+// near takes numbers for equal if they differ by rounding.
+var near = cmp.Options{cmpopts.EquateApprox(1e-12, 1e-15), cmp.Comparer(func(a, b dataset.Float) bool {
+	return a == b || math.Abs(a.OrNaN()-b.OrNaN()) <= 1e-12*math.Abs(b.OrNaN())
+})}
+
 func TestScore(t *testing.T) {
 	tests := []struct {
 		kind    string
@@ -77,17 +82,17 @@ func TestScore(t *testing.T) {
 		want    Score
 		reason  string
 	}{
-		{SourceDeterministic, Scale{}, 0, []any{score(85)}, Score{Mean: .85, Source: SourceDeterministic}, "85 of 100"},
-		{SourceDeterministic, Scale{}, 0, []any{score(1)}, Score{Mean: .01, Source: SourceDeterministic}, "1 of 100 is next to nothing, never 1.0"},
-		{SourceDeterministic, Scale{}, 0, []any{score(0)}, Score{Mean: 0, Source: SourceDeterministic}, "the worst is a score"},
-		{SourceDeterministic, Scale{}, 0, []any{score(100)}, Score{Mean: 1, Source: SourceDeterministic}, "the best"},
-		{SourceDeterministic, Scale{1, 5}, 0, []any{score(2)}, Score{Mean: .25, Source: SourceDeterministic}, "Min is 0, not Min/Max"},
-		{SourceDeterministic, Scale{-10, 10}, 0, []any{score(0)}, Score{Mean: .5, Source: SourceDeterministic}, "a scale through 0"},
-		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)}, Score{Mean: .5, Variance: .01, Source: SourceRepeated, Readings: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
-		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)}, Score{Mean: .5, Variance: .04 / 3 / 4, Source: SourceRepeated, Readings: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
-		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: .7, Source: SourceRepeated, Readings: []float64{.7, .7, .7, .7, .7}}, "five readings by default; agreement is variance 0"},
-		{SourceInterval, Scale{}, 0, []any{interval(70, 50, 89)}, Score{Mean: .7, Variance: .39 * .39 / 3.92 / 3.92, Source: SourceInterval}, "(width/3.92)²"},
-		{SourceInterval, Scale{}, 0, []any{interval(70, 70, 70)}, Score{Mean: .7, Source: SourceInterval}, "a model may claim certainty"},
+		{SourceDeterministic, Scale{}, 0, []any{score(85)}, Score{Mean: dataset.Known(.85), Variance: dataset.Known(0), Source: SourceDeterministic}, "85 of 100"},
+		{SourceDeterministic, Scale{}, 0, []any{score(1)}, Score{Mean: dataset.Known(.01), Variance: dataset.Known(0), Source: SourceDeterministic}, "1 of 100 is next to nothing, never 1.0"},
+		{SourceDeterministic, Scale{}, 0, []any{score(0)}, Score{Mean: dataset.Known(0), Variance: dataset.Known(0), Source: SourceDeterministic}, "the worst is a score"},
+		{SourceDeterministic, Scale{}, 0, []any{score(100)}, Score{Mean: dataset.Known(1), Variance: dataset.Known(0), Source: SourceDeterministic}, "the best"},
+		{SourceDeterministic, Scale{1, 5}, 0, []any{score(2)}, Score{Mean: dataset.Known(.25), Variance: dataset.Known(0), Source: SourceDeterministic}, "Min is 0, not Min/Max"},
+		{SourceDeterministic, Scale{-10, 10}, 0, []any{score(0)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(0), Source: SourceDeterministic}, "a scale through 0"},
+		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(.01), Source: SourceRepeated, Readings: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
+		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(.04 / 3 / 4), Source: SourceRepeated, Readings: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
+		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(0), Source: SourceRepeated, Readings: []float64{.7, .7, .7, .7, .7}}, "five readings by default; agreement is variance 0"},
+		{SourceInterval, Scale{}, 0, []any{interval(70, 50, 89)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(.39 * .39 / 3.92 / 3.92), Source: SourceInterval}, "(width/3.92)²"},
+		{SourceInterval, Scale{}, 0, []any{interval(70, 70, 70)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(0), Source: SourceInterval}, "a model may claim certainty"},
 	}
 	for _, tt := range tests {
 		f := &fake{replies: tt.replies}
@@ -98,7 +103,7 @@ func TestScore(t *testing.T) {
 			t.Errorf("%s: %v", tt.reason, err)
 			continue
 		}
-		if diff := cmp.Diff(tt.want, got, cmpopts.EquateApprox(1e-12, 1e-15)); diff != "" {
+		if diff := cmp.Diff(tt.want, got, near); diff != "" {
 			t.Errorf("%s: %s (-want +got):\n%s", tt.kind, tt.reason, diff)
 		}
 	}
@@ -309,7 +314,7 @@ func TestConfigErrors(t *testing.T) {
 func TestRecord(t *testing.T) {
 	s := scorer(t, SourceDeterministic, config(&fake{}))
 	key := dataset.Key{PromptID: "p1", Policy: "p0", DrawIdx: 2}
-	ok := Score{Mean: .5, Variance: .01, Source: SourceRepeated}
+	ok := Score{Mean: dataset.Known(.5), Variance: dataset.Known(.01), Source: SourceRepeated}
 	tests := []struct {
 		score  Score
 		err    error
@@ -317,19 +322,19 @@ func TestRecord(t *testing.T) {
 		reason string
 	}{
 		{ok, nil, "", "a score"},
-		{Score{Source: SourceDeterministic}, nil, "", "the worst score is a score"},
-		{Score{Mean: 1, Variance: math.NaN(), Source: "own"}, nil, "", "a scorer of one's own may know no variance"},
+		{Score{Mean: dataset.Known(0), Variance: dataset.Known(0), Source: SourceDeterministic}, nil, "", "the worst score is a score"},
+		{Score{Mean: dataset.Known(1), Source: "own"}, nil, "", "a scorer of one's own may know no variance"},
 		{Score{}, &UnscoredError{Reason: ReasonUnparsable}, ReasonUnparsable, "unscored"},
 		{Score{}, fmt.Errorf("reading 2: %w", &UnscoredError{Reason: ReasonRefused}), ReasonRefused, "wrapped"},
 		{Score{}, &UnscoredError{Reason: ReasonFiltered, Err: &providers.Error{Class: providers.ClassFiltered}}, ReasonFiltered, "the judge's reason before the call's class"},
 		{Score{}, &providers.Error{Class: providers.ClassOverloaded}, "overloaded", "a failed call"},
 		{Score{}, errors.New("?"), "error", "anything else"},
 		{ok, errors.New("?"), "error", "an error outranks a score"},
-		{Score{Mean: math.NaN(), Source: "x"}, nil, "invalid_score", "NaN is no score"},
-		{Score{Mean: 85, Source: "x"}, nil, "invalid_score", "off the scale"},
-		{Score{Mean: .5, Variance: -1, Source: "x"}, nil, "invalid_score", "no variance is negative"},
-		{Score{Mean: .5, Variance: math.Inf(1), Source: "x"}, nil, "invalid_score", "nor infinite"},
-		{Score{Mean: .5}, nil, "invalid_score", "a variance without a source is an assertion"},
+		{Score{Source: "x"}, nil, "invalid_score", "NaN is no score"},
+		{Score{Mean: dataset.Known(85), Source: "x"}, nil, "invalid_score", "off the scale"},
+		{Score{Mean: dataset.Known(.5), Variance: dataset.Known(-1), Source: "x"}, nil, "invalid_score", "no variance is negative"},
+		{Score{Mean: dataset.Known(.5), Variance: dataset.Known(math.Inf(1)), Source: "x"}, nil, "invalid_score", "nor infinite"},
+		{Score{Mean: dataset.Known(.5)}, nil, "invalid_score", "a variance without a source is an assertion"},
 	}
 	for _, tt := range tests {
 		r := Record(key, "hash", s, tt.score, tt.err)
@@ -337,8 +342,8 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s: %+v", tt.reason, r)
 		}
 		if tt.class == "" {
-			if r.Error != nil || float64(r.Mean) != tt.score.Mean || r.Source != tt.score.Source ||
-				r.Variance.Valid() == math.IsNaN(tt.score.Variance) {
+			if r.Error != nil || r.Mean.OrNaN() != tt.score.Mean.OrNaN() || r.Source != tt.score.Source ||
+				r.Variance.Valid() == !tt.score.Variance.Valid() {
 				t.Errorf("%s: %+v", tt.reason, r)
 			}
 		} else if r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" || r.Mean.Valid() || r.Variance.Valid() || r.Source != "" {

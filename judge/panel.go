@@ -65,14 +65,14 @@ func (p *Panel) Score(ctx context.Context, tag providers.Tag, prompt dataset.Pro
 		if problem := one.problem(); problem != nil {
 			return Score{}, fmt.Errorf("member %d of %d: %w", j+1, len(p.members), problem)
 		}
-		s.Readings = append(s.Readings, one.Mean)
+		s.Readings = append(s.Readings, one.Mean.OrNaN())
 		s.Repaired = s.Repaired || one.Repaired
-		if one.Variance > 0 { // NaN is a member that knows none
-			stated += one.Variance
+		if one.Variance.OrNaN() > 0 { // NaN is a member that knows none
+			stated += one.Variance.OrNaN()
 		}
 	}
 	m := float64(len(p.members))
 	mean, between := moments(s.Readings)
-	s.Mean, s.Variance = mean, max(between, stated/m)/m
+	s.Mean, s.Variance = dataset.Known(mean), dataset.Known(max(between, stated/m)/m)
 	return s, nil
 }

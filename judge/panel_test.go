@@ -29,7 +29,7 @@ func (f *fixed) Score(_ context.Context, tag providers.Tag, _ dataset.Prompt, _ 
 
 func TestPanel(t *testing.T) {
 	one := func(mean, variance float64) *fixed {
-		return &fixed{score: Score{Mean: mean, Variance: variance, Source: "x"}}
+		return &fixed{score: Score{Mean: dataset.Known(mean), Variance: dataset.Known(variance), Source: "x"}}
 	}
 	refused := &fixed{err: &UnscoredError{Reason: ReasonRefused}}
 	tests := []struct {
@@ -58,7 +58,7 @@ func TestPanel(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := p.Score(t.Context(), tag, prompt, "4")
-		if (err == nil) != tt.ok || math.Abs(got.Mean-tt.mean) > 1e-12 || math.Abs(got.Variance-tt.variance) > 1e-12 {
+		if (err == nil) != tt.ok || math.Abs(got.Mean.OrNaN()-tt.mean) > 1e-12 || math.Abs(got.Variance.OrNaN()-tt.variance) > 1e-12 {
 			t.Errorf("%s: %+v, %v, want %v and %v", tt.reason, got, err, tt.mean, tt.variance)
 		}
 		if tt.ok && (got.Source != SourcePanel || len(got.Readings) != len(members)) {
@@ -73,7 +73,7 @@ func TestPanel(t *testing.T) {
 		}
 	}
 	var unscored *UnscoredError
-	p, _ := NewPanel("panel", &fixed{id: "a", score: Score{Mean: .5, Source: "x"}}, &fixed{id: "b", err: refused.err})
+	p, _ := NewPanel("panel", &fixed{id: "a", score: Score{Mean: dataset.Known(.5), Source: "x"}}, &fixed{id: "b", err: refused.err})
 	if _, err := p.Score(t.Context(), tag, prompt, "4"); !errors.As(err, &unscored) || !strings.Contains(err.Error(), "member 2 of 2") {
 		t.Errorf("error %v: want it to name the member and to be unscored", err)
 	}

@@ -22,7 +22,6 @@ func Record(key dataset.Key, policyHash string, s Scorer, score Score, err error
 	r := dataset.JudgeScore{
 		PromptID: key.PromptID, Policy: key.Policy, DrawIdx: key.DrawIdx,
 		Judge: s.Identity(), PolicyHash: policyHash,
-		Mean: dataset.Missing(), Variance: dataset.Missing(), Calibrated: dataset.Missing(), CalibratedVariance: dataset.Missing(),
 	}
 	if err == nil {
 		r.Error = score.problem()
@@ -30,7 +29,7 @@ func Record(key dataset.Key, policyHash string, s Scorer, score Score, err error
 		r.Error = &dataset.RecordError{Class: class(err), Message: err.Error()}
 	}
 	if r.Error == nil {
-		r.Mean, r.Variance, r.Source = dataset.Float(score.Mean), dataset.Float(score.Variance), score.Source
+		r.Mean, r.Variance, r.Source = score.Mean, score.Variance, score.Source
 		r.Readings, r.Repaired = score.Readings, score.Repaired
 	}
 	return r
@@ -39,9 +38,9 @@ func Record(key dataset.Key, policyHash string, s Scorer, score Score, err error
 func (s Score) problem() *dataset.RecordError {
 	var what string
 	switch {
-	case !(s.Mean >= 0 && s.Mean <= 1):
+	case !(s.Mean.OrNaN() >= 0 && s.Mean.OrNaN() <= 1):
 		what = fmt.Sprintf("mean %v is not in [0, 1]", s.Mean)
-	case s.Variance < 0 || math.IsInf(s.Variance, 1):
+	case s.Variance.OrNaN() < 0 || math.IsInf(s.Variance.OrNaN(), 1):
 		what = fmt.Sprintf("variance %v", s.Variance)
 	case s.Source == "":
 		what = "the variance has no source"

@@ -139,7 +139,7 @@ func (d *Deterministic) Score(ctx context.Context, tag providers.Tag, prompt dat
 	if err != nil {
 		return Score{}, err
 	}
-	return Score{Mean: a.Grades[0], Variance: 0, Source: SourceDeterministic, Repaired: a.Repaired}, nil
+	return Score{Mean: dataset.Known(a.Grades[0]), Variance: dataset.Known(0), Source: SourceDeterministic, Repaired: a.Repaired}, nil
 }
 
 // Repeated reads a response k times at temperature 0.7 and gives the mean m of
@@ -185,9 +185,8 @@ func (r *Repeated) Score(ctx context.Context, tag providers.Tag, prompt dataset.
 		s.Readings = append(s.Readings, a.Grades[0])
 		s.Repaired = s.Repaired || a.Repaired
 	}
-	var variance float64
-	s.Mean, variance = moments(s.Readings)
-	s.Variance, s.Source = variance/float64(r.draws), SourceRepeated
+	mean, variance := moments(s.Readings)
+	s.Mean, s.Variance, s.Source = dataset.Known(mean), dataset.Known(variance/float64(r.draws)), SourceRepeated
 	return s, nil
 }
 
@@ -258,5 +257,5 @@ func (i *Interval) Score(ctx context.Context, tag providers.Tag, prompt dataset.
 			fmt.Errorf("score %v is not inside its own interval [%v, %v]", score, lower, upper))
 	}
 	sd := (upper - lower) / 3.92
-	return Score{Mean: score, Variance: sd * sd, Source: SourceInterval, Repaired: a.Repaired}, nil
+	return Score{Mean: dataset.Known(score), Variance: dataset.Known(sd * sd), Source: SourceInterval, Repaired: a.Repaired}, nil
 }

@@ -104,7 +104,7 @@ func TestUncertaintyIsCalibrated(t *testing.T) {
 		rows := slices.Grow([]judge.Labeled(nil), n)[:n]
 		ask(t, n, func(ctx context.Context, i int) error {
 			score, err := s.Score(ctx, providers.Tag{Stage: "judge-" + s.Identity(), Key: key(i).String()}, prompts[i], replies[i])
-			rows[i] = judge.Labeled{PromptID: prompts[i].ID, Score: score, Label: labels[i], InclusionProb: 1}
+			rows[i] = judge.Labeled{PromptID: prompts[i].ID, Score: score, Label: dataset.Known(labels[i]), InclusionProb: dataset.Known(1)}
 			return err
 		})
 		checkUncertainty(t, s.Identity(), rows)
@@ -116,15 +116,15 @@ func checkUncertainty(t *testing.T, id string, rows []judge.Labeled) {
 	if rows[0].Score.Source == judge.SourceRepeated {
 		var v []float64
 		for _, r := range rows {
-			v = append(v, r.Score.Variance)
+			v = append(v, r.Score.Variance.OrNaN())
 		}
 		for i, v := range judge.Shrink(v, len(rows[0].Score.Readings)) {
-			rows[i].Score.Variance = v
+			rows[i].Score.Variance = dataset.Known(v)
 		}
 	}
 	var labeled []offpolicy.LabeledScore
 	for _, r := range rows {
-		labeled = append(labeled, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label, InclusionProb: 1})
+		labeled = append(labeled, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label, InclusionProb: dataset.Known(1)})
 	}
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: id}, labeled)
 	if err != nil {
@@ -136,15 +136,16 @@ func checkUncertainty(t *testing.T, id string, rows []judge.Labeled) {
 	}
 	type item struct{ square, stated float64 }
 	var items []item
-	var parts dataset.VarianceParts
+	var sampling, residual, calibrator float64
 	for _, r := range rows {
-		e := r.Label - cal.PredictFor(r.PromptID, r.Score.Mean)
+		e := r.Label.OrNaN() - cal.PredictFor(r.PromptID, r.Score.Mean.OrNaN())
 		p := u.Parts(r.PromptID, r.Score)
-		parts.Sampling += p.Sampling
-		parts.Residual += p.Residual
-		parts.Calibrator += p.Calibrator
-		items = append(items, item{e * e, float64(p.Total())})
+		sampling += p.Sampling.OrNaN()
+		residual += p.Residual.OrNaN()
+		calibrator += p.Calibrator.OrNaN()
+		items = append(items, item{e * e, p.Total().OrNaN()})
 	}
+	total := sampling + residual + calibrator
 	slices.SortFunc(items, func(a, b item) int { return cmp.Or(cmp.Compare(a.stated, b.stated), cmp.Compare(a.square, b.square)) })
 	ratio := func(items []item) float64 {
 		var square, stated float64
@@ -157,7 +158,7 @@ func checkUncertainty(t *testing.T, id string, rows []judge.Labeled) {
 	n := len(items)
 	all, thirds := ratio(items), [3]float64{ratio(items[:n/3]), ratio(items[n/3 : 2*n/3]), ratio(items[2*n/3:])}
 	t.Logf("%s: squared errors over stated variances %.3f; by third %.3f; sampling %.3f, residual %.3f, calibrator %.3f of what is stated",
-		rows[0].Score.Source, all, thirds, parts.Sampling/parts.Total(), parts.Residual/parts.Total(), parts.Calibrator/parts.Total())
+		rows[0].Score.Source, all, thirds, sampling/total, residual/total, calibrator/total)
 	if !(math.Abs(all-1) <= .1*simSlack) {
 		t.Errorf("%s: squared errors are %.3f of the stated variances, want .9 to 1.1", id, all)
 	}
@@ -172,7 +173,7 @@ func checkUncertainty(t *testing.T, id string, rows []judge.Labeled) {
 		// such variances is within 4.5/√n of that.
 		var v float64
 		for _, r := range rows {
-			v += r.Score.Variance / float64(n)
+			v += r.Score.Variance.OrNaN() / float64(n)
 		}
 		if want := (.035*.035 + .01*.01/12) / 3; math.Abs(v/want-1) > 4.5/math.Sqrt(float64(n)) {
 			t.Errorf("the readings state a variance of %.6f on average, the noise is %.6f", v, want)

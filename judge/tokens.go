@@ -91,5 +91,5 @@ func (k *Tokens) Score(ctx context.Context, tag providers.Tag, prompt dataset.Pr
 		variance += v.Prob * (v.Unit - mean) * (v.Unit - mean) / mass
 	}
 	// Rounding must not put a certain judge off the scale.
-	return Score{Mean: math.Min(math.Max(mean, 0), 1), Variance: variance, Source: SourceTokens}, nil
+	return Score{Mean: dataset.Known(math.Min(math.Max(mean, 0), 1)), Variance: dataset.Known(variance), Source: SourceTokens}, nil
 }

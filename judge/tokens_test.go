@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -14,9 +15,9 @@ import (
 func tokens(reply string, top ...providers.Alternative) providers.Generation {
 	g := providers.Generation{Text: strings.ReplaceAll(reply, "|", ""), FinishReason: "stop"}
 	for part := range strings.SplitSeq(reply, "|") {
-		tok := providers.Token{Text: part, LogProb: -1e-4, Top: []providers.Alternative{{Text: part, LogProb: -1e-4}}}
+		tok := providers.Token{Text: part, LogProb: dataset.Known(-1e-4), Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(-1e-4)}}}
 		if s := strings.TrimSpace(part); len(s) == 1 && s[0] >= '0' && s[0] <= '9' {
-			tok.LogProb, tok.Top = math.Log(.2), top
+			tok.LogProb, tok.Top = dataset.Known(math.Log(.2)), top
 		}
 		g.Tokens = append(g.Tokens, tok)
 	}
@@ -24,7 +25,7 @@ func tokens(reply string, top ...providers.Alternative) providers.Generation {
 }
 
 func alt(text string, p float64) providers.Alternative {
-	return providers.Alternative{Text: text, LogProb: math.Log(p)}
+	return providers.Alternative{Text: text, LogProb: dataset.Known(math.Log(p))}
 }
 
 func TestTokens(t *testing.T) {
@@ -72,7 +73,7 @@ func TestTokens(t *testing.T) {
 		var unscored *UnscoredError
 		switch {
 		case tt.why == "":
-			if err != nil || math.Abs(got.Mean-tt.mean) > 1e-12 || math.Abs(got.Variance-tt.variance) > 1e-12 || got.Source != SourceTokens {
+			if err != nil || math.Abs(got.Mean.OrNaN()-tt.mean) > 1e-12 || math.Abs(got.Variance.OrNaN()-tt.variance) > 1e-12 || got.Source != SourceTokens {
 				t.Errorf("%s: %+v, %v, want %v and %v", tt.reason, got, err, tt.mean, tt.variance)
 			}
 		case !errors.As(err, &unscored) || unscored.Reason != tt.why:

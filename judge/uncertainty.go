@@ -15,9 +15,9 @@ import (
 type Labeled struct {
 	PromptID string
 	Score    Score
-	Label    float64 // in [0, 1]
+	Label    dataset.Float // in [0, 1]
 	// InclusionProb is the design's probability of labelling the response.
-	InclusionProb float64
+	InclusionProb dataset.Float
 }
 
 // Uncertainty says how far a label may lie from a calibrated score, by source.
@@ -70,7 +70,7 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 		var x, y, w []float64
 		for _, r := range rows {
 			if offpolicy.Fold(uncertaintySeed+1, r.PromptID, jackknifeGroups) != g {
-				x, y, w = append(x, r.Score.Mean), append(y, r.Label), append(w, 1/r.InclusionProb)
+				x, y, w = append(x, r.Score.Mean.OrNaN()), append(y, r.Label.OrNaN()), append(w, 1/r.InclusionProb.OrNaN())
 			}
 		}
 		f, err := offpolicy.FitIsotonic(x, y, w)
@@ -81,13 +81,13 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 	}
 	left := make([]leftover, len(rows))
 	for i, r := range rows {
-		if !(r.Score.Mean >= 0 && r.Score.Mean <= 1) || !(r.InclusionProb > 0) || math.IsNaN(residuals[i]) ||
-			math.Abs(residuals[i]-(r.Label-cal.PredictFor(r.PromptID, r.Score.Mean))) > 1e-9 {
+		if !(r.Score.Mean.OrNaN() >= 0 && r.Score.Mean.OrNaN() <= 1) || !(r.InclusionProb.OrNaN() > 0) || math.IsNaN(residuals[i]) ||
+			math.Abs(residuals[i]-(r.Label.OrNaN()-cal.PredictFor(r.PromptID, r.Score.Mean.OrNaN()))) > 1e-9 {
 			return nil, fmt.Errorf("judge: uncertainty of %s: labelled score %d (%s) is not the one that the calibrator was fitted on", cal.Judge(), i, r.PromptID)
 		}
 		left[i] = leftover{
-			fold: offpolicy.Fold(uncertaintySeed, r.PromptID, uncertaintyFolds), score: r.Score.Mean, doubt: doubt(r.Score), weight: 1 / r.InclusionProb,
-			square: residuals[i]*residuals[i] - u.sampling(r.PromptID, r.Score) - u.curve(r.Score.Mean),
+			fold: offpolicy.Fold(uncertaintySeed, r.PromptID, uncertaintyFolds), score: r.Score.Mean.OrNaN(), doubt: doubt(r.Score), weight: 1 / r.InclusionProb.OrNaN(),
+			square: residuals[i]*residuals[i] - u.sampling(r.PromptID, r.Score) - u.curve(r.Score.Mean.OrNaN()),
 		}
 	}
 	for k := range uncertaintyFolds {
@@ -104,9 +104,9 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 // response to the prompt.
 func (u *Uncertainty) Parts(promptID string, s Score) dataset.VarianceParts {
 	return dataset.VarianceParts{
-		Sampling:   dataset.Float(u.sampling(promptID, s)),
-		Residual:   dataset.Float(u.folds[offpolicy.Fold(uncertaintySeed, promptID, uncertaintyFolds)].at(s.Mean, doubt(s))),
-		Calibrator: dataset.Float(u.curve(s.Mean)),
+		Sampling:   dataset.Known(u.sampling(promptID, s)),
+		Residual:   dataset.Known(u.folds[offpolicy.Fold(uncertaintySeed, promptID, uncertaintyFolds)].at(s.Mean.OrNaN(), doubt(s))),
+		Calibrator: dataset.Known(u.curve(s.Mean.OrNaN())),
 	}
 }
 
@@ -122,27 +122,27 @@ func (u *Uncertainty) Calibrate(r *dataset.JudgeScore) error {
 	}
 	s := ScoreOf(*r)
 	p := u.Parts(r.PromptID, s)
-	r.Calibrated = dataset.Float(u.calibrator.PredictFor(r.PromptID, s.Mean))
+	r.Calibrated = dataset.Known(u.calibrator.PredictFor(r.PromptID, s.Mean.OrNaN()))
 	r.CalibratedVariance, r.VarianceParts = p.Total(), &p
 	return nil
 }
 
 // ScoreOf is the score that a record holds.
 func ScoreOf(r dataset.JudgeScore) Score {
-	return Score{Mean: float64(r.Mean), Variance: float64(r.Variance), Source: r.Source, Readings: r.Readings, Repaired: r.Repaired}
+	return Score{Mean: r.Mean, Variance: r.Variance, Source: r.Source, Readings: r.Readings, Repaired: r.Repaired}
 }
 
 // sampling is the variance that asking the judge again would give f.
 func (u *Uncertainty) sampling(promptID string, s Score) float64 {
-	if s.Source != SourceRepeated || !(s.Variance > 0) {
+	if s.Source != SourceRepeated || !(s.Variance.OrNaN() > 0) {
 		return 0
 	}
 	// f is flat between jumps, so its slope means something only over a range:
 	// two standard errors to either side, and no less than a twentieth.
-	h := max(2*math.Sqrt(s.Variance), .05)
-	lo, hi := max(0, s.Mean-h), min(1, s.Mean+h)
+	h := max(2*math.Sqrt(s.Variance.OrNaN()), .05)
+	lo, hi := max(0, s.Mean.OrNaN()-h), min(1, s.Mean.OrNaN()+h)
 	slope := (u.calibrator.PredictFor(promptID, hi) - u.calibrator.PredictFor(promptID, lo)) / (hi - lo)
-	return slope * slope * s.Variance
+	return slope * slope * s.Variance.OrNaN()
 }
 
 // curve is the jackknife variance of f at a score.
@@ -161,7 +161,7 @@ func (u *Uncertainty) curve(score float64) float64 {
 func doubt(s Score) float64 {
 	switch s.Source {
 	case SourceInterval, SourceTokens, SourcePanel:
-		return s.Variance
+		return s.Variance.OrNaN()
 	}
 	return math.NaN()
 }

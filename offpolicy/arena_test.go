@@ -42,7 +42,7 @@ func TestArena(t *testing.T) {
 	if len(s.Rows) != 400 || len(s.Draws["unhelpful"]) != 400 {
 		t.Fatalf("%d rows, %d draws", len(s.Rows), len(s.Draws["unhelpful"]))
 	}
-	r := evaluate(t, s, Config{Seed: 42, Margin: .05, Clones: []string{"clone"}, Replicates: 500, LabelUSD: .01})
+	r := evaluate(t, s, Config{Seed: 42, Margin: .05, Clones: []string{"clone"}, Replicates: 500, LabelUSD: dataset.Known(.01)})
 	refused := func(policy string, e Estimator, rule string) bool {
 		return slices.ContainsFunc(r.Policy(policy).Estimate(e).Refusals, func(r Refusal) bool { return r.Rule == rule })
 	}
@@ -50,8 +50,8 @@ func TestArena(t *testing.T) {
 	// The probes of unhelpful average .1275 (24 labels); the judge says .247 of it.
 	var probes []float64
 	for _, d := range s.Draws["unhelpful"] {
-		if d.Label >= 0 {
-			probes = append(probes, d.Label)
+		if d.Label.OrNaN() >= 0 {
+			probes = append(probes, d.Label.OrNaN())
 		}
 	}
 	mean, se := meanSE(probes)
@@ -73,7 +73,7 @@ func TestArena(t *testing.T) {
 	for name, draws := range s.Draws {
 		draws = slices.Clone(draws)
 		for i := range draws {
-			draws[i].Label = nan
+			draws[i].Label = dataset.Known(nan)
 		}
 		bare.Draws[name] = draws
 	}

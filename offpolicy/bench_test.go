@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 var benchSizes = []int{1e3, 1e5, 1e6}
@@ -81,9 +83,9 @@ func BenchmarkAccumulator(b *testing.B) {
 			for b.Loop() {
 				a := NewAccumulator("target", 10)
 				for i := range n {
-					r := StreamRow{ids[i%2], rng.NormFloat64() - .5, .5, nan, nan}
+					r := StreamRow{ids[i%2], dataset.Known(rng.NormFloat64() - .5), dataset.Known(.5), dataset.Known(nan), dataset.Known(nan)}
 					if i%10 == 0 {
-						r.Label = .5
+						r.Label = dataset.Known(.5)
 					}
 					if err := a.Add(r); err != nil {
 						b.Fatal(err)

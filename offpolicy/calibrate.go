@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/crypto/blake2b"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Fold returns the fold, 0 to k-1, of a prompt: BLAKE2b of eight bytes over
@@ -51,12 +53,12 @@ type CalibrationConfig struct {
 // LabeledScore is a response with both a judge score and an oracle label.
 type LabeledScore struct {
 	PromptID string
-	Score    float64 // the judge's, in [0, 1]
-	Label    float64 // the oracle's, in [0, 1]
+	Score    dataset.Float // the judge's, in [0, 1]
+	Label    dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the design's probability that this response was chosen
 	// for labelling, in (0, 1]. Each row weighs 1/InclusionProb.
-	InclusionProb float64
-	Covariate     float64 // a finite number; read where the configuration names it
+	InclusionProb dataset.Float
+	Covariate     dataset.Float // a finite number; read where the configuration names it
 }
 
 // Calibrator maps judge scores to expected oracle labels: E[label | score],
@@ -111,14 +113,14 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 	var bad *RowError
 	for i, r := range rows {
 		switch {
-		case !(r.Score >= 0 && r.Score <= 1):
-			bad = bad.add(op, i, r.Score, "score of "+r.PromptID+" is not in [0, 1]; an unscored response has no place here")
-		case !(r.Label >= 0 && r.Label <= 1):
-			bad = bad.add(op, i, r.Label, "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has no place here")
-		case !(r.InclusionProb > 0 && r.InclusionProb <= 1):
-			bad = bad.add(op, i, r.InclusionProb, "inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labelling design")
-		case twoStage && !finite(r.Covariate):
-			bad = bad.add(op, i, r.Covariate, c.Covariate+" of "+r.PromptID+" is not a finite number")
+		case !(r.Score.OrNaN() >= 0 && r.Score.OrNaN() <= 1):
+			bad = bad.add(op, i, r.Score.OrNaN(), "score of "+r.PromptID+" is not in [0, 1]; an unscored response has no place here")
+		case !(r.Label.OrNaN() >= 0 && r.Label.OrNaN() <= 1):
+			bad = bad.add(op, i, r.Label.OrNaN(), "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has no place here")
+		case !(r.InclusionProb.OrNaN() > 0 && r.InclusionProb.OrNaN() <= 1):
+			bad = bad.add(op, i, r.InclusionProb.OrNaN(), "inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labelling design")
+		case twoStage && !finite(r.Covariate.OrNaN()):
+			bad = bad.add(op, i, r.Covariate.OrNaN(), c.Covariate+" of "+r.PromptID+" is not a finite number")
 		}
 	}
 	if bad != nil {
@@ -146,8 +148,8 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 	}
 	var scores, covariates []float64
 	for _, r := range rows {
-		cal.oof = append(cal.oof, r.Label-cal.fold(r.PromptID).predict(r.Score, r.Covariate))
-		scores, covariates = append(scores, r.Score), append(covariates, r.Covariate)
+		cal.oof = append(cal.oof, r.Label.OrNaN()-cal.fold(r.PromptID).predict(r.Score.OrNaN(), r.Covariate.OrNaN()))
+		scores, covariates = append(scores, r.Score.OrNaN()), append(covariates, r.Covariate.OrNaN())
 	}
 	cal.score, cal.cov = newLabelledRange(scores), newLabelledRange(covariates)
 	return cal, nil

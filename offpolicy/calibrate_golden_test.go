@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 type goldenCurve struct{ X, Y []float64 }
@@ -38,7 +40,7 @@ func fitGolden(t *testing.T, name, covariate string) (*goldenCalibration, *Calib
 	var rows []LabeledScore
 	for i, id := range g.IDs {
 		if y := float64(g.Oracle[i]); !math.IsNaN(y) {
-			rows = append(rows, LabeledScore{id, float64(g.Judge[i]), y, 1, 0})
+			rows = append(rows, LabeledScore{id, dataset.Known(float64(g.Judge[i])), dataset.Known(y), dataset.Known(1), dataset.Known(0)})
 		}
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "judge", Seed: 42, MinLabels: 25, Covariate: covariate}, rows)

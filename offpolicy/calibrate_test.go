@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 func TestFold(t *testing.T) {
@@ -67,7 +69,7 @@ func labels(n int, noise float64, seed uint64) []LabeledScore {
 	for i := range rows {
 		s := rng.Float64()
 		y := .25 + .5*s + noise*rng.NormFloat64()
-		rows[i] = LabeledScore{fmt.Sprintf("p%d", i), s, min(max(y, 0), 1), 1, 0}
+		rows[i] = LabeledScore{fmt.Sprintf("p%d", i), dataset.Known(s), dataset.Known(min(max(y, 0), 1)), dataset.Known(1), dataset.Known(0)}
 	}
 	return rows
 }
@@ -99,7 +101,7 @@ func TestFitCalibrator(t *testing.T) {
 	}
 	res := c.Residuals()
 	for i, r := range rows {
-		if want := r.Label - c.PredictFor(r.PromptID, r.Score); res[i] != want {
+		if want := r.Label.OrNaN() - c.PredictFor(r.PromptID, r.Score.OrNaN()); res[i] != want {
 			t.Fatalf("residual %d is %v, want %v", i, res[i], want)
 		}
 	}
@@ -120,14 +122,14 @@ func TestFitCalibrator(t *testing.T) {
 // A prompt's own label must not reach its prediction: with it changed, in every
 // row of the prompt, the out-of-fold prediction stays as it was.
 func TestCalibratorIsCrossFitted(t *testing.T) {
-	rows := append(labels(60, .1, 3), LabeledScore{"p0", .9, .1, 1, 0})
+	rows := append(labels(60, .1, 3), LabeledScore{"p0", dataset.Known(.9), dataset.Known(.1), dataset.Known(1), dataset.Known(0)})
 	config := CalibrationConfig{Judge: "j@1", Seed: 1}
 	before, err := FitCalibrator(config, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := slices.Clone(rows)
-	changed[0].Label, changed[60].Label = 1-changed[0].Label, 1-changed[60].Label
+	changed[0].Label, changed[60].Label = dataset.Known(1-changed[0].Label.OrNaN()), dataset.Known(1-changed[60].Label.OrNaN())
 	after, err := FitCalibrator(config, changed)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +152,7 @@ func TestCalibratorIsCrossFitted(t *testing.T) {
 func TestCalibratorWeighsByInclusion(t *testing.T) {
 	var rows []LabeledScore
 	for i := range 400 { // every tenth of the good, all of the bad
-		rows = append(rows, LabeledScore{fmt.Sprintf("g%d", i), .5, .8, .1, 0}, LabeledScore{fmt.Sprintf("b%d", i), .5, .2, 1, 0})
+		rows = append(rows, LabeledScore{fmt.Sprintf("g%d", i), dataset.Known(.5), dataset.Known(.8), dataset.Known(.1), dataset.Known(0)}, LabeledScore{fmt.Sprintf("b%d", i), dataset.Known(.5), dataset.Known(.2), dataset.Known(1), dataset.Known(0)})
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "j@1"}, rows)
 	if err != nil {
@@ -188,12 +190,12 @@ func TestFitCalibratorRefuses(t *testing.T) {
 		{ok, nil, "0 labels", false, "no labels"},
 		{CalibrationConfig{Judge: "j", MinLabels: 31}, good, "30 labels, 31 needed", false, "below the caller's minimum"},
 		{ok, same, "fold 1 of 5", false, "one prompt only"},
-		{ok, with(func(r *LabeledScore) { r.Score = nan }), "score", true, "missing score"},
-		{ok, with(func(r *LabeledScore) { r.Score = 85 }), "score", true, "a score on another scale"},
-		{ok, with(func(r *LabeledScore) { r.Label = nan }), "label", true, "missing label"},
-		{ok, with(func(r *LabeledScore) { r.Label = -.1 }), "label", true, "label out of range"},
-		{ok, with(func(r *LabeledScore) { r.InclusionProb = 0 }), "inclusion", true, "the zero value is no probability"},
-		{ok, with(func(r *LabeledScore) { r.InclusionProb = nan }), "inclusion", true, "missing probability"},
+		{ok, with(func(r *LabeledScore) { r.Score = dataset.Known(nan) }), "score", true, "missing score"},
+		{ok, with(func(r *LabeledScore) { r.Score = dataset.Known(85) }), "score", true, "a score on another scale"},
+		{ok, with(func(r *LabeledScore) { r.Label = dataset.Known(nan) }), "label", true, "missing label"},
+		{ok, with(func(r *LabeledScore) { r.Label = dataset.Known(-.1) }), "label", true, "label out of range"},
+		{ok, with(func(r *LabeledScore) { r.InclusionProb = dataset.Known(0) }), "inclusion", true, "the zero value is no probability"},
+		{ok, with(func(r *LabeledScore) { r.InclusionProb = dataset.Known(nan) }), "inclusion", true, "missing probability"},
 	}
 	for _, tt := range tests {
 		_, err := FitCalibrator(tt.config, tt.rows)
@@ -210,15 +212,15 @@ func TestFitCalibratorRefuses(t *testing.T) {
 func TestCalibrationCheck(t *testing.T) {
 	constant := labels(100, .1, 1)
 	for i := range constant {
-		constant[i].Score = .5
+		constant[i].Score = dataset.Known(.5)
 	}
 	useless, against := labels(400, .1, 2), labels(100, .05, 3)
 	rng := rand.New(rand.NewPCG(9, 9))
 	for i := range useless {
-		useless[i].Score = rng.Float64()
+		useless[i].Score = dataset.Known(rng.Float64())
 	}
 	for i := range against {
-		against[i].Score = 1 - against[i].Score
+		against[i].Score = dataset.Known(1 - against[i].Score.OrNaN())
 	}
 	weak := labels(30, .3, 4)
 	tests := []struct {
@@ -246,7 +248,7 @@ func TestCalibrationCheck(t *testing.T) {
 
 func TestCalibrationCheckFigures(t *testing.T) {
 	rows := labels(50, .1, 5)
-	rows = append(rows, LabeledScore{"p0", .5, .4, .5, 0}, LabeledScore{"p1", .2, .6, .25, 0})
+	rows = append(rows, LabeledScore{"p0", dataset.Known(.5), dataset.Known(.4), dataset.Known(.5), dataset.Known(0)}, LabeledScore{"p1", dataset.Known(.2), dataset.Known(.6), dataset.Known(.25), dataset.Known(0)})
 	c, err := FitCalibrator(CalibrationConfig{Judge: "j@1"}, rows)
 	if err != nil {
 		t.Fatal(err)
@@ -257,14 +259,14 @@ func TestCalibrationCheckFigures(t *testing.T) {
 	}
 	var sum, sumW float64
 	for i, r := range rows {
-		sum, sumW = sum+c.oof[i]/r.InclusionProb, sumW+1/r.InclusionProb
+		sum, sumW = sum+c.oof[i]/r.InclusionProb.OrNaN(), sumW+1/r.InclusionProb.OrNaN()
 	}
 	if !near(k.MeanResidual, sum/sumW, 1e-12) {
 		t.Errorf("mean residual %v, want %v", k.MeanResidual, sum/sumW)
 	}
 	totals := map[string]float64{}
 	for i, r := range rows {
-		totals[r.PromptID] += (c.oof[i] - sum/sumW) / r.InclusionProb
+		totals[r.PromptID] += (c.oof[i] - sum/sumW) / r.InclusionProb.OrNaN()
 	}
 	var ss float64
 	for _, v := range totals {
@@ -338,7 +340,7 @@ func TestSpearmanBoundsCover(t *testing.T) {
 func TestUnnamedCovariateIsNotRead(t *testing.T) {
 	var rows []LabeledScore
 	for i := range 100 {
-		rows = append(rows, LabeledScore{PromptID: fmt.Sprint(i), Score: float64(i) / 100, Label: float64(i) / 100, InclusionProb: 1, Covariate: float64(50 + i)})
+		rows = append(rows, LabeledScore{PromptID: fmt.Sprint(i), Score: dataset.Known(float64(i) / 100), Label: dataset.Known(float64(i) / 100), InclusionProb: dataset.Known(1), Covariate: dataset.Known(float64(50 + i))})
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "judge"}, rows)
 	if err != nil {

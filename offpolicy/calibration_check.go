@@ -43,8 +43,8 @@ func (c *Calibrator) Check() CalibrationCheck {
 	prompts := map[string]cluster{}
 	var order []string // so that sums do not follow the map's order
 	for i, r := range c.rows {
-		score, label = append(score, r.Score), append(label, r.Label)
-		w := 1 / r.InclusionProb
+		score, label = append(score, r.Score.OrNaN()), append(label, r.Label.OrNaN())
+		w := 1 / r.InclusionProb.OrNaN()
 		sum += w * c.oof[i]
 		sumW += w
 		t, seen := prompts[r.PromptID]

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 func TestHolm(t *testing.T) {
@@ -102,7 +104,7 @@ func TestErrorsAreClustered(t *testing.T) {
 			if _, ok := effect[id]; !ok {
 				effect[id] = .6 * (rng.Float64() - .5)
 			}
-			s.Rows[j].Label = min(max(s.Rows[j].Label+effect[id], 0), 1)
+			s.Rows[j].Label = dataset.Known(min(max(s.Rows[j].Label.OrNaN()+effect[id], 0), 1))
 		}
 		r, err := Evaluate(s, Config{Estimators: []Estimator{DR, LabeledSNIPS}, Replicates: 50, Seed: uint64(i)})
 		if err != nil {

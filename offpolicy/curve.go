@@ -21,13 +21,13 @@ func fitCurve(twoStage bool, rows []LabeledScore, keep func(LabeledScore) bool) 
 	if twoStage {
 		rows = slices.Clone(rows)
 		slices.SortFunc(rows, func(a, b LabeledScore) int {
-			return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(a.Covariate, b.Covariate), cmp.Compare(a.Label, b.Label), cmp.Compare(a.InclusionProb, b.InclusionProb))
+			return cmp.Or(cmp.Compare(a.Score.OrNaN(), b.Score.OrNaN()), cmp.Compare(a.Covariate.OrNaN(), b.Covariate.OrNaN()), cmp.Compare(a.Label.OrNaN(), b.Label.OrNaN()), cmp.Compare(a.InclusionProb.OrNaN(), b.InclusionProb.OrNaN()))
 		})
 	}
 	var x, c, y, w []float64
 	for _, r := range rows {
 		if keep(r) {
-			x, c, y, w = append(x, r.Score), append(c, r.Covariate), append(y, r.Label), append(w, 1/r.InclusionProb)
+			x, c, y, w = append(x, r.Score.OrNaN()), append(c, r.Covariate.OrNaN()), append(y, r.Label.OrNaN()), append(w, 1/r.InclusionProb.OrNaN())
 		}
 	}
 	if !twoStage {
@@ -101,7 +101,7 @@ func newStageFits(fr *frame, folds int) (*stageFits, error) {
 		var x, c []float64
 		for _, i := range labelled {
 			if p := fr.prompt[i]; fr.fold[p] != k {
-				x, c = append(x, fr.score[i]), append(c, fr.rows[i].Covariate)
+				x, c = append(x, fr.score[i]), append(c, fr.rows[i].Covariate.OrNaN())
 				t.prompt, t.y, t.w = append(t.prompt, p), append(t.y, fr.label[i]), append(t.w, fr.invP[i])
 			}
 		}

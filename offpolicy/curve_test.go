@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // wordy simulates a judge that likes length: the label is .2 + .6 merit, the score
@@ -21,15 +23,15 @@ func wordy(n, labels, probes int, seed uint64) Samples {
 	for i := range n {
 		id := fmt.Sprint("prompt ", i)
 		score, label, length := grade(0, 1)
-		r := Row{PromptID: id, LogProb: -9, Targets: map[string]float64{"t": -9}, Score: score, Label: nan, InclusionProb: float64(labels) / float64(n), Length: nan, Covariate: length}
+		r := Row{PromptID: id, LogProb: dataset.Known(-9), Targets: map[string]float64{"t": -9}, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(labels) / float64(n)), Length: dataset.Known(nan), Covariate: dataset.Known(length)}
 		if i < labels {
-			r.Label = label
+			r.Label = dataset.Known(label)
 		}
 		s.Rows = append(s.Rows, r)
 		score, label, length = grade(.4, .95)
-		d := Draw{PromptID: id, Score: score, Label: nan, InclusionProb: float64(probes) / float64(n), Covariate: length}
+		d := Draw{PromptID: id, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(probes) / float64(n)), Covariate: dataset.Known(length)}
 		if i >= n-probes {
-			d.Label = label
+			d.Label = dataset.Known(label)
 		}
 		s.Draws["t"] = append(s.Draws["t"], d)
 	}
@@ -77,7 +79,7 @@ func TestCovariate(t *testing.T) {
 func TestStageFitsAreTheCalibrator(t *testing.T) {
 	s := wordy(150, 100, 30, 2)
 	for i := range s.Rows {
-		s.Rows[i].Score, s.Rows[i].Covariate = math.Round(20*s.Rows[i].Score)/20, math.Round(s.Rows[i].Covariate/50) // ties
+		s.Rows[i].Score, s.Rows[i].Covariate = dataset.Known(math.Round(20*s.Rows[i].Score.OrNaN())/20), dataset.Known(math.Round(s.Rows[i].Covariate.OrNaN()/50)) // ties
 	}
 	c := Config{Covariate: "length"}
 	if err := c.defaults(); err != nil {
@@ -94,7 +96,7 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 		var rows []LabeledScore
 		for i, r := range fr.rows {
 			if fr.invP[i] > 0 {
-				rows = append(rows, LabeledScore{r.PromptID, r.Score, r.Label, .01 / w.v[fr.prompt[i]], r.Covariate})
+				rows = append(rows, LabeledScore{r.PromptID, r.Score, r.Label, dataset.Known(.01 / w.v[fr.prompt[i]]), r.Covariate})
 			}
 		}
 		cal, err := FitCalibrator(CalibrationConfig{Judge: "j@1", Covariate: "length"}, rows)
@@ -102,7 +104,7 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, r := range fr.rows {
-			if want := cal.PredictFor(r.PromptID, r.Score, r.Covariate); !near(w.f[i], want, 1e-9) {
+			if want := cal.PredictFor(r.PromptID, r.Score.OrNaN(), r.Covariate.OrNaN()); !near(w.f[i], want, 1e-9) {
 				t.Fatalf("replicate %d: f of %s is %v, the calibrator's %v", b, r.PromptID, w.f[i], want)
 			}
 		}
@@ -135,14 +137,14 @@ func TestCovariateRefuses(t *testing.T) {
 	rows := func(n int, covariate float64) []LabeledScore {
 		out := labels(n, .1, 1)
 		for i := range out {
-			out[i].Covariate = float64(i)
+			out[i].Covariate = dataset.Known(float64(i))
 		}
-		out[3].Covariate = covariate
+		out[3].Covariate = dataset.Known(covariate)
 		return out
 	}
 	flat := rows(60, 3)
 	for i := range flat {
-		flat[i].Score, flat[i].Covariate = .5, 1
+		flat[i].Score, flat[i].Covariate = dataset.Known(.5), dataset.Known(1)
 	}
 	small := named
 	small.MinLabels = 22
@@ -181,7 +183,7 @@ func TestCovariateRefuses(t *testing.T) {
 	mustPanic(t, "covariate", func() { plain.Predict(.5, 30) })
 
 	s := wordy(80, 60, 0, 1)
-	s.Draws["t"][5].Covariate = nan
+	s.Draws["t"][5].Covariate = dataset.Known(nan)
 	if _, err := Evaluate(s, Config{Covariate: "length"}); err == nil || !strings.Contains(err.Error(), "fresh draws of t: row 5") {
 		t.Errorf("a draw without a length: %v", err)
 	}
@@ -189,7 +191,7 @@ func TestCovariateRefuses(t *testing.T) {
 		t.Errorf("a covariate that is not named is not read: %v", err)
 	}
 	s = wordy(80, 60, 0, 1)
-	s.Rows[7].Covariate = nan
+	s.Rows[7].Covariate = dataset.Known(nan)
 	if _, err := Evaluate(s, Config{Covariate: "length"}); err == nil || !strings.Contains(err.Error(), "samples: row 7") {
 		t.Errorf("a row without a length: %v", err)
 	}

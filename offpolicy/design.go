@@ -21,7 +21,7 @@ func (r *Result) testDesign() {
 	d := fr.design
 	length := make([]float64, len(fr.rows))
 	for i := range fr.rows {
-		length[i] = fr.rows[i].Length
+		length[i] = fr.rows[i].Length.OrNaN()
 	}
 	equal := true
 	var p float64

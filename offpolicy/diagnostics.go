@@ -285,7 +285,7 @@ func (r *Result) diagnose(p *PolicyResult) {
 	d.JudgeSpace = JudgeSpaceAffinity(fr.score, weights, nil)
 	target, length := make([]float64, len(fr.rows)), make([]float64, len(fr.rows))
 	for i := range fr.rows {
-		length[i], target[i] = fr.rows[i].Length, fr.rows[i].LogProb
+		length[i], target[i] = fr.rows[i].Length.OrNaN(), fr.rows[i].LogProb.OrNaN()
 		if p.Policy != r.Logging {
 			target[i] = fr.rows[i].target(p.Policy)
 		}
@@ -319,7 +319,7 @@ func (r *Result) outside(policy string, takes func(prompt int32) bool) (out, n i
 		return out, n
 	}
 	for i, s := range r.frame.score {
-		count(r.frame.prompt[i], s, r.frame.rows[i].Covariate)
+		count(r.frame.prompt[i], s, r.frame.rows[i].Covariate.OrNaN())
 	}
 	return out, n
 }

@@ -1,6 +1,10 @@
 package offpolicy
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/reweigh/reweigh/dataset"
+)
 
 // Config says how [Evaluate] works. The zero Config is usable.
 type Config struct {
@@ -42,7 +46,7 @@ type Config struct {
 	Segments []string
 	// LabelUSD is the price of an oracle label, for the referee's advice; NaN or
 	// 0 means unknown.
-	LabelUSD float64
+	LabelUSD dataset.Float
 	// Concurrency bounds the goroutines; 0 means GOMAXPROCS. The result does
 	// not depend on it.
 	Concurrency int

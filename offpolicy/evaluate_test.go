@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 func evaluate(t testing.TB, s Samples, c Config) *Result {
@@ -183,9 +185,9 @@ func TestPlugIn(t *testing.T) {
 		c := s
 		c.Rows = slices.Clone(s.Rows)
 		for i := range c.Rows {
-			if c.Rows[i].Label >= 0 {
+			if c.Rows[i].Label.OrNaN() >= 0 {
 				if labelled++; labelled > tt.labels {
-					c.Rows[i].Label = nan
+					c.Rows[i].Label = dataset.Known(nan)
 				}
 			}
 		}
@@ -199,10 +201,10 @@ func TestPlugIn(t *testing.T) {
 		}
 	}
 	for i := range s.Draws["near"] {
-		s.Draws["near"][i].Score *= .5
+		s.Draws["near"][i].Score = dataset.Known(.5 * s.Draws["near"][i].Score.OrNaN())
 	}
 	for i := range s.Rows {
-		s.Rows[i].Score = .3 + .7*s.Rows[i].Score
+		s.Rows[i].Score = dataset.Known(.3 + .7*s.Rows[i].Score.OrNaN())
 	}
 	e := evaluate(t, s, Config{Replicates: 20, Audited: map[string]string{"near": "j@1"}}).Policy("near").Estimate(Direct)
 	if len(e.Refusals) != 1 || e.Refusals[0].Rule != RuleSupport {
@@ -251,14 +253,14 @@ func TestEvaluateEdges(t *testing.T) {
 		}, "the logs say nothing; the probes still do"},
 		{"all labels equal", with(func(s *Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Label = 1
+				s.Rows[i].Label = dataset.Known(1)
 			}
 		}), func(r *Result) bool {
 			return refusedBy(r.Policy("near").Estimate(LabeledSNIPS), RuleSpread) && refusedBy(r.Policy("near").Estimate(DR), RuleSpread)
 		}, "60 labels of 1 are no proof of 1"},
 		{"no labels", with(func(s *Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Label = nan
+				s.Rows[i].Label = dataset.Known(nan)
 			}
 		}), func(r *Result) bool {
 			d := r.Policy("near").Estimate(Direct)
@@ -267,7 +269,7 @@ func TestEvaluateEdges(t *testing.T) {
 		}, "nothing calibrates the judge, whose raw score the probes correct"},
 		{"24 labels", with(func(s *Samples) {
 			for i := range s.Rows[24:] {
-				s.Rows[24+i].Label = nan
+				s.Rows[24+i].Label = dataset.Known(nan)
 			}
 		}), func(r *Result) bool {
 			return refusedBy(r.Policy("near").Estimate(DR), RuleLabels) && !r.Policy("near").Estimate(LabeledSNIPS).Refused()
@@ -296,7 +298,7 @@ func TestEvaluateEdges(t *testing.T) {
 		}, "a prompt's rows are one cluster: twice the rows are not twice the evidence"},
 		{"no scores", with(func(s *Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Score = nan
+				s.Rows[i].Score = dataset.Known(nan)
 			}
 		}), func(r *Result) bool {
 			return refusedBy(r.Policy("near").Estimate(DR), RuleLabels) && !r.Policy("near").Estimate(LabeledSNIPS).Refused()
@@ -307,7 +309,7 @@ func TestEvaluateEdges(t *testing.T) {
 		}, "at good overlap the logs replace them"},
 		{"constant judge", with(func(s *Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Score = .5
+				s.Rows[i].Score = dataset.Known(.5)
 			}
 		}), func(r *Result) bool {
 			dr, base := r.Policy("near").Estimate(DR), r.Policy("near").Estimate(LabeledSNIPS)
@@ -354,17 +356,17 @@ func TestEvaluateRefusesData(t *testing.T) {
 		reason string
 	}{
 		{row(func(r *Row) { r.PromptID = "" }), "samples", "rows join by it"},
-		{row(func(r *Row) { r.Score = 85 }), "samples", "a score on another scale"},
-		{row(func(r *Row) { r.Label = -.1 }), "samples", "a label out of range"},
-		{row(func(r *Row) { r.InclusionProb = 0 }), "samples", "the zero value is no probability"},
-		{row(func(r *Row) { r.LogProb = .5 }), "samples", "no log-prob is above 0"},
-		{row(func(r *Row) { r.LogProb = -inf }), "samples", "it was logged, so it was possible"},
+		{row(func(r *Row) { r.Score = dataset.Known(85) }), "samples", "a score on another scale"},
+		{row(func(r *Row) { r.Label = dataset.Known(-.1) }), "samples", "a label out of range"},
+		{row(func(r *Row) { r.InclusionProb = dataset.Known(0) }), "samples", "the zero value is no probability"},
+		{row(func(r *Row) { r.LogProb = dataset.Known(.5) }), "samples", "no log-prob is above 0"},
+		{row(func(r *Row) { r.LogProb = dataset.Known(-inf) }), "samples", "it was logged, so it was possible"},
 		{row(func(r *Row) { r.Targets = map[string]float64{"near": inf} }), "samples", "an infinite ratio"},
-		{row(func(r *Row) { r.Length = -1 }), "samples", "no text is shorter than nothing"},
+		{row(func(r *Row) { r.Length = dataset.Known(-1) }), "samples", "no text is shorter than nothing"},
 		{draw(func(d *Draw) { d.PromptID = "" }), "fresh draws of near", "draws join by it"},
-		{draw(func(d *Draw) { d.Score = 2 }), "fresh draws of near", "a score on another scale"},
+		{draw(func(d *Draw) { d.Score = dataset.Known(2) }), "fresh draws of near", "a score on another scale"},
 		{draw(func(d *Draw) { d.PromptID = "prompt 2" }), "fresh draws of near", "a draw that occurs twice"},
-		{draw(func(d *Draw) { d.Label = .5; d.InclusionProb = 0 }), "fresh draws of near", "the zero value is no probability"},
+		{draw(func(d *Draw) { d.Label = dataset.Known(.5); d.InclusionProb = dataset.Known(0) }), "fresh draws of near", "the zero value is no probability"},
 	}
 	for _, tt := range tests {
 		_, err := Evaluate(tt.s, Config{})
@@ -373,7 +375,7 @@ func TestEvaluateRefusesData(t *testing.T) {
 			t.Errorf("%s: error %v, want a RowError of row 3 in %s", tt.reason, err, tt.op)
 		}
 	}
-	if _, err := Evaluate(row(func(r *Row) { r.InclusionProb = .5 }), Config{}); err == nil {
+	if _, err := Evaluate(row(func(r *Row) { r.InclusionProb = dataset.Known(.5) }), Config{}); err == nil {
 		t.Error("one label states a probability, the others none: want an error")
 	}
 	for what, c := range map[string]Config{
@@ -432,12 +434,12 @@ func FuzzEvaluate(f *testing.F) {
 		s := Samples{Logging: "p0", Judge: "j", Draws: map[string][]Draw{}}
 		for i := range int(n) {
 			id := string(rune('a' + i%50))
-			r := Row{PromptID: id, LogProb: logp(), Score: unit(), Label: unit(), InclusionProb: nan, Length: float64(next()), Targets: map[string]float64{"t": logp()}}
+			r := Row{PromptID: id, LogProb: dataset.Known(logp()), Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(next())), Targets: map[string]float64{"t": logp()}}
 			if next() == 9 {
 				r.Targets["t"] = -inf
 			}
 			s.Rows = append(s.Rows, r)
-			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: unit(), Label: unit(), InclusionProb: nan, Covariate: float64(next() / 16)})
+			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Covariate: dataset.Known(float64(next() / 16))})
 			s.Rows[i].Covariate = s.Rows[i].Length
 		}
 		c := Config{Replicates: 10, Folds: 2, MinLabels: 3, Margin: .1, Concurrency: 1, Audited: map[string]string{"t": "j"}}
@@ -469,11 +471,11 @@ func TestLabelsThatMissHeavyRows(t *testing.T) {
 	s := Samples{Logging: "p0", Judge: "j"}
 	for i := range 200 {
 		r := Row{
-			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), LogProb: -9, Score: float64(i%10) / 10, Label: nan, InclusionProb: nan, Length: nan,
+			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), LogProb: dataset.Known(-9), Score: dataset.Known(float64(i%10) / 10), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(nan),
 			Targets: map[string]float64{"t": -9 + math.Log(.75)},
 		}
 		if i < 80 {
-			r.Label = r.Score*.5 + .25*float64(i%2)
+			r.Label = dataset.Known(r.Score.OrNaN()*.5 + .25*float64(i%2))
 		}
 		if i >= 190 {
 			r.Targets["t"] = -9 + math.Log(5)

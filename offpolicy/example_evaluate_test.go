@@ -19,22 +19,22 @@ func simulated() offpolicy.Samples {
 	for i := range 400 {
 		id, score := fmt.Sprintf("prompt %d", i), rng.Float64()
 		row := offpolicy.Row{
-			PromptID: id, LogProb: -120, Score: score, Label: math.NaN(), InclusionProb: math.NaN(), Length: math.NaN(),
+			PromptID: id, LogProb: dataset.Known(-120), Score: dataset.Known(score), Length: dataset.Float{},
 			Targets: map[string]float64{"near": -120 + math.Log(.4+1.2*score), "far": -180 + 20*rng.NormFloat64()},
 		}
 		if i%4 == 0 {
-			row.Label = label(score)
+			row.Label = dataset.Known(label(score))
 		}
 		s.Rows = append(s.Rows, row)
 
 		for rng.Float64()*1.6 > .4+1.2*score {
 			score = rng.Float64()
 		}
-		s.Draws["near"] = append(s.Draws["near"], offpolicy.Draw{PromptID: id, Score: score, Label: math.NaN(), InclusionProb: math.NaN()})
+		s.Draws["near"] = append(s.Draws["near"], offpolicy.Draw{PromptID: id, Score: dataset.Known(score)})
 
-		far := offpolicy.Draw{PromptID: id, Score: .1 * rng.Float64(), Label: math.NaN(), InclusionProb: math.NaN()}
+		far := offpolicy.Draw{PromptID: id, Score: dataset.Known(.1 * rng.Float64())}
 		if i%16 == 1 {
-			far.Label = label(far.Score) - .1 // worse than the judge believes
+			far.Label = dataset.Known(label(far.Score.OrNaN()) - .1) // worse than the judge believes
 		}
 		s.Draws["far"] = append(s.Draws["far"], far)
 	}
@@ -85,22 +85,22 @@ func ExampleResult_Despite() {
 // The records of a run become samples: the logged responses, the targets' own,
 // and labels of the targets' own in files apart.
 func ExampleFromRecords() {
-	null := dataset.Missing()
+	null := dataset.Float{}
 	logged := []dataset.Sample{{
-		PromptID: "arena_1", Response: "Rome.", BasePolicyLogProb: -1.5, TargetPolicyLogProbs: map[string]dataset.Float{"pi_cot": -2.5, "pi_bad": null},
-		JudgeScore: .9, OracleLabel: 1, InclusionProb: .25, Metadata: map[string]any{"language": "English"},
+		PromptID: "arena_1", Response: "Rome.", BasePolicyLogProb: dataset.Known(-1.5), TargetPolicyLogProbs: map[string]dataset.Float{"pi_cot": dataset.Known(-2.5), "pi_bad": null},
+		JudgeScore: dataset.Known(.9), OracleLabel: dataset.Known(1), InclusionProb: dataset.Known(.25), Metadata: map[string]any{"language": "English"},
 	}}
-	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", Response: "It is Rome.", JudgeScore: .8, OracleLabel: null}}}
-	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: .8, OracleLabel: .7}}}
+	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", Response: "It is Rome.", JudgeScore: dataset.Known(.8), OracleLabel: null}}}
+	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: dataset.Known(.8), OracleLabel: dataset.Known(.7)}}}
 	s, err := offpolicy.FromRecords("p0", "gpt-4o-mini@0123456789abcdef", logged, fresh, probes)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	r := s.Rows[0]
-	fmt.Println(r.PromptID, r.LogProb, r.Targets, r.Score, r.Label, r.InclusionProb, r.Length, r.Segments)
+	fmt.Println(r.PromptID, r.LogProb.OrNaN(), r.Targets, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN(), r.Length.OrNaN(), r.Segments)
 	d := s.Draws["pi_cot"][0]
-	fmt.Println(d.PromptID, d.Index, d.Score, d.Label, d.InclusionProb, d.Covariate)
+	fmt.Println(d.PromptID, d.Index, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN(), d.Covariate.OrNaN())
 	// Output:
 	// arena_1 -1.5 map[pi_bad:NaN pi_cot:-2.5] 0.9 1 0.25 5 map[language:English]
 	// arena_1 0 0.8 0.7 NaN 11
@@ -113,10 +113,10 @@ func ExampleAccumulator() {
 	for i := range 1000 {
 		w := .4 + 1.2*rng.Float64()
 		row := offpolicy.StreamRow{
-			PromptID: fmt.Sprint("prompt ", i), LogRatio: math.Log(w), Reward: w / 2, Label: math.NaN(), InclusionProb: math.NaN(),
+			PromptID: fmt.Sprint("prompt ", i), LogRatio: dataset.Known(math.Log(w)), Reward: dataset.Known(w / 2), InclusionProb: dataset.Float{},
 		}
 		if i%10 == 0 {
-			row.Label = w / 2
+			row.Label = dataset.Known(w / 2)
 		}
 		if err := shards[offpolicy.Fold(1, row.PromptID, 2)].Add(row); err != nil {
 			fmt.Println(err)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -130,7 +131,7 @@ func ExampleFitCalibrator() {
 			label = min(label+.05, 1)
 		}
 		rows = append(rows, offpolicy.LabeledScore{
-			PromptID: fmt.Sprint("prompt", i), Score: score, Label: label, InclusionProb: 1,
+			PromptID: fmt.Sprint("prompt", i), Score: dataset.Known(score), Label: dataset.Known(label), InclusionProb: dataset.Known(1),
 		})
 	}
 	c, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef"}, rows)
@@ -156,7 +157,7 @@ func ExampleFitCalibrator_covariate() {
 	for i := range 400 {
 		merit, words := .1+.6*rng.Float64(), 300*rng.Float64()
 		rows = append(rows, offpolicy.LabeledScore{
-			PromptID: fmt.Sprint("prompt", i), Score: merit + words/1000, Label: merit, InclusionProb: 1, Covariate: words,
+			PromptID: fmt.Sprint("prompt", i), Score: dataset.Known(merit + words/1000), Label: dataset.Known(merit), InclusionProb: dataset.Known(1), Covariate: dataset.Known(words),
 		})
 	}
 	c, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef", Covariate: "words"}, rows)

@@ -68,7 +68,7 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 	n := len(fr.rows)
 	fr.prompt, fr.score, fr.label, fr.invP = make([]int32, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	for i, r := range fr.rows {
-		fr.prompt[i], fr.score[i] = set[r.PromptID], r.Score
+		fr.prompt[i], fr.score[i] = set[r.PromptID], r.Score.OrNaN()
 		fr.count[fr.prompt[i]]++
 	}
 	fr.labels()
@@ -86,8 +86,8 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 }
 
 func compareRows(a, b *Row, targets []string) int {
-	if c := cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Score, b.Score), cmp.Compare(a.Label, b.Label),
-		cmp.Compare(a.LogProb, b.LogProb), cmp.Compare(a.InclusionProb, b.InclusionProb), cmp.Compare(a.Length, b.Length), cmp.Compare(a.Covariate, b.Covariate)); c != 0 {
+	if c := cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Score.OrNaN(), b.Score.OrNaN()), cmp.Compare(a.Label.OrNaN(), b.Label.OrNaN()),
+		cmp.Compare(a.LogProb.OrNaN(), b.LogProb.OrNaN()), cmp.Compare(a.InclusionProb.OrNaN(), b.InclusionProb.OrNaN()), cmp.Compare(a.Length.OrNaN(), b.Length.OrNaN()), cmp.Compare(a.Covariate.OrNaN(), b.Covariate.OrNaN())); c != 0 {
 		return c
 	}
 	for _, t := range targets {
@@ -112,18 +112,18 @@ func (fr *frame) labels() {
 	d := &fr.design
 	d.Rows = len(fr.rows)
 	for _, r := range fr.rows {
-		if !math.IsNaN(r.Label) {
+		if r.Label.Valid() {
 			d.Labels++
-			d.Stated = d.Stated || !math.IsNaN(r.InclusionProb)
+			d.Stated = d.Stated || r.InclusionProb.Valid()
 		}
 	}
 	for i, r := range fr.rows {
-		if math.IsNaN(r.Label) {
+		if !r.Label.Valid() {
 			continue
 		}
-		fr.label[i], fr.invP[i] = r.Label, float64(d.Rows)/float64(d.Labels)
+		fr.label[i], fr.invP[i] = r.Label.OrNaN(), float64(d.Rows)/float64(d.Labels)
 		if d.Stated {
-			fr.invP[i] = 1 / r.InclusionProb
+			fr.invP[i] = 1 / r.InclusionProb.OrNaN()
 		}
 	}
 }
@@ -134,35 +134,35 @@ func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
 	f := &drawFrame{}
 	labels, stated := 0, false
 	for _, d := range sorted {
-		if math.IsNaN(d.Score) {
+		if !d.Score.Valid() {
 			f.unscored++
 			continue
 		}
-		if !math.IsNaN(d.Label) {
+		if d.Label.Valid() {
 			labels++
-			stated = stated || !math.IsNaN(d.InclusionProb)
+			stated = stated || d.InclusionProb.Valid()
 		}
 	}
 	f.probes = labels
 	for i := 0; i < len(sorted); {
 		j, scored, probed := i, 0, false
 		for ; j < len(sorted) && sorted[j].PromptID == sorted[i].PromptID; j++ {
-			if !math.IsNaN(sorted[j].Score) {
+			if sorted[j].Score.Valid() {
 				scored++
 			}
 		}
 		for _, d := range sorted[i:j] {
-			if math.IsNaN(d.Score) {
+			if !d.Score.Valid() {
 				continue
 			}
-			f.prompt, f.score, f.inv = append(f.prompt, index[d.PromptID]), append(f.score, d.Score), append(f.inv, 1/float64(scored))
-			f.covariate = append(f.covariate, d.Covariate)
+			f.prompt, f.score, f.inv = append(f.prompt, index[d.PromptID]), append(f.score, d.Score.OrNaN()), append(f.inv, 1/float64(scored))
+			f.covariate = append(f.covariate, d.Covariate.OrNaN())
 			y, invP := 0.0, 0.0
-			if !math.IsNaN(d.Label) {
+			if d.Label.Valid() {
 				probed = true
-				y, invP = d.Label, float64(len(sorted)-f.unscored)/float64(labels)
+				y, invP = d.Label.OrNaN(), float64(len(sorted)-f.unscored)/float64(labels)
 				if stated {
-					invP = 1 / d.InclusionProb
+					invP = 1 / d.InclusionProb.OrNaN()
 				}
 			}
 			f.label, f.invP = append(f.label, y), append(f.invP, invP)
@@ -195,7 +195,7 @@ func (fr *frame) labelledByScore() []int {
 func (fr *frame) eachQuery(f func(fold int, score, covariate float64, at int)) {
 	for i, x := range fr.score {
 		if !math.IsNaN(x) {
-			f(fr.fold[fr.prompt[i]], x, fr.rows[i].Covariate, i)
+			f(fr.fold[fr.prompt[i]], x, fr.rows[i].Covariate.OrNaN(), i)
 		}
 	}
 	for _, name := range fr.targets {
@@ -223,7 +223,7 @@ func (fr *frame) logRatios(policy string) []float64 {
 	}
 	for i := range fr.rows {
 		r := &fr.rows[i]
-		out[i] = r.target(policy) - r.LogProb
+		out[i] = r.target(policy) - r.LogProb.OrNaN()
 	}
 	return out
 }

@@ -126,8 +126,8 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 		return
 	}
 	cost := "unpriced"
-	if c.LabelUSD > 0 {
-		cost = fmt.Sprintf("$%.2f", advisedLabels*c.LabelUSD)
+	if c.LabelUSD.OrNaN() > 0 {
+		cost = fmt.Sprintf("$%.2f", advisedLabels*c.LabelUSD.OrNaN())
 	}
 	gives := ""
 	if pilot := r.Pilot(); pilot.LabelSD > 0 {

@@ -2,8 +2,9 @@ package offpolicy
 
 import (
 	"fmt"
-	"math"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Advice is given for samples of any size: a pilot of three prompts, of which
@@ -14,9 +15,9 @@ func TestAdviceOnFewPrompts(t *testing.T) {
 		for i := range n {
 			id := fmt.Sprintf("q%d", i)
 			s.Rows = append(s.Rows, Row{
-				PromptID: id, LogProb: -10, Targets: map[string]float64{"far": -100}, Score: float64(i%3) / 2, Label: float64(i%2) / 2, InclusionProb: math.NaN(), Length: 5,
+				PromptID: id, LogProb: dataset.Known(-10), Targets: map[string]float64{"far": -100}, Score: dataset.Known(float64(i%3) / 2), Label: dataset.Known(float64(i%2) / 2), Length: dataset.Known(5),
 			})
-			s.Draws["far"] = append(s.Draws["far"], Draw{PromptID: id, Score: 0.5, Label: math.NaN(), InclusionProb: math.NaN()})
+			s.Draws["far"] = append(s.Draws["far"], Draw{PromptID: id, Score: dataset.Known(0.5)})
 		}
 		r, err := Evaluate(s, Config{Replicates: 20})
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Evaluate estimates the value of every policy in the samples, by every
@@ -81,8 +83,8 @@ type work struct {
 func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 	var rows []LabeledScore
 	for i, r := range fr.rows {
-		if fr.invP[i] > 0 && !math.IsNaN(r.Score) {
-			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: 1 / fr.invP[i], Covariate: r.Covariate})
+		if fr.invP[i] > 0 && r.Score.Valid() {
+			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: dataset.Known(1 / fr.invP[i]), Covariate: r.Covariate})
 		}
 	}
 	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels, Covariate: c.Covariate}, rows)

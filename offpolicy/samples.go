@@ -29,20 +29,20 @@ type Samples struct {
 // each of them counts.
 type Row struct {
 	PromptID string
-	LogProb  float64 // under the logging policy, nats
+	LogProb  dataset.Float // under the logging policy, nats
 	// Targets are the response's log-probs under the target policies, nats; a
 	// policy that is absent is missing on this row, as is NaN.
 	Targets map[string]float64
-	Score   float64 // the judge's, in [0, 1]
-	Label   float64 // the oracle's, in [0, 1]
+	Score   dataset.Float // the judge's, in [0, 1]
+	Label   dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose
 	// this response for labelling, known whether it was chosen or not; NaN
 	// where none was stated on any row. It is read on labelled rows.
-	InclusionProb float64
-	Length        float64 // of the response in tokens, or any one unit; NaN unknown
+	InclusionProb dataset.Float
+	Length        dataset.Float // of the response in tokens, or any one unit; NaN unknown
 	// Covariate is what [Config.Covariate] names, in the same unit as the draws';
 	// else it is not read.
-	Covariate float64
+	Covariate dataset.Float
 	// Segments name the groups that the prompt belongs to, by kind: language,
 	// category.
 	Segments map[string]string
@@ -52,11 +52,11 @@ type Row struct {
 // are its probes: a random subset of its draws, labelled by the oracle.
 type Draw struct {
 	PromptID      string
-	Index         int     // tells several draws for one prompt apart
-	Score         float64 // the judge's, in [0, 1]; NaN unscored
-	Label         float64 // the oracle's, in [0, 1]; NaN unlabelled
-	InclusionProb float64 // as in Row; NaN where none was stated
-	Covariate     float64 // as in Row
+	Index         int           // tells several draws for one prompt apart
+	Score         dataset.Float // the judge's, in [0, 1]; NaN unscored
+	Label         dataset.Float // the oracle's, in [0, 1]; NaN unlabelled
+	InclusionProb dataset.Float // as in Row; NaN where none was stated
+	Covariate     dataset.Float // as in Row
 }
 
 // FromRecords makes samples of the records of a run: the logged samples, each
@@ -76,18 +76,18 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 	tokens := slices.ContainsFunc(logged, func(s dataset.Sample) bool { _, ok := s.Metadata["response_token_count"].(float64); return ok })
 	for _, s := range logged {
 		r := Row{
-			PromptID: promptID(s), LogProb: float64(s.BasePolicyLogProb), Targets: make(map[string]float64, len(s.TargetPolicyLogProbs)),
-			Score: float64(s.JudgeScore), Label: float64(s.OracleLabel), InclusionProb: float64(s.InclusionProb),
-			Length: characters(s.Response), Covariate: characters(s.Response),
+			PromptID: promptID(s), LogProb: s.BasePolicyLogProb, Targets: make(map[string]float64, len(s.TargetPolicyLogProbs)),
+			Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
+			Length: dataset.Known(characters(s.Response)), Covariate: dataset.Known(characters(s.Response)),
 		}
 		if tokens {
-			r.Length = math.NaN()
+			r.Length = dataset.Float{}
 			if n, ok := s.Metadata["response_token_count"].(float64); ok {
-				r.Length = n
+				r.Length = dataset.Known(n)
 			}
 		}
 		for name, v := range s.TargetPolicyLogProbs {
-			r.Targets[name] = float64(v)
+			r.Targets[name] = v.OrNaN()
 		}
 		for _, kind := range []string{"language", "category"} {
 			if v, ok := s.Metadata[kind].(string); ok && v != "" {
@@ -126,11 +126,11 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 
 func fromDraw(d dataset.FreshDraw) Draw {
 	out := Draw{
-		PromptID: d.PromptID, Index: d.DrawIdx, Score: float64(d.JudgeScore), Label: float64(d.OracleLabel), InclusionProb: d.InclusionProb,
-		Covariate: characters(d.Response),
+		PromptID: d.PromptID, Index: d.DrawIdx, Score: d.JudgeScore, Label: d.OracleLabel, InclusionProb: d.InclusionProb,
+		Covariate: dataset.Known(characters(d.Response)),
 	}
-	if d.InclusionProb == 0 {
-		out.InclusionProb = math.NaN()
+	if d.InclusionProb.OrNaN() == 0 {
+		out.InclusionProb = dataset.Float{}
 	}
 	return out
 }
@@ -172,17 +172,17 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 			continue
 		}
 		have := &out.Draws[policy][i]
-		if !agree(have.Score, d.Score) || !agree(have.Label, d.Label) {
+		if !agree(have.Score.OrNaN(), d.Score.OrNaN()) || !agree(have.Label.OrNaN(), d.Label.OrNaN()) {
 			return fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and %v: they are different responses; "+
 				"give the probe a draw_idx of its own", at, d.Score, d.Label, have.Score, have.Label)
 		}
-		if math.IsNaN(have.Score) {
+		if !have.Score.Valid() {
 			have.Score = d.Score
 		}
-		if math.IsNaN(have.Label) {
+		if !have.Label.Valid() {
 			have.Label, have.InclusionProb = d.Label, d.InclusionProb
 		}
-		have.Covariate = max(have.Covariate, d.Covariate) // one of the two may lack the text
+		have.Covariate = dataset.Known(max(have.Covariate.OrNaN(), d.Covariate.OrNaN())) // one of the two may lack the text
 	}
 	return nil
 }
@@ -213,28 +213,28 @@ func (s *Samples) validate(covariate string) error {
 		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
 	}
 	var bad *RowError
-	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return !math.IsNaN(r.Label) && r.InclusionProb > 0 })
+	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Label.Valid() && r.InclusionProb.OrNaN() > 0 })
 	for i, r := range s.Rows {
-		if stated && !math.IsNaN(r.Label) && math.IsNaN(r.InclusionProb) {
-			bad = bad.add(op, i, r.InclusionProb, "label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
+		if stated && r.Label.Valid() && !r.InclusionProb.Valid() {
+			bad = bad.add(op, i, r.InclusionProb.OrNaN(), "label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
 		}
 		if r.PromptID == "" {
 			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
 		}
-		bad = gradeError(bad, op, i, r.PromptID, r.Score, r.Label, r.InclusionProb)
-		if r.LogProb > 0 || math.IsInf(r.LogProb, -1) {
-			bad = bad.add(op, i, r.LogProb, "log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or NaN; score the response again")
+		bad = gradeError(bad, op, i, r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN())
+		if r.LogProb.OrNaN() > 0 || math.IsInf(r.LogProb.OrNaN(), -1) {
+			bad = bad.add(op, i, r.LogProb.OrNaN(), "log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or NaN; score the response again")
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.Targets)) {
 			if v := r.Targets[name]; v > 0 {
 				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
 			}
 		}
-		if covariate != "" && !math.IsNaN(r.Score) && !finite(r.Covariate) {
-			bad = bad.add(op, i, r.Covariate, covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
+		if covariate != "" && r.Score.Valid() && !finite(r.Covariate.OrNaN()) {
+			bad = bad.add(op, i, r.Covariate.OrNaN(), covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
 		}
-		if r.Length < 0 || math.IsInf(r.Length, 0) {
-			bad = bad.add(op, i, r.Length, "length of "+r.PromptID+": want a number >= 0, or NaN")
+		if r.Length.OrNaN() < 0 || math.IsInf(r.Length.OrNaN(), 0) {
+			bad = bad.add(op, i, r.Length.OrNaN(), "length of "+r.PromptID+": want a number >= 0, or NaN")
 		}
 	}
 	if bad != nil {
@@ -247,10 +247,10 @@ func (s *Samples) validate(covariate string) error {
 			draw   int
 		}
 		seen := make(map[key]bool, len(s.Draws[name]))
-		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool { return !math.IsNaN(d.Label) && d.InclusionProb > 0 })
+		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool { return d.Label.Valid() && d.InclusionProb.OrNaN() > 0 })
 		for i, d := range s.Draws[name] {
-			if stated && !math.IsNaN(d.Label) && math.IsNaN(d.InclusionProb) {
-				bad = bad.add(op, i, d.InclusionProb, "label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
+			if stated && d.Label.Valid() && !d.InclusionProb.Valid() {
+				bad = bad.add(op, i, d.InclusionProb.OrNaN(), "label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
 			}
 			if d.PromptID == "" {
 				bad = bad.add(op, i, math.NaN(), "PromptID is empty: draws are joined by it")
@@ -260,9 +260,9 @@ func (s *Samples) validate(covariate string) error {
 				bad = bad.add(op, i, float64(d.Index), "this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
 			}
 			seen[k] = true
-			bad = gradeError(bad, op, i, d.PromptID, d.Score, d.Label, d.InclusionProb)
-			if covariate != "" && !math.IsNaN(d.Score) && !finite(d.Covariate) {
-				bad = bad.add(op, i, d.Covariate, covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
+			bad = gradeError(bad, op, i, d.PromptID, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN())
+			if covariate != "" && d.Score.Valid() && !finite(d.Covariate.OrNaN()) {
+				bad = bad.add(op, i, d.Covariate.OrNaN(), covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
 			}
 		}
 		if bad != nil {

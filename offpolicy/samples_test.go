@@ -2,7 +2,6 @@ package offpolicy
 
 import (
 	"errors"
-	"math"
 	"strings"
 	"testing"
 
@@ -13,20 +12,20 @@ import (
 )
 
 func TestFromRecords(t *testing.T) {
-	m := dataset.Missing()
+	m := dataset.Float{}
 	logged := []dataset.Sample{
-		{PromptID: "a", Response: "héllo", BasePolicyLogProb: -3, TargetPolicyLogProbs: map[string]dataset.Float{"t": -4, "u": m}, JudgeScore: .5, OracleLabel: .6,
-			InclusionProb: .25, Metadata: map[string]any{"language": "German", "category": "code", "other": "x"}},
+		{PromptID: "a", Response: "héllo", BasePolicyLogProb: dataset.Known(-3), TargetPolicyLogProbs: map[string]dataset.Float{"t": dataset.Known(-4), "u": m}, JudgeScore: dataset.Known(.5), OracleLabel: dataset.Known(.6),
+			InclusionProb: dataset.Known(.25), Metadata: map[string]any{"language": "German", "category": "code", "other": "x"}},
 		{Prompt: "q", Response: "", BasePolicyLogProb: m, JudgeScore: m, OracleLabel: m, InclusionProb: m, Metadata: map[string]any{"prompt_id": "b"}},
-		{Prompt: "q", BasePolicyLogProb: -1, JudgeScore: .1, OracleLabel: m, InclusionProb: m},
+		{Prompt: "q", BasePolicyLogProb: dataset.Known(-1), JudgeScore: dataset.Known(.1), OracleLabel: m, InclusionProb: m},
 	}
 	fresh := map[string][]dataset.FreshDraw{
-		"t":  {{PromptID: "a", Response: "hé", JudgeScore: .4, OracleLabel: m}, {PromptID: "b", DrawIdx: 1, JudgeScore: m, OracleLabel: m}},
-		"p0": {{PromptID: "a", JudgeScore: .5, OracleLabel: .6}},
+		"t":  {{PromptID: "a", Response: "hé", JudgeScore: dataset.Known(.4), OracleLabel: m}, {PromptID: "b", DrawIdx: 1, JudgeScore: m, OracleLabel: m}},
+		"p0": {{PromptID: "a", JudgeScore: dataset.Known(.5), OracleLabel: dataset.Known(.6)}},
 	}
 	probes := map[string][]dataset.FreshDraw{
-		"t":  {{PromptID: "a", JudgeScore: .4, OracleLabel: .3, InclusionProb: .5}, {PromptID: "c", JudgeScore: .2, OracleLabel: .1, InclusionProb: .2}, {PromptID: "b", DrawIdx: 1, Response: "long", JudgeScore: .7, OracleLabel: .8}},
-		"p0": {{PromptID: "a", JudgeScore: .5, OracleLabel: .6}},
+		"t":  {{PromptID: "a", JudgeScore: dataset.Known(.4), OracleLabel: dataset.Known(.3), InclusionProb: dataset.Known(.5)}, {PromptID: "c", JudgeScore: dataset.Known(.2), OracleLabel: dataset.Known(.1), InclusionProb: dataset.Known(.2)}, {PromptID: "b", DrawIdx: 1, Response: "long", JudgeScore: dataset.Known(.7), OracleLabel: dataset.Known(.8)}},
+		"p0": {{PromptID: "a", JudgeScore: dataset.Known(.5), OracleLabel: dataset.Known(.6)}},
 	}
 	got, err := FromRecords("p0", "j", logged, fresh, probes)
 	if err != nil {
@@ -35,14 +34,14 @@ func TestFromRecords(t *testing.T) {
 	want := Samples{
 		Logging: "p0", Judge: "j",
 		Rows: []Row{
-			{PromptID: "a", LogProb: -3, Targets: map[string]float64{"t": -4, "u": nan}, Score: .5, Label: .6, InclusionProb: .25, Length: 5, Covariate: 5,
+			{PromptID: "a", LogProb: dataset.Known(-3), Targets: map[string]float64{"t": -4, "u": nan}, Score: dataset.Known(.5), Label: dataset.Known(.6), InclusionProb: dataset.Known(.25), Length: dataset.Known(5), Covariate: dataset.Known(5),
 				Segments: map[string]string{"language": "German", "category": "code"}},
-			{PromptID: "b", LogProb: nan, Targets: map[string]float64{}, Score: nan, Label: nan, InclusionProb: nan},
+			{PromptID: "b", LogProb: dataset.Known(nan), Targets: map[string]float64{}, Score: dataset.Known(nan), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan)},
 			// printf q | sha256sum: 8e35c2cd3bf6641bdb0e...
-			{PromptID: "prompt_8e35c2cd3bf6", LogProb: -1, Targets: map[string]float64{}, Score: .1, Label: nan, InclusionProb: nan},
+			{PromptID: "prompt_8e35c2cd3bf6", LogProb: dataset.Known(-1), Targets: map[string]float64{}, Score: dataset.Known(.1), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan)},
 		},
 		Draws: map[string][]Draw{"t": {
-			{PromptID: "a", Score: .4, Label: .3, InclusionProb: .5, Covariate: 2}, {PromptID: "b", Index: 1, Score: .7, Label: .8, InclusionProb: nan, Covariate: 4}, {PromptID: "c", Score: .2, Label: .1, InclusionProb: .2},
+			{PromptID: "a", Score: dataset.Known(.4), Label: dataset.Known(.3), InclusionProb: dataset.Known(.5), Covariate: dataset.Known(2)}, {PromptID: "b", Index: 1, Score: dataset.Known(.7), Label: dataset.Known(.8), InclusionProb: dataset.Known(nan), Covariate: dataset.Known(4)}, {PromptID: "c", Score: dataset.Known(.2), Label: dataset.Known(.1), InclusionProb: dataset.Known(.2)},
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateNaNs()); diff != "" {
@@ -50,15 +49,15 @@ func TestFromRecords(t *testing.T) {
 	}
 	logged[1].Metadata["response_token_count"] = 7.0
 	got, err = FromRecords("p0", "j", logged, nil, nil)
-	if err != nil || !math.IsNaN(got.Rows[0].Length) || got.Rows[1].Length != 7 {
-		t.Errorf("one unit of length for all: tokens where any row counts them; got %v and %v (%v)", got.Rows[0].Length, got.Rows[1].Length, err)
+	if err != nil || got.Rows[0].Length.Valid() || got.Rows[1].Length.OrNaN() != 7 {
+		t.Errorf("one unit of length for all: tokens where any row counts them; got %v and %v (%v)", got.Rows[0].Length.OrNaN(), got.Rows[1].Length.OrNaN(), err)
 	}
 }
 
 func TestFromRecordsRefuses(t *testing.T) {
-	m := dataset.Missing()
-	draw := dataset.FreshDraw{PromptID: "a", JudgeScore: .4, OracleLabel: m}
-	probe := dataset.FreshDraw{PromptID: "a", JudgeScore: .5, OracleLabel: .3}
+	m := dataset.Float{}
+	draw := dataset.FreshDraw{PromptID: "a", JudgeScore: dataset.Known(.4), OracleLabel: m}
+	probe := dataset.FreshDraw{PromptID: "a", JudgeScore: dataset.Known(.5), OracleLabel: dataset.Known(.3)}
 	tests := []struct {
 		fresh, probes []dataset.FreshDraw
 		duplicate     bool

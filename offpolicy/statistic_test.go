@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // testFrame makes a frame with a calibrator, and a worker with predictions under
@@ -33,7 +35,7 @@ func testFrame(t *testing.T, s Samples) (*Result, *worker) {
 func TestFoldFitsAreFitIsotonic(t *testing.T) {
 	s := world{prompts: 120, rows: 2, labels: 90, draws: 2}.samples(3)
 	for i := range s.Rows {
-		s.Rows[i].Score = math.Round(s.Rows[i].Score*40) / 40 // ties
+		s.Rows[i].Score = dataset.Known(math.Round(s.Rows[i].Score.OrNaN()*40) / 40) // ties
 	}
 	r, w := testFrame(t, s)
 	fr, folds := r.frame, r.Calibrator.config.Folds
@@ -130,7 +132,7 @@ func TestDirectInfluenceLeavesOut(t *testing.T) {
 	s := world{prompts: 80, rows: 1, labels: 80, draws: 2, probes: 60}.samples(4)
 	for i := range s.Draws["near"][:30] {
 		d := &s.Draws["near"][i]
-		d.Label = float64(i%7) / 10
+		d.Label = dataset.Known(float64(i%7) / 10)
 	}
 	r, w := testFrame(t, s)
 	c := Config{}

@@ -3,16 +3,18 @@ package offpolicy
 import (
 	"fmt"
 	"math"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // StreamRow is a logged response under one target policy. NaN is what is not
 // known.
 type StreamRow struct {
 	PromptID      string
-	LogRatio      float64 // log w, nats; NaN missing
-	Reward        float64 // what ips, snips and clipped_ips average
-	Label         float64 // the oracle's, in [0, 1]
-	InclusionProb float64 // of the label, in (0, 1]; NaN on every row where none was stated
+	LogRatio      dataset.Float // log w, nats; NaN missing
+	Reward        dataset.Float // what ips, snips and clipped_ips average
+	Label         dataset.Float // the oracle's, in [0, 1]
+	InclusionProb dataset.Float // of the label, in (0, 1]; NaN on every row where none was stated
 }
 
 // Accumulator computes what needs weights alone, the estimators ips, snips,
@@ -87,21 +89,21 @@ func (a *Accumulator) Add(r StreamRow) error {
 	fail := func(v float64, reason string) error {
 		return &RowError{Op: "stream", Row: at, Rows: 1, Value: v, Reason: reason}
 	}
-	labelled := !math.IsNaN(r.Label)
-	hasP := !math.IsNaN(r.InclusionProb)
+	labelled := r.Label.Valid()
+	hasP := r.InclusionProb.Valid()
 	switch {
 	case r.PromptID == "":
 		return fail(math.NaN(), "PromptID is empty: rows are clustered by it")
-	case math.IsInf(r.LogRatio, 1):
-		return fail(r.LogRatio, "an infinite weight; make log-ratios with LogRatios")
-	case math.IsInf(r.Reward, 0):
-		return fail(r.Reward, "an infinite reward; a missing one is NaN")
-	case r.Label < 0 || r.Label > 1:
-		return fail(r.Label, "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has NaN")
-	case labelled && hasP && !(r.InclusionProb > 0 && r.InclusionProb <= 1):
-		return fail(r.InclusionProb, "inclusion probability of "+r.PromptID+" is not in (0, 1]")
+	case math.IsInf(r.LogRatio.OrNaN(), 1):
+		return fail(r.LogRatio.OrNaN(), "an infinite weight; make log-ratios with LogRatios")
+	case math.IsInf(r.Reward.OrNaN(), 0):
+		return fail(r.Reward.OrNaN(), "an infinite reward; a missing one is NaN")
+	case r.Label.OrNaN() < 0 || r.Label.OrNaN() > 1:
+		return fail(r.Label.OrNaN(), "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has NaN")
+	case labelled && hasP && !(r.InclusionProb.OrNaN() > 0 && r.InclusionProb.OrNaN() <= 1):
+		return fail(r.InclusionProb.OrNaN(), "inclusion probability of "+r.PromptID+" is not in (0, 1]")
 	case labelled && (hasP && a.unstated || !hasP && a.stated):
-		return fail(r.InclusionProb, "some labels state an inclusion probability, others do not; state all or none")
+		return fail(r.InclusionProb.OrNaN(), "some labels state an inclusion probability, others do not; state all or none")
 	}
 	if a.current.open && a.current.id != r.PromptID {
 		a.close()
@@ -112,7 +114,7 @@ func (a *Accumulator) Add(r StreamRow) error {
 	if labelled {
 		a.stated, a.unstated = a.stated || hasP, a.unstated || !hasP
 	}
-	l := r.LogRatio
+	l := r.LogRatio.OrNaN()
 	if math.IsNaN(l) {
 		a.missing++
 		return nil
@@ -123,10 +125,10 @@ func (a *Accumulator) Add(r StreamRow) error {
 	a.w.add(u)
 	a.ww.addProduct(u, u)
 	c := &a.current
-	if !math.IsNaN(r.Reward) {
+	if r.Reward.Valid() {
 		c.rows++
 		c.w += u
-		c.wr += u * r.Reward
+		c.wr += u * r.Reward.OrNaN()
 		a.rewarded++
 		if a.clip > 0 {
 			raw := math.Exp(l)
@@ -134,17 +136,17 @@ func (a *Accumulator) Add(r StreamRow) error {
 				raw = a.clip
 				a.clips++
 			}
-			c.clippedR += raw * r.Reward
+			c.clippedR += raw * r.Reward.OrNaN()
 		}
 	}
 	if labelled {
 		if hasP {
-			u *= 1 / r.InclusionProb
+			u *= 1 / r.InclusionProb.OrNaN()
 		}
 		c.labels++
 		a.labels++
 		c.lw += u
-		c.ly += u * r.Label
+		c.ly += u * r.Label.OrNaN()
 		a.labelSquares.addProduct(u, u)
 		a.labelTop = max(a.labelTop, u)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 var (
@@ -24,7 +26,7 @@ func streamRows(s Samples, target string) []StreamRow {
 	slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(a.PromptID, b.PromptID) })
 	out := make([]StreamRow, len(rows))
 	for i, r := range rows {
-		out[i] = StreamRow{r.PromptID, r.target(target) - r.LogProb, r.Score, r.Label, r.InclusionProb}
+		out[i] = StreamRow{r.PromptID, dataset.Known(r.target(target) - r.LogProb.OrNaN()), r.Score, r.Label, r.InclusionProb}
 	}
 	return out
 }
@@ -55,7 +57,7 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 		s := base
 		s.Rows = slices.Clone(s.Rows)
 		for i := range s.Rows {
-			s.Rows[i].LogProb -= math.Abs(by)
+			s.Rows[i].LogProb = dataset.Known(s.Rows[i].LogProb.OrNaN() - math.Abs(by))
 			s.Rows[i].Targets = map[string]float64{"near": s.Rows[i].Targets["near"] - math.Abs(by) + by}
 		}
 		return s
@@ -63,14 +65,14 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 	unequal := base
 	unequal.Rows = slices.Clone(base.Rows)
 	for i := range unequal.Rows {
-		unequal.Rows[i].InclusionProb = .1 + .8*unequal.Rows[i].Score
+		unequal.Rows[i].InclusionProb = dataset.Known(.1 + .8*unequal.Rows[i].Score.OrNaN())
 	}
 	same := base
 	same.Rows = slices.Clone(base.Rows)
 	for i := range same.Rows {
-		same.Rows[i].Score = .5
-		if same.Rows[i].Label >= 0 {
-			same.Rows[i].Label = 1
+		same.Rows[i].Score = dataset.Known(.5)
+		if same.Rows[i].Label.OrNaN() >= 0 {
+			same.Rows[i].Label = dataset.Known(1)
 		}
 	}
 	tests := []struct {
@@ -88,7 +90,7 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 	for _, tt := range tests {
 		const clip = 1.25
 		r, err := Evaluate(tt.samples, Config{
-			Clip: clip, Method: InfluenceFunction, Replicates: 2, Reward: func(r Row) float64 { return r.Score },
+			Clip: clip, Method: InfluenceFunction, Replicates: 2, Reward: func(r Row) float64 { return r.Score.OrNaN() },
 			Estimators: []Estimator{LabeledSNIPS, SNIPS, IPS, ClippedIPS},
 		})
 		if err != nil {
@@ -171,18 +173,18 @@ func TestAccumulatorFinishesTwice(t *testing.T) {
 }
 
 func TestAccumulatorRefuses(t *testing.T) {
-	ok := StreamRow{"a", 0, .5, .5, nan}
+	ok := StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(nan)}
 	with := func(f func(*StreamRow)) StreamRow { r := ok; f(&r); return r }
 	tests := []struct {
 		row    StreamRow
 		reason string
 	}{
 		{with(func(r *StreamRow) { r.PromptID = "" }), "no cluster"},
-		{with(func(r *StreamRow) { r.LogRatio = inf }), "an infinite weight"},
-		{with(func(r *StreamRow) { r.Reward = -inf }), "an infinite reward"},
-		{with(func(r *StreamRow) { r.Label = 1.5 }), "a label on another scale"},
-		{with(func(r *StreamRow) { r.InclusionProb = .5 }), "the row before stated none"},
-		{StreamRow{"a", 0, .5, .5, 0}, "the zero value is no probability"},
+		{with(func(r *StreamRow) { r.LogRatio = dataset.Known(inf) }), "an infinite weight"},
+		{with(func(r *StreamRow) { r.Reward = dataset.Known(-inf) }), "an infinite reward"},
+		{with(func(r *StreamRow) { r.Label = dataset.Known(1.5) }), "a label on another scale"},
+		{with(func(r *StreamRow) { r.InclusionProb = dataset.Known(.5) }), "the row before stated none"},
+		{StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(0)}, "the zero value is no probability"},
 	}
 	for _, tt := range tests {
 		a := accumulate(t, "t", 0, []StreamRow{ok})
@@ -201,7 +203,7 @@ func TestAccumulatorRefuses(t *testing.T) {
 			t.Errorf("%s was merged", what)
 		}
 	}
-	stated := accumulate(t, "t", 0, []StreamRow{{"b", 0, .5, .5, .5}})
+	stated := accumulate(t, "t", 0, []StreamRow{{"b", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(.5)}})
 	if err := accumulate(t, "t", 0, []StreamRow{ok}).Merge(stated); err == nil {
 		t.Error("labels with and without probabilities were merged")
 	}
@@ -218,7 +220,7 @@ func FuzzAccumulatorState(f *testing.F) {
 	a := NewAccumulator("near", 2)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
-		_ = a.Add(StreamRow{"p", rng.NormFloat64(), .5, .5, .5})
+		_ = a.Add(StreamRow{"p", dataset.Known(rng.NormFloat64()), dataset.Known(.5), dataset.Known(.5), dataset.Known(.5)})
 	}
 	state, _ := a.MarshalBinary()
 	f.Add(state)

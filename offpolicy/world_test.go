@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // world says what to simulate: scores uniform on the logs, labels .25 + .5 S +
@@ -35,12 +37,12 @@ func (w world) samples(seed uint64) Samples {
 		score := math.Erfc(-z/math.Sqrt2) / 2
 		y := label(score, 0)
 		r := Row{
-			PromptID: fmt.Sprintf("prompt %d", i%w.prompts), LogProb: -100, Score: score, Label: nan, InclusionProb: nan, Length: float64(50 + rng.IntN(50)),
+			PromptID: fmt.Sprintf("prompt %d", i%w.prompts), LogProb: dataset.Known(-100), Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(50 + rng.IntN(50))),
 			Targets:  map[string]float64{"near": -100 + math.Log(.4+1.2*score), "far": -100 - 5*z - 12.5},
 			Segments: map[string]string{"language": []string{"English", "German", "Welsh"}[min(i%w.prompts%10/6+i%w.prompts%100/99, 2)]},
 		}
 		if w.labels > 0 && i%step == 0 && i/step < w.labels {
-			r.Label = y
+			r.Label = dataset.Known(y)
 		}
 		if w.missing > 0 && i%w.missing == 0 {
 			r.Targets["near"] = nan
@@ -57,9 +59,9 @@ func (w world) samples(seed uint64) Samples {
 				if target == "far" {
 					score = math.Erfc(-(rng.NormFloat64()-5)/math.Sqrt2) / 2
 				}
-				d := Draw{PromptID: fmt.Sprintf("prompt %d", i), Index: k, Score: score, Label: nan, InclusionProb: nan}
+				d := Draw{PromptID: fmt.Sprintf("prompt %d", i), Index: k, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan)}
 				if k == 0 && i < w.probes {
-					d.Label = label(score, w.bias)
+					d.Label = dataset.Known(label(score, w.bias))
 				}
 				s.Draws[target] = append(s.Draws[target], d)
 			}

@@ -26,7 +26,7 @@ type Item struct {
 
 // Outcome is what became of an item: a label, or an error as Label returns it.
 type Outcome struct {
-	Label float64
+	Label dataset.Float
 	Err   error
 }
 
@@ -46,7 +46,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 	var requests []providers.GenerateRequest
 	for i, it := range items {
 		if err := l.asker.Fits(it.Prompt, it.Response); err != nil {
-			out[i].Label, out[i].Err = l.outcome(it.Key)(grading.Answer{}, err)
+			out[i] = l.batched(it.Key, grading.Answer{}, err)
 			continue
 		}
 		requests = append(requests, l.asker.Request(it.Tag, it.Prompt, it.Response))
@@ -64,10 +64,19 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
 			continue
 		}
-		out[i].Label, out[i].Err = l.outcome(it.Key)(l.asker.Read(r.Generation, r.Err))
+		a, err := l.asker.Read(r.Generation, r.Err)
+		out[i] = l.batched(it.Key, a, err)
 	}
 	if err != nil {
 		return out, fmt.Errorf("oracle: %s: label by batch: %w", l.Identity(), err)
 	}
 	return out, nil
+}
+
+func (l *Labeler) batched(key dataset.Key, a grading.Answer, err error) Outcome {
+	label, err := l.outcome(key)(a, err)
+	if err != nil {
+		return Outcome{Err: err}
+	}
+	return Outcome{Label: dataset.Known(label)}
 }

@@ -59,7 +59,7 @@ func TestLabelBatch(t *testing.T) {
 	if !errors.As(out[3].Err, &unlabeled) || unlabeled.Reason != ReasonUnparsable || unlabeled.Key != "b/p0/0" {
 		t.Errorf("unparsable: %v", out[3].Err)
 	}
-	if out[4].Err != nil || out[4].Label != .85 {
+	if out[4].Err != nil || out[4].Label.OrNaN() != .85 {
 		t.Errorf("labelled: %+v", out[4])
 	}
 	// A batch asks what Label asks.

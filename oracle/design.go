@@ -67,7 +67,7 @@ type Assignment struct {
 	// InclusionProb is the probability, before the draw, that this response
 	// would be labelled in this role: m/n where m of the n responses of its
 	// policy, or of its policy's stratum, are.
-	InclusionProb float64
+	InclusionProb dataset.Float
 	Role          string // "calibration", "probe" or "duplicate"
 	// Stratum is the range of scores within which the response was drawn, as
 	// "[0.2,0.4)", or "unscored"; empty where its policy was not divided.
@@ -200,7 +200,7 @@ func (d Design) draw(strata []stratum, m int, role string) []Assignment {
 	var out []Assignment
 	for i, s := range strata {
 		for _, k := range s.keys[:take[i]] {
-			out = append(out, Assignment{k, float64(take[i]) / float64(len(s.keys)), role, s.name})
+			out = append(out, Assignment{k, dataset.Known(float64(take[i]) / float64(len(s.keys))), role, s.name})
 		}
 	}
 	return out

@@ -82,12 +82,12 @@ func TestInclusionIsAsStated(t *testing.T) {
 		for seed := range uint64(draws) {
 			total := map[string]float64{}
 			for _, a := range d.draw(seed) {
-				if p, ok := stated[a.Key]; ok && p != a.InclusionProb {
-					t.Fatalf("%s: the probability of %s is %v, then %v", d.name, a.Key, p, a.InclusionProb)
+				if p, ok := stated[a.Key]; ok && p != a.InclusionProb.OrNaN() {
+					t.Fatalf("%s: the probability of %s is %v, then %v", d.name, a.Key, p, a.InclusionProb.OrNaN())
 				}
-				stated[a.Key] = a.InclusionProb
+				stated[a.Key] = a.InclusionProb.OrNaN()
 				hits[a.Key]++
-				total[a.Key.Policy] += value(a.Key) / a.InclusionProb
+				total[a.Key.Policy] += value(a.Key) / a.InclusionProb.OrNaN()
 			}
 			for policy, sum := range total {
 				sums[policy] += sum / n[policy]
@@ -168,13 +168,13 @@ func TestStrata(t *testing.T) {
 	}
 	names := map[string]float64{} // of strata, and their probability
 	for _, a := range (Design{Seed: 3, Fraction: .2, Strata: 4}).AssignByScore(scores, "p0") {
-		names[a.Stratum] = a.InclusionProb
+		names[a.Stratum] = a.InclusionProb.OrNaN()
 	}
 	if diff := cmp.Diff(map[string]float64{"[0,0.25)": 1, "[0.5,0.75)": 8. / 15, "[0.75,1]": 7. / 80, Unscored: 1}, names); diff != "" {
 		t.Errorf("strata (-want +got):\n%s", diff)
 	}
 	for _, a := range (Design{Seed: 3, Fraction: .01, Strata: 4}).AssignByScore(scores, "p0") {
-		if a.Stratum != "" || a.InclusionProb != .01 {
+		if a.Stratum != "" || a.InclusionProb.OrNaN() != .01 {
 			t.Errorf("one label has one stratum, of all: %+v", a)
 		}
 	}
@@ -219,7 +219,7 @@ func TestDuplicates(t *testing.T) {
 		case RoleCalibration:
 			calibration[a.Key] = true
 		case RoleDuplicate:
-			if !calibration[a.Key] || out[i-1].Key != a.Key || a.InclusionProb != .2 {
+			if !calibration[a.Key] || out[i-1].Key != a.Key || a.InclusionProb.OrNaN() != .2 {
 				t.Errorf("duplicate %+v: want it after its original, with 4 of 20", a)
 			}
 		}
@@ -231,17 +231,17 @@ func TestDuplicates(t *testing.T) {
 
 func TestMeasureNoise(t *testing.T) {
 	row := func(id, role string, label float64) dataset.OracleLabel {
-		return dataset.OracleLabel{PromptID: id, Policy: "p0", Role: role, Label: dataset.Float(label)}
+		return dataset.OracleLabel{PromptID: id, Policy: "p0", Role: role, Label: dataset.Known(label)}
 	}
 	labels := []dataset.OracleLabel{
 		row("a", RoleCalibration, .5), row("a", RoleDuplicate, .7), row("b", RoleDuplicate, .4), row("b", RoleCalibration, .4),
 		row("c", RoleCalibration, .1), row("d", RoleDuplicate, .9), row("e", RoleCalibration, math.NaN()), row("e", RoleDuplicate, .9),
 	}
 	// Pairs differ by .2 and 0: (.04 + 0)/4.
-	if n := MeasureNoise(labels); n.Pairs != 2 || math.Abs(n.Variance-.01) > 1e-15 || math.Abs(n.SD()-.1) > 1e-15 {
+	if n := MeasureNoise(labels); n.Pairs != 2 || math.Abs(n.Variance.OrNaN()-.01) > 1e-15 || math.Abs(n.SD()-.1) > 1e-15 {
 		t.Errorf("noise %+v", n)
 	}
-	if n := MeasureNoise(nil); n.Pairs != 0 || !math.IsNaN(n.Variance) {
+	if n := MeasureNoise(nil); n.Pairs != 0 || n.Variance.Valid() {
 		t.Errorf("noise of nothing %+v", n)
 	}
 }

@@ -86,7 +86,7 @@ func ExampleDesign_Assign() {
 		keys = append(keys, dataset.Key{PromptID: id, Policy: "p0"}, dataset.Key{PromptID: id, Policy: "pi_cot"})
 	}
 	for _, a := range (oracle.Design{Seed: 42, Fraction: .5, Probes: 1}).Assign(keys, "p0") {
-		fmt.Println(a.Key, a.Role, a.InclusionProb)
+		fmt.Println(a.Key, a.Role, a.InclusionProb.OrNaN())
 	}
 	// Output:
 	// p3/p0/0 calibration 0.5
@@ -101,7 +101,7 @@ func ExampleRecord() {
 		fmt.Println(err)
 		return
 	}
-	a := oracle.Assignment{Key: dataset.Key{PromptID: "p1", Policy: "p0"}, InclusionProb: 1, Role: oracle.RoleCalibration}
+	a := oracle.Assignment{Key: dataset.Key{PromptID: "p1", Policy: "p0"}, InclusionProb: dataset.Known(1), Role: oracle.RoleCalibration}
 	label, err := o.Label(context.Background(), providers.Tag{}, a.Key, dataset.Prompt{}, "Paris.")
 	r := oracle.Record(a, "0123456789abcdef", o, label, err)
 	fmt.Println(r.Key(), r.Label.Valid(), r.Error.Class)
@@ -116,7 +116,7 @@ func ExampleDesign_AssignByScore() {
 		scores[dataset.Key{PromptID: fmt.Sprintf("p%d", i), Policy: "p0"}] = s
 	}
 	for _, a := range (oracle.Design{Seed: 42, Fraction: .5, Strata: 2}).AssignByScore(scores, "p0") {
-		fmt.Printf("%s scored %.2f: chosen with probability %.3f\n", a.Key, scores[a.Key], a.InclusionProb)
+		fmt.Printf("%s scored %.2f: chosen with probability %.3f\n", a.Key, scores[a.Key], a.InclusionProb.OrNaN())
 	}
 	// Output:
 	// p3/p0/0 scored 0.95: chosen with probability 0.429
@@ -149,7 +149,7 @@ func ExampleLabeler_LabelBatch() {
 	}}
 	config := providers.BatchConfig{Store: &providers.MemoryBatchStore{}, Run: "2026-11-25"}
 	outcomes, err := o.LabelBatch(context.Background(), batch{}, config, items)
-	fmt.Println(outcomes[0].Label, outcomes[0].Err, err)
+	fmt.Println(outcomes[0].Label.OrNaN(), outcomes[0].Err, err)
 	// Output:
 	// 0.9 <nil> <nil>
 }
@@ -157,9 +157,9 @@ func ExampleLabeler_LabelBatch() {
 // Two labels of one response tell how far the oracle can be followed.
 func ExampleMeasureNoise() {
 	labels := []dataset.OracleLabel{
-		{PromptID: "p1", Policy: "p0", Role: oracle.RoleCalibration, Label: .8},
-		{PromptID: "p1", Policy: "p0", Role: oracle.RoleDuplicate, Label: .7},
-		{PromptID: "p2", Policy: "p0", Role: oracle.RoleCalibration, Label: .4},
+		{PromptID: "p1", Policy: "p0", Role: oracle.RoleCalibration, Label: dataset.Known(.8)},
+		{PromptID: "p1", Policy: "p0", Role: oracle.RoleDuplicate, Label: dataset.Known(.7)},
+		{PromptID: "p2", Policy: "p0", Role: oracle.RoleCalibration, Label: dataset.Known(.4)},
 	}
 	n := oracle.MeasureNoise(labels)
 	fmt.Printf("sd %.3f from %d pair\n", n.SD(), n.Pairs)

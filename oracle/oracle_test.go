@@ -151,7 +151,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	o := labeler(t, Config{Name: "o", Generator: says(""), Model: "m"})
-	a := Assignment{dataset.Key{PromptID: "p1", Policy: "pi", DrawIdx: 1}, .25, RoleProbe, "[0.2,0.4)"}
+	a := Assignment{dataset.Key{PromptID: "p1", Policy: "pi", DrawIdx: 1}, dataset.Known(.25), RoleProbe, "[0.2,0.4)"}
 	tests := []struct {
 		label  float64
 		err    error
@@ -168,11 +168,11 @@ func TestRecord(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := Record(a, "hash", o, tt.label, tt.err)
-		if r.Key() != a.Key || r.InclusionProb != .25 || r.Role != RoleProbe || r.Stratum != a.Stratum || r.Oracle != o.Identity() || r.PolicyHash != "hash" {
+		if r.Key() != a.Key || r.InclusionProb.OrNaN() != .25 || r.Role != RoleProbe || r.Stratum != a.Stratum || r.Oracle != o.Identity() || r.PolicyHash != "hash" {
 			t.Errorf("%s: %+v", tt.reason, r)
 		}
 		if tt.class == "" {
-			if r.Error != nil || float64(r.Label) != tt.label {
+			if r.Error != nil || r.Label.OrNaN() != tt.label {
 				t.Errorf("%s: %+v", tt.reason, r)
 			}
 		} else if r.Label.Valid() || r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" {
@@ -215,9 +215,9 @@ func TestDesign(t *testing.T) {
 		logged, probes := 0, 0
 		for _, a := range out {
 			switch {
-			case a.Key.Policy == "p0" && a.Role == RoleCalibration && a.InclusionProb == tt.p:
+			case a.Key.Policy == "p0" && a.Role == RoleCalibration && a.InclusionProb.OrNaN() == tt.p:
 				logged++
-			case a.Key.Policy != "p0" && a.Role == RoleProbe && a.InclusionProb == tt.q:
+			case a.Key.Policy != "p0" && a.Role == RoleProbe && a.InclusionProb.OrNaN() == tt.q:
 				probes++
 			default:
 				t.Errorf("%s: assignment %+v", tt.name, a)

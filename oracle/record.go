@@ -16,7 +16,7 @@ func Record(a Assignment, policyHash string, o Oracle, label float64, err error)
 	r := dataset.OracleLabel{
 		PromptID: a.Key.PromptID, Policy: a.Key.Policy, DrawIdx: a.Key.DrawIdx,
 		InclusionProb: a.InclusionProb, Role: a.Role, Stratum: a.Stratum,
-		Oracle: o.Identity(), PolicyHash: policyHash, Label: dataset.Missing(),
+		Oracle: o.Identity(), PolicyHash: policyHash, Label: dataset.Float{},
 	}
 	switch {
 	case err != nil:
@@ -24,7 +24,7 @@ func Record(a Assignment, policyHash string, o Oracle, label float64, err error)
 	case !(label >= 0 && label <= 1):
 		r.Error = &dataset.RecordError{Class: "invalid_label", Message: fmt.Sprintf("oracle: label %v is not in [0, 1]: the oracle is at fault", label)}
 	default:
-		r.Label = dataset.Float(label)
+		r.Label = dataset.Known(label)
 	}
 	return r
 }

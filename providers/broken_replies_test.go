@@ -281,13 +281,13 @@ func TestBrokenReplies(t *testing.T) {
 			stated, missing := statedLogProbs(body)
 			sum := 0.
 			for _, tok := range tokens {
-				if tok.ID < -1 || math.IsInf(tok.LogProb, 0) {
+				if tok.ID < -1 || math.IsInf(tok.LogProb.OrNaN(), 0) {
 					fail("token %+v", tok)
 				}
-				if !math.IsNaN(tok.LogProb) && !slices.Contains(stated, tok.LogProb) {
-					fail("log-prob %v stands nowhere in the reply", tok.LogProb)
+				if tok.LogProb.Valid() && !slices.Contains(stated, tok.LogProb.OrNaN()) {
+					fail("log-prob %v stands nowhere in the reply", tok.LogProb.OrNaN())
 				}
-				sum += tok.LogProb
+				sum += tok.LogProb.OrNaN()
 			}
 			if len(tokens) == len(stated)+missing && missing > 0 && !math.IsNaN(sum) {
 				fail("%d log-probs are missing, and the sum is %v", missing, sum)
@@ -322,7 +322,7 @@ func TestBrokenReplies(t *testing.T) {
 				}
 				_ = json.Unmarshal([]byte(body), &said) // what is not read holds nothing
 				for i, tok := range sc.Tokens {
-					if !math.IsNaN(tok.LogProb) && (i >= len(said.Positions) || said.Positions[i][strconv.Itoa(tok.ID)]["logprob"] != tok.LogProb) {
+					if tok.LogProb.Valid() && (i >= len(said.Positions) || said.Positions[i][strconv.Itoa(tok.ID)]["logprob"] != tok.LogProb.OrNaN()) {
 						t.Errorf("reply %d (%s): position %d of the conversation is %+v\n%.600q", n, how, i, tok, body)
 					}
 				}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"strconv"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -181,7 +180,7 @@ func promptTokens(raw json.RawMessage, ids []int) ([]Token, error) {
 	}
 	out := make([]Token, len(list))
 	for i, entries := range list {
-		t := Token{ID: -1, Offset: -1, LogProb: math.NaN(), Sampling: math.NaN()}
+		t := Token{ID: -1, Offset: -1}
 		if ids != nil {
 			t.ID = ids[i]
 		}
@@ -200,7 +199,7 @@ func promptTokens(raw json.RawMessage, ids []int) ([]Token, error) {
 			if !ok {
 				return nil, fmt.Errorf("position %d of prompt_logprobs has no entry for token %d, which stands there", i, t.ID)
 			}
-			t.Text, t.LogProb = entry.Decoded, logProb(entry.LogProb)
+			t.Text, t.LogProb = entry.Decoded, dataset.Known(logProb(entry.LogProb))
 		}
 		out[i] = t
 	}

@@ -46,7 +46,7 @@ func TestScoreChat(t *testing.T) {
 	}
 	for i, w := range want {
 		g := got.Tokens[i]
-		if g.ID != w.id || g.Text != w.text || math.IsNaN(g.LogProb) != math.IsNaN(w.lp) || !math.IsNaN(w.lp) && g.LogProb != w.lp {
+		if g.ID != w.id || g.Text != w.text || !g.LogProb.Valid() != math.IsNaN(w.lp) || !math.IsNaN(w.lp) && g.LogProb.OrNaN() != w.lp {
 			t.Errorf("token %d is %+v, want id %d %q %v: %s", i, g, w.id, w.text, w.lp, w.why)
 		}
 	}
@@ -99,7 +99,7 @@ func TestScoreChatRefuses(t *testing.T) {
 	// Where each position has one entry, no ids are needed.
 	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"message":{"content":""}}],"prompt_logprobs":[null,{"3":{"logprob":-1,"decoded_token":"x"}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`})
 	got, err := vllm(t, s).ScoreChat(t.Context(), chatScoreRequest())
-	if err != nil || got.Tokens[1].ID != 3 || got.Tokens[1].LogProb != -1 {
+	if err != nil || got.Tokens[1].ID != 3 || got.Tokens[1].LogProb.OrNaN() != -1 {
 		t.Errorf("one entry a position: %+v, %v", got.Tokens, err)
 	}
 }
@@ -183,7 +183,7 @@ func ExampleClient_ScoreChat() {
 	}
 	fmt.Printf("%q\n", score.Text)
 	for _, t := range score.Tokens[len(score.Tokens)-2:] {
-		fmt.Printf("%q %.3f\n", t.Text, t.LogProb)
+		fmt.Printf("%q %.3f\n", t.Text, t.LogProb.OrNaN())
 	}
 	// Output:
 	// "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhat is 2+2?<|eot|><|header_start|>assistant<|header_end|>\n\n4<|eot|>"

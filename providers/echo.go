@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // echoFault is why a scored text cannot be used, with advice of its own.
@@ -66,7 +67,7 @@ func (d dialect) restoreBOS(tokens []Token, stripped string) ([]Token, error) {
 	case stripped == "":
 		return tokens, nil
 	case d.echoDropsBOS:
-		bos := Token{Text: stripped, ID: -1, Offset: -1, LogProb: math.NaN(), Sampling: math.NaN()}
+		bos := Token{Text: stripped, ID: -1, Offset: -1}
 		return append([]Token{bos}, tokens...), nil
 	case tokens[0].Text == stripped:
 		return tokens, nil
@@ -80,8 +81,8 @@ func (d dialect) restoreBOS(tokens []Token, stripped string) ([]Token, error) {
 // mendFirst makes a first value above 0 missing, where the service is known to
 // send something else than a log-prob there.
 func (d dialect) mendFirst(tokens []Token) {
-	if d.firstAbsurd && len(tokens) > 0 && tokens[0].LogProb > 0 {
-		tokens[0].LogProb = math.NaN()
+	if d.firstAbsurd && len(tokens) > 0 && tokens[0].LogProb.OrNaN() > 0 {
+		tokens[0].LogProb = dataset.Float{}
 	}
 }
 

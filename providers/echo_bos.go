@@ -3,7 +3,6 @@ package providers
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"strings"
 )
 
@@ -42,7 +41,7 @@ func reinstateBOS(tokens []Token, prompt, bos string) ([]Token, error) {
 	out := make([]Token, 0, len(tokens)+len(parts))
 	from := 0
 	for _, to := range found {
-		out = append(out, Token{Text: bos, ID: -1, Offset: -1, LogProb: math.NaN(), Sampling: math.NaN()})
+		out = append(out, Token{Text: bos, ID: -1, Offset: -1})
 		out = append(out, tokens[from:to]...)
 		from = to
 	}

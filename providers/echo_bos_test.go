@@ -1,9 +1,10 @@
 package providers
 
 import (
-	"math"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // TestReinstateBOS: the tokens that the echo left out are put back where the
@@ -12,7 +13,7 @@ func TestReinstateBOS(t *testing.T) {
 	tokens := func(texts ...string) []Token {
 		out := make([]Token, len(texts))
 		for i, s := range texts {
-			out[i] = Token{Text: s, ID: -1, Offset: -1, LogProb: -float64(i + 1)}
+			out[i] = Token{Text: s, ID: -1, Offset: -1, LogProb: dataset.Known(-float64(i + 1))}
 		}
 		return out
 	}
@@ -35,8 +36,8 @@ func TestReinstateBOS(t *testing.T) {
 		var texts []string
 		for _, tok := range got {
 			texts = append(texts, tok.Text)
-			if (tok.Text == bos) != math.IsNaN(tok.LogProb) {
-				t.Errorf("%s: %q has log-prob %v", c.name, tok.Text, tok.LogProb)
+			if (tok.Text == bos) != !tok.LogProb.Valid() {
+				t.Errorf("%s: %q has log-prob %v", c.name, tok.Text, tok.LogProb.OrNaN())
 			}
 		}
 		if joined := strings.Join(texts, "|"); joined != c.want || (err == nil) != (c.want != "") {

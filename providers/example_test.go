@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -96,8 +95,8 @@ func ExampleFireworks_ScorePrompt() {
 	}
 	sum := 0.0
 	for _, t := range score.Tokens[1:] { // nothing precedes the first
-		fmt.Printf("%3d %q %.2f\n", t.ID, t.Text, t.LogProb)
-		sum += t.LogProb // NaN, where one is missing, makes the sum NaN
+		fmt.Printf("%3d %q %.2f\n", t.ID, t.Text, t.LogProb.OrNaN())
+		sum += t.LogProb.OrNaN() // NaN, where one is missing, makes the sum NaN
 	}
 	fmt.Println(sum)
 	// Output:
@@ -134,7 +133,7 @@ func ExampleNewCompatible() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(provider.Name(), math.IsNaN(score.Tokens[0].LogProb), score.Tokens[1].LogProb)
+	fmt.Println(provider.Name(), !score.Tokens[0].LogProb.Valid(), score.Tokens[1].LogProb.OrNaN())
 	// Output: lab true -1.5
 }
 

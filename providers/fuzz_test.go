@@ -33,10 +33,10 @@ func checkError(t *testing.T, e *Error) {
 func checkTokens(t *testing.T, body []byte, tokens []Token) {
 	t.Helper()
 	for i, tok := range tokens {
-		if math.IsInf(tok.LogProb, 0) || tok.LogProb == missingLogProb {
-			t.Errorf("token %d has log-prob %v", i, tok.LogProb)
+		if math.IsInf(tok.LogProb.OrNaN(), 0) || tok.LogProb.OrNaN() == missingLogProb {
+			t.Errorf("token %d has log-prob %v", i, tok.LogProb.OrNaN())
 		}
-		if tok.LogProb == 0 && !bytes.Contains(body, []byte("0")) {
+		if tok.LogProb.OrNaN() == 0 && !bytes.Contains(body, []byte("0")) {
 			t.Errorf("token %d is certain, and the reply holds no 0", i)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // missingLogProb stands for "no value" in some servers' numbers: OpenAI reports
@@ -133,10 +135,10 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 			}
 			out[i] = Token{
 				Text: t.Token, Bytes: t.Bytes, ID: orNone(t.TokenID), Offset: orNone(t.TextOffset),
-				LogProb: logProb(t.LogProb), Sampling: logProb(t.Sampling),
+				LogProb: dataset.Known(logProb(t.LogProb)), Sampling: dataset.Known(logProb(t.Sampling)),
 			}
 			for _, a := range t.Top {
-				out[i].Top = append(out[i].Top, Alternative{a.Token, a.Bytes, logProb(a.LogProb)})
+				out[i].Top = append(out[i].Top, Alternative{a.Token, a.Bytes, dataset.Known(logProb(a.LogProb))})
 			}
 		}
 		return out, nil
@@ -158,7 +160,7 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 		if w.Tokens[i] == nil {
 			return nil, fmt.Errorf("token %d is null", i)
 		}
-		out[i] = Token{Text: *w.Tokens[i], ID: -1, Offset: -1, LogProb: logProb(w.TokenLogProbs[i]), Sampling: math.NaN()}
+		out[i] = Token{Text: *w.Tokens[i], ID: -1, Offset: -1, LogProb: dataset.Known(logProb(w.TokenLogProbs[i]))}
 		if len(w.TokenIDs) > 0 {
 			out[i].ID = orNone(w.TokenIDs[i])
 		}
@@ -177,10 +179,10 @@ func (w *wireLogProbs) tokens() ([]Token, error) {
 func sortedAlternatives(m map[string]*float64) []Alternative {
 	var out []Alternative
 	for text, lp := range m {
-		out = append(out, Alternative{Text: text, LogProb: logProb(lp)})
+		out = append(out, Alternative{Text: text, LogProb: dataset.Known(logProb(lp))})
 	}
 	slices.SortFunc(out, func(a, b Alternative) int {
-		return cmp.Or(cmp.Compare(b.LogProb, a.LogProb), cmp.Compare(a.Text, b.Text))
+		return cmp.Or(cmp.Compare(b.LogProb.OrNaN(), a.LogProb.OrNaN()), cmp.Compare(a.Text, b.Text))
 	})
 	return out
 }

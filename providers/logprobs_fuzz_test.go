@@ -59,8 +59,8 @@ func FuzzLogProbs(f *testing.F) {
 				if !isNumber || want == -9999 {
 					want = math.NaN()
 				}
-				if math.IsNaN(got.LogProb) != math.IsNaN(want) || !math.IsNaN(want) && got.LogProb != want {
-					t.Fatalf("%s: entry %d has %v, written was %v", format, i, got.LogProb, e.logprob)
+				if !got.LogProb.Valid() != math.IsNaN(want) || !math.IsNaN(want) && got.LogProb.OrNaN() != want {
+					t.Fatalf("%s: entry %d has %v, written was %v", format, i, got.LogProb.OrNaN(), e.logprob)
 				}
 				id, offset := -1, -1
 				if v, ok := e.id.(int); ok && some {

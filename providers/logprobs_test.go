@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/providertest"
 )
@@ -36,11 +37,11 @@ func TestNewFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []providers.Token{
-		{Text: "\ufffd", Bytes: []byte{0xc3}, ID: 7, Offset: 2, LogProb: -0.5, Sampling: -0.25,
-			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, -0.5}, {"x", nil, nan}}},
-		{Text: "\ufffd", Bytes: []byte{0xa9}, ID: 8, Offset: 2, LogProb: nan, Sampling: nan},        // null
-		{Text: "!", Bytes: []byte("!"), ID: 9, Offset: 3, LogProb: nan, Sampling: nan},              // absent
-		{Text: "<|eot|>", Bytes: []byte("<|eot|>"), ID: 5, Offset: -1, LogProb: nan, Sampling: nan}, // the sentinel
+		{Text: "\ufffd", Bytes: []byte{0xc3}, ID: 7, Offset: 2, LogProb: dataset.Known(-0.5), Sampling: dataset.Known(-0.25),
+			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, dataset.Known(-0.5)}, {"x", nil, dataset.Known(nan)}}},
+		{Text: "\ufffd", Bytes: []byte{0xa9}, ID: 8, Offset: 2, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},        // null
+		{Text: "!", Bytes: []byte("!"), ID: 9, Offset: 3, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},              // absent
+		{Text: "<|eot|>", Bytes: []byte("<|eot|>"), ID: 5, Offset: -1, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)}, // the sentinel
 	}
 	if diff := cmp.Diff(want, g.Tokens, tokens); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -76,9 +77,9 @@ func TestLegacyFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []providers.Token{
-		{Text: "Hi", ID: 1, Offset: 0, LogProb: nan, Sampling: nan},
-		{Text: " the", ID: 2, Offset: 2, LogProb: -1.5, Sampling: nan, Top: []providers.Alternative{{" a", nil, -0.5}, {" b", nil, -0.5}, {" the", nil, -1.5}}},
-		{Text: "re", ID: 3, Offset: 6, LogProb: nan, Sampling: nan, Top: []providers.Alternative{{"re", nil, nan}}},
+		{Text: "Hi", ID: 1, Offset: 0, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
+		{Text: " the", ID: 2, Offset: 2, LogProb: dataset.Known(-1.5), Sampling: dataset.Known(nan), Top: []providers.Alternative{{" a", nil, dataset.Known(-0.5)}, {" b", nil, dataset.Known(-0.5)}, {" the", nil, dataset.Known(-1.5)}}},
+		{Text: "re", ID: 3, Offset: 6, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan), Top: []providers.Alternative{{"re", nil, dataset.Known(nan)}}},
 	}
 	if diff := cmp.Diff(want, got.Tokens, tokens); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -182,7 +183,7 @@ func TestScoreByIDs(t *testing.T) {
 	req.Prompt, req.PromptIDs = "", []int{1, 2}
 	s := providertest.NewServer(t, providertest.Reply{Body: fmt.Sprintf(reply, "1,2")}, providertest.Reply{Body: fmt.Sprintf(reply, "1,3")})
 	got, err := fireworks(t, s).ScorePrompt(t.Context(), req)
-	if err != nil || got.Tokens[1].ID != 2 || got.Tokens[1].LogProb != -2 {
+	if err != nil || got.Tokens[1].ID != 2 || got.Tokens[1].LogProb.OrNaN() != -2 {
 		t.Errorf("%+v, %v", got.Tokens, err)
 	}
 	_, err = fireworks(t, s).ScorePrompt(t.Context(), req)

@@ -107,13 +107,13 @@ type Generation struct {
 // Token is one scored token. What the server did not give is nil, -1 or NaN.
 type Token struct {
 	Text    string
-	Bytes   []byte // the token's exact bytes; nil where unknown
-	ID      int    // -1 where unknown
-	Offset  int    // where the token starts in the text, as the server counts; -1 where unknown
-	LogProb float64
+	Bytes   []byte        // the token's exact bytes; nil where unknown
+	ID      int           // -1 where unknown
+	Offset  int           // where the token starts in the text, as the server counts; -1 where unknown
+	LogProb dataset.Float // nats
 	// Sampling is the log-prob under the tempered and filtered distribution
-	// that the token was drawn from; NaN where the server does not tell.
-	Sampling float64
+	// that the token was drawn from, where the server gives it.
+	Sampling dataset.Float
 	Top      []Alternative
 }
 
@@ -121,10 +121,10 @@ type Token struct {
 type Alternative struct {
 	Text    string
 	Bytes   []byte
-	LogProb float64
+	LogProb dataset.Float // nats
 }
 
-// PromptScore is a scored text. Tokens[0].LogProb is NaN or meaningless: nothing
+// PromptScore is a scored text. Tokens[0].LogProb is missing or meaningless: nothing
 // precedes it.
 type PromptScore struct {
 	Text   string // the text as the server echoes it

@@ -69,6 +69,6 @@ func ExampleTogether() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(len(score.Tokens), score.Tokens[1].LogProb)
+	fmt.Println(len(score.Tokens), score.Tokens[1].LogProb.OrNaN())
 	// Output: 2 -1.5
 }

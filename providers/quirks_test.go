@@ -87,8 +87,8 @@ func TestProductsScoreTheTextAlone(t *testing.T) {
 			if i < c.nulls {
 				want = math.NaN()
 			}
-			if tok.LogProb != want && !(math.IsNaN(want) && math.IsNaN(tok.LogProb)) {
-				t.Errorf("%s: entry %d %q is %v, want %v", c.reason, i, tok.Text, tok.LogProb, want)
+			if tok.LogProb.OrNaN() != want && !(math.IsNaN(want) && !tok.LogProb.Valid()) {
+				t.Errorf("%s: entry %d %q is %v, want %v", c.reason, i, tok.Text, tok.LogProb.OrNaN(), want)
 			}
 		}
 	}
@@ -218,7 +218,7 @@ func TestTogetherFirstValue(t *testing.T) {
 	req := promptRequest()
 	req.LogProbs = true
 	g, err := p.Generate(t.Context(), req)
-	if err != nil || len(g.Tokens) != 10 || !math.IsNaN(g.Tokens[0].LogProb) || math.IsNaN(g.Tokens[1].LogProb) {
+	if err != nil || len(g.Tokens) != 10 || g.Tokens[0].LogProb.Valid() || !g.Tokens[1].LogProb.Valid() {
 		t.Fatalf("%v, %+v", err, g.Tokens)
 	}
 	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[-0.25]}}]}`})
@@ -226,7 +226,7 @@ func TestTogetherFirstValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err := q.Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb != -0.25 {
+	if g, err := q.Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb.OrNaN() != -0.25 {
 		t.Errorf("a first value that is a log-prob is kept: %v, %+v", err, g.Tokens)
 	}
 }
@@ -279,7 +279,7 @@ func TestPositiveValuesStayElsewhere(t *testing.T) {
 	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[0.5]}}]}`})
 	req := promptRequest()
 	req.LogProbs = true
-	if g, err := vllm(t, s).Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb != 0.5 {
+	if g, err := vllm(t, s).Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb.OrNaN() != 0.5 {
 		t.Errorf("%v, %+v", err, g.Tokens)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 )
@@ -305,7 +304,7 @@ func anyScored(tokens []Token) bool {
 	return slices.ContainsFunc(tokens[1:], scored) || len(tokens) == 1
 }
 
-func scored(t Token) bool { return !math.IsNaN(t.LogProb) }
+func scored(t Token) bool { return t.LogProb.Valid() }
 
 // models reads a listing. An entry that does not say whether it is served
 // without a deployment of one's own is taken to be.

@@ -176,8 +176,8 @@ func (n *tally) score(t *testing.T, f *Forcer, c pairCase) {
 	n.look(t, c, res, err)
 	// With the context's ids known beforehand the same value takes a call less.
 	known, err2 := f.ScoreKnown(t.Context(), tag(), p, prompt(c.prompt), c.context, c.response)
-	if (err == nil) != (err2 == nil) || err == nil && (math.Abs(res.LogProb-known.LogProb) > 1e-9 || res.Method != known.Method) {
-		t.Errorf("%s: %v by %s (%v) with the context known, %v by %s (%v) without", c, known.LogProb, known.Method, err2, res.LogProb, res.Method, err)
+	if (err == nil) != (err2 == nil) || err == nil && (math.Abs(res.LogProb.OrNaN()-known.LogProb.OrNaN()) > 1e-9 || res.Method != known.Method) {
+		t.Errorf("%s: %v by %s (%v) with the context known, %v by %s (%v) without", c, known.LogProb.OrNaN(), known.Method, err2, res.LogProb.OrNaN(), res.Method, err)
 	}
 	if err2 == nil && known.Methods[MethodContinuation].Reason == ReasonNotCompared {
 		n.mu.Lock()
@@ -225,8 +225,8 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 			if !c.plain && slices.Contains(res.Flags, FlagIDsUnverified) {
 				continue
 			}
-			if !(math.Abs(m.LogProb-c.want) <= 1e-9) {
-				t.Errorf("%s: %s says %v, truth is %v", c, name, m.LogProb, c.want)
+			if !(math.Abs(m.LogProb.OrNaN()-c.want) <= 1e-9) {
+				t.Errorf("%s: %s says %v, truth is %v", c, name, m.LogProb.OrNaN(), c.want)
 			}
 		case name == MethodChat && m.Reason == ReasonNotCompared: // its call was saved
 		case name == MethodChat && m.Reason == ReasonRendered:

@@ -66,7 +66,7 @@ func zeros(tokens []providers.Token) bool {
 		return false
 	}
 	for _, t := range tokens[1:] {
-		if t.LogProb != 0 {
+		if t.LogProb.OrNaN() != 0 {
 			return false
 		}
 	}

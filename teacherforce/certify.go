@@ -81,12 +81,12 @@ type Certificate struct {
 // means that the question could not be put (no key, no quota, no network); it
 // wraps the provider's.
 func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (Certificate, error) {
-	cert := Certificate{Model: p.Model, Template: p.Template, BytesPerToken: dataset.Missing()}
+	cert := Certificate{Model: p.Model, Template: p.Template}
 	t, err := f.template(p)
 	if err != nil {
 		return cert, err
 	}
-	c := &certifier{f: f, g: g, p: p, t: t, cert: &cert, worst: dataset.Missing()}
+	c := &certifier{f: f, g: g, p: p, t: t, cert: &cert}
 	c.strategies = slices.DeleteFunc(slices.Clone(f.strategies), func(s Strategy) bool { return s.Name() == MethodChat })
 	if len(c.strategies) == 0 {
 		c.strategies = Strategies()
@@ -210,7 +210,8 @@ func (c *certifier) scoreAfter(ctx context.Context, f *Forcer, text string, msgs
 		}
 		return Result{}, why, nil
 	}
-	c.worst = dataset.Float(max(perToken(res, text), nonNaN(c.worst)))
+	worst, _ := c.worst.Get()
+	c.worst = dataset.Known(max(perToken(res, text), worst))
 	complete := true
 	for name, m := range res.Methods {
 		complete = complete && (m.Status == OK || name == MethodTokenIDs || name == MethodChat)
@@ -225,14 +226,7 @@ func (c *certifier) scoreAfter(ctx context.Context, f *Forcer, text string, msgs
 // because its noise is in continuation's two totals. Three bytes a token is near
 // enough for that.
 func perToken(res Result, context string) float64 {
-	return res.Spread / (float64(res.Tokens) + float64(len(context))/3)
-}
-
-func nonNaN(f dataset.Float) float64 {
-	if !f.Valid() {
-		return 0
-	}
-	return float64(f)
+	return res.Spread.OrNaN() / (float64(res.Tokens) + float64(len(context))/3)
 }
 
 // cause is what a provider's error says beyond operation and place, which a

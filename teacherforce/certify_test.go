@@ -14,6 +14,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
@@ -67,7 +68,7 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 		}
 		ids = append(ids, at)
 		out.TokenIDs = append(out.TokenIDs, at)
-		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: best})
+		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: dataset.Known(best)})
 		out.Text += string(tok.Bytes(at))
 	}
 	out.Hidden = g.hidden
@@ -85,7 +86,7 @@ func TestCertify(t *testing.T) {
 	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest, *providers.PromptScore) error {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
 			for i := range s.Tokens {
-				s.Tokens[i].LogProb = change(req, i, len(s.Tokens), s.Tokens[i].LogProb)
+				s.Tokens[i].LogProb = dataset.Known(change(req, i, len(s.Tokens), s.Tokens[i].LogProb.OrNaN()))
 			}
 			return nil
 		}
@@ -227,8 +228,8 @@ func TestCertify(t *testing.T) {
 			if cert.Calls != len(c.fake.calls)+len(c.gen.calls) || cert.Calls > 40 {
 				t.Errorf("%d calls reported, %d made", cert.Calls, len(c.fake.calls)+len(c.gen.calls))
 			}
-			if cert.OK && !(cert.BytesPerToken > 1 && cert.BytesPerToken < 8) {
-				t.Errorf("%v bytes a token for English", cert.BytesPerToken)
+			if cert.OK && !(cert.BytesPerToken.OrNaN() > 1 && cert.BytesPerToken.OrNaN() < 8) {
+				t.Errorf("%v bytes a token for English", cert.BytesPerToken.OrNaN())
 			}
 			seen := map[providers.Tag]bool{}
 			for _, call := range c.fake.calls {
@@ -264,7 +265,7 @@ func TestCertifyCompany(t *testing.T) {
 				<-batch
 			case "9":
 				for i := range s.Tokens {
-					s.Tokens[i].LogProb -= 0.01
+					s.Tokens[i].LogProb = dataset.Known(s.Tokens[i].LogProb.OrNaN() - 0.01)
 				}
 				close(batch)
 			}
@@ -329,7 +330,7 @@ func dependsOnOthers() func(providers.ScoreRequest, *providers.PromptScore) erro
 		defer mu.Unlock()
 		seen[s.Text] = true
 		for i := range s.Tokens {
-			s.Tokens[i].LogProb -= 0.05 * float64(len(seen))
+			s.Tokens[i].LogProb = dataset.Known(s.Tokens[i].LogProb.OrNaN() - 0.05*float64(len(seen)))
 		}
 		return nil
 	}
@@ -373,7 +374,7 @@ func TestCertifyCallFailed(t *testing.T) {
 func TestCertifySmallTemplateDifference(t *testing.T) {
 	s := &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
 		for i := range s.Tokens {
-			s.Tokens[i].LogProb = -0.01
+			s.Tokens[i].LogProb = dataset.Known(-0.01)
 		}
 		return nil
 	}}
@@ -394,7 +395,7 @@ type confident struct{ fakeGenerator }
 func (g *confident) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	out, err := g.fakeGenerator.Generate(ctx, req)
 	for i := range out.Tokens {
-		out.Tokens[i].LogProb = -0.01
+		out.Tokens[i].LogProb = dataset.Known(-0.01)
 	}
 	return out, err
 }

@@ -53,9 +53,9 @@ func (c *conversing) ScoreChat(_ context.Context, req providers.ChatScoreRequest
 		s.Text = ""
 	}
 	for i, v := range exact(req.Model, ids) {
-		s.Tokens = append(s.Tokens, providers.Token{Text: viaJSON(string(tok.Bytes(ids[i]))), ID: ids[i], Offset: -1, LogProb: v, Sampling: math.NaN()})
+		s.Tokens = append(s.Tokens, providers.Token{Text: viaJSON(string(tok.Bytes(ids[i]))), ID: ids[i], Offset: -1, LogProb: dataset.Known(v)})
 	}
-	s.Tokens[0].LogProb = math.NaN()
+	s.Tokens[0].LogProb = dataset.Float{}
 	if c.spoil != nil {
 		if err := c.spoil(&s); err != nil {
 			return providers.PromptScore{}, err
@@ -99,8 +99,8 @@ func TestChat(t *testing.T) {
 		{"a space before it", "llama4", &conversing{template: "llama4", render: func(c, r string) string { return c + " " + r }}, "", sampled("Short waves."), ReasonRendered, false, 1, "another first token"},
 		{"sampled otherwise", "llama4", &conversing{template: "llama4"}, "", Response{Text: "hello", TokenIDs: []int{'h', 'e', 'l', 'l', 'o'}, Model: "scout", Ended: true}, ReasonRetokenised, false, 0, "a text cannot say it: no call is made"},
 		{"spells a special token", "llama4", &conversing{template: "llama4"}, "", Response{Text: "<|eot|>", Model: "scout", Ended: true}, ReasonRetokenised, false, 0, "the server would read the token"},
-		{"a null", "llama4", &conversing{template: "llama4", spoil: func(s *providers.PromptScore) error { s.Tokens[len(s.Tokens)-2].LogProb = math.NaN(); return nil }}, "", sampled("Short waves."), ReasonMissing, false, 1, "a sum with a hole"},
-		{"a positive", "llama4", &conversing{template: "llama4", spoil: func(s *providers.PromptScore) error { s.Tokens[len(s.Tokens)-2].LogProb = 1; return nil }}, "", sampled("Short waves."), ReasonInvalid, false, 1, "no probability"},
+		{"a null", "llama4", &conversing{template: "llama4", spoil: func(s *providers.PromptScore) error { s.Tokens[len(s.Tokens)-2].LogProb = dataset.Float{}; return nil }}, "", sampled("Short waves."), ReasonMissing, false, 1, "a sum with a hole"},
+		{"a positive", "llama4", &conversing{template: "llama4", spoil: func(s *providers.PromptScore) error { s.Tokens[len(s.Tokens)-2].LogProb = dataset.Known(1); return nil }}, "", sampled("Short waves."), ReasonInvalid, false, 1, "no probability"},
 		{"no ids", "llama4", &conversing{template: "llama4", spoil: func(s *providers.PromptScore) error { s.Tokens[3].ID = -1; return nil }}, "", sampled("Short waves."), ReasonUnsupported, false, 1, "the response cannot be told from the context"},
 		{"echo without ids", "llama4", &conversing{fake: &fake{noIDs: true}, template: "llama4"}, "", sampled("Short waves."), ReasonUnsupported, false, 0, "nothing to compare with"},
 		{"not to be had", "llama4", &conversing{template: "llama4", spoil: func(*providers.PromptScore) error { return refusal }}, "", sampled("Short waves."), ReasonUnsupported, false, 1, "the server scores no conversation"},
@@ -127,14 +127,14 @@ func TestChat(t *testing.T) {
 			t.Errorf("%s: %+v after %d calls, flags %v (%v): want reason %q after %d: %s", c.name, got, len(c.server.asked), flags, err, c.reason, c.asked, c.why)
 		}
 		if c.reason == "" {
-			if want := methods[MethodTokenCounting].LogProb; got.Status != OK || !(math.Abs(got.LogProb-want) <= 1e-9) {
+			if want := methods[MethodTokenCounting].LogProb.OrNaN(); got.Status != OK || !(math.Abs(got.LogProb.OrNaN()-want) <= 1e-9) {
 				t.Errorf("%s: %+v, want %v", c.name, got, want)
 			}
 			req := c.server.asked[0]
 			if last := req.Messages[len(req.Messages)-1]; last.Role != "assistant" || last.Content != c.response.Text || req.Open == c.response.Ended || req.Tag.Call != "chat" {
 				t.Errorf("%s: asked %+v", c.name, req)
 			}
-		} else if got.Status == OK || !math.IsNaN(got.LogProb) {
+		} else if got.Status == OK || got.LogProb.Valid() {
 			t.Errorf("%s: %+v is an answer", c.name, got)
 		}
 	}
@@ -177,7 +177,7 @@ func TestChatCalls(t *testing.T) {
 	}
 	res = score(s, Config{Scorer: s, Chat: s, Strategies: []Strategy{Chat{}}}, nil)
 	if res.Method != MethodChat || len(s.asked) != 2 || res.Calls != 2 {
-		t.Errorf("alone: %v by %s after %d calls, %d of the second pair's", res.LogProb, res.Method, len(s.asked), res.Calls)
+		t.Errorf("alone: %v by %s after %d calls, %d of the second pair's", res.LogProb.OrNaN(), res.Method, len(s.asked), res.Calls)
 	}
 	if _, err := New(Config{Scorer: s, Strategies: []Strategy{Chat{}}}); err == nil || !strings.Contains(err.Error(), "Config.Chat") {
 		t.Errorf("New: %v", err)

@@ -59,7 +59,7 @@ func TestDistribution(t *testing.T) {
 			t.Errorf("%s: record %+v", c.name, rec)
 		}
 		if c.method == MethodSampling {
-			if math.Abs(res.LogProb+0.25*float64(len(ids))) > 1e-12 || res.Methods[MethodTokenIDs].Status != OK {
+			if math.Abs(res.LogProb.OrNaN()+0.25*float64(len(ids))) > 1e-12 || res.Methods[MethodTokenIDs].Status != OK {
 				t.Errorf("%s: %+v", c.name, res)
 			}
 		}
@@ -67,10 +67,10 @@ func TestDistribution(t *testing.T) {
 }
 
 func TestLogRatio(t *testing.T) {
-	raw := Result{LogProb: -3, Method: MethodTokenIDs, Distribution: RawDistribution}
-	true1 := Result{LogProb: -2, Method: MethodTokenIDs, Distribution: SamplingDistribution}
-	own := Result{LogProb: -1, Method: MethodSampling, Distribution: SamplingDistribution, Methods: map[string]MethodResult{
-		MethodTokenIDs: failed(ReasonUnsupported), MethodEchoBased: {-5, OK, ""}, MethodSampling: {-1, OK, ""},
+	raw := Result{LogProb: dataset.Known(-3), Method: MethodTokenIDs, Distribution: RawDistribution}
+	true1 := Result{LogProb: dataset.Known(-2), Method: MethodTokenIDs, Distribution: SamplingDistribution}
+	own := Result{LogProb: dataset.Known(-1), Method: MethodSampling, Distribution: SamplingDistribution, Methods: map[string]MethodResult{
+		MethodTokenIDs: failed(ReasonUnsupported), MethodEchoBased: {dataset.Known(-5), OK, ""}, MethodSampling: {dataset.Known(-1), OK, ""},
 	}}
 	for _, c := range []struct {
 		target, base Result
@@ -136,8 +136,8 @@ func TestOwnResponsesTempered(t *testing.T) {
 			want += math.Log(dist[id])
 			ids = append(ids, id)
 		}
-		if res.Distribution != SamplingDistribution || math.Abs(res.LogProb-want) > 1e-9 || res.Tokens != len(asked) {
-			t.Errorf("%q: %v (%s, %d tokens), truth is %v (%d tokens)", text, res.LogProb, res.Distribution, res.Tokens, want, len(asked))
+		if res.Distribution != SamplingDistribution || math.Abs(res.LogProb.OrNaN()-want) > 1e-9 || res.Tokens != len(asked) {
+			t.Errorf("%q: %v (%s, %d tokens), truth is %v (%d tokens)", text, res.LogProb.OrNaN(), res.Distribution, res.Tokens, want, len(asked))
 		}
 		if res.LogProb == res.Methods[MethodTokenIDs].LogProb {
 			t.Errorf("%q: the raw value is the same: the test shows nothing", text)

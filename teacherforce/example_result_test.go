@@ -3,7 +3,6 @@ package teacherforce_test
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -16,8 +15,8 @@ import (
 // Of values that are not of what the policies sample from, a ratio can be had by
 // this name alone; it is not an importance weight.
 func ExampleRawLogRatio() {
-	base := teacherforce.Result{LogProb: -12, Distribution: teacherforce.SamplingDistribution}
-	target := teacherforce.Result{LogProb: -10, Distribution: teacherforce.RawDistribution} // of another temperature
+	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: teacherforce.SamplingDistribution}
+	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: teacherforce.RawDistribution} // of another temperature
 	_, err := teacherforce.LogRatio(target, base)
 	fmt.Println(err != nil, teacherforce.RawLogRatio(target, base))
 	// Output: true 2
@@ -30,7 +29,7 @@ func ExampleResponseOf() {
 	cold.Sampling.Temperature = 0.5
 	r := teacherforce.ResponseOf(cold, providers.Generation{
 		Text: "Fine.", TokenIDs: []int{11, 12}, FinishReason: "stop",
-		Tokens: []providers.Token{{Text: "Fine", Sampling: -0.3}, {Text: ".", Sampling: -0.1}, {Text: "<|eot|>", Sampling: -0.2}},
+		Tokens: []providers.Token{{Text: "Fine", Sampling: dataset.Known(-0.3)}, {Text: ".", Sampling: dataset.Known(-0.1)}, {Text: "<|eot|>", Sampling: dataset.Known(-0.2)}},
 	})
 	fmt.Println(r.Text, r.TokenIDs, r.Ended, r.Sampling)
 	// Output: Fine. [11 12] true [-0.3 -0.1 -0.2]
@@ -38,9 +37,9 @@ func ExampleResponseOf() {
 
 // One token without a value, and the sum over the response is not known.
 func ExampleSamplingOf() {
-	g := providers.Generation{TokenIDs: []int{11, 12}, FinishReason: "length", Tokens: []providers.Token{{Sampling: -0.3}, {Sampling: -0.1}}}
+	g := providers.Generation{TokenIDs: []int{11, 12}, FinishReason: "length", Tokens: []providers.Token{{Sampling: dataset.Known(-0.3)}, {Sampling: dataset.Known(-0.1)}}}
 	fmt.Println(teacherforce.SamplingOf(g))
-	g.Tokens[1].Sampling = math.NaN()
+	g.Tokens[1].Sampling = dataset.Float{}
 	fmt.Println(teacherforce.SamplingOf(g) == nil)
 	// Output:
 	// [-0.3 -0.1]
@@ -104,7 +103,7 @@ func ExampleChat() {
 			return
 		}
 		m := res.Methods[teacherforce.MethodChat]
-		fmt.Printf("%q: %.4f by %s; chat %s %.4f %q\n", text, res.LogProb, res.Method, m.Status, m.LogProb, m.Reason)
+		fmt.Printf("%q: %.4f by %s; chat %s %.4f %q\n", text, res.LogProb.OrNaN(), res.Method, m.Status, m.LogProb.OrNaN(), m.Reason)
 	}
 	// Output:
 	// "The Rhine.": -50.0099 by token_counting; chat ok -50.0099 ""

@@ -23,7 +23,7 @@ var tokenOf = regexp.MustCompile(`(?s)<\|\w+\|>| ?\pL+|.`)
 func (coin) ScorePrompt(_ context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
 	s := providers.PromptScore{Text: req.Prompt}
 	for _, piece := range tokenOf.FindAllString(req.Prompt, -1) {
-		s.Tokens = append(s.Tokens, providers.Token{Text: piece, ID: -1, Offset: -1, LogProb: -math.Ln2})
+		s.Tokens = append(s.Tokens, providers.Token{Text: piece, ID: -1, Offset: -1, LogProb: dataset.Known(-math.Ln2)})
 	}
 	return s, nil
 }
@@ -46,7 +46,7 @@ func ExampleForcer_Score() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%.4f nats for %d tokens of 1/2 each, by %s in %d calls\n", res.LogProb, res.Tokens, res.Method, res.Calls)
+	fmt.Printf("%.4f nats for %d tokens of 1/2 each, by %s in %d calls\n", res.LogProb.OrNaN(), res.Tokens, res.Method, res.Calls)
 	for _, s := range teacherforce.Strategies() {
 		m := res.Methods[s.Name()]
 		fmt.Printf("%s %s %q\n", s.Name(), m.Status, m.Reason)
@@ -169,8 +169,8 @@ func ExampleForcer_ScoreKnown() {
 
 // A policy of another temperature has raw values, whose ratio is no weight.
 func ExampleLogRatio() {
-	base := teacherforce.Result{LogProb: -12, Distribution: teacherforce.SamplingDistribution}
-	target := teacherforce.Result{LogProb: -10, Distribution: teacherforce.SamplingDistribution}
+	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: teacherforce.SamplingDistribution}
+	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: teacherforce.SamplingDistribution}
 	fmt.Println(teacherforce.LogRatio(target, base))
 	target.Distribution = teacherforce.RawDistribution
 	_, err := teacherforce.LogRatio(target, base)
@@ -187,10 +187,10 @@ func ExampleSuspects() {
 		for _, p := range []string{"p0", "pi_cot"} {
 			length := 20 + 7*i
 			v := -float64(length) * (0.15 + 0.02*float64(i%5))
-			values = append(values, teacherforce.Value{Response: fmt.Sprint("q", i), Policy: p, LogProb: v, Length: length, Second: math.NaN()})
+			values = append(values, teacherforce.Value{Response: fmt.Sprint("q", i), Policy: p, LogProb: dataset.Known(v), Length: length})
 		}
 	}
-	values[60].LogProb = 0 // of 230 tokens, under one policy
+	values[60].LogProb = dataset.Known(0) // of 230 tokens, under one policy
 	for _, s := range teacherforce.Suspects(values) {
 		fmt.Println(values[s.Index].Response, values[s.Index].Policy, s.Reason)
 	}
@@ -203,7 +203,7 @@ func ExampleStatistics() {
 		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: "hash of " + policy, LogProb: v, Tokens: 50}
 	}
 	for _, s := range teacherforce.Statistics([]dataset.LogProb{
-		row("q1", "p0", -20), row("q2", "p0", -30), row("q1", "pi_cot", -25), row("q2", "pi_cot", -38),
+		row("q1", "p0", dataset.Known(-20)), row("q2", "p0", dataset.Known(-30)), row("q1", "pi_cot", dataset.Known(-25)), row("q2", "pi_cot", dataset.Known(-38)),
 	}, "p0") {
 		fmt.Printf("%s: %d of %d scored, KL %.2f nats a token\n", s.Policy, s.Scored, s.Attempts, s.KLPerToken)
 	}

@@ -3,7 +3,6 @@ package teacherforce
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"testing"
 	"unicode/utf8"
@@ -93,12 +92,12 @@ func (f *fake) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pro
 	text, bytes := tok.Decode(ids), 0
 	for i, id := range ids {
 		b := tok.Bytes(id)
-		t := providers.Token{Text: viaJSON(string(b)), Bytes: b, ID: id, Offset: -1, LogProb: lps[i], Sampling: math.NaN()}
+		t := providers.Token{Text: viaJSON(string(b)), Bytes: b, ID: id, Offset: -1, LogProb: dataset.Known(lps[i])}
 		if i == 0 {
-			t.LogProb = math.NaN()
+			t.LogProb = dataset.Float{}
 		}
 		if f.noise != nil {
-			t.LogProb = min(0, t.LogProb+f.noise(call, i))
+			t.LogProb = dataset.Known(min(0, t.LogProb.OrNaN()+f.noise(call, i)))
 		}
 		switch f.offset {
 		case "chars", "next":

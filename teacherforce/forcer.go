@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -206,10 +205,10 @@ func SamplingOf(g providers.Generation) []float64 {
 	}
 	out := make([]float64, len(g.Tokens))
 	for i, t := range g.Tokens {
-		if math.IsNaN(t.Sampling) {
+		if !t.Sampling.Valid() {
 			return nil
 		}
-		out[i] = t.Sampling
+		out[i] = t.Sampling.OrNaN()
 	}
 	return out
 }

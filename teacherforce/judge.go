@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -23,7 +24,7 @@ func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Respons
 		if a.Status != OK {
 			continue
 		}
-		lo, hi = min(lo, a.LogProb), max(hi, a.LogProb)
+		lo, hi = min(lo, a.LogProb.OrNaN()), max(hi, a.LogProb.OrNaN())
 		if used == nil {
 			used = &answers[i]
 			res.Method = s.Name()
@@ -37,8 +38,8 @@ func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Respons
 		return Result{}, e
 	}
 	res.LogProb, res.TokenLogProbs, res.Tokens = used.LogProb, used.TokenLogProbs, len(used.TokenLogProbs)
-	res.Spread = hi - lo
-	if res.Spread > f.tolerance*(1+math.Abs(res.LogProb)) {
+	res.Spread = dataset.Known(hi - lo)
+	if res.Spread.OrNaN() > f.tolerance*(1+math.Abs(res.LogProb.OrNaN())) {
 		res.Flags = append(res.Flags, FlagDisagree)
 	}
 	res.Flags = append(res.Flags, anomalies(pair, res.TokenLogProbs)...)
@@ -71,7 +72,7 @@ func ownSampling(p offpolicy.Policy, pair Pair, r Response) Answer {
 	}
 	tokens := make([]providers.Token, len(r.Sampling))
 	for i, v := range r.Sampling {
-		tokens[i].LogProb = v
+		tokens[i].LogProb = dataset.Known(v)
 	}
 	return sum(tokens, 0)
 }

@@ -57,8 +57,8 @@ func TestScoreKnown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(got.LogProb-want.LogProb) > 1e-9 || got.Tokens != want.Tokens || got.Method != want.Method {
-			t.Errorf("%s: %v in %d tokens by %s, want %v in %d by %s", c.name, got.LogProb, got.Tokens, got.Method, want.LogProb, want.Tokens, want.Method)
+		if math.Abs(got.LogProb.OrNaN()-want.LogProb.OrNaN()) > 1e-9 || got.Tokens != want.Tokens || got.Method != want.Method {
+			t.Errorf("%s: %v in %d tokens by %s, want %v in %d by %s", c.name, got.LogProb.OrNaN(), got.Tokens, got.Method, want.LogProb.OrNaN(), want.Tokens, want.Method)
 		}
 		if d := cmp.Diff(c.calls, c.fake.counts()); d != "" {
 			t.Errorf("%s: calls (-want +got): %s\n%s", c.name, c.reason, d)
@@ -79,8 +79,8 @@ func TestScoreKnownAcrossTheSeam(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := exactAfter("scout", tok.Encode("I walk to th"), r.TokenIDs); math.Abs(res.LogProb-want) > 1e-9 || res.Method != MethodTokenIDs {
-		t.Errorf("%v by %s, want %v by token_ids", res.LogProb, res.Method, want)
+	if want := exactAfter("scout", tok.Encode("I walk to th"), r.TokenIDs); math.Abs(res.LogProb.OrNaN()-want) > 1e-9 || res.Method != MethodTokenIDs {
+		t.Errorf("%v by %s, want %v by token_ids", res.LogProb.OrNaN(), res.Method, want)
 	}
 	if d := cmp.Diff(map[string]int{"joint": 1, "context": 1, "ids": 1}, s.counts()); d != "" {
 		t.Errorf("calls (-want +got):\n%s", d)

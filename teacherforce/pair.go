@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -154,7 +155,7 @@ func sum(tokens []providers.Token, from int) Answer {
 	values := make([]float64, len(tokens))
 	var total, lost float64 // lost: what rounding took, after Neumaier
 	for i, t := range tokens {
-		v := t.LogProb
+		v := t.LogProb.OrNaN()
 		if bad := check(t, from+i); bad.Reason != "" {
 			return bad
 		}
@@ -167,11 +168,11 @@ func sum(tokens []providers.Token, from int) Answer {
 		}
 		total = next
 	}
-	return Answer{MethodResult: MethodResult{LogProb: total + lost, Status: OK}, TokenLogProbs: values}
+	return Answer{MethodResult: MethodResult{LogProb: dataset.Known(total + lost), Status: OK}, TokenLogProbs: values}
 }
 
 func check(t providers.Token, at int) Answer {
-	v := t.LogProb
+	v := t.LogProb.OrNaN()
 	switch {
 	case math.IsNaN(v):
 		return refuse(ReasonMissing, fmt.Sprintf("token %d (%q) has no log-prob", at, t.Text), FlagNull)

@@ -32,12 +32,12 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 		return Probe{}, err
 	}
 	if e.Altered != "" {
-		return Probe{Value: dataset.Missing(), Detail: e.Altered}, nil
+		return Probe{Detail: e.Altered}, nil
 	}
 	bad, zeros, first := 0, 0, ""
 	scored := e.Tokens[1:]
 	for i, t := range scored {
-		if i == 0 && math.IsNaN(t.LogProb) && len(scored) > 1 {
+		if i == 0 && !t.LogProb.Valid() && len(scored) > 1 {
 			continue // llama-cpp-python gives the second token of a text none: it is the context's
 		}
 		if a := check(t, i+1); a.Reason != "" {
@@ -45,17 +45,17 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 				first = a.Detail
 			}
 		}
-		if t.LogProb == 0 {
+		if t.LogProb.OrNaN() == 0 {
 			zeros++
 		}
 	}
 	switch {
 	case bad > 0:
-		return Probe{Value: dataset.Float(bad), Detail: fmt.Sprintf("%d of %d tokens have no valid log-prob; %s", bad, len(scored), first)}, nil
+		return Probe{Value: dataset.Known(float64(bad)), Detail: fmt.Sprintf("%d of %d tokens have no valid log-prob; %s", bad, len(scored), first)}, nil
 	case zeros == len(scored):
-		return Probe{Value: dataset.Float(zeros), Detail: fmt.Sprintf("all %d tokens have log-prob 0: the server claims certainty of every text", zeros)}, nil
+		return Probe{Value: dataset.Known(float64(zeros)), Detail: fmt.Sprintf("all %d tokens have log-prob 0: the server claims certainty of every text", zeros)}, nil
 	}
-	return Probe{OK: true, Value: 0, Detail: fmt.Sprintf("tokens without a valid log-prob, of %d; the text came back byte for byte", len(scored))}, nil
+	return Probe{OK: true, Value: dataset.Known(0), Detail: fmt.Sprintf("tokens without a valid log-prob, of %d; the text came back byte for byte", len(scored))}, nil
 }
 
 // repeatability asks for one text when the server cannot have met it, at once
@@ -79,18 +79,18 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 	}
 	first := echoes[0]
 	if at, ok := first.Boundary(len(c.context)); ok {
-		c.cert.BytesPerToken = dataset.Float(float64(len(passage)) / float64(len(first.Tokens)-at))
+		c.cert.BytesPerToken = dataset.Known(float64(len(passage)) / float64(len(first.Tokens)-at))
 	}
-	p := Probe{Limit: dataset.Float(c.f.noise)}
+	p := Probe{Limit: dataset.Known(c.f.noise)}
 	again, why := difference(first, echoes[1])
 	later, why2 := difference(first, echoes[2])
 	batched, why3 := difference(first, company)
 	if why+why2+why3 != "" {
-		p.Value, p.Detail = dataset.Missing(), "the same text was tokenised differently: "+why+why2+why3
+		p.Value, p.Detail = dataset.Float{}, "the same text was tokenised differently: "+why+why2+why3
 		return p, nil
 	}
-	p.Value = dataset.Float(max(again, later, batched))
-	p.OK = p.Value <= p.Limit
+	p.Value = dataset.Known(max(again, later, batched))
+	p.OK = p.Value.OrNaN() <= p.Limit.OrNaN()
 	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests, %.3g in their company", again, later, batched)
 	return p, nil
 }
@@ -115,7 +115,7 @@ func difference(a, b Echo) (d float64, why string) {
 		return 0, fmt.Sprintf("%d tokens, then %d", len(a.Tokens), len(b.Tokens))
 	}
 	for i := 1; i < len(a.Tokens); i++ {
-		v := math.Abs(a.Tokens[i].LogProb - b.Tokens[i].LogProb)
+		v := math.Abs(a.Tokens[i].LogProb.OrNaN() - b.Tokens[i].LogProb.OrNaN())
 		if show(a.Tokens[i]) != show(b.Tokens[i]) || math.IsNaN(v) {
 			return 0, fmt.Sprintf("token %d was %q (%v), then %q (%v)", i, a.Tokens[i].Text, a.Tokens[i].LogProb, b.Tokens[i].Text, b.Tokens[i].LogProb)
 		}
@@ -125,7 +125,7 @@ func difference(a, b Echo) (d float64, why string) {
 }
 
 func (c *certifier) additivity(ctx context.Context) (Probe, error) {
-	p := Probe{Value: dataset.Missing(), Limit: dataset.Float(c.f.noise)}
+	p := Probe{Limit: dataset.Known(c.f.noise)}
 	f := c.forcer()
 	whole, why, err := c.score(ctx, f, c.context, Response{Text: passage})
 	if err != nil || why != nil {
@@ -154,9 +154,9 @@ func (c *certifier) additivity(ctx context.Context) (Probe, error) {
 			p.Detail = because(why)
 			continue
 		}
-		p.Value = dataset.Float(math.Abs(whole.LogProb-first.LogProb-second.LogProb) / float64(whole.Tokens))
-		p.OK = p.Value <= p.Limit
-		p.Detail = fmt.Sprintf("|log p(ab|c) - log p(a|c) - log p(b|ca)| in nats per token: %.6g against %.6g + %.6g", whole.LogProb, first.LogProb, second.LogProb)
+		p.Value = dataset.Known(math.Abs(whole.LogProb.OrNaN()-first.LogProb.OrNaN()-second.LogProb.OrNaN()) / float64(whole.Tokens))
+		p.OK = p.Value.OrNaN() <= p.Limit.OrNaN()
+		p.Detail = fmt.Sprintf("|log p(ab|c) - log p(a|c) - log p(b|ca)| in nats per token: %.6g against %.6g + %.6g", whole.LogProb.OrNaN(), first.LogProb.OrNaN(), second.LogProb.OrNaN())
 		return p, nil
 	}
 	return p, nil
@@ -170,7 +170,7 @@ func because(why *Error) string {
 }
 
 func (c *certifier) seam(ctx context.Context) (Probe, error) {
-	p := Probe{OK: true, Limit: dataset.Float(c.f.noise)}
+	p := Probe{OK: true, Value: dataset.Known(0), Limit: dataset.Known(c.f.noise)}
 	var found []string
 	for _, x := range []struct{ what, context, response string }{
 		{"newline after newline", c.context, "\nThe harbour is quiet."},
@@ -181,7 +181,7 @@ func (c *certifier) seam(ctx context.Context) (Probe, error) {
 		case err != nil:
 			return p, err
 		case why == nil:
-			p.Value = max(p.Value, dataset.Float(perToken(res, x.context)))
+			p.Value = dataset.Known(max(p.Value.OrNaN(), perToken(res, x.context)))
 			found = append(found, x.what+": answered")
 		case why.Class == ClassSeam:
 			found = append(found, x.what+": refused")
@@ -190,7 +190,7 @@ func (c *certifier) seam(ctx context.Context) (Probe, error) {
 			found = append(found, x.what+": "+because(why))
 		}
 	}
-	p.OK = p.OK && p.Value <= p.Limit
+	p.OK = p.OK && p.Value.OrNaN() <= p.Limit.OrNaN()
 	p.Detail = "largest spread between methods where tokens may span the seam, nats per token; " + strings.Join(found, "; ")
 	return p, nil
 }
@@ -207,9 +207,9 @@ var replyPrompts = []string{
 }
 
 func (c *certifier) template(ctx context.Context) (Probe, error) {
-	p := Probe{Value: dataset.Missing(), Limit: templateLimit}
+	p := Probe{Limit: dataset.Known(templateLimit)}
 	if c.t.EndOfTurn() == "" {
-		return Probe{OK: true, Value: dataset.Missing(), Limit: templateLimit, Detail: "the raw template renders nothing that chat could render differently"}, nil
+		return Probe{OK: true, Limit: dataset.Known(templateLimit), Detail: "the raw template renders nothing that chat could render differently"}, nil
 	}
 	for _, text := range replyPrompts {
 		prompt := dataset.Prompt{ID: c.probe, Text: text}
@@ -269,7 +269,7 @@ func (p *Probe) conversation(res Result) {
 	switch {
 	case !ok:
 	case m.Status == OK:
-		d := math.Abs(m.LogProb-res.LogProb) / float64(res.Tokens)
+		d := math.Abs(m.LogProb.OrNaN()-res.LogProb.OrNaN()) / float64(res.Tokens)
 		p.OK = p.OK && d <= templateLimit
 		p.Detail += fmt.Sprintf("; the conversation scored as the server renders it differs by %.3g a token", d)
 	case slices.Contains(res.Flags, FlagTemplate):
@@ -293,9 +293,9 @@ func firstDifference(a, b []int) int {
 func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, bool) {
 	n := min(len(g.Tokens), res.Tokens)
 	if len(g.Tokens) == 0 {
-		mean := res.LogProb / float64(res.Tokens)
+		mean := res.LogProb.OrNaN() / float64(res.Tokens)
 		return Probe{
-			OK: mean > greedyFloor, Value: dataset.Float(mean), Limit: greedyFloor,
+			OK: mean > greedyFloor, Value: dataset.Known(mean), Limit: dataset.Known(greedyFloor),
 			Detail: "mean log-prob per token of a greedy chat reply in our rendering, which must exceed the limit; chat gave no log-probs to compare with",
 		}, true
 	}
@@ -305,10 +305,10 @@ func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, boo
 	}
 	var total float64
 	for i := range n {
-		total += math.Abs(g.Tokens[i].LogProb - res.TokenLogProbs[i])
+		total += math.Abs(g.Tokens[i].LogProb.OrNaN() - res.TokenLogProbs[i])
 	}
 	mean := total / float64(n)
-	p := Probe{OK: mean <= templateLimit, Value: dataset.Float(mean), Limit: templateLimit,
+	p := Probe{OK: mean <= templateLimit, Value: dataset.Known(mean), Limit: dataset.Known(templateLimit),
 		Detail: fmt.Sprintf("mean absolute difference of a greedy reply's log-probs by chat and by our rendering, nats per token, over %d tokens", n)}
 	if !p.OK {
 		p.Detail += fmt.Sprintf(": chat does not render as template %q does; name the template of the model's own family", c.t.Name())
@@ -317,7 +317,7 @@ func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, boo
 }
 
 func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
-	p := Probe{Value: dataset.Missing(), Limit: 0}
+	p := Probe{Limit: dataset.Known(0)}
 	for _, text := range replyPrompts {
 		rendered, err := c.f.Render(c.p, dataset.Prompt{ID: c.probe, Text: text})
 		if err != nil {
@@ -350,9 +350,9 @@ func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
 			p.Detail = because(why)
 			continue
 		}
-		p.Value = dataset.Float(right.LogProb - wrong.LogProb)
-		p.OK = p.Value > p.Limit
-		p.Detail = fmt.Sprintf("nats by which the model's own reply (%.4g) is likelier than its words in reverse (%.4g); must exceed the limit", right.LogProb, wrong.LogProb)
+		p.Value = dataset.Known(right.LogProb.OrNaN() - wrong.LogProb.OrNaN())
+		p.OK = p.Value.OrNaN() > p.Limit.OrNaN()
+		p.Detail = fmt.Sprintf("nats by which the model's own reply (%.4g) is likelier than its words in reverse (%.4g); must exceed the limit", right.LogProb.OrNaN(), wrong.LogProb.OrNaN())
 		return p, nil
 	}
 	return p, nil
@@ -373,8 +373,8 @@ func shuffled(s string) string {
 }
 
 func (c *certifier) methods(context.Context) (Probe, error) {
-	p := Probe{Value: c.worst, Limit: dataset.Float(c.f.noise)}
-	p.OK = c.full > 0 && p.Value <= p.Limit
+	p := Probe{Value: c.worst, Limit: dataset.Known(c.f.noise)}
+	p.OK = c.full > 0 && p.Value.OrNaN() <= p.Limit.OrNaN()
 	p.Detail = fmt.Sprintf("largest spread between methods, nats per token; every text method answered on %d pairs", c.full)
 	return p, nil
 }

@@ -36,7 +36,7 @@ func LogRatio(target, base Result) (float64, error) {
 	if side != "" {
 		return math.NaN(), &RawRatioError{side}
 	}
-	return target.LogProb - base.LogProb, nil
+	return target.LogProb.OrNaN() - base.LogProb.OrNaN(), nil
 }
 
 // RawLogRatio returns the difference of the two values as they are, for who knows
@@ -50,11 +50,11 @@ func RawLogRatio(target, base Result) float64 { return rawValue(target) - rawVal
 // method that reads a scored text answered.
 func rawValue(r Result) float64 {
 	if r.Method != MethodSampling {
-		return r.LogProb
+		return r.LogProb.OrNaN()
 	}
 	for _, name := range []string{MethodTokenIDs, MethodTokenCounting, MethodEchoBased, MethodContinuation, MethodChat} {
 		if m, ok := r.Methods[name]; ok && m.Status == OK {
-			return m.LogProb
+			return m.LogProb.OrNaN()
 		}
 	}
 	return math.NaN()

@@ -1,8 +1,6 @@
 package teacherforce
 
 import (
-	"math"
-
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 )
@@ -128,20 +126,20 @@ const (
 
 // MethodResult is what one method said of one pair.
 type MethodResult struct {
-	LogProb float64 // nats; NaN where the method failed
+	LogProb dataset.Float // nats; missing if the method failed
 	Status  Status
 	Reason  Reason // why it failed
 }
 
 // Result is the log-prob of a response under a policy.
 type Result struct {
-	LogProb       float64   // nats, of the preferred method that answered
-	Tokens        int       // tokens summed, the end-of-turn token included where it counts
-	TokenLogProbs []float64 // one per token
-	Method        string    // the method that LogProb comes from
+	LogProb       dataset.Float // nats, of the preferred method that answered
+	Tokens        int           // tokens summed, the end-of-turn token included where it counts
+	TokenLogProbs []float64     // one per token
+	Method        string        // the method that LogProb comes from
 	Methods       map[string]MethodResult
-	Spread        float64  // max - min over the methods that answered, nats
-	Flags         []string // sorted
+	Spread        dataset.Float // max - min over the methods that answered, nats
+	Flags         []string      // sorted
 	Distribution  Distribution
 	State         State
 	PolicyHash    string
@@ -153,12 +151,12 @@ func (r Result) Record(promptID, policyName string) dataset.LogProb {
 	return dataset.LogProb{
 		PromptID:      promptID,
 		Policy:        policyName,
-		LogProb:       dataset.Float(r.LogProb),
+		LogProb:       r.LogProb,
 		Tokens:        r.Tokens,
 		TokenLogProbs: r.TokenLogProbs,
 		Method:        r.Method,
 		Methods:       recordMethods(r.Methods),
-		Spread:        dataset.Float(r.Spread),
+		Spread:        r.Spread,
 		Flags:         recordFlags(r.Flags),
 		Distribution:  string(r.Distribution),
 		State:         string(r.State),
@@ -174,9 +172,9 @@ func FailedRecord(promptID string, p offpolicy.Policy, err error) dataset.LogPro
 	return dataset.LogProb{
 		PromptID:   promptID,
 		Policy:     p.Name,
-		LogProb:    dataset.Missing(),
+		LogProb:    dataset.Float{},
 		Methods:    recordMethods(e.Methods),
-		Spread:     dataset.Missing(),
+		Spread:     dataset.Float{},
 		Flags:      recordFlags(e.Flags),
 		PolicyHash: p.Hash(),
 		Error:      &dataset.RecordError{Class: e.Class, Message: e.Message},
@@ -186,7 +184,7 @@ func FailedRecord(promptID string, p offpolicy.Policy, err error) dataset.LogPro
 func recordMethods(ms map[string]MethodResult) map[string]dataset.MethodResult {
 	out := make(map[string]dataset.MethodResult, len(ms))
 	for name, m := range ms {
-		out[name] = dataset.MethodResult{LogProb: dataset.Float(m.LogProb), Status: string(m.Status), Reason: string(m.Reason)}
+		out[name] = dataset.MethodResult{LogProb: m.LogProb, Status: string(m.Status), Reason: string(m.Reason)}
 	}
 	return out
 }
@@ -194,4 +192,4 @@ func recordMethods(ms map[string]MethodResult) map[string]dataset.MethodResult {
 // recordFlags keeps "no flags" an empty list on disk, not null.
 func recordFlags(flags []string) []string { return append([]string{}, flags...) }
 
-func failed(r Reason) MethodResult { return MethodResult{math.NaN(), Failed, r} }
+func failed(r Reason) MethodResult { return MethodResult{dataset.Float{}, Failed, r} }

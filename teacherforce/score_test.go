@@ -29,7 +29,7 @@ const (
 func inJoint(n int, v float64) func(providers.ScoreRequest, *providers.PromptScore) error {
 	return func(req providers.ScoreRequest, s *providers.PromptScore) error {
 		if req.Tag.Call == "joint" {
-			s.Tokens[len(s.Tokens)-1-n].LogProb = v
+			s.Tokens[len(s.Tokens)-1-n].LogProb = dataset.Known(v)
 		}
 		return nil
 	}
@@ -213,8 +213,8 @@ func TestScoreRefuses(t *testing.T) {
 			reasons := make(map[string]Reason)
 			for name, m := range e.Methods {
 				reasons[name] = m.Reason
-				if m.Status != Failed || !math.IsNaN(m.LogProb) {
-					t.Errorf("%s: status %s with value %v, want failed and NaN", name, m.Status, m.LogProb)
+				if m.Status != Failed || m.LogProb.Valid() {
+					t.Errorf("%s: status %s with value %v, want failed and NaN", name, m.Status, m.LogProb.OrNaN())
 				}
 			}
 			if e.Class != c.class || !strings.Contains(e.Message, c.message) {
@@ -263,7 +263,7 @@ func TestEndOfTurnCountsIffEnded(t *testing.T) {
 	}
 	ids := append(tok.Encode(c), tok.EncodeOrdinary(answer)...)
 	want := exactAfter(p.Model, ids, []int{eot})
-	if got := ended.LogProb - cut.LogProb; math.Abs(got-want) > 1e-9 || ended.Tokens != cut.Tokens+1 {
+	if got := ended.LogProb.OrNaN() - cut.LogProb.OrNaN(); math.Abs(got-want) > 1e-9 || ended.Tokens != cut.Tokens+1 {
 		t.Errorf("end of turn adds %v and %d tokens, want %v and 1", got, ended.Tokens-cut.Tokens, want)
 	}
 	// An empty response that ended is the end-of-turn token alone.
@@ -271,8 +271,8 @@ func TestEndOfTurnCountsIffEnded(t *testing.T) {
 	if e != nil {
 		t.Fatal(e)
 	}
-	if want := exactAfter(p.Model, tok.Encode(c), []int{eot}); math.Abs(empty.LogProb-want) > 1e-9 || empty.Tokens != 1 {
-		t.Errorf("empty response: %v in %d tokens, want %v in 1", empty.LogProb, empty.Tokens, want)
+	if want := exactAfter(p.Model, tok.Encode(c), []int{eot}); math.Abs(empty.LogProb.OrNaN()-want) > 1e-9 || empty.Tokens != 1 {
+		t.Errorf("empty response: %v in %d tokens, want %v in 1", empty.LogProb.OrNaN(), empty.Tokens, want)
 	}
 	raw, e := score(t, &fake{}, policy("raw"), Response{Text: " " + answer, Ended: true})
 	if e != nil {
@@ -288,7 +288,7 @@ func TestFlags(t *testing.T) {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
 			for i := range s.Tokens {
 				if call == "" || req.Tag.Call == call {
-					s.Tokens[i].LogProb = 0
+					s.Tokens[i].LogProb = dataset.Known(0)
 				}
 			}
 			return nil
@@ -296,7 +296,7 @@ func TestFlags(t *testing.T) {
 	}
 	inContext := func(v float64) func(providers.ScoreRequest, *providers.PromptScore) error {
 		return func(_ providers.ScoreRequest, s *providers.PromptScore) error {
-			s.Tokens[2].LogProb = v
+			s.Tokens[2].LogProb = dataset.Known(v)
 			return nil
 		}
 	}
@@ -304,7 +304,7 @@ func TestFlags(t *testing.T) {
 	lastZero := func(n int) func(providers.ScoreRequest, *providers.PromptScore) error {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
 			for i := len(s.Tokens) - n; req.Tag.Call == "joint" && i < len(s.Tokens); i++ {
-				s.Tokens[i].LogProb = 0
+				s.Tokens[i].LogProb = dataset.Known(0)
 			}
 			return nil
 		}
@@ -343,12 +343,12 @@ func TestFlags(t *testing.T) {
 		{"positive in the context", &fake{spoil: inContext(0.5)}, policy("llama4"), Response{Text: answer}, []string{FlagPositive}, ReasonInvalid,
 			"only continuation sums the context"},
 		{"no value for the second token of any text", &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
-			s.Tokens[1].LogProb = math.NaN()
+			s.Tokens[1].LogProb = dataset.Float{}
 			return nil
 		}}, policy("llama4"), Response{Text: answer}, nil, "", "both totals begin one token later, and their difference is the same"},
 		{"no value for the second token of one text", &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
 			if req.Tag.Call == "joint" {
-				s.Tokens[1].LogProb = math.NaN()
+				s.Tokens[1].LogProb = dataset.Float{}
 			}
 			return nil
 		}}, policy("llama4"), Response{Text: answer}, []string{FlagNull}, ReasonMissing, "the two totals are of different tokens"},
@@ -384,8 +384,8 @@ func TestTolerance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(res.Flags) > 0 || res.Spread == 0 {
-		t.Errorf("flags %v at spread %v, want none: it is within 0.1·(1 + |%v|)", res.Flags, res.Spread, res.LogProb)
+	if len(res.Flags) > 0 || res.Spread.OrNaN() == 0 {
+		t.Errorf("flags %v at spread %v, want none: it is within 0.1·(1 + |%v|)", res.Flags, res.Spread.OrNaN(), res.LogProb.OrNaN())
 	}
 }
 
@@ -445,7 +445,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", d)
 	}
 	if a.LogProb != c.LogProb || a.PolicyHash != c.PolicyHash {
-		t.Errorf("clone has %v under %s, want %v under %s", c.LogProb, c.PolicyHash, a.LogProb, a.PolicyHash)
+		t.Errorf("clone has %v under %s, want %v under %s", c.LogProb.OrNaN(), c.PolicyHash, a.LogProb.OrNaN(), a.PolicyHash)
 	}
 	var keys []string
 	for _, call := range s.calls {
@@ -621,7 +621,7 @@ func TestOwnStrategy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Method != "always" || res.LogProb != -1 || !slices.Contains(res.Flags, FlagDisagree) || len(res.Methods) != 2 {
+	if res.Method != "always" || res.LogProb.OrNaN() != -1 || !slices.Contains(res.Flags, FlagDisagree) || len(res.Methods) != 2 {
 		t.Errorf("got %+v", res)
 	}
 }
@@ -630,5 +630,5 @@ type always struct{ v float64 }
 
 func (always) Name() string { return "always" }
 func (a always) Score(Pair) Answer {
-	return Answer{MethodResult: MethodResult{a.v, OK, ""}, TokenLogProbs: []float64{a.v}}
+	return Answer{MethodResult: MethodResult{dataset.Known(a.v), OK, ""}, TokenLogProbs: []float64{a.v}}
 }

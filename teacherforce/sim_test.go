@@ -152,7 +152,7 @@ func TestOwnResponses(t *testing.T) {
 		}
 		var want float64
 		for _, token := range g.Tokens {
-			want += token.LogProb
+			want += token.LogProb.OrNaN()
 		}
 		r := ResponseOf(p, g)
 		res, err := f.Score(t.Context(), tag(), p, q, r)
@@ -160,8 +160,8 @@ func TestOwnResponses(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if math.Abs(res.LogProb-want) > 1e-9 || res.Method != MethodTokenIDs || res.Tokens != len(g.Tokens) {
-			t.Errorf("%q seed %d: %v for %d tokens by %s, drawn with %v for %d", q.Text, i, res.LogProb, res.Tokens, res.Method, want, len(g.Tokens))
+		if math.Abs(res.LogProb.OrNaN()-want) > 1e-9 || res.Method != MethodTokenIDs || res.Tokens != len(g.Tokens) {
+			t.Errorf("%q seed %d: %v for %d tokens by %s, drawn with %v for %d", q.Text, i, res.LogProb.OrNaN(), res.Tokens, res.Method, want, len(g.Tokens))
 		}
 	})
 }
@@ -203,7 +203,7 @@ func TestCertifySimulator(t *testing.T) {
 					t.Errorf("certificate OK %v: %s", cert.OK, c.reason)
 				}
 				for _, probe := range cert.Probes {
-					t.Logf("%s %v %.4g (%.4g): %s", probe.Name, probe.OK, probe.Value, probe.Limit, probe.Detail)
+					t.Logf("%s %v %.4g (%.4g): %s", probe.Name, probe.OK, probe.Value.OrNaN(), probe.Limit.OrNaN(), probe.Detail)
 					if slices.Contains(c.failing, probe.Name) && probe.OK {
 						t.Errorf("%s passed: %s", probe.Name, c.reason)
 					}

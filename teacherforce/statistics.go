@@ -83,11 +83,11 @@ func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
 		}
 		for _, other := range byHash[r.PromptID+"\x00"+r.PolicyHash] {
 			if other.Policy != r.Policy && r.Tokens > 0 {
-				s.Noise.add(math.Abs(float64(r.LogProb-other.LogProb)) / float64(r.Tokens))
+				s.Noise.add(math.Abs(float64(r.LogProb.OrNaN()-other.LogProb.OrNaN())) / float64(r.Tokens))
 			}
 		}
 		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.Tokens > 0 && !r.Raw() && !b.Raw() {
-			pairs[i].d = append(pairs[i].d, float64(b.LogProb-r.LogProb))
+			pairs[i].d = append(pairs[i].d, float64(b.LogProb.OrNaN()-r.LogProb.OrNaN()))
 			pairs[i].tokens = append(pairs[i].tokens, float64(b.Tokens))
 		}
 	}

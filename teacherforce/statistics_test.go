@@ -11,15 +11,15 @@ import (
 
 func TestStatistics(t *testing.T) {
 	row := func(id, policy, hash string, v float64, tokens int) dataset.LogProb {
-		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: hash, LogProb: dataset.Float(v), Tokens: tokens, Method: MethodTokenIDs,
+		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: hash, LogProb: dataset.Known(v), Tokens: tokens, Method: MethodTokenIDs,
 			Distribution: string(SamplingDistribution),
 			Methods: map[string]dataset.MethodResult{
-				MethodTokenIDs: {LogProb: dataset.Float(v), Status: "ok"}, MethodContinuation: {LogProb: dataset.Missing(), Status: "failed", Reason: "seam"},
+				MethodTokenIDs: {LogProb: dataset.Known(v), Status: "ok"}, MethodContinuation: {Status: "failed", Reason: "seam"},
 			}}
 	}
 	failed := row("q3", "pi", "h2", math.NaN(), 0)
 	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: ClassMissing}, "", []string{FlagNull}
-	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {LogProb: dataset.Missing(), Status: "failed", Reason: "missing"}}
+	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: "missing"}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
 	rawRow.Distribution = string(RawDistribution)
 	got := Statistics([]dataset.LogProb{

@@ -2,7 +2,8 @@ package teacherforce
 
 import (
 	"fmt"
-	"math"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Strategy is one way of reading a response's log-prob from a [Pair]. It makes
@@ -153,7 +154,7 @@ func (Continuation) Score(p Pair) Answer {
 		return refuse(r, why)
 	}
 	from := 1
-	if n > 2 && math.IsNaN(p.JointEcho.Tokens[1].LogProb) && math.IsNaN(p.ContextEcho.Tokens[1].LogProb) {
+	if n > 2 && !p.JointEcho.Tokens[1].LogProb.Valid() && !p.ContextEcho.Tokens[1].LogProb.Valid() {
 		from = 2 // llama-cpp-python gives the second token no log-prob either, of any text
 	}
 	joint, ctx := sum(p.JointEcho.Tokens[from:], from), sum(p.ContextEcho.Tokens[from:], from)
@@ -162,9 +163,9 @@ func (Continuation) Score(p Pair) Answer {
 			return total
 		}
 	}
-	d := joint.LogProb - ctx.LogProb
+	d := joint.LogProb.OrNaN() - ctx.LogProb.OrNaN()
 	if d > positiveSlack {
 		return refuse(ReasonInvalid, fmt.Sprintf("the joint total exceeds the context's by %v: the server scored the context differently the second time", d), FlagPositiveDifference)
 	}
-	return Answer{MethodResult: MethodResult{LogProb: d, Status: OK}, TokenLogProbs: sum(tail, n).TokenLogProbs}
+	return Answer{MethodResult: MethodResult{LogProb: dataset.Known(d), Status: OK}, TokenLogProbs: sum(tail, n).TokenLogProbs}
 }

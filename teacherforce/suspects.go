@@ -5,19 +5,21 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Value is one log-prob among many, for [Suspects].
 type Value struct {
 	Response string // which response: values of one response support each other
 	Policy   string
-	LogProb  float64 // nats; NaN where there is none
+	LogProb  dataset.Float // nats
 	// Length is the response's in tokens, or in bytes where those are unknown; in
 	// one unit for all values of a policy.
 	Length int
 	// Second is what another method says of the same value: the log-prob given
-	// while the response was generated, say. NaN where there is none.
-	Second float64
+	// while the response was generated, say. Missing if there is none.
+	Second dataset.Float
 }
 
 // The reasons of a [Suspect], beside those of [FlagPositive], [FlagInfinite] and
@@ -74,8 +76,8 @@ func Suspects(values []Value) []Suspect {
 		}
 		byPolicy[v.Policy] = append(byPolicy[v.Policy], i)
 		byResponse[v.Response] = append(byResponse[v.Response], i)
-		if d := math.Abs(v.Second - v.LogProb); d > 0.05*(1+math.Abs(v.LogProb)) { // never where Second is NaN
-			out = append(out, Suspect{i, SuspectDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method", v.LogProb, v.Second)})
+		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) { // never where Second is NaN
+			out = append(out, Suspect{i, SuspectDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method", v.LogProb.OrNaN(), v.Second.OrNaN())})
 		}
 	}
 	for _, rows := range byPolicy {
@@ -88,7 +90,7 @@ func Suspects(values []Value) []Suspect {
 				continue
 			}
 			out = append(out, Suspect{i, SuspectTooLikely, fmt.Sprintf("%.4g nats for a length of %d is %.1f robust standard deviations above the policy's other values, and no other value of this response is near",
-				values[i].LogProb, values[i].Length, -residual[k])})
+				values[i].LogProb.OrNaN(), values[i].Length, -residual[k])})
 		}
 	}
 	slices.SortFunc(out, func(a, b Suspect) int { return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Reason, b.Reason)) })
@@ -96,7 +98,7 @@ func Suspects(values []Value) []Suspect {
 }
 
 func impossible(i int, value Value) (Suspect, bool) {
-	switch v := value.LogProb; {
+	switch v := value.LogProb.OrNaN(); {
 	case math.IsNaN(v):
 		return Suspect{i, FlagNull, "there is no value"}, true
 	case math.IsInf(v, 0), v <= infiniteLogProb && v < noiseNats*float64(value.Length):
@@ -110,11 +112,11 @@ func impossible(i int, value Value) (Suspect, bool) {
 // supported reports whether anything else says that value i is as large as it is.
 func supported(values []Value, i int, same []int) bool {
 	v := values[i]
-	near := func(other float64) bool { return other >= support*v.LogProb-supportNats }
-	if near(v.Second) { // false for NaN
+	near := func(other float64) bool { return other >= support*v.LogProb.OrNaN()-supportNats }
+	if near(v.Second.OrNaN()) { // false for NaN
 		return true
 	}
-	return slices.ContainsFunc(same, func(j int) bool { return values[j].Policy != v.Policy && near(values[j].LogProb) })
+	return slices.ContainsFunc(same, func(j int) bool { return values[j].Policy != v.Policy && near(values[j].LogProb.OrNaN()) })
 }
 
 // residuals are the rows' distances from a resistant line, in robust standard
@@ -126,7 +128,7 @@ func residuals(values []Value, rows []int) ([]float64, bool) {
 	type point struct{ x, y float64 }
 	points := make([]point, len(rows))
 	for k, i := range rows {
-		points[k] = point{math.Log(float64(1 + values[i].Length)), math.Log(max(-values[i].LogProb, floorNats))}
+		points[k] = point{math.Log(float64(1 + values[i].Length)), math.Log(max(-values[i].LogProb.OrNaN(), floorNats))}
 	}
 	sorted := slices.Clone(points)
 	slices.SortFunc(sorted, func(a, b point) int { return cmp.Or(cmp.Compare(a.x, b.x), cmp.Compare(a.y, b.y)) })

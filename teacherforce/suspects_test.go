@@ -31,7 +31,7 @@ func line(n int) []Value {
 		perToken := 0.15 * math.Exp(0.4*rng.NormFloat64())
 		for _, p := range []string{"p0", "pi_bigger_model"} {
 			v := -float64(length) * perToken * math.Exp(0.1*rng.NormFloat64())
-			out = append(out, Value{Response: fmt.Sprint(i), Policy: p, LogProb: v, Length: length, Second: math.NaN()})
+			out = append(out, Value{Response: fmt.Sprint(i), Policy: p, LogProb: dataset.Known(v), Length: length})
 		}
 	}
 	return out
@@ -41,7 +41,7 @@ func TestSuspects(t *testing.T) {
 	set := func(policies int, v float64) func(vs []Value, at int) {
 		return func(vs []Value, at int) {
 			for k := range policies {
-				vs[at+k].LogProb = v
+				vs[at+k].LogProb = dataset.Known(v)
 			}
 		}
 	}
@@ -59,11 +59,11 @@ func TestSuspects(t *testing.T) {
 		{"zero for one policy", set(1, 0), SuspectTooLikely, "false zeros have made weights of 1e17"},
 		{"near zero for one policy", set(1, -0.02), SuspectTooLikely, "that it is not exactly 0 makes it no better"},
 		{"zero for both", set(2, 0), "", "a text that is certain is certain under each: nothing contradicts it"},
-		{"another method says the same", func(vs []Value, at int) { vs[at].LogProb, vs[at].Second = -0.02, -0.02 }, "", "evidence for it"},
-		{"another method says otherwise", func(vs []Value, at int) { vs[at].Second = vs[at].LogProb - 30 }, SuspectDisagrees, "one of the two is wrong"},
+		{"another method says the same", func(vs []Value, at int) { vs[at].LogProb, vs[at].Second = dataset.Known(-0.02), dataset.Known(-0.02) }, "", "evidence for it"},
+		{"another method says otherwise", func(vs []Value, at int) { vs[at].Second = dataset.Known(vs[at].LogProb.OrNaN() - 30) }, SuspectDisagrees, "one of the two is wrong"},
 		{"a long text", func(vs []Value, at int) {
 			for k := range 2 {
-				vs[at+k].LogProb, vs[at+k].Length = -12_000, 90_000
+				vs[at+k].LogProb, vs[at+k].Length = dataset.Known(-12_000), 90_000
 			}
 		}, "", "-9999 is no stand-in where the length explains it"},
 	} {
@@ -80,7 +80,7 @@ func TestSuspects(t *testing.T) {
 		}
 	}
 	few := line(5)
-	few[0].LogProb = 0
+	few[0].LogProb = dataset.Known(0)
 	if got := Suspects(few); len(got) > 0 {
 		t.Errorf("%+v: five values make no line", got)
 	}
@@ -112,7 +112,7 @@ func TestSuspectsOfArena(t *testing.T) {
 		}
 		row.Targets["base"] = row.Base
 		for _, name := range slices.Sorted(maps.Keys(row.Targets)) {
-			values = append(values, Value{Response: row.Metadata.ID, Policy: name, LogProb: row.Targets[name], Length: len(row.Response), Second: math.NaN()})
+			values = append(values, Value{Response: row.Metadata.ID, Policy: name, LogProb: dataset.Known(row.Targets[name]), Length: len(row.Response)})
 		}
 	}
 	if err := scan.Err(); err != nil || len(values) != 1600 {
@@ -134,14 +134,14 @@ func TestSuspectsOfArena(t *testing.T) {
 		if len(planted) == 16 {
 			break
 		}
-		if values[i].LogProb > -10 { // a short certain text may well be 0
+		if values[i].LogProb.OrNaN() > -10 { // a short certain text may well be 0
 			continue
 		}
 		kind := []struct {
 			v      float64
 			reason string
-		}{{0, SuspectTooLikely}, {values[i].LogProb / 1000, SuspectTooLikely}, {-values[i].LogProb, FlagPositive}, {math.NaN(), FlagNull}}[at%4]
-		values[i].LogProb, planted[i] = kind.v, kind.reason
+		}{{0, SuspectTooLikely}, {values[i].LogProb.OrNaN() / 1000, SuspectTooLikely}, {-values[i].LogProb.OrNaN(), FlagPositive}, {math.NaN(), FlagNull}}[at%4]
+		values[i].LogProb, planted[i] = dataset.Known(kind.v), kind.reason
 	}
 	found := map[int]string{}
 	for _, s := range Suspects(values) {
@@ -171,12 +171,12 @@ func (w *watched) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (
 	zeros := len(s.Tokens) > 1
 	for _, t := range s.Tokens[min(1, len(s.Tokens)):] {
 		switch {
-		case math.IsNaN(t.LogProb):
+		case !t.LogProb.Valid():
 			w.bad[req.Tag.Key] = FlagNull
-		case t.LogProb > 0:
+		case t.LogProb.OrNaN() > 0:
 			w.bad[req.Tag.Key] = FlagPositive
 		}
-		zeros = zeros && t.LogProb == 0
+		zeros = zeros && t.LogProb.OrNaN() == 0
 	}
 	if zeros {
 		w.bad[req.Tag.Key] = FlagZero
@@ -226,7 +226,7 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 			}
 			mu.Lock()
 			flags[key] = slices.DeleteFunc(rec.Flags, func(s string) bool { return !IsAnomaly(s) })
-			values = append(values, Value{Response: q.ID, Policy: p.Name, LogProb: float64(rec.LogProb), Length: rec.Tokens, Second: math.NaN()})
+			values = append(values, Value{Response: q.ID, Policy: p.Name, LogProb: rec.LogProb, Length: rec.Tokens})
 			mu.Unlock()
 		}
 	})

@@ -25,7 +25,7 @@ func TestArena(t *testing.T) {
 	}
 	var labels []float64
 	for _, p := range probes {
-		labels = append(labels, float64(p.OracleLabel))
+		labels = append(labels, p.OracleLabel.OrNaN())
 	}
 	mean, sd := stat.MeanStdDev(labels, nil)
 	se := sd / math.Sqrt(float64(len(labels)))

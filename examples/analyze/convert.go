@@ -13,9 +13,9 @@ import (
 // number is a figure for JSON, which has neither NaN nor infinities.
 func number(v float64) dataset.Float {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return dataset.Missing()
+		return dataset.Float{}
 	}
-	return dataset.Float(v)
+	return dataset.Known(v)
 }
 
 func pair(lo, hi float64) [2]dataset.Float { return [2]dataset.Float{number(lo), number(hi)} }
@@ -40,7 +40,7 @@ func list(s []string) []string {
 
 // refused is an estimate without numbers.
 func refused() *report.EvaluatedEstimate {
-	none := dataset.Missing()
+	none := dataset.Float{}
 	return &report.EvaluatedEstimate{Value: none, SE: none, CI: [2]dataset.Float{none, none}, DF: none, Status: report.StatusRefused, Reasons: []string{}, Notes: []string{}}
 }
 
@@ -85,7 +85,7 @@ func policy(p *offpolicy.PolicyResult, r *offpolicy.Result, o options, clones []
 }
 
 func answer(p *offpolicy.PolicyResult) report.EvaluatedAnswer {
-	none := dataset.Missing()
+	none := dataset.Float{}
 	a := report.EvaluatedAnswer{
 		Estimator: string(p.Answer.Estimator), Reason: p.Answer.Reason, Advice: list(p.Answer.Advice),
 		Value: none, CI: [2]dataset.Float{none, none}, Band: pair(p.Answer.BandLower, p.Answer.BandUpper),
@@ -127,7 +127,7 @@ func comparison(c offpolicy.Comparison) report.EvaluatedComparison {
 }
 
 func calibration(r *offpolicy.Result) report.Calibration {
-	none := dataset.Missing()
+	none := dataset.Float{}
 	if r.Calibrator == nil {
 		return report.Calibration{Status: "refused", Reasons: []string{r.CalibratorError.Error()}, Spearman: none, MeanResidual: none, ResidualSE: none}
 	}

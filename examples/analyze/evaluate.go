@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/cje"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
@@ -17,12 +18,12 @@ import (
 func evaluate(in *input, o options) (*report.Evaluation, error) {
 	labels := 0
 	for _, r := range in.samples.Rows {
-		if !math.IsNaN(r.Label) {
+		if r.Label.Valid() {
 			labels++
 		}
 	}
 	result, err := offpolicy.Evaluate(in.samples, offpolicy.Config{
-		Seed: o.seed, Margin: o.margin, Clones: in.clones, LabelUSD: in.labelUSD, Segments: segments(in.samples),
+		Seed: o.seed, Margin: o.margin, Clones: in.clones, LabelUSD: dataset.Known(in.labelUSD), Segments: segments(in.samples),
 	})
 	if err != nil {
 		return nil, err
@@ -134,12 +135,12 @@ func reference(e *report.Evaluation, r *offpolicy.Result, in *input, o options) 
 // points are the labelled rows, with the score as calibrated without them.
 func points(in *input, r *offpolicy.Result) (out []pilot.CalibrationPoint) {
 	for _, row := range in.samples.Rows {
-		if math.IsNaN(row.Label) || math.IsNaN(row.Score) {
+		if !row.Label.Valid() || !row.Score.Valid() {
 			continue
 		}
-		p := pilot.CalibrationPoint{Judge: row.Score, Label: row.Label, Calibrated: math.NaN()}
+		p := pilot.CalibrationPoint{Judge: row.Score.OrNaN(), Label: row.Label.OrNaN(), Calibrated: math.NaN()}
 		if r.Calibrator != nil {
-			p.Calibrated = r.Calibrator.PredictFor(row.PromptID, row.Score)
+			p.Calibrated = r.Calibrator.PredictFor(row.PromptID, row.Score.OrNaN())
 		}
 		out = append(out, p)
 	}

@@ -174,7 +174,7 @@ func likeLogging(s offpolicy.Samples) (out []string) {
 	same, rows := map[string]int{}, map[string]int{}
 	for _, r := range s.Rows {
 		for name, v := range r.Targets {
-			if d := math.Abs(v - r.LogProb); !math.IsNaN(d) {
+			if d := math.Abs(v - r.LogProb.OrNaN()); !math.IsNaN(d) {
 				rows[name]++
 				if d <= 1e-6 {
 					same[name]++

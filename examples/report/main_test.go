@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
@@ -15,13 +14,13 @@ import (
 // folder is a run's folder as its report leaves it.
 func folder(t *testing.T, decision pilot.Decision) string {
 	t.Helper()
-	none := pilot.Interval{Value: dataset.Missing(), Lo: dataset.Missing(), Hi: dataset.Missing()}
+	none := pilot.Interval{}
 	v := &pilot.Verdict{
 		SchemaVersion: pilot.SchemaVersion, State: "done", Decision: decision,
 		Checks:     []pilot.Check{{ID: "prompts.unique", Status: pilot.Pass, Summary: "all different"}},
-		Estimate:   pilot.Estimate{ActualUSD: dataset.Missing()},
-		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: dataset.Missing()},
-		Run:        pilot.RunInfo{Prompts: 100, Budget: dataset.Missing()},
+		Estimate:   pilot.Estimate{},
+		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
+		Run:        pilot.RunInfo{Prompts: 100},
 	}
 	dir := t.TempDir()
 	if err := report.WriteFiles(dir, v); err != nil {

@@ -107,7 +107,7 @@ func TestLabelsByDesignThenByPeople(t *testing.T) {
 		t.Fatalf("%d labels of people, want 8", len(theirs))
 	}
 	for _, l := range theirs {
-		if l.Label != .25 || !strings.HasPrefix(l.Oracle, "people@") {
+		if l.Label.OrNaN() != .25 || !strings.HasPrefix(l.Oracle, "people@") {
 			t.Errorf("label %+v", l)
 		}
 	}

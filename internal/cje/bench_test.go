@@ -16,7 +16,7 @@ func BenchmarkCalibratedIPS(b *testing.B) {
 		for i := range s.Rows {
 			r := &s.Rows[i]
 			for k, name := range []string{"second", "third"} {
-				r.Targets[name] = min(r.LogProb+rng.NormFloat64()*float64(k+1)/2-math.Abs(r.Score-.5), 0)
+				r.Targets[name] = min(r.LogProb.OrNaN()+rng.NormFloat64()*float64(k+1)/2-math.Abs(r.Score.OrNaN()-.5), 0)
 			}
 		}
 		b.Run(fmt.Sprintf("policies=3/rows=%d", n), func(b *testing.B) {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -17,14 +18,14 @@ func simulate(n int, rng *rand.Rand) offpolicy.Samples {
 	s := offpolicy.Samples{Logging: "base", Judge: "j@1", Draws: map[string][]offpolicy.Draw{}}
 	for i := range n {
 		id, x := fmt.Sprintf("p%d", i), rng.Float64()
-		row := offpolicy.Row{PromptID: id, LogProb: -20, Score: x, Label: math.NaN(), InclusionProb: math.NaN(), Length: 10,
+		row := offpolicy.Row{PromptID: id, LogProb: dataset.Known(-20), Score: dataset.Known(x), Length: dataset.Known(10),
 			Targets: map[string]float64{"target": -20 + math.Log(.4+1.2*x)}}
 		if i%4 == 0 {
-			row.Label = min(max(.25+.5*x+.08*rng.NormFloat64(), 0), 1)
+			row.Label = dataset.Known(min(max(.25+.5*x+.08*rng.NormFloat64(), 0), 1))
 		}
 		s.Rows = append(s.Rows, row)
 		fresh := (math.Sqrt(.16+2.4*rng.Float64()) - .4) / 1.2 // inverse of .4 x + .6 x²
-		s.Draws["target"] = append(s.Draws["target"], offpolicy.Draw{PromptID: id, Score: fresh, Label: math.NaN(), InclusionProb: math.NaN()})
+		s.Draws["target"] = append(s.Draws["target"], offpolicy.Draw{PromptID: id, Score: dataset.Known(fresh)})
 	}
 	return s
 }

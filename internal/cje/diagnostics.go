@@ -53,8 +53,8 @@ func (ref *Reference) Diagnostics(id Estimator, policy string, e *Estimate) Diag
 	if id == DRCPO || id == TMLE {
 		var target []float64
 		for _, d := range ref.fresh[policy] {
-			if !math.IsNaN(d.Score) {
-				target = append(target, d.Score)
+			if d.Score.Valid() {
+				target = append(target, d.Score.OrNaN())
 			}
 		}
 		d.ScoreAffinity = offpolicy.JudgeSpaceAffinity(ref.score, nil, target)

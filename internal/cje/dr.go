@@ -3,7 +3,6 @@ package cje
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/offpolicy"
@@ -38,8 +37,8 @@ func byPrompt(draws []offpolicy.Draw) map[string][]float64 {
 	sorted := slices.Clone(draws)
 	slices.SortStableFunc(sorted, func(a, b offpolicy.Draw) int { return a.Index - b.Index })
 	for _, d := range sorted {
-		if !math.IsNaN(d.Score) {
-			out[d.PromptID] = append(out[d.PromptID], d.Score)
+		if d.Score.Valid() {
+			out[d.PromptID] = append(out[d.PromptID], d.Score.OrNaN())
 		}
 	}
 	return out

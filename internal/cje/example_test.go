@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/cje"
 	"github.com/reweigh/reweigh/offpolicy"
 )
@@ -14,13 +15,13 @@ func samples() offpolicy.Samples {
 	s := offpolicy.Samples{Logging: "p0", Judge: "judge@1", Draws: map[string][]offpolicy.Draw{}}
 	for i := range 60 {
 		id, score := fmt.Sprintf("q%02d", i), float64(i)/59
-		row := offpolicy.Row{PromptID: id, Score: score, Label: math.NaN(), InclusionProb: math.NaN(), Length: 1,
-			LogProb: -3, Targets: map[string]float64{"target": -3 + math.Log(.5+score)}}
+		row := offpolicy.Row{PromptID: id, Score: dataset.Known(score), Length: dataset.Known(1),
+			LogProb: dataset.Known(-3), Targets: map[string]float64{"target": -3 + math.Log(.5+score)}}
 		if i%2 == 0 {
-			row.Label = .2 + .6*score
+			row.Label = dataset.Known(.2 + .6*score)
 		}
 		s.Rows = append(s.Rows, row)
-		s.Draws["target"] = append(s.Draws["target"], offpolicy.Draw{PromptID: id, Score: math.Sqrt(score), Label: math.NaN(), InclusionProb: math.NaN()})
+		s.Draws["target"] = append(s.Draws["target"], offpolicy.Draw{PromptID: id, Score: dataset.Known(math.Sqrt(score))})
 	}
 	return s
 }
@@ -67,7 +68,7 @@ func ExampleCalibratedMean() {
 	var ids []string
 	var score, label []float64
 	for _, r := range samples().Rows {
-		ids, score, label = append(ids, r.PromptID), append(score, r.Score), append(label, r.Label)
+		ids, score, label = append(ids, r.PromptID), append(score, r.Score.OrNaN()), append(label, r.Label.OrNaN())
 	}
 	m, _, err := cje.CalibratedMean(cje.TwoStage, ids, score, label, nil)
 	if err != nil {

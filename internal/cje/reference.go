@@ -152,13 +152,13 @@ func readColumns(s offpolicy.Samples) (*columns, error) {
 		switch {
 		case r.PromptID == "":
 			return nil, fmt.Errorf("cje: row %d has no prompt id: rows are dealt to folds by it", i)
-		case !(r.Score >= 0 && r.Score <= 1):
+		case !(r.Score.OrNaN() >= 0 && r.Score.OrNaN() <= 1):
 			return nil, fmt.Errorf("cje: row %d (%s): score %v is not in [0, 1], and the reference needs the judge's score of every row: score the response, or leave the row out", i, r.PromptID, r.Score)
-		case r.Label < 0 || r.Label > 1:
-			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]: mend it, or set it to NaN", i, r.PromptID, r.Label)
+		case r.Label.OrNaN() < 0 || r.Label.OrNaN() > 1:
+			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]: correct it, or leave it out", i, r.PromptID, r.Label)
 		}
-		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score, r.Label, r.LogProb, r.Length
-		if !math.IsNaN(r.Label) {
+		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.LogProb.OrNaN(), r.Length.OrNaN()
+		if r.Label.Valid() {
 			c.labels++
 		}
 	}

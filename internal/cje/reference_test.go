@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -25,21 +26,21 @@ func TestNewRefuses(t *testing.T) {
 		{"no rows", Monotone, func(s *offpolicy.Samples) { s.Rows = nil }, "log-prob of a target policy", "nothing to estimate"},
 		{"no labels", Monotone, func(s *offpolicy.Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Label = nan
+				s.Rows[i].Label = dataset.Known(nan)
 			}
 		}, "0 labels, 10 needed", "two for each fold, as in the reference"},
-		{"no score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = nan }, "row 3 (p3): score NaN", "the reference reads no row without a score"},
-		{"score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = 7 }, "row 3 (p3): score 7", "scales are not guessed"},
-		{"label", Monotone, func(s *offpolicy.Samples) { s.Rows[4].Label = -1 }, "row 4 (p4): label -1", "labels are in [0, 1]"},
+		{"no score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(nan) }, "row 3 (p3): score NaN", "the reference reads no row without a score"},
+		{"score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(7) }, "row 3 (p3): score 7", "scales are not guessed"},
+		{"label", Monotone, func(s *offpolicy.Samples) { s.Rows[4].Label = dataset.Known(-1) }, "row 4 (p4): label -1", "labels are in [0, 1]"},
 		{"id", Monotone, func(s *offpolicy.Samples) { s.Rows[5].PromptID = "" }, "row 5 has no prompt id", "folds are by prompt"},
 		{"log-probs", Monotone, func(s *offpolicy.Samples) {
 			for i := range s.Rows {
-				s.Rows[i].LogProb = nan
+				s.Rows[i].LogProb = dataset.Known(nan)
 			}
 		}, "no row has the log-probs", "missing is no weight"},
 		{"one score", TwoStage, func(s *offpolicy.Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Score = .5
+				s.Rows[i].Score = dataset.Known(.5)
 			}
 		}, "no spline can be fitted", "a spline needs two knots"},
 	}
@@ -138,9 +139,9 @@ func FuzzReference(f *testing.F) {
 		s := simulate(n, rng)
 		for i := range s.Rows {
 			r := &s.Rows[i]
-			r.Targets["wild"] = min(r.LogProb+rng.NormFloat64()*float64(spread), 0)
+			r.Targets["wild"] = min(r.LogProb.OrNaN()+rng.NormFloat64()*float64(spread), 0)
 			if kind&1 != 0 {
-				r.Label = float64(rng.IntN(2))
+				r.Label = dataset.Known(float64(rng.IntN(2)))
 			}
 			if kind&2 != 0 && rng.IntN(3) == 0 {
 				r.Targets["wild"] = nan
@@ -149,7 +150,7 @@ func FuzzReference(f *testing.F) {
 				r.PromptID = fmt.Sprintf("p%d", i%7)
 			}
 			if kind&8 != 0 {
-				r.Score = float64(rng.IntN(3)) / 2
+				r.Score = dataset.Known(float64(rng.IntN(3)) / 2)
 			}
 		}
 		s.Draws["wild"] = s.Draws["target"]

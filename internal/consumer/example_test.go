@@ -33,7 +33,7 @@ func weigh(ctx context.Context, client *providers.Client, p0, target offpolicy.P
 				out[i] = math.NaN() // missing is never a number
 				continue
 			}
-			out[i] = r.LogProb
+			out[i] = r.LogProb.OrNaN()
 		}
 		return out
 	}

@@ -264,7 +264,7 @@ func compare(pairsFile, directFile string, w io.Writer) error {
 			wrong++
 			fmt.Fprintf(w, "%s: %d tokens, and %d by the engine\n", p.PromptID, p.Tokens, d.Tokens)
 		default:
-			all = append(all, worst{p.PromptID, math.Abs(float64(p.LogProb-d.LogProb)) / float64(max(1, p.Tokens)), float64(p.LogProb), float64(d.LogProb), p.Tokens})
+			all = append(all, worst{p.PromptID, math.Abs(float64(p.LogProb.OrNaN()-d.LogProb.OrNaN())) / float64(max(1, p.Tokens)), p.LogProb.OrNaN(), d.LogProb.OrNaN(), p.Tokens})
 		}
 	}
 	slices.SortFunc(all, func(a, b worst) int { return cmp.Compare(b.perToken, a.perToken) })

@@ -47,12 +47,12 @@ func (t Task) Distribution(a Answer) ([]Value, error) {
 	seen := false
 	for _, alt := range token.Top {
 		seen = seen || alt.Text == token.Text
-		if err := add(alt.Text, alt.LogProb); err != nil {
+		if err := add(alt.Text, alt.LogProb.OrNaN()); err != nil {
 			return nil, err
 		}
 	}
 	if !seen { // what was written may stand outside the alternatives shown
-		if err := add(token.Text, token.LogProb); err != nil {
+		if err := add(token.Text, token.LogProb.OrNaN()); err != nil {
 			return nil, err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // A small version of the table: what must be refused is, what must be answered
@@ -57,14 +59,14 @@ func TestTruth(t *testing.T) {
 		for rep := range n / 100 {
 			s := d.samples(rep)
 			for i := range s.Rows {
-				weight := math.Exp(s.Rows[i].Targets["target"] - s.Rows[i].LogProb)
+				weight := math.Exp(s.Rows[i].Targets["target"] - s.Rows[i].LogProb.OrNaN())
 				w += weight / n
-				wy += weight * s.Rows[i].Label / n
+				wy += weight * s.Rows[i].Label.OrNaN() / n
 			}
 			for _, draw := range s.Draws["target"] {
-				if draw.Label >= 0 {
-					sum += draw.Label / n * 4 // a quarter is labelled
-					squares += draw.Label * draw.Label / n * 4
+				if draw.Label.OrNaN() >= 0 {
+					sum += draw.Label.OrNaN() / n * 4 // a quarter is labelled
+					squares += draw.Label.OrNaN() * draw.Label.OrNaN() / n * 4
 				}
 			}
 		}
@@ -91,7 +93,7 @@ func TestRefereeWithoutProbes(t *testing.T) {
 			}
 			draws := s.Draws["target"]
 			for i := range draws {
-				draws[i].Label = math.NaN()
+				draws[i].Label = dataset.Float{}
 			}
 			r, err := evaluate(s, 10, uint64(rep))
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -117,17 +118,17 @@ func (d design) samples(repetition int) offpolicy.Samples {
 		id := fmt.Sprintf("prompt %d", i)
 		score, label, logw := d.draw(rng, false)
 		row := offpolicy.Row{
-			PromptID: id, LogProb: -100, Targets: map[string]float64{"target": -100 + logw}, Score: score, Label: math.NaN(),
-			InclusionProb: float64(d.Labels) / float64(d.Prompts), Length: math.NaN(),
+			PromptID: id, LogProb: dataset.Known(-100), Targets: map[string]float64{"target": -100 + logw}, Score: dataset.Known(score), Label: dataset.Float{},
+			InclusionProb: dataset.Known(float64(d.Labels) / float64(d.Prompts)), Length: dataset.Float{},
 		}
 		if i < d.Labels { // rows are exchangeable: the first are as good as any
-			row.Label = label
+			row.Label = dataset.Known(label)
 		}
 		out.Rows = append(out.Rows, row)
 		score, label, _ = d.draw(rng, true)
-		draw := offpolicy.Draw{PromptID: id, Score: score, Label: math.NaN(), InclusionProb: math.NaN()}
+		draw := offpolicy.Draw{PromptID: id, Score: dataset.Known(score)}
 		if d.Prompts-1-i < probes { // others than the labelled, where there is room
-			draw.Label = label
+			draw.Label = dataset.Known(label)
 		}
 		out.Draws["target"] = append(out.Draws["target"], draw)
 	}

@@ -36,7 +36,7 @@ var mutations = []mutation{
 
 	// Nulls and impossible values.
 	{name: "null skipped", file: "teacherforce/pair.go", test: "TestScoreRefuses",
-		old: "v := t.LogProb\n\t\tif bad", new: "v := t.LogProb\n\t\tif v != v {\n\t\t\tcontinue\n\t\t}\n\t\tif bad", reason: "a half-scored response looks likelier"},
+		old: "v := t.LogProb.OrNaN()\n\t\tif bad", new: "v := t.LogProb.OrNaN()\n\t\tif v != v {\n\t\t\tcontinue\n\t\t}\n\t\tif bad", reason: "a half-scored response looks likelier"},
 	{name: "null is zero", file: "providers/logprobs.go", test: "TestNewFormat",
 		old: "return math.NaN()\n\t}\n\treturn *v", new: "return 0\n\t}\n\treturn *v", reason: "an all-null response is certain"},
 	{name: "positive accepted", file: "teacherforce/pair.go", test: "TestScoreRefuses",
@@ -44,7 +44,7 @@ var mutations = []mutation{
 	{name: "zeros go unseen", file: "teacherforce/anomalies.go", test: "TestFaultyRowsAreFlagged",
 		old: "flags = append(flags, FlagZero)\n", new: "\n", reason: "a server that answers 0 claims certainty"},
 	{name: "context of zeros", file: "teacherforce/anomalies.go", test: "TestFlags",
-		old: "if t.LogProb != 0 {\n\t\t\treturn false", new: "if t.LogProb != 0 || true {\n\t\t\treturn false", reason: "short responses of the same server"},
+		old: "if t.LogProb.OrNaN() != 0 {\n\t\t\treturn false", new: "if t.LogProb.OrNaN() != 0 || true {\n\t\t\treturn false", reason: "short responses of the same server"},
 	{name: "suspects by size", file: "teacherforce/suspects.go", test: "TestSuspectsOfArena",
 		old: "|| supported(values, i, byResponse[values[i].Response])", new: "", reason: "texts that are recited are certain, and right"},
 
@@ -68,9 +68,9 @@ var mutations = []mutation{
 	{name: "wrong template", file: "teacherforce/probes.go", test: "TestCertify",
 		old: "p := Probe{OK: mean <= templateLimit,", new: "p := Probe{OK: true,", reason: "another family's template gave -150.9 for -0.004"},
 	{name: "order", file: "teacherforce/probes.go", test: "TestCertifySimulator",
-		old: "p.OK = p.Value <= p.Limit\n\tp.Detail = fmt.Sprintf(\"largest change", new: "p.OK = true\n\tp.Detail = fmt.Sprintf(\"largest change", reason: "values depend on what was asked before"},
+		old: "p.OK = p.Value.OrNaN() <= p.Limit.OrNaN()\n\tp.Detail = fmt.Sprintf(\"largest change", new: "p.OK = true\n\tp.Detail = fmt.Sprintf(\"largest change", reason: "values depend on what was asked before"},
 	{name: "company", file: "teacherforce/probes.go", test: "TestCertifyCompany",
-		old: "dataset.Float(max(again, later, batched))", new: "dataset.Float(max(again, later))", reason: "values depend on what else is asked at once"},
+		old: "dataset.Known(max(again, later, batched))", new: "dataset.Known(max(again, later))", reason: "values depend on what else is asked at once"},
 
 	// The server's own rendering.
 	{name: "rendering not compared", file: "teacherforce/conversation.go", test: "TestChat",

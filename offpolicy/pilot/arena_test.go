@@ -39,7 +39,7 @@ func arena(t *testing.T) *Records {
 	}
 	add := func(policy, id string, x row) {
 		r.Responses = append(r.Responses, dataset.Response{PromptID: id, Policy: policy, Text: &x.Response})
-		r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: policy, Judge: "nano@1", Mean: x.Judge, Variance: 0, Source: "deterministic"})
+		r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: policy, Judge: "nano@1", Mean: x.Judge, Variance: dataset.Known(0), Source: "deterministic"})
 	}
 	var labeled []offpolicy.LabeledScore
 	logged := read("logged.jsonl")
@@ -55,8 +55,8 @@ func arena(t *testing.T) *Records {
 		add("base", id, x)
 		if x.Label != nil {
 			p := float64(n) / float64(len(logged))
-			r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: "base", Label: dataset.Float(*x.Label), InclusionProb: p, Role: "calibration"})
-			labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: float64(x.Judge), Label: *x.Label, InclusionProb: p})
+			r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: "base", Label: dataset.Known(*x.Label), InclusionProb: dataset.Known(p), Role: "calibration"})
+			labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: x.Judge, Label: dataset.Known(*x.Label), InclusionProb: dataset.Known(p)})
 		}
 	}
 	for _, name := range []string{"clone", "parallel_universe_prompt", "unhelpful"} {

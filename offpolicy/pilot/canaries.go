@@ -25,14 +25,14 @@ type planted struct {
 func plants(scores []dataset.JudgeScore) []planted {
 	byPolicy := map[string][]dataset.JudgeScore{}
 	for _, s := range scores {
-		if s.Mean.Valid() && s.DrawIdx == 0 && float64(s.Mean) <= 1-judge.CanaryShift {
+		if s.Mean.Valid() && s.DrawIdx == 0 && s.Mean.OrNaN() <= 1-judge.CanaryShift {
 			byPolicy[s.Policy] = append(byPolicy[s.Policy], s)
 		}
 	}
 	policies := slices.Sorted(maps.Keys(byPolicy))
 	for _, name := range policies {
 		slices.SortFunc(byPolicy[name], func(a, b dataset.JudgeScore) int {
-			return cmp.Or(cmp.Compare(math.Abs(float64(a.Mean)-.5), math.Abs(float64(b.Mean)-.5)), a.Key().Compare(b.Key()))
+			return cmp.Or(cmp.Compare(math.Abs(a.Mean.OrNaN()-.5), math.Abs(b.Mean.OrNaN()-.5)), a.Key().Compare(b.Key()))
 		})
 	}
 	var out []planted
@@ -78,7 +78,7 @@ func (r *run) plantOne(ctx context.Context, p planted, prompt dataset.Prompt) (d
 	key := p.score.Key()
 	row := dataset.Canary{
 		PromptID: key.PromptID, Policy: key.Policy, Kind: p.canary.Kind, Judge: r.judge.Identity(),
-		Clean: p.score.Mean, Planted: dataset.Missing(),
+		Clean: p.score.Mean, Planted: dataset.Float{},
 	}
 	var score judge.Score
 	err := error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to plant a canary in"})
@@ -90,6 +90,6 @@ func (r *run) plantOne(ctx context.Context, p planted, prompt dataset.Prompt) (d
 	}
 	got := judge.Record(key, "", r.judge, score, err)
 	row.Planted, row.Error = got.Mean, got.Error
-	row.Moved = row.Planted.Valid() && judge.Moved(float64(row.Clean), float64(row.Planted))
+	row.Moved = row.Planted.Valid() && judge.Moved(row.Clean.OrNaN(), row.Planted.OrNaN())
 	return row, err
 }

@@ -51,7 +51,7 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 	}
 	moved := func(rows []dataset.Canary) (n int) {
 		for _, r := range rows {
-			if !r.Clean.Valid() || !r.Planted.Valid() || r.Moved != judge.Moved(float64(r.Clean), float64(r.Planted)) {
+			if !r.Clean.Valid() || !r.Planted.Valid() || r.Moved != judge.Moved(r.Clean.OrNaN(), r.Planted.OrNaN()) {
 				t.Errorf("record %+v", r)
 			}
 			if r.Moved {

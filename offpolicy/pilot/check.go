@@ -187,7 +187,7 @@ const NotYet = NotComputed + "the run goes on, in stage "
 
 // figure appends one number to the check's evidence.
 func (c *Check) figure(name string, value float64, unit string) {
-	c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: name, Value: dataset.Float(value), Unit: unit})
+	c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: name, Value: dataset.Known(value), Unit: unit})
 }
 
 // records sets the check's evidence to the named records, in order, cut at

@@ -35,28 +35,28 @@ func healthy(n int, seed uint64) *Records {
 			name := a.Policy.Name
 			text := fmt.Sprintf("%s answers %s with %d", name, id, rng.Uint64())
 			r.Responses = append(r.Responses, dataset.Response{
-				PromptID: id, Policy: name, Text: &text, FinishReason: "stop", LogProb: dataset.Float(base),
+				PromptID: id, Policy: name, Text: &text, FinishReason: "stop", LogProb: dataset.Known(base),
 				Model: a.Policy.Model, PolicyHash: a.Policy.Hash(),
 			})
 			lp := base
 			if d, ok := shift[name]; ok {
 				lp += d + 2*rng.NormFloat64()
 			}
-			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Float(lp), Tokens: tokens, Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
+			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Known(lp), Tokens: tokens, Spread: dataset.Known(0), Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
 			for range tokens {
 				row.TokenLogProbs = append(row.TokenLogProbs, lp/float64(tokens))
 			}
 			for _, m := range append(slices.Clone(textMethods), "token_ids") {
-				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Float(lp), Status: "ok"}
+				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(lp), Status: "ok"}
 			}
 			r.LogProbs = append(r.LogProbs, row)
 			s := min(1, max(0, quality[name]+0.15*rng.NormFloat64()))
-			r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: name, Judge: "j@1", Mean: dataset.Float(s), Variance: 0.01, Source: "interval", PolicyHash: a.Policy.Hash()})
+			r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: name, Judge: "j@1", Mean: dataset.Known(s), Variance: dataset.Known(0.01), Source: "interval", PolicyHash: a.Policy.Hash()})
 			if a.Role == Logging {
 				y := min(1, max(0, 0.05+0.9*s+0.05*rng.NormFloat64()))
-				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Float(y), InclusionProb: 1, Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
+				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Known(y), InclusionProb: dataset.Known(1), Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
 				r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: id, Policy: name})
-				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: s, Label: y, InclusionProb: 1})
+				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(s), Label: dataset.Known(y), InclusionProb: dataset.Known(1)})
 			}
 			r.Ledger = append(r.Ledger, providers.Entry{
 				ID: id + name, Stage: stageTargets, Key: dataset.Key{PromptID: id, Policy: name}.String(), Policy: name,
@@ -75,7 +75,7 @@ func healthy(n int, seed uint64) *Records {
 	for _, c := range plants(r.Scores) {
 		k := c.score.Key()
 		r.CanariesOwed = append(r.CanariesOwed, k)
-		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: c.score.Mean - .02})
+		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: dataset.Known(c.score.Mean.OrNaN() - .02)})
 	}
 	r.Full, r.Seconds = 10_000, 60
 	return r
@@ -93,7 +93,7 @@ func refit(r *Records) {
 	scores := r.scoresOf("p0")
 	for _, l := range r.Labels {
 		if l.Label.Valid() {
-			labeled = append(labeled, offpolicy.LabeledScore{PromptID: l.PromptID, Score: float64(scores[l.PromptID].Mean), Label: float64(l.Label), InclusionProb: 1})
+			labeled = append(labeled, offpolicy.LabeledScore{PromptID: l.PromptID, Score: scores[l.PromptID].Mean, Label: l.Label, InclusionProb: dataset.Known(1)})
 		}
 	}
 	var err error
@@ -173,14 +173,14 @@ func logprobRow(r *Records, prompt int, policy string) *dataset.LogProb {
 func ownLabels(r *Records, policy string, n int, bias float64) {
 	scores := r.scoresOf(policy)
 	for i, p := range r.Prompts[:n] {
-		y := 0.05 + 0.9*float64(scores[p.ID].Mean) + bias + 0.04*float64(i%3-1)
-		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Float(min(1, max(0, y))), InclusionProb: float64(n) / float64(len(r.Prompts)), Role: "probe", Oracle: "o@1"})
+		y := 0.05 + 0.9*scores[p.ID].Mean.OrNaN() + bias + 0.04*float64(i%3-1)
+		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Known(min(1, max(0, y))), InclusionProb: dataset.Known(float64(n) / float64(len(r.Prompts))), Role: "probe", Oracle: "o@1"})
 		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
 	}
 }
 
 func failLogProb(row *dataset.LogProb, class string) {
-	row.LogProb, row.TokenLogProbs = dataset.Missing(), nil
+	row.LogProb, row.TokenLogProbs = dataset.Float{}, nil
 	row.Error = &dataset.RecordError{Class: class, Message: "altered by a test"}
 }
 
@@ -235,57 +235,57 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"one null", func(r *Records) { failLogProb(logprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
 		{"a long zero", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
-			row.LogProb, row.Flags = 0, []string{"zero"}
+			row.LogProb, row.Flags = dataset.Known(0), []string{"zero"}
 			for i := range row.TokenLogProbs {
 				row.TokenLogProbs[i] = 0
 			}
 			for m := range row.Methods {
-				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(0), Status: "ok"}
 			}
 		}, map[string]Status{"logprobs.zero": Fail, "logprobs.range": Hold, "weights.mean_one": Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
 		{"a zero that methods dispute", func(r *Records) {
 			row := logprobRow(r, 8, "pi_bad")
-			row.LogProb, row.Tokens, row.TokenLogProbs = 0, 1, dataset.Floats{0}
+			row.LogProb, row.Tokens, row.TokenLogProbs = dataset.Known(0), 1, dataset.Floats{0}
 			for m := range row.Methods {
-				row.Methods[m] = dataset.MethodResult{LogProb: 0, Status: "ok"}
+				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(0), Status: "ok"}
 			}
-			row.Methods["continuation"] = dataset.MethodResult{LogProb: -4, Status: "ok"}
+			row.Methods["continuation"] = dataset.MethodResult{LogProb: dataset.Known(-4), Status: "ok"}
 		}, map[string]Status{"logprobs.zero": Fail, "logprobs.range": Hold, "weights.mean_one": Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
 		{"a short certain answer", func(r *Records) {
-			for name, lp := range map[string]dataset.Float{"p0": -0.2, "pi_clone": -0.2, "pi_bad": 0} {
+			for name, lp := range map[string]dataset.Float{"p0": dataset.Known(-0.2), "pi_clone": dataset.Known(-0.2), "pi_bad": dataset.Known(0)} {
 				row := logprobRow(r, 8, name)
-				row.LogProb, row.Tokens, row.TokenLogProbs = lp, 1, dataset.Floats{float64(lp)}
+				row.LogProb, row.Tokens, row.TokenLogProbs = lp, 1, dataset.Floats{lp.OrNaN()}
 				for m := range row.Methods {
 					row.Methods[m] = dataset.MethodResult{LogProb: lp, Status: "ok"}
 				}
 			}
-			r.Responses[5*8].LogProb = -0.2
+			r.Responses[5*8].LogProb = dataset.Known(-0.2)
 		}, nil, "", "pitfall 8: 0.0 can be right"},
 		{"a positive log-prob", func(r *Records) { failLogProb(logprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
 		{"a positive token", func(r *Records) { logprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]Status{"logprobs.sign": Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
 		{"values of another template", func(r *Records) {
 			for i := range r.LogProbs {
 				if r.LogProbs[i].Policy == "pi_bigger_model" {
-					r.LogProbs[i].LogProb *= 12
+					r.LogProbs[i].LogProb = dataset.Known(r.LogProbs[i].LogProb.OrNaN() * 12)
 				}
 			}
 		}, map[string]Status{"logprobs.range": Fail}, "", "pitfall 12: -150 where -0.004 is right"},
 		{"one row far out", func(r *Records) {
-			logprobRow(r, 3, "pi_cot").LogProb = -13 * dataset.Float(logprobRow(r, 3, "pi_cot").Tokens)
+			logprobRow(r, 3, "pi_cot").LogProb = dataset.Known(-13 * float64(logprobRow(r, 3, "pi_cot").Tokens))
 		}, map[string]Status{"logprobs.range": Hold}, "q0003/pi_cot/0", "below the entropy of noise"},
 		{"nearly certain, and nothing says so too", func(r *Records) {
 			row := logprobRow(r, 3, "p0")
-			row.LogProb = -0.02
+			row.LogProb = dataset.Known(-0.02)
 			for i := range r.Responses {
 				if k := r.Responses[i].Key(); k == row.Key() {
-					r.Responses[i].LogProb = dataset.Missing()
+					r.Responses[i].LogProb = dataset.Float{}
 				}
 			}
 		}, map[string]Status{"logprobs.range": Hold}, "q0003/p0/0", "a false zero that is not exactly 0"},
 		{"another value at generation", func(r *Records) {
 			for i := range r.Responses {
 				if k := r.Responses[i].Key(); k.PromptID == "q0003" && k.Policy == "p0" {
-					r.Responses[i].LogProb -= 40
+					r.Responses[i].LogProb = dataset.Known(r.Responses[i].LogProb.OrNaN() - 40)
 				}
 			}
 		}, map[string]Status{"logprobs.range": Hold}, "q0003/p0/0 second_disagrees", "the echo was of other tokens or another context"},
@@ -298,19 +298,19 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"methods compared on an audit sample", func(r *Records) {
 			for i := range r.LogProbs {
 				if i%7 != 0 {
-					r.LogProbs[i].Methods["continuation"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "not_compared"}
+					r.LogProbs[i].Methods["continuation"] = dataset.MethodResult{Status: "failed", Reason: "not_compared"}
 				}
 			}
 		}, map[string]Status{}, "", "what was not put to a row is no failure of the method"},
 		{"a method that never answers", func(r *Records) {
 			for i := range r.LogProbs {
-				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{LogProb: dataset.Missing(), Status: "failed", Reason: "unsupported"}
+				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{Status: "failed", Reason: "unsupported"}
 			}
 		}, map[string]Status{"logprobs.methods": Fail}, "echo_based", "pitfall 6: a stub that always fails"},
-		{"methods that disagree", func(r *Records) { logprobRow(r, 2, "pi_bad").Spread = 30 }, map[string]Status{"logprobs.agreement": Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
+		{"methods that disagree", func(r *Records) { logprobRow(r, 2, "pi_bad").Spread = dataset.Known(30) }, map[string]Status{"logprobs.agreement": Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
 		{"a noisy clone", func(r *Records) {
 			for i := range 30 {
-				logprobRow(r, i, "pi_clone").LogProb -= 2
+				logprobRow(r, i, "pi_clone").LogProb = dataset.Known(logprobRow(r, i, "pi_clone").LogProb.OrNaN() - 2)
 			}
 		}, map[string]Status{"weights.clone": Fail}, "q0000/pi_clone/0", "pitfall 10: gate the tails"},
 		{"identical columns", func(r *Records) {
@@ -318,60 +318,60 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb
 			}
 		}, map[string]Status{"weights.identical": Fail}, "pi_cot", "pitfall 1: the system prompt never reached the scorer"},
-		{"a label above 1", func(r *Records) { r.Labels[5].Label = 1.2 }, map[string]Status{"oracle.range": Fail}, "q0005/p0/0", "labels live in [0, 1]"},
+		{"a label above 1", func(r *Records) { r.Labels[5].Label = dataset.Known(1.2) }, map[string]Status{"oracle.range": Fail}, "q0005/p0/0", "labels live in [0, 1]"},
 		{"missing labels", func(r *Records) {
 			for i := range 6 {
-				r.Labels[i].Label, r.Labels[i].Error = dataset.Missing(), &dataset.RecordError{Class: "unparsable", Message: "m"}
+				r.Labels[i].Label, r.Labels[i].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
 		}, map[string]Status{"oracle.range": Fail}, "q0000/p0/0", "6 of 100 is over 5%"},
 		{"labels that do not vary", func(r *Records) {
 			for i := range r.Labels {
-				r.Labels[i].Label = 0.5
+				r.Labels[i].Label = dataset.Known(0.5)
 			}
 		}, map[string]Status{"oracle.distribution": Hold}, "", "a constant calibrates nothing"},
 		{"unscored responses", func(r *Records) {
 			for i := range 3 {
-				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "unparsable", Message: "m"}
+				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
 		}, map[string]Status{"judge.complete": Hold, "judge.parse": Hold, "missing.pattern": Info}, "pi_bad", "3 of 100 is over 1%"},
 		{"refused by one policy's texts", func(r *Records) {
 			for i := range 5 {
-				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Missing(), &dataset.RecordError{Class: "refused", Message: "m"}
+				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "refused", Message: "m"}
 			}
 		}, map[string]Status{"judge.complete": Hold, "missing.pattern": Info}, "pi_bad", "a refusal is no parse error; five failures show no pattern"},
 		{"the longest fail", func(r *Records) {
 			for i := range 8 {
 				text := strings.Repeat("long ", 1000+i)
 				r.Responses[5*i+i%5].Text = &text
-				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Missing(), &dataset.RecordError{Class: "too_long", Message: "m"}
+				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Float{}, &dataset.RecordError{Class: "too_long", Message: "m"}
 			}
 		}, map[string]Status{"judge.complete": Hold, "missing.pattern": Hold}, "q0000/p0/0", "spread over the policies, and all long"},
 		{"scores beyond the labels", func(r *Records) {
 			for i := range r.Labels {
-				if r.Scores[5*i].Mean > .7 {
-					r.Labels[i].Label = dataset.Missing()
+				if r.Scores[5*i].Mean.OrNaN() > .7 {
+					r.Labels[i].Label = dataset.Float{}
 				}
 			}
 			refit(r)
 		}, map[string]Status{"judge.support": Info, "oracle.range": Fail}, "", "there is no label above .7"},
 		{"canaries move the judge", func(r *Records) {
 			for i := range 4 {
-				r.Canaries[i].Planted, r.Canaries[i].Moved = 1, true
+				r.Canaries[i].Planted, r.Canaries[i].Moved = dataset.Known(1), true
 			}
 		}, map[string]Status{"judge.injection": Hold}, "instruction/override", "4 of 20"},
-		{"one canary moves the judge", func(r *Records) { r.Canaries[7].Planted, r.Canaries[7].Moved = 1, true }, map[string]Status{"judge.injection": Info}, "", "1 of 20 is information"},
+		{"one canary moves the judge", func(r *Records) { r.Canaries[7].Planted, r.Canaries[7].Moved = dataset.Known(1), true }, map[string]Status{"judge.injection": Info}, "", "1 of 20 is information"},
 		{"most canaries unscored", func(r *Records) {
 			for i := range 11 {
-				r.Canaries[i].Planted = dataset.Missing()
+				r.Canaries[i].Planted = dataset.Float{}
 			}
 		}, map[string]Status{"judge.injection": Hold}, "11 more were not scored", "9 of 20 are too few to tell"},
 		{"no canaries", func(r *Records) { r.Canaries = nil }, map[string]Status{"judge.injection": Hold}, "no canary", "what was not tried is not known"},
-		{"a score without variance", func(r *Records) { r.Scores[11].Variance = dataset.Missing() }, map[string]Status{"judge.uncertainty": Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
+		{"a score without variance", func(r *Records) { r.Scores[11].Variance = dataset.Float{} }, map[string]Status{"judge.uncertainty": Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
 		{"no calibrator", func(r *Records) { r.Calibrator, r.CalibratorError = nil, "9 labels, want 25" }, map[string]Status{"judge.calibration": Fail}, "9 labels", "it could not be computed"},
 		{"the bad policy is liked", func(r *Records) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_bad" {
-					r.Scores[i].Mean = 0.95
+					r.Scores[i].Mean = dataset.Known(0.95)
 				}
 			}
 		}, map[string]Status{"policies.ranking": Hold}, "", "the judge does not see what is wrong"},
@@ -387,31 +387,31 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		}, map[string]Status{"responses.truncated": Hold}, "q0000/pi_bigger_model/0", "21 of 100 is over 20%: max_tokens is too small"},
 		{"a target likelier than P0 on every row", func(r *Records) {
 			for i := range r.Prompts {
-				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 1.5
+				logprobRow(r, i, "pi_cot").LogProb = dataset.Known(logprobRow(r, i, "p0").LogProb.OrNaN() + 1.5)
 			}
 		}, map[string]Status{"weights.mean_one": Fail}, "pi_cot", "weights of 4.5 throughout: E[w] <= 1 does not hold"},
 		{"a target somewhat likelier", func(r *Records) {
 			for i := range r.Prompts {
-				d := -0.001 * dataset.Float(i)
+				d := dataset.Known(-0.001 * float64(i))
 				if i < 14 {
-					d = 1
+					d = dataset.Known(1)
 				}
-				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + d
+				logprobRow(r, i, "pi_cot").LogProb = dataset.Known(logprobRow(r, i, "p0").LogProb.OrNaN() + d.OrNaN())
 			}
 		}, map[string]Status{"weights.mean_one": Info}, "pi_cot", "an e-value of a few dozen is told and no more"},
 		{"a target that the logs do not cover", func(r *Records) {
 			for i := range r.Prompts {
-				logprobRow(r, i, "pi_cot").LogProb -= 30
+				logprobRow(r, i, "pi_cot").LogProb = dataset.Known(logprobRow(r, i, "pi_cot").LogProb.OrNaN() - 30)
 			}
 		}, map[string]Status{"weights.overlap": Info}, "pi_cot", "readiness: its weights are refused, the run goes on"},
 		{"reweighted logs that say something else", func(r *Records) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_cot" {
-					r.Scores[i].Mean = 0.99
+					r.Scores[i].Mean = dataset.Known(0.99)
 				}
 			}
 			for i := range r.Prompts {
-				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 0.1 - 0.2*dataset.Float(i%2) - 0.01
+				logprobRow(r, i, "pi_cot").LogProb = dataset.Known(logprobRow(r, i, "p0").LogProb.OrNaN() + 0.1 - 0.2*float64(i%2) - 0.01)
 			}
 		}, map[string]Status{"weights.balance": Info}, "pi_cot", "the judge sees another policy than the weights make"},
 		{"own labels that the judge misses", func(r *Records) { ownLabels(r, "pi_bad", 60, -0.25) }, map[string]Status{"transport.pi_bad": Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
@@ -525,7 +525,7 @@ func TestHypergeometric(t *testing.T) {
 func TestPatternsCountTheirTests(t *testing.T) {
 	r := healthy(100, 5)
 	for i := range 6 {
-		r.Scores[5*i+4].Mean = dataset.Missing()
+		r.Scores[5*i+4].Mean = dataset.Float{}
 	}
 	tests, failed := patterns(r)
 	if failed != 6 || len(tests) != 7 { // five policies, two ends of length
@@ -542,7 +542,7 @@ func TestPlants(t *testing.T) {
 	var scores []dataset.JudgeScore
 	add := func(policy string, means ...float64) {
 		for i, m := range means {
-			scores = append(scores, dataset.JudgeScore{PromptID: fmt.Sprintf("q%d", i), Policy: policy, Mean: dataset.Float(m)})
+			scores = append(scores, dataset.JudgeScore{PromptID: fmt.Sprintf("q%d", i), Policy: policy, Mean: dataset.Known(m)})
 		}
 	}
 	add("a", .1, .9, .52, math.NaN(), .7)
@@ -550,7 +550,7 @@ func TestPlants(t *testing.T) {
 	add("c", .6, .4, .3)
 	var got []string
 	for _, p := range plants(scores) {
-		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.canary.Kind, "/", 2)[0], p.score.Policy, float64(p.score.Mean)))
+		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.canary.Kind, "/", 2)[0], p.score.Policy, p.score.Mean.OrNaN()))
 	}
 	want := []string{"instruction a 0.52", "fence c 0.60", "placeholder a 0.70", "score c 0.40", "instruction a 0.10", "fence c 0.30"}
 	if !slices.Equal(got, want) {
@@ -568,7 +568,7 @@ func TestWorstCase(t *testing.T) {
 		return func(r *Records) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == policy && n > 0 {
-					r.Scores[i].Mean = dataset.Missing()
+					r.Scores[i].Mean = dataset.Float{}
 					n--
 				}
 			}
@@ -607,7 +607,7 @@ func TestMissingPatternSize(t *testing.T) {
 	for range runs {
 		copy(r.Scores, scores)
 		for _, i := range rng.Perm(len(scores))[:25] {
-			r.Scores[i].Mean = dataset.Missing()
+			r.Scores[i].Mean = dataset.Float{}
 		}
 		c := Check{}
 		checkMissing(r, DefaultThresholds(), &c)
@@ -658,20 +658,20 @@ func TestProjectSum(t *testing.T) {
 	// Ten prompts at exactly 2 each and 5 once: no spread, so no width.
 	per := slices.Repeat([]float64{2}, 10)
 	got := projectSum(per, 5, 1000)
-	if got.Value != 2005 || math.Abs(float64(got.Lo)-2005) > 1e-9 || math.Abs(float64(got.Hi)-2005) > 1e-9 {
+	if got.Value.OrNaN() != 2005 || math.Abs(got.Lo.OrNaN()-2005) > 1e-9 || math.Abs(got.Hi.OrNaN()-2005) > 1e-9 {
 		t.Errorf("got %+v, want 2005 on all three", got)
 	}
 	// Values 1 and 3 have mean 2 and sd √2; the 95% t quantile at one degree of
 	// freedom is 6.313751514675043; √(1/2 + 1/8) = 0.790569.
 	got = projectSum([]float64{1, 3}, 7, 8)
 	half := 6.313751514675043 * math.Sqrt2 / 2 * math.Sqrt(0.625)
-	if got.Value != 23 || math.Abs(float64(got.Hi)-(7+16*math.Exp(half))) > 1e-6 || math.Abs(float64(got.Lo)-(7+16*math.Exp(-half))) > 1e-9 {
+	if got.Value.OrNaN() != 23 || math.Abs(got.Hi.OrNaN()-(7+16*math.Exp(half))) > 1e-6 || math.Abs(got.Lo.OrNaN()-(7+16*math.Exp(-half))) > 1e-9 {
 		t.Errorf("got %+v, want 23 (%v to %v)", got, 7+16*math.Exp(-half), 7+16*math.Exp(half))
 	}
-	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value != 41 {
+	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 41 {
 		t.Errorf("one prompt leaves no interval: %+v", got)
 	}
-	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value != 1 {
+	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 1 {
 		t.Errorf("prompts that took nothing leave no interval: %+v", got)
 	}
 }

@@ -22,7 +22,7 @@ func checkOracleRange(r *Records, t Thresholds, c *Check) {
 			continue
 		}
 		have[row.Key().String()] = true
-		if row.Label < 0 || row.Label > 1 {
+		if row.Label.OrNaN() < 0 || row.Label.OrNaN() > 1 {
 			outside = append(outside, row.Key().String())
 		}
 	}
@@ -52,7 +52,7 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 	judge := map[string]float64{}
 	for _, s := range r.Scores {
 		if s.Mean.Valid() {
-			judge[s.Key().String()] = float64(s.Mean)
+			judge[s.Key().String()] = s.Mean.OrNaN()
 		}
 	}
 	var labels, x, y []float64
@@ -64,11 +64,11 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 		if !row.Label.Valid() {
 			continue
 		}
-		v := float64(row.Label)
+		v := row.Label.OrNaN()
 		labels = append(labels, v)
 		equal = equal && row.InclusionProb == r.Labels[0].InclusionProb
-		sum += v / row.InclusionProb
-		weights += 1 / row.InclusionProb
+		sum += v / row.InclusionProb.OrNaN()
+		weights += 1 / row.InclusionProb.OrNaN()
 		ties[v]++
 		most = max(most, ties[v])
 		if v <= 0 || v >= 1 {
@@ -160,10 +160,10 @@ func checkJudgeUncertainty(r *Records, _ Thresholds, c *Check) {
 		}
 		scored++
 		switch {
-		case !s.Variance.Valid() || s.Variance < 0 || s.Source == "":
+		case !s.Variance.Valid() || s.Variance.OrNaN() < 0 || s.Source == "":
 			bad = append(bad, s.Key().String())
 			continue
-		case s.Variance == 0:
+		case s.Variance.OrNaN() == 0:
 			zero++
 		}
 		sources[s.Source]++
@@ -186,27 +186,27 @@ func checkJudgeUncertainty(r *Records, _ Thresholds, c *Check) {
 // with how far the labels lie from them. It is empty where nothing was stated.
 func statedErrors(r *Records, c *Check) string {
 	scores := r.scoresOf(r.logging().Policy.Name)
-	var parts dataset.VarianceParts
+	var sampling, residual, calibrator float64
 	squares, n := 0.0, 0
 	for _, l := range r.Labels {
 		s, ok := scores[l.PromptID]
 		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() || s.VarianceParts == nil {
 			continue
 		}
-		parts.Sampling += s.VarianceParts.Sampling
-		parts.Residual += s.VarianceParts.Residual
-		parts.Calibrator += s.VarianceParts.Calibrator
-		squares += float64((l.Label - s.Calibrated) * (l.Label - s.Calibrated))
+		sampling += s.VarianceParts.Sampling.OrNaN()
+		residual += s.VarianceParts.Residual.OrNaN()
+		calibrator += s.VarianceParts.Calibrator.OrNaN()
+		squares += float64((l.Label.OrNaN() - s.Calibrated.OrNaN()) * (l.Label.OrNaN() - s.Calibrated.OrNaN()))
 		n++
 	}
-	total := float64(parts.Total())
+	total := sampling + residual + calibrator
 	if n == 0 || total == 0 {
 		return ""
 	}
 	c.figure("stated sd of a label around its calibrated score", math.Sqrt(total/float64(n)), "")
-	c.figure("of that variance, sampling", float64(parts.Sampling)/total, "share")
-	c.figure("of that variance, residual", float64(parts.Residual)/total, "share")
-	c.figure("of that variance, calibrator", float64(parts.Calibrator)/total, "share")
+	c.figure("of that variance, sampling", sampling/total, "share")
+	c.figure("of that variance, residual", residual/total, "share")
+	c.figure("of that variance, calibrator", calibrator/total, "share")
 	c.figure("squared errors over stated variances", squares/total, "")
 	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated", math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
 }
@@ -255,8 +255,8 @@ func testedOn(r *Records, c *Check) string {
 		for _, p := range r.Prompts {
 			l, ok := labels[dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}]
 			if s, scored := rows[p.ID]; ok && scored && s.Mean.Valid() {
-				residuals = append(residuals, float64(l.Label)-r.Calibrator.PredictFor(p.ID, float64(s.Mean)))
-				weights, prompts = append(weights, 1/l.InclusionProb), append(prompts, p.ID)
+				residuals = append(residuals, l.Label.OrNaN()-r.Calibrator.PredictFor(p.ID, s.Mean.OrNaN()))
+				weights, prompts = append(weights, 1/l.InclusionProb.OrNaN()), append(prompts, p.ID)
 			}
 		}
 		c.figure(a.Policy.Name+" labels", float64(len(residuals)), "")
@@ -293,7 +293,7 @@ func checkRanking(r *Records, _ Thresholds, c *Check) {
 		var xs []float64
 		for _, s := range r.scoresOf(a.Policy.Name) {
 			if s.Mean.Valid() {
-				xs = append(xs, float64(s.Mean))
+				xs = append(xs, s.Mean.OrNaN())
 			}
 		}
 		if len(xs) == 0 {
@@ -326,7 +326,7 @@ func checkRanking(r *Records, _ Thresholds, c *Check) {
 		x, okX := worst[p.ID]
 		y, okY := p0[p.ID]
 		if okX && okY && x.Mean.Valid() && y.Mean.Valid() {
-			a, b = append(a, float64(x.Mean)), append(b, float64(y.Mean))
+			a, b = append(a, x.Mean.OrNaN()), append(b, y.Mean.OrNaN())
 		}
 	}
 	d := offpolicy.PairedDifference(a, b)

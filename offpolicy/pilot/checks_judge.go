@@ -72,7 +72,7 @@ func checkSupport(r *Records, _ Thresholds, c *Check) {
 				continue
 			}
 			scored++
-			if !r.Calibrator.Supports(float64(row.Mean)) {
+			if !r.Calibrator.Supports(row.Mean.OrNaN()) {
 				n++
 				beyond = append(beyond, row.Key().String())
 			}

@@ -42,7 +42,7 @@ func checkP0LogProbs(r *Records, t Thresholds, c *Check) {
 	for id, row := range logprobs {
 		if said := responses[id].LogProb; row.LogProb.Valid() && said.Valid() {
 			n++
-			worst = max(worst, math.Abs(float64(row.LogProb-said)))
+			worst = max(worst, math.Abs(float64(row.LogProb.OrNaN()-said.OrNaN())))
 		}
 	}
 	c.figure("compared with generation", float64(n), "")
@@ -84,12 +84,12 @@ func checkZero(r *Records, t Thresholds, c *Check) {
 		if slices.Contains(row.Flags, teacherforce.FlagZeroRun) {
 			runs = append(runs, row.Key().String())
 		}
-		if !row.LogProb.Valid() || row.LogProb != 0 && !slices.Contains(row.Flags, teacherforce.FlagZero) {
+		if !row.LogProb.Valid() || row.LogProb.OrNaN() != 0 && !slices.Contains(row.Flags, teacherforce.FlagZero) {
 			continue
 		}
 		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, teacherforce.FlagZero)
 		for _, m := range row.Methods {
-			if m.LogProb.Valid() && math.Abs(float64(m.LogProb)) > 1e-9 {
+			if m.LogProb.Valid() && math.Abs(m.LogProb.OrNaN()) > 1e-9 {
 				agree = false
 			}
 		}
@@ -120,7 +120,7 @@ func checkSign(r *Records, _ Thresholds, c *Check) {
 	var bad []string
 	for _, row := range r.LogProbs {
 		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
-		v := float64(row.LogProb)
+		v := row.LogProb.OrNaN()
 		if invalid || v > 0 || math.IsInf(v, 0) || slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
 			bad = append(bad, row.Key().String())
 		}
@@ -146,10 +146,10 @@ func checkRange(r *Records, t Thresholds, c *Check) {
 			if !row.LogProb.Valid() || row.Tokens == 0 {
 				continue
 			}
-			v := float64(row.LogProb) / float64(row.Tokens)
+			v := row.LogProb.OrNaN() / float64(row.Tokens)
 			perToken = append(perToken, v)
 			n++
-			if row.LogProb >= -50 && row.LogProb <= 0 {
+			if row.LogProb.OrNaN() >= -50 && row.LogProb.OrNaN() <= 0 {
 				inPlan++
 			}
 			if v < t.RowLow {
@@ -239,8 +239,8 @@ func checkAgreement(r *Records, t Thresholds, c *Check) {
 			continue
 		}
 		n++
-		worst = max(worst, float64(row.Spread))
-		if float64(row.Spread) > t.AgreementNats+t.AgreementPerToken*float64(row.Tokens) {
+		worst = max(worst, row.Spread.OrNaN())
+		if row.Spread.OrNaN() > t.AgreementNats+t.AgreementPerToken*float64(row.Tokens) {
 			bad = append(bad, row.Key().String())
 		}
 	}
@@ -314,11 +314,11 @@ func checkIdentical(r *Records, t Thresholds, c *Check) {
 			n, same := 0, 0
 			for id, y := range r.logProbsOf(b.Policy.Name) {
 				x, ok := rowsA[id]
-				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb == 0 && y.LogProb == 0 {
+				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
 					continue
 				}
 				n++
-				if math.Abs(float64(x.LogProb-y.LogProb)) <= t.IdenticalNats {
+				if math.Abs(float64(x.LogProb.OrNaN()-y.LogProb.OrNaN())) <= t.IdenticalNats {
 					same++
 				}
 			}

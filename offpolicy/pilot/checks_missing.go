@@ -216,7 +216,7 @@ func worstCase(r *Records, c *Check) string {
 		sum, n := 0.0, 0
 		for _, p := range r.Prompts { // in order, so that sums are reproducible
 			if row, ok := rows[p.ID]; ok && row.Mean.Valid() {
-				sum += float64(row.Mean)
+				sum += row.Mean.OrNaN()
 				n++
 			}
 		}

@@ -182,8 +182,8 @@ func checkProjectedCost(r *Records, _ Thresholds, c *Check) {
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"}, Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
 		Figure{Name: "in batches", Value: p.BatchUSD.Value, Unit: "USD"})
-	c.Summary = fmt.Sprintf("%s prompts will cost about $%.2f ($%.2f to $%.2f)", count(r.Full), float64(p.USD.Value), float64(p.USD.Lo), float64(p.USD.Hi))
-	if r.FullBudget > 0 && !(float64(p.USD.Hi) <= float64(r.FullBudget)) {
+	c.Summary = fmt.Sprintf("%s prompts will cost about $%.2f ($%.2f to $%.2f)", count(r.Full), p.USD.Value.OrNaN(), p.USD.Lo.OrNaN(), p.USD.Hi.OrNaN())
+	if r.FullBudget > 0 && !(p.USD.Hi.OrNaN() <= float64(r.FullBudget)) {
 		c.Status = Hold
 		c.Summary += fmt.Sprintf(", which may pass the budget of $%.2f", float64(r.FullBudget))
 	}
@@ -199,8 +199,8 @@ func checkProjectedTime(r *Records, _ Thresholds, c *Check) {
 	}
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"}, Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"}, Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
-	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", count(r.Full), inWords(float64(p.Seconds.Value)))
-	if live := float64(r.Estimate.ExpectedSeconds) / float64(len(r.Prompts)) * float64(r.Full); !r.Live && live > 0 {
+	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", count(r.Full), inWords(p.Seconds.Value.OrNaN()))
+	if live := r.Estimate.ExpectedSeconds.OrNaN() / float64(len(r.Prompts)) * float64(r.Full); !r.Live && live > 0 {
 		c.Summary += fmt.Sprintf(", and with live services about %s, as the estimate takes them to be", inWords(live))
 	}
 }
@@ -223,7 +223,7 @@ func checkProjectedESS(r *Records, _ Thresholds, c *Check) {
 	for _, p := range project(r).Policies {
 		c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: "ESS at most, " + p.Name, Value: p.ESSAtMost})
 		if p.ESSAtMost.Valid() {
-			parts = append(parts, fmt.Sprintf("%s %.0f", p.Name, float64(p.ESSAtMost)))
+			parts = append(parts, fmt.Sprintf("%s %.0f", p.Name, p.ESSAtMost.OrNaN()))
 		}
 	}
 	c.Summary = fmt.Sprintf("effective responses among %s, at most: %s", count(r.Full), strings.Join(parts, ", "))
@@ -238,12 +238,12 @@ func checkProjectedWidth(r *Records, _ Thresholds, c *Check) {
 	for _, x := range p.Policies {
 		c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: "half-width at least, " + x.Name, Value: x.HalfWidthAtLeast})
 		if x.HalfWidthAtLeast.Valid() {
-			parts = append(parts, fmt.Sprintf("%s %.3f", x.Name, float64(x.HalfWidthAtLeast)))
+			parts = append(parts, fmt.Sprintf("%s %.3f", x.Name, x.HalfWidthAtLeast.OrNaN()))
 		}
 	}
 	c.Summary = "P0's mean label is not known to any width"
 	if p.HalfWidth.Valid() {
-		c.Summary = fmt.Sprintf("%s prompts give P0's mean label to within %.3f", count(r.Full), float64(p.HalfWidth))
+		c.Summary = fmt.Sprintf("%s prompts give P0's mean label to within %.3f", count(r.Full), p.HalfWidth.OrNaN())
 	}
 	if len(parts) > 0 {
 		c.Summary += "; by weights alone, no better than: " + strings.Join(parts, ", ")

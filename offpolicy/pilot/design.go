@@ -42,7 +42,7 @@ func (r *run) drawDesign() ([]oracle.Assignment, error) {
 	for _, k := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
 		scores[k] = math.NaN()
 		if row, ok := get(r.store, r.store.scores, k); ok && row.Mean.Valid() {
-			scores[k] = float64(row.Mean)
+			scores[k] = row.Mean.OrNaN()
 		}
 	}
 	return r.store.putDesign(r.design, r.cfg.Labels.AssignByScore(scores, loggingArm(r.cfg.Arms).Policy.Name))
@@ -80,7 +80,7 @@ func designParts(design []oracle.Assignment) []designPart {
 		}
 		out[i].drawn++
 		// m of n have the probability m/n.
-		out[i].of = int(math.Round(float64(out[i].drawn) / a.InclusionProb))
+		out[i].of = int(math.Round(float64(out[i].drawn) / a.InclusionProb.OrNaN()))
 	}
 	slices.SortFunc(out, func(a, b designPart) int {
 		return cmp.Or(cmp.Compare(a.role, b.role), cmp.Compare(a.policy, b.policy), cmp.Compare(a.stratum, b.stratum))

@@ -121,10 +121,10 @@ func (e *echoes) keep(key, request string, rec echoRecord, tokens []providers.To
 		rec.Tokens = make([]echoToken, len(tokens))
 	}
 	for i, t := range tokens {
-		if math.IsInf(t.LogProb, 0) {
+		if math.IsInf(t.LogProb.OrNaN(), 0) {
 			return nil // has no JSON form, and what is made of it will fail for it
 		}
-		rec.Tokens[i] = echoToken{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: dataset.Float(t.LogProb)}
+		rec.Tokens[i] = echoToken{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: t.LogProb}
 	}
 	rec.Request = request
 	return e.j.AppendNoSync(kindEcho, key, rec)
@@ -136,7 +136,7 @@ func (r echoRecord) tokens() []providers.Token {
 	}
 	out := make([]providers.Token, len(r.Tokens))
 	for i, t := range r.Tokens {
-		out[i] = providers.Token{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: float64(t.LogProb), Sampling: math.NaN()}
+		out[i] = providers.Token{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: t.LogProb}
 	}
 	return out
 }

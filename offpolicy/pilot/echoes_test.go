@@ -17,8 +17,8 @@ type countingScorer struct{ calls int }
 func (c *countingScorer) ScorePrompt(_ context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
 	c.calls++
 	return providers.PromptScore{Text: req.Prompt, Tokens: []providers.Token{
-		{Text: "a", Bytes: []byte("a"), ID: 3, Offset: 0, LogProb: math.NaN(), Sampling: math.NaN()},
-		{Text: "\uFFFD", Bytes: []byte{0xe2}, ID: 4, Offset: 1, LogProb: -0.25, Sampling: math.NaN()},
+		{Text: "a", Bytes: []byte("a"), ID: 3, Offset: 0},
+		{Text: "\uFFFD", Bytes: []byte{0xe2}, ID: 4, Offset: 1, LogProb: dataset.Known(-0.25)},
 	}}, nil
 }
 
@@ -69,7 +69,7 @@ func TestEchoesSurviveAKill(t *testing.T) {
 		t.Error("an echo stood for another text")
 	}
 	// A pair that failed may have failed for its context's echo.
-	failed := dataset.LogProb{PromptID: "q", Policy: "p0", LogProb: dataset.Missing(), Spread: dataset.Missing(), Error: &dataset.RecordError{Class: "missing_logprob", Message: "m"}}
+	failed := dataset.LogProb{PromptID: "q", Policy: "p0", Error: &dataset.RecordError{Class: "missing_logprob", Message: "m"}}
 	start(&failed)
 	if calls, _ := start(nil, context); calls != 1 {
 		t.Error("the echo of a failed pair was used again")

@@ -60,7 +60,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	stages := []*StageEstimate{}
 	byName := map[string]*StageEstimate{}
 	for _, name := range stageNames[1:] {
-		s := &StageEstimate{Name: name, ActualUSD: dataset.Missing(), ExpectedSeconds: dataset.Missing()}
+		s := &StageEstimate{Name: name}
 		if plan, ok := planFigures[name]; ok {
 			scale := float64(len(c.Prompts)) / 100
 			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
@@ -123,7 +123,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 	if chats {
 		compares = "three calls, one of them over chat,"
 	}
-	out := Estimate{ActualUSD: dataset.Missing(), Assumptions: []string{
+	out := Estimate{Assumptions: []string{
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
@@ -151,7 +151,7 @@ func (e *estimator) times(byName map[string]*StageEstimate) dataset.Float {
 	took := func(name string, inFlight int) float64 {
 		s := byName[name]
 		seconds := (secondsPerCall*float64(s.Calls) + s.CompletionTokens/tokensPerSecond) / float64(inFlight)
-		s.ExpectedSeconds = dataset.Float(seconds)
+		s.ExpectedSeconds = dataset.Known(seconds)
 		return seconds
 	}
 	certificates := map[string]bool{}
@@ -168,7 +168,7 @@ func (e *estimator) times(byName map[string]*StageEstimate) dataset.Float {
 	if sameProvider(c.Policies, c.Grader) {
 		whole = policies + graders
 	}
-	return dataset.Float(first + whole + took(stageCanaries, c.Concurrency))
+	return dataset.Known(first + whole + took(stageCanaries, c.Concurrency))
 }
 
 // add counts calls with the given prompt tokens in all, and expected and worst
@@ -345,7 +345,7 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 	g := providers.Generation{Text: string(text), FinishReason: "stop"}
 	if req.LogProbs { // for a judge that reads them
 		for _, part := range numbers.FindAllString(g.Text, -1) {
-			g.Tokens = append(g.Tokens, providers.Token{Text: part, Top: []providers.Alternative{{Text: part}}})
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0), Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
 		}
 	}
 	return g, nil

@@ -23,24 +23,23 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 			labels[l.Key()] = l
 		}
 	}
-	grade := func(policy, prompt string) (score, label, inclusion float64) {
-		score, label, inclusion = math.NaN(), math.NaN(), math.NaN()
+	grade := func(policy, prompt string) (score, label, inclusion dataset.Float) {
 		if s, ok := scores[policy][prompt]; ok {
-			score = float64(s.Mean)
+			score = s.Mean
 		}
 		if l, ok := labels[dataset.Key{PromptID: prompt, Policy: policy}]; ok {
-			label, inclusion = float64(l.Label), l.InclusionProb
+			label, inclusion = l.Label, l.InclusionProb
 		}
 		return score, label, inclusion
 	}
 	for _, p := range r.Prompts {
 		base, ok := logprobs[p0][p.ID]
 		if ok && base.LogProb.Valid() {
-			row := offpolicy.Row{PromptID: p.ID, LogProb: float64(base.LogProb), Targets: map[string]float64{}, Length: float64(base.Tokens)}
+			row := offpolicy.Row{PromptID: p.ID, LogProb: base.LogProb, Targets: map[string]float64{}, Length: dataset.Known(float64(base.Tokens))}
 			row.Score, row.Label, row.InclusionProb = grade(p0, p.ID)
 			for _, a := range r.Arms {
 				if l, ok := logprobs[a.Policy.Name][p.ID]; ok && a.Role != Logging {
-					v := float64(l.LogProb)
+					v := l.LogProb.OrNaN()
 					if base.Raw() || l.Raw() {
 						v = math.NaN() // no weight comes of it
 					}
@@ -62,7 +61,7 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 				continue
 			}
 			d := offpolicy.Draw{PromptID: p.ID}
-			if d.Score, d.Label, d.InclusionProb = grade(a.Policy.Name, p.ID); !math.IsNaN(d.Score) || !math.IsNaN(d.Label) {
+			if d.Score, d.Label, d.InclusionProb = grade(a.Policy.Name, p.ID); d.Score.Valid() || d.Label.Valid() {
 				out.Draws[a.Policy.Name] = append(out.Draws[a.Policy.Name], d)
 			}
 		}
@@ -75,7 +74,7 @@ func (r *Records) samples(judge string) offpolicy.Samples {
 func (r *Records) evaluate(judge string, seed uint64, margin float64) {
 	r.Evaluation, r.EvaluationError = nil, ""
 	labelUSD, _ := r.labelUSD()
-	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: labelUSD}
+	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD)}
 	for _, a := range r.Arms {
 		if a.Role == Clone {
 			c.Clones = append(c.Clones, a.Policy.Name)
@@ -122,11 +121,11 @@ func answers(r *Records) Evaluation {
 	for _, p := range r.Evaluation.Policies {
 		a := PolicyAnswer{
 			Policy: p.Policy, Estimator: string(p.Answer.Estimator), Reason: p.Answer.Reason, Advice: p.Answer.Advice,
-			Value: Interval{dataset.Missing(), dataset.Missing(), dataset.Missing()}, SE: dataset.Missing(), Refusals: []string{},
+			Value: Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}, Refusals: []string{},
 		}
 		if e := p.Estimate(p.Answer.Estimator); e != nil {
-			a.Value = Interval{dataset.Float(e.Value), dataset.Float(e.Lower), dataset.Float(e.Upper)}
-			a.SE = dataset.Float(e.SE)
+			a.Value = Interval{dataset.Known(e.Value), dataset.Known(e.Lower), dataset.Known(e.Upper)}
+			a.SE = dataset.Known(e.SE)
 			out.Answered++
 		} else {
 			out.Refused++
@@ -142,8 +141,8 @@ func answers(r *Records) Evaluation {
 	}
 	for _, c := range r.Evaluation.Comparisons {
 		out.Comparisons = append(out.Comparisons, Difference{
-			A: c.A, B: c.B, Value: Interval{dataset.Float(c.Difference), dataset.Float(c.Lower), dataset.Float(c.Upper)},
-			Holm: dataset.Float(c.Holm), AA: c.AA,
+			A: c.A, B: c.B, Value: Interval{dataset.Known(c.Difference), dataset.Known(c.Lower), dataset.Known(c.Upper)},
+			Holm: dataset.Known(c.Holm), AA: c.AA,
 		})
 	}
 	return out

@@ -36,8 +36,8 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A fifth on either side, as for the estimate before a run.
-	if more := after.Run.Spent - before.Run.Spent; math.Abs(more/float64(d.USD)-1) > 0.2 {
-		t.Errorf("$%.4f more for %d prompts and %d labels, $%.4f was said", more, d.Prompts, d.Labels, float64(d.USD))
+	if more := after.Run.Spent - before.Run.Spent; math.Abs(more/d.USD.OrNaN()-1) > 0.2 {
+		t.Errorf("$%.4f more for %d prompts and %d labels, $%.4f was said", more, d.Prompts, d.Labels, d.USD.OrNaN())
 	}
 	if after.Evaluation.Refused != 0 {
 		t.Errorf("%d policies are refused", after.Evaluation.Refused)
@@ -45,8 +45,8 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 	for _, p := range after.Evaluation.Policies {
 		// What a label varies by is known from 40 to ±11%, and differs from policy
 		// to policy.
-		if w := float64(p.Value.Hi-p.Value.Lo) / 2; w > 1.6*float64(d.HalfWidth) || math.IsNaN(w) {
-			t.Errorf("%s is known to ±%.4f by %s, ±%.4f was said", p.Policy, w, p.Estimator, float64(d.HalfWidth))
+		if w := float64(p.Value.Hi.OrNaN()-p.Value.Lo.OrNaN()) / 2; w > 1.6*d.HalfWidth.OrNaN() || math.IsNaN(w) {
+			t.Errorf("%s is known to ±%.4f by %s, ±%.4f was said", p.Policy, w, p.Estimator, d.HalfWidth.OrNaN())
 		}
 	}
 	for id, times := range s.Bill().Answers {

@@ -55,8 +55,8 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 			}
 			shrunk := false
 			for _, r := range rows {
-				if r.Source != source || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() || !(r.VarianceParts.Residual > 0) ||
-					source != judge.SourceRepeated && r.VarianceParts.Sampling != 0 {
+				if r.Source != source || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() || !(r.VarianceParts.Residual.OrNaN() > 0) ||
+					source != judge.SourceRepeated && r.VarianceParts.Sampling.OrNaN() != 0 {
 					t.Fatalf("score %+v", r)
 				}
 				if source != judge.SourceRepeated {
@@ -70,7 +70,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 				for _, x := range r.Readings {
 					raw += (x - mean) * (x - mean) / 2 / 3
 				}
-				shrunk = shrunk || math.Abs(raw-float64(r.Variance)) > 1e-9
+				shrunk = shrunk || math.Abs(raw-r.Variance.OrNaN()) > 1e-9
 			}
 			if shrunk != (source == judge.SourceRepeated) {
 				t.Error("variances of three readings are not drawn together")

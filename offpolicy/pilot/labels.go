@@ -117,7 +117,7 @@ func (r *run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 		if err != nil && o.Err != nil {
 			return 0, err // the batch's own trouble says more
 		}
-		return o.Label, o.Err
+		return o.Label.OrNaN(), o.Err
 	}, nil
 }
 

@@ -131,8 +131,8 @@ func TestDuplicatesAndProbes(t *testing.T) {
 	roles := map[string]int{}
 	for _, r := range rows {
 		roles[r.Role]++
-		if want := map[string]float64{"calibration": 1, "probe": 5. / n, "duplicate": 6. / n}[r.Role]; r.InclusionProb != want {
-			t.Errorf("%s %s: inclusion probability %v, want %v", r.Key(), r.Role, r.InclusionProb, want)
+		if want := map[string]float64{"calibration": 1, "probe": 5. / n, "duplicate": 6. / n}[r.Role]; r.InclusionProb.OrNaN() != want {
+			t.Errorf("%s %s: inclusion probability %v, want %v", r.Key(), r.Role, r.InclusionProb.OrNaN(), want)
 		}
 	}
 	if roles["calibration"] != n || roles["probe"] != 20 || roles["duplicate"] != 6 {

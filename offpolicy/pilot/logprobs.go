@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -156,8 +155,8 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 	}
 	return &ForcingSummary{
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
-		KLPerToken: dataset.Float(st.KLPerToken), KLSE: dataset.Float(st.KLSE), RowsPerEffective: finite(st.RowsPerEffective),
-		NoiseN: st.Noise.N, NoiseRMS: dataset.Float(st.Noise.RMS), NoiseMax: dataset.Float(st.Noise.Max),
+		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE), RowsPerEffective: finite(st.RowsPerEffective),
+		NoiseN: st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
 	}, methods
 }
 
@@ -173,9 +172,9 @@ func (r *Records) suspects() []string {
 		if !row.LogProb.Valid() {
 			continue // counted where it is missing
 		}
-		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: float64(row.LogProb), Length: row.Tokens, Second: math.NaN()}
+		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: row.LogProb, Length: row.Tokens}
 		if row.Policy == p0.Name && p0.Sampling.Neutral() {
-			v.Second = float64(said[row.PromptID].LogProb)
+			v.Second = said[row.PromptID].LogProb
 		}
 		values, keys = append(values, v), append(keys, row.Key().String())
 	}

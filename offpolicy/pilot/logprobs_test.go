@@ -92,7 +92,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	// else's are; the clone still shows the endpoint's noise, by the raw ones.
 	for i := range rec.Prompts {
 		row := logprobRow(rec, i, "p0")
-		row.Method, row.LogProb = "sampling_logprob", row.LogProb+9
+		row.Method, row.LogProb = "sampling_logprob", dataset.Known(row.LogProb.OrNaN()+9)
 		logprobRow(rec, i, "pi_clone").Distribution = "raw"
 	}
 	if w := weigh(rec, "pi_clone"); w.Usable || w.N != 0 {
@@ -125,10 +125,10 @@ func TestForcingSummary(t *testing.T) {
 		}
 	}
 	// 15 nats less on responses of 100 to 300 tokens; clone and P0 agree.
-	if f := bad.Forcing; f == nil || f.Attempts != 100 || f.Scored != 100 || !(f.KLPerToken > 0.06 && f.KLPerToken < 0.09) || !(f.KLSE > 0 && f.KLSE < 0.01) {
+	if f := bad.Forcing; f == nil || f.Attempts != 100 || f.Scored != 100 || !(f.KLPerToken.OrNaN() > 0.06 && f.KLPerToken.OrNaN() < 0.09) || !(f.KLSE.OrNaN() > 0 && f.KLSE.OrNaN() < 0.01) {
 		t.Errorf("pi_bad: %+v", f)
 	}
-	if f := p0.Forcing; f == nil || f.KLPerToken.Valid() || f.NoiseN != 100 || f.NoiseMax != 0 {
+	if f := p0.Forcing; f == nil || f.KLPerToken.Valid() || f.NoiseN != 100 || f.NoiseMax.OrNaN() != 0 {
 		t.Errorf("p0: %+v", f)
 	}
 	if len(p0.Methods) != 4 || p0.Methods[0].Answered != 100 {

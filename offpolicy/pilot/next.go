@@ -71,19 +71,19 @@ func goOn(p *Projection, n int) NextStep {
 	unanswered := p.unanswered()
 	cost := ""
 	if p.FurtherUSD.Valid() {
-		cost = fmt.Sprintf(", about $%.2f more", float64(p.FurtherUSD))
+		cost = fmt.Sprintf(", about $%.2f more", p.FurtherUSD.OrNaN())
 	}
 	full := fmt.Sprintf("the full run of %s%s", plural(p.Prompts, "prompt", "prompts"), cost)
 	switch d := p.Cheapest; {
 	case p.Answered:
-		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was wanted. Only what needs narrower intervals needs %s.%s", short(float64(p.Resolution)), full, extends), Command: p.Command}
-	case d != nil && (unanswered != "" || 2*d.USD < p.FurtherUSD):
+		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was wanted. Only what needs narrower intervals needs %s.%s", short(p.Resolution.OrNaN()), full, extends), Command: p.Command}
+	case d != nil && (unanswered != "" || 2*d.USD.OrNaN() < p.FurtherUSD.OrNaN()):
 		but := "gives them to less"
 		if unanswered != "" {
 			but = unanswered
 		}
 		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full run%s, may start as well; it %s (see The full run).",
-			d.words(n), dollarWords(d.USD), short(float64(d.HalfWidth)), extends, cost, but), Command: d.Command}
+			d.words(n), dollarWords(d.USD), short(d.HalfWidth.OrNaN()), extends, cost, but), Command: d.Command}
 	}
 	do := "Start " + full + "." + extends
 	if unanswered != "" {

@@ -4,17 +4,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 func TestNext(t *testing.T) {
 	c := &Config{Command: "again", Afresh: "afresh"}
-	full := Projection{Prompts: 10_000, FurtherUSD: 51, Command: "full"}
+	full := Projection{Prompts: 10_000, FurtherUSD: dataset.Known(51), Command: "full"}
 	answered := full
-	answered.Answered, answered.Resolution = true, 0.02
+	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
 	unanswered := full
 	unanswered.Questions = []Question{{Policy: "p0", FullRun: answersYes}, {Policy: "pi_cot", FullRun: answersAtBest}, {Policy: "pi_bad", FullRun: answersNo}}
 	cheaper := unanswered
-	cheaper.Cheapest = &Design{Prompts: 1200, Labels: 90, HalfWidth: 0.02, USD: 1.25, Command: "extend"}
+	cheaper.Cheapest = &Design{Prompts: 1200, Labels: 90, HalfWidth: dataset.Known(0.02), USD: dataset.Known(1.25), Command: "extend"}
 	dear := cheaper
 	dear.Questions = unanswered.Questions[:1]
 	check := func(id string, s Status) Check { return Check{ID: id, Status: s, Remedy: "do " + id + "."} }

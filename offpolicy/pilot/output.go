@@ -78,8 +78,8 @@ func (r *run) calibrate(rec *Records) {
 	for _, l := range rec.Labels {
 		s, ok := scores[l.PromptID]
 		if l.Policy == p0 && l.DrawIdx == 0 && ok && l.Label.Valid() && s.Mean.Valid() {
-			rows = append(rows, offpolicy.LabeledScore{PromptID: l.PromptID, Score: float64(s.Mean), Label: float64(l.Label), InclusionProb: l.InclusionProb})
-			labeled = append(labeled, judge.Labeled{PromptID: l.PromptID, Score: judge.ScoreOf(s), Label: float64(l.Label), InclusionProb: l.InclusionProb})
+			rows = append(rows, offpolicy.LabeledScore{PromptID: l.PromptID, Score: s.Mean, Label: l.Label, InclusionProb: l.InclusionProb})
+			labeled = append(labeled, judge.Labeled{PromptID: l.PromptID, Score: judge.ScoreOf(s), Label: l.Label, InclusionProb: l.InclusionProb})
 		}
 	}
 	var u *judge.Uncertainty
@@ -94,7 +94,7 @@ func (r *run) calibrate(rec *Records) {
 	}
 	for i := range rec.Scores {
 		s := &rec.Scores[i]
-		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Missing(), dataset.Missing(), nil
+		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Float{}, dataset.Float{}, nil
 		if u == nil {
 			continue
 		}
@@ -110,14 +110,14 @@ func shrink(scores []dataset.JudgeScore) {
 	var variances []float64
 	for i, s := range scores {
 		if s.Source == judge.SourceRepeated && s.Mean.Valid() {
-			at, variances = append(at, i), append(variances, float64(s.Variance))
+			at, variances = append(at, i), append(variances, s.Variance.OrNaN())
 		}
 	}
 	if len(at) == 0 {
 		return
 	}
 	for j, v := range judge.Shrink(variances, len(scores[at[0]].Readings)) {
-		scores[at[j]].Variance = dataset.Float(v)
+		scores[at[j]].Variance = dataset.Known(v)
 	}
 }
 

@@ -29,7 +29,7 @@ func (pl *planner) dollars(n, labels int) (usd, batch dataset.Float) {
 		if labels > 0 {
 			sum += float64(labels) * label
 		}
-		return dataset.Float(sum)
+		return dataset.Known(sum)
 	}
 	return add(pl.prompt, pl.label), add(pl.promptInBatch, pl.labelInBatch)
 }
@@ -50,7 +50,7 @@ func (pl *planner) fewest(width func(n int) float64) int {
 }
 
 func (pl *planner) design(by offpolicy.Estimator, n, labels, more int, halfWidth float64) *Design {
-	d := &Design{By: string(by), Prompts: n, Labels: labels, HalfWidth: dataset.Float(halfWidth)}
+	d := &Design{By: string(by), Prompts: n, Labels: labels, HalfWidth: dataset.Known(halfWidth)}
 	d.USD, d.BatchUSD = pl.dollars(n, more)
 	return d
 }
@@ -121,7 +121,7 @@ func (pl *planner) own(policy string) offpolicy.Pilot {
 	var y, e []float64
 	for _, l := range pl.rec.Labels {
 		if s, ok := scores[l.PromptID]; ok && l.Policy == policy && l.Label.Valid() && s.Calibrated.Valid() {
-			y, e = append(y, float64(l.Label)), append(e, float64(l.Label-s.Calibrated))
+			y, e = append(y, l.Label.OrNaN()), append(e, float64(l.Label.OrNaN()-s.Calibrated.OrNaN()))
 		}
 	}
 	_, sd := meanSD(y)
@@ -130,7 +130,7 @@ func (pl *planner) own(policy string) offpolicy.Pilot {
 		var f []float64
 		for _, s := range pl.rec.Scores {
 			if s.Policy == policy && s.DrawIdx == 0 && s.Calibrated.Valid() {
-				f = append(f, float64(s.Calibrated))
+				f = append(f, s.Calibrated.OrNaN())
 			}
 		}
 		out := pl.logged
@@ -184,9 +184,9 @@ func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
 		}
 		usd, _ := pl.dollars(n, pl.more(paid, most))
 		if !usd.Valid() {
-			usd = dataset.Float(n) // no price: the fewest prompts
+			usd = dataset.Known(float64(n)) // no price: the fewest prompts
 		}
-		return most, float64(usd)
+		return most, usd.OrNaN()
 	}
 	best := math.Inf(1)
 	for k := max(from, offpolicy.MinProbes); k <= pl.rec.Full; k += 1 + k/25 {

@@ -22,7 +22,7 @@ const projectionLevel = 0.90
 // tokens and seconds are what the sample took a prompt, times the prompts;
 // certification and the like are paid once.
 func project(rec *Records) Projection {
-	m := dataset.Missing()
+	m := dataset.Float{}
 	none := Interval{m, m, m}
 	out := Projection{
 		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
@@ -59,9 +59,9 @@ func project(rec *Records) Projection {
 	failed := failedPrompts(rec)
 	scale := float64(rec.Full)
 	out.Failed = Interval{
-		dataset.Float(scale * float64(failed) / float64(n)),
-		dataset.Float(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)),
-		dataset.Float(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2)),
+		dataset.Known(scale * float64(failed) / float64(n)),
+		dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)),
+		dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2)),
 	}
 	out.HalfWidth = projectWidth(rec)
 	for _, a := range rec.Arms {
@@ -172,13 +172,13 @@ func projectSum(perPrompt []float64, fixed float64, full int) Interval {
 	n := float64(len(perPrompt))
 	mean, sd := meanSD(perPrompt)
 	value := mean * float64(full)
-	out := Interval{dataset.Float(fixed + value), dataset.Missing(), dataset.Missing()}
+	out := Interval{dataset.Known(fixed + value), dataset.Float{}, dataset.Float{}}
 	if n < 2 || !(mean > 0) {
 		return out
 	}
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
-	out.Lo = dataset.Float(fixed + value*math.Exp(-half))
-	out.Hi = dataset.Float(fixed + value*math.Exp(half))
+	out.Lo = dataset.Known(fixed + value*math.Exp(-half))
+	out.Hi = dataset.Known(fixed + value*math.Exp(half))
 	return out
 }
 
@@ -186,14 +186,14 @@ func projectSum(perPrompt []float64, fixed float64, full int) Interval {
 // full run's size, the share of labelled prompts being that of the sample.
 func projectWidth(rec *Records) dataset.Float {
 	if rec.Evaluation == nil {
-		return dataset.Missing()
+		return dataset.Float{}
 	}
 	p := rec.Evaluation.Pilot()
 	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(len(rec.Prompts))))
 	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
-		return dataset.Missing()
+		return dataset.Float{}
 	}
-	return dataset.Float(p.LoggingHalfWidth(rec.Full, labelled))
+	return dataset.Known(p.LoggingHalfWidth(rec.Full, labelled))
 }
 
 // projectPolicy bounds what weights can give a target in the full run. An
@@ -202,23 +202,23 @@ func projectWidth(rec *Records) dataset.Float {
 // tail. In proportion is therefore the most that it can become, and the width
 // that follows the least.
 func projectPolicy(rec *Records, policy string) PolicyProjection {
-	out := PolicyProjection{Name: policy, ESSAtMost: dataset.Missing(), HalfWidthAtLeast: dataset.Missing()}
+	out := PolicyProjection{Name: policy}
 	d, _ := rec.logRatios(policy)
 	w, err := offpolicy.NewWeights(d)
 	if err != nil || w.N == 0 || !(w.ESS > 0) {
 		return out
 	}
-	out.ESSAtMost = dataset.Float(offpolicy.ESSBound(w, rec.Full))
+	out.ESSAtMost = dataset.Known(offpolicy.ESSBound(w, rec.Full))
 	var scores []float64
 	of := rec.scoresOf(rec.logging().Policy.Name)
 	for _, p := range rec.Prompts {
 		if s, ok := of[p.ID]; ok && s.Mean.Valid() {
-			scores = append(scores, float64(s.Mean))
+			scores = append(scores, s.Mean.OrNaN())
 		}
 	}
 	if len(scores) > 1 {
 		mean, sd := meanSD(scores)
-		out.HalfWidthAtLeast = dataset.Float(offpolicy.IPSHalfWidthBound(w, mean, sd, rec.Full))
+		out.HalfWidthAtLeast = dataset.Known(offpolicy.IPSHalfWidthBound(w, mean, sd, rec.Full))
 	}
 	return out
 }

@@ -117,10 +117,10 @@ func TestProjectionIntervalsHold(t *testing.T) {
 					busy += c.seconds
 				}
 			}
-			if float64(p.USD.Lo) <= usd && usd <= float64(p.USD.Hi) {
+			if p.USD.Lo.OrNaN() <= usd && usd <= p.USD.Hi.OrNaN() {
 				cost++
 			}
-			if took := busy / workers; float64(p.Seconds.Lo) <= took && took <= float64(p.Seconds.Hi) {
+			if took := busy / workers; p.Seconds.Lo.OrNaN() <= took && took <= p.Seconds.Hi.OrNaN() {
 				pace++
 			}
 		}
@@ -142,7 +142,7 @@ func TestProjectionIntervalsHold(t *testing.T) {
 func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 	rec := healthy(100, 1)
 	rec.Full = 1000
-	want := float64(project(rec).USD.Value)
+	want := project(rec).USD.Value.OrNaN()
 	if math.Abs(want-1000*5*0.002) > 1e-6 {
 		t.Fatalf("1,000 prompts of five calls at $0.002 are projected to $%v", want)
 	}
@@ -153,12 +153,12 @@ func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 		e.Cost, e.Outcome, e.UsageKnown = 1, "ok", true
 		rec.Ledger = append(rec.Ledger, e)
 		want++
-		if got := float64(project(rec).USD.Value); math.Abs(got-want) > 1e-9 {
+		if got := project(rec).USD.Value.OrNaN(); math.Abs(got-want) > 1e-9 {
 			t.Errorf("a dollar of stage %s, policy %q, makes the projection $%v, want $%v", e.Stage, e.Policy, got, want)
 		}
 	}
 	rec.Ledger = append(rec.Ledger, providers.Entry{Stage: stageOracle, Key: "q0001/p0/0", Policy: "p0", Cost: 1, Outcome: "ok", UsageKnown: true})
-	if got := float64(project(rec).USD.Value); math.Abs(got-(want+10)) > 1e-9 {
+	if got := project(rec).USD.Value.OrNaN(); math.Abs(got-(want+10)) > 1e-9 {
 		t.Errorf("a label of P0 is one of a hundred prompts': the projection is $%v, want $%v", got, want+10)
 	}
 }

@@ -26,7 +26,7 @@ const (
 // plan adds to a projection whether the run that it projects to would
 // answer, and what less would.
 func plan(rec *Records, out *Projection) {
-	out.Resolution, out.Questions = dataset.Float(rec.Resolution), []Question{}
+	out.Resolution, out.Questions = dataset.Known(rec.Resolution), []Question{}
 	p0 := rec.logging().Policy.Name
 	switch {
 	case rec.Evaluation == nil:
@@ -73,7 +73,7 @@ func plan(rec *Records, out *Projection) {
 
 func (pl *planner) askLogging(p0 string) Question {
 	w := pl.logging(pl.rec.Full)
-	q := Question{Policy: p0, FullRun: answersNo, By: string(offpolicy.DR), HalfWidth: dataset.Float(w), Reason: "by its labels", Difference: interval(nil)}
+	q := Question{Policy: p0, FullRun: answersNo, By: string(offpolicy.DR), HalfWidth: dataset.Known(w), Reason: "by its labels", Difference: interval(nil)}
 	if w <= pl.rec.Resolution {
 		q.FullRun = answersYes
 		least := pl.fewest(pl.logging)
@@ -91,7 +91,7 @@ func (pl *planner) difference(policy string) Interval {
 		a, okA := own[p.ID]
 		b, okB := base[p.ID]
 		if okA && okB && a.Mean.Valid() && b.Mean.Valid() {
-			d = append(d, float64(a.Mean-b.Mean))
+			d = append(d, float64(a.Mean.OrNaN()-b.Mean.OrNaN()))
 		}
 	}
 	return interval(d)
@@ -100,12 +100,12 @@ func (pl *planner) difference(policy string) Interval {
 // ask says of one target what the full run would give, by its own labels if
 // that run has enough of them, else by weights; and what less would.
 func (pl *planner) ask(policy string) Question {
-	q := Question{Policy: policy, FullRun: answersNo, HalfWidth: dataset.Missing(), Difference: pl.difference(policy)}
+	q := Question{Policy: policy, FullRun: answersNo, Difference: pl.difference(policy)}
 	byLabels, has, want := pl.own(policy), pl.has(policy), pl.rec.Resolution
 	if has >= offpolicy.MinProbes {
-		q.By, q.HalfWidth = string(offpolicy.Direct), dataset.Float(byLabels.DirectHalfWidth(pl.rec.Full, has))
+		q.By, q.HalfWidth = string(offpolicy.Direct), dataset.Known(byLabels.DirectHalfWidth(pl.rec.Full, has))
 		q.Reason = fmt.Sprintf("by the %d labels of its own", has)
-		if float64(q.HalfWidth) <= want {
+		if q.HalfWidth.OrNaN() <= want {
 			q.FullRun = answersYes
 		}
 	}
@@ -119,7 +119,7 @@ func (pl *planner) ask(policy string) Question {
 	if sure {
 		kept := func(n int) float64 { return width(n, keptESS) }
 		if n := pl.fewest(kept); kept(n) <= want {
-			if d := pl.design(offpolicy.DR, n, 0, 0, kept(n)); q.Cheapest == nil || d.USD < q.Cheapest.USD {
+			if d := pl.design(offpolicy.DR, n, 0, 0, kept(n)); q.Cheapest == nil || d.USD.OrNaN() < q.Cheapest.USD.OrNaN() {
 				q.Cheapest = d
 			}
 		}
@@ -142,15 +142,15 @@ func (pl *planner) askWeights(q *Question, width func(n int, part float64) float
 	case math.IsInf(least, 1):
 		refused = fmt.Sprintf("weights: too few effective responses among %s prompts", count(full))
 	case sure && width(full, keptESS) <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = answersYes, string(offpolicy.DR), dataset.Float(least), "by weights and judge, also at a quarter of the sample's relative ESS"
+		q.FullRun, q.By, q.HalfWidth, q.Reason = answersYes, string(offpolicy.DR), dataset.Known(least), "by weights and judge, also at a quarter of the sample's relative ESS"
 		return
 	case least <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = answersAtBest, string(offpolicy.DR), dataset.Float(least), "by weights and judge; the weights' tail a sample does not see: no promise"
+		q.FullRun, q.By, q.HalfWidth, q.Reason = answersAtBest, string(offpolicy.DR), dataset.Known(least), "by weights and judge; the weights' tail a sample does not see: no promise"
 		return
 	default:
 		refused = fmt.Sprintf("weights give ±%.3f at best", least)
 		if !q.HalfWidth.Valid() {
-			q.By, q.HalfWidth = string(offpolicy.DR), dataset.Float(least)
+			q.By, q.HalfWidth = string(offpolicy.DR), dataset.Known(least)
 		}
 	}
 	if q.Reason != "" {
@@ -192,7 +192,7 @@ func (pl *planner) cheapest() *Design {
 		out = pl.design(offpolicy.Direct, n, m, pl.more(probed, m), widest)
 	}
 	if sure {
-		if d := pl.design(offpolicy.DR, byWeights, 0, 0, pl.rec.Resolution); out == nil || d.USD < out.USD {
+		if d := pl.design(offpolicy.DR, byWeights, 0, 0, pl.rec.Resolution); out == nil || d.USD.OrNaN() < out.USD.OrNaN() {
 			out = d
 		}
 	}
@@ -201,7 +201,7 @@ func (pl *planner) cheapest() *Design {
 
 // inWords answers the two questions in a few sentences.
 func (pl *planner) inWords(p *Projection) string {
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s (-width). The full run, %s more, would give %s.", short(float64(p.Resolution)), dollarWords(p.FurtherUSD), p.gives())
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s (-width). The full run, %s more, would give %s.", short(p.Resolution.OrNaN()), dollarWords(p.FurtherUSD), p.gives())
 	switch d := p.Cheapest; {
 	case p.Answered:
 		s += " This sample gives all of them already."
@@ -210,7 +210,7 @@ func (pl *planner) inWords(p *Projection) string {
 	case d.Prompts == p.Prompts && d.Labels == 0:
 		s += " No smaller one does."
 	default:
-		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.", d.words(pl.n), dollarWords(d.USD), short(float64(d.HalfWidth)))
+		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.", d.words(pl.n), dollarWords(d.USD), short(d.HalfWidth.OrNaN()))
 	}
 	return s + pl.tooClose(p)
 }
@@ -264,7 +264,7 @@ func (pl *planner) tooClose(p *Projection) string {
 	var names []string
 	least := math.Inf(1)
 	for _, q := range p.Questions {
-		if d := math.Abs(float64(q.Difference.Value)); d < toldApart(pl.rec.Resolution) {
+		if d := math.Abs(q.Difference.Value.OrNaN()); d < toldApart(pl.rec.Resolution) {
 			names = append(names, fmt.Sprintf("%s (%.3f to the judge)", q.Policy, d))
 			least = min(least, d)
 		}
@@ -295,7 +295,7 @@ func dollarWords(usd dataset.Float) string {
 	if !usd.Valid() {
 		return "at an unknown price"
 	}
-	return fmt.Sprintf("about $%.2f", float64(usd))
+	return fmt.Sprintf("about $%.2f", usd.OrNaN())
 }
 
 // extend fills in the commands of the runs that a projection names, by what is
@@ -304,9 +304,9 @@ func (p *Projection) extend(command func(prompts, probes int, usd float64) strin
 	if command == nil || p.Prompts == 0 {
 		return
 	}
-	p.Command = command(p.Prompts, probes, spent+float64(p.FurtherUSD))
+	p.Command = command(p.Prompts, probes, spent+p.FurtherUSD.OrNaN())
 	if d := p.Cheapest; d != nil {
-		d.Command = command(d.Prompts, max(d.Labels, probes), spent+float64(d.USD))
+		d.Command = command(d.Prompts, max(d.Labels, probes), spent+d.USD.OrNaN())
 	}
 }
 

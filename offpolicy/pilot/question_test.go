@@ -35,7 +35,7 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		return func(r *Records) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			for i := range r.Prompts {
-				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + dataset.Float(sd*rng.NormFloat64()-sd*sd/2)
+				logprobRow(r, i, "pi_cot").LogProb = dataset.Known(logprobRow(r, i, "p0").LogProb.OrNaN() + dataset.Known(sd*rng.NormFloat64()-sd*sd/2).OrNaN())
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		{"hopeless", near(3.6), "pi_cot", answersNo, "", "would be refused", "log w of that sd is refused at any size there is, whatever the mean of the sample's"},
 		{"wrong log-probs", func(r *Records) {
 			for i := range r.Prompts {
-				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb + 1
+				logprobRow(r, i, "pi_cot").LogProb = dataset.Known(logprobRow(r, i, "p0").LogProb.OrNaN() + 1)
 			}
 		}, "pi_cot", answersNo, "", "wrong log-probs", "more of them mend nothing"},
 		{"no certificate", func(r *Records) { r.Certificates = nil }, "pi_cot", answersNo, "", "certificate", "nor does this"},
@@ -80,7 +80,7 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 			t.Errorf("%s: %+v, want %s by %q for %q (%s)", c.name, q, c.answer, c.by, c.says, c.reason)
 		}
 		if q != nil && c.by == "" && q.HalfWidth.Valid() {
-			t.Errorf("%s: what is refused has a width of %v", c.name, q.HalfWidth)
+			t.Errorf("%s: what is refused has a width of %v", c.name, q.HalfWidth.OrNaN())
 		}
 	}
 }
@@ -100,10 +100,10 @@ func TestCheapestRun(t *testing.T) {
 	// P0's label of $0.003 and five calls of $0.002 a prompt; a label of each of
 	// three targets and of the clone.
 	price := func(n, m int) float64 { return 0.013*float64(n-100) + 0.003*4*float64(m) }
-	if got := float64(d.USD); math.Abs(got-price(d.Prompts, d.Labels)) > 1e-9 {
+	if got := d.USD.OrNaN(); math.Abs(got-price(d.Prompts, d.Labels)) > 1e-9 {
 		t.Errorf("$%v for %d prompts and %d labels, want $%v", got, d.Prompts, d.Labels, price(d.Prompts, d.Labels))
 	}
-	if got, want := float64(d.BatchUSD), price(d.Prompts, d.Labels)-0.0015*float64(d.Prompts-100+4*d.Labels); math.Abs(got-want) > 1e-9 {
+	if got, want := d.BatchUSD.OrNaN(), price(d.Prompts, d.Labels)-0.0015*float64(d.Prompts-100+4*d.Labels); math.Abs(got-want) > 1e-9 {
 		t.Errorf("$%v in batches, want $%v: they halve the labels", got, want)
 	}
 	least := math.Inf(1)
@@ -115,10 +115,10 @@ func TestCheapestRun(t *testing.T) {
 			}
 		}
 	}
-	if w := fig.DirectHalfWidth(d.Prompts, d.Labels); w > 0.02 || float64(d.USD) > 1.03*least || float64(d.USD) < least-1e-9 {
-		t.Errorf("%d prompts and %d labels give ±%.4f for $%.3f; the cheapest is $%.3f", d.Prompts, d.Labels, w, float64(d.USD), least)
+	if w := fig.DirectHalfWidth(d.Prompts, d.Labels); w > 0.02 || d.USD.OrNaN() > 1.03*least || d.USD.OrNaN() < least-1e-9 {
+		t.Errorf("%d prompts and %d labels give ±%.4f for $%.3f; the cheapest is $%.3f", d.Prompts, d.Labels, w, d.USD.OrNaN(), least)
 	}
-	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad", fmt.Sprintf("%d labels of every other policy's own", d.Labels), fmt.Sprintf("about $%.2f more", float64(d.USD))} {
+	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad", fmt.Sprintf("%d labels of every other policy's own", d.Labels), fmt.Sprintf("about $%.2f more", d.USD.OrNaN())} {
 		if !strings.Contains(p.Answer, want) {
 			t.Errorf("%q does not say %q", p.Answer, want)
 		}
@@ -136,7 +136,7 @@ func TestCheapestRun(t *testing.T) {
 		base := r.scoresOf("p0")
 		for i := range r.Scores {
 			if s := &r.Scores[i]; s.Policy == "pi_cot" {
-				s.Mean = base[s.PromptID].Mean - 0.01
+				s.Mean = dataset.Known(base[s.PromptID].Mean.OrNaN() - 0.01)
 			}
 		}
 	})
@@ -149,7 +149,7 @@ func TestCheapestRun(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for i := range r.Prompts {
 			for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
-				logprobRow(r, i, name).LogProb = logprobRow(r, i, "p0").LogProb + dataset.Float(0.2*rng.NormFloat64()-0.02)
+				logprobRow(r, i, name).LogProb = dataset.Known(logprobRow(r, i, "p0").LogProb.OrNaN() + dataset.Known(0.2*rng.NormFloat64()-0.02).OrNaN())
 			}
 		}
 		for i := range r.Ledger { // labels at $3

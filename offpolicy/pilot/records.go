@@ -157,7 +157,7 @@ func (r *Records) scoresOf(policy string) map[string]dataset.JudgeScore {
 func (r *Records) logRatios(policy string) (d []float64, keys []dataset.Key) {
 	r.eachPair(policy, func(b, t dataset.LogProb) {
 		if !b.Raw() && !t.Raw() {
-			d = append(d, float64(t.LogProb)-float64(b.LogProb))
+			d = append(d, t.LogProb.OrNaN()-b.LogProb.OrNaN())
 			keys = append(keys, t.Key())
 		}
 	})
@@ -181,7 +181,7 @@ func (r *Records) noiseRatios(clone string) (d []float64, keys []dataset.Key) {
 	r.eachPair(clone, func(b, t dataset.LogProb) {
 		x, y := rawLogProb(b), rawLogProb(t)
 		if x.Valid() && y.Valid() {
-			d = append(d, float64(y)-float64(x))
+			d = append(d, y.OrNaN()-x.OrNaN())
 			keys = append(keys, t.Key())
 		}
 	})
@@ -211,7 +211,7 @@ func rawLogProb(row dataset.LogProb) dataset.Float {
 			return m.LogProb
 		}
 	}
-	return dataset.Missing()
+	return dataset.Float{}
 }
 
 // certified reports whether the endpoint's log-probs of p's model were certified.

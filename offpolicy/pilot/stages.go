@@ -58,7 +58,7 @@ func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {
 func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt) (*dataset.RecordError, error) {
 	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 	tag := providers.Tag{Stage: stage, Key: key.String(), Policy: a.Policy.Name}
-	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, LogProb: dataset.Missing(), PolicyHash: a.Policy.Hash()}
+	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
 	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.cfg.Seed, key))
 	var g providers.Generation
 	if err == nil {
@@ -89,16 +89,16 @@ func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt
 // makes the sum missing.
 func sumLogProbs(tokens []providers.Token) dataset.Float {
 	if len(tokens) == 0 {
-		return dataset.Missing()
+		return dataset.Float{}
 	}
 	sum := 0.0
 	for _, t := range tokens {
-		sum += t.LogProb
+		sum += t.LogProb.OrNaN()
 	}
 	if math.IsInf(sum, 0) {
-		return dataset.Missing()
+		return dataset.Float{}
 	}
-	return dataset.Float(sum)
+	return dataset.Known(sum)
 }
 
 // classHidden marks responses that hide part of what the policy did.

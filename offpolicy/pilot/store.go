@@ -188,7 +188,7 @@ func (s *store) setLogProb(row dataset.LogProb) {
 			return
 		}
 		c.Scored += by
-		if row.LogProb == 0 {
+		if row.LogProb.OrNaN() == 0 {
 			c.Zeros += by
 		}
 		for name, m := range row.Methods {

@@ -55,7 +55,7 @@ func scoresOf(t *testing.T, dir string) map[dataset.Key]float64 {
 	}
 	out := map[dataset.Key]float64{}
 	for _, r := range rows {
-		out[r.Key()] = float64(r.Mean)
+		out[r.Key()] = r.Mean.OrNaN()
 	}
 	return out
 }
@@ -76,7 +76,7 @@ func sameDesign(t *testing.T, dir string, d oracle.Design, scores map[dataset.Ke
 	for _, l := range labels(t, dir) {
 		a, ok := want[drawn{l.Key(), l.Role}]
 		if !ok || a.InclusionProb != l.InclusionProb || a.Stratum != l.Stratum || d.Strata > 1 && l.Stratum == "" {
-			t.Errorf("label %s, %s of %q with %v: the design has %+v", l.Key(), l.Role, l.Stratum, l.InclusionProb, a)
+			t.Errorf("label %s, %s of %q with %v: the design has %+v", l.Key(), l.Role, l.Stratum, l.InclusionProb.OrNaN(), a)
 		}
 		delete(want, drawn{l.Key(), l.Role})
 	}
@@ -121,8 +121,8 @@ func TestStrata(t *testing.T) {
 	var sum, weights float64
 	for _, l := range labels(t, whole) {
 		if l.Role != oracle.RoleDuplicate {
-			sum += float64(l.Label) / l.InclusionProb
-			weights += 1 / l.InclusionProb
+			sum += l.Label.OrNaN() / l.InclusionProb.OrNaN()
+			weights += 1 / l.InclusionProb.OrNaN()
 		}
 	}
 	if says := fmt.Sprintf("the responses that they stand for %.3f", sum/weights); !strings.Contains(check(v, "oracle.distribution").Summary, says) {
@@ -133,7 +133,7 @@ func TestStrata(t *testing.T) {
 	}
 	figures := 0
 	for _, f := range c.Evidence.Figures {
-		if strings.HasPrefix(f.Name, "probability of a label, p0 [") && f.Value > 0 && f.Value <= 1 {
+		if strings.HasPrefix(f.Name, "probability of a label, p0 [") && f.Value.OrNaN() > 0 && f.Value.OrNaN() <= 1 {
 			figures++
 		}
 	}
@@ -236,7 +236,7 @@ func TestStrataInterrupted(t *testing.T) {
 func figure(c pilot.Check, name string) float64 {
 	for _, f := range c.Evidence.Figures {
 		if f.Name == name {
-			return float64(f.Value)
+			return f.Value.OrNaN()
 		}
 	}
 	return math.NaN()
@@ -267,13 +267,13 @@ func asRead(t *testing.T, dir string, v *pilot.Verdict) {
 	}
 	for _, p := range v.Evaluation.Policies {
 		if p.Policy == "p0" && p.Estimator != "" {
-			want := float64(p.Value.Value)
+			want := p.Value.Value.OrNaN()
 			if got := value("p0", offpolicy.Estimator(p.Estimator)); math.Abs(got-want) > 1e-12 {
 				t.Errorf("the files give %v for p0 by %s, the run %v", got, p.Estimator, want)
 			}
 			with := value("p0", offpolicy.LabeledSNIPS)
 			for i := range logged {
-				logged[i].InclusionProb = dataset.Missing()
+				logged[i].InclusionProb = dataset.Float{}
 			}
 			if without := value("p0", offpolicy.LabeledSNIPS); without == with {
 				t.Errorf("the labels' mean is %v with and without their probabilities", with)

@@ -29,7 +29,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		CannotSay:     cannotSay(rec),
 		Run: RunInfo{
 			Started: r.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
-			Seed: c.Seed, Live: c.Live, Budget: dataset.Missing(), Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
+			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
 			Rates: r.rates(rec.Ledger), Judge: r.judge.Identity(), Oracle: r.oracle.Identity(),
 		},
 	}
@@ -37,7 +37,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		v.Waivers = map[string]string{}
 	}
 	if c.Budget > 0 {
-		v.Run.Budget = dataset.Float(c.Budget)
+		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
 	v.Run.Seconds = r.totalSeconds()
 	if rec.reached(wholeRun) {
@@ -57,20 +57,20 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
-	v.Estimate.ActualUSD = dataset.Float(v.Run.Spent)
+	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
 	for i, s := range v.Estimate.Stages {
-		v.Estimate.Stages[i].ActualUSD = dataset.Float(byStage[s.Name])
+		v.Estimate.Stages[i].ActualUSD = dataset.Known(byStage[s.Name])
 	}
 	if rec.Calibrator != nil {
 		labels := map[dataset.Key]float64{}
 		for _, l := range rec.Labels {
 			if l.Label.Valid() {
-				labels[l.Key()] = float64(l.Label)
+				labels[l.Key()] = l.Label.OrNaN()
 			}
 		}
 		for _, s := range rec.Scores {
 			if y, ok := labels[s.Key()]; ok && s.Mean.Valid() && s.Calibrated.Valid() {
-				v.Calibration = append(v.Calibration, CalibrationPoint{float64(s.Mean), float64(s.Calibrated), y})
+				v.Calibration = append(v.Calibration, CalibrationPoint{s.Mean.OrNaN(), s.Calibrated.OrNaN(), y})
 			}
 		}
 	}
@@ -228,9 +228,9 @@ func summarize(rec *Records) []PolicySummary {
 				}
 			}
 			if row, ok := scores[p.ID]; ok && row.Mean.Valid() {
-				judged = append(judged, float64(row.Mean))
+				judged = append(judged, row.Mean.OrNaN())
 				if row.Calibrated.Valid() {
-					calibrated = append(calibrated, float64(row.Calibrated))
+					calibrated = append(calibrated, row.Calibrated.OrNaN())
 				}
 			}
 			row, ok := logprobs[p.ID]
@@ -238,9 +238,9 @@ func summarize(rec *Records) []PolicySummary {
 				continue
 			}
 			if row.LogProb.Valid() {
-				totals = append(totals, float64(row.LogProb))
+				totals = append(totals, row.LogProb.OrNaN())
 				if row.Tokens > 0 {
-					perToken = append(perToken, float64(row.LogProb)/float64(row.Tokens))
+					perToken = append(perToken, row.LogProb.OrNaN()/float64(row.Tokens))
 				}
 			}
 		}
@@ -257,28 +257,28 @@ func summarize(rec *Records) []PolicySummary {
 }
 
 func interval(xs []float64) Interval {
-	missing := Interval{dataset.Missing(), dataset.Missing(), dataset.Missing()}
+	missing := Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}
 	if len(xs) == 0 {
 		return missing
 	}
 	mean, lo, hi := offpolicy.MeanInterval(xs)
-	return Interval{dataset.Float(mean), dataset.Float(lo), dataset.Float(hi)}
+	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
 }
 
 func quantiles(xs []float64) Quantiles {
-	m := dataset.Missing()
+	m := dataset.Float{}
 	if len(xs) == 0 {
 		return Quantiles{m, m, m, m, m}
 	}
 	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
-	return Quantiles{dataset.Float(q[0]), dataset.Float(q[1]), dataset.Float(q[2]), dataset.Float(q[3]), dataset.Float(q[4])}
+	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]), dataset.Known(q[4])}
 }
 
 // weigh describes a target's weights and says whether they could carry an
 // estimate.
 func weigh(rec *Records, policy string) *WeightSummary {
 	d, _ := rec.logRatios(policy)
-	m := dataset.Missing()
+	m := dataset.Float{}
 	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
 	for _, a := range rec.Arms {
 		if (a.Policy.Name == policy || a.Role == Logging) && !rec.certified(a.Policy) {
@@ -303,9 +303,9 @@ func weigh(rec *Records, policy string) *WeightSummary {
 
 func finite(x float64) dataset.Float {
 	if math.IsInf(x, 0) {
-		return dataset.Missing()
+		return dataset.Float{}
 	}
-	return dataset.Float(x)
+	return dataset.Known(x)
 }
 
 // maxSpecimens is how many records a report quotes.
@@ -341,28 +341,28 @@ func specimens(rec *Records) []Specimen {
 	var least *dataset.LogProb
 	for i, row := range rec.LogProbs {
 		if row.Policy == p0 && row.LogProb.Valid() && row.Tokens > 0 &&
-			(least == nil || float64(row.LogProb)/float64(row.Tokens) < float64(least.LogProb)/float64(least.Tokens)) {
+			(least == nil || row.LogProb.OrNaN()/float64(row.Tokens) < least.LogProb.OrNaN()/float64(least.Tokens)) {
 			least = &rec.LogProbs[i]
 		}
 	}
 	if least != nil {
-		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", float64(least.LogProb)/float64(least.Tokens)))
+		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", least.LogProb.OrNaN()/float64(least.Tokens)))
 	}
 	var low, high *dataset.JudgeScore
 	for i, s := range rec.Scores {
 		if !s.Mean.Valid() {
 			continue
 		}
-		if low == nil || s.Mean < low.Mean {
+		if low == nil || s.Mean.OrNaN() < low.Mean.OrNaN() {
 			low = &rec.Scores[i]
 		}
-		if high == nil || s.Mean > high.Mean {
+		if high == nil || s.Mean.OrNaN() > high.Mean.OrNaN() {
 			high = &rec.Scores[i]
 		}
 	}
 	if low != nil {
-		add(low.Key(), low.Policy, fmt.Sprintf("lowest judge score: %.2f", float64(low.Mean)))
-		add(high.Key(), high.Policy, fmt.Sprintf("highest judge score: %.2f", float64(high.Mean)))
+		add(low.Key(), low.Policy, fmt.Sprintf("lowest judge score: %.2f", low.Mean.OrNaN()))
+		add(high.Key(), high.Policy, fmt.Sprintf("highest judge score: %.2f", high.Mean.OrNaN()))
 	}
 	return out
 }

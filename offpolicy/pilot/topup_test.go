@@ -128,7 +128,7 @@ func TestPeopleTakeOver(t *testing.T) {
 			t.Fatalf("%s: %v, %s", name, err, describe(v))
 		}
 		for i, l := range theirs {
-			if l.Oracle != v.Run.Oracle || float64(l.Label) != .1+.01*float64(i%40) || l.Key() != keys[i] || l.InclusionProb != model[i].InclusionProb || l.Stratum != model[i].Stratum {
+			if l.Oracle != v.Run.Oracle || l.Label.OrNaN() != .1+.01*float64(i%40) || l.Key() != keys[i] || l.InclusionProb != model[i].InclusionProb || l.Stratum != model[i].Stratum {
 				t.Errorf("%s: label %+v in place of %+v", name, l, model[i])
 			}
 		}

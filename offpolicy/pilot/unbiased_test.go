@@ -30,8 +30,8 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 	value := map[dataset.Key]float64{}
 	truth := map[string]float64{}
 	for _, l := range labels(t, dir) {
-		value[l.Key()] = float64(l.Label)
-		truth[l.Policy] += float64(l.Label) / n
+		value[l.Key()] = l.Label.OrNaN()
+		truth[l.Policy] += l.Label.OrNaN() / n
 	}
 	type sums struct{ n, weighted, squares, bare float64 }
 	byLabels, estimated := map[string]*sums{}, map[string]*sums{}
@@ -50,8 +50,8 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 		weighted, bare, count := map[string]float64{}, map[string]float64{}, map[string]float64{}
 		p := map[dataset.Key]float64{}
 		for _, a := range d.AssignByScore(scores, "p0") {
-			p[a.Key] = a.InclusionProb
-			weighted[a.Key.Policy] += value[a.Key] / a.InclusionProb / n
+			p[a.Key] = a.InclusionProb.OrNaN()
+			weighted[a.Key.Policy] += value[a.Key] / a.InclusionProb.OrNaN() / n
 			bare[a.Key.Policy] += value[a.Key]
 			count[a.Key.Policy]++
 		}
@@ -68,9 +68,9 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 				label, prob = value[k], q
 			}
 			if k.Policy == "p0" {
-				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, LogProb: -1, Targets: map[string]float64{}, Score: s, Label: label, InclusionProb: prob, Length: 1})
+				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, LogProb: dataset.Known(-1), Targets: map[string]float64{}, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob), Length: dataset.Known(1)})
 			} else {
-				in.Draws[k.Policy] = append(in.Draws[k.Policy], offpolicy.Draw{PromptID: k.PromptID, Score: s, Label: label, InclusionProb: prob})
+				in.Draws[k.Policy] = append(in.Draws[k.Policy], offpolicy.Draw{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob)})
 			}
 		}
 		r, err := offpolicy.Evaluate(in, offpolicy.Config{Seed: uint64(seed), Method: offpolicy.InfluenceFunction, Estimators: []offpolicy.Estimator{offpolicy.LabeledSNIPS, offpolicy.Direct}})

@@ -34,7 +34,7 @@ func (s *suite) scoreChatOf(p providers.ChatScorer, open bool) []providers.Token
 		s.Fatal("Tokens is empty")
 	}
 	for i, tok := range got.Tokens[1:] {
-		if math.IsNaN(tok.LogProb) || tok.LogProb > 0 || math.IsInf(tok.LogProb, 0) {
+		if !tok.LogProb.Valid() || tok.LogProb.OrNaN() > 0 || math.IsInf(tok.LogProb.OrNaN(), 0) {
 			s.Errorf("Tokens[%d] %q has log-prob %v: want a finite number <= 0", i+1, tok.Text, tok.LogProb)
 		}
 	}

@@ -51,7 +51,7 @@ func (s *suite) checkScore(req providers.ScoreRequest, got providers.PromptScore
 	}
 	// No model is certain of every token of a sentence. Zeros throughout are
 	// values that were missing.
-	zero := func(t providers.Token) bool { return t.LogProb == 0 }
+	zero := func(t providers.Token) bool { return t.LogProb.OrNaN() == 0 }
 	if rest := got.Tokens[1:]; len(rest) > 1 && !slices.ContainsFunc(rest, func(t providers.Token) bool { return !zero(t) }) {
 		s.Errorf("every log-prob of %d tokens is 0: missing values are NaN, never 0", len(rest))
 	}

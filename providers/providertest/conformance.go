@@ -158,7 +158,7 @@ func (s *suite) checkGenerated(g providers.Generation) {
 		s.Fatal("log-probs were asked for and Tokens is empty")
 	}
 	for i, tok := range g.Tokens {
-		if math.IsNaN(tok.LogProb) || tok.LogProb > 0 || math.IsInf(tok.LogProb, 0) {
+		if !tok.LogProb.Valid() || tok.LogProb.OrNaN() > 0 || math.IsInf(tok.LogProb.OrNaN(), 0) {
 			s.Errorf("Tokens[%d] %q has log-prob %v: want a finite number <= 0", i, tok.Text, tok.LogProb)
 		}
 	}
@@ -219,7 +219,7 @@ func (s *suite) scoreOf(req providers.ScoreRequest) providers.PromptScore {
 		s.Fatal("Tokens is empty")
 	}
 	for i, tok := range got.Tokens[1:] {
-		if math.IsNaN(tok.LogProb) || tok.LogProb > 0 || math.IsInf(tok.LogProb, 0) {
+		if !tok.LogProb.Valid() || tok.LogProb.OrNaN() > 0 || math.IsInf(tok.LogProb.OrNaN(), 0) {
 			s.Errorf("Tokens[%d] %q has log-prob %v: want a finite number <= 0", i+1, tok.Text, tok.LogProb)
 		}
 	}
@@ -233,7 +233,7 @@ func (s *suite) equal(what string, a, b []providers.Token) {
 		s.Fatalf("%s: %d tokens, then %d", what, len(a), len(b))
 	}
 	for i := 1; i < len(a); i++ {
-		if d := math.Abs(a[i].LogProb - b[i].LogProb); !(d <= s.opt.Tolerance) {
+		if d := math.Abs(a[i].LogProb.OrNaN() - b[i].LogProb.OrNaN()); !(d <= s.opt.Tolerance) {
 			s.Errorf("%s: token %d %q: %v, then %v", what, i, a[i].Text, a[i].LogProb, b[i].LogProb)
 		}
 	}
@@ -274,7 +274,7 @@ func (s *suite) agreement() {
 		s.Fatalf("%d token ids, %d tokens", len(g.TokenIDs), len(g.Tokens))
 	}
 	for i := range g.TokenIDs {
-		want, got := g.Tokens[i].LogProb, scored[len(g.PromptIDs)+i].LogProb
+		want, got := g.Tokens[i].LogProb.OrNaN(), scored[len(g.PromptIDs)+i].LogProb.OrNaN()
 		if d := math.Abs(want - got); !(d <= s.opt.Tolerance) {
 			s.Errorf("token %d %q: generated at %v, scored %v", i, g.Tokens[i].Text, want, got)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -144,20 +143,24 @@ func mutants() map[string]struct {
 		"token ids dropped":   {mutant{say: func(g *providers.Generation) { g.TokenIDs = nil }}, "completion"},
 		"prompt ids dropped":  {mutant{say: func(g *providers.Generation) { g.PromptIDs = nil }}, "score_agrees_with_generation"},
 		"generated swapped":   {mutant{say: func(g *providers.Generation) { swap(g.Tokens) }}, "completion"},
-		"null is 0":           {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = 0 }))}, "score"},
-		"null unnoticed":      {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens[len(s.Tokens)-1].LogProb = math.NaN() }}, "score"},
-		"sign lost":           {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = -t.LogProb }))}, "score"},
-		"generated sign lost": {mutant{say: func(g *providers.Generation) { each(func(t *providers.Token) { t.LogProb = -t.LogProb })(g.Tokens) }}, "chat"},
-		"tokens swapped":      {mutant{sayScore: scored(swap)}, "score"},
-		"last token lost":     {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens = s.Tokens[:len(s.Tokens)-1] }}, "score"},
+		"null is 0":           {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))}, "score"},
+		"null unnoticed":      {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens[len(s.Tokens)-1].LogProb = dataset.Float{} }}, "score"},
+		"sign lost":           {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) }))}, "score"},
+		"generated sign lost": {mutant{say: func(g *providers.Generation) {
+			each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) })(g.Tokens)
+		}}, "chat"},
+		"tokens swapped":  {mutant{sayScore: scored(swap)}, "score"},
+		"last token lost": {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens = s.Tokens[:len(s.Tokens)-1] }}, "score"},
 		"off by one": {mutant{sayScore: scored(func(tokens []providers.Token) {
 			for i := range len(tokens) - 1 {
 				tokens[i].LogProb = tokens[i+1].LogProb
 			}
 		})}, "score_agrees_with_generation"},
-		"float32":        {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = float64(float32(t.LogProb)) }))}, "score_agrees_with_generation"},
-		"tempered":       {mutant{say: func(g *providers.Generation) { each(func(t *providers.Token) { t.LogProb *= 0.9 })(g.Tokens) }}, "score_agrees_with_generation"},
-		"unsteady":       {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb -= float64(count.Add(1)) / 1e6 }))}, "score"},
+		"float32": {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(float64(float32(t.LogProb.OrNaN()))) }))}, "score_agrees_with_generation"},
+		"tempered": {mutant{say: func(g *providers.Generation) {
+			each(func(t *providers.Token) { t.LogProb = dataset.Known(0.9 * t.LogProb.OrNaN()) })(g.Tokens)
+		}}, "score_agrees_with_generation"},
+		"unsteady":       {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(t.LogProb.OrNaN() - float64(count.Add(1))/1e6) }))}, "score"},
 		"score unpaid":   {mutant{sayScore: func(s *providers.PromptScore) { s.Usage = nil }}, "score"},
 		"score ids lost": {mutant{sayScore: scored(each(func(t *providers.Token) { t.ID = -1 }))}, "score_by_ids"},
 		"other ids scored": {mutant{askScore: func(r *providers.ScoreRequest) {
@@ -206,7 +209,7 @@ func mutants() map[string]struct {
 				tokens[i].LogProb = tokens[i+1].LogProb
 			}
 		})}, "score_chat"},
-		"chat null is 0": {mutant{sayChat: scored(each(func(t *providers.Token) { t.LogProb = 0 }))}, "score_chat"},
+		"chat null is 0": {mutant{sayChat: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))}, "score_chat"},
 		"chat unpaid":    {mutant{sayChat: func(s *providers.PromptScore) { s.Usage = nil }}, "score_chat"},
 		"question lost": {mutant{askChat: func(r *providers.ChatScoreRequest) {
 			if n := len(r.Messages); n > 1 {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/offpolicy"
 )
@@ -119,14 +120,14 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 						if name == "p0" {
 							var y []float64
 							for _, row := range s.Rows {
-								y = append(y, row.Label)
+								y = append(y, row.Label.OrNaN())
 							}
 							_, lo, hi = offpolicy.MeanInterval(y)
 						} else {
 							e := r.Policy(name).Estimate(offpolicy.Direct)
 							lo, hi = e.Lower, e.Upper
 							for _, d := range s.Draws[name] {
-								plugIn[name] += (r.Calibrator.PredictFor(d.PromptID, d.Score) - truth) / float64(len(s.Draws[name])*repetitions)
+								plugIn[name] += (r.Calibrator.PredictFor(d.PromptID, d.Score.OrNaN()) - truth) / float64(len(s.Draws[name])*repetitions)
 							}
 						}
 						if lo <= truth && truth <= hi {
@@ -165,7 +166,7 @@ func (f population) sample(world World, seed uint64) offpolicy.Samples {
 	value := func(v []int, i int) float64 { return float64(v[at[i]]) / 100 }
 	p0 := f.Policies["p0"]
 	for i := range n {
-		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprint(i), LogProb: -1, Score: value(p0.Score, i), Label: value(p0.labels(world), i), InclusionProb: 1, Length: nan})
+		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprint(i), LogProb: dataset.Known(-1), Score: dataset.Known(value(p0.Score, i)), Label: dataset.Known(value(p0.labels(world), i)), InclusionProb: dataset.Known(1), Length: dataset.Known(nan)})
 	}
 	for _, p := range truthPolicies()[1:] {
 		c := f.Policies[p.Name]
@@ -174,9 +175,9 @@ func (f population) sample(world World, seed uint64) offpolicy.Samples {
 			probe[i] = true
 		}
 		for i := range n {
-			d := offpolicy.Draw{PromptID: fmt.Sprint(i), Score: value(c.Score, i), Label: nan, InclusionProb: float64(probes) / n}
+			d := offpolicy.Draw{PromptID: fmt.Sprint(i), Score: dataset.Known(value(c.Score, i)), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(probes) / n)}
 			if probe[i] {
-				d.Label = value(c.labels(world), i)
+				d.Label = dataset.Known(value(c.labels(world), i))
 			}
 			s.Draws[p.Name] = append(s.Draws[p.Name], d)
 		}

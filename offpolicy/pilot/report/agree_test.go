@@ -46,7 +46,7 @@ func TestRenderingsAgree(t *testing.T) {
 			want = append(want, usd(*p))
 		}
 		for _, p := range v.Policies {
-			want = append(want, p.Name, p.Model, p.Hash, number(float64(p.LogProb.Q50)))
+			want = append(want, p.Name, p.Model, p.Hash, number(p.LogProb.Q50.OrNaN()))
 		}
 		texts["txt"] = strings.Join(strings.Fields(render(t, textOf(400), v)), " ")
 		if v.Projection.Answer != "" { // the question that money is spent for

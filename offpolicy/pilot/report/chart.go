@@ -190,7 +190,7 @@ func forestChart(sc scale, marks ...mark) template.HTML {
 	drawn := false
 	for _, m := range marks {
 		words = append(words, m.label+" "+interval(m.Interval, score))
-		drawn = drawn || finite(float64(m.Value))
+		drawn = drawn || finite(m.Value.OrNaN())
 	}
 	if !drawn {
 		return ""

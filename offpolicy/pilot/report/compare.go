@@ -224,7 +224,7 @@ func rate(p providers.Price) string {
 }
 
 func costChange(a, b *pilot.Verdict) CostChange {
-	m := dataset.Missing()
+	m := dataset.Float{}
 	out := CostChange{A: a.Run.Spent, B: b.Run.Spent, Prompts: m, Prices: m, Usage: m}
 	if a.Run.Prompts > 0 {
 		grows := 0.
@@ -233,7 +233,7 @@ func costChange(a, b *pilot.Verdict) CostChange {
 				grows += s.CostUSD
 			}
 		}
-		out.Prompts = dataset.Float(grows * (float64(b.Run.Prompts)/float64(a.Run.Prompts) - 1))
+		out.Prompts = dataset.Known(grows * (float64(b.Run.Prompts)/float64(a.Run.Prompts) - 1))
 	}
 	prices, known := 0., true
 	for _, s := range b.Spending {
@@ -257,12 +257,12 @@ func costChange(a, b *pilot.Verdict) CostChange {
 		}
 	}
 	if known {
-		out.Prices = dataset.Float(prices)
+		out.Prices = dataset.Known(prices)
 	} else {
 		prices = 0
 	}
 	if out.Prompts.Valid() {
-		out.Usage = dataset.Float(out.B - out.A - float64(out.Prompts) - prices)
+		out.Usage = dataset.Known(out.B - out.A - out.Prompts.OrNaN() - prices)
 	}
 	return out
 }

@@ -125,15 +125,15 @@ func TestCompareSplitsTheCost(t *testing.T) {
 		c.alter(b)
 		got := Compare(comparable(), b).Cost
 		for name, pair := range map[string][2]float64{
-			"prompts": {float64(got.Prompts), c.prompts}, "prices": {float64(got.Prices), c.prices}, "usage": {float64(got.Usage), c.usage},
+			"prompts": {got.Prompts.OrNaN(), c.prompts}, "prices": {got.Prices.OrNaN(), c.prices}, "usage": {got.Usage.OrNaN(), c.usage},
 		} {
 			if d := pair[0] - pair[1]; !(math.Abs(d) < 1e-9) && !(math.IsNaN(pair[0]) && math.IsNaN(pair[1])) {
 				t.Errorf("%s: %s is %v, want %v (%s)", c.name, name, pair[0], pair[1], c.reason)
 			}
 		}
-		sum := float64(got.Prompts + got.Usage)
+		sum := float64(got.Prompts.OrNaN() + got.Usage.OrNaN())
 		if got.Prices.Valid() {
-			sum += float64(got.Prices)
+			sum += got.Prices.OrNaN()
 		}
 		if math.Abs(sum-(got.B-got.A)) > 1e-9 {
 			t.Errorf("%s: the parts add up to %v, the difference is %v", c.name, sum, got.B-got.A)

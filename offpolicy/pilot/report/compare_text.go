@@ -140,13 +140,13 @@ func moreOrLess(d float64) string {
 
 func plus(d dataset.Float) string {
 	// Parts are sums that end in rounding; a thousandth of a cent is nothing here.
-	if math.Abs(float64(d)) < 1e-5 {
+	if math.Abs(d.OrNaN()) < 1e-5 {
 		return "$0"
 	}
-	if d > 0 {
-		return "+" + usd(float64(d))
+	if d.OrNaN() > 0 {
+		return "+" + usd(d.OrNaN())
 	}
-	return usd(float64(d))
+	return usd(d.OrNaN())
 }
 
 func (c *Comparison) policies() table {
@@ -173,9 +173,9 @@ func (c *Comparison) projections() table {
 	if a.Prompts != b.Prompts {
 		t.Rows = append(t.Rows, []string{"To prompts", count(a.Prompts), count(b.Prompts), change(float64(b.Prompts), float64(a.Prompts))})
 	}
-	row("Calls", float64(a.Calls.Value), float64(b.Calls.Value), rounded)
-	row("Cost", float64(a.USD.Value), float64(b.USD.Value), usd)
-	row("Tokens", float64(a.Tokens.Value), float64(b.Tokens.Value), rounded)
-	row("Time, at the run's pace", float64(a.Seconds.Value), float64(b.Seconds.Value), duration)
+	row("Calls", a.Calls.Value.OrNaN(), b.Calls.Value.OrNaN(), rounded)
+	row("Cost", a.USD.Value.OrNaN(), b.USD.Value.OrNaN(), usd)
+	row("Tokens", a.Tokens.Value.OrNaN(), b.Tokens.Value.OrNaN(), rounded)
+	row("Time, at the run's pace", a.Seconds.Value.OrNaN(), b.Seconds.Value.OrNaN(), duration)
 	return t
 }

@@ -31,7 +31,7 @@ func estimateTable(v *pilot.Verdict) table {
 			t.Rows = append(t.Rows, []string{clean(p.Policy), "refused", absent, absent})
 			continue
 		}
-		t.Rows = append(t.Rows, []string{clean(p.Policy), clean(p.Estimator), interval(p.Value, score), number3(float64(p.SE))})
+		t.Rows = append(t.Rows, []string{clean(p.Policy), clean(p.Estimator), interval(p.Value, score), number3(p.SE.OrNaN())})
 	}
 	return t
 }
@@ -46,7 +46,7 @@ func differenceTable(v *pilot.Verdict) table {
 		if d.AA {
 			note = "P0 against its clone: ought to be 0"
 		}
-		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(d.Value, score), number3(float64(d.Holm)), note})
+		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(d.Value, score), number3(d.Holm.OrNaN()), note})
 	}
 	return t
 }
@@ -77,7 +77,7 @@ func estimateRows(v *pilot.Verdict) rows {
 	for _, p := range v.Evaluation.Policies {
 		row := chartRow{Name: clean(p.Policy), Value: "refused", Words: "no estimate"}
 		if p.Value.Value.Valid() {
-			row.Value, row.Chart = score(float64(p.Value.Value)), forestChart(sc, mark{"judge", "estimate", p.Value})
+			row.Value, row.Chart = score(p.Value.Value.OrNaN()), forestChart(sc, mark{"judge", "estimate", p.Value})
 		}
 		out.Rows = append(out.Rows, row)
 	}

@@ -66,7 +66,7 @@ func forestRows(e *Evaluation) rows {
 				if id == p.Answer.Estimator {
 					label += "\u00a0✓"
 				}
-				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(float64(x.Value)), Chart: forestChart(sc, mark{class, clean(id), pilotInterval(x.Value, x.CI)})})
+				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(x.Value.OrNaN()), Chart: forestChart(sc, mark{class, clean(id), pilotInterval(x.Value, x.CI)})})
 			}
 		}
 		if len(refused) > 0 {

@@ -14,42 +14,42 @@ import (
 )
 
 func ci(lo, hi float64) [2]dataset.Float {
-	return [2]dataset.Float{dataset.Float(lo), dataset.Float(hi)}
+	return [2]dataset.Float{dataset.Known(lo), dataset.Known(hi)}
 }
 
 func answeredEstimate(value float64, claims bool) *EvaluatedEstimate {
-	return &EvaluatedEstimate{Value: dataset.Float(value), SE: .02, CI: ci(value-.04, value+.04), Status: StatusOK, DF: 30, Claims: claims, Labels: 40}
+	return &EvaluatedEstimate{Value: dataset.Known(value), SE: dataset.Known(.02), CI: ci(value-.04, value+.04), Status: StatusOK, DF: dataset.Known(30), Claims: claims, Labels: 40}
 }
 
 func refusedEstimate(why ...string) *EvaluatedEstimate {
-	none := dataset.Missing()
+	none := dataset.Float{}
 	return &EvaluatedEstimate{Value: none, SE: none, CI: [2]dataset.Float{none, none}, DF: none, Status: StatusRefused, Reasons: why, Claims: true}
 }
 
 // fullEvaluation has a policy of every kind: answered, refused, a noisy clone,
 // and text of strangers wherever there is text.
 func fullEvaluation() *Evaluation {
-	none := dataset.Missing()
+	none := dataset.Float{}
 	nothing := [2]dataset.Float{none, none}
-	weights := EvaluatedWeights{Rows: 400, ESS: 400, MaxShare: .0025, Mean: 1, MeanSE: 0, Divergence: 0, LogEValue: 0, Usable: true}
-	spoilt := EvaluatedWeights{Rows: 399, Missing: 1, ESS: 1.3, MaxShare: .88, Mean: 31, MeanSE: 20, Divergence: none, LogEValue: 13, Refusals: []string{"too few"}}
+	weights := EvaluatedWeights{Rows: 400, ESS: dataset.Known(400), MaxShare: dataset.Known(.0025), Mean: dataset.Known(1), MeanSE: dataset.Known(0), Divergence: dataset.Known(0), LogEValue: dataset.Known(0), Usable: true}
+	spoilt := EvaluatedWeights{Rows: 399, Missing: 1, ESS: dataset.Known(1.3), MaxShare: dataset.Known(.88), Mean: dataset.Known(31), MeanSE: dataset.Known(20), Divergence: none, LogEValue: dataset.Known(13), Refusals: []string{"too few"}}
 	return &Evaluation{
 		SchemaVersion: 1, Source: hostile, Logging: "p0", Judge: hostile, Rows: 400, Prompts: 400, Labels: 40, Seed: 42, Margin: .05, Reference: "monotone",
 		Notes: []string{"The log-probs are noisy: " + hostile}, Estimators: []string{"dr", "snips", "direct"},
-		Calibration: Calibration{Status: "pass", Reasons: []string{"Spearman 0.4"}, Spearman: .4, MeanResidual: 0, ResidualSE: .01},
+		Calibration: Calibration{Status: "pass", Reasons: []string{"Spearman 0.4"}, Spearman: dataset.Known(.4), MeanResidual: dataset.Known(0), ResidualSE: dataset.Known(.01)},
 		Points:      []pilot.CalibrationPoint{{Judge: .2, Label: .1, Calibrated: .15}, {Judge: .8, Label: .9, Calibrated: math.NaN()}},
 		LogWeights:  map[string][]float64{"target": {0, -1, math.NaN(), math.Inf(-1)}, hostile: {0, 0, 0}},
 		Policies: map[string]*EvaluatedPolicy{
 			"p0": {
 				Role: "logging", Weights: weights, Audit: EvaluatedAudit{Status: "NO_PROBES", Residual: none, SE: none, CI: nothing},
 				Estimators: map[string]*EvaluatedEstimate{"dr": answeredEstimate(.6, true), "snips": answeredEstimate(.61, false), "direct": refusedEstimate("no draws")},
-				Answer:     EvaluatedAnswer{Estimator: "dr", Reason: "weights are usable; direct refused", Value: .6, CI: ci(.56, .64), Band: ci(.55, .65)},
+				Answer:     EvaluatedAnswer{Estimator: "dr", Reason: "weights are usable; direct refused", Value: dataset.Known(.6), CI: ci(.56, .64), Band: ci(.55, .65)},
 				Segments:   []EvaluatedSegment{{Kind: "language", Name: "English", Prompts: 300, Estimate: answeredEstimate(.62, true)}, {Kind: "language", Prompts: 2, Estimate: refusedEstimate("too few labels")}},
 			},
 			"target": {
-				Role: "target", Weights: spoilt, Audit: EvaluatedAudit{Status: "NOT_GRADED", Probes: 20, Residual: .01, SE: .02, CI: ci(-.03, .05)},
-				Balance:     &EvaluatedBalance{Reweighted: .9, Fresh: .2, Difference: .7, SE: .1},
-				Diagnostics: map[string]dataset.Float{"relative_ess": .003, "hill": none},
+				Role: "target", Weights: spoilt, Audit: EvaluatedAudit{Status: "NOT_GRADED", Probes: 20, Residual: dataset.Known(.01), SE: dataset.Known(.02), CI: ci(-.03, .05)},
+				Balance:     &EvaluatedBalance{Reweighted: dataset.Known(.9), Fresh: dataset.Known(.2), Difference: dataset.Known(.7), SE: dataset.Known(.1)},
+				Diagnostics: map[string]dataset.Float{"relative_ess": dataset.Known(.003), "hill": none},
 				Estimators:  map[string]*EvaluatedEstimate{"dr": refusedEstimate("too few", hostile), "snips": refusedEstimate("too few"), "direct": refusedEstimate("not audited")},
 				Answer:      EvaluatedAnswer{Reason: "nothing can be believed", Value: none, CI: nothing, Band: nothing, Advice: []string{"25 labels " + hostile}},
 			},
@@ -57,10 +57,10 @@ func fullEvaluation() *Evaluation {
 				Role: "clone", Weights: weights, Clone: &EvaluatedClone{Status: "fail", Reasons: []string{"e-value"}},
 				Audit:      EvaluatedAudit{Status: "NO_PROBES", Residual: none, SE: none, CI: nothing},
 				Estimators: map[string]*EvaluatedEstimate{"dr": answeredEstimate(.6, true)},
-				Answer:     EvaluatedAnswer{Estimator: "dr", Reason: hostile, Value: .6, CI: ci(.56, .64), Band: nothing},
+				Answer:     EvaluatedAnswer{Estimator: "dr", Reason: hostile, Value: dataset.Known(.6), CI: ci(.56, .64), Band: nothing},
 			},
 		},
-		Comparisons: []EvaluatedComparison{{A: hostile, B: "p0", Difference: 0, SE: .01, CI: ci(-.02, .02), P: 1, Holm: 1, AA: true}},
+		Comparisons: []EvaluatedComparison{{A: hostile, B: "p0", Difference: dataset.Known(0), SE: dataset.Known(.01), CI: ci(-.02, .02), P: dataset.Known(1), Holm: dataset.Known(1), AA: true}},
 	}
 }
 
@@ -172,11 +172,11 @@ func TestEvaluationJSON(t *testing.T) {
 		t.Errorf("audit %v, comparisons %v", got.Policies["target"].Audit, got.Comparisons)
 	}
 	// A refused number must not leave the program, whoever made it.
-	e.Policies["target"].Estimators["dr"].Value = .5
+	e.Policies["target"].Estimators["dr"].Value = dataset.Known(.5)
 	if err := EvaluationJSON(io.Discard, e); err == nil || !strings.Contains(err.Error(), "dr of target") {
 		t.Errorf("a refused estimate with a number: %v", err)
 	}
-	e.Policies["target"].Estimators["dr"].Value = dataset.Float(math.Inf(1))
+	e.Policies["target"].Estimators["dr"].Value = dataset.Known(math.Inf(1))
 	e.Policies["target"].Estimators["dr"].Status = StatusOK
 	if err := EvaluationJSON(io.Discard, e); err == nil {
 		t.Error("infinity has no JSON form")

@@ -95,7 +95,7 @@ func span(ci [2]dataset.Float, f func(float64) string) string {
 	if !ci[0].Valid() && !ci[1].Valid() {
 		return absent
 	}
-	return fmt.Sprintf("[%s, %s]", f(float64(ci[0])), f(float64(ci[1])))
+	return fmt.Sprintf("[%s, %s]", f(ci[0].OrNaN()), f(ci[1].OrNaN()))
 }
 
 func answersTable(e *Evaluation) table {
@@ -105,7 +105,7 @@ func answersTable(e *Evaluation) table {
 	}
 	for _, name := range e.policies() {
 		a := e.Policies[name].Answer
-		t.Rows = append(t.Rows, []string{clean(name), score(float64(a.Value)), span(a.CI, score), span(a.Band, score), cmp.Or(clean(a.Estimator), "refused")})
+		t.Rows = append(t.Rows, []string{clean(name), score(a.Value.OrNaN()), span(a.CI, score), span(a.Band, score), cmp.Or(clean(a.Estimator), "refused")})
 	}
 	return t
 }
@@ -126,9 +126,9 @@ func estimatesTable(e *Evaluation) table {
 			}
 			row := []string{clean(name), clean(id), "refused", absent, absent, absent, count(max(x.Labels, x.Probes)), absent}
 			if x.Status == StatusOK {
-				row[2], row[3], row[4], row[7] = score(float64(x.Value)), span(x.CI, score), number3(float64(x.SE)), "none claimed"
+				row[2], row[3], row[4], row[7] = score(x.Value.OrNaN()), span(x.CI, score), number3(x.SE.OrNaN()), "none claimed"
 				if x.DF.Valid() {
-					row[5] = number3(float64(x.DF))
+					row[5] = number3(x.DF.OrNaN())
 				}
 				if x.Claims {
 					row[7] = "95%"
@@ -185,7 +185,7 @@ func comparisonsTable(e *Evaluation) table {
 		if c.AA {
 			remark = "A/A: ought to be 0"
 		}
-		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(float64(c.Difference)), span(c.CI, score), number3(float64(c.P)), number3(float64(c.Holm)), remark})
+		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(c.Difference.OrNaN()), span(c.CI, score), number3(c.P.OrNaN()), number3(c.Holm.OrNaN()), remark})
 	}
 	return t
 }
@@ -198,7 +198,7 @@ func segmentsTable(e *Evaluation) table {
 	for _, name := range e.policies() {
 		for _, s := range e.Policies[name].Segments {
 			group := clean(s.Kind) + ": " + cmp.Or(clean(s.Name), "not stated")
-			t.Rows = append(t.Rows, []string{group, clean(name), count(s.Prompts), score(float64(s.Estimate.Value)), span(s.Estimate.CI, score), strings.Join(cleanAll(s.Estimate.Reasons), "; ")})
+			t.Rows = append(t.Rows, []string{group, clean(name), count(s.Prompts), score(s.Estimate.Value.OrNaN()), span(s.Estimate.CI, score), strings.Join(cleanAll(s.Estimate.Reasons), "; ")})
 		}
 	}
 	slices.SortStableFunc(t.Rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
@@ -220,8 +220,8 @@ func evaluatedWeightsTable(e *Evaluation) table {
 		if name == e.Logging {
 			use = "logging"
 		}
-		t.Rows = append(t.Rows, []string{clean(name), number3(float64(w.ESS)), count(w.Rows), count(w.Missing), share(float64(w.MaxShare)),
-			number3(float64(w.Mean)), number3(float64(w.Divergence)), eValue(float64(w.LogEValue)), use})
+		t.Rows = append(t.Rows, []string{clean(name), number3(w.ESS.OrNaN()), count(w.Rows), count(w.Missing), share(w.MaxShare.OrNaN()),
+			number3(w.Mean.OrNaN()), number3(w.Divergence.OrNaN()), eValue(w.LogEValue.OrNaN()), use})
 	}
 	return t
 }
@@ -238,9 +238,9 @@ func diagnosticsTable(e *Evaluation) table {
 		for _, key := range []string{"relative_ess", "top_1_percent", "hill", "pareto_k", "pareto_limit", "hellinger_affinity", "judge_space_affinity", "ttc", "support"} {
 			v, ok := d[key]
 			if !ok {
-				v = dataset.Missing()
+				v = dataset.Float{}
 			}
-			row = append(row, number3(float64(v)))
+			row = append(row, number3(v.OrNaN()))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -258,9 +258,9 @@ func auditsTable(e *Evaluation) table {
 		if name == e.Logging {
 			continue
 		}
-		row := []string{clean(name), strings.ToLower(strings.ReplaceAll(clean(p.Audit.Status), "_", " ")), count(p.Audit.Probes), score(float64(p.Audit.Residual)), span(p.Audit.CI, score), absent, absent, absent}
+		row := []string{clean(name), strings.ToLower(strings.ReplaceAll(clean(p.Audit.Status), "_", " ")), count(p.Audit.Probes), score(p.Audit.Residual.OrNaN()), span(p.Audit.CI, score), absent, absent, absent}
 		if b := p.Balance; b != nil {
-			row[5], row[6], row[7] = score(float64(b.Reweighted)), score(float64(b.Fresh)), score(float64(b.Difference))
+			row[5], row[6], row[7] = score(b.Reweighted.OrNaN()), score(b.Fresh.OrNaN()), score(b.Difference.OrNaN())
 		}
 		t.Rows = append(t.Rows, row)
 	}

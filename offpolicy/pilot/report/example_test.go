@@ -16,7 +16,7 @@ import (
 
 // verdict is a small one; a run makes it with package pilot.
 func verdict() *pilot.Verdict {
-	none := pilot.Interval{Value: dataset.Missing(), Lo: dataset.Missing(), Hi: dataset.Missing()}
+	none := pilot.Interval{}
 	return &pilot.Verdict{
 		SchemaVersion: 1,
 		State:         "done",
@@ -26,12 +26,12 @@ func verdict() *pilot.Verdict {
 			{ID: "prompts.unique", Status: pilot.Pass, Summary: "100 ids, all different."},
 			{ID: "cost.estimate", Status: pilot.Hold, Summary: "30% over the estimate.", Threshold: "within 20%",
 				Remedy:   "Compare the policies' expected_tokens with what they wrote.",
-				Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "actual", Value: 0.65, Unit: "USD"}}}},
+				Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "actual", Value: dataset.Known(0.65), Unit: "USD"}}}},
 		},
 		Stages:     []pilot.Stage{{Name: "p0", Items: 100, Calls: 104, CostUSD: 0.65, Seconds: 83}},
-		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: 0.65},
-		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none, HalfWidth: dataset.Missing()},
-		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Budget: dataset.Missing(), Spent: 0.65, Seconds: 83},
+		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: dataset.Known(0.65)},
+		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
+		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Spent: 0.65, Seconds: 83},
 	}
 }
 

@@ -184,14 +184,14 @@ func interval(i pilot.Interval, f func(float64) string) string {
 	case !i.Value.Valid():
 		return absent
 	case !i.Lo.Valid() && !i.Hi.Valid():
-		return f(float64(i.Value)) + " (no interval)"
+		return f(i.Value.OrNaN()) + " (no interval)"
 	}
-	return fmt.Sprintf("%s [%s, %s]", f(float64(i.Value)), f(float64(i.Lo)), f(float64(i.Hi)))
+	return fmt.Sprintf("%s [%s, %s]", f(i.Value.OrNaN()), f(i.Lo.OrNaN()), f(i.Hi.OrNaN()))
 }
 
 // figure writes one number of the evidence in its unit.
 func figure(f pilot.Figure) string {
-	v := float64(f.Value)
+	v := f.Value.OrNaN()
 	switch {
 	case !f.Value.Valid():
 		return absent
@@ -218,7 +218,7 @@ func instant(t time.Time) string {
 func floats(f ...dataset.Float) []float64 {
 	out := make([]float64, len(f))
 	for i, v := range f {
-		out[i] = float64(v)
+		out[i] = v.OrNaN()
 	}
 	return out
 }

@@ -24,7 +24,7 @@ func fill(v reflect.Value, s string) {
 			fill(v.Elem(), s)
 		}
 	case reflect.Struct:
-		if v.Type() == timeType {
+		if leaves[v.Type()] {
 			return
 		}
 		for i := range v.NumField() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"math"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
@@ -124,7 +123,7 @@ func boxRows(title string, keys []key, v *pilot.Verdict, of func(pilot.PolicySum
 	sc := newScale(all...)
 	out := rows{Title: title, Key: keys}
 	for _, p := range v.Policies {
-		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: number(float64(of(p).Q50)), Chart: boxChart(sc, of(p))})
+		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: number(of(p).Q50.OrNaN()), Chart: boxChart(sc, of(p))})
 	}
 	return out.over(sc)
 }
@@ -154,7 +153,7 @@ func rankingRows(v *pilot.Verdict) rows {
 	sc := newScale(all...)
 	out := rows{Title: "Mean score, 0 to 1", Key: []key{{"judge", "judge"}, {"calibrated", "calibrated"}}}
 	for _, p := range ranked(v) {
-		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: score(float64(p.Judge.Value)), Chart: forestChart(sc, mark{"judge", "judge", p.Judge}, mark{"calibrated", "calibrated", p.Calibrated})})
+		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: score(p.Judge.Value.OrNaN()), Chart: forestChart(sc, mark{"judge", "judge", p.Judge}, mark{"calibrated", "calibrated", p.Calibrated})})
 	}
 	return out.over(sc)
 }
@@ -162,15 +161,15 @@ func rankingRows(v *pilot.Verdict) rows {
 func costRows(v *pilot.Verdict) rows {
 	all := []float64{0}
 	for _, s := range v.Estimate.Stages {
-		all = append(all, s.ExpectedUSD, s.WorstUSD, float64(s.ActualUSD))
+		all = append(all, s.ExpectedUSD, s.WorstUSD, s.ActualUSD.OrNaN())
 	}
 	sc := newScale(all...)
 	out := rows{Title: "US dollars by stage", Key: []key{{"actual", "actual"}, {"median", "expected"}, {"whisker", "at worst"}}}
 	for _, s := range v.Estimate.Stages {
-		if s.ExpectedUSD == 0 && s.WorstUSD == 0 && (s.ActualUSD == 0 || math.IsNaN(float64(s.ActualUSD))) {
+		if s.ExpectedUSD == 0 && s.WorstUSD == 0 && (s.ActualUSD.OrNaN() == 0 || !s.ActualUSD.Valid()) {
 			continue // a stage that buys nothing
 		}
-		out.Rows = append(out.Rows, chartRow{Name: clean(s.Name), Value: usd(float64(s.ActualUSD)), Chart: costChart(sc, s.ExpectedUSD, s.WorstUSD, float64(s.ActualUSD))})
+		out.Rows = append(out.Rows, chartRow{Name: clean(s.Name), Value: usd(s.ActualUSD.OrNaN()), Chart: costChart(sc, s.ExpectedUSD, s.WorstUSD, s.ActualUSD.OrNaN())})
 	}
 	return out.over(sc)
 }

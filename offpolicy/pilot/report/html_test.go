@@ -228,9 +228,9 @@ func TestHTMLRunning(t *testing.T) {
 func TestHTMLExtremes(t *testing.T) {
 	checkHTML(t, render(t, HTML, &pilot.Verdict{}))
 	v := fullVerdict()
-	big := dataset.Float(math.MaxFloat64)
-	v.Policies[0].LogProb = pilot.Quantiles{Q05: -big, Q25: -1, Q50: 0, Q75: 5e-324, Q95: big}
-	v.Policies[0].Judge = pilot.Interval{Value: big, Lo: -big, Hi: dataset.Missing()}
+	big := dataset.Known(math.MaxFloat64)
+	v.Policies[0].LogProb = pilot.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1), Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
+	v.Policies[0].Judge = pilot.Interval{Value: big, Lo: dataset.Known(-big.OrNaN())}
 	v.Policies[1].Weights.LogWeights = []float64{-math.MaxFloat64, 0, math.MaxFloat64, math.NaN(), math.Inf(1)}
 	v.Calibration = append(v.Calibration, pilot.CalibrationPoint{Judge: math.NaN(), Label: 1}, pilot.CalibrationPoint{Judge: -1e300, Label: 1e300})
 	v.Estimate.Stages[0].WorstUSD = math.Inf(1)

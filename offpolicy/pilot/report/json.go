@@ -110,18 +110,13 @@ func located(b []byte, err error) error {
 	return fmt.Errorf("line %d: %w", 1+bytes.Count(b[:at], []byte("\n")), err)
 }
 
-var (
-	floatType = reflect.TypeFor[dataset.Float]()
-	timeType  = reflect.TypeFor[time.Time]()
-)
-
 // tidied is a deep copy of v with empty lists and maps in place of nil ones and
 // valid UTF-8 in place of bytes that are not. It reports the first number that JSON cannot hold by its path.
 func tidied(v reflect.Value, at string) (reflect.Value, error) {
 	switch v.Kind() {
 	case reflect.Float64:
 		x := v.Float()
-		if math.IsInf(x, 0) || math.IsNaN(x) && v.Type() != floatType {
+		if math.IsInf(x, 0) || math.IsNaN(x) {
 			return v, fmt.Errorf("%s is %v, which JSON cannot hold; record it as missing, or the item as failed", at, x)
 		}
 		return v, nil
@@ -141,7 +136,13 @@ func tidied(v reflect.Value, at string) (reflect.Value, error) {
 		out.Elem().Set(elem)
 		return out, nil
 	case reflect.Struct:
-		if v.Type() == timeType {
+		switch x := v.Interface().(type) {
+		case time.Time:
+			return v, nil
+		case dataset.Float:
+			if math.IsInf(x.OrNaN(), 0) {
+				return v, fmt.Errorf("%s is %v, which JSON cannot hold; record it as missing, or the item as failed", at, x)
+			}
 			return v, nil
 		}
 		out := reflect.New(v.Type()).Elem()
@@ -178,16 +179,15 @@ func tidied(v reflect.Value, at string) (reflect.Value, error) {
 	return v, nil
 }
 
-// complete compares a decoded value with the JSON it came from: it makes an
-// absent Float missing, and reports any other number that is absent or null.
+// leaves are structs that are one value in JSON.
+var leaves = map[reflect.Type]bool{reflect.TypeFor[dataset.Float](): true, reflect.TypeFor[time.Time](): true}
+
+// complete compares a decoded value with the JSON it came from: it reports a
+// number that may not be missing and is absent or null.
 func complete(v reflect.Value, raw any, at string) error {
 	switch v.Kind() {
 	case reflect.Float64, reflect.Int, reflect.Uint64, reflect.Bool:
 		if raw != nil {
-			return nil
-		}
-		if v.Type() == floatType {
-			v.SetFloat(math.NaN())
 			return nil
 		}
 		return fmt.Errorf("%s is absent or null: nothing may stand in for it; render the report again", at)
@@ -197,7 +197,7 @@ func complete(v reflect.Value, raw any, at string) error {
 		}
 		return complete(v.Elem(), raw, at)
 	case reflect.Struct:
-		if v.Type() == timeType {
+		if leaves[v.Type()] {
 			return nil
 		}
 		obj, _ := raw.(map[string]any)

@@ -64,7 +64,7 @@ func TestJSONRefusesWhatItCannotHold(t *testing.T) {
 		path   string
 		reason string
 	}{
-		{"inf float", func(v *pilot.Verdict) { v.Policies[2].Judge.Hi = dataset.Float(math.Inf(1)) }, "policies[2].judge.hi is +Inf", "an infinity is no missing value"},
+		{"inf float", func(v *pilot.Verdict) { v.Policies[2].Judge.Hi = dataset.Known(math.Inf(1)) }, "policies[2].judge.hi is +Inf", "an infinity is no missing value"},
 		{"NaN in plain", func(v *pilot.Verdict) { v.Stages[1].CostUSD = math.NaN() }, "stages[1].cost_usd is NaN", "a plain float64 has no null"},
 		{"inf in a list", func(v *pilot.Verdict) { v.Policies[1].Weights.LogWeights[3] = math.Inf(-1) }, "policies[1].weights.log_weights[3] is -Inf", "behind a pointer and in a list"},
 	} {
@@ -134,7 +134,7 @@ func TestReadMakesAbsentFloatsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v.Projection.HalfWidth.Valid() {
-		t.Errorf("an absent half-width reads as %v; want it missing", v.Projection.HalfWidth)
+		t.Errorf("an absent half-width reads as %v; want it missing", v.Projection.HalfWidth.OrNaN())
 	}
 }
 

@@ -52,7 +52,7 @@ func stagesTable(v *pilot.Verdict) table {
 	for _, s := range v.Stages {
 		e, ok := expected[s.Name]
 		if !ok {
-			e.ExpectedSeconds = dataset.Missing()
+			e.ExpectedSeconds = dataset.Float{}
 		}
 		t.Rows = append(t.Rows, stageRow(s, e.ExpectedSeconds, e.PlanTime))
 		sum.Items += s.Items
@@ -72,7 +72,7 @@ func stagesTable(v *pilot.Verdict) table {
 
 func stageRow(s pilot.Stage, expected dataset.Float, plan string) []string {
 	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries), count(s.Limited),
-		usd(s.CostUSD), duration(s.Seconds), duration(float64(expected)), cmp.Or(clean(plan), absent)}
+		usd(s.CostUSD), duration(s.Seconds), duration(expected.OrNaN()), cmp.Or(clean(plan), absent)}
 }
 
 func costTable(v *pilot.Verdict) table {
@@ -92,7 +92,7 @@ func costTable(v *pilot.Verdict) table {
 	for _, s := range v.Estimate.Stages {
 		t.Rows = append(t.Rows, []string{
 			clean(s.Name), count(s.Calls), cmp.Or(made[s.Name], absent), count(s.PlanCalls), rounded(s.PromptTokens), rounded(s.CompletionTokens),
-			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(float64(s.ActualUSD)), change(float64(s.ActualUSD), s.ExpectedUSD), usd(s.PlanUSD),
+			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(s.ActualUSD.OrNaN()), change(s.ActualUSD.OrNaN(), s.ExpectedUSD), usd(s.PlanUSD),
 		})
 		prompt += s.PromptTokens
 		completion += s.CompletionTokens
@@ -103,7 +103,7 @@ func costTable(v *pilot.Verdict) table {
 		e := v.Estimate
 		t.Total = []string{
 			"total", count(e.Calls), count(allMade), count(planCalls), rounded(prompt), rounded(completion),
-			usd(e.ExpectedUSD), usd(e.WorstUSD), usd(float64(e.ActualUSD)), change(float64(e.ActualUSD), e.ExpectedUSD), usd(planUSD),
+			usd(e.ExpectedUSD), usd(e.WorstUSD), usd(e.ActualUSD.OrNaN()), change(e.ActualUSD.OrNaN(), e.ExpectedUSD), usd(planUSD),
 		}
 	}
 	return t
@@ -134,8 +134,8 @@ func costLine(v *pilot.Verdict) string {
 	}
 	actual := "not known yet"
 	if e.ActualUSD.Valid() {
-		actual = usd(float64(e.ActualUSD))
-		if c := change(float64(e.ActualUSD), e.ExpectedUSD); c != absent {
+		actual = usd(e.ActualUSD.OrNaN())
+		if c := change(e.ActualUSD.OrNaN(), e.ExpectedUSD); c != absent {
 			actual += " (" + c + ")"
 		}
 	}
@@ -194,13 +194,13 @@ func forcingTable(v *pilot.Verdict) table {
 		if f == nil {
 			continue
 		}
-		kl := number3(float64(f.KLPerToken))
+		kl := number3(f.KLPerToken.OrNaN())
 		if f.KLSE.Valid() {
-			kl += " ± " + number3(float64(f.KLSE))
+			kl += " ± " + number3(f.KLSE.OrNaN())
 		}
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), count(f.Scored), reasonCounts(f.Failures), reasonCounts(f.Flags), kl, number3(float64(f.RowsPerEffective)),
-			count(f.NoiseN), number3(float64(f.NoiseRMS)), number3(float64(f.NoiseMax)),
+			clean(p.Name), count(f.Scored), reasonCounts(f.Failures), reasonCounts(f.Flags), kl, number3(f.RowsPerEffective.OrNaN()),
+			count(f.NoiseN), number3(f.NoiseRMS.OrNaN()), number3(f.NoiseMax.OrNaN()),
 		})
 	}
 	return t
@@ -232,8 +232,8 @@ func weightTable(v *pilot.Verdict) table {
 			continue
 		}
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), usability(w), count(w.N), number(float64(w.ESS)), share(ratio(w.ESS, w.N)), number(float64(w.Mean)),
-			share(float64(w.MaxShare)), number(float64(w.Divergence)),
+			clean(p.Name), usability(w), count(w.N), number(w.ESS.OrNaN()), share(ratio(w.ESS, w.N)), number(w.Mean.OrNaN()),
+			share(w.MaxShare.OrNaN()), number(w.Divergence.OrNaN()),
 		})
 	}
 	return t
@@ -264,7 +264,7 @@ func ratio(x dataset.Float, n int) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
-	return float64(x) / float64(n)
+	return x.OrNaN() / float64(n)
 }
 
 func weightsLine(v *pilot.Verdict) string {
@@ -329,7 +329,7 @@ func ranked(v *pilot.Verdict) []pilot.PolicySummary {
 		x, y := a.Judge.Value, b.Judge.Value
 		switch {
 		case x.Valid() && y.Valid():
-			return cmp.Compare(y, x)
+			return cmp.Compare(y.OrNaN(), x.OrNaN())
 		default:
 			return boolRank(!x.Valid()) - boolRank(!y.Valid())
 		}
@@ -360,7 +360,7 @@ func policyTable(v *pilot.Verdict) table {
 	}
 	for _, p := range ranked(v) {
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(float64(p.LogProb.Q50)), ess(p), weightWord(p),
+			clean(p.Name), count(p.Responses), interval(p.Judge, score), number(p.LogProb.Q50.OrNaN()), ess(p), weightWord(p),
 		})
 	}
 	return t
@@ -370,7 +370,7 @@ func ess(p pilot.PolicySummary) string {
 	if p.Weights == nil {
 		return absent
 	}
-	return number(float64(p.Weights.ESS))
+	return number(p.Weights.ESS.OrNaN())
 }
 
 func weightWord(p pilot.PolicySummary) string {

@@ -19,7 +19,7 @@ func projectionTable(v *pilot.Verdict) table {
 		return t
 	}
 	row := func(name string, i pilot.Interval, f func(float64) string) {
-		t.Rows = append(t.Rows, []string{name, f(float64(i.Value)), f(float64(i.Lo)), f(float64(i.Hi))})
+		t.Rows = append(t.Rows, []string{name, f(i.Value.OrNaN()), f(i.Lo.OrNaN()), f(i.Hi.OrNaN())})
 	}
 	row("Calls", p.Calls, rounded)
 	row("Cost", p.USD, usd)
@@ -28,7 +28,7 @@ func projectionTable(v *pilot.Verdict) table {
 	}
 	further := func(name string, usdMore dataset.Float) {
 		if usdMore.Valid() {
-			t.Rows = append(t.Rows, []string{name, usd(float64(usdMore)), "", ""})
+			t.Rows = append(t.Rows, []string{name, usd(usdMore.OrNaN()), "", ""})
 		}
 	}
 	further("Of that still to be spent", p.FurtherUSD)
@@ -46,7 +46,7 @@ func projectedPolicies(v *pilot.Verdict) table {
 		Cols:    []column{text("Policy"), num("ESS, at most"), num("95% half-width, at least")},
 	}
 	for _, p := range v.Projection.Policies {
-		t.Rows = append(t.Rows, []string{clean(p.Name), rounded(float64(p.ESSAtMost)), halfWidth(p.HalfWidthAtLeast)})
+		t.Rows = append(t.Rows, []string{clean(p.Name), rounded(p.ESSAtMost.OrNaN()), halfWidth(p.HalfWidthAtLeast)})
 	}
 	return t
 }
@@ -56,14 +56,14 @@ func projectedPolicies(v *pilot.Verdict) table {
 func questionTable(v *pilot.Verdict) table {
 	p := v.Projection
 	t := table{
-		Caption: fmt.Sprintf("Whether the full run gives each policy's value to ±%s, and the cheapest run found that is expected to; dollars are those still to be spent", number3(float64(p.Resolution))),
+		Caption: fmt.Sprintf("Whether the full run gives each policy's value to ±%s, and the cheapest run found that is expected to; dollars are those still to be spent", number3(p.Resolution.OrNaN())),
 		Cols: []column{text("Policy"), text("The full run"), num("To within"), num("Judge's difference from P0"), text("Cheapest that does"),
 			num("To within"), num("Cost"), num("In batches")},
 	}
 	for _, q := range p.Questions {
 		row := []string{clean(q.Policy), clean(q.FullRun), halfWidth(q.HalfWidth), interval(q.Difference, score), "none known", absent, absent, absent}
 		if d := q.Cheapest; d != nil {
-			row = append(row[:4], designWords(d), halfWidth(d.HalfWidth), usd(float64(d.USD)), usd(float64(d.BatchUSD)))
+			row = append(row[:4], designWords(d), halfWidth(d.HalfWidth), usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN()))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -74,7 +74,7 @@ func halfWidth(x dataset.Float) string {
 	if !x.Valid() {
 		return absent
 	}
-	return "±" + number3(float64(x))
+	return "±" + number3(x.OrNaN())
 }
 
 func designWords(d *pilot.Design) string {
@@ -101,10 +101,10 @@ func runCommands(v *pilot.Verdict) (out []fact) {
 		if d.Labels > 0 {
 			what += ", " + plural(d.Labels, "label", "labels") + " of every other policy"
 		}
-		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(float64(d.USD)), usd(float64(d.BatchUSD))), clean(d.Command)})
+		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN())), clean(d.Command)})
 	}
 	if p.Command != "" {
-		out = append(out, fact{fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"), usd(float64(p.FurtherUSD))), clean(p.Command)})
+		out = append(out, fact{fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"), usd(p.FurtherUSD.OrNaN())), clean(p.Command)})
 	}
 	return out
 }

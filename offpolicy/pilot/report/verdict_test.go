@@ -19,14 +19,14 @@ const hostile = "<script>alert(1)</script></style></pre></details><!-- --><img s
 	"\" onmouseover=\"alert(3)' {{.}} ]]> javascript:alert(4) [x](javascript:alert(5)) ![i](http://tracker.example/p.png)\n" +
 	"```\n# not a heading\n````\n| a | b |\n\x1b[2J\x1b]0;title\x07\r\x00 \u202eevil\u202c \u2066\ufeff &lt; &amp; \u2028 caf\u00e9 \xff end"
 
-var missing = dataset.Missing()
+var missing = dataset.Float{}
 
 func iv(value, lo, hi float64) pilot.Interval {
-	return pilot.Interval{Value: dataset.Float(value), Lo: dataset.Float(lo), Hi: dataset.Float(hi)}
+	return pilot.Interval{Value: dataset.Known(value), Lo: dataset.Known(lo), Hi: dataset.Known(hi)}
 }
 
 func quant(q ...float64) pilot.Quantiles {
-	return pilot.Quantiles{Q05: dataset.Float(q[0]), Q25: dataset.Float(q[1]), Q50: dataset.Float(q[2]), Q75: dataset.Float(q[3]), Q95: dataset.Float(q[4])}
+	return pilot.Quantiles{Q05: dataset.Known(q[0]), Q25: dataset.Known(q[1]), Q50: dataset.Known(q[2]), Q75: dataset.Known(q[3]), Q95: dataset.Known(q[4])}
 }
 
 // fullVerdict is a made-up NO-GO with every field filled: hostile text, missing
@@ -48,24 +48,24 @@ func fullVerdict() *pilot.Verdict {
 			Evidence: pilot.Evidence{Figures: figures, Records: []string{}}}
 	}
 	zero := check("logprobs.zero", pilot.Fail, "2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
-		"0 unexplained zeros", pilot.Figure{Name: "unexplained zeros", Value: 2}, pilot.Figure{Name: "explained zeros", Value: 1, Note: "one token of probability 1"})
+		"0 unexplained zeros", pilot.Figure{Name: "unexplained zeros", Value: dataset.Known(2)}, pilot.Figure{Name: "explained zeros", Value: dataset.Known(1), Note: "one token of probability 1"})
 	zero.Evidence.Records = []string{"arena_0007/pi_bad/0", "arena_0042/pi_bigger_model/0"}
 	zero.Remedy = "Look at the two records' token log-probs in logprobs.jsonl. If the endpoint returned them, it cannot be used; if not, the seam is wrong."
 	cost := check("cost.estimate", pilot.Fail, "The run cost 61.2% more than was expected of it.", "within 20% passes; over by 20-50% holds, by more fails",
-		pilot.Figure{Name: "actual", Value: 0.8543, Unit: "USD"}, pilot.Figure{Name: "expected", Value: 0.53, Unit: "USD"}, pilot.Figure{Name: "over", Value: 0.612, Unit: "share"})
+		pilot.Figure{Name: "actual", Value: dataset.Known(0.8543), Unit: "USD"}, pilot.Figure{Name: "expected", Value: dataset.Known(0.53), Unit: "USD"}, pilot.Figure{Name: "over", Value: dataset.Known(0.612), Unit: "share"})
 	cost.Remedy, cost.Waived = "Compare the tokens of each stage with the policies' expected_tokens.", "prices were raised on the day of the run"
 	served := check("models.served", pilot.Hold, "Another model answered 3 of 500 calls: "+hostile, "the model asked for, throughout",
-		pilot.Figure{Name: "calls answered by another", Value: 3}, pilot.Figure{Name: hostile, Value: missing, Unit: "nats", Note: hostile})
+		pilot.Figure{Name: "calls answered by another", Value: dataset.Known(3)}, pilot.Figure{Name: hostile, Value: missing, Unit: "nats", Note: hostile})
 	for i := range 20 {
 		served.Evidence.Records = append(served.Evidence.Records, fmt.Sprintf("arena_%04d/pi_cot/0", i))
 	}
 	served.Evidence.MoreRecords = 1234
 	served.Remedy = "Name the model with its version."
 	limits := check("run.ratelimit", pilot.Info, "No record failed for rate limiting; 37 replies of status 429 were absorbed.", "",
-		pilot.Figure{Name: "absorbed", Value: 37}, pilot.Figure{Name: "waited", Value: 83.4, Unit: "s"})
+		pilot.Figure{Name: "absorbed", Value: dataset.Known(37)}, pilot.Figure{Name: "waited", Value: dataset.Known(83.4), Unit: "s"})
 	support := check("judge.support", pilot.Info, "pi_bad's scores reach outside the labelled range.", "",
-		pilot.Figure{Name: "outside, pi_bad", Value: 0.23, Unit: "share"}, pilot.Figure{Name: "outside, pi_cot", Value: 0, Unit: "share"})
-	clone := check("weights.clone", pilot.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6", pilot.Figure{Name: "max |log w|", Value: 3.1e-10, Unit: "nats"})
+		pilot.Figure{Name: "outside, pi_bad", Value: dataset.Known(0.23), Unit: "share"}, pilot.Figure{Name: "outside, pi_cot", Value: dataset.Known(0), Unit: "share"})
+	clone := check("weights.clone", pilot.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6", pilot.Figure{Name: "max |log w|", Value: dataset.Known(3.1e-10), Unit: "nats"})
 	v := &pilot.Verdict{
 		SchemaVersion: 1,
 		State:         "done",
@@ -77,10 +77,10 @@ func fullVerdict() *pilot.Verdict {
 		Next:    pilot.NextStep{Do: "Mend logprobs.zero: look at the two records. Then start the run again. " + hostile, Command: "sample1pct -out 'runs/a b' " + hostile},
 		Waivers: map[string]string{"cost.estimate": "prices were raised on the day of the run"},
 		Checks: []pilot.Check{
-			check("prompts.fields", pilot.Pass, "100 of 100 prompts have an id and text.", "all", pilot.Figure{Name: "prompts", Value: 100}),
-			check("p0.complete", pilot.Pass, "100 of 100 prompts have a response.", "all", pilot.Figure{Name: "responses", Value: 100}, pilot.Figure{Name: "truncated", Value: 0.04, Unit: "share"}),
+			check("prompts.fields", pilot.Pass, "100 of 100 prompts have an id and text.", "all", pilot.Figure{Name: "prompts", Value: dataset.Known(100)}),
+			check("p0.complete", pilot.Pass, "100 of 100 prompts have a response.", "all", pilot.Figure{Name: "responses", Value: dataset.Known(100)}, pilot.Figure{Name: "truncated", Value: dataset.Known(0.04), Unit: "share"}),
 			served, zero,
-			check("logprobs.agreement", pilot.Pass, "The methods agree.", "1e-6 nats", pilot.Figure{Name: "largest spread", Value: 4.4e-9, Unit: "nats"}),
+			check("logprobs.agreement", pilot.Pass, "The methods agree.", "1e-6 nats", pilot.Figure{Name: "largest spread", Value: dataset.Known(4.4e-9), Unit: "nats"}),
 			clone, support, cost, limits,
 		},
 		Stages: []pilot.Stage{
@@ -93,42 +93,42 @@ func fullVerdict() *pilot.Verdict {
 			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
 		},
 		Estimate: pilot.Estimate{
-			Calls: 3048, ExpectedSeconds: 412, ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: 0.854234,
+			Calls: 3048, ExpectedSeconds: dataset.Known(412), ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: dataset.Known(0.854234),
 			Stages: []pilot.StageEstimate{
-				{Name: "prepare", ActualUSD: 0, ExpectedSeconds: missing},
-				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005, ActualUSD: 0.000034},
-				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, PlanTime: "2-3 min", ExpectedSeconds: 30, ActualUSD: 0.0213},
-				{Name: "targets", Calls: 400, PromptTokens: 61000, CompletionTokens: 92000, ExpectedUSD: 0.11, WorstUSD: 0.5, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: 0.1402},
-				{Name: "logprobs", Calls: 1000, PromptTokens: 1.29e6, CompletionTokens: 0, ExpectedUSD: 0.19, WorstUSD: 0.8, PlanCalls: 400, PlanUSD: 0.12, ActualUSD: 0.2841},
+				{Name: "prepare", ActualUSD: dataset.Known(0), ExpectedSeconds: missing},
+				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005, ActualUSD: dataset.Known(0.000034)},
+				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, PlanTime: "2-3 min", ExpectedSeconds: dataset.Known(30), ActualUSD: dataset.Known(0.0213)},
+				{Name: "targets", Calls: 400, PromptTokens: 61000, CompletionTokens: 92000, ExpectedUSD: 0.11, WorstUSD: 0.5, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: dataset.Known(0.1402)},
+				{Name: "logprobs", Calls: 1000, PromptTokens: 1.29e6, CompletionTokens: 0, ExpectedUSD: 0.19, WorstUSD: 0.8, PlanCalls: 400, PlanUSD: 0.12, ActualUSD: dataset.Known(0.2841)},
 				{Name: "oracle", Calls: 100, PromptTokens: 51000, CompletionTokens: 4000, ExpectedUSD: 0.15, WorstUSD: 0.3, PlanCalls: 100, PlanUSD: 0.25, ActualUSD: missing},
-				{Name: "judge", Calls: 1500, PromptTokens: 250000, CompletionTokens: 20000, ExpectedUSD: 0.06, WorstUSD: 0.25, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: 0.0986},
+				{Name: "judge", Calls: 1500, PromptTokens: 250000, CompletionTokens: 20000, ExpectedUSD: 0.06, WorstUSD: 0.25, PlanCalls: 400, PlanUSD: 0.08, ActualUSD: dataset.Known(0.0986)},
 			},
 			Assumptions: []string{"a response of p0 has 205 tokens on average", "prices of 2026-11-20; " + hostile},
 		},
 		Evaluation: pilot.Evaluation{Answered: 3, Refused: 2, Policies: []pilot.PolicyAnswer{
-			{Policy: "p0", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.655, 0.612, 0.698), SE: 0.0217},
+			{Policy: "p0", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.655, 0.612, 0.698), SE: dataset.Known(0.0217)},
 			{Policy: "pi_bad", Reason: "no estimate can be believed: " + hostile, Value: iv(nan, nan, nan), SE: missing,
 				Refusals: []string{"dr: effective sample size 1.2 of 100 rows is below 30", hostile}, Advice: []string{"25 oracle labels of its own responses ($0.07)", hostile}},
 			{Policy: "pi_bigger_model", Estimator: "direct", Reason: "25 probes correct it", Value: iv(0.71, nan, nan), SE: missing},
-			{Policy: "pi_clone", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.651, 0.609, 0.693), SE: 0.0214},
+			{Policy: "pi_clone", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.651, 0.609, 0.693), SE: dataset.Known(0.0214)},
 			{Policy: "pi_cot", Value: iv(nan, nan, nan), SE: missing, Refusals: []string{"direct: no fresh draws"}},
 		}, Comparisons: []pilot.Difference{
-			{A: "pi_clone", B: "p0", Value: iv(-0.004, -0.017, 0.009), Holm: 0.53, AA: true},
+			{A: "pi_clone", B: "p0", Value: iv(-0.004, -0.017, 0.009), Holm: dataset.Known(0.53), AA: true},
 			{A: "pi_bigger_model", B: "p0", Value: iv(0.055, 0.011, 0.099), Holm: missing},
 		}},
 		Projection: pilot.Projection{
 			Level: 0.9, BatchUSD: iv(69.2, 62.1, 77.3), Failed: iv(100, 5.1, 465), Policies: []pilot.PolicyProjection{
-				{Name: "pi_cot", ESSAtMost: 3421, HalfWidthAtLeast: 0.0071}, {Name: "pi_bad", ESSAtMost: missing, HalfWidthAtLeast: missing}},
+				{Name: "pi_cot", ESSAtMost: dataset.Known(3421), HalfWidthAtLeast: dataset.Known(0.0071)}, {Name: "pi_bad", ESSAtMost: missing, HalfWidthAtLeast: missing}},
 			Prompts: 10000, Calls: iv(319500, 311000, 328100), USD: iv(85.43, 78.2, 93.31), Tokens: iv(1.8e8, 1.6e8, 2.02e8),
-			Seconds: iv(779857, nan, nan), HalfWidth: 0.0121,
-			FurtherUSD: 84.58, FurtherBatchUSD: 68.4, Resolution: 0.02,
+			Seconds: iv(779857, nan, nan), HalfWidth: dataset.Known(0.0121),
+			FurtherUSD: dataset.Known(84.58), FurtherBatchUSD: dataset.Known(68.4), Resolution: dataset.Known(0.02),
 			Answer: "Each policy's value is wanted to ±0.02. The full run, about $84.58 more, gives p0; does not give pi_bad. " + hostile,
 			Questions: []pilot.Question{
-				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: 0.0034, Reason: "by its labels", Difference: iv(nan, nan, nan), Cheapest: &pilot.Design{By: "dr", Prompts: 1287, HalfWidth: 0.0199, USD: 0.96, BatchUSD: 0.6}},
-				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: 0.008, Reason: "by weights and judge; the weights' tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &pilot.Design{By: "direct", Prompts: 192, Labels: 185, HalfWidth: 0.02, USD: missing, BatchUSD: missing}},
+				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: dataset.Known(0.0034), Reason: "by its labels", Difference: iv(nan, nan, nan), Cheapest: &pilot.Design{By: "dr", Prompts: 1287, HalfWidth: dataset.Known(0.0199), USD: dataset.Known(0.96), BatchUSD: dataset.Known(0.6)}},
+				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: dataset.Known(0.008), Reason: "by weights and judge; the weights' tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &pilot.Design{By: "direct", Prompts: 192, Labels: 185, HalfWidth: dataset.Known(0.02), USD: missing, BatchUSD: missing}},
 				{Policy: "pi_bad", FullRun: "no", HalfWidth: missing, Reason: "weights: divergence about 58 nats, " + hostile, Difference: iv(nan, nan, nan)},
 			},
-			Cheapest: &pilot.Design{By: "direct", Prompts: 287, Labels: 158, HalfWidth: 0.01996, USD: 2.83, BatchUSD: 1.53, Command: "sample1pct -n 287 -probes 158 " + hostile},
+			Cheapest: &pilot.Design{By: "direct", Prompts: 287, Labels: 158, HalfWidth: dataset.Known(0.01996), USD: dataset.Known(2.83), BatchUSD: dataset.Known(1.53), Command: "sample1pct -n 287 -probes 158 " + hostile},
 			Command:  "sample1pct -n 10000",
 			Notes:    []string{"ESS cannot be projected from this sample: at most 34% of the rows for pi_bigger_model."},
 		},
@@ -150,7 +150,7 @@ func fullVerdict() *pilot.Verdict {
 		Run: pilot.RunInfo{
 			Started: time.Date(2026, 11, 22, 9, 43, 12, 123e6, time.UTC), Updated: time.Date(2026, 11, 22, 11, 53, 40, 0, time.FixedZone("", 3600)),
 			Prompts: 100, Input: "testdata/arena.jsonl", InputSHA: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Seed: 18446744073709551615,
-			Budget: 2, Spent: 0.854234, Seconds: 7299.5, Prices: "2026-11-20",
+			Budget: dataset.Known(2), Spent: 0.854234, Seconds: 7299.5, Prices: "2026-11-20",
 			Served:   map[string]string{"llama4-scout-instruct-basic": "llama4-scout-instruct-basic", "gpt-4o": "gpt-4o-2024-08-06, " + hostile},
 			Versions: map[string]string{"go": "go1.25", "reweigh": "v0.1.0"},
 			Note:     "drill: zero=0.02",
@@ -173,11 +173,11 @@ func fullVerdict() *pilot.Verdict {
 		}
 	}
 	weights := func(w []float64, usable bool, reasons ...string) *pilot.WeightSummary {
-		return &pilot.WeightSummary{N: len(w), Mean: 0.97, ESS: 34.21, MaxShare: 0.083, Divergence: dataset.Float(-w[50]),
+		return &pilot.WeightSummary{N: len(w), Mean: dataset.Known(0.97), ESS: dataset.Known(34.21), MaxShare: dataset.Known(0.083), Divergence: dataset.Known(-w[50]),
 			LogWeight: quant(w[5], w[25], w[50], w[75], w[95]), LogWeights: w, Usable: usable, Reasons: reasons}
 	}
 	same := weights(make([]float64, 100), true)
-	same.Mean, same.ESS, same.MaxShare, same.Divergence = 1, 100, 0.01, 0
+	same.Mean, same.ESS, same.MaxShare, same.Divergence = dataset.Known(1), dataset.Known(100), dataset.Known(0.01), dataset.Known(0)
 	v.Policies = []pilot.PolicySummary{
 		{Name: "p0", Role: pilot.Logging, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 4, Scored: 100,
 			Judge: iv(0.712, 0.668, 0.756), Calibrated: iv(0.655, 0.61, 0.7), LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6), PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1), Methods: methods(11)},
@@ -196,9 +196,9 @@ func fullVerdict() *pilot.Verdict {
 	// A policy that was never scored has none of this.
 	forcing := func(kl, se, rows float64, twice int) *pilot.ForcingSummary {
 		f := &pilot.ForcingSummary{Attempts: 100, Scored: 99, Failures: map[string]int{"seam": 1}, Flags: map[string]int{"bos_added": 2, "zero": 1},
-			KLPerToken: dataset.Float(kl), KLSE: dataset.Float(se), RowsPerEffective: dataset.Float(rows), NoiseN: twice, NoiseRMS: missing, NoiseMax: missing}
+			KLPerToken: dataset.Known(kl), KLSE: dataset.Known(se), RowsPerEffective: dataset.Known(rows), NoiseN: twice, NoiseRMS: missing, NoiseMax: missing}
 		if twice > 0 {
-			f.NoiseRMS, f.NoiseMax = 0.00021, 0.0034
+			f.NoiseRMS, f.NoiseMax = dataset.Known(0.00021), dataset.Known(0.0034)
 		}
 		return f
 	}
@@ -215,7 +215,7 @@ func runningVerdict() *pilot.Verdict {
 		SchemaVersion: 1, State: "running", Decision: pilot.HOLD,
 		Reasons: []string{"p0.complete holds: the stage is still going on"},
 		Checks: []pilot.Check{v.Checks[0], {ID: "p0.complete", Status: pilot.Hold, Summary: "37 of 100 responses so far.", Threshold: "all",
-			Remedy: "Wait for the run to end.", Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "responses", Value: 37}}}}},
+			Remedy: "Wait for the run to end.", Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "responses", Value: dataset.Known(37)}}}}},
 		Stages:     v.Stages[:3],
 		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
 		Evaluation: pilot.Evaluation{Error: "the sample is not complete"},

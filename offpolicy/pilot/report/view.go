@@ -330,7 +330,7 @@ func runFacts(v *pilot.Verdict) []fact {
 	r := v.Run
 	budget := "none set"
 	if r.Budget.Valid() {
-		budget = usd(float64(r.Budget))
+		budget = usd(r.Budget.OrNaN())
 	}
 	facts := []fact{
 		{"State", clean(v.State)},
