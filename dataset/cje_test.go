@@ -376,42 +376,6 @@ func roundTrip[T any](t *testing.T, rows []any) {
 	}
 }
 
-// TestJoinSequence: the sequence says what JoinSamples says, prompt by prompt.
-func TestJoinSequence(t *testing.T) {
-	samples, unjoined := JoinSamples(records())
-	n, last := 0, ""
-	for s, missed := range Join(records()) {
-		id := ""
-		for _, u := range missed {
-			id = u.Key.PromptID
-			if !slices.Contains(unjoined, u) {
-				t.Errorf("%v is in the sequence alone", u)
-			}
-			n++
-		}
-		if s != nil {
-			if id != "" && id != s.PromptID {
-				t.Errorf("%s comes with what is missing of %s", s.PromptID, id)
-			}
-			id = s.PromptID
-			if diff := cmp.Diff(samples[0], *s, nans); diff != "" {
-				t.Error(diff)
-			}
-			samples = samples[1:]
-		}
-		if id <= last {
-			t.Errorf("%s comes after %s", id, last)
-		}
-		last = id
-	}
-	if n != len(unjoined) || len(samples) != 0 {
-		t.Errorf("%d of %d that did not join, %d samples missing", n, len(unjoined), len(samples))
-	}
-	for range Join(records()) {
-		break // a reader that has enough
-	}
-}
-
 // FuzzCJE: a logged row or fresh draw that is read, written and read again is the
 // same, and no field of the line is lost.
 func FuzzCJE(f *testing.F) {

@@ -17,9 +17,10 @@
 // another.
 //
 // It holds a value or says why it has none, never both and never neither. A
-// [Float] is a number or NaN, and NaN is null on disk; a key that is absent from
-// a line reads as NaN as well, because the number 0 as a log-prob would mean
-// certainty and as a score the worst. Only a [RecordError] explains a null.
+// [Float] is a number or missing, and missing is null on disk. The zero Float is
+// missing, and so is a key that is absent from a line, because the number 0 as a
+// log-prob would mean certainty and as a score the worst. Only a [RecordError]
+// explains a null.
 //
 // It has one spelling. Rows are sorted by key, map keys too, and floats are the
 // shortest decimal that reads back: the same records are the same bytes.
@@ -47,8 +48,9 @@
 //
 // # The join
 //
-// [Join] and [JoinSamples] put records together by key and return everything that
-// did not join, with the reason; [FreshDraws] does it for a target's own responses.
+// [Join] puts records together by key, as [Logs], and returns everything that did
+// not join, with the reason. A log-prob keeps what it is of: [Scored] says it once a
+// policy.
 //
 // # The way out
 //

@@ -98,42 +98,40 @@ func ExampleReadFile() {
 	// Output: p1/p0/0 1 0.25 <nil>
 }
 
-func ExampleJoinSamples() {
-	text := "Paris."
-	samples, unjoined := dataset.JoinSamples(dataset.RunRecords{
-		Logging:   "p0",
-		Targets:   []string{"bigger"},
-		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}},
-		Responses: []dataset.Response{{PromptID: "q1", Policy: "p0", Text: &text, FinishReason: "stop"}},
+func ExampleJoin() {
+	text, longer := "Paris.", "Paris, of course."
+	logs, unjoined, err := dataset.Join(dataset.RunRecords{
+		Logging: "p0",
+		Targets: []string{"bigger"},
+		Prompts: []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}},
+		Responses: []dataset.Response{
+			{PromptID: "q1", Policy: "p0", Text: &text, FinishReason: "stop"},
+			{PromptID: "q1", Policy: "bigger", Text: &longer, FinishReason: "stop"},
+		},
 		LogProbs: []dataset.LogProb{
-			{PromptID: "q1", Policy: "p0", LogProb: dataset.Known(-0.25)},
+			{PromptID: "q1", Policy: "p0", LogProb: dataset.Known(-0.25), Distribution: dataset.SamplingDistribution},
 			{PromptID: "q1", Policy: "bigger", Error: &dataset.RecordError{Class: "timeout", Message: "no answer in 60s"}},
 		},
-		Scores: []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}},
+		Scores: []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}, {PromptID: "q1", Policy: "bigger", Mean: dataset.Known(0.8)}},
 	})
-	if err := dataset.WriteJSONL(os.Stdout, slices.Values(samples)); err != nil {
+	if err != nil {
 		panic(err)
 	}
+	if err := dataset.WriteJSONL(os.Stdout, slices.Values(logs.Samples)); err != nil {
+		panic(err)
+	}
+	if err := dataset.WriteJSONL(os.Stdout, slices.Values(logs.Draws["bigger"])); err != nil {
+		panic(err)
+	}
+	fmt.Println(logs.Scored["p0"].Distribution)
 	for _, u := range unjoined {
 		fmt.Println(u)
 	}
 	// Output:
 	// {"prompt_id":"q1","prompt":"Capital of France?","response":"Paris.","base_policy_logprob":-0.25,"target_policy_logprobs":{"bigger":null},"judge_score":0.9,"oracle_label":null,"inclusion_prob":null,"metadata":{"finish_reason":"stop"}}
-	// logprobs q1/bigger/0: failed: timeout: no answer in 60s
-}
-
-func ExampleFreshDraws() {
-	text := "Paris, of course."
-	draws := dataset.FreshDraws(dataset.RunRecords{
-		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}},
-		Responses: []dataset.Response{{PromptID: "q1", Policy: "bigger", Text: &text}},
-		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "bigger", Mean: dataset.Known(0.8)}},
-	}, "bigger")
-	if err := dataset.WriteJSONL(os.Stdout, slices.Values(draws)); err != nil {
-		panic(err)
-	}
-	// Output:
 	// {"prompt_id":"q1","prompt":"Capital of France?","response":"Paris, of course.","judge_score":0.8,"oracle_label":null,"inclusion_prob":null,"draw_idx":0}
+	// sampling
+	// logprobs q1/bigger/0: failed: timeout: no answer in 60s
 }
 
 func ExampleIndex() {
@@ -256,26 +254,4 @@ func ExampleWriteSamplesCSV() {
 	// prompt_id,prompt,response,base_policy_logprob,target_policy_logprobs.bigger,judge_score,oracle_label,inclusion_prob,metadata
 	// q1,"Rhyme, please.","Moon
 	// June",-3.5,,0.5,,,"{""finish_reason"":""stop""}"
-}
-
-func ExampleJoin() {
-	text := "Paris."
-	run := dataset.RunRecords{
-		Logging:   "p0",
-		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}, {ID: "q2", Text: "And of Chad?"}},
-		Responses: []dataset.Response{{PromptID: "q1", Policy: "p0", Text: &text}},
-		LogProbs:  []dataset.LogProb{{PromptID: "q1", Policy: "p0", LogProb: dataset.Known(-0.25)}},
-		Scores:    []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}},
-	}
-	for sample, unjoined := range dataset.Join(run) {
-		if sample != nil {
-			fmt.Println(sample.PromptID, sample.BasePolicyLogProb.OrNaN(), sample.JudgeScore.OrNaN())
-		}
-		for _, u := range unjoined {
-			fmt.Println(u)
-		}
-	}
-	// Output:
-	// q1 -0.25 0.9
-	// responses q2/p0/0: no record
 }

@@ -3,7 +3,6 @@ package dataset
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 )
@@ -25,6 +24,7 @@ func Index[T interface{ Key() Key }](rows []T) (map[Key]T, error) {
 // or not.
 type RunRecords struct {
 	Logging   string   // name of the policy whose responses were logged
+	Judge     string   // identity of the judge
 	Targets   []string // names of the policies to be evaluated
 	Prompts   []Prompt
 	Responses []Response
@@ -44,66 +44,64 @@ type Unjoined struct {
 // String is one line for a person.
 func (u Unjoined) String() string { return fmt.Sprintf("%s %s: %s", u.Stage, u.Key, u.Reason) }
 
-// JoinSamples makes one [Sample] for each prompt that has a logged response,
-// sorted by prompt: the response of draw 0 with its log-prob under the logging
-// policy and under every target, its judge score, and its oracle label with the
-// label's inclusion probability. Whatever is not known is null; every target is
-// in the map. Metadata is the prompt's, with finish_reason added and without
-// judge_score and oracle_label, should the prompt's source have had such.
+// Logs are joined records: what an evaluation is made of. [Join] makes them of a run;
+// an importer fills them in from files of its own.
+type Logs struct {
+	Logging string // name of the policy whose responses were logged
+	Judge   string // identity of the judge that gave every score, name and hash
+	Samples []Sample
+	// Draws are the targets' own responses, by policy, and Probes those that carry
+	// labels, if they are in files of their own. Those of the logging policy would
+	// be the logged responses again, and are not used.
+	Draws, Probes map[string][]FreshDraw
+	// Scored says what each policy's log-probs are of, the logging policy's too. See
+	// [Unstated] for a source that does not say.
+	Scored map[string]Scored
+}
+
+// Join joins the records of a run by key.
+//
+// It makes one [Sample] for each prompt that has a logged response, sorted by
+// prompt: the response of draw 0 with its log-prob under the logging policy and
+// under every target, its judge score, and its oracle label with the label's
+// inclusion probability. Whatever is not known is missing; every target is in the
+// map. A raw log-prob is not known, since whoever reads it would make a weight of
+// it; Scored says that it was there. Metadata is the prompt's, with finish_reason
+// added, and response_token_count if the logging policy's log-prob states it, and
+// without judge_score and oracle_label, should the prompt's source have had such.
+// Draws hold every response of every target that did not fail, sorted by key.
 //
 // A record joins only if its key is its own (of two records with one key neither
 // is used, as nothing tells which is right), its prompt and response are known,
-// its policy hash is that of the policy's responses (where both state one), and
+// its policy hash is that of the policy's responses (if both state one), and
 // it holds a value; a label must also have an inclusion probability in (0, 1],
 // and one of role "duplicate" is passed over.
 // unjoined lists every record that did not join, of any policy, and every
 // response, log-prob and judge score that a sample should have and that has no
 // record at all; it is sorted by key, then stage.
-func JoinSamples(in RunRecords) (samples []Sample, unjoined []Unjoined) {
-	for s, missed := range Join(in) {
-		if s != nil {
-			samples = append(samples, *s)
-		}
-		unjoined = append(unjoined, missed...)
+//
+// Log-probs of one policy that are of different distributions are an error.
+func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
+	j := newJoin(in)
+	logprobs := j.logprobs(in)
+	logs = Logs{Logging: in.Logging, Judge: in.Judge, Draws: map[string][]FreshDraw{}}
+	if logs.Scored, err = scored(logprobs); err != nil {
+		return Logs{}, nil, err
 	}
-	slices.SortFunc(unjoined, compareUnjoined)
-	return samples, unjoined
-}
-
-func compareUnjoined(a, b Unjoined) int {
-	return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
-}
-
-// Join is [JoinSamples] as a sequence, sorted by prompt: of each prompt that
-// anything is known of, its sample, nil where it has none, and what of it did not
-// join.
-func Join(in RunRecords) iter.Seq2[*Sample, []Unjoined] {
-	return func(yield func(*Sample, []Unjoined) bool) {
-		j := newJoin(in)
-		logprobs := j.logprobs(in)
-		missed := map[string][]Unjoined{}
-		for _, u := range j.unjoined {
-			missed[u.Key.PromptID] = append(missed[u.Key.PromptID], u)
-		}
-		ids := map[string]bool{}
-		for id := range missed {
-			ids[id] = true
-		}
-		for id := range j.prompts {
-			ids[id] = true
-		}
-		for _, id := range slices.Sorted(maps.Keys(ids)) {
-			j.unjoined = missed[id]
-			var s *Sample
-			if p, ok := j.prompts[id]; ok {
-				s = j.sample(in, logprobs, p)
-			}
-			slices.SortFunc(j.unjoined, compareUnjoined)
-			if !yield(s, j.unjoined) {
-				return
-			}
+	for _, id := range slices.Sorted(maps.Keys(j.prompts)) {
+		if s := j.sample(in, logprobs, j.prompts[id]); s != nil {
+			logs.Samples = append(logs.Samples, *s)
 		}
 	}
+	for _, k := range slices.SortedFunc(maps.Keys(j.responses), Key.Compare) {
+		if k.Policy != in.Logging {
+			logs.Draws[k.Policy] = append(logs.Draws[k.Policy], j.draw(k))
+		}
+	}
+	slices.SortFunc(j.unjoined, func(a, b Unjoined) int {
+		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
+	})
+	return logs, j.unjoined, nil
 }
 
 // sample joins what is known of one prompt; it is nil without a logged response.
@@ -133,16 +131,20 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 		}
 		return lp
 	}
-	base := lookup(in.Logging)
-	s.BasePolicyLogProb = base.LogProb
-	for _, target := range in.Targets {
-		lp := lookup(target)
-		if base.Raw() || lp.Raw() {
-			// Whoever reads the two makes a weight of them.
-			j.miss("logprobs", Key{PromptID: p.ID, Policy: target}, "one of the two values is not of the distribution that its policy samples from")
-			lp.LogProb = Float{}
+	value := func(policy string) Float {
+		lp := lookup(policy)
+		if lp.Raw() {
+			j.miss("logprobs", Key{PromptID: p.ID, Policy: policy}, "the value is of the raw distribution, and no weight comes of it")
+			return Float{}
 		}
-		s.TargetPolicyLogProbs[target] = lp.LogProb
+		return lp.LogProb
+	}
+	s.BasePolicyLogProb = value(in.Logging)
+	if base, ok := logprobs[key]; ok && base.Tokens > 0 {
+		s.Metadata["response_token_count"] = float64(base.Tokens)
+	}
+	for _, target := range in.Targets {
+		s.TargetPolicyLogProbs[target] = value(target)
 	}
 	if score, ok := j.scores[key]; ok {
 		s.JudgeScore = score.Mean
@@ -155,28 +157,16 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	return &s
 }
 
-// FreshDraws returns one policy's own responses, every draw of them, with their
-// judge scores and oracle labels, sorted by key. Records join as in
-// [JoinSamples]; a response that failed is not among them.
-func FreshDraws(in RunRecords, policy string) []FreshDraw {
-	j := newJoin(in)
-	var out []FreshDraw
-	for _, k := range slices.SortedFunc(maps.Keys(j.responses), Key.Compare) {
-		if k.Policy != policy {
-			continue
-		}
-		d := FreshDraw{
-			PromptID: k.PromptID, Prompt: j.prompts[k.PromptID].Text, Response: *j.responses[k].Text, DrawIdx: k.DrawIdx,
-		}
-		if s, ok := j.scores[k]; ok {
-			d.JudgeScore = s.Mean
-		}
-		if l, ok := j.labels[k]; ok {
-			d.OracleLabel, d.InclusionProb = l.Label, l.InclusionProb
-		}
-		out = append(out, d)
+// draw joins a target's own response with its judge score and oracle label.
+func (j *join) draw(k Key) FreshDraw {
+	d := FreshDraw{PromptID: k.PromptID, Prompt: j.prompts[k.PromptID].Text, Response: *j.responses[k].Text, DrawIdx: k.DrawIdx}
+	if s, ok := j.scores[k]; ok {
+		d.JudgeScore = s.Mean
 	}
-	return out
+	if l, ok := j.labels[k]; ok {
+		d.OracleLabel, d.InclusionProb = l.Label, l.InclusionProb
+	}
+	return d
 }
 
 // join holds the records that are fit to be joined and a list of those that are

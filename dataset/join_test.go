@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ func answer(prompt, policy string, draw int, text string) Response {
 }
 
 func lp(prompt, policy string, v float64) LogProb {
-	return LogProb{PromptID: prompt, Policy: policy, LogProb: Known(v), PolicyHash: "hash-" + policy}
+	return LogProb{PromptID: prompt, Policy: policy, LogProb: Known(v), Distribution: SamplingDistribution, PolicyHash: "hash-" + policy}
 }
 
 // records is a run in which everything can go wrong that may.
@@ -58,7 +57,7 @@ func records() RunRecords {
 	}
 }
 
-func TestJoinSamples(t *testing.T) {
+func TestJoin(t *testing.T) {
 	none := Float{}
 	want := []Sample{
 		{PromptID: "p1", Prompt: "one", Response: "uno", BasePolicyLogProb: Known(-1), TargetPolicyLogProbs: map[string]Float{"a": Known(-2), "b": Known(-3)},
@@ -86,8 +85,11 @@ responses twice/a/0: no such prompt
 `
 	in := records()
 	for seed := range uint64(10) { // in any order
-		samples, unjoined := JoinSamples(in)
-		if diff := cmp.Diff(want, samples, nans); diff != "" {
+		logs, unjoined, err := Join(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, logs.Samples); diff != "" {
 			t.Fatalf("order %d: %s", seed, diff)
 		}
 		var b strings.Builder
@@ -128,10 +130,16 @@ func draw(id, prompt, response string, score, label, p Float, idx int) FreshDraw
 func TestSecondLabels(t *testing.T) {
 	in := records()
 	in.Labels = append(in.Labels, OracleLabel{PromptID: "p1", Policy: "log", Label: Known(0), InclusionProb: Known(0.1), Role: "duplicate", PolicyHash: "hash-log"})
-	want, wantUnjoined := JoinSamples(records())
-	got, unjoined := JoinSamples(in)
-	if w, g := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); w != g { // NaN equals NaN in print
-		t.Errorf("samples change, without:\n%s\nwith:\n%s", w, g)
+	want, wantUnjoined, err := Join(records())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, unjoined, err := Join(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("samples change (-without +with):\n%s", diff)
 	}
 	if diff := cmp.Diff(wantUnjoined, unjoined); diff != "" {
 		t.Errorf("what is left out changes (-without +with):\n%s", diff)
@@ -149,40 +157,68 @@ func TestFreshDraws(t *testing.T) {
 			draw("p1", "one", "first", Known(0.4), none, none, 0), draw("p1", "one", "second", Known(0.3), Known(0), Known(1), 1), draw("p2", "two", "zwei", none, none, none, 0),
 		}, "every draw, unscored ones too; the logged response of p2 does not matter"},
 		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, none, 0)}, "of two scores of one key neither is used"},
-		{"log", []FreshDraw{draw("p1", "one", "uno", Known(0.9), Known(1), Known(.25), 0), draw("p3", "three", "tres", none, none, none, 0), draw("p4", "four", "", Known(0), none, none, 0)}, "the logging policy's own"},
+		{"log", nil, "the logging policy's own are the samples"},
 		{"nobody", nil, "unknown policy"},
 	}
+	logs, _, err := Join(records())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range rows {
-		if diff := cmp.Diff(row.want, FreshDraws(records(), row.policy), nans); diff != "" {
+		if diff := cmp.Diff(row.want, logs.Draws[row.policy]); diff != "" {
 			t.Errorf("%s: %s", row.reason, diff)
 		}
 	}
 }
 
 // TestRawLogProbs: a value that is not of the distribution that its policy samples
-// from joins no sample, since whoever reads the two makes a weight of them.
+// from joins no sample, since whoever reads it makes a weight of it.
 func TestRawLogProbs(t *testing.T) {
-	row := func(policy string, v Float, distribution string) LogProb {
-		return LogProb{PromptID: "p1", Policy: policy, LogProb: v, Distribution: distribution, PolicyHash: "hash-" + policy}
+	row := func(prompt, policy string, v Float, of Distribution) LogProb {
+		return LogProb{PromptID: prompt, Policy: policy, LogProb: v, Distribution: of, PolicyHash: "hash-" + policy}
 	}
-	for _, c := range []struct {
-		base, reason string
+	run := func(base Distribution, more ...LogProb) RunRecords {
+		return RunRecords{
+			Logging: "log", Targets: []string{"a", "b"}, Prompts: []Prompt{{ID: "p1"}, {ID: "p2"}},
+			Responses: []Response{answer("p1", "log", 0, "uno"), answer("p2", "log", 0, "dos")},
+			LogProbs: append(more, row("p1", "log", Known(-1), base), row("p1", "a", Known(-2), RawDistribution),
+				row("p1", "b", Known(-3), SamplingDistribution)),
+		}
+	}
+	for _, base := range []Distribution{SamplingDistribution, RawDistribution, UnstatedDistribution} {
+		logs, unjoined, err := Join(run(base))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := logs.Samples[0]
+		if s.BasePolicyLogProb.Valid() != (base != RawDistribution) || s.TargetPolicyLogProbs["a"].Valid() || s.TargetPolicyLogProbs["b"] != Known(-3) {
+			t.Errorf("%s: %+v", base, s)
+		}
+		want := map[string]Scored{"log": {"hash-log", base}, "a": {"hash-a", RawDistribution}, "b": {"hash-b", SamplingDistribution}}
+		if diff := cmp.Diff(want, logs.Scored); diff != "" {
+			t.Errorf("%s: %s", base, diff)
+		}
+		if !slices.ContainsFunc(unjoined, func(u Unjoined) bool { return u.Key.Policy == "a" && strings.Contains(u.Reason, "raw") }) {
+			t.Errorf("%s: unjoined %v", base, unjoined)
+		}
+	}
+	for _, tt := range []struct {
+		more LogProb
+		want []string
 	}{
-		{"sampling", "a's value is raw, b's is not"},
-		{"raw", "no target has a weight on what the logging policy's own value does not fit"},
+		{row("p2", "b", Known(-1), RawDistribution), []string{"p1/b/0", "sampling", "p2/b/0", "raw"}},
+		{row("p2", "b", Known(-1), ""), []string{"p2/b/0", "Distribution"}},
 	} {
-		in := RunRecords{
-			Logging: "log", Targets: []string{"a", "b"}, Prompts: []Prompt{{ID: "p1"}}, Responses: []Response{answer("p1", "log", 0, "uno")},
-			LogProbs: []LogProb{row("log", Known(-1), c.base), row("a", Known(-2), "raw"), row("b", Known(-3), "sampling")},
+		_, _, err := Join(run(SamplingDistribution, tt.more))
+		for _, w := range tt.want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%+v: error %v, want one that names %s", tt.more, err, w)
+			}
 		}
-		samples, unjoined := JoinSamples(in)
-		if len(samples) != 1 || samples[0].BasePolicyLogProb.OrNaN() != -1 || samples[0].TargetPolicyLogProbs["a"].Valid() ||
-			samples[0].TargetPolicyLogProbs["b"].Valid() != (c.base == "sampling") {
-			t.Errorf("%s: %+v", c.reason, samples)
-		}
-		if !slices.ContainsFunc(unjoined, func(u Unjoined) bool { return strings.Contains(u.Reason, "samples from") }) {
-			t.Errorf("%s: unjoined %v", c.reason, unjoined)
-		}
+	}
+	failed := LogProb{PromptID: "p2", Policy: "b", Error: &RecordError{"timeout", "no answer"}}
+	if _, _, err := Join(run(SamplingDistribution, failed)); err != nil {
+		t.Errorf("a failed row is of no distribution: %v", err)
 	}
 }
 
@@ -193,7 +229,11 @@ func TestHashOfSeveral(t *testing.T) {
 	newer.PolicyHash = "hash-new"
 	in := RunRecords{Logging: "log", Prompts: []Prompt{{ID: "p1"}, {ID: "p2"}}, Responses: []Response{newer, answer("p1", "log", 0, "uno")}}
 	for range 2 {
-		samples, unjoined := JoinSamples(in)
+		logs, unjoined, err := Join(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples := logs.Samples
 		if len(samples) != 1 || samples[0].PromptID != "p1" || !strings.Contains(unjoined[len(unjoined)-1].Reason, "hash-new is not the hash-log") {
 			t.Errorf("samples %v, unjoined %v", samples, unjoined)
 		}

@@ -115,10 +115,8 @@ type LogProb struct {
 	Methods       map[string]MethodResult `json:"methods"`
 	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
 	Flags         []string                `json:"flags"`
-	// Distribution is "sampling" where the values are of the distribution that
-	// the policy draws from, "raw" where they are of its model's before
-	// temperature and filters.
-	Distribution string `json:"distribution,omitempty"`
+	// Distribution is what the values are of; "" without a value.
+	Distribution Distribution `json:"of,omitempty"`
 	// State is "ended", "truncated" or "empty".
 	State      string       `json:"state,omitempty"`
 	PolicyHash string       `json:"policy_hash"`
@@ -127,7 +125,7 @@ type LogProb struct {
 
 // Raw reports whether the value is of another distribution than the policy samples
 // from, so that no importance weight comes of it.
-func (l LogProb) Raw() bool { return l.Distribution == "raw" }
+func (l LogProb) Raw() bool { return l.Distribution == RawDistribution }
 
 // Key returns the record's key. The response scored is draw 0.
 func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }

@@ -21,7 +21,9 @@ func arena(t testing.TB) Samples {
 		fresh[policy] = readRecords[dataset.FreshDraw](t, "data/arena/fresh_draws/"+policy+"_responses.jsonl")
 		probes[policy] = readRecords[dataset.FreshDraw](t, "data/arena/probes/"+policy+"_probe.jsonl")
 	}
-	s, err := FromRecords("base", "gpt-4.1-nano", logged, fresh, probes)
+	s, err := FromRecords(dataset.Logs{
+		Logging: "base", Judge: "gpt-4.1-nano", Samples: logged, Draws: fresh, Probes: probes, Scored: dataset.Unstated("base", logged),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func BenchmarkWeights(b *testing.B) {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				w, err := NewWeights(l)
+				w, err := WeightsFromLogRatios(l)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -106,17 +106,18 @@ func BenchmarkEvaluate(b *testing.B) {
 	base := world{prompts: 1000, labels: 250, draws: 1, probes: 25}.samples(1)
 	for _, policies := range []int{3, 4} {
 		s := base
-		s.Draws = map[string][]Draw{}
+		s.Draws, s.Scored = map[string][]Draw{}, sampled("p0")
 		s.Rows = make([]Row, len(base.Rows))
 		for i, r := range base.Rows {
-			targets := map[string]float64{}
+			targets := map[string]dataset.Float{"p0": r.LogProbs["p0"]}
 			for k := range policies {
-				targets[fmt.Sprint("near", k)] = r.Targets["near"]
+				targets[fmt.Sprint("near", k)] = r.LogProbs["near"]
 			}
-			r.Targets = targets
+			r.LogProbs = targets
 			s.Rows[i] = r
 		}
 		for k := range policies {
+			s.Scored[fmt.Sprint("near", k)] = dataset.Scored{Distribution: dataset.SamplingDistribution}
 			s.Draws[fmt.Sprint("near", k)] = base.Draws["near"]
 		}
 		for _, estimators := range [][]Estimator{{DR}, {DR, Direct, LabeledSNIPS}} {

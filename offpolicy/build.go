@@ -66,7 +66,7 @@ func (b *builder) weighted(e *Estimate) bool {
 // weighed refuses what the weights cannot carry; it reports whether there is
 // anything to compute.
 func (e *Estimate) weighed(w *Weights) bool {
-	if w.N == 0 || w.ESS == 0 {
+	if w.RawOf == "" && (w.N == 0 || w.ESS == 0) {
 		e.refuse(refusal(RuleWeights, float64(w.N), 1, "no logged response has a weight under %s: %d of %d could not be scored, the others weigh 0",
 			e.Policy, w.Missing, w.N+w.Missing))
 	}

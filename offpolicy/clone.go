@@ -36,7 +36,7 @@ type CloneResult struct {
 }
 
 // CloneCheck compares a policy with its clone: the same policy, scored again by
-// calls of its own. d are the log-ratios in nats, NaN where missing; they ought
+// calls of its own. The log-ratios d = w.Log ought
 // to be 0, and what they are instead is the noise of the log-probs that every
 // other policy's weights are made of. The tails decide, since a median near 0
 // proves nothing: of 1,000 real rows 90% were exactly equal while the largest
@@ -51,7 +51,8 @@ type CloneResult struct {
 //
 // Below 59 rows no number of small differences passes: 0 of 58 leaves the
 // share's upper bound above 5%.
-func CloneCheck(d []float64) CloneResult {
+func CloneCheck(w *Weights) CloneResult {
+	d := w.Log
 	r := CloneResult{MaxAbs: math.NaN(), MeanRest: math.NaN(), LogEValue: math.NaN(), Median: math.NaN(), ShareLower: math.NaN(), ShareUpper: math.NaN()}
 	var rest, most float64
 	for i, v := range d {
@@ -79,7 +80,7 @@ func CloneCheck(d []float64) CloneResult {
 	r.ShareLower = BinomialLower(r.Exceeding, r.N, cloneLevel)
 	r.ShareUpper = BinomialUpper(r.Exceeding, r.N, cloneLevel)
 	r.Median = Quantiles(d, .5)[0]
-	r.LogEValue = LogEValue(d)
+	r.LogEValue = w.LogEValue
 
 	say := func(status, format string, args ...any) {
 		r.Status = status

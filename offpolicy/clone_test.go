@@ -31,7 +31,7 @@ func TestCloneCheck(t *testing.T) {
 		{"impossible", append(make([]float64, 99), -inf), "pass", "-Inf is one tail of 100"},
 	}
 	for _, tt := range tests {
-		r := CloneCheck(tt.d)
+		r := CloneCheck(weightsOf(t, tt.d))
 		if r.Status != tt.want || len(r.Reasons) == 0 {
 			t.Errorf("%s: %s %q, want %s: %s\n%+v", tt.name, r.Status, r.Reasons, tt.want, tt.reason, r)
 		}
@@ -40,7 +40,7 @@ func TestCloneCheck(t *testing.T) {
 
 func TestCloneCheckFigures(t *testing.T) {
 	d := append(repeat(30, .01, 67, -.02), nan, .5, -inf, .1)
-	r := CloneCheck(d)
+	r := CloneCheck(weightsOf(t, d))
 	if r.N != 100 || r.Missing != 1 || r.Exceeding != 2 || !slices.Equal(r.Rows, []int{98, 99}) {
 		t.Errorf("N %d, missing %d, exceeding %d at %v; want 100, 1, 2 at [98 99]", r.N, r.Missing, r.Exceeding, r.Rows)
 	}

@@ -15,7 +15,7 @@ import (
 // ones and longer. Weights do not see length: they are 1. True values: .5.
 func wordy(n, labels, probes int, seed uint64) Samples {
 	rng := rand.New(rand.NewPCG(seed, 3))
-	s := Samples{Logging: "p0", Judge: "j@1", Draws: map[string][]Draw{}}
+	s := Samples{Logging: "p0", Judge: "j@1", Scored: sampled("p0", "t"), Draws: map[string][]Draw{}}
 	grade := func(least, most float64) (score, label, length float64) {
 		merit, x := .15+.7*rng.Float64(), least+(most-least)*rng.Float64()
 		return merit + .3*(x-.5), .2 + .6*merit + .05*rng.NormFloat64(), 20 + 400*x
@@ -23,7 +23,7 @@ func wordy(n, labels, probes int, seed uint64) Samples {
 	for i := range n {
 		id := fmt.Sprint("prompt ", i)
 		score, label, length := grade(0, 1)
-		r := Row{PromptID: id, LogProb: dataset.Known(-9), Targets: map[string]float64{"t": -9}, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(labels) / float64(n)), Length: dataset.Known(nan), Covariate: dataset.Known(length)}
+		r := Row{PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-9), "t": dataset.Known(-9)}, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(labels) / float64(n)), Length: dataset.Known(nan), Covariate: dataset.Known(length)}
 		if i < labels {
 			r.Label = dataset.Known(label)
 		}

@@ -285,10 +285,7 @@ func (r *Result) diagnose(p *PolicyResult) {
 	d.JudgeSpace = JudgeSpaceAffinity(fr.score, weights, nil)
 	target, length := make([]float64, len(fr.rows)), make([]float64, len(fr.rows))
 	for i := range fr.rows {
-		length[i], target[i] = fr.rows[i].Length.OrNaN(), fr.rows[i].LogProb.OrNaN()
-		if p.Policy != r.Logging {
-			target[i] = fr.rows[i].target(p.Policy)
-		}
+		length[i], target[i] = fr.rows[i].Length.OrNaN(), fr.rows[i].LogProbs[p.Policy].OrNaN()
 	}
 	d.TTC = TTC(target, length, l)
 	out, n := r.outside(p.Policy, func(int32) bool { return true })

@@ -25,7 +25,7 @@
 // every policy, so that the log-ratio
 //
 //	l_i = log π(a_i | c_i) - log P0(a_i | c_i)        (nats; [LogRatios])
-//	w_i = exp(l_i)                                     ([NewWeights])
+//	w_i = exp(l_i)                                     ([WeightsFromLogRatios])
 //
 // is known exactly, and averages over P0's responses, weighted by w, are
 // averages over the target's. Nothing is clipped on the way, but by clipped_ips,

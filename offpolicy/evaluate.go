@@ -109,7 +109,8 @@ type Result struct {
 	CalibratorError error
 	Labels          LabelDesign
 
-	frame *frame
+	frame  *frame
+	config Config // with its defaults filled in
 }
 
 // PolicyResult is all that is said of one policy.

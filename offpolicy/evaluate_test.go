@@ -2,6 +2,7 @@ package offpolicy
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -219,11 +220,7 @@ func TestEvaluateEdges(t *testing.T) {
 		s := base
 		s.Rows = slices.Clone(base.Rows)
 		for i := range s.Rows {
-			targets := map[string]float64{}
-			for k, v := range s.Rows[i].Targets {
-				targets[k] = v
-			}
-			s.Rows[i].Targets = targets
+			s.Rows[i].LogProbs = maps.Clone(s.Rows[i].LogProbs)
 		}
 		s.Draws = map[string][]Draw{"near": slices.Clone(base.Draws["near"]), "far": slices.Clone(base.Draws["far"])}
 		f(&s)
@@ -246,7 +243,7 @@ func TestEvaluateEdges(t *testing.T) {
 		}, "one row carries no estimate"},
 		{"all weights zero", with(func(s *Samples) {
 			for i := range s.Rows {
-				s.Rows[i].Targets["near"] = -inf
+				s.Rows[i].LogProbs["near"] = dataset.Known(-inf)
 			}
 		}), func(r *Result) bool {
 			return refusedBy(r.Policy("near").Estimate(SNIPS), RuleWeights) && refusedBy(r.Policy("near").Estimate(DR), RuleWeights) && !r.Policy("near").Estimate(Direct).Refused()
@@ -277,13 +274,13 @@ func TestEvaluateEdges(t *testing.T) {
 		{"half missing", with(func(s *Samples) {
 			for i := range s.Rows {
 				if i%2 == 0 {
-					delete(s.Rows[i].Targets, "near")
+					delete(s.Rows[i].LogProbs, "near")
 				}
 			}
 			s.Rows = append(s.Rows, with(func(o *Samples) {
 				for i := range o.Rows {
 					o.Rows[i].PromptID += "b"
-					delete(o.Rows[i].Targets, "far")
+					delete(o.Rows[i].LogProbs, "far")
 				}
 			}).Rows...)
 		}), func(r *Result) bool {
@@ -359,9 +356,9 @@ func TestEvaluateRefusesData(t *testing.T) {
 		{row(func(r *Row) { r.Score = dataset.Known(85) }), "samples", "a score on another scale"},
 		{row(func(r *Row) { r.Label = dataset.Known(-.1) }), "samples", "a label out of range"},
 		{row(func(r *Row) { r.InclusionProb = dataset.Known(0) }), "samples", "the zero value is no probability"},
-		{row(func(r *Row) { r.LogProb = dataset.Known(.5) }), "samples", "no log-prob is above 0"},
-		{row(func(r *Row) { r.LogProb = dataset.Known(-inf) }), "samples", "it was logged, so it was possible"},
-		{row(func(r *Row) { r.Targets = map[string]float64{"near": inf} }), "samples", "an infinite ratio"},
+		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"p0": dataset.Known(.5)} }), "samples", "no log-prob is above 0"},
+		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"p0": dataset.Known(-inf)} }), "samples", "it was logged, so it was possible"},
+		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"near": dataset.Known(inf)} }), "samples", "an infinite ratio"},
 		{row(func(r *Row) { r.Length = dataset.Known(-1) }), "samples", "no text is shorter than nothing"},
 		{draw(func(d *Draw) { d.PromptID = "" }), "fresh draws of near", "draws join by it"},
 		{draw(func(d *Draw) { d.Score = dataset.Known(2) }), "fresh draws of near", "a score on another scale"},
@@ -431,12 +428,12 @@ func FuzzEvaluate(f *testing.F) {
 				return -float64(b) / 8
 			}
 		}
-		s := Samples{Logging: "p0", Judge: "j", Draws: map[string][]Draw{}}
+		s := Samples{Logging: "p0", Judge: "j", Scored: sampled("p0", "t"), Draws: map[string][]Draw{}}
 		for i := range int(n) {
 			id := string(rune('a' + i%50))
-			r := Row{PromptID: id, LogProb: dataset.Known(logp()), Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(next())), Targets: map[string]float64{"t": logp()}}
+			r := Row{PromptID: id, Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(next())), LogProbs: map[string]dataset.Float{"p0": dataset.Known(logp()), "t": dataset.Known(logp())}}
 			if next() == 9 {
-				r.Targets["t"] = -inf
+				r.LogProbs["t"] = dataset.Known(-inf)
 			}
 			s.Rows = append(s.Rows, r)
 			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Covariate: dataset.Known(float64(next() / 16))})
@@ -468,17 +465,17 @@ func FuzzEvaluate(f *testing.F) {
 // Labels that happened to miss the heavy rows are worth what m labels are worth
 // by all weights, and their errors grow by the root of the ratio.
 func TestLabelsThatMissHeavyRows(t *testing.T) {
-	s := Samples{Logging: "p0", Judge: "j"}
+	s := Samples{Logging: "p0", Judge: "j", Scored: sampled("p0", "t")}
 	for i := range 200 {
 		r := Row{
-			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), LogProb: dataset.Known(-9), Score: dataset.Known(float64(i%10) / 10), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(nan),
-			Targets: map[string]float64{"t": -9 + math.Log(.75)},
+			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), Score: dataset.Known(float64(i%10) / 10), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(nan),
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-9), "t": dataset.Known(-9 + math.Log(.75))},
 		}
 		if i < 80 {
 			r.Label = dataset.Known(r.Score.OrNaN()*.5 + .25*float64(i%2))
 		}
 		if i >= 190 {
-			r.Targets["t"] = -9 + math.Log(5)
+			r.LogProbs["t"] = dataset.Known(-9 + math.Log(5))
 		}
 		s.Rows = append(s.Rows, r)
 	}
@@ -490,7 +487,7 @@ func TestLabelsThatMissHeavyRows(t *testing.T) {
 		t.Errorf("ESS_L %v, want %v", e.Basis.ESSLabels, 80*ess/200)
 	}
 	for i := range s.Rows {
-		s.Rows[i].Targets = map[string]float64{"t": -9}
+		s.Rows[i].LogProbs = map[string]dataset.Float{"p0": dataset.Known(-9), "t": dataset.Known(-9)}
 	}
 	plain := evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 2}).Policy("t").Estimate(LabeledSNIPS)
 	if got, want := e.SE/plain.SE, math.Sqrt(200/ess); !near(got, want, 1e-9) || plain.Basis.ESSLabels != 80 {
@@ -511,9 +508,11 @@ func TestTuning(t *testing.T) {
 		if i%20 == 0 {
 			w = 3 // now .49
 		}
-		r.Targets = map[string]float64{"near": -100 + math.Log(w), "tuned": -100 + math.Log(min(w, 1.98))}
+		r.LogProbs = map[string]dataset.Float{
+			"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(w)), "tuned": dataset.Known(-100 + math.Log(min(w, 1.98))),
+		}
 	}
-	s.Draws["tuned"] = s.Draws["near"]
+	s.Draws["tuned"], s.Scored = s.Draws["near"], sampled("p0", "near", "tuned")
 	r := evaluate(t, s, Config{Replicates: 10})
 	low, high := r.Policy("near"), r.Policy("tuned")
 	if l := low.Estimate(DR).Basis.Lambda; low.Diagnostics.RelativeESS >= .5 || l != [2]float64{1, 0} {

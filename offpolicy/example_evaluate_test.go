@@ -14,13 +14,17 @@ import (
 // logs never show, and 25 of its own responses were labelled.
 func simulated() offpolicy.Samples {
 	rng := rand.New(rand.NewPCG(1, 1))
-	s := offpolicy.Samples{Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Draws: map[string][]offpolicy.Draw{}}
+	sampling := dataset.Scored{Distribution: dataset.SamplingDistribution}
+	s := offpolicy.Samples{
+		Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Scored: map[string]dataset.Scored{"p0": sampling, "near": sampling, "far": sampling},
+		Draws: map[string][]offpolicy.Draw{},
+	}
 	label := func(score float64) float64 { return .25 + .5*score + .05*rng.NormFloat64() }
 	for i := range 400 {
 		id, score := fmt.Sprintf("prompt %d", i), rng.Float64()
 		row := offpolicy.Row{
-			PromptID: id, LogProb: dataset.Known(-120), Score: dataset.Known(score), Length: dataset.Float{},
-			Targets: map[string]float64{"near": -120 + math.Log(.4+1.2*score), "far": -180 + 20*rng.NormFloat64()},
+			PromptID: id, Score: dataset.Known(score), Length: dataset.Float{},
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-120), "near": dataset.Known(-120 + math.Log(.4+1.2*score)), "far": dataset.Known(-180 + 20*rng.NormFloat64())},
 		}
 		if i%4 == 0 {
 			row.Label = dataset.Known(label(score))
@@ -92,17 +96,19 @@ func ExampleFromRecords() {
 	}}
 	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", Response: "It is Rome.", JudgeScore: dataset.Known(.8), OracleLabel: null}}}
 	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: dataset.Known(.8), OracleLabel: dataset.Known(.7)}}}
-	s, err := offpolicy.FromRecords("p0", "gpt-4o-mini@0123456789abcdef", logged, fresh, probes)
+	s, err := offpolicy.FromRecords(dataset.Logs{
+		Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Samples: logged, Draws: fresh, Probes: probes, Scored: dataset.Unstated("p0", logged),
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	r := s.Rows[0]
-	fmt.Println(r.PromptID, r.LogProb.OrNaN(), r.Targets, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN(), r.Length.OrNaN(), r.Segments)
+	fmt.Println(r.PromptID, r.LogProbs, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN(), r.Length.OrNaN(), r.Segments)
 	d := s.Draws["pi_cot"][0]
 	fmt.Println(d.PromptID, d.Index, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN(), d.Covariate.OrNaN())
 	// Output:
-	// arena_1 -1.5 map[pi_bad:NaN pi_cot:-2.5] 0.9 1 0.25 5 map[language:English]
+	// arena_1 map[p0:-1.5 pi_bad:missing pi_cot:-2.5] 0.9 1 0.25 5 map[language:English]
 	// arena_1 0 0.8 0.7 NaN 11
 }
 
@@ -194,7 +200,7 @@ func ExampleDetectableDifference() {
 
 // ESS cannot be projected, only bounded.
 func ExampleESSBound() {
-	w, err := offpolicy.NewWeights([]float64{.1, -.2, .4, -1.3, .2})
+	w, err := offpolicy.WeightsFromLogRatios([]float64{.1, -.2, .4, -1.3, .2})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -27,17 +27,10 @@ func ExamplePolicy() {
 	// offpolicy: policy "p0": top_p 0: want a number in (0, 1]; 1 keeps every token
 }
 
-// Weights are made of the log-probs of the same responses under two policies.
-// The third response could not be scored under the target.
-func ExampleNewWeights() {
-	target := []float64{-12.1, -30.4, math.NaN(), -8.8}
-	base := []float64{-12.1, -29.7, -14.2, -9.5}
-	ratios, err := offpolicy.LogRatios(target, base)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	w, err := offpolicy.NewWeights(ratios)
+// Log-ratios of four responses, log π(a|c) - log P0(a|c). The third response could
+// not be scored under the target.
+func ExampleWeightsFromLogRatios() {
+	w, err := offpolicy.WeightsFromLogRatios([]float64{0, -.7, math.NaN(), .7})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -56,7 +49,7 @@ func ExampleWeights_Refusals() {
 	for i := range ratios {
 		ratios[i] = -8 + 4*rng.NormFloat64() // log w: mean -8 nats, sd 4
 	}
-	w, err := offpolicy.NewWeights(ratios)
+	w, err := offpolicy.WeightsFromLogRatios(ratios)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,30 +64,25 @@ func ExampleWeights_Refusals() {
 	// mass: mean weight 0.093 (SE 0.040): the logs miss part of what the target says, which may bias an estimate by up to 0.907
 }
 
-// Log-probs whose weights average above 1 beyond chance cannot be right.
-func ExampleLogEValue() {
-	fine, wrong := make([]float64, 100), make([]float64, 100)
-	for i := range wrong {
-		fine[i] = math.Log(.5 + float64(i%2)) // .5 and 1.5 in turn
-		wrong[i] = .3
-	}
-	fmt.Printf("%.2f %.2f\n", offpolicy.LogEValue(fine)/math.Ln10, offpolicy.LogEValue(wrong)/math.Ln10)
-	// Output:
-	// -0.18 8.67
-}
-
 // One response in a hundred that the endpoint scored otherwise is noise that a
 // run can live with; a shift of all of them is not.
 func ExampleCloneCheck() {
+	check := func(d []float64) {
+		w, err := offpolicy.WeightsFromLogRatios(d)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		r := offpolicy.CloneCheck(w)
+		fmt.Println(r.Status, r.Reasons)
+	}
 	d := make([]float64, 100)
 	d[17] = -.4
-	r := offpolicy.CloneCheck(d)
-	fmt.Println(r.Status, r.Reasons)
+	check(d)
 	for i := range d {
 		d[i] = .06
 	}
-	r = offpolicy.CloneCheck(d)
-	fmt.Println(r.Status, r.Reasons)
+	check(d)
 	// Output:
 	// pass [1 of 100 rows differ by more than 0.2 nats, the others by +0.0000 on average]
 	// fail [median difference +0.060 nats, at most 0.05 allowed]

@@ -7,6 +7,9 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // frame is samples in the order and shape that computing wants: prompts sorted
@@ -14,6 +17,7 @@ import (
 // be seen in any sum.
 type frame struct {
 	logging string
+	scored  map[string]dataset.Scored
 	prompts []string
 	keys    []uint64 // of each prompt, for replicate weights
 	fold    []int    // of each prompt
@@ -45,9 +49,9 @@ type drawFrame struct {
 }
 
 func newFrame(s *Samples, folds int, seed uint64) *frame {
-	fr := &frame{logging: s.Logging, targets: s.targets(), draws: map[string]*drawFrame{}}
+	fr := &frame{logging: s.Logging, scored: s.Scored, targets: s.targets(), draws: map[string]*drawFrame{}}
 	fr.rows = slices.Clone(s.Rows)
-	slices.SortFunc(fr.rows, func(a, b Row) int { return compareRows(&a, &b, fr.targets) })
+	slices.SortFunc(fr.rows, func(a, b Row) int { return compareRows(&a, &b, s.Logging, fr.targets) })
 	set := make(map[string]int32, len(fr.rows))
 	for _, r := range fr.rows {
 		set[r.PromptID] = 0
@@ -85,25 +89,21 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 	return fr
 }
 
-func compareRows(a, b *Row, targets []string) int {
-	if c := cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Score.OrNaN(), b.Score.OrNaN()), cmp.Compare(a.Label.OrNaN(), b.Label.OrNaN()),
-		cmp.Compare(a.LogProb.OrNaN(), b.LogProb.OrNaN()), cmp.Compare(a.InclusionProb.OrNaN(), b.InclusionProb.OrNaN()), cmp.Compare(a.Length.OrNaN(), b.Length.OrNaN()), cmp.Compare(a.Covariate.OrNaN(), b.Covariate.OrNaN())); c != 0 {
+func compareRows(a, b *Row, logging string, targets []string) int {
+	if c := cmp.Compare(a.PromptID, b.PromptID); c != 0 {
+		return c
+	}
+	compare := func(a, b dataset.Float) int { return cmp.Compare(a.OrNaN(), b.OrNaN()) }
+	if c := cmp.Or(compare(a.Score, b.Score), compare(a.Label, b.Label), compare(a.LogProbs[logging], b.LogProbs[logging]),
+		compare(a.InclusionProb, b.InclusionProb), compare(a.Length, b.Length), compare(a.Covariate, b.Covariate)); c != 0 {
 		return c
 	}
 	for _, t := range targets {
-		if c := cmp.Compare(a.target(t), b.target(t)); c != 0 {
+		if c := compare(a.LogProbs[t], b.LogProbs[t]); c != 0 {
 			return c
 		}
 	}
 	return 0
-}
-
-// target returns the row's log-prob under a target, NaN where it is missing.
-func (r *Row) target(name string) float64 {
-	if v, ok := r.Targets[name]; ok {
-		return v
-	}
-	return math.NaN()
 }
 
 // labels fills in labels and inverse inclusion probabilities. Where no row
@@ -215,15 +215,32 @@ func (fr *frame) queries() int {
 	return n
 }
 
-// logRatios are a policy's, by row: 0 for the logging policy itself.
+// logRatios are a policy's, by row: 0 for the logging policy itself, and missing if
+// one of the two has raw log-probs, of which no weight comes.
 func (fr *frame) logRatios(policy string) []float64 {
 	out := make([]float64, len(fr.rows))
 	if policy == fr.logging {
 		return out
 	}
+	raw := fr.raw(policy) != ""
 	for i := range fr.rows {
 		r := &fr.rows[i]
-		out[i] = r.target(policy) - r.LogProb.OrNaN()
+		out[i] = r.LogProbs[policy].OrNaN() - r.LogProbs[fr.logging].OrNaN()
+		if raw {
+			out[i] = math.NaN()
+		}
 	}
 	return out
+}
+
+// raw names the policies whose raw log-probs leave a policy without a weight, ""
+// if there are none.
+func (fr *frame) raw(policy string) string {
+	var names []string
+	for _, name := range []string{policy, fr.logging} {
+		if fr.scored[name].Distribution == dataset.RawDistribution && policy != fr.logging {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " and ")
 }

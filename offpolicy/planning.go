@@ -178,7 +178,7 @@ func GatePower(sd float64, n, runs int, seed uint64) float64 {
 		for i := range l {
 			l[i] = sd*rng.NormFloat64() - sd*sd/2
 		}
-		if w, err := NewWeights(l); err != nil || !w.Usable() {
+		if w, err := WeightsFromLogRatios(l); err != nil || !w.Usable() {
 			refused++
 		}
 	}

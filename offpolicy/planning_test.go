@@ -31,7 +31,7 @@ func TestPlanning(t *testing.T) {
 			t.Errorf("n=%d: refused %v and %v", n, lo, hi)
 		}
 	}
-	w, err := NewWeights([]float64{0, 0, math.Log(2), math.Log(2)})
+	w, err := WeightsFromLogRatios([]float64{0, 0, math.Log(2), math.Log(2)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestPlanning(t *testing.T) {
 	if got, want := IPSHalfWidthBound(w, .5, 0, 100), 1.959963984540054*math.Sqrt((.25/.9-.25)/100); !near(got, want, 1e-9) {
 		t.Errorf("IPS half-width %v, want %v", got, want)
 	}
-	none, err := NewWeights(nil)
+	none, err := WeightsFromLogRatios(nil)
 	if err != nil || !math.IsNaN(ESSBound(none, 10)) || !math.IsNaN(IPSHalfWidthBound(none, .5, .1, 10)) {
 		t.Error("no weights, no bound")
 	}

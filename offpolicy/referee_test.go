@@ -11,11 +11,11 @@ import (
 // two are labelled, once had the referee plan for more labels than prompts.
 func TestAdviceOnFewPrompts(t *testing.T) {
 	for n := range 30 {
-		s := Samples{Logging: "p0", Judge: "j@1", Draws: map[string][]Draw{}}
+		s := Samples{Logging: "p0", Judge: "j@1", Scored: sampled("p0", "far"), Draws: map[string][]Draw{}}
 		for i := range n {
 			id := fmt.Sprintf("q%d", i)
 			s.Rows = append(s.Rows, Row{
-				PromptID: id, LogProb: dataset.Known(-10), Targets: map[string]float64{"far": -100}, Score: dataset.Known(float64(i%3) / 2), Label: dataset.Known(float64(i%2) / 2), Length: dataset.Known(5),
+				PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-10), "far": dataset.Known(-100)}, Score: dataset.Known(float64(i%3) / 2), Label: dataset.Known(float64(i%2) / 2), Length: dataset.Known(5),
 			})
 			s.Draws["far"] = append(s.Draws["far"], Draw{PromptID: id, Score: dataset.Known(0.5)})
 		}

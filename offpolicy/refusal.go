@@ -24,6 +24,7 @@ const (
 	RuleDivergence = "divergence"
 	RuleMass       = "mass"
 	RuleMeanOne    = "mean_one"
+	RuleRaw        = "raw" // log-probs of the raw distribution: there is no weight
 )
 
 // The thresholds beyond which the labels cannot carry an estimate, and the
@@ -67,12 +68,17 @@ func (r Refusal) String() string { return r.Rule + ": " + r.Message }
 //
 // The first three say that too few rows decide, the fourth that the target puts
 // mass where the logs have no response at all, and the fifth that the
-// log-probs cannot be right. In a Refusal of mean_one, Value and Threshold are
+// log-probs cannot be right. Raw log-probs ("raw") leave nothing to judge and are
+// the one reason then. In a Refusal of mean_one, Value and Threshold are
 // natural logarithms, because the e-value itself may exceed a float64.
 func (w *Weights) Refusals() []Refusal {
 	var out []Refusal
 	refuse := func(rule string, value, threshold float64, format string, args ...any) {
 		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold, Remedy: remedies[rule]})
+	}
+	if w.RawOf != "" {
+		refuse(RuleRaw, 0, 1, "the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them", w.RawOf)
+		return out
 	}
 	if w.ESS < MinESS {
 		refuse(RuleESS, w.ESS, MinESS, "effective sample size %.1f of %d rows is below %.0f", w.ESS, w.N, MinESS)
@@ -106,6 +112,7 @@ var remedies = map[string]string{
 	RuleDivergence: "the logs say nothing of this policy: label 25 fresh draws of it",
 	RuleMass:       "the logs lack what this policy says: label 25 fresh draws of it",
 	RuleMeanOne:    "score the logged responses again under both policies, with one template and sampling, at an endpoint that repeats itself",
+	RuleRaw:        "score the responses where the server returns sampling log-probs, or evaluate policies of temperature 1 without filters",
 	RuleWeights:    "score the logged responses under this policy",
 	RuleESSLabels:  "label more of the logged responses",
 	RuleLabelShare: "label more of the logged responses",

@@ -11,7 +11,7 @@ import (
 // rules returns the rules that refuse weights with these log-ratios.
 func rules(t *testing.T, l []float64) []string {
 	t.Helper()
-	w, err := NewWeights(l)
+	w, err := WeightsFromLogRatios(l)
 	if err != nil {
 		t.Fatal(err)
 	}

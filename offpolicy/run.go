@@ -26,7 +26,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		return nil, err
 	}
 	fr := newFrame(&s, c.Folds, c.Seed)
-	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
+	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr, config: c}
 	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
 	if r.Calibrator != nil {
 		var err error
@@ -64,14 +64,27 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		r.diagnose(p)
 		r.audit(p, &c, w, family)
 		r.referee(p, &c)
-		if slices.Contains(c.Clones, p.Policy) {
-			clone := CloneCheck(p.Weights.Log)
+		if slices.Contains(c.Clones, p.Policy) && p.Weights.RawOf == "" {
+			clone := CloneCheck(p.Weights)
 			p.Clone = &clone
 		}
 	}
 	r.compare(&c)
 	r.segments(&c, w)
 	return r, nil
+}
+
+// Calibrate fits the calibrator that [Evaluate] fits to the same samples, for when
+// that is all there is to learn of them yet. It is an error if the labels are too few,
+// or if the samples are not what they claim.
+func Calibrate(s Samples, c Config) (*Calibrator, error) {
+	if err := c.defaults(); err != nil {
+		return nil, err
+	}
+	if err := s.validate(c.Covariate); err != nil {
+		return nil, err
+	}
+	return calibrate(newFrame(&s, c.Folds, c.Seed), s.Judge, &c)
 }
 
 // work is an estimate and what computes it.
@@ -228,10 +241,11 @@ type built struct {
 // newPolicy builds every statistic of a policy that there are data for, and
 // refuses what the evidence cannot carry.
 func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, error) {
-	weights, err := NewWeights(r.frame.logRatios(policy))
+	weights, err := WeightsFromLogRatios(r.frame.logRatios(policy))
 	if err != nil {
 		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
 	}
+	weights.RawOf = r.frame.raw(policy)
 	p := PolicyResult{Policy: policy, Weights: weights, stats: map[Estimator]built{}}
 	b := newBuilder(r, c, w, policy, weights, nil)
 	for _, e := range c.Estimators {

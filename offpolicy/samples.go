@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -12,34 +13,41 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// Samples is what an evaluation reads: the logging policy's responses, and,
-// where there are any, the targets' own. The order of rows, draws and maps
-// decides nothing.
+// Samples is what an evaluation reads: the logging policy's responses, and, if
+// there are any, the targets' own. The order of rows, draws and maps decides
+// nothing.
 type Samples struct {
 	Logging string // name of the policy whose responses were logged
 	Judge   string // identity of the judge that gave every score, name and hash
-	Rows    []Row  // the logged responses
+	// Scored says, by policy, what its log-probs on the rows are of. Every policy that
+	// has a log-prob must be in it: raw values give no weight, and "unstated" is the
+	// word of a caller whose source does not say.
+	Scored map[string]dataset.Scored
+	Rows   []Row // the logged responses
 	// Draws are by target policy: its own responses to the prompts. Those of the
 	// logging policy would be the logged responses again, and are not used.
 	Draws map[string][]Draw
 }
 
-// Row is a response of the logging policy. NaN is what is not known: a response
-// without a label has Label NaN, never 0. Rows of one prompt form a cluster, and
-// each of them counts.
+// Row is a response of the logging policy. What is left out is not known: a
+// Row{PromptID: "q1"} has no label, no score and no log-prob. Rows of one prompt
+// form a cluster.
 type Row struct {
 	PromptID string
-	LogProb  dataset.Float // under the logging policy, nats
-	// Targets are the response's log-probs under the target policies, nats; a
-	// policy that is absent is missing on this row, as is NaN.
-	Targets map[string]float64
-	Score   dataset.Float // the judge's, in [0, 1]
-	Label   dataset.Float // the oracle's, in [0, 1]
+	// Logger names the policy that wrote the response; "" means [Samples.Logging],
+	// which is the only one there may be so far.
+	Logger string
+	// LogProbs are the response's log-probs by policy, the logger's among them, nats.
+	// A policy that is absent is missing on this row. A target's may be -Inf: it never
+	// gives that response.
+	LogProbs map[string]dataset.Float
+	Score    dataset.Float // the judge's, in [0, 1]
+	Label    dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose
-	// this response for labelling, known whether it was chosen or not; NaN
-	// where none was stated on any row. It is read on labelled rows.
+	// this response for labelling, known whether it was chosen or not; missing if none
+	// was stated on any row. It is read on labelled rows.
 	InclusionProb dataset.Float
-	Length        dataset.Float // of the response in tokens, or any one unit; NaN unknown
+	Length        dataset.Float // of the response in tokens, or any one unit
 	// Covariate is what [Config.Covariate] names, in the same unit as the draws';
 	// else it is not read.
 	Covariate dataset.Float
@@ -53,14 +61,14 @@ type Row struct {
 type Draw struct {
 	PromptID      string
 	Index         int           // tells several draws for one prompt apart
-	Score         dataset.Float // the judge's, in [0, 1]; NaN unscored
-	Label         dataset.Float // the oracle's, in [0, 1]; NaN unlabelled
-	InclusionProb dataset.Float // as in Row; NaN where none was stated
+	Score         dataset.Float // the judge's, in [0, 1]
+	Label         dataset.Float // the oracle's, in [0, 1]
+	InclusionProb dataset.Float // as in Row
 	Covariate     dataset.Float // as in Row
 }
 
-// FromRecords makes samples of the records of a run: the logged samples, each
-// target's fresh draws, and its probes where they are in files of their own. A
+// FromRecords makes samples of joined records: the logged samples, each
+// target's own draws, and its probes, if they are in files of their own. A
 // sample's id is its PromptID, else prompt_id in its metadata, else "prompt_"
 // and the first 12 hexadecimal digits of its prompt's SHA-256, which is how CJE
 // names it. Length is response_token_count in the metadata, else the response's
@@ -68,27 +76,29 @@ type Draw struct {
 // response's length in characters, of rows and draws alike. Draws of the logging
 // policy are left out: they are the logged responses again.
 //
-// A probe is the draw of its key, with its label; it joins the draws where they
-// lack it. Where the two disagree on score or label there is an error that names
-// the key, as there is where a key occurs twice.
-func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes map[string][]dataset.FreshDraw) (Samples, error) {
-	out := Samples{Logging: logging, Judge: judge, Draws: map[string][]Draw{}}
-	tokens := slices.ContainsFunc(logged, func(s dataset.Sample) bool { _, ok := s.Metadata["response_token_count"].(float64); return ok })
-	for _, s := range logged {
+// A probe is the draw of its key, with its label; it joins the draws if they
+// lack it. If the two disagree on score or label there is an error that names
+// the key, as there is if a key occurs twice.
+func FromRecords(logs dataset.Logs) (Samples, error) {
+	out := Samples{Logging: logs.Logging, Judge: logs.Judge, Scored: logs.Scored, Draws: map[string][]Draw{}}
+	tokens := slices.ContainsFunc(logs.Samples, func(s dataset.Sample) bool { return tokenCount(s).Valid() })
+	for _, s := range logs.Samples {
 		r := Row{
-			PromptID: promptID(s), LogProb: s.BasePolicyLogProb, Targets: make(map[string]float64, len(s.TargetPolicyLogProbs)),
+			PromptID: promptID(s), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
 			Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
-			Length: dataset.Known(characters(s.Response)), Covariate: dataset.Known(characters(s.Response)),
+			Length: characters(s.Response), Covariate: characters(s.Response),
 		}
 		if tokens {
-			r.Length = dataset.Float{}
-			if n, ok := s.Metadata["response_token_count"].(float64); ok {
-				r.Length = dataset.Known(n)
-			}
+			r.Length = tokenCount(s)
 		}
 		for name, v := range s.TargetPolicyLogProbs {
-			r.Targets[name] = v.OrNaN()
+			r.LogProbs[name] = v
 		}
+		if _, taken := r.LogProbs[logs.Logging]; taken {
+			return Samples{}, fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: rename one of the two",
+				r.PromptID, logs.Logging)
+		}
+		r.LogProbs[logs.Logging] = s.BasePolicyLogProb
 		for _, kind := range []string{"language", "category"} {
 			if v, ok := s.Metadata[kind].(string); ok && v != "" {
 				if r.Segments == nil {
@@ -99,12 +109,12 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 		}
 		out.Rows = append(out.Rows, r)
 	}
-	for _, policy := range slices.Sorted(maps.Keys(fresh)) {
-		if policy == logging {
+	for _, policy := range slices.Sorted(maps.Keys(logs.Draws)) {
+		if policy == logs.Logging {
 			continue
 		}
 		index := map[dataset.Key]int{}
-		for _, d := range fresh[policy] {
+		for _, d := range logs.Draws[policy] {
 			k := dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx}
 			if _, twice := index[k]; twice {
 				return Samples{}, fmt.Errorf("offpolicy: samples: %w: fresh draw %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, k)
@@ -113,11 +123,11 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 			out.Draws[policy] = append(out.Draws[policy], fromDraw(d))
 		}
 	}
-	for _, policy := range slices.Sorted(maps.Keys(probes)) {
-		if policy == logging {
+	for _, policy := range slices.Sorted(maps.Keys(logs.Probes)) {
+		if policy == logs.Logging {
 			continue
 		}
-		if err := joinProbes(&out, policy, probes[policy]); err != nil {
+		if err := joinProbes(&out, policy, logs.Probes[policy]); err != nil {
 			return Samples{}, err
 		}
 	}
@@ -125,17 +135,23 @@ func FromRecords(logging, judge string, logged []dataset.Sample, fresh, probes m
 }
 
 func fromDraw(d dataset.FreshDraw) Draw {
-	out := Draw{
+	return Draw{
 		PromptID: d.PromptID, Index: d.DrawIdx, Score: d.JudgeScore, Label: d.OracleLabel, InclusionProb: d.InclusionProb,
-		Covariate: dataset.Known(characters(d.Response)),
+		Covariate: characters(d.Response),
 	}
-	if d.InclusionProb.OrNaN() == 0 {
-		out.InclusionProb = dataset.Float{}
-	}
-	return out
 }
 
-func characters(text string) float64 { return float64(utf8.RuneCountInString(text)) }
+func tokenCount(s dataset.Sample) dataset.Float {
+	n, ok := s.Metadata["response_token_count"].(float64)
+	if !ok {
+		return dataset.Float{}
+	}
+	return dataset.Known(n)
+}
+
+func characters(text string) dataset.Float {
+	return dataset.Known(float64(utf8.RuneCountInString(text)))
+}
 
 func promptID(s dataset.Sample) string {
 	if s.PromptID != "" {
@@ -158,7 +174,7 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 		index[key{d.PromptID, d.Index}] = i
 	}
 	seen := map[key]bool{}
-	agree := func(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
+	agree := func(a, b dataset.Float) bool { return a == b || !a.Valid() || !b.Valid() }
 	for _, p := range probes {
 		d, k := fromDraw(p), key{p.PromptID, p.DrawIdx}
 		at := dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.DrawIdx}
@@ -172,7 +188,7 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 			continue
 		}
 		have := &out.Draws[policy][i]
-		if !agree(have.Score.OrNaN(), d.Score.OrNaN()) || !agree(have.Label.OrNaN(), d.Label.OrNaN()) {
+		if !agree(have.Score, d.Score) || !agree(have.Label, d.Label) {
 			return fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and %v: they are different responses; "+
 				"give the probe a draw_idx of its own", at, d.Score, d.Label, have.Score, have.Label)
 		}
@@ -191,7 +207,7 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 func (s *Samples) targets() []string {
 	set := map[string]bool{}
 	for _, r := range s.Rows {
-		for name := range r.Targets {
+		for name := range r.LogProbs {
 			set[name] = true
 		}
 	}
@@ -212,6 +228,9 @@ func (s *Samples) validate(covariate string) error {
 	if s.Judge == "" {
 		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
 	}
+	if err := s.validateScored(); err != nil {
+		return err
+	}
 	var bad *RowError
 	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Label.Valid() && r.InclusionProb.OrNaN() > 0 })
 	for i, r := range s.Rows {
@@ -222,23 +241,36 @@ func (s *Samples) validate(covariate string) error {
 			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
 		}
 		bad = gradeError(bad, op, i, r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN())
-		if r.LogProb.OrNaN() > 0 || math.IsInf(r.LogProb.OrNaN(), -1) {
-			bad = bad.add(op, i, r.LogProb.OrNaN(), "log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or NaN; score the response again")
+		if r.Logger != "" && r.Logger != s.Logging {
+			bad = bad.add(op, i, math.NaN(), "response to "+r.PromptID+" was logged by "+r.Logger+", not by "+s.Logging+": evaluate the rows of one logging policy at a time")
 		}
-		for _, name := range slices.Sorted(maps.Keys(r.Targets)) {
-			if v := r.Targets[name]; v > 0 {
+		for _, name := range slices.Sorted(maps.Keys(r.LogProbs)) {
+			switch v, ok := r.LogProbs[name].Get(); {
+			case !ok:
+			case v > 0:
 				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
+			case name == s.Logging && math.IsInf(v, -1):
+				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or none; score the response again")
 			}
 		}
 		if covariate != "" && r.Score.Valid() && !finite(r.Covariate.OrNaN()) {
 			bad = bad.add(op, i, r.Covariate.OrNaN(), covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
 		}
 		if r.Length.OrNaN() < 0 || math.IsInf(r.Length.OrNaN(), 0) {
-			bad = bad.add(op, i, r.Length.OrNaN(), "length of "+r.PromptID+": want a number >= 0, or NaN")
+			bad = bad.add(op, i, r.Length.OrNaN(), "length of "+r.PromptID+": want a number >= 0, or none")
 		}
 	}
 	if bad != nil {
 		return bad
+	}
+	if err := overdrawn(op, len(s.Rows), func(yield func(dataset.Float, dataset.Float) bool) {
+		for _, r := range s.Rows {
+			if !yield(r.Label, r.InclusionProb) {
+				return
+			}
+		}
+	}); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Draws)) {
 		op := "fresh draws of " + name
@@ -268,6 +300,58 @@ func (s *Samples) validate(covariate string) error {
 		if bad != nil {
 			return bad
 		}
+		if err := overdrawn(op, len(s.Draws[name]), func(yield func(dataset.Float, dataset.Float) bool) {
+			for _, d := range s.Draws[name] {
+				if !yield(d.Label, d.InclusionProb) {
+					return
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overdrawn reports labels that the design stated for them cannot have drawn: of n
+// responses, each labelled with its probability p, the labels' Σ 1/p is n on average,
+// with a standard deviation of at most √(Σ (1-p)/p²) as the labels estimate it. Fewer
+// are labels that failed, which is a gap and no error.
+func overdrawn(op string, n int, grades iter.Seq2[dataset.Float, dataset.Float]) error {
+	var labels int
+	var sum, variance float64
+	for label, inclusion := range grades {
+		if p, ok := inclusion.Get(); ok && label.Valid() {
+			labels++
+			sum += 1 / p
+			variance += (1 - p) / (p * p)
+		}
+	}
+	if limit := float64(n) + 5*math.Sqrt(variance); sum > limit*(1+1e-9) {
+		return fmt.Errorf("offpolicy: %s: InclusionProb: %d labels of %d responses are more than the stated probabilities can have drawn "+
+			"(their 1/p sum to %.0f, at most %.0f is plausible): state the probability of the draw that was made, or leave out labels that it did not choose",
+			op, labels, n, sum, limit)
+	}
+	return nil
+}
+
+// validateScored reports a policy whose log-probs nobody says anything of.
+func (s *Samples) validateScored() error {
+	for _, r := range s.Rows {
+		for _, name := range slices.Sorted(maps.Keys(r.LogProbs)) {
+			if !r.LogProbs[name].Valid() {
+				continue
+			}
+			switch d := s.Scored[name].Distribution; d {
+			case dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution:
+			case "":
+				return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its Distribution to %q, %q or %q",
+					name, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
+			default:
+				return fmt.Errorf("offpolicy: samples: Scored says that the log-probs of %q are of %q: want %q, %q or %q",
+					name, d, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
+			}
+		}
 	}
 	return nil
 }
@@ -277,11 +361,11 @@ func gradeError(bad *RowError, op string, i int, id string, score, label, p floa
 	outside := func(v float64) bool { return v < 0 || v > 1 }
 	switch {
 	case outside(score):
-		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; an unscored response has NaN")
+		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; leave it out of an unscored response")
 	case outside(label):
-		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; an unlabelled response has NaN")
+		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabelled response")
 	case !math.IsNaN(label) && (p <= 0 || p > 1):
-		return bad.add(op, i, p, "inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or set it to NaN")
+		return bad.add(op, i, p, "inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
 	}
 	return bad
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -27,28 +26,29 @@ func TestFromRecords(t *testing.T) {
 		"t":  {{PromptID: "a", JudgeScore: dataset.Known(.4), OracleLabel: dataset.Known(.3), InclusionProb: dataset.Known(.5)}, {PromptID: "c", JudgeScore: dataset.Known(.2), OracleLabel: dataset.Known(.1), InclusionProb: dataset.Known(.2)}, {PromptID: "b", DrawIdx: 1, Response: "long", JudgeScore: dataset.Known(.7), OracleLabel: dataset.Known(.8)}},
 		"p0": {{PromptID: "a", JudgeScore: dataset.Known(.5), OracleLabel: dataset.Known(.6)}},
 	}
-	got, err := FromRecords("p0", "j", logged, fresh, probes)
+	scored := map[string]dataset.Scored{"p0": {Hash: "h0", Distribution: dataset.SamplingDistribution}, "t": {Distribution: dataset.UnstatedDistribution}}
+	got, err := FromRecords(dataset.Logs{Logging: "p0", Judge: "j", Samples: logged, Draws: fresh, Probes: probes, Scored: scored})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Samples{
-		Logging: "p0", Judge: "j",
+		Logging: "p0", Judge: "j", Scored: scored,
 		Rows: []Row{
-			{PromptID: "a", LogProb: dataset.Known(-3), Targets: map[string]float64{"t": -4, "u": nan}, Score: dataset.Known(.5), Label: dataset.Known(.6), InclusionProb: dataset.Known(.25), Length: dataset.Known(5), Covariate: dataset.Known(5),
+			{PromptID: "a", LogProbs: map[string]dataset.Float{"p0": dataset.Known(-3), "t": dataset.Known(-4), "u": dataset.Known(nan)}, Score: dataset.Known(.5), Label: dataset.Known(.6), InclusionProb: dataset.Known(.25), Length: dataset.Known(5), Covariate: dataset.Known(5),
 				Segments: map[string]string{"language": "German", "category": "code"}},
-			{PromptID: "b", LogProb: dataset.Known(nan), Targets: map[string]float64{}, Score: dataset.Known(nan), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan)},
+			{PromptID: "b", LogProbs: map[string]dataset.Float{"p0": dataset.Known(nan)}, Length: dataset.Known(0), Covariate: dataset.Known(0)},
 			// printf q | sha256sum: 8e35c2cd3bf6641bdb0e...
-			{PromptID: "prompt_8e35c2cd3bf6", LogProb: dataset.Known(-1), Targets: map[string]float64{}, Score: dataset.Known(.1), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan)},
+			{PromptID: "prompt_8e35c2cd3bf6", LogProbs: map[string]dataset.Float{"p0": dataset.Known(-1)}, Score: dataset.Known(.1), Length: dataset.Known(0), Covariate: dataset.Known(0)},
 		},
 		Draws: map[string][]Draw{"t": {
-			{PromptID: "a", Score: dataset.Known(.4), Label: dataset.Known(.3), InclusionProb: dataset.Known(.5), Covariate: dataset.Known(2)}, {PromptID: "b", Index: 1, Score: dataset.Known(.7), Label: dataset.Known(.8), InclusionProb: dataset.Known(nan), Covariate: dataset.Known(4)}, {PromptID: "c", Score: dataset.Known(.2), Label: dataset.Known(.1), InclusionProb: dataset.Known(.2)},
+			{PromptID: "a", Score: dataset.Known(.4), Label: dataset.Known(.3), InclusionProb: dataset.Known(.5), Covariate: dataset.Known(2)}, {PromptID: "b", Index: 1, Score: dataset.Known(.7), Label: dataset.Known(.8), Covariate: dataset.Known(4)}, {PromptID: "c", Score: dataset.Known(.2), Label: dataset.Known(.1), InclusionProb: dataset.Known(.2), Covariate: dataset.Known(0)},
 		}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateNaNs()); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	logged[1].Metadata["response_token_count"] = 7.0
-	got, err = FromRecords("p0", "j", logged, nil, nil)
+	got, err = FromRecords(dataset.Logs{Logging: "p0", Judge: "j", Samples: logged, Scored: scored})
 	if err != nil || got.Rows[0].Length.Valid() || got.Rows[1].Length.OrNaN() != 7 {
 		t.Errorf("one unit of length for all: tokens where any row counts them; got %v and %v (%v)", got.Rows[0].Length.OrNaN(), got.Rows[1].Length.OrNaN(), err)
 	}
@@ -68,7 +68,9 @@ func TestFromRecordsRefuses(t *testing.T) {
 		{[]dataset.FreshDraw{draw}, []dataset.FreshDraw{probe}, false, "another score under the same key: another response"},
 	}
 	for _, tt := range tests {
-		_, err := FromRecords("p0", "j", nil, map[string][]dataset.FreshDraw{"t": tt.fresh}, map[string][]dataset.FreshDraw{"t": tt.probes})
+		_, err := FromRecords(dataset.Logs{
+			Logging: "p0", Judge: "j", Draws: map[string][]dataset.FreshDraw{"t": tt.fresh}, Probes: map[string][]dataset.FreshDraw{"t": tt.probes},
+		})
 		if err == nil || errors.Is(err, dataset.ErrDuplicateID) != tt.duplicate || !strings.Contains(err.Error(), "a/t/0") {
 			t.Errorf("%s: error %v", tt.reason, err)
 		}

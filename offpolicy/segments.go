@@ -51,11 +51,12 @@ func (r *Result) segments(c *Config, w *worker) {
 						outside++
 					}
 				}
-				weights, err := NewWeights(l)
+				weights, err := WeightsFromLogRatios(l)
 				if err != nil {
 					continue // the policy's own weights were made of the same ratios
 				}
 				weights.Missing -= outside
+				weights.RawOf = p.Weights.RawOf
 				s := &Segment{Kind: kind, Name: name, Prompts: prompts}
 				var b built
 				s.Estimate, b = newBuilder(r, c, w, p.Policy, weights, in).build(p.Answer.Estimator)

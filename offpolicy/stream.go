@@ -95,7 +95,7 @@ func (a *Accumulator) Add(r StreamRow) error {
 	case r.PromptID == "":
 		return fail(math.NaN(), "PromptID is empty: rows are clustered by it")
 	case math.IsInf(r.LogRatio.OrNaN(), 1):
-		return fail(r.LogRatio.OrNaN(), "an infinite weight; make log-ratios with LogRatios")
+		return fail(r.LogRatio.OrNaN(), "an infinite weight; a log-ratio is a difference of log-probs")
 	case math.IsInf(r.Reward.OrNaN(), 0):
 		return fail(r.Reward.OrNaN(), "an infinite reward; a missing one is NaN")
 	case r.Label.OrNaN() < 0 || r.Label.OrNaN() > 1:

@@ -26,7 +26,7 @@ func streamRows(s Samples, target string) []StreamRow {
 	slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(a.PromptID, b.PromptID) })
 	out := make([]StreamRow, len(rows))
 	for i, r := range rows {
-		out[i] = StreamRow{r.PromptID, dataset.Known(r.target(target) - r.LogProb.OrNaN()), r.Score, r.Label, r.InclusionProb}
+		out[i] = StreamRow{r.PromptID, dataset.Known(r.LogProbs[target].OrNaN() - r.LogProbs["p0"].OrNaN()), r.Score, r.Label, r.InclusionProb}
 	}
 	return out
 }
@@ -57,8 +57,10 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 		s := base
 		s.Rows = slices.Clone(s.Rows)
 		for i := range s.Rows {
-			s.Rows[i].LogProb = dataset.Known(s.Rows[i].LogProb.OrNaN() - math.Abs(by))
-			s.Rows[i].Targets = map[string]float64{"near": s.Rows[i].Targets["near"] - math.Abs(by) + by}
+			p0, target := s.Rows[i].LogProbs["p0"].OrNaN(), s.Rows[i].LogProbs["near"].OrNaN()
+			s.Rows[i].LogProbs = map[string]dataset.Float{
+				"p0": dataset.Known(p0 - math.Abs(by)), "near": dataset.Known(target - math.Abs(by) + by),
+			}
 		}
 		return s
 	}

@@ -2,41 +2,9 @@ package offpolicy
 
 import "math"
 
-// LogRatios returns target[i] - base[i], the log importance weights of rows
-// whose response was logged under base and teacher-forced under target. All in
-// nats.
-//
-// A NaN on either side is a log-prob that could not be obtained, and stays NaN.
-// target[i] may be -Inf: the target never gives that response. A log-prob above
-// 0, a target of +Inf or a base of -Inf (a response that the logging policy
-// cannot have given) is a [*RowError]. LogRatios panics if the lengths differ.
-func LogRatios(target, base []float64) ([]float64, error) {
-	const op = "log ratios"
-	mustMatch(op, len(target), len(base))
-	var bad *RowError
-	out := make([]float64, len(target))
-	for i, t := range target {
-		b := base[i]
-		switch {
-		case t > 0:
-			bad = bad.add(op, i, t, "the target's log-prob is above 0; score the response again")
-		case b > 0:
-			bad = bad.add(op, i, b, "the logging policy's log-prob is above 0; score the response again")
-		case math.IsInf(b, -1):
-			bad = bad.add(op, i, b, "the logging policy gives its own response probability 0; "+
-				"check that it was scored with the sampling and template that it was generated with")
-		}
-		out[i] = t - b
-	}
-	if bad != nil {
-		return nil, bad
-	}
-	return out, nil
-}
-
 // Weights are the importance weights of one target policy on the logged rows,
 // with the figures that say how far they can be trusted. They are made by
-// [NewWeights] and not changed afterwards.
+// [WeightsFromLogRatios] and not changed afterwards.
 //
 // With w_i = exp(Log[i]) and sums over the N rows that are not missing:
 //
@@ -64,15 +32,23 @@ type Weights struct {
 	MeanSE     float64
 	LogMean    float64 // log Mean
 	Divergence float64
-	// LogEValue is the natural logarithm of the e-value against E[w] <= 1; see
-	// [LogEValue].
+	// LogEValue is the natural logarithm of the e-value against E[w] <= 1, natural
+	// logarithm of
+	//
+	//	e = mean over λ in {.01, .02, .05, .1, .2, .4, .7} of Π_i (1 + λ (w_i - 1))
+	//
+	// which is 1,000 or more with probability at most .001 if E[w] <= 1.
 	LogEValue float64
+
+	// RawOf names the policies whose raw log-probs leave nothing to weigh with; "" if
+	// there are none.
+	RawOf string
 }
 
-// NewWeights computes weights from log-ratios in nats, NaN where missing. It
+// WeightsFromLogRatios computes weights from log-ratios in nats, NaN where missing. It
 // neither clips nor drops: -Inf is a weight of 0, and +Inf, which no pair of
 // log-probs gives, is a [*RowError].
-func NewWeights(logRatios []float64) (*Weights, error) {
+func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 	w := &Weights{
 		Log: logRatios, MaxShare: math.NaN(), Mean: math.NaN(), MeanSE: math.NaN(),
 		LogMean: math.NaN(), Divergence: math.NaN(),
@@ -85,7 +61,7 @@ func NewWeights(logRatios []float64) (*Weights, error) {
 			w.Missing++
 			continue
 		case math.IsInf(l, 1):
-			bad = bad.add("weights", i, l, "an infinite weight; make log-ratios with LogRatios")
+			bad = bad.add("weights", i, l, "an infinite weight; a log-ratio is a difference of log-probs")
 		case l > maxExp:
 			w.Overflow++
 		}
@@ -96,7 +72,7 @@ func NewWeights(logRatios []float64) (*Weights, error) {
 	if bad != nil {
 		return nil, bad
 	}
-	w.LogEValue = LogEValue(logRatios)
+	w.LogEValue = logEValue(logRatios)
 	if w.N == 0 {
 		return w, nil
 	}
@@ -175,10 +151,10 @@ func (w *Weights) Normalized() []float64 {
 // [Quantiles].
 func (w *Weights) LogQuantiles(probs ...float64) []float64 { return Quantiles(w.Log, probs...) }
 
-// evalueBets are the stakes over which [LogEValue] averages.
+// evalueBets are the stakes over which [logEValue] averages.
 var evalueBets = [...]float64{.01, .02, .05, .1, .2, .4, .7}
 
-// LogEValue returns the natural logarithm of the e-value
+// logEValue returns the natural logarithm of the e-value
 //
 //	e = mean over λ in {.01, .02, .05, .1, .2, .4, .7} of Π_i (1 + λ (w_i - 1))
 //
@@ -190,7 +166,7 @@ var evalueBets = [...]float64{.01, .02, .05, .1, .2, .4, .7}
 //
 // Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables
 // by betting" (2024), with fixed stakes.
-func LogEValue(logRatios []float64) float64 {
+func logEValue(logRatios []float64) float64 {
 	// Products are kept in float64 while they are of moderate size and put
 	// away as logarithms when they are not: one logarithm in many rows.
 	const big, small = 1e150, 1e-150

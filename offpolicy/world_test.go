@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -23,7 +24,7 @@ type world struct {
 
 func (w world) samples(seed uint64) Samples {
 	rng := rand.New(rand.NewPCG(seed, 99))
-	s := Samples{Logging: "p0", Judge: "j@1", Draws: map[string][]Draw{}}
+	s := Samples{Logging: "p0", Judge: "j@1", Scored: sampled("p0", "near", "far"), Draws: map[string][]Draw{}}
 	label := func(score, bias float64) float64 {
 		return min(max(.25+.5*score+bias+.08*rng.NormFloat64(), 0), 1)
 	}
@@ -37,15 +38,15 @@ func (w world) samples(seed uint64) Samples {
 		score := math.Erfc(-z/math.Sqrt2) / 2
 		y := label(score, 0)
 		r := Row{
-			PromptID: fmt.Sprintf("prompt %d", i%w.prompts), LogProb: dataset.Known(-100), Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(50 + rng.IntN(50))),
-			Targets:  map[string]float64{"near": -100 + math.Log(.4+1.2*score), "far": -100 - 5*z - 12.5},
+			PromptID: fmt.Sprintf("prompt %d", i%w.prompts), Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(50 + rng.IntN(50))),
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(.4+1.2*score)), "far": dataset.Known(-100 - 5*z - 12.5)},
 			Segments: map[string]string{"language": []string{"English", "German", "Welsh"}[min(i%w.prompts%10/6+i%w.prompts%100/99, 2)]},
 		}
 		if w.labels > 0 && i%step == 0 && i/step < w.labels {
 			r.Label = dataset.Known(y)
 		}
 		if w.missing > 0 && i%w.missing == 0 {
-			r.Targets["near"] = nan
+			r.LogProbs["near"] = dataset.Known(nan)
 		}
 		s.Rows = append(s.Rows, r)
 	}
@@ -87,3 +88,21 @@ func (s Samples) shuffled(seed uint64) Samples {
 
 // numbers are an estimate's.
 func (e *Estimate) numbers() []float64 { return []float64{e.Value, e.SE, e.Lower, e.Upper, e.DF} }
+
+// sampled says of the policies that their log-probs are of what they sample from.
+func sampled(policies ...string) map[string]dataset.Scored {
+	out := map[string]dataset.Scored{}
+	for _, p := range policies {
+		out[p] = dataset.Scored{Distribution: dataset.SamplingDistribution}
+	}
+	return out
+}
+
+func weightsOf(t testing.TB, logRatios []float64) *Weights {
+	t.Helper()
+	w, err := WeightsFromLogRatios(logRatios)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}

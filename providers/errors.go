@@ -39,6 +39,17 @@ func (c Class) Retryable() bool {
 	return false
 }
 
+// Stops reports whether no other call of the same kind can succeed either, so that a
+// caller should stop and show the error: a refused key, an empty balance, a spent
+// budget, an unknown model, a ledger that cannot be written, a context that ended.
+func (c Class) Stops() bool {
+	switch c {
+	case ClassAuth, ClassQuota, ClassBudget, ClassModelNotFound, ClassLedger, ClassCanceled:
+		return true
+	}
+	return false
+}
+
 // Error is a failed call: what was attempted, where, why, and what to do.
 type Error struct {
 	Op       string // "generate", "score prompt", "list models"

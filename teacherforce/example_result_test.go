@@ -15,8 +15,8 @@ import (
 // Of values that are not of what the policies sample from, a ratio can be had by
 // this name alone; it is not an importance weight.
 func ExampleRawLogRatio() {
-	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: teacherforce.SamplingDistribution}
-	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: teacherforce.RawDistribution} // of another temperature
+	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: dataset.SamplingDistribution}
+	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: dataset.RawDistribution} // of another temperature
 	_, err := teacherforce.LogRatio(target, base)
 	fmt.Println(err != nil, teacherforce.RawLogRatio(target, base))
 	// Output: true 2

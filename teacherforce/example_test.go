@@ -169,10 +169,10 @@ func ExampleForcer_ScoreKnown() {
 
 // A policy of another temperature has raw values, whose ratio is no weight.
 func ExampleLogRatio() {
-	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: teacherforce.SamplingDistribution}
-	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: teacherforce.SamplingDistribution}
+	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: dataset.SamplingDistribution}
+	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: dataset.SamplingDistribution}
 	fmt.Println(teacherforce.LogRatio(target, base))
-	target.Distribution = teacherforce.RawDistribution
+	target.Distribution = dataset.RawDistribution
 	_, err := teacherforce.LogRatio(target, base)
 	var refused *teacherforce.RawRatioError
 	fmt.Println(errors.As(err, &refused), refused.Side)

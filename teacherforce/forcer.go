@@ -53,6 +53,9 @@ type Config struct {
 	// before [Forcer.Certify] calls the endpoint unrepeatable. 0 means
 	// [ExactNoise]; [ServerNoise] suits a real server.
 	Noise float64
+	// Concurrency is how many responses [Forcer.ScoreAll] scores at once, at most; 0
+	// means 16.
+	Concurrency int
 }
 
 const defaultTolerance = 1e-6
@@ -70,9 +73,11 @@ type Forcer struct {
 	strategies []Strategy
 	tolerance  float64
 	noise      float64
-	contexts   contexts
-	chat       ChatScorer
-	noChat     atomic.Pointer[string] // why the server scores no conversation, once that is known
+	// of ScoreAll
+	concurrency int
+	contexts    contexts
+	chat        ChatScorer
+	noChat      atomic.Pointer[string] // why the server scores no conversation, once that is known
 }
 
 // New returns a Forcer, or says what is wrong with c.
@@ -84,12 +89,17 @@ func New(c Config) (*Forcer, error) {
 		strategies: c.Strategies,
 		tolerance:  cmp.Or(c.Tolerance, defaultTolerance),
 		noise:      cmp.Or(c.Noise, ExactNoise),
+
+		concurrency: cmp.Or(c.Concurrency, 16),
 	}
 	if c.Scorer == nil {
 		return nil, errors.New("teacherforce: Config.Scorer is nil: nothing to score with")
 	}
 	if !(f.tolerance > 0) || !(f.noise > 0) {
 		return nil, fmt.Errorf("teacherforce: Config.Tolerance %v and Noise %v: want 0 for the default, or nats above 0", c.Tolerance, c.Noise)
+	}
+	if f.concurrency < 1 {
+		return nil, fmt.Errorf("teacherforce: Config.Concurrency %d: want a positive number, or 0 for 16", c.Concurrency)
 	}
 	for _, name := range chat.Names() {
 		f.templates[name], _ = chat.Lookup(name)

@@ -12,7 +12,7 @@ import (
 
 // judge puts the pair to every method and picks the value.
 func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Response, calls int) (Result, error) {
-	res := Result{Methods: make(map[string]MethodResult), PolicyHash: p.Hash(), Calls: calls, Distribution: RawDistribution, State: stateOf(r)}
+	res := Result{Methods: make(map[string]MethodResult), PolicyHash: p.Hash(), Calls: calls, Distribution: dataset.RawDistribution, State: stateOf(r)}
 	answers := make([]Answer, len(f.strategies))
 	var used *Answer
 	lo, hi := math.Inf(1), math.Inf(-1)
@@ -44,10 +44,10 @@ func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Respons
 	}
 	res.Flags = append(res.Flags, anomalies(pair, res.TokenLogProbs)...)
 	if p.Sampling.Neutral() {
-		res.Distribution = SamplingDistribution
+		res.Distribution = dataset.SamplingDistribution
 	} else if own := ownSampling(p, pair, r); own.Status == OK {
 		res.LogProb, res.TokenLogProbs, res.Tokens = own.LogProb, own.TokenLogProbs, len(own.TokenLogProbs)
-		res.Method, res.Distribution = MethodSampling, SamplingDistribution
+		res.Method, res.Distribution = MethodSampling, dataset.SamplingDistribution
 		res.Methods[MethodSampling] = own.MethodResult
 	}
 	if pair.Sampled != nil && pair.JointEcho.ids() == nil {

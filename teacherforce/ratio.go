@@ -3,6 +3,8 @@ package teacherforce
 import (
 	"fmt"
 	"math"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // RawRatioError refuses a ratio of log-probs that are not of the distribution
@@ -25,7 +27,7 @@ func (e *RawRatioError) Error() string {
 // may have the right one (see [MethodSampling]).
 func LogRatio(target, base Result) (float64, error) {
 	side := ""
-	switch t, b := target.Distribution != SamplingDistribution, base.Distribution != SamplingDistribution; {
+	switch t, b := target.Distribution != dataset.SamplingDistribution, base.Distribution != dataset.SamplingDistribution; {
 	case t && b:
 		side = "both"
 	case t:

@@ -114,16 +114,6 @@ const (
 	StateEmpty     State = "empty"     // at once: the end-of-turn token is all there is
 )
 
-// Distribution says of which distribution log-probs are.
-type Distribution string
-
-// The distributions. They are one where a policy samples at temperature 1
-// without filters; its results say "sampling" then.
-const (
-	SamplingDistribution Distribution = "sampling" // the one that the policy draws from: π
-	RawDistribution      Distribution = "raw"      // the model's own, before temperature and filters
-)
-
 // MethodResult is what one method said of one pair.
 type MethodResult struct {
 	LogProb dataset.Float // nats; missing if the method failed
@@ -138,9 +128,9 @@ type Result struct {
 	TokenLogProbs []float64     // one per token
 	Method        string        // the method that LogProb comes from
 	Methods       map[string]MethodResult
-	Spread        dataset.Float // max - min over the methods that answered, nats
-	Flags         []string      // sorted
-	Distribution  Distribution
+	Spread        dataset.Float        // max - min over the methods that answered, nats
+	Flags         []string             // sorted
+	Distribution  dataset.Distribution // of LogProb and TokenLogProbs
 	State         State
 	PolicyHash    string
 	Calls         int // calls made for this result; a shared context counts for the one that made it
@@ -158,7 +148,7 @@ func (r Result) Record(promptID, policyName string) dataset.LogProb {
 		Methods:       recordMethods(r.Methods),
 		Spread:        r.Spread,
 		Flags:         recordFlags(r.Flags),
-		Distribution:  string(r.Distribution),
+		Distribution:  r.Distribution,
 		State:         string(r.State),
 		PolicyHash:    r.PolicyHash,
 	}

@@ -12,7 +12,7 @@ import (
 func TestStatistics(t *testing.T) {
 	row := func(id, policy, hash string, v float64, tokens int) dataset.LogProb {
 		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: hash, LogProb: dataset.Known(v), Tokens: tokens, Method: MethodTokenIDs,
-			Distribution: string(SamplingDistribution),
+			Distribution: dataset.SamplingDistribution,
 			Methods: map[string]dataset.MethodResult{
 				MethodTokenIDs: {LogProb: dataset.Known(v), Status: "ok"}, MethodContinuation: {Status: "failed", Reason: "seam"},
 			}}
@@ -21,7 +21,7 @@ func TestStatistics(t *testing.T) {
 	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: ClassMissing}, "", []string{FlagNull}
 	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: "missing"}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
-	rawRow.Distribution = string(RawDistribution)
+	rawRow.Distribution = dataset.RawDistribution
 	got := Statistics([]dataset.LogProb{
 		row("q1", "p0", "h1", -10, 10), row("q2", "p0", "h1", -20, 40), row("q3", "p0", "h1", -3, 5),
 		row("q1", "clone", "h1", -10.5, 10), row("q2", "clone", "h1", -20, 40),

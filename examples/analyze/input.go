@@ -1,30 +1,27 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
 // input is what there is to evaluate.
 type input struct {
-	samples  offpolicy.Samples
-	source   string
-	clones   []string
-	labelUSD float64 // what an oracle label cost; 0 unknown
+	samples offpolicy.Samples
+	config  offpolicy.Config
+	source  string
 }
 
-// The names that files alone do not give.
+// What files alone do not say.
 const (
+	defaultSeed    = 42
+	defaultMargin  = .05
 	unnamedLogging = "base" // as CJE calls the policy that was logged
 	unnamedJudge   = "an unnamed judge"
 )
@@ -57,89 +54,23 @@ func loadFiles(o options) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := offpolicy.FromRecords(unnamedLogging, unnamedJudge, logged, fresh, probes)
+	s, err := offpolicy.FromRecords(dataset.Logs{
+		Logging: unnamedLogging, Judge: unnamedJudge, Samples: logged, Draws: fresh, Probes: probes,
+		Scored: dataset.Unstated(unnamedLogging, logged),
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &input{samples: s, source: o.logged, clones: likeLogging(s)}, nil
-}
-
-// manifest is what a run's manifest.json must say here.
-type manifest struct {
-	Policies []struct {
-		Name string `json:"name"`
-		Role string `json:"role"`
-	} `json:"policies"`
-	Configuration struct {
-		Judge string `json:"judge"`
-	} `json:"configuration"`
+	c := offpolicy.Config{Seed: defaultSeed, Margin: defaultMargin, Clones: likeLogging(s)}
+	return &input{samples: s, config: c, source: o.logged}, nil
 }
 
 func loadRun(o options) (*input, error) {
-	dir := o.run
-	path := filepath.Join(dir, "manifest.json")
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped?", dir)
-	}
+	samples, config, err := pilot.ReadEvaluation(o.run)
 	if err != nil {
 		return nil, err
 	}
-	var m manifest
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	in := &input{source: dir}
-	logging := ""
-	for _, p := range m.Policies {
-		switch p.Role {
-		case "logging":
-			logging = p.Name
-		case "clone":
-			in.clones = append(in.clones, p.Name)
-		}
-	}
-	if logging == "" || m.Configuration.Judge == "" {
-		return nil, fmt.Errorf("%s names no logging policy or no judge: run again with this version", path)
-	}
-	logged, err := dataset.ReadFile[dataset.Sample](filepath.Join(dir, "samples.jsonl"))
-	if err != nil {
-		return nil, err
-	}
-	fresh, err := readDraws(filepath.Join(dir, "fresh_draws"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run that was stopped may have none
-		return nil, err
-	}
-	if in.samples, err = offpolicy.FromRecords(logging, m.Configuration.Judge, logged, fresh, nil); err != nil {
-		return nil, err
-	}
-	in.labelUSD, err = labelPrice(filepath.Join(dir, "ledger.jsonl"))
-	return in, err
-}
-
-// labelPrice is what an oracle label cost in a run, 0 where none was bought.
-func labelPrice(path string) (float64, error) {
-	type attempt struct {
-		Stage   string  `json:"stage"`
-		Key     string  `json:"key"`
-		CostUSD float64 `json:"cost_usd"`
-	}
-	rows, err := dataset.ReadFile[attempt](path)
-	if err != nil {
-		return 0, err
-	}
-	var sum float64
-	keys := map[string]bool{}
-	for _, r := range rows {
-		if r.Stage == "oracle" {
-			sum += r.CostUSD
-			keys[r.Key] = true
-		}
-	}
-	if len(keys) == 0 {
-		return 0, nil
-	}
-	return sum / float64(len(keys)), nil
+	return &input{samples: samples, config: config, source: o.run}, nil
 }
 
 // readDraws reads a folder of fresh draws, and readProbes one of probes, whose
@@ -173,8 +104,8 @@ func readProbes(dir string) (map[string][]dataset.FreshDraw, error) {
 func likeLogging(s offpolicy.Samples) (out []string) {
 	same, rows := map[string]int{}, map[string]int{}
 	for _, r := range s.Rows {
-		for name, v := range r.Targets {
-			if d := math.Abs(v - r.LogProb.OrNaN()); !math.IsNaN(d) {
+		for name, v := range r.LogProbs {
+			if d := math.Abs(v.OrNaN() - r.LogProbs[s.Logging].OrNaN()); name != s.Logging && !math.IsNaN(d) {
 				rows[name]++
 				if d <= 1e-6 {
 					same[name]++

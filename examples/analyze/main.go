@@ -38,8 +38,8 @@ const (
 // options are the command line.
 type options struct {
 	run, logged, fresh, probes string
-	margin                     float64
-	seed                       uint64
+	margin                     *float64 // nil: the run's own, or the default for files
+	seed                       *uint64  // likewise
 	html                       string
 	json                       bool
 	mode                       cje.Mode
@@ -95,8 +95,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
 	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
 	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, without the reference's)")
-	fs.Float64Var(&o.margin, "margin", .05, "largest mean residual with which the transport audit passes a policy; 0 does not grade")
-	fs.Uint64Var(&o.seed, "seed", 42, "seed of folds and bootstrap replicates")
+	margin := fs.Float64("margin", defaultMargin, "largest mean residual with which the transport audit passes a policy; 0 does not grade (of a run: its own)")
+	seed := fs.Uint64("seed", defaultSeed, "seed of folds and bootstrap replicates (of a run: its own)")
 	fs.StringVar(&o.html, "html", "", "write a page to this `file` as well")
 	fs.BoolVar(&o.json, "json", false, "write JSON to stdout, and nothing else there")
 	mode := fs.String("cje-mode", string(cje.Monotone), "calibration of the cje_ estimators: `monotone` or two_stage")
@@ -108,6 +108,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintf(stderr, "analyze: %v\nRun with -h for the flags.\n", err)
 		return o, err
 	}
+	fs.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "margin":
+			o.margin = margin
+		case "seed":
+			o.seed = seed
+		}
+	})
 	var err error
 	o.mode = cje.Mode(*mode)
 	switch o.estimators, err = choose(*list); {
@@ -119,8 +127,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("want either -run or -logged")
 	case o.run != "" && (o.fresh != "" || o.probes != ""):
 		return fail("-fresh and -probes go with -logged: a run has its own")
-	case !(o.margin >= 0 && o.margin <= 1):
-		return fail("-margin %v: want a difference of labels, from 0 to 1", o.margin)
+	case !(*margin >= 0 && *margin <= 1):
+		return fail("-margin %v: want a difference of labels, from 0 to 1", *margin)
 	case o.mode != cje.Monotone && o.mode != cje.TwoStage:
 		return fail("-cje-mode %q: want %s or %s", o.mode, cje.Monotone, cje.TwoStage)
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
 // analysis is the contract of -json.
@@ -31,6 +33,8 @@ type analysis struct {
 		}
 		Clone *struct{ Status string }
 	}
+	Seed        uint64
+	Margin      float64
 	Comparisons []struct {
 		A, B string
 		AA   bool
@@ -232,7 +236,7 @@ func TestLogged(t *testing.T) {
 	if e := far.Estimators["direct"]; e.Status != "ok" || math.Abs(*e.Value-.2) > .05 || far.Answer.Estimator != "direct" || far.Audit.Probes != 30 {
 		t.Errorf("direct of far: %+v, %+v", e, far.Audit)
 	}
-	if c := a.Policies["twin"].Clone; c == nil || c.Status != "pass" || len(a.Notes) != 0 {
+	if c := a.Policies["twin"].Clone; c == nil || c.Status != "pass" || len(a.Notes) != 1 || !strings.Contains(a.Notes[0], "Nobody stated what the log-probs of base, far, near, twin are of") {
 		t.Errorf("clone %+v, notes %q", c, a.Notes)
 	}
 	aa := 0
@@ -300,22 +304,59 @@ func TestOrderOfRows(t *testing.T) {
 	}
 }
 
-func TestRunFolder(t *testing.T) {
-	dir, logged := bundle(t)
-	write(t, filepath.Join(dir, "samples.jsonl"), logged)
-	if err := os.Rename(filepath.Join(dir, "fresh"), filepath.Join(dir, "fresh_draws")); err != nil {
-		t.Fatal(err)
+// runFolder writes a bundle as the folder of a run.
+func runFolder(t *testing.T) string {
+	t.Helper()
+	_, logged := bundle(t)
+	dir := t.TempDir()
+	files := map[string][]map[string]any{}
+	add := func(file string, row map[string]any) { files[file] = append(files[file], row) }
+	for i, r := range logged {
+		id := r["prompt_id"]
+		add("prompts.jsonl", map[string]any{"prompt_id": id, "prompt": "What?", "metadata": map[string]any{}})
+		logprob := func(policy string, v any) {
+			add("logprobs.jsonl", map[string]any{"prompt_id": id, "policy": policy, "logprob": v, "tokens": 9, "of": "sampling", "policy_hash": policy})
+		}
+		logprob("p0", r["base_policy_logprob"])
+		for policy, v := range r["target_policy_logprobs"].(map[string]float64) {
+			logprob(policy, v)
+		}
+		respond := func(policy string, score any) {
+			add("responses.jsonl", map[string]any{"prompt_id": id, "policy": policy, "draw_idx": 0, "response": "That.", "finish_reason": "stop", "policy_hash": policy})
+			add("judge.jsonl", map[string]any{"prompt_id": id, "policy": policy, "draw_idx": 0, "judge": "judge@1", "mean": score, "variance": 0, "policy_hash": policy})
+		}
+		respond("p0", r["judge_score"])
+		respond("near", math.Sqrt(r["judge_score"].(float64)))
+		if i%2 == 0 {
+			add("oracle.jsonl", map[string]any{"prompt_id": id, "policy": "p0", "draw_idx": 0, "label": r["oracle_label"], "inclusion_prob": .5, "role": "calibration", "policy_hash": "p0"})
+		}
 	}
-	write(t, filepath.Join(dir, "ledger.jsonl"), []map[string]any{
-		{"stage": "oracle", "key": "a", "cost_usd": .03}, {"stage": "oracle", "key": "a", "cost_usd": .01}, {"stage": "oracle", "key": "b", "cost_usd": .04}, {"stage": "judge", "key": "a", "cost_usd": 9},
-	})
-	write(t, filepath.Join(dir, "manifest.json"), []map[string]any{{
+	add("ledger.jsonl", map[string]any{"stage": "oracle", "key": "a", "cost_usd": .03, "outcome": "rate_limited"})
+	add("ledger.jsonl", map[string]any{"stage": "oracle", "key": "a", "cost_usd": .01, "outcome": "ok"})
+	add("ledger.jsonl", map[string]any{"stage": "oracle", "key": "b", "cost_usd": .04, "outcome": "ok"})
+	add("ledger.jsonl", map[string]any{"stage": "judge", "key": "a", "cost_usd": 9, "outcome": "ok"})
+	add("manifest.json", map[string]any{
+		"schema_version": pilot.SchemaVersion, "seed": 7, "transport_margin": .04,
 		"policies":      []map[string]any{{"name": "p0", "role": "logging"}, {"name": "near", "role": "target"}, {"name": "far", "role": "target"}, {"name": "twin", "role": "clone"}},
 		"configuration": map[string]any{"judge": "judge@1"},
-	}})
+	})
+	for name, rows := range files {
+		write(t, filepath.Join(dir, name), rows)
+	}
+	return dir
+}
+
+func TestRunFolder(t *testing.T) {
+	dir := runFolder(t)
 	a := analyzed(t, "-run", dir)
 	if a.Policies["p0"].Role != "logging" || a.Policies["twin"].Role != "clone" {
 		t.Fatalf("policies %+v", a.Policies)
+	}
+	if a.Seed != 7 || a.Margin != .04 || len(a.Notes) != 0 {
+		t.Errorf("seed %d and margin %v, want the run's own; notes %q", a.Seed, a.Margin, a.Notes)
+	}
+	if b := analyzed(t, "-run", dir, "-seed", "8", "-margin", "0"); b.Seed != 8 || b.Margin != 0 {
+		t.Errorf("seed %d and margin %v, want those asked for", b.Seed, b.Margin)
 	}
 	code, stdout, stderr := call(t, "-run", dir, "-html", filepath.Join(dir, "page.html"))
 	if code != exitOK || stderr != "" {

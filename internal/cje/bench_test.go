@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // The reference's 101 ms are for calibrated IPS of 3 policies on 1,000 rows, the
@@ -16,7 +18,7 @@ func BenchmarkCalibratedIPS(b *testing.B) {
 		for i := range s.Rows {
 			r := &s.Rows[i]
 			for k, name := range []string{"second", "third"} {
-				r.Targets[name] = min(r.LogProb.OrNaN()+rng.NormFloat64()*float64(k+1)/2-math.Abs(r.Score.OrNaN()-.5), 0)
+				r.LogProbs[name] = dataset.Known(min(r.LogProbs["base"].OrNaN()+rng.NormFloat64()*float64(k+1)/2-math.Abs(r.Score.OrNaN()-.5), 0))
 			}
 		}
 		b.Run(fmt.Sprintf("policies=3/rows=%d", n), func(b *testing.B) {

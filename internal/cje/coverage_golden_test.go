@@ -18,8 +18,8 @@ func simulate(n int, rng *rand.Rand) offpolicy.Samples {
 	s := offpolicy.Samples{Logging: "base", Judge: "j@1", Draws: map[string][]offpolicy.Draw{}}
 	for i := range n {
 		id, x := fmt.Sprintf("p%d", i), rng.Float64()
-		row := offpolicy.Row{PromptID: id, LogProb: dataset.Known(-20), Score: dataset.Known(x), Length: dataset.Known(10),
-			Targets: map[string]float64{"target": -20 + math.Log(.4+1.2*x)}}
+		row := offpolicy.Row{PromptID: id, Score: dataset.Known(x), Length: dataset.Known(10),
+			LogProbs: map[string]dataset.Float{"base": dataset.Known(-20), "target": dataset.Known(-20 + math.Log(.4+1.2*x))}}
 		if i%4 == 0 {
 			row.Label = dataset.Known(min(max(.25+.5*x+.08*rng.NormFloat64(), 0), 1))
 		}

@@ -12,11 +12,13 @@ import (
 // Sixty responses with scores from 0 to 1, every other one labelled, and a target
 // that prefers what scores well.
 func samples() offpolicy.Samples {
-	s := offpolicy.Samples{Logging: "p0", Judge: "judge@1", Draws: map[string][]offpolicy.Draw{}}
+	s := offpolicy.Samples{Logging: "p0", Judge: "judge@1", Scored: map[string]dataset.Scored{
+		"p0": {Distribution: dataset.SamplingDistribution}, "target": {Distribution: dataset.SamplingDistribution},
+	}, Draws: map[string][]offpolicy.Draw{}}
 	for i := range 60 {
 		id, score := fmt.Sprintf("q%02d", i), float64(i)/59
 		row := offpolicy.Row{PromptID: id, Score: dataset.Known(score), Length: dataset.Known(1),
-			LogProb: dataset.Known(-3), Targets: map[string]float64{"target": -3 + math.Log(.5+score)}}
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-3), "target": dataset.Known(-3 + math.Log(.5+score))}}
 		if i%2 == 0 {
 			row.Label = dataset.Known(.2 + .6*score)
 		}

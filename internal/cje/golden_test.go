@@ -96,7 +96,9 @@ func readSamples(t testing.TB, dir string) offpolicy.Samples {
 		}
 		fresh[strings.TrimSuffix(filepath.Base(file), "_responses.jsonl")] = rows
 	}
-	s, err := offpolicy.FromRecords("base", "judge@golden", logged, fresh, nil)
+	s, err := offpolicy.FromRecords(dataset.Logs{
+		Logging: "base", Judge: "judge@golden", Samples: logged, Draws: fresh, Scored: dataset.Unstated("base", logged),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

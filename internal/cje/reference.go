@@ -103,7 +103,7 @@ func New(mode Mode, s offpolicy.Samples) (*Reference, error) {
 	for i := range s.Rows {
 		n := 0
 		for _, name := range ref.policies {
-			if v, ok := s.Rows[i].Targets[name]; ok && finite(v) && finite(all.base[i]) {
+			if finite(s.Rows[i].LogProbs[name].OrNaN()) && finite(all.base[i]) {
 				n++
 			}
 		}
@@ -124,7 +124,7 @@ func New(mode Mode, s offpolicy.Samples) (*Reference, error) {
 	for _, name := range ref.policies {
 		lp := make([]float64, len(ref.rows))
 		for j, i := range ref.rows {
-			lp[j] = s.Rows[i].Targets[name]
+			lp[j] = s.Rows[i].LogProbs[name].OrNaN()
 		}
 		ref.target[name] = lp
 	}
@@ -157,7 +157,7 @@ func readColumns(s offpolicy.Samples) (*columns, error) {
 		case r.Label.OrNaN() < 0 || r.Label.OrNaN() > 1:
 			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]: correct it, or leave it out", i, r.PromptID, r.Label)
 		}
-		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.LogProb.OrNaN(), r.Length.OrNaN()
+		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.LogProbs[s.Logging].OrNaN(), r.Length.OrNaN()
 		if r.Label.Valid() {
 			c.labels++
 		}
@@ -170,7 +170,7 @@ func readColumns(s offpolicy.Samples) (*columns, error) {
 func targets(s offpolicy.Samples) (out []string) {
 	seen := map[string]bool{s.Logging: true}
 	for i := range s.Rows {
-		for name := range s.Rows[i].Targets {
+		for name := range s.Rows[i].LogProbs {
 			if !seen[name] {
 				seen[name] = true
 				out = append(out, name)

@@ -29,13 +29,13 @@ func TestNewRefuses(t *testing.T) {
 				s.Rows[i].Label = dataset.Known(nan)
 			}
 		}, "0 labels, 10 needed", "two for each fold, as in the reference"},
-		{"no score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(nan) }, "row 3 (p3): score NaN", "the reference reads no row without a score"},
+		{"no score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(nan) }, "row 3 (p3): score missing", "the reference reads no row without a score"},
 		{"score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(7) }, "row 3 (p3): score 7", "scales are not guessed"},
 		{"label", Monotone, func(s *offpolicy.Samples) { s.Rows[4].Label = dataset.Known(-1) }, "row 4 (p4): label -1", "labels are in [0, 1]"},
 		{"id", Monotone, func(s *offpolicy.Samples) { s.Rows[5].PromptID = "" }, "row 5 has no prompt id", "folds are by prompt"},
 		{"log-probs", Monotone, func(s *offpolicy.Samples) {
 			for i := range s.Rows {
-				s.Rows[i].LogProb = dataset.Known(nan)
+				s.Rows[i].LogProbs["base"] = dataset.Known(nan)
 			}
 		}, "no row has the log-probs", "missing is no weight"},
 		{"one score", TwoStage, func(s *offpolicy.Samples) {
@@ -57,8 +57,8 @@ func TestNewRefuses(t *testing.T) {
 func TestEstimateRefuses(t *testing.T) {
 	s := simulate(100, rand.New(rand.NewPCG(1, 1)))
 	for i := range s.Rows {
-		s.Rows[i].Targets["never"] = -5000 // weights of 0 once they are exponentiated, but not self-normalised
-		s.Rows[i].Targets["bare"] = -20
+		s.Rows[i].LogProbs["never"] = dataset.Known(-5000) // weights of 0 once they are exponentiated, but not self-normalised
+		s.Rows[i].LogProbs["bare"] = dataset.Known(-20)
 	}
 	s.Draws["never"] = slices.Clone(s.Draws["target"][1:])
 	ref, err := New(Monotone, s)
@@ -139,12 +139,12 @@ func FuzzReference(f *testing.F) {
 		s := simulate(n, rng)
 		for i := range s.Rows {
 			r := &s.Rows[i]
-			r.Targets["wild"] = min(r.LogProb.OrNaN()+rng.NormFloat64()*float64(spread), 0)
+			r.LogProbs["wild"] = dataset.Known(min(r.LogProbs["base"].OrNaN()+rng.NormFloat64()*float64(spread), 0))
 			if kind&1 != 0 {
 				r.Label = dataset.Known(float64(rng.IntN(2)))
 			}
 			if kind&2 != 0 && rng.IntN(3) == 0 {
-				r.Targets["wild"] = nan
+				r.LogProbs["wild"] = dataset.Known(nan)
 			}
 			if kind&4 != 0 {
 				r.PromptID = fmt.Sprintf("p%d", i%7)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"math"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -17,31 +16,28 @@ import (
 // README begins
 
 // weigh says how far responses logged under p0 can speak for another policy.
-func weigh(ctx context.Context, client *providers.Client, p0, target offpolicy.Policy, prompts []dataset.Prompt, responses []teacherforce.Response) (*offpolicy.Weights, error) {
+func weigh(ctx context.Context, client *providers.Client, p0, target offpolicy.Policy, logged []teacherforce.Logged) (*offpolicy.Weights, error) {
 	forcer, err := teacherforce.New(teacherforce.Config{Scorer: client})
 	if err != nil {
 		return nil, err
 	}
-	// The log-prob of every logged response under p, in nats.
-	score := func(p offpolicy.Policy) []float64 {
-		out := make([]float64, len(prompts))
-		for i, prompt := range prompts {
-			key := dataset.Key{PromptID: prompt.ID, Policy: p.Name}
-			tag := providers.Tag{Stage: "logprobs", Key: key.String(), Policy: p.Name}
-			r, err := forcer.Score(ctx, tag, p, prompt, responses[i])
-			if err != nil {
-				out[i] = math.NaN() // missing is never a number
-				continue
-			}
-			out[i] = r.LogProb.OrNaN()
-		}
-		return out
-	}
-	ratios, err := offpolicy.LogRatios(score(target), score(p0))
+	// The log-prob of every logged response under both policies. A response that
+	// cannot be scored keeps its place and its reason; what would stop all of them,
+	// such as a spent budget, is an error.
+	base, err := forcer.ScoreAll(ctx, p0, logged)
 	if err != nil {
 		return nil, err
 	}
-	return offpolicy.NewWeights(ratios)
+	scores, err := forcer.ScoreAll(ctx, target, logged)
+	if err != nil {
+		return nil, err
+	}
+	// Refused if a policy samples at another temperature than its log-probs are of.
+	ratios, err := teacherforce.LogRatios(scores, base)
+	if err != nil {
+		return nil, err
+	}
+	return offpolicy.WeightsFromLogRatios(ratios)
 }
 
 // README ends
@@ -60,14 +56,15 @@ func Example_weigh() {
 	clone.Name = "clone"
 	other.Name, other.Model = "bigger", sim.MaverickModel
 
-	var prompts []dataset.Prompt
-	var responses []teacherforce.Response
+	var logged []teacherforce.Logged
 	for i, text := range []string{"Why do cats purr?", "What is 17 * 23?", "Write a haiku about the first snow."} {
-		prompts = append(prompts, dataset.Prompt{ID: fmt.Sprint(i), Text: text})
-		responses = append(responses, teacherforce.Response{Text: "That depends on how you look at it.", Ended: true})
+		logged = append(logged, teacherforce.Logged{
+			Prompt:   dataset.Prompt{ID: fmt.Sprint(i), Text: text},
+			Response: teacherforce.Response{Text: "That depends on how you look at it.", Ended: true},
+		})
 	}
 	for _, target := range []offpolicy.Policy{clone, other} {
-		w, err := weigh(ctx, client, p0, target, prompts, responses)
+		w, err := weigh(ctx, client, p0, target, logged)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -78,18 +75,22 @@ func Example_weigh() {
 	// bigger: 3 rows, all weights 1: false, usable: false
 }
 
-func simulated(server *sim.Server) *providers.Client {
+func simulated(server *sim.Server) *providers.Client { return simulatedWithin(server, nil) }
+
+// simulatedWithin has a budget, unless it is nil.
+func simulatedWithin(server *sim.Server, budget *providers.Budget) *providers.Client {
 	prices, err := providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "prices")
 	if err != nil {
 		log.Fatal(err)
 	}
+	prices.Models["accounts/fireworks/models/no-such-model"] = prices.Models[sim.ScoutModel]
 	p, err := providers.NewFireworks(providers.HTTPConfig{
 		BaseURL: "http://sim/inference/v1", Key: providers.NewSecret("any"), HTTP: server.Client(),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	client, err := providers.NewClient(p, providers.ClientConfig{Prices: prices})
+	client, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Budget: budget})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func TestTruth(t *testing.T) {
 		for rep := range n / 100 {
 			s := d.samples(rep)
 			for i := range s.Rows {
-				weight := math.Exp(s.Rows[i].Targets["target"] - s.Rows[i].LogProb.OrNaN())
+				weight := math.Exp(s.Rows[i].LogProbs["target"].OrNaN() - s.Rows[i].LogProbs["p0"].OrNaN())
 				w += weight / n
 				wy += weight * s.Rows[i].Label.OrNaN() / n
 			}

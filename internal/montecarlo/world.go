@@ -113,13 +113,14 @@ func (d design) samples(repetition int) offpolicy.Samples {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%+v", d)
 	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(repetition)))
-	out := offpolicy.Samples{Logging: "p0", Judge: "judge", Draws: map[string][]offpolicy.Draw{}}
+	sampling := dataset.Scored{Distribution: dataset.SamplingDistribution}
+	out := offpolicy.Samples{Logging: "p0", Judge: "judge", Scored: map[string]dataset.Scored{"p0": sampling, "target": sampling}, Draws: map[string][]offpolicy.Draw{}}
 	for i := range d.Prompts {
 		id := fmt.Sprintf("prompt %d", i)
 		score, label, logw := d.draw(rng, false)
 		row := offpolicy.Row{
-			PromptID: id, LogProb: dataset.Known(-100), Targets: map[string]float64{"target": -100 + logw}, Score: dataset.Known(score), Label: dataset.Float{},
-			InclusionProb: dataset.Known(float64(d.Labels) / float64(d.Prompts)), Length: dataset.Float{},
+			PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100), "target": dataset.Known(-100 + logw)}, Score: dataset.Known(score),
+			InclusionProb: dataset.Known(float64(d.Labels) / float64(d.Prompts)),
 		}
 		if i < d.Labels { // rows are exchangeable: the first are as good as any
 			row.Label = dataset.Known(label)

@@ -96,7 +96,7 @@ var mutations = []mutation{
 	{name: "another model's ids", file: "teacherforce/score.go", test: "TestPreferenceAndRecord",
 		old: "if r.Model == model &&", new: "if", reason: "it has, for all we know, another tokenizer"},
 	{name: "raw passes for true", file: "teacherforce/judge.go", test: "TestDistribution",
-		old: "Distribution: RawDistribution,", new: "Distribution: SamplingDistribution,", reason: "temperature and top-p are ignored"},
+		old: "Distribution: dataset.RawDistribution,", new: "Distribution: dataset.SamplingDistribution,", reason: "temperature and top-p are ignored"},
 	{name: "raw ratios", file: "teacherforce/ratio.go", test: "TestLogRatio",
 		old: "if side != \"\" {", new: "if false {", reason: "they are not importance weights"},
 	{name: "a clone's own sampling", file: "teacherforce/judge.go", test: "TestDistribution",

@@ -42,7 +42,7 @@ func healthy(n int, seed uint64) *Records {
 			if d, ok := shift[name]; ok {
 				lp += d + 2*rng.NormFloat64()
 			}
-			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Known(lp), Tokens: tokens, Spread: dataset.Known(0), Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
+			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Known(lp), Tokens: tokens, Spread: dataset.Known(0), Distribution: dataset.SamplingDistribution, Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
 			for range tokens {
 				row.TokenLogProbs = append(row.TokenLogProbs, lp/float64(tokens))
 			}
@@ -83,7 +83,7 @@ func healthy(n int, seed uint64) *Records {
 
 // evaluated fills in what a run computes from its records.
 func evaluated(r *Records) *Records {
-	r.evaluate("j@1", 1, 0.05)
+	r.evaluate("j@1", r.evaluationConfig(1, 0.05))
 	return r
 }
 
@@ -318,7 +318,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				logprobRow(r, i, "pi_cot").LogProb = logprobRow(r, i, "p0").LogProb
 			}
 		}, map[string]Status{"weights.identical": Fail}, "pi_cot", "pitfall 1: the system prompt never reached the scorer"},
-		{"a label above 1", func(r *Records) { r.Labels[5].Label = dataset.Known(1.2) }, map[string]Status{"oracle.range": Fail}, "q0005/p0/0", "labels live in [0, 1]"},
+		{"a label above 1", func(r *Records) { r.Labels[5].Label = dataset.Known(1.2) }, map[string]Status{"oracle.range": Fail, "judge.calibration": Fail}, "q0005", "labels live in [0, 1], and calibrate nothing beyond it"},
 		{"missing labels", func(r *Records) {
 			for i := range 6 {
 				r.Labels[i].Label, r.Labels[i].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
@@ -328,7 +328,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range r.Labels {
 				r.Labels[i].Label = dataset.Known(0.5)
 			}
-		}, map[string]Status{"oracle.distribution": Hold}, "", "a constant calibrates nothing"},
+		}, map[string]Status{"oracle.distribution": Hold, "judge.calibration": Hold}, "", "a constant calibrates nothing"},
 		{"unscored responses", func(r *Records) {
 			for i := range 3 {
 				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
@@ -367,7 +367,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		}, map[string]Status{"judge.injection": Hold}, "11 more were not scored", "9 of 20 are too few to tell"},
 		{"no canaries", func(r *Records) { r.Canaries = nil }, map[string]Status{"judge.injection": Hold}, "no canary", "what was not tried is not known"},
 		{"a score without variance", func(r *Records) { r.Scores[11].Variance = dataset.Float{} }, map[string]Status{"judge.uncertainty": Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
-		{"no calibrator", func(r *Records) { r.Calibrator, r.CalibratorError = nil, "9 labels, want 25" }, map[string]Status{"judge.calibration": Fail}, "9 labels", "it could not be computed"},
+		{"no calibrator", func(r *Records) { r.Labels, r.LabelsOwed = r.Labels[:9], r.LabelsOwed[:9] }, map[string]Status{"judge.calibration": Fail}, "9 labels", "it could not be computed"},
 		{"the bad policy is liked", func(r *Records) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_bad" {

@@ -275,7 +275,13 @@ func checkClone(r *Records, _ Thresholds, c *Check) {
 			parts = append(parts, a.Policy.Name+" has no weights")
 			continue
 		}
-		res := offpolicy.CloneCheck(d)
+		w, err := offpolicy.WeightsFromLogRatios(d)
+		if err != nil {
+			c.worse(Fail)
+			parts = append(parts, a.Policy.Name+": "+err.Error())
+			continue
+		}
+		res := offpolicy.CloneCheck(w)
 		c.worse(Status(res.Status))
 		c.figure(a.Policy.Name+" rows", float64(len(d)), "")
 		c.figure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")

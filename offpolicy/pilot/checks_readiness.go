@@ -35,7 +35,7 @@ func checkMeanOne(r *Records, t Thresholds, c *Check) {
 	for _, a := range r.targets() {
 		name := a.Policy.Name
 		d, keys := r.logRatios(name)
-		w, err := offpolicy.NewWeights(d)
+		w, err := offpolicy.WeightsFromLogRatios(d)
 		if err != nil || w.N == 0 {
 			c.inform()
 			untestable = append(untestable, name+" has no weights")

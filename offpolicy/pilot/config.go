@@ -231,23 +231,25 @@ func (c *Config) template(name string) (chat.Template, bool) {
 }
 
 // SchemaVersion is that of the run directory and of report.json.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // manifest is manifest.json.
 type manifest struct {
-	SchemaVersion int                        `json:"schema_version"`
-	Configuration json.RawMessage            `json:"configuration"`
-	Oracle        string                     `json:"oracle"` // whose labels oracle.jsonl has
-	Seed          uint64                     `json:"seed"`
-	Prompts       int                        `json:"prompts"`
-	Policies      []manifestPolicy           `json:"policies"`
-	Input         string                     `json:"input"`
-	InputSHA      string                     `json:"input_sha256"`
-	InputNotes    []string                   `json:"input_notes"`
-	PricesDate    string                     `json:"prices_date"`
-	Served        map[string]string          `json:"served_models"`
-	Certificates  []teacherforce.Certificate `json:"certificates"`
-	Versions      map[string]string          `json:"versions"`
+	SchemaVersion int             `json:"schema_version"`
+	Configuration json.RawMessage `json:"configuration"`
+	Oracle        string          `json:"oracle"` // whose labels oracle.jsonl has
+	Seed          uint64          `json:"seed"`
+	Prompts       int             `json:"prompts"`
+	// TransportMargin is what the transport audit was graded with.
+	TransportMargin float64                    `json:"transport_margin"`
+	Policies        []manifestPolicy           `json:"policies"`
+	Input           string                     `json:"input"`
+	InputSHA        string                     `json:"input_sha256"`
+	InputNotes      []string                   `json:"input_notes"`
+	PricesDate      string                     `json:"prices_date"`
+	Served          map[string]string          `json:"served_models"`
+	Certificates    []teacherforce.Certificate `json:"certificates"`
+	Versions        map[string]string          `json:"versions"`
 }
 
 type manifestPolicy struct {

@@ -1,78 +1,35 @@
 package pilot
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/oracle"
 )
 
-// samples are the records as an evaluation reads them: P0's responses with
-// their log-probs under every policy, and the targets' own responses as draws.
-func (r *Records) samples(judge string) offpolicy.Samples {
-	p0 := r.logging().Policy.Name
-	out := offpolicy.Samples{Logging: p0, Judge: judge, Draws: map[string][]offpolicy.Draw{}}
-	logprobs, scores := map[string]map[string]dataset.LogProb{}, map[string]map[string]dataset.JudgeScore{}
+// runRecords are the records as [dataset.Join] takes them.
+func (r *Records) runRecords(judge string) dataset.RunRecords {
+	out := dataset.RunRecords{
+		Logging: r.logging().Policy.Name, Judge: judge, Prompts: r.Prompts, Responses: r.Responses,
+		LogProbs: r.LogProbs, Labels: r.Labels, Scores: r.Scores,
+	}
 	for _, a := range r.Arms {
-		logprobs[a.Policy.Name], scores[a.Policy.Name] = r.logProbsOf(a.Policy.Name), r.scoresOf(a.Policy.Name)
-	}
-	labels := make(map[dataset.Key]dataset.OracleLabel, len(r.Labels))
-	for _, l := range r.Labels {
-		if l.DrawIdx == 0 && l.Label.Valid() && l.Role != oracle.RoleDuplicate {
-			labels[l.Key()] = l
-		}
-	}
-	grade := func(policy, prompt string) (score, label, inclusion dataset.Float) {
-		if s, ok := scores[policy][prompt]; ok {
-			score = s.Mean
-		}
-		if l, ok := labels[dataset.Key{PromptID: prompt, Policy: policy}]; ok {
-			label, inclusion = l.Label, l.InclusionProb
-		}
-		return score, label, inclusion
-	}
-	for _, p := range r.Prompts {
-		base, ok := logprobs[p0][p.ID]
-		if ok && base.LogProb.Valid() {
-			row := offpolicy.Row{PromptID: p.ID, LogProb: base.LogProb, Targets: map[string]float64{}, Length: dataset.Known(float64(base.Tokens))}
-			row.Score, row.Label, row.InclusionProb = grade(p0, p.ID)
-			for _, a := range r.Arms {
-				if l, ok := logprobs[a.Policy.Name][p.ID]; ok && a.Role != Logging {
-					v := l.LogProb.OrNaN()
-					if base.Raw() || l.Raw() {
-						v = math.NaN() // no weight comes of it
-					}
-					row.Targets[a.Policy.Name] = v
-				}
-			}
-			for _, kind := range []string{"language", "category"} {
-				if v, ok := p.Metadata[kind].(string); ok && v != "" {
-					if row.Segments == nil {
-						row.Segments = map[string]string{}
-					}
-					row.Segments[kind] = v
-				}
-			}
-			out.Rows = append(out.Rows, row)
-		}
-		for _, a := range r.Arms {
-			if a.Role == Logging {
-				continue
-			}
-			d := offpolicy.Draw{PromptID: p.ID}
-			if d.Score, d.Label, d.InclusionProb = grade(a.Policy.Name, p.ID); d.Score.Valid() || d.Label.Valid() {
-				out.Draws[a.Policy.Name] = append(out.Draws[a.Policy.Name], d)
-			}
+		if a.Role != Logging {
+			out.Targets = append(out.Targets, a.Policy.Name)
 		}
 	}
 	return out
 }
 
-// evaluate estimates every policy from the records. What cannot be evaluated at
-// all, such as a positive log-prob, is told by the check of it.
-func (r *Records) evaluate(judge string, seed uint64, margin float64) {
-	r.Evaluation, r.EvaluationError = nil, ""
+// evaluationConfig is how a run's samples are evaluated.
+func (r *Records) evaluationConfig(seed uint64, margin float64) offpolicy.Config {
 	labelUSD, _ := r.labelUSD()
 	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD)}
 	for _, a := range r.Arms {
@@ -80,12 +37,75 @@ func (r *Records) evaluate(judge string, seed uint64, margin float64) {
 			c.Clones = append(c.Clones, a.Policy.Name)
 		}
 	}
-	result, err := offpolicy.Evaluate(r.samples(judge), c)
+	return c
+}
+
+// evaluate joins the records, fits the calibrator, and, if the sample is complete,
+// estimates every policy. A check reports what cannot be evaluated at all, such as a
+// positive log-prob.
+func (r *Records) evaluate(judge string, c offpolicy.Config) {
+	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
+	r.Calibrator, r.CalibratorError = nil, ""
+	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
+	logs, unjoined, err := dataset.Join(r.runRecords(judge))
 	if err != nil {
-		r.EvaluationError = err.Error()
+		fail(err)
 		return
 	}
-	r.Evaluation = result
+	r.logs = logs
+	for _, u := range unjoined {
+		r.Unjoined = append(r.Unjoined, u.String())
+	}
+	samples, err := offpolicy.FromRecords(logs)
+	if err != nil {
+		fail(err)
+		return
+	}
+	if !r.reached(wholeRun) {
+		r.Calibrator, err = offpolicy.Calibrate(samples, c)
+	} else if r.Evaluation, err = offpolicy.Evaluate(samples, c); err != nil {
+		fail(err)
+		return
+	} else {
+		r.EvaluationError, r.Calibrator, err = "", r.Evaluation.Calibrator, r.Evaluation.CalibratorError
+	}
+	if err != nil {
+		r.CalibratorError = err.Error()
+		return
+	}
+	r.calibrateScores(samples)
+}
+
+// calibrateScores gives every score its calibrated value, out of fold for its prompt,
+// with its variance.
+func (r *Records) calibrateScores(samples offpolicy.Samples) {
+	scores := r.scoresOf(samples.Logging)
+	var labeled []judge.Labeled
+	for _, row := range samples.Rows {
+		if row.Label.Valid() && row.Score.Valid() {
+			labeled = append(labeled, judge.Labeled{
+				PromptID: row.PromptID, Score: judge.ScoreOf(scores[row.PromptID]), Label: row.Label, InclusionProb: row.InclusionProb,
+			})
+		}
+	}
+	u, err := judge.FitUncertainty(r.Calibrator, labeled)
+	if err != nil {
+		r.CalibratorError = err.Error()
+		return
+	}
+	for i := range r.Scores {
+		if err := u.Calibrate(&r.Scores[i]); err != nil { // the configuration admits no other judge's
+			r.CalibratorError = err.Error()
+		}
+	}
+}
+
+// document is the evaluation as report.json has it.
+func (r *Records) document() *offpolicy.Document {
+	if r.Evaluation != nil {
+		return r.Evaluation.Document()
+	}
+	return &offpolicy.Document{SchemaVersion: offpolicy.DocumentVersion, Logging: r.logging().Policy.Name, Error: r.EvaluationError}
 }
 
 // labelUSD is what one label of the oracle cost on average, and what it would
@@ -111,39 +131,61 @@ func (r *Records) labelUSD() (single, batch float64) {
 	return single / float64(n), batch / float64(n)
 }
 
-// answers is what the evaluation comes to, for the verdict.
-func answers(r *Records) Evaluation {
-	out := Evaluation{Policies: []PolicyAnswer{}, Comparisons: []Difference{}}
-	if r.Evaluation == nil {
-		out.Error = r.EvaluationError
-		return out
+// ReadEvaluation reads from a run's folder what its evaluation is made of: the samples,
+// joined from its records, and the configuration that the run evaluated them with.
+// [offpolicy.Evaluate] of the two is the evaluation in report.json, to the last digit.
+//
+// It is an error if dir is not the folder of a run, or one of an earlier build.
+func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
+	fail := func(err error) (offpolicy.Samples, offpolicy.Config, error) {
+		return offpolicy.Samples{}, offpolicy.Config{}, fmt.Errorf("pilot: read evaluation: %w", err)
 	}
-	for _, p := range r.Evaluation.Policies {
-		a := PolicyAnswer{
-			Policy: p.Policy, Estimator: string(p.Answer.Estimator), Reason: p.Answer.Reason, Advice: p.Answer.Advice,
-			Value: Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}, Refusals: []string{},
-		}
-		if e := p.Estimate(p.Answer.Estimator); e != nil {
-			a.Value = Interval{dataset.Known(e.Value), dataset.Known(e.Lower), dataset.Known(e.Upper)}
-			a.SE = dataset.Known(e.SE)
-			out.Answered++
-		} else {
-			out.Refused++
-			for _, e := range p.Estimates {
-				if e.Estimator == offpolicy.DR || e.Estimator == offpolicy.Direct {
-					for _, ref := range e.Refusals {
-						a.Refusals = append(a.Refusals, string(e.Estimator)+": "+ref.Message)
-					}
-				}
-			}
-		}
-		out.Policies = append(out.Policies, a)
+	path := filepath.Join(dir, "manifest.json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fail(fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped? (%w)", dir, err))
 	}
-	for _, c := range r.Evaluation.Comparisons {
-		out.Comparisons = append(out.Comparisons, Difference{
-			A: c.A, B: c.B, Value: Interval{dataset.Known(c.Difference), dataset.Known(c.Lower), dataset.Known(c.Upper)},
-			Holm: dataset.Known(c.Holm), AA: c.AA,
-		})
+	if err != nil {
+		return fail(err)
 	}
-	return out
+	var m manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return fail(fmt.Errorf("%s: %w", path, err))
+	}
+	var configuration struct {
+		Judge string `json:"judge"`
+	}
+	if m.SchemaVersion != SchemaVersion {
+		return fail(fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that wrote it, or run again", path, m.SchemaVersion, SchemaVersion))
+	}
+	if err := json.Unmarshal(m.Configuration, &configuration); err != nil || configuration.Judge == "" {
+		return fail(fmt.Errorf("%s names no judge: run again", path))
+	}
+	r := &Records{}
+	for _, p := range m.Policies {
+		r.Arms = append(r.Arms, Arm{Role: p.Role, Policy: offpolicy.Policy{Name: p.Name}})
+	}
+	if r.logging().Policy.Name == "" {
+		return fail(fmt.Errorf("%s names no logging policy: run again", path))
+	}
+	if err := errors.Join(
+		readRows(dir, "prompts.jsonl", &r.Prompts), readRows(dir, "responses.jsonl", &r.Responses), readRows(dir, "logprobs.jsonl", &r.LogProbs),
+		readRows(dir, "oracle.jsonl", &r.Labels), readRows(dir, "judge.jsonl", &r.Scores), readRows(dir, "ledger.jsonl", &r.Ledger),
+	); err != nil {
+		return fail(err)
+	}
+	logs, _, err := dataset.Join(r.runRecords(configuration.Judge))
+	if err != nil {
+		return fail(err)
+	}
+	samples, err := offpolicy.FromRecords(logs)
+	if err != nil {
+		return fail(err)
+	}
+	return samples, r.evaluationConfig(m.Seed, m.TransportMargin), nil
+}
+
+func readRows[T any](dir, name string, to *[]T) (err error) {
+	*to, err = dataset.ReadFile[T](filepath.Join(dir, name))
+	return err
 }

@@ -42,11 +42,11 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 	if after.Evaluation.Refused != 0 {
 		t.Errorf("%d policies are refused", after.Evaluation.Refused)
 	}
-	for _, p := range after.Evaluation.Policies {
+	for name, p := range after.Evaluation.Policies {
 		// What a label varies by is known from 40 to ±11%, and differs from policy
 		// to policy.
-		if w := float64(p.Value.Hi.OrNaN()-p.Value.Lo.OrNaN()) / 2; w > 1.6*d.HalfWidth.OrNaN() || math.IsNaN(w) {
-			t.Errorf("%s is known to ±%.4f by %s, ±%.4f was said", p.Policy, w, p.Estimator, d.HalfWidth.OrNaN())
+		if w := (p.Answer.CI[1].OrNaN() - p.Answer.CI[0].OrNaN()) / 2; w > 1.6*d.HalfWidth.OrNaN() || math.IsNaN(w) {
+			t.Errorf("%s is known to ±%.4f by %s, ±%.4f was said", name, w, p.Answer.Estimator, d.HalfWidth.OrNaN())
 		}
 	}
 	for id, times := range s.Bill().Answers {

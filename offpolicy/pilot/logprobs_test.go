@@ -80,10 +80,13 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	if w.N != 0 || w.Usable || len(w.Reasons) == 0 || !strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
 		t.Errorf("weights %+v", w)
 	}
-	for _, row := range rec.samples("j@1").Rows {
-		if !math.IsNaN(row.Targets["pi_cot"]) || math.IsNaN(row.Targets["pi_bad"]) {
-			t.Fatalf("%s: targets %v", row.PromptID, row.Targets)
+	for _, row := range rec.logs.Samples {
+		if row.TargetPolicyLogProbs["pi_cot"].Valid() || !row.TargetPolicyLogProbs["pi_bad"].Valid() {
+			t.Fatalf("%s: targets %v", row.PromptID, row.TargetPolicyLogProbs)
 		}
+	}
+	if w := rec.Evaluation.Policy("pi_cot").Weights; w.RawOf != "pi_cot" || w.Usable() {
+		t.Errorf("weights of %q: %v", w.RawOf, w.Refusals())
 	}
 	if w := weigh(rec, "pi_clone"); !w.Usable {
 		t.Errorf("another policy's weights are refused: %v", w.Reasons)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
-	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -34,7 +33,7 @@ func (r *run) records(stop *Stop) *Records {
 		Responses: sorted(r.store, r.store.responses, keep),
 		LogProbs:  sorted(r.store, r.store.logprobs, keep),
 		Scores:    sorted(r.store, r.store.scores, keep),
-		Ledger:    r.store.ledger(),
+		Ledger:    sortLedger(r.store.ledger()),
 		Estimate:  r.estimate,
 		Stop:      stop,
 
@@ -52,56 +51,19 @@ func (r *run) records(stop *Stop) *Records {
 	}
 	r.store.mu.Unlock()
 	r.addLabels(rec)
-	r.calibrate(rec)
+	shrink(rec.Scores)
+	for i := range rec.Scores {
+		s := &rec.Scores[i]
+		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Float{}, dataset.Float{}, nil
+	}
 	owed := map[dataset.Key]bool{}
 	for _, p := range plants(rec.Scores) {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.score.Key())
 		owed[p.score.Key()] = true
 	}
 	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
-	rec.EvaluationError = "the sample is not complete"
-	if rec.reached(wholeRun) {
-		rec.evaluate(r.judge.Identity(), r.cfg.Seed, r.cfg.Thresholds.TransportMargin)
-	}
+	rec.evaluate(r.judge.Identity(), rec.evaluationConfig(r.cfg.Seed, r.cfg.Thresholds.TransportMargin))
 	return rec
-}
-
-// calibrate fits the calibrator on the logging policy's labelled responses and
-// gives every score its calibrated value, out of fold for its prompt, with its
-// variance.
-func (r *run) calibrate(rec *Records) {
-	shrink(rec.Scores)
-	p0 := rec.logging().Policy.Name
-	scores := rec.scoresOf(p0)
-	var rows []offpolicy.LabeledScore
-	var labeled []judge.Labeled
-	for _, l := range rec.Labels {
-		s, ok := scores[l.PromptID]
-		if l.Policy == p0 && l.DrawIdx == 0 && ok && l.Label.Valid() && s.Mean.Valid() {
-			rows = append(rows, offpolicy.LabeledScore{PromptID: l.PromptID, Score: s.Mean, Label: l.Label, InclusionProb: l.InclusionProb})
-			labeled = append(labeled, judge.Labeled{PromptID: l.PromptID, Score: judge.ScoreOf(s), Label: l.Label, InclusionProb: l.InclusionProb})
-		}
-	}
-	var u *judge.Uncertainty
-	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: r.judge.Identity(), Seed: r.cfg.Seed}, rows)
-	if err == nil {
-		u, err = judge.FitUncertainty(cal, labeled)
-	}
-	if err != nil {
-		rec.CalibratorError = err.Error()
-	} else {
-		rec.Calibrator = cal
-	}
-	for i := range rec.Scores {
-		s := &rec.Scores[i]
-		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Float{}, dataset.Float{}, nil
-		if u == nil {
-			continue
-		}
-		if err := u.Calibrate(s); err != nil { // the configuration admits no other judge's
-			rec.CalibratorError = err.Error()
-		}
-	}
 }
 
 // shrink draws the variances of repeated readings together.
@@ -131,7 +93,8 @@ func (r *run) writeManifest() error {
 	c := &r.cfg
 	m := manifest{
 		SchemaVersion: SchemaVersion, Configuration: r.identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
-		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
+		TransportMargin: c.Thresholds.TransportMargin,
+		Policies:        manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
 		PricesDate: c.Prices.Date, Served: r.served(), Versions: c.Versions,
 	}
 	r.store.mu.Lock()
@@ -203,31 +166,21 @@ func (r *run) show(stop *Stop, state string) error {
 }
 
 func (r *run) writeOutputs(rec *Records) error {
-	join := dataset.RunRecords{
-		Logging: rec.logging().Policy.Name, Prompts: rec.Prompts, Responses: rec.Responses,
-		LogProbs: rec.LogProbs, Labels: rec.Labels, Scores: rec.Scores,
-	}
-	for _, a := range rec.Arms {
-		if a.Role != Logging {
-			join.Targets = append(join.Targets, a.Policy.Name)
-		}
-	}
-	samples, unjoined := dataset.JoinSamples(join)
-	for _, u := range unjoined {
-		rec.Unjoined = append(rec.Unjoined, u.String())
-	}
 	writes := []func() error{
 		func() error { return writeRows(r.path("responses.jsonl"), rec.Responses) },
 		func() error { return writeRows(r.path("logprobs.jsonl"), rec.LogProbs) },
 		func() error { return writeRows(r.path("oracle.jsonl"), rec.allLabels()) },
 		func() error { return writeRows(r.path("judge.jsonl"), rec.Scores) },
 		func() error { return writeRows(r.path("canaries.jsonl"), rec.Canaries) },
-		func() error { return writeRows(r.path("samples.jsonl"), samples) },
-		func() error { return writeRows(r.path("ledger.jsonl"), sortLedger(rec.Ledger)) },
+		func() error { return writeRows(r.path("samples.jsonl"), rec.logs.Samples) },
+		func() error { return writeRows(r.path("ledger.jsonl"), rec.Ledger) },
 	}
-	for _, name := range join.Targets {
+	for _, a := range rec.Arms {
+		if a.Role == Logging {
+			continue
+		}
 		writes = append(writes, func() error {
-			return dataset.WriteFreshDraws(r.path("fresh_draws"), name, dataset.FreshDraws(join, name))
+			return dataset.WriteFreshDraws(r.path("fresh_draws"), a.Policy.Name, rec.logs.Draws[a.Policy.Name])
 		})
 	}
 	if err := os.MkdirAll(r.path("fresh_draws"), 0o777); err != nil {

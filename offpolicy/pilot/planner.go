@@ -66,7 +66,7 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 		}
 	}
 	d, _ := pl.rec.logRatios(policy)
-	w, err := offpolicy.NewWeights(d)
+	w, err := offpolicy.WeightsFromLogRatios(d)
 	switch {
 	case err != nil:
 		return nil, false, err.Error()

@@ -204,7 +204,7 @@ func projectWidth(rec *Records) dataset.Float {
 func projectPolicy(rec *Records, policy string) PolicyProjection {
 	out := PolicyProjection{Name: policy}
 	d, _ := rec.logRatios(policy)
-	w, err := offpolicy.NewWeights(d)
+	w, err := offpolicy.WeightsFromLogRatios(d)
 	if err != nil || w.N == 0 || !(w.ESS > 0) {
 		return out
 	}

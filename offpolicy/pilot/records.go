@@ -60,6 +60,8 @@ type Records struct {
 	Unjoined []string
 	// Stop is nil where every stage ran to its end.
 	Stop *Stop
+
+	logs dataset.Logs // the records joined
 }
 
 // Stop says where and why a run ended early.

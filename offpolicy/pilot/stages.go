@@ -167,8 +167,7 @@ func (r *run) fatal(ctx context.Context, stage string, key dataset.Key, err erro
 	if !errors.As(err, &e) {
 		return nil
 	}
-	switch e.Class {
-	case providers.ClassAuth, providers.ClassQuota, providers.ClassBudget, providers.ClassModelNotFound, providers.ClassLedger:
+	if e.Class.Stops() {
 		return &stopError{Stop{Stage: stage, Class: string(e.Class), Message: e.Error(), Key: key.String()}}
 	}
 	return nil

@@ -255,7 +255,9 @@ func asRead(t *testing.T, dir string, v *pilot.Verdict) {
 		t.Fatal(err)
 	}
 	value := func(policy string, est offpolicy.Estimator) float64 {
-		s, err := offpolicy.FromRecords("p0", v.Run.Judge, logged, fresh, nil)
+		s, err := offpolicy.FromRecords(dataset.Logs{
+			Logging: "p0", Judge: v.Run.Judge, Samples: logged, Draws: fresh, Scored: v.Evaluation.LogProbs,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,23 +267,20 @@ func asRead(t *testing.T, dir string, v *pilot.Verdict) {
 		}
 		return r.Policy(policy).Estimate(est).Value
 	}
-	for _, p := range v.Evaluation.Policies {
-		if p.Policy == "p0" && p.Estimator != "" {
-			want := p.Value.Value.OrNaN()
-			if got := value("p0", offpolicy.Estimator(p.Estimator)); math.Abs(got-want) > 1e-12 {
-				t.Errorf("the files give %v for p0 by %s, the run %v", got, p.Estimator, want)
-			}
-			with := value("p0", offpolicy.LabeledSNIPS)
-			for i := range logged {
-				logged[i].InclusionProb = dataset.Float{}
-			}
-			if without := value("p0", offpolicy.LabeledSNIPS); without == with {
-				t.Errorf("the labels' mean is %v with and without their probabilities", with)
-			}
-			return
-		}
+	a := v.Evaluation.Policies["p0"].Answer
+	if a.Estimator == "" {
+		t.Fatalf("p0 has no estimate: %+v", v.Evaluation)
 	}
-	t.Errorf("p0 has no estimate: %+v", v.Evaluation)
+	if got := value("p0", offpolicy.Estimator(a.Estimator)); math.Abs(got-a.Value.OrNaN()) > 1e-12 {
+		t.Errorf("the files give %v for p0 by %s, the run %v", got, a.Estimator, a.Value)
+	}
+	with := value("p0", offpolicy.LabeledSNIPS)
+	for i := range logged {
+		logged[i].InclusionProb = dataset.Float{}
+	}
+	if without := value("p0", offpolicy.LabeledSNIPS); without == with {
+		t.Errorf("the labels' mean is %v with and without their probabilities", with)
+	}
 }
 
 // A response without a score has a stratum, and the draw outlives the reason: when

@@ -23,7 +23,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
 		Stages:        r.stageTable(rec),
 		Policies:      summarize(rec),
-		Evaluation:    answers(rec),
+		Evaluation:    rec.document(),
 		Projection:    project(rec),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
@@ -70,7 +70,7 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 		}
 		for _, s := range rec.Scores {
 			if y, ok := labels[s.Key()]; ok && s.Mean.Valid() && s.Calibrated.Valid() {
-				v.Calibration = append(v.Calibration, CalibrationPoint{s.Mean.OrNaN(), s.Calibrated.OrNaN(), y})
+				v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Judge: s.Mean, Calibrated: s.Calibrated, Label: dataset.Known(y)})
 			}
 		}
 	}
@@ -288,7 +288,7 @@ func weigh(rec *Records, policy string) *WeightSummary {
 	if raw := rec.rawPairs(policy); raw > 0 {
 		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", plural(raw, "log-prob is", "log-probs are")))
 	}
-	w, err := offpolicy.NewWeights(d)
+	w, err := offpolicy.WeightsFromLogRatios(d)
 	if err != nil {
 		out.Reasons = append(out.Reasons, err.Error())
 		return out

@@ -68,7 +68,7 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 				label, prob = value[k], q
 			}
 			if k.Policy == "p0" {
-				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, LogProb: dataset.Known(-1), Targets: map[string]float64{}, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob), Length: dataset.Known(1)})
+				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob), Length: dataset.Known(1)})
 			} else {
 				in.Draws[k.Policy] = append(in.Draws[k.Policy], offpolicy.Draw{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob)})
 			}

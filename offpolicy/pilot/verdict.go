@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -205,39 +206,6 @@ type PolicyProjection struct {
 	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // of a 95% interval by ips on the judge's scores
 }
 
-// Evaluation is what the sample says of the policies' values: answered, or
-// refused with the reasons. It does not weigh on the decision, which is about
-// the pipeline.
-type Evaluation struct {
-	Answered    int            `json:"answered"`
-	Refused     int            `json:"refused"`
-	Policies    []PolicyAnswer `json:"policies"`    // P0 first, then the targets by name
-	Comparisons []Difference   `json:"comparisons"` // of answered policies, in pairs
-	Error       string         `json:"error"`       // why nothing was evaluated; empty where it was
-}
-
-// PolicyAnswer is one policy's value, the mean oracle label of its own
-// responses, by the estimator that answers for it. Without one there is no
-// number.
-type PolicyAnswer struct {
-	Policy    string        `json:"policy"`
-	Estimator string        `json:"estimator"` // empty where every estimate is refused
-	Reason    string        `json:"reason"`    // why this one, or why none
-	Value     Interval      `json:"value"`
-	SE        dataset.Float `json:"se"`
-	Refusals  []string      `json:"refusals"`
-	Advice    []string      `json:"advice"` // what to buy next, and what it would give
-}
-
-// Difference is a paired difference of two policies' values, A - B.
-type Difference struct {
-	A     string        `json:"a"`
-	B     string        `json:"b"`
-	Value Interval      `json:"value"`
-	Holm  dataset.Float `json:"holm_p"` // two-sided p, adjusted over all pairs
-	AA    bool          `json:"a_a"`    // P0 and its clone: the difference ought to be 0
-}
-
 // Quantiles describes a distribution: 5, 25, 50, 75 and 95%.
 type Quantiles struct {
 	Q05 dataset.Float `json:"q05"`
@@ -312,14 +280,6 @@ type WeightSummary struct {
 	Reasons    []string      `json:"reasons"` // why not
 }
 
-// CalibrationPoint is one labelled response: judge score, its calibrated value
-// out of fold, and the label.
-type CalibrationPoint struct {
-	Judge      float64 `json:"judge"`
-	Calibrated float64 `json:"calibrated"`
-	Label      float64 `json:"label"`
-}
-
 // Specimen is one record worth a person's look.
 type Specimen struct {
 	Key      string `json:"key"`
@@ -359,22 +319,24 @@ type NextStep struct {
 // Verdict is report.json: the decision and everything it rests on. It is
 // rewritten as the run goes, with State "running".
 type Verdict struct {
-	SchemaVersion int                `json:"schema_version"`
-	State         string             `json:"state"` // "running", "done", "interrupted"
-	Decision      Decision           `json:"decision"`
-	Reasons       []string           `json:"reasons"` // one line per check that decided
-	Next          NextStep           `json:"next"`
-	Waivers       map[string]string  `json:"waivers"`
-	Checks        []Check            `json:"checks"`
-	Stages        []Stage            `json:"stages"`
-	Estimate      Estimate           `json:"estimate"`
-	Spending      []Spending         `json:"spending"`
-	Evaluation    Evaluation         `json:"evaluation"`
-	Projection    Projection         `json:"projection"`
-	Policies      []PolicySummary    `json:"policies"`
-	Calibration   []CalibrationPoint `json:"calibration"`
-	Specimens     []Specimen         `json:"specimens"`
-	CannotSay     []string           `json:"cannot_say"` // what this sample leaves open, with the n that would tell
-	Warnings      []string           `json:"warnings"`   // what preflight warned of
-	Run           RunInfo            `json:"run"`
+	SchemaVersion int               `json:"schema_version"`
+	State         string            `json:"state"` // "running", "done", "interrupted"
+	Decision      Decision          `json:"decision"`
+	Reasons       []string          `json:"reasons"` // one line per check that decided
+	Next          NextStep          `json:"next"`
+	Waivers       map[string]string `json:"waivers"`
+	Checks        []Check           `json:"checks"`
+	Stages        []Stage           `json:"stages"`
+	Estimate      Estimate          `json:"estimate"`
+	Spending      []Spending        `json:"spending"`
+	// Evaluation is what the sample says of the policies' values: answered, or refused
+	// with the reasons. It does not weigh on the decision, which is about the pipeline.
+	Evaluation  *offpolicy.Document          `json:"evaluation"`
+	Projection  Projection                   `json:"projection"`
+	Policies    []PolicySummary              `json:"policies"`
+	Calibration []offpolicy.CalibrationPoint `json:"calibration"`
+	Specimens   []Specimen                   `json:"specimens"`
+	CannotSay   []string                     `json:"cannot_say"` // what this sample leaves open, with the n that would tell
+	Warnings    []string                     `json:"warnings"`   // what preflight warned of
+	Run         RunInfo                      `json:"run"`
 }

@@ -157,7 +157,6 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 func (f population) sample(world World, seed uint64) offpolicy.Samples {
 	const n, probes = 100, 25
 	rng := rand.New(rand.NewPCG(seed, uint64(world)))
-	nan := math.NaN()
 	s := offpolicy.Samples{Logging: "p0", Judge: "sim@1", Draws: map[string][]offpolicy.Draw{}}
 	at := make([]int, n)
 	for i := range at {
@@ -166,7 +165,7 @@ func (f population) sample(world World, seed uint64) offpolicy.Samples {
 	value := func(v []int, i int) float64 { return float64(v[at[i]]) / 100 }
 	p0 := f.Policies["p0"]
 	for i := range n {
-		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprint(i), LogProb: dataset.Known(-1), Score: dataset.Known(value(p0.Score, i)), Label: dataset.Known(value(p0.labels(world), i)), InclusionProb: dataset.Known(1), Length: dataset.Known(nan)})
+		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprint(i), Score: dataset.Known(value(p0.Score, i)), Label: dataset.Known(value(p0.labels(world), i)), InclusionProb: dataset.Known(1)})
 	}
 	for _, p := range truthPolicies()[1:] {
 		c := f.Policies[p.Name]
@@ -175,7 +174,7 @@ func (f population) sample(world World, seed uint64) offpolicy.Samples {
 			probe[i] = true
 		}
 		for i := range n {
-			d := offpolicy.Draw{PromptID: fmt.Sprint(i), Score: dataset.Known(value(c.Score, i)), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(probes) / n)}
+			d := offpolicy.Draw{PromptID: fmt.Sprint(i), Score: dataset.Known(value(c.Score, i)), InclusionProb: dataset.Known(float64(probes) / n)}
 			if probe[i] {
 				d.Label = dataset.Known(value(c.labels(world), i))
 			}

@@ -132,7 +132,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := offpolicy.NewWeights(ratios)
+	w, err := offpolicy.WeightsFromLogRatios(ratios)
 	if err != nil {
 		return err
 	}

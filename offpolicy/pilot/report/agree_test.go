@@ -217,7 +217,7 @@ func TestNothingIsOverlooked(t *testing.T) {
 		{"not conclusive", []pilot.Check{c("weights.clone", pilot.Hold, "3 of 100 beyond 0.2: neither 1 nor not", "")},
 			[]string{"HOLD", "weights.clone", "neither 1 nor not"}, "what a sample leaves open holds"},
 	} {
-		v := &pilot.Verdict{SchemaVersion: 1, State: "done", Checks: row.checks, Waivers: map[string]string{}}
+		v := &pilot.Verdict{SchemaVersion: 2, State: "done", Checks: row.checks, Waivers: map[string]string{}}
 		for _, check := range row.checks {
 			if check.Waived != "" {
 				v.Waivers[check.ID] = check.Waived

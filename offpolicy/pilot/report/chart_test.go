@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 var percentage = regexp.MustCompile(`(?:x|x1|x2|cx|y|y1|y2|cy|width)="([^"]*)%"`)
@@ -53,9 +54,9 @@ func TestChartsOfAnyData(t *testing.T) {
 			return xs[i%len(xs)]
 		}
 		v := iv(q(0), q(1), q(2))
-		var pts []pilot.CalibrationPoint
+		var pts []offpolicy.CalibrationPoint
 		for i := range xs {
-			pts = append(pts, pilot.CalibrationPoint{Judge: xs[i], Calibrated: q(i + 1), Label: xs[i]})
+			pts = append(pts, offpolicy.CalibrationPoint{Judge: dataset.Known(xs[i]), Calibrated: dataset.Known(q(i + 1)), Label: dataset.Known(xs[i])})
 		}
 		charts := map[string]string{
 			"axis":      string(axisChart(sc)),
@@ -108,19 +109,21 @@ func TestChartsShowTheirData(t *testing.T) {
 }
 
 func TestScatter(t *testing.T) {
-	pts := []pilot.CalibrationPoint{{Judge: 0.5, Calibrated: 0.2, Label: 1}, {Judge: 0.5, Calibrated: 0.4, Label: 0}, {Judge: 1, Calibrated: 0.9, Label: 1}}
+	pts := []offpolicy.CalibrationPoint{{Judge: dataset.Known(0.5), Calibrated: dataset.Known(0.2), Label: dataset.Known(1)}, {Judge: dataset.Known(0.5), Calibrated: dataset.Known(0.4), Label: dataset.Known(0)}, {Judge: dataset.Known(1), Calibrated: dataset.Known(0.9), Label: dataset.Known(1)}}
 	s := string(scatterChart(pts))
 	if strings.Count(s, "<circle") != 3 || strings.Count(s, `class="curve"`) != 1 {
 		t.Errorf("3 points and a curve of one piece, got %s", s)
 	}
 	// The curve passes through the mean of equal scores.
-	if got := curve(newScale(0, 1), pts); len(got) != 2 || math.Abs(got[0][1]-0.3) > 1e-12 {
+	if got := curve(newScale(0, 1), columns(pts)); len(got) != 2 || math.Abs(got[0][1]-0.3) > 1e-12 {
 		t.Errorf("curve %v, want it to start at (0.5, 0.3)", got)
 	}
-	var many []pilot.CalibrationPoint
+	var many []offpolicy.CalibrationPoint
 	for i := range 5000 {
 		x := float64(i) / 5000
-		many = append(many, pilot.CalibrationPoint{Judge: x, Calibrated: x * x, Label: math.Mod(float64(i)*0.618, 1)})
+		many = append(many, offpolicy.CalibrationPoint{
+			Judge: dataset.Known(x), Calibrated: dataset.Known(x * x), Label: dataset.Known(math.Mod(float64(i)*0.618, 1)),
+		})
 	}
 	s = string(scatterChart(many))
 	if n := strings.Count(s, "<circle"); n > scatterCells*scatterCells {

@@ -5,12 +5,21 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
+// evaluationOf is the verdict's evaluation, an empty one if it has none.
+func evaluationOf(v *pilot.Verdict) *offpolicy.Document {
+	if v.Evaluation == nil {
+		return &offpolicy.Document{}
+	}
+	return v.Evaluation
+}
+
 // estimatesLine says in a sentence what was answered.
 func estimatesLine(v *pilot.Verdict) string {
-	e := v.Evaluation
+	e := evaluationOf(v)
 	switch {
 	case e.Error != "":
 		return "Nothing was estimated: " + clean(e.Error) + "."
@@ -26,12 +35,13 @@ func estimateTable(v *pilot.Verdict) table {
 		Caption: "Mean oracle label of each policy's own responses, with 95% intervals",
 		Cols:    []column{text("Policy"), text("By"), num("Value"), num("Standard error").drop(1)},
 	}
-	for _, p := range v.Evaluation.Policies {
-		if p.Estimator == "" {
-			t.Rows = append(t.Rows, []string{clean(p.Policy), "refused", absent, absent})
+	for _, name := range evaluationOf(v).PolicyNames() {
+		a := evaluationOf(v).Policies[name].Answer
+		if a.Estimator == "" {
+			t.Rows = append(t.Rows, []string{clean(name), "refused", absent, absent})
 			continue
 		}
-		t.Rows = append(t.Rows, []string{clean(p.Policy), clean(p.Estimator), interval(p.Value, score), number3(p.SE.OrNaN())})
+		t.Rows = append(t.Rows, []string{clean(name), clean(a.Estimator), interval(pilotInterval(a.Value, a.CI), score), number3(a.SE.OrNaN())})
 	}
 	return t
 }
@@ -41,12 +51,12 @@ func differenceTable(v *pilot.Verdict) table {
 		Caption: "Paired differences of the answered policies, with 95% intervals of each pair alone; p is adjusted over all pairs (Holm)",
 		Cols:    []column{text("Difference"), num("Value"), num("p"), text("Note").drop(1)},
 	}
-	for _, d := range v.Evaluation.Comparisons {
+	for _, d := range evaluationOf(v).Comparisons {
 		note := ""
 		if d.AA {
 			note = "P0 against its clone: ought to be 0"
 		}
-		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(d.Value, score), number3(d.Holm.OrNaN()), note})
+		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(pilotInterval(d.Difference, d.CI), score), number3(d.Holm.OrNaN()), note})
 	}
 	return t
 }
@@ -54,12 +64,13 @@ func differenceTable(v *pilot.Verdict) table {
 // estimateFacts are why each policy was answered or refused, and what to buy
 // where it was refused.
 func estimateFacts(v *pilot.Verdict) (reasons, advice []fact) {
-	for _, p := range v.Evaluation.Policies {
-		if why := cmp.Or(clean(p.Reason), strings.Join(cleanAll(p.Refusals), "; ")); why != "" {
-			reasons = append(reasons, fact{clean(p.Policy), why})
+	for _, name := range evaluationOf(v).PolicyNames() {
+		p := evaluationOf(v).Policies[name]
+		if why := cmp.Or(clean(p.Answer.Reason), strings.Join(neither(p), "; ")); why != "" {
+			reasons = append(reasons, fact{clean(name), why})
 		}
-		if len(p.Advice) > 0 {
-			advice = append(advice, fact{clean(p.Policy), strings.Join(cleanAll(p.Advice), "; ")})
+		if len(p.Answer.Advice) > 0 {
+			advice = append(advice, fact{clean(name), strings.Join(cleanAll(p.Answer.Advice), "; ")})
 		}
 	}
 	return reasons, advice
@@ -69,17 +80,30 @@ func estimateFacts(v *pilot.Verdict) (reasons, advice []fact) {
 // row without a mark.
 func estimateRows(v *pilot.Verdict) rows {
 	var all []float64
-	for _, p := range v.Evaluation.Policies {
-		all = append(all, floats(p.Value.Lo, p.Value.Value, p.Value.Hi)...)
+	for _, p := range evaluationOf(v).Policies {
+		all = append(all, floats(p.Answer.CI[0], p.Answer.Value, p.Answer.CI[1])...)
 	}
 	sc := newScale(all...)
 	out := rows{Title: "Mean label, 0 to 1", Key: []key{{"judge", "estimate, 95% interval"}}}
-	for _, p := range v.Evaluation.Policies {
-		row := chartRow{Name: clean(p.Policy), Value: "refused", Words: "no estimate"}
-		if p.Value.Value.Valid() {
-			row.Value, row.Chart = score(p.Value.Value.OrNaN()), forestChart(sc, mark{"judge", "estimate", p.Value})
+	for _, name := range evaluationOf(v).PolicyNames() {
+		a := evaluationOf(v).Policies[name].Answer
+		row := chartRow{Name: clean(name), Value: "refused", Words: "no estimate"}
+		if a.Value.Valid() {
+			row.Value, row.Chart = score(a.Value.OrNaN()), forestChart(sc, mark{"judge", "estimate", pilotInterval(a.Value, a.CI)})
 		}
 		out.Rows = append(out.Rows, row)
 	}
 	return out.over(sc)
+}
+
+// neither says why dr and direct do not answer for a policy.
+func neither(p *offpolicy.PolicyDocument) (out []string) {
+	for _, e := range []offpolicy.Estimator{offpolicy.DR, offpolicy.Direct} {
+		if x := p.Estimators[string(e)]; x != nil {
+			for _, why := range x.Reasons {
+				out = append(out, string(e)+": "+clean(why))
+			}
+		}
+	}
+	return out
 }

@@ -7,27 +7,27 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
 
 // evaluation is a small one; examples/analyze makes it of logged responses.
-func evaluation() *report.Evaluation {
-	none := dataset.Float{}
-	return &report.Evaluation{
-		SchemaVersion: 1, Source: "samples.jsonl", Logging: "p0", Judge: "judge@1", Rows: 100, Prompts: 100, Labels: 100, Seed: 42,
+func evaluation() *offpolicy.Document {
+	return &offpolicy.Document{
+		SchemaVersion: 2, Source: "samples.jsonl", Logging: "p0", Judge: "judge@1", Rows: 100, Prompts: 100, Labels: 100, Seed: 42,
 		Estimators: []string{"dr"},
-		Policies: map[string]*report.EvaluatedPolicy{
+		Policies: map[string]*offpolicy.PolicyDocument{
 			"p0": {
 				Role:       "logging",
-				Estimators: map[string]*report.EvaluatedEstimate{"dr": {Value: dataset.Known(.58), SE: dataset.Known(.017), CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, DF: dataset.Known(99), Status: report.StatusOK, Claims: true, Labels: 100}},
-				Answer:     report.EvaluatedAnswer{Estimator: "dr", Reason: "weights are usable", Value: dataset.Known(.58), CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, Band: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}},
-				Weights:    report.EvaluatedWeights{Rows: 100, ESS: dataset.Known(100), MaxShare: dataset.Known(.01), Mean: dataset.Known(1), Usable: true},
+				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Value: dataset.Known(.58), SE: dataset.Known(.017), CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, DF: dataset.Known(99), Status: offpolicy.StatusOK, Claims: true, Labels: 100}},
+				Answer:     offpolicy.AnswerDocument{Estimator: "dr", Reason: "weights are usable", Value: dataset.Known(.58), CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, Band: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}},
+				Weights:    offpolicy.WeightsDocument{Rows: 100, ESS: dataset.Known(100), MaxShare: dataset.Known(.01), Mean: dataset.Known(1), Divergence: dataset.Known(0), LogEValue: dataset.Known(0), Usable: true},
 			},
 			"target": {
 				Role:       "target",
-				Estimators: map[string]*report.EvaluatedEstimate{"dr": {Value: none, SE: none, CI: [2]dataset.Float{none, none}, DF: none, Status: report.StatusRefused, Reasons: []string{"effective sample size 2.8 of 100 rows is below 30"}}},
-				Answer:     report.EvaluatedAnswer{Reason: "dr refused", Value: none, CI: [2]dataset.Float{none, none}, Band: [2]dataset.Float{none, none}},
-				Weights:    report.EvaluatedWeights{Rows: 100, ESS: dataset.Known(2.8), MaxShare: dataset.Known(.42), Mean: dataset.Known(.015), Divergence: dataset.Known(9.8), LogEValue: dataset.Known(-2.6)},
+				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Status: offpolicy.StatusRefused, Reasons: []string{"effective sample size 2.8 of 100 rows is below 30"}}},
+				Answer:     offpolicy.AnswerDocument{Reason: "dr refused"},
+				Weights:    offpolicy.WeightsDocument{Rows: 100, ESS: dataset.Known(2.8), MaxShare: dataset.Known(.42), Mean: dataset.Known(.015), Divergence: dataset.Known(9.8), LogEValue: dataset.Known(-2.6)},
 			},
 		},
 	}

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 //go:embed evaluation.html.tmpl
@@ -21,7 +23,7 @@ var evaluationPage = template.Must(template.Must(page.Clone()).New("evaluation")
 
 // EvaluationHTML writes e as one file that fetches nothing and runs no script, as
 // [HTML] does.
-func EvaluationHTML(w io.Writer, e *Evaluation) error {
+func EvaluationHTML(w io.Writer, e *offpolicy.Document) error {
 	d := struct {
 		*evaluationView
 		Style   template.CSS
@@ -39,7 +41,7 @@ func EvaluationHTML(w io.Writer, e *Evaluation) error {
 
 // forestRows draws every estimate that has a number, by policy, and names in one
 // line those that have none.
-func forestRows(e *Evaluation) rows {
+func forestRows(e *offpolicy.Document) rows {
 	var all []float64
 	for _, p := range e.Policies {
 		for _, x := range p.Estimators {
@@ -48,14 +50,14 @@ func forestRows(e *Evaluation) rows {
 	}
 	sc := newScale(all...)
 	out := rows{Title: "Value, with 95% intervals", Wide: true, Key: []key{{"judge", "claims coverage"}, {"calibrated", "claims none"}}}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		p := e.Policies[name]
 		var refused []string
 		for _, id := range e.Estimators {
 			x := p.Estimators[id]
 			switch {
 			case x == nil:
-			case x.Status != StatusOK:
+			case x.Status != offpolicy.StatusOK:
 				refused = append(refused, clean(id))
 			default:
 				class := "calibrated"
@@ -77,14 +79,14 @@ func forestRows(e *Evaluation) rows {
 	return out.over(sc)
 }
 
-func evaluatedWeightRows(e *Evaluation) rows {
+func evaluatedWeightRows(e *offpolicy.Document) rows {
 	all := []float64{0} // a weight of 1 is always on the axis
 	for _, l := range e.LogWeights {
 		all = append(all, l...)
 	}
 	sc := newScale(all...)
 	out := rows{Title: "log w of each logged response, in nats", Key: []key{{"bin", "count"}, {"median", "median"}, {"zero", "w = 1"}}}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		l, ok := e.LogWeights[name]
 		if !ok {
 			continue

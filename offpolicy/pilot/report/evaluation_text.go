@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 // eValue writes an e-value given by its natural logarithm: what lies beyond a
@@ -23,7 +25,7 @@ func eValue(log float64) string {
 
 // EvaluationText writes e for a terminal of width columns, by the rules of
 // [Text].
-func EvaluationText(w io.Writer, e *Evaluation, width int) error {
+func EvaluationText(w io.Writer, e *offpolicy.Document, width int) error {
 	v := newEvaluationView(e)
 	if width <= 0 {
 		width = 100

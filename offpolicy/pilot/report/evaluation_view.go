@@ -3,11 +3,11 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
@@ -28,20 +28,7 @@ type evaluationView struct {
 	Reference                      string
 }
 
-// policies are the names in order: the logging policy, then the others.
-func (e *Evaluation) policies() []string {
-	return slices.SortedFunc(maps.Keys(e.Policies), func(a, b string) int {
-		first := func(name string) int {
-			if name == e.Logging {
-				return 0
-			}
-			return 1
-		}
-		return cmp.Or(first(a)-first(b), strings.Compare(a, b))
-	})
-}
-
-func newEvaluationView(e *Evaluation) *evaluationView {
+func newEvaluationView(e *offpolicy.Document) *evaluationView {
 	if e == nil {
 		panic("report: nil evaluation")
 	}
@@ -52,7 +39,7 @@ func newEvaluationView(e *Evaluation) *evaluationView {
 		Refusals: estimateRefusals(e), Calibration: evaluatedCalibration(e),
 	}
 	answered := 0
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		a := e.Policies[name].Answer
 		if a.Estimator != "" {
 			answered++
@@ -98,12 +85,12 @@ func span(ci [2]dataset.Float, f func(float64) string) string {
 	return fmt.Sprintf("[%s, %s]", f(ci[0].OrNaN()), f(ci[1].OrNaN()))
 }
 
-func answersTable(e *Evaluation) table {
+func answersTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "The answer for each policy, its 95% interval, and the band that holds for all of them together",
 		Cols:    []column{text("Policy"), num("Value"), num("95% interval"), num("Band").drop(1), text("By")},
 	}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		a := e.Policies[name].Answer
 		t.Rows = append(t.Rows, []string{clean(name), score(a.Value.OrNaN()), span(a.CI, score), span(a.Band, score), cmp.Or(clean(a.Estimator), "refused")})
 	}
@@ -112,20 +99,20 @@ func answersTable(e *Evaluation) table {
 
 // estimatesTable lists every estimate. What is refused says so where its number
 // would stand.
-func estimatesTable(e *Evaluation) table {
+func estimatesTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Every estimate asked for; only those that claim coverage do so, the others take rewards or the judge as they are",
 		Cols: []column{text("Policy"), text("Estimator"), num("Value"), num("95% interval"), num("SE").drop(2), num("df").drop(3),
 			num("Labels").drop(4), text("Coverage").drop(1)},
 	}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		for _, id := range e.Estimators {
 			x := e.Policies[name].Estimators[id]
 			if x == nil {
 				continue
 			}
 			row := []string{clean(name), clean(id), "refused", absent, absent, absent, count(max(x.Labels, x.Probes)), absent}
-			if x.Status == StatusOK {
+			if x.Status == offpolicy.StatusOK {
 				row[2], row[3], row[4], row[7] = score(x.Value.OrNaN()), span(x.CI, score), number3(x.SE.OrNaN()), "none claimed"
 				if x.DF.Valid() {
 					row[5] = number3(x.DF.OrNaN())
@@ -142,13 +129,13 @@ func estimatesTable(e *Evaluation) table {
 
 // estimateRefusals are the reasons by policy: those that hit the same estimators
 // stand together, behind the estimators' names.
-func estimateRefusals(e *Evaluation) (out []fact) {
-	for _, name := range e.policies() {
+func estimateRefusals(e *offpolicy.Document) (out []fact) {
+	for _, name := range e.PolicyNames() {
 		hits := map[string][]string{} // by reason: the estimators it refuses
 		var reasons []string          // in order of appearance
 		for _, id := range e.Estimators {
 			x := e.Policies[name].Estimators[id]
-			if x == nil || x.Status == StatusOK {
+			if x == nil || x.Status == offpolicy.StatusOK {
 				continue
 			}
 			for _, why := range cleanAll(x.Reasons) {
@@ -174,7 +161,7 @@ func estimateRefusals(e *Evaluation) (out []fact) {
 	return out
 }
 
-func comparisonsTable(e *Evaluation) table {
+func comparisonsTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Paired differences of the answers: the same prompts, the same replicates; p by Holm holds for all pairs together",
 		Cols: []column{text("Policies"), num("Difference"), num("95% interval"), num("p").drop(2), num("p by Holm").drop(1),
@@ -190,12 +177,12 @@ func comparisonsTable(e *Evaluation) table {
 	return t
 }
 
-func segmentsTable(e *Evaluation) table {
+func segmentsTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Values by group of prompts, each with its own interval and its own refusals",
 		Cols:    []column{text("Group"), text("Policy"), num("Prompts"), num("Value"), num("95% interval"), text("Why not")},
 	}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		for _, s := range e.Policies[name].Segments {
 			group := clean(s.Kind) + ": " + cmp.Or(clean(s.Name), "not stated")
 			t.Rows = append(t.Rows, []string{group, clean(name), count(s.Prompts), score(s.Estimate.Value.OrNaN()), span(s.Estimate.CI, score), strings.Join(cleanAll(s.Estimate.Reasons), "; ")})
@@ -205,13 +192,13 @@ func segmentsTable(e *Evaluation) table {
 	return t
 }
 
-func evaluatedWeightsTable(e *Evaluation) table {
+func evaluatedWeightsTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Weights of the logged responses under each policy: e-values above 1,000 (10^3) mean that the log-probs cannot be right",
 		Cols: []column{text("Policy"), num("ESS"), num("Rows"), num("Missing").drop(3), num("Largest share").drop(2), num("Mean weight"),
 			num("Divergence, nats").drop(1), num("e-value"), text("Weights")},
 	}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		w := e.Policies[name].Weights
 		use := "usable"
 		if !w.Usable {
@@ -226,13 +213,13 @@ func evaluatedWeightsTable(e *Evaluation) table {
 	return t
 }
 
-func diagnosticsTable(e *Evaluation) table {
+func diagnosticsTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Figures that gate nothing",
 		Cols: []column{text("Policy"), num("ESS / n"), num("Top 1%"), num("Hill"), num("Pareto k"), num("k limit"), num("Hellinger"),
 			num("Judge space"), num("TTC"), num("Support")},
 	}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		d := e.Policies[name].Diagnostics
 		row := []string{clean(name)}
 		for _, key := range []string{"relative_ess", "top_1_percent", "hill", "pareto_k", "pareto_limit", "hellinger_affinity", "judge_space_affinity", "ttc", "support"} {
@@ -247,13 +234,13 @@ func diagnosticsTable(e *Evaluation) table {
 	return t
 }
 
-func auditsTable(e *Evaluation) table {
+func auditsTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Does the judge mean the same under this policy? Its own labels against the calibration, and its own scores against the reweighted logs",
 		Cols: []column{text("Policy"), text("Audit"), num("Labels"), num("Mean residual"), num("95% interval"), num("Judge, reweighted"), num("Judge, own responses"),
 			num("Difference")},
 	}
-	for _, name := range e.policies() {
+	for _, name := range e.PolicyNames() {
 		p := e.Policies[name]
 		if name == e.Logging {
 			continue
@@ -267,7 +254,7 @@ func auditsTable(e *Evaluation) table {
 	return t
 }
 
-func evaluatedCalibration(e *Evaluation) string {
+func evaluatedCalibration(e *offpolicy.Document) string {
 	c := e.Calibration
 	switch c.Status {
 	case "refused":

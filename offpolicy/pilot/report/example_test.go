@@ -18,7 +18,7 @@ import (
 func verdict() *pilot.Verdict {
 	none := pilot.Interval{}
 	return &pilot.Verdict{
-		SchemaVersion: 1,
+		SchemaVersion: 2,
 		State:         "done",
 		Decision:      pilot.HOLD,
 		Reasons:       []string{"cost.estimate holds: 30% over the estimate"},

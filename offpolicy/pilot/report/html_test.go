@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 )
 
@@ -232,7 +233,7 @@ func TestHTMLExtremes(t *testing.T) {
 	v.Policies[0].LogProb = pilot.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1), Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
 	v.Policies[0].Judge = pilot.Interval{Value: big, Lo: dataset.Known(-big.OrNaN())}
 	v.Policies[1].Weights.LogWeights = []float64{-math.MaxFloat64, 0, math.MaxFloat64, math.NaN(), math.Inf(1)}
-	v.Calibration = append(v.Calibration, pilot.CalibrationPoint{Judge: math.NaN(), Label: 1}, pilot.CalibrationPoint{Judge: -1e300, Label: 1e300})
+	v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Label: dataset.Known(1)}, offpolicy.CalibrationPoint{Judge: dataset.Known(-1e300), Label: dataset.Known(1e300)})
 	v.Estimate.Stages[0].WorstUSD = math.Inf(1)
 	v.Stages[0].Seconds, v.Stages[0].Items = 1e300, math.MinInt
 	page := render(t, HTML, v)

@@ -73,6 +73,9 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion, pilot.SchemaVersion))
 	case v.SchemaVersion < 1:
 		return fail(errors.New("schema_version is absent or below 1: is this a report.json?"))
+	case v.SchemaVersion < pilot.SchemaVersion:
+		return fail(fmt.Errorf("schema_version is %d, of an earlier build, and this program reads %d: read it with that build, or run again",
+			v.SchemaVersion, pilot.SchemaVersion))
 	}
 	if err := complete(reflect.ValueOf(&v).Elem(), raw, ""); err != nil {
 		return fail(err)
@@ -147,6 +150,9 @@ func tidied(v reflect.Value, at string) (reflect.Value, error) {
 		}
 		out := reflect.New(v.Type()).Elem()
 		for i := range v.NumField() {
+			if v.Type().Field(i).Tag.Get("json") == "-" {
+				continue
+			}
 			f, err := tidied(v.Field(i), join(at, jsonName(v.Type().Field(i))))
 			if err != nil {
 				return v, err
@@ -203,6 +209,9 @@ func complete(v reflect.Value, raw any, at string) error {
 		obj, _ := raw.(map[string]any)
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
+			if f.Tag.Get("json") == "-" {
+				continue
+			}
 			in, ok := obj[jsonName(f)]
 			if !ok && strings.HasSuffix(f.Tag.Get("json"), ",omitempty") {
 				continue

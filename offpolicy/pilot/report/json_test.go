@@ -101,8 +101,9 @@ func TestRead(t *testing.T) {
 		{edit(`"seam": 10`, `"seam": null`), "reasons.seam is absent or null", "counts in maps, too"},
 		{edit(`"decision": "NO-GO"`, `"decision": "MAYBE"`), `decision is "MAYBE"`, "a decision that nobody knows"},
 		{edit(`"status": "hold"`, `"status": "held"`), `checks[2] (models.served): status is "held"`, "a status that nobody knows"},
-		{edit(`"schema_version": 1`, `"schema_version": 9`), "schema_version is 9", "a later layout"},
+		{edit(`"schema_version": 2`, `"schema_version": 9`), "schema_version is 9", "a later layout"},
 		{`{}`, "schema_version is absent", "some other JSON"},
+		{edit(`"schema_version": 2`, `"schema_version": 1`), "of an earlier build", "figures stood in other places then"},
 		{`[1]`, "one JSON object", "a list"},
 		{`null`, "one JSON object", "null decodes into anything"},
 		{" \n", "is empty", "a file cut at its first byte"},
@@ -151,8 +152,8 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add([]byte(render(f, JSON, small)))
 	f.Add([]byte(render(f, JSON, runningVerdict())))
-	f.Add([]byte(`{"schema_version":1,"decision":""}`))
-	f.Add([]byte(`{"schema_version":1,"stages":[{"items":1}],"STAGES":[{},{}]}`))
+	f.Add([]byte(`{"schema_version":2,"decision":""}`))
+	f.Add([]byte(`{"schema_version":2,"stages":[{"items":1}],"STAGES":[{},{}]}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		v, err := Read(bytes.NewReader(in), "fuzz")
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 const (
@@ -16,13 +16,24 @@ const (
 	curveSteps   = 60
 )
 
+// point is a calibration point, NaN if a figure is missing.
+type point struct{ Judge, Calibrated, Label float64 }
+
+func columns(points []offpolicy.CalibrationPoint) []point {
+	out := make([]point, len(points))
+	for i, p := range points {
+		out[i] = point{p.Judge.OrNaN(), p.Calibrated.OrNaN(), p.Label.OrNaN()}
+	}
+	return out
+}
+
 // scatterChart draws labels against judge scores, the line of equality, and the
 // calibrated score as a curve: the mean calibrated value at each judge score,
 // or over 60 equal steps where there are more distinct scores than that. Beyond
 // 600 points, dots stand for the points of a 32 by 32 grid, their area
 // proportional to the count, so that the page does not grow with the run.
-func scatterChart(points []pilot.CalibrationPoint) template.HTML {
-	pts := slices.DeleteFunc(slices.Clone(points), func(p pilot.CalibrationPoint) bool { return !finite(p.Judge) || !finite(p.Label) })
+func scatterChart(points []offpolicy.CalibrationPoint) template.HTML {
+	pts := slices.DeleteFunc(columns(points), func(p point) bool { return !finite(p.Judge) || !finite(p.Label) })
 	if len(pts) == 0 {
 		return ""
 	}
@@ -59,7 +70,7 @@ func scatterChart(points []pilot.CalibrationPoint) template.HTML {
 }
 
 // cells draws the points as counts on a grid.
-func (s *svg) cells(sc scale, pts []pilot.CalibrationPoint) {
+func (s *svg) cells(sc scale, pts []point) {
 	cell := func(v float64) int { return min(int(sc.at(v)/100*scatterCells), scatterCells-1) }
 	var n [scatterCells][scatterCells]int
 	most := 0
@@ -80,9 +91,9 @@ func (s *svg) cells(sc scale, pts []pilot.CalibrationPoint) {
 }
 
 // curve is the mean calibrated value by judge score, in order of the score.
-func curve(sc scale, pts []pilot.CalibrationPoint) [][2]float64 {
-	pts = slices.DeleteFunc(slices.Clone(pts), func(p pilot.CalibrationPoint) bool { return !finite(p.Calibrated) })
-	slices.SortStableFunc(pts, func(a, b pilot.CalibrationPoint) int { return cmp.Compare(a.Judge, b.Judge) })
+func curve(sc scale, pts []point) [][2]float64 {
+	pts = slices.DeleteFunc(slices.Clone(pts), func(p point) bool { return !finite(p.Calibrated) })
+	slices.SortStableFunc(pts, func(a, b point) int { return cmp.Compare(a.Judge, b.Judge) })
 	distinct := 0
 	for i, p := range pts {
 		if i == 0 || p.Judge != pts[i-1].Judge {

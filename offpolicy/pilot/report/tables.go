@@ -282,7 +282,7 @@ func calibrationLine(v *pilot.Verdict) string {
 		return "No response has both a judge score and a label yet."
 	}
 	var raw, calibrated float64
-	for _, p := range v.Calibration {
+	for _, p := range columns(v.Calibration) {
 		raw += math.Abs(p.Judge - p.Label)
 		calibrated += math.Abs(p.Calibrated - p.Label)
 	}
@@ -302,7 +302,7 @@ func calibrationTable(v *pilot.Verdict) table {
 	name := func(i int) string { return fmt.Sprintf("%.1f to %.1f", float64(i)/bins, float64(i+1)/bins) }
 	var n [bins]int
 	var sum [bins][3]float64
-	for _, p := range v.Calibration {
+	for _, p := range columns(v.Calibration) {
 		i := 0
 		if p.Judge > 0 { // what is out of range, or NaN, goes to the nearest end, where its mean shows it
 			i = int(min(p.Judge*bins, bins-1))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -67,7 +68,7 @@ func fullVerdict() *pilot.Verdict {
 		pilot.Figure{Name: "outside, pi_bad", Value: dataset.Known(0.23), Unit: "share"}, pilot.Figure{Name: "outside, pi_cot", Value: dataset.Known(0), Unit: "share"})
 	clone := check("weights.clone", pilot.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6", pilot.Figure{Name: "max |log w|", Value: dataset.Known(3.1e-10), Unit: "nats"})
 	v := &pilot.Verdict{
-		SchemaVersion: 1,
+		SchemaVersion: 2,
 		State:         "done",
 		Decision:      pilot.NoGo,
 		Reasons: []string{
@@ -105,16 +106,16 @@ func fullVerdict() *pilot.Verdict {
 			},
 			Assumptions: []string{"a response of p0 has 205 tokens on average", "prices of 2026-11-20; " + hostile},
 		},
-		Evaluation: pilot.Evaluation{Answered: 3, Refused: 2, Policies: []pilot.PolicyAnswer{
-			{Policy: "p0", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.655, 0.612, 0.698), SE: dataset.Known(0.0217)},
-			{Policy: "pi_bad", Reason: "no estimate can be believed: " + hostile, Value: iv(nan, nan, nan), SE: missing,
-				Refusals: []string{"dr: effective sample size 1.2 of 100 rows is below 30", hostile}, Advice: []string{"25 oracle labels of its own responses ($0.07)", hostile}},
-			{Policy: "pi_bigger_model", Estimator: "direct", Reason: "25 probes correct it", Value: iv(0.71, nan, nan), SE: missing},
-			{Policy: "pi_clone", Estimator: "dr", Reason: "weights are usable: ESS 100 of 100", Value: iv(0.651, 0.609, 0.693), SE: dataset.Known(0.0214)},
-			{Policy: "pi_cot", Value: iv(nan, nan, nan), SE: missing, Refusals: []string{"direct: no fresh draws"}},
-		}, Comparisons: []pilot.Difference{
-			{A: "pi_clone", B: "p0", Value: iv(-0.004, -0.017, 0.009), Holm: dataset.Known(0.53), AA: true},
-			{A: "pi_bigger_model", B: "p0", Value: iv(0.055, 0.011, 0.099), Holm: missing},
+		Evaluation: &offpolicy.Document{Logging: "p0", Answered: 3, Refused: 2, Policies: map[string]*offpolicy.PolicyDocument{
+			"p0": answered("dr", "weights are usable: ESS 100 of 100", 0.0217, 0.655, 0.612, 0.698),
+			"pi_bad": {Answer: offpolicy.AnswerDocument{Reason: "no estimate can be believed: " + hostile, Advice: []string{"25 oracle labels of its own responses ($0.07)", hostile}},
+				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Status: offpolicy.StatusRefused, Reasons: []string{"effective sample size 1.2 of 100 rows is below 30", hostile}}}},
+			"pi_bigger_model": answered("direct", "25 probes correct it", nan, 0.71, nan, nan),
+			"pi_clone":        answered("dr", "weights are usable: ESS 100 of 100", 0.0214, 0.651, 0.609, 0.693),
+			"pi_cot":          {Estimators: map[string]*offpolicy.EstimateDocument{"direct": {Status: offpolicy.StatusRefused, Reasons: []string{"no fresh draws"}}}},
+		}, Comparisons: []offpolicy.ComparisonDocument{
+			{A: "pi_clone", B: "p0", Difference: dataset.Known(-0.004), CI: [2]dataset.Float{dataset.Known(-0.017), dataset.Known(0.009)}, Holm: dataset.Known(0.53), AA: true},
+			{A: "pi_bigger_model", B: "p0", Difference: dataset.Known(0.055), CI: [2]dataset.Float{dataset.Known(0.011), dataset.Known(0.099)}},
 		}},
 		Projection: pilot.Projection{
 			Level: 0.9, BatchUSD: iv(69.2, 62.1, 77.3), Failed: iv(100, 5.1, 465), Policies: []pilot.PolicyProjection{
@@ -163,7 +164,9 @@ func fullVerdict() *pilot.Verdict {
 		judge := math.Round(r.Float64()*20) / 20
 		calibrated := 0.08 + 0.8*judge*judge
 		label := min(max(calibrated+0.12*r.NormFloat64(), 0), 1)
-		v.Calibration = append(v.Calibration, pilot.CalibrationPoint{Judge: judge, Calibrated: calibrated, Label: math.Round(label*100) / 100})
+		v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{
+			Judge: dataset.Known(judge), Calibrated: dataset.Known(calibrated), Label: dataset.Known(math.Round(label*100) / 100),
+		})
 	}
 	methods := func(seam int) []pilot.MethodCounts {
 		return []pilot.MethodCounts{
@@ -212,15 +215,21 @@ func fullVerdict() *pilot.Verdict {
 func runningVerdict() *pilot.Verdict {
 	v := fullVerdict()
 	return &pilot.Verdict{
-		SchemaVersion: 1, State: "running", Decision: pilot.HOLD,
+		SchemaVersion: 2, State: "running", Decision: pilot.HOLD,
 		Reasons: []string{"p0.complete holds: the stage is still going on"},
 		Checks: []pilot.Check{v.Checks[0], {ID: "p0.complete", Status: pilot.Hold, Summary: "37 of 100 responses so far.", Threshold: "all",
 			Remedy: "Wait for the run to end.", Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "responses", Value: dataset.Known(37)}}}}},
 		Stages:     v.Stages[:3],
 		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
-		Evaluation: pilot.Evaluation{Error: "the sample is not complete"},
+		Evaluation: &offpolicy.Document{Logging: "p0", Error: "the sample is not complete"},
 		Projection: pilot.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()), Failed: iv(math.NaN(), math.NaN(), math.NaN()), Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
 			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing, FurtherUSD: missing, FurtherBatchUSD: missing, Resolution: missing},
 		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071, Seconds: 40},
 	}
+}
+
+func answered(estimator, reason string, se, value, lo, hi float64) *offpolicy.PolicyDocument {
+	return &offpolicy.PolicyDocument{Answer: offpolicy.AnswerDocument{
+		Estimator: estimator, Reason: reason, SE: dataset.Known(se), Value: dataset.Known(value), CI: [2]dataset.Float{dataset.Known(lo), dataset.Known(hi)},
+	}}
 }

@@ -313,7 +313,7 @@ func headFacts(v *pilot.Verdict) []fact {
 		{"Time", duration(v.Run.Seconds)},
 		{"Servers", servers(v.Run.Live)},
 	}
-	if e := v.Evaluation; e.Answered+e.Refused > 0 {
+	if e := evaluationOf(v); e.Answered+e.Refused > 0 {
 		facts = append(facts, fact{"Estimates", fmt.Sprintf("%s answered, %s refused", count(e.Answered), count(e.Refused))})
 	}
 	return facts

@@ -1,0 +1,69 @@
+package dataset
+
+import "fmt"
+
+// Distribution says which distribution of a policy a log-prob is of. They are one if
+// the policy samples at temperature 1 without filters, and its values are then of
+// the sampling distribution.
+type Distribution string
+
+// The distributions.
+const (
+	// SamplingDistribution is the one that the policy draws from: π.
+	SamplingDistribution Distribution = "sampling"
+	// RawDistribution is the model's own, before temperature and filters. No
+	// importance weight can be made of its values.
+	RawDistribution Distribution = "raw"
+	// UnstatedDistribution is the word of a caller whose source does not say. Values
+	// are then taken for those of the sampling distribution, and every figure that
+	// rests on them says so.
+	UnstatedDistribution Distribution = "unstated"
+)
+
+// Scored says what all log-probs of a policy are of.
+type Scored struct {
+	Hash         string       `json:"policy_hash"` // of the policy; "" if the source does not say
+	Distribution Distribution `json:"of"`
+}
+
+// scored is what the log-probs of every policy are of. Rows of one policy that differ
+// in it are an error that names two of them.
+func scored(logprobs map[Key]LogProb) (map[string]Scored, error) {
+	out := map[string]Scored{}
+	first := map[string]Key{}
+	for k, l := range logprobs {
+		s := Scored{l.PolicyHash, l.Distribution}
+		if s.Distribution == "" {
+			return nil, fmt.Errorf("dataset: join: log-prob %s does not say what it is of (set Distribution to %q, %q or %q)",
+				k, SamplingDistribution, RawDistribution, UnstatedDistribution)
+		}
+		have, ok := out[l.Policy]
+		switch {
+		case !ok:
+			out[l.Policy], first[l.Policy] = s, k
+		case have.Distribution != s.Distribution:
+			a, b := first[l.Policy], k
+			if b.Compare(a) < 0 {
+				a, b, have, s = b, a, s, have
+			}
+			return nil, fmt.Errorf("dataset: join: log-prob %s is of the %s distribution, %s of the %s one (score all responses of a policy in the same way)",
+				a, have.Distribution, b, s.Distribution)
+		case have.Hash == "":
+			out[l.Policy] = s
+		}
+	}
+	return out, nil
+}
+
+// Unstated says of every policy in the samples that nobody stated what its log-probs
+// are of, the logging policy's among them: the word of a caller who reads a file
+// that does not say.
+func Unstated(logging string, samples []Sample) map[string]Scored {
+	out := map[string]Scored{logging: {Distribution: UnstatedDistribution}}
+	for _, s := range samples {
+		for name := range s.TargetPolicyLogProbs {
+			out[name] = Scored{Distribution: UnstatedDistribution}
+		}
+	}
+	return out
+}

@@ -1,0 +1,385 @@
+package offpolicy
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// Document is a [Result] in JSON, the only form of it: report.json holds one, and
+// programs print it. An estimate that is refused has null for value, error and
+// interval, and so has every figure that could not be obtained or that JSON cannot
+// hold.
+type Document struct {
+	SchemaVersion int    `json:"schema_version"`
+	Source        string `json:"source"` // what was read; the caller's to say
+	Logging       string `json:"logging"`
+	Judge         string `json:"judge"`
+	Rows          int    `json:"rows"`
+	Prompts       int    `json:"prompts"`
+	Labels        int    `json:"labels"`
+	Seed          uint64 `json:"seed"`
+	// Margin is the largest mean residual with which the transport audit passes.
+	Margin float64 `json:"margin"`
+	// Reference says how estimates of a reference implementation were calibrated, if
+	// the caller added any.
+	Reference string `json:"cje_mode,omitempty"`
+	Answered  int    `json:"answered"` // policies with an answer
+	Refused   int    `json:"refused"`
+	// Error says why nothing was evaluated.
+	Error string `json:"error,omitempty"`
+	// LogProbs says what each policy's log-probs are of.
+	LogProbs map[string]dataset.Scored `json:"log_probs"`
+	// Notes are what to know before any figure: above all, log-probs that cannot be
+	// right, or of which nobody says what they are.
+	Notes       []string                   `json:"notes"`
+	Calibration CalibrationDocument        `json:"calibration"`
+	Policies    map[string]*PolicyDocument `json:"policies"`
+	Comparisons []ComparisonDocument       `json:"comparisons"`
+	Estimators  []string                   `json:"estimators"` // in the order in which they are listed
+
+	Points     []CalibrationPoint   `json:"-"` // of the labelled rows, for a chart
+	LogWeights map[string][]float64 `json:"-"` // by policy, of the logged rows, for a chart
+}
+
+// DocumentVersion is the schema_version of a [Document].
+const DocumentVersion = 2
+
+// CalibrationDocument is what the labels say of the judge on the logging policy.
+type CalibrationDocument struct {
+	Status       string        `json:"status"` // pass, hold or info; refused if too few labels calibrate nothing
+	Reasons      []string      `json:"reasons"`
+	Spearman     dataset.Float `json:"spearman"`
+	MeanResidual dataset.Float `json:"mean_residual"`
+	ResidualSE   dataset.Float `json:"residual_se"`
+}
+
+// PolicyDocument is all that is said of one policy.
+type PolicyDocument struct {
+	Role        string                       `json:"role"` // logging, clone or target
+	Estimators  map[string]*EstimateDocument `json:"estimators"`
+	Answer      AnswerDocument               `json:"answer"`
+	Weights     WeightsDocument              `json:"weights"`
+	Diagnostics map[string]dataset.Float     `json:"diagnostics"`
+	Audit       AuditDocument                `json:"audit"`
+	Balance     *BalanceDocument             `json:"balance,omitempty"` // only with draws of its own
+	Clone       *CloneDocument               `json:"clone,omitempty"`   // only of a clone
+	Segments    []SegmentDocument            `json:"segments,omitempty"`
+}
+
+// EstimateDocument is one estimator's answer.
+type EstimateDocument struct {
+	Value   dataset.Float    `json:"value"`
+	SE      dataset.Float    `json:"se"`
+	CI      [2]dataset.Float `json:"ci"`     // 95%
+	Status  string           `json:"status"` // ok or refused
+	Reasons []string         `json:"reasons"`
+	DF      dataset.Float    `json:"df"`     // null: the normal distribution
+	Method  string           `json:"method"` // where the error comes from
+	Claims  bool             `json:"claims_coverage"`
+	Notes   []string         `json:"notes"`
+	Rows    int              `json:"rows"`
+	Labels  int              `json:"labels"`
+	Draws   int              `json:"draws"`
+	Probes  int              `json:"probes"`
+}
+
+// The statuses of an [EstimateDocument].
+const (
+	StatusOK      = "ok"
+	StatusRefused = "refused"
+)
+
+// AnswerDocument is the referee's choice among a policy's estimates.
+type AnswerDocument struct {
+	Estimator string           `json:"estimator"` // "" if every one is refused
+	Reason    string           `json:"reason"`
+	Value     dataset.Float    `json:"value"`
+	SE        dataset.Float    `json:"se"`
+	CI        [2]dataset.Float `json:"ci"`
+	Band      [2]dataset.Float `json:"band"` // holds for all policies together
+	Advice    []string         `json:"advice"`
+}
+
+// WeightsDocument are the figures of a policy's weights.
+type WeightsDocument struct {
+	Rows       int           `json:"rows"`
+	Missing    int           `json:"missing"` // rows without its log-prob
+	ESS        dataset.Float `json:"ess"`
+	MaxShare   dataset.Float `json:"max_share"`
+	Mean       dataset.Float `json:"mean"`
+	MeanSE     dataset.Float `json:"mean_se"`
+	Divergence dataset.Float `json:"divergence"`  // nats
+	LogEValue  dataset.Float `json:"log_e_value"` // natural logarithm, against E[w] <= 1
+	Usable     bool          `json:"usable"`
+	Refusals   []string      `json:"refusals"`
+}
+
+// AuditDocument is the transport audit of a policy's probes.
+type AuditDocument struct {
+	Status   string           `json:"status"` // PASS, FAIL, INCONCLUSIVE, NOT_GRADED, or NO_PROBES
+	Probes   int              `json:"probes"`
+	Residual dataset.Float    `json:"residual"`
+	SE       dataset.Float    `json:"se"`
+	CI       [2]dataset.Float `json:"ci"`
+}
+
+// BalanceDocument compares the judge's mean on reweighted logs with that on the
+// policy's own responses.
+type BalanceDocument struct {
+	Reweighted dataset.Float `json:"reweighted"`
+	Fresh      dataset.Float `json:"fresh"`
+	Difference dataset.Float `json:"difference"`
+	SE         dataset.Float `json:"se"`
+}
+
+// CloneDocument is what comparing the logging policy with itself showed.
+type CloneDocument struct {
+	Status  string   `json:"status"` // pass, hold or fail
+	Reasons []string `json:"reasons"`
+}
+
+// SegmentDocument is a policy's value on a group of prompts.
+type SegmentDocument struct {
+	Kind     string            `json:"kind"`
+	Name     string            `json:"name"`
+	Prompts  int               `json:"prompts"`
+	Estimate *EstimateDocument `json:"estimate"`
+}
+
+// ComparisonDocument is the paired difference of two policies.
+type ComparisonDocument struct {
+	A          string           `json:"a"`
+	B          string           `json:"b"`
+	Estimators [2]string        `json:"estimators"`
+	Difference dataset.Float    `json:"difference"` // A - B
+	SE         dataset.Float    `json:"se"`
+	CI         [2]dataset.Float `json:"ci"`
+	P          dataset.Float    `json:"p"`
+	Holm       dataset.Float    `json:"p_holm"`
+	AA         bool             `json:"aa"` // of a clone and its original
+}
+
+// CalibrationPoint is one labelled response: judge score, its calibrated value
+// out of fold, and the label.
+type CalibrationPoint struct {
+	Judge      dataset.Float `json:"judge"`
+	Calibrated dataset.Float `json:"calibrated"`
+	Label      dataset.Float `json:"label"`
+}
+
+// PolicyNames are the names in order: the logging policy, then the others.
+func (d *Document) PolicyNames() []string {
+	names := slices.Sorted(maps.Keys(d.Policies))
+	if i := slices.Index(names, d.Logging); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, d.Logging)
+	}
+	return names
+}
+
+// Document returns the result as JSON has it.
+func (r *Result) Document() *Document {
+	fr := r.frame
+	d := &Document{
+		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: len(fr.rows), Prompts: len(r.Prompts), Labels: fr.design.Labels,
+		Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(), Calibration: r.calibrationDocument(),
+		Policies: map[string]*PolicyDocument{}, Comparisons: []ComparisonDocument{}, Points: r.points(), LogWeights: map[string][]float64{},
+	}
+	if d.LogProbs == nil {
+		d.LogProbs = map[string]dataset.Scored{}
+	}
+	for _, e := range r.config.Estimators {
+		d.Estimators = append(d.Estimators, string(e))
+	}
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		d.Policies[p.Policy] = r.policyDocument(p)
+		if p.Answer.Estimator != "" {
+			d.Answered++
+		} else {
+			d.Refused++
+		}
+		if p.Policy != r.Logging {
+			d.LogWeights[p.Policy] = p.Weights.Log
+		}
+	}
+	for _, c := range r.Comparisons {
+		d.Comparisons = append(d.Comparisons, ComparisonDocument{
+			A: c.A, B: c.B, Estimators: [2]string{string(c.Estimators[0]), string(c.Estimators[1])}, Difference: figure(c.Difference),
+			SE: figure(c.SE), CI: figures(c.Lower, c.Upper), P: figure(c.P), Holm: figure(c.Holm), AA: c.AA,
+		})
+	}
+	return d
+}
+
+// figure is a number for JSON, which has neither NaN nor infinities.
+func figure(v float64) dataset.Float {
+	if math.IsInf(v, 0) {
+		return dataset.Float{}
+	}
+	return dataset.Known(v)
+}
+
+func figures(lo, hi float64) [2]dataset.Float { return [2]dataset.Float{figure(lo), figure(hi)} }
+
+func messages(refusals []Refusal) []string {
+	out := []string{}
+	for _, r := range refusals {
+		out = append(out, r.Message)
+	}
+	return out
+}
+
+// list is a copy of s, and an empty list rather than null without any.
+func list(s []string) []string { return append([]string{}, s...) }
+
+// notes are what must be known before any figure.
+func (r *Result) notes() []string {
+	out := []string{}
+	for _, p := range r.Policies {
+		if p.Clone == nil || p.Clone.Status == "pass" {
+			continue
+		}
+		say := "may be noisy"
+		if p.Clone.Status == "fail" {
+			say = "are noisy"
+		}
+		out = append(out, fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
+			say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
+	}
+	var unstated []string
+	for _, p := range r.Policies {
+		if r.frame.scored[p.Policy].Distribution == dataset.UnstatedDistribution {
+			unstated = append(unstated, p.Policy)
+		}
+	}
+	if len(unstated) > 0 {
+		out = append(out, fmt.Sprintf("Nobody stated what the log-probs of %s are of. They are taken for those of the distribution that each policy samples from: "+
+			"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its weights are wrong.", strings.Join(unstated, ", ")))
+	}
+	if r.CalibratorError != nil {
+		out = append(out, "The judge cannot be calibrated: "+r.CalibratorError.Error()+".")
+	}
+	return out
+}
+
+func (r *Result) calibrationDocument() CalibrationDocument {
+	if r.Calibrator == nil {
+		return CalibrationDocument{Status: StatusRefused, Reasons: []string{r.CalibratorError.Error()}}
+	}
+	k := r.Calibrator.Check()
+	return CalibrationDocument{
+		Status: k.Status, Reasons: list(k.Reasons), Spearman: figure(k.Spearman), MeanResidual: figure(k.MeanResidual), ResidualSE: figure(k.ResidualSE),
+	}
+}
+
+// points are the labelled rows, with the score as calibrated without them.
+func (r *Result) points() (out []CalibrationPoint) {
+	for i := range r.frame.rows {
+		row := &r.frame.rows[i]
+		if !row.Label.Valid() || !row.Score.Valid() {
+			continue
+		}
+		p := CalibrationPoint{Judge: row.Score, Label: row.Label}
+		if r.Calibrator != nil && r.Calibrator.Covariate() == "" {
+			p.Calibrated = figure(r.Calibrator.PredictFor(row.PromptID, row.Score.OrNaN()))
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
+	d, w := p.Diagnostics, p.Weights
+	out := &PolicyDocument{
+		Role: "target", Estimators: map[string]*EstimateDocument{}, Answer: p.answerDocument(),
+		Weights: WeightsDocument{
+			Rows: w.N, Missing: w.Missing, ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
+			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable(), Refusals: messages(w.Refusals()),
+		},
+		Diagnostics: map[string]dataset.Float{
+			"relative_ess": figure(d.RelativeESS), "top_1_percent": figure(d.Top1), "hill": figure(d.Hill),
+			"pareto_k": figure(d.ParetoK), "pareto_limit": figure(d.ParetoLimit), "hellinger_affinity": figure(d.Hellinger),
+			"judge_space_affinity": figure(d.JudgeSpace), "ttc": figure(d.TTC), "support": figure(d.Support),
+		},
+		Audit: AuditDocument{
+			Status: p.Audit.Status, Probes: p.Audit.Probes, Residual: figure(p.Audit.Residual), SE: figure(p.Audit.SE),
+			CI: figures(p.Audit.Lower, p.Audit.Upper),
+		},
+	}
+	switch {
+	case p.Policy == r.Logging:
+		out.Role = "logging"
+	case slices.Contains(r.config.Clones, p.Policy):
+		out.Role = "clone"
+	}
+	if out.Audit.Status == "" {
+		out.Audit.Status = "NO_PROBES"
+	}
+	for i := range p.Estimates {
+		out.Estimators[string(p.Estimates[i].Estimator)] = p.Estimates[i].document()
+	}
+	if b := p.Balance; !math.IsNaN(b.Fresh) {
+		out.Balance = &BalanceDocument{Reweighted: figure(b.Reweighted), Fresh: figure(b.Fresh), Difference: figure(b.Difference), SE: figure(b.SE)}
+	}
+	if c := p.Clone; c != nil {
+		out.Clone = &CloneDocument{Status: c.Status, Reasons: list(c.Reasons)}
+	}
+	for _, s := range p.Segments {
+		out.Segments = append(out.Segments, SegmentDocument{Kind: s.Kind, Name: s.Name, Prompts: s.Prompts, Estimate: s.Estimate.document()})
+	}
+	return out
+}
+
+func (p *PolicyResult) answerDocument() AnswerDocument {
+	a := AnswerDocument{
+		Estimator: string(p.Answer.Estimator), Reason: p.Answer.Reason, Advice: list(p.Answer.Advice),
+		Band: figures(p.Answer.BandLower, p.Answer.BandUpper),
+	}
+	if e := p.Estimate(p.Answer.Estimator); e != nil {
+		a.Value, a.SE, a.CI = figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper)
+	}
+	return a
+}
+
+func (e *Estimate) document() *EstimateDocument {
+	x := &EstimateDocument{
+		Status: StatusRefused, Reasons: messages(e.Refusals), Claims: e.Claims, Method: string(e.Method), Notes: list(e.Notes),
+		Rows: e.Basis.Rows, Labels: e.Basis.Labels, Draws: e.Basis.Draws, Probes: e.Basis.Probes,
+	}
+	if !e.Refused() {
+		x.Status, x.Value, x.SE, x.CI, x.DF = StatusOK, figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper), figure(e.DF)
+	}
+	return x
+}
+
+// String is the answers and the differences of the answered policies as a table.
+func (r *Result) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "policy\tvalue\t95% interval\tby")
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		if e := p.Estimate(p.Answer.Estimator); e != nil {
+			fmt.Fprintf(w, "%s\t%.3f\t[%.3f, %.3f]\t%s\n", p.Policy, e.Value, e.Lower, e.Upper, e.Estimator)
+			continue
+		}
+		fmt.Fprintf(w, "%s\trefused\t\t%s\n", p.Policy, p.Answer.Reason)
+	}
+	w.Flush()
+	if len(r.Comparisons) > 0 {
+		fmt.Fprintln(&b)
+		w.Init(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "difference\t\t95% interval\tp (Holm)")
+		for _, c := range r.Comparisons {
+			fmt.Fprintf(w, "%s - %s\t%+.3f\t[%+.3f, %+.3f]\t%.3g\n", c.A, c.B, c.Difference, c.Lower, c.Upper, c.Holm)
+		}
+		w.Flush()
+	}
+	return b.String()
+}
