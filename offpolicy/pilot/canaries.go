@@ -1,56 +1,12 @@
 package pilot
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"math"
-	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/providers"
 )
-
-// planted is a response and the canary that it is to carry.
-type planted struct {
-	score  dataset.JudgeScore
-	canary judge.Canary
-}
-
-// plants chooses the responses that carry the canaries, from every policy in
-// turn: those whose own score is nearest to the middle, where a push shows and
-// a few lines more or less decide little. The choice follows from the scores
-// alone, so that a run made in one go and one that was extended end alike.
-func plants(scores []dataset.JudgeScore) []planted {
-	byPolicy := map[string][]dataset.JudgeScore{}
-	for _, s := range scores {
-		if s.Mean.Valid() && s.DrawIdx == 0 && s.Mean.OrNaN() <= 1-judge.CanaryShift {
-			byPolicy[s.Policy] = append(byPolicy[s.Policy], s)
-		}
-	}
-	policies := slices.Sorted(maps.Keys(byPolicy))
-	for _, name := range policies {
-		slices.SortFunc(byPolicy[name], func(a, b dataset.JudgeScore) int {
-			return cmp.Or(cmp.Compare(math.Abs(a.Mean.OrNaN()-.5), math.Abs(b.Mean.OrNaN()-.5)), a.Key().Compare(b.Key()))
-		})
-	}
-	var out []planted
-	canaries := judge.Canaries()
-	for round := 0; len(canaries) > 0; round++ {
-		more := false
-		for _, name := range policies {
-			if round < len(byPolicy[name]) && len(canaries) > 0 {
-				out = append(out, planted{byPolicy[name][round], canaries[0]})
-				canaries, more = canaries[1:], true
-			}
-		}
-		if !more {
-			break
-		}
-	}
-	return out
-}
 
 // planting is what the judge is asked once every response has its score: the
 // chosen ones with their canaries.

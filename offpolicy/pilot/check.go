@@ -2,14 +2,7 @@ package pilot
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/reweigh/reweigh/dataset"
 )
-
-// MaxEvidenceRecords bounds the record keys that a check lists.
-const MaxEvidenceRecords = 20
 
 // question is one check: its id, the stage whose records it needs (wholeRun for
 // all of them), and how it is answered from them.
@@ -138,79 +131,6 @@ func notComputed(c *Check, s *Stop, readiness bool) {
 	}
 }
 
-// Decide turns checks into a decision, with one line for each check that
-// decided it; those that were not computed share a line, since they follow from
-// what stopped the run. Waived checks do not count; the lines name them.
-func Decide(checks []Check) (Decision, []string) {
-	var fails, holds, waived, skipped, coming []string
-	decision := GO
-	for _, c := range checks {
-		if c.Status != Fail && c.Status != Hold {
-			continue
-		}
-		line := c.ID + ": " + c.Summary
-		if c.Waived != "" {
-			waived = append(waived, fmt.Sprintf("waived (%s): %s", c.Waived, line))
-			continue
-		}
-		if c.Status == Fail {
-			decision = NoGo
-		} else if decision == GO {
-			decision = HOLD
-		}
-		switch {
-		case strings.HasPrefix(c.Summary, NotYet):
-			coming = append(coming, c.ID)
-		case strings.HasPrefix(c.Summary, NotComputed):
-			skipped = append(skipped, c.ID)
-		case c.Status == Fail:
-			fails = append(fails, line)
-		default:
-			holds = append(holds, line)
-		}
-	}
-	lines := append(fails, holds...)
-	if len(skipped) > 0 {
-		lines = append(lines, fmt.Sprintf("%s could not be computed: %s", plural(len(skipped), "check", "checks"), some(skipped)))
-	}
-	if len(coming) > 0 {
-		lines = append(lines, fmt.Sprintf("%s still to come: %s", plural(len(coming), "check is", "checks are"), some(coming)))
-	}
-	return decision, append(lines, waived...)
-}
-
-// NotComputed begins the summary of a check whose records are not all there.
-const NotComputed = "not computed: "
-
-// NotYet begins the summary of one whose records are being made.
-const NotYet = NotComputed + "the run goes on, in stage "
-
-// figure appends one number to the check's evidence.
-func (c *Check) figure(name string, value float64, unit string) {
-	c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: name, Value: dataset.Known(value), Unit: unit})
-}
-
-// records sets the check's evidence to the named records, in order, cut at
-// MaxEvidenceRecords.
-func (c *Check) records(keys []string) {
-	keys = slices.Clone(keys)
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
-	if len(keys) > MaxEvidenceRecords {
-		c.Evidence.MoreRecords = len(keys) - MaxEvidenceRecords
-		keys = keys[:MaxEvidenceRecords]
-	}
-	c.Evidence.Records = keys
-}
-
-// worse raises the check's status to s if s is more severe.
-func (c *Check) worse(s Status) {
-	order := []Status{"", Info, Pass, Hold, Fail}
-	if slices.Index(order, s) > slices.Index(order, c.Status) {
-		c.Status = s
-	}
-}
-
 // shareStatus grades bad of n against a pass and a hold share: at most
 // floor(n·pass), but always one once n·pass reaches one, passes.
 func shareStatus(bad, n int, pass, hold float64) Status {
@@ -222,29 +142,4 @@ func shareStatus(bad, n int, pass, hold float64) Status {
 	default:
 		return Fail
 	}
-}
-
-// some names the first few of a list in a sentence.
-func some(items []string) string {
-	const most = 3
-	if len(items) <= most {
-		return strings.Join(items, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(items[:most], ", "), len(items)-most)
-}
-
-// count is a whole number with commas between the thousands.
-func count(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return fmt.Sprintf("1 %s", one)
-	}
-	return count(n) + " " + many
 }

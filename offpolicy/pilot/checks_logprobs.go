@@ -354,3 +354,28 @@ func checkIdentical(r *Records, t Thresholds, c *Check) {
 		c.Summary = fmt.Sprintf("all %d pairs of distinct policies differ", compared)
 	}
 }
+
+// suspects are the records' values that are probably wrong. P0's own have a second
+// opinion where raw values are those of its sampling: what the server said while
+// it wrote them.
+func (r *Records) suspects() []string {
+	p0 := r.logging().Policy
+	said := r.responsesOf(p0.Name)
+	values := make([]teacherforce.Value, 0, len(r.LogProbs))
+	keys := make([]string, 0, len(r.LogProbs))
+	for _, row := range r.LogProbs {
+		if !row.LogProb.Valid() {
+			continue // counted where it is missing
+		}
+		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: row.LogProb, Length: row.Tokens}
+		if row.Policy == p0.Name && p0.Sampling.Neutral() {
+			v.Second = said[row.PromptID].LogProb
+		}
+		values, keys = append(values, v), append(keys, row.Key().String())
+	}
+	var out []string
+	for _, s := range teacherforce.Suspects(values) {
+		out = append(out, keys[s.Index]+" "+s.Reason)
+	}
+	return out
+}

@@ -16,17 +16,6 @@ import (
 // where weights prove the log-probs wrong, and projection.cost holds where the
 // full run would pass its budget.
 
-// targets are the arms that are neither the logging policy nor its clone.
-func (r *Records) targets() []Arm {
-	var out []Arm
-	for _, a := range r.Arms {
-		if a.Role == Target {
-			out = append(out, a)
-		}
-	}
-	return out
-}
-
 func checkMeanOne(r *Records, t Thresholds, c *Check) {
 	c.Threshold = fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is told", t.EValueFail, t.EValueInfo)
 	c.Remedy = "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"
@@ -79,13 +68,6 @@ func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
 		out = append(out, keys[i].String())
 	}
 	return out
-}
-
-// inform makes a passing check an information.
-func (c *Check) inform() {
-	if c.Status == Pass {
-		c.Status = Info
-	}
 }
 
 func checkOverlap(r *Records, _ Thresholds, c *Check) {

@@ -1,14 +1,11 @@
 package pilot
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
-	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -89,33 +86,6 @@ func tokensOver(r *Records) (prompt, completion float64) {
 	return seen[0]/expected[0] - 1, seen[1]/expected[1] - 1
 }
 
-// failures returns the failed records by class, with their keys.
-func failures(r *Records) (classes map[string]int, keys map[string][]string) {
-	classes, keys = map[string]int{}, map[string][]string{}
-	add := func(stage string, k dataset.Key, e *dataset.RecordError) {
-		if e != nil {
-			classes[e.Class]++
-			keys[e.Class] = append(keys[e.Class], stage+" "+k.String())
-		}
-	}
-	for _, row := range r.Responses {
-		add("responses", row.Key(), row.Error)
-	}
-	for _, row := range r.LogProbs {
-		add("logprobs", row.Key(), row.Error)
-	}
-	for _, row := range r.allLabels() {
-		add("oracle", row.Key(), row.Error)
-	}
-	for _, row := range r.Scores {
-		add("judge", row.Key(), row.Error)
-	}
-	for _, row := range r.Canaries {
-		add("canaries", row.Key(), row.Error)
-	}
-	return classes, keys
-}
-
 func checkRunErrors(r *Records, _ Thresholds, c *Check) {
 	c.Threshold = "no stage ended in error; failed records are counted by their own stage's check"
 	classes, keys := failures(r)
@@ -180,27 +150,4 @@ func checkRateLimit(r *Records, _ Thresholds, c *Check) {
 		return
 	}
 	c.Status, c.Summary = Pass, fmt.Sprintf("no record failed for rate limiting; %d replies of 429 and %d retries of any cause absorbed", absorbed, retries)
-}
-
-// counts writes a map of counts as "a 3, b 1", the largest first.
-func counts(m map[string]int) string {
-	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
-	parts := make([]string, len(keys))
-	for i, k := range keys {
-		parts[i] = fmt.Sprintf("%s %d", k, m[k])
-	}
-	return strings.Join(parts, ", ")
-}
-
-// meanSD returns the mean and the sample standard deviation, NaN below two
-// values.
-func meanSD(xs []float64) (mean, sd float64) {
-	for _, x := range xs {
-		mean += x
-	}
-	mean /= float64(len(xs))
-	for _, x := range xs {
-		sd += (x - mean) * (x - mean)
-	}
-	return mean, math.Sqrt(sd / float64(len(xs)-1))
 }

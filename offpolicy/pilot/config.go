@@ -2,24 +2,14 @@ package pilot
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
-	"github.com/reweigh/reweigh/teacherforce"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
-
-// Input says where the prompts came from.
-type Input struct {
-	Name   string
-	SHA256 string
-	// Notes are lines for the report: the format found, what was dropped.
-	Notes []string
-}
 
 // Config is one pilot. Fields marked (identity) change what is answered or
 // scored: a folder that was begun under other values is refused. The rest,
@@ -96,39 +86,6 @@ type Config struct {
 	// Progress, where not nil, is told of every item. It is called from many
 	// goroutines at once.
 	Progress func(Event)
-}
-
-// Event is one step of a run.
-type Event struct {
-	Stage    string
-	Begun    bool // the stage starts; Done items were there before
-	Finished bool // the stage is over
-	Done     int  // items with a value
-	Failed   int
-	Total    int
-	Spent    providers.USD
-	Budget   providers.USD // 0 where none was set
-	Limited  int           // 429 replies since this start
-	Retries  int
-	// InFlight is how many attempts are on their way at this moment, and Allowed
-	// how many may be: less than [Config].Concurrency a model while a service
-	// refuses.
-	InFlight, Allowed int
-	// Forcing is how the log-probs came about so far.
-	Forcing   ForcingCounts
-	Elapsed   time.Duration // since the stage started
-	LastError string
-	Errors    map[string]int // failed items by class; not to be changed
-	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
-	// event without a stage, when a service is given time to recover.
-	Alert string
-}
-
-// ForcingCounts count the log-probs of a run as it goes.
-type ForcingCounts struct {
-	Scored  int
-	Zeros   int            // of those, that are exactly 0
-	Methods map[string]int // pairs on which a method answered; not to be changed
 }
 
 func (c *Config) withDefaults() Config {
@@ -230,84 +187,6 @@ func (c *Config) template(name string) (chat.Template, bool) {
 	return chat.Lookup(name)
 }
 
-// SchemaVersion is that of the run directory and of report.json.
-const SchemaVersion = 2
-
-// manifest is manifest.json.
-type manifest struct {
-	SchemaVersion int             `json:"schema_version"`
-	Configuration json.RawMessage `json:"configuration"`
-	Oracle        string          `json:"oracle"` // whose labels oracle.jsonl has
-	Seed          uint64          `json:"seed"`
-	Prompts       int             `json:"prompts"`
-	// TransportMargin is what the transport audit was graded with.
-	TransportMargin float64                    `json:"transport_margin"`
-	Policies        []manifestPolicy           `json:"policies"`
-	Input           string                     `json:"input"`
-	InputSHA        string                     `json:"input_sha256"`
-	InputNotes      []string                   `json:"input_notes"`
-	PricesDate      string                     `json:"prices_date"`
-	Served          map[string]string          `json:"served_models"`
-	Certificates    []teacherforce.Certificate `json:"certificates"`
-	Versions        map[string]string          `json:"versions"`
-}
-
-type manifestPolicy struct {
-	Name           string  `json:"name"`
-	Role           Role    `json:"role"`
-	PolicyHash     string  `json:"policy_hash"`
-	Model          string  `json:"model"`
-	System         string  `json:"system"`
-	Template       string  `json:"template"`
-	Temperature    float64 `json:"temperature"`
-	TopP           float64 `json:"top_p"`
-	TopK           int     `json:"top_k"`
-	MaxTokens      int     `json:"max_tokens"`
-	ExpectedTokens float64 `json:"expected_tokens"`
-	ExpectedRank   int     `json:"expected_rank"`
-}
-
-func manifestPolicies(arms []Arm) []manifestPolicy {
-	out := make([]manifestPolicy, len(arms))
-	for i, a := range arms {
-		p, s := a.Policy, a.Policy.Sampling
-		out[i] = manifestPolicy{
-			Name: p.Name, Role: a.Role, PolicyHash: p.Hash(), Model: p.Model, System: p.System, Template: p.Template,
-			Temperature: s.Temperature, TopP: s.TopP, TopK: s.TopK, MaxTokens: s.MaxTokens,
-			ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
-		}
-	}
-	return out
-}
-
-// PreflightError lists everything that keeps a run from starting. Nothing was
-// spent.
-type PreflightError struct {
-	Problems []Problem
-}
-
-// Problem is one obstacle and what to do about it.
-type Problem struct {
-	What   string
-	Remedy string
-	Err    error // cause, may be nil
-}
-
-func (e *PreflightError) Error() string {
-	s := "pilot: preflight refused"
-	for _, p := range e.Problems {
-		s += fmt.Sprintf("\n  - %s\n    %s", p.What, p.Remedy)
-	}
-	return s
-}
-
-// Unwrap returns the causes, for errors.Is and errors.As.
-func (e *PreflightError) Unwrap() []error {
-	var errs []error
-	for _, p := range e.Problems {
-		if p.Err != nil {
-			errs = append(errs, p.Err)
-		}
-	}
-	return errs
-}
+// defaultResolution is the half-width at which a policy's value counts as
+// answered where a run does not say.
+const defaultResolution = 0.02

@@ -280,17 +280,6 @@ func (e *estimator) expectations() string {
 	return strings.Join(parts, ", ")
 }
 
-// responseKeys are the responses that a run owes.
-func responseKeys(prompts []dataset.Prompt, arms []Arm) []dataset.Key {
-	keys := make([]dataset.Key, 0, len(prompts)*len(arms))
-	for _, p := range prompts {
-		for _, a := range arms {
-			keys = append(keys, dataset.Key{PromptID: p.ID, Policy: a.Policy.Name})
-		}
-	}
-	return keys
-}
-
 // numbers splits a text into numbers and what is between them.
 var numbers = regexp.MustCompile(`[0-9]+|[^0-9]+`)
 

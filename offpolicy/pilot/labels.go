@@ -177,10 +177,3 @@ func (r *run) addLabels(rec *Records) {
 		}
 	}
 }
-
-// allLabels are the labels sorted by key, a duplicate after its original.
-func (r *Records) allLabels() []dataset.OracleLabel {
-	all := append(slices.Clone(r.Labels), r.Duplicates...)
-	slices.SortStableFunc(all, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
-	return all
-}

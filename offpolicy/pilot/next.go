@@ -99,3 +99,15 @@ func ids(checks []Check) string {
 	}
 	return some(out)
 }
+
+// extend fills in the commands of the runs that a projection names, by what is
+// spent already.
+func (p *Projection) extend(command func(prompts, probes int, usd float64) string, probes int, spent float64) {
+	if command == nil || p.Prompts == 0 {
+		return
+	}
+	p.Command = command(p.Prompts, probes, spent+p.FurtherUSD.OrNaN())
+	if d := p.Cheapest; d != nil {
+		d.Command = command(d.Prompts, max(d.Labels, probes), spent+d.USD.OrNaN())
+	}
+}

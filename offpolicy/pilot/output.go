@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -64,23 +63,6 @@ func (r *run) records(stop *Stop) *Records {
 	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
 	rec.evaluate(r.judge.Identity(), rec.evaluationConfig(r.cfg.Seed, r.cfg.Thresholds.TransportMargin))
 	return rec
-}
-
-// shrink draws the variances of repeated readings together.
-func shrink(scores []dataset.JudgeScore) {
-	var at []int
-	var variances []float64
-	for i, s := range scores {
-		if s.Source == judge.SourceRepeated && s.Mean.Valid() {
-			at, variances = append(at, i), append(variances, s.Variance.OrNaN())
-		}
-	}
-	if len(at) == 0 {
-		return
-	}
-	for j, v := range judge.Shrink(variances, len(scores[at[0]].Readings)) {
-		scores[at[j]].Variance = dataset.Known(v)
-	}
 }
 
 func writeRows[T any](path string, rows []T) error {

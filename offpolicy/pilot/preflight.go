@@ -2,18 +2,13 @@ package pilot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -257,68 +252,27 @@ func nearest(listed []providers.Model, id string) string {
 	return strings.Join(ids, ", ")
 }
 
-// folderProblem says why a folder cannot take the run, if it cannot.
-func folderProblem(dir string, err error) Problem {
-	var other *journal.ConfigError
-	var damaged *journal.CorruptError
-	switch {
-	case errors.As(err, &damaged):
-		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
-	case errors.As(err, &other):
-		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
-	case errors.Is(err, journal.ErrLocked):
-		return Problem{fmt.Sprintf("%s is in use by another process", dir), "wait for it to end, or give another -out", err}
-	default:
-		return Problem{fmt.Sprintf("%s cannot be used: %v", dir, err), "give an -out that can be written", err}
-	}
+// PreflightError lists everything that keeps a run from starting. Nothing was
+// spent.
+type PreflightError struct {
+	Problems []Problem
 }
 
-// checkLabels compares the oracle with the labels that the folder has.
-func (r *run) checkLabels() (*Problem, error) {
-	drawn, oracles := false, map[string]bool{}
-	err := journal.Scan(r.journalPath(), func(rec journal.Record) error {
-		var row dataset.OracleLabel
-		switch rec.Kind {
-		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
-			drawn = true
-		case kindLabel:
-			if err := json.Unmarshal(rec.Payload, &row); err != nil {
-				return err
-			}
-			oracles[row.Oracle] = true
+func (e *PreflightError) Error() string {
+	s := "pilot: preflight refused"
+	for _, p := range e.Problems {
+		s += fmt.Sprintf("\n  - %s\n    %s", p.What, p.Remedy)
+	}
+	return s
+}
+
+// Unwrap returns the causes, for errors.Is and errors.As.
+func (e *PreflightError) Unwrap() []error {
+	var errs []error
+	for _, p := range e.Problems {
+		if p.Err != nil {
+			errs = append(errs, p.Err)
 		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
 	}
-	_, people := r.oracle.(*oracle.File)
-	switch id := r.oracle.Identity(); {
-	case people && r.cfg.stratified() && !drawn:
-		return &Problem{
-			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
-			Remedy: "leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
-		}, nil
-	case !people && len(oracles) > 0 && !oracles[id]:
-		return &Problem{
-			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", r.cfg.Dir, some(slices.Sorted(maps.Keys(oracles))), id),
-			Remedy: "give another -out, or the oracle that the run was begun with",
-		}, nil
-	}
-	return nil, nil
-}
-
-// foreignFolder refuses a folder that holds other people's files.
-func foreignFolder(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(dir, journalDir)); err != nil {
-		return errors.New("it is not empty and holds no run of this program: nothing was overwritten")
-	}
-	return nil
+	return errs
 }

@@ -1,7 +1,6 @@
 package pilot
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // projectionLevel is the level of the intervals of a projection. The decision
@@ -148,19 +149,6 @@ func sumOf(xs []float64) float64 {
 	return sum
 }
 
-// failedPrompts counts the prompts that have a record without a value.
-func failedPrompts(rec *Records) int {
-	hit := map[string]bool{}
-	_, keys := failures(rec)
-	for _, list := range keys {
-		for _, k := range list {
-			_, key, _ := strings.Cut(k, " ") // stage and key
-			hit[promptOf(key)] = true
-		}
-	}
-	return len(hit)
-}
-
 // projectSum projects a sum over prompts to a run of N prompts like the n
 // sampled ones. The interval is that of the sum that N will give, a t-interval
 // on the logarithm of the mean m with standard deviation s:
@@ -223,47 +211,29 @@ func projectPolicy(rec *Records, policy string) PolicyProjection {
 	return out
 }
 
-// promptOf takes the prompt id out of a key's text form; prompt ids may hold
-// slashes themselves.
-func promptOf(key string) string {
-	for range 2 {
-		i := strings.LastIndexByte(key, '/')
-		if i < 0 {
-			return key
-		}
-		key = key[:i]
+// contextWeight returns how much an attempt of the sample counts for one of full
+// prompts. A sample compares methods more often than a full run does, and pays
+// for it by the calls for contexts, and for conversations where the server scores
+// them; where the server does not tell a context's
+// ids, every pair needs that call.
+func contextWeight(rec *Records, full int) func(providers.Entry) float64 {
+	known, compares, here := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, row := range rec.Responses {
+		known[row.Key().String()] = row.ContextIDs != nil
 	}
-	return key
-}
-
-// cannotSay lists what the sample leaves open, with what would tell.
-func cannotSay(rec *Records) []string {
-	out := []string{}
-	if !rec.reached(wholeRun) {
-		return append(out, "anything yet: the sample is not complete")
-	}
-	n := len(rec.Prompts)
-	hit := failedPrompts(rec)
-	out = append(out, fmt.Sprintf("%d of %d prompts had a record that failed: of the full run's up to %.1f%% may (95%% bound)", hit, n, 100*offpolicy.BinomialUpper(hit, n, 0.95)))
-	for _, a := range rec.Arms {
-		if a.Role == Logging {
-			continue
-		}
-		w := weigh(rec, a.Policy.Name)
-		if !w.Usable && w.N > 0 {
-			out = append(out, fmt.Sprintf("%s: its weights cannot carry an estimate from P0's logs (%s); fresh draws with labels of its own can", a.Policy.Name, strings.Join(w.Reasons, "; ")))
-		}
-		if a.Role == Target {
-			labelled := 0
-			for _, l := range rec.Labels {
-				if l.Policy == a.Policy.Name && l.Label.Valid() {
-					labelled++
-				}
-			}
-			if labelled < 15 {
-				out = append(out, fmt.Sprintf("%s: whether the judge means the same under it as under P0 is untested (%d labels); 25 labels give a residual-corrected value, about 200 test the transport", a.Policy.Name, labelled))
-			}
+	for _, row := range rec.LogProbs {
+		m, ok := row.Methods[teacherforce.MethodContinuation]
+		if ok && m.Reason != string(teacherforce.ReasonNotCompared) {
+			compares[row.Key().String()], here[row.PromptID] = true, true
 		}
 	}
-	return out
+	share := float64(len(here)) / float64(max(1, len(rec.Prompts)))
+	first := float64(min(comparedRows, full))
+	weight := min(1, (first+(float64(full)-first)/auditEvery)/float64(full)/share)
+	return func(e providers.Entry) float64 {
+		if e.Stage == stageLogProbs && (e.Call == "context" && known[e.Key] || e.Call == "chat") && compares[e.Key] {
+			return weight
+		}
+		return 1
+	}
 }

@@ -3,24 +3,12 @@ package pilot
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
-)
-
-// defaultResolution is the half-width at which a policy's value counts as
-// answered where a run does not say.
-const defaultResolution = 0.02
-
-// The answers to whether a full run would give a policy's value.
-const (
-	answersYes    = "yes"     // as far as a sample can tell
-	answersAtBest = "at best" // the bound from below is narrow enough, which promises nothing
-	answersNo     = "no"
 )
 
 // plan adds to a projection whether the run that it projects to would
@@ -215,43 +203,6 @@ func (pl *planner) inWords(p *Projection) string {
 	return s + pl.tooClose(p)
 }
 
-// gives says which policies' values a full run would give.
-func (p *Projection) gives() string {
-	var parts []string
-	for _, k := range []struct{ answer, words string }{
-		{answersYes, "%s"}, {answersAtBest, "at best, which promises nothing, %s"}, {answersNo, "not %s"},
-	} {
-		if names := p.answered(k.answer); names != "" {
-			parts = append(parts, fmt.Sprintf(k.words, names))
-		}
-	}
-	return strings.Join(parts, "; ")
-}
-
-// unanswered says which it would not, or not surely; empty where it gives all.
-func (p *Projection) unanswered() string {
-	not, best := p.answered(answersNo), p.answered(answersAtBest)
-	switch {
-	case not == "" && best == "":
-		return ""
-	case not == "":
-		return "would give " + best + " at best"
-	case best == "":
-		return "would not give " + not
-	}
-	return "would not give " + not + ", and " + best + " at best"
-}
-
-func (p *Projection) answered(answer string) string {
-	var names []string
-	for _, q := range p.Questions {
-		if q.FullRun == answer {
-			names = append(names, q.Policy)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 // toldApart is the smallest difference of two values, each known to that
 // half-width, that shows at the 5% level with power 0.8, were they not paired.
 func toldApart(halfWidth float64) float64 {
@@ -278,37 +229,3 @@ func (pl *planner) tooClose(p *Projection) string {
 	}
 	return s + "."
 }
-
-// words says what a design is.
-func (d *Design) words(n int) string {
-	s := plural(d.Prompts, "prompt", "prompts")
-	if d.Prompts == n {
-		s = "the same " + s
-	}
-	if d.Labels > 0 {
-		s += fmt.Sprintf(" with %d labels of every other policy's own responses", d.Labels)
-	}
-	return s
-}
-
-func dollarWords(usd dataset.Float) string {
-	if !usd.Valid() {
-		return "at an unknown price"
-	}
-	return fmt.Sprintf("about $%.2f", usd.OrNaN())
-}
-
-// extend fills in the commands of the runs that a projection names, by what is
-// spent already.
-func (p *Projection) extend(command func(prompts, probes int, usd float64) string, probes int, spent float64) {
-	if command == nil || p.Prompts == 0 {
-		return
-	}
-	p.Command = command(p.Prompts, probes, spent+p.FurtherUSD.OrNaN())
-	if d := p.Cheapest; d != nil {
-		d.Command = command(d.Prompts, max(d.Labels, probes), spent+d.USD.OrNaN())
-	}
-}
-
-// short is a half-width in two digits.
-func short(x float64) string { return strconv.FormatFloat(x, 'g', 2, 64) }

@@ -1,7 +1,9 @@
 package pilot
 
 import (
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -63,45 +65,6 @@ type Records struct {
 
 	logs dataset.Logs // the records joined
 }
-
-// Stop says where and why a run ended early.
-type Stop struct {
-	Stage   string
-	Class   string // a [providers.Class], or "certification", "interrupted", "running"
-	Message string
-	Key     string // the record that it happened at, if one
-	// Open are the stages that still owed records then. Stages overlap, so that
-	// it is not those behind Stage.
-	Open []string
-}
-
-// resumable reports whether what is missing is merely not there yet.
-func (s *Stop) resumable() bool {
-	switch s.Class {
-	case string(providers.ClassBudget), "interrupted", "running":
-		return true
-	}
-	return false
-}
-
-// running reports whether the run goes on.
-func (s *Stop) running() bool { return s.Class == "running" }
-
-// stageNames are the stages in their order.
-var stageNames = []string{stagePrepare, stageCertify, stageP0, stageTargets, stageLogProbs, stageOracle, stageJudge, stageCanaries}
-
-const (
-	stagePrepare  = "prepare"
-	stageCertify  = "certify"
-	stageP0       = "p0"
-	stageTargets  = "targets"
-	stageLogProbs = "logprobs"
-	stageOracle   = "oracle"
-	stageJudge    = "judge"
-	stageCanaries = "canaries"
-	// stagePreflight is not a stage of the run: it tags the free calls.
-	stagePreflight = "preflight"
-)
 
 // reached reports whether the run got to the end of a stage, or, where that is
 // wholeRun, of all of them.
@@ -221,4 +184,98 @@ func (r *Records) certified(p offpolicy.Policy) bool {
 	return slices.ContainsFunc(r.Certificates, func(c teacherforce.Certificate) bool {
 		return c.OK && c.Model == p.Model && c.Template == p.Template
 	})
+}
+
+// allLabels are the labels sorted by key, a duplicate after its original.
+func (r *Records) allLabels() []dataset.OracleLabel {
+	all := append(slices.Clone(r.Labels), r.Duplicates...)
+	slices.SortStableFunc(all, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
+	return all
+}
+
+// failures returns the failed records by class, with their keys.
+func failures(r *Records) (classes map[string]int, keys map[string][]string) {
+	classes, keys = map[string]int{}, map[string][]string{}
+	add := func(stage string, k dataset.Key, e *dataset.RecordError) {
+		if e != nil {
+			classes[e.Class]++
+			keys[e.Class] = append(keys[e.Class], stage+" "+k.String())
+		}
+	}
+	for _, row := range r.Responses {
+		add("responses", row.Key(), row.Error)
+	}
+	for _, row := range r.LogProbs {
+		add("logprobs", row.Key(), row.Error)
+	}
+	for _, row := range r.allLabels() {
+		add("oracle", row.Key(), row.Error)
+	}
+	for _, row := range r.Scores {
+		add("judge", row.Key(), row.Error)
+	}
+	for _, row := range r.Canaries {
+		add("canaries", row.Key(), row.Error)
+	}
+	return classes, keys
+}
+
+// targets are the arms that are neither the logging policy nor its clone.
+func (r *Records) targets() []Arm {
+	var out []Arm
+	for _, a := range r.Arms {
+		if a.Role == Target {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// failedPrompts counts the prompts that have a record without a value.
+func failedPrompts(rec *Records) int {
+	hit := map[string]bool{}
+	_, keys := failures(rec)
+	for _, list := range keys {
+		for _, k := range list {
+			_, key, _ := strings.Cut(k, " ") // stage and key
+			hit[promptOf(key)] = true
+		}
+	}
+	return len(hit)
+}
+
+// promptOf takes the prompt id out of a key's text form; prompt ids may hold
+// slashes themselves.
+func promptOf(key string) string {
+	for range 2 {
+		i := strings.LastIndexByte(key, '/')
+		if i < 0 {
+			return key
+		}
+		key = key[:i]
+	}
+	return key
+}
+
+// labelUSD is what one label of the oracle cost on average, and what it would
+// have in a batch; NaN where none was bought, or where batches have no price.
+func (r *Records) labelUSD() (single, batch float64) {
+	n := 0
+	for _, e := range r.Ledger {
+		if e.Stage != stageOracle {
+			continue
+		}
+		single += float64(e.Cost)
+		if factor, ok := r.BatchFactors[e.Model]; !ok {
+			batch = math.NaN()
+		} else if e.Endpoint != "batch" {
+			batch += factor * float64(e.Cost)
+		} else {
+			batch += float64(e.Cost)
+		}
+		if e.Outcome == "ok" {
+			n++
+		}
+	}
+	return single / float64(n), batch / float64(n)
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/judge"
-	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -172,31 +171,6 @@ func (r *run) identify(g judge.Generator) error {
 	return err
 }
 
-// checkFolder reports what keeps the folder from taking this run, and leaves
-// it as it was.
-func (r *run) checkFolder(e Estimate) error {
-	if err := r.identify(&dryRun{}); err != nil {
-		return err
-	}
-	if err := foreignFolder(r.cfg.Dir); err != nil {
-		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
-	}
-	err := journal.Check(r.journalPath(), r.identity)
-	if err == nil {
-		var problem *Problem
-		if problem, err = r.checkLabels(); problem != nil {
-			return &PreflightError{[]Problem{*problem}}
-		}
-	}
-	if err != nil {
-		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
-	}
-	if p := checkRoom(r.cfg.Dir, e); p != nil {
-		return &PreflightError{[]Problem{*p}}
-	}
-	return nil
-}
-
 // open takes the folder and readies the clients.
 func (r *run) open(ctx context.Context) error {
 	c := &r.cfg
@@ -255,21 +229,6 @@ func (r *run) open(ctx context.Context) error {
 	return err
 }
 
-// outside counts the prompts that have records and are not part of this run.
-func (r *run) outside() int {
-	here := map[string]bool{}
-	for _, p := range r.cfg.Prompts {
-		here[p.ID] = true
-	}
-	others := map[string]bool{}
-	for k := range r.store.responses {
-		if !here[k.PromptID] {
-			others[k.PromptID] = true
-		}
-	}
-	return len(others)
-}
-
 func (r *run) onAttempt(e providers.Entry) {
 	if e.Outcome == string(providers.ClassRateLimited) {
 		r.limited.Add(1)
@@ -323,9 +282,6 @@ func (r *run) stages(ctx context.Context) (*Stop, error) {
 type stopError struct{ Stop }
 
 func (e *stopError) Error() string { return "stopped in stage " + e.Stage + ": " + e.Message }
-
-// certificateKey names what one certificate covers.
-func certificateKey(p offpolicy.Policy) string { return p.Model + " " + p.Template }
 
 // certify probes every model and template that the run scores with.
 func (r *run) certify(ctx context.Context) error {

@@ -101,13 +101,6 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 	return dataset.Known(sum)
 }
 
-// classHidden marks responses that hide part of what the policy did.
-const classHidden = "hidden_action"
-
-// classNoResponse marks records that could not be made because the response
-// they are about failed.
-const classNoResponse = "no_response"
-
 // judging is what the judge is asked: a score of every response.
 func (r *run) judging() []item {
 	var items []item

@@ -2,8 +2,6 @@ package pilot
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -256,113 +254,32 @@ func summarize(rec *Records) []PolicySummary {
 	return out
 }
 
-func interval(xs []float64) Interval {
-	missing := Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}
-	if len(xs) == 0 {
-		return missing
-	}
-	mean, lo, hi := offpolicy.MeanInterval(xs)
-	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
-}
-
-func quantiles(xs []float64) Quantiles {
-	m := dataset.Float{}
-	if len(xs) == 0 {
-		return Quantiles{m, m, m, m, m}
-	}
-	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
-	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]), dataset.Known(q[4])}
-}
-
-// weigh describes a target's weights and says whether they could carry an
-// estimate.
-func weigh(rec *Records, policy string) *WeightSummary {
-	d, _ := rec.logRatios(policy)
-	m := dataset.Float{}
-	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
-	for _, a := range rec.Arms {
-		if (a.Policy.Name == policy || a.Role == Logging) && !rec.certified(a.Policy) {
-			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
+// forcingSummary puts the statistics of one policy into the form of a report.
+func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string) (*ForcingSummary, []MethodCounts) {
+	st, ok := all[policy]
+	names := append(slices.Clone(textMethods), teacherforce.MethodTokenIDs)
+	for _, name := range []string{teacherforce.MethodChat, teacherforce.MethodSampling} {
+		if _, has := st.Methods[name]; has {
+			names = append(names, name)
 		}
 	}
-	if raw := rec.rawPairs(policy); raw > 0 {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", plural(raw, "log-prob is", "log-probs are")))
-	}
-	w, err := offpolicy.WeightsFromLogRatios(d)
-	if err != nil {
-		out.Reasons = append(out.Reasons, err.Error())
-		return out
-	}
-	out.Mean, out.ESS, out.MaxShare, out.Divergence = finite(w.Mean), finite(w.ESS), finite(w.MaxShare), finite(w.Divergence)
-	for _, ref := range w.Refusals() {
-		out.Reasons = append(out.Reasons, ref.Message)
-	}
-	out.Usable = len(out.Reasons) == 0
-	return out
-}
-
-func finite(x float64) dataset.Float {
-	if math.IsInf(x, 0) {
-		return dataset.Float{}
-	}
-	return dataset.Known(x)
-}
-
-// maxSpecimens is how many records a report quotes.
-const maxSpecimens = 6
-
-// specimens picks records worth a look: failures first, then the least likely
-// logged response, the lowest and the highest score.
-func specimens(rec *Records) []Specimen {
-	prompts := map[string]string{}
-	for _, p := range rec.Prompts {
-		prompts[p.ID] = p.Text
-	}
-	texts := map[dataset.Key]string{}
-	for _, row := range rec.Responses {
-		if row.Text != nil {
-			texts[row.Key()] = *row.Text
+	methods := make([]MethodCounts, len(names))
+	for i, name := range names {
+		m := st.Methods[name]
+		methods[i] = MethodCounts{Method: name, Answered: m.Answered, Used: m.Used, Reasons: map[string]int{}}
+		for reason, n := range m.Reasons {
+			methods[i].Reasons[string(reason)] = n
+		}
+		if absent := st.Attempts - m.Attempts; absent > 0 && name != teacherforce.MethodSampling {
+			methods[i].Reasons["absent"] = absent
 		}
 	}
-	out := []Specimen{}
-	add := func(k dataset.Key, of, why string) {
-		if len(out) < maxSpecimens {
-			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID], Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
-		}
+	if !ok {
+		return nil, methods
 	}
-	p0 := rec.logging().Policy.Name
-	failed := 0
-	for _, row := range rec.LogProbs {
-		if row.Error != nil && failed < 3 {
-			failed++
-			add(row.Key(), p0, fmt.Sprintf("no log-prob under %s: %s", row.Policy, row.Error.Message))
-		}
-	}
-	var least *dataset.LogProb
-	for i, row := range rec.LogProbs {
-		if row.Policy == p0 && row.LogProb.Valid() && row.Tokens > 0 &&
-			(least == nil || row.LogProb.OrNaN()/float64(row.Tokens) < least.LogProb.OrNaN()/float64(least.Tokens)) {
-			least = &rec.LogProbs[i]
-		}
-	}
-	if least != nil {
-		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", least.LogProb.OrNaN()/float64(least.Tokens)))
-	}
-	var low, high *dataset.JudgeScore
-	for i, s := range rec.Scores {
-		if !s.Mean.Valid() {
-			continue
-		}
-		if low == nil || s.Mean.OrNaN() < low.Mean.OrNaN() {
-			low = &rec.Scores[i]
-		}
-		if high == nil || s.Mean.OrNaN() > high.Mean.OrNaN() {
-			high = &rec.Scores[i]
-		}
-	}
-	if low != nil {
-		add(low.Key(), low.Policy, fmt.Sprintf("lowest judge score: %.2f", low.Mean.OrNaN()))
-		add(high.Key(), high.Policy, fmt.Sprintf("highest judge score: %.2f", high.Mean.OrNaN()))
-	}
-	return out
+	return &ForcingSummary{
+		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
+		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE), RowsPerEffective: finite(st.RowsPerEffective),
+		NoiseN: st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
+	}, methods
 }

@@ -193,9 +193,6 @@ func (r *run) await(ctx context.Context, w *arrivals, s *stage, byName map[strin
 	return err
 }
 
-// wholeRun is the key of the time that all stages together took: they overlap.
-const wholeRun = "run"
-
 // work brings the items of one stage to a record, in the order in which they can
 // be begun.
 func (r *run) work(ctx context.Context, s *stage, w *arrivals) error {

@@ -1,0 +1,121 @@
+package pilot
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/oracle"
+)
+
+// folderProblem says why a folder cannot take the run, if it cannot.
+func folderProblem(dir string, err error) Problem {
+	var other *journal.ConfigError
+	var damaged *journal.CorruptError
+	switch {
+	case errors.As(err, &damaged):
+		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
+	case errors.As(err, &other):
+		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
+	case errors.Is(err, journal.ErrLocked):
+		return Problem{fmt.Sprintf("%s is in use by another process", dir), "wait for it to end, or give another -out", err}
+	default:
+		return Problem{fmt.Sprintf("%s cannot be used: %v", dir, err), "give an -out that can be written", err}
+	}
+}
+
+// checkLabels compares the oracle with the labels that the folder has.
+func (r *run) checkLabels() (*Problem, error) {
+	drawn, oracles := false, map[string]bool{}
+	err := journal.Scan(r.journalPath(), func(rec journal.Record) error {
+		var row dataset.OracleLabel
+		switch rec.Kind {
+		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
+			drawn = true
+		case kindLabel:
+			if err := json.Unmarshal(rec.Payload, &row); err != nil {
+				return err
+			}
+			oracles[row.Oracle] = true
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	_, people := r.oracle.(*oracle.File)
+	switch id := r.oracle.Identity(); {
+	case people && r.cfg.stratified() && !drawn:
+		return &Problem{
+			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
+			Remedy: "leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
+		}, nil
+	case !people && len(oracles) > 0 && !oracles[id]:
+		return &Problem{
+			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", r.cfg.Dir, some(slices.Sorted(maps.Keys(oracles))), id),
+			Remedy: "give another -out, or the oracle that the run was begun with",
+		}, nil
+	}
+	return nil, nil
+}
+
+// foreignFolder refuses a folder that holds other people's files.
+func foreignFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, journalDir)); err != nil {
+		return errors.New("it is not empty and holds no run of this program: nothing was overwritten")
+	}
+	return nil
+}
+
+// checkFolder reports what keeps the folder from taking this run, and leaves
+// it as it was.
+func (r *run) checkFolder(e Estimate) error {
+	if err := r.identify(&dryRun{}); err != nil {
+		return err
+	}
+	if err := foreignFolder(r.cfg.Dir); err != nil {
+		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
+	}
+	err := journal.Check(r.journalPath(), r.identity)
+	if err == nil {
+		var problem *Problem
+		if problem, err = r.checkLabels(); problem != nil {
+			return &PreflightError{[]Problem{*problem}}
+		}
+	}
+	if err != nil {
+		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
+	}
+	if p := checkRoom(r.cfg.Dir, e); p != nil {
+		return &PreflightError{[]Problem{*p}}
+	}
+	return nil
+}
+
+// outside counts the prompts that have records and are not part of this run.
+func (r *run) outside() int {
+	here := map[string]bool{}
+	for _, p := range r.cfg.Prompts {
+		here[p.ID] = true
+	}
+	others := map[string]bool{}
+	for k := range r.store.responses {
+		if !here[k.PromptID] {
+			others[k.PromptID] = true
+		}
+	}
+	return len(others)
+}
