@@ -114,19 +114,19 @@ func notComputed(c *Check, s *Stop, readiness bool) {
 	switch {
 	case readiness:
 		c.Status = Info
-	case s.resumable():
+	case s.Resumable():
 		c.Status = Hold
 	default:
 		c.Status = Fail
 	}
-	c.Summary = fmt.Sprintf(NotComputed+"the run stopped in stage %s (%s)", s.Stage, s.Class)
+	c.Summary = fmt.Sprintf(NotComputed+"the run stopped in stage %s (%s)", s.Stage, s.Why())
 	c.Threshold = "its records are complete"
-	if s.running() {
+	if s.Running() {
 		c.Summary, c.Remedy = NotYet+s.Stage, "wait"
 		return
 	}
 	c.Remedy = "see run.errors; start the run again once the cause is mended, it goes on from there"
-	if s.Class == "certification" {
+	if s.Kind == StopUncertified {
 		c.Remedy = "see endpoint.certified"
 	}
 }

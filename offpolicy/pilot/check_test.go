@@ -77,7 +77,7 @@ func healthy(n int, seed uint64) *Records {
 		r.CanariesOwed = append(r.CanariesOwed, k)
 		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: dataset.Known(c.score.Mean.OrNaN() - .02)})
 	}
-	r.Full, r.Seconds = 10_000, 60
+	r.Full, r.StageSeconds = 10_000, map[string]float64{wholeRun: 60}
 	return r
 }
 
@@ -418,7 +418,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"own labels that fit", func(r *Records) { ownLabels(r, "pi_cot", 100, 0) }, map[string]Status{"transport.pi_cot": Pass}, "transported", "about a hundred labels can pass"},
 		{"a budget for the full run, too small", func(r *Records) { r.FullBudget = 90 }, map[string]Status{"projection.cost": Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
 		{"a budget for the full run, large enough", func(r *Records) { r.FullBudget = 200 }, map[string]Status{"projection.cost": Info}, "$100.00", "within it, a projection is for information"},
-		{"a run of no known length", func(r *Records) { r.Seconds = 0 }, map[string]Status{"projection.time": Info}, "not projected", "no time is no zero"},
+		{"a run of no known length", func(r *Records) { r.StageSeconds = nil }, map[string]Status{"projection.time": Info}, "not projected", "no time is no zero"},
 		{"targets without log-probs", func(r *Records) {
 			for i := range r.Prompts {
 				for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {

@@ -64,7 +64,7 @@ func checkCertified(r *Records, _ Thresholds, c *Check) {
 		if len(failures) > 0 { // what fails after the first mostly follows from it
 			c.Remedy = probeRemedy(failures[0].probe)
 		}
-	case len(missing) > 0 && r.Stop != nil && r.Stop.running() && !r.reached(stageCertify):
+	case len(missing) > 0 && r.Stop != nil && r.Stop.Running() && !r.reached(stageCertify):
 		notComputed(c, r.Stop, false)
 	case len(missing) > 0:
 		names := slices.Sorted(maps.Keys(missing))
@@ -72,7 +72,7 @@ func checkCertified(r *Records, _ Thresholds, c *Check) {
 		c.Status, c.Summary = Fail, "not certified: "+some(names)
 		if s := r.Stop; s != nil && s.Stage == stageCertify {
 			c.Summary += " (see run.errors)"
-			if s.resumable() {
+			if s.Resumable() {
 				c.Status = Hold
 			}
 		}

@@ -105,7 +105,7 @@ func checkRunErrors(r *Records, _ Thresholds, c *Check) {
 		}
 		return
 	}
-	if r.Stop.running() {
+	if r.Stop.Running() {
 		notComputed(c, r.Stop, false)
 		if total > 0 {
 			c.Summary += fmt.Sprintf("; %s without a value so far (%s)", plural(total, "record", "records"), counts(classes))
@@ -114,11 +114,11 @@ func checkRunErrors(r *Records, _ Thresholds, c *Check) {
 	}
 	c.Status = Fail
 	c.Remedy = "mend the cause and start the run again: it goes on where it stopped"
-	if r.Stop.resumable() {
+	if r.Stop.Resumable() {
 		c.Status = Hold
 		c.Remedy = "start the run again, with a larger -budget if that is what ended it: it goes on where it stopped"
 	}
-	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Class, r.Stop.Message)
+	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Why(), r.Stop.Message)
 	if r.Stop.Key != "" {
 		c.records([]string{r.Stop.Stage + " " + r.Stop.Key})
 	}

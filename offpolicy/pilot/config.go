@@ -77,6 +77,10 @@ type Config struct {
 	// them it names none.
 	Command, Afresh string
 	Extend          func(prompts, probes int, usd float64) string
+	// Words, if not nil, says a change of a setting as the program that was started
+	// has it, such as "-budget 2.50": remedies then name that. Without it they name
+	// the field.
+	Words func(Change) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)
@@ -103,6 +107,7 @@ func (c *Config) withDefaults() Config {
 		t := DefaultThresholds()
 		d.Thresholds = &t
 	}
+	d.Prompts = sortPrompts(d.Prompts)
 	d.Labels.Seed = d.Seed
 	if d.Labels.Fraction == 0 {
 		d.Labels.Fraction = 1
@@ -136,8 +141,8 @@ func (c Config) LabelKeys() []dataset.Key {
 // assignments are what Labels draws without strata: of a design with strata, as
 // many others.
 func (c Config) assignments() []oracle.Assignment {
-	c.Labels.Seed, c.Labels.Strata = c.Seed, 0
-	return c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name)
+	c.Labels.Seed = c.Seed
+	return assigned(c.Labels, c.Prompts, c.Arms)
 }
 
 // identity is the canonical JSON of everything that changes answers. The
@@ -174,17 +179,6 @@ func (c *Config) identity(judgeID string) ([]byte, error) {
 		id["templates"] = own
 	}
 	return json.Marshal(id)
-}
-
-// template returns the chat template of that name, the caller's own or a known
-// one.
-func (c *Config) template(name string) (chat.Template, bool) {
-	for _, t := range c.Templates {
-		if t.Name() == name {
-			return t, true
-		}
-	}
-	return chat.Lookup(name)
 }
 
 // defaultResolution is the half-width at which a policy's value counts as

@@ -13,8 +13,8 @@ import (
 // assignments are the responses that the oracle labels; false where that follows
 // from scores and has not been drawn yet.
 func (r *run) assignments() ([]oracle.Assignment, bool) {
-	if !r.cfg.stratified() {
-		return r.cfg.assignments(), true
+	if !r.job.stratified() {
+		return assigned(r.job.Labels, r.job.Prompts, r.job.Arms), true
 	}
 	return get(r.store, r.store.designs, r.design)
 }
@@ -25,7 +25,7 @@ func (r *run) labelsAfter() []string {
 	if _, drawn := r.assignments(); !drawn {
 		after = append(after, stageJudge) // whose scores are the strata
 	}
-	if r.cfg.BatchLabels != nil {
+	if r.job.BatchLabels != nil {
 		after = append(after, stageP0, stageTargets) // a batch takes all that there is
 	}
 	return after
@@ -36,20 +36,20 @@ func (r *run) labelsAfter() []string {
 // was none, changes neither what is labelled nor with which probability.
 func (r *run) drawDesign() ([]oracle.Assignment, error) {
 	scores := map[dataset.Key]float64{}
-	for _, k := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+	for _, k := range r.job.keys() {
 		scores[k] = math.NaN()
 		if row, ok := get(r.store, r.store.scores, k); ok && row.Mean.Valid() {
 			scores[k] = row.Mean.OrNaN()
 		}
 	}
-	return r.store.putDesign(r.design, r.cfg.Labels.AssignByScore(scores, loggingArm(r.cfg.Arms).Policy.Name))
+	return r.store.putDesign(r.design, r.job.Labels.AssignByScore(scores, r.job.logging()))
 }
 
 // designKey names a design and the responses that it is drawn from.
 func (r *run) designKey() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%+v\n", r.cfg.Labels)
-	for _, k := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+	fmt.Fprintf(h, "%+v\n", r.job.Labels)
+	for _, k := range r.job.keys() {
 		fmt.Fprintf(h, "%q %q\n", k.PromptID, k.Policy)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -14,6 +15,7 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // The plan's own figures for 100 prompts, kept only as a column to compare
@@ -48,34 +50,43 @@ const (
 // rendered contexts are counted, response lengths are the arms' declared
 // expectations, and what judge and oracle would send is taken from themselves.
 type estimator struct {
-	cfg    *Config
-	forcer *teacherforce.Forcer
-	judge  judge.Scorer
-	oracle oracle.Oracle
-	dry    *dryRun
+	prompts     []dataset.Prompt
+	arms        []Arm
+	seed        uint64
+	labels      oracle.Design
+	batches     bool // the labels are bought in batches
+	concurrency int
+	prices      providers.Prices
+	templates   []chat.Template // besides those that package chat knows
+	chats       bool            // the service of the policies scores conversations
+	oneService  bool            // judge and oracle share the policies' limits
+	forcer      *teacherforce.Forcer
+	judge       judge.Scorer  // around dry
+	oracle      oracle.Oracle // around dry
+	dry         *dryRun
 }
 
 func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
-	c := e.cfg
+	c := e
 	stages := []*StageEstimate{}
 	byName := map[string]*StageEstimate{}
 	for _, name := range stageNames[1:] {
 		s := &StageEstimate{Name: name}
 		if plan, ok := planFigures[name]; ok {
-			scale := float64(len(c.Prompts)) / 100
+			scale := float64(len(c.prompts)) / 100
 			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
 			s.PlanTime = fmt.Sprintf("%.3g-%.3g min", plan.from*scale, plan.to*scale)
 		}
 		stages, byName[name] = append(stages, s), s
 	}
-	p0 := loggingArm(c.Arms)
+	p0 := loggingArm(c.arms)
 	certified := map[string]bool{}
-	all, chats, probes := compared(c.Prompts, c.Seed), providers.ScoresChats(c.Policies), certificationCalls
+	all, chats, probes := compared(c.prompts, c.seed), c.chats, certificationCalls
 	if chats {
 		probes++
 	}
-	for _, a := range c.Arms {
-		price, err := c.Prices.For(a.Policy.Model)
+	for _, a := range c.arms {
+		price, err := c.prices.For(a.Policy.Model)
 		if err != nil {
 			return Estimate{}, err
 		}
@@ -88,7 +99,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 			gen = byName[stageP0]
 		}
 		limit := float64(a.Policy.Sampling.MaxTokens)
-		for _, p := range c.Prompts {
+		for _, p := range c.prompts {
 			text, err := e.forcer.Render(a.Policy, p)
 			if err != nil {
 				continue // the stage itself will record why
@@ -128,11 +139,11 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
 		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, comparedRows, auditEvery),
-		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.Concurrency),
+		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.concurrency),
 		"worst case: every response as long as max_tokens allows",
 	}}
 	out.ExpectedSeconds = e.times(byName)
-	if c.stratified() {
+	if c.labels.Strata > 1 {
 		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
 	}
 	for _, s := range stages {
@@ -147,7 +158,7 @@ func (e *estimator) estimate(ctx context.Context) (Estimate, error) {
 // times sets how long the stages take and returns the wall time: certification,
 // and then the service that works longest, since stages overlap.
 func (e *estimator) times(byName map[string]*StageEstimate) dataset.Float {
-	c := e.cfg
+	c := e
 	took := func(name string, inFlight int) float64 {
 		s := byName[name]
 		seconds := (secondsPerCall*float64(s.Calls) + s.CompletionTokens/tokensPerSecond) / float64(inFlight)
@@ -155,20 +166,20 @@ func (e *estimator) times(byName map[string]*StageEstimate) dataset.Float {
 		return seconds
 	}
 	certificates := map[string]bool{}
-	for _, a := range c.Arms {
+	for _, a := range c.arms {
 		certificates[certificateKey(a.Policy)] = true
 	}
 	first := took(stageCertify, len(certificates)) // one probe after the other
-	policies := took(stageP0, c.Concurrency) + took(stageTargets, c.Concurrency) + took(stageLogProbs, c.Concurrency)
-	graders := took(stageJudge, c.Concurrency)
-	if c.BatchLabels == nil {
-		graders += took(stageOracle, c.Concurrency)
+	policies := took(stageP0, c.concurrency) + took(stageTargets, c.concurrency) + took(stageLogProbs, c.concurrency)
+	graders := took(stageJudge, c.concurrency)
+	if !c.batches {
+		graders += took(stageOracle, c.concurrency)
 	}
 	whole := max(policies, graders)
-	if sameProvider(c.Policies, c.Grader) {
+	if c.oneService {
 		whole = policies + graders
 	}
-	return dataset.Known(first + whole + took(stageCanaries, c.Concurrency))
+	return dataset.Known(first + whole + took(stageCanaries, c.concurrency))
 }
 
 // add counts calls with the given prompt tokens in all, and expected and worst
@@ -186,7 +197,7 @@ func (s *StageEstimate) add(p providers.Price, calls int, prompt, completion, wo
 // token, the rest goes by bytes.
 func (e *estimator) tokens(a Arm, price providers.Price, text string) float64 {
 	n := 0.0
-	if t, ok := e.cfg.template(a.Policy.Template); ok {
+	if t, ok := e.template(a.Policy.Template); ok {
 		for _, control := range t.Controls() {
 			k := strings.Count(text, control)
 			n += float64(k)
@@ -206,19 +217,19 @@ func bytesPerToken(p providers.Price) float64 {
 // grade adds the calls of oracle and judge, by letting both of them make their
 // requests to a provider that only counts.
 func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate) error {
-	c := e.cfg
+	c := e
 	texts := map[string]string{}
-	for _, a := range c.Arms {
-		price, err := c.Prices.For(a.Policy.Model)
+	for _, a := range c.arms {
+		price, err := c.prices.For(a.Policy.Model)
 		if err != nil {
 			return err
 		}
 		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
 	}
-	prompts := make(map[string]dataset.Prompt, len(c.Prompts))
-	for _, p := range c.Prompts {
+	prompts := make(map[string]dataset.Prompt, len(c.prompts))
+	for _, p := range c.prompts {
 		prompts[p.ID] = p
-		for _, a := range c.Arms {
+		for _, a := range c.arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: a.Policy.Name}
 			if _, err := e.judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
@@ -232,8 +243,8 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 	// Which responses carry canaries follows from their scores: some spread over
 	// the prompts stand for them.
 	canaries := judge.Canaries()
-	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
-		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
+	for i, canary := range canaries[:min(len(canaries), len(c.prompts)*len(c.arms))] {
+		p, name := c.prompts[i*len(c.prompts)/len(canaries)], c.arms[i%len(c.arms)].Policy.Name
 		tag := providers.Tag{Stage: stageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}.String(), Policy: name, Call: canary.Kind}
 		if _, err := e.judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
 			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
@@ -242,19 +253,19 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 	if err := e.count(byName[stageCanaries], false); err != nil {
 		return err
 	}
-	for _, as := range c.assignments() {
+	for _, as := range assigned(c.labels, c.prompts, c.arms) {
 		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
 		_, _ = e.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
-	return e.count(byName[stageOracle], c.BatchLabels != nil)
+	return e.count(byName[stageOracle], c.batches)
 }
 
 // count prices what the dry run has seen since it was last asked.
 func (e *estimator) count(s *StageEstimate, batch bool) error {
 	for _, req := range e.dry.take() {
-		price, err := e.cfg.Prices.For(req.Model)
+		price, err := e.prices.For(req.Model)
 		if err != nil {
 			return err
 		}
@@ -273,8 +284,8 @@ func (e *estimator) count(s *StageEstimate, batch bool) error {
 }
 
 func (e *estimator) expectations() string {
-	parts := make([]string, len(e.cfg.Arms))
-	for i, a := range e.cfg.Arms {
+	parts := make([]string, len(e.arms))
+	for i, a := range e.arms {
 		parts[i] = fmt.Sprintf("%s %.0f", a.Policy.Name, a.ExpectedTokens)
 	}
 	return strings.Join(parts, ", ")
@@ -338,4 +349,31 @@ func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 		}
 	}
 	return g, nil
+}
+
+// template returns the chat template of that name, the caller's own or a known one.
+func (e *estimator) template(name string) (chat.Template, bool) {
+	for _, t := range e.templates {
+		if t.Name() == name {
+			return t, true
+		}
+	}
+	return chat.Lookup(name)
+}
+
+// graderModels asks judge and oracle for one request each.
+func (e *estimator) graderModels(ctx context.Context) ([]string, error) {
+	p := e.prompts[0]
+	key := dataset.Key{PromptID: p.ID, Policy: loggingArm(e.arms).Policy.Name}
+	tag := providers.Tag{Stage: stagePreflight, Key: key.String(), Policy: key.Policy}
+	if _, err := e.judge.Score(ctx, tag, p, "x"); err != nil {
+		return nil, err
+	}
+	_, _ = e.oracle.Label(ctx, tag, key, p, "x")
+	var models []string
+	for _, req := range e.dry.take() {
+		models = append(models, req.Model)
+	}
+	slices.Sort(models)
+	return slices.Compact(models), nil
 }

@@ -14,26 +14,28 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 )
 
-// folderProblem says why a folder cannot take the run, if it cannot.
-func folderProblem(dir string, err error) Problem {
+// folderProblem says why a folder cannot take the run.
+func folderProblem(dir string, err error) *Problem {
 	var other *journal.ConfigError
 	var damaged *journal.CorruptError
 	switch {
 	case errors.As(err, &damaged):
-		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
+		return &Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err),
+			by("do as it says, or give another folder; a record that is given up is made, and paid for, again", FieldDir), err}
 	case errors.As(err, &other):
-		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
+		return &Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err),
+			by("give another folder, or the settings that the run was begun with", FieldDir), err}
 	case errors.Is(err, journal.ErrLocked):
-		return Problem{fmt.Sprintf("%s is in use by another process", dir), "wait for it to end, or give another -out", err}
+		return &Problem{fmt.Sprintf("%s is in use by another process", dir), by("wait for it to end, or give another folder", FieldDir), err}
 	default:
-		return Problem{fmt.Sprintf("%s cannot be used: %v", dir, err), "give an -out that can be written", err}
+		return &Problem{fmt.Sprintf("%s cannot be used: %v", dir, err), by("give a folder that can be written", FieldDir), err}
 	}
 }
 
 // checkLabels compares the oracle with the labels that the folder has.
-func (r *run) checkLabels() (*Problem, error) {
+func (j *job) checkLabels(o oracle.Oracle) (*Problem, error) {
 	drawn, oracles := false, map[string]bool{}
-	err := journal.Scan(r.journalPath(), func(rec journal.Record) error {
+	err := journal.Scan(j.journalPath(), func(rec journal.Record) error {
 		var row dataset.OracleLabel
 		switch rec.Kind {
 		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
@@ -49,17 +51,17 @@ func (r *run) checkLabels() (*Problem, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	_, people := r.oracle.(*oracle.File)
-	switch id := r.oracle.Identity(); {
-	case people && r.cfg.stratified() && !drawn:
+	_, people := o.(*oracle.File)
+	switch id := o.Identity(); {
+	case people && j.stratified() && !drawn:
 		return &Problem{
 			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
-			Remedy: "leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
+			Remedy: by("leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl", FieldLabels, FieldOracle),
 		}, nil
 	case !people && len(oracles) > 0 && !oracles[id]:
 		return &Problem{
-			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", r.cfg.Dir, some(slices.Sorted(maps.Keys(oracles))), id),
-			Remedy: "give another -out, or the oracle that the run was begun with",
+			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", j.Dir, some(slices.Sorted(maps.Keys(oracles))), id),
+			Remedy: by("give another folder, or the oracle that the run was begun with", FieldDir, FieldOracle),
 		}, nil
 	}
 	return nil, nil
@@ -80,27 +82,25 @@ func foreignFolder(dir string) error {
 	return nil
 }
 
-// checkFolder reports what keeps the folder from taking this run, and leaves
-// it as it was.
-func (r *run) checkFolder(e Estimate) error {
-	if err := r.identify(&dryRun{}); err != nil {
-		return err
+// checkFolder reports what keeps the folder from taking this run, as a [*Problem],
+// and leaves it as it was. o is the run's oracle, and tokens what its calls are
+// expected to take.
+func (j *job) checkFolder(o oracle.Oracle, tokens float64) error {
+	if err := foreignFolder(j.Dir); err != nil {
+		return folderProblem(j.Dir, err)
 	}
-	if err := foreignFolder(r.cfg.Dir); err != nil {
-		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
+	if err := journal.Check(j.journalPath(), j.Identity); err != nil {
+		return folderProblem(j.Dir, err)
 	}
-	err := journal.Check(r.journalPath(), r.identity)
-	if err == nil {
-		var problem *Problem
-		if problem, err = r.checkLabels(); problem != nil {
-			return &PreflightError{[]Problem{*problem}}
-		}
-	}
+	problem, err := j.checkLabels(o)
 	if err != nil {
-		return &PreflightError{[]Problem{folderProblem(r.cfg.Dir, err)}}
+		return folderProblem(j.Dir, err)
 	}
-	if p := checkRoom(r.cfg.Dir, e); p != nil {
-		return &PreflightError{[]Problem{*p}}
+	if problem == nil {
+		problem = checkRoom(j.Dir, tokens)
+	}
+	if problem != nil {
+		return problem
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (r *run) checkFolder(e Estimate) error {
 // outside counts the prompts that have records and are not part of this run.
 func (r *run) outside() int {
 	here := map[string]bool{}
-	for _, p := range r.cfg.Prompts {
+	for _, p := range r.job.Prompts {
 		here[p.ID] = true
 	}
 	others := map[string]bool{}

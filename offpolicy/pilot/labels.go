@@ -23,7 +23,7 @@ func (r *run) labelling() (items []item, err error) {
 		assigned, err = r.drawDesign()
 	}
 	label := r.labelOne
-	if err == nil && r.cfg.BatchLabels != nil {
+	if err == nil && r.job.BatchLabels != nil {
 		label, err = r.labelBatch(assigned)
 	}
 	if err != nil {
@@ -83,8 +83,8 @@ type batchLabeler interface {
 // labelBatch labels every response that has no label yet, when the first of them
 // is asked for, and hands each its own outcome.
 func (r *run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
-	c := *r.cfg.BatchLabels
-	sum := sha256.Sum256(append(slices.Clone(r.identity), r.oracle.Identity()...))
+	c := *r.job.BatchLabels
+	sum := sha256.Sum256(append(slices.Clone(r.job.Identity), r.oracle.Identity()...))
 	c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
 	sent, err := inUnfinishedBatches(c.Store)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	}
 	// A batch that is on its way is finished as it was sent, also where a run that
 	// has grown since draws others.
-	for _, k := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+	for _, k := range r.job.keys() {
 		add(oracle.Assignment{Key: k, Role: oracle.RoleCalibration}, false)
 		add(oracle.Assignment{Key: k, Role: oracle.RoleDuplicate}, false)
 	}
@@ -146,7 +146,7 @@ func (r *run) undrawn() int {
 	for _, as := range assigned {
 		drawn[as.Key] = true
 	}
-	n, p0 := 0, loggingArm(r.cfg.Arms).Policy.Name
+	n, p0 := 0, r.job.logging()
 	for k, row := range r.store.labels {
 		if row.Error == nil && k.Policy != p0 && k.oracle == r.oracle.Identity() && !drawn[k.Key] {
 			n++

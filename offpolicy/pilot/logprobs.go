@@ -13,10 +13,10 @@ import (
 // them. None is made without a certificate of the model's and template's.
 func (r *run) logProbsOwed() []item {
 	var items []item
-	p0 := loggingArm(r.cfg.Arms).Policy
-	all := compared(r.cfg.Prompts, r.cfg.Seed)
-	for _, p := range r.cfg.Prompts {
-		for _, a := range r.cfg.Arms {
+	p0 := loggingArm(r.job.Arms).Policy
+	all := compared(r.job.Prompts, r.job.Seed)
+	for _, p := range r.job.Prompts {
+		for _, a := range r.job.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.logprobs[key]
 			certified := r.store.certs[certificateKey(a.Policy)].OK

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAlertsOncePerShareOfTheBudget(t *testing.T) {
-	r := &run{cfg: Config{Budget: 2}}
+	r := &run{job: job{Budget: 2}}
 	var got []string
 	for _, spent := range []providers.USD{0.5, 1.01, 1.2, 1.3, 1.7, 1.9, 1.9999, 2, 2} {
 		if a := r.alert(spent); a != "" {
@@ -22,7 +22,7 @@ func TestAlertsOncePerShareOfTheBudget(t *testing.T) {
 		t.Errorf("alerts (-want +got):\n%s", d)
 	}
 	// One call may pass two shares at once: only the larger is news.
-	r = &run{cfg: Config{Budget: 2}}
+	r = &run{job: job{Budget: 2}}
 	if a := r.alert(1.8); !strings.HasPrefix(a, "80%") {
 		t.Errorf("alert %q, want one of 80%%", a)
 	}

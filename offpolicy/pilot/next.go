@@ -12,9 +12,9 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	switch {
 	case v.State == "running":
 		return NextStep{Do: "Wait: the run goes on."}
-	case stop != nil && stop.resumable():
+	case stop != nil && stop.Resumable():
 		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."
-		if stop.Class == "budget" {
+		if stop.OutOfBudget() {
 			again.Do = "Raise the budget (-budget) and start the run again: it goes on where it stopped, and pays for nothing twice."
 			if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
 				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
@@ -24,7 +24,7 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	case v.Decision == GO:
 		return goOn(&v.Projection, len(c.Prompts))
 	}
-	if stop != nil && stop.Class != "certification" {
+	if stop != nil && stop.Kind != StopUncertified {
 		again.Do = fmt.Sprintf("Mend what stopped the run in stage %s: %s. Then start the run again: it goes on where it stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
 		return again
 	}
@@ -32,7 +32,7 @@ func next(v *Verdict, stop *Stop, c *Config) NextStep {
 	for _, check := range v.Checks {
 		switch {
 		case check.Waived != "":
-		case check.ID == "run.errors" && stop != nil && stop.Class == "certification": // it follows from endpoint.certified
+		case check.ID == "run.errors" && stop != nil && stop.Kind == StopUncertified: // it follows from endpoint.certified
 		case check.Status == Fail && !strings.HasPrefix(check.Summary, NotComputed):
 			fails = append(fails, check)
 		case check.Status == Hold && !strings.HasPrefix(check.Summary, NotComputed):

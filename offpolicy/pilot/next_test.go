@@ -37,7 +37,7 @@ func TestNext(t *testing.T) {
 		command string
 		reason  string
 	}{
-		{"running", Verdict{State: "running", Decision: HOLD}, &Stop{Class: "running"}, []string{"Wait"}, "", "nothing is to be started twice"},
+		{"running", Verdict{State: "running", Decision: HOLD}, &Stop{Kind: StopRunning}, []string{"Wait"}, "", "nothing is to be started twice"},
 		{"GO", Verdict{State: "done", Decision: GO, Checks: []Check{waived}, Projection: full}, nil, []string{"full run of 10,000 prompts, about $51.00 more", "extends"}, "full", "a waived failure is accepted already"},
 		{"GO, and nothing is open", Verdict{State: "done", Decision: GO, Projection: answered}, nil, []string{"Read the estimates", "±0.02 or better", "full run of 10,000 prompts"}, "full", "no money need be spent"},
 		{"GO, and the full run leaves questions", Verdict{State: "done", Decision: GO, Projection: unanswered}, nil, []string{"Start the full run", "would not give pi_bad, and pi_cot at best"}, "full", "nothing is known that answers them"},
@@ -51,9 +51,9 @@ func TestNext(t *testing.T) {
 		{"NO-GO for what is missing", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("judge.complete", Fail), check("weights.clone", Hold)}}, nil,
 			[]string{"Mend judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
 		{"budget", Verdict{State: "done", Decision: HOLD}, &Stop{Class: "budget"}, []string{"-budget", "goes on where it stopped"}, "again", "money is what it lacks"},
-		{"interrupted", Verdict{State: "interrupted", Decision: HOLD}, &Stop{Class: "interrupted"}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
+		{"interrupted", Verdict{State: "interrupted", Decision: HOLD}, &Stop{Kind: StopInterrupted}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
 		{"nothing but what follows", Verdict{State: "done", Decision: NoGo, Checks: []Check{skipped}}, &Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"}, []string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again", "the cause, and not what follows from it"},
-		{"not certified", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("endpoint.certified", Fail), check("run.errors", Fail), skipped}}, &Stop{Stage: "certify", Class: "certification"},
+		{"not certified", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("endpoint.certified", Fail), check("run.errors", Fail), skipped}}, &Stop{Stage: "certify", Kind: StopUncertified},
 			[]string{"Mend endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
 	} {
 		got := next(&r.v, r.stop, c)

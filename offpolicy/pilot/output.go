@@ -10,41 +10,35 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 )
 
-func (r *run) path(parts ...string) string {
-	return filepath.Join(append([]string{r.cfg.Dir}, parts...)...)
+func (j *job) path(parts ...string) string {
+	return filepath.Join(append([]string{j.Dir}, parts...)...)
 }
 
-func (r *run) journalPath() string { return r.path(journalDir) }
+func (j *job) journalPath() string { return j.path(journalDir) }
 
 // records collects what the store holds of this run's prompts.
 func (r *run) records(stop *Stop) *Records {
 	here := r.prompts()
 	keep := func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok }
 	rec := &Records{
-		Arms:      r.cfg.Arms,
-		Prompts:   r.cfg.Prompts,
+		Arms:      r.job.Arms,
+		Prompts:   r.job.Prompts,
 		Responses: sorted(r.store, r.store.responses, keep),
 		LogProbs:  sorted(r.store, r.store.logprobs, keep),
 		Scores:    sorted(r.store, r.store.scores, keep),
 		Ledger:    sortLedger(r.store.ledger()),
-		Estimate:  r.estimate,
 		Stop:      stop,
-
-		Full: r.cfg.Full, FullBudget: r.cfg.FullBudget, Resolution: r.cfg.Resolution, Live: r.cfg.Live, Concurrency: r.cfg.Concurrency, BatchFactors: map[string]float64{},
-	}
-	if _, ok := r.cfg.Grader.(providers.Batcher); ok {
-		for model, price := range r.rates(rec.Ledger) {
-			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
-		}
+		Judge:     r.judge.Identity(),
+		Oracle:    r.oracle.Identity(),
+		Live:      r.job.Live, Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
 	}
 	r.store.mu.Lock()
-	rec.Seconds, rec.CertifySeconds = r.store.seconds[wholeRun], r.store.seconds[stageCertify]
+	maps.Copy(rec.StageSeconds, r.store.seconds)
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
 		rec.Certificates = append(rec.Certificates, r.store.certs[k])
 	}
@@ -61,7 +55,7 @@ func (r *run) records(stop *Stop) *Records {
 		owed[p.score.Key()] = true
 	}
 	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
-	rec.evaluate(r.judge.Identity(), rec.evaluationConfig(r.cfg.Seed, r.cfg.Thresholds.TransportMargin))
+	rec.evaluate(rec.Judge, rec.evaluationConfig(r.job.Seed, r.job.TransportMargin))
 	return rec
 }
 
@@ -69,15 +63,15 @@ func writeRows[T any](path string, rows []T) error {
 	return dataset.WriteFile(path, func(w io.Writer) error { return dataset.WriteJSONL(w, slices.Values(rows)) })
 }
 
-func (r *run) writePrompts() error { return writeRows(r.path("prompts.jsonl"), r.cfg.Prompts) }
+func (r *run) writePrompts() error { return writeRows(r.job.path("prompts.jsonl"), r.job.Prompts) }
 
 func (r *run) writeManifest() error {
-	c := &r.cfg
+	c := &r.job
 	m := manifest{
-		SchemaVersion: SchemaVersion, Configuration: r.identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
-		TransportMargin: c.Thresholds.TransportMargin,
+		SchemaVersion: SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
+		TransportMargin: c.TransportMargin,
 		Policies:        manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
-		PricesDate: c.Prices.Date, Served: r.served(), Versions: c.Versions,
+		PricesDate: c.Prices.Date, Served: served(r.store.ledger()), Versions: c.Versions,
 	}
 	r.store.mu.Lock()
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
@@ -91,30 +85,11 @@ func (r *run) writeManifest() error {
 	if err := enc.Encode(m); err != nil {
 		return err
 	}
-	return dataset.WriteFile(r.path("manifest.json"), func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
+	return dataset.WriteFile(r.job.path("manifest.json"), func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
 }
 
-// served lists which models answered for which.
-func (r *run) served() map[string]string {
-	seen := map[string]map[string]bool{}
-	for _, e := range r.store.ledger() {
-		if e.Outcome != providers.OutcomeOK || e.Served == "" {
-			continue
-		}
-		if seen[e.Model] == nil {
-			seen[e.Model] = map[string]bool{}
-		}
-		seen[e.Model][e.Served] = true
-	}
-	out := map[string]string{}
-	for asked, answered := range seen {
-		out[asked] = strings.Join(slices.Sorted(maps.Keys(answered)), ", ")
-	}
-	return out
-}
-
-// finish writes every output, reads it back, and renders the verdict.
-func (r *run) finish(stop *Stop) (*Verdict, error) {
+// finish writes every output and reads it back.
+func (r *run) finish(stop *Stop) (*Records, error) {
 	rec := r.records(stop)
 	if err := r.writeOutputs(rec); err != nil {
 		return nil, err
@@ -122,50 +97,37 @@ func (r *run) finish(stop *Stop) (*Verdict, error) {
 	if err := r.writeManifest(); err != nil {
 		return nil, err
 	}
-	rec.FileProblems = readBack(r.cfg.Dir, rec)
-	state := "done"
-	if stop != nil && stop.resumable() {
-		state = "interrupted"
-	}
-	v := r.verdict(rec, state)
-	r.render.Lock()
-	defer r.render.Unlock()
-	if r.cfg.Render != nil {
-		if err := r.cfg.Render(r.cfg.Dir, v); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
+	rec.FileProblems = readBack(r.job.Dir, rec)
+	return rec, nil
 }
 
-// show renders what there is so far.
-func (r *run) show(stop *Stop, state string) error {
-	if r.cfg.Render == nil || !r.render.TryLock() {
+// show shows what there is so far.
+func (r *run) show(stop *Stop) error {
+	if r.job.Show == nil {
 		return nil
 	}
-	defer r.render.Unlock()
-	return r.cfg.Render(r.cfg.Dir, r.verdict(r.records(stop), state))
+	return r.job.Show(r.records(stop))
 }
 
 func (r *run) writeOutputs(rec *Records) error {
 	writes := []func() error{
-		func() error { return writeRows(r.path("responses.jsonl"), rec.Responses) },
-		func() error { return writeRows(r.path("logprobs.jsonl"), rec.LogProbs) },
-		func() error { return writeRows(r.path("oracle.jsonl"), rec.allLabels()) },
-		func() error { return writeRows(r.path("judge.jsonl"), rec.Scores) },
-		func() error { return writeRows(r.path("canaries.jsonl"), rec.Canaries) },
-		func() error { return writeRows(r.path("samples.jsonl"), rec.logs.Samples) },
-		func() error { return writeRows(r.path("ledger.jsonl"), rec.Ledger) },
+		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses) },
+		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs) },
+		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.allLabels()) },
+		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores) },
+		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries) },
+		func() error { return writeRows(r.job.path("samples.jsonl"), rec.logs.Samples) },
+		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger) },
 	}
 	for _, a := range rec.Arms {
 		if a.Role == Logging {
 			continue
 		}
 		writes = append(writes, func() error {
-			return dataset.WriteFreshDraws(r.path("fresh_draws"), a.Policy.Name, rec.logs.Draws[a.Policy.Name])
+			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, rec.logs.Draws[a.Policy.Name])
 		})
 	}
-	if err := os.MkdirAll(r.path("fresh_draws"), 0o777); err != nil {
+	if err := os.MkdirAll(r.job.path("fresh_draws"), 0o777); err != nil {
 		return fmt.Errorf("pilot: writing outputs: %w", err)
 	}
 	for _, w := range writes {

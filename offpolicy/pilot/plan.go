@@ -11,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 // planted is a response and the canary that it is to carry.
@@ -104,3 +105,19 @@ const classHidden = "hidden_action"
 // classNoResponse marks records that could not be made because the response
 // they are about failed.
 const classNoResponse = "no_response"
+
+// assigned are the responses that a design labels, of one with strata as many others.
+func assigned(d oracle.Design, prompts []dataset.Prompt, arms []Arm) []oracle.Assignment {
+	d.Strata = 0
+	return d.Assign(responseKeys(prompts, arms), loggingArm(arms).Policy.Name)
+}
+
+// armModels are the models that the policies name, each once.
+func armModels(arms []Arm) []string {
+	var models []string
+	for _, a := range arms {
+		models = append(models, a.Policy.Model)
+	}
+	slices.Sort(models)
+	return slices.Compact(models)
+}

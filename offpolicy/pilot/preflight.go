@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // Preflight is what was found before anything was spent.
@@ -29,7 +31,7 @@ func priceAge(date string, now time.Time) string {
 	case err != nil:
 		return fmt.Sprintf("the price table has no date (%q): its age is unknown", date)
 	case now.Sub(d) > stalePrices:
-		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices with -prices", date, int(now.Sub(d).Hours()/24))
+		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices", date, int(now.Sub(d).Hours()/24))
 	}
 	return ""
 }
@@ -41,156 +43,238 @@ const (
 	endingSoon = 60 * 24 * time.Hour
 )
 
-// preflight makes free calls only. It collects every problem that it can see,
-// so that a person mends them in one go.
-func (r *run) preflight(ctx context.Context) (Preflight, error) {
-	var pf Preflight
-	var problems []Problem
-	add := func(what, remedy string, err error) { problems = append(problems, Problem{what, remedy, err}) }
+// preflight is what is found before anything is spent.
+type preflight struct {
+	cfg      Config // with its defaults
+	found    Preflight
+	problems []Problem
+	free     providers.MemoryLedger // its calls, before there is a folder
+	forcer   *teacherforce.Forcer   // renders; it has nobody to ask for scores
+	work     estimator              // what the run has to do, with judge and oracle around a dry run
+	models   []string               // of judge and oracle
+	identity []byte
+}
 
-	c := &r.cfg
+func (p *preflight) add(what string, r Remedy, err error) {
+	p.problems = append(p.problems, Problem{what, r, err})
+}
+
+func (p *preflight) warn(format string, a ...any) {
+	p.found.Warnings = append(p.found.Warnings, fmt.Sprintf(format, a...))
+}
+
+// newPreflight makes free calls only, and leaves the folder as it was. The error is a
+// [*PreflightError], or says that ctx ended.
+func newPreflight(ctx context.Context, cfg Config) (*preflight, error) {
+	p := &preflight{cfg: cfg.withDefaults()}
+	if cfg.Oracle == nil || cfg.Judge == nil || cfg.Policies == nil {
+		panic("pilot: Config lacks Policies, Judge or Oracle")
+	}
+	// Each step needs what the one before it found.
+	for _, step := range []func(context.Context){p.settings, p.graders, p.services, p.costs, p.folder} {
+		step(ctx)
+		if len(p.problems) == 0 {
+			continue
+		}
+		if ctx.Err() != nil {
+			return p, fmt.Errorf("pilot: interrupted in the preflight; nothing was spent: %w", context.Canceled)
+		}
+		return p, &PreflightError{p.cfg.spelled(p.problems)}
+	}
+	return p, nil
+}
+
+// settings looks at the configuration alone.
+func (p *preflight) settings(context.Context) {
+	c := &p.cfg
 	if err := validateArms(c.Arms); err != nil {
-		add("the policies do not fit together: "+err.Error(), "correct the policies file", err)
-		return pf, &PreflightError{problems}
+		p.add("the policies do not fit together: "+err.Error(), by("correct the policies", FieldArms), err)
+		return
+	}
+	var err error
+	if p.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: c.Templates}); err != nil {
+		p.add(err.Error(), by("give templates of your own names that are not taken", FieldTemplates), err)
 	}
 	if len(c.Prompts) == 0 {
-		add("the input holds no prompts", "give an -input with prompts", nil)
-	}
-	if c.Oracle == nil || c.Judge == nil || c.Policies == nil || c.Grader == nil {
-		panic("pilot: Config lacks a provider, Judge or Oracle")
+		p.add("the input holds no prompts", by("give an input with prompts", FieldPrompts), nil)
 	}
 	if err := c.Labels.Validate(); err != nil {
-		add(err.Error(), "correct the labelling design", err)
+		p.add(err.Error(), by("correct the labelling design", FieldLabels), err)
 	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
-		add(fmt.Sprintf("Resolution is %v: a half-width of a value in [0, 1]", c.Resolution), "give one in (0, 1), or 0 for the default", nil)
+		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), by("give one in (0, 1), or 0 for the default", FieldResolution), nil)
 	}
 	var ids []string
 	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
 		ids = append(ids, q.id)
 	}
-	for id := range c.Waived {
+	for _, id := range slices.Sorted(maps.Keys(c.Waived)) {
 		if !slices.Contains(ids, id) {
-			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(ids, ", "), nil)
+			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), by("the ids are: "+strings.Join(ids, ", "), FieldWaived), nil)
 		}
 	}
-	if len(problems) > 0 {
-		return pf, &PreflightError{problems}
-	}
+}
 
-	// What the graders would send names their models.
-	est := estimator{cfg: c, forcer: r.forcer, dry: &dryRun{}}
+type noScorer struct{}
+
+func (noScorer) ScorePrompt(context.Context, providers.ScoreRequest) (providers.PromptScore, error) {
+	return providers.PromptScore{}, errors.ErrUnsupported
+}
+
+// graders builds judge and oracle around a dry run: what they would send names their
+// models.
+func (p *preflight) graders(ctx context.Context) {
+	c := &p.cfg
+	p.work = estimator{
+		prompts: c.Prompts, arms: c.Arms, seed: c.Seed, labels: c.Labels, batches: c.BatchLabels != nil, concurrency: c.Concurrency, prices: c.Prices,
+		templates: c.Templates, forcer: p.forcer, dry: &dryRun{}, chats: providers.ScoresChats(c.Policies), oneService: sameProvider(c.Policies, c.Grader),
+	}
+	e := &p.work
 	var err error
-	if est.judge, err = c.Judge(est.dry); err != nil {
-		add(err.Error(), "correct the judge's configuration", err)
-		return pf, &PreflightError{problems}
+	if e.judge, err = c.Judge(e.dry); err != nil {
+		p.add(err.Error(), Remedy{Do: "correct the judge's configuration"}, err)
+		return
 	}
-	if est.oracle, err = c.Oracle(est.dry); err != nil {
-		add(err.Error(), "correct the oracle's configuration", err)
-		return pf, &PreflightError{problems}
+	if e.oracle, err = c.Oracle(e.dry); err != nil {
+		p.add(err.Error(), Remedy{Do: "correct the oracle's configuration"}, err)
+		return
 	}
-	_, isFile := est.oracle.(*oracle.File)
-	if isFile && c.Labels.Duplicates > 0 {
-		add("labels from a file have no duplicates", "leave Duplicates at 0: the file would be compared with itself", nil)
+	if _, isFile := e.oracle.(*oracle.File); isFile && c.Labels.Duplicates > 0 {
+		p.add("labels from a file have no duplicates", by("ask for no duplicates: the file would be compared with itself", FieldLabels), nil)
 	}
 	if c.BatchLabels != nil {
 		_, batches := c.Grader.(providers.Batcher)
-		if _, ok := est.oracle.(batchLabeler); !ok || !batches {
-			add("the labels cannot be bought by batch", "take a service that has batches and a language model as the oracle, or label by single calls", errors.ErrUnsupported)
+		if _, ok := e.oracle.(batchLabeler); !ok || !batches {
+			p.add("the labels cannot be bought by batch", by("take a service that has batches and a language model as the oracle, or label by single calls", FieldGrader, FieldOracle), errors.ErrUnsupported)
 		}
 	}
-	graders, err := graderModels(ctx, est)
-	r.graderModels = graders
-	if err != nil {
-		add(err.Error(), "correct the judge's or oracle's configuration", err)
+	if p.models, err = e.graderModels(ctx); err != nil {
+		p.add(err.Error(), Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
-	models := armModels(c.Arms)
-	for _, a := range c.Arms {
-		if _, err := r.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
-			add(err.Error(), "name the chat template of the model's own family, and a system prompt where it takes one", err)
-		}
+	if len(p.models) > 0 && c.Grader == nil {
+		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", by("give the service of judge and oracle, or a judge and an oracle that ask no model", FieldGrader), nil)
 	}
-	for _, m := range append(slices.Clone(models), graders...) {
-		if _, err := c.Prices.For(m); err != nil {
-			add(fmt.Sprintf("model %s has no price", m), "give one with -prices; an unpriced model is refused, not free", err)
-		}
+	if p.identity, err = c.identity(e.judge.Identity()); err != nil {
+		p.add(err.Error(), Remedy{Do: "give values that have a JSON form"}, err)
 	}
-	pf.Warnings = append(pf.Warnings, r.checkModels(ctx, c.Policies, models, add)...)
-	if len(graders) > 0 {
-		pf.Warnings = append(pf.Warnings, r.checkModels(ctx, c.Grader, graders, add)...)
-	}
-	if len(problems) > 0 {
-		return pf, &PreflightError{problems}
-	}
-
-	if warning := priceAge(c.Prices.Date, time.Now()); c.Live && warning != "" {
-		pf.Warnings = append(pf.Warnings, warning)
-	}
-	if pf.Estimate, err = est.estimate(ctx); err != nil {
-		add("the run cannot be estimated: "+err.Error(), "correct what it names", err)
-		return pf, &PreflightError{problems}
-	}
-	if c.Budget > 0 {
-		if e := pf.Estimate.ExpectedUSD; e > float64(c.Budget) {
-			add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
-				fmt.Sprintf("set -budget %.2f or more, or a smaller -n", ceilCents(e)), providers.ErrBudget)
-		} else if w := pf.Estimate.WorstUSD; w > float64(c.Budget) {
-			pf.Warnings = append(pf.Warnings, fmt.Sprintf("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w, float64(c.Budget)))
-		}
-	}
-	if len(problems) > 0 {
-		return pf, &PreflightError{problems}
-	}
-	return pf, nil
 }
 
-// armModels are the models that the policies name, each once.
-func armModels(arms []Arm) []string {
-	var models []string
-	for _, a := range arms {
-		models = append(models, a.Policy.Model)
+// services asks after templates, prices and models.
+func (p *preflight) services(ctx context.Context) {
+	c := &p.cfg
+	models := armModels(c.Arms)
+	for _, a := range c.Arms {
+		if _, err := p.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
+			p.add(err.Error(), by("name the chat template of the model's own family, and a system prompt where it takes one", FieldArms), err)
+		}
 	}
-	slices.Sort(models)
-	return slices.Compact(models)
+	for _, m := range append(slices.Clone(models), p.models...) {
+		if _, err := c.Prices.For(m); err != nil {
+			p.add(fmt.Sprintf("model %s has no price", m), by("give one; an unpriced model is refused, not free", FieldPrices), err)
+		}
+	}
+	p.checkModels(ctx, c.Policies, models)
+	if len(p.models) > 0 {
+		p.checkModels(ctx, c.Grader, p.models)
+	}
+}
+
+// costs estimates the run and compares it with its budget.
+func (p *preflight) costs(ctx context.Context) {
+	c := &p.cfg
+	if warning := priceAge(c.Prices.Date, time.Now()); c.Live && warning != "" {
+		p.warn("%s", warning)
+	}
+	var err error
+	if p.found.Estimate, err = p.work.estimate(ctx); err != nil {
+		p.add("the run cannot be estimated: "+err.Error(), Remedy{Do: "correct what it names"}, err)
+		return
+	}
+	if c.Budget <= 0 {
+		return
+	}
+	if e := p.found.Estimate.ExpectedUSD; e > float64(c.Budget) {
+		enough := fmt.Sprintf("%.2f", ceilCents(e))
+		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
+			Remedy{fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough), []Change{{Field: FieldBudget, To: enough}, {Field: FieldPrompts}}}, providers.ErrBudget)
+	} else if w := p.found.Estimate.WorstUSD; w > float64(c.Budget) {
+		p.warn("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w, float64(c.Budget))
+	}
+}
+
+// folder looks whether the folder can take the run.
+func (p *preflight) folder(context.Context) {
+	tokens := 0.0
+	for _, s := range p.found.Estimate.Stages {
+		tokens += s.PromptTokens + s.CompletionTokens
+	}
+	j := p.job()
+	var problem *Problem
+	if err := j.checkFolder(p.work.oracle, tokens); errors.As(err, &problem) {
+		p.problems = append(p.problems, *problem)
+	}
+}
+
+// job is what the engine has to do.
+func (p *preflight) job() job {
+	c := &p.cfg
+	return job{
+		Dir: c.Dir, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates, Seed: c.Seed, Input: c.Input, Versions: c.Versions,
+		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels, BatchLabels: c.BatchLabels,
+		Prices: c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live, TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
+	}
+}
+
+// spelled are problems whose changes are in the program's own words.
+func (c *Config) spelled(problems []Problem) []Problem {
+	for i := range problems {
+		problems[i].Remedy.Changes = c.spell(problems[i].Remedy.Changes)
+	}
+	return problems
+}
+
+// spell says changes in the program's own words.
+func (c *Config) spell(changes []Change) []Change {
+	if c.Words == nil {
+		return changes
+	}
+	changes = slices.Clone(changes)
+	for i := range changes {
+		changes[i].As = c.Words(changes[i])
+	}
+	return changes
+}
+
+// refused makes a problem of the folder the error of a refused preflight.
+func (c *Config) refused(err error) error {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return &PreflightError{c.spelled([]Problem{*problem})}
+	}
+	return err
 }
 
 func ceilCents(usd float64) float64 { return float64(int(usd*100)+1) / 100 }
 
-// graderModels asks judge and oracle for one request each.
-func graderModels(ctx context.Context, e estimator) ([]string, error) {
-	p := e.cfg.Prompts[0]
-	key := dataset.Key{PromptID: p.ID, Policy: loggingArm(e.cfg.Arms).Policy.Name}
-	tag := providers.Tag{Stage: stagePreflight, Key: key.String(), Policy: key.Policy}
-	if _, err := e.judge.Score(ctx, tag, p, "x"); err != nil {
-		return nil, err
-	}
-	_, _ = e.oracle.Label(ctx, tag, key, p, "x")
-	var models []string
-	for _, req := range e.dry.take() {
-		models = append(models, req.Model)
-	}
-	slices.Sort(models)
-	return slices.Compact(models), nil
-}
-
 // checkModels compares what is asked for with what the provider lists.
-func (r *run) checkModels(ctx context.Context, p providers.Provider, want []string, add func(what, remedy string, err error)) (warnings []string) {
+func (p *preflight) checkModels(ctx context.Context, service providers.Provider, want []string) {
 	var listed []providers.Model
-	client, err := providers.NewClient(p, providers.ClientConfig{Prices: r.cfg.Prices, Ledger: &r.free, Retry: r.cfg.Retry})
+	client, err := providers.NewClient(service, providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: p.cfg.Retry})
 	if err == nil {
 		listed, err = client.Models(ctx)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		return []string{p.Name() + " lists no models: whether it serves " + strings.Join(want, ", ") + " shows at the first call"}
+		p.warn("%s lists no models: whether it serves %s shows at the first call", service.Name(), strings.Join(want, ", "))
+		return
 	}
 	var e *providers.Error
 	if err != nil {
-		remedy := "check the address and that the service is up"
+		remedy := Remedy{Do: "check the address and that the service is up"}
 		if errors.As(err, &e) && e.Hint != "" {
-			remedy = e.Hint
+			remedy = Remedy{Do: e.Hint}
 		}
-		add(fmt.Sprintf("%s does not list its models: %v", p.Name(), err), remedy, err)
-		return nil
+		p.add(fmt.Sprintf("%s does not list its models: %v", service.Name(), err), remedy, err)
+		return
 	}
 	byID := map[string]providers.Model{}
 	for _, m := range listed {
@@ -209,21 +293,20 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 		} else if errors.As(err, &e) && e.Class == providers.ClassModelNotFound {
 			ok = false
 		} else if !errors.Is(err, errors.ErrUnsupported) {
-			warnings = append(warnings, fmt.Sprintf("%s lists %s, but does not say whether it can be called without a deployment: %v", p.Name(), id, err))
+			p.warn("%s lists %s, but does not say whether it can be called without a deployment: %v", service.Name(), id, err)
 		}
 		switch {
 		case !ok:
-			add(fmt.Sprintf("%s does not serve %s", p.Name(), id), "set another model; listed are: "+nearest(listed, id), nil)
+			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), by("set another model; listed are: "+nearest(listed, id), FieldArms), nil)
 		case !m.Serverless:
-			add(fmt.Sprintf("%s serves %s only on a deployment of one's own", p.Name(), id), "deploy it and name the deployment, or set another model: "+nearest(listed, id), nil)
+			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), by("deploy it and name the deployment, or set another model: "+nearest(listed, id), FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
-			add(fmt.Sprintf("%s shuts %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)), "set another model: "+nearest(listed, id), nil)
+			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), by("set another model: "+nearest(listed, id), FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
-			warnings = append(warnings, fmt.Sprintf("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
-				p.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id)))
+			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
+				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))
 		}
 	}
-	return warnings
 }
 
 // nearest names a few listed models, those that share most of their name with

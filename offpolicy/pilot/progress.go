@@ -9,17 +9,17 @@ import (
 
 // progress completes an event and passes it on.
 func (r *run) progress(e Event) {
-	if r.cfg.Progress == nil {
+	if r.job.Progress == nil {
 		return
 	}
 	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
-	e.Spent, e.Budget = r.store.spent(), r.cfg.Budget
+	e.Spent, e.Budget = r.store.spent(), r.job.Budget
 	e.InFlight, e.Allowed = r.inFlight()
 	e.Forcing = r.store.forcing()
 	if e.Alert == "" {
 		e.Alert = r.alert(e.Spent)
 	}
-	r.cfg.Progress(e)
+	r.job.Progress(e)
 }
 
 // inFlight adds up the attempts that are on their way, and how many may be, over
@@ -32,8 +32,10 @@ func (r *run) inFlight() (now, allowed int) {
 			allowed += s.Concurrency
 		}
 	}
-	add(r.policies, armModels(r.cfg.Arms))
-	add(r.grader, r.graderModels)
+	add(r.policies, armModels(r.job.Arms))
+	if r.grader != nil {
+		add(r.grader, r.job.GraderModels)
+	}
 	return now, allowed
 }
 
@@ -45,18 +47,18 @@ var budgetAlerts = []int64{100, 80, 50}
 // Attempts in flight count at their reservation, so that an alert comes too
 // early rather than too late.
 func (r *run) alert(spent providers.USD) string {
-	if r.cfg.Budget <= 0 {
+	if r.job.Budget <= 0 {
 		return ""
 	}
 	for _, percent := range budgetAlerts {
 		before := r.alerted.Load()
 		// To a hundredth of a percent: a budget that is spent to the last call
 		// is rarely spent to the last cent.
-		if 100*float64(spent) < (float64(percent)-0.01)*float64(r.cfg.Budget) || percent <= before {
+		if 100*float64(spent) < (float64(percent)-0.01)*float64(r.job.Budget) || percent <= before {
 			continue
 		}
 		if r.alerted.CompareAndSwap(before, percent) {
-			return fmt.Sprintf("%d%% of the budget of $%.2f is spent or reserved", percent, float64(r.cfg.Budget))
+			return fmt.Sprintf("%d%% of the budget of $%.2f is spent or reserved", percent, float64(r.job.Budget))
 		}
 	}
 	return ""
@@ -78,7 +80,7 @@ func (r *run) renderAsItGoes(quit <-chan struct{}, stages []*stage) {
 			// A running report is a courtesy: what keeps it from being
 			// written will keep the last one from it too, and stop the run.
 			if open := unfinished(stages); len(open) > 0 {
-				_ = r.show(&Stop{Stage: open[0], Class: "running", Message: "the run is under way", Open: open}, "running")
+				_ = r.show(&Stop{Stage: open[0], Kind: StopRunning, Message: "the run is under way", Open: open})
 			}
 			t.Reset(max(renderEvery, 20*time.Since(begun)))
 		}

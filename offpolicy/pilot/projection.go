@@ -45,16 +45,16 @@ func project(rec *Records) Projection {
 		out.BatchUSD = projectSum(batched, took.fixed.usd, rec.Full)
 		out.Notes = append(out.Notes, "batches: labels and scores at the batch price, within 24 hours; responses and log-probs need single calls")
 	}
-	if rec.Seconds > 0 {
+	if whole := rec.StageSeconds[wholeRun]; whole > 0 {
 		// The service that works longest sets the time: what one prompt takes
 		// of it varies, and so does the run. At the end of it the last calls
 		// are waited for, once.
 		busy := sumOf(took.seconds)
-		tail := max(0, min(took.longest, rec.Seconds-busy/float64(max(1, rec.Concurrency))))
+		tail := max(0, min(took.longest, whole-busy/float64(max(1, rec.Concurrency))))
 		for i := range took.seconds {
-			took.seconds[i] *= (rec.Seconds - tail) / busy
+			took.seconds[i] *= (whole - tail) / busy
 		}
-		out.Seconds = projectSum(took.seconds, rec.CertifySeconds+tail, rec.Full)
+		out.Seconds = projectSum(took.seconds, rec.StageSeconds[stageCertify]+tail, rec.Full)
 		out.Notes = append(out.Notes, "time assumes this run's throughput: the same concurrency, and limits that do not bind earlier")
 	}
 	failed := failedPrompts(rec)

@@ -107,7 +107,7 @@ func TestProjectionIntervalsHold(t *testing.T) {
 				}
 			}
 			rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
-			rec.Seconds = makespan(queue, workers)
+			rec.StageSeconds = map[string]float64{wholeRun: makespan(queue, workers)}
 			p := project(rec)
 
 			var usd, busy float64

@@ -12,12 +12,12 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// ReadEvaluation reads from a run's folder what its evaluation is made of: the samples,
+// readEvaluation reads from a run's folder what its evaluation is made of: the samples,
 // joined from its records, and the configuration that the run evaluated them with.
 // [offpolicy.Evaluate] of the two is the evaluation in report.json, to the last digit.
 //
 // It is an error if dir is not the folder of a run, or one of an earlier build.
-func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
+func readEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	fail := func(err error) (offpolicy.Samples, offpolicy.Config, error) {
 		return offpolicy.Samples{}, offpolicy.Config{}, fmt.Errorf("pilot: read evaluation: %w", err)
 	}

@@ -49,9 +49,11 @@ type Records struct {
 	FullBudget providers.USD
 	// Resolution is the half-width at which a policy's value counts as answered.
 	Resolution float64
-	// Seconds is the wall time of the stages, over all starts, and
-	// CertifySeconds that of certification before them.
-	Seconds, CertifySeconds float64
+	// StageSeconds is the wall time by stage, over all starts. Stages overlap: that
+	// of all together, but for certification before them, stands under "run".
+	StageSeconds map[string]float64
+	// Judge and Oracle are the identities of the graders.
+	Judge, Oracle string
 	// Live says that real services answered, so that this run's pace is theirs.
 	Live bool
 	// Concurrency is the number of calls in flight per provider, at most.

@@ -12,8 +12,8 @@ import (
 const bytesPerCallToken = 24
 
 // checkRoom reports a folder that cannot be written, or whose disk has no room for
-// a new run of that estimate. Nothing stays behind.
-func checkRoom(dir string, e Estimate) *Problem {
+// a new run whose calls take so many tokens. Nothing stays behind.
+func checkRoom(dir string, tokens float64) *Problem {
 	at := dir
 	for {
 		info, err := os.Stat(at)
@@ -21,36 +21,28 @@ func checkRoom(dir string, e Estimate) *Problem {
 			break
 		}
 		if err == nil || filepath.Dir(at) == at {
-			p := folderProblem(dir, fmt.Errorf("%s is not a folder", at))
-			return &p
+			return folderProblem(dir, fmt.Errorf("%s is not a folder", at))
 		}
 		if !errors.Is(err, os.ErrNotExist) {
-			p := folderProblem(dir, err)
-			return &p
+			return folderProblem(dir, err)
 		}
 		at = filepath.Dir(at)
 	}
 	f, err := os.CreateTemp(at, ".reweigh-*")
 	if err != nil {
-		p := folderProblem(dir, err)
-		return &p
+		return folderProblem(dir, err)
 	}
 	_, err = f.Write([]byte("room?"))
 	if err := errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
-		p := folderProblem(dir, err)
-		return &p
+		return folderProblem(dir, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, journalDir)); err == nil {
 		return nil // it holds a run already, which lacks a part of its records only
 	}
-	tokens := 0.0
-	for _, s := range e.Stages {
-		tokens += s.PromptTokens + s.CompletionTokens
-	}
 	if free, ok := freeBytes(at); ok && float64(free) < bytesPerCallToken*tokens {
 		return &Problem{
 			What:   fmt.Sprintf("the disk of %s has %.3g MB left, and the run takes about %.3g MB", dir, float64(free)/1e6, bytesPerCallToken*tokens/1e6),
-			Remedy: "make room, or give an -out on another disk",
+			Remedy: by("make room, or give a folder on another disk", FieldDir),
 		}
 	}
 	return nil

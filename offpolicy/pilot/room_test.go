@@ -16,11 +16,10 @@ func TestCheckRoom(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	small := Estimate{Stages: []StageEstimate{{PromptTokens: 1000}}}
-	huge := Estimate{Stages: []StageEstimate{{PromptTokens: 1e18}}}
+	const small, huge = 1e3, 1e18 // tokens
 	for _, c := range []struct {
 		dir    string
-		e      Estimate
+		tokens float64
 		says   string
 		reason string
 	}{
@@ -30,11 +29,11 @@ func TestCheckRoom(t *testing.T) {
 		{dir, huge, "MB left", "a folder that is there, with other things in it or none"},
 		{filepath.Join(dir, "old"), huge, "", "a run that is there has most of its records"},
 	} {
-		p := checkRoom(c.dir, c.e)
+		p := checkRoom(c.dir, c.tokens)
 		if _, known := freeBytes(dir); !known && c.says == "MB left" {
 			continue
 		}
-		if (p == nil) != (c.says == "") || p != nil && (!strings.Contains(p.What, c.says) || !strings.Contains(p.Remedy, "-out")) {
+		if (p == nil) != (c.says == "") || p != nil && (!strings.Contains(p.What, c.says) || p.Remedy.Changes[0].Field != FieldDir) {
 			t.Errorf("%s: %+v, want %q", c.reason, p, c.says)
 		}
 	}

@@ -14,10 +14,12 @@ import (
 
 // owed is the work of all stages but certification, and what each waits for.
 func (r *run) owed() []*stage {
-	policies := r.newBreaker(r.cfg.Policies.Name())
+	policies := r.newBreaker(r.job.Policies.Name())
 	grader := policies
-	if r.grader != r.policies {
-		grader = r.newBreaker(r.cfg.Grader.Name())
+	if r.grader == nil {
+		grader = r.newBreaker("judge and oracle")
+	} else if r.grader != r.policies {
+		grader = r.newBreaker(r.job.Grader.Name())
 	}
 	known := func(items func() []item) func() ([]item, error) {
 		return func() ([]item, error) { return items(), nil }
@@ -39,8 +41,8 @@ func (r *run) owed() []*stage {
 
 func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {
 	var items []item
-	for _, p := range r.cfg.Prompts {
-		for _, a := range r.cfg.Arms {
+	for _, p := range r.job.Prompts {
+		for _, a := range r.job.Arms {
 			if !of(a) {
 				continue
 			}
@@ -59,7 +61,7 @@ func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt
 	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 	tag := providers.Tag{Stage: stage, Key: key.String(), Policy: a.Policy.Name}
 	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
-	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.cfg.Seed, key))
+	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.job.Seed, key))
 	var g providers.Generation
 	if err == nil {
 		g, err = r.policies.Generate(ctx, req)
@@ -105,7 +107,7 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 func (r *run) judging() []item {
 	var items []item
 	prompts, arms := r.prompts(), r.arms()
-	for _, key := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
+	for _, key := range responseKeys(r.job.Prompts, r.job.Arms) {
 		row, ok := r.store.scores[key]
 		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
 			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: key.Policy}
@@ -131,16 +133,16 @@ func (r *run) text(k dataset.Key) *string {
 }
 
 func (r *run) prompts() map[string]dataset.Prompt {
-	out := make(map[string]dataset.Prompt, len(r.cfg.Prompts))
-	for _, p := range r.cfg.Prompts {
+	out := make(map[string]dataset.Prompt, len(r.job.Prompts))
+	for _, p := range r.job.Prompts {
 		out[p.ID] = p
 	}
 	return out
 }
 
 func (r *run) arms() map[string]offpolicy.Policy {
-	out := make(map[string]offpolicy.Policy, len(r.cfg.Arms))
-	for _, a := range r.cfg.Arms {
+	out := make(map[string]offpolicy.Policy, len(r.job.Arms))
+	for _, a := range r.job.Arms {
 		out[a.Policy.Name] = a.Policy
 	}
 	return out

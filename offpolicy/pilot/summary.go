@@ -12,24 +12,36 @@ import (
 )
 
 // verdict computes everything that a report shows.
-func (r *run) verdict(rec *Records, state string) *Verdict {
-	c := &r.cfg
+func (w *writer) verdict(rec *Records) *Verdict {
+	c := w.cfg
+	w.complete(rec)
 	v := &Verdict{
 		SchemaVersion: SchemaVersion,
-		State:         state,
+		State:         "done",
 		Waivers:       c.Waived,
 		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
-		Stages:        r.stageTable(rec),
+		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
 		Evaluation:    rec.document(),
 		Projection:    project(rec),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
+		Spending:      attribute(rec.Ledger),
+		Warnings:      slices.Clone(w.warnings),
+		Estimate:      rec.Estimate,
 		Run: RunInfo{
-			Started: r.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
-			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
-			Rates: r.rates(rec.Ledger), Judge: r.judge.Identity(), Oracle: r.oracle.Identity(),
+			Started: w.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
+			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: served(rec.Ledger), Versions: c.Versions, Note: c.Origin,
+			Rates: rates(c.Prices, rec.Ledger), Judge: rec.Judge, Oracle: rec.Oracle,
+			Seconds: rec.StageSeconds[stageCertify] + rec.StageSeconds[wholeRun],
 		},
+	}
+	switch {
+	case rec.Stop == nil:
+	case rec.Stop.Running():
+		v.State = "running"
+	case rec.Stop.Resumable():
+		v.State = "interrupted"
 	}
 	if v.Waivers == nil {
 		v.Waivers = map[string]string{}
@@ -37,14 +49,10 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
-	v.Run.Seconds = r.totalSeconds()
 	if rec.reached(wholeRun) {
 		plan(rec, &v.Projection)
 	}
 	v.Decision, v.Reasons = Decide(v.Checks)
-	v.Spending = attribute(rec.Ledger)
-	v.Warnings = slices.Clone(r.warnings)
-	v.Estimate = rec.Estimate
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
 	for _, e := range rec.Ledger {
@@ -75,26 +83,30 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	return v
 }
 
+// complete adds to the records what the configuration says of them.
+func (w *writer) complete(rec *Records) {
+	c := w.cfg
+	rec.Estimate, rec.Full, rec.FullBudget, rec.Resolution = w.estimate, c.Full, c.FullBudget, c.Resolution
+	rec.BatchFactors = map[string]float64{}
+	if _, ok := c.Grader.(providers.Batcher); ok {
+		for model, price := range rates(c.Prices, rec.Ledger) {
+			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
+		}
+	}
+}
+
 // rates are the prices of every model that the ledger names.
-func (r *run) rates(entries []providers.Entry) map[string]providers.Price {
+func rates(prices providers.Prices, entries []providers.Entry) map[string]providers.Price {
 	out := map[string]providers.Price{}
 	for _, e := range entries {
-		if p, ok := r.cfg.Prices.Models[e.Model]; ok {
+		if p, ok := prices.Models[e.Model]; ok {
 			out[e.Model] = p
 		}
 	}
 	return out
 }
 
-// totalSeconds is the wall time over all starts: certification, and the stages
-// that overlap.
-func (r *run) totalSeconds() float64 {
-	r.store.mu.Lock()
-	defer r.store.mu.Unlock()
-	return r.store.seconds[stageCertify] + r.store.seconds[wholeRun]
-}
-
-func (r *run) stageTable(rec *Records) []Stage {
+func stageTable(rec *Records) []Stage {
 	out := make([]Stage, len(stageNames))
 	index := map[string]*Stage{}
 	for i, name := range stageNames {
@@ -115,13 +127,11 @@ func (r *run) stageTable(rec *Records) []Stage {
 			s.Limited++
 		}
 	}
-	r.store.mu.Lock()
-	for name, sec := range r.store.seconds {
+	for name, sec := range rec.StageSeconds {
 		if s, ok := index[name]; ok {
 			s.Seconds = sec
 		}
 	}
-	r.store.mu.Unlock()
 
 	n, arms := len(rec.Prompts), len(rec.Arms)
 	valid := func(stage string, items int, have int) {

@@ -196,7 +196,7 @@ func (r *run) await(ctx context.Context, w *arrivals, s *stage, byName map[strin
 // work brings the items of one stage to a record, in the order in which they can
 // be begun.
 func (r *run) work(ctx context.Context, s *stage, w *arrivals) error {
-	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.cfg.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
+	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.job.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
 		s.mu.Lock()
 		if s.begun.IsZero() {
 			s.begun = time.Now()
@@ -296,7 +296,7 @@ func unfinished(stages []*stage) []string {
 
 // newBreaker pauses the stages that depend on one service while all of it fails.
 func (r *run) newBreaker(service string) *journal.Breaker {
-	return &journal.Breaker{Pause: r.cfg.Pause, OnPause: func(d time.Duration, err error) {
+	return &journal.Breaker{Pause: r.job.Pause, OnPause: func(d time.Duration, err error) {
 		r.progress(Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d, err)})
 	}}
 }
