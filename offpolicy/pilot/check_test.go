@@ -4,103 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
-
-// healthy draws the records of a run in which nothing is wrong: n prompts under
-// the plan's policies, responses of 100 to 300 tokens at -0.7 nats each, labels
-// that follow the judge, costs at their estimate.
-func healthy(n int, seed uint64) *Records {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	r := &Records{Arms: PlanArms()}
-	r.Estimate.ExpectedUSD = 0.01 * float64(n)
-	quality := map[string]float64{"p0": 0.7, "pi_clone": 0.7, "pi_cot": 0.74, "pi_bigger_model": 0.78, "pi_bad": 0.3}
-	shift := map[string]float64{"pi_cot": -4, "pi_bigger_model": -20, "pi_bad": -15}
-	var labeled []offpolicy.LabeledScore
-	for i := range n {
-		id := fmt.Sprintf("q%04d", i)
-		r.Prompts = append(r.Prompts, dataset.Prompt{ID: id, Text: "question " + id})
-		tokens := 100 + rng.IntN(200)
-		base := -0.7*float64(tokens) + rng.NormFloat64()
-		for _, a := range r.Arms {
-			name := a.Policy.Name
-			text := fmt.Sprintf("%s answers %s with %d", name, id, rng.Uint64())
-			r.Responses = append(r.Responses, dataset.Response{
-				PromptID: id, Policy: name, Text: &text, FinishReason: "stop", LogProb: dataset.Known(base),
-				Model: a.Policy.Model, PolicyHash: a.Policy.Hash(),
-			})
-			lp := base
-			if d, ok := shift[name]; ok {
-				lp += d + 2*rng.NormFloat64()
-			}
-			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Known(lp), Tokens: tokens, Spread: dataset.Known(0), Distribution: dataset.SamplingDistribution, Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
-			for range tokens {
-				row.TokenLogProbs = append(row.TokenLogProbs, lp/float64(tokens))
-			}
-			for _, m := range append(slices.Clone(textMethods), "token_ids") {
-				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(lp), Status: "ok"}
-			}
-			r.LogProbs = append(r.LogProbs, row)
-			s := min(1, max(0, quality[name]+0.15*rng.NormFloat64()))
-			r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: name, Judge: "j@1", Mean: dataset.Known(s), Variance: dataset.Known(0.01), Source: "interval", PolicyHash: a.Policy.Hash()})
-			if a.Role == Logging {
-				y := min(1, max(0, 0.05+0.9*s+0.05*rng.NormFloat64()))
-				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Known(y), InclusionProb: dataset.Known(1), Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
-				r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: id, Policy: name})
-				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(s), Label: dataset.Known(y), InclusionProb: dataset.Known(1)})
-			}
-			r.Ledger = append(r.Ledger, providers.Entry{
-				ID: id + name, Stage: stageTargets, Key: dataset.Key{PromptID: id, Policy: name}.String(), Policy: name,
-				Model: a.Policy.Model, Served: a.Policy.Model, Outcome: "ok", Status: 200, Cost: 0.002, Attempt: 1, UsageKnown: true,
-			})
-		}
-	}
-	for _, m := range []string{r.Arms[0].Policy.Model, r.Arms[3].Policy.Model} {
-		r.Certificates = append(r.Certificates, teacherforce.Certificate{Model: m, Template: "llama4", OK: true, Probes: []teacherforce.Probe{{Name: "coverage", OK: true}}})
-	}
-	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1", Seed: seed}, labeled)
-	if err != nil {
-		panic(err)
-	}
-	r.Calibrator = cal
-	for _, c := range plants(r.Scores) {
-		k := c.score.Key()
-		r.CanariesOwed = append(r.CanariesOwed, k)
-		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.canary.Kind, Judge: "j@1", Clean: c.score.Mean, Planted: dataset.Known(c.score.Mean.OrNaN() - .02)})
-	}
-	r.Full, r.StageSeconds = 10_000, map[string]float64{wholeRun: 60}
-	return r
-}
-
-// evaluated fills in what a run computes from its records.
-func evaluated(r *Records) *Records {
-	r.evaluate("j@1", r.evaluationConfig(1, 0.05))
-	return r
-}
-
-// refit fits the calibrator to the labels as they are now.
-func refit(r *Records) {
-	var labeled []offpolicy.LabeledScore
-	scores := r.scoresOf("p0")
-	for _, l := range r.Labels {
-		if l.Label.Valid() {
-			labeled = append(labeled, offpolicy.LabeledScore{PromptID: l.PromptID, Score: scores[l.PromptID].Mean, Label: l.Label, InclusionProb: dataset.Known(1)})
-		}
-	}
-	var err error
-	if r.Calibrator, err = offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1"}, labeled); err != nil {
-		panic(err)
-	}
-}
 
 func statuses(checks []Check) map[string]Status {
 	out := map[string]Status{}
@@ -139,49 +49,6 @@ func TestHealthyRecordsPass(t *testing.T) {
 	if alarms > 3*max(runs, 334)/1000 {
 		t.Errorf("%d of %d healthy worlds raise an alarm: want at most 3 in 1,000", alarms, runs)
 	}
-}
-
-// worldsOr is how many worlds a test draws: few, unless the environment asks
-// for all of them.
-func worldsOr(t *testing.T, few int) int {
-	s := os.Getenv("REWEIGH_WORLDS")
-	if s == "" && testing.Short() {
-		return few / 4 // the race detector looks for races, and these draw in one goroutine
-	}
-	if s == "" {
-		return few
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatalf("REWEIGH_WORLDS: %v", err)
-	}
-	return n
-}
-
-// logprobRow returns a pointer to one row, for altering it.
-func logprobRow(r *Records, prompt int, policy string) *dataset.LogProb {
-	for i, row := range r.LogProbs {
-		if row.PromptID == r.Prompts[prompt].ID && row.Policy == policy {
-			return &r.LogProbs[i]
-		}
-	}
-	panic("no such row")
-}
-
-// ownLabels labels n of a target's own responses, by what healthy labels follow,
-// moved by a bias.
-func ownLabels(r *Records, policy string, n int, bias float64) {
-	scores := r.scoresOf(policy)
-	for i, p := range r.Prompts[:n] {
-		y := 0.05 + 0.9*scores[p.ID].Mean.OrNaN() + bias + 0.04*float64(i%3-1)
-		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Known(min(1, max(0, y))), InclusionProb: dataset.Known(float64(n) / float64(len(r.Prompts))), Role: "probe", Oracle: "o@1"})
-		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
-	}
-}
-
-func failLogProb(row *dataset.LogProb, class string) {
-	row.LogProb, row.TokenLogProbs = dataset.Float{}, nil
-	row.Error = &dataset.RecordError{Class: class, Message: "altered by a test"}
 }
 
 // TestEveryCheckCanLeavePass alters healthy records in one way and states which
@@ -536,31 +403,6 @@ func TestPatternsCountTheirTests(t *testing.T) {
 	}
 }
 
-// Canaries go to responses in the middle of the scale, to every policy in turn,
-// and never where a push could not show.
-func TestPlants(t *testing.T) {
-	var scores []dataset.JudgeScore
-	add := func(policy string, means ...float64) {
-		for i, m := range means {
-			scores = append(scores, dataset.JudgeScore{PromptID: fmt.Sprintf("q%d", i), Policy: policy, Mean: dataset.Known(m)})
-		}
-	}
-	add("a", .1, .9, .52, math.NaN(), .7)
-	add("b", .85, .95)
-	add("c", .6, .4, .3)
-	var got []string
-	for _, p := range plants(scores) {
-		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.canary.Kind, "/", 2)[0], p.score.Policy, p.score.Mean.OrNaN()))
-	}
-	want := []string{"instruction a 0.52", "fence c 0.60", "placeholder a 0.70", "score c 0.40", "instruction a 0.10", "fence c 0.30"}
-	if !slices.Equal(got, want) {
-		t.Errorf("plants %q, want %q", got, want)
-	}
-	if got := len(plants(healthy(100, 1).Scores)); got != 20 {
-		t.Errorf("%d plants in a healthy run, want 20", got)
-	}
-}
-
 // The worst case counts an unscored response against the ranking: as the best
 // for the policy that should be last, as the worst for the others.
 func TestWorstCase(t *testing.T) {
@@ -650,36 +492,6 @@ func TestShareStatus(t *testing.T) {
 	for bad, want := range map[int]Status{0: Pass, 1: Pass, 2: Hold, 5: Hold, 6: Fail} {
 		if got := shareStatus(bad, 100, 0.01, 0.05); got != want {
 			t.Errorf("%d of 100: %s, want %s", bad, got, want)
-		}
-	}
-}
-
-func TestProjectSum(t *testing.T) {
-	// Ten prompts at exactly 2 each and 5 once: no spread, so no width.
-	per := slices.Repeat([]float64{2}, 10)
-	got := projectSum(per, 5, 1000)
-	if got.Value.OrNaN() != 2005 || math.Abs(got.Lo.OrNaN()-2005) > 1e-9 || math.Abs(got.Hi.OrNaN()-2005) > 1e-9 {
-		t.Errorf("got %+v, want 2005 on all three", got)
-	}
-	// Values 1 and 3 have mean 2 and sd √2; the 95% t quantile at one degree of
-	// freedom is 6.313751514675043; √(1/2 + 1/8) = 0.790569.
-	got = projectSum([]float64{1, 3}, 7, 8)
-	half := 6.313751514675043 * math.Sqrt2 / 2 * math.Sqrt(0.625)
-	if got.Value.OrNaN() != 23 || math.Abs(got.Hi.OrNaN()-(7+16*math.Exp(half))) > 1e-6 || math.Abs(got.Lo.OrNaN()-(7+16*math.Exp(-half))) > 1e-9 {
-		t.Errorf("got %+v, want 23 (%v to %v)", got, 7+16*math.Exp(-half), 7+16*math.Exp(half))
-	}
-	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 41 {
-		t.Errorf("one prompt leaves no interval: %+v", got)
-	}
-	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 1 {
-		t.Errorf("prompts that took nothing leave no interval: %+v", got)
-	}
-}
-
-func TestPromptOf(t *testing.T) {
-	for key, want := range map[string]string{"q1/p0/0": "q1", "a/b/p0/0": "a/b", "p0": "p0"} {
-		if got := promptOf(key); got != want {
-			t.Errorf("promptOf(%q) = %q, want %q", key, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -160,5 +161,54 @@ func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 	rec.Ledger = append(rec.Ledger, providers.Entry{Stage: stageOracle, Key: "q0001/p0/0", Policy: "p0", Cost: 1, Outcome: "ok", UsageKnown: true})
 	if got := project(rec).USD.Value.OrNaN(); math.Abs(got-(want+10)) > 1e-9 {
 		t.Errorf("a label of P0 is one of a hundred prompts': the projection is $%v, want $%v", got, want+10)
+	}
+}
+
+func TestProjectSum(t *testing.T) {
+	// Ten prompts at exactly 2 each and 5 once: no spread, so no width.
+	per := slices.Repeat([]float64{2}, 10)
+	got := projectSum(per, 5, 1000)
+	if got.Value.OrNaN() != 2005 || math.Abs(got.Lo.OrNaN()-2005) > 1e-9 || math.Abs(got.Hi.OrNaN()-2005) > 1e-9 {
+		t.Errorf("got %+v, want 2005 on all three", got)
+	}
+	// Values 1 and 3 have mean 2 and sd √2; the 95% t quantile at one degree of
+	// freedom is 6.313751514675043; √(1/2 + 1/8) = 0.790569.
+	got = projectSum([]float64{1, 3}, 7, 8)
+	half := 6.313751514675043 * math.Sqrt2 / 2 * math.Sqrt(0.625)
+	if got.Value.OrNaN() != 23 || math.Abs(got.Hi.OrNaN()-(7+16*math.Exp(half))) > 1e-6 || math.Abs(got.Lo.OrNaN()-(7+16*math.Exp(-half))) > 1e-9 {
+		t.Errorf("got %+v, want 23 (%v to %v)", got, 7+16*math.Exp(-half), 7+16*math.Exp(half))
+	}
+	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 41 {
+		t.Errorf("one prompt leaves no interval: %+v", got)
+	}
+	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 1 {
+		t.Errorf("prompts that took nothing leave no interval: %+v", got)
+	}
+}
+
+// TestContextWeight: a sample of 100 compares methods on all rows and the full run
+// on 100 + 9,900/32 of 10,000.
+func TestContextWeight(t *testing.T) {
+	rec := healthy(100, 1)
+	entry := providers.Entry{Stage: stageLogProbs, Call: "context", Key: rec.LogProbs[0].Key().String()}
+	if got := contextWeight(rec, 10_000)(entry); got != 1 {
+		t.Errorf("weight %v where the server tells no ids, want 1", got)
+	}
+	for i := range rec.Responses {
+		rec.Responses[i].ContextIDs = &dataset.TokenDigest{N: 9, SHA256: "x"}
+	}
+	if got, want := contextWeight(rec, 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
+		t.Errorf("weight %v, want %v", got, want)
+	}
+	if got := contextWeight(rec, 100)(entry); got != 1 {
+		t.Errorf("weight %v for a full run of the sample's size, want 1", got)
+	}
+	entry.Call = "chat"
+	if got, want := contextWeight(rec, 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
+		t.Errorf("weight %v of a conversation, want %v", got, want)
+	}
+	entry.Call = "joint"
+	if got := contextWeight(rec, 10_000)(entry); got != 1 {
+		t.Errorf("weight %v of a joint text, want 1", got)
 	}
 }
