@@ -47,7 +47,7 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 		if err != nil || len(rows) != 20 {
 			t.Fatalf("%d canaries, %v", len(rows), err)
 		}
-		return check(v, "judge.injection"), rows
+		return finding(v, "judge.injection"), rows
 	}
 	moved := func(rows []dataset.Canary) (n int) {
 		for _, r := range rows {

@@ -44,7 +44,7 @@ func TestOneEchoPastTheFirstHundred(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"logprobs.complete", "logprobs.methods", "weights.clone"} {
-			if c := check(v, id); c.Status != pilot.Pass {
+			if c := finding(v, id); c.Status != pilot.Pass {
 				t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 			}
 		}

@@ -61,7 +61,7 @@ func TestLabelsByBatch(t *testing.T) {
 	if v, err = pilot.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if v.State != "done" || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+	if v.State != "done" || finding(v, "files.valid").Status != pilot.Pass || finding(v, "oracle.range").Status != pilot.Pass {
 		t.Fatal(describe(v))
 	}
 	sameRecords(t, single, batched)
@@ -105,16 +105,16 @@ func TestDuplicatesAndProbes(t *testing.T) {
 		if k < n {
 			continue // too few labels for a calibrator
 		}
-		if err != nil || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+		if err != nil || finding(v, "files.valid").Status != pilot.Pass || finding(v, "oracle.range").Status != pilot.Pass {
 			t.Fatalf("%v, %s", err, describe(v))
 		}
 		if st, _ := oracleStage(v); st.Items != n+4*5+6 || st.Failed != 0 {
 			t.Errorf("stage %+v", st)
 		}
-		if c := check(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
+		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
 			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
 		}
-		if c := check(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
+		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
 			t.Errorf("probes test the calibration: %s", c.Summary)
 		}
 	}

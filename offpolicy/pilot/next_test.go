@@ -19,10 +19,10 @@ func TestNext(t *testing.T) {
 	cheaper.Cheapest = &Design{Prompts: 1200, Labels: 90, HalfWidth: dataset.Known(0.02), USD: dataset.Known(1.25), Command: "extend"}
 	dear := cheaper
 	dear.Questions = unanswered.Questions[:1]
-	check := func(id string, s Status) Check { return Check{ID: id, Status: s, Remedy: "do " + id + "."} }
-	waived := check("cost.estimate", Fail)
+	finding := func(id string, s Status) Check { return Check{ID: id, Status: s, Remedy: "do " + id + "."} }
+	waived := finding("cost.estimate", Fail)
 	waived.Waived = "agreed"
-	skipped := check("judge.complete", Fail)
+	skipped := finding("judge.complete", Fail)
 	skipped.Summary = NotComputed + "the run stopped"
 	for id := range mendedInPlace {
 		if !slices.Contains(CheckIDs(), id) {
@@ -44,16 +44,16 @@ func TestNext(t *testing.T) {
 		{"GO, and less answers more", Verdict{State: "done", Decision: GO, Projection: cheaper}, nil,
 			[]string{"Run 1,200 prompts with 90 labels of every other policy's own responses, about $1.25 more", "±0.02", "full run, about $51.00 more, may start as well", "it would not give pi_bad, and pi_cot at best"}, "extend", "money is not spent on what does not answer"},
 		{"GO, and less answers as well", Verdict{State: "done", Decision: GO, Projection: dear}, nil, []string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend", "the question is answered for a fortieth"},
-		{"HOLD", Verdict{State: "done", Decision: HOLD, Checks: []Check{check("judge.injection", Hold), check("weights.clone", Hold)}}, nil,
+		{"HOLD", Verdict{State: "done", Decision: HOLD, Checks: []Check{finding("judge.injection", Hold), finding("weights.clone", Hold)}}, nil,
 			[]string{"judge.injection, weights.clone", "-waive judge.injection=REASON"}, "again", "look, mend or accept"},
-		{"NO-GO", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("logprobs.zero", Fail), check("cost.estimate", Hold), skipped}}, nil,
+		{"NO-GO", Verdict{State: "done", Decision: NoGo, Checks: []Check{finding("logprobs.zero", Fail), finding("cost.estimate", Hold), skipped}}, nil,
 			[]string{"Mend logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh", "the failure comes before what holds, and what follows from it is no cause"},
-		{"NO-GO for what is missing", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("judge.complete", Fail), check("weights.clone", Hold)}}, nil,
+		{"NO-GO for what is missing", Verdict{State: "done", Decision: NoGo, Checks: []Check{finding("judge.complete", Fail), finding("weights.clone", Hold)}}, nil,
 			[]string{"Mend judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
 		{"budget", Verdict{State: "done", Decision: HOLD}, &Stop{Class: "budget"}, []string{"-budget", "goes on where it stopped"}, "again", "money is what it lacks"},
 		{"interrupted", Verdict{State: "interrupted", Decision: HOLD}, &Stop{Kind: StopInterrupted}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
 		{"nothing but what follows", Verdict{State: "done", Decision: NoGo, Checks: []Check{skipped}}, &Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"}, []string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again", "the cause, and not what follows from it"},
-		{"not certified", Verdict{State: "done", Decision: NoGo, Checks: []Check{check("endpoint.certified", Fail), check("run.errors", Fail), skipped}}, &Stop{Stage: "certify", Kind: StopUncertified},
+		{"not certified", Verdict{State: "done", Decision: NoGo, Checks: []Check{finding("endpoint.certified", Fail), finding("run.errors", Fail), skipped}}, &Stop{Stage: "certify", Kind: StopUncertified},
 			[]string{"Mend endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
 	} {
 		got := next(&r.v, r.stop, c)

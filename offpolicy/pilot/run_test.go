@@ -111,7 +111,7 @@ func sameRecords(t *testing.T, a, b string) {
 	}
 }
 
-func check(v *pilot.Verdict, id string) pilot.Check {
+func finding(v *pilot.Verdict, id string) pilot.Check {
 	for _, c := range v.Checks {
 		if c.ID == id {
 			return c
@@ -245,7 +245,7 @@ func TestDrills(t *testing.T) {
 			if v.Decision != tt.decision {
 				t.Errorf("%s, want %s (%s): %q", v.Decision, tt.decision, tt.reason, v.Reasons)
 			}
-			c := check(v, tt.check)
+			c := finding(v, tt.check)
 			if c.Status != tt.status {
 				t.Errorf("%s is %s: %s", c.ID, c.Status, c.Summary)
 			}
@@ -297,7 +297,7 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Decision != pilot.HOLD || check(v, "run.errors").Status != pilot.Hold {
+	if v.Decision != pilot.HOLD || finding(v, "run.errors").Status != pilot.Hold {
 		t.Fatalf("%s: %q, want HOLD by run.errors", v.Decision, v.Reasons)
 	}
 	if spent := s.Bill().Total.USD; spent > float64(cfg.Budget) {

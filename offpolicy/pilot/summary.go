@@ -60,7 +60,7 @@ func (w *writer) verdict(rec *Records) *Verdict {
 		v.Run.Spent += float64(e.Cost)
 	}
 	if v.Decision != NoGo {
-		v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+		(&v.Projection).extend(c.Extend, c.Labels.Probes, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)

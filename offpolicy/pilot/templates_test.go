@@ -73,7 +73,7 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"logprobs.complete", "logprobs.methods", "logprobs.agreement", "weights.clone", "cost.estimate"} {
-		if c := check(v, id); c.Status != pilot.Pass {
+		if c := finding(v, id); c.Status != pilot.Pass {
 			t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 		}
 	}
@@ -164,7 +164,7 @@ func TestOwnTemplateIsCertified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := check(v, "endpoint.certified"); v.Decision != pilot.NoGo || c.Status != pilot.Fail {
+	if c := finding(v, "endpoint.certified"); v.Decision != pilot.NoGo || c.Status != pilot.Fail {
 		t.Errorf("%s: %+v", v.Decision, c)
 	}
 }

@@ -166,7 +166,11 @@ func (r *run) plan(w *arrivals, s *stage, items []item) {
 	s.mu.Lock()
 	s.known = true
 	s.state.Total = len(items)
-	s.state.Done = countIf(items, func(it item) bool { return it.done })
+	for _, it := range items {
+		if it.done {
+			s.state.Done++
+		}
+	}
 	e := s.state
 	s.mu.Unlock()
 	e.Begun = true
@@ -223,18 +227,18 @@ func (r *run) work(ctx context.Context, s *stage, w *arrivals) error {
 	}
 	s.mu.Unlock()
 	err2 := r.store.addSeconds(s.name, max(seconds, 0))
-	last := s.event()
-	last.Finished = true
-	r.progress(last)
+	end := s.event()
+	end.Finished = true
+	r.progress(end)
 
 	var broken *journal.BrokenError
-	var record *dataset.RecordError
+	var last *dataset.RecordError
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		// Another stage's failure, or somebody's wish: the cause says which.
 		err = nil
-	case errors.As(err, &broken) && errors.As(err, &record):
-		err = &stopError{Stop{Stage: s.name, Class: record.Class, Message: fmt.Sprintf("%d items in a row failed, and waiting did not help; the last: %s", broken.InARow, record.Message)}}
+	case errors.As(err, &broken) && errors.As(err, &last):
+		err = &stopError{Stop{Stage: s.name, Class: last.Class, Message: fmt.Sprintf("%d items in a row failed, and waiting did not help; the last: %s", broken.InARow, last.Message)}}
 	}
 	return errors.Join(err, err2)
 }
