@@ -1,27 +1,27 @@
 package main
 
-import "github.com/reweigh/reweigh/offpolicy/pilot"
+import "github.com/reweigh/reweigh/offpolicy/pilot/record"
 
 // flagOf is the flag by which each setting of a run is changed.
-var flagOf = map[pilot.Field]string{
-	pilot.FieldDir:         "-out",
-	pilot.FieldPrompts:     "-n",
-	pilot.FieldArms:        "-policies",
-	pilot.FieldTemplates:   "-policies",
-	pilot.FieldLabels:      "-label-design",
-	pilot.FieldProbes:      "-probes",
-	pilot.FieldOracle:      "-labels",
-	pilot.FieldGrader:      "-openai-url",
-	pilot.FieldPrices:      "-prices",
-	pilot.FieldBudget:      "-budget",
-	pilot.FieldFullBudget:  "-full-budget",
-	pilot.FieldConcurrency: "-concurrency",
-	pilot.FieldResolution:  "-width",
-	pilot.FieldWaived:      "-waive",
+var flagOf = map[record.Field]string{
+	record.FieldDir:         "-out",
+	record.FieldPrompts:     "-n",
+	record.FieldArms:        "-policies",
+	record.FieldTemplates:   "-policies",
+	record.FieldLabels:      "-label-design",
+	record.FieldProbes:      "-probes",
+	record.FieldOracle:      "-labels",
+	record.FieldGrader:      "-openai-url",
+	record.FieldPrices:      "-prices",
+	record.FieldBudget:      "-budget",
+	record.FieldFullBudget:  "-full-budget",
+	record.FieldConcurrency: "-concurrency",
+	record.FieldResolution:  "-width",
+	record.FieldWaived:      "-waive",
 }
 
 // words says a change of a setting as this command line has it.
-func words(c pilot.Change) string {
+func words(c record.Change) string {
 	s := flagOf[c.Field]
 	if s != "" && c.To != "" {
 		s += " " + quoted(c.To)

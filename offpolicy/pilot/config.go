@@ -6,6 +6,9 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
@@ -17,8 +20,8 @@ import (
 type Config struct {
 	Dir     string           // output folder
 	Prompts []dataset.Prompt // already sampled; more of the same sample extend a run
-	Input   Input            // SHA256 is (identity)
-	Arms    []Arm            // (identity), but for their expectations
+	Input   record.Input     // SHA256 is (identity)
+	Arms    []record.Arm     // (identity), but for their expectations
 	// Templates are chat templates of the caller's own, which the arms name as
 	// they name those of [chat.Names]; a model without one is refused. They are
 	// (identity) as far as an arm names them: a policy's hash covers the name of
@@ -67,7 +70,7 @@ type Config struct {
 	// counts as answered; 0 means 0.02, which tells two policies apart that
 	// differ by 0.04.
 	Resolution float64
-	Thresholds *Thresholds       // nil means DefaultThresholds
+	Thresholds *check.Thresholds // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
 	// Command is the command line that starts this run again, and Extend that of
@@ -80,7 +83,7 @@ type Config struct {
 	// Words, if not nil, says a change of a setting as the program that was started
 	// has it, such as "-budget 2.50": remedies then name that. Without it they name
 	// the field.
-	Words func(Change) string
+	Words func(record.Change) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)
@@ -89,7 +92,7 @@ type Config struct {
 	Render func(dir string, v *Verdict) error
 	// Progress, where not nil, is told of every item. It is called from many
 	// goroutines at once.
-	Progress func(Event)
+	Progress func(record.Event)
 }
 
 func (c *Config) withDefaults() Config {
@@ -104,10 +107,10 @@ func (c *Config) withDefaults() Config {
 		d.Resolution = defaultResolution
 	}
 	if d.Thresholds == nil {
-		t := DefaultThresholds()
+		t := check.DefaultThresholds()
 		d.Thresholds = &t
 	}
-	d.Prompts = sortPrompts(d.Prompts)
+	d.Prompts = engine.SortPrompts(d.Prompts)
 	d.Labels.Seed = d.Seed
 	if d.Labels.Fraction == 0 {
 		d.Labels.Fraction = 1
@@ -123,8 +126,8 @@ func (c Config) stratified() bool { return c.Labels.Strata > 1 }
 func (c Config) LabelKeys() []dataset.Key {
 	var keys []dataset.Key
 	if c.stratified() {
-		for _, k := range responseKeys(c.Prompts, c.Arms) {
-			if c.Labels.Probes > 0 || k.Policy == loggingArm(c.Arms).Policy.Name {
+		for _, k := range record.ResponseKeys(c.Prompts, c.Arms) {
+			if c.Labels.Probes > 0 || k.Policy == record.LoggingArm(c.Arms).Policy.Name {
 				keys = append(keys, k)
 			}
 		}
@@ -142,24 +145,24 @@ func (c Config) LabelKeys() []dataset.Key {
 // many others.
 func (c Config) assignments() []oracle.Assignment {
 	c.Labels.Seed = c.Seed
-	return assigned(c.Labels, c.Prompts, c.Arms)
+	return record.Assigned(c.Labels, c.Prompts, c.Arms)
 }
 
 // identity is the canonical JSON of everything that changes answers. The
 // journal compares it key by key.
 func (c *Config) identity(judgeID string) ([]byte, error) {
 	type arm struct {
-		Name       string `json:"name"`
-		Role       Role   `json:"role"`
-		PolicyHash string `json:"policy_hash"`
-		Model      string `json:"model"`
+		Name       string      `json:"name"`
+		Role       record.Role `json:"role"`
+		PolicyHash string      `json:"policy_hash"`
+		Model      string      `json:"model"`
 	}
 	arms := make([]arm, len(c.Arms))
 	for i, a := range c.Arms {
 		arms[i] = arm{a.Policy.Name, a.Role, a.Policy.Hash(), a.Policy.Model}
 	}
 	id := map[string]any{
-		"schema_version": SchemaVersion,
+		"schema_version": record.SchemaVersion,
 		"origin":         c.Origin,
 		"input_sha256":   c.Input.SHA256,
 		"seed":           c.Seed,

@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // Every kind of judge goes through a run: estimated, scored, its variance drawn
@@ -42,7 +43,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "judge.injection", "cost.estimate", "files.valid"} {
-				if c := finding(v, id); c.Status != pilot.Pass {
+				if c := finding(v, id); c.Status != record.Pass {
 					t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 				}
 			}

@@ -5,26 +5,27 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // cannotSay lists what the sample leaves open, with what would tell.
-func cannotSay(rec *Records) []string {
+func cannotSay(rec *record.Records) []string {
 	out := []string{}
-	if !rec.reached(wholeRun) {
+	if !rec.Reached(record.WholeRun) {
 		return append(out, "anything yet: the sample is not complete")
 	}
 	n := len(rec.Prompts)
-	hit := failedPrompts(rec)
+	hit := record.FailedPrompts(rec)
 	out = append(out, fmt.Sprintf("%d of %d prompts had a record that failed: of the full run's up to %.1f%% may (95%% bound)", hit, n, 100*offpolicy.BinomialUpper(hit, n, 0.95)))
 	for _, a := range rec.Arms {
-		if a.Role == Logging {
+		if a.Role == record.Logging {
 			continue
 		}
-		w := weigh(rec, a.Policy.Name)
+		w := record.Weigh(rec, a.Policy.Name)
 		if !w.Usable && w.N > 0 {
 			out = append(out, fmt.Sprintf("%s: its weights cannot carry an estimate from P0's logs (%s); fresh draws with labels of its own can", a.Policy.Name, strings.Join(w.Reasons, "; ")))
 		}
-		if a.Role == Target {
+		if a.Role == record.Target {
 			labelled := 0
 			for _, l := range rec.Labels {
 				if l.Policy == a.Policy.Name && l.Label.Valid() {

@@ -10,6 +10,10 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -17,7 +21,7 @@ import (
 
 // Preflight is what was found before anything was spent.
 type Preflight struct {
-	Estimate Estimate
+	Estimate record.Estimate
 	Warnings []string
 }
 
@@ -47,16 +51,16 @@ const (
 type preflight struct {
 	cfg      Config // with its defaults
 	found    Preflight
-	problems []Problem
+	problems []record.Problem
 	free     providers.MemoryLedger // its calls, before there is a folder
 	forcer   *teacherforce.Forcer   // renders; it has nobody to ask for scores
-	work     estimator              // what the run has to do, with judge and oracle around a dry run
+	work     forecast.Work          // what the run has to do, with judge and oracle around a dry run
 	models   []string               // of judge and oracle
 	identity []byte
 }
 
-func (p *preflight) add(what string, r Remedy, err error) {
-	p.problems = append(p.problems, Problem{what, r, err})
+func (p *preflight) add(what string, r record.Remedy, err error) {
+	p.problems = append(p.problems, record.Problem{What: what, Remedy: r, Err: err})
 }
 
 func (p *preflight) warn(format string, a ...any) {
@@ -87,30 +91,30 @@ func newPreflight(ctx context.Context, cfg Config) (*preflight, error) {
 // settings looks at the configuration alone.
 func (p *preflight) settings(context.Context) {
 	c := &p.cfg
-	if err := validateArms(c.Arms); err != nil {
-		p.add("the policies do not fit together: "+err.Error(), by("correct the policies", FieldArms), err)
+	if err := record.ValidateArms(c.Arms); err != nil {
+		p.add("the policies do not fit together: "+err.Error(), record.By("correct the policies", record.FieldArms), err)
 		return
 	}
 	var err error
 	if p.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: c.Templates}); err != nil {
-		p.add(err.Error(), by("give templates of your own names that are not taken", FieldTemplates), err)
+		p.add(err.Error(), record.By("give templates of your own names that are not taken", record.FieldTemplates), err)
 	}
 	if len(c.Prompts) == 0 {
-		p.add("the input holds no prompts", by("give an input with prompts", FieldPrompts), nil)
+		p.add("the input holds no prompts", record.By("give an input with prompts", record.FieldPrompts), nil)
 	}
 	if err := c.Labels.Validate(); err != nil {
-		p.add(err.Error(), by("correct the labelling design", FieldLabels), err)
+		p.add(err.Error(), record.By("correct the labelling design", record.FieldLabels), err)
 	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
-		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), by("give one in (0, 1), or 0 for the default", FieldResolution), nil)
+		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), record.By("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
 	var ids []string
-	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
-		ids = append(ids, q.id)
+	for _, q := range check.For(&record.Records{Arms: c.Arms}) {
+		ids = append(ids, q.ID)
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Waived)) {
 		if !slices.Contains(ids, id) {
-			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), by("the ids are: "+strings.Join(ids, ", "), FieldWaived), nil)
+			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), record.By("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
 		}
 	}
 }
@@ -125,52 +129,52 @@ func (noScorer) ScorePrompt(context.Context, providers.ScoreRequest) (providers.
 // models.
 func (p *preflight) graders(ctx context.Context) {
 	c := &p.cfg
-	p.work = estimator{
-		prompts: c.Prompts, arms: c.Arms, seed: c.Seed, labels: c.Labels, batches: c.BatchLabels != nil, concurrency: c.Concurrency, prices: c.Prices,
-		templates: c.Templates, forcer: p.forcer, dry: &dryRun{}, chats: providers.ScoresChats(c.Policies), oneService: sameProvider(c.Policies, c.Grader),
+	p.work = forecast.Work{
+		Prompts: c.Prompts, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil, Concurrency: c.Concurrency, Prices: c.Prices,
+		Templates: c.Templates, Forcer: p.forcer, Dry: &forecast.DryRun{}, Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
 	}
 	e := &p.work
 	var err error
-	if e.judge, err = c.Judge(e.dry); err != nil {
-		p.add(err.Error(), Remedy{Do: "correct the judge's configuration"}, err)
+	if e.Judge, err = c.Judge(e.Dry); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the judge's configuration"}, err)
 		return
 	}
-	if e.oracle, err = c.Oracle(e.dry); err != nil {
-		p.add(err.Error(), Remedy{Do: "correct the oracle's configuration"}, err)
+	if e.Oracle, err = c.Oracle(e.Dry); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the oracle's configuration"}, err)
 		return
 	}
-	if _, isFile := e.oracle.(*oracle.File); isFile && c.Labels.Duplicates > 0 {
-		p.add("labels from a file have no duplicates", by("ask for no duplicates: the file would be compared with itself", FieldLabels), nil)
+	if _, isFile := e.Oracle.(*oracle.File); isFile && c.Labels.Duplicates > 0 {
+		p.add("labels from a file have no duplicates", record.By("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
 	}
 	if c.BatchLabels != nil {
 		_, batches := c.Grader.(providers.Batcher)
-		if _, ok := e.oracle.(batchLabeler); !ok || !batches {
-			p.add("the labels cannot be bought by batch", by("take a service that has batches and a language model as the oracle, or label by single calls", FieldGrader, FieldOracle), errors.ErrUnsupported)
+		if _, ok := e.Oracle.(engine.BatchLabeler); !ok || !batches {
+			p.add("the labels cannot be bought by batch", record.By("take a service that has batches and a language model as the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
 		}
 	}
-	if p.models, err = e.graderModels(ctx); err != nil {
-		p.add(err.Error(), Remedy{Do: "correct the judge's or oracle's configuration"}, err)
+	if p.models, err = e.GraderModels(ctx); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
 	if len(p.models) > 0 && c.Grader == nil {
-		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", by("give the service of judge and oracle, or a judge and an oracle that ask no model", FieldGrader), nil)
+		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", record.By("give the service of judge and oracle, or a judge and an oracle that ask no model", record.FieldGrader), nil)
 	}
-	if p.identity, err = c.identity(e.judge.Identity()); err != nil {
-		p.add(err.Error(), Remedy{Do: "give values that have a JSON form"}, err)
+	if p.identity, err = c.identity(e.Judge.Identity()); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "give values that have a JSON form"}, err)
 	}
 }
 
 // services asks after templates, prices and models.
 func (p *preflight) services(ctx context.Context) {
 	c := &p.cfg
-	models := armModels(c.Arms)
+	models := record.ArmModels(c.Arms)
 	for _, a := range c.Arms {
 		if _, err := p.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
-			p.add(err.Error(), by("name the chat template of the model's own family, and a system prompt where it takes one", FieldArms), err)
+			p.add(err.Error(), record.By("name the chat template of the model's own family, and a system prompt where it takes one", record.FieldArms), err)
 		}
 	}
 	for _, m := range append(slices.Clone(models), p.models...) {
 		if _, err := c.Prices.For(m); err != nil {
-			p.add(fmt.Sprintf("model %s has no price", m), by("give one; an unpriced model is refused, not free", FieldPrices), err)
+			p.add(fmt.Sprintf("model %s has no price", m), record.By("give one; an unpriced model is refused, not free", record.FieldPrices), err)
 		}
 	}
 	p.checkModels(ctx, c.Policies, models)
@@ -186,8 +190,8 @@ func (p *preflight) costs(ctx context.Context) {
 		p.warn("%s", warning)
 	}
 	var err error
-	if p.found.Estimate, err = p.work.estimate(ctx); err != nil {
-		p.add("the run cannot be estimated: "+err.Error(), Remedy{Do: "correct what it names"}, err)
+	if p.found.Estimate, err = p.work.Estimate(ctx); err != nil {
+		p.add("the run cannot be estimated: "+err.Error(), record.Remedy{Do: "correct what it names"}, err)
 		return
 	}
 	if c.Budget <= 0 {
@@ -196,7 +200,7 @@ func (p *preflight) costs(ctx context.Context) {
 	if e := p.found.Estimate.ExpectedUSD; e > float64(c.Budget) {
 		enough := fmt.Sprintf("%.2f", ceilCents(e))
 		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
-			Remedy{fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough), []Change{{Field: FieldBudget, To: enough}, {Field: FieldPrompts}}}, providers.ErrBudget)
+			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough), Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}}, providers.ErrBudget)
 	} else if w := p.found.Estimate.WorstUSD; w > float64(c.Budget) {
 		p.warn("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w, float64(c.Budget))
 	}
@@ -209,16 +213,16 @@ func (p *preflight) folder(context.Context) {
 		tokens += s.PromptTokens + s.CompletionTokens
 	}
 	j := p.job()
-	var problem *Problem
-	if err := j.checkFolder(p.work.oracle, tokens); errors.As(err, &problem) {
+	var problem *record.Problem
+	if err := j.CheckFolder(p.work.Oracle, tokens); errors.As(err, &problem) {
 		p.problems = append(p.problems, *problem)
 	}
 }
 
 // job is what the engine has to do.
-func (p *preflight) job() job {
+func (p *preflight) job() engine.Job {
 	c := &p.cfg
-	return job{
+	return engine.Job{
 		Dir: c.Dir, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates, Seed: c.Seed, Input: c.Input, Versions: c.Versions,
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels, BatchLabels: c.BatchLabels,
 		Prices: c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live, TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
@@ -226,7 +230,7 @@ func (p *preflight) job() job {
 }
 
 // spelled are problems whose changes are in the program's own words.
-func (c *Config) spelled(problems []Problem) []Problem {
+func (c *Config) spelled(problems []record.Problem) []record.Problem {
 	for i := range problems {
 		problems[i].Remedy.Changes = c.spell(problems[i].Remedy.Changes)
 	}
@@ -234,7 +238,7 @@ func (c *Config) spelled(problems []Problem) []Problem {
 }
 
 // spell says changes in the program's own words.
-func (c *Config) spell(changes []Change) []Change {
+func (c *Config) spell(changes []record.Change) []record.Change {
 	if c.Words == nil {
 		return changes
 	}
@@ -247,9 +251,9 @@ func (c *Config) spell(changes []Change) []Change {
 
 // refused makes a problem of the folder the error of a refused preflight.
 func (c *Config) refused(err error) error {
-	var problem *Problem
+	var problem *record.Problem
 	if errors.As(err, &problem) {
-		return &PreflightError{c.spelled([]Problem{*problem})}
+		return &PreflightError{c.spelled([]record.Problem{*problem})}
 	}
 	return err
 }
@@ -269,9 +273,9 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 	}
 	var e *providers.Error
 	if err != nil {
-		remedy := Remedy{Do: "check the address and that the service is up"}
+		remedy := record.Remedy{Do: "check the address and that the service is up"}
 		if errors.As(err, &e) && e.Hint != "" {
-			remedy = Remedy{Do: e.Hint}
+			remedy = record.Remedy{Do: e.Hint}
 		}
 		p.add(fmt.Sprintf("%s does not list its models: %v", service.Name(), err), remedy, err)
 		return
@@ -297,11 +301,11 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 		}
 		switch {
 		case !ok:
-			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), by("set another model; listed are: "+nearest(listed, id), FieldArms), nil)
+			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), record.By("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Serverless:
-			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), by("deploy it and name the deployment, or set another model: "+nearest(listed, id), FieldArms), nil)
+			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), record.By("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
-			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), by("set another model: "+nearest(listed, id), FieldArms), nil)
+			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), record.By("set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
 				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))
@@ -338,7 +342,7 @@ func nearest(listed []providers.Model, id string) string {
 // PreflightError lists everything that keeps a run from starting. Nothing was
 // spent.
 type PreflightError struct {
-	Problems []Problem
+	Problems []record.Problem
 }
 
 func (e *PreflightError) Error() string {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // RunPreflight runs the preflight alone: free calls only, nothing written.
@@ -38,15 +40,15 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 	w := &writer{cfg: &p.cfg, started: started, estimate: p.found.Estimate, warnings: p.found.Warnings}
 	j := p.job()
 	if p.cfg.Render != nil {
-		j.Show = func(rec *Records) error { _, err := w.write(rec); return err }
+		j.Show = func(rec *record.Records) error { _, err := w.write(rec); return err }
 	}
-	r, err := openRun(ctx, j)
+	r, err := engine.Open(ctx, j)
 	if err != nil {
 		return nil, p.cfg.refused(err)
 	}
-	defer r.close()
+	defer r.Close()
 	w.warnings = append(w.warnings, r.Warnings...)
-	rec, err := r.do(soft)
+	rec, err := r.Do(soft)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	if stop := rec.Stop; stop != nil && stop.Kind == StopInterrupted {
+	if stop := rec.Stop; stop != nil && stop.Kind == record.StopInterrupted {
 		return v, fmt.Errorf("pilot: interrupted in stage %s; start again to go on: %w", stop.Stage, context.Canceled)
 	}
 	return v, nil
@@ -66,18 +68,18 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 //
 // It is an error if dir is not the folder of a run, or one of an earlier build.
 func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
-	return readEvaluation(dir)
+	return engine.ReadEvaluation(dir)
 }
 
 // writer makes verdicts of the records of one start, and has them rendered.
 type writer struct {
 	cfg      *Config
 	started  time.Time
-	estimate Estimate
+	estimate record.Estimate
 	warnings []string
 }
 
-func (w *writer) write(rec *Records) (*Verdict, error) {
+func (w *writer) write(rec *record.Records) (*Verdict, error) {
 	v := w.verdict(rec)
 	if w.cfg.Render != nil {
 		if err := w.cfg.Render(w.cfg.Dir, v); err != nil {

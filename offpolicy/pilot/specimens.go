@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // maxSpecimens is how many records a report quotes.
@@ -11,7 +12,7 @@ const maxSpecimens = 6
 
 // specimens picks records worth a look: failures first, then the least likely
 // logged response, the lowest and the highest score.
-func specimens(rec *Records) []Specimen {
+func specimens(rec *record.Records) []Specimen {
 	prompts := map[string]string{}
 	for _, p := range rec.Prompts {
 		prompts[p.ID] = p.Text
@@ -28,7 +29,7 @@ func specimens(rec *Records) []Specimen {
 			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID], Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
 		}
 	}
-	p0 := rec.logging().Policy.Name
+	p0 := rec.Logging().Policy.Name
 	failed := 0
 	for _, row := range rec.LogProbs {
 		if row.Error != nil && failed < 3 {

@@ -16,6 +16,7 @@ import (
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -94,7 +95,7 @@ func TestStrata(t *testing.T) {
 	order := &stages{Provider: cfg.Grader}
 	cfg.Grader = order
 	v, err := pilot.Run(t.Context(), cfg)
-	if err != nil || v.State != "done" || finding(v, "files.valid").Status != pilot.Pass || finding(v, "oracle.range").Status != pilot.Pass {
+	if err != nil || v.State != "done" || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
 	judged, labelled := 0, 0
@@ -178,7 +179,7 @@ func TestStrataInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	cfg = config(t, s, dir, n)
 	cfg.Labels, cfg.Grader = strata, &spent{Provider: cfg.Grader, after: 20}
-	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != pilot.NoGo || !strings.Contains(finding(v, "run.errors").Summary, "stage judge (quota)") {
+	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.NoGo || !strings.Contains(finding(v, "run.errors").Summary, "stage judge (quota)") {
 		t.Fatalf("an empty account: %v, %s", err, describe(v))
 	}
 	for _, at := range []struct {
@@ -189,7 +190,7 @@ func TestStrataInterrupted(t *testing.T) {
 		var once sync.Once
 		cfg := config(t, s, dir, n)
 		cfg.Labels, cfg.Stop = strata, stop
-		cfg.Progress = func(e pilot.Event) {
+		cfg.Progress = func(e record.Event) {
 			if e.Stage == at.stage && e.Done >= at.done && !e.Begun {
 				once.Do(func() { close(stop) })
 			}
@@ -233,7 +234,7 @@ func TestStrataInterrupted(t *testing.T) {
 }
 
 // figure is one of a check's, NaN where it has none of the name.
-func figure(c pilot.Check, name string) float64 {
+func figure(c record.Finding, name string) float64 {
 	for _, f := range c.Evidence.Figures {
 		if f.Name == name {
 			return f.Value.OrNaN()
@@ -333,7 +334,7 @@ func TestUnscoredStratumIsKept(t *testing.T) {
 			t.Fatalf("a mended score changed a label or what is known of it: %+v", before[i])
 		}
 	}
-	if finding(v, "files.valid").Status != pilot.Pass || len(after) != len(before) {
+	if finding(v, "files.valid").Status != record.Pass || len(after) != len(before) {
 		t.Errorf("%d labels became %d; %s", len(before), len(after), describe(v))
 	}
 }

@@ -7,23 +7,26 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // verdict computes everything that a report shows.
-func (w *writer) verdict(rec *Records) *Verdict {
+func (w *writer) verdict(rec *record.Records) *Verdict {
 	c := w.cfg
 	w.complete(rec)
 	v := &Verdict{
-		SchemaVersion: SchemaVersion,
+		SchemaVersion: record.SchemaVersion,
 		State:         "done",
 		Waivers:       c.Waived,
-		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
+		Checks:        check.Evaluate(rec, *c.Thresholds, c.Waived),
 		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
-		Evaluation:    rec.document(),
-		Projection:    project(rec),
+		Evaluation:    rec.Document(),
+		Projection:    forecast.Project(rec),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
 		Spending:      attribute(rec.Ledger),
@@ -31,9 +34,9 @@ func (w *writer) verdict(rec *Records) *Verdict {
 		Estimate:      rec.Estimate,
 		Run: RunInfo{
 			Started: w.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
-			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: served(rec.Ledger), Versions: c.Versions, Note: c.Origin,
+			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: record.Served(rec.Ledger), Versions: c.Versions, Note: c.Origin,
 			Rates: rates(c.Prices, rec.Ledger), Judge: rec.Judge, Oracle: rec.Oracle,
-			Seconds: rec.StageSeconds[stageCertify] + rec.StageSeconds[wholeRun],
+			Seconds: rec.StageSeconds[record.StageCertify] + rec.StageSeconds[record.WholeRun],
 		},
 	}
 	switch {
@@ -49,18 +52,18 @@ func (w *writer) verdict(rec *Records) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
-	if rec.reached(wholeRun) {
-		plan(rec, &v.Projection)
+	if rec.Reached(record.WholeRun) {
+		forecast.Plan(rec, &v.Projection)
 	}
-	v.Decision, v.Reasons = Decide(v.Checks)
+	v.Decision, v.Reasons = record.Decide(v.Checks)
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
 	for _, e := range rec.Ledger {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
-	if v.Decision != NoGo {
-		(&v.Projection).extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+	if v.Decision != record.NoGo {
+		extend((&v.Projection), c.Extend, c.Labels.Probes, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
@@ -84,7 +87,7 @@ func (w *writer) verdict(rec *Records) *Verdict {
 }
 
 // complete adds to the records what the configuration says of them.
-func (w *writer) complete(rec *Records) {
+func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
 	rec.Estimate, rec.Full, rec.FullBudget, rec.Resolution = w.estimate, c.Full, c.FullBudget, c.Resolution
 	rec.BatchFactors = map[string]float64{}
@@ -106,10 +109,10 @@ func rates(prices providers.Prices, entries []providers.Entry) map[string]provid
 	return out
 }
 
-func stageTable(rec *Records) []Stage {
-	out := make([]Stage, len(stageNames))
+func stageTable(rec *record.Records) []Stage {
+	out := make([]Stage, len(record.StageNames))
 	index := map[string]*Stage{}
-	for i, name := range stageNames {
+	for i, name := range record.StageNames {
 		out[i].Name = name
 		index[name] = &out[i]
 	}
@@ -136,11 +139,11 @@ func stageTable(rec *Records) []Stage {
 	n, arms := len(rec.Prompts), len(rec.Arms)
 	valid := func(stage string, items int, have int) {
 		index[stage].Items, index[stage].Failed = items, items-have
-		if !rec.reached(stage) {
+		if !rec.Reached(stage) {
 			index[stage].Failed, index[stage].Pending = 0, items-have
 		}
 	}
-	index[stagePrepare].Items = n
+	index[record.StagePrepare].Items = n
 	ok := 0
 	for _, c := range rec.Certificates {
 		if c.OK {
@@ -149,25 +152,25 @@ func stageTable(rec *Records) []Stage {
 	}
 	distinct := map[string]bool{}
 	for _, a := range rec.Arms {
-		distinct[certificateKey(a.Policy)] = true
+		distinct[record.CertificateKey(a.Policy)] = true
 	}
-	valid(stageCertify, len(distinct), ok)
+	valid(record.StageCertify, len(distinct), ok)
 	p0, targets := 0, 0
 	for _, row := range rec.Responses {
 		switch {
 		case row.Error != nil:
-		case row.Policy == rec.logging().Policy.Name:
+		case row.Policy == rec.Logging().Policy.Name:
 			p0++
 		default:
 			targets++
 		}
 	}
-	valid(stageP0, n, p0)
-	valid(stageTargets, n*(arms-1), targets)
-	valid(stageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
-	valid(stageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.allLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
-	valid(stageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
-	valid(stageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
+	valid(record.StageP0, n, p0)
+	valid(record.StageTargets, n*(arms-1), targets)
+	valid(record.StageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
+	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
+	valid(record.StageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	valid(record.StageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
 	return out
 }
 
@@ -177,7 +180,7 @@ func attribute(entries []providers.Entry) []Spending {
 	type kind struct{ stage, policy, model, outcome string }
 	sums := map[kind]*Spending{}
 	for _, e := range entries {
-		if e.Stage == stagePreflight {
+		if e.Stage == record.StagePreflight {
 			continue
 		}
 		k := kind{e.Stage, e.Policy, e.Model, e.Outcome}
@@ -200,7 +203,7 @@ func attribute(entries []providers.Entry) []Spending {
 		out = append(out, *s)
 	}
 	slices.SortFunc(out, func(a, b Spending) int {
-		return cmp.Or(cmp.Compare(slices.Index(stageNames, a.Stage), slices.Index(stageNames, b.Stage)), cmp.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(slices.Index(record.StageNames, a.Stage), slices.Index(record.StageNames, b.Stage)), cmp.Compare(a.Policy, b.Policy),
 			cmp.Compare(a.Model, b.Model), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
@@ -217,16 +220,16 @@ func countIf[T any](rows []T, f func(T) bool) int {
 }
 
 // summarize describes each policy's part.
-func summarize(rec *Records) []PolicySummary {
+func summarize(rec *record.Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
 	forcing := map[string]teacherforce.PolicyStatistics{}
-	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.Logging().Policy.Name) {
 		forcing[s.Policy] = s
 	}
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
-		responses, scores, logprobs := rec.responsesOf(name), rec.scoresOf(name), rec.logProbsOf(name)
+		responses, scores, logprobs := rec.ResponsesOf(name), rec.ScoresOf(name), rec.LogProbsOf(name)
 		var judged, calibrated, totals, perToken []float64
 		for _, p := range rec.Prompts { // in order, so that sums are reproducible
 			if row, ok := responses[p.ID]; ok && row.Error == nil {
@@ -253,11 +256,11 @@ func summarize(rec *Records) []PolicySummary {
 			}
 		}
 		s.Scored = len(judged)
-		s.Judge, s.Calibrated = interval(judged), interval(calibrated)
-		s.LogProb, s.PerToken = quantiles(totals), quantiles(perToken)
+		s.Judge, s.Calibrated = record.MeanInterval(judged), record.MeanInterval(calibrated)
+		s.LogProb, s.PerToken = record.QuantilesOf(totals), record.QuantilesOf(perToken)
 		s.Forcing, s.Methods = forcingSummary(forcing, name)
-		if a.Role != Logging {
-			s.Weights = weigh(rec, name)
+		if a.Role != record.Logging {
+			s.Weights = record.Weigh(rec, name)
 		}
 		out[i] = s
 	}
@@ -267,7 +270,7 @@ func summarize(rec *Records) []PolicySummary {
 // forcingSummary puts the statistics of one policy into the form of a report.
 func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string) (*ForcingSummary, []MethodCounts) {
 	st, ok := all[policy]
-	names := append(slices.Clone(textMethods), teacherforce.MethodTokenIDs)
+	names := append(slices.Clone(check.TextMethods), teacherforce.MethodTokenIDs)
 	for _, name := range []string{teacherforce.MethodChat, teacherforce.MethodSampling} {
 		if _, has := st.Methods[name]; has {
 			names = append(names, name)
@@ -289,7 +292,7 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 	}
 	return &ForcingSummary{
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
-		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE), RowsPerEffective: finite(st.RowsPerEffective),
+		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE), RowsPerEffective: record.Finite(st.RowsPerEffective),
 		NoiseN: st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
 	}, methods
 }

@@ -5,11 +5,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
 
 func TestForcingSummary(t *testing.T) {
-	rec := healthy(100, 1)
+	rec := healthy.New(100, 1)
 	var p0, bad PolicySummary
 	for _, s := range summarize(rec) {
 		switch s.Name {
@@ -37,7 +39,7 @@ func TestAttributeAddsUpToTheLedger(t *testing.T) {
 		{Stage: "p0", Policy: "p0", Model: "s", Outcome: "ok", Cost: 1, UsageKnown: true, PromptTokens: 5, CompletionTokens: 7},
 		{Stage: "p0", Policy: "p0", Model: "s", Outcome: "ok", Cost: 1, UsageKnown: true, PromptTokens: 5, CompletionTokens: 7},
 		{Stage: "p0", Policy: "p0", Model: "s", Outcome: "network", Cost: 3},
-		{Stage: stagePreflight, Outcome: "ok"},
+		{Stage: record.StagePreflight, Outcome: "ok"},
 	}
 	want := []Spending{
 		{Stage: "p0", Policy: "p0", Model: "s", Outcome: "network", Attempts: 1, CostUSD: 3, UnseenUSD: 3},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -39,27 +40,27 @@ type Spending struct {
 
 // PolicySummary is one policy's part of the run.
 type PolicySummary struct {
-	Name      string `json:"name"`
-	Role      Role   `json:"role"`
-	Model     string `json:"model"`
-	Hash      string `json:"policy_hash"`
-	Responses int    `json:"responses"`
-	Truncated int    `json:"truncated"`
+	Name      string      `json:"name"`
+	Role      record.Role `json:"role"`
+	Model     string      `json:"model"`
+	Hash      string      `json:"policy_hash"`
+	Responses int         `json:"responses"`
+	Truncated int         `json:"truncated"`
 	// Judge is the mean judge score over Scored responses, with a 95%
 	// t-interval over prompts; Calibrated the same for calibrated scores.
-	Scored     int      `json:"scored"`
-	Judge      Interval `json:"judge"`
-	Calibrated Interval `json:"calibrated"`
+	Scored     int             `json:"scored"`
+	Judge      record.Interval `json:"judge"`
+	Calibrated record.Interval `json:"calibrated"`
 	// LogProb and PerToken describe the logged responses' log-probs under this
 	// policy, in nats.
-	LogProb  Quantiles      `json:"logprob"`
-	PerToken Quantiles      `json:"logprob_per_token"`
-	Methods  []MethodCounts `json:"methods"`
+	LogProb  record.Quantiles `json:"logprob"`
+	PerToken record.Quantiles `json:"logprob_per_token"`
+	Methods  []MethodCounts   `json:"methods"`
 	// Forcing sums up the scoring of the logged responses under this policy; nil
 	// where there was none.
 	Forcing *ForcingSummary `json:"teacher_forcing,omitempty"`
 	// Weights is nil for the logging policy itself.
-	Weights *WeightSummary `json:"weights,omitempty"`
+	Weights *record.WeightSummary `json:"weights,omitempty"`
 }
 
 // ForcingSummary is [teacherforce.PolicyStatistics] in a report.
@@ -130,18 +131,18 @@ type NextStep struct {
 type Verdict struct {
 	SchemaVersion int               `json:"schema_version"`
 	State         string            `json:"state"` // "running", "done", "interrupted"
-	Decision      Decision          `json:"decision"`
+	Decision      record.Decision   `json:"decision"`
 	Reasons       []string          `json:"reasons"` // one line per check that decided
 	Next          NextStep          `json:"next"`
 	Waivers       map[string]string `json:"waivers"`
-	Checks        []Check           `json:"checks"`
+	Checks        []record.Finding  `json:"checks"`
 	Stages        []Stage           `json:"stages"`
-	Estimate      Estimate          `json:"estimate"`
+	Estimate      record.Estimate   `json:"estimate"`
 	Spending      []Spending        `json:"spending"`
 	// Evaluation is what the sample says of the policies' values: answered, or refused
 	// with the reasons. It does not weigh on the decision, which is about the pipeline.
 	Evaluation  *offpolicy.Document          `json:"evaluation"`
-	Projection  Projection                   `json:"projection"`
+	Projection  record.Projection            `json:"projection"`
 	Policies    []PolicySummary              `json:"policies"`
 	Calibration []offpolicy.CalibrationPoint `json:"calibration"`
 	Specimens   []Specimen                   `json:"specimens"`
