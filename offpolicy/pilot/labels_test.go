@@ -12,11 +12,12 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
 
-func oracleStage(v *pilot.Verdict) (s pilot.Stage, e pilot.StageEstimate) {
+func oracleStage(v *pilot.Verdict) (s pilot.Stage, e record.StageEstimate) {
 	for _, x := range v.Stages {
 		if x.Name == "oracle" {
 			s = x
@@ -49,7 +50,7 @@ func TestLabelsByBatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var begun atomic.Bool
-	cfg.Progress = func(e pilot.Event) {
+	cfg.Progress = func(e record.Event) {
 		if e.Stage == "canaries" && e.Done > 0 && begun.CompareAndSwap(false, true) {
 			cancel() // while the batch is on its way, or just through
 		}
@@ -61,7 +62,7 @@ func TestLabelsByBatch(t *testing.T) {
 	if v, err = pilot.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if v.State != "done" || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+	if v.State != "done" || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
 		t.Fatal(describe(v))
 	}
 	sameRecords(t, single, batched)
@@ -105,16 +106,16 @@ func TestDuplicatesAndProbes(t *testing.T) {
 		if k < n {
 			continue // too few labels for a calibrator
 		}
-		if err != nil || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+		if err != nil || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
 			t.Fatalf("%v, %s", err, describe(v))
 		}
 		if st, _ := oracleStage(v); st.Items != n+4*5+6 || st.Failed != 0 {
 			t.Errorf("stage %+v", st)
 		}
-		if c := check(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
+		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
 			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
 		}
-		if c := check(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
+		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
 			t.Errorf("probes test the calibration: %s", c.Summary)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -38,7 +39,7 @@ func TestTopUp(t *testing.T) {
 				cfg := config(t, s, dir, g.ns[i])
 				cfg.Labels = d
 				v, err := pilot.Run(t.Context(), cfg)
-				if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
+				if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
 					t.Fatalf("%s, step %d: %v, %s", g.reason, i, err, describe(v))
 				}
 				sameDesign(t, dir, d, scoresOf(t, dir))
@@ -120,11 +121,11 @@ func TestPeopleTakeOver(t *testing.T) {
 			keys = append(keys, l.Key())
 		}
 		some, theirs, err := start(people(keys[1:], .1))
-		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != oracle.ReasonMissing || check(some, "oracle.range").Status == pilot.Pass {
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != oracle.ReasonMissing || finding(some, "oracle.range").Status == record.Pass {
 			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
 		}
 		v, theirs, err := start(people(keys, .1))
-		if err != nil || check(v, "oracle.range").Status != pilot.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
+		if err != nil || finding(v, "oracle.range").Status != record.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
 			t.Fatalf("%s: %v, %s", name, err, describe(v))
 		}
 		for i, l := range theirs {
@@ -204,8 +205,8 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 			t.Fatalf("%s: %v, want an interrupted run", name, err)
 		}
 		v, err := pilot.Run(t.Context(), batched(10, dir))
-		if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
-			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), check(v, "run.errors"))
+		if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
+			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), finding(v, "run.errors"))
 		}
 		for id, times := range s.Bill().Answers {
 			if times > 1 {
