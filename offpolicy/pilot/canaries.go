@@ -85,7 +85,7 @@ func (r *run) plantOne(ctx context.Context, p planted, prompt dataset.Prompt) (d
 	if text := r.text(key); text != nil {
 		// The place may change hands as a run is extended, and the request's id
 		// must change with it.
-		tag := providers.Tag{Stage: stageCanaries, Key: key.String(), Policy: key.Policy, Call: p.canary.Kind}
+		tag := providers.Tag{Stage: stageCanaries, Key: key, Call: p.canary.Kind}
 		score, err = r.judge.Score(ctx, tag, prompt, p.canary.Plant(*text))
 	}
 	got := judge.Record(key, "", r.judge, score, err)

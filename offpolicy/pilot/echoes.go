@@ -71,9 +71,9 @@ func digest(request any) string {
 func echoKey(t providers.Tag) string {
 	switch {
 	case t.Stage == stageCertify:
-		return t.Key + "#" + t.Call
+		return t.Key.String() + "#" + t.Call
 	case t.Stage == stageLogProbs && t.Call == "context":
-		return t.Key
+		return t.Key.String()
 	}
 	return ""
 }

@@ -220,7 +220,7 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 		prompts[p.ID] = p
 		for _, a := range c.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: a.Policy.Name}
+			tag := providers.Tag{Stage: stageJudge, Key: key}
 			if _, err := e.judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
 				return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
 			}
@@ -234,7 +234,7 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 	canaries := judge.Canaries()
 	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
 		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
-		tag := providers.Tag{Stage: stageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}.String(), Policy: name, Call: canary.Kind}
+		tag := providers.Tag{Stage: stageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
 		if _, err := e.judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
 			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
 		}
@@ -243,7 +243,7 @@ func (e *estimator) grade(ctx context.Context, byName map[string]*StageEstimate)
 		return err
 	}
 	for _, as := range c.assignments() {
-		tag := providers.Tag{Stage: stageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
+		tag := providers.Tag{Stage: stageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
 		_, _ = e.oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])

@@ -14,6 +14,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 func oracleStage(v *pilot.Verdict) (s pilot.Stage, e pilot.StageEstimate) {
@@ -44,7 +45,7 @@ func TestLabelsByBatch(t *testing.T) {
 
 	s = serve(t, "")
 	cfg := config(t, s, batched, n)
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+	cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	cfg.Budget = providers.USD(v.Run.Spent)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -82,7 +83,7 @@ func TestLabelsByBatch(t *testing.T) {
 	}
 
 	cfg = config(t, s, t.TempDir(), n)
-	cfg.BatchLabels = &providers.BatchConfig{}
+	cfg.BatchLabels = &batch.Config{}
 	cfg.Grader, cfg.Policies = cfg.Policies, cfg.Grader // Fireworks offers none here
 	var refused *pilot.PreflightError
 	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "by batch") {

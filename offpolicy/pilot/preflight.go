@@ -165,7 +165,7 @@ func ceilCents(usd float64) float64 { return float64(int(usd*100)+1) / 100 }
 func graderModels(ctx context.Context, e estimator) ([]string, error) {
 	p := e.cfg.Prompts[0]
 	key := dataset.Key{PromptID: p.ID, Policy: loggingArm(e.cfg.Arms).Policy.Name}
-	tag := providers.Tag{Stage: stagePreflight, Key: key.String(), Policy: key.Policy}
+	tag := providers.Tag{Stage: stagePreflight, Key: key}
 	if _, err := e.judge.Score(ctx, tag, p, "x"); err != nil {
 		return nil, err
 	}

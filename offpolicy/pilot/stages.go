@@ -57,7 +57,7 @@ func (r *run) responsesOwed(stage string, of func(Arm) bool) []item {
 // respond asks one policy for its response to one prompt.
 func (r *run) respond(ctx context.Context, stage string, a Arm, p dataset.Prompt) (*dataset.RecordError, error) {
 	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-	tag := providers.Tag{Stage: stage, Key: key.String(), Policy: a.Policy.Name}
+	tag := providers.Tag{Stage: stage, Key: key}
 	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
 	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.cfg.Seed, key))
 	var g providers.Generation
@@ -115,7 +115,7 @@ func (r *run) judging() []item {
 	for _, key := range responseKeys(r.cfg.Prompts, r.cfg.Arms) {
 		row, ok := r.store.scores[key]
 		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-			tag := providers.Tag{Stage: stageJudge, Key: key.String(), Policy: key.Policy}
+			tag := providers.Tag{Stage: stageJudge, Key: key}
 			var score judge.Score
 			err := error(&dataset.RecordError{Class: classNoResponse, Message: "there is no response to score"})
 			if text := r.text(key); text != nil {

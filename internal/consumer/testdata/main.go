@@ -92,7 +92,7 @@ func run(ctx context.Context) error {
 	var base, other []float64
 	for _, p := range in.Prompts {
 		record := dataset.Key{PromptID: p.ID, Policy: p0.Name}
-		tag := providers.Tag{Stage: "p0", Key: record.String(), Policy: p0.Name}
+		tag := providers.Tag{Stage: "p0", Key: record}
 		req, err := forcer.GenerateRequest(tag, p0, p, 1)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func run(ctx context.Context) error {
 		response := teacherforce.ResponseOf(p0, g)
 		for _, policy := range []offpolicy.Policy{p0, target} {
 			key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
-			r, err := forcer.Score(ctx, providers.Tag{Stage: "logprobs", Key: key.String(), Policy: policy.Name}, policy, p, response)
+			r, err := forcer.Score(ctx, providers.Tag{Stage: "logprobs", Key: key}, policy, p, response)
 			if err != nil {
 				return err
 			}
