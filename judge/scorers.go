@@ -116,7 +116,7 @@ func (r reader) read(ctx context.Context, tag providers.Tag, seed *int64, prompt
 }
 
 func (r reader) unscored(tag providers.Tag, reason, reply string, err error) *UnscoredError {
-	return &UnscoredError{Judge: r.Identity(), Key: tag.Key, Reason: reason, Reply: reply, Err: err}
+	return &UnscoredError{Judge: r.Identity(), Key: tag.Key.String(), Reason: reason, Reply: reply, Err: err}
 }
 
 // Deterministic reads a response once, at temperature 0. Its variance of 0 is
@@ -177,7 +177,7 @@ func NewRepeated(c Config) (*Repeated, error) {
 func (r *Repeated) Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (Score, error) {
 	var s Score
 	for j := range r.draws {
-		seed := r.seed(tag.Key, j)
+		seed := r.seed(tag.Key.String(), j)
 		a, err := r.read(ctx, within(tag, "draw"+strconv.Itoa(j)), &seed, prompt, response)
 		if err != nil {
 			return Score{}, fmt.Errorf("reading %d of %d: %w", j+1, r.draws, err)

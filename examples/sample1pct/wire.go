@@ -13,6 +13,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -59,7 +60,7 @@ func readInput(o options) ([]dataset.Prompt, record.Input, error) {
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 	if o.batchLabels {
-		cfg.BatchLabels = &providers.BatchConfig{}
+		cfg.BatchLabels = &batch.Config{}
 		if !o.live { // the simulator's batches move when they are asked for
 			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
 		}

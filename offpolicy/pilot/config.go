@@ -11,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
@@ -51,7 +52,7 @@ type Config struct {
 	// batch price. Its Store and Run are the pilot's. The Grader must be a
 	// [providers.Batcher] and the Oracle an [oracle.Labeler]. A reply that holds
 	// no label is not asked for again by a later start.
-	BatchLabels *providers.BatchConfig
+	BatchLabels *batch.Config
 
 	Prices      providers.Prices
 	Budget      providers.USD // 0 sets no budget

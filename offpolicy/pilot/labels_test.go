@@ -15,6 +15,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 func oracleStage(v *pilot.Verdict) (s pilot.Stage, e record.StageEstimate) {
@@ -45,7 +46,7 @@ func TestLabelsByBatch(t *testing.T) {
 
 	s = serve(t, "")
 	cfg := config(t, s, batched, n)
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+	cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	cfg.Budget = providers.USD(v.Run.Spent)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -83,7 +84,7 @@ func TestLabelsByBatch(t *testing.T) {
 	}
 
 	cfg = config(t, s, t.TempDir(), n)
-	cfg.BatchLabels = &providers.BatchConfig{}
+	cfg.BatchLabels = &batch.Config{}
 	cfg.Grader, cfg.Policies = cfg.Policies, cfg.Grader // Fireworks offers none here
 	var refused *pilot.PreflightError
 	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "by batch") {

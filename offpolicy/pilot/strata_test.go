@@ -19,6 +19,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // strata is a design that has to wait for the scores.
@@ -223,7 +224,7 @@ func TestStrataInterrupted(t *testing.T) {
 	batched := t.TempDir()
 	cfg = config(t, serve(t, ""), batched, n)
 	cfg.Labels = strata
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+	cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" {
 		t.Fatalf("by batch: %v, %s", err, describe(v))
 	}
@@ -346,7 +347,7 @@ type mumbling struct {
 
 func (m *mumbling) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	g, err := m.Provider.Generate(ctx, req)
-	if req.Tag.Stage == "judge" && strings.Contains(req.Tag.Key, "5/") { // q005, q015
+	if req.Tag.Stage == "judge" && strings.HasSuffix(req.Tag.Key.PromptID, "5") { // q005, q015
 		g.Text = "Hm."
 	}
 	return g, err

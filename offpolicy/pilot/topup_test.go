@@ -13,6 +13,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // More labels and more prompts top a run up to what it would have been in one
@@ -195,7 +196,7 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 		batched := func(n int, dir string) pilot.Config {
 			cfg := config(t, s, dir, n)
 			cfg.Labels = d
-			cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+			cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 			return cfg
 		}
 		cfg := batched(5, dir)

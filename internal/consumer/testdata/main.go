@@ -92,7 +92,7 @@ func run(ctx context.Context) error {
 	var logged []teacherforce.Logged
 	for _, p := range in.Prompts {
 		record := dataset.Key{PromptID: p.ID, Policy: p0.Name}
-		tag := providers.Tag{Stage: "p0", Key: record.String(), Policy: p0.Name}
+		tag := providers.Tag{Stage: "p0", Key: record}
 		req, err := forcer.GenerateRequest(tag, p0, p, 1)
 		if err != nil {
 			return err

@@ -232,7 +232,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		prompts[p.ID] = p
 		for _, a := range c.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-			tag := providers.Tag{Stage: record.StageJudge, Key: key.String(), Policy: a.Policy.Name}
+			tag := providers.Tag{Stage: record.StageJudge, Key: key}
 			if _, err := e.Judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
 				return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
 			}
@@ -246,7 +246,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 	canaries := judge.Canaries()
 	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
 		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
-		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}.String(), Policy: name, Call: canary.Kind}
+		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
 		if _, err := e.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
 			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
 		}
@@ -255,7 +255,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		return err
 	}
 	for _, as := range record.Assigned(c.Labels, c.Prompts, c.Arms) {
-		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
+		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
 		_, _ = e.Oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
@@ -366,7 +366,7 @@ func (e *Work) template(name string) (chat.Template, bool) {
 func (e *Work) GraderModels(ctx context.Context) ([]string, error) {
 	p := e.Prompts[0]
 	key := dataset.Key{PromptID: p.ID, Policy: record.LoggingArm(e.Arms).Policy.Name}
-	tag := providers.Tag{Stage: record.StagePreflight, Key: key.String(), Policy: key.Policy}
+	tag := providers.Tag{Stage: record.StagePreflight, Key: key}
 	if _, err := e.Judge.Score(ctx, tag, p, "x"); err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (r *Run) plantOne(ctx context.Context, p record.Planted, prompt dataset.Pro
 	if text := r.text(key); text != nil {
 		// The place may change hands as a run is extended, and the request's id
 		// must change with it.
-		tag := providers.Tag{Stage: record.StageCanaries, Key: key.String(), Policy: key.Policy, Call: p.Canary.Kind}
+		tag := providers.Tag{Stage: record.StageCanaries, Key: key, Call: p.Canary.Kind}
 		score, err = r.judge.Score(ctx, tag, prompt, p.Canary.Plant(*text))
 	}
 	got := judge.Record(key, "", r.judge, score, err)

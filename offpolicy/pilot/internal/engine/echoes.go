@@ -72,9 +72,9 @@ func digest(request any) string {
 func echoKey(t providers.Tag) string {
 	switch {
 	case t.Stage == record.StageCertify:
-		return t.Key + "#" + t.Call
+		return t.Key.String() + "#" + t.Call
 	case t.Stage == record.StageLogProbs && t.Call == "context":
-		return t.Key
+		return t.Key.String()
 	}
 	return ""
 }

@@ -27,7 +27,7 @@ func TestEchoesSurviveAKill(t *testing.T) {
 	dir := t.TempDir()
 	ctx := t.Context()
 	key := dataset.Key{PromptID: "q", Policy: "p0"}
-	context := providers.ScoreRequest{Tag: providers.Tag{Stage: record.StageLogProbs, Key: key.String(), Policy: "p0", Call: "context"}, Prompt: "text"}
+	context := providers.ScoreRequest{Tag: providers.Tag{Stage: record.StageLogProbs, Key: key, Call: "context"}, Prompt: "text"}
 	joint := context
 	joint.Tag.Call, joint.Prompt = "joint", "text and more"
 	other := context

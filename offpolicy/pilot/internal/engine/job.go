@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
@@ -31,7 +32,7 @@ type Job struct {
 	Judge            func(judge.Generator) (judge.Scorer, error)
 	Oracle           func(oracle.Generator) (oracle.Oracle, error)
 	Labels           oracle.Design
-	BatchLabels      *providers.BatchConfig // nil: by single calls
+	BatchLabels      *batch.Config // nil: by single calls
 
 	Prices          providers.Prices
 	Budget          providers.USD // 0: none

@@ -12,6 +12,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // labelFunc asks for the label of one response.
@@ -65,7 +66,7 @@ func (r *Run) labelItem(as oracle.Assignment, prompts map[string]dataset.Prompt)
 	if text == nil {
 		return oracle.Item{}, false
 	}
-	tag := providers.Tag{Stage: record.StageOracle, Key: as.Key.String(), Policy: as.Key.Policy}
+	tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 	if as.Role == oracle.RoleDuplicate {
 		tag.Call = as.Role
 	}
@@ -78,7 +79,7 @@ func (r *Run) labelOne(ctx context.Context, it oracle.Item) (float64, error) {
 
 // BatchLabeler is the oracle that batches need.
 type BatchLabeler interface {
-	LabelBatch(context.Context, oracle.Batcher, providers.BatchConfig, []oracle.Item) ([]oracle.Outcome, error)
+	LabelBatch(context.Context, oracle.Batcher, batch.Config, []oracle.Item) ([]oracle.Outcome, error)
 }
 
 // labelBatch labels every response that has no label yet, when the first of them
@@ -86,7 +87,7 @@ type BatchLabeler interface {
 func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	c := *r.job.BatchLabels
 	sum := sha256.Sum256(append(slices.Clone(r.job.Identity), r.oracle.Identity()...))
-	c.Store, c.Run = providers.NewJournalBatchStore(r.store.j), hex.EncodeToString(sum[:8])
+	c.Store, c.Run = batch.NewJournalStore(r.store.j), hex.EncodeToString(sum[:8])
 	sent, err := inUnfinishedBatches(c.Store)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	var once sync.Once
 	var outcomes []oracle.Outcome
 	return func(ctx context.Context, it oracle.Item) (float64, error) {
-		once.Do(func() { outcomes, err = r.oracle.(BatchLabeler).LabelBatch(ctx, r.grader, c, todo) })
+		once.Do(func() { outcomes, err = r.oracle.(BatchLabeler).LabelBatch(ctx, batch.New(r.grader), c, todo) })
 		o := outcomes[at[it.Tag]]
 		if err != nil && o.Err != nil {
 			return 0, err // the batch's own trouble says more
@@ -123,7 +124,7 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 }
 
 // inUnfinishedBatches are the ids of the requests that batches on their way hold.
-func inUnfinishedBatches(store providers.BatchStore) (map[string]bool, error) {
+func inUnfinishedBatches(store batch.Store) (map[string]bool, error) {
 	states, err := store.Load()
 	ids := map[string]bool{}
 	for _, s := range states {

@@ -62,7 +62,7 @@ func (r *Run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p datas
 		}
 	}
 	key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
-	tag := providers.Tag{Stage: record.StageLogProbs, Key: key.String(), Policy: policy.Name}
+	tag := providers.Tag{Stage: record.StageLogProbs, Key: key}
 	res, err := r.forcer.ScoreKnown(ctx, tag, policy, p, known, response)
 	if err != nil {
 		return teacherforce.FailedRecord(p.ID, policy, err), err

@@ -60,7 +60,7 @@ func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) []item {
 // respond asks one policy for its response to one prompt.
 func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset.Prompt) (*dataset.RecordError, error) {
 	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-	tag := providers.Tag{Stage: stage, Key: key.String(), Policy: a.Policy.Name}
+	tag := providers.Tag{Stage: stage, Key: key}
 	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
 	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.job.Seed, key))
 	var g providers.Generation
@@ -111,7 +111,7 @@ func (r *Run) judging() []item {
 	for _, key := range record.ResponseKeys(r.job.Prompts, r.job.Arms) {
 		row, ok := r.store.scores[key]
 		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-			tag := providers.Tag{Stage: record.StageJudge, Key: key.String(), Policy: key.Policy}
+			tag := providers.Tag{Stage: record.StageJudge, Key: key}
 			var score judge.Score
 			err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})
 			if text := r.text(key); text != nil {

@@ -21,7 +21,7 @@ const (
 	kindLogProb     = "logprob"
 	kindDesign      = "design"
 	kindLabel       = "label"
-	kindBatch       = "batch" // providers.JournalBatchStore's own
+	kindBatch       = "batch" // batch.JournalStore's own
 	kindScore       = "score"
 	kindCanary      = "canary"
 	kindCertificate = "certificate"

@@ -1,4 +1,4 @@
-package providers
+package batch
 
 import (
 	"bytes"
@@ -13,68 +13,81 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// What is done, as errors name it.
+const (
+	opRun     = "run batch"
+	opUpload  = "upload batch"
+	opBatch   = "create batch"
+	opPoll    = "get batch"
+	opList    = "list batches"
+	opCancel  = "cancel batch"
+	opResults = "download batch"
 )
 
 const (
-	opRun = "run batch"
-	// batchMetadata is the key under which a batch carries what it is found by.
-	batchMetadata = "reweigh_batch"
+	// metadataKey is the key under which a batch carries what it is found by.
+	metadataKey = "reweigh_batch"
 	// clockSlack is how far this machine's clock may be ahead of the server's.
 	clockSlack = 48 * time.Hour
 )
 
-// batchRun is one RunBatch.
-type batchRun struct {
-	c      *Client
-	b      Batcher
-	config BatchConfig
-	items  []*batchItem
-	byID   map[string]*batchItem
+// run is one RunBatch.
+type run struct {
+	c      *providers.Client
+	b      providers.Batcher
+	config Config
+	items  []*item
+	byID   map[string]*item
 
 	saving  sync.Mutex // one call of the store at a time
 	mu      sync.Mutex // guards results
-	results map[Tag]BatchResult
+	results map[providers.Tag]Result
 }
 
-// batchItem is one request.
-type batchItem struct {
-	req      GenerateRequest
+// item is one request.
+type item struct {
+	req      providers.GenerateRequest
 	id       string
 	endpoint string
 	line     []byte
 	sum      string
-	price    Price // of a batch
-	reserve  USD
-	attempt  int    // submissions that ended
-	last     *Error // what the last of them came to
-	busy     bool   // in a batch of an earlier process that is unfinished
+	price    providers.Price // of a batch
+	reserve  providers.USD
+	attempt  int              // submissions that ended
+	last     *providers.Error // what the last of them came to
+	busy     bool             // in a batch of an earlier process that is unfinished
 }
 
 // prepare encodes the requests. What is wrong with one of them is its result.
-func (r *batchRun) prepare(requests []GenerateRequest) error {
-	r.byID = make(map[string]*batchItem, len(requests))
+func (r *run) prepare(requests []providers.GenerateRequest) error {
+	r.byID = make(map[string]*item, len(requests))
 	for _, req := range requests {
-		it := &batchItem{req: req, id: RequestID(req.Tag)}
+		it := &item{req: req, id: providers.RequestID(req.Tag)}
 		if other, ok := r.byID[it.id]; ok {
 			return fmt.Errorf("two requests have the id %s: tags %+v and %+v", it.id, other.req.Tag, req.Tag)
 		}
 		r.byID[it.id] = it
 		refuse := func(err error) {
-			r.results[req.Tag] = BatchResult{Err: r.c.fail(it.call(), ClassBadRequest, err)}
+			r.results[req.Tag] = Result{Err: r.c.Fail(it.call(), providers.ClassBadRequest, err)}
 		}
 		if err := req.Validate(); err != nil {
 			refuse(err)
 			continue
 		}
-		price, err := r.c.config.Prices.For(req.Model)
+		price, err := r.c.Books().Price(req.Model)
 		if err != nil {
 			refuse(err)
 			continue
 		}
-		it.price = price.times(cmp.Or(price.Batch, DefaultBatchFactor))
-		it.reserve = it.price.worst(req.Bound())
+		it.price = price.Batched()
+		it.reserve = it.price.Worst(req.Bound())
 		if it.endpoint, it.line, err = r.b.BatchLine(req); err != nil {
-			r.results[req.Tag] = BatchResult{Err: r.c.adopt(it.call(), err)}
+			r.results[req.Tag] = Result{Err: r.c.Adopt(it.call(), err)}
 			continue
 		}
 		if len(it.line) > r.config.MaxBytes {
@@ -88,28 +101,20 @@ func (r *batchRun) prepare(requests []GenerateRequest) error {
 	return nil
 }
 
-// times is p for a discounted service.
-func (p Price) times(factor float64) Price {
-	p.Input *= PerMTok(factor)
-	p.CachedInput *= PerMTok(factor)
-	p.Output *= PerMTok(factor)
-	return p
-}
-
-func (it *batchItem) call() call {
-	return call{op: opGenerate, tag: it.req.Tag, model: it.req.Model, endpoint: "batch", price: it.price, reserve: it.reserve}
+func (it *item) call() providers.Call {
+	return providers.Call{Op: "generate", Tag: it.req.Tag, Model: it.req.Model, Endpoint: "batch"}
 }
 
 // load reads the states of this run, the last of each key.
-func (r *batchRun) load() ([]*BatchState, error) {
+func (r *run) load() ([]*State, error) {
 	r.saving.Lock()
 	all, err := r.config.Store.Load()
 	r.saving.Unlock()
 	if err != nil {
 		return nil, r.storeFailed(err)
 	}
-	var states []*BatchState
-	byKey := map[string]*BatchState{}
+	var states []*State
+	byKey := map[string]*State{}
 	for _, st := range all {
 		if st.Run != r.config.Run {
 			continue
@@ -124,7 +129,7 @@ func (r *batchRun) load() ([]*BatchState, error) {
 	return states, nil
 }
 
-func (r *batchRun) save(st *BatchState) error {
+func (r *run) save(st *State) error {
 	r.saving.Lock()
 	defer r.saving.Unlock()
 	if err := r.config.Store.Save(*st); err != nil {
@@ -133,19 +138,19 @@ func (r *batchRun) save(st *BatchState) error {
 	return nil
 }
 
-func (r *batchRun) storeFailed(err error) *Error {
-	e := r.c.fail(call{op: opRun}, ClassLedger, fmt.Errorf("batch store: %w", err))
+func (r *run) storeFailed(err error) *providers.Error {
+	e := r.c.Fail(providers.Call{Op: opRun}, providers.ClassLedger, fmt.Errorf("batch store: %w", err))
 	e.Hint = "make the store usable, then resume: nothing is submitted that cannot be remembered"
 	return e
 }
 
 // job is lines that go together, and the batch they are in, if any.
 type job struct {
-	items []*batchItem
-	state *BatchState
+	items []*item
+	state *State
 }
 
-func (r *batchRun) run(ctx context.Context) error {
+func (r *run) run(ctx context.Context) error {
 	jobs, err := r.resume(ctx)
 	if err != nil {
 		return err
@@ -161,24 +166,24 @@ func (r *batchRun) run(ctx context.Context) error {
 
 // resume takes in what earlier calls left: the answers of batches that are
 // done, and a job for each that is not.
-func (r *batchRun) resume(ctx context.Context) ([]job, error) {
+func (r *run) resume(ctx context.Context) ([]job, error) {
 	states, err := r.load()
 	if err != nil {
 		return nil, err
 	}
 	// A later attempt has the last word.
-	slices.SortStableFunc(states, func(a, b *BatchState) int { return cmp.Compare(a.Attempt, b.Attempt) })
+	slices.SortStableFunc(states, func(a, b *State) int { return cmp.Compare(a.Attempt, b.Attempt) })
 	var jobs []job
 	for _, st := range states {
-		items := make([]*batchItem, 0, len(st.Lines))
+		items := make([]*item, 0, len(st.Lines))
 		for _, l := range st.Lines {
 			it := r.byID[l.ID]
 			if it == nil || it.line == nil {
 				continue
 			}
 			if it.sum != l.Sum {
-				return nil, r.c.fail(it.call(), ClassBadRequest,
-					fmt.Errorf("this request differs from the one submitted under its id in batch %s: give the changed run another name (BatchConfig.Run)", st.Key))
+				return nil, r.c.Fail(it.call(), providers.ClassBadRequest,
+					fmt.Errorf("this request differs from the one submitted under its id in batch %s: give the changed run another name (Config.Run)", st.Key))
 			}
 			items = append(items, it)
 		}
@@ -187,7 +192,7 @@ func (r *batchRun) resume(ctx context.Context) ([]job, error) {
 		}
 		if !st.Done {
 			if len(items) < len(st.Lines) {
-				return nil, r.c.fail(call{op: opRun, tag: st.tag(""), model: st.Model}, ClassBadRequest,
+				return nil, r.c.Fail(providers.Call{Op: opRun, Tag: st.tag(""), Model: st.Model}, providers.ClassBadRequest,
 					fmt.Errorf("the unfinished batch %s has %d lines, of which %d are not among the requests: add them, so that its answers can be accounted for", st.Key, len(st.Lines), len(st.Lines)-len(items)))
 			}
 			for _, it := range items {
@@ -208,7 +213,7 @@ func (r *batchRun) resume(ctx context.Context) ([]job, error) {
 }
 
 // fresh makes jobs of the lines that no unfinished batch holds.
-func (r *batchRun) fresh() []job {
+func (r *run) fresh() []job {
 	type kind struct {
 		endpoint, model string
 		attempt         int
@@ -236,18 +241,18 @@ func (r *batchRun) fresh() []job {
 }
 
 // work submits the lines of a job until each has a result.
-func (r *batchRun) work(ctx context.Context, j job) error {
+func (r *run) work(ctx context.Context, j job) error {
 	pause := r.config.PollMin
 	for {
 		err := r.batch(ctx, j.items, j.state)
-		var e *Error
-		if errors.As(err, &e) && e.Class == ClassBudget && errors.Is(err, ErrBudget) {
+		var e *providers.Error
+		if errors.As(err, &e) && e.Class == providers.ClassBudget && errors.Is(err, providers.ErrBudget) {
 			return r.halve(ctx, j.items, e)
 		}
 		if err != nil {
 			return err
 		}
-		var again []*batchItem
+		var again []*item
 		for _, it := range j.items {
 			if !r.has(it) {
 				again = append(again, it)
@@ -266,12 +271,12 @@ func (r *batchRun) work(ctx context.Context, j job) error {
 }
 
 // halve does what it can of a batch that the budget has no room for.
-func (r *batchRun) halve(ctx context.Context, items []*batchItem, e *Error) error {
+func (r *run) halve(ctx context.Context, items []*item, e *providers.Error) error {
 	if len(items) == 1 {
 		k := items[0].call()
 		refused := *e
-		refused.Op, refused.Provider, refused.Model, refused.Tag = k.op, r.c.provider.Name(), k.model, k.tag
-		r.set(items[0], BatchResult{Err: &refused})
+		refused.Op, refused.Provider, refused.Model, refused.Tag = k.Op, r.c.Provider().Name(), k.Model, k.Tag
+		r.set(items[0], Result{Err: &refused})
 		return nil
 	}
 	n := len(items) / 2
@@ -281,13 +286,13 @@ func (r *batchRun) halve(ctx context.Context, items []*batchItem, e *Error) erro
 	return r.work(ctx, job{items: items[n:]})
 }
 
-func (r *batchRun) set(it *batchItem, res BatchResult) {
+func (r *run) set(it *item, res Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results[it.req.Tag] = res
 }
 
-func (r *batchRun) has(it *batchItem) bool {
+func (r *run) has(it *item) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, ok := r.results[it.req.Tag]
@@ -295,46 +300,46 @@ func (r *batchRun) has(it *batchItem) bool {
 }
 
 // take makes an outcome the line's result, unless it is to be submitted again.
-func (r *batchRun) take(it *batchItem, st *BatchState, o lineOutcome) {
+func (r *run) take(it *item, st *State, o lineOutcome) {
 	it.attempt = max(it.attempt, st.Attempt)
 	if o.err == nil {
 		o.generation.Meta.Attempts = st.Attempt
-		r.set(it, BatchResult{Generation: o.generation})
+		r.set(it, Result{Generation: o.generation})
 		return
 	}
 	e := *o.err
 	e.Meta.Attempts = st.Attempt
 	it.last = &e
 	if !e.Class.Retryable() || st.Attempt >= r.config.Attempts {
-		r.set(it, BatchResult{Err: it.last})
+		r.set(it, Result{Err: it.last})
 	}
 }
 
 // wait waits, and ends at once with ctx.
-func (r *batchRun) wait(ctx context.Context, d time.Duration) error {
+func (r *run) wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		e := r.c.fail(call{op: opRun}, ctxClass(ctx.Err()), ctx.Err())
+		e := r.c.Fail(providers.Call{Op: opRun}, providers.ContextClass(ctx.Err()), ctx.Err())
 		e.Hint = "run again with the same store and requests: what was submitted is not submitted again"
 		return e
 	}
 }
 
 // newState is the intent to submit items.
-func (r *batchRun) newState(items []*batchItem) *BatchState {
+func (r *run) newState(items []*item) *State {
 	first := items[0]
-	st := &BatchState{
+	st := &State{
 		Run: r.config.Run, Attempt: first.attempt + 1, Try: 1,
 		Endpoint: first.endpoint, Model: first.req.Model, Intent: time.Now().UTC(),
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%q %q %q %d\n", st.Run, st.Endpoint, st.Model, st.Attempt)
 	for _, it := range items {
-		st.Lines = append(st.Lines, BatchMark{ID: it.id, Sum: it.sum})
+		st.Lines = append(st.Lines, Mark{ID: it.id, Sum: it.sum})
 		fmt.Fprintf(&b, "%q %s\n", it.id, it.sum)
 	}
 	sum := sha256.Sum256(b.Bytes())
@@ -343,11 +348,13 @@ func (r *batchRun) newState(items []*batchItem) *BatchState {
 }
 
 // submission is what a batch's metadata say, and what it is found by.
-func (st *BatchState) submission() string { return fmt.Sprintf("%s-%d", st.Key, st.Try) }
+func (st *State) submission() string { return fmt.Sprintf("%s-%d", st.Key, st.Try) }
 
 // tag marks the calls that move a batch.
-func (st *BatchState) tag(call string) Tag { return Tag{Stage: "batch", Key: st.Key, Call: call} }
+func (st *State) tag(call string) providers.Tag {
+	return providers.Tag{Stage: "batch", Key: dataset.Key{PromptID: st.Key}, Call: call}
+}
 
-func (st *BatchState) call(op, name, endpoint string) call {
-	return call{op: op, tag: st.tag(name), endpoint: endpoint, free: true}
+func (st *State) call(op, name, endpoint string) providers.Call {
+	return providers.Call{Op: op, Tag: st.tag(name), Endpoint: endpoint}
 }

@@ -1,4 +1,4 @@
-package providers
+package batch
 
 import (
 	"encoding/json"
@@ -8,20 +8,20 @@ import (
 	"github.com/reweigh/reweigh/dataset/journal"
 )
 
-// MemoryBatchStore is a [BatchStore] that ends with the process. The zero value
+// MemoryStore is a [Store] that ends with the process. The zero value
 // is ready for use, by several goroutines.
-type MemoryBatchStore struct {
+type MemoryStore struct {
 	mu    sync.Mutex
 	order []string
-	byKey map[string]BatchState
+	byKey map[string]State
 }
 
 // Save keeps s.
-func (m *MemoryBatchStore) Save(s BatchState) error {
+func (m *MemoryStore) Save(s State) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.byKey == nil {
-		m.byKey = map[string]BatchState{}
+		m.byKey = map[string]State{}
 	}
 	if _, ok := m.byKey[s.Key]; !ok {
 		m.order = append(m.order, s.Key)
@@ -31,45 +31,45 @@ func (m *MemoryBatchStore) Save(s BatchState) error {
 }
 
 // Load returns what was saved.
-func (m *MemoryBatchStore) Load() ([]BatchState, error) {
+func (m *MemoryStore) Load() ([]State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := make([]BatchState, len(m.order))
+	all := make([]State, len(m.order))
 	for i, key := range m.order {
 		all[i] = m.byKey[key]
 	}
 	return all, nil
 }
 
-// JournalBatchStore is a [BatchStore] in a journal, where it survives the
+// JournalStore is a [Store] in a journal, where it survives the
 // process. Other records may stand in the same journal: its own are those of
 // the kind "batch".
-type JournalBatchStore struct{ journal *journal.Journal }
+type JournalStore struct{ journal *journal.Journal }
 
 const kindBatch = "batch"
 
-// NewJournalBatchStore returns the store in j, which has to stay open as long as
+// NewJournalStore returns the store in j, which has to stay open as long as
 // the store is used. A nil journal panics.
-func NewJournalBatchStore(j *journal.Journal) *JournalBatchStore {
+func NewJournalStore(j *journal.Journal) *JournalStore {
 	if j == nil {
-		panic("providers: NewJournalBatchStore of a nil journal")
+		panic("batch: NewJournalStore of a nil journal")
 	}
-	return &JournalBatchStore{j}
+	return &JournalStore{j}
 }
 
 // Save appends s, and returns when it is on the disk.
-func (b *JournalBatchStore) Save(s BatchState) error { return b.journal.Append(kindBatch, s.Key, s) }
+func (b *JournalStore) Save(s State) error { return b.journal.Append(kindBatch, s.Key, s) }
 
 // Load reads the journal through and returns the last state of each key.
-func (b *JournalBatchStore) Load() ([]BatchState, error) {
-	var m MemoryBatchStore
+func (b *JournalStore) Load() ([]State, error) {
+	var m MemoryStore
 	err := journal.Scan(b.journal.Dir(), func(r journal.Record) error {
 		if r.Kind != kindBatch {
 			return nil
 		}
-		var s BatchState
+		var s State
 		if err := json.Unmarshal(r.Payload, &s); err != nil {
-			return fmt.Errorf("providers: record %d of the journal in %s is no state of a batch: %w", r.Seq, b.journal.Dir(), err)
+			return fmt.Errorf("batch: record %d of the journal in %s is no state of a batch: %w", r.Seq, b.journal.Dir(), err)
 		}
 		return m.Save(s)
 	})

@@ -1,4 +1,4 @@
-package providers_test
+package batch_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -28,19 +29,19 @@ func openJournal(t *testing.T, dir string) *journal.Journal {
 func TestJournalBatchStore(t *testing.T) {
 	dir := t.TempDir()
 	j := openJournal(t, dir)
-	store := providers.NewJournalBatchStore(j)
+	store := batch.NewJournalStore(j)
 	if got, err := store.Load(); err != nil || len(got) != 0 {
 		t.Errorf("a new journal: %+v, %v", got, err)
 	}
-	a := providers.BatchState{
+	a := batch.State{
 		Key: "a", Run: "r", Attempt: 1, Try: 1, Endpoint: "/v1/chat/completions", Model: "m", Intent: time.Date(2026, 11, 25, 1, 2, 3, 4, time.UTC),
-		Lines: []providers.BatchMark{{ID: "p0-1", Sum: "0123"}}, Problems: []providers.BatchProblem{{Code: "c", Line: 3}},
+		Lines: []batch.Mark{{ID: "p0-1", Sum: "0123"}}, Problems: []providers.BatchProblem{{Code: "c", Line: 3}},
 	}
 	b := a
 	b.Key = "b"
 	done := a
 	done.FileID, done.BatchID, done.Done, done.Status = "file-1", "batch-1", true, "completed"
-	for _, s := range []providers.BatchState{a, b, done} {
+	for _, s := range []batch.State{a, b, done} {
 		if err := store.Save(s); err != nil {
 			t.Fatal(err)
 		}
@@ -53,11 +54,11 @@ func TestJournalBatchStore(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := providers.NewJournalBatchStore(openJournal(t, dir)).Load()
+	got, err := batch.NewJournalStore(openJournal(t, dir)).Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]providers.BatchState{done, b}, got); diff != "" {
+	if diff := cmp.Diff([]batch.State{done, b}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if err := store.Save(a); !errors.Is(err, fs.ErrClosed) {
@@ -70,7 +71,7 @@ func TestJournalBatchStoreRefusesForeignRecords(t *testing.T) {
 	if err := j.Append("batch", "x", []int{1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := providers.NewJournalBatchStore(j).Load(); err == nil || !strings.Contains(err.Error(), "record 1") || !strings.Contains(err.Error(), j.Dir()) {
+	if _, err := batch.NewJournalStore(j).Load(); err == nil || !strings.Contains(err.Error(), "record 1") || !strings.Contains(err.Error(), j.Dir()) {
 		t.Errorf("%v: want the record and the folder in it", err)
 	}
 }
@@ -82,7 +83,7 @@ func TestBatchResumesFromJournal(t *testing.T) {
 	e := newBatchEnv(t, sim.Config{Batch: sim.BatchConfig{Steps: 3}})
 	e.config.PollMin, e.config.PollMax = time.Millisecond, time.Millisecond
 	j := openJournal(t, dir)
-	e.config.Store = providers.NewJournalBatchStore(j)
+	e.config.Store = batch.NewJournalStore(j)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	polled := func(en providers.Entry) {
@@ -95,11 +96,11 @@ func TestBatchResumesFromJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.RunBatch(ctx, e.config, reqs)
+	_, err = batch.New(c).Run(ctx, e.config, reqs)
 	wantError(t, err, providers.ClassCanceled)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e.config.Store = providers.NewJournalBatchStore(openJournal(t, dir))
+	e.config.Store = batch.NewJournalStore(openJournal(t, dir))
 	e.wantAnswered(t, reqs, e.run(t, reqs))
 }

@@ -1,4 +1,4 @@
-package providers_test
+package batch_test
 
 import (
 	"bytes"
@@ -12,14 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 )
-
-// tripper is a function as a transport.
-type tripper func(*http.Request) (*http.Response, error)
-
-func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestBatchRefusedLine: one line that the service does not accept fails the
 // whole batch; the others are submitted again without it.
@@ -72,7 +68,7 @@ func TestBatchPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newBatchEnv(t, sim.Config{Batch: sim.BatchConfig{QueueLines: 4}})
 		start := time.Now()
-		_, err := e.client(t, e.ledger).RunBatch(t.Context(), e.config, reqs)
+		_, err := e.runner(t, e.ledger).Run(t.Context(), e.config, reqs)
 		x := wantError(t, err, providers.ClassRateLimited)
 		if took := time.Since(start); took < 6*time.Hour || took > 7*time.Hour || x.Hint == "" {
 			t.Errorf("given up after %v with hint %q", took, x.Hint)
@@ -102,7 +98,7 @@ func TestBatchFoundInLongListing(t *testing.T) {
 			return resp, err
 		})
 		reqs := batchRequests(3)
-		_, err := e.client(t, e.ledger).RunBatch(ctx, e.config, reqs)
+		_, err := e.runner(t, e.ledger).Run(ctx, e.config, reqs)
 		wantError(t, err, providers.ClassCanceled)
 		if e.budget.Spent() == 0 {
 			t.Error("a submission whose fate is unknown is not counted as owed")
@@ -111,7 +107,7 @@ func TestBatchFoundInLongListing(t *testing.T) {
 		e.http = nil
 		b := e.client(t, nil).Provider().(providers.Batcher)
 		for i := range 120 {
-			tag := providers.Tag{Stage: "other", Key: fmt.Sprint(i)}
+			tag := providers.Tag{Stage: "other", Key: dataset.Key{PromptID: fmt.Sprint(i)}}
 			file, err := b.UploadBatch(t.Context(), tag, []byte("{}\n"))
 			if err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-package providers_test
+package batch_test
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -26,7 +27,7 @@ func TestBatchDiscountComesFromTheTable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.RunBatch(t.Context(), e.config, batchRequests(4)); err != nil {
+			if _, err := batch.New(c).Run(t.Context(), e.config, batchRequests(4)); err != nil {
 				t.Fatal(err)
 			}
 			for _, entry := range e.ledger.Entries() {

@@ -1,4 +1,4 @@
-package providers_test
+package batch_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -29,7 +30,7 @@ func batchRequests(n int) []providers.GenerateRequest {
 	reqs := make([]providers.GenerateRequest, n)
 	for i := range reqs {
 		reqs[i] = providers.GenerateRequest{
-			Tag:      providers.Tag{Stage: "oracle", Key: fmt.Sprintf("q%d/p0/0", i), Policy: "p0"},
+			Tag:      providers.Tag{Stage: "oracle", Key: dataset.Key{PromptID: fmt.Sprintf("q%d", i), Policy: "p0"}},
 			Model:    sim.OracleModel,
 			Messages: []dataset.Message{{Role: "user", Content: fmt.Sprintf("What is the square of %d?", i)}},
 			Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 12}, LogProbs: i%2 == 0,
@@ -41,10 +42,10 @@ func batchRequests(n int) []providers.GenerateRequest {
 // batchEnv is a server and what outlives a process that uses it.
 type batchEnv struct {
 	server *sim.Server
-	store  *providers.MemoryBatchStore
+	store  *batch.MemoryStore
 	ledger *providers.MemoryLedger
 	budget *providers.Budget
-	config providers.BatchConfig
+	config batch.Config
 	http   http.RoundTripper // nil: straight to the server
 }
 
@@ -52,18 +53,9 @@ func newBatchEnv(t testing.TB, c sim.Config) *batchEnv {
 	t.Helper()
 	s := sim.New(c)
 	t.Cleanup(func() { s.Close() })
-	store := &providers.MemoryBatchStore{}
+	store := &batch.MemoryStore{}
 	return &batchEnv{server: s, store: store, ledger: &providers.MemoryLedger{},
-		budget: providers.NewBudget(1e6), config: providers.BatchConfig{Store: store, Run: "test"}}
-}
-
-func simPrices(t testing.TB) providers.Prices {
-	t.Helper()
-	p, err := providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "sim")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+		budget: providers.NewBudget(1e6), config: batch.Config{Store: store, Run: "test"}}
 }
 
 // client is a new client, as a new process has it.
@@ -84,10 +76,15 @@ func (e *batchEnv) client(t testing.TB, ledger providers.Ledger) *providers.Clie
 	return c
 }
 
-// run is one RunBatch that must end well.
-func (e *batchEnv) run(t testing.TB, reqs []providers.GenerateRequest) map[providers.Tag]providers.BatchResult {
+func (e *batchEnv) runner(t testing.TB, ledger providers.Ledger) batch.Runner {
 	t.Helper()
-	res, err := e.client(t, e.ledger).RunBatch(t.Context(), e.config, reqs)
+	return batch.New(e.client(t, ledger))
+}
+
+// run is one Run that must end well.
+func (e *batchEnv) run(t testing.TB, reqs []providers.GenerateRequest) map[providers.Tag]batch.Result {
+	t.Helper()
+	res, err := e.runner(t, e.ledger).Run(t.Context(), e.config, reqs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +133,7 @@ func persist(t testing.TB, f func() error) {
 
 // wantAnswered demands an answer to every request, each paid once, and ledger
 // and budget at the server's own bill.
-func (e *batchEnv) wantAnswered(t testing.TB, reqs []providers.GenerateRequest, res map[providers.Tag]providers.BatchResult) {
+func (e *batchEnv) wantAnswered(t testing.TB, reqs []providers.GenerateRequest, res map[providers.Tag]batch.Result) {
 	t.Helper()
 	e.drain(t)
 	bill := e.server.Bill()
@@ -341,13 +338,13 @@ func (m mortalHTTP) RoundTrip(r *http.Request) (resp *http.Response, err error) 
 
 type mortalStore struct {
 	*mortal
-	next providers.BatchStore
+	next batch.Store
 }
 
-func (m mortalStore) Save(s providers.BatchState) error {
+func (m mortalStore) Save(s batch.State) error {
 	return m.around("save", func() error { return m.next.Save(s) })
 }
-func (m mortalStore) Load() ([]providers.BatchState, error) { return m.next.Load() }
+func (m mortalStore) Load() ([]batch.State, error) { return m.next.Load() }
 
 // mortalLedger is a log on disk: Begin and End both append, the last counts.
 type mortalLedger struct {
@@ -379,7 +376,7 @@ func TestBatchKilled(t *testing.T) {
 				e := newBatchEnv(t, sim.Config{Batch: c})
 				e.config.MaxLines, e.config.Attempts = 3, 3
 				log, mu := map[string]providers.Entry{}, &sync.Mutex{}
-				process := func(at int) (map[providers.Tag]providers.BatchResult, *mortal, error) {
+				process := func(at int) (map[providers.Tag]batch.Result, *mortal, error) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					m := &mortal{at: at, end: cancel}
@@ -391,7 +388,7 @@ func TestBatchKilled(t *testing.T) {
 							e.budget.Charge(en.Cost)
 						}
 					}
-					res, err := e.client(t, mortalLedger{m, log, mu}).RunBatch(ctx, e.config, reqs)
+					res, err := e.runner(t, mortalLedger{m, log, mu}).Run(ctx, e.config, reqs)
 					return res, m, err
 				}
 				_, m, err := process(k)
@@ -482,7 +479,7 @@ func TestBatchCancel(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()
 			start := time.Now()
-			_, err := e.client(t, e.ledger).RunBatch(ctx, e.config, reqs)
+			_, err := e.runner(t, e.ledger).Run(ctx, e.config, reqs)
 			wantError(t, err, providers.ClassTimeout)
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != after {
 				t.Errorf("ended after %v with %v, cancelled at %v", time.Since(start), err, after)
@@ -500,11 +497,11 @@ func TestBatchCancel(t *testing.T) {
 		e := newBatchEnv(t, sim.Config{Batch: sim.BatchConfig{Steps: 8}})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		c := e.client(t, e.ledger)
-		if _, err := c.RunBatch(ctx, e.config, reqs); err == nil {
+		c := e.runner(t, e.ledger)
+		if _, err := c.Run(ctx, e.config, reqs); err == nil {
 			t.Fatal("no error")
 		}
-		if err := c.CancelBatches(t.Context(), e.config); err != nil {
+		if err := c.Cancel(t.Context(), e.config); err != nil {
 			t.Fatal(err)
 		}
 		partial := e.server.Bill().Total.Calls
@@ -611,19 +608,19 @@ func TestBatchRefusals(t *testing.T) {
 		reqs := batchRequests(4)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		_, _ = e.client(t, e.ledger).RunBatch(ctx, e.config, reqs) // leaves an unfinished batch
+		_, _ = e.runner(t, e.ledger).Run(ctx, e.config, reqs) // leaves an unfinished batch
 
 		changed := batchRequests(4)
 		changed[2].Sampling.MaxTokens++
 		for _, tt := range []struct {
 			name, words string
-			config      func(c *providers.BatchConfig)
+			config      func(c *batch.Config)
 			reqs        []providers.GenerateRequest
 		}{
-			{"no store", "Store", func(c *providers.BatchConfig) { c.Store = nil }, reqs},
-			{"no run", "BatchConfig.Run", func(c *providers.BatchConfig) { c.Run = "" }, reqs},
-			{"too large", "50000", func(c *providers.BatchConfig) { c.MaxLines = 60_000 }, reqs},
-			{"negative", "negative", func(c *providers.BatchConfig) { c.PollMin = -1 }, reqs},
+			{"no store", "Store", func(c *batch.Config) { c.Store = nil }, reqs},
+			{"no run", "Config.Run", func(c *batch.Config) { c.Run = "" }, reqs},
+			{"too large", "50000", func(c *batch.Config) { c.MaxLines = 60_000 }, reqs},
+			{"negative", "negative", func(c *batch.Config) { c.PollMin = -1 }, reqs},
 			{"duplicate", "two requests", nil, append(batchRequests(4), reqs[0])},
 			{"changed", "differs", nil, changed},
 			{"left out", "not among the requests", nil, reqs[:3]},
@@ -632,7 +629,7 @@ func TestBatchRefusals(t *testing.T) {
 			if tt.config != nil {
 				tt.config(&c)
 			}
-			_, err := e.client(t, e.ledger).RunBatch(t.Context(), c, tt.reqs)
+			_, err := e.runner(t, e.ledger).Run(t.Context(), c, tt.reqs)
 			if x := wantError(t, err, providers.ClassBadRequest); !strings.Contains(x.Error(), tt.words) {
 				t.Errorf("%s: %v", tt.name, x)
 			}
@@ -644,15 +641,15 @@ func TestBatchRefusals(t *testing.T) {
 		e.wantAnswered(t, more, e.run(t, more))
 		other := e.config
 		other.Run = "another"
-		if _, err := e.client(t, e.ledger).RunBatch(t.Context(), other, changed); err != nil {
+		if _, err := e.runner(t, e.ledger).Run(t.Context(), other, changed); err != nil {
 			t.Errorf("another run: %v", err)
 		}
 	})
-	c, err := providers.NewClient(fireworksOf(t), providers.ClientConfig{Prices: prices})
+	c, err := providers.NewClient(fireworksOf(t), providers.ClientConfig{Prices: simPrices(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.RunBatch(t.Context(), providers.BatchConfig{}, nil); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := batch.New(c).Run(t.Context(), batch.Config{}, nil); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a provider without batches: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package providers_test
+package batch_test
 
 import (
 	"bytes"
@@ -12,13 +12,14 @@ import (
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
-// A batch costs half and may take a day. Whoever is interrupted calls RunBatch
+// A batch costs half and may take a day. Whoever is interrupted calls Run
 // again with the same store, run and requests; here the first call ends before
 // the batch does, and the second one reads what was paid for.
-func ExampleClient_RunBatch() {
+func ExampleRunner_Run() {
 	server := sim.New(sim.Config{})
 	defer server.Close()
 	prices, err := providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "sim")
@@ -47,7 +48,7 @@ func ExampleClient_RunBatch() {
 	var requests []providers.GenerateRequest
 	for i := range 3 {
 		requests = append(requests, providers.GenerateRequest{
-			Tag:      providers.Tag{Stage: "oracle", Key: fmt.Sprintf("q%d", i)},
+			Tag:      providers.Tag{Stage: "oracle", Key: dataset.Key{PromptID: fmt.Sprintf("q%d", i)}},
 			Model:    sim.OracleModel,
 			Messages: []dataset.Message{{Role: "user", Content: fmt.Sprintf("What is the square of %d?", i)}},
 			Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 8},
@@ -63,18 +64,19 @@ func ExampleClient_RunBatch() {
 		log.Fatal(err)
 	}
 	defer records.Close()
-	store := providers.NewJournalBatchStore(records)
-	config := providers.BatchConfig{Store: store, Run: "example", PollMin: time.Millisecond, PollMax: time.Millisecond}
-	_, err = client.RunBatch(ctx, config, requests)
+	store := batch.NewJournalStore(records)
+	config := batch.Config{Store: store, Run: "example", PollMin: time.Millisecond, PollMax: time.Millisecond}
+	runner := batch.New(client)
+	_, err = runner.Run(ctx, config, requests)
 	fmt.Println("interrupted:", err != nil)
 
-	results, err := client.RunBatch(context.Background(), config, requests)
+	results, err := runner.Run(context.Background(), config, requests)
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, r := range requests {
 		got := results[r.Tag]
-		fmt.Println(r.Tag.Key, got.Err, got.Generation.FinishReason, got.Generation.Usage.CompletionTokens)
+		fmt.Println(r.Tag.Key.PromptID, got.Err, got.Generation.FinishReason, got.Generation.Usage.CompletionTokens)
 	}
 	bill := server.Bill().Total
 	fmt.Println("lines billed:", bill.BatchCalls)
