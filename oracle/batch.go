@@ -64,7 +64,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
 			continue
 		}
-		a, err := l.asker.Read(r.Generation, r.Err)
+		a, err := l.asker.Read(it.Prompt, it.Response, r.Generation, r.Err)
 		out[i] = l.batched(it.Key, a, err)
 	}
 	if err != nil {
