@@ -13,10 +13,11 @@ import (
 // Batcher is the one method that [Labeler.LabelBatch] needs; *providers.Client
 // has it.
 type Batcher interface {
-	RunBatch(context.Context, providers.BatchConfig, []providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error)
+	RunBatch(context.Context, providers.BatchConfig,
+		[]providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error)
 }
 
-// Item is one response to be labelled in a batch.
+// Item is one response to be labeled in a batch.
 type Item struct {
 	Tag      providers.Tag // of its own
 	Key      dataset.Key   // names it in errors
@@ -41,7 +42,8 @@ var ErrUnfinished = errors.New("no answer yet")
 // An error means that the work is not finished; items without an answer then
 // have one that wraps [ErrUnfinished]. Calling it again with the same store, run
 // and items goes on and pays for nothing twice: see [providers.Client.RunBatch].
-func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchConfig, items []Item) ([]Outcome, error) {
+func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchConfig,
+	items []Item) ([]Outcome, error) {
 	out := make([]Outcome, len(items))
 	var requests []providers.GenerateRequest
 	for i, it := range items {
@@ -74,7 +76,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 }
 
 func (l *Labeler) batched(key dataset.Key, a grading.Answer, err error) Outcome {
-	label, err := l.outcome(key)(a, err)
+	label, err := l.label(key, a, err)
 	if err != nil {
 		return Outcome{Err: err}
 	}

@@ -101,9 +101,10 @@ func checkOracleDistribution(r *Records, t Thresholds, c *Check) {
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
 	}
-	if noise := oracle.MeasureNoise(r.allLabels()); noise.Pairs > 0 {
-		c.figure("standard deviation of one response's labels", noise.SD(), "")
-		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", noise.SD(), noise.Pairs)
+	if variance, n := oracle.DuplicateVariance(r.allLabels()); n > 0 {
+		sd := math.Sqrt(variance.OrNaN())
+		c.figure("standard deviation of one response's labels", sd, "")
+		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", sd, n)
 	}
 	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
 		c.Status, c.Summary = Hold, fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)

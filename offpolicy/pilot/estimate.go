@@ -310,7 +310,7 @@ func (d *dryRun) take() []dryRequest {
 	return r
 }
 
-// Generate implements [judge.Generator] and [oracle.Generator].
+// Generate implements [judge.Generator].
 func (d *dryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	reply := map[string]any{}
 	count := 0
