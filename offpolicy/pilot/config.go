@@ -41,7 +41,7 @@ type Config struct {
 	// labelled the responses of an earlier start, an [oracle.File] takes the place
 	// of the model that labelled them then.
 	Judge  func(judge.Generator) (judge.Scorer, error)
-	Oracle func(oracle.Generator) (oracle.Oracle, error)
+	Oracle func(judge.Generator) (oracle.Oracle, error)
 	// Labels says which responses the oracle labels. Its seed is the run's. Where
 	// it has strata the labels wait for the scores, and what was drawn is kept:
 	// see the package comment. Its Strata are (identity); more labels than an
