@@ -8,15 +8,16 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/grading"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
-// Batcher is the one method that [Labeler.LabelBatch] needs; *providers.Client
-// has it.
+// Batcher is the one method that [Labeler.LabelBatch] needs; [batch.Runner] has
+// it.
 type Batcher interface {
-	RunBatch(context.Context, providers.BatchConfig, []providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error)
+	Run(context.Context, batch.Config, []providers.GenerateRequest) (map[providers.Tag]batch.Result, error)
 }
 
-// Item is one response to be labelled in a batch.
+// Item is one response to be labeled in a batch.
 type Item struct {
 	Tag      providers.Tag // of its own
 	Key      dataset.Key   // names it in errors
@@ -40,8 +41,8 @@ var ErrUnfinished = errors.New("no answer yet")
 //
 // An error means that the work is not finished; items without an answer then
 // have one that wraps [ErrUnfinished]. Calling it again with the same store, run
-// and items goes on and pays for nothing twice: see [providers.Client.RunBatch].
-func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchConfig, items []Item) ([]Outcome, error) {
+// and items goes on and pays for nothing twice: see [batch.Runner.Run].
+func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, items []Item) ([]Outcome, error) {
 	out := make([]Outcome, len(items))
 	var requests []providers.GenerateRequest
 	for i, it := range items {
@@ -54,7 +55,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 	if len(requests) == 0 {
 		return out, nil
 	}
-	results, err := b.RunBatch(ctx, c, requests)
+	results, err := b.Run(ctx, c, requests)
 	for i, it := range items {
 		if out[i].Err != nil {
 			continue
@@ -64,7 +65,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
 			continue
 		}
-		a, err := l.asker.Read(r.Generation, r.Err)
+		a, err := l.asker.Read(it.Prompt, it.Response, r.Generation, r.Err)
 		out[i] = l.batched(it.Key, a, err)
 	}
 	if err != nil {
@@ -74,7 +75,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 }
 
 func (l *Labeler) batched(key dataset.Key, a grading.Answer, err error) Outcome {
-	label, err := l.outcome(key)(a, err)
+	label, err := l.label(key, a, err)
 	if err != nil {
 		return Outcome{Err: err}
 	}

@@ -142,7 +142,7 @@ func conversation(p dataset.Prompt) string {
 // write a text that contains its own code, an author who knows all the rest
 // must try 2^64 of them.
 func nonce(identity string, tag providers.Tag, context, response string) string {
-	return digest(identity, tag.Key, tag.Call, context, response)
+	return digest(identity, tag.Key.String(), tag.Call, context, response)
 }
 
 // material is the size of what is to be read, in bytes.

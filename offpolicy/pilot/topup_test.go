@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // More labels and more prompts top a run up to what it would have been in one
@@ -38,7 +41,7 @@ func TestTopUp(t *testing.T) {
 				cfg := config(t, s, dir, g.ns[i])
 				cfg.Labels = d
 				v, err := pilot.Run(t.Context(), cfg)
-				if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
+				if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
 					t.Fatalf("%s, step %d: %v, %s", g.reason, i, err, describe(v))
 				}
 				sameDesign(t, dir, d, scoresOf(t, dir))
@@ -78,8 +81,8 @@ func TestTopUp(t *testing.T) {
 }
 
 // people are an oracle's labels from a file: v for each of the keys.
-func people(keys []dataset.Key, v float64) func(oracle.Generator) (oracle.Oracle, error) {
-	return func(oracle.Generator) (oracle.Oracle, error) {
+func people(keys []dataset.Key, v float64) func(judge.Generator) (oracle.Oracle, error) {
+	return func(judge.Generator) (oracle.Oracle, error) {
 		given := map[dataset.Key]float64{}
 		for i, k := range keys {
 			given[k] = v + .01*float64(i%40)
@@ -98,7 +101,7 @@ func TestPeopleTakeOver(t *testing.T) {
 		const n = 10
 		s := serve(t, "")
 		dir := t.TempDir()
-		start := func(o func(oracle.Generator) (oracle.Oracle, error)) (*pilot.Verdict, []dataset.OracleLabel, error) {
+		start := func(o func(judge.Generator) (oracle.Oracle, error)) (*pilot.Verdict, []dataset.OracleLabel, error) {
 			cfg := config(t, s, dir, n)
 			cfg.Labels = d
 			if o != nil {
@@ -120,11 +123,11 @@ func TestPeopleTakeOver(t *testing.T) {
 			keys = append(keys, l.Key())
 		}
 		some, theirs, err := start(people(keys[1:], .1))
-		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != oracle.ReasonMissing || check(some, "oracle.range").Status == pilot.Pass {
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != judge.ReasonMissing || finding(some, "oracle.range").Status == record.Pass {
 			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
 		}
 		v, theirs, err := start(people(keys, .1))
-		if err != nil || check(v, "oracle.range").Status != pilot.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
+		if err != nil || finding(v, "oracle.range").Status != record.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
 			t.Fatalf("%s: %v, %s", name, err, describe(v))
 		}
 		for i, l := range theirs {
@@ -132,8 +135,8 @@ func TestPeopleTakeOver(t *testing.T) {
 				t.Errorf("%s: label %+v in place of %+v", name, l, model[i])
 			}
 		}
-		_, _, err = start(func(g oracle.Generator) (oracle.Oracle, error) {
-			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o-mini"})
+		_, _, err = start(func(g judge.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: "gpt-4o-mini"})
 		})
 		var refused *pilot.PreflightError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "would be paid to give them all again") {
@@ -194,7 +197,7 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 		batched := func(n int, dir string) pilot.Config {
 			cfg := config(t, s, dir, n)
 			cfg.Labels = d
-			cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+			cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 			return cfg
 		}
 		cfg := batched(5, dir)
@@ -204,8 +207,8 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 			t.Fatalf("%s: %v, want an interrupted run", name, err)
 		}
 		v, err := pilot.Run(t.Context(), batched(10, dir))
-		if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
-			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), check(v, "run.errors"))
+		if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
+			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), finding(v, "run.errors"))
 		}
 		for id, times := range s.Bill().Answers {
 			if times > 1 {
