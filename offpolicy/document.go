@@ -306,6 +306,7 @@ func (r *Result) notes() []string {
 		out = append(out, fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
 			say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
 	}
+	out = append(out, r.source...)
 	out = append(out, r.frame.zeros()...)
 	var unstated []string
 	for _, p := range r.Policies {

@@ -111,6 +111,7 @@ type Result struct {
 
 	frame  *frame
 	config Config    // with its defaults filled in
+	source []string  // notes of the samples
 	gaps   []Gap     // of the logs
 	unlike []Refusal // of everything that rests on the logged labels
 }

@@ -26,7 +26,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		return nil, err
 	}
 	fr := newFrame(&s, c.Folds, c.Seed)
-	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr, config: c}
+	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr, config: c, source: s.Notes}
 	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
 	if r.Calibrator != nil {
 		var err error
