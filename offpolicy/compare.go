@@ -31,9 +31,10 @@ type Comparison struct {
 	// under the two policies than the design makes them on average.
 	SE float64
 	// Lower and Upper are the 95% interval, for this pair alone, within [-1, 1]. It is
-	// not symmetric: the limit nearer 0 is the empirical likelihood's (of up to 10,000
-	// prompts, Difference ± t SE above), the other the farther of that and Newcombe's,
-	// which knows that labels lie in [0, 1]. It leaves out 0 if P < .05.
+	// not symmetric: the limit nearer 0 is that of Difference ± t SE or the empirical
+	// likelihood's (of up to 10,000 prompts), whichever is nearer; the other is the
+	// farther of those and of Newcombe's, which knows that labels lie in [0, 1]. It
+	// leaves out 0 if, and only if, P < .05.
 	Lower, Upper float64
 	// BandLower and BandUpper hold for all pairs together in 95% of runs.
 	BandLower, BandUpper float64

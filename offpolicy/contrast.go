@@ -71,11 +71,14 @@ func wilson(v, n, t float64) (lo, hi float64) {
 // interval returns limits of the difference at t, and the two-sided p of no
 // difference if exact.
 //
-// The inner limit, the one nearer 0, is {δ: -2 log R(δ) (SE_parts/SE)² <= t²} with R
-// the empirical likelihood of the parts (Owen 1990), which knows how skewed they are;
-// with exact false, or without parts, it is value ± t SE. The outer limit is the
-// farther of that and Newcombe's: the two groups' means vary as shares do, with one
-// dispersion that makes their variance the labels' part of SE²,
+// The inner limit, the one nearer 0, is the nearer of value ± t SE and, if exact, of
+//
+//	{δ: -2 log R(value + (δ - value) SE_parts/SE) <= t²}
+//
+// with R the empirical likelihood of the parts (Owen 1990), which knows how skewed they
+// are: misses lie on the other side. The outer limit is the farther of both
+// and of Newcombe's: the two groups' means vary as shares do, with one dispersion that
+// makes their variance the labels' part of SE²,
 //
 //	U = value + √(C₊² (u₊ - ȳ₊)² + C₋² (ȳ₋ - l₋)² + t² judge),    L its mirror image
 //
@@ -92,22 +95,24 @@ func (c *contrast) interval(t float64, exact bool) (lo, hi, p float64) {
 	if !(c.seParts > 1e-12) { // no label differs from another that counts as it does
 		return max(outerLo, -1), min(outerHi, 1), c.newcombeP()
 	}
-	innerLo, innerHi := c.value-t*c.se, c.value+t*c.se
+	nearLo, nearHi := c.value-t*c.se, c.value+t*c.se
+	lo, hi = min(outerLo, nearLo), max(outerHi, nearHi)
 	p = 2 * dist.Survival(math.Abs(c.value)/c.se)
 	if exact && c.parts != nil {
 		// The likelihood is of the mean of n parts, each n times what it adds.
 		scale := float64(len(c.parts)) * c.se / c.seParts
 		e := newEmpirical(c.parts)
-		innerLo, innerHi = c.value+scale*e.limit(t*t, true), c.value+scale*e.limit(t*t, false)
+		down, up := c.value+scale*e.limit(t*t, true), c.value+scale*e.limit(t*t, false)
+		lo, hi = min(lo, down), max(hi, up)
+		nearLo, nearHi = max(nearLo, down), min(nearHi, up)
 		at, _ := e.ratio(-c.value / scale)
-		p = 2 * dist.Survival(math.Sqrt(at))
+		p = min(p, 2*dist.Survival(math.Sqrt(at)))
 	}
-	lo, hi = min(innerLo, outerLo), max(innerHi, outerHi)
 	switch {
-	case innerLo > 0:
-		lo = innerLo
-	case innerHi < 0:
-		hi = innerHi
+	case nearLo > 0:
+		lo = nearLo
+	case nearHi < 0:
+		hi = nearHi
 	}
 	return max(lo, -1), min(hi, 1), p
 }
