@@ -55,7 +55,8 @@ func estimateForm(keys []string) bool {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(keys, func(k string) bool { return slices.Contains(names, k) })
 	}
-	interval := has("ci", "interval", "confidence_interval") || has("lo", "lower", "ci_lower") && has("hi", "upper", "ci_upper")
+	interval := has("ci", "interval", "confidence_interval") ||
+		has("lo", "lower", "ci_lower") && has("hi", "upper", "ci_upper")
 	return interval && has("value", "estimate", "mean", "difference", "se", "standard_error")
 }
 

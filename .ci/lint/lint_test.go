@@ -108,7 +108,10 @@ package main
 import ("testing"; "house/lib"; "house/internal/aid")
 
 func TestX(*testing.T) { lib.Tested(); aid.Help() }
-`, []string{"internal/aid.Alone", "lib.Doer", "lib.Hidden", "lib.Inner.Lost", "lib.Loose", "lib.NotRun", "lib.Set.Drop", "lib.Tested"}},
+`, []string{
+			"internal/aid.Alone", "lib.Doer", "lib.Hidden", "lib.Inner.Lost",
+			"lib.Loose", "lib.NotRun", "lib.Set.Drop", "lib.Tested",
+		}},
 
 		{"floats", `
 -- lib/lib.go --
@@ -134,7 +137,9 @@ type Row struct{ Label float64 }
 lib.Sum.* a result
 lib.Odd.X
 lib.Gone.X a reason
-`, []string{"lib.Gone.X allows nothing", "lib.Odd.X gives no reason", "lib.Row.Label", "lib.Row.Probs", "lib.Row.Score"}},
+`, []string{
+			"lib.Gone.X allows nothing", "lib.Odd.X gives no reason", "lib.Row.Label", "lib.Row.Probs", "lib.Row.Score",
+		}},
 
 		{"flags", `
 -- lib/page.tmpl --

@@ -73,8 +73,8 @@ func (u *usage) tally(kind string, isPublic bool, direct, outside map[string]boo
 			noMention++
 		}
 	}
-	return fmt.Sprintf("%s: %d exported names and methods; %d mentioned by no other package, command or runnable example,"+
-		" %d by no test of another package either", kind, all, noUse, noMention)
+	return fmt.Sprintf("%s: %d exported names and methods; %d mentioned by no other package, command or runnable "+
+		"example, %d by no test of another package either", kind, all, noUse, noMention)
 }
 
 type usage struct {
