@@ -14,6 +14,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"
@@ -349,7 +350,8 @@ func (r *run) certify(ctx context.Context) error {
 	// Side by side: the probes of one certificate are one after the other.
 	var mu sync.Mutex
 	stops := map[string]*stopError{}
-	err := journal.Each(ctx, journal.Items(slices.Sorted(maps.Keys(todo))...), journal.Work{Limit: r.cfg.Concurrency}, func(ctx context.Context, key string) error {
+	keys := work.Items(slices.Sorted(maps.Keys(todo))...)
+	err := work.Each(ctx, keys, work.Bounds{Limit: r.cfg.Concurrency}, func(ctx context.Context, key string) error {
 		cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
 		if ctx.Err() != nil && err != nil {
 			return context.Cause(ctx)

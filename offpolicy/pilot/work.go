@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -31,7 +31,7 @@ type item struct {
 // time of a run and not the sum of them.
 type stage struct {
 	name    string
-	breaker *journal.Breaker // its service's
+	breaker *work.Breaker // its service's
 	// after are the stages whose records decide what this one owes: it is asked
 	// for that when all of them have ended. Most stages wait for none.
 	after []string
@@ -199,7 +199,7 @@ const wholeRun = "run"
 // work brings the items of one stage to a record, in the order in which they can
 // be begun.
 func (r *run) work(ctx context.Context, s *stage, w *arrivals) error {
-	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.cfg.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
+	err := work.Each(ctx, s.ready, work.Bounds{Limit: r.cfg.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
 		s.mu.Lock()
 		if s.begun.IsZero() {
 			s.begun = time.Now()
@@ -230,7 +230,7 @@ func (r *run) work(ctx context.Context, s *stage, w *arrivals) error {
 	last.Finished = true
 	r.progress(last)
 
-	var broken *journal.BrokenError
+	var broken *work.BrokenError
 	var record *dataset.RecordError
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -298,8 +298,8 @@ func unfinished(stages []*stage) []string {
 }
 
 // newBreaker pauses the stages that depend on one service while all of it fails.
-func (r *run) newBreaker(service string) *journal.Breaker {
-	return &journal.Breaker{Pause: r.cfg.Pause, OnPause: func(d time.Duration, err error) {
+func (r *run) newBreaker(service string) *work.Breaker {
+	return &work.Breaker{Pause: r.cfg.Pause, OnPause: func(d time.Duration, err error) {
 		r.progress(Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d, err)})
 	}}
 }
