@@ -18,15 +18,16 @@ import (
 func (w *writer) verdict(rec *record.Records) *Verdict {
 	c := w.cfg
 	w.complete(rec)
+	projection := forecast.Project(rec)
 	v := &Verdict{
 		SchemaVersion: record.SchemaVersion,
 		State:         "done",
 		Waivers:       c.Waived,
-		Checks:        check.Evaluate(rec, *c.Thresholds, c.Waived),
 		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
 		Evaluation:    rec.Document(),
-		Projection:    forecast.Project(rec),
+		Projection:    projection,
+		Checks:        check.Run(check.Input{Records: rec, Thresholds: *c.Thresholds, Projection: projection}, c.Waived),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
 		Spending:      attribute(rec.Ledger),
@@ -52,8 +53,8 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
-	if rec.Reached(record.WholeRun) {
-		forecast.Plan(rec, &v.Projection)
+	for i := range v.Checks {
+		v.Checks[i].Changes = c.spell(v.Checks[i].Changes)
 	}
 	v.Decision, v.Reasons = record.Decide(v.Checks)
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)

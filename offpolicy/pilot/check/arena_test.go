@@ -75,8 +75,8 @@ func arena(t *testing.T) *record.Records {
 func TestArenaSaysWhatItCannot(t *testing.T) {
 	r := arena(t)
 	var cal, support record.Finding
-	checkCalibration(r, DefaultThresholds(), &cal)
-	checkSupport(r, DefaultThresholds(), &support)
+	checkCalibration(input(r), &cal)
+	checkSupport(input(r), &support)
 	t.Log(cal.Status, cal.Summary)
 	t.Log(support.Status, support.Summary)
 	if want := "untested on clone, parallel_universe_prompt, unhelpful (0 labels)"; cal.Status != record.Pass || !strings.Contains(cal.Summary, want) {

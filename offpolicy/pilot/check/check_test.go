@@ -9,10 +9,20 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/teacherforce"
 )
+
+// input is what checks read of a run's records.
+func input(r *record.Records) *Input {
+	return &Input{Records: r, Thresholds: DefaultThresholds(), Projection: forecast.Project(r)}
+}
+
+func findings(r *record.Records, waived map[string]string) []record.Finding {
+	return Run(*input(r), waived)
+}
 
 func statuses(checks []record.Finding) map[string]record.Status {
 	out := map[string]record.Status{}
@@ -29,7 +39,7 @@ func TestHealthyRecordsPass(t *testing.T) {
 	runs := healthy.WorldsOr(t, 40)
 	alarms := 0
 	for seed := range uint64(runs) {
-		checks := Evaluate(healthy.Evaluated(healthy.New(100, seed)), DefaultThresholds(), nil)
+		checks := findings(healthy.Evaluated(healthy.New(100, seed)), nil)
 		alarm := false
 		for _, c := range checks {
 			if c.Status != record.Pass && c.Status != record.Info {
@@ -312,7 +322,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			r := healthy.New(100, 5)
 			tt.alter(r)
-			checks := Evaluate(healthy.Evaluated(r), DefaultThresholds(), nil)
+			checks := findings(healthy.Evaluated(r), nil)
 			for _, c := range checks {
 				want, listed := tt.want[c.ID]
 				if !listed && c.Status != record.Pass && c.Status != record.Info || listed && c.Status != want {
@@ -343,7 +353,11 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 		})
 	}
-	for _, id := range append(CheckIDs(), "transport.pi_bad") {
+	for _, c := range all() {
+		id := c.ID
+		if c.PerTarget {
+			id += ".pi_bad"
+		}
 		if !touched[id] {
 			t.Errorf("no row makes %s leave pass", id)
 		}
@@ -360,7 +374,7 @@ func TestFewMissingOfManyAreTold(t *testing.T) {
 			healthy.FailLogProb(healthy.LogprobRow(r, 7*i, "pi_bigger_model"), "retokenised")
 		}
 		var c record.Finding
-		checkMissing(r, DefaultThresholds(), &c)
+		checkMissing(input(r), &c)
 		if c.Status != want || !strings.Contains(c.Summary, fmt.Sprintf("pi_bigger_model lacks %d of 2000", failed)) || len(c.Evidence.Records) == 0 {
 			t.Errorf("%d of 2,000: %s, %s", failed, c.Status, c.Summary)
 		}
@@ -433,7 +447,7 @@ func TestWorstCase(t *testing.T) {
 		tt.alter(r)
 		var missing, ranking record.Finding
 		got := worstCase(r, &missing)
-		checkRanking(r, DefaultThresholds(), &ranking)
+		checkRanking(input(r), &ranking)
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || !strings.Contains(ranking.Summary, got) {
 			t.Errorf("%s: %q, want %q, in the ranking too: %s", tt.reason, got, tt.want, ranking.Summary)
 		}
@@ -454,7 +468,7 @@ func TestMissingPatternSize(t *testing.T) {
 			r.Scores[i].Mean = dataset.Float{}
 		}
 		c := record.Finding{}
-		checkMissing(r, DefaultThresholds(), &c)
+		checkMissing(input(r), &c)
 		if c.Status == record.Hold {
 			held++
 		}
@@ -467,7 +481,7 @@ func TestMissingPatternSize(t *testing.T) {
 func TestWaiver(t *testing.T) {
 	r := healthy.New(100, 5)
 	r.Estimate.ExpectedUSD /= 2
-	checks := Evaluate(r, DefaultThresholds(), map[string]string{"cost.estimate": "prices changed today"})
+	checks := findings(r, map[string]string{"cost.estimate": "prices changed today"})
 	d, reasons := record.Decide(checks)
 	if d != record.GO || len(reasons) != 1 || !strings.Contains(reasons[0], "prices changed today") || !strings.Contains(reasons[0], "cost.estimate") {
 		t.Errorf("decision %s, reasons %q: want GO that names the waiver", d, reasons)
@@ -482,7 +496,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 	for i := range 60 {
 		healthy.FailLogProb(healthy.LogprobRow(r, i, "pi_cot"), "missing_logprob")
 	}
-	for _, c := range Evaluate(r, DefaultThresholds(), nil) {
+	for _, c := range findings(r, nil) {
 		if c.ID == "logprobs.complete" && (len(c.Evidence.Records) != record.MaxEvidenceRecords || c.Evidence.MoreRecords != 40) {
 			t.Errorf("%d records and %d more: want %d and 40", len(c.Evidence.Records), c.Evidence.MoreRecords, record.MaxEvidenceRecords)
 		}

@@ -13,9 +13,17 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 )
 
-func checkOracleRange(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in oracle.jsonl and mend their cause: the next start labels the failed rows again"
+var _ = add(Check{
+	ID: "oracle.range", After: "weights.balance", Needs: record.StageOracle, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "read the errors in oracle.jsonl and fix their cause: the next start labels the failed rows again"},
+	Find:   checkOracleRange,
+})
+
+func checkOracleRange(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	have := map[string]bool{}
 	var outside, missing []string
 	for _, row := range r.Labels {
@@ -47,9 +55,17 @@ func checkOracleRange(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkOracleDistribution(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them", t.LabelSpread, 100*t.LabelTies)
-	c.Remedy = "labels that do not vary cannot calibrate a judge: sharpen the oracle's rubric or scale"
+var _ = add(Check{
+	ID: "oracle.distribution", After: "oracle.range", Needs: record.StageOracle,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them", in.Thresholds.LabelSpread, 100*in.Thresholds.LabelTies)
+	},
+	Remedy: record.Remedy{Do: "labels that do not vary cannot calibrate a judge: sharpen the oracle's rubric or scale"},
+	Find:   checkOracleDistribution,
+})
+
+func checkOracleDistribution(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	judge := map[string]float64{}
 	for _, s := range r.Scores {
 		if s.Mean.Valid() {
@@ -112,9 +128,17 @@ func checkOracleDistribution(r *record.Records, t Thresholds, c *record.Finding)
 	}
 }
 
-func checkJudgeComplete(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in judge.jsonl and mend their cause: the next start scores the failed rows again"
+var _ = add(Check{
+	ID: "judge.complete", After: "oracle.distribution", Needs: record.StageJudge, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "read the errors in judge.jsonl and fix their cause: the next start scores the failed rows again"},
+	Find:   checkJudgeComplete,
+})
+
+func checkJudgeComplete(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	scored := 0
 	for _, a := range r.Arms {
@@ -150,9 +174,15 @@ func checkJudgeComplete(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkJudgeUncertainty(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every score has a variance of at least 0 and says where it comes from"
-	c.Remedy = "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"
+var _ = add(Check{
+	ID: "judge.uncertainty", After: "judge.complete", Needs: record.StageJudge,
+	Threshold: says("every score has a variance of at least 0 and says where it comes from"),
+	Remedy:    record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},
+	Find:      checkJudgeUncertainty,
+})
+
+func checkJudgeUncertainty(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad []string
 	sources := map[string]int{}
 	scored, zero := 0, 0
@@ -213,9 +243,15 @@ func statedErrors(r *record.Records, c *record.Finding) string {
 	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated", math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
 }
 
-func checkCalibration(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 standard errors; holds if the upper bound is below 0.3"
-	c.Remedy = "label more responses, or use a judge that follows the oracle more closely"
+var _ = add(Check{
+	ID: "judge.calibration", After: "judge.parse", Needs: record.WholeRun,
+	Threshold: says("on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 standard errors; holds if the upper bound is below 0.3"),
+	Remedy:    record.Remedy{Do: "label more responses, or use a judge that follows the oracle more closely"},
+	Find:      checkCalibration,
+})
+
+func checkCalibration(in *Input, c *record.Finding) {
+	r := in.Records
 	if r.Calibrator == nil {
 		c.Status, c.Summary = record.Fail, "no calibrator: "+r.CalibratorError
 		return
@@ -283,9 +319,15 @@ func testedOn(r *record.Records, c *record.Finding) string {
 	return strings.Join(tested, "; ")
 }
 
-func checkRanking(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% confidence (paired)"
-	c.Remedy = "read responses and scores of that policy: either the judge does not see what is wrong with it, or its prompt has no effect"
+var _ = add(Check{
+	ID: "policies.ranking", After: "transport", Needs: record.StageJudge,
+	Threshold: says("the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% confidence (paired)"),
+	Remedy:    record.Remedy{Do: "read responses and scores of that policy: either the judge does not see what is wrong with it, or its prompt has no effect"},
+	Find:      checkRanking,
+})
+
+func checkRanking(in *Input, c *record.Finding) {
+	r := in.Records
 	type mean struct {
 		name  string
 		value float64

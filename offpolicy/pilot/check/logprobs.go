@@ -34,8 +34,16 @@ func owed(r *record.Records, policy string) (missing []string, classes map[strin
 	return missing, classes
 }
 
-func checkP0LogProbs(r *record.Records, t Thresholds, c *record.Finding) {
-	checkOwed(r, t, c, []record.Arm{r.Logging()})
+var _ = add(Check{
+	ID: "p0.logprobs", After: "p0.complete", Needs: record.StageLogProbs, InPlace: true,
+	Threshold: shareThreshold("without a log-prob"),
+	Remedy:    record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the failed rows again"},
+	Find:      checkP0LogProbs,
+})
+
+func checkP0LogProbs(in *Input, c *record.Finding) {
+	r := in.Records
+	checkOwed(in, c, []record.Arm{r.Logging()})
 	// What the server said while it generated is a second opinion on the echo:
 	// of the same tokens in, one hopes, the same context.
 	responses, logprobs := r.ResponsesOf(r.Logging().Policy.Name), r.LogProbsOf(r.Logging().Policy.Name)
@@ -53,13 +61,20 @@ func checkP0LogProbs(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkLogProbsComplete(r *record.Records, t Thresholds, c *record.Finding) {
-	checkOwed(r, t, c, r.Arms)
+var _ = add(Check{
+	ID: "logprobs.complete", After: "models.served", Needs: record.StageLogProbs, InPlace: true,
+	Threshold: shareThreshold("without a log-prob"),
+	Remedy:    record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the failed rows again"},
+	Find:      checkLogProbsComplete,
+})
+
+func checkLogProbsComplete(in *Input, c *record.Finding) {
+	r := in.Records
+	checkOwed(in, c, r.Arms)
 }
 
-func checkOwed(r *record.Records, t Thresholds, c *record.Finding, arms []record.Arm) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a log-prob passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in logprobs.jsonl and mend their cause: the next start tries the failed rows again"
+func checkOwed(in *Input, c *record.Finding, arms []record.Arm) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	for _, a := range arms {
 		missing, classes := owed(r, a.Policy.Name)
@@ -78,9 +93,17 @@ func checkOwed(r *record.Records, t Thresholds, c *record.Finding, arms []record
 	}
 }
 
-func checkZero(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", t.ShortTokens)
-	c.Remedy = "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"
+var _ = add(Check{
+	ID: "logprobs.zero", After: "logprobs.complete", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", in.Thresholds.ShortTokens)
+	},
+	Remedy: record.Remedy{Do: "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"},
+	Find:   checkZero,
+})
+
+func checkZero(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad, runs []string
 	explained := 0
 	for _, row := range r.LogProbs {
@@ -117,9 +140,15 @@ func checkZero(r *record.Records, t Thresholds, c *record.Finding) {
 	c.Status, c.Summary = record.Pass, fmt.Sprintf("no unexplained 0.0 (%d explained)", explained)
 }
 
-func checkSign(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no log-prob is positive, NaN or infinite"
-	c.Remedy = "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"
+var _ = add(Check{
+	ID: "logprobs.sign", After: "logprobs.zero", Needs: record.StageLogProbs,
+	Threshold: says("no log-prob is positive, NaN or infinite"),
+	Remedy:    record.Remedy{Do: "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"},
+	Find:      checkSign,
+})
+
+func checkSign(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad []string
 	for _, row := range r.LogProbs {
 		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
@@ -137,9 +166,17 @@ func checkSign(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.Status, c.Summary = record.Pass, "every log-prob is finite and at most 0"
 }
 
-func checkRange(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", t.MeanLow, t.MeanHigh, t.RowLow)
-	c.Remedy = "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"
+var _ = add(Check{
+	ID: "logprobs.range", After: "logprobs.sign", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", in.Thresholds.MeanLow, in.Thresholds.MeanHigh, in.Thresholds.RowLow)
+	},
+	Remedy: record.Remedy{Do: "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"},
+	Find:   checkRange,
+})
+
+func checkRange(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var bad, parts []string
 	inPlan, n := 0, 0
@@ -194,9 +231,17 @@ func checkRange(r *record.Records, t Thresholds, c *record.Finding) {
 // TextMethods are the three of the plan.
 var TextMethods = []string{"token_counting", "echo_based", "continuation"}
 
-func checkMethods(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*t.MethodShare)
-	c.Remedy = "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"
+var _ = add(Check{
+	ID: "logprobs.methods", After: "logprobs.range", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*in.Thresholds.MethodShare)
+	},
+	Remedy: record.Remedy{Do: "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"},
+	Find:   checkMethods,
+})
+
+func checkMethods(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var parts []string
 	for _, a := range r.Arms {
@@ -232,9 +277,17 @@ func checkMethods(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkAgreement(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", t.AgreementNats, t.AgreementPerToken, 100*t.MissingHold)
-	c.Remedy = "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"
+var _ = add(Check{
+	ID: "logprobs.agreement", After: "logprobs.methods", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", in.Thresholds.AgreementNats, in.Thresholds.AgreementPerToken, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"},
+	Find:   checkAgreement,
+})
+
+func checkAgreement(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad []string
 	worst, n := 0.0, 0
 	for _, row := range r.LogProbs {
@@ -262,9 +315,15 @@ func checkAgreement(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkClone(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"
-	c.Remedy = "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"
+var _ = add(Check{
+	ID: "weights.clone", After: "logprobs.agreement", Needs: record.StageLogProbs,
+	Threshold: says("log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"),
+	Remedy:    record.Remedy{Do: "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"},
+	Find:      checkClone,
+})
+
+func checkClone(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad, parts []string
 	clones := 0
 	for _, a := range r.Arms {
@@ -308,9 +367,17 @@ func checkClone(r *record.Records, _ Thresholds, c *record.Finding) {
 	}
 }
 
-func checkIdentical(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", t.IdenticalNats)
-	c.Remedy = "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"
+var _ = add(Check{
+	ID: "weights.identical", After: "weights.clone", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", in.Thresholds.IdenticalNats)
+	},
+	Remedy: record.Remedy{Do: "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"},
+	Find:   checkIdentical,
+})
+
+func checkIdentical(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var parts []string
 	compared := 0

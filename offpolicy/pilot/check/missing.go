@@ -163,9 +163,17 @@ func (t pattern) String() string {
 	return fmt.Sprintf("%s, %s lacks %d of %d, the rest %d of %d (p %.2g)", t.stage, t.group, t.failed, t.in, t.allFailed-t.failed, t.allUnits-t.in, t.p)
 }
 
-func checkMissing(r *record.Records, th Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP, 100*th.MissingPass, patternLeast)
-	c.Remedy = "read the failed records: what fails for one policy or for long texts is missing from its mean; mend the cause, or count the worst case"
+var _ = add(Check{
+	ID: "missing.pattern", After: "judge.injection", Needs: record.WholeRun, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP, 100*in.Thresholds.MissingPass, patternLeast)
+	},
+	Remedy: record.Remedy{Do: "read the failed records: what fails for one policy or for long texts is missing from its mean; fix the cause, or count the worst case"},
+	Find:   checkMissing,
+})
+
+func checkMissing(in *Input, c *record.Finding) {
+	r, th := in.Records, in.Thresholds
 	tests, failed := patterns(r)
 	c.AddFigure("failed records", float64(failed), "")
 	for i, t := range tests {

@@ -9,9 +9,15 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-func checkPromptFields(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every prompt has an id and text"
-	c.Remedy = "mend or drop the named rows of the input"
+var _ = add(Check{
+	ID: "prompts.fields", Needs: record.StagePrepare,
+	Threshold: says("every prompt has an id and text"),
+	Remedy:    record.Remedy{Do: "fix or drop the named rows of the input"},
+	Find:      checkPromptFields,
+})
+
+func checkPromptFields(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad []string
 	for i, p := range r.Prompts {
 		if p.ID == "" || strings.TrimSpace(p.Text) == "" {
@@ -31,9 +37,15 @@ func checkPromptFields(r *record.Records, _ Thresholds, c *record.Finding) {
 	}
 }
 
-func checkPromptsUnique(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no two prompts share an id or, up to case and white space, a text"
-	c.Remedy = "drop duplicates from the input"
+var _ = add(Check{
+	ID: "prompts.unique", After: "prompts.fields", Needs: record.StagePrepare,
+	Threshold: says("no two prompts share an id or, up to case and white space, a text"),
+	Remedy:    record.Remedy{Do: "drop duplicates from the input"},
+	Find:      checkPromptsUnique,
+})
+
+func checkPromptsUnique(in *Input, c *record.Finding) {
+	r := in.Records
 	ids, texts := map[string]bool{}, map[string]string{}
 	var bad []string
 	for _, p := range r.Prompts {
@@ -75,17 +87,32 @@ func missingResponses(r *record.Records, policy string) (failed, empty []string,
 	return failed, empty, truncated
 }
 
-func checkP0Complete(r *record.Records, t Thresholds, c *record.Finding) {
-	checkComplete(r, t, c, []record.Arm{r.Logging()})
+var _ = add(Check{
+	ID: "p0.complete", After: "endpoint.certified", Needs: record.StageP0, InPlace: true,
+	Threshold: shareThreshold("without a response or empty"),
+	Remedy:    record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the failed items again"},
+	Find:      checkP0Complete,
+})
+
+func checkP0Complete(in *Input, c *record.Finding) {
+	r := in.Records
+	checkComplete(in, c, []record.Arm{r.Logging()})
 }
 
-func checkTargetsComplete(r *record.Records, t Thresholds, c *record.Finding) {
-	checkComplete(r, t, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
+var _ = add(Check{
+	ID: "targets.complete", After: "p0.logprobs", Needs: record.StageTargets, InPlace: true,
+	Threshold: shareThreshold("without a response or empty"),
+	Remedy:    record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the failed items again"},
+	Find:      checkTargetsComplete,
+})
+
+func checkTargetsComplete(in *Input, c *record.Finding) {
+	r := in.Records
+	checkComplete(in, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
 }
 
-func checkComplete(r *record.Records, t Thresholds, c *record.Finding, arms []record.Arm) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a response or empty passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in responses.jsonl and mend their cause: the next start tries the failed items again"
+func checkComplete(in *Input, c *record.Finding, arms []record.Arm) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	answered, truncated := 0, 0
 	for _, a := range arms {
@@ -109,9 +136,17 @@ func checkComplete(r *record.Records, t Thresholds, c *record.Finding, arms []re
 	}
 }
 
-func checkDiversity(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*t.IdenticalResponses)
-	c.Remedy = "check that system prompt, model and seed reach the endpoint for each policy"
+var _ = add(Check{
+	ID: "targets.diversity", After: "targets.complete", Needs: record.StageTargets,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*in.Thresholds.IdenticalResponses)
+	},
+	Remedy: record.Remedy{Do: "check that system prompt, model and seed reach the endpoint for each policy"},
+	Find:   checkDiversity,
+})
+
+func checkDiversity(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	worst, worstPair := -1.0, ""
 	for i, a := range r.Arms {
@@ -156,9 +191,17 @@ func checkDiversity(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkTruncated(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*t.Truncated)
-	c.Remedy = "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"
+var _ = add(Check{
+	ID: "responses.truncated", After: "targets.diversity", Needs: record.StageTargets,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*in.Thresholds.Truncated)
+	},
+	Remedy: record.Remedy{Do: "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"},
+	Find:   checkTruncated,
+})
+
+func checkTruncated(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var bad, over []string
 	total := 0
@@ -196,9 +239,15 @@ func checkTruncated(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkServed(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "the model that answered is the one asked for, or a dated snapshot of it, on every call"
-	c.Remedy = "pin a model that the endpoint serves; records of another model cannot be used as this policy's"
+var _ = add(Check{
+	ID: "models.served", After: "responses.truncated", Needs: record.StageTargets,
+	Threshold: says("the model that answered is the one asked for, or a dated snapshot of it, on every call"),
+	Remedy:    record.Remedy{Do: "pin a model that the endpoint serves; records of another model cannot be used as this policy's"},
+	Find:      checkServed,
+})
+
+func checkServed(in *Input, c *record.Finding) {
+	r := in.Records
 	asked := map[string]string{}
 	for _, a := range r.Arms {
 		asked[a.Policy.Name] = a.Policy.Model

@@ -16,9 +16,9 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// ProjectionLevel is the level of the intervals of a projection. The decision
+// projectionLevel is the level of the intervals of a projection. The decision
 // that hangs on them is one-sided: whether the full run passes its budget.
-const ProjectionLevel = 0.90
+const projectionLevel = 0.90
 
 // Project extends the sample to a run of rec.Full prompts. Calls, dollars,
 // tokens and seconds are what the sample took a prompt, times the prompts;
@@ -27,7 +27,7 @@ func Project(rec *record.Records) record.Projection {
 	m := dataset.Float{}
 	none := record.Interval{Value: m, Lo: m, Hi: m}
 	out := record.Projection{
-		Prompts: rec.Full, Level: ProjectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
+		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
 		HalfWidth: m, Notes: []string{}, Policies: []record.PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m, Resolution: m, Questions: []record.Question{},
 	}
 	n := len(rec.Prompts)
@@ -60,13 +60,14 @@ func Project(rec *record.Records) record.Projection {
 	}
 	failed := record.FailedPrompts(rec)
 	scale := float64(rec.Full)
-	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)), Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+ProjectionLevel)/2)), Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+ProjectionLevel)/2))}
+	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)), Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)), Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2))}
 	out.HalfWidth = projectWidth(rec)
 	for _, a := range rec.Arms {
 		if a.Role == record.Target {
 			out.Policies = append(out.Policies, projectPolicy(rec, a.Policy.Name))
 		}
 	}
+	plan(rec, &out)
 	return out
 }
 
@@ -161,7 +162,7 @@ func projectSum(perPrompt []float64, fixed float64, full int) record.Interval {
 	if n < 2 || !(mean > 0) {
 		return out
 	}
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+ProjectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
 	out.Lo = dataset.Known(fixed + value*math.Exp(-half))
 	out.Hi = dataset.Known(fixed + value*math.Exp(half))
 	return out

@@ -12,9 +12,9 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// Plan adds to a projection whether the run that it projects to would
+// plan adds to a projection whether the run that it projects to would
 // answer, and what less would.
-func Plan(rec *record.Records, out *record.Projection) {
+func plan(rec *record.Records, out *record.Projection) {
 	out.Resolution, out.Questions = dataset.Known(rec.Resolution), []record.Question{}
 	p0 := rec.Logging().Policy.Name
 	switch {
@@ -190,7 +190,7 @@ func (pl *planner) cheapest() *record.LargerRun {
 
 // inWords answers the two questions in a few sentences.
 func (pl *planner) inWords(p *record.Projection) string {
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s (-width). The full run, %s more, would give %s.", record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.", record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
 	switch d := p.Cheapest; {
 	case p.Answered:
 		s += " This sample gives all of them already."
