@@ -26,7 +26,7 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	have := map[string]bool{}
 	var outside, missing []string
-	for _, row := range r.Labels {
+	for _, row := range r.Labels.All() {
 		if !row.Label.Valid() {
 			continue
 		}
@@ -67,23 +67,27 @@ var _ = add(Check{
 func checkOracleDistribution(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	judge := map[string]float64{}
-	for _, s := range r.Scores {
+	for _, s := range r.Scores.All() {
 		if s.Mean.Valid() {
 			judge[s.Key().String()] = s.Mean.OrNaN()
 		}
 	}
 	var labels, x, y []float64
 	var sum, weights float64
+	var first *dataset.Float // inclusion probability
 	equal := true
 	ties := map[float64]int{}
 	ends, most := 0, 0
-	for _, row := range r.Labels {
+	for _, row := range r.Labels.All() {
 		if !row.Label.Valid() {
 			continue
 		}
 		v := row.Label.OrNaN()
 		labels = append(labels, v)
-		equal = equal && row.InclusionProb == r.Labels[0].InclusionProb
+		if first == nil {
+			first = &row.InclusionProb
+		}
+		equal = equal && row.InclusionProb == *first
 		sum += v / row.InclusionProb.OrNaN()
 		weights += 1 / row.InclusionProb.OrNaN()
 		ties[v]++
@@ -118,7 +122,7 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
 	}
-	if variance, n := oracle.DuplicateVariance(r.AllLabels()); n > 0 {
+	if variance, n := oracle.DuplicateVariance(slices.Collect(r.AllLabels())); n > 0 {
 		sd := math.Sqrt(variance.OrNaN())
 		c.AddFigure("standard deviation of one response's labels", sd, "")
 		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", sd, n)
@@ -142,11 +146,11 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 	var bad, parts []string
 	scored := 0
 	for _, a := range r.Arms {
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		classes := map[string]int{}
 		n := 0
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			switch {
 			case ok && row.Mean.Valid():
 				scored++
@@ -165,10 +169,10 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, n, record.Counts(classes)))
 		}
-		c.Worsen(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(n, r.Prompts.Len(), t.MissingPass, t.MissingHold))
 	}
 	c.NameRecords(bad)
-	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*len(r.Prompts))
+	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*r.Prompts.Len())
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
 	}
@@ -186,7 +190,7 @@ func checkJudgeUncertainty(in *Input, c *record.Finding) {
 	var bad []string
 	sources := map[string]int{}
 	scored, zero := 0, 0
-	for _, s := range r.Scores {
+	for _, s := range r.Scores.All() {
 		if !s.Mean.Valid() {
 			continue
 		}
@@ -217,11 +221,11 @@ func checkJudgeUncertainty(in *Input, c *record.Finding) {
 // statedErrors compares, on P0's labels, what was stated of calibrated scores
 // with how far the labels lie from them. It is empty where nothing was stated.
 func statedErrors(r *record.Records, c *record.Finding) string {
-	scores := r.ScoresOf(r.Logging().Policy.Name)
+	scores := r.Scores.Of(r.Logging().Policy.Name)
 	var sampling, residual, calibrator float64
 	squares, n := 0.0, 0
-	for _, l := range r.Labels {
-		s, ok := scores[l.PromptID]
+	for _, l := range r.Labels.All() {
+		s, ok := scores(l.PromptID)
 		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() || s.VarianceParts == nil {
 			continue
 		}
@@ -277,7 +281,7 @@ func checkCalibration(in *Input, c *record.Finding) {
 // and what they found.
 func testedOn(r *record.Records, c *record.Finding) string {
 	labels := map[dataset.Key]dataset.OracleLabel{}
-	for _, l := range r.Labels {
+	for _, l := range r.Labels.All() {
 		if l.Label.Valid() && l.DrawIdx == 0 {
 			labels[l.Key()] = l
 		}
@@ -287,12 +291,12 @@ func testedOn(r *record.Records, c *record.Finding) string {
 		if a.Role == record.Logging {
 			continue
 		}
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		var residuals, weights []float64
 		var prompts []string
-		for _, p := range r.Prompts {
+		for _, p := range r.Prompts.All() {
 			l, ok := labels[dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}]
-			if s, scored := rows[p.ID]; ok && scored && s.Mean.Valid() {
+			if s, scored := rows(p.ID); ok && scored && s.Mean.Valid() {
 				residuals = append(residuals, l.Label.OrNaN()-r.Calibrator.PredictFor(p.ID, s.Mean.OrNaN()))
 				weights, prompts = append(weights, 1/l.InclusionProb.OrNaN()), append(prompts, p.ID)
 			}
@@ -335,7 +339,7 @@ func checkRanking(in *Input, c *record.Finding) {
 	var means []mean
 	for _, a := range r.Arms {
 		var xs []float64
-		for _, s := range r.ScoresOf(a.Policy.Name) {
+		for _, s := range r.Scores.AllOf(a.Policy.Name) {
 			if s.Mean.Valid() {
 				xs = append(xs, s.Mean.OrNaN())
 			}
@@ -344,7 +348,6 @@ func checkRanking(in *Input, c *record.Finding) {
 			c.Status, c.Summary = record.Fail, a.Policy.Name+" has no scores"
 			return
 		}
-		slices.Sort(xs) // map order must not reach the sum
 		m, _ := record.MeanSD(xs)
 		means = append(means, mean{a.Policy.Name, m})
 		c.AddFigure(a.Policy.Name+" mean", m, "")
@@ -364,11 +367,11 @@ func checkRanking(in *Input, c *record.Finding) {
 		c.Summary += "; no policy is expected to be worse than P0"
 		return
 	}
-	p0, worst := r.ScoresOf(r.Logging().Policy.Name), r.ScoresOf(bad.Policy.Name)
+	p0, worst := r.Scores.Of(r.Logging().Policy.Name), r.Scores.Of(bad.Policy.Name)
 	var a, b []float64
-	for _, p := range r.Prompts {
-		x, okX := worst[p.ID]
-		y, okY := p0[p.ID]
+	for _, p := range r.Prompts.All() {
+		x, okX := worst(p.ID)
+		y, okY := p0(p.ID)
 		if okX && okY && x.Mean.Valid() && y.Mean.Valid() {
 			a, b = append(a, x.Mean.OrNaN()), append(b, y.Mean.OrNaN())
 		}

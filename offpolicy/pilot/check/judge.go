@@ -24,10 +24,10 @@ func checkParse(in *Input, c *record.Finding) {
 	var bad, parts []string
 	replies, repaired := 0, 0
 	for _, a := range r.Arms {
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		n, mended, of := 0, 0, 0
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			switch {
 			case !ok || row.Error != nil && row.Error.Class == record.ClassNoResponse:
 				continue
@@ -80,11 +80,11 @@ func checkSupport(in *Input, c *record.Finding) {
 	c.AddFigure("labelled range high", hi, "")
 	var out, keys []string
 	for _, a := range r.Arms {
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		n, scored := 0, 0
 		var beyond []string
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			if !ok || !row.Mean.Valid() {
 				continue
 			}
@@ -128,7 +128,7 @@ func checkInjection(in *Input, c *record.Finding) {
 	var keys, parts []string
 	for _, a := range r.Arms {
 		m, n := 0, 0
-		for _, row := range r.Canaries {
+		for _, row := range r.Canaries.All() {
 			if row.Policy != a.Policy.Name || !row.Planted.Valid() {
 				continue
 			}

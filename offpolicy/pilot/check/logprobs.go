@@ -14,10 +14,10 @@ import (
 
 // owed lists the pairs (prompt, policy) that have no usable log-prob.
 func owed(r *record.Records, policy string) (missing []string, classes map[string]int) {
-	rows := r.LogProbsOf(policy)
+	rows := r.LogProbs.Of(policy)
 	classes = map[string]int{}
-	for _, p := range r.Prompts {
-		row, ok := rows[p.ID]
+	for _, p := range r.Prompts.All() {
+		row, ok := rows(p.ID)
 		if ok && row.LogProb.Valid() {
 			continue
 		}
@@ -46,10 +46,12 @@ func checkP0LogProbs(in *Input, c *record.Finding) {
 	checkOwed(in, c, []record.Arm{r.Logging()})
 	// What the server said while it generated is a second opinion on the echo:
 	// of the same tokens in, one hopes, the same context.
-	responses, logprobs := r.ResponsesOf(r.Logging().Policy.Name), r.LogProbsOf(r.Logging().Policy.Name)
+	p0 := r.Logging().Policy.Name
+	responses := r.Responses.Of(p0)
 	worst, n := 0.0, 0
-	for id, row := range logprobs {
-		if said := responses[id].LogProb; row.LogProb.Valid() && said.Valid() {
+	for k, row := range r.LogProbs.AllOf(p0) {
+		response, _ := responses(k.PromptID)
+		if said := response.LogProb; row.LogProb.Valid() && said.Valid() {
 			n++
 			worst = max(worst, math.Abs(float64(row.LogProb.OrNaN()-said.OrNaN())))
 		}
@@ -83,10 +85,10 @@ func checkOwed(in *Input, c *record.Finding, arms []record.Arm) {
 		if len(missing) > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, len(missing), record.Counts(classes)))
 		}
-		c.Worsen(shareStatus(len(missing), len(r.Prompts), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(len(missing), r.Prompts.Len(), t.MissingPass, t.MissingHold))
 	}
 	c.NameRecords(bad)
-	total := len(arms) * len(r.Prompts)
+	total := len(arms) * r.Prompts.Len()
 	c.Summary = fmt.Sprintf("%d of %d log-probs", total-len(bad), total)
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
@@ -106,7 +108,7 @@ func checkZero(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	var bad, runs []string
 	explained := 0
-	for _, row := range r.LogProbs {
+	for _, row := range r.LogProbs.All() {
 		if slices.Contains(row.Flags, teacherforce.FlagZeroRun) {
 			runs = append(runs, row.Key().String())
 		}
@@ -150,7 +152,7 @@ var _ = add(Check{
 func checkSign(in *Input, c *record.Finding) {
 	r := in.Records
 	var bad []string
-	for _, row := range r.LogProbs {
+	for _, row := range r.LogProbs.All() {
 		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
 		v := row.LogProb.OrNaN()
 		if invalid || v > 0 || math.IsInf(v, 0) || slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
@@ -182,7 +184,7 @@ func checkRange(in *Input, c *record.Finding) {
 	inPlan, n := 0, 0
 	for _, a := range r.Arms {
 		var perToken []float64
-		for _, row := range r.LogProbsOf(a.Policy.Name) {
+		for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
 			if !row.LogProb.Valid() || row.Tokens == 0 {
 				continue
 			}
@@ -245,10 +247,10 @@ func checkMethods(in *Input, c *record.Finding) {
 	c.Status = record.Pass
 	var parts []string
 	for _, a := range r.Arms {
-		rows := r.LogProbsOf(a.Policy.Name)
 		for _, m := range TextMethods {
-			answered, put := 0, 0
-			for _, row := range rows {
+			answered, put, rows := 0, 0, 0
+			for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
+				rows++
 				if row.Methods[m].Reason == string(teacherforce.ReasonNotCompared) {
 					continue
 				}
@@ -258,7 +260,7 @@ func checkMethods(in *Input, c *record.Finding) {
 				}
 			}
 			c.AddFigure(a.Policy.Name+" "+m, float64(answered), "")
-			if put < len(rows) {
+			if put < rows {
 				c.AddFigure(a.Policy.Name+" "+m+" compared on", float64(put), "")
 			}
 			switch share := float64(answered) / float64(max(1, put)); {
@@ -290,7 +292,7 @@ func checkAgreement(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	var bad []string
 	worst, n := 0.0, 0
-	for _, row := range r.LogProbs {
+	for _, row := range r.LogProbs.All() {
 		if !row.LogProb.Valid() || !row.Spread.Valid() {
 			continue
 		}
@@ -382,14 +384,14 @@ func checkIdentical(in *Input, c *record.Finding) {
 	var parts []string
 	compared := 0
 	for i, a := range r.Arms {
-		rowsA := r.LogProbsOf(a.Policy.Name)
+		rowsA := r.LogProbs.Of(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
 			if a.Policy.Hash() == b.Policy.Hash() {
 				continue
 			}
 			n, same := 0, 0
-			for id, y := range r.LogProbsOf(b.Policy.Name) {
-				x, ok := rowsA[id]
+			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
+				x, ok := rowsA(k.PromptID)
 				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
 					continue
 				}
@@ -410,7 +412,7 @@ func checkIdentical(in *Input, c *record.Finding) {
 			}
 		}
 	}
-	for _, s := range teacherforce.Statistics(r.LogProbs, r.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(slices.Collect(r.LogProbs.Values()), r.Logging().Policy.Name) {
 		if !math.IsNaN(s.KLPerToken) {
 			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
 		}
@@ -430,16 +432,18 @@ func checkIdentical(in *Input, c *record.Finding) {
 // it wrote them.
 func suspects(r *record.Records) []string {
 	p0 := r.Logging().Policy
-	said := r.ResponsesOf(p0.Name)
-	values := make([]teacherforce.Value, 0, len(r.LogProbs))
-	keys := make([]string, 0, len(r.LogProbs))
-	for _, row := range r.LogProbs {
+	said := r.Responses.Of(p0.Name)
+	values := make([]teacherforce.Value, 0, r.LogProbs.Len())
+	keys := make([]string, 0, r.LogProbs.Len())
+	for _, row := range r.LogProbs.All() {
 		if !row.LogProb.Valid() {
 			continue // counted where it is missing
 		}
 		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: row.LogProb, Length: row.Tokens}
 		if row.Policy == p0.Name && p0.Sampling.Neutral() {
-			v.Second = said[row.PromptID].LogProb
+			if r, ok := said(row.PromptID); ok {
+				v.Second = r.LogProb
+			}
 		}
 		values, keys = append(values, v), append(keys, row.Key().String())
 	}

@@ -19,21 +19,23 @@ var _ = add(Check{
 func checkPromptFields(in *Input, c *record.Finding) {
 	r := in.Records
 	var bad []string
-	for i, p := range r.Prompts {
+	n := 0
+	for _, p := range r.Prompts.All() {
+		n++
 		if p.ID == "" || strings.TrimSpace(p.Text) == "" {
-			bad = append(bad, fmt.Sprintf("prompt %d (%q)", i+1, p.ID))
+			bad = append(bad, fmt.Sprintf("prompt %d (%q)", n, p.ID))
 		}
 	}
-	c.AddFigure("prompts", float64(len(r.Prompts)), "")
+	c.AddFigure("prompts", float64(r.Prompts.Len()), "")
 	c.AddFigure("incomplete", float64(len(bad)), "")
 	c.NameRecords(bad)
 	switch {
-	case len(r.Prompts) == 0:
+	case r.Prompts.Len() == 0:
 		c.Status, c.Summary = record.Fail, "there are no prompts"
 	case len(bad) > 0:
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d prompts lack an id or text", len(bad), len(r.Prompts))
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d prompts lack an id or text", len(bad), r.Prompts.Len())
 	default:
-		c.Status, c.Summary = record.Pass, fmt.Sprintf("%d prompts, each with an id and text", len(r.Prompts))
+		c.Status, c.Summary = record.Pass, fmt.Sprintf("%d prompts, each with an id and text", r.Prompts.Len())
 	}
 }
 
@@ -48,7 +50,7 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 	r := in.Records
 	ids, texts := map[string]bool{}, map[string]string{}
 	var bad []string
-	for _, p := range r.Prompts {
+	for _, p := range r.Prompts.All() {
 		text := dataset.Normalize(p.Text)
 		if ids[p.ID] {
 			bad = append(bad, p.ID)
@@ -62,7 +64,7 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 	c.AddFigure("duplicates", float64(len(bad)), "")
 	c.NameRecords(bad)
 	if len(bad) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), len(r.Prompts), record.Some(bad))
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), r.Prompts.Len(), record.Some(bad))
 		return
 	}
 	c.Status, c.Summary = record.Pass, "ids and texts are unique"
@@ -71,9 +73,9 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 // missingResponses returns the keys of a policy's responses that have no text,
 // and of those that have an empty one.
 func missingResponses(r *record.Records, policy string) (failed, empty []string, truncated int) {
-	rows := r.ResponsesOf(policy)
-	for _, p := range r.Prompts {
-		row, ok := rows[p.ID]
+	rows := r.Responses.Of(policy)
+	for _, p := range r.Prompts.All() {
+		row, ok := rows(p.ID)
 		key := dataset.Key{PromptID: p.ID, Policy: policy}.String()
 		switch {
 		case !ok || row.Text == nil:
@@ -119,7 +121,7 @@ func checkComplete(in *Input, c *record.Finding, arms []record.Arm) {
 		failed, empty, cut := missingResponses(r, a.Policy.Name)
 		n := len(failed) + len(empty)
 		bad = append(append(bad, failed...), empty...)
-		answered += len(r.Prompts) - n
+		answered += r.Prompts.Len() - n
 		truncated += cut
 		c.AddFigure(a.Policy.Name+" failed", float64(len(failed)), "")
 		c.AddFigure(a.Policy.Name+" empty", float64(len(empty)), "")
@@ -127,10 +129,10 @@ func checkComplete(in *Input, c *record.Finding, arms []record.Arm) {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d", a.Policy.Name, n))
 		}
-		c.Worsen(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(n, r.Prompts.Len(), t.MissingPass, t.MissingHold))
 	}
 	c.NameRecords(bad)
-	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*len(r.Prompts), truncated)
+	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*r.Prompts.Len(), truncated)
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
 	}
@@ -150,12 +152,11 @@ func checkDiversity(in *Input, c *record.Finding) {
 	c.Status = record.Pass
 	worst, worstPair := -1.0, ""
 	for i, a := range r.Arms {
-		rowsA := r.ResponsesOf(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
-			rowsB := r.ResponsesOf(b.Policy.Name)
+			rowsB := r.Responses.Of(b.Policy.Name)
 			n, same := 0, 0
-			for id, x := range rowsA {
-				y, ok := rowsB[id]
+			for k, x := range r.Responses.AllOf(a.Policy.Name) {
+				y, ok := rowsB(k.PromptID)
 				if !ok || x.Text == nil || y.Text == nil {
 					continue
 				}
@@ -207,10 +208,10 @@ func checkTruncated(in *Input, c *record.Finding) {
 	total := 0
 	for _, a := range r.Arms {
 		n, answered := 0, 0
-		rows := r.ResponsesOf(a.Policy.Name)
+		rows := r.Responses.Of(a.Policy.Name)
 		var keys []string
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			if !ok || row.Text == nil {
 				continue
 			}
@@ -265,12 +266,12 @@ func checkServed(in *Input, c *record.Finding) {
 			others[fmt.Sprintf("%s answered for %s", got, want)]++
 		}
 	}
-	for _, row := range r.Responses {
+	for _, row := range r.Responses.All() {
 		if row.Error == nil {
 			note(row.Key().String(), asked[row.Policy], row.Model)
 		}
 	}
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		// Responses are counted by their own record; this adds the calls that
 		// leave no model in one: echoes, labels and scores. What moves a batch
 		// asks no model.

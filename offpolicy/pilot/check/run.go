@@ -43,7 +43,7 @@ func checkCost(in *Input, c *record.Finding) {
 	// What was billed lies between the usage seen and that plus the
 	// reservations of the attempts whose usage nobody saw.
 	seen, unseen := 0.0, 0.0
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		if e.UsageKnown {
 			seen += float64(e.Cost)
 		} else {
@@ -88,7 +88,7 @@ func checkCost(in *Input, c *record.Finding) {
 // tells prices from counts.
 func tokensOver(r *record.Records) (prompt, completion float64) {
 	var seen, expected [2]float64
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		if e.UsageKnown {
 			seen[0] += float64(e.PromptTokens)
 			seen[1] += float64(e.CompletionTokens)
@@ -158,7 +158,7 @@ var _ = add(Check{
 func checkRateLimit(in *Input, c *record.Finding) {
 	r := in.Records
 	absorbed, retries := 0, 0
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		if e.Attempt > 1 {
 			retries++
 		}

@@ -30,7 +30,7 @@ func Project(rec *record.Records) record.Projection {
 		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
 		HalfWidth: m, Notes: []string{}, Policies: []record.PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m, Resolution: m, Questions: []record.Question{},
 	}
-	n := len(rec.Prompts)
+	n := rec.Prompts.Len()
 	if n == 0 || !rec.Reached(record.WholeRun) {
 		out.Notes = append(out.Notes, "not projected: the sample is not complete")
 		return out
@@ -87,15 +87,15 @@ type consumption struct {
 var recordStages = []string{record.StageP0, record.StageTargets, record.StageLogProbs, record.StageOracle, record.StageJudge}
 
 func perPrompt(r *record.Records) consumption {
-	n, p0 := len(r.Prompts), r.Logging().Policy.Name
+	n, p0 := r.Prompts.Len(), r.Logging().Policy.Name
 	index := make(map[string]int, n)
-	for i, p := range r.Prompts {
-		index[p.ID] = i
+	for _, p := range r.Prompts.All() {
+		index[p.ID] = len(index)
 	}
 	took := consumption{calls: make([]float64, n), usd: make([]float64, n), tokens: make([]float64, n)}
 	weight := contextWeight(r, r.Full)
 	seconds, total, most := map[string][]float64{}, map[string]float64{}, map[string]float64{}
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
 		i, ok := index[record.PromptOf(e.Key)]
 		// Probes and duplicates are as many in a run of any size.
@@ -175,7 +175,7 @@ func projectWidth(rec *record.Records) dataset.Float {
 		return dataset.Float{}
 	}
 	p := rec.Evaluation.Pilot()
-	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(len(rec.Prompts))))
+	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(rec.Prompts.Len())))
 	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
 		return dataset.Float{}
 	}
@@ -196,9 +196,9 @@ func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 	}
 	out.ESSAtMost = dataset.Known(offpolicy.ESSBound(w, rec.Full))
 	var scores []float64
-	of := rec.ScoresOf(rec.Logging().Policy.Name)
-	for _, p := range rec.Prompts {
-		if s, ok := of[p.ID]; ok && s.Mean.Valid() {
+	of := rec.Scores.Of(rec.Logging().Policy.Name)
+	for _, p := range rec.Prompts.All() {
+		if s, ok := of(p.ID); ok && s.Mean.Valid() {
 			scores = append(scores, s.Mean.OrNaN())
 		}
 	}
@@ -216,16 +216,16 @@ func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 // ids, every pair needs that call.
 func contextWeight(rec *record.Records, full int) func(providers.Entry) float64 {
 	known, compares, here := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, row := range rec.Responses {
+	for _, row := range rec.Responses.All() {
 		known[row.Key().String()] = row.ContextIDs != nil
 	}
-	for _, row := range rec.LogProbs {
+	for _, row := range rec.LogProbs.All() {
 		m, ok := row.Methods[teacherforce.MethodContinuation]
 		if ok && m.Reason != string(teacherforce.ReasonNotCompared) {
 			compares[row.Key().String()], here[row.PromptID] = true, true
 		}
 	}
-	share := float64(len(here)) / float64(max(1, len(rec.Prompts)))
+	share := float64(len(here)) / float64(max(1, rec.Prompts.Len()))
 	first := float64(min(record.ComparedRows, full))
 	weight := min(1, (first+(float64(full)-first)/record.AuditEvery)/float64(full)/share)
 	return func(e providers.Entry) float64 {
