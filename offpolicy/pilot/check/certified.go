@@ -10,7 +10,7 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// probeRemedy is what mends a probe that failed; "" is any.
+// probeRemedy is what to do about a probe that failed; "" is any.
 func probeRemedy(failed string) string {
 	switch failed {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
@@ -24,9 +24,15 @@ func probeRemedy(failed string) string {
 // failure is what a probe said, of one model or several.
 type failure struct{ probe, detail string }
 
-func checkCertified(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
-	c.Remedy = probeRemedy("")
+var _ = add(Check{
+	ID: "endpoint.certified", After: "prompts.unique",
+	Threshold: says("every probe of the endpoint's log-probs passes, for every model and template in the run"),
+	Remedy:    record.Remedy{Do: probeRemedy("")},
+	Find:      checkCertified,
+})
+
+func checkCertified(in *Input, c *record.Finding) {
+	r := in.Records
 	missing := map[string]bool{}
 	for _, a := range r.Arms {
 		missing[record.CertificateKey(a.Policy)] = true
