@@ -38,12 +38,12 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 	if e != nil {
 		return Generation{}, e
 	}
-	r, e := s.send(ctx, a)
+	d, e := s.receive(ctx, a, req.wanted())
 	if e != nil {
 		s.learned.from(a, req.Extra, e)
 		return Generation{}, e
 	}
-	g, e := s.generation(a, req, r)
+	g, e := s.generation(a, req, d)
 	if e != nil {
 		return Generation{}, e
 	}
@@ -150,12 +150,12 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 	maps.Copy(body, req.Extra)
 	a.body = body
 
-	r, e := s.transport.send(ctx, a)
+	d, e := s.receive(ctx, a, req.wanted(s.dialect))
 	if e != nil {
 		echoRefused(e)
 		return PromptScore{}, e
 	}
-	score, e := s.transport.score(a, req, r)
+	score, e := s.transport.score(a, req, d)
 	if e != nil {
 		return PromptScore{}, e
 	}
@@ -172,11 +172,12 @@ func (d dialect) scoreTokens() int {
 
 func (s *service) modelsOnce(ctx context.Context) ([]Model, error) {
 	a := attempt{op: opModels, tag: modelsTag, path: pathModels}
-	r, e := s.send(ctx, a)
+	var l listing
+	got, e := s.json(ctx, a, func(r *reader) { l = r.listing() })
 	if e != nil {
 		return nil, e
 	}
-	models, e := s.models(a, r)
+	models, e := s.modelsOf(a, got, l)
 	if e != nil {
 		return nil, e
 	}
