@@ -122,9 +122,10 @@ type attempt struct {
 	form    string
 	limit   int64 // of the reply; 0 means maxReplyBytes
 	// unbounded lets limit pass maxReplyBytes.
-	unbounded bool
-	raw       bool // keep the answer's body in Meta.Raw
-	last      int  // only the log-probs of so many tokens were asked for
+	unbounded   bool
+	anySampling bool // the response is no draw from a policy
+	raw         bool // keep the answer's body in Meta.Raw
+	last        int  // only the log-probs of so many tokens were asked for
 	// stripped is what was taken from the front of the prompt's text, because
 	// the server adds it, and scored the text that was sent then.
 	stripped, scored string

@@ -68,6 +68,9 @@ type GenerateRequest struct {
 	Prompt    string
 	PromptIDs []int
 	Sampling  offpolicy.Sampling
+	// AnySampling says that the response is not a draw from a policy, as a judge's
+	// is not: temperature and top_p may be left out for a model that refuses them.
+	AnySampling bool
 	// Seed, where not nil, asks for a reproducible draw.
 	Seed *int64
 	// LogProbs asks for the log-prob of every generated token; TopLogProbs for

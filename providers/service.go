@@ -53,7 +53,7 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 // generateAttempt is the request for a response, whether it is sent alone or
 // as a line of a batch.
 func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
-	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, dialect: s.dialect}
+	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, anySampling: req.AnySampling, dialect: s.dialect}
 	if err := req.Validate(); err != nil {
 		return a, s.invalid(a, err)
 	}
@@ -104,7 +104,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	default: // an integer: 0 is "the token's own" to some servers and an error to others
 		body["logprobs"] = max(1, req.TopLogProbs)
 	}
-	s.learned.omit(req.Model, body)
+	s.learned.omit(req.Model, body, req.AnySampling)
 	maps.Copy(body, req.Extra)
 	a.body = body
 	return a, nil

@@ -40,7 +40,6 @@ var codes = table[Class]{
 		"1113", "1309", // Zhipu: in arrears; a plan that ended
 		"base_resp 1008", "base_resp 1028", "base_resp 1030", // MiniMax
 		"arrearage", "accountoverdueerror", "account_overdue", "allocationquota.freetieronly", // Alibaba, Volcengine
-		"billing_error", // Anthropic
 	},
 	ClassRateLimited: {
 		"rate_limit*", "ratelimit*", "too_many_requests", "toomanyrequests", "requests", "tokens", "slow_down", // OpenAI, Groq
