@@ -30,6 +30,17 @@ var (
 	tag    = providers.Tag{Stage: "judge", Key: key}
 )
 
+// A judge can be a plain function: here, of how short the response is.
+func ExampleFunc() {
+	s := judge.Func("brevity@1", func(_ context.Context, _ dataset.Prompt, response string) (float64, error) {
+		return 1 / (1 + float64(len(response))/100), nil
+	})
+	score, err := s.Score(context.Background(), tag, prompt, "Paris.")
+	fmt.Printf("%s: %.2f, variance %v, %v\n", s.Identity(), score.Mean.OrNaN(), score.Variance, err)
+	// Output:
+	// brevity@1: 0.94, variance missing, <nil>
+}
+
 // One reading has no variance of its own: 0 is what reading again would give.
 func ExampleNewDeterministic() {
 	s, err := judge.NewDeterministic(judge.Config{
@@ -52,11 +63,12 @@ func ExampleNewRepeated() {
 	s, err := judge.NewRepeated(judge.Config{
 		Name: "gpt-4o-mini x3",
 		Generator: &canned{replies: []string{
-			`{"reason": "Right.", "score": 90}`, `{"reason": "Right, but terse.", "score": 80}`, `{"reason": "Fine.", "score": 85}`,
+			`{"reason": "Right.", "score": 90}`,
+			`{"reason": "Right, but terse.", "score": 80}`,
+			`{"reason": "Fine.", "score": 85}`,
 		}},
 		Model: "gpt-4o-mini",
-		Draws: 3,
-	})
+	}, 3)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -122,7 +134,8 @@ func (withTokens) Generate(context.Context, providers.GenerateRequest) (provider
 		Text: `{"reason": "Good.", "score": 8}`, FinishReason: "stop",
 		Tokens: []providers.Token{
 			{Text: `{"reason": "Good.", "score": `},
-			{Text: "8", LogProb: dataset.Known(math.Log(.6)), Top: []providers.Alternative{alternative("8", .6), alternative("7", .3), alternative("9", .1)}},
+			{Text: "8", LogProb: dataset.Known(math.Log(.6)), Top: []providers.Alternative{alternative("8", .6),
+				alternative("7", .3), alternative("9", .1)}},
 			{Text: "}"},
 		},
 	}, nil
@@ -131,7 +144,7 @@ func (withTokens) Generate(context.Context, providers.GenerateRequest) (provider
 // A scale of 0 to 9, and the model is torn between 7 and 8: a single score
 // would hide it.
 func ExampleNewTokens() {
-	s, err := judge.NewTokens(judge.Config{Name: "gpt-4o-mini tokens", Generator: withTokens{}, Model: "gpt-4o-mini"})
+	s, err := judge.NewTokens(judge.Config{Name: "gpt-4o-mini tokens", Generator: withTokens{}, Model: "gpt-4o-mini"}, 20)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -179,8 +192,10 @@ func inflated(source string) (rows []judge.Labeled, labeled []offpolicy.LabeledS
 	for i := range 200 {
 		id, score := fmt.Sprint("p", i), float64(i%20)/20
 		label := .1 + .7*score + .1*math.Sin(float64(i*i))
-		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: dataset.Known(score), Source: source}, Label: dataset.Known(label), InclusionProb: dataset.Known(1)})
-		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(score), Label: dataset.Known(label), InclusionProb: dataset.Known(1)})
+		rows = append(rows, judge.Labeled{PromptID: id, Score: judge.Score{Mean: dataset.Known(score), Source: source},
+			Label: dataset.Known(label), InclusionProb: dataset.Known(1)})
+		labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(score),
+			Label: dataset.Known(label), InclusionProb: dataset.Known(1)})
 	}
 	return rows, labeled
 }
@@ -198,15 +213,17 @@ func ExampleFitUncertainty() {
 		fmt.Println(err)
 		return
 	}
-	r := dataset.JudgeScore{PromptID: "new", Policy: "p0", Judge: "gpt-4o-mini@1f", Mean: dataset.Known(.8), Source: judge.SourceDeterministic}
+	r := dataset.JudgeScore{PromptID: "new", Policy: "p0", Judge: "gpt-4o-mini@1f", Mean: dataset.Known(.8),
+		Source: judge.SourceDeterministic}
 	fmt.Println(u.Calibrate(&r))
-	fmt.Printf("%.2f ± %.2f, of which the curve %.2f\n", r.Calibrated.OrNaN(), math.Sqrt(r.CalibratedVariance.OrNaN()), math.Sqrt(r.VarianceParts.Calibrator.OrNaN()))
+	fmt.Printf("%.2f ± %.2f, of which the curve %.2f\n", r.Calibrated.OrNaN(), math.Sqrt(r.CalibratedVariance.OrNaN()),
+		math.Sqrt(r.VarianceParts.Calibrator.OrNaN()))
 	r.Judge = "another@2e"
 	fmt.Println(u.Calibrate(&r))
 	// Output:
 	// <nil>
 	// 0.66 ± 0.08, of which the curve 0.04
-	// judge: calibrate new/p0/0: the score is of judge another@2e, and the calibrator was fitted for gpt-4o-mini@1f: fit one for each judge
+	// judge: calibrate new/p0/0: another@2e gave the score, and the calibrator is for gpt-4o-mini@1f: fit one for each
 }
 
 // What stands in judge.jsonl is a score again, readings and all.
@@ -246,8 +263,10 @@ func ExampleUncertainty_Parts() {
 		fmt.Println(err)
 		return
 	}
-	p := u.Parts("new", judge.Score{Mean: dataset.Known(.5), Variance: dataset.Known(.002), Source: judge.SourceRepeated, Readings: []float64{.42, .5, .58}})
-	fmt.Printf("sampling %.4f + residual %.4f + calibrator %.4f = %.4f\n", p.Sampling.OrNaN(), p.Residual.OrNaN(), p.Calibrator.OrNaN(), p.Total().OrNaN())
+	p := u.Parts("new", judge.Score{Mean: dataset.Known(.5), Variance: dataset.Known(.002), Source: judge.SourceRepeated,
+		Readings: []float64{.42, .5, .58}})
+	fmt.Printf("sampling %.4f + residual %.4f + calibrator %.4f = %.4f\n", p.Sampling.OrNaN(), p.Residual.OrNaN(),
+		p.Calibrator.OrNaN(), p.Total().OrNaN())
 	// Output:
 	// sampling 0.0017 + residual 0.0044 + calibrator 0.0007 = 0.0068
 }

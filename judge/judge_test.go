@@ -49,19 +49,29 @@ var (
 
 func config(g Generator) Config { return Config{Name: "j", Generator: g, Model: "m"} }
 
-// scorer makes a judge of one kind.
-func scorer(t *testing.T, kind string, c Config) Scorer {
-	t.Helper()
-	var s Scorer
-	var err error
+// build makes a judge of one kind, with five readings if it is a repeated one.
+func build(kind string, c Config) (Scorer, error) {
 	switch kind {
 	case SourceDeterministic:
-		s, err = NewDeterministic(c)
+		return NewDeterministic(c)
 	case SourceRepeated:
-		s, err = NewRepeated(c)
-	case SourceInterval:
-		s, err = NewInterval(c)
+		return NewRepeated(c, 5)
 	}
+	return NewInterval(c)
+}
+
+func scorer(t *testing.T, kind string, c Config) Scorer {
+	t.Helper()
+	s, err := build(kind, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func repeated(t *testing.T, c Config, k int) Scorer {
+	t.Helper()
+	s, err := NewRepeated(c, k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,23 +92,41 @@ func TestScore(t *testing.T) {
 		want    Score
 		reason  string
 	}{
-		{SourceDeterministic, Scale{}, 0, []any{score(85)}, Score{Mean: dataset.Known(.85), Variance: dataset.Known(0), Source: SourceDeterministic}, "85 of 100"},
-		{SourceDeterministic, Scale{}, 0, []any{score(1)}, Score{Mean: dataset.Known(.01), Variance: dataset.Known(0), Source: SourceDeterministic}, "1 of 100 is next to nothing, never 1.0"},
-		{SourceDeterministic, Scale{}, 0, []any{score(0)}, Score{Mean: dataset.Known(0), Variance: dataset.Known(0), Source: SourceDeterministic}, "the worst is a score"},
-		{SourceDeterministic, Scale{}, 0, []any{score(100)}, Score{Mean: dataset.Known(1), Variance: dataset.Known(0), Source: SourceDeterministic}, "the best"},
-		{SourceDeterministic, Scale{1, 5}, 0, []any{score(2)}, Score{Mean: dataset.Known(.25), Variance: dataset.Known(0), Source: SourceDeterministic}, "Min is 0, not Min/Max"},
-		{SourceDeterministic, Scale{-10, 10}, 0, []any{score(0)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(0), Source: SourceDeterministic}, "a scale through 0"},
-		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(.01), Source: SourceRepeated, Readings: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
-		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(.04 / 3 / 4), Source: SourceRepeated, Readings: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
-		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(0), Source: SourceRepeated, Readings: []float64{.7, .7, .7, .7, .7}}, "five readings by default; agreement is variance 0"},
-		{SourceInterval, Scale{}, 0, []any{interval(70, 50, 89)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(.39 * .39 / 3.92 / 3.92), Source: SourceInterval}, "(width/3.92)²"},
-		{SourceInterval, Scale{}, 0, []any{interval(70, 70, 70)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(0), Source: SourceInterval}, "a model may claim certainty"},
+		{SourceDeterministic, Scale{}, 0, []any{score(85)}, Score{Mean: dataset.Known(.85), Variance: dataset.Known(0),
+			Source: SourceDeterministic}, "85 of 100"},
+		{SourceDeterministic, Scale{}, 0, []any{score(1)}, Score{Mean: dataset.Known(.01), Variance: dataset.Known(0),
+			Source: SourceDeterministic}, "1 of 100 is next to nothing, never 1.0"},
+		{SourceDeterministic, Scale{}, 0, []any{score(0)}, Score{Mean: dataset.Known(0), Variance: dataset.Known(0),
+			Source: SourceDeterministic}, "the worst is a score"},
+		{SourceDeterministic, Scale{}, 0, []any{score(100)}, Score{Mean: dataset.Known(1), Variance: dataset.Known(0),
+			Source: SourceDeterministic}, "the best"},
+		{SourceDeterministic, Scale{1, 5}, 0, []any{score(2)}, Score{Mean: dataset.Known(.25), Variance: dataset.Known(0),
+			Source: SourceDeterministic}, "Min is 0, not Min/Max"},
+		{SourceDeterministic, Scale{-10, 10}, 0, []any{score(0)}, Score{Mean: dataset.Known(.5), Variance: dataset.Known(0),
+			Source: SourceDeterministic}, "a scale through 0"},
+		{SourceRepeated, Scale{}, 2, []any{score(40), score(60)},
+			Score{Mean: dataset.Known(.5), Variance: dataset.Known(.01), Source: SourceRepeated,
+				Readings: []float64{.4, .6}}, "s² = .02 by n-1, over 2"},
+		{SourceRepeated, Scale{}, 4, []any{score(40), score(60)},
+			Score{Mean: dataset.Known(.5), Variance: dataset.Known(.04 / 3 / 4), Source: SourceRepeated,
+				Readings: []float64{.4, .6, .4, .6}}, "s² = .04/3, over 4"},
+		{SourceRepeated, Scale{}, 0, []any{score(70)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(0),
+			Source: SourceRepeated, Readings: []float64{.7, .7, .7, .7, .7}}, "agreement is variance 0"},
+		{SourceInterval, Scale{}, 0, []any{interval(70, 50, 89)},
+			Score{Mean: dataset.Known(.7), Variance: dataset.Known(.39 * .39 / 3.92 / 3.92),
+				Source: SourceInterval}, "(width/3.92)²"},
+		{SourceInterval, Scale{}, 0, []any{interval(70, 70, 70)}, Score{Mean: dataset.Known(.7), Variance: dataset.Known(0),
+			Source: SourceInterval}, "a model may claim certainty"},
 	}
 	for _, tt := range tests {
 		f := &fake{replies: tt.replies}
 		c := config(f)
-		c.Scale, c.Draws = tt.scale, tt.draws
-		got, err := scorer(t, tt.kind, c).Score(t.Context(), tag, prompt, "4")
+		c.Scale = tt.scale
+		s := scorer(t, tt.kind, c)
+		if tt.draws > 0 {
+			s = repeated(t, c, tt.draws)
+		}
+		got, err := s.Score(t.Context(), tag, prompt, "4")
 		if err != nil {
 			t.Errorf("%s: %v", tt.reason, err)
 			continue
@@ -138,7 +166,7 @@ func TestUnscored(t *testing.T) {
 			s := scorer(t, kind, config(&fake{replies: []any{tt.reply}}))
 			got, err := s.Score(t.Context(), tag, prompt, "4")
 			var unscored *UnscoredError
-			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Judge != s.Identity() || unscored.Key != tag.Key.String() {
+			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() || unscored.Key != tag.Key.String() {
 				t.Errorf("%s: %s: error %v, want one with reason %s", kind, tt.reason, err, tt.want)
 			}
 			if !cmp.Equal(got, Score{}) {
@@ -150,10 +178,7 @@ func TestUnscored(t *testing.T) {
 
 func TestOneUnscoredReadingLeavesNone(t *testing.T) {
 	f := &fake{replies: []any{score(40), "prose", score(60)}}
-	c := config(f)
-	c.Draws = 3
-	s := scorer(t, SourceRepeated, c)
-	_, err := s.Score(t.Context(), tag, prompt, "4")
+	_, err := repeated(t, config(f), 3).Score(t.Context(), tag, prompt, "4")
 	var unscored *UnscoredError
 	if !errors.As(err, &unscored) || len(f.calls) != 2 || !strings.Contains(err.Error(), "reading 2 of 3") {
 		t.Errorf("error %v after %d calls: the mean of the survivors is no score", err, len(f.calls))
@@ -197,12 +222,14 @@ func TestRequests(t *testing.T) {
 				continue
 			}
 			if r.Seed == nil || *r.Seed < 0 || *r.Seed > math.MaxInt32 || seeds[*r.Seed] || calls[r.Tag.Call] {
-				t.Errorf("%s: seed %v, call %q: want a small seed and a name of its own for each reading", kind, r.Seed, r.Tag.Call)
+				t.Errorf("%s: seed %v, call %q: want a small seed and a name of its own for each reading",
+					kind, r.Seed, r.Tag.Call)
 				continue
 			}
 			seeds[*r.Seed], calls[r.Tag.Call] = true, true
 		}
-		if want := map[string]int{SourceRepeated: 5}[kind]; kind == SourceRepeated && (len(seeds) != want || !calls["draw0"]) {
+		if want := map[string]int{SourceRepeated: 5}[kind]; kind == SourceRepeated &&
+			(len(seeds) != want || !calls["draw0"]) {
 			t.Errorf("%d readings, calls %v, want %d", len(seeds), calls, want)
 		}
 	}
@@ -263,10 +290,9 @@ func TestIdentity(t *testing.T) {
 		change(&c)
 		add(what, scorer(t, SourceDeterministic, c))
 	}
+	add("readings", repeated(t, base, 3))
 	c := base
-	c.Draws = 3
-	add("draws", scorer(t, SourceRepeated, c))
-	c.Draws = 5
+	c.MaxTokens, c.Scale = 200, Scale{0, 100}
 	if got, want := scorer(t, SourceRepeated, c).Identity(), scorer(t, SourceRepeated, base).Identity(); got != want {
 		t.Error("a default written out is the same judge")
 	}
@@ -288,25 +314,21 @@ func TestConfigErrors(t *testing.T) {
 		{SourceDeterministic, func(c *Config) { c.Model = "" }, "Model", "nothing to ask for"},
 		{SourceDeterministic, func(c *Config) { c.Scale = Scale{5, 1} }, "scale", "reversed"},
 		{SourceDeterministic, func(c *Config) { c.MaxTokens = -1 }, "MaxTokens", "negative"},
-		{SourceDeterministic, func(c *Config) { c.Draws = 3 }, "Draws", "it reads once"},
-		{SourceInterval, func(c *Config) { c.Draws = 3 }, "Draws", "it reads once"},
-		{SourceRepeated, func(c *Config) { c.Draws = 1 }, "Draws", "one reading has no variance"},
-		{SourceRepeated, func(c *Config) { c.Draws = -2 }, "Draws", "negative"},
 	}
 	for _, tt := range tests {
 		c := good
 		tt.change(&c)
-		var err error
-		switch tt.kind {
-		case SourceDeterministic:
-			_, err = NewDeterministic(c)
-		case SourceRepeated:
-			_, err = NewRepeated(c)
-		case SourceInterval:
-			_, err = NewInterval(c)
+		s, err := build(tt.kind, c)
+		if s != nil {
+			t.Errorf("%s: %s: a judge came with the error", tt.kind, tt.reason)
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), "judge: ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %s: error %v, want one about %q", tt.kind, tt.reason, err, tt.want)
+		}
+	}
+	for _, k := range []int{-2, 0, 1} {
+		if s, err := NewRepeated(good, k); s != nil || err == nil || !strings.Contains(err.Error(), "readings") {
+			t.Errorf("%d readings: error %v: fewer than two have no variance", k, err)
 		}
 	}
 }
@@ -322,19 +344,23 @@ func TestRecord(t *testing.T) {
 		reason string
 	}{
 		{ok, nil, "", "a score"},
-		{Score{Mean: dataset.Known(0), Variance: dataset.Known(0), Source: SourceDeterministic}, nil, "", "the worst score is a score"},
+		{Score{Mean: dataset.Known(0), Variance: dataset.Known(0), Source: SourceDeterministic}, nil, "",
+			"the worst score is a score"},
 		{Score{Mean: dataset.Known(1), Source: "own"}, nil, "", "a scorer of one's own may know no variance"},
 		{Score{}, &UnscoredError{Reason: ReasonUnparsable}, ReasonUnparsable, "unscored"},
 		{Score{}, fmt.Errorf("reading 2: %w", &UnscoredError{Reason: ReasonRefused}), ReasonRefused, "wrapped"},
-		{Score{}, &UnscoredError{Reason: ReasonFiltered, Err: &providers.Error{Class: providers.ClassFiltered}}, ReasonFiltered, "the judge's reason before the call's class"},
+		{Score{}, &UnscoredError{Reason: ReasonFiltered, Err: &providers.Error{Class: providers.ClassFiltered}},
+			ReasonFiltered, "the judge's reason before the call's class"},
 		{Score{}, &providers.Error{Class: providers.ClassOverloaded}, "overloaded", "a failed call"},
 		{Score{}, errors.New("?"), "error", "anything else"},
 		{ok, errors.New("?"), "error", "an error outranks a score"},
-		{Score{Source: "x"}, nil, "invalid_score", "NaN is no score"},
-		{Score{Mean: dataset.Known(85), Source: "x"}, nil, "invalid_score", "off the scale"},
-		{Score{Mean: dataset.Known(.5), Variance: dataset.Known(-1), Source: "x"}, nil, "invalid_score", "no variance is negative"},
-		{Score{Mean: dataset.Known(.5), Variance: dataset.Known(math.Inf(1)), Source: "x"}, nil, "invalid_score", "nor infinite"},
-		{Score{Mean: dataset.Known(.5)}, nil, "invalid_score", "a variance without a source is an assertion"},
+		{Score{Source: "x"}, nil, ReasonInvalid, "NaN is no score"},
+		{Score{Mean: dataset.Known(85), Source: "x"}, nil, ReasonInvalid, "off the scale"},
+		{Score{Mean: dataset.Known(.5), Variance: dataset.Known(-1), Source: "x"}, nil, ReasonInvalid,
+			"no variance is negative"},
+		{Score{Mean: dataset.Known(.5), Variance: dataset.Known(math.Inf(1)), Source: "x"}, nil,
+			ReasonInvalid, "nor infinite"},
+		{Score{Mean: dataset.Known(.5)}, nil, ReasonInvalid, "a variance without a source is an assertion"},
 	}
 	for _, tt := range tests {
 		r := Record(key, "hash", s, tt.score, tt.err)
@@ -346,7 +372,8 @@ func TestRecord(t *testing.T) {
 				r.Variance.Valid() == !tt.score.Variance.Valid() {
 				t.Errorf("%s: %+v", tt.reason, r)
 			}
-		} else if r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" || r.Mean.Valid() || r.Variance.Valid() || r.Source != "" {
+		} else if r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" || r.Mean.Valid() ||
+			r.Variance.Valid() || r.Source != "" {
 			t.Errorf("%s: %+v, want nulls and an error of class %s", tt.reason, r, tt.class)
 		}
 		if _, err := json.Marshal(r); err != nil {

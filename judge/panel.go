@@ -6,28 +6,29 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 )
 
-// Panel asks several judges and gives the mean of their m means x_j, with the
-// variance of that mean, v_j being what the members state:
+// NewPanel returns a panel of two or more judges, no two with one identity. It
+// gives the mean of their m means x_j, with the variance of that mean, v_j being
+// what the members state:
 //
 //	Mean = Σ x_j / m,   Variance = max(Σ (x_j - Mean)²/(m-1), Σ v_j/m) / m
 //
 // The first is the variance between judges, and has what varies within each in
 // it; the second keeps members that happen to agree from claiming more than
-// they each do. Judges of different makers have less of one maker's taste.
-type Panel struct {
-	members  []Scorer
-	identity string
-}
-
-// NewPanel returns a panel of at least two judges, no two of one identity.
-func NewPanel(name string, members ...Scorer) (*Panel, error) {
-	fail := func(err error) (*Panel, error) { return nil, fmt.Errorf("judge: new panel %q: %w", name, err) }
+// they each do. Judges of different makers share less of one maker's taste. If
+// one member gives no score, the response has none.
+//
+// The members are asked one after the other. Their tags differ in Call, which
+// begins with "judge0", "judge1", … The panel's identity is its name and a hash
+// over its members' identities, in their order.
+func NewPanel(name string, members ...Scorer) (Scorer, error) {
+	fail := func(err error) (Scorer, error) { return nil, fmt.Errorf("judge: new panel %q: %w", name, err) }
 	if name == "" {
 		return fail(errors.New("the name is empty: it is how records refer to the panel"))
 	}
@@ -44,17 +45,18 @@ func NewPanel(name string, members ...Scorer) (*Panel, error) {
 		seen[id] = true
 		fmt.Fprintf(h, "%q\n", id)
 	}
-	return &Panel{members, name + "@" + hex.EncodeToString(h.Sum(nil)[:8])}, nil
+	return panelJudge{slices.Clone(members), name + "@" + hex.EncodeToString(h.Sum(nil)[:8])}, nil
 }
 
-// Identity returns the panel's name and a hash over its members' identities, in
-// their order.
-func (p *Panel) Identity() string { return p.identity }
+type panelJudge struct {
+	members  []Scorer
+	identity string
+}
 
-// Score implements [Scorer] by asking the members, one after the other. The
-// calls' tags differ in Call, which begins with "judge0", "judge1", … If one
-// member gives no score the response has none.
-func (p *Panel) Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (Score, error) {
+func (p panelJudge) Identity() string { return p.identity }
+
+func (p panelJudge) Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt,
+	response string) (Score, error) {
 	s := Score{Source: SourcePanel}
 	var stated float64
 	for j, m := range p.members {

@@ -58,7 +58,8 @@ func TestPanel(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := p.Score(t.Context(), tag, prompt, "4")
-		if (err == nil) != tt.ok || math.Abs(got.Mean.OrNaN()-tt.mean) > 1e-12 || math.Abs(got.Variance.OrNaN()-tt.variance) > 1e-12 {
+		if (err == nil) != tt.ok || math.Abs(got.Mean.OrNaN()-tt.mean) > 1e-12 ||
+			math.Abs(got.Variance.OrNaN()-tt.variance) > 1e-12 {
 			t.Errorf("%s: %+v, %v, want %v and %v", tt.reason, got, err, tt.mean, tt.variance)
 		}
 		if tt.ok && (got.Source != SourcePanel || len(got.Readings) != len(members)) {
@@ -73,8 +74,10 @@ func TestPanel(t *testing.T) {
 		}
 	}
 	var unscored *UnscoredError
-	p, _ := NewPanel("panel", &fixed{id: "a", score: Score{Mean: dataset.Known(.5), Source: "x"}}, &fixed{id: "b", err: refused.err})
-	if _, err := p.Score(t.Context(), tag, prompt, "4"); !errors.As(err, &unscored) || !strings.Contains(err.Error(), "member 2 of 2") {
+	p, _ := NewPanel("panel", &fixed{id: "a", score: Score{Mean: dataset.Known(.5), Source: "x"}},
+		&fixed{id: "b", err: refused.err})
+	if _, err := p.Score(t.Context(), tag, prompt, "4"); !errors.As(err, &unscored) ||
+		!strings.Contains(err.Error(), "member 2 of 2") {
 		t.Errorf("error %v: want it to name the member and to be unscored", err)
 	}
 }

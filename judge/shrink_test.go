@@ -77,7 +77,8 @@ func TestShrinkEdges(t *testing.T) {
 		// V = .1, D = .02, c = (2+1)/1.5 = 2: b = (.02 - 2·.01/2)/.02 = .5.
 		{[]float64{0, .2, nan}, []float64{.05, .15, nan}, "half way"},
 	} {
-		if diff := cmp.Diff(tt.want, Shrink(tt.in, 5), cmpopts.EquateNaNs(), cmpopts.EquateApprox(0, 1e-15), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(tt.want, Shrink(tt.in, 5), cmpopts.EquateNaNs(), cmpopts.EquateApprox(0, 1e-15),
+			cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 		}
 	}

@@ -16,12 +16,12 @@ type Labeled struct {
 	PromptID string
 	Score    Score
 	Label    dataset.Float // in [0, 1]
-	// InclusionProb is the design's probability of labelling the response.
+	// InclusionProb is the design's probability of labeling the response.
 	InclusionProb dataset.Float
 }
 
 // Uncertainty says how far a label may lie from a calibrated score, by source.
-// It holds for the judge, the calibrator and the labelled policy that it was
+// It holds for the judge, the calibrator and the labeled policy that it was
 // fitted on. With S a score, V its own variance, f the calibrator and r the
 // out-of-fold residuals label - f(S):
 //
@@ -54,16 +54,19 @@ const (
 	leastShare        = .05
 )
 
-// FitUncertainty fits on the labelled scores that cal was fitted on, given to it
+// FitUncertainty fits on the labeled scores that cal was fitted on, given to it
 // in the same order. It is an error if they are others, or if cal was fitted with a
 // covariate.
 func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, error) {
+	fail := func(format string, args ...any) (*Uncertainty, error) {
+		return nil, fmt.Errorf("judge: uncertainty of %s: "+format, append([]any{cal.Judge()}, args...)...)
+	}
 	if name := cal.Covariate(); name != "" {
-		return nil, fmt.Errorf("judge: uncertainty of %s: the calibrator also knows %s, and a score's record does not: fit one without a covariate", cal.Judge(), name)
+		return fail("the calibrator needs %s, which a score's record lacks: fit one without a covariate", name)
 	}
 	residuals := cal.Residuals()
 	if len(residuals) != len(rows) {
-		return nil, fmt.Errorf("judge: uncertainty of %s: %d labelled scores, and the calibrator was fitted on %d: give the same", cal.Judge(), len(rows), len(residuals))
+		return fail("%d labeled scores, and the calibrator was fitted on %d: give the same", len(rows), len(residuals))
 	}
 	u := &Uncertainty{calibrator: cal}
 	for g := range jackknifeGroups {
@@ -75,25 +78,27 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 		}
 		f, err := offpolicy.FitIsotonic(x, y, w)
 		if err != nil {
-			return nil, fmt.Errorf("judge: uncertainty of %s: all labels are of one group of prompts: label more prompts: %w", cal.Judge(), err)
+			return fail("all labels are of one group of prompts: label more prompts: %w", err)
 		}
 		u.groups = append(u.groups, f)
 	}
 	left := make([]leftover, len(rows))
 	for i, r := range rows {
-		if !(r.Score.Mean.OrNaN() >= 0 && r.Score.Mean.OrNaN() <= 1) || !(r.InclusionProb.OrNaN() > 0) || math.IsNaN(residuals[i]) ||
+		if !(r.Score.Mean.OrNaN() >= 0 && r.Score.Mean.OrNaN() <= 1) || !(r.InclusionProb.OrNaN() > 0) ||
+			math.IsNaN(residuals[i]) ||
 			math.Abs(residuals[i]-(r.Label.OrNaN()-cal.PredictFor(r.PromptID, r.Score.Mean.OrNaN()))) > 1e-9 {
-			return nil, fmt.Errorf("judge: uncertainty of %s: labelled score %d (%s) is not the one that the calibrator was fitted on", cal.Judge(), i, r.PromptID)
+			return fail("labeled score %d (%s) is not the one that the calibrator was fitted on", i, r.PromptID)
 		}
 		left[i] = leftover{
-			fold: offpolicy.Fold(uncertaintySeed, r.PromptID, uncertaintyFolds), score: r.Score.Mean.OrNaN(), doubt: doubt(r.Score), weight: 1 / r.InclusionProb.OrNaN(),
+			fold:  offpolicy.Fold(uncertaintySeed, r.PromptID, uncertaintyFolds),
+			score: r.Score.Mean.OrNaN(), doubt: doubt(r.Score), weight: 1 / r.InclusionProb.OrNaN(),
 			square: residuals[i]*residuals[i] - u.sampling(r.PromptID, r.Score) - u.curve(r.Score.Mean.OrNaN()),
 		}
 	}
 	for k := range uncertaintyFolds {
 		m, err := fitResidual(slices.DeleteFunc(slices.Clone(left), func(l leftover) bool { return l.fold == k }))
 		if err != nil {
-			return nil, fmt.Errorf("judge: uncertainty of %s: %w", cal.Judge(), err)
+			return fail("%w", err)
 		}
 		u.folds = append(u.folds, m)
 	}
@@ -104,8 +109,9 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 // response to the prompt.
 func (u *Uncertainty) Parts(promptID string, s Score) dataset.VarianceParts {
 	return dataset.VarianceParts{
-		Sampling:   dataset.Known(u.sampling(promptID, s)),
-		Residual:   dataset.Known(u.folds[offpolicy.Fold(uncertaintySeed, promptID, uncertaintyFolds)].at(s.Mean.OrNaN(), doubt(s))),
+		Sampling: dataset.Known(u.sampling(promptID, s)),
+		Residual: dataset.Known(u.folds[offpolicy.Fold(uncertaintySeed, promptID, uncertaintyFolds)].at(s.Mean.OrNaN(),
+			doubt(s))),
 		Calibrator: dataset.Known(u.curve(s.Mean.OrNaN())),
 	}
 }
@@ -114,7 +120,7 @@ func (u *Uncertainty) Parts(promptID string, s Score) dataset.VarianceParts {
 // another judge gave the score. A record without one is left as it is.
 func (u *Uncertainty) Calibrate(r *dataset.JudgeScore) error {
 	if r.Judge != u.calibrator.Judge() {
-		return fmt.Errorf("judge: calibrate %s: the score is of judge %s, and the calibrator was fitted for %s: fit one for each judge",
+		return fmt.Errorf("judge: calibrate %s: %s gave the score, and the calibrator is for %s: fit one for each",
 			r.Key(), r.Judge, u.calibrator.Judge())
 	}
 	if !r.Mean.Valid() {
@@ -185,15 +191,18 @@ func fitResidual(rows []leftover) (residualModel, error) {
 	}
 	// So that sums, to the last bit, do not follow the order of the labels.
 	slices.SortFunc(rows, func(a, b leftover) int {
-		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.square, b.square), cmp.Compare(a.doubt, b.doubt), cmp.Compare(a.weight, b.weight))
+		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.square, b.square), cmp.Compare(a.doubt, b.doubt),
+			cmp.Compare(a.weight, b.weight))
 	})
 	var m residualModel
 	all := mean(rows, func(r leftover) float64 { return r.square })
 	// All of the residual may be explained; a variance is still no less than a
 	// trace of what is seen.
 	floor := leastShare * mean(rows, func(r leftover) float64 { return math.Abs(r.square) })
-	for _, c := range classes(rows, min(max(len(rows)/minPerClass, 1), scoreClasses), func(r leftover) float64 { return r.score }) {
-		level := (mean(c, func(r leftover) float64 { return r.square })*float64(len(c)) + all*pooledObservation) / (float64(len(c)) + pooledObservation)
+	for _, c := range classes(rows, min(max(len(rows)/minPerClass, 1), scoreClasses),
+		func(r leftover) float64 { return r.score }) {
+		level := (mean(c, func(r leftover) float64 { return r.square })*float64(len(c)) +
+			all*pooledObservation) / (float64(len(c)) + pooledObservation)
 		m.levels = append(m.levels, max(level, floor))
 		m.ends = append(m.ends, c[len(c)-1].score)
 	}
@@ -233,7 +242,8 @@ func (m residualModel) at(score, doubt float64) float64 {
 // classes divides rows by a value into n classes of about equally many. Equal
 // values share a class.
 func classes(rows []leftover, n int, value func(leftover) float64) [][]leftover {
-	rows = slices.SortedStableFunc(slices.Values(rows), func(a, b leftover) int { return cmp.Compare(value(a), value(b)) })
+	rows = slices.SortedStableFunc(slices.Values(rows),
+		func(a, b leftover) int { return cmp.Compare(value(a), value(b)) })
 	var out [][]leftover
 	start := 0
 	for i := range n {

@@ -14,7 +14,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// world draws labelled scores: label = .1 + .8 score + noise whose standard
+// world draws labeled scores: label = .1 + .8 score + noise whose standard
 // deviation follows what the judge states, or the score where it states nothing.
 func world(n int, source string) []Labeled {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -26,7 +26,8 @@ func world(n int, source string) []Labeled {
 			sd = .02 + .1*r.Float64()
 			s.Variance = dataset.Known(4 * sd * sd) // overdone by half, and in the right order
 		}
-		rows[i] = Labeled{PromptID: fmt.Sprint(i), Score: s, Label: dataset.Known(.1 + .8*s.Mean.OrNaN() + sd*r.NormFloat64()), InclusionProb: dataset.Known(1)}
+		rows[i] = Labeled{PromptID: fmt.Sprint(i), Score: s,
+			Label: dataset.Known(.1 + .8*s.Mean.OrNaN() + sd*r.NormFloat64()), InclusionProb: dataset.Known(1)}
 		rows[i].Label = dataset.Known(min(1, max(0, rows[i].Label.OrNaN())))
 	}
 	return rows
@@ -36,7 +37,8 @@ func fitted(t *testing.T, rows []Labeled) (*offpolicy.Calibrator, *Uncertainty) 
 	t.Helper()
 	var labeled []offpolicy.LabeledScore
 	for _, r := range rows {
-		labeled = append(labeled, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label, InclusionProb: r.InclusionProb})
+		labeled = append(labeled, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label,
+			InclusionProb: r.InclusionProb})
 	}
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1"}, labeled)
 	if err != nil {
@@ -61,7 +63,8 @@ func TestResidualFollows(t *testing.T) {
 	}
 	_, u = fitted(t, world(4000, SourceInterval))
 	for _, want := range []float64{.04, .07, .1} {
-		sd := math.Sqrt(u.Parts("new", Score{Mean: dataset.Known(.5), Variance: dataset.Known(4 * want * want), Source: SourceInterval}).Residual.OrNaN())
+		sd := math.Sqrt(u.Parts("new", Score{Mean: dataset.Known(.5), Variance: dataset.Known(4 * want * want),
+			Source: SourceInterval}).Residual.OrNaN())
 		if math.Abs(sd/want-1) > .25 {
 			t.Errorf("where %.2f is the noise the residual's sd is %.4f", want, sd)
 		}
@@ -76,8 +79,10 @@ func TestPartsAddUp(t *testing.T) {
 	rows := make([]Labeled, 4000)
 	for i := range rows {
 		merit := r.Float64()
-		s := Score{Mean: dataset.Known(min(1, max(0, merit+.1*r.NormFloat64()))), Variance: dataset.Known(.01), Source: SourceRepeated}
-		rows[i] = Labeled{PromptID: fmt.Sprint(i), Score: s, Label: dataset.Known(.1 + .8*merit + .08*(2*r.Float64()-1)*math.Sqrt(3)), InclusionProb: dataset.Known(1)}
+		s := Score{Mean: dataset.Known(min(1, max(0, merit+.1*r.NormFloat64()))), Variance: dataset.Known(.01),
+			Source: SourceRepeated}
+		rows[i] = Labeled{PromptID: fmt.Sprint(i), Score: s,
+			Label: dataset.Known(.1 + .8*merit + .08*(2*r.Float64()-1)*math.Sqrt(3)), InclusionProb: dataset.Known(1)}
 		rows[i].Label = dataset.Known(min(1, max(0, rows[i].Label.OrNaN())))
 	}
 	cal, u := fitted(t, rows)
@@ -104,10 +109,12 @@ func TestParts(t *testing.T) {
 	if want := slope * slope * .0004; math.Abs(p.Sampling.OrNaN()-want) > 1e-12 || want == 0 {
 		t.Errorf("sampling %v, want f'²V = %v", p.Sampling.OrNaN(), want)
 	}
-	if p.Calibrator.OrNaN() <= 0 || p.Residual.OrNaN() <= 0 || p.Total().OrNaN() != p.Sampling.OrNaN()+p.Residual.OrNaN()+p.Calibrator.OrNaN() {
+	if p.Calibrator.OrNaN() <= 0 || p.Residual.OrNaN() <= 0 ||
+		p.Total().OrNaN() != p.Sampling.OrNaN()+p.Residual.OrNaN()+p.Calibrator.OrNaN() {
 		t.Errorf("parts %+v of %v", p, p.Total().OrNaN())
 	}
-	for _, s := range []Score{{Mean: dataset.Known(.5), Variance: dataset.Known(.0004), Source: SourceInterval}, {Mean: dataset.Known(.5), Source: SourceDeterministic}, {Mean: dataset.Known(.5), Source: SourceRepeated}} {
+	for _, s := range []Score{{Mean: dataset.Known(.5), Variance: dataset.Known(.0004), Source: SourceInterval},
+		{Mean: dataset.Known(.5), Source: SourceDeterministic}, {Mean: dataset.Known(.5), Source: SourceRepeated}} {
 		if got := u.Parts("new", s); got.Sampling.OrNaN() != 0 || !got.Total().Valid() {
 			t.Errorf("%s: %+v: only readings sample", s.Source, got)
 		}
@@ -122,17 +129,20 @@ func TestParts(t *testing.T) {
 func TestCalibrate(t *testing.T) {
 	rows := world(100, SourceDeterministic)
 	cal, u := fitted(t, rows)
-	r := dataset.JudgeScore{PromptID: "7", Policy: "p0", Judge: "j@1", Mean: dataset.Known(.4), Variance: dataset.Known(0), Source: SourceDeterministic,
+	r := dataset.JudgeScore{PromptID: "7", Policy: "p0", Judge: "j@1", Mean: dataset.Known(.4),
+		Variance: dataset.Known(0), Source: SourceDeterministic,
 		Calibrated: dataset.Float{}}
 	if err := u.Calibrate(&r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Calibrated.OrNaN() != cal.PredictFor("7", .4) || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() {
+	if r.Calibrated.OrNaN() != cal.PredictFor("7", .4) || r.VarianceParts == nil ||
+		r.CalibratedVariance != r.VarianceParts.Total() {
 		t.Errorf("record %+v", r)
 	}
 	other := r
 	other.Judge = "j@2"
-	if err := u.Calibrate(&other); err == nil || !strings.Contains(err.Error(), "j@2") || !strings.Contains(err.Error(), "7/p0/0") {
+	if err := u.Calibrate(&other); err == nil || !strings.Contains(err.Error(), "j@2") ||
+		!strings.Contains(err.Error(), "7/p0/0") {
 		t.Errorf("another judge's score: error %v, want one that names both", err)
 	}
 	unscored := dataset.JudgeScore{Judge: "j@1"}
@@ -153,7 +163,8 @@ func TestFitUncertaintyRefuses(t *testing.T) {
 	}
 	var long []offpolicy.LabeledScore
 	for i, r := range rows {
-		long = append(long, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label, InclusionProb: dataset.Known(1), Covariate: dataset.Known(float64(i))})
+		long = append(long, offpolicy.LabeledScore{PromptID: r.PromptID, Score: r.Score.Mean, Label: r.Label,
+			InclusionProb: dataset.Known(1), Covariate: dataset.Known(float64(i))})
 	}
 	two, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1", Covariate: "length"}, long)
 	if err != nil {
@@ -178,7 +189,8 @@ func TestUncertaintyIsOutOfFold(t *testing.T) {
 	far := slices.Clone(rows)
 	far[5].Label = dataset.Known(1 - math.Round(far[5].Label.OrNaN()))
 	_, w := fitted(t, far)
-	if a, b := u.Parts("5", rows[5].Score).Residual.OrNaN(), w.Parts("5", rows[5].Score).Residual.OrNaN(); math.Abs(a/b-1) > .1 {
+	if a, b := u.Parts("5", rows[5].Score).Residual.OrNaN(), w.Parts("5",
+		rows[5].Score).Residual.OrNaN(); math.Abs(a/b-1) > .1 {
 		t.Errorf("its own label moves the residual part from %v to %v", a, b)
 	}
 }

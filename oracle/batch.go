@@ -17,7 +17,7 @@ type Batcher interface {
 	Run(context.Context, batch.Config, []providers.GenerateRequest) (map[providers.Tag]batch.Result, error)
 }
 
-// Item is one response to be labelled in a batch.
+// Item is one response to be labeled in a batch.
 type Item struct {
 	Tag      providers.Tag // of its own
 	Key      dataset.Key   // names it in errors
@@ -65,7 +65,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, ite
 			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
 			continue
 		}
-		a, err := l.asker.Read(r.Generation, r.Err)
+		a, err := l.asker.Read(it.Prompt, it.Response, r.Generation, r.Err)
 		out[i] = l.batched(it.Key, a, err)
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, ite
 }
 
 func (l *Labeler) batched(key dataset.Key, a grading.Answer, err error) Outcome {
-	label, err := l.outcome(key)(a, err)
+	label, err := l.label(key, a, err)
 	if err != nil {
 		return Outcome{Err: err}
 	}

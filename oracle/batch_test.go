@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
 )
@@ -35,7 +36,7 @@ func (b *batches) Run(_ context.Context, c batch.Config, requests []providers.Ge
 }
 
 func TestLabelBatch(t *testing.T) {
-	l := labeler(t, Config{Name: "o", Generator: says(""), Model: "gpt-4o", MaxMaterial: 40})
+	l := labeler(t, judge.Config{Name: "o", Generator: says(""), Model: "gpt-4o", MaxMaterial: 40})
 	stopped := errors.New("stopped")
 	b := &batches{err: stopped, replies: map[string]string{"a": `{"reason":"x","label":85}`, "b": "nice", "c": "failed"}}
 	item := func(id, response string) Item {
@@ -46,26 +47,26 @@ func TestLabelBatch(t *testing.T) {
 	if !errors.Is(err, stopped) || len(out) != len(items) || len(b.got) != 4 || b.config.Run != "r" {
 		t.Fatalf("%v, %v after %d requests", out, err, len(b.got))
 	}
-	var unlabeled *UnlabeledError
+	var unscored *judge.UnscoredError
 	var call *providers.Error
 	if !errors.Is(out[0].Err, ErrUnfinished) || !strings.Contains(out[0].Err.Error(), "d/p0/0") {
 		t.Errorf("no answer: %v", out[0].Err)
 	}
-	if !errors.As(out[1].Err, &call) || call.Class != providers.ClassOverloaded || errors.As(out[1].Err, &unlabeled) {
+	if !errors.As(out[1].Err, &call) || call.Class != providers.ClassOverloaded || errors.As(out[1].Err, &unscored) {
 		t.Errorf("a failed line: %v", out[1].Err)
 	}
-	if !errors.As(out[2].Err, &unlabeled) || unlabeled.Reason != ReasonTooLong {
+	if !errors.As(out[2].Err, &unscored) || unscored.Reason != judge.ReasonTooLong {
 		t.Errorf("too long: %v", out[2].Err)
 	}
-	if !errors.As(out[3].Err, &unlabeled) || unlabeled.Reason != ReasonUnparsable || unlabeled.Key != "b/p0/0" {
+	if !errors.As(out[3].Err, &unscored) || unscored.Reason != judge.ReasonUnparsable || unscored.Key != "b/p0/0" {
 		t.Errorf("unparsable: %v", out[3].Err)
 	}
 	if out[4].Err != nil || out[4].Label.OrNaN() != .85 {
-		t.Errorf("labelled: %+v", out[4])
+		t.Errorf("labeled: %+v", out[4])
 	}
 	// A batch asks what Label asks.
 	f := says(`{"reason":"x","label":85}`)
-	one := labeler(t, Config{Name: "o", Generator: f, Model: "gpt-4o", MaxMaterial: 40})
+	one := labeler(t, judge.Config{Name: "o", Generator: f, Model: "gpt-4o", MaxMaterial: 40})
 	if _, err := one.Label(t.Context(), items[4].Tag, items[4].Key, prompt, "4"); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ const (
 	RoleDuplicate   = "duplicate"   // a second label of a calibration response: the oracle's own noise
 )
 
-// Design says which responses are to be labelled. It is fixed before the first
+// Design says which responses are to be labeled. It is fixed before the first
 // label, or inclusion probabilities would be a story told afterwards.
 //
 // A design is topped up by a larger Fraction, Probes or Duplicates under the
@@ -34,19 +34,19 @@ const (
 type Design struct {
 	// Seed decides the draw.
 	Seed uint64
-	// Fraction of the logged responses that is labelled, in (0, 1]; 0 means 1.
+	// Fraction of the logged responses that is labeled, in (0, 1]; 0 means 1.
 	// The number is rounded to the nearest, and at least one.
 	Fraction float64
-	// Probes is how many of each target's own responses are labelled, or all if
+	// Probes is how many of each target's own responses are labeled, or all if
 	// there are fewer; 0 means none.
 	Probes int
 	// Strata, where more than 1, is the number of equal ranges of judge scores,
 	// within each policy, that share the labels equally as far as each has
-	// responses, so that rare scores are labelled too: see [Design.AssignByScore].
+	// responses, so that rare scores are labeled too: see [Design.AssignByScore].
 	// Such a design can be drawn once the scores are there; others at any time.
 	Strata int
-	// Duplicates is how many of the logged responses are labelled twice, or all
-	// that are labelled if there are fewer; 0 means none.
+	// Duplicates is how many of the logged responses are labeled twice, or all
+	// that are labeled if there are fewer; 0 means none.
 	Duplicates int
 }
 
@@ -56,16 +56,17 @@ func (d Design) Validate() error {
 	case !(d.Fraction >= 0 && d.Fraction <= 1):
 		return fmt.Errorf("oracle: design: Fraction %v: want a number in (0, 1], or 0 for 1", d.Fraction)
 	case d.Probes < 0 || d.Strata < 0 || d.Duplicates < 0:
-		return fmt.Errorf("oracle: design: Probes %d, Strata %d, Duplicates %d: want 0 or more", d.Probes, d.Strata, d.Duplicates)
+		return fmt.Errorf("oracle: design: Probes %d, Strata %d, Duplicates %d: want 0 or more", d.Probes,
+			d.Strata, d.Duplicates)
 	}
 	return nil
 }
 
-// Assignment is one response to be labelled.
+// Assignment is one response to be labeled.
 type Assignment struct {
 	Key dataset.Key
 	// InclusionProb is the probability, before the draw, that this response
-	// would be labelled in this role: m/n where m of the n responses of its
+	// would be labeled in this role: m/n where m of the n responses of its
 	// policy, or of its policy's stratum, are.
 	InclusionProb dataset.Float
 	Role          string // "calibration", "probe" or "duplicate"
@@ -77,7 +78,7 @@ type Assignment struct {
 // Unscored is the stratum of the responses that have no score.
 const Unscored = "unscored"
 
-// Assign draws the responses to be labelled from keys, all responses of all
+// Assign draws the responses to be labeled from keys, all responses of all
 // policies in any order, and returns those that are to be, sorted by key, a
 // duplicate after its original. Responses of the policy named logging are drawn
 // by Fraction, those of each other policy by Probes. A response of the same

@@ -28,7 +28,7 @@ func scored(keys []dataset.Key) map[dataset.Key]float64 {
 	return out
 }
 
-// Over 2,000 seeds of each design every response is labelled as often as its
+// Over 2,000 seeds of each design every response is labeled as often as its
 // stated probability says, and the mean weighted by 1/p is unbiased: within 4.5
 // standard errors. What was topped up is a design like any other.
 func TestInclusionIsAsStated(t *testing.T) {
@@ -148,7 +148,8 @@ func TestStrata(t *testing.T) {
 		want   map[float64]int // labels by score, NaN as -1
 		reason string
 	}{
-		{20, map[float64]int{.9: 7, .6: 8, .1: 3, -1: 2}, "equal shares, and what the small strata cannot take goes to the others"},
+		{20, map[float64]int{.9: 7, .6: 8, .1: 3, -1: 2},
+			"equal shares, and what the small strata cannot take goes to the others"},
 		{40, map[float64]int{.9: 20, .6: 15, .1: 3, -1: 2}, "then those have all they can"},
 		{100, map[float64]int{.9: 80, .6: 15, .1: 3, -1: 2}, "and in the end all"},
 		{4, map[float64]int{.9: 1, .6: 1, .1: 1, -1: 1}, "one each"},
@@ -170,7 +171,8 @@ func TestStrata(t *testing.T) {
 	for _, a := range (Design{Seed: 3, Fraction: .2, Strata: 4}).AssignByScore(scores, "p0") {
 		names[a.Stratum] = a.InclusionProb.OrNaN()
 	}
-	if diff := cmp.Diff(map[string]float64{"[0,0.25)": 1, "[0.5,0.75)": 8. / 15, "[0.75,1]": 7. / 80, Unscored: 1}, names); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"[0,0.25)": 1, "[0.5,0.75)": 8. / 15, "[0.75,1]": 7. / 80, Unscored: 1},
+		names); diff != "" {
 		t.Errorf("strata (-want +got):\n%s", diff)
 	}
 	for _, a := range (Design{Seed: 3, Fraction: .01, Strata: 4}).AssignByScore(scores, "p0") {
@@ -226,22 +228,5 @@ func TestDuplicates(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{RoleCalibration: 10, RoleProbe: 3, RoleDuplicate: 4}, roles); diff != "" {
 		t.Errorf("roles (-want +got):\n%s", diff)
-	}
-}
-
-func TestMeasureNoise(t *testing.T) {
-	row := func(id, role string, label float64) dataset.OracleLabel {
-		return dataset.OracleLabel{PromptID: id, Policy: "p0", Role: role, Label: dataset.Known(label)}
-	}
-	labels := []dataset.OracleLabel{
-		row("a", RoleCalibration, .5), row("a", RoleDuplicate, .7), row("b", RoleDuplicate, .4), row("b", RoleCalibration, .4),
-		row("c", RoleCalibration, .1), row("d", RoleDuplicate, .9), row("e", RoleCalibration, math.NaN()), row("e", RoleDuplicate, .9),
-	}
-	// Pairs differ by .2 and 0: (.04 + 0)/4.
-	if n := MeasureNoise(labels); n.Pairs != 2 || math.Abs(n.Variance.OrNaN()-.01) > 1e-15 || math.Abs(n.SD()-.1) > 1e-15 {
-		t.Errorf("noise %+v", n)
-	}
-	if n := MeasureNoise(nil); n.Pairs != 0 || n.Variance.Valid() {
-		t.Errorf("noise of nothing %+v", n)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
@@ -20,7 +22,7 @@ func (c canned) Generate(context.Context, providers.GenerateRequest) (providers.
 }
 
 func ExampleNewLabeler() {
-	o, err := oracle.NewLabeler(oracle.Config{
+	o, err := oracle.NewLabeler(judge.Config{
 		Name:      "gpt-4o",
 		Generator: canned(`{"reason": "Right, and nothing is missing.", "label": 97}`),
 		Model:     "gpt-4o",
@@ -38,9 +40,35 @@ func ExampleNewLabeler() {
 	// 0.97 <nil>
 }
 
+// An oracle can be a plain function: here, of whether the answer is the known one.
+func ExampleFunc() {
+	answers := map[string]string{"p1": "Paris"}
+	o := oracle.Func("exact match@1", func(_ context.Context, prompt dataset.Prompt, response string) (float64, error) {
+		want, ok := answers[prompt.ID]
+		switch {
+		case !ok:
+			return 0, errors.New("the answer is not known")
+		case strings.Contains(response, want):
+			return 1, nil
+		}
+		return 0, nil
+	})
+	for _, id := range []string{"p1", "p2"} {
+		key := dataset.Key{PromptID: id, Policy: "p0"}
+		label, err := o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{ID: id}, "It is Paris.")
+		r := oracle.Record(oracle.Assignment{Key: key, InclusionProb: dataset.Known(1), Role: oracle.RoleCalibration},
+			"0123456789abcdef", o, label, err)
+		fmt.Println(r.Label, r.Error)
+	}
+	// Output:
+	// 1 <nil>
+	// missing error: oracle: exact match@1 [p2/p0/0]: the answer is not known
+}
+
 // Labels given by people come from a file, and a mistake in it has a line.
 func ExampleReadLabels() {
-	labels, err := oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,0.9\np2,p0,0,0.4\n"), "people.csv", nil)
+	labels, err := oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,0.9\np2,p0,0,0.4\n"),
+		"people.csv", nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -50,18 +78,19 @@ func ExampleReadLabels() {
 		fmt.Println(err)
 		return
 	}
-	label, err := o.Label(context.Background(), providers.Tag{}, dataset.Key{PromptID: "p2", Policy: "p0"}, dataset.Prompt{}, "")
+	label, err := o.Label(context.Background(), providers.Tag{}, dataset.Key{PromptID: "p2", Policy: "p0"},
+		dataset.Prompt{}, "")
 	fmt.Println(label, err)
 
 	_, err = oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,90\n"), "people.csv", nil)
 	fmt.Println(err)
 	// Output:
 	// 0.4 <nil>
-	// oracle: read labels: people.csv:2: label 90 is not in [0, 1]; map labels to [0, 1] before they come here: the scale is not guessed
+	// oracle: read labels: people.csv:2: label 90 is not in [0, 1]; map labels to [0, 1] first: the scale is not guessed
 }
 
 // Labels that a program has in hand make an oracle like any other; what it has no
-// label for is unlabelled.
+// label for is unlabeled.
 func ExampleNewFile() {
 	key := dataset.Key{PromptID: "p1", Policy: "p0"}
 	o, err := oracle.NewFile("people", map[dataset.Key]float64{key: .75})
@@ -73,7 +102,7 @@ func ExampleNewFile() {
 	fmt.Println(label, err)
 	key.PromptID = "p2"
 	_, err = o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{}, "Rome.")
-	var unlabeled *oracle.UnlabeledError
+	var unlabeled *judge.UnscoredError
 	fmt.Println(errors.As(err, &unlabeled), unlabeled.Reason)
 	// Output:
 	// 0.75 <nil>
@@ -97,12 +126,13 @@ func ExampleDesign_Assign() {
 
 // A record holds a label or an error, never a number that stands for one.
 func ExampleRecord() {
-	o, err := oracle.NewLabeler(oracle.Config{Name: "gpt-4o", Generator: canned("Very good!"), Model: "gpt-4o"})
+	o, err := oracle.NewLabeler(judge.Config{Name: "gpt-4o", Generator: canned("Very good!"), Model: "gpt-4o"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	a := oracle.Assignment{Key: dataset.Key{PromptID: "p1", Policy: "p0"}, InclusionProb: dataset.Known(1), Role: oracle.RoleCalibration}
+	a := oracle.Assignment{Key: dataset.Key{PromptID: "p1", Policy: "p0"}, InclusionProb: dataset.Known(1),
+		Role: oracle.RoleCalibration}
 	label, err := o.Label(context.Background(), providers.Tag{}, a.Key, dataset.Prompt{}, "Paris.")
 	r := oracle.Record(a, "0123456789abcdef", o, label, err)
 	fmt.Println(r.Key(), r.Label.Valid(), r.Error.Class)
@@ -138,7 +168,7 @@ func (instant) Run(_ context.Context, _ batch.Config, requests []providers.Gener
 }
 
 func ExampleLabeler_LabelBatch() {
-	o, err := oracle.NewLabeler(oracle.Config{Name: "gpt-4o", Generator: canned(""), Model: "gpt-4o"})
+	o, err := oracle.NewLabeler(judge.Config{Name: "gpt-4o", Generator: canned(""), Model: "gpt-4o"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -155,15 +185,15 @@ func ExampleLabeler_LabelBatch() {
 	// 0.9 <nil> <nil>
 }
 
-// Two labels of one response tell how far the oracle can be followed.
-func ExampleMeasureNoise() {
+// Two labels of one response show how well the oracle agrees with itself.
+func ExampleDuplicateVariance() {
 	labels := []dataset.OracleLabel{
 		{PromptID: "p1", Policy: "p0", Role: oracle.RoleCalibration, Label: dataset.Known(.8)},
 		{PromptID: "p1", Policy: "p0", Role: oracle.RoleDuplicate, Label: dataset.Known(.7)},
 		{PromptID: "p2", Policy: "p0", Role: oracle.RoleCalibration, Label: dataset.Known(.4)},
 	}
-	n := oracle.MeasureNoise(labels)
-	fmt.Printf("sd %.3f from %d pair\n", n.SD(), n.Pairs)
+	variance, n := oracle.DuplicateVariance(labels)
+	fmt.Printf("sd %.3f from %d pair\n", math.Sqrt(variance.OrNaN()), n)
 	// Output:
 	// sd 0.071 from 1 pair
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -50,7 +51,7 @@ func (e *LabelError) Error() string {
 // that it says.
 //
 // A line that lacks a field, a label that is not a number in [0, 1], a response
-// labelled twice and one that is not expected are a [*LabelError] with file and
+// labeled twice and one that is not expected are a [*LabelError] with file and
 // line. So is a file without labels. A response without a label has no line.
 func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.Key]float64, error) {
 	in := bufio.NewReader(r)
@@ -73,7 +74,8 @@ func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.K
 		return nil, err
 	}
 	if len(c.labels) == 0 {
-		return nil, &LabelError{name, 0, "no labels", `give lines of {"prompt_id", "policy", "draw_idx", "label"}, or CSV with that header`}
+		return nil, &LabelError{name, 0, "no labels",
+			`give lines of {"prompt_id", "policy", "draw_idx", "label"}, or CSV with that header`}
 	}
 	return c.labels, nil
 }
@@ -125,16 +127,19 @@ func (c *collector) add(line int, key dataset.Key, label float64) error {
 	case key.DrawIdx < 0:
 		return c.fail(line, "draws count from 0", "draw_idx %d", key.DrawIdx)
 	case !(label >= 0 && label <= 1):
-		return c.fail(line, "map labels to [0, 1] before they come here: the scale is not guessed", "label %v is not in [0, 1]", label)
+		return c.fail(line, "map labels to [0, 1] first: the scale is not guessed",
+			"label %v is not in [0, 1]", label)
 	case c.keys != nil && !c.policies[key.Policy]:
-		return c.fail(line, "leave the line out, or have the design label that policy's responses too", "%s is a response of policy %q: labels are wanted for those of %s",
+		return c.fail(line, "leave the line out, or have the design label that policy's responses too",
+			"%s is a response of policy %q: labels are wanted for those of %s",
 			key, key.Policy, strings.Join(slices.Sorted(maps.Keys(c.policies)), ", "))
 	case c.keys != nil && !c.prompts[key.PromptID]:
 		return c.fail(line, "give the ids of the run's prompts.jsonl", "prompt_id %q is unknown", key.PromptID)
 	case c.keys != nil && !c.keys[key]:
-		return c.fail(line, "leave the line out, or enlarge the design", "%s is not among the responses that the design labels", key)
+		return c.fail(line, "leave the line out, or enlarge the design",
+			"%s is not among the responses that the design labels", key)
 	case c.lines[key] != 0:
-		return c.fail(line, "keep one of the two", "%s was labelled already on line %d", key, c.lines[key])
+		return c.fail(line, "keep one of the two", "%s was labeled already on line %d", key, c.lines[key])
 	}
 	c.labels[key], c.lines[key] = label, line
 	return nil
@@ -163,7 +168,8 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 				return c.fail(line, "give all four, and leave a response without a label out",
 					"prompt_id, policy, draw_idx or label is absent or null")
 			}
-			if err := c.add(line, dataset.Key{PromptID: *row.PromptID, Policy: *row.Policy, DrawIdx: *row.DrawIdx}, *row.Label); err != nil {
+			if err := c.add(line, dataset.Key{PromptID: *row.PromptID, Policy: *row.Policy, DrawIdx: *row.DrawIdx},
+				*row.Label); err != nil {
 				return err
 			}
 		}
@@ -233,7 +239,8 @@ func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
 		}
 		label, err := strconv.ParseFloat(strings.TrimSpace(row[at[3]]), 64)
 		if err != nil {
-			return c.fail(line, "give a number in [0, 1], and leave a response without a label out", "label %q is not a number", row[at[3]])
+			return c.fail(line, "give a number in [0, 1], and leave a response without a label out",
+				"label %q is not a number", row[at[3]])
 		}
 		if err := c.add(line, dataset.Key{PromptID: row[at[0]], Policy: row[at[1]], DrawIdx: draw}, label); err != nil {
 			return err
@@ -280,11 +287,13 @@ func NewFile(name string, labels map[dataset.Key]float64) (*File, error) {
 func (f *File) Identity() string { return f.identity }
 
 // Label implements [Oracle]. A key that the file has no label for is an
-// [*UnlabeledError] with reason "missing".
-func (f *File) Label(_ context.Context, _ providers.Tag, key dataset.Key, _ dataset.Prompt, _ string) (float64, error) {
+// [*judge.UnscoredError] with [judge.ReasonMissing].
+func (f *File) Label(_ context.Context, _ providers.Tag, key dataset.Key, _ dataset.Prompt,
+	_ string) (float64, error) {
 	v, ok := f.labels[key]
 	if !ok {
-		return 0, &UnlabeledError{Oracle: f.identity, Key: key.String(), Reason: ReasonMissing}
+		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{Grader: f.identity, Key: key.String(),
+			Reason: judge.ReasonMissing})
 	}
 	return v, nil
 }

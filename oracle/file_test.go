@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -24,27 +25,34 @@ func TestReadLabels(t *testing.T) {
 		line int // of the LabelError; -1 for one of the whole file
 		says string
 	}{
-		{"jsonl", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n" + `{"prompt_id":"p2","policy":"pi","draw_idx":3,"label":0}` + "\n", two, 0, ""},
+		{"jsonl", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n" +
+			`{"prompt_id":"p2","policy":"pi","draw_idx":3,"label":0}` + "\n", two, 0, ""},
 		{"jsonl, no last line break, blank lines, CRLF, more keys",
-			"\r\n" + `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8,"who":"me"}` + "\r\n\r\n" + `{"prompt_id":"p2","policy":"pi","draw_idx":3,"label":0}`, two, 0, ""},
+			"\r\n" + `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8,"who":"me"}` + "\r\n\r\n" +
+				`{"prompt_id":"p2","policy":"pi","draw_idx":3,"label":0}`, two, 0, ""},
 		{"csv", header + "p1,p0,0,0.8\np2,pi,3,0\n", two, 0, ""},
-		{"csv, mark, CRLF, other order, more columns", "\xef\xbb\xbflabel,who,prompt_id,policy,draw_idx\r\n0.8,me,p1,p0,0\r\n0, ,p2,pi, 3\r\n", two, 0, ""},
-		{"csv, quoted", "prompt_id,policy,draw_idx,label\n\"a,b\",p0,0,1\n", map[dataset.Key]float64{{PromptID: "a,b", Policy: "p0"}: 1}, 0, ""},
+		{"csv, mark, CRLF, other order, more columns",
+			"\xef\xbb\xbflabel,who,prompt_id,policy,draw_idx\r\n0.8,me,p1,p0,0\r\n0, ,p2,pi, 3\r\n", two, 0, ""},
+		{"csv, quoted", "prompt_id,policy,draw_idx,label\n\"a,b\",p0,0,1\n",
+			map[dataset.Key]float64{{PromptID: "a,b", Policy: "p0"}: 1}, 0, ""},
 
 		{"empty", "", nil, -1, "no labels"},
 		{"blank", "\n \n", nil, -1, "no labels"},
 		{"header only", header, nil, -1, "no labels"},
 		{"no header", "p1,p0,0,0.8\n", nil, 1, "prompt_id"},
 		{"a column twice", "prompt_id,policy,draw_idx,label,label\np1,p0,0,1,0\n", nil, 1, `two columns "label"`},
-		{"a key twice", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.9,"label":0.1}`, nil, 1, `"label" stands twice`},
-		{"a key twice in other letters", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"Label":0.9,"label":0.1}`, nil, 1, `"label" stands twice`},
+		{"a key twice", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.9,"label":0.1}`, nil, 1,
+			`"label" stands twice`},
+		{"a key twice in other letters", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"Label":0.9,"label":0.1}`, nil, 1,
+			`"label" stands twice`},
 		{"a column short", "prompt_id,policy,label\np1,p0,1\n", nil, 1, "draw_idx"},
 		{"not json", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n{oops\n", nil, 2, "correct the line"},
 		{"percent", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":85}`, nil, 1, "not guessed"},
 		{"negative", header + "p1,p0,0,0.5\np2,p0,0,-0.1\n", nil, 3, "not in [0, 1]"},
 		{"NaN", header + "p1,p0,0,NaN\n", nil, 2, "not in [0, 1]"},
 		{"empty label", header + "p1,p0,0,\n", nil, 2, "leave a response without a label out"},
-		{"null label", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":null}`, nil, 1, "leave a response without a label out"},
+		{"null label", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":null}`, nil, 1,
+			"leave a response without a label out"},
 		{"label as text", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":"0.5"}`, nil, 1, "correct the line"},
 		{"no draw", `{"prompt_id":"p1","policy":"p0","label":0.5}`, nil, 1, "draw_idx"},
 		{"half a draw", header + "p1,p0,0.5,1\n", nil, 2, "draw_idx"},
@@ -69,7 +77,8 @@ func TestReadLabels(t *testing.T) {
 		if bad == nil {
 			continue
 		}
-		if tt.line > 0 && (bad.Line != tt.line || !strings.Contains(err.Error(), fmt.Sprintf("labels.txt:%d: ", tt.line))) || tt.line < 0 && bad.Line != 0 {
+		if tt.line > 0 && (bad.Line != tt.line || !strings.Contains(err.Error(), fmt.Sprintf("labels.txt:%d: ", tt.line))) ||
+			tt.line < 0 && bad.Line != 0 {
 			t.Errorf("%s: error %v, want line %d", tt.name, err, tt.line)
 		}
 		if !strings.Contains(err.Error(), tt.says) || bad.Remedy == "" {
@@ -78,7 +87,8 @@ func TestReadLabels(t *testing.T) {
 	}
 	torn := errors.New("disk")
 	for _, in := range []string{"", "{", "prompt_id,policy,draw_idx,label\n"} {
-		if _, err := ReadLabels(io.MultiReader(strings.NewReader(in), iotest.ErrReader(torn)), "f", nil); !errors.Is(err, torn) {
+		if _, err := ReadLabels(io.MultiReader(strings.NewReader(in), iotest.ErrReader(torn)), "f",
+			nil); !errors.Is(err, torn) {
 			t.Errorf("after %q: error %v, want the reader's own", in, err)
 		}
 	}
@@ -103,8 +113,9 @@ func TestReadLabelsExpected(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for form, in := range map[string]string{
-			"csv":   fmt.Sprintf("prompt_id,policy,draw_idx,label\np000,p0,0,1\n%s,%s,%d,0.5\n", tt.id, tt.policy, tt.draw),
-			"jsonl": fmt.Sprintf("{\"prompt_id\":\"p000\",\"policy\":\"p0\",\"draw_idx\":0,\"label\":1}\n\n{\"prompt_id\":%q,\"policy\":%q,\"draw_idx\":%d,\"label\":0.5}", tt.id, tt.policy, tt.draw),
+			"csv": fmt.Sprintf("prompt_id,policy,draw_idx,label\np000,p0,0,1\n%s,%s,%d,0.5\n", tt.id, tt.policy, tt.draw),
+			"jsonl": `{"prompt_id":"p000","policy":"p0","draw_idx":0,"label":1}` + "\n\n" +
+				fmt.Sprintf(`{"prompt_id":%q,"policy":%q,"draw_idx":%d,"label":0.5}`, tt.id, tt.policy, tt.draw),
 		} {
 			got, err := ReadLabels(strings.NewReader(in), "people."+form, expected)
 			var bad *LabelError
@@ -113,7 +124,8 @@ func TestReadLabelsExpected(t *testing.T) {
 				if err != nil || len(got) != 2 {
 					t.Errorf("%s, %s: %v, %v", tt.reason, form, got, err)
 				}
-			case !errors.As(err, &bad) || bad.Line != 3 || got != nil || !strings.Contains(err.Error(), "people."+form+":3: ") || !strings.Contains(err.Error(), tt.says):
+			case !errors.As(err, &bad) || bad.Line != 3 || got != nil ||
+				!strings.Contains(err.Error(), "people."+form+":3: ") || !strings.Contains(err.Error(), tt.says):
 				t.Errorf("%s, %s: error %v, want line 3 and %q", tt.reason, form, err, tt.says)
 			}
 		}
@@ -156,8 +168,8 @@ func TestFile(t *testing.T) {
 		t.Errorf("label %v, %v", got, err)
 	}
 	_, err = f.Label(t.Context(), providers.Tag{}, dataset.Key{PromptID: "p9", Policy: "p0"}, prompt, "4")
-	var unlabeled *UnlabeledError
-	if !errors.As(err, &unlabeled) || unlabeled.Reason != ReasonMissing || !strings.Contains(err.Error(), "p9/p0/0") {
+	var unscored *judge.UnscoredError
+	if !errors.As(err, &unscored) || unscored.Reason != judge.ReasonMissing || !strings.Contains(err.Error(), "p9/p0/0") {
 		t.Errorf("a response that the file lacks: error %v", err)
 	}
 	other, err := NewFile("people", labels)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -39,7 +40,7 @@ var (
 	prompt = dataset.Prompt{ID: "p1", Text: "What is 2+2?"}
 )
 
-func labeler(t *testing.T, c Config) *Labeler {
+func labeler(t *testing.T, c judge.Config) *Labeler {
 	t.Helper()
 	l, err := NewLabeler(c)
 	if err != nil {
@@ -52,54 +53,59 @@ func TestLabel(t *testing.T) {
 	filtered := &fake{err: &providers.Error{Class: providers.ClassFiltered}}
 	tests := []struct {
 		generator *fake
-		scale     Scale
+		scale     judge.Scale
 		want      float64
-		reason    string // of the UnlabeledError; empty for a label
+		reason    string // of the judge.UnscoredError; empty for a label
 		why       string
 	}{
-		{says(`{"reason":"x","label":85}`), Scale{}, .85, "", "85 of 100"},
-		{says(`{"reason":"x","label":1}`), Scale{}, .01, "", "1 of 100 is next to nothing"},
-		{says(`{"reason":"x","label":1}`), Scale{0, 1}, 1, "", "on a scale to 1 it is all"},
-		{says(`{"reason":"x","label":0}`), Scale{}, 0, "", "the worst is a label"},
-		{says(`{"reason":"x","label":101}`), Scale{}, 0, ReasonUnparsable, "off the scale"},
-		{says(`{"reason":"x","score":85}`), Scale{}, 0, ReasonUnparsable, "a judge's reply is no label"},
-		{says(`85`), Scale{}, .85, "", "a bare number leaves no choice"},
-		{says(`About 85.`), Scale{}, 0, ReasonUnparsable, "a number in a sentence"},
-		{says(``), Scale{}, 0, ReasonEmptyResponse, "nothing"},
-		{&fake{gen: providers.Generation{Refusal: "no"}}, Scale{}, 0, ReasonRefused, "refused"},
-		{&fake{gen: providers.Generation{Text: `{`, FinishReason: "length"}}, Scale{}, 0, ReasonTruncated, "cut"},
-		{&fake{gen: providers.Generation{FinishReason: "content_filter"}}, Scale{}, 0, ReasonFiltered, "filtered"},
-		{filtered, Scale{}, 0, ReasonFiltered, "filtered by an error"},
+		{says(`{"reason":"x","label":85}`), judge.Scale{}, .85, "", "85 of 100"},
+		{says(`{"reason":"x","label":1}`), judge.Scale{}, .01, "", "1 of 100 is next to nothing"},
+		{says(`{"reason":"x","label":1}`), judge.Scale{Min: 0, Max: 1}, 1, "", "on a scale to 1 it is all"},
+		{says(`{"reason":"x","label":0}`), judge.Scale{}, 0, "", "the worst is a label"},
+		{says(`{"reason":"x","label":101}`), judge.Scale{}, 0, judge.ReasonUnparsable, "off the scale"},
+		{says(`{"reason":"x","score":85}`), judge.Scale{}, 0, judge.ReasonUnparsable, "a judge's reply is no label"},
+		{says(`85`), judge.Scale{}, .85, "", "a bare number leaves no choice"},
+		{says(`About 85.`), judge.Scale{}, 0, judge.ReasonUnparsable, "a number in a sentence"},
+		{says(``), judge.Scale{}, 0, judge.ReasonEmptyResponse, "nothing"},
+		{&fake{gen: providers.Generation{Refusal: "no"}}, judge.Scale{}, 0, judge.ReasonRefused, "refused"},
+		{&fake{gen: providers.Generation{Text: `{`, FinishReason: "length"}}, judge.Scale{}, 0,
+			judge.ReasonTruncated, "cut"},
+		{&fake{gen: providers.Generation{FinishReason: "content_filter"}}, judge.Scale{}, 0,
+			judge.ReasonFiltered, "filtered"},
+		{filtered, judge.Scale{}, 0, judge.ReasonFiltered, "filtered by an error"},
 	}
 	for _, tt := range tests {
-		l := labeler(t, Config{Name: "o", Generator: tt.generator, Model: "gpt-4o", Scale: tt.scale})
+		l := labeler(t, judge.Config{Name: "o", Generator: tt.generator, Model: "gpt-4o", Scale: tt.scale})
 		got, err := l.Label(t.Context(), tag, key, prompt, "4")
-		var unlabeled *UnlabeledError
+		var unscored *judge.UnscoredError
 		switch {
 		case tt.reason == "":
 			if err != nil || got != tt.want {
 				t.Errorf("%s: %v, %v, want %v", tt.why, got, err, tt.want)
 			}
-		case !errors.As(err, &unlabeled) || unlabeled.Reason != tt.reason || unlabeled.Key != "p1/p0/0" || unlabeled.Oracle != l.Identity():
+		case !errors.As(err, &unscored) || unscored.Reason != tt.reason || unscored.Key != "p1/p0/0" ||
+			unscored.Grader != l.Identity():
 			t.Errorf("%s: error %v, want one with reason %s", tt.why, err, tt.reason)
 		}
 	}
 	quota := &providers.Error{Class: providers.ClassQuota}
-	_, err := labeler(t, Config{Name: "o", Generator: &fake{err: quota}, Model: "m"}).Label(t.Context(), tag, key, prompt, "4")
-	var unlabeled *UnlabeledError
-	if !errors.Is(err, quota) || errors.As(err, &unlabeled) || !strings.Contains(err.Error(), "p1/p0/0") {
+	_, err := labeler(t, judge.Config{Name: "o", Generator: &fake{err: quota}, Model: "m"}).Label(t.Context(),
+		tag, key, prompt, "4")
+	var unscored *judge.UnscoredError
+	if !errors.Is(err, quota) || errors.As(err, &unscored) || !strings.Contains(err.Error(), "p1/p0/0") {
 		t.Errorf("a failed call: error %v", err)
 	}
 }
 
 func TestLabelRequest(t *testing.T) {
 	f := says(`{"reason":"x","label":85}`)
-	l := labeler(t, Config{Name: "o", Generator: f, Model: "gpt-4o"})
+	l := labeler(t, judge.Config{Name: "o", Generator: f, Model: "gpt-4o"})
 	if _, err := l.Label(t.Context(), tag, key, prompt, "{{nonce}} 4"); err != nil {
 		t.Fatal(err)
 	}
 	r := f.calls[0]
-	if want := (offpolicy.Sampling{Temperature: 0, TopP: 1, MaxTokens: 200}); r.Sampling != want || r.Model != "gpt-4o" || r.Tag != tag || r.Seed != nil {
+	if want := (offpolicy.Sampling{Temperature: 0, TopP: 1, MaxTokens: 200}); r.Sampling != want || r.Model != "gpt-4o" ||
+		r.Tag != tag || r.Seed != nil {
 		t.Errorf("request %+v", r)
 	}
 	if s := r.Messages[0].Content; !strings.Contains(s, "from 0 to 100") || strings.Contains(s, "{{") {
@@ -115,11 +121,14 @@ func TestLabelRequest(t *testing.T) {
 }
 
 func TestLabelerIdentity(t *testing.T) {
-	base := Config{Name: "o", Generator: says(""), Model: "gpt-4o"}
+	base := judge.Config{Name: "o", Generator: says(""), Model: "gpt-4o"}
 	seen := map[string]bool{labeler(t, base).Identity(): true}
-	for what, change := range map[string]func(*Config){
-		"model": func(c *Config) { c.Model = "n" }, "rubric": func(c *Config) { c.Rubric = "r" },
-		"scale": func(c *Config) { c.Scale = Scale{1, 5} }, "max tokens": func(c *Config) { c.MaxTokens = 99 },
+	for what, change := range map[string]func(*judge.Config){
+		"model": func(c *judge.Config) { c.Model = "n" }, "rubric": func(c *judge.Config) { c.Rubric = "r" },
+		"scale": func(c *judge.Config) {
+			c.Scale = judge.Scale{Min: 1,
+				Max: 5}
+		}, "max tokens": func(c *judge.Config) { c.MaxTokens = 99 },
 	} {
 		c := base
 		change(&c)
@@ -133,24 +142,25 @@ func TestLabelerIdentity(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	tests := []struct {
-		config Config
+		config judge.Config
 		want   string
 		reason string
 	}{
-		{Config{Name: "o", Model: "m"}, "Generator", "nothing to ask"},
-		{Config{Generator: says(""), Model: "m"}, "Name", "records need it"},
-		{Config{Name: "o", Generator: says("")}, "Model", "nothing to ask for"},
-		{Config{Name: "o", Generator: says(""), Model: "m", Scale: Scale{2, 2}}, "scale", "one value"},
+		{judge.Config{Name: "o", Model: "m"}, "Generator", "nothing to ask"},
+		{judge.Config{Generator: says(""), Model: "m"}, "Name", "records need it"},
+		{judge.Config{Name: "o", Generator: says("")}, "Model", "nothing to ask for"},
+		{judge.Config{Name: "o", Generator: says(""), Model: "m", Scale: judge.Scale{Min: 2, Max: 2}}, "scale", "one value"},
 	}
 	for _, tt := range tests {
-		if _, err := NewLabeler(tt.config); err == nil || !strings.HasPrefix(err.Error(), "oracle: ") || !strings.Contains(err.Error(), tt.want) {
+		if _, err := NewLabeler(tt.config); err == nil || !strings.HasPrefix(err.Error(), "oracle: ") ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one about %q", tt.reason, err, tt.want)
 		}
 	}
 }
 
 func TestRecord(t *testing.T) {
-	o := labeler(t, Config{Name: "o", Generator: says(""), Model: "m"})
+	o := labeler(t, judge.Config{Name: "o", Generator: says(""), Model: "m"})
 	a := Assignment{dataset.Key{PromptID: "p1", Policy: "pi", DrawIdx: 1}, dataset.Known(.25), RoleProbe, "[0.2,0.4)"}
 	tests := []struct {
 		label  float64
@@ -160,15 +170,16 @@ func TestRecord(t *testing.T) {
 	}{
 		{.5, nil, "", "a label"},
 		{0, nil, "", "the worst is a label"},
-		{0, &UnlabeledError{Reason: ReasonRefused}, ReasonRefused, "unlabelled"},
+		{0, &judge.UnscoredError{Reason: judge.ReasonRefused}, judge.ReasonRefused, "unlabeled"},
 		{0, fmt.Errorf("x: %w", &providers.Error{Class: providers.ClassTimeout}), "timeout", "a failed call"},
 		{.5, errors.New("?"), "error", "an error outranks a label"},
-		{math.NaN(), nil, "invalid_label", "NaN is no label"},
-		{85, nil, "invalid_label", "off the scale"},
+		{math.NaN(), nil, judge.ReasonInvalid, "NaN is no label"},
+		{85, nil, judge.ReasonInvalid, "off the scale"},
 	}
 	for _, tt := range tests {
 		r := Record(a, "hash", o, tt.label, tt.err)
-		if r.Key() != a.Key || r.InclusionProb.OrNaN() != .25 || r.Role != RoleProbe || r.Stratum != a.Stratum || r.Oracle != o.Identity() || r.PolicyHash != "hash" {
+		if r.Key() != a.Key || r.InclusionProb.OrNaN() != .25 || r.Role != RoleProbe || r.Stratum != a.Stratum ||
+			r.Oracle != o.Identity() || r.PolicyHash != "hash" {
 			t.Errorf("%s: %+v", tt.reason, r)
 		}
 		if tt.class == "" {
@@ -203,7 +214,8 @@ func TestDesign(t *testing.T) {
 	}{
 		{"default", Design{}, all, 100, 0, 1, 0, "every logged response and nothing else"},
 		{"fraction", Design{Fraction: .25}, all, 25, 0, .25, 0, "m of n has probability m/n"},
-		{"rounded", Design{Fraction: .256}, all, 26, 0, .26, 0, "the probability is that of the number drawn, not of the fraction asked for"},
+		{"rounded", Design{Fraction: .256}, all, 26, 0, .26, 0,
+			"the probability is that of the number drawn, not of the fraction asked for"},
 		{"at least one", Design{Fraction: .001}, all, 1, 0, .01, 0, "a design without labels is none"},
 		{"probes", Design{Probes: 10}, all, 100, 20, 1, .1, "10 of each target"},
 		{"more than there are", Design{Probes: 1000}, all, 100, 200, 1, 1, "all of them"},

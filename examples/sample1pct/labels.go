@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/oracle"
 )
 
@@ -41,7 +42,7 @@ func setDesign(d *oracle.Design, spec string) error {
 }
 
 // people reads -labels, which may hold those of the given responses.
-func people(name string, expected []dataset.Key) (func(oracle.Generator) (oracle.Oracle, error), error) {
+func people(name string, expected []dataset.Key) (func(judge.Generator) (oracle.Oracle, error), error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -51,5 +52,5 @@ func people(name string, expected []dataset.Key) (func(oracle.Generator) (oracle
 	if err != nil {
 		return nil, err
 	}
-	return func(oracle.Generator) (oracle.Oracle, error) { return oracle.NewFile("people", labels) }, nil
+	return func(judge.Generator) (oracle.Oracle, error) { return oracle.NewFile("people", labels) }, nil
 }

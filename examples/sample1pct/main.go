@@ -190,8 +190,8 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
 		return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: o.judgeModel})
 	}
-	cfg.Oracle = func(g oracle.Generator) (oracle.Oracle, error) {
-		return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: o.oracleModel})
+	cfg.Oracle = func(g judge.Generator) (oracle.Oracle, error) {
+		return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: o.oracleModel})
 	}
 	if o.labels != "" {
 		if cfg.Oracle, err = people(o.labels, cfg.LabelKeys()); err != nil {

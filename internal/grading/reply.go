@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -41,34 +42,57 @@ func (f *Failure) Error() string {
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Read reads the outcome of a call made with [Task.Request]. The error is a
-// [*Failure] where the model or its service gave no grade, and err itself where
-// the call failed otherwise.
-func (t Task) Read(gen providers.Generation, err error) (Answer, error) {
+// Read reads the outcome of a call made with [Task.Request] about a response to
+// a prompt. The error is a [*Failure] if the model or its service gave no grade,
+// and err itself if the call failed otherwise.
+func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generation, err error) (Answer, error) {
 	var pe *providers.Error
+	fail := func(reason, reply string, err error) (Answer, error) {
+		return Answer{}, &Failure{Reason: reason, Reply: excerpt(reply), Err: err}
+	}
+	how := endingOf(gen.FinishReason)
 	switch {
 	case errors.As(err, &pe) && pe.Class == providers.ClassFiltered:
-		return Answer{}, &Failure{Reason: Filtered, Err: err}
+		return fail(Filtered, "", err)
 	case err != nil:
 		return Answer{}, err
 	case gen.Refusal != "":
-		return Answer{}, &Failure{Reason: Refused, Reply: excerpt(gen.Refusal)}
-	case gen.FinishReason == "content_filter":
-		return Answer{}, &Failure{Reason: Filtered, Reply: excerpt(gen.Text)}
-	case gen.FinishReason == "length":
-		return Answer{}, &Failure{Reason: Truncated, Reply: excerpt(gen.Text)}
+		return fail(Refused, gen.Refusal, nil)
+	case how == endedRefused:
+		return fail(Refused, gen.Text, nil)
+	case how == endedFiltered:
+		return fail(Filtered, gen.Text, nil)
+	case how == endedCut:
+		return fail(Truncated, gen.Text, spent(gen.Usage))
+	case how == endedOtherwise:
+		return fail(Unparsable, gen.Text, fmt.Errorf("it ended by %q, and not by itself", gen.FinishReason))
 	case strings.TrimSpace(gen.Text) == "":
-		return Answer{}, &Failure{Reason: EmptyResponse}
+		return fail(EmptyResponse, "", nil)
 	}
-	raw, repaired, err := t.Parse(gen.Text)
+	v, err := t.read(gen.Text)
+	switch {
+	case err != nil:
+	case v.repaired && v.quotes(conversation(prompt), response):
+		err = errors.New("what it ends with stands in the text that it grades: it may be a quotation")
+	case how == endedUnsaid && !strings.HasSuffix(v.text, "}"):
+		err = errors.New("the server does not say how the reply ended, and a line may have been cut")
+	}
 	if err != nil {
-		return Answer{}, &Failure{Reason: Unparsable, Reply: excerpt(gen.Text), Err: err}
+		return fail(Unparsable, gen.Text, err)
 	}
-	a := Answer{Repaired: repaired, Reply: gen, Grades: make([]float64, len(raw))}
-	for i, v := range raw {
-		a.Grades[i] = t.Unit(v)
+	a := Answer{Repaired: v.repaired, Reply: gen, Grades: make([]float64, len(v.values)), at: v.at}
+	for i, value := range v.values {
+		a.Grades[i] = t.Unit(value)
 	}
 	return a, nil
+}
+
+// spent says what a reply that was cut spent its tokens on, if not on itself.
+func spent(u *providers.Usage) error {
+	if u == nil || u.ReasoningTokens == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of its %d tokens went into reasoning", u.ReasoningTokens, u.CompletionTokens)
 }
 
 // Unit maps a value of the scale to [0, 1].

@@ -17,15 +17,14 @@ type Value struct {
 
 // Distribution returns the probability of each value of the scale in the place
 // where the answer's first field stands, of those that the server shows there,
-// in the order of the scale. It is an error if the reply is not exactly the
-// object asked for, its log-probs are missing or do not spell it, or its value
-// is not a token by itself.
+// in the order of the scale. It is an error if the reply holds no object, its
+// log-probs are missing or do not spell it, or its value is not a token by
+// itself.
 func (t Task) Distribution(a Answer) ([]Value, error) {
-	_, at, err := t.object(a.Reply.Text, true)
-	if err != nil {
-		return nil, fmt.Errorf("the place of the score cannot be told in a repaired reply: %w", err)
+	if a.at == nil {
+		return nil, errors.New("the grade does not stand in an object, so its place is not certain")
 	}
-	token, err := tokenAt(a.Reply, at[0])
+	token, err := tokenAt(a.Reply, a.at[0])
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ type Config struct {
 	// labelled the responses of an earlier start, an [oracle.File] takes the place
 	// of the model that labelled them then.
 	Judge  func(judge.Generator) (judge.Scorer, error)
-	Oracle func(oracle.Generator) (oracle.Oracle, error)
+	Oracle func(judge.Generator) (oracle.Oracle, error)
 	// Labels says which responses the oracle labels. Its seed is the run's. Where
 	// it has strata the labels wait for the scores, and what was drawn is kept:
 	// see the package comment. Its Strata are (identity); more labels than an
@@ -58,8 +58,9 @@ type Config struct {
 	Budget      providers.USD // 0 sets no budget
 	Concurrency int           // attempts in flight per provider; 0 means 16
 	Retry       providers.Retry
-	// Pause is how long a service gets to recover when everything fails; see
-	// [journal.Breaker]. 0 means 30 s.
+	// Pause is how long a service gets to recover when twenty calls in a row
+	// failed. Each further pause is twice as long; after the fifth the run stops,
+	// and can be resumed. 0 means 30 s.
 	Pause time.Duration
 	// Stop, once closed, ends the run gently: nothing more is sent, calls in
 	// flight end and are kept. The end of Run's context breaks them off.

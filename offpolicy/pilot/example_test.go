@@ -55,8 +55,8 @@ func ExampleRun() {
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: "gpt-4o-mini"})
 		},
-		Oracle: func(g oracle.Generator) (oracle.Oracle, error) {
-			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
+		Oracle: func(g judge.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
 		},
 		Labels: oracle.Design{Fraction: 1},
 	})
@@ -84,8 +84,8 @@ func simulated(server *sim.Server, dir string, n int) (c pilot.Config, err error
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewDeterministic(judge.Config{Name: "judge", Generator: g, Model: "gpt-4o-mini"})
 		},
-		Oracle: func(g oracle.Generator) (oracle.Oracle, error) {
-			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
+		Oracle: func(g judge.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
 		},
 	}
 	for i, text := range arenagen.Prompts(n, 1) {

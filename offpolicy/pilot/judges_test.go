@@ -16,14 +16,14 @@ import (
 // together where it reads repeatedly, and calibrated with its parts.
 func TestEveryJudgeGoesThrough(t *testing.T) {
 	kinds := map[string]func(judge.Config) (judge.Scorer, error){
-		judge.SourceRepeated: func(c judge.Config) (judge.Scorer, error) { c.Draws = 3; return judge.NewRepeated(c) },
-		judge.SourceTokens:   func(c judge.Config) (judge.Scorer, error) { return judge.NewTokens(c) },
+		judge.SourceRepeated: func(c judge.Config) (judge.Scorer, error) { return judge.NewRepeated(c, 3) },
+		judge.SourceTokens:   func(c judge.Config) (judge.Scorer, error) { return judge.NewTokens(c, 20) },
 		judge.SourcePanel: func(c judge.Config) (judge.Scorer, error) {
 			a, err := judge.NewDeterministic(c)
 			if err != nil {
 				return nil, err
 			}
-			b, err := judge.NewTokens(c)
+			b, err := judge.NewTokens(c, 20)
 			if err != nil {
 				return nil, err
 			}

@@ -82,8 +82,8 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: "gpt-4o-mini"})
 		},
-		Oracle: func(g oracle.Generator) (oracle.Oracle, error) {
-			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
+		Oracle: func(g judge.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: "gpt-4o"})
 		},
 	}
 }

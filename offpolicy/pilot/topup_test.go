@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
@@ -80,8 +81,8 @@ func TestTopUp(t *testing.T) {
 }
 
 // people are an oracle's labels from a file: v for each of the keys.
-func people(keys []dataset.Key, v float64) func(oracle.Generator) (oracle.Oracle, error) {
-	return func(oracle.Generator) (oracle.Oracle, error) {
+func people(keys []dataset.Key, v float64) func(judge.Generator) (oracle.Oracle, error) {
+	return func(judge.Generator) (oracle.Oracle, error) {
 		given := map[dataset.Key]float64{}
 		for i, k := range keys {
 			given[k] = v + .01*float64(i%40)
@@ -100,7 +101,7 @@ func TestPeopleTakeOver(t *testing.T) {
 		const n = 10
 		s := serve(t, "")
 		dir := t.TempDir()
-		start := func(o func(oracle.Generator) (oracle.Oracle, error)) (*pilot.Verdict, []dataset.OracleLabel, error) {
+		start := func(o func(judge.Generator) (oracle.Oracle, error)) (*pilot.Verdict, []dataset.OracleLabel, error) {
 			cfg := config(t, s, dir, n)
 			cfg.Labels = d
 			if o != nil {
@@ -122,7 +123,7 @@ func TestPeopleTakeOver(t *testing.T) {
 			keys = append(keys, l.Key())
 		}
 		some, theirs, err := start(people(keys[1:], .1))
-		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != oracle.ReasonMissing || finding(some, "oracle.range").Status == record.Pass {
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != judge.ReasonMissing || finding(some, "oracle.range").Status == record.Pass {
 			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
 		}
 		v, theirs, err := start(people(keys, .1))
@@ -134,8 +135,8 @@ func TestPeopleTakeOver(t *testing.T) {
 				t.Errorf("%s: label %+v in place of %+v", name, l, model[i])
 			}
 		}
-		_, _, err = start(func(g oracle.Generator) (oracle.Oracle, error) {
-			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: "gpt-4o-mini"})
+		_, _, err = start(func(g judge.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: "gpt-4o-mini"})
 		})
 		var refused *pilot.PreflightError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "would be paid to give them all again") {

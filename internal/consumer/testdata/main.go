@@ -77,7 +77,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	labeler, err := oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: grader, Model: sim.OracleModel})
+	labeler, err := oracle.NewLabeler(judge.Config{Name: "oracle", Generator: grader, Model: sim.OracleModel})
 	if err != nil {
 		return err
 	}

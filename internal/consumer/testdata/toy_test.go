@@ -58,8 +58,8 @@ func TestToyRunsThePilot(t *testing.T) {
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: sim.JudgeModel})
 		},
-		Oracle: func(g oracle.Generator) (oracle.Oracle, error) {
-			return oracle.NewLabeler(oracle.Config{Name: "oracle", Generator: g, Model: sim.OracleModel})
+		Oracle: func(g judge.Generator) (oracle.Oracle, error) {
+			return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: sim.OracleModel})
 		},
 	})
 	if err != nil {

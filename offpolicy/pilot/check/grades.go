@@ -102,9 +102,10 @@ func checkOracleDistribution(r *record.Records, t Thresholds, c *record.Finding)
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
 	}
-	if noise := oracle.MeasureNoise(r.AllLabels()); noise.Pairs > 0 {
-		c.AddFigure("standard deviation of one response's labels", noise.SD(), "")
-		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", noise.SD(), noise.Pairs)
+	if variance, n := oracle.DuplicateVariance(r.AllLabels()); n > 0 {
+		sd := math.Sqrt(variance.OrNaN())
+		c.AddFigure("standard deviation of one response's labels", sd, "")
+		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", sd, n)
 	}
 	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
 		c.Status, c.Summary = record.Hold, fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)

@@ -311,7 +311,7 @@ func (d *DryRun) take() []dryRequest {
 	return r
 }
 
-// Generate implements [judge.Generator] and [oracle.Generator].
+// Generate implements [judge.Generator].
 func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	reply := map[string]any{}
 	count := 0

@@ -30,7 +30,7 @@ type Job struct {
 	Policies, Grader providers.Provider
 	GraderModels     []string
 	Judge            func(judge.Generator) (judge.Scorer, error)
-	Oracle           func(oracle.Generator) (oracle.Oracle, error)
+	Oracle           func(judge.Generator) (oracle.Oracle, error)
 	Labels           oracle.Design
 	BatchLabels      *batch.Config // nil: by single calls
 

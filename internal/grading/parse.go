@@ -1,0 +1,204 @@
+package grading
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Parse reads a reply: one whole number on the scale for each of t.Fields, in
+// their order, by the rules of the package comment. A reply that is not exactly
+// the object asked for, and yet leaves one reading, counts as repaired.
+func (t Task) Parse(reply string) (values []int, repaired bool, err error) {
+	v, err := t.read(reply)
+	return v.values, v.repaired, err
+}
+
+// verdict is what a reply says, and where.
+type verdict struct {
+	values   []int
+	at       []span // where in the reply each value stands; nil for a line, and for a reply that is a JSON string
+	text     string // the object or the line that states them
+	unnamed  bool   // a line that does not say what its number is
+	repaired bool
+}
+
+func (t Task) read(reply string) (verdict, error) {
+	values, at, err := t.object(reply, true)
+	if err == nil {
+		return verdict{values: values, at: at, text: reply}, nil
+	}
+	var text string
+	inString := json.Unmarshal([]byte(reply), &text) == nil && text != ""
+	if !inString {
+		text = reply
+	}
+	a, err := withoutThoughts(text)
+	if err != nil {
+		return verdict{}, err
+	}
+	from, to := unwrapped(a.after)
+	body, fenced := unfenced(a.after[from:to])
+	var v verdict
+	var start int
+	switch {
+	case body == "":
+		err = errors.New("the reply holds no more than a thought or markers")
+	case strings.HasSuffix(body, "}"):
+		v, start, err = t.lastObject(body)
+	case len(t.Fields) == 1:
+		v, start, err = t.lastLine(body)
+	default:
+		err = errors.New("the reply does not end in an object")
+	}
+	if err == nil {
+		err = t.alone(a.before, body[:start], v, fenced)
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	if inString {
+		v.at = nil
+	}
+	for i := range v.at {
+		shift := a.from + from + start
+		v.at[i].from += shift
+		v.at[i].to += shift
+	}
+	v.repaired = true
+	return v, nil
+}
+
+// unfenced takes the closing fence of a code block off the end of text.
+func unfenced(text string) (body string, fenced bool) {
+	for _, fence := range []string{"```", "~~~"} {
+		if body, ok := strings.CutSuffix(text, fence); ok {
+			return strings.TrimRight(body, fence[:1]+space), true
+		}
+	}
+	return text, false
+}
+
+// The limits within which an object is looked for at the end of a text.
+const (
+	maxObject = 1 << 16 // bytes
+	maxBraces = 64      // opening braces that are tried
+)
+
+// lastObject reads the object that ends text, and says where it starts.
+func (t Task) lastObject(text string) (verdict, int, error) {
+	start := len(text)
+	for range maxBraces {
+		start = strings.LastIndexByte(text[:start], '{')
+		if start < 0 || len(text)-start > maxObject {
+			break
+		}
+		if json.Valid([]byte(text[start:])) {
+			values, at, err := t.object(text[start:], false)
+			return verdict{values: values, at: at, text: text[start:]}, start, err
+		}
+	}
+	return verdict{}, 0, errors.New("the reply ends in a brace, but not in a JSON object")
+}
+
+var (
+	markup = strings.NewReplacer("*", "", "_", "", "`", "", "#", "")
+	// gradeLine is a number that stands by itself, with or without its name
+	// before it and the end of the scale after it. A dash after the name is a
+	// dash only if a space follows it, and otherwise a sign.
+	gradeLine = regexp.MustCompile(`(?i)^(?:(?:(?:the|my|overall|final|total|quality)\s+){0,3}` +
+		`(score|label|grade|rating)\s*` +
+		`(?:\(\s*(?:out\s+of\s+|0\s*[-–]\s*)([0-9]+)\s*\)\s*)?(?:[:：=]|[-–—]\s|\bis\b)?\s*)?` +
+		`([-+]?[0-9][-+.0-9e]*)(?:\s*(?:/|out\s+of)\s*([0-9]+))?\s*\.?$`)
+	// markedDigits are two numbers that would be one without the marks between them.
+	markedDigits = regexp.MustCompile("[0-9][*_`#]+[0-9]")
+	// indented is a line that Markdown sets as code.
+	indented = regexp.MustCompile(`^(?: {4,}| *\t)`)
+)
+
+// lastLine reads the grade that the last line of text states, and says where
+// that line starts.
+func (t Task) lastLine(text string) (verdict, int, error) {
+	fail := func(format string, args ...any) (verdict, int, error) {
+		return verdict{}, 0, fmt.Errorf(format, args...)
+	}
+	start := strings.LastIndexByte(text, '\n') + 1
+	line, before := text[start:], strings.TrimRight(text[:start], space)
+	if s := markedDigits.FindString(line); s != "" {
+		return fail("%q is not a number", s)
+	}
+	bare := strings.TrimSpace(markup.Replace(line))
+	m := gradeLine.FindStringSubmatch(bare)
+	if m == nil || fenceLine.MatchString(line) {
+		return fail("the reply ends neither in an object nor in a line that states a number by itself")
+	}
+	if before != "" && (indented.MatchString(line) || strings.Contains(line, "`")) {
+		return fail("the last line is set as code, as a quotation is")
+	}
+	for _, top := range []string{m[2], m[4]} {
+		if top != "" && top != fmt.Sprint(t.Max) {
+			return fail("it speaks of a scale to %s, and the scale goes from %d to %d", top, t.Min, t.Max)
+		}
+	}
+	v, err := t.grade(strings.TrimPrefix(m[3], "+"))
+	return verdict{values: []int{v}, text: bare, unnamed: m[1] == ""}, start, err
+}
+
+// openingFence is the first line of a code block, at the end of a text.
+var openingFence = regexp.MustCompile("(?:^|\n)[ ]{0,3}(?:```+|~~~+)[A-Za-z0-9]*[ \t]*\n?[ ]{0,3}$")
+
+// alone checks what stands before a verdict: head before the last thought, and
+// before after it. It may be prose that neither states a verdict of its own nor
+// introduces a quotation.
+func (t Task) alone(head, before string, v verdict, fenced bool) error {
+	if at := openingFence.FindStringIndex(before); at != nil {
+		before, fenced = before[:at[0]]+"\n", true
+	}
+	prose := head + before
+	if strings.Trim(prose, space) == "" {
+		return nil
+	}
+	for _, e := range ends {
+		if strings.Contains(prose, e) {
+			return fmt.Errorf("it goes on after %q", e)
+		}
+	}
+	rest, led := splitLeadIn(prose)
+	phrase := secondVerdict(rest, t.Max)
+	switch {
+	case phrase != "":
+		return fmt.Errorf("the text before the grade names one as well: %q", excerpt(phrase))
+	case fenced && v.at == nil:
+		return errors.New("the last line is set as code, as a quotation is")
+	case len(fenceLine.FindAllString(prose, -1))%2 == 1:
+		return errors.New("the grade shares a code block with other text, as a quotation does")
+	case v.unnamed && !led:
+		return errors.New("the last line is a number without a name")
+	case !led && introduces(prose):
+		return errors.New("the text before the grade runs into it, as into a quotation")
+	}
+	return nil
+}
+
+// quotes reports whether a verdict stands in one of the texts that were graded,
+// so that the reply may only repeat it. A number without a name is no quotation.
+func (v verdict) quotes(texts ...string) bool {
+	if v.unnamed {
+		return false
+	}
+	for _, text := range texts {
+		for text := markup.Replace(text); ; {
+			_, rest, found := strings.Cut(text, markup.Replace(v.text))
+			if !found {
+				break
+			}
+			if rest == "" || !strings.ContainsRune("0123456789./", rune(rest[0])) { // "Score: 10" is not in "Score: 100"
+				return true
+			}
+			text = rest
+		}
+	}
+	return false
+}

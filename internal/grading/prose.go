@@ -1,0 +1,136 @@
+package grading
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// The pieces of which the phrases below are made. Words are matched whole and in
+// any letter case.
+const (
+	digits = `[0-9]+(?:[.,][0-9]+)?`
+	number = `(?:` + digits + `|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|` +
+		`(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|` +
+		`(?:a\s+)?hundred|full|half|top)`
+	// graded is how a grader speaks of what it grades.
+	graded = `(?:it|this|that|them|(?:the|this)\s+(?:response|answer|reply|text))`
+	// granting are verbs that take a grade.
+	granting = `(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|settle\s+on|deserves?|` +
+		`earns?|merits?|warrants?|gets?|receives?|worth)` +
+		`(?:\s+(?:it|about|around|only|just|at|most|least|no|more|than|an?)){0,4}`
+	// uncounted is what may follow a number that does not count things, so that
+	// "gets 20." names a grade and "gets 2 dates wrong" does not.
+	uncounted = `(?:\s*(?:[^\s\pL0-9/%]|$)|` +
+		`\s+(?:for|on|in|because|and|but|at|as|if|since|overall|points?|marks?)\b)`
+)
+
+// naming are the phrases that name a score, a grade or a rating.
+var naming = []*regexp.Regexp{
+	word(`(?:sub)?scor(?:e|es|ed|ing)|(?:sub)?grad(?:e|es|ed|ings?)|ratings?|rated|verdicts?`),
+	word(`(?:I|I['’]d|I['’]ll|would|will|to|can|must|shall|could|should|may)\s+(?:\pL+\s+)?rate|rate\s+` + graded),
+	word(`label(?:l?ed)?\s*(?:[:=]|(?:is|of|as|it|at)\b)\s*\S*`),
+	word(`marks?\s*(?:[:=]|out\s+of|of\s+[0-9])\s*\S*|mark\s+it|` + number + `\s+marks`),
+	word(`(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?)\s+` + graded + `\s+.*`),
+	regexp.MustCompile(`(?i)\b` + granting + `\s+` + number + uncounted),
+	// A number alone on its line, an object of the kind that is asked for, and an
+	// answer in tags.
+	regexp.MustCompile(`(?m)^[^\pL0-9\n]*` + digits + `[^\pL0-9\n]*$`),
+	regexp.MustCompile(`(?i)"(?:reason|lower|upper|label)"\s*:`),
+	regexp.MustCompile(`(?i)</?(?:answer|response|output|result|score|grade|rating|label)>`),
+	// Score, grade and rating in other languages.
+	regexp.MustCompile(`(?i)评分|得分|分数|打分|評価|採点|点数|スコア|점수|평점|оценк|балл|` +
+		`bewertung|punktzahl|puntuaci|puntaje|calificaci|punteggio|pontua`),
+}
+
+func word(list string) *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(?:^|[^\pL])(?:` + list + `)(?:[^\pL]|$)`)
+}
+
+// fraction is a number of so many: "3/10", "12 out of 100", "12 of 100".
+var fraction = regexp.MustCompile(`(?i)(?:^|[^0-9/.,])` + digits +
+	`\s*(/|out\s+of|of)\s*([0-9]+|ten|a\s+hundred)` + uncounted)
+
+// secondVerdict returns the first phrase of prose that names a score, a grade
+// or a rating of its own, empty if there is none. top is the end of the scale.
+func secondVerdict(prose string, top int) string {
+	plain := markup.Replace(prose)
+	for line := range strings.SplitSeq(plain, "\n") {
+		if gradeLine.MatchString(strings.TrimSpace(line)) {
+			return line // it would be read as a verdict if it were the last
+		}
+	}
+	prose += "\n" + plain // "S*core*" is a score too
+	for _, re := range naming {
+		if m := re.FindString(prose); m != "" {
+			return strings.TrimSpace(m)
+		}
+	}
+	for _, m := range fraction.FindAllStringSubmatch(prose, -1) {
+		of, weak := strings.ToLower(m[2]), strings.EqualFold(m[1], "of")
+		if of == strconv.Itoa(top) || !weak && (of == "10" || of == "100" || of[0] > '9') {
+			return strings.TrimSpace(m[0])
+		}
+	}
+	return ""
+}
+
+// leadIn is a clause that introduces what follows as the grader's own verdict
+// and says nothing else: "Here is my evaluation:", "Score:".
+var leadIn = regexp.MustCompile(`(?i)^[\s*_#]*` +
+	`(?:(?:okay|ok|sure|so|thus|therefore|hence|finally|overall|now|in\s+conclusion)[,.!]?\s+)*` +
+	`(?:here(?:['’]s|\s+is)\s+|this\s+is\s+|below\s+is\s+)?(?:my\s+|the\s+|a\s+)?` +
+	`(?:(?:final|overall|total|resulting|requested|required|quality|structured)\s+)*` +
+	`(?:score|grade|rating|label|verdict|evaluation|assessment|judge?ment|grading|` +
+	`json(?:\s+object)?|object|(?:final|my)\s+(?:answer|result|decision))` +
+	`(?:\s+(?:for|of)\s+(?:the|this)\s+(?:response|answer|reply))?` +
+	`(?:\s+(?:in|as)\s+(?:an?\s+|the\s+)?(?:(?:requested|required|given|specified)\s+)?` +
+	`(?:json\s*)?(?:object|format|form)?)?` +
+	`(?:\s+is|\s+as\s+follows)?[\s*_]*(:?)[\s*_]*$`)
+
+// clause is a line's last clause, after what stands before it.
+var clause = regexp.MustCompile(`^(?s:(.*[.,;!?]\s+))?([^.,;!?\n]*)$`)
+
+// splitLeadIn takes a lead-in off the end of prose.
+func splitLeadIn(prose string) (rest string, ok bool) {
+	prose = strings.TrimRight(prose, space)
+	at := strings.LastIndexByte(prose, '\n') + 1
+	line := prose[at:]
+	heading := strings.HasPrefix(line, "#") || strings.HasPrefix(line, "**") && strings.HasSuffix(line, "**")
+	if m := leadIn.FindStringSubmatch(line); m != nil && (m[1] != "" || heading) {
+		return prose[:at], true
+	}
+	if m := clause.FindStringSubmatch(line); m != nil && m[1] != "" {
+		if l := leadIn.FindStringSubmatch(m[2]); l != nil && l[1] != "" {
+			return prose[:at] + m[1], true
+		}
+	}
+	return prose, false
+}
+
+var (
+	sentenceEnd = regexp.MustCompile("[.!?…。！？][\"'”’)\\]*_`]*$")
+	// ownLine is a line that is complete without a full stop: an item of a list,
+	// a heading, a row of a table, or a name and what it stands for.
+	ownLine   = regexp.MustCompile(`^\s*(?:[-*+•]\s|[0-9]+[.)]\s|#|\||[\pL ]{1,30}:\s+\S)`)
+	fenceLine = regexp.MustCompile("(?m)^[ ]{0,3}(?:```|~~~)")
+)
+
+// introduces reports whether prose, which stands before a verdict, may be
+// introducing a quotation: it ends in a colon, or in the middle of a sentence.
+func introduces(prose string) bool {
+	text := strings.TrimRight(prose, space)
+	if text == "" {
+		return false
+	}
+	line, gap := text[strings.LastIndexByte(text, '\n')+1:], prose[len(text):]
+	switch strings.Count(gap, "\n") {
+	case 0: // the verdict is in the middle of a line
+		return true
+	case 1:
+		if !sentenceEnd.MatchString(text) && !ownLine.MatchString(line) {
+			return true
+		}
+	}
+	return strings.HasSuffix(strings.TrimRight(text, "*_ "), ":")
+}

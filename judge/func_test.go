@@ -1,0 +1,85 @@
+package judge
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/providers"
+)
+
+func TestFunc(t *testing.T) {
+	trouble := errors.New("trouble")
+	tests := []struct {
+		value  float64
+		err    error
+		class  string // of the record's error; empty for a score
+		reason string
+	}{
+		{.5, nil, "", "a score"},
+		{0, nil, "", "the worst is a score"},
+		{85, nil, ReasonInvalid, "not in [0, 1]"},
+		{math.NaN(), nil, ReasonInvalid, "not a number"},
+		{math.Inf(1), nil, ReasonInvalid, "nor is this in [0, 1]"},
+		{.5, trouble, "error", "an error outranks a number"},
+		{0, &providers.Error{Class: providers.ClassQuota}, "quota", "a function may call a service too"},
+	}
+	key := dataset.Key{PromptID: "p1", Policy: "p0"}
+	for _, tt := range tests {
+		s := Func("mine@1", func(_ context.Context, p dataset.Prompt, response string) (float64, error) {
+			if p.ID != prompt.ID || response != "4" {
+				t.Errorf("%s: called with %q, %q", tt.reason, p.ID, response)
+			}
+			return tt.value, tt.err
+		})
+		got, err := s.Score(t.Context(), tag, prompt, "4")
+		if tt.err != nil && !errors.Is(err, tt.err) || err != nil &&
+			(!strings.Contains(err.Error(), "mine@1") || !strings.Contains(err.Error(), tag.Key.String())) {
+			t.Errorf("%s: error %v", tt.reason, err)
+		}
+		r := Record(key, "hash", s, got, err)
+		switch {
+		case tt.class == "" && (r.Error != nil || r.Mean != dataset.Known(tt.value) || r.Variance.Valid() ||
+			r.Source != SourceFunction || r.Judge != "mine@1"):
+			t.Errorf("%s: %+v", tt.reason, r)
+		case tt.class != "" && (r.Error == nil || r.Error.Class != tt.class || r.Mean.Valid()):
+			t.Errorf("%s: %+v, want class %s", tt.reason, r, tt.class)
+		}
+	}
+	for reason, wrong := range map[string]func(){
+		"no identity": func() { Func("", func(context.Context, dataset.Prompt, string) (float64, error) { return 0, nil }) },
+		"no function": func() { Func("mine@1", nil) },
+	} {
+		func() {
+			defer func() {
+				if s, _ := recover().(string); !strings.HasPrefix(s, "judge: ") {
+					t.Errorf("%s: panic %q, want one that names the package", reason, s)
+				}
+			}()
+			wrong()
+		}()
+	}
+}
+
+// A model that takes temperature 1 only does not repeat itself, so that one
+// reading states no variance; several do.
+func TestOnlyTemperature(t *testing.T) {
+	refusal := &providers.Error{
+		Class: providers.ClassBadRequest, Status: 400, Param: "temperature",
+		Message: "Unsupported value: 'temperature' does not support 0 with this model. " +
+			"Only the default (1) value is supported.",
+	}
+	f := &fake{replies: []any{refusal, score(40), score(60)}}
+	got, err := scorer(t, SourceDeterministic, config(f)).Score(t.Context(), tag, prompt, "4")
+	if err != nil || got.Mean != dataset.Known(.4) || got.Variance.Valid() || len(f.calls) != 2 {
+		t.Errorf("%+v, %v after %d calls", got, err, len(f.calls))
+	}
+	f = &fake{replies: []any{refusal, score(40), score(60)}}
+	got, err = repeated(t, config(f), 2).Score(t.Context(), tag, prompt, "4")
+	if v, ok := got.Variance.Get(); err != nil || !ok || math.Abs(v-.01) > 1e-12 || f.calls[2].Sampling.Temperature != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
