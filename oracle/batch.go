@@ -31,17 +31,16 @@ type Outcome struct {
 	Err   error
 }
 
-// ErrUnfinished is an item's error where the batches ended early.
+// ErrUnfinished is an item's error if the batches ended early.
 var ErrUnfinished = errors.New("no answer yet")
 
-// LabelBatch labels items through the service's batches, within a day and at
-// the batch price, which is half of the usual one with OpenAI. What is asked and
-// how answers are read is as in Label. The outcomes are in the order of the
-// items.
+// LabelBatch labels items through the service's batches, within a day and at the
+// batch price, which is half of the usual one with OpenAI. It asks and reads
+// replies as Label does. The outcomes are in the order of the items.
 //
-// An error means that the work is not finished; items without an answer then
-// have one that wraps [ErrUnfinished]. Calling it again with the same store, run
-// and items goes on and pays for nothing twice: see [providers.Client.RunBatch].
+// An error means that the work is not finished; items without an answer then have
+// one that wraps [ErrUnfinished]. Another call with the same store, run and items
+// continues the work and pays for nothing twice: see [providers.Client.RunBatch].
 func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchConfig,
 	items []Item) ([]Outcome, error) {
 	out := make([]Outcome, len(items))

@@ -114,13 +114,19 @@ func ExampleDesign_Assign() {
 	for _, id := range []string{"p1", "p2", "p3", "p4"} {
 		keys = append(keys, dataset.Key{PromptID: id, Policy: "p0"}, dataset.Key{PromptID: id, Policy: "pi_cot"})
 	}
+	probes := 0
 	for _, a := range (oracle.Design{Seed: 42, Fraction: .5, Probes: 1}).Assign(keys, "p0") {
-		fmt.Println(a.Key, a.Role, a.InclusionProb.OrNaN())
+		if a.Role == oracle.RoleProbe {
+			probes++
+		}
+		fmt.Println(a.Key, a.Role, a.InclusionProb)
 	}
+	fmt.Println(probes, "probe")
 	// Output:
 	// p3/p0/0 calibration 0.5
 	// p4/p0/0 calibration 0.5
 	// p4/pi_cot/0 probe 0.25
+	// 1 probe
 }
 
 // A record holds a label or an error, never a number that stands for one.

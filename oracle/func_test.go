@@ -16,7 +16,7 @@ func TestFunc(t *testing.T) {
 	tests := []struct {
 		value  float64
 		err    error
-		class  string // of the record's error; empty for a label
+		class  judge.Reason // of the record's error; empty for a label
 		reason string
 	}{
 		{.5, nil, "", "a label"},
@@ -39,7 +39,7 @@ func TestFunc(t *testing.T) {
 		}
 		r := Record(Assignment{Key: key, Role: RoleCalibration}, "hash", o, got, err)
 		if tt.class == "" && (r.Label != dataset.Known(tt.value) || r.Oracle != "mine@1") || tt.class != "" &&
-			(r.Error == nil || r.Error.Class != tt.class || r.Label.Valid()) {
+			(r.Error == nil || r.Error.Class != string(tt.class) || r.Label.Valid()) {
 			t.Errorf("%s: %+v, want class %q", tt.reason, r, tt.class)
 		}
 	}

@@ -57,7 +57,8 @@ func (l *Labeler) label(key dataset.Key, a grading.Answer, err error) (float64, 
 	switch {
 	case errors.As(err, &failure):
 		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{
-			Grader: l.Identity(), Key: key.String(), Reason: failure.Reason, Reply: failure.Reply, Err: failure.Err,
+			Grader: l.Identity(), Key: key.String(),
+			Reason: judge.Reason(failure.Reason), Reply: failure.Reply, Err: failure.Err,
 		})
 	case err != nil:
 		return 0, fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), key, err)

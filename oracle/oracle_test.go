@@ -55,7 +55,7 @@ func TestLabel(t *testing.T) {
 		generator *fake
 		scale     judge.Scale
 		want      float64
-		reason    string // of the judge.UnscoredError; empty for a label
+		reason    judge.Reason // of the judge.UnscoredError; empty for a label
 		why       string
 	}{
 		{says(`{"reason":"x","label":85}`), judge.Scale{}, .85, "", "85 of 100"},
@@ -165,7 +165,7 @@ func TestRecord(t *testing.T) {
 	tests := []struct {
 		label  float64
 		err    error
-		class  string
+		class  judge.Reason
 		reason string
 	}{
 		{.5, nil, "", "a label"},
@@ -186,7 +186,7 @@ func TestRecord(t *testing.T) {
 			if r.Error != nil || r.Label.OrNaN() != tt.label {
 				t.Errorf("%s: %+v", tt.reason, r)
 			}
-		} else if r.Label.Valid() || r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" {
+		} else if r.Label.Valid() || r.Error == nil || r.Error.Class != string(tt.class) || r.Error.Message == "" {
 			t.Errorf("%s: %+v, want a null label and class %s", tt.reason, r, tt.class)
 		}
 	}

@@ -121,7 +121,7 @@ func TestPeopleTakeOver(t *testing.T) {
 			keys = append(keys, l.Key())
 		}
 		some, theirs, err := start(people(keys[1:], .1))
-		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != judge.ReasonMissing || check(some, "oracle.range").Status == pilot.Pass {
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != string(judge.ReasonMissing) || check(some, "oracle.range").Status == pilot.Pass {
 			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
 		}
 		v, theirs, err := start(people(keys, .1))
