@@ -27,7 +27,7 @@ func (c *canned) Generate(context.Context, providers.GenerateRequest) (providers
 var (
 	prompt = dataset.Prompt{ID: "p1", Text: "What is the capital of France?"}
 	key    = dataset.Key{PromptID: "p1", Policy: "p0"}
-	tag    = providers.Tag{Stage: "judge", Key: key.String(), Policy: key.Policy}
+	tag    = providers.Tag{Stage: "judge", Key: key}
 )
 
 // A judge can be a plain function: here, of how short the response is.

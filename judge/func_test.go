@@ -37,7 +37,7 @@ func TestFunc(t *testing.T) {
 		})
 		got, err := s.Score(t.Context(), tag, prompt, "4")
 		if tt.err != nil && !errors.Is(err, tt.err) || err != nil &&
-			(!strings.Contains(err.Error(), "mine@1") || !strings.Contains(err.Error(), tag.Key)) {
+			(!strings.Contains(err.Error(), "mine@1") || !strings.Contains(err.Error(), tag.Key.String())) {
 			t.Errorf("%s: error %v", tt.reason, err)
 		}
 		r := Record(key, "hash", s, got, err)

@@ -43,7 +43,7 @@ func interval(v, lo, hi int) string {
 }
 
 var (
-	tag    = providers.Tag{Stage: "judge", Key: "p1/p0/0", Policy: "p0"}
+	tag    = providers.Tag{Stage: "judge", Key: dataset.Key{PromptID: "p1", Policy: "p0"}}
 	prompt = dataset.Prompt{ID: "p1", Text: "What is 2+2?"}
 )
 
@@ -166,8 +166,7 @@ func TestUnscored(t *testing.T) {
 			s := scorer(t, kind, config(&fake{replies: []any{tt.reply}}))
 			got, err := s.Score(t.Context(), tag, prompt, "4")
 			var unscored *UnscoredError
-			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() ||
-				unscored.Key != tag.Key {
+			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() || unscored.Key != tag.Key.String() {
 				t.Errorf("%s: %s: error %v, want one with reason %s", kind, tt.reason, err, tt.want)
 			}
 			if !cmp.Equal(got, Score{}) {
@@ -191,7 +190,7 @@ func TestCallErrorsPassThrough(t *testing.T) {
 		s := scorer(t, SourceDeterministic, config(&fake{replies: []any{cause}}))
 		_, err := s.Score(t.Context(), tag, prompt, "4")
 		var unscored *UnscoredError
-		if !errors.Is(err, cause) || errors.As(err, &unscored) || !strings.Contains(err.Error(), tag.Key) {
+		if !errors.Is(err, cause) || errors.As(err, &unscored) || !strings.Contains(err.Error(), tag.Key.String()) {
 			t.Errorf("error %v: want it to name the record, wrap %v and not be unscored", err, cause)
 		}
 	}
@@ -237,7 +236,7 @@ func TestRequests(t *testing.T) {
 	f := &fake{replies: []any{score(50)}}
 	s := scorer(t, SourceRepeated, config(f))
 	other := tag
-	other.Key, other.Call = "p2/p0/0", "canary"
+	other.Key, other.Call = dataset.Key{PromptID: "p2", Policy: "p0"}, "canary"
 	for _, tg := range []providers.Tag{tag, other} {
 		if _, err := s.Score(t.Context(), tg, prompt, "4"); err != nil {
 			t.Fatal(err)

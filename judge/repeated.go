@@ -49,7 +49,7 @@ func (r repeatedJudge) Score(ctx context.Context, tag providers.Tag, prompt data
 	s := Score{Source: SourceRepeated}
 	k := r.asker.Draws
 	for j := range k {
-		seed := r.seed(tag.Key, j)
+		seed := r.seed(tag.Key.String(), j)
 		a, err := r.read(ctx, within(tag, "draw"+strconv.Itoa(j)), &seed, prompt, response)
 		if err != nil {
 			return Score{}, fmt.Errorf("reading %d of %d: %w", j+1, k, err)

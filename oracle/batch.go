@@ -8,13 +8,13 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/grading"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
-// Batcher is the one method that [Labeler.LabelBatch] needs; *providers.Client
-// has it.
+// Batcher is the one method that [Labeler.LabelBatch] needs; [batch.Runner] has
+// it.
 type Batcher interface {
-	RunBatch(context.Context, providers.BatchConfig,
-		[]providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error)
+	Run(context.Context, batch.Config, []providers.GenerateRequest) (map[providers.Tag]batch.Result, error)
 }
 
 // Item is one response to be labeled in a batch.
@@ -40,9 +40,8 @@ var ErrUnfinished = errors.New("no answer yet")
 //
 // An error means that the work is not finished; items without an answer then have
 // one that wraps [ErrUnfinished]. Another call with the same store, run and items
-// continues the work and pays for nothing twice: see [providers.Client.RunBatch].
-func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchConfig,
-	items []Item) ([]Outcome, error) {
+// continues the work and pays for nothing twice: see [batch.Runner.Run].
+func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, items []Item) ([]Outcome, error) {
 	out := make([]Outcome, len(items))
 	var requests []providers.GenerateRequest
 	for i, it := range items {
@@ -55,7 +54,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c providers.BatchCo
 	if len(requests) == 0 {
 		return out, nil
 	}
-	results, err := b.RunBatch(ctx, c, requests)
+	results, err := b.Run(ctx, c, requests)
 	for i, it := range items {
 		if out[i].Err != nil {
 			continue

@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // batches answers requests by their key, and leaves out what it has no answer
@@ -17,18 +18,17 @@ type batches struct {
 	replies map[string]string
 	err     error
 	got     []providers.GenerateRequest
-	config  providers.BatchConfig
+	config  batch.Config
 }
 
-func (b *batches) RunBatch(_ context.Context, c providers.BatchConfig,
-	requests []providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error) {
+func (b *batches) Run(_ context.Context, c batch.Config, requests []providers.GenerateRequest) (map[providers.Tag]batch.Result, error) {
 	b.got, b.config = requests, c
-	out := map[providers.Tag]providers.BatchResult{}
+	out := map[providers.Tag]batch.Result{}
 	for _, r := range requests {
-		if text, ok := b.replies[r.Tag.Key]; ok {
-			out[r.Tag] = providers.BatchResult{Generation: providers.Generation{Text: text, FinishReason: "stop"}}
+		if text, ok := b.replies[r.Tag.Key.PromptID]; ok {
+			out[r.Tag] = batch.Result{Generation: providers.Generation{Text: text, FinishReason: "stop"}}
 			if text == "failed" {
-				out[r.Tag] = providers.BatchResult{Err: &providers.Error{Class: providers.ClassOverloaded}}
+				out[r.Tag] = batch.Result{Err: &providers.Error{Class: providers.ClassOverloaded}}
 			}
 		}
 	}
@@ -40,11 +40,10 @@ func TestLabelBatch(t *testing.T) {
 	stopped := errors.New("stopped")
 	b := &batches{err: stopped, replies: map[string]string{"a": `{"reason":"x","label":85}`, "b": "nice", "c": "failed"}}
 	item := func(id, response string) Item {
-		return Item{Tag: providers.Tag{Stage: "oracle", Key: id}, Key: dataset.Key{PromptID: id, Policy: "p0"},
-			Prompt: prompt, Response: response}
+		return Item{Tag: providers.Tag{Stage: "oracle", Key: dataset.Key{PromptID: id}}, Key: dataset.Key{PromptID: id, Policy: "p0"}, Prompt: prompt, Response: response}
 	}
 	items := []Item{item("d", "4"), item("c", "4"), item("long", strings.Repeat("4", 40)), item("b", "4"), item("a", "4")}
-	out, err := l.LabelBatch(t.Context(), b, providers.BatchConfig{Run: "r"}, items)
+	out, err := l.LabelBatch(t.Context(), b, batch.Config{Run: "r"}, items)
 	if !errors.Is(err, stopped) || len(out) != len(items) || len(b.got) != 4 || b.config.Run != "r" {
 		t.Fatalf("%v, %v after %d requests", out, err, len(b.got))
 	}
@@ -75,8 +74,7 @@ func TestLabelBatch(t *testing.T) {
 		t.Errorf("the batch asks %q, a call %q", got, want)
 	}
 	b.got = nil
-	if out, err := l.LabelBatch(t.Context(), b, providers.BatchConfig{}, items[2:3]); err != nil ||
-		b.got != nil || out[0].Err == nil {
+	if out, err := l.LabelBatch(t.Context(), b, batch.Config{}, items[2:3]); err != nil || b.got != nil || out[0].Err == nil {
 		t.Errorf("nothing to send: %v, %v", out, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // canned stands for a *providers.Client.
@@ -31,7 +32,7 @@ func ExampleNewLabeler() {
 		return
 	}
 	key := dataset.Key{PromptID: "p1", Policy: "p0"}
-	tag := providers.Tag{Stage: "oracle", Key: key.String(), Policy: key.Policy}
+	tag := providers.Tag{Stage: "oracle", Key: key}
 	prompt := dataset.Prompt{ID: "p1", Text: "What is the capital of France?"}
 	label, err := o.Label(context.Background(), tag, key, prompt, "Paris.")
 	fmt.Println(label, err)
@@ -161,15 +162,13 @@ func ExampleDesign_AssignByScore() {
 	// p7/p0/0 scored 0.90: chosen with probability 0.429
 }
 
-// batch stands for a *providers.Client whose service takes batches.
-type batch struct{}
+// instant stands for a batch.Runner.
+type instant struct{}
 
-func (batch) RunBatch(_ context.Context, _ providers.BatchConfig,
-	requests []providers.GenerateRequest) (map[providers.Tag]providers.BatchResult, error) {
-	out := map[providers.Tag]providers.BatchResult{}
+func (instant) Run(_ context.Context, _ batch.Config, requests []providers.GenerateRequest) (map[providers.Tag]batch.Result, error) {
+	out := map[providers.Tag]batch.Result{}
 	for _, r := range requests {
-		out[r.Tag] = providers.BatchResult{Generation: providers.Generation{Text: `{"reason": "Right.", "label": 90}`,
-			FinishReason: "stop"}}
+		out[r.Tag] = batch.Result{Generation: providers.Generation{Text: `{"reason": "Right.", "label": 90}`, FinishReason: "stop"}}
 	}
 	return out, nil
 }
@@ -182,11 +181,11 @@ func ExampleLabeler_LabelBatch() {
 	}
 	key := dataset.Key{PromptID: "p1", Policy: "p0"}
 	items := []oracle.Item{{
-		Tag: providers.Tag{Stage: "oracle", Key: key.String(), Policy: key.Policy}, Key: key,
+		Tag: providers.Tag{Stage: "oracle", Key: key}, Key: key,
 		Prompt: dataset.Prompt{ID: "p1", Text: "What is the capital of France?"}, Response: "Paris.",
 	}}
-	config := providers.BatchConfig{Store: &providers.MemoryBatchStore{}, Run: "2026-11-25"}
-	outcomes, err := o.LabelBatch(context.Background(), batch{}, config, items)
+	config := batch.Config{Store: &batch.MemoryStore{}, Run: "2026-11-25"}
+	outcomes, err := o.LabelBatch(context.Background(), instant{}, config, items)
 	fmt.Println(outcomes[0].Label.OrNaN(), outcomes[0].Err, err)
 	// Output:
 	// 0.9 <nil> <nil>

@@ -36,7 +36,7 @@ func says(text string) *fake {
 
 var (
 	key    = dataset.Key{PromptID: "p1", Policy: "p0"}
-	tag    = providers.Tag{Stage: "oracle", Key: key.String(), Policy: "p0"}
+	tag    = providers.Tag{Stage: "oracle", Key: key}
 	prompt = dataset.Prompt{ID: "p1", Text: "What is 2+2?"}
 )
 

@@ -48,7 +48,7 @@ func drillCall(ctx context.Context, fw, oai *providers.Client, i int) (providers
 }
 
 func drillTag(i int) providers.Tag {
-	return providers.Tag{Stage: "drill", Key: fmt.Sprintf("q%05d/p/0", i), Policy: "p"}
+	return providers.Tag{Stage: "drill", Key: dataset.Key{PromptID: fmt.Sprintf("q%05d", i), Policy: "p"}}
 }
 
 // TestAccounting: under every transport fault, with some calls cancelled in
@@ -151,8 +151,8 @@ func account(t *testing.T, n int, inMemory bool) {
 	}
 	calls := map[string]int{}
 	for i, r := range results {
-		own := byKey[drillTag(i).Key]
-		delete(byKey, drillTag(i).Key)
+		own := byKey[drillTag(i).Key.String()]
+		delete(byKey, drillTag(i).Key.String())
 		class := providers.OutcomeOK
 		var e *providers.Error
 		switch {

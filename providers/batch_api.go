@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"mime/multipart"
+	"net/http"
 	"net/textproto"
 	"net/url"
 	"time"
 )
 
 // Batcher is a [Provider] that also takes requests in batches: single attempts
-// again, without retry, waiting or account. [Client.RunBatch] adds those. The
+// again, without retry, waiting or account. Package batch adds those. The
 // tag of each method decides the X-Request-Id and names the batch in errors.
 type Batcher interface {
 	Provider
@@ -21,10 +22,8 @@ type Batcher interface {
 	// names the endpoint that the whole file has to be for. The custom id is
 	// [RequestID] of the tag.
 	BatchLine(req GenerateRequest) (endpoint string, line []byte, err error)
-	// BatchReply reads the answer to one line, as Generate reads its own. A
-	// status of 0 means that the server has an error in place of a response;
-	// body is that error.
-	BatchReply(req GenerateRequest, status int, requestID string, body []byte) (Generation, error)
+	// BatchReply reads the answer to one line, as Generate reads its own.
+	BatchReply(req GenerateRequest, a BatchAnswer) (Generation, error)
 	// UploadBatch stores an input file and returns its id.
 	UploadBatch(ctx context.Context, tag Tag, lines []byte) (fileID string, err error)
 	// CreateBatch submits an uploaded file.
@@ -37,8 +36,9 @@ type Batcher interface {
 	// CancelBatch asks the server to stop; what is done by then stays, and is
 	// billed.
 	CancelBatch(ctx context.Context, tag Tag, id string) (BatchInfo, error)
-	// BatchFile downloads an output or error file.
-	BatchFile(ctx context.Context, tag Tag, fileID string) ([]byte, error)
+	// BatchFile downloads an output or error file and returns its lines, each
+	// once. A line that cannot be joined to a request is only counted.
+	BatchFile(ctx context.Context, tag Tag, fileID string) (answers []BatchAnswer, malformed int, err error)
 }
 
 var _ Batcher = (*OpenAI)(nil)
@@ -69,6 +69,15 @@ type BatchProblem struct {
 	Message string `json:"message"`
 	Param   string `json:"param,omitempty"`
 	Line    int    `json:"line,omitempty"` // of the input file, from 1; 0 where it is the whole file
+	Class   Class  `json:"class"`
+}
+
+// BatchAnswer is a line of an output or error file.
+type BatchAnswer struct {
+	ID        string // custom id, [RequestID] of the request's tag
+	Status    int    // 0 where the server has an error in place of a response: Body is that error
+	RequestID string // the server's
+	Body      []byte
 }
 
 // Finished reports whether the batch has ended, in whatever way.
@@ -86,6 +95,7 @@ const (
 	MaxBatchBytes = 200_000_000
 )
 
+// What is done to a batch, as errors name it.
 const (
 	opUpload  = "upload batch"
 	opBatch   = "create batch"
@@ -195,13 +205,15 @@ func (o *OpenAI) ListBatches(ctx context.Context, tag Tag, after string) ([]Batc
 	return page, w.More, nil
 }
 
-// BatchFile downloads a file; see [Batcher].
-func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]byte, error) {
+// BatchFile downloads and reads a file; see [Batcher]. Where an id stands twice
+// the first line counts, unless a later one is a success and the first is not.
+func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]BatchAnswer, int, error) {
 	r, e := o.service.send(ctx, attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content", limit: maxBatchReply})
 	if e != nil {
-		return nil, e
+		return nil, 0, e
 	}
-	return r.body, nil
+	answers, malformed := readBatchAnswers(r.body)
+	return answers, malformed, nil
 }
 
 func (o *OpenAI) batch(ctx context.Context, a attempt) (BatchInfo, error) {
@@ -252,7 +264,7 @@ func (w wireBatch) info(t *transport) (BatchInfo, error) {
 	}
 	if w.Errors != nil {
 		for _, e := range w.Errors.Data {
-			p := BatchProblem{Code: t.clean(e.Code), Message: t.clean(e.Message)}
+			p := BatchProblem{Code: t.clean(e.Code), Message: t.clean(e.Message), Class: classify(http.StatusBadRequest, said{code: e.Code, message: e.Message})}
 			if e.Param != nil {
 				p.Param = t.clean(*e.Param)
 			}

@@ -25,8 +25,7 @@ func FuzzBatchOutput(f *testing.F) {
 	o := &OpenAI{service{fuzzTransport(f), dialect{}}}
 	req := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true, Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		answers := map[string]batchAnswer{}
-		malformed := readBatchAnswers(answers, data)
+		answers, malformed := readBatchAnswers(data)
 		lines := 0
 		for l := range bytes.Lines(data) {
 			if len(bytes.TrimSpace(l)) > 0 {
@@ -36,17 +35,19 @@ func FuzzBatchOutput(f *testing.F) {
 		if malformed+len(answers) > lines || malformed < lines && len(answers) == 0 {
 			t.Errorf("%d lines, %d malformed, %d answers", lines, malformed, len(answers))
 		}
-		for id, a := range answers {
-			if id == "" || id != a.id {
-				t.Errorf("id %q of %q", id, a.id)
+		seen := map[string]bool{}
+		for _, a := range answers {
+			if a.ID == "" || seen[a.ID] {
+				t.Errorf("id %q", a.ID)
 			}
-			if _, err := o.BatchReply(req, a.status, a.requestID, a.body); err != nil {
+			seen[a.ID] = true
+			if _, err := o.BatchReply(req, a); err != nil {
 				e, ok := err.(*Error)
 				if !ok {
 					t.Fatalf("%T: %v", err, err)
 				}
-				if e.Class == "" || e.Status != a.status || !e.Sent || len(e.Message) > 2<<10 || strings.Contains(e.Error(), fuzzKey) {
-					t.Errorf("class %q, status %d of %d, sent %v, message %q", e.Class, e.Status, a.status, e.Sent, e.Message)
+				if e.Class == "" || e.Status != a.Status || !e.Sent || len(e.Message) > 2<<10 || strings.Contains(e.Error(), fuzzKey) {
+					t.Errorf("class %q, status %d of %d, sent %v, message %q", e.Class, e.Status, a.Status, e.Sent, e.Message)
 				}
 			}
 		}

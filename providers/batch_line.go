@@ -10,10 +10,11 @@ import (
 )
 
 // BatchReply reads the answer to one line; see [Batcher].
-func (o *OpenAI) BatchReply(req GenerateRequest, status int, requestID string, body []byte) (Generation, error) {
+func (o *OpenAI) BatchReply(req GenerateRequest, answer BatchAnswer) (Generation, error) {
 	t := o.service.transport
 	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag}
-	meta := Meta{Status: status, RequestID: t.clean(requestID)}
+	status, body := answer.Status, answer.Body
+	meta := Meta{Status: status, RequestID: t.clean(answer.RequestID)}
 	if status == 0 {
 		s := parseErrorBody(body)
 		class := batchCodeClass(s.code, s.message)
@@ -31,19 +32,9 @@ func (o *OpenAI) BatchReply(req GenerateRequest, status int, requestID string, b
 	return g, nil
 }
 
-// batchAnswer is one line of an output or error file.
-type batchAnswer struct {
-	id        string
-	status    int // 0: body is an error in place of a response
-	requestID string
-	body      []byte
-}
-
-// readBatchAnswers reads an output or error file. A line that cannot be joined
-// to a request, for want of JSON or a custom id, is only counted. Where an id
-// stands twice the first line counts, unless a later one is a success and the
-// first is not.
-func readBatchAnswers(into map[string]batchAnswer, data []byte) (malformed int) {
+// readBatchAnswers reads an output or error file.
+func readBatchAnswers(data []byte) (answers []BatchAnswer, malformed int) {
+	at := map[string]int{}
 	for raw := range bytes.Lines(data) {
 		if raw = bytes.TrimSpace(raw); len(raw) == 0 {
 			continue
@@ -53,17 +44,21 @@ func readBatchAnswers(into map[string]batchAnswer, data []byte) (malformed int) 
 			malformed++
 			continue
 		}
-		was, twice := into[a.id]
-		if !twice || !was.succeeded() && a.succeeded() {
-			into[a.id] = a
+		switch i, twice := at[a.ID]; {
+		case !twice:
+			at[a.ID] = len(answers)
+			answers = append(answers, a)
+		case !answers[i].Succeeded() && a.Succeeded():
+			answers[i] = a
 		}
 	}
-	return malformed
+	return answers, malformed
 }
 
-func (a batchAnswer) succeeded() bool { return a.status/100 == 2 }
+// Succeeded reports whether the line was answered.
+func (a BatchAnswer) Succeeded() bool { return a.Status/100 == 2 }
 
-func readBatchAnswer(raw []byte) (batchAnswer, error) {
+func readBatchAnswer(raw []byte) (BatchAnswer, error) {
 	var w struct {
 		CustomID string `json:"custom_id"`
 		Response *struct {
@@ -74,23 +69,23 @@ func readBatchAnswer(raw []byte) (batchAnswer, error) {
 		Error json.RawMessage `json:"error"`
 	}
 	if err := json.Unmarshal(raw, &w); err != nil {
-		return batchAnswer{}, fmt.Errorf("not the JSON expected: %w", err)
+		return BatchAnswer{}, fmt.Errorf("not the JSON expected: %w", err)
 	}
 	if w.CustomID == "" {
-		return batchAnswer{}, errors.New("no custom_id")
+		return BatchAnswer{}, errors.New("no custom_id")
 	}
-	a := batchAnswer{id: w.CustomID}
+	a := BatchAnswer{ID: w.CustomID}
 	if r := w.Response; r != nil && r.Status != 0 {
 		if r.Status < 100 || r.Status > 599 {
-			return batchAnswer{}, fmt.Errorf("a status of %d", r.Status)
+			return BatchAnswer{}, fmt.Errorf("a status of %d", r.Status)
 		}
-		a.status, a.requestID, a.body = r.Status, r.RequestID, r.Body
+		a.Status, a.RequestID, a.Body = r.Status, r.RequestID, r.Body
 		return a, nil
 	}
 	if len(w.Error) == 0 || string(w.Error) == "null" {
-		return batchAnswer{}, errors.New("neither a response nor an error")
+		return BatchAnswer{}, errors.New("neither a response nor an error")
 	}
-	a.body = w.Error
+	a.Body = w.Error
 	return a, nil
 }
 
@@ -109,15 +104,4 @@ func batchCodeClass(code, message string) Class {
 		return ClassBadRequest
 	}
 	return ClassOverloaded
-}
-
-// queueFull recognises a batch that failed because too many tokens of its
-// model are enqueued: nothing is wrong with it but the moment.
-func queueFull(problems []BatchProblem) bool {
-	for _, p := range problems {
-		if p.Code == "token_limit_exceeded" || strings.Contains(strings.ToLower(p.Message), "enqueued token limit") {
-			return true
-		}
-	}
-	return false
 }

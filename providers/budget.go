@@ -105,11 +105,7 @@ func (b *Budget) Reserve(ctx context.Context, amount USD) error {
 		b.waiting.Remove(place)
 	}
 	b.serve()
-	class := ClassCanceled
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		class = ClassTimeout
-	}
-	return &Error{Op: "reserve", Provider: "budget", Class: class, Err: ctx.Err()}
+	return &Error{Op: "reserve", Provider: "budget", Class: ContextClass(ctx.Err()), Err: ctx.Err()}
 }
 
 func (b *Budget) fits(a int64) bool {
@@ -171,7 +167,7 @@ func (b *Budget) Charge(amount USD) {
 }
 
 // Spent is what was settled and charged, and what batches left behind by an
-// interrupted [Client.RunBatch] may cost.
+// interrupted run may cost.
 func (b *Budget) Spent() USD { return b.get(&b.spent) }
 
 // Reserved is what calls in flight may still cost.
@@ -184,4 +180,36 @@ func (b *Budget) get(v *int64) USD {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return toUSD(*v)
+}
+
+// A batch outlives the call that submitted it: when that is interrupted the
+// server works on, and what that costs is owed. Its reservation is then parked:
+// counted as spent, so that no call waits for it, until a later call takes
+// it up again.
+
+// park ends a reservation without settling it.
+func (b *Budget) park(key string, reserved USD) {
+	a := toPico(reserved, math.Round, "a cost") // what Settle adds to spent
+	b.Settle(reserved, reserved)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.parked == nil {
+		b.parked = map[string]int64{}
+	}
+	b.parked[key] = a
+}
+
+// unpark reserves amount for a batch that may already be submitted. It never
+// refuses, because the money is owed whatever the limit says. What was parked
+// under the key is no longer counted as spent.
+func (b *Budget) unpark(key string, amount USD) {
+	a := toPico(amount, math.Ceil, "a reservation")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if was, ok := b.parked[key]; ok {
+		b.spent -= was
+		delete(b.parked, key)
+	}
+	b.reserved = min(b.reserved+a, unlimited)
+	b.serve()
 }

@@ -87,7 +87,7 @@ func (c *Compatible) ScoreChat(ctx context.Context, req ChatScoreRequest) (Promp
 
 func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (PromptScore, error) {
 	a := attempt{op: opScoreChat, model: req.Model, tag: req.Tag, path: pathChat, raw: req.Raw, dialect: s.dialect}
-	if !s.chatScore {
+	if !s.ChatScore {
 		e := s.invalid(a, errors.ErrUnsupported)
 		e.Message = noChatScore
 		e.Hint = "score with a server that does, such as vLLM, or by echo"
@@ -110,7 +110,7 @@ func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (Prom
 		"add_special_tokens":     false, // the template has its BOS token
 		"return_prompt_text":     true,
 	}
-	if s.tokenIDs {
+	if s.TokenIDs {
 		body["return_token_ids"] = true
 	}
 	maps.Copy(body, req.Extra)
@@ -210,10 +210,10 @@ func promptTokens(raw json.RawMessage, ids []int) ([]Token, error) {
 // a [ChatScorer]; where it is not, or its service has none, the error wraps
 // [errors.ErrUnsupported]. Errors are as for [Client.Generate].
 func (c *Client) ScoreChat(ctx context.Context, req ChatScoreRequest) (PromptScore, error) {
-	k := call{op: opScoreChat, tag: req.Tag, model: req.Model, endpoint: pathChat[1:], bound: req.Bound(), invalid: req.Validate()}
+	k := call{Call: Call{opScoreChat, req.Tag, req.Model, pathChat[1:]}, bound: req.Bound(), invalid: req.Validate()}
 	p, ok := c.provider.(ChatScorer)
 	if !ok {
-		e := c.fail(k, ClassBadRequest, errors.ErrUnsupported)
+		e := c.Fail(k.Call, ClassBadRequest, errors.ErrUnsupported)
 		e.Message = noChatScore
 		return PromptScore{}, e
 	}

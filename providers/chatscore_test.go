@@ -174,7 +174,7 @@ func ExampleClient_ScoreChat() {
 		return
 	}
 	score, err := client.ScoreChat(context.Background(), providers.ChatScoreRequest{
-		Tag: providers.Tag{Stage: "logprobs", Key: "q1/p0/0", Call: "chat"}, Model: sim.ScoutModel,
+		Tag: providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: "chat"}, Model: sim.ScoutModel,
 		Messages: []dataset.Message{{Role: "user", Content: "What is 2+2?"}, {Role: "assistant", Content: "4"}},
 	})
 	if err != nil {

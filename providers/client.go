@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -97,9 +96,9 @@ func (c *Client) Provider() Provider { return c.provider }
 // When ctx ends, the error is of class [ClassCanceled], or [ClassTimeout] for
 // a deadline, and wraps both the context's error and that of the last attempt.
 func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation, error) {
-	k := call{op: opGenerate, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
+	k := call{Call: Call{opGenerate, req.Tag, req.Model, pathCompletions[1:]}, bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
 	if len(req.Messages) > 0 {
-		k.endpoint = pathChat[1:]
+		k.Endpoint = pathChat[1:]
 	}
 	g, meta, err := do(ctx, c, k, func(ctx context.Context) (Generation, *Usage, Meta, error) {
 		g, err := c.provider.Generate(ctx, req)
@@ -112,7 +111,7 @@ func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation,
 // ScorePrompt returns the log-probs of a given text; errors are as for
 // [Client.Generate].
 func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error) {
-	k := call{op: opScore, tag: req.Tag, model: req.Model, endpoint: pathCompletions[1:], bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
+	k := call{Call: Call{opScore, req.Tag, req.Model, pathCompletions[1:]}, bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
 	s, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
 		s, err := c.provider.ScorePrompt(ctx, req)
 		return s, s.Usage, s.Meta, err
@@ -124,14 +123,13 @@ func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore
 // Models lists what the service says it serves. The attempts stand in the
 // ledger under stage "preflight", at no cost.
 func (c *Client) Models(ctx context.Context) ([]Model, error) {
-	k := call{op: opModels, tag: modelsTag, endpoint: pathModels[1:], free: true}
-	return control(ctx, c, k, c.provider.Models)
+	return Free(ctx, c, Call{Op: opModels, Tag: modelsTag, Endpoint: pathModels[1:]}, c.provider.Models)
 }
 
-// control makes a call that costs nothing, with retries and a line in the
-// ledger for every attempt.
-func control[T any](ctx context.Context, c *Client, k call, f func(context.Context) (T, error)) (T, error) {
-	v, _, err := do(ctx, c, k, func(ctx context.Context) (T, *Usage, Meta, error) {
+// Free makes a call of f that costs nothing: with c's retries and limits, and a
+// line in its ledger for every attempt.
+func Free[T any](ctx context.Context, c *Client, k Call, f func(context.Context) (T, error)) (T, error) {
+	v, _, err := do(ctx, c, call{Call: k, free: true}, func(ctx context.Context) (T, *Usage, Meta, error) {
 		v, err := f(ctx)
 		if err != nil {
 			return v, nil, Meta{}, err
@@ -142,22 +140,28 @@ func control[T any](ctx context.Context, c *Client, k call, f func(context.Conte
 	return v, err
 }
 
-// call is what the attempts of one call share.
-type call struct {
-	op       string
-	tag      Tag
-	model    string
-	endpoint string
-	bound    Usage
-	ids      bool  // the prompt is given as token ids
-	invalid  error // why it may not be sent
-	free     bool  // costs nothing and is not priced
-	price    Price
-	reserve  USD
+// Call names a call in errors and in the ledger.
+type Call struct {
+	Op       string // what is done: "generate", "get batch"
+	Tag      Tag
+	Model    string // empty where it concerns none
+	Endpoint string // as in [Entry]
 }
 
-func (c *Client) fail(k call, class Class, err error) *Error {
-	return &Error{Op: k.op, Provider: c.provider.Name(), Model: k.model, Tag: k.tag, Class: class, Err: err}
+// call is what the attempts of one call share.
+type call struct {
+	Call
+	bound   Usage
+	ids     bool  // the prompt is given as token ids
+	invalid error // why it may not be sent
+	free    bool  // costs nothing and is not priced
+	price   Price
+	reserve USD
+}
+
+// Fail is the error of a call through c.
+func (c *Client) Fail(k Call, class Class, err error) *Error {
+	return &Error{Op: k.Op, Provider: c.provider.Name(), Model: k.Model, Tag: k.Tag, Class: class, Err: err}
 }
 
 // do runs a call: attempts with waits between them until one succeeds, one
@@ -165,18 +169,18 @@ func (c *Client) fail(k call, class Class, err error) *Error {
 func do[T any](ctx context.Context, c *Client, k call, send func(context.Context) (T, *Usage, Meta, error)) (T, Meta, error) {
 	var none T
 	if k.invalid != nil {
-		return none, Meta{}, c.fail(k, ClassBadRequest, k.invalid)
+		return none, Meta{}, c.Fail(k.Call, ClassBadRequest, k.invalid)
 	}
 	if !k.free {
 		var err error
-		if k.price, err = c.config.Prices.For(k.model); err != nil {
-			return none, Meta{}, c.fail(k, ClassBadRequest, err)
+		if k.price, err = c.config.Prices.For(k.Model); err != nil {
+			return none, Meta{}, c.Fail(k.Call, ClassBadRequest, err)
 		}
-		k.reserve = k.price.worst(k.bound)
+		k.reserve = k.price.Worst(k.bound)
 	}
 
 	var (
-		plan    = newSchedule(c.config.Retry, k.tag, c.calls.Add(1))
+		plan    = newSchedule(c.config.Retry, k.Tag, c.calls.Add(1))
 		meta    Meta
 		last    *Error // the last failure that the end of ctx did not cause
 		ended   *Error // the failure that it did
@@ -237,7 +241,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 // (ended), or between attempts. It keeps the cause of the last real failure,
 // without which a deadline would hide that, say, every attempt was refused.
 func (c *Client) interrupted(ctx context.Context, k call, ended, last *Error) *Error {
-	e := c.fail(k, ctxClass(ctx.Err()), ctx.Err())
+	e := c.Fail(k.Call, ContextClass(ctx.Err()), ctx.Err())
 	if ended != nil {
 		e.Sent, e.Usage, e.Meta = ended.Sent, ended.Usage, ended.Meta
 	}
@@ -258,7 +262,7 @@ func (c *Client) interrupted(ctx context.Context, k call, ended, last *Error) *E
 func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send func(context.Context) (T, *Usage, Meta, error)) (T, Meta, *Error) {
 	var none T
 	if err := ctx.Err(); err != nil {
-		return none, Meta{}, c.fail(k, ctxClass(err), err)
+		return none, Meta{}, c.Fail(k.Call, ContextClass(err), err)
 	}
 	// The gate comes first: reservations made while queueing for it would
 	// take the budget from the calls that could use it.
@@ -266,12 +270,12 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	err := c.gate.enter(ctx, ticket)
 	waited := time.Since(queued)
 	if err != nil {
-		return none, Meta{Waited: waited}, c.fail(k, ctxClass(err), err)
+		return none, Meta{Waited: waited}, c.Fail(k.Call, ContextClass(err), err)
 	}
 	defer func() { c.gate.leave(ticket, result) }()
 	if c.config.Budget != nil && !k.free {
 		if err := c.config.Budget.Reserve(ctx, k.reserve); err != nil {
-			return none, Meta{Waited: waited}, c.adopt(k, err)
+			return none, Meta{Waited: waited}, c.Adopt(k.Call, err)
 		}
 	}
 	settled := false
@@ -284,18 +288,13 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	// A provider that panics may have sent something: its line stays in flight
 	// and its reservation is spent, or calls that wait for it would wait for ever.
 	defer func() { settle(k.reserve) }()
-	id := RequestID(k.tag)
-	entry := Entry{
-		ID:    fmt.Sprintf("%s#%d-%s%s", id, number, c.nonce, strconv.FormatUint(c.attempts.Add(1), 36)),
-		Stage: k.tag.Stage, Key: k.tag.Key, Policy: k.tag.Policy, Call: k.tag.Call,
-		Provider: c.provider.Name(), Model: k.model, Endpoint: k.endpoint,
-		Outcome: OutcomeInFlight, RequestID: id, Cost: k.reserve, Attempt: number, UsageKnown: k.free,
-		WaitedMS: waited.Milliseconds(),
-	}
+	id := RequestID(k.Tag)
+	entry := c.Books().Entry(fmt.Sprintf("%s#%d-%s%s", id, number, c.nonce, strconv.FormatUint(c.attempts.Add(1), 36)), k.Call, k.reserve, number)
+	entry.UsageKnown, entry.WaitedMS = k.free, waited.Milliseconds()
 	if c.config.Ledger != nil {
 		if err := c.config.Ledger.Begin(entry); err != nil {
 			settle(0)
-			return none, Meta{Waited: waited}, c.ledgerFailed(k, err)
+			return none, Meta{Waited: waited}, c.ledgerFailed(k.Call, err)
 		}
 	}
 
@@ -306,7 +305,7 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	latency := time.Since(start)
 	var e *Error
 	if err != nil {
-		e = c.adopt(k, err)
+		e = c.Adopt(k.Call, err)
 		if attemptCtx.Err() != nil && ctx.Err() == nil && e.Class == ClassCanceled {
 			e.Class = ClassTimeout // the attempt's own limit, not the caller's will
 		}
@@ -324,7 +323,10 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	if meta.RequestID != id {
 		entry.ServerRequestID = meta.RequestID
 	}
-	entry.Cost, entry.UsageKnown = c.cost(k, usage, e)
+	entry.Cost, entry.UsageKnown = 0, true
+	if !k.free {
+		entry.Cost, entry.UsageKnown = c.Books().Cost(k.price, k.reserve, usage, e)
+	}
 	if usage != nil {
 		entry.PromptTokens, entry.CompletionTokens, entry.CachedTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens
 	}
@@ -334,7 +336,7 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 		if err := c.config.Ledger.End(entry); err != nil {
 			// The line of Begin stands, at the reservation: nothing is lost
 			// but the result, and no more is spent unrecorded.
-			failed := c.ledgerFailed(k, err)
+			failed := c.ledgerFailed(k.Call, err)
 			failed.Sent, failed.Usage, failed.Meta = true, usage, meta
 			if e != nil {
 				failed.Err = fmt.Errorf("%w; the attempt itself: %w", failed.Err, e)
@@ -349,40 +351,6 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 		return none, meta, e
 	}
 	return v, meta, nil
-}
-
-// cost is what an attempt is settled at, and whether that is known.
-func (c *Client) cost(k call, usage *Usage, e *Error) (USD, bool) {
-	switch {
-	case k.free:
-		return 0, true
-	case usage != nil:
-		return k.price.Cost(*usage), true
-	case e == nil:
-		return k.reserve, false
-	case !e.Sent:
-		return 0, true
-	case e.Status/100 > 2 && !intermediary(e.Status):
-		// Services bill the tokens of an answer. A status that refuses says
-		// that there is none, so this is a known nothing; to keep it at its
-		// reservation would let a burst of 429 eat the budget.
-		return 0, true
-	}
-	// No status, one of somebody who lost sight of the service, or one that
-	// promised an answer which then broke off: the tokens may have been
-	// generated and billed, and nobody saw how many.
-	return k.reserve, false
-}
-
-// intermediary reports a status by which a proxy, or a server that gave up on
-// its own back end, says that it got no answer in time or a broken one. What
-// stands behind may have worked all the same. 520 to 527 are Cloudflare's.
-func intermediary(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return true
-	}
-	return status >= 520 && status <= 527
 }
 
 // outcome is what the gate is told of an attempt. Where it is known that
@@ -401,42 +369,35 @@ func (c *Client) outcome(usage *Usage, meta Meta, e *Error, known bool) outcome 
 	return o
 }
 
-func (c *Client) ledgerFailed(k call, err error) *Error {
-	e := c.fail(k, ClassLedger, err)
+func (c *Client) ledgerFailed(k Call, err error) *Error {
+	e := c.Fail(k, ClassLedger, err)
 	e.Hint = "make the ledger writable, then resume: nothing is spent that cannot be written down"
 	return e
 }
 
-// adopt makes the client's own copy of whatever a provider returns, with the
+// Adopt makes the client's own copy of whatever a provider returns, with the
 // fields that the provider left out.
-func (c *Client) adopt(k call, err error) *Error {
+func (c *Client) Adopt(k Call, err error) *Error {
 	var theirs *Error
 	if errors.As(err, &theirs) {
 		e := *theirs
-		e.Op, e.Tag, e.Provider = k.op, k.tag, c.provider.Name()
+		e.Op, e.Tag, e.Provider = k.Op, k.Tag, c.provider.Name()
 		if e.Model == "" {
-			e.Model = k.model
+			e.Model = k.Model
 		}
 		if e.Class == "" {
 			e.Class = ClassUnknown
 		}
 		return &e
 	}
-	e := c.fail(k, ClassUnknown, err)
+	e := c.Fail(k, ClassUnknown, err)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		e.Class = ClassBadRequest
 		return e
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e.Class = ctxClass(err)
+		e.Class = ContextClass(err)
 	}
 	e.Sent = true // who knows
 	return e
-}
-
-// worst is the most that u can cost, however much of it comes from a cache.
-func (p Price) worst(u Usage) USD {
-	p = p.at(u.PromptTokens)
-	dearest := PerMTok(math.Max(float64(p.Input), float64(p.CachedInput)))
-	return dearest.Cost(u.PromptTokens) + p.Output.Cost(u.CompletionTokens)
 }

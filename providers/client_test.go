@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/providertest"
 )
@@ -139,7 +140,7 @@ func TestJitterIsTheCallsOwn(t *testing.T) {
 		return d
 	}
 	other := chatRequest()
-	other.Tag.Key = "q2/p0/0"
+	other.Tag.Key = dataset.Key{PromptID: "q2", Policy: "p0"}
 	a, b, c := waits(chatRequest()), waits(chatRequest()), waits(other)
 	if a != b || a == c {
 		t.Errorf("waits %v and %v of one call, %v of another: want equal, and different", a, b, c)
@@ -251,13 +252,13 @@ func TestConcurrencyIsBounded(t *testing.T) {
 func TestSlotIsFreeWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := providertest.Func{OnGenerate: func(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
-			if req.Tag.Key == "waits" {
+			if req.Tag.Key.PromptID == "waits" {
 				return providers.Generation{}, &providers.Error{Class: providers.ClassRateLimited, Status: 429, RetryAfter: 30 * time.Second}
 			}
 			return providers.Generation{Usage: &providers.Usage{}}, nil
 		}}
 		c := client(t, p, providers.ClientConfig{Concurrency: 1, Retry: providers.Retry{Attempts: 2}})
-		go c.Generate(t.Context(), providers.GenerateRequest{Tag: providers.Tag{Key: "waits"}, Model: "m", Prompt: "x", Sampling: sampling})
+		go c.Generate(t.Context(), providers.GenerateRequest{Tag: providers.Tag{Key: dataset.Key{PromptID: "waits"}}, Model: "m", Prompt: "x", Sampling: sampling})
 		synctest.Wait()
 		start := time.Now()
 		if _, err := c.Generate(t.Context(), chatRequest()); err != nil || time.Since(start) != 0 {
@@ -494,7 +495,7 @@ func TestClientScoreAndModels(t *testing.T) {
 		{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0", Call: "joint", Provider: "fireworks", Model: "m", Served: "m", Endpoint: "completions", Outcome: "ok", Status: 200,
 			RequestID: providers.RequestID(scoreRequest().Tag), PromptTokens: 2, Cost: 2e-6, Attempt: 1, UsageKnown: true},
 		{Stage: "preflight", Key: "models", Provider: "fireworks", Endpoint: "models", Outcome: "ok", Status: 200,
-			RequestID: providers.RequestID(providers.Tag{Stage: "preflight", Key: "models"}), Attempt: 1, UsageKnown: true},
+			RequestID: providers.RequestID(providers.Tag{Stage: "preflight", Key: dataset.Key{PromptID: "models"}}), Attempt: 1, UsageKnown: true},
 	}
 	if diff := cmp.Diff(want, ledger.Entries(), approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -81,17 +81,9 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 		return nil, err
 	}
 	t.uuids = c.Quirks.UUIDRequestIDs
-	scoreMaxToken := 0
-	if c.Quirks.ScoreGenerates {
-		scoreMaxToken = 1
-	}
-	return &Compatible{service{t, dialect{
-		addGenerate: maps.Clone(c.Quirks.Generate), topKOff: c.Quirks.TopKOff, noEcho: c.Quirks.NoEcho, scoreMaxToken: scoreMaxToken,
-		promptList: c.Quirks.PromptList, echoDropsBOS: c.Quirks.EchoDropsBOS, bosText: c.Quirks.BOSInText, addsBOS: c.Quirks.AddsBOS, firstAbsurd: c.Quirks.FirstAbsurd,
-		learned: newLearned(), chatScore: c.Quirks.ChatScore,
-		topK: c.Quirks.TopK, tokenIDs: c.Quirks.TokenIDs, chatMaxTokens: "max_tokens", echo: c.Quirks.Echo, strictSchema: true,
-		addCompletions: maps.Clone(c.Quirks.Completions), addScore: maps.Clone(c.Quirks.Score),
-	}}}, nil
+	q := c.Quirks
+	q.Generate, q.Completions, q.Score = maps.Clone(q.Generate), maps.Clone(q.Completions), maps.Clone(q.Score)
+	return &Compatible{service{t, dialect{Quirks: q, chatMaxTokens: "max_tokens", strictSchema: true, learned: newLearned()}}}, nil
 }
 
 // Name is the configured name.

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Describer is a [Provider] that can be asked about one model. A listing is
@@ -112,19 +114,21 @@ func calendarDate(raw json.RawMessage) (time.Time, error) {
 	return time.Date(d.Year, time.Month(d.Month), d.Day, 0, 0, 0, 0, time.UTC), nil
 }
 
-func describeTag(model string) Tag { return Tag{Stage: modelsTag.Stage, Key: model, Call: "describe"} }
+func describeTag(model string) Tag {
+	return Tag{Stage: modelsTag.Stage, Key: dataset.Key{PromptID: model}, Call: "describe"}
+}
 
 // Describe asks the service about one model, where the provider is a
 // [Describer]; where it is not, or the service cannot be asked about that model,
 // the error wraps [errors.ErrUnsupported]. The attempts stand in the ledger
 // under stage "preflight", at no cost.
 func (c *Client) Describe(ctx context.Context, model string) (Model, error) {
-	k := call{op: opDescribe, tag: describeTag(model), endpoint: pathModels[1:], free: true}
+	k := Call{Op: opDescribe, Tag: describeTag(model), Endpoint: pathModels[1:]}
 	d, ok := c.provider.(Describer)
 	if !ok {
-		e := c.fail(k, ClassBadRequest, errors.ErrUnsupported)
+		e := c.Fail(k, ClassBadRequest, errors.ErrUnsupported)
 		e.Model = model
 		return Model{}, e
 	}
-	return control(ctx, c, k, func(ctx context.Context) (Model, error) { return d.Describe(ctx, model) })
+	return Free(ctx, c, k, func(ctx context.Context) (Model, error) { return d.Describe(ctx, model) })
 }

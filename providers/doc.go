@@ -37,11 +37,10 @@
 //
 // # Batches
 //
-// [Client.RunBatch] answers the same requests through a service's batches: at
-// half the price, within a day, and over the lives of several processes. What
-// was submitted is in a [BatchStore] before anything is waited for, answers are
-// joined by [RequestID], and each line has the same place in ledger and budget
-// as a call of its own.
+// Package [github.com/reweigh/reweigh/providers/batch] answers the same requests
+// through the batches of a service that is a [Batcher], at half the price and
+// within a day. [Books] is how it, or an importer's own way of calling, shares a
+// client's prices, budget and ledger.
 //
 // # Log-probabilities
 //

@@ -46,7 +46,7 @@ func echoRefused(e *Error) {
 // topKOf spells "keep every token" as the service does.
 func (d dialect) topKOf(k int) int {
 	if k == 0 {
-		return d.topKOff
+		return d.TopKOff
 	}
 	return k
 }
@@ -54,11 +54,11 @@ func (d dialect) topKOf(k int) int {
 // withoutBOS cuts the BOS token's text off the front of a prompt where the
 // server puts one there itself: two would change every log-prob.
 func (d dialect) withoutBOS(prompt string) (stripped, rest string) {
-	rest, ok := strings.CutPrefix(prompt, d.addsBOS)
-	if !ok || d.addsBOS == "" || rest == "" {
+	rest, ok := strings.CutPrefix(prompt, d.AddsBOS)
+	if !ok || d.AddsBOS == "" || rest == "" {
 		return "", prompt
 	}
-	return d.addsBOS, rest
+	return d.AddsBOS, rest
 }
 
 // restoreBOS makes the tokens those of the text as the caller gave it.
@@ -66,7 +66,7 @@ func (d dialect) restoreBOS(tokens []Token, stripped string) ([]Token, error) {
 	switch {
 	case stripped == "":
 		return tokens, nil
-	case d.echoDropsBOS:
+	case d.EchoDropsBOS:
 		bos := Token{Text: stripped, ID: -1, Offset: -1}
 		return append([]Token{bos}, tokens...), nil
 	case tokens[0].Text == stripped:
@@ -81,7 +81,7 @@ func (d dialect) restoreBOS(tokens []Token, stripped string) ([]Token, error) {
 // mendFirst makes a first value above 0 missing, where the service is known to
 // send something else than a log-prob there.
 func (d dialect) mendFirst(tokens []Token) {
-	if d.firstAbsurd && len(tokens) > 0 && tokens[0].LogProb.OrNaN() > 0 {
+	if d.FirstAbsurd && len(tokens) > 0 && tokens[0].LogProb.OrNaN() > 0 {
 		tokens[0].LogProb = dataset.Float{}
 	}
 }
@@ -93,7 +93,7 @@ func (d dialect) mendFirst(tokens []Token) {
 //
 // nil means that there is no such list, and the choice is to be read.
 func (d dialect) promptListed(r decoded) ([]Token, string, error) {
-	if !d.promptList || !bytes.HasPrefix(bytes.TrimSpace(r.prompt), []byte("[")) {
+	if !d.PromptList || !bytes.HasPrefix(bytes.TrimSpace(r.prompt), []byte("[")) {
 		return nil, "", nil
 	}
 	var list []struct {

@@ -1,6 +1,8 @@
 package providers
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,6 +52,15 @@ func (c Class) Stops() bool {
 	return false
 }
 
+// ContextClass is the class of an attempt that a context ended: err is the
+// context's error. A deadline is [ClassTimeout], anything else [ClassCanceled].
+func ContextClass(err error) Class {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ClassTimeout
+	}
+	return ClassCanceled
+}
+
 // Error is a failed call: what was attempted, where, why, and what to do.
 type Error struct {
 	Op       string // "generate", "score prompt", "list models"
@@ -78,8 +89,8 @@ func (e *Error) Error() string {
 	if e.Model != "" {
 		fmt.Fprintf(&b, " %s", e.Model)
 	}
-	if e.Tag.Key != "" {
-		fmt.Fprintf(&b, " [%s %s]", e.Tag.Stage, e.Tag.Key)
+	if key := e.Tag.record(); key != "" {
+		fmt.Fprintf(&b, " [%s %s]", e.Tag.Stage, key)
 	}
 	fmt.Fprintf(&b, ": %s", e.Class)
 	if e.Status != 0 {

@@ -24,7 +24,7 @@ func stub(body string) *httptest.Server {
 
 func question(model string) providers.GenerateRequest {
 	return providers.GenerateRequest{
-		Tag:      providers.Tag{Stage: "p0", Key: "q1/p0/0", Policy: "p0"},
+		Tag:      providers.Tag{Stage: "p0", Key: dataset.Key{PromptID: "q1", Policy: "p0"}},
 		Model:    model,
 		Messages: []dataset.Message{{Role: "user", Content: "What is the capital of France?"}},
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, TopK: 0, MaxTokens: 64},
@@ -225,7 +225,7 @@ func ExampleDefaultPrices() {
 }
 
 func ExampleRequestID() {
-	fmt.Println(providers.RequestID(providers.Tag{Stage: "logprobs", Key: "q1/pi/0", Policy: "pi", Call: "joint"}))
+	fmt.Println(providers.RequestID(providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "pi"}, Call: "joint"}))
 	// Output: logprobs-6322a336da581a2b-joint
 }
 
@@ -258,7 +258,7 @@ func ExampleClient_LimitStatus() {
 		return
 	}
 	_, err = client.Generate(context.Background(), providers.GenerateRequest{
-		Tag:   providers.Tag{Stage: "oracle", Key: "q1"},
+		Tag:   providers.Tag{Stage: "oracle", Key: dataset.Key{PromptID: "q1"}},
 		Model: "gpt-4o", Messages: []dataset.Message{{Role: "user", Content: "Why is the sky blue?"}},
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 20},
 	})

@@ -21,9 +21,12 @@ func NewFireworks(c HTTPConfig) (*Fireworks, error) {
 		return nil, err
 	}
 	return &Fireworks{service{t, dialect{
-		topK: true, tokenIDs: true, chatMaxTokens: "max_tokens", boolLogProbs: true, echo: true, echoLast: true, learned: newLearned(),
-		addGenerate: map[string]any{"context_length_exceeded_behavior": "error"},
-		addScore:    map[string]any{"prompt_cache_max_len": 0},
+		Quirks: Quirks{
+			Echo: true, TopK: true, TokenIDs: true,
+			Generate: map[string]any{"context_length_exceeded_behavior": "error"},
+			Score:    map[string]any{"prompt_cache_max_len": 0},
+		},
+		chatMaxTokens: "max_tokens", boolLogProbs: true, echoLast: true, learned: newLearned(),
 	}}}, nil
 }
 

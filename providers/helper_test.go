@@ -1,7 +1,9 @@
 package providers_test
 
 import (
+	"bytes"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/providertest"
+	"github.com/reweigh/reweigh/providers/sim"
 )
 
 const key = "fw_test_key_1234567890"
@@ -23,7 +26,7 @@ var sampling = offpolicy.Sampling{Temperature: 1, TopP: 1, TopK: 0, MaxTokens: 1
 
 func chatRequest() providers.GenerateRequest {
 	return providers.GenerateRequest{
-		Tag: providers.Tag{Stage: "p0", Key: "q1/p0/0", Policy: "p0"}, Model: "m",
+		Tag: providers.Tag{Stage: "p0", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}, Model: "m",
 		Messages: []dataset.Message{{Role: "user", Content: "Hi <b>"}}, Sampling: sampling,
 	}
 }
@@ -35,7 +38,7 @@ func promptRequest() providers.GenerateRequest {
 }
 
 func scoreRequest() providers.ScoreRequest {
-	return providers.ScoreRequest{Tag: providers.Tag{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0", Call: "joint"}, Model: "m", Prompt: "Hi there"}
+	return providers.ScoreRequest{Tag: providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: "joint"}, Model: "m", Prompt: "Hi there"}
 }
 
 const okChat = `{"model":"m-served","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}}`
@@ -76,7 +79,21 @@ func wantError(t testing.TB, err error, class providers.Class) *providers.Error 
 
 func chatScoreRequest() providers.ChatScoreRequest {
 	return providers.ChatScoreRequest{
-		Tag: providers.Tag{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0", Call: "chat"}, Model: "m",
+		Tag: providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: "chat"}, Model: "m",
 		Messages: []dataset.Message{{Role: "user", Content: "Hi"}, {Role: "assistant", Content: "there"}},
 	}
 }
+
+func simPrices(t testing.TB) providers.Prices {
+	t.Helper()
+	p, err := providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "sim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tripper is a function as a transport.
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

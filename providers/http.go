@@ -143,7 +143,7 @@ type reply struct {
 // every path.
 func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 	if err := ctx.Err(); err != nil {
-		return reply{}, t.fail(a, ctxClass(err), err)
+		return reply{}, t.fail(a, ContextClass(err), err)
 	}
 	method, payload := http.MethodGet, a.payload
 	if a.payload != nil {
@@ -223,7 +223,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		if errors.As(err, &p) {
 			e.Class, e.Hint = ClassUnknown, t.hint(ClassUnknown)
 		} else if ctx.Err() != nil {
-			e.Class, e.Hint = ctxClass(ctx.Err()), t.hint(ctxClass(ctx.Err()))
+			e.Class, e.Hint = ContextClass(ctx.Err()), t.hint(ContextClass(ctx.Err()))
 		} else if isTimeout(err) {
 			e.Class, e.Hint = ClassTimeout, t.hint(ClassTimeout)
 		}
@@ -310,13 +310,6 @@ func cut(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "")
 }
 
-func ctxClass(err error) Class {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return ClassTimeout
-	}
-	return ClassCanceled
-}
-
 // transportClass is the class of an attempt that got no answer.
 func transportClass(ctx context.Context, err error) Class {
 	var p *panicked
@@ -324,7 +317,7 @@ func transportClass(ctx context.Context, err error) Class {
 	case errors.As(err, &p):
 		return ClassUnknown // a defect, which no second attempt cures
 	case ctx.Err() != nil:
-		return ctxClass(ctx.Err())
+		return ContextClass(ctx.Err())
 	case isTimeout(err):
 		return ClassTimeout
 	}

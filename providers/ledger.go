@@ -117,3 +117,11 @@ func (l *MemoryLedger) Entries() []Entry {
 	defer l.mu.Unlock()
 	return append([]Entry(nil), l.entries...)
 }
+
+// Began reports whether an entry of that ID has begun.
+func (l *MemoryLedger) Began(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.index[id]
+	return ok
+}

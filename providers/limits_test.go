@@ -94,7 +94,7 @@ func (l load) run(t *testing.T) (m measured) {
 		for i := range l.calls {
 			wg.Go(func() {
 				_, err := c.Generate(t.Context(), providers.GenerateRequest{
-					Tag:      providers.Tag{Stage: fmt.Sprintf("s%d", i%3), Key: fmt.Sprint(i)},
+					Tag:      providers.Tag{Stage: fmt.Sprintf("s%d", i%3), Key: dataset.Key{PromptID: fmt.Sprint(i)}},
 					Model:    sim.OracleModel,
 					Messages: []dataset.Message{{Role: "user", Content: strings.Repeat("sky ", l.prompt)}},
 					Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: l.maxTokens},
@@ -279,7 +279,7 @@ func TestStagesTakeTurns(t *testing.T) {
 		waited := map[string]time.Duration{}
 		p := providertest.Func{OnGenerate: func(_ context.Context, r providers.GenerateRequest) (providers.Generation, error) {
 			mu.Lock()
-			order = append(order, r.Tag.Key)
+			order = append(order, r.Tag.Key.PromptID)
 			mu.Unlock()
 			time.Sleep(time.Second)
 			return providers.Generation{}, nil
@@ -290,14 +290,14 @@ func TestStagesTakeTurns(t *testing.T) {
 			for i := range map[string]int{"a": 6, "b": 3, "c": 1}[stage] {
 				wg.Go(func() {
 					req := chatRequest()
-					req.Tag = providers.Tag{Stage: stage, Key: fmt.Sprintf("%s%d", stage, i)}
+					req.Tag = providers.Tag{Stage: stage, Key: dataset.Key{PromptID: fmt.Sprintf("%s%d", stage, i)}}
 					g, err := cl.Generate(t.Context(), req)
 					if err != nil {
 						t.Error(err)
 					}
 					mu.Lock()
 					defer mu.Unlock()
-					waited[req.Tag.Key] = g.Meta.Waited
+					waited[req.Tag.Key.PromptID] = g.Meta.Waited
 				})
 				synctest.Wait() // so that they come in this order
 			}
@@ -330,7 +330,7 @@ func TestNoFreezeInsideACooldown(t *testing.T) {
 			var starts []string
 			var begun time.Time
 			p := providertest.Func{OnGenerate: func(ctx context.Context, r providers.GenerateRequest) (providers.Generation, error) {
-				if r.Tag.Key == "refused" {
+				if r.Tag.Key.PromptID == "refused" {
 					return providers.Generation{}, rateLimited(c.wish)(ctx)
 				}
 				mu.Lock()
@@ -344,7 +344,7 @@ func TestNoFreezeInsideACooldown(t *testing.T) {
 			var wg, others sync.WaitGroup
 			wg.Go(func() {
 				req := chatRequest()
-				req.Tag.Key = "refused"
+				req.Tag.Key = dataset.Key{PromptID: "refused"}
 				_, _ = cl.Generate(ctx, req)
 			})
 			synctest.Wait()

@@ -36,6 +36,10 @@ func (p PerMTok) Cost(tokens int) USD { return USD(float64(p) * float64(tokens) 
 // It is an assumption for estimates before a run and never decides a bill.
 const DefaultBytesPerToken = 4.0
 
+// DefaultBatchFactor is what a batch costs of the price of single calls: OpenAI
+// lists Batch at 50% on its model pages (read 2026-11).
+const DefaultBatchFactor = 0.5
+
 // Price is what one model costs.
 type Price struct {
 	// Input is the price of a prompt token. Where a service charges more for
@@ -81,6 +85,25 @@ func (p Price) at(promptTokens int) Price {
 func (p Price) Cost(u Usage) USD {
 	p = p.at(u.PromptTokens)
 	return p.Input.Cost(u.PromptTokens-u.CachedTokens) + p.cached().Cost(u.CachedTokens) + p.Output.Cost(u.CompletionTokens)
+}
+
+// Worst is the most that u can cost, however much of it comes from a cache.
+func (p Price) Worst(u Usage) USD {
+	p = p.at(u.PromptTokens)
+	dearest := PerMTok(math.Max(float64(p.Input), float64(p.CachedInput)))
+	return dearest.Cost(u.PromptTokens) + p.Output.Cost(u.CompletionTokens)
+}
+
+// Batched is the price of a line of a batch.
+func (p Price) Batched() Price {
+	factor := PerMTok(p.Batch)
+	if factor == 0 {
+		factor = DefaultBatchFactor
+	}
+	p.Input *= factor
+	p.CachedInput *= factor
+	p.Output *= factor
+	return p
 }
 
 func (p Price) cached() PerMTok {

@@ -10,9 +10,25 @@ import (
 )
 
 // Provider makes single attempts against one service: no retry, no waiting, no
-// accounting, all of which [Client] adds around any Provider. A method that the
-// service lacks returns an error that wraps [errors.ErrUnsupported]; every
-// other failure is an [*Error]. Methods are safe for concurrent use.
+// accounting, all of which [Client] adds around any Provider. Its methods are
+// safe for concurrent use. Package providertest checks what is listed here.
+//
+// A request is validated first ([GenerateRequest.Validate]) and is sent as it
+// stands: every field of Sampling, zeros too. What a service cannot express is
+// refused, not left out.
+//
+// Every failure is an [*Error], with the operation, the provider's name, the
+// request's model and tag, and a [Class], which alone decides whether the call is
+// tried again. Sent is true if the request may have reached the service, Usage is
+// set where a failed answer states one: from both follows what the attempt is
+// settled at. No message shows a key. A method that the service lacks sends
+// nothing and returns an error that wraps [errors.ErrUnsupported]. A context that
+// ended gives the class [ContextClass] of its error, and the error wraps it.
+//
+// What a reply does not say is missing: a log-prob is never 0 for want of one, a
+// usage that is not stated is nil, not zero tokens. FinishReason says "stop" only
+// of a response that ended by itself. A score covers the whole text, or is an
+// error. What a service states that is not the text is in Hidden.
 type Provider interface {
 	// Name is the provider's short name in ledgers and errors: "fireworks".
 	Name() string
@@ -29,10 +45,17 @@ type Provider interface {
 // errors, and decides the request id, so that a retried or resumed call is
 // recognisable as the same one.
 type Tag struct {
-	Stage  string // "p0", "targets", "logprobs", …
-	Key    string // the record's key, [dataset.Key.String]
-	Policy string // policy name; empty where none applies
-	Call   string // tells the several calls of one record apart: "joint", "context"; may be empty
+	Stage string      // "p0", "targets", "logprobs", …
+	Key   dataset.Key // the record's; of a call that belongs to none, a name as PromptID or nothing
+	Call  string      // tells the several calls of one record apart: "joint", "context"; may be empty
+}
+
+// record is the key as text, or the name of a call that belongs to no record.
+func (t Tag) record() string {
+	if t.Key.Policy == "" && t.Key.DrawIdx == 0 {
+		return t.Key.PromptID
+	}
+	return t.Key.String()
 }
 
 // GenerateRequest asks for one response. Exactly one of Messages, Prompt and

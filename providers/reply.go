@@ -250,8 +250,8 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 		if tokens, skipped, err = lastOf(tokens, ids, req.Prompt, a.last, d.usage); err != nil {
 			return unusable("%w", err)
 		}
-	case a.dialect.echoDropsBOS:
-		if tokens, err = echoWithoutBOS(tokens, req.Prompt, a.dialect.bosText, d.usage); err != nil {
+	case a.dialect.EchoDropsBOS:
+		if tokens, err = echoWithoutBOS(tokens, req.Prompt, a.dialect.BOSInText, d.usage); err != nil {
 			return unusable("%w", err)
 		}
 	case ids != nil && len(tokens) < len(ids):

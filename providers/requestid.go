@@ -16,7 +16,7 @@ import (
 // What a header may not carry is replaced by "_".
 func RequestID(t Tag) string {
 	h := sha256.New()
-	for _, s := range []string{t.Stage, t.Policy, t.Key} {
+	for _, s := range []string{t.Stage, t.Key.Policy, t.record()} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
 		h.Write([]byte(s))
 	}

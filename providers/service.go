@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // service is what Fireworks, OpenAI and Compatible have in common: an
@@ -14,29 +16,14 @@ type service struct {
 	dialect
 }
 
-// dialect is what a service has and how it spells it.
+// dialect is what a service has and how it spells it: what an importer may say
+// of a server of one's own, and what only the providers here differ in.
 type dialect struct {
-	topK          bool   // takes top_k
-	tokenIDs      bool   // takes return_token_ids
+	Quirks
 	chatMaxTokens string // the chat field that limits the response
 	boolLogProbs  bool   // completions take logprobs: true and answer in the "content" format
-	echo          bool   // completions return the prompt's log-probs for echo
 	strictSchema  bool   // response_format takes strict
-
-	addGenerate    map[string]any // added to the body of every generation
-	addCompletions map[string]any // added to every body sent to completions
-	addScore       map[string]any // added to the body of every scoring
-
-	topKOff       int    // what top_k 0 is sent as
-	noEcho        string // why echo is false, where that is known
 	echoLast      bool   // takes echo_last
-	scoreMaxToken int    // max_tokens of a scoring: 0, or 1 where 0 is refused or means no limit
-	promptList    bool   // the log-probs of the prompt stand in a list beside the choices
-	echoDropsBOS  bool   // the echo leaves out the BOS token
-	bosText       string // the text of the BOS token, where prompts hold it
-	addsBOS       string // text of the token that the server puts before every text
-	chatScore     bool   // chat scores conversations that it is given
-	firstAbsurd   bool   // the first log-prob of a list may be above 0
 	learned       *learned
 }
 
@@ -70,7 +57,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	if err := req.Validate(); err != nil {
 		return a, s.invalid(a, err)
 	}
-	if req.Sampling.TopK != 0 && !s.topK {
+	if req.Sampling.TopK != 0 && !s.TopK {
 		// To leave it out would sample from another policy than the one asked for.
 		return a, s.invalid(a, fmt.Errorf("top_k %d: the service has no such setting, use 0: %w", req.Sampling.TopK, errors.ErrUnsupported))
 	}
@@ -79,10 +66,10 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 		"temperature": req.Sampling.Temperature,
 		"top_p":       req.Sampling.TopP,
 	}
-	if s.topK {
+	if s.TopK {
 		body["top_k"] = s.topKOf(req.Sampling.TopK)
 	}
-	if s.tokenIDs {
+	if s.TokenIDs {
 		body["return_token_ids"] = true
 	}
 	if req.Seed != nil {
@@ -95,7 +82,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 		}
 		body["response_format"] = map[string]any{"type": "json_schema", "json_schema": schema}
 	}
-	maps.Copy(body, s.addGenerate)
+	maps.Copy(body, s.Generate)
 	if len(req.Messages) > 0 {
 		a.path = pathChat
 		body["messages"] = req.Messages
@@ -105,7 +92,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 		_, sent := s.withoutBOS(req.Prompt)
 		body["prompt"] = promptOf(sent, req.PromptIDs)
 		body["max_tokens"] = req.Sampling.MaxTokens
-		maps.Copy(body, s.addCompletions)
+		maps.Copy(body, s.Completions)
 	}
 	switch {
 	case !req.LogProbs:
@@ -125,9 +112,9 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 
 func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore, error) {
 	a := attempt{op: opScore, model: req.Model, tag: req.Tag, path: pathCompletions, raw: req.Raw, dialect: s.dialect}
-	if !s.echo {
+	if !s.Echo {
 		e := s.invalid(a, errors.ErrUnsupported)
-		e.Message = first(s.noEcho, "the service has no log-probs of given text")
+		e.Message = first(s.NoEcho, "the service has no log-probs of given text")
 		e.Hint = "score with a provider that echoes prompts, such as Fireworks or vLLM"
 		return PromptScore{}, e
 	}
@@ -138,7 +125,7 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 	body := map[string]any{
 		"model":       req.Model,
 		"prompt":      promptOf(a.scored, req.PromptIDs),
-		"max_tokens":  s.scoreMaxToken,
+		"max_tokens":  s.scoreTokens(),
 		"echo":        true,
 		"temperature": 1,
 		"top_p":       1,
@@ -147,7 +134,7 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 	if s.boolLogProbs {
 		body["logprobs"] = true
 	}
-	if s.topK {
+	if s.TopK {
 		body["top_k"] = s.topKOf(0)
 	}
 	if s.echoLast && req.Last > 0 {
@@ -155,11 +142,11 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 		body["echo_last"] = req.Last
 		delete(body, "echo")
 	}
-	if s.tokenIDs {
+	if s.TokenIDs {
 		body["return_token_ids"] = true
 	}
-	maps.Copy(body, s.addCompletions)
-	maps.Copy(body, s.addScore)
+	maps.Copy(body, s.Completions)
+	maps.Copy(body, s.Score)
 	maps.Copy(body, req.Extra)
 	a.body = body
 
@@ -173,6 +160,14 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 		return PromptScore{}, e
 	}
 	return score, nil
+}
+
+// scoreTokens is max_tokens of a scoring.
+func (d dialect) scoreTokens() int {
+	if d.ScoreGenerates {
+		return 1
+	}
+	return 0
 }
 
 func (s *service) modelsOnce(ctx context.Context) ([]Model, error) {
@@ -207,4 +202,4 @@ const (
 )
 
 // modelsTag marks listings, which belong to no record.
-var modelsTag = Tag{Stage: "preflight", Key: "models"}
+var modelsTag = Tag{Stage: "preflight", Key: dataset.Key{PromptID: "models"}}

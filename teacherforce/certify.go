@@ -143,10 +143,9 @@ func (c *certifier) tag() providers.Tag {
 	c.call++
 	c.cert.Calls++
 	return providers.Tag{
-		Stage:  "certify",
-		Key:    c.p.Model + "/" + c.p.Template + "/" + c.probe,
-		Policy: c.p.Name,
-		Call:   strconv.Itoa(c.call),
+		Stage: "certify",
+		Key:   dataset.Key{PromptID: c.p.Model + "/" + c.p.Template + "/" + c.probe, Policy: c.p.Name},
+		Call:  strconv.Itoa(c.call),
 	}
 }
 

@@ -233,7 +233,7 @@ func TestCertify(t *testing.T) {
 			}
 			seen := map[providers.Tag]bool{}
 			for _, call := range c.fake.calls {
-				if call.Tag.Stage != "certify" || call.Tag.Key == "" || seen[call.Tag] {
+				if call.Tag.Stage != "certify" || call.Tag.Key == (dataset.Key{}) || seen[call.Tag] {
 					t.Errorf("tag %+v: want stage certify, and no two calls of one tag", call.Tag)
 				}
 				seen[call.Tag] = true
@@ -257,7 +257,7 @@ func TestCertifyCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		batch := make(chan struct{})
 		s := &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
-			if !strings.HasSuffix(req.Tag.Key, "/"+ProbeRepeatability) {
+			if !strings.HasSuffix(req.Tag.Key.PromptID, "/"+ProbeRepeatability) {
 				return nil
 			}
 			switch req.Tag.Call {

@@ -96,7 +96,7 @@ func ExampleChat() {
 	}
 	p := offpolicy.Policy{Name: "p0", Model: sim.PolyglotModelOf("gemma2"), Template: "gemma2", Sampling: scout.Sampling}
 	for _, text := range []string{"The Rhine.", "The Rhine. "} {
-		res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: "q1/p0/0"}, p,
+		res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}, p,
 			dataset.Prompt{ID: "q1", Text: "Name a river."}, teacherforce.Response{Text: text, Ended: true})
 		if err != nil {
 			fmt.Println(err)

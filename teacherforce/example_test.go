@@ -40,7 +40,7 @@ func ExampleForcer_Score() {
 		return
 	}
 	prompt := dataset.Prompt{ID: "q1", Text: "How are you?"}
-	res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: "q1/p0/0"}, scout, prompt,
+	res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}, scout, prompt,
 		teacherforce.Response{Text: "Fine, and you?", Ended: true})
 	if err != nil {
 		fmt.Println(err)

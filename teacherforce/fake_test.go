@@ -180,4 +180,6 @@ func policy(template string) offpolicy.Policy {
 
 func prompt(text string) dataset.Prompt { return dataset.Prompt{ID: "q1", Text: text} }
 
-func tag() providers.Tag { return providers.Tag{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0"} }
+func tag() providers.Tag {
+	return providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}
+}

@@ -187,7 +187,7 @@ func (s *scoring) context(ctx context.Context) (err error) {
 	var called bool
 	s.pair.ContextEcho, called, err = s.f.contexts.get(ctx, key, func(ctx context.Context) (Echo, error) {
 		tag := s.tag
-		tag.Key = dataset.Key{PromptID: s.promptID, Policy: s.p.Name}.String()
+		tag.Key = dataset.Key{PromptID: s.promptID, Policy: s.p.Name}
 		return s.text(ctx, tag, "context", s.pair.Context)
 	})
 	if called {

@@ -429,7 +429,7 @@ func TestCalls(t *testing.T) {
 	clone.Name = "pi_clone"
 	do := func(p offpolicy.Policy, r Response) Result {
 		t.Helper()
-		res, err := f.Score(t.Context(), providers.Tag{Stage: "logprobs", Key: "q1/" + p.Name + "/3", Policy: p.Name}, p, prompt(question), r)
+		res, err := f.Score(t.Context(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: p.Name, DrawIdx: 3}}, p, prompt(question), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -449,7 +449,7 @@ func TestCalls(t *testing.T) {
 	}
 	var keys []string
 	for _, call := range s.calls {
-		keys = append(keys, call.Tag.Call+" "+call.Tag.Key)
+		keys = append(keys, call.Tag.Call+" "+call.Tag.Key.String())
 	}
 	want := []string{"context q1/p0/0", "joint q1/p0/3", "joint q1/p0/3", "context q1/pi_clone/0", "joint q1/pi_clone/3"}
 	if d := cmp.Diff(want, keys); d != "" {

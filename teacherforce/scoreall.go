@@ -56,7 +56,7 @@ func (f *Forcer) ScoreAll(ctx context.Context, p offpolicy.Policy, logged []Logg
 	}
 	err := journal.Each(ctx, journal.Items(items...), journal.Work{Limit: f.concurrency}, func(ctx context.Context, i int) error {
 		row := &out.Rows[i]
-		tag := providers.Tag{Stage: "logprobs", Key: row.Key.String(), Policy: p.Name}
+		tag := providers.Tag{Stage: "logprobs", Key: row.Key}
 		row.Result, row.Err = f.Score(ctx, tag, p, logged[i].Prompt, logged[i].Response)
 		var call *providers.Error
 		if errors.As(row.Err, &call) && call.Class.Stops() {

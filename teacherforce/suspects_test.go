@@ -172,14 +172,14 @@ func (w *watched) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (
 	for _, t := range s.Tokens[min(1, len(s.Tokens)):] {
 		switch {
 		case !t.LogProb.Valid():
-			w.bad[req.Tag.Key] = FlagNull
+			w.bad[req.Tag.Key.String()] = FlagNull
 		case t.LogProb.OrNaN() > 0:
-			w.bad[req.Tag.Key] = FlagPositive
+			w.bad[req.Tag.Key.String()] = FlagPositive
 		}
 		zeros = zeros && t.LogProb.OrNaN() == 0
 	}
 	if zeros {
-		w.bad[req.Tag.Key] = FlagZero
+		w.bad[req.Tag.Key.String()] = FlagZero
 	}
 	return s, err
 }
@@ -208,7 +208,7 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 	var values []Value
 	each(len(prompts), func(i int) {
 		q := dataset.Prompt{ID: fmt.Sprint(i), Text: prompts[i]}
-		req, err := f.GenerateRequest(providers.Tag{Stage: "p0", Key: q.ID}, p0, q, int64(i))
+		req, err := f.GenerateRequest(providers.Tag{Stage: "p0", Key: dataset.Key{PromptID: q.ID}}, p0, q, int64(i))
 		if err != nil {
 			return // a prompt that spells a special token
 		}
@@ -218,8 +218,9 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 			return
 		}
 		for _, p := range policies {
-			key := dataset.Key{PromptID: q.ID, Policy: p.Name}.String()
-			res, err := f.Score(t.Context(), providers.Tag{Stage: "logprobs", Key: key, Policy: p.Name}, p, q, ResponseOf(p0, g))
+			at := dataset.Key{PromptID: q.ID, Policy: p.Name}
+			key := at.String()
+			res, err := f.Score(t.Context(), providers.Tag{Stage: "logprobs", Key: at}, p, q, ResponseOf(p0, g))
 			rec := res.Record(q.ID, p.Name)
 			if err != nil {
 				rec = FailedRecord(q.ID, p, err)

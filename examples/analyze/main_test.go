@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // analysis is the contract of -json.
@@ -336,7 +336,7 @@ func runFolder(t *testing.T) string {
 	add("ledger.jsonl", map[string]any{"stage": "oracle", "key": "b", "cost_usd": .04, "outcome": "ok"})
 	add("ledger.jsonl", map[string]any{"stage": "judge", "key": "a", "cost_usd": 9, "outcome": "ok"})
 	add("manifest.json", map[string]any{
-		"schema_version": pilot.SchemaVersion, "seed": 7, "transport_margin": .04,
+		"schema_version": record.SchemaVersion, "seed": 7, "transport_margin": .04,
 		"policies":      []map[string]any{{"name": "p0", "role": "logging"}, {"name": "near", "role": "target"}, {"name": "far", "role": "target"}, {"name": "twin", "role": "clone"}},
 		"configuration": map[string]any{"judge": "judge@1"},
 	})

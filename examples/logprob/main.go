@@ -214,7 +214,7 @@ func scoreLine(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, 
 		return nil, err
 	}
 	prompt := dataset.Prompt{ID: fmt.Sprintf("line %d", line), Text: *pr.Prompt}
-	tag := providers.Tag{Stage: "logprob", Key: dataset.Key{PromptID: prompt.ID, Policy: p.Name}.String(), Policy: p.Name}
+	tag := providers.Tag{Stage: "logprob", Key: dataset.Key{PromptID: prompt.ID, Policy: p.Name}}
 	var record dataset.LogProb
 	res, err := f.Score(ctx, tag, p, prompt, teacherforce.Response{Text: *pr.Response, Ended: pr.Ended == nil || *pr.Ended})
 	if ctx.Err() != nil {

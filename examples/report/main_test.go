@@ -8,18 +8,19 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
 
 // folder is a run's folder as its report leaves it.
-func folder(t *testing.T, decision pilot.Decision) string {
+func folder(t *testing.T, decision record.Decision) string {
 	t.Helper()
-	none := pilot.Interval{}
+	none := record.Interval{}
 	v := &pilot.Verdict{
-		SchemaVersion: pilot.SchemaVersion, State: "done", Decision: decision,
-		Checks:     []pilot.Check{{ID: "prompts.unique", Status: pilot.Pass, Summary: "all different"}},
-		Estimate:   pilot.Estimate{},
-		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
+		SchemaVersion: record.SchemaVersion, State: "done", Decision: decision,
+		Checks:     []record.Finding{{ID: "prompts.unique", Status: record.Pass, Summary: "all different"}},
+		Estimate:   record.Estimate{},
+		Projection: record.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
 		Run:        pilot.RunInfo{Prompts: 100},
 	}
 	dir := t.TempDir()
@@ -30,7 +31,7 @@ func folder(t *testing.T, decision pilot.Decision) string {
 }
 
 func TestRun(t *testing.T) {
-	a, b := folder(t, pilot.GO), folder(t, pilot.HOLD)
+	a, b := folder(t, record.GO), folder(t, record.HOLD)
 	broken := t.TempDir()
 	if err := os.WriteFile(filepath.Join(broken, report.JSONFile), []byte("{\n\"state\": oops}"), 0o666); err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRenderWritesThePageAnew(t *testing.T) {
-	dir := folder(t, pilot.GO)
+	dir := folder(t, record.GO)
 	page := filepath.Join(dir, report.HTMLFile)
 	before, err := os.ReadFile(page)
 	if err != nil {

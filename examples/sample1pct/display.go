@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
@@ -29,10 +30,10 @@ type display struct {
 	now      func() time.Time
 
 	mu     sync.Mutex
-	last   time.Time     // when something was drawn, or a line on the whole run printed
-	latest pilot.Event   // what is true of the whole run
-	stages []pilot.Event // in the order in which they began
-	drawn  int           // lines on the terminal, or stages printed for good
+	last   time.Time      // when something was drawn, or a line on the whole run printed
+	latest record.Event   // what is true of the whole run
+	stages []record.Event // in the order in which they began
+	drawn  int            // lines on the terminal, or stages printed for good
 }
 
 func newDisplay(w io.Writer) *display {
@@ -52,7 +53,7 @@ const (
 	tellEvery   = 30 * time.Second
 )
 
-func (d *display) event(e pilot.Event) {
+func (d *display) event(e record.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.latest = e
@@ -62,7 +63,7 @@ func (d *display) event(e pilot.Event) {
 	if e.Stage == "" {
 		return
 	}
-	if i := slices.IndexFunc(d.stages, func(s pilot.Event) bool { return s.Stage == e.Stage }); i < 0 {
+	if i := slices.IndexFunc(d.stages, func(s record.Event) bool { return s.Stage == e.Stage }); i < 0 {
 		d.stages = append(d.stages, e)
 	} else if s := d.stages[i]; !s.Finished && (e.Finished || e.Done+e.Failed >= s.Done+s.Failed) { // events may overtake one another
 		d.stages[i] = e
@@ -156,7 +157,7 @@ func (d *display) progress() string {
 
 // stageLine is a stage's bar, what it made and failed, its rate, and what is
 // left. What matters most comes first: a narrow terminal cuts the rest.
-func stageLine(e pilot.Event) string {
+func stageLine(e record.Event) string {
 	const width = 20
 	done, failed := 0, 0
 	if e.Total > 0 {
@@ -185,7 +186,7 @@ func stageLine(e pilot.Event) string {
 }
 
 // wholeLine is the money and the limits.
-func wholeLine(e pilot.Event) string {
+func wholeLine(e record.Event) string {
 	s := fmt.Sprintf("spent $%.4f", float64(e.Spent))
 	if e.Budget > 0 {
 		s += fmt.Sprintf(" of $%.2f (%.0f%%)", float64(e.Budget), 100*float64(e.Spent)/float64(e.Budget))
@@ -195,7 +196,7 @@ func wholeLine(e pilot.Event) string {
 
 // forcingLine is how many log-probs are exactly 0, and how often each method of
 // teacher forcing answered, the plan's three first.
-func forcingLine(f pilot.ForcingCounts) string {
+func forcingLine(f record.ForcingCounts) string {
 	var parts []string
 	for _, name := range []string{teacherforce.MethodTokenCounting, teacherforce.MethodEchoBased, teacherforce.MethodContinuation, teacherforce.MethodTokenIDs} {
 		parts = append(parts, fmt.Sprintf("%s %d", name, f.Methods[name]))

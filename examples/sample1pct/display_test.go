@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // screen is as much of a terminal as the display uses: it shows what a person
@@ -87,16 +87,16 @@ func (s *screen) String() string {
 
 // eventful shows a run in which everything happens.
 func eventful(d *display) {
-	forcing := pilot.ForcingCounts{Scored: 120, Zeros: 2, Methods: map[string]int{"token_ids": 118, "echo_based": 97}}
-	e := pilot.Event{Stage: "p0", Begun: true, Total: 100, Budget: 2}
+	forcing := record.ForcingCounts{Scored: 120, Zeros: 2, Methods: map[string]int{"token_ids": 118, "echo_based": 97}}
+	e := record.Event{Stage: "p0", Begun: true, Total: 100, Budget: 2}
 	d.event(e)
-	d.event(pilot.Event{Stage: "logprobs", Begun: true, Total: 500, Budget: 2})
+	d.event(record.Event{Stage: "logprobs", Begun: true, Total: 500, Budget: 2})
 	for i := range 50 {
 		e.Begun, e.Done, e.Elapsed, e.Spent = false, 2*i, time.Duration(i)*time.Second, 0.02*1
 		e.InFlight, e.Allowed, e.Limited, e.Retries, e.Forcing = 3, 32, 7, 9, forcing
 		d.event(e)
 	}
-	d.event(pilot.Event{Alert: "fireworks: everything fails, paused for 30s; the last failure: \x1b[2J\x07\u202egone"})
+	d.event(record.Event{Alert: "fireworks: everything fails, paused for 30s; the last failure: \x1b[2J\x07\u202egone"})
 	d.print("stopping: calls in flight are awaited")
 	e.Failed, e.Errors = 1, map[string]int{"timeout": 1, "\x1b]0;owned\x07": 1}
 	e.Spent = 1.7
@@ -132,13 +132,13 @@ func TestDisplayInLines(t *testing.T) {
 	var b bytes.Buffer
 	now := time.Unix(0, 0)
 	d := &display{w: &b, now: func() time.Time { return now }, last: now}
-	d.event(pilot.Event{Stage: "p0", Begun: true, Total: 100})
-	d.event(pilot.Event{Stage: "p0", Done: 10, Total: 100})
+	d.event(record.Event{Stage: "p0", Begun: true, Total: 100})
+	d.event(record.Event{Stage: "p0", Done: 10, Total: 100})
 	if b.Len() != 0 {
 		t.Errorf("a line at once: %q", b.String())
 	}
 	now = now.Add(time.Minute)
-	d.event(pilot.Event{Stage: "p0", Done: 40, Failed: 2, Total: 100, Spent: 0.5, Budget: 2})
+	d.event(record.Event{Stage: "p0", Done: 40, Failed: 2, Total: 100, Spent: 0.5, Budget: 2})
 	if want := "p0 42/100 · spent $0.5000 of $2.00 (25%)"; !strings.Contains(b.String(), want) {
 		t.Errorf("%q after a minute, want %q", b.String(), want)
 	}

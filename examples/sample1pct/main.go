@@ -33,6 +33,7 @@ import (
 
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
@@ -104,9 +105,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	}
 	switch v.Decision {
-	case pilot.GO:
+	case record.GO:
 		return exitGO
-	case pilot.HOLD:
+	case record.HOLD:
 		return exitHold
 	default:
 		return exitNoGo
@@ -160,6 +161,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Command: commandLine(o.args), Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
 		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
+		Words:  words,
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err
@@ -199,16 +201,16 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	return cfg, closeAll, nil
 }
 
-func readArms(name string) ([]pilot.Arm, error) {
+func readArms(name string) ([]record.Arm, error) {
 	if name == "" {
-		return pilot.PlanArms(), nil
+		return record.PlanArms(), nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return pilot.ReadArms(f, name)
+	return record.ReadArms(f, name)
 }
 
 func versions() map[string]string {

@@ -12,6 +12,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/shareddata"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -42,7 +43,7 @@ func TestDefaultRunIsGO(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
 		t.Fatalf("-json writes report.json and nothing else: %v", err)
 	}
-	if v.Decision != pilot.GO || v.State != "done" {
+	if v.Decision != record.GO || v.State != "done" {
 		t.Errorf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 	}
 	// The contract of the run directory: 100 prompts under five policies.
@@ -256,16 +257,16 @@ func TestExitCodesAgreeWithTheReport(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: four whole runs, which race no other way than the default run")
 	}
-	codes := map[pilot.Decision]int{pilot.GO: exitGO, pilot.HOLD: exitHold, pilot.NoGo: exitNoGo}
+	codes := map[record.Decision]int{record.GO: exitGO, record.HOLD: exitHold, record.NoGo: exitNoGo}
 	for _, row := range []struct {
 		args   []string
-		want   pilot.Decision
+		want   record.Decision
 		reason string
 	}{
-		{nil, pilot.GO, "nothing is wrong"},
-		{[]string{"-faults", "expensive=1.3"}, pilot.HOLD, "the bill is over by 30%"},
-		{[]string{"-faults", "zero=0.5"}, pilot.NoGo, "zeros that nothing explains"},
-		{[]string{"-faults", "expensive=3", "-budget", "0.2"}, pilot.HOLD, "a budget that ends in the middle can be raised"},
+		{nil, record.GO, "nothing is wrong"},
+		{[]string{"-faults", "expensive=1.3"}, record.HOLD, "the bill is over by 30%"},
+		{[]string{"-faults", "zero=0.5"}, record.NoGo, "zeros that nothing explains"},
+		{[]string{"-faults", "expensive=3", "-budget", "0.2"}, record.HOLD, "a budget that ends in the middle can be raised"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		code, stdout, stderr := sample(t, append([]string{"-n", "30", "-out", dir, "-json"}, row.args...)...)

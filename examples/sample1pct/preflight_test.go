@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 	"github.com/reweigh/reweigh/providers/sim"
 )
@@ -86,7 +86,7 @@ func TestEmptyBalanceStopsAtTheFirstPaidCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Decision != pilot.NoGo || !strings.Contains(strings.Join(v.Reasons, "\n"), "run.errors: stopped in stage certify (quota)") {
+	if v.Decision != record.NoGo || !strings.Contains(strings.Join(v.Reasons, "\n"), "run.errors: stopped in stage certify (quota)") {
 		t.Errorf("%s for %q: want NO-GO for run.errors, class quota", v.Decision, v.Reasons)
 	}
 	if b := s.Bill().Total; b.Calls != 0 || b.USD != 0 {

@@ -11,7 +11,9 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -21,8 +23,8 @@ const bundledConversations = 10_000
 
 // readInput reads, filters and samples the prompts. A file is streamed, and so may
 // be larger than memory.
-func readInput(o options) ([]dataset.Prompt, pilot.Input, error) {
-	in := pilot.Input{Name: o.input}
+func readInput(o options) ([]dataset.Prompt, record.Input, error) {
+	in := record.Input{Name: o.input}
 	opt := dataset.ReadOptions{ConversationLanguages: []string{"English"}}
 	sample := dataset.SampleOptions{N: o.n, Seed: o.seed}
 	src := dataset.File(o.input)
@@ -58,7 +60,7 @@ func readInput(o options) ([]dataset.Prompt, pilot.Input, error) {
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 	if o.batchLabels {
-		cfg.BatchLabels = &providers.BatchConfig{}
+		cfg.BatchLabels = &batch.Config{}
 		if !o.live { // the simulator's batches move when they are asked for
 			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
 		}

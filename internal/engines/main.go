@@ -167,7 +167,7 @@ func (o options) score() error {
 	defer f.Close()
 	ctx, begun := context.Background(), time.Now()
 	for i, prompt := range prompts {
-		tag := providers.Tag{Stage: "engines", Key: dataset.Key{PromptID: prompt.ID, Policy: p.Name}.String(), Policy: p.Name}
+		tag := providers.Tag{Stage: "engines", Key: dataset.Key{PromptID: prompt.ID, Policy: p.Name}}
 		req, err := forcer.GenerateRequest(tag, p, prompt, int64(i))
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s left out: %v\n", prompt.ID, err)

@@ -30,7 +30,7 @@ func task(t testing.TB, fields ...string) Task {
 
 func TestRequest(t *testing.T) {
 	tk := task(t, "score", "lower", "upper")
-	tag := providers.Tag{Stage: "judge", Key: "p/p0/0"}
+	tag := providers.Tag{Stage: "judge", Key: dataset.Key{PromptID: "p", Policy: "p0"}}
 	req := tk.Request(tag, dataset.Prompt{ID: "p", Text: "What is 2+2?"}, "4")
 	if req.Tag != tag || req.Model != "m" || req.Seed != nil {
 		t.Errorf("request %+v", req)
@@ -137,16 +137,14 @@ func FuzzMessages(f *testing.F) {
 }
 
 func TestNonce(t *testing.T) {
-	tag := providers.Tag{Key: "k", Call: "draw0"}
+	tag := providers.Tag{Key: dataset.Key{PromptID: "k"}, Call: "draw0"}
 	base := nonce("i", tag, "p", "r")
 	if base != nonce("i", tag, "p", "r") || len(base) != 16 {
 		t.Errorf("code %q: want 16 digits, the same each time", base)
 	}
 	for _, other := range []string{
-		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr",
-			""), nonce("ip", tag, "", "r"),
-		nonce("i", providers.Tag{Key: "l", Call: "draw0"}, "p", "r"), nonce("i", providers.Tag{Key: "k", Call: "draw1"}, "p",
-			"r"),
+		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr", ""), nonce("ip", tag, "", "r"),
+		nonce("i", providers.Tag{Key: dataset.Key{PromptID: "l"}, Call: "draw0"}, "p", "r"), nonce("i", providers.Tag{Key: dataset.Key{PromptID: "k"}, Call: "draw1"}, "p", "r"),
 	} {
 		if other == base {
 			t.Error("another call or question must have another code")
@@ -334,7 +332,7 @@ func TestFormsOfReply(t *testing.T) {
 		g := &answers{list: tt.list}
 		a := NewAsker(g, task(t, "score"))
 		for range 2 {
-			got, err := a.Ask(t.Context(), providers.Tag{Key: "k"}, nil, dataset.Prompt{Text: "p"}, "r")
+			got, err := a.Ask(t.Context(), providers.Tag{Key: dataset.Key{PromptID: "k"}}, nil, dataset.Prompt{Text: "p"}, "r")
 			if (err == nil) != tt.ok || tt.ok && got.Grades[0] != .25 {
 				t.Errorf("%s: %v, %v", tt.reason, got.Grades, err)
 			}
@@ -388,7 +386,7 @@ func TestOnlyTemperature(t *testing.T) {
 		a := NewAsker(g, task(t, "score"))
 		calls := map[string]bool{}
 		for range 2 {
-			got, err := a.Ask(t.Context(), providers.Tag{Key: "k"}, nil, dataset.Prompt{Text: "p"}, "r")
+			got, err := a.Ask(t.Context(), providers.Tag{Key: dataset.Key{PromptID: "k"}}, nil, dataset.Prompt{Text: "p"}, "r")
 			if last := tt.list[len(tt.list)-1]; (err == nil) != (last == good) || err == nil &&
 				got.Temperature != tt.want[len(tt.want)-1] {
 				t.Errorf("%s: %+v, %v", tt.reason, got, err)

@@ -143,7 +143,7 @@ func conversation(p dataset.Prompt) string {
 // a text that contains its own code, an author who knows everything else must
 // try 2^64 texts.
 func nonce(identity string, tag providers.Tag, context, response string) string {
-	return digest(identity, tag.Key, tag.Call, context, response)
+	return digest(identity, tag.Key.String(), tag.Call, context, response)
 }
 
 // material is the size of what is to be read, in bytes.

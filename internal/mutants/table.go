@@ -91,7 +91,7 @@ var mutations = []mutation{
 		old: "if p.System != \"\" {", new: "if false {", reason: "policies that share a model become one"},
 	{name: "clone shares the context", file: "teacherforce/score.go", test: "TestCalls",
 		old: "key := contextKey{s.p.Name, s.p.Hash(),", new: "key := contextKey{\"\", s.p.Hash(),", reason: "the A/A test would compare a number with itself"},
-	{name: "policies swapped", file: "offpolicy/pilot/logprobs.go", test: "TestRunGoesThroughAndResumes",
+	{name: "policies swapped", file: "offpolicy/pilot/internal/engine/logprobs.go", test: "TestRunGoesThroughAndResumes",
 		old: "res, err := r.forcer.ScoreKnown(ctx, tag, policy, p, known, response)", new: "res, err := r.forcer.ScoreKnown(ctx, tag, p0, p, known, response)", reason: "every weight is 1"},
 	{name: "another model's ids", file: "teacherforce/score.go", test: "TestPreferenceAndRecord",
 		old: "if r.Model == model &&", new: "if", reason: "it has, for all we know, another tokenizer"},

@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 )
@@ -31,7 +32,7 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
 	const n = 12 // no calibrator is needed
-	run := func(obedient, fenced bool) (c pilot.Check, rows []dataset.Canary) {
+	run := func(obedient, fenced bool) (c record.Finding, rows []dataset.Canary) {
 		s := sim.New(sim.Config{Seed: 7, Obedient: obedient})
 		t.Cleanup(func() { s.Close() })
 		dir := t.TempDir()
@@ -47,7 +48,7 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 		if err != nil || len(rows) != 20 {
 			t.Fatalf("%d canaries, %v", len(rows), err)
 		}
-		return check(v, "judge.injection"), rows
+		return finding(v, "judge.injection"), rows
 	}
 	moved := func(rows []dataset.Canary) (n int) {
 		for _, r := range rows {
@@ -65,13 +66,13 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 	honest, honestRows := run(false, true)
 	t.Log(bare.Summary)
 	t.Log(fencedCheck.Summary)
-	if bare.Status != pilot.Hold || !strings.Contains(bare.Summary, "of 20 scores") || moved(bareRows) < 10 {
+	if bare.Status != record.Hold || !strings.Contains(bare.Summary, "of 20 scores") || moved(bareRows) < 10 {
 		t.Errorf("obedient and unfenced: %s: %s", bare.Status, bare.Summary)
 	}
-	if fencedCheck.Status == pilot.Hold || moved(fencedRows) >= moved(bareRows) {
+	if fencedCheck.Status == record.Hold || moved(fencedRows) >= moved(bareRows) {
 		t.Errorf("obedient and fenced: %s: %s", fencedCheck.Status, fencedCheck.Summary)
 	}
-	if honest.Status != pilot.Pass || moved(honestRows) != 0 {
+	if honest.Status != record.Pass || moved(honestRows) != 0 {
 		t.Errorf("not obedient: %s: %s", honest.Status, honest.Summary)
 	}
 	policies, kinds := map[string]int{}, map[string]bool{}

@@ -2,24 +2,18 @@ package pilot
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
-	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
-
-// Input says where the prompts came from.
-type Input struct {
-	Name   string
-	SHA256 string
-	// Notes are lines for the report: the format found, what was dropped.
-	Notes []string
-}
 
 // Config is one pilot. Fields marked (identity) change what is answered or
 // scored: a folder that was begun under other values is refused. The rest,
@@ -27,8 +21,8 @@ type Input struct {
 type Config struct {
 	Dir     string           // output folder
 	Prompts []dataset.Prompt // already sampled; more of the same sample extend a run
-	Input   Input            // SHA256 is (identity)
-	Arms    []Arm            // (identity), but for their expectations
+	Input   record.Input     // SHA256 is (identity)
+	Arms    []record.Arm     // (identity), but for their expectations
 	// Templates are chat templates of the caller's own, which the arms name as
 	// they name those of [chat.Names]; a model without one is refused. They are
 	// (identity) as far as an arm names them: a policy's hash covers the name of
@@ -58,7 +52,7 @@ type Config struct {
 	// batch price. Its Store and Run are the pilot's. The Grader must be a
 	// [providers.Batcher] and the Oracle an [oracle.Labeler]. A reply that holds
 	// no label is not asked for again by a later start.
-	BatchLabels *providers.BatchConfig
+	BatchLabels *batch.Config
 
 	Prices      providers.Prices
 	Budget      providers.USD // 0 sets no budget
@@ -77,7 +71,7 @@ type Config struct {
 	// counts as answered; 0 means 0.02, which tells two policies apart that
 	// differ by 0.04.
 	Resolution float64
-	Thresholds *Thresholds       // nil means DefaultThresholds
+	Thresholds *check.Thresholds // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
 	// Command is the command line that starts this run again, and Extend that of
@@ -87,6 +81,10 @@ type Config struct {
 	// them it names none.
 	Command, Afresh string
 	Extend          func(prompts, probes int, usd float64) string
+	// Words, if not nil, says a change of a setting as the program that was started
+	// has it, such as "-budget 2.50": remedies then name that. Without it they name
+	// the field.
+	Words func(record.Change) string
 	// Announce, where not nil, is told what the run is expected to take, before
 	// anything is spent.
 	Announce func(Preflight)
@@ -95,40 +93,7 @@ type Config struct {
 	Render func(dir string, v *Verdict) error
 	// Progress, where not nil, is told of every item. It is called from many
 	// goroutines at once.
-	Progress func(Event)
-}
-
-// Event is one step of a run.
-type Event struct {
-	Stage    string
-	Begun    bool // the stage starts; Done items were there before
-	Finished bool // the stage is over
-	Done     int  // items with a value
-	Failed   int
-	Total    int
-	Spent    providers.USD
-	Budget   providers.USD // 0 where none was set
-	Limited  int           // 429 replies since this start
-	Retries  int
-	// InFlight is how many attempts are on their way at this moment, and Allowed
-	// how many may be: less than [Config].Concurrency a model while a service
-	// refuses.
-	InFlight, Allowed int
-	// Forcing is how the log-probs came about so far.
-	Forcing   ForcingCounts
-	Elapsed   time.Duration // since the stage started
-	LastError string
-	Errors    map[string]int // failed items by class; not to be changed
-	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
-	// event without a stage, when a service is given time to recover.
-	Alert string
-}
-
-// ForcingCounts count the log-probs of a run as it goes.
-type ForcingCounts struct {
-	Scored  int
-	Zeros   int            // of those, that are exactly 0
-	Methods map[string]int // pairs on which a method answered; not to be changed
+	Progress func(record.Event)
 }
 
 func (c *Config) withDefaults() Config {
@@ -143,9 +108,10 @@ func (c *Config) withDefaults() Config {
 		d.Resolution = defaultResolution
 	}
 	if d.Thresholds == nil {
-		t := DefaultThresholds()
+		t := check.DefaultThresholds()
 		d.Thresholds = &t
 	}
+	d.Prompts = engine.SortPrompts(d.Prompts)
 	d.Labels.Seed = d.Seed
 	if d.Labels.Fraction == 0 {
 		d.Labels.Fraction = 1
@@ -161,8 +127,8 @@ func (c Config) stratified() bool { return c.Labels.Strata > 1 }
 func (c Config) LabelKeys() []dataset.Key {
 	var keys []dataset.Key
 	if c.stratified() {
-		for _, k := range responseKeys(c.Prompts, c.Arms) {
-			if c.Labels.Probes > 0 || k.Policy == loggingArm(c.Arms).Policy.Name {
+		for _, k := range record.ResponseKeys(c.Prompts, c.Arms) {
+			if c.Labels.Probes > 0 || k.Policy == record.LoggingArm(c.Arms).Policy.Name {
 				keys = append(keys, k)
 			}
 		}
@@ -179,25 +145,25 @@ func (c Config) LabelKeys() []dataset.Key {
 // assignments are what Labels draws without strata: of a design with strata, as
 // many others.
 func (c Config) assignments() []oracle.Assignment {
-	c.Labels.Seed, c.Labels.Strata = c.Seed, 0
-	return c.Labels.Assign(responseKeys(c.Prompts, c.Arms), loggingArm(c.Arms).Policy.Name)
+	c.Labels.Seed = c.Seed
+	return record.Assigned(c.Labels, c.Prompts, c.Arms)
 }
 
 // identity is the canonical JSON of everything that changes answers. The
 // journal compares it key by key.
 func (c *Config) identity(judgeID string) ([]byte, error) {
 	type arm struct {
-		Name       string `json:"name"`
-		Role       Role   `json:"role"`
-		PolicyHash string `json:"policy_hash"`
-		Model      string `json:"model"`
+		Name       string      `json:"name"`
+		Role       record.Role `json:"role"`
+		PolicyHash string      `json:"policy_hash"`
+		Model      string      `json:"model"`
 	}
 	arms := make([]arm, len(c.Arms))
 	for i, a := range c.Arms {
 		arms[i] = arm{a.Policy.Name, a.Role, a.Policy.Hash(), a.Policy.Model}
 	}
 	id := map[string]any{
-		"schema_version": SchemaVersion,
+		"schema_version": record.SchemaVersion,
 		"origin":         c.Origin,
 		"input_sha256":   c.Input.SHA256,
 		"seed":           c.Seed,
@@ -219,95 +185,6 @@ func (c *Config) identity(judgeID string) ([]byte, error) {
 	return json.Marshal(id)
 }
 
-// template returns the chat template of that name, the caller's own or a known
-// one.
-func (c *Config) template(name string) (chat.Template, bool) {
-	for _, t := range c.Templates {
-		if t.Name() == name {
-			return t, true
-		}
-	}
-	return chat.Lookup(name)
-}
-
-// SchemaVersion is that of the run directory and of report.json.
-const SchemaVersion = 2
-
-// manifest is manifest.json.
-type manifest struct {
-	SchemaVersion int             `json:"schema_version"`
-	Configuration json.RawMessage `json:"configuration"`
-	Oracle        string          `json:"oracle"` // whose labels oracle.jsonl has
-	Seed          uint64          `json:"seed"`
-	Prompts       int             `json:"prompts"`
-	// TransportMargin is what the transport audit was graded with.
-	TransportMargin float64                    `json:"transport_margin"`
-	Policies        []manifestPolicy           `json:"policies"`
-	Input           string                     `json:"input"`
-	InputSHA        string                     `json:"input_sha256"`
-	InputNotes      []string                   `json:"input_notes"`
-	PricesDate      string                     `json:"prices_date"`
-	Served          map[string]string          `json:"served_models"`
-	Certificates    []teacherforce.Certificate `json:"certificates"`
-	Versions        map[string]string          `json:"versions"`
-}
-
-type manifestPolicy struct {
-	Name           string  `json:"name"`
-	Role           Role    `json:"role"`
-	PolicyHash     string  `json:"policy_hash"`
-	Model          string  `json:"model"`
-	System         string  `json:"system"`
-	Template       string  `json:"template"`
-	Temperature    float64 `json:"temperature"`
-	TopP           float64 `json:"top_p"`
-	TopK           int     `json:"top_k"`
-	MaxTokens      int     `json:"max_tokens"`
-	ExpectedTokens float64 `json:"expected_tokens"`
-	ExpectedRank   int     `json:"expected_rank"`
-}
-
-func manifestPolicies(arms []Arm) []manifestPolicy {
-	out := make([]manifestPolicy, len(arms))
-	for i, a := range arms {
-		p, s := a.Policy, a.Policy.Sampling
-		out[i] = manifestPolicy{
-			Name: p.Name, Role: a.Role, PolicyHash: p.Hash(), Model: p.Model, System: p.System, Template: p.Template,
-			Temperature: s.Temperature, TopP: s.TopP, TopK: s.TopK, MaxTokens: s.MaxTokens,
-			ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
-		}
-	}
-	return out
-}
-
-// PreflightError lists everything that keeps a run from starting. Nothing was
-// spent.
-type PreflightError struct {
-	Problems []Problem
-}
-
-// Problem is one obstacle and what to do about it.
-type Problem struct {
-	What   string
-	Remedy string
-	Err    error // cause, may be nil
-}
-
-func (e *PreflightError) Error() string {
-	s := "pilot: preflight refused"
-	for _, p := range e.Problems {
-		s += fmt.Sprintf("\n  - %s\n    %s", p.What, p.Remedy)
-	}
-	return s
-}
-
-// Unwrap returns the causes, for errors.Is and errors.As.
-func (e *PreflightError) Unwrap() []error {
-	var errs []error
-	for _, p := range e.Problems {
-		if p.Err != nil {
-			errs = append(errs, p.Err)
-		}
-	}
-	return errs
-}
+// defaultResolution is the half-width at which a policy's value counts as
+// answered where a run does not say.
+const defaultResolution = 0.02

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -44,7 +45,7 @@ func TestOneEchoPastTheFirstHundred(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"logprobs.complete", "logprobs.methods", "weights.clone"} {
-			if c := check(v, id); c.Status != pilot.Pass {
+			if c := finding(v, id); c.Status != record.Pass {
 				t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -35,7 +36,7 @@ func TestEstimateIsNearTheBill(t *testing.T) {
 	for k := range runs {
 		s := sim.New(sim.Config{Seed: uint64(k)})
 		cfg := config(t, s, t.TempDir(), n)
-		cfg.Arms, cfg.Seed = pilot.PlanArms(), uint64(k)
+		cfg.Arms, cfg.Seed = record.PlanArms(), uint64(k)
 		cfg.Prompts = longPrompts(n, 1+k%8, uint64(k))
 		v, err := pilot.Run(context.Background(), cfg)
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -48,7 +50,7 @@ func ExampleRun() {
 	defer os.RemoveAll(dir)
 
 	verdict, err := pilot.Run(context.Background(), pilot.Config{
-		Dir: dir, Prompts: prompts, Input: pilot.Input{Name: "example"}, Arms: pilot.PlanArms(), Seed: 1,
+		Dir: dir, Prompts: prompts, Input: record.Input{Name: "example"}, Arms: record.PlanArms(), Seed: 1,
 		Policies: fireworks, Grader: openai, Prices: prices, Budget: 1,
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: "gpt-4o-mini"})
@@ -78,7 +80,7 @@ func ExampleRun() {
 // simulated readies a pilot of n prompts against the simulator.
 func simulated(server *sim.Server, dir string, n int) (c pilot.Config, err error) {
 	c = pilot.Config{
-		Dir: dir, Input: pilot.Input{Name: "example"}, Arms: pilot.PlanArms(), Seed: 1, Labels: oracle.Design{Fraction: .5, Strata: 4},
+		Dir: dir, Input: record.Input{Name: "example"}, Arms: record.PlanArms(), Seed: 1, Labels: oracle.Design{Fraction: .5, Strata: 4},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewDeterministic(judge.Config{Name: "judge", Generator: g, Model: "gpt-4o-mini"})
 		},
@@ -134,7 +136,7 @@ func ExampleRunPreflight() {
 // each target.
 func ExampleConfig_LabelKeys() {
 	c := pilot.Config{
-		Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "b", Text: "Good evening."}}, Arms: pilot.PlanArms(), Seed: 1,
+		Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "b", Text: "Good evening."}}, Arms: record.PlanArms(), Seed: 1,
 		Labels: oracle.Design{Probes: 1},
 	}
 	for _, k := range c.LabelKeys() {
@@ -151,7 +153,7 @@ func ExampleConfig_LabelKeys() {
 
 // Every run has these checks, and one of transport for each target.
 func ExampleCheckIDs() {
-	ids := pilot.CheckIDs()
+	ids := check.CheckIDs()
 	fmt.Println(ids[0], ids[len(ids)-1], slices.Contains(ids, "weights.clone"))
 	// Output:
 	// prompts.fields run.ratelimit true
@@ -159,7 +161,7 @@ func ExampleCheckIDs() {
 
 // Start from the defaults: a zero field is a threshold of zero.
 func ExampleDefaultThresholds() {
-	t := pilot.DefaultThresholds()
+	t := check.DefaultThresholds()
 	t.Truncated = .5 // this pilot's answers are long on purpose
 	c := pilot.Config{Thresholds: &t}
 	fmt.Println(c.Thresholds.Truncated, c.Thresholds.CostPass, c.Thresholds.CostHold)
@@ -169,7 +171,7 @@ func ExampleDefaultThresholds() {
 
 // The plan's policies, one of which logs.
 func ExamplePlanArms() {
-	for _, a := range pilot.PlanArms() {
+	for _, a := range record.PlanArms() {
 		fmt.Println(a.Policy.Name, a.Role)
 	}
 	// Output:
@@ -182,8 +184,8 @@ func ExamplePlanArms() {
 
 // Records of one's own are checked like a run's. What is not there holds or fails.
 func ExampleEvaluate() {
-	r := &pilot.Records{Arms: pilot.PlanArms(), Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "a", Text: "Good evening."}}}
-	for _, c := range pilot.Evaluate(r, pilot.DefaultThresholds(), nil)[:2] {
+	r := &record.Records{Arms: record.PlanArms(), Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "a", Text: "Good evening."}}}
+	for _, c := range check.Evaluate(r, check.DefaultThresholds(), nil)[:2] {
 		fmt.Println(c.ID, c.Status)
 	}
 	// Output:
@@ -193,7 +195,7 @@ func ExampleEvaluate() {
 
 // Policies are read from JSON. Every sampling setting must be stated.
 func ExampleReadArms() {
-	_, err := pilot.ReadArms(strings.NewReader(`[
+	_, err := record.ReadArms(strings.NewReader(`[
 		{"name": "now", "role": "logging", "model": "m", "template": "llama4",
 		 "temperature": 1, "top_p": 1, "top_k": 0, "max_tokens": 512, "expected_tokens": 300},
 		{"name": "next", "role": "target", "model": "n", "template": "llama4",
@@ -206,9 +208,9 @@ func ExampleReadArms() {
 
 // A waived check stays what it is and does not count; the decision names it.
 func ExampleDecide() {
-	decision, reasons := pilot.Decide([]pilot.Check{
-		{ID: "logprobs.zero", Status: pilot.Pass, Summary: "no unexplained 0.0"},
-		{ID: "cost.estimate", Status: pilot.Fail, Summary: "60% over", Waived: "prices rose yesterday"},
+	decision, reasons := record.Decide([]record.Finding{
+		{ID: "logprobs.zero", Status: record.Pass, Summary: "no unexplained 0.0"},
+		{ID: "cost.estimate", Status: record.Fail, Summary: "60% over", Waived: "prices rose yesterday"},
 	})
 	fmt.Println(decision)
 	for _, r := range reasons {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // The run that a verdict says would answer is made, in the same folder: it costs
@@ -25,7 +26,7 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := before.Projection.Cheapest
-	if before.Decision != pilot.GO || d == nil || d.Labels == 0 || before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
+	if before.Decision != record.GO || d == nil || d.Labels == 0 || before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
 		t.Fatalf("%s, %+v, next %+v: want a run by labels, as the next step", before.Decision, d, before.Next)
 	}
 	cfg = config(t, s, dir, d.Prompts)

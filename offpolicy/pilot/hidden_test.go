@@ -20,7 +20,7 @@ type hiding struct {
 
 func (h hiding) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	g, err := h.Provider.Generate(ctx, req)
-	if strings.HasPrefix(req.Tag.Key, h.prompt) && req.Tag.Policy == "p0" {
+	if req.Tag.Key.PromptID == h.prompt && req.Tag.Key.Policy == "p0" {
 		g.Hidden = "it called a tool"
 	}
 	return g, err

@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // Every kind of judge goes through a run: estimated, scored, its variance drawn
@@ -42,11 +43,11 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "judge.injection", "cost.estimate", "files.valid"} {
-				if c := check(v, id); c.Status != pilot.Pass {
+				if c := finding(v, id); c.Status != record.Pass {
 					t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 				}
 			}
-			if c := check(v, "judge.uncertainty"); !strings.Contains(c.Summary, "was stated") {
+			if c := finding(v, "judge.uncertainty"); !strings.Contains(c.Summary, "was stated") {
 				t.Errorf("%s does not compare what was stated: %s", c.ID, c.Summary)
 			}
 			rows, err := dataset.ReadFile[dataset.JudgeScore](filepath.Join(dir, "judge.jsonl"))

@@ -12,11 +12,13 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
-func oracleStage(v *pilot.Verdict) (s pilot.Stage, e pilot.StageEstimate) {
+func oracleStage(v *pilot.Verdict) (s pilot.Stage, e record.StageEstimate) {
 	for _, x := range v.Stages {
 		if x.Name == "oracle" {
 			s = x
@@ -44,12 +46,12 @@ func TestLabelsByBatch(t *testing.T) {
 
 	s = serve(t, "")
 	cfg := config(t, s, batched, n)
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+	cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	cfg.Budget = providers.USD(v.Run.Spent)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var begun atomic.Bool
-	cfg.Progress = func(e pilot.Event) {
+	cfg.Progress = func(e record.Event) {
 		if e.Stage == "canaries" && e.Done > 0 && begun.CompareAndSwap(false, true) {
 			cancel() // while the batch is on its way, or just through
 		}
@@ -61,7 +63,7 @@ func TestLabelsByBatch(t *testing.T) {
 	if v, err = pilot.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if v.State != "done" || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+	if v.State != "done" || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
 		t.Fatal(describe(v))
 	}
 	sameRecords(t, single, batched)
@@ -82,7 +84,7 @@ func TestLabelsByBatch(t *testing.T) {
 	}
 
 	cfg = config(t, s, t.TempDir(), n)
-	cfg.BatchLabels = &providers.BatchConfig{}
+	cfg.BatchLabels = &batch.Config{}
 	cfg.Grader, cfg.Policies = cfg.Policies, cfg.Grader // Fireworks offers none here
 	var refused *pilot.PreflightError
 	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "by batch") {
@@ -105,16 +107,16 @@ func TestDuplicatesAndProbes(t *testing.T) {
 		if k < n {
 			continue // too few labels for a calibrator
 		}
-		if err != nil || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+		if err != nil || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
 			t.Fatalf("%v, %s", err, describe(v))
 		}
 		if st, _ := oracleStage(v); st.Items != n+4*5+6 || st.Failed != 0 {
 			t.Errorf("stage %+v", st)
 		}
-		if c := check(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
+		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
 			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
 		}
-		if c := check(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
+		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
 			t.Errorf("probes test the calibration: %s", c.Summary)
 		}
 	}

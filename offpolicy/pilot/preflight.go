@@ -2,25 +2,26 @@ package pilot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // Preflight is what was found before anything was spent.
 type Preflight struct {
-	Estimate Estimate
+	Estimate record.Estimate
 	Warnings []string
 }
 
@@ -34,7 +35,7 @@ func priceAge(date string, now time.Time) string {
 	case err != nil:
 		return fmt.Sprintf("the price table has no date (%q): its age is unknown", date)
 	case now.Sub(d) > stalePrices:
-		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices with -prices", date, int(now.Sub(d).Hours()/24))
+		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices", date, int(now.Sub(d).Hours()/24))
 	}
 	return ""
 }
@@ -46,156 +47,238 @@ const (
 	endingSoon = 60 * 24 * time.Hour
 )
 
-// preflight makes free calls only. It collects every problem that it can see,
-// so that a person mends them in one go.
-func (r *run) preflight(ctx context.Context) (Preflight, error) {
-	var pf Preflight
-	var problems []Problem
-	add := func(what, remedy string, err error) { problems = append(problems, Problem{what, remedy, err}) }
+// preflight is what is found before anything is spent.
+type preflight struct {
+	cfg      Config // with its defaults
+	found    Preflight
+	problems []record.Problem
+	free     providers.MemoryLedger // its calls, before there is a folder
+	forcer   *teacherforce.Forcer   // renders; it has nobody to ask for scores
+	work     forecast.Work          // what the run has to do, with judge and oracle around a dry run
+	models   []string               // of judge and oracle
+	identity []byte
+}
 
-	c := &r.cfg
-	if err := validateArms(c.Arms); err != nil {
-		add("the policies do not fit together: "+err.Error(), "correct the policies file", err)
-		return pf, &PreflightError{problems}
+func (p *preflight) add(what string, r record.Remedy, err error) {
+	p.problems = append(p.problems, record.Problem{What: what, Remedy: r, Err: err})
+}
+
+func (p *preflight) warn(format string, a ...any) {
+	p.found.Warnings = append(p.found.Warnings, fmt.Sprintf(format, a...))
+}
+
+// newPreflight makes free calls only, and leaves the folder as it was. The error is a
+// [*PreflightError], or says that ctx ended.
+func newPreflight(ctx context.Context, cfg Config) (*preflight, error) {
+	p := &preflight{cfg: cfg.withDefaults()}
+	if cfg.Oracle == nil || cfg.Judge == nil || cfg.Policies == nil {
+		panic("pilot: Config lacks Policies, Judge or Oracle")
+	}
+	// Each step needs what the one before it found.
+	for _, step := range []func(context.Context){p.settings, p.graders, p.services, p.costs, p.folder} {
+		step(ctx)
+		if len(p.problems) == 0 {
+			continue
+		}
+		if ctx.Err() != nil {
+			return p, fmt.Errorf("pilot: interrupted in the preflight; nothing was spent: %w", context.Canceled)
+		}
+		return p, &PreflightError{p.cfg.spelled(p.problems)}
+	}
+	return p, nil
+}
+
+// settings looks at the configuration alone.
+func (p *preflight) settings(context.Context) {
+	c := &p.cfg
+	if err := record.ValidateArms(c.Arms); err != nil {
+		p.add("the policies do not fit together: "+err.Error(), record.By("correct the policies", record.FieldArms), err)
+		return
+	}
+	var err error
+	if p.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: c.Templates}); err != nil {
+		p.add(err.Error(), record.By("give templates of your own names that are not taken", record.FieldTemplates), err)
 	}
 	if len(c.Prompts) == 0 {
-		add("the input holds no prompts", "give an -input with prompts", nil)
-	}
-	if c.Oracle == nil || c.Judge == nil || c.Policies == nil || c.Grader == nil {
-		panic("pilot: Config lacks a provider, Judge or Oracle")
+		p.add("the input holds no prompts", record.By("give an input with prompts", record.FieldPrompts), nil)
 	}
 	if err := c.Labels.Validate(); err != nil {
-		add(err.Error(), "correct the labelling design", err)
+		p.add(err.Error(), record.By("correct the labelling design", record.FieldLabels), err)
 	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
-		add(fmt.Sprintf("Resolution is %v: a half-width of a value in [0, 1]", c.Resolution), "give one in (0, 1), or 0 for the default", nil)
+		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), record.By("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
 	var ids []string
-	for _, q := range questionsFor(&Records{Arms: c.Arms}) {
-		ids = append(ids, q.id)
+	for _, q := range check.For(&record.Records{Arms: c.Arms}) {
+		ids = append(ids, q.ID)
 	}
-	for id := range c.Waived {
+	for _, id := range slices.Sorted(maps.Keys(c.Waived)) {
 		if !slices.Contains(ids, id) {
-			add(fmt.Sprintf("-waive names a check that does not exist: %q", id), "the ids are: "+strings.Join(ids, ", "), nil)
+			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), record.By("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
 		}
 	}
-	if len(problems) > 0 {
-		return pf, &PreflightError{problems}
-	}
+}
 
-	// What the graders would send names their models.
-	est := estimator{cfg: c, forcer: r.forcer, dry: &dryRun{}}
+type noScorer struct{}
+
+func (noScorer) ScorePrompt(context.Context, providers.ScoreRequest) (providers.PromptScore, error) {
+	return providers.PromptScore{}, errors.ErrUnsupported
+}
+
+// graders builds judge and oracle around a dry run: what they would send names their
+// models.
+func (p *preflight) graders(ctx context.Context) {
+	c := &p.cfg
+	p.work = forecast.Work{
+		Prompts: c.Prompts, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil, Concurrency: c.Concurrency, Prices: c.Prices,
+		Templates: c.Templates, Forcer: p.forcer, Dry: &forecast.DryRun{}, Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
+	}
+	e := &p.work
 	var err error
-	if est.judge, err = c.Judge(est.dry); err != nil {
-		add(err.Error(), "correct the judge's configuration", err)
-		return pf, &PreflightError{problems}
+	if e.Judge, err = c.Judge(e.Dry); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the judge's configuration"}, err)
+		return
 	}
-	if est.oracle, err = c.Oracle(est.dry); err != nil {
-		add(err.Error(), "correct the oracle's configuration", err)
-		return pf, &PreflightError{problems}
+	if e.Oracle, err = c.Oracle(e.Dry); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the oracle's configuration"}, err)
+		return
 	}
-	_, isFile := est.oracle.(*oracle.File)
-	if isFile && c.Labels.Duplicates > 0 {
-		add("labels from a file have no duplicates", "leave Duplicates at 0: the file would be compared with itself", nil)
+	if _, isFile := e.Oracle.(*oracle.File); isFile && c.Labels.Duplicates > 0 {
+		p.add("labels from a file have no duplicates", record.By("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
 	}
 	if c.BatchLabels != nil {
 		_, batches := c.Grader.(providers.Batcher)
-		if _, ok := est.oracle.(batchLabeler); !ok || !batches {
-			add("the labels cannot be bought by batch", "take a service that has batches and a language model as the oracle, or label by single calls", errors.ErrUnsupported)
+		if _, ok := e.Oracle.(engine.BatchLabeler); !ok || !batches {
+			p.add("the labels cannot be bought by batch", record.By("take a service that has batches and a language model as the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
 		}
 	}
-	graders, err := graderModels(ctx, est)
-	r.graderModels = graders
-	if err != nil {
-		add(err.Error(), "correct the judge's or oracle's configuration", err)
+	if p.models, err = e.GraderModels(ctx); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
-	models := armModels(c.Arms)
-	for _, a := range c.Arms {
-		if _, err := r.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
-			add(err.Error(), "name the chat template of the model's own family, and a system prompt where it takes one", err)
-		}
+	if len(p.models) > 0 && c.Grader == nil {
+		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", record.By("give the service of judge and oracle, or a judge and an oracle that ask no model", record.FieldGrader), nil)
 	}
-	for _, m := range append(slices.Clone(models), graders...) {
-		if _, err := c.Prices.For(m); err != nil {
-			add(fmt.Sprintf("model %s has no price", m), "give one with -prices; an unpriced model is refused, not free", err)
-		}
+	if p.identity, err = c.identity(e.Judge.Identity()); err != nil {
+		p.add(err.Error(), record.Remedy{Do: "give values that have a JSON form"}, err)
 	}
-	pf.Warnings = append(pf.Warnings, r.checkModels(ctx, c.Policies, models, add)...)
-	if len(graders) > 0 {
-		pf.Warnings = append(pf.Warnings, r.checkModels(ctx, c.Grader, graders, add)...)
-	}
-	if len(problems) > 0 {
-		return pf, &PreflightError{problems}
-	}
-
-	if warning := priceAge(c.Prices.Date, time.Now()); c.Live && warning != "" {
-		pf.Warnings = append(pf.Warnings, warning)
-	}
-	if pf.Estimate, err = est.estimate(ctx); err != nil {
-		add("the run cannot be estimated: "+err.Error(), "correct what it names", err)
-		return pf, &PreflightError{problems}
-	}
-	if c.Budget > 0 {
-		if e := pf.Estimate.ExpectedUSD; e > float64(c.Budget) {
-			add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
-				fmt.Sprintf("set -budget %.2f or more, or a smaller -n", ceilCents(e)), providers.ErrBudget)
-		} else if w := pf.Estimate.WorstUSD; w > float64(c.Budget) {
-			pf.Warnings = append(pf.Warnings, fmt.Sprintf("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w, float64(c.Budget)))
-		}
-	}
-	if len(problems) > 0 {
-		return pf, &PreflightError{problems}
-	}
-	return pf, nil
 }
 
-// armModels are the models that the policies name, each once.
-func armModels(arms []Arm) []string {
-	var models []string
-	for _, a := range arms {
-		models = append(models, a.Policy.Model)
+// services asks after templates, prices and models.
+func (p *preflight) services(ctx context.Context) {
+	c := &p.cfg
+	models := record.ArmModels(c.Arms)
+	for _, a := range c.Arms {
+		if _, err := p.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
+			p.add(err.Error(), record.By("name the chat template of the model's own family, and a system prompt where it takes one", record.FieldArms), err)
+		}
 	}
-	slices.Sort(models)
-	return slices.Compact(models)
+	for _, m := range append(slices.Clone(models), p.models...) {
+		if _, err := c.Prices.For(m); err != nil {
+			p.add(fmt.Sprintf("model %s has no price", m), record.By("give one; an unpriced model is refused, not free", record.FieldPrices), err)
+		}
+	}
+	p.checkModels(ctx, c.Policies, models)
+	if len(p.models) > 0 {
+		p.checkModels(ctx, c.Grader, p.models)
+	}
+}
+
+// costs estimates the run and compares it with its budget.
+func (p *preflight) costs(ctx context.Context) {
+	c := &p.cfg
+	if warning := priceAge(c.Prices.Date, time.Now()); c.Live && warning != "" {
+		p.warn("%s", warning)
+	}
+	var err error
+	if p.found.Estimate, err = p.work.Estimate(ctx); err != nil {
+		p.add("the run cannot be estimated: "+err.Error(), record.Remedy{Do: "correct what it names"}, err)
+		return
+	}
+	if c.Budget <= 0 {
+		return
+	}
+	if e := p.found.Estimate.ExpectedUSD; e > float64(c.Budget) {
+		enough := fmt.Sprintf("%.2f", ceilCents(e))
+		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
+			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough), Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}}, providers.ErrBudget)
+	} else if w := p.found.Estimate.WorstUSD; w > float64(c.Budget) {
+		p.warn("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w, float64(c.Budget))
+	}
+}
+
+// folder looks whether the folder can take the run.
+func (p *preflight) folder(context.Context) {
+	tokens := 0.0
+	for _, s := range p.found.Estimate.Stages {
+		tokens += s.PromptTokens + s.CompletionTokens
+	}
+	j := p.job()
+	var problem *record.Problem
+	if err := j.CheckFolder(p.work.Oracle, tokens); errors.As(err, &problem) {
+		p.problems = append(p.problems, *problem)
+	}
+}
+
+// job is what the engine has to do.
+func (p *preflight) job() engine.Job {
+	c := &p.cfg
+	return engine.Job{
+		Dir: c.Dir, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates, Seed: c.Seed, Input: c.Input, Versions: c.Versions,
+		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels, BatchLabels: c.BatchLabels,
+		Prices: c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live, TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
+	}
+}
+
+// spelled are problems whose changes are in the program's own words.
+func (c *Config) spelled(problems []record.Problem) []record.Problem {
+	for i := range problems {
+		problems[i].Remedy.Changes = c.spell(problems[i].Remedy.Changes)
+	}
+	return problems
+}
+
+// spell says changes in the program's own words.
+func (c *Config) spell(changes []record.Change) []record.Change {
+	if c.Words == nil {
+		return changes
+	}
+	changes = slices.Clone(changes)
+	for i := range changes {
+		changes[i].As = c.Words(changes[i])
+	}
+	return changes
+}
+
+// refused makes a problem of the folder the error of a refused preflight.
+func (c *Config) refused(err error) error {
+	var problem *record.Problem
+	if errors.As(err, &problem) {
+		return &PreflightError{c.spelled([]record.Problem{*problem})}
+	}
+	return err
 }
 
 func ceilCents(usd float64) float64 { return float64(int(usd*100)+1) / 100 }
 
-// graderModels asks judge and oracle for one request each.
-func graderModels(ctx context.Context, e estimator) ([]string, error) {
-	p := e.cfg.Prompts[0]
-	key := dataset.Key{PromptID: p.ID, Policy: loggingArm(e.cfg.Arms).Policy.Name}
-	tag := providers.Tag{Stage: stagePreflight, Key: key.String(), Policy: key.Policy}
-	if _, err := e.judge.Score(ctx, tag, p, "x"); err != nil {
-		return nil, err
-	}
-	_, _ = e.oracle.Label(ctx, tag, key, p, "x")
-	var models []string
-	for _, req := range e.dry.take() {
-		models = append(models, req.Model)
-	}
-	slices.Sort(models)
-	return slices.Compact(models), nil
-}
-
 // checkModels compares what is asked for with what the provider lists.
-func (r *run) checkModels(ctx context.Context, p providers.Provider, want []string, add func(what, remedy string, err error)) (warnings []string) {
+func (p *preflight) checkModels(ctx context.Context, service providers.Provider, want []string) {
 	var listed []providers.Model
-	client, err := providers.NewClient(p, providers.ClientConfig{Prices: r.cfg.Prices, Ledger: &r.free, Retry: r.cfg.Retry})
+	client, err := providers.NewClient(service, providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: p.cfg.Retry})
 	if err == nil {
 		listed, err = client.Models(ctx)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		return []string{p.Name() + " lists no models: whether it serves " + strings.Join(want, ", ") + " shows at the first call"}
+		p.warn("%s lists no models: whether it serves %s shows at the first call", service.Name(), strings.Join(want, ", "))
+		return
 	}
 	var e *providers.Error
 	if err != nil {
-		remedy := "check the address and that the service is up"
+		remedy := record.Remedy{Do: "check the address and that the service is up"}
 		if errors.As(err, &e) && e.Hint != "" {
-			remedy = e.Hint
+			remedy = record.Remedy{Do: e.Hint}
 		}
-		add(fmt.Sprintf("%s does not list its models: %v", p.Name(), err), remedy, err)
-		return nil
+		p.add(fmt.Sprintf("%s does not list its models: %v", service.Name(), err), remedy, err)
+		return
 	}
 	byID := map[string]providers.Model{}
 	for _, m := range listed {
@@ -214,21 +297,20 @@ func (r *run) checkModels(ctx context.Context, p providers.Provider, want []stri
 		} else if errors.As(err, &e) && e.Class == providers.ClassModelNotFound {
 			ok = false
 		} else if !errors.Is(err, errors.ErrUnsupported) {
-			warnings = append(warnings, fmt.Sprintf("%s lists %s, but does not say whether it can be called without a deployment: %v", p.Name(), id, err))
+			p.warn("%s lists %s, but does not say whether it can be called without a deployment: %v", service.Name(), id, err)
 		}
 		switch {
 		case !ok:
-			add(fmt.Sprintf("%s does not serve %s", p.Name(), id), "set another model; listed are: "+nearest(listed, id), nil)
+			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), record.By("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Serverless:
-			add(fmt.Sprintf("%s serves %s only on a deployment of one's own", p.Name(), id), "deploy it and name the deployment, or set another model: "+nearest(listed, id), nil)
+			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), record.By("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
-			add(fmt.Sprintf("%s shuts %s down on %s", p.Name(), id, m.Shutdown.Format(time.DateOnly)), "set another model: "+nearest(listed, id), nil)
+			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), record.By("set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
-			warnings = append(warnings, fmt.Sprintf("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
-				p.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id)))
+			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
+				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))
 		}
 	}
-	return warnings
 }
 
 // nearest names a few listed models, those that share most of their name with
@@ -257,68 +339,27 @@ func nearest(listed []providers.Model, id string) string {
 	return strings.Join(ids, ", ")
 }
 
-// folderProblem says why a folder cannot take the run, if it cannot.
-func folderProblem(dir string, err error) Problem {
-	var other *journal.ConfigError
-	var damaged *journal.CorruptError
-	switch {
-	case errors.As(err, &damaged):
-		return Problem{fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), "do as it says, or give another -out; a record that is given up is made, and paid for, again", err}
-	case errors.As(err, &other):
-		return Problem{fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), "give another -out, or the settings that the run was begun with", err}
-	case errors.Is(err, journal.ErrLocked):
-		return Problem{fmt.Sprintf("%s is in use by another process", dir), "wait for it to end, or give another -out", err}
-	default:
-		return Problem{fmt.Sprintf("%s cannot be used: %v", dir, err), "give an -out that can be written", err}
-	}
+// PreflightError lists everything that keeps a run from starting. Nothing was
+// spent.
+type PreflightError struct {
+	Problems []record.Problem
 }
 
-// checkLabels compares the oracle with the labels that the folder has.
-func (r *run) checkLabels() (*Problem, error) {
-	drawn, oracles := false, map[string]bool{}
-	err := journal.Scan(r.journalPath(), func(rec journal.Record) error {
-		var row dataset.OracleLabel
-		switch rec.Kind {
-		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
-			drawn = true
-		case kindLabel:
-			if err := json.Unmarshal(rec.Payload, &row); err != nil {
-				return err
-			}
-			oracles[row.Oracle] = true
+func (e *PreflightError) Error() string {
+	s := "pilot: preflight refused"
+	for _, p := range e.Problems {
+		s += fmt.Sprintf("\n  - %s\n    %s", p.What, p.Remedy)
+	}
+	return s
+}
+
+// Unwrap returns the causes, for errors.Is and errors.As.
+func (e *PreflightError) Unwrap() []error {
+	var errs []error
+	for _, p := range e.Problems {
+		if p.Err != nil {
+			errs = append(errs, p.Err)
 		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
 	}
-	_, people := r.oracle.(*oracle.File)
-	switch id := r.oracle.Identity(); {
-	case people && r.cfg.stratified() && !drawn:
-		return &Problem{
-			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
-			Remedy: "leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
-		}, nil
-	case !people && len(oracles) > 0 && !oracles[id]:
-		return &Problem{
-			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", r.cfg.Dir, some(slices.Sorted(maps.Keys(oracles))), id),
-			Remedy: "give another -out, or the oracle that the run was begun with",
-		}, nil
-	}
-	return nil, nil
-}
-
-// foreignFolder refuses a folder that holds other people's files.
-func foreignFolder(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(dir, journalDir)); err != nil {
-		return errors.New("it is not empty and holds no run of this program: nothing was overwritten")
-	}
-	return nil
+	return errs
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 )
@@ -75,7 +76,7 @@ func TestPreflightKnowsEveryCheck(t *testing.T) {
 func TestPreflightLetsDeploymentsPass(t *testing.T) {
 	s := serve(t, "")
 	cfg := config(t, s, t.TempDir(), 10)
-	cfg.Arms = append([]pilot.Arm(nil), cfg.Arms...)
+	cfg.Arms = append([]record.Arm(nil), cfg.Arms...)
 	const own = "accounts/me/deployments/d1"
 	for i := range cfg.Arms {
 		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {

@@ -18,6 +18,8 @@ import (
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -46,8 +48,8 @@ func serve(t *testing.T, faults string) *sim.Server {
 }
 
 // arms are the plan's policies with responses cut at 80 tokens, for speed.
-func arms() []pilot.Arm {
-	out := pilot.PlanArms()
+func arms() []record.Arm {
+	out := record.PlanArms()
 	for i := range out {
 		out[i].Policy.Sampling.MaxTokens, out[i].ExpectedTokens = 80, 79
 	}
@@ -70,11 +72,11 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	thresholds := pilot.DefaultThresholds()
+	thresholds := check.DefaultThresholds()
 	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
 		Thresholds: &thresholds,
-		Dir:        dir, Prompts: prompts(n), Input: pilot.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Dir:        dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -111,7 +113,7 @@ func sameRecords(t *testing.T, a, b string) {
 	}
 }
 
-func check(v *pilot.Verdict, id string) pilot.Check {
+func finding(v *pilot.Verdict, id string) record.Finding {
 	for _, c := range v.Checks {
 		if c.ID == id {
 			return c
@@ -137,7 +139,7 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Decision != pilot.GO || v.State != "done" {
+	if v.Decision != record.GO || v.State != "done" {
 		t.Fatalf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 	}
 	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n, "canaries": 20}
@@ -209,29 +211,29 @@ func TestMorePromptsExtendARun(t *testing.T) {
 func TestDrills(t *testing.T) {
 	tests := []struct {
 		faults   string
-		decision pilot.Decision
+		decision record.Decision
 		check    string // that decides
-		status   pilot.Status
+		status   record.Status
 		says     string // the rows or the cause, in the check's summary or records
 		reason   string
 	}{
-		{"zero=0.02", pilot.NoGo, "logprobs.zero", pilot.Fail, "/0", "the plan's first NO-GO"},
-		{"positive=0.02", pilot.NoGo, "logprobs.sign", pilot.Fail, "/0", "pitfall 27"},
-		{"null=0.1", pilot.NoGo, "logprobs.complete", pilot.Fail, "missing_logprob", "pitfall 27"},
-		{"noecho=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "no prompt log-probs", "pitfall 14"},
-		{"429=1", pilot.NoGo, "run.ratelimit", pilot.Fail, "certify", "the plan's fourth NO-GO"},
-		{"zero=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "a server that is certain of every text"},
-		{"null=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "a silent null is common"},
-		{"positive=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "coverage", "no probability exceeds 1"},
-		{"wrongtemplate=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "template", "pitfall 12"},
-		{"order=1", pilot.NoGo, "endpoint.certified", pilot.Fail, "repeatability", "pitfall 15"},
-		{"429=0.2,500=0.1", pilot.GO, "run.ratelimit", pilot.Pass, "absorbed", "what retries absorb harms nothing"},
-		{"reset=0.01,truncate=0.01,503=0.05", pilot.GO, "run.errors", pilot.Pass, "end", "torn answers are retried too"},
-		{"expensive=1.3", pilot.HOLD, "cost.estimate", pilot.Hold, "over the estimate", "20-50% over"},
-		{"expensive=2", pilot.NoGo, "cost.estimate", pilot.Fail, "over the estimate", "more than 50% over"},
-		{"drift=1", pilot.NoGo, "models.served", pilot.Fail, "answered for", "another model is another policy"},
-		{"badjson=0.2", pilot.NoGo, "judge.complete", pilot.Fail, "unparsable", "unparsable is unscored, never a number"},
-		{"empty=0.2", pilot.NoGo, "p0.complete", pilot.Fail, "p0 lacks", "the plan: no empty responses"},
+		{"zero=0.02", record.NoGo, "logprobs.zero", record.Fail, "/0", "the plan's first NO-GO"},
+		{"positive=0.02", record.NoGo, "logprobs.sign", record.Fail, "/0", "pitfall 27"},
+		{"null=0.1", record.NoGo, "logprobs.complete", record.Fail, "missing_logprob", "pitfall 27"},
+		{"noecho=1", record.NoGo, "endpoint.certified", record.Fail, "no prompt log-probs", "pitfall 14"},
+		{"429=1", record.NoGo, "run.ratelimit", record.Fail, "certify", "the plan's fourth NO-GO"},
+		{"zero=1", record.NoGo, "endpoint.certified", record.Fail, "coverage", "a server that is certain of every text"},
+		{"null=1", record.NoGo, "endpoint.certified", record.Fail, "coverage", "a silent null is common"},
+		{"positive=1", record.NoGo, "endpoint.certified", record.Fail, "coverage", "no probability exceeds 1"},
+		{"wrongtemplate=1", record.NoGo, "endpoint.certified", record.Fail, "template", "pitfall 12"},
+		{"order=1", record.NoGo, "endpoint.certified", record.Fail, "repeatability", "pitfall 15"},
+		{"429=0.2,500=0.1", record.GO, "run.ratelimit", record.Pass, "absorbed", "what retries absorb harms nothing"},
+		{"reset=0.01,truncate=0.01,503=0.05", record.GO, "run.errors", record.Pass, "end", "torn answers are retried too"},
+		{"expensive=1.3", record.HOLD, "cost.estimate", record.Hold, "over the estimate", "20-50% over"},
+		{"expensive=2", record.NoGo, "cost.estimate", record.Fail, "over the estimate", "more than 50% over"},
+		{"drift=1", record.NoGo, "models.served", record.Fail, "answered for", "another model is another policy"},
+		{"badjson=0.2", record.NoGo, "judge.complete", record.Fail, "unparsable", "unparsable is unscored, never a number"},
+		{"empty=0.2", record.NoGo, "p0.complete", record.Fail, "p0 lacks", "the plan: no empty responses"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.faults, func(t *testing.T) {
@@ -245,7 +247,7 @@ func TestDrills(t *testing.T) {
 			if v.Decision != tt.decision {
 				t.Errorf("%s, want %s (%s): %q", v.Decision, tt.decision, tt.reason, v.Reasons)
 			}
-			c := check(v, tt.check)
+			c := finding(v, tt.check)
 			if c.Status != tt.status {
 				t.Errorf("%s is %s: %s", c.ID, c.Status, c.Summary)
 			}
@@ -297,14 +299,14 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Decision != pilot.HOLD || check(v, "run.errors").Status != pilot.Hold {
+	if v.Decision != record.HOLD || finding(v, "run.errors").Status != record.Hold {
 		t.Fatalf("%s: %q, want HOLD by run.errors", v.Decision, v.Reasons)
 	}
 	if spent := s.Bill().Total.USD; spent > float64(cfg.Budget) {
 		t.Errorf("$%v was billed of a budget of $%v", spent, cfg.Budget)
 	}
 	cfg = config(t, s, dir, n)
-	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.Decision != pilot.GO {
+	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.GO {
 		t.Fatalf("resumed without a budget: %v, %s", err, describe(v))
 	}
 	whole := t.TempDir()
@@ -324,14 +326,14 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cfg := config(t, s, dir, n)
 		var events atomic.Int64
-		cfg.Progress = func(pilot.Event) {
+		cfg.Progress = func(record.Event) {
 			if events.Add(1) == after {
 				cancel()
 			}
 		}
 		v, err := pilot.Run(ctx, cfg)
 		cancel()
-		if !errors.Is(err, context.Canceled) || v == nil || v.State != "interrupted" || v.Decision != pilot.HOLD {
+		if !errors.Is(err, context.Canceled) || v == nil || v.State != "interrupted" || v.Decision != record.HOLD {
 			t.Fatalf("interrupted after %d events: %v, %s", after, err, describe(v))
 		}
 	}
@@ -377,7 +379,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 func TestPreflightNamesEveryObstacle(t *testing.T) {
 	s := serve(t, "")
 	cfg := config(t, s, t.TempDir(), n)
-	cfg.Arms = append([]pilot.Arm(nil), cfg.Arms...)
+	cfg.Arms = append([]record.Arm(nil), cfg.Arms...)
 	for i := range cfg.Arms {
 		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {
 			cfg.Arms[i].Policy.Model = "accounts/fireworks/models/withdrawn"
@@ -425,7 +427,7 @@ func TestThereIsAReportToWatch(t *testing.T) {
 		t.Fatalf("%d reports, the first %s after $%v, the last %s", len(seen), first.State, first.Run.Spent, last.State)
 	}
 	for _, c := range first.Checks {
-		if c.Status == pilot.Fail || c.Status == pilot.Hold && !strings.HasPrefix(c.Summary, pilot.NotYet) {
+		if c.Status == record.Fail || c.Status == record.Hold && !strings.HasPrefix(c.Summary, record.NotYet) {
 			t.Errorf("before anything was asked %s is %s: %s", c.ID, c.Status, c.Summary)
 		}
 	}

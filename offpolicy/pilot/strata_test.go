@@ -16,8 +16,10 @@ import (
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // strata is a design that has to wait for the scores.
@@ -94,7 +96,7 @@ func TestStrata(t *testing.T) {
 	order := &stages{Provider: cfg.Grader}
 	cfg.Grader = order
 	v, err := pilot.Run(t.Context(), cfg)
-	if err != nil || v.State != "done" || check(v, "files.valid").Status != pilot.Pass || check(v, "oracle.range").Status != pilot.Pass {
+	if err != nil || v.State != "done" || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
 	judged, labelled := 0, 0
@@ -113,7 +115,7 @@ func TestStrata(t *testing.T) {
 		t.Errorf("%d scores and %d labels, want %d and 64", judged, labelled, 5*n)
 	}
 	sameDesign(t, whole, strata, scoresOf(t, whole))
-	c := check(v, "oracle.range")
+	c := finding(v, "oracle.range")
 	if !strings.Contains(c.Summary, "59 of 59 labels") || !strings.Contains(c.Summary, "27 of 30 of p0 within ") || !strings.Contains(c.Summary, "8 of 30 of pi_bad within ") ||
 		!strings.Contains(c.Summary, "5 of 30 of p0 twice") {
 		t.Errorf("the report does not say which design: %s", c.Summary)
@@ -125,10 +127,10 @@ func TestStrata(t *testing.T) {
 			weights += 1 / l.InclusionProb.OrNaN()
 		}
 	}
-	if says := fmt.Sprintf("the responses that they stand for %.3f", sum/weights); !strings.Contains(check(v, "oracle.distribution").Summary, says) {
-		t.Errorf("%s: want %q", check(v, "oracle.distribution").Summary, says)
+	if says := fmt.Sprintf("the responses that they stand for %.3f", sum/weights); !strings.Contains(finding(v, "oracle.distribution").Summary, says) {
+		t.Errorf("%s: want %q", finding(v, "oracle.distribution").Summary, says)
 	}
-	if a, b := figure(check(v, "judge.calibration"), "pi_bad mean residual"), figure(check(v, "transport.pi_bad"), "mean residual"); !(math.Abs(a-b) <= 1e-9) {
+	if a, b := figure(finding(v, "judge.calibration"), "pi_bad mean residual"), figure(finding(v, "transport.pi_bad"), "mean residual"); !(math.Abs(a-b) <= 1e-9) {
 		t.Errorf("of pi_bad's own labels judge.calibration says %v, transport.pi_bad %v", a, b)
 	}
 	figures := 0
@@ -178,7 +180,7 @@ func TestStrataInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	cfg = config(t, s, dir, n)
 	cfg.Labels, cfg.Grader = strata, &spent{Provider: cfg.Grader, after: 20}
-	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != pilot.NoGo || !strings.Contains(check(v, "run.errors").Summary, "stage judge (quota)") {
+	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.NoGo || !strings.Contains(finding(v, "run.errors").Summary, "stage judge (quota)") {
 		t.Fatalf("an empty account: %v, %s", err, describe(v))
 	}
 	for _, at := range []struct {
@@ -189,7 +191,7 @@ func TestStrataInterrupted(t *testing.T) {
 		var once sync.Once
 		cfg := config(t, s, dir, n)
 		cfg.Labels, cfg.Stop = strata, stop
-		cfg.Progress = func(e pilot.Event) {
+		cfg.Progress = func(e record.Event) {
 			if e.Stage == at.stage && e.Done >= at.done && !e.Begun {
 				once.Do(func() { close(stop) })
 			}
@@ -222,7 +224,7 @@ func TestStrataInterrupted(t *testing.T) {
 	batched := t.TempDir()
 	cfg = config(t, serve(t, ""), batched, n)
 	cfg.Labels = strata
-	cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+	cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" {
 		t.Fatalf("by batch: %v, %s", err, describe(v))
 	}
@@ -233,7 +235,7 @@ func TestStrataInterrupted(t *testing.T) {
 }
 
 // figure is one of a check's, NaN where it has none of the name.
-func figure(c pilot.Check, name string) float64 {
+func figure(c record.Finding, name string) float64 {
 	for _, f := range c.Evidence.Figures {
 		if f.Name == name {
 			return f.Value.OrNaN()
@@ -333,7 +335,7 @@ func TestUnscoredStratumIsKept(t *testing.T) {
 			t.Fatalf("a mended score changed a label or what is known of it: %+v", before[i])
 		}
 	}
-	if check(v, "files.valid").Status != pilot.Pass || len(after) != len(before) {
+	if finding(v, "files.valid").Status != record.Pass || len(after) != len(before) {
 		t.Errorf("%d labels became %d; %s", len(before), len(after), describe(v))
 	}
 }
@@ -345,7 +347,7 @@ type mumbling struct {
 
 func (m *mumbling) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	g, err := m.Provider.Generate(ctx, req)
-	if req.Tag.Stage == "judge" && strings.Contains(req.Tag.Key, "5/") { // q005, q015
+	if req.Tag.Stage == "judge" && strings.HasSuffix(req.Tag.Key.PromptID, "5") { // q005, q015
 		g.Text = "Hm."
 	}
 	return g, err

@@ -2,36 +2,49 @@ package pilot
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
+	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // verdict computes everything that a report shows.
-func (r *run) verdict(rec *Records, state string) *Verdict {
-	c := &r.cfg
+func (w *writer) verdict(rec *record.Records) *Verdict {
+	c := w.cfg
+	w.complete(rec)
 	v := &Verdict{
-		SchemaVersion: SchemaVersion,
-		State:         state,
+		SchemaVersion: record.SchemaVersion,
+		State:         "done",
 		Waivers:       c.Waived,
-		Checks:        Evaluate(rec, *c.Thresholds, c.Waived),
-		Stages:        r.stageTable(rec),
+		Checks:        check.Evaluate(rec, *c.Thresholds, c.Waived),
+		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
-		Evaluation:    rec.document(),
-		Projection:    project(rec),
+		Evaluation:    rec.Document(),
+		Projection:    forecast.Project(rec),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
+		Spending:      attribute(rec.Ledger),
+		Warnings:      slices.Clone(w.warnings),
+		Estimate:      rec.Estimate,
 		Run: RunInfo{
-			Started: r.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
-			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: r.served(), Versions: c.Versions, Note: c.Origin,
-			Rates: r.rates(rec.Ledger), Judge: r.judge.Identity(), Oracle: r.oracle.Identity(),
+			Started: w.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
+			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: record.Served(rec.Ledger), Versions: c.Versions, Note: c.Origin,
+			Rates: rates(c.Prices, rec.Ledger), Judge: rec.Judge, Oracle: rec.Oracle,
+			Seconds: rec.StageSeconds[record.StageCertify] + rec.StageSeconds[record.WholeRun],
 		},
+	}
+	switch {
+	case rec.Stop == nil:
+	case rec.Stop.Running():
+		v.State = "running"
+	case rec.Stop.Resumable():
+		v.State = "interrupted"
 	}
 	if v.Waivers == nil {
 		v.Waivers = map[string]string{}
@@ -39,22 +52,18 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
-	v.Run.Seconds = r.totalSeconds()
-	if rec.reached(wholeRun) {
-		plan(rec, &v.Projection)
+	if rec.Reached(record.WholeRun) {
+		forecast.Plan(rec, &v.Projection)
 	}
-	v.Decision, v.Reasons = Decide(v.Checks)
-	v.Spending = attribute(rec.Ledger)
-	v.Warnings = slices.Clone(r.warnings)
-	v.Estimate = rec.Estimate
+	v.Decision, v.Reasons = record.Decide(v.Checks)
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
 	for _, e := range rec.Ledger {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
-	if v.Decision != NoGo {
-		v.Projection.extend(c.Extend, c.Labels.Probes, v.Run.Spent)
+	if v.Decision != record.NoGo {
+		extend((&v.Projection), c.Extend, c.Labels.Probes, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
@@ -77,29 +86,33 @@ func (r *run) verdict(rec *Records, state string) *Verdict {
 	return v
 }
 
+// complete adds to the records what the configuration says of them.
+func (w *writer) complete(rec *record.Records) {
+	c := w.cfg
+	rec.Estimate, rec.Full, rec.FullBudget, rec.Resolution = w.estimate, c.Full, c.FullBudget, c.Resolution
+	rec.BatchFactors = map[string]float64{}
+	if _, ok := c.Grader.(providers.Batcher); ok {
+		for model, price := range rates(c.Prices, rec.Ledger) {
+			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
+		}
+	}
+}
+
 // rates are the prices of every model that the ledger names.
-func (r *run) rates(entries []providers.Entry) map[string]providers.Price {
+func rates(prices providers.Prices, entries []providers.Entry) map[string]providers.Price {
 	out := map[string]providers.Price{}
 	for _, e := range entries {
-		if p, ok := r.cfg.Prices.Models[e.Model]; ok {
+		if p, ok := prices.Models[e.Model]; ok {
 			out[e.Model] = p
 		}
 	}
 	return out
 }
 
-// totalSeconds is the wall time over all starts: certification, and the stages
-// that overlap.
-func (r *run) totalSeconds() float64 {
-	r.store.mu.Lock()
-	defer r.store.mu.Unlock()
-	return r.store.seconds[stageCertify] + r.store.seconds[wholeRun]
-}
-
-func (r *run) stageTable(rec *Records) []Stage {
-	out := make([]Stage, len(stageNames))
+func stageTable(rec *record.Records) []Stage {
+	out := make([]Stage, len(record.StageNames))
 	index := map[string]*Stage{}
-	for i, name := range stageNames {
+	for i, name := range record.StageNames {
 		out[i].Name = name
 		index[name] = &out[i]
 	}
@@ -117,22 +130,20 @@ func (r *run) stageTable(rec *Records) []Stage {
 			s.Limited++
 		}
 	}
-	r.store.mu.Lock()
-	for name, sec := range r.store.seconds {
+	for name, sec := range rec.StageSeconds {
 		if s, ok := index[name]; ok {
 			s.Seconds = sec
 		}
 	}
-	r.store.mu.Unlock()
 
 	n, arms := len(rec.Prompts), len(rec.Arms)
 	valid := func(stage string, items int, have int) {
 		index[stage].Items, index[stage].Failed = items, items-have
-		if !rec.reached(stage) {
+		if !rec.Reached(stage) {
 			index[stage].Failed, index[stage].Pending = 0, items-have
 		}
 	}
-	index[stagePrepare].Items = n
+	index[record.StagePrepare].Items = n
 	ok := 0
 	for _, c := range rec.Certificates {
 		if c.OK {
@@ -141,25 +152,25 @@ func (r *run) stageTable(rec *Records) []Stage {
 	}
 	distinct := map[string]bool{}
 	for _, a := range rec.Arms {
-		distinct[certificateKey(a.Policy)] = true
+		distinct[record.CertificateKey(a.Policy)] = true
 	}
-	valid(stageCertify, len(distinct), ok)
+	valid(record.StageCertify, len(distinct), ok)
 	p0, targets := 0, 0
 	for _, row := range rec.Responses {
 		switch {
 		case row.Error != nil:
-		case row.Policy == rec.logging().Policy.Name:
+		case row.Policy == rec.Logging().Policy.Name:
 			p0++
 		default:
 			targets++
 		}
 	}
-	valid(stageP0, n, p0)
-	valid(stageTargets, n*(arms-1), targets)
-	valid(stageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
-	valid(stageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.allLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
-	valid(stageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
-	valid(stageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
+	valid(record.StageP0, n, p0)
+	valid(record.StageTargets, n*(arms-1), targets)
+	valid(record.StageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
+	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
+	valid(record.StageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	valid(record.StageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
 	return out
 }
 
@@ -169,7 +180,7 @@ func attribute(entries []providers.Entry) []Spending {
 	type kind struct{ stage, policy, model, outcome string }
 	sums := map[kind]*Spending{}
 	for _, e := range entries {
-		if e.Stage == stagePreflight {
+		if e.Stage == record.StagePreflight {
 			continue
 		}
 		k := kind{e.Stage, e.Policy, e.Model, e.Outcome}
@@ -192,7 +203,7 @@ func attribute(entries []providers.Entry) []Spending {
 		out = append(out, *s)
 	}
 	slices.SortFunc(out, func(a, b Spending) int {
-		return cmp.Or(cmp.Compare(slices.Index(stageNames, a.Stage), slices.Index(stageNames, b.Stage)), cmp.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(slices.Index(record.StageNames, a.Stage), slices.Index(record.StageNames, b.Stage)), cmp.Compare(a.Policy, b.Policy),
 			cmp.Compare(a.Model, b.Model), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
@@ -209,16 +220,16 @@ func countIf[T any](rows []T, f func(T) bool) int {
 }
 
 // summarize describes each policy's part.
-func summarize(rec *Records) []PolicySummary {
+func summarize(rec *record.Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
 	forcing := map[string]teacherforce.PolicyStatistics{}
-	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.Logging().Policy.Name) {
 		forcing[s.Policy] = s
 	}
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
-		responses, scores, logprobs := rec.responsesOf(name), rec.scoresOf(name), rec.logProbsOf(name)
+		responses, scores, logprobs := rec.ResponsesOf(name), rec.ScoresOf(name), rec.LogProbsOf(name)
 		var judged, calibrated, totals, perToken []float64
 		for _, p := range rec.Prompts { // in order, so that sums are reproducible
 			if row, ok := responses[p.ID]; ok && row.Error == nil {
@@ -245,124 +256,43 @@ func summarize(rec *Records) []PolicySummary {
 			}
 		}
 		s.Scored = len(judged)
-		s.Judge, s.Calibrated = interval(judged), interval(calibrated)
-		s.LogProb, s.PerToken = quantiles(totals), quantiles(perToken)
+		s.Judge, s.Calibrated = record.MeanInterval(judged), record.MeanInterval(calibrated)
+		s.LogProb, s.PerToken = record.QuantilesOf(totals), record.QuantilesOf(perToken)
 		s.Forcing, s.Methods = forcingSummary(forcing, name)
-		if a.Role != Logging {
-			s.Weights = weigh(rec, name)
+		if a.Role != record.Logging {
+			s.Weights = record.Weigh(rec, name)
 		}
 		out[i] = s
 	}
 	return out
 }
 
-func interval(xs []float64) Interval {
-	missing := Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}
-	if len(xs) == 0 {
-		return missing
-	}
-	mean, lo, hi := offpolicy.MeanInterval(xs)
-	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
-}
-
-func quantiles(xs []float64) Quantiles {
-	m := dataset.Float{}
-	if len(xs) == 0 {
-		return Quantiles{m, m, m, m, m}
-	}
-	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
-	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]), dataset.Known(q[4])}
-}
-
-// weigh describes a target's weights and says whether they could carry an
-// estimate.
-func weigh(rec *Records, policy string) *WeightSummary {
-	d, _ := rec.logRatios(policy)
-	m := dataset.Float{}
-	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: quantiles(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
-	for _, a := range rec.Arms {
-		if (a.Policy.Name == policy || a.Role == Logging) && !rec.certified(a.Policy) {
-			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
+// forcingSummary puts the statistics of one policy into the form of a report.
+func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string) (*ForcingSummary, []MethodCounts) {
+	st, ok := all[policy]
+	names := append(slices.Clone(check.TextMethods), teacherforce.MethodTokenIDs)
+	for _, name := range []string{teacherforce.MethodChat, teacherforce.MethodSampling} {
+		if _, has := st.Methods[name]; has {
+			names = append(names, name)
 		}
 	}
-	if raw := rec.rawPairs(policy); raw > 0 {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", plural(raw, "log-prob is", "log-probs are")))
-	}
-	w, err := offpolicy.WeightsFromLogRatios(d)
-	if err != nil {
-		out.Reasons = append(out.Reasons, err.Error())
-		return out
-	}
-	out.Mean, out.ESS, out.MaxShare, out.Divergence = finite(w.Mean), finite(w.ESS), finite(w.MaxShare), finite(w.Divergence)
-	for _, ref := range w.Refusals() {
-		out.Reasons = append(out.Reasons, ref.Message)
-	}
-	out.Usable = len(out.Reasons) == 0
-	return out
-}
-
-func finite(x float64) dataset.Float {
-	if math.IsInf(x, 0) {
-		return dataset.Float{}
-	}
-	return dataset.Known(x)
-}
-
-// maxSpecimens is how many records a report quotes.
-const maxSpecimens = 6
-
-// specimens picks records worth a look: failures first, then the least likely
-// logged response, the lowest and the highest score.
-func specimens(rec *Records) []Specimen {
-	prompts := map[string]string{}
-	for _, p := range rec.Prompts {
-		prompts[p.ID] = p.Text
-	}
-	texts := map[dataset.Key]string{}
-	for _, row := range rec.Responses {
-		if row.Text != nil {
-			texts[row.Key()] = *row.Text
+	methods := make([]MethodCounts, len(names))
+	for i, name := range names {
+		m := st.Methods[name]
+		methods[i] = MethodCounts{Method: name, Answered: m.Answered, Used: m.Used, Reasons: map[string]int{}}
+		for reason, n := range m.Reasons {
+			methods[i].Reasons[string(reason)] = n
+		}
+		if absent := st.Attempts - m.Attempts; absent > 0 && name != teacherforce.MethodSampling {
+			methods[i].Reasons["absent"] = absent
 		}
 	}
-	out := []Specimen{}
-	add := func(k dataset.Key, of, why string) {
-		if len(out) < maxSpecimens {
-			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID], Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
-		}
+	if !ok {
+		return nil, methods
 	}
-	p0 := rec.logging().Policy.Name
-	failed := 0
-	for _, row := range rec.LogProbs {
-		if row.Error != nil && failed < 3 {
-			failed++
-			add(row.Key(), p0, fmt.Sprintf("no log-prob under %s: %s", row.Policy, row.Error.Message))
-		}
-	}
-	var least *dataset.LogProb
-	for i, row := range rec.LogProbs {
-		if row.Policy == p0 && row.LogProb.Valid() && row.Tokens > 0 &&
-			(least == nil || row.LogProb.OrNaN()/float64(row.Tokens) < least.LogProb.OrNaN()/float64(least.Tokens)) {
-			least = &rec.LogProbs[i]
-		}
-	}
-	if least != nil {
-		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", least.LogProb.OrNaN()/float64(least.Tokens)))
-	}
-	var low, high *dataset.JudgeScore
-	for i, s := range rec.Scores {
-		if !s.Mean.Valid() {
-			continue
-		}
-		if low == nil || s.Mean.OrNaN() < low.Mean.OrNaN() {
-			low = &rec.Scores[i]
-		}
-		if high == nil || s.Mean.OrNaN() > high.Mean.OrNaN() {
-			high = &rec.Scores[i]
-		}
-	}
-	if low != nil {
-		add(low.Key(), low.Policy, fmt.Sprintf("lowest judge score: %.2f", low.Mean.OrNaN()))
-		add(high.Key(), high.Policy, fmt.Sprintf("highest judge score: %.2f", high.Mean.OrNaN()))
-	}
-	return out
+	return &ForcingSummary{
+		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
+		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE), RowsPerEffective: record.Finite(st.RowsPerEffective),
+		NoiseN: st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
+	}, methods
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -73,7 +74,7 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"logprobs.complete", "logprobs.methods", "logprobs.agreement", "weights.clone", "cost.estimate"} {
-		if c := check(v, id); c.Status != pilot.Pass {
+		if c := finding(v, id); c.Status != record.Pass {
 			t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 		}
 	}
@@ -164,7 +165,7 @@ func TestOwnTemplateIsCertified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := check(v, "endpoint.certified"); v.Decision != pilot.NoGo || c.Status != pilot.Fail {
+	if c := finding(v, "endpoint.certified"); v.Decision != record.NoGo || c.Status != record.Fail {
 		t.Errorf("%s: %+v", v.Decision, c)
 	}
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
 )
 
 // More labels and more prompts top a run up to what it would have been in one
@@ -39,7 +41,7 @@ func TestTopUp(t *testing.T) {
 				cfg := config(t, s, dir, g.ns[i])
 				cfg.Labels = d
 				v, err := pilot.Run(t.Context(), cfg)
-				if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
+				if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
 					t.Fatalf("%s, step %d: %v, %s", g.reason, i, err, describe(v))
 				}
 				sameDesign(t, dir, d, scoresOf(t, dir))
@@ -121,11 +123,11 @@ func TestPeopleTakeOver(t *testing.T) {
 			keys = append(keys, l.Key())
 		}
 		some, theirs, err := start(people(keys[1:], .1))
-		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != string(judge.ReasonMissing) || check(some, "oracle.range").Status == pilot.Pass {
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != string(judge.ReasonMissing) || finding(some, "oracle.range").Status == record.Pass {
 			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
 		}
 		v, theirs, err := start(people(keys, .1))
-		if err != nil || check(v, "oracle.range").Status != pilot.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
+		if err != nil || finding(v, "oracle.range").Status != record.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
 			t.Fatalf("%s: %v, %s", name, err, describe(v))
 		}
 		for i, l := range theirs {
@@ -195,7 +197,7 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 		batched := func(n int, dir string) pilot.Config {
 			cfg := config(t, s, dir, n)
 			cfg.Labels = d
-			cfg.BatchLabels = &providers.BatchConfig{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
+			cfg.BatchLabels = &batch.Config{PollMin: time.Millisecond, PollMax: time.Millisecond, ListDelay: time.Millisecond}
 			return cfg
 		}
 		cfg := batched(5, dir)
@@ -205,8 +207,8 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 			t.Fatalf("%s: %v, want an interrupted run", name, err)
 		}
 		v, err := pilot.Run(t.Context(), batched(10, dir))
-		if err != nil || v.State != "done" || check(v, "oracle.range").Status != pilot.Pass {
-			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), check(v, "run.errors"))
+		if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
+			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), finding(v, "run.errors"))
 		}
 		for id, times := range s.Bill().Answers {
 			if times > 1 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 )
@@ -160,7 +161,7 @@ func TestGentleStop(t *testing.T) {
 			}
 			cfg.Policies, cfg.Stop, cfg.Concurrency = policies, stop, 8
 			v, err := pilot.Run(t.Context(), cfg)
-			if !errors.Is(err, context.Canceled) || v == nil || v.State != "interrupted" || v.Decision != pilot.HOLD {
+			if !errors.Is(err, context.Canceled) || v == nil || v.State != "interrupted" || v.Decision != record.HOLD {
 				t.Fatalf("%v, %s", err, describe(v))
 			}
 			// Those that are let in at that very moment may still go.
@@ -216,7 +217,7 @@ func TestOutageIsWaitedOut(t *testing.T) {
 		cfg.Grader = grader
 		var alerts []string
 		var mu sync.Mutex
-		cfg.Progress = func(e pilot.Event) {
+		cfg.Progress = func(e record.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			if e.Alert != "" {
@@ -234,7 +235,7 @@ func TestOutageIsWaitedOut(t *testing.T) {
 		if failed < 20 || failed > 60 {
 			t.Errorf("%d items failed: want the 20 in a row, those in flight beside them and the probes", failed)
 		}
-		if v, err = pilot.Run(t.Context(), config(t, s, dir, n)); err != nil || v.Decision != pilot.GO {
+		if v, err = pilot.Run(t.Context(), config(t, s, dir, n)); err != nil || v.Decision != record.GO {
 			t.Fatalf("%v, %s", err, describe(v))
 		}
 	})

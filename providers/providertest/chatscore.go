@@ -17,7 +17,7 @@ const (
 
 func (s *suite) chatScoreRequest(open bool) providers.ChatScoreRequest {
 	return providers.ChatScoreRequest{
-		Tag:   providers.Tag{Stage: "conformance", Key: s.Name(), Policy: "p", Call: "chat"},
+		Tag:   providers.Tag{Stage: "conformance", Key: dataset.Key{PromptID: s.Name(), Policy: "p"}, Call: "chat"},
 		Model: s.opt.Model, Open: open,
 		Messages: []dataset.Message{{Role: "user", Content: chatQuestion}, {Role: "assistant", Content: chatResponse}},
 	}

@@ -110,7 +110,7 @@ type suite struct {
 
 func (s *suite) request() providers.GenerateRequest {
 	return providers.GenerateRequest{
-		Tag:      providers.Tag{Stage: "conformance", Key: s.Name(), Policy: "p"},
+		Tag:      providers.Tag{Stage: "conformance", Key: dataset.Key{PromptID: s.Name(), Policy: "p"}},
 		Model:    s.opt.Model,
 		Messages: []dataset.Message{{Role: "user", Content: "Name the three primary colours."}},
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 16},
@@ -204,7 +204,7 @@ func (s *suite) seeded() {
 
 func (s *suite) scoreRequest() providers.ScoreRequest {
 	return providers.ScoreRequest{
-		Tag:   providers.Tag{Stage: "conformance", Key: s.Name(), Policy: "p", Call: "joint"},
+		Tag:   providers.Tag{Stage: "conformance", Key: dataset.Key{PromptID: s.Name(), Policy: "p"}, Call: "joint"},
 		Model: s.opt.Model, Prompt: s.opt.Prompt,
 	}
 }

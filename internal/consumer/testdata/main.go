@@ -89,10 +89,10 @@ func run(ctx context.Context) error {
 	target := p0
 	target.Name, target.System = "short", "Answer in one short sentence."
 
-	var base, other []float64
+	var logged []teacherforce.Logged
 	for _, p := range in.Prompts {
 		record := dataset.Key{PromptID: p.ID, Policy: p0.Name}
-		tag := providers.Tag{Stage: "p0", Key: record.String(), Policy: p0.Name}
+		tag := providers.Tag{Stage: "p0", Key: record}
 		req, err := forcer.GenerateRequest(tag, p0, p, 1)
 		if err != nil {
 			return err
@@ -101,19 +101,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		response := teacherforce.ResponseOf(p0, g)
-		for _, policy := range []offpolicy.Policy{p0, target} {
-			key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
-			r, err := forcer.Score(ctx, providers.Tag{Stage: "logprobs", Key: key.String(), Policy: policy.Name}, policy, p, response)
-			if err != nil {
-				return err
-			}
-			if policy == p0 {
-				base = append(base, r.LogProb)
-			} else {
-				other = append(other, r.LogProb)
-			}
-		}
+		logged = append(logged, teacherforce.Logged{Prompt: p, Response: teacherforce.ResponseOf(p0, g)})
 		tag.Stage = "judge"
 		score, err := scorer.Score(ctx, tag, p, g.Text)
 		if err != nil {
@@ -124,11 +112,19 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !(score.Mean >= 0 && score.Mean <= 1 && label >= 0 && label <= 1) {
+		if mean, ok := score.Mean.Get(); !ok || mean < 0 || mean > 1 || !(label >= 0 && label <= 1) {
 			return fmt.Errorf("%s: score %v, label %v", p.ID, score.Mean, label)
 		}
 	}
-	ratios, err := offpolicy.LogRatios(other, base)
+	base, err := forcer.ScoreAll(ctx, p0, logged)
+	if err != nil {
+		return err
+	}
+	other, err := forcer.ScoreAll(ctx, target, logged)
+	if err != nil {
+		return err
+	}
+	ratios, err := teacherforce.LogRatios(other, base)
 	if err != nil {
 		return err
 	}

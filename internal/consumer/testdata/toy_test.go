@@ -11,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/providertest"
@@ -43,8 +44,8 @@ func TestToyRunsThePilot(t *testing.T) {
 	}
 	prices.Models = maps.Clone(prices.Models)
 	prices.Models["toy"] = providers.Price{Input: 1, Output: 1, BytesPerToken: 1}
-	arm := func(name, system string, role pilot.Role) pilot.Arm {
-		return pilot.Arm{Role: role, ExpectedTokens: 45, Policy: offpolicy.Policy{Name: name, Model: "toy", System: system, Template: "llama4",
+	arm := func(name, system string, role record.Role) record.Arm {
+		return record.Arm{Role: role, ExpectedTokens: 45, Policy: offpolicy.Policy{Name: name, Model: "toy", System: system, Template: "llama4",
 			Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 80}}}
 	}
 	var prompts []dataset.Prompt
@@ -52,7 +53,7 @@ func TestToyRunsThePilot(t *testing.T) {
 		prompts = append(prompts, dataset.Prompt{ID: fmt.Sprintf("q%02d", i), Text: fmt.Sprintf("question number %d", i)})
 	}
 	v, err := pilot.Run(t.Context(), pilot.Config{
-		Dir: t.TempDir(), Prompts: prompts, Arms: []pilot.Arm{arm("p0", "", pilot.Logging), arm("twin", "", pilot.Clone), arm("other", "Be brief.", pilot.Target)},
+		Dir: t.TempDir(), Prompts: prompts, Arms: []record.Arm{arm("p0", "", record.Logging), arm("twin", "", record.Clone), arm("other", "Be brief.", record.Target)},
 		Policies: toy{}, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: sim.JudgeModel})
@@ -70,7 +71,7 @@ func TestToyRunsThePilot(t *testing.T) {
 	for _, c := range v.Checks {
 		switch c.ID {
 		case "endpoint.certified", "logprobs.complete", "logprobs.sign", "weights.clone", "weights.identical", "run.errors":
-			if c.Status != pilot.Pass {
+			if c.Status != record.Pass {
 				t.Errorf("%s is %s: %s", c.ID, c.Status, c.Summary)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // The three files are compared through their text alone, as a reader would.
@@ -107,7 +108,7 @@ func TestEveryCellIsShown(t *testing.T) {
 
 func TestChecksComeBySeverity(t *testing.T) {
 	v := fullVerdict()
-	v.Checks = append(v.Checks, pilot.Check{ID: "odd.one", Status: "odd"})
+	v.Checks = append(v.Checks, record.Finding{ID: "odd.one", Status: "odd"})
 	text := checkHTML(t, render(t, HTML, v))
 	at := strings.Index(text, "Of unknown status")
 	for _, id := range []string{"odd.one", "logprobs.zero", "cost.estimate", "models.served", "judge.support", "run.ratelimit", "prompts.fields", "weights.clone"} {
@@ -142,7 +143,7 @@ func TestWriteFiles(t *testing.T) {
 
 	// A verdict that cannot be written leaves the old reports alone.
 	bad := fullVerdict()
-	bad.Decision = pilot.GO
+	bad.Decision = record.GO
 	bad.Run.Spent = math.Inf(1)
 	if err := WriteFiles(dir, bad); err == nil || !strings.Contains(err.Error(), JSONFile) {
 		t.Errorf("error %v; want one that names %s", err, JSONFile)
@@ -152,7 +153,7 @@ func TestWriteFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if old, err := Read(f, f.Name()); err != nil || old.Decision != pilot.NoGo {
+	if old, err := Read(f, f.Name()); err != nil || old.Decision != record.NoGo {
 		t.Errorf("the old report is gone: %v", err)
 	}
 
@@ -201,20 +202,20 @@ func TestNilVerdictPanics(t *testing.T) {
 // What was waived, could not be computed, or is not conclusive stands where the
 // decision stands, in all three forms: nobody has to scroll to it.
 func TestNothingIsOverlooked(t *testing.T) {
-	c := func(id string, s pilot.Status, summary, waived string) pilot.Check {
-		return pilot.Check{ID: id, Status: s, Summary: summary, Waived: waived, Remedy: "look"}
+	c := func(id string, s record.Status, summary, waived string) record.Finding {
+		return record.Finding{ID: id, Status: s, Summary: summary, Waived: waived, Remedy: "look"}
 	}
 	for _, row := range []struct {
 		name   string
-		checks []pilot.Check
+		checks []record.Finding
 		says   []string
 		reason string
 	}{
-		{"waived", []pilot.Check{c("prompts.fields", pilot.Pass, "fine", ""), c("cost.estimate", pilot.Fail, "twice the estimate", "agreed with finance")},
+		{"waived", []record.Finding{c("prompts.fields", record.Pass, "fine", ""), c("cost.estimate", record.Fail, "twice the estimate", "agreed with finance")},
 			[]string{"GO", "cost.estimate", "twice the estimate", "agreed with finance", "1 check that failed or held was waived and not counted"}, "a GO that owes itself to a waiver says so beside it"},
-		{"not computed", []pilot.Check{c("run.errors", pilot.Fail, "stopped in stage judge (quota)", ""), c("judge.complete", pilot.Fail, pilot.NotComputed+"the run stopped in stage judge (quota)", ""), c("policies.ranking", pilot.Fail, pilot.NotComputed+"the run stopped in stage judge (quota)", "")},
+		{"not computed", []record.Finding{c("run.errors", record.Fail, "stopped in stage judge (quota)", ""), c("judge.complete", record.Fail, record.NotComputed+"the run stopped in stage judge (quota)", ""), c("policies.ranking", record.Fail, record.NotComputed+"the run stopped in stage judge (quota)", "")},
 			[]string{"NO-GO", "run.errors", "2 checks could not be computed: judge.complete, policies.ranking"}, "an absent answer is not a pass"},
-		{"not conclusive", []pilot.Check{c("weights.clone", pilot.Hold, "3 of 100 beyond 0.2: neither 1 nor not", "")},
+		{"not conclusive", []record.Finding{c("weights.clone", record.Hold, "3 of 100 beyond 0.2: neither 1 nor not", "")},
 			[]string{"HOLD", "weights.clone", "neither 1 nor not"}, "what a sample leaves open holds"},
 	} {
 		v := &pilot.Verdict{SchemaVersion: 2, State: "done", Checks: row.checks, Waivers: map[string]string{}}
@@ -223,7 +224,7 @@ func TestNothingIsOverlooked(t *testing.T) {
 				v.Waivers[check.ID] = check.Waived
 			}
 		}
-		v.Decision, v.Reasons = pilot.Decide(v.Checks)
+		v.Decision, v.Reasons = record.Decide(v.Checks)
 		page := render(t, HTML, v)
 		head, _, ok := strings.Cut(page, "</header>")
 		if !ok {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // Charts are pure functions from numbers to SVG. They take no text at all, so
@@ -109,7 +109,7 @@ func numbersText(vs []float64) string {
 
 // boxChart draws the 5, 25, 50, 75 and 95% quantiles: a thin line, a box and a
 // mark at the median. Missing quantiles leave their part out.
-func boxChart(sc scale, q pilot.Quantiles) template.HTML {
+func boxChart(sc scale, q record.Quantiles) template.HTML {
 	v := quantiles(q)
 	if !slices.ContainsFunc(v, finite) {
 		return ""
@@ -180,7 +180,7 @@ func histogramChart(sc scale, values []float64) template.HTML {
 // mark is one interval of a forest chart. Its class gives it its look.
 type mark struct {
 	class, label string
-	pilot.Interval
+	record.Interval
 }
 
 // forestChart draws intervals, one above the other. What is missing is left out:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -69,7 +70,7 @@ type CostChange struct {
 // that did not have the check.
 type CheckChange struct {
 	ID           string
-	A, B         pilot.Status
+	A, B         record.Status
 	WaivedA      bool
 	WaivedB      bool
 	SummaryA     string
@@ -89,7 +90,7 @@ func Compare(a, b *pilot.Verdict) *Comparison {
 	mustHave(a)
 	mustHave(b)
 	c := &Comparison{A: a, B: b, Causes: causes(a, b), Cost: costChange(a, b)}
-	before := map[string]pilot.Check{}
+	before := map[string]record.Finding{}
 	for _, x := range a.Checks {
 		before[x.ID] = x
 	}
@@ -100,7 +101,7 @@ func Compare(a, b *pilot.Verdict) *Comparison {
 	}
 	for _, x := range a.Checks {
 		if _, gone := before[x.ID]; gone {
-			c.check(x.ID, x, pilot.Check{})
+			c.check(x.ID, x, record.Finding{})
 		}
 	}
 	old := map[string]pilot.PolicySummary{}
@@ -115,7 +116,7 @@ func Compare(a, b *pilot.Verdict) *Comparison {
 	return c
 }
 
-func (c *Comparison) check(id string, x, y pilot.Check) {
+func (c *Comparison) check(id string, x, y record.Finding) {
 	waivedX, waivedY := x.Waived != "", y.Waived != ""
 	if x.Status == y.Status && waivedX == waivedY {
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -143,7 +144,7 @@ func TestCompareSplitsTheCost(t *testing.T) {
 
 func TestCompareFindsChecks(t *testing.T) {
 	a, b := comparable(), comparable()
-	find := func(v *pilot.Verdict, id string) *pilot.Check {
+	find := func(v *pilot.Verdict, id string) *record.Finding {
 		for i := range v.Checks {
 			if v.Checks[i].ID == id {
 				return &v.Checks[i]
@@ -152,14 +153,14 @@ func TestCompareFindsChecks(t *testing.T) {
 		t.Fatal(id)
 		return nil
 	}
-	find(b, "logprobs.zero").Status = pilot.Pass
-	find(b, "p0.complete").Status = pilot.Hold
+	find(b, "logprobs.zero").Status = record.Pass
+	find(b, "p0.complete").Status = record.Hold
 	find(b, "cost.estimate").Waived = ""
-	b.Checks = slices.DeleteFunc(b.Checks, func(c pilot.Check) bool { return c.ID == "judge.support" })
-	b.Checks = append(b.Checks, pilot.Check{ID: "projection.cost", Status: pilot.Info, Summary: "new"})
+	b.Checks = slices.DeleteFunc(b.Checks, func(c record.Finding) bool { return c.ID == "judge.support" })
+	b.Checks = append(b.Checks, record.Finding{ID: "projection.cost", Status: record.Info, Summary: "new"})
 	type brief struct {
 		ID     string
-		A, B   pilot.Status
+		A, B   record.Status
 		Worse  int
 		Waived [2]bool
 	}
@@ -168,11 +169,11 @@ func TestCompareFindsChecks(t *testing.T) {
 		got = append(got, brief{c.ID, c.A, c.B, c.MoreSevereBy, [2]bool{c.WaivedA, c.WaivedB}})
 	}
 	want := []brief{
-		{"p0.complete", pilot.Pass, pilot.Hold, 2, [2]bool{}},
-		{"logprobs.zero", pilot.Fail, pilot.Pass, -3, [2]bool{}},
-		{"cost.estimate", pilot.Fail, pilot.Fail, 0, [2]bool{true, false}},
-		{"projection.cost", "", pilot.Info, 0, [2]bool{}},
-		{"judge.support", pilot.Info, "", 0, [2]bool{}},
+		{"p0.complete", record.Pass, record.Hold, 2, [2]bool{}},
+		{"logprobs.zero", record.Fail, record.Pass, -3, [2]bool{}},
+		{"cost.estimate", record.Fail, record.Fail, 0, [2]bool{true, false}},
+		{"projection.cost", "", record.Info, 0, [2]bool{}},
+		{"judge.support", record.Info, "", 0, [2]bool{}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

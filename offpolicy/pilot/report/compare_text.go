@@ -7,6 +7,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // Text writes the comparison for a terminal of width columns, as [Text] does a
@@ -79,7 +80,7 @@ func orAbsent(s string) string {
 	return clean(s)
 }
 
-func outcome(s pilot.Status, waived bool) string {
+func outcome(s record.Status, waived bool) string {
 	out := orAbsent(string(s))
 	if waived {
 		out += " (waived)"

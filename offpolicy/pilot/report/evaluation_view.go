@@ -8,7 +8,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // evaluationView is an evaluation whose numbers have become text: the terminal
@@ -74,8 +74,8 @@ func newEvaluationView(e *offpolicy.Document) *evaluationView {
 	return v
 }
 
-func pilotInterval(value dataset.Float, ci [2]dataset.Float) pilot.Interval {
-	return pilot.Interval{Value: value, Lo: ci[0], Hi: ci[1]}
+func pilotInterval(value dataset.Float, ci [2]dataset.Float) record.Interval {
+	return record.Interval{Value: value, Lo: ci[0], Hi: ci[1]}
 }
 
 func span(ci [2]dataset.Float, f func(float64) string) string {

@@ -10,27 +10,28 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 	"github.com/reweigh/reweigh/providers"
 )
 
 // verdict is a small one; a run makes it with package pilot.
 func verdict() *pilot.Verdict {
-	none := pilot.Interval{}
+	none := record.Interval{}
 	return &pilot.Verdict{
 		SchemaVersion: 2,
 		State:         "done",
-		Decision:      pilot.HOLD,
+		Decision:      record.HOLD,
 		Reasons:       []string{"cost.estimate holds: 30% over the estimate"},
-		Checks: []pilot.Check{
-			{ID: "prompts.unique", Status: pilot.Pass, Summary: "100 ids, all different."},
-			{ID: "cost.estimate", Status: pilot.Hold, Summary: "30% over the estimate.", Threshold: "within 20%",
+		Checks: []record.Finding{
+			{ID: "prompts.unique", Status: record.Pass, Summary: "100 ids, all different."},
+			{ID: "cost.estimate", Status: record.Hold, Summary: "30% over the estimate.", Threshold: "within 20%",
 				Remedy:   "Compare the policies' expected_tokens with what they wrote.",
-				Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "actual", Value: dataset.Known(0.65), Unit: "USD"}}}},
+				Evidence: record.Evidence{Figures: []record.Figure{{Name: "actual", Value: dataset.Known(0.65), Unit: "USD"}}}},
 		},
 		Stages:     []pilot.Stage{{Name: "p0", Items: 100, Calls: 104, CostUSD: 0.65, Seconds: 83}},
-		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: dataset.Known(0.65)},
-		Projection: pilot.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
+		Estimate:   record.Estimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: dataset.Known(0.65)},
+		Projection: record.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
 		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Spent: 0.65, Seconds: 83},
 	}
 }
@@ -161,7 +162,7 @@ func ExampleCompare() {
 		v.Run.Spent = v.Spending[0].CostUSD
 		v.Stages[0].CostUSD = v.Run.Spent
 	}
-	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = pilot.GO, pilot.Pass, "4% under the estimate."
+	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = record.GO, record.Pass, "4% under the estimate."
 
 	c := report.Compare(monday, tuesday)
 	fmt.Println(len(c.Causes), c.Causes[0].Kind, c.Causes[0].Of)

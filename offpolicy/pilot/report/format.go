@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // absent stands where a value could not be obtained. It must not look like a
@@ -179,7 +179,7 @@ func score(v float64) string {
 
 // interval writes a value with its interval, each number by f: 0.620 [0.570,
 // 0.670]. What is missing is shown as missing.
-func interval(i pilot.Interval, f func(float64) string) string {
+func interval(i record.Interval, f func(float64) string) string {
 	switch {
 	case !i.Value.Valid():
 		return absent
@@ -190,7 +190,7 @@ func interval(i pilot.Interval, f func(float64) string) string {
 }
 
 // figure writes one number of the evidence in its unit.
-func figure(f pilot.Figure) string {
+func figure(f record.Figure) string {
 	v := f.Value.OrNaN()
 	switch {
 	case !f.Value.Valid():

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 func TestNumbers(t *testing.T) {
@@ -84,13 +84,13 @@ func TestCompoundFigures(t *testing.T) {
 		{interval(iv(0.62, nan, nan), score), "0.620 (no interval)", "a mean of one"},
 		{interval(iv(0.62, 0.57, nan), score), "0.620 [0.570, —]", "one end"},
 		{interval(iv(nan, 0.57, 0.67), score), "—", "no value, no interval"},
-		{figure(pilot.Figure{Value: dataset.Known(0.5), Unit: "USD"}), "$0.5000", "dollars"},
-		{figure(pilot.Figure{Value: dataset.Known(83), Unit: "s"}), "1m23s", "seconds"},
-		{figure(pilot.Figure{Value: dataset.Known(0.25), Unit: "share"}), "25%", "shares"},
-		{figure(pilot.Figure{Value: dataset.Known(-1.5), Unit: "nats"}), "-1.5 nats", "nats"},
-		{figure(pilot.Figure{Value: dataset.Known(1200), Unit: "tokens"}), "1,200 tokens", "tokens"},
-		{figure(pilot.Figure{Value: dataset.Known(1200)}), "1,200", "no unit"},
-		{figure(pilot.Figure{Unit: "nats"}), "—", "missing has no unit"},
+		{figure(record.Figure{Value: dataset.Known(0.5), Unit: "USD"}), "$0.5000", "dollars"},
+		{figure(record.Figure{Value: dataset.Known(83), Unit: "s"}), "1m23s", "seconds"},
+		{figure(record.Figure{Value: dataset.Known(0.25), Unit: "share"}), "25%", "shares"},
+		{figure(record.Figure{Value: dataset.Known(-1.5), Unit: "nats"}), "-1.5 nats", "nats"},
+		{figure(record.Figure{Value: dataset.Known(1200), Unit: "tokens"}), "1,200 tokens", "tokens"},
+		{figure(record.Figure{Value: dataset.Known(1200)}), "1,200", "no unit"},
+		{figure(record.Figure{Unit: "nats"}), "—", "missing has no unit"},
 		{instant(time.Time{}), "—", "the zero time never happened"},
 		{reasonCounts(map[string]int{"b": 2, "a": 2, "c": 9}), "c 9, a 2, b 2", "frequent first, then by name"},
 	} {

@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // fill makes every string that v holds, map keys and list elements too, the one
@@ -16,7 +16,7 @@ import (
 func fill(v reflect.Value, s string) {
 	switch v.Kind() {
 	case reflect.String:
-		if v.Type() != reflect.TypeFor[pilot.Status]() {
+		if v.Type() != reflect.TypeFor[record.Status]() {
 			v.SetString(s)
 		}
 	case reflect.Pointer:

@@ -2,6 +2,9 @@ package report
 
 import (
 	"bytes"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -77,8 +80,8 @@ func newPage(v *pilot.Verdict) *pageView {
 	}
 	d.CostChart = costRows(v)
 	boxes := []key{{"median", "median"}, {"box", "25 to 75%"}, {"whisker", "5 to 95%"}}
-	d.LogProbChart = boxRows("Nats per response", boxes, v, func(p pilot.PolicySummary) pilot.Quantiles { return p.LogProb })
-	d.PerTokenChart = boxRows("Nats per token", boxes, v, func(p pilot.PolicySummary) pilot.Quantiles { return p.PerToken })
+	d.LogProbChart = boxRows("Nats per response", boxes, v, func(p pilot.PolicySummary) record.Quantiles { return p.LogProb })
+	d.PerTokenChart = boxRows("Nats per token", boxes, v, func(p pilot.PolicySummary) record.Quantiles { return p.PerToken })
 	d.WeightChart = weightRows(v)
 	d.RankingChart = rankingRows(v)
 	d.EstimateChart = estimateRows(v)
@@ -91,11 +94,11 @@ func tone(v *pilot.Verdict) string {
 		return "info"
 	}
 	switch v.Decision {
-	case pilot.GO:
+	case record.GO:
 		return "pass"
-	case pilot.HOLD:
+	case record.HOLD:
 		return "hold"
-	case pilot.NoGo:
+	case record.NoGo:
 		return "fail"
 	}
 	return "info"
@@ -115,7 +118,7 @@ func (r rows) over(sc scale) rows {
 	return rows{Title: r.Title} // nothing was drawn
 }
 
-func boxRows(title string, keys []key, v *pilot.Verdict, of func(pilot.PolicySummary) pilot.Quantiles) rows {
+func boxRows(title string, keys []key, v *pilot.Verdict, of func(pilot.PolicySummary) record.Quantiles) rows {
 	var all []float64
 	for _, p := range v.Policies {
 		all = append(all, quantiles(of(p))...)

@@ -12,6 +12,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // element is a start tag with its attributes.
@@ -230,8 +231,8 @@ func TestHTMLExtremes(t *testing.T) {
 	checkHTML(t, render(t, HTML, &pilot.Verdict{}))
 	v := fullVerdict()
 	big := dataset.Known(math.MaxFloat64)
-	v.Policies[0].LogProb = pilot.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1), Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
-	v.Policies[0].Judge = pilot.Interval{Value: big, Lo: dataset.Known(-big.OrNaN())}
+	v.Policies[0].LogProb = record.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1), Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
+	v.Policies[0].Judge = record.Interval{Value: big, Lo: dataset.Known(-big.OrNaN())}
 	v.Policies[1].Weights.LogWeights = []float64{-math.MaxFloat64, 0, math.MaxFloat64, math.NaN(), math.Inf(1)}
 	v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Label: dataset.Known(1)}, offpolicy.CalibrationPoint{Judge: dataset.Known(-1e300), Label: dataset.Known(1e300)})
 	v.Estimate.Stages[0].WorstUSD = math.Inf(1)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // JSON writes v as report.json: indented by two spaces, keys in the order of the
@@ -69,21 +70,21 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 		return fail(located(b, err))
 	}
 	switch {
-	case v.SchemaVersion > pilot.SchemaVersion:
-		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion, pilot.SchemaVersion))
+	case v.SchemaVersion > record.SchemaVersion:
+		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion, record.SchemaVersion))
 	case v.SchemaVersion < 1:
 		return fail(errors.New("schema_version is absent or below 1: is this a report.json?"))
-	case v.SchemaVersion < pilot.SchemaVersion:
+	case v.SchemaVersion < record.SchemaVersion:
 		return fail(fmt.Errorf("schema_version is %d, of an earlier build, and this program reads %d: read it with that build, or run again",
-			v.SchemaVersion, pilot.SchemaVersion))
+			v.SchemaVersion, record.SchemaVersion))
 	}
 	if err := complete(reflect.ValueOf(&v).Elem(), raw, ""); err != nil {
 		return fail(err)
 	}
 	switch v.Decision {
-	case pilot.GO, pilot.HOLD, pilot.NoGo, "": // "" while a run has nothing to decide on
+	case record.GO, record.HOLD, record.NoGo, "": // "" while a run has nothing to decide on
 	default:
-		return fail(fmt.Errorf("decision is %q: want %q, %q or %q", v.Decision, pilot.GO, pilot.HOLD, pilot.NoGo))
+		return fail(fmt.Errorf("decision is %q: want %q, %q or %q", v.Decision, record.GO, record.HOLD, record.NoGo))
 	}
 	for i, c := range v.Checks {
 		if severity(c.Status) < 0 {

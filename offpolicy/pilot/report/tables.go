@@ -10,6 +10,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // table is one table of the report, its cells already text.
@@ -44,7 +45,7 @@ func stagesTable(v *pilot.Verdict) table {
 		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("To come").drop(7), num("Calls").drop(2), num("Retries").drop(3),
 			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5), num("In the plan").drop(6)},
 	}
-	expected := map[string]pilot.StageEstimate{}
+	expected := map[string]record.StageEstimate{}
 	for _, e := range v.Estimate.Stages {
 		expected[e.Name] = e
 	}
@@ -159,9 +160,9 @@ func logProbTable(v *pilot.Verdict) table {
 	return t
 }
 
-func quantiles(q pilot.Quantiles) []float64 { return floats(q.Q05, q.Q25, q.Q50, q.Q75, q.Q95) }
+func quantiles(q record.Quantiles) []float64 { return floats(q.Q05, q.Q25, q.Q50, q.Q75, q.Q95) }
 
-func quantileCells(q pilot.Quantiles) []string {
+func quantileCells(q record.Quantiles) []string {
 	out := make([]string, 0, 5)
 	for _, x := range quantiles(q) {
 		out = append(out, number(x))
@@ -250,7 +251,7 @@ func refusals(v *pilot.Verdict) []fact {
 	return out
 }
 
-func usability(w *pilot.WeightSummary) string {
+func usability(w *record.WeightSummary) string {
 	switch {
 	case w == nil:
 		return absent
@@ -374,7 +375,7 @@ func ess(p pilot.PolicySummary) string {
 }
 
 func weightWord(p pilot.PolicySummary) string {
-	if p.Weights == nil && p.Role == pilot.Logging {
+	if p.Weights == nil && p.Role == record.Logging {
 		return "logging"
 	}
 	return usability(p.Weights)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // Tables of the full run: what it would take, and whether it would answer.
@@ -18,7 +19,7 @@ func projectionTable(v *pilot.Verdict) table {
 	if p.Prompts == 0 {
 		return t
 	}
-	row := func(name string, i pilot.Interval, f func(float64) string) {
+	row := func(name string, i record.Interval, f func(float64) string) {
 		t.Rows = append(t.Rows, []string{name, f(i.Value.OrNaN()), f(i.Lo.OrNaN()), f(i.Hi.OrNaN())})
 	}
 	row("Calls", p.Calls, rounded)
@@ -77,7 +78,7 @@ func halfWidth(x dataset.Float) string {
 	return "±" + number3(x.OrNaN())
 }
 
-func designWords(d *pilot.Design) string {
+func designWords(d *record.LargerRun) string {
 	s := plural(d.Prompts, "prompt", "prompts")
 	if d.Labels > 0 {
 		s += ", " + plural(d.Labels, "own label", "own labels")

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // Text writes v in short for a terminal of width columns: the decision and its
@@ -98,14 +99,14 @@ func (t *terminal) decision() {
 func (t *terminal) checks() {
 	t.heading("Checks: " + t.Tally)
 	for _, g := range t.Groups {
-		if g.Status == string(pilot.Pass) {
+		if g.Status == string(record.Pass) {
 			continue
 		}
 		// What was not computed follows from what stopped the run: a line for
 		// all of it. The page and the Markdown show each.
 		skipped := map[string][]string{}
 		for _, c := range g.Checks {
-			if c.Waived == "" && strings.HasPrefix(c.Summary, pilot.NotComputed) {
+			if c.Waived == "" && strings.HasPrefix(c.Summary, record.NotComputed) {
 				skipped[c.Summary] = append(skipped[c.Summary], c.ID)
 				continue
 			}

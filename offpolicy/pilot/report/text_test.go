@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 func TestTextKeepsToItsWidth(t *testing.T) {
@@ -61,13 +62,13 @@ func TestTextWrap(t *testing.T) {
 }
 
 func TestWhatWasNotComputedSharesALine(t *testing.T) {
-	v := &pilot.Verdict{State: "done", Decision: pilot.NoGo}
-	why := pilot.NotComputed + "the run stopped in stage certify (quota)"
-	v.Checks = []pilot.Check{
-		{ID: "run.errors", Status: pilot.Fail, Summary: "stopped in stage certify (quota): the balance is empty", Remedy: "top it up"},
-		{ID: "p0.complete", Status: pilot.Fail, Summary: why, Remedy: "see run.errors"},
-		{ID: "judge.complete", Status: pilot.Fail, Summary: why, Remedy: "see run.errors"},
-		{ID: "cost.estimate", Status: pilot.Fail, Summary: why, Waived: "known", Remedy: "see run.errors"},
+	v := &pilot.Verdict{State: "done", Decision: record.NoGo}
+	why := record.NotComputed + "the run stopped in stage certify (quota)"
+	v.Checks = []record.Finding{
+		{ID: "run.errors", Status: record.Fail, Summary: "stopped in stage certify (quota): the balance is empty", Remedy: "top it up"},
+		{ID: "p0.complete", Status: record.Fail, Summary: why, Remedy: "see run.errors"},
+		{ID: "judge.complete", Status: record.Fail, Summary: why, Remedy: "see run.errors"},
+		{ID: "cost.estimate", Status: record.Fail, Summary: why, Waived: "known", Remedy: "see run.errors"},
 	}
 	var b bytes.Buffer
 	if err := Text(&b, v, 200); err != nil {

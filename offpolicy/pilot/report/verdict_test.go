@@ -10,6 +10,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
 
@@ -22,12 +23,12 @@ const hostile = "<script>alert(1)</script></style></pre></details><!-- --><img s
 
 var missing = dataset.Float{}
 
-func iv(value, lo, hi float64) pilot.Interval {
-	return pilot.Interval{Value: dataset.Known(value), Lo: dataset.Known(lo), Hi: dataset.Known(hi)}
+func iv(value, lo, hi float64) record.Interval {
+	return record.Interval{Value: dataset.Known(value), Lo: dataset.Known(lo), Hi: dataset.Known(hi)}
 }
 
-func quant(q ...float64) pilot.Quantiles {
-	return pilot.Quantiles{Q05: dataset.Known(q[0]), Q25: dataset.Known(q[1]), Q50: dataset.Known(q[2]), Q75: dataset.Known(q[3]), Q95: dataset.Known(q[4])}
+func quant(q ...float64) record.Quantiles {
+	return record.Quantiles{Q05: dataset.Known(q[0]), Q25: dataset.Known(q[1]), Q50: dataset.Known(q[2]), Q75: dataset.Known(q[3]), Q95: dataset.Known(q[4])}
 }
 
 // fullVerdict is a made-up NO-GO with every field filled: hostile text, missing
@@ -44,44 +45,44 @@ func fullVerdict() *pilot.Verdict {
 		slices.Sort(out)
 		return out
 	}
-	check := func(id string, status pilot.Status, summary, threshold string, figures ...pilot.Figure) pilot.Check {
-		return pilot.Check{ID: id, Status: status, Summary: summary, Threshold: threshold,
-			Evidence: pilot.Evidence{Figures: figures, Records: []string{}}}
+	check := func(id string, status record.Status, summary, threshold string, figures ...record.Figure) record.Finding {
+		return record.Finding{ID: id, Status: status, Summary: summary, Threshold: threshold,
+			Evidence: record.Evidence{Figures: figures, Records: []string{}}}
 	}
-	zero := check("logprobs.zero", pilot.Fail, "2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
-		"0 unexplained zeros", pilot.Figure{Name: "unexplained zeros", Value: dataset.Known(2)}, pilot.Figure{Name: "explained zeros", Value: dataset.Known(1), Note: "one token of probability 1"})
+	zero := check("logprobs.zero", record.Fail, "2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
+		"0 unexplained zeros", record.Figure{Name: "unexplained zeros", Value: dataset.Known(2)}, record.Figure{Name: "explained zeros", Value: dataset.Known(1), Note: "one token of probability 1"})
 	zero.Evidence.Records = []string{"arena_0007/pi_bad/0", "arena_0042/pi_bigger_model/0"}
 	zero.Remedy = "Look at the two records' token log-probs in logprobs.jsonl. If the endpoint returned them, it cannot be used; if not, the seam is wrong."
-	cost := check("cost.estimate", pilot.Fail, "The run cost 61.2% more than was expected of it.", "within 20% passes; over by 20-50% holds, by more fails",
-		pilot.Figure{Name: "actual", Value: dataset.Known(0.8543), Unit: "USD"}, pilot.Figure{Name: "expected", Value: dataset.Known(0.53), Unit: "USD"}, pilot.Figure{Name: "over", Value: dataset.Known(0.612), Unit: "share"})
+	cost := check("cost.estimate", record.Fail, "The run cost 61.2% more than was expected of it.", "within 20% passes; over by 20-50% holds, by more fails",
+		record.Figure{Name: "actual", Value: dataset.Known(0.8543), Unit: "USD"}, record.Figure{Name: "expected", Value: dataset.Known(0.53), Unit: "USD"}, record.Figure{Name: "over", Value: dataset.Known(0.612), Unit: "share"})
 	cost.Remedy, cost.Waived = "Compare the tokens of each stage with the policies' expected_tokens.", "prices were raised on the day of the run"
-	served := check("models.served", pilot.Hold, "Another model answered 3 of 500 calls: "+hostile, "the model asked for, throughout",
-		pilot.Figure{Name: "calls answered by another", Value: dataset.Known(3)}, pilot.Figure{Name: hostile, Value: missing, Unit: "nats", Note: hostile})
+	served := check("models.served", record.Hold, "Another model answered 3 of 500 calls: "+hostile, "the model asked for, throughout",
+		record.Figure{Name: "calls answered by another", Value: dataset.Known(3)}, record.Figure{Name: hostile, Value: missing, Unit: "nats", Note: hostile})
 	for i := range 20 {
 		served.Evidence.Records = append(served.Evidence.Records, fmt.Sprintf("arena_%04d/pi_cot/0", i))
 	}
 	served.Evidence.MoreRecords = 1234
 	served.Remedy = "Name the model with its version."
-	limits := check("run.ratelimit", pilot.Info, "No record failed for rate limiting; 37 replies of status 429 were absorbed.", "",
-		pilot.Figure{Name: "absorbed", Value: dataset.Known(37)}, pilot.Figure{Name: "waited", Value: dataset.Known(83.4), Unit: "s"})
-	support := check("judge.support", pilot.Info, "pi_bad's scores reach outside the labelled range.", "",
-		pilot.Figure{Name: "outside, pi_bad", Value: dataset.Known(0.23), Unit: "share"}, pilot.Figure{Name: "outside, pi_cot", Value: dataset.Known(0), Unit: "share"})
-	clone := check("weights.clone", pilot.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6", pilot.Figure{Name: "max |log w|", Value: dataset.Known(3.1e-10), Unit: "nats"})
+	limits := check("run.ratelimit", record.Info, "No record failed for rate limiting; 37 replies of status 429 were absorbed.", "",
+		record.Figure{Name: "absorbed", Value: dataset.Known(37)}, record.Figure{Name: "waited", Value: dataset.Known(83.4), Unit: "s"})
+	support := check("judge.support", record.Info, "pi_bad's scores reach outside the labelled range.", "",
+		record.Figure{Name: "outside, pi_bad", Value: dataset.Known(0.23), Unit: "share"}, record.Figure{Name: "outside, pi_cot", Value: dataset.Known(0), Unit: "share"})
+	clone := check("weights.clone", record.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6", record.Figure{Name: "max |log w|", Value: dataset.Known(3.1e-10), Unit: "nats"})
 	v := &pilot.Verdict{
 		SchemaVersion: 2,
 		State:         "done",
-		Decision:      pilot.NoGo,
+		Decision:      record.NoGo,
 		Reasons: []string{
 			"logprobs.zero fails: 2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
 			"models.served holds: another model answered 3 of 500 calls.",
 		},
 		Next:    pilot.NextStep{Do: "Mend logprobs.zero: look at the two records. Then start the run again. " + hostile, Command: "sample1pct -out 'runs/a b' " + hostile},
 		Waivers: map[string]string{"cost.estimate": "prices were raised on the day of the run"},
-		Checks: []pilot.Check{
-			check("prompts.fields", pilot.Pass, "100 of 100 prompts have an id and text.", "all", pilot.Figure{Name: "prompts", Value: dataset.Known(100)}),
-			check("p0.complete", pilot.Pass, "100 of 100 prompts have a response.", "all", pilot.Figure{Name: "responses", Value: dataset.Known(100)}, pilot.Figure{Name: "truncated", Value: dataset.Known(0.04), Unit: "share"}),
+		Checks: []record.Finding{
+			check("prompts.fields", record.Pass, "100 of 100 prompts have an id and text.", "all", record.Figure{Name: "prompts", Value: dataset.Known(100)}),
+			check("p0.complete", record.Pass, "100 of 100 prompts have a response.", "all", record.Figure{Name: "responses", Value: dataset.Known(100)}, record.Figure{Name: "truncated", Value: dataset.Known(0.04), Unit: "share"}),
 			served, zero,
-			check("logprobs.agreement", pilot.Pass, "The methods agree.", "1e-6 nats", pilot.Figure{Name: "largest spread", Value: dataset.Known(4.4e-9), Unit: "nats"}),
+			check("logprobs.agreement", record.Pass, "The methods agree.", "1e-6 nats", record.Figure{Name: "largest spread", Value: dataset.Known(4.4e-9), Unit: "nats"}),
 			clone, support, cost, limits,
 		},
 		Stages: []pilot.Stage{
@@ -93,9 +94,9 @@ func fullVerdict() *pilot.Verdict {
 			{Name: "oracle", Items: 100, Calls: 100, CostUSD: 0.31, Seconds: 44},
 			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
 		},
-		Estimate: pilot.Estimate{
+		Estimate: record.Estimate{
 			Calls: 3048, ExpectedSeconds: dataset.Known(412), ExpectedUSD: 0.53, WorstUSD: 1.94, ActualUSD: dataset.Known(0.854234),
-			Stages: []pilot.StageEstimate{
+			Stages: []record.StageEstimate{
 				{Name: "prepare", ActualUSD: dataset.Known(0), ExpectedSeconds: missing},
 				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005, ActualUSD: dataset.Known(0.000034)},
 				{Name: "p0", Calls: 100, PromptTokens: 12000, CompletionTokens: 20480.5, ExpectedUSD: 0.02, WorstUSD: 0.09, PlanCalls: 100, PlanUSD: 0.02, PlanTime: "2-3 min", ExpectedSeconds: dataset.Known(30), ActualUSD: dataset.Known(0.0213)},
@@ -117,19 +118,19 @@ func fullVerdict() *pilot.Verdict {
 			{A: "pi_clone", B: "p0", Difference: dataset.Known(-0.004), CI: [2]dataset.Float{dataset.Known(-0.017), dataset.Known(0.009)}, Holm: dataset.Known(0.53), AA: true},
 			{A: "pi_bigger_model", B: "p0", Difference: dataset.Known(0.055), CI: [2]dataset.Float{dataset.Known(0.011), dataset.Known(0.099)}},
 		}},
-		Projection: pilot.Projection{
-			Level: 0.9, BatchUSD: iv(69.2, 62.1, 77.3), Failed: iv(100, 5.1, 465), Policies: []pilot.PolicyProjection{
+		Projection: record.Projection{
+			Level: 0.9, BatchUSD: iv(69.2, 62.1, 77.3), Failed: iv(100, 5.1, 465), Policies: []record.PolicyProjection{
 				{Name: "pi_cot", ESSAtMost: dataset.Known(3421), HalfWidthAtLeast: dataset.Known(0.0071)}, {Name: "pi_bad", ESSAtMost: missing, HalfWidthAtLeast: missing}},
 			Prompts: 10000, Calls: iv(319500, 311000, 328100), USD: iv(85.43, 78.2, 93.31), Tokens: iv(1.8e8, 1.6e8, 2.02e8),
 			Seconds: iv(779857, nan, nan), HalfWidth: dataset.Known(0.0121),
 			FurtherUSD: dataset.Known(84.58), FurtherBatchUSD: dataset.Known(68.4), Resolution: dataset.Known(0.02),
 			Answer: "Each policy's value is wanted to ±0.02. The full run, about $84.58 more, gives p0; does not give pi_bad. " + hostile,
-			Questions: []pilot.Question{
-				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: dataset.Known(0.0034), Reason: "by its labels", Difference: iv(nan, nan, nan), Cheapest: &pilot.Design{By: "dr", Prompts: 1287, HalfWidth: dataset.Known(0.0199), USD: dataset.Known(0.96), BatchUSD: dataset.Known(0.6)}},
-				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: dataset.Known(0.008), Reason: "by weights and judge; the weights' tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &pilot.Design{By: "direct", Prompts: 192, Labels: 185, HalfWidth: dataset.Known(0.02), USD: missing, BatchUSD: missing}},
+			Questions: []record.Question{
+				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: dataset.Known(0.0034), Reason: "by its labels", Difference: iv(nan, nan, nan), Cheapest: &record.LargerRun{By: "dr", Prompts: 1287, HalfWidth: dataset.Known(0.0199), USD: dataset.Known(0.96), BatchUSD: dataset.Known(0.6)}},
+				{Policy: "pi_cot", FullRun: "at best", By: "dr", HalfWidth: dataset.Known(0.008), Reason: "by weights and judge; the weights' tail a sample does not see: no promise", Difference: iv(0.019, -0.01, 0.048), Cheapest: &record.LargerRun{By: "direct", Prompts: 192, Labels: 185, HalfWidth: dataset.Known(0.02), USD: missing, BatchUSD: missing}},
 				{Policy: "pi_bad", FullRun: "no", HalfWidth: missing, Reason: "weights: divergence about 58 nats, " + hostile, Difference: iv(nan, nan, nan)},
 			},
-			Cheapest: &pilot.Design{By: "direct", Prompts: 287, Labels: 158, HalfWidth: dataset.Known(0.01996), USD: dataset.Known(2.83), BatchUSD: dataset.Known(1.53), Command: "sample1pct -n 287 -probes 158 " + hostile},
+			Cheapest: &record.LargerRun{By: "direct", Prompts: 287, Labels: 158, HalfWidth: dataset.Known(0.01996), USD: dataset.Known(2.83), BatchUSD: dataset.Known(1.53), Command: "sample1pct -n 287 -probes 158 " + hostile},
 			Command:  "sample1pct -n 10000",
 			Notes:    []string{"ESS cannot be projected from this sample: at most 34% of the rows for pi_bigger_model."},
 		},
@@ -175,24 +176,24 @@ func fullVerdict() *pilot.Verdict {
 			{Method: "continuation", Answered: 100 - seam, Used: 0, Reasons: map[string]int{"retokenised": seam}},
 		}
 	}
-	weights := func(w []float64, usable bool, reasons ...string) *pilot.WeightSummary {
-		return &pilot.WeightSummary{N: len(w), Mean: dataset.Known(0.97), ESS: dataset.Known(34.21), MaxShare: dataset.Known(0.083), Divergence: dataset.Known(-w[50]),
+	weights := func(w []float64, usable bool, reasons ...string) *record.WeightSummary {
+		return &record.WeightSummary{N: len(w), Mean: dataset.Known(0.97), ESS: dataset.Known(34.21), MaxShare: dataset.Known(0.083), Divergence: dataset.Known(-w[50]),
 			LogWeight: quant(w[5], w[25], w[50], w[75], w[95]), LogWeights: w, Usable: usable, Reasons: reasons}
 	}
 	same := weights(make([]float64, 100), true)
 	same.Mean, same.ESS, same.MaxShare, same.Divergence = dataset.Known(1), dataset.Known(100), dataset.Known(0.01), dataset.Known(0)
 	v.Policies = []pilot.PolicySummary{
-		{Name: "p0", Role: pilot.Logging, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 4, Scored: 100,
+		{Name: "p0", Role: record.Logging, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 4, Scored: 100,
 			Judge: iv(0.712, 0.668, 0.756), Calibrated: iv(0.655, 0.61, 0.7), LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6), PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1), Methods: methods(11)},
-		{Name: "pi_clone", Role: pilot.Clone, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 5, Scored: 100,
+		{Name: "pi_clone", Role: record.Clone, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100, Truncated: 5, Scored: 100,
 			Judge: iv(0.708, 0.663, 0.753), Calibrated: iv(0.65, 0.606, 0.695), LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6), PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1), Methods: methods(11), Weights: same},
-		{Name: "pi_cot", Role: pilot.Target, Model: "llama4-scout-instruct-basic", Hash: "aa23456789abcdef", Responses: 100, Truncated: 22, Scored: 99,
+		{Name: "pi_cot", Role: record.Target, Model: "llama4-scout-instruct-basic", Hash: "aa23456789abcdef", Responses: 100, Truncated: 22, Scored: 99,
 			Judge: iv(0.731, 0.69, 0.772), Calibrated: iv(0.67, nan, nan), LogProb: quant(-233, -150, -99.1, -52.2, -9), PerToken: quant(-0.81, -0.52, -0.4, -0.3, -0.12), Methods: methods(12),
 			Weights: weights(gaussian(3, -18, 9), false, "the divergence of 18 nats is too large for 100 rows", "the largest share is 61%")},
-		{Name: "pi_bigger_model", Role: pilot.Target, Model: "llama4-maverick-instruct-basic", Hash: "bb23456789abcdef", Responses: 100, Scored: 100,
+		{Name: "pi_bigger_model", Role: record.Target, Model: "llama4-maverick-instruct-basic", Hash: "bb23456789abcdef", Responses: 100, Scored: 100,
 			Judge: iv(0.774, 0.735, 0.813), Calibrated: iv(0.71, 0.67, 0.75), LogProb: quant(-190, -128, -86, -44, -7.5), PerToken: quant(-0.66, -0.45, -0.35, -0.27, -0.11), Methods: methods(9),
 			Weights: weights(gaussian(4, -2, 2), true)},
-		{Name: "pi_bad", Role: pilot.Target, Model: "llama4-scout-instruct-basic", Hash: "cc23456789abcdef", Responses: 100, Scored: 0,
+		{Name: "pi_bad", Role: record.Target, Model: "llama4-scout-instruct-basic", Hash: "cc23456789abcdef", Responses: 100, Scored: 0,
 			Judge: iv(nan, nan, nan), Calibrated: iv(nan, nan, nan), LogProb: quant(-340, -210, -140, -77, -20), PerToken: quant(nan, nan, nan, nan, nan), Methods: methods(14),
 			Weights: weights(gaussian(5, -58, 21), false, "the divergence of 58 nats is too large for 100 rows")},
 	}
@@ -215,14 +216,14 @@ func fullVerdict() *pilot.Verdict {
 func runningVerdict() *pilot.Verdict {
 	v := fullVerdict()
 	return &pilot.Verdict{
-		SchemaVersion: 2, State: "running", Decision: pilot.HOLD,
+		SchemaVersion: 2, State: "running", Decision: record.HOLD,
 		Reasons: []string{"p0.complete holds: the stage is still going on"},
-		Checks: []pilot.Check{v.Checks[0], {ID: "p0.complete", Status: pilot.Hold, Summary: "37 of 100 responses so far.", Threshold: "all",
-			Remedy: "Wait for the run to end.", Evidence: pilot.Evidence{Figures: []pilot.Figure{{Name: "responses", Value: dataset.Known(37)}}}}},
+		Checks: []record.Finding{v.Checks[0], {ID: "p0.complete", Status: record.Hold, Summary: "37 of 100 responses so far.", Threshold: "all",
+			Remedy: "Wait for the run to end.", Evidence: record.Evidence{Figures: []record.Figure{{Name: "responses", Value: dataset.Known(37)}}}}},
 		Stages:     v.Stages[:3],
-		Estimate:   pilot.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
+		Estimate:   record.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing, Stages: v.Estimate.Stages[2:3]},
 		Evaluation: &offpolicy.Document{Logging: "p0", Error: "the sample is not complete"},
-		Projection: pilot.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()), Failed: iv(math.NaN(), math.NaN(), math.NaN()), Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
+		Projection: record.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()), Failed: iv(math.NaN(), math.NaN(), math.NaN()), Calls: iv(math.NaN(), math.NaN(), math.NaN()), USD: iv(math.NaN(), math.NaN(), math.NaN()),
 			Tokens: iv(math.NaN(), math.NaN(), math.NaN()), Seconds: iv(math.NaN(), math.NaN(), math.NaN()), HalfWidth: missing, FurtherUSD: missing, FurtherBatchUSD: missing, Resolution: missing},
 		Run: pilot.RunInfo{Started: v.Run.Started, Updated: v.Run.Started.Add(20 * time.Second), Prompts: 100, Input: "bundled", Seed: 42, Live: true, Budget: missing, Spent: 0.0071, Seconds: 40},
 	}

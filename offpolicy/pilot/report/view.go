@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // view is a verdict whose numbers have become text. Markdown, HTML and Text
@@ -88,13 +89,13 @@ type figureView struct{ Name, Value, Note string }
 
 // severities are the statuses in order of weight.
 var severities = []struct {
-	status pilot.Status
+	status record.Status
 	title  string
-}{{pilot.Fail, "Failed"}, {pilot.Hold, "Held"}, {pilot.Info, "For information"}, {pilot.Pass, "Passed"}}
+}{{record.Fail, "Failed"}, {record.Hold, "Held"}, {record.Info, "For information"}, {record.Pass, "Passed"}}
 
 // severity is the place of s among the statuses, 0 the gravest, or -1 if it is
 // none.
-func severity(s pilot.Status) int {
+func severity(s record.Status) int {
 	for i := range severities {
 		if severities[i].status == s {
 			return i
@@ -178,11 +179,11 @@ func newView(v *pilot.Verdict) *view {
 // undecided reports whether a run goes on and nothing but checks that are still
 // to come keep it from GO.
 func undecided(v *pilot.Verdict) bool {
-	if v.State != "running" || v.Decision != pilot.HOLD {
+	if v.State != "running" || v.Decision != record.HOLD {
 		return false
 	}
 	for _, c := range v.Checks {
-		if (c.Status == pilot.Fail || c.Status == pilot.Hold) && c.Waived == "" && !strings.HasPrefix(c.Summary, pilot.NotYet) {
+		if (c.Status == record.Fail || c.Status == record.Hold) && c.Waived == "" && !strings.HasPrefix(c.Summary, record.NotYet) {
 			return false
 		}
 	}
@@ -197,11 +198,11 @@ func meaning(v *pilot.Verdict) string {
 	}
 	var s string
 	switch v.Decision {
-	case pilot.GO:
+	case record.GO:
 		s = "Nothing that was checked keeps the full run from starting."
-	case pilot.HOLD:
+	case record.HOLD:
 		s = "The full run should wait until a person has looked at what is below."
-	case pilot.NoGo:
+	case record.NoGo:
 		s = "The full run must not start before what is below is mended."
 	default:
 		s = "There is no decision yet."
@@ -216,17 +217,17 @@ func meaning(v *pilot.Verdict) string {
 }
 
 // waived counts the checks that would have weighed on the decision.
-func waived(checks []pilot.Check) int {
+func waived(checks []record.Finding) int {
 	n := 0
 	for _, c := range checks {
-		if c.Waived != "" && (c.Status == pilot.Fail || c.Status == pilot.Hold) {
+		if c.Waived != "" && (c.Status == record.Fail || c.Status == record.Hold) {
 			n++
 		}
 	}
 	return n
 }
 
-func tally(checks []pilot.Check) string {
+func tally(checks []record.Finding) string {
 	if len(checks) == 0 {
 		return "no checks yet"
 	}
@@ -256,10 +257,10 @@ func tally(checks []pilot.Check) string {
 // groups orders the checks by severity. Within a group waived checks come last;
 // else the verdict's own order, that of the run, is kept. A status that nobody
 // knows comes first: it must not pass unseen.
-func groups(checks []pilot.Check) []group {
+func groups(checks []record.Finding) []group {
 	var out []group
-	add := func(status, title string, member func(pilot.Check) bool) {
-		g := group{Status: status, Title: title, Open: status != string(pilot.Pass) && status != string(pilot.Info) && status != toComeStatus}
+	add := func(status, title string, member func(record.Finding) bool) {
+		g := group{Status: status, Title: title, Open: status != string(record.Pass) && status != string(record.Info) && status != toComeStatus}
 		for _, c := range checks {
 			if member(c) {
 				g.Checks = append(g.Checks, newCheckView(c))
@@ -270,13 +271,13 @@ func groups(checks []pilot.Check) []group {
 			out = append(out, g)
 		}
 	}
-	add("unknown", "Of unknown status", func(c pilot.Check) bool { return severity(c.Status) < 0 })
-	toCome := func(c pilot.Check) bool {
-		return c.Status == pilot.Hold && c.Waived == "" && strings.HasPrefix(c.Summary, pilot.NotYet)
+	add("unknown", "Of unknown status", func(c record.Finding) bool { return severity(c.Status) < 0 })
+	toCome := func(c record.Finding) bool {
+		return c.Status == record.Hold && c.Waived == "" && strings.HasPrefix(c.Summary, record.NotYet)
 	}
 	for _, s := range severities {
-		add(string(s.status), s.title, func(c pilot.Check) bool { return c.Status == s.status && !toCome(c) })
-		if s.status == pilot.Hold {
+		add(string(s.status), s.title, func(c record.Finding) bool { return c.Status == s.status && !toCome(c) })
+		if s.status == record.Hold {
 			add(toComeStatus, "Still to come", toCome)
 		}
 	}
@@ -286,7 +287,7 @@ func groups(checks []pilot.Check) []group {
 // toComeStatus groups the checks that hold a run only until it is through.
 const toComeStatus = "to come"
 
-func newCheckView(c pilot.Check) checkView {
+func newCheckView(c record.Finding) checkView {
 	out := checkView{
 		ID: clean(c.ID), Status: clean(string(c.Status)), Summary: clean(c.Summary), Waived: clean(c.Waived),
 		Threshold: clean(c.Threshold), Remedy: clean(c.Remedy),

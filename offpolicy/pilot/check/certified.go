@@ -1,0 +1,83 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// probeRemedy is what mends a probe that failed; "" is any.
+func probeRemedy(failed string) string {
+	switch failed {
+	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
+		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model alone"
+	case teacherforce.ProbeTemplate, teacherforce.ProbeKnownAnswer:
+		return "name the chat template of the model's own family, with the system prompt that its chat endpoint puts in"
+	}
+	return "use an endpoint that returns prompt log-probs for echoed text, one for every token"
+}
+
+// failure is what a probe said, of one model or several.
+type failure struct{ probe, detail string }
+
+func checkCertified(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
+	c.Remedy = probeRemedy("")
+	missing := map[string]bool{}
+	for _, a := range r.Arms {
+		missing[record.CertificateKey(a.Policy)] = true
+	}
+	var bad []string
+	var failures []failure
+	models := map[failure][]string{}
+	for _, cert := range r.Certificates {
+		delete(missing, cert.Model+" "+cert.Template)
+		failed := 0
+		for _, p := range cert.Probes {
+			if !p.OK {
+				failed++
+				bad = append(bad, cert.Model+" "+p.Name)
+				f := failure{p.Name, p.Detail}
+				if models[f] == nil {
+					failures = append(failures, f)
+				}
+				models[f] = append(models[f], cert.Model)
+			}
+		}
+		c.AddFigure(cert.Model+" probes", float64(len(cert.Probes)), "")
+		c.AddFigure(cert.Model+" failed", float64(failed), "")
+		if !cert.OK && failed == 0 {
+			bad = append(bad, cert.Model)
+		}
+	}
+	c.NameRecords(bad)
+	switch {
+	case len(bad) > 0:
+		said := make([]string, len(failures))
+		for i, f := range failures {
+			said[i] = fmt.Sprintf("%s of %s: %s", f.probe, record.Some(models[f]), f.detail)
+		}
+		c.Status, c.Summary = record.Fail, "the endpoint's log-probs cannot be trusted: "+strings.Join(said, "; ")
+		if len(failures) > 0 { // what fails after the first mostly follows from it
+			c.Remedy = probeRemedy(failures[0].probe)
+		}
+	case len(missing) > 0 && r.Stop != nil && r.Stop.Running() && !r.Reached(record.StageCertify):
+		notComputed(c, r.Stop, false)
+	case len(missing) > 0:
+		names := slices.Sorted(maps.Keys(missing))
+		c.NameRecords(names)
+		c.Status, c.Summary = record.Fail, "not certified: "+record.Some(names)
+		if s := r.Stop; s != nil && s.Stage == record.StageCertify {
+			c.Summary += " (see run.errors)"
+			if s.Resumable() {
+				c.Status = record.Hold
+			}
+		}
+	default:
+		c.Status, c.Summary = record.Pass, fmt.Sprintf("%s certified", record.Plural(len(r.Certificates), "model", "models"))
+	}
+}

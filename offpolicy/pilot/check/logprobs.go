@@ -1,0 +1,384 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// owed lists the pairs (prompt, policy) that have no usable log-prob.
+func owed(r *record.Records, policy string) (missing []string, classes map[string]int) {
+	rows := r.LogProbsOf(policy)
+	classes = map[string]int{}
+	for _, p := range r.Prompts {
+		row, ok := rows[p.ID]
+		if ok && row.LogProb.Valid() {
+			continue
+		}
+		missing = append(missing, dataset.Key{PromptID: p.ID, Policy: policy}.String())
+		switch {
+		case !ok:
+			classes["absent"]++
+		case row.Error != nil:
+			classes[row.Error.Class]++
+		default:
+			classes["null"]++
+		}
+	}
+	return missing, classes
+}
+
+func checkP0LogProbs(r *record.Records, t Thresholds, c *record.Finding) {
+	checkOwed(r, t, c, []record.Arm{r.Logging()})
+	// What the server said while it generated is a second opinion on the echo:
+	// of the same tokens in, one hopes, the same context.
+	responses, logprobs := r.ResponsesOf(r.Logging().Policy.Name), r.LogProbsOf(r.Logging().Policy.Name)
+	worst, n := 0.0, 0
+	for id, row := range logprobs {
+		if said := responses[id].LogProb; row.LogProb.Valid() && said.Valid() {
+			n++
+			worst = max(worst, math.Abs(float64(row.LogProb.OrNaN()-said.OrNaN())))
+		}
+	}
+	c.AddFigure("compared with generation", float64(n), "")
+	if n > 0 {
+		c.AddFigure("largest difference", worst, "nats")
+		c.Summary += fmt.Sprintf("; within %.3g nats of those given at generation", worst)
+	}
+}
+
+func checkLogProbsComplete(r *record.Records, t Thresholds, c *record.Finding) {
+	checkOwed(r, t, c, r.Arms)
+}
+
+func checkOwed(r *record.Records, t Thresholds, c *record.Finding, arms []record.Arm) {
+	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a log-prob passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "read the errors in logprobs.jsonl and mend their cause: the next start tries the failed rows again"
+	var bad, parts []string
+	for _, a := range arms {
+		missing, classes := owed(r, a.Policy.Name)
+		bad = append(bad, missing...)
+		c.AddFigure(a.Policy.Name+" without", float64(len(missing)), "")
+		if len(missing) > 0 {
+			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, len(missing), record.Counts(classes)))
+		}
+		c.Worsen(shareStatus(len(missing), len(r.Prompts), t.MissingPass, t.MissingHold))
+	}
+	c.NameRecords(bad)
+	total := len(arms) * len(r.Prompts)
+	c.Summary = fmt.Sprintf("%d of %d log-probs", total-len(bad), total)
+	if len(parts) > 0 {
+		c.Summary += "; " + strings.Join(parts, ", ")
+	}
+}
+
+func checkZero(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", t.ShortTokens)
+	c.Remedy = "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"
+	var bad, runs []string
+	explained := 0
+	for _, row := range r.LogProbs {
+		if slices.Contains(row.Flags, teacherforce.FlagZeroRun) {
+			runs = append(runs, row.Key().String())
+		}
+		if !row.LogProb.Valid() || row.LogProb.OrNaN() != 0 && !slices.Contains(row.Flags, teacherforce.FlagZero) {
+			continue
+		}
+		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, teacherforce.FlagZero)
+		for _, m := range row.Methods {
+			if m.LogProb.Valid() && math.Abs(m.LogProb.OrNaN()) > 1e-9 {
+				agree = false
+			}
+		}
+		if agree {
+			explained++
+			continue
+		}
+		bad = append(bad, row.Key().String())
+	}
+	c.AddFigure("zeros", float64(len(bad)+explained), "")
+	c.AddFigure("explained", float64(explained), "")
+	c.AddFigure("runs of 0", float64(len(runs)), "")
+	c.NameRecords(append(bad, runs...))
+	if len(bad) > 0 {
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s of exactly 0.0 for a non-empty response: %s", record.Plural(len(bad), "log-prob", "log-probs"), record.Some(c.Evidence.Records))
+		return
+	}
+	if len(runs) > 0 {
+		c.Status, c.Summary = record.Hold, fmt.Sprintf("long runs of exactly 0.0 in %s: %s", record.Plural(len(runs), "response", "responses"), record.Some(runs))
+		return
+	}
+	c.Status, c.Summary = record.Pass, fmt.Sprintf("no unexplained 0.0 (%d explained)", explained)
+}
+
+func checkSign(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "no log-prob is positive, NaN or infinite"
+	c.Remedy = "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"
+	var bad []string
+	for _, row := range r.LogProbs {
+		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
+		v := row.LogProb.OrNaN()
+		if invalid || v > 0 || math.IsInf(v, 0) || slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
+			bad = append(bad, row.Key().String())
+		}
+	}
+	c.AddFigure("impossible", float64(len(bad)), "")
+	c.NameRecords(bad)
+	if len(bad) > 0 {
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("impossible log-probs in %s: %s", record.Plural(len(bad), "row", "rows"), record.Some(c.Evidence.Records))
+		return
+	}
+	c.Status, c.Summary = record.Pass, "every log-prob is finite and at most 0"
+}
+
+func checkRange(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", t.MeanLow, t.MeanHigh, t.RowLow)
+	c.Remedy = "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"
+	c.Status = record.Pass
+	var bad, parts []string
+	inPlan, n := 0, 0
+	for _, a := range r.Arms {
+		var perToken []float64
+		for _, row := range r.LogProbsOf(a.Policy.Name) {
+			if !row.LogProb.Valid() || row.Tokens == 0 {
+				continue
+			}
+			v := row.LogProb.OrNaN() / float64(row.Tokens)
+			perToken = append(perToken, v)
+			n++
+			if row.LogProb.OrNaN() >= -50 && row.LogProb.OrNaN() <= 0 {
+				inPlan++
+			}
+			if v < t.RowLow {
+				bad = append(bad, row.Key().String())
+			}
+		}
+		if len(perToken) == 0 {
+			c.Worsen(record.Fail)
+			parts = append(parts, a.Policy.Name+" has none")
+			continue
+		}
+		median := offpolicy.Quantiles(perToken, 0.5)[0]
+		c.AddFigure(a.Policy.Name+" median per token", median, "nats")
+		if median < t.MeanLow || median > t.MeanHigh {
+			c.Worsen(record.Fail)
+			parts = append(parts, fmt.Sprintf("%s has a median of %.4g", a.Policy.Name, median))
+		}
+	}
+	if len(bad) > 0 {
+		c.Worsen(record.Hold)
+		parts = append(parts, fmt.Sprintf("%s below %g a token", record.Plural(len(bad), "row", "rows"), t.RowLow))
+	}
+	suspects := suspects(r)
+	c.AddFigure("suspect", float64(len(suspects)), "")
+	if len(suspects) > 0 {
+		c.Worsen(record.Hold)
+		parts = append(parts, "suspect: "+record.Some(suspects))
+	}
+	c.NameRecords(append(bad, suspects...))
+	if n > 0 {
+		c.AddFigure("totals inside [-50, 0]", float64(inPlan)/float64(n), "share")
+	}
+	c.Summary = "per-token log-probs are in range"
+	if len(parts) > 0 {
+		c.Summary = "per-token log-probs out of range: " + strings.Join(parts, ", ")
+	}
+}
+
+// TextMethods are the three of the plan.
+var TextMethods = []string{"token_counting", "echo_based", "continuation"}
+
+func checkMethods(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*t.MethodShare)
+	c.Remedy = "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"
+	c.Status = record.Pass
+	var parts []string
+	for _, a := range r.Arms {
+		rows := r.LogProbsOf(a.Policy.Name)
+		for _, m := range TextMethods {
+			answered, put := 0, 0
+			for _, row := range rows {
+				if row.Methods[m].Reason == string(teacherforce.ReasonNotCompared) {
+					continue
+				}
+				put++
+				if row.Methods[m].LogProb.Valid() && row.Methods[m].Status == "ok" {
+					answered++
+				}
+			}
+			c.AddFigure(a.Policy.Name+" "+m, float64(answered), "")
+			if put < len(rows) {
+				c.AddFigure(a.Policy.Name+" "+m+" compared on", float64(put), "")
+			}
+			switch share := float64(answered) / float64(max(1, put)); {
+			case answered == 0:
+				c.Worsen(record.Fail)
+				parts = append(parts, fmt.Sprintf("%s never answered under %s", m, a.Policy.Name))
+			case share < t.MethodShare:
+				c.Worsen(record.Hold)
+				parts = append(parts, fmt.Sprintf("%s answered %.0f%% under %s", m, 100*share, a.Policy.Name))
+			}
+		}
+	}
+	c.Summary = "all three methods were computed under every policy"
+	if len(parts) > 0 {
+		c.Summary = record.Some(parts)
+	}
+}
+
+func checkAgreement(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", t.AgreementNats, t.AgreementPerToken, 100*t.MissingHold)
+	c.Remedy = "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"
+	var bad []string
+	worst, n := 0.0, 0
+	for _, row := range r.LogProbs {
+		if !row.LogProb.Valid() || !row.Spread.Valid() {
+			continue
+		}
+		n++
+		worst = max(worst, row.Spread.OrNaN())
+		if row.Spread.OrNaN() > t.AgreementNats+t.AgreementPerToken*float64(row.Tokens) {
+			bad = append(bad, row.Key().String())
+		}
+	}
+	c.AddFigure("rows", float64(n), "")
+	c.AddFigure("beyond", float64(len(bad)), "")
+	c.AddFigure("largest spread", worst, "nats")
+	c.NameRecords(bad)
+	switch {
+	case n == 0:
+		c.Status, c.Summary = record.Fail, "no row has two methods to compare"
+	case len(bad) == 0:
+		c.Status, c.Summary = record.Pass, fmt.Sprintf("the methods agree: largest spread %.3g nats", worst)
+	default:
+		c.Status = shareStatus(len(bad), n, 0, t.MissingHold)
+		c.Summary = fmt.Sprintf("the methods disagree on %d of %d rows, by up to %.3g nats: %s", len(bad), n, worst, record.Some(c.Evidence.Records))
+	}
+}
+
+func checkClone(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"
+	c.Remedy = "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"
+	var bad, parts []string
+	clones := 0
+	for _, a := range r.Arms {
+		if a.Role != record.Clone {
+			continue
+		}
+		clones++
+		d, keys := r.NoiseRatios(a.Policy.Name)
+		if len(d) == 0 {
+			c.Worsen(record.Fail)
+			parts = append(parts, a.Policy.Name+" has no weights")
+			continue
+		}
+		w, err := offpolicy.WeightsFromLogRatios(d)
+		if err != nil {
+			c.Worsen(record.Fail)
+			parts = append(parts, a.Policy.Name+": "+err.Error())
+			continue
+		}
+		res := offpolicy.CloneCheck(w)
+		c.Worsen(record.Status(res.Status))
+		c.AddFigure(a.Policy.Name+" rows", float64(len(d)), "")
+		c.AddFigure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")
+		c.AddFigure(a.Policy.Name+" share beyond 0.2", float64(res.Exceeding)/float64(res.N), "share")
+		c.AddFigure(a.Policy.Name+" log e-value", res.LogEValue, "nats")
+		for i, x := range d {
+			if math.Abs(x) > 0.2 {
+				bad = append(bad, keys[i].String())
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s: max |log w| %.3g nats over %d rows", a.Policy.Name, res.MaxAbs, len(d)))
+	}
+	c.NameRecords(bad)
+	if clones == 0 {
+		c.Status, c.Summary = record.Info, "the run has no clone: the endpoint's own noise is unknown"
+		return
+	}
+	c.Summary = strings.Join(parts, "; ")
+	if c.Status != record.Pass {
+		c.Summary = "the clone's weights are not 1: " + c.Summary
+	}
+}
+
+func checkIdentical(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", t.IdenticalNats)
+	c.Remedy = "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"
+	c.Status = record.Pass
+	var parts []string
+	compared := 0
+	for i, a := range r.Arms {
+		rowsA := r.LogProbsOf(a.Policy.Name)
+		for _, b := range r.Arms[i+1:] {
+			if a.Policy.Hash() == b.Policy.Hash() {
+				continue
+			}
+			n, same := 0, 0
+			for id, y := range r.LogProbsOf(b.Policy.Name) {
+				x, ok := rowsA[id]
+				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
+					continue
+				}
+				n++
+				if math.Abs(float64(x.LogProb.OrNaN()-y.LogProb.OrNaN())) <= t.IdenticalNats {
+					same++
+				}
+			}
+			if n == 0 {
+				continue
+			}
+			compared++
+			pair := a.Policy.Name + " / " + b.Policy.Name
+			c.AddFigure("equal "+pair, float64(same), "")
+			if 2*same > n {
+				c.Worsen(record.Fail)
+				parts = append(parts, fmt.Sprintf("%s agree on %d of %d rows", pair, same, n))
+			}
+		}
+	}
+	for _, s := range teacherforce.Statistics(r.LogProbs, r.Logging().Policy.Name) {
+		if !math.IsNaN(s.KLPerToken) {
+			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
+		}
+	}
+	switch {
+	case compared == 0:
+		c.Status, c.Summary = record.Fail, "no two distinct policies have log-probs to compare"
+	case len(parts) > 0:
+		c.Summary = "distinct policies have the same log-probs: " + record.Some(parts)
+	default:
+		c.Summary = fmt.Sprintf("all %d pairs of distinct policies differ", compared)
+	}
+}
+
+// suspects are the records' values that are probably wrong. P0's own have a second
+// opinion where raw values are those of its sampling: what the server said while
+// it wrote them.
+func suspects(r *record.Records) []string {
+	p0 := r.Logging().Policy
+	said := r.ResponsesOf(p0.Name)
+	values := make([]teacherforce.Value, 0, len(r.LogProbs))
+	keys := make([]string, 0, len(r.LogProbs))
+	for _, row := range r.LogProbs {
+		if !row.LogProb.Valid() {
+			continue // counted where it is missing
+		}
+		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: row.LogProb, Length: row.Tokens}
+		if row.Policy == p0.Name && p0.Sampling.Neutral() {
+			v.Second = said[row.PromptID].LogProb
+		}
+		values, keys = append(values, v), append(keys, row.Key().String())
+	}
+	var out []string
+	for _, s := range teacherforce.Suspects(values) {
+		out = append(out, keys[s.Index]+" "+s.Reason)
+	}
+	return out
+}

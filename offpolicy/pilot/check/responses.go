@@ -1,0 +1,251 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+)
+
+func checkPromptFields(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "every prompt has an id and text"
+	c.Remedy = "mend or drop the named rows of the input"
+	var bad []string
+	for i, p := range r.Prompts {
+		if p.ID == "" || strings.TrimSpace(p.Text) == "" {
+			bad = append(bad, fmt.Sprintf("prompt %d (%q)", i+1, p.ID))
+		}
+	}
+	c.AddFigure("prompts", float64(len(r.Prompts)), "")
+	c.AddFigure("incomplete", float64(len(bad)), "")
+	c.NameRecords(bad)
+	switch {
+	case len(r.Prompts) == 0:
+		c.Status, c.Summary = record.Fail, "there are no prompts"
+	case len(bad) > 0:
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d prompts lack an id or text", len(bad), len(r.Prompts))
+	default:
+		c.Status, c.Summary = record.Pass, fmt.Sprintf("%d prompts, each with an id and text", len(r.Prompts))
+	}
+}
+
+func checkPromptsUnique(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "no two prompts share an id or, up to case and white space, a text"
+	c.Remedy = "drop duplicates from the input"
+	ids, texts := map[string]bool{}, map[string]string{}
+	var bad []string
+	for _, p := range r.Prompts {
+		text := dataset.Normalize(p.Text)
+		if ids[p.ID] {
+			bad = append(bad, p.ID)
+		}
+		// Contexts of several turns may well end in the same last turn.
+		if other, ok := texts[text]; ok && len(p.Messages) == 0 {
+			bad = append(bad, p.ID+" = "+other)
+		}
+		ids[p.ID], texts[text] = true, p.ID
+	}
+	c.AddFigure("duplicates", float64(len(bad)), "")
+	c.NameRecords(bad)
+	if len(bad) > 0 {
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), len(r.Prompts), record.Some(bad))
+		return
+	}
+	c.Status, c.Summary = record.Pass, "ids and texts are unique"
+}
+
+// missingResponses returns the keys of a policy's responses that have no text,
+// and of those that have an empty one.
+func missingResponses(r *record.Records, policy string) (failed, empty []string, truncated int) {
+	rows := r.ResponsesOf(policy)
+	for _, p := range r.Prompts {
+		row, ok := rows[p.ID]
+		key := dataset.Key{PromptID: p.ID, Policy: policy}.String()
+		switch {
+		case !ok || row.Text == nil:
+			failed = append(failed, key)
+		case strings.TrimSpace(*row.Text) == "":
+			empty = append(empty, key)
+		case row.FinishReason == "length":
+			truncated++
+		}
+	}
+	return failed, empty, truncated
+}
+
+func checkP0Complete(r *record.Records, t Thresholds, c *record.Finding) {
+	checkComplete(r, t, c, []record.Arm{r.Logging()})
+}
+
+func checkTargetsComplete(r *record.Records, t Thresholds, c *record.Finding) {
+	checkComplete(r, t, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
+}
+
+func checkComplete(r *record.Records, t Thresholds, c *record.Finding, arms []record.Arm) {
+	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a response or empty passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
+	c.Remedy = "read the errors in responses.jsonl and mend their cause: the next start tries the failed items again"
+	var bad, parts []string
+	answered, truncated := 0, 0
+	for _, a := range arms {
+		failed, empty, cut := missingResponses(r, a.Policy.Name)
+		n := len(failed) + len(empty)
+		bad = append(append(bad, failed...), empty...)
+		answered += len(r.Prompts) - n
+		truncated += cut
+		c.AddFigure(a.Policy.Name+" failed", float64(len(failed)), "")
+		c.AddFigure(a.Policy.Name+" empty", float64(len(empty)), "")
+		c.AddFigure(a.Policy.Name+" truncated", float64(cut), "")
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s lacks %d", a.Policy.Name, n))
+		}
+		c.Worsen(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+	}
+	c.NameRecords(bad)
+	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*len(r.Prompts), truncated)
+	if len(parts) > 0 {
+		c.Summary += "; " + strings.Join(parts, ", ")
+	}
+}
+
+func checkDiversity(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*t.IdenticalResponses)
+	c.Remedy = "check that system prompt, model and seed reach the endpoint for each policy"
+	c.Status = record.Pass
+	worst, worstPair := -1.0, ""
+	for i, a := range r.Arms {
+		rowsA := r.ResponsesOf(a.Policy.Name)
+		for _, b := range r.Arms[i+1:] {
+			rowsB := r.ResponsesOf(b.Policy.Name)
+			n, same := 0, 0
+			for id, x := range rowsA {
+				y, ok := rowsB[id]
+				if !ok || x.Text == nil || y.Text == nil {
+					continue
+				}
+				n++
+				if *x.Text == *y.Text {
+					same++
+				}
+			}
+			if n == 0 {
+				continue
+			}
+			share := float64(same) / float64(n)
+			pair := a.Policy.Name + " / " + b.Policy.Name
+			c.AddFigure("identical "+pair, share, "share")
+			if a.Policy.Hash() == b.Policy.Hash() && a.Policy.Sampling.Temperature == 0 {
+				continue
+			}
+			if share > worst {
+				worst, worstPair = share, pair
+			}
+			if share > t.IdenticalResponses {
+				c.Worsen(record.Fail)
+			}
+		}
+	}
+	switch {
+	case worst < 0:
+		c.Status, c.Summary = record.Fail, "no pair of policies has responses to compare"
+	case c.Status == record.Pass:
+		c.Summary = fmt.Sprintf("policies answer in different words: the most alike, %s, share %.0f%%", worstPair, 100*worst)
+	default:
+		c.Summary = fmt.Sprintf("%s answer %.0f%% of the prompts in the same words", worstPair, 100*worst)
+	}
+}
+
+func checkTruncated(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*t.Truncated)
+	c.Remedy = "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"
+	c.Status = record.Pass
+	var bad, over []string
+	total := 0
+	for _, a := range r.Arms {
+		n, answered := 0, 0
+		rows := r.ResponsesOf(a.Policy.Name)
+		var keys []string
+		for _, p := range r.Prompts {
+			row, ok := rows[p.ID]
+			if !ok || row.Text == nil {
+				continue
+			}
+			answered++
+			if row.FinishReason == "length" {
+				n++
+				keys = append(keys, row.Key().String())
+			}
+		}
+		total += n
+		if answered == 0 {
+			continue // told by the check that counts responses
+		}
+		share := float64(n) / float64(answered)
+		c.AddFigure("cut, "+a.Policy.Name, share, "share")
+		if share > t.Truncated {
+			c.Worsen(record.Hold)
+			over = append(over, fmt.Sprintf("%s %.0f%%", a.Policy.Name, 100*share))
+			bad = append(bad, keys...)
+		}
+	}
+	c.NameRecords(bad)
+	c.Summary = fmt.Sprintf("%s cut by max_tokens", record.Plural(total, "response", "responses"))
+	if len(over) > 0 {
+		c.Summary += ": " + strings.Join(over, ", ")
+	}
+}
+
+func checkServed(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "the model that answered is the one asked for, or a dated snapshot of it, on every call"
+	c.Remedy = "pin a model that the endpoint serves; records of another model cannot be used as this policy's"
+	asked := map[string]string{}
+	for _, a := range r.Arms {
+		asked[a.Policy.Name] = a.Policy.Model
+	}
+	var bad []string
+	others := map[string]int{}
+	n, unnamed := 0, 0
+	note := func(key, want, got string) {
+		n++
+		switch {
+		case got == "":
+			unnamed++
+		case got != want && !strings.HasPrefix(got, want+"-"):
+			bad = append(bad, key)
+			others[fmt.Sprintf("%s answered for %s", got, want)]++
+		}
+	}
+	for _, row := range r.Responses {
+		if row.Error == nil {
+			note(row.Key().String(), asked[row.Policy], row.Model)
+		}
+	}
+	for _, e := range r.Ledger {
+		// Responses are counted by their own record; this adds the calls that
+		// leave no model in one: echoes, labels and scores. What moves a batch
+		// asks no model.
+		if e.Outcome == "ok" && e.Model != "" && e.Stage != record.StageP0 && e.Stage != record.StageTargets && e.Stage != record.StagePreflight {
+			note(e.Stage+" "+e.Key, e.Model, e.Served)
+		}
+	}
+	c.AddFigure("answers", float64(n), "")
+	c.AddFigure("by another model", float64(len(bad)), "")
+	c.AddFigure("unnamed", float64(unnamed), "")
+	c.NameRecords(bad)
+	switch {
+	case len(bad) > 0:
+		names := make([]string, 0, len(others))
+		for name := range others {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d answers came from another model: %s", len(bad), n, record.Some(names))
+	case n == 0:
+		c.Status, c.Summary = record.Fail, "no answer names its model"
+	case unnamed > 0:
+		c.Status, c.Summary = record.Info, fmt.Sprintf("%d of %d answers do not name their model", unnamed, n)
+	default:
+		c.Status, c.Summary = record.Pass, fmt.Sprintf("all %d answers came from the models asked for", n)
+	}
+}

@@ -1,0 +1,154 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
+)
+
+func checkFiles(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "every output file parses line by line, and its keys are the expected set"
+	c.Remedy = "nothing but this program may write into the folder: the next start writes the outputs anew from the journal; a key that stays missing is explained by its stage's check"
+	c.AddFigure("problems", float64(len(r.FileProblems)), "")
+	c.AddFigure("records left out of samples.jsonl", float64(len(r.Unjoined)), "")
+	c.NameRecords(append(slices.Clone(r.FileProblems), r.Unjoined...))
+	if len(r.FileProblems) > 0 {
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s: %s", record.Plural(len(r.FileProblems), "problem", "problems"), record.Some(r.FileProblems))
+		return
+	}
+	c.Status, c.Summary = record.Pass, "every file was read back: lines parse, keys are the expected ones"
+}
+
+func checkCost(r *record.Records, t Thresholds, c *record.Finding) {
+	c.Threshold = fmt.Sprintf("actual cost within %.0f%% of the pre-run estimate passes, over by up to %.0f%% holds, by more fails; under by more than %.0f%% holds", 100*t.CostPass, 100*t.CostHold, 100*t.CostPass)
+	c.Remedy = "compare cost by stage with the estimate: correct expected_tokens or the price table, and check what the provider bills"
+	// What was billed lies between the usage seen and that plus the
+	// reservations of the attempts whose usage nobody saw.
+	seen, unseen := 0.0, 0.0
+	for _, e := range r.Ledger {
+		if e.UsageKnown {
+			seen += float64(e.Cost)
+		} else {
+			unseen += float64(e.Cost)
+		}
+	}
+	c.AddFigure("estimated", r.Estimate.ExpectedUSD, "USD")
+	c.AddFigure("seen", seen, "USD")
+	c.AddFigure("unseen, at most", unseen, "USD")
+	if !(r.Estimate.ExpectedUSD > 0) {
+		c.Status, c.Summary = record.Fail, "there is no estimate to compare with"
+		return
+	}
+	least, most := seen/r.Estimate.ExpectedUSD-1, (seen+unseen)/r.Estimate.ExpectedUSD-1
+	c.AddFigure("over, at least", least, "share")
+	c.AddFigure("over, at most", most, "share")
+	switch {
+	case least > t.CostHold:
+		c.Status = record.Fail
+	case math.Abs(least) > t.CostPass || most > t.CostPass:
+		c.Status = record.Hold
+	default:
+		c.Status = record.Pass
+	}
+	side := "over"
+	if least < 0 {
+		side = "under"
+	}
+	c.Summary = fmt.Sprintf("$%.4f spent, %.1f%% %s the estimate of $%.4f", seen, 100*math.Abs(least), side, r.Estimate.ExpectedUSD)
+	prompt, completion := tokensOver(r)
+	c.AddFigure("prompt tokens, over", prompt, "share")
+	c.AddFigure("completion tokens, over", completion, "share")
+	if c.Status != record.Pass {
+		c.Summary += fmt.Sprintf(" (prompt tokens %+.0f%%, completion tokens %+.0f%%)", 100*prompt, 100*completion)
+	}
+	if unseen > 0 {
+		c.Summary += fmt.Sprintf("; up to $%.4f more on attempts whose usage was not seen", unseen)
+	}
+}
+
+// tokensOver says by what share the tokens seen pass those of the estimate, which
+// tells prices from counts.
+func tokensOver(r *record.Records) (prompt, completion float64) {
+	var seen, expected [2]float64
+	for _, e := range r.Ledger {
+		if e.UsageKnown {
+			seen[0] += float64(e.PromptTokens)
+			seen[1] += float64(e.CompletionTokens)
+		}
+	}
+	for _, s := range r.Estimate.Stages {
+		expected[0] += s.PromptTokens
+		expected[1] += s.CompletionTokens
+	}
+	return seen[0]/expected[0] - 1, seen[1]/expected[1] - 1
+}
+
+func checkRunErrors(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "no stage ended in error; failed records are counted by their own stage's check"
+	classes, keys := record.Failures(r)
+	total := 0
+	var all []string
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		c.AddFigure("failed: "+class, float64(classes[class]), "")
+		total += classes[class]
+		all = append(all, keys[class]...)
+	}
+	c.AddFigure("failed records", float64(total), "")
+	c.NameRecords(all)
+	if r.Stop == nil {
+		c.Status, c.Summary = record.Pass, "every stage ran to its end"
+		if total > 0 {
+			c.Summary += fmt.Sprintf("; %s without a value (%s)", record.Plural(total, "record", "records"), record.Counts(classes))
+		}
+		return
+	}
+	if r.Stop.Running() {
+		notComputed(c, r.Stop, false)
+		if total > 0 {
+			c.Summary += fmt.Sprintf("; %s without a value so far (%s)", record.Plural(total, "record", "records"), record.Counts(classes))
+		}
+		return
+	}
+	c.Status = record.Fail
+	c.Remedy = "mend the cause and start the run again: it goes on where it stopped"
+	if r.Stop.Resumable() {
+		c.Status = record.Hold
+		c.Remedy = "start the run again, with a larger -budget if that is what ended it: it goes on where it stopped"
+	}
+	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Why(), r.Stop.Message)
+	if r.Stop.Key != "" {
+		c.NameRecords([]string{r.Stop.Stage + " " + r.Stop.Key})
+	}
+}
+
+func checkRateLimit(r *record.Records, _ Thresholds, c *record.Finding) {
+	c.Threshold = "no record failed for rate limiting"
+	c.Remedy = "lower -concurrency, or ask the provider for higher limits"
+	absorbed, retries := 0, 0
+	for _, e := range r.Ledger {
+		if e.Attempt > 1 {
+			retries++
+		}
+		if e.Outcome == string(providers.ClassRateLimited) {
+			absorbed++
+		}
+	}
+	_, keys := record.Failures(r)
+	failed := keys[string(providers.ClassRateLimited)]
+	if r.Stop != nil && r.Stop.Class == string(providers.ClassRateLimited) {
+		failed = append(failed, r.Stop.Stage+" "+r.Stop.Key)
+	}
+	c.AddFigure("429 replies", float64(absorbed), "")
+	c.AddFigure("retries of any cause", float64(retries), "")
+	c.AddFigure("records failed", float64(len(failed)), "")
+	c.NameRecords(failed)
+	if len(failed) > 0 {
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("rate limiting failed %s: %s", record.Plural(len(failed), "record", "records"), record.Some(failed))
+		return
+	}
+	c.Status, c.Summary = record.Pass, fmt.Sprintf("no record failed for rate limiting; %d replies of 429 and %d retries of any cause absorbed", absorbed, retries)
+}

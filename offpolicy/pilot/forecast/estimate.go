@@ -1,0 +1,380 @@
+package forecast
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// The plan's own figures for 100 prompts, kept only as a column to compare
+// with: they price calls where providers price tokens.
+var planFigures = map[string]struct {
+	calls    int
+	usd      float64
+	from, to float64 // minutes
+}{
+	record.StageP0:       {100, 0.02, 2, 3},
+	record.StageTargets:  {400, 0.08, 5, 8},
+	record.StageLogProbs: {400, 0.12, 10, 15},
+	record.StageOracle:   {100, 0.25, 3, 5},
+	record.StageJudge:    {400, 0.08, 8, 10},
+}
+
+// certificationCalls and certificationTokens are what the probes of one model
+// are assumed to take.
+const (
+	certificationCalls  = 27 // and one more where conversations are scored
+	certificationTokens = 60
+	// A judge's or the oracle's reply is assumed to be a short sentence and its
+	// numbers, with the JSON around them.
+	sentenceTokens = 16
+	numberTokens   = 7
+	// A live service is assumed to take as long for a call, and to write as fast.
+	secondsPerCall  = 0.7
+	tokensPerSecond = 50
+)
+
+// Work prices a run before it starts. It sends nothing: prompts and
+// rendered contexts are counted, response lengths are the arms' declared
+// expectations, and what judge and oracle would send is taken from themselves.
+type Work struct {
+	Prompts     []dataset.Prompt
+	Arms        []record.Arm
+	Seed        uint64
+	Labels      oracle.Design
+	Batches     bool // the labels are bought in batches
+	Concurrency int
+	Prices      providers.Prices
+	Templates   []chat.Template // besides those that package chat knows
+	Chats       bool            // the service of the policies scores conversations
+	OneService  bool            // judge and oracle share the policies' limits
+	Forcer      *teacherforce.Forcer
+	Judge       judge.Scorer  // around dry
+	Oracle      oracle.Oracle // around dry
+	Dry         *DryRun
+}
+
+func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
+	c := e
+	stages := []*record.StageEstimate{}
+	byName := map[string]*record.StageEstimate{}
+	for _, name := range record.StageNames[1:] {
+		s := &record.StageEstimate{Name: name}
+		if plan, ok := planFigures[name]; ok {
+			scale := float64(len(c.Prompts)) / 100
+			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
+			s.PlanTime = fmt.Sprintf("%.3g-%.3g min", plan.from*scale, plan.to*scale)
+		}
+		stages, byName[name] = append(stages, s), s
+	}
+	p0 := record.LoggingArm(c.Arms)
+	certified := map[string]bool{}
+	all, chats, probes := record.Compared(c.Prompts, c.Seed), c.Chats, certificationCalls
+	if chats {
+		probes++
+	}
+	for _, a := range c.Arms {
+		price, err := c.Prices.For(a.Policy.Model)
+		if err != nil {
+			return record.Estimate{}, err
+		}
+		if k := record.CertificateKey(a.Policy); !certified[k] {
+			certified[k] = true
+			add(byName[record.StageCertify], price, probes, float64(probes)*certificationTokens, certificationTokens, certificationTokens)
+		}
+		gen := byName[record.StageTargets]
+		if a.Role == record.Logging {
+			gen = byName[record.StageP0]
+		}
+		limit := float64(a.Policy.Sampling.MaxTokens)
+		for _, p := range c.Prompts {
+			text, err := e.Forcer.Render(a.Policy, p)
+			if err != nil {
+				continue // the stage itself will record why
+			}
+			context := e.tokens(a, price, text)
+			add(gen, price, 1, context, a.ExpectedTokens, limit)
+			// One echo of context and response and, where methods are compared,
+			// one of the context alone. At worst everywhere, and the ids need a
+			// third.
+			score := byName[record.StageLogProbs]
+			calls, whole, worst := 1, 1, 2 // whole: with the response, and so at worst
+			if all[p.ID] {
+				calls++
+				if chats { // and the conversation as the server renders it
+					calls, whole, worst = calls+1, whole+1, worst+1
+					score.CompletionTokens++
+					score.ExpectedUSD += float64(price.Output) / 1e6
+					score.WorstUSD += float64(price.Output) / 1e6
+				}
+			}
+			prompt := float64(calls)*context + float64(whole)*p0.ExpectedTokens
+			score.Calls += calls
+			score.PromptTokens += prompt
+			score.ExpectedUSD += float64(price.Input) * prompt / 1e6
+			score.WorstUSD += float64(price.Input) * (float64(worst+1)*context + float64(worst*p0.Policy.Sampling.MaxTokens)) / 1e6
+		}
+	}
+	if err := e.grade(ctx, byName); err != nil {
+		return record.Estimate{}, err
+	}
+	compares := "two calls"
+	if chats {
+		compares = "three calls, one of them over chat,"
+	}
+	out := record.Estimate{Assumptions: []string{
+		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
+		"prompts are counted in bytes and divided by the price table's bytes_per_token",
+		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
+		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, record.ComparedRows, record.AuditEvery),
+		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.Concurrency),
+		"worst case: every response as long as max_tokens allows",
+	}}
+	out.ExpectedSeconds = e.times(byName)
+	if c.Labels.Strata > 1 {
+		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
+	}
+	for _, s := range stages {
+		out.Stages = append(out.Stages, *s)
+		out.Calls += s.Calls
+		out.ExpectedUSD += s.ExpectedUSD
+		out.WorstUSD += s.WorstUSD
+	}
+	return out, nil
+}
+
+// times sets how long the stages take and returns the wall time: certification,
+// and then the service that works longest, since stages overlap.
+func (e *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
+	c := e
+	took := func(name string, inFlight int) float64 {
+		s := byName[name]
+		seconds := (secondsPerCall*float64(s.Calls) + s.CompletionTokens/tokensPerSecond) / float64(inFlight)
+		s.ExpectedSeconds = dataset.Known(seconds)
+		return seconds
+	}
+	certificates := map[string]bool{}
+	for _, a := range c.Arms {
+		certificates[record.CertificateKey(a.Policy)] = true
+	}
+	first := took(record.StageCertify, len(certificates)) // one probe after the other
+	policies := took(record.StageP0, c.Concurrency) + took(record.StageTargets, c.Concurrency) + took(record.StageLogProbs, c.Concurrency)
+	graders := took(record.StageJudge, c.Concurrency)
+	if !c.Batches {
+		graders += took(record.StageOracle, c.Concurrency)
+	}
+	whole := max(policies, graders)
+	if c.OneService {
+		whole = policies + graders
+	}
+	return dataset.Known(first + whole + took(record.StageCanaries, c.Concurrency))
+}
+
+// add counts calls with the given prompt tokens in all, and expected and worst
+// completion tokens in all.
+func add(s *record.StageEstimate, p providers.Price, calls int, prompt, completion, worst float64) {
+	s.Calls += calls
+	s.PromptTokens += prompt
+	s.CompletionTokens += completion
+	in := float64(p.Input) * prompt / 1e6
+	s.ExpectedUSD += in + float64(p.Output)*completion/1e6
+	s.WorstUSD += in + float64(p.Output)*worst/1e6
+}
+
+// tokens estimates the length of a rendered context: each control token is one
+// token, the rest goes by bytes.
+func (e *Work) tokens(a record.Arm, price providers.Price, text string) float64 {
+	n := 0.0
+	if t, ok := e.template(a.Policy.Template); ok {
+		for _, control := range t.Controls() {
+			k := strings.Count(text, control)
+			n += float64(k)
+			text = strings.ReplaceAll(text, control, "")
+		}
+	}
+	return n + float64(len(text))/bytesPerToken(price)
+}
+
+func bytesPerToken(p providers.Price) float64 {
+	if p.BytesPerToken == 0 {
+		return providers.DefaultBytesPerToken
+	}
+	return p.BytesPerToken
+}
+
+// grade adds the calls of oracle and judge, by letting both of them make their
+// requests to a provider that only counts.
+func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimate) error {
+	c := e
+	texts := map[string]string{}
+	for _, a := range c.Arms {
+		price, err := c.Prices.For(a.Policy.Model)
+		if err != nil {
+			return err
+		}
+		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
+	}
+	prompts := make(map[string]dataset.Prompt, len(c.Prompts))
+	for _, p := range c.Prompts {
+		prompts[p.ID] = p
+		for _, a := range c.Arms {
+			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+			tag := providers.Tag{Stage: record.StageJudge, Key: key}
+			if _, err := e.Judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
+				return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+			}
+		}
+	}
+	if err := e.count(byName[record.StageJudge], false); err != nil {
+		return err
+	}
+	// Which responses carry canaries follows from their scores: some spread over
+	// the prompts stand for them.
+	canaries := judge.Canaries()
+	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
+		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
+		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
+		if _, err := e.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
+			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+		}
+	}
+	if err := e.count(byName[record.StageCanaries], false); err != nil {
+		return err
+	}
+	for _, as := range record.Assigned(c.Labels, c.Prompts, c.Arms) {
+		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
+		// Labels from a file make no calls and may lack some; that is the
+		// stage's business.
+		_, _ = e.Oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
+	}
+	return e.count(byName[record.StageOracle], c.Batches)
+}
+
+// count prices what the dry run has seen since it was last asked.
+func (e *Work) count(s *record.StageEstimate, batch bool) error {
+	for _, req := range e.Dry.take() {
+		price, err := e.Prices.For(req.Model)
+		if err != nil {
+			return err
+		}
+		if batch {
+			factor := cmp.Or(price.Batch, providers.DefaultBatchFactor)
+			price.Input *= providers.PerMTok(factor)
+			price.Output *= providers.PerMTok(factor)
+		}
+		bytes := 0
+		for _, m := range req.Messages {
+			bytes += len(m.Content)
+		}
+		add(s, price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply, float64(req.Sampling.MaxTokens))
+	}
+	return nil
+}
+
+func (e *Work) expectations() string {
+	parts := make([]string, len(e.Arms))
+	for i, a := range e.Arms {
+		parts[i] = fmt.Sprintf("%s %.0f", a.Policy.Name, a.ExpectedTokens)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// numbers splits a text into numbers and what is between them.
+var numbers = regexp.MustCompile(`[0-9]+|[^0-9]+`)
+
+// DryRun is a generator that sends nothing. It keeps the requests, and answers
+// each with the middle of every number that the request's schema asks for, so
+// that a grader which makes several calls makes them all.
+type DryRun struct{ requests []dryRequest }
+
+type dryRequest struct {
+	providers.GenerateRequest
+	reply float64 // expected tokens of the reply
+}
+
+func (d *DryRun) take() []dryRequest {
+	r := d.requests
+	d.requests = nil
+	return r
+}
+
+// Generate implements [judge.Generator].
+func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	reply := map[string]any{}
+	count := 0
+	if req.Schema != nil {
+		// Through JSON, since a schema may hold parts as JSON text.
+		var schema struct {
+			Properties map[string]struct {
+				Type             string
+				Minimum, Maximum float64
+			}
+		}
+		b, err := json.Marshal(req.Schema.Schema)
+		if err == nil {
+			err = json.Unmarshal(b, &schema)
+		}
+		if err != nil {
+			return providers.Generation{}, err
+		}
+		for name, p := range schema.Properties {
+			reply[name] = "dry run"
+			if p.Type == "number" || p.Type == "integer" {
+				reply[name] = math.Floor((p.Minimum + p.Maximum) / 2)
+				count++
+			}
+		}
+	}
+	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(count)})
+	text, err := json.Marshal(reply)
+	if err != nil {
+		return providers.Generation{}, err
+	}
+	g := providers.Generation{Text: string(text), FinishReason: "stop"}
+	if req.LogProbs { // for a judge that reads them
+		for _, part := range numbers.FindAllString(g.Text, -1) {
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0), Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
+		}
+	}
+	return g, nil
+}
+
+// template returns the chat template of that name, the caller's own or a known one.
+func (e *Work) template(name string) (chat.Template, bool) {
+	for _, t := range e.Templates {
+		if t.Name() == name {
+			return t, true
+		}
+	}
+	return chat.Lookup(name)
+}
+
+// GraderModels asks judge and oracle for one request each.
+func (e *Work) GraderModels(ctx context.Context) ([]string, error) {
+	p := e.Prompts[0]
+	key := dataset.Key{PromptID: p.ID, Policy: record.LoggingArm(e.Arms).Policy.Name}
+	tag := providers.Tag{Stage: record.StagePreflight, Key: key}
+	if _, err := e.Judge.Score(ctx, tag, p, "x"); err != nil {
+		return nil, err
+	}
+	_, _ = e.Oracle.Label(ctx, tag, key, p, "x")
+	var models []string
+	for _, req := range e.Dry.take() {
+		models = append(models, req.Model)
+	}
+	slices.Sort(models)
+	return slices.Compact(models), nil
+}

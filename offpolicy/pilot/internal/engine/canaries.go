@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// planting is what the judge is asked once every response has its score: the
+// chosen ones with their canaries.
+func (r *Run) planting() []item {
+	here := r.prompts()
+	scores := sorted(r.store, r.store.scores, func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok })
+	var items []item
+	for _, p := range record.Plants(scores) {
+		key := p.Score.Key()
+		row, ok := r.store.canaries[key]
+		// Another canary or another score may have had the place before.
+		done := ok && row.Error == nil && row.Kind == p.Canary.Kind && row.Clean == p.Score.Mean
+		items = append(items, item{key: key, done: done, do: func(ctx context.Context) (*dataset.RecordError, error) {
+			row, err := r.plantOne(ctx, p, here[key.PromptID])
+			if stop := r.fatal(ctx, record.StageCanaries, key, err); stop != nil {
+				return nil, stop
+			}
+			return row.Error, put(r.store, kindCanary, r.store.canaries, row)
+		}})
+	}
+	return items
+}
+
+func (r *Run) plantOne(ctx context.Context, p record.Planted, prompt dataset.Prompt) (dataset.Canary, error) {
+	key := p.Score.Key()
+	row := dataset.Canary{
+		PromptID: key.PromptID, Policy: key.Policy, Kind: p.Canary.Kind, Judge: r.judge.Identity(),
+		Clean: p.Score.Mean, Planted: dataset.Float{},
+	}
+	var score judge.Score
+	err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to plant a canary in"})
+	if text := r.text(key); text != nil {
+		// The place may change hands as a run is extended, and the request's id
+		// must change with it.
+		tag := providers.Tag{Stage: record.StageCanaries, Key: key, Call: p.Canary.Kind}
+		score, err = r.judge.Score(ctx, tag, prompt, p.Canary.Plant(*text))
+	}
+	got := judge.Record(key, "", r.judge, score, err)
+	row.Planted, row.Error = got.Mean, got.Error
+	row.Moved = row.Planted.Valid() && judge.Moved(row.Clean.OrNaN(), row.Planted.OrNaN())
+	return row, err
+}

@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+)
+
+// assignments are the responses that the oracle labels; false where that follows
+// from scores and has not been drawn yet.
+func (r *Run) assignments() ([]oracle.Assignment, bool) {
+	if !r.job.stratified() {
+		return record.Assigned(r.job.Labels, r.job.Prompts, r.job.Arms), true
+	}
+	return get(r.store, r.store.designs, r.design)
+}
+
+// labelsAfter are the stages that decide what the oracle is asked.
+func (r *Run) labelsAfter() []string {
+	var after []string
+	if _, drawn := r.assignments(); !drawn {
+		after = append(after, record.StageJudge) // whose scores are the strata
+	}
+	if r.job.BatchLabels != nil {
+		after = append(after, record.StageP0, record.StageTargets) // a batch takes all that there is
+	}
+	return after
+}
+
+// drawDesign draws the responses to be labelled by their scores and keeps the
+// draw. Nothing is labelled before that: a score that is made later, where there
+// was none, changes neither what is labelled nor with which probability.
+func (r *Run) drawDesign() ([]oracle.Assignment, error) {
+	scores := map[dataset.Key]float64{}
+	for _, k := range r.job.keys() {
+		scores[k] = math.NaN()
+		if row, ok := get(r.store, r.store.scores, k); ok && row.Mean.Valid() {
+			scores[k] = row.Mean.OrNaN()
+		}
+	}
+	return r.store.putDesign(r.design, r.job.Labels.AssignByScore(scores, r.job.logging()))
+}
+
+// designKey names a design and the responses that it is drawn from.
+func (r *Run) designKey() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%+v\n", r.job.Labels)
+	for _, k := range r.job.keys() {
+		fmt.Fprintf(h, "%q %q\n", k.PromptID, k.Policy)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

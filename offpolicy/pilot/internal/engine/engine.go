@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// journalDir is the private part of a run folder.
+const journalDir = "journal"
+
+// Run is one start of a job.
+type Run struct {
+	// Warnings say what was found on opening the folder.
+	Warnings []string
+
+	job      Job
+	store    *store
+	policies *providers.Client
+	grader   *providers.Client // nil if judge and oracle ask no model
+	forcer   *teacherforce.Forcer
+	judge    judge.Scorer
+	oracle   oracle.Oracle
+	design   string       // names the labelling design and what it is drawn from
+	alerted  atomic.Int64 // percent of the budget last alerted of
+	limited  atomic.Int64
+	retries  atomic.Int64
+}
+
+// Open takes the folder and readies the clients. ctx breaks off calls that are on
+// their way. The error is a [*Problem] if the folder cannot take the run.
+func Open(ctx context.Context, c Job) (*Run, error) {
+	r := &Run{job: c}
+	r.design = r.designKey()
+	var err error
+	if r.store, err = openStore(c.journalPath(), c.Identity); err != nil {
+		return nil, folderProblem(c.Dir, err)
+	}
+	if err := r.ready(ctx); err != nil {
+		r.store.j.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close gives the folder free.
+func (r *Run) Close() error { return r.store.j.Close() }
+
+func (r *Run) ready(ctx context.Context) error {
+	c := &r.job
+	if n := r.store.j.Repaired(); n > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal were cut off, none of which was acknowledged", record.Plural(int(n), "byte", "bytes")))
+	}
+	if lost := r.outside(); lost > 0 {
+		return &record.Problem{
+			What:   fmt.Sprintf("%s holds records of %s that this run would leave out", c.Dir, record.Plural(lost, "prompt", "prompts")),
+			Remedy: record.By("a run can be extended and not shortened: give as many prompts as it has, or more, or another folder", record.FieldPrompts, record.FieldDir),
+		}
+	}
+	var budget *providers.Budget
+	if c.Budget > 0 {
+		budget = providers.NewBudget(c.Budget)
+		budget.Charge(r.store.spent() - r.store.owed()) // by earlier starts
+	}
+	for _, e := range c.Free {
+		if err := r.store.entry(e); err != nil {
+			return err
+		}
+	}
+	client := func(p providers.Provider) (*providers.Client, error) {
+		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
+			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
+		})
+	}
+	var err error
+	if r.policies, err = client(c.Policies); err != nil {
+		return err
+	}
+	var generator judge.Generator = noGrader{}
+	switch {
+	case c.Grader == nil:
+	case SameProvider(c.Policies, c.Grader):
+		r.grader, generator = r.policies, r.policies
+	default:
+		if r.grader, err = client(c.Grader); err != nil {
+			return err
+		}
+		generator = r.grader
+	}
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Templates: c.Templates, Noise: teacherforce.ExactNoise}
+	if c.Live {
+		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
+	}
+	r.store.echoes.scorer, r.store.echoes.generator, r.store.echoes.chat = r.policies, r.policies, r.policies
+	if providers.ScoresChats(c.Policies) {
+		forcing.Chat = &r.store.echoes
+	}
+	if r.forcer, err = teacherforce.New(forcing); err != nil {
+		return err
+	}
+	if r.judge, err = c.Judge(generator); err != nil {
+		return err
+	}
+	if r.oracle, err = c.Oracle(generator); err != nil {
+		return err
+	}
+	if n := r.undrawn(); n > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the design asks for %d of each; ask for more of each to use them", record.Plural(n, "label", "labels"), c.Labels.Probes))
+	}
+	return nil
+}
+
+// noGrader is the generator of a judge and an oracle that ask no model.
+type noGrader struct{}
+
+func (noGrader) Generate(context.Context, providers.GenerateRequest) (providers.Generation, error) {
+	return providers.Generation{}, fmt.Errorf("pilot: a grader asks a model, and the run has no service for it: %w", errors.ErrUnsupported)
+}
+
+func (r *Run) onAttempt(e providers.Entry) {
+	if e.Outcome == string(providers.ClassRateLimited) {
+		r.limited.Add(1)
+	}
+	if e.Attempt > 1 {
+		r.retries.Add(1)
+	}
+}
+
+// Do works until nothing is owed or something stops it, writes the outputs, and
+// returns what there is then.
+func (r *Run) Do(ctx context.Context) (*record.Records, error) {
+	stop, err := r.stages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.finish(stop)
+}
+
+// stages runs all stages, certification before anything else is bought. The stop
+// is nil where all came to their end.
+func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
+	if err := r.writePrompts(); err != nil {
+		return nil, err
+	}
+	if err := r.writeManifest(); err != nil {
+		return nil, err
+	}
+	// From here on there is a report to watch.
+	if err := r.show(&record.Stop{Stage: record.StageCertify, Kind: record.StopRunning, Message: "the run is under way", Open: record.StageNames[1:]}); err != nil {
+		return nil, err
+	}
+	err := r.certify(ctx)
+	var stages []*stage
+	if err == nil {
+		stages = r.owed()
+		err = r.workAll(ctx, stages)
+	}
+	open := unfinished(stages)
+	var stop *stopError
+	switch {
+	case errors.As(err, &stop):
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		at := record.StageCertify
+		if len(open) > 0 {
+			at = open[0]
+		} else if len(stages) > 0 {
+			return nil, nil // it was through
+		}
+		stop = &stopError{record.Stop{Stage: at, Kind: record.StopInterrupted, Message: "interrupted from outside"}}
+	default:
+		return nil, err
+	}
+	if stop.Open = open; len(stages) == 0 {
+		stop.Open = record.StageNames[1:]
+	}
+	return &stop.Stop, nil
+}
+
+// stopError ends the run early.
+type stopError struct{ record.Stop }
+
+func (e *stopError) Error() string { return "stopped in stage " + e.Stage + ": " + e.Message }
+
+// certify probes every model and template that the run scores with.
+func (r *Run) certify(ctx context.Context) error {
+	begun := time.Now()
+	todo := map[string]record.Arm{}
+	for _, a := range r.job.Arms {
+		if _, ok := todo[record.CertificateKey(a.Policy)]; !ok {
+			todo[record.CertificateKey(a.Policy)] = a // the first that needs it, P0 mostly
+		}
+	}
+	state := record.Event{Stage: record.StageCertify, Total: len(todo)}
+	for key := range todo {
+		if c, ok := r.store.certs[key]; ok && c.OK {
+			state.Done++
+			delete(todo, key)
+		}
+	}
+	first := state
+	first.Begun = true
+	r.progress(first)
+	// Side by side: the probes of one certificate are one after the other.
+	var mu sync.Mutex
+	stops := map[string]*stopError{}
+	err := journal.Each(ctx, journal.Items(slices.Sorted(maps.Keys(todo))...), journal.Work{Limit: r.job.Concurrency}, func(ctx context.Context, key string) error {
+		cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
+		if ctx.Err() != nil && err != nil {
+			return context.Cause(ctx)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			re := recordError(err)
+			stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Class: re.Class, Message: re.Message, Key: key}}
+			return nil
+		}
+		cert.Endpoint, cert.Issued = r.job.Policies.Name(), time.Now().UTC()
+		if err := r.store.putCertificate(key, cert); err != nil {
+			return err
+		}
+		if cert.OK {
+			state.Done++
+		} else {
+			state.Failed++
+			stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Kind: record.StopUncertified, Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
+		}
+		state.Elapsed = time.Since(begun)
+		r.progress(state)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.store.addSeconds(record.StageCertify, time.Since(begun).Seconds()); err != nil {
+		return err
+	}
+	state.Finished, state.Elapsed = true, time.Since(begun)
+	r.progress(state)
+	for _, key := range slices.Sorted(maps.Keys(stops)) {
+		return stops[key] // the first by name, whichever came first
+	}
+	return r.writeManifest()
+}
+
+// draw is the seed of one item's own random stream: it depends on the run's
+// seed and the item's key, and on nothing that happened before it.
+func draw(seed uint64, key dataset.Key) int64 {
+	h := sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, seed), key.String()...))
+	return int64(binary.BigEndian.Uint32(h[:4]) >> 1) // providers take 31 bits
+}

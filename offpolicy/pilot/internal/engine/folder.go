@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+)
+
+// folderProblem says why a folder cannot take the run.
+func folderProblem(dir string, err error) *record.Problem {
+	var other *journal.ConfigError
+	var damaged *journal.CorruptError
+	switch {
+	case errors.As(err, &damaged):
+		return &record.Problem{What: fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), Remedy: record.By("do as it says, or give another folder; a record that is given up is made, and paid for, again", record.FieldDir), Err: err}
+	case errors.As(err, &other):
+		return &record.Problem{What: fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), Remedy: record.By("give another folder, or the settings that the run was begun with", record.FieldDir), Err: err}
+	case errors.Is(err, journal.ErrLocked):
+		return &record.Problem{What: fmt.Sprintf("%s is in use by another process", dir), Remedy: record.By("wait for it to end, or give another folder", record.FieldDir), Err: err}
+	default:
+		return &record.Problem{What: fmt.Sprintf("%s cannot be used: %v", dir, err), Remedy: record.By("give a folder that can be written", record.FieldDir), Err: err}
+	}
+}
+
+// checkLabels compares the oracle with the labels that the folder has.
+func (j *Job) checkLabels(o oracle.Oracle) (*record.Problem, error) {
+	drawn, oracles := false, map[string]bool{}
+	err := journal.Scan(j.journalPath(), func(rec journal.Record) error {
+		var row dataset.OracleLabel
+		switch rec.Kind {
+		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
+			drawn = true
+		case kindLabel:
+			if err := json.Unmarshal(rec.Payload, &row); err != nil {
+				return err
+			}
+			oracles[row.Oracle] = true
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	_, people := o.(*oracle.File)
+	switch id := o.Identity(); {
+	case people && j.stratified() && !drawn:
+		return &record.Problem{
+			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
+			Remedy: record.By("leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl", record.FieldLabels, record.FieldOracle),
+		}, nil
+	case !people && len(oracles) > 0 && !oracles[id]:
+		return &record.Problem{
+			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", j.Dir, record.Some(slices.Sorted(maps.Keys(oracles))), id),
+			Remedy: record.By("give another folder, or the oracle that the run was begun with", record.FieldDir, record.FieldOracle),
+		}, nil
+	}
+	return nil, nil
+}
+
+// foreignFolder refuses a folder that holds other people's files.
+func foreignFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, journalDir)); err != nil {
+		return errors.New("it is not empty and holds no run of this program: nothing was overwritten")
+	}
+	return nil
+}
+
+// CheckFolder reports what keeps the folder from taking this run, as a [*Problem],
+// and leaves it as it was. o is the run's oracle, and tokens what its calls are
+// expected to take.
+func (j *Job) CheckFolder(o oracle.Oracle, tokens float64) error {
+	if err := foreignFolder(j.Dir); err != nil {
+		return folderProblem(j.Dir, err)
+	}
+	if err := journal.Check(j.journalPath(), j.Identity); err != nil {
+		return folderProblem(j.Dir, err)
+	}
+	problem, err := j.checkLabels(o)
+	if err != nil {
+		return folderProblem(j.Dir, err)
+	}
+	if problem == nil {
+		problem = checkRoom(j.Dir, tokens)
+	}
+	if problem != nil {
+		return problem
+	}
+	return nil
+}
+
+// outside counts the prompts that have records and are not part of this run.
+func (r *Run) outside() int {
+	here := map[string]bool{}
+	for _, p := range r.job.Prompts {
+		here[p.ID] = true
+	}
+	others := map[string]bool{}
+	for k := range r.store.responses {
+		if !here[k.PromptID] {
+			others[k.PromptID] = true
+		}
+	}
+	return len(others)
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
+	"github.com/reweigh/reweigh/teacherforce/chat"
+)
+
+// Job is what one start of a run has to do: the policies and prompts, who answers,
+// and who watches. It is complete: nothing in it is left to a default.
+type Job struct {
+	Dir      string
+	Identity []byte           // canonical JSON of what changes answers; the folder is held to it
+	Prompts  []dataset.Prompt // sorted by id
+	Arms     []record.Arm
+	// Templates are chat templates besides those that package chat knows.
+	Templates []chat.Template
+	Seed      uint64
+	Input     record.Input
+	Versions  map[string]string
+
+	// Grader serves the models of judge and oracle; nil if they ask none.
+	Policies, Grader providers.Provider
+	GraderModels     []string
+	Judge            func(judge.Generator) (judge.Scorer, error)
+	Oracle           func(judge.Generator) (oracle.Oracle, error)
+	Labels           oracle.Design
+	BatchLabels      *batch.Config // nil: by single calls
+
+	Prices          providers.Prices
+	Budget          providers.USD // 0: none
+	Concurrency     int
+	Retry           providers.Retry
+	Pause           time.Duration
+	TransportMargin float64           // that the transport audit is graded with
+	Live            bool              // real services answer, whose log-probs are noisy
+	Free            []providers.Entry // the attempts of the preflight
+
+	// Show is given the records as the run goes, from one goroutine at a time, and
+	// Progress every step, from many; either may be nil.
+	Show     func(*record.Records) error
+	Progress func(record.Event)
+}
+
+// stratified reports whether what is labelled follows from scores.
+func (j *Job) stratified() bool { return j.Labels.Strata > 1 }
+
+// keys are the responses that the job owes.
+func (j *Job) keys() []dataset.Key { return record.ResponseKeys(j.Prompts, j.Arms) }
+
+func (j *Job) logging() string { return record.LoggingArm(j.Arms).Policy.Name }
+
+// SortPrompts returns the prompts in the order of their ids, which is that of the
+// records.
+func SortPrompts(prompts []dataset.Prompt) []dataset.Prompt {
+	return slices.SortedFunc(slices.Values(prompts), func(a, b dataset.Prompt) int {
+		return dataset.Key{PromptID: a.ID}.Compare(dataset.Key{PromptID: b.ID})
+	})
+}

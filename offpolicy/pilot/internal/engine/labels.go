@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/batch"
+)
+
+// labelFunc asks for the label of one response.
+type labelFunc func(context.Context, oracle.Item) (float64, error)
+
+// labelling is what the oracle is asked.
+func (r *Run) labelling() (items []item, err error) {
+	assigned, ok := r.assignments()
+	if !ok {
+		assigned, err = r.drawDesign()
+	}
+	label := r.labelOne
+	if err == nil && r.job.BatchLabels != nil {
+		label, err = r.labelBatch(assigned)
+	}
+	if err != nil {
+		return nil, err
+	}
+	prompts, arms := r.prompts(), r.arms()
+	for _, as := range assigned {
+		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
+			value, err := math.NaN(), error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to label"})
+			if it, ok := r.labelItem(as, prompts); ok {
+				value, err = label(ctx, it)
+			}
+			if stop := r.fatal(ctx, record.StageOracle, as.Key, err); stop != nil {
+				return nil, stop
+			}
+			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, value, err)
+			return row.Error, putAs(r.store, kindLabel, r.store.labels, keyOf(row), row)
+		}})
+	}
+	return items, nil
+}
+
+// label is what the run's oracle said of an assignment.
+func (r *Run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
+	return get(r.store, r.store.labels, labelKey{as.Key, as.Role == oracle.RoleDuplicate, r.oracle.Identity()})
+}
+
+// labelled reports whether an assignment has its label.
+func (r *Run) labelled(as oracle.Assignment) bool {
+	row, ok := r.label(as)
+	return ok && row.Error == nil
+}
+
+// labelItem is an assignment with what the oracle is to read; false where the
+// response failed.
+func (r *Run) labelItem(as oracle.Assignment, prompts map[string]dataset.Prompt) (oracle.Item, bool) {
+	text := r.text(as.Key)
+	if text == nil {
+		return oracle.Item{}, false
+	}
+	tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
+	if as.Role == oracle.RoleDuplicate {
+		tag.Call = as.Role
+	}
+	return oracle.Item{Tag: tag, Key: as.Key, Prompt: prompts[as.Key.PromptID], Response: *text}, true
+}
+
+func (r *Run) labelOne(ctx context.Context, it oracle.Item) (float64, error) {
+	return r.oracle.Label(ctx, it.Tag, it.Key, it.Prompt, it.Response)
+}
+
+// BatchLabeler is the oracle that batches need.
+type BatchLabeler interface {
+	LabelBatch(context.Context, oracle.Batcher, batch.Config, []oracle.Item) ([]oracle.Outcome, error)
+}
+
+// labelBatch labels every response that has no label yet, when the first of them
+// is asked for, and hands each its own outcome.
+func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
+	c := *r.job.BatchLabels
+	sum := sha256.Sum256(append(slices.Clone(r.job.Identity), r.oracle.Identity()...))
+	c.Store, c.Run = batch.NewJournalStore(r.store.j), hex.EncodeToString(sum[:8])
+	sent, err := inUnfinishedBatches(c.Store)
+	if err != nil {
+		return nil, err
+	}
+	var todo []oracle.Item
+	at := map[providers.Tag]int{}
+	prompts := r.prompts()
+	add := func(as oracle.Assignment, owed bool) {
+		it, ok := r.labelItem(as, prompts)
+		if _, twice := at[it.Tag]; ok && !twice && (owed || sent[providers.RequestID(it.Tag)]) {
+			at[it.Tag] = len(todo)
+			todo = append(todo, it)
+		}
+	}
+	for _, as := range assigned {
+		add(as, !r.labelled(as))
+	}
+	// A batch that is on its way is finished as it was sent, also where a run that
+	// has grown since draws others.
+	for _, k := range r.job.keys() {
+		add(oracle.Assignment{Key: k, Role: oracle.RoleCalibration}, false)
+		add(oracle.Assignment{Key: k, Role: oracle.RoleDuplicate}, false)
+	}
+	var once sync.Once
+	var outcomes []oracle.Outcome
+	return func(ctx context.Context, it oracle.Item) (float64, error) {
+		once.Do(func() { outcomes, err = r.oracle.(BatchLabeler).LabelBatch(ctx, batch.New(r.grader), c, todo) })
+		o := outcomes[at[it.Tag]]
+		if err != nil && o.Err != nil {
+			return 0, err // the batch's own trouble says more
+		}
+		return o.Label.OrNaN(), o.Err
+	}, nil
+}
+
+// inUnfinishedBatches are the ids of the requests that batches on their way hold.
+func inUnfinishedBatches(store batch.Store) (map[string]bool, error) {
+	states, err := store.Load()
+	ids := map[string]bool{}
+	for _, s := range states {
+		for _, l := range s.Lines {
+			if !s.Done {
+				ids[l.ID] = true
+			}
+		}
+	}
+	return ids, err
+}
+
+// undrawn counts the targets' own labels that an earlier start bought of this
+// oracle and this design does not draw.
+func (r *Run) undrawn() int {
+	assigned, ok := r.assignments()
+	if !ok {
+		return 0 // the draw is still to come
+	}
+	drawn := map[dataset.Key]bool{}
+	for _, as := range assigned {
+		drawn[as.Key] = true
+	}
+	n, p0 := 0, r.job.logging()
+	for k, row := range r.store.labels {
+		if row.Error == nil && k.Policy != p0 && k.oracle == r.oracle.Identity() && !drawn[k.Key] {
+			n++
+		}
+	}
+	return n
+}
+
+// addLabels gives the records the labels of the run's design. Labels of an
+// earlier, smaller run that this design does not draw stay in the journal: their
+// probability is not known.
+func (r *Run) addLabels(rec *record.Records) {
+	assigned, _ := r.assignments()
+	rec.Design = assigned
+	for _, as := range assigned {
+		row, ok := r.label(as)
+		row.InclusionProb, row.Stratum = as.InclusionProb, as.Stratum // of a run that grew
+		if as.Role == oracle.RoleDuplicate {
+			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
+			if ok {
+				rec.Duplicates = append(rec.Duplicates, row)
+			}
+			continue
+		}
+		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
+		if ok {
+			rec.Labels = append(rec.Labels, row)
+		}
+	}
+}

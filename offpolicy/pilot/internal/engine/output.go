@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
+)
+
+func (j *Job) path(parts ...string) string {
+	return filepath.Join(append([]string{j.Dir}, parts...)...)
+}
+
+func (j *Job) journalPath() string { return j.path(journalDir) }
+
+// records collects what the store holds of this run's prompts.
+func (r *Run) records(stop *record.Stop) *record.Records {
+	here := r.prompts()
+	keep := func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok }
+	rec := &record.Records{
+		Arms:      r.job.Arms,
+		Prompts:   r.job.Prompts,
+		Responses: sorted(r.store, r.store.responses, keep),
+		LogProbs:  sorted(r.store, r.store.logprobs, keep),
+		Scores:    sorted(r.store, r.store.scores, keep),
+		Ledger:    sortLedger(r.store.ledger()),
+		Stop:      stop,
+		Judge:     r.judge.Identity(),
+		Oracle:    r.oracle.Identity(),
+		Live:      r.job.Live, Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
+	}
+	r.store.mu.Lock()
+	maps.Copy(rec.StageSeconds, r.store.seconds)
+	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
+		rec.Certificates = append(rec.Certificates, r.store.certs[k])
+	}
+	r.store.mu.Unlock()
+	r.addLabels(rec)
+	shrink(rec.Scores)
+	for i := range rec.Scores {
+		s := &rec.Scores[i]
+		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Float{}, dataset.Float{}, nil
+	}
+	owed := map[dataset.Key]bool{}
+	for _, p := range record.Plants(rec.Scores) {
+		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
+		owed[p.Score.Key()] = true
+	}
+	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
+	rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
+	return rec
+}
+
+func writeRows[T any](path string, rows []T) error {
+	return dataset.WriteFile(path, func(w io.Writer) error { return dataset.WriteJSONL(w, slices.Values(rows)) })
+}
+
+func (r *Run) writePrompts() error { return writeRows(r.job.path("prompts.jsonl"), r.job.Prompts) }
+
+func (r *Run) writeManifest() error {
+	c := &r.job
+	m := manifest{
+		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
+		TransportMargin: c.TransportMargin,
+		Policies:        manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
+		PricesDate: c.Prices.Date, Served: record.Served(r.store.ledger()), Versions: c.Versions,
+	}
+	r.store.mu.Lock()
+	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
+		m.Certificates = append(m.Certificates, r.store.certs[k])
+	}
+	r.store.mu.Unlock()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(m); err != nil {
+		return err
+	}
+	return dataset.WriteFile(r.job.path("manifest.json"), func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
+}
+
+// finish writes every output and reads it back.
+func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
+	rec := r.records(stop)
+	if err := r.writeOutputs(rec); err != nil {
+		return nil, err
+	}
+	if err := r.writeManifest(); err != nil {
+		return nil, err
+	}
+	rec.FileProblems = readBack(r.job.Dir, rec)
+	return rec, nil
+}
+
+// show shows what there is so far.
+func (r *Run) show(stop *record.Stop) error {
+	if r.job.Show == nil {
+		return nil
+	}
+	return r.job.Show(r.records(stop))
+}
+
+func (r *Run) writeOutputs(rec *record.Records) error {
+	writes := []func() error{
+		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses) },
+		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs) },
+		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
+		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores) },
+		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries) },
+		func() error { return writeRows(r.job.path("samples.jsonl"), rec.Logs.Samples) },
+		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger) },
+	}
+	for _, a := range rec.Arms {
+		if a.Role == record.Logging {
+			continue
+		}
+		writes = append(writes, func() error {
+			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, rec.Logs.Draws[a.Policy.Name])
+		})
+	}
+	if err := os.MkdirAll(r.job.path("fresh_draws"), 0o777); err != nil {
+		return fmt.Errorf("pilot: writing outputs: %w", err)
+	}
+	for _, w := range writes {
+		if err := w(); err != nil {
+			return fmt.Errorf("pilot: writing outputs: %w", err)
+		}
+	}
+	return nil
+}
+
+// sortLedger orders attempts by stage, record, call and attempt.
+func sortLedger(entries []providers.Entry) []providers.Entry {
+	stage := func(e providers.Entry) int { return slices.Index(record.StageNames, e.Stage) }
+	return slices.SortedFunc(slices.Values(entries), func(a, b providers.Entry) int {
+		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// readBack reads the outputs as a stranger would and says what is wrong with
+// them.
+func readBack(dir string, rec *record.Records) (problems []string) {
+	ids := make([]string, len(rec.Prompts))
+	for i, p := range rec.Prompts {
+		ids[i] = p.ID
+	}
+	add := func(p []string) { problems = append(problems, p...) }
+	prompts, err := dataset.ReadFile[dataset.Prompt](filepath.Join(dir, "prompts.jsonl"))
+	if err != nil {
+		add([]string{err.Error()})
+	} else {
+		got := make([]string, len(prompts))
+		for i, p := range prompts {
+			got[i] = p.ID
+		}
+		add(compareKeys("prompts.jsonl", got, ids))
+	}
+	want := func(keys []dataset.Key) []string {
+		out := make([]string, len(keys))
+		for i, k := range keys {
+			out[i] = k.String()
+		}
+		return out
+	}
+	all := want(record.ResponseKeys(rec.Prompts, rec.Arms))
+	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
+	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
+	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))
+	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
+	add(checkFile[dataset.Canary](dir, "canaries.jsonl", want(rec.CanariesOwed)))
+	return problems
+}
+
+func checkFile[T keyed](dir, name string, want []string) []string {
+	rows, err := dataset.ReadFile[T](filepath.Join(dir, name))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	got := make([]string, len(rows))
+	for i, row := range rows {
+		got[i] = row.Key().String()
+	}
+	return compareKeys(name, got, want)
+}
+
+// compareKeys compares the keys that a file has with those it should have.
+func compareKeys(name string, got, want []string) (problems []string) {
+	count := map[string]int{}
+	for _, k := range want {
+		count[k]--
+	}
+	for _, k := range got {
+		count[k]++
+	}
+	var missing, extra []string
+	for k, n := range count {
+		switch {
+		case n < 0:
+			missing = append(missing, k)
+		case n > 0:
+			extra = append(extra, k)
+		}
+	}
+	slices.Sort(missing)
+	slices.Sort(extra)
+	if len(missing) > 0 {
+		problems = append(problems, fmt.Sprintf("%s lacks %s", name, record.Some(missing)))
+	}
+	if len(extra) > 0 {
+		problems = append(problems, fmt.Sprintf("%s has %s twice or unasked", name, record.Some(extra)))
+	}
+	return problems
+}

@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// owed is the work of all stages but certification, and what each waits for.
+func (r *Run) owed() []*stage {
+	policies := r.newBreaker(r.job.Policies.Name())
+	grader := policies
+	if r.grader == nil {
+		grader = r.newBreaker("judge and oracle")
+	} else if r.grader != r.policies {
+		grader = r.newBreaker(r.job.Grader.Name())
+	}
+	known := func(items func() []item) func() ([]item, error) {
+		return func() ([]item, error) { return items(), nil }
+	}
+	return []*stage{
+		{name: record.StageP0, breaker: policies, makes: true, owes: known(func() []item {
+			return r.responsesOwed(record.StageP0, func(a record.Arm) bool { return a.Role == record.Logging })
+		})},
+		{name: record.StageTargets, breaker: policies, makes: true, owes: known(func() []item {
+			return r.responsesOwed(record.StageTargets, func(a record.Arm) bool { return a.Role != record.Logging })
+		})},
+		{name: record.StageLogProbs, breaker: policies, owes: known(r.logProbsOwed)},
+		{name: record.StageOracle, breaker: grader, after: r.labelsAfter(), owes: r.labelling},
+		{name: record.StageJudge, breaker: grader, owes: known(r.judging)},
+		// The canaries' places follow from the scores.
+		{name: record.StageCanaries, breaker: grader, after: []string{record.StageJudge}, owes: known(r.planting)},
+	}
+}
+
+func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) []item {
+	var items []item
+	for _, p := range r.job.Prompts {
+		for _, a := range r.job.Arms {
+			if !of(a) {
+				continue
+			}
+			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+			row, ok := r.store.responses[key]
+			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+				return r.respond(ctx, stage, a, p)
+			}})
+		}
+	}
+	return items
+}
+
+// respond asks one policy for its response to one prompt.
+func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset.Prompt) (*dataset.RecordError, error) {
+	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+	tag := providers.Tag{Stage: stage, Key: key}
+	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
+	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.job.Seed, key))
+	var g providers.Generation
+	if err == nil {
+		g, err = r.policies.Generate(ctx, req)
+	}
+	if stop := r.fatal(ctx, stage, key, err); stop != nil {
+		return nil, stop
+	}
+	if err == nil && g.Hidden != "" {
+		err = &dataset.RecordError{Class: record.ClassHidden, Message: "the text is not the whole action, and its log-prob would not be that of what was done: " + g.Hidden}
+	}
+	if err != nil {
+		row.Error = recordError(err)
+	} else {
+		row.Text, row.TokenIDs, row.FinishReason, row.Model = &g.Text, g.TokenIDs, g.FinishReason, g.Meta.Model
+		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
+		if !a.Policy.Sampling.Neutral() {
+			row.Sampling = teacherforce.SamplingOf(g)
+		}
+		if g.Usage != nil {
+			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
+		}
+	}
+	return row.Error, put(r.store, kindResponse, r.store.responses, row)
+}
+
+// sumLogProbs sums what the server said of its own tokens; one missing value
+// makes the sum missing.
+func sumLogProbs(tokens []providers.Token) dataset.Float {
+	if len(tokens) == 0 {
+		return dataset.Float{}
+	}
+	sum := 0.0
+	for _, t := range tokens {
+		sum += t.LogProb.OrNaN()
+	}
+	if math.IsInf(sum, 0) {
+		return dataset.Float{}
+	}
+	return dataset.Known(sum)
+}
+
+// judging is what the judge is asked: a score of every response.
+func (r *Run) judging() []item {
+	var items []item
+	prompts, arms := r.prompts(), r.arms()
+	for _, key := range record.ResponseKeys(r.job.Prompts, r.job.Arms) {
+		row, ok := r.store.scores[key]
+		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
+			tag := providers.Tag{Stage: record.StageJudge, Key: key}
+			var score judge.Score
+			err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})
+			if text := r.text(key); text != nil {
+				score, err = r.judge.Score(ctx, tag, prompts[key.PromptID], *text)
+			}
+			if stop := r.fatal(ctx, record.StageJudge, key, err); stop != nil {
+				return nil, stop
+			}
+			row := judge.Record(key, arms[key.Policy].Hash(), r.judge, score, err)
+			return row.Error, put(r.store, kindScore, r.store.scores, row)
+		}})
+	}
+	return items
+}
+
+// text returns a response's text, nil where it failed.
+func (r *Run) text(k dataset.Key) *string {
+	row, _ := get(r.store, r.store.responses, k)
+	return row.Text
+}
+
+func (r *Run) prompts() map[string]dataset.Prompt {
+	out := make(map[string]dataset.Prompt, len(r.job.Prompts))
+	for _, p := range r.job.Prompts {
+		out[p.ID] = p
+	}
+	return out
+}
+
+func (r *Run) arms() map[string]offpolicy.Policy {
+	out := make(map[string]offpolicy.Policy, len(r.job.Arms))
+	for _, a := range r.job.Arms {
+		out[a.Policy.Name] = a.Policy
+	}
+	return out
+}
+
+// fatal says whether an item's failure ends the run: the caller's context
+// ended, or the next item is bound to fail for the same reason. The item is then
+// left undone.
+func (r *Run) fatal(ctx context.Context, stage string, key dataset.Key, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var e *providers.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	if e.Class.Stops() {
+		return &stopError{record.Stop{Stage: stage, Class: string(e.Class), Message: e.Error(), Key: key.String()}}
+	}
+	return nil
+}
+
+// recordError says in a record why it has no value.
+func recordError(err error) *dataset.RecordError {
+	var re *dataset.RecordError
+	if errors.As(err, &re) {
+		return re
+	}
+	var pe *providers.Error
+	if errors.As(err, &pe) {
+		return &dataset.RecordError{Class: string(pe.Class), Message: err.Error()}
+	}
+	var te *teacherforce.Error
+	if errors.As(err, &te) {
+		return &dataset.RecordError{Class: te.Class, Message: err.Error()}
+	}
+	return &dataset.RecordError{Class: "error", Message: err.Error()}
+}

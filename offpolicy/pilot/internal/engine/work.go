@@ -1,0 +1,379 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// item is one record that a stage owes.
+type item struct {
+	key  dataset.Key
+	done bool // has a value already
+	// needs are the responses that the record is about or takes something from:
+	// it is begun when they are there.
+	needs []dataset.Key
+	// do makes and keeps the record. It returns the error that the record
+	// holds, if it holds one, and separately what keeps the run from going on.
+	do func(context.Context) (*dataset.RecordError, error)
+}
+
+// stage is the work of one stage. All stages run at once: an item is begun when
+// the responses that it is about are there, so that the slowest service sets the
+// time of a run and not the sum of them.
+type stage struct {
+	name    string
+	breaker *journal.Breaker // its service's
+	// after are the stages whose records decide what this one owes: it is asked
+	// for that when all of them have ended. Most stages wait for none.
+	after []string
+	owes  func() ([]item, error)
+	makes bool // its records are responses, which others wait for; it waits for no stage
+
+	ready   chan item     // has room for all
+	waiting int           // items that are not in ready yet
+	through chan struct{} // closed when its last item has its record
+
+	mu    sync.Mutex
+	known bool // what it owes
+	state record.Event
+	begun time.Time // of its first item
+	ended time.Time // of its last
+}
+
+// arrivals keeps who waits for which response.
+type arrivals struct {
+	mu      sync.Mutex
+	pending map[dataset.Key][]func() // those that are still to come, and what they set off
+}
+
+// made sets off what waited for a response.
+func (w *arrivals) made(k dataset.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waiting := w.pending[k]
+	delete(w.pending, k)
+	for _, f := range waiting {
+		f()
+	}
+}
+
+// expect notes the responses that a stage will make.
+func (w *arrivals) expect(items []item) {
+	for _, it := range items {
+		if !it.done {
+			w.pending[it.key] = nil
+		}
+	}
+}
+
+// queue puts the items of a stage that are to be done into its channel, each
+// when its responses are there.
+func (w *arrivals) queue(s *stage, items []item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	release := func(it item) {
+		s.ready <- it
+		if s.waiting--; s.waiting == 0 {
+			close(s.ready)
+		}
+	}
+	items = slices.DeleteFunc(slices.Clone(items), func(it item) bool { return it.done })
+	s.ready, s.waiting = make(chan item, len(items)), len(items)
+	if s.waiting == 0 {
+		close(s.ready)
+	}
+	for _, it := range items {
+		left := 0
+		for _, k := range it.needs {
+			waiting, ok := w.pending[k]
+			if !ok {
+				continue
+			}
+			left++
+			w.pending[k] = append(waiting, func() {
+				if left--; left == 0 {
+					release(it)
+				}
+			})
+		}
+		if left == 0 {
+			release(it)
+		}
+	}
+}
+
+// workAll brings every item of every stage to a record.
+func (r *Run) workAll(ctx context.Context, stages []*stage) error {
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	begun := time.Now()
+	w := &arrivals{pending: map[dataset.Key][]func(){}}
+	byName := map[string]*stage{}
+	first := map[*stage][]item{}
+	for _, s := range stages {
+		s.through, s.state.Stage = make(chan struct{}), s.name
+		byName[s.name] = s
+		if len(s.after) > 0 {
+			continue
+		}
+		items, err := s.owes()
+		if err != nil {
+			return err
+		}
+		if first[s] = items; s.makes {
+			w.expect(items)
+		}
+	}
+	for _, s := range stages {
+		if len(s.after) == 0 {
+			r.plan(w, s, first[s])
+		}
+	}
+
+	quit := make(chan struct{})
+	var ticking, working sync.WaitGroup
+	ticking.Go(func() { r.renderAsItGoes(quit, stages) })
+	for _, s := range stages {
+		working.Go(func() {
+			err := r.await(ctx, w, s, byName)
+			if err == nil {
+				err = r.work(ctx, s, w)
+			}
+			if err != nil {
+				halt(err) // the first is the cause
+			}
+		})
+	}
+	working.Wait()
+	close(quit)
+	ticking.Wait()
+	err := context.Cause(ctx)
+	return errors.Join(err, r.store.addSeconds(record.WholeRun, time.Since(begun).Seconds()))
+}
+
+// plan gives a stage its items.
+func (r *Run) plan(w *arrivals, s *stage, items []item) {
+	w.queue(s, items)
+	s.mu.Lock()
+	s.known = true
+	s.state.Total = len(items)
+	for _, it := range items {
+		if it.done {
+			s.state.Done++
+		}
+	}
+	e := s.state
+	s.mu.Unlock()
+	e.Begun = true
+	r.progress(e)
+}
+
+// await plans a stage when those before it have ended. Where ctx ends first the
+// stage stays unplanned: what it owes is not known.
+func (r *Run) await(ctx context.Context, w *arrivals, s *stage, byName map[string]*stage) error {
+	if len(s.after) == 0 {
+		return nil
+	}
+	for _, name := range s.after {
+		select {
+		case <-byName[name].through:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	items, err := s.owes()
+	if err == nil {
+		r.plan(w, s, items)
+	}
+	return err
+}
+
+// work brings the items of one stage to a record, in the order in which they can
+// be begun.
+func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
+	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.job.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
+		s.mu.Lock()
+		if s.begun.IsZero() {
+			s.begun = time.Now()
+		}
+		s.mu.Unlock()
+		failed, err := it.do(ctx)
+		if err != nil {
+			return err
+		}
+		s.count(failed)
+		r.progress(s.event())
+		if s.makes {
+			w.made(it.key)
+		}
+		return nil
+	})
+	if err == nil {
+		close(s.through)
+	}
+	s.mu.Lock()
+	var seconds float64
+	if !s.begun.IsZero() {
+		seconds = s.ended.Sub(s.begun).Seconds()
+	}
+	s.mu.Unlock()
+	err2 := r.store.addSeconds(s.name, max(seconds, 0))
+	end := s.event()
+	end.Finished = true
+	r.progress(end)
+
+	var broken *journal.BrokenError
+	var last *dataset.RecordError
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		// Another stage's failure, or somebody's wish: the cause says which.
+		err = nil
+	case errors.As(err, &broken) && errors.As(err, &last):
+		err = &stopError{record.Stop{Stage: s.name, Class: last.Class, Message: fmt.Sprintf("%d items in a row failed, and waiting did not help; the last: %s", broken.InARow, last.Message)}}
+	}
+	return errors.Join(err, err2)
+}
+
+// count takes an item's end into account, and tells the breaker of it.
+func (s *stage) count(failed *dataset.RecordError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = time.Now()
+	switch {
+	case failed == nil:
+		s.state.Done++
+		s.breaker.Report(nil)
+	case providers.Class(failed.Class).Retryable():
+		s.breaker.Report(failed)
+	case failed.Class != record.ClassNoResponse:
+		s.breaker.Report(nil) // the service answers
+	}
+	if failed != nil {
+		s.state.Failed++
+		s.state.LastError = failed.Message
+		s.state.Errors = maps.Clone(s.state.Errors) // events have the old one
+		if s.state.Errors == nil {
+			s.state.Errors = map[string]int{}
+		}
+		s.state.Errors[failed.Class]++
+	}
+}
+
+// event is how far the stage is.
+func (s *stage) event() record.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.state
+	if !s.begun.IsZero() {
+		e.Elapsed = time.Since(s.begun)
+	}
+	return e
+}
+
+// unfinished reports whether items of the stage have no record of this start, or
+// are not known yet.
+func (s *stage) unfinished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.known || s.state.Done+s.state.Failed < s.state.Total
+}
+
+// unfinished lists the stages that are not through.
+func unfinished(stages []*stage) []string {
+	var out []string
+	for _, s := range stages {
+		if s.unfinished() {
+			out = append(out, s.name)
+		}
+	}
+	return out
+}
+
+// newBreaker pauses the stages that depend on one service while all of it fails.
+func (r *Run) newBreaker(service string) *journal.Breaker {
+	return &journal.Breaker{Pause: r.job.Pause, OnPause: func(d time.Duration, err error) {
+		r.progress(record.Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d, err)})
+	}}
+}
+
+// steady lets a call that is on its way end although ctx has ended: it is paid
+// for. Only hard, and the attempt's own time limit, break it off.
+type steady struct {
+	providers.Provider
+	hard context.Context
+}
+
+func (s steady) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	ctx, cancel := s.outlast(ctx)
+	defer cancel()
+	return s.Provider.Generate(ctx, req)
+}
+
+func (s steady) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	ctx, cancel := s.outlast(ctx)
+	defer cancel()
+	return s.Provider.ScorePrompt(ctx, req)
+}
+
+// ScoreChat implements [providers.ChatScorer], where the provider does.
+func (s steady) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	c, ok := s.Provider.(providers.ChatScorer)
+	if !ok {
+		return providers.PromptScore{}, errors.ErrUnsupported
+	}
+	ctx, cancel := s.outlast(ctx)
+	defer cancel()
+	return c.ScoreChat(ctx, req)
+}
+
+// steadyBatcher is a steady provider that takes batches.
+type steadyBatcher struct {
+	providers.Batcher
+	steady steady
+}
+
+func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	return s.steady.Generate(ctx, req)
+}
+
+func (s steadyBatcher) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
+	return s.steady.ScoreChat(ctx, req)
+}
+
+func (s steadyBatcher) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
+	return s.steady.ScorePrompt(ctx, req)
+}
+
+func steadily(p providers.Provider, hard context.Context) providers.Provider {
+	if b, ok := p.(providers.Batcher); ok {
+		return steadyBatcher{b, steady{p, hard}}
+	}
+	return steady{p, hard}
+}
+
+func (s steady) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := cancel
+	if at, ok := ctx.Deadline(); ok {
+		out, release = context.WithDeadline(out, at)
+	}
+	stop := context.AfterFunc(s.hard, cancel)
+	return out, func() { stop(); release(); cancel() }
+}
+
+// SameProvider reports whether two are one service under one key, whose limits
+// are then shared.
+func SameProvider(a, b providers.Provider) bool {
+	defer func() { _ = recover() }() // of a type that cannot be compared
+	return a == b
+}

@@ -1,0 +1,163 @@
+package record
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// Role is what a policy is in the run.
+type Role string
+
+// The roles. Exactly one policy logs; a clone is a target that equals the
+// logging policy and therefore must have weights of 1.
+const (
+	Logging Role = "logging"
+	Target  Role = "target"
+	Clone   Role = "clone"
+)
+
+// Arm is a policy in a run, with what its author expects of it.
+type Arm struct {
+	Policy offpolicy.Policy
+	Role   Role
+	// ExpectedTokens is the assumed mean length of its responses, in tokens:
+	// the cost estimate's one declared assumption about behaviour.
+	ExpectedTokens float64
+	// ExpectedRank orders the arms by expected quality, 1 best. Only the arm of
+	// the largest rank is tested: it must score below the logging policy. 0
+	// leaves an arm out.
+	ExpectedRank int
+}
+
+//go:embed plan.json
+var planJSON []byte
+
+// PlanArms returns the five policies of the plan: P0 and its clone, the same
+// model asked to think step by step, a bigger model, and the same model asked
+// to be unhelpful. All sample at temperature 1 without filters, so that raw
+// log-probs are those of the sampling distribution.
+func PlanArms() []Arm {
+	arms, err := ReadArms(bytes.NewReader(planJSON), "plan.json")
+	if err != nil {
+		panic("pilot: " + err.Error())
+	}
+	return arms
+}
+
+// armJSON is an arm on file. Pointers mark the settings that must be stated:
+// leaving one out must not mean zero.
+type armJSON struct {
+	Name           string   `json:"name"`
+	Role           Role     `json:"role"`
+	Model          string   `json:"model"`
+	System         string   `json:"system"`
+	Template       string   `json:"template"`
+	Temperature    *float64 `json:"temperature"`
+	TopP           *float64 `json:"top_p"`
+	TopK           *int     `json:"top_k"`
+	MaxTokens      *int     `json:"max_tokens"`
+	ExpectedTokens float64  `json:"expected_tokens"`
+	ExpectedRank   int      `json:"expected_rank"`
+}
+
+// ReadArms reads a JSON list of policies, {name, role, model, system, template,
+// temperature, top_p, top_k, max_tokens, expected_tokens, expected_rank}, and
+// validates them together. An unknown key is an error: a misspelt setting would
+// otherwise be a default in disguise. name is the file's, for errors.
+func ReadArms(r io.Reader, name string) ([]Arm, error) {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	var raw []armJSON
+	if err := dec.Decode(&raw); err != nil {
+		return nil, fmt.Errorf("pilot: %s: want a JSON list of policies: %w", name, err)
+	}
+	arms := make([]Arm, len(raw))
+	for i, a := range raw {
+		var missing []string
+		if a.Temperature == nil {
+			missing = append(missing, "temperature")
+		}
+		if a.TopP == nil {
+			missing = append(missing, "top_p")
+		}
+		if a.TopK == nil {
+			missing = append(missing, "top_k")
+		}
+		if a.MaxTokens == nil {
+			missing = append(missing, "max_tokens")
+		}
+		if len(missing) > 0 {
+			return nil, fmt.Errorf("pilot: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name, i+1, a.Name, strings.Join(missing, ", "))
+		}
+		arms[i] = Arm{
+			Policy: offpolicy.Policy{
+				Name: a.Name, Model: a.Model, System: a.System, Template: a.Template,
+				Sampling: offpolicy.Sampling{Temperature: *a.Temperature, TopP: *a.TopP, TopK: *a.TopK, MaxTokens: *a.MaxTokens},
+			},
+			Role: a.Role, ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
+		}
+	}
+	if err := ValidateArms(arms); err != nil {
+		return nil, fmt.Errorf("pilot: %s: %w", name, err)
+	}
+	return arms, nil
+}
+
+func ValidateArms(arms []Arm) error {
+	if len(arms) < 2 {
+		return errors.New("want a logging policy and at least one target")
+	}
+	seen := map[string]bool{}
+	var logging []Arm
+	for _, a := range arms {
+		p := a.Policy
+		if err := p.Validate(); err != nil {
+			return err
+		}
+		if seen[p.Name] {
+			return fmt.Errorf("two policies are named %q: records join by name", p.Name)
+		}
+		if strings.ContainsAny(p.Name, "/\\ \t\n") {
+			return fmt.Errorf("policy name %q: want no space or slash, it becomes part of a file name", p.Name)
+		}
+		seen[p.Name] = true
+		switch a.Role {
+		case Logging:
+			logging = append(logging, a)
+		case Target, Clone:
+		default:
+			return fmt.Errorf("policy %q has role %q: want logging, target or clone", p.Name, a.Role)
+		}
+		if !(a.ExpectedTokens > 0) || a.ExpectedTokens > float64(p.Sampling.MaxTokens) {
+			return fmt.Errorf("policy %q expects %v tokens a response: want a number in (0, max_tokens = %d], the cost estimate rests on it", p.Name, a.ExpectedTokens, p.Sampling.MaxTokens)
+		}
+	}
+	if len(logging) != 1 {
+		return fmt.Errorf("%d policies have role logging: want exactly one", len(logging))
+	}
+	for _, a := range arms {
+		if same := a.Policy.Hash() == logging[0].Policy.Hash(); a.Role == Clone && !same {
+			return fmt.Errorf("policy %q has role clone but differs from %q in model, prompt, template or sampling", a.Policy.Name, logging[0].Policy.Name)
+		} else if a.Role == Target && same {
+			return fmt.Errorf("policy %q equals the logging policy %q: give it role clone, or change what it should differ in", a.Policy.Name, logging[0].Policy.Name)
+		}
+	}
+	return nil
+}
+
+// LoggingArm returns the arm that logs; the arms are validated.
+func LoggingArm(arms []Arm) Arm {
+	for _, a := range arms {
+		if a.Role == Logging {
+			return a
+		}
+	}
+	panic("pilot: no logging policy")
+}

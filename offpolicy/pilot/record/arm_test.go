@@ -1,0 +1,60 @@
+package record
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPlanArms(t *testing.T) {
+	arms := PlanArms()
+	want := []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"} // the plan's names, a contract
+	hashes := map[string]string{}
+	for i, a := range arms {
+		if a.Policy.Name != want[i] {
+			t.Errorf("policy %d is %q, want %q", i, a.Policy.Name, want[i])
+		}
+		if !a.Policy.Sampling.Neutral() || a.Policy.Sampling.MaxTokens != 512 {
+			t.Errorf("%s samples by %+v, want neutral settings and 512 tokens", a.Policy.Name, a.Policy.Sampling)
+		}
+		hashes[a.Policy.Name] = a.Policy.Hash()
+	}
+	if hashes["p0"] != hashes["pi_clone"] {
+		t.Error("the clone differs from P0")
+	}
+	delete(hashes, "pi_clone")
+	seen := map[string]string{}
+	for name, h := range hashes {
+		if other, ok := seen[h]; ok {
+			t.Errorf("%s and %s have one hash", name, other)
+		}
+		seen[h] = name
+	}
+}
+
+func TestReadArmsRefuses(t *testing.T) {
+	const (
+		p0  = `{"name":"a","role":"logging","model":"m","template":"llama4","temperature":1,"top_p":1,"top_k":0,"max_tokens":9,"expected_tokens":5}`
+		bad = `{"name":"b","role":"target","model":"n","template":"llama4","temperature":1,"top_p":1,"top_k":0,"max_tokens":9,"expected_tokens":5}`
+	)
+	tests := []struct{ name, in, want, reason string }{
+		{"no temperature", "[" + p0 + "," + strings.Replace(bad, `"temperature":1,`, "", 1) + "]", "temperature", "a server's default would decide"},
+		{"misspelt key", "[" + p0 + "," + strings.Replace(bad, "top_k", "topk", 1) + "]", "topk", "it would be a default in disguise"},
+		{"no logging policy", "[" + bad + "," + strings.Replace(bad, `"b"`, `"c"`, 1) + "]", "want exactly one", "weights need a denominator"},
+		{"two of a name", "[" + p0 + "," + strings.Replace(bad, `"b"`, `"a"`, 1) + "]", "named", "records join by name"},
+		{"clone that differs", "[" + p0 + "," + strings.Replace(bad, "target", "clone", 1) + "]", "clone", "its weights would not be 1"},
+		{"target that does not", "[" + p0 + "," + strings.Replace(bad, `"n"`, `"m"`, 1) + "]", "role clone", "it would look like a broken scorer"},
+		{"slash in a name", "[" + p0 + "," + strings.Replace(bad, `"b"`, `"b/c"`, 1) + "]", "file name", "it becomes one"},
+		{"too long an expectation", "[" + p0 + "," + strings.Replace(bad, `"expected_tokens":5`, `"expected_tokens":10`, 1) + "]", "max_tokens", "it cannot be reached"},
+		{"unknown role", "[" + p0 + "," + strings.Replace(bad, "target", "judge", 1) + "]", "role", "roles are a closed set"},
+		{"not JSON", "{", "JSON list", "the error must say what was expected"},
+	}
+	for _, tt := range tests {
+		_, err := ReadArms(strings.NewReader(tt.in), "policies.json")
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "policies.json") {
+			t.Errorf("%s: %v, want an error that names the file and %q (%s)", tt.name, err, tt.want, tt.reason)
+		}
+	}
+	if _, err := ReadArms(strings.NewReader("["+p0+","+bad+"]"), "policies.json"); err != nil {
+		t.Errorf("the rows above start from a list that is refused itself: %v", err)
+	}
+}

@@ -1,0 +1,101 @@
+package record
+
+import (
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// RunRecords are the records as [dataset.Join] takes them.
+func (r *Records) RunRecords(judge string) dataset.RunRecords {
+	out := dataset.RunRecords{
+		Logging: r.Logging().Policy.Name, Judge: judge, Prompts: r.Prompts, Responses: r.Responses,
+		LogProbs: r.LogProbs, Labels: r.Labels, Scores: r.Scores,
+	}
+	for _, a := range r.Arms {
+		if a.Role != Logging {
+			out.Targets = append(out.Targets, a.Policy.Name)
+		}
+	}
+	return out
+}
+
+// EvaluationConfig is how a run's samples are evaluated.
+func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config {
+	labelUSD, _ := r.LabelUSD()
+	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD)}
+	for _, a := range r.Arms {
+		if a.Role == Clone {
+			c.Clones = append(c.Clones, a.Policy.Name)
+		}
+	}
+	return c
+}
+
+// Evaluate joins the records, fits the calibrator, and, if the sample is complete,
+// estimates every policy. A check reports what cannot be evaluated at all, such as a
+// positive log-prob.
+func (r *Records) Evaluate(judge string, c offpolicy.Config) {
+	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
+	r.Calibrator, r.CalibratorError = nil, ""
+	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
+	logs, unjoined, err := dataset.Join(r.RunRecords(judge))
+	if err != nil {
+		fail(err)
+		return
+	}
+	r.Logs = logs
+	for _, u := range unjoined {
+		r.Unjoined = append(r.Unjoined, u.String())
+	}
+	samples, err := offpolicy.FromRecords(logs)
+	if err != nil {
+		fail(err)
+		return
+	}
+	if !r.Reached(WholeRun) {
+		r.Calibrator, err = offpolicy.Calibrate(samples, c)
+	} else if r.Evaluation, err = offpolicy.Evaluate(samples, c); err != nil {
+		fail(err)
+		return
+	} else {
+		r.EvaluationError, r.Calibrator, err = "", r.Evaluation.Calibrator, r.Evaluation.CalibratorError
+	}
+	if err != nil {
+		r.CalibratorError = err.Error()
+		return
+	}
+	r.calibrateScores(samples)
+}
+
+// calibrateScores gives every score its calibrated value, out of fold for its prompt,
+// with its variance.
+func (r *Records) calibrateScores(samples offpolicy.Samples) {
+	scores := r.ScoresOf(samples.Logging)
+	var labeled []judge.Labeled
+	for _, row := range samples.Rows {
+		if row.Label.Valid() && row.Score.Valid() {
+			labeled = append(labeled, judge.Labeled{
+				PromptID: row.PromptID, Score: judge.ScoreOf(scores[row.PromptID]), Label: row.Label, InclusionProb: row.InclusionProb,
+			})
+		}
+	}
+	u, err := judge.FitUncertainty(r.Calibrator, labeled)
+	if err != nil {
+		r.CalibratorError = err.Error()
+		return
+	}
+	for i := range r.Scores {
+		if err := u.Calibrate(&r.Scores[i]); err != nil { // the configuration admits no other judge's
+			r.CalibratorError = err.Error()
+		}
+	}
+}
+
+// Document is the evaluation as report.json has it.
+func (r *Records) Document() *offpolicy.Document {
+	if r.Evaluation != nil {
+		return r.Evaluation.Document()
+	}
+	return &offpolicy.Document{SchemaVersion: offpolicy.DocumentVersion, Logging: r.Logging().Policy.Name, Error: r.EvaluationError}
+}

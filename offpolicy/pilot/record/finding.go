@@ -1,0 +1,92 @@
+package record
+
+import (
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// MaxEvidenceRecords bounds the record keys that a check lists.
+const MaxEvidenceRecords = 20
+
+// NotComputed begins the summary of a check whose records are not all there.
+const NotComputed = "not computed: "
+
+// NotYet begins the summary of one whose records are being made.
+const NotYet = NotComputed + "the run goes on, in stage "
+
+// AddFigure appends one number to the check's evidence.
+func (c *Finding) AddFigure(name string, value float64, unit string) {
+	c.Evidence.Figures = append(c.Evidence.Figures, Figure{Name: name, Value: dataset.Known(value), Unit: unit})
+}
+
+// NameRecords sets the check's evidence to the named records, in order, cut at
+// MaxEvidenceRecords.
+func (c *Finding) NameRecords(keys []string) {
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if len(keys) > MaxEvidenceRecords {
+		c.Evidence.MoreRecords = len(keys) - MaxEvidenceRecords
+		keys = keys[:MaxEvidenceRecords]
+	}
+	c.Evidence.Records = keys
+}
+
+// Worsen raises the check's status to s if s is more severe.
+func (c *Finding) Worsen(s Status) {
+	order := []Status{"", Info, Pass, Hold, Fail}
+	if slices.Index(order, s) > slices.Index(order, c.Status) {
+		c.Status = s
+	}
+}
+
+// Inform makes a passing check an information.
+func (c *Finding) Inform() {
+	if c.Status == Pass {
+		c.Status = Info
+	}
+}
+
+// Status is how one check came out.
+type Status string
+
+// The statuses. Only Hold and Fail weigh on the decision; Info is a figure that
+// gates nothing.
+const (
+	Pass Status = "pass"
+	Hold Status = "hold"
+	Fail Status = "fail"
+	Info Status = "info"
+)
+
+// Evidence is what a check rests on. A reader can recompute the figures from
+// the named records.
+type Evidence struct {
+	Figures []Figure `json:"figures"`
+	// Records are keys (prompt_id/policy/draw) of the records that made the
+	// check leave pass, at most [MaxEvidenceRecords] of them; MoreRecords
+	// counts the rest.
+	Records     []string `json:"records"`
+	MoreRecords int      `json:"more_records,omitempty"`
+}
+
+// Figure is one named number of the evidence, with its unit if it has one.
+type Figure struct {
+	Name  string        `json:"name"`
+	Value dataset.Float `json:"value"`
+	Unit  string        `json:"unit,omitempty"` // "USD", "nats", "tokens", "s", "share"
+	Note  string        `json:"note,omitempty"`
+}
+
+// Finding is one question put to the run's records, and its answer. IDs are a
+// contract: see the package comment.
+type Finding struct {
+	ID        string   `json:"id"`
+	Status    Status   `json:"status"`
+	Summary   string   `json:"summary"`
+	Evidence  Evidence `json:"evidence"`
+	Threshold string   `json:"threshold"`
+	Remedy    string   `json:"remedy"` // empty where the check passed
+	Waived    string   `json:"waived"` // the reason it was waived for; empty where it was not
+}

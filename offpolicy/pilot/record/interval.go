@@ -1,0 +1,50 @@
+package record
+
+import (
+	"math"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+// Interval is a value with its interval, of 95% where nothing else is said; Lo
+// and Hi are null where none can be given.
+type Interval struct {
+	Value dataset.Float `json:"value"`
+	Lo    dataset.Float `json:"lo"`
+	Hi    dataset.Float `json:"hi"`
+}
+
+// Quantiles describes a distribution: 5, 25, 50, 75 and 95%.
+type Quantiles struct {
+	Q05 dataset.Float `json:"q05"`
+	Q25 dataset.Float `json:"q25"`
+	Q50 dataset.Float `json:"q50"`
+	Q75 dataset.Float `json:"q75"`
+	Q95 dataset.Float `json:"q95"`
+}
+
+func MeanInterval(xs []float64) Interval {
+	missing := Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}
+	if len(xs) == 0 {
+		return missing
+	}
+	mean, lo, hi := offpolicy.MeanInterval(xs)
+	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
+}
+
+func QuantilesOf(xs []float64) Quantiles {
+	m := dataset.Float{}
+	if len(xs) == 0 {
+		return Quantiles{m, m, m, m, m}
+	}
+	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
+	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]), dataset.Known(q[4])}
+}
+
+func Finite(x float64) dataset.Float {
+	if math.IsInf(x, 0) {
+		return dataset.Float{}
+	}
+	return dataset.Known(x)
+}

@@ -1,0 +1,14 @@
+package record
+
+// Problem is one obstacle to starting a run, and what to do about it. As an error it
+// says both.
+type Problem struct {
+	What   string
+	Remedy Remedy
+	Err    error // cause, may be nil
+}
+
+func (p *Problem) Error() string { return p.What + ": " + p.Remedy.String() }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Err }

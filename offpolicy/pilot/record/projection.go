@@ -1,0 +1,142 @@
+package record
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// Projection is what the sample says of the full run. Its intervals are of
+// what that run will give, at Level.
+type Projection struct {
+	Prompts int      `json:"prompts"`
+	Level   float64  `json:"level"`
+	Calls   Interval `json:"calls"`
+	USD     Interval `json:"usd"`
+	// BatchUSD is USD with labels and scores bought in batches; null where their
+	// models have no price.
+	BatchUSD Interval `json:"batch_usd"`
+	Tokens   Interval `json:"tokens"`
+	Seconds  Interval `json:"seconds"` // at the throughput of this run
+	// Failed counts prompts that lack a record. Its interval is that of
+	// Clopper and Pearson.
+	Failed Interval `json:"failed_prompts"`
+	// HalfWidth is the expected half-width of a 95% interval for P0's mean
+	// oracle label at Prompts prompts and this label fraction.
+	HalfWidth dataset.Float      `json:"p0_half_width"`
+	Policies  []PolicyProjection `json:"policies"` // the targets
+	Notes     []string           `json:"notes"`
+	// FurtherUSD is what of USD is still to be spent, and FurtherBatchUSD of
+	// BatchUSD.
+	FurtherUSD      dataset.Float `json:"further_usd"`
+	FurtherBatchUSD dataset.Float `json:"further_batch_usd"`
+	// Resolution is the half-width of a 95% interval at which a policy's value
+	// counts as answered. Answer says in words whether the full run would
+	// answer, and whether a cheaper one would; Questions say it by policy, P0
+	// first.
+	Resolution dataset.Float `json:"resolution"`
+	Answer     string        `json:"answer"`
+	Questions  []Question    `json:"questions"`
+	// Cheapest is the cheapest run found that answers for P0 and every target;
+	// nil where none of up to Prompts prompts is known to.
+	Cheapest *LargerRun `json:"cheapest,omitempty"`
+	// Answered says that the sample gives P0 and every target to within the
+	// resolution already.
+	Answered bool   `json:"answered,omitempty"`
+	Command  string `json:"command"` // the full run's
+}
+
+// Question is one policy's value in the full run.
+type Question struct {
+	Policy string `json:"policy"`
+	// FullRun is "yes", as far as a sample can tell; "at best", where a bound
+	// from below is narrow enough, which promises nothing; or "no".
+	FullRun string `json:"full_run"`
+	// By is the estimator, and HalfWidth the width that it is expected to give;
+	// by weights it is the least that it can be. Null where weights are refused.
+	By        string        `json:"by"`
+	HalfWidth dataset.Float `json:"half_width"`
+	Reason    string        `json:"reason"`
+	// Difference is that of the judge's scores, the policy's minus P0's, prompt
+	// by prompt, in the sample.
+	Difference Interval `json:"judge_difference"`
+	// Cheapest is the cheapest run found that answers for this policy, with
+	// labels for it alone.
+	Cheapest *LargerRun `json:"cheapest,omitempty"`
+}
+
+// LargerRun is a run that extends the sample. Its dollars are those still to be
+// spent; null where something has no price.
+type LargerRun struct {
+	By        string        `json:"by"`      // the estimator
+	Prompts   int           `json:"prompts"` // in all
+	Labels    int           `json:"labels"`  // of a target's own responses, in all
+	HalfWidth dataset.Float `json:"half_width"`
+	USD       dataset.Float `json:"usd"`
+	BatchUSD  dataset.Float `json:"batch_usd"` // with labels and scores in batches
+	Command   string        `json:"command"`   // empty where it is of one policy alone
+}
+
+// PolicyProjection bounds what weights can say of a target in the full run.
+type PolicyProjection struct {
+	Name             string        `json:"name"`
+	ESSAtMost        dataset.Float `json:"ess_at_most"`         // ESS/n · Prompts
+	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // of a 95% interval by ips on the judge's scores
+}
+
+// The answers to whether a full run would give a policy's value.
+const (
+	AnswersYes    = "yes"     // as far as a sample can tell
+	AnswersAtBest = "at best" // the bound from below is narrow enough, which promises nothing
+	AnswersNo     = "no"
+)
+
+// Gives says which policies' values a full run would give.
+func (p *Projection) Gives() string {
+	var parts []string
+	for _, k := range []struct{ answer, words string }{
+		{AnswersYes, "%s"}, {AnswersAtBest, "at best, which promises nothing, %s"}, {AnswersNo, "not %s"},
+	} {
+		if names := p.answered(k.answer); names != "" {
+			parts = append(parts, fmt.Sprintf(k.words, names))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Unanswered says which it would not, or not surely; empty where it gives all.
+func (p *Projection) Unanswered() string {
+	not, best := p.answered(AnswersNo), p.answered(AnswersAtBest)
+	switch {
+	case not == "" && best == "":
+		return ""
+	case not == "":
+		return "would give " + best + " at best"
+	case best == "":
+		return "would not give " + not
+	}
+	return "would not give " + not + ", and " + best + " at best"
+}
+
+func (p *Projection) answered(answer string) string {
+	var names []string
+	for _, q := range p.Questions {
+		if q.FullRun == answer {
+			names = append(names, q.Policy)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Words says what a design is.
+func (d *LargerRun) Words(n int) string {
+	s := Plural(d.Prompts, "prompt", "prompts")
+	if d.Prompts == n {
+		s = "the same " + s
+	}
+	if d.Labels > 0 {
+		s += fmt.Sprintf(" with %d labels of every other policy's own responses", d.Labels)
+	}
+	return s
+}

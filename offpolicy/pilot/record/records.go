@@ -1,0 +1,283 @@
+package record
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+// Records is everything a verdict is computed from. Nothing else enters it: the
+// same records give the same checks, whether they come from a run that has
+// just ended or from its folder.
+type Records struct {
+	Arms         []Arm
+	Prompts      []dataset.Prompt
+	Responses    []dataset.Response
+	LogProbs     []dataset.LogProb
+	Labels       []dataset.OracleLabel
+	Scores       []dataset.JudgeScore
+	Canaries     []dataset.Canary
+	Certificates []teacherforce.Certificate
+	Ledger       []providers.Entry
+	Estimate     Estimate
+	// Design is what the oracle was to label, and LabelsOwed the responses in it.
+	Design     []oracle.Assignment
+	LabelsOwed []dataset.Key
+	// Duplicates are second labels, and DuplicatesOwed those of the design.
+	Duplicates     []dataset.OracleLabel
+	DuplicatesOwed []dataset.Key
+	// CanariesOwed are the responses that carry a canary.
+	CanariesOwed []dataset.Key
+	// Calibrator is nil where none could be fitted; CalibratorError says why.
+	Calibrator      *offpolicy.Calibrator
+	CalibratorError string
+	// Evaluation is nil where the records could not be evaluated;
+	// EvaluationError says why.
+	Evaluation      *offpolicy.Result
+	EvaluationError string
+	// FileProblems lists what reading the output files back found wrong.
+	FileProblems []string
+	// Full is the size of the run to project to, and FullBudget what that may
+	// cost, 0 where nothing is said of it.
+	Full       int
+	FullBudget providers.USD
+	// Resolution is the half-width at which a policy's value counts as answered.
+	Resolution float64
+	// StageSeconds is the wall time by stage, over all starts. Stages overlap: that
+	// of all together, but for certification before them, stands under "run".
+	StageSeconds map[string]float64
+	// Judge and Oracle are the identities of the graders.
+	Judge, Oracle string
+	// Live says that real services answered, so that this run's pace is theirs.
+	Live bool
+	// Concurrency is the number of calls in flight per provider, at most.
+	Concurrency int
+	// BatchFactors are what a batch costs in parts of single calls, by model.
+	BatchFactors map[string]float64
+	// Unjoined names the records that have no place in samples.jsonl, and why.
+	Unjoined []string
+	// Stop is nil where every stage ran to its end.
+	Stop *Stop
+
+	Logs dataset.Logs // the records joined
+}
+
+// Reached reports whether the run got to the end of a stage, or, where that is
+// wholeRun, of all of them.
+func (r *Records) Reached(stage string) bool {
+	switch {
+	case r.Stop == nil:
+		return true
+	case stage == WholeRun:
+		return len(r.Stop.Open) == 0
+	case stage == StageTargets && slices.Contains(r.Stop.Open, StageP0):
+		return false // what is asked of the targets' responses is asked beside P0's
+	}
+	return !slices.Contains(r.Stop.Open, stage)
+}
+
+func (r *Records) Logging() Arm { return LoggingArm(r.Arms) }
+
+// ResponsesOf returns one policy's responses by prompt.
+func (r *Records) ResponsesOf(policy string) map[string]dataset.Response {
+	out := make(map[string]dataset.Response, len(r.Prompts))
+	for _, row := range r.Responses {
+		if row.Policy == policy && row.DrawIdx == 0 {
+			out[row.PromptID] = row
+		}
+	}
+	return out
+}
+
+// LogProbsOf returns the logged responses' log-probs under one policy, by
+// prompt.
+func (r *Records) LogProbsOf(policy string) map[string]dataset.LogProb {
+	out := make(map[string]dataset.LogProb, len(r.Prompts))
+	for _, row := range r.LogProbs {
+		if row.Policy == policy {
+			out[row.PromptID] = row
+		}
+	}
+	return out
+}
+
+// ScoresOf returns one policy's judge scores by prompt.
+func (r *Records) ScoresOf(policy string) map[string]dataset.JudgeScore {
+	out := make(map[string]dataset.JudgeScore, len(r.Prompts))
+	for _, row := range r.Scores {
+		if row.Policy == policy && row.DrawIdx == 0 {
+			out[row.PromptID] = row
+		}
+	}
+	return out
+}
+
+// LogRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
+// known, in the order of r.Prompts, with the keys they belong to. A value that is
+// not of the distribution that its policy samples from has no part in a weight.
+func (r *Records) LogRatios(policy string) (d []float64, keys []dataset.Key) {
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if !b.Raw() && !t.Raw() {
+			d = append(d, t.LogProb.OrNaN()-b.LogProb.OrNaN())
+			keys = append(keys, t.Key())
+		}
+	})
+	return d, keys
+}
+
+// RawPairs counts the rows that logRatios leaves out for that.
+func (r *Records) RawPairs(policy string) int {
+	n := 0
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if b.Raw() || t.Raw() {
+			n++
+		}
+	})
+	return n
+}
+
+// NoiseRatios are the log-ratios of a clone: of the model's own distribution on
+// both sides, whatever the two sample at, because they tell of the endpoint.
+func (r *Records) NoiseRatios(clone string) (d []float64, keys []dataset.Key) {
+	r.eachPair(clone, func(b, t dataset.LogProb) {
+		x, y := rawLogProb(b), rawLogProb(t)
+		if x.Valid() && y.Valid() {
+			d = append(d, y.OrNaN()-x.OrNaN())
+			keys = append(keys, t.Key())
+		}
+	})
+	return d, keys
+}
+
+// eachPair calls do with the records of P0 and policy for every prompt that has a
+// value under both.
+func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb)) {
+	base, target := r.LogProbsOf(r.Logging().Policy.Name), r.LogProbsOf(policy)
+	for _, p := range r.Prompts {
+		b, okB := base[p.ID]
+		t, okT := target[p.ID]
+		if okB && okT && b.LogProb.Valid() && t.LogProb.Valid() {
+			do(b, t)
+		}
+	}
+}
+
+// rawLogProb is what the echo says where the record's value is another.
+func rawLogProb(row dataset.LogProb) dataset.Float {
+	if row.Method != teacherforce.MethodSampling {
+		return row.LogProb
+	}
+	for _, s := range teacherforce.Strategies() {
+		if m, ok := row.Methods[s.Name()]; ok && m.LogProb.Valid() {
+			return m.LogProb
+		}
+	}
+	return dataset.Float{}
+}
+
+// Certified reports whether the endpoint's log-probs of p's model were certified.
+func (r *Records) Certified(p offpolicy.Policy) bool {
+	return slices.ContainsFunc(r.Certificates, func(c teacherforce.Certificate) bool {
+		return c.OK && c.Model == p.Model && c.Template == p.Template
+	})
+}
+
+// AllLabels are the labels sorted by key, a duplicate after its original.
+func (r *Records) AllLabels() []dataset.OracleLabel {
+	all := append(slices.Clone(r.Labels), r.Duplicates...)
+	slices.SortStableFunc(all, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
+	return all
+}
+
+// Failures returns the failed records by class, with their keys.
+func Failures(r *Records) (classes map[string]int, keys map[string][]string) {
+	classes, keys = map[string]int{}, map[string][]string{}
+	add := func(stage string, k dataset.Key, e *dataset.RecordError) {
+		if e != nil {
+			classes[e.Class]++
+			keys[e.Class] = append(keys[e.Class], stage+" "+k.String())
+		}
+	}
+	for _, row := range r.Responses {
+		add("responses", row.Key(), row.Error)
+	}
+	for _, row := range r.LogProbs {
+		add("logprobs", row.Key(), row.Error)
+	}
+	for _, row := range r.AllLabels() {
+		add("oracle", row.Key(), row.Error)
+	}
+	for _, row := range r.Scores {
+		add("judge", row.Key(), row.Error)
+	}
+	for _, row := range r.Canaries {
+		add("canaries", row.Key(), row.Error)
+	}
+	return classes, keys
+}
+
+// Targets are the arms that are neither the logging policy nor its clone.
+func (r *Records) Targets() []Arm {
+	var out []Arm
+	for _, a := range r.Arms {
+		if a.Role == Target {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// FailedPrompts counts the prompts that have a record without a value.
+func FailedPrompts(rec *Records) int {
+	hit := map[string]bool{}
+	_, keys := Failures(rec)
+	for _, list := range keys {
+		for _, k := range list {
+			_, key, _ := strings.Cut(k, " ") // stage and key
+			hit[PromptOf(key)] = true
+		}
+	}
+	return len(hit)
+}
+
+// PromptOf takes the prompt id out of a key's text form; prompt ids may hold
+// slashes themselves.
+func PromptOf(key string) string {
+	for range 2 {
+		i := strings.LastIndexByte(key, '/')
+		if i < 0 {
+			return key
+		}
+		key = key[:i]
+	}
+	return key
+}
+
+// LabelUSD is what one label of the oracle cost on average, and what it would
+// have in a batch; NaN where none was bought, or where batches have no price.
+func (r *Records) LabelUSD() (single, batch float64) {
+	n := 0
+	for _, e := range r.Ledger {
+		if e.Stage != StageOracle {
+			continue
+		}
+		single += float64(e.Cost)
+		if factor, ok := r.BatchFactors[e.Model]; !ok {
+			batch = math.NaN()
+		} else if e.Endpoint != "batch" {
+			batch += factor * float64(e.Cost)
+		} else {
+			batch += float64(e.Cost)
+		}
+		if e.Outcome == "ok" {
+			n++
+		}
+	}
+	return single / float64(n), batch / float64(n)
+}
