@@ -30,7 +30,7 @@ const (
 // label. Any other error means that it could not be asked.
 type UnscoredError struct {
 	Grader string // identity of the judge or oracle
-	Key    string // the record's key
+	Key    dataset.Key
 	Reason Reason // one of the Reason constants
 	Reply  string // the beginning of the reply, at most 200 bytes
 	Err    error  // what is wrong with it; nil if Reason says it all

@@ -166,7 +166,8 @@ func TestUnscored(t *testing.T) {
 			s := scorer(t, kind, config(&fake{replies: []any{tt.reply}}))
 			got, err := s.Score(t.Context(), tag, prompt, "4")
 			var unscored *UnscoredError
-			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() || unscored.Key != tag.Key.String() {
+			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() ||
+				unscored.Key != tag.Key {
 				t.Errorf("%s: %s: error %v, want one with reason %s", kind, tt.reason, err, tt.want)
 			}
 			if !cmp.Equal(got, Score{}) {

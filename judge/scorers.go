@@ -34,7 +34,7 @@ func (r reader) read(ctx context.Context, tag providers.Tag, seed *int64, prompt
 }
 
 func (r reader) unscored(tag providers.Tag, reason Reason, reply string, err error) error {
-	return fmt.Errorf("judge: %w", &UnscoredError{Grader: r.Identity(), Key: tag.Key.String(), Reason: reason,
+	return fmt.Errorf("judge: %w", &UnscoredError{Grader: r.Identity(), Key: tag.Key, Reason: reason,
 		Reply: reply, Err: err})
 }
 

@@ -20,7 +20,6 @@ type Batcher interface {
 // Item is one response to be labeled in a batch.
 type Item struct {
 	Tag      providers.Tag // of its own
-	Key      dataset.Key   // names it in errors
 	Prompt   dataset.Prompt
 	Response string
 }
@@ -46,7 +45,7 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, ite
 	var requests []providers.GenerateRequest
 	for i, it := range items {
 		if err := l.asker.Fits(it.Prompt, it.Response); err != nil {
-			out[i] = l.batched(it.Key, grading.Answer{}, err)
+			out[i] = l.batched(it.Tag.Key, grading.Answer{}, err)
 			continue
 		}
 		requests = append(requests, l.asker.Request(it.Tag, it.Prompt, it.Response))
@@ -61,11 +60,11 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, ite
 		}
 		r, ok := results[it.Tag]
 		if !ok {
-			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
+			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Tag.Key, ErrUnfinished)
 			continue
 		}
 		a, err := l.asker.Read(it.Prompt, it.Response, r.Generation, r.Err)
-		out[i] = l.batched(it.Key, a, err)
+		out[i] = l.batched(it.Tag.Key, a, err)
 	}
 	if err != nil {
 		return out, fmt.Errorf("oracle: %s: label by batch: %w", l.Identity(), err)

@@ -286,11 +286,10 @@ func (f *File) Identity() string { return f.identity }
 
 // Label implements [Oracle]. A key that the file has no label for is an
 // [*judge.UnscoredError] with [judge.ReasonMissing].
-func (f *File) Label(_ context.Context, _ providers.Tag, key dataset.Key, _ dataset.Prompt,
-	_ string) (float64, error) {
-	v, ok := f.labels[key]
+func (f *File) Label(_ context.Context, tag providers.Tag, _ dataset.Prompt, _ string) (float64, error) {
+	v, ok := f.labels[tag.Key]
 	if !ok {
-		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{Grader: f.identity, Key: key.String(),
+		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{Grader: f.identity, Key: tag.Key,
 			Reason: judge.ReasonMissing})
 	}
 	return v, nil

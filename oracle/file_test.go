@@ -164,10 +164,10 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	labels[key] = .1 // the file keeps its own copy
-	if got, err := f.Label(t.Context(), providers.Tag{}, key, prompt, "4"); err != nil || got != .8 {
+	if got, err := f.Label(t.Context(), providers.Tag{Key: key}, prompt, "4"); err != nil || got != .8 {
 		t.Errorf("label %v, %v", got, err)
 	}
-	_, err = f.Label(t.Context(), providers.Tag{}, dataset.Key{PromptID: "p9", Policy: "p0"}, prompt, "4")
+	_, err = f.Label(t.Context(), providers.Tag{Key: dataset.Key{PromptID: "p9", Policy: "p0"}}, prompt, "4")
 	var unscored *judge.UnscoredError
 	if !errors.As(err, &unscored) || unscored.Reason != judge.ReasonMissing || !strings.Contains(err.Error(), "p9/p0/0") {
 		t.Errorf("a response that the file lacks: error %v", err)

@@ -32,7 +32,7 @@ func TestFunc(t *testing.T) {
 			}
 			return tt.value, tt.err
 		})
-		got, err := o.Label(t.Context(), tag, key, prompt, "4")
+		got, err := o.Label(t.Context(), tag, prompt, "4")
 		if tt.err != nil && !errors.Is(err, tt.err) || err != nil && (!strings.HasPrefix(err.Error(), "oracle: mine@1") ||
 			!strings.Contains(err.Error(), key.String())) {
 			t.Errorf("%s: error %v", tt.reason, err)

@@ -76,21 +76,21 @@ func TestLabel(t *testing.T) {
 	}
 	for _, tt := range tests {
 		l := labeler(t, judge.Config{Name: "o", Generator: tt.generator, Model: "gpt-4o", Scale: tt.scale})
-		got, err := l.Label(t.Context(), tag, key, prompt, "4")
+		got, err := l.Label(t.Context(), tag, prompt, "4")
 		var unscored *judge.UnscoredError
 		switch {
 		case tt.reason == "":
 			if err != nil || got != tt.want {
 				t.Errorf("%s: %v, %v, want %v", tt.why, got, err, tt.want)
 			}
-		case !errors.As(err, &unscored) || unscored.Reason != tt.reason || unscored.Key != "p1/p0/0" ||
+		case !errors.As(err, &unscored) || unscored.Reason != tt.reason || unscored.Key != key ||
 			unscored.Grader != l.Identity():
 			t.Errorf("%s: error %v, want one with reason %s", tt.why, err, tt.reason)
 		}
 	}
 	quota := &providers.Error{Class: providers.ClassQuota}
 	_, err := labeler(t, judge.Config{Name: "o", Generator: &fake{err: quota}, Model: "m"}).Label(t.Context(),
-		tag, key, prompt, "4")
+		tag, prompt, "4")
 	var unscored *judge.UnscoredError
 	if !errors.Is(err, quota) || errors.As(err, &unscored) || !strings.Contains(err.Error(), "p1/p0/0") {
 		t.Errorf("a failed call: error %v", err)
@@ -100,7 +100,7 @@ func TestLabel(t *testing.T) {
 func TestLabelRequest(t *testing.T) {
 	f := says(`{"reason":"x","label":85}`)
 	l := labeler(t, judge.Config{Name: "o", Generator: f, Model: "gpt-4o"})
-	if _, err := l.Label(t.Context(), tag, key, prompt, "{{nonce}} 4"); err != nil {
+	if _, err := l.Label(t.Context(), tag, prompt, "{{nonce}} 4"); err != nil {
 		t.Fatal(err)
 	}
 	r := f.calls[0]

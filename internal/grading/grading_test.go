@@ -143,8 +143,10 @@ func TestNonce(t *testing.T) {
 		t.Errorf("code %q: want 16 digits, the same each time", base)
 	}
 	for _, other := range []string{
-		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr", ""), nonce("ip", tag, "", "r"),
-		nonce("i", providers.Tag{Key: dataset.Key{PromptID: "l"}, Call: "draw0"}, "p", "r"), nonce("i", providers.Tag{Key: dataset.Key{PromptID: "k"}, Call: "draw1"}, "p", "r"),
+		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr",
+			""), nonce("ip", tag, "", "r"),
+		nonce("i", providers.Tag{Key: dataset.Key{PromptID: "l"}, Call: "draw0"}, "p", "r"), nonce("i",
+			providers.Tag{Key: dataset.Key{PromptID: "k"}, Call: "draw1"}, "p", "r"),
 	} {
 		if other == base {
 			t.Error("another call or question must have another code")
