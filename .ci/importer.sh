@@ -14,11 +14,11 @@ import_from_outside() {
 	cp internal/consumer/testdata/*.go "$dir/"
 	cd "$dir" || fail "no $dir"
 	go mod init example.com/app
-	go mod edit -go=1.25
+	go mod edit -go=1.26
 	printf '$ %s\n$ %s\n' "$edit" "$tidy"
 	GOFLAGS='' bash -euo pipefail -c "$edit; $tidy"
 	line=$(awk '$1 == "go" { print $2 }' go.mod)
-	[[ $line == 1.25 || $line == 1.25.0 ]] || fail "importing the module moved the importer's go line to $line"
+	[[ $line == 1.26 || $line == 1.26.0 ]] || fail "importing the module moved the importer's go line to $line"
 	go vet .
 	go run .
 	go test . # a provider of its own: the conformance suite, and a pilot with it

@@ -71,12 +71,12 @@ func ask(t *testing.T, n int, f func(ctx context.Context, i int) error) {
 	}
 }
 
-// The stated variances are right: over 2,000 items of a world whose noise is
+// The stated variances are right: over the items of a world whose noise is
 // known, the squared errors of the calibrated scores add up to what was stated,
 // in all and in each third from the smallest stated variance to the largest.
 // Score, variance and calibrator of an item come from fits without its label.
 func TestUncertaintyIsCalibrated(t *testing.T) {
-	const n = simItems
+	n, slack := simSize()
 	client := simClient(t, sim.Config{})
 	prompts, replies := conversations(n)
 	key := func(i int) dataset.Key { return dataset.Key{PromptID: prompts[i].ID, Policy: "x"} }
@@ -110,11 +110,11 @@ func TestUncertaintyIsCalibrated(t *testing.T) {
 				InclusionProb: dataset.Known(1)}
 			return err
 		})
-		checkUncertainty(t, s.Identity(), rows)
+		checkUncertainty(t, s.Identity(), rows, slack)
 	}
 }
 
-func checkUncertainty(t *testing.T, id string, rows []judge.Labeled) {
+func checkUncertainty(t *testing.T, id string, rows []judge.Labeled, slack float64) {
 	t.Helper()
 	if rows[0].Score.Source == judge.SourceRepeated {
 		var v []float64
@@ -167,11 +167,11 @@ func checkUncertainty(t *testing.T, id string, rows []judge.Labeled) {
 	t.Logf("%s: squared errors over stated variances %.3f; by third %.3f; "+
 		"sampling %.3f, residual %.3f, calibrator %.3f of what is stated",
 		rows[0].Score.Source, all, thirds, sampling/total, residual/total, calibrator/total)
-	if !(math.Abs(all-1) <= .1*simSlack) {
+	if !(math.Abs(all-1) <= .1*slack) {
 		t.Errorf("%s: squared errors are %.3f of the stated variances, want .9 to 1.1", id, all)
 	}
 	for i, r := range thirds {
-		if !(r >= 1-.2*simSlack && r <= 1+.25*simSlack) {
+		if !(r >= 1-.2*slack && r <= 1+.25*slack) {
 			t.Errorf("%s: in third %d squared errors are %.3f of the stated variances, want .8 to 1.25", id, i+1, r)
 		}
 	}

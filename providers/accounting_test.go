@@ -56,13 +56,13 @@ func drillTag(i int) providers.Tag {
 // own bill to the picodollar wherever usage was seen.
 func TestAccounting(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
-		n := drillCalls
+		n := drillCalls()
 		if testing.Short() {
 			n = 1000
 		}
 		account(t, n, true)
 	})
-	t.Run("loopback", func(t *testing.T) { account(t, min(drillCalls, 1000), false) })
+	t.Run("loopback", func(t *testing.T) { account(t, min(drillCalls(), 1000), false) })
 }
 
 func account(t *testing.T, n int, inMemory bool) {

@@ -497,7 +497,7 @@ func TestClientScoreAndModels(t *testing.T) {
 		{Stage: "preflight", Key: "models", Provider: "fireworks", Endpoint: "models", Outcome: "ok", Status: 200,
 			RequestID: providers.RequestID(providers.Tag{Stage: "preflight", Key: dataset.Key{PromptID: "models"}}), Attempt: 1, UsageKnown: true},
 	}
-	if diff := cmp.Diff(want, ledger.Entries(), approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS")); diff != "" {
+	if diff := cmp.Diff(want, ledger.Entries(), approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS", "WaitedMS")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -152,7 +152,7 @@ func halved(after int) sim.Limits {
 }
 
 func TestLimitsAreUsedToTheFull(t *testing.T) {
-	short := load{server: serverLimits, limits: sameLimits, calls: 2000, prompt: 1, maxTokens: 3, concurrent: 64}
+	short := load{server: serverLimits, limits: sameLimits, calls: 1200, prompt: 1, maxTokens: 3, concurrent: 64}
 	// Fifty times the tokens without the work of making them: more than the 667
 	// a request at which the two limits meet.
 	long := short
@@ -170,10 +170,10 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 		{"both learnt, tokens bind", long, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
 		{"configured too high: the headers correct it", short, func(l *load) { l.limits.RequestsPerMinute = 6000 }, 1.05, 64},
 		{"more may be generated than is", short, func(l *load) { l.maxTokens, l.calls = 4000, 200 }, 1.05, 0},
-		{"halved by the server, requests bind", short, func(l *load) { l.server = halved(1000) }, 1.15, 20},
-		{"halved by the server, tokens bind", long, func(l *load) { l.server = halved(1000) }, 1.15, 20},
-		{"halved, and learnt from the headers", short, func(l *load) { l.server, l.limits = halved(1000), providers.Limits{} }, 1.15, 64},
-		{"halved in silence: nothing but refusals tells", short, func(l *load) { l.server, l.silent = halved(1000), true }, 1.15, 300},
+		{"halved by the server, requests bind", short, func(l *load) { l.server = halved(600) }, 1.15, 20},
+		{"halved by the server, tokens bind", long, func(l *load) { l.server = halved(600) }, 1.15, 20},
+		{"halved, and learnt from the headers", short, func(l *load) { l.server, l.limits = halved(600), providers.Limits{} }, 1.15, 64},
+		{"halved in silence: nothing but refusals tells", short, func(l *load) { l.server, l.silent = halved(600), true }, 1.15, 300},
 		{"no limit is known at all", short, func(l *load) { l.limits, l.silent = providers.Limits{}, true }, 1.15, 1500},
 		{"refusals at random are not taken for a limit", short, func(l *load) { l.faults = sim.Faults{TooManyRequests: 0.05, Unavailable: 0.05} }, 1.5, 200},
 	} {

@@ -7,7 +7,7 @@ import (
 	"math"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -54,7 +54,7 @@ func (f *Forcer) ScoreAll(ctx context.Context, p offpolicy.Policy, logged []Logg
 		seen[l.Prompt.ID], items[i] = true, i
 		out.Rows[i].Key = dataset.Key{PromptID: l.Prompt.ID, Policy: p.Name}
 	}
-	err := journal.Each(ctx, journal.Items(items...), journal.Work{Limit: f.concurrency}, func(ctx context.Context, i int) error {
+	err := work.Each(ctx, work.Items(items...), work.Bounds{Limit: f.concurrency}, func(ctx context.Context, i int) error {
 		row := &out.Rows[i]
 		tag := providers.Tag{Stage: "logprobs", Key: row.Key}
 		row.Result, row.Err = f.Score(ctx, tag, p, logged[i].Prompt, logged[i].Response)

@@ -1,5 +1,4 @@
-// Package journal is an append-only log that survives a kill at any byte, and
-// the few tools for bounded parallel work that a resumable run needs.
+// Package journal is an append-only log that survives a kill at any byte.
 //
 // # The model
 //
@@ -34,11 +33,4 @@
 // replaces an earlier one by convention: [Latest] reads a journal that way.
 //
 // Any number of readers may [Scan] while a writer appends; they see a prefix.
-//
-// # Work
-//
-// [Each] does keyed work with a bound on what runs at once. It takes an item from a
-// channel when there is room for it, so that a stage can begin with what another
-// has just finished, and it lets what is under way end when anything goes wrong. A
-// [Breaker] pauses it while a service is down.
 package journal

@@ -27,7 +27,7 @@ import (
 	"syscall"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -173,7 +173,7 @@ func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r
 	}
 	var batch []*job
 	flush := func() error {
-		err := journal.Each(ctx, journal.Items(batch...), journal.Work{Limit: inFlight}, func(ctx context.Context, j *job) error {
+		err := work.Each(ctx, work.Items(batch...), work.Bounds{Limit: inFlight}, func(ctx context.Context, j *job) error {
 			var err error
 			j.done, err = scoreLine(ctx, f, p, j.line, j.raw)
 			return err

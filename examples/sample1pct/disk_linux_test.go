@@ -114,7 +114,7 @@ func copyFile(to, from string) error {
 // TestTwoProcessesOnOneRun: the second is refused, and does not disturb the
 // first.
 func TestTwoProcessesOnOneRun(t *testing.T) {
-	d := newPrograms(t, 2, 4, "slow=1:50ms")
+	d := newPrograms(t, 2, 4, "slow=1:150ms")
 	dir := filepath.Join(t.TempDir(), "run")
 	first, firstOut := d.start(t, dir, 0)
 	for {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,8 +43,29 @@ func TestMain(m *testing.M) {
 		fmt.Printf("writes %d\n", writes.Load())
 		os.Exit(code)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if simserverDir != "" {
+		os.RemoveAll(simserverDir)
+	}
+	os.Exit(code)
 }
+
+// simserver builds the server program once for all tests.
+var simserver = sync.OnceValues(func() (program string, err error) {
+	if simserverDir, err = os.MkdirTemp("", "simserver"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(simserverDir, "simserver")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", program, "../simserver").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return program, nil
+})
+
+var simserverDir string
 
 // drill is a run of the program in a process of its own against simserver in
 // another.
@@ -75,16 +97,13 @@ func newDrill(t *testing.T, prompts, concurrency int, flags ...string) *drill {
 	return d
 }
 
-// newPrograms builds simserver and starts it with faults.
+// newPrograms starts simserver with faults.
 func newPrograms(t *testing.T, prompts, concurrency int, faults string) *drill {
 	t.Helper()
 	dir := t.TempDir()
-	server := filepath.Join(dir, "simserver")
-	if runtime.GOOS == "windows" {
-		server += ".exe"
-	}
-	if out, err := exec.Command("go", "build", "-o", server, "../simserver").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	server, err := simserver()
+	if err != nil {
+		t.Fatal(err)
 	}
 	prices, input := filepath.Join(dir, "prices.json"), filepath.Join(dir, "prompts.jsonl")
 	var rows bytes.Buffer

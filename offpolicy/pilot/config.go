@@ -58,8 +58,9 @@ type Config struct {
 	Budget      providers.USD // 0 sets no budget
 	Concurrency int           // attempts in flight per provider; 0 means 16
 	Retry       providers.Retry
-	// Pause is how long a service gets to recover when everything fails; see
-	// [journal.Breaker]. 0 means 30 s.
+	// Pause is how long a service gets to recover when twenty calls in a row
+	// failed. Each further pause is twice as long; after the fifth the run stops,
+	// and can be resumed. 0 means 30 s.
 	Pause time.Duration
 	// Stop, once closed, ends the run gently: nothing more is sent, calls in
 	// flight end and are kept. The end of Run's context breaks them off.

@@ -283,7 +283,7 @@ func TestNoEcho(t *testing.T) {
 func TestGenerationFaults(t *testing.T) {
 	clean, _ := newServer(t, Config{})
 	ask := func(s *Server, id string) completion {
-		return echo(t, s, id, dict{"prompt": testContext, "echo": false, "max_tokens": 200, "temperature": 1, "top_p": 1, "return_token_ids": true})
+		return echo(t, s, id, dict{"prompt": testContext, "echo": false, "max_tokens": 60, "temperature": 1, "top_p": 1, "return_token_ids": true})
 	}
 	s, _ := newServer(t, Config{Faults: Faults{Empty: 0.2}})
 	got := share(t, func(id string) bool {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
@@ -218,7 +218,7 @@ func (r *Run) certify(ctx context.Context) error {
 	// Side by side: the probes of one certificate are one after the other.
 	var mu sync.Mutex
 	stops := map[string]*stopError{}
-	err := journal.Each(ctx, journal.Items(slices.Sorted(maps.Keys(todo))...), journal.Work{Limit: r.job.Concurrency}, func(ctx context.Context, key string) error {
+	err := work.Each(ctx, work.Items(slices.Sorted(maps.Keys(todo))...), work.Bounds{Limit: r.job.Concurrency}, func(ctx context.Context, key string) error {
 		cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
 		if ctx.Err() != nil && err != nil {
 			return context.Cause(ctx)

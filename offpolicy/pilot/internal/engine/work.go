@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -32,7 +32,7 @@ type item struct {
 // time of a run and not the sum of them.
 type stage struct {
 	name    string
-	breaker *journal.Breaker // its service's
+	breaker *work.Breaker // its service's
 	// after are the stages whose records decide what this one owes: it is asked
 	// for that when all of them have ended. Most stages wait for none.
 	after []string
@@ -201,7 +201,7 @@ func (r *Run) await(ctx context.Context, w *arrivals, s *stage, byName map[strin
 // work brings the items of one stage to a record, in the order in which they can
 // be begun.
 func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
-	err := journal.Each(ctx, s.ready, journal.Work{Limit: r.job.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
+	err := work.Each(ctx, s.ready, work.Bounds{Limit: r.job.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
 		s.mu.Lock()
 		if s.begun.IsZero() {
 			s.begun = time.Now()
@@ -232,7 +232,7 @@ func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
 	end.Finished = true
 	r.progress(end)
 
-	var broken *journal.BrokenError
+	var broken *work.BrokenError
 	var last *dataset.RecordError
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -300,8 +300,8 @@ func unfinished(stages []*stage) []string {
 }
 
 // newBreaker pauses the stages that depend on one service while all of it fails.
-func (r *Run) newBreaker(service string) *journal.Breaker {
-	return &journal.Breaker{Pause: r.job.Pause, OnPause: func(d time.Duration, err error) {
+func (r *Run) newBreaker(service string) *work.Breaker {
+	return &work.Breaker{Pause: r.job.Pause, OnPause: func(d time.Duration, err error) {
 		r.progress(record.Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d, err)})
 	}}
 }

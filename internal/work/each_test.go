@@ -1,4 +1,4 @@
-package journal
+package work
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestEachBoundsAndOrder(t *testing.T) {
 		var mu sync.Mutex
 		started := make(map[int]time.Duration)
 		begin := time.Now()
-		err := Each(t.Context(), Items(upTo(10)...), Work{Limit: 4}, func(_ context.Context, i int) error {
+		err := Each(t.Context(), Items(upTo(10)...), Bounds{Limit: 4}, func(_ context.Context, i int) error {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
 			mu.Lock()
@@ -54,7 +54,7 @@ func TestEachError(t *testing.T) {
 		first, second := errors.New("first"), errors.New("second")
 		var mu sync.Mutex
 		var finished []int
-		err := Each(t.Context(), Items(upTo(100)...), Work{Limit: 3}, func(ctx context.Context, i int) error {
+		err := Each(t.Context(), Items(upTo(100)...), Bounds{Limit: 3}, func(ctx context.Context, i int) error {
 			time.Sleep(time.Duration(i+1) * time.Second)
 			mu.Lock()
 			defer mu.Unlock()
@@ -90,13 +90,13 @@ func TestEachCancelled(t *testing.T) {
 			n.Add(1)
 			return nil
 		}
-		if err := Each(ctx, Items(upTo(100)...), Work{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) || n.Load() != 4 {
+		if err := Each(ctx, Items(upTo(100)...), Bounds{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) || n.Load() != 4 {
 			t.Errorf("%v after %d items, want the deadline after 4", err, n.Load())
 		}
-		if err := Each(ctx, Items(upTo(1)...), Work{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) || n.Load() != 4 {
+		if err := Each(ctx, Items(upTo(1)...), Bounds{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) || n.Load() != 4 {
 			t.Errorf("with an ended context: %v after %d items, want none", err, n.Load()-4)
 		}
-		if err := Each(ctx, Items[int](), Work{Limit: 2}, work); err != nil {
+		if err := Each(ctx, Items[int](), Bounds{Limit: 2}, work); err != nil {
 			t.Errorf("nothing to do, yet %v", err)
 		}
 	})
@@ -104,7 +104,7 @@ func TestEachCancelled(t *testing.T) {
 
 func TestEachDoneBeforeCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	err := Each(ctx, Items(upTo(1)...), Work{Limit: 1}, func(context.Context, int) error { cancel(); return nil })
+	err := Each(ctx, Items(upTo(1)...), Bounds{Limit: 1}, func(context.Context, int) error { cancel(); return nil })
 	if err != nil {
 		t.Errorf("every item was done, yet %v", err)
 	}
@@ -116,5 +116,5 @@ func TestEachLimit(t *testing.T) {
 			t.Error("a limit of 0 did not panic")
 		}
 	}()
-	Each(t.Context(), Items(upTo(1)...), Work{Limit: 0}, func(context.Context, int) error { return nil })
+	Each(t.Context(), Items(upTo(1)...), Bounds{Limit: 0}, func(context.Context, int) error { return nil })
 }

@@ -1,4 +1,4 @@
-package journal
+package work
 
 import (
 	"context"
@@ -39,7 +39,7 @@ func TestBreaker(t *testing.T) {
 				pauses = append(pauses, d)
 			}}
 			begin, failed, done := time.Now(), 0, 0
-			err := Each(t.Context(), Items(upTo(40)...), Work{Limit: 1, Breaker: b}, func(context.Context, int) error {
+			err := Each(t.Context(), Items(upTo(40)...), Bounds{Limit: 1, Breaker: b}, func(context.Context, int) error {
 				time.Sleep(time.Second)
 				if at := time.Since(begin); at > 5*time.Second && at <= row.back {
 					failed++
@@ -73,7 +73,7 @@ func TestBreakerIsShared(t *testing.T) {
 		errs := make(chan error, 2)
 		for range 2 {
 			go func() {
-				errs <- Each(t.Context(), Items(upTo(6)...), Work{Limit: 2, Breaker: b}, func(context.Context, int) error {
+				errs <- Each(t.Context(), Items(upTo(6)...), Bounds{Limit: 2, Breaker: b}, func(context.Context, int) error {
 					at := time.Since(begin)
 					time.Sleep(time.Second)
 					switch {
@@ -108,7 +108,7 @@ func TestBreakerLetsGo(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		n := 0
-		err := Each(ctx, Items(upTo(3)...), Work{Limit: 1, Breaker: b}, func(context.Context, int) error {
+		err := Each(ctx, Items(upTo(3)...), Bounds{Limit: 1, Breaker: b}, func(context.Context, int) error {
 			n++
 			b.Report(fmt.Errorf("no. %d: %w", n, errDown))
 			return nil
@@ -134,7 +134,7 @@ func TestEachWaitsForItems(t *testing.T) {
 		begin := time.Now()
 		var mu sync.Mutex
 		var at []time.Duration
-		err := Each(t.Context(), items, Work{Limit: 2}, func(context.Context, int) error {
+		err := Each(t.Context(), items, Bounds{Limit: 2}, func(context.Context, int) error {
 			mu.Lock()
 			defer mu.Unlock()
 			at = append(at, time.Since(begin))
@@ -146,7 +146,7 @@ func TestEachWaitsForItems(t *testing.T) {
 		stuck := make(chan int, 1)
 		stuck <- 7
 		boom := errors.New("boom")
-		if err := Each(t.Context(), stuck, Work{Limit: 2}, func(context.Context, int) error { return boom }); err != boom {
+		if err := Each(t.Context(), stuck, Bounds{Limit: 2}, func(context.Context, int) error { return boom }); err != boom {
 			t.Errorf("%v, want the item's error though the channel stays open", err)
 		}
 	})
@@ -166,7 +166,7 @@ func TestBackpressure(t *testing.T) {
 		release := make(chan struct{})
 		done := make(chan error)
 		go func() {
-			done <- Each(t.Context(), items, Work{Limit: 3}, func(context.Context, int) error { <-release; return nil })
+			done <- Each(t.Context(), items, Bounds{Limit: 3}, func(context.Context, int) error { <-release; return nil })
 		}()
 		synctest.Wait()
 		if sent != 3 {

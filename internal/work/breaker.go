@@ -1,4 +1,4 @@
-package journal
+package work
 
 import (
 	"context"
@@ -7,53 +7,51 @@ import (
 	"time"
 )
 
-// Breaker pauses work while everything fails. Work goes on until Failures items
-// in a row have failed; then nothing is started for Pause, and after it a single
-// item, as a probe. If that one succeeds, all goes on; if not, the next pause is
-// twice as long. When Probes of them have failed one after the other it gives
-// up, with a [*BrokenError].
+// Breaker pauses work while everything fails. After Failures failures in a row
+// it starts nothing for Pause, then one item as a probe. If the probe succeeds,
+// work goes on. If it fails, the next pause is twice as long. After Probes failed
+// probes in a row the breaker gives up with a [*BrokenError].
 //
-// The zero value is ready for use. It is safe for concurrent use, and meant to be
-// shared by everything that depends on one service.
+// The zero value is ready for use. A Breaker is safe for concurrent use; everything
+// that depends on one service shares one.
 type Breaker struct {
 	Failures int           // 0 means 20
 	Pause    time.Duration // 0 means 30 s
-	Probes   int           // 0 means 5: with the default pause, a quarter of an hour in all
-	// OnPause, where not nil, is told of each pause and of the failure that
-	// led to it. It must not call the Breaker.
+	Probes   int           // 0 means 5: a quarter of an hour in all, with the default pause
+	// OnPause, if not nil, is called with each pause and the failure that led
+	// to it. It must not call the Breaker.
 	OnPause func(time.Duration, error)
 
 	mu      sync.Mutex
 	inARow  int
-	failed  int // probes, one after the other
-	until   time.Time
+	failed  int       // probes in a row
+	until   time.Time // no item starts before
 	open    bool
 	probing bool
-	changed chan struct{} // closed at the next change, for those who wait
+	changed chan struct{} // closed at the next change
 	broken  *BrokenError
 }
 
-// BrokenError says that a [Breaker] has given up.
+// BrokenError reports that a [Breaker] has given up.
 type BrokenError struct {
-	InARow int   // items that failed one after the other
+	InARow int   // failures in a row
 	Err    error // the last failure
 }
 
 func (e *BrokenError) Error() string {
-	return fmt.Sprintf("journal: %d items in a row failed, and waiting did not help; the last: %v", e.InARow, e.Err)
+	return fmt.Sprintf("work: %d items in a row failed, and waiting did not help; the last: %v", e.InARow, e.Err)
 }
 
 // Unwrap returns the last failure.
 func (e *BrokenError) Unwrap() error { return e.Err }
 
-// Report tells the breaker how an item ended. Failures are those that speak
-// against the service: an item that failed for a reason of its own, a refused
-// value for instance, is not to be reported at all.
+// Report records how an item ended. A failure speaks against the service; do not
+// report an item that failed for a reason of its own, such as a refused value.
 func (b *Breaker) Report(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil {
-		// Also of an item that began before a pause: the service answers.
+		// The item may have begun before the pause. Even so, the service answers.
 		b.inARow, b.failed = 0, 0
 		if b.open {
 			b.open, b.probing = false, false
@@ -79,7 +77,7 @@ func (b *Breaker) Report(err error) {
 	}
 }
 
-// done gives the probe's place back where an item ended without a Report.
+// done gives the probe's place back if the item ended without a Report.
 func (b *Breaker) done() {
 	if b == nil {
 		return
@@ -115,8 +113,8 @@ func orDefault[T int | time.Duration](v, d T) T {
 	return v
 }
 
-// enter waits until an item may be started. It returns early when ctx ends,
-// with its error, and when quit is closed, without one.
+// enter waits until an item may start. It returns ctx's error when ctx ends, and
+// nil when quit is closed.
 func (b *Breaker) enter(ctx context.Context, quit <-chan struct{}) error {
 	if b == nil {
 		return nil
@@ -144,7 +142,7 @@ func (b *Breaker) enter(ctx context.Context, quit <-chan struct{}) error {
 		t := time.NewTimer(max(wait, 0))
 		over := t.C
 		if probing {
-			over = nil // what the probe finds out decides
+			over = nil // the probe decides
 		}
 		select {
 		case <-changed:

@@ -1,4 +1,11 @@
-package journal
+// Package work runs bounded parallel work.
+//
+// [Each] calls a function for every item of a channel, so many at a time. It
+// takes an item when there is room for it, so a stage can begin with what
+// another stage has just finished. When something goes wrong it starts nothing
+// more and lets what is under way end. A [Breaker] pauses it while a service is
+// down.
+package work
 
 import (
 	"context"
@@ -8,17 +15,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Work is how [Each] goes through its items.
-type Work struct {
-	// Limit is how many calls run at once, at most; below 1 panics.
+// Bounds limits an [Each].
+type Bounds struct {
+	// Limit is the largest number of calls at one time. Each panics below 1.
 	Limit int
-	// Breaker, where not nil, is asked before each item. Several Eaches may
+	// Breaker, if not nil, is asked before each item. Several calls of Each may
 	// share one.
 	Breaker *Breaker
 }
 
-// Items is a closed channel of items, for an [Each] that knows all of them at
-// the start.
+// Items returns a closed channel of items, for work that is all known at the
+// start.
 func Items[T any](items ...T) <-chan T {
 	c := make(chan T, len(items))
 	for _, item := range items {
@@ -28,29 +35,27 @@ func Items[T any](items ...T) <-chan T {
 	return c
 }
 
-// Each calls fn for every item that comes out of items, at most w.Limit at a
-// time, and returns when the channel is closed and all calls have returned. An
-// item is taken only when there is room for it, so that whoever sends them is
-// held back; a stage whose items become known as another's end is an Each of
-// its own beside that one.
+// Each calls fn for every item of the channel, at most b.Limit at a time, and
+// returns when the channel is closed and all calls have returned. It takes an
+// item only when there is room for it, which holds the sender back.
 //
-// After an error of fn, or when ctx ends, no further item is started; those
-// under way run to their end, with ctx as it is, so that what they have paid for
-// is not thrown away. Each then returns the first error of fn, that of
-// w.Breaker, or ctx's where items may have been left out for that.
-func Each[T any](ctx context.Context, items <-chan T, w Work, fn func(context.Context, T) error) error {
-	if w.Limit < 1 {
-		panic(fmt.Sprintf("journal: Each with a limit of %d", w.Limit))
+// After an error of fn, or when ctx ends, it starts no further item. Calls under
+// way run to their end with ctx as it is, so that nothing paid for is lost. Each
+// then returns the first error of fn, else the breaker's, else ctx's if an item
+// may have been left out.
+func Each[T any](ctx context.Context, items <-chan T, b Bounds, fn func(context.Context, T) error) error {
+	if b.Limit < 1 {
+		panic(fmt.Sprintf("work: Each with a limit of %d", b.Limit))
 	}
 	var g errgroup.Group // without a context: an error must not cancel the others
 	var failed atomic.Bool
 	failure := make(chan struct{}) // closed by the first
-	room := make(chan struct{}, w.Limit)
+	room := make(chan struct{}, b.Limit)
 	start := func(item T) {
 		g.Go(func() error {
 			defer func() { <-room }()
 			err := fn(ctx, item)
-			w.Breaker.done()
+			b.Breaker.done()
 			if err != nil && failed.CompareAndSwap(false, true) { // before the room is free for another
 				close(failure)
 			}
@@ -81,7 +86,7 @@ func Each[T any](ctx context.Context, items <-chan T, w Work, fn func(context.Co
 				if !ok {
 					return nil
 				}
-				if err := w.Breaker.enter(ctx, failure); err != nil {
+				if err := b.Breaker.enter(ctx, failure); err != nil {
 					return err
 				}
 				if failed.Load() {
@@ -101,7 +106,7 @@ func Each[T any](ctx context.Context, items <-chan T, w Work, fn func(context.Co
 	return stopped
 }
 
-// leftOut is ctx's error, unless there was nothing left to do.
+// leftOut returns ctx's error, or nil if nothing was left to do.
 func leftOut[T any](ctx context.Context, items <-chan T) error {
 	select {
 	case _, more := <-items:
