@@ -31,7 +31,7 @@ func checkParse(in *Input, c *record.Finding) {
 			switch {
 			case !ok || row.Error != nil && row.Error.Class == record.ClassNoResponse:
 				continue
-			case row.Error != nil && (row.Error.Class == judge.ReasonUnparsable || row.Error.Class == judge.ReasonTruncated || row.Error.Class == judge.ReasonEmptyResponse):
+			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) || row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
 				n++
 				bad = append(bad, row.Key().String())
 			case row.Repaired:

@@ -70,11 +70,11 @@ func (r *Run) labelItem(as oracle.Assignment, prompts map[string]dataset.Prompt)
 	if as.Role == oracle.RoleDuplicate {
 		tag.Call = as.Role
 	}
-	return oracle.Item{Tag: tag, Key: as.Key, Prompt: prompts[as.Key.PromptID], Response: *text}, true
+	return oracle.Item{Tag: tag, Prompt: prompts[as.Key.PromptID], Response: *text}, true
 }
 
 func (r *Run) labelOne(ctx context.Context, it oracle.Item) (float64, error) {
-	return r.oracle.Label(ctx, it.Tag, it.Key, it.Prompt, it.Response)
+	return r.oracle.Label(ctx, it.Tag, it.Prompt, it.Response)
 }
 
 // BatchLabeler is the oracle that batches need.
