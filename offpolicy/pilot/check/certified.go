@@ -11,7 +11,7 @@ import (
 )
 
 // probeRemedy is what mends a probe that failed; "" is any.
-func probeRemedy(failed string) string {
+func probeRemedy(failed teacherforce.ProbeName) string {
 	switch failed {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
 		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model alone"
@@ -22,7 +22,10 @@ func probeRemedy(failed string) string {
 }
 
 // failure is what a probe said, of one model or several.
-type failure struct{ probe, detail string }
+type failure struct {
+	probe  teacherforce.ProbeName
+	detail string
+}
 
 func checkCertified(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
@@ -40,7 +43,7 @@ func checkCertified(r *record.Records, _ Thresholds, c *record.Finding) {
 		for _, p := range cert.Probes {
 			if !p.OK {
 				failed++
-				bad = append(bad, cert.Model+" "+p.Name)
+				bad = append(bad, cert.Model+" "+string(p.Name))
 				f := failure{p.Name, p.Detail}
 				if models[f] == nil {
 					failures = append(failures, f)
