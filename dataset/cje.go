@@ -104,9 +104,34 @@ func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, ext
 		if len(own) > 1 {
 			own = append(own, ',')
 		}
-		own = append(append(append(append(own, '"'), f.name...), `":`...), f.raw...) // its name has no escapes
+		raw := f.raw
+		if f.name == "prompt_id" && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
+			raw = []byte(strconv.Quote(string(raw))) // an id that is a number is its digits
+		}
+		own = append(append(append(append(own, '"'), f.name...), `":`...), raw...) // its name has no escapes
 	}
-	return meta, extra, json.Unmarshal(append(own, '}'), v)
+	if err = json.Unmarshal(append(own, '}'), v); err != nil {
+		err = blame(fs, known, v, err)
+	}
+	return meta, extra, err
+}
+
+// blame names the field that v could not take, where the error does not.
+func blame(fs fields, known map[string]bool, v any, err error) error {
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) {
+		return err
+	}
+	for _, f := range fs {
+		if !known[f.name] {
+			continue
+		}
+		one := append(append(append([]byte(`{"`), f.name...), `":`...), f.raw...)
+		if json.Unmarshal(append(one, '}'), reflect.New(reflect.TypeOf(v).Elem()).Interface()) != nil {
+			return fmt.Errorf("field %q: %w", f.name, err)
+		}
+	}
+	return err
 }
 
 // exactObject decodes an object, or null as nil. A number whose digits a float64

@@ -9,6 +9,8 @@ import (
 	"io"
 	"iter"
 	"os"
+	"reflect"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -142,10 +144,50 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 	case errors.As(err, &syntax):
 		return fail(err, hintLine)
 	case errors.As(err, &typ):
-		return fail(fmt.Errorf("field %q holds a %s, which is no %v: %w", typ.Field, typ.Value, typ.Type, err), hintField)
+		return fail(&typeError{typ}, hintField)
 	default: // a type's own UnmarshalJSON
 		return fail(err, hintField)
 	}
+}
+
+// typeError is a field of the wrong type, in the words of a person who has the file.
+type typeError struct{ err *json.UnmarshalTypeError }
+
+func (e *typeError) Error() string {
+	held := e.err.Value
+	if word, _, ok := strings.Cut(held, " "); ok {
+		held = word // "number 5" says the value, too
+	}
+	return fmt.Sprintf("field %q holds %s, where %s should be", e.err.Field, article(held), wanted(e.err.Type))
+}
+
+func (e *typeError) Unwrap() error { return e.err }
+
+func article(kind string) string {
+	switch kind {
+	case "array", "object":
+		return "an " + kind
+	case "bool":
+		return "true or false"
+	}
+	return "a " + kind
+}
+
+func wanted(t reflect.Type) string {
+	if t == reflect.TypeFor[Float]() {
+		return "a number or null"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	}
+	return "a number"
 }
 
 func firstRune(b []byte) rune {
