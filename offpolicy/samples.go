@@ -362,7 +362,7 @@ func (s *Samples) validateScored() error {
 				return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its Distribution to %q, %q or %q",
 					name, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
 			default:
-				return fmt.Errorf("offpolicy: samples: Scored says that the log-probs of %q are of %q: want %q, %q or %q",
+				return fmt.Errorf("offpolicy: samples: Scored: Distribution of %q is %q: want %q, %q or %q",
 					name, d, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
 			}
 		}
