@@ -268,6 +268,12 @@ func (fr *frame) zeros() (out []string) {
 	return out
 }
 
+// gapNames are the gaps in words.
+var gapNames = map[GapKind]string{
+	GapLogProbs: "log-probs of logged responses", GapScores: "scores of logged responses", GapLabels: "labels of logged responses",
+	GapProbes: "labels of its own responses", GapDraws: "own responses to logged prompts",
+}
+
 // labelsNote is what every figure by labels takes for granted.
 const labelsNote = "Labels are taken for a random draw, with the inclusion probabilities that are stated. That is tested (see gaps), not known."
 
@@ -325,6 +331,14 @@ func (r *Result) notes() []string {
 		if p := &r.Policies[i]; p.Weights.Modelled > 0 {
 			out = append(out, fmt.Sprintf("%d of %d weights of %s are modelled: these responses could not be scored, and weights average 1 over all.",
 				p.Weights.Modelled, p.Weights.N, p.Policy))
+		}
+	}
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Gaps {
+			if g := &p.Gaps[j]; g.Pattern() != nil {
+				out = append(out, fmt.Sprintf("%s, %s: %d of %d are without, and differ from the rest in %s.", p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.Pattern()))
+			}
 		}
 	}
 	if r.CalibratorError != nil {
