@@ -214,7 +214,7 @@ func ExampleTransportAudit() {
 	a := offpolicy.TransportAudit(residuals, nil, prompts, .05, 1)
 	fmt.Printf("%s: %+.3f (%+.3f to %+.3f)\n", a.Status, a.Residual, a.Lower, a.Upper)
 	// Output:
-	// PASS: -0.002 (-0.017 to +0.014)
+	// pass: -0.002 (-0.017 to +0.014)
 }
 
 // Figures of the weights' tail, none of which decides anything by itself.
