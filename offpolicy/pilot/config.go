@@ -72,6 +72,9 @@ type Config struct {
 	// counts as answered; 0 means 0.02, which tells two policies apart that
 	// differ by 0.04.
 	Resolution float64
+	// Reference is what somebody else expected of this run, shown beside its own
+	// estimate; nil shows none.
+	Reference  *record.Reference
 	Thresholds *check.Thresholds // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest

@@ -19,20 +19,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
-// The plan's own figures for 100 prompts, kept only as a column to compare
-// with: they price calls where providers price tokens.
-var planFigures = map[string]struct {
-	calls    int
-	usd      float64
-	from, to float64 // minutes
-}{
-	record.StageP0:       {100, 0.02, 2, 3},
-	record.StageTargets:  {400, 0.08, 5, 8},
-	record.StageLogProbs: {400, 0.12, 10, 15},
-	record.StageOracle:   {100, 0.25, 3, 5},
-	record.StageJudge:    {400, 0.08, 8, 10},
-}
-
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
@@ -65,6 +51,7 @@ type Work struct {
 	Judge       judge.Scorer  // around dry
 	Oracle      oracle.Oracle // around dry
 	Dry         *DryRun
+	Reference   *record.Reference // nil: none
 }
 
 func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
@@ -73,10 +60,8 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	byName := map[string]*record.StageEstimate{}
 	for _, name := range record.StageNames[1:] {
 		s := &record.StageEstimate{Name: name}
-		if plan, ok := planFigures[name]; ok {
-			scale := float64(len(c.Prompts)) / 100
-			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
-			s.PlanTime = fmt.Sprintf("%.3g-%.3g min", plan.from*scale, plan.to*scale)
+		if c.Reference != nil {
+			refer(s, c.Reference.Stages[name], float64(len(c.Prompts))/float64(c.Reference.Prompts))
 		}
 		stages, byName[name] = append(stages, s), s
 	}
@@ -147,6 +132,9 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	if c.Labels.Strata > 1 {
 		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
 	}
+	if c.Reference != nil {
+		out.Reference = c.Reference.Name
+	}
 	for _, s := range stages {
 		out.Stages = append(out.Stages, *s)
 		out.Calls += s.Calls
@@ -192,6 +180,14 @@ func add(s *record.StageEstimate, p providers.Price, calls int, prompt, completi
 	in := float64(p.Input) * prompt / 1e6
 	s.ExpectedUSD += in + float64(p.Output)*completion/1e6
 	s.WorstUSD += in + float64(p.Output)*worst/1e6
+}
+
+// refer puts the figures of a reference beside those of a stage.
+func refer(s *record.StageEstimate, of record.ReferenceStage, scale float64) {
+	s.ReferenceCalls, s.ReferenceUSD = int(math.Round(float64(of.Calls)*scale)), of.USD*scale
+	if of.ToMinutes > 0 {
+		s.ReferenceTime = fmt.Sprintf("%.3g-%.3g min", of.FromMinutes*scale, of.ToMinutes*scale)
+	}
 }
 
 // tokens estimates the length of a rendered context: each control token is one
