@@ -34,7 +34,8 @@ type Config struct {
 	Origin string
 	Live   bool
 
-	// Policies serves the models of the arms, Grader those of judge and oracle.
+	// Policies serves the models of the arms, and Grader those of judge and oracle; it
+	// may be nil if neither asks a model.
 	Policies, Grader providers.Provider
 	// Judge and Oracle are built around the client that the run gives them.
 	// The judge is (identity), by its own. Labels are of one oracle; where people
@@ -86,7 +87,7 @@ type Config struct {
 	Command, Afresh string
 	Extend          func(prompts, probes int, usd float64) string
 	// Words, if not nil, says a change of a setting as the program that was started
-	// has it, such as "-budget 2.50": remedies then name that. Without it they name
+	// has it, such as a flag and its value: remedies then name that. Without it they name
 	// the field.
 	Words func(record.Change) string
 	// Announce, where not nil, is told what the run is expected to take, before

@@ -230,7 +230,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			tag := providers.Tag{Stage: record.StageJudge, Key: key}
 			if _, err := e.Judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
-				return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+				return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 			}
 		}
 	}
@@ -244,7 +244,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
 		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
 		if _, err := e.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
-			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+			return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 		}
 	}
 	if err := e.count(byName[record.StageCanaries], false); err != nil {
