@@ -20,7 +20,7 @@ import (
 var _ = add(Check{
 	ID: "weights.mean_one", After: "weights.identical", Needs: record.StageLogProbs, Readiness: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is told", in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
+		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is reported", in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
 	},
 	Remedy: record.Remedy{Do: "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"},
 	Find:   checkMeanOne,

@@ -58,12 +58,20 @@ func ExampleRows() {
 	for key, s := range scores.All() {
 		fmt.Println(key, s.Mean.Valid())
 	}
-	s, _ := scores.Of("p0")("a")
-	fmt.Println(s.Mean.Get())
+	s, ok := scores.Get(dataset.Key{PromptID: "a", Policy: "p0"})
+	fmt.Println(ok, s.Mean)
 	// Output:
 	// a/p0/0 true
 	// b/p0/0 false
-	// 0.7 true
+	// true 0.7
+}
+
+// Every setting that a remedy can name is a field of the pilot's configuration; a program
+// has a word for each.
+func ExampleFields() {
+	fmt.Println(len(record.Fields()) > 0, record.Fields()[0])
+	// Output:
+	// true Dir
 }
 
 // A remedy names fields; the program that was started says them by its flags.

@@ -71,8 +71,8 @@ type Records struct {
 	Logs dataset.Logs // the records joined
 }
 
-// Reached reports whether the run got to the end of a stage, or, where that is
-// wholeRun, of all of them.
+// Reached reports whether the run got to the end of a stage, or of all of them if that
+// is [WholeRun].
 func (r *Records) Reached(stage string) bool {
 	switch {
 	case r.Stop == nil:
