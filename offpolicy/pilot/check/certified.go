@@ -11,7 +11,7 @@ import (
 )
 
 // probeRemedy is what to do about a probe that failed; "" is any.
-func probeRemedy(failed string) string {
+func probeRemedy(failed teacherforce.ProbeName) string {
 	switch failed {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
 		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model alone"
@@ -22,7 +22,10 @@ func probeRemedy(failed string) string {
 }
 
 // failure is what a probe said, of one model or several.
-type failure struct{ probe, detail string }
+type failure struct {
+	probe  teacherforce.ProbeName
+	detail string
+}
 
 var _ = add(Check{
 	ID: "endpoint.certified", After: "prompts.unique",
@@ -46,7 +49,7 @@ func checkCertified(in *Input, c *record.Finding) {
 		for _, p := range cert.Probes {
 			if !p.OK {
 				failed++
-				bad = append(bad, cert.Model+" "+p.Name)
+				bad = append(bad, cert.Model+" "+string(p.Name))
 				f := failure{p.Name, p.Detail}
 				if models[f] == nil {
 					failures = append(failures, f)

@@ -109,13 +109,13 @@ func checkZero(in *Input, c *record.Finding) {
 	var bad, runs []string
 	explained := 0
 	for _, row := range r.LogProbs.All() {
-		if slices.Contains(row.Flags, teacherforce.FlagZeroRun) {
+		if slices.Contains(row.Flags, string(teacherforce.FlagZeroRun)) {
 			runs = append(runs, row.Key().String())
 		}
-		if !row.LogProb.Valid() || row.LogProb.OrNaN() != 0 && !slices.Contains(row.Flags, teacherforce.FlagZero) {
+		if !row.LogProb.Valid() || row.LogProb.OrNaN() != 0 && !slices.Contains(row.Flags, string(teacherforce.FlagZero)) {
 			continue
 		}
-		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, teacherforce.FlagZero)
+		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, string(teacherforce.FlagZero))
 		for _, m := range row.Methods {
 			if m.LogProb.Valid() && math.Abs(m.LogProb.OrNaN()) > 1e-9 {
 				agree = false
@@ -449,7 +449,7 @@ func suspects(r *record.Records) []string {
 	}
 	var out []string
 	for _, s := range teacherforce.Suspects(values) {
-		out = append(out, keys[s.Index]+" "+s.Reason)
+		out = append(out, keys[s.Index]+" "+string(s.Flag))
 	}
 	return out
 }
