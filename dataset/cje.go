@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -301,74 +300,4 @@ func globEscape(path string) string {
 		return path // Windows knows no escapes, and its paths rarely have brackets
 	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
-}
-
-// WriteSamplesCSV writes samples as CSV (RFC 4180, UTF-8, with a header line):
-// their fields in the order of the JSON, a column target_policy_logprobs.<name>
-// for each of targets, and metadata as JSON. A missing number is an empty cell. A
-// log-prob under a policy that is not among targets is an error, since it would be
-// lost.
-func WriteSamplesCSV(w io.Writer, targets []string, samples iter.Seq[Sample]) error {
-	header := []string{"prompt_id", "prompt", "response", "base_policy_logprob"}
-	for _, t := range targets {
-		header = append(header, "target_policy_logprobs."+t)
-	}
-	header = append(header, "judge_score", "oracle_label", "inclusion_prob", "metadata")
-	var b bytes.Buffer
-	record := func(cells []string) error {
-		b.Reset()
-		for i, cell := range cells {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if cell == "" || strings.ContainsAny(cell, ",\"\r\n") || strings.TrimSpace(cell) != cell {
-				if cell != "" {
-					cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
-				}
-			}
-			b.WriteString(cell)
-		}
-		b.WriteString("\r\n")
-		_, err := w.Write(b.Bytes())
-		return err
-	}
-	if err := record(header); err != nil {
-		return fmt.Errorf("dataset: write CSV: %w", err)
-	}
-	n := 0
-	for s := range samples {
-		n++
-		var err error
-		number := func(f Float) string {
-			if !f.Valid() {
-				return ""
-			}
-			text, e := appendFloat(nil, f.OrNaN())
-			err = errors.Join(err, e)
-			return string(text)
-		}
-		cells := []string{s.PromptID, s.Prompt, s.Response, number(s.BasePolicyLogProb)}
-		for _, t := range targets {
-			v, ok := s.TargetPolicyLogProbs[t]
-			if !ok {
-				v = Float{}
-			}
-			cells = append(cells, number(v))
-		}
-		for t := range s.TargetPolicyLogProbs {
-			if !slices.Contains(targets, t) {
-				err = errors.Join(err, fmt.Errorf("a log-prob under %q, which is not among the targets", t))
-			}
-		}
-		meta, e := json.Marshal(s.Metadata)
-		err = errors.Join(err, e)
-		cells = append(cells, number(s.JudgeScore), number(s.OracleLabel), number(s.InclusionProb), string(meta))
-		if err == nil {
-			err = record(cells)
-		}
-		if err != nil {
-			return fmt.Errorf("dataset: write CSV: row %d: %w", n, err)
-		}
-	}
-	return nil
 }

@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLine is the longest line, in bytes, that [ReadJSONL] and [ReadPrompts]
-// accept; it bounds the memory that a file without line breaks can take.
-const MaxLine = 64 << 20
+// maxLine is the longest line in bytes. It bounds the memory that a file without
+// line breaks can take.
+const maxLine = 64 << 20
 
 // LineError is a defect of an input at one of its lines.
 type LineError struct {
@@ -41,14 +41,18 @@ const (
 
 // ReadJSONL streams the rows of JSON lines from r: one object a line, decoded
 // into a T each. It skips blank lines and a byte order mark and does not need a
-// final line break. Whatever else is not exactly one object on a line ends the
-// sequence with a zero T and a [*LineError] that calls the input by name;
-// nothing follows an error. A failure of r itself is an error that wraps r's.
+// final line break. Whatever else is not exactly one object on a line, or is longer
+// than 64 MiB, ends the sequence with a zero T and a [*LineError] that calls the
+// input by name; nothing follows an error. A failure of r itself is an error that wraps r's.
 //
 // The sequence reads r and can be ranged over once.
 func ReadJSONL[T any](r io.Reader, name string) iter.Seq2[T, error] {
+	return readJSONL[T](r, name, maxLine)
+}
+
+func readJSONL[T any](r io.Reader, name string, longest int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), name: name}
+		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), name: name, longest: longest}
 		for {
 			line, raw, err := lines.next()
 			if err == io.EOF {
@@ -155,6 +159,8 @@ type lineReader struct {
 	name string
 	line int
 	buf  []byte // a line that outgrew r's buffer
+
+	longest int // bytes in a line
 }
 
 // next returns a line's number and its bytes, never empty and good until the
@@ -189,9 +195,9 @@ func (l *lineReader) readLine() ([]byte, error) {
 		if err == nil && len(l.buf) == 0 {
 			return part, nil
 		}
-		if len(l.buf)+len(part) > MaxLine {
+		if len(l.buf)+len(part) > l.longest {
 			return nil, &LineError{Name: l.name, Line: l.line + 1,
-				Err: fmt.Errorf("line is longer than %d MiB", MaxLine>>20), Hint: "write one object a line"}
+				Err: fmt.Errorf("line is longer than %d MiB", l.longest>>20), Hint: "write one object a line"}
 		}
 		l.buf = append(l.buf, part...)
 		switch {
