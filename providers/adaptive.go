@@ -164,11 +164,14 @@ func (l *lane) take(now time.Time, q quantities) {
 
 // outcome is how an attempt ended.
 type outcome struct {
-	sent   bool
-	class  Class // empty: success
-	status int
-	wish   time.Duration
-	header http.Header
+	sent  bool
+	class Class // empty: success
+	// crowded says that this process has no file descriptors left for more
+	// connections: fewer attempts have to be in flight, whoever serves them.
+	crowded bool
+	status  int
+	wish    time.Duration
+	header  http.Header
 	// usage is what the attempt took, nil where nobody knows; then what was
 	// expected of it stands.
 	usage *Usage
@@ -195,7 +198,7 @@ func (l *lane) ended(now time.Time, t *ticket, o outcome, latestSeq uint64) {
 	news := l.announce(t.seq, headerLimits(o.header))
 	const remembered = 16
 	switch {
-	case o.class == ClassRateLimited, o.class == ClassOverloaded && o.status != http.StatusInternalServerError:
+	case o.class == ClassRateLimited, o.class == ClassOverloaded && o.status != http.StatusInternalServerError, o.crowded:
 		// A 500 is a fault, not a sign of load.
 		l.refusals += (1 - l.refusals) / remembered
 		l.limiting -= l.limiting / remembered

@@ -3,9 +3,9 @@ package providers
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -140,17 +140,23 @@ func (o *OpenAI) UploadBatch(ctx context.Context, tag Tag, lines []byte) (string
 	_, _ = part.Write(lines)
 	_ = form.Close()
 	a := attempt{op: opUpload, tag: tag, path: pathFiles, payload: b.Bytes(), form: form.FormDataContentType()}
-	r, e := o.service.send(ctx, a)
+	var id string
+	got, e := o.service.json(ctx, a, func(r *reader) {
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			if string(r.key()) == "id" {
+				id = r.name()
+			} else {
+				r.skip()
+			}
+		}
+	})
 	if e != nil {
 		return "", e
 	}
-	var w struct {
-		ID string `json:"id"`
+	if id == "" {
+		return "", o.service.broken(a, got.meta, got.head, errors.New("the reply names no file"))
 	}
-	if err := json.Unmarshal(r.body, &w); err != nil || w.ID == "" {
-		return "", o.service.broken(a, r.meta, r.body, errors.Join(errors.New("the reply names no file"), err))
-	}
-	return w.ID, nil
+	return id, nil
 }
 
 // CreateBatch submits an uploaded file; see [Batcher].
@@ -178,101 +184,178 @@ func (o *OpenAI) ListBatches(ctx context.Context, tag Tag, after string) ([]Batc
 	if after != "" {
 		a.path += "&after=" + url.QueryEscape(after)
 	}
-	r, e := o.service.send(ctx, a)
+	var (
+		l    batchList
+		page []BatchInfo
+	)
+	got, e := o.service.json(ctx, a, func(r *reader) { l = r.batchList() })
 	if e != nil {
 		return nil, false, e
 	}
-	var w struct {
-		Data *[]wireBatch `json:"data"`
-		More bool         `json:"has_more"`
-	}
-	err := json.Unmarshal(r.body, &w)
-	if err == nil && w.Data == nil {
+	var err error
+	switch {
+	case !l.has:
 		err = errors.New("the listing has no data")
-	}
-	if err == nil && w.More && len(*w.Data) == 0 {
+	case l.more && len(l.batches) == 0:
 		err = errors.New("an empty page of a listing that goes on")
 	}
-	if err != nil {
-		return nil, false, o.service.broken(a, r.meta, r.body, err)
-	}
-	page := make([]BatchInfo, len(*w.Data))
-	for i, b := range *w.Data {
-		if page[i], err = b.info(o.service.transport); err != nil {
-			return nil, false, o.service.broken(a, r.meta, nil, fmt.Errorf("batch %d of the listing: %w", i, err))
+	for i, b := range l.batches {
+		info, problem := o.service.batchInfo(b)
+		if problem != nil && err == nil {
+			err = fmt.Errorf("batch %d of the listing: %w", i, problem)
 		}
+		page = append(page, info)
 	}
-	return page, w.More, nil
+	if err != nil {
+		return nil, false, o.service.broken(a, got.meta, got.head, err)
+	}
+	return page, l.more, nil
 }
 
 // BatchFile downloads and reads a file; see [Batcher]. Where an id stands twice
 // the first line counts, unless a later one is a success and the first is not.
 func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]BatchAnswer, int, error) {
-	r, e := o.service.send(ctx, attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content", limit: maxBatchReply})
+	var data []byte
+	a := attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content", limit: maxBatchReply, unbounded: true}
+	_, e := o.service.send(ctx, a, func(in *input) (err error) {
+		data, err = io.ReadAll(in)
+		return err
+	})
 	if e != nil {
 		return nil, 0, e
 	}
-	answers, malformed := readBatchAnswers(r.body)
+	answers, malformed := readBatchAnswers(data)
 	return answers, malformed, nil
 }
 
 func (o *OpenAI) batch(ctx context.Context, a attempt) (BatchInfo, error) {
-	r, e := o.service.send(ctx, a)
+	var b BatchInfo
+	got, e := o.service.json(ctx, a, func(r *reader) { b = r.batch() })
 	if e != nil {
 		return BatchInfo{}, e
 	}
-	var w wireBatch
-	err := json.Unmarshal(r.body, &w)
-	var info BatchInfo
-	if err == nil {
-		info, err = w.info(o.service.transport)
-	}
+	info, err := o.service.batchInfo(b)
 	if err != nil {
-		return BatchInfo{}, o.service.broken(a, r.meta, r.body, err)
+		return BatchInfo{}, o.service.broken(a, got.meta, got.head, err)
 	}
 	return info, nil
 }
 
-type wireBatch struct {
-	ID         string            `json:"id"`
-	Status     string            `json:"status"`
-	InputFile  string            `json:"input_file_id"`
-	OutputFile *string           `json:"output_file_id"`
-	ErrorFile  *string           `json:"error_file_id"`
-	Created    int64             `json:"created_at"`
-	Metadata   map[string]string `json:"metadata"`
-	Errors     *struct {
-		Data []struct {
-			Code    string  `json:"code"`
-			Message string  `json:"message"`
-			Param   *string `json:"param"`
-			Line    *int    `json:"line"`
-		} `json:"data"`
-	} `json:"errors"`
-}
-
-func (w wireBatch) info(t *transport) (BatchInfo, error) {
-	if w.ID == "" || w.Status == "" {
+// batchInfo checks a batch, and makes what a server says of it fit to be kept.
+func (t *transport) batchInfo(b BatchInfo) (BatchInfo, error) {
+	if b.ID == "" || b.Status == "" {
 		return BatchInfo{}, errors.New("a batch without id or status")
 	}
-	b := BatchInfo{ID: w.ID, Status: w.Status, FileID: w.InputFile, Created: time.Unix(w.Created, 0).UTC(), Metadata: w.Metadata}
-	if w.OutputFile != nil {
-		b.OutputFile = *w.OutputFile
-	}
-	if w.ErrorFile != nil {
-		b.ErrorFile = *w.ErrorFile
-	}
-	if w.Errors != nil {
-		for _, e := range w.Errors.Data {
-			p := BatchProblem{Code: t.clean(e.Code), Message: t.clean(e.Message), Class: classify(http.StatusBadRequest, said{code: e.Code, message: e.Message})}
-			if e.Param != nil {
-				p.Param = t.clean(*e.Param)
-			}
-			if e.Line != nil {
-				p.Line = *e.Line
-			}
-			b.Problems = append(b.Problems, p)
-		}
+	for i := range b.Problems {
+		p := &b.Problems[i]
+		p.Class = classify(http.StatusBadRequest, said{code: p.Code, message: p.Message})
+		p.Code, p.Message, p.Param = t.clean(p.Code), t.clean(p.Message), t.clean(p.Param)
 	}
 	return b, nil
+}
+
+// Bounds of what is kept of a batch.
+const (
+	maxProblems = 1000
+	maxMetadata = 16
+	maxPage     = 1000
+)
+
+type batchList struct {
+	has, more bool
+	batches   []BatchInfo
+}
+
+func (r *reader) batchList() (l batchList) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "data":
+			r.once(&seen, 0, "data")
+			l.has = r.kind() == '['
+			for ok := r.enter('['); ok; ok = r.more(']') {
+				if len(l.batches) >= maxPage {
+					r.fail("more than %d batches", maxPage)
+				}
+				l.batches = append(l.batches, r.batch())
+			}
+		case "has_more":
+			r.once(&seen, 1, "has_more")
+			l.more = r.filled()
+		default:
+			r.skip()
+		}
+	}
+	return l
+}
+
+// batch reads a batch object.
+func (r *reader) batch() (b BatchInfo) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "id":
+			r.once(&seen, 0, "id")
+			b.ID = r.name()
+		case "status":
+			r.once(&seen, 1, "status")
+			b.Status = r.name()
+		case "input_file_id":
+			b.FileID = r.name()
+		case "output_file_id":
+			r.once(&seen, 2, "output_file_id")
+			b.OutputFile = r.name()
+		case "error_file_id":
+			r.once(&seen, 3, "error_file_id")
+			b.ErrorFile = r.name()
+		case "created_at":
+			b.Created = time.Unix(int64(max(0, r.count())), 0).UTC()
+		case "metadata":
+			r.once(&seen, 4, "metadata")
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				key := string(cutBytes(r.key(), maxName))
+				value := r.word(maxMessage)
+				if b.Metadata == nil {
+					b.Metadata = map[string]string{}
+				}
+				if len(b.Metadata) < maxMetadata {
+					b.Metadata[key] = value
+				}
+			}
+		case "errors":
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				if string(r.key()) != "data" {
+					r.skip()
+					continue
+				}
+				for ok := r.enter('['); ok; ok = r.more(']') {
+					p := r.batchProblem()
+					if len(b.Problems) < maxProblems {
+						b.Problems = append(b.Problems, p)
+					}
+				}
+			}
+		default:
+			r.skip()
+		}
+	}
+	return b
+}
+
+func (r *reader) batchProblem() (p BatchProblem) {
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "code":
+			p.Code = r.word(maxMessage)
+		case "message":
+			p.Message = r.word(maxMessage)
+		case "param":
+			p.Param = r.word(maxMessage)
+		case "line":
+			p.Line = max(0, r.count())
+		default:
+			r.skip()
+		}
+	}
+	return p
 }

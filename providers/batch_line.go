@@ -2,7 +2,7 @@ package providers
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,16 +16,21 @@ func (o *OpenAI) BatchReply(req GenerateRequest, answer BatchAnswer) (Generation
 	status, body := answer.Status, answer.Body
 	meta := Meta{Status: status, RequestID: t.clean(answer.RequestID)}
 	if status == 0 {
-		s := parseErrorBody(body)
-		class := batchCodeClass(s.code, s.message)
-		e := t.fail(a, class, nil)
-		e.Code, e.Message, e.Sent = t.clean(s.code), t.clean(s.message), true
+		s := parseError(body)
+		e := t.fail(a, "", nil)
+		t.described(e, http.StatusBadRequest, s)
+		e.Class = batchCodeClass(s.code, e.Class)
+		e.Hint, e.Sent = t.hint(e.Class), true
 		return Generation{}, e
 	}
 	if status < 200 || status > 299 {
 		return Generation{}, t.refused(a, &http.Response{StatusCode: status, Header: http.Header{}}, body, meta)
 	}
-	g, e := t.generation(a, req, reply{body, meta})
+	d, e := t.parse(a, body, meta, req.wanted())
+	if e != nil {
+		return Generation{}, e
+	}
+	g, e := t.generation(a, req, d)
 	if e != nil {
 		return Generation{}, e
 	}
@@ -58,48 +63,69 @@ func readBatchAnswers(data []byte) (answers []BatchAnswer, malformed int) {
 // Succeeded reports whether the line was answered.
 func (a BatchAnswer) Succeeded() bool { return a.Status/100 == 2 }
 
-func readBatchAnswer(raw []byte) (BatchAnswer, error) {
-	var w struct {
-		CustomID string `json:"custom_id"`
-		Response *struct {
-			Status    int             `json:"status_code"`
-			RequestID string          `json:"request_id"`
-			Body      json.RawMessage `json:"body"`
-		} `json:"response"`
-		Error json.RawMessage `json:"error"`
-	}
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return BatchAnswer{}, fmt.Errorf("not the JSON expected: %w", err)
-	}
-	if w.CustomID == "" {
-		return BatchAnswer{}, errors.New("no custom_id")
-	}
-	a := BatchAnswer{ID: w.CustomID}
-	if r := w.Response; r != nil && r.Status != 0 {
-		if r.Status < 100 || r.Status > 599 {
-			return BatchAnswer{}, fmt.Errorf("a status of %d", r.Status)
+// readBatchAnswer reads a line. The body of the response, or the error in its
+// place, stays as it is, for [Batcher.BatchReply].
+func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
+	var body, failure []byte
+	in := &input{ctx: context.Background(), src: bytes.NewReader(raw), limit: int64(len(raw))}
+	err = readJSON(in, func(r *reader) {
+		var seen uint32
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			switch string(r.key()) {
+			case "custom_id":
+				r.once(&seen, 0, "custom_id")
+				a.ID = r.name()
+			case "response":
+				r.once(&seen, 1, "response")
+				var inner uint32
+				for ok := r.enter('{'); ok; ok = r.more('}') {
+					switch string(r.key()) {
+					case "status_code":
+						r.once(&inner, 0, "status_code")
+						a.Status = max(0, r.count())
+					case "request_id":
+						a.RequestID = r.word(maxName)
+					case "body":
+						r.once(&inner, 1, "body")
+						body = r.value()
+					default:
+						r.skip()
+					}
+				}
+			case "error":
+				r.once(&seen, 2, "error")
+				failure = r.value()
+			default:
+				r.skip()
+			}
 		}
-		a.Status, a.RequestID, a.Body = r.Status, r.RequestID, r.Body
-		return a, nil
-	}
-	if len(w.Error) == 0 || string(w.Error) == "null" {
+	})
+	switch {
+	case err != nil:
+		return BatchAnswer{}, fmt.Errorf("not the JSON expected: %w", err)
+	case a.ID == "":
+		return BatchAnswer{}, errors.New("no custom_id")
+	case a.Status != 0 && (a.Status < 100 || a.Status > 599):
+		return BatchAnswer{}, fmt.Errorf("a status of %d", a.Status)
+	case a.Status != 0:
+		a.Body = body
+	case len(failure) == 0 || string(failure) == "null":
 		return BatchAnswer{}, errors.New("neither a response nor an error")
+	default:
+		a.Body, a.RequestID = failure, ""
 	}
-	a.Body = w.Error
 	return a, nil
 }
 
 // batchCodeClass is the class of a line that the server gave no response to,
 // by the code that stands in its place. What is not known to be the request's
 // own fault may succeed in another batch.
-func batchCodeClass(code, message string) Class {
-	switch c := classify(http.StatusBadRequest, said{code: code, message: message}); {
-	case c != ClassBadRequest:
-		return c
+func batchCodeClass(code string, class Class) Class {
+	switch {
+	case class != ClassBadRequest:
+		return class
 	case strings.Contains(code, "expired"), strings.Contains(code, "cancel"):
 		return ClassTimeout
-	case strings.Contains(code, "rate_limit"):
-		return ClassRateLimited
 	case strings.HasPrefix(code, "invalid"), strings.Contains(code, "bad_request"):
 		return ClassBadRequest
 	}

@@ -1,8 +1,12 @@
 package providers
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // Books are a [Client]'s prices, budget and ledger, for calls that it does not
@@ -95,13 +99,50 @@ func (b Books) End(k Call, e Entry) error {
 	return nil
 }
 
-// Cost is what an attempt is settled at, and whether that is known: what its
-// usage costs, nothing where nothing was billed, or else what was reserved.
-func (b Books) Cost(p Price, reserved USD, usage *Usage, e *Error) (USD, bool) {
+// Account writes into e what an attempt came to that was reserved at e.Cost: what
+// its usage costs, nothing where nothing was billed, or else what was reserved.
+// It returns the usage as far as it is believed: a count that no answer to a
+// request of that bound can have is none.
+func (b Books) Account(e *Entry, p Price, bound Usage, usage *Usage, meta Meta, failed *Error) *Usage {
+	doubts := []string{meta.UsageDoubt}
+	usage, doubt := b.Believed(e.Model, bound, usage)
+	doubts = append(doubts, doubt)
+	reserved := e.Cost
+	e.Cost, e.UsageKnown = b.cost(p, reserved, usage, doubt != "" && usage == nil, failed)
+	e.Status, e.Served, e.Tier = meta.Status, meta.Model, meta.Tier
+	if usage != nil {
+		e.PromptTokens, e.CompletionTokens, e.CachedTokens, e.HiddenTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens, usage.HiddenTokens
+		factor, known := p.tier(meta.Tier)
+		e.Cost *= USD(factor)
+		if !known {
+			doubts = append(doubts, fmt.Sprintf("the tier %q has no price in the table: charged at the usual one", meta.Tier))
+		}
+		if stated, ok := usage.Stated.Get(); ok && USD(stated) > e.Cost*1.001 {
+			if most := 10 * p.Worst(bound); USD(stated) <= max(most, 10*e.Cost) {
+				doubts = append(doubts, fmt.Sprintf("the service states %v, the table gives %v: the dearer is charged", USD(stated), e.Cost))
+				e.Cost = USD(stated)
+			} else {
+				doubts = append(doubts, fmt.Sprintf("the service states %v for an answer of %v: not believed", USD(stated), e.Cost))
+			}
+		}
+	}
+	e.UsageDoubt = strings.Join(slices.DeleteFunc(doubts, func(s string) bool { return s == "" }), "; ")
+	return usage
+}
+
+// Believed is a usage as an answer to a request of that bound can have it: nil
+// where a count is more than the model can hold, and what is doubtful.
+func (b Books) Believed(model string, bound Usage, usage *Usage) (believed *Usage, doubt string) {
+	return usage.believed(bound, b.c.context(model))
+}
+
+// cost is what an attempt is settled at, and whether that is known. broken says
+// that a usage was stated that is not believed.
+func (b Books) cost(p Price, reserved USD, usage *Usage, broken bool, e *Error) (USD, bool) {
 	switch {
 	case usage != nil:
 		return p.Cost(*usage), true
-	case e == nil:
+	case e == nil, broken:
 		return reserved, false
 	case !e.Sent:
 		return 0, true
@@ -126,4 +167,20 @@ func intermediary(status int) bool {
 		return true
 	}
 	return status >= 520 && status <= 527
+}
+
+// context is how many tokens a model holds, as far as anybody says.
+func (c *Client) context(model string) int {
+	listed, _ := c.contexts.Load(model)
+	n, _ := listed.(int)
+	return cmp.Or(c.config.Prices.Models[model].Context, n, defaultContext)
+}
+
+// learn keeps what a service says of its models' contexts.
+func (c *Client) learn(models ...Model) {
+	for _, m := range models {
+		if m.Context > 0 {
+			c.contexts.Store(m.ID, m.Context)
+		}
+	}
 }

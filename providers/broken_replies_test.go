@@ -35,14 +35,14 @@ var validReplies = []string{
 // spoiler makes broken replies, the same from the same seed.
 type spoiler struct{ *rand.Rand }
 
-// place is a value inside a tree, and how to change it.
-type place struct {
+// spot is a value inside a tree, and how to change it.
+type spot struct {
 	value any
 	set   func(any)
 }
 
-func places(v any, set func(any), out []place) []place {
-	out = append(out, place{v, set})
+func spots(v any, set func(any), out []spot) []spot {
+	out = append(out, spot{v, set})
 	switch v := v.(type) {
 	case map[string]any:
 		keys := make([]string, 0, len(v))
@@ -51,11 +51,11 @@ func places(v any, set func(any), out []place) []place {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			out = places(v[k], func(n any) { v[k] = n }, out)
+			out = spots(v[k], func(n any) { v[k] = n }, out)
 		}
 	case []any:
 		for i := range v {
-			out = places(v[i], func(n any) { v[i] = n }, out)
+			out = spots(v[i], func(n any) { v[i] = n }, out)
 		}
 	}
 	return out
@@ -70,7 +70,7 @@ func (s spoiler) tree() (body, how string) {
 		panic(err)
 	}
 	for range 1 + s.IntN(3) {
-		all := places(root, func(v any) { root = v }, nil)
+		all := spots(root, func(v any) { root = v }, nil)
 		p := all[s.IntN(len(all))]
 		switch s.IntN(4) {
 		case 0:
@@ -84,7 +84,7 @@ func (s spoiler) tree() (body, how string) {
 			p.set(literal + []string{"NaN", "Infinity", "-Infinity", "1e999", "-1e999", "00", "-9999.0", "9223372036854775808", "1e3", "-0"}[s.IntN(10)])
 		default:
 			how = "length"
-			var lists []place
+			var lists []spot
 			for _, q := range all {
 				if l, ok := q.value.([]any); ok && len(l) > 0 {
 					lists = append(lists, q)
@@ -191,7 +191,9 @@ func statedLogProbs(body string) (numbers []float64, missing int) {
 			} `json:"logprobs"`
 		} `json:"choices"`
 	}
-	if json.Unmarshal([]byte(body), &root) != nil || len(root.Choices) == 0 {
+	dec := json.NewDecoder(strings.NewReader(body))
+	dec.UseNumber() // 1e999 somewhere is no reason to know nothing
+	if dec.Decode(&root) != nil || len(root.Choices) == 0 {
 		return nil, 0
 	}
 	list := root.Choices[0].LogProbs.Old
@@ -202,7 +204,8 @@ func statedLogProbs(body string) (numbers []float64, missing int) {
 		}
 	}
 	for _, v := range list {
-		if f, ok := v.(float64); ok && f != missingLogProb {
+		n, _ := v.(json.Number)
+		if f, err := n.Float64(); err == nil && f != missingLogProb {
 			numbers = append(numbers, f)
 		} else {
 			missing++
@@ -272,7 +275,7 @@ func TestBrokenReplies(t *testing.T) {
 			if torn || how == "huge" || !json.Valid([]byte(body)) {
 				fail("accepted")
 			}
-			if u := usage; u != nil && (u.PromptTokens < 0 || u.CompletionTokens < 0 || u.CachedTokens < 0 || u.CachedTokens > u.PromptTokens || u.PromptTokens > maxCount || u.CompletionTokens > maxCount) {
+			if u := usage; u != nil && (u.PromptTokens < 0 || u.CompletionTokens < 0 || u.CachedTokens < 0 || u.CachedTokens > u.PromptTokens) {
 				fail("usage %+v", u)
 			}
 			if tokens == nil {
@@ -369,70 +372,9 @@ func TestRepliesThatWereMisread(t *testing.T) {
 		{"two lists under one name would be merged: a token with another's log-prob",
 			`{"choices":[{"text":"Hi","logprobs":{"content":[{"token":"Ho","logprob":-1}],"content":[{"token":"Hi"}]}}]}`, false},
 	} {
-		_, e := tr.score(attempt{op: opScore, model: "m"}, score, reply{[]byte(c.body), Meta{Status: 200}})
+		_, e := scoreOf(tr, attempt{op: opScore, model: "m"}, score, []byte(c.body))
 		if (e == nil) != c.ok || e != nil && e.Class != ClassBrokenReply {
 			t.Errorf("%s: %v", c.reason, e)
 		}
 	}
-	huge := `{"choices":[{"text":"Hi"}],"usage":{"prompt_tokens":9000000000000,"completion_tokens":1}}`
-	g, e := tr.generation(attempt{op: opGenerate, model: "m"}, GenerateRequest{Prompt: "x"}, reply{[]byte(huge), Meta{Status: 200}})
-	if e != nil || g.Usage != nil {
-		t.Errorf("a count of 9e12 tokens is no usage: %+v, %v", g.Usage, e)
-	}
-}
-
-// FuzzDuplicateKey: it does not panic on valid JSON, and whatever it clears
-// decodes into a tree that has as many entries as the text has keys.
-func FuzzDuplicateKey(f *testing.F) {
-	for _, s := range append(slices.Clone(validReplies), `{"a":1,"a":2}`, `{"a":{"a":"a"},"b":["a","a",{"a":"\"a"}]}`, `["a:","a"]`, `{"":"","\\":{}}`) {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if !json.Valid(body) {
-			return
-		}
-		if _, twice := duplicateKey(body); twice {
-			return
-		}
-		keys := 0
-		dec := json.NewDecoder(strings.NewReader(string(body)))
-		type level struct{ object, value bool }
-		var stack []level
-		for {
-			tok, err := dec.Token()
-			if err != nil {
-				break
-			}
-			switch d, _ := tok.(json.Delim); d {
-			case '}', ']':
-				stack = stack[:len(stack)-1]
-				continue
-			case '{', '[':
-				if n := len(stack); n > 0 {
-					stack[n-1].value = false
-				}
-				stack = append(stack, level{object: d == '{'})
-				continue
-			}
-			if n := len(stack); n > 0 && stack[n-1].object {
-				if !stack[n-1].value {
-					keys++
-				}
-				stack[n-1].value = !stack[n-1].value
-			}
-		}
-		var root any
-		if json.Unmarshal(body, &root) != nil || strings.ContainsAny(string(body), "\\") || strings.ToValidUTF8(string(body), "") != string(body) {
-			return // two spellings of one key are not looked for
-		}
-		entries := 0
-		for _, p := range places(root, nil, nil) {
-			if m, ok := p.value.(map[string]any); ok {
-				entries += len(m)
-			}
-		}
-		if entries != keys {
-			t.Errorf("%d keys, %d entries: %s", keys, entries, body)
-		}
-	})
 }

@@ -2,11 +2,9 @@ package providers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -115,30 +113,33 @@ func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (Prom
 	}
 	maps.Copy(body, req.Extra)
 	a.body = body
-	r, e := s.transport.send(ctx, a)
+	d, e := s.receive(ctx, a, req.wanted())
 	if e != nil {
 		return PromptScore{}, e
 	}
-	score, e := s.transport.scoreChat(a, r)
+	score, e := s.transport.scoreChat(a, d)
 	if e != nil {
 		return PromptScore{}, e
 	}
 	return score, nil
 }
 
-// scoreChat reads the answer to a ChatScoreRequest and checks that it is one.
-func (t *transport) scoreChat(a attempt, r reply) (PromptScore, *Error) {
-	d, e := t.decode(a, r)
-	if e != nil {
-		return PromptScore{}, e
-	}
+// wanted is what the reply has to give.
+func (r ChatScoreRequest) wanted() want {
+	b := r.Bound()
+	return want{positions: true, most: b.PromptTokens + b.CompletionTokens}
+}
+
+// scoreChat makes a scored conversation of the answer to a ChatScoreRequest and
+// checks that it is one.
+func (t *transport) scoreChat(a attempt, d decoded) (PromptScore, *Error) {
 	unusable := func(err error) (PromptScore, *Error) {
 		e := t.broken(a, d.meta, nil, fmt.Errorf("%w: %w", err, errors.ErrUnsupported))
 		e.Class, e.Usage = ClassBadRequest, d.usage
 		e.Hint = "the endpoint accepted prompt_logprobs and returned none that can be used; score by echo"
 		return PromptScore{}, e
 	}
-	tokens, err := promptTokens(d.promptLogProbs, d.promptIDs)
+	tokens, err := standing(d.positions, d.promptIDs)
 	switch {
 	case err != nil:
 		return unusable(err)
@@ -149,61 +150,9 @@ func (t *transport) scoreChat(a attempt, r reply) (PromptScore, *Error) {
 	case !anyScored(tokens):
 		return unusable(errors.New("every log-prob of the conversation is null"))
 	case t.key.repeats(string(spell(tokens))) || t.key.repeats(d.promptText):
-		e := t.broken(a, d.meta, r.body, errKeyRepeated)
-		e.Usage = d.usage
-		return PromptScore{}, e
+		return PromptScore{}, t.brokenAt(a, d, errKeyRepeated)
 	}
 	return PromptScore{Text: d.promptText, Tokens: tokens, Usage: d.usage, Meta: d.meta}, nil
-}
-
-// promptTokens reads vLLM's prompt_logprobs: for each position null (nothing
-// precedes the first) or the token that stands there among its alternatives, by
-// id.
-//
-//	[null, {"791": {"logprob": -1.2, "rank": 1, "decoded_token": "The"}, "32": {…}}, …]
-//
-// Which of several stands there, ids say; without them only a position with a
-// single entry can be read.
-func promptTokens(raw json.RawMessage, ids []int) ([]Token, error) {
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	var list []map[string]struct {
-		LogProb *float64 `json:"logprob"`
-		Decoded string   `json:"decoded_token"`
-	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("prompt_logprobs: %w", err)
-	}
-	if ids != nil && len(list) != 0 && len(ids) != len(list) {
-		return nil, fmt.Errorf("%d entries of prompt_logprobs for %d token ids", len(list), len(ids))
-	}
-	out := make([]Token, len(list))
-	for i, entries := range list {
-		t := Token{ID: -1, Offset: -1}
-		if ids != nil {
-			t.ID = ids[i]
-		}
-		if len(entries) > 0 {
-			key := strconv.Itoa(t.ID)
-			if ids == nil {
-				for key = range entries {
-				}
-				id, err := strconv.Atoi(key)
-				if len(entries) > 1 || err != nil || id < 0 {
-					return nil, fmt.Errorf("position %d of prompt_logprobs does not tell which token stands there", i)
-				}
-				t.ID = id
-			}
-			entry, ok := entries[key]
-			if !ok {
-				return nil, fmt.Errorf("position %d of prompt_logprobs has no entry for token %d, which stands there", i, t.ID)
-			}
-			t.Text, t.LogProb = entry.Decoded, dataset.Known(logProb(entry.LogProb))
-		}
-		out[i] = t
-	}
-	return out, nil
 }
 
 // ScoreChat returns the log-probs of a given conversation, where the provider is
@@ -217,10 +166,10 @@ func (c *Client) ScoreChat(ctx context.Context, req ChatScoreRequest) (PromptSco
 		e.Message = noChatScore
 		return PromptScore{}, e
 	}
-	s, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
+	s, usage, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
 		s, err := p.ScoreChat(ctx, req)
 		return s, s.Usage, s.Meta, err
 	})
-	s.Meta = meta
+	s.Usage, s.Meta = usage, meta
 	return s, err
 }

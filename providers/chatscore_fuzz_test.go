@@ -58,7 +58,7 @@ func FuzzPromptLogProbs(f *testing.F) {
 			t.Fatal(err)
 		}
 		check := func(known []int) {
-			tokens, err := promptTokens(raw, known)
+			tokens, err := conversation(raw, known)
 			if known == nil && alternatives {
 				if err == nil {
 					t.Fatal("a position with alternatives was read without ids")
@@ -91,9 +91,17 @@ func FuzzPromptLogProbs(f *testing.F) {
 			}
 			other := append([]int(nil), ids...)
 			other[i] += 5
-			if _, err := promptTokens(raw, other); err == nil {
+			if _, err := conversation(raw, other); err == nil {
 				t.Fatalf("position %d was read as of another token", i)
 			}
 		}
 	})
+}
+
+func conversation(raw []byte, ids []int) ([]Token, error) {
+	list, err := read(raw, func(r *reader) []position { return r.positions(want{most: 1000}) })
+	if err != nil {
+		return nil, err
+	}
+	return standing(list, ids)
 }

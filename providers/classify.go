@@ -1,8 +1,6 @@
 package providers
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -10,167 +8,6 @@ import (
 	"strings"
 	"time"
 )
-
-// said is what a server's error body says, whatever its form.
-type said struct{ code, kind, message, param string }
-
-// parseErrorBody reads every form of error body that the services are known to
-// send:
-//
-//	{"error": {"message": …, "type": …, "code": …}}      nested (OpenAI, Fireworks)
-//	{"object": "error", "message": …, "type": …, "code": …}  flat (vLLM, Fireworks)
-//	{"error": "Too Many Requests", "message": …}         a string
-//	{"detail": [{"loc": […], "msg": …}]}                 FastAPI's 422; detail may be a string
-//
-// with code a string or a number and message a string or a list. Anything else
-// is its own message.
-func parseErrorBody(body []byte) said { return parseError(body, 2) }
-
-// parseError looks at most depth objects deep.
-func parseError(body []byte, depth int) said {
-	var b struct {
-		Error   json.RawMessage `json:"error"`
-		Message json.RawMessage `json:"message"`
-		Code    json.RawMessage `json:"code"`
-		Type    json.RawMessage `json:"type"`
-		Param   json.RawMessage `json:"param"`
-		Detail  json.RawMessage `json:"detail"`
-	}
-	if err := json.Unmarshal(body, &b); err != nil {
-		return said{message: string(body)}
-	}
-	s := said{code: plainText(b.Code), kind: plainText(b.Type), message: plainText(b.Message), param: plainText(b.Param)}
-	if isObject(b.Error) && depth > 1 {
-		inner := parseError(b.Error, depth-1)
-		if inner.message == string(b.Error) {
-			inner.message = "" // said nothing that we know: keep the outer words
-		}
-		s = said{code: first(inner.code, s.code), kind: first(inner.kind, s.kind), message: first(inner.message, s.message), param: first(inner.param, s.param)}
-	} else if word := plainText(b.Error); word != "" {
-		if s.message == "" {
-			s.message = word
-		} else if s.code == "" {
-			s.code = word
-		}
-	}
-	s.message = first(s.message, detailText(b.Detail), s.code)
-	if s.message == "" {
-		s.message = string(body)
-	}
-	return s
-}
-
-func first(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
-}
-
-func isObject(raw json.RawMessage) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{"))
-}
-
-// plainText is a JSON string, number or list of such as text; null and absent
-// are empty.
-func plainText(raw json.RawMessage) string {
-	raw = bytes.TrimSpace(raw)
-	var s string
-	var list []json.RawMessage
-	switch {
-	case len(raw) == 0 || string(raw) == "null":
-		return ""
-	case json.Unmarshal(raw, &s) == nil:
-		return s
-	case json.Unmarshal(raw, &list) == nil:
-		var parts []string
-		for _, item := range list {
-			if t := plainText(item); t != "" {
-				parts = append(parts, t)
-			}
-		}
-		return strings.Join(parts, "; ")
-	}
-	return string(raw)
-}
-
-// detailText reads FastAPI's "detail".
-func detailText(raw json.RawMessage) string {
-	var list []struct {
-		Loc []any  `json:"loc"`
-		Msg string `json:"msg"`
-	}
-	if json.Unmarshal(raw, &list) != nil {
-		return plainText(raw)
-	}
-	var parts []string
-	for _, d := range list {
-		var where []string
-		for _, l := range d.Loc {
-			where = append(where, fmt.Sprint(l))
-		}
-		parts = append(parts, strings.TrimPrefix(strings.Join(where, ".")+": "+d.Msg, ": "))
-	}
-	return strings.Join(parts, "; ")
-}
-
-// classify decides by what the server said before it goes by the status,
-// because one status means several things: 429 is "slow down" or "no money
-// left", and only one of them is worth another attempt.
-func classify(status int, s said) Class {
-	code, kind, text := strings.ToLower(s.code), strings.ToLower(s.kind), strings.ToLower(s.message)
-	has := func(in string, words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(in, w) {
-				return true
-			}
-		}
-		return false
-	}
-	if status/100 == 4 || status/100 == 2 {
-		switch {
-		case has(code+" "+kind, "insufficient_quota", "credit_balance", "billing", "spend_limit", "insufficient_balance", "quota_exceeded"),
-			status == 429 && has(text, "exceeded your current quota", "spending limit", "spend limit", "billing"):
-			return ClassQuota
-		case has(code, "context_length", "string_above_max_length"), tooLong(status, kind, text),
-			(status == 400 || status == 413 || status == 422) && has(text, "context length", "context window", "maximum context", "prompt is too long", "max_model_len", "too many tokens"):
-			return ClassTooLong
-		case has(code, "content_filter", "content_policy"):
-			return ClassFiltered
-		case has(code, "model_not_found"):
-			return ClassModelNotFound
-		}
-	}
-	switch {
-	case status == 401, status == 403:
-		return ClassAuth
-	case status == 402:
-		return ClassQuota
-	case status == 404:
-		return ClassModelNotFound
-	case status == 408:
-		return ClassTimeout
-	case status == 409, status == 425: // a lock not granted, a deployment not ready: both pass
-		return ClassOverloaded
-	case status == 412:
-		// Fireworks: the account is suspended, or a LoRA failed to load.
-		if has(text, "suspend", "account") || has(code, "suspend") {
-			return ClassQuota
-		}
-		return ClassBadRequest
-	case status == 429:
-		return ClassRateLimited
-	case status == 501:
-		return ClassBadRequest
-	case status >= 500:
-		return ClassOverloaded
-	case status/100 == 2:
-		return ClassBrokenReply
-	}
-	return ClassBadRequest
-}
 
 // hint is what a person can do about a class of error.
 func (t *transport) hint(c Class) string {
@@ -239,17 +76,20 @@ func serverRequestID(h http.Header) string {
 
 var requestIDHeaders = []string{headerRequestID, "X-Fireworks-Request-Id", "Request-Id", "Cf-Ray"}
 
+// maxHeaders is more than any service has of limits.
+const maxHeaders = 64
+
 // keepHeader keeps what tells of limits and identity, and nothing else: other
 // headers may carry cookies.
 func keepHeader(h http.Header) http.Header {
 	kept := http.Header{}
 	keep := func(k string) {
 		if v := h.Values(k); len(v) > 0 {
-			kept[http.CanonicalHeaderKey(k)] = append([]string(nil), v...)
+			kept[http.CanonicalHeaderKey(k)] = []string{cut(v[0], maxName)}
 		}
 	}
 	for k := range h {
-		if strings.HasPrefix(k, "X-Ratelimit-") {
+		if strings.HasPrefix(k, "X-Ratelimit-") && len(k) <= maxName && len(kept) < maxHeaders {
 			keep(k)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,6 +55,7 @@ type Client struct {
 	nonce    string // makes attempt ids of this client unique between processes
 	calls    atomic.Uint64
 	attempts atomic.Uint64
+	contexts sync.Map // model to how many tokens it holds
 }
 
 // NewClient returns a client for p.
@@ -100,11 +102,11 @@ func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation,
 	if len(req.Messages) > 0 {
 		k.Endpoint = pathChat[1:]
 	}
-	g, meta, err := do(ctx, c, k, func(ctx context.Context) (Generation, *Usage, Meta, error) {
+	g, usage, meta, err := do(ctx, c, k, func(ctx context.Context) (Generation, *Usage, Meta, error) {
 		g, err := c.provider.Generate(ctx, req)
 		return g, g.Usage, g.Meta, err
 	})
-	g.Meta = meta
+	g.Usage, g.Meta = usage, meta
 	return g, err
 }
 
@@ -112,24 +114,26 @@ func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation,
 // [Client.Generate].
 func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error) {
 	k := call{Call: Call{opScore, req.Tag, req.Model, pathCompletions[1:]}, bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
-	s, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
+	s, usage, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
 		s, err := c.provider.ScorePrompt(ctx, req)
 		return s, s.Usage, s.Meta, err
 	})
-	s.Meta = meta
+	s.Usage, s.Meta = usage, meta
 	return s, err
 }
 
 // Models lists what the service says it serves. The attempts stand in the
 // ledger under stage "preflight", at no cost.
 func (c *Client) Models(ctx context.Context) ([]Model, error) {
-	return Free(ctx, c, Call{Op: opModels, Tag: modelsTag, Endpoint: pathModels[1:]}, c.provider.Models)
+	models, err := Free(ctx, c, Call{Op: opModels, Tag: modelsTag, Endpoint: pathModels[1:]}, c.provider.Models)
+	c.learn(models...)
+	return models, err
 }
 
 // Free makes a call of f that costs nothing: with c's retries and limits, and a
 // line in its ledger for every attempt.
 func Free[T any](ctx context.Context, c *Client, k Call, f func(context.Context) (T, error)) (T, error) {
-	v, _, err := do(ctx, c, call{Call: k, free: true}, func(ctx context.Context) (T, *Usage, Meta, error) {
+	v, _, _, err := do(ctx, c, call{Call: k, free: true}, func(ctx context.Context) (T, *Usage, Meta, error) {
 		v, err := f(ctx)
 		if err != nil {
 			return v, nil, Meta{}, err
@@ -166,15 +170,15 @@ func (c *Client) Fail(k Call, class Class, err error) *Error {
 
 // do runs a call: attempts with waits between them until one succeeds, one
 // fails for good, or nothing more may be tried.
-func do[T any](ctx context.Context, c *Client, k call, send func(context.Context) (T, *Usage, Meta, error)) (T, Meta, error) {
+func do[T any](ctx context.Context, c *Client, k call, send func(context.Context) (T, *Usage, Meta, error)) (T, *Usage, Meta, error) {
 	var none T
 	if k.invalid != nil {
-		return none, Meta{}, c.Fail(k.Call, ClassBadRequest, k.invalid)
+		return none, nil, Meta{}, c.Fail(k.Call, ClassBadRequest, k.invalid)
 	}
 	if !k.free {
 		var err error
 		if k.price, err = c.config.Prices.For(k.Model); err != nil {
-			return none, Meta{}, c.Fail(k.Call, ClassBadRequest, err)
+			return none, nil, Meta{}, c.Fail(k.Call, ClassBadRequest, err)
 		}
 		k.reserve = k.price.Worst(k.bound)
 	}
@@ -182,6 +186,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 	var (
 		plan    = newSchedule(c.config.Retry, k.Tag, c.calls.Add(1))
 		meta    Meta
+		usage   *Usage
 		last    *Error // the last failure that the end of ctx did not cause
 		ended   *Error // the failure that it did
 		waited  time.Duration
@@ -195,11 +200,11 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 	}
 	result, err := backoff.RetryNotifyWithData(func() (T, error) {
 		rested()
-		v, m, e := attemptOnce(ctx, c, k, plan.made+1, send)
+		v, u, m, e := attemptOnce(ctx, c, k, plan.made+1, send)
 		if m.Attempts > 0 { // it was made, whatever came of it
 			plan.made++
 		}
-		meta, waited = m, waited+m.Waited
+		meta, usage, waited = m, u, waited+m.Waited
 		switch {
 		case e == nil:
 			return v, nil
@@ -219,7 +224,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 	rested()
 	meta.Attempts, meta.Waited = plan.made, waited
 	if err == nil {
-		return result, meta, nil
+		return result, usage, meta, nil
 	}
 
 	// The library returns its own error or the context's; ours say more.
@@ -234,7 +239,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 		final.Meta = meta
 	}
 	final.Meta.Attempts, final.Meta.Waited = plan.made, waited
-	return none, final.Meta, final
+	return none, nil, final.Meta, final
 }
 
 // interrupted is the error of a call whose context ended: in an attempt
@@ -259,10 +264,10 @@ func (c *Client) interrupted(ctx context.Context, k call, ended, last *Error) *E
 // attemptOnce makes one attempt under a slot, a reservation and a line in the
 // ledger, all of which it gives back or closes. Meta.Attempts is 1 if the
 // provider was called.
-func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send func(context.Context) (T, *Usage, Meta, error)) (T, Meta, *Error) {
+func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send func(context.Context) (T, *Usage, Meta, error)) (T, *Usage, Meta, *Error) {
 	var none T
 	if err := ctx.Err(); err != nil {
-		return none, Meta{}, c.Fail(k.Call, ContextClass(err), err)
+		return none, nil, Meta{}, c.Fail(k.Call, ContextClass(err), err)
 	}
 	// The gate comes first: reservations made while queueing for it would
 	// take the budget from the calls that could use it.
@@ -270,12 +275,12 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	err := c.gate.enter(ctx, ticket)
 	waited := time.Since(queued)
 	if err != nil {
-		return none, Meta{Waited: waited}, c.Fail(k.Call, ContextClass(err), err)
+		return none, nil, Meta{Waited: waited}, c.Fail(k.Call, ContextClass(err), err)
 	}
 	defer func() { c.gate.leave(ticket, result) }()
 	if c.config.Budget != nil && !k.free {
 		if err := c.config.Budget.Reserve(ctx, k.reserve); err != nil {
-			return none, Meta{Waited: waited}, c.Adopt(k.Call, err)
+			return none, nil, Meta{Waited: waited}, c.Adopt(k.Call, err)
 		}
 	}
 	settled := false
@@ -294,7 +299,7 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	if c.config.Ledger != nil {
 		if err := c.config.Ledger.Begin(entry); err != nil {
 			settle(0)
-			return none, Meta{Waited: waited}, c.ledgerFailed(k.Call, err)
+			return none, nil, Meta{Waited: waited}, c.ledgerFailed(k.Call, err)
 		}
 	}
 
@@ -314,21 +319,19 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	cancel()
 	meta.Latency, meta.Attempts, meta.Waited = latency, 1, waited
 
-	entry.Outcome, entry.Status, entry.LatencyMS = OutcomeOK, meta.Status, latency.Milliseconds()
+	if k.free {
+		entry.Status, entry.Served = meta.Status, meta.Model
+	} else {
+		usage = c.Books().Account(&entry, k.price, k.bound, usage, meta, e)
+	}
+	meta.UsageDoubt = entry.UsageDoubt
+	entry.Outcome, entry.LatencyMS = OutcomeOK, latency.Milliseconds()
 	if e != nil {
-		e.Meta = meta
+		e.Usage, e.Meta = usage, meta
 		entry.Outcome, entry.Status = string(e.Class), e.Status
 	}
-	entry.Served = meta.Model
 	if meta.RequestID != id {
 		entry.ServerRequestID = meta.RequestID
-	}
-	entry.Cost, entry.UsageKnown = 0, true
-	if !k.free {
-		entry.Cost, entry.UsageKnown = c.Books().Cost(k.price, k.reserve, usage, e)
-	}
-	if usage != nil {
-		entry.PromptTokens, entry.CompletionTokens, entry.CachedTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens
 	}
 	result = c.outcome(usage, meta, e, entry.UsageKnown)
 	settle(entry.Cost)
@@ -341,16 +344,16 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 			if e != nil {
 				failed.Err = fmt.Errorf("%w; the attempt itself: %w", failed.Err, e)
 			}
-			return none, meta, failed
+			return none, nil, meta, failed
 		}
 	}
 	if c.config.OnAttempt != nil {
 		c.config.OnAttempt(entry)
 	}
 	if e != nil {
-		return none, meta, e
+		return none, nil, meta, e
 	}
-	return v, meta, nil
+	return v, usage, meta, nil
 }
 
 // outcome is what the gate is told of an attempt. Where it is known that
@@ -359,6 +362,7 @@ func (c *Client) outcome(usage *Usage, meta Meta, e *Error, known bool) outcome 
 	o := outcome{sent: true, status: meta.Status, header: meta.Header, usage: usage}
 	if e != nil {
 		o.sent, o.class, o.wish = e.Sent || e.Status != 0, e.Class, e.RetryAfter
+		o.crowded = outOfFiles(e.Err)
 		if e.Status != 0 {
 			o.status = e.Status
 		}

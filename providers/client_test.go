@@ -278,7 +278,7 @@ func TestLedgerAndCost(t *testing.T) {
 		known   bool
 	}{
 		{"an answer costs what it used", ok(), "ok", 200, paid, true},
-		{"an answer without usage stays at its reservation", providertest.Reply{Body: `{"choices":[{"message":{"content":"x"}}]}`}, "ok", 200, bound, false},
+		{"an answer without usage stays at its reservation", providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}`}, "ok", 200, bound, false},
 		{"a refusal costs nothing", status(429), "rate_limited", 429, 0, true},
 		{"nor does a server error", status(500), "overloaded", 500, 0, true},
 		{"load shedding costs nothing", status(503), "overloaded", 503, 0, true},

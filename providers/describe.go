@@ -2,9 +2,7 @@ package providers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,57 +59,110 @@ func (t *transport) describeFireworks(ctx context.Context, model string) (Model,
 	}
 	a.root = root + "/v1"
 	a.path = "/accounts/" + url.PathEscape(parts[1]) + "/models/" + url.PathEscape(parts[3])
-	r, e := t.send(ctx, a)
+	var d description
+	got, e := t.json(ctx, a, func(r *reader) { d = r.description() })
 	if e != nil {
 		if e.Status == http.StatusNotFound {
 			e.Class, e.Hint = ClassModelNotFound, t.hint(ClassModelNotFound)
 		}
 		return Model{}, e
 	}
-	var w struct {
-		Name       string          `json:"name"`
-		Serverless *bool           `json:"supportsServerless"`
-		Shutdown   json.RawMessage `json:"deprecationDate"`
-	}
-	if err := json.Unmarshal(r.body, &w); err != nil {
-		return Model{}, t.broken(a, r.meta, r.body, fmt.Errorf("the model's description is not the JSON expected: %w", err))
-	}
-	if w.Name != model {
-		return Model{}, t.broken(a, r.meta, r.body, errors.New("the description is of another model, or of none"))
+	if d.name != model {
+		return Model{}, t.broken(a, got.meta, got.head, errors.New("the description is of another model, or of none"))
 	}
 	// What does not say is taken to be served, as in a listing: a refusal of
 	// the first call costs nothing, a field that is renamed would stop everybody.
-	m := Model{ID: model, Serverless: w.Serverless == nil || *w.Serverless}
+	m := Model{ID: model, Serverless: !d.deployed, Context: d.context}
 	var err error
-	if m.Shutdown, err = calendarDate(w.Shutdown); err != nil {
-		return Model{}, t.broken(a, r.meta, nil, err)
+	if m.Shutdown, err = d.shutdown.time(); err != nil {
+		return Model{}, t.broken(a, got.meta, nil, err)
 	}
 	return m, nil
 }
 
-// calendarDate reads a day in either form in which services write one,
-// "2027-01-14" or {"year": 2027, "month": 1, "day": 14}; null is none. What
-// cannot be read is an error, because it may be tomorrow.
-func calendarDate(raw json.RawMessage) (time.Time, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return time.Time{}, nil
-	}
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		if s == "" {
-			return time.Time{}, nil
+// description is a model resource as it was read.
+type description struct {
+	name     string
+	deployed bool // it says that it is not served without a deployment
+	shutdown calendarDate
+	context  int
+}
+
+func (r *reader) description() (d description) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "name":
+			r.once(&seen, 0, "name")
+			d.name = r.word(maxMessage)
+		case "supportsServerless":
+			r.once(&seen, 1, "supportsServerless")
+			d.deployed = r.kind() == 'f'
+			r.skip()
+		case "deprecationDate":
+			r.once(&seen, 2, "deprecationDate")
+			d.shutdown = r.calendarDate()
+		case "contextLength":
+			d.context = max(0, r.count())
+		default:
+			r.skip()
 		}
-		d, err := parseDate(s)
+	}
+	return d
+}
+
+// calendarDate is a day in either form in which services write one,
+// "2027-01-14" or {"year": 2027, "month": 1, "day": 14}; null is none.
+type calendarDate struct {
+	text             string
+	year, month, day int
+	set              bool // the second form
+	other            bool // neither
+}
+
+func (r *reader) calendarDate() (d calendarDate) {
+	switch r.kind() {
+	case '"':
+		d.text = r.word(maxName)
+	case 'n':
+		r.skip()
+	case '{':
+		d.set = true
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			switch string(r.key()) {
+			case "year":
+				d.year = r.count()
+			case "month":
+				d.month = r.count()
+			case "day":
+				d.day = r.count()
+			default:
+				r.skip()
+			}
+		}
+	default:
+		r.skip()
+		d.other = true
+	}
+	return d
+}
+
+// time is the day, zero where none is named. What cannot be read is an error,
+// because it may be tomorrow.
+func (d calendarDate) time() (time.Time, error) {
+	switch {
+	case d.text != "":
+		t, err := parseDate(d.text)
 		if err != nil {
 			return time.Time{}, errors.New("the date of its shutdown is not YYYY-MM-DD")
 		}
-		return d, nil
-	}
-	var d struct{ Year, Month, Day int }
-	if err := json.Unmarshal(raw, &d); err != nil || d.Year < 1 || d.Month < 1 || d.Month > 12 || d.Day < 1 || d.Day > 31 {
+		return t, nil
+	case d.other, d.set && (d.year < 1 || d.year > 9999 || d.month < 1 || d.month > 12 || d.day < 1 || d.day > 31):
 		return time.Time{}, errors.New("the date of its shutdown has neither of the forms that are known")
+	case d.set:
+		return time.Date(d.year, time.Month(d.month), d.day, 0, 0, 0, 0, time.UTC), nil
 	}
-	return time.Date(d.Year, time.Month(d.Month), d.Day, 0, 0, 0, 0, time.UTC), nil
+	return time.Time{}, nil
 }
 
 func describeTag(model string) Tag {
@@ -130,5 +181,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Model, error) {
 		e.Model = model
 		return Model{}, e
 	}
-	return Free(ctx, c, k, func(ctx context.Context) (Model, error) { return d.Describe(ctx, model) })
+	m, err := Free(ctx, c, k, func(ctx context.Context) (Model, error) { return d.Describe(ctx, model) })
+	c.learn(m)
+	return m, err
 }

@@ -33,7 +33,7 @@ func FuzzDialectReply(f *testing.F) {
 		for i, a := range dialects {
 			a.op, a.model = opScore, "m"
 			for _, req := range []ScoreRequest{{Model: "m", Prompt: "Hi there"}, {Model: "m", PromptIDs: []int{1, 2}}} {
-				s, e := tr.score(a, req, reply{body: body})
+				s, e := scoreOf(tr, a, req, body)
 				switch {
 				case e != nil && e.Class == "":
 					t.Fatalf("dialect %d: an error of no class: %v", i, e)

@@ -53,6 +53,21 @@
 // [LlamaCppPython], [Together]. Where a service scores conversations in its own
 // rendering, its provider is a [ChatScorer] ([Client.ScoreChat]).
 //
+// # Replies
+//
+// A reply is read once, by one streaming reader, for all that it says: an error
+// beside half an answer, whichever way a service counts reasoning and cached
+// tokens, content in parts, reasons to end in every service's words (services.go
+// lists them). What the request does not need is not checked, and what it needs is
+// read where it has one reading only; of a key that decides there may be one. A
+// reader keeps no more than the request can have asked for: at most 4 MiB and 4
+// KiB a token are read, three times as much is held, and every name that a server
+// chooses is cut. It ends with its context.
+//
+// Counts are put together by [Usage]. What does not fit stands in
+// [Meta].UsageDoubt and the ledger, and a count that the model cannot hold is not
+// believed: the attempt then stays at its reservation.
+//
 // A text is not always all that a model did. [Generation.Hidden] says what a
 // reply showed of the rest: reasoning out of sight, a tool call, a stop string.
 //

@@ -2,7 +2,6 @@ package providers
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,34 +85,17 @@ func (d dialect) mendFirst(tokens []Token) {
 	}
 }
 
-// promptListed reads the prompt's entries where the service lists them apart
-// from the choices:
+// promptListed is the prompt's entries where the service lists them apart from
+// the choices:
 //
 //	{"prompt": [{"text": …, "logprobs": {"tokens": […], "token_logprobs": […], "token_ids": […]}}], "choices": …}
 //
 // nil means that there is no such list, and the choice is to be read.
 func (d dialect) promptListed(r decoded) ([]Token, string, error) {
-	if !d.PromptList || !bytes.HasPrefix(bytes.TrimSpace(r.prompt), []byte("[")) {
-		return nil, "", nil
+	if r.listed.n > 1 {
+		return nil, "", fmt.Errorf("the reply lists %d prompts, and one was sent", r.listed.n)
 	}
-	var list []struct {
-		Text     string        `json:"text"`
-		LogProbs *wireLogProbs `json:"logprobs"`
-	}
-	if err := json.Unmarshal(r.prompt, &list); err != nil {
-		return nil, "", fmt.Errorf("the list of prompts: %w", err)
-	}
-	if len(list) == 0 {
-		return nil, "", nil
-	}
-	if len(list) > 1 {
-		return nil, "", fmt.Errorf("the reply lists %d prompts, and one was sent", len(list))
-	}
-	tokens, err := list[0].LogProbs.tokens()
-	if err != nil {
-		return nil, "", fmt.Errorf("the list of prompts: log-probs: %w", err)
-	}
-	return tokens, list[0].Text, nil
+	return r.listed.tokens, r.listed.text, nil
 }
 
 // withoutGenerated drops the entries of generated tokens from behind those of
@@ -144,10 +126,10 @@ func withoutGenerated(tokens []Token, prompt string, d decoded, generates bool) 
 		}
 		return cannot("%d entries, and usage says %d tokens of prompt and %d generated", n, u.PromptTokens, u.CompletionTokens)
 	}
-	if d.choice.Text == nil {
+	if !d.choice.hasText {
 		return cannot("the reply has neither usage nor text")
 	}
-	rest, ok := strings.CutPrefix(*d.choice.Text, prompt)
+	rest, ok := strings.CutPrefix(d.choice.text, prompt)
 	if !ok {
 		return cannot("no usage, and the text does not begin with the prompt")
 	}
@@ -260,7 +242,7 @@ func lastOf(tokens []Token, ids []int, prompt string, k int, u *Usage) (last []T
 		}
 	case want < all && !endsWithin(tokens, prompt):
 		return nil, 0, errors.New("the log-prob entries spell another text than the end of the prompt")
-	case want == all && !covers(tokens, prompt):
+	case want == all && !covers(tokens, spell(tokens), prompt):
 		return nil, 0, errors.New("the log-prob entries spell another text than the prompt")
 	}
 	return tokens, all - want, nil

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"net/http"
 	"strings"
@@ -21,6 +22,39 @@ func fuzzTransport(t testing.TB) *transport {
 		t.Fatal(err)
 	}
 	return tr
+}
+
+// The readers as fuzzers call them, on a body that has come already.
+
+func generationOf(t *transport, a attempt, req GenerateRequest, body []byte) (Generation, *Error) {
+	d, e := t.parse(a, body, Meta{Status: 200}, req.wanted())
+	if e != nil {
+		return Generation{}, e
+	}
+	return t.generation(a, req, d)
+}
+
+func scoreOf(t *transport, a attempt, req ScoreRequest, body []byte) (PromptScore, *Error) {
+	d, e := t.parse(a, body, Meta{Status: 200}, req.wanted(a.dialect))
+	if e != nil {
+		return PromptScore{}, e
+	}
+	return t.score(a, req, d)
+}
+
+func chatScoreOf(t *transport, a attempt, body []byte) (PromptScore, *Error) {
+	d, e := t.parse(a, body, Meta{Status: 200}, ChatScoreRequest{}.wanted())
+	if e != nil {
+		return PromptScore{}, e
+	}
+	return t.scoreChat(a, d)
+}
+
+// read hands a body to one of the reader's methods.
+func read[T any](body []byte, f func(*reader) T) (v T, err error) {
+	in := &input{ctx: context.Background(), src: bytes.NewReader(body), limit: maxReplyBytes}
+	err = readJSON(in, func(r *reader) { v = f(r) })
+	return v, err
 }
 
 func checkError(t *testing.T, e *Error) {
@@ -58,9 +92,8 @@ func FuzzReply(f *testing.F) {
 	tr := fuzzTransport(f)
 	chat := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true, Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := reply{body, Meta{Status: 200}}
 		for _, req := range []GenerateRequest{chat, {Prompt: "x", LogProbs: true}} {
-			g, e := tr.generation(attempt{op: opGenerate, model: "m"}, req, r)
+			g, e := generationOf(tr, attempt{op: opGenerate, model: "m"}, req, body)
 			if e != nil {
 				checkError(t, e)
 				continue
@@ -71,7 +104,7 @@ func FuzzReply(f *testing.F) {
 			}
 		}
 		for _, req := range []ScoreRequest{{Prompt: "Hi there"}, {PromptIDs: []int{1, 2}}} {
-			s, e := tr.score(attempt{op: opScore, model: "m"}, req, r)
+			s, e := scoreOf(tr, attempt{op: opScore, model: "m"}, req, body)
 			if e != nil {
 				checkError(t, e)
 				continue
@@ -81,13 +114,15 @@ func FuzzReply(f *testing.F) {
 				t.Errorf("accepted %d tokens that do not score the prompt", len(s.Tokens))
 			}
 		}
-		if s, e := tr.scoreChat(attempt{op: opScoreChat, model: "m"}, r); e != nil {
+		if s, e := chatScoreOf(tr, attempt{op: opScoreChat, model: "m"}, body); e != nil {
 			checkError(t, e)
 		} else if checkTokens(t, body, s.Tokens); !anyScored(s.Tokens) {
 			t.Errorf("accepted %d tokens that do not score the conversation", len(s.Tokens))
 		}
-		if _, e := tr.models(attempt{op: opModels}, r); e != nil {
-			checkError(t, e)
+		if l, err := read(body, (*reader).listing); err == nil {
+			if _, e := tr.modelsOf(attempt{op: opModels}, got{meta: Meta{Status: 200}}, l); e != nil {
+				checkError(t, e)
+			}
 		}
 	})
 }

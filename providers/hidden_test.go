@@ -30,7 +30,7 @@ func TestHiddenActions(t *testing.T) {
 		{"SGLang counts beside", usage(`,"reasoning_tokens":2`), nil, "2 of its 9 tokens", 2},
 		{"no reasoning was needed", usage(`,"completion_tokens_details":{"reasoning_tokens":0}`), nil, "", 0},
 		{"null, as some send it", usage(`,"completion_tokens_details":null,"reasoning_tokens":null`), nil, "", 0},
-		{"more reasoning than tokens is no count", usage(`,"completion_tokens_details":{"reasoning_tokens":70}`), nil, "", 0},
+		{"more reasoning than tokens is counted beside them", usage(`,"completion_tokens_details":{"reasoning_tokens":70}`), nil, "70 of its 79 tokens are reasoning", 70},
 		{"reasoning apart", message(`,"reasoning_content":"Hmm."`), nil, "reasoning apart", 0},
 		{"its newer name", message(`,"reasoning":"Hmm."`), nil, "reasoning apart", 0},
 		{"an empty field is nothing", message(`,"reasoning_content":"","reasoning":null,"tool_calls":[],"function_call":null`), nil, "", 0},
@@ -52,8 +52,8 @@ func TestHiddenActions(t *testing.T) {
 		if (g.Hidden == "") != (c.says == "") || !strings.Contains(g.Hidden, c.says) {
 			t.Errorf("%s: Hidden is %q, want %q", c.reason, g.Hidden, c.says)
 		}
-		if g.Usage != nil && g.Usage.ReasoningTokens != c.reasoning {
-			t.Errorf("%s: %d reasoning tokens, want %d", c.reason, g.Usage.ReasoningTokens, c.reasoning)
+		if g.Usage != nil && g.Usage.HiddenTokens != c.reasoning {
+			t.Errorf("%s: %d reasoning tokens, want %d", c.reason, g.Usage.HiddenTokens, c.reasoning)
 		}
 	}
 }

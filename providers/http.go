@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 )
@@ -120,8 +121,11 @@ type attempt struct {
 	payload []byte
 	form    string
 	limit   int64 // of the reply; 0 means maxReplyBytes
-	raw     bool  // keep the answer's body in Meta.Raw
-	last    int   // only the log-probs of so many tokens were asked for
+	// unbounded lets limit pass maxReplyBytes.
+	unbounded   bool
+	anySampling bool // the response is no draw from a policy
+	raw         bool // keep the answer's body in Meta.Raw
+	last        int  // only the log-probs of so many tokens were asked for
 	// stripped is what was taken from the front of the prompt's text, because
 	// the server adds it, and scored the text that was sent then.
 	stripped, scored string
@@ -133,17 +137,22 @@ func (t *transport) fail(a attempt, class Class, err error) *Error {
 	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: t.key.scrub(err)}
 }
 
-// reply is a whole answer of a 2xx status.
-type reply struct {
-	body []byte
+// got is what is known of a 2xx answer besides its content.
+type got struct {
 	meta Meta
+	head []byte // what it begins with
 }
 
-// send makes one attempt. The body of the answer is read in full and closed on
-// every path.
-func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
+// json sends the request of an attempt and hands its answer to read.
+func (t *transport) json(ctx context.Context, a attempt, read func(*reader)) (got, *Error) {
+	return t.send(ctx, a, func(in *input) error { return readJSON(in, read) })
+}
+
+// send makes one attempt. An answer of a 2xx status is handed to consume; it is
+// closed on every path.
+func (t *transport) send(ctx context.Context, a attempt, consume func(*input) error) (got, *Error) {
 	if err := ctx.Err(); err != nil {
-		return reply{}, t.fail(a, ContextClass(err), err)
+		return got{}, t.fail(a, ContextClass(err), err)
 	}
 	method, payload := http.MethodGet, a.payload
 	if a.payload != nil {
@@ -153,7 +162,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		method, a.form = http.MethodPost, "application/json"
 		var err error
 		if payload, err = encode(a.body); err != nil {
-			return reply{}, t.fail(a, ClassBadRequest, fmt.Errorf("request body: %w", err))
+			return got{}, t.fail(a, ClassBadRequest, fmt.Errorf("request body: %w", err))
 		}
 	}
 	var dialled, connected bool
@@ -162,7 +171,7 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 		GotConn: func(httptrace.GotConnInfo) { connected = true },
 	}), method, cmp.Or(a.root, t.base)+a.path, bytes.NewReader(payload))
 	if err != nil {
-		return reply{}, t.fail(a, ClassBadRequest, err)
+		return got{}, t.fail(a, ClassBadRequest, err)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "reweigh")
@@ -186,50 +195,75 @@ func (t *transport) send(ctx context.Context, a attempt) (reply, *Error) {
 			err = wrapped.Err // the address is in the hint, the method in Op
 		}
 		e := t.fail(a, transportClass(ctx, err), err)
+		if outOfFiles(err) {
+			e.Hint = filesHint
+		}
 		// Only a request that never got a connection is known to have reached
 		// nobody. A RoundTripper that reports no connections is not trusted.
 		e.Sent = connected || !dialled
 		e.Meta.Latency = time.Since(start)
-		return reply{}, e
+		return got{}, e
 	}
 	defer resp.Body.Close()
-	ok := resp.StatusCode >= 200 && resp.StatusCode <= 299
-	limit := int64(maxErrorBytes)
-	if ok {
-		limit = t.maxReply
-		if a.limit > 0 {
-			limit = a.limit
-		}
-	}
-	body, err := guarded(t.key, func() ([]byte, error) { return io.ReadAll(io.LimitReader(resp.Body, limit+1)) })
 	meta := Meta{
 		Status:    resp.StatusCode,
-		RequestID: t.key.redact(serverRequestID(resp.Header), minKeyInData),
+		RequestID: t.label(serverRequestID(resp.Header)),
 		Header:    t.key.redactHeader(keepHeader(resp.Header)),
-		Latency:   time.Since(start),
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		// A refusal that is cut short is still that refusal.
+		body, _ := guarded(t.key, func() ([]byte, error) { return io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) })
+		meta.Latency = time.Since(start)
+		if a.raw {
+			meta.Raw = t.withoutKey(body)
+		}
+		return got{}, t.refused(a, resp, body, meta)
+	}
+	in := &input{ctx: ctx, src: resp.Body, limit: min(t.maxReply, cmp.Or(a.limit, t.maxReply))}
+	if a.unbounded {
+		in.limit = a.limit
 	}
 	if a.raw {
-		meta.Raw = t.withoutKey(body)
+		in.keep = &bytes.Buffer{}
 	}
-	if !ok { // a refusal cut short is still that refusal
-		return reply{}, t.refused(a, resp, body, meta)
+	_, err = guarded(t.key, func() (struct{}, error) { return struct{}{}, consume(in) })
+	meta.Latency = time.Since(start)
+	if a.raw {
+		meta.Raw = t.withoutKey(in.keep.Bytes())
 	}
-	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("the reply is larger than %d KiB", limit>>10)
+	if err == nil {
+		return got{meta, in.head}, nil
 	}
-	if err != nil {
-		e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))
-		var p *panicked
-		if errors.As(err, &p) {
-			e.Class, e.Hint = ClassUnknown, t.hint(ClassUnknown)
-		} else if ctx.Err() != nil {
-			e.Class, e.Hint = ContextClass(ctx.Err()), t.hint(ContextClass(ctx.Err()))
-		} else if isTimeout(err) {
-			e.Class, e.Hint = ClassTimeout, t.hint(ClassTimeout)
-		}
-		return reply{}, e
+	return got{meta, in.head}, t.unreadable(ctx, a, meta, in, err)
+}
+
+// unreadable is the error of a 2xx answer that could not be read to its end.
+func (t *transport) unreadable(ctx context.Context, a attempt, meta Meta, in *input, err error) *Error {
+	var p *panicked
+	class := Class("")
+	switch {
+	case errors.As(err, &p):
+		class = ClassUnknown
+	case ctx.Err() != nil:
+		class, err = ContextClass(ctx.Err()), ctx.Err()
+	case in.err != nil && isTimeout(in.err):
+		class = ClassTimeout
+	case in.err == nil:
+		return t.unread(a, meta, in.head, err)
 	}
-	return reply{body, meta}, nil
+	e := t.broken(a, meta, nil, fmt.Errorf("reading the reply: %w", err))
+	if class != "" {
+		e.Class, e.Hint = class, t.hint(class)
+	}
+	return e
+}
+
+const filesHint = "the process may open no more files or connections: raise the limit of open files (ulimit -n) or lower the concurrency"
+
+// outOfFiles recognises that the process, or the machine, has no file
+// descriptors left for another connection. A look-up of a name says it in words.
+func outOfFiles(err error) bool {
+	return err != nil && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || strings.Contains(err.Error(), "too many open files"))
 }
 
 // encode writes the body with sorted keys, so that equal requests are equal
@@ -244,21 +278,18 @@ func encode(body map[string]any) ([]byte, error) {
 
 // refused is the error for an answer of another status than 2xx.
 func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Meta) *Error {
-	said := parseErrorBody(body)
-	class := classify(resp.StatusCode, said)
-	if class == ClassModelNotFound && (a.model == "" || isRouteMissing(said)) {
-		class = ClassBadRequest // it is the address that was not found
-	}
-	e := t.fail(a, class, nil)
+	said := parseError(body)
+	e := t.fail(a, "", nil)
 	e.Status, e.Sent, e.Meta = resp.StatusCode, true, meta
-	e.Code, e.Message, e.Param = t.clean(said.code), t.clean(said.message), t.clean(said.param)
-	if class == ClassTooLong {
-		e.Hint = tooLongHint(said.message, e.Hint)
+	e.RetryAfter = retryAfter(resp.Header, time.Now())
+	said.wait = cmp.Or(e.RetryAfter, said.wait) // the header is the more exact of the two
+	t.described(e, resp.StatusCode, said)
+	if e.Class == ClassModelNotFound && (a.model == "" || isRouteMissing(said)) {
+		e.Class, e.Hint = ClassBadRequest, t.hint(ClassBadRequest) // it is the address that was not found
 	}
 	if e.Message == "" {
 		e.Message = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
-	e.RetryAfter = retryAfter(resp.Header, time.Now())
 	if e.Class == ClassBadRequest {
 		switch {
 		case resp.StatusCode/100 == 3:
@@ -276,7 +307,7 @@ func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Me
 // with a 404.
 func isRouteMissing(s said) bool {
 	words := strings.ToLower(strings.TrimSpace(s.message))
-	return s.code == "" && (words == "not found" || strings.HasPrefix(words, "404 page not found") || strings.HasPrefix(words, "<"))
+	return s.code == "" && s.status == 0 && (words == "not found" || strings.HasPrefix(words, "404 page not found") || strings.HasPrefix(words, "<"))
 }
 
 // broken is the error for a 2xx answer that cannot be used.
@@ -289,18 +320,27 @@ func (t *transport) broken(a attempt, meta Meta, body []byte, err error) *Error 
 	return e
 }
 
+// label makes a name that a server chose fit to be kept: without the key, in one
+// line, and at most 256 bytes.
+func (t *transport) label(s string) string {
+	return cut(oneLine(t.key.redact(cut(s, 4*maxName), minKeyInData)), maxName)
+}
+
 // clean makes a server's words fit to be shown: without the key, whatever
 // server echoes it, in one line, and at most 1 KiB. The key goes first, so
 // that no cut leaves half of it.
 func (t *transport) clean(s string) string {
-	s = t.key.redact(s, minKeyInMessage)
+	return cut(oneLine(t.key.redact(s, minKeyInMessage)), 1<<10)
+}
+
+func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) { // a terminal would obey escape sequences
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return cut(strings.Join(strings.Fields(s), " "), 1<<10)
+	return strings.Join(strings.Fields(s), " ")
 }
 
 func cut(s string, n int) string {

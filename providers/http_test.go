@@ -345,7 +345,7 @@ func TestUsage(t *testing.T) {
 		{"negative is nonsense", `{"prompt_tokens":-1,"completion_tokens":3}`, nil},
 		{"more cached than there are: billed as uncached", `{"prompt_tokens":5,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":6}}`, &providers.Usage{PromptTokens: 5, CompletionTokens: 3}},
 	} {
-		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"message":{"content":"x"}}],"usage":` + c.usage + `}`})
+		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":` + c.usage + `}`})
 		g, err := openAI(t, s).Generate(t.Context(), chatRequest())
 		if err != nil {
 			t.Errorf("%s: %v", c.reason, err)

@@ -26,6 +26,7 @@ type modelRules struct {
 	limit   string             // name of the field that limits a chat response; "" is the dialect's own
 	refused map[string]bool    // names of that field that were refused
 	fixed   map[string]float64 // parameters left out because the model has only this value
+	untaken map[string]bool    // parameters of sampling that the model refused whatever they are
 }
 
 func newLearned() *learned { return &learned{models: map[string]*modelRules{}} }
@@ -34,7 +35,7 @@ func newLearned() *learned { return &learned{models: map[string]*modelRules{}} }
 func (l *learned) rules(model string) *modelRules {
 	r := l.models[model]
 	if r == nil {
-		r = &modelRules{refused: map[string]bool{}, fixed: map[string]float64{}}
+		r = &modelRules{refused: map[string]bool{}, fixed: map[string]float64{}, untaken: map[string]bool{}}
 		l.models[model] = r
 	}
 	return r
@@ -52,8 +53,9 @@ func (l *learned) limitName(model, usual string) string {
 
 // omit takes out of body the parameters that the model does not take and whose
 // only value is the one that body holds. Another value is left in, for the
-// service to refuse: without it, another policy would answer.
-func (l *learned) omit(model string, body map[string]any) {
+// service to refuse: without it, another policy would answer. Where no policy is
+// asked (any), it is taken out as well.
+func (l *learned) omit(model string, body map[string]any, any bool) {
 	if l == nil {
 		return
 	}
@@ -61,6 +63,11 @@ func (l *learned) omit(model string, body map[string]any) {
 	defer l.mu.Unlock()
 	for param, value := range l.rules(model).fixed {
 		if body[param] == value {
+			delete(body, param)
+		}
+	}
+	for param := range l.rules(model).untaken {
+		if any {
 			delete(body, param)
 		}
 	}
@@ -103,6 +110,12 @@ func (l *learned) from(a attempt, extra map[string]any, e *Error) {
 			rules.fixed[param] = only
 			e.Class = ClassAdapted
 			e.Hint = fmt.Sprintf("the only %s of this model is %v, which was asked for; from now on requests leave it out: send it again", param, only)
+			return
+		}
+		if a.anySampling {
+			rules.untaken[param] = true
+			e.Class = ClassAdapted
+			e.Hint = fmt.Sprintf("this model does not accept %s %v; the request needs no certain one, so from now on such requests leave it out: send it again", param, sent)
 			return
 		}
 		e.Hint = fmt.Sprintf("this model does not accept %s %v: as declared, the policy cannot be sampled from it; declare what it accepts, or take another model", param, sent)

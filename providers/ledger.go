@@ -38,13 +38,20 @@ type Entry struct {
 	PromptTokens     int    `json:"prompt_tokens"`
 	CompletionTokens int    `json:"completion_tokens"`
 	CachedTokens     int    `json:"cached_tokens"`
-	Cost             USD    `json:"cost_usd"`
-	LatencyMS        int64  `json:"latency_ms"`
-	Attempt          int    `json:"attempt"` // from 1
+	// HiddenTokens are those of CompletionTokens that the text leaves out.
+	HiddenTokens int   `json:"hidden_tokens,omitempty"`
+	Cost         USD   `json:"cost_usd"`
+	LatencyMS    int64 `json:"latency_ms"`
+	Attempt      int   `json:"attempt"` // from 1
 	// UsageKnown is false where the attempt may have been billed and nobody
 	// saw how much: Cost is then the reservation, an upper bound, and the
 	// token counts are null in JSON.
 	UsageKnown bool `json:"usage_known"`
+	// UsageDoubt says what does not fit together in the usage, or in the cost,
+	// that the service states, and how it was read.
+	UsageDoubt string `json:"usage_doubt,omitempty"`
+	// Tier is the service's tier that answered, where it states one.
+	Tier string `json:"service_tier,omitempty"`
 	// WaitedMS is how long the attempt waited for its turn and for limits
 	// before it was sent; the wait between attempts is not in it.
 	WaitedMS int64 `json:"waited_ms,omitempty"`

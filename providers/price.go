@@ -57,6 +57,14 @@ type Price struct {
 	// Batch is what a batch costs in parts of the price of single calls; 0 means
 	// [DefaultBatchFactor].
 	Batch float64 `json:"batch,omitempty"`
+	// Context is how many tokens the model holds, prompt and response together; 0
+	// means what its service's listing says, or else a million. A usage that
+	// counts more is not believed.
+	Context int `json:"context,omitempty"`
+	// Tiers are factors on the prices of answers that come from another tier of
+	// the service than the default, as {"priority": 2}, by the name that the
+	// reply states.
+	Tiers map[string]float64 `json:"tiers,omitempty"`
 	// LongContext, where not nil, makes requests with long prompts dearer.
 	LongContext *LongContext `json:"long_context,omitempty"`
 	// Source says where the figures come from.
@@ -104,6 +112,17 @@ func (p Price) Batched() Price {
 	p.CachedInput *= factor
 	p.Output *= factor
 	return p
+}
+
+// usualTiers are names of tiers that cost what the table says, or less.
+var usualTiers = map[string]bool{"": true, "default": true, "auto": true, "standard": true, "on_demand": true, "scale": true, "flex": true, "batch": true}
+
+// tier is the factor of a tier, and whether it is known.
+func (p Price) tier(name string) (float64, bool) {
+	if f, ok := p.Tiers[name]; ok {
+		return f, true
+	}
+	return 1, usualTiers[strings.ToLower(name)]
 }
 
 func (p Price) cached() PerMTok {
@@ -273,13 +292,15 @@ func (r *priceReader) model(name string) error {
 		return fmt.Errorf("model %q: %w", name, unexpected(err))
 	}
 	var p struct {
-		Input         *PerMTok     `json:"input"`
-		CachedInput   PerMTok      `json:"cached_input"`
-		Output        *PerMTok     `json:"output"`
-		BytesPerToken *float64     `json:"bytes_per_token"`
-		Batch         *float64     `json:"batch"`
-		LongContext   *LongContext `json:"long_context"`
-		Source        string       `json:"source"`
+		Input         *PerMTok           `json:"input"`
+		CachedInput   PerMTok            `json:"cached_input"`
+		Output        *PerMTok           `json:"output"`
+		BytesPerToken *float64           `json:"bytes_per_token"`
+		Batch         *float64           `json:"batch"`
+		Context       int                `json:"context"`
+		Tiers         map[string]float64 `json:"tiers"`
+		LongContext   *LongContext       `json:"long_context"`
+		Source        string             `json:"source"`
 	}
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()
@@ -290,7 +311,7 @@ func (r *priceReader) model(name string) error {
 	if p.Input == nil || p.Output == nil {
 		return fmt.Errorf("model %q: \"input\" and \"output\" are required, in USD per million tokens", name)
 	}
-	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken, LongContext: p.LongContext, Source: p.Source}
+	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken, Context: p.Context, Tiers: p.Tiers, LongContext: p.LongContext, Source: p.Source}
 	for _, v := range []PerMTok{price.Input, price.CachedInput, price.Output} {
 		switch {
 		case v < 0:
@@ -302,6 +323,14 @@ func (r *priceReader) model(name string) error {
 	if p.Batch != nil {
 		if price.Batch = *p.Batch; !(price.Batch > 0 && price.Batch <= 1) {
 			return fmt.Errorf("model %q: batch %v: want the batch price as a part of the single call's, in (0, 1]", name, price.Batch)
+		}
+	}
+	if p.Context < 0 {
+		return fmt.Errorf("model %q: context %d: want a number of tokens", name, p.Context)
+	}
+	for tier, factor := range p.Tiers {
+		if !(factor > 0 && factor <= 100) {
+			return fmt.Errorf("model %q: tier %q: want a factor on the price, in (0, 100]", name, tier)
 		}
 	}
 	if l := p.LongContext; l != nil && (l.Above <= 0 || !(l.Input >= 1) || !(l.Output >= 1)) {

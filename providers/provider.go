@@ -68,6 +68,9 @@ type GenerateRequest struct {
 	Prompt    string
 	PromptIDs []int
 	Sampling  offpolicy.Sampling
+	// AnySampling says that the response is not a draw from a policy, as a judge's
+	// is not: temperature and top_p may be left out for a model that refuses them.
+	AnySampling bool
 	// Seed, where not nil, asks for a reproducible draw.
 	Seed *int64
 	// LogProbs asks for the log-prob of every generated token; TopLogProbs for
@@ -116,8 +119,11 @@ type Generation struct {
 	TokenIDs []int
 	// PromptIDs are the ids that the server made of the context, its own
 	// additions included; nil where it does not tell.
-	PromptIDs    []int
-	FinishReason string // "stop", "length", "content_filter", …; as the server says
+	PromptIDs []int
+	// FinishReason is how it ended: [FinishStop], [FinishLength],
+	// [FinishFiltered] or [FinishTool], whatever the service calls it. A word
+	// that is not known stands as it is, and Hidden says so.
+	FinishReason string
 	Refusal      string // the model's own refusal, where the service separates it
 	// Hidden says why Text is not the whole of what the model did, empty where
 	// nothing shows that: it reasoned out of sight, called a tool, or was cut at
@@ -160,29 +166,28 @@ type PromptScore struct {
 	Meta    Meta
 }
 
-// Usage is what a server says an answer consumed.
-type Usage struct {
-	PromptTokens     int
-	CompletionTokens int
-	CachedTokens     int // of PromptTokens, those billed at the cached price
-	ReasoningTokens  int // of CompletionTokens, those of reasoning that the service counts apart
-}
-
 // Meta is what is known of an attempt or, from a [Client], of the call.
 type Meta struct {
 	Status    int
-	RequestID string      // the server's
-	Model     string      // the model that answered, as the server names it
-	Header    http.Header // rate-limit and request-id headers only
-	Latency   time.Duration
-	Raw       []byte        // the answer's body, only where the request asks for it; without the key
-	Attempts  int           // set by Client
-	Waited    time.Duration // for its turn, for limits and between attempts, set by Client
+	RequestID string // the server's
+	Model     string // the model that answered, as the server names it, at most 256 bytes
+	Tier      string // the service's tier that answered, as "default" or "priority"; empty where it says none
+	// UsageDoubt says what does not fit together in the usage that the service
+	// states, and how it was read; empty where everything fits.
+	UsageDoubt string
+	Header     http.Header // rate-limit and request-id headers only
+	Latency    time.Duration
+	Raw        []byte        // the answer's body, only where the request asks for it; without the key
+	Attempts   int           // set by Client
+	Waited     time.Duration // for its turn, for limits and between attempts, set by Client
 }
 
 // Model is one entry of a service's listing.
 type Model struct {
 	ID string
+	// Context is how many tokens a request and its response may have together; 0
+	// where the service does not say.
+	Context int
 	// Shutdown is the announced end of service, zero where none is.
 	Shutdown time.Time
 	// Serverless is false where the service says that the model cannot be

@@ -221,7 +221,7 @@ func TestTogetherFirstValue(t *testing.T) {
 	if err != nil || len(g.Tokens) != 10 || g.Tokens[0].LogProb.Valid() || !g.Tokens[1].LogProb.Valid() {
 		t.Fatalf("%v, %+v", err, g.Tokens)
 	}
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[-0.25]}}]}`})
+	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","finish_reason":"stop","logprobs":{"tokens":["x"],"token_logprobs":[-0.25]}}]}`})
 	q, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(), HTTP: s.Client()}, Quirks: providers.Together()})
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestQuirkBodies(t *testing.T) {
 
 // Elsewhere a positive value is a fault to be seen, and stays.
 func TestPositiveValuesStayElsewhere(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","logprobs":{"tokens":["x"],"token_logprobs":[0.5]}}]}`})
+	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","finish_reason":"stop","logprobs":{"tokens":["x"],"token_logprobs":[0.5]}}]}`})
 	req := promptRequest()
 	req.LogProbs = true
 	if g, err := vllm(t, s).Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb.OrNaN() != 0.5 {

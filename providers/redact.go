@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,12 +55,18 @@ func unescape(s string) string {
 }
 
 // repeats reports whether s shows a real key.
-func (k Secret) repeats(s string) bool {
-	key := k.Reveal()
-	if len(key) < minKeyInData {
+func (k Secret) repeats(s string) bool { return repeats(k.Reveal(), s, strings.Contains) }
+
+// repeatsIn is repeats of bytes.
+func (k Secret) repeatsIn(b []byte) bool {
+	return repeats(k.Reveal(), b, func(b []byte, form string) bool { return bytes.Contains(b, []byte(form)) })
+}
+
+func repeats[T ~string | ~[]byte](key string, s T, contains func(T, string) bool) bool {
+	if len(key) < minKeyInData || len(s) < len(key) {
 		return false
 	}
-	return strings.Contains(s, key) || strings.Contains(s, url.QueryEscape(key)) || strings.Contains(s, url.PathEscape(key))
+	return contains(s, key) || contains(s, url.QueryEscape(key)) || contains(s, url.PathEscape(key))
 }
 
 func (k Secret) redactHeader(h http.Header) http.Header {

@@ -2,151 +2,107 @@ package providers
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
 
-// wireReply is an answer of chat/completions or completions: one struct for
-// both and for all services, because they differ in what they leave out.
-type wireReply struct {
-	Model          string          `json:"model"`
-	Choices        []wireChoice    `json:"choices"`
-	Usage          *wireUsage      `json:"usage"`
-	PromptTokenIDs wireIDs         `json:"prompt_token_ids"` // Fireworks chat
-	Prompt         json.RawMessage `json:"prompt"`           // Together: the echoed prompt
-	PromptLogProbs json.RawMessage `json:"prompt_logprobs"`  // vLLM chat
-	PromptText     json.RawMessage `json:"prompt_text"`      // vLLM chat: the rendered conversation
-	Error          json.RawMessage `json:"error"`
-}
-
-type wireChoice struct {
-	Text           *string       `json:"text"`
-	Message        *wireMessage  `json:"message"`
-	FinishReason   string        `json:"finish_reason"`
-	LogProbs       *wireLogProbs `json:"logprobs"`
-	PromptTokenIDs wireIDs       `json:"prompt_token_ids"`
-	TokenIDs       wireIDs       `json:"token_ids"`
-}
-
-type wireMessage struct {
-	Content *string `json:"content"`
-	Refusal string  `json:"refusal"`
-	wireHidden
-}
-
-type wireUsage struct {
-	PromptTokens     *int `json:"prompt_tokens"`
-	CompletionTokens *int `json:"completion_tokens"`
-	TotalTokens      *int `json:"total_tokens"`
-	Details          *struct {
-		CachedTokens *int `json:"cached_tokens"`
-	} `json:"prompt_tokens_details"`
-	wireReasoning
-}
-
-// maxCount is more tokens than one answer can have. A count past it would be
-// settled at thousands of dollars, and no later call would fit any budget.
-const maxCount = 1_000_000_000
-
-// usage is nil where the server reports none that makes sense: a count that is
-// absent or negative is not 0.
-func (w *wireUsage) usage() *Usage {
-	if w == nil || w.PromptTokens == nil {
-		return nil
-	}
-	u := Usage{PromptTokens: *w.PromptTokens}
-	switch {
-	case w.CompletionTokens != nil:
-		u.CompletionTokens = *w.CompletionTokens
-	case w.TotalTokens != nil:
-		u.CompletionTokens = *w.TotalTokens - u.PromptTokens
-	default:
-		return nil
-	}
-	if u.PromptTokens < 0 || u.CompletionTokens < 0 || u.PromptTokens > maxCount || u.CompletionTokens > maxCount {
-		return nil
-	}
-	// More cached than there are is ignored: the uncached price is the dearer.
-	if d := w.Details; d != nil && d.CachedTokens != nil && *d.CachedTokens >= 0 && *d.CachedTokens <= u.PromptTokens {
-		u.CachedTokens = *d.CachedTokens
-	}
-	u.ReasoningTokens = w.reasoning(u.CompletionTokens)
-	return &u
-}
-
 // decoded is a reply with one choice, and what every kind of call takes from it.
 type decoded struct {
-	choice    wireChoice
+	answer
+	head      []byte // of the reply, for messages
 	tokens    []Token
+	spelled   []byte // what tokens spell
 	promptIDs []int
-	prompt    json.RawMessage // of the reply, where the server echoes it there
-	// promptLogProbs and promptText are of a conversation that the server
-	// rendered itself.
-	promptLogProbs json.RawMessage
-	promptText     string
-	usage          *Usage
-	meta           Meta
+	usage     *Usage
+	meta      Meta
 }
 
-// decode reads a 2xx answer. The content decides what it is, not its content
-// type: proxies send JSON as text/plain, and error objects with status 200.
-func (t *transport) decode(a attempt, r reply) (decoded, *Error) {
-	var w wireReply
-	d := decoded{meta: r.meta}
-	broken := func(err error) (decoded, *Error) {
-		e := t.broken(a, d.meta, r.body, err)
-		e.Usage = d.usage
+// receive sends the request of an attempt and reads the answer.
+func (t *transport) receive(ctx context.Context, a attempt, w want) (decoded, *Error) {
+	var d decoded
+	a.limit = w.replyBytes()
+	got, e := t.send(ctx, a, func(in *input) error { return readJSON(in, func(r *reader) { d.answer = r.answer(w) }) })
+	d.meta, d.head = got.meta, got.head
+	return t.decode(a, d, e)
+}
+
+// parse reads an answer that has come already, as in a line of a batch.
+func (t *transport) parse(a attempt, body []byte, meta Meta, w want) (decoded, *Error) {
+	d := decoded{meta: meta}
+	in := &input{ctx: context.Background(), src: bytes.NewReader(body), limit: w.replyBytes()}
+	err := readJSON(in, func(r *reader) { d.answer = r.answer(w) })
+	d.head = in.head
+	var e *Error
+	if err != nil {
+		e = t.unread(a, meta, in.head, err)
+	}
+	return t.decode(a, d, e)
+}
+
+// unread is the error of a 2xx answer that is not the JSON that it should be.
+func (t *transport) unread(a attempt, meta Meta, head []byte, err error) *Error {
+	return t.broken(a, meta, head, fmt.Errorf("the reply is not the JSON expected: %w", err))
+}
+
+// decode makes sense of a 2xx answer, or of as much of one as was read before e.
+// The content decides what it is, not its content type: proxies send JSON as
+// text/plain, and error objects with status 200.
+func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
+	d.usage, d.meta.UsageDoubt = d.answer.usage.usage()
+	if e != nil {
+		if e.Status/100 == 2 {
+			e.Usage, e.Meta.UsageDoubt = d.usage, d.meta.UsageDoubt
+		}
 		return decoded{}, e
 	}
-	if err := json.Unmarshal(r.body, &w); err != nil {
-		return broken(fmt.Errorf("the reply is not the JSON expected: %w", err))
-	}
-	if key, twice := duplicateKey(r.body); twice {
-		return broken(fmt.Errorf("the reply states %q twice in one object", t.clean(key)))
-	}
-	d.meta.Model, d.usage = t.key.redact(w.Model, minKeyInData), w.Usage.usage()
-	if len(w.Choices) == 0 {
-		e := t.broken(a, d.meta, r.body, errors.New("the reply has no choices"))
-		if s := parseErrorBody(r.body); isObject(w.Error) || s.code != "" {
-			e.Class, e.Code, e.Message = classify(r.meta.Status, s), t.clean(s.code), t.clean(s.message)
-			e.Hint = t.hint(e.Class)
+	d.meta.Model, d.meta.Tier = t.label(d.model), t.label(d.tier)
+	s := d.said
+	s.merge(d.choice.said)
+	if s.is || d.choices == 0 {
+		cause := errors.New("the service reports an error beside the answer")
+		if d.choices == 0 {
+			cause = errors.New("the reply has no choices")
+		}
+		e := t.broken(a, d.meta, d.head, cause)
+		if s.is || s.code != "" || s.status != 0 {
+			message := e.Message
+			s.settle()
+			t.described(e, d.meta.Status, s)
+			e.Message = first(e.Message, message)
 		}
 		e.Usage = d.usage
 		return decoded{}, e
 	}
-	d.choice, d.prompt, d.promptLogProbs = w.Choices[0], w.Prompt, w.PromptLogProbs
-	_ = json.Unmarshal(w.PromptText, &d.promptText) // whatever else stands there is no text
-	d.promptIDs = d.choice.PromptTokenIDs
-	if len(d.promptIDs) == 0 {
-		d.promptIDs = w.PromptTokenIDs
-	}
-	if len(d.promptIDs) == 0 { // no prompt has no tokens: the server does not tell
-		d.promptIDs = nil
-	}
-	d.choice.FinishReason = t.key.redact(d.choice.FinishReason, minKeyInData)
-	var err error
-	if d.tokens, err = d.choice.LogProbs.tokens(); err != nil {
-		return broken(fmt.Errorf("log-probs: %w", err))
+	d.tokens = d.choice.tokens
+	d.spelled = spell(d.tokens)
+	if d.promptIDs = d.choice.promptIDs; len(d.promptIDs) == 0 {
+		d.promptIDs = d.answer.promptIDs
 	}
 	if t.repeatsKey(d) {
-		return broken(errKeyRepeated)
+		return decoded{}, t.brokenAt(a, d, errKeyRepeated)
 	}
-	if d.choice.FinishReason == "error" { // Fireworks: the server failed while generating
-		return broken(errors.New("the server ended the generation with an error"))
+	if meaning, ok := ending(d.choice.finish); ok {
+		d.choice.finish = meaning
+	}
+	if d.choice.finish == finishError { // the server failed while generating
+		return decoded{}, t.brokenAt(a, d, errors.New("the server ended the generation with an error"))
 	}
 	return d, nil
+}
+
+func (t *transport) brokenAt(a attempt, d decoded, err error) *Error {
+	e := t.broken(a, d.meta, d.head, err)
+	e.Usage = d.usage
+	return e
 }
 
 // repeatsKey recognises a server that answers with the key that it was sent.
 // Text is recorded as it is, so it cannot be redacted, only refused.
 func (t *transport) repeatsKey(d decoded) bool {
-	if s := d.choice.Text; s != nil && t.key.repeats(*s) {
-		return true
-	}
-	if m := d.choice.Message; m != nil && (t.key.repeats(m.Refusal) || m.Content != nil && t.key.repeats(*m.Content)) {
+	if m := d.choice.message; t.key.repeats(d.choice.text) || t.key.repeats(m.refusal) || t.key.repeats(m.content) {
 		return true
 	}
 	for _, tok := range d.tokens {
@@ -156,37 +112,42 @@ func (t *transport) repeatsKey(d decoded) bool {
 			}
 		}
 	}
-	return t.key.repeats(string(spell(d.tokens)))
+	return t.key.repeatsIn(d.spelled)
 }
 
 var errKeyRepeated = errors.New("the server repeats the API key in its answer")
 
-// generation reads the answer to a GenerateRequest.
-func (t *transport) generation(a attempt, req GenerateRequest, r reply) (Generation, *Error) {
-	d, e := t.decode(a, r)
-	if e != nil {
-		return Generation{}, e
-	}
+// wanted is what the reply to a request for a response has to give.
+func (r GenerateRequest) wanted() want {
+	b := r.Bound()
+	return want{tokens: r.LogProbs, most: b.PromptTokens + b.CompletionTokens*(1+r.TopLogProbs)}
+}
+
+// generation makes a response of the answer to a GenerateRequest.
+func (t *transport) generation(a attempt, req GenerateRequest, d decoded) (Generation, *Error) {
 	fail := func(class Class, err error) (Generation, *Error) {
-		e := t.broken(a, d.meta, r.body, err)
-		e.Class, e.Hint, e.Usage = class, t.hint(class), d.usage
+		e := t.brokenAt(a, d, err)
+		e.Class, e.Hint = class, t.hint(class)
 		return Generation{}, e
 	}
 	g := Generation{
-		FinishReason: d.choice.FinishReason, TokenIDs: d.choice.TokenIDs, PromptIDs: d.promptIDs,
+		FinishReason: t.label(d.choice.finish), TokenIDs: d.choice.tokenIDs, PromptIDs: d.promptIDs,
 		Usage: d.usage, Meta: d.meta,
 	}
-	switch m := d.choice.Message; {
-	case len(req.Messages) == 0 && d.choice.Text != nil:
-		g.Text = *d.choice.Text
-	case len(req.Messages) > 0 && m != nil && m.Content != nil:
-		g.Text, g.Refusal = *m.Content, m.Refusal
-	case len(req.Messages) > 0 && m != nil && g.FinishReason == "content_filter":
+	switch m := d.choice.message; {
+	case len(req.Messages) == 0 && d.choice.hasText:
+		g.Text = d.choice.text
+	case len(req.Messages) > 0 && d.choice.has && m.has:
+		g.Text, g.Refusal = m.content, m.refusal
+	case len(req.Messages) > 0 && d.choice.has && g.FinishReason == FinishFiltered:
 		return fail(ClassFiltered, errors.New("the service's content filter withheld the response"))
-	case len(req.Messages) > 0 && m != nil:
-		g.Refusal = m.Refusal // null content: nothing was said, or only a refusal
+	case len(req.Messages) > 0 && d.choice.has:
+		g.Refusal = m.refusal // null content: nothing was said, or only a refusal
 	default:
 		return fail(ClassBrokenReply, errors.New("the choice has no text"))
+	}
+	if g.FinishReason == "" {
+		return fail(ClassBrokenReply, errors.New("the choice has no finish reason: nobody knows whether its text is whole"))
 	}
 	if req.LogProbs {
 		g.Tokens = d.tokens
@@ -195,7 +156,7 @@ func (t *transport) generation(a attempt, req GenerateRequest, r reply) (Generat
 		}
 	}
 	g.TokenIDs = withoutEnd(g)
-	g.Hidden = hidden(req, d)
+	g.Hidden = t.label(hidden(req, d))
 	a.dialect.mendFirst(g.Tokens)
 	return g, nil
 }
@@ -204,20 +165,22 @@ func (t *transport) generation(a attempt, req GenerateRequest, r reply) (Generat
 // last of the tokens, adding nothing to the text of a response that stopped.
 func withoutEnd(g Generation) []int {
 	n := len(g.Tokens)
-	if g.FinishReason == "stop" && n > 0 && len(g.TokenIDs) == n && string(spell(g.Tokens[:n-1])) == g.Text {
+	if g.FinishReason == FinishStop && n > 0 && len(g.TokenIDs) == n && string(spell(g.Tokens[:n-1])) == g.Text {
 		return g.TokenIDs[:n-1]
 	}
 	return g.TokenIDs
 }
 
-// score reads the answer to a ScoreRequest and checks that it is one. Servers
+// wanted is what the reply to a scoring has to give.
+func (r ScoreRequest) wanted(d dialect) want {
+	b := r.Bound()
+	return want{tokens: true, listed: d.PromptList, most: b.PromptTokens + b.CompletionTokens}
+}
+
+// score makes a scored text of the answer to a ScoreRequest and checks that it is one. Servers
 // are known to accept echo and return nothing for the prompt, or the generated
 // tokens alone; every text would score 0.0 then, certain, without an error.
-func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *Error) {
-	d, e := t.decode(a, r)
-	if e != nil {
-		return PromptScore{}, e
-	}
+func (t *transport) score(a attempt, req ScoreRequest, d decoded) (PromptScore, *Error) {
 	unusable := func(format string, args ...any) (PromptScore, *Error) {
 		e := t.broken(a, d.meta, nil, fmt.Errorf(format+": %w", append(args, errors.ErrUnsupported)...))
 		e.Class, e.Usage = ClassBadRequest, d.usage
@@ -231,13 +194,13 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 	if a.scored != "" {
 		req.Prompt = a.scored
 	}
-	tokens, skipped := d.tokens, 0
+	tokens, spelled, skipped := d.tokens, d.spelled, 0
 	listed, text, err := a.dialect.promptListed(d)
 	if err != nil {
 		return unusable("%w", err)
 	}
 	if listed != nil {
-		tokens = listed
+		tokens, spelled = listed, spell(listed)
 	}
 	switch {
 	case len(tokens) == 0:
@@ -261,7 +224,7 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 		if err := fillIDs(tokens, ids); err != nil {
 			return unusable("%w", err)
 		}
-	case !covers(tokens, req.Prompt):
+	case !covers(tokens, spelled, req.Prompt):
 		return unusable("the log-prob entries spell another text than the prompt")
 	case listed == nil:
 		if tokens, err = withoutGenerated(tokens, req.Prompt, d, asInt(a.body["max_tokens"]) > 0); err != nil {
@@ -275,8 +238,8 @@ func (t *transport) score(a attempt, req ScoreRequest, r reply) (PromptScore, *E
 	switch {
 	case listed != nil:
 		s.Text = text
-	case d.choice.Text != nil:
-		s.Text = *d.choice.Text
+	default:
+		s.Text = d.choice.text
 	}
 	if s.Tokens, err = a.dialect.restoreBOS(s.Tokens, a.stripped); err != nil {
 		return unusable("%w", err)
@@ -306,46 +269,102 @@ func anyScored(tokens []Token) bool {
 
 func scored(t Token) bool { return t.LogProb.Valid() }
 
-// models reads a listing. An entry that does not say whether it is served
-// without a deployment of one's own is taken to be.
-func (t *transport) models(a attempt, r reply) ([]Model, *Error) {
-	var w struct {
-		Data *[]struct {
-			ID       string  `json:"id"`
-			Shutdown *string `json:"shutdown_date"`
-			Camel    *bool   `json:"supportsServerless"`
-			Snake    *bool   `json:"supports_serverless"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(r.body, &w); err != nil {
-		return nil, t.broken(a, r.meta, r.body, fmt.Errorf("the listing is not the JSON expected: %w", err))
-	}
-	if w.Data == nil {
-		return nil, t.broken(a, r.meta, r.body, errors.New("the listing has no data"))
-	}
-	out := make([]Model, 0, len(*w.Data))
-	for i, m := range *w.Data {
-		if m.ID == "" {
-			return nil, t.broken(a, r.meta, nil, fmt.Errorf("model %d of the listing has no id", i))
+// modelsOf makes a listing of what was read.
+func (t *transport) modelsOf(a attempt, got got, l listing) ([]Model, *Error) {
+	if !l.has {
+		e := t.broken(a, got.meta, got.head, errors.New("the listing has no data"))
+		if l.said.is {
+			l.said.settle()
+			t.described(e, got.meta.Status, l.said)
 		}
-		if t.key.repeats(m.ID) {
-			return nil, t.broken(a, r.meta, nil, errKeyRepeated)
-		}
-		model := Model{ID: m.ID, Serverless: true}
-		for _, v := range []*bool{m.Camel, m.Snake} {
-			if v != nil {
-				model.Serverless = *v
-			}
-		}
-		if m.Shutdown != nil && *m.Shutdown != "" {
+		return nil, e
+	}
+	for i, m := range l.models {
+		switch {
+		case m.ID == "":
+			return nil, t.broken(a, got.meta, nil, fmt.Errorf("model %d of the listing has no id", i))
+		case t.key.repeats(m.ID):
+			return nil, t.broken(a, got.meta, nil, errKeyRepeated)
+		case l.dates[i] != "":
 			var err error
-			if model.Shutdown, err = parseDate(*m.Shutdown); err != nil {
-				return nil, t.broken(a, r.meta, nil, fmt.Errorf("model %s: shutdown_date %q: want YYYY-MM-DD", m.ID, cut(t.clean(*m.Shutdown), 40)))
+			if l.models[i].Shutdown, err = parseDate(l.dates[i]); err != nil {
+				return nil, t.broken(a, got.meta, nil, fmt.Errorf("model %s: shutdown_date %q: want YYYY-MM-DD", t.label(m.ID), cut(t.clean(l.dates[i]), 40)))
 			}
 		}
-		out = append(out, model)
 	}
-	return out, nil
+	return l.models, nil
+}
+
+// listing is a list of models as it was read, with the dates of their ends as
+// they are written.
+type listing struct {
+	has    bool
+	models []Model
+	dates  []string
+	said   said
+}
+
+// maxModels is more than any service lists.
+const maxModels = 100_000
+
+// listing reads {"data": [{"id": …}]}. An entry that does not say whether it is
+// served without a deployment of one's own is taken to be. A name that is cut
+// would be another's, so an entry with a longer one is left out.
+func (r *reader) listing() (l listing) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		key := string(cutBytes(r.key(), maxName))
+		if key != "data" {
+			r.saidMember(&l.said, key, 0)
+			continue
+		}
+		r.once(&seen, 0, "data")
+		l.has = r.kind() == '['
+		for ok := r.enter('['); ok; ok = r.more(']') {
+			m, date := r.model()
+			if len(m.ID) > maxName {
+				continue
+			}
+			if len(l.models) >= maxModels {
+				r.fail("more than %d models", maxModels)
+			}
+			l.models, l.dates = append(l.models, m), append(l.dates, date)
+		}
+	}
+	if l.models == nil {
+		l.models = []Model{}
+	}
+	return l
+}
+
+func (r *reader) model() (m Model, date string) {
+	m.Serverless = true
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "id":
+			r.once(&seen, 0, "id")
+			if r.kind() == '"' {
+				m.ID = r.word(maxName + 1)
+			} else {
+				r.skip()
+			}
+		case "shutdown_date":
+			date = r.word(maxName)
+		case "supportsServerless", "supports_serverless":
+			switch r.kind() {
+			case 't', 'f':
+				m.Serverless = r.filled()
+			default:
+				r.skip()
+			}
+		case "context_length", "context_window", "max_model_len", "max_context_length": // Together, OpenRouter; Groq; vLLM; Mistral
+			m.Context = max(0, r.count())
+		default:
+			r.skip()
+		}
+	}
+	return m, date
 }
 
 func parseDate(s string) (time.Time, error) {

@@ -38,12 +38,12 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 	if e != nil {
 		return Generation{}, e
 	}
-	r, e := s.send(ctx, a)
+	d, e := s.receive(ctx, a, req.wanted())
 	if e != nil {
 		s.learned.from(a, req.Extra, e)
 		return Generation{}, e
 	}
-	g, e := s.generation(a, req, r)
+	g, e := s.generation(a, req, d)
 	if e != nil {
 		return Generation{}, e
 	}
@@ -53,7 +53,7 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 // generateAttempt is the request for a response, whether it is sent alone or
 // as a line of a batch.
 func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
-	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, dialect: s.dialect}
+	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, anySampling: req.AnySampling, dialect: s.dialect}
 	if err := req.Validate(); err != nil {
 		return a, s.invalid(a, err)
 	}
@@ -104,7 +104,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	default: // an integer: 0 is "the token's own" to some servers and an error to others
 		body["logprobs"] = max(1, req.TopLogProbs)
 	}
-	s.learned.omit(req.Model, body)
+	s.learned.omit(req.Model, body, req.AnySampling)
 	maps.Copy(body, req.Extra)
 	a.body = body
 	return a, nil
@@ -150,12 +150,12 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 	maps.Copy(body, req.Extra)
 	a.body = body
 
-	r, e := s.transport.send(ctx, a)
+	d, e := s.receive(ctx, a, req.wanted(s.dialect))
 	if e != nil {
 		echoRefused(e)
 		return PromptScore{}, e
 	}
-	score, e := s.transport.score(a, req, r)
+	score, e := s.transport.score(a, req, d)
 	if e != nil {
 		return PromptScore{}, e
 	}
@@ -172,11 +172,12 @@ func (d dialect) scoreTokens() int {
 
 func (s *service) modelsOnce(ctx context.Context) ([]Model, error) {
 	a := attempt{op: opModels, tag: modelsTag, path: pathModels}
-	r, e := s.send(ctx, a)
+	var l listing
+	got, e := s.json(ctx, a, func(r *reader) { l = r.listing() })
 	if e != nil {
 		return nil, e
 	}
-	models, e := s.models(a, r)
+	models, e := s.modelsOf(a, got, l)
 	if e != nil {
 		return nil, e
 	}

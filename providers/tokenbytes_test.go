@@ -3,38 +3,34 @@ package providers
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"testing"
 )
 
-// FuzzTokenBytes holds the reader of byte lists to encoding/json's numbers: the
-// same lists are accepted, with the same bytes.
+// FuzzTokenBytes: a list of bytes is read as encoding/json reads the numbers, in
+// whatever way they are written; what holds anything else is no list of bytes,
+// and costs nothing else of the reply.
 func FuzzTokenBytes(f *testing.F) {
-	for _, s := range []string{`[]`, `[0]`, `[255, 1,2 ]`, `[256]`, `[25,600]`, `[-1]`, `[1.5]`, `[1e2]`, `[null]`, `["1"]`, `[[1]]`, `{}`, `7`, `null`, "[\n]", `[99999999999999999999]`, `[1 , 2]`} {
+	for _, s := range []string{"[]", "[ ]", "[1]", "[72, 105]", "[255,0]", "[256]", "[-1]", "[1.0]", "null", `"aGk="`, "[[1]]", "[1,null]", "{}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		b = bytes.TrimSpace(b)
-		if !json.Valid(b) {
-			return // encoding/json hands over valid values alone
+		got, err := read(b, (*reader).bytes)
+		if valid := json.Valid(bytes.TrimPrefix(b, bom)); valid != (err == nil) {
+			t.Fatalf("valid %v, and the error is %v", valid, err)
 		}
-		var want []json.Number
-		ok := json.Unmarshal(b, &want) == nil && (b[0] == '[' || string(b) == "null") && !slices.Contains(want, "")
-		var list []byte
-		for _, n := range want {
-			v, err := n.Int64()
-			ok = ok && err == nil && v >= 0 && v <= 255 && n.String() != "-0"
-			list = append(list, byte(v))
+		var numbers []uint8
+		var raw []json.RawMessage
+		plain := err == nil && json.Unmarshal(bytes.TrimPrefix(b, bom), &raw) == nil && raw != nil
+		for _, n := range raw {
+			var v uint8
+			plain = plain && string(n) != "null" && json.Unmarshal(n, &v) == nil && !bytes.ContainsAny(n, "eE.-")
+			numbers = append(numbers, v)
 		}
-		// A number in a string is no number here.
-		ok = ok && !bytes.ContainsAny(b, `"`)
-		var got wireBytes
-		err := got.UnmarshalJSON(b)
-		if (err == nil) != ok {
-			t.Fatalf("%s: error %v, want accepted %v", b, err, ok)
+		if len(numbers) > maxPiece {
+			return
 		}
-		if ok && (!bytes.Equal(got, list) || (got == nil) != (string(b) == "null")) {
-			t.Fatalf("%s: %v, want %v", b, got, list)
+		if plain != (got != nil) || plain && !bytes.Equal(got, numbers) {
+			t.Errorf("%q: got %v, want %v (%v)", b, got, numbers, plain)
 		}
 	})
 }

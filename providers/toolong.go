@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// tooLong recognises what servers say of a context that does not fit, where
-// neither the code nor the usual words do: llama.cpp's type
-// exceed_context_size_error and its "context size", and Together's comparison.
-func tooLong(status int, kind, text string) bool {
+// tooLong recognises what servers say of a context that does not fit, where no
+// code does.
+func tooLong(status int, text string) bool {
 	switch status {
 	case 400, 413, 422:
-		return strings.Contains(kind, "exceed_context_size") ||
-			strings.Contains(text, "available context size") ||
-			strings.Contains(text, "max_new_tokens` must be <=")
+		return saysAny(text, []string{
+			"context length", "context window", "maximum context", "prompt is too long", "max_model_len", "too many tokens",
+			"available context size",     // llama.cpp
+			"max_new_tokens` must be <=", // Together
+		})
 	}
 	return false
 }

@@ -411,7 +411,7 @@ func TestOnlyTemperature(t *testing.T) {
 // A reply that was cut says what it spent its tokens on.
 func TestCutInReasoning(t *testing.T) {
 	gen := providers.Generation{FinishReason: "length", Usage: &providers.Usage{CompletionTokens: 200,
-		ReasoningTokens: 200}}
+		HiddenTokens: 200}}
 	_, err := task(t, "score").Read(dataset.Prompt{}, "r", gen, nil)
 	if want := "truncated: 200 of its 200 tokens went into reasoning"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)

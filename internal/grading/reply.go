@@ -89,10 +89,10 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 
 // spent says what a reply that was cut spent its tokens on, if not on itself.
 func spent(u *providers.Usage) error {
-	if u == nil || u.ReasoningTokens == 0 {
+	if u == nil || u.HiddenTokens == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of its %d tokens went into reasoning", u.ReasoningTokens, u.CompletionTokens)
+	return fmt.Errorf("%d of its %d tokens went into reasoning", u.HiddenTokens, u.CompletionTokens)
 }
 
 // unit maps a value of the scale to [0, 1].

@@ -98,12 +98,13 @@ func (t Task) identity() string {
 // Request is the question about one response.
 func (t Task) Request(tag providers.Tag, prompt dataset.Prompt, response string) providers.GenerateRequest {
 	return providers.GenerateRequest{
-		Tag:      tag,
-		Model:    t.Model,
-		Messages: t.messages(tag, prompt, response),
-		Sampling: offpolicy.Sampling{Temperature: t.Temperature, TopP: 1, TopK: 0, MaxTokens: t.MaxTokens},
-		Schema:   t.schema(),
-		LogProbs: t.Top > 0, TopLogProbs: t.Top,
+		Tag:         tag,
+		Model:       t.Model,
+		Messages:    t.messages(tag, prompt, response),
+		Sampling:    offpolicy.Sampling{Temperature: t.Temperature, TopP: 1, TopK: 0, MaxTokens: t.MaxTokens},
+		AnySampling: true, // a judge is no policy
+		Schema:      t.schema(),
+		LogProbs:    t.Top > 0, TopLogProbs: t.Top,
 	}
 }
 

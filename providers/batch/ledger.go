@@ -29,22 +29,22 @@ func (r *run) end(items []*item, st *State, outcomes func(*item) lineOutcome) (p
 	for _, it := range items {
 		o := outcomes(it)
 		e, usage, meta := r.entry(it, st), o.generation.Usage, o.generation.Meta
-		e.Outcome = providers.OutcomeOK
 		if o.err != nil {
-			e.Outcome, usage, meta = string(o.err.Class), o.err.Usage, o.err.Meta
+			usage, meta = o.err.Usage, o.err.Meta
 		}
-		e.Status, e.Served, e.ServerRequestID = meta.Status, meta.Model, meta.RequestID
-		e.Cost, e.UsageKnown = r.c.Books().Cost(it.price, it.reserve, usage, o.err)
+		// A line without an answer expired, was cancelled or failed before there
+		// was one: the service bills finished lines only.
+		unbilled := o.err != nil && usage == nil && meta.Status == 0 && !o.lost
+		r.c.Books().Account(&e, it.price, it.req.Bound(), usage, meta, o.err)
+		e.Outcome, e.ServerRequestID = providers.OutcomeOK, meta.RequestID
+		if o.err != nil {
+			e.Outcome = string(o.err.Class)
+		}
 		switch {
 		case o.lost:
 			e.Cost, e.UsageKnown = it.reserve, false
-		case o.err != nil && usage == nil && meta.Status == 0:
-			// Expired, cancelled or failed before there was an answer: the
-			// service bills finished lines only.
+		case unbilled:
 			e.Cost, e.UsageKnown = 0, true
-		}
-		if usage != nil {
-			e.PromptTokens, e.CompletionTokens, e.CachedTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens
 		}
 		sum += e.Cost
 		if err := r.c.Books().End(it.call(), e); err != nil {

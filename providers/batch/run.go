@@ -36,7 +36,7 @@ const (
 	clockSlack = 48 * time.Hour
 )
 
-// run is one RunBatch.
+// run is one Run.
 type run struct {
 	c      *providers.Client
 	b      providers.Batcher
@@ -304,6 +304,7 @@ func (r *run) take(it *item, st *State, o lineOutcome) {
 	it.attempt = max(it.attempt, st.Attempt)
 	if o.err == nil {
 		o.generation.Meta.Attempts = st.Attempt
+		o.generation.Usage, _ = r.c.Books().Believed(it.req.Model, it.req.Bound(), o.generation.Usage)
 		r.set(it, Result{Generation: o.generation})
 		return
 	}

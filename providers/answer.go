@@ -1,0 +1,456 @@
+package providers
+
+import (
+	"fmt"
+	"slices"
+)
+
+// answer is what a reply of chat/completions or completions holds: one form for
+// both and for all services, because they differ in what they leave out. Only
+// what the request needs of it is read (want); the rest has to be JSON.
+type answer struct {
+	model, tier string
+	choices     int
+	choice      choice
+	usage       statedUsage
+	promptIDs   []int
+	listed      promptList
+	positions   []position // vLLM chat: the conversation's log-probs
+	promptText  string     // vLLM chat: the rendered conversation
+	said        said       // an error, or words beside the choices
+}
+
+// choice is the first choice; others are passed over.
+type choice struct {
+	text      string
+	hasText   bool
+	message   message
+	has       bool // there is a message
+	finish    string
+	tokens    []Token
+	promptIDs []int
+	tokenIDs  []int
+	said      said
+}
+
+// message is what a chat's choice says.
+type message struct {
+	content string
+	has     bool // content is there and not null
+	refusal string
+	// reasoned, called and other say what stands beside the text.
+	reasoned, called bool
+	other            string // a part of a kind that is not text
+}
+
+// promptList is Together's echo: the prompts apart from the choices.
+type promptList struct {
+	n      int
+	text   string
+	tokens []Token
+}
+
+// want is what a request needs of its reply, and how much of it there can be.
+type want struct {
+	tokens    bool // log-probs, ids
+	listed    bool // the list of prompts
+	positions bool // a scored conversation
+	most      int  // tokens
+}
+
+// textBytes bounds a text of so many tokens. Reasoning that a service writes
+// into the text may pass the request's limit, so the bound is wide.
+func (w want) textBytes() int { return 1<<20 + 256*w.most }
+
+// replyBytes bounds a reply: 4 MiB, and 4 KiB for every token that the request
+// sends or asks for, at most maxReplyBytes.
+func (w want) replyBytes() int64 { return min(maxReplyBytes, 4<<20+4<<10*int64(w.most)) }
+
+// entries bounds lists of tokens: a server may add a template's framing to the
+// prompt and generate more than it was asked for, but not many times as many.
+func (w want) entries() int { return 1<<16 + 4*w.most }
+
+// answer reads a reply. An error is said where it stands: at the top, beside the
+// choices or in their place, or in the choice.
+func (r *reader) answer(w want) (a answer) {
+	if r.kind() == '[' { // Gemini lists its errors
+		for i, ok := 0, r.enter('['); ok; i, ok = i+1, r.more(']') {
+			if i > 0 {
+				r.skip()
+				continue
+			}
+			a = r.answer(w)
+		}
+		return a
+	}
+	defer func() { r.salvage(&a) }()
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch key := r.key(); string(key) {
+		case "model":
+			a.model = r.word(maxName)
+		case "service_tier":
+			a.tier = r.word(maxName)
+		case "choices":
+			r.once(&seen, 0, "choices")
+			for ok := r.enter('['); ok; ok = r.more(']') {
+				if a.choices++; a.choices > 1 {
+					r.skip()
+					continue
+				}
+				a.choice = r.choice(w)
+			}
+		case "usage":
+			if a.usage.seen {
+				a.usage.twice = true
+			}
+			r.usage(&a.usage)
+		case "prompt_token_ids": // Fireworks chat, vLLM chat
+			r.once(&seen, 1, "prompt_token_ids")
+			a.promptIDs = r.ids(w)
+		case "prompt": // Together: the echoed prompt
+			if !w.listed {
+				r.skip()
+				continue
+			}
+			r.once(&seen, 2, "prompt")
+			a.listed = r.promptList(w)
+		case "prompt_logprobs":
+			if !w.positions {
+				r.skip()
+				continue
+			}
+			r.once(&seen, 3, "prompt_logprobs")
+			a.positions = r.positions(w)
+		case "prompt_text":
+			if !w.positions {
+				r.skip()
+				continue
+			}
+			r.once(&seen, 4, "prompt_text")
+			a.promptText, _ = r.text(w.textBytes())
+		default:
+			r.saidMember(&a.said, string(key), 0)
+		}
+	}
+	return a
+}
+
+// salvage looks for the usage of an answer that failed before it was read: what
+// cannot be used was paid for all the same.
+func (r *reader) salvage(a *answer) {
+	if !r.failed || a.usage.seen {
+		return
+	}
+	err := r.err
+	r.err = nil
+	for r.err == nil && r.dec.StackDepth() > 1 {
+		if _, e := r.dec.ReadToken(); e != nil {
+			r.broken(e)
+		}
+	}
+	if kind, n := r.dec.StackIndex(r.dec.StackDepth()); kind == '{' {
+		if n%2 != 0 { // a key was read
+			r.skip()
+		}
+		for r.more('}') {
+			if string(r.key()) == "usage" {
+				r.usage(&a.usage)
+			} else {
+				r.skip()
+			}
+		}
+	}
+	r.err = err
+}
+
+func (r *reader) choice(w want) (c choice) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "text":
+			r.once(&seen, 0, "text")
+			c.text, c.hasText = r.text(w.textBytes())
+		case "message":
+			r.once(&seen, 1, "message")
+			if c.has = r.kind() == '{'; c.has {
+				c.message = r.message(w)
+			} else {
+				r.skip()
+			}
+		case "finish_reason":
+			r.once(&seen, 2, "finish_reason")
+			c.finish = r.finish()
+		case "logprobs":
+			if !w.tokens {
+				r.skip()
+				continue
+			}
+			r.once(&seen, 3, "logprobs")
+			c.tokens = r.logprobs(w)
+		case "prompt_token_ids":
+			r.once(&seen, 4, "prompt_token_ids")
+			c.promptIDs = r.ids(w)
+		case "token_ids":
+			r.once(&seen, 5, "token_ids")
+			c.tokenIDs = r.ids(w)
+		case "error":
+			r.saidMember(&c.said, "error", 0)
+		default:
+			r.skip()
+		}
+	}
+	return c
+}
+
+// finish is a reason to end: a word, or an object of which "type" is the word.
+func (r *reader) finish() (word string) {
+	if r.kind() != '{' {
+		return r.word(maxName)
+	}
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		if string(r.key()) == "type" {
+			word = r.word(maxName)
+			continue
+		}
+		r.skip()
+	}
+	return word
+}
+
+func (r *reader) message(w want) (m message) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "content":
+			r.once(&seen, 0, "content")
+			r.content(&m, w)
+		case "refusal":
+			r.once(&seen, 1, "refusal")
+			m.refusal, _ = r.text(w.textBytes())
+		case "reasoning_content", "reasoning", "reasoning_details", "thinking": // vLLM, SGLang, DeepSeek, Fireworks; newer vLLM, Together; OpenRouter; Ollama
+			m.reasoned = r.filled() || m.reasoned
+		case "tool_calls", "function_call":
+			m.called = r.filled() || m.called
+		default:
+			r.skip()
+		}
+	}
+	return m
+}
+
+// content is a message's text: a string, a list of parts whose texts are joined,
+// or one part.
+func (r *reader) content(m *message, w want) {
+	switch r.kind() {
+	case '"':
+		m.content, m.has = r.text(w.textBytes())
+	case '[':
+		m.has = true
+		for ok := r.enter('['); ok; ok = r.more(']') {
+			r.part(m, w)
+		}
+	case '{':
+		m.has = true
+		r.part(m, w)
+	default:
+		r.skip()
+	}
+}
+
+func (r *reader) part(m *message, w want) {
+	if r.kind() == '"' {
+		s, _ := r.text(w.textBytes())
+		m.add(r, s, w)
+		return
+	}
+	var seen uint32
+	var kind, text string
+	var has, thought bool
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "type":
+			r.once(&seen, 0, "type")
+			kind = r.word(maxName)
+		case "text":
+			r.once(&seen, 1, "text")
+			text, has = r.text(w.textBytes())
+		case "refusal":
+			r.once(&seen, 2, "refusal")
+			m.refusal, _ = r.text(w.textBytes())
+		case "thinking", "reasoning", "summary":
+			thought = r.filled() || thought
+		default:
+			r.skip()
+		}
+	}
+	switch kind {
+	case "", "text", "output_text":
+		if has {
+			m.add(r, text, w)
+		}
+	case "refusal":
+	case "thinking", "reasoning", "redacted_thinking":
+		m.reasoned = true
+	case "tool_use", "tool_call", "function_call":
+		m.called = true
+	default:
+		m.other = kind
+	}
+	m.reasoned = m.reasoned || thought
+}
+
+func (m *message) add(r *reader, text string, w want) {
+	if len(m.content)+len(text) > w.textBytes() {
+		r.fail("a text of more than %d bytes", w.textBytes())
+		return
+	}
+	m.content += text
+}
+
+// ids is a list of token ids, nil where it is missing. An entry that is none is
+// an error: what it stands for could be any token.
+func (r *reader) ids(w want) []int {
+	if r.kind() != '[' {
+		r.skip()
+		return nil
+	}
+	var ids []int
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		id := r.id()
+		if id < 0 {
+			r.fail("token id %d is missing or none", len(ids))
+			return nil
+		}
+		if len(ids) >= w.entries() {
+			r.fail("more than %d token ids", len(ids))
+			return nil
+		}
+		if ids == nil {
+			ids = make([]int, 0, min(w.most, 1<<12))
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func (r *reader) promptList(w want) (l promptList) {
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		if l.n++; l.n > 1 {
+			r.skip()
+			continue
+		}
+		var seen uint32
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			switch string(r.key()) {
+			case "text":
+				r.once(&seen, 0, "text")
+				l.text, _ = r.text(w.textBytes())
+			case "logprobs":
+				r.once(&seen, 1, "logprobs")
+				l.tokens = r.logprobs(w)
+			default:
+				r.skip()
+			}
+		}
+	}
+	return l
+}
+
+// position is a place in a conversation that a server scored: the token that
+// stands there among its alternatives.
+type position []candidate
+
+type candidate struct {
+	id    int
+	token Token
+}
+
+// maxCandidates is more alternatives than servers give.
+const maxCandidates = 64
+
+// positions reads vLLM's prompt_logprobs: for each position null (nothing
+// precedes the first) or the token that stands there among its alternatives, by
+// id.
+//
+//	[null, {"791": {"logprob": -1.2, "rank": 1, "decoded_token": "The"}, "32": {…}}, …]
+func (r *reader) positions(w want) []position {
+	var list []position
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		if len(list) >= w.entries() {
+			r.fail("more than %d positions", len(list))
+			return nil
+		}
+		var p position
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			c := candidate{id: asID(r.key())}
+			if slices.ContainsFunc(p, func(o candidate) bool { return o.id == c.id }) {
+				r.fail("token %d stands twice", c.id)
+			}
+			if len(p) >= maxCandidates {
+				r.fail("more than %d alternatives", len(p))
+			}
+			c.token = Token{ID: c.id, Offset: -1}
+			var seen uint32
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				switch string(r.key()) {
+				case "logprob":
+					r.once(&seen, 0, "logprob")
+					c.token.LogProb = r.logProb()
+				case "decoded_token":
+					r.once(&seen, 1, "decoded_token")
+					c.token.Text = r.piece()
+				default:
+					r.skip()
+				}
+			}
+			p = append(p, c)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// asID is a token id that is the name of a member, -1 where it is none.
+func asID(key []byte) int {
+	n := 0
+	for _, c := range key {
+		if c < '0' || c > '9' || n > 1<<31 {
+			return -1
+		}
+		n = 10*n + int(c-'0')
+	}
+	if len(key) == 0 {
+		return -1
+	}
+	return n
+}
+
+// standing is the conversation's tokens. Which of several stands at a position,
+// ids say; without them only a position with a single entry can be read.
+func standing(list []position, ids []int) ([]Token, error) {
+	if ids != nil && len(list) != 0 && len(ids) != len(list) {
+		return nil, fmt.Errorf("%d entries of prompt_logprobs for %d token ids", len(list), len(ids))
+	}
+	out := make([]Token, len(list))
+	for i, p := range list {
+		out[i] = Token{ID: -1, Offset: -1}
+		if ids != nil {
+			out[i].ID = ids[i]
+		}
+		if len(p) == 0 {
+			continue
+		}
+		at := 0
+		if ids != nil {
+			at = slices.IndexFunc(p, func(c candidate) bool { return c.id == ids[i] })
+			if at < 0 {
+				return nil, fmt.Errorf("position %d of prompt_logprobs has no entry for token %d, which stands there", i, ids[i])
+			}
+		} else if len(p) > 1 || p[0].id < 0 {
+			return nil, fmt.Errorf("position %d of prompt_logprobs does not tell which token stands there", i)
+		}
+		out[i] = p[at].token
+	}
+	return out, nil
+}

@@ -1,0 +1,314 @@
+package providers
+
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"slices"
+)
+
+// logprobs reads both formats: "content" (OpenAI's chat, Fireworks's new one)
+// and parallel arrays (the old completions format; vLLM's, with null for the
+// first echoed token). nil means that neither is there.
+//
+// The tokens and their values decide, and are checked. Offsets, ids, bytes and
+// alternatives say more where they can be read and match the tokens in number;
+// where they do not, they are left out.
+func (r *reader) logprobs(w want) []Token {
+	var (
+		seen    uint32
+		content []Token
+		a       arrays
+	)
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "content":
+			r.once(&seen, 0, "content")
+			content = r.contentList(w)
+		case "tokens":
+			r.once(&seen, 1, "tokens")
+			a.texts = r.column(&a, w, func(t *Token, v []byte) bool {
+				if v[0] != '"' {
+					return false
+				}
+				t.Text = r.pieceOf(v)
+				return true
+			})
+		case "token_logprobs":
+			r.once(&seen, 2, "token_logprobs")
+			a.values = r.column(&a, w, func(t *Token, v []byte) bool {
+				f, ok := logProbOf(v)
+				t.LogProb = f
+				return ok
+			})
+		case "top_logprobs":
+			a.tops = r.tops(&a, w)
+		case "text_offset":
+			a.offsets = r.column(&a, w, func(t *Token, v []byte) bool { t.Offset = countOf(v); return true })
+		case "token_ids":
+			a.ids = r.column(&a, w, func(t *Token, v []byte) bool { t.ID = idOf(v); return true })
+		default:
+			r.skip()
+		}
+	}
+	if r.err != nil || content != nil {
+		return content
+	}
+	return a.list(r)
+}
+
+// arrays are the old completions format, column by column into one list of
+// tokens, and how many entries each column had.
+type arrays struct {
+	out                               []Token
+	texts, values, tops, offsets, ids int
+}
+
+// at is the i-th token.
+func (a *arrays) at(i int, w want) *Token {
+	if i == len(a.out) {
+		if a.out == nil {
+			a.out = make([]Token, 0, w.guess())
+		}
+		a.out = append(a.out, Token{ID: -1, Offset: -1})
+	}
+	return &a.out[i]
+}
+
+func (a *arrays) list(r *reader) []Token {
+	n := a.texts
+	if n != a.values {
+		r.fail("%d tokens with %d token_logprobs", n, a.values)
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	out := a.out[:n]
+	for i := range out {
+		if a.ids != n {
+			out[i].ID = -1
+		}
+		if a.offsets != n {
+			out[i].Offset = -1
+		}
+		if a.tops != n {
+			out[i].Top = nil
+		}
+	}
+	return out
+}
+
+// column reads a list into the tokens, each element as it is written. One that
+// set refuses is an error.
+func (r *reader) column(a *arrays, w want, set func(t *Token, element []byte) bool) (n int) {
+	if r.kind() != '[' {
+		r.skip()
+		return 0
+	}
+	v, err := r.dec.ReadValue()
+	if err != nil {
+		r.broken(err)
+		return 0
+	}
+	for e := range elements(v) {
+		if n >= w.entries() {
+			r.fail("more than %d entries", n)
+			return 0
+		}
+		if !set(a.at(n, w), e) {
+			r.fail("entry %d is neither a token's text nor its log-prob", n)
+			return 0
+		}
+		n++
+	}
+	return n
+}
+
+// structural are the bytes at which elements begins or ends something.
+var structural = [256]bool{'"': true, '[': true, '{': true, ']': true, '}': true, ',': true}
+
+// elements are those of a list that is known to be JSON, as they are written.
+func elements(v []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		depth, start := 0, 1
+		for i := 1; i < len(v); i++ {
+			if !structural[v[i]] {
+				continue
+			}
+			switch c := v[i]; {
+			case c == '"':
+				for i++; v[i] != '"'; i++ {
+					if v[i] == '\\' {
+						i++
+					}
+				}
+			case c == '[', c == '{':
+				depth++
+			case depth > 0 && (c == ']' || c == '}'):
+				depth--
+			case depth == 0 && (c == ',' || c == ']'):
+				e := v[start:i]
+				if len(e) == 0 || e[0] <= ' ' || e[len(e)-1] <= ' ' {
+					e = bytes.TrimSpace(e)
+				}
+				if len(e) > 0 && !yield(e) {
+					return
+				}
+				start = i + 1
+			}
+		}
+	}
+}
+
+// guess is a first size for a list of tokens.
+func (w want) guess() int { return min(w.most/4+8, 1<<13) }
+
+func (r *reader) tops(a *arrays, w want) (n int) {
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		if n >= w.entries() {
+			r.fail("more than %d entries", n)
+			return 0
+		}
+		a.at(n, w).Top = r.alternatives()
+		n++
+	}
+	return n
+}
+
+// alternatives are a map of texts to values. They are put in order, likeliest
+// first and by text between equals.
+func (r *reader) alternatives() []Alternative {
+	if r.kind() == '[' { // the other format, by mistake
+		return r.alternativeList()
+	}
+	var out []Alternative
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		if len(out) >= maxCandidates {
+			r.key()
+			r.skip()
+			continue
+		}
+		a := Alternative{Text: string(r.key())}
+		a.LogProb, _ = logProbOf(r.scalar())
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, func(a, b Alternative) int {
+		return cmp.Or(cmp.Compare(b.LogProb.OrNaN(), a.LogProb.OrNaN()), cmp.Compare(a.Text, b.Text))
+	})
+	return out
+}
+
+func (r *reader) alternativeList() []Alternative {
+	var out []Alternative
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		if len(out) >= maxCandidates {
+			r.skip()
+			continue
+		}
+		var a Alternative
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			switch string(r.key()) {
+			case "token":
+				a.Text = r.piece()
+			case "bytes":
+				a.Bytes = r.bytes()
+			case "logprob":
+				a.LogProb, _ = logProbOf(r.scalar())
+			default:
+				r.skip()
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// contentList reads the "content" format. An empty list is not nil.
+func (r *reader) contentList(w want) []Token {
+	if r.kind() != '[' {
+		r.skip()
+		return nil
+	}
+	out := make([]Token, 0, w.guess())
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		if len(out) >= w.entries() {
+			r.fail("more than %d entries", len(out))
+			return out
+		}
+		if r.kind() != '{' {
+			r.fail("an entry that is no object")
+			return out
+		}
+		out = append(out, r.token())
+	}
+	return out
+}
+
+func (r *reader) token() Token {
+	t := Token{ID: -1, Offset: -1}
+	var seen uint32
+	other := -1 // llama.cpp's spelling of token_id; others write anything there
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "token":
+			r.once(&seen, 0, "token")
+			t.Text = r.piece()
+		case "logprob":
+			r.once(&seen, 1, "logprob")
+			t.LogProb = r.logProb()
+		case "sampling_logprob":
+			r.once(&seen, 2, "sampling_logprob")
+			t.Sampling = r.logProb()
+		case "bytes":
+			t.Bytes = r.bytes()
+		case "token_id":
+			t.ID = r.id()
+		case "id":
+			other = r.id()
+		case "text_offset":
+			t.Offset = r.count()
+		case "top_logprobs":
+			if r.kind() == '[' {
+				t.Top = r.alternativeList()
+			} else {
+				r.skip()
+			}
+		default:
+			r.skip()
+		}
+	}
+	if t.ID == -1 {
+		t.ID = other
+	}
+	return t
+}
+
+// bytes are a token's bytes as a list of numbers, nil where it is missing or
+// holds something else.
+func (r *reader) bytes() []byte {
+	if r.kind() != '[' {
+		r.skip()
+		return nil
+	}
+	v, err := r.dec.ReadValue()
+	if err != nil {
+		r.broken(err)
+		return nil
+	}
+	out := make([]byte, 0, min(len(v)/2+1, maxPiece))
+	n, digits := 0, 0
+	for _, c := range v[1:] {
+		switch {
+		case c >= '0' && c <= '9' && n <= 255:
+			n, digits = 10*n+int(c-'0'), digits+1
+		case (c == ',' || c == ']') && digits > 0 && n <= 255 && len(out) < maxPiece:
+			out = append(out, byte(n))
+			n, digits = 0, 0
+		case c == ' ', c == '\t', c == '\n', c == '\r', c == ']' && digits == 0 && len(out) == 0:
+		default:
+			return nil
+		}
+	}
+	return out
+}

@@ -1,0 +1,305 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// said is what a server says of a failure, whatever its form:
+//
+//	{"error": {"message": …, "type": …, "code": …}}          nested (OpenAI, Fireworks)
+//	{"object": "error", "message": …, "type": …, "code": …}  flat (vLLM, Fireworks)
+//	{"error": "Too Many Requests", "message": …}             a string
+//	{"detail": [{"loc": […], "msg": …}]}                     FastAPI's 422; detail may be a string
+//	[{"error": {"code": 429, "status": …, "details": […]}}]  Gemini
+//	{"error": {"code": 403, "metadata": {"reasons": […]}}}   OpenRouter
+//	{"base_resp": {"status_code": …, "status_msg": …}}       MiniMax
+//
+// with code a string or a number and message a string or a list. Anything else
+// is its own message.
+type said struct {
+	is      bool   // there is an error object, or words that say that there was one
+	code    string // a word, or a number that is no HTTP status
+	kind    string // "type", or Gemini's "status"
+	message string
+	word    string // "error" where it is no object
+	param   string
+	status  int           // an HTTP status inside the body
+	wait    time.Duration // the delay that it asks for
+	flagged bool          // it says what a moderator objects to
+}
+
+// What is kept of a server's strings, in bytes.
+const (
+	maxName    = 256
+	maxMessage = 2 << 10 // of which 1 KiB is shown, without the key
+)
+
+// saidMember reads a member of an object that may describe a failure. depth is
+// how many objects deep it stands.
+func (r *reader) saidMember(s *said, key string, depth int) {
+	switch key {
+	case "error", "errors", "base_resp", "innererror":
+		r.inner(s, key, depth)
+	case "message", "msg", "status_msg", "error_msg", "error_description":
+		s.message = first(s.message, r.word(maxMessage))
+	case "detail":
+		if text := r.detail(); s.message == "" {
+			s.message = text
+		}
+	case "code", "status_code", "error_code":
+		word := r.word(maxName)
+		if n := statusOf(word); n != 0 {
+			s.status = n
+		} else if word != "0" {
+			s.code = first(s.code, word)
+		}
+	case "status":
+		if word := r.word(maxName); statusOf(word) != 0 {
+			s.status = statusOf(word)
+		} else {
+			s.kind = first(s.kind, word)
+		}
+	case "type", "reason":
+		s.kind = first(r.word(maxName), s.kind)
+	case "object":
+		s.is = r.word(maxName) == "error" || s.is
+	case "param":
+		s.param = r.word(maxName)
+	case "metadata", "content_filter_result":
+		r.metadata(s, depth)
+	case "details":
+		for ok := r.enter('['); ok; ok = r.more(']') {
+			r.detailObject(s)
+		}
+	case "retry_after", "retry_after_seconds":
+		r.wish(s, time.Second)
+	case "retry_after_ms":
+		r.wish(s, time.Millisecond)
+	default:
+		r.skip()
+	}
+}
+
+// maxDepth bounds how deep errors in errors are followed.
+const maxDepth = 3
+
+// inner reads what stands under "error" and the like: an object, a word, or the
+// first of a list.
+func (r *reader) inner(s *said, key string, depth int) {
+	switch r.kind() {
+	case '{':
+		if depth >= maxDepth {
+			r.skip()
+			return
+		}
+		var in said
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			in.is = true
+			r.saidMember(&in, string(cutBytes(r.key(), maxName)), depth+1)
+		}
+		if key == "base_resp" {
+			// A success has status_code 0; these numbers are no HTTP statuses.
+			if in.is = in.code != ""; in.is {
+				in.code = "base_resp " + in.code
+			}
+		}
+		s.merge(in)
+	case '[':
+		for i, ok := 0, r.enter('['); ok; i, ok = i+1, r.more(']') {
+			if i > 0 {
+				r.skip()
+			} else {
+				r.inner(s, key, depth)
+			}
+		}
+	case 't', 'f', 'n':
+		r.skip()
+	default:
+		if word := r.word(maxMessage); word != "" {
+			s.is, s.word = true, word
+		}
+	}
+}
+
+// merge takes over what an inner object says, which says more than the outer.
+func (s *said) merge(in said) {
+	s.is = s.is || in.is
+	s.code, s.kind = first(in.code, s.code), first(in.kind, s.kind)
+	s.message, s.param, s.word = first(in.message, s.message), first(in.param, s.param), first(in.word, s.word)
+	if in.status != 0 {
+		s.status = in.status
+	}
+	s.wait, s.flagged = max(s.wait, in.wait), s.flagged || in.flagged
+}
+
+// metadata is OpenRouter's: what a moderator objects to, and the upstream's
+// headers.
+func (r *reader) metadata(s *said, depth int) {
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch key := r.key(); string(key) {
+		case "reasons", "flagged_input":
+			s.flagged = r.filled() || s.flagged
+		case "headers":
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				if strings.EqualFold(string(cutBytes(r.key(), maxName)), "retry-after") {
+					r.wish(s, time.Second)
+				} else {
+					r.skip()
+				}
+			}
+		case "retry_after", "retry_after_seconds", "retry_after_ms":
+			r.saidMember(s, string(key), depth+1)
+		default:
+			r.skip()
+		}
+	}
+}
+
+// detailObject is one of Google's error details, of which one names a delay and
+// one a reason.
+func (r *reader) detailObject(s *said) {
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		switch string(r.key()) {
+		case "retryDelay":
+			if d, err := time.ParseDuration(r.word(maxName)); err == nil {
+				s.wait = max(s.wait, d)
+			}
+		case "reason":
+			s.kind = first(r.word(maxName), s.kind)
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) wish(s *said, unit time.Duration) {
+	if d, ok := parseWait(r.word(maxName), unit); ok {
+		s.wait = max(s.wait, d)
+	}
+}
+
+// detail is FastAPI's: a text, or a list of what is wrong where.
+func (r *reader) detail() string {
+	if r.kind() != '[' {
+		return r.word(maxMessage)
+	}
+	var parts []string
+	size := 0
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		if size > maxMessage {
+			r.skip()
+			continue
+		}
+		if r.kind() == '"' {
+			parts = append(parts, r.word(maxMessage))
+			continue
+		}
+		var where []string
+		var text string
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			switch string(r.key()) {
+			case "loc":
+				for ok := r.enter('['); ok; ok = r.more(']') {
+					if w := r.word(maxName); len(where) < 16 {
+						where = append(where, w)
+					}
+				}
+			case "msg", "message":
+				text = r.word(maxMessage)
+			default:
+				r.skip()
+			}
+		}
+		parts = append(parts, strings.TrimPrefix(strings.Join(where, ".")+": "+text, ": "))
+		size += len(parts[len(parts)-1])
+	}
+	return cut(strings.Join(parts, "; "), maxMessage)
+}
+
+// statusOf is the HTTP status that a code is, 0 where it is none.
+func statusOf(code string) int {
+	if len(code) != 3 || code[0] < '4' || code[0] > '5' || code[1]-'0' > 9 || code[2]-'0' > 9 {
+		return 0
+	}
+	return int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
+}
+
+func cutBytes(b []byte, most int) []byte { return b[:min(len(b), most)] }
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+// parseError reads the body of an answer of another status than 2xx, or of a
+// line of a batch. What is no JSON, or was cut, says what could be read of it,
+// or is its own message.
+func parseError(body []byte) said {
+	in := &input{ctx: context.Background(), src: bytes.NewReader(body), limit: int64(len(body))}
+	var s said
+	_ = readJSON(in, func(r *reader) {
+		if k := r.kind(); k == '{' || k == '[' {
+			s = r.answer(want{}).said
+		}
+	})
+	s.settle()
+	s.message = first(s.message, string(cutBytes(body, maxMessage)))
+	return s
+}
+
+// settle makes a word in place of an error object the message, or the code where
+// there is one, and finds the delay that the message names.
+func (s *said) settle() {
+	switch {
+	case s.message == "":
+		s.message = first(s.word, s.code)
+	case s.code == "":
+		s.code = cut(s.word, maxName)
+	}
+	if s.wait == 0 {
+		s.wait = namedDelay(s.message)
+	}
+}
+
+// namedDelay is the wait that a message names: "Please try again in 1m2.5s",
+// "retry after 20 seconds" (OpenAI, Groq, Gemini, Azure).
+func namedDelay(message string) time.Duration {
+	m := delay.FindStringSubmatch(cut(message, maxMessage))
+	if m == nil {
+		return 0
+	}
+	if m[1] != "" {
+		d, err := time.ParseDuration(strings.ReplaceAll(m[1], " ", ""))
+		if err != nil {
+			return 0
+		}
+		return max(0, d)
+	}
+	d, _ := parseWait(m[2], time.Second)
+	return d
+}
+
+var delay = regexp.MustCompile(`(?i)(?:try again|retry|wait)(?:ing)? (?:in|after|for) (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?sec)`)
+
+// described makes an error's words fit to be shown and sets its class.
+func (t *transport) described(e *Error, status int, s said) {
+	e.Class = classify(status, s)
+	e.Code, e.Message, e.Param = t.clean(s.code), t.clean(s.message), t.clean(s.param)
+	if e.Code == "" && s.status != 0 {
+		e.Code = strconv.Itoa(s.status)
+	}
+	e.RetryAfter = s.wait
+	e.Hint = t.hint(e.Class)
+	if e.Class == ClassTooLong {
+		e.Hint = tooLongHint(s.message, e.Hint)
+	}
+}

@@ -1,0 +1,274 @@
+package providers
+
+import (
+	"net/http"
+	"strings"
+)
+
+// The words of the services: what each of them writes as an error's code or type
+// and as a reason to end. A row is added here when a service is seen to write
+// another word; nothing else has to change. Sources, read 2026-11 and not tried
+// against the services:
+//
+//	OpenAI      platform.openai.com/docs/guides/error-codes, openapi.yaml
+//	Azure       learn.microsoft.com, Azure OpenAI: content filtering, quotas
+//	Gemini      ai.google.dev/gemini-api/docs/troubleshooting, google.rpc.Code
+//	Groq        console.groq.com/docs/errors
+//	OpenRouter  openrouter.ai/docs/api/reference/errors-and-debugging
+//	Anthropic   docs.anthropic.com/en/api/errors, /handling-stop-reasons
+//	DeepSeek    api-docs.deepseek.com/quick_start/error_codes
+//	Mistral     docs.mistral.ai/api
+//	Cohere      docs.cohere.com/reference/chat
+//	xAI         docs.x.ai/docs/key-information/debugging
+//	Zhipu       docs.bigmodel.cn/cn/api/api-code
+//	MiniMax     platform.minimax.io/docs/api-reference/errorcode
+//	Alibaba     help.aliyun.com/en/model-studio/error-code
+//	Volcengine  volcengine.com/docs/82379/1299023
+//	Baidu       cloud.baidu.com/doc/qianfan-api
+//	Bedrock     docs.aws.amazon.com/bedrock: ThrottlingException, stopReason
+//	Fireworks   its Python SDK, types/shared/choice.py
+//	vLLM, SGLang, TGI, Ollama, llama.cpp: their sources
+
+// codes are errors' codes and types in lower case. A word that ends in * stands
+// for all that begin so.
+var codes = table[Class]{
+	ClassQuota: {
+		"insufficient_quota", "credit_balance_*", "billing_*", "organization_spend_limit_*", "project_spend_limit_*", "spend_limit_*", // OpenAI
+		"insufficient_user_quota", "insufficient_funds", "payment_required", "payment_error", "out_of_credits", // gateways
+		"insufficient_balance", "insufficient_credits", // DeepSeek, OpenRouter
+		"quota_exceeded", "exceeded_current_quota_error", // Moonshot
+		"1113", "1309", // Zhipu: in arrears; a plan that ended
+		"base_resp 1008", "base_resp 1028", "base_resp 1030", // MiniMax
+		"arrearage", "accountoverdueerror", "account_overdue", "allocationquota.freetieronly", // Alibaba, Volcengine
+	},
+	ClassRateLimited: {
+		"rate_limit*", "ratelimit*", "too_many_requests", "toomanyrequests", "requests", "tokens", "slow_down", // OpenAI, Groq
+		"resource_exhausted",                                                                               // Gemini: its quotas are limits a minute or a day, with a delay
+		"throttl*", "limit_requests", "limit_burst_rate", "request_limit_exceeded", "requestlimitexceeded", // Bedrock, Alibaba
+		"1302", "1303", "1304", "1305", "1308", "1310", "1312", "1313", // Zhipu
+		"base_resp 1002", "base_resp 2056", // MiniMax
+		"modelaccountrpm*", "modelaccounttpm*", "accountratelimit*", "serveroverloaded", // Volcengine
+		"rpm_*", "tpm_*", "concurrency_limit*",
+	},
+	ClassFiltered: {
+		"content_filter*", "content_policy*", "contentfilter", "responsibleaipolicyviolation", "moderation*", "invalid_prompt", // OpenAI, Azure
+		"content_moderation*", "data_inspection_failed", "datainspectionfailed", "sensitivecontent*", "inputtextsensitive*", "outputtextsensitive*", // Alibaba, Volcengine
+		"1301",                             // Zhipu
+		"base_resp 1026", "base_resp 1027", // MiniMax
+		"prohibited_content", "safety", "blocked_by_safety", "image_safety",
+	},
+	ClassTooLong: {
+		"context_length_*", "string_above_max_length", "string_too_long", "exceed_context_size*", "token_limit_exceeded", "max_tokens_exceeded", // OpenAI, llama.cpp, OpenRouter
+		"tokens_too_long", "characters_too_long", "request_too_large", // Baidu, Anthropic
+		"1261",           // Zhipu
+		"base_resp 1039", // MiniMax
+	},
+	ClassModelNotFound: {
+		"model_not_found", "model_not_exist", "invalid_model", "model_decommissioned", "deploymentnotfound", "invalidendpointormodel.notfound", "modelnotopen", // OpenAI, Groq, Azure, Volcengine
+		"1211", // Zhipu
+	},
+	ClassAuth: {
+		"invalid_api_key", "invalid_authentication*", "authentication_error", "authenticationerror", "unauthenticated", "permission_denied", "permission_error", "invalid_organization", "account_deactivated", // OpenAI, Gemini, Anthropic
+		"accessdenied*", "unsupported_country_region_territory", "incorrect_api_key*", "ip_not_authorized",
+		"1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1121", // Zhipu
+		"base_resp 1004", "base_resp 2049", // MiniMax
+	},
+	ClassOverloaded: {
+		"server_error", "internal_error", "internal_server_error", "overloaded*", "service_unavailable", "unavailable", "upstream_*", "bad_gateway", "engine_overloaded*", "model_overloaded", "api_error", // OpenAI, Anthropic, Gemini, gateways
+		"base_resp 1000", "base_resp 1001", "base_resp 1024", "base_resp 1033", // MiniMax
+		"1234", // Zhipu
+	},
+}
+
+// How a response ended, as [Generation.FinishReason] has it.
+const (
+	FinishStop     = "stop"           // by itself: its end-of-turn token, or a stop string of the request's
+	FinishLength   = "length"         // cut at max_tokens or at the end of the context
+	FinishFiltered = "content_filter" // the service cut or withheld it
+	FinishTool     = "tool_calls"     // in a call of a tool
+
+	finishError = "error" // the service failed while generating
+)
+
+// finishes are services' reasons to end in lower case.
+var finishes = table[string]{
+	FinishStop: {
+		"stop",        // OpenAI and most
+		"eos",         // Together
+		"eos_token",   // TGI
+		"end",         // gateways
+		"end_turn",    // Anthropic, Bedrock
+		"stop_word",   // gateways
+		"stop_token",  // gateways
+		"stop_str",    // SGLang
+		"complete",    // Cohere
+		"completed",   // Ollama's and OpenAI's status
+		"end_of_turn", // local servers
+		"endoftext",   // local servers
+		"finished",    // AI21
+		"endoftoken",  // AI21
+	},
+	FinishLength: {
+		"length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens", // OpenAI; Anthropic, Gemini, Cohere
+		"model_length",                  // Mistral
+		"model_context_window_exceeded", // Anthropic
+		"context_length", "token_limit", "limit", "max_context_length", "length_limit",
+	},
+	FinishFiltered: {
+		"content_filter", "content-filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
+		"safety", "recitation", "prohibited_content", "blocklist", "spii", "language", "image_safety", // Gemini
+		"refusal",              // Anthropic: its classifiers stopped it
+		"guardrail_intervened", // Bedrock
+		"sensitive",            // Zhipu
+		"error_toxic",          // Cohere
+	},
+	FinishTool: {
+		"tool_calls", "tool-calls", "function_call", "tool_use", "tool_call", // OpenAI, Anthropic, Cohere
+	},
+	finishError: {
+		"error", "network_error", // Fireworks, OpenRouter; Zhipu
+		"insufficient_system_resource",                                                                 // DeepSeek
+		"abort", "aborted", "cancelled", "canceled", "cancel", "timeout", "user_cancel", "interrupted", // vLLM, SGLang, Cohere
+		"error_limit", "failed", "malformed_function_call", "malformed_response", "unexpected_tool_call", // Cohere, Gemini
+	},
+}
+
+// table lists words by what they mean.
+type table[K comparable] map[K][]string
+
+// index is the table by word.
+func (t table[K]) index() (whole map[string]K, prefixes map[string]K) {
+	whole, prefixes = map[string]K{}, map[string]K{}
+	for meaning, words := range t {
+		for _, w := range words {
+			into := whole
+			p, isPrefix := strings.CutSuffix(w, "*")
+			if isPrefix {
+				into = prefixes
+			}
+			if _, twice := into[p]; twice {
+				panic("providers: " + w + " stands twice in a table of words")
+			}
+			into[p] = meaning
+		}
+	}
+	return whole, prefixes
+}
+
+var (
+	codeWords, codePrefixes = codes.index()
+	finishWords, _          = finishes.index()
+)
+
+// ending is what a service's reason to end means, and whether it is known.
+func ending(word string) (string, bool) {
+	meaning, ok := finishWords[strings.ToLower(strings.TrimSpace(word))]
+	return meaning, ok
+}
+
+// codeClass is the class of a machine-readable code or type, empty where it is
+// none that is known.
+func codeClass(word string) Class {
+	word = strings.ToLower(strings.TrimSpace(word))
+	if c, ok := codeWords[word]; ok {
+		return c
+	}
+	for p, c := range codePrefixes { // no two of them begin one word: a test says so
+		if strings.HasPrefix(word, p) {
+			return c
+		}
+	}
+	return ""
+}
+
+// classify decides by what is machine-readable first, because words advertise: a
+// limit a minute is answered with the page where a larger one can be bought. In
+// order: the error's code, its type, a named delay, an HTTP status in the body,
+// words, the answer's own status. An unknown combination of a 2xx answer is a
+// broken reply, which is tried again.
+func classify(status int, s said) Class {
+	if s.status != 0 && (status/100 == 2 || status == http.StatusBadRequest) {
+		status = s.status
+	}
+	for _, word := range []string{s.code, s.kind} {
+		switch c := codeClass(word); c {
+		case "":
+		case ClassRateLimited:
+			// Groq says "tokens" of a single request that is too large, too.
+			if status/100 != 4 || status == http.StatusTooManyRequests || word != "tokens" && word != "requests" {
+				return c
+			}
+		case ClassOverloaded:
+			if status/100 != 4 || status == http.StatusTooManyRequests { // Anthropic's api_error
+				return c
+			}
+		case ClassAuth:
+			if status/100 != 5 { // there, it is a gateway's own key that was refused
+				return c
+			}
+		default:
+			return c
+		}
+	}
+	text := strings.ToLower(s.message)
+	switch {
+	case status == http.StatusTooManyRequests && s.wait > 0:
+		return ClassRateLimited
+	case s.flagged && status/100 != 5:
+		return ClassFiltered
+	case status/100 == 5:
+	case tooLong(status, text):
+		return ClassTooLong
+	case (status == http.StatusForbidden || status == http.StatusBadRequest) && saysAny(text, moderated):
+		return ClassFiltered
+	case (status == http.StatusTooManyRequests || status == http.StatusForbidden) && saysAny(text, spent):
+		return ClassQuota
+	}
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return ClassAuth
+	case status == http.StatusPaymentRequired:
+		return ClassQuota
+	case status == http.StatusNotFound:
+		return ClassModelNotFound
+	case status == http.StatusRequestTimeout:
+		return ClassTimeout
+	case status == http.StatusConflict, status == http.StatusTooEarly: // a lock not granted, a deployment not ready: both pass
+		return ClassOverloaded
+	case status == http.StatusPreconditionFailed:
+		// Fireworks: the account is suspended, or a LoRA failed to load.
+		if saysAny(text, []string{"suspend", "account"}) || strings.Contains(strings.ToLower(s.code), "suspend") {
+			return ClassQuota
+		}
+		return ClassBadRequest
+	case status == http.StatusMisdirectedRequest: // Xiaomi: moderation
+		return ClassFiltered
+	case status == http.StatusTooManyRequests:
+		return ClassRateLimited
+	case status == http.StatusNotImplemented:
+		return ClassBadRequest
+	case status >= 500:
+		return ClassOverloaded
+	case status/100 == 2:
+		return ClassBrokenReply
+	}
+	return ClassBadRequest
+}
+
+// Words of people, in lower case, that decide where nothing machine-readable does.
+var (
+	spent = []string{
+		"exceeded your current quota", "spending limit", "spend limit", "insufficient balance", "insufficient credit", "insufficient quota",
+		"insufficient funds", "out of credits", "no credit left", "credit balance", "balance is too low",
+	}
+	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged", "safety system"}
+)
+
+func saysAny(text string, words []string) bool {
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
