@@ -20,7 +20,8 @@ func TestSubsetZ(t *testing.T) {
 	// Over random subsets it is a standard normal: at one p, at p that follow x, and
 	// where a fifth of the drawn failed at random.
 	rng := rand.New(rand.NewPCG(2, 3))
-	for what, p := range map[string]func(x float64) float64{"equal": func(float64) float64 { return .4 }, "by x": func(x float64) float64 { return .1 + .8*x }} {
+	for what, p := range map[string]func(x float64) float64{"equal": func(float64) float64 { return .4 },
+		"by x": func(x float64) float64 { return .1 + .8*x }} {
 		for _, fails := range []float64{0, .2} {
 			var sum, squares float64
 			const runs = 1000
