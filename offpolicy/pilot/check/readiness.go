@@ -176,12 +176,12 @@ func checkTransport(in *Input, c *record.Finding) {
 	c.AddFigure("mean residual", a.Residual, "")
 	c.AddFigure("from", a.Lower, "")
 	c.AddFigure("to", a.Upper, "")
-	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ToLower(a.Status), record.Plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
+	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ReplaceAll(string(a.Status), "_", " "), record.Plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
 	switch a.Status {
-	case "PASS":
+	case offpolicy.StatusPass:
 		c.Status = record.Pass
 		c.Summary = "transported" + strings.TrimPrefix(c.Summary, "pass")
-	case "FAIL":
+	case offpolicy.StatusFail:
 		c.Summary = "the judge means something else under it" + strings.TrimPrefix(c.Summary, "fail")
 	}
 }
