@@ -184,18 +184,21 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	}
 }
 
+// supportLevel is how often labels drawn at random leave more without any.
+const supportLevel = 1e-4
+
 // supportLimit is [outsideLimit] of m labels without the [labelTrim] at either end.
 func supportLimit(m float64) float64 { return outsideLimit(m, math.Floor(labelTrim*m)) }
 
 // outsideLimit is the share of scores outside of the range of m labels, without k at
-// either end, that labels drawn at random exceed once in 1,000: the share outside of
+// either end, that labels drawn at random exceed once in 10,000: the share outside of
 // two order statistics is Beta distributed. It is [MaxOutside] at least.
 func outsideLimit(m, k float64) float64 {
 	k = 2 * (k + 1)
 	if m+1-k <= 0 {
 		return 1
 	}
-	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(.999), MaxOutside)
+	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(1 - supportLevel), MaxOutside)
 }
 
 // beyond refuses labels that leave a part of the scores x without any, as random labels
@@ -238,7 +241,7 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 
 // supported refuses an estimate by the calibrator of a target whose own scores lie
 // elsewhere than its labels: a share that ess labels under the target would leave only
-// once in 1,000.
+// once in 10,000.
 func (b *builder) supported(e *Estimate, ess float64) {
 	if b.logging() {
 		return // see labelGaps

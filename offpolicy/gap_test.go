@@ -104,7 +104,7 @@ func TestGapGroups(t *testing.T) {
 
 func TestSupportLimit(t *testing.T) {
 	// Of m random labels of uniform scores the share outside exceeds the limit once in
-	// 1,000 (m small enough for the limit to be above .1).
+	// 10,000 (m small enough for the limit to be above .1).
 	rng := rand.New(rand.NewPCG(6, 6))
 	for _, m := range []int{15, 25, 60} {
 		limit, over := supportLimit(float64(m)), 0
@@ -118,7 +118,7 @@ func TestSupportLimit(t *testing.T) {
 				over++
 			}
 		}
-		if want := runs / 1000.; math.Abs(float64(over)-want) > 5*math.Sqrt(want) {
+		if want := runs * supportLevel; math.Abs(float64(over)-want) > 5*math.Sqrt(want) {
 			t.Errorf("%d labels: %d of %d beyond %v, want about %v", m, over, runs, limit, want)
 		}
 	}
