@@ -198,7 +198,7 @@ func outsideLimit(m, k float64) float64 {
 	if m+1-k <= 0 {
 		return 1
 	}
-	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(1 - supportLevel), MaxOutside)
+	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(1-supportLevel), MaxOutside)
 }
 
 // beyond refuses labels that leave a part of the scores x without any, as random labels
