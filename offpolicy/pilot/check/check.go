@@ -88,7 +88,7 @@ var all = sync.OnceValue(func() []Check {
 
 // For lists the checks of a run with these policies, in the order of a report: one
 // PerTarget is there once for each target, by the id that its findings have.
-func For(arms []record.Arm) []Check {
+func For(arms record.Arms) []Check {
 	var out []Check
 	for _, c := range all() {
 		if !c.PerTarget {

@@ -38,7 +38,7 @@ const (
 // expectations, and what judge and oracle would send is taken from themselves.
 type Work struct {
 	Prompts     []dataset.Prompt
-	Arms        []record.Arm
+	Arms        record.Arms
 	Seed        uint64
 	Labels      oracle.Design
 	Batches     bool // the labels are bought in batches
@@ -54,18 +54,19 @@ type Work struct {
 	Reference   *record.Reference // nil: none
 }
 
+// Estimate prices the run, stage by stage.
 func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	c := e
 	stages := []*record.StageEstimate{}
 	byName := map[string]*record.StageEstimate{}
-	for _, name := range record.StageNames[1:] {
+	for _, name := range record.Stages()[1:] {
 		s := &record.StageEstimate{Name: name}
 		if c.Reference != nil {
 			refer(s, c.Reference.Stages[name], float64(len(c.Prompts))/float64(c.Reference.Prompts))
 		}
 		stages, byName[name] = append(stages, s), s
 	}
-	p0 := record.LoggingArm(c.Arms)
+	p0 := c.Arms.Logging()
 	certified := map[string]bool{}
 	all, chats, probes := record.Compared(c.Prompts, c.Seed), c.Chats, certificationCalls
 	if chats {
@@ -361,7 +362,7 @@ func (e *Work) template(name string) (chat.Template, bool) {
 // GraderModels asks judge and oracle for one request each.
 func (e *Work) GraderModels(ctx context.Context) ([]string, error) {
 	p := e.Prompts[0]
-	key := dataset.Key{PromptID: p.ID, Policy: record.LoggingArm(e.Arms).Policy.Name}
+	key := dataset.Key{PromptID: p.ID, Policy: e.Arms.Logging().Policy.Name}
 	tag := providers.Tag{Stage: record.StagePreflight, Key: key}
 	if _, err := e.Judge.Score(ctx, tag, p, "x"); err != nil {
 		return nil, err
