@@ -95,12 +95,10 @@ func For(arms record.Arms) []Check {
 			out = append(out, c)
 			continue
 		}
-		for _, a := range arms {
-			if a.Role == record.Target {
-				one := c
-				one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
-				out = append(out, one)
-			}
+		for _, a := range arms.Targets() {
+			one := c
+			one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
+			out = append(out, one)
 		}
 	}
 	return out
