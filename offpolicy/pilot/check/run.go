@@ -140,7 +140,7 @@ func checkRunErrors(in *Input, c *record.Finding) {
 		c.Remedy = "start the run again: it goes on where it stopped"
 	}
 	if r.Stop.OutOfBudget() {
-		c.SetRemedy(record.By("raise the budget and start the run again: it goes on where it stopped", record.FieldBudget))
+		c.SetRemedy(record.Do("raise the budget and start the run again: it goes on where it stopped", record.FieldBudget))
 	}
 	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Why(), r.Stop.Message)
 	if r.Stop.Key != "" {
@@ -151,7 +151,7 @@ func checkRunErrors(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "run.ratelimit", After: "run.errors", InPlace: true,
 	Threshold: says("no record failed for rate limiting"),
-	Remedy:    record.By("send fewer calls at once, or ask the provider for higher limits", record.FieldConcurrency),
+	Remedy:    record.Do("send fewer calls at once, or ask the provider for higher limits", record.FieldConcurrency),
 	Find:      checkRateLimit,
 })
 
