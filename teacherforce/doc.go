@@ -13,7 +13,7 @@
 // every token given those before it. What remains is to tell the response's
 // tokens from the context's. All the trouble is there.
 //
-// A tokenizer reads characters, not roles. Where the context ends in a newline
+// A tokenizer reads characters, not roles. If the context ends in a newline
 // and the response begins with one, both may become a single token; "hel" and
 // "lo" become "hello". Such a token spans the seam: the joint text's tokens are
 // then not the context's followed by the response's, and no sum over them is
@@ -22,9 +22,9 @@
 //
 // # What the number is
 //
-// The value is that of the sampled token ids after the context's ids, where
+// The value is that of the sampled token ids after the context's ids, if
 // they are known; else of the canonical tokens of a after those of c, which is
-// what the tokenizer makes of the text where a token boundary lies at the seam.
+// what the tokenizer makes of the text if a token boundary lies at the seam.
 // (Byte-pair merges are local: none on one side of a boundary depends on the
 // other side.) The end-of-turn token is a token like any other and counts if,
 // and only if, the response ended by itself; a response cut by its length limit
@@ -40,15 +40,15 @@
 //	token_ids       the sampled ids after the context's; a third call, with ids,
 //	                only if the text is tokenised otherwise than it was sampled
 //	chat            the same tokens in the server's own rendering of the conversation;
-//	                a call more, where a server scores conversations ([Config].Chat)
+//	                a call more, if a server scores conversations ([Config].Chat)
 //
-// Each either answers with the exact value or says why it cannot: "seam" where a
-// token spans it, "retokenised" where the text's tokens are not the sampled
-// ones, "unsupported" where the server lacks what it takes, and for the defects
+// Each either answers with the exact value or says why it cannot: "seam" if a
+// token spans it, "retokenised" if the text's tokens are not the sampled
+// ones, "unsupported" if the server lacks what it takes, and for the defects
 // of servers "missing" (a null), "invalid" (positive or infinite) and "altered"
-// (another text was scored); chat, too, where the server renders another text
+// (another text was scored); chat, too, if the server renders another text
 // ("rendered"), as templates do that trim an answer. All of them are computed and kept side by side in a
-// [Result]: where more than one answers they must agree, and their spread is a
+// [Result]: if more than one answers they must agree, and their spread is a
 // measurement of the server, not of the response.
 //
 // A null is never skipped, nothing is clipped, and no failure is a number.

@@ -22,7 +22,7 @@ func (e *RawRatioError) Error() string {
 }
 
 // LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one
-// response, in nats. It returns a [*RawRatioError] where either value is of
+// response, in nats. It returns a [*RawRatioError] if either value is of
 // another distribution than its policy samples from; what a policy draws itself
 // may have the right one (see [MethodSampling]).
 func LogRatio(target, base Result) (float64, error) {
@@ -48,7 +48,7 @@ func LogRatio(target, base Result) (float64, error) {
 // sample at.
 func RawLogRatio(target, base Result) float64 { return rawValue(target) - rawValue(base) }
 
-// rawValue is the result's value of the model's own distribution, NaN where no
+// rawValue is the result's value of the model's own distribution, NaN if no
 // method that reads a scored text answered.
 func rawValue(r Result) float64 {
 	if r.Method != MethodSampling {

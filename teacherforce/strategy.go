@@ -17,7 +17,7 @@ type Strategy interface {
 // Answer is what a strategy says.
 type Answer struct {
 	MethodResult
-	TokenLogProbs []float64 // one per token summed; nil where the method failed
+	TokenLogProbs []float64 // one per token summed; nil if the method failed
 	Detail        string    // for people: what kept it from answering
 	Flags         []Flag    // what it saw on the way
 }
@@ -38,7 +38,7 @@ func textStrategies() []Strategy {
 
 // tokenIDs scores the sampled ids after the context's ids: no text is read, so
 // there is no seam. It needs a server that returns ids, and one that accepts
-// them where the response's text is tokenised otherwise than it was sampled.
+// them if the response's text is tokenised otherwise than it was sampled.
 type tokenIDs struct{}
 
 // Name returns "token_ids".
@@ -101,7 +101,7 @@ func (tokenCounting) Score(p Pair) Answer {
 }
 
 // echoBased finds the seam in the joint echo by byte offset and sums the tokens
-// after it. Where a token boundary lies at the seam, the tokens after it are
+// after it. If a token boundary lies at the seam, the tokens after it are
 // the response's canonical ones: byte-pair merges are local, so that no merge on
 // one side of a boundary depends on the other side. What lies before the seam
 // must still be the context's own tokens, because a tokenizer that looks ahead
@@ -131,7 +131,7 @@ func (echoBased) Score(p Pair) Answer {
 }
 
 // continuation subtracts the context's total from the joint one, both without
-// the first token, whose log-prob means nothing, and without the second where a
+// the first token, whose log-prob means nothing, and without the second if a
 // server gives neither one. It is exact if the context's
 // tokens are how the joint ones begin; otherwise the two totals are of
 // different tokenisations and their difference is the log-prob of nothing, and
