@@ -10,8 +10,8 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// Pair is everything that is known of one context and response: what a
-// [Strategy] reads its answer from.
+// Pair holds everything known of one context and response. A [Strategy] reads its
+// answer from it.
 type Pair struct {
 	Context string // c, as sent
 	Joint   string // c followed by a, and by the end-of-turn text if it counts

@@ -6,20 +6,23 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// Strategy is one way of reading a response's log-prob from a [Pair]. It makes
-// no calls. It either answers with the exact value for the tokens asked for or
-// says why it cannot: an approximation is not an answer.
+// Strategy reads a response's log-prob from a [Pair], without a call. It answers with
+// the exact value for the tokens asked for or with a [Reason]; an approximation is not
+// an answer. [Forcer.Score] holds every answer to this: an OK has a finite value up to
+// 0 and a valid log-prob for every token summed, as many as were sampled if that is
+// known; a failure has a reason and no value. An answer that breaks the rule counts
+// as a failure.
 type Strategy interface {
 	Name() string
 	Score(Pair) Answer
 }
 
-// Answer is what a strategy says.
+// Answer is a strategy's answer.
 type Answer struct {
 	MethodResult
 	TokenLogProbs []float64 // one per token summed; nil if the method failed
-	Detail        string    // for people: what kept it from answering
-	Flags         []Flag    // what it saw on the way
+	Detail        string    // why it failed, for people
+	Flags         []Flag
 }
 
 func refuse(r Reason, detail string, flags ...Flag) Answer {
