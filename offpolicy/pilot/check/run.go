@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -29,7 +30,11 @@ func checkCost(r *record.Records, t Thresholds, c *record.Finding) {
 	// What was billed lies between the usage seen and that plus the
 	// reservations of the attempts whose usage nobody saw.
 	seen, unseen := 0.0, 0.0
+	doubtful, doubt := 0, ""
 	for _, e := range r.Ledger {
+		if e.UsageDoubt != "" {
+			doubtful, doubt = doubtful+1, cmp.Or(doubt, e.UsageDoubt)
+		}
 		if e.UsageKnown {
 			seen += float64(e.Cost)
 		} else {
@@ -67,6 +72,10 @@ func checkCost(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 	if unseen > 0 {
 		c.Summary += fmt.Sprintf("; up to $%.4f more on attempts whose usage was not seen", unseen)
+	}
+	if doubtful > 0 {
+		c.AddFigure("attempts of doubtful usage", float64(doubtful), "attempts")
+		c.Summary += fmt.Sprintf("; %d of %d attempts state a usage that does not fit, as %s", doubtful, len(r.Ledger), doubt)
 	}
 }
 
