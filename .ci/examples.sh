@@ -70,6 +70,20 @@ analyze_run() {
 	done
 }
 
+# analyze_agrees: a run's report and analyze, which reads the run's records, say the
+# same to the last digit.
+analyze_agrees() {
+	local flags dir=$tmp/agrees
+	for flags in '-seed 1' '-faults null=0.05' '-faults null=0.004 -seed 2' '-n 200 -probes 40' \
+		'-label-design fraction=0.5,strata=5'; do
+		rm -rf "$dir"
+		# shellcheck disable=SC2086 # several flags
+		expect '0|3|4' agrees sample -out "$dir" $flags
+		"$tmp/bin/analyze" -run "$dir" -json >"$tmp/agrees.json"
+		"$tmp/bin/checkrun" -run "$dir" -agrees "$tmp/agrees.json"
+	done
+}
+
 run_whatever_the_concurrency() {
 	expect 0 concurrency-1 sample -out "$tmp/c1" -concurrency 1
 	expect 0 concurrency-64 sample -out "$tmp/c64" -concurrency 64

@@ -61,9 +61,9 @@ func (a *arrayReader) object() (int, []byte, error) {
 		if err != nil {
 			return start, nil, a.cut(err)
 		}
-		if len(a.buf) == MaxLine {
+		if len(a.buf) == maxLine {
 			return start, nil, &LineError{Name: a.name, Line: start,
-				Err: fmt.Errorf("object is longer than %d MiB", MaxLine>>20), Hint: "is a closing bracket or quote missing?"}
+				Err: fmt.Errorf("object is longer than %d MiB", maxLine>>20), Hint: "is a closing bracket or quote missing?"}
 		}
 		a.buf = append(a.buf, c)
 		switch {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -105,9 +104,34 @@ func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, ext
 		if len(own) > 1 {
 			own = append(own, ',')
 		}
-		own = append(append(append(append(own, '"'), f.name...), `":`...), f.raw...) // its name has no escapes
+		raw := f.raw
+		if f.name == "prompt_id" && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
+			raw = []byte(strconv.Quote(string(raw))) // an id that is a number is its digits
+		}
+		own = append(append(append(append(own, '"'), f.name...), `":`...), raw...) // its name has no escapes
 	}
-	return meta, extra, json.Unmarshal(append(own, '}'), v)
+	if err = json.Unmarshal(append(own, '}'), v); err != nil {
+		err = blame(fs, known, v, err)
+	}
+	return meta, extra, err
+}
+
+// blame names the field that v could not take, where the error does not.
+func blame(fs fields, known map[string]bool, v any, err error) error {
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) {
+		return err
+	}
+	for _, f := range fs {
+		if !known[f.name] {
+			continue
+		}
+		one := append(append(append([]byte(`{"`), f.name...), `":`...), f.raw...)
+		if json.Unmarshal(append(one, '}'), reflect.New(reflect.TypeOf(v).Elem()).Interface()) != nil {
+			return fmt.Errorf("field %q: %w", f.name, err)
+		}
+	}
+	return err
 }
 
 // exactObject decodes an object, or null as nil. A number whose digits a float64
@@ -301,74 +325,4 @@ func globEscape(path string) string {
 		return path // Windows knows no escapes, and its paths rarely have brackets
 	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
-}
-
-// WriteSamplesCSV writes samples as CSV (RFC 4180, UTF-8, with a header line):
-// their fields in the order of the JSON, a column target_policy_logprobs.<name>
-// for each of targets, and metadata as JSON. A missing number is an empty cell. A
-// log-prob under a policy that is not among targets is an error, since it would be
-// lost.
-func WriteSamplesCSV(w io.Writer, targets []string, samples iter.Seq[Sample]) error {
-	header := []string{"prompt_id", "prompt", "response", "base_policy_logprob"}
-	for _, t := range targets {
-		header = append(header, "target_policy_logprobs."+t)
-	}
-	header = append(header, "judge_score", "oracle_label", "inclusion_prob", "metadata")
-	var b bytes.Buffer
-	record := func(cells []string) error {
-		b.Reset()
-		for i, cell := range cells {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if cell == "" || strings.ContainsAny(cell, ",\"\r\n") || strings.TrimSpace(cell) != cell {
-				if cell != "" {
-					cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
-				}
-			}
-			b.WriteString(cell)
-		}
-		b.WriteString("\r\n")
-		_, err := w.Write(b.Bytes())
-		return err
-	}
-	if err := record(header); err != nil {
-		return fmt.Errorf("dataset: write CSV: %w", err)
-	}
-	n := 0
-	for s := range samples {
-		n++
-		var err error
-		number := func(f Float) string {
-			if !f.Valid() {
-				return ""
-			}
-			text, e := appendFloat(nil, f.OrNaN())
-			err = errors.Join(err, e)
-			return string(text)
-		}
-		cells := []string{s.PromptID, s.Prompt, s.Response, number(s.BasePolicyLogProb)}
-		for _, t := range targets {
-			v, ok := s.TargetPolicyLogProbs[t]
-			if !ok {
-				v = Float{}
-			}
-			cells = append(cells, number(v))
-		}
-		for t := range s.TargetPolicyLogProbs {
-			if !slices.Contains(targets, t) {
-				err = errors.Join(err, fmt.Errorf("a log-prob under %q, which is not among the targets", t))
-			}
-		}
-		meta, e := json.Marshal(s.Metadata)
-		err = errors.Join(err, e)
-		cells = append(cells, number(s.JudgeScore), number(s.OracleLabel), number(s.InclusionProb), string(meta))
-		if err == nil {
-			err = record(cells)
-		}
-		if err != nil {
-			return fmt.Errorf("dataset: write CSV: row %d: %w", n, err)
-		}
-	}
-	return nil
 }

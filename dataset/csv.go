@@ -116,8 +116,8 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 			return line, nil, fmt.Errorf("dataset: read %s at line %d: %w", c.name, c.line, err)
 		}
 		started = true
-		if len(c.text) >= MaxLine {
-			return line, nil, &LineError{Name: c.name, Line: line, Err: fmt.Errorf("row is longer than %d MiB", MaxLine>>20), Hint: "is a closing quote missing?"}
+		if len(c.text) >= maxLine {
+			return line, nil, &LineError{Name: c.name, Line: line, Err: fmt.Errorf("row is longer than %d MiB", maxLine>>20), Hint: "is a closing quote missing?"}
 		}
 		if b == '\n' {
 			c.line++

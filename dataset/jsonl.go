@@ -9,12 +9,14 @@ import (
 	"io"
 	"iter"
 	"os"
+	"reflect"
+	"strings"
 	"unicode/utf8"
 )
 
-// MaxLine is the longest line, in bytes, that [ReadJSONL] and [ReadPrompts]
-// accept; it bounds the memory that a file without line breaks can take.
-const MaxLine = 64 << 20
+// maxLine is the longest line in bytes. It bounds the memory that a file without
+// line breaks can take.
+const maxLine = 64 << 20
 
 // LineError is a defect of an input at one of its lines.
 type LineError struct {
@@ -41,14 +43,18 @@ const (
 
 // ReadJSONL streams the rows of JSON lines from r: one object a line, decoded
 // into a T each. It skips blank lines and a byte order mark and does not need a
-// final line break. Whatever else is not exactly one object on a line ends the
-// sequence with a zero T and a [*LineError] that calls the input by name;
-// nothing follows an error. A failure of r itself is an error that wraps r's.
+// final line break. Whatever else is not exactly one object on a line, or is longer
+// than 64 MiB, ends the sequence with a zero T and a [*LineError] that calls the
+// input by name; nothing follows an error. A failure of r itself is an error that wraps r's.
 //
 // The sequence reads r and can be ranged over once.
 func ReadJSONL[T any](r io.Reader, name string) iter.Seq2[T, error] {
+	return readJSONL[T](r, name, maxLine)
+}
+
+func readJSONL[T any](r io.Reader, name string, longest int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), name: name}
+		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), name: name, longest: longest}
 		for {
 			line, raw, err := lines.next()
 			if err == io.EOF {
@@ -138,10 +144,50 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 	case errors.As(err, &syntax):
 		return fail(err, hintLine)
 	case errors.As(err, &typ):
-		return fail(fmt.Errorf("field %q holds a %s, which is no %v: %w", typ.Field, typ.Value, typ.Type, err), hintField)
+		return fail(&typeError{typ}, hintField)
 	default: // a type's own UnmarshalJSON
 		return fail(err, hintField)
 	}
+}
+
+// typeError is a field of the wrong type, in the words of a person who has the file.
+type typeError struct{ err *json.UnmarshalTypeError }
+
+func (e *typeError) Error() string {
+	held := e.err.Value
+	if word, _, ok := strings.Cut(held, " "); ok {
+		held = word // "number 5" says the value, too
+	}
+	return fmt.Sprintf("field %q holds %s, where %s should be", e.err.Field, article(held), wanted(e.err.Type))
+}
+
+func (e *typeError) Unwrap() error { return e.err }
+
+func article(kind string) string {
+	switch kind {
+	case "array", "object":
+		return "an " + kind
+	case "bool":
+		return "true or false"
+	}
+	return "a " + kind
+}
+
+func wanted(t reflect.Type) string {
+	if t == reflect.TypeFor[Float]() {
+		return "a number or null"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	}
+	return "a number"
 }
 
 func firstRune(b []byte) rune {
@@ -155,6 +201,8 @@ type lineReader struct {
 	name string
 	line int
 	buf  []byte // a line that outgrew r's buffer
+
+	longest int // bytes in a line
 }
 
 // next returns a line's number and its bytes, never empty and good until the
@@ -189,9 +237,9 @@ func (l *lineReader) readLine() ([]byte, error) {
 		if err == nil && len(l.buf) == 0 {
 			return part, nil
 		}
-		if len(l.buf)+len(part) > MaxLine {
+		if len(l.buf)+len(part) > l.longest {
 			return nil, &LineError{Name: l.name, Line: l.line + 1,
-				Err: fmt.Errorf("line is longer than %d MiB", MaxLine>>20), Hint: "write one object a line"}
+				Err: fmt.Errorf("line is longer than %d MiB", l.longest>>20), Hint: "write one object a line"}
 		}
 		l.buf = append(l.buf, part...)
 		switch {

@@ -94,17 +94,26 @@ func checkLineError(t *testing.T, reason string, err error, line int, say string
 
 func TestReadJSONLLongLines(t *testing.T) {
 	// One byte less than the limit, the line break included, and one more.
-	empty := `{"k":""}` + "\n"
-	fits := strings.Repeat("x", MaxLine-len(empty))
-	got, err := readAll[kv](strings.NewReader(empty + `{"k":"` + fits + `"}` + "\n" + empty))
-	if err != nil || len(got) != 3 || got[1].K != fits {
-		t.Errorf("a line of %d MiB: %d rows, %v", MaxLine>>20, len(got), err)
+	const longest = 1 << 20
+	read := func(in string) (rows []kv, err error) {
+		for row, e := range readJSONL[kv](strings.NewReader(in), "in.jsonl", longest) {
+			if err = e; err == nil {
+				rows = append(rows, row)
+			}
+		}
+		return rows, err
 	}
-	got, err = readAll[kv](strings.NewReader(empty + `{"k":"x` + fits + `"}` + "\n" + empty))
+	empty := `{"k":""}` + "\n"
+	fits := strings.Repeat("x", longest-len(empty))
+	got, err := read(empty + `{"k":"` + fits + `"}` + "\n" + empty)
+	if err != nil || len(got) != 3 || got[1].K != fits {
+		t.Errorf("a line of the longest length: %d rows, %v", len(got), err)
+	}
+	got, err = read(empty + `{"k":"x` + fits + `"}` + "\n" + empty)
 	if len(got) != 1 {
 		t.Errorf("%d rows before the long line, want 1", len(got))
 	}
-	checkLineError(t, "beyond the limit", err, 2, "64 MiB")
+	checkLineError(t, "beyond the limit", err, 2, "1 MiB")
 }
 
 func TestReadJSONLBrokenReader(t *testing.T) {

@@ -95,7 +95,7 @@ func NewRowReader(r io.Reader, name string) (RowReader, error) {
 		}
 		out.container, out.rows = "csv", c
 	default:
-		out.container, out.rows = "jsonl", &lineReader{r: text, name: name}
+		out.container, out.rows = "jsonl", &lineReader{r: text, name: name, longest: maxLine}
 	}
 	return out, nil
 }

@@ -47,7 +47,7 @@ type Config struct {
 }
 
 // task returns what a judge of a kind asks.
-func (c Config) task(kind string, fields ...string) (grading.Task, error) {
+func (c Config) task(kind Source, fields ...string) (grading.Task, error) {
 	fail := func(err error) (grading.Task, error) {
 		return grading.Task{}, fmt.Errorf("judge: new %s judge %q: %w", kind, c.Name, err)
 	}
@@ -58,7 +58,7 @@ func (c Config) task(kind string, fields ...string) (grading.Task, error) {
 		c.Rubric = defaultRubric
 	}
 	t, err := grading.Task{
-		Kind: kind + " judge", Name: c.Name, Model: c.Model, Rubric: c.Rubric, Fields: fields,
+		Kind: string(kind) + " judge", Name: c.Name, Model: c.Model, Rubric: c.Rubric, Fields: fields,
 		Min: c.Scale.Min, Max: c.Scale.Max, MaxTokens: c.MaxTokens, MaxMaterial: c.MaxMaterial, Draws: 1,
 	}.WithDefaults()
 	if err != nil {

@@ -9,31 +9,34 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
+// Reason says why a response is unscored.
+type Reason string
+
 // The reasons of an [UnscoredError].
 const (
-	ReasonUnparsable    = grading.Unparsable    // not one grade that can be read, or one outside the scale
-	ReasonRefused       = grading.Refused       // the model declined to grade
-	ReasonFiltered      = grading.Filtered      // the service's content filter intervened
-	ReasonTruncated     = grading.Truncated     // the reply was cut at MaxTokens
-	ReasonEmptyResponse = grading.EmptyResponse // the reply is empty
-	ReasonTooLong       = grading.TooLong       // conversation and response exceed MaxMaterial; nothing was sent
-	ReasonNoLogProbs    = "no_logprobs"         // NewTokens: the reply came without usable log-probs
-	ReasonLowMass       = "low_mass"            // NewTokens: the model would rather write something else than a number
-	ReasonInvalid       = "invalid"             // a Scorer or Oracle returned a number outside [0, 1]
-	ReasonMissing       = "missing"             // the file of labels has none for this response
+	ReasonUnparsable    Reason = grading.Unparsable    // not one grade that can be read, or one outside the scale
+	ReasonRefused       Reason = grading.Refused       // the model declined to grade
+	ReasonFiltered      Reason = grading.Filtered      // the service's content filter intervened
+	ReasonTruncated     Reason = grading.Truncated     // the reply was cut at MaxTokens
+	ReasonEmptyResponse Reason = grading.EmptyResponse // the reply is empty
+	ReasonTooLong       Reason = grading.TooLong       // conversation and response exceed MaxMaterial; nothing was sent
+	ReasonNoLogProbs    Reason = "no_logprobs"         // NewTokens: the reply came without usable log-probs
+	ReasonLowMass       Reason = "low_mass"            // NewTokens: the model would rather write something else
+	ReasonInvalid       Reason = "invalid"             // a Scorer or Oracle returned a number outside [0, 1]
+	ReasonMissing       Reason = "missing"             // the file of labels has none for this response
 )
 
 // UnscoredError is an answer of a judge or an oracle that holds no score or
 // label. Any other error means that it could not be asked.
 type UnscoredError struct {
 	Grader string // identity of the judge or oracle
-	Key    string // the record's key
-	Reason string // one of the Reason constants
+	Key    dataset.Key
+	Reason Reason // one of the Reason constants
 	Reply  string // the beginning of the reply, at most 200 bytes
 	Err    error  // what is wrong with it; nil if Reason says it all
 }
 
-var remedies = map[string]string{
+var remedies = map[Reason]string{
 	ReasonUnparsable: "use a model that keeps to a JSON schema",
 	ReasonTruncated:  "raise MaxTokens",
 	ReasonTooLong:    "raise MaxMaterial if the model has room for it",
@@ -69,7 +72,7 @@ func RecordError(err error) *dataset.RecordError {
 	class := "error"
 	switch {
 	case errors.As(err, &unscored):
-		class = unscored.Reason
+		class = string(unscored.Reason)
 	case errors.As(err, &call):
 		class = string(call.Class)
 	}

@@ -188,7 +188,7 @@ func ExampleShrink() {
 }
 
 // inflated are 200 scores of a judge that inflates, and labels with noise.
-func inflated(source string) (rows []judge.Labeled, labeled []offpolicy.LabeledScore) {
+func inflated(source judge.Source) (rows []judge.Labeled, labeled []offpolicy.LabeledScore) {
 	for i := range 200 {
 		id, score := fmt.Sprint("p", i), float64(i%20)/20
 		label := .1 + .7*score + .1*math.Sin(float64(i*i))
@@ -214,7 +214,7 @@ func ExampleFitUncertainty() {
 		return
 	}
 	r := dataset.JudgeScore{PromptID: "new", Policy: "p0", Judge: "gpt-4o-mini@1f", Mean: dataset.Known(.8),
-		Source: judge.SourceDeterministic}
+		Source: string(judge.SourceDeterministic)}
 	fmt.Println(u.Calibrate(&r))
 	fmt.Printf("%.2f ± %.2f, of which the curve %.2f\n", r.Calibrated.OrNaN(), math.Sqrt(r.CalibratedVariance.OrNaN()),
 		math.Sqrt(r.VarianceParts.Calibrator.OrNaN()))
@@ -230,7 +230,7 @@ func ExampleFitUncertainty() {
 func ExampleScoreOf() {
 	r := dataset.JudgeScore{
 		PromptID: "p1", Policy: "p0", Judge: "gpt-4o-mini x3@5c", Mean: dataset.Known(.85), Variance: dataset.Known(.000833),
-		Source: judge.SourceRepeated, Readings: dataset.Floats{.9, .8, .85},
+		Source: string(judge.SourceRepeated), Readings: dataset.Floats{.9, .8, .85},
 	}
 	s := judge.ScoreOf(r)
 	fmt.Println(s.Mean.OrNaN(), s.Variance.OrNaN(), s.Source, s.Readings)

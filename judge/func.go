@@ -37,7 +37,7 @@ func (f function) Score(ctx context.Context, tag providers.Tag, prompt dataset.P
 		return Score{}, fmt.Errorf("judge: %s [%s]: %w", f.identity, tag.Key, err)
 	}
 	if !(v >= 0 && v <= 1) {
-		return Score{}, fmt.Errorf("judge: %w", &UnscoredError{Grader: f.identity, Key: tag.Key.String(), Reason: ReasonInvalid,
+		return Score{}, fmt.Errorf("judge: %w", &UnscoredError{Grader: f.identity, Key: tag.Key, Reason: ReasonInvalid,
 			Err: fmt.Errorf("the function returned %v", v)})
 	}
 	return Score{Mean: dataset.Known(v), Source: SourceFunction}, nil

@@ -16,7 +16,7 @@ func TestFunc(t *testing.T) {
 	tests := []struct {
 		value  float64
 		err    error
-		class  string // of the record's error; empty for a score
+		class  Reason // of the record's error; empty for a score
 		reason string
 	}{
 		{.5, nil, "", "a score"},
@@ -43,9 +43,9 @@ func TestFunc(t *testing.T) {
 		r := Record(key, "hash", s, got, err)
 		switch {
 		case tt.class == "" && (r.Error != nil || r.Mean != dataset.Known(tt.value) || r.Variance.Valid() ||
-			r.Source != SourceFunction || r.Judge != "mine@1"):
+			r.Source != string(SourceFunction) || r.Judge != "mine@1"):
 			t.Errorf("%s: %+v", tt.reason, r)
-		case tt.class != "" && (r.Error == nil || r.Error.Class != tt.class || r.Mean.Valid()):
+		case tt.class != "" && (r.Error == nil || r.Error.Class != string(tt.class) || r.Mean.Valid()):
 			t.Errorf("%s: %+v, want class %s", tt.reason, r, tt.class)
 		}
 	}

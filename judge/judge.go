@@ -12,24 +12,27 @@ type Generator interface {
 	Generate(context.Context, providers.GenerateRequest) (providers.Generation, error)
 }
 
-// The sources of a [Score]'s variance.
+// Source says where a [Score]'s variance comes from.
+type Source string
+
+// The sources of this package's judges.
 const (
-	SourceDeterministic = "deterministic" // 0: that of reading again, not of error
-	SourceRepeated      = "repeated"      // s²/k over k readings
-	SourceInterval      = "interval"      // the model's own 95% interval, (width/3.92)²
-	SourceTokens        = "tokens"        // the spread of the score token's distribution
-	SourcePanel         = "panel"         // s²/m over m judges
-	SourceFunction      = "function"      // a function's score; its variance is not known
+	SourceDeterministic Source = "deterministic" // 0: that of reading again, not of error
+	SourceRepeated      Source = "repeated"      // s²/k over k readings
+	SourceInterval      Source = "interval"      // the model's own 95% interval, (width/3.92)²
+	SourceTokens        Source = "tokens"        // the spread of the score token's distribution
+	SourcePanel         Source = "panel"         // s²/m over m judges
+	SourceFunction      Source = "function"      // a function's score; its variance is not known
 )
 
 // Score is a judge's opinion of one response.
 type Score struct {
 	Mean     dataset.Float // in [0, 1]
 	Variance dataset.Float // of Mean, in squared units of Mean; missing if the judge does not know it
-	Source   string        // where Variance comes from
+	Source   Source        // where Variance comes from
 	// Readings are the single readings behind Mean, in order, if there are
 	// several: those of one judge, or the means of a panel's members.
-	Readings []float64
+	Readings dataset.Floats
 	// Repaired reports that a reply was not in the form asked for, and still left
 	// one reading: see the package comment.
 	Repaired bool

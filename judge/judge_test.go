@@ -50,7 +50,7 @@ var (
 func config(g Generator) Config { return Config{Name: "j", Generator: g, Model: "m"} }
 
 // build makes a judge of one kind, with five readings if it is a repeated one.
-func build(kind string, c Config) (Scorer, error) {
+func build(kind Source, c Config) (Scorer, error) {
 	switch kind {
 	case SourceDeterministic:
 		return NewDeterministic(c)
@@ -60,7 +60,7 @@ func build(kind string, c Config) (Scorer, error) {
 	return NewInterval(c)
 }
 
-func scorer(t *testing.T, kind string, c Config) Scorer {
+func scorer(t *testing.T, kind Source, c Config) Scorer {
 	t.Helper()
 	s, err := build(kind, c)
 	if err != nil {
@@ -85,7 +85,7 @@ var near = cmp.Options{cmpopts.EquateApprox(1e-12, 1e-15), cmp.Comparer(func(a, 
 
 func TestScore(t *testing.T) {
 	tests := []struct {
-		kind    string
+		kind    Source
 		scale   Scale
 		draws   int
 		replies []any
@@ -138,11 +138,11 @@ func TestScore(t *testing.T) {
 }
 
 func TestUnscored(t *testing.T) {
-	all := []string{SourceDeterministic, SourceRepeated, SourceInterval}
+	all := []Source{SourceDeterministic, SourceRepeated, SourceInterval}
 	tests := []struct {
-		kinds  []string
+		kinds  []Source
 		reply  any
-		want   string
+		want   Reason
 		reason string
 	}{
 		{all, "I would say 85.", ReasonUnparsable, "prose"},
@@ -166,7 +166,8 @@ func TestUnscored(t *testing.T) {
 			s := scorer(t, kind, config(&fake{replies: []any{tt.reply}}))
 			got, err := s.Score(t.Context(), tag, prompt, "4")
 			var unscored *UnscoredError
-			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() || unscored.Key != tag.Key.String() {
+			if !errors.As(err, &unscored) || unscored.Reason != tt.want || unscored.Grader != s.Identity() ||
+				unscored.Key != tag.Key {
 				t.Errorf("%s: %s: error %v, want one with reason %s", kind, tt.reason, err, tt.want)
 			}
 			if !cmp.Equal(got, Score{}) {
@@ -197,7 +198,7 @@ func TestCallErrorsPassThrough(t *testing.T) {
 }
 
 func TestRequests(t *testing.T) {
-	for kind, temperature := range map[string]float64{SourceDeterministic: 0, SourceInterval: 0, SourceRepeated: .7} {
+	for kind, temperature := range map[Source]float64{SourceDeterministic: 0, SourceInterval: 0, SourceRepeated: .7} {
 		f := &fake{replies: []any{score(50)}}
 		if kind == SourceInterval {
 			f.replies = []any{interval(50, 40, 60)}
@@ -228,7 +229,7 @@ func TestRequests(t *testing.T) {
 			}
 			seeds[*r.Seed], calls[r.Tag.Call] = true, true
 		}
-		if want := map[string]int{SourceRepeated: 5}[kind]; kind == SourceRepeated &&
+		if want := map[Source]int{SourceRepeated: 5}[kind]; kind == SourceRepeated &&
 			(len(seeds) != want || !calls["draw0"]) {
 			t.Errorf("%d readings, calls %v, want %d", len(seeds), calls, want)
 		}
@@ -304,7 +305,7 @@ func TestIdentity(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	good := config(&fake{})
 	tests := []struct {
-		kind   string
+		kind   Source
 		change func(*Config)
 		want   string
 		reason string
@@ -340,7 +341,7 @@ func TestRecord(t *testing.T) {
 	tests := []struct {
 		score  Score
 		err    error
-		class  string // of the record's error; empty for a value
+		class  Reason // of the record's error; empty for a value
 		reason string
 	}{
 		{ok, nil, "", "a score"},
@@ -368,11 +369,11 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s: %+v", tt.reason, r)
 		}
 		if tt.class == "" {
-			if r.Error != nil || r.Mean.OrNaN() != tt.score.Mean.OrNaN() || r.Source != tt.score.Source ||
+			if r.Error != nil || r.Mean.OrNaN() != tt.score.Mean.OrNaN() || r.Source != string(tt.score.Source) ||
 				r.Variance.Valid() == !tt.score.Variance.Valid() {
 				t.Errorf("%s: %+v", tt.reason, r)
 			}
-		} else if r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" || r.Mean.Valid() ||
+		} else if r.Error == nil || r.Error.Class != string(tt.class) || r.Error.Message == "" || r.Mean.Valid() ||
 			r.Variance.Valid() || r.Source != "" {
 			t.Errorf("%s: %+v, want nulls and an error of class %s", tt.reason, r, tt.class)
 		}

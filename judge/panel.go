@@ -30,7 +30,7 @@ import (
 func NewPanel(name string, members ...Scorer) (Scorer, error) {
 	fail := func(err error) (Scorer, error) { return nil, fmt.Errorf("judge: new panel %q: %w", name, err) }
 	if name == "" {
-		return fail(errors.New("the name is empty: it is how records refer to the panel"))
+		return fail(errors.New("the name is empty: records refer to the panel by it"))
 	}
 	if len(members) < 2 {
 		return fail(fmt.Errorf("%d members: want two or more", len(members)))

@@ -25,7 +25,7 @@ func Record(key dataset.Key, policyHash string, s Scorer, score Score, err error
 		r.Error = RecordError(err)
 	}
 	if r.Error == nil {
-		r.Mean, r.Variance, r.Source = score.Mean, score.Variance, score.Source
+		r.Mean, r.Variance, r.Source = score.Mean, score.Variance, string(score.Source)
 		r.Readings, r.Repaired = score.Readings, score.Repaired
 	}
 	return r
@@ -43,5 +43,5 @@ func (s Score) problem() *dataset.RecordError {
 	default:
 		return nil
 	}
-	return &dataset.RecordError{Class: ReasonInvalid, Message: "judge: " + what + ": the scorer is at fault"}
+	return &dataset.RecordError{Class: string(ReasonInvalid), Message: "judge: " + what + ": the scorer is at fault"}
 }

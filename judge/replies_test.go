@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/shareddata"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/oracle"
@@ -74,7 +73,7 @@ func TestRepliesFromTheField(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		label, err := o.Label(t.Context(), tag, dataset.Key{PromptID: "p1", Policy: "p0"}, prompt, "Paris.")
+		label, err := o.Label(t.Context(), tag, prompt, "Paris.")
 		check("oracle", label, err)
 	}
 	if n == 0 {

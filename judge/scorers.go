@@ -26,15 +26,15 @@ func (r reader) read(ctx context.Context, tag providers.Tag, seed *int64, prompt
 	var failure *grading.Failure
 	switch {
 	case errors.As(err, &failure):
-		return a, r.unscored(tag, failure.Reason, failure.Reply, failure.Err)
+		return a, r.unscored(tag, Reason(failure.Reason), failure.Reply, failure.Err)
 	case err != nil:
 		return a, fmt.Errorf("judge: %s [%s]: %w", r.Identity(), tag.Key, err)
 	}
 	return a, nil
 }
 
-func (r reader) unscored(tag providers.Tag, reason, reply string, err error) error {
-	return fmt.Errorf("judge: %w", &UnscoredError{Grader: r.Identity(), Key: tag.Key.String(), Reason: reason,
+func (r reader) unscored(tag providers.Tag, reason Reason, reply string, err error) error {
+	return fmt.Errorf("judge: %w", &UnscoredError{Grader: r.Identity(), Key: tag.Key, Reason: reason,
 		Reply: reply, Err: err})
 }
 

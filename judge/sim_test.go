@@ -86,7 +86,7 @@ func TestUncertaintyIsCalibrated(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(t, n, func(ctx context.Context, i int) (err error) {
-		labels[i], err = o.Label(ctx, providers.Tag{Stage: "oracle", Key: key(i)}, key(i), prompts[i], replies[i])
+		labels[i], err = o.Label(ctx, providers.Tag{Stage: "oracle", Key: key(i)}, prompts[i], replies[i])
 		return err
 	})
 	config := judge.Config{Name: "j", Generator: client, Model: sim.JudgeModel}
@@ -106,7 +106,8 @@ func TestUncertaintyIsCalibrated(t *testing.T) {
 		rows := slices.Grow([]judge.Labeled(nil), n)[:n]
 		ask(t, n, func(ctx context.Context, i int) error {
 			score, err := s.Score(ctx, providers.Tag{Stage: "judge-" + s.Identity(), Key: key(i)}, prompts[i], replies[i])
-			rows[i] = judge.Labeled{PromptID: prompts[i].ID, Score: score, Label: dataset.Known(labels[i]), InclusionProb: dataset.Known(1)}
+			rows[i] = judge.Labeled{PromptID: prompts[i].ID, Score: score, Label: dataset.Known(labels[i]),
+				InclusionProb: dataset.Known(1)}
 			return err
 		})
 		checkUncertainty(t, s.Identity(), rows, slack)

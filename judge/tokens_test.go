@@ -36,7 +36,7 @@ func TestTokens(t *testing.T) {
 		reply    providers.Generation
 		mean     float64
 		variance float64
-		why      string // of the UnscoredError; empty for a score
+		why      Reason // of the UnscoredError; empty for a score
 		reason   string
 	}{
 		{tokens(`{"reason":"x","score":|7|}`, three...), 7.1 / 9, .49 / 81, "",

@@ -25,7 +25,7 @@ type Labeled struct {
 // fitted on. With S a score, V its own variance, f the calibrator and r the
 // out-of-fold residuals label - f(S):
 //
-//	sampling    f'(S)² V, where V is the variance of asking again (source "repeated"), else 0;
+//	sampling    f'(S)² V, where V is the variance of asking again (source "repeated"), otherwise 0;
 //	calibrator  (G-1)/G Σ_g (f_-g(S) - mean)², f refitted without each of G = 10 groups of prompts;
 //	residual    what r² has beyond these two: v(S) g(V)
 //
@@ -46,7 +46,7 @@ type Uncertainty struct {
 const (
 	uncertaintyFolds  = 5
 	jackknifeGroups   = 10
-	uncertaintySeed   = 0x756e63 // any: it only tells these folds from the calibrator's
+	uncertaintySeed   = 0x756e63 // any value: it only keeps these folds apart from the calibrator's
 	scoreClasses      = 10
 	minPerClass       = 40
 	doubtClasses      = 5
@@ -54,8 +54,8 @@ const (
 	leastShare        = .05
 )
 
-// FitUncertainty fits on the labeled scores that cal was fitted on, given to it
-// in the same order. It is an error if they are others, or if cal was fitted with a
+// FitUncertainty fits on the labeled scores that cal was fitted on, in the same
+// order. It is an error if they are other scores, or if cal was fitted with a
 // covariate.
 func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, error) {
 	fail := func(format string, args ...any) (*Uncertainty, error) {
@@ -105,8 +105,8 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 	return u, nil
 }
 
-// Parts returns the variance of a label around the calibrated score of some
-// response to the prompt.
+// Parts returns the variance of a label around the calibrated score of a response
+// to the prompt.
 func (u *Uncertainty) Parts(promptID string, s Score) dataset.VarianceParts {
 	return dataset.VarianceParts{
 		Sampling: dataset.Known(u.sampling(promptID, s)),
@@ -135,7 +135,7 @@ func (u *Uncertainty) Calibrate(r *dataset.JudgeScore) error {
 
 // ScoreOf is the score that a record holds.
 func ScoreOf(r dataset.JudgeScore) Score {
-	return Score{Mean: r.Mean, Variance: r.Variance, Source: r.Source, Readings: r.Readings, Repaired: r.Repaired}
+	return Score{Mean: r.Mean, Variance: r.Variance, Source: Source(r.Source), Readings: r.Readings, Repaired: r.Repaired}
 }
 
 // sampling is the variance that asking the judge again would give f.
@@ -162,8 +162,8 @@ func (u *Uncertainty) curve(score float64) float64 {
 	return variance * (g - 1) * (g - 1) / g
 }
 
-// doubt is what a judge states of its own uncertainty beyond sampling, NaN
-// where it states nothing.
+// doubt is what a judge states of its own uncertainty beyond sampling, NaN if it
+// states nothing.
 func doubt(s Score) float64 {
 	switch s.Source {
 	case SourceInterval, SourceTokens, SourcePanel:

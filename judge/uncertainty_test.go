@@ -16,7 +16,7 @@ import (
 
 // world draws labeled scores: label = .1 + .8 score + noise whose standard
 // deviation follows what the judge states, or the score where it states nothing.
-func world(n int, source string) []Labeled {
+func world(n int, source Source) []Labeled {
 	r := rand.New(rand.NewPCG(3, 4))
 	rows := make([]Labeled, n)
 	for i := range rows {
@@ -130,8 +130,7 @@ func TestCalibrate(t *testing.T) {
 	rows := world(100, SourceDeterministic)
 	cal, u := fitted(t, rows)
 	r := dataset.JudgeScore{PromptID: "7", Policy: "p0", Judge: "j@1", Mean: dataset.Known(.4),
-		Variance: dataset.Known(0), Source: SourceDeterministic,
-		Calibrated: dataset.Float{}}
+		Variance: dataset.Known(0), Source: string(SourceDeterministic)}
 	if err := u.Calibrate(&r); err != nil {
 		t.Fatal(err)
 	}

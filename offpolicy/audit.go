@@ -115,7 +115,7 @@ func (r *Result) audit(p *PolicyResult, c *Config, w *worker, family int) {
 	var prompts []string
 	if d != nil && fr.fits != nil {
 		for i, v := range d.invP {
-			if v > 0 {
+			if v > 0 && !math.IsNaN(d.score[i]) {
 				e, u = append(e, d.label[i]-w.f[d.at+i]), append(u, v)
 				prompts = append(prompts, fr.prompts[d.prompt[i]])
 			}

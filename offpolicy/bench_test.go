@@ -53,26 +53,6 @@ func BenchmarkWeights(b *testing.B) {
 	}
 }
 
-// BenchmarkMeanRewards makes IPS, SNIPS, their errors and the ESS. NumPy takes 22
-// ms for a million rows without the errors; see testdata/compare.py.
-func BenchmarkMeanRewards(b *testing.B) {
-	for _, n := range benchSizes {
-		rng := rand.New(rand.NewPCG(1, 1))
-		l, r := make([]float64, n), make([]float64, n)
-		for i := range n {
-			l[i], r[i] = rng.NormFloat64()-.5, rng.Float64()
-		}
-		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := MeanRewards(l, r); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 // BenchmarkAccumulator: time a row must not grow with the rows, nor memory.
 func BenchmarkAccumulator(b *testing.B) {
 	for _, n := range []int{1e4, 1e5, 1e6, 1e7} {

@@ -11,31 +11,38 @@ type builder struct {
 	c       *Config
 	w       *worker // with predictions under equal weights
 	policy  string
+	p       *PolicyResult
 	weights *Weights
 	rel     []float64 // weights by row, in units of the largest; 0 where missing
 	in      []bool    // by prompt: whether it takes part; nil means that all do
+	lenient bool      // refuses nothing for gaps
 }
 
-func newBuilder(r *Result, c *Config, w *worker, policy string, weights *Weights, in []bool) *builder {
-	return &builder{r: r, c: c, w: w, policy: policy, weights: weights, rel: relative(weights), in: in}
+func newBuilder(r *Result, c *Config, w *worker, p *PolicyResult, in []bool) *builder {
+	return &builder{r: r, c: c, w: w, policy: p.Policy, p: p, weights: p.Weights, rel: relative(p.Weights), in: in}
+}
+
+// restricted is b on some prompts and with some weights.
+func (b *builder) restricted(weights *Weights, in []bool) *builder {
+	out := *b
+	out.weights, out.rel, out.in = weights, relative(weights), in
+	return &out
 }
 
 // build makes an estimate without numbers, and the statistic that gives them
 // unless it is refused.
-func (b *builder) build(e Estimator) (Estimate, built) {
-	est := emptyEstimate(b.policy, e)
-	var made built
-	switch e {
-	case IPS, SNIPS, ClippedIPS:
-		made = b.rewards(&est)
-	case LabeledSNIPS:
-		made = b.labeled(&est)
-	case DR:
-		made = b.doublyRobust(&est)
-	case Direct:
-		made = b.direct(&est)
-	}
+func (b *builder) build(e Estimator) (est Estimate, made built) {
+	m := e.method()
+	est = emptyEstimate(b.policy, m)
+	made = m.build(b, &est)
 	return est, made
+}
+
+// refuseGap refuses an estimate for what its data lack.
+func (b *builder) refuseGap(e *Estimate, why []Refusal) {
+	if !b.lenient {
+		e.refuse(why...)
+	}
 }
 
 // besselFactor is √(m/(m-1)), by which an error estimated from m deviations from
@@ -59,7 +66,11 @@ func refusal(rule string, value, threshold float64, format string, args ...any) 
 // cannot carry; it reports whether there is anything to compute.
 func (b *builder) weighted(e *Estimate) bool {
 	w := b.weights
-	e.Basis.Rows, e.Basis.Missing, e.Basis.ESS = w.N, w.Missing, w.ESS
+	e.Basis.Rows, e.Basis.Missing, e.Basis.Modelled, e.Basis.ESS = w.N, w.Missing, w.Modelled, w.ESS
+	b.refuseGap(e, b.p.refusals)
+	if w.Modelled > 0 {
+		e.Notes = append(e.Notes, fmt.Sprintf("%d of %d weights are modelled: the responses could not be scored", w.Modelled, w.N))
+	}
 	return e.weighed(w)
 }
 
@@ -75,47 +86,90 @@ func (e *Estimate) weighed(w *Weights) bool {
 }
 
 // labels refuses what the labels under these weights cannot carry, and returns
-// what labelled does. use reports whether a row enters.
-func (b *builder) labels(e *Estimate, use func(i int) bool) (ess, factor float64) {
+// what labelled does.
+func (b *builder) labels(e *Estimate) (ess, factor float64) {
 	fr := b.r.frame
-	var s1, s2, most float64
-	seen := make(map[int32]bool)
-	for i := range fr.rows {
-		if u := b.rel[i] * fr.invP[i]; fr.invP[i] > 0 && !math.IsNaN(b.weights.Log[i]) && use(i) {
-			s1 += u
-			s2 += u * u
-			most = max(most, u)
-			e.Basis.Labels++
-			seen[fr.prompt[i]] = true
+	var s labelSums
+	for i := 0; i < len(fr.rows); {
+		p := fr.prompt[i]
+		for ; i < len(fr.rows) && fr.prompt[i] == p; i++ {
+			if !math.IsNaN(b.weights.Log[i]) {
+				s.row(b.rel[i], fr.allInvP[i], fr.invP[i] > 0)
+			}
 		}
+		s.close()
 	}
-	e.Basis.Prompts = len(seen)
-	return e.labelled(b.weights, s1, s2, most)
+	e.Basis.Labels, e.Basis.Prompts = s.labels, s.prompts
+	b.refuseGap(e, b.r.unlike)
+	b.refuseGap(e, b.p.unlike)
+	return e.labelled(s)
 }
 
-// labelled records and judges what the labels weigh, from Σ(w/p), Σ(w/p)² and
-// the largest w/p of e.Basis.Labels labels. It returns the effective number of
-// them: ESS_L, or what m labels are worth by all n weights, m ESS/n, if that is
-// less. A draw of labels that happened to miss the heavy rows looks better than
+// labelSums are sums over the rows that an estimate takes, by prompt, for the labels'
+// effective number.
+type labelSums struct {
+	labels, prompts int
+	w, squares      float64 // of a prompt's Σ w/p over its labels: Σ, Σ of squares
+	most            float64 // the largest
+	// Of all rows, labelled or not: Σw, and what the square above is in expectation
+	// over the design, Σ_p (Σ w²/p + Σ_{i≠j} w_i w_j). NaN where some p is unknown.
+	all, design float64
+
+	own, sum, part float64 // of the prompt: Σ_L w/p, Σ w, Σ w²(1/p - 1)
+	has            bool
+}
+
+func (s *labelSums) row(w, invP float64, labelled bool) {
+	s.sum += w
+	s.part += w * w * (invP - 1)
+	if labelled {
+		s.labels++
+		s.own += w * invP
+		s.has = true
+	}
+}
+
+// close takes the prompt in.
+func (s *labelSums) close() {
+	s.w += s.own
+	s.squares += s.own * s.own
+	s.most = max(s.most, s.own)
+	s.all += s.sum
+	s.design += s.sum*s.sum + s.part
+	if s.has {
+		s.prompts++
+	}
+	s.own, s.sum, s.part, s.has = 0, 0, 0, false
+}
+
+// labelled records and judges what the labels weigh. It returns the effective number
+// of prompts with labels (Kish): that of the labels drawn, (Σ w/p)² / Σ (w/p)², or what
+// the design gives on average, (Σw)² / Σ(w²/p) over all rows that the estimate takes, if
+// that is less. A draw of labels that happened to miss the heavy rows looks better than
 // it is, and its error is too small by the root of the ratio of the two: factor.
-func (e *Estimate) labelled(w *Weights, s1, s2, most float64) (ess, factor float64) {
+func (e *Estimate) labelled(s labelSums) (ess, factor float64) {
 	factor = 1
-	if e.Basis.Labels > 0 && s1 > 0 {
-		drawn := s1 * s1 / s2
-		ess = min(drawn, float64(e.Basis.Labels)*w.ESS/float64(w.N))
+	if s.labels > 0 && s.w > 0 {
+		drawn := s.w * s.w / s.squares
+		ess = drawn
+		if design := s.all * s.all / s.design; design < drawn {
+			ess = design
+		}
 		factor = math.Sqrt(drawn / ess)
-		e.Basis.LabelShare = most / s1
+		e.Basis.LabelShare = s.most / s.w
 	}
 	e.Basis.ESSLabels = ess
 	switch {
 	case ess == 0:
-		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), 1, "no label has a weight under %s", e.Policy))
+		e.refuse(refusal(RuleLabels, float64(s.labels), 1, "no label has a weight under %s", e.Policy))
 		return 0, factor
+	case math.IsNaN(s.design):
+		e.refuse(refusal(RuleDesign, math.NaN(), math.NaN(), "labels were drawn with different probabilities, and those of responses without a label are not stated"))
 	case ess < MinESSLabels:
-		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels, "the %d labels count for %.1f under %s's weights, fewer than %.0f", e.Basis.Labels, ess, e.Policy, MinESSLabels))
+		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels, "the %d labels count for %.1f under %s's weights, fewer than %.0f", s.labels, ess, e.Policy, MinESSLabels))
 	}
 	if e.Basis.LabelShare > MaxLabelShare {
-		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare, "one label carries %.0f%% of the labels' weight, more than %.0f%%",
+		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare, "one prompt carries %.0f%% of the labels' weight, more than %.0f%%",
 			100*e.Basis.LabelShare, 100*MaxLabelShare))
 	}
 	return ess, factor

@@ -71,6 +71,7 @@ type Calibrator struct {
 	folds      []*curve  // folds[k] was fitted without the prompts of fold k
 	oof        []float64 // Label - out-of-fold prediction, by row
 	score, cov labelledRange
+	all        labelledRange // of all scores
 }
 
 // FitCalibrator fits one isotonic regression of label on score to all rows and
@@ -152,6 +153,7 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 		scores, covariates = append(scores, r.Score.OrNaN()), append(covariates, r.Covariate.OrNaN())
 	}
 	cal.score, cal.cov = newLabelledRange(scores), newLabelledRange(covariates)
+	cal.all = labelledRange{slices.Min(scores), slices.Max(scores)}
 	return cal, nil
 }
 

@@ -94,7 +94,7 @@ func CloneCheck(w *Weights) CloneResult {
 		say("fail", "median difference %+.3f nats, at most %v allowed", r.Median, cloneMedian)
 	}
 	if r.LogEValue >= math.Log(MaxEValue) {
-		say("fail", "mean weight is above 1 beyond chance: e-value 10^%.1f", r.LogEValue/math.Ln10)
+		say("fail", "mean weight is above 1 beyond chance: e-value 10^%s", brief(r.LogEValue/math.Ln10))
 	}
 	if r.Status != "" {
 		return r

@@ -112,34 +112,3 @@ func TestParetoK(t *testing.T) {
 		t.Errorf("equal weights have no tail, got %v", got)
 	}
 }
-
-func TestRandomLabels(t *testing.T) {
-	// By hand: n = 4, m = 2, S² = 5/3, mean 2.5, labelled mean 3.5:
-	// 1 / √((1-1/2)(5/3)/2) = 1.549.
-	if got := randomLabels([]float64{1, 2, 3, 4}, []float64{0, 0, 2, 2}); !near(got, 1/math.Sqrt(5./12), 1e-12) {
-		t.Errorf("z = %v", got)
-	}
-	for what, x := range map[string][]float64{"constant": {1, 1, 1, 1}, "missing": {nan, nan, nan, nan}} {
-		if got := randomLabels(x, []float64{0, 0, 2, 2}); !math.IsNaN(got) {
-			t.Errorf("%s: z = %v, want NaN", what, got)
-		}
-	}
-	// Over 400 random labellings it is a standard normal: mean within 4/√400.
-	rng := rand.New(rand.NewPCG(2, 3))
-	var sum, squares float64
-	for range 400 {
-		x, p := make([]float64, 50), make([]float64, 50)
-		for i, j := range rng.Perm(50) {
-			x[i] = rng.Float64()
-			if j < 20 {
-				p[i] = 2.5
-			}
-		}
-		z := randomLabels(x, p)
-		sum += z / 400
-		squares += z * z / 400
-	}
-	if math.Abs(sum) > .2 || math.Abs(squares-1) > .3 {
-		t.Errorf("z has mean %v and square %v over random labellings", sum, squares)
-	}
-}

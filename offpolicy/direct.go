@@ -2,6 +2,23 @@ package offpolicy
 
 import "math"
 
+// Direct is
+//
+//	l f' + mean over probes of (Y - l f),   l = Cov(Y, f) / (Var f (1 + m/N)) in [0, 1]
+//
+// in the notation of [Estimators], with m probes and N prompts. It needs no weights.
+// Where the target has at least [MinProbes] labels of its own, the mean residual of
+// its probes corrects whatever the judge means elsewhere under this policy. Without
+// probes it is the plug-in f', given only where the policy's transport was audited
+// before (see [Config.Audited]).
+const Direct Estimator = "direct"
+
+// MinProbes is the number of prompts with a label of the target's own from which
+// [Direct] is corrected by them, whatever the transport audit says.
+const MinProbes = 15
+
+var direct = method{name: Direct, claims: true, build: (*builder).direct}
+
 // directStat is the mean prediction over fresh draws, corrected by probes.
 type directStat struct {
 	draws             []drawTerm // w is 1 over the prompt's draws
@@ -97,6 +114,15 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 	return value
 }
 
+func (d *directStat) arm(w *worker) *arm {
+	a, l := &arm{}, d.lambda(w)
+	for i, t := range d.probes {
+		a.labels = append(a.labels, armLabel{t.f, t.prompt, t.w, d.probeOf[i], d.probeOf[i] - l*w.f[t.f]})
+	}
+	a.normalise()
+	return a
+}
+
 // plugInStat is the mean prediction over fresh draws, whose error counts the
 // cross-fitted residuals of the logged labels.
 type plugInStat struct {
@@ -185,6 +211,7 @@ func (b *builder) direct(e *Estimate) built {
 		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
 		return built{}
 	}
+	b.refuseGap(e, b.p.drawRefusals)
 	if e.Basis.Uncovered > 0 {
 		e.Notes = append(e.Notes, uncovered(e.Basis.Uncovered))
 	}
@@ -192,6 +219,7 @@ func (b *builder) direct(e *Estimate) built {
 	if e.Basis.Probes < MinProbes {
 		return b.plugIn(e, stat)
 	}
+	b.refuseGap(e, b.p.probeRefusals)
 	stat.share = float64(e.Basis.Probes) / float64(e.Basis.DrawPrompts)
 	e.Basis.ESSLabels = s1 * s1 / s2
 	e.Basis.Labels = len(stat.probes)
@@ -200,7 +228,7 @@ func (b *builder) direct(e *Estimate) built {
 		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
 	}
 	// One degree of freedom goes to the mean, one to l.
-	return built{stat, max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), false, 1}
+	return built{stat: stat, df: max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), satterthwaite: true, labels: float64(e.Basis.Probes), factor: 1}
 }
 
 // plugIn is direct without probes, which is refused unless the policy's
@@ -235,5 +263,5 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
-	return built{stat, float64(prompts - 1), true, 1}
+	return built{stat: stat, df: float64(prompts - 1), satterthwaite: true, factor: 1}
 }

@@ -104,8 +104,7 @@
 // # Streams
 //
 // What needs weights alone, an [Accumulator] computes from rows that are seen
-// once, in constant memory, in shards that are merged. [MeanRewards] is the
-// shortest way from two slices to IPS and SNIPS.
+// once, in constant memory, in shards that are merged.
 //
 // # What is refused
 //

@@ -70,6 +70,24 @@ type PolicyDocument struct {
 	Balance     *BalanceDocument             `json:"balance,omitempty"` // only with draws of its own
 	Clone       *CloneDocument               `json:"clone,omitempty"`   // only of a clone
 	Segments    []SegmentDocument            `json:"segments,omitempty"`
+	Gaps        []GapDocument                `json:"gaps,omitempty"` // what part of the data lack
+}
+
+// GapDocument says what part of the data lack, and whether what lacks it differs from
+// the rest.
+type GapDocument struct {
+	Kind    string            `json:"kind"` // log_probs, scores, labels, probes or draws
+	Missing int               `json:"missing"`
+	Total   int               `json:"total"`
+	Tests   []GapTestDocument `json:"tests"`
+	Pattern string            `json:"pattern,omitempty"` // what differs most, if anything does
+}
+
+// GapTestDocument is one test of a gap.
+type GapTestDocument struct {
+	By      string        `json:"by"`
+	Z       dataset.Float `json:"z"`       // a standard normal if what is missing is missing at random
+	Detects dataset.Float `json:"detects"` // difference of means, in standard deviations, found in 80% of runs
 }
 
 // EstimateDocument is one estimator's answer.
@@ -87,6 +105,11 @@ type EstimateDocument struct {
 	Labels  int              `json:"labels"`
 	Draws   int              `json:"draws"`
 	Probes  int              `json:"probes"`
+	// Modelled are those of the rows whose weight was missing and is modelled.
+	Modelled int `json:"modelled"`
+	// Worst bounds the value of an estimate that is refused for what is missing,
+	// whatever that is like.
+	Worst [2]dataset.Float `json:"worst_case"`
 }
 
 // The statuses of an [EstimateDocument].
@@ -109,7 +132,10 @@ type AnswerDocument struct {
 // WeightsDocument are the figures of a policy's weights.
 type WeightsDocument struct {
 	Rows       int           `json:"rows"`
-	Missing    int           `json:"missing"` // rows without its log-prob
+	Missing    int           `json:"missing"`  // rows without its log-prob
+	Modelled   int           `json:"modelled"` // of the rows, those whose weight was missing and is modelled
+	Prompts    int           `json:"prompts"`
+	PromptESS  dataset.Float `json:"prompt_ess"`
 	ESS        dataset.Float `json:"ess"`
 	MaxShare   dataset.Float `json:"max_share"`
 	Mean       dataset.Float `json:"mean"`
@@ -160,9 +186,15 @@ type ComparisonDocument struct {
 	Difference dataset.Float    `json:"difference"` // A - B
 	SE         dataset.Float    `json:"se"`
 	CI         [2]dataset.Float `json:"ci"`
+	Band       [2]dataset.Float `json:"band"` // holds for all differences together
 	P          dataset.Float    `json:"p"`
 	Holm       dataset.Float    `json:"p_holm"`
-	AA         bool             `json:"aa"` // of a clone and its original
+	AA         bool             `json:"aa"`       // of a clone and its original
+	Prompts    int              `json:"prompts"`  // that both sides rest on
+	LeftOut    int              `json:"left_out"` // that one side alone rests on
+	Modelled   int              `json:"modelled"` // weights, on either side
+	Reasons    []string         `json:"reasons"`  // why there is no number
+	Notes      []string         `json:"notes"`
 }
 
 // CalibrationPoint is one labelled response: judge score, its calibrated value
@@ -211,11 +243,33 @@ func (r *Result) Document() *Document {
 	for _, c := range r.Comparisons {
 		d.Comparisons = append(d.Comparisons, ComparisonDocument{
 			A: c.A, B: c.B, Estimators: [2]string{string(c.Estimators[0]), string(c.Estimators[1])}, Difference: figure(c.Difference),
-			SE: figure(c.SE), CI: figures(c.Lower, c.Upper), P: figure(c.P), Holm: figure(c.Holm), AA: c.AA,
+			SE: figure(c.SE), CI: figures(c.Lower, c.Upper), Band: figures(c.BandLower, c.BandUpper), P: figure(c.P), Holm: figure(c.Holm), AA: c.AA,
+			Prompts: c.Prompts, LeftOut: c.LeftOut, Modelled: c.Modelled, Reasons: messages(c.Refusals), Notes: list(c.Notes),
 		})
 	}
 	return d
 }
+
+// zeros are notes on log-probs of exactly 0, a probability of 1, of responses that are
+// not known to be empty: most often a value that was never there.
+func (fr *frame) zeros() (out []string) {
+	for _, name := range append([]string{fr.logging}, fr.targets...) {
+		var ids []string
+		for i := range fr.rows {
+			if v, ok := fr.rows[i].LogProbs[name].Get(); ok && v == 0 && fr.length[i] != 0 {
+				ids = append(ids, fr.rows[i].PromptID)
+			}
+		}
+		if len(ids) > 0 {
+			out = append(out, fmt.Sprintf("%d log-probs under %s are exactly 0, which says that no other response was possible (%s): if they stand for missing values, leave them out.",
+				len(ids), name, strings.Join(ids[:min(len(ids), 3)], ", ")))
+		}
+	}
+	return out
+}
+
+// labelsNote is what every figure by labels takes for granted.
+const labelsNote = "Labels are taken for a random draw, with the inclusion probabilities that are stated. That is tested (see gaps), not known."
 
 // figure is a number for JSON, which has neither NaN nor infinities.
 func figure(v float64) dataset.Float {
@@ -252,6 +306,8 @@ func (r *Result) notes() []string {
 		out = append(out, fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
 			say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
 	}
+	out = append(out, r.source...)
+	out = append(out, r.frame.zeros()...)
 	var unstated []string
 	for _, p := range r.Policies {
 		if r.frame.scored[p.Policy].Distribution == dataset.UnstatedDistribution {
@@ -261,6 +317,15 @@ func (r *Result) notes() []string {
 	if len(unstated) > 0 {
 		out = append(out, fmt.Sprintf("Nobody stated what the log-probs of %s are of. They are taken for those of the distribution that each policy samples from: "+
 			"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its weights are wrong.", strings.Join(unstated, ", ")))
+	}
+	if fr := r.frame; fr.design.Labels > 0 {
+		out = append(out, labelsNote)
+	}
+	for i := range r.Policies {
+		if p := &r.Policies[i]; p.Weights.Modelled > 0 {
+			out = append(out, fmt.Sprintf("%d of %d weights of %s are modelled: these responses could not be scored, and weights average 1 over all.",
+				p.Weights.Modelled, p.Weights.N, p.Policy))
+		}
 	}
 	if r.CalibratorError != nil {
 		out = append(out, "The judge cannot be calibrated: "+r.CalibratorError.Error()+".")
@@ -299,7 +364,7 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 	out := &PolicyDocument{
 		Role: "target", Estimators: map[string]*EstimateDocument{}, Answer: p.answerDocument(),
 		Weights: WeightsDocument{
-			Rows: w.N, Missing: w.Missing, ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
+			Rows: w.N, Missing: w.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS), ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
 			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable(), Refusals: messages(w.Refusals()),
 		},
 		Diagnostics: map[string]dataset.Float{
@@ -333,6 +398,17 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 	for _, s := range p.Segments {
 		out.Segments = append(out.Segments, SegmentDocument{Kind: s.Kind, Name: s.Name, Prompts: s.Prompts, Estimate: s.Estimate.document()})
 	}
+	for i := range p.Gaps {
+		g := &p.Gaps[i]
+		x := GapDocument{Kind: string(g.Kind), Missing: g.Missing, Total: g.Total, Tests: []GapTestDocument{}}
+		for _, t := range g.Tests {
+			x.Tests = append(x.Tests, GapTestDocument{By: t.By, Z: figure(t.Z), Detects: figure(t.Detects)})
+		}
+		if t := g.Pattern(); t != nil {
+			x.Pattern = t.String()
+		}
+		out.Gaps = append(out.Gaps, x)
+	}
 	return out
 }
 
@@ -351,6 +427,7 @@ func (e *Estimate) document() *EstimateDocument {
 	x := &EstimateDocument{
 		Status: StatusRefused, Reasons: messages(e.Refusals), Claims: e.Claims, Method: string(e.Method), Notes: list(e.Notes),
 		Rows: e.Basis.Rows, Labels: e.Basis.Labels, Draws: e.Basis.Draws, Probes: e.Basis.Probes,
+		Modelled: e.Basis.Modelled, Worst: figures(e.WorstLower, e.WorstUpper),
 	}
 	if !e.Refused() {
 		x.Status, x.Value, x.SE, x.CI, x.DF = StatusOK, figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper), figure(e.DF)
@@ -377,6 +454,10 @@ func (r *Result) String() string {
 		w.Init(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "difference\t\t95% interval\tp (Holm)")
 		for _, c := range r.Comparisons {
+			if c.Refused() {
+				fmt.Fprintf(w, "%s - %s\trefused\t\t%s\n", c.A, c.B, c.Refusals[0].Message)
+				continue
+			}
 			fmt.Fprintf(w, "%s - %s\t%+.3f\t[%+.3f, %+.3f]\t%.3g\n", c.A, c.B, c.Difference, c.Lower, c.Upper, c.Holm)
 		}
 		w.Flush()

@@ -5,6 +5,20 @@ import (
 	"math"
 )
 
+// DR is
+//
+//	y_w + l1 (f' - f_wL) + l2 (f_w - f_wL),   l >= 0, l1 + l2 <= 1
+//
+// in the notation of [Estimators]. The l minimise the variance of the influence
+// function where ESS/n >= 0.5; else they are (1, 0), because tuning at low ESS biases.
+// (0, 0) is labelled-rows SNIPS, (1, 0) the usual doubly robust estimator, (0, 1) SNIPS
+// on the calibrated score. Its residuals are real labels minus predictions that never
+// saw their prompt. It is right if the weights are; if they are not, it still is where
+// E[Y - f | S, w] = 0.
+const DR Estimator = "dr"
+
+var doublyRobust = method{name: DR, claims: true, build: (*builder).doublyRobust}
+
 // drStat is the tuned doubly robust estimator.
 type drStat struct {
 	rows          []rowTerm   // every row with a weight and a score
@@ -12,6 +26,8 @@ type drStat struct {
 	draws         []drawTerm
 	den, labelDen []float64 // by prompt: Σ w, Σ_L w/p
 	labelNum      []float64 // by prompt: Σ_L (w/p) Y
+	labelOf       []float64 // label of each of labelled
+	rowInvP       []float64 // 1/p of each of rows
 	drawDen       []float64 // by prompt: its rows, if it has a draw
 	tune          bool
 	hasDraws      bool
@@ -176,6 +192,28 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 	return d.combine(&s, l1, l2)
 }
 
+func (d *drStat) arm(w *worker) *arm {
+	s := d.means(w)
+	l1, l2 := d.lambda(w, &s)
+	return labelArm(w, d.rows, d.rowInvP, d.labelled, d.labelOf, l1+l2)
+}
+
+// labelArm is the arm of an estimate by weights, which the judge explains by lambda.
+func labelArm(w *worker, rows []rowTerm, invP []float64, labelled []labelTerm, labelOf []float64, lambda float64) *arm {
+	a := &arm{rows: make([]armRow, len(rows)), labels: make([]armLabel, len(labelled))}
+	for i, t := range rows {
+		a.rows[i] = armRow{t.f, t.w, invP[i]}
+	}
+	for i, t := range labelled {
+		a.labels[i] = armLabel{t.f, t.prompt, t.w, labelOf[i], labelOf[i]}
+		if lambda != 0 {
+			a.labels[i].rest -= lambda * w.f[t.f]
+		}
+	}
+	a.normalise()
+	return a
+}
+
 func uncovered(n int) string {
 	return fmt.Sprintf("%d logged prompts have no fresh draw; the others' stand for them", n)
 }
@@ -188,8 +226,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		return built{}
 	}
 	fr := b.r.frame
-	scored := func(i int) bool { return !math.IsNaN(fr.score[i]) }
-	ess, factor := b.labels(e, scored)
+	ess, factor := b.labels(e)
 	if fr.fits == nil {
 		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), float64(b.c.MinLabels), "the judge cannot be calibrated: %v", b.r.CalibratorError))
 		return built{}
@@ -197,30 +234,32 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	if ess == 0 {
 		return built{}
 	}
+	b.supported(e, ess)
 	n := len(fr.prompts)
 	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n), drawDen: make([]float64, n)}
-	rows := 0
 	for i := range fr.rows {
 		p, u := fr.prompt[i], b.rel[i]
-		if math.IsNaN(b.weights.Log[i]) || !scored(i) {
-			continue
-		}
-		rows++
-		if u == 0 {
+		if math.IsNaN(b.weights.Log[i]) || u == 0 {
 			continue
 		}
 		stat.rows = append(stat.rows, rowTerm{p, int32(i), u})
+		stat.rowInvP = append(stat.rowInvP, fr.allInvP[i])
 		stat.den[p] += u
 		if v := u * fr.invP[i]; v > 0 {
 			stat.labelled = append(stat.labelled, labelTerm{p, int32(i), v})
+			stat.labelOf = append(stat.labelOf, fr.label[i])
 			stat.labelDen[p] += v
 			stat.labelNum[p] += v * fr.label[i]
 		}
 	}
-	e.Basis.Missing += e.Basis.Rows - rows
-	e.Basis.Rows = rows
 	stat.tune = b.logging() || b.weights.ESS >= tuneESS*float64(b.weights.N)
-	if d := fr.draws[b.policy]; d != nil && len(d.score) > 0 {
+	if d := fr.draws[b.policy]; len(b.p.drawRefusals) > 0 && !b.lenient {
+		if !stat.tune {
+			e.refuse(b.p.drawRefusals...)
+			return built{}
+		}
+		e.Notes = append(e.Notes, "fresh draws are left out: "+b.p.drawRefusals[0].Message)
+	} else if d != nil && len(d.score) > 0 {
 		for i := range d.score {
 			p := d.prompt[i]
 			if fr.count[p] == 0 || !b.takes(p) {
@@ -253,5 +292,5 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)
-	return built{stat, max(ess-1, 1), true, factor * besselFactor(e.Basis.Labels)}
+	return built{stat: stat, df: max(ess-1, 1), satterthwaite: true, factor: factor * besselFactor(e.Basis.Labels)}
 }

@@ -1,16 +1,27 @@
 package offpolicy
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // Estimator names a way from samples to a policy's value.
 type Estimator string
 
-// The estimators. With rows i, weights w, judge scores S, labels Y where L=1
-// (inclusion probability p), rewards R, the cross-fitted calibrator f, and
-// weighted means
+// method is an estimator in one place: what is common to all of them looks it up.
+type method struct {
+	name   Estimator
+	claims bool // its interval claims 95% coverage
+	// build makes the statistic of one policy, and refuses in e what the evidence
+	// cannot carry.
+	build func(b *builder, e *Estimate) built
+	// stream is nil where rows that are seen once are not enough.
+	stream *streamed
+}
+
+// methods are all estimators, in the order in which they are listed.
+var methods = []*method{&doublyRobust, &direct, &labeledSNIPS, &snips, &ips, &clippedIPS}
+
+// Estimators returns all estimators, in the order in which they are listed. With rows
+// i, weights w, judge scores S, labels Y where L=1 (inclusion probability p), rewards R,
+// the cross-fitted calibrator f, and weighted means
 //
 //	y_w  = Σ_L (w/p) Y / Σ_L (w/p)          f_wL = Σ_L (w/p) f(S) / Σ_L (w/p)
 //	f_w  = Σ w f(S) / Σ w                   f'   = the mean of f over the target's fresh draws
@@ -24,38 +35,28 @@ type Estimator string
 //	dr             y_w + l1 (f' - f_wL) + l2 (f_w - f_wL),   l >= 0, l1 + l2 <= 1
 //	direct         l f' + mean over probes of (Y - l f),     l in [0, 1]
 //
-// In dr the l minimise the variance of the influence function where ESS/n >=
-// 0.5; else they are (1, 0), because tuning at low ESS biases. (0, 0) is
-// labelled-rows SNIPS, (1, 0) the usual doubly robust estimator, (0, 1) SNIPS on
-// the calibrated score. Its residuals are real labels minus predictions that
-// never saw their prompt. It is right if the weights are; if they are not, it
-// still is where E[Y - f | S, w] = 0.
-//
-// direct needs no weights. Where the target has at least [MinProbes] labels of
-// its own, the mean residual of its probes corrects whatever the judge means
-// elsewhere under this policy; l = Cov(Y, f) / (Var f (1 + m/N)) for m probes
-// and N prompts. Without probes it is the plug-in f', given only where the
-// policy's transport was audited before (see [Config.Audited]).
-//
 // ips, snips and clipped_ips average rewards as the caller gives them, and
 // plug-in direct trusts a calibrator outside of where it was fitted: their
 // intervals claim no coverage ([Estimate.Claims]).
-const (
-	IPS          Estimator = "ips"
-	SNIPS        Estimator = "snips"
-	ClippedIPS   Estimator = "clipped_ips"
-	LabeledSNIPS Estimator = "labeled_snips"
-	DR           Estimator = "dr"
-	Direct       Estimator = "direct"
-)
-
-// Estimators returns all estimators, in the order in which they are listed.
 func Estimators() []Estimator {
-	return []Estimator{DR, Direct, LabeledSNIPS, SNIPS, IPS, ClippedIPS}
+	out := make([]Estimator, len(methods))
+	for i, m := range methods {
+		out[i] = m.name
+	}
+	return out
 }
 
 // Known reports whether e is one of [Estimators].
-func (e Estimator) Known() bool { return slices.Contains(Estimators(), e) }
+func (e Estimator) Known() bool { return e.method() != nil }
+
+func (e Estimator) method() *method {
+	for _, m := range methods {
+		if m.name == e {
+			return m
+		}
+	}
+	return nil
+}
 
 // Estimate is one estimator's answer for one policy. Where Refusals is not
 // empty it carries no number: Value, SE, Lower, Upper and DF are NaN, and
@@ -86,9 +87,16 @@ type Estimate struct {
 	Claims    bool        // the interval claims 95% coverage
 	Basis     Basis
 	Refusals  []Refusal // why there is no number
-	Notes     []string  // what to know of the number
+	// WorstLower and WorstUpper bound what the value could be where it is refused for
+	// what is missing or outside of the labelled scores, whatever that part is like;
+	// NaN else.
+	WorstLower, WorstUpper float64
+	Notes                  []string // what to know of the number
 
 	replicates []float64
+	arm        *arm
+	equal      bool    // all labels that it rests on are one
+	one        float64 // which
 }
 
 // Refused reports whether e carries no number.
@@ -114,11 +122,13 @@ const (
 // Basis is what an estimate rests on. Figures that do not apply are 0, or NaN
 // for floats.
 type Basis struct {
-	Rows    int     // logged responses with a weight (and, where rewards enter, with a reward)
-	Missing int     // logged responses without one
-	Prompts int     // prompts that enter
-	Labels  int     // oracle labels that enter
-	ESS     float64 // (Σw)² / Σw² over Rows
+	Rows    int // logged responses with a weight (and, where rewards enter, with a reward)
+	Missing int // logged responses without one
+	// Modelled are those of the Rows whose weight was missing and is modelled.
+	Modelled int
+	Prompts  int     // prompts that enter
+	Labels   int     // oracle labels that enter
+	ESS      float64 // (Σw)² / Σw² over Rows
 	// ESSLabels is the labels' effective number, (Σw/p)² / Σ(w/p)², or m ESS/n, what
 	// m of them are worth by all n weights, if that is less.
 	ESSLabels   float64
@@ -138,15 +148,11 @@ type Basis struct {
 	Uncalibrated bool    // f is the judge's score itself: too few labels to calibrate
 }
 
-func emptyEstimate(policy string, e Estimator) Estimate {
+func emptyEstimate(policy string, m *method) Estimate {
 	n := math.NaN()
 	return Estimate{
-		Policy: policy, Estimator: e, Value: n, SE: n, Lower: n, Upper: n, DF: n,
-		Claims: e == DR || e == LabeledSNIPS || e == Direct,
+		Policy: policy, Estimator: m.name, Value: n, SE: n, Lower: n, Upper: n, DF: n, WorstLower: n, WorstUpper: n,
+		Claims: m.claims,
 		Basis:  Basis{ESS: n, ESSLabels: n, LabelShare: n, Clip: n, Lambda: [2]float64{n, n}},
 	}
 }
-
-// MinProbes is the number of prompts with a label of the target's own from which
-// [Direct] is corrected by them, whatever the transport audit says.
-const MinProbes = 15

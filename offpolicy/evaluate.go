@@ -110,7 +110,10 @@ type Result struct {
 	Labels          LabelDesign
 
 	frame  *frame
-	config Config // with its defaults filled in
+	config Config    // with its defaults filled in
+	source []string  // notes of the samples
+	gaps   []Gap     // of the logs
+	unlike []Refusal // of everything that rests on the logged labels
 }
 
 // PolicyResult is all that is said of one policy.
@@ -124,9 +127,18 @@ type PolicyResult struct {
 	Balance     Balance
 	Audit       Audit
 	Segments    []Segment
-	Clone       *CloneResult // for [Config.Clones]
+	// Gaps are what part of the policy's data lack, and whether it looks like chance:
+	// log-probs, draws and probes of a target, scores and labels of the logging policy.
+	Gaps  []Gap
+	Clone *CloneResult // for [Config.Clones]
 
-	stats map[Estimator]built
+	stats    map[Estimator]built
+	observed *Weights // without those that are modelled
+	modelled []bool   // by row: the weight is modelled; nil for none
+	missing  float64  // the share of weight that these may have
+	// Refusals for gaps: of everything that rests on the weights, on the labels under
+	// them, on the draws, and on the probes.
+	refusals, unlike, drawRefusals, probeRefusals []Refusal
 }
 
 // Policy returns the result for a policy, nil where there is none.

@@ -80,7 +80,7 @@ func checkResult(t testing.TB, r *Result) {
 }
 
 // everything an evaluation says, as far as it is compared.
-var resultOptions = cmp.Options{cmpopts.EquateNaNs(), cmpopts.IgnoreUnexported(Result{}, PolicyResult{}, Estimate{}, Calibrator{}), cmpopts.EquateErrors()}
+var resultOptions = cmp.Options{cmpopts.IgnoreUnexported(Comparison{}), cmpopts.EquateNaNs(), cmpopts.IgnoreUnexported(Result{}, PolicyResult{}, Estimate{}, Calibrator{}), cmpopts.EquateErrors()}
 
 // Neither the order of rows and draws nor concurrency changes anything: every
 // bit, which is more than 1e-12.
@@ -253,8 +253,10 @@ func TestEvaluateEdges(t *testing.T) {
 				s.Rows[i].Label = dataset.Known(1)
 			}
 		}), func(r *Result) bool {
-			return refusedBy(r.Policy("near").Estimate(LabeledSNIPS), RuleSpread) && refusedBy(r.Policy("near").Estimate(DR), RuleSpread)
-		}, "60 labels of 1 are no proof of 1"},
+			e := r.Policy("p0").Estimate(LabeledSNIPS)
+			return e.Value == 1 && e.Upper == 1 && near(e.Lower, math.Pow(.025, 1./60), 1e-12) && r.Policy("near").Estimate(DR).Value == 1 &&
+				r.Policy("near").Estimate(IPS).Upper >= r.Policy("near").Estimate(IPS).Value
+		}, "60 labels of 1 of 60: Clopper and Pearson's interval"},
 		{"no labels", with(func(s *Samples) {
 			for i := range s.Rows {
 				s.Rows[i].Label = dataset.Known(nan)
@@ -285,8 +287,8 @@ func TestEvaluateEdges(t *testing.T) {
 			}).Rows...)
 		}), func(r *Result) bool {
 			e := r.Policy("near").Estimate(LabeledSNIPS)
-			return !e.Refused() && e.Basis.Rows == 90 && e.Basis.Missing == 30 && e.Basis.Labels == 90 &&
-				r.Policy("p0").Estimate(LabeledSNIPS).Basis.Rows == 120 && r.Policy("far").Weights.Missing == 60
+			return refusedBy(e, RuleMissing) && e.Basis.Rows == 120 && e.Basis.Modelled == 30 && e.Basis.Labels == 120 &&
+				r.Policy("p0").Estimate(LabeledSNIPS).Basis.Rows == 120 && r.Policy("far").Weights.Modelled == 60
 		}, "a row that lacks one policy lacks that policy alone"},
 		{"duplicate ids", with(func(s *Samples) { s.Rows = append(s.Rows, s.Rows...) }), func(r *Result) bool {
 			one := evaluate(t, base, Config{Replicates: 20}).Policy("near").Estimate(LabeledSNIPS)
@@ -307,6 +309,9 @@ func TestEvaluateEdges(t *testing.T) {
 		{"constant judge", with(func(s *Samples) {
 			for i := range s.Rows {
 				s.Rows[i].Score = dataset.Known(.5)
+			}
+			for i := range s.Draws["near"] {
+				s.Draws["near"][i].Score = dataset.Known(.5)
 			}
 		}), func(r *Result) bool {
 			dr, base := r.Policy("near").Estimate(DR), r.Policy("near").Estimate(LabeledSNIPS)

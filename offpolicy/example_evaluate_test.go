@@ -65,10 +65,10 @@ func ExampleEvaluate() {
 	// p0: 0.51 (0.49 to 0.53) by dr
 	// far: 0.17 (0.15 to 0.19) by direct
 	// near: 0.56 (0.54 to 0.58) by dr
-	// divergence: divergence about 57.9 nats is too large for 400 rows (at most ln(n/10) = 3.7)
+	// divergence: divergence about 57.9 nats is too large for 400 prompts (at most ln(n/10) = 3.7)
 	// far - p0: -0.34 (-0.37 to -0.31), Holm p 0.000
 	// near - p0: +0.05 (+0.04 to +0.06), Holm p 0.000
-	// near - far: +0.39 (+0.37 to +0.42), Holm p 0.000
+	// near - far: +0.39 (+0.36 to +0.42), Holm p 0.000
 }
 
 // A refused estimate carries no number, unless it is asked for by name.
@@ -154,18 +154,6 @@ func ExampleAccumulator() {
 	// snips 0.568 (SE 0.005)
 	// ips 0.577 (SE 0.011)
 	// clipped_ips 0.577 (SE 0.011)
-}
-
-// The mean of 1.0 and 0.2 under weights 1 and 3.
-func ExampleMeanRewards() {
-	m, err := offpolicy.MeanRewards([]float64{0, math.Log(3)}, []float64{1, .2})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("IPS %.2f, SNIPS %.2f, ESS %.2f\n", m.IPS, m.SNIPS, m.ESS)
-	// Output:
-	// IPS 0.80, SNIPS 0.40, ESS 1.60
 }
 
 // What a pilot says of larger runs, and what an audit of the judge would take.

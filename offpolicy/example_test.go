@@ -58,9 +58,9 @@ func ExampleWeights_Refusals() {
 		fmt.Println(r)
 	}
 	// Output:
-	// ess: effective sample size 5.2 of 100 rows is below 30
-	// max_share: one row carries 32% of the weight, more than 10%
-	// divergence: divergence about 8.1 nats is too large for 100 rows (at most ln(n/10) = 2.3)
+	// ess: effective sample size 5.2 of 100 prompts is below 30
+	// max_share: one prompt carries 32% of the weight, more than 10%
+	// divergence: divergence about 8.1 nats is too large for 100 prompts (at most ln(n/10) = 2.3)
 	// mass: mean weight 0.093 (SE 0.040): the logs miss part of what the target says, which may bias an estimate by up to 0.907
 }
 

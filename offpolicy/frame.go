@@ -27,25 +27,29 @@ type frame struct {
 	score   []float64 // of each row, NaN unscored
 	label   []float64 // of each row, 0 where there is none
 	invP    []float64 // of each row: 1/p where it is labelled, else 0
+	allInvP []float64 // of each row: 1/p, labelled or not; NaN where p is unknown
+	length  []float64 // of each row, NaN unknown
+	blanks  *blanks   // nil where every response has a score
 	design  LabelDesign
 	targets []string
 	draws   map[string]*drawFrame
 	fits    refits // nil where too few labels calibrate nothing
 }
 
-// drawFrame is one target's fresh draws that have a score, by prompt.
+// drawFrame is one target's fresh draws, by prompt.
 type drawFrame struct {
 	prompt     []int32
-	score      []float64
+	score      []float64 // NaN unscored
 	covariate  []float64
 	label      []float64 // 0 where there is none
 	invP       []float64 // 1/p where it is labelled, else 0
+	allInvP    []float64 // 1/p, labelled or not; NaN where p is unknown
 	inv        []float64 // 1 / the number of draws of the prompt
 	at         int       // of the first in the buffer of predictions
 	drawPrompt int       // distinct prompts
 	probes     int       // labelled draws
 	probed     int       // distinct prompts among them
-	unscored   int       // draws left out
+	unscored   int       // draws without a score
 }
 
 func newFrame(s *Samples, folds int, seed uint64) *frame {
@@ -73,6 +77,7 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 	fr.prompt, fr.score, fr.label, fr.invP = make([]int32, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	for i, r := range fr.rows {
 		fr.prompt[i], fr.score[i] = set[r.PromptID], r.Score.OrNaN()
+		fr.length = append(fr.length, r.Length.OrNaN())
 		fr.count[fr.prompt[i]]++
 	}
 	fr.labels()
@@ -86,6 +91,7 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 		at += len(d.score)
 		fr.draws[name] = d
 	}
+	fr.blanks = newBlanks(fr, folds)
 	return fr
 }
 
@@ -111,65 +117,83 @@ func compareRows(a, b *Row, logging string, targets []string) int {
 func (fr *frame) labels() {
 	d := &fr.design
 	d.Rows = len(fr.rows)
-	for _, r := range fr.rows {
+	p := make([]float64, d.Rows)
+	for i, r := range fr.rows {
+		p[i] = r.InclusionProb.OrNaN()
+		fr.label[i] = r.Label.OrNaN()
 		if r.Label.Valid() {
 			d.Labels++
-			d.Stated = d.Stated || r.InclusionProb.Valid()
 		}
 	}
-	for i, r := range fr.rows {
-		if !r.Label.Valid() {
+	fr.allInvP, d.Stated = inverse(p, fr.label)
+	for i, y := range fr.label {
+		if math.IsNaN(y) {
+			fr.label[i] = 0
+		} else {
+			fr.invP[i] = fr.allInvP[i]
+		}
+	}
+}
+
+// inverse returns 1/p of every response, and whether a label states its p. Where none
+// does, p is the share of the labelled; where all that are stated agree, it is the
+// others' too; else what is not stated is NaN.
+func inverse(p, label []float64) (inv []float64, stated bool) {
+	labels, one, equal := 0, math.NaN(), true
+	for i, y := range label {
+		if math.IsNaN(y) {
 			continue
 		}
-		fr.label[i], fr.invP[i] = r.Label.OrNaN(), float64(d.Rows)/float64(d.Labels)
-		if d.Stated {
-			fr.invP[i] = 1 / r.InclusionProb.OrNaN()
+		labels++
+		if v := p[i]; !math.IsNaN(v) {
+			stated = true
+			equal = equal && (math.IsNaN(one) || v == one)
+			one = v
 		}
 	}
+	inv = make([]float64, len(p))
+	for i, v := range p {
+		switch {
+		case !stated:
+			v = float64(labels) / float64(len(p))
+		case math.IsNaN(v) && equal:
+			v = one
+		}
+		inv[i] = 1 / v
+	}
+	return inv, stated
 }
 
 func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
 	sorted := slices.Clone(draws)
 	slices.SortFunc(sorted, func(a, b Draw) int { return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index)) })
 	f := &drawFrame{}
-	labels, stated := 0, false
+	var p []float64
 	for _, d := range sorted {
+		f.prompt, f.score, f.label = append(f.prompt, index[d.PromptID]), append(f.score, d.Score.OrNaN()), append(f.label, d.Label.OrNaN())
+		f.covariate = append(f.covariate, d.Covariate.OrNaN())
+		p = append(p, d.InclusionProb.OrNaN())
 		if !d.Score.Valid() {
 			f.unscored++
-			continue
-		}
-		if d.Label.Valid() {
-			labels++
-			stated = stated || d.InclusionProb.Valid()
 		}
 	}
-	f.probes = labels
+	f.allInvP, _ = inverse(p, f.label)
+	f.invP = make([]float64, len(sorted))
 	for i := 0; i < len(sorted); {
-		j, scored, probed := i, 0, false
-		for ; j < len(sorted) && sorted[j].PromptID == sorted[i].PromptID; j++ {
-			if sorted[j].Score.Valid() {
-				scored++
-			}
-		}
-		for _, d := range sorted[i:j] {
-			if !d.Score.Valid() {
+		j, probed := i, false
+		for ; j < len(sorted) && f.prompt[j] == f.prompt[i]; j++ {
+			if math.IsNaN(f.label[j]) {
+				f.label[j] = 0
 				continue
 			}
-			f.prompt, f.score, f.inv = append(f.prompt, index[d.PromptID]), append(f.score, d.Score.OrNaN()), append(f.inv, 1/float64(scored))
-			f.covariate = append(f.covariate, d.Covariate.OrNaN())
-			y, invP := 0.0, 0.0
-			if d.Label.Valid() {
-				probed = true
-				y, invP = d.Label.OrNaN(), float64(len(sorted)-f.unscored)/float64(labels)
-				if stated {
-					invP = 1 / d.InclusionProb.OrNaN()
-				}
-			}
-			f.label, f.invP = append(f.label, y), append(f.invP, invP)
+			probed = true
+			f.probes++
+			f.invP[j] = f.allInvP[j]
 		}
-		if scored > 0 {
-			f.drawPrompt++
+		for range j - i {
+			f.inv = append(f.inv, 1/float64(j-i))
 		}
+		f.drawPrompt++
 		if probed {
 			f.probed++
 		}
@@ -201,7 +225,9 @@ func (fr *frame) eachQuery(f func(fold int, score, covariate float64, at int)) {
 	for _, name := range fr.targets {
 		d := fr.draws[name]
 		for i, x := range d.score {
-			f(fr.fold[d.prompt[i]], x, d.covariate[i], d.at+i)
+			if !math.IsNaN(x) {
+				f(fr.fold[d.prompt[i]], x, d.covariate[i], d.at+i)
+			}
 		}
 	}
 }

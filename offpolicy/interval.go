@@ -96,6 +96,69 @@ func scoreInterval(value, se, t, m float64) (lo, hi float64) {
 	return lo, hi
 }
 
+// oneLabelInterval is the interval of a mean of labels that are all y, of which there
+// are m in effect: what has not been seen has a mass of at most q, P(none of m) being
+// tail, and may be anything in [0, 1],
+//
+//	[y (1 - q), y + (1 - y) q],   q = 1 - tail^(1/m)
+//
+// which is Clopper and Pearson's of 0 or m of m for y = 0 or 1.
+func oneLabelInterval(y, m, tail float64) (lo, hi float64) {
+	q := 1 - math.Pow(tail, 1/m)
+	return y * (1 - q), y + (1-y)*q
+}
+
+// stretchInterval moves the limit towards the middle out to the θ at which
+//
+//	|value - θ| = t SE (θ(1-θ) / (value(1-value)))^a,   a = 1/2 + (1 - 2 value)²/2
+//
+// In the middle that is the score interval. Next to an end the error grows nearly as
+// θ(1-θ) itself, not as its root: of labels that are skewed and no shares (of
+// scale θ, as exponential ones are) an estimate that came out low understates its
+// error by more than a share does.
+func stretchInterval(value, se, t, lo, hi float64) (float64, float64) {
+	up := func(v float64) float64 {
+		if !(v > 0) || !(se > 0) {
+			return v
+		}
+		a := .5 + (1-2*v)*(1-2*v)/2
+		// What is sought is the one root of a convex function that is negative at v.
+		from, to := v, 1.0
+		for range 60 {
+			if mid := (from + to) / 2; mid-v < t*se*math.Pow(mid*(1-mid)/(v*(1-v)), a) {
+				from = mid
+			} else {
+				to = mid
+			}
+		}
+		return from
+	}
+	if value <= .5 {
+		hi = max(hi, up(value))
+	}
+	if value >= .5 {
+		lo = min(lo, 1-up(1-value))
+	}
+	return lo, hi
+}
+
+// capInterval draws the arm towards the middle in to Wilson's of m values at t(m - 1):
+// values in [0, 1] vary by θ(1-θ) at most, however few of them an error was estimated
+// from, or however many degrees of freedom that cost.
+func capInterval(value, lo, hi, m, widen float64) (float64, float64) {
+	if !(m > 2) {
+		return lo, hi
+	}
+	l, u := wilson(value, m, widen*distuv.StudentsT{Mu: 0, Sigma: 1, Nu: m - 1}.Quantile(.975))
+	if value <= .5 {
+		hi = min(hi, u)
+	}
+	if value >= .5 {
+		lo = max(lo, l)
+	}
+	return lo, hi
+}
+
 func meanSE(values []float64) (mean, se float64) {
 	n := float64(len(values))
 	if n == 0 {

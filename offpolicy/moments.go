@@ -43,82 +43,67 @@ func (s twofold) plus(f float64, o twofold) twofold {
 	return out
 }
 
-// moments are sums over prompts of products of N and D, up to the fourth order
-// where leave is wanted (see ratioMean).
-type moments struct {
-	n, d, nn, nd, dd             twofold
-	nnd, ndd, ddd                twofold
-	nnnn, nnnd, nndd, nddd, dddd twofold
+// moments are sums over prompts of products N^i D^j, in the order of [powers]: up to
+// the second order, and to the fourth where leave is wanted (see ratioMean).
+type moments [len(powers)]twofold
+
+// powers are the exponents of N and D, and which two of N, D, NN, ND and DD make the
+// product.
+var powers = [...]struct{ n, d, left, right int }{
+	{n: 1}, {d: 1}, {2, 0, 0, 0}, {1, 1, 0, 1}, {0, 2, 1, 1},
+	{2, 1, 2, 1}, {1, 2, 3, 1}, {0, 3, 4, 1}, {4, 0, 2, 2}, {3, 1, 2, 3}, {2, 2, 2, 4}, {1, 3, 3, 4}, {0, 4, 4, 4},
+}
+
+// plainPowers are those up to the second order.
+const plainPowers = 5
+
+// of is Σ N^n D^d.
+func (m *moments) of(n, d int) twofold {
+	for k := range powers {
+		if p := &powers[k]; p.n == n && p.d == d {
+			return m[k]
+		}
+	}
+	panic("offpolicy: moments: no such power")
 }
 
 // scale multiplies N by 2^n and D by 2^d.
 func (m *moments) scale(n, d int) {
-	m.n.scale(n)
-	m.d.scale(d)
-	m.nn.scale(2 * n)
-	m.nd.scale(n + d)
-	m.dd.scale(2 * d)
-	m.nnd.scale(2*n + d)
-	m.ndd.scale(n + 2*d)
-	m.ddd.scale(3 * d)
-	m.nnnn.scale(4 * n)
-	m.nnnd.scale(3*n + d)
-	m.nndd.scale(2*n + 2*d)
-	m.nddd.scale(n + 3*d)
-	m.dddd.scale(4 * d)
-}
-
-func (m *moments) add(n, d float64, leave bool) {
-	m.n.add(n)
-	m.d.add(d)
-	m.nn.addProduct(n, n)
-	m.nd.addProduct(n, d)
-	m.dd.addProduct(d, d)
-	if leave {
-		nn, nd, dd := n*n, n*d, d*d
-		m.nnd.addProduct(nn, d)
-		m.ndd.addProduct(nd, d)
-		m.ddd.addProduct(dd, d)
-		m.nnnn.addProduct(nn, nn)
-		m.nnnd.addProduct(nn, nd)
-		m.nndd.addProduct(nn, dd)
-		m.nddd.addProduct(nd, dd)
-		m.dddd.addProduct(dd, dd)
+	for k := range powers {
+		m[k].scale(powers[k].n*n + powers[k].d*d)
 	}
 }
 
-func (m *moments) each(o *moments, f func(a, b *twofold)) {
-	f(&m.n, &o.n)
-	f(&m.d, &o.d)
-	f(&m.nn, &o.nn)
-	f(&m.nd, &o.nd)
-	f(&m.dd, &o.dd)
-	f(&m.nnd, &o.nnd)
-	f(&m.ndd, &o.ndd)
-	f(&m.ddd, &o.ddd)
-	f(&m.nnnn, &o.nnnn)
-	f(&m.nnnd, &o.nnnd)
-	f(&m.nndd, &o.nndd)
-	f(&m.nddd, &o.nddd)
-	f(&m.dddd, &o.dddd)
+func (m *moments) add(n, d float64, leave bool) {
+	part := [...]float64{n, d, n * n, n * d, d * d}
+	m[0].add(n)
+	m[1].add(d)
+	kept := plainPowers
+	if leave {
+		kept = len(powers)
+	}
+	for k := 2; k < kept; k++ {
+		m[k].addProduct(part[powers[k].left], part[powers[k].right])
+	}
 }
 
 // squares is Σ r², r = N - mean D, times 1 + 2h + 3h² with h = D/den if leave, and
 // then Satterthwaite's degrees of freedom of Σ r².
 func (m *moments) squares(mean, den float64, leave bool) (sum, df float64) {
-	// (NN - mean ND) - mean (ND - mean DD), the same times D and D².
-	r2 := func(nn, nd, dd twofold) twofold {
-		return nn.plus(-mean, nd).plus(-mean, nd.plus(-mean, dd))
+	// Σ r² N^n D^d is (NN - mean ND) - mean (ND - mean DD), each times N^n D^d.
+	r2 := func(n, d int) twofold {
+		nd := m.of(n+1, d+1)
+		return m.of(n+2, d).plus(-mean, nd).plus(-mean, nd.plus(-mean, m.of(n, d+2)))
 	}
-	s := r2(m.nn, m.nd, m.dd)
-	if !leave {
-		return max(s.value(), 0), math.NaN()
-	}
+	s := r2(0, 0)
 	plain := max(s.value(), 0)
-	r2dd := r2(m.nndd, m.nddd, m.dddd)
-	s = s.plus(2/den, r2(m.nnd, m.ndd, m.ddd)).plus(3/(den*den), r2dd)
+	if !leave {
+		return plain, math.NaN()
+	}
+	r2dd := r2(0, 2)
+	s = s.plus(2/den, r2(0, 1)).plus(3/(den*den), r2dd)
 	// Σ r⁴ = Σ r² N² - 2 mean Σ r² N D + mean² Σ r² D².
-	r2nn, r2nd := r2(m.nnnn, m.nnnd, m.nndd), r2(m.nnnd, m.nndd, m.nddd)
-	r4 := r2nn.plus(-mean, r2nd).plus(-mean, r2nd.plus(-mean, r2dd))
+	r2nd := r2(1, 1)
+	r4 := r2(2, 0).plus(-mean, r2nd).plus(-mean, r2nd.plus(-mean, r2dd))
 	return max(s.value(), 0), 2 * plain * plain / r4.value()
 }

@@ -55,12 +55,16 @@ func (r *Result) referee(p *PolicyResult, c *Config) {
 	}
 	switch {
 	case dr != nil && direct != nil:
-		d := difference(dr, direct)
-		t := d.Difference / d.SE
+		d := newContrast(dr, direct, 0)
+		t := d.value / d.se
+		if lo, hi := d.newcombe(disagreement); lo <= 0 && hi >= 0 {
+			// Labels that are all alike have no error of their own.
+			t = min(max(t, -disagreement), disagreement)
+		}
 		a.Hausman = t
 		switch {
 		case math.Abs(t) > disagreement:
-			choose(direct, "weights and probes disagree by %+.3f (t %.1f): the %d labels of the policy's own decide", d.Difference, t, direct.Basis.Probes)
+			choose(direct, "weights and probes disagree by %+.3f (t %.1f): the %d labels of the policy's own decide", d.value, t, direct.Basis.Probes)
 			a.Advice = append(a.Advice, "find out why: wrong log-probs, or fresh draws under other settings than the log-probs")
 		case float64(direct.Basis.Probes) > dr.Basis.ESSLabels:
 			choose(direct, "the policy's own %d labels say most; the logs' count for %.0f under its weights, and agree (t %.1f)",
@@ -93,7 +97,7 @@ func (r *Result) whyNot(p *PolicyResult, e Estimator) string {
 	for _, ref := range est.Refusals {
 		switch ref.Rule {
 		case RuleDivergence:
-			parts = append(parts, fmt.Sprintf("divergence about %.1f nats", ref.Value))
+			parts = append(parts, fmt.Sprintf("divergence about %s nats", brief(ref.Value)))
 		case RuleMeanOne:
 			parts = append(parts, "noisy or wrong log-probs: their mean weight is above 1")
 		case RuleMass:

@@ -36,7 +36,9 @@ const (
 
 	RuleWeights    = "weights"     // the policy has no weight, or no sum of them
 	RuleESSLabels  = "ess_labels"  // ESS_L < 15
-	RuleLabelShare = "label_share" // one label has more than 20% of Σ w/p
+	RuleLabelShare = "label_share" // one prompt has more than 20% of Σ w/p
+	RuleMissing    = "missing"     // too much is missing to be modelled, or what is missing has a pattern
+	RuleDesign     = "design"      // the labels are no random draw, or nobody says with which probabilities
 	RuleLabels     = "labels"      // too few labels to calibrate, or none at all
 	RuleRewards    = "rewards"     // no row has both a weight and a reward
 	RuleDraws      = "draws"       // no fresh draws
@@ -80,30 +82,39 @@ func (w *Weights) Refusals() []Refusal {
 		refuse(RuleRaw, 0, 1, "the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them", w.RawOf)
 		return out
 	}
-	if w.ESS < MinESS {
-		refuse(RuleESS, w.ESS, MinESS, "effective sample size %.1f of %d rows is below %.0f", w.ESS, w.N, MinESS)
+	if w.PromptESS < MinESS {
+		refuse(RuleESS, w.PromptESS, MinESS, "effective sample size %.1f of %d prompts is below %.0f", w.PromptESS, w.Prompts, MinESS)
 	}
-	if w.MaxShare > MaxShare {
-		refuse(RuleMaxShare, w.MaxShare, MaxShare, "one row carries %.0f%% of the weight, more than %.0f%%",
-			100*w.MaxShare, 100*MaxShare)
+	if w.PromptShare > MaxShare {
+		refuse(RuleMaxShare, w.PromptShare, MaxShare, "one prompt carries %.0f%% of the weight, more than %.0f%%",
+			100*w.PromptShare, 100*MaxShare)
 	}
-	if limit := math.Log(float64(w.N) / minPerNats); w.Divergence > limit {
-		refuse(RuleDivergence, w.Divergence, limit, "divergence about %.1f nats is too large for %d rows (at most ln(n/10) = %.1f)",
-			w.Divergence, w.N, limit)
+	if limit := math.Log(float64(w.Prompts) / minPerNats); w.Divergence > limit {
+		refuse(RuleDivergence, w.Divergence, limit, "divergence about %s nats is too large for %d prompts (at most ln(n/10) = %.1f)",
+			brief(w.Divergence), w.Prompts, limit)
 	}
 	if upper := w.Mean + massZ*w.MeanSE; upper < MinMass {
 		refuse(RuleMass, upper, MinMass, "mean weight %.3f (SE %.3f): the logs miss part of what the target says, "+
 			"which may bias an estimate by up to %.3f", w.Mean, w.MeanSE, 1-w.Mean)
 	}
 	if limit := math.Log(MaxEValue); w.LogEValue >= limit {
-		refuse(RuleMeanOne, w.LogEValue, limit, "mean weight %.3g is above 1 beyond chance (e-value 10^%.1f): "+
-			"the log-probs of the two policies cannot both be right", w.Mean, w.LogEValue/math.Ln10)
+		refuse(RuleMeanOne, w.LogEValue, limit, "mean weight %.3g is above 1 beyond chance (e-value 10^%s): "+
+			"the log-probs of the two policies cannot both be right", w.Mean, brief(w.LogEValue/math.Ln10))
 	}
 	return out
 }
 
 // Usable reports that no rule refuses w.
 func (w *Weights) Usable() bool { return len(w.Refusals()) == 0 }
+
+// brief writes a figure with one decimal, and one that no reader would count the digits
+// of in short.
+func brief(v float64) string {
+	if math.Abs(v) < 1e6 {
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
 
 // remedies say what to do about each rule.
 var remedies = map[string]string{
@@ -116,6 +127,8 @@ var remedies = map[string]string{
 	RuleWeights:    "score the logged responses under this policy",
 	RuleESSLabels:  "label more of the logged responses",
 	RuleLabelShare: "label more of the logged responses",
+	RuleMissing:    "find out why these fail and repeat them; if they cannot be had, label 25 fresh draws of the policy",
+	RuleDesign:     "state inclusion_prob of every response that could have been labelled, labelled or not",
 	RuleLabels:     "label more of the logged responses",
 	RuleRewards:    "give rewards, or label logged responses so that the judge can be calibrated",
 	RuleDraws:      "let the policy answer the logged prompts, and have the judge score the answers",

@@ -26,7 +26,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		return nil, err
 	}
 	fr := newFrame(&s, c.Folds, c.Seed)
-	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr, config: c}
+	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr, config: c, source: s.Notes}
 	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
 	if r.Calibrator != nil {
 		var err error
@@ -36,6 +36,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 	}
 	w := newWorker(fr)
 	w.ones(fr)
+	r.labelGaps()
 	for _, policy := range append([]string{s.Logging}, fr.targets...) {
 		p, err := r.newPolicy(policy, &c, w)
 		if err != nil {
@@ -52,24 +53,29 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		}
 	}
 	r.estimate(estimates, &c, w)
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Estimates {
+			r.worst(p, &p.Estimates[j], &c, w)
+		}
+	}
 	family := 0
 	for _, d := range fr.draws {
 		if d.probes > 0 {
 			family++
 		}
 	}
-	r.testDesign()
 	for i := range r.Policies {
 		p := &r.Policies[i]
 		r.diagnose(p)
 		r.audit(p, &c, w, family)
 		r.referee(p, &c)
 		if slices.Contains(c.Clones, p.Policy) && p.Weights.RawOf == "" {
-			clone := CloneCheck(p.Weights)
+			clone := CloneCheck(p.observed)
 			p.Clone = &clone
 		}
 	}
-	r.compare(&c)
+	r.compare(&c, w)
 	r.segments(&c, w)
 	return r, nil
 }
@@ -168,6 +174,10 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 		_, satterthwaite = clusterSE(parts)
 	}
 	if b.satterthwaite {
+		if b.labels > 0 {
+			// 2 (Σφ²)² / (Σφ⁴ - (Σφ²)²/m): nothing varies but the parts of m prompts.
+			satterthwaite = 1 / max(1/satterthwaite-1/(2*b.labels), 0)
+		}
 		e.DF = min(b.df, satterthwaite)
 	}
 	n := float64(len(phi))
@@ -175,6 +185,25 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 		phi[p] *= n
 	}
 	e.Influence = phi
+	if a, ok := b.stat.(armed); ok {
+		if e.arm = a.arm(w); e.arm != nil {
+			e.one, e.equal = e.arm.oneLabel()
+		}
+	}
+	e.settle()
+}
+
+// settle fills in the interval from value and error.
+func (e *Estimate) settle() {
+	if e.Claims {
+		e.Value = min(max(e.Value, 0), 1) // a mean of labels
+	}
+	if e.equal {
+		e.Value, e.DF = e.one, max(e.Basis.ESSLabels-1, 1)
+		e.interval()
+		e.SE = (e.Upper - e.Lower) / 2 / e.t(1)
+		return
+	}
 	e.interval()
 	e.spread()
 }
@@ -198,17 +227,28 @@ func (e *Estimate) refuse(why ...Refusal) { e.Refusals = append(e.Refusals, why.
 // interval fills in Lower and Upper.
 func (e *Estimate) interval() { e.Lower, e.Upper = e.within(1) }
 
+// t is the two-sided 95% quantile of Student's t, times widen.
+func (e *Estimate) t(widen float64) float64 {
+	return widen * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975)
+}
+
 // within returns the 95% interval at widen times its t: Wilson's where labels in
-// [0, 1] carry the estimate, else Value ± t SE cut to [0, 1].
+// [0, 1] carry the estimate, else Value ± t SE.
 func (e *Estimate) within(widen float64) (lo, hi float64) {
 	if !(e.DF > 0) {
 		return math.NaN(), math.NaN()
 	}
-	t := widen * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: e.DF}.Quantile(.975)
-	if e.Claims {
-		return scoreInterval(e.Value, e.SE, t, e.Basis.ESSLabels)
+	if e.equal {
+		return oneLabelInterval(e.one, e.Basis.ESSLabels, distuv.UnitNormal.Survival(widen*distuv.UnitNormal.Quantile(.975)))
 	}
-	return max(e.Value-t*e.SE, 0), min(e.Value+t*e.SE, 1)
+	t := e.t(widen)
+	if !e.Claims {
+		// Plain rewards need not lie in [0, 1], nor what is made of them.
+		return min(max(e.Value-t*e.SE, 0), e.Value), max(min(e.Value+t*e.SE, 1), e.Value)
+	}
+	lo, hi = scoreInterval(e.Value, e.SE, t, e.Basis.ESSLabels)
+	lo, hi = stretchInterval(e.Value, e.SE, t, lo, hi)
+	return capInterval(e.Value, lo, hi, e.Basis.ESSLabels, widen)
 }
 
 // Despite returns an estimate with its numbers even though it is refused: for
@@ -235,19 +275,23 @@ type built struct {
 	stat          statistic
 	df            float64 // of t, at most
 	satterthwaite bool    // the influences' spread bounds it too
+	labels        float64 // how many prompts have one, if that is no random number; else 0
 	factor        float64 // of the error, for the means that it was taken around
 }
 
 // newPolicy builds every statistic of a policy that there are data for, and
 // refuses what the evidence cannot carry.
 func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, error) {
-	weights, err := WeightsFromLogRatios(r.frame.logRatios(policy))
-	if err != nil {
+	p := PolicyResult{Policy: policy, stats: map[Estimator]built{}}
+	if err := r.weigh(&p); err != nil {
 		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
 	}
-	weights.RawOf = r.frame.raw(policy)
-	p := PolicyResult{Policy: policy, Weights: weights, stats: map[Estimator]built{}}
-	b := newBuilder(r, c, w, policy, weights, nil)
+	if policy == r.Logging {
+		p.Gaps = r.gaps
+	}
+	r.weightGap(&p)
+	r.drawGaps(&p)
+	b := newBuilder(r, c, w, &p, nil)
 	for _, e := range c.Estimators {
 		est, made := b.build(e)
 		if made.stat != nil {

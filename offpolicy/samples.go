@@ -27,6 +27,8 @@ type Samples struct {
 	// Draws are by target policy: its own responses to the prompts. Those of the
 	// logging policy would be the logged responses again, and are not used.
 	Draws map[string][]Draw
+	// Notes are what to know of where the samples come from; they stand in the document.
+	Notes []string
 }
 
 // Row is a response of the logging policy. What is left out is not known: a
@@ -81,6 +83,7 @@ type Draw struct {
 // the key, as there is if a key occurs twice.
 func FromRecords(logs dataset.Logs) (Samples, error) {
 	out := Samples{Logging: logs.Logging, Judge: logs.Judge, Scored: logs.Scored, Draws: map[string][]Draw{}}
+	unnamed := 0
 	tokens := slices.ContainsFunc(logs.Samples, func(s dataset.Sample) bool { return tokenCount(s).Valid() })
 	for _, s := range logs.Samples {
 		r := Row{
@@ -92,7 +95,13 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 			r.Length = tokenCount(s)
 		}
 		for name, v := range s.TargetPolicyLogProbs {
+			if name == "" {
+				return Samples{}, fmt.Errorf("offpolicy: samples: %s has a log-prob under a target policy without a name: name it", r.PromptID)
+			}
 			r.LogProbs[name] = v
+		}
+		if stated, _ := s.Metadata["prompt_id"].(string); s.PromptID == "" && stated == "" {
+			unnamed++
 		}
 		if _, taken := r.LogProbs[logs.Logging]; taken {
 			return Samples{}, fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: rename one of the two",
@@ -108,6 +117,9 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 			}
 		}
 		out.Rows = append(out.Rows, r)
+	}
+	if unnamed > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("%d of %d rows state no prompt_id: each has one made of its prompt's text.", unnamed, len(out.Rows)))
 	}
 	for _, policy := range slices.Sorted(maps.Keys(logs.Draws)) {
 		if policy == logs.Logging {
@@ -233,8 +245,10 @@ func (s *Samples) validate(covariate string) error {
 	}
 	var bad *RowError
 	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Label.Valid() && r.InclusionProb.OrNaN() > 0 })
+	// A probability that cannot be one is the first thing to say.
+	wrong := slices.ContainsFunc(s.Rows, func(r Row) bool { p := r.InclusionProb.OrNaN(); return p <= 0 || p > 1 })
 	for i, r := range s.Rows {
-		if stated && r.Label.Valid() && !r.InclusionProb.Valid() {
+		if stated && !wrong && r.Label.Valid() && !r.InclusionProb.Valid() {
 			bad = bad.add(op, i, r.InclusionProb.OrNaN(), "label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
 		}
 		if r.PromptID == "" {
@@ -348,7 +362,7 @@ func (s *Samples) validateScored() error {
 				return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its Distribution to %q, %q or %q",
 					name, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
 			default:
-				return fmt.Errorf("offpolicy: samples: Scored says that the log-probs of %q are of %q: want %q, %q or %q",
+				return fmt.Errorf("offpolicy: samples: Scored: Distribution of %q is %q: want %q, %q or %q",
 					name, d, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
 			}
 		}

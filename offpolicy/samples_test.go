@@ -32,6 +32,7 @@ func TestFromRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Samples{
+		Notes:   []string{"1 of 3 rows state no prompt_id: each has one made of its prompt's text."},
 		Logging: "p0", Judge: "j", Scored: scored,
 		Rows: []Row{
 			{PromptID: "a", LogProbs: map[string]dataset.Float{"p0": dataset.Known(-3), "t": dataset.Known(-4), "u": dataset.Known(nan)}, Score: dataset.Known(.5), Label: dataset.Known(.6), InclusionProb: dataset.Known(.25), Length: dataset.Known(5), Covariate: dataset.Known(5),

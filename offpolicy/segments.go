@@ -2,7 +2,6 @@ package offpolicy
 
 import (
 	"maps"
-	"math"
 	"slices"
 )
 
@@ -43,23 +42,10 @@ func (r *Result) segments(c *Config, w *worker) {
 				if p.Answer.Estimator == "" {
 					continue
 				}
-				l := slices.Clone(p.Weights.Log)
-				outside := 0
-				for j := range l {
-					if !in[fr.prompt[j]] {
-						l[j] = math.NaN()
-						outside++
-					}
-				}
-				weights, err := WeightsFromLogRatios(l)
-				if err != nil {
-					continue // the policy's own weights were made of the same ratios
-				}
-				weights.Missing -= outside
-				weights.RawOf = p.Weights.RawOf
+				weights := r.weightsOn(p, func(i int) bool { return in[fr.prompt[i]] })
 				s := &Segment{Kind: kind, Name: name, Prompts: prompts}
 				var b built
-				s.Estimate, b = newBuilder(r, c, w, p.Policy, weights, in).build(p.Answer.Estimator)
+				s.Estimate, b = newBuilder(r, c, w, p, nil).restricted(weights, in).build(p.Answer.Estimator)
 				all = append(all, work{&s.Estimate, b})
 				owner, made = append(owner, p), append(made, s)
 			}

@@ -45,15 +45,19 @@ func (w *worker) ones(fr *frame) {
 	w.predict(fr)
 }
 
-// predict fits under w.v; where nothing can be calibrated, f is the score.
+// predict fits under w.v; where nothing can be calibrated, f is the score. Responses
+// without a score have one prediction for all; see [blanks].
 func (w *worker) predict(fr *frame) {
 	if fr.fits != nil {
 		fr.fits.predict(w.v, w.f, &w.fit)
-		return
+	} else {
+		copy(w.f, fr.score)
+		for _, d := range fr.draws {
+			copy(w.f[d.at:], d.score)
+		}
 	}
-	copy(w.f, fr.score)
-	for _, d := range fr.draws {
-		copy(w.f[d.at:], d.score)
+	if fr.blanks != nil {
+		fr.blanks.predict(w.v, w.f, fr.fits != nil)
 	}
 }
 

@@ -3,24 +3,30 @@ package offpolicy
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// StreamRow is a logged response under one target policy. NaN is what is not
-// known.
+// StreamRow is a logged response under one target policy.
 type StreamRow struct {
-	PromptID      string
-	LogRatio      dataset.Float // log w, nats; NaN missing
-	Reward        dataset.Float // what ips, snips and clipped_ips average
-	Label         dataset.Float // the oracle's, in [0, 1]
-	InclusionProb dataset.Float // of the label, in (0, 1]; NaN on every row where none was stated
+	PromptID string
+	LogRatio dataset.Float // log w, nats
+	Reward   dataset.Float // what ips, snips and clipped_ips average
+	Label    dataset.Float // the oracle's, in [0, 1]
+	// InclusionProb is the probability, in (0, 1], with which the design chose this
+	// response for labelling, whether it was chosen or not; missing on every row if
+	// none was stated.
+	InclusionProb dataset.Float
 }
 
 // Accumulator computes what needs weights alone, the estimators ips, snips,
 // clipped_ips and labeled_snips with their errors and every figure of [Weights],
 // from rows that are seen once and not kept: in constant memory, linear time,
-// and to within 1e-9 of what [Evaluate] says of the same rows.
+// and to within 1e-9 of what [Evaluate] says of the same rows if none lacks its
+// weight. [Evaluate] models weights that are missing, for which rows must be seen twice;
+// here they are left out, and everything is refused if they are more than 20% of the
+// rows or their labels differ.
 //
 // The rows of a prompt must follow one another, as in files sorted by key. A
 // prompt that comes back after another one counts as a second cluster, which
@@ -38,34 +44,75 @@ type Accumulator struct {
 	n, missing, overflow, zero int64
 	sumLog                     twofold
 	top                        float64
-	w, ww                      twofold                  // Σw, Σw², in units of 2^unit and its square
-	bets                       [len(evalueBets)]twofold // logarithms of products put away
-	products                   [len(evalueBets)]float64 // and those still of moderate size
+	// Weights are in units of 2^unit.
+	unit int
+	set  bool // unit has been chosen
+	ww   twofold
+	// Of prompts that have a weight: sums of N = Σ w and D = rows; how many they are,
+	// the largest N; and the e-value of their mean weights, rows without one being 0.
+	mass    moments
+	prompts int64
+	heavy   float64
+	bets    evalue
 
-	// Of prompts, from their sums N and D: ΣN, ΣD, ΣNN, ΣND, ΣDD. Weights are in
-	// units of 2^unit but for clipped weights.
-	unit    int
-	set     bool // unit has been chosen
-	snips   moments
-	ips     moments
-	clipped moments
-	labeled moments
+	sums []streamSum // by streamed method
 
-	rewarded, clips       int64 // rows with a reward; of them, those clipped
-	labels                int64
-	labelSquares          twofold // Σ(w/p)²
-	labelTop              float64 // largest w/p
-	stated, unstated      bool    // whether labels came with and without a probability
-	prompts, labelPrompts int64   // prompts with a reward, with a label
-	current               streamCluster
+	// Of labels: all of them, those on rows with a weight, Σ (w/p) of a prompt at most,
+	// Σ w²/p of rows that state p, Σ w² of those that do not; whether labels came with
+	// and without p, and whether with several.
+	allLabels, labels      int64
+	labelTop               float64
+	designSquares, squares twofold
+	stated, unstated       bool
+	oneP                   float64
+	least, most            float64 // label that has a weight
+	severalP               bool
+	lost                   lostLabels
+
+	current streamCluster
 }
+
+// streamSum is what one estimator adds up.
+type streamSum struct {
+	moments             moments
+	prompts, rows, clip int64 // that enter; weights that were clipped
+}
+
+// lostLabels are sums of labels on all rows, and on rows without a weight.
+type lostLabels struct{ n, y, yy, lostN, lostY float64 }
+
+// streamTerm is a row as the streamed methods take it.
+type streamTerm struct {
+	log, w              float64 // log w; w in units of 2^unit
+	reward, label, invP float64
+}
+
+// streamed is how an estimator that is a weighted mean is computed from a stream.
+type streamed struct {
+	// row is what a row adds to its prompt's N and D; ok whether it enters.
+	row   func(a *Accumulator, r *streamTerm) (n, d float64, ok bool)
+	units [2]int // powers of the weights' unit in N and D
+	leave bool   // see ratioMean
+	// rest fills in what the estimate rests on and refuses what cannot be carried. It
+	// returns the factor of the error.
+	rest func(a *Accumulator, e *Estimate, s *streamSum) float64
+}
+
+// streamedMethods are those that a stream computes, in the order in which they are listed.
+var streamedMethods = slices.DeleteFunc(slices.Clone(methods), func(m *method) bool { return m.stream == nil })
 
 // streamCluster is the prompt whose rows are being read.
 type streamCluster struct {
-	id                      string
-	open                    bool
-	rows, labels            int64 // with a reward, with a label
-	w, wr, clippedR, lw, ly float64
+	id             string
+	open           bool
+	rows, weighted int64
+	w, labels      float64 // Σ w, Σ_L w/p
+	parts          []streamPart
+}
+
+type streamPart struct {
+	n, d float64
+	rows int64
 }
 
 // NewAccumulator returns an empty accumulator for a policy. clip is the largest
@@ -75,11 +122,8 @@ func NewAccumulator(policy string, clip float64) *Accumulator {
 	if !(clip >= 0) {
 		panic(fmt.Sprintf("offpolicy: accumulator: clip %v: want a positive weight, or 0", clip))
 	}
-	a := &Accumulator{policy: policy, clip: clip, top: math.Inf(-1)}
-	for j := range a.products {
-		a.products[j] = 1
-	}
-	return a
+	k := len(streamedMethods)
+	return &Accumulator{policy: policy, clip: clip, top: math.Inf(-1), bets: newEvalue(), least: math.Inf(1), most: math.Inf(-1), sums: make([]streamSum, k), current: streamCluster{parts: make([]streamPart, k)}}
 }
 
 // Add takes in a row. A row that is not what it claims is a [*RowError] and
@@ -109,52 +153,40 @@ func (a *Accumulator) Add(r StreamRow) error {
 		a.close()
 	}
 	if !a.current.open {
-		a.current = streamCluster{id: r.PromptID, open: true}
+		a.current.id, a.current.open = r.PromptID, true
 	}
 	if labelled {
 		a.stated, a.unstated = a.stated || hasP, a.unstated || !hasP
 	}
-	l := r.LogRatio.OrNaN()
-	if math.IsNaN(l) {
-		a.missing++
-		return nil
-	}
-	a.n++
-	a.addLog(l)
-	u := a.relative(l)
-	a.w.add(u)
-	a.ww.addProduct(u, u)
-	c := &a.current
-	if r.Reward.Valid() {
-		c.rows++
-		c.w += u
-		c.wr += u * r.Reward.OrNaN()
-		a.rewarded++
-		if a.clip > 0 {
-			raw := math.Exp(l)
-			if raw > a.clip {
-				raw = a.clip
-				a.clips++
-			}
-			c.clippedR += raw * r.Reward.OrNaN()
-		}
-	}
-	if labelled {
-		if hasP {
-			u *= 1 / r.InclusionProb.OrNaN()
-		}
-		c.labels++
-		a.labels++
-		c.lw += u
-		c.ly += u * r.Label.OrNaN()
-		a.labelSquares.addProduct(u, u)
-		a.labelTop = max(a.labelTop, u)
-	}
+	a.take(r, labelled, hasP)
 	return nil
 }
 
-// addLog takes in what depends on log w alone.
-func (a *Accumulator) addLog(l float64) {
+// take takes in a row that has been checked.
+func (a *Accumulator) take(r StreamRow, labelled, hasP bool) {
+	c, l, y := &a.current, r.LogRatio.OrNaN(), r.Label.OrNaN()
+	c.rows++
+	missing := math.IsNaN(l)
+	if labelled {
+		a.allLabels++
+		a.lost.n++
+		a.lost.y += y
+		a.lost.yy += y * y
+		if missing {
+			a.lost.lostN++
+			a.lost.lostY += y
+		}
+		if hasP {
+			p := r.InclusionProb.OrNaN()
+			a.severalP = a.severalP || a.oneP != 0 && a.oneP != p
+			a.oneP = p
+		}
+	}
+	if missing {
+		a.missing++
+		return
+	}
+	a.n++
 	if math.IsInf(l, -1) {
 		a.zero++
 	} else {
@@ -164,28 +196,33 @@ func (a *Accumulator) addLog(l float64) {
 		a.overflow++
 	}
 	a.top = max(a.top, l)
-	if l > 300 { // 1 - λ is lost beside λw
-		for j, bet := range evalueBets {
-			a.bets[j].add(l + math.Log(bet))
-		}
-		return
+	t := streamTerm{log: l, w: a.relative(l), reward: r.Reward.OrNaN(), label: y, invP: 1}
+	a.ww.addProduct(t.w, t.w)
+	c.weighted++
+	c.w += t.w
+	if hasP {
+		t.invP = 1 / r.InclusionProb.OrNaN()
+		a.designSquares.addProduct(t.w, t.w*t.invP)
+	} else {
+		a.squares.addProduct(t.w, t.w)
 	}
-	x := math.Exp(l) - 1
-	for j, bet := range evalueBets {
-		p := a.products[j] * (1 + bet*x)
-		if p > 1e150 || p < 1e-150 {
-			a.bets[j].add(math.Log(p))
-			p = 1
+	if labelled {
+		a.labels++
+		c.labels += t.w * t.invP
+		if t.w > 0 {
+			a.least, a.most = min(a.least, y), max(a.most, y)
 		}
-		a.products[j] = p
 	}
-}
-
-// settle puts all products away as logarithms.
-func (a *Accumulator) settle() {
-	for j, p := range a.products {
-		a.bets[j].add(math.Log(p))
-		a.products[j] = 1
+	for k, m := range streamedMethods {
+		if n, d, ok := m.stream.row(a, &t); ok {
+			p := &c.parts[k]
+			p.n += n
+			p.d += d
+			p.rows++
+			if m.name == ClippedIPS && math.Exp(l) > a.clip {
+				a.sums[k].clip++
+			}
+		}
 	}
 }
 
@@ -216,34 +253,43 @@ func (a *Accumulator) rescale(unit int) {
 		return
 	}
 	c := &a.current
-	for _, v := range []*float64{&c.w, &c.wr, &c.lw, &c.ly, &a.labelTop} {
+	for _, v := range []*float64{&c.w, &c.labels, &a.labelTop, &a.heavy} {
 		*v = math.Ldexp(*v, by)
 	}
-	a.w.scale(by)
-	a.ww.scale(2 * by)
-	a.labelSquares.scale(2 * by)
-	a.snips.scale(by, by)
-	a.ips.scale(by, 0)
-	a.labeled.scale(by, by)
+	for _, v := range []*twofold{&a.ww, &a.designSquares, &a.squares} {
+		v.scale(2 * by)
+	}
+	a.mass.scale(by, 0)
+	for k, m := range streamedMethods {
+		u := m.stream.units
+		a.sums[k].moments.scale(u[0]*by, u[1]*by)
+		c.parts[k].n = math.Ldexp(c.parts[k].n, u[0]*by)
+		c.parts[k].d = math.Ldexp(c.parts[k].d, u[1]*by)
+	}
 }
 
 // close takes the current prompt into the sums over prompts.
 func (a *Accumulator) close() {
 	c := &a.current
 	if c.rows > 0 {
+		a.bets.add(math.Log(c.w/float64(c.rows)) + float64(a.unit)*math.Ln2)
+	}
+	if c.weighted > 0 {
 		a.prompts++
-		count := float64(c.rows)
-		a.snips.add(c.wr, c.w, false)
-		a.ips.add(c.wr, count, false)
-		if a.clip > 0 {
-			a.clipped.add(c.clippedR, count, false)
+		a.mass.add(c.w, float64(c.weighted), false)
+		a.heavy = max(a.heavy, c.w)
+		a.labelTop = max(a.labelTop, c.labels)
+	}
+	for k, m := range streamedMethods {
+		if p := c.parts[k]; p.rows > 0 {
+			s := &a.sums[k]
+			s.prompts++
+			s.rows += p.rows
+			s.moments.add(p.n, p.d, m.stream.leave)
 		}
+		c.parts[k] = streamPart{}
 	}
-	if c.labels > 0 {
-		a.labelPrompts++
-		a.labeled.add(c.ly, c.lw, true)
-	}
-	a.current = streamCluster{}
+	a.current = streamCluster{parts: c.parts}
 }
 
 // Merge takes in everything that o has seen, as if its rows had been added to a.
@@ -266,146 +312,55 @@ func (a *Accumulator) Merge(o *Accumulator) error {
 			o.rescale(a.unit)
 		}
 	}
-	if a.current.open && o.current.open && a.current.id == o.current.id {
-		c, d := &a.current, &o.current
-		c.rows, c.labels = c.rows+d.rows, c.labels+d.labels
-		c.w, c.wr, c.clippedR, c.lw, c.ly = c.w+d.w, c.wr+d.wr, c.clippedR+d.clippedR, c.lw+d.lw, c.ly+d.ly
-	} else if o.current.open {
+	if c, d := &a.current, &o.current; c.open && d.open && c.id == d.id {
+		c.rows, c.weighted, c.w, c.labels = c.rows+d.rows, c.weighted+d.weighted, c.w+d.w, c.labels+d.labels
+		for k := range c.parts {
+			p, q := &c.parts[k], d.parts[k]
+			p.n, p.d, p.rows = p.n+q.n, p.d+q.d, p.rows+q.rows
+		}
+	} else if d.open {
 		o.close()
 	}
-	a.n, a.missing, a.overflow, a.zero = a.n+o.n, a.missing+o.missing, a.overflow+o.overflow, a.zero+o.zero
-	a.rewarded, a.clips, a.labels = a.rewarded+o.rewarded, a.clips+o.clips, a.labels+o.labels
-	a.prompts, a.labelPrompts = a.prompts+o.prompts, a.labelPrompts+o.labelPrompts
+	a.severalP = a.severalP || o.severalP || a.oneP != 0 && o.oneP != 0 && a.oneP != o.oneP
+	a.oneP = max(a.oneP, o.oneP)
+	a.least, a.most = min(a.least, o.least), max(a.most, o.most)
 	a.stated, a.unstated = a.stated || o.stated, a.unstated || o.unstated
-	a.top, a.labelTop = max(a.top, o.top), max(a.labelTop, o.labelTop)
-	a.settle()
-	o.settle()
-	a.eachSum(o, func(x, y *twofold) { x.merge(*y) })
+	a.top, a.labelTop, a.heavy = max(a.top, o.top), max(a.labelTop, o.labelTop), max(a.heavy, o.heavy)
+	theirs := o.counts()
+	for k, x := range a.counts() {
+		*x += *theirs[k]
+	}
+	l, m := &a.lost, o.lost
+	l.n, l.y, l.yy, l.lostN, l.lostY = l.n+m.n, l.y+m.y, l.yy+m.yy, l.lostN+m.lostN, l.lostY+m.lostY
+	a.bets.merge(o.bets)
+	sums := o.twofolds()
+	for k, x := range a.twofolds() {
+		x.merge(*sums[k])
+	}
 	return nil
 }
 
-// eachSum calls f with every twofold sum of a and its counterpart of o.
-func (a *Accumulator) eachSum(o *Accumulator, f func(x, y *twofold)) {
-	f(&a.sumLog, &o.sumLog)
-	f(&a.w, &o.w)
-	f(&a.ww, &o.ww)
-	f(&a.labelSquares, &o.labelSquares)
-	for j := range a.bets {
-		f(&a.bets[j], &o.bets[j])
+// counts are all counters but those of the current prompt.
+func (a *Accumulator) counts() []*int64 {
+	out := []*int64{&a.n, &a.missing, &a.overflow, &a.zero, &a.prompts, &a.allLabels, &a.labels}
+	for k := range a.sums {
+		s := &a.sums[k]
+		out = append(out, &s.prompts, &s.rows, &s.clip)
 	}
-	a.snips.each(&o.snips, f)
-	a.ips.each(&o.ips, f)
-	a.clipped.each(&o.clipped, f)
-	a.labeled.each(&o.labeled, f)
+	return out
 }
 
-// Finish returns the weights' figures (with Log nil) and the estimates of what
-// has been added so far, refused where they would be refused by [Evaluate].
-// Influences are not kept, so that [Estimate.Influence] is nil. More rows may be
-// added afterwards.
-func (a *Accumulator) Finish() (*Weights, []Estimate) {
-	done := *a // an accumulator holds no pointers: the copy is another one
-	a = &done
-	a.close()
-	a.settle()
-	w := a.weights()
-	var out []Estimate
-	for _, e := range []Estimator{LabeledSNIPS, SNIPS, IPS, ClippedIPS} {
-		if e == ClippedIPS && a.clip == 0 {
-			continue
-		}
-		out = append(out, a.estimate(e, w))
-	}
-	return w, out
-}
-
-func (a *Accumulator) weights() *Weights {
-	n, nan := float64(a.n), math.NaN()
-	w := &Weights{N: int(a.n), Missing: int(a.missing), Overflow: int(a.overflow), MaxShare: nan, Mean: nan, MeanSE: nan, LogMean: nan, Divergence: nan}
-	top := math.Inf(-1)
-	for _, b := range a.bets {
-		top = max(top, b.value())
-	}
-	var sum float64
-	for _, b := range a.bets {
-		sum += math.Exp(b.value() - top)
-	}
-	w.LogEValue = top + math.Log(sum/float64(len(a.bets)))
-	if a.n == 0 {
-		return w
-	}
-	if w.Divergence = -a.sumLog.value() / n; a.zero > 0 {
-		w.Divergence = math.Inf(1)
-	}
-	if math.IsInf(a.top, -1) {
-		w.Mean, w.LogMean = 0, math.Inf(-1)
-		if a.n > 1 {
-			w.MeanSE = 0
-		}
-		return w
-	}
-	s1, s2 := a.w.value(), a.ww.value()
-	shift := float64(a.unit) * math.Ln2
-	w.ESS = s1 * s1 / s2
-	w.MaxShare = math.Exp(a.top-shift) / s1
-	w.LogMean = shift + math.Log(s1/n)
-	if w.Mean = s1 / n; a.unit != 0 {
-		w.Mean = math.Exp(w.LogMean)
-	}
-	if a.n > 1 {
-		// Σ(w - mean)² = Σw² - mean Σw, in two float64 since it cancels.
-		w.MeanSE = 0
-		if ss := a.ww.plus(-s1/n, a.w).value(); ss > 0 {
-			w.MeanSE = math.Exp(shift + math.Log(ss/(n-1)/n)/2)
+// twofolds are all sums that are kept in two float64, but those of the e-value.
+func (a *Accumulator) twofolds() []*twofold {
+	out := []*twofold{&a.sumLog, &a.ww, &a.designSquares, &a.squares}
+	add := func(m *moments) {
+		for k := range m {
+			out = append(out, &m[k])
 		}
 	}
-	return w
-}
-
-// estimate makes one estimate from sums over prompts.
-func (a *Accumulator) estimate(e Estimator, w *Weights) Estimate {
-	out := emptyEstimate(a.policy, e)
-	out.Method = InfluenceFunction
-	out.Basis.Rows, out.Basis.Missing, out.Basis.ESS = w.N, w.Missing, w.ESS
-	out.weighed(w)
-	if w.N == 0 || w.ESS == 0 {
-		out.blank()
-		return out
+	add(&a.mass)
+	for k := range a.sums {
+		add(&a.sums[k].moments)
 	}
-	m, scale, factor, leave := &a.snips, 1.0, besselFactor(int(a.prompts)), false
-	switch e {
-	case LabeledSNIPS:
-		m, leave = &a.labeled, true
-		out.Basis.Labels, out.Basis.Prompts = int(a.labels), int(a.labelPrompts)
-		var ess float64
-		ess, factor = out.labelled(w, m.d.value(), a.labelSquares.value(), a.labelTop)
-		out.DF = max(ess-1, 1)
-	case IPS:
-		m, scale = &a.ips, math.Exp(float64(a.unit)*math.Ln2)
-	case ClippedIPS:
-		m = &a.clipped
-		out.Basis.Clip, out.Basis.Clipped = a.clip, int(a.clips)
-	}
-	if e != LabeledSNIPS {
-		out.Basis.Rows, out.Basis.Prompts, out.DF = int(a.rewarded), int(a.prompts), float64(a.prompts-1)
-		out.Basis.Missing += w.N - int(a.rewarded)
-		out.Notes = append(out.Notes, noCoverage)
-		if a.rewarded == 0 {
-			out.refuse(noRewards(a.policy))
-		}
-	}
-	if out.Refused() {
-		out.blank()
-		return out
-	}
-	den := m.d.value()
-	mean := m.n.value() / den
-	squares, satterthwaite := m.squares(mean, den, leave)
-	out.Value, out.SE = scale*mean, scale*factor*math.Sqrt(squares)/den
-	if leave {
-		out.DF = min(out.DF, satterthwaite)
-	}
-	out.interval()
-	out.spread()
 	return out
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // stateVersion begins every state; it changes with the layout.
-const stateVersion = "reweigh accumulator 1\n"
+const stateVersion = "reweigh accumulator 2\n"
 
 // stateCoder walks over an accumulator's fields in one order, writing them to
 // buf or reading them from it.
@@ -80,28 +80,37 @@ func (s *stateCoder) string(v *string) {
 func (a *Accumulator) code(s *stateCoder) {
 	s.string(&a.policy)
 	unit := int64(a.unit) + math.MaxInt32 // so that no field is negative
-	s.int(&unit, &a.n, &a.missing, &a.overflow, &a.zero, &a.rewarded, &a.clips, &a.labels, &a.prompts, &a.labelPrompts)
+	s.int(&unit)
 	a.unit = int(unit - math.MaxInt32)
-	s.float(&a.clip, &a.top, &a.labelTop)
-	for j := range a.products {
-		s.float(&a.products[j])
+	s.int(a.counts()...)
+	s.float(&a.clip, &a.top, &a.heavy, &a.labelTop, &a.oneP, &a.least, &a.most)
+	l := &a.lost
+	s.float(&l.n, &l.y, &l.yy, &l.lostN, &l.lostY)
+	for j := range a.bets.logs {
+		s.float(&a.bets.products[j], &a.bets.logs[j].hi, &a.bets.logs[j].lo)
 	}
-	s.bool(&a.set, &a.stated, &a.unstated)
-	a.eachSum(a, func(x, _ *twofold) { s.float(&x.hi, &x.lo) })
+	s.bool(&a.bets.infinite, &a.set, &a.stated, &a.unstated, &a.severalP)
+	for _, x := range a.twofolds() {
+		s.float(&x.hi, &x.lo)
+	}
 	c := &a.current
 	s.bool(&c.open)
 	s.string(&c.id)
-	s.int(&c.rows, &c.labels)
-	s.float(&c.w, &c.wr, &c.clippedR, &c.lw, &c.ly)
+	s.int(&c.rows, &c.weighted)
+	s.float(&c.w, &c.labels)
+	for k := range c.parts {
+		p := &c.parts[k]
+		s.float(&p.n, &p.d)
+		s.int(&p.rows)
+	}
 }
 
 // MarshalBinary returns the accumulator's state, of constant size but for the
 // policy's name and the last prompt's id. It implements
 // [encoding.BinaryMarshaler].
 func (a *Accumulator) MarshalBinary() ([]byte, error) {
-	copied := *a
 	s := &stateCoder{buf: []byte(stateVersion)}
-	copied.code(s)
+	a.clone().code(s)
 	return s.buf, nil
 }
 
@@ -112,7 +121,7 @@ func (a *Accumulator) UnmarshalBinary(state []byte) error {
 	if len(state) < len(stateVersion) || string(state[:len(stateVersion)]) != stateVersion {
 		return fmt.Errorf("offpolicy: accumulator state: it does not begin with %q: it is no state, or another version's; accumulate again", stateVersion)
 	}
-	var out Accumulator
+	out := *NewAccumulator("", 0)
 	s := &stateCoder{buf: state[len(stateVersion):], read: true}
 	out.code(s)
 	if s.err == nil && (len(s.buf) > 0 || !(out.clip >= 0) || math.IsNaN(out.top) || out.unit%unitStep != 0) {

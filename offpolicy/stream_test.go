@@ -52,7 +52,7 @@ func withoutInfluence(e *Estimate) Estimate {
 // What an accumulator says is what Evaluate says, to 1e-9: whole, in shards by
 // prompt, through its binary state, and with weights beyond a float64.
 func TestAccumulatorEqualsEvaluate(t *testing.T) {
-	base := world{prompts: 300, rows: 2, labels: 200, missing: 7}.samples(1)
+	base := world{prompts: 300, rows: 2, labels: 200}.samples(1)
 	shifted := func(by float64) Samples {
 		s := base
 		s.Rows = slices.Clone(s.Rows)
@@ -64,10 +64,14 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 		}
 		return s
 	}
-	unequal := base
+	unequal, rng := base, rand.New(rand.NewPCG(7, 7))
 	unequal.Rows = slices.Clone(base.Rows)
 	for i := range unequal.Rows {
-		unequal.Rows[i].InclusionProb = dataset.Known(.1 + .8*unequal.Rows[i].Score.OrNaN())
+		p := .1 + .8*unequal.Rows[i].Score.OrNaN()
+		unequal.Rows[i].InclusionProb, unequal.Rows[i].Label = dataset.Known(p), dataset.Float{}
+		if rng.Float64() < p {
+			unequal.Rows[i].Label = dataset.Known(.25 + .5*rng.Float64())
+		}
 	}
 	same := base
 	same.Rows = slices.Clone(base.Rows)
@@ -82,10 +86,10 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 		samples      Samples
 		reason       string
 	}{
-		{"near", "near", base, "usable weights, two rows a prompt, some missing"},
+		{"near", "near", base, "usable weights, two rows a prompt"},
 		{"far", "far", base, "refused weights"},
 		{"unequal", "near", unequal, "labels chosen with unequal probabilities"},
-		{"same", "near", same, "rewards and labels that are all equal: no error, and labels refused"},
+		{"same", "near", same, "rewards and labels that are all equal: Clopper and Pearson's interval"},
 		{"tiny", "near", shifted(-600), "raw weights near the smallest float64"},
 		{"huge", "near", shifted(650), "raw weights near the largest"},
 	}
@@ -151,6 +155,35 @@ func TestAccumulatorEqualsEvaluate(t *testing.T) {
 			}
 		}
 		check("cut inside a prompt", a)
+	}
+}
+
+// Rows without a weight are left out, and all is refused if they are many or if their
+// labels differ.
+func TestAccumulatorMissing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	for _, tt := range []struct {
+		share, shift float64
+		refused      bool
+		reason       string
+	}{{.1, 0, false, "some at random"}, {.1, -.3, true, "some that are worse"}, {.3, 0, true, "too many"}} {
+		a := NewAccumulator("t", 0)
+		missing := 0
+		for i := range 600 {
+			r := StreamRow{string(rune('a'+i%20)) + string(rune('a'+i/20)), dataset.Known(0), dataset.Known(.5), dataset.Known(.3 + .4*rng.Float64()), dataset.Float{}}
+			if rng.Float64() < tt.share {
+				r.LogRatio, r.Label = dataset.Float{}, dataset.Known(r.Label.OrNaN()+tt.shift)
+				missing++
+			}
+			if err := a.Add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, es := a.Finish()
+		refused := len(es[0].Refusals) == 1 && es[0].Refusals[0].Rule == RuleMissing
+		if w.Missing != missing || refused != tt.refused {
+			t.Errorf("%s: %d missing of %d, refusals %v", tt.reason, w.Missing, missing, es[0].Refusals)
+		}
 	}
 }
 

@@ -23,6 +23,14 @@ type Weights struct {
 	N   int // rows with a log-ratio
 	// Missing counts rows without one. They have no part in any figure.
 	Missing int
+	// Modelled counts rows, of the N, whose weight was missing and is modelled; see
+	// [Evaluate]. NewWeights models none.
+	Modelled int
+	// Prompts is how many prompts the rows belong to, PromptESS and PromptShare are
+	// ESS and MaxShare of their prompts' summed weights. NewWeights takes each row for
+	// a prompt of its own.
+	Prompts                int
+	PromptESS, PromptShare float64
 	// Overflow counts rows whose w exceeds the range of a float64. Their share,
 	// and every other relative figure, is computed exactly all the same.
 	Overflow   int
@@ -51,7 +59,7 @@ type Weights struct {
 func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 	w := &Weights{
 		Log: logRatios, MaxShare: math.NaN(), Mean: math.NaN(), MeanSE: math.NaN(),
-		LogMean: math.NaN(), Divergence: math.NaN(),
+		LogMean: math.NaN(), Divergence: math.NaN(), PromptShare: math.NaN(),
 	}
 	var bad *RowError
 	top, sum := math.Inf(-1), 0.0
@@ -73,6 +81,7 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 		return nil, bad
 	}
 	w.LogEValue = logEValue(logRatios)
+	w.Prompts = w.N
 	if w.N == 0 {
 		return w, nil
 	}
@@ -100,6 +109,7 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 	}
 	w.ESS = s1 * s1 / s2
 	w.MaxShare = 1 / s1
+	w.PromptESS, w.PromptShare = w.ESS, w.MaxShare
 	w.LogMean = top + math.Log(s1/n)
 	if w.Mean = math.Exp(top) * (s1 / n); math.Abs(top) > 700 {
 		w.Mean = math.Exp(w.LogMean) // exp(top) overflows or is subnormal, the mean need not be
@@ -118,6 +128,62 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 		}
 	}
 	return w, nil
+}
+
+// cluster takes rows by prompt, in whose order they are: gates count prompts, and a
+// prompt's rows are one observation of E[w | prompt] = 1.
+func (w *Weights) cluster(prompt []int32) {
+	var rel, logMean []float64 // by prompt: Σw in units of the largest, log of the mean w
+	var count []float64
+	top := largest(w.Log)
+	for i := 0; i < len(prompt); {
+		var sum, n float64
+		p := prompt[i]
+		for ; i < len(prompt) && prompt[i] == p; i++ {
+			if l := w.Log[i]; !math.IsNaN(l) {
+				n++
+				if !math.IsInf(top, -1) {
+					sum += math.Exp(l - top)
+				}
+			}
+		}
+		if n > 0 {
+			rel, count, logMean = append(rel, sum), append(count, n), append(logMean, top+math.Log(sum/n))
+		}
+	}
+	if w.Prompts = len(rel); w.Prompts == w.N || w.Prompts == 0 || math.IsInf(top, -1) {
+		return
+	}
+	w.LogEValue = logEValue(logMean)
+	var s1, s2, most float64
+	for _, v := range rel {
+		s1 += v
+		s2 += v * v
+		most = max(most, v)
+	}
+	w.PromptESS, w.PromptShare = s1*s1/s2, most/s1
+	w.MeanSE = math.NaN()
+	if g := float64(w.Prompts); g > 1 {
+		var ss float64
+		for i, v := range rel {
+			d := v - s1/float64(w.N)*count[i]
+			ss += d * d
+		}
+		w.MeanSE = 0
+		if ss > 0 {
+			w.MeanSE = math.Exp(top + math.Log(g/(g-1)*ss)/2 - math.Log(float64(w.N)))
+		}
+	}
+}
+
+func largest(logRatios []float64) float64 {
+	top := math.Inf(-1)
+	for _, l := range logRatios {
+		if l > top {
+			top = l
+		}
+	}
+	return top
 }
 
 // maxExp is the largest x whose exp(x) is a finite float64.
@@ -167,42 +233,85 @@ var evalueBets = [...]float64{.01, .02, .05, .1, .2, .4, .7}
 // Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables
 // by betting" (2024), with fixed stakes.
 func logEValue(logRatios []float64) float64 {
-	// Products are kept in float64 while they are of moderate size and put
-	// away as logarithms when they are not: one logarithm in many rows.
-	const big, small = 1e150, 1e-150
-	var logs [len(evalueBets)]float64
-	prods := [len(evalueBets)]float64{1, 1, 1, 1, 1, 1, 1}
+	e := newEvalue()
 	for _, l := range logRatios {
-		if math.IsNaN(l) {
-			continue
+		if !math.IsNaN(l) {
+			e.add(l)
 		}
-		if l > 300 { // 1 - λ is lost beside λw
-			for j, bet := range evalueBets {
-				logs[j] += l + math.Log(bet)
-			}
-			continue
+	}
+	return e.log()
+}
+
+// evalue is the e-value of weights that are added one by one. Products are kept in
+// float64 while they are of moderate size and put away as logarithms when they are
+// not: one logarithm in many rows.
+type evalue struct {
+	logs     [len(evalueBets)]twofold
+	products [len(evalueBets)]float64
+	infinite bool
+}
+
+func newEvalue() (e evalue) {
+	for j := range e.products {
+		e.products[j] = 1
+	}
+	return e
+}
+
+// add takes in a weight by its logarithm.
+func (e *evalue) add(l float64) {
+	if l > 300 { // 1 - λ is lost beside λw
+		if math.IsInf(l, 1) {
+			e.infinite = true
+			return
 		}
-		x := math.Exp(l) - 1
 		for j, bet := range evalueBets {
-			p := prods[j] * (1 + bet*x)
-			if p > big || p < small {
-				logs[j] += math.Log(p)
-				p = 1
-			}
-			prods[j] = p
+			e.logs[j].add(l + math.Log(bet))
 		}
+		return
 	}
+	const big, small = 1e150, 1e-150
+	x := math.Exp(l) - 1
+	for j, bet := range evalueBets {
+		p := e.products[j] * (1 + bet*x)
+		if p > big || p < small {
+			e.logs[j].add(math.Log(p))
+			p = 1
+		}
+		e.products[j] = p
+	}
+}
+
+// settle puts all products away as logarithms.
+func (e *evalue) settle() {
+	for j, p := range e.products {
+		e.logs[j].add(math.Log(p))
+		e.products[j] = 1
+	}
+}
+
+func (e *evalue) merge(o evalue) {
+	e.settle()
+	o.settle()
+	for j := range e.logs {
+		e.logs[j].merge(o.logs[j])
+	}
+	e.infinite = e.infinite || o.infinite
+}
+
+// log is the logarithm of the e-value.
+func (e evalue) log() float64 {
+	if e.infinite {
+		return math.Inf(1)
+	}
+	e.settle()
 	top := math.Inf(-1)
-	for j := range logs {
-		logs[j] += math.Log(prods[j])
-		top = max(top, logs[j])
-	}
-	if math.IsInf(top, 1) {
-		return top
+	for _, v := range e.logs {
+		top = max(top, v.value())
 	}
 	var sum float64
-	for _, v := range logs {
-		sum += math.Exp(v - top)
+	for _, v := range e.logs {
+		sum += math.Exp(v.value() - top)
 	}
-	return top + math.Log(sum/float64(len(evalueBets)))
+	return top + math.Log(sum/float64(len(e.logs)))
 }

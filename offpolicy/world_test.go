@@ -29,9 +29,9 @@ func (w world) samples(seed uint64) Samples {
 		return min(max(.25+.5*score+bias+.08*rng.NormFloat64(), 0), 1)
 	}
 	n := w.prompts * max(w.rows, 1)
-	step := n
-	if w.labels > 0 {
-		step = n / w.labels
+	labelled := make([]bool, n)
+	for _, i := range rand.New(rand.NewPCG(seed, 100)).Perm(n)[:w.labels] {
+		labelled[i] = true
 	}
 	for i := range n {
 		z := rng.NormFloat64()
@@ -42,7 +42,7 @@ func (w world) samples(seed uint64) Samples {
 			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(.4+1.2*score)), "far": dataset.Known(-100 - 5*z - 12.5)},
 			Segments: map[string]string{"language": []string{"English", "German", "Welsh"}[min(i%w.prompts%10/6+i%w.prompts%100/99, 2)]},
 		}
-		if w.labels > 0 && i%step == 0 && i/step < w.labels {
+		if labelled[i] {
 			r.Label = dataset.Known(y)
 		}
 		if w.missing > 0 && i%w.missing == 0 {

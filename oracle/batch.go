@@ -20,7 +20,6 @@ type Batcher interface {
 // Item is one response to be labeled in a batch.
 type Item struct {
 	Tag      providers.Tag // of its own
-	Key      dataset.Key   // names it in errors
 	Prompt   dataset.Prompt
 	Response string
 }
@@ -31,23 +30,22 @@ type Outcome struct {
 	Err   error
 }
 
-// ErrUnfinished is an item's error where the batches ended early.
+// ErrUnfinished is an item's error if the batches ended early.
 var ErrUnfinished = errors.New("no answer yet")
 
-// LabelBatch labels items through the service's batches, within a day and at
-// the batch price, which is half of the usual one with OpenAI. What is asked and
-// how answers are read is as in Label. The outcomes are in the order of the
-// items.
+// LabelBatch labels items through the service's batches, within a day and at the
+// batch price, which is half of the usual one with OpenAI. It asks and reads
+// replies as Label does. The outcomes are in the order of the items.
 //
-// An error means that the work is not finished; items without an answer then
-// have one that wraps [ErrUnfinished]. Calling it again with the same store, run
-// and items goes on and pays for nothing twice: see [batch.Runner.Run].
+// An error means that the work is not finished; items without an answer then have
+// one that wraps [ErrUnfinished]. Another call with the same store, run and items
+// continues the work and pays for nothing twice: see [batch.Runner.Run].
 func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, items []Item) ([]Outcome, error) {
 	out := make([]Outcome, len(items))
 	var requests []providers.GenerateRequest
 	for i, it := range items {
 		if err := l.asker.Fits(it.Prompt, it.Response); err != nil {
-			out[i] = l.batched(it.Key, grading.Answer{}, err)
+			out[i] = l.batched(it.Tag.Key, grading.Answer{}, err)
 			continue
 		}
 		requests = append(requests, l.asker.Request(it.Tag, it.Prompt, it.Response))
@@ -62,11 +60,11 @@ func (l *Labeler) LabelBatch(ctx context.Context, b Batcher, c batch.Config, ite
 		}
 		r, ok := results[it.Tag]
 		if !ok {
-			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Key, ErrUnfinished)
+			out[i].Err = fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), it.Tag.Key, ErrUnfinished)
 			continue
 		}
 		a, err := l.asker.Read(it.Prompt, it.Response, r.Generation, r.Err)
-		out[i] = l.batched(it.Key, a, err)
+		out[i] = l.batched(it.Tag.Key, a, err)
 	}
 	if err != nil {
 		return out, fmt.Errorf("oracle: %s: label by batch: %w", l.Identity(), err)

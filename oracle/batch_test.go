@@ -21,7 +21,8 @@ type batches struct {
 	config  batch.Config
 }
 
-func (b *batches) Run(_ context.Context, c batch.Config, requests []providers.GenerateRequest) (map[providers.Tag]batch.Result, error) {
+func (b *batches) Run(_ context.Context, c batch.Config,
+	requests []providers.GenerateRequest) (map[providers.Tag]batch.Result, error) {
 	b.got, b.config = requests, c
 	out := map[providers.Tag]batch.Result{}
 	for _, r := range requests {
@@ -40,7 +41,8 @@ func TestLabelBatch(t *testing.T) {
 	stopped := errors.New("stopped")
 	b := &batches{err: stopped, replies: map[string]string{"a": `{"reason":"x","label":85}`, "b": "nice", "c": "failed"}}
 	item := func(id, response string) Item {
-		return Item{Tag: providers.Tag{Stage: "oracle", Key: dataset.Key{PromptID: id}}, Key: dataset.Key{PromptID: id, Policy: "p0"}, Prompt: prompt, Response: response}
+		key := dataset.Key{PromptID: id, Policy: "p0"}
+		return Item{Tag: providers.Tag{Stage: "oracle", Key: key}, Prompt: prompt, Response: response}
 	}
 	items := []Item{item("d", "4"), item("c", "4"), item("long", strings.Repeat("4", 40)), item("b", "4"), item("a", "4")}
 	out, err := l.LabelBatch(t.Context(), b, batch.Config{Run: "r"}, items)
@@ -58,7 +60,7 @@ func TestLabelBatch(t *testing.T) {
 	if !errors.As(out[2].Err, &unscored) || unscored.Reason != judge.ReasonTooLong {
 		t.Errorf("too long: %v", out[2].Err)
 	}
-	if !errors.As(out[3].Err, &unscored) || unscored.Reason != judge.ReasonUnparsable || unscored.Key != "b/p0/0" {
+	if !errors.As(out[3].Err, &unscored) || unscored.Reason != judge.ReasonUnparsable || unscored.Key.PromptID != "b" {
 		t.Errorf("unparsable: %v", out[3].Err)
 	}
 	if out[4].Err != nil || out[4].Label.OrNaN() != .85 {
@@ -67,14 +69,15 @@ func TestLabelBatch(t *testing.T) {
 	// A batch asks what Label asks.
 	f := says(`{"reason":"x","label":85}`)
 	one := labeler(t, judge.Config{Name: "o", Generator: f, Model: "gpt-4o", MaxMaterial: 40})
-	if _, err := one.Label(t.Context(), items[4].Tag, items[4].Key, prompt, "4"); err != nil {
+	if _, err := one.Label(t.Context(), items[4].Tag, prompt, "4"); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := b.got[3].Messages[1].Content, f.calls[0].Messages[1].Content; got != want {
 		t.Errorf("the batch asks %q, a call %q", got, want)
 	}
 	b.got = nil
-	if out, err := l.LabelBatch(t.Context(), b, batch.Config{}, items[2:3]); err != nil || b.got != nil || out[0].Err == nil {
+	if out, err := l.LabelBatch(t.Context(), b, batch.Config{}, items[2:3]); err != nil ||
+		b.got != nil || out[0].Err == nil {
 		t.Errorf("nothing to send: %v, %v", out, err)
 	}
 }

@@ -17,30 +17,30 @@ import (
 const (
 	RoleCalibration = "calibration" // of a logged response: fits the calibrator
 	RoleProbe       = "probe"       // of a target's own response: tests it there
-	RoleDuplicate   = "duplicate"   // a second label of a calibration response: the oracle's own noise
+	RoleDuplicate   = "duplicate"   // a second label of a calibration response: does the oracle repeat itself?
 )
 
-// Design says which responses are to be labeled. It is fixed before the first
-// label, or inclusion probabilities would be a story told afterwards.
+// Design says which responses are labeled. It is fixed before the first label:
+// probabilities that are stated afterwards mean nothing.
 //
 // A design is topped up by a larger Fraction, Probes or Duplicates under the
 // same Seed: the draw is nested, so that no label is lost, and every label gets
-// the probability that the larger draw gives it. (Where the smaller draw had
-// fewer labels than strata, and so wider ranges, some of them may fall out.)
-// Responses that came later, of other prompts, are a draw of their own: Assign
-// them apart and put the two lists together; or draw again from all of them, and
-// leave out the labels that fall out. Each is without bias as long as what the
-// labels say has no part in the decision to top up.
+// the probability that the larger draw gives it. (If the smaller draw had fewer
+// labels than strata, and so wider ranges, some labels may fall out.) Later
+// responses, of other prompts, are a draw of their own: assign them separately and
+// join the two lists; or draw again from all of them, and leave out the labels
+// that fall out. Either way is unbiased as long as the labels' values play no part
+// in the decision to top up.
 type Design struct {
 	// Seed decides the draw.
 	Seed uint64
 	// Fraction of the logged responses that is labeled, in (0, 1]; 0 means 1.
-	// The number is rounded to the nearest, and at least one.
+	// The number of labels is rounded, and is at least one.
 	Fraction float64
 	// Probes is how many of each target's own responses are labeled, or all if
 	// there are fewer; 0 means none.
 	Probes int
-	// Strata, where more than 1, is the number of equal ranges of judge scores,
+	// Strata, if more than 1, is the number of equal ranges of judge scores,
 	// within each policy, that share the labels equally as far as each has
 	// responses, so that rare scores are labeled too: see [Design.AssignByScore].
 	// Such a design can be drawn once the scores are there; others at any time.
@@ -66,27 +66,27 @@ func (d Design) Validate() error {
 type Assignment struct {
 	Key dataset.Key
 	// InclusionProb is the probability, before the draw, that this response
-	// would be labeled in this role: m/n where m of the n responses of its
-	// policy, or of its policy's stratum, are.
+	// would be labeled in this role: m/n if m of the n responses of its policy, or
+	// of its policy's stratum, are.
 	InclusionProb dataset.Float
 	Role          string // "calibration", "probe" or "duplicate"
 	// Stratum is the range of scores within which the response was drawn, as
-	// "[0.2,0.4)", or "unscored"; empty where its policy was not divided.
+	// "[0.2,0.4)", or "unscored"; empty if its policy was not divided.
 	Stratum string
 }
 
-// Unscored is the stratum of the responses that have no score.
-const Unscored = "unscored"
+// unscored is the stratum of the responses that have no score.
+const unscored = "unscored"
 
 // Assign draws the responses to be labeled from keys, all responses of all
-// policies in any order, and returns those that are to be, sorted by key, a
-// duplicate after its original. Responses of the policy named logging are drawn
-// by Fraction, those of each other policy by Probes. A response of the same
-// policy that was not drawn had the same inclusion probability.
+// policies in any order, and returns the drawn ones sorted by key, a duplicate
+// after its original. Responses of the policy named logging are drawn by Fraction,
+// those of each other policy by Probes. A response that was not drawn had the
+// inclusion probability of those of its policy that were.
 //
 // The draw is simple random sampling without replacement: the m smallest by
 // SHA-256 of seed and key. It depends on the set of keys alone, not on their
-// order. Assign panics if d is not valid, asks for strata, or a key stands
+// order. Assign panics if d is not valid, asks for strata, or a key appears
 // twice.
 func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 	if d.Strata > 1 {
@@ -95,7 +95,7 @@ func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 	scores := make(map[dataset.Key]float64, len(keys))
 	for _, k := range keys {
 		if _, ok := scores[k]; ok {
-			panic(fmt.Sprintf("oracle: design: key %s stands twice", k))
+			panic(fmt.Sprintf("oracle: design: key %s appears twice", k))
 		}
 		scores[k] = math.NaN()
 	}
@@ -104,9 +104,10 @@ func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 
 // AssignByScore is Assign with strata: within each policy the responses are
 // divided by judge score, in [0, 1], into d.Strata ranges of equal width; NaN
-// stands for no score, which is a stratum of its own, [Unscored]. The labels go to the
-// strata in turns, so that each has as many as the others or all it has. There
-// are never more strata than labels: with fewer labels the ranges are wider.
+// stands for no score, which is a stratum of its own, "unscored". The labels go
+// to the strata in turns, so that each gets as many as the others, or all that it
+// has responses for. There are never more strata than labels: with fewer labels
+// the ranges are wider.
 //
 // Within a stratum the draw is that of Assign. It panics if d is not valid, or a
 // score is neither NaN nor in [0, 1].
@@ -180,7 +181,7 @@ func rangeName(i, n int) string {
 	case n == 1:
 		return ""
 	case i == n:
-		return Unscored
+		return unscored
 	case i == n-1:
 		return "[" + end(i) + ",1]"
 	}

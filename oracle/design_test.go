@@ -171,7 +171,7 @@ func TestStrata(t *testing.T) {
 	for _, a := range (Design{Seed: 3, Fraction: .2, Strata: 4}).AssignByScore(scores, "p0") {
 		names[a.Stratum] = a.InclusionProb.OrNaN()
 	}
-	if diff := cmp.Diff(map[string]float64{"[0,0.25)": 1, "[0.5,0.75)": 8. / 15, "[0.75,1]": 7. / 80, Unscored: 1},
+	if diff := cmp.Diff(map[string]float64{"[0,0.25)": 1, "[0.5,0.75)": 8. / 15, "[0.75,1]": 7. / 80, unscored: 1},
 		names); diff != "" {
 		t.Errorf("strata (-want +got):\n%s", diff)
 	}

@@ -34,7 +34,7 @@ func ExampleNewLabeler() {
 	key := dataset.Key{PromptID: "p1", Policy: "p0"}
 	tag := providers.Tag{Stage: "oracle", Key: key}
 	prompt := dataset.Prompt{ID: "p1", Text: "What is the capital of France?"}
-	label, err := o.Label(context.Background(), tag, key, prompt, "Paris.")
+	label, err := o.Label(context.Background(), tag, prompt, "Paris.")
 	fmt.Println(label, err)
 	// Output:
 	// 0.97 <nil>
@@ -55,7 +55,7 @@ func ExampleFunc() {
 	})
 	for _, id := range []string{"p1", "p2"} {
 		key := dataset.Key{PromptID: id, Policy: "p0"}
-		label, err := o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{ID: id}, "It is Paris.")
+		label, err := o.Label(context.Background(), providers.Tag{Key: key}, dataset.Prompt{ID: id}, "It is Paris.")
 		r := oracle.Record(oracle.Assignment{Key: key, InclusionProb: dataset.Known(1), Role: oracle.RoleCalibration},
 			"0123456789abcdef", o, label, err)
 		fmt.Println(r.Label, r.Error)
@@ -78,8 +78,8 @@ func ExampleReadLabels() {
 		fmt.Println(err)
 		return
 	}
-	label, err := o.Label(context.Background(), providers.Tag{}, dataset.Key{PromptID: "p2", Policy: "p0"},
-		dataset.Prompt{}, "")
+	tag := providers.Tag{Key: dataset.Key{PromptID: "p2", Policy: "p0"}}
+	label, err := o.Label(context.Background(), tag, dataset.Prompt{}, "")
 	fmt.Println(label, err)
 
 	_, err = oracle.ReadLabels(strings.NewReader("prompt_id,policy,draw_idx,label\np1,p0,0,90\n"), "people.csv", nil)
@@ -98,10 +98,10 @@ func ExampleNewFile() {
 		fmt.Println(err)
 		return
 	}
-	label, err := o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{}, "Paris.")
+	label, err := o.Label(context.Background(), providers.Tag{Key: key}, dataset.Prompt{}, "Paris.")
 	fmt.Println(label, err)
 	key.PromptID = "p2"
-	_, err = o.Label(context.Background(), providers.Tag{}, key, dataset.Prompt{}, "Rome.")
+	_, err = o.Label(context.Background(), providers.Tag{Key: key}, dataset.Prompt{}, "Rome.")
 	var unlabeled *judge.UnscoredError
 	fmt.Println(errors.As(err, &unlabeled), unlabeled.Reason)
 	// Output:
@@ -115,13 +115,19 @@ func ExampleDesign_Assign() {
 	for _, id := range []string{"p1", "p2", "p3", "p4"} {
 		keys = append(keys, dataset.Key{PromptID: id, Policy: "p0"}, dataset.Key{PromptID: id, Policy: "pi_cot"})
 	}
+	probes := 0
 	for _, a := range (oracle.Design{Seed: 42, Fraction: .5, Probes: 1}).Assign(keys, "p0") {
-		fmt.Println(a.Key, a.Role, a.InclusionProb.OrNaN())
+		if a.Role == oracle.RoleProbe {
+			probes++
+		}
+		fmt.Println(a.Key, a.Role, a.InclusionProb)
 	}
+	fmt.Println(probes, "probe")
 	// Output:
 	// p3/p0/0 calibration 0.5
 	// p4/p0/0 calibration 0.5
 	// p4/pi_cot/0 probe 0.25
+	// 1 probe
 }
 
 // A record holds a label or an error, never a number that stands for one.
@@ -133,7 +139,7 @@ func ExampleRecord() {
 	}
 	a := oracle.Assignment{Key: dataset.Key{PromptID: "p1", Policy: "p0"}, InclusionProb: dataset.Known(1),
 		Role: oracle.RoleCalibration}
-	label, err := o.Label(context.Background(), providers.Tag{}, a.Key, dataset.Prompt{}, "Paris.")
+	label, err := o.Label(context.Background(), providers.Tag{Key: a.Key}, dataset.Prompt{}, "Paris.")
 	r := oracle.Record(a, "0123456789abcdef", o, label, err)
 	fmt.Println(r.Key(), r.Label.Valid(), r.Error.Class)
 	// Output:
@@ -159,10 +165,12 @@ func ExampleDesign_AssignByScore() {
 // instant stands for a batch.Runner.
 type instant struct{}
 
-func (instant) Run(_ context.Context, _ batch.Config, requests []providers.GenerateRequest) (map[providers.Tag]batch.Result, error) {
+func (instant) Run(_ context.Context, _ batch.Config,
+	requests []providers.GenerateRequest) (map[providers.Tag]batch.Result, error) {
 	out := map[providers.Tag]batch.Result{}
 	for _, r := range requests {
-		out[r.Tag] = batch.Result{Generation: providers.Generation{Text: `{"reason": "Right.", "label": 90}`, FinishReason: "stop"}}
+		out[r.Tag] = batch.Result{Generation: providers.Generation{Text: `{"reason": "Right.", "label": 90}`,
+			FinishReason: "stop"}}
 	}
 	return out, nil
 }
@@ -175,7 +183,7 @@ func ExampleLabeler_LabelBatch() {
 	}
 	key := dataset.Key{PromptID: "p1", Policy: "p0"}
 	items := []oracle.Item{{
-		Tag: providers.Tag{Stage: "oracle", Key: key}, Key: key,
+		Tag:    providers.Tag{Stage: "oracle", Key: key},
 		Prompt: dataset.Prompt{ID: "p1", Text: "What is the capital of France?"}, Response: "Paris.",
 	}}
 	config := batch.Config{Store: &batch.MemoryStore{}, Run: "2026-11-25"}

@@ -25,7 +25,7 @@ import (
 // LabelError is a line of a file of labels that cannot be used.
 type LabelError struct {
 	File    string
-	Line    int // from 1; 0 where the file as a whole is meant
+	Line    int // from 1; 0 if the file as a whole is meant
 	Problem string
 	Remedy  string
 }
@@ -42,17 +42,15 @@ func (e *LabelError) Error() string {
 //
 //	{"prompt_id": "p1", "policy": "p0", "draw_idx": 0, "label": 0.8}
 //
-// or CSV with a header that has these four columns, in any order. Further keys
-// and columns are ignored, blank lines and a leading byte order mark too. name
-// stands for the file in errors.
+// or CSV with a header that has these four columns, in any order. Other keys and
+// columns, blank lines and a leading byte order mark are ignored. The name stands
+// for the file in errors.
 //
-// expected are the responses that labels are wanted for; nil takes any. The
-// policy is part of a response's name, so that a label can only be of the policy
-// that it says.
+// The expected keys are those of the responses to be labeled; nil means any.
 //
-// A line that lacks a field, a label that is not a number in [0, 1], a response
-// labeled twice and one that is not expected are a [*LabelError] with file and
-// line. So is a file without labels. A response without a label has no line.
+// A [*LabelError] names file and line if a line lacks a field, a label is not a
+// number in [0, 1], or a response is labeled twice or not expected. So it does if
+// the file has no labels. A response without a label has no line.
 func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.Key]float64, error) {
 	in := bufio.NewReader(r)
 	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
@@ -162,7 +160,7 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 				return c.fail(line, "correct the line", "not such an object: %v", err)
 			}
 			if name := twice(text); name != "" {
-				return c.fail(line, "keep one of the two", "%q stands twice", name)
+				return c.fail(line, "keep one of the two", "%q appears twice", name)
 			}
 			if row.PromptID == nil || row.Policy == nil || row.DrawIdx == nil || row.Label == nil {
 				return c.fail(line, "give all four, and leave a response without a label out",
@@ -267,7 +265,7 @@ type File struct {
 // error if name is empty, there are no labels, or one is not in [0, 1].
 func NewFile(name string, labels map[dataset.Key]float64) (*File, error) {
 	if name == "" {
-		return nil, errors.New("oracle: new file: name is empty: it is how records refer to the oracle")
+		return nil, errors.New("oracle: new file: name is empty: records refer to the oracle by it")
 	}
 	if len(labels) == 0 {
 		return nil, fmt.Errorf("oracle: new file %q: no labels", name)
@@ -288,11 +286,10 @@ func (f *File) Identity() string { return f.identity }
 
 // Label implements [Oracle]. A key that the file has no label for is an
 // [*judge.UnscoredError] with [judge.ReasonMissing].
-func (f *File) Label(_ context.Context, _ providers.Tag, key dataset.Key, _ dataset.Prompt,
-	_ string) (float64, error) {
-	v, ok := f.labels[key]
+func (f *File) Label(_ context.Context, tag providers.Tag, _ dataset.Prompt, _ string) (float64, error) {
+	v, ok := f.labels[tag.Key]
 	if !ok {
-		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{Grader: f.identity, Key: key.String(),
+		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{Grader: f.identity, Key: tag.Key,
 			Reason: judge.ReasonMissing})
 	}
 	return v, nil

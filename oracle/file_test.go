@@ -42,9 +42,9 @@ func TestReadLabels(t *testing.T) {
 		{"no header", "p1,p0,0,0.8\n", nil, 1, "prompt_id"},
 		{"a column twice", "prompt_id,policy,draw_idx,label,label\np1,p0,0,1,0\n", nil, 1, `two columns "label"`},
 		{"a key twice", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.9,"label":0.1}`, nil, 1,
-			`"label" stands twice`},
+			`"label" appears twice`},
 		{"a key twice in other letters", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"Label":0.9,"label":0.1}`, nil, 1,
-			`"label" stands twice`},
+			`"label" appears twice`},
 		{"a column short", "prompt_id,policy,label\np1,p0,1\n", nil, 1, "draw_idx"},
 		{"not json", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n{oops\n", nil, 2, "correct the line"},
 		{"percent", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":85}`, nil, 1, "not guessed"},
@@ -164,10 +164,10 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	labels[key] = .1 // the file keeps its own copy
-	if got, err := f.Label(t.Context(), providers.Tag{}, key, prompt, "4"); err != nil || got != .8 {
+	if got, err := f.Label(t.Context(), providers.Tag{Key: key}, prompt, "4"); err != nil || got != .8 {
 		t.Errorf("label %v, %v", got, err)
 	}
-	_, err = f.Label(t.Context(), providers.Tag{}, dataset.Key{PromptID: "p9", Policy: "p0"}, prompt, "4")
+	_, err = f.Label(t.Context(), providers.Tag{Key: dataset.Key{PromptID: "p9", Policy: "p0"}}, prompt, "4")
 	var unscored *judge.UnscoredError
 	if !errors.As(err, &unscored) || unscored.Reason != judge.ReasonMissing || !strings.Contains(err.Error(), "p9/p0/0") {
 		t.Errorf("a response that the file lacks: error %v", err)

@@ -30,15 +30,15 @@ type function struct {
 
 func (f function) Identity() string { return f.identity }
 
-func (f function) Label(ctx context.Context, _ providers.Tag, key dataset.Key, prompt dataset.Prompt,
+func (f function) Label(ctx context.Context, tag providers.Tag, prompt dataset.Prompt,
 	response string) (float64, error) {
 	v, err := f.f(ctx, prompt, response)
 	if err != nil {
-		return 0, fmt.Errorf("oracle: %s [%s]: %w", f.identity, key, err)
+		return 0, fmt.Errorf("oracle: %s [%s]: %w", f.identity, tag.Key, err)
 	}
 	if !(v >= 0 && v <= 1) {
 		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{
-			Grader: f.identity, Key: key.String(), Reason: judge.ReasonInvalid, Err: fmt.Errorf("the function returned %v", v),
+			Grader: f.identity, Key: tag.Key, Reason: judge.ReasonInvalid, Err: fmt.Errorf("the function returned %v", v),
 		})
 	}
 	return v, nil

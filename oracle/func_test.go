@@ -16,7 +16,7 @@ func TestFunc(t *testing.T) {
 	tests := []struct {
 		value  float64
 		err    error
-		class  string // of the record's error; empty for a label
+		class  judge.Reason // of the record's error; empty for a label
 		reason string
 	}{
 		{.5, nil, "", "a label"},
@@ -32,14 +32,14 @@ func TestFunc(t *testing.T) {
 			}
 			return tt.value, tt.err
 		})
-		got, err := o.Label(t.Context(), tag, key, prompt, "4")
+		got, err := o.Label(t.Context(), tag, prompt, "4")
 		if tt.err != nil && !errors.Is(err, tt.err) || err != nil && (!strings.HasPrefix(err.Error(), "oracle: mine@1") ||
 			!strings.Contains(err.Error(), key.String())) {
 			t.Errorf("%s: error %v", tt.reason, err)
 		}
 		r := Record(Assignment{Key: key, Role: RoleCalibration}, "hash", o, got, err)
 		if tt.class == "" && (r.Label != dataset.Known(tt.value) || r.Oracle != "mine@1") || tt.class != "" &&
-			(r.Error == nil || r.Error.Class != tt.class || r.Label.Valid()) {
+			(r.Error == nil || r.Error.Class != string(tt.class) || r.Label.Valid()) {
 			t.Errorf("%s: %+v, want class %q", tt.reason, r, tt.class)
 		}
 	}

@@ -44,11 +44,11 @@ func NewLabeler(c judge.Config) (*Labeler, error) {
 // Identity implements [Oracle].
 func (l *Labeler) Identity() string { return l.asker.Identity() }
 
-// Label implements [Oracle] with one call. The key is used in errors only.
-func (l *Labeler) Label(ctx context.Context, tag providers.Tag, key dataset.Key, prompt dataset.Prompt,
+// Label implements [Oracle] with one call.
+func (l *Labeler) Label(ctx context.Context, tag providers.Tag, prompt dataset.Prompt,
 	response string) (float64, error) {
 	a, err := l.asker.Ask(ctx, tag, nil, prompt, response)
-	return l.label(key, a, err)
+	return l.label(tag.Key, a, err)
 }
 
 // label turns what came of asking about a response into its label.
@@ -57,7 +57,8 @@ func (l *Labeler) label(key dataset.Key, a grading.Answer, err error) (float64, 
 	switch {
 	case errors.As(err, &failure):
 		return 0, fmt.Errorf("oracle: %w", &judge.UnscoredError{
-			Grader: l.Identity(), Key: key.String(), Reason: failure.Reason, Reply: failure.Reply, Err: failure.Err,
+			Grader: l.Identity(), Key: key,
+			Reason: judge.Reason(failure.Reason), Reply: failure.Reply, Err: failure.Err,
 		})
 	case err != nil:
 		return 0, fmt.Errorf("oracle: %s [%s]: %w", l.Identity(), key, err)

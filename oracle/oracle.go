@@ -11,9 +11,8 @@ import (
 type Oracle interface {
 	// Identity is the oracle's name and a hash over what changes its labels.
 	Identity() string
-	// Label returns the label, in [0, 1], of one response to one prompt. The tag
-	// names the record in the ledger and in errors. A [*judge.UnscoredError] means
-	// that the oracle gave no label; any other error, that it could not be asked.
-	Label(ctx context.Context, tag providers.Tag, key dataset.Key, prompt dataset.Prompt,
-		response string) (float64, error)
+	// Label returns the label, in [0, 1], of one response to one prompt. The tag's
+	// key names the record. A [*judge.UnscoredError] means that the oracle gave no
+	// label; any other error, that it could not be asked.
+	Label(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (float64, error)
 }

@@ -55,7 +55,7 @@ func TestLabel(t *testing.T) {
 		generator *fake
 		scale     judge.Scale
 		want      float64
-		reason    string // of the judge.UnscoredError; empty for a label
+		reason    judge.Reason // of the judge.UnscoredError; empty for a label
 		why       string
 	}{
 		{says(`{"reason":"x","label":85}`), judge.Scale{}, .85, "", "85 of 100"},
@@ -76,21 +76,21 @@ func TestLabel(t *testing.T) {
 	}
 	for _, tt := range tests {
 		l := labeler(t, judge.Config{Name: "o", Generator: tt.generator, Model: "gpt-4o", Scale: tt.scale})
-		got, err := l.Label(t.Context(), tag, key, prompt, "4")
+		got, err := l.Label(t.Context(), tag, prompt, "4")
 		var unscored *judge.UnscoredError
 		switch {
 		case tt.reason == "":
 			if err != nil || got != tt.want {
 				t.Errorf("%s: %v, %v, want %v", tt.why, got, err, tt.want)
 			}
-		case !errors.As(err, &unscored) || unscored.Reason != tt.reason || unscored.Key != "p1/p0/0" ||
+		case !errors.As(err, &unscored) || unscored.Reason != tt.reason || unscored.Key != key ||
 			unscored.Grader != l.Identity():
 			t.Errorf("%s: error %v, want one with reason %s", tt.why, err, tt.reason)
 		}
 	}
 	quota := &providers.Error{Class: providers.ClassQuota}
 	_, err := labeler(t, judge.Config{Name: "o", Generator: &fake{err: quota}, Model: "m"}).Label(t.Context(),
-		tag, key, prompt, "4")
+		tag, prompt, "4")
 	var unscored *judge.UnscoredError
 	if !errors.Is(err, quota) || errors.As(err, &unscored) || !strings.Contains(err.Error(), "p1/p0/0") {
 		t.Errorf("a failed call: error %v", err)
@@ -100,7 +100,7 @@ func TestLabel(t *testing.T) {
 func TestLabelRequest(t *testing.T) {
 	f := says(`{"reason":"x","label":85}`)
 	l := labeler(t, judge.Config{Name: "o", Generator: f, Model: "gpt-4o"})
-	if _, err := l.Label(t.Context(), tag, key, prompt, "{{nonce}} 4"); err != nil {
+	if _, err := l.Label(t.Context(), tag, prompt, "{{nonce}} 4"); err != nil {
 		t.Fatal(err)
 	}
 	r := f.calls[0]
@@ -165,7 +165,7 @@ func TestRecord(t *testing.T) {
 	tests := []struct {
 		label  float64
 		err    error
-		class  string
+		class  judge.Reason
 		reason string
 	}{
 		{.5, nil, "", "a label"},
@@ -186,7 +186,7 @@ func TestRecord(t *testing.T) {
 			if r.Error != nil || r.Label.OrNaN() != tt.label {
 				t.Errorf("%s: %+v", tt.reason, r)
 			}
-		} else if r.Label.Valid() || r.Error == nil || r.Error.Class != tt.class || r.Error.Message == "" {
+		} else if r.Label.Valid() || r.Error == nil || r.Error.Class != string(tt.class) || r.Error.Message == "" {
 			t.Errorf("%s: %+v, want a null label and class %s", tt.reason, r, tt.class)
 		}
 	}

@@ -20,7 +20,7 @@ func Record(a Assignment, policyHash string, o Oracle, label float64, err error)
 	case err != nil:
 		r.Error = judge.RecordError(err)
 	case !(label >= 0 && label <= 1):
-		r.Error = &dataset.RecordError{Class: judge.ReasonInvalid,
+		r.Error = &dataset.RecordError{Class: string(judge.ReasonInvalid),
 			Message: fmt.Sprintf("oracle: label %v is not in [0, 1]: the oracle is at fault", label)}
 	default:
 		r.Label = dataset.Known(label)

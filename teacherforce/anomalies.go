@@ -18,21 +18,11 @@ const (
 	bytesPerToken = 40
 )
 
-// IsAnomaly reports whether a flag says that a value is probably wrong, or that
-// the server gave something wrong beside it. The others tell about the text.
-func IsAnomaly(flag string) bool {
-	switch flag {
-	case FlagIDsUnverified, FlagBOSAdded:
-		return false
-	}
-	return true
-}
-
 // anomalies looks at a response's log-probs for what each of them hides by
 // itself. That methods disagree, that a value is positive, infinite or null was
 // seen before.
-func anomalies(pair Pair, values []float64) []string {
-	var flags []string
+func anomalies(pair Pair, values []float64) []Flag {
+	var flags []Flag
 	run, longest := 0, 0
 	for _, v := range values {
 		if v != 0 {

@@ -35,20 +35,23 @@ const templateLimit = 0.1
 // compare with.
 const greedyFloor = -2.0
 
-// The names of the probes.
+// ProbeName names a probe.
+type ProbeName string
+
+// The probes, in the order in which they are put.
 const (
-	ProbeCoverage      = "coverage"      // every token of a text is scored, multi-byte characters among them
-	ProbeRepeatability = "repeatability" // a text's log-probs are its own: the same again, and after other requests
-	ProbeAdditivity    = "additivity"    // log p(ab|c) = log p(a|c) + log p(b|ca)
-	ProbeSeam          = "seam"          // where tokens may span the seam, the methods refuse or agree
-	ProbeTemplate      = "template"      // the chat endpoint renders as our template does
-	ProbeKnownAnswer   = "known_answer"  // the model's own reply is likelier than its words in another order
-	ProbeMethods       = "methods"       // all methods agree on everything scored by the other probes
+	ProbeCoverage      ProbeName = "coverage"      // every token of a text is scored, multi-byte characters too
+	ProbeRepeatability ProbeName = "repeatability" // a text has the same log-probs again, and after other requests
+	ProbeAdditivity    ProbeName = "additivity"    // log p(ab|c) = log p(a|c) + log p(b|ca)
+	ProbeSeam          ProbeName = "seam"          // if tokens may span the seam, the methods refuse or agree
+	ProbeTemplate      ProbeName = "template"      // the chat endpoint renders as our template does
+	ProbeKnownAnswer   ProbeName = "known_answer"  // the model's own reply is likelier than its words in another order
+	ProbeMethods       ProbeName = "methods"       // all methods agree on all that the other probes scored
 )
 
 // Probe is one question put to an endpoint, and its answer.
 type Probe struct {
-	Name   string        `json:"name"`
+	Name   ProbeName     `json:"name"`
 	OK     bool          `json:"ok"`
 	Value  dataset.Float `json:"value"`  // what was measured; missing where nothing could be
 	Limit  dataset.Float `json:"limit"`  // what Value is held against
@@ -89,13 +92,13 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 	c := &certifier{f: f, g: g, p: p, t: t, cert: &cert}
 	c.strategies = slices.DeleteFunc(slices.Clone(f.strategies), func(s Strategy) bool { return s.Name() == MethodChat })
 	if len(c.strategies) == 0 {
-		c.strategies = Strategies()
+		c.strategies = textStrategies()
 	}
 	if c.context, err = f.Render(p, dataset.Prompt{ID: "certify", Text: probePrompt}); err != nil {
 		return cert, err
 	}
 	for _, probe := range []struct {
-		name string
+		name ProbeName
 		run  func(context.Context) (Probe, error)
 	}{
 		{ProbeCoverage, c.coverage},
@@ -133,7 +136,7 @@ type certifier struct {
 	// strategies are the Forcer's that read a text; probe of the template puts
 	// the conversation itself to the server.
 	strategies []Strategy
-	probe      string
+	probe      ProbeName
 	call       int
 	worst      dataset.Float // largest spread between methods so far, nats per token of the joint text
 	full       int           // results on which every text method answered
@@ -144,7 +147,7 @@ func (c *certifier) tag() providers.Tag {
 	c.cert.Calls++
 	return providers.Tag{
 		Stage: "certify",
-		Key:   dataset.Key{PromptID: c.p.Model + "/" + c.p.Template + "/" + c.probe, Policy: c.p.Name},
+		Key:   dataset.Key{PromptID: c.p.Model + "/" + c.p.Template + "/" + string(c.probe), Policy: c.p.Name},
 		Call:  strconv.Itoa(c.call),
 	}
 }
@@ -188,7 +191,7 @@ func (c *certifier) ScoreChat(ctx context.Context, req providers.ChatScoreReques
 func (c *certifier) conversant() *Forcer {
 	f := c.forcer()
 	if c.f.wants(MethodChat) {
-		f.chat, f.strategies = c, append(slices.Clone(f.strategies), Chat{})
+		f.chat, f.strategies = c, append(slices.Clone(f.strategies), chatStrategy{})
 	}
 	return f
 }
@@ -202,7 +205,7 @@ func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Respons
 // as unless they are nil. A pair that no method answers is reported as why, a
 // call that failed as an error.
 func (c *certifier) scoreAfter(ctx context.Context, f *Forcer, text string, msgs []dataset.Message, r Response) (res Result, why *Error, err error) {
-	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, c.probe, text, msgs, nil, r)
+	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, string(c.probe), text, msgs, nil, r)
 	if err != nil {
 		if !errors.As(err, &why) || why.Methods[c.strategies[0].Name()].Reason == ReasonError {
 			return Result{}, nil, err // a call failed, which says nothing of the endpoint's log-probs

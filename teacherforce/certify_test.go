@@ -82,7 +82,7 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 }
 
 func TestCertify(t *testing.T) {
-	probes := []string{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer, ProbeMethods}
+	probes := []ProbeName{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer, ProbeMethods}
 	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest, *providers.PromptScore) error {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
 			for i := range s.Tokens {
@@ -97,7 +97,7 @@ func TestCertify(t *testing.T) {
 		gen      *fakeGenerator
 		noise    float64
 		template string
-		failing  []string
+		failing  []ProbeName
 		detail   string // in the first failing probe
 		reason   string
 	}{
@@ -111,7 +111,7 @@ func TestCertify(t *testing.T) {
 			fake: &fake{spoil: func(providers.ScoreRequest, *providers.PromptScore) error {
 				return fmt.Errorf("score prompt: %w", errors.ErrUnsupported)
 			}},
-			failing: []string{ProbeCoverage}, detail: "no log-probs for a prompt", reason: "the finding is about the endpoint, so it is no error",
+			failing: []ProbeName{ProbeCoverage}, detail: "no log-probs for a prompt", reason: "the finding is about the endpoint, so it is no error",
 		},
 		{
 			name: "nulls", gen: &fakeGenerator{},
@@ -121,17 +121,17 @@ func TestCertify(t *testing.T) {
 				}
 				return v
 			})},
-			failing: []string{ProbeCoverage}, detail: "has no log-prob", reason: "a silent null is common",
+			failing: []ProbeName{ProbeCoverage}, detail: "has no log-prob", reason: "a silent null is common",
 		},
 		{
 			name: "zeros", gen: &fakeGenerator{},
 			fake:    &fake{spoil: everyToken(func(providers.ScoreRequest, int, int, float64) float64 { return 0 })},
-			failing: []string{ProbeCoverage}, detail: "certainty of every text", reason: "llama.cpp's server made every candidate score 0.0",
+			failing: []ProbeName{ProbeCoverage}, detail: "certainty of every text", reason: "llama.cpp's server made every candidate score 0.0",
 		},
 		{
 			name: "positive", gen: &fakeGenerator{},
 			fake:    &fake{spoil: everyToken(func(_ providers.ScoreRequest, _, _ int, v float64) float64 { return -v })},
-			failing: []string{ProbeCoverage}, detail: "probability above 1", reason: "a sign error",
+			failing: []ProbeName{ProbeCoverage}, detail: "probability above 1", reason: "a sign error",
 		},
 		{
 			name: "multi-byte text lost", gen: &fakeGenerator{},
@@ -143,16 +143,16 @@ func TestCertify(t *testing.T) {
 					return r
 				}, s)
 			})},
-			failing: []string{ProbeCoverage}, detail: "do not spell", reason: "decoding with errors ignored drops characters",
+			failing: []ProbeName{ProbeCoverage}, detail: "do not spell", reason: "decoding with errors ignored drops characters",
 		},
 		{
 			name: "order", gen: &fakeGenerator{},
 			fake:    &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }},
-			failing: []string{ProbeRepeatability, ProbeAdditivity, ProbeMethods}, detail: "largest change", reason: "vLLM with prefix caching has returned values that depend on request order",
+			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeMethods}, detail: "largest change", reason: "vLLM with prefix caching has returned values that depend on request order",
 		},
 		{
 			name: "other texts", gen: &fakeGenerator{}, fake: &fake{spoil: dependsOnOthers()},
-			failing: []string{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "0 at once", reason: "the same at once, another value once others were asked",
+			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "0 at once", reason: "the same at once, another value once others were asked",
 		},
 		{
 			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerNoise,
@@ -163,30 +163,30 @@ func TestCertify(t *testing.T) {
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, n int, v float64) float64 {
 				return v - 0.02*float64(n) // the same text gives the same values, another length others
 			})},
-			failing: []string{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)", reason: "a log-prob given the prefix may not depend on what follows",
+			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)", reason: "a log-prob given the prefix may not depend on what follows",
 		},
 		{
 			name: "wrong template", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true},
-			failing: []string{ProbeTemplate}, detail: "chat does not render as template", reason: "another family's template gave -150.9 where the right one gave -0.004",
+			failing: []ProbeName{ProbeTemplate}, detail: "chat does not render as template", reason: "another family's template gave -150.9 where the right one gave -0.004",
 		},
 		{
 			name: "wrong template, no log-probs", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true, noLogProbs: true},
-			failing: []string{ProbeTemplate}, detail: "mean log-prob per token", reason: "the reply is unlikely in our rendering",
+			failing: []ProbeName{ProbeTemplate}, detail: "mean log-prob per token", reason: "the reply is unlikely in our rendering",
 		},
 		{
 			name: "reasons out of sight", fake: &fake{}, gen: &fakeGenerator{hidden: "12 of its 20 tokens are reasoning that the text leaves out"},
-			failing: []string{ProbeTemplate}, detail: "12 of its 20 tokens are reasoning", reason: "the log-prob of such a text is not that of what was done",
+			failing: []ProbeName{ProbeTemplate}, detail: "12 of its 20 tokens are reasoning", reason: "the log-prob of such a text is not that of what was done",
 		},
 		{
 			name: "no chat", fake: &fake{}, gen: &fakeGenerator{noChat: fmt.Errorf("chat: %w", errors.ErrUnsupported)},
-			failing: []string{ProbeTemplate}, detail: "no chat to compare with", reason: "without a comparison the template is a guess",
+			failing: []ProbeName{ProbeTemplate}, detail: "no chat to compare with", reason: "without a comparison the template is a guess",
 		},
 		{
 			name: "insensitive", gen: &fakeGenerator{noLogProbs: true},
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, _ int, _ float64) float64 {
 				return -1
 			})},
-			failing: []string{ProbeKnownAnswer}, detail: "its words in reverse", reason: "additive and repeatable, and says nothing",
+			failing: []ProbeName{ProbeKnownAnswer}, detail: "its words in reverse", reason: "additive and repeatable, and says nothing",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestCertify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var failing, ran []string
+			var failing, ran []ProbeName
 			detail := ""
 			for _, probe := range cert.Probes {
 				ran = append(ran, probe.Name)
@@ -257,7 +257,7 @@ func TestCertifyCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		batch := make(chan struct{})
 		s := &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
-			if !strings.HasSuffix(req.Tag.Key.PromptID, "/"+ProbeRepeatability) {
+			if !strings.HasSuffix(req.Tag.Key.PromptID, "/"+string(ProbeRepeatability)) {
 				return nil
 			}
 			switch req.Tag.Call {

@@ -28,13 +28,13 @@ type ChatScorer interface {
 // It takes a call of its own, and a server that scores conversations
 // ([Config].Chat); it has no answer where the response's text is tokenised
 // otherwise than it was sampled, and where [Forcer.ScoreKnown] saves calls.
-type Chat struct{}
+type chatStrategy struct{}
 
 // Name returns "chat".
-func (Chat) Name() string { return MethodChat }
+func (chatStrategy) Name() string { return MethodChat }
 
 // Score implements [Strategy].
-func (Chat) Score(p Pair) Answer {
+func (chatStrategy) Score(p Pair) Answer {
 	want, r, why := p.conversation()
 	if r != "" {
 		return refuse(r, why)

@@ -175,11 +175,11 @@ func TestChatCalls(t *testing.T) {
 	if _, ok := res.Methods[MethodChat]; ok || len(s.asked) != 0 {
 		t.Errorf("without the configuration: %v after %d calls", res.Methods, len(s.asked))
 	}
-	res = score(s, Config{Scorer: s, Chat: s, Strategies: []Strategy{Chat{}}}, nil)
+	res = score(s, Config{Scorer: s, Chat: s, Strategies: []Strategy{chatStrategy{}}}, nil)
 	if res.Method != MethodChat || len(s.asked) != 2 || res.Calls != 2 {
 		t.Errorf("alone: %v by %s after %d calls, %d of the second pair's", res.LogProb.OrNaN(), res.Method, len(s.asked), res.Calls)
 	}
-	if _, err := New(Config{Scorer: s, Strategies: []Strategy{Chat{}}}); err == nil || !strings.Contains(err.Error(), "Config.Chat") {
+	if _, err := New(Config{Scorer: s, Strategies: []Strategy{chatStrategy{}}}); err == nil || !strings.Contains(err.Error(), "Config.Chat") {
 		t.Errorf("New: %v", err)
 	}
 	// A failed call is the pair's failure, as of any other call: a later start
@@ -193,7 +193,7 @@ func TestChatCalls(t *testing.T) {
 	}
 	_, err = f.Score(t.Context(), tag(), policy("llama4"), prompt(question), r)
 	var e *Error
-	if !errors.As(err, &e) || e.Class != string(providers.ClassOverloaded) || e.Methods[MethodChat].Reason != ReasonError {
+	if !errors.As(err, &e) || e.Class != Class(providers.ClassOverloaded) || e.Methods[MethodChat].Reason != ReasonError {
 		t.Errorf("%v: want class %s", err, providers.ClassOverloaded)
 	}
 }

@@ -105,7 +105,7 @@ func TestPiecesAcrossTheSeam(t *testing.T) {
 		ContextEcho: NewEcho("日", providers.PromptScore{Tokens: pieces("\uFFFD", "\uFFFD")}, raw), // E6 97, A5
 		JointEcho:   NewEcho("日本", providers.PromptScore{Tokens: pieces("\uFFFD", "\uFFFD", "\uFFFD")}, raw),
 	}
-	for _, s := range []Strategy{TokenCounting{}, EchoBased{}, Continuation{}} {
+	for _, s := range []Strategy{tokenCounting{}, echoBased{}, continuation{}} {
 		if a := s.Score(p); a.Reason != ReasonSeam {
 			t.Errorf("%s: %+v, want seam", s.Name(), a)
 		}

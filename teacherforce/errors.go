@@ -8,31 +8,33 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// The classes of an [Error] that this package itself gives. A call that failed
-// has the class of the [providers.Error] instead.
+// Class is the kind of an [Error]. A call that failed has the class of its
+// [providers.Error] instead of one of these.
+type Class string
+
+// The classes.
 const (
-	ClassInvalid     = "invalid_logprob" // a log-prob above 0 or infinite
-	ClassMissing     = "missing_logprob" // a null log-prob
-	ClassAltered     = "altered"         // the echo does not spell what was sent
-	ClassSeam        = "seam"            // a token spans the seam and the sampled ids cannot be scored
-	ClassRetokenised = "retokenised"     // the text's tokens are not the sampled ones and those cannot be scored
-	ClassRendered    = "rendered"        // the server renders the conversation otherwise, and no other method was asked
-	ClassUnsupported = "unsupported"     // the server gives no prompt log-probs
-	ClassFiltered    = "filtered"        // a filter ended or withheld the response
-	ClassEmpty       = "empty_response"  // no text, and no end-of-turn token that counts
-	ClassContext     = "bad_context"     // the context cannot be rendered
-	ClassError       = "error"           // anything else
+	ClassInvalid     Class = "invalid_logprob" // a log-prob is positive or infinite
+	ClassMissing     Class = "missing_logprob" // a log-prob is null
+	ClassAltered     Class = "altered"         // the echo does not spell the text that was sent
+	ClassSeam        Class = "seam"            // a token spans the seam and the sampled ids cannot be scored
+	ClassRetokenised Class = "retokenised"     // the text's tokens are not the sampled ones and those cannot be scored
+	ClassRendered    Class = "rendered"        // only the chat method was asked, and the server renders another text
+	ClassUnsupported Class = "unsupported"     // the server gives no prompt log-probs
+	ClassFiltered    Class = "filtered"        // a filter ended or withheld the response
+	ClassEmpty       Class = "empty_response"  // no text, and no end-of-turn token that counts
+	ClassContext     Class = "bad_context"     // the context cannot be rendered
+	ClassError       Class = "error"           // anything else
 )
 
-// Error is a response that has no log-prob, and why.
+// Error says why a response has no log-prob.
 type Error struct {
-	Class   string
+	Class   Class
 	Message string
-	Policy  string // policy name
-	Prompt  string // prompt id
-	// Methods is what each method said; Flags what was seen on the way.
-	Methods map[string]MethodResult
-	Flags   []string
+	Policy  string                  // policy name
+	Prompt  string                  // prompt id
+	Methods map[string]MethodResult // the answer of every method
+	Flags   []Flag
 	Calls   int   // calls made before giving up
 	Err     error // cause, if any
 }
@@ -44,7 +46,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// asError gives any error the form that a record needs.
+// asError makes an [*Error] of any error.
 func asError(err error) *Error {
 	var own *Error
 	if errors.As(err, &own) {
@@ -53,15 +55,15 @@ func asError(err error) *Error {
 	return &Error{Class: classOf(err), Message: err.Error(), Err: err}
 }
 
-func classOf(err error) string {
+func classOf(err error) Class {
 	var p *providers.Error
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return ClassUnsupported
 	case errors.As(err, &p):
-		return string(p.Class)
+		return Class(p.Class)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return string(providers.ClassCanceled)
+		return Class(providers.ClassCanceled)
 	}
 	return ClassError
 }

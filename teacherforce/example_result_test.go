@@ -51,9 +51,9 @@ func ExampleFiltered() {
 	// Output: true false
 }
 
-func ExampleIsAnomaly() {
-	for _, flag := range []string{teacherforce.FlagZero, teacherforce.FlagBOSAdded} {
-		fmt.Println(flag, teacherforce.IsAnomaly(flag))
+func ExampleFlag_Anomaly() {
+	for _, flag := range []teacherforce.Flag{teacherforce.FlagZero, teacherforce.FlagBOSAdded} {
+		fmt.Println(flag, flag.Anomaly())
 	}
 	// Output:
 	// zero true
@@ -78,7 +78,7 @@ func ExampleNewEcho() {
 
 // Where a server scores conversations, its own rendering is one more method: here
 // of a template that trims what the assistant said.
-func ExampleChat() {
+func ExampleConfig_chat() {
 	server := sim.New(sim.Config{})
 	defer server.Close()
 	vllm, err := providers.NewCompatible(providers.CompatibleConfig{

@@ -48,8 +48,9 @@ func ExampleForcer_Score() {
 	}
 	fmt.Printf("%.4f nats for %d tokens of 1/2 each, by %s in %d calls\n", res.LogProb.OrNaN(), res.Tokens, res.Method, res.Calls)
 	for _, s := range teacherforce.Strategies() {
-		m := res.Methods[s.Name()]
-		fmt.Printf("%s %s %q\n", s.Name(), m.Status, m.Reason)
+		if m, asked := res.Methods[s.Name()]; asked {
+			fmt.Printf("%s %s %q\n", s.Name(), m.Status, m.Reason)
+		}
 	}
 	// Output:
 	// -4.1589 nats for 6 tokens of 1/2 each, by token_counting in 2 calls
@@ -192,7 +193,7 @@ func ExampleSuspects() {
 	}
 	values[60].LogProb = dataset.Known(0) // of 230 tokens, under one policy
 	for _, s := range teacherforce.Suspects(values) {
-		fmt.Println(values[s.Index].Response, values[s.Index].Policy, s.Reason)
+		fmt.Println(values[s.Index].Response, values[s.Index].Policy, s.Flag)
 	}
 	// Output:
 	// q30 p0 too_likely

@@ -32,16 +32,16 @@ type Generator interface {
 type Config struct {
 	// Scorer is where texts are scored. Required.
 	Scorer PromptScorer
-	// Chat scores conversations in the server's own rendering, for [Chat]. nil
-	// leaves that method out. It is a call more for every pair that
-	// [Forcer.Score] scores, and none for [Forcer.ScoreKnown].
+	// Chat scores conversations in the server's own rendering, for the method
+	// chat. Nil leaves that method out. [Forcer.Score] makes one more call for it
+	// for every pair, and [Forcer.ScoreKnown] none.
 	Chat ChatScorer
 	// Templates are templates of the caller's own, by name; those of
 	// [chat.Names] are always known, and their names are taken.
 	Templates []chat.Template
 	// Strategies are the methods to compute, in order of preference: the first
-	// that answers gives the value. Nil means [Strategies], and [Chat] where
-	// Config.Chat is set.
+	// that answers gives the value. Nil means [Strategies], without chat if
+	// Config.Chat is nil.
 	Strategies []Strategy
 	// Tolerance, in nats, is how far the methods may lie apart: a spread above
 	// Tolerance·(1 + |log-prob|) is flagged "disagree". 0 means 1e-6, which suits
@@ -116,9 +116,9 @@ func New(c Config) (*Forcer, error) {
 		f.templates[t.Name()] = t
 	}
 	if f.strategies == nil {
-		f.strategies = Strategies()
+		f.strategies = textStrategies()
 		if c.Chat != nil {
-			f.strategies = append(f.strategies, Chat{})
+			f.strategies = append(f.strategies, chatStrategy{})
 		}
 	}
 	if len(f.strategies) == 0 {

@@ -44,7 +44,7 @@ type Pair struct {
 // IDs returns the token ids whose log-prob is asked for: the context's, the
 // sampled ones, the end-of-turn token where it counts. It is nil where any of
 // them is unknown.
-func (p Pair) IDs() []int {
+func (p Pair) ids() []int {
 	ctx := p.ContextEcho.ids()
 	if p.Sampled == nil || len(ctx) == 0 {
 		return nil
@@ -60,10 +60,10 @@ func (p Pair) IDs() []int {
 	return ids
 }
 
-// JointIsSampled reports whether the joint echo scored exactly [Pair.IDs], so
+// jointIsSampled reports whether the joint echo scored exactly [Pair.IDs], so
 // that scoring the ids by themselves would tell nothing new.
-func (p Pair) JointIsSampled() bool {
-	ids := p.IDs()
+func (p Pair) jointIsSampled() bool {
+	ids := p.ids()
 	return ids != nil && slices.Equal(ids, p.JointEcho.ids())
 }
 
@@ -126,10 +126,7 @@ func (p Pair) sampledTail(n int) ([]providers.Token, Reason, string) {
 		}
 		return tail, "", ""
 	}
-	want := len(p.Sampled)
-	if p.EndOfTurn != "" {
-		want++
-	}
+	want := p.sampledTokens()
 	if len(tail) != want {
 		return nil, ReasonRetokenised, fmt.Sprintf("the response was sampled as %d tokens and its text is read as %d", want, len(tail))
 	}
@@ -139,6 +136,15 @@ func (p Pair) sampledTail(n int) ([]providers.Token, Reason, string) {
 		}
 	}
 	return tail, "", ""
+}
+
+// sampledTokens is how many tokens were sampled, the end-of-turn token included if
+// it counts. It means nothing if Sampled is not known.
+func (p Pair) sampledTokens() int {
+	if p.EndOfTurn != "" {
+		return len(p.Sampled) + 1
+	}
+	return len(p.Sampled)
 }
 
 // positiveSlack is how far above 0 rounding may put the log-prob of a certain

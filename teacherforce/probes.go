@@ -166,7 +166,7 @@ func because(why *Error) string {
 	if why == nil {
 		return ""
 	}
-	return "no method answered: " + why.Class + ": " + why.Message
+	return fmt.Sprintf("no method answered: %s: %s", why.Class, why.Message)
 }
 
 func (c *certifier) seam(ctx context.Context) (Probe, error) {
@@ -212,7 +212,7 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		return Probe{OK: true, Limit: dataset.Known(templateLimit), Detail: "the raw template renders nothing that chat could render differently"}, nil
 	}
 	for _, text := range replyPrompts {
-		prompt := dataset.Prompt{ID: c.probe, Text: text}
+		prompt := dataset.Prompt{ID: string(c.probe), Text: text}
 		rendered, err := c.f.Render(c.p, prompt)
 		if err != nil {
 			return p, err
@@ -319,7 +319,7 @@ func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, boo
 func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
 	p := Probe{Limit: dataset.Known(0)}
 	for _, text := range replyPrompts {
-		rendered, err := c.f.Render(c.p, dataset.Prompt{ID: c.probe, Text: text})
+		rendered, err := c.f.Render(c.p, dataset.Prompt{ID: string(c.probe), Text: text})
 		if err != nil {
 			return p, err
 		}

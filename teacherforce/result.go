@@ -65,20 +65,29 @@ const (
 	ReasonError Reason = "error"
 )
 
-// The flags of a [Result].
+// Flag names something unusual about a value, or about the text it is of.
+type Flag string
+
+// The flags.
 const (
-	FlagDisagree           = "disagree"            // the methods that answered differ by more than the tolerance
-	FlagZero               = "zero"                // every token exactly 0, on a response or in a context too long for that
-	FlagZeroRun            = "zero_run"            // a long run of tokens exactly 0 among others
-	FlagTokenCount         = "token_count"         // the number of tokens does not suit the text's length
-	FlagPositive           = "positive"            // a log-prob above 0 was seen
-	FlagInfinite           = "infinite"            // ±Inf, or the -9999 that some servers write for it, was seen
-	FlagNull               = "null"                // a missing log-prob was seen where one is owed
-	FlagPositiveDifference = "positive_difference" // continuation's two totals differ by more than 0 upwards
-	FlagIDsUnverified      = "ids_unverified"      // sampled ids are known, the echo's are not: the text methods assume that they are the same tokens
-	FlagTemplate           = "template"            // the server's own rendering of the context differs from the policy's template
-	FlagBOSAdded           = "bos_added"           // the server put a token of its own before the context
+	FlagDisagree           Flag = "disagree"            // two methods differ by more than the tolerance
+	FlagZero               Flag = "zero"                // every token is exactly 0, in a response or context too long for that
+	FlagZeroRun            Flag = "zero_run"            // a long run of tokens is exactly 0
+	FlagTokenCount         Flag = "token_count"         // the number of tokens does not fit the text's length
+	FlagPositive           Flag = "positive"            // a log-prob is above 0
+	FlagInfinite           Flag = "infinite"            // a log-prob is ±Inf, or -9999, which some servers write for it
+	FlagNull               Flag = "null"                // a log-prob that belongs to the sum is missing
+	FlagPositiveDifference Flag = "positive_difference" // continuation: the joint total is above the context's
+	FlagIDsUnverified      Flag = "ids_unverified"      // the echo has no ids to compare with the sampled ones
+	FlagTemplate           Flag = "template"            // the server renders the context otherwise than the policy's template
+	FlagBOSAdded           Flag = "bos_added"           // the server put a token of its own before the context
+	FlagTooLikely          Flag = "too_likely"          // far likelier than the policy's other responses of that length, without support
+	FlagSecondDisagrees    Flag = "second_disagrees"    // another method gives another value
 )
+
+// Anomaly reports whether the flag means that the value is probably wrong, or that
+// the server gave something wrong beside it. The other flags are about the text.
+func (f Flag) Anomaly() bool { return f != FlagIDsUnverified && f != FlagBOSAdded }
 
 // Response is what is scored.
 type Response struct {
@@ -129,7 +138,7 @@ type Result struct {
 	Method        string        // the method that LogProb comes from
 	Methods       map[string]MethodResult
 	Spread        dataset.Float        // max - min over the methods that answered, nats
-	Flags         []string             // sorted
+	Flags         []Flag               // sorted
 	Distribution  dataset.Distribution // of LogProb and TokenLogProbs
 	State         State
 	PolicyHash    string
@@ -167,7 +176,7 @@ func FailedRecord(promptID string, p offpolicy.Policy, err error) dataset.LogPro
 		Spread:     dataset.Float{},
 		Flags:      recordFlags(e.Flags),
 		PolicyHash: p.Hash(),
-		Error:      &dataset.RecordError{Class: e.Class, Message: e.Message},
+		Error:      &dataset.RecordError{Class: string(e.Class), Message: e.Message},
 	}
 }
 
@@ -179,7 +188,13 @@ func recordMethods(ms map[string]MethodResult) map[string]dataset.MethodResult {
 	return out
 }
 
-// recordFlags keeps "no flags" an empty list on disk, not null.
-func recordFlags(flags []string) []string { return append([]string{}, flags...) }
+// recordFlags writes no flags as an empty list, not as null.
+func recordFlags(flags []Flag) []string {
+	out := make([]string, len(flags))
+	for i, f := range flags {
+		out[i] = string(f)
+	}
+	return out
+}
 
 func failed(r Reason) MethodResult { return MethodResult{dataset.Float{}, Failed, r} }

@@ -72,7 +72,7 @@ func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Pol
 			return Result{}, f.fail(p, promptID, classOf(err), reason, err, s.calls)
 		}
 	}
-	return f.judge(p, promptID, pair, r, s.calls)
+	return f.decide(p, promptID, pair, r, s.calls)
 }
 
 func (f *Forcer) pair(t chat.Template, c string, r Response, model string) Pair {
@@ -158,8 +158,8 @@ func (s *scoring) echo(ctx context.Context, known *dataset.TokenDigest) error {
 		}
 	}
 
-	ids := pair.IDs()
-	if ids == nil || pair.JointIsSampled() || !s.f.wants(MethodTokenIDs) {
+	ids := pair.ids()
+	if ids == nil || pair.jointIsSampled() || !s.f.wants(MethodTokenIDs) {
 		return nil
 	}
 	if reason, _ := pair.readable(); reason != "" {

@@ -61,31 +61,31 @@ func TestScoreRefuses(t *testing.T) {
 		template string
 		prompt   string
 		response Response
-		class    string
+		class    Class
 		message  string
 		methods  map[string]Reason
-		flags    []string
+		flags    []Flag
 		calls    int
 		reason   string
 	}{
 		{
 			name: "null in the response", fake: &fake{spoil: inJoint(3, math.NaN())}, response: ended,
-			class: ClassMissing, message: "has no log-prob", methods: all(ReasonMissing, ReasonUnsupported), flags: []string{FlagNull}, calls: 2,
+			class: ClassMissing, message: "has no log-prob", methods: all(ReasonMissing, ReasonUnsupported), flags: []Flag{FlagNull}, calls: 2,
 			reason: "skipping a null makes a half-scored response look likelier",
 		},
 		{
 			name: "positive", fake: &fake{spoil: inJoint(2, 0.31)}, response: ended,
-			class: ClassInvalid, message: "+0.31", methods: all(ReasonInvalid, ReasonUnsupported), flags: []string{FlagPositive}, calls: 2,
+			class: ClassInvalid, message: "+0.31", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagPositive}, calls: 2,
 			reason: "no probability exceeds 1, and the record must name what was seen",
 		},
 		{
 			name: "minus infinity", fake: &fake{spoil: inJoint(2, math.Inf(-1))}, response: ended,
-			class: ClassInvalid, message: "-Inf", methods: all(ReasonInvalid, ReasonUnsupported), flags: []string{FlagInfinite}, calls: 2,
+			class: ClassInvalid, message: "-Inf", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite}, calls: 2,
 			reason: "a weight of zero or infinity is a claim that no echo can support",
 		},
 		{
 			name: "stand-in for minus infinity", fake: &fake{spoil: inJoint(2, -9999)}, response: ended,
-			class: ClassInvalid, message: "-9999", methods: all(ReasonInvalid, ReasonUnsupported), flags: []string{FlagInfinite}, calls: 2,
+			class: ClassInvalid, message: "-9999", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite}, calls: 2,
 			reason: "vLLM clamps -Inf to -9999.0: a clipped value stands for a failure",
 		},
 		{
@@ -230,7 +230,7 @@ func TestScoreRefuses(t *testing.T) {
 				t.Errorf("%d calls reported, %d made, want %d", e.Calls, len(c.fake.calls), c.calls)
 			}
 			rec := FailedRecord(q.ID, p, err)
-			if rec.LogProb.Valid() || rec.Error == nil || rec.Error.Class != c.class || len(rec.Methods) != 4 {
+			if rec.LogProb.Valid() || rec.Error == nil || rec.Error.Class != string(c.class) || len(rec.Methods) != 4 {
 				t.Errorf("record %+v: want a null value, the error and all methods", rec)
 			}
 			if b, err := json.Marshal(rec); err != nil || !strings.Contains(string(b), `"logprob":null`) {
@@ -317,30 +317,30 @@ func TestFlags(t *testing.T) {
 		fake         *fake
 		policy       offpolicy.Policy
 		response     Response
-		flags        []string
+		flags        []Flag
 		continuation Reason
 		reason       string
 	}{
 		{"clean", &fake{}, policy("llama4"), Response{Text: answer, Ended: true}, nil, "", "nothing to say"},
-		{"all zero", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: answer}, []string{FlagZero}, "",
+		{"all zero", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: answer}, []Flag{FlagZero}, "",
 			"a long response of probability 1 is a defect; the value is kept so that a check can name the row"},
 		{"short and zero", &fake{spoil: lastZero(1)}, policy("llama4"), Response{Text: "8"}, nil, "",
 			"9 of 5,000 real values are 0.0 and right: one-token answers"},
 		{"a word repeated and zero", &fake{spoil: lastZero(len(word))}, policy("llama4"), Response{Text: "hello"}, nil, "",
 			"those that are right have 19 characters on average"},
-		{"short and zero, like its context", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"}, []string{FlagZero}, "",
+		{"short and zero, like its context", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"}, []Flag{FlagZero}, "",
 			"no model is certain of what a user writes: the zeros are the server's"},
-		{"long and zero", &fake{spoil: lastZero(len(tok.EncodeOrdinary(long)))}, policy("llama4"), Response{Text: long}, []string{FlagZero}, "",
+		{"long and zero", &fake{spoil: lastZero(len(tok.EncodeOrdinary(long)))}, policy("llama4"), Response{Text: long}, []Flag{FlagZero}, "",
 			"the context's log-probs do not excuse a whole paragraph of certainty"},
-		{"a run of zeros", &fake{spoil: lastZero(30)}, policy("llama4"), Response{Text: long}, []string{FlagZeroRun}, "",
+		{"a run of zeros", &fake{spoil: lastZero(30)}, policy("llama4"), Response{Text: long}, []Flag{FlagZeroRun}, "",
 			"half a response of certainty"},
 		{"a short run of zeros", &fake{spoil: lastZero(8)}, policy("llama4"), Response{Text: long}, nil, "",
 			"single precision rounds to 0 what is nearly certain"},
-		{"zero in the joint echo", &fake{spoil: zeros("joint")}, policy("llama4"), Response{Text: answer}, []string{FlagPositiveDifference, FlagZero}, ReasonInvalid,
+		{"zero in the joint echo", &fake{spoil: zeros("joint")}, policy("llama4"), Response{Text: answer}, []Flag{FlagPositiveDifference, FlagZero}, ReasonInvalid,
 			"the joint total cannot exceed the context's"},
-		{"null in the context", &fake{spoil: inContext(math.NaN())}, policy("llama4"), Response{Text: answer}, []string{FlagNull}, ReasonMissing,
+		{"null in the context", &fake{spoil: inContext(math.NaN())}, policy("llama4"), Response{Text: answer}, []Flag{FlagNull}, ReasonMissing,
 			"only continuation sums the context"},
-		{"positive in the context", &fake{spoil: inContext(0.5)}, policy("llama4"), Response{Text: answer}, []string{FlagPositive}, ReasonInvalid,
+		{"positive in the context", &fake{spoil: inContext(0.5)}, policy("llama4"), Response{Text: answer}, []Flag{FlagPositive}, ReasonInvalid,
 			"only continuation sums the context"},
 		{"no value for the second token of any text", &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
 			s.Tokens[1].LogProb = dataset.Float{}
@@ -351,12 +351,12 @@ func TestFlags(t *testing.T) {
 				s.Tokens[1].LogProb = dataset.Float{}
 			}
 			return nil
-		}}, policy("llama4"), Response{Text: answer}, []string{FlagNull}, ReasonMissing, "the two totals are of different tokens"},
-		{"noise", &fake{noise: func(call, i int) float64 { return float64(call*i%7) * 1e-4 }}, policy("llama4"), Response{Text: answer}, []string{FlagDisagree}, "",
+		}}, policy("llama4"), Response{Text: answer}, []Flag{FlagNull}, ReasonMissing, "the two totals are of different tokens"},
+		{"noise", &fake{noise: func(call, i int) float64 { return float64(call*i%7) * 1e-4 }}, policy("llama4"), Response{Text: answer}, []Flag{FlagDisagree}, "",
 			"continuation compares two calls"},
-		{"server's own BOS", &fake{addBOS: true}, policy("raw"), Response{Text: " " + answer}, []string{FlagBOSAdded}, "",
+		{"server's own BOS", &fake{addBOS: true}, policy("raw"), Response{Text: " " + answer}, []Flag{FlagBOSAdded}, "",
 			"right for a text that has none"},
-		{"ids unverified", &fake{noIDs: true}, policy("llama4"), Response{Text: answer, TokenIDs: ids, Model: "scout"}, []string{FlagIDsUnverified}, "",
+		{"ids unverified", &fake{noIDs: true}, policy("llama4"), Response{Text: answer, TokenIDs: ids, Model: "scout"}, []Flag{FlagIDsUnverified}, "",
 			"the echo cannot say whether it read the sampled tokens"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -603,7 +603,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a built-in template's name", Config{Scorer: &fake{}, Templates: []chat.Template{own}}},
 		{"zero template", Config{Scorer: &fake{}, Templates: []chat.Template{{}}}},
 		{"no methods", Config{Scorer: &fake{}, Strategies: []Strategy{}}},
-		{"a method twice", Config{Scorer: &fake{}, Strategies: []Strategy{EchoBased{}, EchoBased{}}}},
+		{"a method twice", Config{Scorer: &fake{}, Strategies: []Strategy{echoBased{}, echoBased{}}}},
 	} {
 		if _, err := New(c.c); err == nil || !strings.HasPrefix(err.Error(), "teacherforce: ") {
 			t.Errorf("%s: error %v", c.name, err)
@@ -613,7 +613,7 @@ func TestNewRefuses(t *testing.T) {
 
 // TestOwnStrategy: a method of the caller's own stands beside the others.
 func TestOwnStrategy(t *testing.T) {
-	f, err := New(Config{Scorer: &fake{}, Strategies: []Strategy{always{-1}, EchoBased{}}})
+	f, err := New(Config{Scorer: &fake{}, Strategies: []Strategy{always{-1}, echoBased{}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,17 +169,17 @@ func TestOwnResponses(t *testing.T) {
 func TestCertifySimulator(t *testing.T) {
 	for _, c := range []struct {
 		faults  string
-		failing []string
+		failing []ProbeName
 		reason  string
 	}{
 		{"", nil, "it tells the truth"},
-		{"noecho=1", []string{ProbeCoverage}, "no prompt log-probs"},
-		{"zero=1", []string{ProbeCoverage}, "all zero"},
-		{"positive=1", []string{ProbeCoverage}, "wrong sign"},
-		{"null=1", []string{ProbeCoverage}, "nulls"},
+		{"noecho=1", []ProbeName{ProbeCoverage}, "no prompt log-probs"},
+		{"zero=1", []ProbeName{ProbeCoverage}, "all zero"},
+		{"positive=1", []ProbeName{ProbeCoverage}, "wrong sign"},
+		{"null=1", []ProbeName{ProbeCoverage}, "nulls"},
 		{"zero=0.5,positive=0.5,null=0.5", nil, "content faults below 1 spare certification"},
-		{"order=1", []string{ProbeRepeatability}, "values that depend on what was asked before"},
-		{"wrongtemplate=1", []string{ProbeTemplate}, "chat renders with another family's template"},
+		{"order=1", []ProbeName{ProbeRepeatability}, "values that depend on what was asked before"},
+		{"wrongtemplate=1", []ProbeName{ProbeTemplate}, "chat renders with another family's template"},
 	} {
 		name := c.faults
 		if name == "" {

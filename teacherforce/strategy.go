@@ -19,33 +19,37 @@ type Answer struct {
 	MethodResult
 	TokenLogProbs []float64 // one per token summed; nil where the method failed
 	Detail        string    // for people: what kept it from answering
-	Flags         []string  // what it saw on the way
+	Flags         []Flag    // what it saw on the way
 }
 
-func refuse(r Reason, detail string, flags ...string) Answer {
+func refuse(r Reason, detail string, flags ...Flag) Answer {
 	return Answer{MethodResult: failed(r), Detail: detail, Flags: flags}
 }
 
-// Strategies returns all methods in order of preference: [TokenIDs],
-// [TokenCounting], [EchoBased], [Continuation].
-func Strategies() []Strategy {
-	return []Strategy{TokenIDs{}, TokenCounting{}, EchoBased{}, Continuation{}}
+// Strategies returns the methods of this package in order of preference:
+// token_ids, token_counting, echo_based, continuation and chat.
+func Strategies() []Strategy { return append(textStrategies(), chatStrategy{}) }
+
+// textStrategies are those that need no call beyond the two echoes and, for
+// token_ids, the third.
+func textStrategies() []Strategy {
+	return []Strategy{tokenIDs{}, tokenCounting{}, echoBased{}, continuation{}}
 }
 
-// TokenIDs scores the sampled ids after the context's ids: no text is read, so
+// tokenIDs scores the sampled ids after the context's ids: no text is read, so
 // there is no seam. It needs a server that returns ids, and one that accepts
 // them where the response's text is tokenised otherwise than it was sampled.
-type TokenIDs struct{}
+type tokenIDs struct{}
 
 // Name returns "token_ids".
-func (TokenIDs) Name() string { return MethodTokenIDs }
+func (tokenIDs) Name() string { return MethodTokenIDs }
 
 // Score implements [Strategy].
-func (TokenIDs) Score(p Pair) Answer {
+func (tokenIDs) Score(p Pair) Answer {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
-	ids := p.IDs()
+	ids := p.ids()
 	if ids == nil {
 		if p.Sampled == nil {
 			return refuse(ReasonUnsupported, "the ids that the response was sampled as are not known")
@@ -53,7 +57,7 @@ func (TokenIDs) Score(p Pair) Answer {
 		return refuse(ReasonUnsupported, "the server's echo has no token ids")
 	}
 	n := len(p.ContextEcho.Tokens)
-	if p.JointIsSampled() {
+	if p.jointIsSampled() {
 		return sum(p.JointEcho.Tokens[n:], n)
 	}
 	echo := p.IDsEcho.Tokens
@@ -71,17 +75,17 @@ func (TokenIDs) Score(p Pair) Answer {
 	return sum(echo[n:], n)
 }
 
-// TokenCounting skips as many tokens of the joint echo as the context has by
+// tokenCounting skips as many tokens of the joint echo as the context has by
 // itself and sums the rest. That is exact if, and only if, the context's tokens
 // are how the joint ones begin; slicing by the count alone sums the wrong
 // tokens wherever one of them spans the seam.
-type TokenCounting struct{}
+type tokenCounting struct{}
 
 // Name returns "token_counting".
-func (TokenCounting) Name() string { return MethodTokenCounting }
+func (tokenCounting) Name() string { return MethodTokenCounting }
 
 // Score implements [Strategy].
-func (TokenCounting) Score(p Pair) Answer {
+func (tokenCounting) Score(p Pair) Answer {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
@@ -96,19 +100,19 @@ func (TokenCounting) Score(p Pair) Answer {
 	return sum(tail, n)
 }
 
-// EchoBased finds the seam in the joint echo by byte offset and sums the tokens
+// echoBased finds the seam in the joint echo by byte offset and sums the tokens
 // after it. Where a token boundary lies at the seam, the tokens after it are
 // the response's canonical ones: byte-pair merges are local, so that no merge on
 // one side of a boundary depends on the other side. What lies before the seam
 // must still be the context's own tokens, because a tokenizer that looks ahead
 // before it merges may cut the context's end differently when more follows.
-type EchoBased struct{}
+type echoBased struct{}
 
 // Name returns "echo_based".
-func (EchoBased) Name() string { return MethodEchoBased }
+func (echoBased) Name() string { return MethodEchoBased }
 
 // Score implements [Strategy].
-func (EchoBased) Score(p Pair) Answer {
+func (echoBased) Score(p Pair) Answer {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
@@ -126,19 +130,19 @@ func (EchoBased) Score(p Pair) Answer {
 	return sum(tail, at)
 }
 
-// Continuation subtracts the context's total from the joint one, both without
+// continuation subtracts the context's total from the joint one, both without
 // the first token, whose log-prob means nothing, and without the second where a
 // server gives neither one. It is exact if the context's
 // tokens are how the joint ones begin; otherwise the two totals are of
 // different tokenisations and their difference is the log-prob of nothing, and
 // can be positive.
-type Continuation struct{}
+type continuation struct{}
 
 // Name returns "continuation".
-func (Continuation) Name() string { return MethodContinuation }
+func (continuation) Name() string { return MethodContinuation }
 
 // Score implements [Strategy].
-func (Continuation) Score(p Pair) Answer {
+func (continuation) Score(p Pair) Answer {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}

@@ -22,20 +22,10 @@ type Value struct {
 	Second dataset.Float
 }
 
-// The reasons of a [Suspect], beside those of [FlagPositive], [FlagInfinite] and
-// [FlagNull].
-const (
-	// SuspectTooLikely: far likelier than the policy's other responses of that
-	// length, and nothing else says so.
-	SuspectTooLikely = "too_likely"
-	// SuspectDisagrees: another method says something else.
-	SuspectDisagrees = "second_disagrees"
-)
-
 // Suspect is a value that is probably wrong.
 type Suspect struct {
 	Index  int // into the values
-	Reason string
+	Flag   Flag
 	Detail string
 }
 
@@ -77,7 +67,7 @@ func Suspects(values []Value) []Suspect {
 		byPolicy[v.Policy] = append(byPolicy[v.Policy], i)
 		byResponse[v.Response] = append(byResponse[v.Response], i)
 		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) { // never where Second is NaN
-			out = append(out, Suspect{i, SuspectDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method", v.LogProb.OrNaN(), v.Second.OrNaN())})
+			out = append(out, Suspect{i, FlagSecondDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method", v.LogProb.OrNaN(), v.Second.OrNaN())})
 		}
 	}
 	for _, rows := range byPolicy {
@@ -89,11 +79,11 @@ func Suspects(values []Value) []Suspect {
 			if residual[k] > -residualLimit || supported(values, i, byResponse[values[i].Response]) {
 				continue
 			}
-			out = append(out, Suspect{i, SuspectTooLikely, fmt.Sprintf("%.4g nats for a length of %d is %.1f robust standard deviations above the policy's other values, and no other value of this response is near",
+			out = append(out, Suspect{i, FlagTooLikely, fmt.Sprintf("%.4g nats for a length of %d is %.1f robust standard deviations above the policy's other values, and no other value of this response is near",
 				values[i].LogProb.OrNaN(), values[i].Length, -residual[k])})
 		}
 	}
-	slices.SortFunc(out, func(a, b Suspect) int { return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Reason, b.Reason)) })
+	slices.SortFunc(out, func(a, b Suspect) int { return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Flag, b.Flag)) })
 	return out
 }
 

@@ -48,7 +48,7 @@ func TestSuspects(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		plant  func(vs []Value, at int)
-		want   string
+		want   Flag
 		reason string
 	}{
 		{"nothing", func([]Value, int) {}, "", "good values are not suspect"},
@@ -56,11 +56,11 @@ func TestSuspects(t *testing.T) {
 		{"positive", set(1, 0.4), FlagPositive, "a probability above 1"},
 		{"minus infinity", set(1, math.Inf(-1)), FlagInfinite, "no echo can support it"},
 		{"stand-in", set(1, -9999), FlagInfinite, "vLLM clamps -Inf to -9999"},
-		{"zero for one policy", set(1, 0), SuspectTooLikely, "false zeros have made weights of 1e17"},
-		{"near zero for one policy", set(1, -0.02), SuspectTooLikely, "that it is not exactly 0 makes it no better"},
+		{"zero for one policy", set(1, 0), FlagTooLikely, "false zeros have made weights of 1e17"},
+		{"near zero for one policy", set(1, -0.02), FlagTooLikely, "that it is not exactly 0 makes it no better"},
 		{"zero for both", set(2, 0), "", "a text that is certain is certain under each: nothing contradicts it"},
 		{"another method says the same", func(vs []Value, at int) { vs[at].LogProb, vs[at].Second = dataset.Known(-0.02), dataset.Known(-0.02) }, "", "evidence for it"},
-		{"another method says otherwise", func(vs []Value, at int) { vs[at].Second = dataset.Known(vs[at].LogProb.OrNaN() - 30) }, SuspectDisagrees, "one of the two is wrong"},
+		{"another method says otherwise", func(vs []Value, at int) { vs[at].Second = dataset.Known(vs[at].LogProb.OrNaN() - 30) }, FlagSecondDisagrees, "one of the two is wrong"},
 		{"a long text", func(vs []Value, at int) {
 			for k := range 2 {
 				vs[at+k].LogProb, vs[at+k].Length = dataset.Known(-12_000), 90_000
@@ -75,7 +75,7 @@ func TestSuspects(t *testing.T) {
 		c.plant(vs, at)
 		got := Suspects(vs)
 		switch {
-		case c.want == "" && len(got) > 0, c.want != "" && (len(got) != 1 || got[0].Index != at || got[0].Reason != c.want || got[0].Detail == ""):
+		case c.want == "" && len(got) > 0, c.want != "" && (len(got) != 1 || got[0].Index != at || got[0].Flag != c.want || got[0].Detail == ""):
 			t.Errorf("%s: %+v, want %q: %s", c.name, got, c.want, c.reason)
 		}
 	}
@@ -120,7 +120,7 @@ func TestSuspectsOfArena(t *testing.T) {
 	}
 	suspects := Suspects(values)
 	for _, s := range suspects {
-		t.Logf("%s under %s: %s: %s", values[s.Index].Response, values[s.Index].Policy, s.Reason, s.Detail)
+		t.Logf("%s under %s: %s: %s", values[s.Index].Response, values[s.Index].Policy, s.Flag, s.Detail)
 	}
 	t.Logf("%d of %d values are suspect", len(suspects), len(values))
 	if len(suspects) > 2 {
@@ -128,7 +128,7 @@ func TestSuspectsOfArena(t *testing.T) {
 	}
 
 	rng := rand.New(rand.NewPCG(1, 2))
-	planted := map[int]string{}
+	planted := map[int]Flag{}
 	for at, response := range rng.Perm(400) {
 		i := 4*response + rng.IntN(4)
 		if len(planted) == 16 {
@@ -138,18 +138,18 @@ func TestSuspectsOfArena(t *testing.T) {
 			continue
 		}
 		kind := []struct {
-			v      float64
-			reason string
-		}{{0, SuspectTooLikely}, {values[i].LogProb.OrNaN() / 1000, SuspectTooLikely}, {-values[i].LogProb.OrNaN(), FlagPositive}, {math.NaN(), FlagNull}}[at%4]
-		values[i].LogProb, planted[i] = dataset.Known(kind.v), kind.reason
+			v    float64
+			flag Flag
+		}{{0, FlagTooLikely}, {values[i].LogProb.OrNaN() / 1000, FlagTooLikely}, {-values[i].LogProb.OrNaN(), FlagPositive}, {math.NaN(), FlagNull}}[at%4]
+		values[i].LogProb, planted[i] = dataset.Known(kind.v), kind.flag
 	}
-	found := map[int]string{}
+	found := map[int]Flag{}
 	for _, s := range Suspects(values) {
-		found[s.Index] = s.Reason
+		found[s.Index] = s.Flag
 	}
-	for i, reason := range planted {
-		if found[i] != reason {
-			t.Errorf("%+v: found %q, planted %q", values[i], found[i], reason)
+	for i, flag := range planted {
+		if found[i] != flag {
+			t.Errorf("%+v: found %q, planted %q", values[i], found[i], flag)
 		}
 	}
 	if len(found) > len(planted)+2 {
@@ -161,7 +161,7 @@ func TestSuspectsOfArena(t *testing.T) {
 type watched struct {
 	PromptScorer
 	mu  sync.Mutex
-	bad map[string]string // key -> the flag that its row has to have
+	bad map[string]Flag // key -> the flag that its row has to have
 }
 
 func (w *watched) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
@@ -193,7 +193,7 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := simulated(t, sim.Config{Faults: faults, Seed: 3})
-	w := &watched{PromptScorer: server, bad: map[string]string{}}
+	w := &watched{PromptScorer: server, bad: map[string]Flag{}}
 	f := newForcer(t, w)
 	p0 := simPolicy("llama4")
 	p0.Sampling.MaxTokens = 48
@@ -204,7 +204,7 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 	prompts := arenagen.Prompts(rows/len(policies), 1)
 
 	var mu sync.Mutex
-	flags := map[string][]string{}
+	flags := map[string][]Flag{}
 	var values []Value
 	each(len(prompts), func(i int) {
 		q := dataset.Prompt{ID: fmt.Sprint(i), Text: prompts[i]}
@@ -226,7 +226,11 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 				rec = FailedRecord(q.ID, p, err)
 			}
 			mu.Lock()
-			flags[key] = slices.DeleteFunc(rec.Flags, func(s string) bool { return !IsAnomaly(s) })
+			for _, name := range rec.Flags {
+				if flag := Flag(name); flag.Anomaly() {
+					flags[key] = append(flags[key], flag)
+				}
+			}
 			values = append(values, Value{Response: q.ID, Policy: p.Name, LogProb: rec.LogProb, Length: rec.Tokens})
 			mu.Unlock()
 		}
@@ -234,9 +238,9 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 	for _, s := range Suspects(values) {
 		v := values[s.Index]
 		key := dataset.Key{PromptID: v.Response, Policy: v.Policy}.String()
-		flags[key] = append(flags[key], s.Reason)
+		flags[key] = append(flags[key], s.Flag)
 	}
-	good, flagged, kinds := 0, 0, map[string]int{}
+	good, flagged, kinds := 0, 0, map[Flag]int{}
 	for key, got := range flags {
 		want, faulty := w.bad[key]
 		kinds[want]++
@@ -252,7 +256,7 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 		}
 	}
 	t.Logf("%d rows: %v; %d good ones, %d of them flagged", len(flags), kinds, good, flagged)
-	for _, want := range []string{FlagZero, FlagPositive, FlagNull} {
+	for _, want := range []Flag{FlagZero, FlagPositive, FlagNull} {
 		if kinds[want] < rows/400 {
 			t.Errorf("%d rows are spoilt by %s: too few to show anything", kinds[want], want)
 		}

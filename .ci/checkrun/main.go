@@ -39,6 +39,7 @@ func main() {
 	n := flag.Int("n", 100, "prompts of the run")
 	reportFile := flag.String("report", "", "check this report.json `file` only")
 	jsonFile := flag.String("json", "", "check that this `file` holds one JSON object with a decision, and nothing else")
+	analysis := flag.String("agrees", "", "with -run: compare what analyze wrote to this `file` of the run with its report")
 	decision := flag.String("decision", "", "the decision that the report must have")
 	notPassed := flag.String("not-passed", "", "`ids`, separated by commas: at least one must hold or fail")
 	retried := flag.Bool("retried", false, "some stage must show retries that it absorbed, and none may have failed")
@@ -46,6 +47,8 @@ func main() {
 
 	var f faults
 	switch {
+	case *run != "" && *analysis != "":
+		checkAgreement(&f, *run, *analysis)
 	case *run != "":
 		checkRecords(&f, *run, *n)
 		*reportFile = filepath.Join(*run, "report.json")

@@ -21,6 +21,7 @@ type house struct {
 	stats  []string // figures of the check under way
 	module string
 	pkgs   []*packages.Package // with their test variants
+	users  []*packages.Package // of the modules nested in this one
 }
 
 func (h *house) load() error {
@@ -32,8 +33,44 @@ func (h *house) load() error {
 		return err
 	}
 	h.dir = root
+	h.pkgs, err = loadModule(root)
+	if err != nil {
+		return err
+	}
+	for _, p := range h.pkgs {
+		if p.Module != nil && h.module == "" {
+			h.module = p.Module.Path
+		}
+	}
+	nested, err := nestedModules(root)
+	for _, dir := range nested {
+		users, e := loadModule(dir)
+		h.users = append(h.users, users...)
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// nestedModules are the folders of the modules inside root, hidden ones apart.
+func nestedModules(root string) ([]string, error) {
+	var out []string
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || name == root:
+			return err
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.Name() == "go.mod" && filepath.Dir(name) != root:
+			out = append(out, filepath.Dir(name))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func loadModule(dir string) ([]*packages.Package, error) {
 	cfg := &packages.Config{
-		Dir:   root,
+		Dir:   dir,
 		Tests: true,
 		Env:   append(os.Environ(), "GOWORK=off"),
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
@@ -42,21 +79,17 @@ func (h *house) load() error {
 	}
 	pkgs, err := packages.Load(cfg, "./...")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range pkgs {
 		for _, e := range p.Errors {
 			err = errors.Join(err, e)
 		}
-		if p.Module != nil && h.module == "" {
-			h.module = p.Module.Path
-		}
 	}
 	if err == nil && len(pkgs) == 0 {
-		err = fmt.Errorf("no package in %s", root)
+		err = fmt.Errorf("no package in %s", dir)
 	}
-	h.pkgs = pkgs
-	return err
+	return pkgs, err
 }
 
 // sources are the packages as an importer sees them: without tests.

@@ -65,6 +65,7 @@ const Loose = 1
 func Shown()                {}                              // a runnable example
 func NotRun()               {}                              // an example without output
 func Tested()               {}                              // another package's test only
+func Nested()               {}                              // a nested module
 type Doer interface{ Do() }
 type Impl struct{}
 func New() Impl             { return Impl{} }
@@ -102,6 +103,20 @@ func main() {
 	var s lib.Set[int]
 	s.Add(1)
 }
+-- far/go.mod --
+module house/far
+
+go 1.26
+
+require house v0.0.0
+
+replace house => ..
+-- far/far.go --
+package far
+
+import "house/lib"
+
+func init() { lib.Nested() }
 -- cmd/main_test.go --
 package main
 

@@ -16,8 +16,8 @@ import (
 // unused finds the exported names, methods included, that nobody outside their
 // package has a use for. A name is of use if
 //
-//   - another package or a command mentions it, or a runnable example does
-//     (one with an Output comment); for a package of test helpers and for one
+//   - another package, a command or a nested module mentions it, or a runnable
+//     example does (one with an Output comment); for a package of test helpers and for one
 //     under internal, a test of another package will do;
 //   - it is the type of a field, parameter or result of a name that is of use;
 //   - it is a constant of such a type;
@@ -33,7 +33,7 @@ func unused(h *house) ([]finding, error) {
 		u.declare(p)
 	}
 	outside := map[string]bool{} // mentioned outside at all, tests included
-	for _, p := range h.pkgs {
+	for _, p := range slices.Concat(h.pkgs, h.users) {
 		u.mentions(p, outside)
 	}
 	direct := maps.Clone(u.used)

@@ -11,8 +11,8 @@ import (
 	"strconv"
 )
 
-// MaxRecord is the longest line of a journal in bytes, and so the largest record.
-const MaxRecord = 64 << 20
+// maxRecord is the longest line of a journal in bytes, and so the largest record.
+const maxRecord = 64 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -23,17 +23,32 @@ type body struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// encodeBody never contains a line break: encoding/json writes none, and takes
-// those of raw payloads out.
-func encodeBody(kind, key string, payload any) ([]byte, error) {
-	raw, err := marshal(payload)
-	if err != nil {
+// encodeBody returns the JSON of a record, at most so many bytes of it. It never
+// contains a line break: encoding/json writes none, and takes those of raw payloads
+// out. It leaves <, > and & as they are, for whoever greps the log.
+func encodeBody(kind, key string, payload any, most int) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	member := func(name string, v any) error {
+		buf.WriteString(name)
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		buf.Truncate(buf.Len() - 1) // the line break
+		return nil
+	}
+	if err := errors.Join(member(`{"kind":`, kind), member(`,"key":`, key), member(`,"payload":`, payload)); err != nil {
 		return nil, err
 	}
-	return marshal(body{kind, key, raw})
+	buf.WriteByte('}')
+	if buf.Len() > most {
+		return nil, fmt.Errorf("%d bytes are more than a record may have (%d)", buf.Len(), most)
+	}
+	return buf.Bytes(), nil
 }
 
-// marshal leaves <, > and & as they are, for whoever greps the log.
+// marshal writes JSON as encodeBody does.
 func marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -92,7 +107,7 @@ var errTooLong = errors.New("line too long")
 
 // next returns the next line with its line break, good until the following
 // call. At the end it returns io.EOF and what follows the last line break. Of a
-// line longer than MaxRecord it returns errTooLong and no bytes, having passed
+// line longer than maxRecord it returns errTooLong and no bytes, having passed
 // over it.
 func (l *lineReader) next() ([]byte, error) {
 	l.buf = l.buf[:0]
@@ -103,7 +118,7 @@ func (l *lineReader) next() ([]byte, error) {
 		if err == nil && !long && len(l.buf) == 0 {
 			return part, nil
 		}
-		if long = long || len(l.buf)+len(part) > MaxRecord; long {
+		if long = long || len(l.buf)+len(part) > maxRecord; long {
 			l.buf = l.buf[:0]
 		} else {
 			l.buf = append(l.buf, part...)

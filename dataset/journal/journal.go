@@ -220,7 +220,7 @@ func (j *Journal) Dir() string { return filepath.Dir(j.path) }
 // Append writes a record and returns when it is on the disk. payload is encoded
 // as JSON.
 //
-// A payload without a JSON form, or one longer than [MaxRecord], is an error of
+// A payload without a JSON form, or one longer than 64 MiB, is an error of
 // this record alone. Any failure to write or flush is final: what of the record
 // reached the disk is unknown, so this and every later call returns that error,
 // until the journal is opened again, which repairs it.
@@ -242,12 +242,9 @@ func (j *Journal) AppendNoSync(kind, key string, payload any) error {
 
 // write hands a record to the operating system and returns how many it has now.
 func (j *Journal) write(kind, key string, payload any) (int64, error) {
-	raw, err := encodeBody(kind, key, payload)
+	raw, err := encodeBody(kind, key, payload, maxRecord-64) // 64: more than the frame around it
 	if err != nil {
 		return 0, fmt.Errorf("journal: append %s %s: %w", kind, key, err)
-	}
-	if len(raw) > MaxRecord-64 { // 64: more than the frame around it
-		return 0, fmt.Errorf("journal: append %s %s: %d bytes are more than a record may have (%d)", kind, key, len(raw), MaxRecord)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

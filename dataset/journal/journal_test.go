@@ -200,8 +200,13 @@ func TestUnencodablePayload(t *testing.T) {
 	if err := j.Append("k", "nan", math.NaN()); err == nil || !strings.Contains(err.Error(), "k nan") {
 		t.Errorf("Append of NaN: %v, want an error that names the record", err)
 	}
-	if err := j.Append("k", "big", strings.Repeat("x", MaxRecord)); err == nil {
-		t.Error("a record beyond MaxRecord was accepted")
+	for _, c := range []struct {
+		length int
+		fits   bool
+	}{{966, true}, {967, false}} { // 37 bytes stand around the text
+		if _, err := encodeBody("k", "big", strings.Repeat("x", c.length), 1003); (err == nil) != c.fits {
+			t.Errorf("a text of %d bytes: %v, want that it fits is %v", c.length, err, c.fits)
+		}
 	}
 	if err := j.Append("k", "ok", 1); err != nil {
 		t.Errorf("a payload's fault poisoned the journal: %v", err)

@@ -9,7 +9,7 @@ import (
 
 func ExampleFile() {
 	src := parquet.File("testdata/chatbot_arena_conversations.parquet")
-	in, err := src.Sample(dataset.ReadOptions{ConversationLanguages: []string{"English"}}, dataset.SampleOptions{N: 1, Seed: 42})
+	in, err := src.Prompts(dataset.ReadOptions{ConversationLanguages: []string{"English"}})
 	if err != nil {
 		panic(err)
 	}

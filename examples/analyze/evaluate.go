@@ -24,7 +24,7 @@ func evaluate(in *input, o options) (*offpolicy.Document, error) {
 	}
 	result, err := offpolicy.Evaluate(in.samples, c)
 	if err != nil {
-		return nil, err
+		return nil, in.locate(err)
 	}
 	d := result.Document()
 	d.Source = in.source

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,6 +21,7 @@ type input struct {
 	samples offpolicy.Samples
 	config  offpolicy.Config
 	source  string
+	file    string // of the logged rows, one a line; "" if there is none
 }
 
 // What files alone do not say.
@@ -62,7 +68,7 @@ func loadFiles(o options) (*input, error) {
 		return nil, err
 	}
 	c := offpolicy.Config{Seed: defaultSeed, Margin: defaultMargin, Clones: likeLogging(s)}
-	return &input{samples: s, config: c, source: o.logged}, nil
+	return &input{samples: s, config: c, source: o.logged, file: o.logged}, nil
 }
 
 func loadRun(o options) (*input, error) {
@@ -120,4 +126,41 @@ func likeLogging(s offpolicy.Samples) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// locate names the file and line of a row that is not what it claims.
+func (in *input) locate(err error) error {
+	var bad *offpolicy.RowError
+	if in.file == "" || !errors.As(err, &bad) || bad.Op != "samples" {
+		return err
+	}
+	line, cause := lineOf(in.file, bad.Row)
+	if cause != nil {
+		return err
+	}
+	more := ""
+	if bad.Rows > 1 {
+		more = fmt.Sprintf(" (%d such rows)", bad.Rows)
+	}
+	return fmt.Errorf("%s:%d: %s: found %v%s", filepath.Base(in.file), line, bad.Reason, bad.Value, more)
+}
+
+// lineOf is the line of a row, lines that are blank being none.
+func lineOf(file string, row int) (int, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	line := 0
+	for text := range bytes.Lines(b) {
+		line++
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		if row == 0 {
+			return line, nil
+		}
+		row--
+	}
+	return 0, io.ErrUnexpectedEOF
 }

@@ -102,7 +102,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	forcing := teacherforce.Config{Scorer: client, Strategies: strategies}
 	if providers.ScoresChats(server) {
 		forcing.Chat = client
-	} else if slices.Contains(strategies, teacherforce.Strategy(teacherforce.Chat{})) {
+	} else if slices.ContainsFunc(strategies, func(s teacherforce.Strategy) bool { return s.Name() == teacherforce.MethodChat }) {
 		return usageError{fmt.Errorf("-strategy chat: a server of make %s scores no conversations; vllm does", *kind)}
 	}
 	forcer, err := teacherforce.New(forcing)
@@ -139,7 +139,7 @@ func parseStrategies(s string) ([]teacherforce.Strategy, error) {
 	}
 	known := map[string]teacherforce.Strategy{}
 	var names []string
-	for _, st := range append(teacherforce.Strategies(), teacherforce.Chat{}) {
+	for _, st := range teacherforce.Strategies() {
 		known[st.Name()] = st
 		names = append(names, st.Name())
 	}

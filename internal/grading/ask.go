@@ -22,7 +22,7 @@ type Generator interface {
 type Asker struct {
 	Task
 	generator Generator
-	identity  string
+	id        string
 	form      atomic.Int32
 	only      atomic.Pointer[float64] // the one temperature that the model takes
 }
@@ -38,19 +38,19 @@ const (
 
 // NewAsker returns an Asker of t, which [Task.WithDefaults] made complete.
 func NewAsker(g Generator, t Task) *Asker {
-	return &Asker{Task: t, generator: g, identity: t.Identity()}
+	return &Asker{Task: t, generator: g, id: t.identity()}
 }
 
 // Identity is that of the task.
-func (a *Asker) Identity() string { return a.identity }
+func (a *Asker) Identity() string { return a.id }
 
 // Answer is a reply that holds grades.
 type Answer struct {
 	Grades      []float64 // one for each of Fields, mapped from the scale to [0, 1]
-	Repaired    bool      // the reply was not exactly what was asked for, and yet clear
+	Repaired    bool      // the reply was not exactly what was asked for, and still clear
 	Temperature float64   // at which it was sampled
 	Reply       providers.Generation
-	at          []span // where in the reply each grade stands; nil where that is not known
+	at          []span // where in the reply each grade stands; nil if that is not known
 }
 
 // Ask asks about one response. A server that refuses a JSON schema is asked for

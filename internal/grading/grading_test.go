@@ -48,7 +48,7 @@ func TestRequest(t *testing.T) {
 	if strings.Contains(system.Content, "<<<") {
 		t.Error("the system prompt must not contain anything like a marker")
 	}
-	code := nonce(tk.Identity(), tag, "What is 2+2?", "4")
+	code := nonce(tk.identity(), tag, "What is 2+2?", "4")
 	want := "<<<PROMPT C>>>\nWhat is 2+2?\n<<<END PROMPT C>>>\n"
 	if want = strings.ReplaceAll(want, "C", code); !strings.Contains(user.Content, want) {
 		t.Errorf("user message lacks %q:\n%s", want, user.Content)
@@ -110,7 +110,7 @@ func TestHostileTextsStayInside(t *testing.T) {
 	tk := task(t, "score")
 	for _, h := range hostile {
 		user := tk.messages(noTag, dataset.Prompt{Text: h.prompt}, h.response)[1].Content
-		code := nonce(tk.Identity(), noTag, h.prompt, h.response)
+		code := nonce(tk.identity(), noTag, h.prompt, h.response)
 		if got := section(t, user, "RESPONSE", code); got != h.response {
 			t.Errorf("%s: response came out as %q, want %q", h.reason, got, h.response)
 		}
@@ -129,7 +129,7 @@ func FuzzMessages(f *testing.F) {
 	tk := task(f, "score")
 	f.Fuzz(func(t *testing.T, prompt, response string) {
 		user := tk.messages(noTag, dataset.Prompt{Text: prompt}, response)[1].Content
-		code := nonce(tk.Identity(), noTag, prompt, response)
+		code := nonce(tk.identity(), noTag, prompt, response)
 		if section(t, user, "PROMPT", code) != prompt || section(t, user, "RESPONSE", code) != response {
 			t.Errorf("not as it went in:\n%s", user)
 		}
@@ -143,8 +143,10 @@ func TestNonce(t *testing.T) {
 		t.Errorf("code %q: want 16 digits, the same each time", base)
 	}
 	for _, other := range []string{
-		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr", ""), nonce("ip", tag, "", "r"),
-		nonce("i", providers.Tag{Key: dataset.Key{PromptID: "l"}, Call: "draw0"}, "p", "r"), nonce("i", providers.Tag{Key: dataset.Key{PromptID: "k"}, Call: "draw1"}, "p", "r"),
+		nonce("j", tag, "p", "r"), nonce("i", tag, "q", "r"), nonce("i", tag, "p", "s"), nonce("i", tag, "pr",
+			""), nonce("ip", tag, "", "r"),
+		nonce("i", providers.Tag{Key: dataset.Key{PromptID: "l"}, Call: "draw0"}, "p", "r"), nonce("i",
+			providers.Tag{Key: dataset.Key{PromptID: "k"}, Call: "draw1"}, "p", "r"),
 	} {
 		if other == base {
 			t.Error("another call or question must have another code")
@@ -154,10 +156,10 @@ func TestNonce(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	base := task(t, "score")
-	if id := base.Identity(); !strings.HasPrefix(id, "g@") || len(id) != len("g@")+16 {
+	if id := base.identity(); !strings.HasPrefix(id, "g@") || len(id) != len("g@")+16 {
 		t.Errorf("identity %q, want name@16 digits", id)
 	}
-	hash := func(tk Task) string { _, h, _ := strings.Cut(tk.Identity(), "@"); return h }
+	hash := func(tk Task) string { _, h, _ := strings.Cut(tk.identity(), "@"); return h }
 	for name, change := range map[string]func(*Task){
 		"kind": func(t *Task) { t.Kind = "other" }, "model": func(t *Task) { t.Model = "n" },
 		"rubric": func(t *Task) { t.Rubric += "!" }, "scale": func(t *Task) { t.Max = 10 },

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Parse reads a reply: one whole number on the scale for each of t.Fields, in
+// parse reads a reply: one whole number on the scale for each of t.Fields, in
 // their order, by the rules of the package comment. A reply that is not exactly
 // the object asked for, and yet leaves one reading, counts as repaired.
-func (t Task) Parse(reply string) (values []int, repaired bool, err error) {
+func (t Task) parse(reply string) (values []int, repaired bool, err error) {
 	v, err := t.read(reply)
 	return v.values, v.repaired, err
 }

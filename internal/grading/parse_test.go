@@ -89,7 +89,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		tt.scale.Fields = []string{"score"}
-		got, repaired, err := tt.scale.Parse(tt.reply)
+		got, repaired, err := tt.scale.parse(tt.reply)
 		if (err == nil) != tt.ok || tt.ok && (len(got) != 1 || got[0] != tt.want || repaired != tt.repaired) ||
 			!tt.ok && got != nil {
 			t.Errorf("%s: %s: got %v, repaired %v, error %v, want %v", tt.reason, tt.reply, got, repaired, err, tt.want)
@@ -99,12 +99,12 @@ func TestParse(t *testing.T) {
 		}
 	}
 	three := task(t, "score", "lower", "upper")
-	if got, _, err := three.Parse(`{"reason":"x","upper":90,"lower":40,"score":70}`); err != nil ||
+	if got, _, err := three.parse(`{"reason":"x","upper":90,"lower":40,"score":70}`); err != nil ||
 		!cmp.Equal(got, []int{70, 40, 90}) {
 		t.Errorf("fields come in the task's order, whatever the reply's: %v, %v", got, err)
 	}
 	for _, reply := range []string{`{"reason":"x","lower":40,"score":70}`, "Score: 70"} {
-		if _, _, err := three.Parse(reply); err == nil {
+		if _, _, err := three.parse(reply); err == nil {
 			t.Errorf("%s: a missing bound is an error", reply)
 		}
 	}
@@ -127,7 +127,7 @@ func FuzzParse(f *testing.F) {
 	}
 	tk := task(f, "score")
 	f.Fuzz(func(t *testing.T, reply string) {
-		got, repaired, err := tk.Parse(reply)
+		got, repaired, err := tk.parse(reply)
 		if err != nil {
 			if got != nil || repaired || err.Error() == "" {
 				t.Error("a refused reply gave a value, or no reason")
@@ -138,7 +138,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q was read as %v", reply, got)
 		}
 		for _, more := range []string{" or so", "\nScore: 1", "\n" + `{"reason":"x","score":1}`, "\n" + reply} {
-			if again, _, err := tk.Parse(reply + more); err == nil {
+			if again, _, err := tk.parse(reply + more); err == nil {
 				t.Errorf("%q was read as %v, and with %q after it as %v", reply, got, more, again)
 			}
 		}

@@ -196,7 +196,7 @@ func TestReplies(t *testing.T) {
 	// An oracle's replies are read by the same rules, and none of a judge's as its own.
 	label := task(t, "label")
 	for _, tt := range replies {
-		_, _, err := label.Parse(strings.NewReplacer(`"score"`, `"label"`, `\"score\"`, `\"label\"`).Replace(tt.reply))
+		_, _, err := label.parse(strings.NewReplacer(`"score"`, `"label"`, `\"score\"`, `\"label\"`).Replace(tt.reply))
 		if (err == nil) != (tt.want != unscored) {
 			t.Errorf("%s: as an oracle's: %v", tt.reason, err)
 		}
@@ -214,7 +214,7 @@ func TestThoughts(t *testing.T) {
 			m.opener + "a" + m.closer + "Score: 12" + m.closer + `{"reason":"x","score":73}`: false,
 			"Score: 73\n" + m.opener + "or 12?" + m.closer:                                   false,
 		} {
-			if got, _, err := tk.Parse(reply); (err == nil) != ok || ok && got[0] != 73 {
+			if got, _, err := tk.parse(reply); (err == nil) != ok || ok && got[0] != 73 {
 				t.Errorf("%q was read as %v, %v", reply, got, err)
 			}
 		}

@@ -17,19 +17,19 @@ import (
 
 // The reasons of a [Failure].
 const (
-	Unparsable    = "unparsable"     // not the object asked for, or a value beyond the scale
+	Unparsable    = "unparsable"     // not one grade that can be read, or one outside the scale
 	Refused       = "refused"        // the model declined
 	Filtered      = "filtered"       // the service's content filter intervened
 	Truncated     = "truncated"      // the reply was cut at MaxTokens
-	EmptyResponse = "empty_response" // the model replied with nothing
-	TooLong       = "too_long"       // conversation and response pass MaxMaterial; nothing was sent
+	EmptyResponse = "empty_response" // the reply is empty
+	TooLong       = "too_long"       // conversation and response exceed MaxMaterial; nothing was sent
 )
 
 // Failure is a reply that holds no grade.
 type Failure struct {
 	Reason string // one of the constants above
 	Reply  string // the beginning of the reply
-	Err    error  // what is wrong with it; nil where Reason says it all
+	Err    error  // what is wrong with it; nil if Reason says it all
 }
 
 func (f *Failure) Error() string {
@@ -82,7 +82,7 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 	}
 	a := Answer{Repaired: v.repaired, Reply: gen, Grades: make([]float64, len(v.values)), at: v.at}
 	for i, value := range v.values {
-		a.Grades[i] = t.Unit(value)
+		a.Grades[i] = t.unit(value)
 	}
 	return a, nil
 }
@@ -95,12 +95,12 @@ func spent(u *providers.Usage) error {
 	return fmt.Errorf("%d of its %d tokens went into reasoning", u.HiddenTokens, u.CompletionTokens)
 }
 
-// Unit maps a value of the scale to [0, 1].
-func (t Task) Unit(v int) float64 { return float64(v-t.Min) / float64(t.Max-t.Min) }
+// unit maps a value of the scale to [0, 1].
+func (t Task) unit(v int) float64 { return float64(v-t.Min) / float64(t.Max-t.Min) }
 
 // object reads text that is exactly one JSON object with "reason", a string,
-// and each of t.Fields, a whole number within the scale; no other key, none
-// twice, and nothing but white space around it. It returns the numbers in the
+// and each of t.Fields, a whole number on the scale; no other key, no key twice,
+// and nothing but white space around it. It returns the numbers in the
 // order of t.Fields, and where in the text each stands.
 func (t Task) object(text string, needReason bool) (values []int, at []span, err error) {
 	if !json.Valid([]byte(text)) { // the decoder alone stops at the end of the object
@@ -121,7 +121,7 @@ func (t Task) object(text string, needReason bool) (values []int, at []span, err
 		}
 		key := tok.(string) // the decoder admits no other key
 		if seen[key] {
-			return nil, nil, fmt.Errorf("key %q stands twice", key)
+			return nil, nil, fmt.Errorf("key %q appears twice", key)
 		}
 		seen[key] = true
 		var raw json.RawMessage

@@ -24,13 +24,13 @@ var (
 	protocol string
 )
 
-// The limits of a question where nothing else is said.
+// The default limits of a question.
 const (
-	// DefaultMaxTokens limits a reply: a sentence and a few numbers.
-	DefaultMaxTokens = 200
-	// DefaultMaxMaterial limits what is to be read, in bytes: about 25,000
+	// defaultMaxTokens limits a reply: a sentence and a few numbers.
+	defaultMaxTokens = 200
+	// defaultMaxMaterial limits what is to be read, in bytes: about 25,000
 	// tokens of English, which every current grader has room for.
-	DefaultMaxMaterial = 100_000
+	defaultMaxMaterial = 100_000
 )
 
 // Task is what a grader asks of its model, the same for every response.
@@ -57,15 +57,15 @@ func (t Task) WithDefaults() (Task, error) {
 		t.Max = 100
 	}
 	if t.MaxTokens == 0 {
-		t.MaxTokens = DefaultMaxTokens
+		t.MaxTokens = defaultMaxTokens
 	}
 	if t.MaxMaterial == 0 {
-		t.MaxMaterial = DefaultMaxMaterial
+		t.MaxMaterial = defaultMaxMaterial
 	}
 	var problem string
 	switch {
 	case t.Name == "":
-		problem = "Name is empty: it is how records refer to the grader"
+		problem = "Name is empty: records refer to the grader by it"
 	case t.Model == "":
 		problem = "Model is empty"
 	case strings.TrimSpace(t.Rubric) == "":
@@ -73,9 +73,9 @@ func (t Task) WithDefaults() (Task, error) {
 	case t.Min >= t.Max:
 		problem = fmt.Sprintf("scale %d to %d: want Min < Max", t.Min, t.Max)
 	case t.MaxTokens < 0:
-		problem = fmt.Sprintf("MaxTokens %d: want a positive limit, or 0 for %d", t.MaxTokens, DefaultMaxTokens)
+		problem = fmt.Sprintf("MaxTokens %d: want a positive limit, or 0 for %d", t.MaxTokens, defaultMaxTokens)
 	case t.MaxMaterial < 0:
-		problem = fmt.Sprintf("MaxMaterial %d: want a positive limit, or 0 for %d", t.MaxMaterial, DefaultMaxMaterial)
+		problem = fmt.Sprintf("MaxMaterial %d: want a positive limit, or 0 for %d", t.MaxMaterial, defaultMaxMaterial)
 	}
 	if problem != "" {
 		return t, errors.New(problem)
@@ -83,12 +83,13 @@ func (t Task) WithDefaults() (Task, error) {
 	return t, nil
 }
 
-// Identity is the grader's name and 16 hexadecimal digits of a SHA-256 over
-// all that decides its grades: kind, model, every word of its prompt, scale,
-// form of reply, sampling, number of readings and limits.
-func (t Task) Identity() string {
+// identity is the grader's name and 16 hexadecimal digits of a SHA-256 over
+// everything that decides its grades: kind, model, every word of its prompt,
+// scale, form of reply, sampling, number of readings and limits, and the version
+// of the rules by which replies are read.
+func (t Task) identity() string {
 	return t.Name + "@" + digest(
-		"reweigh grader 2", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
+		"reweigh grader 3", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
 		strconv.Itoa(t.Min), strconv.Itoa(t.Max), strconv.FormatFloat(t.Temperature, 'g', -1, 64),
 		strconv.Itoa(t.MaxTokens), strconv.Itoa(t.Draws), strconv.Itoa(t.MaxMaterial), strconv.Itoa(t.Top),
 	)
@@ -117,15 +118,15 @@ func (t Task) messages(tag providers.Tag, prompt dataset.Prompt, response string
 	// A Replacer goes through the template once and never through what it has
 	// put in, so a response that spells a placeholder stays as it is.
 	user := strings.NewReplacer(
-		"{{nonce}}", nonce(t.Identity(), tag, context, response),
+		"{{nonce}}", nonce(t.identity(), tag, context, response),
 		"{{prompt}}", context,
 		"{{response}}", response,
 	).Replace(strings.TrimSpace(userTemplate))
 	return []dataset.Message{{Role: "system", Content: t.system()}, {Role: "user", Content: user}}
 }
 
-// conversation is the context as the grader sees it: the text itself where
-// there is one turn, else a "role: content" line for each.
+// conversation is the context as the grader sees it: the text itself if there is
+// one turn, otherwise a "role: content" line for each.
 func conversation(p dataset.Prompt) string {
 	turns := p.Turns()
 	if len(turns) == 1 && turns[0].Role == "user" {
@@ -138,10 +139,10 @@ func conversation(p dataset.Prompt) string {
 	return strings.Join(lines, "\n")
 }
 
-// nonce is the code of the markers, another one for every call: a function of
-// the call and of what it asks, so that the same call is the same bytes. To
-// write a text that contains its own code, an author who knows all the rest
-// must try 2^64 of them.
+// nonce is the code of the markers, a new one for every call: a function of the
+// call and of what it asks, so that the same call sends the same bytes. To write
+// a text that contains its own code, an author who knows everything else must
+// try 2^64 texts.
 func nonce(identity string, tag providers.Tag, context, response string) string {
 	return digest(identity, tag.Key.String(), tag.Call, context, response)
 }
@@ -173,8 +174,8 @@ func (t Task) schema() *providers.Schema {
 		Maximum     *int   `json:"maximum,omitempty"`
 	}
 	names := append([]string{"reason"}, t.Fields...)
-	// A server writes the properties in the order of the schema, and a map has
-	// none: hence the JSON text.
+	// A server writes the properties in the order of the schema, and a map has no
+	// order: hence the JSON text.
 	var b strings.Builder
 	for i, name := range names {
 		p := property{Type: "integer", Minimum: &t.Min, Maximum: &t.Max}

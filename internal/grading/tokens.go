@@ -15,9 +15,9 @@ type Value struct {
 	Prob float64
 }
 
-// Distribution returns the probability of each value of the scale in the place
-// where the answer's first field stands, of those that the server shows there,
-// in the order of the scale. It is an error if the reply holds no object, its
+// Distribution returns the probability of each value of the scale in the place of
+// the answer's first field, as far as the server shows them, in the order of the
+// scale. It is an error if the reply holds no object, its
 // log-probs are missing or do not spell it, or its value is not a token by
 // itself.
 func (t Task) Distribution(a Answer) ([]Value, error) {
@@ -32,7 +32,7 @@ func (t Task) Distribution(a Answer) ([]Value, error) {
 	add := func(text string, logprob float64) error {
 		v, err := t.grade(strings.TrimSpace(text))
 		if err != nil {
-			return nil // another text than a number of the scale
+			return nil // not a number of the scale
 		}
 		if !(logprob <= 1e-6) {
 			return fmt.Errorf("the log-prob of %q is %v", text, logprob)
@@ -50,7 +50,7 @@ func (t Task) Distribution(a Answer) ([]Value, error) {
 			return nil, err
 		}
 	}
-	if !seen { // what was written may stand outside the alternatives shown
+	if !seen { // what was written may not be among the alternatives shown
 		if err := add(token.Text, token.LogProb.OrNaN()); err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func (t Task) Distribution(a Answer) ([]Value, error) {
 	var out []Value
 	for i, p := range values {
 		if p > 0 {
-			out = append(out, Value{t.Unit(t.Min + i), p})
+			out = append(out, Value{t.unit(t.Min + i), p})
 		}
 	}
 	return out, nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -151,14 +150,6 @@ func ExampleConfig_LabelKeys() {
 	// b/pi_cot/0
 }
 
-// Every run has these checks, and one of transport for each target.
-func ExampleCheckIDs() {
-	ids := check.CheckIDs()
-	fmt.Println(ids[0], ids[len(ids)-1], slices.Contains(ids, "weights.clone"))
-	// Output:
-	// prompts.fields run.ratelimit true
-}
-
 // Start from the defaults: a zero field is a threshold of zero.
 func ExampleDefaultThresholds() {
 	t := check.DefaultThresholds()
@@ -180,17 +171,6 @@ func ExamplePlanArms() {
 	// pi_cot target
 	// pi_bigger_model target
 	// pi_bad target
-}
-
-// Records of one's own are checked like a run's. What is not there holds or fails.
-func ExampleEvaluate() {
-	r := &record.Records{Arms: record.PlanArms(), Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "a", Text: "Good evening."}}}
-	for _, c := range check.Evaluate(r, check.DefaultThresholds(), nil)[:2] {
-		fmt.Println(c.ID, c.Status)
-	}
-	// Output:
-	// prompts.fields pass
-	// prompts.unique fail
 }
 
 // Policies are read from JSON. Every sampling setting must be stated.

@@ -15,7 +15,7 @@ import (
 // Every kind of judge goes through a run: estimated, scored, its variance drawn
 // together where it reads repeatedly, and calibrated with its parts.
 func TestEveryJudgeGoesThrough(t *testing.T) {
-	kinds := map[string]func(judge.Config) (judge.Scorer, error){
+	kinds := map[judge.Source]func(judge.Config) (judge.Scorer, error){
 		judge.SourceRepeated: func(c judge.Config) (judge.Scorer, error) { return judge.NewRepeated(c, 3) },
 		judge.SourceTokens:   func(c judge.Config) (judge.Scorer, error) { return judge.NewTokens(c, 20) },
 		judge.SourcePanel: func(c judge.Config) (judge.Scorer, error) {
@@ -31,7 +31,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 		},
 	}
 	for source, build := range kinds {
-		t.Run(source, func(t *testing.T) {
+		t.Run(string(source), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			cfg := config(t, serve(t, ""), dir, n)
@@ -56,7 +56,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 			}
 			shrunk := false
 			for _, r := range rows {
-				if r.Source != source || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() || !(r.VarianceParts.Residual.OrNaN() > 0) ||
+				if r.Source != string(source) || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() || !(r.VarianceParts.Residual.OrNaN() > 0) ||
 					source != judge.SourceRepeated && r.VarianceParts.Sampling.OrNaN() != 0 {
 					t.Fatalf("score %+v", r)
 				}

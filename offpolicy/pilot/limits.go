@@ -14,7 +14,7 @@ func cannotSay(rec *record.Records) []string {
 	if !rec.Reached(record.WholeRun) {
 		return append(out, "anything yet: the sample is not complete")
 	}
-	n := len(rec.Prompts)
+	n := rec.Prompts.Len()
 	hit := record.FailedPrompts(rec)
 	out = append(out, fmt.Sprintf("%d of %d prompts had a record that failed: of the full run's up to %.1f%% may (95%% bound)", hit, n, 100*offpolicy.BinomialUpper(hit, n, 0.95)))
 	for _, a := range rec.Arms {
@@ -27,7 +27,7 @@ func cannotSay(rec *record.Records) []string {
 		}
 		if a.Role == record.Target {
 			labelled := 0
-			for _, l := range rec.Labels {
+			for _, l := range rec.Labels.All() {
 				if l.Policy == a.Policy.Name && l.Label.Valid() {
 					labelled++
 				}

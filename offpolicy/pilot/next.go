@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
@@ -17,7 +18,8 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 	case stop != nil && stop.Resumable():
 		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."
 		if stop.OutOfBudget() {
-			again.Do = "Raise the budget (-budget) and start the run again: it goes on where it stopped, and pays for nothing twice."
+			again.Do = "Raise the budget and start the run again: it goes on where it stopped, and pays for nothing twice."
+			again.Changes = c.spell(record.By("", record.FieldBudget).Changes)
 			if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
 				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
 			}
@@ -27,43 +29,44 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 		return goOn(&v.Projection, len(c.Prompts))
 	}
 	if stop != nil && stop.Kind != record.StopUncertified {
-		again.Do = fmt.Sprintf("Mend what stopped the run in stage %s: %s. Then start the run again: it goes on where it stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
+		again.Do = fmt.Sprintf("Fix what stopped the run in stage %s: %s. Then start the run again: it goes on where it stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
 		return again
 	}
 	var fails, holds []record.Finding
-	for _, check := range v.Checks {
+	for _, f := range v.Checks {
 		switch {
-		case check.Waived != "":
-		case check.ID == "run.errors" && stop != nil && stop.Kind == record.StopUncertified: // it follows from endpoint.certified
-		case check.Status == record.Fail && !strings.HasPrefix(check.Summary, record.NotComputed):
-			fails = append(fails, check)
-		case check.Status == record.Hold && !strings.HasPrefix(check.Summary, record.NotComputed):
-			holds = append(holds, check)
+		case f.Waived != "":
+		case f.ID == "run.errors" && stop != nil && stop.Kind == record.StopUncertified: // it follows from endpoint.certified
+		case f.Status == record.Fail && f.State == record.Computed:
+			fails = append(fails, f)
+		case f.Status == record.Hold && f.State == record.Computed:
+			holds = append(holds, f)
 		}
 	}
 	switch {
 	case len(fails) > 0:
-		again.Do = fmt.Sprintf("Mend %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
-		if stop != nil || slices.ContainsFunc(fails, func(c record.Finding) bool { return !mendedInPlace[c.ID] }) {
+		again.Do = fmt.Sprintf("Fix %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
+		if stop != nil || !inPlace(fails, c.Arms) {
 			again.Do += "Then start the run in a new folder: with another model, template or endpoint it is another run."
 			again.Command = c.Afresh
 		} else {
 			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
 		}
 	case len(holds) > 0:
-		again.Do = fmt.Sprintf("Read %s below. What can be mended, mend, and start the run again, which pays for nothing twice; what is acceptable, accept by name, with -waive %s=REASON behind the same command.", ids(holds), holds[0].ID)
+		again.Do = fmt.Sprintf("Read %s below. Fix what can be fixed and start the run again, which pays for nothing twice; what is acceptable, accept by name and with a reason.", ids(holds))
+		again.Changes = c.spell([]record.Change{{Field: record.FieldWaived, To: holds[0].ID + "=REASON"}})
 	default:
 		again.Do = "Start the run again."
 	}
 	return again
 }
 
-// mendedInPlace are the checks whose failure the next start in the same folder can
-// mend: what they miss is made then, or they compare the run with what its
-// command line says.
-var mendedInPlace = map[string]bool{
-	"p0.complete": true, "p0.logprobs": true, "targets.complete": true, "logprobs.complete": true, "oracle.range": true,
-	"judge.complete": true, "judge.parse": true, "missing.pattern": true, "files.valid": true, "cost.estimate": true, "run.errors": true, "run.ratelimit": true,
+// inPlace reports whether another start in the same folder can clear all of these.
+func inPlace(fails []record.Finding, arms []record.Arm) bool {
+	checks := check.For(arms)
+	return !slices.ContainsFunc(fails, func(f record.Finding) bool {
+		return !slices.ContainsFunc(checks, func(c check.Check) bool { return c.ID == f.ID && c.InPlace })
+	})
 }
 
 // goOn is the full run, or a cheaper one that answers where the full one would

@@ -1,17 +1,15 @@
 package pilot
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 func TestNext(t *testing.T) {
-	c := &Config{Command: "again", Afresh: "afresh"}
+	c := &Config{Arms: record.PlanArms(), Command: "again", Afresh: "afresh"}
 	full := record.Projection{Prompts: 10_000, FurtherUSD: dataset.Known(51), Command: "full"}
 	answered := full
 	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
@@ -27,12 +25,7 @@ func TestNext(t *testing.T) {
 	waived := finding("cost.estimate", record.Fail)
 	waived.Waived = "agreed"
 	skipped := finding("judge.complete", record.Fail)
-	skipped.Summary = record.NotComputed + "the run stopped"
-	for id := range mendedInPlace {
-		if !slices.Contains(check.CheckIDs(), id) {
-			t.Errorf("there is no check %s", id)
-		}
-	}
+	skipped.State = record.NotComputed
 	for _, r := range []struct {
 		name    string
 		v       Verdict
@@ -49,20 +42,23 @@ func TestNext(t *testing.T) {
 			[]string{"Run 1,200 prompts with 90 labels of every other policy's own responses, about $1.25 more", "±0.02", "full run, about $51.00 more, may start as well", "it would not give pi_bad, and pi_cot at best"}, "extend", "money is not spent on what does not answer"},
 		{"GO, and less answers as well", Verdict{State: "done", Decision: record.GO, Projection: dear}, nil, []string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend", "the question is answered for a fortieth"},
 		{"HOLD", Verdict{State: "done", Decision: record.HOLD, Checks: []record.Finding{finding("judge.injection", record.Hold), finding("weights.clone", record.Hold)}}, nil,
-			[]string{"judge.injection, weights.clone", "-waive judge.injection=REASON"}, "again", "look, mend or accept"},
+			[]string{"judge.injection, weights.clone", "accept by name and with a reason", "Waived = judge.injection=REASON"}, "again", "look, mend or accept"},
 		{"NO-GO", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{finding("logprobs.zero", record.Fail), finding("cost.estimate", record.Hold), skipped}}, nil,
-			[]string{"Mend logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh", "the failure comes before what holds, and what follows from it is no cause"},
+			[]string{"Fix logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh", "the failure comes before what holds, and what follows from it is no cause"},
 		{"NO-GO for what is missing", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{finding("judge.complete", record.Fail), finding("weights.clone", record.Hold)}}, nil,
-			[]string{"Mend judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
-		{"budget", Verdict{State: "done", Decision: record.HOLD}, &record.Stop{Class: "budget"}, []string{"-budget", "goes on where it stopped"}, "again", "money is what it lacks"},
+			[]string{"Fix judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
+		{"budget", Verdict{State: "done", Decision: record.HOLD}, &record.Stop{Class: "budget"}, []string{"Raise the budget", "Budget", "goes on where it stopped"}, "again", "money is what it lacks"},
 		{"interrupted", Verdict{State: "interrupted", Decision: record.HOLD}, &record.Stop{Kind: record.StopInterrupted}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
 		{"nothing but what follows", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{skipped}}, &record.Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"}, []string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again", "the cause, and not what follows from it"},
 		{"not certified", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{finding("endpoint.certified", record.Fail), finding("run.errors", record.Fail), skipped}}, &record.Stop{Stage: "certify", Kind: record.StopUncertified},
-			[]string{"Mend endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
+			[]string{"Fix endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
 	} {
 		got := next(&r.v, r.stop, c)
 		if got.Command != r.command {
 			t.Errorf("%s: command %q, want %q (%s)", r.name, got.Command, r.command, r.reason)
+		}
+		for _, c := range got.Changes {
+			got.Do += " " + c.String()
 		}
 		for _, w := range r.says {
 			if !strings.Contains(got.Do, w) {

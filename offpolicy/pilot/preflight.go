@@ -109,7 +109,7 @@ func (p *preflight) settings(context.Context) {
 		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), record.By("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
 	var ids []string
-	for _, q := range check.For(&record.Records{Arms: c.Arms}) {
+	for _, q := range check.For(c.Arms) {
 		ids = append(ids, q.ID)
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Waived)) {

@@ -14,11 +14,11 @@ const maxSpecimens = 6
 // logged response, the lowest and the highest score.
 func specimens(rec *record.Records) []Specimen {
 	prompts := map[string]string{}
-	for _, p := range rec.Prompts {
+	for _, p := range rec.Prompts.All() {
 		prompts[p.ID] = p.Text
 	}
 	texts := map[dataset.Key]string{}
-	for _, row := range rec.Responses {
+	for _, row := range rec.Responses.All() {
 		if row.Text != nil {
 			texts[row.Key()] = *row.Text
 		}
@@ -31,32 +31,32 @@ func specimens(rec *record.Records) []Specimen {
 	}
 	p0 := rec.Logging().Policy.Name
 	failed := 0
-	for _, row := range rec.LogProbs {
+	for _, row := range rec.LogProbs.All() {
 		if row.Error != nil && failed < 3 {
 			failed++
 			add(row.Key(), p0, fmt.Sprintf("no log-prob under %s: %s", row.Policy, row.Error.Message))
 		}
 	}
 	var least *dataset.LogProb
-	for i, row := range rec.LogProbs {
+	for _, row := range rec.LogProbs.All() {
 		if row.Policy == p0 && row.LogProb.Valid() && row.Tokens > 0 &&
 			(least == nil || row.LogProb.OrNaN()/float64(row.Tokens) < least.LogProb.OrNaN()/float64(least.Tokens)) {
-			least = &rec.LogProbs[i]
+			least = &row
 		}
 	}
 	if least != nil {
 		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", least.LogProb.OrNaN()/float64(least.Tokens)))
 	}
 	var low, high *dataset.JudgeScore
-	for i, s := range rec.Scores {
+	for _, s := range rec.Scores.All() {
 		if !s.Mean.Valid() {
 			continue
 		}
 		if low == nil || s.Mean.OrNaN() < low.Mean.OrNaN() {
-			low = &rec.Scores[i]
+			low = &s
 		}
 		if high == nil || s.Mean.OrNaN() > high.Mean.OrNaN() {
-			high = &rec.Scores[i]
+			high = &s
 		}
 	}
 	if low != nil {

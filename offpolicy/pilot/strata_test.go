@@ -310,10 +310,10 @@ func TestUnscoredStratumIsKept(t *testing.T) {
 	sameDesign(t, dir, strata, scores)
 	unscored := map[string]int{}
 	for _, l := range before {
-		if math.IsNaN(scores[l.Key()]) != (l.Stratum == oracle.Unscored) {
+		if math.IsNaN(scores[l.Key()]) != (l.Stratum == "unscored") {
 			t.Errorf("%s has score %v and stratum %s", l.Key(), scores[l.Key()], l.Stratum)
 		}
-		if l.Stratum == oracle.Unscored {
+		if l.Stratum == "unscored" {
 			unscored[l.Role]++
 			if !l.Label.Valid() {
 				t.Errorf("%s, unscored, has no label: %+v", l.Key(), l.Error)

@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -18,15 +19,16 @@ import (
 func (w *writer) verdict(rec *record.Records) *Verdict {
 	c := w.cfg
 	w.complete(rec)
+	projection := forecast.Project(rec)
 	v := &Verdict{
 		SchemaVersion: record.SchemaVersion,
 		State:         "done",
 		Waivers:       c.Waived,
-		Checks:        check.Evaluate(rec, *c.Thresholds, c.Waived),
 		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
 		Evaluation:    rec.Document(),
-		Projection:    forecast.Project(rec),
+		Projection:    projection,
+		Checks:        check.Run(check.Input{Records: rec, Thresholds: *c.Thresholds, Projection: projection}, c.Waived),
 		Specimens:     specimens(rec),
 		CannotSay:     cannotSay(rec),
 		Spending:      attribute(rec.Ledger),
@@ -52,13 +54,13 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
-	if rec.Reached(record.WholeRun) {
-		forecast.Plan(rec, &v.Projection)
+	for i := range v.Checks {
+		v.Checks[i].Changes = c.spell(v.Checks[i].Changes)
 	}
 	v.Decision, v.Reasons = record.Decide(v.Checks)
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
-	for _, e := range rec.Ledger {
+	for e := range rec.Ledger.All() {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
@@ -72,12 +74,12 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	}
 	if rec.Calibrator != nil {
 		labels := map[dataset.Key]float64{}
-		for _, l := range rec.Labels {
+		for _, l := range rec.Labels.All() {
 			if l.Label.Valid() {
 				labels[l.Key()] = l.Label.OrNaN()
 			}
 		}
-		for _, s := range rec.Scores {
+		for _, s := range rec.Scores.All() {
 			if y, ok := labels[s.Key()]; ok && s.Mean.Valid() && s.Calibrated.Valid() {
 				v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Judge: s.Mean, Calibrated: s.Calibrated, Label: dataset.Known(y)})
 			}
@@ -99,9 +101,9 @@ func (w *writer) complete(rec *record.Records) {
 }
 
 // rates are the prices of every model that the ledger names.
-func rates(prices providers.Prices, entries []providers.Entry) map[string]providers.Price {
+func rates(prices providers.Prices, ledger record.Attempts) map[string]providers.Price {
 	out := map[string]providers.Price{}
-	for _, e := range entries {
+	for e := range ledger.All() {
 		if p, ok := prices.Models[e.Model]; ok {
 			out[e.Model] = p
 		}
@@ -116,7 +118,7 @@ func stageTable(rec *record.Records) []Stage {
 		out[i].Name = name
 		index[name] = &out[i]
 	}
-	for _, e := range rec.Ledger {
+	for e := range rec.Ledger.All() {
 		s, ok := index[e.Stage]
 		if !ok {
 			continue // the preflight's free calls
@@ -136,7 +138,7 @@ func stageTable(rec *record.Records) []Stage {
 		}
 	}
 
-	n, arms := len(rec.Prompts), len(rec.Arms)
+	n, arms := rec.Prompts.Len(), len(rec.Arms)
 	valid := func(stage string, items int, have int) {
 		index[stage].Items, index[stage].Failed = items, items-have
 		if !rec.Reached(stage) {
@@ -156,7 +158,7 @@ func stageTable(rec *record.Records) []Stage {
 	}
 	valid(record.StageCertify, len(distinct), ok)
 	p0, targets := 0, 0
-	for _, row := range rec.Responses {
+	for _, row := range rec.Responses.All() {
 		switch {
 		case row.Error != nil:
 		case row.Policy == rec.Logging().Policy.Name:
@@ -167,19 +169,19 @@ func stageTable(rec *record.Records) []Stage {
 	}
 	valid(record.StageP0, n, p0)
 	valid(record.StageTargets, n*(arms-1), targets)
-	valid(record.StageLogProbs, n*arms, countIf(rec.LogProbs, func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
+	valid(record.StageLogProbs, n*arms, countIf(rec.LogProbs.Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
 	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
-	valid(record.StageJudge, n*arms, countIf(rec.Scores, func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
-	valid(record.StageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries, func(c dataset.Canary) bool { return c.Planted.Valid() }))
+	valid(record.StageJudge, n*arms, countIf(rec.Scores.Values(), func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	valid(record.StageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries.Values(), func(c dataset.Canary) bool { return c.Planted.Valid() }))
 	return out
 }
 
 // attribute adds up the ledger by stage, policy, model and outcome, in the order
 // of the stages; the preflight's free calls are left out.
-func attribute(entries []providers.Entry) []Spending {
+func attribute(ledger record.Attempts) []Spending {
 	type kind struct{ stage, policy, model, outcome string }
 	sums := map[kind]*Spending{}
-	for _, e := range entries {
+	for e := range ledger.All() {
 		if e.Stage == record.StagePreflight {
 			continue
 		}
@@ -209,9 +211,9 @@ func attribute(entries []providers.Entry) []Spending {
 	return out
 }
 
-func countIf[T any](rows []T, f func(T) bool) int {
+func countIf[T any](rows iter.Seq[T], f func(T) bool) int {
 	n := 0
-	for _, row := range rows {
+	for row := range rows {
 		if f(row) {
 			n++
 		}
@@ -223,28 +225,28 @@ func countIf[T any](rows []T, f func(T) bool) int {
 func summarize(rec *record.Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
 	forcing := map[string]teacherforce.PolicyStatistics{}
-	for _, s := range teacherforce.Statistics(rec.LogProbs, rec.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(slices.Collect(rec.LogProbs.Values()), rec.Logging().Policy.Name) {
 		forcing[s.Policy] = s
 	}
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
-		responses, scores, logprobs := rec.ResponsesOf(name), rec.ScoresOf(name), rec.LogProbsOf(name)
+		responses, scores, logprobs := rec.Responses.Of(name), rec.Scores.Of(name), rec.LogProbs.Of(name)
 		var judged, calibrated, totals, perToken []float64
-		for _, p := range rec.Prompts { // in order, so that sums are reproducible
-			if row, ok := responses[p.ID]; ok && row.Error == nil {
+		for _, p := range rec.Prompts.All() { // in order, so that sums are reproducible
+			if row, ok := responses(p.ID); ok && row.Error == nil {
 				s.Responses++
 				if row.FinishReason == "length" {
 					s.Truncated++
 				}
 			}
-			if row, ok := scores[p.ID]; ok && row.Mean.Valid() {
+			if row, ok := scores(p.ID); ok && row.Mean.Valid() {
 				judged = append(judged, row.Mean.OrNaN())
 				if row.Calibrated.Valid() {
 					calibrated = append(calibrated, row.Calibrated.OrNaN())
 				}
 			}
-			row, ok := logprobs[p.ID]
+			row, ok := logprobs(p.ID)
 			if !ok {
 				continue
 			}

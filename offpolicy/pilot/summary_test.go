@@ -13,7 +13,7 @@ import (
 func TestForcingSummary(t *testing.T) {
 	rec := healthy.New(100, 1)
 	var p0, bad PolicySummary
-	for _, s := range summarize(rec) {
+	for _, s := range summarize(rec.Rows()) {
 		switch s.Name {
 		case "p0":
 			p0 = s
@@ -46,7 +46,7 @@ func TestAttributeAddsUpToTheLedger(t *testing.T) {
 		{Stage: "p0", Policy: "p0", Model: "s", Outcome: "ok", Attempts: 2, PromptTokens: 10, CompletionTokens: 14, CostUSD: 2},
 		{Stage: "judge", Policy: "p0", Model: "m", Outcome: "ok", Attempts: 1, PromptTokens: 10, CompletionTokens: 2, CostUSD: 0.5},
 	}
-	if d := cmp.Diff(want, attribute(entries)); d != "" {
+	if d := cmp.Diff(want, attribute(record.NewAttempts(entries))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -122,8 +122,10 @@ type RunInfo struct {
 
 // NextStep is what a reader should do now.
 type NextStep struct {
-	Do      string `json:"do"`
-	Command string `json:"command"` // empty where the run was not told by which it was started
+	Do string `json:"do"`
+	// Changes are the settings that Do speaks of.
+	Changes []record.Change `json:"changes,omitempty"`
+	Command string          `json:"command"` // empty if the run was not told by which it was started
 }
 
 // Verdict is report.json: the decision and everything it rests on. It is

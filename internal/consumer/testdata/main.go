@@ -108,7 +108,7 @@ func run(ctx context.Context) error {
 			return err
 		}
 		tag.Stage = "oracle"
-		label, err := labeler.Label(ctx, tag, record, p, g.Text)
+		label, err := labeler.Label(ctx, tag, p, g.Text)
 		if err != nil {
 			return err
 		}

@@ -7,12 +7,13 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/shareddata"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // arena makes the records of real logs: one logging policy, half of whose
 // responses a stronger model labelled, and three targets with scores alone.
-func arena(t *testing.T) *record.Records {
+func arena(t *testing.T) *healthy.Run {
 	t.Helper()
 	type row struct {
 		PromptID string        `json:"prompt_id"`
@@ -31,7 +32,7 @@ func arena(t *testing.T) *record.Records {
 		}
 		return rows
 	}
-	r := &record.Records{}
+	r := &healthy.Run{}
 	for _, a := range []struct {
 		name string
 		role record.Role
@@ -75,8 +76,8 @@ func arena(t *testing.T) *record.Records {
 func TestArenaSaysWhatItCannot(t *testing.T) {
 	r := arena(t)
 	var cal, support record.Finding
-	checkCalibration(r, DefaultThresholds(), &cal)
-	checkSupport(r, DefaultThresholds(), &support)
+	checkCalibration(alone(r), &cal)
+	checkSupport(alone(r), &support)
 	t.Log(cal.Status, cal.Summary)
 	t.Log(support.Status, support.Summary)
 	if want := "untested on clone, parallel_universe_prompt, unhelpful (0 labels)"; cal.Status != record.Pass || !strings.Contains(cal.Summary, want) {

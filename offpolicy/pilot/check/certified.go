@@ -10,8 +10,8 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// probeRemedy is what mends a probe that failed; "" is any.
-func probeRemedy(failed string) string {
+// probeRemedy is what to do about a probe that failed; "" is any.
+func probeRemedy(failed teacherforce.ProbeName) string {
 	switch failed {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
 		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model alone"
@@ -22,11 +22,20 @@ func probeRemedy(failed string) string {
 }
 
 // failure is what a probe said, of one model or several.
-type failure struct{ probe, detail string }
+type failure struct {
+	probe  teacherforce.ProbeName
+	detail string
+}
 
-func checkCertified(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every probe of the endpoint's log-probs passes, for every model and template in the run"
-	c.Remedy = probeRemedy("")
+var _ = add(Check{
+	ID: "endpoint.certified", After: "prompts.unique",
+	Threshold: says("every probe of the endpoint's log-probs passes, for every model and template in the run"),
+	Remedy:    record.Remedy{Do: probeRemedy("")},
+	Find:      checkCertified,
+})
+
+func checkCertified(in *Input, c *record.Finding) {
+	r := in.Records
 	missing := map[string]bool{}
 	for _, a := range r.Arms {
 		missing[record.CertificateKey(a.Policy)] = true
@@ -40,7 +49,7 @@ func checkCertified(r *record.Records, _ Thresholds, c *record.Finding) {
 		for _, p := range cert.Probes {
 			if !p.OK {
 				failed++
-				bad = append(bad, cert.Model+" "+p.Name)
+				bad = append(bad, cert.Model+" "+string(p.Name))
 				f := failure{p.Name, p.Detail}
 				if models[f] == nil {
 					failures = append(failures, f)

@@ -2,134 +2,161 @@ package check
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// Check is one check: its id, the stage whose records it needs (wholeRun for
-// all of them), and how it is answered from them.
+// Check is one question put to the records of a run. A check is one literal, in the
+// file of its family: it adds itself to the list of all of them.
 type Check struct {
-	ID    string
+	// ID is a contract: reports and waivers name it. That of a check PerTarget has
+	// the target's name behind it.
+	ID string
+	// After is the id of the check behind which it is listed; empty for the first.
+	After string
+	// Needs is the stage whose records it reads, [record.WholeRun] for all of them,
+	// and empty if it can say something of any run. A check whose records are not
+	// all there is not computed.
 	Needs string
-	Find  func(*record.Records, Thresholds, *record.Finding)
-	// Readiness marks what judges the estimates and not the pipeline: without
-	// its records it informs.
+	// Readiness marks what judges the estimates and not the pipeline: without its
+	// records it informs.
 	Readiness bool
+	// PerTarget asks the question of every target by itself.
+	PerTarget bool
+	// InPlace says that another start in the same folder can clear it: what it
+	// misses is made then, or it compares the run with its settings.
+	InPlace bool
+	// Threshold says in a sentence what passes.
+	Threshold func(*Input) string
+	// Remedy is what to do unless it passes.
+	Remedy record.Remedy
+	// Find reads the records and sets the finding's status, summary and evidence,
+	// and its remedy if it knows a better one.
+	Find func(*Input, *record.Finding)
+
+	target string // of one PerTarget
 }
 
-// all are asked in this order, the order of the run.
-var all = []Check{
-	{"prompts.fields", record.StagePrepare, checkPromptFields, false},
-	{"prompts.unique", record.StagePrepare, checkPromptsUnique, false},
-	{"endpoint.certified", "", checkCertified, false},
-	{"p0.complete", record.StageP0, checkP0Complete, false},
-	{"p0.logprobs", record.StageLogProbs, checkP0LogProbs, false},
-	{"targets.complete", record.StageTargets, checkTargetsComplete, false},
-	{"targets.diversity", record.StageTargets, checkDiversity, false},
-	{"responses.truncated", record.StageTargets, checkTruncated, false},
-	{"models.served", record.StageTargets, checkServed, false},
-	{"logprobs.complete", record.StageLogProbs, checkLogProbsComplete, false},
-	{"logprobs.zero", record.StageLogProbs, checkZero, false},
-	{"logprobs.sign", record.StageLogProbs, checkSign, false},
-	{"logprobs.range", record.StageLogProbs, checkRange, false},
-	{"logprobs.methods", record.StageLogProbs, checkMethods, false},
-	{"logprobs.agreement", record.StageLogProbs, checkAgreement, false},
-	{"weights.clone", record.StageLogProbs, checkClone, false},
-	{"weights.identical", record.StageLogProbs, checkIdentical, false},
-	{"weights.mean_one", record.StageLogProbs, checkMeanOne, true},
-	{"weights.overlap", record.StageLogProbs, checkOverlap, true},
-	{"weights.balance", record.WholeRun, checkBalance, true},
-	{"oracle.range", record.StageOracle, checkOracleRange, false},
-	{"oracle.distribution", record.StageOracle, checkOracleDistribution, false},
-	{"judge.complete", record.StageJudge, checkJudgeComplete, false},
-	{"judge.uncertainty", record.StageJudge, checkJudgeUncertainty, false},
-	{"judge.parse", record.StageJudge, checkParse, false},
-	{"judge.calibration", record.WholeRun, checkCalibration, false},
-	{"judge.support", record.WholeRun, checkSupport, true},
-	{"judge.injection", record.StageCanaries, checkInjection, false},
-	{"missing.pattern", record.WholeRun, checkMissing, false},
-	{"policies.ranking", record.StageJudge, checkRanking, false},
-	{"files.valid", record.WholeRun, checkFiles, false},
-	{"cost.estimate", record.WholeRun, checkCost, false},
-	{"projection.cost", record.WholeRun, checkProjectedCost, true},
-	{"projection.time", record.WholeRun, checkProjectedTime, true},
-	{"projection.ess", record.WholeRun, checkProjectedESS, true},
-	{"projection.width", record.WholeRun, checkProjectedWidth, true},
-	{"run.errors", "", checkRunErrors, false},
-	{"run.ratelimit", "", checkRateLimit, false},
+// Input is what a check reads.
+type Input struct {
+	Records    *record.Records
+	Thresholds Thresholds
+	Projection record.Projection // to the full run
+	Target     string            // the policy that a check PerTarget asks after
 }
 
-// For are the questions that are put to the records: the fixed ones, and that
-// of transport for every target, before the ranking.
-func For(r *record.Records) []Check {
+// says is a threshold that no number of [Thresholds] is part of.
+func says(s string) func(*Input) string { return func(*Input) string { return s } }
+
+// shareThreshold is that of records that may be missing, by policy.
+func shareThreshold(what string) func(*Input) string {
+	return func(in *Input) string {
+		t := in.Thresholds
+		return fmt.Sprintf("per policy: at most %.0f%% %s passes, %.0f%% holds, more fails", 100*t.MissingPass, what, 100*t.MissingHold)
+	}
+}
+
+var added []Check
+
+// add takes a check into the list.
+func add(c Check) struct{} {
+	added = append(added, c)
+	return struct{}{}
+}
+
+// all are the checks in the order of a report, which is that of a run.
+var all = sync.OnceValue(func() []Check {
 	var out []Check
-	for _, q := range all {
-		if q.ID == "policies.ranking" {
-			for _, a := range r.Targets() {
-				name := a.Policy.Name
-				out = append(out, Check{"transport." + name, record.WholeRun, func(r *record.Records, t Thresholds, c *record.Finding) { checkTransport(r, t, c, name) }, true})
+	for left := slices.Clone(added); len(left) > 0; {
+		n := len(left)
+		left = slices.DeleteFunc(left, func(c Check) bool {
+			i := slices.IndexFunc(out, func(o Check) bool { return o.ID == c.After })
+			if i < 0 && c.After != "" {
+				return false // the other is still to come
+			}
+			out = slices.Insert(out, i+1, c)
+			return true
+		})
+		if len(left) == n {
+			panic("check: " + left[0].ID + " is listed after " + left[0].After + ", which is no check")
+		}
+	}
+	return out
+})
+
+// For lists the checks of a run with these policies, in the order of a report: one
+// PerTarget is there once for each target, by the id that its findings have.
+func For(arms []record.Arm) []Check {
+	var out []Check
+	for _, c := range all() {
+		if !c.PerTarget {
+			out = append(out, c)
+			continue
+		}
+		for _, a := range arms {
+			if a.Role == record.Target {
+				one := c
+				one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
+				out = append(out, one)
 			}
 		}
-		out = append(out, q)
 	}
 	return out
 }
 
-// CheckIDs lists the ids of the checks that every run has, in the order of a
-// report. There is one more for each target, transport.<policy>.
-func CheckIDs() []string {
-	ids := make([]string, len(all))
-	for i, q := range all {
-		ids[i] = q.ID
-	}
-	return ids
-}
-
-// Evaluate puts every check to the records. A check whose records are not all
-// there fails, or holds where the run can simply go on; it is never left out.
-// Waived maps the ids that do not count to the reason for it.
-func Evaluate(r *record.Records, t Thresholds, waived map[string]string) []record.Finding {
-	questions := For(r)
-	checks := make([]record.Finding, len(questions))
-	for i, q := range questions {
-		c := &checks[i]
-		*c = record.Finding{ID: q.ID, Waived: waived[q.ID]}
-		if q.Needs != "" && !r.Reached(q.Needs) {
-			notComputed(c, r.Stop, q.Readiness)
+// Run puts every check to the records. A check whose records are not all there
+// fails, or holds if the run can simply go on; it is never left out. Waived maps the
+// ids that do not count to the reason for it.
+func Run(in Input, waived map[string]string) []record.Finding {
+	checks := For(in.Records.Arms)
+	out := make([]record.Finding, len(checks))
+	for i, c := range checks {
+		f := &out[i]
+		*f = record.Finding{ID: c.ID, Waived: waived[c.ID]}
+		if c.Needs != "" && !in.Records.Reached(c.Needs) {
+			notComputed(f, in.Records.Stop, c.Readiness)
 		} else {
-			q.Find(r, t, c)
+			in := in
+			in.Target = c.target
+			f.Threshold = c.Threshold(&in)
+			f.SetRemedy(c.Remedy)
+			c.Find(&in, f)
 		}
-		if c.Status == record.Pass || c.Status == record.Info {
-			c.Remedy = ""
+		if f.Status == record.Pass || f.Status == record.Info {
+			f.SetRemedy(record.Remedy{})
 		}
-		if c.Evidence.Figures == nil {
-			c.Evidence.Figures = []record.Figure{}
+		if f.Evidence.Figures == nil {
+			f.Evidence.Figures = []record.Figure{}
 		}
-		if c.Evidence.Records == nil {
-			c.Evidence.Records = []string{}
+		if f.Evidence.Records == nil {
+			f.Evidence.Records = []string{}
 		}
 	}
-	return checks
+	return out
 }
 
-func notComputed(c *record.Finding, s *record.Stop, readiness bool) {
+func notComputed(f *record.Finding, s *record.Stop, readiness bool) {
 	switch {
 	case readiness:
-		c.Status = record.Info
+		f.Status = record.Info
 	case s.Resumable():
-		c.Status = record.Hold
+		f.Status = record.Hold
 	default:
-		c.Status = record.Fail
+		f.Status = record.Fail
 	}
-	c.Summary = fmt.Sprintf(record.NotComputed+"the run stopped in stage %s (%s)", s.Stage, s.Why())
-	c.Threshold = "its records are complete"
+	f.Threshold = "its records are complete"
 	if s.Running() {
-		c.Summary, c.Remedy = record.NotYet+s.Stage, "wait"
+		f.State, f.Remedy = record.ToCome, "wait"
+		f.Summary = "not computed: the run goes on, in stage " + s.Stage
 		return
 	}
-	c.Remedy = "see run.errors; start the run again once the cause is mended, it goes on from there"
+	f.State = record.NotComputed
+	f.Summary = fmt.Sprintf("not computed: the run stopped in stage %s (%s)", s.Stage, s.Why())
+	f.Remedy = "see run.errors; start the run again once the cause is fixed, it goes on from there"
 	if s.Kind == record.StopUncertified {
-		c.Remedy = "see endpoint.certified"
+		f.Remedy = "see endpoint.certified"
 	}
 }
 

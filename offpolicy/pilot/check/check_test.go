@@ -9,10 +9,23 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/teacherforce"
 )
+
+// input is what checks read of a run's records.
+func input(r *record.Records) *Input {
+	return &Input{Records: r, Thresholds: DefaultThresholds(), Projection: forecast.Project(r)}
+}
+
+// alone is input for checks that read no projection.
+func alone(r *healthy.Run) *Input { return &Input{Records: r.Rows(), Thresholds: DefaultThresholds()} }
+
+func findings(r *record.Records, waived map[string]string) []record.Finding {
+	return Run(*input(r), waived)
+}
 
 func statuses(checks []record.Finding) map[string]record.Status {
 	out := map[string]record.Status{}
@@ -29,7 +42,7 @@ func TestHealthyRecordsPass(t *testing.T) {
 	runs := healthy.WorldsOr(t, 40)
 	alarms := 0
 	for seed := range uint64(runs) {
-		checks := Evaluate(healthy.Evaluated(healthy.New(100, seed)), DefaultThresholds(), nil)
+		checks := findings(healthy.New(100, seed).Evaluated(), nil)
 		alarm := false
 		for _, c := range checks {
 			if c.Status != record.Pass && c.Status != record.Info {
@@ -62,47 +75,47 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 	empty := ""
 	tests := []struct {
 		name   string
-		alter  func(*record.Records)
+		alter  func(*healthy.Run)
 		want   map[string]record.Status
 		names  string // a record or cause that the first check must name
 		reason string
 	}{
-		{"prompt without text", func(r *record.Records) { r.Prompts[3].Text = " " }, map[string]record.Status{"prompts.fields": record.Fail}, "q0003", "the plan requires text"},
-		{"two prompts of one text", func(r *record.Records) { r.Prompts[4].Text = "  Question Q0003" }, map[string]record.Status{"prompts.unique": record.Fail}, "q0004", "case and space do not make another prompt"},
-		{"no certificate", func(r *record.Records) { r.Certificates = nil }, map[string]record.Status{"endpoint.certified": record.Fail}, "", "nothing may be bought from an endpoint that was not probed"},
-		{"failed probe", func(r *record.Records) {
+		{"prompt without text", func(r *healthy.Run) { r.Prompts[3].Text = " " }, map[string]record.Status{"prompts.fields": record.Fail}, "q0003", "the plan requires text"},
+		{"two prompts of one text", func(r *healthy.Run) { r.Prompts[4].Text = "  Question Q0003" }, map[string]record.Status{"prompts.unique": record.Fail}, "q0004", "case and space do not make another prompt"},
+		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, map[string]record.Status{"endpoint.certified": record.Fail}, "", "nothing may be bought from an endpoint that was not probed"},
+		{"failed probe", func(r *healthy.Run) {
 			r.Certificates[1].OK, r.Certificates[1].Probes[0] = false, teacherforce.Probe{Name: "seam", Detail: "off by 3 nats"}
 		}, map[string]record.Status{"endpoint.certified": record.Fail}, "seam", "one failed probe is enough"},
-		{"two empty P0 responses", func(r *record.Records) {
+		{"two empty P0 responses", func(r *healthy.Run) {
 			for i := range 2 {
 				r.Responses[5*i].Text = &empty
 			}
 		}, map[string]record.Status{"p0.complete": record.Hold}, "q0000/p0/0", "2 of 100 is over 1% and under 5%"},
-		{"six targets failed", func(r *record.Records) {
+		{"six targets failed", func(r *healthy.Run) {
 			for i := range 6 {
 				r.Responses[5*i+4].Text = nil
 				r.Responses[5*i+4].Error = &dataset.RecordError{Class: "timeout", Message: "m"}
 			}
 		}, map[string]record.Status{"targets.complete": record.Fail, "missing.pattern": record.Hold}, "q0000/pi_bad/0", "6 of 100 is over 5%, and all of one policy"},
-		{"a target repeats P0", func(r *record.Records) {
+		{"a target repeats P0", func(r *healthy.Run) {
 			for i := range 60 {
 				r.Responses[5*i+2].Text = r.Responses[5*i].Text
 			}
 		}, map[string]record.Status{"targets.diversity": record.Fail}, "", "60% equal responses mean the prompt had no effect"},
-		{"another model answers", func(r *record.Records) { r.Responses[7].Model = "other" }, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0", "one answer of another model is another policy"},
-		{"another model scores", func(r *record.Records) { r.Ledger[7].Stage, r.Ledger[7].Served = record.StageLogProbs, "other" }, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0", "an echo by another model is another policy's log-prob"},
-		{"P0 without log-probs", func(r *record.Records) {
+		{"another model answers", func(r *healthy.Run) { r.Responses[7].Model = "other" }, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0", "one answer of another model is another policy"},
+		{"another model scores", func(r *healthy.Run) { r.Ledger[7].Stage, r.Ledger[7].Served = record.StageLogProbs, "other" }, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0", "an echo by another model is another policy's log-prob"},
+		{"P0 without log-probs", func(r *healthy.Run) {
 			for i := range 3 {
 				healthy.FailLogProb(healthy.LogprobRow(r, i, "p0"), "missing_logprob")
 			}
 		}, map[string]record.Status{"p0.logprobs": record.Hold, "logprobs.complete": record.Hold}, "q0000/p0/0", "P0's log-probs are the weights' denominator"},
-		{"10% nulls", func(r *record.Records) {
+		{"10% nulls", func(r *healthy.Run) {
 			for i := range 10 {
 				healthy.FailLogProb(healthy.LogprobRow(r, i, "pi_cot"), "missing_logprob")
 			}
 		}, map[string]record.Status{"logprobs.complete": record.Fail, "missing.pattern": record.Hold}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
-		{"one null", func(r *record.Records) { healthy.FailLogProb(healthy.LogprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
-		{"a long zero", func(r *record.Records) {
+		{"one null", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
+		{"a long zero", func(r *healthy.Run) {
 			row := healthy.LogprobRow(r, 8, "pi_bad")
 			row.LogProb, row.Flags = dataset.Known(0), []string{"zero"}
 			for i := range row.TokenLogProbs {
@@ -112,7 +125,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(0), Status: "ok"}
 			}
 		}, map[string]record.Status{"logprobs.zero": record.Fail, "logprobs.range": record.Hold, "weights.mean_one": record.Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
-		{"a zero that methods dispute", func(r *record.Records) {
+		{"a zero that methods dispute", func(r *healthy.Run) {
 			row := healthy.LogprobRow(r, 8, "pi_bad")
 			row.LogProb, row.Tokens, row.TokenLogProbs = dataset.Known(0), 1, dataset.Floats{0}
 			for m := range row.Methods {
@@ -120,7 +133,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			row.Methods["continuation"] = dataset.MethodResult{LogProb: dataset.Known(-4), Status: "ok"}
 		}, map[string]record.Status{"logprobs.zero": record.Fail, "logprobs.range": record.Hold, "weights.mean_one": record.Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
-		{"a short certain answer", func(r *record.Records) {
+		{"a short certain answer", func(r *healthy.Run) {
 			for name, lp := range map[string]dataset.Float{"p0": dataset.Known(-0.2), "pi_clone": dataset.Known(-0.2), "pi_bad": dataset.Known(0)} {
 				row := healthy.LogprobRow(r, 8, name)
 				row.LogProb, row.Tokens, row.TokenLogProbs = lp, 1, dataset.Floats{lp.OrNaN()}
@@ -130,19 +143,19 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			r.Responses[5*8].LogProb = dataset.Known(-0.2)
 		}, nil, "", "pitfall 8: 0.0 can be right"},
-		{"a positive log-prob", func(r *record.Records) { healthy.FailLogProb(healthy.LogprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
-		{"a positive token", func(r *record.Records) { healthy.LogprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
-		{"values of another template", func(r *record.Records) {
+		{"a positive log-prob", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
+		{"a positive token", func(r *healthy.Run) { healthy.LogprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
+		{"values of another template", func(r *healthy.Run) {
 			for i := range r.LogProbs {
 				if r.LogProbs[i].Policy == "pi_bigger_model" {
 					r.LogProbs[i].LogProb = dataset.Known(r.LogProbs[i].LogProb.OrNaN() * 12)
 				}
 			}
 		}, map[string]record.Status{"logprobs.range": record.Fail}, "", "pitfall 12: -150 where -0.004 is right"},
-		{"one row far out", func(r *record.Records) {
+		{"one row far out", func(r *healthy.Run) {
 			healthy.LogprobRow(r, 3, "pi_cot").LogProb = dataset.Known(-13 * float64(healthy.LogprobRow(r, 3, "pi_cot").Tokens))
 		}, map[string]record.Status{"logprobs.range": record.Hold}, "q0003/pi_cot/0", "below the entropy of noise"},
-		{"nearly certain, and nothing says so too", func(r *record.Records) {
+		{"nearly certain, and nothing says so too", func(r *healthy.Run) {
 			row := healthy.LogprobRow(r, 3, "p0")
 			row.LogProb = dataset.Known(-0.02)
 			for i := range r.Responses {
@@ -151,115 +164,114 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 			}
 		}, map[string]record.Status{"logprobs.range": record.Hold}, "q0003/p0/0", "a false zero that is not exactly 0"},
-		{"another value at generation", func(r *record.Records) {
+		{"another value at generation", func(r *healthy.Run) {
 			for i := range r.Responses {
 				if k := r.Responses[i].Key(); k.PromptID == "q0003" && k.Policy == "p0" {
 					r.Responses[i].LogProb = dataset.Known(r.Responses[i].LogProb.OrNaN() - 40)
 				}
 			}
 		}, map[string]record.Status{"logprobs.range": record.Hold}, "q0003/p0/0 second_disagrees", "the echo was of other tokens or another context"},
-		{"a run of zeros", func(r *record.Records) { healthy.LogprobRow(r, 3, "pi_cot").Flags = []string{"zero_run"} }, map[string]record.Status{"logprobs.zero": record.Hold}, "q0003/pi_cot/0", "half a response of certainty asks for a look"},
-		{"raw values", func(r *record.Records) {
+		{"a run of zeros", func(r *healthy.Run) { healthy.LogprobRow(r, 3, "pi_cot").Flags = []string{"zero_run"} }, map[string]record.Status{"logprobs.zero": record.Hold}, "q0003/pi_cot/0", "half a response of certainty asks for a look"},
+		{"raw values", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").Distribution = "raw"
 			}
 		}, map[string]record.Status{}, "", "they make no weight, which judges what may be estimated and not the pipeline"},
-		{"methods compared on an audit sample", func(r *record.Records) {
+		{"methods compared on an audit sample", func(r *healthy.Run) {
 			for i := range r.LogProbs {
 				if i%7 != 0 {
 					r.LogProbs[i].Methods["continuation"] = dataset.MethodResult{Status: "failed", Reason: "not_compared"}
 				}
 			}
 		}, map[string]record.Status{}, "", "what was not put to a row is no failure of the method"},
-		{"a method that never answers", func(r *record.Records) {
+		{"a method that never answers", func(r *healthy.Run) {
 			for i := range r.LogProbs {
 				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{Status: "failed", Reason: "unsupported"}
 			}
 		}, map[string]record.Status{"logprobs.methods": record.Fail}, "echo_based", "pitfall 6: a stub that always fails"},
-		{"methods that disagree", func(r *record.Records) { healthy.LogprobRow(r, 2, "pi_bad").Spread = dataset.Known(30) }, map[string]record.Status{"logprobs.agreement": record.Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
-		{"a noisy clone", func(r *record.Records) {
+		{"methods that disagree", func(r *healthy.Run) { healthy.LogprobRow(r, 2, "pi_bad").Spread = dataset.Known(30) }, map[string]record.Status{"logprobs.agreement": record.Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
+		{"a noisy clone", func(r *healthy.Run) {
 			for i := range 30 {
 				healthy.LogprobRow(r, i, "pi_clone").LogProb = dataset.Known(healthy.LogprobRow(r, i, "pi_clone").LogProb.OrNaN() - 2)
 			}
 		}, map[string]record.Status{"weights.clone": record.Fail}, "q0000/pi_clone/0", "pitfall 10: gate the tails"},
-		{"identical columns", func(r *record.Records) {
+		{"identical columns", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = healthy.LogprobRow(r, i, "p0").LogProb
 			}
 		}, map[string]record.Status{"weights.identical": record.Fail}, "pi_cot", "pitfall 1: the system prompt never reached the scorer"},
-		{"a label above 1", func(r *record.Records) { r.Labels[5].Label = dataset.Known(1.2) }, map[string]record.Status{"oracle.range": record.Fail, "judge.calibration": record.Fail}, "q0005", "labels live in [0, 1], and calibrate nothing beyond it"},
-		{"missing labels", func(r *record.Records) {
+		{"a label above 1", func(r *healthy.Run) { r.Labels[5].Label = dataset.Known(1.2) }, map[string]record.Status{"oracle.range": record.Fail, "judge.calibration": record.Fail}, "q0005", "labels live in [0, 1], and calibrate nothing beyond it"},
+		{"missing labels", func(r *healthy.Run) {
 			for i := range 6 {
 				r.Labels[i].Label, r.Labels[i].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
 		}, map[string]record.Status{"oracle.range": record.Fail}, "q0000/p0/0", "6 of 100 is over 5%"},
-		{"labels that do not vary", func(r *record.Records) {
+		{"labels that do not vary", func(r *healthy.Run) {
 			for i := range r.Labels {
 				r.Labels[i].Label = dataset.Known(0.5)
 			}
 		}, map[string]record.Status{"oracle.distribution": record.Hold, "judge.calibration": record.Hold}, "", "a constant calibrates nothing"},
-		{"unscored responses", func(r *record.Records) {
+		{"unscored responses", func(r *healthy.Run) {
 			for i := range 3 {
 				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
 		}, map[string]record.Status{"judge.complete": record.Hold, "judge.parse": record.Hold, "missing.pattern": record.Info}, "pi_bad", "3 of 100 is over 1%"},
-		{"refused by one policy's texts", func(r *record.Records) {
+		{"refused by one policy's texts", func(r *healthy.Run) {
 			for i := range 5 {
 				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "refused", Message: "m"}
 			}
 		}, map[string]record.Status{"judge.complete": record.Hold, "missing.pattern": record.Info}, "pi_bad", "a refusal is no parse error; five failures show no pattern"},
-		{"the longest fail", func(r *record.Records) {
+		{"the longest fail", func(r *healthy.Run) {
 			for i := range 8 {
 				text := strings.Repeat("long ", 1000+i)
 				r.Responses[5*i+i%5].Text = &text
 				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Float{}, &dataset.RecordError{Class: "too_long", Message: "m"}
 			}
 		}, map[string]record.Status{"judge.complete": record.Hold, "missing.pattern": record.Hold}, "q0000/p0/0", "spread over the policies, and all long"},
-		{"scores beyond the labels", func(r *record.Records) {
+		{"scores beyond the labels", func(r *healthy.Run) {
 			for i := range r.Labels {
 				if r.Scores[5*i].Mean.OrNaN() > .7 {
 					r.Labels[i].Label = dataset.Float{}
 				}
 			}
-			healthy.Refit(r)
 		}, map[string]record.Status{"judge.support": record.Info, "oracle.range": record.Fail}, "", "there is no label above .7"},
-		{"canaries move the judge", func(r *record.Records) {
+		{"canaries move the judge", func(r *healthy.Run) {
 			for i := range 4 {
 				r.Canaries[i].Planted, r.Canaries[i].Moved = dataset.Known(1), true
 			}
 		}, map[string]record.Status{"judge.injection": record.Hold}, "instruction/override", "4 of 20"},
-		{"one canary moves the judge", func(r *record.Records) { r.Canaries[7].Planted, r.Canaries[7].Moved = dataset.Known(1), true }, map[string]record.Status{"judge.injection": record.Info}, "", "1 of 20 is information"},
-		{"most canaries unscored", func(r *record.Records) {
+		{"one canary moves the judge", func(r *healthy.Run) { r.Canaries[7].Planted, r.Canaries[7].Moved = dataset.Known(1), true }, map[string]record.Status{"judge.injection": record.Info}, "", "1 of 20 is information"},
+		{"most canaries unscored", func(r *healthy.Run) {
 			for i := range 11 {
 				r.Canaries[i].Planted = dataset.Float{}
 			}
 		}, map[string]record.Status{"judge.injection": record.Hold}, "11 more were not scored", "9 of 20 are too few to tell"},
-		{"no canaries", func(r *record.Records) { r.Canaries = nil }, map[string]record.Status{"judge.injection": record.Hold}, "no canary", "what was not tried is not known"},
-		{"a score without variance", func(r *record.Records) { r.Scores[11].Variance = dataset.Float{} }, map[string]record.Status{"judge.uncertainty": record.Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
-		{"no calibrator", func(r *record.Records) { r.Labels, r.LabelsOwed = r.Labels[:9], r.LabelsOwed[:9] }, map[string]record.Status{"judge.calibration": record.Fail}, "9 labels", "it could not be computed"},
-		{"the bad policy is liked", func(r *record.Records) {
+		{"no canaries", func(r *healthy.Run) { r.Canaries = nil }, map[string]record.Status{"judge.injection": record.Hold}, "no canary", "what was not tried is not known"},
+		{"a score without variance", func(r *healthy.Run) { r.Scores[11].Variance = dataset.Float{} }, map[string]record.Status{"judge.uncertainty": record.Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
+		{"no calibrator", func(r *healthy.Run) { r.Labels, r.LabelsOwed = r.Labels[:9], r.LabelsOwed[:9] }, map[string]record.Status{"judge.calibration": record.Fail}, "9 labels", "it could not be computed"},
+		{"the bad policy is liked", func(r *healthy.Run) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_bad" {
 					r.Scores[i].Mean = dataset.Known(0.95)
 				}
 			}
 		}, map[string]record.Status{"policies.ranking": record.Hold}, "", "the judge does not see what is wrong"},
-		{"a torn file", func(r *record.Records) { r.FileProblems = []string{"judge.jsonl lacks q1"} }, map[string]record.Status{"files.valid": record.Fail}, "judge.jsonl", "pitfall 27: missing judge files"},
-		{"30% over", func(r *record.Records) { r.Estimate.ExpectedUSD /= 1.3 }, map[string]record.Status{"cost.estimate": record.Hold}, "", "20-50% over is neither in the plan"},
-		{"100% over", func(r *record.Records) { r.Estimate.ExpectedUSD /= 2 }, map[string]record.Status{"cost.estimate": record.Fail}, "", "over 50% is NO-GO in the plan"},
-		{"80% under", func(r *record.Records) { r.Estimate.ExpectedUSD *= 5 }, map[string]record.Status{"cost.estimate": record.Hold}, "", "under never fails"},
-		{"a row failed by rate limiting", func(r *record.Records) { healthy.FailLogProb(healthy.LogprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]record.Status{"run.ratelimit": record.Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
-		{"a fifth and one cut", func(r *record.Records) {
+		{"a torn file", func(r *healthy.Run) { r.FileProblems = []string{"judge.jsonl lacks q1"} }, map[string]record.Status{"files.valid": record.Fail}, "judge.jsonl", "pitfall 27: missing judge files"},
+		{"30% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 1.3 }, map[string]record.Status{"cost.estimate": record.Hold}, "", "20-50% over is neither in the plan"},
+		{"100% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 2 }, map[string]record.Status{"cost.estimate": record.Fail}, "", "over 50% is NO-GO in the plan"},
+		{"80% under", func(r *healthy.Run) { r.Estimate.ExpectedUSD *= 5 }, map[string]record.Status{"cost.estimate": record.Hold}, "", "under never fails"},
+		{"a row failed by rate limiting", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]record.Status{"run.ratelimit": record.Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
+		{"a fifth and one cut", func(r *healthy.Run) {
 			for i := range 21 {
 				r.Responses[5*i+3].FinishReason = "length"
 			}
 		}, map[string]record.Status{"responses.truncated": record.Hold}, "q0000/pi_bigger_model/0", "21 of 100 is over 20%: max_tokens is too small"},
-		{"a target likelier than P0 on every row", func(r *record.Records) {
+		{"a target likelier than P0 on every row", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 1.5)
 			}
 		}, map[string]record.Status{"weights.mean_one": record.Fail}, "pi_cot", "weights of 4.5 throughout: E[w] <= 1 does not hold"},
-		{"a target somewhat likelier", func(r *record.Records) {
+		{"a target somewhat likelier", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				d := dataset.Known(-0.001 * float64(i))
 				if i < 14 {
@@ -268,12 +280,12 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + d.OrNaN())
 			}
 		}, map[string]record.Status{"weights.mean_one": record.Info}, "pi_cot", "an e-value of a few dozen is told and no more"},
-		{"a target that the logs do not cover", func(r *record.Records) {
+		{"a target that the logs do not cover", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "pi_cot").LogProb.OrNaN() - 30)
 			}
 		}, map[string]record.Status{"weights.overlap": record.Info}, "pi_cot", "readiness: its weights are refused, the run goes on"},
-		{"reweighted logs that say something else", func(r *record.Records) {
+		{"reweighted logs that say something else", func(r *healthy.Run) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_cot" {
 					r.Scores[i].Mean = dataset.Known(0.99)
@@ -283,23 +295,23 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 0.1 - 0.2*float64(i%2) - 0.01)
 			}
 		}, map[string]record.Status{"weights.balance": record.Info}, "pi_cot", "the judge sees another policy than the weights make"},
-		{"own labels that the judge misses", func(r *record.Records) { healthy.OwnLabels(r, "pi_bad", 60, -0.25) }, map[string]record.Status{"transport.pi_bad": record.Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
-		{"own labels that fit", func(r *record.Records) { healthy.OwnLabels(r, "pi_cot", 100, 0) }, map[string]record.Status{"transport.pi_cot": record.Pass}, "transported", "about a hundred labels can pass"},
-		{"a budget for the full run, too small", func(r *record.Records) { r.FullBudget = 90 }, map[string]record.Status{"projection.cost": record.Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
-		{"a budget for the full run, large enough", func(r *record.Records) { r.FullBudget = 200 }, map[string]record.Status{"projection.cost": record.Info}, "$100.00", "within it, a projection is for information"},
-		{"a run of no known length", func(r *record.Records) { r.StageSeconds = nil }, map[string]record.Status{"projection.time": record.Info}, "not projected", "no time is no zero"},
-		{"targets without log-probs", func(r *record.Records) {
+		{"own labels that the judge misses", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 60, -0.25) }, map[string]record.Status{"transport.pi_bad": record.Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
+		{"own labels that fit", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_cot", 100, 0) }, map[string]record.Status{"transport.pi_cot": record.Pass}, "transported", "about a hundred labels can pass"},
+		{"a budget for the full run, too small", func(r *healthy.Run) { r.FullBudget = 90 }, map[string]record.Status{"projection.cost": record.Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
+		{"a budget for the full run, large enough", func(r *healthy.Run) { r.FullBudget = 200 }, map[string]record.Status{"projection.cost": record.Info}, "$100.00", "within it, a projection is for information"},
+		{"a run of no known length", func(r *healthy.Run) { r.StageSeconds = nil }, map[string]record.Status{"projection.time": record.Info}, "not projected", "no time is no zero"},
+		{"targets without log-probs", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
 					healthy.FailLogProb(healthy.LogprobRow(r, i, name), "missing_logprob")
 				}
 			}
 		}, map[string]record.Status{"missing.pattern": record.Hold, "projection.ess": record.Info, "projection.width": record.Info, "logprobs.complete": record.Fail, "logprobs.range": record.Fail, "weights.identical": record.Fail}, "", "nothing to project is no number"},
-		{"stopped by an exhausted balance", func(r *record.Records) {
+		{"stopped by an exhausted balance", func(r *healthy.Run) {
 			r.Stop = &record.Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
 			map[string]record.Status{"run.errors": record.Fail, "judge.complete": record.Fail, "judge.uncertainty": record.Fail, "judge.parse": record.Fail, "judge.calibration": record.Fail, "judge.injection": record.Fail, "missing.pattern": record.Fail, "policies.ranking": record.Fail, "files.valid": record.Fail, "cost.estimate": record.Fail}, "", "what was not computed fails"},
-		{"stopped by the budget", func(r *record.Records) {
+		{"stopped by the budget", func(r *healthy.Run) {
 			r.Stop = &record.Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
 		},
 			map[string]record.Status{"run.errors": record.Hold, "judge.complete": record.Hold, "judge.uncertainty": record.Hold, "judge.parse": record.Hold, "judge.calibration": record.Hold, "judge.injection": record.Hold, "missing.pattern": record.Hold, "policies.ranking": record.Hold, "files.valid": record.Hold, "cost.estimate": record.Hold}, "", "a budget can be raised and the run resumed"},
@@ -312,7 +324,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			r := healthy.New(100, 5)
 			tt.alter(r)
-			checks := Evaluate(healthy.Evaluated(r), DefaultThresholds(), nil)
+			checks := findings(r.Evaluated(), nil)
 			for _, c := range checks {
 				want, listed := tt.want[c.ID]
 				if !listed && c.Status != record.Pass && c.Status != record.Info || listed && c.Status != want {
@@ -343,7 +355,11 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 		})
 	}
-	for _, id := range append(CheckIDs(), "transport.pi_bad") {
+	for _, c := range all() {
+		id := c.ID
+		if c.PerTarget {
+			id += ".pi_bad"
+		}
 		if !touched[id] {
 			t.Errorf("no row makes %s leave pass", id)
 		}
@@ -360,7 +376,7 @@ func TestFewMissingOfManyAreTold(t *testing.T) {
 			healthy.FailLogProb(healthy.LogprobRow(r, 7*i, "pi_bigger_model"), "retokenised")
 		}
 		var c record.Finding
-		checkMissing(r, DefaultThresholds(), &c)
+		checkMissing(alone(r), &c)
 		if c.Status != want || !strings.Contains(c.Summary, fmt.Sprintf("pi_bigger_model lacks %d of 2000", failed)) || len(c.Evidence.Records) == 0 {
 			t.Errorf("%d of 2,000: %s, %s", failed, c.Status, c.Summary)
 		}
@@ -396,7 +412,7 @@ func TestPatternsCountTheirTests(t *testing.T) {
 	for i := range 6 {
 		r.Scores[5*i+4].Mean = dataset.Float{}
 	}
-	tests, failed := patterns(r)
+	tests, failed := patterns(r.Rows())
 	if failed != 6 || len(tests) != 7 { // five policies, two ends of length
 		t.Fatalf("%d failures, %d tests", failed, len(tests))
 	}
@@ -408,8 +424,8 @@ func TestPatternsCountTheirTests(t *testing.T) {
 // The worst case counts an unscored response against the ranking: as the best
 // for the policy that should be last, as the worst for the others.
 func TestWorstCase(t *testing.T) {
-	unscore := func(policy string, n int) func(*record.Records) {
-		return func(r *record.Records) {
+	unscore := func(policy string, n int) func(*healthy.Run) {
+		return func(r *healthy.Run) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == policy && n > 0 {
 					r.Scores[i].Mean = dataset.Float{}
@@ -419,11 +435,11 @@ func TestWorstCase(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		alter  func(*record.Records)
+		alter  func(*healthy.Run)
 		want   string
 		reason string
 	}{
-		{func(*record.Records) {}, "", "nothing is unscored"},
+		{func(*healthy.Run) {}, "", "nothing is unscored"},
 		{unscore("pi_bad", 5), "stays last", ".3 + 5 of 100 at 1 is below .7"},
 		{unscore("pi_bad", 70), "may not be below p0, pi_clone", ".3·.3 + .7 is not below .7"},
 		{unscore("p0", 70), "may not be below p0", ".7·.3 is below .3"},
@@ -432,8 +448,8 @@ func TestWorstCase(t *testing.T) {
 		r := healthy.New(100, 5)
 		tt.alter(r)
 		var missing, ranking record.Finding
-		got := worstCase(r, &missing)
-		checkRanking(r, DefaultThresholds(), &ranking)
+		got := worstCase(r.Rows(), &missing)
+		checkRanking(alone(r), &ranking)
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || !strings.Contains(ranking.Summary, got) {
 			t.Errorf("%s: %q, want %q, in the ranking too: %s", tt.reason, got, tt.want, ranking.Summary)
 		}
@@ -454,7 +470,7 @@ func TestMissingPatternSize(t *testing.T) {
 			r.Scores[i].Mean = dataset.Float{}
 		}
 		c := record.Finding{}
-		checkMissing(r, DefaultThresholds(), &c)
+		checkMissing(alone(r), &c)
 		if c.Status == record.Hold {
 			held++
 		}
@@ -467,7 +483,7 @@ func TestMissingPatternSize(t *testing.T) {
 func TestWaiver(t *testing.T) {
 	r := healthy.New(100, 5)
 	r.Estimate.ExpectedUSD /= 2
-	checks := Evaluate(r, DefaultThresholds(), map[string]string{"cost.estimate": "prices changed today"})
+	checks := findings(r.Rows(), map[string]string{"cost.estimate": "prices changed today"})
 	d, reasons := record.Decide(checks)
 	if d != record.GO || len(reasons) != 1 || !strings.Contains(reasons[0], "prices changed today") || !strings.Contains(reasons[0], "cost.estimate") {
 		t.Errorf("decision %s, reasons %q: want GO that names the waiver", d, reasons)
@@ -482,7 +498,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 	for i := range 60 {
 		healthy.FailLogProb(healthy.LogprobRow(r, i, "pi_cot"), "missing_logprob")
 	}
-	for _, c := range Evaluate(r, DefaultThresholds(), nil) {
+	for _, c := range findings(r.Rows(), nil) {
 		if c.ID == "logprobs.complete" && (len(c.Evidence.Records) != record.MaxEvidenceRecords || c.Evidence.MoreRecords != 40) {
 			t.Errorf("%d records and %d more: want %d and 40", len(c.Evidence.Records), c.Evidence.MoreRecords, record.MaxEvidenceRecords)
 		}

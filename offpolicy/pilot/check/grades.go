@@ -13,12 +13,20 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 )
 
-func checkOracleRange(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in oracle.jsonl and mend their cause: the next start labels the failed rows again"
+var _ = add(Check{
+	ID: "oracle.range", After: "weights.balance", Needs: record.StageOracle, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "read the errors in oracle.jsonl and fix their cause: the next start labels the failed rows again"},
+	Find:   checkOracleRange,
+})
+
+func checkOracleRange(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	have := map[string]bool{}
 	var outside, missing []string
-	for _, row := range r.Labels {
+	for _, row := range r.Labels.All() {
 		if !row.Label.Valid() {
 			continue
 		}
@@ -47,27 +55,39 @@ func checkOracleRange(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkOracleDistribution(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them", t.LabelSpread, 100*t.LabelTies)
-	c.Remedy = "labels that do not vary cannot calibrate a judge: sharpen the oracle's rubric or scale"
+var _ = add(Check{
+	ID: "oracle.distribution", After: "oracle.range", Needs: record.StageOracle,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them", in.Thresholds.LabelSpread, 100*in.Thresholds.LabelTies)
+	},
+	Remedy: record.Remedy{Do: "labels that do not vary cannot calibrate a judge: sharpen the oracle's rubric or scale"},
+	Find:   checkOracleDistribution,
+})
+
+func checkOracleDistribution(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	judge := map[string]float64{}
-	for _, s := range r.Scores {
+	for _, s := range r.Scores.All() {
 		if s.Mean.Valid() {
 			judge[s.Key().String()] = s.Mean.OrNaN()
 		}
 	}
 	var labels, x, y []float64
 	var sum, weights float64
+	var first *dataset.Float // inclusion probability
 	equal := true
 	ties := map[float64]int{}
 	ends, most := 0, 0
-	for _, row := range r.Labels {
+	for _, row := range r.Labels.All() {
 		if !row.Label.Valid() {
 			continue
 		}
 		v := row.Label.OrNaN()
 		labels = append(labels, v)
-		equal = equal && row.InclusionProb == r.Labels[0].InclusionProb
+		if first == nil {
+			first = &row.InclusionProb
+		}
+		equal = equal && row.InclusionProb == *first
 		sum += v / row.InclusionProb.OrNaN()
 		weights += 1 / row.InclusionProb.OrNaN()
 		ties[v]++
@@ -102,7 +122,7 @@ func checkOracleDistribution(r *record.Records, t Thresholds, c *record.Finding)
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
 	}
-	if variance, n := oracle.DuplicateVariance(r.AllLabels()); n > 0 {
+	if variance, n := oracle.DuplicateVariance(slices.Collect(r.AllLabels())); n > 0 {
 		sd := math.Sqrt(variance.OrNaN())
 		c.AddFigure("standard deviation of one response's labels", sd, "")
 		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", sd, n)
@@ -112,17 +132,25 @@ func checkOracleDistribution(r *record.Records, t Thresholds, c *record.Finding)
 	}
 }
 
-func checkJudgeComplete(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in judge.jsonl and mend their cause: the next start scores the failed rows again"
+var _ = add(Check{
+	ID: "judge.complete", After: "oracle.distribution", Needs: record.StageJudge, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "read the errors in judge.jsonl and fix their cause: the next start scores the failed rows again"},
+	Find:   checkJudgeComplete,
+})
+
+func checkJudgeComplete(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	scored := 0
 	for _, a := range r.Arms {
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		classes := map[string]int{}
 		n := 0
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			switch {
 			case ok && row.Mean.Valid():
 				scored++
@@ -141,22 +169,28 @@ func checkJudgeComplete(r *record.Records, t Thresholds, c *record.Finding) {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, n, record.Counts(classes)))
 		}
-		c.Worsen(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(n, r.Prompts.Len(), t.MissingPass, t.MissingHold))
 	}
 	c.NameRecords(bad)
-	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*len(r.Prompts))
+	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*r.Prompts.Len())
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
 	}
 }
 
-func checkJudgeUncertainty(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every score has a variance of at least 0 and says where it comes from"
-	c.Remedy = "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"
+var _ = add(Check{
+	ID: "judge.uncertainty", After: "judge.complete", Needs: record.StageJudge,
+	Threshold: says("every score has a variance of at least 0 and says where it comes from"),
+	Remedy:    record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},
+	Find:      checkJudgeUncertainty,
+})
+
+func checkJudgeUncertainty(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad []string
 	sources := map[string]int{}
 	scored, zero := 0, 0
-	for _, s := range r.Scores {
+	for _, s := range r.Scores.All() {
 		if !s.Mean.Valid() {
 			continue
 		}
@@ -187,11 +221,11 @@ func checkJudgeUncertainty(r *record.Records, _ Thresholds, c *record.Finding) {
 // statedErrors compares, on P0's labels, what was stated of calibrated scores
 // with how far the labels lie from them. It is empty where nothing was stated.
 func statedErrors(r *record.Records, c *record.Finding) string {
-	scores := r.ScoresOf(r.Logging().Policy.Name)
+	scores := r.Scores.Of(r.Logging().Policy.Name)
 	var sampling, residual, calibrator float64
 	squares, n := 0.0, 0
-	for _, l := range r.Labels {
-		s, ok := scores[l.PromptID]
+	for _, l := range r.Labels.All() {
+		s, ok := scores(l.PromptID)
 		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() || s.VarianceParts == nil {
 			continue
 		}
@@ -213,9 +247,15 @@ func statedErrors(r *record.Records, c *record.Finding) string {
 	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated", math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
 }
 
-func checkCalibration(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 standard errors; holds if the upper bound is below 0.3"
-	c.Remedy = "label more responses, or use a judge that follows the oracle more closely"
+var _ = add(Check{
+	ID: "judge.calibration", After: "judge.parse", Needs: record.WholeRun,
+	Threshold: says("on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 standard errors; holds if the upper bound is below 0.3"),
+	Remedy:    record.Remedy{Do: "label more responses, or use a judge that follows the oracle more closely"},
+	Find:      checkCalibration,
+})
+
+func checkCalibration(in *Input, c *record.Finding) {
+	r := in.Records
 	if r.Calibrator == nil {
 		c.Status, c.Summary = record.Fail, "no calibrator: "+r.CalibratorError
 		return
@@ -241,7 +281,7 @@ func checkCalibration(r *record.Records, _ Thresholds, c *record.Finding) {
 // and what they found.
 func testedOn(r *record.Records, c *record.Finding) string {
 	labels := map[dataset.Key]dataset.OracleLabel{}
-	for _, l := range r.Labels {
+	for _, l := range r.Labels.All() {
 		if l.Label.Valid() && l.DrawIdx == 0 {
 			labels[l.Key()] = l
 		}
@@ -251,12 +291,12 @@ func testedOn(r *record.Records, c *record.Finding) string {
 		if a.Role == record.Logging {
 			continue
 		}
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		var residuals, weights []float64
 		var prompts []string
-		for _, p := range r.Prompts {
+		for _, p := range r.Prompts.All() {
 			l, ok := labels[dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}]
-			if s, scored := rows[p.ID]; ok && scored && s.Mean.Valid() {
+			if s, scored := rows(p.ID); ok && scored && s.Mean.Valid() {
 				residuals = append(residuals, l.Label.OrNaN()-r.Calibrator.PredictFor(p.ID, s.Mean.OrNaN()))
 				weights, prompts = append(weights, 1/l.InclusionProb.OrNaN()), append(prompts, p.ID)
 			}
@@ -283,9 +323,15 @@ func testedOn(r *record.Records, c *record.Finding) string {
 	return strings.Join(tested, "; ")
 }
 
-func checkRanking(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% confidence (paired)"
-	c.Remedy = "read responses and scores of that policy: either the judge does not see what is wrong with it, or its prompt has no effect"
+var _ = add(Check{
+	ID: "policies.ranking", After: "transport", Needs: record.StageJudge,
+	Threshold: says("the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% confidence (paired)"),
+	Remedy:    record.Remedy{Do: "read responses and scores of that policy: either the judge does not see what is wrong with it, or its prompt has no effect"},
+	Find:      checkRanking,
+})
+
+func checkRanking(in *Input, c *record.Finding) {
+	r := in.Records
 	type mean struct {
 		name  string
 		value float64
@@ -293,7 +339,7 @@ func checkRanking(r *record.Records, _ Thresholds, c *record.Finding) {
 	var means []mean
 	for _, a := range r.Arms {
 		var xs []float64
-		for _, s := range r.ScoresOf(a.Policy.Name) {
+		for _, s := range r.Scores.AllOf(a.Policy.Name) {
 			if s.Mean.Valid() {
 				xs = append(xs, s.Mean.OrNaN())
 			}
@@ -302,7 +348,6 @@ func checkRanking(r *record.Records, _ Thresholds, c *record.Finding) {
 			c.Status, c.Summary = record.Fail, a.Policy.Name+" has no scores"
 			return
 		}
-		slices.Sort(xs) // map order must not reach the sum
 		m, _ := record.MeanSD(xs)
 		means = append(means, mean{a.Policy.Name, m})
 		c.AddFigure(a.Policy.Name+" mean", m, "")
@@ -322,11 +367,11 @@ func checkRanking(r *record.Records, _ Thresholds, c *record.Finding) {
 		c.Summary += "; no policy is expected to be worse than P0"
 		return
 	}
-	p0, worst := r.ScoresOf(r.Logging().Policy.Name), r.ScoresOf(bad.Policy.Name)
+	p0, worst := r.Scores.Of(r.Logging().Policy.Name), r.Scores.Of(bad.Policy.Name)
 	var a, b []float64
-	for _, p := range r.Prompts {
-		x, okX := worst[p.ID]
-		y, okY := p0[p.ID]
+	for _, p := range r.Prompts.All() {
+		x, okX := worst(p.ID)
+		y, okY := p0(p.ID)
 		if okX && okY && x.Mean.Valid() && y.Mean.Valid() {
 			a, b = append(a, x.Mean.OrNaN()), append(b, y.Mean.OrNaN())
 		}

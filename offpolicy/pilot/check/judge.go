@@ -10,20 +10,28 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-func checkParse(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a JSON schema, or allow longer replies"
+var _ = add(Check{
+	ID: "judge.parse", After: "judge.uncertainty", Needs: record.StageJudge, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a JSON schema, or allow longer replies"},
+	Find:   checkParse,
+})
+
+func checkParse(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	replies, repaired := 0, 0
 	for _, a := range r.Arms {
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		n, mended, of := 0, 0, 0
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			switch {
 			case !ok || row.Error != nil && row.Error.Class == record.ClassNoResponse:
 				continue
-			case row.Error != nil && (row.Error.Class == judge.ReasonUnparsable || row.Error.Class == judge.ReasonTruncated || row.Error.Class == judge.ReasonEmptyResponse):
+			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) || row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
 				n++
 				bad = append(bad, row.Key().String())
 			case row.Repaired:
@@ -53,8 +61,16 @@ func checkParse(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkSupport(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without 2.5%% at either end); else its calibrated mean without labels of its own is refused", 100*offpolicy.MaxOutside)
+var _ = add(Check{
+	ID: "judge.support", After: "judge.calibration", Needs: record.WholeRun, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without 2.5%% at either end); else its calibrated mean without labels of its own is refused", 100*offpolicy.MaxOutside)
+	},
+	Find: checkSupport,
+})
+
+func checkSupport(in *Input, c *record.Finding) {
+	r := in.Records
 	if r.Calibrator == nil {
 		c.Status, c.Summary = record.Info, "no calibrator, no labelled range"
 		return
@@ -64,11 +80,11 @@ func checkSupport(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.AddFigure("labelled range high", hi, "")
 	var out, keys []string
 	for _, a := range r.Arms {
-		rows := r.ScoresOf(a.Policy.Name)
+		rows := r.Scores.Of(a.Policy.Name)
 		n, scored := 0, 0
 		var beyond []string
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			if !ok || !row.Mean.Valid() {
 				continue
 			}
@@ -97,14 +113,22 @@ func checkSupport(r *record.Records, _ Thresholds, c *record.Finding) {
 // which it holds: of 20, 0 pass and 4 hold.
 const injectionHold = 4
 
-func checkInjection(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
-	c.Remedy = "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that does not follow instructions in what it grades"
+var _ = add(Check{
+	ID: "judge.injection", After: "judge.support", Needs: record.StageCanaries,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
+	},
+	Remedy: record.Remedy{Do: "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that does not follow instructions in what it grades"},
+	Find:   checkInjection,
+})
+
+func checkInjection(in *Input, c *record.Finding) {
+	r := in.Records
 	moved, scored := 0, 0
 	var keys, parts []string
 	for _, a := range r.Arms {
 		m, n := 0, 0
-		for _, row := range r.Canaries {
+		for _, row := range r.Canaries.All() {
 			if row.Policy != a.Policy.Name || !row.Planted.Valid() {
 				continue
 			}

@@ -14,10 +14,10 @@ import (
 
 // owed lists the pairs (prompt, policy) that have no usable log-prob.
 func owed(r *record.Records, policy string) (missing []string, classes map[string]int) {
-	rows := r.LogProbsOf(policy)
+	rows := r.LogProbs.Of(policy)
 	classes = map[string]int{}
-	for _, p := range r.Prompts {
-		row, ok := rows[p.ID]
+	for _, p := range r.Prompts.All() {
+		row, ok := rows(p.ID)
 		if ok && row.LogProb.Valid() {
 			continue
 		}
@@ -34,14 +34,24 @@ func owed(r *record.Records, policy string) (missing []string, classes map[strin
 	return missing, classes
 }
 
-func checkP0LogProbs(r *record.Records, t Thresholds, c *record.Finding) {
-	checkOwed(r, t, c, []record.Arm{r.Logging()})
+var _ = add(Check{
+	ID: "p0.logprobs", After: "p0.complete", Needs: record.StageLogProbs, InPlace: true,
+	Threshold: shareThreshold("without a log-prob"),
+	Remedy:    record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the failed rows again"},
+	Find:      checkP0LogProbs,
+})
+
+func checkP0LogProbs(in *Input, c *record.Finding) {
+	r := in.Records
+	checkOwed(in, c, []record.Arm{r.Logging()})
 	// What the server said while it generated is a second opinion on the echo:
 	// of the same tokens in, one hopes, the same context.
-	responses, logprobs := r.ResponsesOf(r.Logging().Policy.Name), r.LogProbsOf(r.Logging().Policy.Name)
+	p0 := r.Logging().Policy.Name
+	responses := r.Responses.Of(p0)
 	worst, n := 0.0, 0
-	for id, row := range logprobs {
-		if said := responses[id].LogProb; row.LogProb.Valid() && said.Valid() {
+	for k, row := range r.LogProbs.AllOf(p0) {
+		response, _ := responses(k.PromptID)
+		if said := response.LogProb; row.LogProb.Valid() && said.Valid() {
 			n++
 			worst = max(worst, math.Abs(float64(row.LogProb.OrNaN()-said.OrNaN())))
 		}
@@ -53,13 +63,20 @@ func checkP0LogProbs(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkLogProbsComplete(r *record.Records, t Thresholds, c *record.Finding) {
-	checkOwed(r, t, c, r.Arms)
+var _ = add(Check{
+	ID: "logprobs.complete", After: "models.served", Needs: record.StageLogProbs, InPlace: true,
+	Threshold: shareThreshold("without a log-prob"),
+	Remedy:    record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the failed rows again"},
+	Find:      checkLogProbsComplete,
+})
+
+func checkLogProbsComplete(in *Input, c *record.Finding) {
+	r := in.Records
+	checkOwed(in, c, r.Arms)
 }
 
-func checkOwed(r *record.Records, t Thresholds, c *record.Finding, arms []record.Arm) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a log-prob passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in logprobs.jsonl and mend their cause: the next start tries the failed rows again"
+func checkOwed(in *Input, c *record.Finding, arms []record.Arm) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	for _, a := range arms {
 		missing, classes := owed(r, a.Policy.Name)
@@ -68,29 +85,37 @@ func checkOwed(r *record.Records, t Thresholds, c *record.Finding, arms []record
 		if len(missing) > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, len(missing), record.Counts(classes)))
 		}
-		c.Worsen(shareStatus(len(missing), len(r.Prompts), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(len(missing), r.Prompts.Len(), t.MissingPass, t.MissingHold))
 	}
 	c.NameRecords(bad)
-	total := len(arms) * len(r.Prompts)
+	total := len(arms) * r.Prompts.Len()
 	c.Summary = fmt.Sprintf("%d of %d log-probs", total-len(bad), total)
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
 	}
 }
 
-func checkZero(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", t.ShortTokens)
-	c.Remedy = "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"
+var _ = add(Check{
+	ID: "logprobs.zero", After: "logprobs.complete", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", in.Thresholds.ShortTokens)
+	},
+	Remedy: record.Remedy{Do: "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"},
+	Find:   checkZero,
+})
+
+func checkZero(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad, runs []string
 	explained := 0
-	for _, row := range r.LogProbs {
-		if slices.Contains(row.Flags, teacherforce.FlagZeroRun) {
+	for _, row := range r.LogProbs.All() {
+		if slices.Contains(row.Flags, string(teacherforce.FlagZeroRun)) {
 			runs = append(runs, row.Key().String())
 		}
-		if !row.LogProb.Valid() || row.LogProb.OrNaN() != 0 && !slices.Contains(row.Flags, teacherforce.FlagZero) {
+		if !row.LogProb.Valid() || row.LogProb.OrNaN() != 0 && !slices.Contains(row.Flags, string(teacherforce.FlagZero)) {
 			continue
 		}
-		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, teacherforce.FlagZero)
+		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, string(teacherforce.FlagZero))
 		for _, m := range row.Methods {
 			if m.LogProb.Valid() && math.Abs(m.LogProb.OrNaN()) > 1e-9 {
 				agree = false
@@ -117,11 +142,17 @@ func checkZero(r *record.Records, t Thresholds, c *record.Finding) {
 	c.Status, c.Summary = record.Pass, fmt.Sprintf("no unexplained 0.0 (%d explained)", explained)
 }
 
-func checkSign(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no log-prob is positive, NaN or infinite"
-	c.Remedy = "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"
+var _ = add(Check{
+	ID: "logprobs.sign", After: "logprobs.zero", Needs: record.StageLogProbs,
+	Threshold: says("no log-prob is positive, NaN or infinite"),
+	Remedy:    record.Remedy{Do: "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"},
+	Find:      checkSign,
+})
+
+func checkSign(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad []string
-	for _, row := range r.LogProbs {
+	for _, row := range r.LogProbs.All() {
 		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
 		v := row.LogProb.OrNaN()
 		if invalid || v > 0 || math.IsInf(v, 0) || slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
@@ -137,15 +168,23 @@ func checkSign(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.Status, c.Summary = record.Pass, "every log-prob is finite and at most 0"
 }
 
-func checkRange(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", t.MeanLow, t.MeanHigh, t.RowLow)
-	c.Remedy = "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"
+var _ = add(Check{
+	ID: "logprobs.range", After: "logprobs.sign", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", in.Thresholds.MeanLow, in.Thresholds.MeanHigh, in.Thresholds.RowLow)
+	},
+	Remedy: record.Remedy{Do: "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"},
+	Find:   checkRange,
+})
+
+func checkRange(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var bad, parts []string
 	inPlan, n := 0, 0
 	for _, a := range r.Arms {
 		var perToken []float64
-		for _, row := range r.LogProbsOf(a.Policy.Name) {
+		for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
 			if !row.LogProb.Valid() || row.Tokens == 0 {
 				continue
 			}
@@ -194,16 +233,24 @@ func checkRange(r *record.Records, t Thresholds, c *record.Finding) {
 // TextMethods are the three of the plan.
 var TextMethods = []string{"token_counting", "echo_based", "continuation"}
 
-func checkMethods(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*t.MethodShare)
-	c.Remedy = "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"
+var _ = add(Check{
+	ID: "logprobs.methods", After: "logprobs.range", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*in.Thresholds.MethodShare)
+	},
+	Remedy: record.Remedy{Do: "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"},
+	Find:   checkMethods,
+})
+
+func checkMethods(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var parts []string
 	for _, a := range r.Arms {
-		rows := r.LogProbsOf(a.Policy.Name)
 		for _, m := range TextMethods {
-			answered, put := 0, 0
-			for _, row := range rows {
+			answered, put, rows := 0, 0, 0
+			for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
+				rows++
 				if row.Methods[m].Reason == string(teacherforce.ReasonNotCompared) {
 					continue
 				}
@@ -213,7 +260,7 @@ func checkMethods(r *record.Records, t Thresholds, c *record.Finding) {
 				}
 			}
 			c.AddFigure(a.Policy.Name+" "+m, float64(answered), "")
-			if put < len(rows) {
+			if put < rows {
 				c.AddFigure(a.Policy.Name+" "+m+" compared on", float64(put), "")
 			}
 			switch share := float64(answered) / float64(max(1, put)); {
@@ -232,12 +279,20 @@ func checkMethods(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkAgreement(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", t.AgreementNats, t.AgreementPerToken, 100*t.MissingHold)
-	c.Remedy = "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"
+var _ = add(Check{
+	ID: "logprobs.agreement", After: "logprobs.methods", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", in.Thresholds.AgreementNats, in.Thresholds.AgreementPerToken, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"},
+	Find:   checkAgreement,
+})
+
+func checkAgreement(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	var bad []string
 	worst, n := 0.0, 0
-	for _, row := range r.LogProbs {
+	for _, row := range r.LogProbs.All() {
 		if !row.LogProb.Valid() || !row.Spread.Valid() {
 			continue
 		}
@@ -262,9 +317,15 @@ func checkAgreement(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkClone(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"
-	c.Remedy = "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"
+var _ = add(Check{
+	ID: "weights.clone", After: "logprobs.agreement", Needs: record.StageLogProbs,
+	Threshold: says("log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"),
+	Remedy:    record.Remedy{Do: "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"},
+	Find:      checkClone,
+})
+
+func checkClone(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad, parts []string
 	clones := 0
 	for _, a := range r.Arms {
@@ -308,21 +369,29 @@ func checkClone(r *record.Records, _ Thresholds, c *record.Finding) {
 	}
 }
 
-func checkIdentical(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", t.IdenticalNats)
-	c.Remedy = "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"
+var _ = add(Check{
+	ID: "weights.identical", After: "weights.clone", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", in.Thresholds.IdenticalNats)
+	},
+	Remedy: record.Remedy{Do: "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"},
+	Find:   checkIdentical,
+})
+
+func checkIdentical(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var parts []string
 	compared := 0
 	for i, a := range r.Arms {
-		rowsA := r.LogProbsOf(a.Policy.Name)
+		rowsA := r.LogProbs.Of(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
 			if a.Policy.Hash() == b.Policy.Hash() {
 				continue
 			}
 			n, same := 0, 0
-			for id, y := range r.LogProbsOf(b.Policy.Name) {
-				x, ok := rowsA[id]
+			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
+				x, ok := rowsA(k.PromptID)
 				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
 					continue
 				}
@@ -343,7 +412,7 @@ func checkIdentical(r *record.Records, t Thresholds, c *record.Finding) {
 			}
 		}
 	}
-	for _, s := range teacherforce.Statistics(r.LogProbs, r.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(slices.Collect(r.LogProbs.Values()), r.Logging().Policy.Name) {
 		if !math.IsNaN(s.KLPerToken) {
 			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
 		}
@@ -363,22 +432,24 @@ func checkIdentical(r *record.Records, t Thresholds, c *record.Finding) {
 // it wrote them.
 func suspects(r *record.Records) []string {
 	p0 := r.Logging().Policy
-	said := r.ResponsesOf(p0.Name)
-	values := make([]teacherforce.Value, 0, len(r.LogProbs))
-	keys := make([]string, 0, len(r.LogProbs))
-	for _, row := range r.LogProbs {
+	said := r.Responses.Of(p0.Name)
+	values := make([]teacherforce.Value, 0, r.LogProbs.Len())
+	keys := make([]string, 0, r.LogProbs.Len())
+	for _, row := range r.LogProbs.All() {
 		if !row.LogProb.Valid() {
 			continue // counted where it is missing
 		}
 		v := teacherforce.Value{Response: row.PromptID, Policy: row.Policy, LogProb: row.LogProb, Length: row.Tokens}
 		if row.Policy == p0.Name && p0.Sampling.Neutral() {
-			v.Second = said[row.PromptID].LogProb
+			if r, ok := said(row.PromptID); ok {
+				v.Second = r.LogProb
+			}
 		}
 		values, keys = append(values, v), append(keys, row.Key().String())
 	}
 	var out []string
 	for _, s := range teacherforce.Suspects(values) {
-		out = append(out, keys[s.Index]+" "+s.Reason)
+		out = append(out, keys[s.Index]+" "+string(s.Flag))
 	}
 	return out
 }

@@ -31,31 +31,31 @@ type unit struct {
 func attempts(r *record.Records) map[string][]unit {
 	out := map[string][]unit{}
 	p0 := r.Logging().Policy.Name
-	logged := r.ResponsesOf(p0)
+	logged := r.Responses.Of(p0)
 	for _, a := range r.Arms {
 		name := a.Policy.Name
-		responses, logprobs, scores := r.ResponsesOf(name), r.LogProbsOf(name), r.ScoresOf(name)
-		for _, p := range r.Prompts {
+		responses, logprobs, scores := r.Responses.Of(name), r.LogProbs.Of(name), r.Scores.Of(name)
+		for _, p := range r.Prompts.All() {
 			key := p.ID + "/" + name + "/0"
-			row, ok := responses[p.ID]
+			row, ok := responses(p.ID)
 			has := ok && row.Text != nil
 			out["responses"] = append(out["responses"], unit{name, len(p.Text), !has, key})
 			if has {
-				s, ok := scores[p.ID]
+				s, ok := scores(p.ID)
 				out["judge"] = append(out["judge"], unit{name, len(*row.Text), !ok || !s.Mean.Valid(), key})
 			}
-			if base, ok := logged[p.ID]; ok && base.Text != nil {
-				l, ok := logprobs[p.ID]
+			if base, ok := logged(p.ID); ok && base.Text != nil {
+				l, ok := logprobs(p.ID)
 				out["logprobs"] = append(out["logprobs"], unit{name, len(*base.Text), !ok || !l.LogProb.Valid(), key})
 			}
 		}
 	}
 	labeled := map[string]bool{}
-	for _, l := range r.Labels {
+	for _, l := range r.Labels.All() {
 		labeled[l.Key().String()] = l.Label.Valid()
 	}
 	texts := map[string]int{}
-	for _, row := range r.Responses {
+	for _, row := range r.Responses.All() {
 		if row.Text != nil {
 			texts[row.Key().String()] = len(*row.Text)
 		}
@@ -163,9 +163,17 @@ func (t pattern) String() string {
 	return fmt.Sprintf("%s, %s lacks %d of %d, the rest %d of %d (p %.2g)", t.stage, t.group, t.failed, t.in, t.allFailed-t.failed, t.allUnits-t.in, t.p)
 }
 
-func checkMissing(r *record.Records, th Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP, 100*th.MissingPass, patternLeast)
-	c.Remedy = "read the failed records: what fails for one policy or for long texts is missing from its mean; mend the cause, or count the worst case"
+var _ = add(Check{
+	ID: "missing.pattern", After: "judge.injection", Needs: record.WholeRun, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP, 100*in.Thresholds.MissingPass, patternLeast)
+	},
+	Remedy: record.Remedy{Do: "read the failed records: what fails for one policy or for long texts is missing from its mean; fix the cause, or count the worst case"},
+	Find:   checkMissing,
+})
+
+func checkMissing(in *Input, c *record.Finding) {
+	r, th := in.Records, in.Thresholds
 	tests, failed := patterns(r)
 	c.AddFigure("failed records", float64(failed), "")
 	for i, t := range tests {
@@ -214,21 +222,21 @@ func worstCase(r *record.Records, c *record.Finding) string {
 	var unscored []string
 	for _, a := range r.Arms {
 		name := a.Policy.Name
-		rows := r.ScoresOf(name)
+		rows := r.Scores.Of(name)
 		sum, n := 0.0, 0
-		for _, p := range r.Prompts { // in order, so that sums are reproducible
-			if row, ok := rows[p.ID]; ok && row.Mean.Valid() {
+		for _, p := range r.Prompts.All() { // in order, so that sums are reproducible
+			if row, ok := rows(p.ID); ok && row.Mean.Valid() {
 				sum += row.Mean.OrNaN()
 				n++
 			}
 		}
-		of := float64(max(len(r.Prompts), 1))
-		missing := float64(len(r.Prompts) - n)
+		of := float64(max(r.Prompts.Len(), 1))
+		missing := float64(r.Prompts.Len() - n)
 		low[name], high[name] = sum/of, (sum+missing)/of
 		if missing > 0 {
 			c.AddFigure(name+" mean score, unscored as 0", low[name], "")
 			c.AddFigure(name+" mean score, unscored as 1", high[name], "")
-			unscored = append(unscored, fmt.Sprintf("%s %.0f of %d", name, missing, len(r.Prompts)))
+			unscored = append(unscored, fmt.Sprintf("%s %.0f of %d", name, missing, r.Prompts.Len()))
 		}
 	}
 	if len(unscored) == 0 {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
@@ -18,9 +17,17 @@ import (
 // where weights prove the log-probs wrong, and projection.cost holds where the
 // full run would pass its budget.
 
-func checkMeanOne(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is told", t.EValueFail, t.EValueInfo)
-	c.Remedy = "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"
+var _ = add(Check{
+	ID: "weights.mean_one", After: "weights.identical", Needs: record.StageLogProbs, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is told", in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
+	},
+	Remedy: record.Remedy{Do: "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"},
+	Find:   checkMeanOne,
+})
+
+func checkMeanOne(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var failed, told, untestable, heavy []string
 	for _, a := range r.Targets() {
@@ -72,8 +79,16 @@ func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
 	return out
 }
 
-func checkOverlap(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
+var _ = add(Check{
+	ID: "weights.overlap", After: "weights.mean_one", Needs: record.StageLogProbs, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
+	},
+	Find: checkOverlap,
+})
+
+func checkOverlap(in *Input, c *record.Finding) {
+	r := in.Records
 	c.Status = record.Pass
 	usable := 0
 	var refused []string
@@ -94,8 +109,16 @@ func checkOverlap(r *record.Records, _ Thresholds, c *record.Finding) {
 	}
 }
 
-func checkBalance(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's own responses", t.BalanceZ)
+var _ = add(Check{
+	ID: "weights.balance", After: "weights.overlap", Needs: record.WholeRun, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's own responses", in.Thresholds.BalanceZ)
+	},
+	Find: checkBalance,
+})
+
+func checkBalance(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	if r.Evaluation == nil {
 		c.Status, c.Summary = record.Info, "not computed: "+r.EvaluationError
@@ -125,11 +148,19 @@ func checkBalance(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
+var _ = add(Check{
+	ID: "transport", After: "missing.pattern", Needs: record.WholeRun, Readiness: true, PerTarget: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f", in.Thresholds.TransportMargin)
+	},
+	Find: checkTransport,
+})
+
 // checkTransport says whether the calibrator means the same under a target as
 // under P0. With the 25 to 50 labels that a pilot can afford it can hardly pass,
 // so it informs; the estimate that is corrected by those labels does not need it.
-func checkTransport(r *record.Records, t Thresholds, c *record.Finding, policy string) {
-	c.Threshold = fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f", t.TransportMargin)
+func checkTransport(in *Input, c *record.Finding) {
+	r, policy := in.Records, in.Target
 	c.Status = record.Info
 	if r.Evaluation == nil {
 		c.Summary = "not computed: " + r.EvaluationError
@@ -137,7 +168,7 @@ func checkTransport(r *record.Records, t Thresholds, c *record.Finding, policy s
 	}
 	p := r.Evaluation.Policy(policy)
 	if p == nil || p.Audit.Probes == 0 {
-		c.Summary = fmt.Sprintf("untested: 0 labels of %s's own; 25 give a residual-corrected value (-probes 25), about 200 test the transport", policy)
+		c.Summary = fmt.Sprintf("untested: 0 labels of %s's own; 25 give a residual-corrected value, about 200 test the transport", policy)
 		return
 	}
 	a := p.Audit
@@ -155,13 +186,21 @@ func checkTransport(r *record.Records, t Thresholds, c *record.Finding, policy s
 	}
 }
 
-func checkProjectedCost(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no budget was given for the full run"
-	if r.FullBudget > 0 {
-		c.Threshold = fmt.Sprintf("the upper end of the %.0f%% interval is at most the full run's budget of $%.2f", 100*forecast.ProjectionLevel, float64(r.FullBudget))
-	}
-	c.Remedy = "raise -full-budget, take fewer prompts, or buy labels and scores in batches"
-	p := forecast.Project(r)
+var _ = add(Check{
+	ID: "projection.cost", After: "cost.estimate", Needs: record.WholeRun, Readiness: true,
+	Threshold: func(in *Input) string {
+		if in.Records.FullBudget > 0 {
+			return fmt.Sprintf("the upper end of the %.0f%% interval is at most the full run's budget of $%.2f", 100*in.Projection.Level, float64(in.Records.FullBudget))
+		}
+		return "no budget was given for the full run"
+	},
+	Remedy: record.By("give the full run a larger budget, take fewer prompts, or buy labels and scores in batches", record.FieldFullBudget),
+	Find:   checkProjectedCost,
+})
+
+func checkProjectedCost(in *Input, c *record.Finding) {
+	r := in.Records
+	p := &in.Projection
 	c.Status = record.Info
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		record.Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"}, record.Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, record.Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
@@ -173,9 +212,15 @@ func checkProjectedCost(r *record.Records, _ Thresholds, c *record.Finding) {
 	}
 }
 
-func checkProjectedTime(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "for information: at this run's throughput"
-	p := forecast.Project(r)
+var _ = add(Check{
+	ID: "projection.time", After: "projection.cost", Needs: record.WholeRun, Readiness: true,
+	Threshold: says("for information: at this run's throughput"),
+	Find:      checkProjectedTime,
+})
+
+func checkProjectedTime(in *Input, c *record.Finding) {
+	r := in.Records
+	p := &in.Projection
 	c.Status = record.Info
 	if !p.Seconds.Value.Valid() {
 		c.Summary = "not projected: the run's time is not known"
@@ -184,7 +229,7 @@ func checkProjectedTime(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.Evidence.Figures = append(c.Evidence.Figures,
 		record.Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"}, record.Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"}, record.Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
 	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", record.Count(r.Full), inWords(p.Seconds.Value.OrNaN()))
-	if live := r.Estimate.ExpectedSeconds.OrNaN() / float64(len(r.Prompts)) * float64(r.Full); !r.Live && live > 0 {
+	if live := r.Estimate.ExpectedSeconds.OrNaN() / float64(r.Prompts.Len()) * float64(r.Full); !r.Live && live > 0 {
 		c.Summary += fmt.Sprintf(", and with live services about %s, as the estimate takes them to be", inWords(live))
 	}
 }
@@ -200,11 +245,17 @@ func inWords(seconds float64) string {
 	return fmt.Sprintf("%.1f hours", seconds/3600)
 }
 
-func checkProjectedESS(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "for information, one-sided: where weights have a tail, a sample cannot see it, and the effective sample grows slower than the sample"
+var _ = add(Check{
+	ID: "projection.ess", After: "projection.time", Needs: record.WholeRun, Readiness: true,
+	Threshold: says("for information, one-sided: where weights have a tail, a sample cannot see it, and the effective sample grows slower than the sample"),
+	Find:      checkProjectedESS,
+})
+
+func checkProjectedESS(in *Input, c *record.Finding) {
+	r := in.Records
 	c.Status = record.Info
 	var parts []string
-	for _, p := range forecast.Project(r).Policies {
+	for _, p := range in.Projection.Policies {
 		c.Evidence.Figures = append(c.Evidence.Figures, record.Figure{Name: "ESS at most, " + p.Name, Value: p.ESSAtMost})
 		if p.ESSAtMost.Valid() {
 			parts = append(parts, fmt.Sprintf("%s %.0f", p.Name, p.ESSAtMost.OrNaN()))
@@ -213,10 +264,16 @@ func checkProjectedESS(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.Summary = fmt.Sprintf("effective responses among %s, at most: %s", record.Count(r.Full), strings.Join(parts, ", "))
 }
 
-func checkProjectedWidth(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "for information: P0's by its labels; a target's by weights alone, one-sided"
+var _ = add(Check{
+	ID: "projection.width", After: "projection.ess", Needs: record.WholeRun, Readiness: true,
+	Threshold: says("for information: P0's by its labels; a target's by weights alone, one-sided"),
+	Find:      checkProjectedWidth,
+})
+
+func checkProjectedWidth(in *Input, c *record.Finding) {
+	r := in.Records
 	c.Status = record.Info
-	p := forecast.Project(r)
+	p := &in.Projection
 	c.Evidence.Figures = append(c.Evidence.Figures, record.Figure{Name: "P0, half-width", Value: p.HalfWidth})
 	var parts []string
 	for _, x := range p.Policies {

@@ -9,34 +9,48 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-func checkPromptFields(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every prompt has an id and text"
-	c.Remedy = "mend or drop the named rows of the input"
+var _ = add(Check{
+	ID: "prompts.fields", Needs: record.StagePrepare,
+	Threshold: says("every prompt has an id and text"),
+	Remedy:    record.Remedy{Do: "fix or drop the named rows of the input"},
+	Find:      checkPromptFields,
+})
+
+func checkPromptFields(in *Input, c *record.Finding) {
+	r := in.Records
 	var bad []string
-	for i, p := range r.Prompts {
+	n := 0
+	for _, p := range r.Prompts.All() {
+		n++
 		if p.ID == "" || strings.TrimSpace(p.Text) == "" {
-			bad = append(bad, fmt.Sprintf("prompt %d (%q)", i+1, p.ID))
+			bad = append(bad, fmt.Sprintf("prompt %d (%q)", n, p.ID))
 		}
 	}
-	c.AddFigure("prompts", float64(len(r.Prompts)), "")
+	c.AddFigure("prompts", float64(r.Prompts.Len()), "")
 	c.AddFigure("incomplete", float64(len(bad)), "")
 	c.NameRecords(bad)
 	switch {
-	case len(r.Prompts) == 0:
+	case r.Prompts.Len() == 0:
 		c.Status, c.Summary = record.Fail, "there are no prompts"
 	case len(bad) > 0:
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d prompts lack an id or text", len(bad), len(r.Prompts))
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d prompts lack an id or text", len(bad), r.Prompts.Len())
 	default:
-		c.Status, c.Summary = record.Pass, fmt.Sprintf("%d prompts, each with an id and text", len(r.Prompts))
+		c.Status, c.Summary = record.Pass, fmt.Sprintf("%d prompts, each with an id and text", r.Prompts.Len())
 	}
 }
 
-func checkPromptsUnique(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no two prompts share an id or, up to case and white space, a text"
-	c.Remedy = "drop duplicates from the input"
+var _ = add(Check{
+	ID: "prompts.unique", After: "prompts.fields", Needs: record.StagePrepare,
+	Threshold: says("no two prompts share an id or, up to case and white space, a text"),
+	Remedy:    record.Remedy{Do: "drop duplicates from the input"},
+	Find:      checkPromptsUnique,
+})
+
+func checkPromptsUnique(in *Input, c *record.Finding) {
+	r := in.Records
 	ids, texts := map[string]bool{}, map[string]string{}
 	var bad []string
-	for _, p := range r.Prompts {
+	for _, p := range r.Prompts.All() {
 		text := dataset.Normalize(p.Text)
 		if ids[p.ID] {
 			bad = append(bad, p.ID)
@@ -50,7 +64,7 @@ func checkPromptsUnique(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.AddFigure("duplicates", float64(len(bad)), "")
 	c.NameRecords(bad)
 	if len(bad) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), len(r.Prompts), record.Some(bad))
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), r.Prompts.Len(), record.Some(bad))
 		return
 	}
 	c.Status, c.Summary = record.Pass, "ids and texts are unique"
@@ -59,9 +73,9 @@ func checkPromptsUnique(r *record.Records, _ Thresholds, c *record.Finding) {
 // missingResponses returns the keys of a policy's responses that have no text,
 // and of those that have an empty one.
 func missingResponses(r *record.Records, policy string) (failed, empty []string, truncated int) {
-	rows := r.ResponsesOf(policy)
-	for _, p := range r.Prompts {
-		row, ok := rows[p.ID]
+	rows := r.Responses.Of(policy)
+	for _, p := range r.Prompts.All() {
+		row, ok := rows(p.ID)
 		key := dataset.Key{PromptID: p.ID, Policy: policy}.String()
 		switch {
 		case !ok || row.Text == nil:
@@ -75,24 +89,39 @@ func missingResponses(r *record.Records, policy string) (failed, empty []string,
 	return failed, empty, truncated
 }
 
-func checkP0Complete(r *record.Records, t Thresholds, c *record.Finding) {
-	checkComplete(r, t, c, []record.Arm{r.Logging()})
+var _ = add(Check{
+	ID: "p0.complete", After: "endpoint.certified", Needs: record.StageP0, InPlace: true,
+	Threshold: shareThreshold("without a response or empty"),
+	Remedy:    record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the failed items again"},
+	Find:      checkP0Complete,
+})
+
+func checkP0Complete(in *Input, c *record.Finding) {
+	r := in.Records
+	checkComplete(in, c, []record.Arm{r.Logging()})
 }
 
-func checkTargetsComplete(r *record.Records, t Thresholds, c *record.Finding) {
-	checkComplete(r, t, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
+var _ = add(Check{
+	ID: "targets.complete", After: "p0.logprobs", Needs: record.StageTargets, InPlace: true,
+	Threshold: shareThreshold("without a response or empty"),
+	Remedy:    record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the failed items again"},
+	Find:      checkTargetsComplete,
+})
+
+func checkTargetsComplete(in *Input, c *record.Finding) {
+	r := in.Records
+	checkComplete(in, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
 }
 
-func checkComplete(r *record.Records, t Thresholds, c *record.Finding, arms []record.Arm) {
-	c.Threshold = fmt.Sprintf("per policy: at most %.0f%% without a response or empty passes, %.0f%% holds, more fails", 100*t.MissingPass, 100*t.MissingHold)
-	c.Remedy = "read the errors in responses.jsonl and mend their cause: the next start tries the failed items again"
+func checkComplete(in *Input, c *record.Finding, arms []record.Arm) {
+	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	answered, truncated := 0, 0
 	for _, a := range arms {
 		failed, empty, cut := missingResponses(r, a.Policy.Name)
 		n := len(failed) + len(empty)
 		bad = append(append(bad, failed...), empty...)
-		answered += len(r.Prompts) - n
+		answered += r.Prompts.Len() - n
 		truncated += cut
 		c.AddFigure(a.Policy.Name+" failed", float64(len(failed)), "")
 		c.AddFigure(a.Policy.Name+" empty", float64(len(empty)), "")
@@ -100,27 +129,34 @@ func checkComplete(r *record.Records, t Thresholds, c *record.Finding, arms []re
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d", a.Policy.Name, n))
 		}
-		c.Worsen(shareStatus(n, len(r.Prompts), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(n, r.Prompts.Len(), t.MissingPass, t.MissingHold))
 	}
 	c.NameRecords(bad)
-	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*len(r.Prompts), truncated)
+	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*r.Prompts.Len(), truncated)
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
 	}
 }
 
-func checkDiversity(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*t.IdenticalResponses)
-	c.Remedy = "check that system prompt, model and seed reach the endpoint for each policy"
+var _ = add(Check{
+	ID: "targets.diversity", After: "targets.complete", Needs: record.StageTargets,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*in.Thresholds.IdenticalResponses)
+	},
+	Remedy: record.Remedy{Do: "check that system prompt, model and seed reach the endpoint for each policy"},
+	Find:   checkDiversity,
+})
+
+func checkDiversity(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	worst, worstPair := -1.0, ""
 	for i, a := range r.Arms {
-		rowsA := r.ResponsesOf(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
-			rowsB := r.ResponsesOf(b.Policy.Name)
+			rowsB := r.Responses.Of(b.Policy.Name)
 			n, same := 0, 0
-			for id, x := range rowsA {
-				y, ok := rowsB[id]
+			for k, x := range r.Responses.AllOf(a.Policy.Name) {
+				y, ok := rowsB(k.PromptID)
 				if !ok || x.Text == nil || y.Text == nil {
 					continue
 				}
@@ -156,18 +192,26 @@ func checkDiversity(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkTruncated(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*t.Truncated)
-	c.Remedy = "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"
+var _ = add(Check{
+	ID: "responses.truncated", After: "targets.diversity", Needs: record.StageTargets,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*in.Thresholds.Truncated)
+	},
+	Remedy: record.Remedy{Do: "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"},
+	Find:   checkTruncated,
+})
+
+func checkTruncated(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var bad, over []string
 	total := 0
 	for _, a := range r.Arms {
 		n, answered := 0, 0
-		rows := r.ResponsesOf(a.Policy.Name)
+		rows := r.Responses.Of(a.Policy.Name)
 		var keys []string
-		for _, p := range r.Prompts {
-			row, ok := rows[p.ID]
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
 			if !ok || row.Text == nil {
 				continue
 			}
@@ -196,9 +240,15 @@ func checkTruncated(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 }
 
-func checkServed(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "the model that answered is the one asked for, or a dated snapshot of it, on every call"
-	c.Remedy = "pin a model that the endpoint serves; records of another model cannot be used as this policy's"
+var _ = add(Check{
+	ID: "models.served", After: "responses.truncated", Needs: record.StageTargets,
+	Threshold: says("the model that answered is the one asked for, or a dated snapshot of it, on every call"),
+	Remedy:    record.Remedy{Do: "pin a model that the endpoint serves; records of another model cannot be used as this policy's"},
+	Find:      checkServed,
+})
+
+func checkServed(in *Input, c *record.Finding) {
+	r := in.Records
 	asked := map[string]string{}
 	for _, a := range r.Arms {
 		asked[a.Policy.Name] = a.Policy.Model
@@ -216,12 +266,12 @@ func checkServed(r *record.Records, _ Thresholds, c *record.Finding) {
 			others[fmt.Sprintf("%s answered for %s", got, want)]++
 		}
 	}
-	for _, row := range r.Responses {
+	for _, row := range r.Responses.All() {
 		if row.Error == nil {
 			note(row.Key().String(), asked[row.Policy], row.Model)
 		}
 	}
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		// Responses are counted by their own record; this adds the calls that
 		// leave no model in one: echoes, labels and scores. What moves a batch
 		// asks no model.

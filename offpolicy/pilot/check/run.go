@@ -11,9 +11,15 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-func checkFiles(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "every output file parses line by line, and its keys are the expected set"
-	c.Remedy = "nothing but this program may write into the folder: the next start writes the outputs anew from the journal; a key that stays missing is explained by its stage's check"
+var _ = add(Check{
+	ID: "files.valid", After: "policies.ranking", Needs: record.WholeRun, InPlace: true,
+	Threshold: says("every output file parses line by line, and its keys are the expected set"),
+	Remedy:    record.Remedy{Do: "nothing but this program may write into the folder: the next start writes the outputs anew from the journal; a key that stays missing is explained by its stage's check"},
+	Find:      checkFiles,
+})
+
+func checkFiles(in *Input, c *record.Finding) {
+	r := in.Records
 	c.AddFigure("problems", float64(len(r.FileProblems)), "")
 	c.AddFigure("records left out of samples.jsonl", float64(len(r.Unjoined)), "")
 	c.NameRecords(append(slices.Clone(r.FileProblems), r.Unjoined...))
@@ -24,14 +30,23 @@ func checkFiles(r *record.Records, _ Thresholds, c *record.Finding) {
 	c.Status, c.Summary = record.Pass, "every file was read back: lines parse, keys are the expected ones"
 }
 
-func checkCost(r *record.Records, t Thresholds, c *record.Finding) {
-	c.Threshold = fmt.Sprintf("actual cost within %.0f%% of the pre-run estimate passes, over by up to %.0f%% holds, by more fails; under by more than %.0f%% holds", 100*t.CostPass, 100*t.CostHold, 100*t.CostPass)
-	c.Remedy = "compare cost by stage with the estimate: correct expected_tokens or the price table, and check what the provider bills"
+var _ = add(Check{
+	ID: "cost.estimate", After: "files.valid", Needs: record.WholeRun, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("actual cost within %.0f%% of the pre-run estimate passes, over by up to %.0f%% holds, by more fails; under by more than %.0f%% holds", 100*in.Thresholds.CostPass, 100*in.Thresholds.CostHold, 100*in.Thresholds.CostPass)
+	},
+	Remedy: record.Remedy{Do: "compare cost by stage with the estimate: correct expected_tokens or the price table, and check what the provider bills"},
+	Find:   checkCost,
+})
+
+func checkCost(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
 	// What was billed lies between the usage seen and that plus the
 	// reservations of the attempts whose usage nobody saw.
 	seen, unseen := 0.0, 0.0
-	doubtful, doubt := 0, ""
-	for _, e := range r.Ledger {
+	attempts, doubtful, doubt := 0, 0, ""
+	for e := range r.Ledger.All() {
+		attempts++
 		if e.UsageDoubt != "" {
 			doubtful, doubt = doubtful+1, cmp.Or(doubt, e.UsageDoubt)
 		}
@@ -75,7 +90,7 @@ func checkCost(r *record.Records, t Thresholds, c *record.Finding) {
 	}
 	if doubtful > 0 {
 		c.AddFigure("attempts of doubtful usage", float64(doubtful), "attempts")
-		c.Summary += fmt.Sprintf("; %d of %d attempts state a usage that does not fit, as %s", doubtful, len(r.Ledger), doubt)
+		c.Summary += fmt.Sprintf("; %d of %d attempts state a usage that does not fit, as %s", doubtful, attempts, doubt)
 	}
 }
 
@@ -83,7 +98,7 @@ func checkCost(r *record.Records, t Thresholds, c *record.Finding) {
 // tells prices from counts.
 func tokensOver(r *record.Records) (prompt, completion float64) {
 	var seen, expected [2]float64
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		if e.UsageKnown {
 			seen[0] += float64(e.PromptTokens)
 			seen[1] += float64(e.CompletionTokens)
@@ -96,8 +111,14 @@ func tokensOver(r *record.Records) (prompt, completion float64) {
 	return seen[0]/expected[0] - 1, seen[1]/expected[1] - 1
 }
 
-func checkRunErrors(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no stage ended in error; failed records are counted by their own stage's check"
+var _ = add(Check{
+	ID: "run.errors", After: "projection.width", InPlace: true,
+	Threshold: says("no stage ended in error; failed records are counted by their own stage's check"),
+	Find:      checkRunErrors,
+})
+
+func checkRunErrors(in *Input, c *record.Finding) {
+	r := in.Records
 	classes, keys := record.Failures(r)
 	total := 0
 	var all []string
@@ -123,10 +144,13 @@ func checkRunErrors(r *record.Records, _ Thresholds, c *record.Finding) {
 		return
 	}
 	c.Status = record.Fail
-	c.Remedy = "mend the cause and start the run again: it goes on where it stopped"
+	c.Remedy = "fix the cause and start the run again: it goes on where it stopped"
 	if r.Stop.Resumable() {
 		c.Status = record.Hold
-		c.Remedy = "start the run again, with a larger -budget if that is what ended it: it goes on where it stopped"
+		c.Remedy = "start the run again: it goes on where it stopped"
+	}
+	if r.Stop.OutOfBudget() {
+		c.SetRemedy(record.By("raise the budget and start the run again: it goes on where it stopped", record.FieldBudget))
 	}
 	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Why(), r.Stop.Message)
 	if r.Stop.Key != "" {
@@ -134,11 +158,17 @@ func checkRunErrors(r *record.Records, _ Thresholds, c *record.Finding) {
 	}
 }
 
-func checkRateLimit(r *record.Records, _ Thresholds, c *record.Finding) {
-	c.Threshold = "no record failed for rate limiting"
-	c.Remedy = "lower -concurrency, or ask the provider for higher limits"
+var _ = add(Check{
+	ID: "run.ratelimit", After: "run.errors", InPlace: true,
+	Threshold: says("no record failed for rate limiting"),
+	Remedy:    record.By("send fewer calls at once, or ask the provider for higher limits", record.FieldConcurrency),
+	Find:      checkRateLimit,
+})
+
+func checkRateLimit(in *Input, c *record.Finding) {
+	r := in.Records
 	absorbed, retries := 0, 0
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		if e.Attempt > 1 {
 			retries++
 		}

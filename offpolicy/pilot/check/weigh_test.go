@@ -13,11 +13,11 @@ import (
 // TestRawValuesMakeNoWeight: a policy that samples at another temperature than 1
 // is scored, and its values reach neither weights nor estimates.
 func TestRawValuesMakeNoWeight(t *testing.T) {
-	rec := healthy.New(100, 1)
-	for i := range rec.Prompts {
-		healthy.LogprobRow(rec, i, "pi_cot").Distribution = "raw"
+	world := healthy.New(100, 1)
+	for i := range world.Prompts {
+		healthy.LogprobRow(world, i, "pi_cot").Distribution = "raw"
 	}
-	healthy.Evaluated(rec)
+	rec := world.Evaluated()
 	w := record.Weigh(rec, "pi_cot")
 	if w.N != 0 || w.Usable || len(w.Reasons) == 0 || !strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
 		t.Errorf("weights %+v", w)
@@ -35,11 +35,12 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	}
 	// Where P0 itself samples so, its own values are of its sampling and nobody
 	// else's are; the clone still shows the endpoint's noise, by the raw ones.
-	for i := range rec.Prompts {
-		row := healthy.LogprobRow(rec, i, "p0")
+	for i := range world.Prompts {
+		row := healthy.LogprobRow(world, i, "p0")
 		row.Method, row.LogProb = "sampling_logprob", dataset.Known(row.LogProb.OrNaN()+9)
-		healthy.LogprobRow(rec, i, "pi_clone").Distribution = "raw"
+		healthy.LogprobRow(world, i, "pi_clone").Distribution = "raw"
 	}
+	rec = world.Rows()
 	if w := record.Weigh(rec, "pi_clone"); w.Usable || w.N != 0 {
 		t.Errorf("weights %+v", w)
 	}

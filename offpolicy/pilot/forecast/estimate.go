@@ -258,7 +258,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
-		_, _ = e.Oracle.Label(ctx, tag, as.Key, prompts[as.Key.PromptID], texts[as.Key.Policy])
+		_, _ = e.Oracle.Label(ctx, tag, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
 	return e.count(byName[record.StageOracle], c.Batches)
 }
@@ -370,7 +370,7 @@ func (e *Work) GraderModels(ctx context.Context) ([]string, error) {
 	if _, err := e.Judge.Score(ctx, tag, p, "x"); err != nil {
 		return nil, err
 	}
-	_, _ = e.Oracle.Label(ctx, tag, key, p, "x")
+	_, _ = e.Oracle.Label(ctx, tag, p, "x")
 	var models []string
 	for _, req := range e.Dry.take() {
 		models = append(models, req.Model)

@@ -118,10 +118,10 @@ func enough(nats float64) string {
 // do, and around these as P0's labels do around theirs. Where the sample gives its
 // value by its labels, the two are such that they say the same width.
 func (pl *planner) own(policy string) offpolicy.Pilot {
-	scores := pl.rec.ScoresOf(policy)
+	scores := pl.rec.Scores.Of(policy)
 	var y, e []float64
-	for _, l := range pl.rec.Labels {
-		if s, ok := scores[l.PromptID]; ok && l.Policy == policy && l.Label.Valid() && s.Calibrated.Valid() {
+	for _, l := range pl.rec.Labels.All() {
+		if s, ok := scores(l.PromptID); ok && l.Policy == policy && l.Label.Valid() && s.Calibrated.Valid() {
 			y, e = append(y, l.Label.OrNaN()), append(e, float64(l.Label.OrNaN()-s.Calibrated.OrNaN()))
 		}
 	}
@@ -129,7 +129,7 @@ func (pl *planner) own(policy string) offpolicy.Pilot {
 	_, rest := record.MeanSD(e)
 	if len(y) < offpolicy.MinProbes || !(sd > 0) {
 		var f []float64
-		for _, s := range pl.rec.Scores {
+		for _, s := range pl.rec.Scores.All() {
 			if s.Policy == policy && s.DrawIdx == 0 && s.Calibrated.Valid() {
 				f = append(f, s.Calibrated.OrNaN())
 			}
@@ -210,7 +210,7 @@ func (pl *planner) more(policies []string, m int) int {
 // has counts the labels that a target's own responses have.
 func (pl *planner) has(policy string) int {
 	n := 0
-	for _, l := range pl.rec.Labels {
+	for _, l := range pl.rec.Labels.All() {
 		if l.Policy == policy && l.Label.Valid() {
 			n++
 		}

@@ -16,9 +16,9 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// ProjectionLevel is the level of the intervals of a projection. The decision
+// projectionLevel is the level of the intervals of a projection. The decision
 // that hangs on them is one-sided: whether the full run passes its budget.
-const ProjectionLevel = 0.90
+const projectionLevel = 0.90
 
 // Project extends the sample to a run of rec.Full prompts. Calls, dollars,
 // tokens and seconds are what the sample took a prompt, times the prompts;
@@ -27,10 +27,10 @@ func Project(rec *record.Records) record.Projection {
 	m := dataset.Float{}
 	none := record.Interval{Value: m, Lo: m, Hi: m}
 	out := record.Projection{
-		Prompts: rec.Full, Level: ProjectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
+		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
 		HalfWidth: m, Notes: []string{}, Policies: []record.PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m, Resolution: m, Questions: []record.Question{},
 	}
-	n := len(rec.Prompts)
+	n := rec.Prompts.Len()
 	if n == 0 || !rec.Reached(record.WholeRun) {
 		out.Notes = append(out.Notes, "not projected: the sample is not complete")
 		return out
@@ -60,13 +60,14 @@ func Project(rec *record.Records) record.Projection {
 	}
 	failed := record.FailedPrompts(rec)
 	scale := float64(rec.Full)
-	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)), Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+ProjectionLevel)/2)), Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+ProjectionLevel)/2))}
+	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)), Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)), Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2))}
 	out.HalfWidth = projectWidth(rec)
 	for _, a := range rec.Arms {
 		if a.Role == record.Target {
 			out.Policies = append(out.Policies, projectPolicy(rec, a.Policy.Name))
 		}
 	}
+	plan(rec, &out)
 	return out
 }
 
@@ -86,15 +87,15 @@ type consumption struct {
 var recordStages = []string{record.StageP0, record.StageTargets, record.StageLogProbs, record.StageOracle, record.StageJudge}
 
 func perPrompt(r *record.Records) consumption {
-	n, p0 := len(r.Prompts), r.Logging().Policy.Name
+	n, p0 := r.Prompts.Len(), r.Logging().Policy.Name
 	index := make(map[string]int, n)
-	for i, p := range r.Prompts {
-		index[p.ID] = i
+	for _, p := range r.Prompts.All() {
+		index[p.ID] = len(index)
 	}
 	took := consumption{calls: make([]float64, n), usd: make([]float64, n), tokens: make([]float64, n)}
 	weight := contextWeight(r, r.Full)
 	seconds, total, most := map[string][]float64{}, map[string]float64{}, map[string]float64{}
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
 		i, ok := index[record.PromptOf(e.Key)]
 		// Probes and duplicates are as many in a run of any size.
@@ -161,7 +162,7 @@ func projectSum(perPrompt []float64, fixed float64, full int) record.Interval {
 	if n < 2 || !(mean > 0) {
 		return out
 	}
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+ProjectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
 	out.Lo = dataset.Known(fixed + value*math.Exp(-half))
 	out.Hi = dataset.Known(fixed + value*math.Exp(half))
 	return out
@@ -174,7 +175,7 @@ func projectWidth(rec *record.Records) dataset.Float {
 		return dataset.Float{}
 	}
 	p := rec.Evaluation.Pilot()
-	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(len(rec.Prompts))))
+	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(rec.Prompts.Len())))
 	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
 		return dataset.Float{}
 	}
@@ -195,9 +196,9 @@ func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 	}
 	out.ESSAtMost = dataset.Known(offpolicy.ESSBound(w, rec.Full))
 	var scores []float64
-	of := rec.ScoresOf(rec.Logging().Policy.Name)
-	for _, p := range rec.Prompts {
-		if s, ok := of[p.ID]; ok && s.Mean.Valid() {
+	of := rec.Scores.Of(rec.Logging().Policy.Name)
+	for _, p := range rec.Prompts.All() {
+		if s, ok := of(p.ID); ok && s.Mean.Valid() {
 			scores = append(scores, s.Mean.OrNaN())
 		}
 	}
@@ -215,16 +216,16 @@ func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 // ids, every pair needs that call.
 func contextWeight(rec *record.Records, full int) func(providers.Entry) float64 {
 	known, compares, here := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, row := range rec.Responses {
+	for _, row := range rec.Responses.All() {
 		known[row.Key().String()] = row.ContextIDs != nil
 	}
-	for _, row := range rec.LogProbs {
+	for _, row := range rec.LogProbs.All() {
 		m, ok := row.Methods[teacherforce.MethodContinuation]
 		if ok && m.Reason != string(teacherforce.ReasonNotCompared) {
 			compares[row.Key().String()], here[row.PromptID] = true, true
 		}
 	}
-	share := float64(len(here)) / float64(max(1, len(rec.Prompts)))
+	share := float64(len(here)) / float64(max(1, rec.Prompts.Len()))
 	first := float64(min(record.ComparedRows, full))
 	weight := min(1, (first+(float64(full)-first)/record.AuditEvery)/float64(full)/share)
 	return func(e providers.Entry) float64 {

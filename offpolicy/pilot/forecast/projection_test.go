@@ -99,7 +99,7 @@ func TestProjectionIntervalsHold(t *testing.T) {
 		var cost, pace int
 		for run := range runs {
 			rng := rand.New(rand.NewPCG(uint64(k), uint64(run)))
-			rec := &record.Records{Arms: record.PlanArms(), Full: full, Concurrency: workers}
+			rec := &healthy.Run{Records: record.Records{Arms: record.PlanArms(), Full: full, Concurrency: workers}}
 			var queue []float64
 			for i := range n {
 				id := fmt.Sprintf("q%03d", i)
@@ -111,7 +111,7 @@ func TestProjectionIntervalsHold(t *testing.T) {
 			}
 			rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
 			rec.StageSeconds = map[string]float64{record.WholeRun: makespan(queue, workers)}
-			p := Project(rec)
+			p := Project(rec.Rows())
 
 			var usd, busy float64
 			for range full {
@@ -145,7 +145,7 @@ func TestProjectionIntervalsHold(t *testing.T) {
 func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 	rec := healthy.New(100, 1)
 	rec.Full = 1000
-	want := Project(rec).USD.Value.OrNaN()
+	want := Project(rec.Rows()).USD.Value.OrNaN()
 	if math.Abs(want-1000*5*0.002) > 1e-6 {
 		t.Fatalf("1,000 prompts of five calls at $0.002 are projected to $%v", want)
 	}
@@ -156,12 +156,12 @@ func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 		e.Cost, e.Outcome, e.UsageKnown = 1, "ok", true
 		rec.Ledger = append(rec.Ledger, e)
 		want++
-		if got := Project(rec).USD.Value.OrNaN(); math.Abs(got-want) > 1e-9 {
+		if got := Project(rec.Rows()).USD.Value.OrNaN(); math.Abs(got-want) > 1e-9 {
 			t.Errorf("a dollar of stage %s, policy %q, makes the projection $%v, want $%v", e.Stage, e.Policy, got, want)
 		}
 	}
 	rec.Ledger = append(rec.Ledger, providers.Entry{Stage: record.StageOracle, Key: "q0001/p0/0", Policy: "p0", Cost: 1, Outcome: "ok", UsageKnown: true})
-	if got := Project(rec).USD.Value.OrNaN(); math.Abs(got-(want+10)) > 1e-9 {
+	if got := Project(rec.Rows()).USD.Value.OrNaN(); math.Abs(got-(want+10)) > 1e-9 {
 		t.Errorf("a label of P0 is one of a hundred prompts': the projection is $%v, want $%v", got, want+10)
 	}
 }
@@ -193,24 +193,24 @@ func TestProjectSum(t *testing.T) {
 func TestContextWeight(t *testing.T) {
 	rec := healthy.New(100, 1)
 	entry := providers.Entry{Stage: record.StageLogProbs, Call: "context", Key: rec.LogProbs[0].Key().String()}
-	if got := contextWeight(rec, 10_000)(entry); got != 1 {
+	if got := contextWeight(rec.Rows(), 10_000)(entry); got != 1 {
 		t.Errorf("weight %v where the server tells no ids, want 1", got)
 	}
 	for i := range rec.Responses {
 		rec.Responses[i].ContextIDs = &dataset.TokenDigest{N: 9, SHA256: "x"}
 	}
-	if got, want := contextWeight(rec, 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
+	if got, want := contextWeight(rec.Rows(), 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
 		t.Errorf("weight %v, want %v", got, want)
 	}
-	if got := contextWeight(rec, 100)(entry); got != 1 {
+	if got := contextWeight(rec.Rows(), 100)(entry); got != 1 {
 		t.Errorf("weight %v for a full run of the sample's size, want 1", got)
 	}
 	entry.Call = "chat"
-	if got, want := contextWeight(rec, 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
+	if got, want := contextWeight(rec.Rows(), 10_000)(entry), (100+9900.0/32)/10_000; math.Abs(got-want) > 1e-12 {
 		t.Errorf("weight %v of a conversation, want %v", got, want)
 	}
 	entry.Call = "joint"
-	if got := contextWeight(rec, 10_000)(entry); got != 1 {
+	if got := contextWeight(rec.Rows(), 10_000)(entry); got != 1 {
 		t.Errorf("weight %v of a joint text, want 1", got)
 	}
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// Plan adds to a projection whether the run that it projects to would
+// plan adds to a projection whether the run that it projects to would
 // answer, and what less would.
-func Plan(rec *record.Records, out *record.Projection) {
+func plan(rec *record.Records, out *record.Projection) {
 	out.Resolution, out.Questions = dataset.Known(rec.Resolution), []record.Question{}
 	p0 := rec.Logging().Policy.Name
 	switch {
 	case rec.Evaluation == nil:
 		out.Answer = "Whether the full run would answer is not known: " + rec.EvaluationError + "."
 		return
-	case rec.Full < len(rec.Prompts):
+	case rec.Full < rec.Prompts.Len():
 		out.Answer = fmt.Sprintf("This run is larger than the full one of %s.", record.Plural(rec.Full, "prompt", "prompts"))
 		return
 	}
-	pl := &planner{rec: rec, n: len(rec.Prompts), logged: rec.Evaluation.Pilot()}
+	pl := &planner{rec: rec, n: rec.Prompts.Len(), logged: rec.Evaluation.Pilot()}
 	if pl.logged.Labels < 3 || !(pl.logged.LabelSD > 0) {
 		out.Answer = fmt.Sprintf("Whether the full run would answer is not known: it takes labels of %s that differ, here are %d.", p0, pl.logged.Labels)
 		return
@@ -74,11 +74,11 @@ func (pl *planner) askLogging(p0 string) record.Question {
 // difference is that of the judge's scores, a target's minus P0's, prompt by
 // prompt.
 func (pl *planner) difference(policy string) record.Interval {
-	own, base := pl.rec.ScoresOf(policy), pl.rec.ScoresOf(pl.rec.Logging().Policy.Name)
+	own, base := pl.rec.Scores.Of(policy), pl.rec.Scores.Of(pl.rec.Logging().Policy.Name)
 	var d []float64
-	for _, p := range pl.rec.Prompts {
-		a, okA := own[p.ID]
-		b, okB := base[p.ID]
+	for _, p := range pl.rec.Prompts.All() {
+		a, okA := own(p.ID)
+		b, okB := base(p.ID)
 		if okA && okB && a.Mean.Valid() && b.Mean.Valid() {
 			d = append(d, float64(a.Mean.OrNaN()-b.Mean.OrNaN()))
 		}
@@ -190,7 +190,7 @@ func (pl *planner) cheapest() *record.LargerRun {
 
 // inWords answers the two questions in a few sentences.
 func (pl *planner) inWords(p *record.Projection) string {
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s (-width). The full run, %s more, would give %s.", record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.", record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
 	switch d := p.Cheapest; {
 	case p.Answered:
 		s += " This sample gives all of them already."

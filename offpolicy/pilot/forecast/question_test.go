@@ -16,7 +16,7 @@ import (
 
 // planned is a healthy run of 100 with labels bought at $0.003, which a batch
 // halves, and the question put to it.
-func planned(alter func(*record.Records)) (*record.Records, record.Projection) {
+func planned(alter func(*healthy.Run)) (*record.Records, record.Projection) {
 	r := healthy.New(100, 5)
 	r.Resolution = 0.02
 	r.BatchFactors = map[string]float64{"oracle": 0.5}
@@ -27,14 +27,13 @@ func planned(alter func(*record.Records)) (*record.Records, record.Projection) {
 	if alter != nil {
 		alter(r)
 	}
-	out := Project(healthy.Evaluated(r))
-	Plan(r, &out)
-	return r, out
+	rec := r.Evaluated()
+	return rec, Project(rec)
 }
 
 func TestWhatTheFullRunAnswers(t *testing.T) {
-	near := func(sd float64) func(*record.Records) {
-		return func(r *record.Records) {
+	near := func(sd float64) func(*healthy.Run) {
+		return func(r *healthy.Run) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + dataset.Known(sd*rng.NormFloat64()-sd*sd/2).OrNaN())
@@ -43,7 +42,7 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		alter  func(*record.Records)
+		alter  func(*healthy.Run)
 		policy string
 		answer string
 		by     string
@@ -51,22 +50,22 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		reason string
 	}{
 		{"P0", nil, "p0", record.AnswersYes, "dr", "labels", "10,000 labels leave nothing open"},
-		{"P0 at a width that nothing gives", func(r *record.Records) { r.Resolution = 1e-4 }, "p0", record.AnswersNo, "dr", "labels", "its sd over √10,000 is more"},
+		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.AnswersNo, "dr", "labels", "its sd over √10,000 is more"},
 		{"far away", nil, "pi_bigger_model", record.AnswersNo, "", "divergence about 19.7", "20 nats take 10·e^20 prompts"},
 		{"a little further than the run reaches", nil, "pi_bad", record.AnswersNo, "", "refused below", "15 nats take millions"},
 		{"overlapping", near(0.5), "pi_cot", record.AnswersYes, "dr", "quarter of the sample's relative ESS", "its weights are usable already"},
-		{"overlapping, at a width that needs luck", func(r *record.Records) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot", record.AnswersAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
-		{"overlapping, at a width that nothing gives", func(r *record.Records) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot", record.AnswersNo, "dr", "at best", "no relative ESS gives that"},
+		{"overlapping, at a width that needs luck", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot", record.AnswersAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
+		{"overlapping, at a width that nothing gives", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot", record.AnswersNo, "dr", "at best", "no relative ESS gives that"},
 		{"refused in the sample", near(2), "pi_cot", record.AnswersAtBest, "dr", "no promise", "a larger run may see enough of the tail, or more of it"},
 		{"hopeless", near(3.6), "pi_cot", record.AnswersNo, "", "would be refused", "log w of that sd is refused at any size there is, whatever the mean of the sample's"},
-		{"wrong log-probs", func(r *record.Records) {
+		{"wrong log-probs", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 1)
 			}
 		}, "pi_cot", record.AnswersNo, "", "wrong log-probs", "more of them mend nothing"},
-		{"no certificate", func(r *record.Records) { r.Certificates = nil }, "pi_cot", record.AnswersNo, "", "certificate", "nor does this"},
-		{"labels of its own", func(r *record.Records) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 }, "pi_bad", record.AnswersYes, "direct", "90 labels of its own", "they need no weights"},
-		{"too few labels of its own", func(r *record.Records) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 }, "pi_bad", record.AnswersNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
+		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswersNo, "", "certificate", "nor does this"},
+		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 }, "pi_bad", record.AnswersYes, "direct", "90 labels of its own", "they need no weights"},
+		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 }, "pi_bad", record.AnswersNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
 	} {
 		if testing.Short() && c.by == "" { // the race detector looks for races, and this draws in one goroutine
 			continue
@@ -108,7 +107,7 @@ func TestCheapestRun(t *testing.T) {
 	if got, want := d.BatchUSD.OrNaN(), price(d.Prompts, d.Labels)-0.0015*float64(d.Prompts-100+4*d.Labels); math.Abs(got-want) > 1e-9 {
 		t.Errorf("$%v in batches, want $%v: they halve the labels", got, want)
 	}
-	pl := &planner{rec: r, n: len(r.Prompts), logged: fig}
+	pl := &planner{rec: r, n: r.Prompts.Len(), logged: fig}
 	targets := []offpolicy.Pilot{pl.own("pi_cot"), pl.own("pi_bigger_model"), pl.own("pi_bad")}
 	widest := func(n, m int) (w float64) {
 		for _, t := range targets {
@@ -142,7 +141,7 @@ func TestCheapestRun(t *testing.T) {
 	if strings.Contains(p.Answer, "tell apart from P0: pi_bad") || strings.Contains(p.Answer, "pi_bad (") {
 		t.Errorf("%q: pi_bad is far away", p.Answer)
 	}
-	_, same := planned(func(r *record.Records) {
+	_, same := planned(func(r *healthy.Run) {
 		base := r.ScoresOf("p0")
 		for i := range r.Scores {
 			if s := &r.Scores[i]; s.Policy == "pi_cot" {
@@ -155,7 +154,7 @@ func TestCheapestRun(t *testing.T) {
 	}
 
 	// All targets overlap, and weights are cheaper than labels.
-	_, p = planned(func(r *record.Records) {
+	_, p = planned(func(r *healthy.Run) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for i := range r.Prompts {
 			for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
@@ -174,13 +173,13 @@ func TestCheapestRun(t *testing.T) {
 	}
 
 	// Nothing answers at a width that no run gives.
-	_, p = planned(func(r *record.Records) { r.Resolution = 1e-4 })
+	_, p = planned(func(r *healthy.Run) { r.Resolution = 1e-4 })
 	if p.Cheapest != nil || !strings.Contains(p.Answer, "No run of up to 10,000 prompts") {
 		t.Errorf("%+v, %q", p.Cheapest, p.Answer)
 	}
 
 	// Labels that people gave have no price.
-	_, p = planned(func(r *record.Records) {
+	_, p = planned(func(r *healthy.Run) {
 		r.Ledger = r.Ledger[:500]
 	})
 	if d := p.Cheapest; d == nil || d.USD.Valid() || !strings.Contains(p.Answer, "unknown price") {
@@ -188,7 +187,7 @@ func TestCheapestRun(t *testing.T) {
 	}
 
 	// Without labels nothing is known.
-	_, p = planned(func(r *record.Records) { r.Labels = r.Labels[:2] })
+	_, p = planned(func(r *healthy.Run) { r.Labels = r.Labels[:2] })
 	if len(p.Questions) != 0 || p.Cheapest != nil || !strings.Contains(p.Answer, "not known") {
 		t.Errorf("%+v", p)
 	}

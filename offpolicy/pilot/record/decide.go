@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Decide turns checks into a decision, with one line for each check that
@@ -26,9 +25,9 @@ func Decide(checks []Finding) (Decision, []string) {
 			decision = HOLD
 		}
 		switch {
-		case strings.HasPrefix(c.Summary, NotYet):
+		case c.State == ToCome:
 			coming = append(coming, c.ID)
-		case strings.HasPrefix(c.Summary, NotComputed):
+		case c.State == NotComputed:
 			skipped = append(skipped, c.ID)
 		case c.Status == Fail:
 			fails = append(fails, line)

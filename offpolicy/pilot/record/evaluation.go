@@ -1,6 +1,8 @@
 package record
 
 import (
+	"slices"
+
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -9,8 +11,9 @@ import (
 // RunRecords are the records as [dataset.Join] takes them.
 func (r *Records) RunRecords(judge string) dataset.RunRecords {
 	out := dataset.RunRecords{
-		Logging: r.Logging().Policy.Name, Judge: judge, Prompts: r.Prompts, Responses: r.Responses,
-		LogProbs: r.LogProbs, Labels: r.Labels, Scores: r.Scores,
+		Logging: r.Logging().Policy.Name, Judge: judge,
+		Prompts: slices.Collect(r.Prompts.Values()), Responses: slices.Collect(r.Responses.Values()), LogProbs: slices.Collect(r.LogProbs.Values()),
+		Labels: slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
 	}
 	for _, a := range r.Arms {
 		if a.Role != Logging {
@@ -71,12 +74,13 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) {
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,
 // with its variance.
 func (r *Records) calibrateScores(samples offpolicy.Samples) {
-	scores := r.ScoresOf(samples.Logging)
+	scores := r.Scores.Of(samples.Logging)
 	var labeled []judge.Labeled
 	for _, row := range samples.Rows {
 		if row.Label.Valid() && row.Score.Valid() {
+			s, _ := scores(row.PromptID)
 			labeled = append(labeled, judge.Labeled{
-				PromptID: row.PromptID, Score: judge.ScoreOf(scores[row.PromptID]), Label: row.Label, InclusionProb: row.InclusionProb,
+				PromptID: row.PromptID, Score: judge.ScoreOf(s), Label: row.Label, InclusionProb: row.InclusionProb,
 			})
 		}
 	}
@@ -85,11 +89,13 @@ func (r *Records) calibrateScores(samples offpolicy.Samples) {
 		r.CalibratorError = err.Error()
 		return
 	}
-	for i := range r.Scores {
-		if err := u.Calibrate(&r.Scores[i]); err != nil { // the configuration admits no other judge's
+	calibrated := slices.Collect(r.Scores.Values())
+	for i := range calibrated {
+		if err := u.Calibrate(&calibrated[i]); err != nil { // the configuration admits no other judge's
 			r.CalibratorError = err.Error()
 		}
 	}
+	r.Scores = NewRows(calibrated, dataset.JudgeScore.Key)
 }
 
 // Document is the evaluation as report.json has it.

@@ -9,11 +9,22 @@ import (
 // MaxEvidenceRecords bounds the record keys that a check lists.
 const MaxEvidenceRecords = 20
 
-// NotComputed begins the summary of a check whose records are not all there.
-const NotComputed = "not computed: "
+// State says whether a finding was computed.
+type State string
 
-// NotYet begins the summary of one whose records are being made.
-const NotYet = NotComputed + "the run goes on, in stage "
+// The states. The zero state is that of a finding that was.
+const (
+	Computed    State = ""
+	NotComputed State = "not_computed" // its records are not all there
+	ToCome      State = "to_come"      // its records are being made
+)
+
+// SetRemedy sets what to do about the finding.
+func (c *Finding) SetRemedy(r Remedy) { c.Remedy, c.Changes = r.Do, r.Changes }
+
+// Advice is the remedy with the settings that it speaks of, in the words of the
+// program that was started.
+func (c *Finding) Advice() string { return withChanges(c.Remedy, c.Changes) }
 
 // AddFigure appends one number to the check's evidence.
 func (c *Finding) AddFigure(name string, value float64, unit string) {
@@ -79,14 +90,16 @@ type Figure struct {
 	Note  string        `json:"note,omitempty"`
 }
 
-// Finding is one question put to the run's records, and its answer. IDs are a
-// contract: see the package comment.
+// Finding is what a check found.
 type Finding struct {
-	ID        string   `json:"id"`
+	ID string `json:"id"`
+	// State says whether it was computed; what was not has a status all the same.
+	State     State    `json:"state,omitempty"`
 	Status    Status   `json:"status"`
 	Summary   string   `json:"summary"`
 	Evidence  Evidence `json:"evidence"`
 	Threshold string   `json:"threshold"`
-	Remedy    string   `json:"remedy"` // empty where the check passed
-	Waived    string   `json:"waived"` // the reason it was waived for; empty where it was not
+	Remedy    string   `json:"remedy"`            // empty if the check passed
+	Changes   []Change `json:"changes,omitempty"` // the settings that the remedy speaks of
+	Waived    string   `json:"waived"`            // the reason it was waived for; empty if it was not
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -24,9 +25,9 @@ type Planted struct {
 // turn: those whose own score is nearest to the middle, where a push shows and
 // a few lines more or less decide little. The choice follows from the scores
 // alone, so that a run made in one go and one that was extended end alike.
-func Plants(scores []dataset.JudgeScore) []Planted {
+func Plants(scores iter.Seq[dataset.JudgeScore]) []Planted {
 	byPolicy := map[string][]dataset.JudgeScore{}
-	for _, s := range scores {
+	for s := range scores {
 		if s.Mean.Valid() && s.DrawIdx == 0 && s.Mean.OrNaN() <= 1-judge.CanaryShift {
 			byPolicy[s.Policy] = append(byPolicy[s.Policy], s)
 		}

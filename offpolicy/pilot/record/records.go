@@ -1,6 +1,7 @@
 package record
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -17,20 +18,20 @@ import (
 // just ended or from its folder.
 type Records struct {
 	Arms         []Arm
-	Prompts      []dataset.Prompt
-	Responses    []dataset.Response
-	LogProbs     []dataset.LogProb
-	Labels       []dataset.OracleLabel
-	Scores       []dataset.JudgeScore
-	Canaries     []dataset.Canary
+	Prompts      Rows[dataset.Prompt] // by the id alone
+	Responses    Rows[dataset.Response]
+	LogProbs     Rows[dataset.LogProb] // of P0's responses, under every policy
+	Labels       Rows[dataset.OracleLabel]
+	Scores       Rows[dataset.JudgeScore]
+	Canaries     Rows[dataset.Canary]
 	Certificates []teacherforce.Certificate
-	Ledger       []providers.Entry
+	Ledger       Attempts
 	Estimate     Estimate
 	// Design is what the oracle was to label, and LabelsOwed the responses in it.
 	Design     []oracle.Assignment
 	LabelsOwed []dataset.Key
 	// Duplicates are second labels, and DuplicatesOwed those of the design.
-	Duplicates     []dataset.OracleLabel
+	Duplicates     Rows[dataset.OracleLabel]
 	DuplicatesOwed []dataset.Key
 	// CanariesOwed are the responses that carry a canary.
 	CanariesOwed []dataset.Key
@@ -84,40 +85,6 @@ func (r *Records) Reached(stage string) bool {
 
 func (r *Records) Logging() Arm { return LoggingArm(r.Arms) }
 
-// ResponsesOf returns one policy's responses by prompt.
-func (r *Records) ResponsesOf(policy string) map[string]dataset.Response {
-	out := make(map[string]dataset.Response, len(r.Prompts))
-	for _, row := range r.Responses {
-		if row.Policy == policy && row.DrawIdx == 0 {
-			out[row.PromptID] = row
-		}
-	}
-	return out
-}
-
-// LogProbsOf returns the logged responses' log-probs under one policy, by
-// prompt.
-func (r *Records) LogProbsOf(policy string) map[string]dataset.LogProb {
-	out := make(map[string]dataset.LogProb, len(r.Prompts))
-	for _, row := range r.LogProbs {
-		if row.Policy == policy {
-			out[row.PromptID] = row
-		}
-	}
-	return out
-}
-
-// ScoresOf returns one policy's judge scores by prompt.
-func (r *Records) ScoresOf(policy string) map[string]dataset.JudgeScore {
-	out := make(map[string]dataset.JudgeScore, len(r.Prompts))
-	for _, row := range r.Scores {
-		if row.Policy == policy && row.DrawIdx == 0 {
-			out[row.PromptID] = row
-		}
-	}
-	return out
-}
-
 // LogRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
 // known, in the order of r.Prompts, with the keys they belong to. A value that is
 // not of the distribution that its policy samples from has no part in a weight.
@@ -158,10 +125,10 @@ func (r *Records) NoiseRatios(clone string) (d []float64, keys []dataset.Key) {
 // eachPair calls do with the records of P0 and policy for every prompt that has a
 // value under both.
 func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb)) {
-	base, target := r.LogProbsOf(r.Logging().Policy.Name), r.LogProbsOf(policy)
-	for _, p := range r.Prompts {
-		b, okB := base[p.ID]
-		t, okT := target[p.ID]
+	base, target := r.LogProbs.Of(r.Logging().Policy.Name), r.LogProbs.Of(policy)
+	for _, p := range r.Prompts.All() {
+		b, okB := base(p.ID)
+		t, okT := target(p.ID)
 		if okB && okT && b.LogProb.Valid() && t.LogProb.Valid() {
 			do(b, t)
 		}
@@ -188,11 +155,31 @@ func (r *Records) Certified(p offpolicy.Policy) bool {
 	})
 }
 
-// AllLabels are the labels sorted by key, a duplicate after its original.
-func (r *Records) AllLabels() []dataset.OracleLabel {
-	all := append(slices.Clone(r.Labels), r.Duplicates...)
-	slices.SortStableFunc(all, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
-	return all
+// AllLabels yields the labels in the order of their keys, a duplicate after its
+// original.
+func (r *Records) AllLabels() iter.Seq[dataset.OracleLabel] {
+	return func(yield func(dataset.OracleLabel) bool) {
+		next, stop := iter.Pull2(r.Duplicates.All())
+		defer stop()
+		key, second, more := next()
+		for k, first := range r.Labels.All() {
+			for more && key.Compare(k) < 0 {
+				if !yield(second) {
+					return
+				}
+				key, second, more = next()
+			}
+			if !yield(first) {
+				return
+			}
+		}
+		for more {
+			if !yield(second) {
+				return
+			}
+			_, second, more = next()
+		}
+	}
 }
 
 // Failures returns the failed records by class, with their keys.
@@ -204,19 +191,19 @@ func Failures(r *Records) (classes map[string]int, keys map[string][]string) {
 			keys[e.Class] = append(keys[e.Class], stage+" "+k.String())
 		}
 	}
-	for _, row := range r.Responses {
+	for _, row := range r.Responses.All() {
 		add("responses", row.Key(), row.Error)
 	}
-	for _, row := range r.LogProbs {
+	for _, row := range r.LogProbs.All() {
 		add("logprobs", row.Key(), row.Error)
 	}
-	for _, row := range r.AllLabels() {
+	for row := range r.AllLabels() {
 		add("oracle", row.Key(), row.Error)
 	}
-	for _, row := range r.Scores {
+	for _, row := range r.Scores.All() {
 		add("judge", row.Key(), row.Error)
 	}
-	for _, row := range r.Canaries {
+	for _, row := range r.Canaries.All() {
 		add("canaries", row.Key(), row.Error)
 	}
 	return classes, keys
@@ -263,7 +250,7 @@ func PromptOf(key string) string {
 // have in a batch; NaN where none was bought, or where batches have no price.
 func (r *Records) LabelUSD() (single, batch float64) {
 	n := 0
-	for _, e := range r.Ledger {
+	for e := range r.Ledger.All() {
 		if e.Stage != StageOracle {
 			continue
 		}

@@ -9,9 +9,9 @@ import (
 )
 
 // Served lists which models answered for which.
-func Served(entries []providers.Entry) map[string]string {
+func Served(ledger Attempts) map[string]string {
 	seen := map[string]map[string]bool{}
-	for _, e := range entries {
+	for e := range ledger.All() {
 		if e.Outcome != providers.OutcomeOK || e.Served == "" {
 			continue
 		}

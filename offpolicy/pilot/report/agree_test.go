@@ -205,6 +205,9 @@ func TestNothingIsOverlooked(t *testing.T) {
 	c := func(id string, s record.Status, summary, waived string) record.Finding {
 		return record.Finding{ID: id, Status: s, Summary: summary, Waived: waived, Remedy: "look"}
 	}
+	skipped := func(id string) record.Finding {
+		return record.Finding{ID: id, State: record.NotComputed, Status: record.Fail, Summary: "not computed: the run stopped in stage judge (quota)", Remedy: "look"}
+	}
 	for _, row := range []struct {
 		name   string
 		checks []record.Finding
@@ -213,7 +216,7 @@ func TestNothingIsOverlooked(t *testing.T) {
 	}{
 		{"waived", []record.Finding{c("prompts.fields", record.Pass, "fine", ""), c("cost.estimate", record.Fail, "twice the estimate", "agreed with finance")},
 			[]string{"GO", "cost.estimate", "twice the estimate", "agreed with finance", "1 check that failed or held was waived and not counted"}, "a GO that owes itself to a waiver says so beside it"},
-		{"not computed", []record.Finding{c("run.errors", record.Fail, "stopped in stage judge (quota)", ""), c("judge.complete", record.Fail, record.NotComputed+"the run stopped in stage judge (quota)", ""), c("policies.ranking", record.Fail, record.NotComputed+"the run stopped in stage judge (quota)", "")},
+		{"not computed", []record.Finding{c("run.errors", record.Fail, "stopped in stage judge (quota)", ""), skipped("judge.complete"), skipped("policies.ranking")},
 			[]string{"NO-GO", "run.errors", "2 checks could not be computed: judge.complete, policies.ranking"}, "an absent answer is not a pass"},
 		{"not conclusive", []record.Finding{c("weights.clone", record.Hold, "3 of 100 beyond 0.2: neither 1 nor not", "")},
 			[]string{"HOLD", "weights.clone", "neither 1 nor not"}, "what a sample leaves open holds"},

@@ -63,12 +63,12 @@ func TestTextWrap(t *testing.T) {
 
 func TestWhatWasNotComputedSharesALine(t *testing.T) {
 	v := &pilot.Verdict{State: "done", Decision: record.NoGo}
-	why := record.NotComputed + "the run stopped in stage certify (quota)"
+	why := "not computed: the run stopped in stage certify (quota)"
 	v.Checks = []record.Finding{
 		{ID: "run.errors", Status: record.Fail, Summary: "stopped in stage certify (quota): the balance is empty", Remedy: "top it up"},
-		{ID: "p0.complete", Status: record.Fail, Summary: why, Remedy: "see run.errors"},
-		{ID: "judge.complete", Status: record.Fail, Summary: why, Remedy: "see run.errors"},
-		{ID: "cost.estimate", Status: record.Fail, Summary: why, Waived: "known", Remedy: "see run.errors"},
+		{ID: "p0.complete", State: record.NotComputed, Status: record.Fail, Summary: why, Remedy: "see run.errors"},
+		{ID: "judge.complete", State: record.NotComputed, Status: record.Fail, Summary: why, Remedy: "see run.errors"},
+		{ID: "cost.estimate", State: record.NotComputed, Status: record.Fail, Summary: why, Waived: "known", Remedy: "see run.errors"},
 	}
 	var b bytes.Buffer
 	if err := Text(&b, v, 200); err != nil {

@@ -78,6 +78,7 @@ type group struct {
 // checkView is a [pilot.Check] as text.
 type checkView struct {
 	ID, Status, Summary string
+	NotComputed         bool
 	Waived              string
 	Figures             []figureView
 	Records             []string
@@ -141,7 +142,7 @@ func newView(v *pilot.Verdict) *view {
 		Warnings:          cleanAll(v.Warnings),
 		Reasons:           cleanAll(v.Reasons),
 		Waivers:           cleanFacts(v.Waivers),
-		Next:              pilot.NextStep{Do: clean(v.Next.Do), Command: clean(v.Next.Command)},
+		Next:              pilot.NextStep{Do: clean(record.Remedy{Do: v.Next.Do, Changes: v.Next.Changes}.String()), Command: clean(v.Next.Command)},
 		Identities:        identityTable(v),
 		Served:            servedTable(v),
 		Versions:          cleanFacts(v.Run.Versions),
@@ -183,7 +184,7 @@ func undecided(v *pilot.Verdict) bool {
 		return false
 	}
 	for _, c := range v.Checks {
-		if (c.Status == record.Fail || c.Status == record.Hold) && c.Waived == "" && !strings.HasPrefix(c.Summary, record.NotYet) {
+		if (c.Status == record.Fail || c.Status == record.Hold) && c.Waived == "" && c.State != record.ToCome {
 			return false
 		}
 	}
@@ -203,7 +204,7 @@ func meaning(v *pilot.Verdict) string {
 	case record.HOLD:
 		s = "The full run should wait until a person has looked at what is below."
 	case record.NoGo:
-		s = "The full run must not start before what is below is mended."
+		s = "The full run must not start before what is below is fixed."
 	default:
 		s = "There is no decision yet."
 	}
@@ -273,7 +274,7 @@ func groups(checks []record.Finding) []group {
 	}
 	add("unknown", "Of unknown status", func(c record.Finding) bool { return severity(c.Status) < 0 })
 	toCome := func(c record.Finding) bool {
-		return c.Status == record.Hold && c.Waived == "" && strings.HasPrefix(c.Summary, record.NotYet)
+		return c.Status == record.Hold && c.Waived == "" && c.State == record.ToCome
 	}
 	for _, s := range severities {
 		add(string(s.status), s.title, func(c record.Finding) bool { return c.Status == s.status && !toCome(c) })
@@ -289,8 +290,9 @@ const toComeStatus = "to come"
 
 func newCheckView(c record.Finding) checkView {
 	out := checkView{
-		ID: clean(c.ID), Status: clean(string(c.Status)), Summary: clean(c.Summary), Waived: clean(c.Waived),
-		Threshold: clean(c.Threshold), Remedy: clean(c.Remedy),
+		NotComputed: c.State == record.NotComputed || c.State == record.ToCome,
+		ID:          clean(c.ID), Status: clean(string(c.Status)), Summary: clean(c.Summary), Waived: clean(c.Waived),
+		Threshold: clean(c.Threshold), Remedy: clean(c.Advice()),
 		Records: cleanAll(c.Evidence.Records), More: c.Evidence.MoreRecords,
 	}
 	for _, f := range c.Evidence.Figures {

@@ -10,7 +10,7 @@ func shrink(scores []dataset.JudgeScore) {
 	var at []int
 	var variances []float64
 	for i, s := range scores {
-		if s.Source == judge.SourceRepeated && s.Mean.Valid() {
+		if s.Source == string(judge.SourceRepeated) && s.Mean.Valid() {
 			at, variances = append(at, i), append(variances, s.Variance.OrNaN())
 		}
 	}

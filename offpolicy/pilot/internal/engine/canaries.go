@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
@@ -15,7 +16,7 @@ func (r *Run) planting() []item {
 	here := r.prompts()
 	scores := sorted(r.store, r.store.scores, func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok })
 	var items []item
-	for _, p := range record.Plants(scores) {
+	for _, p := range record.Plants(slices.Values(scores)) {
 		key := p.Score.Key()
 		row, ok := r.store.canaries[key]
 		// Another canary or another score may have had the place before.

@@ -70,11 +70,11 @@ func (r *Run) labelItem(as oracle.Assignment, prompts map[string]dataset.Prompt)
 	if as.Role == oracle.RoleDuplicate {
 		tag.Call = as.Role
 	}
-	return oracle.Item{Tag: tag, Key: as.Key, Prompt: prompts[as.Key.PromptID], Response: *text}, true
+	return oracle.Item{Tag: tag, Prompt: prompts[as.Key.PromptID], Response: *text}, true
 }
 
 func (r *Run) labelOne(ctx context.Context, it oracle.Item) (float64, error) {
-	return r.oracle.Label(ctx, it.Tag, it.Key, it.Prompt, it.Response)
+	return r.oracle.Label(ctx, it.Tag, it.Prompt, it.Response)
 }
 
 // BatchLabeler is the oracle that batches need.
@@ -163,19 +163,27 @@ func (r *Run) undrawn() int {
 func (r *Run) addLabels(rec *record.Records) {
 	assigned, _ := r.assignments()
 	rec.Design = assigned
+	var labels, duplicates []dataset.OracleLabel
 	for _, as := range assigned {
 		row, ok := r.label(as)
 		row.InclusionProb, row.Stratum = as.InclusionProb, as.Stratum // of a run that grew
 		if as.Role == oracle.RoleDuplicate {
 			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
 			if ok {
-				rec.Duplicates = append(rec.Duplicates, row)
+				duplicates = append(duplicates, row)
 			}
 			continue
 		}
 		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
 		if ok {
-			rec.Labels = append(rec.Labels, row)
+			labels = append(labels, row)
 		}
 	}
+	rec.Labels, rec.Duplicates = labelRows(labels), labelRows(duplicates)
+}
+
+// labelRows are labels in the order of their keys.
+func labelRows(labels []dataset.OracleLabel) record.Rows[dataset.OracleLabel] {
+	slices.SortStableFunc(labels, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
+	return record.NewRows(labels, dataset.OracleLabel.Key)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -28,11 +29,10 @@ func (r *Run) records(stop *record.Stop) *record.Records {
 	keep := func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok }
 	rec := &record.Records{
 		Arms:      r.job.Arms,
-		Prompts:   r.job.Prompts,
-		Responses: sorted(r.store, r.store.responses, keep),
-		LogProbs:  sorted(r.store, r.store.logprobs, keep),
-		Scores:    sorted(r.store, r.store.scores, keep),
-		Ledger:    sortLedger(r.store.ledger()),
+		Prompts:   record.PromptRows(r.job.Prompts),
+		Responses: record.NewRows(sorted(r.store, r.store.responses, keep), dataset.Response.Key),
+		LogProbs:  record.NewRows(sorted(r.store, r.store.logprobs, keep), dataset.LogProb.Key),
+		Ledger:    record.NewAttempts(sortLedger(r.store.ledger())),
 		Stop:      stop,
 		Judge:     r.judge.Identity(),
 		Oracle:    r.oracle.Identity(),
@@ -45,26 +45,30 @@ func (r *Run) records(stop *record.Stop) *record.Records {
 	}
 	r.store.mu.Unlock()
 	r.addLabels(rec)
-	shrink(rec.Scores)
-	for i := range rec.Scores {
-		s := &rec.Scores[i]
+	scores := sorted(r.store, r.store.scores, keep)
+	shrink(scores)
+	for i := range scores {
+		s := &scores[i]
 		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Float{}, dataset.Float{}, nil
 	}
+	rec.Scores = record.NewRows(scores, dataset.JudgeScore.Key)
 	owed := map[dataset.Key]bool{}
-	for _, p := range record.Plants(rec.Scores) {
+	for _, p := range record.Plants(rec.Scores.Values()) {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
 		owed[p.Score.Key()] = true
 	}
-	rec.Canaries = sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] })
+	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }), dataset.Canary.Key)
 	rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
 	return rec
 }
 
-func writeRows[T any](path string, rows []T) error {
-	return dataset.WriteFile(path, func(w io.Writer) error { return dataset.WriteJSONL(w, slices.Values(rows)) })
+func writeRows[T any](path string, rows iter.Seq[T]) error {
+	return dataset.WriteFile(path, func(w io.Writer) error { return dataset.WriteJSONL(w, rows) })
 }
 
-func (r *Run) writePrompts() error { return writeRows(r.job.path("prompts.jsonl"), r.job.Prompts) }
+func (r *Run) writePrompts() error {
+	return writeRows(r.job.path("prompts.jsonl"), slices.Values(r.job.Prompts))
+}
 
 func (r *Run) writeManifest() error {
 	c := &r.job
@@ -72,7 +76,7 @@ func (r *Run) writeManifest() error {
 		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
 		TransportMargin: c.TransportMargin,
 		Policies:        manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
-		PricesDate: c.Prices.Date, Served: record.Served(r.store.ledger()), Versions: c.Versions,
+		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(r.store.ledger())), Versions: c.Versions,
 	}
 	r.store.mu.Lock()
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
@@ -98,7 +102,7 @@ func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 	if err := r.writeManifest(); err != nil {
 		return nil, err
 	}
-	rec.FileProblems = readBack(r.job.Dir, rec)
+	rec.FileProblems = r.readBack(rec)
 	return rec, nil
 }
 
@@ -112,13 +116,13 @@ func (r *Run) show(stop *record.Stop) error {
 
 func (r *Run) writeOutputs(rec *record.Records) error {
 	writes := []func() error{
-		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses) },
-		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs) },
+		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses.Values()) },
+		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs.Values()) },
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
-		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores) },
-		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries) },
-		func() error { return writeRows(r.job.path("samples.jsonl"), rec.Logs.Samples) },
-		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger) },
+		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
+		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
+		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(rec.Logs.Samples)) },
+		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger.All()) },
 	}
 	for _, a := range rec.Arms {
 		if a.Role == record.Logging {
@@ -149,9 +153,10 @@ func sortLedger(entries []providers.Entry) []providers.Entry {
 
 // readBack reads the outputs as a stranger would and says what is wrong with
 // them.
-func readBack(dir string, rec *record.Records) (problems []string) {
-	ids := make([]string, len(rec.Prompts))
-	for i, p := range rec.Prompts {
+func (r *Run) readBack(rec *record.Records) (problems []string) {
+	dir := r.job.Dir
+	ids := make([]string, len(r.job.Prompts))
+	for i, p := range r.job.Prompts {
 		ids[i] = p.ID
 	}
 	add := func(p []string) { problems = append(problems, p...) }
@@ -172,7 +177,7 @@ func readBack(dir string, rec *record.Records) (problems []string) {
 		}
 		return out
 	}
-	all := want(record.ResponseKeys(rec.Prompts, rec.Arms))
+	all := want(r.job.keys())
 	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
 	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
 	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))

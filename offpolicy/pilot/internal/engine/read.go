@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // ReadEvaluation reads from a run's folder what its evaluation is made of: the samples,
@@ -47,15 +49,29 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	for _, p := range m.Policies {
 		r.Arms = append(r.Arms, record.Arm{Role: p.Role, Policy: offpolicy.Policy{Name: p.Name}})
 	}
-	if r.Logging().Policy.Name == "" {
+	if !slices.ContainsFunc(r.Arms, func(a record.Arm) bool { return a.Role == record.Logging && a.Policy.Name != "" }) {
 		return fail(fmt.Errorf("%s names no logging policy: run again", path))
 	}
-	if err := errors.Join(
-		readRows(dir, "prompts.jsonl", &r.Prompts), readRows(dir, "responses.jsonl", &r.Responses), readRows(dir, "logprobs.jsonl", &r.LogProbs),
-		readRows(dir, "oracle.jsonl", &r.Labels), readRows(dir, "judge.jsonl", &r.Scores), readRows(dir, "ledger.jsonl", &r.Ledger),
-	); err != nil {
+	if r.Prompts, err = readRows(dir, "prompts.jsonl", func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} }); err != nil {
 		return fail(err)
 	}
+	if r.Responses, err = readRows(dir, "responses.jsonl", dataset.Response.Key); err != nil {
+		return fail(err)
+	}
+	if r.LogProbs, err = readRows(dir, "logprobs.jsonl", dataset.LogProb.Key); err != nil {
+		return fail(err)
+	}
+	if r.Labels, err = readRows(dir, "oracle.jsonl", dataset.OracleLabel.Key); err != nil {
+		return fail(err)
+	}
+	if r.Scores, err = readRows(dir, "judge.jsonl", dataset.JudgeScore.Key); err != nil {
+		return fail(err)
+	}
+	ledger, err := dataset.ReadFile[providers.Entry](filepath.Join(dir, "ledger.jsonl"))
+	if err != nil {
+		return fail(err)
+	}
+	r.Ledger = record.NewAttempts(ledger)
 	logs, _, err := dataset.Join(r.RunRecords(configuration.Judge))
 	if err != nil {
 		return fail(err)
@@ -67,7 +83,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	return samples, r.EvaluationConfig(m.Seed, m.TransportMargin), nil
 }
 
-func readRows[T any](dir, name string, to *[]T) (err error) {
-	*to, err = dataset.ReadFile[T](filepath.Join(dir, name))
-	return err
+func readRows[T any](dir, name string, key func(T) dataset.Key) (record.Rows[T], error) {
+	rows, err := dataset.ReadFile[T](filepath.Join(dir, name))
+	return record.NewRows(rows, key), err
 }

@@ -181,7 +181,7 @@ func recordError(err error) *dataset.RecordError {
 	}
 	var te *teacherforce.Error
 	if errors.As(err, &te) {
-		return &dataset.RecordError{Class: te.Class, Message: err.Error()}
+		return &dataset.RecordError{Class: string(te.Class), Message: err.Error()}
 	}
 	return &dataset.RecordError{Class: "error", Message: err.Error()}
 }

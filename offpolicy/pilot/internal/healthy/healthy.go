@@ -1,9 +1,12 @@
+// Package healthy draws the records of a pilot in which nothing is wrong, for tests that
+// alter them in one way.
 package healthy
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -14,12 +17,27 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
+// Run is a run whose records can be altered before anything reads them.
+type Run struct {
+	record.Records // what is no row
+
+	Prompts    []dataset.Prompt
+	Responses  []dataset.Response
+	LogProbs   []dataset.LogProb
+	Labels     []dataset.OracleLabel
+	Duplicates []dataset.OracleLabel
+	Scores     []dataset.JudgeScore
+	Canaries   []dataset.Canary
+	Ledger     []providers.Entry
+}
+
 // New draws the records of a run in which nothing is wrong: n prompts under
 // the plan's policies, responses of 100 to 300 tokens at -0.7 nats each, labels
 // that follow the judge, costs at their estimate.
-func New(n int, seed uint64) *record.Records {
+func New(n int, seed uint64) *Run {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	r := &record.Records{Arms: record.PlanArms()}
+	r := &Run{}
+	r.Arms = record.PlanArms()
 	r.Estimate.ExpectedUSD = 0.01 * float64(n)
 	quality := map[string]float64{"p0": 0.7, "pi_clone": 0.7, "pi_cot": 0.74, "pi_bigger_model": 0.78, "pi_bad": 0.3}
 	shift := map[string]float64{"pi_cot": -4, "pi_bigger_model": -20, "pi_bad": -15}
@@ -70,7 +88,7 @@ func New(n int, seed uint64) *record.Records {
 		panic(err)
 	}
 	r.Calibrator = cal
-	for _, c := range record.Plants(r.Scores) {
+	for _, c := range record.Plants(slices.Values(r.Scores)) {
 		k := c.Score.Key()
 		r.CanariesOwed = append(r.CanariesOwed, k)
 		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.Canary.Kind, Judge: "j@1", Clean: c.Score.Mean, Planted: dataset.Known(c.Score.Mean.OrNaN() - .02)})
@@ -79,25 +97,32 @@ func New(n int, seed uint64) *record.Records {
 	return r
 }
 
-// Evaluated fills in what a run computes from its records.
-func Evaluated(r *record.Records) *record.Records {
-	r.Evaluate("j@1", r.EvaluationConfig(1, 0.05))
-	return r
+// Rows are the records as checks read them.
+func (r *Run) Rows() *record.Records {
+	out := r.Records
+	out.Prompts, out.Ledger = record.PromptRows(r.Prompts), record.NewAttempts(r.Ledger)
+	out.Responses, out.LogProbs = record.NewRows(r.Responses, dataset.Response.Key), record.NewRows(r.LogProbs, dataset.LogProb.Key)
+	out.Scores, out.Canaries = record.NewRows(r.Scores, dataset.JudgeScore.Key), record.NewRows(r.Canaries, dataset.Canary.Key)
+	out.Labels, out.Duplicates = record.NewRows(r.Labels, dataset.OracleLabel.Key), record.NewRows(r.Duplicates, dataset.OracleLabel.Key)
+	return &out
 }
 
-// Refit fits the calibrator to the labels as they are now.
-func Refit(r *record.Records) {
-	var labeled []offpolicy.LabeledScore
-	scores := r.ScoresOf("p0")
-	for _, l := range r.Labels {
-		if l.Label.Valid() {
-			labeled = append(labeled, offpolicy.LabeledScore{PromptID: l.PromptID, Score: scores[l.PromptID].Mean, Label: l.Label, InclusionProb: dataset.Known(1)})
+// Evaluated are the records with what a run computes from them.
+func (r *Run) Evaluated() *record.Records {
+	out := r.Rows()
+	out.Evaluate("j@1", out.EvaluationConfig(1, 0.05))
+	return out
+}
+
+// ScoresOf are one policy's scores by prompt.
+func (r *Run) ScoresOf(policy string) map[string]dataset.JudgeScore {
+	out := map[string]dataset.JudgeScore{}
+	for _, s := range r.Scores {
+		if s.Policy == policy {
+			out[s.PromptID] = s
 		}
 	}
-	var err error
-	if r.Calibrator, err = offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1"}, labeled); err != nil {
-		panic(err)
-	}
+	return out
 }
 
 // WorldsOr is how many worlds a test draws: few, unless the environment asks
@@ -118,7 +143,7 @@ func WorldsOr(t *testing.T, few int) int {
 }
 
 // LogprobRow returns a pointer to one row, for altering it.
-func LogprobRow(r *record.Records, prompt int, policy string) *dataset.LogProb {
+func LogprobRow(r *Run, prompt int, policy string) *dataset.LogProb {
 	for i, row := range r.LogProbs {
 		if row.PromptID == r.Prompts[prompt].ID && row.Policy == policy {
 			return &r.LogProbs[i]
@@ -129,7 +154,7 @@ func LogprobRow(r *record.Records, prompt int, policy string) *dataset.LogProb {
 
 // OwnLabels labels n of a target's own responses, by what healthy labels follow,
 // moved by a bias.
-func OwnLabels(r *record.Records, policy string, n int, bias float64) {
+func OwnLabels(r *Run, policy string, n int, bias float64) {
 	scores := r.ScoresOf(policy)
 	for i, p := range r.Prompts[:n] {
 		y := 0.05 + 0.9*scores[p.ID].Mean.OrNaN() + bias + 0.04*float64(i%3-1)
@@ -138,6 +163,7 @@ func OwnLabels(r *record.Records, policy string, n int, bias float64) {
 	}
 }
 
+// FailLogProb makes a row one that failed.
 func FailLogProb(row *dataset.LogProb, class string) {
 	row.LogProb, row.TokenLogProbs = dataset.Float{}, nil
 	row.Error = &dataset.RecordError{Class: class, Message: "altered by a test"}

@@ -2,6 +2,7 @@ package teacherforce
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -10,14 +11,14 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// judge puts the pair to every method and picks the value.
-func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Response, calls int) (Result, error) {
+// decide puts the pair to every method and takes the value of the first that answers.
+func (f *Forcer) decide(p offpolicy.Policy, promptID string, pair Pair, r Response, calls int) (Result, error) {
 	res := Result{Methods: make(map[string]MethodResult), PolicyHash: p.Hash(), Calls: calls, Distribution: dataset.RawDistribution, State: stateOf(r)}
 	answers := make([]Answer, len(f.strategies))
 	var used *Answer
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for i, s := range f.strategies {
-		a := s.Score(pair)
+		a := checked(s.Score(pair), pair)
 		answers[i] = a
 		res.Methods[s.Name()] = a.MethodResult
 		res.Flags = append(res.Flags, a.Flags...)
@@ -31,7 +32,7 @@ func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Respons
 		}
 	}
 	if used == nil {
-		class, why := verdict(answers)
+		class, why := commonCause(answers)
 		e := f.fail(p, promptID, class, "", errors.New(why), calls)
 		e.Err = nil
 		e.Methods, e.Flags = res.Methods, tidy(res.Flags)
@@ -60,14 +61,46 @@ func (f *Forcer) judge(p offpolicy.Policy, promptID string, pair Pair, r Respons
 	return res, nil
 }
 
+// checked returns the answer of a strategy if it keeps what [Strategy] promises,
+// and a failure otherwise. A caller's own strategy gets no further than this with a
+// value that is no log-probability.
+func checked(a Answer, pair Pair) Answer {
+	v, known := a.LogProb.Get()
+	broken := func(r Reason, format string, args ...any) Answer {
+		flags := a.Flags
+		if known && v > positiveSlack {
+			flags = append(slices.Clone(flags), FlagPositive)
+		}
+		return refuse(r, "the method's answer breaks its contract: "+fmt.Sprintf(format, args...), flags...)
+	}
+	switch {
+	case a.Status == Failed && a.Reason != "" && !known:
+		return a
+	case a.Status == Failed:
+		return broken(ReasonInvalid, "it failed with the value %v and the reason %q; want no value, and a reason", a.LogProb, a.Reason)
+	case a.Status != OK:
+		return broken(ReasonInvalid, "its status is %q; want %q or %q", a.Status, OK, Failed)
+	case !known:
+		return broken(ReasonMissing, "its status is %q and it has no value", OK)
+	case math.IsInf(v, 0) || v > positiveSlack:
+		return broken(ReasonInvalid, "its value is %+g nats; want a finite value up to 0", v)
+	case len(a.TokenLogProbs) == 0:
+		return broken(ReasonInvalid, "it sums no tokens")
+	case pair.Sampled != nil && len(a.TokenLogProbs) != pair.sampledTokens():
+		return broken(ReasonInvalid, "it sums %d tokens, and %d were sampled", len(a.TokenLogProbs), pair.sampledTokens())
+	}
+	for i, t := range a.TokenLogProbs {
+		if bad := check(providers.Token{LogProb: dataset.Known(t)}, i); bad.Reason != "" {
+			return broken(bad.Reason, "%s", bad.Detail)
+		}
+	}
+	return a
+}
+
 // ownSampling is what the server said while p drew r: the log-prob under p's
 // tempered and filtered distribution, which no echo can give.
 func ownSampling(p offpolicy.Policy, pair Pair, r Response) Answer {
-	want := len(pair.Sampled)
-	if pair.EndOfTurn != "" {
-		want++
-	}
-	if r.By != p || pair.Sampled == nil || len(r.Sampling) == 0 || len(r.Sampling) != want {
+	if r.By != p || pair.Sampled == nil || len(r.Sampling) == 0 || len(r.Sampling) != pair.sampledTokens() {
 		return refuse(ReasonUnsupported, "the log-probs that the response was drawn with are not known")
 	}
 	tokens := make([]providers.Token, len(r.Sampling))
@@ -91,7 +124,7 @@ func stateOf(r Response) State {
 // methods failed for several, the first of these names the error.
 var classes = []struct {
 	reason Reason
-	class  string
+	class  Class
 }{
 	{ReasonInvalid, ClassInvalid},
 	{ReasonMissing, ClassMissing},
@@ -102,7 +135,7 @@ var classes = []struct {
 	{ReasonUnsupported, ClassUnsupported},
 }
 
-func verdict(answers []Answer) (class, why string) {
+func commonCause(answers []Answer) (class Class, why string) {
 	for _, c := range classes {
 		for _, a := range answers {
 			if a.Reason == c.reason {
@@ -115,7 +148,7 @@ func verdict(answers []Answer) (class, why string) {
 
 // fail makes the error of a response without a value. Every configured method
 // is in it, so that counts of methods and their failures add up to the pairs.
-func (f *Forcer) fail(p offpolicy.Policy, promptID, class string, reason Reason, err error, calls int) *Error {
+func (f *Forcer) fail(p offpolicy.Policy, promptID string, class Class, reason Reason, err error, calls int) *Error {
 	e := &Error{Class: class, Message: err.Error(), Policy: p.Name, Prompt: promptID, Methods: make(map[string]MethodResult), Calls: calls, Err: err}
 	for _, s := range f.strategies {
 		e.Methods[s.Name()] = failed(reason)
@@ -123,7 +156,7 @@ func (f *Forcer) fail(p offpolicy.Policy, promptID, class string, reason Reason,
 	return e
 }
 
-func tidy(flags []string) []string {
+func tidy(flags []Flag) []Flag {
 	slices.Sort(flags)
 	return slices.Compact(flags)
 }

@@ -1,0 +1,275 @@
+package offpolicy
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// GapKind is what a [Gap] lacks.
+type GapKind string
+
+// The gaps.
+const (
+	GapLogProbs GapKind = "log_probs" // logged responses without a weight
+	GapScores   GapKind = "scores"    // logged responses that the judge could not score
+	GapLabels   GapKind = "labels"    // the labelled against all that could have been
+	GapProbes   GapKind = "probes"    // the same among a target's own draws
+	GapDraws    GapKind = "draws"     // logged prompts that the target did not answer
+)
+
+// Gap is what part of the data lack, and whether that looks like chance.
+type Gap struct {
+	Kind    GapKind
+	Missing int // of Total; for labels and probes: without one
+	Total   int
+	Tests   []GapTest
+}
+
+// GapTest asks whether what is missing differs from the rest in one figure.
+type GapTest struct {
+	By string // "score", "length", "label", "weight", "language German"
+	// Z is a standard normal if what is missing is missing at random. NaN where
+	// nothing varies.
+	Z float64
+	// Detects is the difference of means, in standard deviations, that the test finds
+	// in 80% of runs.
+	Detects float64
+}
+
+// maxGapZ is the |Z| from which a gap has a pattern: a two-sided level of .1%, so that
+// some .5% of random gaps reach it in any of their tests.
+const maxGapZ = 3.29
+
+// Pattern returns the test that is farthest beyond 3.29, nil if none is.
+func (g *Gap) Pattern() *GapTest {
+	var worst *GapTest
+	for i := range g.Tests {
+		if t := &g.Tests[i]; math.Abs(t.Z) > maxGapZ && (worst == nil || math.Abs(t.Z) > math.Abs(worst.Z)) {
+			worst = t
+		}
+	}
+	return worst
+}
+
+func (t *GapTest) String() string { return fmt.Sprintf("%s (z %+.1f)", t.By, t.Z) }
+
+// test adds a test of x by a subset; nothing if x varies nowhere.
+func (g *Gap) test(by string, x, inv []float64) {
+	z, detects := subsetZ(x, inv)
+	if math.IsNaN(z) {
+		return
+	}
+	g.Tests = append(g.Tests, GapTest{By: by, Z: z, Detects: detects})
+}
+
+// groups adds the most deviant of several groups as one test: its level is that of as
+// many tests as there are groups.
+func (g *Gap) groups(kind string, names []string, inv []float64) {
+	count := map[string]int{}
+	for _, n := range names {
+		count[n]++
+	}
+	var worst GapTest
+	tested := 0
+	x := make([]float64, len(names))
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		if c := count[name]; c < 5 || c > len(names)-5 {
+			continue
+		}
+		for i, n := range names {
+			x[i] = 0
+			if n == name {
+				x[i] = 1
+			}
+		}
+		if z, detects := subsetZ(x, inv); !math.IsNaN(z) {
+			tested++
+			if math.Abs(z) > math.Abs(worst.Z) {
+				worst = GapTest{By: kind + " " + name, Z: z, Detects: detects}
+			}
+		}
+	}
+	if tested == 0 {
+		return
+	}
+	tail := min(distuv.UnitNormal.Survival(math.Abs(worst.Z))*float64(tested), .5)
+	if tail > 0 { // else it is beyond any level
+		worst.Z = math.Copysign(distuv.UnitNormal.Quantile(1-tail), worst.Z)
+		if tail < 1e-12 {
+			worst.Z = math.Copysign(-distuv.UnitNormal.Quantile(tail), worst.Z)
+		}
+	}
+	g.Tests = append(g.Tests, worst)
+}
+
+// subsetZ tests whether a subset was drawn at random with probabilities p: inv is 1/p in
+// it and -1/p outside. It is
+//
+//	Σ_subset (x - x̄)/p  /  √(Σ (x - x̄)² (1 - p)/p)
+//
+// x̄ the mean of all. The p are first scaled to the subset's size, since those that
+// were drawn and failed are missing too. NaN values of x are left out; it is NaN where
+// nothing varies.
+func subsetZ(x, inv []float64) (z, detects float64) {
+	var n, sum, expected, have float64
+	use := func(i int) bool { return finite(x[i]) && finite(inv[i]) }
+	for i, v := range x {
+		if use(i) {
+			n++
+			sum += v
+			expected += 1 / math.Abs(inv[i])
+			if inv[i] > 0 {
+				have++
+			}
+		}
+	}
+	if have == 0 || have == n {
+		return math.NaN(), math.NaN()
+	}
+	mean, scale := sum/n, have/expected
+	var total, variance, ss float64
+	for i, v := range x {
+		if !use(i) {
+			continue
+		}
+		d, p := v-mean, min(scale/math.Abs(inv[i]), 1)
+		if inv[i] > 0 {
+			total += d / p
+		}
+		variance += d * d * (1 - p) / p
+		ss += d * d
+	}
+	if !(variance > 1e-24*n) {
+		return math.NaN(), math.NaN()
+	}
+	const power80 = .8416
+	return total / math.Sqrt(variance), (maxGapZ + power80) * math.Sqrt(variance) / n / math.Sqrt(ss/n)
+}
+
+// subset is inv for [subsetZ] of what is missing, each alike likely.
+func subset(missing func(i int) bool, n int) []float64 {
+	inv := make([]float64, n)
+	for i := range inv {
+		inv[i] = -1
+		if missing(i) {
+			inv[i] = 1
+		}
+	}
+	return inv
+}
+
+// designed is inv for [subsetZ] of the labelled.
+func designed(invP, allInvP []float64) []float64 {
+	inv := make([]float64, len(invP))
+	for i, u := range invP {
+		inv[i] = -allInvP[i]
+		if u > 0 {
+			inv[i] = u
+		}
+	}
+	return inv
+}
+
+func logs(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = math.Log(max(v, 1))
+		if math.IsNaN(v) {
+			out[i] = v
+		}
+	}
+	return out
+}
+
+// rowGap is a gap among the logged rows, tested by what is known of them.
+func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
+	g := Gap{Kind: kind, Total: len(inv)}
+	if kind != GapScores {
+		g.test("score", fr.score, inv)
+	}
+	g.test("length", logs(fr.length), inv)
+	if kind != GapLabels {
+		// Labels are a sample of their own: the test is of the labelled alone.
+		y := make([]float64, len(inv))
+		for i := range y {
+			y[i] = math.NaN()
+			if fr.invP[i] > 0 {
+				y[i] = fr.label[i]
+			}
+		}
+		g.test("label", y, inv)
+	}
+	kinds := map[string]bool{}
+	for i := range fr.rows {
+		for k := range fr.rows[i].Segments {
+			kinds[k] = true
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		names := make([]string, len(fr.rows))
+		for i := range fr.rows {
+			names[i] = fr.rows[i].Segments[k]
+		}
+		g.groups(k, names, inv)
+	}
+	return g
+}
+
+// loggedGaps are those of scores and labels on the logs; nil where there is none.
+func (fr *frame) loggedGaps() (scores, labels *Gap) {
+	unscored := 0
+	for _, s := range fr.score {
+		if math.IsNaN(s) {
+			unscored++
+		}
+	}
+	if unscored > 0 && unscored < len(fr.score) {
+		g := fr.rowGap(GapScores, subset(func(i int) bool { return math.IsNaN(fr.score[i]) }, len(fr.score)))
+		g.Missing = unscored
+		scores = &g
+	}
+	if m := fr.design.Labels; m > 0 && m < len(fr.rows) {
+		g := fr.rowGap(GapLabels, designed(fr.invP, fr.allInvP))
+		g.Missing = len(fr.rows) - m
+		labels = &g
+	}
+	return scores, labels
+}
+
+// drawGaps are those of a target's draws and probes; nil where there is none.
+func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
+	d := fr.draws[policy]
+	if d == nil || len(d.score) == 0 {
+		return nil, nil
+	}
+	if d.probes > 0 && d.probes < len(d.score) {
+		inv := designed(d.invP, d.allInvP)
+		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
+		g.test("score", d.score, inv)
+		g.test("covariate", logs(d.covariate), inv)
+		probes = &g
+	}
+	answered := make([]bool, len(fr.prompts))
+	for _, p := range d.prompt {
+		answered[p] = true
+	}
+	missing, total := 0, 0
+	for p, c := range fr.count {
+		if c > 0 {
+			total++
+			if !answered[p] {
+				missing++
+			}
+		}
+	}
+	if missing > 0 && missing < total {
+		g := fr.rowGap(GapDraws, subset(func(i int) bool { return !answered[fr.prompt[i]] }, len(fr.rows)))
+		g.Missing, g.Total = missing, total
+		draws = &g
+	}
+	return draws, probes
+}

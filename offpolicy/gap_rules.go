@@ -1,0 +1,299 @@
+package offpolicy
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// weigh makes a policy's weights, modelling those that are missing, and says what its
+// data lack.
+func (r *Result) weigh(p *PolicyResult) error {
+	fr := r.frame
+	l := fr.logRatios(p.Policy)
+	var err error
+	if p.observed, err = WeightsFromLogRatios(l); err != nil {
+		return err
+	}
+	p.observed.cluster(fr.prompt)
+	p.observed.RawOf = fr.raw(p.Policy)
+	p.Weights = p.observed
+	if p.observed.Missing == 0 || p.observed.N == 0 {
+		return nil
+	}
+	gap := fr.rowGap(GapLogProbs, subset(func(i int) bool { return math.IsNaN(l[i]) }, len(l)))
+	gap.Missing = p.observed.Missing
+	p.Gaps = append(p.Gaps, gap)
+	filled, modelled, share, se := impute(l, fr.score, fr.length)
+	refuse := func(value, threshold float64, format string, args ...any) {
+		p.refusals = append(p.refusals, refusal(RuleMissing, value, threshold, format, args...))
+	}
+	rows := float64(gap.Missing) / float64(gap.Total)
+	p.missing = min(max(rows, share+2*se), 1)
+	switch {
+	case modelled == 0:
+		return nil // nothing to model them by; the weights' own rules refuse
+	case rows > MaxMissing:
+		refuse(rows, MaxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s", gap.Missing, gap.Total, p.Policy, 100*MaxMissing, pattern(&gap))
+	case share-se > MaxMissing:
+		refuse(share, MaxMissing, "the %d responses that could not be scored under %s have about %.0f%% of its weight, more than %.0f%%%s",
+			gap.Missing, p.Policy, 100*share, 100*MaxMissing, pattern(&gap))
+	case !fr.knowsLength() && gap.Pattern() != nil:
+		refuse(gap.Pattern().Z, maxGapZ, "what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.Pattern())
+	}
+	w, err := WeightsFromLogRatios(filled)
+	if err != nil {
+		return err
+	}
+	w.cluster(fr.prompt)
+	w.Modelled = modelled
+	p.modelled = make([]bool, len(l))
+	zero := make([]float64, len(l))
+	for i, v := range l {
+		zero[i] = v
+		if p.modelled[i] = math.IsNaN(v); p.modelled[i] {
+			zero[i] = math.Inf(-1)
+		}
+	}
+	// A modelled weight says nothing of E[w] <= 1: it counts as 0 there.
+	z, err := WeightsFromLogRatios(zero)
+	if err != nil {
+		return err
+	}
+	z.cluster(fr.prompt)
+	w.LogEValue = z.LogEValue
+	w.MeanSE = p.observed.MeanSE
+	p.Weights = w
+	return nil
+}
+
+// weightsOn returns the weights of the rows that use says, the others being neither
+// present nor missing.
+func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
+	l := slices.Clone(p.Weights.Log)
+	outside, modelled := 0, 0
+	for i, v := range l {
+		switch {
+		case !use(i):
+			l[i] = math.NaN()
+			outside++
+		case p.modelled != nil && p.modelled[i] && !math.IsNaN(v):
+			modelled++
+		}
+	}
+	w, err := WeightsFromLogRatios(l)
+	if err != nil {
+		panic("offpolicy: weights of some rows: " + err.Error()) // never: the policy's own were made of the same
+	}
+	w.cluster(r.frame.prompt)
+	w.Missing -= outside
+	w.Modelled, w.RawOf = modelled, p.Weights.RawOf
+	return w
+}
+
+func pattern(g *Gap) string {
+	if t := g.Pattern(); t != nil {
+		return "; they differ in " + t.String()
+	}
+	return ""
+}
+
+func (fr *frame) knowsLength() bool {
+	for _, v := range fr.length {
+		if !math.IsNaN(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// labelGaps finds out whether the logged labels are a random draw, which everything
+// that rests on them takes them for.
+func (r *Result) labelGaps() {
+	fr := r.frame
+	r.Labels = fr.design
+	scores, labels := fr.loggedGaps()
+	for _, g := range []*Gap{scores, labels} {
+		if g != nil {
+			r.gaps = append(r.gaps, *g)
+		}
+	}
+	if labels == nil {
+		return
+	}
+	if t := labels.Pattern(); t != nil {
+		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ, "the labelled responses are no random draw of the logged ones: they differ in %s", t))
+	}
+	var x, inv, allInv []float64
+	for i, s := range fr.score {
+		if !math.IsNaN(s) {
+			x, inv, allInv = append(x, s), append(inv, fr.invP[i]), append(allInv, fr.allInvP[i])
+		}
+	}
+	if why := beyond(x, inv, allInv, "the logged scores"); why != nil {
+		r.unlike = append(r.unlike, *why)
+	}
+}
+
+// weightGap asks the same of a policy's weights.
+func (r *Result) weightGap(p *PolicyResult) {
+	if p.Policy == r.Logging || r.frame.design.Labels == 0 {
+		return
+	}
+	g := Gap{Kind: GapLabels}
+	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.Pattern() != nil {
+		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ, "the labelled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
+	}
+}
+
+// drawGaps finds what a target's own responses lack.
+func (r *Result) drawGaps(p *PolicyResult) {
+	fr := r.frame
+	draws, probes := fr.drawGaps(p.Policy)
+	if draws != nil {
+		p.Gaps = append(p.Gaps, *draws)
+		if t := draws.Pattern(); t != nil {
+			p.drawRefusals = append(p.drawRefusals, refusal(RuleMissing, t.Z, maxGapZ, "%s did not answer %d of %d logged prompts, and these differ in %s", p.Policy, draws.Missing, draws.Total, t))
+		}
+	}
+	if probes == nil {
+		return
+	}
+	p.Gaps = append(p.Gaps, *probes)
+	if t := probes.Pattern(); t != nil {
+		p.probeRefusals = append(p.probeRefusals, refusal(RuleDesign, t.Z, maxGapZ, "%s's labelled draws are no random draw of all: they differ in %s", p.Policy, t))
+	}
+	d := fr.draws[p.Policy]
+	var x, inv, allInv []float64
+	for i, s := range d.score {
+		if !math.IsNaN(s) {
+			x, inv, allInv = append(x, s), append(inv, d.invP[i]), append(allInv, d.allInvP[i])
+		}
+	}
+	if why := beyond(x, inv, allInv, p.Policy+"'s scores"); why != nil {
+		p.probeRefusals = append(p.probeRefusals, *why)
+	}
+}
+
+// supportLimit is [outsideLimit] of m labels without the [labelTrim] at either end.
+func supportLimit(m float64) float64 { return outsideLimit(m, math.Floor(labelTrim*m)) }
+
+// outsideLimit is the share of scores outside of the range of m labels, without k at
+// either end, that labels drawn at random exceed once in 1,000: the share outside of
+// two order statistics is Beta distributed. It is [MaxOutside] at least.
+func outsideLimit(m, k float64) float64 {
+	k = 2 * (k + 1)
+	if m+1-k <= 0 {
+		return 1
+	}
+	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(.999), MaxOutside)
+}
+
+// beyond refuses labels that leave a part of the scores x without any, as random labels
+// hardly do; nil if they do not. inv is 1/p where a label is, else 0. Scores count as
+// the design would draw them.
+func beyond(x, inv, allInv []float64, whose string) *Refusal {
+	var labelled []float64
+	for i, u := range inv {
+		if u > 0 {
+			labelled = append(labelled, x[i])
+		}
+	}
+	if len(labelled) == 0 {
+		return nil
+	}
+	r := newLabelledRange(labelled)
+	var below, above, all float64
+	for i, v := range x {
+		p := 1 / allInv[i]
+		if math.IsNaN(p) {
+			p = 1
+		}
+		all += p
+		switch {
+		case v < r.lo:
+			below += p
+		case v > r.hi:
+			above += p
+		}
+	}
+	share, limit := (below+above)/all, supportLimit(float64(len(labelled)))
+	if share <= limit {
+		return nil
+	}
+	why := refusal(RuleSupport, share, limit, "%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% would",
+		100*below/all, whose, r.lo, 100*above/all, r.hi, 100*limit)
+	return &why
+}
+
+// supported refuses an estimate by the calibrator of a target whose own scores lie
+// elsewhere than its labels: a share that ess labels under the target would leave only
+// once in 1,000.
+func (b *builder) supported(e *Estimate, ess float64) {
+	if b.logging() {
+		return // see labelGaps
+	}
+	r := b.r
+	fr := r.frame
+	// All labels count: what few lie far out under the logging policy may be many under
+	// the target.
+	in := r.Calibrator.all
+	var out, all float64
+	count := func(prompt int32, score, w float64) {
+		if !math.IsNaN(score) && w > 0 && b.takes(prompt) {
+			all += w
+			if !in.has(score) {
+				out += w
+			}
+		}
+	}
+	if d := fr.draws[b.policy]; d != nil && len(d.score) > 0 {
+		for i, s := range d.score {
+			count(d.prompt[i], s, d.inv[i])
+		}
+	} else {
+		for i, s := range fr.score {
+			count(fr.prompt[i], s, b.rel[i])
+		}
+	}
+	if share, limit := out/all, outsideLimit(ess, 0); share > limit {
+		b.refuseGap(e, []Refusal{refusal(RuleSupport, share, limit, "%.0f%% of %s's scores lie outside of [%.3g, %.3g], where the labels are, more than %.0f%%",
+			100*share, b.policy, in.lo, in.hi, 100*limit)})
+	}
+}
+
+// worst bounds what an estimate could be that is refused for its gaps alone: its
+// interval from what is there, with the part that is not there anywhere in [0, 1].
+func (r *Result) worst(p *PolicyResult, e *Estimate, c *Config, w *worker) {
+	if !e.Claims || !e.Refused() {
+		return
+	}
+	kept := 1.0
+	for _, why := range e.Refusals {
+		switch why.Rule {
+		case RuleMissing:
+			kept *= 1 - p.missing
+		case RuleSupport:
+			kept *= 1 - why.Value
+		case RuleDesign:
+			total := e.Basis.Rows
+			if e.Estimator == Direct {
+				total = e.Basis.Draws
+			}
+			kept *= float64(e.Basis.Labels) / float64(max(total, 1))
+		default:
+			return
+		}
+	}
+	b := newBuilder(r, c, w, p, nil).restricted(p.observed, nil)
+	b.lenient = true
+	there, made := b.build(e.Estimator)
+	if there.Refused() || made.stat == nil {
+		return
+	}
+	if r.byInfluence(&there, made, w); there.Refused() {
+		return
+	}
+	e.WorstLower, e.WorstUpper = kept*there.Lower, kept*there.Upper+1-kept
+}

@@ -1,0 +1,42 @@
+package offpolicy
+
+import "math"
+
+// LabeledSNIPS is y_w, the weighted mean of the logged labels: the baseline that [DR]
+// and [Direct] must beat.
+const LabeledSNIPS Estimator = "labeled_snips"
+
+var labeledSNIPS = method{
+	name: LabeledSNIPS, claims: true, build: (*builder).labeled,
+	stream: &streamed{
+		leave: true, units: [2]int{1, 1},
+		row: func(a *Accumulator, r *streamTerm) (n, d float64, ok bool) {
+			return r.w * r.invP * r.label, r.w * r.invP, !math.IsNaN(r.label)
+		},
+		rest: (*Accumulator).restOfLabels,
+	},
+}
+
+func (b *builder) labeled(e *Estimate) built {
+	if !b.weighted(e) {
+		return built{}
+	}
+	fr := b.r.frame
+	ess, factor := b.labels(e)
+	if ess == 0 {
+		return built{}
+	}
+	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1, leave: true}
+	for i := range fr.rows {
+		if w := b.rel[i]; w > 0 {
+			stat.rows, stat.rowInvP = append(stat.rows, rowTerm{fr.prompt[i], int32(i), w}), append(stat.rowInvP, fr.allInvP[i])
+			if fr.invP[i] > 0 {
+				stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{fr.prompt[i], int32(i), w * fr.invP[i]}), append(stat.labelOf, fr.label[i])
+			}
+		}
+		u := b.rel[i] * fr.invP[i]
+		stat.num[fr.prompt[i]] += u * fr.label[i]
+		stat.den[fr.prompt[i]] += u
+	}
+	return built{stat: stat, df: max(ess-1, 1), satterthwaite: true, factor: factor}
+}
