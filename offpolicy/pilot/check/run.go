@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -43,7 +44,12 @@ func checkCost(in *Input, c *record.Finding) {
 	// What was billed lies between the usage seen and that plus the
 	// reservations of the attempts whose usage nobody saw.
 	seen, unseen := 0.0, 0.0
+	attempts, doubtful, doubt := 0, 0, ""
 	for e := range r.Ledger.All() {
+		attempts++
+		if e.UsageDoubt != "" {
+			doubtful, doubt = doubtful+1, cmp.Or(doubt, e.UsageDoubt)
+		}
 		if e.UsageKnown {
 			seen += float64(e.Cost)
 		} else {
@@ -81,6 +87,10 @@ func checkCost(in *Input, c *record.Finding) {
 	}
 	if unseen > 0 {
 		c.Summary += fmt.Sprintf("; up to $%.4f more on attempts whose usage was not seen", unseen)
+	}
+	if doubtful > 0 {
+		c.AddFigure("attempts of doubtful usage", float64(doubtful), "attempts")
+		c.Summary += fmt.Sprintf("; %d of %d attempts state a usage that does not fit, as %s", doubtful, attempts, doubt)
 	}
 }
 
