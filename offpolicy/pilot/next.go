@@ -19,7 +19,7 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."
 		if stop.OutOfBudget() {
 			again.Do = "Raise the budget and start the run again: it goes on where it stopped, and pays for nothing twice."
-			again.Changes = c.spell(record.By("", record.FieldBudget).Changes)
+			again.Changes = c.spell(record.Do("", record.FieldBudget).Changes)
 			if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
 				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
 			}
@@ -62,7 +62,7 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 }
 
 // inPlace reports whether another start in the same folder can clear all of these.
-func inPlace(fails []record.Finding, arms []record.Arm) bool {
+func inPlace(fails []record.Finding, arms record.Arms) bool {
 	checks := check.For(arms)
 	return !slices.ContainsFunc(fails, func(f record.Finding) bool {
 		return !slices.ContainsFunc(checks, func(c check.Check) bool { return c.ID == f.ID && c.InPlace })

@@ -91,22 +91,22 @@ func newPreflight(ctx context.Context, cfg Config) (*preflight, error) {
 // settings looks at the configuration alone.
 func (p *preflight) settings(context.Context) {
 	c := &p.cfg
-	if err := record.ValidateArms(c.Arms); err != nil {
-		p.add("the policies do not fit together: "+err.Error(), record.By("correct the policies", record.FieldArms), err)
+	if err := c.Arms.Validate(); err != nil {
+		p.add("the policies do not fit together: "+err.Error(), record.Do("correct the policies", record.FieldArms), err)
 		return
 	}
 	var err error
 	if p.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: c.Templates}); err != nil {
-		p.add(err.Error(), record.By("give templates of your own names that are not taken", record.FieldTemplates), err)
+		p.add(err.Error(), record.Do("give templates of your own names that are not taken", record.FieldTemplates), err)
 	}
 	if len(c.Prompts) == 0 {
-		p.add("the input holds no prompts", record.By("give an input with prompts", record.FieldPrompts), nil)
+		p.add("the input holds no prompts", record.Do("give an input with prompts", record.FieldPrompts), nil)
 	}
 	if err := c.Labels.Validate(); err != nil {
-		p.add(err.Error(), record.By("correct the labelling design", record.FieldLabels), err)
+		p.add(err.Error(), record.Do("correct the labelling design", record.FieldLabels), err)
 	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
-		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), record.By("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
+		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), record.Do("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
 	var ids []string
 	for _, q := range check.For(c.Arms) {
@@ -114,7 +114,7 @@ func (p *preflight) settings(context.Context) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Waived)) {
 		if !slices.Contains(ids, id) {
-			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), record.By("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
+			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), record.Do("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
 		}
 	}
 }
@@ -144,19 +144,19 @@ func (p *preflight) graders(ctx context.Context) {
 		return
 	}
 	if _, isFile := e.Oracle.(*oracle.File); isFile && c.Labels.Duplicates > 0 {
-		p.add("labels from a file have no duplicates", record.By("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
+		p.add("labels from a file have no duplicates", record.Do("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
 	}
 	if c.BatchLabels != nil {
 		_, batches := c.Grader.(providers.Batcher)
 		if _, ok := e.Oracle.(engine.BatchLabeler); !ok || !batches {
-			p.add("the labels cannot be bought by batch", record.By("take a service that has batches and a language model as the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
+			p.add("the labels cannot be bought by batch", record.Do("take a service that has batches and a language model as the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
 		}
 	}
 	if p.models, err = e.GraderModels(ctx); err != nil {
 		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
 	if len(p.models) > 0 && c.Grader == nil {
-		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", record.By("give the service of judge and oracle, or a judge and an oracle that ask no model", record.FieldGrader), nil)
+		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", record.Do("give the service of judge and oracle, or a judge and an oracle that ask no model", record.FieldGrader), nil)
 	}
 	if p.identity, err = c.identity(e.Judge.Identity()); err != nil {
 		p.add(err.Error(), record.Remedy{Do: "give values that have a JSON form"}, err)
@@ -166,15 +166,15 @@ func (p *preflight) graders(ctx context.Context) {
 // services asks after templates, prices and models.
 func (p *preflight) services(ctx context.Context) {
 	c := &p.cfg
-	models := record.ArmModels(c.Arms)
+	models := c.Arms.Models()
 	for _, a := range c.Arms {
 		if _, err := p.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
-			p.add(err.Error(), record.By("name the chat template of the model's own family, and a system prompt where it takes one", record.FieldArms), err)
+			p.add(err.Error(), record.Do("name the chat template of the model's own family, and a system prompt where it takes one", record.FieldArms), err)
 		}
 	}
 	for _, m := range append(slices.Clone(models), p.models...) {
 		if _, err := c.Prices.For(m); err != nil {
-			p.add(fmt.Sprintf("model %s has no price", m), record.By("give one; an unpriced model is refused, not free", record.FieldPrices), err)
+			p.add(fmt.Sprintf("model %s has no price", m), record.Do("give one; an unpriced model is refused, not free", record.FieldPrices), err)
 		}
 	}
 	p.checkModels(ctx, c.Policies, models)
@@ -301,11 +301,11 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 		}
 		switch {
 		case !ok:
-			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), record.By("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
+			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), record.Do("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Serverless:
-			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), record.By("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
+			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), record.Do("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
-			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), record.By("set another model: "+nearest(listed, id), record.FieldArms), nil)
+			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), record.Do("set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
 				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))
@@ -345,6 +345,7 @@ type PreflightError struct {
 	Problems []record.Problem
 }
 
+// Error lists the problems, each with its remedy.
 func (e *PreflightError) Error() string {
 	s := "pilot: preflight refused"
 	for _, p := range e.Problems {

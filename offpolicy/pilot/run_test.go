@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -129,8 +131,44 @@ func describe(v *pilot.Verdict) string {
 	return fmt.Sprintf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 }
 
-// n is small enough for speed and large enough for a calibrator.
-const n = 30
+// n is small enough for speed and large enough for a calibrator; few is for what needs
+// none.
+const (
+	n   = 30
+	few = 12
+)
+
+// whole returns the folder of an undisturbed run of k prompts, which is made once for
+// all tests that compare with it.
+func whole(t *testing.T, k int) string {
+	t.Helper()
+	wholes.Lock()
+	defer wholes.Unlock()
+	if wholes.dirs[k] == "" {
+		dir := filepath.Join(wholes.parent, strconv.Itoa(k))
+		if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), dir, k)); err != nil {
+			t.Fatal(err)
+		}
+		wholes.dirs[k] = dir
+	}
+	return wholes.dirs[k]
+}
+
+var wholes = struct {
+	sync.Mutex
+	parent string
+	dirs   map[int]string
+}{dirs: map[int]string{}}
+
+func TestMain(m *testing.M) {
+	var err error
+	if wholes.parent, err = os.MkdirTemp("", "pilot"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(wholes.parent)
+	os.Exit(code)
+}
 
 func TestRunGoesThroughAndResumes(t *testing.T) {
 	s := serve(t, "")
@@ -169,15 +207,14 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 func near(a, b, rel float64) bool { return a-b <= rel*b && b-a <= rel*b }
 
 func TestConcurrencyDoesNotShow(t *testing.T) {
-	a, b := t.TempDir(), t.TempDir()
-	for dir, concurrency := range map[string]int{a: 1, b: 64} {
-		cfg := config(t, serve(t, ""), dir, n)
+	for _, concurrency := range []int{1, 64} {
+		cfg := config(t, serve(t, ""), t.TempDir(), n)
 		cfg.Concurrency = concurrency
 		if _, err := pilot.Run(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
+		sameRecords(t, cfg.Dir, whole(t, n))
 	}
-	sameRecords(t, a, b)
 }
 
 func TestMorePromptsExtendARun(t *testing.T) {
@@ -185,7 +222,7 @@ func TestMorePromptsExtendARun(t *testing.T) {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
 	s := serve(t, "")
-	dir, whole := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	for _, k := range []int{n / 2, n} {
 		if _, err := pilot.Run(t.Context(), config(t, s, dir, k)); err != nil {
 			t.Fatal(err)
@@ -196,10 +233,7 @@ func TestMorePromptsExtendARun(t *testing.T) {
 			t.Errorf("%s was paid %d times", id, times)
 		}
 	}
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
-		t.Fatal(err)
-	}
-	sameRecords(t, dir, whole)
+	sameRecords(t, dir, whole(t, n))
 
 	_, err := pilot.Run(t.Context(), config(t, s, dir, n/2))
 	var refused *pilot.PreflightError
@@ -309,22 +343,15 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.GO {
 		t.Fatalf("resumed without a budget: %v, %s", err, describe(v))
 	}
-	whole := t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
-		t.Fatal(err)
-	}
-	sameRecords(t, dir, whole)
+	sameRecords(t, dir, whole(t, n))
 }
 
 func TestInterruptedRunGoesOn(t *testing.T) {
 	s := serve(t, "")
-	dir, whole := t.TempDir(), t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
-		t.Fatal(err)
-	}
-	for _, after := range []int64{1, 15, 60, 100, 200} { // items, across the stages
+	dir := t.TempDir()
+	for _, after := range []int64{1, 5, 15, 30, 60} { // items, across the stages
 		ctx, cancel := context.WithCancel(t.Context())
-		cfg := config(t, s, dir, n)
+		cfg := config(t, s, dir, few)
 		var events atomic.Int64
 		cfg.Progress = func(record.Event) {
 			if events.Add(1) == after {
@@ -337,10 +364,10 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 			t.Fatalf("interrupted after %d events: %v, %s", after, err, describe(v))
 		}
 	}
-	if v, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil || v.State != "done" {
+	if v, err := pilot.Run(t.Context(), config(t, s, dir, few)); err != nil || v.State != "done" {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
-	sameRecords(t, dir, whole)
+	sameRecords(t, dir, whole(t, few))
 }
 
 func TestForeignFoldersAreLeftAlone(t *testing.T) {
@@ -349,7 +376,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 	}
 	s := serve(t, "")
 	dir := t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil {
+	if _, err := pilot.Run(t.Context(), config(t, s, dir, few)); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "responses.jsonl"))
@@ -357,7 +384,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := s.Bill().Total.Calls
-	other := config(t, s, dir, n)
+	other := config(t, s, dir, few)
 	other.Seed++
 	var refused *pilot.PreflightError
 	if _, err := pilot.Run(t.Context(), other); !errors.As(err, &refused) || !strings.Contains(err.Error(), "seed") {
@@ -371,7 +398,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(precious, "thesis.txt"), []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pilot.Run(t.Context(), config(t, s, precious, n)); !errors.As(err, &refused) {
+	if _, err := pilot.Run(t.Context(), config(t, s, precious, few)); !errors.As(err, &refused) {
 		t.Errorf("somebody's folder: %v, want a refusal", err)
 	}
 }

@@ -112,9 +112,10 @@ func rates(prices providers.Prices, ledger record.Attempts) map[string]providers
 }
 
 func stageTable(rec *record.Records) []Stage {
-	out := make([]Stage, len(record.StageNames))
+	stages := record.Stages()
+	out := make([]Stage, len(stages))
 	index := map[string]*Stage{}
-	for i, name := range record.StageNames {
+	for i, name := range stages {
 		out[i].Name = name
 		index[name] = &out[i]
 	}
@@ -204,8 +205,9 @@ func attribute(ledger record.Attempts) []Spending {
 	for _, s := range sums {
 		out = append(out, *s)
 	}
+	stages := record.Stages()
 	slices.SortFunc(out, func(a, b Spending) int {
-		return cmp.Or(cmp.Compare(slices.Index(record.StageNames, a.Stage), slices.Index(record.StageNames, b.Stage)), cmp.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(slices.Index(stages, a.Stage), slices.Index(stages, b.Stage)), cmp.Compare(a.Policy, b.Policy),
 			cmp.Compare(a.Model, b.Model), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out

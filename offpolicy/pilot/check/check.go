@@ -88,19 +88,17 @@ var all = sync.OnceValue(func() []Check {
 
 // For lists the checks of a run with these policies, in the order of a report: one
 // PerTarget is there once for each target, by the id that its findings have.
-func For(arms []record.Arm) []Check {
+func For(arms record.Arms) []Check {
 	var out []Check
 	for _, c := range all() {
 		if !c.PerTarget {
 			out = append(out, c)
 			continue
 		}
-		for _, a := range arms {
-			if a.Role == record.Target {
-				one := c
-				one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
-				out = append(out, one)
-			}
+		for _, a := range arms.Targets() {
+			one := c
+			one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
+			out = append(out, one)
 		}
 	}
 	return out

@@ -43,7 +43,7 @@ var _ = add(Check{
 
 func checkP0LogProbs(in *Input, c *record.Finding) {
 	r := in.Records
-	checkOwed(in, c, []record.Arm{r.Logging()})
+	checkOwed(in, c, record.Arms{r.Logging()})
 	// What the server said while it generated is a second opinion on the echo:
 	// of the same tokens in, one hopes, the same context.
 	p0 := r.Logging().Policy.Name
@@ -75,7 +75,7 @@ func checkLogProbsComplete(in *Input, c *record.Finding) {
 	checkOwed(in, c, r.Arms)
 }
 
-func checkOwed(in *Input, c *record.Finding, arms []record.Arm) {
+func checkOwed(in *Input, c *record.Finding, arms record.Arms) {
 	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	for _, a := range arms {

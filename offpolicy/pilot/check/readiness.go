@@ -194,7 +194,7 @@ var _ = add(Check{
 		}
 		return "no budget was given for the full run"
 	},
-	Remedy: record.By("give the full run a larger budget, take fewer prompts, or buy labels and scores in batches", record.FieldFullBudget),
+	Remedy: record.Do("give the full run a larger budget, take fewer prompts, or buy labels and scores in batches", record.FieldFullBudget),
 	Find:   checkProjectedCost,
 })
 

@@ -98,7 +98,7 @@ var _ = add(Check{
 
 func checkP0Complete(in *Input, c *record.Finding) {
 	r := in.Records
-	checkComplete(in, c, []record.Arm{r.Logging()})
+	checkComplete(in, c, record.Arms{r.Logging()})
 }
 
 var _ = add(Check{
@@ -113,7 +113,7 @@ func checkTargetsComplete(in *Input, c *record.Finding) {
 	checkComplete(in, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
 }
 
-func checkComplete(in *Input, c *record.Finding, arms []record.Arm) {
+func checkComplete(in *Input, c *record.Finding, arms record.Arms) {
 	r, t := in.Records, in.Thresholds
 	var bad, parts []string
 	answered, truncated := 0, 0

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -43,7 +44,12 @@ func checkCost(in *Input, c *record.Finding) {
 	// What was billed lies between the usage seen and that plus the
 	// reservations of the attempts whose usage nobody saw.
 	seen, unseen := 0.0, 0.0
+	attempts, doubtful, doubt := 0, 0, ""
 	for e := range r.Ledger.All() {
+		attempts++
+		if e.UsageDoubt != "" {
+			doubtful, doubt = doubtful+1, cmp.Or(doubt, e.UsageDoubt)
+		}
 		if e.UsageKnown {
 			seen += float64(e.Cost)
 		} else {
@@ -81,6 +87,10 @@ func checkCost(in *Input, c *record.Finding) {
 	}
 	if unseen > 0 {
 		c.Summary += fmt.Sprintf("; up to $%.4f more on attempts whose usage was not seen", unseen)
+	}
+	if doubtful > 0 {
+		c.AddFigure("attempts of doubtful usage", float64(doubtful), "attempts")
+		c.Summary += fmt.Sprintf("; %d of %d attempts state a usage that does not fit, as %s", doubtful, attempts, doubt)
 	}
 }
 
@@ -140,7 +150,7 @@ func checkRunErrors(in *Input, c *record.Finding) {
 		c.Remedy = "start the run again: it goes on where it stopped"
 	}
 	if r.Stop.OutOfBudget() {
-		c.SetRemedy(record.By("raise the budget and start the run again: it goes on where it stopped", record.FieldBudget))
+		c.SetRemedy(record.Do("raise the budget and start the run again: it goes on where it stopped", record.FieldBudget))
 	}
 	c.Summary = fmt.Sprintf("stopped in stage %s (%s): %s", r.Stop.Stage, r.Stop.Why(), r.Stop.Message)
 	if r.Stop.Key != "" {
@@ -151,7 +161,7 @@ func checkRunErrors(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "run.ratelimit", After: "run.errors", InPlace: true,
 	Threshold: says("no record failed for rate limiting"),
-	Remedy:    record.By("send fewer calls at once, or ask the provider for higher limits", record.FieldConcurrency),
+	Remedy:    record.Do("send fewer calls at once, or ask the provider for higher limits", record.FieldConcurrency),
 	Find:      checkRateLimit,
 })
 

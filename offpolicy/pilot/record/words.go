@@ -30,6 +30,7 @@ func Count(n int) string {
 	return s
 }
 
+// Plural is a count with its noun: "1 prompt", "10,000 prompts".
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", one)
@@ -60,6 +61,7 @@ func MeanSD(xs []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd / float64(len(xs)-1))
 }
 
+// Dollars is an amount in a sentence: "about $1.25", or that it is not known.
 func Dollars(usd dataset.Float) string {
 	if !usd.Valid() {
 		return "at an unknown price"

@@ -128,7 +128,7 @@ func TestWriteFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, f := range map[string]func(io.Writer, *pilot.Verdict) error{JSONFile: JSON, MarkdownFile: Markdown, HTMLFile: HTML} {
+	for name, f := range map[string]func(io.Writer, *pilot.Verdict) error{JSONFile: JSON, markdownFile: Markdown, HTMLFile: HTML} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -166,11 +166,11 @@ func TestWriteFiles(t *testing.T) {
 // Where a target cannot be replaced, its temporary file does not stay behind.
 func TestWriteFilesCleansUp(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, MarkdownFile, "occupied"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, markdownFile, "occupied"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFiles(dir, fullVerdict()); err == nil || !strings.Contains(err.Error(), MarkdownFile) {
-		t.Errorf("error %v; want one that names %s", err, MarkdownFile)
+	if err := WriteFiles(dir, fullVerdict()); err == nil || !strings.Contains(err.Error(), markdownFile) {
+		t.Errorf("error %v; want one that names %s", err, markdownFile)
 	}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {

@@ -69,7 +69,7 @@ func (r *Run) ready(ctx context.Context) error {
 	if lost := r.outside(); lost > 0 {
 		return &record.Problem{
 			What:   fmt.Sprintf("%s holds records of %s that this run would leave out", c.Dir, record.Plural(lost, "prompt", "prompts")),
-			Remedy: record.By("a run can be extended and not shortened: give as many prompts as it has, or more, or another folder", record.FieldPrompts, record.FieldDir),
+			Remedy: record.Do("a run can be extended and not shortened: give as many prompts as it has, or more, or another folder", record.FieldPrompts, record.FieldDir),
 		}
 	}
 	var budget *providers.Budget
@@ -161,7 +161,7 @@ func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
 		return nil, err
 	}
 	// From here on there is a report to watch.
-	if err := r.show(&record.Stop{Stage: record.StageCertify, Kind: record.StopRunning, Message: "the run is under way", Open: record.StageNames[1:]}); err != nil {
+	if err := r.show(&record.Stop{Stage: record.StageCertify, Kind: record.StopRunning, Message: "the run is under way", Open: record.Stages()[1:]}); err != nil {
 		return nil, err
 	}
 	err := r.certify(ctx)
@@ -186,7 +186,7 @@ func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
 		return nil, err
 	}
 	if stop.Open = open; len(stages) == 0 {
-		stop.Open = record.StageNames[1:]
+		stop.Open = record.Stages()[1:]
 	}
 	return &stop.Stop, nil
 }

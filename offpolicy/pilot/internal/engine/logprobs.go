@@ -14,7 +14,7 @@ import (
 // them. None is made without a certificate of the model's and template's.
 func (r *Run) logProbsOwed() []item {
 	var items []item
-	p0 := record.LoggingArm(r.job.Arms).Policy
+	p0 := r.job.Arms.Logging().Policy
 	all := record.Compared(r.job.Prompts, r.job.Seed)
 	for _, p := range r.job.Prompts {
 		for _, a := range r.job.Arms {

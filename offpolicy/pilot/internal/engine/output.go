@@ -145,7 +145,8 @@ func (r *Run) writeOutputs(rec *record.Records) error {
 
 // sortLedger orders attempts by stage, record, call and attempt.
 func sortLedger(entries []providers.Entry) []providers.Entry {
-	stage := func(e providers.Entry) int { return slices.Index(record.StageNames, e.Stage) }
+	stages := record.Stages()
+	stage := func(e providers.Entry) int { return slices.Index(stages, e.Stage) }
 	return slices.SortedFunc(slices.Values(entries), func(a, b providers.Entry) int {
 		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
 	})
