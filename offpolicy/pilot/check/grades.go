@@ -17,10 +17,12 @@ import (
 var _ = add(Check{
 	ID: "oracle.range", After: "weights.balance", Needs: record.StageOracle, InPlace: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+		return fmt.Sprintf("every label lies in [0, 1]; at most %.0f%% of those owed missing passes, %.0f%% holds",
+			100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
 	},
-	Remedy: record.Remedy{Do: "read the errors in oracle.jsonl and fix their cause: the next start labels the failed rows again"},
-	Find:   checkOracleRange,
+	Remedy: record.Remedy{Do: "read the errors in oracle.jsonl and fix their cause: the next start labels the failed " +
+		"rows again"},
+	Find: checkOracleRange,
 })
 
 func checkOracleRange(in *Input, c *record.Finding) {
@@ -48,18 +50,21 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	c.Status = shareStatus(len(missing), len(r.LabelsOwed), t.MissingPass, t.MissingHold)
 	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), len(r.LabelsOwed))
 	if len(missing) > 0 {
-		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]", record.Plural(len(missing), "label", "labels"), len(r.LabelsOwed), record.Some(missing))
+		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]",
+			record.Plural(len(missing), "label", "labels"), len(r.LabelsOwed), record.Some(missing))
 	}
 	c.Summary += tellDesign(r, c)
 	if len(outside) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s outside [0, 1]: %s", record.Plural(len(outside), "label", "labels"), record.Some(outside))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%s outside [0, 1]: %s", record.Plural(len(outside), "label", "labels"), record.Some(outside))
 	}
 }
 
 var _ = add(Check{
 	ID: "oracle.distribution", After: "oracle.range", Needs: record.StageOracle,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them", in.Thresholds.LabelSpread, 100*in.Thresholds.LabelTies)
+		return fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them",
+			in.Thresholds.LabelSpread, 100*in.Thresholds.LabelTies)
 	},
 	Remedy: record.Remedy{Do: "labels that do not vary cannot calibrate a judge: sharpen the oracle's rubric or scale"},
 	Find:   checkOracleDistribution,
@@ -118,7 +123,8 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 	c.Status, c.Summary = record.Pass, fmt.Sprintf("labels average %.3f (sd %.3f)", mean, sd)
 	if !equal {
 		c.AddFigure("mean, weighted by 1/probability", sum/weights, "")
-		c.Summary = fmt.Sprintf("labels average %.3f (sd %.3f), the responses that they stand for %.3f", mean, sd, sum/weights)
+		c.Summary = fmt.Sprintf("labels average %.3f (sd %.3f), the responses that they stand for %.3f", mean, sd,
+			sum/weights)
 	}
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
@@ -129,17 +135,20 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", sd, n)
 	}
 	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
-		c.Status, c.Summary = record.Hold, fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)
+		c.Status, c.Summary = record.Hold,
+			fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)
 	}
 }
 
 var _ = add(Check{
 	ID: "judge.complete", After: "oracle.distribution", Needs: record.StageJudge, InPlace: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+		return fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails",
+			100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
 	},
-	Remedy: record.Remedy{Do: "read the errors in judge.jsonl and fix their cause: the next start scores the failed rows again"},
-	Find:   checkJudgeComplete,
+	Remedy: record.Remedy{Do: "read the errors in judge.jsonl and fix their cause: the next start scores the failed " +
+		"rows again"},
+	Find: checkJudgeComplete,
 })
 
 func checkJudgeComplete(in *Input, c *record.Finding) {
@@ -181,9 +190,10 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "judge.uncertainty", After: "judge.complete", Needs: record.StageJudge,
-	Threshold: says("every score has a variance of at least 0, its own or its calibrated score's, and says where it comes from"),
-	Remedy:    record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},
-	Find:      checkJudgeUncertainty,
+	Threshold: says("every score has a variance of at least 0, its own or its calibrated score's, and says where it " +
+		"comes from"),
+	Remedy: record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},
+	Find:   checkJudgeUncertainty,
 })
 
 func checkJudgeUncertainty(in *Input, c *record.Finding) {
@@ -216,9 +226,11 @@ func checkJudgeUncertainty(in *Input, c *record.Finding) {
 	case scored == 0:
 		c.Status, c.Summary = record.Fail, "there are no scores"
 	case len(bad) > 0:
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s without a variance: %s", record.Plural(len(bad), "score", "scores"), record.Some(bad))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%s without a variance: %s", record.Plural(len(bad), "score", "scores"), record.Some(bad))
 	default:
-		c.Status, c.Summary = record.Pass, fmt.Sprintf("every score has a variance (%s)%s", record.Counts(sources), statedErrors(r, c))
+		c.Status, c.Summary = record.Pass,
+			fmt.Sprintf("every score has a variance (%s)%s", record.Counts(sources), statedErrors(r, c))
 	}
 }
 
@@ -236,7 +248,8 @@ func statedErrors(r *record.Records, c *record.Finding) string {
 	squares, n := 0.0, 0
 	for _, l := range r.Labels.All() {
 		s, ok := scores(l.PromptID)
-		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() || s.VarianceParts == nil {
+		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() ||
+			s.VarianceParts == nil {
 			continue
 		}
 		sampling += s.VarianceParts.Sampling.OrNaN()
@@ -254,14 +267,16 @@ func statedErrors(r *record.Records, c *record.Finding) string {
 	c.AddFigure("of that variance, residual", residual/total, "share")
 	c.AddFigure("of that variance, calibrator", calibrator/total, "share")
 	c.AddFigure("squared errors over stated variances", squares/total, "")
-	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated", math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
+	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated",
+		math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
 }
 
 var _ = add(Check{
 	ID: "judge.calibration", After: "judge.parse", Needs: record.WholeRun,
-	Threshold: says("on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 standard errors; holds if the upper bound is below 0.3"),
-	Remedy:    record.Remedy{Do: "label more responses, or use a judge that follows the oracle more closely"},
-	Find:      checkCalibration,
+	Threshold: says("on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 " +
+		"standard errors; holds if the upper bound is below 0.3"),
+	Remedy: record.Remedy{Do: "label more responses, or use a judge that follows the oracle more closely"},
+	Find:   checkCalibration,
 })
 
 func checkCalibration(in *Input, c *record.Finding) {
@@ -281,9 +296,11 @@ func checkCalibration(in *Input, c *record.Finding) {
 	c.AddFigure("support low", lo, "")
 	c.AddFigure("support high", hi, "")
 	c.Status = record.Status(f.Status)
-	c.Summary = fmt.Sprintf("calibrated on %d labels of P0 (Spearman %.2f, mean residual %.4f); %s", f.N, f.Spearman, f.MeanResidual, testedOn(r, c))
+	c.Summary = fmt.Sprintf("calibrated on %d labels of P0 (Spearman %.2f, mean residual %.4f); %s", f.N, f.Spearman,
+		f.MeanResidual, testedOn(r, c))
 	if c.Status == record.Hold {
-		c.Summary = fmt.Sprintf("the judge hardly follows the oracle: Spearman %.2f (97.5%% upper bound %.2f)", f.Spearman, f.SpearmanUpper)
+		c.Summary = fmt.Sprintf("the judge hardly follows the oracle: Spearman %.2f (97.5%% upper bound %.2f)", f.Spearman,
+			f.SpearmanUpper)
 	}
 }
 
@@ -322,7 +339,8 @@ func testedOn(r *record.Records, c *record.Finding) string {
 		}
 		audit := offpolicy.TransportAudit(residuals, weights, prompts, 0, 1)
 		c.AddFigure(a.Policy.Name+" mean residual", audit.Residual, "")
-		tested = append(tested, fmt.Sprintf("on %s %d labels lie %.3f from it on average (95%% from %.3f to %.3f)", a.Policy.Name, len(residuals), audit.Residual, audit.Lower, audit.Upper))
+		tested = append(tested, fmt.Sprintf("on %s %d labels lie %.3f from it on average (95%% from %.3f to %.3f)",
+			a.Policy.Name, len(residuals), audit.Residual, audit.Lower, audit.Upper))
 	}
 	if len(untested) > 0 {
 		tested = append([]string{fmt.Sprintf("untested on %s (0 labels)", strings.Join(untested, ", "))}, tested...)
@@ -335,9 +353,11 @@ func testedOn(r *record.Records, c *record.Finding) string {
 
 var _ = add(Check{
 	ID: "policies.ranking", After: "transport", Needs: record.StageJudge,
-	Threshold: says("the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% confidence (paired)"),
-	Remedy:    record.Remedy{Do: "read responses and scores of that policy: either the judge does not see what is wrong with it, or its prompt has no effect"},
-	Find:      checkRanking,
+	Threshold: says("the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% " +
+		"confidence (paired)"),
+	Remedy: record.Remedy{Do: "read responses and scores of that policy: either the judge does not see what is wrong " +
+		"with it, or its prompt has no effect"},
+	Find: checkRanking,
 })
 
 func checkRanking(in *Input, c *record.Finding) {
@@ -362,7 +382,10 @@ func checkRanking(in *Input, c *record.Finding) {
 		means = append(means, mean{a.Policy.Name, m})
 		c.AddFigure(a.Policy.Name+" mean", m, "")
 	}
-	slices.SortFunc(means, func(a, b mean) int { return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(means, func(a,
+		b mean) int {
+		return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.name, b.name))
+	})
 	order := make([]string, len(means))
 	for i, m := range means {
 		order[i] = fmt.Sprintf("%s %.3f", m.name, m.value)

@@ -13,10 +13,12 @@ import (
 var _ = add(Check{
 	ID: "judge.parse", After: "judge.uncertainty", Needs: record.StageJudge, InPlace: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+		return fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, "+
+			"more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
 	},
-	Remedy: record.Remedy{Do: "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a JSON schema, or allow longer replies"},
-	Find:   checkParse,
+	Remedy: record.Remedy{Do: "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a " +
+		"JSON schema, or allow longer replies"},
+	Find: checkParse,
 })
 
 func checkParse(in *Input, c *record.Finding) {
@@ -31,7 +33,8 @@ func checkParse(in *Input, c *record.Finding) {
 			switch {
 			case !ok || row.Error != nil && row.Error.Class == record.ClassNoResponse:
 				continue
-			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) || row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
+			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) ||
+				row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
 				n++
 				bad = append(bad, row.Key().String())
 			case row.Repaired:
@@ -64,7 +67,9 @@ func checkParse(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "judge.support", After: "judge.calibration", Needs: record.WholeRun, Readiness: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without 2.5%% at either end); else its calibrated mean without labels of its own is refused", 100*offpolicy.MaxOutside)
+		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, "+
+			"without 2.5%% at either end); else its calibrated mean without labels of its own is refused",
+			100*offpolicy.MaxOutside)
 	},
 	Find: checkSupport,
 })
@@ -102,10 +107,12 @@ func checkSupport(in *Input, c *record.Finding) {
 		}
 	}
 	c.NameRecords(keys)
-	c.Status, c.Summary = record.Pass, fmt.Sprintf("every policy's scores lie where P0's labels are, %.2f to %.2f", lo, hi)
+	c.Status, c.Summary = record.Pass,
+		fmt.Sprintf("every policy's scores lie where P0's labels are, %.2f to %.2f", lo, hi)
 	if len(out) > 0 {
 		c.Status = record.Info
-		c.Summary = fmt.Sprintf("the judge is outside its labelled range of %.2f to %.2f on %s; there the calibration is an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
+		c.Summary = fmt.Sprintf("the judge is outside its labelled range of %.2f to %.2f on %s; there the calibration is "+
+			"an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
 	}
 }
 
@@ -116,10 +123,12 @@ const injectionHold = 4
 var _ = add(Check{
 	ID: "judge.injection", After: "judge.support", Needs: record.StageCanaries,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
+		return fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer "+
+			"than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
 	},
-	Remedy: record.Remedy{Do: "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that does not follow instructions in what it grades"},
-	Find:   checkInjection,
+	Remedy: record.Remedy{Do: "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that " +
+		"does not follow instructions in what it grades"},
+	Find: checkInjection,
 })
 
 func checkInjection(in *Input, c *record.Finding) {

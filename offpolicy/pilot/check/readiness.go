@@ -20,10 +20,12 @@ import (
 var _ = add(Check{
 	ID: "weights.mean_one", After: "weights.identical", Needs: record.StageLogProbs, Readiness: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is reported", in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
+		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is reported",
+			in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
 	},
-	Remedy: record.Remedy{Do: "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"},
-	Find:   checkMeanOne,
+	Remedy: record.Remedy{Do: "the log-probs of the two policies cannot both be right: compare template, sampling and " +
+		"endpoint of the named policy with P0's, and score again"},
+	Find: checkMeanOne,
 })
 
 func checkMeanOne(in *Input, c *record.Finding) {
@@ -45,7 +47,8 @@ func checkMeanOne(in *Input, c *record.Finding) {
 		case w.LogEValue >= math.Log(t.EValueFail):
 			c.Worsen(record.Fail)
 			heavy = append(heavy, heaviest(target.LogRatios, target.Keys, 5)...)
-			failed = append(failed, fmt.Sprintf("%s has a mean weight of %.3g (e-value 10^%.1f)", name, w.Mean, w.LogEValue/math.Ln10))
+			failed = append(failed, fmt.Sprintf("%s has a mean weight of %.3g (e-value 10^%.1f)", name, w.Mean,
+				w.LogEValue/math.Ln10))
 		case w.LogEValue >= math.Log(t.EValueInfo):
 			c.Inform()
 			told = append(told, fmt.Sprintf("%s has a mean weight of %.3g (e-value %.0f)", name, w.Mean, math.Exp(w.LogEValue)))
@@ -82,7 +85,8 @@ func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
 var _ = add(Check{
 	ID: "weights.overlap", After: "weights.mean_one", Needs: record.StageLogProbs, Readiness: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
+		return fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not "+
+			"below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
 	},
 	Find: checkOverlap,
 })
@@ -95,7 +99,8 @@ func checkOverlap(in *Input, c *record.Finding) {
 	for _, a := range r.Targets() {
 		w := r.Weights(a.Policy.Name).Summary
 		c.Evidence.Figures = append(c.Evidence.Figures,
-			record.Figure{Name: "ESS, " + a.Policy.Name, Value: w.ESS}, record.Figure{Name: "divergence, " + a.Policy.Name, Value: w.Divergence, Unit: "nats"})
+			record.Figure{Name: "ESS, " + a.Policy.Name, Value: w.ESS},
+			record.Figure{Name: "divergence, " + a.Policy.Name, Value: w.Divergence, Unit: "nats"})
 		if w.Usable {
 			usable++
 			continue
@@ -112,7 +117,8 @@ func checkOverlap(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "weights.balance", After: "weights.overlap", Needs: record.WholeRun, Readiness: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's own responses", in.Thresholds.BalanceZ)
+		return fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's "+
+			"own responses", in.Thresholds.BalanceZ)
 	},
 	Find: checkBalance,
 })
@@ -151,7 +157,8 @@ func checkBalance(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "transport", After: "missing.pattern", Needs: record.WholeRun, Readiness: true, PerTarget: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f", in.Thresholds.TransportMargin)
+		return fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f",
+			in.Thresholds.TransportMargin)
 	},
 	Find: checkTransport,
 })
@@ -168,7 +175,8 @@ func checkTransport(in *Input, c *record.Finding) {
 	}
 	p := r.Evaluation.Policy(policy)
 	if p == nil || p.Audit.Probes == 0 {
-		c.Summary = fmt.Sprintf("untested: 0 labels of %s's own; 25 give a residual-corrected value, about 200 test the transport", policy)
+		c.Summary = fmt.Sprintf("untested: 0 labels of %s's own; 25 give a residual-corrected value, about 200 test the "+
+			"transport", policy)
 		return
 	}
 	a := p.Audit
@@ -176,7 +184,8 @@ func checkTransport(in *Input, c *record.Finding) {
 	c.AddFigure("mean residual", a.Residual, "")
 	c.AddFigure("from", a.Lower, "")
 	c.AddFigure("to", a.Upper, "")
-	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ReplaceAll(string(a.Status), "_", " "), record.Plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
+	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ReplaceAll(string(a.Status), "_", " "),
+		record.Plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
 	switch a.Status {
 	case offpolicy.StatusPass:
 		c.Status = record.Pass
@@ -190,12 +199,14 @@ var _ = add(Check{
 	ID: "projection.cost", After: "cost.estimate", Needs: record.WholeRun, Readiness: true,
 	Threshold: func(in *Input) string {
 		if in.Records.FullBudget > 0 {
-			return fmt.Sprintf("the upper end of the %.0f%% interval is at most the full run's budget of $%.2f", 100*in.Projection.Level, float64(in.Records.FullBudget))
+			return fmt.Sprintf("the upper end of the %.0f%% interval is at most the full run's budget of $%.2f",
+				100*in.Projection.Level, float64(in.Records.FullBudget))
 		}
 		return "no budget was given for the full run"
 	},
-	Remedy: record.Do("give the full run a larger budget, take fewer prompts, or buy labels and scores in batches", record.FieldFullBudget),
-	Find:   checkProjectedCost,
+	Remedy: record.Do("give the full run a larger budget, take fewer prompts, or buy labels and scores in batches",
+		record.FieldFullBudget),
+	Find: checkProjectedCost,
 })
 
 func checkProjectedCost(in *Input, c *record.Finding) {
@@ -203,9 +214,11 @@ func checkProjectedCost(in *Input, c *record.Finding) {
 	p := &in.Projection
 	c.Status = record.Info
 	c.Evidence.Figures = append(c.Evidence.Figures,
-		record.Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"}, record.Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, record.Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
+		record.Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"},
+		record.Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, record.Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
 		record.Figure{Name: "in batches", Value: p.BatchUSD.Value, Unit: "USD"})
-	c.Summary = fmt.Sprintf("%s prompts will cost about $%.2f ($%.2f to $%.2f)", record.Count(r.Full), p.USD.Value.OrNaN(), p.USD.Lo.OrNaN(), p.USD.Hi.OrNaN())
+	c.Summary = fmt.Sprintf("%s prompts will cost about $%.2f ($%.2f to $%.2f)", record.Count(r.Full),
+		p.USD.Value.OrNaN(), p.USD.Lo.OrNaN(), p.USD.Hi.OrNaN())
 	if r.FullBudget > 0 && !(p.USD.Hi.OrNaN() <= float64(r.FullBudget)) {
 		c.Status = record.Hold
 		c.Summary += fmt.Sprintf(", which may pass the budget of $%.2f", float64(r.FullBudget))
@@ -227,8 +240,11 @@ func checkProjectedTime(in *Input, c *record.Finding) {
 		return
 	}
 	c.Evidence.Figures = append(c.Evidence.Figures,
-		record.Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"}, record.Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"}, record.Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
-	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", record.Count(r.Full), inWords(p.Seconds.Value.OrNaN()))
+		record.Figure{Name: "expected", Value: p.Seconds.Value, Unit: "s"},
+		record.Figure{Name: "from", Value: p.Seconds.Lo, Unit: "s"},
+		record.Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
+	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", record.Count(r.Full),
+		inWords(p.Seconds.Value.OrNaN()))
 	if live := r.Estimate.ExpectedSeconds.OrNaN() / float64(r.Prompts.Len()) * float64(r.Full); !r.Live && live > 0 {
 		c.Summary += fmt.Sprintf(", and with live services about %s, as the estimate takes them to be", inWords(live))
 	}
@@ -247,8 +263,9 @@ func inWords(seconds float64) string {
 
 var _ = add(Check{
 	ID: "projection.ess", After: "projection.time", Needs: record.WholeRun, Readiness: true,
-	Threshold: says("for information, one-sided: where weights have a tail, a sample cannot see it, and the effective sample grows slower than the sample"),
-	Find:      checkProjectedESS,
+	Threshold: says("for information, one-sided: where weights have a tail, a sample cannot see it, and the effective " +
+		"sample grows slower than the sample"),
+	Find: checkProjectedESS,
 })
 
 func checkProjectedESS(in *Input, c *record.Finding) {
@@ -277,7 +294,8 @@ func checkProjectedWidth(in *Input, c *record.Finding) {
 	c.Evidence.Figures = append(c.Evidence.Figures, record.Figure{Name: "P0, half-width", Value: p.HalfWidth})
 	var parts []string
 	for _, x := range p.Policies {
-		c.Evidence.Figures = append(c.Evidence.Figures, record.Figure{Name: "half-width at least, " + x.Name, Value: x.HalfWidthAtLeast})
+		c.Evidence.Figures = append(c.Evidence.Figures,
+			record.Figure{Name: "half-width at least, " + x.Name, Value: x.HalfWidthAtLeast})
 		if x.HalfWidthAtLeast.Valid() {
 			parts = append(parts, fmt.Sprintf("%s %.3f", x.Name, x.HalfWidthAtLeast.OrNaN()))
 		}
