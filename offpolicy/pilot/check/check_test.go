@@ -593,3 +593,23 @@ func TestShareStatus(t *testing.T) {
 		}
 	}
 }
+
+// The ids are a contract, and so is their order in a report.
+func TestListedInTheOrderOfARun(t *testing.T) {
+	want := strings.Fields(`prompts.fields prompts.unique endpoint.certified p0.complete p0.logprobs targets.complete
+		targets.diversity responses.truncated models.served logprobs.complete logprobs.zero logprobs.sign logprobs.range
+		logprobs.methods logprobs.agreement weights.clone weights.identical weights.mean_one weights.overlap weights.balance
+		oracle.range oracle.distribution judge.complete judge.uncertainty judge.parse judge.calibration judge.support
+		judge.injection missing.pattern transport.pi_cot transport.pi_bigger_model transport.pi_bad policies.ranking
+		files.valid cost.estimate projection.cost projection.time projection.ess projection.width run.errors run.ratelimit`)
+	var got []string
+	for _, c := range For(record.PlanArms()) {
+		got = append(got, c.ID)
+		if c.Threshold == nil || c.Find == nil {
+			t.Errorf("%s has no threshold or no function", c.ID)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("checks %q, want %q", got, want)
+	}
+}
