@@ -9,7 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-func hasRule(refusals []Refusal, rule string) bool {
+func hasRule(refusals []Refusal, rule Rule) bool {
 	return slices.ContainsFunc(refusals, func(r Refusal) bool { return r.Rule == rule })
 }
 

@@ -227,7 +227,7 @@ func TestLogEValueArena(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := map[string]bool{}
+	rules := map[Rule]bool{}
 	for _, r := range w.Refusals() {
 		rules[r.Rule] = true
 	}
