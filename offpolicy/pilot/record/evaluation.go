@@ -38,38 +38,38 @@ func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config
 
 // Evaluate joins the records, fits the calibrator, and, if the sample is complete,
 // estimates every policy. A check reports what cannot be evaluated at all, such as a
-// positive log-prob.
-func (r *Records) Evaluate(judge string, c offpolicy.Config) {
+// positive log-prob. It returns the records joined.
+func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
 	r.Calibrator, r.CalibratorError = nil, ""
 	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
 	logs, unjoined, err := dataset.Join(r.RunRecords(judge))
 	if err != nil {
 		fail(err)
-		return
+		return logs
 	}
-	r.Logs = logs
 	for _, u := range unjoined {
 		r.Unjoined = append(r.Unjoined, u.String())
 	}
 	samples, err := offpolicy.FromRecords(logs)
 	if err != nil {
 		fail(err)
-		return
+		return logs
 	}
 	if !r.Reached(WholeRun) {
 		r.Calibrator, err = offpolicy.Calibrate(samples, c)
 	} else if r.Evaluation, err = offpolicy.Evaluate(samples, c); err != nil {
 		fail(err)
-		return
+		return logs
 	} else {
 		r.EvaluationError, r.Calibrator, err = "", r.Evaluation.Calibrator, r.Evaluation.CalibratorError
 	}
 	if err != nil {
 		r.CalibratorError = err.Error()
-		return
+		return logs
 	}
 	r.calibrateScores(samples)
+	return logs
 }
 
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,

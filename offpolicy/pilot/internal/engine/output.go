@@ -23,8 +23,8 @@ func (j *Job) path(parts ...string) string {
 
 func (j *Job) journalPath() string { return j.path(journalDir) }
 
-// records collects what the store holds of this run's prompts.
-func (r *Run) records(stop *record.Stop) *record.Records {
+// records collects what the store holds of this run's prompts, and joins it.
+func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 	here := r.prompts()
 	keep := func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok }
 	rec := &record.Records{
@@ -59,8 +59,7 @@ func (r *Run) records(stop *record.Stop) *record.Records {
 	}
 	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }),
 		dataset.Canary.Key)
-	rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
-	return rec
+	return rec, rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
 }
 
 func writeRows[T any](path string, rows iter.Seq[T]) error {
@@ -98,8 +97,8 @@ func (r *Run) writeManifest() error {
 
 // finish writes every output and reads it back.
 func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
-	rec := r.records(stop)
-	if err := r.writeOutputs(rec); err != nil {
+	rec, logs := r.records(stop)
+	if err := r.writeOutputs(rec, logs); err != nil {
 		return nil, err
 	}
 	if err := r.writeManifest(); err != nil {
@@ -114,17 +113,18 @@ func (r *Run) show(stop *record.Stop) error {
 	if r.job.Show == nil {
 		return nil
 	}
-	return r.job.Show(r.records(stop))
+	rec, _ := r.records(stop)
+	return r.job.Show(rec)
 }
 
-func (r *Run) writeOutputs(rec *record.Records) error {
+func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
 	writes := []func() error{
 		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses.Values()) },
 		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs.Values()) },
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
-		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(rec.Logs.Samples)) },
+		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(logs.Samples)) },
 		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger.All()) },
 	}
 	for _, a := range rec.Arms {
@@ -132,7 +132,7 @@ func (r *Run) writeOutputs(rec *record.Records) error {
 			continue
 		}
 		writes = append(writes, func() error {
-			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, rec.Logs.Draws[a.Policy.Name])
+			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, logs.Draws[a.Policy.Name])
 		})
 	}
 	if err := os.MkdirAll(r.job.path("fresh_draws"), 0o777); err != nil {
