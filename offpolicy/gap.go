@@ -44,8 +44,8 @@ type GapTest struct {
 // some .5% of random gaps reach it in any of their tests.
 const maxGapZ = 3.29
 
-// Pattern returns the test that is farthest beyond 3.29, nil if none is.
-func (g *Gap) Pattern() *GapTest {
+// pattern returns the test that is farthest beyond 3.29, nil if none is.
+func (g *Gap) pattern() *GapTest {
 	var worst *GapTest
 	for i := range g.Tests {
 		if t := &g.Tests[i]; math.Abs(t.Z) > maxGapZ && (worst == nil || math.Abs(t.Z) > math.Abs(worst.Z)) {

@@ -56,7 +56,7 @@ func TestMissingForAReason(t *testing.T) {
 	if p.Weights.Modelled != 40 || p.Weights.Missing != 0 || p.Estimate(DR).Basis.Modelled != 40 || p.Clone.Status != StatusPass {
 		t.Errorf("weights %+v, basis %+v, clone %+v", p.Weights, p.Estimate(DR).Basis, p.Clone)
 	}
-	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 || p.Gaps[i].Pattern() == nil {
+	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 || p.Gaps[i].pattern() == nil {
 		t.Errorf("the gap has no pattern: %+v", p.Gaps)
 	}
 	for _, c := range r.Comparisons {
