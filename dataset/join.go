@@ -64,8 +64,9 @@ type Logs struct {
 // It makes one [Sample] for each prompt that has a logged response, sorted by
 // prompt: the response of draw 0 with its log-prob under the logging policy and
 // under every target, its judge score, and its oracle label with the label's
-// inclusion probability. Whatever is not known is missing; every target is in the
-// map. A raw log-prob is not known, since whoever reads it would make a weight of
+// inclusion probability, which is also that of a response without a label if the
+// labels state strata of scores. Whatever is not known is missing; every target is in
+// the map. A raw log-prob is not known, since whoever reads it would make a weight of
 // it; Scored says that it was there. Metadata is the prompt's, with finish_reason
 // added, and response_token_count if the logging policy's log-prob states it, and
 // without judge_score and oracle_label, should the prompt's source have had such.
@@ -153,6 +154,8 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	}
 	if label, ok := j.labels[key]; ok {
 		s.OracleLabel, s.InclusionProb = label.Label, label.InclusionProb
+	} else {
+		s.InclusionProb = inclusionOf(j.ranges[in.Logging], s.JudgeScore)
 	}
 	return &s
 }
@@ -165,6 +168,8 @@ func (j *join) draw(k Key) FreshDraw {
 	}
 	if l, ok := j.labels[k]; ok {
 		d.OracleLabel, d.InclusionProb = l.Label, l.InclusionProb
+	} else {
+		d.InclusionProb = inclusionOf(j.ranges[k.Policy], d.JudgeScore)
 	}
 	return d
 }
@@ -177,6 +182,7 @@ type join struct {
 	responses map[Key]Response
 	labels    map[Key]OracleLabel
 	scores    map[Key]JudgeScore
+	ranges    map[string][]scoreRange // by policy
 	unjoined  []Unjoined
 	listed    map[stageKey]bool
 }
@@ -218,6 +224,7 @@ func newJoin(in RunRecords) *join {
 	})
 	// A second label of a response tells of the oracle, not of the response.
 	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
+	j.ranges = scoreRanges(labels)
 	j.labels = collect(j, "oracle", labels, func(l OracleLabel) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
 		if p := l.InclusionProb; d.reason == "" && !(p.OrNaN() > 0 && p.OrNaN() <= 1) {

@@ -282,3 +282,27 @@ func TestSharedLogs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// In a design by strata of the score a response without a label has a probability, too:
+// that of its stratum's labels.
+func TestJoinStatesInclusionOfUnlabeled(t *testing.T) {
+	labels := []OracleLabel{
+		{PromptID: "a", Policy: "p0", Label: Known(.5), InclusionProb: Known(.25), Stratum: "[0,0.5)"},
+		{PromptID: "b", Policy: "p0", InclusionProb: Known(.75), Stratum: "[0.5,1]"},
+		{PromptID: "c", Policy: "p0", Label: Known(.5), InclusionProb: Known(1), Stratum: "unscored"},
+		{PromptID: "a", Policy: "t", Label: Known(.5), InclusionProb: Known(.1)},
+	}
+	ranges := scoreRanges(labels)
+	for _, tt := range []struct {
+		policy string
+		score  Float
+		want   Float
+	}{
+		{"p0", Known(0), Known(.25)}, {"p0", Known(.5), Known(.75)}, {"p0", Known(1), Known(.75)}, {"p0", Float{}, Known(1)},
+		{"t", Known(.5), Float{}}, // one probability for all: it need not be stated
+	} {
+		if got := inclusionOf(ranges[tt.policy], tt.score); got != tt.want {
+			t.Errorf("%s at %v: %v, want %v", tt.policy, tt.score, got, tt.want)
+		}
+	}
+}

@@ -78,5 +78,5 @@
 //
 // What a model spends on reasoning counts against MaxTokens, whose default of 200
 // is meant for models that do not reason: raise it to several thousand for one
-// that does. A model that takes only one temperature is read at that one.
+// that does. A model that refuses the judge's temperature is read at its own.
 package judge

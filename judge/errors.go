@@ -14,12 +14,12 @@ type Reason string
 
 // The reasons of an [UnscoredError].
 const (
-	ReasonUnparsable    Reason = grading.Unparsable    // not one grade that can be read, or one outside the scale
-	ReasonRefused       Reason = grading.Refused       // the model declined to grade
-	ReasonFiltered      Reason = grading.Filtered      // the service's content filter intervened
-	ReasonTruncated     Reason = grading.Truncated     // the reply was cut at MaxTokens
-	ReasonEmptyResponse Reason = grading.EmptyResponse // the reply is empty
-	ReasonTooLong       Reason = grading.TooLong       // conversation and response exceed MaxMaterial; nothing was sent
+	ReasonUnparsable    Reason = grading.Unparsable    // "unparsable": not one grade that can be read, on the scale
+	ReasonRefused       Reason = grading.Refused       // "refused": the model declined to grade
+	ReasonFiltered      Reason = grading.Filtered      // "filtered": the service's content filter intervened
+	ReasonTruncated     Reason = grading.Truncated     // "truncated": the reply was cut at MaxTokens
+	ReasonEmptyResponse Reason = grading.EmptyResponse // "empty_response": the reply is empty
+	ReasonTooLong       Reason = grading.TooLong       // "too_long": the material exceeds MaxMaterial; nothing was sent
 	ReasonNoLogProbs    Reason = "no_logprobs"         // NewTokens: the reply came without usable log-probs
 	ReasonLowMass       Reason = "low_mass"            // NewTokens: the model would rather write something else
 	ReasonInvalid       Reason = "invalid"             // a Scorer or Oracle returned a number outside [0, 1]

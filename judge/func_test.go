@@ -64,22 +64,20 @@ func TestFunc(t *testing.T) {
 	}
 }
 
-// A model that takes temperature 1 only does not repeat itself, so that one
-// reading states no variance; several do.
-func TestOnlyTemperature(t *testing.T) {
-	refusal := &providers.Error{
-		Class: providers.ClassBadRequest, Status: 400, Param: "temperature",
-		Message: "Unsupported value: 'temperature' does not support 0 with this model. " +
-			"Only the default (1) value is supported.",
+// A model that samples as it likes does not repeat itself, so that one reading
+// states no variance; several do.
+func TestDefaultSampling(t *testing.T) {
+	reply := func(v int) providers.Generation {
+		return providers.Generation{Text: score(v), FinishReason: providers.FinishStop, DefaultSampling: true}
 	}
-	f := &fake{replies: []any{refusal, score(40), score(60)}}
+	f := &fake{replies: []any{reply(40), reply(60)}}
 	got, err := scorer(t, SourceDeterministic, config(f)).Score(t.Context(), tag, prompt, "4")
-	if err != nil || got.Mean != dataset.Known(.4) || got.Variance.Valid() || len(f.calls) != 2 {
-		t.Errorf("%+v, %v after %d calls", got, err, len(f.calls))
+	if err != nil || got.Mean != dataset.Known(.4) || got.Variance.Valid() || !f.calls[0].AnySampling {
+		t.Errorf("%+v, %v", got, err)
 	}
-	f = &fake{replies: []any{refusal, score(40), score(60)}}
+	f = &fake{replies: []any{reply(40), reply(60)}}
 	got, err = repeated(t, config(f), 2).Score(t.Context(), tag, prompt, "4")
-	if v, ok := got.Variance.Get(); err != nil || !ok || math.Abs(v-.01) > 1e-12 || f.calls[2].Sampling.Temperature != 1 {
+	if v, ok := got.Variance.Get(); err != nil || !ok || math.Abs(v-.01) > 1e-12 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -40,8 +40,8 @@ func (r reader) unscored(tag providers.Tag, reason Reason, reply string, err err
 
 // NewDeterministic returns a judge that reads a response once, at temperature 0.
 // The variance of its scores is 0, which is that of reading again and says
-// nothing about error. With a model that takes another temperature only, the
-// variance is missing, because one reading cannot show it.
+// nothing about error. With a model that refuses the temperature it is missing,
+// because one reading cannot show it.
 //
 // It is an error if a required field of c is missing or another is out of range.
 func NewDeterministic(c Config) (Scorer, error) {
@@ -61,7 +61,7 @@ func (d deterministicJudge) Score(ctx context.Context, tag providers.Tag, prompt
 		return Score{}, err
 	}
 	s := Score{Mean: dataset.Known(a.Grades[0]), Source: SourceDeterministic, Repaired: a.Repaired}
-	if a.Temperature == 0 {
+	if !a.Reply.DefaultSampling {
 		s.Variance = dataset.Known(0)
 	}
 	return s, nil

@@ -9,11 +9,11 @@ import (
 // Audit is the transport audit of one policy: whether the calibrator, fitted on
 // the logs, means the same under this policy.
 type Audit struct {
-	// Status is "PASS" where the interval of the mean residual lies within
-	// ±Margin, "FAIL" where it lies outside, "INCONCLUSIVE" otherwise or with
-	// fewer than 20 effective prompts, "NOT_GRADED" without a margin, and ""
-	// without probes.
-	Status       string
+	// Status is [StatusPass] if the interval of the mean residual lies within
+	// ±Margin, [StatusFail] if it lies outside, [StatusInconclusive] otherwise or with
+	// fewer than 20 effective prompts, [StatusNotGraded] without a margin, and
+	// [StatusNoProbes] without probes.
+	Status       Status
 	Probes       int
 	Residual     float64 // weighted mean of Y - f(S) over the probes
 	SE           float64 // clustered by prompt
@@ -32,9 +32,9 @@ const minAuditClusters = 20
 //
 // over G clusters, t with ⌊G_eff⌋ - 1 degrees of freedom, G_eff = (Σw)² / Σ_g w_g².
 // family is the number of audits made together: the interval is at level
-// 1 - .05/family. The status is "FAIL" where the interval does not meet
-// [-margin, margin], else "INCONCLUSIVE" below 20 effective clusters, "PASS"
-// where the interval lies inside, and "INCONCLUSIVE" otherwise; "NOT_GRADED"
+// 1 - .05/family. The status is fail where the interval does not meet
+// [-margin, margin], else inconclusive below 20 effective clusters, pass
+// where the interval lies inside, and inconclusive otherwise; not_graded
 // where margin is 0. weights is nil for all ones.
 //
 // At 25 to 50 probes it can hardly pass a policy that has no bias at all (with
@@ -49,7 +49,7 @@ func TransportAudit(residuals, weights []float64, clusters []string, margin floa
 		mustMatch(op, len(residuals), len(weights))
 	}
 	n := math.NaN()
-	out := Audit{Probes: len(residuals), Residual: n, SE: n, Lower: n, Upper: n, DF: n}
+	out := Audit{Status: StatusNoProbes, Probes: len(residuals), Residual: n, SE: n, Lower: n, Upper: n, DF: n}
 	if len(residuals) == 0 {
 		return out
 	}
@@ -93,15 +93,15 @@ func TransportAudit(residuals, weights []float64, clusters []string, margin floa
 	}
 	switch {
 	case margin == 0:
-		out.Status = "NOT_GRADED"
+		out.Status = StatusNotGraded
 	case math.IsNaN(out.Lower):
-		out.Status = "INCONCLUSIVE"
+		out.Status = StatusInconclusive
 	case out.Lower > margin || out.Upper < -margin:
-		out.Status = "FAIL"
+		out.Status = StatusFail
 	case effective >= minAuditClusters-1e-9 && out.Lower >= -margin && out.Upper <= margin:
-		out.Status = "PASS"
+		out.Status = StatusPass
 	default:
-		out.Status = "INCONCLUSIVE"
+		out.Status = StatusInconclusive
 	}
 	return out
 }

@@ -240,7 +240,7 @@ func TestCalibrationCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Check(); got.Status != tt.want || len(got.Reasons) == 0 {
+		if got := c.Check(); string(got.Status) != tt.want || len(got.Reasons) == 0 {
 			t.Errorf("%s: %+v, want %s: %s", tt.name, got, tt.want, tt.reason)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // CalibrationCheck is what the labels say of a [Calibrator] on the policy that
 // they were taken from. It says nothing of another policy.
 type CalibrationCheck struct {
-	Status  string   // "pass", "hold" or "info"
+	Status  Status   // pass, hold or info
 	Reasons []string // why, in words
 
 	N       int // labelled rows
@@ -67,26 +67,26 @@ func (c *Calibrator) Check() CalibrationCheck {
 	k.Spearman = Spearman(score, label)
 	k.SpearmanLower, k.SpearmanUpper = spearmanBounds(k.Spearman, k.Prompts)
 
-	say := func(status, format string, args ...any) {
+	say := func(status Status, format string, args ...any) {
 		k.Status = status
 		k.Reasons = append(k.Reasons, fmt.Sprintf(format, args...))
 	}
 	biased := !(math.Abs(k.MeanResidual) <= 3.29*k.ResidualSE)
 	switch {
 	case math.IsNaN(k.Spearman):
-		say("hold", "scores or labels are all equal: nothing can be calibrated")
+		say(StatusHold, "scores or labels are all equal: nothing can be calibrated")
 	case k.SpearmanUpper < .3:
-		say("hold", "the judge hardly follows the oracle: Spearman %.2f, at most %.2f", k.Spearman, k.SpearmanUpper)
+		say(StatusHold, "the judge hardly follows the oracle: Spearman %.2f, at most %.2f", k.Spearman, k.SpearmanUpper)
 	case k.SpearmanLower > 0 && !biased:
-		say("pass", "Spearman %.2f (%.2f to %.2f), mean out-of-fold residual %+.3f (SE %.3f)",
+		say(StatusPass, "Spearman %.2f (%.2f to %.2f), mean out-of-fold residual %+.3f (SE %.3f)",
 			k.Spearman, k.SpearmanLower, k.SpearmanUpper, k.MeanResidual, k.ResidualSE)
 	default:
 		if !(k.SpearmanLower > 0) {
-			say("info", "Spearman %.2f (%.2f to %.2f) cannot be told from 0 with %d labels",
+			say(StatusInfo, "Spearman %.2f (%.2f to %.2f) cannot be told from 0 with %d labels",
 				k.Spearman, k.SpearmanLower, k.SpearmanUpper, k.N)
 		}
 		if biased {
-			say("info", "mean out-of-fold residual %+.3f is beyond 3.29 SE of %.3f", k.MeanResidual, k.ResidualSE)
+			say(StatusInfo, "mean out-of-fold residual %+.3f is beyond 3.29 SE of %.3f", k.MeanResidual, k.ResidualSE)
 		}
 	}
 	return k

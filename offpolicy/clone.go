@@ -19,7 +19,7 @@ const (
 // CloneResult is what [CloneCheck] found. Figures that cannot be computed are
 // NaN.
 type CloneResult struct {
-	Status  string   // "pass", "hold" or "fail"
+	Status  Status   // pass, hold or fail
 	Reasons []string // why, one line per rule that decided
 
 	N         int   // rows compared
@@ -70,7 +70,7 @@ func CloneCheck(w *Weights) CloneResult {
 		}
 	}
 	if r.N == 0 {
-		r.Status, r.Reasons = "fail", []string{"no row could be compared"}
+		r.Status, r.Reasons = StatusFail, []string{"no row could be compared"}
 		return r
 	}
 	r.MaxAbs = most
@@ -82,39 +82,39 @@ func CloneCheck(w *Weights) CloneResult {
 	r.Median = Quantiles(d, .5)[0]
 	r.LogEValue = w.LogEValue
 
-	say := func(status, format string, args ...any) {
+	say := func(status Status, format string, args ...any) {
 		r.Status = status
 		r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...))
 	}
 	if r.ShareLower > cloneTailShare {
-		say("fail", "%d of %d rows differ by more than %v nats: at least %.1f%% at 95%% confidence, %.0f%% allowed",
+		say(StatusFail, "%d of %d rows differ by more than %v nats: at least %.1f%% at 95%% confidence, %.0f%% allowed",
 			r.Exceeding, r.N, cloneTail, 100*r.ShareLower, 100*cloneTailShare)
 	}
 	if math.Abs(r.Median) > cloneMedian {
-		say("fail", "median difference %+.3f nats, at most %v allowed", r.Median, cloneMedian)
+		say(StatusFail, "median difference %+.3f nats, at most %v allowed", r.Median, cloneMedian)
 	}
 	if r.LogEValue >= math.Log(MaxEValue) {
-		say("fail", "mean weight is above 1 beyond chance: e-value 10^%s", brief(r.LogEValue/math.Ln10))
+		say(StatusFail, "mean weight is above 1 beyond chance: e-value 10^%s", brief(r.LogEValue/math.Ln10))
 	}
 	if r.Status != "" {
 		return r
 	}
 	if most <= cloneIdentical {
-		say("pass", "equal within %.0e nats on all %d rows", cloneIdentical, r.N)
+		say(StatusPass, "equal within %.0e nats on all %d rows", cloneIdentical, r.N)
 		return r
 	}
 	if r.ShareUpper > cloneTailShare {
-		say("hold", "%d of %d rows differ by more than %v nats: up to %.1f%% at 95%% confidence, %.0f%% allowed",
+		say(StatusHold, "%d of %d rows differ by more than %v nats: up to %.1f%% at 95%% confidence, %.0f%% allowed",
 			r.Exceeding, r.N, cloneTail, 100*r.ShareUpper, 100*cloneTailShare)
 	}
 	if !(math.Abs(r.MeanRest) <= cloneMean) {
-		say("hold", "mean difference of the other rows %+.3f nats, at most %v allowed", r.MeanRest, cloneMean)
+		say(StatusHold, "mean difference of the other rows %+.3f nats, at most %v allowed", r.MeanRest, cloneMean)
 	}
 	if r.LogEValue >= math.Log(cloneHoldEValue) {
-		say("hold", "mean weight leans above 1: e-value %.3g, below %v wanted", math.Exp(r.LogEValue), cloneHoldEValue)
+		say(StatusHold, "mean weight leans above 1: e-value %.3g, below %v wanted", math.Exp(r.LogEValue), cloneHoldEValue)
 	}
 	if r.Status == "" {
-		say("pass", "%d of %d rows differ by more than %v nats, the others by %+.4f on average",
+		say(StatusPass, "%d of %d rows differ by more than %v nats, the others by %+.4f on average",
 			r.Exceeding, r.N, cloneTail, r.MeanRest)
 	}
 	return r

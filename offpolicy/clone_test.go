@@ -32,7 +32,7 @@ func TestCloneCheck(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := CloneCheck(weightsOf(t, tt.d))
-		if r.Status != tt.want || len(r.Reasons) == 0 {
+		if string(r.Status) != tt.want || len(r.Reasons) == 0 {
 			t.Errorf("%s: %s %q, want %s: %s\n%+v", tt.name, r.Status, r.Reasons, tt.want, tt.reason, r)
 		}
 	}

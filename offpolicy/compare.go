@@ -276,18 +276,23 @@ func (r *Result) bands(answered []*Estimate) {
 	}
 }
 
-// judgeClones takes back that a clone passes if its difference from the logging policy
-// is not known.
+// judgeClones takes back that a clone passes if too much of its log-probs is missing for
+// its difference from the logging policy to be known.
 func (r *Result) judgeClones() {
 	for i := range r.Policies {
 		p := &r.Policies[i]
-		if p.Clone == nil || p.Clone.Status != "pass" {
+		if p.Clone == nil || p.Clone.Status != StatusPass {
 			continue
 		}
-		known := slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return c.AA && c.A == p.Policy && !c.Refused() })
-		if !known {
-			p.Clone.Status = "hold"
-			p.Clone.Reasons = append(p.Clone.Reasons, "log-probs agree where there are any, but the difference from the logging policy cannot be estimated")
+		why := p.refusals
+		for j := range r.Comparisons {
+			if c := &r.Comparisons[j]; c.AA && c.A == p.Policy {
+				why = append(slices.Clone(why), c.Refusals...)
+			}
+		}
+		if len(why) > 0 {
+			p.Clone.Status = StatusHold
+			p.Clone.Reasons = append(p.Clone.Reasons, "its difference from the logging policy cannot be estimated: "+why[0].Message)
 		}
 	}
 }

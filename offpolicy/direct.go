@@ -170,7 +170,7 @@ func (d *plugInStat) influence(w *worker, phi []float64) float64 {
 func (b *builder) direct(e *Estimate) built {
 	fr := b.r.frame
 	d := fr.draws[b.policy]
-	if d == nil || len(d.score) == 0 {
+	if d == nil || d.unscored == len(d.score) && d.probes == 0 {
 		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
 		return built{}
 	}

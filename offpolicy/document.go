@@ -268,6 +268,12 @@ func (fr *frame) zeros() (out []string) {
 	return out
 }
 
+// gapNames are the gaps in words.
+var gapNames = map[GapKind]string{
+	GapLogProbs: "log-probs of logged responses", GapScores: "scores of logged responses", GapLabels: "labels of logged responses",
+	GapProbes: "labels of its own responses", GapDraws: "own responses to logged prompts",
+}
+
 // labelsNote is what every figure by labels takes for granted.
 const labelsNote = "Labels are taken for a random draw, with the inclusion probabilities that are stated. That is tested (see gaps), not known."
 
@@ -296,11 +302,11 @@ func list(s []string) []string { return append([]string{}, s...) }
 func (r *Result) notes() []string {
 	out := []string{}
 	for _, p := range r.Policies {
-		if p.Clone == nil || p.Clone.Status == "pass" {
+		if p.Clone == nil || p.Clone.Status == StatusPass {
 			continue
 		}
 		say := "may be noisy"
-		if p.Clone.Status == "fail" {
+		if p.Clone.Status == StatusFail {
 			say = "are noisy"
 		}
 		out = append(out, fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
@@ -327,6 +333,14 @@ func (r *Result) notes() []string {
 				p.Weights.Modelled, p.Weights.N, p.Policy))
 		}
 	}
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		for j := range p.Gaps {
+			if g := &p.Gaps[j]; g.Pattern() != nil {
+				out = append(out, fmt.Sprintf("%s, %s: %d of %d are without, and differ from the rest in %s.", p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.Pattern()))
+			}
+		}
+	}
 	if r.CalibratorError != nil {
 		out = append(out, "The judge cannot be calibrated: "+r.CalibratorError.Error()+".")
 	}
@@ -339,7 +353,7 @@ func (r *Result) calibrationDocument() CalibrationDocument {
 	}
 	k := r.Calibrator.Check()
 	return CalibrationDocument{
-		Status: k.Status, Reasons: list(k.Reasons), Spearman: figure(k.Spearman), MeanResidual: figure(k.MeanResidual), ResidualSE: figure(k.ResidualSE),
+		Status: string(k.Status), Reasons: list(k.Reasons), Spearman: figure(k.Spearman), MeanResidual: figure(k.MeanResidual), ResidualSE: figure(k.ResidualSE),
 	}
 }
 
@@ -373,7 +387,7 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 			"judge_space_affinity": figure(d.JudgeSpace), "ttc": figure(d.TTC), "support": figure(d.Support),
 		},
 		Audit: AuditDocument{
-			Status: p.Audit.Status, Probes: p.Audit.Probes, Residual: figure(p.Audit.Residual), SE: figure(p.Audit.SE),
+			Status: strings.ToUpper(string(p.Audit.Status)), Probes: p.Audit.Probes, Residual: figure(p.Audit.Residual), SE: figure(p.Audit.SE),
 			CI: figures(p.Audit.Lower, p.Audit.Upper),
 		},
 	}
@@ -383,9 +397,6 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 	case slices.Contains(r.config.Clones, p.Policy):
 		out.Role = "clone"
 	}
-	if out.Audit.Status == "" {
-		out.Audit.Status = "NO_PROBES"
-	}
 	for i := range p.Estimates {
 		out.Estimators[string(p.Estimates[i].Estimator)] = p.Estimates[i].document()
 	}
@@ -393,7 +404,7 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 		out.Balance = &BalanceDocument{Reweighted: figure(b.Reweighted), Fresh: figure(b.Fresh), Difference: figure(b.Difference), SE: figure(b.SE)}
 	}
 	if c := p.Clone; c != nil {
-		out.Clone = &CloneDocument{Status: c.Status, Reasons: list(c.Reasons)}
+		out.Clone = &CloneDocument{Status: string(c.Status), Reasons: list(c.Reasons)}
 	}
 	for _, s := range p.Segments {
 		out.Segments = append(out.Segments, SegmentDocument{Kind: s.Kind, Name: s.Name, Prompts: s.Prompts, Estimate: s.Estimate.document()})

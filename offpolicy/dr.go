@@ -259,7 +259,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 			return built{}
 		}
 		e.Notes = append(e.Notes, "fresh draws are left out: "+b.p.drawRefusals[0].Message)
-	} else if d != nil && len(d.score) > 0 {
+	} else if d != nil && d.unscored < len(d.score) {
 		for i := range d.score {
 			p := d.prompt[i]
 			if fr.count[p] == 0 || !b.takes(p) {

@@ -159,7 +159,7 @@ func TestEvaluate(t *testing.T) {
 	if d := r.Policy("far").Estimate(Direct); d.Refused() || math.Abs(d.Value-.15) > 3*d.SE || d.Basis.Probes != 25 {
 		t.Errorf("direct of far: %+v", d)
 	}
-	if a := r.Policy("near").Audit; a.Status != "FAIL" || math.Abs(a.Residual+.1) > 3*a.SE {
+	if a := r.Policy("near").Audit; a.Status != StatusFail || math.Abs(a.Residual+.1) > 3*a.SE {
 		t.Errorf("audit of near: %+v, want residual -.1 to fail", a)
 	}
 	// near's probes say .45, its weights .55: Hausman's test sees it.

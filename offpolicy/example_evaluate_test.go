@@ -68,7 +68,7 @@ func ExampleEvaluate() {
 	// divergence: divergence about 57.9 nats is too large for 400 prompts (at most ln(n/10) = 3.7)
 	// far - p0: -0.34 (-0.37 to -0.31), Holm p 0.000
 	// near - p0: +0.05 (+0.04 to +0.06), Holm p 0.000
-	// near - far: +0.39 (+0.36 to +0.42), Holm p 0.000
+	// near - far: +0.39 (+0.37 to +0.42), Holm p 0.000
 }
 
 // A refused estimate carries no number, unless it is asked for by name.
@@ -214,7 +214,7 @@ func ExampleTransportAudit() {
 	a := offpolicy.TransportAudit(residuals, nil, prompts, .05, 1)
 	fmt.Printf("%s: %+.3f (%+.3f to %+.3f)\n", a.Status, a.Residual, a.Lower, a.Upper)
 	// Output:
-	// PASS: -0.002 (-0.017 to +0.014)
+	// pass: -0.002 (-0.017 to +0.014)
 }
 
 // Figures of the weights' tail, none of which decides anything by itself.

@@ -1,6 +1,7 @@
 package offpolicy
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -296,4 +297,5 @@ func (r *Result) worst(p *PolicyResult, e *Estimate, c *Config, w *worker) {
 		return
 	}
 	e.WorstLower, e.WorstUpper = kept*there.Lower, kept*there.Upper+1-kept
+	e.Notes = append(e.Notes, fmt.Sprintf("whatever the rest is like, the value is between %.3f and %.3f", e.WorstLower, e.WorstUpper))
 }

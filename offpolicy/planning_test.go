@@ -105,17 +105,17 @@ func TestTransportAudit(t *testing.T) {
 		residuals []float64
 		clusters  []string
 		margin    float64
-		status    string
+		status    Status
 		reason    string
 	}{
-		{"none", nil, nil, .05, "", "nothing was labelled"},
-		{"exact", alternating(40, 0, .01), ids(40), .05, "PASS", "±.003 lies inside ±.05"},
-		{"biased", alternating(40, .2, .01), ids(40), .05, "FAIL", "the interval lies outside"},
-		{"negative bias", alternating(40, -.2, .01), ids(40), .05, "FAIL", "on either side"},
-		{"wide", alternating(40, 0, .4), ids(40), .05, "INCONCLUSIVE", "±.13 is wider than the margin"},
-		{"few", alternating(18, 0, .001), ids(18), .05, "INCONCLUSIVE", "18 prompts cannot pass, however close they are"},
-		{"one cluster", alternating(40, 0, .001), make([]string, 40), .05, "INCONCLUSIVE", "one prompt has no spread"},
-		{"ungraded", alternating(40, 0, .01), ids(40), 0, "NOT_GRADED", "no margin was asked for"},
+		{"none", nil, nil, .05, StatusNoProbes, "nothing was labelled"},
+		{"exact", alternating(40, 0, .01), ids(40), .05, StatusPass, "±.003 lies inside ±.05"},
+		{"biased", alternating(40, .2, .01), ids(40), .05, StatusFail, "the interval lies outside"},
+		{"negative bias", alternating(40, -.2, .01), ids(40), .05, StatusFail, "on either side"},
+		{"wide", alternating(40, 0, .4), ids(40), .05, StatusInconclusive, "±.13 is wider than the margin"},
+		{"few", alternating(18, 0, .001), ids(18), .05, StatusInconclusive, "18 prompts cannot pass, however close they are"},
+		{"one cluster", alternating(40, 0, .001), make([]string, 40), .05, StatusInconclusive, "one prompt has no spread"},
+		{"ungraded", alternating(40, 0, .01), ids(40), 0, StatusNotGraded, "no margin was asked for"},
 	}
 	for _, tt := range tests {
 		if got := TransportAudit(tt.residuals, nil, tt.clusters, tt.margin, 1); got.Status != tt.status {
@@ -125,7 +125,7 @@ func TestTransportAudit(t *testing.T) {
 	// By hand: residuals .1, .3 with weights 1, 3: δ = .25; (1·-.15)² + (3·.05)²
 	// = .045; Var = 2·.045/16; G_eff = 16/10, one effective cluster: no interval.
 	got := TransportAudit([]float64{.1, .3}, []float64{1, 3}, []string{"a", "b"}, .1, 1)
-	if !near(got.Residual, .25, 1e-12) || !near(got.SE, math.Sqrt(2*.045/16), 1e-12) || got.DF != 0 || got.Status != "INCONCLUSIVE" {
+	if !near(got.Residual, .25, 1e-12) || !near(got.SE, math.Sqrt(2*.045/16), 1e-12) || got.DF != 0 || got.Status != StatusInconclusive {
 		t.Errorf("by hand: %+v", got)
 	}
 	// A family of audits widens each.

@@ -97,7 +97,7 @@ func TestWhatLogProbsAreOf(t *testing.T) {
 		}
 	}
 	d := evaluate(t, of("near", dataset.UnstatedDistribution), Config{Replicates: 10}).Document()
-	if d.LogProbs["near"].Distribution != dataset.UnstatedDistribution || len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "near") {
+	if d.LogProbs["near"].Distribution != dataset.UnstatedDistribution || len(d.Notes) != 2 || !strings.Contains(d.Notes[0], "near") {
 		t.Errorf("the document says %v of near, with the notes %q", d.LogProbs["near"], d.Notes)
 	}
 }

@@ -124,6 +124,7 @@ type attempt struct {
 	// unbounded lets limit pass maxReplyBytes.
 	unbounded   bool
 	anySampling bool // the response is no draw from a policy
+	defaulted   bool // sampling was left out
 	raw         bool // keep the answer's body in Meta.Raw
 	last        int  // only the log-probs of so many tokens were asked for
 	// stripped is what was taken from the front of the prompt's text, because

@@ -54,10 +54,10 @@ func (l *learned) limitName(model, usual string) string {
 // omit takes out of body the parameters that the model does not take and whose
 // only value is the one that body holds. Another value is left in, for the
 // service to refuse: without it, another policy would answer. Where no policy is
-// asked (any), it is taken out as well.
-func (l *learned) omit(model string, body map[string]any, any bool) {
+// asked (any), it is taken out as well, which omit reports.
+func (l *learned) omit(model string, body map[string]any, any bool) (defaulted bool) {
 	if l == nil {
-		return
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,10 +67,12 @@ func (l *learned) omit(model string, body map[string]any, any bool) {
 		}
 	}
 	for param := range l.rules(model).untaken {
-		if any {
+		if _, ok := body[param]; any && ok {
 			delete(body, param)
+			defaulted = true
 		}
 	}
+	return defaulted
 }
 
 // from learns from a refusal, and makes it one that is worth another attempt

@@ -157,7 +157,7 @@ var ErrNoPrice = errors.New("no price for the model")
 func (p Prices) For(model string) (Price, error) {
 	price, ok := p.Models[model]
 	if !ok {
-		return Price{}, fmt.Errorf("providers: model %q: %w in the table of %s: add it to a price file and pass that (-prices FILE)", model, ErrNoPrice, p.Date)
+		return Price{}, fmt.Errorf("providers: model %q: %w in the table of %s: add its price to the table", model, ErrNoPrice, p.Date)
 	}
 	return price, nil
 }

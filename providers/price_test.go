@@ -73,7 +73,7 @@ func TestPriceCost(t *testing.T) {
 
 func TestUnknownModelHasNoPrice(t *testing.T) {
 	_, err := prices.For("m-2")
-	if !errors.Is(err, providers.ErrNoPrice) || !strings.Contains(err.Error(), "-prices") || !strings.Contains(err.Error(), `"m-2"`) {
+	if !errors.Is(err, providers.ErrNoPrice) || !strings.Contains(err.Error(), "add its price") || !strings.Contains(err.Error(), `"m-2"`) {
 		t.Errorf("error is %v: want ErrNoPrice, the model's name and what to do", err)
 	}
 }

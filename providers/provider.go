@@ -129,8 +129,11 @@ type Generation struct {
 	// nothing shows that: it reasoned out of sight, called a tool, or was cut at
 	// a stop string. The log-prob of such a text is not that of the action.
 	Hidden string
-	Usage  *Usage // nil where the server reported none
-	Meta   Meta
+	// DefaultSampling says that the model refused temperature or top_p, and that the
+	// request was sent without, as [GenerateRequest.AnySampling] allows.
+	DefaultSampling bool
+	Usage           *Usage // nil where the server reported none
+	Meta            Meta
 }
 
 // Token is one scored token. What the server did not give is nil, -1 or NaN.

@@ -84,7 +84,7 @@ func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 	if t.repeatsKey(d) {
 		return decoded{}, t.brokenAt(a, d, errKeyRepeated)
 	}
-	if meaning, ok := ending(d.choice.finish); ok {
+	if meaning, ok := FinishOf(d.choice.finish); ok {
 		d.choice.finish = meaning
 	}
 	if d.choice.finish == finishError { // the server failed while generating
@@ -132,7 +132,7 @@ func (t *transport) generation(a attempt, req GenerateRequest, d decoded) (Gener
 	}
 	g := Generation{
 		FinishReason: t.label(d.choice.finish), TokenIDs: d.choice.tokenIDs, PromptIDs: d.promptIDs,
-		Usage: d.usage, Meta: d.meta,
+		DefaultSampling: a.defaulted, Usage: d.usage, Meta: d.meta,
 	}
 	switch m := d.choice.message; {
 	case len(req.Messages) == 0 && d.choice.hasText:

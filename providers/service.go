@@ -104,7 +104,7 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	default: // an integer: 0 is "the token's own" to some servers and an error to others
 		body["logprobs"] = max(1, req.TopLogProbs)
 	}
-	s.learned.omit(req.Model, body, req.AnySampling)
+	a.defaulted = s.learned.omit(req.Model, body, req.AnySampling)
 	maps.Copy(body, req.Extra)
 	a.body = body
 	return a, nil

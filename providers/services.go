@@ -160,10 +160,12 @@ var (
 	finishWords, _          = finishes.index()
 )
 
-// ending is what a service's reason to end means, and whether it is known.
-func ending(word string) (string, bool) {
-	meaning, ok := finishWords[strings.ToLower(strings.TrimSpace(word))]
-	return meaning, ok
+// FinishOf returns what a service's reason to end means, and whether it is known:
+// one of the constants above, or "error" if the service failed. A provider of
+// one's own sets [Generation.FinishReason] by it.
+func FinishOf(word string) (meaning string, known bool) {
+	meaning, known = finishWords[strings.ToLower(strings.TrimSpace(word))]
+	return meaning, known
 }
 
 // codeClass is the class of a machine-readable code or type, empty where it is

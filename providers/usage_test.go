@@ -105,8 +105,8 @@ func TestSamplingOfNoPolicyIsLearned(t *testing.T) {
 	}
 	req := chatRequest()
 	req.Sampling.Temperature, req.AnySampling = 0, true
-	if _, err := client.Generate(t.Context(), req); err != nil {
-		t.Fatal(err)
+	if g, err := client.Generate(t.Context(), req); err != nil || !g.DefaultSampling {
+		t.Fatalf("%+v, %v: what was left out is not said", g, err)
 	}
 	if sent := s.Requests(); len(sent) != 2 || sent[0].Body["temperature"] != 0.0 || sent[1].Body["temperature"] != nil {
 		t.Errorf("%d requests: %+v", len(sent), sent)

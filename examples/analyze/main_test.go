@@ -236,7 +236,7 @@ func TestLogged(t *testing.T) {
 	if e := far.Estimators["direct"]; e.Status != "ok" || math.Abs(*e.Value-.2) > .05 || far.Answer.Estimator != "direct" || far.Audit.Probes != 30 {
 		t.Errorf("direct of far: %+v, %+v", e, far.Audit)
 	}
-	if c := a.Policies["twin"].Clone; c == nil || c.Status != "pass" || len(a.Notes) != 1 || !strings.Contains(a.Notes[0], "Nobody stated what the log-probs of base, far, near, twin are of") {
+	if c := a.Policies["twin"].Clone; c == nil || c.Status != "pass" || len(a.Notes) != 2 || !strings.Contains(a.Notes[0], "Nobody stated what the log-probs of base, far, near, twin are of") {
 		t.Errorf("clone %+v, notes %q", c, a.Notes)
 	}
 	aa := 0
@@ -352,7 +352,7 @@ func TestRunFolder(t *testing.T) {
 	if a.Policies["p0"].Role != "logging" || a.Policies["twin"].Role != "clone" {
 		t.Fatalf("policies %+v", a.Policies)
 	}
-	if a.Seed != 7 || a.Margin != .04 || len(a.Notes) != 0 {
+	if a.Seed != 7 || a.Margin != .04 || len(a.Notes) != 1 || !strings.Contains(a.Notes[0], "random draw") {
 		t.Errorf("seed %d and margin %v, want the run's own; notes %q", a.Seed, a.Margin, a.Notes)
 	}
 	if b := analyzed(t, "-run", dir, "-seed", "8", "-margin", "0"); b.Seed != 8 || b.Margin != 0 {

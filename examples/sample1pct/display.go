@@ -235,14 +235,14 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	}
 	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s), about %s%s\n",
 		len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, cfg.Prices.Date, span(e.ExpectedSeconds.OrNaN()), simulated)
-	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected", "at worst", "time", "the plan's")
+	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected", "at worst", "time", e.Reference)
 	for _, s := range e.Stages {
-		plan := ""
-		if s.PlanCalls > 0 {
-			plan = fmt.Sprintf("%d / $%.2f / %s", s.PlanCalls, s.PlanUSD, s.PlanTime)
+		reference := ""
+		if s.ReferenceCalls > 0 {
+			reference = fmt.Sprintf("%d / $%.2f / %s", s.ReferenceCalls, s.ReferenceUSD, s.ReferenceTime)
 		}
 		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %8s %24s", s.Name, s.Calls, s.PromptTokens, s.CompletionTokens,
-			fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), span(s.ExpectedSeconds.OrNaN()), plan)
+			fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), span(s.ExpectedSeconds.OrNaN()), reference)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	for _, warning := range pf.Warnings {

@@ -161,7 +161,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Command: commandLine(o.args), Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
 		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
-		Words:  words,
+		Words:  words, Reference: &seedPlan,
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -24,7 +22,6 @@ type Asker struct {
 	generator Generator
 	id        string
 	form      atomic.Int32
-	only      atomic.Pointer[float64] // the one temperature that the model takes
 }
 
 // The forms in which a reply is asked for, the strictest first. What a reply
@@ -46,18 +43,16 @@ func (a *Asker) Identity() string { return a.id }
 
 // Answer is a reply that holds grades.
 type Answer struct {
-	Grades      []float64 // one for each of Fields, mapped from the scale to [0, 1]
-	Repaired    bool      // the reply was not exactly what was asked for, and still clear
-	Temperature float64   // at which it was sampled
-	Reply       providers.Generation
-	at          []span // where in the reply each grade stands; nil if that is not known
+	Grades   []float64 // one for each of Fields, mapped from the scale to [0, 1]
+	Repaired bool      // the reply was not exactly what was asked for, and still clear
+	Reply    providers.Generation
+	at       []span // where in the reply each grade stands; nil if that is not known
 }
 
 // Ask asks about one response. A server that refuses a JSON schema is asked for
-// a JSON object from then on, and one that refuses that too for no form at all. A
-// model that takes one temperature only is asked at that one. The error is a
-// [*Failure] if there is no grade though nothing went wrong with the call, and
-// the call's own otherwise.
+// a JSON object from then on, and one that refuses that too for no form at all. The
+// error is a [*Failure] if there is no grade though nothing went wrong with the
+// call, and the call's own otherwise.
 func (a *Asker) Ask(ctx context.Context, tag providers.Tag, seed *int64, prompt dataset.Prompt,
 	response string) (Answer, error) {
 	if err := a.Fits(prompt, response); err != nil {
@@ -75,22 +70,12 @@ func (a *Asker) Ask(ctx context.Context, tag providers.Tag, seed *int64, prompt 
 			req.Schema = nil
 			req.Tag.Call = within(req.Tag.Call, "text")
 		}
-		if only := a.only.Load(); only != nil && *only != req.Sampling.Temperature {
-			req.Sampling.Temperature = *only
-			req.Tag.Call = within(req.Tag.Call, "temperature")
-		}
 		gen, err := a.generator.Generate(ctx, req)
 		if form < formUnforced && refusesForm(err) {
 			a.form.CompareAndSwap(form, form+1)
 			continue
 		}
-		if only, ok := onlyTemperature(err); ok && only != req.Sampling.Temperature {
-			a.only.Store(&only)
-			continue
-		}
-		answer, err := a.Read(prompt, response, gen, err)
-		answer.Temperature = req.Sampling.Temperature
-		return answer, err
+		return a.Read(prompt, response, gen, err)
 	}
 }
 
@@ -110,10 +95,11 @@ func (t Task) Fits(prompt dataset.Prompt, response string) error {
 // refusesForm reports whether a server rejected a request for the form of the
 // reply that it asked for.
 func refusesForm(err error) bool {
-	e, text := rejection(err)
-	if e == nil {
-		return false
+	var e *providers.Error
+	if !errors.As(err, &e) || e.Class != providers.ClassBadRequest || e.Status == 0 {
+		return false // it was not the server that refused
 	}
+	text := strings.ToLower(e.Param + " " + e.Message)
 	for _, word := range []string{"response_format", "json_schema", "json_object", "structured output",
 		"structured_output", "guided"} {
 		if strings.Contains(text, word) {
@@ -121,34 +107,4 @@ func refusesForm(err error) bool {
 		}
 	}
 	return false
-}
-
-// defaultOnly is OpenAI's refusal of a temperature: "Unsupported value:
-// 'temperature' does not support 0 with this model. Only the default (1) value
-// is supported."
-var defaultOnly = regexp.MustCompile(`only the default \((-?[0-9]+(?:\.[0-9]+)?)\)`)
-
-// onlyTemperature returns the one temperature that a model takes, if a server
-// rejected a request for another one.
-func onlyTemperature(err error) (float64, bool) {
-	e, text := rejection(err)
-	if e == nil || !strings.Contains(text, "temperature") {
-		return 0, false
-	}
-	m := defaultOnly.FindStringSubmatch(text)
-	if m == nil {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(m[1], 64)
-	return v, err == nil
-}
-
-// rejection is a server's refusal of a request, and what it says, in lower case;
-// nil for any other error.
-func rejection(err error) (*providers.Error, string) {
-	var e *providers.Error
-	if !errors.As(err, &e) || e.Class != providers.ClassBadRequest || e.Status == 0 {
-		return nil, "" // it was not the server that refused
-	}
-	return e, strings.ToLower(e.Param + " " + e.Message)
 }

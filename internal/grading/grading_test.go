@@ -260,8 +260,7 @@ func TestRead(t *testing.T) {
 	for reason, list := range map[string][]string{
 		"":         {"stop", "eos", "eos_token", "end", "STOP", "end_turn"},
 		Truncated:  {"length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"},
-		Filtered:   {"content_filter", "SAFETY", "RECITATION", "PROHIBITED_CONTENT"},
-		Refused:    {"refusal"},
+		Filtered:   {"content_filter", "refusal", "SAFETY", "RECITATION", "PROHIBITED_CONTENT"},
 		Unparsable: {"error", "tool_calls", "MALFORMED_FUNCTION_CALL", "anything new"},
 	} {
 		for _, finish := range list {
@@ -359,51 +358,6 @@ func TestFormsOfReply(t *testing.T) {
 		}
 		if distinct := slices.Compact(slices.Clone(forms)); len(calls) != len(distinct) {
 			t.Errorf("%s: %d forms are %d calls in the ledger", tt.reason, len(distinct), len(calls))
-		}
-	}
-}
-
-// A model that takes one temperature only is asked at that one, and what the
-// reply was sampled at is known.
-func TestOnlyTemperature(t *testing.T) {
-	refusal := func(status int, message string) error {
-		return &providers.Error{Class: providers.ClassBadRequest, Status: status, Param: "temperature", Message: message}
-	}
-	only := refusal(400, "Unsupported value: 'temperature' does not support 0 with this model. "+
-		"Only the default (1) value is supported.")
-	good := `{"reason":"x","score":25}`
-	tests := []struct {
-		list   []any
-		want   []float64
-		reason string
-	}{
-		{[]any{good}, []float64{0, 0}, "as declared where the model takes it"},
-		{[]any{only, good}, []float64{0, 1, 1}, "the only one where it does not, asked once"},
-		{[]any{only}, []float64{0, 1, 1}, "refused at its own value: no third try"},
-		{[]any{refusal(400, "temperature must be at least 0.1")}, []float64{0, 0}, "a refusal that names no value"},
-		{[]any{refusal(0, "Only the default (1) value")}, []float64{0, 0}, "no server said it"},
-	}
-	for _, tt := range tests {
-		g := &answers{list: tt.list}
-		a := NewAsker(g, task(t, "score"))
-		calls := map[string]bool{}
-		for range 2 {
-			got, err := a.Ask(t.Context(), providers.Tag{Key: dataset.Key{PromptID: "k"}}, nil, dataset.Prompt{Text: "p"}, "r")
-			if last := tt.list[len(tt.list)-1]; (err == nil) != (last == good) || err == nil &&
-				got.Temperature != tt.want[len(tt.want)-1] {
-				t.Errorf("%s: %+v, %v", tt.reason, got, err)
-			}
-		}
-		var temperatures []float64
-		for _, r := range g.asks {
-			temperatures = append(temperatures, r.Sampling.Temperature)
-			calls[r.Tag.Call] = true
-		}
-		if diff := cmp.Diff(tt.want, temperatures); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
-		}
-		if distinct := slices.Compact(slices.Clone(temperatures)); len(calls) != len(distinct) {
-			t.Errorf("%s: %d temperatures are %d calls in the ledger", tt.reason, len(distinct), len(calls))
 		}
 	}
 }

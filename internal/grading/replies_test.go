@@ -113,6 +113,8 @@ var replies = []struct {
 	{"12.\n\n" + object, unscored, "a number alone on its line"},
 	{"S**core**: 12.\nScore: 73", unscored, "a name with marks in it"},
 	{"Label: 12.\nScore: 73", unscored, "a label"},
+	{"Its label is 12, more or less.\nScore: 73", unscored, "a label in a sentence"},
+	{"- 12\n\n" + object, unscored, "a number as an item of a list"},
 	{"Full marks for style.\nScore: 73", unscored, "marks in words"},
 	{"<answer>12</answer>\n\n" + object, unscored, "an answer in tags before it"},
 	{"Overall rating: poor\nScore: 73", unscored, "a rating in words"},

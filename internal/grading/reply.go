@@ -50,7 +50,7 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 	fail := func(reason, reply string, err error) (Answer, error) {
 		return Answer{}, &Failure{Reason: reason, Reply: excerpt(reply), Err: err}
 	}
-	how := endingOf(gen.FinishReason)
+	finish, _ := providers.FinishOf(gen.FinishReason)
 	switch {
 	case errors.As(err, &pe) && pe.Class == providers.ClassFiltered:
 		return fail(Filtered, "", err)
@@ -58,13 +58,11 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 		return Answer{}, err
 	case gen.Refusal != "":
 		return fail(Refused, gen.Refusal, nil)
-	case how == endedRefused:
-		return fail(Refused, gen.Text, nil)
-	case how == endedFiltered:
+	case finish == providers.FinishFiltered:
 		return fail(Filtered, gen.Text, nil)
-	case how == endedCut:
+	case finish == providers.FinishLength:
 		return fail(Truncated, gen.Text, spent(gen.Usage))
-	case how == endedOtherwise:
+	case finish != providers.FinishStop && gen.FinishReason != "":
 		return fail(Unparsable, gen.Text, fmt.Errorf("it ended by %q, and not by itself", gen.FinishReason))
 	case strings.TrimSpace(gen.Text) == "":
 		return fail(EmptyResponse, "", nil)
@@ -74,7 +72,7 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 	case err != nil:
 	case v.repaired && v.quotes(conversation(prompt), response):
 		err = errors.New("what it ends with stands in the text that it grades: it may be a quotation")
-	case how == endedUnsaid && !strings.HasSuffix(v.text, "}"):
+	case gen.FinishReason == "" && !strings.HasSuffix(v.text, "}"):
 		err = errors.New("the server does not say how the reply ended, and a line may have been cut")
 	}
 	if err != nil {

@@ -8,4 +8,11 @@
 // the same under the target as on the logs or does not; each is evaluated with
 // none and with 25 labels of the target's own. Repetitions are seeded by design
 // and number, so that the table is the same whatever the machine.
+//
+// A second set of worlds, by a generator of its own (internal/worlds), has data that
+// are missing, chosen, rare and compared: values, differences, A/A, bands and
+// familywise error, each held to a limit. With -state FILE a run that was stopped goes
+// on where it was:
+//
+//	go run ./internal/montecarlo -state mc.jsonl -out offpolicy/montecarlo.md
 package main

@@ -11,36 +11,68 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
+// options are the command line.
+type options struct {
+	repetitions, cellRepetitions, replicates, cellReplicates, concurrency int
+	out, state                                                            string
+}
+
 func main() {
-	repetitions := flag.Int("reps", 2000, "repetitions of each design")
-	replicates := flag.Int("replicates", 400, "bootstrap replicates of each repetition")
-	concurrency := flag.Int("concurrency", runtime.GOMAXPROCS(0), "evaluations at a time")
-	out := flag.String("out", "", "file to write; default: standard output")
+	var o options
+	flag.IntVar(&o.repetitions, "reps", 2000, "repetitions of each design")
+	flag.IntVar(&o.replicates, "replicates", 400, "bootstrap replicates of each repetition of a design")
+	flag.IntVar(&o.cellRepetitions, "world-reps", 1500, "repetitions of each world and size")
+	flag.IntVar(&o.cellReplicates, "world-replicates", 400, "bootstrap replicates of each repetition of a world")
+	flag.IntVar(&o.concurrency, "concurrency", runtime.GOMAXPROCS(0), "evaluations at a time")
+	flag.StringVar(&o.out, "out", "", "`file` to write; default: standard output")
+	flag.StringVar(&o.state, "state", "", "`file` that keeps what is finished: starting again goes on from there")
 	flag.Parse()
-	if flag.NArg() > 0 || *repetitions < 2 || *replicates < 2 || *concurrency < 1 {
+	if flag.NArg() > 0 || o.repetitions < 2 || o.cellRepetitions < 2 || o.replicates < 2 || o.cellReplicates < 2 || o.concurrency < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*repetitions, *replicates, *concurrency, *out); err != nil {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "montecarlo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(repetitions, replicates, concurrency int, out string) error {
-	var all []outcome
+func run(o options) error {
+	s, err := openState(o.state)
+	if err != nil {
+		return err
+	}
 	start := time.Now()
+	var all []outcome
 	for i, d := range designs() {
-		o, err := simulate(d, repetitions, replicates, concurrency)
+		x, err := once(s, fmt.Sprintf("%+v, %d repetitions, %d replicates", d, o.repetitions, o.replicates), func() (outcome, error) {
+			return simulate(d, o.repetitions, o.replicates, o.concurrency)
+		})
 		if err != nil {
 			return err
 		}
-		all = append(all, o)
+		all = append(all, x)
 		fmt.Fprintf(os.Stderr, "%d of %d designs, %v\n", i+1, len(designs()), time.Since(start).Round(time.Second))
 	}
-	table := func(w io.Writer) error { return write(w, all, repetitions, replicates) }
-	if out == "" {
+	var byCell []cellOutcome
+	for i, c := range cells() {
+		x, err := once(s, fmt.Sprintf("%+v, %d repetitions, %d replicates", c, o.cellRepetitions, o.cellReplicates), func() (cellOutcome, error) {
+			return simulateCell(c, o.cellRepetitions, o.cellReplicates, o.concurrency)
+		})
+		if err != nil {
+			return err
+		}
+		byCell = append(byCell, x)
+		fmt.Fprintf(os.Stderr, "%d of %d worlds, %v\n", i+1, len(cells()), time.Since(start).Round(time.Second))
+	}
+	table := func(w io.Writer) error {
+		if err := write(w, all, o.repetitions, o.replicates); err != nil {
+			return err
+		}
+		return writeCells(w, byCell, o.cellRepetitions, o.cellReplicates)
+	}
+	if o.out == "" {
 		return table(os.Stdout)
 	}
-	return dataset.WriteFile(out, table)
+	return dataset.WriteFile(o.out, table)
 }

@@ -27,14 +27,14 @@ func TestSmall(t *testing.T) {
 			t.Helper()
 			if x.share() < .9 {
 				t.Errorf("%+v: %s answers %v", d, name, x.share())
-			} else if c := x.coverage(); c < .93-slack || math.Abs(x.meanBias()) > 4*math.Sqrt(x.squares)/float64(x.answered) {
+			} else if c := x.coverage(); c < .93-slack || math.Abs(x.meanBias()) > 4*math.Sqrt(x.Squares)/float64(x.Answered) {
 				t.Errorf("%+v: %s covers %v, bias %v", d, name, c, x.meanBias())
 			}
 		}
 		covers("direct", &o.Direct)
 		covers("the referee with probes", &o.Referee)
 		if d.Overlap == "none" {
-			if o.RefereeNoProbes.answered+o.DR.answered+o.Labeled.answered > 0 {
+			if o.RefereeNoProbes.Answered+o.DR.Answered+o.Labeled.Answered > 0 {
 				t.Errorf("%+v: the hopeless is answered", d)
 			}
 			continue
@@ -108,11 +108,11 @@ func TestRefereeWithoutProbes(t *testing.T) {
 				}
 				before = o.RefereeNoProbes
 			}
-			if answered := with.RefereeNoProbes.answered - before.answered; (answered == 1) != (a.Estimator != "") {
+			if answered := with.RefereeNoProbes.Answered - before.Answered; (answered == 1) != (a.Estimator != "") {
 				t.Errorf("%+v, repetition %d: answered %d without probes by the table, by %q in truth", d, rep, answered, a.Estimator)
 			}
 			if a.Estimator != "" {
-				if got, want := with.RefereeNoProbes.bias-before.bias, r.Policy("target").Estimate(a.Estimator).Value-d.truth(); math.Abs(got-want) > 1e-12 {
+				if got, want := with.RefereeNoProbes.Bias-before.Bias, r.Policy("target").Estimate(a.Estimator).Value-d.truth(); math.Abs(got-want) > 1e-12 {
 					t.Errorf("%+v, repetition %d: %v by the table, %v in truth", d, rep, got, want)
 				}
 			}

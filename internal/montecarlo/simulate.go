@@ -9,39 +9,56 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// tally is what became of one estimator in one design.
+// tally is what became of one figure in one design.
 type tally struct {
-	n, answered, missed      int
-	bias, squares, se, width float64 // sums over the answered
+	N        int     `json:"n"`
+	Answered int     `json:"answered"`
+	Above    int     `json:"above"` // missed: the truth is above the interval
+	Below    int     `json:"below"`
+	Bias     float64 `json:"bias"` // sums over the answered
+	Squares  float64 `json:"squares"`
+	SE       float64 `json:"se"`
+	Width    float64 `json:"width"`
+	Rejected int     `json:"rejected"` // of a difference: p < .05
 }
 
 func (t *tally) add(e *offpolicy.Estimate, truth float64) {
-	t.n++
 	if e == nil || e.Refused() {
+		t.N++
 		return
 	}
-	t.answered++
-	t.bias += e.Value - truth
-	t.squares += (e.Value - truth) * (e.Value - truth)
-	t.se += e.SE
-	t.width += e.Upper - e.Lower
-	if truth < e.Lower || truth > e.Upper {
-		t.missed++
+	t.answer(e.Value, e.SE, e.Lower, e.Upper, truth)
+}
+
+// answer takes in one that was given. Rounding is no miss.
+func (t *tally) answer(value, se, lower, upper, truth float64) {
+	t.N++
+	t.Answered++
+	t.Bias += value - truth
+	t.Squares += (value - truth) * (value - truth)
+	t.SE += se
+	t.Width += upper - lower
+	switch {
+	case truth < lower-1e-12:
+		t.Below++
+	case truth > upper+1e-12:
+		t.Above++
 	}
 }
 
-func (t *tally) share() float64    { return float64(t.answered) / float64(t.n) }
-func (t *tally) coverage() float64 { return 1 - float64(t.missed)/float64(t.answered) }
-func (t *tally) wrong() float64    { return float64(t.missed) / float64(t.n) }
-func (t *tally) meanBias() float64 { return t.bias / float64(t.answered) }
+func (t *tally) missed() float64   { return float64(t.Above + t.Below) }
+func (t *tally) share() float64    { return float64(t.Answered) / float64(t.N) }
+func (t *tally) coverage() float64 { return 1 - t.missed()/float64(t.Answered) }
+func (t *tally) wrong() float64    { return t.missed() / float64(t.N) }
+func (t *tally) meanBias() float64 { return t.Bias / float64(t.Answered) }
 func (t *tally) meanWidth() float64 {
-	return t.width / float64(t.answered)
+	return t.Width / float64(t.Answered)
 }
 
 // spread is the mean standard error over the estimates' standard deviation.
 func (t *tally) spread() float64 {
-	n := float64(t.answered)
-	return t.se / n / math.Sqrt(t.squares/n-t.bias*t.bias/n/n)
+	n := float64(t.Answered)
+	return t.SE / n / math.Sqrt(t.Squares/n-t.Bias*t.Bias/n/n)
 }
 
 // outcome is what became of a design. The first three estimators are the same

@@ -34,7 +34,8 @@ type Config struct {
 	Origin string
 	Live   bool
 
-	// Policies serves the models of the arms, Grader those of judge and oracle.
+	// Policies serves the models of the arms, and Grader those of judge and oracle; it
+	// may be nil if neither asks a model.
 	Policies, Grader providers.Provider
 	// Judge and Oracle are built around the client that the run gives them.
 	// The judge is (identity), by its own. Labels are of one oracle; where people
@@ -72,6 +73,9 @@ type Config struct {
 	// counts as answered; 0 means 0.02, which tells two policies apart that
 	// differ by 0.04.
 	Resolution float64
+	// Reference is what somebody else expected of this run, shown beside its own
+	// estimate; nil shows none.
+	Reference  *record.Reference
 	Thresholds *check.Thresholds // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
@@ -83,7 +87,7 @@ type Config struct {
 	Command, Afresh string
 	Extend          func(prompts, probes int, usd float64) string
 	// Words, if not nil, says a change of a setting as the program that was started
-	// has it, such as "-budget 2.50": remedies then name that. Without it they name
+	// has it, such as a flag and its value: remedies then name that. Without it they name
 	// the field.
 	Words func(record.Change) string
 	// Announce, where not nil, is told what the run is expected to take, before

@@ -76,7 +76,7 @@
 //
 // # The full run
 //
-// [Projection] says what a run of [Config].Full prompts will take, with
+// The verdict's projection says what a run of [Config].Full prompts will take, with
 // intervals, and what it will answer: for P0 and every target whether its value
 // will be known to within [Config].Resolution, and the cheapest run found that is
 // expected to get there: more prompts of the same kind, where weights carry, or
@@ -85,6 +85,16 @@
 // their tail, and is called an answer only where a quarter of the sample's
 // relative ESS would do. The next step of a GO names that run where it is the
 // better buy. More prompts, and more labels a target, extend a run in its folder.
+//
+// # Rooms
+//
+// This package is the face: [Config] goes in, a [Verdict] comes out. Package record
+// holds what a verdict is computed from and made of, package check the checks, one
+// literal each, package forecast what a run costs and answers; package report renders.
+// To look at records of one's own, begin with those.
+//
+// A remedy names fields of Config, and [Config].Words puts them into the words of the
+// program that was started.
 //
 // # Spending
 //

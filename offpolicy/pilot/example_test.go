@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
-	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
@@ -148,55 +146,4 @@ func ExampleConfig_LabelKeys() {
 	// b/pi_bad/0
 	// b/pi_clone/0
 	// b/pi_cot/0
-}
-
-// Start from the defaults: a zero field is a threshold of zero.
-func ExampleDefaultThresholds() {
-	t := check.DefaultThresholds()
-	t.Truncated = .5 // this pilot's answers are long on purpose
-	c := pilot.Config{Thresholds: &t}
-	fmt.Println(c.Thresholds.Truncated, c.Thresholds.CostPass, c.Thresholds.CostHold)
-	// Output:
-	// 0.5 0.2 0.5
-}
-
-// The plan's policies, one of which logs.
-func ExamplePlanArms() {
-	for _, a := range record.PlanArms() {
-		fmt.Println(a.Policy.Name, a.Role)
-	}
-	// Output:
-	// p0 logging
-	// pi_clone clone
-	// pi_cot target
-	// pi_bigger_model target
-	// pi_bad target
-}
-
-// Policies are read from JSON. Every sampling setting must be stated.
-func ExampleReadArms() {
-	_, err := record.ReadArms(strings.NewReader(`[
-		{"name": "now", "role": "logging", "model": "m", "template": "llama4",
-		 "temperature": 1, "top_p": 1, "top_k": 0, "max_tokens": 512, "expected_tokens": 300},
-		{"name": "next", "role": "target", "model": "n", "template": "llama4",
-		 "top_p": 1, "top_k": 0, "max_tokens": 512, "expected_tokens": 300}
-	]`), "policies.json")
-	fmt.Println(err)
-	// Output:
-	// pilot: policies.json: policy 2 ("next") does not state temperature: a server's defaults must never decide
-}
-
-// A waived check stays what it is and does not count; the decision names it.
-func ExampleDecide() {
-	decision, reasons := record.Decide([]record.Finding{
-		{ID: "logprobs.zero", Status: record.Pass, Summary: "no unexplained 0.0"},
-		{ID: "cost.estimate", Status: record.Fail, Summary: "60% over", Waived: "prices rose yesterday"},
-	})
-	fmt.Println(decision)
-	for _, r := range reasons {
-		fmt.Println(r)
-	}
-	// Output:
-	// GO
-	// waived (prices rose yesterday): cost.estimate: 60% over
 }

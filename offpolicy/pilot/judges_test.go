@@ -1,6 +1,7 @@
 package pilot_test
 
 import (
+	"context"
 	"math"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 // Every kind of judge goes through a run: estimated, scored, its variance drawn
@@ -77,5 +79,31 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 				t.Error("variances of three readings are not drawn together")
 			}
 		})
+	}
+}
+
+// A judge and an oracle that are plain functions need no service.
+func TestPlainFunctions(t *testing.T) {
+	score := func(response string) float64 { return 1 / (1 + float64(len(response))/400) }
+	cfg := config(t, serve(t, ""), t.TempDir(), n)
+	cfg.Grader = nil
+	cfg.Judge = func(judge.Generator) (judge.Scorer, error) {
+		return judge.Func("brevity@1", func(_ context.Context, _ dataset.Prompt, response string) (float64, error) {
+			return score(response), nil
+		}), nil
+	}
+	cfg.Oracle = func(judge.Generator) (oracle.Oracle, error) {
+		return oracle.Func("half@1", func(_ context.Context, p dataset.Prompt, response string) (float64, error) {
+			return (score(response) + float64(len(p.Text)%7)/6) / 2, nil
+		}), nil
+	}
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "oracle.range", "cost.estimate", "files.valid"} {
+		if c := finding(v, id); c.Status != record.Pass {
+			t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
+		}
 	}
 }

@@ -21,7 +21,7 @@ func cannotSay(rec *record.Records) []string {
 		if a.Role == record.Logging {
 			continue
 		}
-		w := record.Weigh(rec, a.Policy.Name)
+		w := rec.Weights(a.Policy.Name).Summary
 		if !w.Usable && w.N > 0 {
 			out = append(out, fmt.Sprintf("%s: its weights cannot carry an estimate from P0's logs (%s); fresh draws with labels of its own can", a.Policy.Name, strings.Join(w.Reasons, "; ")))
 		}

@@ -13,7 +13,7 @@ import (
 func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 	again := NextStep{Command: c.Command}
 	switch {
-	case v.State == "running":
+	case v.State == Running:
 		return NextStep{Do: "Wait: the run goes on."}
 	case stop != nil && stop.Resumable():
 		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."

@@ -14,7 +14,7 @@ func TestNext(t *testing.T) {
 	answered := full
 	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
 	unanswered := full
-	unanswered.Questions = []record.Question{{Policy: "p0", FullRun: record.AnswersYes}, {Policy: "pi_cot", FullRun: record.AnswersAtBest}, {Policy: "pi_bad", FullRun: record.AnswersNo}}
+	unanswered.Questions = []record.Question{{Policy: "p0", FullRun: record.AnswerYes}, {Policy: "pi_cot", FullRun: record.AnswerAtBest}, {Policy: "pi_bad", FullRun: record.AnswerNo}}
 	cheaper := unanswered
 	cheaper.Cheapest = &record.LargerRun{Prompts: 1200, Labels: 90, HalfWidth: dataset.Known(0.02), USD: dataset.Known(1.25), Command: "extend"}
 	dear := cheaper

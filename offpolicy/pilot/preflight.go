@@ -131,7 +131,7 @@ func (p *preflight) graders(ctx context.Context) {
 	c := &p.cfg
 	p.work = forecast.Work{
 		Prompts: c.Prompts, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil, Concurrency: c.Concurrency, Prices: c.Prices,
-		Templates: c.Templates, Forcer: p.forcer, Dry: &forecast.DryRun{}, Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
+		Templates: c.Templates, Reference: c.Reference, Forcer: p.forcer, Dry: &forecast.DryRun{}, Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
 	}
 	e := &p.work
 	var err error

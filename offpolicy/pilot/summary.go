@@ -22,7 +22,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	projection := forecast.Project(rec)
 	v := &Verdict{
 		SchemaVersion: record.SchemaVersion,
-		State:         "done",
+		State:         Done,
 		Waivers:       c.Waived,
 		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
@@ -44,9 +44,9 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	switch {
 	case rec.Stop == nil:
 	case rec.Stop.Running():
-		v.State = "running"
+		v.State = Running
 	case rec.Stop.Resumable():
-		v.State = "interrupted"
+		v.State = Interrupted
 	}
 	if v.Waivers == nil {
 		v.Waivers = map[string]string{}
@@ -262,7 +262,7 @@ func summarize(rec *record.Records) []PolicySummary {
 		s.LogProb, s.PerToken = record.QuantilesOf(totals), record.QuantilesOf(perToken)
 		s.Forcing, s.Methods = forcingSummary(forcing, name)
 		if a.Role != record.Logging {
-			s.Weights = record.Weigh(rec, name)
+			s.Weights = &rec.Weights(name).Summary
 		}
 		out[i] = s
 	}

@@ -1,6 +1,7 @@
 package pilot_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -61,11 +62,16 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 		if seed >= evaluated {
 			continue
 		}
+		// A design states the probability of those that were not drawn, too.
+		inStratum := map[string]float64{}
+		for k, q := range p {
+			inStratum[stratumOf(k.Policy, scores[k])] = q
+		}
 		in := offpolicy.Samples{Logging: "p0", Judge: "j", Draws: map[string][]offpolicy.Draw{}}
 		for k, s := range scores {
-			label, prob := math.NaN(), math.NaN()
-			if q, ok := p[k]; ok {
-				label, prob = value[k], q
+			label, prob := math.NaN(), inStratum[stratumOf(k.Policy, s)]
+			if _, ok := p[k]; ok {
+				label = value[k]
 			}
 			if k.Policy == "p0" {
 				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob), Length: dataset.Known(1)})
@@ -108,4 +114,9 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 	if off == 0 {
 		t.Error("unweighted means are right too: this shows nothing")
 	}
+}
+
+// stratumOf names one of five ranges of a policy's scores.
+func stratumOf(policy string, score float64) string {
+	return fmt.Sprint(policy, min(int(score*5), 4))
 }

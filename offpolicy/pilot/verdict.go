@@ -128,11 +128,21 @@ type NextStep struct {
 	Command string          `json:"command"` // empty if the run was not told by which it was started
 }
 
+// State says how far a run is.
+type State string
+
+// The states.
+const (
+	Running     State = "running"
+	Interrupted State = "interrupted" // the next start goes on
+	Done        State = "done"
+)
+
 // Verdict is report.json: the decision and everything it rests on. It is
 // rewritten as the run goes, with State "running".
 type Verdict struct {
 	SchemaVersion int               `json:"schema_version"`
-	State         string            `json:"state"` // "running", "done", "interrupted"
+	State         State             `json:"state"`
 	Decision      record.Decision   `json:"decision"`
 	Reasons       []string          `json:"reasons"` // one line per check that decided
 	Next          NextStep          `json:"next"`

@@ -499,8 +499,8 @@ func TestEvidenceIsBounded(t *testing.T) {
 		healthy.FailLogProb(healthy.LogprobRow(r, i, "pi_cot"), "missing_logprob")
 	}
 	for _, c := range findings(r.Rows(), nil) {
-		if c.ID == "logprobs.complete" && (len(c.Evidence.Records) != record.MaxEvidenceRecords || c.Evidence.MoreRecords != 40) {
-			t.Errorf("%d records and %d more: want %d and 40", len(c.Evidence.Records), c.Evidence.MoreRecords, record.MaxEvidenceRecords)
+		if c.ID == "logprobs.complete" && (len(c.Evidence.Records) != 20 || c.Evidence.MoreRecords != 40) {
+			t.Errorf("%d records and %d more: want %d and 40", len(c.Evidence.Records), c.Evidence.MoreRecords, 20)
 		}
 	}
 }

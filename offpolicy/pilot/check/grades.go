@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
@@ -180,7 +181,7 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "judge.uncertainty", After: "judge.complete", Needs: record.StageJudge,
-	Threshold: says("every score has a variance of at least 0 and says where it comes from"),
+	Threshold: says("every score has a variance of at least 0, its own or its calibrated score's, and says where it comes from"),
 	Remedy:    record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},
 	Find:      checkJudgeUncertainty,
 })
@@ -189,13 +190,15 @@ func checkJudgeUncertainty(in *Input, c *record.Finding) {
 	r := in.Records
 	var bad []string
 	sources := map[string]int{}
-	scored, zero := 0, 0
+	scored, zero, unstated := 0, 0, 0
 	for _, s := range r.Scores.All() {
 		if !s.Mean.Valid() {
 			continue
 		}
 		scored++
 		switch {
+		case !s.Variance.Valid() && mayNotKnow(s.Source) && s.CalibratedVariance.Valid():
+			unstated++
 		case !s.Variance.Valid() || s.Variance.OrNaN() < 0 || s.Source == "":
 			bad = append(bad, s.Key().String())
 			continue
@@ -207,6 +210,7 @@ func checkJudgeUncertainty(in *Input, c *record.Finding) {
 	c.AddFigure("scores", float64(scored), "")
 	c.AddFigure("without a variance", float64(len(bad)), "")
 	c.AddFigure("with variance 0", float64(zero), "")
+	c.AddFigure("with a calibrated variance only", float64(unstated), "")
 	c.NameRecords(bad)
 	switch {
 	case scored == 0:
@@ -216,6 +220,12 @@ func checkJudgeUncertainty(in *Input, c *record.Finding) {
 	default:
 		c.Status, c.Summary = record.Pass, fmt.Sprintf("every score has a variance (%s)%s", record.Counts(sources), statedErrors(r, c))
 	}
+}
+
+// mayNotKnow reports whether judges of a source may know no variance of their
+// own: how far they err is then what labels show.
+func mayNotKnow(source string) bool {
+	return source == string(judge.SourceFunction) || source == string(judge.SourceDeterministic)
 }
 
 // statedErrors compares, on P0's labels, what was stated of calibrated scores

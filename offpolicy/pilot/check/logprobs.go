@@ -346,6 +346,13 @@ func checkClone(in *Input, c *record.Finding) {
 			continue
 		}
 		res := offpolicy.CloneCheck(w)
+		if e := r.Evaluation; e != nil {
+			// It knows whether the difference from P0 can be estimated at all.
+			if p := e.Policy(a.Policy.Name); p != nil && p.Clone != nil && res.Status == offpolicy.StatusPass && p.Clone.Status != res.Status {
+				res.Status = p.Clone.Status
+				parts = append(parts, p.Clone.Reasons[len(p.Clone.Reasons)-1])
+			}
+		}
 		c.Worsen(record.Status(res.Status))
 		c.AddFigure(a.Policy.Name+" rows", float64(len(d)), "")
 		c.AddFigure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")

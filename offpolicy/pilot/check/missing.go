@@ -190,11 +190,11 @@ func checkMissing(in *Input, c *record.Finding) {
 		c.Status, c.Summary = record.Info, fmt.Sprintf("%s, too few of one stage to show a pattern", record.Plural(failed, "failed record", "failed records"))
 	case tests[0].p < patternP:
 		t := tests[0]
-		c.Status, c.Summary = record.Info, fmt.Sprintf("failures are no chance, and too few to move a mean by more than %.3f: %s", t.share(), t)
+		c.Status, c.Summary = record.Info, fmt.Sprintf("failures are not random, and too few to move a mean by more than %.3f: %s", t.share(), t)
 		for _, other := range tests {
 			if other.p < patternP && other.share() > th.MissingPass {
 				t = other
-				c.Status, c.Summary = record.Hold, fmt.Sprintf("failures are no chance: %s", t)
+				c.Status, c.Summary = record.Hold, fmt.Sprintf("failures are not random: %s", t)
 				break
 			}
 		}

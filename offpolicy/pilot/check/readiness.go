@@ -20,7 +20,7 @@ import (
 var _ = add(Check{
 	ID: "weights.mean_one", After: "weights.identical", Needs: record.StageLogProbs, Readiness: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is told", in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
+		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is reported", in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
 	},
 	Remedy: record.Remedy{Do: "the log-probs of the two policies cannot both be right: compare template, sampling and endpoint of the named policy with P0's, and score again"},
 	Find:   checkMeanOne,
@@ -32,8 +32,8 @@ func checkMeanOne(in *Input, c *record.Finding) {
 	var failed, told, untestable, heavy []string
 	for _, a := range r.Targets() {
 		name := a.Policy.Name
-		d, keys := r.LogRatios(name)
-		w, err := offpolicy.WeightsFromLogRatios(d)
+		target := r.Weights(name)
+		w, err := target.Weights, target.Err
 		if err != nil || w.N == 0 {
 			c.Inform()
 			untestable = append(untestable, name+" has no weights")
@@ -44,7 +44,7 @@ func checkMeanOne(in *Input, c *record.Finding) {
 		switch {
 		case w.LogEValue >= math.Log(t.EValueFail):
 			c.Worsen(record.Fail)
-			heavy = append(heavy, heaviest(d, keys, 5)...)
+			heavy = append(heavy, heaviest(target.LogRatios, target.Keys, 5)...)
 			failed = append(failed, fmt.Sprintf("%s has a mean weight of %.3g (e-value 10^%.1f)", name, w.Mean, w.LogEValue/math.Ln10))
 		case w.LogEValue >= math.Log(t.EValueInfo):
 			c.Inform()
@@ -93,7 +93,7 @@ func checkOverlap(in *Input, c *record.Finding) {
 	usable := 0
 	var refused []string
 	for _, a := range r.Targets() {
-		w := record.Weigh(r, a.Policy.Name)
+		w := r.Weights(a.Policy.Name).Summary
 		c.Evidence.Figures = append(c.Evidence.Figures,
 			record.Figure{Name: "ESS, " + a.Policy.Name, Value: w.ESS}, record.Figure{Name: "divergence, " + a.Policy.Name, Value: w.Divergence, Unit: "nats"})
 		if w.Usable {
@@ -176,12 +176,12 @@ func checkTransport(in *Input, c *record.Finding) {
 	c.AddFigure("mean residual", a.Residual, "")
 	c.AddFigure("from", a.Lower, "")
 	c.AddFigure("to", a.Upper, "")
-	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ToLower(a.Status), record.Plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
+	c.Summary = fmt.Sprintf("%s on %s: residual %.3f [%.3f, %.3f]", strings.ReplaceAll(string(a.Status), "_", " "), record.Plural(a.Probes, "label", "labels"), a.Residual, a.Lower, a.Upper)
 	switch a.Status {
-	case "PASS":
+	case offpolicy.StatusPass:
 		c.Status = record.Pass
 		c.Summary = "transported" + strings.TrimPrefix(c.Summary, "pass")
-	case "FAIL":
+	case offpolicy.StatusFail:
 		c.Summary = "the judge means something else under it" + strings.TrimPrefix(c.Summary, "fail")
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
-	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // TestRawValuesMakeNoWeight: a policy that samples at another temperature than 1
@@ -18,7 +17,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		healthy.LogprobRow(world, i, "pi_cot").Distribution = "raw"
 	}
 	rec := world.Evaluated()
-	w := record.Weigh(rec, "pi_cot")
+	w := rec.Weights("pi_cot").Summary
 	if w.N != 0 || w.Usable || len(w.Reasons) == 0 || !strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
 		t.Errorf("weights %+v", w)
 	}
@@ -30,7 +29,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	if w := rec.Evaluation.Policy("pi_cot").Weights; w.RawOf != "pi_cot" || w.Usable() {
 		t.Errorf("weights of %q: %v", w.RawOf, w.Refusals())
 	}
-	if w := record.Weigh(rec, "pi_clone"); !w.Usable {
+	if w := rec.Weights("pi_clone").Summary; !w.Usable {
 		t.Errorf("another policy's weights are refused: %v", w.Reasons)
 	}
 	// Where P0 itself samples so, its own values are of its sampling and nobody
@@ -41,7 +40,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		healthy.LogprobRow(world, i, "pi_clone").Distribution = "raw"
 	}
 	rec = world.Rows()
-	if w := record.Weigh(rec, "pi_clone"); w.Usable || w.N != 0 {
+	if w := rec.Weights("pi_clone").Summary; w.Usable || w.N != 0 {
 		t.Errorf("weights %+v", w)
 	}
 	d, keys := rec.NoiseRatios("pi_clone")
@@ -54,7 +53,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		t.Errorf("%d ratios", len(d))
 	}
 	rec.Certificates = rec.Certificates[:1]
-	if w := record.Weigh(rec, "pi_bigger_model"); !slices.ContainsFunc(w.Reasons, func(s string) bool { return strings.Contains(s, "no certificate") }) {
+	if w := rec.Weights("pi_bigger_model").Summary; !slices.ContainsFunc(w.Reasons, func(s string) bool { return strings.Contains(s, "no certificate") }) {
 		t.Errorf("a model without a certificate has weights: %v", w.Reasons)
 	}
 }

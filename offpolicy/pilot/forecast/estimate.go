@@ -19,20 +19,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
-// The plan's own figures for 100 prompts, kept only as a column to compare
-// with: they price calls where providers price tokens.
-var planFigures = map[string]struct {
-	calls    int
-	usd      float64
-	from, to float64 // minutes
-}{
-	record.StageP0:       {100, 0.02, 2, 3},
-	record.StageTargets:  {400, 0.08, 5, 8},
-	record.StageLogProbs: {400, 0.12, 10, 15},
-	record.StageOracle:   {100, 0.25, 3, 5},
-	record.StageJudge:    {400, 0.08, 8, 10},
-}
-
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
@@ -65,6 +51,7 @@ type Work struct {
 	Judge       judge.Scorer  // around dry
 	Oracle      oracle.Oracle // around dry
 	Dry         *DryRun
+	Reference   *record.Reference // nil: none
 }
 
 func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
@@ -73,10 +60,8 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	byName := map[string]*record.StageEstimate{}
 	for _, name := range record.StageNames[1:] {
 		s := &record.StageEstimate{Name: name}
-		if plan, ok := planFigures[name]; ok {
-			scale := float64(len(c.Prompts)) / 100
-			s.PlanCalls, s.PlanUSD = int(math.Round(float64(plan.calls)*scale)), plan.usd*scale
-			s.PlanTime = fmt.Sprintf("%.3g-%.3g min", plan.from*scale, plan.to*scale)
+		if c.Reference != nil {
+			refer(s, c.Reference.Stages[name], float64(len(c.Prompts))/float64(c.Reference.Prompts))
 		}
 		stages, byName[name] = append(stages, s), s
 	}
@@ -147,6 +132,9 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	if c.Labels.Strata > 1 {
 		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
 	}
+	if c.Reference != nil {
+		out.Reference = c.Reference.Name
+	}
 	for _, s := range stages {
 		out.Stages = append(out.Stages, *s)
 		out.Calls += s.Calls
@@ -194,6 +182,14 @@ func add(s *record.StageEstimate, p providers.Price, calls int, prompt, completi
 	s.WorstUSD += in + float64(p.Output)*worst/1e6
 }
 
+// refer puts the figures of a reference beside those of a stage.
+func refer(s *record.StageEstimate, of record.ReferenceStage, scale float64) {
+	s.ReferenceCalls, s.ReferenceUSD = int(math.Round(float64(of.Calls)*scale)), of.USD*scale
+	if of.ToMinutes > 0 {
+		s.ReferenceTime = fmt.Sprintf("%.3g-%.3g min", of.FromMinutes*scale, of.ToMinutes*scale)
+	}
+}
+
 // tokens estimates the length of a rendered context: each control token is one
 // token, the rest goes by bytes.
 func (e *Work) tokens(a record.Arm, price providers.Price, text string) float64 {
@@ -234,7 +230,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			tag := providers.Tag{Stage: record.StageJudge, Key: key}
 			if _, err := e.Judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
-				return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+				return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 			}
 		}
 	}
@@ -248,7 +244,7 @@ func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
 		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
 		if _, err := e.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
-			return fmt.Errorf("pilot: the judge cannot be estimated: %w", err)
+			return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 		}
 	}
 	if err := e.count(byName[record.StageCanaries], false); err != nil {

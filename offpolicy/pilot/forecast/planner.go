@@ -66,12 +66,12 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 			return nil, false, "no certificate of the endpoint's log-probs"
 		}
 	}
-	d, _ := pl.rec.LogRatios(policy)
-	w, err := offpolicy.WeightsFromLogRatios(d)
+	target := pl.rec.Weights(policy)
+	w, err := target.Weights, target.Err
 	switch {
 	case err != nil:
 		return nil, false, err.Error()
-	case pl.rec.RawPairs(policy) > 0:
+	case target.Raw > 0:
 		return nil, false, "log-probs of another temperature than the policy's own"
 	case w.N < 2 || !(w.ESS > 0):
 		return nil, false, "there are none"
@@ -81,7 +81,7 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 		return nil, false, fmt.Sprintf("divergence about %.1f nats, refused below %s prompts", w.Divergence, enough(w.Divergence))
 	}
 	if sure = w.Usable(); !sure {
-		_, sd := record.MeanSD(d)
+		_, sd := record.MeanSD(target.LogRatios)
 		if share := offpolicy.GatePower(sd, pl.rec.Full, gateRuns, 1); share >= 0.5 {
 			return nil, false, fmt.Sprintf("were log w normal with the sample's sd of %.1f, %.0f%% of runs of %s prompts would be refused", sd, 100*share, record.Count(pl.rec.Full))
 		}

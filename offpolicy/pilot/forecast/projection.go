@@ -189,8 +189,8 @@ func projectWidth(rec *record.Records) dataset.Float {
 // that follows the least.
 func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 	out := record.PolicyProjection{Name: policy}
-	d, _ := rec.LogRatios(policy)
-	w, err := offpolicy.WeightsFromLogRatios(d)
+	target := rec.Weights(policy)
+	w, err := target.Weights, target.Err
 	if err != nil || w.N == 0 || !(w.ESS > 0) {
 		return out
 	}

@@ -44,28 +44,28 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		name   string
 		alter  func(*healthy.Run)
 		policy string
-		answer string
+		answer record.Answer
 		by     string
 		says   string
 		reason string
 	}{
-		{"P0", nil, "p0", record.AnswersYes, "dr", "labels", "10,000 labels leave nothing open"},
-		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.AnswersNo, "dr", "labels", "its sd over √10,000 is more"},
-		{"far away", nil, "pi_bigger_model", record.AnswersNo, "", "divergence about 19.7", "20 nats take 10·e^20 prompts"},
-		{"a little further than the run reaches", nil, "pi_bad", record.AnswersNo, "", "refused below", "15 nats take millions"},
-		{"overlapping", near(0.5), "pi_cot", record.AnswersYes, "dr", "quarter of the sample's relative ESS", "its weights are usable already"},
-		{"overlapping, at a width that needs luck", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot", record.AnswersAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
-		{"overlapping, at a width that nothing gives", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot", record.AnswersNo, "dr", "at best", "no relative ESS gives that"},
-		{"refused in the sample", near(2), "pi_cot", record.AnswersAtBest, "dr", "no promise", "a larger run may see enough of the tail, or more of it"},
-		{"hopeless", near(3.6), "pi_cot", record.AnswersNo, "", "would be refused", "log w of that sd is refused at any size there is, whatever the mean of the sample's"},
+		{"P0", nil, "p0", record.AnswerYes, "dr", "labels", "10,000 labels leave nothing open"},
+		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.AnswerNo, "dr", "labels", "its sd over √10,000 is more"},
+		{"far away", nil, "pi_bigger_model", record.AnswerNo, "", "divergence about 19.7", "20 nats take 10·e^20 prompts"},
+		{"a little further than the run reaches", nil, "pi_bad", record.AnswerNo, "", "refused below", "15 nats take millions"},
+		{"overlapping", near(0.5), "pi_cot", record.AnswerYes, "dr", "quarter of the sample's relative ESS", "its weights are usable already"},
+		{"overlapping, at a width that needs luck", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot", record.AnswerAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
+		{"overlapping, at a width that nothing gives", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot", record.AnswerNo, "dr", "at best", "no relative ESS gives that"},
+		{"refused in the sample", near(2), "pi_cot", record.AnswerAtBest, "dr", "no promise", "a larger run may see enough of the tail, or more of it"},
+		{"hopeless", near(3.6), "pi_cot", record.AnswerNo, "", "would be refused", "log w of that sd is refused at any size there is, whatever the mean of the sample's"},
 		{"wrong log-probs", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 1)
 			}
-		}, "pi_cot", record.AnswersNo, "", "wrong log-probs", "more of them mend nothing"},
-		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswersNo, "", "certificate", "nor does this"},
-		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 }, "pi_bad", record.AnswersYes, "direct", "90 labels of its own", "they need no weights"},
-		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 }, "pi_bad", record.AnswersNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
+		}, "pi_cot", record.AnswerNo, "", "wrong log-probs", "more of them mend nothing"},
+		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswerNo, "", "certificate", "nor does this"},
+		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 }, "pi_bad", record.AnswerYes, "direct", "90 labels of its own", "they need no weights"},
+		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 }, "pi_bad", record.AnswerNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
 	} {
 		if testing.Short() && c.by == "" { // the race detector looks for races, and this draws in one goroutine
 			continue

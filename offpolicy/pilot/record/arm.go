@@ -46,7 +46,7 @@ var planJSON []byte
 func PlanArms() []Arm {
 	arms, err := ReadArms(bytes.NewReader(planJSON), "plan.json")
 	if err != nil {
-		panic("pilot: " + err.Error())
+		panic("record: " + err.Error())
 	}
 	return arms
 }
@@ -76,7 +76,7 @@ func ReadArms(r io.Reader, name string) ([]Arm, error) {
 	dec.DisallowUnknownFields()
 	var raw []armJSON
 	if err := dec.Decode(&raw); err != nil {
-		return nil, fmt.Errorf("pilot: %s: want a JSON list of policies: %w", name, err)
+		return nil, fmt.Errorf("record: %s: want a JSON list of policies: %w", name, err)
 	}
 	arms := make([]Arm, len(raw))
 	for i, a := range raw {
@@ -94,7 +94,7 @@ func ReadArms(r io.Reader, name string) ([]Arm, error) {
 			missing = append(missing, "max_tokens")
 		}
 		if len(missing) > 0 {
-			return nil, fmt.Errorf("pilot: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name, i+1, a.Name, strings.Join(missing, ", "))
+			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name, i+1, a.Name, strings.Join(missing, ", "))
 		}
 		arms[i] = Arm{
 			Policy: offpolicy.Policy{
@@ -105,7 +105,7 @@ func ReadArms(r io.Reader, name string) ([]Arm, error) {
 		}
 	}
 	if err := ValidateArms(arms); err != nil {
-		return nil, fmt.Errorf("pilot: %s: %w", name, err)
+		return nil, fmt.Errorf("record: %s: %w", name, err)
 	}
 	return arms, nil
 }
@@ -159,5 +159,5 @@ func LoggingArm(arms []Arm) Arm {
 			return a
 		}
 	}
-	panic("pilot: no logging policy")
+	panic("record: no logging policy")
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// MaxEvidenceRecords bounds the record keys that a check lists.
-const MaxEvidenceRecords = 20
+// maxEvidenceRecords bounds the record keys that a check lists.
+const maxEvidenceRecords = 20
 
 // State says whether a finding was computed.
 type State string
@@ -32,14 +32,14 @@ func (c *Finding) AddFigure(name string, value float64, unit string) {
 }
 
 // NameRecords sets the check's evidence to the named records, in order, cut at
-// MaxEvidenceRecords.
+// maxEvidenceRecords.
 func (c *Finding) NameRecords(keys []string) {
 	keys = slices.Clone(keys)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	if len(keys) > MaxEvidenceRecords {
-		c.Evidence.MoreRecords = len(keys) - MaxEvidenceRecords
-		keys = keys[:MaxEvidenceRecords]
+	if len(keys) > maxEvidenceRecords {
+		c.Evidence.MoreRecords = len(keys) - maxEvidenceRecords
+		keys = keys[:maxEvidenceRecords]
 	}
 	c.Evidence.Records = keys
 }
@@ -76,7 +76,7 @@ const (
 type Evidence struct {
 	Figures []Figure `json:"figures"`
 	// Records are keys (prompt_id/policy/draw) of the records that made the
-	// check leave pass, at most [MaxEvidenceRecords] of them; MoreRecords
+	// check leave pass, at most 20 of them; MoreRecords
 	// counts the rest.
 	Records     []string `json:"records"`
 	MoreRecords int      `json:"more_records,omitempty"`

@@ -55,9 +55,9 @@ func Plants(scores iter.Seq[dataset.JudgeScore]) []Planted {
 	return out
 }
 
-// comparedRows is how many prompts, the first by the rank that samples them, have
+// ComparedRows is how many prompts, the first by the rank that samples them, have
 // their log-probs from two calls, context and joint text, so that every method
-// is computed: the whole of a pilot of 100. Of those beyond, one in auditEvery
+// is computed: the whole of a pilot of 100. Of those beyond, one in AuditEvery
 // has, chosen by a hash of its id; the others are scored by one call where the
 // ids of the context are known from the policy's own answer.
 const (

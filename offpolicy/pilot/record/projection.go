@@ -49,10 +49,8 @@ type Projection struct {
 
 // Question is one policy's value in the full run.
 type Question struct {
-	Policy string `json:"policy"`
-	// FullRun is "yes", as far as a sample can tell; "at best", where a bound
-	// from below is narrow enough, which promises nothing; or "no".
-	FullRun string `json:"full_run"`
+	Policy  string `json:"policy"`
+	FullRun Answer `json:"full_run"`
 	// By is the estimator, and HalfWidth the width that it is expected to give;
 	// by weights it is the least that it can be. Null where weights are refused.
 	By        string        `json:"by"`
@@ -85,18 +83,24 @@ type PolicyProjection struct {
 	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // of a 95% interval by ips on the judge's scores
 }
 
-// The answers to whether a full run would give a policy's value.
+// Answer says whether a full run would give a policy's value.
+type Answer string
+
+// The answers.
 const (
-	AnswersYes    = "yes"     // as far as a sample can tell
-	AnswersAtBest = "at best" // the bound from below is narrow enough, which promises nothing
-	AnswersNo     = "no"
+	AnswerYes    Answer = "yes"     // as far as a sample can tell
+	AnswerAtBest Answer = "at best" // the bound from below is narrow enough, which promises nothing
+	AnswerNo     Answer = "no"
 )
 
 // Gives says which policies' values a full run would give.
 func (p *Projection) Gives() string {
 	var parts []string
-	for _, k := range []struct{ answer, words string }{
-		{AnswersYes, "%s"}, {AnswersAtBest, "at best, which promises nothing, %s"}, {AnswersNo, "not %s"},
+	for _, k := range []struct {
+		answer Answer
+		words  string
+	}{
+		{AnswerYes, "%s"}, {AnswerAtBest, "at best, which promises nothing, %s"}, {AnswerNo, "not %s"},
 	} {
 		if names := p.answered(k.answer); names != "" {
 			parts = append(parts, fmt.Sprintf(k.words, names))
@@ -107,7 +111,7 @@ func (p *Projection) Gives() string {
 
 // Unanswered says which it would not, or not surely; empty where it gives all.
 func (p *Projection) Unanswered() string {
-	not, best := p.answered(AnswersNo), p.answered(AnswersAtBest)
+	not, best := p.answered(AnswerNo), p.answered(AnswerAtBest)
 	switch {
 	case not == "" && best == "":
 		return ""
@@ -119,7 +123,7 @@ func (p *Projection) Unanswered() string {
 	return "would not give " + not + ", and " + best + " at best"
 }
 
-func (p *Projection) answered(answer string) string {
+func (p *Projection) answered(answer Answer) string {
 	var names []string
 	for _, q := range p.Questions {
 		if q.FullRun == answer {
@@ -129,7 +133,7 @@ func (p *Projection) answered(answer string) string {
 	return strings.Join(names, ", ")
 }
 
-// Words says what a design is.
+// Words says what the run is, to one who has a sample of n prompts.
 func (d *LargerRun) Words(n int) string {
 	s := Plural(d.Prompts, "prompt", "prompts")
 	if d.Prompts == n {

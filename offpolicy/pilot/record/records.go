@@ -63,14 +63,16 @@ type Records struct {
 	BatchFactors map[string]float64
 	// Unjoined names the records that have no place in samples.jsonl, and why.
 	Unjoined []string
-	// Stop is nil where every stage ran to its end.
+	// Stop is nil if every stage ran to its end.
 	Stop *Stop
+
+	weights map[string]*TargetWeights // by target, once they have been asked for
 
 	Logs dataset.Logs // the records joined
 }
 
-// Reached reports whether the run got to the end of a stage, or, where that is
-// wholeRun, of all of them.
+// Reached reports whether the run got to the end of a stage, or of all of them if that
+// is [WholeRun].
 func (r *Records) Reached(stage string) bool {
 	switch {
 	case r.Stop == nil:
@@ -84,30 +86,6 @@ func (r *Records) Reached(stage string) bool {
 }
 
 func (r *Records) Logging() Arm { return LoggingArm(r.Arms) }
-
-// LogRatios returns log π(a|c) - log P0(a|c) for the prompts where both are
-// known, in the order of r.Prompts, with the keys they belong to. A value that is
-// not of the distribution that its policy samples from has no part in a weight.
-func (r *Records) LogRatios(policy string) (d []float64, keys []dataset.Key) {
-	r.eachPair(policy, func(b, t dataset.LogProb) {
-		if !b.Raw() && !t.Raw() {
-			d = append(d, t.LogProb.OrNaN()-b.LogProb.OrNaN())
-			keys = append(keys, t.Key())
-		}
-	})
-	return d, keys
-}
-
-// RawPairs counts the rows that logRatios leaves out for that.
-func (r *Records) RawPairs(policy string) int {
-	n := 0
-	r.eachPair(policy, func(b, t dataset.LogProb) {
-		if b.Raw() || t.Raw() {
-			n++
-		}
-	})
-	return n
-}
 
 // NoiseRatios are the log-ratios of a clone: of the model's own distribution on
 // both sides, whatever the two sample at, because they tell of the endpoint.

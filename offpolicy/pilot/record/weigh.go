@@ -21,29 +21,60 @@ type WeightSummary struct {
 	Reasons    []string      `json:"reasons"` // why not
 }
 
-// Weigh describes a target's weights and says whether they could carry an
-// estimate.
-func Weigh(rec *Records, policy string) *WeightSummary {
-	d, _ := rec.LogRatios(policy)
-	m := dataset.Float{}
-	out := &WeightSummary{N: len(d), Mean: m, ESS: m, MaxShare: m, Divergence: m, LogWeight: QuantilesOf(d), LogWeights: slices.Sorted(slices.Values(d)), Reasons: []string{}}
-	for _, a := range rec.Arms {
-		if (a.Policy.Name == policy || a.Role == Logging) && !rec.Certified(a.Policy) {
+// TargetWeights are a target's importance weights on the logged rows.
+type TargetWeights struct {
+	// LogRatios are log π(a|c) - log P0(a|c), nats, of the rows on which both are known
+	// and of the distribution that their policy samples from, in the order of the
+	// prompts; Keys are the rows'.
+	LogRatios []float64
+	Keys      []dataset.Key
+	Raw       int                // rows left out because a value is of another distribution
+	Weights   *offpolicy.Weights // nil if Err is not
+	Err       error              // why there are none
+	Summary   WeightSummary
+}
+
+// Weights are a target's weights. They are computed once, however many ask.
+func (r *Records) Weights(policy string) *TargetWeights {
+	if w, ok := r.weights[policy]; ok {
+		return w
+	}
+	w := r.weigh(policy)
+	if r.weights == nil {
+		r.weights = map[string]*TargetWeights{}
+	}
+	r.weights[policy] = w
+	return w
+}
+
+func (r *Records) weigh(policy string) *TargetWeights {
+	w := &TargetWeights{}
+	r.eachPair(policy, func(b, t dataset.LogProb) {
+		if b.Raw() || t.Raw() {
+			w.Raw++
+			return
+		}
+		w.LogRatios = append(w.LogRatios, t.LogProb.OrNaN()-b.LogProb.OrNaN())
+		w.Keys = append(w.Keys, t.Key())
+	})
+	out := WeightSummary{N: len(w.LogRatios), LogWeight: QuantilesOf(w.LogRatios), LogWeights: slices.Sorted(slices.Values(w.LogRatios)), Reasons: []string{}}
+	for _, a := range r.Arms {
+		if (a.Policy.Name == policy || a.Role == Logging) && !r.Certified(a.Policy) {
 			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
 		}
 	}
-	if raw := rec.RawPairs(policy); raw > 0 {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", Plural(raw, "log-prob is", "log-probs are")))
+	if w.Raw > 0 {
+		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", Plural(w.Raw, "log-prob is", "log-probs are")))
 	}
-	w, err := offpolicy.WeightsFromLogRatios(d)
-	if err != nil {
-		out.Reasons = append(out.Reasons, err.Error())
-		return out
+	if w.Weights, w.Err = offpolicy.WeightsFromLogRatios(w.LogRatios); w.Err != nil {
+		out.Reasons = append(out.Reasons, w.Err.Error())
+	} else {
+		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS), Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
+		for _, ref := range w.Weights.Refusals() {
+			out.Reasons = append(out.Reasons, ref.Message)
+		}
+		out.Usable = len(out.Reasons) == 0
 	}
-	out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Mean), Finite(w.ESS), Finite(w.MaxShare), Finite(w.Divergence)
-	for _, ref := range w.Refusals() {
-		out.Reasons = append(out.Reasons, ref.Message)
-	}
-	out.Usable = len(out.Reasons) == 0
-	return out
+	w.Summary = out
+	return w
 }

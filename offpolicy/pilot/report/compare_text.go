@@ -23,7 +23,7 @@ func (c *Comparison) Text(w io.Writer, a, b string, width int) error {
 		v            *pilot.Verdict
 	}{{"A", a, c.A}, {"B", b, c.B}} {
 		d := newView(r.v)
-		t.wrap(r.letter+"  ", "   ", fmt.Sprintf("%s: %s, %s; %s prompts, %s spent, %s", d.Decision, clean(r.name), clean(r.v.State), count(r.v.Run.Prompts), usd(r.v.Run.Spent), d.Tally))
+		t.wrap(r.letter+"  ", "   ", fmt.Sprintf("%s: %s, %s; %s prompts, %s spent, %s", d.Decision, clean(r.name), clean(string(r.v.State)), count(r.v.Run.Prompts), usd(r.v.Run.Spent), d.Tally))
 	}
 
 	t.heading("Run otherwise")

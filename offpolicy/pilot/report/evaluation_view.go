@@ -168,10 +168,17 @@ func comparisonsTable(e *offpolicy.Document) table {
 			text("Remark").drop(3)},
 	}
 	for _, c := range e.Comparisons {
-		remark := ""
+		var remarks []string
 		if c.AA {
-			remark = "A/A: ought to be 0"
+			remarks = append(remarks, "A/A: ought to be 0")
 		}
+		if c.LeftOut > 0 {
+			remarks = append(remarks, fmt.Sprintf("on %d common prompts, %d left out", c.Prompts, c.LeftOut))
+		}
+		if c.Modelled > 0 {
+			remarks = append(remarks, fmt.Sprintf("%d weights modelled", c.Modelled))
+		}
+		remark := strings.Join(append(append(remarks, cleanAll(c.Notes)...), cleanAll(c.Reasons)...), "; ")
 		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(c.Difference.OrNaN()), span(c.CI, score), number3(c.P.OrNaN()), number3(c.Holm.OrNaN()), remark})
 	}
 	return t

@@ -215,7 +215,7 @@ func TestHTMLRunning(t *testing.T) {
 	if !strings.Contains(running, refresh) || !strings.Contains(text, "still going on") {
 		t.Error("a running report neither renews itself nor says that it is running")
 	}
-	for state, want := range map[string]string{"done": "", "interrupted": "was interrupted", "dreaming": `"dreaming", which this report does not know`} {
+	for state, want := range map[pilot.State]string{"done": "", "interrupted": "was interrupted", "dreaming": `"dreaming", which this report does not know`} {
 		v := fullVerdict()
 		v.State = state
 		page := render(t, HTML, v)

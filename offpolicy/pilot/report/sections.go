@@ -11,11 +11,11 @@ var sections = map[string]section{
 	"stages": {"stages", "Stages", "Failed counts the records that have no value. Calls count every HTTP attempt, retries included; " +
 		"time runs from a stage's first attempt to its last."},
 	"cost": {"cost", "Cost: estimate against actual", "Expected is computed from token counts and the dated price table; at worst takes every " +
-		"response to be as long as it may. The plan's own figures are flat rates by call, kept only to compare with."},
+		"response to be as long as it may. Somebody else's figures, if there are any, are there only to compare with."},
 	"logprobs": {"logprobs", "Log-probabilities", "How probable each policy finds the responses that the logging policy wrote, in nats: " +
 		"the whole response, and the mean of its tokens."},
 	"weights": {"weights", "Importance weights", "The weight of a logged response is its probability under the target over that under the logging " +
-		"policy. ESS is the number of equally weighted responses that would tell as much; the divergence is the mean of -log w."},
+		"policy. ESS is the number of equally weighted responses that would tell as much; the divergence is minus the mean of log w."},
 	"calibration": {"calibration", "Calibration of the judge", "The label that the oracle gave against the judge's score, and the score once calibrated. " +
 		"Calibrated values come from folds that did not see the response, so they need not rise in step."},
 	"ranking": {"ranking", "Policies by judge score", "Mean scores with 95% intervals over prompts. " +

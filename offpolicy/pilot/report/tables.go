@@ -43,7 +43,11 @@ func stagesTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Records owed and missing, calls, cost and time by stage; stages overlap",
 		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("To come").drop(7), num("Calls").drop(2), num("Retries").drop(3),
-			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5), num("In the plan").drop(6)},
+			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5)},
+	}
+	reference := clean(v.Estimate.Reference)
+	if reference != "" {
+		t.Cols = append(t.Cols, num("Time, "+reference).drop(6))
 	}
 	expected := map[string]record.StageEstimate{}
 	for _, e := range v.Estimate.Stages {
@@ -55,7 +59,7 @@ func stagesTable(v *pilot.Verdict) table {
 		if !ok {
 			e.ExpectedSeconds = dataset.Float{}
 		}
-		t.Rows = append(t.Rows, stageRow(s, e.ExpectedSeconds, e.PlanTime))
+		t.Rows = append(t.Rows, stageRow(s, e.ExpectedSeconds, reference != "", e.ReferenceTime))
 		sum.Items += s.Items
 		sum.Failed += s.Failed
 		sum.Pending += s.Pending
@@ -66,21 +70,38 @@ func stagesTable(v *pilot.Verdict) table {
 	}
 	if len(t.Rows) > 1 {
 		sum.Name, sum.Seconds = "total", v.Run.Seconds
-		t.Total = stageRow(sum, v.Estimate.ExpectedSeconds, "")
+		t.Total = stageRow(sum, v.Estimate.ExpectedSeconds, reference != "", "")
 	}
 	return t
 }
 
-func stageRow(s pilot.Stage, expected dataset.Float, plan string) []string {
-	return []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries), count(s.Limited),
-		usd(s.CostUSD), duration(s.Seconds), duration(expected.OrNaN()), cmp.Or(clean(plan), absent)}
+func stageRow(s pilot.Stage, expected dataset.Float, hasReference bool, reference string) []string {
+	row := []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries), count(s.Limited),
+		usd(s.CostUSD), duration(s.Seconds), duration(expected.OrNaN())}
+	if hasReference {
+		row = append(row, cmp.Or(clean(reference), absent))
+	}
+	return row
 }
 
 func costTable(v *pilot.Verdict) table {
 	t := table{
-		Caption: "The estimate before the run, the cost of the run, and the plan's own figures, by stage",
-		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Calls in the plan"), num("Prompt tokens"), num("Completion tokens"),
-			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected"), num("The plan's own")},
+		Caption: "The estimate before the run, and the cost of the run, by stage",
+		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Prompt tokens"), num("Completion tokens"),
+			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected")},
+	}
+	e := v.Estimate
+	reference := clean(e.Reference)
+	if reference != "" {
+		t.Cols = append(t.Cols, num("Calls, "+reference), num("Cost, "+reference))
+	}
+	row := func(name, made string, s record.StageEstimate) []string {
+		row := []string{clean(name), count(s.Calls), made, rounded(s.PromptTokens), rounded(s.CompletionTokens),
+			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(s.ActualUSD.OrNaN()), change(s.ActualUSD.OrNaN(), s.ExpectedUSD)}
+		if reference != "" {
+			row = append(row, count(s.ReferenceCalls), usd(s.ReferenceUSD))
+		}
+		return row
 	}
 	made := map[string]string{}
 	var allMade int
@@ -88,24 +109,16 @@ func costTable(v *pilot.Verdict) table {
 		made[s.Name] = count(s.Calls)
 		allMade += s.Calls
 	}
-	var prompt, completion, planUSD float64
-	var planCalls int
-	for _, s := range v.Estimate.Stages {
-		t.Rows = append(t.Rows, []string{
-			clean(s.Name), count(s.Calls), cmp.Or(made[s.Name], absent), count(s.PlanCalls), rounded(s.PromptTokens), rounded(s.CompletionTokens),
-			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(s.ActualUSD.OrNaN()), change(s.ActualUSD.OrNaN(), s.ExpectedUSD), usd(s.PlanUSD),
-		})
-		prompt += s.PromptTokens
-		completion += s.CompletionTokens
-		planUSD += s.PlanUSD
-		planCalls += s.PlanCalls
+	sum := record.StageEstimate{Calls: e.Calls, ExpectedUSD: e.ExpectedUSD, WorstUSD: e.WorstUSD, ActualUSD: e.ActualUSD}
+	for _, s := range e.Stages {
+		t.Rows = append(t.Rows, row(s.Name, cmp.Or(made[s.Name], absent), s))
+		sum.PromptTokens += s.PromptTokens
+		sum.CompletionTokens += s.CompletionTokens
+		sum.ReferenceCalls += s.ReferenceCalls
+		sum.ReferenceUSD += s.ReferenceUSD
 	}
 	if len(t.Rows) > 1 {
-		e := v.Estimate
-		t.Total = []string{
-			"total", count(e.Calls), count(allMade), count(planCalls), rounded(prompt), rounded(completion),
-			usd(e.ExpectedUSD), usd(e.WorstUSD), usd(e.ActualUSD.OrNaN()), change(e.ActualUSD.OrNaN(), e.ExpectedUSD), usd(planUSD),
-		}
+		t.Total = row("total", count(allMade), sum)
 	}
 	return t
 }
@@ -129,9 +142,9 @@ func spendingTable(v *pilot.Verdict) table {
 // costLine is the cost in a sentence.
 func costLine(v *pilot.Verdict) string {
 	e := v.Estimate
-	var plan float64
+	var reference float64
 	for _, s := range e.Stages {
-		plan += s.PlanUSD
+		reference += s.ReferenceUSD
 	}
 	actual := "not known yet"
 	if e.ActualUSD.Valid() {
@@ -141,8 +154,8 @@ func costLine(v *pilot.Verdict) string {
 		}
 	}
 	s := fmt.Sprintf("Expected %s, %s at worst; actual %s.", usd(e.ExpectedUSD), usd(e.WorstUSD), actual)
-	if plan > 0 {
-		s += fmt.Sprintf(" The plan's own figures come to %s.", usd(plan))
+	if reference > 0 {
+		s += fmt.Sprintf(" By %s: %s.", clean(e.Reference), usd(reference))
 	}
 	return s
 }

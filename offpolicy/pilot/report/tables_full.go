@@ -62,7 +62,7 @@ func questionTable(v *pilot.Verdict) table {
 			num("To within"), num("Cost"), num("In batches")},
 	}
 	for _, q := range p.Questions {
-		row := []string{clean(q.Policy), clean(q.FullRun), halfWidth(q.HalfWidth), interval(q.Difference, score), "none known", absent, absent, absent}
+		row := []string{clean(q.Policy), clean(string(q.FullRun)), halfWidth(q.HalfWidth), interval(q.Difference, score), "none known", absent, absent, absent}
 		if d := q.Cheapest; d != nil {
 			row = append(row[:4], designWords(d), halfWidth(d.HalfWidth), usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN()))
 		}

@@ -108,7 +108,7 @@ func severity(s record.Status) int {
 func newView(v *pilot.Verdict) *view {
 	mustHave(v)
 	d := &view{
-		Running:         v.State == "running",
+		Running:         v.State == pilot.Running,
 		Decision:        clean(string(v.Decision)),
 		Tally:           tally(v.Checks),
 		Groups:          groups(v.Checks),
@@ -155,13 +155,13 @@ func newView(v *pilot.Verdict) *view {
 	}
 	d.Meaning = meaning(v)
 	switch v.State {
-	case "running":
+	case pilot.Running:
 		d.Banner = "The run is still going on. Everything below is what the records say so far."
-	case "interrupted":
+	case pilot.Interrupted:
 		d.Banner = "The run was interrupted. Everything below rests on the records it had by then; start it again with the same configuration to go on."
-	case "done":
+	case pilot.Done:
 	default:
-		d.Banner = fmt.Sprintf("The run's state is %q, which this report does not know.", clean(v.State))
+		d.Banner = fmt.Sprintf("The run's state is %q, which this report does not know.", clean(string(v.State)))
 	}
 	d.Title = fmt.Sprintf("%s · pilot of %s prompts", d.Decision, count(v.Run.Prompts))
 	if d.Running {
@@ -180,7 +180,7 @@ func newView(v *pilot.Verdict) *view {
 // undecided reports whether a run goes on and nothing but checks that are still
 // to come keep it from GO.
 func undecided(v *pilot.Verdict) bool {
-	if v.State != "running" || v.Decision != record.HOLD {
+	if v.State != pilot.Running || v.Decision != record.HOLD {
 		return false
 	}
 	for _, c := range v.Checks {
@@ -208,7 +208,7 @@ func meaning(v *pilot.Verdict) string {
 	default:
 		s = "There is no decision yet."
 	}
-	if v.State == "running" && v.Decision != "" {
+	if v.State == pilot.Running && v.Decision != "" {
 		s = "So far, and not final: " + strings.ToLower(s[:1]) + s[1:]
 	}
 	if n := waived(v.Checks); n > 0 {
@@ -336,7 +336,7 @@ func runFacts(v *pilot.Verdict) []fact {
 		budget = usd(r.Budget.OrNaN())
 	}
 	facts := []fact{
-		{"State", clean(v.State)},
+		{"State", clean(string(v.State))},
 		{"Started", instant(r.Started)},
 		{"Updated", instant(r.Updated)},
 		{"Prompts", count(r.Prompts)},
