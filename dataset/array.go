@@ -120,7 +120,7 @@ func (a *arrayReader) readByte() (byte, error) {
 }
 
 func (a *arrayReader) fail(err error) error {
-	return &LineError{Name: a.name, Line: a.line, Err: err, Hint: "the file must be one JSON array of objects: mend this line"}
+	return &LineError{Name: a.name, Line: a.line, Err: err, Hint: "the file must be one JSON array of objects: fix this line"}
 }
 
 // cut explains why the array cannot go on.

@@ -222,7 +222,7 @@ const unscoredDir = "unscored"
 // WriteFreshDraws puts a policy's draws into dir as CJE reads them: those with a
 // judge score in <policy>_responses.jsonl, and those without, which CJE refuses,
 // in unscored/<policy>_responses.jsonl in the same layout. [ReadFreshDraws] reads
-// both. An unscored file of an earlier export is removed where all have a score
+// both. An unscored file of an earlier export is removed if all have a score
 // now.
 func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
 	name := policy + "_responses.jsonl"

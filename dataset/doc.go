@@ -7,7 +7,7 @@
 // that came back. Each stage of it owns one kind of record: a [Prompt] is the
 // context; a [Response] is what a policy answered; a [LogProb] is how likely the
 // logging policy's response is under some policy; a [JudgeScore] is a cheap
-// opinion of a response, an [OracleLabel] a dear one. A [Sample] is the join of
+// opinion of a response, an [OracleLabel] an expensive one. A [Sample] is the join of
 // these on one logged prompt, and what an estimator reads.
 //
 // Three rules hold for every record.
@@ -28,10 +28,10 @@
 // # The way in
 //
 // [ReadPrompts] turns Chatbot Arena rows, single conversations, CJE's files or
-// plain prompts into prompts and accounts for every row that it drops. Which of
-// them it is, and whether it is stored as JSON lines, an array, CSV or any of these
-// compressed, is told from the content. [SamplePrompts] then picks n by hash rank,
-// so that a larger sample contains the smaller one whatever the order of the rows.
+// plain prompts into prompts and accounts for every row that it drops. It
+// recognises the form by its content, and whether it is stored as JSON lines, an
+// array, CSV or any of these compressed. [SamplePrompts] then picks n by hash rank, so
+// that a larger sample contains the smaller one whatever the order of the rows.
 //
 // A file larger than memory is a [Source]: [Source.Sample] reads it twice and holds
 // only the sample. The module github.com/reweigh/reweigh/dataset/parquet makes a

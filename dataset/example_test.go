@@ -58,7 +58,7 @@ func ExampleReadJSONL() {
 	// p1/p0/0 true -12.5
 	// p2/p0/0 false NaN
 	// p3/p0/0 false NaN
-	// dataset: logprobs.jsonl:4: "-1" is neither a number nor null (mend this value)
+	// dataset: logprobs.jsonl:4: "-1" is neither a number nor null (fix this value)
 }
 
 func ExampleWriteFile() {

@@ -44,7 +44,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	placed := false
-	defer func() { // also where write panics
+	defer func() { // also if write panics
 		if !placed {
 			f.Close() // a second Close does no harm
 			os.Remove(tmp)
@@ -89,7 +89,7 @@ func SyncDir(dir string) {
 	if err != nil {
 		return
 	}
-	d.Sync() // refused where unsupported; the file itself is already safe
+	d.Sync() // refused if unsupported; the file itself is already safe
 	d.Close()
 }
 

@@ -34,7 +34,7 @@ const (
 	FormatCJE Format = "cje"
 )
 
-// ErrNoPrompts is wrapped by the error of [ReadPrompts] where an input holds no
+// ErrNoPrompts is wrapped by the error of [ReadPrompts] if an input holds no
 // prompt, or none that the filters keep.
 var ErrNoPrompts = errors.New("no prompts")
 
@@ -47,7 +47,7 @@ type ReadOptions struct {
 	// Languages is the keep list, compared with the rows' language field without
 	// regard to case; a row that states no language is dropped. Empty keeps all.
 	Languages []string
-	// ConversationLanguages takes the place of Languages where the input holds
+	// ConversationLanguages takes the place of Languages if the input holds
 	// conversations ([FormatArena], [FormatConversation]), which come in many
 	// languages, whereas plain prompts are as their author chose them. Empty
 	// means Languages.
@@ -68,18 +68,18 @@ type ReadOptions struct {
 	// KeepSetApart keeps the rows whose dedup_tag says that the data set's own
 	// removal of frequent prompts left them out (sampled is false).
 	KeepSetApart bool
-	// SetAside, where not nil, gets each malformed row as a line
+	// SetAside, if not nil, gets each malformed row as a line
 	//
 	//	{"line": 7, "error": …, "row": …}
 	//
 	// and reading goes on; of rows that share an id all but one are malformed.
-	// Where it is nil the first malformed row ends the reading.
+	// If it is nil the first malformed row ends the reading.
 	SetAside io.Writer
 }
 
 // Ingest is what [ReadPrompts] read.
 type Ingest struct {
-	Prompts   []Prompt  // sorted by ID; where it was a sample that was asked for, the sample
+	Prompts   []Prompt  // sorted by ID; if it was a sample that was asked for, the sample
 	Eligible  int       // prompts that the filters kept; a sample is taken from them
 	Format    Format    // what the rows are
 	Container string    // how they are stored: see [RowReader]
@@ -93,18 +93,18 @@ type Ingest struct {
 // of this is told from the content, and name serves for messages only.
 //
 // A conversation's prompt is its first user turn. A plain row has prompt, or
-// messages that end with a user turn, or both where they agree; Messages is set
-// only where there is more than that one turn. The id is the row's own
+// messages that end with a user turn, or both if they agree; Messages is set
+// only if there is more than that one turn. The id is the row's own
 // (question_id, conversation_id or id; prompt_id or id of a plain row, also inside
 // metadata), else "p" and 16 hexadecimal digits of the SHA-256 of the normalised
 // text. Metadata keeps the rest: of a plain row every other field, with those of
-// its metadata object beside them (where both have a field, the row's own counts);
+// its metadata object beside them (if both have a field, the row's own counts);
 // of a conversation every field that is text, number or truth value (language,
 // model_a, model_b, winner and so on), and source and source_id; of a CJE row its
 // metadata object. An integer whose digits a float64 would change is kept as text.
 //
-// Rows are dropped, in this order: malformed ones where opt has them set aside;
-// for an empty prompt; for a prompt that is not only text; where the row goes on
+// Rows are dropped, in this order: malformed ones if opt has them set aside;
+// for an empty prompt; for a prompt that is not only text; if the row goes on
 // with a conversation begun in another (evaluation_order above 1); for language,
 // moderation, length, several turns, and by dedup_tag; and as a duplicate by text:
 // lower case, white space collapsed, all turns. Of duplicates the row whose id has

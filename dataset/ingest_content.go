@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// embedded returns the JSON that a field holds as text, as in CSV and where a
+// embedded returns the JSON that a field holds as text, as in CSV and when a
 // tool knew no structures; other fields as they are.
 func embedded(raw []byte) ([]byte, error) {
 	if len(raw) == 0 || raw[0] != '"' {
@@ -70,7 +70,7 @@ func eachTurn(raw []byte, name string, fn func(role string, content []byte) erro
 }
 
 // contentText is the text of a turn: a string, or a list of {type, text}. plain
-// is false where there is anything else in it.
+// is false if there is anything else in it.
 func contentText(raw []byte) (text string, plain bool, err error) {
 	switch raw[0] {
 	case '"':

@@ -22,10 +22,10 @@ type pass struct {
 	opt     ReadOptions
 	by      SampleOptions
 	retain  bool                      // keep the prompts themselves
-	prompts []Prompt                  // by row, where retained
-	ids     []string                  // by row, where retained
+	prompts []Prompt                  // by row, if retained
+	ids     []string                  // by row, if retained
 	idField string                    // of the first row that has one
-	again   func() (RowReader, error) // reads the source anew, where prompts are not retained
+	again   func() (RowReader, error) // reads the source anew, if prompts are not retained
 	entries entries
 	strata  []string
 	stratum map[string]uint32
@@ -41,7 +41,7 @@ func newPass(name string, opt ReadOptions, by SampleOptions, retain bool) *pass 
 type headed struct {
 	entry   entry
 	row     parsedRow
-	prompt  Prompt // where retained
+	prompt  Prompt // if retained
 	id      string
 	shown   string // in the attrition table
 	stratum string

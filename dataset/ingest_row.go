@@ -63,13 +63,13 @@ func detect(fs fields) (Format, error) {
 type parsedRow struct {
 	format    Format
 	fields    fields // parts of the row's bytes
-	id        string // empty where the row has none
+	id        string // empty if the row has none
 	idField   string
 	text      string
-	messages  []Message // where there are several
+	messages  []Message // if there are several
 	language  string
 	flagged   bool
-	score     float64 // the highest moderation score, where asked for
+	score     float64 // the highest moderation score, if asked for
 	empty     bool
 	notText   bool // there is an image or the like in the prompt
 	continued bool // the conversation began in another row
@@ -321,7 +321,7 @@ func Normalize(text string) string {
 	return strings.Join(strings.Fields(strings.ToLower(text)), " ")
 }
 
-// normalized is the SHA-256 of the normalised text; where there are several
+// normalized is the SHA-256 of the normalised text; if there are several
 // turns, of all of them, roles included, since the last one alone ("yes") does
 // not make two conversations equal.
 func (row *parsedRow) normalized() [32]byte {

@@ -120,7 +120,7 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	}
 	maps.Copy(s.Metadata, p.Metadata)
 	s.Metadata["finish_reason"] = resp.FinishReason
-	// CJE would take these for the sample's own where that is null.
+	// CJE would take these for the sample's own if that is null.
 	delete(s.Metadata, "judge_score")
 	delete(s.Metadata, "oracle_label")
 	lookup := func(policy string) LogProb {

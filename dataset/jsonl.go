@@ -25,7 +25,7 @@ type LineError struct {
 	Err  error
 	Hint string // what a person can do about it
 	Skip bool   // the rows after it can be read
-	Row  string // the row itself, where it is known
+	Row  string // the row itself, if it is known
 }
 
 func (e *LineError) Error() string {
@@ -36,8 +36,8 @@ func (e *LineError) Error() string {
 func (e *LineError) Unwrap() error { return e.Err }
 
 const (
-	hintLine  = "each line must be one whole JSON object: mend or remove this line"
-	hintField = "mend this value"
+	hintLine  = "each line must be one whole JSON object: fix or remove this line"
+	hintField = "fix this value"
 	hintUTF8  = "save the file as UTF-8"
 )
 

@@ -17,13 +17,13 @@ type Message struct {
 type Prompt struct {
 	ID   string `json:"prompt_id"`
 	Text string `json:"prompt"`
-	// Messages is set only where the context has several turns; it then ends
+	// Messages is set only if the context has several turns; it then ends
 	// with the user turn that Text repeats.
 	Messages []Message      `json:"messages,omitempty"`
 	Metadata map[string]any `json:"metadata"`
 }
 
-// Turns returns the conversation to be answered: Messages where there are
+// Turns returns the conversation to be answered: Messages if there are
 // several, else Text as a single user turn.
 func (p Prompt) Turns() []Message {
 	if len(p.Messages) > 0 {
@@ -75,16 +75,16 @@ type Response struct {
 	PromptID string  `json:"prompt_id"`
 	Policy   string  `json:"policy"`
 	DrawIdx  int     `json:"draw_idx"`
-	Text     *string `json:"response"` // nil where the call failed
-	// TokenIDs are the sampled ids where the server gives them, without the
+	Text     *string `json:"response"` // nil if the call failed
+	// TokenIDs are the sampled ids if the server gives them, without the
 	// end-of-turn token.
 	TokenIDs     []int  `json:"token_ids"`
 	FinishReason string `json:"finish_reason"` // "stop": the response ended; "length": it was cut
 	Usage        *Usage `json:"usage"`
-	// LogProb sums the generated tokens' log-probs, end-of-turn included where
-	// the response ended, where the server gives them.
+	// LogProb sums the generated tokens' log-probs, end-of-turn included if
+	// the response ended, if the server gives them.
 	LogProb Float `json:"logprob"`
-	// Sampling are the log-probs that the tokens were drawn with, where the policy
+	// Sampling are the log-probs that the tokens were drawn with, if the policy
 	// samples at another temperature than 1 or from a part of the distribution.
 	Sampling   Floats       `json:"sampling_logprobs,omitempty"`
 	ContextIDs *TokenDigest `json:"context_ids,omitempty"` // the ids that the server made of the context
@@ -138,7 +138,7 @@ type OracleLabel struct {
 	Label         Float        `json:"label"`             // in [0, 1]
 	InclusionProb Float        `json:"inclusion_prob"`    // the design's probability of labelling this response, in (0, 1]; a label without one joins nothing
 	Role          string       `json:"role"`              // "calibration", "probe", or "duplicate", which joins nothing
-	Stratum       string       `json:"stratum,omitempty"` // the part of the policy's responses that it was drawn from; empty where they were not divided
+	Stratum       string       `json:"stratum,omitempty"` // the part of the policy's responses that it was drawn from; empty if they were not divided
 	Oracle        string       `json:"oracle"`            // the oracle's identity: name and hash
 	PolicyHash    string       `json:"policy_hash"`
 	Error         *RecordError `json:"error"`
@@ -156,11 +156,11 @@ type JudgeScore struct {
 	Mean       Float  `json:"mean"`               // in [0, 1]
 	Variance   Float  `json:"variance"`           // of Mean, in squared score units
 	Source     string `json:"source"`             // where Variance comes from
-	Readings   Floats `json:"readings,omitempty"` // the single readings behind Mean, where there are several
+	Readings   Floats `json:"readings,omitempty"` // the single readings behind Mean, if there are several
 	Repaired   bool   `json:"repaired,omitempty"` // a reply was not in the form asked for, and yet clear
-	Calibrated Float  `json:"calibrated"`         // E[label | Mean], null where no calibrator was fitted
+	Calibrated Float  `json:"calibrated"`         // E[label | Mean], null if no calibrator was fitted
 	// CalibratedVariance is that of the label around Calibrated, the sum of
-	// VarianceParts; null where it is not known.
+	// VarianceParts; null if it is not known.
 	CalibratedVariance Float          `json:"calibrated_variance"`
 	VarianceParts      *VarianceParts `json:"variance_parts"`
 	PolicyHash         string         `json:"policy_hash"`
@@ -191,7 +191,7 @@ type Canary struct {
 	Kind     string       `json:"kind"`    // which text was planted
 	Clean    Float        `json:"clean"`   // the response's own score
 	Planted  Float        `json:"planted"` // its score with the text planted
-	Moved    bool         `json:"moved"`   // whether the plant got what it wanted; false where Planted is null
+	Moved    bool         `json:"moved"`   // whether the plant got what it wanted; false if Planted is null
 	Judge    string       `json:"judge"`
 	Error    *RecordError `json:"error"`
 }
@@ -216,7 +216,7 @@ type Sample struct {
 }
 
 // FreshDraw is a target policy's own response with its score, in CJE's layout:
-// a line of fresh_draws/<policy>_responses.jsonl, or, where it has no score, of
+// a line of fresh_draws/<policy>_responses.jsonl, or, if it has no score, of
 // fresh_draws/unscored/<policy>_responses.jsonl.
 type FreshDraw struct {
 	PromptID    string `json:"prompt_id"`

@@ -16,7 +16,7 @@ import (
 
 // RowReader hands out the rows of an input, each as a JSON object.
 type RowReader interface {
-	// Next returns the line that a row starts on, from 1 (where the rows do not
+	// Next returns the line that a row starts on, from 1 (if the rows do not
 	// stand on lines, its number), and the object, which is good until the
 	// following call. At the end it returns io.EOF. After a [*LineError] whose
 	// Skip is true the rows that follow can be read; after any other error, none.

@@ -12,7 +12,7 @@ import (
 type SampleOptions struct {
 	N    int
 	Seed uint64
-	// By, where not empty, stratifies: it names a field of the metadata, and each
+	// By, if not empty, stratifies: it names a field of the metadata, and each
 	// of its values gets its share of the N places. A prompt without the field is
 	// of a stratum of its own.
 	By string
@@ -99,7 +99,7 @@ func (r ranked) compare(o ranked) int {
 }
 
 // choose returns the rows of a sample of n. Rows are sorted by rank; names are
-// the strata's, none where there are none.
+// the strata's, none if there are none.
 func choose(rows []ranked, names []string, n int) ([]int, error) {
 	if n < 0 || n > len(rows) {
 		return nil, fmt.Errorf("dataset: cannot sample %d prompts: there are %d (ask for at most that many)", n, len(rows))

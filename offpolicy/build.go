@@ -59,7 +59,8 @@ func (b *builder) logging() bool { return b.policy == b.r.Logging }
 func (b *builder) takes(prompt int32) bool { return b.in == nil || b.in[prompt] }
 
 func refusal(rule string, value, threshold float64, format string, args ...any) Refusal {
-	return Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold, Remedy: remedies[rule]}
+	return Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold,
+		Remedy: remedies[rule]}
 }
 
 // weighted records what an estimate rests on and refuses what the weights
@@ -69,7 +70,8 @@ func (b *builder) weighted(e *Estimate) bool {
 	e.Basis.Rows, e.Basis.Missing, e.Basis.Modelled, e.Basis.ESS = w.N, w.Missing, w.Modelled, w.ESS
 	b.refuseGap(e, b.p.refusals)
 	if w.Modelled > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("%d of %d weights are modelled: the responses could not be scored", w.Modelled, w.N))
+		e.Notes = append(e.Notes, fmt.Sprintf("%d of %d weights are modelled: the responses could not be scored",
+			w.Modelled, w.N))
 	}
 	return e.weighed(w)
 }
@@ -78,7 +80,8 @@ func (b *builder) weighted(e *Estimate) bool {
 // anything to compute.
 func (e *Estimate) weighed(w *Weights) bool {
 	if w.RawOf == "" && (w.N == 0 || w.ESS == 0) {
-		e.refuse(refusal(RuleWeights, float64(w.N), 1, "no logged response has a weight under %s: %d of %d could not be scored, the others weigh 0",
+		e.refuse(refusal(RuleWeights, float64(w.N), 1,
+			"no logged response has a weight under %s: %d of %d could not be scored, the others weigh 0",
 			e.Policy, w.Missing, w.N+w.Missing))
 	}
 	e.refuse(w.Refusals()...)
@@ -164,12 +167,15 @@ func (e *Estimate) labelled(s labelSums) (ess, factor float64) {
 		e.refuse(refusal(RuleLabels, float64(s.labels), 1, "no label has a weight under %s", e.Policy))
 		return 0, factor
 	case math.IsNaN(s.design):
-		e.refuse(refusal(RuleDesign, math.NaN(), math.NaN(), "labels were drawn with different probabilities, and those of responses without a label are not stated"))
+		e.refuse(refusal(RuleDesign, math.NaN(), math.NaN(),
+			"labels were drawn with different probabilities, and those of responses without a label are not stated"))
 	case ess < MinESSLabels:
-		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels, "the %d labels count for %.1f under %s's weights, fewer than %.0f", s.labels, ess, e.Policy, MinESSLabels))
+		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels,
+			"the %d labels count for %.1f under %s's weights, fewer than %.0f", s.labels, ess, e.Policy, MinESSLabels))
 	}
 	if e.Basis.LabelShare > MaxLabelShare {
-		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare, "one prompt carries %.0f%% of the labels' weight, more than %.0f%%",
+		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare,
+			"one prompt carries %.0f%% of the labels' weight, more than %.0f%%",
 			100*e.Basis.LabelShare, 100*MaxLabelShare))
 	}
 	return ess, factor

@@ -115,11 +115,14 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 	for i, r := range rows {
 		switch {
 		case !(r.Score.OrNaN() >= 0 && r.Score.OrNaN() <= 1):
-			bad = bad.add(op, i, r.Score.OrNaN(), "score of "+r.PromptID+" is not in [0, 1]; an unscored response has no place here")
+			bad = bad.add(op, i, r.Score.OrNaN(),
+				"score of "+r.PromptID+" is not in [0, 1]; an unscored response has no place here")
 		case !(r.Label.OrNaN() >= 0 && r.Label.OrNaN() <= 1):
-			bad = bad.add(op, i, r.Label.OrNaN(), "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has no place here")
+			bad = bad.add(op, i, r.Label.OrNaN(),
+				"label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has no place here")
 		case !(r.InclusionProb.OrNaN() > 0 && r.InclusionProb.OrNaN() <= 1):
-			bad = bad.add(op, i, r.InclusionProb.OrNaN(), "inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labelling design")
+			bad = bad.add(op, i, r.InclusionProb.OrNaN(),
+				"inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labelling design")
 		case twoStage && !finite(r.Covariate.OrNaN()):
 			bad = bad.add(op, i, r.Covariate.OrNaN(), c.Covariate+" of "+r.PromptID+" is not a finite number")
 		}
@@ -128,7 +131,8 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 		return nil, bad
 	}
 	if len(rows) < max(c.MinLabels, 1) {
-		return nil, fmt.Errorf("offpolicy: calibration of %s: %d labels, %d needed: label more responses", c.Judge, len(rows), c.MinLabels)
+		return nil, fmt.Errorf("offpolicy: calibration of %s: %d labels, %d needed: label more responses", c.Judge,
+			len(rows), c.MinLabels)
 	}
 	cal := &Calibrator{config: c, rows: slices.Clone(rows)}
 	var err error
@@ -138,12 +142,14 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 	for k := range c.Folds {
 		in := func(r LabeledScore) bool { return Fold(c.Seed, r.PromptID, c.Folds) != k }
 		if !slices.ContainsFunc(rows, in) {
-			return nil, fmt.Errorf("offpolicy: calibration of %s: all labels fall into fold %d of %d, so nothing can be predicted out of fold: "+
-				"label more prompts", c.Judge, k, c.Folds)
+			return nil,
+				fmt.Errorf("offpolicy: calibration of %s: all labels fall into fold %d of %d, so nothing can be predicted out of fold: "+
+					"label more prompts", c.Judge, k, c.Folds)
 		}
 		f, err := fitCurve(twoStage, rows, in)
 		if err != nil {
-			return nil, fmt.Errorf("offpolicy: calibration of %s without fold %d of %d: %w: label more prompts", c.Judge, k, c.Folds, err)
+			return nil, fmt.Errorf("offpolicy: calibration of %s without fold %d of %d: %w: label more prompts",
+				c.Judge, k, c.Folds, err)
 		}
 		cal.folds = append(cal.folds, f)
 	}
@@ -200,7 +206,8 @@ func (c *Calibrator) one(covariate []float64) float64 {
 	case c.config.Covariate != "" && len(covariate) == 1:
 		return covariate[0]
 	}
-	panic(fmt.Sprintf("offpolicy: calibrator of %s with covariate %q: %d covariates given", c.config.Judge, c.config.Covariate, len(covariate)))
+	panic(fmt.Sprintf("offpolicy: calibrator of %s with covariate %q: %d covariates given", c.config.Judge,
+		c.config.Covariate, len(covariate)))
 }
 
 // Residuals returns label minus out-of-fold prediction for each row given to

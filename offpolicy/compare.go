@@ -71,7 +71,8 @@ func (r *Result) compare(c *Config, w *worker) {
 	var again []work
 	for j, b := range answered {
 		for _, a := range answered[j+1:] {
-			d := Comparison{A: a.Policy, B: b.Policy, Estimators: [2]Estimator{a.Answer.Estimator, b.Answer.Estimator}, AA: clone(b.Policy, a.Policy)}
+			d := Comparison{A: a.Policy, B: b.Policy, Estimators: [2]Estimator{a.Answer.Estimator,
+				b.Answer.Estimator}, AA: clone(b.Policy, a.Policy)}
 			basis := r.common(a, b)
 			d.Prompts, d.LeftOut = basis.prompts, basis.leftOut
 			var side [2]*Estimate
@@ -167,7 +168,8 @@ func (r *Result) common(a, b *PolicyResult) basis {
 // fill computes the numbers from the two sides' estimates.
 func (d *Comparison) fill(a, b *Estimate) {
 	nan := math.NaN()
-	d.Difference, d.SE, d.Lower, d.Upper, d.DF, d.P, d.Holm, d.BandLower, d.BandUpper = nan, nan, nan, nan, nan, nan, nan, nan, nan
+	d.Difference, d.SE, d.Lower, d.Upper, d.DF, d.P, d.Holm, d.BandLower, d.BandUpper = nan, nan, nan, nan, nan,
+		nan, nan, nan, nan
 	for _, e := range []*Estimate{a, b} {
 		for _, why := range e.Refusals {
 			why.Message = fmt.Sprintf("on the %d common prompts: %s", d.Prompts, why.Message)
@@ -191,7 +193,8 @@ func (d *Comparison) fill(a, b *Estimate) {
 	d.Lower, d.Upper, d.P = c.interval(c.t(1), true)
 	for _, g := range []*labelGroup{&c.up, &c.down} {
 		if g.mass > 0 && g.effective() < fewInGroup {
-			d.Notes = append(d.Notes, fmt.Sprintf("rests on few labels: those that count for one side count for %.1f", g.effective()))
+			d.Notes = append(d.Notes,
+				fmt.Sprintf("rests on few labels: those that count for one side count for %.1f", g.effective()))
 			break
 		}
 	}
@@ -292,7 +295,8 @@ func (r *Result) judgeClones() {
 		}
 		if len(why) > 0 {
 			p.Clone.Status = StatusHold
-			p.Clone.Reasons = append(p.Clone.Reasons, "its difference from the logging policy cannot be estimated: "+why[0].Message)
+			p.Clone.Reasons = append(p.Clone.Reasons,
+				"its difference from the logging policy cannot be estimated: "+why[0].Message)
 		}
 	}
 }

@@ -55,10 +55,12 @@ func TestContrastByHand(t *testing.T) {
 		phi := ca*(y-a.Value) - cb*(y-b.Value)
 		squares += phi * phi
 	}
-	if !near(c.up.mass, up, 1e-12) || !near(c.down.mass, down, 1e-12) || !near(c.up.sum, upY, 1e-12) || !near(c.down.sum, downY, 1e-12) {
+	if !near(c.up.mass, up, 1e-12) || !near(c.down.mass, down, 1e-12) || !near(c.up.sum, upY, 1e-12) ||
+		!near(c.down.sum, downY, 1e-12) {
 		t.Errorf("groups %+v %+v", c.up, c.down)
 	}
-	if !near(c.value, a.Value-b.Value-bias, 1e-12) || !near(c.seParts, math.Sqrt(squares), 1e-12) || !near(drawn, expected, 1e-12) {
+	if !near(c.value, a.Value-b.Value-bias, 1e-12) || !near(c.seParts, math.Sqrt(squares), 1e-12) || !near(drawn,
+		expected, 1e-12) {
 		t.Errorf("value %v, error %v", c.value, c.seParts)
 	}
 	if !near(c.se, c.seParts, 1e-12) { // every row is labelled: the spread is as expected

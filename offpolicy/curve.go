@@ -21,13 +21,16 @@ func fitCurve(twoStage bool, rows []LabeledScore, keep func(LabeledScore) bool) 
 	if twoStage {
 		rows = slices.Clone(rows)
 		slices.SortFunc(rows, func(a, b LabeledScore) int {
-			return cmp.Or(cmp.Compare(a.Score.OrNaN(), b.Score.OrNaN()), cmp.Compare(a.Covariate.OrNaN(), b.Covariate.OrNaN()), cmp.Compare(a.Label.OrNaN(), b.Label.OrNaN()), cmp.Compare(a.InclusionProb.OrNaN(), b.InclusionProb.OrNaN()))
+			return cmp.Or(cmp.Compare(a.Score.OrNaN(), b.Score.OrNaN()), cmp.Compare(a.Covariate.OrNaN(),
+				b.Covariate.OrNaN()), cmp.Compare(a.Label.OrNaN(), b.Label.OrNaN()),
+				cmp.Compare(a.InclusionProb.OrNaN(), b.InclusionProb.OrNaN()))
 		})
 	}
 	var x, c, y, w []float64
 	for _, r := range rows {
 		if keep(r) {
-			x, c, y, w = append(x, r.Score.OrNaN()), append(c, r.Covariate.OrNaN()), append(y, r.Label.OrNaN()), append(w, 1/r.InclusionProb.OrNaN())
+			x, c, y, w = append(x, r.Score.OrNaN()), append(c, r.Covariate.OrNaN()), append(y, r.Label.OrNaN()),
+				append(w, 1/r.InclusionProb.OrNaN())
 		}
 	}
 	if !twoStage {

@@ -221,7 +221,10 @@ func TTC(target, length, logRatios []float64) float64 {
 	if len(rows) == 0 || math.IsInf(top, -1) {
 		return math.NaN()
 	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.surprisal, b.surprisal), cmp.Compare(a.l, b.l)) })
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.surprisal, b.surprisal), cmp.Compare(a.l,
+			b.l))
+	})
 	var sum float64
 	for _, r := range rows {
 		sum += math.Exp(r.l - top)
@@ -271,7 +274,8 @@ type Balance struct {
 func (r *Result) diagnose(p *PolicyResult) {
 	fr := r.frame
 	l := p.Weights.Log
-	d := Diagnostics{RelativeESS: math.NaN(), Top1: TopShare(l, .01), Hill: Hill(l), ParetoK: ParetoK(l), ParetoLimit: math.NaN(), Hellinger: Hellinger(l)}
+	d := Diagnostics{RelativeESS: math.NaN(), Top1: TopShare(l, .01), Hill: Hill(l), ParetoK: ParetoK(l),
+		ParetoLimit: math.NaN(), Hellinger: Hellinger(l)}
 	if n := float64(p.Weights.N); n > 0 {
 		d.RelativeESS = p.Weights.ESS / n
 		d.ParetoLimit = min(.7, 1-1/math.Log10(max(n, 2)))

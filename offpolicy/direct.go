@@ -228,7 +228,8 @@ func (b *builder) direct(e *Estimate) built {
 		e.Notes = append(e.Notes, "the judge is not calibrated: its raw score serves, corrected by the probes")
 	}
 	// One degree of freedom goes to the mean, one to l.
-	return built{stat: stat, df: max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), satterthwaite: true, labels: float64(e.Basis.Probes), factor: 1}
+	return built{stat: stat, df: max(min(float64(e.Basis.Probes), e.Basis.ESSLabels)-2, 1), satterthwaite: true,
+		labels: float64(e.Basis.Probes), factor: 1}
 }
 
 // plugIn is direct without probes, which is refused unless the policy's
@@ -245,7 +246,8 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 			"transport not checked: %d labels of %s's own, and no earlier audit under this judge", e.Basis.Probes, b.policy))
 	}
 	prompts := len(fr.prompts)
-	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, prompts), labelNum: make([]float64, prompts)}
+	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, prompts),
+		labelNum: make([]float64, prompts)}
 	for i, u := range fr.invP {
 		if u > 0 && !math.IsNaN(fr.score[i]) {
 			p := fr.prompt[i]
@@ -256,11 +258,13 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 		}
 	}
 	if e.Basis.Labels < MinTransport {
-		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport, "an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
+		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport,
+			"an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
 	}
 	out, n := b.r.outside(b.policy, b.takes)
 	if share := float64(out) / float64(n); share >= MaxOutside {
-		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labelled range", 100*share, b.policy))
+		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labelled range",
+			100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
 	return built{stat: stat, df: float64(prompts - 1), satterthwaite: true, factor: 1}

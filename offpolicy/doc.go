@@ -71,7 +71,7 @@
 //
 // # Estimates
 //
-// [Estimator] has the formulas. All of them are combinations of weighted means
+// [Estimators] has the formulas. All of them are combinations of weighted means
 // over prompts, and have an influence function: what each prompt adds to the
 // error. dr is the one to use where weights are usable, direct where the target
 // has labels of its own, and labeled_snips is the baseline that both must beat.
@@ -86,8 +86,28 @@
 // ([InfluenceFunction]). Calibration uncertainty enters once: the influence
 // function needs no term for the fitted f. Intervals stay within [0, 1]: labels
 // near an end are skewed, and what claims coverage has Wilson's score interval, at
-// the estimate's own error and degrees of freedom.
-// Comparisons are paired, prompt by prompt and replicate by replicate.
+// the estimate's own error and degrees of freedom, with a longer arm towards the middle
+// the nearer the end is, and none longer than the labels' effective number alone allows.
+// Labels that are all equal have Clopper and Pearson's interval.
+//
+// A [Comparison] is paired, prompt by prompt and replicate by replicate, on the prompts
+// that both sides rest on. Its interval is not symmetric. The influences of a difference
+// are skewed, and misses of a symmetric interval lie on the side away from 0: there the
+// limit is Newcombe's, which knows that labels lie in [0, 1]; towards 0 the empirical
+// likelihood's or that of t, and P agrees with it.
+//
+// # What is missing, and what was chosen
+//
+// Labels are taken for a random draw of the logged responses, and probes for one of a
+// target's own, with the inclusion probabilities that are stated. That is an assumption.
+// It is tested by score, length, segment and weight ([Gap]), and the scores without any
+// label are counted: labels that cannot be such a draw are refused, with what the value
+// could be at worst. A response that the judge could not score is a response all the
+// same: "no score" is one more value that a score may have. A response that a policy
+// could not be scored on has its score and label, and E[w] = 1 gives the total weight
+// of such responses: it is shared out among them as log w follows score and length. The
+// figure says how many weights are modelled; beyond a fifth of them it is refused.
+// Thresholds count prompts, not rows.
 //
 // How often the intervals hold, by simulation, is in montecarlo.md, written by
 // internal/montecarlo.
@@ -115,7 +135,9 @@
 //     A refusal has the figure, the threshold, the reason and a remedy. A
 //     refused estimate carries no number, unless it is asked for by name
 //     ([Result.Despite]).
-//   - A plug-in without an audit, and an error where nothing varies.
+//   - A plug-in without an audit, and an error where labels differ and nothing else
+//     varies.
+//   - What rests on too much that is missing, or on labels that are no random draw.
 //   - Data that are not what they claim ([RowError]): a positive log-prob, a
 //     logged response that is impossible under P0, a label outside [0, 1], a NaN
 //     where a number is required.
@@ -133,8 +155,8 @@
 // 0.6.0) to the last digits. On purpose, and for the reasons given, these do
 // not:
 //
-//   - A row that lacks one policy's log-prob is dropped for that policy, not for
-//     all: the others lose nothing by it.
+//   - A row that lacks one policy's log-prob is dropped for no policy: its weight is
+//     modelled.
 //   - Weights are raw. CJE's are self-normalised everywhere, which hides a wrong
 //     normalisation; and its raw-ips clips at 100.
 //   - Rewards are labels where there are labels, and dr adds weighted residuals

@@ -218,9 +218,12 @@ func (d *Document) PolicyNames() []string {
 func (r *Result) Document() *Document {
 	fr := r.frame
 	d := &Document{
-		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: len(fr.rows), Prompts: len(r.Prompts), Labels: fr.design.Labels,
-		Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(), Calibration: r.calibrationDocument(),
-		Policies: map[string]*PolicyDocument{}, Comparisons: []ComparisonDocument{}, Points: r.points(), LogWeights: map[string][]float64{},
+		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: len(fr.rows),
+		Prompts: len(r.Prompts), Labels: fr.design.Labels,
+		Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
+		Calibration: r.calibrationDocument(),
+		Policies:    map[string]*PolicyDocument{}, Comparisons: []ComparisonDocument{}, Points: r.points(),
+		LogWeights: map[string][]float64{},
 	}
 	if d.LogProbs == nil {
 		d.LogProbs = map[string]dataset.Scored{}
@@ -242,8 +245,10 @@ func (r *Result) Document() *Document {
 	}
 	for _, c := range r.Comparisons {
 		d.Comparisons = append(d.Comparisons, ComparisonDocument{
-			A: c.A, B: c.B, Estimators: [2]string{string(c.Estimators[0]), string(c.Estimators[1])}, Difference: figure(c.Difference),
-			SE: figure(c.SE), CI: figures(c.Lower, c.Upper), Band: figures(c.BandLower, c.BandUpper), P: figure(c.P), Holm: figure(c.Holm), AA: c.AA,
+			A: c.A, B: c.B, Estimators: [2]string{string(c.Estimators[0]), string(c.Estimators[1])},
+			Difference: figure(c.Difference),
+			SE:         figure(c.SE), CI: figures(c.Lower, c.Upper), Band: figures(c.BandLower, c.BandUpper),
+			P: figure(c.P), Holm: figure(c.Holm), AA: c.AA,
 			Prompts: c.Prompts, LeftOut: c.LeftOut, Modelled: c.Modelled, Reasons: messages(c.Refusals), Notes: list(c.Notes),
 		})
 	}
@@ -261,8 +266,9 @@ func (fr *frame) zeros() (out []string) {
 			}
 		}
 		if len(ids) > 0 {
-			out = append(out, fmt.Sprintf("%d log-probs under %s are exactly 0, which says that no other response was possible (%s): if they stand for missing values, leave them out.",
-				len(ids), name, strings.Join(ids[:min(len(ids), 3)], ", ")))
+			out = append(out,
+				fmt.Sprintf("%d log-probs under %s are exactly 0, which says that no other response was possible (%s): if they stand for missing values, leave them out.",
+					len(ids), name, strings.Join(ids[:min(len(ids), 3)], ", ")))
 		}
 	}
 	return out
@@ -270,7 +276,8 @@ func (fr *frame) zeros() (out []string) {
 
 // gapNames are the gaps in words.
 var gapNames = map[GapKind]string{
-	GapLogProbs: "log-probs of logged responses", GapScores: "scores of logged responses", GapLabels: "labels of logged responses",
+	GapLogProbs: "log-probs of logged responses", GapScores: "scores of logged responses",
+	GapLabels: "labels of logged responses",
 	GapProbes: "labels of its own responses", GapDraws: "own responses to logged prompts",
 }
 
@@ -309,8 +316,9 @@ func (r *Result) notes() []string {
 		if p.Clone.Status == StatusFail {
 			say = "are noisy"
 		}
-		out = append(out, fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
-			say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
+		out = append(out,
+			fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
+				say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
 	}
 	out = append(out, r.source...)
 	out = append(out, r.frame.zeros()...)
@@ -321,23 +329,26 @@ func (r *Result) notes() []string {
 		}
 	}
 	if len(unstated) > 0 {
-		out = append(out, fmt.Sprintf("Nobody stated what the log-probs of %s are of. They are taken for those of the distribution that each policy samples from: "+
-			"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its weights are wrong.", strings.Join(unstated, ", ")))
+		out = append(out,
+			fmt.Sprintf("Nobody stated what the log-probs of %s are of. They are taken for those of the distribution that each policy samples from: "+
+				"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its weights are wrong.", strings.Join(unstated, ", ")))
 	}
 	if fr := r.frame; fr.design.Labels > 0 {
 		out = append(out, labelsNote)
 	}
 	for i := range r.Policies {
 		if p := &r.Policies[i]; p.Weights.Modelled > 0 {
-			out = append(out, fmt.Sprintf("%d of %d weights of %s are modelled: these responses could not be scored, and weights average 1 over all.",
-				p.Weights.Modelled, p.Weights.N, p.Policy))
+			out = append(out,
+				fmt.Sprintf("%d of %d weights of %s are modelled: these responses could not be scored, and weights average 1 over all.",
+					p.Weights.Modelled, p.Weights.N, p.Policy))
 		}
 	}
 	for i := range r.Policies {
 		p := &r.Policies[i]
 		for j := range p.Gaps {
 			if g := &p.Gaps[j]; g.Pattern() != nil {
-				out = append(out, fmt.Sprintf("%s, %s: %d of %d are without, and differ from the rest in %s.", p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.Pattern()))
+				out = append(out, fmt.Sprintf("%s, %s: %d of %d are without, and differ from the rest in %s.",
+					p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.Pattern()))
 			}
 		}
 	}
@@ -353,7 +364,8 @@ func (r *Result) calibrationDocument() CalibrationDocument {
 	}
 	k := r.Calibrator.Check()
 	return CalibrationDocument{
-		Status: string(k.Status), Reasons: list(k.Reasons), Spearman: figure(k.Spearman), MeanResidual: figure(k.MeanResidual), ResidualSE: figure(k.ResidualSE),
+		Status: string(k.Status), Reasons: list(k.Reasons), Spearman: figure(k.Spearman),
+		MeanResidual: figure(k.MeanResidual), ResidualSE: figure(k.ResidualSE),
 	}
 }
 
@@ -378,8 +390,10 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 	out := &PolicyDocument{
 		Role: "target", Estimators: map[string]*EstimateDocument{}, Answer: p.answerDocument(),
 		Weights: WeightsDocument{
-			Rows: w.N, Missing: w.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS), ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
-			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable(), Refusals: messages(w.Refusals()),
+			Rows: w.N, Missing: w.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS),
+			ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
+			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable(),
+			Refusals: messages(w.Refusals()),
 		},
 		Diagnostics: map[string]dataset.Float{
 			"relative_ess": figure(d.RelativeESS), "top_1_percent": figure(d.Top1), "hill": figure(d.Hill),
@@ -387,7 +401,8 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 			"judge_space_affinity": figure(d.JudgeSpace), "ttc": figure(d.TTC), "support": figure(d.Support),
 		},
 		Audit: AuditDocument{
-			Status: strings.ToUpper(string(p.Audit.Status)), Probes: p.Audit.Probes, Residual: figure(p.Audit.Residual), SE: figure(p.Audit.SE),
+			Status: strings.ToUpper(string(p.Audit.Status)), Probes: p.Audit.Probes,
+			Residual: figure(p.Audit.Residual), SE: figure(p.Audit.SE),
 			CI: figures(p.Audit.Lower, p.Audit.Upper),
 		},
 	}
@@ -401,13 +416,15 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 		out.Estimators[string(p.Estimates[i].Estimator)] = p.Estimates[i].document()
 	}
 	if b := p.Balance; !math.IsNaN(b.Fresh) {
-		out.Balance = &BalanceDocument{Reweighted: figure(b.Reweighted), Fresh: figure(b.Fresh), Difference: figure(b.Difference), SE: figure(b.SE)}
+		out.Balance = &BalanceDocument{Reweighted: figure(b.Reweighted), Fresh: figure(b.Fresh),
+			Difference: figure(b.Difference), SE: figure(b.SE)}
 	}
 	if c := p.Clone; c != nil {
 		out.Clone = &CloneDocument{Status: string(c.Status), Reasons: list(c.Reasons)}
 	}
 	for _, s := range p.Segments {
-		out.Segments = append(out.Segments, SegmentDocument{Kind: s.Kind, Name: s.Name, Prompts: s.Prompts, Estimate: s.Estimate.document()})
+		out.Segments = append(out.Segments, SegmentDocument{Kind: s.Kind, Name: s.Name, Prompts: s.Prompts,
+			Estimate: s.Estimate.document()})
 	}
 	for i := range p.Gaps {
 		g := &p.Gaps[i]
@@ -436,8 +453,9 @@ func (p *PolicyResult) answerDocument() AnswerDocument {
 
 func (e *Estimate) document() *EstimateDocument {
 	x := &EstimateDocument{
-		Status: StatusRefused, Reasons: messages(e.Refusals), Claims: e.Claims, Method: string(e.Method), Notes: list(e.Notes),
-		Rows: e.Basis.Rows, Labels: e.Basis.Labels, Draws: e.Basis.Draws, Probes: e.Basis.Probes,
+		Status: StatusRefused, Reasons: messages(e.Refusals), Claims: e.Claims, Method: string(e.Method),
+		Notes: list(e.Notes),
+		Rows:  e.Basis.Rows, Labels: e.Basis.Labels, Draws: e.Basis.Draws, Probes: e.Basis.Probes,
 		Modelled: e.Basis.Modelled, Worst: figures(e.WorstLower, e.WorstUpper),
 	}
 	if !e.Refused() {

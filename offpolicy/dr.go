@@ -228,7 +228,8 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	fr := b.r.frame
 	ess, factor := b.labels(e)
 	if fr.fits == nil {
-		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), float64(b.c.MinLabels), "the judge cannot be calibrated: %v", b.r.CalibratorError))
+		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), float64(b.c.MinLabels),
+			"the judge cannot be calibrated: %v", b.r.CalibratorError))
 		return built{}
 	}
 	if ess == 0 {
@@ -236,7 +237,8 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	b.supported(e, ess)
 	n := len(fr.prompts)
-	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n), drawDen: make([]float64, n)}
+	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n),
+		drawDen: make([]float64, n)}
 	for i := range fr.rows {
 		p, u := fr.prompt[i], b.rel[i]
 		if math.IsNaN(b.weights.Log[i]) || u == 0 {
@@ -280,7 +282,8 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		}
 	}
 	if !stat.hasDraws && !stat.tune {
-		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws for the logged prompts, and at an ESS of %.0f%% the logs alone cannot replace them",
+		e.refuse(refusal(RuleDraws, 0, 1,
+			"%s has no fresh draws for the logged prompts, and at an ESS of %.0f%% the logs alone cannot replace them",
 			b.policy, 100*b.weights.ESS/float64(b.weights.N)))
 		return built{}
 	}
@@ -288,7 +291,8 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		e.Notes = append(e.Notes, uncovered(e.Basis.Uncovered))
 	}
 	if !b.logging() {
-		e.Notes = append(e.Notes, "right if the weights are; if they are wrong, only where labels miss the judge's calibrated score alike at every weight")
+		e.Notes = append(e.Notes,
+			"right if the weights are; if they are wrong, only where labels miss the judge's calibrated score alike at every weight")
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)

@@ -67,7 +67,8 @@ func TestEmpiricalLimit(t *testing.T) {
 				mu := e.limit(c, down)
 				v, _ := e.ratio(mu)
 				if (mu < 0) != down || mu <= e.lo || mu >= e.hi || math.Abs(v-c) > 1e-5*c && c < 100 {
-					t.Errorf("%d values, c %v, down %v: limit %v in (%v, %v), there -2 log R is %v", len(x), c, down, mu, e.lo, e.hi, v)
+					t.Errorf("%d values, c %v, down %v: limit %v in (%v, %v), there -2 log R is %v", len(x), c,
+						down, mu, e.lo, e.hi, v)
 				}
 			}
 		}

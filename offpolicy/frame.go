@@ -66,7 +66,8 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 		}
 	}
 	fr.prompts = slices.Sorted(maps.Keys(set))
-	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int, len(fr.prompts)), make([]float64, len(fr.prompts))
+	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int, len(fr.prompts)), make([]float64,
+		len(fr.prompts))
 	for i, id := range fr.prompts {
 		set[id] = int32(i)
 		sum := sha256.Sum256([]byte(id))
@@ -166,11 +167,15 @@ func inverse(p, label []float64) (inv []float64, stated bool) {
 
 func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
 	sorted := slices.Clone(draws)
-	slices.SortFunc(sorted, func(a, b Draw) int { return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index)) })
+	slices.SortFunc(sorted, func(a, b Draw) int {
+		return cmp.Or(cmp.Compare(a.PromptID, b.PromptID),
+			cmp.Compare(a.Index, b.Index))
+	})
 	f := &drawFrame{}
 	var p []float64
 	for _, d := range sorted {
-		f.prompt, f.score, f.label = append(f.prompt, index[d.PromptID]), append(f.score, d.Score.OrNaN()), append(f.label, d.Label.OrNaN())
+		f.prompt, f.score, f.label = append(f.prompt, index[d.PromptID]), append(f.score, d.Score.OrNaN()),
+			append(f.label, d.Label.OrNaN())
 		f.covariate = append(f.covariate, d.Covariate.OrNaN())
 		p = append(p, d.InclusionProb.OrNaN())
 		if !d.Score.Valid() {

@@ -36,12 +36,15 @@ func (r *Result) weigh(p *PolicyResult) error {
 	case modelled == 0:
 		return nil // nothing to model them by; the weights' own rules refuse
 	case rows > MaxMissing:
-		refuse(rows, MaxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s", gap.Missing, gap.Total, p.Policy, 100*MaxMissing, pattern(&gap))
+		refuse(rows, MaxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s",
+			gap.Missing, gap.Total, p.Policy, 100*MaxMissing, pattern(&gap))
 	case share-se > MaxMissing:
-		refuse(share, MaxMissing, "the %d responses that could not be scored under %s have about %.0f%% of its weight, more than %.0f%%%s",
+		refuse(share, MaxMissing,
+			"the %d responses that could not be scored under %s have about %.0f%% of its weight, more than %.0f%%%s",
 			gap.Missing, p.Policy, 100*share, 100*MaxMissing, pattern(&gap))
 	case !fr.knowsLength() && gap.Pattern() != nil:
-		refuse(gap.Pattern().Z, maxGapZ, "what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.Pattern())
+		refuse(gap.Pattern().Z, maxGapZ,
+			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.Pattern())
 	}
 	w, err := WeightsFromLogRatios(filled)
 	if err != nil {
@@ -124,7 +127,8 @@ func (r *Result) labelGaps() {
 		return
 	}
 	if t := labels.Pattern(); t != nil {
-		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ, "the labelled responses are no random draw of the logged ones: they differ in %s", t))
+		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ,
+			"the labelled responses are no random draw of the logged ones: they differ in %s", t))
 	}
 	var x, inv, allInv []float64
 	for i, s := range fr.score {
@@ -144,7 +148,8 @@ func (r *Result) weightGap(p *PolicyResult) {
 	}
 	g := Gap{Kind: GapLabels}
 	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.Pattern() != nil {
-		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ, "the labelled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
+		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ,
+			"the labelled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
 	}
 }
 
@@ -155,7 +160,8 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	if draws != nil {
 		p.Gaps = append(p.Gaps, *draws)
 		if t := draws.Pattern(); t != nil {
-			p.drawRefusals = append(p.drawRefusals, refusal(RuleMissing, t.Z, maxGapZ, "%s did not answer %d of %d logged prompts, and these differ in %s", p.Policy, draws.Missing, draws.Total, t))
+			p.drawRefusals = append(p.drawRefusals, refusal(RuleMissing, t.Z, maxGapZ,
+				"%s did not answer %d of %d logged prompts, and these differ in %s", p.Policy, draws.Missing, draws.Total, t))
 		}
 	}
 	if probes == nil {
@@ -163,7 +169,8 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	}
 	p.Gaps = append(p.Gaps, *probes)
 	if t := probes.Pattern(); t != nil {
-		p.probeRefusals = append(p.probeRefusals, refusal(RuleDesign, t.Z, maxGapZ, "%s's labelled draws are no random draw of all: they differ in %s", p.Policy, t))
+		p.probeRefusals = append(p.probeRefusals, refusal(RuleDesign, t.Z, maxGapZ,
+			"%s's labelled draws are no random draw of all: they differ in %s", p.Policy, t))
 	}
 	d := fr.draws[p.Policy]
 	var x, inv, allInv []float64
@@ -177,18 +184,21 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	}
 }
 
+// supportLevel is how often labels drawn at random leave more without any.
+const supportLevel = 1e-4
+
 // supportLimit is [outsideLimit] of m labels without the [labelTrim] at either end.
 func supportLimit(m float64) float64 { return outsideLimit(m, math.Floor(labelTrim*m)) }
 
 // outsideLimit is the share of scores outside of the range of m labels, without k at
-// either end, that labels drawn at random exceed once in 1,000: the share outside of
+// either end, that labels drawn at random exceed once in 10,000: the share outside of
 // two order statistics is Beta distributed. It is [MaxOutside] at least.
 func outsideLimit(m, k float64) float64 {
 	k = 2 * (k + 1)
 	if m+1-k <= 0 {
 		return 1
 	}
-	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(.999), MaxOutside)
+	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(1-supportLevel), MaxOutside)
 }
 
 // beyond refuses labels that leave a part of the scores x without any, as random labels
@@ -223,14 +233,15 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 	if share <= limit {
 		return nil
 	}
-	why := refusal(RuleSupport, share, limit, "%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% would",
+	why := refusal(RuleSupport, share, limit,
+		"%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% would",
 		100*below/all, whose, r.lo, 100*above/all, r.hi, 100*limit)
 	return &why
 }
 
 // supported refuses an estimate by the calibrator of a target whose own scores lie
 // elsewhere than its labels: a share that ess labels under the target would leave only
-// once in 1,000.
+// once in 10,000.
 func (b *builder) supported(e *Estimate, ess float64) {
 	if b.logging() {
 		return // see labelGaps
@@ -259,7 +270,8 @@ func (b *builder) supported(e *Estimate, ess float64) {
 		}
 	}
 	if share, limit := out/all, outsideLimit(ess, 0); share > limit {
-		b.refuseGap(e, []Refusal{refusal(RuleSupport, share, limit, "%.0f%% of %s's scores lie outside of [%.3g, %.3g], where the labels are, more than %.0f%%",
+		b.refuseGap(e, []Refusal{refusal(RuleSupport, share, limit,
+			"%.0f%% of %s's scores lie outside of [%.3g, %.3g], where the labels are, more than %.0f%%",
 			100*share, b.policy, in.lo, in.hi, 100*limit)})
 	}
 }
@@ -297,5 +309,6 @@ func (r *Result) worst(p *PolicyResult, e *Estimate, c *Config, w *worker) {
 		return
 	}
 	e.WorstLower, e.WorstUpper = kept*there.Lower, kept*there.Upper+1-kept
-	e.Notes = append(e.Notes, fmt.Sprintf("whatever the rest is like, the value is between %.3f and %.3f", e.WorstLower, e.WorstUpper))
+	e.Notes = append(e.Notes, fmt.Sprintf("whatever the rest is like, the value is between %.3f and %.3f",
+		e.WorstLower, e.WorstUpper))
 }

@@ -20,7 +20,8 @@ func TestSubsetZ(t *testing.T) {
 	// Over random subsets it is a standard normal: at one p, at p that follow x, and
 	// where a fifth of the drawn failed at random.
 	rng := rand.New(rand.NewPCG(2, 3))
-	for what, p := range map[string]func(x float64) float64{"equal": func(float64) float64 { return .4 }, "by x": func(x float64) float64 { return .1 + .8*x }} {
+	for what, p := range map[string]func(x float64) float64{"equal": func(float64) float64 { return .4 },
+		"by x": func(x float64) float64 { return .1 + .8*x }} {
 		for _, fails := range []float64{0, .2} {
 			var sum, squares float64
 			const runs = 1000
@@ -103,7 +104,7 @@ func TestGapGroups(t *testing.T) {
 
 func TestSupportLimit(t *testing.T) {
 	// Of m random labels of uniform scores the share outside exceeds the limit once in
-	// 1,000 (m small enough for the limit to be above .1).
+	// 10,000 (m small enough for the limit to be above .1).
 	rng := rand.New(rand.NewPCG(6, 6))
 	for _, m := range []int{15, 25, 60} {
 		limit, over := supportLimit(float64(m)), 0
@@ -117,7 +118,7 @@ func TestSupportLimit(t *testing.T) {
 				over++
 			}
 		}
-		if want := runs / 1000.; math.Abs(float64(over)-want) > 5*math.Sqrt(want) {
+		if want := runs * supportLevel; math.Abs(float64(over)-want) > 5*math.Sqrt(want) {
 			t.Errorf("%d labels: %d of %d beyond %v, want about %v", m, over, runs, limit, want)
 		}
 	}

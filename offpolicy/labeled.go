@@ -31,7 +31,8 @@ func (b *builder) labeled(e *Estimate) built {
 		if w := b.rel[i]; w > 0 {
 			stat.rows, stat.rowInvP = append(stat.rows, rowTerm{fr.prompt[i], int32(i), w}), append(stat.rowInvP, fr.allInvP[i])
 			if fr.invP[i] > 0 {
-				stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{fr.prompt[i], int32(i), w * fr.invP[i]}), append(stat.labelOf, fr.label[i])
+				stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{fr.prompt[i], int32(i),
+					w * fr.invP[i]}), append(stat.labelOf, fr.label[i])
 			}
 		}
 		u := b.rel[i] * fr.invP[i]

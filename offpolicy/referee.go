@@ -64,7 +64,9 @@ func (r *Result) referee(p *PolicyResult, c *Config) {
 		a.Hausman = t
 		switch {
 		case math.Abs(t) > disagreement:
-			choose(direct, "weights and probes disagree by %+.3f (t %.1f): the %d labels of the policy's own decide", d.value, t, direct.Basis.Probes)
+			choose(direct,
+				"weights and probes disagree by %+.3f (t %.1f): the %d labels of the policy's own decide", d.value,
+				t, direct.Basis.Probes)
 			a.Advice = append(a.Advice, "find out why: wrong log-probs, or fresh draws under other settings than the log-probs")
 		case float64(direct.Basis.Probes) > dr.Basis.ESSLabels:
 			choose(direct, "the policy's own %d labels say most; the logs' count for %.0f under its weights, and agree (t %.1f)",
@@ -125,7 +127,8 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 	}
 	a := &p.Answer
 	if d := r.frame.draws[p.Policy]; d == nil || len(d.score) == 0 {
-		a.Advice = append(a.Advice, "the logs add nothing for this policy: let it answer the prompts itself, and have the judge score the answers")
+		a.Advice = append(a.Advice,
+			"the logs add nothing for this policy: let it answer the prompts itself, and have the judge score the answers")
 	} else if d.probed >= MinProbes {
 		return
 	}
@@ -135,7 +138,8 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 	}
 	gives := ""
 	if pilot := r.Pilot(); pilot.LabelSD > 0 {
-		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do", pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels), r.Logging)
+		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do",
+			pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels), r.Logging)
 	}
 	a.Advice = append(a.Advice, fmt.Sprintf("%d oracle labels of its own responses (%s)%s", advisedLabels, cost, gives))
 }

@@ -76,21 +76,25 @@ func (r Refusal) String() string { return r.Rule + ": " + r.Message }
 func (w *Weights) Refusals() []Refusal {
 	var out []Refusal
 	refuse := func(rule string, value, threshold float64, format string, args ...any) {
-		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold, Remedy: remedies[rule]})
+		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value,
+			Threshold: threshold, Remedy: remedies[rule]})
 	}
 	if w.RawOf != "" {
-		refuse(RuleRaw, 0, 1, "the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them", w.RawOf)
+		refuse(RuleRaw, 0, 1,
+			"the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them", w.RawOf)
 		return out
 	}
 	if w.PromptESS < MinESS {
-		refuse(RuleESS, w.PromptESS, MinESS, "effective sample size %.1f of %d prompts is below %.0f", w.PromptESS, w.Prompts, MinESS)
+		refuse(RuleESS, w.PromptESS, MinESS, "effective sample size %.1f of %d prompts is below %.0f", w.PromptESS,
+			w.Prompts, MinESS)
 	}
 	if w.PromptShare > MaxShare {
 		refuse(RuleMaxShare, w.PromptShare, MaxShare, "one prompt carries %.0f%% of the weight, more than %.0f%%",
 			100*w.PromptShare, 100*MaxShare)
 	}
 	if limit := math.Log(float64(w.Prompts) / minPerNats); w.Divergence > limit {
-		refuse(RuleDivergence, w.Divergence, limit, "divergence about %s nats is too large for %d prompts (at most ln(n/10) = %.1f)",
+		refuse(RuleDivergence, w.Divergence, limit,
+			"divergence about %s nats is too large for %d prompts (at most ln(n/10) = %.1f)",
 			brief(w.Divergence), w.Prompts, limit)
 	}
 	if upper := w.Mean + massZ*w.MeanSE; upper < MinMass {

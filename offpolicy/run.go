@@ -103,10 +103,12 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 	var rows []LabeledScore
 	for i, r := range fr.rows {
 		if fr.invP[i] > 0 && r.Score.Valid() {
-			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label, InclusionProb: dataset.Known(1 / fr.invP[i]), Covariate: r.Covariate})
+			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label,
+				InclusionProb: dataset.Known(1 / fr.invP[i]), Covariate: r.Covariate})
 		}
 	}
-	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels, Covariate: c.Covariate}, rows)
+	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels,
+		Covariate: c.Covariate}, rows)
 }
 
 // estimate fills in the numbers of every estimate that is not refused.
@@ -211,7 +213,9 @@ func (e *Estimate) settle() {
 // spread refuses an estimate of labels that has no error.
 func (e *Estimate) spread() {
 	if (e.Claims || e.Basis.PlugIn) && !(e.SE > 1e-12) {
-		e.refuse(Refusal{Rule: RuleSpread, Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated", Value: e.SE, Remedy: remedies[RuleSpread]})
+		e.refuse(Refusal{Rule: RuleSpread,
+			Message: "nothing varies: every label that enters is explained exactly, so no error can be estimated",
+			Value:   e.SE, Remedy: remedies[RuleSpread]})
 		e.blank()
 	}
 }

@@ -96,7 +96,8 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 		}
 		for name, v := range s.TargetPolicyLogProbs {
 			if name == "" {
-				return Samples{}, fmt.Errorf("offpolicy: samples: %s has a log-prob under a target policy without a name: name it", r.PromptID)
+				return Samples{},
+					fmt.Errorf("offpolicy: samples: %s has a log-prob under a target policy without a name: name it", r.PromptID)
 			}
 			r.LogProbs[name] = v
 		}
@@ -104,8 +105,9 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 			unnamed++
 		}
 		if _, taken := r.LogProbs[logs.Logging]; taken {
-			return Samples{}, fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: rename one of the two",
-				r.PromptID, logs.Logging)
+			return Samples{},
+				fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: rename one of the two",
+					r.PromptID, logs.Logging)
 		}
 		r.LogProbs[logs.Logging] = s.BasePolicyLogProb
 		for _, kind := range []string{"language", "category"} {
@@ -119,7 +121,8 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 		out.Rows = append(out.Rows, r)
 	}
 	if unnamed > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("%d of %d rows state no prompt_id: each has one made of its prompt's text.", unnamed, len(out.Rows)))
+		out.Notes = append(out.Notes,
+			fmt.Sprintf("%d of %d rows state no prompt_id: each has one made of its prompt's text.", unnamed, len(out.Rows)))
 	}
 	for _, policy := range slices.Sorted(maps.Keys(logs.Draws)) {
 		if policy == logs.Logging {
@@ -129,7 +132,8 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 		for _, d := range logs.Draws[policy] {
 			k := dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx}
 			if _, twice := index[k]; twice {
-				return Samples{}, fmt.Errorf("offpolicy: samples: %w: fresh draw %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, k)
+				return Samples{},
+					fmt.Errorf("offpolicy: samples: %w: fresh draw %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, k)
 			}
 			index[k] = len(out.Draws[policy])
 			out.Draws[policy] = append(out.Draws[policy], fromDraw(d))
@@ -249,14 +253,16 @@ func (s *Samples) validate(covariate string) error {
 	wrong := slices.ContainsFunc(s.Rows, func(r Row) bool { p := r.InclusionProb.OrNaN(); return p <= 0 || p > 1 })
 	for i, r := range s.Rows {
 		if stated && !wrong && r.Label.Valid() && !r.InclusionProb.Valid() {
-			bad = bad.add(op, i, r.InclusionProb.OrNaN(), "label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
+			bad = bad.add(op, i, r.InclusionProb.OrNaN(),
+				"label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
 		}
 		if r.PromptID == "" {
 			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
 		}
 		bad = gradeError(bad, op, i, r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN())
 		if r.Logger != "" && r.Logger != s.Logging {
-			bad = bad.add(op, i, math.NaN(), "response to "+r.PromptID+" was logged by "+r.Logger+", not by "+s.Logging+": evaluate the rows of one logging policy at a time")
+			bad = bad.add(op, i, math.NaN(),
+				"response to "+r.PromptID+" was logged by "+r.Logger+", not by "+s.Logging+": evaluate the rows of one logging policy at a time")
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.LogProbs)) {
 			switch v, ok := r.LogProbs[name].Get(); {
@@ -264,11 +270,13 @@ func (s *Samples) validate(covariate string) error {
 			case v > 0:
 				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
 			case name == s.Logging && math.IsInf(v, -1):
-				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or none; score the response again")
+				bad = bad.add(op, i, v,
+					"log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or none; score the response again")
 			}
 		}
 		if covariate != "" && r.Score.Valid() && !finite(r.Covariate.OrNaN()) {
-			bad = bad.add(op, i, r.Covariate.OrNaN(), covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
+			bad = bad.add(op, i, r.Covariate.OrNaN(),
+				covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
 		}
 		if r.Length.OrNaN() < 0 || math.IsInf(r.Length.OrNaN(), 0) {
 			bad = bad.add(op, i, r.Length.OrNaN(), "length of "+r.PromptID+": want a number >= 0, or none")
@@ -293,22 +301,28 @@ func (s *Samples) validate(covariate string) error {
 			draw   int
 		}
 		seen := make(map[key]bool, len(s.Draws[name]))
-		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool { return d.Label.Valid() && d.InclusionProb.OrNaN() > 0 })
+		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool {
+			return d.Label.Valid() &&
+				d.InclusionProb.OrNaN() > 0
+		})
 		for i, d := range s.Draws[name] {
 			if stated && d.Label.Valid() && !d.InclusionProb.Valid() {
-				bad = bad.add(op, i, d.InclusionProb.OrNaN(), "label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
+				bad = bad.add(op, i, d.InclusionProb.OrNaN(),
+					"label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
 			}
 			if d.PromptID == "" {
 				bad = bad.add(op, i, math.NaN(), "PromptID is empty: draws are joined by it")
 			}
 			k := key{d.PromptID, d.Index}
 			if seen[k] {
-				bad = bad.add(op, i, float64(d.Index), "this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
+				bad = bad.add(op, i, float64(d.Index),
+					"this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
 			}
 			seen[k] = true
 			bad = gradeError(bad, op, i, d.PromptID, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN())
 			if covariate != "" && d.Score.Valid() && !finite(d.Covariate.OrNaN()) {
-				bad = bad.add(op, i, d.Covariate.OrNaN(), covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
+				bad = bad.add(op, i, d.Covariate.OrNaN(),
+					covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
 			}
 		}
 		if bad != nil {
@@ -379,7 +393,8 @@ func gradeError(bad *RowError, op string, i int, id string, score, label, p floa
 	case outside(label):
 		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabelled response")
 	case !math.IsNaN(label) && (p <= 0 || p > 1):
-		return bad.add(op, i, p, "inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
+		return bad.add(op, i, p,
+			"inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
 	}
 	return bad
 }

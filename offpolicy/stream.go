@@ -123,7 +123,8 @@ func NewAccumulator(policy string, clip float64) *Accumulator {
 		panic(fmt.Sprintf("offpolicy: accumulator: clip %v: want a positive weight, or 0", clip))
 	}
 	k := len(streamedMethods)
-	return &Accumulator{policy: policy, clip: clip, top: math.Inf(-1), bets: newEvalue(), least: math.Inf(1), most: math.Inf(-1), sums: make([]streamSum, k), current: streamCluster{parts: make([]streamPart, k)}}
+	return &Accumulator{policy: policy, clip: clip, top: math.Inf(-1), bets: newEvalue(), least: math.Inf(1),
+		most: math.Inf(-1), sums: make([]streamSum, k), current: streamCluster{parts: make([]streamPart, k)}}
 }
 
 // Add takes in a row. A row that is not what it claims is a [*RowError] and

@@ -103,7 +103,9 @@ func (a *Accumulator) gap() []Refusal {
 	}
 	total := a.n + a.missing
 	if share := float64(a.missing) / float64(total); share > MaxMissing {
-		return []Refusal{refusal(RuleMissing, share, MaxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%", a.missing, total, a.policy, 100*MaxMissing)}
+		return []Refusal{refusal(RuleMissing, share, MaxMissing,
+			"%d of %d logged responses could not be scored under %s, more than %.0f%%", a.missing, total, a.policy,
+			100*MaxMissing)}
 	}
 	l := a.lost
 	if l.lostN == 0 || l.lostN == l.n {
@@ -115,7 +117,8 @@ func (a *Accumulator) gap() []Refusal {
 	if !(math.Abs(z) > maxGapZ) {
 		return nil
 	}
-	return []Refusal{refusal(RuleMissing, z, maxGapZ, "what could not be scored under %s differs in its labels (z %+.1f)", a.policy, z)}
+	return []Refusal{refusal(RuleMissing, z, maxGapZ,
+		"what could not be scored under %s differs in its labels (z %+.1f)", a.policy, z)}
 }
 
 // restOfLabels is the rest of labeled_snips.
@@ -137,7 +140,8 @@ func (a *Accumulator) restOfLabels(e *Estimate, s *streamSum) float64 {
 	}
 	den := s.moments.of(0, 1).value()
 	ess, factor := e.labelled(labelSums{
-		labels: int(s.rows), prompts: int(s.prompts), w: den, squares: s.moments.of(0, 2).value(), most: a.labelTop, all: all, design: design,
+		labels: int(s.rows), prompts: int(s.prompts), w: den, squares: s.moments.of(0, 2).value(), most: a.labelTop,
+		all: all, design: design,
 	})
 	e.DF = max(ess-1, 1)
 	e.one, e.equal = a.least, a.least == a.most

@@ -125,8 +125,10 @@ func TestExchange(t *testing.T) {
 			for j := range b.Comparisons {
 				if y := &b.Comparisons[j]; y.A == "near" && y.B == "far" {
 					found = true
-					if !near(x.Difference, -y.Difference, 1e-12) || !near(x.Lower, -y.Upper, 1e-9) || !near(x.Upper, -y.Lower, 1e-9) || !near(x.P, y.P, 1e-9) {
-						t.Errorf("%s: %v [%v, %v] p %v, exchanged %v [%v, %v] p %v", name, x.Difference, x.Lower, x.Upper, x.P, y.Difference, y.Lower, y.Upper, y.P)
+					if !near(x.Difference, -y.Difference, 1e-12) || !near(x.Lower, -y.Upper, 1e-9) || !near(x.Upper,
+						-y.Lower, 1e-9) || !near(x.P, y.P, 1e-9) {
+						t.Errorf("%s: %v [%v, %v] p %v, exchanged %v [%v, %v] p %v", name, x.Difference, x.Lower,
+							x.Upper, x.P, y.Difference, y.Lower, y.Upper, y.P)
 					}
 				}
 			}
@@ -142,7 +144,8 @@ func TestExchange(t *testing.T) {
 func TestFurtherPolicy(t *testing.T) {
 	for name, s := range symmetric(23) {
 		more := s
-		more.Rows, more.Draws, more.Scored = slices.Clone(s.Rows), map[string][]Draw{"a further": s.Draws["far"]}, map[string]dataset.Scored{"a further": s.Scored["near"]}
+		more.Rows, more.Draws, more.Scored = slices.Clone(s.Rows), map[string][]Draw{"a further": s.Draws["far"]},
+			map[string]dataset.Scored{"a further": s.Scored["near"]}
 		for policy, d := range s.Draws {
 			more.Draws[policy] = d
 		}
@@ -174,7 +177,8 @@ func TestFurtherPolicy(t *testing.T) {
 		}
 		for _, x := range a.Comparisons {
 			if !slices.ContainsFunc(b.Comparisons, func(y Comparison) bool {
-				return x.A == y.A && x.B == y.B && near(x.Difference, y.Difference, 1e-12) && near(x.Lower, y.Lower, 1e-12) && near(x.Upper, y.Upper, 1e-12) && near(x.P, y.P, 1e-12)
+				return x.A == y.A && x.B == y.B && near(x.Difference, y.Difference, 1e-12) && near(x.Lower, y.Lower,
+					1e-12) && near(x.Upper, y.Upper, 1e-12) && near(x.P, y.P, 1e-12)
 			}) {
 				t.Errorf("%s: %s - %s is another beside another policy", name, x.A, x.B)
 			}

@@ -89,7 +89,8 @@ func TestWhatLogProbsAreOf(t *testing.T) {
 				}
 			}
 			if p.Weights.N != 0 || p.Estimate(Direct).Refused() {
-				t.Errorf("raw log-probs of %s: %d weights; direct needs none and is %v", policy, p.Weights.N, p.Estimate(Direct).Refusals)
+				t.Errorf("raw log-probs of %s: %d weights; direct needs none and is %v", policy, p.Weights.N,
+					p.Estimate(Direct).Refusals)
 			}
 		}
 		if e := r.Policy("p0").Estimate(DR); e.Refused() {
@@ -97,7 +98,8 @@ func TestWhatLogProbsAreOf(t *testing.T) {
 		}
 	}
 	d := evaluate(t, of("near", dataset.UnstatedDistribution), Config{Replicates: 10}).Document()
-	if d.LogProbs["near"].Distribution != dataset.UnstatedDistribution || len(d.Notes) != 2 || !strings.Contains(d.Notes[0], "near") {
+	if d.LogProbs["near"].Distribution != dataset.UnstatedDistribution || len(d.Notes) != 2 ||
+		!strings.Contains(d.Notes[0], "near") {
 		t.Errorf("the document says %v of near, with the notes %q", d.LogProbs["near"], d.Notes)
 	}
 }

@@ -31,7 +31,7 @@ const (
 const templateLimit = 0.1
 
 // greedyFloor is the mean log-prob per token that a model's own greedy reply
-// reaches in its own context, where the reply comes without log-probs to
+// reaches in its own context, if the reply comes without log-probs to
 // compare with.
 const greedyFloor = -2.0
 
@@ -53,7 +53,7 @@ const (
 type Probe struct {
 	Name   ProbeName     `json:"name"`
 	OK     bool          `json:"ok"`
-	Value  dataset.Float `json:"value"`  // what was measured; missing where nothing could be
+	Value  dataset.Float `json:"value"`  // what was measured; missing if nothing could be
 	Limit  dataset.Float `json:"limit"`  // what Value is held against
 	Detail string        `json:"detail"` // what Value is, and what was found
 }
@@ -70,7 +70,7 @@ type Certificate struct {
 	OK       bool    `json:"ok"`
 	Probes   []Probe `json:"probes"`
 	Calls    int     `json:"calls"`
-	// BytesPerToken is the endpoint's own rate for English prose; missing where
+	// BytesPerToken is the endpoint's own rate for English prose; missing if
 	// the probes did not get that far.
 	BytesPerToken dataset.Float `json:"bytes_per_token"`
 }
@@ -80,7 +80,7 @@ type Certificate struct {
 // log-probs obey, so that an endpoint can be judged before money is spent on it.
 //
 // An endpoint that fails a probe gets a Certificate that is not OK and no error;
-// where it scores no prompts at all the probes end with the first. An error
+// if it scores no prompts at all the probes end with the first. An error
 // means that the question could not be put (no key, no quota, no network); it
 // wraps the provider's.
 func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (Certificate, error) {
@@ -186,7 +186,7 @@ func (c *certifier) ScoreChat(ctx context.Context, req providers.ChatScoreReques
 	return c.f.chat.ScoreChat(ctx, req)
 }
 
-// conversant is forcer with the server's own rendering among the methods, where
+// conversant is forcer with the server's own rendering among the methods, if
 // the Forcer has it.
 func (c *certifier) conversant() *Forcer {
 	f := c.forcer()

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// contextsKept bounds the contexts held at a time. Sharing pays where several
+// contextsKept bounds the contexts held at a time. Sharing pays if several
 // responses to one context are scored close together, and not beyond: at a few
 // hundred bytes a token, 64 contexts are a few megabytes.
 const contextsKept = 64

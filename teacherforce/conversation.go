@@ -20,14 +20,14 @@ type ChatScorer interface {
 
 // Chat has the server render the conversation, response included, and sums the
 // tokens after those of the context. It is the one method that does not rest on
-// our idea of the template: where the server's tokens are those of our rendering,
-// by their ids, the value is exact, and where they are not, it says so and
+// our idea of the template: if the server's tokens are those of our rendering,
+// by their ids, the value is exact, and if they are not, it says so and
 // nothing else. Templates that trim what an assistant said, for one, make
 // another text of a response that begins with white space.
 //
 // It takes a call of its own, and a server that scores conversations
-// ([Config].Chat); it has no answer where the response's text is tokenised
-// otherwise than it was sampled, and where [Forcer.ScoreKnown] saves calls.
+// ([Config].Chat); it has no answer if the response's text is tokenised
+// otherwise than it was sampled, and if [Forcer.ScoreKnown] saves calls.
 type chatStrategy struct{}
 
 // Name returns "chat".
@@ -74,8 +74,8 @@ func (p Pair) response() string {
 }
 
 // conversation returns the ids that a server has to make of the conversation
-// where it renders as we do. They are those of the joint text, and there is a
-// reason where its tokens are not the ones asked for.
+// if it renders as we do. They are those of the joint text, and there is a
+// reason if its tokens are not the ones asked for.
 func (p Pair) conversation() ([]int, Reason, string) {
 	if r, why := p.readable(); r != "" {
 		return nil, r, why
@@ -98,7 +98,7 @@ func (s *scoring) messages() []dataset.Message {
 	return append(slices.Clone(s.turns), dataset.Message{Role: "assistant", Content: s.pair.response()})
 }
 
-// chat has the server score the conversation, where its answer could be one.
+// chat has the server score the conversation, if its answer could be one.
 func (s *scoring) chat(ctx context.Context) error {
 	pair := s.pair
 	not := func(r Reason, why string) error {
@@ -126,7 +126,7 @@ func (s *scoring) chat(ctx context.Context) error {
 		why := err.Error()
 		s.f.noChat.Store(&why) // nor will it score the next
 		return not(ReasonUnsupported, why)
-	case idsRefused(err): // the template does, where it refuses such a conversation
+	case idsRefused(err): // the template does, if it refuses such a conversation
 		return not(ReasonUnsupported, err.Error())
 	case err != nil:
 		return err

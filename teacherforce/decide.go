@@ -120,7 +120,7 @@ func stateOf(r Response) State {
 	return StateEnded
 }
 
-// classes orders the reasons by how much they say about what is wrong: where the
+// classes orders the reasons by how much they say about what is wrong: if the
 // methods failed for several, the first of these names the error.
 var classes = []struct {
 	reason Reason

@@ -1,5 +1,6 @@
 // Package teacherforce computes the log-probability of a given response under a
-// policy, log π(a | c), exactly or not at all.
+// policy, log π(a | c). It gives the exact value or an error that says why there is
+// none.
 //
 // # Teacher forcing
 //
@@ -7,89 +8,85 @@
 //
 //	log π(a | c) = Σᵢ log p(aᵢ | c, a₁ … aᵢ₋₁)
 //
-// To learn this number for a response that another policy wrote, the model is
-// made to read what it did not write: the text of context and response is sent
-// as a prompt, nothing is generated, and the server's echo gives the log-prob of
-// every token given those before it. What remains is to tell the response's
-// tokens from the context's. All the trouble is there.
+// To learn this number for a response that another policy wrote, the model is made
+// to read it: the text of context and response is sent as a prompt, nothing is
+// generated, and the server's echo gives the log-prob of every token given the
+// tokens before it. The difficulty is to separate the response's tokens from the
+// context's.
 //
-// A tokenizer reads characters, not roles. Where the context ends in a newline
-// and the response begins with one, both may become a single token; "hel" and
-// "lo" become "hello". Such a token spans the seam: the joint text's tokens are
+// A tokenizer reads characters, not roles. If the context ends in a newline and the
+// response begins with one, both may become a single token; "hel" and "lo" become
+// "hello". Such a token spans the seam between the two. The joint text's tokens are
 // then not the context's followed by the response's, and no sum over them is
-// log π(a | c). On real pairs this is not rare, and counting tokens regardless
-// has produced weights of 1e17.
+// log π(a | c). This is common in real data, and counting tokens regardless has
+// produced weights of 1e17.
 //
-// # What the number is
+// # What the value is
 //
-// The value is that of the sampled token ids after the context's ids, where
-// they are known; else of the canonical tokens of a after those of c, which is
-// what the tokenizer makes of the text where a token boundary lies at the seam.
-// (Byte-pair merges are local: none on one side of a boundary depends on the
-// other side.) The end-of-turn token is a token like any other and counts if,
-// and only if, the response ended by itself; a response cut by its length limit
-// never emitted it.
+// If the sampled token ids are known, the value is that of these ids after the
+// context's. Otherwise it is that of the canonical tokens of a after those of c,
+// which is what the tokenizer makes of the text if a token boundary lies at the
+// seam. (Byte-pair merges are local: no merge on one side of a boundary depends on
+// the other side.) The end-of-turn token counts if, and only if, the response ended
+// by itself; a response that was cut at its length limit never emitted it.
 //
 // # The methods
 //
-// Two calls are enough, the joint text c+a and the context c alone:
+// Most methods need two calls, the echo of the joint text c+a and of the context c:
 //
 //	token_counting  skips as many joint tokens as c has
 //	echo_based      finds the seam in the joint echo by byte offset
-//	continuation    total of the joint echo less total of the context's
-//	token_ids       the sampled ids after the context's; a third call, with ids,
-//	                only if the text is tokenised otherwise than it was sampled
-//	chat            the same tokens in the server's own rendering of the conversation;
-//	                a call more, where a server scores conversations ([Config].Chat)
+//	continuation    subtracts the total of the context's echo from the joint one's
+//	token_ids       sums the sampled ids after the context's; makes a third call, with
+//	                ids, only if the text is tokenised otherwise than it was sampled
+//	chat            sums the same tokens in the server's own rendering of the
+//	                conversation; makes one more call ([Config].Chat)
 //
-// Each either answers with the exact value or says why it cannot: "seam" where a
-// token spans it, "retokenised" where the text's tokens are not the sampled
-// ones, "unsupported" where the server lacks what it takes, and for the defects
-// of servers "missing" (a null), "invalid" (positive or infinite) and "altered"
-// (another text was scored); chat, too, where the server renders another text
-// ("rendered"), as templates do that trim an answer. All of them are computed and kept side by side in a
-// [Result]: where more than one answers they must agree, and their spread is a
-// measurement of the server, not of the response.
-//
-// A null is never skipped, nothing is clipped, and no failure is a number.
+// Each method answers with the exact value or with a [Reason]: a token spans the
+// seam, the text's tokens are not the sampled ones, the server lacks what the method
+// needs, a log-prob is null, positive or infinite, or the server scored another
+// text. A [Result] keeps all answers. If several methods answer they must agree;
+// their spread measures the server, not the response. A null is never skipped,
+// nothing is clipped, and no failure is a number. A caller may add a [Strategy]; its
+// answers are held to the same rules.
 //
 // # Contexts
 //
-// [Forcer.Render] puts the policy's system prompt and the conversation through
-// its chat template; [Forcer.GenerateRequest] asks for a response in exactly
-// that context, [Forcer.Score] scores in it. Policies that share a model and
-// differ in their system prompt therefore differ in their log-probs, as they
-// must. Every policy is scored by the same path, the one that wrote the response
-// included.
+// [Forcer.Render] puts the policy's system prompt and the conversation through its
+// chat template. [Forcer.GenerateRequest] asks for a response in exactly that
+// context, and [Forcer.Score] scores in it. Policies that share a model and differ in
+// their system prompt therefore differ in their log-probs. Every policy is scored on
+// the same path, including the one that wrote the response.
 //
-// The echo of a context is shared by the responses to it under one policy. The
-// clone of a policy, equal but for its name, makes calls of its own: the test
-// that its weights are 1 would otherwise compare a number with itself.
+// Responses to one context share its echo under one policy. A clone, a policy equal
+// but for its name, makes its own calls: otherwise the test that its weights are 1
+// would compare a number with itself.
+//
+// # From results to weights
+//
+// [Forcer.ScoreAll] scores many responses and keeps a row for each. [LogRatios] then
+// gives the log importance weights. An echo gives the model's own log-probs,
+// whatever temperature is sent along. For a policy that samples at another
+// temperature than 1, or from a part of the distribution, these are not its log π,
+// and no arithmetic turns one into the other. Its Result says "raw", and LogRatios
+// refuses it. Only the policy's own responses may have the right value, if the
+// server reported it while it drew them ([MethodSampling]).
 //
 // # Whether to believe the server
 //
-// [Forcer.Certify] puts questions to an endpoint whose answers are known
-// beforehand because they are laws of probability: the same text has the same
-// log-prob twice, log p(ab|c) = log p(a|c) + log p(b|ca), and so on.
+// [Forcer.Certify] asks an endpoint questions whose answers are laws of probability:
+// the same text has the same log-prob twice, log p(ab|c) = log p(a|c) + log p(b|ca),
+// and so on.
 //
-// [Suspects] looks at the values of a whole run: what is impossible, and what is
-// likelier than its length explains while nothing else supports it. A single
-// value near 0 proves nothing either way. [Statistics] counts what the methods
-// answered and why they did not, and estimates how far policies lie apart.
-//
-// # Which distribution
-//
-// Log-probs of a prompt are those of the model itself on every server known,
-// whatever temperature is sent along. For a policy that samples at another
-// temperature than 1, or from a part of the distribution, they are not its
-// log π, and no arithmetic makes them so: the [Result] says "raw", and [LogRatio]
-// refuses them. Only for what such a policy drew itself may the server have said
-// the right value, while drawing it ([MethodSampling]).
+// [Suspects] looks at the values of a whole run. It finds impossible values, and
+// values that are likelier than their length explains and that nothing else
+// supports. A single value near 0 proves nothing either way. [Statistics] counts the
+// methods' answers and estimates how far policies lie apart.
 //
 // # How many calls
 //
-// Two a pair, of which responses to one context share one. Who kept the ids that
-// the server made of the context when the policy itself answered in it needs one
-// call ([Forcer.ScoreKnown]), and gives up the comparison of two calls for it, and
-// the one over chat: an audit sample with all of them keeps it.
+// Two a pair, one of them shared by the responses to one context. If the policy
+// itself answered in that context and the server's token ids of it are known, one
+// call is enough ([Forcer.ScoreKnown]). The methods that compare two calls have no
+// answer then; score a sample of the pairs with all of them.
 package teacherforce

@@ -14,12 +14,12 @@ import (
 
 // Echo is a text that was sent and the scored tokens that came back for it.
 type Echo struct {
-	Sent   string // empty where ids were sent
+	Sent   string // empty if ids were sent
 	Tokens []providers.Token
 	// Added is how many tokens the server put before what was sent (a
 	// beginning-of-text token of its own), 0 or 1.
 	Added int
-	// Altered says why the tokens are not those of Sent; empty where they are.
+	// Altered says why the tokens are not those of Sent; empty if they are.
 	Altered string
 
 	placings []placing
@@ -38,11 +38,11 @@ func (p *placing) add(lo, hi int) {
 // NewEcho places the tokens of s in the text that was sent, a context rendered
 // by t or what begins with one.
 //
-// A token's bytes say how long it is. Where the server gives none, its text
+// A token's bytes say how long it is. If the server gives none, its text
 // does, unless it is a piece of a character and shown as U+FFFD: such pieces are
-// placed by what stands around them, and left open where that allows several
+// placed by what stands around them, and left open if that allows several
 // answers. Texts that are vocabulary entries, such as "Ġthe", are read as such, and
-// so are characters shown late, with the last of their pieces; where that does not help either, the server's own offsets are used, counted in
+// so are characters shown late, with the last of their pieces; if that does not help either, the server's own offsets are used, counted in
 // bytes or in characters.
 func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	e := Echo{Sent: sent, Tokens: s.Tokens}
@@ -59,7 +59,7 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		e.placings = []placing{late}
 	} else if p, ok := placeShown(sent, s.Tokens[1:], controls); ok {
 		// Servers that add a beginning-of-text token do so in front of every
-		// text. That is right where the text has none of its own; a doubled one
+		// text. That is right if the text has none of its own; a doubled one
 		// changes every log-prob after it.
 		if bos := t.BOS(); bos != "" || first != "" && strings.HasPrefix(sent, first) {
 			e.Altered = fmt.Sprintf("the server put a second %s before the text's own: let it add no special tokens", cmp.Or(bos, first))
@@ -141,7 +141,7 @@ func (e Echo) Boundary(offset int) (token int, ok bool) {
 	return token, token >= 0
 }
 
-// head returns the beginning of e that is context, where e's ids begin with those
+// head returns the beginning of e that is context, if e's ids begin with those
 // that known identifies and a token begins where context ends.
 func (e Echo) head(context string, known *dataset.TokenDigest) (Echo, bool) {
 	at, ok := e.Boundary(len(context))
@@ -155,7 +155,7 @@ func (e Echo) head(context string, known *dataset.TokenDigest) (Echo, bool) {
 	return h, true
 }
 
-// ids returns the tokens' ids, nil where one is unknown.
+// ids returns the tokens' ids, nil if one is unknown.
 func (e Echo) ids() []int {
 	ids := make([]int, len(e.Tokens))
 	for i, t := range e.Tokens {
@@ -226,7 +226,7 @@ func place(sent string, tokens []providers.Token, controls []string) (placing, b
 	return p, true
 }
 
-// placeShown places tokens as they are shown or, where that does not spell sent,
+// placeShown places tokens as they are shown or, if that does not spell sent,
 // as their vocabulary spells them.
 func placeShown(sent string, tokens []providers.Token, controls []string) (placing, bool) {
 	if p, ok := place(sent, tokens, controls); ok {

@@ -203,8 +203,8 @@ func ResponseOf(p offpolicy.Policy, g providers.Generation) Response {
 func Filtered(finishReason string) bool { return finishReason == "content_filter" }
 
 // SamplingOf returns the log-probs of g's tokens under the distribution that
-// they were drawn from, the end-of-turn token's last where the response ended;
-// nil where the server does not give all of them.
+// they were drawn from, the end-of-turn token's last if the response ended;
+// nil if the server does not give all of them.
 func SamplingOf(g providers.Generation) []float64 {
 	want := len(g.TokenIDs)
 	if g.FinishReason == "stop" {

@@ -10,7 +10,7 @@ import (
 // vLLM shows a character with the token that completes it and the pieces before it
 // as nothing: "", "", "日" (v1/engine/logprobs.py, _correct_decoded_token). Three
 // things it never shows: U+FFFD itself, which it takes for a piece; a text's first
-// character where the first token is a piece of it, and shows as U+FFFD; what is
+// character if the first token is a piece of it, and shows as U+FFFD; what is
 // more than four tokens back.
 
 const unseen = string(utf8.RuneError)

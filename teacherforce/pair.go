@@ -10,19 +10,19 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// Pair is everything that is known of one context and response: what a
-// [Strategy] reads its answer from.
+// Pair holds everything known of one context and response. A [Strategy] reads its
+// answer from it.
 type Pair struct {
 	Context string // c, as sent
-	Joint   string // c followed by a, and by the end-of-turn text where it counts
-	// EndOfTurn is the end-of-turn text where it counts, else empty.
+	Joint   string // c followed by a, and by the end-of-turn text if it counts
+	// EndOfTurn is the end-of-turn text if it counts, else empty.
 	EndOfTurn string
 	// Sampled are the ids that the response was sampled as, without the
-	// end-of-turn token; nil where unknown.
+	// end-of-turn token; nil if unknown.
 	Sampled []int
 	// Ambiguous says why the response's text does not tell how it was sampled,
-	// where that is so: it spells a special token, or is cut inside a character.
-	// It matters only where Sampled is unknown.
+	// if that is so: it spells a special token, or is cut inside a character.
+	// It matters only if Sampled is unknown.
 	Ambiguous string
 
 	ContextEcho Echo
@@ -30,11 +30,11 @@ type Pair struct {
 	// Borrowed says that ContextEcho is the beginning of JointEcho, known to be
 	// the context by its ids, and not the echo of a call of its own.
 	Borrowed bool
-	// IDsEcho is the echo of [Pair.IDs]; it has no tokens where it was not
+	// IDsEcho is the echo of the ids asked for; it has no tokens if it was not
 	// needed or could not be had.
 	IDsEcho Echo
 	// ChatEcho is the conversation as the server renders and scores it; Sent is
-	// what it says it rendered, where it says. It has no tokens where it was not
+	// what it says it rendered, if it says. It has no tokens if it was not
 	// asked for or could not be had: NoChat and NoChatDetail say why.
 	ChatEcho     Echo
 	NoChat       Reason
@@ -42,7 +42,7 @@ type Pair struct {
 }
 
 // IDs returns the token ids whose log-prob is asked for: the context's, the
-// sampled ones, the end-of-turn token where it counts. It is nil where any of
+// sampled ones, the end-of-turn token if it counts. It is nil if any of
 // them is unknown.
 func (p Pair) ids() []int {
 	ctx := p.ContextEcho.ids()
@@ -60,7 +60,7 @@ func (p Pair) ids() []int {
 	return ids
 }
 
-// jointIsSampled reports whether the joint echo scored exactly [Pair.IDs], so
+// jointIsSampled reports whether the joint echo scored exactly the ids asked for, so
 // that scoring the ids by themselves would tell nothing new.
 func (p Pair) jointIsSampled() bool {
 	ids := p.ids()
@@ -151,11 +151,11 @@ func (p Pair) sampledTokens() int {
 // token.
 const positiveSlack = 1e-9
 
-// infiniteLogProb is what several servers write where they mean -Inf. It is a
+// infiniteLogProb is what several servers write if they mean -Inf. It is a
 // stand-in, not a value.
 const infiniteLogProb = -9999
 
-// sum adds the tokens' log-probs, and refuses to where one of them is none.
+// sum adds the tokens' log-probs, and refuses if one of them is missing.
 // from is the position of the first, for the message.
 func sum(tokens []providers.Token, from int) Answer {
 	values := make([]float64, len(tokens))

@@ -262,7 +262,7 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 	return p, nil
 }
 
-// conversation adds what the server's own rendering says of the reply, where it
+// conversation adds what the server's own rendering says of the reply, if it
 // was asked.
 func (p *Probe) conversation(res Result) {
 	m, ok := res.Methods[MethodChat]
@@ -358,7 +358,7 @@ func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
 	return p, nil
 }
 
-// shuffled reverses the words of s, or is nonsense where s has too few to be
+// shuffled reverses the words of s, or is nonsense if s has too few to be
 // another text afterwards. White space in front stays: it decides where the
 // first token begins.
 func shuffled(s string) string {

@@ -22,7 +22,7 @@ func (e *RawRatioError) Error() string {
 }
 
 // LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one
-// response, in nats. It returns a [*RawRatioError] where either value is of
+// response, in nats. It returns a [*RawRatioError] if either value is of
 // another distribution than its policy samples from; what a policy draws itself
 // may have the right one (see [MethodSampling]).
 func LogRatio(target, base Result) (float64, error) {
@@ -41,14 +41,13 @@ func LogRatio(target, base Result) (float64, error) {
 	return target.LogProb.OrNaN() - base.LogProb.OrNaN(), nil
 }
 
-// RawLogRatio returns the difference of the two values as they are, for who knows
-// what it is worth: the log importance weight between the two models, each at
-// temperature 1 without filters, and not between the policies. It says how much
-// an endpoint's log-probs vary between a policy and its clone, whatever both
-// sample at.
+// RawLogRatio returns the difference of the models' own log-probs: the log importance
+// weight between two policies of these models at temperature 1 without filters, and
+// not between the policies that were scored. It shows how much an endpoint's log-probs
+// vary between a policy and its clone, whatever temperature both sample at.
 func RawLogRatio(target, base Result) float64 { return rawValue(target) - rawValue(base) }
 
-// rawValue is the result's value of the model's own distribution, NaN where no
+// rawValue is the result's value of the model's own distribution, NaN if no
 // method that reads a scored text answered.
 func rawValue(r Result) float64 {
 	if r.Method != MethodSampling {

@@ -13,12 +13,12 @@ const (
 	MethodEchoBased     = "echo_based"
 	MethodContinuation  = "continuation"
 
-	// MethodChat is computed where [Config].Chat is set.
+	// MethodChat is computed if [Config].Chat is set.
 	MethodChat = "chat"
 
 	// MethodSampling is not among [Strategies]: it is what the server said while
 	// the policy drew the response, and gives a value to the policy's own
-	// responses where it samples otherwise than its model.
+	// responses if it samples otherwise than its model.
 	MethodSampling = "sampling_logprob"
 )
 
@@ -92,7 +92,7 @@ func (f Flag) Anomaly() bool { return f != FlagIDsUnverified && f != FlagBOSAdde
 // Response is what is scored.
 type Response struct {
 	Text string
-	// TokenIDs are the sampled ids, without the end-of-turn token; nil where
+	// TokenIDs are the sampled ids, without the end-of-turn token; nil if
 	// unknown.
 	TokenIDs []int
 	// Model is the model that sampled TokenIDs, as [offpolicy.Policy] spells it.
@@ -106,7 +106,7 @@ type Response struct {
 	// scored.
 	Filtered bool
 	// Sampling are the log-probs that the tokens were drawn with, the end-of-turn
-	// token's last where Ended; nil where unknown. By is the policy that drew
+	// token's last if Ended; nil if unknown. By is the policy that drew
 	// them; a clone of it is another.
 	Sampling []float64
 	By       offpolicy.Policy
@@ -133,7 +133,7 @@ type MethodResult struct {
 // Result is the log-prob of a response under a policy.
 type Result struct {
 	LogProb       dataset.Float // nats, of the preferred method that answered
-	Tokens        int           // tokens summed, the end-of-turn token included where it counts
+	Tokens        int           // tokens summed, the end-of-turn token included if it counts
 	TokenLogProbs []float64     // one per token
 	Method        string        // the method that LogProb comes from
 	Methods       map[string]MethodResult

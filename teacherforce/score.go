@@ -18,8 +18,8 @@ import (
 // Score returns log π(a | c) for the response r to prompt under p, in nats. It
 // makes two calls, for the joint text and for the context, the latter shared
 // with other responses to the same prompt under the same policy (by name: a
-// clone makes its own); and a third, with token ids, where the response's text
-// is tokenised otherwise than it was sampled. Where [Config].Chat is set, another
+// clone makes its own); and a third, with token ids, if the response's text
+// is tokenised otherwise than it was sampled. If [Config].Chat is set, another
 // has the server score the conversation in its own rendering.
 //
 // Every configured method reads its answer from those calls. An error is always
@@ -32,13 +32,13 @@ func (f *Forcer) Score(ctx context.Context, tag providers.Tag, p offpolicy.Polic
 
 // ScoreKnown is [Forcer.Score] without the call for the context. known identifies
 // the token ids that the server made of the context when p itself answered the
-// prompt (Generation.PromptIDs): where the joint echo begins with exactly these,
+// prompt (Generation.PromptIDs): if the joint echo begins with exactly these,
 // it tells the context's tokens from the response's by itself. Only continuation,
 // which compares two calls, has no answer then, and [Chat], which takes one of
 // its own; their reason is "not_compared".
 //
-// Where the echo has no ids or begins otherwise, ScoreKnown makes the calls that
-// the value takes; where known is nil, all that Score makes.
+// If the echo has no ids or begins otherwise, ScoreKnown makes the calls that
+// the value takes; if known is nil, all that Score makes.
 func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt, known *dataset.TokenDigest, r Response) (Result, error) {
 	t, err := f.template(p)
 	if err == nil {
@@ -121,7 +121,7 @@ type scoring struct {
 	p        offpolicy.Policy
 	t        chat.Template
 	promptID string
-	turns    []dataset.Message // nil where the context is no conversation
+	turns    []dataset.Message // nil if the context is no conversation
 	pair     *Pair
 	calls    int
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Some servers show a token as its vocabulary spells it. Two spellings can be
-// turned back into bytes without loss, and are tried where the tokens as shown do
+// turned back into bytes without loss, and are tried if the tokens as shown do
 // not spell the text that was sent; only a reading that spells all of it counts.
 
 // vocabularies are the readings of a vocabulary entry.
@@ -59,7 +59,7 @@ func sentencePiece(entry string) ([]byte, bool) {
 }
 
 // respelled returns the tokens with the bytes that a vocabulary's spelling stands
-// for, nil where it cannot: a token's own bytes are never overruled.
+// for, nil if it cannot: a token's own bytes are never overruled.
 func respelled(tokens []providers.Token, read func(string) ([]byte, bool)) []providers.Token {
 	out := make([]providers.Token, len(tokens))
 	for i, t := range tokens {
@@ -75,7 +75,7 @@ func respelled(tokens []providers.Token, read func(string) ([]byte, bool)) []pro
 	return out
 }
 
-// whiteSpace says what became of the white space of sent, where that is all by
+// whiteSpace says what became of the white space of sent, if that is all by
 // which the tokens differ from it; else it returns "".
 func whiteSpace(sent string, tokens []providers.Token) string {
 	var b strings.Builder

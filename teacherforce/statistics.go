@@ -25,11 +25,11 @@ type PolicyStatistics struct {
 	// ratio, by linearisation; NaN below two). It costs no label and no judge, and
 	// tells how large an effective sample can be before any weight is formed:
 	// responses of L tokens need about exp(L·KLPerToken) rows. NaN for P0 itself,
-	// where no response has both, and where a value is not of the sampling
+	// if no response has both, and if a value is not of the sampling
 	// distribution.
 	KLPerToken, KLSE float64
 	// RowsPerEffective is that number, exp(L·KLPerToken) with L the mean length of
-	// the responses that have both values. NaN where KLPerToken is.
+	// the responses that have both values. NaN if KLPerToken is.
 	RowsPerEffective float64
 }
 
@@ -44,7 +44,7 @@ type MethodStatistics struct {
 // is about the server alone: the text, the context and the model are the same.
 type Noise struct {
 	N        int     // responses scored twice
-	RMS, Max float64 // NaN where N is 0
+	RMS, Max float64 // NaN if N is 0
 }
 
 // Statistics sums up records, one for each policy in the order in which they

@@ -6,20 +6,23 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// Strategy is one way of reading a response's log-prob from a [Pair]. It makes
-// no calls. It either answers with the exact value for the tokens asked for or
-// says why it cannot: an approximation is not an answer.
+// Strategy reads a response's log-prob from a [Pair], without a call. It answers with
+// the exact value for the tokens asked for or with a [Reason]; an approximation is not
+// an answer. [Forcer.Score] holds every answer to this: an OK has a finite value up to
+// 0 and a valid log-prob for every token summed, as many as were sampled if that is
+// known; a failure has a reason and no value. An answer that breaks the rule counts
+// as a failure.
 type Strategy interface {
 	Name() string
 	Score(Pair) Answer
 }
 
-// Answer is what a strategy says.
+// Answer is a strategy's answer.
 type Answer struct {
 	MethodResult
-	TokenLogProbs []float64 // one per token summed; nil where the method failed
-	Detail        string    // for people: what kept it from answering
-	Flags         []Flag    // what it saw on the way
+	TokenLogProbs []float64 // one per token summed; nil if the method failed
+	Detail        string    // why it failed, for people
+	Flags         []Flag
 }
 
 func refuse(r Reason, detail string, flags ...Flag) Answer {
@@ -38,7 +41,7 @@ func textStrategies() []Strategy {
 
 // tokenIDs scores the sampled ids after the context's ids: no text is read, so
 // there is no seam. It needs a server that returns ids, and one that accepts
-// them where the response's text is tokenised otherwise than it was sampled.
+// them if the response's text is tokenised otherwise than it was sampled.
 type tokenIDs struct{}
 
 // Name returns "token_ids".
@@ -101,7 +104,7 @@ func (tokenCounting) Score(p Pair) Answer {
 }
 
 // echoBased finds the seam in the joint echo by byte offset and sums the tokens
-// after it. Where a token boundary lies at the seam, the tokens after it are
+// after it. If a token boundary lies at the seam, the tokens after it are
 // the response's canonical ones: byte-pair merges are local, so that no merge on
 // one side of a boundary depends on the other side. What lies before the seam
 // must still be the context's own tokens, because a tokenizer that looks ahead
@@ -131,7 +134,7 @@ func (echoBased) Score(p Pair) Answer {
 }
 
 // continuation subtracts the context's total from the joint one, both without
-// the first token, whose log-prob means nothing, and without the second where a
+// the first token, whose log-prob means nothing, and without the second if a
 // server gives neither one. It is exact if the context's
 // tokens are how the joint ones begin; otherwise the two totals are of
 // different tokenisations and their difference is the log-prob of nothing, and

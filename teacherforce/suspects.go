@@ -14,7 +14,7 @@ type Value struct {
 	Response string // which response: values of one response support each other
 	Policy   string
 	LogProb  dataset.Float // nats
-	// Length is the response's in tokens, or in bytes where those are unknown; in
+	// Length is the response's in tokens, or in bytes if those are unknown; in
 	// one unit for all values of a policy.
 	Length int
 	// Second is what another method says of the same value: the log-prob given
@@ -48,9 +48,9 @@ const (
 // response may well be right: texts that are recited, refusals, lists of numbers
 // are certain, and exactly 0 is no worse than nearly 0. So none is suspect by
 // its size. For each policy a line is drawn through log(-log-prob) against
-// log(length), by medians of thirds, and a value far above it is suspect where
+// log(length), by medians of thirds, and a value far above it is suspect if
 // nothing supports it: neither another policy's value of the same response, which
-// calls of its own have given, nor Second. Where there is a Second, it has to
+// calls of its own have given, nor Second. If there is a Second, it has to
 // agree.
 //
 // A server that answers 0 to everything is not found here, since its values
@@ -66,7 +66,7 @@ func Suspects(values []Value) []Suspect {
 		}
 		byPolicy[v.Policy] = append(byPolicy[v.Policy], i)
 		byResponse[v.Response] = append(byResponse[v.Response], i)
-		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) { // never where Second is NaN
+		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) { // never if Second is NaN
 			out = append(out, Suspect{i, FlagSecondDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method", v.LogProb.OrNaN(), v.Second.OrNaN())})
 		}
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
+	"go/scanner"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,7 +17,9 @@ import (
 // longest is a line's limit in characters, a tab being one.
 const longest = 119
 
-// lines finds the lines of Go and shell sources that are longer than that.
+// lines finds the lines of Go and shell sources that are longer than that. What
+// cannot be broken does not count: the text of a raw string, and an example's
+// output.
 func lines(h *house) ([]finding, error) {
 	var out []finding
 	err := filepath.WalkDir(h.dir, func(name string, d fs.DirEntry, err error) error {
@@ -34,15 +40,22 @@ func lines(h *house) ([]finding, error) {
 		if !isSource(rel) {
 			return nil
 		}
-		f, err := os.Open(name)
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		scan := bufio.NewScanner(f)
+		var raw map[int]int
+		if strings.HasSuffix(rel, ".go") {
+			raw = rawCharacters(text)
+		}
+		output := false
+		scan := bufio.NewScanner(bytes.NewReader(text))
 		scan.Buffer(nil, 1<<20)
 		for n := 1; scan.Scan(); n++ {
-			if width := utf8.RuneCountInString(scan.Text()); width > longest {
+			line := strings.TrimSpace(scan.Text())
+			output = strings.HasPrefix(line, "//") && (output || outputMark.MatchString(line))
+			width := utf8.RuneCountInString(scan.Text())
+			if width-raw[n] > longest && !output {
 				text := fmt.Sprintf("%d characters, %d at most", width, longest)
 				out = append(out, finding{rel, fmt.Sprintf("%s:%d", rel, n), text})
 			}
@@ -50,6 +63,28 @@ func lines(h *house) ([]finding, error) {
 		return scan.Err()
 	})
 	return out, err
+}
+
+var outputMark = regexp.MustCompile(`^//\s*(?i:(unordered )?output:)`)
+
+// rawCharacters counts, by line, the characters inside raw strings.
+func rawCharacters(src []byte) map[int]int {
+	out := map[int]int{}
+	fset := token.NewFileSet()
+	file := fset.AddFile("", -1, len(src))
+	var s scanner.Scanner
+	s.Init(file, src, nil, 0)
+	for {
+		pos, t, lit := s.Scan()
+		if t == token.EOF {
+			return out
+		}
+		if t == token.STRING && strings.HasPrefix(lit, "`") {
+			for i, part := range strings.Split(lit, "\n") {
+				out[file.Line(pos)+i] += utf8.RuneCountInString(part)
+			}
+		}
+	}
 }
 
 func isSource(name string) bool {

@@ -217,6 +217,15 @@ package lib
 
 // ` + strings.Repeat("é", 116) + `
 // ` + strings.Repeat("x", 117) + `
+
+var raw = ` + "`" + strings.Repeat("x", 200) + "`" + `
+-- lib/lib_test.go --
+package lib
+
+func Example() {
+	// Output:
+	// ` + strings.Repeat("x", 200) + `
+}
 -- lib/testdata/a.go --
 // ` + strings.Repeat("x", 200) + `
 -- README.md --

@@ -73,7 +73,7 @@ type ConfigError struct {
 }
 
 // ConfigDiff is one setting that differs. Its key is a path, as
-// policies[0].model. A value is its JSON, or empty where the key is absent.
+// policies[0].model. A value is its JSON, or empty if the key is absent.
 type ConfigDiff struct{ Key, Journal, Given string }
 
 func (e *ConfigError) Error() string {

@@ -15,7 +15,7 @@ import (
 	"github.com/reweigh/reweigh/internal/failpoint"
 )
 
-// ErrLocked is wrapped by the error of [Open] where the journal has a writer
+// ErrLocked is wrapped by the error of [Open] if the journal has a writer
 // already.
 var ErrLocked = errors.New("another writer has it open")
 

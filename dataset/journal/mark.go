@@ -33,7 +33,7 @@ func encodeMark(n int64) []byte {
 	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum([]byte(number), castagnoli), number)
 }
 
-// readMark returns 0 where there is no mark that can be believed.
+// readMark returns 0 if there is no mark that can be believed.
 func readMark(dir string) (int64, error) {
 	b, err := os.ReadFile(markPath(dir))
 	if errors.Is(err, fs.ErrNotExist) {

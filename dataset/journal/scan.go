@@ -96,7 +96,7 @@ func Latest(dir string, kinds ...string) (map[string]map[string]json.RawMessage,
 func logPath(dir string) string { return filepath.Join(dir, "log.jsonl") }
 
 // scan reads a journal and hands the header to header and each record to fn,
-// where they are not nil. It returns the offset after the last good line, and
+// if they are not nil. It returns the offset after the last good line, and
 // how many lines were good, the header being one. Only a reader beside a writer
 // can find an end that is good later; a writer has the lock and cuts it off. An
 // end before mark is damage.

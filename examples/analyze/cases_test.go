@@ -54,7 +54,8 @@ func TestCasesFromTheField(t *testing.T) {
 		{"neginf_target", failure, "neginf_target.jsonl:4", "the same"},
 		{"nan_target", failure, "nan_target.jsonl:4", "nor is NaN"},
 		{"null_base", ok, "", "one row without a weight: it is modelled"},
-		{"missing_long", target, "93 of 200", "nearly half lack the target's log-prob, for a reason: no value, and no difference"},
+		{"missing_long", target, "93 of 200",
+			"nearly half lack the target's log-prob, for a reason: no value, and no difference"},
 		{"half_missing_by_length", target, "110 of 200", "more than half"},
 		{"label_mnar_top", all, "differ in score", "labels on the upper part of the scores alone"},
 		{"label_first_half", all, "differ in length", "labels on the first half of a file that is sorted"},
@@ -96,7 +97,8 @@ func TestCasesFromTheField(t *testing.T) {
 			path := shareddata.File(t, "cases/stats/"+tt.file+".jsonl")
 			var out, errs bytes.Buffer
 			code := run([]string{"-logged", path, "-json"}, &out, &errs)
-			if goTypes.Match(errs.Bytes()) || goTypes.MatchString(regexp.MustCompile(`-?\d+\.\d+`).ReplaceAllString(out.String(), "")) {
+			if goTypes.Match(errs.Bytes()) ||
+				goTypes.MatchString(regexp.MustCompile(`-?\d+\.\d+`).ReplaceAllString(out.String(), "")) {
 				t.Errorf("Go types or endless digits: %s %.300s", errs.String(), out.String())
 			}
 			if tt.want == failure {
@@ -117,7 +119,8 @@ func TestCasesFromTheField(t *testing.T) {
 				if (p.Answer.Estimator == "") != refused {
 					t.Errorf("%s: %s answers by %q: %s", tt.reason, name, p.Answer.Estimator, p.Answer.Reason)
 				}
-				if reasons := strings.Join(append(p.Estimators["dr"].Reasons, p.Weights.Refusals...), "; "); refused && !strings.Contains(reasons, tt.words) {
+				if reasons := strings.Join(append(p.Estimators["dr"].Reasons, p.Weights.Refusals...),
+					"; "); refused && !strings.Contains(reasons, tt.words) {
 					t.Errorf("%s: %s is refused for %q, want %q", tt.reason, name, reasons, tt.words)
 				}
 				for id, e := range p.Estimators {
@@ -127,7 +130,8 @@ func TestCasesFromTheField(t *testing.T) {
 				}
 			}
 			for _, c := range d.Comparisons {
-				if lo, hi, p := c.CI[0].OrNaN(), c.CI[1].OrNaN(), c.P.OrNaN(); len(c.Reasons) == 0 && (lo <= 0 && hi >= 0) != (p >= .05) {
+				if lo, hi, p := c.CI[0].OrNaN(), c.CI[1].OrNaN(), c.P.OrNaN(); len(c.Reasons) == 0 && (lo <= 0 &&
+					hi >= 0) != (p >= .05) {
 					t.Errorf("%s - %s: [%v, %v] and p %v disagree", c.A, c.B, lo, hi, p)
 				}
 			}
@@ -136,7 +140,8 @@ func TestCasesFromTheField(t *testing.T) {
 	field := func(t *testing.T, file string) *offpolicy.Document {
 		t.Helper()
 		var out bytes.Buffer
-		if code := run([]string{"-logged", shareddata.File(t, "cases/stats/"+file), "-json"}, &out, io.Discard); code != exitOK {
+		if code := run([]string{"-logged", shareddata.File(t, "cases/stats/"+file), "-json"}, &out,
+			io.Discard); code != exitOK {
 			t.Fatalf("exit %d", code)
 		}
 		var d offpolicy.Document
@@ -153,17 +158,20 @@ func TestCasesFromTheField(t *testing.T) {
 		}
 		// 1 of 80: Wilson's at z is [.0022, .0675].
 		rare := field(t, "label_rare.jsonl").Policies["base"].Answer
-		if lo, hi := rare.CI[0].OrNaN(), rare.CI[1].OrNaN(); math.Abs(rare.Value.OrNaN()-.0125) > 1e-9 || !(lo > 0 && lo < .003) || !(hi > .06 && hi < .08) {
+		if lo, hi := rare.CI[0].OrNaN(), rare.CI[1].OrNaN(); math.Abs(rare.Value.OrNaN()-.0125) > 1e-9 || !(lo > 0 &&
+			lo < .003) || !(hi > .06 && hi < .08) {
 			t.Errorf("1 of 80: %v in %v", rare.Value, rare.CI)
 		}
-		whole, doubled := field(t, "ok.jsonl").Policies["base"].Answer.CI, field(t, "doubled.jsonl").Policies["base"].Answer.CI
+		whole, doubled := field(t, "ok.jsonl").Policies["base"].Answer.CI, field(t,
+			"doubled.jsonl").Policies["base"].Answer.CI
 		if a, b := whole[1].OrNaN()-whole[0].OrNaN(), doubled[1].OrNaN()-doubled[0].OrNaN(); math.Abs(a-b) > .02*a {
 			t.Errorf("every row twice: width %v, once %v", b, a)
 		}
 	})
 	t.Run("flags", func(t *testing.T) {
 		for file, words := range map[string]string{
-			"base_zero.jsonl": "exactly 0", "minus_zero.jsonl": "exactly 0", "no_id.jsonl": "state no prompt_id", "null_base.jsonl": "are modelled",
+			"base_zero.jsonl": "exactly 0", "minus_zero.jsonl": "exactly 0", "no_id.jsonl": "state no prompt_id",
+			"null_base.jsonl":  "are modelled",
 			"label_rare.jsonl": "taken for a random draw",
 		} {
 			if d := field(t, file); !slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, words) }) {

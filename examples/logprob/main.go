@@ -3,7 +3,7 @@
 //
 //	go run ./examples/logprob -base-url http://127.0.0.1:8000/v1 -model M -template chatml -in pairs.jsonl
 //
-// -server names the make of the server, where it is known to differ from a
+// -server names the make of the server, if it is known to differ from a
 // plain one: vllm, sglang, llamacpp, llama-cpp-python, together or fireworks.
 //
 // It reads lines of {prompt, response} and writes the same lines with logprob,

@@ -13,7 +13,7 @@ import (
 // ways are not known further.
 var makes = []string{"echo", "vllm", "sglang", "llamacpp", "llama-cpp-python", "together", "fireworks"}
 
-// newServer connects to a server of the given make. Where the server puts the
+// newServer connects to a server of the given make. If the server puts the
 // template's BOS token before every text by itself, it is told to the provider.
 func newServer(kind, template string, c providers.HTTPConfig) (providers.Provider, error) {
 	t, _ := chat.Lookup(template)

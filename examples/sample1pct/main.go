@@ -201,7 +201,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	return cfg, closeAll, nil
 }
 
-func readArms(name string) ([]record.Arm, error) {
+func readArms(name string) (record.Arms, error) {
 	if name == "" {
 		return record.PlanArms(), nil
 	}

@@ -54,9 +54,10 @@ type figure struct {
 // cellSamples are one draw of a world as package offpolicy takes them.
 func cellSamples(w *worlds.World, d worlds.Data) offpolicy.Samples {
 	known := func(v float64) dataset.Float { return dataset.Known(v) }
-	s := offpolicy.Samples{Logging: worlds.Logging, Judge: "judge", Draws: map[string][]offpolicy.Draw{}, Scored: map[string]dataset.Scored{
-		worlds.Logging: {Distribution: dataset.SamplingDistribution},
-	}}
+	s := offpolicy.Samples{Logging: worlds.Logging, Judge: "judge", Draws: map[string][]offpolicy.Draw{},
+		Scored: map[string]dataset.Scored{
+			worlds.Logging: {Distribution: dataset.SamplingDistribution},
+		}}
 	for _, t := range w.Targets {
 		s.Scored[t.Name] = dataset.Scored{Distribution: dataset.SamplingDistribution}
 	}
@@ -65,8 +66,10 @@ func cellSamples(w *worlds.World, d worlds.Data) offpolicy.Samples {
 	const far = 50
 	for _, r := range d.Rows {
 		row := offpolicy.Row{
-			PromptID: r.Prompt, Score: known(r.Score), Label: known(r.Label), InclusionProb: known(r.InclusionProb), Length: known(r.Length),
-			LogProbs: map[string]dataset.Float{worlds.Logging: known(r.LogP0 - far)}, Segments: map[string]string{"segment": r.Segment},
+			PromptID: r.Prompt, Score: known(r.Score), Label: known(r.Label), InclusionProb: known(r.InclusionProb),
+			Length:   known(r.Length),
+			LogProbs: map[string]dataset.Float{worlds.Logging: known(r.LogP0 - far)},
+			Segments: map[string]string{"segment": r.Segment},
 		}
 		for name, v := range r.LogTarget {
 			row.LogProbs[name] = known(v - far)
@@ -76,7 +79,8 @@ func cellSamples(w *worlds.World, d worlds.Data) offpolicy.Samples {
 	for name, draws := range d.Draws {
 		for _, x := range draws {
 			s.Draws[name] = append(s.Draws[name], offpolicy.Draw{
-				PromptID: x.Prompt, Index: x.Index, Score: known(x.Score), Label: known(x.Label), InclusionProb: known(x.InclusionProb), Covariate: known(x.Length),
+				PromptID: x.Prompt, Index: x.Index, Score: known(x.Score), Label: known(x.Label),
+				InclusionProb: known(x.InclusionProb), Covariate: known(x.Length),
 			})
 		}
 	}
@@ -145,7 +149,8 @@ func slimResult(r *offpolicy.Result) *offpolicy.Result {
 	}
 	for _, d := range r.Comparisons {
 		out.Comparisons = append(out.Comparisons, offpolicy.Comparison{
-			A: d.A, B: d.B, AA: d.AA, Difference: d.Difference, SE: d.SE, Lower: d.Lower, Upper: d.Upper, BandLower: d.BandLower, BandUpper: d.BandUpper,
+			A: d.A, B: d.B, AA: d.AA, Difference: d.Difference, SE: d.SE, Lower: d.Lower, Upper: d.Upper,
+			BandLower: d.BandLower, BandUpper: d.BandUpper,
 			P: d.P, Holm: d.Holm, Refusals: d.Refusals,
 		})
 	}
@@ -162,7 +167,8 @@ func (o *cellOutcome) take(w *worlds.World, r *offpolicy.Result) {
 		for i, a := range names {
 			o.Values = append(o.Values, figure{Name: a, Truth: w.Truth[a], ESS: w.ESS[a]})
 			for _, b := range names[:i] {
-				o.Pairs = append(o.Pairs, figure{Name: a + " - " + b, Truth: w.Difference(a, b), AA: b == worlds.Logging && a == "clone"})
+				o.Pairs = append(o.Pairs, figure{Name: a + " - " + b, Truth: w.Difference(a, b),
+					AA: b == worlds.Logging && a == "clone"})
 			}
 		}
 	}

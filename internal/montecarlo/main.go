@@ -27,7 +27,8 @@ func main() {
 	flag.StringVar(&o.out, "out", "", "`file` to write; default: standard output")
 	flag.StringVar(&o.state, "state", "", "`file` that keeps what is finished: starting again goes on from there")
 	flag.Parse()
-	if flag.NArg() > 0 || o.repetitions < 2 || o.cellRepetitions < 2 || o.replicates < 2 || o.cellReplicates < 2 || o.concurrency < 1 {
+	if flag.NArg() > 0 || o.repetitions < 2 || o.cellRepetitions < 2 || o.replicates < 2 || o.cellReplicates < 2 ||
+		o.concurrency < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -45,9 +46,10 @@ func run(o options) error {
 	start := time.Now()
 	var all []outcome
 	for i, d := range designs() {
-		x, err := once(s, fmt.Sprintf("%+v, %d repetitions, %d replicates", d, o.repetitions, o.replicates), func() (outcome, error) {
-			return simulate(d, o.repetitions, o.replicates, o.concurrency)
-		})
+		x, err := once(s, fmt.Sprintf("%+v, %d repetitions, %d replicates", d, o.repetitions, o.replicates),
+			func() (outcome, error) {
+				return simulate(d, o.repetitions, o.replicates, o.concurrency)
+			})
 		if err != nil {
 			return err
 		}
@@ -56,9 +58,10 @@ func run(o options) error {
 	}
 	var byCell []cellOutcome
 	for i, c := range cells() {
-		x, err := once(s, fmt.Sprintf("%+v, %d repetitions, %d replicates", c, o.cellRepetitions, o.cellReplicates), func() (cellOutcome, error) {
-			return simulateCell(c, o.cellRepetitions, o.cellReplicates, o.concurrency)
-		})
+		x, err := once(s, fmt.Sprintf("%+v, %d repetitions, %d replicates", c, o.cellRepetitions, o.cellReplicates),
+			func() (cellOutcome, error) {
+				return simulateCell(c, o.cellRepetitions, o.cellReplicates, o.concurrency)
+			})
 		if err != nil {
 			return err
 		}

@@ -91,7 +91,8 @@ func simulate(d design, repetitions, replicates, concurrency int) (outcome, erro
 					return
 				}
 				p := r.Policy("target")
-				a := answers{dr: slim(p.Estimate(offpolicy.DR)), labeled: slim(p.Estimate(offpolicy.LabeledSNIPS)), direct: slim(p.Estimate(offpolicy.Direct))}
+				a := answers{dr: slim(p.Estimate(offpolicy.DR)), labeled: slim(p.Estimate(offpolicy.LabeledSNIPS)),
+					direct: slim(p.Estimate(offpolicy.Direct))}
 				a.referee = slim(p.Estimate(p.Answer.Estimator))
 				// Without probes direct is refused, and the referee's rule leaves
 				// dr, or else labeled_snips.

@@ -71,7 +71,8 @@ func (o *cellOutcome) breaches() (out []breach) {
 		f := &o.Values[i]
 		refused := 1 - f.share()
 		switch {
-		case (random || designed) && f.ESS >= .5 && float64(o.Cell.Labels)*f.ESS >= 25 && !held(refused, .05, float64(f.N), false):
+		case (random || designed) && f.ESS >= .5 && float64(o.Cell.Labels)*f.ESS >= 25 && !held(refused, .05,
+			float64(f.N), false):
 			say(f.Name, "refused %.1f%%", 100*refused)
 		case o.hopeless(f.Name) && !held(refused, .99, float64(f.N), true):
 			say(f.Name, "refused only %.1f%%", 100*refused)
@@ -111,7 +112,8 @@ func writeCells(w io.Writer, all []cellOutcome, repetitions, replicates int) err
 		o := &all[i]
 		broken = append(broken, o.breaches()...)
 		n := float64(o.Values[0].N)
-		holm, pairBands, valueBands = max(holm, float64(o.Holm)/n), max(pairBands, float64(o.PairBands)/n), max(valueBands, float64(o.ValueBands)/n)
+		holm, pairBands, valueBands = max(holm, float64(o.Holm)/n), max(pairBands, float64(o.PairBands)/n),
+			max(valueBands, float64(o.ValueBands)/n)
 		for _, f := range o.Pairs {
 			if f.AA {
 				aa = max(aa, float64(f.Rejected)/n)
@@ -155,8 +157,10 @@ func writeCells(w io.Writer, all []cellOutcome, repetitions, replicates int) err
 				if strings.HasPrefix(part.last, "p") {
 					last = number(100*float64(f.Rejected)/n, 1)
 				}
-				p.line("| %s | %d | %d | %s | %.4f | %s | %s | %.1f | %.1f | %.1f | %s | %s |", o.Cell.World, o.Cell.Prompts, o.Cell.Labels, f.Name, f.Truth,
-					percent(f.share(), 1), percent(f.coverage(), 1), 100*f.wrong(), 100*float64(f.Above)/n, 100*float64(f.Below)/n, number(f.meanWidth(), 3), last)
+				p.line("| %s | %d | %d | %s | %.4f | %s | %s | %.1f | %.1f | %.1f | %s | %s |", o.Cell.World,
+					o.Cell.Prompts, o.Cell.Labels, f.Name, f.Truth,
+					percent(f.share(), 1), percent(f.coverage(), 1), 100*f.wrong(), 100*float64(f.Above)/n,
+					100*float64(f.Below)/n, number(f.meanWidth(), 3), last)
 			}
 		}
 	}

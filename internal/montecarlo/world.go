@@ -114,12 +114,14 @@ func (d design) samples(repetition int) offpolicy.Samples {
 	fmt.Fprintf(h, "%+v", d)
 	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(repetition)))
 	sampling := dataset.Scored{Distribution: dataset.SamplingDistribution}
-	out := offpolicy.Samples{Logging: "p0", Judge: "judge", Scored: map[string]dataset.Scored{"p0": sampling, "target": sampling}, Draws: map[string][]offpolicy.Draw{}}
+	out := offpolicy.Samples{Logging: "p0", Judge: "judge", Scored: map[string]dataset.Scored{"p0": sampling,
+		"target": sampling}, Draws: map[string][]offpolicy.Draw{}}
 	for i := range d.Prompts {
 		id := fmt.Sprintf("prompt %d", i)
 		score, label, logw := d.draw(rng, false)
 		row := offpolicy.Row{
-			PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100), "target": dataset.Known(-100 + logw)}, Score: dataset.Known(score),
+			PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100),
+				"target": dataset.Known(-100 + logw)}, Score: dataset.Known(score),
 			InclusionProb: dataset.Known(float64(d.Labels) / float64(d.Prompts)),
 		}
 		if i < d.Labels { // rows are exchangeable: the first are as good as any

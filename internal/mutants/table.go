@@ -37,8 +37,8 @@ var mutations = []mutation{
 	// Nulls and impossible values.
 	{name: "null skipped", file: "teacherforce/pair.go", test: "TestScoreRefuses",
 		old: "v := t.LogProb.OrNaN()\n\t\tif bad", new: "v := t.LogProb.OrNaN()\n\t\tif v != v {\n\t\t\tcontinue\n\t\t}\n\t\tif bad", reason: "a half-scored response looks likelier"},
-	{name: "null is zero", file: "providers/logprobs.go", test: "TestNewFormat",
-		old: "return math.NaN()\n\t}\n\treturn *v", new: "return 0\n\t}\n\treturn *v", reason: "an all-null response is certain"},
+	{name: "null is zero", file: "providers/read.go", test: "TestNewFormat",
+		old: "if string(v) == \"null\" {\n\t\treturn dataset.Float{}, true", new: "if string(v) == \"null\" {\n\t\treturn dataset.Known(0), true", reason: "an all-null response is certain"},
 	{name: "positive accepted", file: "teacherforce/pair.go", test: "TestScoreRefuses",
 		old: "case v > positiveSlack:", new: "case v > 1e9:", reason: "no probability exceeds 1"},
 	{name: "zeros go unseen", file: "teacherforce/anomalies.go", test: "TestFaultyRowsAreFlagged",
@@ -79,8 +79,10 @@ var mutations = []mutation{
 		old: "return sum(p.ChatEcho.Tokens[n:len(want)], n)", new: "return sum(p.ChatEcho.Tokens[n-1:len(want)], n)", reason: "the context's last token counts"},
 	{name: "conversation always open", file: "teacherforce/conversation.go", test: "TestChat",
 		old: "Open: pair.EndOfTurn == \"\"", new: "Open: true", reason: "a response that ended has an end-of-turn token"},
-	{name: "an alternative's log-prob", file: "providers/chatscore.go", test: "TestScoreChat",
-		old: "entry, ok := entries[key]\n", new: "entry, ok := entries[key]\n\t\tfor _, e := range entries {\n\t\t\tif e.LogProb != nil && entry.LogProb != nil && *e.LogProb > *entry.LogProb {\n\t\t\t\tentry = e\n\t\t\t}\n\t\t}\n", reason: "the likeliest token is not the one that stands there"},
+	{name: "an alternative's log-prob", file: "providers/answer.go", test: "TestScoreChat",
+		old: "out[i] = p[at].token\n",
+		new: "for k, c := range p {\n\t\t\tif c.token.LogProb.OrNaN() > p[at].token.LogProb.OrNaN() {\n\t\t\t\tat = k\n\t\t\t}\n\t\t}\n" +
+			"\t\tout[i] = p[at].token\n", reason: "the likeliest token is not the one that stands there"},
 	{name: "another context certified", file: "teacherforce/probes.go", test: "TestCertifyConversations",
 		old: "p.OK = false\n\t\tp.Detail += \"; asked", new: "p.Detail += \"; asked", reason: "the server says itself that its template is another"},
 	{name: "a template by its name", file: "offpolicy/pilot/config.go", test: "TestConversationsAndOwnTemplates",

@@ -22,7 +22,7 @@ type Config struct {
 	Dir     string           // output folder
 	Prompts []dataset.Prompt // already sampled; more of the same sample extend a run
 	Input   record.Input     // SHA256 is (identity)
-	Arms    []record.Arm     // (identity), but for their expectations
+	Arms    record.Arms      // (identity), but for their expectations
 	// Templates are chat templates of the caller's own, which the arms name as
 	// they name those of [chat.Names]; a model without one is refused. They are
 	// (identity) as far as an arm names them: a policy's hash covers the name of
@@ -133,7 +133,7 @@ func (c Config) LabelKeys() []dataset.Key {
 	var keys []dataset.Key
 	if c.stratified() {
 		for _, k := range record.ResponseKeys(c.Prompts, c.Arms) {
-			if c.Labels.Probes > 0 || k.Policy == record.LoggingArm(c.Arms).Policy.Name {
+			if c.Labels.Probes > 0 || k.Policy == c.Arms.Logging().Policy.Name {
 				keys = append(keys, k)
 			}
 		}

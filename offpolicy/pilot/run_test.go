@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,7 +62,8 @@ func arms() []record.Arm {
 func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	t.Helper()
 	key := providers.NewSecret("k")
-	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: key, HTTP: s.Client()})
+	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: key,
+		HTTP: s.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +79,8 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
 		Thresholds: &thresholds,
-		Dir:        dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Dir:        dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42,
+		Origin:   "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -90,7 +94,8 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 
 // recordFiles are the outputs that must not depend on how a run went.
 var recordFiles = []string{
-	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl", "samples.jsonl",
+	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl",
+	"samples.jsonl",
 	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 	"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 }
@@ -129,8 +134,44 @@ func describe(v *pilot.Verdict) string {
 	return fmt.Sprintf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 }
 
-// n is small enough for speed and large enough for a calibrator.
-const n = 30
+// n is small enough for speed and large enough for a calibrator; few is for what needs
+// none.
+const (
+	n   = 30
+	few = 12
+)
+
+// whole returns the folder of an undisturbed run of k prompts, which is made once for
+// all tests that compare with it.
+func whole(t *testing.T, k int) string {
+	t.Helper()
+	wholes.Lock()
+	defer wholes.Unlock()
+	if wholes.dirs[k] == "" {
+		dir := filepath.Join(wholes.parent, strconv.Itoa(k))
+		if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), dir, k)); err != nil {
+			t.Fatal(err)
+		}
+		wholes.dirs[k] = dir
+	}
+	return wholes.dirs[k]
+}
+
+var wholes = struct {
+	sync.Mutex
+	parent string
+	dirs   map[int]string
+}{dirs: map[int]string{}}
+
+func TestMain(m *testing.M) {
+	var err error
+	if wholes.parent, err = os.MkdirTemp("", "pilot"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(wholes.parent)
+	os.Exit(code)
+}
 
 func TestRunGoesThroughAndResumes(t *testing.T) {
 	s := serve(t, "")
@@ -142,7 +183,8 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 	if v.Decision != record.GO || v.State != "done" {
 		t.Fatalf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 	}
-	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n, "canaries": 20}
+	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n,
+		"judge": 5 * n, "canaries": 20}
 	got := map[string]int{}
 	for _, st := range v.Stages {
 		got[st.Name] = st.Items - st.Failed
@@ -169,15 +211,14 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 func near(a, b, rel float64) bool { return a-b <= rel*b && b-a <= rel*b }
 
 func TestConcurrencyDoesNotShow(t *testing.T) {
-	a, b := t.TempDir(), t.TempDir()
-	for dir, concurrency := range map[string]int{a: 1, b: 64} {
-		cfg := config(t, serve(t, ""), dir, n)
+	for _, concurrency := range []int{1, 64} {
+		cfg := config(t, serve(t, ""), t.TempDir(), n)
 		cfg.Concurrency = concurrency
 		if _, err := pilot.Run(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
+		sameRecords(t, cfg.Dir, whole(t, n))
 	}
-	sameRecords(t, a, b)
 }
 
 func TestMorePromptsExtendARun(t *testing.T) {
@@ -185,7 +226,7 @@ func TestMorePromptsExtendARun(t *testing.T) {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
 	s := serve(t, "")
-	dir, whole := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	for _, k := range []int{n / 2, n} {
 		if _, err := pilot.Run(t.Context(), config(t, s, dir, k)); err != nil {
 			t.Fatal(err)
@@ -196,10 +237,7 @@ func TestMorePromptsExtendARun(t *testing.T) {
 			t.Errorf("%s was paid %d times", id, times)
 		}
 	}
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
-		t.Fatal(err)
-	}
-	sameRecords(t, dir, whole)
+	sameRecords(t, dir, whole(t, n))
 
 	_, err := pilot.Run(t.Context(), config(t, s, dir, n/2))
 	var refused *pilot.PreflightError
@@ -309,22 +347,15 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.GO {
 		t.Fatalf("resumed without a budget: %v, %s", err, describe(v))
 	}
-	whole := t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
-		t.Fatal(err)
-	}
-	sameRecords(t, dir, whole)
+	sameRecords(t, dir, whole(t, n))
 }
 
 func TestInterruptedRunGoesOn(t *testing.T) {
 	s := serve(t, "")
-	dir, whole := t.TempDir(), t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), whole, n)); err != nil {
-		t.Fatal(err)
-	}
-	for _, after := range []int64{1, 15, 60, 100, 200} { // items, across the stages
+	dir := t.TempDir()
+	for _, after := range []int64{1, 5, 15, 30, 60} { // items, across the stages
 		ctx, cancel := context.WithCancel(t.Context())
-		cfg := config(t, s, dir, n)
+		cfg := config(t, s, dir, few)
 		var events atomic.Int64
 		cfg.Progress = func(record.Event) {
 			if events.Add(1) == after {
@@ -337,10 +368,10 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 			t.Fatalf("interrupted after %d events: %v, %s", after, err, describe(v))
 		}
 	}
-	if v, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil || v.State != "done" {
+	if v, err := pilot.Run(t.Context(), config(t, s, dir, few)); err != nil || v.State != "done" {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
-	sameRecords(t, dir, whole)
+	sameRecords(t, dir, whole(t, few))
 }
 
 func TestForeignFoldersAreLeftAlone(t *testing.T) {
@@ -349,7 +380,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 	}
 	s := serve(t, "")
 	dir := t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, s, dir, n)); err != nil {
+	if _, err := pilot.Run(t.Context(), config(t, s, dir, few)); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "responses.jsonl"))
@@ -357,7 +388,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := s.Bill().Total.Calls
-	other := config(t, s, dir, n)
+	other := config(t, s, dir, few)
 	other.Seed++
 	var refused *pilot.PreflightError
 	if _, err := pilot.Run(t.Context(), other); !errors.As(err, &refused) || !strings.Contains(err.Error(), "seed") {
@@ -371,7 +402,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(precious, "thesis.txt"), []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pilot.Run(t.Context(), config(t, s, precious, n)); !errors.As(err, &refused) {
+	if _, err := pilot.Run(t.Context(), config(t, s, precious, few)); !errors.As(err, &refused) {
 		t.Errorf("somebody's folder: %v, want a refusal", err)
 	}
 }
@@ -394,7 +425,8 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick", `policy pi_bad: no chat template "llama9"`} {
+	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn",
+		"llama4-maverick", `policy pi_bad: no chat template "llama9"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
@@ -404,7 +436,8 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	}
 	cfg = config(t, s, t.TempDir(), n)
 	cfg.Waived, cfg.Resolution = map[string]string{"logprobs.zeros": "typo"}, -0.1
-	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") || !strings.Contains(err.Error(), "Resolution is -0.1") {
+	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") ||
+		!strings.Contains(err.Error(), "Resolution is -0.1") {
 		t.Errorf("a waiver of no check, and no width: %v", err)
 	}
 }

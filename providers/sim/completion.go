@@ -18,9 +18,9 @@ type task struct {
 	sampling  langmodel.Sampling
 	maxTokens int
 	stop      []string
-	rng       *rand.Rand
-	echo      int  // how many of the prompt's last tokens the answer repeats
-	echoText  bool // repeat the text alone, without log-probs
+	stream    uint64 // seeds what is drawn
+	echo      int    // how many of the prompt's last tokens the answer repeats
+	echoText  bool   // repeat the text alone, without log-probs
 	form      logprobForm
 	top       int // alternatives at each position
 }
@@ -105,17 +105,20 @@ func (s *Server) generate(t task, id callID) langmodel.Draw {
 	if t.maxTokens == 0 {
 		return langmodel.Draw{}
 	}
-	lm := t.model.lm()
 	if s.hitsRow("empty", s.config.Faults.Empty, id) {
 		stop := endOfTurnID()
-		lp := lm.LogProbs(append(slices.Clone(t.prompt), stop))
+		lp := t.model.logProbs(append(slices.Clone(t.prompt), stop))
 		sampling := math.NaN() // not drawn, unless raw and tempered are one
 		if t.sampling == neutral {
 			sampling = lp[len(lp)-1]
 		}
 		return langmodel.Draw{LogProbs: lp[len(lp)-1:], Sampling: []float64{sampling}, Stopped: true, StopID: stop}
 	}
-	d := lm.Generate(t.prompt, t.sampling, t.maxTokens, stopTokens(), t.rng)
+	key := drawn{t.model.name, idText(t.prompt), t.sampling, t.maxTokens, t.stream}
+	d := draws.get(key, func() langmodel.Draw {
+		rng := rand.New(rand.NewPCG(t.stream, mix(t.stream, 0)))
+		return t.model.lm().Generate(t.prompt, t.sampling, t.maxTokens, stopTokens(), rng)
+	})
 	if len(d.IDs) > 0 && s.hitsRow("cut", s.config.Faults.Cut, id) {
 		n := max(1, len(d.IDs)/3)
 		return langmodel.Draw{IDs: d.IDs[:n], LogProbs: d.LogProbs[:n], Sampling: d.Sampling[:n]}
@@ -137,7 +140,7 @@ func (s *Server) scorePrompt(t task, id callID, offsets *offsets) []entry {
 	order := s.nextOrder()
 	nullHash := hash64("null position", s.seed, id.row)
 
-	lps := lm.LogProbs(t.prompt)
+	lps := t.model.logProbs(t.prompt)
 	start := len(t.prompt) - t.echo
 	entries := make([]entry, 0, t.echo+len(t.prompt)-start)
 	at := 0
@@ -230,18 +233,17 @@ func (o *offsets) at(n int) int {
 	return o.runes
 }
 
-// drawStream is the request's own random stream. The seed, the model and the
+// drawStream seeds the request's own random stream. The seed, the model and the
 // prompt decide it; where there is no seed, the request's id and the choice's
 // index stand in for it.
-func (s *Server) drawStream(m modelSpec, prompt []int, seed *int64, id callID, index int) *rand.Rand {
+func (s *Server) drawStream(m modelSpec, prompt []int, seed *int64, id callID, index int) uint64 {
 	parts := []string{"draw", m.name, idText(prompt)}
 	if seed != nil {
 		parts = append(parts, "seed", strconv.FormatInt(*seed, 10))
 	} else {
 		parts = append(parts, "id", s.seed, id.full, strconv.Itoa(index))
 	}
-	h := hash64(parts...)
-	return rand.New(rand.NewPCG(h, mix(h, 0)))
+	return hash64(parts...)
 }
 
 func idText(ids []int) string {

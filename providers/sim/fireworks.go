@@ -39,7 +39,7 @@ func (s *Server) completions(c *call, r *request) (answer, *apiError) {
 	for i, prompt := range prompts {
 		t := base
 		t.prompt = prompt
-		t.rng = s.drawStream(t.model, prompt, r.Seed, c.id, i)
+		t.stream = s.drawStream(t.model, prompt, r.Seed, c.id, i)
 		if err := fits(prompt, t.maxTokens); err != nil {
 			return answer{}, err
 		}
@@ -102,7 +102,7 @@ func (s *Server) fireworksChat(c *call) (answer, *apiError) {
 	if r.ResponseFormat != nil && r.ResponseFormat.Type != "text" {
 		return s.grade(c, r, t)
 	}
-	t.rng = s.drawStream(t.model, prompt, r.Seed, c.id, 0)
+	t.stream = s.drawStream(t.model, prompt, r.Seed, c.id, 0)
 	// Chat echo is for looking at the prompt: it brings no log-probs.
 	t.echoText = true
 	if r.EchoLast != nil {

@@ -280,7 +280,7 @@ func TestObedientJudge(t *testing.T) {
 }
 
 func TestAppearance(t *testing.T) {
-	merit := func(response string) float64 { m, _ := pair{goodPrompt, response}.merit(); return m }
+	merit := func(response string) float64 { return pair{goodPrompt, response}.merit().value }
 	whole := merit(goodResponse)
 	rows := []struct {
 		reason   string

@@ -62,7 +62,7 @@ func (s *Server) openAIChat(c *call) (answer, *apiError) {
 	if r.ResponseFormat != nil && r.ResponseFormat.Type != "text" {
 		return s.grade(c, r, t)
 	}
-	t.rng = s.drawStream(t.model, t.prompt, r.Seed, c.id, 0)
+	t.stream = s.drawStream(t.model, t.prompt, r.Seed, c.id, 0)
 	return s.chatAnswer(c, r, t, s.run(t, c.id)), nil
 }
 

@@ -34,11 +34,11 @@ type latent struct {
 
 // read works out what the texts say.
 func (p pair) read() latent {
-	merit, evasive := p.merit()
-	s := merit
+	m := merits.get(p, p.merit)
+	s := m.value
 	s += difficultySD * normal(hash64("difficulty", p.prompt))
 	s += noiseSD * normal(hash64("appearance", p.prompt, p.opening()))
-	return latent{pair: p, appearance: math.Round(100*min(0.99, max(0.01, s))) / 100, evasive: evasive}
+	return latent{pair: p, appearance: math.Round(100*min(0.99, max(0.01, s))) / 100, evasive: m.evasive}
 }
 
 // quality is q = m(s) + noise, less what the world takes. m rises from 0.05 to
@@ -65,9 +65,9 @@ func (l latent) label(w World) float64 {
 // whether the response is mostly evasive. The weights put the sample run's
 // policies where a judge would: bad at a third, the others from 0.7 upwards,
 // the bigger model first.
-func (p pair) merit() (merit float64, evasive bool) {
+func (p pair) merit() merit {
 	if strings.TrimSpace(p.response) == "" {
-		return 0.04, false
+		return merit{0.04, false}
 	}
 	sh := smallModel().StyleShares(p.response)
 	m := 0.13 + 0.28*sh.Helpful + 0.32*sh.Stepwise + 0.10*sh.Other - 0.03*sh.Evasive
@@ -84,7 +84,7 @@ func (p pair) merit() (merit float64, evasive bool) {
 	if !ends(p.response) {
 		m -= 0.05
 	}
-	return m, sh.Evasive > 0.5
+	return merit{m, sh.Evasive > 0.5}
 }
 
 // wording is how well the response is put, in [0, 1], to the ear of the larger

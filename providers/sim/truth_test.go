@@ -70,7 +70,7 @@ func simulate(p offpolicy.Policy, prompts []string, seed uint64) []response {
 				id := parseCallID(fmt.Sprintf("truth-%016x-%s", i, p.Name))
 				t := task{model: model, prompt: tokenizer().Encode(text), maxTokens: p.Sampling.MaxTokens,
 					sampling: langmodel.Sampling{Temperature: p.Sampling.Temperature, TopP: p.Sampling.TopP, TopK: p.Sampling.TopK}}
-				t.rng = s.drawStream(model, t.prompt, nil, id, 0)
+				t.stream = s.drawStream(model, t.prompt, nil, id, 0)
 				c := s.run(t, id)
 				l := pair{prompts[i], c.text}.read()
 				out[i] = response{c.text, c.finish, l.appearance, l.label(Transported), l.label(Shifted)}

@@ -122,7 +122,7 @@ func (s *Server) vllmChat(c *call) (answer, *apiError) {
 	if err := fits(t.prompt, t.maxTokens); err != nil {
 		return answer{}, err
 	}
-	t.rng = s.drawStream(t.model, t.prompt, r.Seed, c.id, 0)
+	t.stream = s.drawStream(t.model, t.prompt, r.Seed, c.id, 0)
 	a := s.chatAnswer(c, r, t, s.run(t, c.id))
 	if r.PromptLogprobs == nil && !r.ReturnPromptText {
 		return a, nil

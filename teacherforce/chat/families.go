@@ -146,7 +146,7 @@ var mistral7B = must(Format{
 })
 
 // mistralSmall31 is Mistral Small 3.1 (2503). Its template inserts a system
-// prompt with the current day where the conversation has none, so a policy must
+// prompt with the current day if the conversation has none, so a policy must
 // bring its own.
 var mistralSmall31 = must(Format{
 	Name: "mistral-small-3.1", BOS: "<s>", EndOfTurn: "</s>",

@@ -50,8 +50,8 @@ type Turn struct {
 type SystemRule int
 
 const (
-	SystemOptional SystemRule = iota // a turn of its own, where there is one
-	SystemAlways                     // a turn of its own, DefaultSystem's where there is none
+	SystemOptional SystemRule = iota // a turn of its own, if there is one
+	SystemAlways                     // a turn of its own, DefaultSystem's if there is none
 	SystemRequired                   // a turn of its own; a conversation without is refused
 	SystemInUser                     // before the content of the first user turn, followed by System.After
 	SystemRefused                    // the family has none
@@ -136,7 +136,7 @@ func (t Template) Assistant() Turn {
 	return t.f.Assistant
 }
 
-// BOS returns the text of the token that begins a rendered context, empty where
+// BOS returns the text of the token that begins a rendered context, empty if
 // the family has none.
 func (t Template) BOS() string {
 	if t.f == nil {
@@ -173,7 +173,7 @@ func (t Template) FindControl(s string) string {
 // first or not at all, then user and assistant turns, the last of them the
 // user's. It ends with the header of the assistant's turn.
 //
-// Content is rendered to the byte, white space included, except where the
+// Content is rendered to the byte, white space included, except if the
 // family's own template trims it. Content that spells a special token, or would
 // together with the markers around it, is refused with a [*ControlTokenError].
 // The template "raw" accepts a single user turn and returns its content.

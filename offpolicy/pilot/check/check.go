@@ -54,7 +54,8 @@ func says(s string) func(*Input) string { return func(*Input) string { return s 
 func shareThreshold(what string) func(*Input) string {
 	return func(in *Input) string {
 		t := in.Thresholds
-		return fmt.Sprintf("per policy: at most %.0f%% %s passes, %.0f%% holds, more fails", 100*t.MissingPass, what, 100*t.MissingHold)
+		return fmt.Sprintf("per policy: at most %.0f%% %s passes, %.0f%% holds, more fails", 100*t.MissingPass, what,
+			100*t.MissingHold)
 	}
 }
 
@@ -88,19 +89,17 @@ var all = sync.OnceValue(func() []Check {
 
 // For lists the checks of a run with these policies, in the order of a report: one
 // PerTarget is there once for each target, by the id that its findings have.
-func For(arms []record.Arm) []Check {
+func For(arms record.Arms) []Check {
 	var out []Check
 	for _, c := range all() {
 		if !c.PerTarget {
 			out = append(out, c)
 			continue
 		}
-		for _, a := range arms {
-			if a.Role == record.Target {
-				one := c
-				one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
-				out = append(out, one)
-			}
+		for _, a := range arms.Targets() {
+			one := c
+			one.ID, one.target = c.ID+"."+a.Policy.Name, a.Policy.Name
+			out = append(out, one)
 		}
 	}
 	return out

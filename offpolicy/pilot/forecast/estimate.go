@@ -33,64 +33,68 @@ const (
 	tokensPerSecond = 50
 )
 
-// Work prices a run before it starts. It sends nothing: prompts and
-// rendered contexts are counted, response lengths are the arms' declared
-// expectations, and what judge and oracle would send is taken from themselves.
+// Work is what a run has to do, as far as it costs something.
 type Work struct {
-	Prompts     []dataset.Prompt
-	Arms        []record.Arm
-	Seed        uint64
-	Labels      oracle.Design
-	Batches     bool // the labels are bought in batches
-	Concurrency int
-	Prices      providers.Prices
+	Prompts []dataset.Prompt
+	Arms    record.Arms
+	Seed    uint64
+	Labels  oracle.Design
+	// Dry takes the requests of Judge and Oracle, which are built around it.
+	Dry    *DryRun
+	Judge  judge.Scorer
+	Oracle oracle.Oracle
+	Forcer *teacherforce.Forcer // renders the contexts
+	Prices providers.Prices
+
+	Concurrency int             // calls in flight a service
 	Templates   []chat.Template // besides those that package chat knows
+	Batches     bool            // the labels are bought in batches
 	Chats       bool            // the service of the policies scores conversations
 	OneService  bool            // judge and oracle share the policies' limits
-	Forcer      *teacherforce.Forcer
-	Judge       judge.Scorer  // around dry
-	Oracle      oracle.Oracle // around dry
-	Dry         *DryRun
-	Reference   *record.Reference // nil: none
+	Reference   *record.Reference
 }
 
-func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
-	c := e
+// Estimate prices the run, stage by stage, before it starts. It sends nothing: prompts
+// and rendered contexts are counted, response lengths are the arms' declared
+// expectations, and what judge and oracle would send they say to the dry run. A model
+// without a price is an error that wraps [providers.ErrNoPrice].
+func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	stages := []*record.StageEstimate{}
 	byName := map[string]*record.StageEstimate{}
-	for _, name := range record.StageNames[1:] {
+	for _, name := range record.Stages()[1:] {
 		s := &record.StageEstimate{Name: name}
-		if c.Reference != nil {
-			refer(s, c.Reference.Stages[name], float64(len(c.Prompts))/float64(c.Reference.Prompts))
+		if w.Reference != nil {
+			refer(s, w.Reference.Stages[name], float64(len(w.Prompts))/float64(w.Reference.Prompts))
 		}
 		stages, byName[name] = append(stages, s), s
 	}
-	p0 := record.LoggingArm(c.Arms)
+	p0 := w.Arms.Logging()
 	certified := map[string]bool{}
-	all, chats, probes := record.Compared(c.Prompts, c.Seed), c.Chats, certificationCalls
+	all, chats, probes := record.Compared(w.Prompts, w.Seed), w.Chats, certificationCalls
 	if chats {
 		probes++
 	}
-	for _, a := range c.Arms {
-		price, err := c.Prices.For(a.Policy.Model)
+	for _, a := range w.Arms {
+		price, err := w.Prices.For(a.Policy.Model)
 		if err != nil {
 			return record.Estimate{}, err
 		}
 		if k := record.CertificateKey(a.Policy); !certified[k] {
 			certified[k] = true
-			add(byName[record.StageCertify], price, probes, float64(probes)*certificationTokens, certificationTokens, certificationTokens)
+			add(byName[record.StageCertify], price, probes, float64(probes)*certificationTokens, certificationTokens,
+				certificationTokens)
 		}
 		gen := byName[record.StageTargets]
 		if a.Role == record.Logging {
 			gen = byName[record.StageP0]
 		}
 		limit := float64(a.Policy.Sampling.MaxTokens)
-		for _, p := range c.Prompts {
-			text, err := e.Forcer.Render(a.Policy, p)
+		for _, p := range w.Prompts {
+			text, err := w.Forcer.Render(a.Policy, p)
 			if err != nil {
 				continue // the stage itself will record why
 			}
-			context := e.tokens(a, price, text)
+			context := w.tokens(a, price, text)
 			add(gen, price, 1, context, a.ExpectedTokens, limit)
 			// One echo of context and response and, where methods are compared,
 			// one of the context alone. At worst everywhere, and the ids need a
@@ -110,10 +114,11 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 			score.Calls += calls
 			score.PromptTokens += prompt
 			score.ExpectedUSD += float64(price.Input) * prompt / 1e6
-			score.WorstUSD += float64(price.Input) * (float64(worst+1)*context + float64(worst*p0.Policy.Sampling.MaxTokens)) / 1e6
+			score.WorstUSD += float64(price.Input) * (float64(worst+1)*context +
+				float64(worst*p0.Policy.Sampling.MaxTokens)) / 1e6
 		}
 	}
-	if err := e.grade(ctx, byName); err != nil {
+	if err := w.grade(ctx, byName); err != nil {
 		return record.Estimate{}, err
 	}
 	compares := "two calls"
@@ -121,19 +126,24 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 		compares = "three calls, one of them over chat,"
 	}
 	out := record.Estimate{Assumptions: []string{
-		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", e.expectations()),
+		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", w.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
-		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
-		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, record.ComparedRows, record.AuditEvery),
-		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, c.Concurrency),
+		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model",
+			sentenceTokens, numberTokens, probes),
+		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, "+
+			"else one; one more only where the sampled tokens are not the canonical ones", compares, record.ComparedRows,
+			record.AuditEvery),
+		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and "+
+			"no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, w.Concurrency),
 		"worst case: every response as long as max_tokens allows",
 	}}
-	out.ExpectedSeconds = e.times(byName)
-	if c.Labels.Strata > 1 {
-		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
+	out.ExpectedSeconds = w.times(byName)
+	if w.Labels.Strata > 1 {
+		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many "+
+			"others stand for them")
 	}
-	if c.Reference != nil {
-		out.Reference = c.Reference.Name
+	if w.Reference != nil {
+		out.Reference = w.Reference.Name
 	}
 	for _, s := range stages {
 		out.Stages = append(out.Stages, *s)
@@ -146,8 +156,7 @@ func (e *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 
 // times sets how long the stages take and returns the wall time: certification,
 // and then the service that works longest, since stages overlap.
-func (e *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
-	c := e
+func (w *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
 	took := func(name string, inFlight int) float64 {
 		s := byName[name]
 		seconds := (secondsPerCall*float64(s.Calls) + s.CompletionTokens/tokensPerSecond) / float64(inFlight)
@@ -155,20 +164,21 @@ func (e *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
 		return seconds
 	}
 	certificates := map[string]bool{}
-	for _, a := range c.Arms {
+	for _, a := range w.Arms {
 		certificates[record.CertificateKey(a.Policy)] = true
 	}
 	first := took(record.StageCertify, len(certificates)) // one probe after the other
-	policies := took(record.StageP0, c.Concurrency) + took(record.StageTargets, c.Concurrency) + took(record.StageLogProbs, c.Concurrency)
-	graders := took(record.StageJudge, c.Concurrency)
-	if !c.Batches {
-		graders += took(record.StageOracle, c.Concurrency)
+	policies := took(record.StageP0, w.Concurrency) + took(record.StageTargets, w.Concurrency) +
+		took(record.StageLogProbs, w.Concurrency)
+	graders := took(record.StageJudge, w.Concurrency)
+	if !w.Batches {
+		graders += took(record.StageOracle, w.Concurrency)
 	}
 	whole := max(policies, graders)
-	if c.OneService {
+	if w.OneService {
 		whole = policies + graders
 	}
-	return dataset.Known(first + whole + took(record.StageCanaries, c.Concurrency))
+	return dataset.Known(first + whole + took(record.StageCanaries, w.Concurrency))
 }
 
 // add counts calls with the given prompt tokens in all, and expected and worst
@@ -192,9 +202,9 @@ func refer(s *record.StageEstimate, of record.ReferenceStage, scale float64) {
 
 // tokens estimates the length of a rendered context: each control token is one
 // token, the rest goes by bytes.
-func (e *Work) tokens(a record.Arm, price providers.Price, text string) float64 {
+func (w *Work) tokens(a record.Arm, price providers.Price, text string) float64 {
 	n := 0.0
-	if t, ok := e.template(a.Policy.Template); ok {
+	if t, ok := w.template(a.Policy.Template); ok {
 		for _, control := range t.Controls() {
 			k := strings.Count(text, control)
 			n += float64(k)
@@ -213,56 +223,55 @@ func bytesPerToken(p providers.Price) float64 {
 
 // grade adds the calls of oracle and judge, by letting both of them make their
 // requests to a provider that only counts.
-func (e *Work) grade(ctx context.Context, byName map[string]*record.StageEstimate) error {
-	c := e
+func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimate) error {
 	texts := map[string]string{}
-	for _, a := range c.Arms {
-		price, err := c.Prices.For(a.Policy.Model)
+	for _, a := range w.Arms {
+		price, err := w.Prices.For(a.Policy.Model)
 		if err != nil {
 			return err
 		}
 		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
 	}
-	prompts := make(map[string]dataset.Prompt, len(c.Prompts))
-	for _, p := range c.Prompts {
+	prompts := make(map[string]dataset.Prompt, len(w.Prompts))
+	for _, p := range w.Prompts {
 		prompts[p.ID] = p
-		for _, a := range c.Arms {
+		for _, a := range w.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			tag := providers.Tag{Stage: record.StageJudge, Key: key}
-			if _, err := e.Judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
+			if _, err := w.Judge.Score(ctx, tag, p, texts[a.Policy.Name]); err != nil {
 				return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 			}
 		}
 	}
-	if err := e.count(byName[record.StageJudge], false); err != nil {
+	if err := w.count(byName[record.StageJudge], false); err != nil {
 		return err
 	}
 	// Which responses carry canaries follows from their scores: some spread over
 	// the prompts stand for them.
 	canaries := judge.Canaries()
-	for i, canary := range canaries[:min(len(canaries), len(c.Prompts)*len(c.Arms))] {
-		p, name := c.Prompts[i*len(c.Prompts)/len(canaries)], c.Arms[i%len(c.Arms)].Policy.Name
+	for i, canary := range canaries[:min(len(canaries), len(w.Prompts)*len(w.Arms))] {
+		p, name := w.Prompts[i*len(w.Prompts)/len(canaries)], w.Arms[i%len(w.Arms)].Policy.Name
 		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
-		if _, err := e.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
+		if _, err := w.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
 			return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 		}
 	}
-	if err := e.count(byName[record.StageCanaries], false); err != nil {
+	if err := w.count(byName[record.StageCanaries], false); err != nil {
 		return err
 	}
-	for _, as := range record.Assigned(c.Labels, c.Prompts, c.Arms) {
+	for _, as := range record.Assigned(w.Labels, w.Prompts, w.Arms) {
 		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
-		_, _ = e.Oracle.Label(ctx, tag, prompts[as.Key.PromptID], texts[as.Key.Policy])
+		_, _ = w.Oracle.Label(ctx, tag, prompts[as.Key.PromptID], texts[as.Key.Policy])
 	}
-	return e.count(byName[record.StageOracle], c.Batches)
+	return w.count(byName[record.StageOracle], w.Batches)
 }
 
 // count prices what the dry run has seen since it was last asked.
-func (e *Work) count(s *record.StageEstimate, batch bool) error {
-	for _, req := range e.Dry.take() {
-		price, err := e.Prices.For(req.Model)
+func (w *Work) count(s *record.StageEstimate, batch bool) error {
+	for _, req := range w.Dry.take() {
+		price, err := w.Prices.For(req.Model)
 		if err != nil {
 			return err
 		}
@@ -275,14 +284,15 @@ func (e *Work) count(s *record.StageEstimate, batch bool) error {
 		for _, m := range req.Messages {
 			bytes += len(m.Content)
 		}
-		add(s, price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply, float64(req.Sampling.MaxTokens))
+		add(s, price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply,
+			float64(req.Sampling.MaxTokens))
 	}
 	return nil
 }
 
-func (e *Work) expectations() string {
-	parts := make([]string, len(e.Arms))
-	for i, a := range e.Arms {
+func (w *Work) expectations() string {
+	parts := make([]string, len(w.Arms))
+	for i, a := range w.Arms {
 		parts[i] = fmt.Sprintf("%s %.0f", a.Policy.Name, a.ExpectedTokens)
 	}
 	return strings.Join(parts, ", ")
@@ -342,15 +352,16 @@ func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 	g := providers.Generation{Text: string(text), FinishReason: "stop"}
 	if req.LogProbs { // for a judge that reads them
 		for _, part := range numbers.FindAllString(g.Text, -1) {
-			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0), Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0),
+				Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
 		}
 	}
 	return g, nil
 }
 
 // template returns the chat template of that name, the caller's own or a known one.
-func (e *Work) template(name string) (chat.Template, bool) {
-	for _, t := range e.Templates {
+func (w *Work) template(name string) (chat.Template, bool) {
+	for _, t := range w.Templates {
 		if t.Name() == name {
 			return t, true
 		}
@@ -359,16 +370,16 @@ func (e *Work) template(name string) (chat.Template, bool) {
 }
 
 // GraderModels asks judge and oracle for one request each.
-func (e *Work) GraderModels(ctx context.Context) ([]string, error) {
-	p := e.Prompts[0]
-	key := dataset.Key{PromptID: p.ID, Policy: record.LoggingArm(e.Arms).Policy.Name}
+func (w *Work) GraderModels(ctx context.Context) ([]string, error) {
+	p := w.Prompts[0]
+	key := dataset.Key{PromptID: p.ID, Policy: w.Arms.Logging().Policy.Name}
 	tag := providers.Tag{Stage: record.StagePreflight, Key: key}
-	if _, err := e.Judge.Score(ctx, tag, p, "x"); err != nil {
+	if _, err := w.Judge.Score(ctx, tag, p, "x"); err != nil {
 		return nil, err
 	}
-	_, _ = e.Oracle.Label(ctx, tag, p, "x")
+	_, _ = w.Oracle.Label(ctx, tag, p, "x")
 	var models []string
-	for _, req := range e.Dry.take() {
+	for _, req := range w.Dry.take() {
 		models = append(models, req.Model)
 	}
 	slices.Sort(models)

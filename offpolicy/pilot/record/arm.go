@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/offpolicy"
@@ -36,6 +37,9 @@ type Arm struct {
 	ExpectedRank int
 }
 
+// Arms are the policies of a run.
+type Arms []Arm
+
 //go:embed plan.json
 var planJSON []byte
 
@@ -43,7 +47,7 @@ var planJSON []byte
 // model asked to think step by step, a bigger model, and the same model asked
 // to be unhelpful. All sample at temperature 1 without filters, so that raw
 // log-probs are those of the sampling distribution.
-func PlanArms() []Arm {
+func PlanArms() Arms {
 	arms, err := ReadArms(bytes.NewReader(planJSON), "plan.json")
 	if err != nil {
 		panic("record: " + err.Error())
@@ -71,14 +75,14 @@ type armJSON struct {
 // temperature, top_p, top_k, max_tokens, expected_tokens, expected_rank}, and
 // validates them together. An unknown key is an error: a misspelt setting would
 // otherwise be a default in disguise. name is the file's, for errors.
-func ReadArms(r io.Reader, name string) ([]Arm, error) {
+func ReadArms(r io.Reader, name string) (Arms, error) {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()
 	var raw []armJSON
 	if err := dec.Decode(&raw); err != nil {
 		return nil, fmt.Errorf("record: %s: want a JSON list of policies: %w", name, err)
 	}
-	arms := make([]Arm, len(raw))
+	arms := make(Arms, len(raw))
 	for i, a := range raw {
 		var missing []string
 		if a.Temperature == nil {
@@ -94,7 +98,8 @@ func ReadArms(r io.Reader, name string) ([]Arm, error) {
 			missing = append(missing, "max_tokens")
 		}
 		if len(missing) > 0 {
-			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name, i+1, a.Name, strings.Join(missing, ", "))
+			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name,
+				i+1, a.Name, strings.Join(missing, ", "))
 		}
 		arms[i] = Arm{
 			Policy: offpolicy.Policy{
@@ -104,13 +109,17 @@ func ReadArms(r io.Reader, name string) ([]Arm, error) {
 			Role: a.Role, ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
 		}
 	}
-	if err := ValidateArms(arms); err != nil {
+	if err := arms.Validate(); err != nil {
 		return nil, fmt.Errorf("record: %s: %w", name, err)
 	}
 	return arms, nil
 }
 
-func ValidateArms(arms []Arm) error {
+// Validate reports the first thing by which the arms do not make a run: there must be one
+// that logs and another, names that can be told apart and stand in a file's name, policies
+// that are valid, clones that equal the logging policy and targets that do not, and an
+// expected length for each.
+func (arms Arms) Validate() error {
 	if len(arms) < 2 {
 		return errors.New("want a logging policy and at least one target")
 	}
@@ -136,7 +145,8 @@ func ValidateArms(arms []Arm) error {
 			return fmt.Errorf("policy %q has role %q: want logging, target or clone", p.Name, a.Role)
 		}
 		if !(a.ExpectedTokens > 0) || a.ExpectedTokens > float64(p.Sampling.MaxTokens) {
-			return fmt.Errorf("policy %q expects %v tokens a response: want a number in (0, max_tokens = %d], the cost estimate rests on it", p.Name, a.ExpectedTokens, p.Sampling.MaxTokens)
+			return fmt.Errorf("policy %q expects %v tokens a response: want a number in (0, max_tokens = %d], the cost "+
+				"estimate rests on it", p.Name, a.ExpectedTokens, p.Sampling.MaxTokens)
 		}
 	}
 	if len(logging) != 1 {
@@ -144,20 +154,43 @@ func ValidateArms(arms []Arm) error {
 	}
 	for _, a := range arms {
 		if same := a.Policy.Hash() == logging[0].Policy.Hash(); a.Role == Clone && !same {
-			return fmt.Errorf("policy %q has role clone but differs from %q in model, prompt, template or sampling", a.Policy.Name, logging[0].Policy.Name)
+			return fmt.Errorf("policy %q has role clone but differs from %q in model, prompt, template or sampling",
+				a.Policy.Name, logging[0].Policy.Name)
 		} else if a.Role == Target && same {
-			return fmt.Errorf("policy %q equals the logging policy %q: give it role clone, or change what it should differ in", a.Policy.Name, logging[0].Policy.Name)
+			return fmt.Errorf("policy %q equals the logging policy %q: give it role clone, or change what it should differ in",
+				a.Policy.Name, logging[0].Policy.Name)
 		}
 	}
 	return nil
 }
 
-// LoggingArm returns the arm that logs; the arms are validated.
-func LoggingArm(arms []Arm) Arm {
+// Logging is the arm that logs. It panics if there is none: see [Arms.Validate].
+func (arms Arms) Logging() Arm {
 	for _, a := range arms {
 		if a.Role == Logging {
 			return a
 		}
 	}
 	panic("record: no logging policy")
+}
+
+// Targets are the arms that are neither the logging policy nor its clone.
+func (arms Arms) Targets() Arms {
+	var out Arms
+	for _, a := range arms {
+		if a.Role == Target {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Models are the models that the policies name, each once, sorted.
+func (arms Arms) Models() []string {
+	var models []string
+	for _, a := range arms {
+		models = append(models, a.Policy.Model)
+	}
+	slices.Sort(models)
+	return slices.Compact(models)
 }

@@ -12,8 +12,9 @@ import (
 func (r *Records) RunRecords(judge string) dataset.RunRecords {
 	out := dataset.RunRecords{
 		Logging: r.Logging().Policy.Name, Judge: judge,
-		Prompts: slices.Collect(r.Prompts.Values()), Responses: slices.Collect(r.Responses.Values()), LogProbs: slices.Collect(r.LogProbs.Values()),
-		Labels: slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
+		Prompts: slices.Collect(r.Prompts.Values()), Responses: slices.Collect(r.Responses.Values()),
+		LogProbs: slices.Collect(r.LogProbs.Values()),
+		Labels:   slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
 	}
 	for _, a := range r.Arms {
 		if a.Role != Logging {
@@ -103,5 +104,6 @@ func (r *Records) Document() *offpolicy.Document {
 	if r.Evaluation != nil {
 		return r.Evaluation.Document()
 	}
-	return &offpolicy.Document{SchemaVersion: offpolicy.DocumentVersion, Logging: r.Logging().Policy.Name, Error: r.EvaluationError}
+	return &offpolicy.Document{SchemaVersion: offpolicy.DocumentVersion, Logging: r.Logging().Policy.Name,
+		Error: r.EvaluationError}
 }

@@ -76,7 +76,7 @@ func ExampleFields() {
 
 // A remedy names fields; the program that was started says them by its flags.
 func ExampleRemedy() {
-	r := record.By("give newer prices", record.FieldPrices)
+	r := record.Do("give newer prices", record.FieldPrices)
 	fmt.Println(r)
 	r.Changes[0].As = "-prices"
 	fmt.Println(r)

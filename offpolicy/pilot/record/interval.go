@@ -24,6 +24,7 @@ type Quantiles struct {
 	Q95 dataset.Float `json:"q95"`
 }
 
+// MeanInterval is the mean of values with a t-interval of 95%; missing if there are none.
 func MeanInterval(xs []float64) Interval {
 	missing := Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}
 	if len(xs) == 0 {
@@ -33,15 +34,18 @@ func MeanInterval(xs []float64) Interval {
 	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
 }
 
+// QuantilesOf describes values; missing if there are none.
 func QuantilesOf(xs []float64) Quantiles {
 	m := dataset.Float{}
 	if len(xs) == 0 {
 		return Quantiles{m, m, m, m, m}
 	}
 	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
-	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]), dataset.Known(q[4])}
+	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]),
+		dataset.Known(q[4])}
 }
 
+// Finite is x, or missing if it is NaN or infinite.
 func Finite(x float64) dataset.Float {
 	if math.IsInf(x, 0) {
 		return dataset.Float{}

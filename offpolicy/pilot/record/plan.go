@@ -87,7 +87,7 @@ func Compared(prompts []dataset.Prompt, seed uint64) map[string]bool {
 }
 
 // ResponseKeys are the responses that a run owes.
-func ResponseKeys(prompts []dataset.Prompt, arms []Arm) []dataset.Key {
+func ResponseKeys(prompts []dataset.Prompt, arms Arms) []dataset.Key {
 	keys := make([]dataset.Key, 0, len(prompts)*len(arms))
 	for _, p := range prompts {
 		for _, a := range arms {
@@ -108,17 +108,7 @@ const ClassHidden = "hidden_action"
 const ClassNoResponse = "no_response"
 
 // Assigned are the responses that a design labels, of one with strata as many others.
-func Assigned(d oracle.Design, prompts []dataset.Prompt, arms []Arm) []oracle.Assignment {
+func Assigned(d oracle.Design, prompts []dataset.Prompt, arms Arms) []oracle.Assignment {
 	d.Strata = 0
-	return d.Assign(ResponseKeys(prompts, arms), LoggingArm(arms).Policy.Name)
-}
-
-// ArmModels are the models that the policies name, each once.
-func ArmModels(arms []Arm) []string {
-	var models []string
-	for _, a := range arms {
-		models = append(models, a.Policy.Model)
-	}
-	slices.Sort(models)
-	return slices.Compact(models)
+	return d.Assign(ResponseKeys(prompts, arms), arms.Logging().Policy.Name)
 }

@@ -8,6 +8,7 @@ type Problem struct {
 	Err    error // cause, may be nil
 }
 
+// Error says the problem and its remedy.
 func (p *Problem) Error() string { return p.What + ": " + p.Remedy.String() }
 
 // Unwrap returns the cause.

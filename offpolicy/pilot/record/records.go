@@ -17,7 +17,7 @@ import (
 // same records give the same checks, whether they come from a run that has
 // just ended or from its folder.
 type Records struct {
-	Arms         []Arm
+	Arms         Arms
 	Prompts      Rows[dataset.Prompt] // by the id alone
 	Responses    Rows[dataset.Response]
 	LogProbs     Rows[dataset.LogProb] // of P0's responses, under every policy
@@ -85,7 +85,8 @@ func (r *Records) Reached(stage string) bool {
 	return !slices.Contains(r.Stop.Open, stage)
 }
 
-func (r *Records) Logging() Arm { return LoggingArm(r.Arms) }
+// Logging is the arm that logs.
+func (r *Records) Logging() Arm { return r.Arms.Logging() }
 
 // NoiseRatios are the log-ratios of a clone: of the model's own distribution on
 // both sides, whatever the two sample at, because they tell of the endpoint.
@@ -188,15 +189,7 @@ func Failures(r *Records) (classes map[string]int, keys map[string][]string) {
 }
 
 // Targets are the arms that are neither the logging policy nor its clone.
-func (r *Records) Targets() []Arm {
-	var out []Arm
-	for _, a := range r.Arms {
-		if a.Role == Target {
-			out = append(out, a)
-		}
-	}
-	return out
-}
+func (r *Records) Targets() Arms { return r.Arms.Targets() }
 
 // FailedPrompts counts the prompts that have a record without a value.
 func FailedPrompts(rec *Records) int {

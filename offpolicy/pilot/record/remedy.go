@@ -26,7 +26,8 @@ const (
 
 // Fields lists every setting that a remedy can name.
 func Fields() []Field {
-	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader, FieldPrices,
+	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
+		FieldPrices,
 		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldWaived}
 }
 
@@ -72,8 +73,8 @@ func withChanges(do string, changes []Change) string {
 	return do + " (" + strings.Join(words, ", ") + ")"
 }
 
-// By is a remedy that changes settings to whatever the reader has.
-func By(do string, fields ...Field) Remedy {
+// Do is a remedy that changes settings to whatever the reader has.
+func Do(do string, fields ...Field) Remedy {
 	r := Remedy{Do: do}
 	for _, f := range fields {
 		r.Changes = append(r.Changes, Change{Field: f})

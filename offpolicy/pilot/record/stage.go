@@ -1,8 +1,6 @@
 package record
 
-// StageNames are the stages in their order.
-var StageNames = []string{StagePrepare, StageCertify, StageP0, StageTargets, StageLogProbs, StageOracle, StageJudge, StageCanaries}
-
+// The stages, as records, ledger and reports name them.
 const (
 	StagePrepare  = "prepare"
 	StageCertify  = "certify"
@@ -16,5 +14,12 @@ const (
 	StagePreflight = "preflight"
 )
 
-// WholeRun is the key of the time that all stages together took: they overlap.
+// WholeRun stands for all stages together: their time, which is less than the sum of
+// theirs because they overlap, and their records.
 const WholeRun = "run"
+
+// Stages lists the stages in their order.
+func Stages() []string {
+	return []string{StagePrepare, StageCertify, StageP0, StageTargets, StageLogProbs, StageOracle, StageJudge,
+		StageCanaries}
+}

@@ -30,6 +30,7 @@ func Count(n int) string {
 	return s
 }
 
+// Plural is a count with its noun: "1 prompt", "10,000 prompts".
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return fmt.Sprintf("1 %s", one)
@@ -39,7 +40,8 @@ func Plural(n int, one, many string) string {
 
 // Counts writes a map of counts as "a 3, b 1", the largest first.
 func Counts(m map[string]int) string {
-	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	keys := slices.SortedFunc(maps.Keys(m),
+		func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
 	parts := make([]string, len(keys))
 	for i, k := range keys {
 		parts[i] = fmt.Sprintf("%s %d", k, m[k])
@@ -60,6 +62,7 @@ func MeanSD(xs []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd / float64(len(xs)-1))
 }
 
+// Dollars is an amount in a sentence: "about $1.25", or that it is not known.
 func Dollars(usd dataset.Float) string {
 	if !usd.Valid() {
 		return "at an unknown price"

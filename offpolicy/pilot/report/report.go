@@ -13,7 +13,7 @@ import (
 // The files that [WriteFiles] writes.
 const (
 	JSONFile     = "report.json"
-	MarkdownFile = "report.md"
+	markdownFile = "report.md"
 	HTMLFile     = "report.html"
 )
 
@@ -28,7 +28,7 @@ func WriteFiles(dir string, v *pilot.Verdict) error {
 		name   string
 		render func(io.Writer, *pilot.Verdict) error
 		body   bytes.Buffer
-	}{{name: JSONFile, render: JSON}, {name: MarkdownFile, render: Markdown}, {name: HTMLFile, render: HTML}}
+	}{{name: JSONFile, render: JSON}, {name: markdownFile, render: Markdown}, {name: HTMLFile, render: HTML}}
 	for i := range files {
 		if err := files[i].render(&files[i].body, v); err != nil {
 			return fmt.Errorf("report: write %s: %w", filepath.Join(dir, files[i].name), err)

@@ -19,7 +19,7 @@ type Job struct {
 	Dir      string
 	Identity []byte           // canonical JSON of what changes answers; the folder is held to it
 	Prompts  []dataset.Prompt // sorted by id
-	Arms     []record.Arm
+	Arms     record.Arms
 	// Templates are chat templates besides those that package chat knows.
 	Templates []chat.Template
 	Seed      uint64
@@ -55,7 +55,7 @@ func (j *Job) stratified() bool { return j.Labels.Strata > 1 }
 // keys are the responses that the job owes.
 func (j *Job) keys() []dataset.Key { return record.ResponseKeys(j.Prompts, j.Arms) }
 
-func (j *Job) logging() string { return record.LoggingArm(j.Arms).Policy.Name }
+func (j *Job) logging() string { return j.Arms.Logging().Policy.Name }
 
 // SortPrompts returns the prompts in the order of their ids, which is that of the
 // records.

@@ -41,7 +41,7 @@ type manifestPolicy struct {
 	ExpectedRank   int         `json:"expected_rank"`
 }
 
-func manifestPolicies(arms []record.Arm) []manifestPolicy {
+func manifestPolicies(arms record.Arms) []manifestPolicy {
 	out := make([]manifestPolicy, len(arms))
 	for i, a := range arms {
 		p, s := a.Policy, a.Policy.Sampling

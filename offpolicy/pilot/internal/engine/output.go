@@ -57,7 +57,8 @@ func (r *Run) records(stop *record.Stop) *record.Records {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
 		owed[p.Score.Key()] = true
 	}
-	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }), dataset.Canary.Key)
+	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }),
+		dataset.Canary.Key)
 	rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
 	return rec
 }
@@ -73,7 +74,8 @@ func (r *Run) writePrompts() error {
 func (r *Run) writeManifest() error {
 	c := &r.job
 	m := manifest{
-		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
+		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed,
+		Prompts:         len(c.Prompts),
 		TransportMargin: c.TransportMargin,
 		Policies:        manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
 		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(r.store.ledger())), Versions: c.Versions,
@@ -90,7 +92,8 @@ func (r *Run) writeManifest() error {
 	if err := enc.Encode(m); err != nil {
 		return err
 	}
-	return dataset.WriteFile(r.job.path("manifest.json"), func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
+	return dataset.WriteFile(r.job.path("manifest.json"),
+		func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
 }
 
 // finish writes every output and reads it back.
@@ -145,9 +148,11 @@ func (r *Run) writeOutputs(rec *record.Records) error {
 
 // sortLedger orders attempts by stage, record, call and attempt.
 func sortLedger(entries []providers.Entry) []providers.Entry {
-	stage := func(e providers.Entry) int { return slices.Index(record.StageNames, e.Stage) }
+	stages := record.Stages()
+	stage := func(e providers.Entry) int { return slices.Index(stages, e.Stage) }
 	return slices.SortedFunc(slices.Values(entries), func(a, b providers.Entry) int {
-		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call),
+			cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
 	})
 }
 
@@ -181,7 +186,8 @@ func (r *Run) readBack(rec *record.Records) (problems []string) {
 	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
 	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
 	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))
-	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
+	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl",
+		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
 	add(checkFile[dataset.Canary](dir, "canaries.jsonl", want(rec.CanariesOwed)))
 	return problems
 }

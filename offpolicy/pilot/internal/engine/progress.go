@@ -33,7 +33,7 @@ func (r *Run) inFlight() (now, allowed int) {
 			allowed += s.Concurrency
 		}
 	}
-	add(r.policies, record.ArmModels(r.job.Arms))
+	add(r.policies, r.job.Arms.Models())
 	if r.grader != nil {
 		add(r.grader, r.job.GraderModels)
 	}

@@ -18,7 +18,8 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	}
 	rec := world.Evaluated()
 	w := rec.Weights("pi_cot").Summary
-	if w.N != 0 || w.Usable || len(w.Reasons) == 0 || !strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
+	if w.N != 0 || w.Usable || len(w.Reasons) == 0 ||
+		!strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
 		t.Errorf("weights %+v", w)
 	}
 	for _, row := range rec.Logs.Samples {
@@ -53,7 +54,8 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		t.Errorf("%d ratios", len(d))
 	}
 	rec.Certificates = rec.Certificates[:1]
-	if w := rec.Weights("pi_bigger_model").Summary; !slices.ContainsFunc(w.Reasons, func(s string) bool { return strings.Contains(s, "no certificate") }) {
+	if w := rec.Weights("pi_bigger_model").Summary; !slices.ContainsFunc(w.Reasons,
+		func(s string) bool { return strings.Contains(s, "no certificate") }) {
 		t.Errorf("a model without a certificate has weights: %v", w.Reasons)
 	}
 }
