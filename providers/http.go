@@ -259,7 +259,7 @@ func (t *transport) unreadable(ctx context.Context, a attempt, meta Meta, in *in
 	return e
 }
 
-const filesHint = "the process may open no more files or connections: raise the limit of open files (ulimit -n) or lower the concurrency"
+const filesHint = "the process may open no more files or connections: raise the limit of open files or lower the concurrency"
 
 // outOfFiles recognises that the process, or the machine, has no file
 // descriptors left for another connection. A look-up of a name says it in words.
