@@ -35,13 +35,13 @@ func (r *Result) weigh(p *PolicyResult) error {
 	switch {
 	case modelled == 0:
 		return nil // nothing to model them by; the weights' own rules refuse
-	case rows > MaxMissing:
-		refuse(rows, MaxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s",
-			gap.Missing, gap.Total, p.Policy, 100*MaxMissing, pattern(&gap))
-	case share-se > MaxMissing:
-		refuse(share, MaxMissing,
+	case rows > maxMissing:
+		refuse(rows, maxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s",
+			gap.Missing, gap.Total, p.Policy, 100*maxMissing, pattern(&gap))
+	case share-se > maxMissing:
+		refuse(share, maxMissing,
 			"the %d responses that could not be scored under %s have about %.0f%% of its weight, more than %.0f%%%s",
-			gap.Missing, p.Policy, 100*share, 100*MaxMissing, pattern(&gap))
+			gap.Missing, p.Policy, 100*share, 100*maxMissing, pattern(&gap))
 	case !fr.knowsLength() && gap.Pattern() != nil:
 		refuse(gap.Pattern().Z, maxGapZ,
 			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.Pattern())
@@ -291,7 +291,7 @@ func (r *Result) worst(p *PolicyResult, e *Estimate, c *Config, w *worker) {
 			kept *= 1 - why.Value
 		case RuleDesign:
 			total := e.Basis.Rows
-			if e.Estimator == Direct {
+			if e.Estimator.method().draws {
 				total = e.Basis.Draws
 			}
 			kept *= float64(e.Basis.Labels) / float64(max(total, 1))

@@ -2,9 +2,9 @@ package offpolicy
 
 import "math"
 
-// MaxMissing is the share of rows, or of the weight, that may be modelled. Beyond it the
+// maxMissing is the share of rows, or of the weight, that may be modelled. Beyond it the
 // estimate is refused.
-const MaxMissing = .20
+const maxMissing = .20
 
 // The mean that modelled weights are held within.
 const (

@@ -102,10 +102,10 @@ func (a *Accumulator) gap() []Refusal {
 		return nil
 	}
 	total := a.n + a.missing
-	if share := float64(a.missing) / float64(total); share > MaxMissing {
-		return []Refusal{refusal(RuleMissing, share, MaxMissing,
+	if share := float64(a.missing) / float64(total); share > maxMissing {
+		return []Refusal{refusal(RuleMissing, share, maxMissing,
 			"%d of %d logged responses could not be scored under %s, more than %.0f%%", a.missing, total, a.policy,
-			100*MaxMissing)}
+			100*maxMissing)}
 	}
 	l := a.lost
 	if l.lostN == 0 || l.lostN == l.n {
