@@ -185,6 +185,16 @@ func logs(x []float64) []float64 {
 	return out
 }
 
+// loggedLogProbs are the responses' own, NaN where missing: they follow the length, and
+// are known where lengths are not.
+func (fr *frame) loggedLogProbs() []float64 {
+	out := make([]float64, len(fr.rows))
+	for i := range out {
+		out[i] = fr.rows[i].LogProbs[fr.logging].OrNaN()
+	}
+	return out
+}
+
 // rowGap is a gap among the logged rows, tested by what is known of them.
 func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 	g := Gap{Kind: kind, Total: len(inv)}
@@ -192,6 +202,7 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 		g.test("score", fr.score, inv)
 	}
 	g.test("length", logs(fr.length), inv)
+	g.test("log-prob under "+fr.logging, fr.loggedLogProbs(), inv)
 	if kind != GapLabels {
 		// Labels are a sample of their own: the test is of the labelled alone.
 		y := make([]float64, len(inv))

@@ -103,13 +103,15 @@ func pattern(g *Gap) string {
 	return ""
 }
 
+// knowsLength reports whether responses have lengths that differ.
 func (fr *frame) knowsLength() bool {
+	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range fr.length {
 		if !math.IsNaN(v) {
-			return true
+			lo, hi = min(lo, v), max(hi, v)
 		}
 	}
-	return false
+	return hi > lo
 }
 
 // labelGaps finds out whether the logged labels are a random draw, which everything
