@@ -113,7 +113,7 @@ func (r *Result) common(a, b *PolicyResult) basis {
 	var draws, rows [2][]bool // by prompt, whether a side has one
 	for i, p := range sides {
 		has := make([]bool, len(fr.prompts))
-		if p.Answer.Estimator == Direct {
+		if p.Answer.Estimator.method().draws {
 			for _, q := range fr.draws[p.Policy].prompt {
 				has[q] = true
 			}

@@ -17,7 +17,7 @@ const Direct Estimator = "direct"
 // [Direct] is corrected by them, whatever the transport audit says.
 const MinProbes = 15
 
-var direct = method{name: Direct, claims: true, build: (*builder).direct}
+var direct = method{name: Direct, claims: true, draws: true, build: (*builder).direct}
 
 // directStat is the mean prediction over fresh draws, corrected by probes.
 type directStat struct {

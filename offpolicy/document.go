@@ -390,10 +390,10 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 	out := &PolicyDocument{
 		Role: "target", Estimators: map[string]*EstimateDocument{}, Answer: p.answerDocument(),
 		Weights: WeightsDocument{
-			Rows: w.N, Missing: w.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS),
+			Rows: w.N, Missing: p.observed.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS),
 			ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
-			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable(),
-			Refusals: messages(w.Refusals()),
+			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable() && len(p.refusals) == 0,
+			Refusals: messages(append(w.Refusals(), p.refusals...)),
 		},
 		Diagnostics: map[string]dataset.Float{
 			"relative_ess": figure(d.RelativeESS), "top_1_percent": figure(d.Top1), "hill": figure(d.Hill),

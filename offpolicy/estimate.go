@@ -9,6 +9,7 @@ type Estimator string
 type method struct {
 	name   Estimator
 	claims bool // its interval claims 95% coverage
+	draws  bool // it rests on the target's own draws, not on weights
 	// build makes the statistic of one policy, and refuses in e what the evidence
 	// cannot carry.
 	build func(b *builder, e *Estimate) built

@@ -35,16 +35,16 @@ type GapTest struct {
 	// Z is a standard normal if what is missing is missing at random. NaN where
 	// nothing varies.
 	Z float64
-	// Detects is the difference of means, in standard deviations, that the test finds
-	// in 80% of runs.
+	// Detects is the difference of mean ranks, in standard deviations, that the test
+	// finds in 80% of runs.
 	Detects float64
 }
 
-// maxGapZ is the |Z| from which a gap has a pattern: a two-sided level of .1%, so that
-// some .5% of random gaps reach it in any of their tests.
-const maxGapZ = 3.29
+// maxGapZ is the |Z| from which a gap has a pattern: a two-sided level of 1 in 10,000,
+// since a false alarm costs an answer, and a gap has several tests.
+const maxGapZ = 3.89
 
-// pattern returns the test that is farthest beyond 3.29, nil if none is.
+// pattern returns the test that is farthest beyond 3.89, nil if none is.
 func (g *Gap) pattern() *GapTest {
 	var worst *GapTest
 	for i := range g.Tests {
@@ -57,9 +57,10 @@ func (g *Gap) pattern() *GapTest {
 
 func (t *GapTest) String() string { return fmt.Sprintf("%s (z %+.1f)", t.By, t.Z) }
 
-// test adds a test of x by a subset; nothing if x varies nowhere.
+// test adds a test of x by a subset; nothing if x varies nowhere. It is of the ranks
+// of x: a few large values would make a sum over a small subset anything but normal.
 func (g *Gap) test(by string, x, inv []float64) {
-	z, detects := subsetZ(x, inv)
+	z, detects := subsetZ(ranks(x), inv)
 	if math.IsNaN(z) {
 		return
 	}
@@ -174,6 +175,25 @@ func designed(invP, allInvP []float64) []float64 {
 	return inv
 }
 
+// ranks are the ranks of the values that are finite, NaN for the others.
+func ranks(x []float64) []float64 {
+	var known []float64
+	for _, v := range x {
+		if finite(v) {
+			known = append(known, v)
+		}
+	}
+	known = averageRanks(known)
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = math.NaN()
+		if finite(v) {
+			out[i], known = known[0], known[1:]
+		}
+	}
+	return out
+}
+
 func logs(x []float64) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
@@ -185,13 +205,24 @@ func logs(x []float64) []float64 {
 	return out
 }
 
+// loggedLogProbs are the responses' own, NaN where missing: they follow the length, and
+// are known where lengths are not.
+func (fr *frame) loggedLogProbs() []float64 {
+	out := make([]float64, len(fr.rows))
+	for i := range out {
+		out[i] = fr.rows[i].LogProbs[fr.logging].OrNaN()
+	}
+	return out
+}
+
 // rowGap is a gap among the logged rows, tested by what is known of them.
 func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 	g := Gap{Kind: kind, Total: len(inv)}
 	if kind != GapScores {
 		g.test("score", fr.score, inv)
 	}
-	g.test("length", logs(fr.length), inv)
+	g.test("length", fr.length, inv)
+	g.test("log-prob under "+fr.logging, fr.loggedLogProbs(), inv)
 	if kind != GapLabels {
 		// Labels are a sample of their own: the test is of the labelled alone.
 		y := make([]float64, len(inv))
@@ -250,7 +281,7 @@ func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 		inv := designed(d.invP, d.allInvP)
 		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
 		g.test("score", d.score, inv)
-		g.test("covariate", logs(d.covariate), inv)
+		g.test("covariate", d.covariate, inv)
 		probes = &g
 	}
 	answered := make([]bool, len(fr.prompts))

@@ -103,13 +103,15 @@ func pattern(g *Gap) string {
 	return ""
 }
 
+// knowsLength reports whether responses have lengths that differ.
 func (fr *frame) knowsLength() bool {
+	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range fr.length {
 		if !math.IsNaN(v) {
-			return true
+			lo, hi = min(lo, v), max(hi, v)
 		}
 	}
-	return false
+	return hi > lo
 }
 
 // labelGaps finds out whether the logged labels are a random draw, which everything
@@ -291,7 +293,7 @@ func (r *Result) worst(p *PolicyResult, e *Estimate, c *Config, w *worker) {
 			kept *= 1 - why.Value
 		case RuleDesign:
 			total := e.Basis.Rows
-			if e.Estimator == Direct {
+			if e.Estimator.method().draws {
 				total = e.Basis.Draws
 			}
 			kept *= float64(e.Basis.Labels) / float64(max(total, 1))

@@ -56,7 +56,7 @@ func TestCasesFromTheField(t *testing.T) {
 		{"null_base", ok, "", "one row without a weight: it is modelled"},
 		{"missing_long", target, "93 of 200",
 			"nearly half lack the target's log-prob, for a reason: no value, and no difference"},
-		{"half_missing_by_length", target, "110 of 200", "more than half"},
+		{"half_missing_by_length", target, "differ in log-prob under base", "more than half, the long ones"},
 		{"label_mnar_top", all, "differ in score", "labels on the upper part of the scores alone"},
 		{"label_first_half", all, "differ in length", "labels on the first half of a file that is sorted"},
 		{"label_all_one", ok, "", "80 of 80"},

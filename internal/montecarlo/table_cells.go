@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -63,22 +64,34 @@ func (o *cellOutcome) breaches() (out []breach) {
 			say(x.name, "familywise error %.1f%%", 100*share)
 		}
 	}
-	// What must be answered, and what must be refused.
-	designed := strings.HasPrefix(o.Cell.World, "design_weight")
-	random := strings.Contains(" base overlap_medium binary_04 binary_92 skewed_06 skewed_93 ordinal_5 integer_judge t3_tails clusters_4 segments "+
-		"heteroskedastic nonmonotone_judge missing_logprobs_random noise_02 noise_05 noise_10 identical near_equal ", " "+o.Cell.World+" ")
 	for i := range o.Values {
 		f := &o.Values[i]
 		refused := 1 - f.share()
 		switch {
-		case (random || designed) && f.ESS >= .5 && float64(o.Cell.Labels)*f.ESS >= 25 && !held(refused, .05,
-			float64(f.N), false):
+		case o.due(f) && !held(refused, .05, float64(f.N), false):
 			say(f.Name, "refused %.1f%%", 100*refused)
 		case o.hopeless(f.Name) && !held(refused, .99, float64(f.N), true):
 			say(f.Name, "refused only %.1f%%", 100*refused)
 		}
 	}
 	return out
+}
+
+// fair are the worlds in which what is missing and what was labeled is random.
+var fair = []string{
+	"base", "overlap_medium", "binary_04", "binary_92", "skewed_06", "skewed_93", "ordinal_5", "integer_judge", "t3_tails",
+	"clusters_4", "segments", "heteroskedastic", "nonmonotone_judge", "missing_logprobs_random", "noise_02", "noise_05",
+	"noise_10", "identical", "near_equal",
+}
+
+// due says that a policy's value must be answered: overlap is good, and its labels
+// count for 20 at least, or were drawn by its own weights.
+func (o *cellOutcome) due(f *figure) bool {
+	switch {
+	case o.Cell.World == "design_weight", o.Cell.World == "design_weight_plain" && f.Name == "plain":
+		return true
+	}
+	return slices.Contains(fair, o.Cell.World) && f.ESS >= .5 && float64(o.Cell.Labels)*f.ESS >= 20
 }
 
 // hopeless says that a policy's value cannot be known in a cell.
