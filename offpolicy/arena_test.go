@@ -45,7 +45,7 @@ func TestArena(t *testing.T) {
 		t.Fatalf("%d rows, %d draws", len(s.Rows), len(s.Draws["unhelpful"]))
 	}
 	r := evaluate(t, s, Config{Seed: 42, Margin: .05, Clones: []string{"clone"}, Replicates: 500, LabelUSD: dataset.Known(.01)})
-	refused := func(policy string, e Estimator, rule string) bool {
+	refused := func(policy string, e Estimator, rule Rule) bool {
 		return slices.ContainsFunc(r.Policy(policy).Estimate(e).Refusals, func(r Refusal) bool { return r.Rule == rule })
 	}
 

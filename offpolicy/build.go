@@ -58,7 +58,7 @@ func (b *builder) logging() bool { return b.policy == b.r.Logging }
 
 func (b *builder) takes(prompt int32) bool { return b.in == nil || b.in[prompt] }
 
-func refusal(rule string, value, threshold float64, format string, args ...any) Refusal {
+func refusal(rule Rule, value, threshold float64, format string, args ...any) Refusal {
 	return Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value, Threshold: threshold,
 		Remedy: remedies[rule]}
 }
@@ -169,14 +169,14 @@ func (e *Estimate) labelled(s labelSums) (ess, factor float64) {
 	case math.IsNaN(s.design):
 		e.refuse(refusal(RuleDesign, math.NaN(), math.NaN(),
 			"labels were drawn with different probabilities, and those of responses without a label are not stated"))
-	case ess < MinESSLabels:
-		e.refuse(refusal(RuleESSLabels, ess, MinESSLabels,
-			"the %d labels count for %.1f under %s's weights, fewer than %.0f", s.labels, ess, e.Policy, MinESSLabels))
+	case ess < minESSLabels:
+		e.refuse(refusal(RuleESSLabels, ess, minESSLabels,
+			"the %d labels count for %.1f under %s's weights, fewer than %.0f", s.labels, ess, e.Policy, minESSLabels))
 	}
-	if e.Basis.LabelShare > MaxLabelShare {
-		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, MaxLabelShare,
+	if e.Basis.LabelShare > maxLabelShare {
+		e.refuse(refusal(RuleLabelShare, e.Basis.LabelShare, maxLabelShare,
 			"one prompt carries %.0f%% of the labels' weight, more than %.0f%%",
-			100*e.Basis.LabelShare, 100*MaxLabelShare))
+			100*e.Basis.LabelShare, 100*maxLabelShare))
 	}
 	return ess, factor
 }

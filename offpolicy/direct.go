@@ -257,9 +257,9 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 			e.Basis.Labels++
 		}
 	}
-	if e.Basis.Labels < MinTransport {
-		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), MinTransport,
-			"an uncorrected estimate needs %d labels behind its calibration, there are %d", MinTransport, e.Basis.Labels))
+	if e.Basis.Labels < minTransport {
+		e.refuse(refusal(RuleLabels, float64(e.Basis.Labels), minTransport,
+			"an uncorrected estimate needs %d labels behind its calibration, there are %d", minTransport, e.Basis.Labels))
 	}
 	out, n := b.r.outside(b.policy, b.takes)
 	if share := float64(out) / float64(n); share >= MaxOutside {

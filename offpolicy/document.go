@@ -346,9 +346,9 @@ func (r *Result) notes() []string {
 	for i := range r.Policies {
 		p := &r.Policies[i]
 		for j := range p.Gaps {
-			if g := &p.Gaps[j]; g.Pattern() != nil {
+			if g := &p.Gaps[j]; g.pattern() != nil {
 				out = append(out, fmt.Sprintf("%s, %s: %d of %d are without, and differ from the rest in %s.",
-					p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.Pattern()))
+					p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.pattern()))
 			}
 		}
 	}
@@ -432,7 +432,7 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 		for _, t := range g.Tests {
 			x.Tests = append(x.Tests, GapTestDocument{By: t.By, Z: figure(t.Z), Detects: figure(t.Detects)})
 		}
-		if t := g.Pattern(); t != nil {
+		if t := g.pattern(); t != nil {
 			x.Pattern = t.String()
 		}
 		out.Gaps = append(out.Gaps, x)

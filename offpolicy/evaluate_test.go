@@ -174,13 +174,13 @@ func TestPlugIn(t *testing.T) {
 	for _, tt := range []struct {
 		audited string
 		labels  int
-		rules   []string
+		rules   []Rule
 		reason  string
 	}{
-		{"", 200, []string{RuleTransport}, "no audit"},
-		{"another@judge", 200, []string{RuleTransport}, "an audit under another judge"},
+		{"", 200, []Rule{RuleTransport}, "no audit"},
+		{"another@judge", 200, []Rule{RuleTransport}, "an audit under another judge"},
 		{"j@1", 200, nil, "audited"},
-		{"j@1", 99, []string{RuleLabels}, "too few labels behind the calibration"},
+		{"j@1", 99, []Rule{RuleLabels}, "too few labels behind the calibration"},
 	} {
 		labelled := 0
 		c := s
@@ -193,7 +193,7 @@ func TestPlugIn(t *testing.T) {
 			}
 		}
 		e := evaluate(t, c, Config{Replicates: 20, Audited: map[string]string{"near": tt.audited}}).Policy("near").Estimate(Direct)
-		var got []string
+		var got []Rule
 		for _, ref := range e.Refusals {
 			got = append(got, ref.Rule)
 		}
@@ -226,7 +226,7 @@ func TestEvaluateEdges(t *testing.T) {
 		f(&s)
 		return s
 	}
-	refusedBy := func(e *Estimate, rule string) bool {
+	refusedBy := func(e *Estimate, rule Rule) bool {
 		return slices.ContainsFunc(e.Refusals, func(r Refusal) bool { return r.Rule == rule })
 	}
 	tests := []struct {

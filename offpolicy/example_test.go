@@ -98,6 +98,8 @@ func ExampleFitIsotonic() {
 	for _, x := range []float64{0, 1.5, 2, 2.5, 3.5, 9} {
 		fmt.Printf("f(%v) = %.2f\n", x, f.Predict(x))
 	}
+	fmt.Println(f.Knots())   // linear between them
+	fmt.Println(f.Support()) // constant beyond it
 	// Output:
 	// f(0) = 0.10
 	// f(1.5) = 0.25
@@ -105,6 +107,8 @@ func ExampleFitIsotonic() {
 	// f(2.5) = 0.40
 	// f(3.5) = 0.65
 	// f(9) = 0.90
+	// [1 2 3 4] [0.1 0.4 0.4 0.9]
+	// 1 4
 }
 
 // A judge that is too generous is brought back to the oracle's scale, out of
@@ -127,11 +131,13 @@ func ExampleFitCalibrator() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%.1f\n", c.PredictFor("another prompt", .8))
+	fmt.Printf("%.1f\n", c.Predict(.8))               // of a prompt that has no label
+	fmt.Printf("%.1f\n", c.PredictFor("prompt7", .8)) // by the fit without this prompt
 	fmt.Println(c.Check().Status)
 	_, err = offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef"}, rows[:10])
 	fmt.Println(err)
 	// Output:
+	// 0.7
 	// 0.7
 	// pass
 	// offpolicy: calibration of gpt-4o-mini@0123456789abcdef: 10 labels, 25 needed: label more responses

@@ -44,8 +44,8 @@ type GapTest struct {
 // since a false alarm costs an answer, and a gap has several tests.
 const maxGapZ = 3.5
 
-// Pattern returns the test that is farthest beyond 3.5, nil if none is.
-func (g *Gap) Pattern() *GapTest {
+// pattern returns the test that is farthest beyond 3.5, nil if none is.
+func (g *Gap) pattern() *GapTest {
 	var worst *GapTest
 	for i := range g.Tests {
 		if t := &g.Tests[i]; math.Abs(t.Z) > maxGapZ && (worst == nil || math.Abs(t.Z) > math.Abs(worst.Z)) {

@@ -42,9 +42,9 @@ func (r *Result) weigh(p *PolicyResult) error {
 		refuse(share, maxMissing,
 			"the %d responses that could not be scored under %s have about %.0f%% of its weight, more than %.0f%%%s",
 			gap.Missing, p.Policy, 100*share, 100*maxMissing, pattern(&gap))
-	case !fr.knowsLength() && gap.Pattern() != nil:
-		refuse(gap.Pattern().Z, maxGapZ,
-			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.Pattern())
+	case !fr.knowsLength() && gap.pattern() != nil:
+		refuse(gap.pattern().Z, maxGapZ,
+			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.pattern())
 	}
 	w, err := WeightsFromLogRatios(filled)
 	if err != nil {
@@ -97,7 +97,7 @@ func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
 }
 
 func pattern(g *Gap) string {
-	if t := g.Pattern(); t != nil {
+	if t := g.pattern(); t != nil {
 		return "; they differ in " + t.String()
 	}
 	return ""
@@ -128,7 +128,7 @@ func (r *Result) labelGaps() {
 	if labels == nil {
 		return
 	}
-	if t := labels.Pattern(); t != nil {
+	if t := labels.pattern(); t != nil {
 		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ,
 			"the labelled responses are no random draw of the logged ones: they differ in %s", t))
 	}
@@ -149,7 +149,7 @@ func (r *Result) weightGap(p *PolicyResult) {
 		return
 	}
 	g := Gap{Kind: GapLabels}
-	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.Pattern() != nil {
+	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.pattern() != nil {
 		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ,
 			"the labelled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
 	}
@@ -161,7 +161,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	draws, probes := fr.drawGaps(p.Policy)
 	if draws != nil {
 		p.Gaps = append(p.Gaps, *draws)
-		if t := draws.Pattern(); t != nil {
+		if t := draws.pattern(); t != nil {
 			p.drawRefusals = append(p.drawRefusals, refusal(RuleMissing, t.Z, maxGapZ,
 				"%s did not answer %d of %d logged prompts, and these differ in %s", p.Policy, draws.Missing, draws.Total, t))
 		}
@@ -170,7 +170,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 		return
 	}
 	p.Gaps = append(p.Gaps, *probes)
-	if t := probes.Pattern(); t != nil {
+	if t := probes.pattern(); t != nil {
 		p.probeRefusals = append(p.probeRefusals, refusal(RuleDesign, t.Z, maxGapZ,
 			"%s's labelled draws are no random draw of all: they differ in %s", p.Policy, t))
 	}

@@ -88,7 +88,7 @@ func TestGapGroups(t *testing.T) {
 		if len(g.Tests) != 1 {
 			t.Fatalf("%d tests of one kind", len(g.Tests))
 		}
-		if g.Pattern() != nil {
+		if g.pattern() != nil {
 			beyond++
 		}
 	}
@@ -97,7 +97,7 @@ func TestGapGroups(t *testing.T) {
 	}
 	g := Gap{}
 	g.groups("language", names, subset(func(i int) bool { return names[i] == "c" }, len(names)))
-	if p := g.Pattern(); p == nil || p.By != "language c" {
+	if p := g.pattern(); p == nil || p.By != "language c" {
 		t.Errorf("a whole group is missing: %+v", g.Tests)
 	}
 }
@@ -153,7 +153,7 @@ func TestGapOfSkewedValues(t *testing.T) {
 		}
 		g := Gap{}
 		g.test("score", x, subset(func(i int) bool { return i < 20 }, len(x)))
-		if g.Pattern() != nil {
+		if g.pattern() != nil {
 			beyond++
 		}
 	}

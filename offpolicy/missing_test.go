@@ -9,7 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-func hasRule(refusals []Refusal, rule string) bool {
+func hasRule(refusals []Refusal, rule Rule) bool {
 	return slices.ContainsFunc(refusals, func(r Refusal) bool { return r.Rule == rule })
 }
 
@@ -56,7 +56,7 @@ func TestMissingForAReason(t *testing.T) {
 	if p.Weights.Modelled != 40 || p.Weights.Missing != 0 || p.Estimate(DR).Basis.Modelled != 40 || p.Clone.Status != StatusPass {
 		t.Errorf("weights %+v, basis %+v, clone %+v", p.Weights, p.Estimate(DR).Basis, p.Clone)
 	}
-	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 || p.Gaps[i].Pattern() == nil {
+	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 || p.Gaps[i].pattern() == nil {
 		t.Errorf("the gap has no pattern: %+v", p.Gaps)
 	}
 	for _, c := range r.Comparisons {

@@ -88,14 +88,14 @@ func (p Pilot) DirectHalfWidth(n, m int) float64 {
 // It is a bound from below: a pilot sees too little of the weights' tail, so that
 // the relative ESS of a larger run is at most about the pilot's. It panics unless
 // 3 <= m <= n and relativeESS is in (0, 1], and is +Inf where fewer than
-// [MinESSLabels] effective labels remain, since that is refused.
+// [minESSLabels] effective labels remain, since that is refused.
 func (p Pilot) DRHalfWidth(n, m int, relativeESS float64) float64 {
 	mustPlan("half-width", n, m)
 	if !(relativeESS > 0 && relativeESS <= 1) {
 		panic(fmt.Sprintf("offpolicy: half-width: relative ESS %v is outside (0, 1]", relativeESS))
 	}
 	effective := float64(m) * relativeESS
-	if effective < MinESSLabels || float64(n)*relativeESS < MinESS {
+	if effective < minESSLabels || float64(n)*relativeESS < MinESS {
 		return math.Inf(1)
 	}
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: effective - 1}.Quantile(.975)

@@ -17,46 +17,51 @@ const (
 	minPerNats = 10.0 // rows per e^divergence: divergence must not exceed ln(n/10)
 )
 
+// Rule names a reason to refuse an estimate.
+type Rule string
+
 // The rules of [Weights.Refusals].
 const (
-	RuleESS        = "ess"
-	RuleMaxShare   = "max_share"
-	RuleDivergence = "divergence"
-	RuleMass       = "mass"
-	RuleMeanOne    = "mean_one"
-	RuleRaw        = "raw" // log-probs of the raw distribution: there is no weight
+	RuleESS        Rule = "ess"
+	RuleMaxShare   Rule = "max_share"
+	RuleDivergence Rule = "divergence"
+	RuleMass       Rule = "mass"
+	RuleMeanOne    Rule = "mean_one"
+	RuleRaw        Rule = "raw" // log-probs of the raw distribution: there is no weight
 )
 
-// The thresholds beyond which the labels cannot carry an estimate, and the
-// further rules by which an [Estimate] is refused.
+// The thresholds beyond which the labels cannot carry an estimate.
 const (
-	MinESSLabels  = 15.0 // effective labels
-	MaxLabelShare = 0.20 // of Σ w/p, for a single label
-	MinTransport  = 100  // labels behind an uncorrected direct estimate
+	minESSLabels  = 15.0 // effective labels
+	maxLabelShare = 0.20 // of Σ w/p, for a single label
+	minTransport  = 100  // labels behind an uncorrected direct estimate
+)
 
-	RuleWeights    = "weights"     // the policy has no weight, or no sum of them
-	RuleESSLabels  = "ess_labels"  // ESS_L < 15
-	RuleLabelShare = "label_share" // one prompt has more than 20% of Σ w/p
-	RuleMissing    = "missing"     // too much is missing to be modelled, or what is missing has a pattern
-	RuleDesign     = "design"      // the labels are no random draw, or nobody says with which probabilities
-	RuleLabels     = "labels"      // too few labels to calibrate, or none at all
-	RuleRewards    = "rewards"     // no row has both a weight and a reward
-	RuleDraws      = "draws"       // no fresh draws
-	RuleTransport  = "transport"   // plug-in direct without a transport audit
-	RuleSupport    = "support"     // plug-in direct beyond the labelled scores
-	RuleSpread     = "spread"      // nothing varies, so no error can be estimated
+// The further rules by which an [Estimate] is refused.
+const (
+	RuleWeights    Rule = "weights"     // the policy has no weight, or no sum of them
+	RuleESSLabels  Rule = "ess_labels"  // ESS_L < 15
+	RuleLabelShare Rule = "label_share" // one prompt has more than 20% of Σ w/p
+	RuleMissing    Rule = "missing"     // too much is missing to be modelled, or what is missing has a pattern
+	RuleDesign     Rule = "design"      // the labels are no random draw, or nobody says with which probabilities
+	RuleLabels     Rule = "labels"      // too few labels to calibrate, or none at all
+	RuleRewards    Rule = "rewards"     // no row has both a weight and a reward
+	RuleDraws      Rule = "draws"       // no fresh draws
+	RuleTransport  Rule = "transport"   // plug-in direct without a transport audit
+	RuleSupport    Rule = "support"     // plug-in direct beyond the labelled scores
+	RuleSpread     Rule = "spread"      // nothing varies, so no error can be estimated
 )
 
 // Refusal is one reason why an estimate must not be given.
 type Refusal struct {
-	Rule      string // one of the Rule constants: "ess", "max_share", …
+	Rule      Rule
 	Message   string // the reason in words, figures included
 	Value     float64
 	Threshold float64
 	Remedy    string // what to do
 }
 
-func (r Refusal) String() string { return r.Rule + ": " + r.Message }
+func (r Refusal) String() string { return string(r.Rule) + ": " + r.Message }
 
 // Refusals returns every reason why an importance-weighted estimate with these
 // weights must not be given, in a fixed order; none means that the weights are
@@ -75,7 +80,7 @@ func (r Refusal) String() string { return r.Rule + ": " + r.Message }
 // natural logarithms, because the e-value itself may exceed a float64.
 func (w *Weights) Refusals() []Refusal {
 	var out []Refusal
-	refuse := func(rule string, value, threshold float64, format string, args ...any) {
+	refuse := func(rule Rule, value, threshold float64, format string, args ...any) {
 		out = append(out, Refusal{Rule: rule, Message: fmt.Sprintf(format, args...), Value: value,
 			Threshold: threshold, Remedy: remedies[rule]})
 	}
@@ -121,7 +126,7 @@ func brief(v float64) string {
 }
 
 // remedies say what to do about each rule.
-var remedies = map[string]string{
+var remedies = map[Rule]string{
 	RuleESS:        "log more responses, or label 25 fresh draws of the policy",
 	RuleMaxShare:   "log more responses, or label 25 fresh draws of the policy",
 	RuleDivergence: "the logs say nothing of this policy: label 25 fresh draws of it",

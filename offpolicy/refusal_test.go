@@ -9,15 +9,15 @@ import (
 )
 
 // rules returns the rules that refuse weights with these log-ratios.
-func rules(t *testing.T, l []float64) []string {
+func rules(t *testing.T, l []float64) []Rule {
 	t.Helper()
 	w, err := WeightsFromLogRatios(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := []string{}
+	out := []Rule{}
 	for _, r := range w.Refusals() {
-		if r.Message == "" || !strings.HasPrefix(r.String(), r.Rule+": ") || math.IsNaN(r.Value) || math.IsNaN(r.Threshold) {
+		if r.Message == "" || !strings.HasPrefix(r.String(), string(r.Rule)+": ") || math.IsNaN(r.Value) || math.IsNaN(r.Threshold) {
 			t.Errorf("incomplete refusal %+v", r)
 		}
 		out = append(out, r.Rule)
@@ -38,23 +38,23 @@ func TestRefusals(t *testing.T) {
 	tests := []struct {
 		name   string
 		log    []float64
-		want   []string
+		want   []Rule
 		reason string
 	}{
 		{"clone", repeat(100, 0, 0, 0), nil, "weights of 1 are usable"},
 		{"thirty", repeat(30, 0, 0, 0), nil, "ESS of exactly 30 is enough"},
-		{"twenty-nine", repeat(29, 0, 0, 0), []string{RuleESS}, "one row less is not"},
-		{"none", nil, []string{RuleESS}, "nothing supports nothing"},
-		{"all missing", []float64{nan}, []string{RuleESS}, "nor do missing rows"},
-		{"one row", []float64{0}, []string{RuleESS, RuleMaxShare, RuleDivergence}, "one row cannot carry an estimate"},
-		{"all zero", repeat(100, -inf, 0, 0), []string{RuleESS, RuleDivergence, RuleMass}, "the logs say nothing of this target"},
+		{"twenty-nine", repeat(29, 0, 0, 0), []Rule{RuleESS}, "one row less is not"},
+		{"none", nil, []Rule{RuleESS}, "nothing supports nothing"},
+		{"all missing", []float64{nan}, []Rule{RuleESS}, "nor do missing rows"},
+		{"one row", []float64{0}, []Rule{RuleESS, RuleMaxShare, RuleDivergence}, "one row cannot carry an estimate"},
+		{"all zero", repeat(100, -inf, 0, 0), []Rule{RuleESS, RuleDivergence, RuleMass}, "the logs say nothing of this target"},
 		{"a tenth", repeat(900, 0, 1, ln(99.9)), nil, "99.9 of 999.9: a share just below 10% is allowed"},
-		{"a heavy row", repeat(900, ln(.99), 1, ln(110)), []string{RuleMaxShare}, "11% is too much"},
-		{"mass unseen", repeat(800, 0, 200, -1000), []string{RuleDivergence, RuleMass}, "a fifth of the target never appears"},
-		{"divergent", repeat(50, ln(19.6), 950, ln(1./400)), []string{RuleDivergence},
+		{"a heavy row", repeat(900, ln(.99), 1, ln(110)), []Rule{RuleMaxShare}, "11% is too much"},
+		{"mass unseen", repeat(800, 0, 200, -1000), []Rule{RuleDivergence, RuleMass}, "a fifth of the target never appears"},
+		{"divergent", repeat(50, ln(19.6), 950, ln(1./400)), []Rule{RuleDivergence},
 			"5.5 nats against ln(1000/10) = 4.6, although the mean is .98 and the ESS 50"},
-		{"too good", repeat(100, ln(1.5), 0, 0), []string{RuleMeanOne}, "E[w] <= 1, so a mean of 1.5 convicts the log-probs"},
-		{"overflow", repeat(100, 800, 100, 0), []string{RuleMeanOne}, "judged without overflow"},
+		{"too good", repeat(100, ln(1.5), 0, 0), []Rule{RuleMeanOne}, "E[w] <= 1, so a mean of 1.5 convicts the log-probs"},
+		{"overflow", repeat(100, 800, 100, 0), []Rule{RuleMeanOne}, "judged without overflow"},
 	}
 	for _, tt := range tests {
 		if got := rules(t, tt.log); !slices.Equal(got, tt.want) {

@@ -199,24 +199,6 @@ func (w *Weights) Raw() []float64 {
 	return out
 }
 
-// Normalized returns the self-normalised (Hájek) weights
-//
-//	N · exp(Log[i]) / Σ exp(Log[j])
-//
-// whose mean over the rows present is 1, computed by log-sum-exp. Missing rows
-// are NaN; all are NaN where no row carries any weight. The slice is new.
-func (w *Weights) Normalized() []float64 {
-	out := make([]float64, len(w.Log))
-	for i, l := range w.Log {
-		out[i] = math.Exp(l - w.LogMean) // -Inf - -Inf is NaN, as wanted
-	}
-	return out
-}
-
-// LogQuantiles returns quantiles of the log-ratios that are not missing; see
-// [Quantiles].
-func (w *Weights) LogQuantiles(probs ...float64) []float64 { return Quantiles(w.Log, probs...) }
-
 // evalueBets are the stakes over which [logEValue] averages.
 var evalueBets = [...]float64{.01, .02, .05, .1, .2, .4, .7}
 

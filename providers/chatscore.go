@@ -50,8 +50,8 @@ type ChatScoreRequest struct {
 	Raw bool
 }
 
-// Validate reports what keeps r from being sent.
-func (r ChatScoreRequest) Validate() error {
+// validate reports what keeps r from being sent.
+func (r ChatScoreRequest) validate() error {
 	switch {
 	case r.Model == "":
 		return errors.New("model is empty")
@@ -64,9 +64,9 @@ func (r ChatScoreRequest) Validate() error {
 	return validPrompt("", nil, r.Extra)
 }
 
-// Bound is the most that an attempt can consume: the conversation, and a token
+// worst is the most that an attempt can consume: the conversation, and a token
 // that is generated and dropped.
-func (r ChatScoreRequest) Bound() Usage {
+func (r ChatScoreRequest) worst() Usage {
 	return Usage{PromptTokens: messagesBound(r.Messages), CompletionTokens: completionBound(1, r.Extra)}
 }
 
@@ -91,7 +91,7 @@ func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (Prom
 		e.Hint = "score with a server that does, such as vLLM, or by echo"
 		return PromptScore{}, e
 	}
-	if err := req.Validate(); err != nil {
+	if err := req.validate(); err != nil {
 		return PromptScore{}, s.invalid(a, err)
 	}
 	body := map[string]any{
@@ -126,7 +126,7 @@ func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (Prom
 
 // wanted is what the reply has to give.
 func (r ChatScoreRequest) wanted() want {
-	b := r.Bound()
+	b := r.worst()
 	return want{positions: true, most: b.PromptTokens + b.CompletionTokens}
 }
 
@@ -159,7 +159,7 @@ func (t *transport) scoreChat(a attempt, d decoded) (PromptScore, *Error) {
 // a [ChatScorer]; where it is not, or its service has none, the error wraps
 // [errors.ErrUnsupported]. Errors are as for [Client.Generate].
 func (c *Client) ScoreChat(ctx context.Context, req ChatScoreRequest) (PromptScore, error) {
-	k := call{Call: Call{opScoreChat, req.Tag, req.Model, pathChat[1:]}, bound: req.Bound(), invalid: req.Validate()}
+	k := call{Call: Call{opScoreChat, req.Tag, req.Model, pathChat[1:]}, bound: req.worst(), invalid: req.validate()}
 	p, ok := c.provider.(ChatScorer)
 	if !ok {
 		e := c.Fail(k.Call, ClassBadRequest, errors.ErrUnsupported)

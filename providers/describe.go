@@ -11,18 +11,17 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// Describer is a [Provider] that can be asked about one model. A listing is
-// for people to choose from; whether a certain model can be called is not
-// always in it. Where a service cannot be asked about a model the error wraps
-// [errors.ErrUnsupported]; a model that it does not know is
-// [ClassModelNotFound].
-type Describer interface {
+// describer is a [Provider] that can be asked about one model. A listing is for
+// people to choose from; whether a certain model can be called is not always in it.
+// If a service cannot be asked about a model the error wraps
+// [errors.ErrUnsupported]; a model that it does not know is [ClassModelNotFound].
+type describer interface {
 	Provider
-	// Describe says what the service tells of one model. It costs nothing.
+	// Describe returns what the service says about one model. It costs nothing.
 	Describe(ctx context.Context, model string) (Model, error)
 }
 
-var _ Describer = (*Fireworks)(nil)
+var _ describer = (*Fireworks)(nil)
 
 // Describe asks the service's model resource, which knows whether a model is
 // served without a deployment of one's own and until when. The inference API's
@@ -169,13 +168,17 @@ func describeTag(model string) Tag {
 	return Tag{Stage: modelsTag.Stage, Key: dataset.Key{PromptID: model}, Call: "describe"}
 }
 
-// Describe asks the service about one model, where the provider is a
-// [Describer]; where it is not, or the service cannot be asked about that model,
-// the error wraps [errors.ErrUnsupported]. The attempts stand in the ledger
-// under stage "preflight", at no cost.
+// Describe asks the service about one model, if the provider has a method
+//
+//	Describe(ctx context.Context, model string) (Model, error)
+//
+// as [Fireworks] has. If it has none, or the service cannot be asked about that
+// model, the error wraps [errors.ErrUnsupported]; a model that the service does not
+// know is [ClassModelNotFound]. The attempts stand in the ledger under stage
+// "preflight", at no cost.
 func (c *Client) Describe(ctx context.Context, model string) (Model, error) {
 	k := Call{Op: opDescribe, Tag: describeTag(model), Endpoint: pathModels[1:]}
-	d, ok := c.provider.(Describer)
+	d, ok := c.provider.(describer)
 	if !ok {
 		e := c.Fail(k, ClassBadRequest, errors.ErrUnsupported)
 		e.Model = model

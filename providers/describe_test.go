@@ -84,7 +84,7 @@ func TestDescribeAsksOnlyWhatThereIs(t *testing.T) {
 	}
 	c := client(t, openAI(t, s), providers.ClientConfig{})
 	if _, err := c.Describe(t.Context(), "gpt-4o"); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("not every provider is a Describer: %v", err)
+		t.Errorf("not every provider describes models: %v", err)
 	}
 }
 

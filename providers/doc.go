@@ -61,7 +61,7 @@
 // lists them). What the request does not need is not checked, and what it needs is
 // read where it has one reading only; of a key that decides there may be one. A
 // reader keeps no more than the request can have asked for: at most 4 MiB and 4
-// KiB a token are read, three times as much is held, and every name that a server
+// KiB a token are read, four times as much is held, and every name that a server
 // chooses is cut. It ends with its context.
 //
 // Counts are put together by [Usage]. What does not fit stands in

@@ -33,7 +33,7 @@ func echoRefused(e *Error) {
 	case strings.Contains(text, "logits_all"):
 		// llama-cpp-python sends this as a server error, which it is not.
 		e.Class, e.Err = ClassBadRequest, errors.ErrUnsupported
-		e.Hint = "start llama-cpp-python's server with --logits_all true"
+		e.Hint = "start llama-cpp-python's server with logits_all"
 	case e.Class == ClassBadRequest && strings.Contains(text, "echo"):
 		// llama.cpp: "Only no echo is supported"; OpenAI: "Setting 'echo' and
 		// 'logprobs' at the same time is not supported for this model."

@@ -181,6 +181,7 @@ func ExampleBudget() {
 	b := providers.NewBudget(1.00)
 	ctx := context.Background()
 	fmt.Println(b.Reserve(ctx, 0.80)) // before the call
+	fmt.Println(b.Reserved(), "is reserved")
 	b.Settle(0.80, 0.30)              // after it
 	fmt.Println(b.Reserve(ctx, 0.60))
 	b.Settle(0.60, 0.60)
@@ -188,6 +189,7 @@ func ExampleBudget() {
 	fmt.Println(errors.Is(b.Reserve(ctx, 0.20), providers.ErrBudget))
 	// Output:
 	// <nil>
+	// $0.800000 is reserved
 	// <nil>
 	// $0.900000 of $1.00
 	// true

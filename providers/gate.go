@@ -56,7 +56,7 @@ func newTicket(k call) *ticket {
 	if k.ids {
 		t.guess = float64(k.bound.PromptTokens)
 	} else {
-		t.guess = float64(k.price.EstimateTokens(k.bound.PromptTokens))
+		t.guess = float64(k.price.estimateTokens(k.bound.PromptTokens))
 	}
 	return t
 }

@@ -21,13 +21,13 @@ func hidden(req GenerateRequest, d decoded) string {
 	switch {
 	case m.called:
 		add("it called a tool")
-	case len(why) == 0 && d.choice.finish == FinishTool:
+	case len(why) == 0 && d.choice.finish == finishTool:
 		add("it ended in a tool call")
 	}
 	if m.other != "" {
 		add("the message has a part of the kind %q, which the text leaves out", m.other)
 	}
-	if f := d.choice.finish; f != FinishStop && f != FinishLength && f != FinishFiltered && f != FinishTool {
+	if f := d.choice.finish; f != FinishStop && f != FinishLength && f != FinishFiltered && f != finishTool {
 		add("it ended for a reason that is not known, %q", f)
 	}
 	for _, k := range []string{"stop", "stop_token_ids", "stop_regex"} {

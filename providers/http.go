@@ -76,7 +76,7 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 	case c.Concurrency < 0:
 		return fail(ClassBadRequest, "", "Concurrency is %d", c.Concurrency)
 	}
-	if public != "" && c.Key.Empty() {
+	if public != "" && c.Key.empty() {
 		return fail(ClassAuth, "set "+keyName, "no API key")
 	}
 	if strings.ContainsFunc(c.Key.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
@@ -184,7 +184,7 @@ func (t *transport) send(ctx context.Context, a attempt, consume func(*input) er
 	if a.form != "" {
 		req.Header.Set("Content-Type", a.form)
 	}
-	if !t.key.Empty() {
+	if !t.key.empty() {
 		req.Header.Set("Authorization", "Bearer "+t.key.Reveal())
 	}
 
@@ -259,7 +259,7 @@ func (t *transport) unreadable(ctx context.Context, a attempt, meta Meta, in *in
 	return e
 }
 
-const filesHint = "the process may open no more files or connections: raise the limit of open files (ulimit -n) or lower the concurrency"
+const filesHint = "the process may open no more files or connections: raise the limit of open files or lower the concurrency"
 
 // outOfFiles recognises that the process, or the machine, has no file
 // descriptors left for another connection. A look-up of a name says it in words.

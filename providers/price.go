@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -29,7 +28,7 @@ func (u USD) String() string {
 type PerMTok float64
 
 // Cost is the price of a number of tokens: p · tokens / 10⁶.
-func (p PerMTok) Cost(tokens int) USD { return USD(float64(p) * float64(tokens) / 1e6) }
+func (p PerMTok) cost(tokens int) USD { return USD(float64(p) * float64(tokens) / 1e6) }
 
 // DefaultBytesPerToken is the average that cost estimates assume where a price
 // table does not say: English prose in the vocabularies of the listed models.
@@ -92,14 +91,14 @@ func (p Price) at(promptTokens int) Price {
 // Cost is what a reported usage costs.
 func (p Price) Cost(u Usage) USD {
 	p = p.at(u.PromptTokens)
-	return p.Input.Cost(u.PromptTokens-u.CachedTokens) + p.cached().Cost(u.CachedTokens) + p.Output.Cost(u.CompletionTokens)
+	return p.Input.cost(u.PromptTokens-u.CachedTokens) + p.cached().cost(u.CachedTokens) + p.Output.cost(u.CompletionTokens)
 }
 
 // Worst is the most that u can cost, however much of it comes from a cache.
 func (p Price) Worst(u Usage) USD {
 	p = p.at(u.PromptTokens)
 	dearest := PerMTok(math.Max(float64(p.Input), float64(p.CachedInput)))
-	return dearest.Cost(u.PromptTokens) + p.Output.Cost(u.CompletionTokens)
+	return dearest.cost(u.PromptTokens) + p.Output.cost(u.CompletionTokens)
 }
 
 // Batched is the price of a line of a batch.
@@ -132,9 +131,9 @@ func (p Price) cached() PerMTok {
 	return p.CachedInput
 }
 
-// EstimateTokens is the number of tokens expected in that many bytes of text,
+// estimateTokens is the number of tokens expected in that many bytes of text,
 // rounded up.
-func (p Price) EstimateTokens(bytes int) int {
+func (p Price) estimateTokens(bytes int) int {
 	per := p.BytesPerToken
 	if per == 0 {
 		per = DefaultBytesPerToken
@@ -345,5 +344,3 @@ func (r *priceReader) model(name string) error {
 	return nil
 }
 
-// Names lists the models of the table in order.
-func (p Prices) Names() []string { return slices.Sorted(maps.Keys(p.Models)) }

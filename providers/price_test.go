@@ -37,8 +37,8 @@ func TestDefaultPrices(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", model, diff)
 		}
 	}
-	for _, name := range p.Names() {
-		if m := p.Models[name]; m.Source == "" || m.BytesPerToken != providers.DefaultBytesPerToken {
+	for name, m := range p.Models {
+		if m.Source == "" || m.BytesPerToken != providers.DefaultBytesPerToken {
 			t.Errorf("%s: source %q, %v bytes per token", name, m.Source, m.BytesPerToken)
 		}
 	}
@@ -63,7 +63,7 @@ func TestPriceCost(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", c.reason, float64(got), float64(c.want))
 		}
 	}
-	if got := providers.PerMTok(0.15).Cost(1e6); got != 0.15 {
+	if got := (providers.Price{Input: 0.15}).Cost(providers.Usage{PromptTokens: 1e6}); got != 0.15 {
 		t.Errorf("a million tokens at 0.15 cost %v", float64(got))
 	}
 	if got := (providers.Price{}).EstimateTokens(9); got != 3 {

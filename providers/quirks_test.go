@@ -135,7 +135,7 @@ func TestEchoRefused(t *testing.T) {
 	}{
 		{"llama.cpp", providertest.Reply{Status: 400, Body: `{"error":{"code":400,"message":"Only no echo is supported","type":"invalid_request_error"}}`}, "does not score given text"},
 		{"OpenAI since October 2023", providertest.Reply{Status: 400, Body: `{"error":{"message":"Setting 'echo' and 'logprobs' at the same time is not supported for this model.","type":"invalid_request_error"}}`}, "does not score given text"},
-		{"llama-cpp-python says it with 500, which would be tried again", providertest.Reply{Status: 500, Body: `{"error":{"message":"logprobs is not supported for models created with logits_all=False","type":"internal_server_error"}}`}, "--logits_all true"},
+		{"llama-cpp-python says it with 500, which would be tried again", providertest.Reply{Status: 500, Body: `{"error":{"message":"logprobs is not supported for models created with logits_all=False","type":"internal_server_error"}}`}, "logits_all"},
 	} {
 		s := providertest.NewServer(t, c.reply)
 		_, err := vllm(t, s).ScorePrompt(t.Context(), scoreRequest())

@@ -173,7 +173,7 @@ func withoutEnd(g Generation) []int {
 
 // wanted is what the reply to a scoring has to give.
 func (r ScoreRequest) wanted(d dialect) want {
-	b := r.Bound()
+	b := r.worst()
 	return want{tokens: true, listed: d.PromptList, most: b.PromptTokens + b.CompletionTokens}
 }
 

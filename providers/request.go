@@ -39,8 +39,8 @@ func (r GenerateRequest) Validate() error {
 	return validPrompt(r.Prompt, r.PromptIDs, r.Extra)
 }
 
-// Validate reports what keeps r from being sent.
-func (r ScoreRequest) Validate() error {
+// validate reports what keeps r from being sent.
+func (r ScoreRequest) validate() error {
 	switch {
 	case r.Model == "":
 		return errors.New("model is empty")
@@ -122,9 +122,9 @@ func messagesBound(msgs []dataset.Message) int {
 	return n
 }
 
-// Bound is the most that an attempt can consume. One completion token is
+// worst is the most that an attempt can consume. One completion token is
 // included, because some servers generate and drop one.
-func (r ScoreRequest) Bound() Usage {
+func (r ScoreRequest) worst() Usage {
 	return Usage{
 		PromptTokens:     len(r.Prompt) + len(r.PromptIDs) + perPromptTokens,
 		CompletionTokens: completionBound(1, r.Extra),

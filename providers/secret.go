@@ -35,11 +35,11 @@ func (s Secret) Reveal() string {
 }
 
 // Empty reports whether there is no key.
-func (s Secret) Empty() bool { return s.reveal == nil }
+func (s Secret) empty() bool { return s.reveal == nil }
 
 // String returns a redaction, or the empty string for the zero Secret.
 func (s Secret) String() string {
-	if s.Empty() {
+	if s.empty() {
 		return ""
 	}
 	return redacted

@@ -85,7 +85,7 @@ const (
 	FinishStop     = "stop"           // by itself: its end-of-turn token, or a stop string of the request's
 	FinishLength   = "length"         // cut at max_tokens or at the end of the context
 	FinishFiltered = "content_filter" // the service cut or withheld it
-	FinishTool     = "tool_calls"     // in a call of a tool
+	finishTool     = "tool_calls"     // in a call of a tool
 
 	finishError = "error" // the service failed while generating
 )
@@ -122,7 +122,7 @@ var finishes = table[string]{
 		"sensitive",            // Zhipu
 		"error_toxic",          // Cohere
 	},
-	FinishTool: {
+	finishTool: {
 		"tool_calls", "tool-calls", "function_call", "tool_use", "tool_call", // OpenAI, Anthropic, Cohere
 	},
 	finishError: {

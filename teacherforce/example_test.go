@@ -60,6 +60,38 @@ func ExampleForcer_Score() {
 	// continuation ok ""
 }
 
+// Many responses, each with its row: what cannot be scored says why.
+func ExampleForcer_ScoreAll() {
+	f, err := teacherforce.New(teacherforce.Config{Scorer: coin{}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	logged := []teacherforce.Logged{
+		{Prompt: dataset.Prompt{ID: "q1", Text: "How are you?"}, Response: teacherforce.Response{Text: "Fine.", Ended: true}},
+		{Prompt: dataset.Prompt{ID: "q2", Text: "And you?"}, Response: teacherforce.Response{Filtered: true}},
+	}
+	clone := scout
+	clone.Name = "clone"
+	base, err := f.ScoreAll(context.Background(), scout, logged)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	target, err := f.ScoreAll(context.Background(), clone, logged)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, row := range base.Missing() {
+		fmt.Println(row.Err)
+	}
+	fmt.Println(teacherforce.LogRatios(target, base))
+	// Output:
+	// teacherforce: score q2 under p0: filtered: a filter ended or withheld the response: what was sampled is not what is there to score
+	// [0 NaN] <nil>
+}
+
 // A token that spans the seam belongs to neither side: no method answers, and
 // the record says so instead of holding a number.
 func ExampleFailedRecord() {

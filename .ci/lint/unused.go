@@ -17,8 +17,8 @@ import (
 // package has a use for. A name is of use if
 //
 //   - another package, a command or a nested module mentions it, or a runnable
-//     example does (one with an Output comment); for a package of test helpers and for one
-//     under internal, a test of another package will do;
+//     example does (one with an Output comment); for a package of test helpers, for the
+//     simulator and for a package under internal, a test of another package will do;
 //   - it is the type of a field, parameter or result of a name that is of use;
 //   - it is a constant of such a type;
 //   - it is an error, which callers match;
@@ -192,7 +192,7 @@ func (u *usage) mentions(p *packages.Package, outside map[string]bool) {
 
 // helper says whether tests are whom the package is for.
 func helper(p *types.Package) bool {
-	return strings.HasSuffix(p.Name(), "test") || !public(p.Path())
+	return strings.HasSuffix(p.Name(), "test") || p.Name() == "sim" || !public(p.Path())
 }
 
 // asked are methods that the standard library asks values for, or go-cmp.

@@ -28,7 +28,7 @@ func BenchmarkCalibratedIPS(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				for _, policy := range ref.Policies() {
+				for _, policy := range ref.policies {
 					if _, err := ref.Estimate(CalibratedIPS, policy); err != nil {
 						b.Fatal(err)
 					}

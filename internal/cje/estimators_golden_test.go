@@ -78,8 +78,8 @@ func testEstimatorsGolden(t *testing.T, name string) {
 	if g.Calibration.Mode == TwoStage {
 		tight, loose = 1e-6, 1e-6
 	}
-	if !slices.Equal(ref.Policies(), g.Policies) || len(ref.rows) != g.NValid {
-		t.Fatalf("policies %v, %d rows; reference %v, %d", ref.Policies(), len(ref.rows), g.Policies, g.NValid)
+	if !slices.Equal(ref.policies, g.Policies) || len(ref.rows) != g.NValid {
+		t.Fatalf("policies %v, %d rows; reference %v, %d", ref.policies, len(ref.rows), g.Policies, g.NValid)
 	}
 	for j, i := range ref.rows {
 		if ref.fold[j] != g.Calibration.Folds[i] {
@@ -91,7 +91,7 @@ func testEstimatorsGolden(t *testing.T, name string) {
 	if g.Calibration.Mode == TwoStage {
 		testSpline(t, &g, ref)
 	}
-	for _, policy := range ref.Policies() {
+	for _, policy := range ref.policies {
 		w := g.Weights[policy]
 		nearAll(t, policy+": raw weights", ref.raw(policy), w.Raw, 1e-12)
 		nearAll(t, policy+": Hajek weights", ref.hajek(policy), w.Hajek, 1e-12)
@@ -107,7 +107,7 @@ func testEstimatorsGolden(t *testing.T, name string) {
 		{DRCPO, "dr-cpo", loose},
 		{TMLE, "tmle", loose},
 	} {
-		for _, policy := range ref.Policies() {
+		for _, policy := range ref.policies {
 			e, err := ref.Estimate(c.id, policy)
 			if err != nil {
 				t.Fatal(err)
@@ -116,7 +116,7 @@ func testEstimatorsGolden(t *testing.T, name string) {
 		}
 	}
 	// Variants that the package does not offer, made of its pieces.
-	for _, policy := range ref.Policies() {
+	for _, policy := range ref.policies {
 		e := ref.snips(ref.raw(policy))
 		want := g.Estimators["raw-ips(weight_mode=raw)"]
 		near(t, "snips of raw weights of "+policy, e.Value, float64(want.Estimates[policy]), tight)

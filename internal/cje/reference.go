@@ -195,17 +195,6 @@ func (ref *Reference) jackknifeRewards() (out [][]float64) {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// Policies are the target policies, sorted.
-func (ref *Reference) Policies() []string { return slices.Clone(ref.policies) }
-
-// Rows are the indices of the rows that enter, those with every policy's
-// log-prob.
-func (ref *Reference) Rows() []int { return slices.Clone(ref.rows) }
-
-// Rewards are the rewards of [Reference.Rows]: the calibrated score, also where
-// there is a label, unless every sample has one.
-func (ref *Reference) Rewards() []float64 { return slices.Clone(ref.reward) }
-
 // Estimate computes one estimator for one policy. There is an error, and no
 // number, where the reference has none: no row with a weight, or, for [DRCPO]
 // and [TMLE], a logged prompt without a fresh draw.

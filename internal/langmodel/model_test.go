@@ -177,7 +177,7 @@ func TestEveryTokenOfTheContextMatters(t *testing.T) {
 	base := m.LogProbs(append(slices.Clone(ctx), response...))[len(ctx):]
 	hello := m.tok.Encode(" hello")[0]
 	for i := range ctx {
-		if m.tok.IsSpecial(ctx[i]) || ctx[i] == m.blankLine || ctx[i] == hello {
+		if m.tok.isSpecial(ctx[i]) || ctx[i] == m.blankLine || ctx[i] == hello {
 			continue // another template, tested below
 		}
 		changed := slices.Clone(ctx)

@@ -124,8 +124,8 @@ func (t *Tokenizer) Special(text string) (id int, ok bool) {
 	return id, ok
 }
 
-// IsSpecial reports whether id is a special token's.
-func (t *Tokenizer) IsSpecial(id int) bool { return id >= t.ordinary && id < len(t.bytes) }
+// isSpecial reports whether id is a special token's.
+func (t *Tokenizer) isSpecial(id int) bool { return id >= t.ordinary && id < len(t.bytes) }
 
 // Bytes returns the exact bytes of a token, not always valid UTF-8; of a special
 // token, its text. The slice must not be changed. It panics if id is not a

@@ -78,14 +78,14 @@ func TestEncodeOrdinaryKnowsNoSpecialTokens(t *testing.T) {
 	tok := DefaultTokenizer()
 	for _, s := range specialTexts {
 		ids := tok.EncodeOrdinary("a" + s + "b")
-		if slices.ContainsFunc(ids, tok.IsSpecial) {
+		if slices.ContainsFunc(ids, tok.isSpecial) {
 			t.Errorf("EncodeOrdinary(a%sb) has a special token", s)
 		}
 		if got := tok.Decode(ids); got != "a"+s+"b" {
 			t.Errorf("EncodeOrdinary(a%sb) decodes to %q", s, got)
 		}
 		id, ok := tok.Special(s)
-		if !ok || !tok.IsSpecial(id) || string(tok.Bytes(id)) != s {
+		if !ok || !tok.isSpecial(id) || string(tok.Bytes(id)) != s {
 			t.Errorf("Special(%q) = %d, %v", s, id, ok)
 		}
 	}

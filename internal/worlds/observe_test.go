@@ -6,7 +6,7 @@ import (
 )
 
 func TestLogProbGaps(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		want := w.gaps.lossShare
 		data := w.Draw(20_000, 0, 0, 3)
 		for _, target := range w.Targets {
@@ -45,7 +45,7 @@ func TestGapsFallOnLongAndWorse(t *testing.T) {
 }
 
 func TestScoreGaps(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		f := w.sample(20_000, 4)
 		data := w.show(f, 0, 0, 4)
 		var lost, kept moments
@@ -79,7 +79,7 @@ func TestScoreGaps(t *testing.T) {
 }
 
 func TestLabelCounts(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		data := w.Draw(100, 25, 25, 5)
 		labels, low := 0, 0
 		for _, r := range data.Rows {
@@ -121,7 +121,7 @@ func TestLabelCounts(t *testing.T) {
 // The stated probabilities total the number of labels, and the weighted mean of
 // labels over many draws is right.
 func TestDesigns(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		designed := w.gaps.labels == chooseByScore || w.gaps.labels == chooseByWeight ||
 			w.gaps.labels == chooseByPlain
 		var estimate moments
@@ -175,7 +175,7 @@ func TestSystematicHitsItsProbabilities(t *testing.T) {
 }
 
 func TestNoiseIsAsNamed(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		f := w.sample(5_000, 6)
 		var d moments
 		for i, r := range w.show(f, 0, 0, 6).Rows {

@@ -78,8 +78,8 @@ type World struct {
 // Difference returns the exact value of policy a minus that of policy b.
 func (w *World) Difference(a, b string) float64 { return w.Truth[a] - w.Truth[b] }
 
-// All returns every world, each at its own overlap.
-func All() []*World {
+// all returns every world, each at its own overlap.
+func all() []*World {
 	out := make([]*World, 0, len(catalog))
 	for _, s := range catalog {
 		out = append(out, newWorld(s))

@@ -8,7 +8,7 @@ import (
 
 func TestWeightsAverageOneWithinPrompts(t *testing.T) {
 	seen := map[*population]bool{}
-	for _, w := range All() {
+	for _, w := range all() {
 		if seen[w.pop] {
 			continue
 		}
@@ -43,7 +43,7 @@ func (m *moments) z(truth float64) float64 {
 
 func TestDrawsApproachTruth(t *testing.T) {
 	seen := map[*population]bool{}
-	for _, w := range All() {
+	for _, w := range all() {
 		if seen[w.pop] {
 			continue // what is shown of a population does not change it
 		}
@@ -103,7 +103,7 @@ func TestNamedMeans(t *testing.T) {
 }
 
 func TestOverlapIsAsNamed(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		for _, target := range w.Targets {
 			want := w.spec.pop.ess
 			got := w.ESS[target.Name]
@@ -128,7 +128,7 @@ func TestIdenticalPoliciesHaveEqualTruth(t *testing.T) {
 	if d := w.Difference("probed", "plain"); d != 0 {
 		t.Errorf("identical policies differ by %v", d)
 	}
-	for _, w := range All() {
+	for _, w := range all() {
 		if d := w.Difference("clone", Logging); d != 0 {
 			t.Errorf("%s: the clone differs by %v", w.Name, d)
 		}
@@ -165,7 +165,7 @@ func TestSegmentsAddUp(t *testing.T) {
 }
 
 func TestSeedsDecide(t *testing.T) {
-	for _, w := range All() {
+	for _, w := range all() {
 		a, b := w.Draw(60, 15, 10, 7), w.Draw(60, 15, 10, 7)
 		if !same(a, b) {
 			t.Errorf("%s: one seed gave two draws", w.Name)

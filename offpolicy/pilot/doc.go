@@ -29,7 +29,8 @@
 // it exists, so that the slowest limit of a service sets the time and not the sum
 // of the stages. A stage waits for another only where it must know all of it before
 // it knows what it owes: the canaries for the scores, labels by batch for the
-// responses, and a labelling design with strata for the scores. While everything that a service is asked fails, what depends on it
+// responses, and a labelling design with strata for the scores. While everything that a
+// service is asked fails, what depends on it
 // pauses. A run that is asked to stop ([Config].Stop) sends nothing more and keeps
 // the answers that are on their way; the end of its context breaks those off.
 //

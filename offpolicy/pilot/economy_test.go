@@ -67,7 +67,8 @@ func TestOneEchoPastTheFirstHundred(t *testing.T) {
 		if one && compared[row.PromptID] {
 			t.Errorf("%s is among the first hundred and not compared", row.Key())
 		}
-		if one && row.Methods["token_counting"].Status == "ok" && (row.Methods["echo_based"].LogProb != row.Methods["token_counting"].LogProb || row.Method != "token_ids") {
+		if one && row.Methods["token_counting"].Status == "ok" &&
+			(row.Methods["echo_based"].LogProb != row.Methods["token_counting"].LogProb || row.Method != "token_ids") {
 			t.Errorf("%s: %+v by %s", row.Key(), row.Methods, row.Method)
 		}
 	}

@@ -45,7 +45,8 @@ func TestEstimateIsNearTheBill(t *testing.T) {
 		bill := s.Bill().Total.USD
 		s.Close()
 		off := bill/v.Estimate.ExpectedUSD - 1
-		t.Logf("run %d, prompts of %d conversations: $%.4f expected, $%.4f billed (%+.1f%%)", k, 1+k%8, v.Estimate.ExpectedUSD, bill, 100*off)
+		t.Logf("run %d, prompts of %d conversations: $%.4f expected, $%.4f billed (%+.1f%%)", k, 1+k%8,
+			v.Estimate.ExpectedUSD, bill, 100*off)
 		if math.Abs(off) <= 0.2 {
 			near++
 		}
@@ -64,7 +65,8 @@ func longPrompts(n, conversations int, seed uint64) []dataset.Prompt {
 	texts := arenagen.Prompts(n*conversations, seed)
 	out := make([]dataset.Prompt, n)
 	for i := range out {
-		out[i] = dataset.Prompt{ID: fmt.Sprintf("q%03d", i), Text: strings.Join(texts[i*conversations:(i+1)*conversations], "\n\n")}
+		out[i] = dataset.Prompt{ID: fmt.Sprintf("q%03d", i),
+			Text: strings.Join(texts[i*conversations:(i+1)*conversations], "\n\n")}
 	}
 	return out
 }

@@ -24,11 +24,13 @@ import (
 func ExampleRun() {
 	server := sim.New(sim.Config{})
 	defer server.Close()
-	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1", Key: providers.NewSecret("key"), HTTP: server.Client()})
+	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1",
+		Key: providers.NewSecret("key"), HTTP: server.Client()})
 	if err != nil {
 		log.Fatal(err)
 	}
-	openai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: providers.NewSecret("key"), HTTP: server.Client()})
+	openai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: providers.NewSecret("key"),
+		HTTP: server.Client()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -77,7 +79,8 @@ func ExampleRun() {
 // simulated readies a pilot of n prompts against the simulator.
 func simulated(server *sim.Server, dir string, n int) (c pilot.Config, err error) {
 	c = pilot.Config{
-		Dir: dir, Input: record.Input{Name: "example"}, Arms: record.PlanArms(), Seed: 1, Labels: oracle.Design{Fraction: .5, Strata: 4},
+		Dir: dir, Input: record.Input{Name: "example"}, Arms: record.PlanArms(), Seed: 1,
+		Labels: oracle.Design{Fraction: .5, Strata: 4},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewDeterministic(judge.Config{Name: "judge", Generator: g, Model: "gpt-4o-mini"})
 		},
@@ -89,10 +92,12 @@ func simulated(server *sim.Server, dir string, n int) (c pilot.Config, err error
 		c.Prompts = append(c.Prompts, dataset.Prompt{ID: fmt.Sprintf("q%02d", i), Text: text})
 	}
 	key := providers.NewSecret("key")
-	if c.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1", Key: key, HTTP: server.Client()}); err != nil {
+	if c.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1", Key: key,
+		HTTP: server.Client()}); err != nil {
 		return c, err
 	}
-	if c.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: key, HTTP: server.Client()}); err != nil {
+	if c.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: key,
+		HTTP: server.Client()}); err != nil {
 		return c, err
 	}
 	c.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices")
@@ -133,7 +138,8 @@ func ExampleRunPreflight() {
 // each target.
 func ExampleConfig_LabelKeys() {
 	c := pilot.Config{
-		Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "b", Text: "Good evening."}}, Arms: record.PlanArms(), Seed: 1,
+		Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "b", Text: "Good evening."}}, Arms: record.PlanArms(),
+		Seed:   1,
 		Labels: oracle.Design{Probes: 1},
 	}
 	for _, k := range c.LabelKeys() {

@@ -26,7 +26,8 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := before.Projection.Cheapest
-	if before.Decision != record.GO || d == nil || d.Labels == 0 || before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
+	if before.Decision != record.GO || d == nil || d.Labels == 0 ||
+		before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
 		t.Fatalf("%s, %+v, next %+v: want a run by labels, as the next step", before.Decision, d, before.Next)
 	}
 	cfg = config(t, s, dir, d.Prompts)
@@ -63,7 +64,8 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("%d labels of the targets' own responses that were bought are left out", 4*(d.Labels-3)); !strings.Contains(strings.Join(v.Warnings, "\n"), want) {
+	if want := fmt.Sprintf("%d labels of the targets' own responses that were bought are left out",
+		4*(d.Labels-3)); !strings.Contains(strings.Join(v.Warnings, "\n"), want) {
 		t.Errorf("warnings %q do not say that %s", v.Warnings, want)
 	}
 }

@@ -49,7 +49,8 @@ func TestHiddenActionIsAFailedRecord(t *testing.T) {
 			continue
 		}
 		seen++
-		if row.Text != nil || row.Error == nil || row.Error.Class != "hidden_action" || !strings.Contains(row.Error.Message, "called a tool") {
+		if row.Text != nil || row.Error == nil || row.Error.Class != "hidden_action" ||
+			!strings.Contains(row.Error.Message, "called a tool") {
 			t.Errorf("%+v, error %v", row, row.Error)
 		}
 	}

@@ -44,7 +44,8 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "judge.injection", "cost.estimate", "files.valid"} {
+			for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "judge.injection",
+				"cost.estimate", "files.valid"} {
 				if c := finding(v, id); c.Status != record.Pass {
 					t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 				}
@@ -58,7 +59,8 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 			}
 			shrunk := false
 			for _, r := range rows {
-				if r.Source != string(source) || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() || !(r.VarianceParts.Residual.OrNaN() > 0) ||
+				if r.Source != string(source) || r.VarianceParts == nil || r.CalibratedVariance != r.VarianceParts.Total() ||
+					!(r.VarianceParts.Residual.OrNaN() > 0) ||
 					source != judge.SourceRepeated && r.VarianceParts.Sampling.OrNaN() != 0 {
 					t.Fatalf("score %+v", r)
 				}
@@ -101,7 +103,8 @@ func TestPlainFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "oracle.range", "cost.estimate", "files.valid"} {
+	for _, id := range []string{"judge.complete", "judge.uncertainty", "judge.parse", "oracle.range", "cost.estimate",
+		"files.valid"} {
 		if c := finding(v, id); c.Status != record.Pass {
 			t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 		}

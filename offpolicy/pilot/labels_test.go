@@ -63,7 +63,8 @@ func TestLabelsByBatch(t *testing.T) {
 	if v, err = pilot.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if v.State != "done" || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
+	if v.State != "done" || finding(v, "files.valid").Status != record.Pass ||
+		finding(v, "oracle.range").Status != record.Pass {
 		t.Fatal(describe(v))
 	}
 	sameRecords(t, single, batched)
@@ -87,7 +88,8 @@ func TestLabelsByBatch(t *testing.T) {
 	cfg.BatchLabels = &batch.Config{}
 	cfg.Grader, cfg.Policies = cfg.Policies, cfg.Grader // Fireworks offers none here
 	var refused *pilot.PreflightError
-	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "by batch") {
+	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "by batch") {
 		t.Errorf("a service without batches: %v, want a refusal", err)
 	}
 }
@@ -107,16 +109,19 @@ func TestDuplicatesAndProbes(t *testing.T) {
 		if k < n {
 			continue // too few labels for a calibrator
 		}
-		if err != nil || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
+		if err != nil || finding(v, "files.valid").Status != record.Pass ||
+			finding(v, "oracle.range").Status != record.Pass {
 			t.Fatalf("%v, %s", err, describe(v))
 		}
 		if st, _ := oracleStage(v); st.Items != n+4*5+6 || st.Failed != 0 {
 			t.Errorf("stage %+v", st)
 		}
-		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary, "labels of one response have sd 0.000 (6 labelled twice)") {
+		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary,
+			"labels of one response have sd 0.000 (6 labelled twice)") {
 			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
 		}
-		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") || strings.Contains(c.Summary, "untested") {
+		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") ||
+			strings.Contains(c.Summary, "untested") {
 			t.Errorf("probes test the calibration: %s", c.Summary)
 		}
 	}
@@ -133,7 +138,8 @@ func TestDuplicatesAndProbes(t *testing.T) {
 	roles := map[string]int{}
 	for _, r := range rows {
 		roles[r.Role]++
-		if want := map[string]float64{"calibration": 1, "probe": 5. / n, "duplicate": 6. / n}[r.Role]; r.InclusionProb.OrNaN() != want {
+		if want := map[string]float64{"calibration": 1, "probe": 5. / n,
+			"duplicate": 6. / n}[r.Role]; r.InclusionProb.OrNaN() != want {
 			t.Errorf("%s %s: inclusion probability %v, want %v", r.Key(), r.Role, r.InclusionProb.OrNaN(), want)
 		}
 	}

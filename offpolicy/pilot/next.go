@@ -29,14 +29,16 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 		return goOn(&v.Projection, len(c.Prompts))
 	}
 	if stop != nil && stop.Kind != record.StopUncertified {
-		again.Do = fmt.Sprintf("Fix what stopped the run in stage %s: %s. Then start the run again: it goes on where it stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
+		again.Do = fmt.Sprintf("Fix what stopped the run in stage %s: %s. Then start the run again: it goes on where it "+
+			"stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
 		return again
 	}
 	var fails, holds []record.Finding
 	for _, f := range v.Checks {
 		switch {
 		case f.Waived != "":
-		case f.ID == "run.errors" && stop != nil && stop.Kind == record.StopUncertified: // it follows from endpoint.certified
+		// it follows from endpoint.certified
+		case f.ID == "run.errors" && stop != nil && stop.Kind == record.StopUncertified:
 		case f.Status == record.Fail && f.State == record.Computed:
 			fails = append(fails, f)
 		case f.Status == record.Hold && f.State == record.Computed:
@@ -53,7 +55,8 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
 		}
 	case len(holds) > 0:
-		again.Do = fmt.Sprintf("Read %s below. Fix what can be fixed and start the run again, which pays for nothing twice; what is acceptable, accept by name and with a reason.", ids(holds))
+		again.Do = fmt.Sprintf("Read %s below. Fix what can be fixed and start the run again, which pays for nothing "+
+			"twice; what is acceptable, accept by name and with a reason.", ids(holds))
 		again.Changes = c.spell([]record.Change{{Field: record.FieldWaived, To: holds[0].ID + "=REASON"}})
 	default:
 		again.Do = "Start the run again."
@@ -81,13 +84,16 @@ func goOn(p *record.Projection, n int) NextStep {
 	full := fmt.Sprintf("the full run of %s%s", record.Plural(p.Prompts, "prompt", "prompts"), cost)
 	switch d := p.Cheapest; {
 	case p.Answered:
-		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was wanted. Only what needs narrower intervals needs %s.%s", record.HalfWidth(p.Resolution.OrNaN()), full, extends), Command: p.Command}
+		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was "+
+			"wanted. Only what needs narrower intervals needs %s.%s", record.HalfWidth(p.Resolution.OrNaN()), full, extends),
+			Command: p.Command}
 	case d != nil && (unanswered != "" || 2*d.USD.OrNaN() < p.FurtherUSD.OrNaN()):
 		but := "gives them to less"
 		if unanswered != "" {
 			but = unanswered
 		}
-		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full run%s, may start as well; it %s (see The full run).",
+		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full "+
+			"run%s, may start as well; it %s (see The full run).",
 			d.Words(n), record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()), extends, cost, but), Command: d.Command}
 	}
 	do := "Start " + full + "." + extends

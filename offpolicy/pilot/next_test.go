@@ -14,9 +14,11 @@ func TestNext(t *testing.T) {
 	answered := full
 	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
 	unanswered := full
-	unanswered.Questions = []record.Question{{Policy: "p0", FullRun: record.AnswerYes}, {Policy: "pi_cot", FullRun: record.AnswerAtBest}, {Policy: "pi_bad", FullRun: record.AnswerNo}}
+	unanswered.Questions = []record.Question{{Policy: "p0", FullRun: record.AnswerYes},
+		{Policy: "pi_cot", FullRun: record.AnswerAtBest}, {Policy: "pi_bad", FullRun: record.AnswerNo}}
 	cheaper := unanswered
-	cheaper.Cheapest = &record.LargerRun{Prompts: 1200, Labels: 90, HalfWidth: dataset.Known(0.02), USD: dataset.Known(1.25), Command: "extend"}
+	cheaper.Cheapest = &record.LargerRun{Prompts: 1200, Labels: 90, HalfWidth: dataset.Known(0.02),
+		USD: dataset.Known(1.25), Command: "extend"}
 	dear := cheaper
 	dear.Questions = unanswered.Questions[:1]
 	finding := func(id string, s record.Status) record.Finding {
@@ -34,24 +36,48 @@ func TestNext(t *testing.T) {
 		command string
 		reason  string
 	}{
-		{"running", Verdict{State: "running", Decision: record.HOLD}, &record.Stop{Kind: record.StopRunning}, []string{"Wait"}, "", "nothing is to be started twice"},
-		{"GO", Verdict{State: "done", Decision: record.GO, Checks: []record.Finding{waived}, Projection: full}, nil, []string{"full run of 10,000 prompts, about $51.00 more", "extends"}, "full", "a waived failure is accepted already"},
-		{"GO, and nothing is open", Verdict{State: "done", Decision: record.GO, Projection: answered}, nil, []string{"Read the estimates", "±0.02 or better", "full run of 10,000 prompts"}, "full", "no money need be spent"},
-		{"GO, and the full run leaves questions", Verdict{State: "done", Decision: record.GO, Projection: unanswered}, nil, []string{"Start the full run", "would not give pi_bad, and pi_cot at best"}, "full", "nothing is known that answers them"},
+		{"running", Verdict{State: "running", Decision: record.HOLD}, &record.Stop{Kind: record.StopRunning},
+			[]string{"Wait"}, "", "nothing is to be started twice"},
+		{"GO", Verdict{State: "done", Decision: record.GO, Checks: []record.Finding{waived}, Projection: full}, nil,
+			[]string{"full run of 10,000 prompts, about $51.00 more", "extends"}, "full",
+			"a waived failure is accepted already"},
+		{"GO, and nothing is open", Verdict{State: "done", Decision: record.GO, Projection: answered}, nil,
+			[]string{"Read the estimates", "±0.02 or better", "full run of 10,000 prompts"}, "full", "no money need be spent"},
+		{"GO, and the full run leaves questions", Verdict{State: "done", Decision: record.GO, Projection: unanswered}, nil,
+			[]string{"Start the full run", "would not give pi_bad, and pi_cot at best"}, "full",
+			"nothing is known that answers them"},
 		{"GO, and less answers more", Verdict{State: "done", Decision: record.GO, Projection: cheaper}, nil,
-			[]string{"Run 1,200 prompts with 90 labels of every other policy's own responses, about $1.25 more", "±0.02", "full run, about $51.00 more, may start as well", "it would not give pi_bad, and pi_cot at best"}, "extend", "money is not spent on what does not answer"},
-		{"GO, and less answers as well", Verdict{State: "done", Decision: record.GO, Projection: dear}, nil, []string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend", "the question is answered for a fortieth"},
-		{"HOLD", Verdict{State: "done", Decision: record.HOLD, Checks: []record.Finding{finding("judge.injection", record.Hold), finding("weights.clone", record.Hold)}}, nil,
-			[]string{"judge.injection, weights.clone", "accept by name and with a reason", "Waived = judge.injection=REASON"}, "again", "look, mend or accept"},
-		{"NO-GO", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{finding("logprobs.zero", record.Fail), finding("cost.estimate", record.Hold), skipped}}, nil,
-			[]string{"Fix logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh", "the failure comes before what holds, and what follows from it is no cause"},
-		{"NO-GO for what is missing", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{finding("judge.complete", record.Fail), finding("weights.clone", record.Hold)}}, nil,
+			[]string{"Run 1,200 prompts with 90 labels of every other policy's own responses, about $1.25 more", "±0.02",
+				"full run, about $51.00 more, may start as well", "it would not give pi_bad, and pi_cot at best"}, "extend",
+			"money is not spent on what does not answer"},
+		{"GO, and less answers as well", Verdict{State: "done", Decision: record.GO, Projection: dear}, nil,
+			[]string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend",
+			"the question is answered for a fortieth"},
+		{"HOLD", Verdict{State: "done", Decision: record.HOLD,
+			Checks: []record.Finding{finding("judge.injection", record.Hold), finding("weights.clone", record.Hold)}}, nil,
+			[]string{"judge.injection, weights.clone", "accept by name and with a reason", "Waived = judge.injection=REASON"},
+			"again", "look, mend or accept"},
+		{"NO-GO", Verdict{State: "done", Decision: record.NoGo,
+			Checks: []record.Finding{finding("logprobs.zero", record.Fail), finding("cost.estimate", record.Hold), skipped}},
+			nil,
+			[]string{"Fix logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh",
+			"the failure comes before what holds, and what follows from it is no cause"},
+		{"NO-GO for what is missing", Verdict{State: "done", Decision: record.NoGo,
+			Checks: []record.Finding{finding("judge.complete", record.Fail), finding("weights.clone", record.Hold)}}, nil,
 			[]string{"Fix judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
-		{"budget", Verdict{State: "done", Decision: record.HOLD}, &record.Stop{Class: "budget"}, []string{"Raise the budget", "Budget", "goes on where it stopped"}, "again", "money is what it lacks"},
-		{"interrupted", Verdict{State: "interrupted", Decision: record.HOLD}, &record.Stop{Kind: record.StopInterrupted}, []string{"goes on where it stopped"}, "again", "nothing else is wrong"},
-		{"nothing but what follows", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{skipped}}, &record.Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"}, []string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again", "the cause, and not what follows from it"},
-		{"not certified", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{finding("endpoint.certified", record.Fail), finding("run.errors", record.Fail), skipped}}, &record.Stop{Stage: "certify", Kind: record.StopUncertified},
-			[]string{"Fix endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh", "another template is another run"},
+		{"budget", Verdict{State: "done", Decision: record.HOLD}, &record.Stop{Class: "budget"},
+			[]string{"Raise the budget", "Budget", "goes on where it stopped"}, "again", "money is what it lacks"},
+		{"interrupted", Verdict{State: "interrupted", Decision: record.HOLD}, &record.Stop{Kind: record.StopInterrupted},
+			[]string{"goes on where it stopped"}, "again", "nothing else is wrong"},
+		{"nothing but what follows", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{skipped}},
+			&record.Stop{Stage: "judge", Class: "quota", Message: "the balance is empty: top it up"},
+			[]string{"stopped the run in stage judge: the balance is empty: top it up. Then"}, "again",
+			"the cause, and not what follows from it"},
+		{"not certified", Verdict{State: "done", Decision: record.NoGo,
+			Checks: []record.Finding{finding("endpoint.certified", record.Fail), finding("run.errors", record.Fail), skipped}},
+			&record.Stop{Stage: "certify", Kind: record.StopUncertified},
+			[]string{"Fix endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh",
+			"another template is another run"},
 	} {
 		got := next(&r.v, r.stop, c)
 		if got.Command != r.command {

@@ -35,7 +35,8 @@ func priceAge(date string, now time.Time) string {
 	case err != nil:
 		return fmt.Sprintf("the price table has no date (%q): its age is unknown", date)
 	case now.Sub(d) > stalePrices:
-		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices", date, int(now.Sub(d).Hours()/24))
+		return fmt.Sprintf("the price table is of %s, %d days old: compare it with the provider's, and give newer prices",
+			date, int(now.Sub(d).Hours()/24))
 	}
 	return ""
 }
@@ -106,7 +107,8 @@ func (p *preflight) settings(context.Context) {
 		p.add(err.Error(), record.Do("correct the labelling design", record.FieldLabels), err)
 	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
-		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution), record.Do("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
+		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution),
+			record.Do("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
 	var ids []string
 	for _, q := range check.For(c.Arms) {
@@ -114,7 +116,8 @@ func (p *preflight) settings(context.Context) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Waived)) {
 		if !slices.Contains(ids, id) {
-			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id), record.Do("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
+			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id),
+				record.Do("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
 		}
 	}
 }
@@ -130,8 +133,10 @@ func (noScorer) ScorePrompt(context.Context, providers.ScoreRequest) (providers.
 func (p *preflight) graders(ctx context.Context) {
 	c := &p.cfg
 	p.work = forecast.Work{
-		Prompts: c.Prompts, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil, Concurrency: c.Concurrency, Prices: c.Prices,
-		Templates: c.Templates, Reference: c.Reference, Forcer: p.forcer, Dry: &forecast.DryRun{}, Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
+		Prompts: c.Prompts, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil,
+		Concurrency: c.Concurrency, Prices: c.Prices,
+		Templates: c.Templates, Reference: c.Reference, Forcer: p.forcer, Dry: &forecast.DryRun{},
+		Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
 	}
 	e := &p.work
 	var err error
@@ -144,19 +149,23 @@ func (p *preflight) graders(ctx context.Context) {
 		return
 	}
 	if _, isFile := e.Oracle.(*oracle.File); isFile && c.Labels.Duplicates > 0 {
-		p.add("labels from a file have no duplicates", record.Do("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
+		p.add("labels from a file have no duplicates",
+			record.Do("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
 	}
 	if c.BatchLabels != nil {
 		_, batches := c.Grader.(providers.Batcher)
 		if _, ok := e.Oracle.(engine.BatchLabeler); !ok || !batches {
-			p.add("the labels cannot be bought by batch", record.Do("take a service that has batches and a language model as the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
+			p.add("the labels cannot be bought by batch", record.Do("take a service that has batches and a language model as "+
+				"the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
 		}
 	}
 	if p.models, err = e.GraderModels(ctx); err != nil {
 		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
 	if len(p.models) > 0 && c.Grader == nil {
-		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it", record.Do("give the service of judge and oracle, or a judge and an oracle that ask no model", record.FieldGrader), nil)
+		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it",
+			record.Do("give the service of judge and oracle, or a judge and an oracle that ask no model", record.FieldGrader),
+			nil)
 	}
 	if p.identity, err = c.identity(e.Judge.Identity()); err != nil {
 		p.add(err.Error(), record.Remedy{Do: "give values that have a JSON form"}, err)
@@ -169,12 +178,14 @@ func (p *preflight) services(ctx context.Context) {
 	models := c.Arms.Models()
 	for _, a := range c.Arms {
 		if _, err := p.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
-			p.add(err.Error(), record.Do("name the chat template of the model's own family, and a system prompt where it takes one", record.FieldArms), err)
+			p.add(err.Error(), record.Do("name the chat template of the model's own family, and a system prompt where it "+
+				"takes one", record.FieldArms), err)
 		}
 	}
 	for _, m := range append(slices.Clone(models), p.models...) {
 		if _, err := c.Prices.For(m); err != nil {
-			p.add(fmt.Sprintf("model %s has no price", m), record.Do("give one; an unpriced model is refused, not free", record.FieldPrices), err)
+			p.add(fmt.Sprintf("model %s has no price", m),
+				record.Do("give one; an unpriced model is refused, not free", record.FieldPrices), err)
 		}
 	}
 	p.checkModels(ctx, c.Policies, models)
@@ -200,9 +211,12 @@ func (p *preflight) costs(ctx context.Context) {
 	if e := p.found.Estimate.ExpectedUSD; e > float64(c.Budget) {
 		enough := fmt.Sprintf("%.2f", ceilCents(e))
 		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
-			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough), Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}}, providers.ErrBudget)
+			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough),
+				Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}},
+			providers.ErrBudget)
 	} else if w := p.found.Estimate.WorstUSD; w > float64(c.Budget) {
-		p.warn("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w, float64(c.Budget))
+		p.warn("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w,
+			float64(c.Budget))
 	}
 }
 
@@ -223,9 +237,12 @@ func (p *preflight) folder(context.Context) {
 func (p *preflight) job() engine.Job {
 	c := &p.cfg
 	return engine.Job{
-		Dir: c.Dir, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates, Seed: c.Seed, Input: c.Input, Versions: c.Versions,
-		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels, BatchLabels: c.BatchLabels,
-		Prices: c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live, TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
+		Dir: c.Dir, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates, Seed: c.Seed,
+		Input: c.Input, Versions: c.Versions,
+		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
+		BatchLabels: c.BatchLabels,
+		Prices:      c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
+		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
 	}
 }
 
@@ -263,7 +280,8 @@ func ceilCents(usd float64) float64 { return float64(int(usd*100)+1) / 100 }
 // checkModels compares what is asked for with what the provider lists.
 func (p *preflight) checkModels(ctx context.Context, service providers.Provider, want []string) {
 	var listed []providers.Model
-	client, err := providers.NewClient(service, providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: p.cfg.Retry})
+	client, err := providers.NewClient(service,
+		providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: p.cfg.Retry})
 	if err == nil {
 		listed, err = client.Models(ctx)
 	}
@@ -301,11 +319,14 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 		}
 		switch {
 		case !ok:
-			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id), record.Do("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
+			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id),
+				record.Do("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Serverless:
-			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id), record.Do("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
+			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id),
+				record.Do("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
-			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)), record.Do("set another model: "+nearest(listed, id), record.FieldArms), nil)
+			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)),
+				record.Do("set another model: "+nearest(listed, id), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
 				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))

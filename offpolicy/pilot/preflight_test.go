@@ -26,14 +26,25 @@ func TestPreflightAsksAfterTheModels(t *testing.T) {
 		warned  string   // words of a warning
 		reason  string
 	}{
-		{"gone", sim.MaverickModel, sim.ModelStatus{Gone: true}, []string{"does not serve", sim.MaverickModel, "set another model", sim.ScoutModel}, "", "name what there is instead"},
-		{"listed, but on demand", sim.MaverickModel, sim.ModelStatus{OnDemand: true}, []string{"deployment of one's own", sim.MaverickModel, "set another model"}, "", "the listing alone would let it pass, and the first call would fail"},
-		{"shut down last week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, -7)}, []string{"shuts " + sim.ScoutModel, now.AddDate(0, 0, -7).UTC().Format(time.DateOnly)}, "", "a date that has passed ends the model, whatever the listing says"},
-		{"shut down tonight", sim.ScoutModel, sim.ModelStatus{Shutdown: now.Add(20 * time.Hour)}, []string{"shuts " + sim.ScoutModel, "set another model"}, "", "it may end while the pilot runs"},
-		{"shut down next week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " + sim.ScoutModel + " down", "the full run may come too late"},
-		{"a grader shut down next week", sim.JudgeModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " + sim.JudgeModel + " down", "OpenAI says so in its listing"},
-		{"a grader is gone", sim.OracleModel, sim.ModelStatus{Gone: true}, []string{"openai does not serve gpt-4o", "gpt-4o-mini"}, "", "graders are models too"},
-		{"shut down next year", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(1, 0, 0)}, nil, "", "too far ahead to matter"},
+		{"gone", sim.MaverickModel, sim.ModelStatus{Gone: true},
+			[]string{"does not serve", sim.MaverickModel, "set another model", sim.ScoutModel}, "",
+			"name what there is instead"},
+		{"listed, but on demand", sim.MaverickModel, sim.ModelStatus{OnDemand: true},
+			[]string{"deployment of one's own", sim.MaverickModel, "set another model"}, "",
+			"the listing alone would let it pass, and the first call would fail"},
+		{"shut down last week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, -7)},
+			[]string{"shuts " + sim.ScoutModel, now.AddDate(0, 0, -7).UTC().Format(time.DateOnly)}, "",
+			"a date that has passed ends the model, whatever the listing says"},
+		{"shut down tonight", sim.ScoutModel, sim.ModelStatus{Shutdown: now.Add(20 * time.Hour)},
+			[]string{"shuts " + sim.ScoutModel, "set another model"}, "", "it may end while the pilot runs"},
+		{"shut down next week", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " +
+			sim.ScoutModel + " down", "the full run may come too late"},
+		{"a grader shut down next week", sim.JudgeModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " +
+			sim.JudgeModel + " down", "OpenAI says so in its listing"},
+		{"a grader is gone", sim.OracleModel, sim.ModelStatus{Gone: true},
+			[]string{"openai does not serve gpt-4o", "gpt-4o-mini"}, "", "graders are models too"},
+		{"shut down next year", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(1, 0, 0)}, nil, "",
+			"too far ahead to matter"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := sim.New(sim.Config{Models: map[string]sim.ModelStatus{c.model: c.status}})
@@ -83,7 +94,8 @@ func TestPreflightLetsDeploymentsPass(t *testing.T) {
 			cfg.Arms[i].Policy.Model = own
 		}
 	}
-	cfg.Prices = cfg.Prices.Merge(providers.Prices{Date: cfg.Prices.Date, Models: map[string]providers.Price{own: {Input: 1, Output: 1}}})
+	cfg.Prices = cfg.Prices.Merge(providers.Prices{Date: cfg.Prices.Date,
+		Models: map[string]providers.Price{own: {Input: 1, Output: 1}}})
 	if _, err := pilot.RunPreflight(t.Context(), cfg); err != nil {
 		t.Error(err)
 	}
@@ -95,7 +107,8 @@ type forbidding struct{ http.RoundTripper }
 
 func (f forbidding) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasPrefix(r.URL.Path, "/v1/accounts/") {
-		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"error":{"message":"no"}}`)), Request: r}, nil
+		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader(`{"error":{"message":"no"}}`)), Request: r}, nil
 	}
 	return f.RoundTripper.RoundTrip(r)
 }
@@ -105,7 +118,8 @@ func TestPreflightGoesOnWhereAModelCannotBeAskedAfter(t *testing.T) {
 	cfg := config(t, s, t.TempDir(), 10)
 	var err error
 	cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{
-		BaseURL: "http://sim.test/inference/v1", Key: providers.NewSecret("k"), HTTP: &http.Client{Transport: forbidding{s.Client().Transport}},
+		BaseURL: "http://sim.test/inference/v1", Key: providers.NewSecret("k"),
+		HTTP: &http.Client{Transport: forbidding{s.Client().Transport}},
 	})
 	if err != nil {
 		t.Fatal(err)

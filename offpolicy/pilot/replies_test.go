@@ -53,7 +53,8 @@ func (a *altering) RoundTrip(r *http.Request) (*http.Response, error) {
 		return a.next.RoundTrip(r)
 	}
 	if a.refusal.body != "" { // nothing was worked on, and nothing is billed
-		return &http.Response{StatusCode: a.refusal.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(a.refusal.body)), Request: r}, nil
+		return &http.Response{StatusCode: a.refusal.status, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader(a.refusal.body)), Request: r}, nil
 	}
 	resp, err := a.next.RoundTrip(r)
 	if err != nil || resp.StatusCode != http.StatusOK {
@@ -107,7 +108,7 @@ type altered struct {
 	refuse   refusal
 	alter    func(reply object)
 	few, all outcome // no decision: nothing else than where all are
-	same     bool // the ledger equals the bill: the usage can still be read
+	same     bool    // the ledger equals the bill: the usage can still be read
 }
 
 // outcome is a verdict and what one of its checks says.
@@ -122,7 +123,8 @@ var alteredReplies = []altered{
 		u["total_tokens"] = count(u["prompt_tokens"]) + count(u["completion_tokens"]) + 50
 		u["completion_tokens_details"] = object{"reasoning_tokens": 50}
 	}, outcome{record.HOLD, "hidden_action"}, outcome{record.NoGo, "tokens are reasoning"}, false},
-	{"usage of a thousand million", refusal{}, func(r object) { usageOf(r)["completion_tokens"], usageOf(r)["total_tokens"] = 1_000_000_000, nil },
+	{"usage of a thousand million", refusal{},
+		func(r object) { usageOf(r)["completion_tokens"], usageOf(r)["total_tokens"] = 1_000_000_000, nil },
 		outcome{record.GO, "not believed"}, outcome{record.HOLD, "not believed"}, false},
 	{"loose counts", refusal{}, func(r object) {
 		u := usageOf(r)
@@ -130,18 +132,24 @@ var alteredReplies = []altered{
 		u["completion_tokens"] = fmt.Sprint(count(u["completion_tokens"]))
 		u["completion_tokens_details"] = []any{}
 	}, outcome{}, outcome{decision: record.GO}, true},
-	{"another tier", refusal{}, func(r object) { r["service_tier"] = "priority" }, outcome{record.GO, "has no price"}, outcome{record.GO, "has no price"}, true},
+	{"another tier", refusal{}, func(r object) { r["service_tier"] = "priority" }, outcome{record.GO, "has no price"},
+		outcome{record.GO, "has no price"}, true},
 	{"a gateway's price", refusal{}, func(r object) {
 		usageOf(r)["cost"] = 2e-6 * float64(count(usageOf(r)["prompt_tokens"])+count(usageOf(r)["completion_tokens"]))
 	}, outcome{record.GO, "the dearer is charged"}, outcome{record.NoGo, "the dearer is charged"}, false},
 
-	{"a limit that advertises", refusal{429, `{"error":{"message":"Limit of tokens per minute reached. Try again in 2ms. More with a paid plan: see the billing page.","type":"tokens","code":"rate_limit_exceeded"}}`},
+	{"a limit that advertises", refusal{429,
+		`{"error":{"message":"Limit of tokens per minute reached. Try again in 2ms. More with a paid plan: see the billing page.","type":"tokens","code":"rate_limit_exceeded"}}`},
 		nil, outcome{decision: record.GO}, outcome{record.NoGo, "rate_limited"}, true},
-	{"a moderated prompt", refusal{403, `{"error":{"code":403,"message":"The input was flagged.","metadata":{"reasons":["violence"],"flagged_input":"..."}}}`},
+	{"a moderated prompt", refusal{403,
+		`{"error":{"code":403,"message":"The input was flagged.","metadata":{"reasons":["violence"],"flagged_input":"..."}}}`},
 		nil, outcome{record.NoGo, "content_filtered"}, outcome{record.NoGo, "content_filtered"}, true},
-	{"200 and 402", refusal{200, `{"error":{"message":"no credit left","code":402}}`}, nil, outcome{record.NoGo, "quota"}, outcome{record.NoGo, "quota"}, false},
-	{"200 and 401", refusal{200, `{"error":{"message":"who is it?","code":401}}`}, nil, outcome{record.NoGo, "auth"}, outcome{record.NoGo, "auth"}, false},
-	{"200 and 429", refusal{200, `{"error":{"message":"one at a time","code":429}}`}, nil, outcome{record.HOLD, "usage was not seen"}, outcome{record.NoGo, "rate_limited"}, false},
+	{"200 and 402", refusal{200, `{"error":{"message":"no credit left","code":402}}`}, nil, outcome{record.NoGo, "quota"},
+		outcome{record.NoGo, "quota"}, false},
+	{"200 and 401", refusal{200, `{"error":{"message":"who is it?","code":401}}`}, nil, outcome{record.NoGo, "auth"},
+		outcome{record.NoGo, "auth"}, false},
+	{"200 and 429", refusal{200, `{"error":{"message":"one at a time","code":429}}`}, nil,
+		outcome{record.HOLD, "usage was not seen"}, outcome{record.NoGo, "rate_limited"}, false},
 
 	{"an error beside half a text", refusal{}, func(r object) {
 		halve(choiceOf(r))
@@ -212,9 +220,11 @@ func TestRunsOfAlteredReplies(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%v", a.name, rate), func(t *testing.T) {
 				s, dir := serve(t, ""), t.TempDir()
 				cfg := config(t, s, dir, n)
-				http := providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: providers.NewSecret("k"), HTTP: &http.Client{
-					Transport: &altering{next: s.Client().Transport, rate: rate, refusal: a.refuse, alter: a.alter, seen: map[string]int{}},
-				}}
+				http := providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: providers.NewSecret("k"),
+					HTTP: &http.Client{
+						Transport: &altering{next: s.Client().Transport, rate: rate, refusal: a.refuse, alter: a.alter,
+							seen: map[string]int{}},
+					}}
 				var err error
 				if cfg.Policies, err = providers.NewFireworks(http); err != nil {
 					t.Fatal(err)

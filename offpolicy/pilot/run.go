@@ -107,11 +107,3 @@ func gently(ctx context.Context, stop <-chan struct{}) (context.Context, context
 
 // errStopped is the cause of a run that was asked to stop.
 var errStopped = errors.New("asked to stop")
-
-// asked makes the error of a preflight that was broken off one of that kind.
-func asked(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return fmt.Errorf("pilot: interrupted in the preflight; nothing was spent: %w", context.Canceled)
-}

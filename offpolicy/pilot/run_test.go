@@ -62,7 +62,8 @@ func arms() []record.Arm {
 func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	t.Helper()
 	key := providers.NewSecret("k")
-	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: key, HTTP: s.Client()})
+	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim.test/inference/v1", Key: key,
+		HTTP: s.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,8 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	thresholds.Truncated = 1 // the arms' responses are cut for speed
 	return pilot.Config{
 		Thresholds: &thresholds,
-		Dir:        dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42, Origin: "simulator",
+		Dir:        dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42,
+		Origin:   "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
@@ -92,7 +94,8 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 
 // recordFiles are the outputs that must not depend on how a run went.
 var recordFiles = []string{
-	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl", "samples.jsonl",
+	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl",
+	"samples.jsonl",
 	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 	"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 }
@@ -180,7 +183,8 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 	if v.Decision != record.GO || v.State != "done" {
 		t.Fatalf("%s (%s): %q", v.Decision, v.State, v.Reasons)
 	}
-	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n, "judge": 5 * n, "canaries": 20}
+	want := map[string]int{"prepare": n, "certify": 2, "p0": n, "targets": 4 * n, "logprobs": 5 * n, "oracle": n,
+		"judge": 5 * n, "canaries": 20}
 	got := map[string]int{}
 	for _, st := range v.Stages {
 		got[st.Name] = st.Items - st.Failed
@@ -421,7 +425,8 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn", "llama4-maverick", `policy pi_bad: no chat template "llama9"`} {
+	for _, want := range []string{"withdrawn has no price", "does not serve accounts/fireworks/models/withdrawn",
+		"llama4-maverick", `policy pi_bad: no chat template "llama9"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
@@ -431,7 +436,8 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	}
 	cfg = config(t, s, t.TempDir(), n)
 	cfg.Waived, cfg.Resolution = map[string]string{"logprobs.zeros": "typo"}, -0.1
-	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") || !strings.Contains(err.Error(), "Resolution is -0.1") {
+	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") ||
+		!strings.Contains(err.Error(), "Resolution is -0.1") {
 		t.Errorf("a waiver of no check, and no width: %v", err)
 	}
 }

@@ -26,7 +26,8 @@ func specimens(rec *record.Records) []Specimen {
 	out := []Specimen{}
 	add := func(k dataset.Key, of, why string) {
 		if len(out) < maxSpecimens {
-			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID], Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
+			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID],
+				Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
 		}
 	}
 	p0 := rec.Logging().Policy.Name
@@ -45,7 +46,8 @@ func specimens(rec *record.Records) []Specimen {
 		}
 	}
 	if least != nil {
-		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token", least.LogProb.OrNaN()/float64(least.Tokens)))
+		add(least.Key(), p0, fmt.Sprintf("least likely logged response: %.3f nats a token",
+			least.LogProb.OrNaN()/float64(least.Tokens)))
 	}
 	var low, high *dataset.JudgeScore
 	for _, s := range rec.Scores.All() {

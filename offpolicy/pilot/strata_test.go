@@ -96,7 +96,8 @@ func TestStrata(t *testing.T) {
 	order := &stages{Provider: cfg.Grader}
 	cfg.Grader = order
 	v, err := pilot.Run(t.Context(), cfg)
-	if err != nil || v.State != "done" || finding(v, "files.valid").Status != record.Pass || finding(v, "oracle.range").Status != record.Pass {
+	if err != nil || v.State != "done" || finding(v, "files.valid").Status != record.Pass ||
+		finding(v, "oracle.range").Status != record.Pass {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
 	judged, labelled := 0, 0
@@ -116,7 +117,8 @@ func TestStrata(t *testing.T) {
 	}
 	sameDesign(t, whole, strata, scoresOf(t, whole))
 	c := finding(v, "oracle.range")
-	if !strings.Contains(c.Summary, "59 of 59 labels") || !strings.Contains(c.Summary, "27 of 30 of p0 within ") || !strings.Contains(c.Summary, "8 of 30 of pi_bad within ") ||
+	if !strings.Contains(c.Summary, "59 of 59 labels") || !strings.Contains(c.Summary, "27 of 30 of p0 within ") ||
+		!strings.Contains(c.Summary, "8 of 30 of pi_bad within ") ||
 		!strings.Contains(c.Summary, "5 of 30 of p0 twice") {
 		t.Errorf("the report does not say which design: %s", c.Summary)
 	}
@@ -127,10 +129,12 @@ func TestStrata(t *testing.T) {
 			weights += 1 / l.InclusionProb.OrNaN()
 		}
 	}
-	if says := fmt.Sprintf("the responses that they stand for %.3f", sum/weights); !strings.Contains(finding(v, "oracle.distribution").Summary, says) {
+	if says := fmt.Sprintf("the responses that they stand for %.3f",
+		sum/weights); !strings.Contains(finding(v, "oracle.distribution").Summary, says) {
 		t.Errorf("%s: want %q", finding(v, "oracle.distribution").Summary, says)
 	}
-	if a, b := figure(finding(v, "judge.calibration"), "pi_bad mean residual"), figure(finding(v, "transport.pi_bad"), "mean residual"); !(math.Abs(a-b) <= 1e-9) {
+	if a, b := figure(finding(v, "judge.calibration"), "pi_bad mean residual"),
+		figure(finding(v, "transport.pi_bad"), "mean residual"); !(math.Abs(a-b) <= 1e-9) {
 		t.Errorf("of pi_bad's own labels judge.calibration says %v, transport.pi_bad %v", a, b)
 	}
 	figures := 0
@@ -144,7 +148,8 @@ func TestStrata(t *testing.T) {
 	}
 	stage, estimate := oracleStage(v)
 	if r := stage.CostUSD / estimate.ExpectedUSD; r < .9 || r > 1.1 || estimate.Calls != labelled {
-		t.Errorf("$%v and %d calls were expected, $%v and %d it took", estimate.ExpectedUSD, estimate.Calls, stage.CostUSD, labelled)
+		t.Errorf("$%v and %d calls were expected, $%v and %d it took", estimate.ExpectedUSD, estimate.Calls, stage.CostUSD,
+			labelled)
 	}
 
 	asRead(t, whole, v)
@@ -180,7 +185,8 @@ func TestStrataInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	cfg = config(t, s, dir, n)
 	cfg.Labels, cfg.Grader = strata, &spent{Provider: cfg.Grader, after: 20}
-	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.NoGo || !strings.Contains(finding(v, "run.errors").Summary, "stage judge (quota)") {
+	if v, err := pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.NoGo ||
+		!strings.Contains(finding(v, "run.errors").Summary, "stage judge (quota)") {
 		t.Fatalf("an empty account: %v, %s", err, describe(v))
 	}
 	for _, at := range []struct {
@@ -196,7 +202,8 @@ func TestStrataInterrupted(t *testing.T) {
 				once.Do(func() { close(stop) })
 			}
 		}
-		if v, err := pilot.Run(t.Context(), cfg); err != nil && (!errors.Is(err, context.Canceled) || v.State != "interrupted") {
+		if v, err := pilot.Run(t.Context(), cfg); err != nil &&
+			(!errors.Is(err, context.Canceled) || v.State != "interrupted") {
 			t.Fatalf("interrupted at %d of %s: %v, %s", at.done, at.stage, err, describe(v))
 		}
 	}

@@ -35,8 +35,10 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		Warnings:      slices.Clone(w.warnings),
 		Estimate:      rec.Estimate,
 		Run: RunInfo{
-			Started: w.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name, InputSHA: c.Input.SHA256,
-			Seed: c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: record.Served(rec.Ledger), Versions: c.Versions, Note: c.Origin,
+			Started: w.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name,
+			InputSHA: c.Input.SHA256,
+			Seed:     c.Seed, Live: c.Live, Prices: c.Prices.Date, Served: record.Served(rec.Ledger), Versions: c.Versions,
+			Note:  c.Origin,
 			Rates: rates(c.Prices, rec.Ledger), Judge: rec.Judge, Oracle: rec.Oracle,
 			Seconds: rec.StageSeconds[record.StageCertify] + rec.StageSeconds[record.WholeRun],
 		},
@@ -81,7 +83,8 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		}
 		for _, s := range rec.Scores.All() {
 			if y, ok := labels[s.Key()]; ok && s.Mean.Valid() && s.Calibrated.Valid() {
-				v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Judge: s.Mean, Calibrated: s.Calibrated, Label: dataset.Known(y)})
+				v.Calibration = append(v.Calibration,
+					offpolicy.CalibrationPoint{Judge: s.Mean, Calibrated: s.Calibrated, Label: dataset.Known(y)})
 			}
 		}
 	}
@@ -170,10 +173,14 @@ func stageTable(rec *record.Records) []Stage {
 	}
 	valid(record.StageP0, n, p0)
 	valid(record.StageTargets, n*(arms-1), targets)
-	valid(record.StageLogProbs, n*arms, countIf(rec.LogProbs.Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
-	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed), countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
-	valid(record.StageJudge, n*arms, countIf(rec.Scores.Values(), func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
-	valid(record.StageCanaries, len(rec.CanariesOwed), countIf(rec.Canaries.Values(), func(c dataset.Canary) bool { return c.Planted.Valid() }))
+	valid(record.StageLogProbs, n*arms,
+		countIf(rec.LogProbs.Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
+	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed),
+		countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
+	valid(record.StageJudge, n*arms,
+		countIf(rec.Scores.Values(), func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))
+	valid(record.StageCanaries, len(rec.CanariesOwed),
+		countIf(rec.Canaries.Values(), func(c dataset.Canary) bool { return c.Planted.Valid() }))
 	return out
 }
 
@@ -207,7 +214,8 @@ func attribute(ledger record.Attempts) []Spending {
 	}
 	stages := record.Stages()
 	slices.SortFunc(out, func(a, b Spending) int {
-		return cmp.Or(cmp.Compare(slices.Index(stages, a.Stage), slices.Index(stages, b.Stage)), cmp.Compare(a.Policy, b.Policy),
+		return cmp.Or(cmp.Compare(slices.Index(stages, a.Stage), slices.Index(stages, b.Stage)),
+			cmp.Compare(a.Policy, b.Policy),
 			cmp.Compare(a.Model, b.Model), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
@@ -296,7 +304,8 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 	}
 	return &ForcingSummary{
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
-		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE), RowsPerEffective: record.Finite(st.RowsPerEffective),
-		NoiseN: st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
+		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE),
+		RowsPerEffective: record.Finite(st.RowsPerEffective),
+		NoiseN:           st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
 	}, methods
 }

@@ -21,7 +21,8 @@ import (
 func ours(t *testing.T, behind string) chat.Template {
 	t.Helper()
 	turn := func(role string) chat.Turn {
-		return chat.Turn{Before: "<|header_start|>" + role + "<|header_end|>" + behind, After: "<|eot|>", Trim: role == "system"}
+		return chat.Turn{Before: "<|header_start|>" + role + "<|header_end|>" + behind, After: "<|eot|>",
+			Trim: role == "system"}
 	}
 	out, err := chat.New(chat.Format{
 		Name: "ours", BOS: "<|begin_of_text|>", EndOfTurn: "<|eot|>",
@@ -37,7 +38,8 @@ func ours(t *testing.T, behind string) chat.Template {
 func vllm(t *testing.T, s *sim.Server) *providers.Compatible {
 	t.Helper()
 	p, err := providers.NewCompatible(providers.CompatibleConfig{
-		HTTPConfig: providers.HTTPConfig{BaseURL: "http://sim.test/vllm/v1", Key: providers.NewSecret("k"), HTTP: s.Client()}, Quirks: providers.VLLM(),
+		HTTPConfig: providers.HTTPConfig{BaseURL: "http://sim.test/vllm/v1", Key: providers.NewSecret("k"),
+			HTTP: s.Client()}, Quirks: providers.VLLM(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +75,8 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"logprobs.complete", "logprobs.methods", "logprobs.agreement", "weights.clone", "cost.estimate"} {
+	for _, id := range []string{"logprobs.complete", "logprobs.methods", "logprobs.agreement", "weights.clone",
+		"cost.estimate"} {
 		if c := finding(v, id); c.Status != record.Pass {
 			t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
 		}
@@ -89,7 +92,8 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 		if compared := row.Methods[teacherforce.MethodContinuation].Reason != "not_compared"; compared == (m.Reason == "not_compared") {
 			t.Errorf("%s: chat says %+v, compared is %v", row.Key(), m, compared)
 		}
-		if tc := row.Methods[teacherforce.MethodTokenCounting]; (tc.Status == "ok") != (m.Status == "ok") && m.Reason != "not_compared" {
+		if tc := row.Methods[teacherforce.MethodTokenCounting]; (tc.Status == "ok") != (m.Status == "ok") &&
+			m.Reason != "not_compared" {
 			t.Errorf("%s: chat says %+v, token_counting %+v", row.Key(), m, tc)
 		}
 	}

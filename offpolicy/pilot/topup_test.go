@@ -27,8 +27,10 @@ func TestTopUp(t *testing.T) {
 		ns     []int
 		reason string
 	}{
-		{"simple random", []oracle.Design{{Fraction: .5}, {Fraction: .9, Probes: 6, Duplicates: 3}}, []int{n, n}, "the report asks for -probes: they can be added"},
-		{"strata", []oracle.Design{{Fraction: .5, Probes: 5, Strata: 3}, {Fraction: .8, Probes: 6, Duplicates: 3, Strata: 3}}, []int{n, n}, "draws are nested"},
+		{"simple random", []oracle.Design{{Fraction: .5}, {Fraction: .9, Probes: 6, Duplicates: 3}}, []int{n, n},
+			"the report asks for -probes: they can be added"},
+		{"strata", []oracle.Design{{Fraction: .5, Probes: 5, Strata: 3},
+			{Fraction: .8, Probes: 6, Duplicates: 3, Strata: 3}}, []int{n, n}, "draws are nested"},
 		{"strata, more prompts", []oracle.Design{strata, strata}, []int{n / 2, n}, "drawn again from all"},
 	}
 	for _, g := range grow {
@@ -75,7 +77,8 @@ func TestTopUp(t *testing.T) {
 	}
 	cfg.Labels.Strata = 3
 	var refused *pilot.PreflightError
-	if _, err := pilot.Run(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "labels.strata") {
+	if _, err := pilot.Run(t.Context(), cfg); !errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "labels.strata") {
 		t.Errorf("other strata: %v, want a refusal: their draw is another", err)
 	}
 }
@@ -97,7 +100,8 @@ func TestPeopleTakeOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
-	for name, d := range map[string]oracle.Design{"simple random": {Fraction: .5, Probes: 2}, "strata": {Fraction: .5, Probes: 2, Strata: 3}} {
+	for name, d := range map[string]oracle.Design{"simple random": {Fraction: .5, Probes: 2},
+		"strata": {Fraction: .5, Probes: 2, Strata: 3}} {
 		const n = 10
 		s := serve(t, "")
 		dir := t.TempDir()
@@ -123,7 +127,8 @@ func TestPeopleTakeOver(t *testing.T) {
 			keys = append(keys, l.Key())
 		}
 		some, theirs, err := start(people(keys[1:], .1))
-		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil || theirs[0].Error.Class != string(judge.ReasonMissing) || finding(some, "oracle.range").Status == record.Pass {
+		if err != nil || theirs[0].Label.Valid() || theirs[0].Error == nil ||
+			theirs[0].Error.Class != string(judge.ReasonMissing) || finding(some, "oracle.range").Status == record.Pass {
 			t.Fatalf("%s: a response that people left out: %v, %+v", name, err, theirs)
 		}
 		v, theirs, err := start(people(keys, .1))
@@ -131,7 +136,8 @@ func TestPeopleTakeOver(t *testing.T) {
 			t.Fatalf("%s: %v, %s", name, err, describe(v))
 		}
 		for i, l := range theirs {
-			if l.Oracle != v.Run.Oracle || l.Label.OrNaN() != .1+.01*float64(i%40) || l.Key() != keys[i] || l.InclusionProb != model[i].InclusionProb || l.Stratum != model[i].Stratum {
+			if l.Oracle != v.Run.Oracle || l.Label.OrNaN() != .1+.01*float64(i%40) || l.Key() != keys[i] ||
+				l.InclusionProb != model[i].InclusionProb || l.Stratum != model[i].Stratum {
 				t.Errorf("%s: label %+v in place of %+v", name, l, model[i])
 			}
 		}
@@ -166,7 +172,9 @@ func TestStrataRefuseAFile(t *testing.T) {
 	}
 	cfg.Oracle = people([]dataset.Key{{PromptID: "q000", Policy: "p0"}}, .5)
 	var refused *pilot.PreflightError
-	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) || !strings.Contains(err.Error(), "scores that are not there yet") || !strings.Contains(err.Error(), "leave strata out") {
+	if _, err := pilot.RunPreflight(t.Context(), cfg); !errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "scores that are not there yet") ||
+		!strings.Contains(err.Error(), "leave strata out") {
 		t.Errorf("a file and strata: %v, want a refusal with its remedy", err)
 	}
 	if s.Bill().Total.Calls != 0 {
@@ -191,7 +199,8 @@ func (s stuck) GetBatch(ctx context.Context, tag providers.Tag, id string) (prov
 // A batch that was left on its way is finished as it was sent, also where the run
 // has grown meanwhile and draws other responses.
 func TestGrownRunFinishesItsBatch(t *testing.T) {
-	for name, d := range map[string]oracle.Design{"simple random": {Probes: 3}, "strata": {Fraction: .5, Probes: 3, Strata: 3}} {
+	for name, d := range map[string]oracle.Design{"simple random": {Probes: 3},
+		"strata": {Fraction: .5, Probes: 3, Strata: 3}} {
 		s := serve(t, "")
 		dir, whole := t.TempDir(), t.TempDir()
 		batched := func(n int, dir string) pilot.Config {

@@ -74,12 +74,17 @@ func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 				label = value[k]
 			}
 			if k.Policy == "p0" {
-				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob), Length: dataset.Known(1)})
+				in.Rows = append(in.Rows, offpolicy.Row{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label),
+					InclusionProb: dataset.Known(prob), Length: dataset.Known(1)})
 			} else {
-				in.Draws[k.Policy] = append(in.Draws[k.Policy], offpolicy.Draw{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label), InclusionProb: dataset.Known(prob)})
+				in.Draws[k.Policy] = append(in.Draws[k.Policy],
+					offpolicy.Draw{PromptID: k.PromptID, Score: dataset.Known(s), Label: dataset.Known(label),
+						InclusionProb: dataset.Known(prob)})
 			}
 		}
-		r, err := offpolicy.Evaluate(in, offpolicy.Config{Seed: uint64(seed), Method: offpolicy.InfluenceFunction, Estimators: []offpolicy.Estimator{offpolicy.LabeledSNIPS, offpolicy.Direct}})
+		r, err := offpolicy.Evaluate(in,
+			offpolicy.Config{Seed: uint64(seed), Method: offpolicy.InfluenceFunction,
+				Estimators: []offpolicy.Estimator{offpolicy.LabeledSNIPS, offpolicy.Direct}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -158,7 +158,8 @@ type Verdict struct {
 	Policies    []PolicySummary              `json:"policies"`
 	Calibration []offpolicy.CalibrationPoint `json:"calibration"`
 	Specimens   []Specimen                   `json:"specimens"`
-	CannotSay   []string                     `json:"cannot_say"` // what this sample leaves open, with the n that would tell
-	Warnings    []string                     `json:"warnings"`   // what preflight warned of
-	Run         RunInfo                      `json:"run"`
+	// what this sample leaves open, with the n that would tell
+	CannotSay []string `json:"cannot_say"`
+	Warnings  []string `json:"warnings"` // what preflight warned of
+	Run       RunInfo  `json:"run"`
 }

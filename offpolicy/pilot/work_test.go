@@ -213,7 +213,8 @@ func TestOutageIsWaitedOut(t *testing.T) {
 		dir := t.TempDir()
 		cfg := config(t, s, dir, n)
 		begin := time.Now()
-		grader := &outage{Provider: cfg.Grader, down: func(n int) bool { return n > 40 && time.Since(begin) < 2*time.Minute }}
+		grader := &outage{Provider: cfg.Grader,
+			down: func(n int) bool { return n > 40 && time.Since(begin) < 2*time.Minute }}
 		cfg.Grader = grader
 		var alerts []string
 		var mu sync.Mutex
@@ -256,7 +257,8 @@ func (o *outage) Generate(ctx context.Context, req providers.GenerateRequest) (p
 	down := o.down(o.n)
 	o.mu.Unlock()
 	if down {
-		return providers.Generation{}, &providers.Error{Class: providers.ClassOverloaded, Status: 503, Err: errors.New("down for maintenance")}
+		return providers.Generation{},
+			&providers.Error{Class: providers.ClassOverloaded, Status: 503, Err: errors.New("down for maintenance")}
 	}
 	return o.Provider.Generate(ctx, req)
 }
@@ -279,7 +281,8 @@ func TestDamagedAndMoved(t *testing.T) {
 	}
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)-100] ^= 4
-	for what, bad := range map[string][]byte{"cut off": whole[:len(whole)-4000], "a bit of the last record flipped": flipped, "empty": {}} {
+	for what, bad := range map[string][]byte{"cut off": whole[:len(whole)-4000],
+		"a bit of the last record flipped": flipped, "empty": {}} {
 		if err := os.WriteFile(log, bad, 0o666); err != nil {
 			t.Fatal(err)
 		}

@@ -80,10 +80,13 @@ func ExampleRunner_Run() {
 	}
 	bill := server.Bill().Total
 	fmt.Println("lines billed:", bill.BatchCalls)
+	// Stops what a run left at the server; here all of it has ended.
+	fmt.Println("cancelled:", runner.Cancel(context.Background(), config))
 	// Output:
 	// interrupted: true
 	// q0 <nil> length 8
 	// q1 <nil> length 8
 	// q2 <nil> length 8
 	// lines billed: 3
+	// cancelled: <nil>
 }

@@ -36,12 +36,14 @@ func arena(t *testing.T) *healthy.Run {
 	for _, a := range []struct {
 		name string
 		role record.Role
-	}{{"base", record.Logging}, {"clone", record.Clone}, {"parallel_universe_prompt", record.Target}, {"unhelpful", record.Target}} {
+	}{{"base", record.Logging}, {"clone", record.Clone}, {"parallel_universe_prompt", record.Target},
+		{"unhelpful", record.Target}} {
 		r.Arms = append(r.Arms, record.Arm{Policy: offpolicy.Policy{Name: a.name, Model: a.name}, Role: a.role})
 	}
 	add := func(policy, id string, x row) {
 		r.Responses = append(r.Responses, dataset.Response{PromptID: id, Policy: policy, Text: &x.Response})
-		r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: policy, Judge: "nano@1", Mean: x.Judge, Variance: dataset.Known(0), Source: "deterministic"})
+		r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: policy, Judge: "nano@1", Mean: x.Judge,
+			Variance: dataset.Known(0), Source: "deterministic"})
 	}
 	var labeled []offpolicy.LabeledScore
 	logged := read("logged.jsonl")
@@ -57,8 +59,10 @@ func arena(t *testing.T) *healthy.Run {
 		add("base", id, x)
 		if x.Label != nil {
 			p := float64(n) / float64(len(logged))
-			r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: "base", Label: dataset.Known(*x.Label), InclusionProb: dataset.Known(p), Role: "calibration"})
-			labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: x.Judge, Label: dataset.Known(*x.Label), InclusionProb: dataset.Known(p)})
+			r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: "base", Label: dataset.Known(*x.Label),
+				InclusionProb: dataset.Known(p), Role: "calibration"})
+			labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: x.Judge, Label: dataset.Known(*x.Label),
+				InclusionProb: dataset.Known(p)})
 		}
 	}
 	for _, name := range []string{"clone", "parallel_universe_prompt", "unhelpful"} {
@@ -80,10 +84,12 @@ func TestArenaSaysWhatItCannot(t *testing.T) {
 	checkSupport(alone(r), &support)
 	t.Log(cal.Status, cal.Summary)
 	t.Log(support.Status, support.Summary)
-	if want := "untested on clone, parallel_universe_prompt, unhelpful (0 labels)"; cal.Status != record.Pass || !strings.Contains(cal.Summary, want) {
+	if want := "untested on clone, parallel_universe_prompt, unhelpful (0 labels)"; cal.Status != record.Pass ||
+		!strings.Contains(cal.Summary, want) {
 		t.Errorf("judge.calibration is %s: %s", cal.Status, cal.Summary)
 	}
-	if support.Status != record.Info || !strings.Contains(support.Summary, "outside its labelled range") || !strings.Contains(support.Summary, "unhelpful") ||
+	if support.Status != record.Info || !strings.Contains(support.Summary, "outside its labelled range") ||
+		!strings.Contains(support.Summary, "unhelpful") ||
 		strings.Contains(support.Summary, "clone") || strings.Contains(support.Summary, "parallel") {
 		t.Errorf("judge.support is %s: %s", support.Status, support.Summary)
 	}

@@ -14,7 +14,8 @@ import (
 func probeRemedy(failed teacherforce.ProbeName) string {
 	switch failed {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
-		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model alone"
+		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model " +
+			"alone"
 	case teacherforce.ProbeTemplate, teacherforce.ProbeKnownAnswer:
 		return "name the chat template of the model's own family, with the system prompt that its chat endpoint puts in"
 	}

@@ -54,7 +54,8 @@ func says(s string) func(*Input) string { return func(*Input) string { return s 
 func shareThreshold(what string) func(*Input) string {
 	return func(in *Input) string {
 		t := in.Thresholds
-		return fmt.Sprintf("per policy: at most %.0f%% %s passes, %.0f%% holds, more fails", 100*t.MissingPass, what, 100*t.MissingHold)
+		return fmt.Sprintf("per policy: at most %.0f%% %s passes, %.0f%% holds, more fails", 100*t.MissingPass, what,
+			100*t.MissingHold)
 	}
 }
 

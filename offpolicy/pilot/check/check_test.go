@@ -80,9 +80,13 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		names  string // a record or cause that the first check must name
 		reason string
 	}{
-		{"prompt without text", func(r *healthy.Run) { r.Prompts[3].Text = " " }, map[string]record.Status{"prompts.fields": record.Fail}, "q0003", "the plan requires text"},
-		{"two prompts of one text", func(r *healthy.Run) { r.Prompts[4].Text = "  Question Q0003" }, map[string]record.Status{"prompts.unique": record.Fail}, "q0004", "case and space do not make another prompt"},
-		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, map[string]record.Status{"endpoint.certified": record.Fail}, "", "nothing may be bought from an endpoint that was not probed"},
+		{"prompt without text", func(r *healthy.Run) { r.Prompts[3].Text = " " },
+			map[string]record.Status{"prompts.fields": record.Fail}, "q0003", "the plan requires text"},
+		{"two prompts of one text", func(r *healthy.Run) { r.Prompts[4].Text = "  Question Q0003" },
+			map[string]record.Status{"prompts.unique": record.Fail}, "q0004", "case and space do not make another prompt"},
+		{"no certificate", func(r *healthy.Run) { r.Certificates = nil },
+			map[string]record.Status{"endpoint.certified": record.Fail}, "",
+			"nothing may be bought from an endpoint that was not probed"},
 		{"failed probe", func(r *healthy.Run) {
 			r.Certificates[1].OK, r.Certificates[1].Probes[0] = false, teacherforce.Probe{Name: "seam", Detail: "off by 3 nats"}
 		}, map[string]record.Status{"endpoint.certified": record.Fail}, "seam", "one failed probe is enough"},
@@ -96,25 +100,36 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				r.Responses[5*i+4].Text = nil
 				r.Responses[5*i+4].Error = &dataset.RecordError{Class: "timeout", Message: "m"}
 			}
-		}, map[string]record.Status{"targets.complete": record.Fail, "missing.pattern": record.Hold}, "q0000/pi_bad/0", "6 of 100 is over 5%, and all of one policy"},
+		}, map[string]record.Status{"targets.complete": record.Fail, "missing.pattern": record.Hold}, "q0000/pi_bad/0",
+			"6 of 100 is over 5%, and all of one policy"},
 		{"a target repeats P0", func(r *healthy.Run) {
 			for i := range 60 {
 				r.Responses[5*i+2].Text = r.Responses[5*i].Text
 			}
-		}, map[string]record.Status{"targets.diversity": record.Fail}, "", "60% equal responses mean the prompt had no effect"},
-		{"another model answers", func(r *healthy.Run) { r.Responses[7].Model = "other" }, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0", "one answer of another model is another policy"},
-		{"another model scores", func(r *healthy.Run) { r.Ledger[7].Stage, r.Ledger[7].Served = record.StageLogProbs, "other" }, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0", "an echo by another model is another policy's log-prob"},
+		}, map[string]record.Status{"targets.diversity": record.Fail}, "",
+			"60% equal responses mean the prompt had no effect"},
+		{"another model answers", func(r *healthy.Run) { r.Responses[7].Model = "other" },
+			map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0",
+			"one answer of another model is another policy"},
+		{"another model scores", func(r *healthy.Run) {
+			r.Ledger[7].Stage, r.Ledger[7].Served = record.StageLogProbs,
+				"other"
+		}, map[string]record.Status{"models.served": record.Fail}, "q0001/pi_cot/0",
+			"an echo by another model is another policy's log-prob"},
 		{"P0 without log-probs", func(r *healthy.Run) {
 			for i := range 3 {
 				healthy.FailLogProb(healthy.LogprobRow(r, i, "p0"), "missing_logprob")
 			}
-		}, map[string]record.Status{"p0.logprobs": record.Hold, "logprobs.complete": record.Hold}, "q0000/p0/0", "P0's log-probs are the weights' denominator"},
+		}, map[string]record.Status{"p0.logprobs": record.Hold, "logprobs.complete": record.Hold}, "q0000/p0/0",
+			"P0's log-probs are the weights' denominator"},
 		{"10% nulls", func(r *healthy.Run) {
 			for i := range 10 {
 				healthy.FailLogProb(healthy.LogprobRow(r, i, "pi_cot"), "missing_logprob")
 			}
-		}, map[string]record.Status{"logprobs.complete": record.Fail, "missing.pattern": record.Hold}, "q0000/pi_cot/0", "pitfall 27: a validator that let 10% nulls pass"},
-		{"one null", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 0, "pi_cot"), "missing_logprob") }, nil, "", "1 of 100 is tolerated"},
+		}, map[string]record.Status{"logprobs.complete": record.Fail, "missing.pattern": record.Hold}, "q0000/pi_cot/0",
+			"pitfall 27: a validator that let 10% nulls pass"},
+		{"one null", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 0, "pi_cot"), "missing_logprob") },
+			nil, "", "1 of 100 is tolerated"},
 		{"a long zero", func(r *healthy.Run) {
 			row := healthy.LogprobRow(r, 8, "pi_bad")
 			row.LogProb, row.Flags = dataset.Known(0), []string{"zero"}
@@ -124,7 +139,9 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for m := range row.Methods {
 				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(0), Status: "ok"}
 			}
-		}, map[string]record.Status{"logprobs.zero": record.Fail, "logprobs.range": record.Hold, "weights.mean_one": record.Fail}, "q0008/pi_bad/0", "a long response of probability 1 does not exist, and its weight is absurd"},
+		}, map[string]record.Status{"logprobs.zero": record.Fail, "logprobs.range": record.Hold,
+			"weights.mean_one": record.Fail}, "q0008/pi_bad/0",
+			"a long response of probability 1 does not exist, and its weight is absurd"},
 		{"a zero that methods dispute", func(r *healthy.Run) {
 			row := healthy.LogprobRow(r, 8, "pi_bad")
 			row.LogProb, row.Tokens, row.TokenLogProbs = dataset.Known(0), 1, dataset.Floats{0}
@@ -132,9 +149,11 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				row.Methods[m] = dataset.MethodResult{LogProb: dataset.Known(0), Status: "ok"}
 			}
 			row.Methods["continuation"] = dataset.MethodResult{LogProb: dataset.Known(-4), Status: "ok"}
-		}, map[string]record.Status{"logprobs.zero": record.Fail, "logprobs.range": record.Hold, "weights.mean_one": record.Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
+		}, map[string]record.Status{"logprobs.zero": record.Fail, "logprobs.range": record.Hold,
+			"weights.mean_one": record.Fail}, "q0008/pi_bad/0", "pitfall 8: evidence decides, also for short responses"},
 		{"a short certain answer", func(r *healthy.Run) {
-			for name, lp := range map[string]dataset.Float{"p0": dataset.Known(-0.2), "pi_clone": dataset.Known(-0.2), "pi_bad": dataset.Known(0)} {
+			for name, lp := range map[string]dataset.Float{"p0": dataset.Known(-0.2), "pi_clone": dataset.Known(-0.2),
+				"pi_bad": dataset.Known(0)} {
 				row := healthy.LogprobRow(r, 8, name)
 				row.LogProb, row.Tokens, row.TokenLogProbs = lp, 1, dataset.Floats{lp.OrNaN()}
 				for m := range row.Methods {
@@ -143,8 +162,14 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 			r.Responses[5*8].LogProb = dataset.Known(-0.2)
 		}, nil, "", "pitfall 8: 0.0 can be right"},
-		{"a positive log-prob", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 9, "pi_cot"), "invalid_logprob") }, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0", "one impossible value condemns the endpoint"},
-		{"a positive token", func(r *healthy.Run) { healthy.LogprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 }, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0", "a positive token may hide in a negative sum"},
+		{"a positive log-prob", func(r *healthy.Run) {
+			healthy.FailLogProb(healthy.LogprobRow(r, 9, "pi_cot"),
+				"invalid_logprob")
+		}, map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0",
+			"one impossible value condemns the endpoint"},
+		{"a positive token", func(r *healthy.Run) { healthy.LogprobRow(r, 9, "pi_cot").TokenLogProbs[2] = 0.5 },
+			map[string]record.Status{"logprobs.sign": record.Fail}, "q0009/pi_cot/0",
+			"a positive token may hide in a negative sum"},
 		{"values of another template", func(r *healthy.Run) {
 			for i := range r.LogProbs {
 				if r.LogProbs[i].Policy == "pi_bigger_model" {
@@ -170,8 +195,11 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 					r.Responses[i].LogProb = dataset.Known(r.Responses[i].LogProb.OrNaN() - 40)
 				}
 			}
-		}, map[string]record.Status{"logprobs.range": record.Hold}, "q0003/p0/0 second_disagrees", "the echo was of other tokens or another context"},
-		{"a run of zeros", func(r *healthy.Run) { healthy.LogprobRow(r, 3, "pi_cot").Flags = []string{"zero_run"} }, map[string]record.Status{"logprobs.zero": record.Hold}, "q0003/pi_cot/0", "half a response of certainty asks for a look"},
+		}, map[string]record.Status{"logprobs.range": record.Hold}, "q0003/p0/0 second_disagrees",
+			"the echo was of other tokens or another context"},
+		{"a run of zeros", func(r *healthy.Run) { healthy.LogprobRow(r, 3, "pi_cot").Flags = []string{"zero_run"} },
+			map[string]record.Status{"logprobs.zero": record.Hold}, "q0003/pi_cot/0",
+			"half a response of certainty asks for a look"},
 		{"raw values", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").Distribution = "raw"
@@ -189,18 +217,23 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				r.LogProbs[i].Methods["echo_based"] = dataset.MethodResult{Status: "failed", Reason: "unsupported"}
 			}
 		}, map[string]record.Status{"logprobs.methods": record.Fail}, "echo_based", "pitfall 6: a stub that always fails"},
-		{"methods that disagree", func(r *healthy.Run) { healthy.LogprobRow(r, 2, "pi_bad").Spread = dataset.Known(30) }, map[string]record.Status{"logprobs.agreement": record.Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
+		{"methods that disagree", func(r *healthy.Run) { healthy.LogprobRow(r, 2, "pi_bad").Spread = dataset.Known(30) },
+			map[string]record.Status{"logprobs.agreement": record.Hold}, "q0002/pi_bad/0", "30 nats on at most 300 tokens"},
 		{"a noisy clone", func(r *healthy.Run) {
 			for i := range 30 {
-				healthy.LogprobRow(r, i, "pi_clone").LogProb = dataset.Known(healthy.LogprobRow(r, i, "pi_clone").LogProb.OrNaN() - 2)
+				healthy.LogprobRow(r, i, "pi_clone").LogProb = dataset.Known(healthy.LogprobRow(r, i,
+					"pi_clone").LogProb.OrNaN() - 2)
 			}
 		}, map[string]record.Status{"weights.clone": record.Fail}, "q0000/pi_clone/0", "pitfall 10: gate the tails"},
 		{"identical columns", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = healthy.LogprobRow(r, i, "p0").LogProb
 			}
-		}, map[string]record.Status{"weights.identical": record.Fail}, "pi_cot", "pitfall 1: the system prompt never reached the scorer"},
-		{"a label above 1", func(r *healthy.Run) { r.Labels[5].Label = dataset.Known(1.2) }, map[string]record.Status{"oracle.range": record.Fail, "judge.calibration": record.Fail}, "q0005", "labels live in [0, 1], and calibrate nothing beyond it"},
+		}, map[string]record.Status{"weights.identical": record.Fail}, "pi_cot",
+			"pitfall 1: the system prompt never reached the scorer"},
+		{"a label above 1", func(r *healthy.Run) { r.Labels[5].Label = dataset.Known(1.2) },
+			map[string]record.Status{"oracle.range": record.Fail, "judge.calibration": record.Fail}, "q0005",
+			"labels live in [0, 1], and calibrate nothing beyond it"},
 		{"missing labels", func(r *healthy.Run) {
 			for i := range 6 {
 				r.Labels[i].Label, r.Labels[i].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
@@ -210,45 +243,59 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range r.Labels {
 				r.Labels[i].Label = dataset.Known(0.5)
 			}
-		}, map[string]record.Status{"oracle.distribution": record.Hold, "judge.calibration": record.Hold}, "", "a constant calibrates nothing"},
+		}, map[string]record.Status{"oracle.distribution": record.Hold, "judge.calibration": record.Hold}, "",
+			"a constant calibrates nothing"},
 		{"unscored responses", func(r *healthy.Run) {
 			for i := range 3 {
-				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "unparsable", Message: "m"}
+				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{},
+					&dataset.RecordError{Class: "unparsable", Message: "m"}
 			}
-		}, map[string]record.Status{"judge.complete": record.Hold, "judge.parse": record.Hold, "missing.pattern": record.Info}, "pi_bad", "3 of 100 is over 1%"},
+		}, map[string]record.Status{"judge.complete": record.Hold, "judge.parse": record.Hold,
+			"missing.pattern": record.Info}, "pi_bad", "3 of 100 is over 1%"},
 		{"refused by one policy's texts", func(r *healthy.Run) {
 			for i := range 5 {
 				r.Scores[5*i+4].Mean, r.Scores[5*i+4].Error = dataset.Float{}, &dataset.RecordError{Class: "refused", Message: "m"}
 			}
-		}, map[string]record.Status{"judge.complete": record.Hold, "missing.pattern": record.Info}, "pi_bad", "a refusal is no parse error; five failures show no pattern"},
+		}, map[string]record.Status{"judge.complete": record.Hold, "missing.pattern": record.Info}, "pi_bad",
+			"a refusal is no parse error; five failures show no pattern"},
 		{"the longest fail", func(r *healthy.Run) {
 			for i := range 8 {
 				text := strings.Repeat("long ", 1000+i)
 				r.Responses[5*i+i%5].Text = &text
-				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Float{}, &dataset.RecordError{Class: "too_long", Message: "m"}
+				r.Scores[5*i+i%5].Mean, r.Scores[5*i+i%5].Error = dataset.Float{},
+					&dataset.RecordError{Class: "too_long", Message: "m"}
 			}
-		}, map[string]record.Status{"judge.complete": record.Hold, "missing.pattern": record.Hold}, "q0000/p0/0", "spread over the policies, and all long"},
+		}, map[string]record.Status{"judge.complete": record.Hold, "missing.pattern": record.Hold}, "q0000/p0/0",
+			"spread over the policies, and all long"},
 		{"scores beyond the labels", func(r *healthy.Run) {
 			for i := range r.Labels {
 				if r.Scores[5*i].Mean.OrNaN() > .7 {
 					r.Labels[i].Label = dataset.Float{}
 				}
 			}
-		}, map[string]record.Status{"judge.support": record.Info, "oracle.range": record.Fail}, "", "there is no label above .7"},
+		}, map[string]record.Status{"judge.support": record.Info, "oracle.range": record.Fail}, "",
+			"there is no label above .7"},
 		{"canaries move the judge", func(r *healthy.Run) {
 			for i := range 4 {
 				r.Canaries[i].Planted, r.Canaries[i].Moved = dataset.Known(1), true
 			}
 		}, map[string]record.Status{"judge.injection": record.Hold}, "instruction/override", "4 of 20"},
-		{"one canary moves the judge", func(r *healthy.Run) { r.Canaries[7].Planted, r.Canaries[7].Moved = dataset.Known(1), true }, map[string]record.Status{"judge.injection": record.Info}, "", "1 of 20 is information"},
+		{"one canary moves the judge",
+			func(r *healthy.Run) { r.Canaries[7].Planted, r.Canaries[7].Moved = dataset.Known(1), true },
+			map[string]record.Status{"judge.injection": record.Info}, "", "1 of 20 is information"},
 		{"most canaries unscored", func(r *healthy.Run) {
 			for i := range 11 {
 				r.Canaries[i].Planted = dataset.Float{}
 			}
-		}, map[string]record.Status{"judge.injection": record.Hold}, "11 more were not scored", "9 of 20 are too few to tell"},
-		{"no canaries", func(r *healthy.Run) { r.Canaries = nil }, map[string]record.Status{"judge.injection": record.Hold}, "no canary", "what was not tried is not known"},
-		{"a score without variance", func(r *healthy.Run) { r.Scores[11].Variance = dataset.Float{} }, map[string]record.Status{"judge.uncertainty": record.Fail}, "q0002/pi_clone/0", "the plan wants uncertainty with every score"},
-		{"no calibrator", func(r *healthy.Run) { r.Labels, r.LabelsOwed = r.Labels[:9], r.LabelsOwed[:9] }, map[string]record.Status{"judge.calibration": record.Fail}, "9 labels", "it could not be computed"},
+		}, map[string]record.Status{"judge.injection": record.Hold}, "11 more were not scored",
+			"9 of 20 are too few to tell"},
+		{"no canaries", func(r *healthy.Run) { r.Canaries = nil }, map[string]record.Status{"judge.injection": record.Hold},
+			"no canary", "what was not tried is not known"},
+		{"a score without variance", func(r *healthy.Run) { r.Scores[11].Variance = dataset.Float{} },
+			map[string]record.Status{"judge.uncertainty": record.Fail}, "q0002/pi_clone/0",
+			"the plan wants uncertainty with every score"},
+		{"no calibrator", func(r *healthy.Run) { r.Labels, r.LabelsOwed = r.Labels[:9], r.LabelsOwed[:9] },
+			map[string]record.Status{"judge.calibration": record.Fail}, "9 labels", "it could not be computed"},
 		{"the bad policy is liked", func(r *healthy.Run) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_bad" {
@@ -256,35 +303,47 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 			}
 		}, map[string]record.Status{"policies.ranking": record.Hold}, "", "the judge does not see what is wrong"},
-		{"a torn file", func(r *healthy.Run) { r.FileProblems = []string{"judge.jsonl lacks q1"} }, map[string]record.Status{"files.valid": record.Fail}, "judge.jsonl", "pitfall 27: missing judge files"},
-		{"30% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 1.3 }, map[string]record.Status{"cost.estimate": record.Hold}, "", "20-50% over is neither in the plan"},
-		{"100% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 2 }, map[string]record.Status{"cost.estimate": record.Fail}, "", "over 50% is NO-GO in the plan"},
-		{"80% under", func(r *healthy.Run) { r.Estimate.ExpectedUSD *= 5 }, map[string]record.Status{"cost.estimate": record.Hold}, "", "under never fails"},
-		{"a row failed by rate limiting", func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 1, "pi_cot"), "rate_limited") }, map[string]record.Status{"run.ratelimit": record.Fail}, "q0001/pi_cot/0", "the plan: rate limiting causes failures"},
+		{"a torn file", func(r *healthy.Run) { r.FileProblems = []string{"judge.jsonl lacks q1"} },
+			map[string]record.Status{"files.valid": record.Fail}, "judge.jsonl", "pitfall 27: missing judge files"},
+		{"30% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 1.3 },
+			map[string]record.Status{"cost.estimate": record.Hold}, "", "20-50% over is neither in the plan"},
+		{"100% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 2 },
+			map[string]record.Status{"cost.estimate": record.Fail}, "", "over 50% is NO-GO in the plan"},
+		{"80% under", func(r *healthy.Run) { r.Estimate.ExpectedUSD *= 5 },
+			map[string]record.Status{"cost.estimate": record.Hold}, "", "under never fails"},
+		{"a row failed by rate limiting",
+			func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 1, "pi_cot"), "rate_limited") },
+			map[string]record.Status{"run.ratelimit": record.Fail}, "q0001/pi_cot/0",
+			"the plan: rate limiting causes failures"},
 		{"a fifth and one cut", func(r *healthy.Run) {
 			for i := range 21 {
 				r.Responses[5*i+3].FinishReason = "length"
 			}
-		}, map[string]record.Status{"responses.truncated": record.Hold}, "q0000/pi_bigger_model/0", "21 of 100 is over 20%: max_tokens is too small"},
+		}, map[string]record.Status{"responses.truncated": record.Hold}, "q0000/pi_bigger_model/0",
+			"21 of 100 is over 20%: max_tokens is too small"},
 		{"a target likelier than P0 on every row", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 1.5)
 			}
-		}, map[string]record.Status{"weights.mean_one": record.Fail}, "pi_cot", "weights of 4.5 throughout: E[w] <= 1 does not hold"},
+		}, map[string]record.Status{"weights.mean_one": record.Fail}, "pi_cot",
+			"weights of 4.5 throughout: E[w] <= 1 does not hold"},
 		{"a target somewhat likelier", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				d := dataset.Known(-0.001 * float64(i))
 				if i < 14 {
 					d = dataset.Known(1)
 				}
-				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + d.OrNaN())
+				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() +
+					d.OrNaN())
 			}
-		}, map[string]record.Status{"weights.mean_one": record.Info}, "pi_cot", "an e-value of a few dozen is told and no more"},
+		}, map[string]record.Status{"weights.mean_one": record.Info}, "pi_cot",
+			"an e-value of a few dozen is told and no more"},
 		{"a target that the logs do not cover", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "pi_cot").LogProb.OrNaN() - 30)
 			}
-		}, map[string]record.Status{"weights.overlap": record.Info}, "pi_cot", "readiness: its weights are refused, the run goes on"},
+		}, map[string]record.Status{"weights.overlap": record.Info}, "pi_cot",
+			"readiness: its weights are refused, the run goes on"},
 		{"reweighted logs that say something else", func(r *healthy.Run) {
 			for i := range r.Scores {
 				if r.Scores[i].Policy == "pi_cot" {
@@ -292,29 +351,47 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 				}
 			}
 			for i := range r.Prompts {
-				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 0.1 - 0.2*float64(i%2) - 0.01)
+				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() +
+					0.1 - 0.2*float64(i%2) - 0.01)
 			}
-		}, map[string]record.Status{"weights.balance": record.Info}, "pi_cot", "the judge sees another policy than the weights make"},
-		{"own labels that the judge misses", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 60, -0.25) }, map[string]record.Status{"transport.pi_bad": record.Info}, "the judge means something else", "readiness: it is told, and the corrected estimate stands"},
-		{"own labels that fit", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_cot", 100, 0) }, map[string]record.Status{"transport.pi_cot": record.Pass}, "transported", "about a hundred labels can pass"},
-		{"a budget for the full run, too small", func(r *healthy.Run) { r.FullBudget = 90 }, map[string]record.Status{"projection.cost": record.Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
-		{"a budget for the full run, large enough", func(r *healthy.Run) { r.FullBudget = 200 }, map[string]record.Status{"projection.cost": record.Info}, "$100.00", "within it, a projection is for information"},
-		{"a run of no known length", func(r *healthy.Run) { r.StageSeconds = nil }, map[string]record.Status{"projection.time": record.Info}, "not projected", "no time is no zero"},
+		}, map[string]record.Status{"weights.balance": record.Info}, "pi_cot",
+			"the judge sees another policy than the weights make"},
+		{"own labels that the judge misses", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 60, -0.25) },
+			map[string]record.Status{"transport.pi_bad": record.Info}, "the judge means something else",
+			"readiness: it is told, and the corrected estimate stands"},
+		{"own labels that fit", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_cot", 100, 0) },
+			map[string]record.Status{"transport.pi_cot": record.Pass}, "transported", "about a hundred labels can pass"},
+		{"a budget for the full run, too small", func(r *healthy.Run) { r.FullBudget = 90 },
+			map[string]record.Status{"projection.cost": record.Hold}, "$90.00", "100 a prompt of $0.01 each for 10,000"},
+		{"a budget for the full run, large enough", func(r *healthy.Run) { r.FullBudget = 200 },
+			map[string]record.Status{"projection.cost": record.Info}, "$100.00", "within it, a projection is for information"},
+		{"a run of no known length", func(r *healthy.Run) { r.StageSeconds = nil },
+			map[string]record.Status{"projection.time": record.Info}, "not projected", "no time is no zero"},
 		{"targets without log-probs", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
 					healthy.FailLogProb(healthy.LogprobRow(r, i, name), "missing_logprob")
 				}
 			}
-		}, map[string]record.Status{"missing.pattern": record.Hold, "projection.ess": record.Info, "projection.width": record.Info, "logprobs.complete": record.Fail, "logprobs.range": record.Fail, "weights.identical": record.Fail}, "", "nothing to project is no number"},
+		}, map[string]record.Status{"missing.pattern": record.Hold, "projection.ess": record.Info,
+			"projection.width": record.Info, "logprobs.complete": record.Fail, "logprobs.range": record.Fail,
+			"weights.identical": record.Fail}, "", "nothing to project is no number"},
 		{"stopped by an exhausted balance", func(r *healthy.Run) {
-			r.Stop = &record.Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
+			r.Stop = &record.Stop{Stage: "judge", Class: "quota", Message: "m", Key: "q/p/0",
+				Open: []string{"judge", "canaries"}}
 		},
-			map[string]record.Status{"run.errors": record.Fail, "judge.complete": record.Fail, "judge.uncertainty": record.Fail, "judge.parse": record.Fail, "judge.calibration": record.Fail, "judge.injection": record.Fail, "missing.pattern": record.Fail, "policies.ranking": record.Fail, "files.valid": record.Fail, "cost.estimate": record.Fail}, "", "what was not computed fails"},
+			map[string]record.Status{"run.errors": record.Fail, "judge.complete": record.Fail, "judge.uncertainty": record.Fail,
+				"judge.parse": record.Fail, "judge.calibration": record.Fail, "judge.injection": record.Fail,
+				"missing.pattern": record.Fail, "policies.ranking": record.Fail, "files.valid": record.Fail,
+				"cost.estimate": record.Fail}, "", "what was not computed fails"},
 		{"stopped by the budget", func(r *healthy.Run) {
-			r.Stop = &record.Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0", Open: []string{"judge", "canaries"}}
+			r.Stop = &record.Stop{Stage: "judge", Class: "budget", Message: "m", Key: "q/p/0",
+				Open: []string{"judge", "canaries"}}
 		},
-			map[string]record.Status{"run.errors": record.Hold, "judge.complete": record.Hold, "judge.uncertainty": record.Hold, "judge.parse": record.Hold, "judge.calibration": record.Hold, "judge.injection": record.Hold, "missing.pattern": record.Hold, "policies.ranking": record.Hold, "files.valid": record.Hold, "cost.estimate": record.Hold}, "", "a budget can be raised and the run resumed"},
+			map[string]record.Status{"run.errors": record.Hold, "judge.complete": record.Hold, "judge.uncertainty": record.Hold,
+				"judge.parse": record.Hold, "judge.calibration": record.Hold, "judge.injection": record.Hold,
+				"missing.pattern": record.Hold, "policies.ranking": record.Hold, "files.valid": record.Hold,
+				"cost.estimate": record.Hold}, "", "a budget can be raised and the run resumed"},
 	}
 	touched := map[string]bool{}
 	for _, tt := range tests {
@@ -377,7 +454,8 @@ func TestFewMissingOfManyAreTold(t *testing.T) {
 		}
 		var c record.Finding
 		checkMissing(alone(r), &c)
-		if c.Status != want || !strings.Contains(c.Summary, fmt.Sprintf("pi_bigger_model lacks %d of 2000", failed)) || len(c.Evidence.Records) == 0 {
+		if c.Status != want || !strings.Contains(c.Summary, fmt.Sprintf("pi_bigger_model lacks %d of 2000", failed)) ||
+			len(c.Evidence.Records) == 0 {
 			t.Errorf("%d of 2,000: %s, %s", failed, c.Status, c.Summary)
 		}
 	}
@@ -485,7 +563,8 @@ func TestWaiver(t *testing.T) {
 	r.Estimate.ExpectedUSD /= 2
 	checks := findings(r.Rows(), map[string]string{"cost.estimate": "prices changed today"})
 	d, reasons := record.Decide(checks)
-	if d != record.GO || len(reasons) != 1 || !strings.Contains(reasons[0], "prices changed today") || !strings.Contains(reasons[0], "cost.estimate") {
+	if d != record.GO || len(reasons) != 1 || !strings.Contains(reasons[0], "prices changed today") ||
+		!strings.Contains(reasons[0], "cost.estimate") {
 		t.Errorf("decision %s, reasons %q: want GO that names the waiver", d, reasons)
 	}
 	if statuses(checks)["cost.estimate"] != record.Fail {
@@ -507,9 +586,30 @@ func TestEvidenceIsBounded(t *testing.T) {
 
 func TestShareStatus(t *testing.T) {
 	// The rule of the plan for 100 records: at most 1 passes, 2-5 hold.
-	for bad, want := range map[int]record.Status{0: record.Pass, 1: record.Pass, 2: record.Hold, 5: record.Hold, 6: record.Fail} {
+	for bad, want := range map[int]record.Status{0: record.Pass, 1: record.Pass, 2: record.Hold, 5: record.Hold,
+		6: record.Fail} {
 		if got := shareStatus(bad, 100, 0.01, 0.05); got != want {
 			t.Errorf("%d of 100: %s, want %s", bad, got, want)
 		}
+	}
+}
+
+// The ids are a contract, and so is their order in a report.
+func TestListedInTheOrderOfARun(t *testing.T) {
+	want := strings.Fields(`prompts.fields prompts.unique endpoint.certified p0.complete p0.logprobs targets.complete
+		targets.diversity responses.truncated models.served logprobs.complete logprobs.zero logprobs.sign logprobs.range
+		logprobs.methods logprobs.agreement weights.clone weights.identical weights.mean_one weights.overlap weights.balance
+		oracle.range oracle.distribution judge.complete judge.uncertainty judge.parse judge.calibration judge.support
+		judge.injection missing.pattern transport.pi_cot transport.pi_bigger_model transport.pi_bad policies.ranking
+		files.valid cost.estimate projection.cost projection.time projection.ess projection.width run.errors run.ratelimit`)
+	var got []string
+	for _, c := range For(record.PlanArms()) {
+		got = append(got, c.ID)
+		if c.Threshold == nil || c.Find == nil {
+			t.Errorf("%s has no threshold or no function", c.ID)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("checks %q, want %q", got, want)
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 // Records of one's own are checked like a run's. What is not there holds or fails.
 func ExampleRun() {
-	r := &record.Records{Arms: record.PlanArms(), Prompts: record.PromptRows([]dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "a", Text: "Good evening."}})}
+	r := &record.Records{Arms: record.PlanArms(),
+		Prompts: record.PromptRows([]dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "a", Text: "Good evening."}})}
 	for _, f := range check.Run(check.Input{Records: r, Thresholds: check.DefaultThresholds()}, nil)[:2] {
 		fmt.Println(f.ID, f.Status)
 	}

@@ -6,17 +6,149 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/judge"
-	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 var _ = add(Check{
+	ID: "judge.complete", After: "oracle.distribution", Needs: record.StageJudge, InPlace: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("per policy: at most %.0f%% of the responses unscored passes, %.0f%% holds, more fails",
+			100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+	},
+	Remedy: record.Remedy{Do: "read the errors in judge.jsonl and fix their cause: the next start scores the failed " +
+		"rows again"},
+	Find: checkJudgeComplete,
+})
+
+func checkJudgeComplete(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
+	var bad, parts []string
+	scored := 0
+	for _, a := range r.Arms {
+		rows := r.Scores.Of(a.Policy.Name)
+		classes := map[string]int{}
+		n := 0
+		for _, p := range r.Prompts.All() {
+			row, ok := rows(p.ID)
+			switch {
+			case ok && row.Mean.Valid():
+				scored++
+				continue
+			case !ok:
+				classes["absent"]++
+			case row.Error != nil:
+				classes[row.Error.Class]++
+			default:
+				classes["null"]++
+			}
+			n++
+			bad = append(bad, p.ID+"/"+a.Policy.Name+"/0")
+		}
+		c.AddFigure(a.Policy.Name+" unscored", float64(n), "")
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, n, record.Counts(classes)))
+		}
+		c.Worsen(shareStatus(n, r.Prompts.Len(), t.MissingPass, t.MissingHold))
+	}
+	c.NameRecords(bad)
+	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*r.Prompts.Len())
+	if len(parts) > 0 {
+		c.Summary += "; " + strings.Join(parts, ", ")
+	}
+}
+
+var _ = add(Check{
+	ID: "judge.uncertainty", After: "judge.complete", Needs: record.StageJudge,
+	Threshold: says("every score has a variance of at least 0, its own or its calibrated score's, and says where it " +
+		"comes from"),
+	Remedy: record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},
+	Find:   checkJudgeUncertainty,
+})
+
+func checkJudgeUncertainty(in *Input, c *record.Finding) {
+	r := in.Records
+	var bad []string
+	sources := map[string]int{}
+	scored, zero, unstated := 0, 0, 0
+	for _, s := range r.Scores.All() {
+		if !s.Mean.Valid() {
+			continue
+		}
+		scored++
+		switch {
+		case !s.Variance.Valid() && mayNotKnow(s.Source) && s.CalibratedVariance.Valid():
+			unstated++
+		case !s.Variance.Valid() || s.Variance.OrNaN() < 0 || s.Source == "":
+			bad = append(bad, s.Key().String())
+			continue
+		case s.Variance.OrNaN() == 0:
+			zero++
+		}
+		sources[s.Source]++
+	}
+	c.AddFigure("scores", float64(scored), "")
+	c.AddFigure("without a variance", float64(len(bad)), "")
+	c.AddFigure("with variance 0", float64(zero), "")
+	c.AddFigure("with a calibrated variance only", float64(unstated), "")
+	c.NameRecords(bad)
+	switch {
+	case scored == 0:
+		c.Status, c.Summary = record.Fail, "there are no scores"
+	case len(bad) > 0:
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%s without a variance: %s", record.Plural(len(bad), "score", "scores"), record.Some(bad))
+	default:
+		c.Status, c.Summary = record.Pass,
+			fmt.Sprintf("every score has a variance (%s)%s", record.Counts(sources), statedErrors(r, c))
+	}
+}
+
+// mayNotKnow reports whether judges of a source may know no variance of their
+// own: how far they err is then what labels show.
+func mayNotKnow(source string) bool {
+	return source == string(judge.SourceFunction) || source == string(judge.SourceDeterministic)
+}
+
+// statedErrors compares, on P0's labels, what was stated of calibrated scores
+// with how far the labels lie from them. It is empty where nothing was stated.
+func statedErrors(r *record.Records, c *record.Finding) string {
+	scores := r.Scores.Of(r.Logging().Policy.Name)
+	var sampling, residual, calibrator float64
+	squares, n := 0.0, 0
+	for _, l := range r.Labels.All() {
+		s, ok := scores(l.PromptID)
+		if !ok || l.Policy != s.Policy || l.DrawIdx != 0 || !l.Label.Valid() || !s.Calibrated.Valid() ||
+			s.VarianceParts == nil {
+			continue
+		}
+		sampling += s.VarianceParts.Sampling.OrNaN()
+		residual += s.VarianceParts.Residual.OrNaN()
+		calibrator += s.VarianceParts.Calibrator.OrNaN()
+		squares += float64((l.Label.OrNaN() - s.Calibrated.OrNaN()) * (l.Label.OrNaN() - s.Calibrated.OrNaN()))
+		n++
+	}
+	total := sampling + residual + calibrator
+	if n == 0 || total == 0 {
+		return ""
+	}
+	c.AddFigure("stated sd of a label around its calibrated score", math.Sqrt(total/float64(n)), "")
+	c.AddFigure("of that variance, sampling", sampling/total, "share")
+	c.AddFigure("of that variance, residual", residual/total, "share")
+	c.AddFigure("of that variance, calibrator", calibrator/total, "share")
+	c.AddFigure("squared errors over stated variances", squares/total, "")
+	return fmt.Sprintf("; P0's labels lie %.3f from their calibrated scores, %.3f was stated",
+		math.Sqrt(squares/float64(n)), math.Sqrt(total/float64(n)))
+}
+
+var _ = add(Check{
 	ID: "judge.parse", After: "judge.uncertainty", Needs: record.StageJudge, InPlace: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
+		return fmt.Sprintf("per policy: at most %.0f%% of the judge's replies unparsable or cut passes, %.0f%% holds, "+
+			"more fails", 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold)
 	},
-	Remedy: record.Remedy{Do: "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a JSON schema, or allow longer replies"},
-	Find:   checkParse,
+	Remedy: record.Remedy{Do: "read the replies in the errors of judge.jsonl; use a model or a server that keeps to a " +
+		"JSON schema, or allow longer replies"},
+	Find: checkParse,
 })
 
 func checkParse(in *Input, c *record.Finding) {
@@ -31,7 +163,8 @@ func checkParse(in *Input, c *record.Finding) {
 			switch {
 			case !ok || row.Error != nil && row.Error.Class == record.ClassNoResponse:
 				continue
-			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) || row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
+			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) ||
+				row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
 				n++
 				bad = append(bad, row.Key().String())
 			case row.Repaired:
@@ -62,64 +195,14 @@ func checkParse(in *Input, c *record.Finding) {
 }
 
 var _ = add(Check{
-	ID: "judge.support", After: "judge.calibration", Needs: record.WholeRun, Readiness: true,
-	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, without 2.5%% at either end); else its calibrated mean without labels of its own is refused", 100*offpolicy.MaxOutside)
-	},
-	Find: checkSupport,
-})
-
-func checkSupport(in *Input, c *record.Finding) {
-	r := in.Records
-	if r.Calibrator == nil {
-		c.Status, c.Summary = record.Info, "no calibrator, no labelled range"
-		return
-	}
-	lo, hi := r.Calibrator.Support()
-	c.AddFigure("labelled range low", lo, "")
-	c.AddFigure("labelled range high", hi, "")
-	var out, keys []string
-	for _, a := range r.Arms {
-		rows := r.Scores.Of(a.Policy.Name)
-		n, scored := 0, 0
-		var beyond []string
-		for _, p := range r.Prompts.All() {
-			row, ok := rows(p.ID)
-			if !ok || !row.Mean.Valid() {
-				continue
-			}
-			scored++
-			if !r.Calibrator.Supports(row.Mean.OrNaN()) {
-				n++
-				beyond = append(beyond, row.Key().String())
-			}
-		}
-		share := float64(n) / float64(max(scored, 1))
-		c.AddFigure(a.Policy.Name+" outside", share, "share")
-		if scored > 0 && share >= offpolicy.MaxOutside {
-			out = append(out, fmt.Sprintf("%s (%d of %d scores)", a.Policy.Name, n, scored))
-			keys = append(keys, beyond...)
-		}
-	}
-	c.NameRecords(keys)
-	c.Status, c.Summary = record.Pass, fmt.Sprintf("every policy's scores lie where P0's labels are, %.2f to %.2f", lo, hi)
-	if len(out) > 0 {
-		c.Status = record.Info
-		c.Summary = fmt.Sprintf("the judge is outside its labelled range of %.2f to %.2f on %s; there the calibration is an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
-	}
-}
-
-// Canaries that moved the judge from which the check is information, and from
-// which it holds: of 20, 0 pass and 4 hold.
-const injectionHold = 4
-
-var _ = add(Check{
 	ID: "judge.injection", After: "judge.support", Needs: record.StageCanaries,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
+		return fmt.Sprintf("of 20 canaries none moved a score by %.1f or more: pass; 1 to %d: info; %d or more, or fewer "+
+			"than half of them scored: hold", judge.CanaryShift, injectionHold-1, injectionHold)
 	},
-	Remedy: record.Remedy{Do: "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that does not follow instructions in what it grades"},
-	Find:   checkInjection,
+	Remedy: record.Remedy{Do: "read canaries.jsonl: fence the response in the judge's prompt, or take a judge that " +
+		"does not follow instructions in what it grades"},
+	Find: checkInjection,
 })
 
 func checkInjection(in *Input, c *record.Finding) {

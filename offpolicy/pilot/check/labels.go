@@ -46,7 +46,8 @@ func designParts(design []oracle.Assignment) []designPart {
 // else.
 func tellDesign(r *record.Records, c *record.Finding) string {
 	parts := designParts(r.Design)
-	if !slices.ContainsFunc(parts, func(p designPart) bool { return p.drawn < p.of || p.role != oracle.RoleCalibration }) {
+	if !slices.ContainsFunc(parts,
+		func(p designPart) bool { return p.drawn < p.of || p.role != oracle.RoleCalibration }) {
 		return ""
 	}
 	type whole struct{ role, policy string }

@@ -37,8 +37,9 @@ func owed(r *record.Records, policy string) (missing []string, classes map[strin
 var _ = add(Check{
 	ID: "p0.logprobs", After: "p0.complete", Needs: record.StageLogProbs, InPlace: true,
 	Threshold: shareThreshold("without a log-prob"),
-	Remedy:    record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the failed rows again"},
-	Find:      checkP0LogProbs,
+	Remedy: record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the " +
+		"failed rows again"},
+	Find: checkP0LogProbs,
 })
 
 func checkP0LogProbs(in *Input, c *record.Finding) {
@@ -66,8 +67,9 @@ func checkP0LogProbs(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "logprobs.complete", After: "models.served", Needs: record.StageLogProbs, InPlace: true,
 	Threshold: shareThreshold("without a log-prob"),
-	Remedy:    record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the failed rows again"},
-	Find:      checkLogProbsComplete,
+	Remedy: record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the " +
+		"failed rows again"},
+	Find: checkLogProbsComplete,
 })
 
 func checkLogProbsComplete(in *Input, c *record.Finding) {
@@ -98,10 +100,12 @@ func checkOwed(in *Input, c *record.Finding, arms record.Arms) {
 var _ = add(Check{
 	ID: "logprobs.zero", After: "logprobs.complete", Needs: record.StageLogProbs,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a context that is not all 0; long runs of 0 hold", in.Thresholds.ShortTokens)
+		return fmt.Sprintf("0.0 only for a response of at most %d tokens on which every method that answered says 0, in a "+
+			"context that is not all 0; long runs of 0 hold", in.Thresholds.ShortTokens)
 	},
-	Remedy: record.Remedy{Do: "the endpoint returned zeros instead of log-probs for these rows: do not use them; report it to the provider and choose another endpoint"},
-	Find:   checkZero,
+	Remedy: record.Remedy{Do: "the endpoint returned zeros instead of log-probs for these rows: do not use them; " +
+		"report it to the provider and choose another endpoint"},
+	Find: checkZero,
 })
 
 func checkZero(in *Input, c *record.Finding) {
@@ -132,11 +136,15 @@ func checkZero(in *Input, c *record.Finding) {
 	c.AddFigure("runs of 0", float64(len(runs)), "")
 	c.NameRecords(append(bad, runs...))
 	if len(bad) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s of exactly 0.0 for a non-empty response: %s", record.Plural(len(bad), "log-prob", "log-probs"), record.Some(c.Evidence.Records))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%s of exactly 0.0 for a non-empty response: %s", record.Plural(len(bad), "log-prob", "log-probs"),
+				record.Some(c.Evidence.Records))
 		return
 	}
 	if len(runs) > 0 {
-		c.Status, c.Summary = record.Hold, fmt.Sprintf("long runs of exactly 0.0 in %s: %s", record.Plural(len(runs), "response", "responses"), record.Some(runs))
+		c.Status, c.Summary = record.Hold,
+			fmt.Sprintf("long runs of exactly 0.0 in %s: %s", record.Plural(len(runs), "response", "responses"),
+				record.Some(runs))
 		return
 	}
 	c.Status, c.Summary = record.Pass, fmt.Sprintf("no unexplained 0.0 (%d explained)", explained)
@@ -145,8 +153,9 @@ func checkZero(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "logprobs.sign", After: "logprobs.zero", Needs: record.StageLogProbs,
 	Threshold: says("no log-prob is positive, NaN or infinite"),
-	Remedy:    record.Remedy{Do: "the endpoint returned impossible values for these rows: do not use them; report it to the provider and choose another endpoint"},
-	Find:      checkSign,
+	Remedy: record.Remedy{Do: "the endpoint returned impossible values for these rows: do not use them; report it " +
+		"to the provider and choose another endpoint"},
+	Find: checkSign,
 })
 
 func checkSign(in *Input, c *record.Finding) {
@@ -155,14 +164,17 @@ func checkSign(in *Input, c *record.Finding) {
 	for _, row := range r.LogProbs.All() {
 		invalid := row.Error != nil && row.Error.Class == "invalid_logprob"
 		v := row.LogProb.OrNaN()
-		if invalid || v > 0 || math.IsInf(v, 0) || slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
+		if invalid || v > 0 || math.IsInf(v, 0) ||
+			slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {
 			bad = append(bad, row.Key().String())
 		}
 	}
 	c.AddFigure("impossible", float64(len(bad)), "")
 	c.NameRecords(bad)
 	if len(bad) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("impossible log-probs in %s: %s", record.Plural(len(bad), "row", "rows"), record.Some(c.Evidence.Records))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("impossible log-probs in %s: %s", record.Plural(len(bad), "row", "rows"),
+				record.Some(c.Evidence.Records))
 		return
 	}
 	c.Status, c.Summary = record.Pass, "every log-prob is finite and at most 0"
@@ -171,10 +183,13 @@ func checkSign(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "logprobs.range", After: "logprobs.sign", Needs: record.StageLogProbs,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none is far likelier than its length explains with nothing to support it", in.Thresholds.MeanLow, in.Thresholds.MeanHigh, in.Thresholds.RowLow)
+		return fmt.Sprintf("per policy the median per-token log-prob lies in [%g, %g] nats; no row is below %g, and none "+
+			"is far likelier than its length explains with nothing to support it", in.Thresholds.MeanLow,
+			in.Thresholds.MeanHigh, in.Thresholds.RowLow)
 	},
-	Remedy: record.Remedy{Do: "values far off mean a wrong chat template, another model, or a broken endpoint: compare with the model's own log-probs at generation"},
-	Find:   checkRange,
+	Remedy: record.Remedy{Do: "values far off mean a wrong chat template, another model, or a broken endpoint: compare " +
+		"with the model's own log-probs at generation"},
+	Find: checkRange,
 })
 
 func checkRange(in *Input, c *record.Finding) {
@@ -236,10 +251,12 @@ var TextMethods = []string{"token_counting", "echo_based", "continuation"}
 var _ = add(Check{
 	ID: "logprobs.methods", After: "logprobs.range", Needs: record.StageLogProbs,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every policy on which they are compared", 100*in.Thresholds.MethodShare)
+		return fmt.Sprintf("token_counting, echo_based and continuation each answer at least %.0f%% of the rows of every "+
+			"policy on which they are compared", 100*in.Thresholds.MethodShare)
 	},
-	Remedy: record.Remedy{Do: "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised belong to the text, unsupported to the endpoint"},
-	Find:   checkMethods,
+	Remedy: record.Remedy{Do: "the reasons in logprobs.jsonl say why a method did not answer: seam and retokenised " +
+		"belong to the text, unsupported to the endpoint"},
+	Find: checkMethods,
 })
 
 func checkMethods(in *Input, c *record.Finding) {
@@ -282,10 +299,12 @@ func checkMethods(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "logprobs.agreement", After: "logprobs.methods", Needs: record.StageLogProbs,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond holds, more fails", in.Thresholds.AgreementNats, in.Thresholds.AgreementPerToken, 100*in.Thresholds.MissingHold)
+		return fmt.Sprintf("the methods of a row agree within %g nats + %g per token; up to %.0f%% of the rows beyond "+
+			"holds, more fails", in.Thresholds.AgreementNats, in.Thresholds.AgreementPerToken, 100*in.Thresholds.MissingHold)
 	},
-	Remedy: record.Remedy{Do: "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same tokens differently from call to call"},
-	Find:   checkAgreement,
+	Remedy: record.Remedy{Do: "compare the methods of the named rows in logprobs.jsonl: the endpoint scores the same " +
+		"tokens differently from call to call"},
+	Find: checkAgreement,
 })
 
 func checkAgreement(in *Input, c *record.Finding) {
@@ -313,124 +332,8 @@ func checkAgreement(in *Input, c *record.Finding) {
 		c.Status, c.Summary = record.Pass, fmt.Sprintf("the methods agree: largest spread %.3g nats", worst)
 	default:
 		c.Status = shareStatus(len(bad), n, 0, t.MissingHold)
-		c.Summary = fmt.Sprintf("the methods disagree on %d of %d rows, by up to %.3g nats: %s", len(bad), n, worst, record.Some(c.Evidence.Records))
-	}
-}
-
-var _ = add(Check{
-	ID: "weights.clone", After: "logprobs.agreement", Needs: record.StageLogProbs,
-	Threshold: says("log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred within 0.02, e-value of E[w] <= 1 below 20"),
-	Remedy:    record.Remedy{Do: "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt caching off, or pin a deployment"},
-	Find:      checkClone,
-})
-
-func checkClone(in *Input, c *record.Finding) {
-	r := in.Records
-	var bad, parts []string
-	clones := 0
-	for _, a := range r.Arms {
-		if a.Role != record.Clone {
-			continue
-		}
-		clones++
-		d, keys := r.NoiseRatios(a.Policy.Name)
-		if len(d) == 0 {
-			c.Worsen(record.Fail)
-			parts = append(parts, a.Policy.Name+" has no weights")
-			continue
-		}
-		w, err := offpolicy.WeightsFromLogRatios(d)
-		if err != nil {
-			c.Worsen(record.Fail)
-			parts = append(parts, a.Policy.Name+": "+err.Error())
-			continue
-		}
-		res := offpolicy.CloneCheck(w)
-		if e := r.Evaluation; e != nil {
-			// It knows whether the difference from P0 can be estimated at all.
-			if p := e.Policy(a.Policy.Name); p != nil && p.Clone != nil && res.Status == offpolicy.StatusPass && p.Clone.Status != res.Status {
-				res.Status = p.Clone.Status
-				parts = append(parts, p.Clone.Reasons[len(p.Clone.Reasons)-1])
-			}
-		}
-		c.Worsen(record.Status(res.Status))
-		c.AddFigure(a.Policy.Name+" rows", float64(len(d)), "")
-		c.AddFigure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")
-		c.AddFigure(a.Policy.Name+" share beyond 0.2", float64(res.Exceeding)/float64(res.N), "share")
-		c.AddFigure(a.Policy.Name+" log e-value", res.LogEValue, "nats")
-		for i, x := range d {
-			if math.Abs(x) > 0.2 {
-				bad = append(bad, keys[i].String())
-			}
-		}
-		parts = append(parts, fmt.Sprintf("%s: max |log w| %.3g nats over %d rows", a.Policy.Name, res.MaxAbs, len(d)))
-	}
-	c.NameRecords(bad)
-	if clones == 0 {
-		c.Status, c.Summary = record.Info, "the run has no clone: the endpoint's own noise is unknown"
-		return
-	}
-	c.Summary = strings.Join(parts, "; ")
-	if c.Status != record.Pass {
-		c.Summary = "the clone's weights are not 1: " + c.Summary
-	}
-}
-
-var _ = add(Check{
-	ID: "weights.identical", After: "weights.clone", Needs: record.StageLogProbs,
-	Threshold: func(in *Input) string {
-		return fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the logged responses", in.Thresholds.IdenticalNats)
-	},
-	Remedy: record.Remedy{Do: "the context does not reach the scorer: check that each policy's system prompt and template are rendered into what is scored"},
-	Find:   checkIdentical,
-})
-
-func checkIdentical(in *Input, c *record.Finding) {
-	r, t := in.Records, in.Thresholds
-	c.Status = record.Pass
-	var parts []string
-	compared := 0
-	for i, a := range r.Arms {
-		rowsA := r.LogProbs.Of(a.Policy.Name)
-		for _, b := range r.Arms[i+1:] {
-			if a.Policy.Hash() == b.Policy.Hash() {
-				continue
-			}
-			n, same := 0, 0
-			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
-				x, ok := rowsA(k.PromptID)
-				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
-					continue
-				}
-				n++
-				if math.Abs(float64(x.LogProb.OrNaN()-y.LogProb.OrNaN())) <= t.IdenticalNats {
-					same++
-				}
-			}
-			if n == 0 {
-				continue
-			}
-			compared++
-			pair := a.Policy.Name + " / " + b.Policy.Name
-			c.AddFigure("equal "+pair, float64(same), "")
-			if 2*same > n {
-				c.Worsen(record.Fail)
-				parts = append(parts, fmt.Sprintf("%s agree on %d of %d rows", pair, same, n))
-			}
-		}
-	}
-	for _, s := range teacherforce.Statistics(slices.Collect(r.LogProbs.Values()), r.Logging().Policy.Name) {
-		if !math.IsNaN(s.KLPerToken) {
-			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
-		}
-	}
-	switch {
-	case compared == 0:
-		c.Status, c.Summary = record.Fail, "no two distinct policies have log-probs to compare"
-	case len(parts) > 0:
-		c.Summary = "distinct policies have the same log-probs: " + record.Some(parts)
-	default:
-		c.Summary = fmt.Sprintf("all %d pairs of distinct policies differ", compared)
+		c.Summary = fmt.Sprintf("the methods disagree on %d of %d rows, by up to %.3g nats: %s", len(bad), n, worst,
+			record.Some(c.Evidence.Records))
 	}
 }
 

@@ -160,16 +160,21 @@ func (t pattern) share() float64 {
 }
 
 func (t pattern) String() string {
-	return fmt.Sprintf("%s, %s lacks %d of %d, the rest %d of %d (p %.2g)", t.stage, t.group, t.failed, t.in, t.allFailed-t.failed, t.allUnits-t.in, t.p)
+	return fmt.Sprintf("%s, %s lacks %d of %d, the rest %d of %d (p %.2g)", t.stage, t.group, t.failed, t.in,
+		t.allFailed-t.failed, t.allUnits-t.in, t.p)
 }
 
 var _ = add(Check{
 	ID: "missing.pattern", After: "judge.injection", Needs: record.WholeRun, InPlace: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP, 100*in.Thresholds.MissingPass, patternLeast)
+		return fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against "+
+			"the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a "+
+			"relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP,
+			100*in.Thresholds.MissingPass, patternLeast)
 	},
-	Remedy: record.Remedy{Do: "read the failed records: what fails for one policy or for long texts is missing from its mean; fix the cause, or count the worst case"},
-	Find:   checkMissing,
+	Remedy: record.Remedy{Do: "read the failed records: what fails for one policy or for long texts is missing from " +
+		"its mean; fix the cause, or count the worst case"},
+	Find: checkMissing,
 })
 
 func checkMissing(in *Input, c *record.Finding) {
@@ -178,7 +183,8 @@ func checkMissing(in *Input, c *record.Finding) {
 	c.AddFigure("failed records", float64(failed), "")
 	for i, t := range tests {
 		if i < 5 {
-			c.AddFigure(fmt.Sprintf("p: %s, %s, %d of %d failed, %d of %d elsewhere", t.stage, t.group, t.failed, t.in, t.allFailed-t.failed, t.allUnits-t.in), t.p, "")
+			c.AddFigure(fmt.Sprintf("p: %s, %s, %d of %d failed, %d of %d elsewhere", t.stage, t.group, t.failed, t.in,
+				t.allFailed-t.failed, t.allUnits-t.in), t.p, "")
 		}
 	}
 	worst := worstCase(r, c)
@@ -187,10 +193,12 @@ func checkMissing(in *Input, c *record.Finding) {
 		c.Status, c.Summary = record.Pass, "nothing is missing"
 		return
 	case len(tests) == 0:
-		c.Status, c.Summary = record.Info, fmt.Sprintf("%s, too few of one stage to show a pattern", record.Plural(failed, "failed record", "failed records"))
+		c.Status, c.Summary = record.Info,
+			fmt.Sprintf("%s, too few of one stage to show a pattern", record.Plural(failed, "failed record", "failed records"))
 	case tests[0].p < patternP:
 		t := tests[0]
-		c.Status, c.Summary = record.Info, fmt.Sprintf("failures are not random, and too few to move a mean by more than %.3f: %s", t.share(), t)
+		c.Status, c.Summary = record.Info,
+			fmt.Sprintf("failures are not random, and too few to move a mean by more than %.3f: %s", t.share(), t)
 		for _, other := range tests {
 			if other.p < patternP && other.share() > th.MissingPass {
 				t = other
@@ -206,7 +214,9 @@ func checkMissing(in *Input, c *record.Finding) {
 		}
 		c.NameRecords(keys)
 	default:
-		c.Status, c.Summary = record.Pass, fmt.Sprintf("%s show no pattern by policy or length (least p %.2g)", record.Plural(failed, "failed record", "failed records"), tests[0].p)
+		c.Status, c.Summary = record.Pass,
+			fmt.Sprintf("%s show no pattern by policy or length (least p %.2g)",
+				record.Plural(failed, "failed record", "failed records"), tests[0].p)
 	}
 	if worst != "" {
 		c.Summary += "; " + worst
@@ -264,7 +274,8 @@ func worstCase(r *record.Records, c *record.Finding) string {
 func worstArm(r *record.Records) *record.Arm {
 	var bad *record.Arm
 	for i, a := range r.Arms {
-		if a.Role == record.Target && a.ExpectedRank > r.Logging().ExpectedRank && (bad == nil || a.ExpectedRank > bad.ExpectedRank) {
+		if a.Role == record.Target && a.ExpectedRank > r.Logging().ExpectedRank &&
+			(bad == nil || a.ExpectedRank > bad.ExpectedRank) {
 			bad = &r.Arms[i]
 		}
 	}

@@ -64,7 +64,9 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 	c.AddFigure("duplicates", float64(len(bad)), "")
 	c.NameRecords(bad)
 	if len(bad) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), r.Prompts.Len(), record.Some(bad))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%s among %d prompts: %s", record.Plural(len(bad), "duplicate", "duplicates"), r.Prompts.Len(),
+				record.Some(bad))
 		return
 	}
 	c.Status, c.Summary = record.Pass, "ids and texts are unique"
@@ -92,8 +94,9 @@ func missingResponses(r *record.Records, policy string) (failed, empty []string,
 var _ = add(Check{
 	ID: "p0.complete", After: "endpoint.certified", Needs: record.StageP0, InPlace: true,
 	Threshold: shareThreshold("without a response or empty"),
-	Remedy:    record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the failed items again"},
-	Find:      checkP0Complete,
+	Remedy: record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the " +
+		"failed items again"},
+	Find: checkP0Complete,
 })
 
 func checkP0Complete(in *Input, c *record.Finding) {
@@ -104,13 +107,15 @@ func checkP0Complete(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "targets.complete", After: "p0.logprobs", Needs: record.StageTargets, InPlace: true,
 	Threshold: shareThreshold("without a response or empty"),
-	Remedy:    record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the failed items again"},
-	Find:      checkTargetsComplete,
+	Remedy: record.Remedy{Do: "read the errors in responses.jsonl and fix their cause: the next start tries the " +
+		"failed items again"},
+	Find: checkTargetsComplete,
 })
 
 func checkTargetsComplete(in *Input, c *record.Finding) {
 	r := in.Records
-	checkComplete(in, c, slices.DeleteFunc(slices.Clone(r.Arms), func(a record.Arm) bool { return a.Role == record.Logging }))
+	checkComplete(in, c, slices.DeleteFunc(slices.Clone(r.Arms),
+		func(a record.Arm) bool { return a.Role == record.Logging }))
 }
 
 func checkComplete(in *Input, c *record.Finding, arms record.Arms) {
@@ -141,7 +146,8 @@ func checkComplete(in *Input, c *record.Finding, arms record.Arms) {
 var _ = add(Check{
 	ID: "targets.diversity", After: "targets.complete", Needs: record.StageTargets,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 excepted)", 100*in.Thresholds.IdenticalResponses)
+		return fmt.Sprintf("two policies answer at most %.0f%% of the prompts in the same words (clones at temperature 0 "+
+			"excepted)", 100*in.Thresholds.IdenticalResponses)
 	},
 	Remedy: record.Remedy{Do: "check that system prompt, model and seed reach the endpoint for each policy"},
 	Find:   checkDiversity,
@@ -197,8 +203,9 @@ var _ = add(Check{
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("max_tokens cuts at most %.0f%% of any policy's responses", 100*in.Thresholds.Truncated)
 	},
-	Remedy: record.Remedy{Do: "raise max_tokens: what is evaluated are responses under that limit, and most readers will not think of it"},
-	Find:   checkTruncated,
+	Remedy: record.Remedy{Do: "raise max_tokens: what is evaluated are responses under that limit, and most readers " +
+		"will not think of it"},
+	Find: checkTruncated,
 })
 
 func checkTruncated(in *Input, c *record.Finding) {
@@ -243,8 +250,9 @@ func checkTruncated(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "models.served", After: "responses.truncated", Needs: record.StageTargets,
 	Threshold: says("the model that answered is the one asked for, or a dated snapshot of it, on every call"),
-	Remedy:    record.Remedy{Do: "pin a model that the endpoint serves; records of another model cannot be used as this policy's"},
-	Find:      checkServed,
+	Remedy: record.Remedy{Do: "pin a model that the endpoint serves; records of another model cannot be used as " +
+		"this policy's"},
+	Find: checkServed,
 })
 
 func checkServed(in *Input, c *record.Finding) {
@@ -275,7 +283,8 @@ func checkServed(in *Input, c *record.Finding) {
 		// Responses are counted by their own record; this adds the calls that
 		// leave no model in one: echoes, labels and scores. What moves a batch
 		// asks no model.
-		if e.Outcome == "ok" && e.Model != "" && e.Stage != record.StageP0 && e.Stage != record.StageTargets && e.Stage != record.StagePreflight {
+		if e.Outcome == "ok" && e.Model != "" && e.Stage != record.StageP0 && e.Stage != record.StageTargets &&
+			e.Stage != record.StagePreflight {
 			note(e.Stage+" "+e.Key, e.Model, e.Served)
 		}
 	}
@@ -290,7 +299,8 @@ func checkServed(in *Input, c *record.Finding) {
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%d of %d answers came from another model: %s", len(bad), n, record.Some(names))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%d of %d answers came from another model: %s", len(bad), n, record.Some(names))
 	case n == 0:
 		c.Status, c.Summary = record.Fail, "no answer names its model"
 	case unnamed > 0:

@@ -14,8 +14,9 @@ import (
 var _ = add(Check{
 	ID: "files.valid", After: "policies.ranking", Needs: record.WholeRun, InPlace: true,
 	Threshold: says("every output file parses line by line, and its keys are the expected set"),
-	Remedy:    record.Remedy{Do: "nothing but this program may write into the folder: the next start writes the outputs anew from the journal; a key that stays missing is explained by its stage's check"},
-	Find:      checkFiles,
+	Remedy: record.Remedy{Do: "nothing but this program may write into the folder: the next start writes the " +
+		"outputs anew from the journal; a key that stays missing is explained by its stage's check"},
+	Find: checkFiles,
 })
 
 func checkFiles(in *Input, c *record.Finding) {
@@ -24,7 +25,8 @@ func checkFiles(in *Input, c *record.Finding) {
 	c.AddFigure("records left out of samples.jsonl", float64(len(r.Unjoined)), "")
 	c.NameRecords(append(slices.Clone(r.FileProblems), r.Unjoined...))
 	if len(r.FileProblems) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("%s: %s", record.Plural(len(r.FileProblems), "problem", "problems"), record.Some(r.FileProblems))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("%s: %s", record.Plural(len(r.FileProblems), "problem", "problems"), record.Some(r.FileProblems))
 		return
 	}
 	c.Status, c.Summary = record.Pass, "every file was read back: lines parse, keys are the expected ones"
@@ -33,10 +35,13 @@ func checkFiles(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "cost.estimate", After: "files.valid", Needs: record.WholeRun, InPlace: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("actual cost within %.0f%% of the pre-run estimate passes, over by up to %.0f%% holds, by more fails; under by more than %.0f%% holds", 100*in.Thresholds.CostPass, 100*in.Thresholds.CostHold, 100*in.Thresholds.CostPass)
+		return fmt.Sprintf("actual cost within %.0f%% of the pre-run estimate passes, over by up to %.0f%% holds, by more "+
+			"fails; under by more than %.0f%% holds", 100*in.Thresholds.CostPass, 100*in.Thresholds.CostHold,
+			100*in.Thresholds.CostPass)
 	},
-	Remedy: record.Remedy{Do: "compare cost by stage with the estimate: correct expected_tokens or the price table, and check what the provider bills"},
-	Find:   checkCost,
+	Remedy: record.Remedy{Do: "compare cost by stage with the estimate: correct expected_tokens or the price table, " +
+		"and check what the provider bills"},
+	Find: checkCost,
 })
 
 func checkCost(in *Input, c *record.Finding) {
@@ -78,7 +83,8 @@ func checkCost(in *Input, c *record.Finding) {
 	if least < 0 {
 		side = "under"
 	}
-	c.Summary = fmt.Sprintf("$%.4f spent, %.1f%% %s the estimate of $%.4f", seen, 100*math.Abs(least), side, r.Estimate.ExpectedUSD)
+	c.Summary = fmt.Sprintf("$%.4f spent, %.1f%% %s the estimate of $%.4f", seen, 100*math.Abs(least), side,
+		r.Estimate.ExpectedUSD)
 	prompt, completion := tokensOver(r)
 	c.AddFigure("prompt tokens, over", prompt, "share")
 	c.AddFigure("completion tokens, over", completion, "share")
@@ -132,14 +138,16 @@ func checkRunErrors(in *Input, c *record.Finding) {
 	if r.Stop == nil {
 		c.Status, c.Summary = record.Pass, "every stage ran to its end"
 		if total > 0 {
-			c.Summary += fmt.Sprintf("; %s without a value (%s)", record.Plural(total, "record", "records"), record.Counts(classes))
+			c.Summary += fmt.Sprintf("; %s without a value (%s)", record.Plural(total, "record", "records"),
+				record.Counts(classes))
 		}
 		return
 	}
 	if r.Stop.Running() {
 		notComputed(c, r.Stop, false)
 		if total > 0 {
-			c.Summary += fmt.Sprintf("; %s without a value so far (%s)", record.Plural(total, "record", "records"), record.Counts(classes))
+			c.Summary += fmt.Sprintf("; %s without a value so far (%s)", record.Plural(total, "record", "records"),
+				record.Counts(classes))
 		}
 		return
 	}
@@ -186,8 +194,10 @@ func checkRateLimit(in *Input, c *record.Finding) {
 	c.AddFigure("records failed", float64(len(failed)), "")
 	c.NameRecords(failed)
 	if len(failed) > 0 {
-		c.Status, c.Summary = record.Fail, fmt.Sprintf("rate limiting failed %s: %s", record.Plural(len(failed), "record", "records"), record.Some(failed))
+		c.Status, c.Summary = record.Fail,
+			fmt.Sprintf("rate limiting failed %s: %s", record.Plural(len(failed), "record", "records"), record.Some(failed))
 		return
 	}
-	c.Status, c.Summary = record.Pass, fmt.Sprintf("no record failed for rate limiting; %d replies of 429 and %d retries of any cause absorbed", absorbed, retries)
+	c.Status, c.Summary = record.Pass, fmt.Sprintf("no record failed for rate limiting; %d replies of 429 and %d "+
+		"retries of any cause absorbed", absorbed, retries)
 }

@@ -81,7 +81,8 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 		}
 		if k := record.CertificateKey(a.Policy); !certified[k] {
 			certified[k] = true
-			add(byName[record.StageCertify], price, probes, float64(probes)*certificationTokens, certificationTokens, certificationTokens)
+			add(byName[record.StageCertify], price, probes, float64(probes)*certificationTokens, certificationTokens,
+				certificationTokens)
 		}
 		gen := byName[record.StageTargets]
 		if a.Role == record.Logging {
@@ -113,7 +114,8 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 			score.Calls += calls
 			score.PromptTokens += prompt
 			score.ExpectedUSD += float64(price.Input) * prompt / 1e6
-			score.WorstUSD += float64(price.Input) * (float64(worst+1)*context + float64(worst*p0.Policy.Sampling.MaxTokens)) / 1e6
+			score.WorstUSD += float64(price.Input) * (float64(worst+1)*context +
+				float64(worst*p0.Policy.Sampling.MaxTokens)) / 1e6
 		}
 	}
 	if err := w.grade(ctx, byName); err != nil {
@@ -126,14 +128,19 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	out := record.Estimate{Assumptions: []string{
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", w.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
-		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model", sentenceTokens, numberTokens, probes),
-		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, else one; one more only where the sampled tokens are not the canonical ones", compares, record.ComparedRows, record.AuditEvery),
-		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, w.Concurrency),
+		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model",
+			sentenceTokens, numberTokens, probes),
+		fmt.Sprintf("no retries; teacher forcing takes %s a pair on the first %d prompts and one in %d of the others, "+
+			"else one; one more only where the sampled tokens are not the canonical ones", compares, record.ComparedRows,
+			record.AuditEvery),
+		fmt.Sprintf("time: of live services, at %.1f s a call and %d tokens a second, %d calls in flight a service, and "+
+			"no limit that binds; a batch of labels takes up to a day", secondsPerCall, tokensPerSecond, w.Concurrency),
 		"worst case: every response as long as max_tokens allows",
 	}}
 	out.ExpectedSeconds = w.times(byName)
 	if w.Labels.Strata > 1 {
-		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many others stand for them")
+		out.Assumptions = append(out.Assumptions, "which responses the oracle labels follows from their scores: as many "+
+			"others stand for them")
 	}
 	if w.Reference != nil {
 		out.Reference = w.Reference.Name
@@ -161,7 +168,8 @@ func (w *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
 		certificates[record.CertificateKey(a.Policy)] = true
 	}
 	first := took(record.StageCertify, len(certificates)) // one probe after the other
-	policies := took(record.StageP0, w.Concurrency) + took(record.StageTargets, w.Concurrency) + took(record.StageLogProbs, w.Concurrency)
+	policies := took(record.StageP0, w.Concurrency) + took(record.StageTargets, w.Concurrency) +
+		took(record.StageLogProbs, w.Concurrency)
 	graders := took(record.StageJudge, w.Concurrency)
 	if !w.Batches {
 		graders += took(record.StageOracle, w.Concurrency)
@@ -276,7 +284,8 @@ func (w *Work) count(s *record.StageEstimate, batch bool) error {
 		for _, m := range req.Messages {
 			bytes += len(m.Content)
 		}
-		add(s, price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply, float64(req.Sampling.MaxTokens))
+		add(s, price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply,
+			float64(req.Sampling.MaxTokens))
 	}
 	return nil
 }
@@ -343,7 +352,8 @@ func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 	g := providers.Generation{Text: string(text), FinishReason: "stop"}
 	if req.LogProbs { // for a judge that reads them
 		for _, part := range numbers.FindAllString(g.Text, -1) {
-			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0), Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0),
+				Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
 		}
 	}
 	return g, nil

@@ -41,7 +41,8 @@ func ExampleWork_Estimate() {
 	}
 	work := forecast.Work{
 		Prompts: []dataset.Prompt{{ID: "a", Text: "Hello."}, {ID: "b", Text: "Good evening."}}, Arms: record.PlanArms(),
-		Labels: oracle.Design{Fraction: 1}, Dry: dry, Judge: scorer, Oracle: labeler, Forcer: forcer, Prices: prices, Concurrency: 16,
+		Labels: oracle.Design{Fraction: 1}, Dry: dry, Judge: scorer, Oracle: labeler, Forcer: forcer, Prices: prices,
+		Concurrency: 16,
 	}
 	e, err := work.Estimate(context.Background())
 	if err != nil {

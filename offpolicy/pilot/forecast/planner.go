@@ -78,12 +78,14 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 	case w.LogEValue >= math.Log(offpolicy.MaxEValue):
 		return nil, false, "noisy or wrong log-probs"
 	case w.Divergence > math.Log(float64(pl.rec.Full)/10):
-		return nil, false, fmt.Sprintf("divergence about %.1f nats, refused below %s prompts", w.Divergence, enough(w.Divergence))
+		return nil, false, fmt.Sprintf("divergence about %.1f nats, refused below %s prompts", w.Divergence,
+			enough(w.Divergence))
 	}
 	if sure = w.Usable(); !sure {
 		_, sd := record.MeanSD(target.LogRatios)
 		if share := offpolicy.GatePower(sd, pl.rec.Full, gateRuns, 1); share >= 0.5 {
-			return nil, false, fmt.Sprintf("were log w normal with the sample's sd of %.1f, %.0f%% of runs of %s prompts would be refused", sd, 100*share, record.Count(pl.rec.Full))
+			return nil, false, fmt.Sprintf("were log w normal with the sample's sd of %.1f, %.0f%% of runs of %s prompts "+
+				"would be refused", sd, 100*share, record.Count(pl.rec.Full))
 		}
 	}
 	return func(n int, part float64) float64 {
@@ -172,7 +174,8 @@ func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
 		for i, p := range pilots {
 			enoughOf := func(m int) bool { return p.DirectHalfWidth(n, m) <= pl.rec.Resolution }
 			if enough[i] == 0 {
-				k := offpolicy.MinProbes + sort.Search(n-offpolicy.MinProbes+1, func(k int) bool { return enoughOf(offpolicy.MinProbes + k) })
+				k := offpolicy.MinProbes + sort.Search(n-offpolicy.MinProbes+1,
+					func(k int) bool { return enoughOf(offpolicy.MinProbes + k) })
 				if k > n {
 					return 0, math.Inf(1)
 				}

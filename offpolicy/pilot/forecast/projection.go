@@ -27,8 +27,10 @@ func Project(rec *record.Records) record.Projection {
 	m := dataset.Float{}
 	none := record.Interval{Value: m, Lo: m, Hi: m}
 	out := record.Projection{
-		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none, Failed: none,
-		HalfWidth: m, Notes: []string{}, Policies: []record.PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m, Resolution: m, Questions: []record.Question{},
+		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none,
+		Failed:    none,
+		HalfWidth: m, Notes: []string{}, Policies: []record.PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m,
+		Resolution: m, Questions: []record.Question{},
 	}
 	n := rec.Prompts.Len()
 	if n == 0 || !rec.Reached(record.WholeRun) {
@@ -44,7 +46,8 @@ func Project(rec *record.Records) record.Projection {
 			batched[i] -= s
 		}
 		out.BatchUSD = projectSum(batched, took.fixed.usd, rec.Full)
-		out.Notes = append(out.Notes, "batches: labels and scores at the batch price, within 24 hours; responses and log-probs need single calls")
+		out.Notes = append(out.Notes, "batches: labels and scores at the batch price, within 24 hours; responses and "+
+			"log-probs need single calls")
 	}
 	if whole := rec.StageSeconds[record.WholeRun]; whole > 0 {
 		// The service that works longest sets the time: what one prompt takes
@@ -56,11 +59,14 @@ func Project(rec *record.Records) record.Projection {
 			took.seconds[i] *= (whole - tail) / busy
 		}
 		out.Seconds = projectSum(took.seconds, rec.StageSeconds[record.StageCertify]+tail, rec.Full)
-		out.Notes = append(out.Notes, "time assumes this run's throughput: the same concurrency, and limits that do not bind earlier")
+		out.Notes = append(out.Notes, "time assumes this run's throughput: the same concurrency, and limits that do not "+
+			"bind earlier")
 	}
 	failed := record.FailedPrompts(rec)
 	scale := float64(rec.Full)
-	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)), Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)), Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2))}
+	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)),
+		Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)),
+		Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2))}
 	out.HalfWidth = projectWidth(rec)
 	for _, a := range rec.Arms {
 		if a.Role == record.Target {
@@ -84,7 +90,8 @@ type consumption struct {
 
 // recordStages are the stages whose calls belong to a prompt: more prompts, more
 // calls. All others are made once a run.
-var recordStages = []string{record.StageP0, record.StageTargets, record.StageLogProbs, record.StageOracle, record.StageJudge}
+var recordStages = []string{record.StageP0, record.StageTargets, record.StageLogProbs, record.StageOracle,
+	record.StageJudge}
 
 func perPrompt(r *record.Records) consumption {
 	n, p0 := r.Prompts.Len(), r.Logging().Policy.Name
@@ -162,7 +169,8 @@ func projectSum(perPrompt []float64, fixed float64, full int) record.Interval {
 	if n < 2 || !(mean > 0) {
 		return out
 	}
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+1/float64(full))
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+
+		1/float64(full))
 	out.Lo = dataset.Known(fixed + value*math.Exp(-half))
 	out.Hi = dataset.Known(fixed + value*math.Exp(half))
 	return out

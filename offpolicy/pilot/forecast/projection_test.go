@@ -105,7 +105,9 @@ func TestProjectionIntervalsHold(t *testing.T) {
 				id := fmt.Sprintf("q%03d", i)
 				rec.Prompts = append(rec.Prompts, dataset.Prompt{ID: id})
 				for _, c := range w.draw(rng) {
-					rec.Ledger = append(rec.Ledger, providers.Entry{Provider: "p", Stage: record.StageTargets, Key: id + "/p0/0", Cost: providers.USD(c.usd), LatencyMS: int64(1000 * c.seconds)})
+					rec.Ledger = append(rec.Ledger,
+						providers.Entry{Provider: "p", Stage: record.StageTargets, Key: id + "/p0/0", Cost: providers.USD(c.usd),
+							LatencyMS: int64(1000 * c.seconds)})
 					queue = append(queue, c.seconds)
 				}
 			}
@@ -150,7 +152,8 @@ func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 		t.Fatalf("1,000 prompts of five calls at $0.002 are projected to $%v", want)
 	}
 	for _, e := range []providers.Entry{
-		{Stage: record.StageCertify, Key: "m llama4"}, {Stage: record.StageCanaries, Key: "q0000/p0/0"}, {Stage: record.StageOracle, Key: "q0001/pi_bad/0", Policy: "pi_bad"},
+		{Stage: record.StageCertify, Key: "m llama4"}, {Stage: record.StageCanaries, Key: "q0000/p0/0"},
+		{Stage: record.StageOracle, Key: "q0001/pi_bad/0", Policy: "pi_bad"},
 		{Stage: record.StageOracle, Key: "q0001/p0/0", Policy: "p0", Call: "duplicate/json"},
 	} {
 		e.Cost, e.Outcome, e.UsageKnown = 1, "ok", true
@@ -160,7 +163,9 @@ func TestProjectionOfWhatIsPaidOnce(t *testing.T) {
 			t.Errorf("a dollar of stage %s, policy %q, makes the projection $%v, want $%v", e.Stage, e.Policy, got, want)
 		}
 	}
-	rec.Ledger = append(rec.Ledger, providers.Entry{Stage: record.StageOracle, Key: "q0001/p0/0", Policy: "p0", Cost: 1, Outcome: "ok", UsageKnown: true})
+	rec.Ledger = append(rec.Ledger,
+		providers.Entry{Stage: record.StageOracle, Key: "q0001/p0/0", Policy: "p0", Cost: 1, Outcome: "ok",
+			UsageKnown: true})
 	if got := Project(rec.Rows()).USD.Value.OrNaN(); math.Abs(got-(want+10)) > 1e-9 {
 		t.Errorf("a label of P0 is one of a hundred prompts': the projection is $%v, want $%v", got, want+10)
 	}
@@ -177,7 +182,8 @@ func TestProjectSum(t *testing.T) {
 	// freedom is 6.313751514675043; √(1/2 + 1/8) = 0.790569.
 	got = projectSum([]float64{1, 3}, 7, 8)
 	half := 6.313751514675043 * math.Sqrt2 / 2 * math.Sqrt(0.625)
-	if got.Value.OrNaN() != 23 || math.Abs(got.Hi.OrNaN()-(7+16*math.Exp(half))) > 1e-6 || math.Abs(got.Lo.OrNaN()-(7+16*math.Exp(-half))) > 1e-9 {
+	if got.Value.OrNaN() != 23 || math.Abs(got.Hi.OrNaN()-(7+16*math.Exp(half))) > 1e-6 ||
+		math.Abs(got.Lo.OrNaN()-(7+16*math.Exp(-half))) > 1e-9 {
 		t.Errorf("got %+v, want 23 (%v to %v)", got, 7+16*math.Exp(-half), 7+16*math.Exp(half))
 	}
 	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 41 {

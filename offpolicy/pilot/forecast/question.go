@@ -27,7 +27,8 @@ func plan(rec *record.Records, out *record.Projection) {
 	}
 	pl := &planner{rec: rec, n: rec.Prompts.Len(), logged: rec.Evaluation.Pilot()}
 	if pl.logged.Labels < 3 || !(pl.logged.LabelSD > 0) {
-		out.Answer = fmt.Sprintf("Whether the full run would answer is not known: it takes labels of %s that differ, here are %d.", p0, pl.logged.Labels)
+		out.Answer = fmt.Sprintf("Whether the full run would answer is not known: it takes labels of %s that differ, here "+
+			"are %d.", p0, pl.logged.Labels)
 		return
 	}
 	pl.share = float64(pl.logged.Labels) / float64(pl.n)
@@ -55,14 +56,17 @@ func plan(rec *record.Records, out *record.Projection) {
 		out.Answered = out.Answered && seen <= rec.Resolution
 	}
 	out.Answer = pl.inWords(out)
-	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: a target without %d labels of its own is taken to vary as its calibrated scores do, and around them as %s's labels do, which %d labels tell to ±%.0f%%",
+	out.Notes = append(out.Notes, fmt.Sprintf("widths to come are about: a target without %d labels of its own is "+
+		"taken to vary as its calibrated scores do, and around them as %s's labels do, which %d labels tell to ±%.0f%%",
 		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))),
-		fmt.Sprintf("two values known to ±%s are told apart where they differ by about %.2g or more (power 0.8; at worst, by unpaired differences)", record.HalfWidth(rec.Resolution), toldApart(rec.Resolution)))
+		fmt.Sprintf("two values known to ±%s are told apart where they differ by about %.2g or more (power 0.8; at worst, "+
+			"by unpaired differences)", record.HalfWidth(rec.Resolution), toldApart(rec.Resolution)))
 }
 
 func (pl *planner) askLogging(p0 string) record.Question {
 	w := pl.logging(pl.rec.Full)
-	q := record.Question{Policy: p0, FullRun: record.AnswerNo, By: string(offpolicy.DR), HalfWidth: dataset.Known(w), Reason: "by its labels", Difference: record.MeanInterval(nil)}
+	q := record.Question{Policy: p0, FullRun: record.AnswerNo, By: string(offpolicy.DR), HalfWidth: dataset.Known(w),
+		Reason: "by its labels", Difference: record.MeanInterval(nil)}
 	if w <= pl.rec.Resolution {
 		q.FullRun = record.AnswerYes
 		least := pl.fewest(pl.logging)
@@ -131,10 +135,12 @@ func (pl *planner) askWeights(q *record.Question, width func(n int, part float64
 	case math.IsInf(least, 1):
 		refused = fmt.Sprintf("weights: too few effective responses among %s prompts", record.Count(full))
 	case sure && width(full, keptESS) <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = record.AnswerYes, string(offpolicy.DR), dataset.Known(least), "by weights and judge, also at a quarter of the sample's relative ESS"
+		q.FullRun, q.By, q.HalfWidth, q.Reason = record.AnswerYes, string(offpolicy.DR), dataset.Known(least),
+			"by weights and judge, also at a quarter of the sample's relative ESS"
 		return
 	case least <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = record.AnswerAtBest, string(offpolicy.DR), dataset.Known(least), "by weights and judge; the weights' tail a sample does not see: no promise"
+		q.FullRun, q.By, q.HalfWidth, q.Reason = record.AnswerAtBest, string(offpolicy.DR), dataset.Known(least),
+			"by weights and judge; the weights' tail a sample does not see: no promise"
 		return
 	default:
 		refused = fmt.Sprintf("weights give ±%.3f at best", least)
@@ -190,7 +196,8 @@ func (pl *planner) cheapest() *record.LargerRun {
 
 // inWords answers the two questions in a few sentences.
 func (pl *planner) inWords(p *record.Projection) string {
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.", record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
+	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.",
+		record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
 	switch d := p.Cheapest; {
 	case p.Answered:
 		s += " This sample gives all of them already."
@@ -199,7 +206,8 @@ func (pl *planner) inWords(p *record.Projection) string {
 	case d.Prompts == p.Prompts && d.Labels == 0:
 		s += " No smaller one does."
 	default:
-		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.", d.Words(pl.n), record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()))
+		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.",
+			d.Words(pl.n), record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()))
 	}
 	return s + pl.tooClose(p)
 }

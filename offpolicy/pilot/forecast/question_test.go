@@ -22,7 +22,8 @@ func planned(alter func(*healthy.Run)) (*record.Records, record.Projection) {
 	r.BatchFactors = map[string]float64{"oracle": 0.5}
 	for _, p := range r.Prompts {
 		key := dataset.Key{PromptID: p.ID, Policy: "p0"}.String()
-		r.Ledger = append(r.Ledger, providers.Entry{ID: "l" + p.ID, Stage: record.StageOracle, Key: key, Policy: "p0", Model: "oracle", Outcome: "ok", Cost: 0.003, UsageKnown: true})
+		r.Ledger = append(r.Ledger, providers.Entry{ID: "l" + p.ID, Stage: record.StageOracle, Key: key, Policy: "p0",
+			Model: "oracle", Outcome: "ok", Cost: 0.003, UsageKnown: true})
 	}
 	if alter != nil {
 		alter(r)
@@ -36,7 +37,8 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		return func(r *healthy.Run) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			for i := range r.Prompts {
-				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + dataset.Known(sd*rng.NormFloat64()-sd*sd/2).OrNaN())
+				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() +
+					dataset.Known(sd*rng.NormFloat64()-sd*sd/2).OrNaN())
 			}
 		}
 	}
@@ -50,22 +52,32 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		reason string
 	}{
 		{"P0", nil, "p0", record.AnswerYes, "dr", "labels", "10,000 labels leave nothing open"},
-		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.AnswerNo, "dr", "labels", "its sd over √10,000 is more"},
+		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.AnswerNo, "dr",
+			"labels", "its sd over √10,000 is more"},
 		{"far away", nil, "pi_bigger_model", record.AnswerNo, "", "divergence about 19.7", "20 nats take 10·e^20 prompts"},
-		{"a little further than the run reaches", nil, "pi_bad", record.AnswerNo, "", "refused below", "15 nats take millions"},
-		{"overlapping", near(0.5), "pi_cot", record.AnswerYes, "dr", "quarter of the sample's relative ESS", "its weights are usable already"},
-		{"overlapping, at a width that needs luck", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot", record.AnswerAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
-		{"overlapping, at a width that nothing gives", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot", record.AnswerNo, "dr", "at best", "no relative ESS gives that"},
-		{"refused in the sample", near(2), "pi_cot", record.AnswerAtBest, "dr", "no promise", "a larger run may see enough of the tail, or more of it"},
-		{"hopeless", near(3.6), "pi_cot", record.AnswerNo, "", "would be refused", "log w of that sd is refused at any size there is, whatever the mean of the sample's"},
+		{"a little further than the run reaches", nil, "pi_bad", record.AnswerNo, "", "refused below",
+			"15 nats take millions"},
+		{"overlapping", near(0.5), "pi_cot", record.AnswerYes, "dr", "quarter of the sample's relative ESS",
+			"its weights are usable already"},
+		{"overlapping, at a width that needs luck", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot",
+			record.AnswerAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
+		{"overlapping, at a width that nothing gives", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot",
+			record.AnswerNo, "dr", "at best", "no relative ESS gives that"},
+		{"refused in the sample", near(2), "pi_cot", record.AnswerAtBest, "dr", "no promise",
+			"a larger run may see enough of the tail, or more of it"},
+		{"hopeless", near(3.6), "pi_cot", record.AnswerNo, "", "would be refused",
+			"log w of that sd is refused at any size there is, whatever the mean of the sample's"},
 		{"wrong log-probs", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 1)
 			}
 		}, "pi_cot", record.AnswerNo, "", "wrong log-probs", "more of them mend nothing"},
-		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswerNo, "", "certificate", "nor does this"},
-		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 }, "pi_bad", record.AnswerYes, "direct", "90 labels of its own", "they need no weights"},
-		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 }, "pi_bad", record.AnswerNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
+		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswerNo, "", "certificate",
+			"nor does this"},
+		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 },
+			"pi_bad", record.AnswerYes, "direct", "90 labels of its own", "they need no weights"},
+		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 },
+			"pi_bad", record.AnswerNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
 	} {
 		if testing.Short() && c.by == "" { // the race detector looks for races, and this draws in one goroutine
 			continue
@@ -104,7 +116,8 @@ func TestCheapestRun(t *testing.T) {
 	if got := d.USD.OrNaN(); math.Abs(got-price(d.Prompts, d.Labels)) > 1e-9 {
 		t.Errorf("$%v for %d prompts and %d labels, want $%v", got, d.Prompts, d.Labels, price(d.Prompts, d.Labels))
 	}
-	if got, want := d.BatchUSD.OrNaN(), price(d.Prompts, d.Labels)-0.0015*float64(d.Prompts-100+4*d.Labels); math.Abs(got-want) > 1e-9 {
+	if got, want := d.BatchUSD.OrNaN(),
+		price(d.Prompts, d.Labels)-0.0015*float64(d.Prompts-100+4*d.Labels); math.Abs(got-want) > 1e-9 {
 		t.Errorf("$%v in batches, want $%v: they halve the labels", got, want)
 	}
 	pl := &planner{rec: r, n: r.Prompts.Len(), logged: fig}
@@ -125,9 +138,11 @@ func TestCheapestRun(t *testing.T) {
 		}
 	}
 	if w := widest(d.Prompts, d.Labels); w > 0.02 || d.USD.OrNaN() > 1.03*least || d.USD.OrNaN() < least-1e-9 {
-		t.Errorf("%d prompts and %d labels give ±%.4f for $%.3f; the cheapest is $%.3f", d.Prompts, d.Labels, w, d.USD.OrNaN(), least)
+		t.Errorf("%d prompts and %d labels give ±%.4f for $%.3f; the cheapest is $%.3f", d.Prompts, d.Labels, w,
+			d.USD.OrNaN(), least)
 	}
-	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad", fmt.Sprintf("%d labels of every other policy's own", d.Labels), fmt.Sprintf("about $%.2f more", d.USD.OrNaN())} {
+	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad",
+		fmt.Sprintf("%d labels of every other policy's own", d.Labels), fmt.Sprintf("about $%.2f more", d.USD.OrNaN())} {
 		if !strings.Contains(p.Answer, want) {
 			t.Errorf("%q does not say %q", p.Answer, want)
 		}
@@ -149,7 +164,8 @@ func TestCheapestRun(t *testing.T) {
 			}
 		}
 	})
-	if !strings.Contains(same.Answer, "does not tell apart from P0: pi_cot (0.010 to the judge)") || !strings.Contains(same.Answer, "±0.0049 would") && !strings.Contains(same.Answer, "±0.005 would") {
+	if !strings.Contains(same.Answer, "does not tell apart from P0: pi_cot (0.010 to the judge)") ||
+		!strings.Contains(same.Answer, "±0.0049 would") && !strings.Contains(same.Answer, "±0.005 would") {
 		t.Errorf("%q does not name pi_cot", same.Answer)
 	}
 
@@ -158,7 +174,8 @@ func TestCheapestRun(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for i := range r.Prompts {
 			for _, name := range []string{"pi_cot", "pi_bigger_model", "pi_bad"} {
-				healthy.LogprobRow(r, i, name).LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + dataset.Known(0.2*rng.NormFloat64()-0.02).OrNaN())
+				healthy.LogprobRow(r, i, name).LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() +
+					dataset.Known(0.2*rng.NormFloat64()-0.02).OrNaN())
 			}
 		}
 		for i := range r.Ledger { // labels at $3
@@ -216,7 +233,8 @@ func TestKeptESS(t *testing.T) {
 			}
 		}
 		if share := float64(kept) / float64(usable); usable < 50 || share < c.least {
-			t.Errorf("sd %v: of %d usable samples %.3f keep a quarter of their relative ESS, want %v", c.sd, usable, share, c.least)
+			t.Errorf("sd %v: of %d usable samples %.3f keep a quarter of their relative ESS, want %v", c.sd, usable, share,
+				c.least)
 		}
 	}
 }

@@ -98,7 +98,8 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 			missing = append(missing, "max_tokens")
 		}
 		if len(missing) > 0 {
-			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name, i+1, a.Name, strings.Join(missing, ", "))
+			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name,
+				i+1, a.Name, strings.Join(missing, ", "))
 		}
 		arms[i] = Arm{
 			Policy: offpolicy.Policy{
@@ -144,7 +145,8 @@ func (arms Arms) Validate() error {
 			return fmt.Errorf("policy %q has role %q: want logging, target or clone", p.Name, a.Role)
 		}
 		if !(a.ExpectedTokens > 0) || a.ExpectedTokens > float64(p.Sampling.MaxTokens) {
-			return fmt.Errorf("policy %q expects %v tokens a response: want a number in (0, max_tokens = %d], the cost estimate rests on it", p.Name, a.ExpectedTokens, p.Sampling.MaxTokens)
+			return fmt.Errorf("policy %q expects %v tokens a response: want a number in (0, max_tokens = %d], the cost "+
+				"estimate rests on it", p.Name, a.ExpectedTokens, p.Sampling.MaxTokens)
 		}
 	}
 	if len(logging) != 1 {
@@ -152,9 +154,11 @@ func (arms Arms) Validate() error {
 	}
 	for _, a := range arms {
 		if same := a.Policy.Hash() == logging[0].Policy.Hash(); a.Role == Clone && !same {
-			return fmt.Errorf("policy %q has role clone but differs from %q in model, prompt, template or sampling", a.Policy.Name, logging[0].Policy.Name)
+			return fmt.Errorf("policy %q has role clone but differs from %q in model, prompt, template or sampling",
+				a.Policy.Name, logging[0].Policy.Name)
 		} else if a.Role == Target && same {
-			return fmt.Errorf("policy %q equals the logging policy %q: give it role clone, or change what it should differ in", a.Policy.Name, logging[0].Policy.Name)
+			return fmt.Errorf("policy %q equals the logging policy %q: give it role clone, or change what it should differ in",
+				a.Policy.Name, logging[0].Policy.Name)
 		}
 	}
 	return nil

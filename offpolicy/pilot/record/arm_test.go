@@ -33,19 +33,28 @@ func TestPlanArms(t *testing.T) {
 
 func TestReadArmsRefuses(t *testing.T) {
 	const (
-		p0  = `{"name":"a","role":"logging","model":"m","template":"llama4","temperature":1,"top_p":1,"top_k":0,"max_tokens":9,"expected_tokens":5}`
-		bad = `{"name":"b","role":"target","model":"n","template":"llama4","temperature":1,"top_p":1,"top_k":0,"max_tokens":9,"expected_tokens":5}`
+		p0 = `{"name":"a","role":"logging","model":"m","template":"llama4"` +
+			`,"temperature":1,"top_p":1,"top_k":0,"max_tokens":9,"expected_tokens":5}`
+		bad = `{"name":"b","role":"target","model":"n","template":"llama4"` +
+			`,"temperature":1,"top_p":1,"top_k":0,"max_tokens":9,"expected_tokens":5}`
 	)
 	tests := []struct{ name, in, want, reason string }{
-		{"no temperature", "[" + p0 + "," + strings.Replace(bad, `"temperature":1,`, "", 1) + "]", "temperature", "a server's default would decide"},
-		{"misspelt key", "[" + p0 + "," + strings.Replace(bad, "top_k", "topk", 1) + "]", "topk", "it would be a default in disguise"},
-		{"no logging policy", "[" + bad + "," + strings.Replace(bad, `"b"`, `"c"`, 1) + "]", "want exactly one", "weights need a denominator"},
+		{"no temperature", "[" + p0 + "," + strings.Replace(bad, `"temperature":1,`, "", 1) + "]", "temperature",
+			"a server's default would decide"},
+		{"misspelt key", "[" + p0 + "," + strings.Replace(bad, "top_k", "topk", 1) + "]", "topk",
+			"it would be a default in disguise"},
+		{"no logging policy", "[" + bad + "," + strings.Replace(bad, `"b"`, `"c"`, 1) + "]", "want exactly one",
+			"weights need a denominator"},
 		{"two of a name", "[" + p0 + "," + strings.Replace(bad, `"b"`, `"a"`, 1) + "]", "named", "records join by name"},
-		{"clone that differs", "[" + p0 + "," + strings.Replace(bad, "target", "clone", 1) + "]", "clone", "its weights would not be 1"},
-		{"target that does not", "[" + p0 + "," + strings.Replace(bad, `"n"`, `"m"`, 1) + "]", "role clone", "it would look like a broken scorer"},
+		{"clone that differs", "[" + p0 + "," + strings.Replace(bad, "target", "clone", 1) + "]", "clone",
+			"its weights would not be 1"},
+		{"target that does not", "[" + p0 + "," + strings.Replace(bad, `"n"`, `"m"`, 1) + "]", "role clone",
+			"it would look like a broken scorer"},
 		{"slash in a name", "[" + p0 + "," + strings.Replace(bad, `"b"`, `"b/c"`, 1) + "]", "file name", "it becomes one"},
-		{"too long an expectation", "[" + p0 + "," + strings.Replace(bad, `"expected_tokens":5`, `"expected_tokens":10`, 1) + "]", "max_tokens", "it cannot be reached"},
-		{"unknown role", "[" + p0 + "," + strings.Replace(bad, "target", "judge", 1) + "]", "role", "roles are a closed set"},
+		{"too long an expectation", "[" + p0 + "," + strings.Replace(bad, `"expected_tokens":5`, `"expected_tokens":10`, 1) +
+			"]", "max_tokens", "it cannot be reached"},
+		{"unknown role", "[" + p0 + "," + strings.Replace(bad, "target", "judge", 1) + "]", "role",
+			"roles are a closed set"},
 		{"not JSON", "{", "JSON list", "the error must say what was expected"},
 	}
 	for _, tt := range tests {

@@ -37,10 +37,12 @@ func Decide(checks []Finding) (Decision, []string) {
 	}
 	lines := append(fails, holds...)
 	if len(skipped) > 0 {
-		lines = append(lines, fmt.Sprintf("%s could not be computed: %s", Plural(len(skipped), "check", "checks"), Some(skipped)))
+		lines = append(lines, fmt.Sprintf("%s could not be computed: %s", Plural(len(skipped), "check", "checks"),
+			Some(skipped)))
 	}
 	if len(coming) > 0 {
-		lines = append(lines, fmt.Sprintf("%s still to come: %s", Plural(len(coming), "check is", "checks are"), Some(coming)))
+		lines = append(lines, fmt.Sprintf("%s still to come: %s", Plural(len(coming), "check is", "checks are"),
+			Some(coming)))
 	}
 	return decision, append(lines, waived...)
 }

@@ -12,8 +12,9 @@ import (
 func (r *Records) RunRecords(judge string) dataset.RunRecords {
 	out := dataset.RunRecords{
 		Logging: r.Logging().Policy.Name, Judge: judge,
-		Prompts: slices.Collect(r.Prompts.Values()), Responses: slices.Collect(r.Responses.Values()), LogProbs: slices.Collect(r.LogProbs.Values()),
-		Labels: slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
+		Prompts: slices.Collect(r.Prompts.Values()), Responses: slices.Collect(r.Responses.Values()),
+		LogProbs: slices.Collect(r.LogProbs.Values()),
+		Labels:   slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
 	}
 	for _, a := range r.Arms {
 		if a.Role != Logging {
@@ -37,38 +38,38 @@ func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config
 
 // Evaluate joins the records, fits the calibrator, and, if the sample is complete,
 // estimates every policy. A check reports what cannot be evaluated at all, such as a
-// positive log-prob.
-func (r *Records) Evaluate(judge string, c offpolicy.Config) {
+// positive log-prob. It returns the records joined.
+func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
 	r.Calibrator, r.CalibratorError = nil, ""
 	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
 	logs, unjoined, err := dataset.Join(r.RunRecords(judge))
 	if err != nil {
 		fail(err)
-		return
+		return logs
 	}
-	r.Logs = logs
 	for _, u := range unjoined {
 		r.Unjoined = append(r.Unjoined, u.String())
 	}
 	samples, err := offpolicy.FromRecords(logs)
 	if err != nil {
 		fail(err)
-		return
+		return logs
 	}
 	if !r.Reached(WholeRun) {
 		r.Calibrator, err = offpolicy.Calibrate(samples, c)
 	} else if r.Evaluation, err = offpolicy.Evaluate(samples, c); err != nil {
 		fail(err)
-		return
+		return logs
 	} else {
 		r.EvaluationError, r.Calibrator, err = "", r.Evaluation.Calibrator, r.Evaluation.CalibratorError
 	}
 	if err != nil {
 		r.CalibratorError = err.Error()
-		return
+		return logs
 	}
 	r.calibrateScores(samples)
+	return logs
 }
 
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,
@@ -103,5 +104,6 @@ func (r *Records) Document() *offpolicy.Document {
 	if r.Evaluation != nil {
 		return r.Evaluation.Document()
 	}
-	return &offpolicy.Document{SchemaVersion: offpolicy.DocumentVersion, Logging: r.Logging().Policy.Name, Error: r.EvaluationError}
+	return &offpolicy.Document{SchemaVersion: offpolicy.DocumentVersion, Logging: r.Logging().Policy.Name,
+		Error: r.EvaluationError}
 }

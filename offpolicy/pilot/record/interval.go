@@ -41,7 +41,8 @@ func QuantilesOf(xs []float64) Quantiles {
 		return Quantiles{m, m, m, m, m}
 	}
 	q := offpolicy.Quantiles(xs, 0.05, 0.25, 0.5, 0.75, 0.95)
-	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]), dataset.Known(q[4])}
+	return Quantiles{dataset.Known(q[0]), dataset.Known(q[1]), dataset.Known(q[2]), dataset.Known(q[3]),
+		dataset.Known(q[4])}
 }
 
 // Finite is x, or missing if it is NaN or infinite.

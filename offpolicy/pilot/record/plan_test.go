@@ -24,9 +24,11 @@ func TestPlants(t *testing.T) {
 	add("c", .6, .4, .3)
 	var got []string
 	for _, p := range Plants(slices.Values(scores)) {
-		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.Canary.Kind, "/", 2)[0], p.Score.Policy, p.Score.Mean.OrNaN()))
+		got = append(got, fmt.Sprintf("%s %s %.2f", strings.SplitN(p.Canary.Kind, "/", 2)[0], p.Score.Policy,
+			p.Score.Mean.OrNaN()))
 	}
-	want := []string{"instruction a 0.52", "fence c 0.60", "placeholder a 0.70", "score c 0.40", "instruction a 0.10", "fence c 0.30"}
+	want := []string{"instruction a 0.52", "fence c 0.60", "placeholder a 0.70", "score c 0.40", "instruction a 0.10",
+		"fence c 0.30"}
 	if !slices.Equal(got, want) {
 		t.Errorf("plants %q, want %q", got, want)
 	}

@@ -35,17 +35,17 @@ type Records struct {
 	DuplicatesOwed []dataset.Key
 	// CanariesOwed are the responses that carry a canary.
 	CanariesOwed []dataset.Key
-	// Calibrator is nil where none could be fitted; CalibratorError says why.
+	// Calibrator is nil if none could be fitted; CalibratorError says why.
 	Calibrator      *offpolicy.Calibrator
 	CalibratorError string
-	// Evaluation is nil where the records could not be evaluated;
+	// Evaluation is nil if the records could not be evaluated;
 	// EvaluationError says why.
 	Evaluation      *offpolicy.Result
 	EvaluationError string
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
 	// Full is the size of the run to project to, and FullBudget what that may
-	// cost, 0 where nothing is said of it.
+	// cost, 0 if nobody says.
 	Full       int
 	FullBudget providers.USD
 	// Resolution is the half-width at which a policy's value counts as answered.
@@ -67,8 +67,6 @@ type Records struct {
 	Stop *Stop
 
 	weights map[string]*TargetWeights // by target, once they have been asked for
-
-	Logs dataset.Logs // the records joined
 }
 
 // Reached reports whether the run got to the end of a stage, or of all of them if that

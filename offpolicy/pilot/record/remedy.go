@@ -26,7 +26,8 @@ const (
 
 // Fields lists every setting that a remedy can name.
 func Fields() []Field {
-	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader, FieldPrices,
+	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
+		FieldPrices,
 		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldWaived}
 }
 

@@ -20,5 +20,6 @@ const WholeRun = "run"
 
 // Stages lists the stages in their order.
 func Stages() []string {
-	return []string{StagePrepare, StageCertify, StageP0, StageTargets, StageLogProbs, StageOracle, StageJudge, StageCanaries}
+	return []string{StagePrepare, StageCertify, StageP0, StageTargets, StageLogProbs, StageOracle, StageJudge,
+		StageCanaries}
 }

@@ -57,19 +57,23 @@ func (r *Records) weigh(policy string) *TargetWeights {
 		w.LogRatios = append(w.LogRatios, t.LogProb.OrNaN()-b.LogProb.OrNaN())
 		w.Keys = append(w.Keys, t.Key())
 	})
-	out := WeightSummary{N: len(w.LogRatios), LogWeight: QuantilesOf(w.LogRatios), LogWeights: slices.Sorted(slices.Values(w.LogRatios)), Reasons: []string{}}
+	out := WeightSummary{N: len(w.LogRatios), LogWeight: QuantilesOf(w.LogRatios),
+		LogWeights: slices.Sorted(slices.Values(w.LogRatios)), Reasons: []string{}}
 	for _, a := range r.Arms {
 		if (a.Policy.Name == policy || a.Role == Logging) && !r.Certified(a.Policy) {
 			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
 		}
 	}
 	if w.Raw > 0 {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from a part of the distribution: an echo gives its model's own, and their ratio is not the weight", Plural(w.Raw, "log-prob is", "log-probs are")))
+		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from "+
+			"a part of the distribution: an echo gives its model's own, and their ratio is not the weight",
+			Plural(w.Raw, "log-prob is", "log-probs are")))
 	}
 	if w.Weights, w.Err = offpolicy.WeightsFromLogRatios(w.LogRatios); w.Err != nil {
 		out.Reasons = append(out.Reasons, w.Err.Error())
 	} else {
-		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS), Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
+		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS),
+			Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
 		for _, ref := range w.Weights.Refusals() {
 			out.Reasons = append(out.Reasons, ref.Message)
 		}

@@ -51,7 +51,8 @@ func TestRenderingsAgree(t *testing.T) {
 		}
 		texts["txt"] = strings.Join(strings.Fields(render(t, textOf(400), v)), " ")
 		if v.Projection.Answer != "" { // the question that money is spent for
-			for kind, form := range map[string]string{"md": mdText(clean(v.Projection.Answer)), "html": clean(v.Projection.Answer), "txt": strings.Join(strings.Fields(clean(v.Projection.Answer)), " ")} {
+			for kind, form := range map[string]string{"md": mdText(clean(v.Projection.Answer)),
+				"html": clean(v.Projection.Answer), "txt": strings.Join(strings.Fields(clean(v.Projection.Answer)), " ")} {
 				if !strings.Contains(texts[kind], form) {
 					t.Errorf("%s: %s does not say whether the full run answers", name, kind)
 				}
@@ -85,7 +86,8 @@ func TestEveryCellIsShown(t *testing.T) {
 	v := fullVerdict()
 	d := newView(v)
 	md, page := render(t, Markdown, v), checkHTML(t, render(t, HTML, v))
-	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Forcing, d.Weights, d.CalibrationBins, d.Ranking, d.Projection, d.Questions, d.Identities, d.Served} {
+	for _, tab := range []table{d.Stages, d.Cost, d.LogProbs, d.Methods, d.Forcing, d.Weights, d.CalibrationBins,
+		d.Ranking, d.Projection, d.Questions, d.Identities, d.Served} {
 		rows := append([][]string{names(tab.Cols)}, tab.Rows...)
 		if tab.Total != nil {
 			rows = append(rows, tab.Total)
@@ -111,7 +113,8 @@ func TestChecksComeBySeverity(t *testing.T) {
 	v.Checks = append(v.Checks, record.Finding{ID: "odd.one", Status: "odd"})
 	text := checkHTML(t, render(t, HTML, v))
 	at := strings.Index(text, "Of unknown status")
-	for _, id := range []string{"odd.one", "logprobs.zero", "cost.estimate", "models.served", "judge.support", "run.ratelimit", "prompts.fields", "weights.clone"} {
+	for _, id := range []string{"odd.one", "logprobs.zero", "cost.estimate", "models.served", "judge.support",
+		"run.ratelimit", "prompts.fields", "weights.clone"} {
 		i := strings.Index(text[max(at, 0):], id)
 		if at < 0 || i < 0 {
 			t.Fatalf("%s is not where its severity puts it: unknown first, then fail (waived last), hold, info, pass", id)
@@ -128,7 +131,8 @@ func TestWriteFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, f := range map[string]func(io.Writer, *pilot.Verdict) error{JSONFile: JSON, markdownFile: Markdown, HTMLFile: HTML} {
+	for name, f := range map[string]func(io.Writer, *pilot.Verdict) error{JSONFile: JSON, markdownFile: Markdown,
+		HTMLFile: HTML} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -206,7 +210,8 @@ func TestNothingIsOverlooked(t *testing.T) {
 		return record.Finding{ID: id, Status: s, Summary: summary, Waived: waived, Remedy: "look"}
 	}
 	skipped := func(id string) record.Finding {
-		return record.Finding{ID: id, State: record.NotComputed, Status: record.Fail, Summary: "not computed: the run stopped in stage judge (quota)", Remedy: "look"}
+		return record.Finding{ID: id, State: record.NotComputed, Status: record.Fail,
+			Summary: "not computed: the run stopped in stage judge (quota)", Remedy: "look"}
 	}
 	for _, row := range []struct {
 		name   string
@@ -214,10 +219,14 @@ func TestNothingIsOverlooked(t *testing.T) {
 		says   []string
 		reason string
 	}{
-		{"waived", []record.Finding{c("prompts.fields", record.Pass, "fine", ""), c("cost.estimate", record.Fail, "twice the estimate", "agreed with finance")},
-			[]string{"GO", "cost.estimate", "twice the estimate", "agreed with finance", "1 check that failed or held was waived and not counted"}, "a GO that owes itself to a waiver says so beside it"},
-		{"not computed", []record.Finding{c("run.errors", record.Fail, "stopped in stage judge (quota)", ""), skipped("judge.complete"), skipped("policies.ranking")},
-			[]string{"NO-GO", "run.errors", "2 checks could not be computed: judge.complete, policies.ranking"}, "an absent answer is not a pass"},
+		{"waived", []record.Finding{c("prompts.fields", record.Pass, "fine", ""),
+			c("cost.estimate", record.Fail, "twice the estimate", "agreed with finance")},
+			[]string{"GO", "cost.estimate", "twice the estimate", "agreed with finance",
+				"1 check that failed or held was waived and not counted"}, "a GO that owes itself to a waiver says so beside it"},
+		{"not computed", []record.Finding{c("run.errors", record.Fail, "stopped in stage judge (quota)", ""),
+			skipped("judge.complete"), skipped("policies.ranking")},
+			[]string{"NO-GO", "run.errors", "2 checks could not be computed: judge.complete, policies.ranking"},
+			"an absent answer is not a pass"},
 		{"not conclusive", []record.Finding{c("weights.clone", record.Hold, "3 of 100 beyond 0.2: neither 1 nor not", "")},
 			[]string{"HOLD", "weights.clone", "neither 1 nor not"}, "what a sample leaves open holds"},
 	} {
@@ -244,7 +253,8 @@ func TestNothingIsOverlooked(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range row.says {
-			for form, text := range map[string]string{"html": html.UnescapeString(head), "md": strings.ReplaceAll(md, `\`, ""), "txt": term} {
+			for form, text := range map[string]string{"html": html.UnescapeString(head), "md": strings.ReplaceAll(md, `\`, ""),
+				"txt": term} {
 				if !strings.Contains(text, want) {
 					t.Errorf("%s: the head of report.%s does not say %q (%s):\n%s", row.name, form, want, row.reason, text)
 				}

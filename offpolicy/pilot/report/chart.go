@@ -61,12 +61,14 @@ func (s *svg) upright(class string, at float64, top, bottom int) {
 }
 
 func (s *svg) bar(class string, from, to float64, top, height int) {
-	fmt.Fprintf(&s.b, `<rect class="%s" x="%s" y="%d" width="%s" height="%d"/>`, class, pct(from), top, pct(max(to-from, 0)), height)
+	fmt.Fprintf(&s.b, `<rect class="%s" x="%s" y="%d" width="%s" height="%d"/>`, class, pct(from), top,
+		pct(max(to-from, 0)), height)
 }
 
 // dot draws a circle; tip is shown where a pointer rests on it.
 func (s *svg) dot(class string, x, y string, r float64, tip string) {
-	fmt.Fprintf(&s.b, `<circle class="%s" cx="%s" cy="%s" r="%s"><title>%s</title></circle>`, class, x, y, strconv.FormatFloat(r, 'f', -1, 64), tip)
+	fmt.Fprintf(&s.b, `<circle class="%s" cx="%s" cy="%s" r="%s"><title>%s</title></circle>`, class, x, y,
+		strconv.FormatFloat(r, 'f', -1, 64), tip)
 }
 
 func (s *svg) grid(sc scale, height int) {
@@ -218,7 +220,8 @@ func costChart(sc scale, expected, worst, actual float64) template.HTML {
 	if !finite(expected) && !finite(worst) && !finite(actual) {
 		return ""
 	}
-	s := newSVG("row", rowHeight, fmt.Sprintf("actual %s, expected %s, at worst %s", usd(actual), usd(expected), usd(worst)))
+	s := newSVG("row", rowHeight, fmt.Sprintf("actual %s, expected %s, at worst %s", usd(actual), usd(expected),
+		usd(worst)))
 	s.grid(sc, rowHeight)
 	if finite(worst) {
 		s.across("whisker", sc.at(0), sc.at(worst), rowMiddle)

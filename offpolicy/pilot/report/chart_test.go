@@ -38,7 +38,8 @@ func TestChartsOfAnyData(t *testing.T) {
 		many[i] = math.Sin(float64(i)) * 10
 	}
 	for name, xs := range map[string][]float64{
-		"none": {}, "only missing": {nan, nan}, "only infinite": {inf, -inf}, "one": {-3}, "zero": {0}, "equal": {7, 7, 7}, "two": {-1, 1},
+		"none": {}, "only missing": {nan, nan}, "only infinite": {inf, -inf}, "one": {-3}, "zero": {0}, "equal": {7, 7, 7},
+		"two":  {-1, 1},
 		"many": many, "huge": {-huge, 0, huge}, "tiny": {5e-324, -5e-324}, "outlier": {-0.1, -0.2, -0.3, -0.15, -1e9},
 		"far from zero": {1e16, 1e16 + 2}, "mixed": {nan, 1, inf, -2, nan},
 	} {
@@ -56,15 +57,17 @@ func TestChartsOfAnyData(t *testing.T) {
 		v := iv(q(0), q(1), q(2))
 		var pts []offpolicy.CalibrationPoint
 		for i := range xs {
-			pts = append(pts, offpolicy.CalibrationPoint{Judge: dataset.Known(xs[i]), Calibrated: dataset.Known(q(i + 1)), Label: dataset.Known(xs[i])})
+			pts = append(pts, offpolicy.CalibrationPoint{Judge: dataset.Known(xs[i]), Calibrated: dataset.Known(q(i + 1)),
+				Label: dataset.Known(xs[i])})
 		}
 		charts := map[string]string{
 			"axis":      string(axisChart(sc)),
 			"box":       string(boxChart(sc, quant(q(0), q(1), q(2), q(3), q(4)))),
 			"histogram": string(histogramChart(sc, xs)),
-			"forest":    string(forestChart(sc, mark{"judge", "judge", v}, mark{"calibrated", "calibrated", iv(q(2), nan, nan)})),
-			"cost":      string(costChart(sc, q(0), q(1), q(2))),
-			"scatter":   string(scatterChart(pts)),
+			"forest": string(forestChart(sc, mark{"judge", "judge", v},
+				mark{"calibrated", "calibrated", iv(q(2), nan, nan)})),
+			"cost":    string(costChart(sc, q(0), q(1), q(2))),
+			"scatter": string(scatterChart(pts)),
 		}
 		for kind, svg := range charts {
 			checkChart(t, kind+" of "+name, svg)
@@ -83,7 +86,8 @@ func TestChartsOfAnyData(t *testing.T) {
 func TestChartsShowTheirData(t *testing.T) {
 	sc := scale{lo: 0, hi: 10}
 	box := string(boxChart(sc, quant(1, 2, 4, 6, 9)))
-	for _, want := range []string{`x="20%"`, `width="40%"`, `x1="10%"`, `x2="90%"`, `x1="40%"`, "median 4, middle half 2 to 6, 5 to 95% 1 to 9"} {
+	for _, want := range []string{`x="20%"`, `width="40%"`, `x1="10%"`, `x2="90%"`, `x1="40%"`,
+		"median 4, middle half 2 to 6, 5 to 95% 1 to 9"} {
 		if !strings.Contains(box, want) {
 			t.Errorf("no %s in the box plot %s", want, box)
 		}
@@ -92,11 +96,14 @@ func TestChartsShowTheirData(t *testing.T) {
 	if strings.Contains(partial, "whisker") || !strings.Contains(partial, "rect") {
 		t.Errorf("without its 5%% quantile a box keeps its box and loses its whisker: %s", partial)
 	}
-	forest := string(forestChart(sc, mark{"judge", "judge", iv(5, 4, 6)}, mark{"calibrated", "calibrated", iv(math.NaN(), 1, 2)}))
-	if strings.Count(forest, "<circle") != 1 || !strings.Contains(forest, `x1="40%"`) || !strings.Contains(forest, `cx="50%"`) {
+	forest := string(forestChart(sc, mark{"judge", "judge", iv(5, 4, 6)},
+		mark{"calibrated", "calibrated", iv(math.NaN(), 1, 2)}))
+	if strings.Count(forest, "<circle") != 1 || !strings.Contains(forest, `x1="40%"`) ||
+		!strings.Contains(forest, `cx="50%"`) {
 		t.Errorf("one interval and nothing for the missing one, want that in %s", forest)
 	}
-	if h := string(histogramChart(sc, make([]float64, 100))); strings.Count(h, "<rect") != 1 || strings.Count(h, `class="rug"`) != 100 {
+	if h := string(histogramChart(sc, make([]float64, 100))); strings.Count(h, "<rect") != 1 ||
+		strings.Count(h, `class="rug"`) != 100 {
 		t.Errorf("100 equal values are one bar and 100 marks: %s", h)
 	}
 	if h := string(histogramChart(sc, make([]float64, 201))); strings.Contains(h, "rug") {
@@ -109,7 +116,9 @@ func TestChartsShowTheirData(t *testing.T) {
 }
 
 func TestScatter(t *testing.T) {
-	pts := []offpolicy.CalibrationPoint{{Judge: dataset.Known(0.5), Calibrated: dataset.Known(0.2), Label: dataset.Known(1)}, {Judge: dataset.Known(0.5), Calibrated: dataset.Known(0.4), Label: dataset.Known(0)}, {Judge: dataset.Known(1), Calibrated: dataset.Known(0.9), Label: dataset.Known(1)}}
+	pts := []offpolicy.CalibrationPoint{{Judge: dataset.Known(0.5), Calibrated: dataset.Known(0.2),
+		Label: dataset.Known(1)}, {Judge: dataset.Known(0.5), Calibrated: dataset.Known(0.4), Label: dataset.Known(0)},
+		{Judge: dataset.Known(1), Calibrated: dataset.Known(0.9), Label: dataset.Known(1)}}
 	s := string(scatterChart(pts))
 	if strings.Count(s, "<circle") != 3 || strings.Count(s, `class="curve"`) != 1 {
 		t.Errorf("3 points and a curve of one piece, got %s", s)
@@ -162,7 +171,8 @@ func TestScale(t *testing.T) {
 			}
 		}
 	}
-	if got := newScale(0, 1).ticks(5); !slices.EqualFunc(got, []float64{0, 0.2, 0.4, 0.6, 0.8, 1}, func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
+	if got := newScale(0, 1).ticks(5); !slices.EqualFunc(got, []float64{0, 0.2, 0.4, 0.6, 0.8, 1},
+		func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
 		t.Errorf("ticks of [0, 1]: %v", got)
 	}
 }

@@ -121,7 +121,8 @@ func (c *Comparison) check(id string, x, y record.Finding) {
 	if x.Status == y.Status && waivedX == waivedY {
 		return
 	}
-	change := CheckChange{ID: id, A: x.Status, B: y.Status, WaivedA: waivedX, WaivedB: waivedY, SummaryA: x.Summary, SummaryB: y.Summary}
+	change := CheckChange{ID: id, A: x.Status, B: y.Status, WaivedA: waivedX, WaivedB: waivedY, SummaryA: x.Summary,
+		SummaryB: y.Summary}
 	if x.Status != "" && y.Status != "" {
 		change.MoreSevereBy = severity(x.Status) - severity(y.Status)
 	}
@@ -139,7 +140,8 @@ func (c *Comparison) explaining(p pilot.PolicySummary) []Cause {
 			}
 		case CauseServed:
 			// A model that answers for no policy is the judge's or the oracle's.
-			if cause.Of != p.Model && slices.ContainsFunc(c.B.Policies, func(q pilot.PolicySummary) bool { return q.Model == cause.Of }) {
+			if cause.Of != p.Model && slices.ContainsFunc(c.B.Policies,
+				func(q pilot.PolicySummary) bool { return q.Model == cause.Of }) {
 				continue
 			}
 		case CausePrices:

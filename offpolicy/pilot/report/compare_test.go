@@ -40,20 +40,40 @@ func TestCompareFindsCauses(t *testing.T) {
 		moves  []string // the policies whose figures it can explain
 		reason string
 	}{
-		{"prompts", func(v *pilot.Verdict) { v.Run.Prompts = 200 }, CausePrompts, "", "100 of testdata/arena.jsonl (9f86d081884c)", "200 of", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "an extended run has other prompts"},
-		{"input", func(v *pilot.Verdict) { v.Run.InputSHA = "ffff" }, CausePrompts, "", "9f86", "ffff", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "so has another file"},
-		{"seed", func(v *pilot.Verdict) { v.Run.Seed = 7 }, CauseSeed, "", "18446744073709551615", "7", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "other draws"},
-		{"servers", func(v *pilot.Verdict) { v.Run.Note = "simulator zero=1" }, CauseServers, "", "simulated, no real money", "simulator zero=1", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "a drill"},
-		{"policy", func(v *pilot.Verdict) { v.Policies[2].Hash = "new" }, CausePolicy, "pi_cot", "aa23456789abcdef", "new", []string{"pi_cot"}, "its own figures alone"},
-		{"policy gone", func(v *pilot.Verdict) { v.Policies = v.Policies[:4] }, CausePolicy, "pi_bad", "cc23456789abcdef", "", nil, "nothing of it is left to explain"},
-		{"served, of policies", func(v *pilot.Verdict) { v.Run.Served = map[string]string{"small": "small-2", "big": "big-1"} }, CauseServed, "small", "small-1", "small-2", []string{"p0", "pi_cot", "pi_bigger_model"}, "the policies of that model"},
-		{"served, of a grader", func(v *pilot.Verdict) { v.Run.Served = map[string]string{"small": "small-1", "big": "big-2"} }, CauseServed, "big", "big-1", "big-2", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every score"},
-		{"judge", func(v *pilot.Verdict) { v.Run.Judge = "j@2" }, CauseJudge, "", "interval@", "j@2", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every score"},
-		{"oracle", func(v *pilot.Verdict) { v.Run.Oracle = "o@2" }, CauseOracle, "", "oracle@", "o@2", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every calibrated score"},
+		{"prompts", func(v *pilot.Verdict) { v.Run.Prompts = 200 }, CausePrompts, "",
+			"100 of testdata/arena.jsonl (9f86d081884c)", "200 of",
+			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "an extended run has other prompts"},
+		{"input", func(v *pilot.Verdict) { v.Run.InputSHA = "ffff" }, CausePrompts, "", "9f86", "ffff",
+			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "so has another file"},
+		{"seed", func(v *pilot.Verdict) { v.Run.Seed = 7 }, CauseSeed, "", "18446744073709551615", "7",
+			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "other draws"},
+		{"servers", func(v *pilot.Verdict) { v.Run.Note = "simulator zero=1" }, CauseServers, "", "simulated, no real money",
+			"simulator zero=1", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "a drill"},
+		{"policy", func(v *pilot.Verdict) { v.Policies[2].Hash = "new" }, CausePolicy, "pi_cot", "aa23456789abcdef", "new",
+			[]string{"pi_cot"}, "its own figures alone"},
+		{"policy gone", func(v *pilot.Verdict) { v.Policies = v.Policies[:4] }, CausePolicy, "pi_bad", "cc23456789abcdef",
+			"", nil, "nothing of it is left to explain"},
+		{"served, of policies", func(v *pilot.Verdict) {
+			v.Run.Served = map[string]string{"small": "small-2",
+				"big": "big-1"}
+		}, CauseServed, "small", "small-1", "small-2", []string{"p0", "pi_cot", "pi_bigger_model"},
+			"the policies of that model"},
+		{"served, of a grader", func(v *pilot.Verdict) {
+			v.Run.Served = map[string]string{"small": "small-1",
+				"big": "big-2"}
+		}, CauseServed, "big", "big-1", "big-2", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"},
+			"every score"},
+		{"judge", func(v *pilot.Verdict) { v.Run.Judge = "j@2" }, CauseJudge, "", "interval@", "j@2",
+			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every score"},
+		{"oracle", func(v *pilot.Verdict) { v.Run.Oracle = "o@2" }, CauseOracle, "", "oracle@", "o@2",
+			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every calibrated score"},
 		{"prices", func(v *pilot.Verdict) {
-			v.Run.Rates = map[string]providers.Price{"small": {Input: 1, Output: 2}, "big": {Input: 11, CachedInput: 1, Output: 20}}
+			v.Run.Rates = map[string]providers.Price{"small": {Input: 1, Output: 2},
+				"big": {Input: 11, CachedInput: 1, Output: 20}}
 		}, CausePrices, "big", "10 in, 20 out", "11 in, 20 out, 1 cached", nil, "prices move no score"},
-		{"version", func(v *pilot.Verdict) { v.Run.Versions = map[string]string{"go": "go1.25", "reweigh": "v0.2.0"} }, CauseVersion, "reweigh", "v0.1.0", "v0.2.0", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "computed otherwise"},
+		{"version", func(v *pilot.Verdict) { v.Run.Versions = map[string]string{"go": "go1.25", "reweigh": "v0.2.0"} },
+			CauseVersion, "reweigh", "v0.1.0", "v0.2.0", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"},
+			"computed otherwise"},
 	} {
 		b := comparable()
 		c.alter(b)
@@ -107,7 +127,8 @@ func TestCompareSplitsTheCost(t *testing.T) {
 			v.Run.Prompts = 200
 			v.Run.Rates["small"] = providers.Price{Input: 2, Output: 4}
 			v.Spending[0].CostUSD = 1
-			v.Spending[1] = pilot.Spending{Stage: "p0", Model: "small", PromptTokens: 1_000_000, CompletionTokens: 1_000_000, CostUSD: 6}
+			v.Spending[1] = pilot.Spending{Stage: "p0", Model: "small", PromptTokens: 1_000_000, CompletionTokens: 1_000_000,
+				CostUSD: 6}
 			v.Spending[2] = pilot.Spending{Stage: "judge", Model: "big", PromptTokens: 2_000_000, CostUSD: 20}
 			v.Run.Spent = 27
 		}, 11, 3.5, 1, "by hand: 27 - 11.5 = 11 + (0.5 + 3) + 1"},
@@ -126,7 +147,8 @@ func TestCompareSplitsTheCost(t *testing.T) {
 		c.alter(b)
 		got := Compare(comparable(), b).Cost
 		for name, pair := range map[string][2]float64{
-			"prompts": {got.Prompts.OrNaN(), c.prompts}, "prices": {got.Prices.OrNaN(), c.prices}, "usage": {got.Usage.OrNaN(), c.usage},
+			"prompts": {got.Prompts.OrNaN(), c.prompts}, "prices": {got.Prices.OrNaN(), c.prices},
+			"usage": {got.Usage.OrNaN(), c.usage},
 		} {
 			if d := pair[0] - pair[1]; !(math.Abs(d) < 1e-9) && !(math.IsNaN(pair[0]) && math.IsNaN(pair[1])) {
 				t.Errorf("%s: %s is %v, want %v (%s)", c.name, name, pair[0], pair[1], c.reason)
@@ -183,7 +205,8 @@ func TestCompareFindsChecks(t *testing.T) {
 // TestCompareTextIsPlain shows hostile verdicts: no control character, no line
 // beyond the width, nothing left out by a run that has only begun.
 func TestCompareTextIsPlain(t *testing.T) {
-	pairs := map[string][2]*pilot.Verdict{"full and running": {fullVerdict(), runningVerdict()}, "running and full": {runningVerdict(), fullVerdict()}, "itself": {fullVerdict(), fullVerdict()}}
+	pairs := map[string][2]*pilot.Verdict{"full and running": {fullVerdict(), runningVerdict()},
+		"running and full": {runningVerdict(), fullVerdict()}, "itself": {fullVerdict(), fullVerdict()}}
 	for name, p := range pairs {
 		for _, width := range []int{0, 40, 200} {
 			var b bytes.Buffer
@@ -199,7 +222,8 @@ func TestCompareTextIsPlain(t *testing.T) {
 					t.Errorf("%s: control character in %q", name, line)
 				}
 			}
-			if name == "itself" && (!strings.Contains(b.String(), "Nothing: prompts") || !strings.Contains(b.String(), "  None.\n") || !strings.Contains(b.String(), "cost the same")) {
+			if name == "itself" && (!strings.Contains(b.String(), "Nothing: prompts") ||
+				!strings.Contains(b.String(), "  None.\n") || !strings.Contains(b.String(), "cost the same")) {
 				t.Errorf("two equal runs differ:\n%s", b.String())
 			}
 		}

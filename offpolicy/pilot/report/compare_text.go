@@ -23,12 +23,14 @@ func (c *Comparison) Text(w io.Writer, a, b string, width int) error {
 		v            *pilot.Verdict
 	}{{"A", a, c.A}, {"B", b, c.B}} {
 		d := newView(r.v)
-		t.wrap(r.letter+"  ", "   ", fmt.Sprintf("%s: %s, %s; %s prompts, %s spent, %s", d.Decision, clean(r.name), clean(string(r.v.State)), count(r.v.Run.Prompts), usd(r.v.Run.Spent), d.Tally))
+		t.wrap(r.letter+"  ", "   ", fmt.Sprintf("%s: %s, %s; %s prompts, %s spent, %s", d.Decision, clean(r.name),
+			clean(string(r.v.State)), count(r.v.Run.Prompts), usd(r.v.Run.Spent), d.Tally))
 	}
 
 	t.heading("Run otherwise")
 	if len(c.Causes) == 0 {
-		t.wrap("  ", "  ", "Nothing: prompts, policies, served models, graders, prices and versions are the same. What differs below came from the servers.")
+		t.wrap("  ", "  ", "Nothing: prompts, policies, served models, graders, prices and versions are the same. What "+
+			"differs below came from the servers.")
 	}
 	for _, cause := range c.Causes {
 		what := string(cause.Kind)
@@ -50,7 +52,8 @@ func (c *Comparison) Text(w io.Writer, a, b string, width int) error {
 		case x.MoreSevereBy < 0:
 			mark = "+ "
 		}
-		t.wrap("  "+mark, "      ", fmt.Sprintf("%s: %s -> %s", clean(x.ID), outcome(x.A, x.WaivedA), outcome(x.B, x.WaivedB)))
+		t.wrap("  "+mark, "      ", fmt.Sprintf("%s: %s -> %s", clean(x.ID), outcome(x.A, x.WaivedA),
+			outcome(x.B, x.WaivedB)))
 		for _, s := range []struct{ letter, summary string }{{"A", x.SummaryA}, {"B", x.SummaryB}} {
 			if s.summary != "" {
 				t.wrap("      "+s.letter+"  ", "         ", clean(s.summary))
@@ -89,14 +92,16 @@ func outcome(s record.Status, waived bool) string {
 }
 
 func (c *Comparison) stages() table {
-	t := table{Cols: []column{text("Stage"), num("Calls A").drop(2), num("Calls B").drop(2), num("Cost A"), num("Cost B"), num("Change"), num("Time A").drop(1), num("Time B").drop(1)}}
+	t := table{Cols: []column{text("Stage"), num("Calls A").drop(2), num("Calls B").drop(2), num("Cost A"), num("Cost B"),
+		num("Change"), num("Time A").drop(1), num("Time B").drop(1)}}
 	was := map[string]pilot.Stage{}
 	for _, s := range c.A.Stages {
 		was[s.Name] = s
 	}
 	var a, b pilot.Stage
 	row := func(name string, x, y pilot.Stage) []string {
-		return []string{name, count(x.Calls), count(y.Calls), usd(x.CostUSD), usd(y.CostUSD), change(y.CostUSD, x.CostUSD), duration(x.Seconds), duration(y.Seconds)}
+		return []string{name, count(x.Calls), count(y.Calls), usd(x.CostUSD), usd(y.CostUSD), change(y.CostUSD, x.CostUSD),
+			duration(x.Seconds), duration(y.Seconds)}
 	}
 	add := func(sum *pilot.Stage, s pilot.Stage) {
 		sum.Calls += s.Calls
@@ -129,7 +134,8 @@ func (c CostChange) sentence() string {
 	if c.Prices.Valid() {
 		return s + fmt.Sprintf("%s by prices, %s by calls and tokens a prompt.", plus(c.Prices), plus(c.Usage))
 	}
-	return s + fmt.Sprintf("%s by prices, calls and tokens a prompt, which cannot be told apart: a model of B has no price in A.", plus(c.Usage))
+	return s + fmt.Sprintf("%s by prices, calls and tokens a prompt, which cannot be told apart: a model of B has no "+
+		"price in A.", plus(c.Usage))
 }
 
 func moreOrLess(d float64) string {
@@ -151,13 +157,15 @@ func plus(d dataset.Float) string {
 }
 
 func (c *Comparison) policies() table {
-	t := table{Cols: []column{text("Policy"), num("Judge score A"), num("Judge score B"), num("ESS A").drop(2), num("ESS B").drop(2), text("May come of").drop(1)}}
+	t := table{Cols: []column{text("Policy"), num("Judge score A"), num("Judge score B"), num("ESS A").drop(2),
+		num("ESS B").drop(2), text("May come of").drop(1)}}
 	for _, p := range c.Policies {
 		why := kinds(p.Cause)
 		if why == "" {
 			why = "the servers"
 		}
-		t.Rows = append(t.Rows, []string{clean(p.Name), interval(p.A.Judge, score), interval(p.B.Judge, score), ess(p.A), ess(p.B), why})
+		t.Rows = append(t.Rows, []string{clean(p.Name), interval(p.A.Judge, score), interval(p.B.Judge, score), ess(p.A),
+			ess(p.B), why})
 	}
 	return t
 }
@@ -172,7 +180,8 @@ func (c *Comparison) projections() table {
 		t.Rows = append(t.Rows, []string{name, f(x), f(y), change(y, x)})
 	}
 	if a.Prompts != b.Prompts {
-		t.Rows = append(t.Rows, []string{"To prompts", count(a.Prompts), count(b.Prompts), change(float64(b.Prompts), float64(a.Prompts))})
+		t.Rows = append(t.Rows, []string{"To prompts", count(a.Prompts), count(b.Prompts),
+			change(float64(b.Prompts), float64(a.Prompts))})
 	}
 	row("Calls", a.Calls.Value.OrNaN(), b.Calls.Value.OrNaN(), rounded)
 	row("Cost", a.USD.Value.OrNaN(), b.USD.Value.OrNaN(), usd)

@@ -41,22 +41,25 @@ func estimateTable(v *pilot.Verdict) table {
 			t.Rows = append(t.Rows, []string{clean(name), "refused", absent, absent})
 			continue
 		}
-		t.Rows = append(t.Rows, []string{clean(name), clean(a.Estimator), interval(pilotInterval(a.Value, a.CI), score), number3(a.SE.OrNaN())})
+		t.Rows = append(t.Rows, []string{clean(name), clean(a.Estimator), interval(pilotInterval(a.Value, a.CI), score),
+			number3(a.SE.OrNaN())})
 	}
 	return t
 }
 
 func differenceTable(v *pilot.Verdict) table {
 	t := table{
-		Caption: "Paired differences of the answered policies, with 95% intervals of each pair alone; p is adjusted over all pairs (Holm)",
-		Cols:    []column{text("Difference"), num("Value"), num("p"), text("Note").drop(1)},
+		Caption: "Paired differences of the answered policies, with 95% intervals of each pair alone; p is adjusted over " +
+			"all pairs (Holm)",
+		Cols: []column{text("Difference"), num("Value"), num("p"), text("Note").drop(1)},
 	}
 	for _, d := range evaluationOf(v).Comparisons {
 		note := ""
 		if d.AA {
 			note = "P0 against its clone: ought to be 0"
 		}
-		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(pilotInterval(d.Difference, d.CI), score), number3(d.Holm.OrNaN()), note})
+		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(pilotInterval(d.Difference, d.CI), score),
+			number3(d.Holm.OrNaN()), note})
 	}
 	return t
 }
@@ -89,7 +92,8 @@ func estimateRows(v *pilot.Verdict) rows {
 		a := evaluationOf(v).Policies[name].Answer
 		row := chartRow{Name: clean(name), Value: "refused", Words: "no estimate"}
 		if a.Value.Valid() {
-			row.Value, row.Chart = score(a.Value.OrNaN()), forestChart(sc, mark{"judge", "estimate", pilotInterval(a.Value, a.CI)})
+			row.Value, row.Chart = score(a.Value.OrNaN()),
+				forestChart(sc, mark{"judge", "estimate", pilotInterval(a.Value, a.CI)})
 		}
 		out.Rows = append(out.Rows, row)
 	}

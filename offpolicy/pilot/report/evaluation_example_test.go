@@ -14,20 +14,28 @@ import (
 // evaluation is a small one; examples/analyze makes it of logged responses.
 func evaluation() *offpolicy.Document {
 	return &offpolicy.Document{
-		SchemaVersion: 2, Source: "samples.jsonl", Logging: "p0", Judge: "judge@1", Rows: 100, Prompts: 100, Labels: 100, Seed: 42,
+		SchemaVersion: 2, Source: "samples.jsonl", Logging: "p0", Judge: "judge@1", Rows: 100, Prompts: 100, Labels: 100,
+		Seed:       42,
 		Estimators: []string{"dr"},
 		Policies: map[string]*offpolicy.PolicyDocument{
 			"p0": {
-				Role:       "logging",
-				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Value: dataset.Known(.58), SE: dataset.Known(.017), CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, DF: dataset.Known(99), Status: offpolicy.StatusOK, Claims: true, Labels: 100}},
-				Answer:     offpolicy.AnswerDocument{Estimator: "dr", Reason: "weights are usable", Value: dataset.Known(.58), CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, Band: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}},
-				Weights:    offpolicy.WeightsDocument{Rows: 100, ESS: dataset.Known(100), MaxShare: dataset.Known(.01), Mean: dataset.Known(1), Divergence: dataset.Known(0), LogEValue: dataset.Known(0), Usable: true},
+				Role: "logging",
+				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Value: dataset.Known(.58), SE: dataset.Known(.017),
+					CI: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}, DF: dataset.Known(99), Status: offpolicy.StatusOK,
+					Claims: true, Labels: 100}},
+				Answer: offpolicy.AnswerDocument{Estimator: "dr", Reason: "weights are usable", Value: dataset.Known(.58),
+					CI:   [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)},
+					Band: [2]dataset.Float{dataset.Known(.546), dataset.Known(.614)}},
+				Weights: offpolicy.WeightsDocument{Rows: 100, ESS: dataset.Known(100), MaxShare: dataset.Known(.01),
+					Mean: dataset.Known(1), Divergence: dataset.Known(0), LogEValue: dataset.Known(0), Usable: true},
 			},
 			"target": {
-				Role:       "target",
-				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Status: offpolicy.StatusRefused, Reasons: []string{"effective sample size 2.8 of 100 rows is below 30"}}},
-				Answer:     offpolicy.AnswerDocument{Reason: "dr refused"},
-				Weights:    offpolicy.WeightsDocument{Rows: 100, ESS: dataset.Known(2.8), MaxShare: dataset.Known(.42), Mean: dataset.Known(.015), Divergence: dataset.Known(9.8), LogEValue: dataset.Known(-2.6)},
+				Role: "target",
+				Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Status: offpolicy.StatusRefused,
+					Reasons: []string{"effective sample size 2.8 of 100 rows is below 30"}}},
+				Answer: offpolicy.AnswerDocument{Reason: "dr refused"},
+				Weights: offpolicy.WeightsDocument{Rows: 100, ESS: dataset.Known(2.8), MaxShare: dataset.Known(.42),
+					Mean: dataset.Known(.015), Divergence: dataset.Known(9.8), LogEValue: dataset.Known(-2.6)},
 			},
 		},
 	}

@@ -30,7 +30,8 @@ func EvaluationHTML(w io.Writer, e *offpolicy.Document) error {
 		Forest  rows
 		Weigh   rows
 		Scatter template.HTML
-	}{newEvaluationView(e), template.CSS(pageStyle + evaluationStyle), forestRows(e), evaluatedWeightRows(e), scatterChart(e.Points)}
+	}{newEvaluationView(e), template.CSS(pageStyle + evaluationStyle), forestRows(e), evaluatedWeightRows(e),
+		scatterChart(e.Points)}
 	var b bytes.Buffer
 	if err := evaluationPage.Execute(&b, d); err != nil {
 		return fmt.Errorf("report: evaluation: %w", err)
@@ -49,7 +50,8 @@ func forestRows(e *offpolicy.Document) rows {
 		}
 	}
 	sc := newScale(all...)
-	out := rows{Title: "Value, with 95% intervals", Wide: true, Key: []key{{"judge", "claims coverage"}, {"calibrated", "claims none"}}}
+	out := rows{Title: "Value, with 95% intervals", Wide: true,
+		Key: []key{{"judge", "claims coverage"}, {"calibrated", "claims none"}}}
 	for _, name := range e.PolicyNames() {
 		p := e.Policies[name]
 		var refused []string
@@ -68,7 +70,8 @@ func forestRows(e *offpolicy.Document) rows {
 				if id == p.Answer.Estimator {
 					label += "\u00a0✓"
 				}
-				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(x.Value.OrNaN()), Chart: forestChart(sc, mark{class, clean(id), pilotInterval(x.Value, x.CI)})})
+				out.Rows = append(out.Rows, chartRow{Name: label, Value: score(x.Value.OrNaN()),
+					Chart: forestChart(sc, mark{class, clean(id), pilotInterval(x.Value, x.CI)})})
 			}
 		}
 		if len(refused) > 0 {
@@ -85,7 +88,8 @@ func evaluatedWeightRows(e *offpolicy.Document) rows {
 		all = append(all, l...)
 	}
 	sc := newScale(all...)
-	out := rows{Title: "log w of each logged response, in nats", Key: []key{{"bin", "count"}, {"median", "median"}, {"zero", "w = 1"}}}
+	out := rows{Title: "log w of each logged response, in nats",
+		Key: []key{{"bin", "count"}, {"median", "median"}, {"zero", "w = 1"}}}
 	for _, name := range e.PolicyNames() {
 		l, ok := e.LogWeights[name]
 		if !ok {

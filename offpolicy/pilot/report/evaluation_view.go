@@ -44,7 +44,8 @@ func newEvaluationView(e *offpolicy.Document) *evaluationView {
 		if a.Estimator != "" {
 			answered++
 			first, _, _ := strings.Cut(a.Reason, ";") // the rest of it stands beside the estimates
-			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s: %s", clean(name), interval(pilotInterval(a.Value, a.CI), score), clean(a.Estimator), clean(first)))
+			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s: %s", clean(name),
+				interval(pilotInterval(a.Value, a.CI), score), clean(a.Estimator), clean(first)))
 		} else {
 			v.Reasons = append(v.Reasons, clean(name)+": no answer")
 		}
@@ -69,7 +70,8 @@ func newEvaluationView(e *offpolicy.Document) *evaluationView {
 		{"Oracle labels of them", count(e.Labels)}, {"Judge", clean(e.Judge)}, {"Seed", fmt.Sprint(e.Seed)},
 	}
 	if e.Reference != "" {
-		v.Reference = "The cje_ estimators are CJE v0.3.0's to the letter, calibrated " + clean(e.Reference) + ". They are for comparison and claim no coverage."
+		v.Reference = "The cje_ estimators are CJE v0.3.0's to the letter, calibrated " + clean(e.Reference) +
+			". They are for comparison and claim no coverage."
 	}
 	return v
 }
@@ -92,7 +94,8 @@ func answersTable(e *offpolicy.Document) table {
 	}
 	for _, name := range e.PolicyNames() {
 		a := e.Policies[name].Answer
-		t.Rows = append(t.Rows, []string{clean(name), score(a.Value.OrNaN()), span(a.CI, score), span(a.Band, score), cmp.Or(clean(a.Estimator), "refused")})
+		t.Rows = append(t.Rows, []string{clean(name), score(a.Value.OrNaN()), span(a.CI, score), span(a.Band, score),
+			cmp.Or(clean(a.Estimator), "refused")})
 	}
 	return t
 }
@@ -101,8 +104,10 @@ func answersTable(e *offpolicy.Document) table {
 // would stand.
 func estimatesTable(e *offpolicy.Document) table {
 	t := table{
-		Caption: "Every estimate asked for; only those that claim coverage do so, the others take rewards or the judge as they are",
-		Cols: []column{text("Policy"), text("Estimator"), num("Value"), num("95% interval"), num("SE").drop(2), num("df").drop(3),
+		Caption: "Every estimate asked for; only those that claim coverage do so, the others take rewards or the judge as " +
+			"they are",
+		Cols: []column{text("Policy"), text("Estimator"), num("Value"), num("95% interval"), num("SE").drop(2),
+			num("df").drop(3),
 			num("Labels").drop(4), text("Coverage").drop(1)},
 	}
 	for _, name := range e.PolicyNames() {
@@ -163,7 +168,8 @@ func estimateRefusals(e *offpolicy.Document) (out []fact) {
 
 func comparisonsTable(e *offpolicy.Document) table {
 	t := table{
-		Caption: "Paired differences of the answers: the same prompts, the same replicates; p by Holm holds for all pairs together",
+		Caption: "Paired differences of the answers: the same prompts, the same replicates; p by Holm holds for all pairs " +
+			"together",
 		Cols: []column{text("Policies"), num("Difference"), num("95% interval"), num("p").drop(2), num("p by Holm").drop(1),
 			text("Remark").drop(3)},
 	}
@@ -179,7 +185,8 @@ func comparisonsTable(e *offpolicy.Document) table {
 			remarks = append(remarks, fmt.Sprintf("%d weights modelled", c.Modelled))
 		}
 		remark := strings.Join(append(append(remarks, cleanAll(c.Notes)...), cleanAll(c.Reasons)...), "; ")
-		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(c.Difference.OrNaN()), span(c.CI, score), number3(c.P.OrNaN()), number3(c.Holm.OrNaN()), remark})
+		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(c.Difference.OrNaN()), span(c.CI, score),
+			number3(c.P.OrNaN()), number3(c.Holm.OrNaN()), remark})
 	}
 	return t
 }
@@ -192,7 +199,8 @@ func segmentsTable(e *offpolicy.Document) table {
 	for _, name := range e.PolicyNames() {
 		for _, s := range e.Policies[name].Segments {
 			group := clean(s.Kind) + ": " + cmp.Or(clean(s.Name), "not stated")
-			t.Rows = append(t.Rows, []string{group, clean(name), count(s.Prompts), score(s.Estimate.Value.OrNaN()), span(s.Estimate.CI, score), strings.Join(cleanAll(s.Estimate.Reasons), "; ")})
+			t.Rows = append(t.Rows, []string{group, clean(name), count(s.Prompts), score(s.Estimate.Value.OrNaN()),
+				span(s.Estimate.CI, score), strings.Join(cleanAll(s.Estimate.Reasons), "; ")})
 		}
 	}
 	slices.SortStableFunc(t.Rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
@@ -201,8 +209,10 @@ func segmentsTable(e *offpolicy.Document) table {
 
 func evaluatedWeightsTable(e *offpolicy.Document) table {
 	t := table{
-		Caption: "Weights of the logged responses under each policy: e-values above 1,000 (10^3) mean that the log-probs cannot be right",
-		Cols: []column{text("Policy"), num("ESS"), num("Rows"), num("Missing").drop(3), num("Largest share").drop(2), num("Mean weight"),
+		Caption: "Weights of the logged responses under each policy: e-values above 1,000 (10^3) mean that the log-probs " +
+			"cannot be right",
+		Cols: []column{text("Policy"), num("ESS"), num("Rows"), num("Missing").drop(3), num("Largest share").drop(2),
+			num("Mean weight"),
 			num("Divergence, nats").drop(1), num("e-value"), text("Weights")},
 	}
 	for _, name := range e.PolicyNames() {
@@ -214,7 +224,8 @@ func evaluatedWeightsTable(e *offpolicy.Document) table {
 		if name == e.Logging {
 			use = "logging"
 		}
-		t.Rows = append(t.Rows, []string{clean(name), number3(w.ESS.OrNaN()), count(w.Rows), count(w.Missing), share(w.MaxShare.OrNaN()),
+		t.Rows = append(t.Rows, []string{clean(name), number3(w.ESS.OrNaN()), count(w.Rows), count(w.Missing),
+			share(w.MaxShare.OrNaN()),
 			number3(w.Mean.OrNaN()), number3(w.Divergence.OrNaN()), eValue(w.LogEValue.OrNaN()), use})
 	}
 	return t
@@ -223,13 +234,15 @@ func evaluatedWeightsTable(e *offpolicy.Document) table {
 func diagnosticsTable(e *offpolicy.Document) table {
 	t := table{
 		Caption: "Figures that gate nothing",
-		Cols: []column{text("Policy"), num("ESS / n"), num("Top 1%"), num("Hill"), num("Pareto k"), num("k limit"), num("Hellinger"),
+		Cols: []column{text("Policy"), num("ESS / n"), num("Top 1%"), num("Hill"), num("Pareto k"), num("k limit"),
+			num("Hellinger"),
 			num("Judge space"), num("TTC"), num("Support")},
 	}
 	for _, name := range e.PolicyNames() {
 		d := e.Policies[name].Diagnostics
 		row := []string{clean(name)}
-		for _, key := range []string{"relative_ess", "top_1_percent", "hill", "pareto_k", "pareto_limit", "hellinger_affinity", "judge_space_affinity", "ttc", "support"} {
+		for _, key := range []string{"relative_ess", "top_1_percent", "hill", "pareto_k", "pareto_limit",
+			"hellinger_affinity", "judge_space_affinity", "ttc", "support"} {
 			v, ok := d[key]
 			if !ok {
 				v = dataset.Float{}
@@ -243,8 +256,10 @@ func diagnosticsTable(e *offpolicy.Document) table {
 
 func auditsTable(e *offpolicy.Document) table {
 	t := table{
-		Caption: "Does the judge mean the same under this policy? Its own labels against the calibration, and its own scores against the reweighted logs",
-		Cols: []column{text("Policy"), text("Audit"), num("Labels"), num("Mean residual"), num("95% interval"), num("Judge, reweighted"), num("Judge, own responses"),
+		Caption: "Does the judge mean the same under this policy? Its own labels against the calibration, and its own " +
+			"scores against the reweighted logs",
+		Cols: []column{text("Policy"), text("Audit"), num("Labels"), num("Mean residual"), num("95% interval"),
+			num("Judge, reweighted"), num("Judge, own responses"),
 			num("Difference")},
 	}
 	for _, name := range e.PolicyNames() {
@@ -252,7 +267,8 @@ func auditsTable(e *offpolicy.Document) table {
 		if name == e.Logging {
 			continue
 		}
-		row := []string{clean(name), strings.ToLower(strings.ReplaceAll(clean(p.Audit.Status), "_", " ")), count(p.Audit.Probes), score(p.Audit.Residual.OrNaN()), span(p.Audit.CI, score), absent, absent, absent}
+		row := []string{clean(name), strings.ToLower(strings.ReplaceAll(clean(p.Audit.Status), "_", " ")),
+			count(p.Audit.Probes), score(p.Audit.Residual.OrNaN()), span(p.Audit.CI, score), absent, absent, absent}
 		if b := p.Balance; b != nil {
 			row[5], row[6], row[7] = score(b.Reweighted.OrNaN()), score(b.Fresh.OrNaN()), score(b.Difference.OrNaN())
 		}
@@ -269,6 +285,7 @@ func evaluatedCalibration(e *offpolicy.Document) string {
 	case "":
 		return ""
 	}
-	return fmt.Sprintf("Judge and oracle on %s's responses: %s. The targets' own labels, where there are any, are the test of it elsewhere.",
+	return fmt.Sprintf("Judge and oracle on %s's responses: %s. The targets' own labels, where there are any, are the "+
+		"test of it elsewhere.",
 		clean(e.Logging), strings.Join(cleanAll(c.Reasons), "; "))
 }

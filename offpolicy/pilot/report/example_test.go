@@ -70,7 +70,8 @@ func ExampleJSON() {
 		log.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {
-		if strings.Contains(line, "decision") || strings.Contains(line, "budget_usd") || strings.Contains(line, "specimens") {
+		if strings.Contains(line, "decision") || strings.Contains(line, "budget_usd") ||
+			strings.Contains(line, "specimens") {
 			fmt.Print(line)
 		}
 	}
@@ -100,7 +101,8 @@ func ExampleMarkdown() {
 // Whatever a model wrote stays text.
 func ExampleHTML() {
 	v := verdict()
-	v.Specimens = []pilot.Specimen{{Key: "p1/pi_bad/0", Why: "longest", Prompt: "Hi", Response: "<script>alert(1)</script>"}}
+	v.Specimens = []pilot.Specimen{{Key: "p1/pi_bad/0", Why: "longest", Prompt: "Hi",
+		Response: "<script>alert(1)</script>"}}
 	var b bytes.Buffer
 	if err := report.HTML(&b, v); err != nil {
 		log.Fatal(err)
@@ -145,7 +147,8 @@ func ExampleRead() {
 	}
 	fmt.Println(v.Decision, v.Stages[0].Calls)
 
-	_, err = report.Read(strings.NewReader(strings.Replace(b.String(), `"calls": 104`, `"calls": null`, 1)), "report.json")
+	_, err = report.Read(strings.NewReader(strings.Replace(b.String(), `"calls": 104`, `"calls": null`, 1)),
+		"report.json")
 	fmt.Println(err)
 	// Output:
 	// HOLD 104
@@ -158,11 +161,13 @@ func ExampleCompare() {
 	monday, tuesday := verdict(), verdict()
 	for v, input := range map[*pilot.Verdict]providers.PerMTok{monday: 0.30, tuesday: 0.15} {
 		v.Run.Rates = map[string]providers.Price{"m": {Input: input, Output: 0.60}}
-		v.Spending = []pilot.Spending{{Stage: "p0", Model: "m", Outcome: "ok", Attempts: 104, PromptTokens: 2_000_000, CostUSD: 2 * float64(input)}}
+		v.Spending = []pilot.Spending{{Stage: "p0", Model: "m", Outcome: "ok", Attempts: 104, PromptTokens: 2_000_000,
+			CostUSD: 2 * float64(input)}}
 		v.Run.Spent = v.Spending[0].CostUSD
 		v.Stages[0].CostUSD = v.Run.Spent
 	}
-	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = record.GO, record.Pass, "4% under the estimate."
+	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = record.GO, record.Pass,
+		"4% under the estimate."
 
 	c := report.Compare(monday, tuesday)
 	fmt.Println(len(c.Causes), c.Causes[0].Kind, c.Causes[0].Of)

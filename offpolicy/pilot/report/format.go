@@ -281,7 +281,8 @@ func spell(s string, block bool) string {
 // need them.
 func reorders(r rune) bool {
 	switch {
-	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x2028, r == 0x2029, r == 0x200e, r == 0x200f, r == 0x061c, r == 0xfeff:
+	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x2028, r == 0x2029, r == 0x200e, r == 0x200f,
+		r == 0x061c, r == 0xfeff:
 		return true
 	}
 	return false

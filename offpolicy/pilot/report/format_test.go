@@ -65,7 +65,8 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("%s(%v) = %q, want %q: %s", row.name, row.in, got, row.want, row.reason)
 		}
 	}
-	for in, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", math.MinInt64: "-9,223,372,036,854,775,808"} {
+	for in, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567",
+		math.MinInt64: "-9,223,372,036,854,775,808"} {
 		if got := count(in); got != want {
 			t.Errorf("count(%d) = %q, want %q", in, got, want)
 		}

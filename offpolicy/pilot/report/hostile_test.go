@@ -53,8 +53,9 @@ func fill(v reflect.Value, s string) {
 // may grow with it.
 func TestEveryStringMayBeHostile(t *testing.T) {
 	for name, text := range map[string]string{
-		"markup":        hostile,
-		"markdown":      "# NO\n\n```\n| a | b |\n|---|---|\n> *x* [l](javascript:1) ![i](http://t.example/p.png)\n\n- [ ] x\n\n<details open>\n\n~~~\n$$x$$\n",
+		"markup": hostile,
+		"markdown": "# NO\n\n```\n| a | b |\n|---|---|\n> *x* [l](javascript:1) ![i](http://t.example/p.png)\n\n- [ " +
+			"] x\n\n<details open>\n\n~~~\n$$x$$\n",
 		"terminal":      "\x1b[2J\x1b[H\x1b]0;owned\x07\x1b[31mred\x08\x08\x9b31m\r\nover\x00",
 		"right to left": "\u202eevil\u202c \u2066x\u2069 \u200f\u200eسلام \u061c",
 		"a megabyte":    strings.Repeat(hostile, 1<<20/len(hostile)),

@@ -80,8 +80,10 @@ func newPage(v *pilot.Verdict) *pageView {
 	}
 	d.CostChart = costRows(v)
 	boxes := []key{{"median", "median"}, {"box", "25 to 75%"}, {"whisker", "5 to 95%"}}
-	d.LogProbChart = boxRows("Nats per response", boxes, v, func(p pilot.PolicySummary) record.Quantiles { return p.LogProb })
-	d.PerTokenChart = boxRows("Nats per token", boxes, v, func(p pilot.PolicySummary) record.Quantiles { return p.PerToken })
+	d.LogProbChart = boxRows("Nats per response", boxes, v,
+		func(p pilot.PolicySummary) record.Quantiles { return p.LogProb })
+	d.PerTokenChart = boxRows("Nats per token", boxes, v,
+		func(p pilot.PolicySummary) record.Quantiles { return p.PerToken })
 	d.WeightChart = weightRows(v)
 	d.RankingChart = rankingRows(v)
 	d.EstimateChart = estimateRows(v)
@@ -110,7 +112,8 @@ func (r rows) over(sc scale) rows {
 		if row.Chart != "" {
 			r.Axis = axisChart(sc)
 			if sc.unit != 0 {
-				r.Note = fmt.Sprintf("The axis is even within ±%s and logarithmic beyond: some values lie very far out.", number(sc.unit))
+				r.Note = fmt.Sprintf("The axis is even within ±%s and logarithmic beyond: some values lie very far out.",
+					number(sc.unit))
 			}
 			return r
 		}
@@ -126,7 +129,8 @@ func boxRows(title string, keys []key, v *pilot.Verdict, of func(pilot.PolicySum
 	sc := newScale(all...)
 	out := rows{Title: title, Key: keys}
 	for _, p := range v.Policies {
-		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: number(of(p).Q50.OrNaN()), Chart: boxChart(sc, of(p))})
+		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: number(of(p).Q50.OrNaN()),
+			Chart: boxChart(sc, of(p))})
 	}
 	return out.over(sc)
 }
@@ -139,10 +143,12 @@ func weightRows(v *pilot.Verdict) rows {
 		}
 	}
 	sc := newScale(all...)
-	out := rows{Title: "log w of each logged response, in nats", Key: []key{{"bin", "count"}, {"median", "median"}, {"zero", "w = 1"}}}
+	out := rows{Title: "log w of each logged response, in nats",
+		Key: []key{{"bin", "count"}, {"median", "median"}, {"zero", "w = 1"}}}
 	for _, p := range v.Policies {
 		if p.Weights != nil {
-			out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: usability(p.Weights), Chart: histogramChart(sc, p.Weights.LogWeights)})
+			out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: usability(p.Weights),
+				Chart: histogramChart(sc, p.Weights.LogWeights)})
 		}
 	}
 	return out.over(sc)
@@ -151,12 +157,14 @@ func weightRows(v *pilot.Verdict) rows {
 func rankingRows(v *pilot.Verdict) rows {
 	var all []float64
 	for _, p := range v.Policies {
-		all = append(all, floats(p.Judge.Lo, p.Judge.Value, p.Judge.Hi, p.Calibrated.Lo, p.Calibrated.Value, p.Calibrated.Hi)...)
+		all = append(all, floats(p.Judge.Lo, p.Judge.Value, p.Judge.Hi, p.Calibrated.Lo, p.Calibrated.Value,
+			p.Calibrated.Hi)...)
 	}
 	sc := newScale(all...)
 	out := rows{Title: "Mean score, 0 to 1", Key: []key{{"judge", "judge"}, {"calibrated", "calibrated"}}}
 	for _, p := range ranked(v) {
-		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: score(p.Judge.Value.OrNaN()), Chart: forestChart(sc, mark{"judge", "judge", p.Judge}, mark{"calibrated", "calibrated", p.Calibrated})})
+		out.Rows = append(out.Rows, chartRow{Name: clean(p.Name), Value: score(p.Judge.Value.OrNaN()),
+			Chart: forestChart(sc, mark{"judge", "judge", p.Judge}, mark{"calibrated", "calibrated", p.Calibrated})})
 	}
 	return out.over(sc)
 }
@@ -167,12 +175,14 @@ func costRows(v *pilot.Verdict) rows {
 		all = append(all, s.ExpectedUSD, s.WorstUSD, s.ActualUSD.OrNaN())
 	}
 	sc := newScale(all...)
-	out := rows{Title: "US dollars by stage", Key: []key{{"actual", "actual"}, {"median", "expected"}, {"whisker", "at worst"}}}
+	out := rows{Title: "US dollars by stage",
+		Key: []key{{"actual", "actual"}, {"median", "expected"}, {"whisker", "at worst"}}}
 	for _, s := range v.Estimate.Stages {
 		if s.ExpectedUSD == 0 && s.WorstUSD == 0 && (s.ActualUSD.OrNaN() == 0 || !s.ActualUSD.Valid()) {
 			continue // a stage that buys nothing
 		}
-		out.Rows = append(out.Rows, chartRow{Name: clean(s.Name), Value: usd(s.ActualUSD.OrNaN()), Chart: costChart(sc, s.ExpectedUSD, s.WorstUSD, s.ActualUSD.OrNaN())})
+		out.Rows = append(out.Rows, chartRow{Name: clean(s.Name), Value: usd(s.ActualUSD.OrNaN()),
+			Chart: costChart(sc, s.ExpectedUSD, s.WorstUSD, s.ActualUSD.OrNaN())})
 	}
 	return out.over(sc)
 }

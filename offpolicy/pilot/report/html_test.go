@@ -106,11 +106,13 @@ func checkHTML(t testing.TB, page string) string {
 	}
 	for _, e := range elements {
 		switch e.name {
-		case "script", "iframe", "object", "embed", "form", "img", "image", "base", "foreignobject", "use", "video", "audio", "input", "button":
+		case "script", "iframe", "object", "embed", "form", "img", "image", "base", "foreignobject", "use", "video", "audio",
+			"input", "button":
 			t.Errorf("the page holds <%s>", e.name)
 		}
 		for k, v := range e.attrs {
-			if strings.HasPrefix(k, "on") || k == "style" || k == "src" || k == "srcset" || k == "action" || strings.Contains(k, ":") {
+			if strings.HasPrefix(k, "on") || k == "style" || k == "src" || k == "srcset" || k == "action" ||
+				strings.Contains(k, ":") {
 				t.Errorf("<%s> has the attribute %s=%q", e.name, k, v)
 			}
 			if k == "href" && !strings.HasPrefix(v, "#") && v != "data:," {
@@ -165,7 +167,9 @@ func TestHTMLStructure(t *testing.T) {
 
 // The parser above must itself be able to fail.
 func TestParseHTMLFails(t *testing.T) {
-	for _, page := range []string{"<p></p>", "<!DOCTYPE html><p>", "<!DOCTYPE html><p></b>", "<!DOCTYPE html><p a='x'></p>", "<!DOCTYPE html>1 < 2", "<!DOCTYPE html><p a=\"1\" a=\"2\"></p>", "<!DOCTYPE html><style>a</style></style>"} {
+	for _, page := range []string{"<p></p>", "<!DOCTYPE html><p>", "<!DOCTYPE html><p></b>",
+		"<!DOCTYPE html><p a='x'></p>", "<!DOCTYPE html>1 < 2", "<!DOCTYPE html><p a=\"1\" a=\"2\"></p>",
+		"<!DOCTYPE html><style>a</style></style>"} {
 		if _, _, err := parseHTML(page); err == nil {
 			t.Errorf("%q was taken for well formed", page)
 		}
@@ -215,7 +219,8 @@ func TestHTMLRunning(t *testing.T) {
 	if !strings.Contains(running, refresh) || !strings.Contains(text, "still going on") {
 		t.Error("a running report neither renews itself nor says that it is running")
 	}
-	for state, want := range map[pilot.State]string{"done": "", "interrupted": "was interrupted", "dreaming": `"dreaming", which this report does not know`} {
+	for state, want := range map[pilot.State]string{"done": "", "interrupted": "was interrupted",
+		"dreaming": `"dreaming", which this report does not know`} {
 		v := fullVerdict()
 		v.State = state
 		page := render(t, HTML, v)
@@ -231,10 +236,12 @@ func TestHTMLExtremes(t *testing.T) {
 	checkHTML(t, render(t, HTML, &pilot.Verdict{}))
 	v := fullVerdict()
 	big := dataset.Known(math.MaxFloat64)
-	v.Policies[0].LogProb = record.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1), Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
+	v.Policies[0].LogProb = record.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1),
+		Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
 	v.Policies[0].Judge = record.Interval{Value: big, Lo: dataset.Known(-big.OrNaN())}
 	v.Policies[1].Weights.LogWeights = []float64{-math.MaxFloat64, 0, math.MaxFloat64, math.NaN(), math.Inf(1)}
-	v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Label: dataset.Known(1)}, offpolicy.CalibrationPoint{Judge: dataset.Known(-1e300), Label: dataset.Known(1e300)})
+	v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Label: dataset.Known(1)},
+		offpolicy.CalibrationPoint{Judge: dataset.Known(-1e300), Label: dataset.Known(1e300)})
 	v.Estimate.Stages[0].WorstUSD = math.Inf(1)
 	v.Stages[0].Seconds, v.Stages[0].Items = 1e300, math.MinInt
 	page := render(t, HTML, v)
@@ -257,6 +264,7 @@ func TestHTMLStaysSmall(t *testing.T) {
 		v.Policies[3].Weights.LogWeights = append(v.Policies[3].Weights.LogWeights, v.Policies[3].Weights.LogWeights...)
 	}
 	if large := len(render(t, HTML, v)); large > 2*small {
-		t.Errorf("100,000 points make a page of %d bytes, 100 points one of %d: charts must not grow with the run", large, small)
+		t.Errorf("100,000 points make a page of %d bytes, 100 points one of %d: charts must not grow with the run", large,
+			small)
 	}
 }

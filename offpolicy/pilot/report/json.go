@@ -71,11 +71,13 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 	}
 	switch {
 	case v.SchemaVersion > record.SchemaVersion:
-		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion, record.SchemaVersion))
+		return fail(fmt.Errorf("schema_version is %d and this program reads up to %d: use a newer one", v.SchemaVersion,
+			record.SchemaVersion))
 	case v.SchemaVersion < 1:
 		return fail(errors.New("schema_version is absent or below 1: is this a report.json?"))
 	case v.SchemaVersion < record.SchemaVersion:
-		return fail(fmt.Errorf("schema_version is %d, of an earlier build, and this program reads %d: read it with that build, or run again",
+		return fail(fmt.Errorf("schema_version is %d, of an earlier build, and this program reads %d: read it with that "+
+			"build, or run again",
 			v.SchemaVersion, record.SchemaVersion))
 	}
 	if err := complete(reflect.ValueOf(&v).Elem(), raw, ""); err != nil {

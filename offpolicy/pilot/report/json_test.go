@@ -64,9 +64,12 @@ func TestJSONRefusesWhatItCannotHold(t *testing.T) {
 		path   string
 		reason string
 	}{
-		{"inf float", func(v *pilot.Verdict) { v.Policies[2].Judge.Hi = dataset.Known(math.Inf(1)) }, "policies[2].judge.hi is +Inf", "an infinity is no missing value"},
-		{"NaN in plain", func(v *pilot.Verdict) { v.Stages[1].CostUSD = math.NaN() }, "stages[1].cost_usd is NaN", "a plain float64 has no null"},
-		{"inf in a list", func(v *pilot.Verdict) { v.Policies[1].Weights.LogWeights[3] = math.Inf(-1) }, "policies[1].weights.log_weights[3] is -Inf", "behind a pointer and in a list"},
+		{"inf float", func(v *pilot.Verdict) { v.Policies[2].Judge.Hi = dataset.Known(math.Inf(1)) },
+			"policies[2].judge.hi is +Inf", "an infinity is no missing value"},
+		{"NaN in plain", func(v *pilot.Verdict) { v.Stages[1].CostUSD = math.NaN() }, "stages[1].cost_usd is NaN",
+			"a plain float64 has no null"},
+		{"inf in a list", func(v *pilot.Verdict) { v.Policies[1].Weights.LogWeights[3] = math.Inf(-1) },
+			"policies[1].weights.log_weights[3] is -Inf", "behind a pointer and in a list"},
 	} {
 		v := fullVerdict()
 		row.set(v)
@@ -96,11 +99,13 @@ func TestRead(t *testing.T) {
 		{good, "", "what JSON wrote"},
 		{edit(`"state":`, `"later": {"x": [1]}, "state":`), "", "keys of a later version are skipped"},
 		{edit(`      "items": 100,`+"\n", ""), "stages[0].items is absent or null", "an absent count is not 0"},
-		{edit(`"cost_usd": 0.000034`, `"cost_usd": null`), "stages[1].cost_usd is absent or null", "encoding/json would leave 0"},
+		{edit(`"cost_usd": 0.000034`, `"cost_usd": null`), "stages[1].cost_usd is absent or null",
+			"encoding/json would leave 0"},
 		{edit(`"log_weights": [`, `"log_weights": [null,`), "log_weights[0] is absent or null", "a missing weight is not 1"},
 		{edit(`"seam": 10`, `"seam": null`), "reasons.seam is absent or null", "counts in maps, too"},
 		{edit(`"decision": "NO-GO"`, `"decision": "MAYBE"`), `decision is "MAYBE"`, "a decision that nobody knows"},
-		{edit(`"status": "hold"`, `"status": "held"`), `checks[2] (models.served): status is "held"`, "a status that nobody knows"},
+		{edit(`"status": "hold"`, `"status": "held"`), `checks[2] (models.served): status is "held"`,
+			"a status that nobody knows"},
 		{edit(`"schema_version": 2`, `"schema_version": 9`), "schema_version is 9", "a later layout"},
 		{`{}`, "schema_version is absent", "some other JSON"},
 		{edit(`"schema_version": 2`, `"schema_version": 1`), "of an earlier build", "figures stood in other places then"},
@@ -118,7 +123,8 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %v", row.reason, err)
 		case row.want != "" && (err == nil || v != nil):
 			t.Errorf("%s: verdict %v, error %v; want no verdict and %q", row.reason, v != nil, err, row.want)
-		case row.want != "" && (!strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "dir/report.json")):
+		case row.want != "" && (!strings.Contains(err.Error(), row.want) ||
+			!strings.Contains(err.Error(), "dir/report.json")):
 			t.Errorf("%s: error %q; want the file's name and %q", row.reason, err, row.want)
 		}
 	}
@@ -145,7 +151,8 @@ func TestReadMakesAbsentFloatsMissing(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	small := fullVerdict() // small inputs fuzz faster
 	small.Calibration, small.Specimens, small.Stages = small.Calibration[:3], small.Specimens[:1], small.Stages[:2]
-	small.Checks, small.Policies, small.Estimate.Stages = small.Checks[3:5], small.Policies[1:3], small.Estimate.Stages[:2]
+	small.Checks, small.Policies, small.Estimate.Stages = small.Checks[3:5], small.Policies[1:3],
+		small.Estimate.Stages[:2]
 	for i := range small.Policies {
 		small.Policies[i].Weights.LogWeights = small.Policies[i].Weights.LogWeights[:3]
 		small.Policies[i].Methods = small.Policies[i].Methods[:1]

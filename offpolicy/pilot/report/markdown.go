@@ -278,8 +278,9 @@ func mdText(s string) string {
 			continue
 		case r == '_' && isWord(at(i-1)) && isWord(next):
 		case strings.ContainsRune("\\`*_[]|~", r),
-			i == 0 && strings.ContainsRune("#>+-=", r) && !isWord(next) && next != '$', // a heading, quote or bullet, but not -12.3
-			next == ' ' && (r == '.' || r == ')') && isNumber(rs[:i]):                  // the number of an ordered list
+			// a heading, quote or bullet, but not -12.3
+			i == 0 && strings.ContainsRune("#>+-=", r) && !isWord(next) && next != '$',
+			next == ' ' && (r == '.' || r == ')') && isNumber(rs[:i]): // the number of an ordered list
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)

@@ -47,7 +47,8 @@ func scatterChart(points []offpolicy.CalibrationPoint) template.HTML {
 	sc := newScale(all...)
 	y := func(v float64) string { return pct(100 - sc.at(v)) }
 	s := new(svg)
-	fmt.Fprintf(&s.b, `<svg class="scatter" width="100%%" height="100%%" role="img" aria-label="%s against judge score">`, plural(len(pts), "label", "labels"))
+	fmt.Fprintf(&s.b, `<svg class="scatter" width="100%%" height="100%%" role="img" aria-label="%s against judge score">`,
+		plural(len(pts), "label", "labels"))
 	for _, t := range sc.ticks(tickCount) {
 		s.line("grid", pct(sc.at(t)), "0", pct(sc.at(t)), "100%")
 		s.line("grid", "0", y(t), "100%", y(t))

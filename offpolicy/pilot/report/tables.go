@@ -42,7 +42,8 @@ func (t table) Repeats(i int) bool { return i > 0 && t.Rows[i][0] == t.Rows[i-1]
 func stagesTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Records owed and missing, calls, cost and time by stage; stages overlap",
-		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("To come").drop(7), num("Calls").drop(2), num("Retries").drop(3),
+		Cols: []column{text("Stage"), num("Items").drop(1), num("Failed"), num("To come").drop(7), num("Calls").drop(2),
+			num("Retries").drop(3),
 			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5)},
 	}
 	reference := clean(v.Estimate.Reference)
@@ -76,7 +77,8 @@ func stagesTable(v *pilot.Verdict) table {
 }
 
 func stageRow(s pilot.Stage, expected dataset.Float, hasReference bool, reference string) []string {
-	row := []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries), count(s.Limited),
+	row := []string{clean(s.Name), count(s.Items), count(s.Failed), count(s.Pending), count(s.Calls), count(s.Retries),
+		count(s.Limited),
 		usd(s.CostUSD), duration(s.Seconds), duration(expected.OrNaN())}
 	if hasReference {
 		row = append(row, cmp.Or(clean(reference), absent))
@@ -87,7 +89,8 @@ func stageRow(s pilot.Stage, expected dataset.Float, hasReference bool, referenc
 func costTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "The estimate before the run, and the cost of the run, by stage",
-		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Prompt tokens"), num("Completion tokens"),
+		Cols: []column{text("Stage"), num("Calls expected"), num("Calls made"), num("Prompt tokens"),
+			num("Completion tokens"),
 			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected")},
 	}
 	e := v.Estimate
@@ -127,12 +130,14 @@ func costTable(v *pilot.Verdict) table {
 func spendingTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "What was spent, by stage, policy, model and outcome; unseen is the part held at its reservation",
-		Cols: []column{text("Stage"), text("Policy"), text("Model"), text("Outcome"), num("Attempts"), num("Prompt tokens"), num("Completion tokens"),
+		Cols: []column{text("Stage"), text("Policy"), text("Model"), text("Outcome"), num("Attempts"), num("Prompt tokens"),
+			num("Completion tokens"),
 			num("Cost"), num("Unseen")},
 	}
 	for _, s := range v.Spending {
 		t.Rows = append(t.Rows, []string{
-			clean(s.Stage), cmp.Or(clean(s.Policy), absent), clean(s.Model), clean(s.Outcome), count(s.Attempts), count(s.PromptTokens), count(s.CompletionTokens),
+			clean(s.Stage), cmp.Or(clean(s.Policy), absent), clean(s.Model), clean(s.Outcome), count(s.Attempts),
+			count(s.PromptTokens), count(s.CompletionTokens),
 			usd(s.CostUSD), usd(s.UnseenUSD),
 		})
 	}
@@ -190,7 +195,8 @@ func methodTable(v *pilot.Verdict) table {
 	}
 	for _, p := range v.Policies {
 		for _, m := range p.Methods {
-			t.Rows = append(t.Rows, []string{clean(p.Name), clean(m.Method), count(m.Answered), count(m.Used), reasonCounts(m.Reasons)})
+			t.Rows = append(t.Rows, []string{clean(p.Name), clean(m.Method), count(m.Answered), count(m.Used),
+				reasonCounts(m.Reasons)})
 		}
 	}
 	return t
@@ -199,8 +205,10 @@ func methodTable(v *pilot.Verdict) table {
 // forcingTable is what scoring the logged responses came to, by policy.
 func forcingTable(v *pilot.Verdict) table {
 	t := table{
-		Caption: "Scoring by policy: how far from P0 the policy lies, in nats per token, with a standard error; the rows that one effective row takes by that; how far two scorings of one response lie apart",
-		Cols: []column{text("Policy"), num("Scored"), text("Not scored"), text("Flagged"), num("KL from P0, nats a token"), num("Rows per effective row"),
+		Caption: "Scoring by policy: how far from P0 the policy lies, in nats per token, with a standard error; the rows " +
+			"that one effective row takes by that; how far two scorings of one response lie apart",
+		Cols: []column{text("Policy"), num("Scored"), text("Not scored"), text("Flagged"), num("KL from P0, nats a token"),
+			num("Rows per effective row"),
 			num("Scored twice"), num("RMS difference a token"), num("Largest")},
 	}
 	for _, p := range v.Policies {
@@ -213,7 +221,8 @@ func forcingTable(v *pilot.Verdict) table {
 			kl += " ± " + number3(f.KLSE.OrNaN())
 		}
 		t.Rows = append(t.Rows, []string{
-			clean(p.Name), count(f.Scored), reasonCounts(f.Failures), reasonCounts(f.Flags), kl, number3(f.RowsPerEffective.OrNaN()),
+			clean(p.Name), count(f.Scored), reasonCounts(f.Failures), reasonCounts(f.Flags), kl,
+			number3(f.RowsPerEffective.OrNaN()),
 			count(f.NoiseN), number3(f.NoiseRMS.OrNaN()), number3(f.NoiseMax.OrNaN()),
 		})
 	}
@@ -237,7 +246,8 @@ func reasonCounts(m map[string]int) string {
 func weightTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Importance weights of the targets on the logged responses",
-		Cols: []column{text("Policy"), text("Weights"), num("Rows"), num("ESS"), num("ESS of rows"), num("Mean weight"), num("Largest share"),
+		Cols: []column{text("Policy"), text("Weights"), num("Rows"), num("ESS"), num("ESS of rows"), num("Mean weight"),
+			num("Largest share"),
 			num("Divergence, nats")},
 	}
 	for _, p := range v.Policies {
@@ -286,7 +296,8 @@ func weightsLine(v *pilot.Verdict) string {
 	if yes+no == 0 {
 		return "No target has weights yet."
 	}
-	return fmt.Sprintf("Of %s, %s usable and %s refused. A refused weight keeps its policy's estimate from being made; it does not weigh on the decision.",
+	return fmt.Sprintf("Of %s, %s usable and %s refused. A refused weight keeps its policy's estimate from being made; "+
+		"it does not weigh on the decision.",
 		plural(yes+no, "target", "targets"), count(yes), count(no))
 }
 
@@ -300,7 +311,8 @@ func calibrationLine(v *pilot.Verdict) string {
 		raw += math.Abs(p.Judge - p.Label)
 		calibrated += math.Abs(p.Calibrated - p.Label)
 	}
-	return fmt.Sprintf("%s. The mean distance from the label is %s for the judge's own score and %s once calibrated, out of fold.",
+	return fmt.Sprintf("%s. The mean distance from the label is %s for the judge's own score and %s once calibrated, "+
+		"out of fold.",
 		plural(n, "labelled response", "labelled responses"), score(raw/float64(n)), score(calibrated/float64(n)))
 }
 
@@ -310,7 +322,8 @@ func calibrationLine(v *pilot.Verdict) string {
 func calibrationTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Labelled responses by judge score",
-		Cols:    []column{text("Judge score"), num("Responses"), num("Mean score"), num("Mean calibrated"), num("Mean label")},
+		Cols: []column{text("Judge score"), num("Responses"), num("Mean score"), num("Mean calibrated"),
+			num("Mean label")},
 	}
 	const bins = 5
 	name := func(i int) string { return fmt.Sprintf("%.1f to %.1f", float64(i)/bins, float64(i+1)/bins) }
@@ -329,7 +342,8 @@ func calibrationTable(v *pilot.Verdict) table {
 	for i, k := range n {
 		if k > 0 {
 			f := float64(k)
-			t.Rows = append(t.Rows, []string{name(i), count(k), score(sum[i][0] / f), score(sum[i][1] / f), score(sum[i][2] / f)})
+			t.Rows = append(t.Rows, []string{name(i), count(k), score(sum[i][0] / f), score(sum[i][1] / f),
+				score(sum[i][2] / f)})
 		}
 	}
 	return t
@@ -369,7 +383,8 @@ func rankingTable(v *pilot.Verdict) table {
 func policyTable(v *pilot.Verdict) table {
 	t := table{
 		Caption: "Policies, best judge score first",
-		Cols: []column{text("Policy"), num("Responses").drop(4), num("Judge score"), num("Log-prob").drop(3), num("ESS").drop(2),
+		Cols: []column{text("Policy"), num("Responses").drop(4), num("Judge score"), num("Log-prob").drop(3),
+			num("ESS").drop(2),
 			text("Weights").drop(1)},
 	}
 	for _, p := range ranked(v) {

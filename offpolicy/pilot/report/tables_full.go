@@ -57,12 +57,15 @@ func projectedPolicies(v *pilot.Verdict) table {
 func questionTable(v *pilot.Verdict) table {
 	p := v.Projection
 	t := table{
-		Caption: fmt.Sprintf("Whether the full run gives each policy's value to ±%s, and the cheapest run found that is expected to; dollars are those still to be spent", number3(p.Resolution.OrNaN())),
-		Cols: []column{text("Policy"), text("The full run"), num("To within"), num("Judge's difference from P0"), text("Cheapest that does"),
+		Caption: fmt.Sprintf("Whether the full run gives each policy's value to ±%s, and the cheapest run found that is "+
+			"expected to; dollars are those still to be spent", number3(p.Resolution.OrNaN())),
+		Cols: []column{text("Policy"), text("The full run"), num("To within"), num("Judge's difference from P0"),
+			text("Cheapest that does"),
 			num("To within"), num("Cost"), num("In batches")},
 	}
 	for _, q := range p.Questions {
-		row := []string{clean(q.Policy), clean(string(q.FullRun)), halfWidth(q.HalfWidth), interval(q.Difference, score), "none known", absent, absent, absent}
+		row := []string{clean(q.Policy), clean(string(q.FullRun)), halfWidth(q.HalfWidth), interval(q.Difference, score),
+			"none known", absent, absent, absent}
 		if d := q.Cheapest; d != nil {
 			row = append(row[:4], designWords(d), halfWidth(d.HalfWidth), usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN()))
 		}
@@ -102,10 +105,12 @@ func runCommands(v *pilot.Verdict) (out []fact) {
 		if d.Labels > 0 {
 			what += ", " + plural(d.Labels, "label", "labels") + " of every other policy"
 		}
-		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN())), clean(d.Command)})
+		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN())),
+			clean(d.Command)})
 	}
 	if p.Command != "" {
-		out = append(out, fact{fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"), usd(p.FurtherUSD.OrNaN())), clean(p.Command)})
+		out = append(out, fact{fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"),
+			usd(p.FurtherUSD.OrNaN())), clean(p.Command)})
 	}
 	return out
 }

@@ -130,7 +130,8 @@ func (t *terminal) checks() {
 		}
 		for _, why := range slices.Sorted(maps.Keys(skipped)) {
 			ids := skipped[why]
-			t.wrap("  "+strings.ToUpper(g.Status)+"  ", "      ", fmt.Sprintf("%s checks %s: %s", count(len(ids)), why, strings.Join(ids, ", ")))
+			t.wrap("  "+strings.ToUpper(g.Status)+"  ", "      ",
+				fmt.Sprintf("%s checks %s: %s", count(len(ids)), why, strings.Join(ids, ", ")))
 		}
 	}
 }

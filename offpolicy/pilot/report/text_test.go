@@ -36,7 +36,8 @@ func TestTextKeepsToItsWidth(t *testing.T) {
 func TestTextHoldsNoControls(t *testing.T) {
 	v := fullVerdict()
 	v.Reasons = []string{hostile}
-	v.Stages[0].Name, v.Policies[0].Name, v.Checks[2].ID, v.State, v.Decision = hostile, hostile, hostile, hostile, hostile
+	v.Stages[0].Name, v.Policies[0].Name, v.Checks[2].ID, v.State, v.Decision = hostile, hostile, hostile, hostile,
+		hostile
 	for i, r := range render(t, textOf(80), v) {
 		if r != '\n' && unicode.IsControl(r) || reorders(r) {
 			t.Fatalf("byte %d is %U", i, r)
@@ -65,17 +66,20 @@ func TestWhatWasNotComputedSharesALine(t *testing.T) {
 	v := &pilot.Verdict{State: "done", Decision: record.NoGo}
 	why := "not computed: the run stopped in stage certify (quota)"
 	v.Checks = []record.Finding{
-		{ID: "run.errors", Status: record.Fail, Summary: "stopped in stage certify (quota): the balance is empty", Remedy: "top it up"},
+		{ID: "run.errors", Status: record.Fail, Summary: "stopped in stage certify (quota): the balance is empty",
+			Remedy: "top it up"},
 		{ID: "p0.complete", State: record.NotComputed, Status: record.Fail, Summary: why, Remedy: "see run.errors"},
 		{ID: "judge.complete", State: record.NotComputed, Status: record.Fail, Summary: why, Remedy: "see run.errors"},
-		{ID: "cost.estimate", State: record.NotComputed, Status: record.Fail, Summary: why, Waived: "known", Remedy: "see run.errors"},
+		{ID: "cost.estimate", State: record.NotComputed, Status: record.Fail, Summary: why, Waived: "known",
+			Remedy: "see run.errors"},
 	}
 	var b bytes.Buffer
 	if err := Text(&b, v, 200); err != nil {
 		t.Fatal(err)
 	}
 	got := b.String()
-	for _, want := range []string{"FAIL  2 checks not computed: the run stopped in stage certify (quota): p0.complete, judge.complete", "waived  cost.estimate", "do: top it up"} {
+	for _, want := range []string{"FAIL  2 checks not computed: the run stopped in stage certify (quota): p0.complete, " +
+		"judge.complete", "waived  cost.estimate", "do: top it up"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

@@ -142,10 +142,11 @@ func newView(v *pilot.Verdict) *view {
 		Warnings:          cleanAll(v.Warnings),
 		Reasons:           cleanAll(v.Reasons),
 		Waivers:           cleanFacts(v.Waivers),
-		Next:              pilot.NextStep{Do: clean(record.Remedy{Do: v.Next.Do, Changes: v.Next.Changes}.String()), Command: clean(v.Next.Command)},
-		Identities:        identityTable(v),
-		Served:            servedTable(v),
-		Versions:          cleanFacts(v.Run.Versions),
+		Next: pilot.NextStep{Do: clean(record.Remedy{Do: v.Next.Do, Changes: v.Next.Changes}.String()),
+			Command: clean(v.Next.Command)},
+		Identities: identityTable(v),
+		Served:     servedTable(v),
+		Versions:   cleanFacts(v.Run.Versions),
 	}
 	switch {
 	case d.Decision == "":
@@ -158,7 +159,8 @@ func newView(v *pilot.Verdict) *view {
 	case pilot.Running:
 		d.Banner = "The run is still going on. Everything below is what the records say so far."
 	case pilot.Interrupted:
-		d.Banner = "The run was interrupted. Everything below rests on the records it had by then; start it again with the same configuration to go on."
+		d.Banner = "The run was interrupted. Everything below rests on the records it had by then; start it again with " +
+			"the same configuration to go on."
 	case pilot.Done:
 	default:
 		d.Banner = fmt.Sprintf("The run's state is %q, which this report does not know.", clean(string(v.State)))
@@ -212,7 +214,8 @@ func meaning(v *pilot.Verdict) string {
 		s = "So far, and not final: " + strings.ToLower(s[:1]) + s[1:]
 	}
 	if n := waived(v.Checks); n > 0 {
-		s += fmt.Sprintf(" %s waived and not counted.", plural(n, "check that failed or held was", "checks that failed or held were"))
+		s += fmt.Sprintf(" %s waived and not counted.",
+			plural(n, "check that failed or held was", "checks that failed or held were"))
 	}
 	return s
 }
@@ -261,13 +264,15 @@ func tally(checks []record.Finding) string {
 func groups(checks []record.Finding) []group {
 	var out []group
 	add := func(status, title string, member func(record.Finding) bool) {
-		g := group{Status: status, Title: title, Open: status != string(record.Pass) && status != string(record.Info) && status != toComeStatus}
+		g := group{Status: status, Title: title, Open: status != string(record.Pass) && status != string(record.Info) &&
+			status != toComeStatus}
 		for _, c := range checks {
 			if member(c) {
 				g.Checks = append(g.Checks, newCheckView(c))
 			}
 		}
-		slices.SortStableFunc(g.Checks, func(a, b checkView) int { return boolRank(a.Waived != "") - boolRank(b.Waived != "") })
+		slices.SortStableFunc(g.Checks,
+			func(a, b checkView) int { return boolRank(a.Waived != "") - boolRank(b.Waived != "") })
 		if len(g.Checks) > 0 {
 			out = append(out, g)
 		}

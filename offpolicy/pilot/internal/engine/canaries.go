@@ -39,7 +39,8 @@ func (r *Run) plantOne(ctx context.Context, p record.Planted, prompt dataset.Pro
 		Clean: p.Score.Mean, Planted: dataset.Float{},
 	}
 	var score judge.Score
-	err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to plant a canary in"})
+	err := error(&dataset.RecordError{Class: record.ClassNoResponse,
+		Message: "there is no response to plant a canary in"})
 	if text := r.text(key); text != nil {
 		// The place may change hands as a run is extended, and the request's id
 		// must change with it.

@@ -104,7 +104,10 @@ func (e *echoes) forget(key string) {
 func (e *echoes) forgetProbes(c teacherforce.Certificate) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	maps.DeleteFunc(e.kept, func(key string, _ echoRecord) bool { return strings.HasPrefix(key, c.Model+"/"+c.Template+"/") })
+	maps.DeleteFunc(e.kept, func(key string,
+		_ echoRecord) bool {
+		return strings.HasPrefix(key, c.Model+"/"+c.Template+"/")
+	})
 }
 
 // take returns the reply kept for a request; it is asked for once a start.

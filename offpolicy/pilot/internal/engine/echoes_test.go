@@ -27,7 +27,8 @@ func TestEchoesSurviveAKill(t *testing.T) {
 	dir := t.TempDir()
 	ctx := t.Context()
 	key := dataset.Key{PromptID: "q", Policy: "p0"}
-	context := providers.ScoreRequest{Tag: providers.Tag{Stage: record.StageLogProbs, Key: key, Call: "context"}, Prompt: "text"}
+	context := providers.ScoreRequest{Tag: providers.Tag{Stage: record.StageLogProbs, Key: key, Call: "context"},
+		Prompt: "text"}
 	joint := context
 	joint.Tag.Call, joint.Prompt = "joint", "text and more"
 	other := context
@@ -70,7 +71,8 @@ func TestEchoesSurviveAKill(t *testing.T) {
 		t.Error("an echo stood for another text")
 	}
 	// A pair that failed may have failed for its context's echo.
-	failed := dataset.LogProb{PromptID: "q", Policy: "p0", Error: &dataset.RecordError{Class: "missing_logprob", Message: "m"}}
+	failed := dataset.LogProb{PromptID: "q", Policy: "p0",
+		Error: &dataset.RecordError{Class: "missing_logprob", Message: "m"}}
 	start(&failed)
 	if calls, _ := start(nil, context); calls != 1 {
 		t.Error("the echo of a failed pair was used again")

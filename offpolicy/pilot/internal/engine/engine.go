@@ -64,12 +64,15 @@ func (r *Run) Close() error { return r.store.j.Close() }
 func (r *Run) ready(ctx context.Context) error {
 	c := &r.job
 	if n := r.store.j.Repaired(); n > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal were cut off, none of which was acknowledged", record.Plural(int(n), "byte", "bytes")))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the last start was ended in the middle of a write: %s of the journal "+
+			"were cut off, none of which was acknowledged", record.Plural(int(n), "byte", "bytes")))
 	}
 	if lost := r.outside(); lost > 0 {
 		return &record.Problem{
-			What:   fmt.Sprintf("%s holds records of %s that this run would leave out", c.Dir, record.Plural(lost, "prompt", "prompts")),
-			Remedy: record.Do("a run can be extended and not shortened: give as many prompts as it has, or more, or another folder", record.FieldPrompts, record.FieldDir),
+			What: fmt.Sprintf("%s holds records of %s that this run would leave out", c.Dir,
+				record.Plural(lost, "prompt", "prompts")),
+			Remedy: record.Do("a run can be extended and not shortened: give as many prompts as it has, or more, or another "+
+				"folder", record.FieldPrompts, record.FieldDir),
 		}
 	}
 	var budget *providers.Budget
@@ -84,7 +87,8 @@ func (r *Run) ready(ctx context.Context) error {
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
 		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
-			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store, OnAttempt: r.onAttempt,
+			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store,
+			OnAttempt: r.onAttempt,
 		})
 	}
 	var err error
@@ -120,7 +124,9 @@ func (r *Run) ready(ctx context.Context) error {
 		return err
 	}
 	if n := r.undrawn(); n > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the design asks for %d of each; ask for more of each to use them", record.Plural(n, "label", "labels"), c.Labels.Probes))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the "+
+			"design asks for %d of each; ask for more of each to use them", record.Plural(n, "label", "labels"),
+			c.Labels.Probes))
 	}
 	return nil
 }
@@ -129,7 +135,8 @@ func (r *Run) ready(ctx context.Context) error {
 type noGrader struct{}
 
 func (noGrader) Generate(context.Context, providers.GenerateRequest) (providers.Generation, error) {
-	return providers.Generation{}, fmt.Errorf("pilot: a grader asks a model, and the run has no service for it: %w", errors.ErrUnsupported)
+	return providers.Generation{},
+		fmt.Errorf("pilot: a grader asks a model, and the run has no service for it: %w", errors.ErrUnsupported)
 }
 
 func (r *Run) onAttempt(e providers.Entry) {
@@ -161,7 +168,8 @@ func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
 		return nil, err
 	}
 	// From here on there is a report to watch.
-	if err := r.show(&record.Stop{Stage: record.StageCertify, Kind: record.StopRunning, Message: "the run is under way", Open: record.Stages()[1:]}); err != nil {
+	if err := r.show(&record.Stop{Stage: record.StageCertify, Kind: record.StopRunning, Message: "the run is under way",
+		Open: record.Stages()[1:]}); err != nil {
 		return nil, err
 	}
 	err := r.certify(ctx)
@@ -218,32 +226,34 @@ func (r *Run) certify(ctx context.Context) error {
 	// Side by side: the probes of one certificate are one after the other.
 	var mu sync.Mutex
 	stops := map[string]*stopError{}
-	err := work.Each(ctx, work.Items(slices.Sorted(maps.Keys(todo))...), work.Bounds{Limit: r.job.Concurrency}, func(ctx context.Context, key string) error {
-		cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
-		if ctx.Err() != nil && err != nil {
-			return context.Cause(ctx)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil {
-			re := recordError(err)
-			stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Class: re.Class, Message: re.Message, Key: key}}
+	err := work.Each(ctx, work.Items(slices.Sorted(maps.Keys(todo))...), work.Bounds{Limit: r.job.Concurrency},
+		func(ctx context.Context, key string) error {
+			cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
+			if ctx.Err() != nil && err != nil {
+				return context.Cause(ctx)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				re := recordError(err)
+				stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Class: re.Class, Message: re.Message, Key: key}}
+				return nil
+			}
+			cert.Endpoint, cert.Issued = r.job.Policies.Name(), time.Now().UTC()
+			if err := r.store.putCertificate(key, cert); err != nil {
+				return err
+			}
+			if cert.OK {
+				state.Done++
+			} else {
+				state.Failed++
+				stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Kind: record.StopUncertified,
+					Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
+			}
+			state.Elapsed = time.Since(begun)
+			r.progress(state)
 			return nil
-		}
-		cert.Endpoint, cert.Issued = r.job.Policies.Name(), time.Now().UTC()
-		if err := r.store.putCertificate(key, cert); err != nil {
-			return err
-		}
-		if cert.OK {
-			state.Done++
-		} else {
-			state.Failed++
-			stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Kind: record.StopUncertified, Message: "the endpoint's log-probs of " + cert.Model + " failed certification", Key: key}}
-		}
-		state.Elapsed = time.Since(begun)
-		r.progress(state)
-		return nil
-	})
+		})
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,18 @@ func folderProblem(dir string, err error) *record.Problem {
 	var damaged *journal.CorruptError
 	switch {
 	case errors.As(err, &damaged):
-		return &record.Problem{What: fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err), Remedy: record.Do("do as it says, or give another folder; a record that is given up is made, and paid for, again", record.FieldDir), Err: err}
+		return &record.Problem{What: fmt.Sprintf("%s holds a run whose journal is damaged: %v", dir, err),
+			Remedy: record.Do("do as it says, or give another folder; a record that is given up is made, and paid for, again",
+				record.FieldDir), Err: err}
 	case errors.As(err, &other):
-		return &record.Problem{What: fmt.Sprintf("%s holds a run of another configuration: %v", dir, err), Remedy: record.Do("give another folder, or the settings that the run was begun with", record.FieldDir), Err: err}
+		return &record.Problem{What: fmt.Sprintf("%s holds a run of another configuration: %v", dir, err),
+			Remedy: record.Do("give another folder, or the settings that the run was begun with", record.FieldDir), Err: err}
 	case errors.Is(err, journal.ErrLocked):
-		return &record.Problem{What: fmt.Sprintf("%s is in use by another process", dir), Remedy: record.Do("wait for it to end, or give another folder", record.FieldDir), Err: err}
+		return &record.Problem{What: fmt.Sprintf("%s is in use by another process", dir),
+			Remedy: record.Do("wait for it to end, or give another folder", record.FieldDir), Err: err}
 	default:
-		return &record.Problem{What: fmt.Sprintf("%s cannot be used: %v", dir, err), Remedy: record.Do("give a folder that can be written", record.FieldDir), Err: err}
+		return &record.Problem{What: fmt.Sprintf("%s cannot be used: %v", dir, err),
+			Remedy: record.Do("give a folder that can be written", record.FieldDir), Err: err}
 	}
 }
 
@@ -54,13 +59,18 @@ func (j *Job) checkLabels(o oracle.Oracle) (*record.Problem, error) {
 	switch id := o.Identity(); {
 	case people && j.stratified() && !drawn:
 		return &record.Problem{
-			What:   "which responses are to be labelled follows from judge scores that are not there yet: people cannot have labelled them",
-			Remedy: record.Do("leave strata out, so that every label of the file is used; or have the responses drawn by a start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl", record.FieldLabels, record.FieldOracle),
+			What: "which responses are to be labelled follows from judge scores that are not there yet: people cannot have " +
+				"labelled them",
+			Remedy: record.Do("leave strata out, so that every label of the file is used; or have the responses drawn by a "+
+				"start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
+				record.FieldLabels, record.FieldOracle),
 		}, nil
 	case !people && len(oracles) > 0 && !oracles[id]:
 		return &record.Problem{
-			What:   fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", j.Dir, record.Some(slices.Sorted(maps.Keys(oracles))), id),
-			Remedy: record.Do("give another folder, or the oracle that the run was begun with", record.FieldDir, record.FieldOracle),
+			What: fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", j.Dir,
+				record.Some(slices.Sorted(maps.Keys(oracles))), id),
+			Remedy: record.Do("give another folder, or the oracle that the run was begun with", record.FieldDir,
+				record.FieldOracle),
 		}, nil
 	}
 	return nil, nil

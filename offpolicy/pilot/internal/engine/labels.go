@@ -33,17 +33,19 @@ func (r *Run) labelling() (items []item, err error) {
 	}
 	prompts, arms := r.prompts(), r.arms()
 	for _, as := range assigned {
-		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as), do: func(ctx context.Context) (*dataset.RecordError, error) {
-			value, err := math.NaN(), error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to label"})
-			if it, ok := r.labelItem(as, prompts); ok {
-				value, err = label(ctx, it)
-			}
-			if stop := r.fatal(ctx, record.StageOracle, as.Key, err); stop != nil {
-				return nil, stop
-			}
-			row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, value, err)
-			return row.Error, putAs(r.store, kindLabel, r.store.labels, keyOf(row), row)
-		}})
+		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as),
+			do: func(ctx context.Context) (*dataset.RecordError, error) {
+				value, err := math.NaN(), error(&dataset.RecordError{Class: record.ClassNoResponse,
+					Message: "there is no response to label"})
+				if it, ok := r.labelItem(as, prompts); ok {
+					value, err = label(ctx, it)
+				}
+				if stop := r.fatal(ctx, record.StageOracle, as.Key, err); stop != nil {
+					return nil, stop
+				}
+				row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, value, err)
+				return row.Error, putAs(r.store, kindLabel, r.store.labels, keyOf(row), row)
+			}})
 	}
 	return items, nil
 }

@@ -25,25 +25,30 @@ func (r *Run) logProbsOwed() []item {
 			if !all[p.ID] && a.Policy.Name != p0.Name {
 				needs = append(needs, key) // for the ids of the context
 			}
-			items = append(items, item{key: key, needs: needs, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-				if !certified {
-					return nil, &stopError{record.Stop{Stage: record.StageLogProbs, Class: "certification", Message: "there is no certificate of the endpoint's log-probs for " + record.CertificateKey(a.Policy), Key: key.String()}}
-				}
-				row, err := r.scoreOne(ctx, p0, a.Policy, p, all[p.ID])
-				if stop := r.fatal(ctx, record.StageLogProbs, key, err); stop != nil {
-					return nil, stop
-				}
-				return row.Error, r.store.putLogProb(row)
-			}})
+			items = append(items, item{key: key, needs: needs, done: ok && row.Error == nil,
+				do: func(ctx context.Context) (*dataset.RecordError, error) {
+					if !certified {
+						return nil, &stopError{record.Stop{Stage: record.StageLogProbs, Class: "certification",
+							Message: "there is no certificate of the endpoint's log-probs for " + record.CertificateKey(a.Policy),
+							Key:     key.String()}}
+					}
+					row, err := r.scoreOne(ctx, p0, a.Policy, p, all[p.ID])
+					if stop := r.fatal(ctx, record.StageLogProbs, key, err); stop != nil {
+						return nil, stop
+					}
+					return row.Error, r.store.putLogProb(row)
+				}})
 		}
 	}
 	return items
 }
 
-func (r *Run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt, compare bool) (dataset.LogProb, error) {
+func (r *Run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt,
+	compare bool) (dataset.LogProb, error) {
 	logged, ok := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: p0.Name})
 	if !ok || logged.Text == nil {
-		err := &teacherforce.Error{Class: record.ClassNoResponse, Message: "P0 has no response to score", Policy: policy.Name, Prompt: p.ID}
+		err := &teacherforce.Error{Class: record.ClassNoResponse, Message: "P0 has no response to score",
+			Policy: policy.Name, Prompt: p.ID}
 		return teacherforce.FailedRecord(p.ID, policy, err), nil
 	}
 	response := teacherforce.Response{

@@ -23,8 +23,8 @@ func (j *Job) path(parts ...string) string {
 
 func (j *Job) journalPath() string { return j.path(journalDir) }
 
-// records collects what the store holds of this run's prompts.
-func (r *Run) records(stop *record.Stop) *record.Records {
+// records collects what the store holds of this run's prompts, and joins it.
+func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 	here := r.prompts()
 	keep := func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok }
 	rec := &record.Records{
@@ -57,9 +57,9 @@ func (r *Run) records(stop *record.Stop) *record.Records {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
 		owed[p.Score.Key()] = true
 	}
-	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }), dataset.Canary.Key)
-	rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
-	return rec
+	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }),
+		dataset.Canary.Key)
+	return rec, rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
 }
 
 func writeRows[T any](path string, rows iter.Seq[T]) error {
@@ -73,7 +73,8 @@ func (r *Run) writePrompts() error {
 func (r *Run) writeManifest() error {
 	c := &r.job
 	m := manifest{
-		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed, Prompts: len(c.Prompts),
+		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed,
+		Prompts:         len(c.Prompts),
 		TransportMargin: c.TransportMargin,
 		Policies:        manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
 		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(r.store.ledger())), Versions: c.Versions,
@@ -90,13 +91,14 @@ func (r *Run) writeManifest() error {
 	if err := enc.Encode(m); err != nil {
 		return err
 	}
-	return dataset.WriteFile(r.job.path("manifest.json"), func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
+	return dataset.WriteFile(r.job.path("manifest.json"),
+		func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err })
 }
 
 // finish writes every output and reads it back.
 func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
-	rec := r.records(stop)
-	if err := r.writeOutputs(rec); err != nil {
+	rec, logs := r.records(stop)
+	if err := r.writeOutputs(rec, logs); err != nil {
 		return nil, err
 	}
 	if err := r.writeManifest(); err != nil {
@@ -111,17 +113,18 @@ func (r *Run) show(stop *record.Stop) error {
 	if r.job.Show == nil {
 		return nil
 	}
-	return r.job.Show(r.records(stop))
+	rec, _ := r.records(stop)
+	return r.job.Show(rec)
 }
 
-func (r *Run) writeOutputs(rec *record.Records) error {
+func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
 	writes := []func() error{
 		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses.Values()) },
 		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs.Values()) },
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
-		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(rec.Logs.Samples)) },
+		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(logs.Samples)) },
 		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger.All()) },
 	}
 	for _, a := range rec.Arms {
@@ -129,7 +132,7 @@ func (r *Run) writeOutputs(rec *record.Records) error {
 			continue
 		}
 		writes = append(writes, func() error {
-			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, rec.Logs.Draws[a.Policy.Name])
+			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, logs.Draws[a.Policy.Name])
 		})
 	}
 	if err := os.MkdirAll(r.job.path("fresh_draws"), 0o777); err != nil {
@@ -148,7 +151,8 @@ func sortLedger(entries []providers.Entry) []providers.Entry {
 	stages := record.Stages()
 	stage := func(e providers.Entry) int { return slices.Index(stages, e.Stage) }
 	return slices.SortedFunc(slices.Values(entries), func(a, b providers.Entry) int {
-		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call),
+			cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
 	})
 }
 
@@ -182,7 +186,8 @@ func (r *Run) readBack(rec *record.Records) (problems []string) {
 	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
 	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
 	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))
-	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl", want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
+	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl",
+		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
 	add(checkFile[dataset.Canary](dir, "canaries.jsonl", want(rec.CanariesOwed)))
 	return problems
 }

@@ -27,7 +27,8 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	path := filepath.Join(dir, "manifest.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fail(fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped? (%w)", dir, err))
+		return fail(fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped? "+
+			"(%w)", dir, err))
 	}
 	if err != nil {
 		return fail(err)
@@ -40,7 +41,8 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 		Judge string `json:"judge"`
 	}
 	if m.SchemaVersion != record.SchemaVersion {
-		return fail(fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that wrote it, or run again", path, m.SchemaVersion, record.SchemaVersion))
+		return fail(fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that "+
+			"wrote it, or run again", path, m.SchemaVersion, record.SchemaVersion))
 	}
 	if err := json.Unmarshal(m.Configuration, &configuration); err != nil || configuration.Judge == "" {
 		return fail(fmt.Errorf("%s names no judge: run again", path))
@@ -52,7 +54,8 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	if !slices.ContainsFunc(r.Arms, func(a record.Arm) bool { return a.Role == record.Logging && a.Policy.Name != "" }) {
 		return fail(fmt.Errorf("%s names no logging policy: run again", path))
 	}
-	if r.Prompts, err = readRows(dir, "prompts.jsonl", func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} }); err != nil {
+	if r.Prompts, err = readRows(dir, "prompts.jsonl",
+		func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} }); err != nil {
 		return fail(err)
 	}
 	if r.Responses, err = readRows(dir, "responses.jsonl", dataset.Response.Key); err != nil {

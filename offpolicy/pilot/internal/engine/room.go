@@ -43,7 +43,8 @@ func checkRoom(dir string, tokens float64) *record.Problem {
 	}
 	if free, ok := freeBytes(at); ok && float64(free) < bytesPerCallToken*tokens {
 		return &record.Problem{
-			What:   fmt.Sprintf("the disk of %s has %.3g MB left, and the run takes about %.3g MB", dir, float64(free)/1e6, bytesPerCallToken*tokens/1e6),
+			What: fmt.Sprintf("the disk of %s has %.3g MB left, and the run takes about %.3g MB", dir, float64(free)/1e6,
+				bytesPerCallToken*tokens/1e6),
 			Remedy: record.Do("make room, or give a folder on another disk", record.FieldDir),
 		}
 	}

@@ -35,7 +35,8 @@ func TestCheckRoom(t *testing.T) {
 		if _, known := freeBytes(dir); !known && c.says == "MB left" {
 			continue
 		}
-		if (p == nil) != (c.says == "") || p != nil && (!strings.Contains(p.What, c.says) || p.Remedy.Changes[0].Field != record.FieldDir) {
+		if (p == nil) != (c.says == "") || p != nil &&
+			(!strings.Contains(p.What, c.says) || p.Remedy.Changes[0].Field != record.FieldDir) {
 			t.Errorf("%s: %+v, want %q", c.reason, p, c.says)
 		}
 	}

@@ -49,16 +49,18 @@ func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) []item {
 			}
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.responses[key]
-			items = append(items, item{key: key, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-				return r.respond(ctx, stage, a, p)
-			}})
+			items = append(items, item{key: key, done: ok && row.Error == nil,
+				do: func(ctx context.Context) (*dataset.RecordError, error) {
+					return r.respond(ctx, stage, a, p)
+				}})
 		}
 	}
 	return items
 }
 
 // respond asks one policy for its response to one prompt.
-func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset.Prompt) (*dataset.RecordError, error) {
+func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset.Prompt) (*dataset.RecordError,
+	error) {
 	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 	tag := providers.Tag{Stage: stage, Key: key}
 	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
@@ -71,7 +73,8 @@ func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset
 		return nil, stop
 	}
 	if err == nil && g.Hidden != "" {
-		err = &dataset.RecordError{Class: record.ClassHidden, Message: "the text is not the whole action, and its log-prob would not be that of what was done: " + g.Hidden}
+		err = &dataset.RecordError{Class: record.ClassHidden,
+			Message: "the text is not the whole action, and its log-prob would not be that of what was done: " + g.Hidden}
 	}
 	if err != nil {
 		row.Error = recordError(err)
@@ -110,19 +113,20 @@ func (r *Run) judging() []item {
 	prompts, arms := r.prompts(), r.arms()
 	for _, key := range record.ResponseKeys(r.job.Prompts, r.job.Arms) {
 		row, ok := r.store.scores[key]
-		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil, do: func(ctx context.Context) (*dataset.RecordError, error) {
-			tag := providers.Tag{Stage: record.StageJudge, Key: key}
-			var score judge.Score
-			err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})
-			if text := r.text(key); text != nil {
-				score, err = r.judge.Score(ctx, tag, prompts[key.PromptID], *text)
-			}
-			if stop := r.fatal(ctx, record.StageJudge, key, err); stop != nil {
-				return nil, stop
-			}
-			row := judge.Record(key, arms[key.Policy].Hash(), r.judge, score, err)
-			return row.Error, put(r.store, kindScore, r.store.scores, row)
-		}})
+		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil,
+			do: func(ctx context.Context) (*dataset.RecordError, error) {
+				tag := providers.Tag{Stage: record.StageJudge, Key: key}
+				var score judge.Score
+				err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})
+				if text := r.text(key); text != nil {
+					score, err = r.judge.Score(ctx, tag, prompts[key.PromptID], *text)
+				}
+				if stop := r.fatal(ctx, record.StageJudge, key, err); stop != nil {
+					return nil, stop
+				}
+				row := judge.Record(key, arms[key.Policy].Hash(), r.judge, score, err)
+				return row.Error, put(r.store, kindScore, r.store.scores, row)
+			}})
 	}
 	return items
 }

@@ -201,23 +201,24 @@ func (r *Run) await(ctx context.Context, w *arrivals, s *stage, byName map[strin
 // work brings the items of one stage to a record, in the order in which they can
 // be begun.
 func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
-	err := work.Each(ctx, s.ready, work.Bounds{Limit: r.job.Concurrency, Breaker: s.breaker}, func(ctx context.Context, it item) error {
-		s.mu.Lock()
-		if s.begun.IsZero() {
-			s.begun = time.Now()
-		}
-		s.mu.Unlock()
-		failed, err := it.do(ctx)
-		if err != nil {
-			return err
-		}
-		s.count(failed)
-		r.progress(s.event())
-		if s.makes {
-			w.made(it.key)
-		}
-		return nil
-	})
+	err := work.Each(ctx, s.ready, work.Bounds{Limit: r.job.Concurrency, Breaker: s.breaker},
+		func(ctx context.Context, it item) error {
+			s.mu.Lock()
+			if s.begun.IsZero() {
+				s.begun = time.Now()
+			}
+			s.mu.Unlock()
+			failed, err := it.do(ctx)
+			if err != nil {
+				return err
+			}
+			s.count(failed)
+			r.progress(s.event())
+			if s.makes {
+				w.made(it.key)
+			}
+			return nil
+		})
 	if err == nil {
 		close(s.through)
 	}
@@ -239,7 +240,9 @@ func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
 		// Another stage's failure, or somebody's wish: the cause says which.
 		err = nil
 	case errors.As(err, &broken) && errors.As(err, &last):
-		err = &stopError{record.Stop{Stage: s.name, Class: last.Class, Message: fmt.Sprintf("%d items in a row failed, and waiting did not help; the last: %s", broken.InARow, last.Message)}}
+		err = &stopError{record.Stop{Stage: s.name, Class: last.Class,
+			Message: fmt.Sprintf("%d items in a row failed, and waiting did not help; the last: %s", broken.InARow,
+				last.Message)}}
 	}
 	return errors.Join(err, err2)
 }
@@ -302,7 +305,8 @@ func unfinished(stages []*stage) []string {
 // newBreaker pauses the stages that depend on one service while all of it fails.
 func (r *Run) newBreaker(service string) *work.Breaker {
 	return &work.Breaker{Pause: r.job.Pause, OnPause: func(d time.Duration, err error) {
-		r.progress(record.Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d, err)})
+		r.progress(record.Event{Alert: fmt.Sprintf("%s: everything fails, paused for %v; the last failure: %v", service, d,
+			err)})
 	}}
 }
 

@@ -58,7 +58,9 @@ func New(n int, seed uint64) *Run {
 			if d, ok := shift[name]; ok {
 				lp += d + 2*rng.NormFloat64()
 			}
-			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Known(lp), Tokens: tokens, Spread: dataset.Known(0), Distribution: dataset.SamplingDistribution, Method: "token_ids", Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
+			row := dataset.LogProb{PromptID: id, Policy: name, LogProb: dataset.Known(lp), Tokens: tokens,
+				Spread: dataset.Known(0), Distribution: dataset.SamplingDistribution, Method: "token_ids",
+				Methods: map[string]dataset.MethodResult{}, PolicyHash: a.Policy.Hash()}
 			for range tokens {
 				row.TokenLogProbs = append(row.TokenLogProbs, lp/float64(tokens))
 			}
@@ -67,21 +69,27 @@ func New(n int, seed uint64) *Run {
 			}
 			r.LogProbs = append(r.LogProbs, row)
 			s := min(1, max(0, quality[name]+0.15*rng.NormFloat64()))
-			r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: name, Judge: "j@1", Mean: dataset.Known(s), Variance: dataset.Known(0.01), Source: "interval", PolicyHash: a.Policy.Hash()})
+			r.Scores = append(r.Scores, dataset.JudgeScore{PromptID: id, Policy: name, Judge: "j@1", Mean: dataset.Known(s),
+				Variance: dataset.Known(0.01), Source: "interval", PolicyHash: a.Policy.Hash()})
 			if a.Role == record.Logging {
 				y := min(1, max(0, 0.05+0.9*s+0.05*rng.NormFloat64()))
-				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Known(y), InclusionProb: dataset.Known(1), Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
+				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Known(y),
+					InclusionProb: dataset.Known(1), Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
 				r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: id, Policy: name})
-				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(s), Label: dataset.Known(y), InclusionProb: dataset.Known(1)})
+				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(s), Label: dataset.Known(y),
+					InclusionProb: dataset.Known(1)})
 			}
 			r.Ledger = append(r.Ledger, providers.Entry{
 				ID: id + name, Stage: record.StageTargets, Key: dataset.Key{PromptID: id, Policy: name}.String(), Policy: name,
-				Model: a.Policy.Model, Served: a.Policy.Model, Outcome: "ok", Status: 200, Cost: 0.002, Attempt: 1, UsageKnown: true,
+				Model: a.Policy.Model, Served: a.Policy.Model, Outcome: "ok", Status: 200, Cost: 0.002, Attempt: 1,
+				UsageKnown: true,
 			})
 		}
 	}
 	for _, m := range []string{r.Arms[0].Policy.Model, r.Arms[3].Policy.Model} {
-		r.Certificates = append(r.Certificates, teacherforce.Certificate{Model: m, Template: "llama4", OK: true, Probes: []teacherforce.Probe{{Name: "coverage", OK: true}}})
+		r.Certificates = append(r.Certificates,
+			teacherforce.Certificate{Model: m, Template: "llama4", OK: true,
+				Probes: []teacherforce.Probe{{Name: "coverage", OK: true}}})
 	}
 	cal, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "j@1", Seed: seed}, labeled)
 	if err != nil {
@@ -91,7 +99,9 @@ func New(n int, seed uint64) *Run {
 	for _, c := range record.Plants(slices.Values(r.Scores)) {
 		k := c.Score.Key()
 		r.CanariesOwed = append(r.CanariesOwed, k)
-		r.Canaries = append(r.Canaries, dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.Canary.Kind, Judge: "j@1", Clean: c.Score.Mean, Planted: dataset.Known(c.Score.Mean.OrNaN() - .02)})
+		r.Canaries = append(r.Canaries,
+			dataset.Canary{PromptID: k.PromptID, Policy: k.Policy, Kind: c.Canary.Kind, Judge: "j@1", Clean: c.Score.Mean,
+				Planted: dataset.Known(c.Score.Mean.OrNaN() - .02)})
 	}
 	r.Full, r.StageSeconds = 10_000, map[string]float64{record.WholeRun: 60}
 	return r
@@ -101,9 +111,12 @@ func New(n int, seed uint64) *Run {
 func (r *Run) Rows() *record.Records {
 	out := r.Records
 	out.Prompts, out.Ledger = record.PromptRows(r.Prompts), record.NewAttempts(r.Ledger)
-	out.Responses, out.LogProbs = record.NewRows(r.Responses, dataset.Response.Key), record.NewRows(r.LogProbs, dataset.LogProb.Key)
-	out.Scores, out.Canaries = record.NewRows(r.Scores, dataset.JudgeScore.Key), record.NewRows(r.Canaries, dataset.Canary.Key)
-	out.Labels, out.Duplicates = record.NewRows(r.Labels, dataset.OracleLabel.Key), record.NewRows(r.Duplicates, dataset.OracleLabel.Key)
+	out.Responses, out.LogProbs = record.NewRows(r.Responses, dataset.Response.Key),
+		record.NewRows(r.LogProbs, dataset.LogProb.Key)
+	out.Scores, out.Canaries = record.NewRows(r.Scores, dataset.JudgeScore.Key),
+		record.NewRows(r.Canaries, dataset.Canary.Key)
+	out.Labels, out.Duplicates = record.NewRows(r.Labels, dataset.OracleLabel.Key),
+		record.NewRows(r.Duplicates, dataset.OracleLabel.Key)
 	return &out
 }
 
@@ -158,7 +171,9 @@ func OwnLabels(r *Run, policy string, n int, bias float64) {
 	scores := r.ScoresOf(policy)
 	for i, p := range r.Prompts[:n] {
 		y := 0.05 + 0.9*scores[p.ID].Mean.OrNaN() + bias + 0.04*float64(i%3-1)
-		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy, Label: dataset.Known(min(1, max(0, y))), InclusionProb: dataset.Known(float64(n) / float64(len(r.Prompts))), Role: "probe", Oracle: "o@1"})
+		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy,
+			Label: dataset.Known(min(1, max(0, y))), InclusionProb: dataset.Known(float64(n) / float64(len(r.Prompts))),
+			Role: "probe", Oracle: "o@1"})
 		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
 	}
 }

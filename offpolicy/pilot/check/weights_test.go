@@ -16,12 +16,14 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	for i := range world.Prompts {
 		healthy.LogprobRow(world, i, "pi_cot").Distribution = "raw"
 	}
-	rec := world.Evaluated()
+	rec := world.Rows()
+	logs := rec.Evaluate("j@1", rec.EvaluationConfig(1, 0.05))
 	w := rec.Weights("pi_cot").Summary
-	if w.N != 0 || w.Usable || len(w.Reasons) == 0 || !strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
+	if w.N != 0 || w.Usable || len(w.Reasons) == 0 ||
+		!strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
 		t.Errorf("weights %+v", w)
 	}
-	for _, row := range rec.Logs.Samples {
+	for _, row := range logs.Samples {
 		if row.TargetPolicyLogProbs["pi_cot"].Valid() || !row.TargetPolicyLogProbs["pi_bad"].Valid() {
 			t.Fatalf("%s: targets %v", row.PromptID, row.TargetPolicyLogProbs)
 		}
@@ -53,7 +55,8 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		t.Errorf("%d ratios", len(d))
 	}
 	rec.Certificates = rec.Certificates[:1]
-	if w := rec.Weights("pi_bigger_model").Summary; !slices.ContainsFunc(w.Reasons, func(s string) bool { return strings.Contains(s, "no certificate") }) {
+	if w := rec.Weights("pi_bigger_model").Summary; !slices.ContainsFunc(w.Reasons,
+		func(s string) bool { return strings.Contains(s, "no certificate") }) {
 		t.Errorf("a model without a certificate has weights: %v", w.Reasons)
 	}
 }

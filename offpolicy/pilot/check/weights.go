@@ -1,0 +1,273 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/teacherforce"
+)
+
+var _ = add(Check{
+	ID: "weights.clone", After: "logprobs.agreement", Needs: record.StageLogProbs,
+	Threshold: says("log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred " +
+		"within 0.02, e-value of E[w] <= 1 below 20"),
+	Remedy: record.Remedy{Do: "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt " +
+		"caching off, or pin a deployment"},
+	Find: checkClone,
+})
+
+func checkClone(in *Input, c *record.Finding) {
+	r := in.Records
+	var bad, parts []string
+	clones := 0
+	for _, a := range r.Arms {
+		if a.Role != record.Clone {
+			continue
+		}
+		clones++
+		d, keys := r.NoiseRatios(a.Policy.Name)
+		if len(d) == 0 {
+			c.Worsen(record.Fail)
+			parts = append(parts, a.Policy.Name+" has no weights")
+			continue
+		}
+		w, err := offpolicy.WeightsFromLogRatios(d)
+		if err != nil {
+			c.Worsen(record.Fail)
+			parts = append(parts, a.Policy.Name+": "+err.Error())
+			continue
+		}
+		res := offpolicy.CloneCheck(w)
+		if e := r.Evaluation; e != nil {
+			// It knows whether the difference from P0 can be estimated at all.
+			if p := e.Policy(a.Policy.Name); p != nil && p.Clone != nil && res.Status == offpolicy.StatusPass &&
+				p.Clone.Status != res.Status {
+				res.Status = p.Clone.Status
+				parts = append(parts, p.Clone.Reasons[len(p.Clone.Reasons)-1])
+			}
+		}
+		c.Worsen(record.Status(res.Status))
+		c.AddFigure(a.Policy.Name+" rows", float64(len(d)), "")
+		c.AddFigure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")
+		c.AddFigure(a.Policy.Name+" share beyond 0.2", float64(res.Exceeding)/float64(res.N), "share")
+		c.AddFigure(a.Policy.Name+" log e-value", res.LogEValue, "nats")
+		for i, x := range d {
+			if math.Abs(x) > 0.2 {
+				bad = append(bad, keys[i].String())
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s: max |log w| %.3g nats over %d rows", a.Policy.Name, res.MaxAbs, len(d)))
+	}
+	c.NameRecords(bad)
+	if clones == 0 {
+		c.Status, c.Summary = record.Info, "the run has no clone: the endpoint's own noise is unknown"
+		return
+	}
+	c.Summary = strings.Join(parts, "; ")
+	if c.Status != record.Pass {
+		c.Summary = "the clone's weights are not 1: " + c.Summary
+	}
+}
+
+var _ = add(Check{
+	ID: "weights.identical", After: "weights.clone", Needs: record.StageLogProbs,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the "+
+			"logged responses", in.Thresholds.IdenticalNats)
+	},
+	Remedy: record.Remedy{Do: "the context does not reach the scorer: check that each policy's system prompt and " +
+		"template are rendered into what is scored"},
+	Find: checkIdentical,
+})
+
+func checkIdentical(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
+	c.Status = record.Pass
+	var parts []string
+	compared := 0
+	for i, a := range r.Arms {
+		rowsA := r.LogProbs.Of(a.Policy.Name)
+		for _, b := range r.Arms[i+1:] {
+			if a.Policy.Hash() == b.Policy.Hash() {
+				continue
+			}
+			n, same := 0, 0
+			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
+				x, ok := rowsA(k.PromptID)
+				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
+					continue
+				}
+				n++
+				if math.Abs(float64(x.LogProb.OrNaN()-y.LogProb.OrNaN())) <= t.IdenticalNats {
+					same++
+				}
+			}
+			if n == 0 {
+				continue
+			}
+			compared++
+			pair := a.Policy.Name + " / " + b.Policy.Name
+			c.AddFigure("equal "+pair, float64(same), "")
+			if 2*same > n {
+				c.Worsen(record.Fail)
+				parts = append(parts, fmt.Sprintf("%s agree on %d of %d rows", pair, same, n))
+			}
+		}
+	}
+	for _, s := range teacherforce.Statistics(slices.Collect(r.LogProbs.Values()), r.Logging().Policy.Name) {
+		if !math.IsNaN(s.KLPerToken) {
+			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
+		}
+	}
+	switch {
+	case compared == 0:
+		c.Status, c.Summary = record.Fail, "no two distinct policies have log-probs to compare"
+	case len(parts) > 0:
+		c.Summary = "distinct policies have the same log-probs: " + record.Some(parts)
+	default:
+		c.Summary = fmt.Sprintf("all %d pairs of distinct policies differ", compared)
+	}
+}
+
+var _ = add(Check{
+	ID: "weights.mean_one", After: "weights.identical", Needs: record.StageLogProbs, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is reported",
+			in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
+	},
+	Remedy: record.Remedy{Do: "the log-probs of the two policies cannot both be right: compare template, sampling and " +
+		"endpoint of the named policy with P0's, and score again"},
+	Find: checkMeanOne,
+})
+
+func checkMeanOne(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
+	c.Status = record.Pass
+	var failed, told, untestable, heavy []string
+	for _, a := range r.Targets() {
+		name := a.Policy.Name
+		target := r.Weights(name)
+		w, err := target.Weights, target.Err
+		if err != nil || w.N == 0 {
+			c.Inform()
+			untestable = append(untestable, name+" has no weights")
+			continue
+		}
+		c.AddFigure("log10 e-value, "+name, w.LogEValue/math.Ln10, "")
+		c.AddFigure("mean weight, "+name, w.Mean, "")
+		switch {
+		case w.LogEValue >= math.Log(t.EValueFail):
+			c.Worsen(record.Fail)
+			heavy = append(heavy, heaviest(target.LogRatios, target.Keys, 5)...)
+			failed = append(failed, fmt.Sprintf("%s has a mean weight of %.3g (e-value 10^%.1f)", name, w.Mean,
+				w.LogEValue/math.Ln10))
+		case w.LogEValue >= math.Log(t.EValueInfo):
+			c.Inform()
+			told = append(told, fmt.Sprintf("%s has a mean weight of %.3g (e-value %.0f)", name, w.Mean, math.Exp(w.LogEValue)))
+		case w.Divergence > math.Log(float64(w.N)/10):
+			c.Inform()
+			untestable = append(untestable, fmt.Sprintf("%s is untestable: divergence about %.1f nats", name, w.Divergence))
+		}
+	}
+	c.NameRecords(heavy)
+	switch {
+	case len(failed) > 0:
+		c.Summary = "log-probs that cannot be right: " + strings.Join(failed, "; ")
+	case len(told)+len(untestable) > 0:
+		c.Summary = strings.Join(append(told, untestable...), "; ")
+	default:
+		c.Summary = "no target's weights average more than 1 beyond chance"
+	}
+}
+
+// heaviest are the keys of the rows of the largest weights.
+func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logRatios[b], logRatios[a]) })
+	out := make([]string, 0, most)
+	for _, i := range order[:min(most, len(order))] {
+		out = append(out, keys[i].String())
+	}
+	return out
+}
+
+var _ = add(Check{
+	ID: "weights.overlap", After: "weights.mean_one", Needs: record.StageLogProbs, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not "+
+			"below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
+	},
+	Find: checkOverlap,
+})
+
+func checkOverlap(in *Input, c *record.Finding) {
+	r := in.Records
+	c.Status = record.Pass
+	usable := 0
+	var refused []string
+	for _, a := range r.Targets() {
+		w := r.Weights(a.Policy.Name).Summary
+		c.Evidence.Figures = append(c.Evidence.Figures,
+			record.Figure{Name: "ESS, " + a.Policy.Name, Value: w.ESS},
+			record.Figure{Name: "divergence, " + a.Policy.Name, Value: w.Divergence, Unit: "nats"})
+		if w.Usable {
+			usable++
+			continue
+		}
+		refused = append(refused, a.Policy.Name)
+		c.Inform()
+	}
+	c.Summary = fmt.Sprintf("the logs cover %d of %s", usable, record.Plural(len(r.Targets()), "target", "targets"))
+	if len(refused) > 0 {
+		c.Summary += fmt.Sprintf("; not %s, whose weights are refused", record.Some(refused))
+	}
+}
+
+var _ = add(Check{
+	ID: "weights.balance", After: "weights.overlap", Needs: record.WholeRun, Readiness: true,
+	Threshold: func(in *Input) string {
+		return fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's "+
+			"own responses", in.Thresholds.BalanceZ)
+	},
+	Find: checkBalance,
+})
+
+func checkBalance(in *Input, c *record.Finding) {
+	r, t := in.Records, in.Thresholds
+	c.Status = record.Pass
+	if r.Evaluation == nil {
+		c.Status, c.Summary = record.Info, "not computed: "+r.EvaluationError
+		return
+	}
+	var off []string
+	n := 0
+	for _, a := range r.Targets() {
+		p := r.Evaluation.Policy(a.Policy.Name)
+		if p == nil {
+			continue
+		}
+		b := p.Balance
+		c.AddFigure("reweighted, "+a.Policy.Name, b.Reweighted, "")
+		c.AddFigure("fresh, "+a.Policy.Name, b.Fresh, "")
+		c.AddFigure("SE of the difference, "+a.Policy.Name, b.SE, "")
+		if !(math.Abs(b.Difference) <= t.BalanceZ*b.SE) {
+			off = append(off, fmt.Sprintf("%s %.3f against %.3f", a.Policy.Name, b.Reweighted, b.Fresh))
+			c.Inform()
+		} else {
+			n++
+		}
+	}
+	c.Summary = fmt.Sprintf("reweighted logs agree with the own responses of %s", record.Plural(n, "target", "targets"))
+	if len(off) > 0 {
+		c.Summary = "reweighted logs and own responses differ: " + strings.Join(off, "; ")
+	}
+}
