@@ -40,11 +40,11 @@ type GapTest struct {
 	Detects float64
 }
 
-// maxGapZ is the |Z| from which a gap has a pattern: a two-sided level of 1 in 10,000,
+// maxGapZ is the |Z| from which a gap has a pattern: a two-sided level of 1 in 2,000,
 // since a false alarm costs an answer, and a gap has several tests.
-const maxGapZ = 3.89
+const maxGapZ = 3.5
 
-// pattern returns the test that is farthest beyond 3.89, nil if none is.
+// pattern returns the test that is farthest beyond 3.5, nil if none is.
 func (g *Gap) pattern() *GapTest {
 	var worst *GapTest
 	for i := range g.Tests {

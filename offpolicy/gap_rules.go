@@ -186,21 +186,26 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	}
 }
 
-// supportLevel is how often labels drawn at random leave more without any.
-const supportLevel = 1e-4
+// How often labels drawn at random leave more scores without any than the limits: at one
+// end, where labels that were chosen by score leave theirs, and in all.
+const (
+	endLevel     = 1e-3
+	supportLevel = 1e-4
+)
 
-// supportLimit is [outsideLimit] of m labels without the [labelTrim] at either end.
-func supportLimit(m float64) float64 { return outsideLimit(m, math.Floor(labelTrim*m)) }
+// endLimit is the share of scores on one side of m labels, without the k outermost, that
+// labels drawn at random exceed at one end or the other once in 1,000: the share beyond
+// an order statistic is Beta distributed. It is [MaxOutside] at least.
+func endLimit(m, k float64) float64 { return betaLimit(k+1, m-k, endLevel/2) }
 
-// outsideLimit is the share of scores outside of the range of m labels, without k at
-// either end, that labels drawn at random exceed once in 10,000: the share outside of
-// two order statistics is Beta distributed. It is [MaxOutside] at least.
-func outsideLimit(m, k float64) float64 {
-	k = 2 * (k + 1)
-	if m+1-k <= 0 {
+// outsideLimit is the same of both sides together, once in 10,000.
+func outsideLimit(m, k float64) float64 { return betaLimit(2*(k+1), m+1-2*(k+1), supportLevel) }
+
+func betaLimit(a, b, level float64) float64 {
+	if b <= 0 {
 		return 1
 	}
-	return max(distuv.Beta{Alpha: k, Beta: m + 1 - k}.Quantile(1-supportLevel), MaxOutside)
+	return max(distuv.Beta{Alpha: a, Beta: b}.Quantile(1-level), MaxOutside)
 }
 
 // beyond refuses labels that leave a part of the scores x without any, as random labels
@@ -231,12 +236,13 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 			above += p
 		}
 	}
-	share, limit := (below+above)/all, supportLimit(float64(len(labelled)))
-	if share <= limit {
+	m := float64(len(labelled))
+	share, limit := (below+above)/all, endLimit(m, math.Floor(labelTrim*m))
+	if max(below, above)/all <= limit {
 		return nil
 	}
 	why := refusal(RuleSupport, share, limit,
-		"%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% would",
+		"%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% would on either side",
 		100*below/all, whose, r.lo, 100*above/all, r.hi, 100*limit)
 	return &why
 }

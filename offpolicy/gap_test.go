@@ -102,27 +102,41 @@ func TestGapGroups(t *testing.T) {
 	}
 }
 
-func TestSupportLimit(t *testing.T) {
-	// Of m random labels of uniform scores the share outside exceeds the limit once in
-	// 10,000 (m small enough for the limit to be above .1).
+func TestSupportLimits(t *testing.T) {
+	// Of m random labels of uniform scores the share beyond exceeds the limits as often
+	// as they say (m small enough for them to be above .1).
 	rng := rand.New(rand.NewPCG(6, 6))
-	for _, m := range []int{15, 25, 60} {
-		limit, over := supportLimit(float64(m)), 0
-		const runs = 20000
+	for _, m := range []int{15, 25, 40} {
+		k := math.Floor(labelTrim * float64(m))
+		end, both := endLimit(float64(m), k), outsideLimit(float64(m), k)
+		atEnd, outside := 0, 0
+		const runs = 100000
 		for range runs {
 			x := make([]float64, m)
 			for i := range x {
 				x[i] = rng.Float64()
 			}
-			if r := newLabelledRange(x); 1-(r.hi-r.lo) > limit {
-				over++
+			r := newLabelledRange(x)
+			if max(r.lo, 1-r.hi) > end {
+				atEnd++
+			}
+			if 1-(r.hi-r.lo) > both {
+				outside++
 			}
 		}
-		if want := runs * supportLevel; math.Abs(float64(over)-want) > 5*math.Sqrt(want) {
-			t.Errorf("%d labels: %d of %d beyond %v, want about %v", m, over, runs, limit, want)
+		for _, c := range []struct {
+			what      string
+			got, want float64
+		}{{"at an end", float64(atEnd), runs * endLevel}, {"in all", float64(outside), runs * supportLevel}} {
+			if math.Abs(c.got-c.want) > 5*math.Sqrt(c.want) {
+				t.Errorf("%d labels, %s: %v of %d beyond %v and %v, want about %v", m, c.what, c.got, runs, end, both, c.want)
+			}
+		}
+		if !(end < both) {
+			t.Errorf("%d labels: one end may leave %v, both %v", m, end, both)
 		}
 	}
-	if got := supportLimit(5000); got != MaxOutside {
+	if got := outsideLimit(5000, 125); got != MaxOutside {
 		t.Errorf("of many labels %v, want %v", got, MaxOutside)
 	}
 }
