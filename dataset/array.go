@@ -120,13 +120,15 @@ func (a *arrayReader) readByte() (byte, error) {
 }
 
 func (a *arrayReader) fail(err error) error {
-	return &LineError{Name: a.name, Line: a.line, Err: err, Hint: "the file must be one JSON array of objects: fix this line"}
+	return &LineError{Name: a.name, Line: a.line, Err: err,
+		Hint: "the file must be one JSON array of objects: fix this line"}
 }
 
 // cut explains why the array cannot go on.
 func (a *arrayReader) cut(err error) error {
 	if err == io.EOF {
-		return &LineError{Name: a.name, Line: a.line, Err: errors.New("the array does not end"), Hint: "the file is cut short: get it again"}
+		return &LineError{Name: a.name, Line: a.line, Err: errors.New("the array does not end"),
+			Hint: "the file is cut short: get it again"}
 	}
 	return fmt.Errorf("dataset: read %s at line %d: %w", a.name, a.line, err)
 }

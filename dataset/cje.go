@@ -81,7 +81,8 @@ func jsonNames(v any) map[string]bool {
 
 // decodeCJE decodes b into v and returns the metadata, with every digit of its
 // numbers, and the members that v has no field for.
-func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, extra map[string]json.RawMessage, err error) {
+func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, extra map[string]json.RawMessage,
+	err error) {
 	fs, err := splitObject(b, make(fields, 0, 16))
 	if err != nil {
 		return nil, nil, syntaxError(b, err)
@@ -279,7 +280,8 @@ func compareDraws(a, b FreshDraw) int {
 func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
 	out := map[string][]FreshDraw{}
 	files := map[string]string{} // policy -> the file that CJE would take
-	for _, pattern := range []string{"*_responses.jsonl", "*.jsonl", "responses/*.jsonl", "fresh_draws/*.jsonl", unscoredDir + "/*_responses.jsonl"} {
+	for _, pattern := range []string{"*_responses.jsonl", "*.jsonl", "responses/*.jsonl", "fresh_draws/*.jsonl",
+		unscoredDir + "/*_responses.jsonl"} {
 		paths, err := filepath.Glob(filepath.Join(globEscape(dir), filepath.FromSlash(pattern)))
 		if err != nil {
 			return nil, fmt.Errorf("dataset: read fresh draws: %w", err)
@@ -292,7 +294,8 @@ func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
 			if !strings.HasPrefix(pattern, unscoredDir) {
 				if other, ok := files[policy]; ok {
 					if other != path {
-						return nil, fmt.Errorf("dataset: read fresh draws: both %s and %s are policy %q's (keep one)", other, path, policy)
+						return nil, fmt.Errorf("dataset: read fresh draws: both %s and %s are policy %q's (keep one)", other, path,
+							policy)
 					}
 					continue
 				}
@@ -309,12 +312,14 @@ func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
 		slices.SortStableFunc(draws, compareDraws)
 		for i, d := range draws[min(1, len(draws)):] {
 			if compareDraws(d, draws[i]) == 0 {
-				return nil, fmt.Errorf("dataset: read fresh draws: %w: policy %q has draw %d of %q twice (keep one)", ErrDuplicateID, policy, d.DrawIdx, d.PromptID)
+				return nil, fmt.Errorf("dataset: read fresh draws: %w: policy %q has draw %d of %q twice (keep one)",
+					ErrDuplicateID, policy, d.DrawIdx, d.PromptID)
 			}
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("dataset: %s holds no fresh draws (want files called <policy>_responses.jsonl): %w", dir, fs.ErrNotExist)
+		return nil, fmt.Errorf("dataset: %s holds no fresh draws (want files called <policy>_responses.jsonl): %w", dir,
+			fs.ErrNotExist)
 	}
 	return out, nil
 }

@@ -43,7 +43,8 @@ func sameFields(t *testing.T, want, got []byte) {
 		t.Fatalf("%d rows became %d", len(w), len(g))
 	}
 	for i := range w {
-		if id, ok := g[i]["prompt_id"]; ok && w[i]["prompt_id"] == nil && fmt.Sprint(id) == fmt.Sprint(w[i]["metadata"].(map[string]any)["prompt_id"]) {
+		if id, ok := g[i]["prompt_id"]; ok && w[i]["prompt_id"] == nil &&
+			fmt.Sprint(id) == fmt.Sprint(w[i]["metadata"].(map[string]any)["prompt_id"]) {
 			delete(g[i], "prompt_id") // added, from the metadata
 		}
 		if diff := cmp.Diff(w[i], g[i]); diff != "" {
@@ -81,7 +82,8 @@ func TestCJEPassesThrough(t *testing.T) {
 	sameFields(t, []byte(draws), through[FreshDraw](t, []byte(draws)))
 
 	rows, err := readAll[Sample](strings.NewReader(logged))
-	if err != nil || rows[0].PromptID != "7" || rows[0].JudgeScore.OrNaN() != 0.25 || rows[1].JudgeScore.OrNaN() != 0 || rows[1].OracleLabel.OrNaN() != 1 {
+	if err != nil || rows[0].PromptID != "7" || rows[0].JudgeScore.OrNaN() != 0.25 || rows[1].JudgeScore.OrNaN() != 0 ||
+		rows[1].OracleLabel.OrNaN() != 1 {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }
@@ -142,7 +144,8 @@ func sortedLines(t *testing.T, b []byte) []byte {
 		if err := json.Unmarshal(line, &d); err != nil {
 			t.Fatal(err)
 		}
-		keys = append(keys, FreshDraw{PromptID: d.PromptID, DrawIdx: d.DrawIdx, Extra: map[string]json.RawMessage{"line": bytes.TrimSpace(line)}})
+		keys = append(keys, FreshDraw{PromptID: d.PromptID, DrawIdx: d.DrawIdx,
+			Extra: map[string]json.RawMessage{"line": bytes.TrimSpace(line)}})
 	}
 	slices.SortStableFunc(keys, compareDraws)
 	for _, k := range keys {
@@ -162,7 +165,8 @@ func asBytes(rows []json.RawMessage) (out [][]byte) {
 // lost, and moves when it gets one.
 func TestUnscoredDraws(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fresh_draws")
-	draws := []FreshDraw{draw("b", "q", "x", Known(0), Float{}, Float{}, 0), draw("a", "q", "y", Float{}, Known(1), Known(0.25), 1), draw("a", "q", "z", Known(0.5), Float{}, Float{}, 0)}
+	draws := []FreshDraw{draw("b", "q", "x", Known(0), Float{}, Float{}, 0), draw("a", "q", "y", Float{}, Known(1),
+		Known(0.25), 1), draw("a", "q", "z", Known(0.5), Float{}, Float{}, 0)}
 	for range 2 {
 		if err := WriteFreshDraws(dir, "p", draws); err != nil {
 			t.Fatal(err)
@@ -209,7 +213,8 @@ func TestUnscoredDraws(t *testing.T) {
 type anything struct{ *rand.Rand }
 
 func (r anything) text() string {
-	parts := []string{"a", "é", "日本", "\n", "\r\n", "\"", ",", "\\", "\x00", " ", "\u2028", "<&>", "'", "\ufeff", "{", "null", "\U0001F600", ";", "\t"}
+	parts := []string{"a", "é", "日本", "\n", "\r\n", "\"", ",", "\\", "\x00", " ", "\u2028", "<&>", "'", "\ufeff", "{",
+		"null", "\U0001F600", ";", "\t"}
 	var b strings.Builder
 	for range r.IntN(6) {
 		b.WriteString(parts[r.IntN(len(parts))])
@@ -260,25 +265,31 @@ func TestEveryWriterReadsBack(t *testing.T) {
 	}
 	response := func() any {
 		text := r.text()
-		out := Response{PromptID: r.id(), Policy: r.text(), DrawIdx: r.IntN(9), Text: &text, FinishReason: r.text(), LogProb: r.float(), Model: r.text(), Error: r.err()}
+		out := Response{PromptID: r.id(), Policy: r.text(), DrawIdx: r.IntN(9), Text: &text, FinishReason: r.text(),
+			LogProb: r.float(), Model: r.text(), Error: r.err()}
 		if r.IntN(2) == 0 {
 			out.TokenIDs, out.Usage = []int{r.IntN(1e5), 0}, &Usage{r.IntN(100), r.IntN(100)}
 		}
 		return out
 	}
 	logprob := func() any {
-		return LogProb{PromptID: r.id(), Policy: r.text(), LogProb: r.float(), Tokens: r.IntN(100), TokenLogProbs: Floats{r.float().OrNaN(), r.float().OrNaN()}, Method: r.text(),
-			Methods: map[string]MethodResult{r.text(): {r.float(), "ok", r.text()}}, Spread: r.float(), Flags: []string{r.text()}, Error: r.err()}
+		return LogProb{PromptID: r.id(), Policy: r.text(), LogProb: r.float(), Tokens: r.IntN(100),
+			TokenLogProbs: Floats{r.float().OrNaN(), r.float().OrNaN()}, Method: r.text(),
+			Methods: map[string]MethodResult{r.text(): {r.float(), "ok", r.text()}}, Spread: r.float(),
+			Flags: []string{r.text()}, Error: r.err()}
 	}
 	score := func() any {
-		return JudgeScore{PromptID: r.id(), Policy: r.text(), Judge: r.text(), Mean: r.float(), Variance: r.float(), Source: r.text(), Calibrated: r.float(), CalibratedVariance: r.float(), Error: r.err()}
+		return JudgeScore{PromptID: r.id(), Policy: r.text(), Judge: r.text(), Mean: r.float(), Variance: r.float(),
+			Source: r.text(), Calibrated: r.float(), CalibratedVariance: r.float(), Error: r.err()}
 	}
 	label := func() any {
-		return OracleLabel{PromptID: r.id(), Policy: r.text(), Label: r.float(), InclusionProb: Known(r.Float64()), Role: r.text(), Oracle: r.text(), Error: r.err()}
+		return OracleLabel{PromptID: r.id(), Policy: r.text(), Label: r.float(), InclusionProb: Known(r.Float64()),
+			Role: r.text(), Oracle: r.text(), Error: r.err()}
 	}
 	sample := func() any {
-		s := Sample{PromptID: r.id(), Prompt: r.text(), Response: r.text(), BasePolicyLogProb: r.float(), TargetPolicyLogProbs: map[string]Float{"a": r.float(), "b,\"c": r.float()},
-			JudgeScore: r.float(), OracleLabel: r.float(), InclusionProb: r.float(), Metadata: r.metadata()}
+		s := Sample{PromptID: r.id(), Prompt: r.text(), Response: r.text(), BasePolicyLogProb: r.float(),
+			TargetPolicyLogProbs: map[string]Float{"a": r.float(), "b,\"c": r.float()},
+			JudgeScore:           r.float(), OracleLabel: r.float(), InclusionProb: r.float(), Metadata: r.metadata()}
 		if r.IntN(2) == 0 {
 			s.Extra = map[string]json.RawMessage{"x" + r.text(): json.RawMessage(`{"deep":[1,2]}`)}
 		}
@@ -295,7 +306,8 @@ func TestEveryWriterReadsBack(t *testing.T) {
 	roundTrip[FreshDraw](t, fill(fresh))
 	roundTrip[Prompt](t, fill(prompt))
 	roundTrip[Canary](t, fill(func() any {
-		return Canary{PromptID: r.id(), Policy: r.text(), Kind: r.text(), Clean: r.float(), Planted: r.float(), Judge: r.text(), Error: r.err()}
+		return Canary{PromptID: r.id(), Policy: r.text(), Kind: r.text(), Clean: r.float(), Planted: r.float(),
+			Judge: r.text(), Error: r.err()}
 	}))
 	samples := fill(sample)
 	roundTrip[Sample](t, samples)
@@ -327,7 +339,8 @@ func TestEveryWriterReadsBack(t *testing.T) {
 		if err := json.Unmarshal(obj, &cells); err != nil {
 			t.Fatal(err)
 		}
-		got := Sample{PromptID: cells["prompt_id"], Prompt: cells["prompt"], Response: cells["response"], Extra: s.Extra, TargetPolicyLogProbs: map[string]Float{}}
+		got := Sample{PromptID: cells["prompt_id"], Prompt: cells["prompt"], Response: cells["response"], Extra: s.Extra,
+			TargetPolicyLogProbs: map[string]Float{}}
 		number := func(name string) Float {
 			if cells[name] == "" {
 				return Float{}
@@ -338,7 +351,8 @@ func TestEveryWriterReadsBack(t *testing.T) {
 			}
 			return Known(f)
 		}
-		got.BasePolicyLogProb, got.JudgeScore, got.OracleLabel, got.InclusionProb = number("base_policy_logprob"), number("judge_score"), number("oracle_label"), number("inclusion_prob")
+		got.BasePolicyLogProb, got.JudgeScore, got.OracleLabel, got.InclusionProb = number("base_policy_logprob"),
+			number("judge_score"), number("oracle_label"), number("inclusion_prob")
 		for _, name := range targets {
 			got.TargetPolicyLogProbs[name] = number("target_policy_logprobs." + name)
 		}
@@ -349,7 +363,9 @@ func TestEveryWriterReadsBack(t *testing.T) {
 			t.Fatalf("CSV row %d: %s", i, diff)
 		}
 	}
-	if err := WriteSamplesCSV(&b, []string{"a"}, func(yield func(Sample) bool) { yield(samples[0].(Sample)) }); err == nil || !strings.Contains(err.Error(), "not among the targets") {
+	if err := WriteSamplesCSV(&b, []string{"a"},
+		func(yield func(Sample) bool) { yield(samples[0].(Sample)) }); err == nil || !strings.Contains(err.Error(),
+		"not among the targets") {
 		t.Errorf("a column that would be lost: %v", err)
 	}
 }

@@ -37,7 +37,8 @@ func newCSVReader(r *bufio.Reader, name string) (*csvReader, error) {
 	seen := map[string]bool{}
 	for _, cell := range cells {
 		if seen[string(cell)] {
-			return nil, &LineError{Name: name, Line: line, Err: fmt.Errorf("two columns are called %q", cell), Hint: "give each column a name of its own"}
+			return nil, &LineError{Name: name, Line: line, Err: fmt.Errorf("two columns are called %q", cell),
+				Hint: "give each column a name of its own"}
 		}
 		seen[string(cell)] = true
 		c.header = append(c.header, string(cell))
@@ -56,10 +57,12 @@ func (c *csvReader) next() (int, []byte, error) {
 			continue // a blank line
 		}
 		bad := func(err error, hint string) (int, []byte, error) {
-			return line, nil, &LineError{Name: c.name, Line: line, Err: err, Hint: hint, Skip: true, Row: string(bytes.Join(cells, []byte(",")))}
+			return line, nil, &LineError{Name: c.name, Line: line, Err: err, Hint: hint, Skip: true,
+				Row: string(bytes.Join(cells, []byte(",")))}
 		}
 		if len(cells) != len(c.header) {
-			return bad(fmt.Errorf("%d cells, the header has %d", len(cells), len(c.header)), "put cells with commas or quotes between quotes")
+			return bad(fmt.Errorf("%d cells, the header has %d", len(cells), len(c.header)),
+				"put cells with commas or quotes between quotes")
 		}
 		c.out.Reset()
 		c.out.WriteByte('{')
@@ -97,7 +100,8 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 			from = end
 		}
 		if fault != nil {
-			return line, nil, &LineError{Name: c.name, Line: line, Err: fault, Hint: "double a quote inside a cell, and put the cell between quotes", Skip: true, Row: string(c.text)}
+			return line, nil, &LineError{Name: c.name, Line: line, Err: fault,
+				Hint: "double a quote inside a cell, and put the cell between quotes", Skip: true, Row: string(c.text)}
 		}
 		return line, c.cells, nil
 	}
@@ -108,7 +112,8 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 			case !started:
 				return line, nil, io.EOF
 			case inQuotes:
-				return line, nil, &LineError{Name: c.name, Line: line, Err: errors.New("a quoted cell does not end"), Hint: "the file is cut short, or a quote inside a cell is not doubled"}
+				return line, nil, &LineError{Name: c.name, Line: line, Err: errors.New("a quoted cell does not end"),
+					Hint: "the file is cut short, or a quote inside a cell is not doubled"}
 			}
 			return finish()
 		}
@@ -117,7 +122,8 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 		}
 		started = true
 		if len(c.text) >= maxLine {
-			return line, nil, &LineError{Name: c.name, Line: line, Err: fmt.Errorf("row is longer than %d MiB", maxLine>>20), Hint: "is a closing quote missing?"}
+			return line, nil, &LineError{Name: c.name, Line: line, Err: fmt.Errorf("row is longer than %d MiB", maxLine>>20),
+				Hint: "is a closing quote missing?"}
 		}
 		if b == '\n' {
 			c.line++

@@ -46,7 +46,8 @@ func scored(logprobs map[Key]LogProb) (map[string]Scored, error) {
 			if b.Compare(a) < 0 {
 				a, b, have, s = b, a, s, have
 			}
-			return nil, fmt.Errorf("dataset: join: log-prob %s is of the %s distribution, %s of the %s one (score all responses of a policy in the same way)",
+			return nil, fmt.Errorf("dataset: join: log-prob %s is of the %s distribution, %s of the %s one (score all "+
+				"responses of a policy in the same way)",
 				a, have.Distribution, b, s.Distribution)
 		case have.Hash == "":
 			out[l.Policy] = s

@@ -19,7 +19,8 @@ func Example() {
 {"prompt_id": "d", "prompt": "Name three rivers.", "language": "English"}
 {"prompt_id": "e", "prompt": "Write a haiku.", "language": "English"}
 `
-	in, err := dataset.ReadPrompts(strings.NewReader(file), "prompts.jsonl", dataset.ReadOptions{Languages: []string{"English"}})
+	in, err := dataset.ReadPrompts(strings.NewReader(file), "prompts.jsonl",
+		dataset.ReadOptions{Languages: []string{"English"}})
 	if err != nil {
 		panic(err)
 	}
@@ -90,7 +91,8 @@ func ExampleReadFile() {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "oracle.jsonl")
-	if err := os.WriteFile(path, []byte(`{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":1,"inclusion_prob":0.25}`), 0o666); err != nil {
+	if err := os.WriteFile(path, []byte(`{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":1,"inclusion_prob":0.25}`),
+		0o666); err != nil {
 		panic(err)
 	}
 	labels, err := dataset.ReadFile[dataset.OracleLabel](path)
@@ -112,7 +114,8 @@ func ExampleJoin() {
 			{PromptID: "q1", Policy: "p0", LogProb: dataset.Known(-0.25), Distribution: dataset.SamplingDistribution},
 			{PromptID: "q1", Policy: "bigger", Error: &dataset.RecordError{Class: "timeout", Message: "no answer in 60s"}},
 		},
-		Scores: []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}, {PromptID: "q1", Policy: "bigger", Mean: dataset.Known(0.8)}},
+		Scores: []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)},
+			{PromptID: "q1", Policy: "bigger", Mean: dataset.Known(0.8)}},
 	})
 	if err != nil {
 		panic(err)
@@ -135,7 +138,8 @@ func ExampleJoin() {
 }
 
 func ExampleIndex() {
-	scores := []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)}, {PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.2)}}
+	scores := []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)},
+		{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.2)}}
 	_, err := dataset.Index(scores)
 	fmt.Println(err)
 	// Output: dataset: duplicate id: dataset.JudgeScore q1/p0/0 occurs twice (keep one of the two)
@@ -242,8 +246,9 @@ func ExampleWriteFreshDraws() {
 
 func ExampleWriteSamplesCSV() {
 	samples := []dataset.Sample{{
-		PromptID: "q1", Prompt: "Rhyme, please.", Response: "Moon\nJune", BasePolicyLogProb: dataset.Known(-3.5), TargetPolicyLogProbs: map[string]dataset.Float{"bigger": dataset.Float{}},
-		JudgeScore: dataset.Known(0.5), Metadata: map[string]any{"finish_reason": "stop"},
+		PromptID: "q1", Prompt: "Rhyme, please.", Response: "Moon\nJune", BasePolicyLogProb: dataset.Known(-3.5),
+		TargetPolicyLogProbs: map[string]dataset.Float{"bigger": dataset.Float{}},
+		JudgeScore:           dataset.Known(0.5), Metadata: map[string]any{"finish_reason": "stop"},
 	}}
 	var out strings.Builder
 	if err := dataset.WriteSamplesCSV(&out, []string{"bigger"}, slices.Values(samples)); err != nil {

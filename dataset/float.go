@@ -76,7 +76,8 @@ func parseFloat(b []byte) (float64, error) {
 	// ParseFloat would take +1, Inf, NaN, 1_0 and 0x1p-2 too, which JSON does not
 	// have.
 	digits := bytes.TrimPrefix(b, []byte{'-'})
-	if len(digits) == 0 || digits[0] < '0' || digits[0] > '9' || len(digits) > 1 && digits[1]|' ' == 'x' || bytes.IndexByte(b, '_') >= 0 {
+	if len(digits) == 0 || digits[0] < '0' || digits[0] > '9' || len(digits) > 1 && digits[1]|' ' == 'x' ||
+		bytes.IndexByte(b, '_') >= 0 {
 		return math.NaN(), fmt.Errorf("%.40s is neither a number nor null", b)
 	}
 	v, err := strconv.ParseFloat(string(b), 64)

@@ -105,7 +105,8 @@ func TestFloatsJSON(t *testing.T) {
 // FuzzFloats: Floats reads exactly what encoding/json reads into []*float64, with
 // NaN for nil.
 func FuzzFloats(f *testing.F) {
-	for _, s := range []string{"null", "[]", "[null,-1.5e-3]", "[1,]", "[0x1]", `["a,b"]`, "[ 1 , 2 ]", "[1e400]", "[01]"} {
+	for _, s := range []string{"null", "[]", "[null,-1.5e-3]", "[1,]", "[0x1]", `["a,b"]`, "[ 1 , 2 ]", "[1e400]",
+		"[01]"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -240,7 +240,8 @@ func (a Attrition) String() string {
 		if row.Dropped == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "%-24s %7d dropped %7d left  (%s", row.Reason, row.Dropped, row.Left, strings.Join(row.Examples, ", "))
+		fmt.Fprintf(&b, "%-24s %7d dropped %7d left  (%s", row.Reason, row.Dropped, row.Left,
+			strings.Join(row.Examples, ", "))
 		if row.Dropped > len(row.Examples) {
 			b.WriteString(", …")
 		}

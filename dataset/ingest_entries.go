@@ -52,7 +52,8 @@ const (
 	dropDuplicate
 )
 
-var dropReasons = [...]string{"malformed", "empty prompt", "not only text", "goes on from another row", "language", "flagged by moderation", "moderation score", "too short", "too long",
+var dropReasons = [...]string{"malformed", "empty prompt", "not only text", "goes on from another row", "language",
+	"flagged by moderation", "moderation score", "too short", "too long",
 	"several turns", "left out by dedup_tag", "duplicate text"}
 
 // drops counts what one filter dropped and keeps the first few ids in order.

@@ -39,8 +39,9 @@ func (p *pass) sharedIDs(in *Ingest, index []uint32) error {
 	if !found {
 		return nil
 	}
-	return &LineError{Name: p.name, Line: int(p.entries.at(int(later)).line), Hint: "keep one of the two rows, or give them ids of their own",
-		Err: fmt.Errorf("%w: %s is on line %d already", ErrDuplicateID, p.idOf(int(later)), p.entries.at(int(first)).line)}
+	return &LineError{Name: p.name, Line: int(p.entries.at(int(later)).line),
+		Hint: "keep one of the two rows, or give them ids of their own",
+		Err:  fmt.Errorf("%w: %s is on line %d already", ErrDuplicateID, p.idOf(int(later)), p.entries.at(int(first)).line)}
 }
 
 func (p *pass) oneText(group []uint32) bool {
@@ -111,7 +112,8 @@ func (p *pass) distinctIDs() error {
 		if x.own {
 			x = y
 		}
-		return fmt.Errorf("dataset: %s: %w: prompt_id %q (give every row an id)", p.name, ErrDuplicateID, fmt.Sprintf("p%x", x.norm[:8]))
+		return fmt.Errorf("dataset: %s: %w: prompt_id %q (give every row an id)", p.name, ErrDuplicateID,
+			fmt.Sprintf("p%x", x.norm[:8]))
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ func (row *parsedRow) scalars() (map[string]any, error) {
 			delete(meta, f.name)
 			continue // the turns, and other lists and objects
 		}
-		if f.raw[0] == '"' && (f.name == "conversation_a" || f.name == "conversation_b" || f.name == "conversation" || f.name == "full_conversation") {
+		if f.raw[0] == '"' && (f.name == "conversation_a" || f.name == "conversation_b" || f.name == "conversation" ||
+			f.name == "full_conversation") {
 			continue // turns as text
 		}
 		v, err := decodeAny(f.raw)

@@ -208,13 +208,14 @@ func (p *pass) head(line int, raw []byte, buf fields) headed {
 		dropEmpty:     row.empty,
 		dropNotText:   row.notText,
 		dropContinued: row.continued,
-		dropLanguage:  len(languages) > 0 && !slices.ContainsFunc(languages, func(l string) bool { return strings.EqualFold(l, row.language) }),
-		dropFlagged:   row.flagged && !o.KeepFlagged,
-		dropScore:     o.MaxModerationScore > 0 && row.score > o.MaxModerationScore,
-		dropShort:     row.bytes < o.MinBytes,
-		dropLong:      o.MaxBytes > 0 && row.bytes > o.MaxBytes,
-		dropTurns:     o.SingleTurn && row.userTurns > 1,
-		dropSetApart:  row.setApart && !o.KeepSetApart,
+		dropLanguage: len(languages) > 0 && !slices.ContainsFunc(languages,
+			func(l string) bool { return strings.EqualFold(l, row.language) }),
+		dropFlagged:  row.flagged && !o.KeepFlagged,
+		dropScore:    o.MaxModerationScore > 0 && row.score > o.MaxModerationScore,
+		dropShort:    row.bytes < o.MinBytes,
+		dropLong:     o.MaxBytes > 0 && row.bytes > o.MaxBytes,
+		dropTurns:    o.SingleTurn && row.userTurns > 1,
+		dropSetApart: row.setApart && !o.KeepSetApart,
 	} {
 		if drop {
 			h.entry.reason = int8(reason)
@@ -237,7 +238,8 @@ func (p *pass) take(in *Ingest, h headed) error {
 		case in.Format == "":
 			in.Format = h.row.format
 		case in.Format != h.row.format:
-			h.err = &LineError{Name: p.name, Line: h.line, Err: fmt.Errorf("the row is of format %s, those before it are of format %s", h.row.format, in.Format),
+			h.err = &LineError{Name: p.name, Line: h.line,
+				Err:  fmt.Errorf("the row is of format %s, those before it are of format %s", h.row.format, in.Format),
 				Hint: "keep one format a file", Skip: true}
 		}
 	}
@@ -321,10 +323,12 @@ func (p *pass) settle(in *Ingest) error {
 	left := in.Rows
 	for reason, d := range p.dropped {
 		left -= d.n
-		in.Attrition = append(in.Attrition, AttritionRow{Reason: dropReasons[reason], Dropped: d.n, Left: left, Examples: append([]string{}, d.examples...)})
+		in.Attrition = append(in.Attrition, AttritionRow{Reason: dropReasons[reason], Dropped: d.n, Left: left,
+			Examples: append([]string{}, d.examples...)})
 	}
 	if in.Eligible == 0 {
-		return fmt.Errorf("dataset: %s: %w left of %d rows: %s (look at the filters, and at what the rows hold)", p.name, ErrNoPrompts, in.Rows, in.Attrition.summary())
+		return fmt.Errorf("dataset: %s: %w left of %d rows: %s (look at the filters, and at what the rows hold)", p.name,
+			ErrNoPrompts, in.Rows, in.Attrition.summary())
 	}
 	return nil
 }

@@ -56,7 +56,8 @@ func detect(fs fields) (Format, error) {
 		names = append(names, f.name)
 	}
 	slices.Sort(names)
-	return "", fmt.Errorf("the row has none of the fields conversation_a, conversation, prompt and messages; it has: %s", strings.Join(slices.Compact(names), ", "))
+	return "", fmt.Errorf("the row has none of the fields conversation_a, conversation, prompt and messages; it has: %s",
+		strings.Join(slices.Compact(names), ", "))
 }
 
 // parsedRow is what the filters look at.

@@ -72,8 +72,9 @@ func TestReadArena(t *testing.T) {
 	}
 	meta := func(id, language string) map[string]any {
 		return map[string]any{
-			"source": "chatbot_arena_conversations", "source_id": id, "language": language, "model_a": "alpha", "model_b": "beta",
-			"winner": "tie (bothbad)", "judge": "arena_user_1", "turn": 2.0, "anony": true, "tstamp": 1682351591.1322,
+			"source": "chatbot_arena_conversations", "source_id": id, "language": language, "model_a": "alpha",
+			"model_b": "beta",
+			"winner":  "tie (bothbad)", "judge": "arena_user_1", "turn": 2.0, "anony": true, "tstamp": 1682351591.1322,
 		}
 	}
 	want.Prompts = []Prompt{
@@ -84,7 +85,8 @@ func TestReadArena(t *testing.T) {
 		t.Error(diff)
 	}
 	table := got.Attrition.String()
-	if !strings.Contains(table, "flagged by moderation          2 dropped       4 left  (q4, q5)\n") || strings.Count(table, "\n") != 5 {
+	if !strings.Contains(table, "flagged by moderation          2 dropped       4 left  (q4, q5)\n") ||
+		strings.Count(table, "\n") != 5 {
 		t.Errorf("the table reads\n%s", table)
 	}
 	if got := ingest(t, in, ReadOptions{KeepFlagged: true}); len(got.Prompts) != 5 {
@@ -104,9 +106,12 @@ func TestReadConversations(t *testing.T) {
 	got := ingest(t, in, ReadOptions{})
 	sum := sha256.Sum256([]byte("no id"))
 	want := []Prompt{
-		{ID: "c1", Text: "Hi", Metadata: map[string]any{"source": "conversation", "source_id": "c1", "model": "m", "turn": 1.0, "language": "English", "redacted": false}},
-		{ID: "c4", Text: "Older spelling", Metadata: map[string]any{"source": "conversation", "source_id": "c4", "model": "m"}},
-		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No  id", Metadata: map[string]any{"source": "conversation", "model": "m"}},
+		{ID: "c1", Text: "Hi", Metadata: map[string]any{"source": "conversation", "source_id": "c1", "model": "m",
+			"turn": 1.0, "language": "English", "redacted": false}},
+		{ID: "c4", Text: "Older spelling", Metadata: map[string]any{"source": "conversation", "source_id": "c4",
+			"model": "m"}},
+		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No  id", Metadata: map[string]any{"source": "conversation",
+			"model": "m"}},
 	}
 	if diff := cmp.Diff(want, got.Prompts); diff != "" || got.Format != FormatConversation {
 		t.Errorf("format %s: %s", got.Format, diff)
@@ -131,8 +136,10 @@ func TestReadPlainPrompts(t *testing.T) {
 	want := []Prompt{
 		{ID: "12345678901234567890", Text: "a large one", Metadata: none},
 		{ID: "7", Text: "a number for an id", Metadata: none},
-		{ID: "a", Text: "Hi <b>", Metadata: map[string]any{"language": "English", "n": 1.5, "big": "12345678901234567890", "list": []any{1.0, map[string]any{"x": nil}}}},
-		{ID: "b", Text: "and?", Messages: []Message{{"user", "Hi"}, {"assistant", "Hello"}, {"user", "and?"}}, Metadata: none},
+		{ID: "a", Text: "Hi <b>", Metadata: map[string]any{"language": "English", "n": 1.5, "big": "12345678901234567890",
+			"list": []any{1.0, map[string]any{"x": nil}}}},
+		{ID: "b", Text: "and?", Messages: []Message{{"user", "Hi"}, {"assistant", "Hello"}, {"user", "and?"}},
+			Metadata: none},
 		{ID: "c", Text: "only one", Metadata: map[string]any{"language": "German", "k": 2.0}},
 		{ID: "d", Text: "and?", Metadata: none}, // not a duplicate of b: other turns go before
 		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No ID ", Metadata: map[string]any{"prompt_id": nil, "id": " "}},
@@ -154,7 +161,8 @@ func TestReadPlainPrompts(t *testing.T) {
 }
 
 func TestLanguageOptions(t *testing.T) {
-	plain := lines(`{"prompt_id":"a","prompt":"Hallo","language":"German"}`, `{"prompt_id":"b","prompt":"Hi","language":"English"}`, `{"prompt_id":"c","prompt":"?"}`)
+	plain := lines(`{"prompt_id":"a","prompt":"Hallo","language":"German"}`,
+		`{"prompt_id":"b","prompt":"Hi","language":"English"}`, `{"prompt_id":"c","prompt":"?"}`)
 	arena := lines(arenaRow("a", "Hallo", "German", false, false), arenaRow("b", "Hi", "English", false, false))
 	rows := []struct {
 		in     string
@@ -168,7 +176,8 @@ func TestLanguageOptions(t *testing.T) {
 		{plain, ReadOptions{ConversationLanguages: []string{"English"}}, "a b c", "plain prompts are no conversations"},
 		{arena, ReadOptions{}, "a b", "all languages by default"},
 		{arena, ReadOptions{Languages: []string{"English"}}, "b", "Languages is for every format"},
-		{arena, ReadOptions{Languages: []string{"English"}, ConversationLanguages: []string{"German"}}, "a", "the narrower option counts"},
+		{arena, ReadOptions{Languages: []string{"English"}, ConversationLanguages: []string{"German"}}, "a",
+			"the narrower option counts"},
 	}
 	for _, row := range rows {
 		var ids []string
@@ -230,18 +239,22 @@ func TestReadPromptsRefuses(t *testing.T) {
 		{"\n\n", 0, "no rows", ErrNoPrompts, "blank file"},
 		{"[]", 0, "no rows", ErrNoPrompts, "empty array"},
 		{zipped(t, ""), 0, "no rows", ErrNoPrompts, "empty file, compressed"},
-		{lines(`{"prompt_id":"a","prompt":" "}`, `{"prompt_id":"b","prompt":""}`), 0, "2 for empty prompt", ErrNoPrompts, "nothing left"},
+		{lines(`{"prompt_id":"a","prompt":" "}`, `{"prompt_id":"b","prompt":""}`), 0, "2 for empty prompt", ErrNoPrompts,
+			"nothing left"},
 		{lines(ok, `{"prompt_id":"b","prompt":"y"`), 2, "", nil, "bad JSON"},
-		{lines(ok, "", `{"prompt_id":"a","prompt":"y"}`), 3, `prompt_id "a" is on line 1`, ErrDuplicateID, "duplicate id, blank lines counted"},
+		{lines(ok, "", `{"prompt_id":"a","prompt":"y"}`), 3, `prompt_id "a" is on line 1`, ErrDuplicateID,
+			"duplicate id, blank lines counted"},
 		{lines(ok, ok), 2, `prompt_id "a" is on line 1`, ErrDuplicateID, "a row that is there twice"},
-		{lines(arenaRow("q", "x", "English", false, false), arenaRow("q", "y", "German", true, false)), 2, `question_id "q" is on line 1`, ErrDuplicateID,
+		{lines(arenaRow("q", "x", "English", false, false), arenaRow("q", "y", "German", true, false)), 2,
+			`question_id "q" is on line 1`, ErrDuplicateID,
 			"duplicate conversation id, even of rows that a filter drops"},
 		{"[" + ok + ",\n\n" + ok + "]", 3, "line 1", ErrDuplicateID, "in an array"},
 		{lines(`{"prompt_id":"pa1fce4363854ff88","prompt":"x"}`, `{"prompt":"Y"}`), 0, "pa1fce4363854ff88", ErrDuplicateID,
 			"a made-up id that another row has: SHA-256 of y is a1fce4363854ff88…"},
 		{lines(ok, `{"text":"y"}`), 2, "has: text", nil, "no known field"},
 		{`{"rows":[` + ok + "]}", 1, "has: rows", nil, "wrapped rows"},
-		{lines(ok, arenaRow("q", "x", "English", false, false)), 2, "format chatbot_arena_conversations", nil, "mixed formats"},
+		{lines(ok, arenaRow("q", "x", "English", false, false)), 2, "format chatbot_arena_conversations", nil,
+			"mixed formats"},
 		{"{\n\"prompt_id\":\"a\"\n}", 1, "whole JSON object", nil, "a pretty-printed object"},
 		{"prompt_id;prompt\na;x\n", 1, "object's {", nil, "neither JSON nor CSV"},
 		{"prompt_id,prompt\na,x\nb,y,z\n", 3, "3 cells, the header has 2", nil, "a cell too many"},
@@ -254,16 +267,23 @@ func TestReadPromptsRefuses(t *testing.T) {
 		{lines(`{"prompt_id":"a\nb","prompt":"x"}`), 1, "control", nil, "a line break in an id would tear request headers"},
 		{lines(`{"prompt":"x","metadata":[1]}`), 1, "metadata", nil, "metadata is a list"},
 		{lines(`{"prompt":"x","v":1e999}`), 1, "out of range", nil, "a number that float64 cannot hold"},
-		{lines(`{"prompt":"x","messages":[{"role":"user","content":"y"}]}`), 1, "differs", nil, "prompt and messages disagree"},
-		{lines(`{"messages":[{"role":"user","content":"y"},{"role":"assistant","content":"z"}]}`), 1, "last turn", nil, "nothing to answer"},
+		{lines(`{"prompt":"x","messages":[{"role":"user","content":"y"}]}`), 1, "differs", nil,
+			"prompt and messages disagree"},
+		{lines(`{"messages":[{"role":"user","content":"y"},{"role":"assistant","content":"z"}]}`), 1, "last turn", nil,
+			"nothing to answer"},
 		{lines(`{"messages":[{"role":"tool","content":"y"}]}`), 1, `role "tool"`, nil, "unknown role"},
-		{lines(`{"conversation":[{"role":"user","content":[{"type":"image"}]}]}`), 0, "1 for not only text", ErrNoPrompts, "content that is no text"},
+		{lines(`{"conversation":[{"role":"user","content":[{"type":"image"}]}]}`), 0, "1 for not only text", ErrNoPrompts,
+			"content that is no text"},
 		{lines(`{"conversation":"[]"}`), 0, "1 for empty prompt", ErrNoPrompts, "a conversation as text, without a turn"},
 		{lines(`{"conversation":"[{'role': 'user'}]"}`), 1, "conversation", nil, "a conversation as Python prints it"},
-		{lines(`{"conversation":[{"role":"user","content":7}]}`), 1, "neither text nor a list", nil, "content of another type"},
+		{lines(`{"conversation":[{"role":"user","content":7}]}`), 1, "neither text nor a list", nil,
+			"content of another type"},
 		{lines(`{"prompt":"not a list","response_a":"[]"}`), 1, "no JSON list of turns", nil, "arena-55k without its lists"},
-		{lines(`{"prompt":"x","response":"y","judge_score":1,"prompt_id":"a"}`, `{"prompt":"z","response":"y","judge_score":1,"prompt_id":"a"}`), 2, `"a" is on line 1`, ErrDuplicateID, "two prompts of one id, in CJE's layout"},
-		{lines(`{"prompt":"x","openai_moderation":{"flagged":"yes"}}`), 1, "flagged is \"yes\"", nil, "a flag that is neither true nor false"},
+		{lines(`{"prompt":"x","response":"y","judge_score":1,"prompt_id":"a"}`,
+			`{"prompt":"z","response":"y","judge_score":1,"prompt_id":"a"}`), 2, `"a" is on line 1`, ErrDuplicateID,
+			"two prompts of one id, in CJE's layout"},
+		{lines(`{"prompt":"x","openai_moderation":{"flagged":"yes"}}`), 1, "flagged is \"yes\"", nil,
+			"a flag that is neither true nor false"},
 		{"[" + ok, 1, "does not end", nil, "cut array"},
 		{"[\n" + ok + ",\n{\"prompt", 3, "does not end", nil, "array cut inside an object"},
 		{"[\n" + ok + "\n" + ok + "]", 3, "comma", nil, "missing comma"},
@@ -284,7 +304,8 @@ func TestReadPromptsRefuses(t *testing.T) {
 			}
 			if row.line > 0 {
 				checkLineError(t, row.reason, err, row.line, row.say)
-			} else if !strings.Contains(err.Error(), "in.jsonl") || !strings.Contains(err.Error(), row.say) || !strings.HasSuffix(err.Error(), ")") {
+			} else if !strings.Contains(err.Error(), "in.jsonl") || !strings.Contains(err.Error(), row.say) ||
+				!strings.HasSuffix(err.Error(), ")") {
 				t.Errorf("%v; want the file, %q and what to do", err, row.say)
 			}
 			for _, is := range []error{ErrNoPrompts, ErrDuplicateID} {
@@ -350,7 +371,8 @@ func TestSharedPrompts(t *testing.T) {
 func FuzzReadPrompts(f *testing.F) {
 	f.Add([]byte(lines(arenaRow("a", "x", "English", false, false), arenaRow("b", "X ", "English", true, false))))
 	f.Add([]byte(`[{"prompt_id":"a","prompt":"x","n":1e300},{"prompt":"y","metadata":{"a":[12345678901234567890]}}]`))
-	f.Add([]byte(`{"prompt":"x","a":[12345678901234567.8,12345678901234567,12345678901234568,1e20,-0]}`)) // written without a point, must read back the same
+	// written without a point, must read back the same
+	f.Add([]byte(`{"prompt":"x","a":[12345678901234567.8,12345678901234567,12345678901234568,1e20,-0]}`))
 	f.Add([]byte(`{"conversation":[{"role":"human","content":"\ud800 \u0000"}],"turn":-0}`))
 	f.Add([]byte(`{"messages":[{"role":"system","content":""},{"role":"user","content":"q"}]}`))
 	f.Add([]byte(zipped(f, `{"prompt":"x"}`)))

@@ -135,7 +135,8 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	value := func(policy string) Float {
 		lp := lookup(policy)
 		if lp.Raw() {
-			j.miss("logprobs", Key{PromptID: p.ID, Policy: policy}, "the value is of the raw distribution, and no weight comes of it")
+			j.miss("logprobs", Key{PromptID: p.ID, Policy: policy},
+				"the value is of the raw distribution, and no weight comes of it")
 			return Float{}
 		}
 		return lp.LogProb
@@ -162,7 +163,8 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 
 // draw joins a target's own response with its judge score and oracle label.
 func (j *join) draw(k Key) FreshDraw {
-	d := FreshDraw{PromptID: k.PromptID, Prompt: j.prompts[k.PromptID].Text, Response: *j.responses[k].Text, DrawIdx: k.DrawIdx}
+	d := FreshDraw{PromptID: k.PromptID, Prompt: j.prompts[k.PromptID].Text, Response: *j.responses[k].Text,
+		DrawIdx: k.DrawIdx}
 	if s, ok := j.scores[k]; ok {
 		d.JudgeScore = s.Mean
 	}

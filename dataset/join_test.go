@@ -14,11 +14,13 @@ import (
 
 // answer makes a response that holds a value.
 func answer(prompt, policy string, draw int, text string) Response {
-	return Response{PromptID: prompt, Policy: policy, DrawIdx: draw, Text: &text, FinishReason: "stop", PolicyHash: "hash-" + policy}
+	return Response{PromptID: prompt, Policy: policy, DrawIdx: draw, Text: &text, FinishReason: "stop",
+		PolicyHash: "hash-" + policy}
 }
 
 func lp(prompt, policy string, v float64) LogProb {
-	return LogProb{PromptID: prompt, Policy: policy, LogProb: Known(v), Distribution: SamplingDistribution, PolicyHash: "hash-" + policy}
+	return LogProb{PromptID: prompt, Policy: policy, LogProb: Known(v), Distribution: SamplingDistribution,
+		PolicyHash: "hash-" + policy}
 }
 
 // records is a run in which everything can go wrong that may.
@@ -30,13 +32,17 @@ func records() RunRecords {
 	return RunRecords{
 		Logging: "log", Targets: []string{"a", "b"},
 		Prompts: []Prompt{
-			{ID: "p3", Text: "three", Metadata: map[string]any{"judge_score": 0.5, "oracle_label": 1}}, {ID: "p1", Text: "one", Metadata: map[string]any{"language": "English"}},
-			{ID: "p2", Text: "two"}, {ID: "p4", Text: "four"}, {ID: "p5", Text: "five"}, {ID: "twice", Text: "x"}, {ID: "twice", Text: "y"},
+			{ID: "p3", Text: "three", Metadata: map[string]any{"judge_score": 0.5, "oracle_label": 1}},
+			{ID: "p1", Text: "one", Metadata: map[string]any{"language": "English"}},
+			{ID: "p2", Text: "two"}, {ID: "p4", Text: "four"}, {ID: "p5", Text: "five"}, {ID: "twice", Text: "x"},
+			{ID: "twice", Text: "y"},
 		},
 		Responses: []Response{
 			answer("p1", "log", 0, "uno"), lost, answer("p4", "log", 0, ""), answer("p3", "log", 0, "tres"),
-			answer("p1", "a", 1, "second"), answer("p1", "a", 0, "first"), answer("p2", "a", 0, "zwei"), answer("p3", "b", 0, "b3"),
-			answer("twice", "a", 0, "?"), answer("gone", "log", 0, "?"), answer("p5", "log", 0, "this"), answer("p5", "log", 0, "or that"),
+			answer("p1", "a", 1, "second"), answer("p1", "a", 0, "first"), answer("p2", "a", 0, "zwei"),
+			answer("p3", "b", 0, "b3"),
+			answer("twice", "a", 0, "?"), answer("gone", "log", 0, "?"), answer("p5", "log", 0, "this"),
+			answer("p5", "log", 0, "or that"),
 		},
 		LogProbs: []LogProb{
 			lp("p1", "log", -1), lp("p1", "a", -2), lp("p1", "b", -3),
@@ -51,8 +57,10 @@ func records() RunRecords {
 			{PromptID: "p4", Policy: "log", Label: Known(0.5)},
 		},
 		Scores: []JudgeScore{
-			{PromptID: "p1", Policy: "log", Mean: Known(0.9)}, {PromptID: "p1", Policy: "a", Mean: Known(0.4)}, {PromptID: "p1", Policy: "a", DrawIdx: 1, Mean: Known(0.3)},
-			{PromptID: "p4", Policy: "log", Mean: Known(0)}, {PromptID: "p3", Policy: "b", Mean: Known(0.1)}, {PromptID: "p3", Policy: "b", Mean: Known(0.2)},
+			{PromptID: "p1", Policy: "log", Mean: Known(0.9)}, {PromptID: "p1", Policy: "a", Mean: Known(0.4)},
+			{PromptID: "p1", Policy: "a", DrawIdx: 1, Mean: Known(0.3)},
+			{PromptID: "p4", Policy: "log", Mean: Known(0)}, {PromptID: "p3", Policy: "b", Mean: Known(0.1)},
+			{PromptID: "p3", Policy: "b", Mean: Known(0.2)},
 		},
 	}
 }
@@ -60,12 +68,18 @@ func records() RunRecords {
 func TestJoin(t *testing.T) {
 	none := Float{}
 	want := []Sample{
-		{PromptID: "p1", Prompt: "one", Response: "uno", BasePolicyLogProb: Known(-1), TargetPolicyLogProbs: map[string]Float{"a": Known(-2), "b": Known(-3)},
-			JudgeScore: Known(0.9), OracleLabel: Known(1), InclusionProb: Known(0.25), Metadata: map[string]any{"language": "English", "finish_reason": "stop"}},
-		{PromptID: "p3", Prompt: "three", Response: "tres", BasePolicyLogProb: Known(-4), TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
-			JudgeScore: none, OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
-		{PromptID: "p4", Prompt: "four", Response: "", BasePolicyLogProb: Known(0), TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
-			JudgeScore: Known(0), OracleLabel: none, InclusionProb: none, Metadata: map[string]any{"finish_reason": "stop"}},
+		{PromptID: "p1", Prompt: "one", Response: "uno", BasePolicyLogProb: Known(-1),
+			TargetPolicyLogProbs: map[string]Float{"a": Known(-2), "b": Known(-3)},
+			JudgeScore:           Known(0.9), OracleLabel: Known(1), InclusionProb: Known(0.25),
+			Metadata: map[string]any{"language": "English", "finish_reason": "stop"}},
+		{PromptID: "p3", Prompt: "three", Response: "tres", BasePolicyLogProb: Known(-4),
+			TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
+			JudgeScore:           none, OracleLabel: none, InclusionProb: none,
+			Metadata: map[string]any{"finish_reason": "stop"}},
+		{PromptID: "p4", Prompt: "four", Response: "", BasePolicyLogProb: Known(0),
+			TargetPolicyLogProbs: map[string]Float{"a": none, "b": none},
+			JudgeScore:           Known(0), OracleLabel: none, InclusionProb: none,
+			Metadata: map[string]any{"finish_reason": "stop"}},
 	}
 	const wantUnjoined = `responses gone/log/0: no such prompt
 responses p2/log/0: failed: timeout: no answer
@@ -113,7 +127,8 @@ responses twice/a/0: no such prompt
 		shuffle(r, in.Labels)
 		shuffle(r, in.Scores)
 	}
-	if got := in.Prompts[slices.IndexFunc(in.Prompts, func(p Prompt) bool { return p.ID == "p1" })].Metadata; len(got) != 1 {
+	if got := in.Prompts[slices.IndexFunc(in.Prompts,
+		func(p Prompt) bool { return p.ID == "p1" })].Metadata; len(got) != 1 {
 		t.Errorf("the prompt's own metadata was changed: %v", got)
 	}
 }
@@ -123,13 +138,15 @@ func shuffle[T any](r *rand.Rand, s []T) {
 }
 
 func draw(id, prompt, response string, score, label, p Float, idx int) FreshDraw {
-	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label, InclusionProb: p, DrawIdx: idx}
+	return FreshDraw{PromptID: id, Prompt: prompt, Response: response, JudgeScore: score, OracleLabel: label,
+		InclusionProb: p, DrawIdx: idx}
 }
 
 // A second label of a response joins nothing, and takes nothing from the first.
 func TestSecondLabels(t *testing.T) {
 	in := records()
-	in.Labels = append(in.Labels, OracleLabel{PromptID: "p1", Policy: "log", Label: Known(0), InclusionProb: Known(0.1), Role: "duplicate", PolicyHash: "hash-log"})
+	in.Labels = append(in.Labels, OracleLabel{PromptID: "p1", Policy: "log", Label: Known(0), InclusionProb: Known(0.1),
+		Role: "duplicate", PolicyHash: "hash-log"})
 	want, wantUnjoined, err := Join(records())
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +171,8 @@ func TestFreshDraws(t *testing.T) {
 		reason string
 	}{
 		{"a", []FreshDraw{
-			draw("p1", "one", "first", Known(0.4), none, none, 0), draw("p1", "one", "second", Known(0.3), Known(0), Known(1), 1), draw("p2", "two", "zwei", none, none, none, 0),
+			draw("p1", "one", "first", Known(0.4), none, none, 0), draw("p1", "one", "second", Known(0.3), Known(0), Known(1),
+				1), draw("p2", "two", "zwei", none, none, none, 0),
 		}, "every draw, unscored ones too; the logged response of p2 does not matter"},
 		{"b", []FreshDraw{draw("p3", "three", "b3", none, none, none, 0)}, "of two scores of one key neither is used"},
 		{"log", nil, "the logging policy's own are the samples"},
@@ -191,14 +209,19 @@ func TestRawLogProbs(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := logs.Samples[0]
-		if s.BasePolicyLogProb.Valid() != (base != RawDistribution) || s.TargetPolicyLogProbs["a"].Valid() || s.TargetPolicyLogProbs["b"] != Known(-3) {
+		if s.BasePolicyLogProb.Valid() != (base != RawDistribution) || s.TargetPolicyLogProbs["a"].Valid() ||
+			s.TargetPolicyLogProbs["b"] != Known(-3) {
 			t.Errorf("%s: %+v", base, s)
 		}
-		want := map[string]Scored{"log": {"hash-log", base}, "a": {"hash-a", RawDistribution}, "b": {"hash-b", SamplingDistribution}}
+		want := map[string]Scored{"log": {"hash-log", base}, "a": {"hash-a", RawDistribution},
+			"b": {"hash-b", SamplingDistribution}}
 		if diff := cmp.Diff(want, logs.Scored); diff != "" {
 			t.Errorf("%s: %s", base, diff)
 		}
-		if !slices.ContainsFunc(unjoined, func(u Unjoined) bool { return u.Key.Policy == "a" && strings.Contains(u.Reason, "raw") }) {
+		if !slices.ContainsFunc(unjoined, func(u Unjoined) bool {
+			return u.Key.Policy == "a" &&
+				strings.Contains(u.Reason, "raw")
+		}) {
 			t.Errorf("%s: unjoined %v", base, unjoined)
 		}
 	}
@@ -227,14 +250,16 @@ func TestRawLogProbs(t *testing.T) {
 func TestHashOfSeveral(t *testing.T) {
 	newer := answer("p2", "log", 0, "dos")
 	newer.PolicyHash = "hash-new"
-	in := RunRecords{Logging: "log", Prompts: []Prompt{{ID: "p1"}, {ID: "p2"}}, Responses: []Response{newer, answer("p1", "log", 0, "uno")}}
+	in := RunRecords{Logging: "log", Prompts: []Prompt{{ID: "p1"}, {ID: "p2"}}, Responses: []Response{newer,
+		answer("p1", "log", 0, "uno")}}
 	for range 2 {
 		logs, unjoined, err := Join(in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		samples := logs.Samples
-		if len(samples) != 1 || samples[0].PromptID != "p1" || !strings.Contains(unjoined[len(unjoined)-1].Reason, "hash-new is not the hash-log") {
+		if len(samples) != 1 || samples[0].PromptID != "p1" || !strings.Contains(unjoined[len(unjoined)-1].Reason,
+			"hash-new is not the hash-log") {
 			t.Errorf("samples %v, unjoined %v", samples, unjoined)
 		}
 		slices.Reverse(in.Responses)
@@ -261,7 +286,8 @@ func TestSharedLogs(t *testing.T) {
 	}
 	labels := 0
 	for i, s := range logged {
-		if !s.BasePolicyLogProb.Valid() || len(s.TargetPolicyLogProbs) != 3 || s.Metadata["prompt_id"] == nil || s.InclusionProb.Valid() {
+		if !s.BasePolicyLogProb.Valid() || len(s.TargetPolicyLogProbs) != 3 || s.Metadata["prompt_id"] == nil ||
+			s.InclusionProb.Valid() {
 			t.Fatalf("row %d: %+v", i, s)
 		}
 		if s.OracleLabel.Valid() {

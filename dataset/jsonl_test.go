@@ -161,7 +161,8 @@ func TestWriteJSONL(t *testing.T) {
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []any{nil, 1, []int{1}, map[string]any{"x": math.NaN()}, map[string]any{"x": Known(math.Inf(1)).OrNaN()}} {
+	for _, bad := range []any{nil, 1, []int{1}, map[string]any{"x": math.NaN()},
+		map[string]any{"x": Known(math.Inf(1)).OrNaN()}} {
 		err := WriteJSONL(io.Discard, slices.Values([]any{rows[0], bad}))
 		if err == nil || !strings.Contains(err.Error(), "row 2") {
 			t.Errorf("%v: %v, want an error that names row 2", bad, err)

@@ -68,10 +68,14 @@ func nameOf(quoted []byte) string {
 var commonNames = func() map[string]string {
 	m := map[string]string{}
 	for _, name := range []string{
-		"question_id", "conversation_id", "id", "prompt_id", "model_a", "model_b", "model", "winner", "judge", "conversation_a", "conversation_b",
-		"conversation", "turn", "anony", "language", "tstamp", "timestamp", "openai_moderation", "toxic_chat_tag", "redacted", "prompt", "messages",
-		"metadata", "dedup_tag", "category_tag", "conv_metadata", "is_code", "is_refusal", "judge_hash", "evaluation_session_id", "evaluation_order",
-		"full_conversation", "response", "response_a", "response_b", "winner_model_a", "winner_model_b", "winner_tie", "role", "content", "type",
+		"question_id", "conversation_id", "id", "prompt_id", "model_a", "model_b", "model", "winner", "judge",
+		"conversation_a", "conversation_b",
+		"conversation", "turn", "anony", "language", "tstamp", "timestamp", "openai_moderation", "toxic_chat_tag",
+		"redacted", "prompt", "messages",
+		"metadata", "dedup_tag", "category_tag", "conv_metadata", "is_code", "is_refusal", "judge_hash",
+		"evaluation_session_id", "evaluation_order",
+		"full_conversation", "response", "response_a", "response_b", "winner_model_a", "winner_model_b", "winner_tie",
+		"role", "content", "type",
 		"text", "image", "mimeType", "flagged", "categories", "category_scores", "num_tokens", "high_freq", "sampled",
 	} {
 		m[`"`+name+`"`] = name

@@ -132,16 +132,19 @@ func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }
 
 // OracleLabel is a line of oracle.jsonl.
 type OracleLabel struct {
-	PromptID      string       `json:"prompt_id"`
-	Policy        string       `json:"policy"`
-	DrawIdx       int          `json:"draw_idx"`
-	Label         Float        `json:"label"`             // in [0, 1]
-	InclusionProb Float        `json:"inclusion_prob"`    // the design's probability of labelling this response, in (0, 1]; a label without one joins nothing
-	Role          string       `json:"role"`              // "calibration", "probe", or "duplicate", which joins nothing
-	Stratum       string       `json:"stratum,omitempty"` // the part of the policy's responses that it was drawn from; empty if they were not divided
-	Oracle        string       `json:"oracle"`            // the oracle's identity: name and hash
-	PolicyHash    string       `json:"policy_hash"`
-	Error         *RecordError `json:"error"`
+	PromptID string `json:"prompt_id"`
+	Policy   string `json:"policy"`
+	DrawIdx  int    `json:"draw_idx"`
+	Label    Float  `json:"label"` // in [0, 1]
+	// the design's probability of labelling this response, in (0, 1]; a label without one joins
+	// nothing
+	InclusionProb Float  `json:"inclusion_prob"`
+	Role          string `json:"role"` // "calibration", "probe", or "duplicate", which joins nothing
+	// the part of the policy's responses that it was drawn from; empty if they were not divided
+	Stratum    string       `json:"stratum,omitempty"`
+	Oracle     string       `json:"oracle"` // the oracle's identity: name and hash
+	PolicyHash string       `json:"policy_hash"`
+	Error      *RecordError `json:"error"`
 }
 
 // Key returns the record's key.

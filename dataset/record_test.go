@@ -60,12 +60,15 @@ func TestRecordForm(t *testing.T) {
 		v    any
 		want string
 	}{
-		{Prompt{ID: "p", Text: "t", Metadata: map[string]any{"b": 1, "a": nil}}, `{"prompt_id":"p","prompt":"t","metadata":{"a":null,"b":1}}`},
-		{Response{PromptID: "p", Policy: "p0", Text: &text, TokenIDs: []int{1}, FinishReason: "stop", Usage: &Usage{1, 2}, LogProb: Known(-1), Model: "m", PolicyHash: "h"},
+		{Prompt{ID: "p", Text: "t", Metadata: map[string]any{"b": 1, "a": nil}},
+			`{"prompt_id":"p","prompt":"t","metadata":{"a":null,"b":1}}`},
+		{Response{PromptID: "p", Policy: "p0", Text: &text, TokenIDs: []int{1}, FinishReason: "stop", Usage: &Usage{1, 2},
+			LogProb: Known(-1), Model: "m", PolicyHash: "h"},
 			`{"prompt_id":"p","policy":"p0","draw_idx":0,"response":"a <b> & c","token_ids":[1],"finish_reason":"stop","usage":{"prompt_tokens":1,"completion_tokens":2},"logprob":-1,"model":"m","policy_hash":"h","error":null}`},
 		{Response{PromptID: "p", Policy: "p0", Error: &RecordError{"timeout", "no answer"}},
 			`{"prompt_id":"p","policy":"p0","draw_idx":0,"response":null,"token_ids":null,"finish_reason":"","usage":null,"logprob":null,"model":"","policy_hash":"","error":{"class":"timeout","message":"no answer"}}`},
-		{LogProb{PromptID: "p", Policy: "p0", LogProb: Known(-2), Tokens: 2, TokenLogProbs: Floats{-1, math.NaN()}, Method: "echo_based", Methods: map[string]MethodResult{"echo_based": {Known(-2), "ok", ""}}},
+		{LogProb{PromptID: "p", Policy: "p0", LogProb: Known(-2), Tokens: 2, TokenLogProbs: Floats{-1, math.NaN()},
+			Method: "echo_based", Methods: map[string]MethodResult{"echo_based": {Known(-2), "ok", ""}}},
 			`{"prompt_id":"p","policy":"p0","logprob":-2,"tokens":2,"token_logprobs":[-1,null],"method":"echo_based","methods":{"echo_based":{"logprob":-2,"status":"ok","reason":""}},"spread":null,"flags":null,"policy_hash":"","error":null}`},
 		{Sample{PromptID: "p", TargetPolicyLogProbs: map[string]Float{"b": Float{}, "a": Known(-1)}},
 			`{"prompt_id":"p","prompt":"","response":"","base_policy_logprob":null,"target_policy_logprobs":{"a":-1,"b":null},"judge_score":null,"oracle_label":null,"inclusion_prob":null,"metadata":null}`},
@@ -83,7 +86,8 @@ func TestRecordForm(t *testing.T) {
 
 func TestKey(t *testing.T) {
 	keys := []Key{ // in order
-		{"a", "p0", 0}, {"a", "p0", 2}, {"a", "p0", 10}, {"a", "p1", 0}, {"a", "x%2Fy", 0}, {"a", "x/y", 0}, {"a/x", "y", 0}, {"b", "p0", 0},
+		{"a", "p0", 0}, {"a", "p0", 2}, {"a", "p0", 10}, {"a", "p1", 0}, {"a", "x%2Fy", 0}, {"a", "x/y", 0}, {"a/x", "y", 0},
+		{"b", "p0", 0},
 	}
 	seen := make(map[string]bool)
 	for i, k := range keys {
@@ -102,7 +106,8 @@ func TestKey(t *testing.T) {
 		t.Errorf("key reads %s", got)
 	}
 	for _, k := range []interface{ Key() Key }{
-		Response{PromptID: "q", Policy: "p", DrawIdx: 3}, OracleLabel{PromptID: "q", Policy: "p", DrawIdx: 3}, JudgeScore{PromptID: "q", Policy: "p", DrawIdx: 3},
+		Response{PromptID: "q", Policy: "p", DrawIdx: 3}, OracleLabel{PromptID: "q", Policy: "p", DrawIdx: 3},
+		JudgeScore{PromptID: "q", Policy: "p", DrawIdx: 3},
 	} {
 		if k.Key() != (Key{"q", "p", 3}) {
 			t.Errorf("%T has key %v", k, k.Key())

@@ -77,7 +77,8 @@ func NewRowReader(r io.Reader, name string) (RowReader, error) {
 		}
 		text, out.gzip = bufio.NewReaderSize(z, 256<<10), true
 	case string(magic) == "PAR1":
-		return refuse("the file is Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or convert it to JSON lines")
+		return refuse("the file is Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or "+
+			"convert it to JSON lines")
 	case string(magic) == "PK\x03\x04":
 		return refuse("the file is a zip archive", "unpack it first")
 	}
@@ -142,7 +143,8 @@ func (r *rowReader) Close() error {
 
 // explain says of an error in compressed data what it comes from.
 func (r *rowReader) explain(err error) error {
-	if r.gzip && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader)) {
+	if r.gzip && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) ||
+		errors.Is(err, gzip.ErrHeader)) {
 		return fmt.Errorf("%w (the compressed file is damaged or cut short: get %s again)", err, r.name)
 	}
 	return err

@@ -51,7 +51,10 @@ func TestSampleNestedAndOrderFree(t *testing.T) {
 		}
 	}
 	shuffled := slices.Clone(prompts)
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) {
+		shuffled[i], shuffled[j] = shuffled[j],
+			shuffled[i]
+	})
 	before := slices.Clone(shuffled)
 	if diff := cmp.Diff(hundred, sampleIDs(t, shuffled, 100, 42)); diff != "" {
 		t.Errorf("the order of rows matters: %s", diff)

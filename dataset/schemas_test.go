@@ -30,30 +30,39 @@ func TestPublishedSchemas(t *testing.T) {
 			"2fb8bd1fb5274f2e8b4dcfe1fc2a1d60: Nenne drei Flüsse.",
 			"58210e39b3fd4441a2bd4a518bb44c2d: Which is heavier, a litre of oil or one of water?",
 		}, "dropped 1 for flagged by moderation", "the original Arena"},
-		{"chatbot_arena_conversations.jsonl", ReadOptions{ConversationLanguages: []string{"english", "german"}, SingleTurn: true, KeepFlagged: true, MaxModerationScore: 0.9}, FormatArena, "jsonl",
+		{"chatbot_arena_conversations.jsonl", ReadOptions{ConversationLanguages: []string{"english", "german"},
+			SingleTurn: true, KeepFlagged: true, MaxModerationScore: 0.9}, FormatArena, "jsonl",
 			[]string{"58210e39b3fd4441a2bd4a518bb44c2d: Which is heavier, a litre of oil or one of water?"},
-			"dropped 1 for moderation score, 1 for several turns", "filters of one's own: a score of 0.93, and a second question"},
+			"dropped 1 for moderation score, 1 for several turns",
+			"filters of one's own: a score of 0.93, and a second question"},
 		{"arena-human-preference-100k.jsonl", ReadOptions{}, FormatArena, "jsonl", []string{
 			"22bb: Prove that 7 is prime.\nBriefly.", "c7f9a8d2e1b04f6f: Why do cats purr?",
-		}, "dropped 1 for left out by dedup_tag", "a frequent prompt that was not sampled; conversations as lists and as text"},
+		}, "dropped 1 for left out by dedup_tag", "a frequent prompt that was not sampled; conversations as lists and " +
+			"as text"},
 		{"arena-human-preference-100k.jsonl", ReadOptions{KeepSetApart: true, MinBytes: 3}, FormatArena, "jsonl", []string{
 			"22bb: Prove that 7 is prime.\nBriefly.", "c7f9a8d2e1b04f6f: Why do cats purr?",
 		}, "dropped 1 for too short", "the same by length"},
-		{"arena-human-preference-140k.jsonl", ReadOptions{}, FormatArena, "jsonl", []string{"c4b9710c-8d64-4bee-a0b0-94637ae4cc65: Name a noble gas."},
-			"dropped 1 for not only text, 1 for goes on from another row", "structured content; a picture; the second vote of a session, whose first question is another row's"},
+		{"arena-human-preference-140k.jsonl", ReadOptions{}, FormatArena, "jsonl",
+			[]string{"c4b9710c-8d64-4bee-a0b0-94637ae4cc65: Name a noble gas."},
+			"dropped 1 for not only text, 1 for goes on from another row",
+			"structured content; a picture; the second vote of a session, whose first question is another row's"},
 		{"arena-human-preference-55k.csv", ReadOptions{}, FormatArena55k, "csv", []string{
 			"30192: Is it \"moral\" to buy a car,\nor not?", "53567: What is the capital of Chad?",
 		}, "dropped 1 for empty prompt", "CSV with JSON in its cells, null turns among them"},
-		{"arena-human-preference-55k.csv", ReadOptions{SingleTurn: true}, FormatArena55k, "csv", []string{"53567: What is the capital of Chad?"},
+		{"arena-human-preference-55k.csv", ReadOptions{SingleTurn: true}, FormatArena55k, "csv",
+			[]string{"53567: What is the capital of Chad?"},
 			"dropped 1 for empty prompt, 1 for several turns", "the user's turns are counted"},
-		{"lmsys-chat-1m.jsonl", ReadOptions{}, FormatConversation, "jsonl", []string{"33f01939a744455c869cb234afca47f1: How long is a Roman mile?"},
+		{"lmsys-chat-1m.jsonl", ReadOptions{}, FormatConversation, "jsonl",
+			[]string{"33f01939a744455c869cb234afca47f1: How long is a Roman mile?"},
 			"dropped 1 for flagged by moderation", "moderation by turn"},
 		{"prompts.jsonl", ReadOptions{}, FormatPrompts, "jsonl", []string{
 			"arena_0: What is the difference between a fjord and a firth?", "arena_1: and why?",
 		}, "dropped ", "plain prompts, with and without messages"},
-		{"cje-logged.jsonl", ReadOptions{}, FormatCJE, "jsonl", []string{"arena_1574: Write a title.", "arena_6024: How much is the nail?"},
+		{"cje-logged.jsonl", ReadOptions{}, FormatCJE, "jsonl", []string{"arena_1574: Write a title.",
+			"arena_6024: How much is the nail?"},
 			"dropped ", "the id at the top or in the metadata"},
-		{"cje-fresh_draws.jsonl", ReadOptions{}, FormatCJE, "jsonl", []string{"arena_1574: Write a title.", "arena_6024: How much is the nail?"},
+		{"cje-fresh_draws.jsonl", ReadOptions{}, FormatCJE, "jsonl", []string{"arena_1574: Write a title.",
+			"arena_6024: How much is the nail?"},
 			"dropped 1 for duplicate text", "two draws of one prompt are one prompt"},
 	}
 	for _, row := range rows {
@@ -70,7 +79,8 @@ func TestPublishedSchemas(t *testing.T) {
 					prompts = append(prompts, p.ID+": "+p.Text)
 				}
 				if diff := cmp.Diff(row.prompts, prompts); diff != "" || got.Format != row.format || got.Container != container {
-					t.Errorf("format %s in %s, want %s in %s; prompts (-want +got): %s", got.Format, got.Container, row.format, container, diff)
+					t.Errorf("format %s in %s, want %s in %s; prompts (-want +got): %s", got.Format, got.Container, row.format,
+						container, diff)
 				}
 				if d := got.Attrition.summary(); d != row.dropped {
 					t.Errorf("%s, want %s", d, row.dropped)
@@ -94,11 +104,14 @@ func TestSchemaMetadata(t *testing.T) {
 		file string
 		want map[string]any
 	}{
-		{"arena-human-preference-140k.jsonl", map[string]any{"source": "chatbot_arena_conversations", "source_id": "c4b9710c-8d64-4bee-a0b0-94637ae4cc65",
-			"model_a": "o3-2025-04-16", "model_b": "qwen3-235b-a22b", "winner": "both_bad", "evaluation_session_id": "s-1", "evaluation_order": 1.0,
-			"language": "en", "is_code": false, "timestamp": "2025-06-18 12:47:29.684000"}},
+		{"arena-human-preference-140k.jsonl", map[string]any{"source": "chatbot_arena_conversations",
+			"source_id": "c4b9710c-8d64-4bee-a0b0-94637ae4cc65",
+			"model_a":   "o3-2025-04-16", "model_b": "qwen3-235b-a22b", "winner": "both_bad", "evaluation_session_id": "s-1",
+			"evaluation_order": 1.0,
+			"language":         "en", "is_code": false, "timestamp": "2025-06-18 12:47:29.684000"}},
 		{"arena-human-preference-55k.csv", map[string]any{"source": "arena-human-preference-55k", "source_id": "30192",
-			"model_a": "gpt-4-1106-preview", "model_b": "gpt-4-0613", "winner_model_a": "1", "winner_model_b": "0", "winner_tie": "0"}},
+			"model_a": "gpt-4-1106-preview", "model_b": "gpt-4-0613", "winner_model_a": "1", "winner_model_b": "0",
+			"winner_tie": "0"}},
 		{"cje-logged.jsonl", map[string]any{"language": "English"}},
 		{"cje-fresh_draws.jsonl", map[string]any{}},
 	}
@@ -122,12 +135,17 @@ func TestSetAside(t *testing.T) {
 		aside  []string // parts of the lines set aside
 		reason string
 	}{
-		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"b","pro`, `[1]`, `{"prompt_id":"c","prompt":7}`, `{"prompt_id":"d","prompt":"w"}`, "{\"prompt_id\":\"e\",\"prompt\":\"\xff\"}",
+		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"b","pro`, `[1]`, `{"prompt_id":"c","prompt":7}`,
+			`{"prompt_id":"d","prompt":"w"}`, "{\"prompt_id\":\"e\",\"prompt\":\"\xff\"}",
 			`{"text":1}`, arenaRow("q", "x", "English", false, false)), "a d",
-			[]string{`"line":2,"row":"{\"prompt_id\":\"b\",\"pro"`, `"line":3`, `field \"prompt\" is no text`, `"line":6`, `"line":7`, `are of format prompts`}, "JSON lines"},
-		{"[" + `{"prompt_id":"a","prompt":"x"},` + "\n" + `{"prompt_id":"b","prompt":tru},{"prompt_id":"c","prompt":"y"}]`, "a c", []string{`"line":2`}, "an array"},
-		{"prompt_id,prompt\na,x\nb\nc,y,z\nd,\"v\"w\ne,u\n", "a e", []string{`"line":3`, `"line":4,"row":"c,y,z"`, `"line":5`}, "CSV"},
-		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"a","prompt":"y"}`, `{"prompt_id":"b","prompt":"z"}`), "a b", []string{`prompt_id \"a\" is that of another row`}, "an id that occurs twice"},
+			[]string{`"line":2,"row":"{\"prompt_id\":\"b\",\"pro"`, `"line":3`, `field \"prompt\" is no text`, `"line":6`,
+				`"line":7`, `are of format prompts`}, "JSON lines"},
+		{"[" + `{"prompt_id":"a","prompt":"x"},` + "\n" + `{"prompt_id":"b","prompt":tru},{"prompt_id":"c","prompt":"y"}]`,
+			"a c", []string{`"line":2`}, "an array"},
+		{"prompt_id,prompt\na,x\nb\nc,y,z\nd,\"v\"w\ne,u\n", "a e", []string{`"line":3`, `"line":4,"row":"c,y,z"`,
+			`"line":5`}, "CSV"},
+		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"a","prompt":"y"}`, `{"prompt_id":"b","prompt":"z"}`), "a b",
+			[]string{`prompt_id \"a\" is that of another row`}, "an id that occurs twice"},
 	}
 	for _, row := range rows {
 		var aside bytes.Buffer
@@ -140,8 +158,10 @@ func TestSetAside(t *testing.T) {
 		for _, p := range got.Prompts {
 			ids = append(ids, p.ID)
 		}
-		if strings.Join(ids, " ") != row.ids || got.Attrition[0].Dropped != len(row.aside) || got.Rows != len(row.aside)+len(ids) {
-			t.Errorf("%s: %v of %d rows, %d malformed; want %s and %d", row.reason, ids, got.Rows, got.Attrition[0].Dropped, row.ids, len(row.aside))
+		if strings.Join(ids, " ") != row.ids || got.Attrition[0].Dropped != len(row.aside) ||
+			got.Rows != len(row.aside)+len(ids) {
+			t.Errorf("%s: %v of %d rows, %d malformed; want %s and %d", row.reason, ids, got.Rows, got.Attrition[0].Dropped,
+				row.ids, len(row.aside))
 		}
 		written := strings.Split(strings.TrimSpace(aside.String()), "\n")
 		for i, want := range row.aside {
@@ -161,7 +181,8 @@ func TestSetAside(t *testing.T) {
 		}
 	}
 	full := failingWriter{io.ErrShortWrite}
-	if _, err := ReadPrompts(strings.NewReader("{\n"), "in.jsonl", ReadOptions{SetAside: full}); err == nil || !strings.Contains(err.Error(), "set aside line 1") {
+	if _, err := ReadPrompts(strings.NewReader("{\n"), "in.jsonl", ReadOptions{SetAside: full}); err == nil ||
+		!strings.Contains(err.Error(), "set aside line 1") {
 		t.Errorf("a row that cannot be set aside: %v", err)
 	}
 }
@@ -171,7 +192,8 @@ func TestSetAside(t *testing.T) {
 func TestStreamedSample(t *testing.T) {
 	var rows []string
 	for i := range 3000 {
-		rows = append(rows, fmt.Sprintf(`{"prompt_id":"a%d","prompt":"Text %d %s","language":%q}`, i, i/2, strings.Repeat("x", i%700), []string{"English", "German", "Thai", ""}[i%7%4]))
+		rows = append(rows, fmt.Sprintf(`{"prompt_id":"a%d","prompt":"Text %d %s","language":%q}`, i, i/2,
+			strings.Repeat("x", i%700), []string{"English", "German", "Thai", ""}[i%7%4]))
 		if i%50 == 0 {
 			rows = append(rows, `{"prompt_id":"bad`)
 		}
@@ -203,7 +225,8 @@ func TestStreamedSample(t *testing.T) {
 				t.Fatalf("by %q, order %d: %s", by, seed, diff)
 			}
 			got.Prompts, all.Prompts = nil, nil
-			if diff := cmp.Diff(all, got, cmpopts.IgnoreFields(Ingest{}, "SHA256"), cmpopts.IgnoreFields(AttritionRow{}, "Examples")); diff != "" {
+			if diff := cmp.Diff(all, got, cmpopts.IgnoreFields(Ingest{}, "SHA256"), cmpopts.IgnoreFields(AttritionRow{},
+				"Examples")); diff != "" {
 				t.Fatalf("by %q, order %d: %s", by, seed, diff)
 			}
 			rand.New(rand.NewPCG(seed, 0)).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
@@ -212,7 +235,8 @@ func TestStreamedSample(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := File(path).Sample(opt, SampleOptions{N: 100000}); err == nil || !strings.Contains(err.Error(), "cannot sample 100000") {
+	if _, err := File(path).Sample(opt, SampleOptions{N: 100000}); err == nil || !strings.Contains(err.Error(),
+		"cannot sample 100000") {
 		t.Errorf("too large a sample: %v", err)
 	}
 }
@@ -221,7 +245,8 @@ func TestStreamedSample(t *testing.T) {
 // noticed.
 func TestSourceThatChanges(t *testing.T) {
 	first := lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"b","prompt":"y"}`)
-	for _, second := range []string{lines(`{"prompt_id":"b","prompt":"y"}`, `{"prompt_id":"a","prompt":"x"}`), lines(`{"prompt_id":"a","prompt":"x"}`), lines(`{"prompt_id":"a","prompt":"x"}`, `{`)} {
+	for _, second := range []string{lines(`{"prompt_id":"b","prompt":"y"}`, `{"prompt_id":"a","prompt":"x"}`),
+		lines(`{"prompt_id":"a","prompt":"x"}`), lines(`{"prompt_id":"a","prompt":"x"}`, `{`)} {
 		texts := []string{first, second}
 		src := Source{"in.jsonl", func() (RowReader, error) {
 			text := texts[0]
@@ -271,7 +296,8 @@ func TestStrata(t *testing.T) {
 			t.Errorf("of 100: %v, want 60, 30, 9 and 1", count)
 		}
 		if n == 6 && (count["English"] != 3 || count["German"] != 2 || count["Thai"] != 1) {
-			t.Errorf("of 6: %v, want 3, 2 and 1: 600/1, 300/1, 600/3, 600/5, 300/3 and 90/1 are the six largest quotients", count)
+			t.Errorf("of 6: %v, want 3, 2 and 1: 600/1, 300/1, 600/3, 600/5, 300/3 and 90/1 are the six largest quotients",
+				count)
 		}
 	}
 }

@@ -22,7 +22,8 @@ func arena(t testing.TB) Samples {
 		probes[policy] = readRecords[dataset.FreshDraw](t, "data/arena/probes/"+policy+"_probe.jsonl")
 	}
 	s, err := FromRecords(dataset.Logs{
-		Logging: "base", Judge: "gpt-4.1-nano", Samples: logged, Draws: fresh, Probes: probes, Scored: dataset.Unstated("base", logged),
+		Logging: "base", Judge: "gpt-4.1-nano", Samples: logged, Draws: fresh, Probes: probes,
+		Scored: dataset.Unstated("base", logged),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,8 @@ func TestArena(t *testing.T) {
 	if len(s.Rows) != 400 || len(s.Draws["unhelpful"]) != 400 {
 		t.Fatalf("%d rows, %d draws", len(s.Rows), len(s.Draws["unhelpful"]))
 	}
-	r := evaluate(t, s, Config{Seed: 42, Margin: .05, Clones: []string{"clone"}, Replicates: 500, LabelUSD: dataset.Known(.01)})
+	r := evaluate(t, s, Config{Seed: 42, Margin: .05, Clones: []string{"clone"}, Replicates: 500,
+		LabelUSD: dataset.Known(.01)})
 	refused := func(policy string, e Estimator, rule Rule) bool {
 		return slices.ContainsFunc(r.Policy(policy).Estimate(e).Refusals, func(r Refusal) bool { return r.Rule == rule })
 	}
@@ -65,7 +67,8 @@ func TestArena(t *testing.T) {
 		if !refused("unhelpful", e, RuleMass) || !refused("unhelpful", e, RuleDivergence) {
 			t.Errorf("unhelpful, %s: %v", e, r.Policy("unhelpful").Estimate(e).Refusals)
 		}
-		if !refused("clone", e, RuleMeanOne) || !refused("parallel_universe_prompt", e, RuleMeanOne) || !refused("parallel_universe_prompt", e, RuleESS) {
+		if !refused("clone", e, RuleMeanOne) || !refused("parallel_universe_prompt", e, RuleMeanOne) ||
+			!refused("parallel_universe_prompt", e, RuleESS) {
 			t.Errorf("%s: the weights of clone and parallel_universe_prompt must be refused", e)
 		}
 	}
@@ -80,7 +83,8 @@ func TestArena(t *testing.T) {
 		bare.Draws[name] = draws
 	}
 	b := evaluate(t, bare, Config{Replicates: 20}).Policy("unhelpful")
-	if b.Answer.Estimator != "" || !strings.Contains(b.Answer.Reason, "transport not checked") || !strings.Contains(b.Answer.Reason, "divergence about 56.0 nats") {
+	if b.Answer.Estimator != "" || !strings.Contains(b.Answer.Reason, "transport not checked") ||
+		!strings.Contains(b.Answer.Reason, "divergence about 56.0 nats") {
 		t.Errorf("unhelpful without labels: %+v", b.Answer)
 	}
 
@@ -89,14 +93,16 @@ func TestArena(t *testing.T) {
 		t.Errorf("balance of unhelpful %+v, want .915 against .247", p)
 	}
 	clone := r.Policy("clone")
-	if clone.Clone.Status != "fail" || math.Abs(clone.Weights.LogEValue/math.Ln10-6.9) > .05 || !strings.Contains(clone.Answer.Reason, "noisy or wrong log-probs") {
+	if clone.Clone.Status != "fail" || math.Abs(clone.Weights.LogEValue/math.Ln10-6.9) > .05 ||
+		!strings.Contains(clone.Answer.Reason, "noisy or wrong log-probs") {
 		t.Errorf("clone: %+v %q", clone.Clone, clone.Answer.Reason)
 	}
 	if p0 := r.Policy("base"); p0.Answer.Estimator != DR || p0.Estimate(DR).SE > p0.Estimate(LabeledSNIPS).SE*1.02 {
 		t.Errorf("base: %+v", p0.Answer)
 	}
 	aa := slices.IndexFunc(r.Comparisons, func(c Comparison) bool { return c.AA })
-	if aa < 0 || r.Comparisons[aa].A != "clone" || r.Comparisons[aa].B != "base" || r.Comparisons[aa].Lower > 0 || r.Comparisons[aa].Upper < 0 {
+	if aa < 0 || r.Comparisons[aa].A != "clone" || r.Comparisons[aa].B != "base" || r.Comparisons[aa].Lower > 0 ||
+		r.Comparisons[aa].Upper < 0 {
 		t.Errorf("clone - base is no A/A value: %+v", r.Comparisons)
 	}
 }

@@ -143,7 +143,8 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 		in := func(r LabeledScore) bool { return Fold(c.Seed, r.PromptID, c.Folds) != k }
 		if !slices.ContainsFunc(rows, in) {
 			return nil,
-				fmt.Errorf("offpolicy: calibration of %s: all labels fall into fold %d of %d, so nothing can be predicted out of fold: "+
+				fmt.Errorf("offpolicy: calibration of %s: all labels fall into fold %d of %d, so nothing can be predicted out "+
+					"of fold: "+
 					"label more prompts", c.Judge, k, c.Folds)
 		}
 		f, err := fitCurve(twoStage, rows, in)

@@ -40,7 +40,8 @@ func fitGolden(t *testing.T, name, covariate string) (*goldenCalibration, *Calib
 	var rows []LabeledScore
 	for i, id := range g.IDs {
 		if y := float64(g.Oracle[i]); !math.IsNaN(y) {
-			rows = append(rows, LabeledScore{id, dataset.Known(float64(g.Judge[i])), dataset.Known(y), dataset.Known(1), dataset.Known(0)})
+			rows = append(rows, LabeledScore{id, dataset.Known(float64(g.Judge[i])), dataset.Known(y), dataset.Known(1),
+				dataset.Known(0)})
 		}
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "judge", Seed: 42, MinLabels: 25, Covariate: covariate}, rows)
@@ -52,7 +53,8 @@ func fitGolden(t *testing.T, name, covariate string) (*goldenCalibration, *Calib
 
 // predictions compares those of the fit to all labels with rewards, and those out of
 // fold with the reference's where it chose the mode.
-func (golden *goldenCalibration) predictions(t *testing.T, name string, c *Calibrator, mode string, rewards []maybe, tol float64) {
+func (golden *goldenCalibration) predictions(t *testing.T, name string, c *Calibrator, mode string, rewards []maybe,
+	tol float64) {
 	t.Helper()
 	g := golden.Calibration
 	var covariate []float64
@@ -65,7 +67,8 @@ func (golden *goldenCalibration) predictions(t *testing.T, name string, c *Calib
 			t.Errorf("%s: out-of-fold %s: %v, reference %v", name, id, got, want)
 		}
 		// With a label on every row the reference takes labels for rewards.
-		if got, want := c.Predict(score, covariate...), float64(rewards[i]); len(c.rows) < len(g.IDs) && !near(got, want, tol) {
+		if got, want := c.Predict(score, covariate...), float64(rewards[i]); len(c.rows) < len(g.IDs) &&
+			!near(got, want, tol) {
 			t.Errorf("%s: %s: %v, reference %v", name, id, got, want)
 		}
 	}
@@ -113,7 +116,8 @@ func TestTwoStageGolden(t *testing.T) {
 		steps := func(what string, f *Isotonic, want goldenCurve) {
 			t.Helper()
 			got := slices.Compact(slices.Clone(f.y))
-			if !slices.EqualFunc(got, slices.Compact(slices.Clone(want.Y)), func(a, b float64) bool { return near(a, b, 1e-6) }) {
+			if !slices.EqualFunc(got, slices.Compact(slices.Clone(want.Y)),
+				func(a, b float64) bool { return near(a, b, 1e-6) }) {
 				t.Errorf("%s, %s: steps of height %v, reference %v", name, what, got, want.Y)
 			}
 		}

@@ -69,7 +69,8 @@ func labels(n int, noise float64, seed uint64) []LabeledScore {
 	for i := range rows {
 		s := rng.Float64()
 		y := .25 + .5*s + noise*rng.NormFloat64()
-		rows[i] = LabeledScore{fmt.Sprintf("p%d", i), dataset.Known(s), dataset.Known(min(max(y, 0), 1)), dataset.Known(1), dataset.Known(0)}
+		rows[i] = LabeledScore{fmt.Sprintf("p%d", i), dataset.Known(s), dataset.Known(min(max(y, 0), 1)), dataset.Known(1),
+			dataset.Known(0)}
 	}
 	return rows
 }
@@ -122,14 +123,16 @@ func TestFitCalibrator(t *testing.T) {
 // A prompt's own label must not reach its prediction: with it changed, in every
 // row of the prompt, the out-of-fold prediction stays as it was.
 func TestCalibratorIsCrossFitted(t *testing.T) {
-	rows := append(labels(60, .1, 3), LabeledScore{"p0", dataset.Known(.9), dataset.Known(.1), dataset.Known(1), dataset.Known(0)})
+	rows := append(labels(60, .1, 3), LabeledScore{"p0", dataset.Known(.9), dataset.Known(.1), dataset.Known(1),
+		dataset.Known(0)})
 	config := CalibrationConfig{Judge: "j@1", Seed: 1}
 	before, err := FitCalibrator(config, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := slices.Clone(rows)
-	changed[0].Label, changed[60].Label = dataset.Known(1-changed[0].Label.OrNaN()), dataset.Known(1-changed[60].Label.OrNaN())
+	changed[0].Label, changed[60].Label = dataset.Known(1-changed[0].Label.OrNaN()),
+		dataset.Known(1-changed[60].Label.OrNaN())
 	after, err := FitCalibrator(config, changed)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +155,9 @@ func TestCalibratorIsCrossFitted(t *testing.T) {
 func TestCalibratorWeighsByInclusion(t *testing.T) {
 	var rows []LabeledScore
 	for i := range 400 { // every tenth of the good, all of the bad
-		rows = append(rows, LabeledScore{fmt.Sprintf("g%d", i), dataset.Known(.5), dataset.Known(.8), dataset.Known(.1), dataset.Known(0)}, LabeledScore{fmt.Sprintf("b%d", i), dataset.Known(.5), dataset.Known(.2), dataset.Known(1), dataset.Known(0)})
+		rows = append(rows, LabeledScore{fmt.Sprintf("g%d", i), dataset.Known(.5), dataset.Known(.8), dataset.Known(.1),
+			dataset.Known(0)}, LabeledScore{fmt.Sprintf("b%d", i), dataset.Known(.5), dataset.Known(.2), dataset.Known(1),
+			dataset.Known(0)})
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "j@1"}, rows)
 	if err != nil {
@@ -194,13 +199,15 @@ func TestFitCalibratorRefuses(t *testing.T) {
 		{ok, with(func(r *LabeledScore) { r.Score = dataset.Known(85) }), "score", true, "a score on another scale"},
 		{ok, with(func(r *LabeledScore) { r.Label = dataset.Known(nan) }), "label", true, "missing label"},
 		{ok, with(func(r *LabeledScore) { r.Label = dataset.Known(-.1) }), "label", true, "label out of range"},
-		{ok, with(func(r *LabeledScore) { r.InclusionProb = dataset.Known(0) }), "inclusion", true, "the zero value is no probability"},
+		{ok, with(func(r *LabeledScore) { r.InclusionProb = dataset.Known(0) }), "inclusion", true,
+			"the zero value is no probability"},
 		{ok, with(func(r *LabeledScore) { r.InclusionProb = dataset.Known(nan) }), "inclusion", true, "missing probability"},
 	}
 	for _, tt := range tests {
 		_, err := FitCalibrator(tt.config, tt.rows)
 		var bad *RowError
-		if err == nil || !strings.Contains(err.Error(), tt.want) || errors.As(err, &bad) != tt.row || bad != nil && bad.Row != 3 {
+		if err == nil || !strings.Contains(err.Error(), tt.want) || errors.As(err, &bad) != tt.row || bad != nil &&
+			bad.Row != 3 {
 			t.Errorf("%s: error %v, want one about %q", tt.reason, err, tt.want)
 		}
 	}
@@ -248,7 +255,8 @@ func TestCalibrationCheck(t *testing.T) {
 
 func TestCalibrationCheckFigures(t *testing.T) {
 	rows := labels(50, .1, 5)
-	rows = append(rows, LabeledScore{"p0", dataset.Known(.5), dataset.Known(.4), dataset.Known(.5), dataset.Known(0)}, LabeledScore{"p1", dataset.Known(.2), dataset.Known(.6), dataset.Known(.25), dataset.Known(0)})
+	rows = append(rows, LabeledScore{"p0", dataset.Known(.5), dataset.Known(.4), dataset.Known(.5), dataset.Known(0)},
+		LabeledScore{"p1", dataset.Known(.2), dataset.Known(.6), dataset.Known(.25), dataset.Known(0)})
 	c, err := FitCalibrator(CalibrationConfig{Judge: "j@1"}, rows)
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +348,8 @@ func TestSpearmanBoundsCover(t *testing.T) {
 func TestUnnamedCovariateIsNotRead(t *testing.T) {
 	var rows []LabeledScore
 	for i := range 100 {
-		rows = append(rows, LabeledScore{PromptID: fmt.Sprint(i), Score: dataset.Known(float64(i) / 100), Label: dataset.Known(float64(i) / 100), InclusionProb: dataset.Known(1), Covariate: dataset.Known(float64(50 + i))})
+		rows = append(rows, LabeledScore{PromptID: fmt.Sprint(i), Score: dataset.Known(float64(i) / 100),
+			Label: dataset.Known(float64(i) / 100), InclusionProb: dataset.Known(1), Covariate: dataset.Known(float64(50 + i))})
 	}
 	c, err := FitCalibrator(CalibrationConfig{Judge: "judge"}, rows)
 	if err != nil {

@@ -53,7 +53,8 @@ type CloneResult struct {
 // share's upper bound above 5%.
 func CloneCheck(w *Weights) CloneResult {
 	d := w.Log
-	r := CloneResult{MaxAbs: math.NaN(), MeanRest: math.NaN(), LogEValue: math.NaN(), Median: math.NaN(), ShareLower: math.NaN(), ShareUpper: math.NaN()}
+	r := CloneResult{MaxAbs: math.NaN(), MeanRest: math.NaN(), LogEValue: math.NaN(), Median: math.NaN(),
+		ShareLower: math.NaN(), ShareUpper: math.NaN()}
 	var rest, most float64
 	for i, v := range d {
 		if math.IsNaN(v) {

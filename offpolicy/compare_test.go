@@ -26,8 +26,10 @@ func TestHolm(t *testing.T) {
 // A comparison is paired: two policies with the same influences differ exactly,
 // however wide their own intervals are.
 func TestDifferenceIsPaired(t *testing.T) {
-	a := &Estimate{Policy: "a", Value: .6, SE: .1, DF: 20, Influence: []float64{1, -2, 1}, replicates: []float64{.5, .7, .9}}
-	b := &Estimate{Policy: "b", Value: .5, SE: .1, DF: 30, Influence: []float64{1, -2, 1}, replicates: []float64{.4, .6, .8}}
+	a := &Estimate{Policy: "a", Value: .6, SE: .1, DF: 20, Influence: []float64{1, -2, 1}, replicates: []float64{.5, .7,
+		.9}}
+	b := &Estimate{Policy: "b", Value: .5, SE: .1, DF: 30, Influence: []float64{1, -2, 1}, replicates: []float64{.4, .6,
+		.8}}
 	d := newTestDifference(a, b)
 	if !near(d.Difference, .1, 1e-12) || d.SE > 1e-12 || d.P > 1e-6 || d.DF != 20 {
 		t.Errorf("%+v", d)
@@ -61,7 +63,8 @@ func TestBands(t *testing.T) {
 		r := &Result{}
 		var answered []*Estimate
 		for i := range 5 {
-			e := Estimate{Policy: string(rune('a' + i)), Estimator: DR, Value: .5, SE: .01 * float64(i+1), DF: 10, replicates: make([]float64, replicates)}
+			e := Estimate{Policy: string(rune('a' + i)), Estimator: DR, Value: .5, SE: .01 * float64(i+1), DF: 10,
+				replicates: make([]float64, replicates)}
 			for b := range e.replicates {
 				if !tt.independent && i > 0 {
 					e.replicates[b] = .5 + (answered[0].replicates[b]-.5)*float64(i+1)
@@ -70,7 +73,8 @@ func TestBands(t *testing.T) {
 				e.replicates[b] = .5 + e.SE*rng.NormFloat64()
 			}
 			e.interval()
-			r.Policies = append(r.Policies, PolicyResult{Policy: e.Policy, Estimates: []Estimate{e}, Answer: Answer{Estimator: DR}})
+			r.Policies = append(r.Policies, PolicyResult{Policy: e.Policy, Estimates: []Estimate{e},
+				Answer: Answer{Estimator: DR}})
 			answered = append(answered, &e)
 		}
 		r.bands(answered)
@@ -131,7 +135,8 @@ func TestErrorsAreClustered(t *testing.T) {
 // The cheap form says nearly what the bootstrap says, and compares as well.
 func TestMethodsAgree(t *testing.T) {
 	s := world{prompts: 500, labels: 250, draws: 1, probes: 40}.samples(11)
-	slow, cheap := evaluate(t, s, Config{Replicates: 400}), evaluate(t, s, Config{Replicates: 400, Method: InfluenceFunction})
+	slow, cheap := evaluate(t, s, Config{Replicates: 400}),
+		evaluate(t, s, Config{Replicates: 400, Method: InfluenceFunction})
 	for i := range slow.Policies {
 		for j := range slow.Policies[i].Estimates {
 			a, b := &slow.Policies[i].Estimates[j], &cheap.Policies[i].Estimates[j]
@@ -139,14 +144,16 @@ func TestMethodsAgree(t *testing.T) {
 				continue
 			}
 			if a.Value != b.Value || math.Abs(a.SE/b.SE-1) > .15 {
-				t.Errorf("%s of %s: %v (SE %v) by bootstrap, %v (SE %v) by influence", a.Estimator, a.Policy, a.Value, a.SE, b.Value, b.SE)
+				t.Errorf("%s of %s: %v (SE %v) by bootstrap, %v (SE %v) by influence", a.Estimator, a.Policy, a.Value, a.SE,
+					b.Value, b.SE)
 			}
 			if a.Estimator == DR && (a.Method != Bootstrap || b.Method != InfluenceFunction) {
 				t.Errorf("methods %q and %q", a.Method, b.Method)
 			}
 		}
 	}
-	if diff := cmp.Diff(slow.Comparisons, cheap.Comparisons, cmpopts.IgnoreUnexported(Comparison{}), cmpopts.EquateApprox(.2, .01)); diff != "" {
+	if diff := cmp.Diff(slow.Comparisons, cheap.Comparisons, cmpopts.IgnoreUnexported(Comparison{}),
+		cmpopts.EquateApprox(.2, .01)); diff != "" {
 		t.Errorf("comparisons (-bootstrap +influence):\n%s", diff)
 	}
 }

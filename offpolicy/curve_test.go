@@ -23,13 +23,16 @@ func wordy(n, labels, probes int, seed uint64) Samples {
 	for i := range n {
 		id := fmt.Sprint("prompt ", i)
 		score, label, length := grade(0, 1)
-		r := Row{PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-9), "t": dataset.Known(-9)}, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(labels) / float64(n)), Length: dataset.Known(nan), Covariate: dataset.Known(length)}
+		r := Row{PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-9), "t": dataset.Known(-9)},
+			Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(labels) / float64(n)),
+			Length: dataset.Known(nan), Covariate: dataset.Known(length)}
 		if i < labels {
 			r.Label = dataset.Known(label)
 		}
 		s.Rows = append(s.Rows, r)
 		score, label, length = grade(.4, .95)
-		d := Draw{PromptID: id, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(float64(probes) / float64(n)), Covariate: dataset.Known(length)}
+		d := Draw{PromptID: id, Score: dataset.Known(score), Label: dataset.Known(nan),
+			InclusionProb: dataset.Known(float64(probes) / float64(n)), Covariate: dataset.Known(length)}
 		if i >= n-probes {
 			d.Label = dataset.Known(label)
 		}
@@ -44,7 +47,8 @@ func TestCovariate(t *testing.T) {
 	s := wordy(600, 300, 0, 1)
 	found := map[string]float64{}
 	for _, name := range []string{"", "length"} {
-		c := Config{Covariate: name, Estimators: []Estimator{DR, Direct}, Replicates: 60, Audited: map[string]string{"t": "j@1"}}
+		c := Config{Covariate: name, Estimators: []Estimator{DR, Direct}, Replicates: 60,
+			Audited: map[string]string{"t": "j@1"}}
 		r := evaluate(t, s, c)
 		if r.CalibratorError != nil || r.Calibrator.Covariate() != name {
 			t.Fatalf("covariate %q: %v", r.Calibrator.Covariate(), r.CalibratorError)
@@ -79,7 +83,9 @@ func TestCovariate(t *testing.T) {
 func TestStageFitsAreTheCalibrator(t *testing.T) {
 	s := wordy(150, 100, 30, 2)
 	for i := range s.Rows {
-		s.Rows[i].Score, s.Rows[i].Covariate = dataset.Known(math.Round(20*s.Rows[i].Score.OrNaN())/20), dataset.Known(math.Round(s.Rows[i].Covariate.OrNaN()/50)) // ties
+		// ties
+		s.Rows[i].Score, s.Rows[i].Covariate = dataset.Known(math.Round(20*s.Rows[i].Score.OrNaN())/20),
+			dataset.Known(math.Round(s.Rows[i].Covariate.OrNaN()/50))
 	}
 	c := Config{Covariate: "length"}
 	if err := c.defaults(); err != nil {
@@ -96,7 +102,8 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 		var rows []LabeledScore
 		for i, r := range fr.rows {
 			if fr.invP[i] > 0 {
-				rows = append(rows, LabeledScore{r.PromptID, r.Score, r.Label, dataset.Known(.01 / w.v[fr.prompt[i]]), r.Covariate})
+				rows = append(rows, LabeledScore{r.PromptID, r.Score, r.Label, dataset.Known(.01 / w.v[fr.prompt[i]]),
+					r.Covariate})
 			}
 		}
 		cal, err := FitCalibrator(CalibrationConfig{Judge: "j@1", Covariate: "length"}, rows)
@@ -111,7 +118,8 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 		d := fr.draws["t"]
 		for i, x := range d.score {
 			if want := cal.PredictFor(fr.prompts[d.prompt[i]], x, d.covariate[i]); !near(w.f[d.at+i], want, 1e-9) {
-				t.Fatalf("replicate %d: f of a draw of %s is %v, the calibrator's %v", b, fr.prompts[d.prompt[i]], w.f[d.at+i], want)
+				t.Fatalf("replicate %d: f of a draw of %s is %v, the calibrator's %v", b, fr.prompts[d.prompt[i]], w.f[d.at+i],
+					want)
 			}
 		}
 		replicateWeights(w.v, fr.keys, 1, b)
@@ -184,7 +192,8 @@ func TestCovariateRefuses(t *testing.T) {
 
 	s := wordy(80, 60, 0, 1)
 	s.Draws["t"][5].Covariate = dataset.Known(nan)
-	if _, err := Evaluate(s, Config{Covariate: "length"}); err == nil || !strings.Contains(err.Error(), "fresh draws of t: row 5") {
+	if _, err := Evaluate(s, Config{Covariate: "length"}); err == nil || !strings.Contains(err.Error(),
+		"fresh draws of t: row 5") {
 		t.Errorf("a draw without a length: %v", err)
 	}
 	if _, err := Evaluate(s, Config{Replicates: 5}); err != nil {
@@ -192,11 +201,13 @@ func TestCovariateRefuses(t *testing.T) {
 	}
 	s = wordy(80, 60, 0, 1)
 	s.Rows[7].Covariate = dataset.Known(nan)
-	if _, err := Evaluate(s, Config{Covariate: "length"}); err == nil || !strings.Contains(err.Error(), "samples: row 7") {
+	if _, err := Evaluate(s, Config{Covariate: "length"}); err == nil || !strings.Contains(err.Error(),
+		"samples: row 7") {
 		t.Errorf("a row without a length: %v", err)
 	}
 	s = wordy(80, 30, 0, 1)
-	if r, err := Evaluate(s, Config{Covariate: "length", Replicates: 5}); err != nil || r.CalibratorError == nil || !r.Policy("p0").Estimate(DR).Refused() {
+	if r, err := Evaluate(s, Config{Covariate: "length", Replicates: 5}); err != nil || r.CalibratorError == nil ||
+		!r.Policy("p0").Estimate(DR).Refused() {
 		t.Errorf("30 labels calibrate nothing in two stages: %v", err)
 	}
 }

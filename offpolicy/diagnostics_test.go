@@ -72,8 +72,9 @@ func TestDiagnosticsGolden(t *testing.T) {
 
 func TestDiagnosticsUndefined(t *testing.T) {
 	all := map[string]func([]float64) float64{
-		"top share": func(l []float64) float64 { return TopShare(l, .01) }, "Hill": Hill, "ParetoK": ParetoK, "Hellinger": Hellinger,
-		"TTC": func(l []float64) float64 { return TTC(l, l, l) },
+		"top share": func(l []float64) float64 { return TopShare(l, .01) }, "Hill": Hill, "ParetoK": ParetoK,
+		"Hellinger": Hellinger,
+		"TTC":       func(l []float64) float64 { return TTC(l, l, l) },
 	}
 	for name, f := range all {
 		for _, l := range [][]float64{nil, {nan}, {-inf, -inf}} {

@@ -267,7 +267,8 @@ func (fr *frame) zeros() (out []string) {
 		}
 		if len(ids) > 0 {
 			out = append(out,
-				fmt.Sprintf("%d log-probs under %s are exactly 0, which says that no other response was possible (%s): if they stand for missing values, leave them out.",
+				fmt.Sprintf("%d log-probs under %s are exactly 0, which says that no other response was possible (%s): if they "+
+					"stand for missing values, leave them out.",
 					len(ids), name, strings.Join(ids[:min(len(ids), 3)], ", ")))
 		}
 	}
@@ -282,7 +283,8 @@ var gapNames = map[GapKind]string{
 }
 
 // labelsNote is what every figure by labels takes for granted.
-const labelsNote = "Labels are taken for a random draw, with the inclusion probabilities that are stated. That is tested (see gaps), not known."
+const labelsNote = "Labels are taken for a random draw, with the inclusion probabilities that are stated. That is " +
+	"tested (see gaps), not known."
 
 // figure is a number for JSON, which has neither NaN nor infinities.
 func figure(v float64) dataset.Float {
@@ -317,7 +319,8 @@ func (r *Result) notes() []string {
 			say = "are noisy"
 		}
 		out = append(out,
-			fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's weights are made of the same kind of log-probs.",
+			fmt.Sprintf("The log-probs %s: %s is %s scored again, and its weights are not 1 (%s). Every other policy's "+
+				"weights are made of the same kind of log-probs.",
 				say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
 	}
 	out = append(out, r.source...)
@@ -330,8 +333,10 @@ func (r *Result) notes() []string {
 	}
 	if len(unstated) > 0 {
 		out = append(out,
-			fmt.Sprintf("Nobody stated what the log-probs of %s are of. They are taken for those of the distribution that each policy samples from: "+
-				"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its weights are wrong.", strings.Join(unstated, ", ")))
+			fmt.Sprintf("Nobody stated what the log-probs of %s are of. They are taken for those of the distribution that "+
+				"each policy samples from: "+
+				"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its "+
+				"weights are wrong.", strings.Join(unstated, ", ")))
 	}
 	if fr := r.frame; fr.design.Labels > 0 {
 		out = append(out, labelsNote)
@@ -339,7 +344,8 @@ func (r *Result) notes() []string {
 	for i := range r.Policies {
 		if p := &r.Policies[i]; p.Weights.Modelled > 0 {
 			out = append(out,
-				fmt.Sprintf("%d of %d weights of %s are modelled: these responses could not be scored, and weights average 1 over all.",
+				fmt.Sprintf("%d of %d weights of %s are modelled: these responses could not be scored, and weights average 1 "+
+					"over all.",
 					p.Weights.Modelled, p.Weights.N, p.Policy))
 		}
 	}
@@ -459,7 +465,8 @@ func (e *Estimate) document() *EstimateDocument {
 		Modelled: e.Basis.Modelled, Worst: figures(e.WorstLower, e.WorstUpper),
 	}
 	if !e.Refused() {
-		x.Status, x.Value, x.SE, x.CI, x.DF = StatusOK, figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper), figure(e.DF)
+		x.Status, x.Value, x.SE, x.CI, x.DF = StatusOK, figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper),
+			figure(e.DF)
 	}
 	return x
 }

@@ -199,7 +199,8 @@ func (d *drStat) arm(w *worker) *arm {
 }
 
 // labelArm is the arm of an estimate by weights, which the judge explains by lambda.
-func labelArm(w *worker, rows []rowTerm, invP []float64, labelled []labelTerm, labelOf []float64, lambda float64) *arm {
+func labelArm(w *worker, rows []rowTerm, invP []float64, labelled []labelTerm, labelOf []float64,
+	lambda float64) *arm {
 	a := &arm{rows: make([]armRow, len(rows)), labels: make([]armLabel, len(labelled))}
 	for i, t := range rows {
 		a.rows[i] = armRow{t.f, t.w, invP[i]}
@@ -292,7 +293,8 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	if !b.logging() {
 		e.Notes = append(e.Notes,
-			"right if the weights are; if they are wrong, only where labels miss the judge's calibrated score alike at every weight")
+			"right if the weights are; if they are wrong, only where labels miss the judge's calibrated score alike at "+
+				"every weight")
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)

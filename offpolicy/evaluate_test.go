@@ -80,7 +80,8 @@ func checkResult(t testing.TB, r *Result) {
 }
 
 // everything an evaluation says, as far as it is compared.
-var resultOptions = cmp.Options{cmpopts.IgnoreUnexported(Comparison{}), cmpopts.EquateNaNs(), cmpopts.IgnoreUnexported(Result{}, PolicyResult{}, Estimate{}, Calibrator{}), cmpopts.EquateErrors()}
+var resultOptions = cmp.Options{cmpopts.IgnoreUnexported(Comparison{}), cmpopts.EquateNaNs(),
+	cmpopts.IgnoreUnexported(Result{}, PolicyResult{}, Estimate{}, Calibrator{}), cmpopts.EquateErrors()}
 
 // Neither the order of rows and draws nor concurrency changes anything: every
 // bit, which is more than 1e-12.
@@ -149,7 +150,8 @@ func TestEvaluate(t *testing.T) {
 	if far.Estimate(DR).SE > 0 || r.Despite("nobody", DR) != nil {
 		t.Error("asking by name must change nothing, and find nobody")
 	}
-	if len(r.Comparisons) != 1 || r.Comparisons[0].A != "near" || r.Comparisons[0].B != "p0" || r.Comparisons[0].P > 1e-3 {
+	if len(r.Comparisons) != 1 || r.Comparisons[0].A != "near" || r.Comparisons[0].B != "p0" ||
+		r.Comparisons[0].P > 1e-3 {
 		t.Errorf("comparisons %+v: want near - p0 = .05 alone", r.Comparisons)
 	}
 
@@ -192,7 +194,8 @@ func TestPlugIn(t *testing.T) {
 				}
 			}
 		}
-		e := evaluate(t, c, Config{Replicates: 20, Audited: map[string]string{"near": tt.audited}}).Policy("near").Estimate(Direct)
+		e := evaluate(t, c, Config{Replicates: 20,
+			Audited: map[string]string{"near": tt.audited}}).Policy("near").Estimate(Direct)
 		var got []Rule
 		for _, ref := range e.Refusals {
 			got = append(got, ref.Rule)
@@ -236,17 +239,20 @@ func TestEvaluateEdges(t *testing.T) {
 		reason string
 	}{
 		{"empty", Samples{Logging: "p0", Judge: "j"}, func(r *Result) bool {
-			return len(r.Policies) == 1 && refusedBy(r.Policies[0].Estimate(DR), RuleWeights) && refusedBy(r.Policies[0].Estimate(SNIPS), RuleWeights)
+			return len(r.Policies) == 1 && refusedBy(r.Policies[0].Estimate(DR), RuleWeights) &&
+				refusedBy(r.Policies[0].Estimate(SNIPS), RuleWeights)
 		}, "nothing supports nothing"},
 		{"one row", with(func(s *Samples) { s.Rows = s.Rows[:1] }), func(r *Result) bool {
-			return refusedBy(r.Policy("near").Estimate(LabeledSNIPS), RuleESS) && refusedBy(r.Policy("p0").Estimate(IPS), RuleESS)
+			return refusedBy(r.Policy("near").Estimate(LabeledSNIPS), RuleESS) && refusedBy(r.Policy("p0").Estimate(IPS),
+				RuleESS)
 		}, "one row carries no estimate"},
 		{"all weights zero", with(func(s *Samples) {
 			for i := range s.Rows {
 				s.Rows[i].LogProbs["near"] = dataset.Known(-inf)
 			}
 		}), func(r *Result) bool {
-			return refusedBy(r.Policy("near").Estimate(SNIPS), RuleWeights) && refusedBy(r.Policy("near").Estimate(DR), RuleWeights) && !r.Policy("near").Estimate(Direct).Refused()
+			return refusedBy(r.Policy("near").Estimate(SNIPS), RuleWeights) && refusedBy(r.Policy("near").Estimate(DR),
+				RuleWeights) && !r.Policy("near").Estimate(Direct).Refused()
 		}, "the logs say nothing; the probes still do"},
 		{"all labels equal", with(func(s *Samples) {
 			for i := range s.Rows {
@@ -254,7 +260,8 @@ func TestEvaluateEdges(t *testing.T) {
 			}
 		}), func(r *Result) bool {
 			e := r.Policy("p0").Estimate(LabeledSNIPS)
-			return e.Value == 1 && e.Upper == 1 && near(e.Lower, math.Pow(.025, 1./60), 1e-12) && r.Policy("near").Estimate(DR).Value == 1 &&
+			return e.Value == 1 && e.Upper == 1 && near(e.Lower, math.Pow(.025, 1./60), 1e-12) &&
+				r.Policy("near").Estimate(DR).Value == 1 &&
 				r.Policy("near").Estimate(IPS).Upper >= r.Policy("near").Estimate(IPS).Value
 		}, "60 labels of 1 of 60: Clopper and Pearson's interval"},
 		{"no labels", with(func(s *Samples) {
@@ -361,14 +368,18 @@ func TestEvaluateRefusesData(t *testing.T) {
 		{row(func(r *Row) { r.Score = dataset.Known(85) }), "samples", "a score on another scale"},
 		{row(func(r *Row) { r.Label = dataset.Known(-.1) }), "samples", "a label out of range"},
 		{row(func(r *Row) { r.InclusionProb = dataset.Known(0) }), "samples", "the zero value is no probability"},
-		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"p0": dataset.Known(.5)} }), "samples", "no log-prob is above 0"},
-		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"p0": dataset.Known(-inf)} }), "samples", "it was logged, so it was possible"},
-		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"near": dataset.Known(inf)} }), "samples", "an infinite ratio"},
+		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"p0": dataset.Known(.5)} }), "samples",
+			"no log-prob is above 0"},
+		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"p0": dataset.Known(-inf)} }), "samples",
+			"it was logged, so it was possible"},
+		{row(func(r *Row) { r.LogProbs = map[string]dataset.Float{"near": dataset.Known(inf)} }), "samples",
+			"an infinite ratio"},
 		{row(func(r *Row) { r.Length = dataset.Known(-1) }), "samples", "no text is shorter than nothing"},
 		{draw(func(d *Draw) { d.PromptID = "" }), "fresh draws of near", "draws join by it"},
 		{draw(func(d *Draw) { d.Score = dataset.Known(2) }), "fresh draws of near", "a score on another scale"},
 		{draw(func(d *Draw) { d.PromptID = "prompt 2" }), "fresh draws of near", "a draw that occurs twice"},
-		{draw(func(d *Draw) { d.Label = dataset.Known(.5); d.InclusionProb = dataset.Known(0) }), "fresh draws of near", "the zero value is no probability"},
+		{draw(func(d *Draw) { d.Label = dataset.Known(.5); d.InclusionProb = dataset.Known(0) }), "fresh draws of near",
+			"the zero value is no probability"},
 	}
 	for _, tt := range tests {
 		_, err := Evaluate(tt.s, Config{})
@@ -381,8 +392,9 @@ func TestEvaluateRefusesData(t *testing.T) {
 		t.Error("one label states a probability, the others none: want an error")
 	}
 	for what, c := range map[string]Config{
-		"estimator": {Estimators: []Estimator{"magic"}}, "replicates": {Replicates: 1}, "folds": {Folds: 1}, "labels": {MinLabels: -1},
-		"clip": {Clip: -1}, "margin": {Margin: nan}, "method": {Method: "guess"},
+		"estimator": {Estimators: []Estimator{"magic"}}, "replicates": {Replicates: 1}, "folds": {Folds: 1},
+		"labels": {MinLabels: -1},
+		"clip":   {Clip: -1}, "margin": {Margin: nan}, "method": {Method: "guess"},
 	} {
 		if _, err := Evaluate(good, c); err == nil || !strings.HasPrefix(err.Error(), "offpolicy: evaluate: ") {
 			t.Errorf("%s: error %v", what, err)
@@ -436,12 +448,15 @@ func FuzzEvaluate(f *testing.F) {
 		s := Samples{Logging: "p0", Judge: "j", Scored: sampled("p0", "t"), Draws: map[string][]Draw{}}
 		for i := range int(n) {
 			id := string(rune('a' + i%50))
-			r := Row{PromptID: id, Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(next())), LogProbs: map[string]dataset.Float{"p0": dataset.Known(logp()), "t": dataset.Known(logp())}}
+			r := Row{PromptID: id, Score: dataset.Known(unit()), Label: dataset.Known(unit()),
+				InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(next())),
+				LogProbs: map[string]dataset.Float{"p0": dataset.Known(logp()), "t": dataset.Known(logp())}}
 			if next() == 9 {
 				r.LogProbs["t"] = dataset.Known(-inf)
 			}
 			s.Rows = append(s.Rows, r)
-			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: dataset.Known(unit()), Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Covariate: dataset.Known(float64(next() / 16))})
+			s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Index: i, Score: dataset.Known(unit()),
+				Label: dataset.Known(unit()), InclusionProb: dataset.Known(nan), Covariate: dataset.Known(float64(next() / 16))})
 			s.Rows[i].Covariate = s.Rows[i].Length
 		}
 		c := Config{Replicates: 10, Folds: 2, MinLabels: 3, Margin: .1, Concurrency: 1, Audited: map[string]string{"t": "j"}}
@@ -473,7 +488,8 @@ func TestLabelsThatMissHeavyRows(t *testing.T) {
 	s := Samples{Logging: "p0", Judge: "j", Scored: sampled("p0", "t")}
 	for i := range 200 {
 		r := Row{
-			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), Score: dataset.Known(float64(i%10) / 10), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(nan),
+			PromptID: string(rune('a'+i/26)) + string(rune('a'+i%26)), Score: dataset.Known(float64(i%10) / 10),
+			Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(nan),
 			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-9), "t": dataset.Known(-9 + math.Log(.75))},
 		}
 		if i < 80 {
@@ -514,7 +530,8 @@ func TestTuning(t *testing.T) {
 			w = 3 // now .49
 		}
 		r.LogProbs = map[string]dataset.Float{
-			"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(w)), "tuned": dataset.Known(-100 + math.Log(min(w, 1.98))),
+			"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(w)),
+			"tuned": dataset.Known(-100 + math.Log(min(w, 1.98))),
 		}
 	}
 	s.Draws["tuned"], s.Scored = s.Draws["near"], sampled("p0", "near", "tuned")
@@ -552,7 +569,8 @@ func TestRefereeCountsLabels(t *testing.T) {
 	}
 	// Of a policy that the logs never show the answer is its probes', or none.
 	s := world{prompts: 400, labels: 200, draws: 1, probes: 20}.samples(14)
-	if a := evaluate(t, s, Config{Replicates: 50}).Policy("far").Answer; a.Estimator != Direct || !strings.Contains(a.Reason, "dr refused") {
+	if a := evaluate(t, s, Config{Replicates: 50}).Policy("far").Answer; a.Estimator != Direct ||
+		!strings.Contains(a.Reason, "dr refused") {
 		t.Errorf("far: %+v", a)
 	}
 }

@@ -16,7 +16,8 @@ func simulated() offpolicy.Samples {
 	rng := rand.New(rand.NewPCG(1, 1))
 	sampling := dataset.Scored{Distribution: dataset.SamplingDistribution}
 	s := offpolicy.Samples{
-		Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Scored: map[string]dataset.Scored{"p0": sampling, "near": sampling, "far": sampling},
+		Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Scored: map[string]dataset.Scored{"p0": sampling,
+			"near": sampling, "far": sampling},
 		Draws: map[string][]offpolicy.Draw{},
 	}
 	label := func(score float64) float64 { return .25 + .5*score + .05*rng.NormFloat64() }
@@ -24,7 +25,8 @@ func simulated() offpolicy.Samples {
 		id, score := fmt.Sprintf("prompt %d", i), rng.Float64()
 		row := offpolicy.Row{
 			PromptID: id, Score: dataset.Known(score), Length: dataset.Float{},
-			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-120), "near": dataset.Known(-120 + math.Log(.4+1.2*score)), "far": dataset.Known(-180 + 20*rng.NormFloat64())},
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-120), "near": dataset.Known(-120 + math.Log(.4+1.2*score)),
+				"far": dataset.Known(-180 + 20*rng.NormFloat64())},
 		}
 		if i%4 == 0 {
 			row.Label = dataset.Known(label(score))
@@ -91,20 +93,26 @@ func ExampleResult_Despite() {
 func ExampleFromRecords() {
 	null := dataset.Float{}
 	logged := []dataset.Sample{{
-		PromptID: "arena_1", Response: "Rome.", BasePolicyLogProb: dataset.Known(-1.5), TargetPolicyLogProbs: map[string]dataset.Float{"pi_cot": dataset.Known(-2.5), "pi_bad": null},
-		JudgeScore: dataset.Known(.9), OracleLabel: dataset.Known(1), InclusionProb: dataset.Known(.25), Metadata: map[string]any{"language": "English"},
+		PromptID: "arena_1", Response: "Rome.", BasePolicyLogProb: dataset.Known(-1.5),
+		TargetPolicyLogProbs: map[string]dataset.Float{"pi_cot": dataset.Known(-2.5), "pi_bad": null},
+		JudgeScore:           dataset.Known(.9), OracleLabel: dataset.Known(1), InclusionProb: dataset.Known(.25),
+		Metadata: map[string]any{"language": "English"},
 	}}
-	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", Response: "It is Rome.", JudgeScore: dataset.Known(.8), OracleLabel: null}}}
-	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: dataset.Known(.8), OracleLabel: dataset.Known(.7)}}}
+	fresh := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", Response: "It is Rome.",
+		JudgeScore: dataset.Known(.8), OracleLabel: null}}}
+	probes := map[string][]dataset.FreshDraw{"pi_cot": {{PromptID: "arena_1", JudgeScore: dataset.Known(.8),
+		OracleLabel: dataset.Known(.7)}}}
 	s, err := offpolicy.FromRecords(dataset.Logs{
-		Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Samples: logged, Draws: fresh, Probes: probes, Scored: dataset.Unstated("p0", logged),
+		Logging: "p0", Judge: "gpt-4o-mini@0123456789abcdef", Samples: logged, Draws: fresh, Probes: probes,
+		Scored: dataset.Unstated("p0", logged),
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	r := s.Rows[0]
-	fmt.Println(r.PromptID, r.LogProbs, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN(), r.Length.OrNaN(), r.Segments)
+	fmt.Println(r.PromptID, r.LogProbs, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN(), r.Length.OrNaN(),
+		r.Segments)
 	d := s.Draws["pi_cot"][0]
 	fmt.Println(d.PromptID, d.Index, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN(), d.Covariate.OrNaN())
 	// Output:
@@ -119,7 +127,8 @@ func ExampleAccumulator() {
 	for i := range 1000 {
 		w := .4 + 1.2*rng.Float64()
 		row := offpolicy.StreamRow{
-			PromptID: fmt.Sprint("prompt ", i), LogRatio: dataset.Known(math.Log(w)), Reward: dataset.Known(w / 2), InclusionProb: dataset.Float{},
+			PromptID: fmt.Sprint("prompt ", i), LogRatio: dataset.Known(math.Log(w)), Reward: dataset.Known(w / 2),
+			InclusionProb: dataset.Float{},
 		}
 		if i%10 == 0 {
 			row.Label = dataset.Known(w / 2)
@@ -168,7 +177,8 @@ func ExampleResult_Pilot() {
 	fmt.Printf("a target from 25 labels of its own: ±%.3f\n", p.DirectHalfWidth(10000, 25))
 	fmt.Printf("a target by its weights at 80%% ESS: ±%.3f at best\n", p.DRHalfWidth(10000, 500, .8))
 	for _, m := range []int{25, 100, 200} {
-		fmt.Printf("a judge that means the same passes an audit of %d labels with probability %.2f\n", m, offpolicy.AuditPower(0, .2, .05, m))
+		fmt.Printf("a judge that means the same passes an audit of %d labels with probability %.2f\n", m,
+			offpolicy.AuditPower(0, .2, .05, m))
 	}
 	// Output:
 	// P0 from 10,000 prompts and 500 labels: ±0.006
@@ -193,7 +203,8 @@ func ExampleESSBound() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("at most %.0f of 10,000; IPS at least ±%.4f\n", offpolicy.ESSBound(w, 10000), offpolicy.IPSHalfWidthBound(w, .7, .2, 10000))
+	fmt.Printf("at most %.0f of 10,000; IPS at least ±%.4f\n", offpolicy.ESSBound(w, 10000),
+		offpolicy.IPSHalfWidthBound(w, .7, .2, 10000))
 	// Output:
 	// at most 8483 of 10,000; IPS at least ±0.0072
 }

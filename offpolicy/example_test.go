@@ -123,7 +123,8 @@ func ExampleFitCalibrator() {
 			label = min(label+.05, 1)
 		}
 		rows = append(rows, offpolicy.LabeledScore{
-			PromptID: fmt.Sprint("prompt", i), Score: dataset.Known(score), Label: dataset.Known(label), InclusionProb: dataset.Known(1),
+			PromptID: fmt.Sprint("prompt", i), Score: dataset.Known(score), Label: dataset.Known(label),
+			InclusionProb: dataset.Known(1),
 		})
 	}
 	c, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef"}, rows)
@@ -151,10 +152,12 @@ func ExampleFitCalibrator_covariate() {
 	for i := range 400 {
 		merit, words := .1+.6*rng.Float64(), 300*rng.Float64()
 		rows = append(rows, offpolicy.LabeledScore{
-			PromptID: fmt.Sprint("prompt", i), Score: dataset.Known(merit + words/1000), Label: dataset.Known(merit), InclusionProb: dataset.Known(1), Covariate: dataset.Known(words),
+			PromptID: fmt.Sprint("prompt", i), Score: dataset.Known(merit + words/1000), Label: dataset.Known(merit),
+			InclusionProb: dataset.Known(1), Covariate: dataset.Known(words),
 		})
 	}
-	c, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef", Covariate: "words"}, rows)
+	c, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "gpt-4o-mini@0123456789abcdef",
+		Covariate: "words"}, rows)
 	if err != nil {
 		fmt.Println(err)
 		return

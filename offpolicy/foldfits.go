@@ -71,7 +71,10 @@ func newFoldFits(fr *frame, folds int) *foldFits {
 		for i := range order {
 			order[i] = i
 		}
-		slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(q.x[i], q.x[j]), cmp.Compare(q.at[i], q.at[j])) })
+		slices.SortFunc(order, func(i, j int) int {
+			return cmp.Or(cmp.Compare(q.x[i], q.x[j]),
+				cmp.Compare(q.at[i], q.at[j]))
+		})
 		sorted := querySet{make([]float64, len(order)), make([]int32, len(order))}
 		for i, from := range order {
 			sorted.x[i], sorted.at[i] = q.x[from], q.at[from]

@@ -101,7 +101,8 @@ func compareRows(a, b *Row, logging string, targets []string) int {
 		return c
 	}
 	compare := func(a, b dataset.Float) int { return cmp.Compare(a.OrNaN(), b.OrNaN()) }
-	if c := cmp.Or(compare(a.Score, b.Score), compare(a.Label, b.Label), compare(a.LogProbs[logging], b.LogProbs[logging]),
+	if c := cmp.Or(compare(a.Score, b.Score), compare(a.Label, b.Label), compare(a.LogProbs[logging],
+		b.LogProbs[logging]),
 		compare(a.InclusionProb, b.InclusionProb), compare(a.Length, b.Length), compare(a.Covariate, b.Covariate)); c != 0 {
 		return c
 	}

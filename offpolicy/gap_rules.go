@@ -44,7 +44,8 @@ func (r *Result) weigh(p *PolicyResult) error {
 			gap.Missing, p.Policy, 100*share, 100*maxMissing, pattern(&gap))
 	case !fr.knowsLength() && gap.pattern() != nil:
 		refuse(gap.pattern().Z, maxGapZ,
-			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected", p.Policy, gap.pattern())
+			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected",
+			p.Policy, gap.pattern())
 	}
 	w, err := WeightsFromLogRatios(filled)
 	if err != nil {
@@ -242,7 +243,8 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 		return nil
 	}
 	why := refusal(RuleSupport, share, limit,
-		"%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% would on either side",
+		"%.0f%% of %s lie below %.3g, %.0f%% above %.3g, and have no label: of labels drawn at random at most %.0f%% "+
+			"would on either side",
 		100*below/all, whose, r.lo, 100*above/all, r.hi, 100*limit)
 	return &why
 }

@@ -247,6 +247,7 @@ func BinomialLower(k, n int, level float64) float64 {
 
 func mustBinomial(k, n int, level float64) {
 	if k < 0 || k > n || !(level > 0 && level < 1) {
-		panic(fmt.Sprintf("offpolicy: binomial bound: k=%d of n=%d at level %v: want 0 <= k <= n and 0 < level < 1", k, n, level))
+		panic(fmt.Sprintf("offpolicy: binomial bound: k=%d of n=%d at level %v: want 0 <= k <= n and 0 < level < 1", k, n,
+			level))
 	}
 }

@@ -26,7 +26,8 @@ func TestMeanInterval(t *testing.T) {
 	for _, tt := range tests {
 		mean, lo, hi := MeanInterval(tt.values)
 		if !near(mean, tt.mean, 1e-9) || !near(lo, tt.lo, 1e-9) || !near(hi, tt.hi, 1e-9) {
-			t.Errorf("MeanInterval(%v) = %v, %v, %v, want %v, %v, %v: %s", tt.values, mean, lo, hi, tt.mean, tt.lo, tt.hi, tt.reason)
+			t.Errorf("MeanInterval(%v) = %v, %v, %v, want %v, %v, %v: %s", tt.values, mean, lo, hi, tt.mean, tt.lo, tt.hi,
+				tt.reason)
 		}
 	}
 }
@@ -58,13 +59,15 @@ func TestScoreInterval(t *testing.T) {
 		{-.02, .01, 2, 25, 0, 4. / 29, "beyond the end: as 0 of 25"},
 		{.02, .2, 2, 25, 0, .42, "more error than labels can have there: value ± t SE is held too"},
 		{1.01, .01, 2, 25, 25. / 29, 1, "beyond the other end"},
-		{.1, .031, 2, 100, .05349584760985805, .17927342906206556, "a share's error, overestimated a little: the roots of (v-θ)² = 4 SE² θ(1-θ)/.09"},
+		{.1, .031, 2, 100, .05349584760985805, .17927342906206556,
+			"a share's error, overestimated a little: the roots of (v-θ)² = 4 SE² θ(1-θ)/.09"},
 		{.3, 0, 2, 25, .3, .3, "no error, no width"},
 	}
 	for _, tt := range tests {
 		lo, hi := scoreInterval(tt.value, tt.se, tt.t, tt.m)
 		if !near(lo, tt.lo, 1e-12) || !near(hi, tt.hi, 1e-12) {
-			t.Errorf("%v (SE %v, t %v, m %v): [%v, %v], want [%v, %v]: %s", tt.value, tt.se, tt.t, tt.m, lo, hi, tt.lo, tt.hi, tt.reason)
+			t.Errorf("%v (SE %v, t %v, m %v): [%v, %v], want [%v, %v]: %s", tt.value, tt.se, tt.t, tt.m, lo, hi, tt.lo, tt.hi,
+				tt.reason)
 		}
 		lo, hi = scoreInterval(1-tt.value, tt.se, tt.t, tt.m)
 		if !near(lo, 1-tt.hi, 1e-12) || !near(hi, 1-tt.lo, 1e-12) {

@@ -72,7 +72,8 @@ func TestFitIsotonicGolden(t *testing.T) {
 		for i := range ky {
 			ky[i] *= sign
 		}
-		if diff := cmp.Diff([][]float64{c.XKnots, c.YKnots}, [][]float64{kx, ky}, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
+		if diff := cmp.Diff([][]float64{c.XKnots, c.YKnots}, [][]float64{kx, ky},
+			cmpopts.EquateApprox(1e-12, 0)); diff != "" {
 			t.Errorf("%s: knots (-reference +got):\n%s", c.Name, diff)
 		}
 	}
@@ -87,13 +88,19 @@ func TestFitIsotonic(t *testing.T) {
 		reason  string
 	}{
 		{"one point", []float64{.5}, []float64{.3}, nil, []float64{0, .5, 1}, []float64{.3, .3, .3}, "constant everywhere"},
-		{"between", []float64{0, 1}, []float64{0, 1}, nil, []float64{-1, .25, 2}, []float64{0, .25, 1}, "linear inside, flat outside"},
-		{"violator", []float64{0, 1, 2, 3}, []float64{0, 2, 1, 3}, nil, []float64{1, 1.5, 2, 2.5}, []float64{1.5, 1.5, 1.5, 2.25}, "a block is flat from its first x to its last"},
-		{"tie", []float64{1, 1, 2}, []float64{0, 1, 2}, []float64{3, 1, 1}, []float64{1, 2}, []float64{.25, 2}, "ties take their weighted mean"},
-		{"zero weight", []float64{0, 1, 2}, []float64{0, 9, 1}, []float64{1, 0, 1}, []float64{1}, []float64{.5}, "a row of weight 0 is not there"},
-		{"missing", []float64{0, 1}, []float64{0, 1}, nil, []float64{nan, inf, -inf}, []float64{nan, 1, 0}, "no prediction for what is missing"},
+		{"between", []float64{0, 1}, []float64{0, 1}, nil, []float64{-1, .25, 2}, []float64{0, .25, 1},
+			"linear inside, flat outside"},
+		{"violator", []float64{0, 1, 2, 3}, []float64{0, 2, 1, 3}, nil, []float64{1, 1.5, 2, 2.5},
+			[]float64{1.5, 1.5, 1.5, 2.25}, "a block is flat from its first x to its last"},
+		{"tie", []float64{1, 1, 2}, []float64{0, 1, 2}, []float64{3, 1, 1}, []float64{1, 2}, []float64{.25, 2},
+			"ties take their weighted mean"},
+		{"zero weight", []float64{0, 1, 2}, []float64{0, 9, 1}, []float64{1, 0, 1}, []float64{1}, []float64{.5},
+			"a row of weight 0 is not there"},
+		{"missing", []float64{0, 1}, []float64{0, 1}, nil, []float64{nan, inf, -inf}, []float64{nan, 1, 0},
+			"no prediction for what is missing"},
 		{"cascade", []float64{1, 2, 3, 4}, []float64{4, 3, 2, 1}, nil, []float64{1, 4}, []float64{2.5, 2.5}, "all pooled"},
-		{"huge weights", []float64{0, 1}, []float64{1, 0}, []float64{1.7e308, 1.7e308}, []float64{0}, []float64{.5}, "only ratios of weights matter"},
+		{"huge weights", []float64{0, 1}, []float64{1, 0}, []float64{1.7e308, 1.7e308}, []float64{0}, []float64{.5},
+			"only ratios of weights matter"},
 	}
 	for _, tt := range tests {
 		f, err := FitIsotonic(tt.x, tt.y, tt.w)
@@ -139,7 +146,8 @@ func TestFitIsotonicRefuses(t *testing.T) {
 		}
 	}
 	mustPanic(t, "x and y differ in length", func() { _, _ = FitIsotonic([]float64{1}, nil, nil) })
-	mustPanic(t, "x and weights differ in length", func() { _, _ = FitIsotonic([]float64{1}, []float64{1}, []float64{1, 2}) })
+	mustPanic(t, "x and weights differ in length",
+		func() { _, _ = FitIsotonic([]float64{1}, []float64{1}, []float64{1, 2}) })
 }
 
 func TestFitIsotonicIgnoresRowOrder(t *testing.T) {

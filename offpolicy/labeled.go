@@ -26,7 +26,8 @@ func (b *builder) labeled(e *Estimate) built {
 	if ess == 0 {
 		return built{}
 	}
-	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1, leave: true}
+	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1,
+		leave: true}
 	for i := range fr.rows {
 		if w := b.rel[i]; w > 0 {
 			stat.rows, stat.rowInvP = append(stat.rows, rowTerm{fr.prompt[i], int32(i), w}), append(stat.rowInvP, fr.allInvP[i])

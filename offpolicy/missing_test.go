@@ -53,10 +53,12 @@ func TestMissingForAReason(t *testing.T) {
 	loseLongest(s, "same", .1)
 	r := evaluate(t, s, Config{Replicates: 60, Clones: []string{"same"}})
 	p := r.Policy("same")
-	if p.Weights.Modelled != 40 || p.Weights.Missing != 0 || p.Estimate(DR).Basis.Modelled != 40 || p.Clone.Status != StatusPass {
+	if p.Weights.Modelled != 40 || p.Weights.Missing != 0 || p.Estimate(DR).Basis.Modelled != 40 ||
+		p.Clone.Status != StatusPass {
 		t.Errorf("weights %+v, basis %+v, clone %+v", p.Weights, p.Estimate(DR).Basis, p.Clone)
 	}
-	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 || p.Gaps[i].pattern() == nil {
+	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 ||
+		p.Gaps[i].pattern() == nil {
 		t.Errorf("the gap has no pattern: %+v", p.Gaps)
 	}
 	for _, c := range r.Comparisons {
@@ -81,7 +83,8 @@ func TestMissingForAReason(t *testing.T) {
 	p = r.Policy("same")
 	e := p.Estimate(DR)
 	truth := r.Policy("p0").Estimate(DR).Value
-	if !hasRule(e.Refusals, RuleMissing) || !(e.WorstLower < truth && truth < e.WorstUpper) || e.WorstUpper-e.WorstLower < .3 {
+	if !hasRule(e.Refusals, RuleMissing) || !(e.WorstLower < truth && truth < e.WorstUpper) ||
+		e.WorstUpper-e.WorstLower < .3 {
 		t.Errorf("30%% missing: %v, between %v and %v", e.Refusals, e.WorstLower, e.WorstUpper)
 	}
 	if p.Clone.Status != StatusHold {
@@ -133,7 +136,8 @@ func TestChosenLabels(t *testing.T) {
 	r := evaluate(t, s, Config{Replicates: 40})
 	for _, policy := range []string{"p0", "near"} {
 		for _, e := range []Estimator{DR, LabeledSNIPS} {
-			if x := r.Policy(policy).Estimate(e); !hasRule(x.Refusals, RuleDesign) || !hasRule(x.Refusals, RuleSupport) || !(x.WorstLower < .5 && x.WorstUpper > .6) {
+			if x := r.Policy(policy).Estimate(e); !hasRule(x.Refusals, RuleDesign) || !hasRule(x.Refusals, RuleSupport) ||
+				!(x.WorstLower < .5 && x.WorstUpper > .6) {
 				t.Errorf("%s of %s: %v, between %v and %v", e, policy, x.Refusals, x.WorstLower, x.WorstUpper)
 			}
 		}
@@ -141,7 +145,8 @@ func TestChosenLabels(t *testing.T) {
 	if x := r.Policy("near").Estimate(Direct); x.Refused() {
 		t.Errorf("direct has a random draw of its own labels: %v", x.Refusals)
 	}
-	if x := r.Policy("far").Estimate(Direct); chosen == 30 && !hasRule(x.Refusals, RuleSupport) && !hasRule(x.Refusals, RuleDesign) {
+	if x := r.Policy("far").Estimate(Direct); chosen == 30 && !hasRule(x.Refusals, RuleSupport) &&
+		!hasRule(x.Refusals, RuleDesign) {
 		t.Errorf("direct with chosen labels: %v", x.Refusals)
 	}
 }
@@ -189,7 +194,8 @@ func TestUnscored(t *testing.T) {
 		for _, e := range estimators {
 			a, b := whole.Policy(policy).Estimate(e), r.Policy(policy).Estimate(e)
 			if b.Refused() || math.Abs(a.Value-b.Value) > 2*b.SE || b.SE > 1.5*a.SE+.01 {
-				t.Errorf("%s of %s: %v (SE %v), with every score %v (SE %v): %v", e, policy, b.Value, b.SE, a.Value, a.SE, b.Refusals)
+				t.Errorf("%s of %s: %v (SE %v), with every score %v (SE %v): %v", e, policy, b.Value, b.SE, a.Value, a.SE,
+					b.Refusals)
 			}
 		}
 	}
@@ -249,7 +255,8 @@ func TestCommonPrompts(t *testing.T) {
 		}
 		for _, d := range q.Comparisons {
 			if d.A == c.A && d.B == c.B && (math.Abs(d.Difference-c.Difference) > .01 || math.Abs(d.SE/c.SE-1) > .1) {
-				t.Errorf("%s - %s: %v (SE %v), of these prompts alone %v (SE %v)", c.A, c.B, c.Difference, c.SE, d.Difference, d.SE)
+				t.Errorf("%s - %s: %v (SE %v), of these prompts alone %v (SE %v)", c.A, c.B, c.Difference, c.SE, d.Difference,
+					d.SE)
 			}
 		}
 	}
@@ -270,7 +277,8 @@ func TestDesignedLabels(t *testing.T) {
 	}
 	r := evaluate(t, s, Config{Replicates: 40})
 	e := r.Policy("near").Estimate(LabeledSNIPS)
-	if e.Refused() || e.Basis.ESSLabels < .98*float64(e.Basis.Labels) || e.Basis.ESSLabels > float64(e.Basis.Labels)*1.02 {
+	if e.Refused() || e.Basis.ESSLabels < .98*float64(e.Basis.Labels) ||
+		e.Basis.ESSLabels > float64(e.Basis.Labels)*1.02 {
 		t.Errorf("%d labels in proportion to w count for %v: %v", e.Basis.Labels, e.Basis.ESSLabels, e.Refusals)
 	}
 	for i := range s.Rows {
@@ -278,7 +286,8 @@ func TestDesignedLabels(t *testing.T) {
 			s.Rows[i].InclusionProb = dataset.Float{}
 		}
 	}
-	if e := evaluate(t, s, Config{Replicates: 40}).Policy("near").Estimate(LabeledSNIPS); !hasRule(e.Refusals, RuleDesign) {
+	if e := evaluate(t, s, Config{Replicates: 40}).Policy("near").Estimate(LabeledSNIPS); !hasRule(e.Refusals,
+		RuleDesign) {
 		t.Errorf("the p of unlabeled responses are unknown: %v", e.Refusals)
 	}
 }
@@ -297,7 +306,8 @@ func TestGatesCountPrompts(t *testing.T) {
 		prompt[i] = int32(i / 16)
 	}
 	w.cluster(prompt)
-	if w.Prompts != 5 || !near(w.PromptESS, 5, 1e-12) || !near(w.PromptShare, .2, 1e-12) || !hasRule(w.Refusals(), RuleESS) || w.ESS != 80 {
+	if w.Prompts != 5 || !near(w.PromptESS, 5, 1e-12) || !near(w.PromptShare, .2, 1e-12) ||
+		!hasRule(w.Refusals(), RuleESS) || w.ESS != 80 {
 		t.Errorf("5 prompts of 16 rows: %+v, %v", w, w.Refusals())
 	}
 	// The e-value takes a prompt's mean weight once: twice the rows are not twice the
@@ -306,7 +316,8 @@ func TestGatesCountPrompts(t *testing.T) {
 	once, _ := WeightsFromLogRatios(l)
 	twice, _ := WeightsFromLogRatios([]float64{.5, .5, .9, .9, -.2, -.2, .7, .7, 1.1, 1.1})
 	twice.cluster([]int32{0, 0, 1, 1, 2, 2, 3, 3, 4, 4})
-	if !near(once.LogEValue, twice.LogEValue, 1e-12) || !near(once.MeanSE, twice.MeanSE, 1e-12) || !near(once.Mean, twice.Mean, 1e-12) {
+	if !near(once.LogEValue, twice.LogEValue, 1e-12) || !near(once.MeanSE, twice.MeanSE, 1e-12) ||
+		!near(once.Mean, twice.Mean, 1e-12) {
 		t.Errorf("once %+v, twice %+v", once, twice)
 	}
 }

@@ -47,7 +47,8 @@ func (r *Result) Pilot() Pilot {
 
 func mustPlan(op string, n, m int) {
 	if n < 3 || m < 3 || m > n {
-		panic(fmt.Sprintf("offpolicy: %s: %d labels of %d prompts: want at least 3, and no more labels than prompts", op, m, n))
+		panic(fmt.Sprintf("offpolicy: %s: %d labels of %d prompts: want at least 3, and no more labels than prompts", op, m,
+			n))
 	}
 }
 

@@ -39,7 +39,8 @@ func TestPlanning(t *testing.T) {
 	if got := ESSBound(w, 1000); !near(got, 900, 1e-12) {
 		t.Errorf("ESS of 1,000 at most %v", got)
 	}
-	if got, want := IPSHalfWidthBound(w, .5, 0, 100), 1.959963984540054*math.Sqrt((.25/.9-.25)/100); !near(got, want, 1e-9) {
+	if got, want := IPSHalfWidthBound(w, .5, 0, 100), 1.959963984540054*math.Sqrt((.25/.9-.25)/100); !near(got, want,
+		1e-9) {
 		t.Errorf("IPS half-width %v, want %v", got, want)
 	}
 	none, err := WeightsFromLogRatios(nil)
@@ -59,7 +60,8 @@ func TestPilotForecastsWidths(t *testing.T) {
 	var p0, dr, direct float64
 	const runs = 10
 	for i := range runs {
-		r := evaluate(t, world{prompts: 1000, labels: 250, draws: 1, probes: 50}.samples(uint64(30+i)), Config{Method: InfluenceFunction, Replicates: 2})
+		r := evaluate(t, world{prompts: 1000, labels: 250, draws: 1, probes: 50}.samples(uint64(30+i)),
+			Config{Method: InfluenceFunction, Replicates: 2})
 		width := func(policy string, e Estimator) float64 {
 			est := r.Policy(policy).Estimate(e)
 			return (est.Upper - est.Lower) / 2 / runs
@@ -72,7 +74,8 @@ func TestPilotForecastsWidths(t *testing.T) {
 		what      string
 		got, want float64
 	}{
-		{"P0", pilot.LoggingHalfWidth(1000, 250), p0}, {"dr", pilot.DRHalfWidth(1000, 250, .89), dr}, {"direct", pilot.DirectHalfWidth(1000, 50), direct},
+		{"P0", pilot.LoggingHalfWidth(1000, 250), p0}, {"dr", pilot.DRHalfWidth(1000, 250, .89), dr},
+		{"direct", pilot.DirectHalfWidth(1000, 50), direct},
 	} {
 		if math.Abs(c.got/c.want-1) > .15 {
 			t.Errorf("%s: half-width forecast %v, found %v", c.what, c.got, c.want)
@@ -113,7 +116,8 @@ func TestTransportAudit(t *testing.T) {
 		{"biased", alternating(40, .2, .01), ids(40), .05, StatusFail, "the interval lies outside"},
 		{"negative bias", alternating(40, -.2, .01), ids(40), .05, StatusFail, "on either side"},
 		{"wide", alternating(40, 0, .4), ids(40), .05, StatusInconclusive, "±.13 is wider than the margin"},
-		{"few", alternating(18, 0, .001), ids(18), .05, StatusInconclusive, "18 prompts cannot pass, however close they are"},
+		{"few", alternating(18, 0, .001), ids(18), .05, StatusInconclusive,
+			"18 prompts cannot pass, however close they are"},
 		{"one cluster", alternating(40, 0, .001), make([]string, 40), .05, StatusInconclusive, "one prompt has no spread"},
 		{"ungraded", alternating(40, 0, .01), ids(40), 0, StatusNotGraded, "no margin was asked for"},
 	}
@@ -125,11 +129,13 @@ func TestTransportAudit(t *testing.T) {
 	// By hand: residuals .1, .3 with weights 1, 3: δ = .25; (1·-.15)² + (3·.05)²
 	// = .045; Var = 2·.045/16; G_eff = 16/10, one effective cluster: no interval.
 	got := TransportAudit([]float64{.1, .3}, []float64{1, 3}, []string{"a", "b"}, .1, 1)
-	if !near(got.Residual, .25, 1e-12) || !near(got.SE, math.Sqrt(2*.045/16), 1e-12) || got.DF != 0 || got.Status != StatusInconclusive {
+	if !near(got.Residual, .25, 1e-12) || !near(got.SE, math.Sqrt(2*.045/16), 1e-12) || got.DF != 0 ||
+		got.Status != StatusInconclusive {
 		t.Errorf("by hand: %+v", got)
 	}
 	// A family of audits widens each.
-	one, two := TransportAudit(alternating(40, 0, .1), nil, ids(40), .05, 1), TransportAudit(alternating(40, 0, .1), nil, ids(40), .05, 2)
+	one, two := TransportAudit(alternating(40, 0, .1), nil, ids(40), .05, 1), TransportAudit(alternating(40, 0, .1), nil,
+		ids(40), .05, 2)
 	if !(two.Upper > one.Upper) || one.SE != two.SE {
 		t.Errorf("alone %+v, of two %+v", one, two)
 	}

@@ -15,7 +15,8 @@ func TestAdviceOnFewPrompts(t *testing.T) {
 		for i := range n {
 			id := fmt.Sprintf("q%d", i)
 			s.Rows = append(s.Rows, Row{
-				PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-10), "far": dataset.Known(-100)}, Score: dataset.Known(float64(i%3) / 2), Label: dataset.Known(float64(i%2) / 2), Length: dataset.Known(5),
+				PromptID: id, LogProbs: map[string]dataset.Float{"p0": dataset.Known(-10), "far": dataset.Known(-100)},
+				Score: dataset.Known(float64(i%3) / 2), Label: dataset.Known(float64(i%2) / 2), Length: dataset.Known(5),
 			})
 			s.Draws["far"] = append(s.Draws["far"], Draw{PromptID: id, Score: dataset.Known(0.5)})
 		}

@@ -86,7 +86,8 @@ func (w *Weights) Refusals() []Refusal {
 	}
 	if w.RawOf != "" {
 		refuse(RuleRaw, 0, 1,
-			"the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them", w.RawOf)
+			"the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them",
+			w.RawOf)
 		return out
 	}
 	if w.PromptESS < MinESS {
@@ -131,8 +132,10 @@ var remedies = map[Rule]string{
 	RuleMaxShare:   "log more responses, or label 25 fresh draws of the policy",
 	RuleDivergence: "the logs say nothing of this policy: label 25 fresh draws of it",
 	RuleMass:       "the logs lack what this policy says: label 25 fresh draws of it",
-	RuleMeanOne:    "score the logged responses again under both policies, with one template and sampling, at an endpoint that repeats itself",
-	RuleRaw:        "score the responses where the server returns sampling log-probs, or evaluate policies of temperature 1 without filters",
+	RuleMeanOne: "score the logged responses again under both policies, with one template and sampling, at an " +
+		"endpoint that repeats itself",
+	RuleRaw: "score the responses where the server returns sampling log-probs, or evaluate policies of " +
+		"temperature 1 without filters",
 	RuleWeights:    "score the logged responses under this policy",
 	RuleESSLabels:  "label more of the logged responses",
 	RuleLabelShare: "label more of the logged responses",

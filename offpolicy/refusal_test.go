@@ -17,7 +17,8 @@ func rules(t *testing.T, l []float64) []Rule {
 	}
 	out := []Rule{}
 	for _, r := range w.Refusals() {
-		if r.Message == "" || !strings.HasPrefix(r.String(), string(r.Rule)+": ") || math.IsNaN(r.Value) || math.IsNaN(r.Threshold) {
+		if r.Message == "" || !strings.HasPrefix(r.String(), string(r.Rule)+": ") || math.IsNaN(r.Value) ||
+			math.IsNaN(r.Threshold) {
 			t.Errorf("incomplete refusal %+v", r)
 		}
 		out = append(out, r.Rule)
@@ -47,7 +48,8 @@ func TestRefusals(t *testing.T) {
 		{"none", nil, []Rule{RuleESS}, "nothing supports nothing"},
 		{"all missing", []float64{nan}, []Rule{RuleESS}, "nor do missing rows"},
 		{"one row", []float64{0}, []Rule{RuleESS, RuleMaxShare, RuleDivergence}, "one row cannot carry an estimate"},
-		{"all zero", repeat(100, -inf, 0, 0), []Rule{RuleESS, RuleDivergence, RuleMass}, "the logs say nothing of this target"},
+		{"all zero", repeat(100, -inf, 0, 0), []Rule{RuleESS, RuleDivergence, RuleMass},
+			"the logs say nothing of this target"},
 		{"a tenth", repeat(900, 0, 1, ln(99.9)), nil, "99.9 of 999.9: a share just below 10% is allowed"},
 		{"a heavy row", repeat(900, ln(.99), 1, ln(110)), []Rule{RuleMaxShare}, "11% is too much"},
 		{"mass unseen", repeat(800, 0, 200, -1000), []Rule{RuleDivergence, RuleMass}, "a fifth of the target never appears"},

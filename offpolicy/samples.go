@@ -106,7 +106,8 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 		}
 		if _, taken := r.LogProbs[logs.Logging]; taken {
 			return Samples{},
-				fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: rename one of the two",
+				fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: "+
+					"rename one of the two",
 					r.PromptID, logs.Logging)
 		}
 		r.LogProbs[logs.Logging] = s.BasePolicyLogProb
@@ -205,7 +206,8 @@ func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
 		}
 		have := &out.Draws[policy][i]
 		if !agree(have.Score, d.Score) || !agree(have.Label, d.Label) {
-			return fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and %v: they are different responses; "+
+			return fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and "+
+				"%v: they are different responses; "+
 				"give the probe a draw_idx of its own", at, d.Score, d.Label, have.Score, have.Label)
 		}
 		if !have.Score.Valid() {
@@ -262,7 +264,8 @@ func (s *Samples) validate(covariate string) error {
 		bad = gradeError(bad, op, i, r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN())
 		if r.Logger != "" && r.Logger != s.Logging {
 			bad = bad.add(op, i, math.NaN(),
-				"response to "+r.PromptID+" was logged by "+r.Logger+", not by "+s.Logging+": evaluate the rows of one logging policy at a time")
+				"response to "+r.PromptID+" was logged by "+r.Logger+", not by "+s.Logging+": evaluate the rows of one logging "+
+					"policy at a time")
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.LogProbs)) {
 			switch v, ok := r.LogProbs[name].Get(); {
@@ -271,7 +274,8 @@ func (s *Samples) validate(covariate string) error {
 				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
 			case name == s.Logging && math.IsInf(v, -1):
 				bad = bad.add(op, i, v,
-					"log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or none; score the response again")
+					"log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or none; score the "+
+						"response again")
 			}
 		}
 		if covariate != "" && r.Score.Valid() && !finite(r.Covariate.OrNaN()) {
@@ -356,8 +360,10 @@ func overdrawn(op string, n int, grades iter.Seq2[dataset.Float, dataset.Float])
 		}
 	}
 	if limit := float64(n) + 5*math.Sqrt(variance); sum > limit*(1+1e-9) {
-		return fmt.Errorf("offpolicy: %s: InclusionProb: %d labels of %d responses are more than the stated probabilities can have drawn "+
-			"(their 1/p sum to %.0f, at most %.0f is plausible): state the probability of the draw that was made, or leave out labels that it did not choose",
+		return fmt.Errorf("offpolicy: %s: InclusionProb: %d labels of %d responses are more than the stated "+
+			"probabilities can have drawn "+
+			"(their 1/p sum to %.0f, at most %.0f is plausible): state the probability of the draw that was made, or leave "+
+			"out labels that it did not choose",
 			op, labels, n, sum, limit)
 	}
 	return nil
@@ -373,7 +379,8 @@ func (s *Samples) validateScored() error {
 			switch d := s.Scored[name].Distribution; d {
 			case dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution:
 			case "":
-				return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its Distribution to %q, %q or %q",
+				return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its "+
+					"Distribution to %q, %q or %q",
 					name, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
 			default:
 				return fmt.Errorf("offpolicy: samples: Scored: Distribution of %q is %q: want %q, %q or %q",

@@ -33,7 +33,8 @@ func near(got, want, tol float64) bool {
 }
 
 // goldenSets are the synthetic evaluations that the reference was run on.
-var goldenSets = []string{"syn_dup150", "syn_full100", "syn_mid200", "syn_missing120", "syn_nonmono300", "syn_ties200", "syn_under120"}
+var goldenSets = []string{"syn_dup150", "syn_full100", "syn_mid200", "syn_missing120", "syn_nonmono300", "syn_ties200",
+	"syn_under120"}
 
 // maybe is a number of the goldens, where NaN and infinities are strings.
 type maybe float64

@@ -119,7 +119,8 @@ func (a *Accumulator) MarshalBinary() ([]byte, error) {
 // another version, is an error and changes nothing.
 func (a *Accumulator) UnmarshalBinary(state []byte) error {
 	if len(state) < len(stateVersion) || string(state[:len(stateVersion)]) != stateVersion {
-		return fmt.Errorf("offpolicy: accumulator state: it does not begin with %q: it is no state, or another version's; accumulate again", stateVersion)
+		return fmt.Errorf("offpolicy: accumulator state: it does not begin with %q: it is no state, or another "+
+			"version's; accumulate again", stateVersion)
 	}
 	out := *NewAccumulator("", 0)
 	s := &stateCoder{buf: state[len(stateVersion):], read: true}

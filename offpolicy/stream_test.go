@@ -26,7 +26,8 @@ func streamRows(s Samples, target string) []StreamRow {
 	slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(a.PromptID, b.PromptID) })
 	out := make([]StreamRow, len(rows))
 	for i, r := range rows {
-		out[i] = StreamRow{r.PromptID, dataset.Known(r.LogProbs[target].OrNaN() - r.LogProbs["p0"].OrNaN()), r.Score, r.Label, r.InclusionProb}
+		out[i] = StreamRow{r.PromptID, dataset.Known(r.LogProbs[target].OrNaN() - r.LogProbs["p0"].OrNaN()), r.Score,
+			r.Label, r.InclusionProb}
 	}
 	return out
 }
@@ -170,7 +171,8 @@ func TestAccumulatorMissing(t *testing.T) {
 		a := NewAccumulator("t", 0)
 		missing := 0
 		for i := range 600 {
-			r := StreamRow{string(rune('a'+i%20)) + string(rune('a'+i/20)), dataset.Known(0), dataset.Known(.5), dataset.Known(.3 + .4*rng.Float64()), dataset.Float{}}
+			r := StreamRow{string(rune('a'+i%20)) + string(rune('a'+i/20)), dataset.Known(0), dataset.Known(.5),
+				dataset.Known(.3 + .4*rng.Float64()), dataset.Float{}}
 			if rng.Float64() < tt.share {
 				r.LogRatio, r.Label = dataset.Float{}, dataset.Known(r.Label.OrNaN()+tt.shift)
 				missing++
@@ -219,7 +221,8 @@ func TestAccumulatorRefuses(t *testing.T) {
 		{with(func(r *StreamRow) { r.Reward = dataset.Known(-inf) }), "an infinite reward"},
 		{with(func(r *StreamRow) { r.Label = dataset.Known(1.5) }), "a label on another scale"},
 		{with(func(r *StreamRow) { r.InclusionProb = dataset.Known(.5) }), "the row before stated none"},
-		{StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(0)}, "the zero value is no probability"},
+		{StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(0)},
+			"the zero value is no probability"},
 	}
 	for _, tt := range tests {
 		a := accumulate(t, "t", 0, []StreamRow{ok})
@@ -233,12 +236,14 @@ func TestAccumulatorRefuses(t *testing.T) {
 		}
 	}
 	a := NewAccumulator("t", 0)
-	for what, o := range map[string]*Accumulator{"another policy": NewAccumulator("u", 0), "another clip": NewAccumulator("t", 5)} {
+	for what, o := range map[string]*Accumulator{"another policy": NewAccumulator("u", 0),
+		"another clip": NewAccumulator("t", 5)} {
 		if err := a.Merge(o); err == nil {
 			t.Errorf("%s was merged", what)
 		}
 	}
-	stated := accumulate(t, "t", 0, []StreamRow{{"b", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(.5)}})
+	stated := accumulate(t, "t", 0, []StreamRow{{"b", dataset.Known(0), dataset.Known(.5), dataset.Known(.5),
+		dataset.Known(.5)}})
 	if err := accumulate(t, "t", 0, []StreamRow{ok}).Merge(stated); err == nil {
 		t.Error("labels with and without probabilities were merged")
 	}

@@ -46,11 +46,16 @@ func TestNewWeights(t *testing.T) {
 		{"all missing", []float64{nan, nan}, 0, 2, 0, 0, nan, nan, nan, nan, nan, "missing rows are no rows"},
 		{"one row", []float64{ln(2)}, 1, 0, 0, 1, 1, 2, nan, ln(2), -ln(2), "one row has no standard error"},
 		{"all ones", []float64{0, 0, 0, 0}, 4, 0, 0, 4, .25, 1, 0, 0, 0, "a perfect clone is exact"},
-		{"all zero", []float64{-inf, -inf}, 2, 0, 0, 0, nan, 0, 0, -inf, inf, "no row carries weight: ESS 0, share undefined"},
-		{"some zero", []float64{0, -inf, 0, -inf}, 4, 0, 0, 2, .5, .5, math.Sqrt(1. / 3 / 4), -ln(2), inf, "zero weights count in n"},
-		{"with missing", []float64{ln(1), nan, ln(3)}, 2, 1, 0, 1.6, .75, 2, 1, ln(2), -ln(3) / 2, "by hand: (1+3)²/(1+9), 3/4, 2, √2/√2"},
-		{"overflow", []float64{800, 800, 0}, 3, 0, 2, 2, .5, inf, inf, 800 + ln(2./3), -1600. / 3, "weights beyond float64: shares stay exact"},
-		{"mean in range", append([]float64{710}, slices.Repeat([]float64{-700}, 99)...), 100, 0, 1, 1, 1, math.Exp(710 - ln(100)), math.Exp(710 - ln(100)),
+		{"all zero", []float64{-inf, -inf}, 2, 0, 0, 0, nan, 0, 0, -inf, inf,
+			"no row carries weight: ESS 0, share undefined"},
+		{"some zero", []float64{0, -inf, 0, -inf}, 4, 0, 0, 2, .5, .5, math.Sqrt(1. / 3 / 4), -ln(2), inf,
+			"zero weights count in n"},
+		{"with missing", []float64{ln(1), nan, ln(3)}, 2, 1, 0, 1.6, .75, 2, 1, ln(2), -ln(3) / 2,
+			"by hand: (1+3)²/(1+9), 3/4, 2, √2/√2"},
+		{"overflow", []float64{800, 800, 0}, 3, 0, 2, 2, .5, inf, inf, 800 + ln(2./3), -1600. / 3,
+			"weights beyond float64: shares stay exact"},
+		{"mean in range", append([]float64{710}, slices.Repeat([]float64{-700}, 99)...), 100, 0, 1, 1, 1,
+			math.Exp(710 - ln(100)), math.Exp(710 - ln(100)),
 			710 - ln(100), -(710. - 700*99) / 100, "the largest weight overflows, its hundredth does not"},
 		{"tiny", []float64{-800, -800}, 2, 0, 0, 2, .5, 0, 0, -800, 800, "raw weights underflow, relative ones do not"},
 	}
@@ -60,10 +65,13 @@ func TestNewWeights(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		got := []float64{float64(w.N), float64(w.Missing), float64(w.Overflow), w.ESS, w.MaxShare, w.Mean, w.MeanSE, w.LogMean, w.Divergence}
-		want := []float64{float64(tt.n), float64(tt.missing), float64(tt.overflow), tt.ess, tt.share, tt.mean, tt.se, tt.logMean, tt.diverges}
+		got := []float64{float64(w.N), float64(w.Missing), float64(w.Overflow), w.ESS, w.MaxShare, w.Mean, w.MeanSE,
+			w.LogMean, w.Divergence}
+		want := []float64{float64(tt.n), float64(tt.missing), float64(tt.overflow), tt.ess, tt.share, tt.mean, tt.se,
+			tt.logMean, tt.diverges}
 		if diff := cmp.Diff(want, got, cmpopts.EquateNaNs(), cmpopts.EquateApprox(1e-12, 1e-12)); diff != "" {
-			t.Errorf("%s: %s: n, missing, overflow, ess, share, mean, se, log mean, divergence (-want +got):\n%s", tt.name, tt.reason, diff)
+			t.Errorf("%s: %s: n, missing, overflow, ess, share, mean, se, log mean, divergence (-want +got):\n%s", tt.name,
+				tt.reason, diff)
 		}
 	}
 	_, err := WeightsFromLogRatios([]float64{0, inf})
@@ -116,7 +124,8 @@ func TestWeightsGolden(t *testing.T) {
 		for _, v := range []struct {
 			what      string
 			got, want float64
-		}{{"ESS", w.ESS, c.NumPy.ESS}, {"mean", w.Mean, c.NumPy.Mean}, {"largest share", w.MaxShare, c.NumPy.MaxShare}, {"SE", w.MeanSE, se}} {
+		}{{"ESS", w.ESS, c.NumPy.ESS}, {"mean", w.Mean, c.NumPy.Mean}, {"largest share", w.MaxShare, c.NumPy.MaxShare},
+			{"SE", w.MeanSE, se}} {
 			if !near(v.got, v.want, 1e-12) {
 				t.Errorf("%s: %s %v, reference %v", c.Name, v.what, v.got, v.want)
 			}
@@ -157,9 +166,11 @@ func TestLogEValue(t *testing.T) {
 	}{
 		{"none", nil, 0, "no evidence is an e-value of 1"},
 		{"ones", make([]float64, 1000), 0, "weights of 1 win and lose nothing"},
-		{"zeros", slices.Repeat([]float64{-inf}, 2000), 2000*math.Log(.99) - math.Log(7), "all stakes are lost, the smallest least"},
+		{"zeros", slices.Repeat([]float64{-inf}, 2000), 2000*math.Log(.99) - math.Log(7),
+			"all stakes are lost, the smallest least"},
 		{"huge", []float64{1000, 1000}, 2000 + math.Log((.01*.01+.02*.02+.05*.05+.1*.1+.2*.2+.4*.4+.7*.7)/7), "no overflow"},
-		{"long", slices.Repeat([]float64{math.Log(2)}, 10000), 10000*math.Log(1.7) - math.Log(7), "products beyond float64, the largest stake wins"},
+		{"long", slices.Repeat([]float64{math.Log(2)}, 10000), 10000*math.Log(1.7) - math.Log(7),
+			"products beyond float64, the largest stake wins"},
 	}
 	for _, tt := range tests {
 		if got := logEValue(tt.log); !near(got, tt.want, 1e-9) {

@@ -38,9 +38,12 @@ func (w world) samples(seed uint64) Samples {
 		score := math.Erfc(-z/math.Sqrt2) / 2
 		y := label(score, 0)
 		r := Row{
-			PromptID: fmt.Sprintf("prompt %d", i%w.prompts), Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(50 + rng.IntN(50))),
-			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(.4+1.2*score)), "far": dataset.Known(-100 - 5*z - 12.5)},
-			Segments: map[string]string{"language": []string{"English", "German", "Welsh"}[min(i%w.prompts%10/6+i%w.prompts%100/99, 2)]},
+			PromptID: fmt.Sprintf("prompt %d", i%w.prompts), Score: dataset.Known(score), Label: dataset.Known(nan),
+			InclusionProb: dataset.Known(nan), Length: dataset.Known(float64(50 + rng.IntN(50))),
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-100), "near": dataset.Known(-100 + math.Log(.4+1.2*score)),
+				"far": dataset.Known(-100 - 5*z - 12.5)},
+			Segments: map[string]string{"language": []string{"English", "German",
+				"Welsh"}[min(i%w.prompts%10/6+i%w.prompts%100/99, 2)]},
 		}
 		if labelled[i] {
 			r.Label = dataset.Known(y)
@@ -60,7 +63,8 @@ func (w world) samples(seed uint64) Samples {
 				if target == "far" {
 					score = math.Erfc(-(rng.NormFloat64()-5)/math.Sqrt2) / 2
 				}
-				d := Draw{PromptID: fmt.Sprintf("prompt %d", i), Index: k, Score: dataset.Known(score), Label: dataset.Known(nan), InclusionProb: dataset.Known(nan)}
+				d := Draw{PromptID: fmt.Sprintf("prompt %d", i), Index: k, Score: dataset.Known(score), Label: dataset.Known(nan),
+					InclusionProb: dataset.Known(nan)}
 				if k == 0 && i < w.probes {
 					d.Label = dataset.Known(label(score, w.bias))
 				}

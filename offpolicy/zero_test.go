@@ -132,7 +132,8 @@ func TestLabelsTheDesignCannotHaveDrawn(t *testing.T) {
 	for i := range s.Draws["near"] {
 		s.Draws["near"][i].Label, s.Draws["near"][i].InclusionProb = dataset.Known(.5), dataset.Known(.1)
 	}
-	if _, err := Evaluate(s, Config{Replicates: 10}); err == nil || !strings.Contains(err.Error(), "fresh draws of near") {
+	if _, err := Evaluate(s, Config{Replicates: 10}); err == nil || !strings.Contains(err.Error(),
+		"fresh draws of near") {
 		t.Errorf("400 probes at .1: %v", err)
 	}
 }

@@ -37,13 +37,16 @@ func drillCall(ctx context.Context, fw, oai *providers.Client, i int) (providers
 		s, err := fw.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: sim.ScoutModel, Prompt: text})
 		return s.Meta, err
 	case 1:
-		g, err := fw.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: sim.ScoutModel, Prompt: text, Sampling: few, LogProbs: true})
+		g, err := fw.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: sim.ScoutModel, Prompt: text, Sampling: few,
+			LogProbs: true})
 		return g.Meta, err
 	case 2:
-		g, err := fw.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: sim.MaverickModel, Messages: []dataset.Message{{Role: "user", Content: text}}, Sampling: few})
+		g, err := fw.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: sim.MaverickModel,
+			Messages: []dataset.Message{{Role: "user", Content: text}}, Sampling: few})
 		return g.Meta, err
 	}
-	g, err := oai.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: sim.JudgeModel, Messages: []dataset.Message{{Role: "user", Content: text}}, Sampling: few})
+	g, err := oai.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: sim.JudgeModel,
+		Messages: []dataset.Message{{Role: "user", Content: text}}, Sampling: few})
 	return g.Meta, err
 }
 
@@ -179,7 +182,8 @@ func account(t *testing.T, n int, inMemory bool) {
 			t.Errorf("call %d succeeded, and the ledger has %d successes in %d attempts", i, okays, len(own))
 		case class != providers.OutcomeOK && okays != 0:
 			t.Errorf("call %d failed (%s), and the ledger has a success", i, class)
-		case class != providers.OutcomeOK && e.Class != providers.ClassCanceled && (len(own) == 0 || own[len(own)-1].Outcome != class):
+		case class != providers.OutcomeOK && e.Class != providers.ClassCanceled &&
+			(len(own) == 0 || own[len(own)-1].Outcome != class):
 			t.Errorf("call %d failed (%s), and the ledger ends otherwise: %+v", i, class, own)
 		case e != nil && e.Class == providers.ClassCanceled && !errors.Is(r.err, context.Canceled):
 			t.Errorf("call %d: %v does not wrap context.Canceled", i, r.err)
@@ -217,7 +221,8 @@ func account(t *testing.T, n int, inMemory bool) {
 			}
 			seen += pico(e.Cost)
 			served += b.pico(price)
-			if e.Served != b.model || int64(e.PromptTokens) != b.prompt || int64(e.CompletionTokens) != b.completion || int64(e.CachedTokens) != b.cached {
+			if e.Served != b.model || int64(e.PromptTokens) != b.prompt || int64(e.CompletionTokens) != b.completion ||
+				int64(e.CachedTokens) != b.cached {
 				t.Errorf("%s: %+v in the ledger, %+v on the server", e.ID, e, b)
 			}
 		case e.Cost != 0:
@@ -250,7 +255,8 @@ func account(t *testing.T, n int, inMemory bool) {
 	if len(calls) != 0 {
 		t.Errorf("calls ended otherwise: %v", calls)
 	}
-	t.Logf("%d calls in %.1fs, %d attempts, %d connections: %s", n, took.Seconds(), len(entries), opened, strings.Join(classes, ", "))
+	t.Logf("%d calls in %.1fs, %d attempts, %d connections: %s", n, took.Seconds(), len(entries), opened,
+		strings.Join(classes, ", "))
 	t.Logf("bill $%.8f in [$%.8f seen in %d answers, $%.8f with %d reservations]; server counts %d answers",
 		float64(total)/1e12, float64(seen)/1e12, seenCalls, float64(seen+reserved)/1e12, unknown, bill.Total.Calls)
 }

@@ -72,7 +72,8 @@ const (
 )
 
 func newLane(most int, configured quantities, now time.Time) *lane {
-	l := &lane{most: most, configured: configured, habits: map[habitKey]*habit{}, window: float64(most), share: 1, grown: now, accepted: true, last: now}
+	l := &lane{most: most, configured: configured, habits: map[habitKey]*habit{}, window: float64(most), share: 1,
+		grown: now, accepted: true, last: now}
 	for d := range l.buckets {
 		// A second of tokens may be saved up, and a tenth of requests:
 		// what a timer may come late by.

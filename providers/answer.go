@@ -228,7 +228,8 @@ func (r *reader) message(w want) (m message) {
 		case "refusal":
 			r.once(&seen, 1, "refusal")
 			m.refusal, _ = r.text(w.textBytes())
-		case "reasoning_content", "reasoning", "reasoning_details", "thinking": // vLLM, SGLang, DeepSeek, Fireworks; newer vLLM, Together; OpenRouter; Ollama
+		case "reasoning_content", "reasoning", "reasoning_details", "thinking":
+			// vLLM, SGLang, DeepSeek, Fireworks; newer vLLM, Together; OpenRouter; Ollama
 			m.reasoned = r.filled() || m.reasoned
 		case "tool_calls", "function_call":
 			m.called = r.filled() || m.called

@@ -53,8 +53,10 @@ type BatchSubmission struct {
 
 // BatchInfo is a batch as the server describes it.
 type BatchInfo struct {
-	ID         string
-	Status     string // "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling" or "cancelled"
+	ID string
+	// "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling" or
+	// "cancelled"
+	Status     string
 	FileID     string // input
 	OutputFile string // empty where there is none, or not yet
 	ErrorFile  string
@@ -175,7 +177,8 @@ func (o *OpenAI) GetBatch(ctx context.Context, tag Tag, id string) (BatchInfo, e
 
 // CancelBatch asks the server to stop; see [Batcher].
 func (o *OpenAI) CancelBatch(ctx context.Context, tag Tag, id string) (BatchInfo, error) {
-	return o.batch(ctx, attempt{op: opCancel, tag: tag, path: pathBatches + "/" + url.PathEscape(id) + "/cancel", body: map[string]any{}})
+	return o.batch(ctx, attempt{op: opCancel, tag: tag, path: pathBatches + "/" + url.PathEscape(id) + "/cancel",
+		body: map[string]any{}})
 }
 
 // ListBatches returns a page of 100; see [Batcher].
@@ -216,7 +219,8 @@ func (o *OpenAI) ListBatches(ctx context.Context, tag Tag, after string) ([]Batc
 // the first line counts, unless a later one is a success and the first is not.
 func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]BatchAnswer, int, error) {
 	var data []byte
-	a := attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content", limit: maxBatchReply, unbounded: true}
+	a := attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content",
+		limit: maxBatchReply, unbounded: true}
 	_, e := o.service.send(ctx, a, func(in *input) (err error) {
 		data, err = io.ReadAll(in)
 		return err

@@ -18,12 +18,14 @@ func FuzzBatchOutput(f *testing.F) {
 		ok, ok + "\n" + ok + "\n", ok[:len(ok)/2] + "\n" + ok, "\n\n", "<html>", `{"custom_id":"","response":null}`,
 		`{"custom_id":"a","response":{"status_code":429,"body":{"error":{"code":"rate_limit_exceeded"}}},"error":null}`,
 		`{"custom_id":"a","response":null,"error":{"code":"batch_expired","message":"` + fuzzKey + `"}}`,
-		`{"custom_id":"a","response":{"status_code":-7,"body":null}}`, `{"custom_id":"a","error":[]}`, `{"custom_id":"a"}`, `{"custom_id":5}`,
+		`{"custom_id":"a","response":{"status_code":-7,"body":null}}`, `{"custom_id":"a","error":[]}`, `{"custom_id":"a"}`,
+		`{"custom_id":5}`,
 	} {
 		f.Add([]byte(s))
 	}
 	o := &OpenAI{service{fuzzTransport(f), dialect{}}}
-	req := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true, Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
+	req := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true,
+		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		answers, malformed := readBatchAnswers(data)
 		lines := 0
@@ -46,7 +48,8 @@ func FuzzBatchOutput(f *testing.F) {
 				if !ok {
 					t.Fatalf("%T: %v", err, err)
 				}
-				if e.Class == "" || e.Status != a.Status || !e.Sent || len(e.Message) > 2<<10 || strings.Contains(e.Error(), fuzzKey) {
+				if e.Class == "" || e.Status != a.Status || !e.Sent || len(e.Message) > 2<<10 ||
+					strings.Contains(e.Error(), fuzzKey) {
 					t.Errorf("class %q, status %d of %d, sent %v, message %q", e.Class, e.Status, a.Status, e.Sent, e.Message)
 				}
 			}

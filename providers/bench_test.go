@@ -16,7 +16,8 @@ import (
 // echoReply is what a server answers to a scoring of n tokens, as Fireworks
 // writes it (content) or as vLLM does (arrays), and the text that was scored.
 func echoReply(n int, content bool) (prompt string, body []byte) {
-	words := []string{" the", " sky", " is", " blue", " be", "cause", " of", " Ray", "leigh", " scatter", "ing", ",\n", " naïve", "."}
+	words := []string{" the", " sky", " is", " blue", " be", "cause", " of", " Ray", "leigh", " scatter", "ing", ",\n",
+		" naïve", "."}
 	var text strings.Builder
 	type entry struct {
 		Token    string   `json:"token"`
@@ -52,7 +53,8 @@ func echoReply(n int, content bool) (prompt string, body []byte) {
 		logprobs = map[string]any{"content": entries}
 	}
 	body, err := json.Marshal(map[string]any{
-		"model": "m", "choices": []any{map[string]any{"index": 0, "text": text.String(), "finish_reason": "length", "logprobs": logprobs}},
+		"model": "m", "choices": []any{map[string]any{"index": 0, "text": text.String(), "finish_reason": "length",
+			"logprobs": logprobs}},
 		"usage": map[string]any{"prompt_tokens": n, "completion_tokens": 0, "total_tokens": n},
 	})
 	if err != nil {
@@ -70,9 +72,11 @@ func BenchmarkScorePrompt(b *testing.B) {
 		for _, form := range []string{"content", "arrays"} {
 			prompt, body := echoReply(n, form == "content")
 			answer := tripper(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)),
+					Request: r}, nil
 			})
-			p, err := providers.NewFireworks(providers.HTTPConfig{Key: providers.NewSecret(key), HTTP: &http.Client{Transport: answer}})
+			p, err := providers.NewFireworks(providers.HTTPConfig{Key: providers.NewSecret(key),
+				HTTP: &http.Client{Transport: answer}})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -81,7 +85,8 @@ func BenchmarkScorePrompt(b *testing.B) {
 				b.SetBytes(int64(len(body)))
 				b.ReportAllocs()
 				for b.Loop() {
-					s, err := p.ScorePrompt(context.Background(), providers.ScoreRequest{Tag: scoreRequest().Tag, Model: "m", Prompt: prompt})
+					s, err := p.ScorePrompt(context.Background(), providers.ScoreRequest{Tag: scoreRequest().Tag, Model: "m",
+						Prompt: prompt})
 					if err != nil || len(s.Tokens) != n {
 						b.Fatalf("%d tokens, %v", len(s.Tokens), err)
 					}

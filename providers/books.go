@@ -111,7 +111,8 @@ func (b Books) Account(e *Entry, p Price, bound Usage, usage *Usage, meta Meta, 
 	e.Cost, e.UsageKnown = b.cost(p, reserved, usage, doubt != "" && usage == nil, failed)
 	e.Status, e.Served, e.Tier = meta.Status, meta.Model, meta.Tier
 	if usage != nil {
-		e.PromptTokens, e.CompletionTokens, e.CachedTokens, e.HiddenTokens = usage.PromptTokens, usage.CompletionTokens, usage.CachedTokens, usage.HiddenTokens
+		e.PromptTokens, e.CompletionTokens, e.CachedTokens, e.HiddenTokens = usage.PromptTokens, usage.CompletionTokens,
+			usage.CachedTokens, usage.HiddenTokens
 		factor, known := p.tier(meta.Tier)
 		e.Cost *= USD(factor)
 		if !known {
@@ -119,10 +120,12 @@ func (b Books) Account(e *Entry, p Price, bound Usage, usage *Usage, meta Meta, 
 		}
 		if stated, ok := usage.Stated.Get(); ok && USD(stated) > e.Cost*1.001 {
 			if most := 10 * p.Worst(bound); USD(stated) <= max(most, 10*e.Cost) {
-				doubts = append(doubts, fmt.Sprintf("the service states %v, the table gives %v: the dearer is charged", USD(stated), e.Cost))
+				doubts = append(doubts, fmt.Sprintf("the service states %v, the table gives %v: the dearer is charged",
+					USD(stated), e.Cost))
 				e.Cost = USD(stated)
 			} else {
-				doubts = append(doubts, fmt.Sprintf("the service states %v for an answer of %v: not believed", USD(stated), e.Cost))
+				doubts = append(doubts, fmt.Sprintf("the service states %v for an answer of %v: not believed", USD(stated),
+					e.Cost))
 			}
 		}
 	}

@@ -78,10 +78,12 @@ func (s spoiler) tree() (body, how string) {
 			p.set(nil)
 		case 1:
 			how = "type"
-			p.set([]any{"text", 7.5, -3., true, map[string]any{"a": nil}, []any{nil, nil}, []any{}, map[string]any{}, "", 1e300}[s.IntN(10)])
+			p.set([]any{"text", 7.5, -3., true, map[string]any{"a": nil}, []any{nil, nil}, []any{}, map[string]any{}, "",
+				1e300}[s.IntN(10)])
 		case 2:
 			how = "literal"
-			p.set(literal + []string{"NaN", "Infinity", "-Infinity", "1e999", "-1e999", "00", "-9999.0", "9223372036854775808", "1e3", "-0"}[s.IntN(10)])
+			p.set(literal + []string{"NaN", "Infinity", "-Infinity", "1e999", "-1e999", "00", "-9999.0", "9223372036854775808",
+				"1e3", "-0"}[s.IntN(10)])
 		default:
 			how = "length"
 			var lists []spot
@@ -133,7 +135,8 @@ func (s spoiler) reply() (body, contentType string, torn bool, how string) {
 	case 2:
 		return valid, []string{"text/plain", "text/html", "", "application/octet-stream"}[s.IntN(4)], false, "content type"
 	case 3:
-		return "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>" + strings.Repeat("<p>nginx</p>", s.IntN(50)) + "</body></html>", "text/html", false, "HTML"
+		return "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>" + strings.Repeat("<p>nginx</p>",
+			s.IntN(50)) + "</body></html>", "text/html", false, "HTML"
 	case 4:
 		b := []byte(valid)
 		for range 1 + s.IntN(4) {
@@ -149,13 +152,15 @@ func (s spoiler) reply() (body, contentType string, torn bool, how string) {
 	case 6:
 		return strings.Replace(valid, `:"`, `:"`+strings.Repeat("x", 40<<10), 1), contentType, false, "huge"
 	case 7: // a key that stands twice, with the second value from another reply
-		keys := []string{"choices", "usage", "logprobs", "content", "tokens", "token_logprobs", "logprob", "text", "data", "id", "error"}
+		keys := []string{"choices", "usage", "logprobs", "content", "tokens", "token_logprobs", "logprob", "text", "data",
+			"id", "error"}
 		key := `"` + keys[s.IntN(len(keys))] + `":`
 		at := strings.Index(valid, key)
 		if at < 0 {
 			return "{" + valid, contentType, false, "bytes"
 		}
-		return valid[:at] + key + []string{"null", "[]", "{}", `"x"`, "-1"}[s.IntN(5)] + "," + valid[at:], contentType, false, "key twice"
+		return valid[:at] + key + []string{"null", "[]", "{}", `"x"`, "-1"}[s.IntN(5)] + "," + valid[at:], contentType,
+			false, "key twice"
 	default:
 		body, how = s.tree()
 		return body, contentType, false, how
@@ -173,7 +178,8 @@ func (a serving) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.torn {
 		body = io.MultiReader(body, errorReader{})
 	}
-	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {a.contentType}}, Body: io.NopCloser(body), Request: r}, nil
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {a.contentType}}, Body: io.NopCloser(body),
+		Request: r}, nil
 }
 
 type errorReader struct{}
@@ -275,7 +281,8 @@ func TestBrokenReplies(t *testing.T) {
 			if torn || how == "huge" || !json.Valid([]byte(body)) {
 				fail("accepted")
 			}
-			if u := usage; u != nil && (u.PromptTokens < 0 || u.CompletionTokens < 0 || u.CachedTokens < 0 || u.CachedTokens > u.PromptTokens) {
+			if u := usage; u != nil && (u.PromptTokens < 0 || u.CompletionTokens < 0 || u.CachedTokens < 0 ||
+				u.CachedTokens > u.PromptTokens) {
 				fail("usage %+v", u)
 			}
 			if tokens == nil {
@@ -302,7 +309,8 @@ func TestBrokenReplies(t *testing.T) {
 				judge(p.Name()+" "+what, err, g.Tokens, g.Usage)
 			}
 			if p != Provider(oai) {
-				for what, req := range map[string]ScoreRequest{"score": {Model: "m", Prompt: "Hi there"}, "score ids": {Model: "m", PromptIDs: []int{5, 6}}} {
+				for what, req := range map[string]ScoreRequest{"score": {Model: "m", Prompt: "Hi there"},
+					"score ids": {Model: "m", PromptIDs: []int{5, 6}}} {
 					sc, err := p.ScorePrompt(t.Context(), req)
 					judge(p.Name()+" "+what, err, sc.Tokens, sc.Usage)
 					if err == nil && (len(sc.Tokens) == 0 || len(sc.Tokens) < len(req.PromptIDs)) {
@@ -318,14 +326,16 @@ func TestBrokenReplies(t *testing.T) {
 				}
 			}
 			if p == Provider(own) {
-				sc, err := own.ScoreChat(t.Context(), ChatScoreRequest{Model: "m", Messages: []dataset.Message{{Role: "user", Content: "Hi"}, {Role: "assistant", Content: "there"}}})
+				sc, err := own.ScoreChat(t.Context(), ChatScoreRequest{Model: "m",
+					Messages: []dataset.Message{{Role: "user", Content: "Hi"}, {Role: "assistant", Content: "there"}}})
 				judge("chat score", err, nil, sc.Usage)
 				var said struct {
 					Positions []map[string]map[string]any `json:"prompt_logprobs"`
 				}
 				_ = json.Unmarshal([]byte(body), &said) // what is not read holds nothing
 				for i, tok := range sc.Tokens {
-					if tok.LogProb.Valid() && (i >= len(said.Positions) || said.Positions[i][strconv.Itoa(tok.ID)]["logprob"] != tok.LogProb.OrNaN()) {
+					if tok.LogProb.Valid() && (i >= len(said.Positions) ||
+						said.Positions[i][strconv.Itoa(tok.ID)]["logprob"] != tok.LogProb.OrNaN()) {
 						t.Errorf("reply %d (%s): position %d of the conversation is %+v\n%.600q", n, how, i, tok, body)
 					}
 				}
@@ -342,7 +352,8 @@ func TestBrokenReplies(t *testing.T) {
 			}
 		}
 	}
-	for _, how := range []string{"truncated", "torn", "content type", "HTML", "not UTF-8", "bytes", "huge", "key twice", "null", "type", "literal", "length"} {
+	for _, how := range []string{"truncated", "torn", "content type", "HTML", "not UTF-8", "bytes", "huge", "key twice",
+		"null", "type", "literal", "length"} {
 		if kinds[how] < 20 {
 			t.Errorf("only %d replies of kind %q", kinds[how], how)
 		}
@@ -366,11 +377,16 @@ func TestRepliesThatWereMisread(t *testing.T) {
 	}{
 		{"an empty list of prompt ids tells nothing, and is no prompt of no tokens",
 			`{"choices":[{"text":"Hi","prompt_token_ids":[],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, true},
-		{"null is not id 0", `{"choices":[{"text":"Hi","prompt_token_ids":[null],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, false},
-		{"-1 means unknown here, and is no id", `{"choices":[{"text":"Hi","token_ids":[-1],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, false},
-		{"null is not the empty token", `{"choices":[{"text":"Hi","logprobs":{"tokens":["Hi",null],"token_logprobs":[null,-2]}}]}`, false},
+		{"null is not id 0",
+			`{"choices":[{"text":"Hi","prompt_token_ids":[null],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`,
+			false},
+		{"-1 means unknown here, and is no id",
+			`{"choices":[{"text":"Hi","token_ids":[-1],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, false},
+		{"null is not the empty token",
+			`{"choices":[{"text":"Hi","logprobs":{"tokens":["Hi",null],"token_logprobs":[null,-2]}}]}`, false},
 		{"two lists under one name would be merged: a token with another's log-prob",
-			`{"choices":[{"text":"Hi","logprobs":{"content":[{"token":"Ho","logprob":-1}],"content":[{"token":"Hi"}]}}]}`, false},
+			`{"choices":[{"text":"Hi","logprobs":{"content":[{"token":"Ho","logprob":-1}],"content":[{"token":"Hi"}]}}]}`,
+			false},
 	} {
 		_, e := scoreOf(tr, attempt{op: opScore, model: "m"}, score, []byte(c.body))
 		if (e == nil) != c.ok || e != nil && e.Class != ClassBrokenReply {

@@ -120,9 +120,10 @@ func (b *Budget) hopeless(a int64) error {
 	}
 	return &Error{
 		Op: "reserve", Provider: "budget", Class: ClassBudget,
-		Message: fmt.Sprintf("%v needed, %v of %v spent, %v reserved by calls in flight", toUSD(a), toUSD(b.spent), toUSD(b.limit), toUSD(b.reserved)),
-		Hint:    "raise the budget and start again: what is paid for is not paid twice",
-		Err:     ErrBudget,
+		Message: fmt.Sprintf("%v needed, %v of %v spent, %v reserved by calls in flight", toUSD(a), toUSD(b.spent),
+			toUSD(b.limit), toUSD(b.reserved)),
+		Hint: "raise the budget and start again: what is paid for is not paid twice",
+		Err:  ErrBudget,
 	}
 }
 

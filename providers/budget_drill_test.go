@@ -108,15 +108,18 @@ func TestBudgetDrill(t *testing.T) {
 		t.Fatalf("%d calls failed with a budget that suffices: %v", len(errs), errs[0])
 	}
 	all := d.total(t, prices)
-	if len(done) != budgetWork || len(ledger.Entries()) != budgetWork || all < pico(drillWorth) || all != pico(more.Spent()) {
-		t.Errorf("%d of %d done in %d attempts for $%.8f, account %v", len(done), budgetWork, len(ledger.Entries()), float64(all)/1e12, more.Spent())
+	if len(done) != budgetWork || len(ledger.Entries()) != budgetWork || all < pico(drillWorth) ||
+		all != pico(more.Spent()) {
+		t.Errorf("%d of %d done in %d attempts for $%.8f, account %v", len(done), budgetWork, len(ledger.Entries()),
+			float64(all)/1e12, more.Spent())
 	}
 	for id, n := range d.sim.Bill().Answers {
 		if n != 1 {
 			t.Errorf("%s was paid %d times", id, n)
 		}
 	}
-	t.Logf("%v bought %d of %d calls for $%.8f; the rest cost $%.6f more", drillBudget, first, budgetWork, float64(bill)/1e12, float64(all-bill)/1e12)
+	t.Logf("%v bought %d of %d calls for $%.8f; the rest cost $%.6f more", drillBudget, first, budgetWork,
+		float64(bill)/1e12, float64(all-bill)/1e12)
 }
 
 // TestBudgetDrillUnderFaults: answers that are billed and lost cannot carry the

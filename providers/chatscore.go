@@ -146,7 +146,8 @@ func (t *transport) scoreChat(a attempt, d decoded) (PromptScore, *Error) {
 	case len(tokens) == 0:
 		return unusable(errors.New("the reply has no prompt_logprobs"))
 	case d.promptIDs == nil && d.usage != nil && d.usage.PromptTokens != len(tokens):
-		return unusable(fmt.Errorf("%d entries of prompt_logprobs for a prompt of %d tokens", len(tokens), d.usage.PromptTokens))
+		return unusable(fmt.Errorf("%d entries of prompt_logprobs for a prompt of %d tokens", len(tokens),
+			d.usage.PromptTokens))
 	case !anyScored(tokens):
 		return unusable(errors.New("every log-prob of the conversation is null"))
 	case t.key.repeats(string(spell(tokens))) || t.key.repeats(d.promptText):

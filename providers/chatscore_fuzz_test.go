@@ -76,7 +76,8 @@ func FuzzPromptLogProbs(f *testing.F) {
 						id = -1
 					}
 				}
-				if !tok.LogProb.Valid() != math.IsNaN(want[i]) || !math.IsNaN(want[i]) && tok.LogProb.OrNaN() != want[i] || tok.ID != id || tok.Text != shown {
+				if !tok.LogProb.Valid() != math.IsNaN(want[i]) || !math.IsNaN(want[i]) && tok.LogProb.OrNaN() != want[i] ||
+					tok.ID != id || tok.Text != shown {
 					t.Fatalf("position %d is %+v, written was id %d, %v, %q", i, tok, ids[i], want[i], shown)
 				}
 			}

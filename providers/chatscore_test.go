@@ -41,17 +41,20 @@ func TestScoreChat(t *testing.T) {
 		{9, " there", -2.5, "nor the one in front of it"},
 		{2, "</s>", math.NaN(), "-9999 stands for minus infinity, and is no log-prob"},
 	}
-	if len(got.Tokens) != len(want) || got.Text != "<s>Hi there</s>" || got.Meta.Model != "m-served" || got.Usage == nil || got.Usage.PromptTokens != 4 || got.Meta.Raw == nil {
+	if len(got.Tokens) != len(want) || got.Text != "<s>Hi there</s>" || got.Meta.Model != "m-served" ||
+		got.Usage == nil || got.Usage.PromptTokens != 4 || got.Meta.Raw == nil {
 		t.Fatalf("%+v", got)
 	}
 	for i, w := range want {
 		g := got.Tokens[i]
-		if g.ID != w.id || g.Text != w.text || !g.LogProb.Valid() != math.IsNaN(w.lp) || !math.IsNaN(w.lp) && g.LogProb.OrNaN() != w.lp {
+		if g.ID != w.id || g.Text != w.text || !g.LogProb.Valid() != math.IsNaN(w.lp) || !math.IsNaN(w.lp) &&
+			g.LogProb.OrNaN() != w.lp {
 			t.Errorf("token %d is %+v, want id %d %q %v: %s", i, g, w.id, w.text, w.lp, w.why)
 		}
 	}
 	body := s.Requests()[0].Body
-	for k, v := range map[string]any{"continue_final_message": true, "add_generation_prompt": false, "add_special_tokens": false, "max_tokens": 1.0} {
+	for k, v := range map[string]any{"continue_final_message": true, "add_generation_prompt": false,
+		"add_special_tokens": false, "max_tokens": 1.0} {
 		if body[k] != v {
 			t.Errorf("%s is sent as %v, want %v", k, body[k], v)
 		}
@@ -71,8 +74,9 @@ func TestScoreChatRefuses(t *testing.T) {
 		return strings.Replace(chatScored, old, new, 1)
 	}
 	for reason, body := range map[string]string{
-		"no prompt_logprobs":                 okChat,
-		"null":                               strings.ReplaceAll(reply(`"prompt_logprobs":[`, `"prompt_logprobs":null,"x":[`), "\n", ""),
+		"no prompt_logprobs": okChat,
+		"null": strings.ReplaceAll(reply(`"prompt_logprobs":[`,
+			`"prompt_logprobs":null,"x":[`), "\n", ""),
 		"an empty list":                      reply(`"prompt_logprobs":[`, `"prompt_logprobs":[],"x":[`),
 		"more ids than positions":            reply("[5,71,9,2]", "[5,71,9,2,3]"),
 		"fewer ids than positions":           reply("[5,71,9,2]", "[5,71,9]"),
@@ -92,12 +96,14 @@ func TestScoreChatRefuses(t *testing.T) {
 			t.Errorf("%s: %+v, %v: want an error", reason, got, err)
 			continue
 		}
-		if broken := strings.HasPrefix(reason, "the key") || reason == "one position twice in an object"; !broken && !errors.Is(err, errors.ErrUnsupported) {
+		if broken := strings.HasPrefix(reason, "the key") || reason == "one position twice in an object"; !broken &&
+			!errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: %v: want an error that wraps errors.ErrUnsupported", reason, err)
 		}
 	}
 	// Where each position has one entry, no ids are needed.
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"message":{"content":""}}],"prompt_logprobs":[null,{"3":{"logprob":-1,"decoded_token":"x"}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`})
+	s := providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"message":{"content":""}}],"prompt_logprobs":[null,{"3":{"logprob":-1,"decoded_token":"x"}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`})
 	got, err := vllm(t, s).ScoreChat(t.Context(), chatScoreRequest())
 	if err != nil || got.Tokens[1].ID != 3 || got.Tokens[1].LogProb.OrNaN() != -1 {
 		t.Errorf("one entry a position: %+v, %v", got.Tokens, err)
@@ -108,7 +114,8 @@ func TestScoreChatRefuses(t *testing.T) {
 // nothing is sent.
 func TestScoreChatUnsupported(t *testing.T) {
 	s := providertest.NewServer(t, providertest.Reply{Body: chatScored})
-	other, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(), HTTP: s.Client()}, Quirks: providers.SGLang()})
+	other, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(),
+		HTTP: s.Client()}, Quirks: providers.SGLang()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,17 +124,21 @@ func TestScoreChatUnsupported(t *testing.T) {
 			t.Errorf("%s is said to score conversations", name)
 		}
 		ledger := &providers.MemoryLedger{}
-		c, err := providers.NewClient(p, providers.ClientConfig{Prices: providers.Prices{Models: map[string]providers.Price{"m": {}}}, Ledger: ledger})
+		c, err := providers.NewClient(p,
+			providers.ClientConfig{Prices: providers.Prices{Models: map[string]providers.Price{"m": {}}}, Ledger: ledger})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = c.ScoreChat(t.Context(), chatScoreRequest())
 		var e *providers.Error
-		if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || e.Sent || e.Op != "score chat" || !strings.Contains(err.Error(), "conversation") {
+		if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || e.Sent || e.Op != "score chat" ||
+			!strings.Contains(err.Error(), "conversation") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if !providers.ScoresChats(vllm(t, s)) || !providers.ScoresChats(providertest.Func{OnScoreChat: vllm(t, s).ScoreChat}) || providers.ScoresChats(providertest.Func{}) {
+	if !providers.ScoresChats(vllm(t, s)) ||
+		!providers.ScoresChats(providertest.Func{OnScoreChat: vllm(t, s).ScoreChat}) ||
+		providers.ScoresChats(providertest.Func{}) {
 		t.Error("ScoresChats is wrong about vLLM")
 	}
 	if n := len(s.Requests()); n != 0 {
@@ -137,10 +148,12 @@ func TestScoreChatUnsupported(t *testing.T) {
 
 // A conversation is priced, reserved and written to the ledger like any call.
 func TestScoreChatIsAccounted(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Status: 503, Body: `{"error":{"message":"busy"}}`}, providertest.Reply{Body: chatScored})
+	s := providertest.NewServer(t, providertest.Reply{Status: 503, Body: `{"error":{"message":"busy"}}`},
+		providertest.Reply{Body: chatScored})
 	ledger := &providers.MemoryLedger{}
 	c, err := providers.NewClient(vllm(t, s), providers.ClientConfig{
-		Prices: providers.Prices{Models: map[string]providers.Price{"m": {Input: 1, Output: 10}}}, Ledger: ledger, Retry: providers.Retry{Base: 1},
+		Prices: providers.Prices{Models: map[string]providers.Price{"m": {Input: 1, Output: 10}}}, Ledger: ledger,
+		Retry: providers.Retry{Base: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +164,8 @@ func TestScoreChatIsAccounted(t *testing.T) {
 	}
 	entries := ledger.Entries()
 	last := entries[len(entries)-1]
-	if len(entries) != 2 || last.Endpoint != "chat/completions" || last.Call != "chat" || last.PromptTokens != 4 || math.Abs(float64(last.Cost)-14e-6) > 1e-15 {
+	if len(entries) != 2 || last.Endpoint != "chat/completions" || last.Call != "chat" || last.PromptTokens != 4 ||
+		math.Abs(float64(last.Cost)-14e-6) > 1e-15 {
 		t.Errorf("%+v", entries)
 	}
 }
@@ -174,7 +188,8 @@ func ExampleClient_ScoreChat() {
 		return
 	}
 	score, err := client.ScoreChat(context.Background(), providers.ChatScoreRequest{
-		Tag: providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: "chat"}, Model: sim.ScoutModel,
+		Tag:      providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: "chat"},
+		Model:    sim.ScoutModel,
 		Messages: []dataset.Message{{Role: "user", Content: "What is 2+2?"}, {Role: "assistant", Content: "4"}},
 	})
 	if err != nil {

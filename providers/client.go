@@ -98,7 +98,8 @@ func (c *Client) Provider() Provider { return c.provider }
 // When ctx ends, the error is of class [ClassCanceled], or [ClassTimeout] for
 // a deadline, and wraps both the context's error and that of the last attempt.
 func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation, error) {
-	k := call{Call: Call{opGenerate, req.Tag, req.Model, pathCompletions[1:]}, bound: req.Bound(), ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
+	k := call{Call: Call{opGenerate, req.Tag, req.Model, pathCompletions[1:]}, bound: req.Bound(),
+		ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
 	if len(req.Messages) > 0 {
 		k.Endpoint = pathChat[1:]
 	}
@@ -113,7 +114,8 @@ func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation,
 // ScorePrompt returns the log-probs of a given text; errors are as for
 // [Client.Generate].
 func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error) {
-	k := call{Call: Call{opScore, req.Tag, req.Model, pathCompletions[1:]}, bound: req.worst(), ids: len(req.PromptIDs) > 0, invalid: req.validate()}
+	k := call{Call: Call{opScore, req.Tag, req.Model, pathCompletions[1:]}, bound: req.worst(),
+		ids: len(req.PromptIDs) > 0, invalid: req.validate()}
 	s, usage, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
 		s, err := c.provider.ScorePrompt(ctx, req)
 		return s, s.Usage, s.Meta, err
@@ -170,7 +172,8 @@ func (c *Client) Fail(k Call, class Class, err error) *Error {
 
 // do runs a call: attempts with waits between them until one succeeds, one
 // fails for good, or nothing more may be tried.
-func do[T any](ctx context.Context, c *Client, k call, send func(context.Context) (T, *Usage, Meta, error)) (T, *Usage, Meta, error) {
+func do[T any](ctx context.Context, c *Client, k call, send func(context.Context) (T, *Usage, Meta, error)) (T, *Usage,
+	Meta, error) {
 	var none T
 	if k.invalid != nil {
 		return none, nil, Meta{}, c.Fail(k.Call, ClassBadRequest, k.invalid)
@@ -233,7 +236,8 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 	case ended != nil || last == nil || err == ctx.Err():
 		final = c.interrupted(ctx, k, ended, last)
 	case last.Class.Retryable() && plan.tooPatient():
-		last.Hint = fmt.Sprintf("the server asks to wait %v, more than Retry.RetryAfterCap %v: resume after that", last.RetryAfter, c.config.Retry.RetryAfterCap)
+		last.Hint = fmt.Sprintf("the server asks to wait %v, more than Retry.RetryAfterCap %v: resume after that",
+			last.RetryAfter, c.config.Retry.RetryAfterCap)
 	}
 	if final.Meta.Status == 0 && final.Meta.Header == nil {
 		final.Meta = meta
@@ -264,7 +268,8 @@ func (c *Client) interrupted(ctx context.Context, k call, ended, last *Error) *E
 // attemptOnce makes one attempt under a slot, a reservation and a line in the
 // ledger, all of which it gives back or closes. Meta.Attempts is 1 if the
 // provider was called.
-func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send func(context.Context) (T, *Usage, Meta, error)) (T, *Usage, Meta, *Error) {
+func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send func(context.Context) (T, *Usage,
+	Meta, error)) (T, *Usage, Meta, *Error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, nil, Meta{}, c.Fail(k.Call, ContextClass(err), err)
@@ -294,7 +299,8 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	// and its reservation is spent, or calls that wait for it would wait for ever.
 	defer func() { settle(k.reserve) }()
 	id := RequestID(k.Tag)
-	entry := c.Books().Entry(fmt.Sprintf("%s#%d-%s%s", id, number, c.nonce, strconv.FormatUint(c.attempts.Add(1), 36)), k.Call, k.reserve, number)
+	entry := c.Books().Entry(fmt.Sprintf("%s#%d-%s%s", id, number, c.nonce, strconv.FormatUint(c.attempts.Add(1), 36)),
+		k.Call, k.reserve, number)
 	entry.UsageKnown, entry.WaitedMS = k.free, waited.Milliseconds()
 	if c.config.Ledger != nil {
 		if err := c.config.Ledger.Begin(entry); err != nil {

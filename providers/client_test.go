@@ -56,11 +56,14 @@ func TestClientRetries(t *testing.T) {
 		class    providers.Class // empty: success
 	}{
 		{"nothing failed", []providertest.Reply{ok()}, 1, ""},
-		{"what a later attempt may cure", []providertest.Reply{status(500), status(429), {Reset: true}, {Body: okChat, Cut: true}, status(408), ok()}, 6, ""},
+		{"what a later attempt may cure", []providertest.Reply{status(500), status(429), {Reset: true},
+			{Body: okChat, Cut: true}, status(408), ok()}, 6, ""},
 		{"seven attempts and no more", []providertest.Reply{status(503)}, 7, providers.ClassOverloaded},
 		{"a bad key is bad the second time too", []providertest.Reply{status(401), ok()}, 1, providers.ClassAuth},
-		{"so is an empty balance", []providertest.Reply{{Status: 429, Body: `{"error":{"code":"insufficient_quota"}}`}, ok()}, 1, providers.ClassQuota},
-		{"so is a bad request, found after a retry", []providertest.Reply{status(500), status(400), ok()}, 2, providers.ClassBadRequest},
+		{"so is an empty balance", []providertest.Reply{{Status: 429, Body: `{"error":{"code":"insufficient_quota"}}`},
+			ok()}, 1, providers.ClassQuota},
+		{"so is a bad request, found after a retry", []providertest.Reply{status(500), status(400), ok()}, 2,
+			providers.ClassBadRequest},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := providertest.NewPipeServer(t, c.replies...)
@@ -74,7 +77,8 @@ func TestClientRetries(t *testing.T) {
 			}
 			requests := s.Requests()
 			if len(requests) != c.attempts || meta.Attempts != c.attempts || len(ledger.Entries()) != c.attempts {
-				t.Errorf("%s: %d requests, %d attempts told, %d in the ledger: want %d", c.reason, len(requests), meta.Attempts, len(ledger.Entries()), c.attempts)
+				t.Errorf("%s: %d requests, %d attempts told, %d in the ledger: want %d", c.reason, len(requests), meta.Attempts,
+					len(ledger.Entries()), c.attempts)
 			}
 			// The waits: the n-th is in [d/2, d), d = 500 ms · 2ⁿ⁻¹; the fake
 			// clock shows them exactly.
@@ -204,7 +208,8 @@ func TestAttemptTimeoutIsRetried(t *testing.T) {
 		s := providertest.NewPipeServer(t, providertest.Reply{Hang: true}, ok())
 		var ledger providers.MemoryLedger
 		budget := providers.NewBudget(1)
-		c := client(t, openAI(t, s), providers.ClientConfig{Ledger: &ledger, Budget: budget, Retry: providers.Retry{AttemptTimeout: 10 * time.Second}})
+		c := client(t, openAI(t, s), providers.ClientConfig{Ledger: &ledger, Budget: budget,
+			Retry: providers.Retry{AttemptTimeout: 10 * time.Second}})
 		g, err := c.Generate(t.Context(), chatRequest())
 		if err != nil || g.Meta.Attempts != 2 {
 			t.Fatalf("attempts %d, %v", g.Meta.Attempts, err)
@@ -223,7 +228,8 @@ func TestAttemptTimeoutIsRetried(t *testing.T) {
 func TestConcurrencyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var inFlight, most, calls atomic.Int64
-		p := providertest.Func{OnGenerate: func(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+		p := providertest.Func{OnGenerate: func(ctx context.Context, req providers.GenerateRequest) (providers.Generation,
+			error) {
 			n := inFlight.Add(1)
 			defer inFlight.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
@@ -251,14 +257,17 @@ func TestConcurrencyIsBounded(t *testing.T) {
 
 func TestSlotIsFreeWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := providertest.Func{OnGenerate: func(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+		p := providertest.Func{OnGenerate: func(ctx context.Context, req providers.GenerateRequest) (providers.Generation,
+			error) {
 			if req.Tag.Key.PromptID == "waits" {
-				return providers.Generation{}, &providers.Error{Class: providers.ClassRateLimited, Status: 429, RetryAfter: 30 * time.Second}
+				return providers.Generation{}, &providers.Error{Class: providers.ClassRateLimited, Status: 429, RetryAfter: 30 *
+					time.Second}
 			}
 			return providers.Generation{Usage: &providers.Usage{}}, nil
 		}}
 		c := client(t, p, providers.ClientConfig{Concurrency: 1, Retry: providers.Retry{Attempts: 2}})
-		go c.Generate(t.Context(), providers.GenerateRequest{Tag: providers.Tag{Key: dataset.Key{PromptID: "waits"}}, Model: "m", Prompt: "x", Sampling: sampling})
+		go c.Generate(t.Context(), providers.GenerateRequest{Tag: providers.Tag{Key: dataset.Key{PromptID: "waits"}},
+			Model: "m", Prompt: "x", Sampling: sampling})
 		synctest.Wait()
 		start := time.Now()
 		if _, err := c.Generate(t.Context(), chatRequest()); err != nil || time.Since(start) != 0 {
@@ -278,7 +287,9 @@ func TestLedgerAndCost(t *testing.T) {
 		known   bool
 	}{
 		{"an answer costs what it used", ok(), "ok", 200, paid, true},
-		{"an answer without usage stays at its reservation", providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}`}, "ok", 200, bound, false},
+		{"an answer without usage stays at its reservation",
+			providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}`}, "ok", 200, bound,
+			false},
 		{"a refusal costs nothing", status(429), "rate_limited", 429, 0, true},
 		{"nor does a server error", status(500), "overloaded", 500, 0, true},
 		{"load shedding costs nothing", status(503), "overloaded", 503, 0, true},
@@ -286,15 +297,18 @@ func TestLedgerAndCost(t *testing.T) {
 		{"or have answered, and the answer been lost", status(502), "overloaded", 502, bound, false},
 		{"or not have been done in time", status(408), "timeout", 408, bound, false},
 		{"Cloudflare's own statuses say the same", status(524), "overloaded", 524, bound, false},
-		{"an answer that broke off may have been billed", providertest.Reply{Body: okChat, Cut: true}, "broken_reply", 200, bound, false},
+		{"an answer that broke off may have been billed", providertest.Reply{Body: okChat, Cut: true}, "broken_reply", 200,
+			bound, false},
 		{"so may a connection that broke", providertest.Reply{Reset: true}, "network", 0, bound, false},
-		{"an answer of no use costs what it used", providertest.Reply{Body: `{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}],"usage":{"prompt_tokens":20,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}}`}, "content_filtered", 200, paid, true},
+		{"an answer of no use costs what it used",
+			providertest.Reply{Body: `{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}],"usage":{"prompt_tokens":20,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}}`}, "content_filtered", 200, paid, true},
 	} {
 		s := providertest.NewServer(t, c.reply)
 		var ledger providers.MemoryLedger
 		var told []providers.Entry
 		budget := providers.NewBudget(1)
-		config := providers.ClientConfig{Ledger: &ledger, Budget: budget, Retry: providers.Retry{Attempts: 1}, OnAttempt: func(e providers.Entry) { told = append(told, e) }}
+		config := providers.ClientConfig{Ledger: &ledger, Budget: budget, Retry: providers.Retry{Attempts: 1},
+			OnAttempt: func(e providers.Entry) { told = append(told, e) }}
 		client(t, openAI(t, s), config).Generate(t.Context(), chatRequest())
 		got := ledger.Entries()
 		if diff := cmp.Diff(got, told); diff != "" {
@@ -302,7 +316,8 @@ func TestLedgerAndCost(t *testing.T) {
 		}
 		want := providers.Entry{
 			Stage: "p0", Key: "q1/p0/0", Policy: "p0", Provider: "openai", Model: "m", Endpoint: "chat/completions",
-			Outcome: c.outcome, Status: c.status, RequestID: providers.RequestID(chatRequest().Tag), Cost: c.cost, Attempt: 1, UsageKnown: c.known,
+			Outcome: c.outcome, Status: c.status, RequestID: providers.RequestID(chatRequest().Tag), Cost: c.cost, Attempt: 1,
+			UsageKnown: c.known,
 		}
 		if c.cost == paid {
 			want.PromptTokens, want.CompletionTokens, want.CachedTokens = 20, 3, 8
@@ -310,7 +325,8 @@ func TestLedgerAndCost(t *testing.T) {
 		if c.outcome == "ok" && c.known {
 			want.Served = "m-served"
 		}
-		if diff := cmp.Diff([]providers.Entry{want}, got, approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS", "WaitedMS")); diff != "" {
+		if diff := cmp.Diff([]providers.Entry{want}, got, approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS",
+			"WaitedMS")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.reason, diff)
 		}
 		if !strings.HasPrefix(got[0].ID, want.RequestID+"#1-") {
@@ -368,7 +384,8 @@ func TestBrokenLedgerStopsSpending(t *testing.T) {
 	} {
 		s := providertest.NewServer(t, status(500))
 		budget := providers.NewBudget(1)
-		_, err := client(t, openAI(t, s), providers.ClientConfig{Ledger: c.ledger, Budget: budget}).Generate(t.Context(), chatRequest())
+		_, err := client(t, openAI(t, s), providers.ClientConfig{Ledger: c.ledger, Budget: budget}).Generate(t.Context(),
+			chatRequest())
 		wantError(t, err, providers.ClassLedger)
 		if !errors.Is(err, full) || len(s.Requests()) != c.sent || budget.Reserved() != 0 {
 			t.Errorf("%s: %d requests, %v reserved, %v", reason, len(s.Requests()), budget.Reserved(), err)
@@ -406,7 +423,8 @@ func TestBudgetIsNotPassed(t *testing.T) {
 func TestBudgetRefusalKeepsWhyItWasTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := providertest.NewPipeServer(t, providertest.Reply{Reset: true}, ok())
-		_, err := client(t, openAI(t, s), providers.ClientConfig{Budget: providers.NewBudget(1.5 * bound)}).Generate(t.Context(), chatRequest())
+		_, err := client(t, openAI(t, s),
+			providers.ClientConfig{Budget: providers.NewBudget(1.5 * bound)}).Generate(t.Context(), chatRequest())
 		wantError(t, err, providers.ClassBudget)
 		if !errors.Is(err, providers.ErrBudget) || !errors.Is(err, io.EOF) {
 			t.Errorf("%v: want ErrBudget and the failure of the first attempt", err)
@@ -453,7 +471,8 @@ func TestClientOverForeignProviders(t *testing.T) {
 		{"an error of no class is not tried again", boom, providers.ClassUnknown},
 		{"a method that the service lacks", fmt.Errorf("no: %w", errors.ErrUnsupported), providers.ClassBadRequest},
 		{"an Error without a class", &providers.Error{Err: boom}, providers.ClassUnknown},
-		{"an Error inside another", fmt.Errorf("wrapped: %w", &providers.Error{Class: providers.ClassAuth, Err: boom}), providers.ClassAuth},
+		{"an Error inside another", fmt.Errorf("wrapped: %w", &providers.Error{Class: providers.ClassAuth, Err: boom}),
+			providers.ClassAuth},
 	} {
 		calls := 0
 		p := providertest.Func{OnGenerate: func(context.Context, providers.GenerateRequest) (providers.Generation, error) {
@@ -462,7 +481,8 @@ func TestClientOverForeignProviders(t *testing.T) {
 		}}
 		_, err := client(t, p, providers.ClientConfig{}).Generate(t.Context(), chatRequest())
 		e := wantError(t, err, c.class)
-		if calls != 1 || e.Op != "generate" || e.Provider != "func" || e.Model != "m" || e.Tag != chatRequest().Tag || e.Meta.Attempts != 1 {
+		if calls != 1 || e.Op != "generate" || e.Provider != "func" || e.Model != "m" || e.Tag != chatRequest().Tag ||
+			e.Meta.Attempts != 1 {
 			t.Errorf("%s: %d calls, %+v", c.reason, calls, e)
 		}
 		var own *providers.Error
@@ -492,12 +512,15 @@ func TestClientScoreAndModels(t *testing.T) {
 		t.Errorf("%+v, %v", models, err)
 	}
 	want := []providers.Entry{
-		{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0", Call: "joint", Provider: "fireworks", Model: "m", Served: "m", Endpoint: "completions", Outcome: "ok", Status: 200,
+		{Stage: "logprobs", Key: "q1/p0/0", Policy: "p0", Call: "joint", Provider: "fireworks", Model: "m", Served: "m",
+			Endpoint: "completions", Outcome: "ok", Status: 200,
 			RequestID: providers.RequestID(scoreRequest().Tag), PromptTokens: 2, Cost: 2e-6, Attempt: 1, UsageKnown: true},
 		{Stage: "preflight", Key: "models", Provider: "fireworks", Endpoint: "models", Outcome: "ok", Status: 200,
-			RequestID: providers.RequestID(providers.Tag{Stage: "preflight", Key: dataset.Key{PromptID: "models"}}), Attempt: 1, UsageKnown: true},
+			RequestID: providers.RequestID(providers.Tag{Stage: "preflight", Key: dataset.Key{PromptID: "models"}}), Attempt: 1,
+			UsageKnown: true},
 	}
-	if diff := cmp.Diff(want, ledger.Entries(), approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS", "WaitedMS")); diff != "" {
+	if diff := cmp.Diff(want, ledger.Entries(), approx, cmpopts.IgnoreFields(providers.Entry{}, "ID", "LatencyMS",
+		"WaitedMS")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -522,8 +545,10 @@ func TestBound(t *testing.T) {
 		got    providers.Usage
 		want   providers.Usage
 	}{
-		{"bytes, never fewer than tokens, and 16 more", promptRequest().Bound(), providers.Usage{PromptTokens: 2 + 16, CompletionTokens: 10}},
-		{"ids are counted", providers.GenerateRequest{PromptIDs: []int{1, 2, 3}, Sampling: sampling}.Bound(), providers.Usage{PromptTokens: 3 + 16, CompletionTokens: 10}},
+		{"bytes, never fewer than tokens, and 16 more", promptRequest().Bound(), providers.Usage{PromptTokens: 2 + 16,
+			CompletionTokens: 10}},
+		{"ids are counted", providers.GenerateRequest{PromptIDs: []int{1, 2, 3}, Sampling: sampling}.Bound(),
+			providers.Usage{PromptTokens: 3 + 16, CompletionTokens: 10}},
 		{"framing of messages", chatRequest().Bound(), providers.Usage{PromptTokens: 128 + 32 + 10, CompletionTokens: 10}},
 		{"a schema is part of the prompt", func() providers.Usage {
 			r := promptRequest()
@@ -535,7 +560,8 @@ func TestBound(t *testing.T) {
 			r.Extra = map[string]any{"n": 3, "max_tokens": 20.0}
 			return r.Bound()
 		}(), providers.Usage{PromptTokens: 2 + 16, CompletionTokens: 60}},
-		{"scoring: some servers generate one token and drop it", scoreRequest().Bound(), providers.Usage{PromptTokens: 8 + 16, CompletionTokens: 1}},
+		{"scoring: some servers generate one token and drop it", scoreRequest().Bound(),
+			providers.Usage{PromptTokens: 8 + 16, CompletionTokens: 1}},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.reason, diff)

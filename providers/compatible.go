@@ -83,7 +83,8 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 	t.uuids = c.Quirks.UUIDRequestIDs
 	q := c.Quirks
 	q.Generate, q.Completions, q.Score = maps.Clone(q.Generate), maps.Clone(q.Completions), maps.Clone(q.Score)
-	return &Compatible{service{t, dialect{Quirks: q, chatMaxTokens: "max_tokens", strictSchema: true, learned: newLearned()}}}, nil
+	return &Compatible{service{t, dialect{Quirks: q, chatMaxTokens: "max_tokens", strictSchema: true,
+		learned: newLearned()}}}, nil
 }
 
 // Name is the configured name.

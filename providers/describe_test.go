@@ -24,14 +24,22 @@ func TestDescribe(t *testing.T) {
 		want         providers.Model
 		class        providers.Class
 	}{
-		{`{"name":"` + described + `","supportsServerless":true,"deprecationDate":null}`, "served", providers.Model{ID: described, Serverless: true}, ""},
-		{`{"name":"` + described + `","supportsServerless":false}`, "on a deployment only", providers.Model{ID: described}, ""},
-		{`{"name":"` + described + `"}`, "what is not said is no refusal", providers.Model{ID: described, Serverless: true}, ""},
-		{`{"name":"` + described + `","supportsServerless":true,"deprecationDate":{"year":2027,"month":1,"day":14}}`, "a date in parts", providers.Model{ID: described, Serverless: true, Shutdown: day}, ""},
-		{`{"name":"` + described + `","supportsServerless":true,"deprecationDate":"2027-01-14T00:00:00Z"}`, "a date as text", providers.Model{ID: described, Serverless: true, Shutdown: day}, ""},
-		{`{"name":"` + described + `","deprecationDate":{"year":2027}}`, "half a date may be tomorrow", providers.Model{}, providers.ClassBrokenReply},
-		{`{"name":"` + described + `","deprecationDate":"soon"}`, "so may a word", providers.Model{}, providers.ClassBrokenReply},
-		{`{"name":"accounts/fireworks/models/other","supportsServerless":true}`, "another model's description", providers.Model{}, providers.ClassBrokenReply},
+		{`{"name":"` + described + `","supportsServerless":true,"deprecationDate":null}`, "served",
+			providers.Model{ID: described, Serverless: true}, ""},
+		{`{"name":"` + described + `","supportsServerless":false}`, "on a deployment only", providers.Model{ID: described},
+			""},
+		{`{"name":"` + described + `"}`, "what is not said is no refusal", providers.Model{ID: described, Serverless: true},
+			""},
+		{`{"name":"` + described + `","supportsServerless":true,"deprecationDate":{"year":2027,"month":1,"day":14}}`,
+			"a date in parts", providers.Model{ID: described, Serverless: true, Shutdown: day}, ""},
+		{`{"name":"` + described + `","supportsServerless":true,"deprecationDate":"2027-01-14T00:00:00Z"}`, "a date as text",
+			providers.Model{ID: described, Serverless: true, Shutdown: day}, ""},
+		{`{"name":"` + described + `","deprecationDate":{"year":2027}}`, "half a date may be tomorrow", providers.Model{},
+			providers.ClassBrokenReply},
+		{`{"name":"` + described + `","deprecationDate":"soon"}`, "so may a word", providers.Model{},
+			providers.ClassBrokenReply},
+		{`{"name":"accounts/fireworks/models/other","supportsServerless":true}`, "another model's description",
+			providers.Model{}, providers.ClassBrokenReply},
 		{`{}`, "nobody's description", providers.Model{}, providers.ClassBrokenReply},
 		{`[]`, "no description", providers.Model{}, providers.ClassBrokenReply},
 	} {
@@ -50,7 +58,8 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("sent %s %s %s", r.Method, r.Path, r.Raw)
 		}
 	}
-	s := providertest.NewServer(t, providertest.Reply{Status: 404, Body: `{"error":{"message":"not found","code":"NOT_FOUND"}}`})
+	s := providertest.NewServer(t, providertest.Reply{Status: 404,
+		Body: `{"error":{"message":"not found","code":"NOT_FOUND"}}`})
 	_, err := fireworks(t, s).Describe(t.Context(), described)
 	wantError(t, err, providers.ClassModelNotFound)
 }
@@ -72,7 +81,8 @@ func TestDescribeAsksOnlyWhatThereIs(t *testing.T) {
 			t.Errorf("%q: %v", model, err)
 		}
 	}
-	elsewhere, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.URL() + "/proxy", Key: providers.NewSecret(key), HTTP: s.Client()})
+	elsewhere, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.URL() + "/proxy",
+		Key: providers.NewSecret(key), HTTP: s.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,14 +99,17 @@ func TestDescribeAsksOnlyWhatThereIs(t *testing.T) {
 }
 
 func TestClientDescribeIsInTheLedger(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Status: 503}, providertest.Reply{Body: `{"name":"` + described + `"}`})
+	s := providertest.NewServer(t, providertest.Reply{Status: 503}, providertest.Reply{Body: `{"name":"` + described +
+		`"}`})
 	var ledger providers.MemoryLedger
-	c := client(t, fireworks(t, s), providers.ClientConfig{Ledger: &ledger, Retry: providers.Retry{Base: time.Microsecond}})
+	c := client(t, fireworks(t, s), providers.ClientConfig{Ledger: &ledger,
+		Retry: providers.Retry{Base: time.Microsecond}})
 	if _, err := c.Describe(t.Context(), described); err != nil {
 		t.Fatal(err)
 	}
 	e := ledger.Entries()
-	if len(e) != 2 || e[0].Outcome != "overloaded" || e[1].Outcome != "ok" || e[1].Key != described || e[1].Cost != 0 || !e[1].UsageKnown {
+	if len(e) != 2 || e[0].Outcome != "overloaded" || e[1].Outcome != "ok" || e[1].Key != described || e[1].Cost != 0 ||
+		!e[1].UsageKnown {
 		t.Errorf("%+v", e)
 	}
 }

@@ -24,8 +24,10 @@ func FuzzDialectReply(f *testing.F) {
 	dialects := []attempt{
 		{body: map[string]any{"max_tokens": 0}},
 		{body: map[string]any{"max_tokens": 1}},
-		{body: map[string]any{"max_tokens": 1}, dialect: dialect{Quirks: Quirks{EchoDropsBOS: true, AddsBOS: "<s>"}}, stripped: "<s>", scored: "Hi there"},
-		{body: map[string]any{"max_tokens": 1}, dialect: dialect{Quirks: Quirks{AddsBOS: "<s>"}}, stripped: "<s>", scored: "Hi there"},
+		{body: map[string]any{"max_tokens": 1}, dialect: dialect{Quirks: Quirks{EchoDropsBOS: true, AddsBOS: "<s>"}},
+			stripped: "<s>", scored: "Hi there"},
+		{body: map[string]any{"max_tokens": 1}, dialect: dialect{Quirks: Quirks{AddsBOS: "<s>"}}, stripped: "<s>",
+			scored: "Hi there"},
 		{body: map[string]any{"max_tokens": 1}, dialect: dialect{Quirks: Quirks{PromptList: true, FirstAbsurd: true}}},
 		{last: 1},
 	}

@@ -193,11 +193,13 @@ func (d *drillServer) clients(t *testing.T, c providers.ClientConfig) (fireworks
 	if c.Prices.Models == nil {
 		c.Prices = simPrices(t)
 	}
-	fw, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: d.url + "/inference/v1", Key: providers.NewSecret(key), HTTP: d.client})
+	fw, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: d.url + "/inference/v1",
+		Key: providers.NewSecret(key), HTTP: d.client})
 	if err != nil {
 		t.Fatal(err)
 	}
-	oai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: d.url + "/v1", Key: providers.NewSecret(key), HTTP: d.client})
+	oai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: d.url + "/v1", Key: providers.NewSecret(key),
+		HTTP: d.client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +243,8 @@ func (d *drillServer) total(t *testing.T, prices providers.Prices) int64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum += billed{prompt: int64(m.PromptTokens), completion: int64(m.CompletionTokens), cached: int64(m.CachedTokens)}.pico(p)
+		sum += billed{prompt: int64(m.PromptTokens), completion: int64(m.CompletionTokens),
+			cached: int64(m.CachedTokens)}.pico(p)
 	}
 	return sum
 }

@@ -72,7 +72,8 @@ func (d dialect) restoreBOS(tokens []Token, stripped string) ([]Token, error) {
 		return tokens, nil
 	}
 	return nil, &echoFault{
-		fmt.Sprintf("the text was sent without its %q, for the server to add, and its first token is %q", stripped, cut(tokens[0].Text, 40)),
+		fmt.Sprintf("the text was sent without its %q, for the server to add, and its first token is %q", stripped,
+			cut(tokens[0].Text, 40)),
 		"the server adds no such token: leave Quirks.AddsBOS empty",
 	}
 }
@@ -121,10 +122,12 @@ func withoutGenerated(tokens []Token, prompt string, d decoded, generates bool) 
 		switch {
 		case u.PromptTokens > 0 && n == u.PromptTokens+u.CompletionTokens && endsAt(tokens[:u.PromptTokens], prompt):
 			return tokens[:u.PromptTokens], nil
-		case n == u.PromptTokens && endsAt(tokens, prompt) && tokens[n-1].Text != "" && strings.HasSuffix(prompt, string(tokens[n-1].spelled())):
+		case n == u.PromptTokens && endsAt(tokens, prompt) && tokens[n-1].Text != "" &&
+			strings.HasSuffix(prompt, string(tokens[n-1].spelled())):
 			return tokens, nil // an end-of-turn token is counted and not listed
 		}
-		return cannot("%d entries, and usage says %d tokens of prompt and %d generated", n, u.PromptTokens, u.CompletionTokens)
+		return cannot("%d entries, and usage says %d tokens of prompt and %d generated", n, u.PromptTokens,
+			u.CompletionTokens)
 	}
 	if !d.choice.hasText {
 		return cannot("the reply has neither usage nor text")
@@ -167,7 +170,8 @@ func endsAt(tokens []Token, prompt string) bool {
 // all of them are put back. Special tokens and parts of characters show as empty text.
 func echoWithoutBOS(tokens []Token, prompt, bos string, u *Usage) ([]Token, error) {
 	if u == nil {
-		return nil, &echoFault{"the reply reports no usage, by which alone the prompt's log-probs can be told from others", "use llama-cpp-python's own server"}
+		return nil, &echoFault{"the reply reports no usage, by which alone the prompt's log-probs can be told from others",
+			"use llama-cpp-python's own server"}
 	}
 	n := len(tokens) - u.CompletionTokens
 	switch k := strings.Count(prompt, bos); {
@@ -175,17 +179,20 @@ func echoWithoutBOS(tokens []Token, prompt, bos string, u *Usage) ([]Token, erro
 		return reinstateBOS(tokens[:n], prompt, bos)
 	case n == u.PromptTokens:
 		return nil, &echoFault{
-			fmt.Sprintf("%d entries for a prompt of %d tokens: it has no BOS token, and this server then gives every token the log-prob of the next", n, u.PromptTokens),
+			fmt.Sprintf("%d entries for a prompt of %d tokens: it has no BOS token, and this server then gives every token "+
+				"the log-prob of the next", n, u.PromptTokens),
 			"models whose text does not begin with BOS cannot be scored by llama-cpp-python's echo: use vLLM or SGLang",
 		}
 	case n == u.PromptTokens-2:
 		return nil, &echoFault{
-			fmt.Sprintf("%d entries for a prompt of %d tokens: the server put a BOS token before the text's own", n, u.PromptTokens),
+			fmt.Sprintf("%d entries for a prompt of %d tokens: the server put a BOS token before the text's own", n,
+				u.PromptTokens),
 			"name the text of the model's BOS token in Quirks.AddsBOS, or leave it out of the prompt",
 		}
 	case n != u.PromptTokens-1 || n < 1:
 		return nil, &echoFault{
-			fmt.Sprintf("%d entries, and usage says %d tokens of prompt and %d generated", len(tokens), u.PromptTokens, u.CompletionTokens),
+			fmt.Sprintf("%d entries, and usage says %d tokens of prompt and %d generated", len(tokens), u.PromptTokens,
+				u.CompletionTokens),
 			"the server counts its tokens in another way than llama-cpp-python",
 		}
 	case !spellsInPart(tokens[:n], prompt):

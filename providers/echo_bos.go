@@ -34,7 +34,8 @@ func reinstateBOS(tokens []Token, prompt, bos string) ([]Token, error) {
 	cut(0, 0)
 	if ways != 1 {
 		return nil, &echoFault{
-			fmt.Sprintf("the echo leaves out %q, and its entries can be cut where it stands in %s ways", bos, map[bool]string{true: "no", false: "several"}[ways == 0]),
+			fmt.Sprintf("the echo leaves out %q, and its entries can be cut where it stands in %s ways", bos,
+				map[bool]string{true: "no", false: "several"}[ways == 0]),
 			"use vLLM or SGLang for this model",
 		}
 	}

@@ -25,9 +25,11 @@ func TestReinstateBOS(t *testing.T) {
 		want   string // texts, separated by |; "" is an error
 		reason string
 	}{
-		{"two turns", bos + "user\nHi<|im_end|>\n" + bos + "assistant\nHello", tokens("user", "\n", "Hi", "", "\n", "ass", "istant", "\n", "Hello"),
+		{"two turns", bos + "user\nHi<|im_end|>\n" + bos + "assistant\nHello", tokens("user", "\n", "Hi", "", "\n", "ass",
+			"istant", "\n", "Hello"),
 			bos + "|user|\n|Hi||\n|" + bos + "|ass|istant|\n|Hello", "another special token shows as nothing"},
-		{"pieces of a character", bos + "日x" + bos + "y", tokens("", "", "x", "y"), bos + "|||x|" + bos + "|y", "so do pieces of characters"},
+		{"pieces of a character", bos + "日x" + bos + "y", tokens("", "", "x", "y"), bos + "|||x|" + bos + "|y",
+			"so do pieces of characters"},
 		{"another text", bos + "user\nHi", tokens("user", "\n", "Ho"), "", "the entries do not spell the parts"},
 		{"one too many", bos + "a" + bos + "b", tokens("a", "b", "c"), "", "an entry belongs to no part"},
 		{"two ways", bos + "a" + "日" + bos + "日b", tokens("a", "", "", "b"), "", "whose a piece is cannot be told"},
@@ -45,10 +47,12 @@ func TestReinstateBOS(t *testing.T) {
 		}
 	}
 	u := &Usage{PromptTokens: 6, CompletionTokens: 1}
-	if got, err := echoWithoutBOS(tokens("a", "b", "c", "d", "new"), bos+"ab"+bos+"cd", bos, u); err != nil || len(got) != 6 {
+	if got, err := echoWithoutBOS(tokens("a", "b", "c", "d", "new"), bos+"ab"+bos+"cd", bos, u); err != nil ||
+		len(got) != 6 {
 		t.Errorf("%v, %v: want the six tokens of the prompt", got, err)
 	}
-	if _, err := echoWithoutBOS(tokens("a", "b", "c", "d", "new"), "ab"+bos+"cd", bos, &Usage{PromptTokens: 5, CompletionTokens: 1}); err == nil {
+	if _, err := echoWithoutBOS(tokens("a", "b", "c", "d", "new"), "ab"+bos+"cd", bos,
+		&Usage{PromptTokens: 5, CompletionTokens: 1}); err == nil {
 		t.Error("a text that does not begin with BOS gets every value of the next token")
 	}
 }

@@ -14,14 +14,15 @@ type Class string
 
 // The classes. Those that a later attempt may cure are marked (retried).
 const (
-	ClassAuth          Class = "auth"            // key missing, refused or without rights
-	ClassQuota         Class = "quota"           // balance or spend limit exhausted
-	ClassRateLimited   Class = "rate_limited"    // too many requests (retried)
-	ClassOverloaded    Class = "overloaded"      // server error or load shedding (retried)
-	ClassTimeout       Class = "timeout"         // no answer in time (retried)
-	ClassNetwork       Class = "network"         // connection refused, reset or torn (retried)
-	ClassBrokenReply   Class = "broken_reply"    // an answer that does not parse (retried)
-	ClassAdapted       Class = "adapted"         // the server named another spelling of a field, which the provider now sends (retried)
+	ClassAuth        Class = "auth"         // key missing, refused or without rights
+	ClassQuota       Class = "quota"        // balance or spend limit exhausted
+	ClassRateLimited Class = "rate_limited" // too many requests (retried)
+	ClassOverloaded  Class = "overloaded"   // server error or load shedding (retried)
+	ClassTimeout     Class = "timeout"      // no answer in time (retried)
+	ClassNetwork     Class = "network"      // connection refused, reset or torn (retried)
+	ClassBrokenReply Class = "broken_reply" // an answer that does not parse (retried)
+	// the server named another spelling of a field, which the provider now sends (retried)
+	ClassAdapted       Class = "adapted"
 	ClassBadRequest    Class = "bad_request"     // the server rejects the request itself
 	ClassModelNotFound Class = "model_not_found" // unknown or withdrawn model
 	ClassTooLong       Class = "context_too_long"

@@ -36,13 +36,15 @@ func ExampleClient() {
 	service := stub(`{"model":"gpt-4o-mini","choices":[{"message":{"content":"Paris."},"finish_reason":"stop"}],"usage":{"prompt_tokens":14,"completion_tokens":2}}`)
 	defer service.Close()
 
-	provider, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: service.URL + "/v1", Key: providers.NewSecret("sk-never-shown")})
+	provider, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: service.URL + "/v1",
+		Key: providers.NewSecret("sk-never-shown")})
 	if err != nil {
 		log.Fatal(err)
 	}
 	budget := providers.NewBudget(0.50)
 	var ledger providers.MemoryLedger
-	client, err := providers.NewClient(provider, providers.ClientConfig{Prices: providers.DefaultPrices(), Budget: budget, Ledger: &ledger})
+	client, err := providers.NewClient(provider, providers.ClientConfig{Prices: providers.DefaultPrices(), Budget: budget,
+		Ledger: &ledger})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -63,10 +65,12 @@ func ExampleClient() {
 // Errors say what failed, and of which class, which decides what may help.
 func ExampleError() {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, `{"error":{"message":"You exceeded your current quota.","code":"insufficient_quota"}}`, http.StatusTooManyRequests)
+		http.Error(w, `{"error":{"message":"You exceeded your current quota.","code":"insufficient_quota"}}`,
+			http.StatusTooManyRequests)
 	}))
 	defer service.Close()
-	provider, _ := providers.NewOpenAI(providers.HTTPConfig{BaseURL: service.URL + "/v1", Key: providers.NewSecret("sk-never-shown")})
+	provider, _ := providers.NewOpenAI(providers.HTTPConfig{BaseURL: service.URL + "/v1",
+		Key: providers.NewSecret("sk-never-shown")})
 
 	_, err := provider.Generate(context.Background(), question("gpt-4o-mini"))
 	var e *providers.Error
@@ -85,11 +89,13 @@ func ExampleFireworks_ScorePrompt() {
 		{"token":"The","logprob":-4.5,"text_offset":0},{"token":" sky","logprob":-3.25,"text_offset":3},
 		{"token":" is","logprob":-0.5,"text_offset":7},{"token":" blue","logprob":-0.75,"text_offset":10}]}}]}`)
 	defer service.Close()
-	provider, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: service.URL, Key: providers.NewSecret("fw-never-shown")})
+	provider, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: service.URL,
+		Key: providers.NewSecret("fw-never-shown")})
 	if err != nil {
 		log.Fatal(err)
 	}
-	score, err := provider.ScorePrompt(context.Background(), providers.ScoreRequest{Model: "m", Prompt: "The sky is blue"})
+	score, err := provider.ScorePrompt(context.Background(), providers.ScoreRequest{Model: "m",
+		Prompt: "The sky is blue"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -112,7 +118,8 @@ func ExampleOpenAI_ScorePrompt() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = provider.ScorePrompt(context.Background(), providers.ScoreRequest{Model: "gpt-4o", Prompt: "The sky is blue"})
+	_, err = provider.ScorePrompt(context.Background(), providers.ScoreRequest{Model: "gpt-4o",
+		Prompt: "The sky is blue"})
 	fmt.Println(errors.Is(err, errors.ErrUnsupported))
 	// Output: true
 }
@@ -154,14 +161,16 @@ func ExampleNewOpenAI() {
 // pass, then an answer.
 func ExampleNewClient() {
 	attempts := 0
-	flaky := providertest.Func{OnGenerate: func(context.Context, providers.GenerateRequest) (providers.Generation, error) {
+	flaky := providertest.Func{OnGenerate: func(context.Context, providers.GenerateRequest) (providers.Generation,
+		error) {
 		if attempts++; attempts < 3 {
 			return providers.Generation{}, &providers.Error{Class: providers.ClassOverloaded, Status: 503}
 		}
 		return providers.Generation{Text: "Paris.", Usage: &providers.Usage{PromptTokens: 14, CompletionTokens: 2}}, nil
 	}}
 	client, err := providers.NewClient(flaky, providers.ClientConfig{
-		Prices:    providers.Prices{Date: "2026-11-22", Models: map[string]providers.Price{"m": {Input: 0.15, Output: 0.60}}},
+		Prices: providers.Prices{Date: "2026-11-22",
+			Models: map[string]providers.Price{"m": {Input: 0.15, Output: 0.60}}},
 		Retry:     providers.Retry{Base: 1, Max: 1}, // nanoseconds
 		OnAttempt: func(e providers.Entry) { fmt.Println(e.Attempt, e.Outcome, e.Cost) },
 	})
@@ -182,7 +191,7 @@ func ExampleBudget() {
 	ctx := context.Background()
 	fmt.Println(b.Reserve(ctx, 0.80)) // before the call
 	fmt.Println(b.Reserved(), "is reserved")
-	b.Settle(0.80, 0.30)              // after it
+	b.Settle(0.80, 0.30) // after it
 	fmt.Println(b.Reserve(ctx, 0.60))
 	b.Settle(0.60, 0.60)
 	fmt.Println(b.Spent(), "of", b.Limit())
@@ -227,7 +236,8 @@ func ExampleDefaultPrices() {
 }
 
 func ExampleRequestID() {
-	fmt.Println(providers.RequestID(providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "pi"}, Call: "joint"}))
+	fmt.Println(providers.RequestID(providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "pi"},
+		Call: "joint"}))
 	// Output: logprobs-6322a336da581a2b-joint
 }
 
@@ -245,7 +255,8 @@ func ExampleNewSecret() {
 func ExampleClient_LimitStatus() {
 	s := sim.New(sim.Config{Limits: sim.Limits{RequestsPerMinute: 600, TokensPerMinute: 90_000}})
 	defer s.Close()
-	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.OpenAIURL(), Key: providers.NewSecret("example-key"), HTTP: s.Client()})
+	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.OpenAIURL(), Key: providers.NewSecret("example-key"),
+		HTTP: s.Client()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -269,6 +280,7 @@ func ExampleClient_LimitStatus() {
 		return
 	}
 	status := client.LimitStatus("gpt-4o")
-	fmt.Println(status.Limits.RequestsPerMinute, "requests and", status.Limits.TokensPerMinute, "tokens a minute,", status.Concurrency, "at once")
+	fmt.Println(status.Limits.RequestsPerMinute, "requests and", status.Limits.TokensPerMinute, "tokens a minute,",
+		status.Concurrency, "at once")
 	// Output: 120 requests and 90000 tokens a minute, 8 at once
 }

@@ -66,8 +66,10 @@ const (
 // sentFields is every field of every request: what is sent, and who says that
 // the service takes it. A dot steps into an object, [] into a list.
 var sentFields = map[string]map[string]string{
-	"fireworks chat":        fields("FW-SDK", chatFields, schemaFields, "max_tokens top_k return_token_ids context_length_exceeded_behavior"),
-	"fireworks completions": fields("FW-SDK", completionFields, schemaFields, "top_logprobs top_k return_token_ids context_length_exceeded_behavior"),
+	"fireworks chat": fields("FW-SDK", chatFields, schemaFields,
+		"max_tokens top_k return_token_ids context_length_exceeded_behavior"),
+	"fireworks completions": fields("FW-SDK", completionFields, schemaFields,
+		"top_logprobs top_k return_token_ids context_length_exceeded_behavior"),
 	"fireworks score": with(fields("FW-SDK", scoreFields, "echo_last top_k return_token_ids"),
 		fields("FW-COOK", "max_tokens"), fields("FW-CACHE", "prompt_cache_max_len")),
 
@@ -75,24 +77,32 @@ var sentFields = map[string]map[string]string{
 	"openai completions": fields("OAI-COMP", completionFields),
 	"openai upload":      fields("OAI-FILE", "purpose file"),
 	"openai batch":       fields("OAI-BATCH", "input_file_id endpoint completion_window metadata.run"),
-	"openai batch line":  with(fields("OAI-LINE", "custom_id method url"), under("body", fields("OAI-SPEC", chatFields, "max_completion_tokens"))),
+	"openai batch line": with(fields("OAI-LINE", "custom_id method url"),
+		under("body", fields("OAI-SPEC", chatFields, "max_completion_tokens"))),
 
 	// min_p and the penalties are sent because the model's generation_config,
 	// or the server, would decide otherwise.
-	"vllm chat":        fields("VLLM-CH", chatFields, schemaFields, strict, "max_tokens top_k return_token_ids min_p repetition_penalty"),
-	"vllm completions": fields("VLLM-C", completionFields, schemaFields, strict, "top_k return_token_ids add_special_tokens min_p repetition_penalty"),
-	"vllm score":       with(fields("VLLM-C", scoreFields, "top_k return_token_ids add_special_tokens"), fields("VLLM-S", "max_tokens")),
+	"vllm chat": fields("VLLM-CH", chatFields, schemaFields, strict,
+		"max_tokens top_k return_token_ids min_p repetition_penalty"),
+	"vllm completions": fields("VLLM-C", completionFields, schemaFields, strict,
+		"top_k return_token_ids add_special_tokens min_p repetition_penalty"),
+	"vllm score": with(fields("VLLM-C", scoreFields, "top_k return_token_ids add_special_tokens"),
+		fields("VLLM-S", "max_tokens")),
 
-	"vllm score chat": fields("VLLM-CH", "model messages[].role messages[].content max_tokens temperature top_p prompt_logprobs add_generation_prompt continue_final_message add_special_tokens return_token_ids return_prompt_text"),
+	"vllm score chat": fields("VLLM-CH", "model messages[].role messages[].content max_tokens temperature top_p "+
+		"prompt_logprobs add_generation_prompt continue_final_message add_special_tokens return_token_ids return_prompt_text"),
 
-	"sglang chat":        with(fields("SGL-P", chatFields, schemaFields, strict, "max_tokens return_token_ids"), fields("SGL-S", "top_k min_p repetition_penalty")),
-	"sglang completions": with(fields("SGL-P", completionFields, schemaFields, strict, "return_token_ids"), fields("SGL-S", "top_k min_p repetition_penalty")),
-	"sglang score":       with(fields("SGL-P", scoreFields, "return_token_ids"), fields("SGL-S", "top_k")),
+	"sglang chat": with(fields("SGL-P", chatFields, schemaFields, strict, "max_tokens return_token_ids"),
+		fields("SGL-S", "top_k min_p repetition_penalty")),
+	"sglang completions": with(fields("SGL-P", completionFields, schemaFields, strict, "return_token_ids"),
+		fields("SGL-S", "top_k min_p repetition_penalty")),
+	"sglang score": with(fields("SGL-P", scoreFields, "return_token_ids"), fields("SGL-S", "top_k")),
 
 	"llamacpp chat":        fields("LCPP", chatFields, schemaFields, strict, "max_tokens top_k min_p repeat_penalty"),
 	"llamacpp completions": fields("LCPP", completionFields, schemaFields, strict, "top_k min_p repeat_penalty"),
 
-	"llamacpp-python chat":        fields("LCPY", chatFields, schemaFields, strict, "max_tokens top_k min_p repeat_penalty"),
+	"llamacpp-python chat": fields("LCPY", chatFields, schemaFields, strict,
+		"max_tokens top_k min_p repeat_penalty"),
 	"llamacpp-python completions": fields("LCPY", completionFields, schemaFields, strict, "top_k min_p repeat_penalty"),
 	"llamacpp-python score":       fields("LCPY", scoreFields, "top_k"),
 
@@ -111,7 +121,8 @@ func under(prefix string, m map[string]string) map[string]string {
 
 // sentHeaders are the headers of every POST; a GET lacks those of a body.
 var sentHeaders = map[string]string{
-	"Accept": "HTTP", "Accept-Encoding": "HTTP", "Authorization": "HTTP", "Content-Length": "HTTP", "Content-Type": "HTTP", "User-Agent": "HTTP",
+	"Accept": "HTTP", "Accept-Encoding": "HTTP", "Authorization": "HTTP", "Content-Length": "HTTP",
+	"Content-Type": "HTTP", "User-Agent": "HTTP",
 	"X-Request-Id": "FW-ID",
 }
 
@@ -169,11 +180,13 @@ func TestEveryFieldHasASource(t *testing.T) {
 		r.Prompt, r.PromptIDs = "", []int{1, 2}
 		return r
 	}
-	scores := []providers.ScoreRequest{scoreRequest(), {Tag: scoreRequest().Tag, Model: "m", PromptIDs: []int{1, 2}}, {Tag: scoreRequest().Tag, Model: "m", Prompt: "Hi", Last: 1}}
+	scores := []providers.ScoreRequest{scoreRequest(), {Tag: scoreRequest().Tag, Model: "m", PromptIDs: []int{1, 2}},
+		{Tag: scoreRequest().Tag, Model: "m", Prompt: "Hi", Last: 1}}
 	own := func(q providers.Quirks) func(*providertest.Server) providers.Provider {
 		return func(s *providertest.Server) providers.Provider {
 			p, err := providers.NewCompatible(providers.CompatibleConfig{
-				HTTPConfig: providers.HTTPConfig{BaseURL: s.URL() + "/v1", Key: providers.NewSecret(key), HTTP: s.Client()}, Quirks: q,
+				HTTPConfig: providers.HTTPConfig{BaseURL: s.URL() + "/v1", Key: providers.NewSecret(key), HTTP: s.Client()},
+				Quirks:     q,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -278,7 +291,8 @@ func TestEveryBatchFieldHasASource(t *testing.T) {
 	fieldsOf("", body, sent)
 	compare(t, "a line", sent, sentFields["openai batch line"])
 
-	if _, err := p.CreateBatch(t.Context(), providers.Tag{}, providers.BatchSubmission{FileID: "f", Endpoint: endpoint, Metadata: map[string]string{"run": "r"}}); err != nil {
+	if _, err := p.CreateBatch(t.Context(), providers.Tag{}, providers.BatchSubmission{FileID: "f", Endpoint: endpoint,
+		Metadata: map[string]string{"run": "r"}}); err != nil {
 		t.Fatal(err)
 	}
 	clear(sent)
@@ -297,9 +311,11 @@ func TestEveryBatchFieldHasASource(t *testing.T) {
 		for k := range r.MultipartForm.File {
 			form[k] = true
 		}
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"id":"file-1"}`)), Request: r}, nil
+		return &http.Response{StatusCode: 200, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader(`{"id":"file-1"}`)), Request: r}, nil
 	})
-	p, err = providers.NewOpenAI(providers.HTTPConfig{Key: providers.NewSecret(key), HTTP: &http.Client{Transport: upload}})
+	p, err = providers.NewOpenAI(providers.HTTPConfig{Key: providers.NewSecret(key),
+		HTTP: &http.Client{Transport: upload}})
 	if err != nil {
 		t.Fatal(err)
 	}

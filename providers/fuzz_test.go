@@ -85,12 +85,14 @@ func FuzzReply(f *testing.F) {
 		`{"choices":[{"message":{"content":null,"refusal":"no"},"logprobs":{"tokens":["a"],"token_logprobs":[null],"top_logprobs":[{"a":-1}],"text_offset":[0]}}]}`,
 		`{"choices":[{"logprobs":{"content":[{"token":"Hi"},{"token":" there","logprob":-2}]}}]}`,
 		`{"choices":[{"message":{"content":"a"}}],"prompt_token_ids":[1,2],"prompt_text":"x","prompt_logprobs":[null,{"2":{"logprob":-1,"rank":1,"decoded_token":"x"}}]}`,
-		`{"error":{"message":"` + fuzzKey + `"}}`, `{"data":[{"id":"m","shutdown_date":"2027-01-14T00:00:00Z"}]}`, `[]`, ``, `null`,
+		`{"error":{"message":"` + fuzzKey + `"}}`, `{"data":[{"id":"m","shutdown_date":"2027-01-14T00:00:00Z"}]}`, `[]`, ``,
+		`null`,
 	} {
 		f.Add([]byte(s))
 	}
 	tr := fuzzTransport(f)
-	chat := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true, Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
+	chat := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true,
+		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, req := range []GenerateRequest{chat, {Prompt: "x", LogProbs: true}} {
 			g, e := generationOf(tr, attempt{op: opGenerate, model: "m"}, req, body)
@@ -99,7 +101,8 @@ func FuzzReply(f *testing.F) {
 				continue
 			}
 			checkTokens(t, body, g.Tokens)
-			if u := g.Usage; u != nil && (u.PromptTokens < 0 || u.CompletionTokens < 0 || u.CachedTokens < 0 || u.CachedTokens > u.PromptTokens) {
+			if u := g.Usage; u != nil && (u.PromptTokens < 0 || u.CompletionTokens < 0 || u.CachedTokens < 0 ||
+				u.CachedTokens > u.PromptTokens) {
 				t.Errorf("usage %+v", u)
 			}
 		}
@@ -138,8 +141,10 @@ func FuzzErrorBody(f *testing.F) {
 	}
 	tr := fuzzTransport(f)
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		e := tr.refused(attempt{op: opGenerate, model: "m"}, &http.Response{StatusCode: status, Header: http.Header{}}, body, Meta{Status: status})
-		if e.Class == "" || len(e.Message) > 1<<10 || len(e.Code) > 1<<10 || !utf8.ValidString(e.Message) || strings.Contains(e.Error(), fuzzKey) {
+		e := tr.refused(attempt{op: opGenerate, model: "m"}, &http.Response{StatusCode: status, Header: http.Header{}}, body,
+			Meta{Status: status})
+		if e.Class == "" || len(e.Message) > 1<<10 || len(e.Code) > 1<<10 || !utf8.ValidString(e.Message) ||
+			strings.Contains(e.Error(), fuzzKey) {
 			t.Errorf("class %q, code %q, message %q", e.Class, e.Code, e.Message)
 		}
 	})

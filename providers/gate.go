@@ -52,7 +52,8 @@ func newGate(most int, configured quantities) *gate {
 
 // newTicket is the ticket of one attempt of k.
 func newTicket(k call) *ticket {
-	t := &ticket{model: k.Model, stage: k.Tag.Stage, kind: habitKey{k.Tag.Stage, k.Op, k.ids}, bound: k.bound, admitted: make(chan struct{})}
+	t := &ticket{model: k.Model, stage: k.Tag.Stage, kind: habitKey{k.Tag.Stage, k.Op, k.ids}, bound: k.bound,
+		admitted: make(chan struct{})}
 	if k.ids {
 		t.guess = float64(k.bound.PromptTokens)
 	} else {

@@ -38,14 +38,16 @@ func promptRequest() providers.GenerateRequest {
 }
 
 func scoreRequest() providers.ScoreRequest {
-	return providers.ScoreRequest{Tag: providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: "joint"}, Model: "m", Prompt: "Hi there"}
+	return providers.ScoreRequest{Tag: providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"},
+		Call: "joint"}, Model: "m", Prompt: "Hi there"}
 }
 
 const okChat = `{"model":"m-served","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}}`
 
 func fireworks(t testing.TB, s *providertest.Server) *providers.Fireworks {
 	t.Helper()
-	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.URL() + "/inference/v1", Key: providers.NewSecret(key), HTTP: s.Client()})
+	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.URL() + "/inference/v1",
+		Key: providers.NewSecret(key), HTTP: s.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,8 @@ func fireworks(t testing.TB, s *providertest.Server) *providers.Fireworks {
 
 func openAI(t testing.TB, s *providertest.Server) *providers.OpenAI {
 	t.Helper()
-	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.URL() + "/v1/", Key: providers.NewSecret(key), HTTP: s.Client()})
+	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.URL() + "/v1/", Key: providers.NewSecret(key),
+		HTTP: s.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 // A text that is not the whole of what the model did says so.
 func TestHiddenActions(t *testing.T) {
 	message := func(m string) string {
-		return `{"choices":[{"message":{"role":"assistant","content":"Hi"` + m + `},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":9}}`
+		return `{"choices":[{"message":{"role":"assistant","content":"Hi"` + m +
+			`},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":9}}`
 	}
 	usage := func(u string) string {
 		return `{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":9` + u + `}}`
@@ -26,17 +27,22 @@ func TestHiddenActions(t *testing.T) {
 		reasoning int
 	}{
 		{"plain", message(""), nil, "", 0},
-		{"OpenAI: reasoning is counted and not shown", usage(`,"completion_tokens_details":{"reasoning_tokens":7}`), nil, "7 of its 9 tokens are reasoning", 7},
+		{"OpenAI: reasoning is counted and not shown", usage(`,"completion_tokens_details":{"reasoning_tokens":7}`), nil,
+			"7 of its 9 tokens are reasoning", 7},
 		{"SGLang counts beside", usage(`,"reasoning_tokens":2`), nil, "2 of its 9 tokens", 2},
 		{"no reasoning was needed", usage(`,"completion_tokens_details":{"reasoning_tokens":0}`), nil, "", 0},
 		{"null, as some send it", usage(`,"completion_tokens_details":null,"reasoning_tokens":null`), nil, "", 0},
-		{"more reasoning than tokens is counted beside them", usage(`,"completion_tokens_details":{"reasoning_tokens":70}`), nil, "70 of its 79 tokens are reasoning", 70},
+		{"more reasoning than tokens is counted beside them", usage(`,"completion_tokens_details":{"reasoning_tokens":70}`),
+			nil, "70 of its 79 tokens are reasoning", 70},
 		{"reasoning apart", message(`,"reasoning_content":"Hmm."`), nil, "reasoning apart", 0},
 		{"its newer name", message(`,"reasoning":"Hmm."`), nil, "reasoning apart", 0},
-		{"an empty field is nothing", message(`,"reasoning_content":"","reasoning":null,"tool_calls":[],"function_call":null`), nil, "", 0},
-		{"a tool", message(`,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]`), nil, "called a tool", 0},
+		{"an empty field is nothing",
+			message(`,"reasoning_content":"","reasoning":null,"tool_calls":[],"function_call":null`), nil, "", 0},
+		{"a tool", message(`,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]`), nil,
+			"called a tool", 0},
 		{"the older form", message(`,"function_call":{"name":"f"}`), nil, "called a tool", 0},
-		{"the end alone tells of a tool", `{"choices":[{"message":{"content":null},"finish_reason":"tool_calls"}]}`, nil, "tool call", 0},
+		{"the end alone tells of a tool", `{"choices":[{"message":{"content":null},"finish_reason":"tool_calls"}]}`, nil,
+			"tool call", 0},
 		{"a stop string of one's own", message(""), map[string]any{"stop": []string{"\n"}}, "sets stop", 0},
 		{"no stop string", message(""), map[string]any{"stop": nil}, "", 0},
 		{"an empty list of them", message(""), map[string]any{"stop": []string{}}, "", 0},
@@ -63,7 +69,8 @@ func TestHiddenActions(t *testing.T) {
 func TestRawReply(t *testing.T) {
 	answer := `{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}`
 	echo := `{"choices":[{"message":{"content":"your key is ` + key + `"},"finish_reason":"stop"}]}`
-	s := providertest.NewServer(t, providertest.Reply{Body: answer}, providertest.Reply{Body: answer}, providertest.Reply{Body: echo},
+	s := providertest.NewServer(t, providertest.Reply{Body: answer}, providertest.Reply{Body: answer},
+		providertest.Reply{Body: echo},
 		providertest.Reply{Status: 400, Body: `{"error":{"message":"no"}}`}, providertest.Reply{Body: `{"choices":[`})
 	p := openAI(t, s)
 	req := chatRequest()
@@ -90,10 +97,12 @@ func TestRawReply(t *testing.T) {
 			t.Errorf("with an error: %s, want %s", e.Meta.Raw, want)
 		}
 	}
-	s = providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}]}`})
+	s = providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}]}`})
 	score := scoreRequest()
 	score.Raw = true
-	if got, err := vllm(t, s).ScorePrompt(t.Context(), score); err != nil || !strings.HasPrefix(string(got.Meta.Raw), `{"choices"`) {
+	if got, err := vllm(t, s).ScorePrompt(t.Context(), score); err != nil || !strings.HasPrefix(string(got.Meta.Raw),
+		`{"choices"`) {
 		t.Errorf("scoring: %v, %s", err, got.Meta.Raw)
 	}
 }
@@ -102,11 +111,13 @@ func TestRawReply(t *testing.T) {
 func TestScoreLast(t *testing.T) {
 	server := sim.New(sim.Config{})
 	defer server.Close()
-	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: server.URL() + "/inference/v1", Key: providers.NewSecret("dummy"), HTTP: server.Client()})
+	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: server.URL() + "/inference/v1",
+		Key: providers.NewSecret("dummy"), HTTP: server.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := providers.ScoreRequest{Tag: scoreRequest().Tag, Model: sim.ScoutModel, Prompt: "The three primary colours are red, ros\u00e9 and blue."}
+	req := providers.ScoreRequest{Tag: scoreRequest().Tag, Model: sim.ScoutModel,
+		Prompt: "The three primary colours are red, ros\u00e9 and blue."}
 	whole, err := p.ScorePrompt(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -144,8 +155,10 @@ func TestScoreLastIsChecked(t *testing.T) {
 		{"usage and text", `{"choices":[{"text":" there","logprobs":{"tokens":[" there"],"token_logprobs":[-1]}}],"usage":{"prompt_tokens":2,"completion_tokens":0}}`, true},
 		{"other ids", `{"choices":[{"text":" there","prompt_token_ids":[1,2],"logprobs":{"tokens":[" there"],"token_logprobs":[-1],"token_ids":[7]}}]}`, false},
 		{"another text", `{"choices":[{"text":"","logprobs":{"tokens":[" where"],"token_logprobs":[-1]}}],"usage":{"prompt_tokens":2,"completion_tokens":0}}`, false},
-		{"echo_last ignored", `{"choices":[{"text":"","prompt_token_ids":[1,2],"logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}]}`, false},
-		{"neither ids nor usage", `{"choices":[{"text":" there","logprobs":{"tokens":[" there"],"token_logprobs":[-1]}}]}`, false},
+		{"echo_last ignored",
+			`{"choices":[{"text":"","prompt_token_ids":[1,2],"logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}]}`, false},
+		{"neither ids nor usage", `{"choices":[{"text":" there","logprobs":{"tokens":[" there"],"token_logprobs":[-1]}}]}`,
+			false},
 		{"null", `{"choices":[{"text":" there","prompt_token_ids":[1,2],"logprobs":{"tokens":[" there"],"token_logprobs":[null]}}]}`, false},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Body: c.body})
@@ -160,10 +173,12 @@ func TestScoreLastIsChecked(t *testing.T) {
 		}
 	}
 	// A server that has no echo_last gives the whole.
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"","prompt_token_ids":[1,2],"logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}]}`})
+	s := providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"text":"","prompt_token_ids":[1,2],"logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}]}`})
 	req := scoreRequest()
 	req.Last = 1
-	if got, err := vllm(t, s).ScorePrompt(t.Context(), req); err != nil || len(got.Tokens) != 2 || got.Skipped != 0 || s.Requests()[0].Body["echo_last"] != nil {
+	if got, err := vllm(t, s).ScorePrompt(t.Context(), req); err != nil || len(got.Tokens) != 2 || got.Skipped != 0 ||
+		s.Requests()[0].Body["echo_last"] != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

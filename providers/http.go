@@ -70,9 +70,11 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 	case u.User != nil:
 		return fail(ClassBadRequest, "pass the key as Key", "the base URL holds a user name or password")
 	case c.Key.repeats(base):
-		return fail(ClassBadRequest, "pass the key as Key alone", "the base URL holds the API key") // it would stand in every log
+		// it would stand in every log
+		return fail(ClassBadRequest, "pass the key as Key alone", "the base URL holds the API key")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return fail(ClassBadRequest, "give an address such as https://host/v1", "base URL %q: want http or https, a host and a path", base)
+		return fail(ClassBadRequest, "give an address such as https://host/v1",
+			"base URL %q: want http or https, a host and a path", base)
 	case c.Concurrency < 0:
 		return fail(ClassBadRequest, "", "Concurrency is %d", c.Concurrency)
 	}
@@ -80,13 +82,15 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 		return fail(ClassAuth, "set "+keyName, "no API key")
 	}
 	if strings.ContainsFunc(c.Key.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return fail(ClassAuth, "look for a line break or quotation marks around "+keyName, "the API key holds a character that no key has")
+		return fail(ClassAuth, "look for a line break or quotation marks around "+keyName,
+			"the API key holds a character that no key has")
 	}
 	client := c.HTTP
 	if client == nil {
 		client = newHTTPClient(c.Concurrency)
 	}
-	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key, client: client, maxReply: maxReplyBytes}, nil
+	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key,
+		client: client, maxReply: maxReplyBytes}, nil
 }
 
 func newHTTPClient(concurrency int) *http.Client {
@@ -135,7 +139,8 @@ type attempt struct {
 }
 
 func (t *transport) fail(a attempt, class Class, err error) *Error {
-	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class), Err: t.key.scrub(err)}
+	return &Error{Op: a.op, Provider: t.provider, Model: a.model, Tag: a.tag, Class: class, Hint: t.hint(class),
+		Err: t.key.scrub(err)}
 }
 
 // got is what is known of a 2xx answer besides its content.
@@ -259,12 +264,14 @@ func (t *transport) unreadable(ctx context.Context, a attempt, meta Meta, in *in
 	return e
 }
 
-const filesHint = "the process may open no more files or connections: raise the limit of open files or lower the concurrency"
+const filesHint = "the process may open no more files or connections: raise the limit of open files or lower the " +
+	"concurrency"
 
 // outOfFiles recognises that the process, or the machine, has no file
 // descriptors left for another connection. A look-up of a name says it in words.
 func outOfFiles(err error) bool {
-	return err != nil && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || strings.Contains(err.Error(), "too many open files"))
+	return err != nil && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		strings.Contains(err.Error(), "too many open files"))
 }
 
 // encode writes the body with sorted keys, so that equal requests are equal
@@ -308,7 +315,8 @@ func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Me
 // with a 404.
 func isRouteMissing(s said) bool {
 	words := strings.ToLower(strings.TrimSpace(s.message))
-	return s.code == "" && s.status == 0 && (words == "not found" || strings.HasPrefix(words, "404 page not found") || strings.HasPrefix(words, "<"))
+	return s.code == "" && s.status == 0 && (words == "not found" || strings.HasPrefix(words, "404 page not found") ||
+		strings.HasPrefix(words, "<"))
 }
 
 // broken is the error for a 2xx answer that cannot be used.

@@ -41,36 +41,46 @@ func TestRequestBodies(t *testing.T) {
 		want   body
 	}{
 		{"zeros are sent, and nothing is left to the service's defaults",
-			func(s *providertest.Server) providers.Provider { return fireworks(t, s) }, chatRequest(), "/inference/v1/chat/completions",
+			func(s *providertest.Server) providers.Provider { return fireworks(t, s) }, chatRequest(),
+			"/inference/v1/chat/completions",
 			body{"model": "m", "messages": messages, "temperature": 1., "top_p": 1., "top_k": 0., "max_tokens": 10.,
 				"return_token_ids": true, "context_length_exceeded_behavior": "error"}},
 		{"a schema without strict, which Fireworks has refused",
-			func(s *providertest.Server) providers.Provider { return fireworks(t, s) }, withAll(chatRequest()), "/inference/v1/chat/completions",
+			func(s *providertest.Server) providers.Provider { return fireworks(t, s) }, withAll(chatRequest()),
+			"/inference/v1/chat/completions",
 			body{"model": "m", "messages": messages, "temperature": 1., "top_p": 1., "top_k": 0., "max_tokens": 10.,
-				"return_token_ids": true, "context_length_exceeded_behavior": "error", "logprobs": true, "top_logprobs": 3., "seed": 6., "user": "u",
-				"response_format": body{"type": "json_schema", "json_schema": body{"name": "score", "schema": body{"type": "object"}}}}},
+				"return_token_ids": true, "context_length_exceeded_behavior": "error", "logprobs": true, "top_logprobs": 3.,
+				"seed": 6., "user": "u",
+				"response_format": body{"type": "json_schema", "json_schema": body{"name": "score",
+					"schema": body{"type": "object"}}}}},
 		{"a rendered prompt goes to completions, log-probs in the new format",
 			func(s *providertest.Server) providers.Provider { return fireworks(t, s) },
 			func() any { r := promptRequest(); r.LogProbs = true; return r }(), "/inference/v1/completions",
 			body{"model": "m", "prompt": "Hi", "temperature": 1., "top_p": 1., "top_k": 0., "max_tokens": 10.,
 				"return_token_ids": true, "context_length_exceeded_behavior": "error", "logprobs": true}},
 		{"scoring generates nothing and uses no cache",
-			func(s *providertest.Server) providers.Provider { return fireworks(t, s) }, scoreRequest(), "/inference/v1/completions",
-			body{"model": "m", "prompt": "Hi there", "max_tokens": 0., "echo": true, "logprobs": true, "temperature": 1., "top_p": 1., "top_k": 0.,
+			func(s *providertest.Server) providers.Provider { return fireworks(t, s) }, scoreRequest(),
+			"/inference/v1/completions",
+			body{"model": "m", "prompt": "Hi there", "max_tokens": 0., "echo": true, "logprobs": true, "temperature": 1.,
+				"top_p": 1., "top_k": 0.,
 				"prompt_cache_max_len": 0., "return_token_ids": true}},
 		{"ids are scored as ids",
 			func(s *providertest.Server) providers.Provider { return fireworks(t, s) },
 			providers.ScoreRequest{Tag: scoreRequest().Tag, Model: "m", PromptIDs: []int{1, 2}}, "/inference/v1/completions",
-			body{"model": "m", "prompt": []any{1., 2.}, "max_tokens": 0., "echo": true, "logprobs": true, "temperature": 1., "top_p": 1., "top_k": 0.,
+			body{"model": "m", "prompt": []any{1., 2.}, "max_tokens": 0., "echo": true, "logprobs": true, "temperature": 1.,
+				"top_p": 1., "top_k": 0.,
 				"prompt_cache_max_len": 0., "return_token_ids": true}},
 		{"OpenAI: no top_k, the newer name of the limit, strict schemas",
-			func(s *providertest.Server) providers.Provider { return openAI(t, s) }, withAll(chatRequest()), "/v1/chat/completions",
+			func(s *providertest.Server) providers.Provider { return openAI(t, s) }, withAll(chatRequest()),
+			"/v1/chat/completions",
 			body{"model": "m", "messages": messages, "temperature": 1., "top_p": 1., "max_completion_tokens": 10.,
 				"logprobs": true, "top_logprobs": 3., "seed": 6., "user": "u",
-				"response_format": body{"type": "json_schema", "json_schema": body{"name": "score", "strict": true, "schema": body{"type": "object"}}}}},
+				"response_format": body{"type": "json_schema", "json_schema": body{"name": "score", "strict": true,
+					"schema": body{"type": "object"}}}}},
 		{"vLLM: the template has put BOS there; log-probs by number",
 			func(s *providertest.Server) providers.Provider { return vllm(t, s) }, scoreRequest(), "/v1/completions",
-			body{"model": "m", "prompt": "Hi there", "max_tokens": 0., "echo": true, "logprobs": 1., "temperature": 1., "top_p": 1., "top_k": 0.,
+			body{"model": "m", "prompt": "Hi there", "max_tokens": 0., "echo": true, "logprobs": 1., "temperature": 1.,
+				"top_p": 1., "top_k": 0.,
 				"return_token_ids": true, "add_special_tokens": false}},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Body: `{}`})
@@ -93,7 +103,8 @@ func TestRequestBodies(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", c.reason, diff)
 		}
 		h := got[0].Header
-		if got[0].Path != c.path || h.Get("Authorization") != "Bearer "+key || h.Get("X-Request-Id") != providers.RequestID(tag) || h.Get("Content-Type") != "application/json" {
+		if got[0].Path != c.path || h.Get("Authorization") != "Bearer "+key ||
+			h.Get("X-Request-Id") != providers.RequestID(tag) || h.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: sent to %s with %v", c.reason, got[0].Path, h)
 		}
 		if strings.Contains(got[0].Raw, `\u003c`) {
@@ -123,45 +134,67 @@ func TestErrorReplies(t *testing.T) {
 		code    string
 		message string
 	}{
-		{"OpenAI's nested form", 401, `{"error":{"message":"Incorrect API key provided: ` + key + `.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`,
+		{"OpenAI's nested form", 401, `{"error":{"message":"Incorrect API key provided: ` + key +
+			`.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`,
 			providers.ClassAuth, "invalid_api_key", "Incorrect API key provided: [redacted]."},
-		{"Fireworks's nested form", 404, `{"error":{"message":"Model not found, inaccessible, and/or not deployed","param":"model","code":"NOT_FOUND","type":"error"},"request_id":"chatcmpl-1"}`,
+		{"Fireworks's nested form", 404,
+			`{"error":{"message":"Model not found, inaccessible, and/or not deployed","param":"model","code":"NOT_FOUND","type":"error"},"request_id":"chatcmpl-1"}`,
 			providers.ClassModelNotFound, "NOT_FOUND", "Model not found, inaccessible, and/or not deployed"},
-		{"the flat form", 429, `{"object":"error","type":"invalid_request_error","code":"invalid_request_error","message":"slow down"}`,
+		{"the flat form", 429,
+			`{"object":"error","type":"invalid_request_error","code":"invalid_request_error","message":"slow down"}`,
 			providers.ClassRateLimited, "invalid_request_error", "slow down"},
 		{"an error that is a string", 429, `{"error":"Too Many Requests","message":"rate limit reached"}`,
 			providers.ClassRateLimited, "Too Many Requests", "rate limit reached"},
 		{"a string alone", 503, `{"error":"overloaded"}`, providers.ClassOverloaded, "", "overloaded"},
-		{"FastAPI's 422", 422, `{"detail":[{"loc":["body","max_tokens"],"msg":"field required","type":"value_error.missing"},{"loc":[],"msg":"and more"}]}`,
+		{"FastAPI's 422", 422,
+			`{"detail":[{"loc":["body","max_tokens"],"msg":"field required","type":"value_error.missing"},{"loc":[],"msg":"and more"}]}`,
 			providers.ClassBadRequest, "", "body.max_tokens: field required; and more"},
-		{"a detail that is a string: the route is missing, not the model", 404, `{"detail":"Not Found"}`, providers.ClassBadRequest, "", "Not Found"},
-		{"a code that is a number", 400, `{"object":"error","message":"bad","type":"BadRequestError","code":400}`, providers.ClassBadRequest, "400", "bad"},
-		{"a message that is a list", 400, `{"error":{"message":["a is wrong","b is wrong"],"code":null}}`, providers.ClassBadRequest, "", "a is wrong; b is wrong"},
-		{"HTML from a proxy", 502, "<html>\n<body>Bad Gateway</body></html>", providers.ClassOverloaded, "", "<html> <body>Bad Gateway</body></html>"},
+		{"a detail that is a string: the route is missing, not the model", 404, `{"detail":"Not Found"}`,
+			providers.ClassBadRequest, "", "Not Found"},
+		{"a code that is a number", 400, `{"object":"error","message":"bad","type":"BadRequestError","code":400}`,
+			providers.ClassBadRequest, "400", "bad"},
+		{"a message that is a list", 400, `{"error":{"message":["a is wrong","b is wrong"],"code":null}}`,
+			providers.ClassBadRequest, "", "a is wrong; b is wrong"},
+		{"HTML from a proxy", 502, "<html>\n<body>Bad Gateway</body></html>", providers.ClassOverloaded, "",
+			"<html> <body>Bad Gateway</body></html>"},
 		{"escape sequences do not reach a terminal", 500, "\x1b[31mred\x00", providers.ClassOverloaded, "", "[31mred"},
 		{"nothing at all", 500, "", providers.ClassOverloaded, "", "internal server error"},
 		{"an object of unknown form is quoted", 500, `{"oops":1}`, providers.ClassOverloaded, "", `{"oops":1}`},
-		{"a nested object of unknown form is quoted", 500, `{"error":{"oops":1}}`, providers.ClassOverloaded, "", `{"error":{"oops":1}}`},
+		{"a nested object of unknown form is quoted", 500, `{"error":{"oops":1}}`, providers.ClassOverloaded, "",
+			`{"error":{"oops":1}}`},
 
 		{"no rights", 403, `{}`, providers.ClassAuth, "", "{}"},
 		{"billing", 402, `{"error":{"message":"pay"}}`, providers.ClassQuota, "", "pay"},
-		{"429 for want of money is not worth another attempt", 429, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`,
-			providers.ClassQuota, "insufficient_quota", "You exceeded your current quota, please check your plan and billing details."},
-		{"the same under its newer code", 429, `{"error":{"message":"no credit","type":"x","code":"credit_balance_exhausted"}}`, providers.ClassQuota, "credit_balance_exhausted", "no credit"},
-		{"ramp too fast", 429, `{"error":{"message":"slow down","type":"rate_limit_error","code":"slow_down"}}`, providers.ClassRateLimited, "slow_down", "slow down"},
-		{"account suspended", 412, `{"error":{"message":"Account x is suspended"}}`, providers.ClassQuota, "", "Account x is suspended"},
-		{"a LoRA did not load", 412, `{"error":{"message":"LoRA failed to load"}}`, providers.ClassBadRequest, "", "LoRA failed to load"},
-		{"unknown model by code, whatever the status", 400, `{"error":{"message":"no","code":"model_not_found"}}`, providers.ClassModelNotFound, "model_not_found", "no"},
-		{"too long by code", 400, `{"error":{"message":"no","code":"context_length_exceeded"}}`, providers.ClassTooLong, "context_length_exceeded", "no"},
-		{"too long by words", 400, `{"error":{"message":"This model's maximum context length is 8192 tokens"}}`, providers.ClassTooLong, "", "This model's maximum context length is 8192 tokens"},
-		{"content filter", 400, `{"error":{"message":"no","code":"content_filter"}}`, providers.ClassFiltered, "content_filter", "no"},
+		{"429 for want of money is not worth another attempt", 429,
+			`{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`,
+			providers.ClassQuota, "insufficient_quota",
+			"You exceeded your current quota, please check your plan and billing details."},
+		{"the same under its newer code", 429,
+			`{"error":{"message":"no credit","type":"x","code":"credit_balance_exhausted"}}`, providers.ClassQuota,
+			"credit_balance_exhausted", "no credit"},
+		{"ramp too fast", 429, `{"error":{"message":"slow down","type":"rate_limit_error","code":"slow_down"}}`,
+			providers.ClassRateLimited, "slow_down", "slow down"},
+		{"account suspended", 412, `{"error":{"message":"Account x is suspended"}}`, providers.ClassQuota, "",
+			"Account x is suspended"},
+		{"a LoRA did not load", 412, `{"error":{"message":"LoRA failed to load"}}`, providers.ClassBadRequest, "",
+			"LoRA failed to load"},
+		{"unknown model by code, whatever the status", 400, `{"error":{"message":"no","code":"model_not_found"}}`,
+			providers.ClassModelNotFound, "model_not_found", "no"},
+		{"too long by code", 400, `{"error":{"message":"no","code":"context_length_exceeded"}}`, providers.ClassTooLong,
+			"context_length_exceeded", "no"},
+		{"too long by words", 400, `{"error":{"message":"This model's maximum context length is 8192 tokens"}}`,
+			providers.ClassTooLong, "", "This model's maximum context length is 8192 tokens"},
+		{"content filter", 400, `{"error":{"message":"no","code":"content_filter"}}`, providers.ClassFiltered,
+			"content_filter", "no"},
 		{"request timeout", 408, `{}`, providers.ClassTimeout, "", "{}"},
 		{"a deployment that is not ready passes", 425, `{}`, providers.ClassOverloaded, "", "{}"},
 		{"Fireworks's own 583", 583, `{}`, providers.ClassOverloaded, "", "{}"},
 		{"other refusals", 413, `{"error":{"message":"too big"}}`, providers.ClassBadRequest, "", "too big"},
 		{"a redirect is an answer", 307, ``, providers.ClassBadRequest, "", "temporary redirect"},
-		{"an error with status 200", 200, `{"error":{"message":"upstream failed","code":"x"}}`, providers.ClassBrokenReply, "x", "upstream failed"},
-		{"a quota error with status 200", 200, `{"error":{"message":"no","code":"insufficient_quota"}}`, providers.ClassQuota, "insufficient_quota", "no"},
+		{"an error with status 200", 200, `{"error":{"message":"upstream failed","code":"x"}}`, providers.ClassBrokenReply,
+			"x", "upstream failed"},
+		{"a quota error with status 200", 200, `{"error":{"message":"no","code":"insufficient_quota"}}`,
+			providers.ClassQuota, "insufficient_quota", "no"},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Status: c.status, Body: c.body, Header: map[string]string{
 			"x-request-id": "srv-1", "x-ratelimit-remaining-requests": "0", "Set-Cookie": "session=1",
@@ -169,7 +202,8 @@ func TestErrorReplies(t *testing.T) {
 		_, err := openAI(t, s).Generate(t.Context(), chatRequest())
 		e := wantError(t, err, c.class)
 		if e.Code != c.code || e.Message != c.message || e.Status != c.status || !e.Sent {
-			t.Errorf("%s: status %d, sent %v, code %q, message %q: want %d, true, %q, %q", c.reason, e.Status, e.Sent, e.Code, e.Message, c.status, c.code, c.message)
+			t.Errorf("%s: status %d, sent %v, code %q, message %q: want %d, true, %q, %q", c.reason, e.Status, e.Sent, e.Code,
+				e.Message, c.status, c.code, c.message)
 		}
 		if e.Op != "generate" || e.Provider != "openai" || e.Model != "m" || e.Tag != chatRequest().Tag {
 			t.Errorf("%s: the error does not name its call: %+v", c.reason, e)
@@ -204,7 +238,8 @@ func TestRetryAfterForms(t *testing.T) {
 		{"a fraction", map[string]string{"Retry-After": "0.25"}, 250 * time.Millisecond},
 		{"milliseconds go first", map[string]string{"Retry-After": "7", "Retry-After-Ms": "120"}, 120 * time.Millisecond},
 		{"a date, by the server's clock and not ours", map[string]string{
-			"Retry-After": date.Add(1 * time.Hour).Format(http.TimeFormat), "Date": date.Add(time.Hour - 30*time.Second).Format(http.TimeFormat)}, 30 * time.Second},
+			"Retry-After": date.Add(1 * time.Hour).Format(http.TimeFormat),
+			"Date":        date.Add(time.Hour - 30*time.Second).Format(http.TimeFormat)}, 30 * time.Second},
 		{"a date that is past", map[string]string{"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, 0},
 		{"negative", map[string]string{"Retry-After": "-3"}, 0},
 		{"nonsense", map[string]string{"Retry-After": "soon"}, 0},
@@ -228,13 +263,18 @@ func TestTransportFailures(t *testing.T) {
 		cause  error
 	}{
 		{"the connection breaks before an answer", providertest.Reply{Reset: true}, providers.ClassNetwork, 0, io.EOF},
-		{"the body breaks off", providertest.Reply{Body: okChat, Cut: true}, providers.ClassBrokenReply, 200, io.ErrUnexpectedEOF},
-		{"a refusal that breaks off is still that refusal", providertest.Reply{Status: 429, Body: `{"error":{"message":"slow down"}}`, Cut: true}, providers.ClassRateLimited, 429, nil},
+		{"the body breaks off", providertest.Reply{Body: okChat, Cut: true}, providers.ClassBrokenReply, 200,
+			io.ErrUnexpectedEOF},
+		{"a refusal that breaks off is still that refusal", providertest.Reply{Status: 429,
+			Body: `{"error":{"message":"slow down"}}`, Cut: true}, providers.ClassRateLimited, 429, nil},
 		{"not JSON", providertest.Reply{Body: "<html>hello</html>"}, providers.ClassBrokenReply, 200, nil},
 		{"JSON that ends too soon", providertest.Reply{Body: okChat[:60]}, providers.ClassBrokenReply, 200, nil},
 		{"no choices", providertest.Reply{Body: `{"choices":[]}`}, providers.ClassBrokenReply, 200, nil},
-		{"no text", providertest.Reply{Body: `{"choices":[{"finish_reason":"stop"}]}`}, providers.ClassBrokenReply, 200, nil},
-		{"the server failed while generating", providertest.Reply{Body: `{"choices":[{"message":{"content":"Hel"},"finish_reason":"error"}]}`}, providers.ClassBrokenReply, 200, nil},
+		{"no text", providertest.Reply{Body: `{"choices":[{"finish_reason":"stop"}]}`}, providers.ClassBrokenReply, 200,
+			nil},
+		{"the server failed while generating",
+			providertest.Reply{Body: `{"choices":[{"message":{"content":"Hel"},"finish_reason":"error"}]}`},
+			providers.ClassBrokenReply, 200, nil},
 	} {
 		s := providertest.NewServer(t, c.reply)
 		_, err := openAI(t, s).Generate(t.Context(), chatRequest())
@@ -256,7 +296,8 @@ func TestUnreachableServerWasSentNothing(t *testing.T) {
 		t.Errorf("sent %v, hint %q: want false and the address", e.Sent, e.Hint)
 	}
 	// A transport that reports no connections is not trusted to have sent nothing.
-	p, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.URL(), Key: providers.NewSecret(key), HTTP: &http.Client{Transport: brokenTransport{}}})
+	p, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.URL(), Key: providers.NewSecret(key),
+		HTTP: &http.Client{Transport: brokenTransport{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +335,8 @@ func TestContextEndsAnAttempt(t *testing.T) {
 }
 
 func TestGenerationFields(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Header: map[string]string{"Content-Type": "text/plain"}, Body: okChat})
+	s := providertest.NewServer(t, providertest.Reply{Header: map[string]string{"Content-Type": "text/plain"},
+		Body: okChat})
 	g, err := fireworks(t, s).Generate(t.Context(), chatRequest())
 	if err != nil {
 		t.Fatal(err)
@@ -315,10 +357,13 @@ func TestMissingContent(t *testing.T) {
 		text, refusal string
 		class         providers.Class
 	}{
-		{"a refusal is not the response", `{"choices":[{"message":{"content":null,"refusal":"I cannot."},"finish_reason":"stop"}]}`, "", "I cannot.", ""},
-		{"every token went into reasoning", `{"choices":[{"message":{"content":null},"finish_reason":"length"}]}`, "", "", ""},
+		{"a refusal is not the response",
+			`{"choices":[{"message":{"content":null,"refusal":"I cannot."},"finish_reason":"stop"}]}`, "", "I cannot.", ""},
+		{"every token went into reasoning", `{"choices":[{"message":{"content":null},"finish_reason":"length"}]}`, "", "",
+			""},
 		{"an empty response is one", `{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}`, "", "", ""},
-		{"filtered away: not an empty response", `{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]}`, "", "", providers.ClassFiltered},
+		{"filtered away: not an empty response",
+			`{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]}`, "", "", providers.ClassFiltered},
 		{"no message at all", `{"choices":[{"finish_reason":"stop"}]}`, "", "", providers.ClassBrokenReply},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Body: c.body})
@@ -340,12 +385,17 @@ func TestUsage(t *testing.T) {
 	}{
 		{"none", `null`, nil},
 		{"a missing count is not 0", `{"prompt_tokens":5}`, nil},
-		{"the total tells the missing count", `{"prompt_tokens":5,"total_tokens":8}`, &providers.Usage{PromptTokens: 5, CompletionTokens: 3}},
+		{"the total tells the missing count", `{"prompt_tokens":5,"total_tokens":8}`, &providers.Usage{PromptTokens: 5,
+			CompletionTokens: 3}},
 		{"null is missing", `{"prompt_tokens":null,"completion_tokens":3}`, nil},
 		{"negative is nonsense", `{"prompt_tokens":-1,"completion_tokens":3}`, nil},
-		{"more cached than there are: billed as uncached", `{"prompt_tokens":5,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":6}}`, &providers.Usage{PromptTokens: 5, CompletionTokens: 3}},
+		{"more cached than there are: billed as uncached",
+			`{"prompt_tokens":5,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":6}}`,
+			&providers.Usage{PromptTokens: 5, CompletionTokens: 3}},
 	} {
-		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":` + c.usage + `}`})
+		s := providertest.NewServer(t,
+			providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":` + c.usage +
+				`}`})
 		g, err := openAI(t, s).Generate(t.Context(), chatRequest())
 		if err != nil {
 			t.Errorf("%s: %v", c.reason, err)
@@ -434,7 +484,8 @@ func TestModels(t *testing.T) {
 func TestErrorText(t *testing.T) {
 	s := providertest.NewServer(t, providertest.Reply{Status: 401, Body: `{"error":{"message":"no"}}`})
 	_, err := fireworks(t, s).Generate(t.Context(), chatRequest())
-	want := "providers: fireworks generate m [p0 q1/p0/0]: auth (HTTP 401): no (check that FIREWORKS_API_KEY is set, current, and allowed to use this model)"
+	want := "providers: fireworks generate m [p0 q1/p0/0]: auth (HTTP 401): no (check that FIREWORKS_API_KEY is set, " +
+		"current, and allowed to use this model)"
 	if fmt.Sprint(err) != want {
 		t.Errorf("got  %v\nwant %v", err, want)
 	}
@@ -460,7 +511,8 @@ func TestOwnHTTPClient(t *testing.T) {
 	ts.Start()
 	defer ts.Close()
 
-	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: ts.URL + "/v1", Key: providers.NewSecret(key), Concurrency: workers})
+	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: ts.URL + "/v1", Key: providers.NewSecret(key),
+		Concurrency: workers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -486,7 +538,8 @@ func TestOwnHTTPClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = old.Generate(t.Context(), chatRequest())
-	if e := wantError(t, err, providers.ClassBadRequest); e.Status != 307 || redirected.Load() != 0 || !strings.Contains(e.Hint, "redirects") {
+	if e := wantError(t, err, providers.ClassBadRequest); e.Status != 307 || redirected.Load() != 0 ||
+		!strings.Contains(e.Hint, "redirects") {
 		t.Errorf("followed %d times, hint %q", redirected.Load(), e.Hint)
 	}
 }

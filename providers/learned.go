@@ -111,16 +111,19 @@ func (l *learned) from(a attempt, extra map[string]any, e *Error) {
 		if only, ok := onlyValue(e.Message); ok && sent == only {
 			rules.fixed[param] = only
 			e.Class = ClassAdapted
-			e.Hint = fmt.Sprintf("the only %s of this model is %v, which was asked for; from now on requests leave it out: send it again", param, only)
+			e.Hint = fmt.Sprintf("the only %s of this model is %v, which was asked for; from now on requests leave it out: "+
+				"send it again", param, only)
 			return
 		}
 		if a.anySampling {
 			rules.untaken[param] = true
 			e.Class = ClassAdapted
-			e.Hint = fmt.Sprintf("this model does not accept %s %v; the request needs no certain one, so from now on such requests leave it out: send it again", param, sent)
+			e.Hint = fmt.Sprintf("this model does not accept %s %v; the request needs no certain one, so from now on such "+
+				"requests leave it out: send it again", param, sent)
 			return
 		}
-		e.Hint = fmt.Sprintf("this model does not accept %s %v: as declared, the policy cannot be sampled from it; declare what it accepts, or take another model", param, sent)
+		e.Hint = fmt.Sprintf("this model does not accept %s %v: as declared, the policy cannot be sampled from it; "+
+			"declare what it accepts, or take another model", param, sent)
 	case "logprobs", "top_logprobs":
 		e.Hint = "this model, as it is set, gives no log-probs of what it generates: ask for none, or take another model"
 	}

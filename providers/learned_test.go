@@ -19,17 +19,22 @@ import (
 
 // refusal is OpenAI's 400 for a parameter that a model does not take.
 func refusal(code, param, message string) providertest.Reply {
-	return providertest.Reply{Status: 400, Body: fmt.Sprintf(`{"error":{"message":%q,"type":"invalid_request_error","param":%q,"code":%q}}`, message, param, code)}
+	return providertest.Reply{Status: 400,
+		Body: fmt.Sprintf(`{"error":{"message":%q,"type":"invalid_request_error","param":%q,"code":%q}}`, message, param,
+			code)}
 }
 
 const (
-	useNewName = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-	useOldName = "Unsupported parameter: 'max_completion_tokens' is not supported with this model. Use 'max_tokens' instead."
+	useNewName = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' " +
+		"instead."
+	useOldName = "Unsupported parameter: 'max_completion_tokens' is not supported with this model. Use 'max_tokens' " +
+		"instead."
 )
 
 func compatible(t testing.TB, s *providertest.Server) *providers.Compatible {
 	t.Helper()
-	p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL() + "/v1", HTTP: s.Client()}})
+	p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL() +
+		"/v1", HTTP: s.Client()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +67,8 @@ func TestLimitNameIsLearned(t *testing.T) {
 				}
 			}
 			got := s.Requests()
-			if len(got) != 3 || got[0].Body[c.from] != 10.0 || got[1].Body[c.to] != 10.0 || got[2].Body[c.to] != 10.0 || got[2].Body[c.from] != nil {
+			if len(got) != 3 || got[0].Body[c.from] != 10.0 || got[1].Body[c.to] != 10.0 || got[2].Body[c.to] != 10.0 ||
+				got[2].Body[c.from] != nil {
 				t.Errorf("%d requests: %v", len(got), got)
 			}
 			first := ledger.Entries()[0]
@@ -75,10 +81,12 @@ func TestLimitNameIsLearned(t *testing.T) {
 
 // One model's rules are not another's.
 func TestRulesAreTheModelsOwn(t *testing.T) {
-	s := providertest.NewServer(t, refusal("unsupported_parameter", "max_tokens", useNewName), providertest.Reply{Body: okChat})
+	s := providertest.NewServer(t, refusal("unsupported_parameter", "max_tokens", useNewName),
+		providertest.Reply{Body: okChat})
 	p := compatible(t, s)
 	_, err := p.Generate(t.Context(), chatRequest())
-	if e := wantError(t, err, providers.ClassAdapted); e.Param != "max_tokens" || !strings.Contains(e.Hint, "max_completion_tokens in place of max_tokens") {
+	if e := wantError(t, err, providers.ClassAdapted); e.Param != "max_tokens" ||
+		!strings.Contains(e.Hint, "max_completion_tokens in place of max_tokens") {
 		t.Errorf("%+v", e)
 	}
 	other := chatRequest()
@@ -107,11 +115,13 @@ func TestLearningIsConcurrent(t *testing.T) {
 		io.WriteString(w, okChat)
 	}))
 	defer s.Close()
-	p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL + "/v1", HTTP: s.Client()}})
+	p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL + "/v1",
+		HTTP: s.Client()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Concurrency: 16, Retry: providers.Retry{Base: time.Millisecond, Attempts: 2}})
+	client, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Concurrency: 16,
+		Retry: providers.Retry{Base: time.Millisecond, Attempts: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +155,8 @@ func TestLearningEnds(t *testing.T) {
 // Temperature and top_p are the policy. Whatever the server says, they are not
 // dropped, unless the value asked for is the only one that there is.
 func TestPolicyIsNotChangedBehindItsBack(t *testing.T) {
-	const onlyOne = "Unsupported value: '%s' does not support %v with this model. Only the default (1) value is supported."
+	const onlyOne = "Unsupported value: '%s' does not support %v with this model. Only the default (1) value is " +
+		"supported."
 	for _, c := range []struct {
 		reason      string
 		temperature float64
@@ -153,16 +164,30 @@ func TestPolicyIsNotChangedBehindItsBack(t *testing.T) {
 		class       providers.Class
 		hint        string
 	}{
-		{"another value", 0.7, refusal("unsupported_value", "temperature", fmt.Sprintf(onlyOne, "temperature", 0.7)), providers.ClassBadRequest, "does not accept temperature 0.7"},
-		{"the only value", 1, refusal("unsupported_value", "temperature", fmt.Sprintf(onlyOne, "temperature", 1)), providers.ClassAdapted, "leave it out"},
-		{"no temperature, and no word of what it is then", 1, refusal("unsupported_parameter", "temperature", "Unsupported parameter: 'temperature' is not supported with this model."), providers.ClassBadRequest, "does not accept temperature 1"},
-		{"top_p", 1, refusal("unsupported_parameter", "top_p", "Unsupported parameter: 'top_p' is not supported with this model."), providers.ClassBadRequest, "does not accept top_p 1"},
-		{"log-probs", 1, refusal("unsupported_parameter", "logprobs", "Unsupported parameter: 'logprobs' is not supported with this model."), providers.ClassBadRequest, "gives no log-probs"},
-		{"a limit without another name", 1, refusal("unsupported_parameter", "max_tokens", "Unsupported parameter: 'max_tokens' is not supported with this model."), providers.ClassBadRequest, ""},
-		{"the other name is only part of a word", 1, refusal("unsupported_parameter", "max_tokens", "Unsupported parameter: 'max_tokens'. See my_max_completion_tokens."), providers.ClassBadRequest, ""},
-		{"a field that was not sent", 1, refusal("unsupported_value", "reasoning.effort", "Unsupported value: 'reasoning.effort' does not support 'none'."), providers.ClassBadRequest, ""},
-		{"the parameter is named in the message alone", 0.7, providertest.Reply{Status: 400, Body: `{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model."}}`}, providers.ClassBadRequest, "does not accept temperature 0.7"},
-		{"another complaint about temperature", 0.7, refusal("invalid_value", "temperature", "Invalid 'temperature': must be a number."), providers.ClassBadRequest, ""},
+		{"another value", 0.7, refusal("unsupported_value", "temperature", fmt.Sprintf(onlyOne, "temperature", 0.7)),
+			providers.ClassBadRequest, "does not accept temperature 0.7"},
+		{"the only value", 1, refusal("unsupported_value", "temperature", fmt.Sprintf(onlyOne, "temperature", 1)),
+			providers.ClassAdapted, "leave it out"},
+		{"no temperature, and no word of what it is then", 1, refusal("unsupported_parameter", "temperature",
+			"Unsupported parameter: 'temperature' is not supported with this model."), providers.ClassBadRequest,
+			"does not accept temperature 1"},
+		{"top_p", 1, refusal("unsupported_parameter", "top_p",
+			"Unsupported parameter: 'top_p' is not supported with this model."), providers.ClassBadRequest,
+			"does not accept top_p 1"},
+		{"log-probs", 1, refusal("unsupported_parameter", "logprobs",
+			"Unsupported parameter: 'logprobs' is not supported with this model."), providers.ClassBadRequest,
+			"gives no log-probs"},
+		{"a limit without another name", 1, refusal("unsupported_parameter", "max_tokens",
+			"Unsupported parameter: 'max_tokens' is not supported with this model."), providers.ClassBadRequest, ""},
+		{"the other name is only part of a word", 1, refusal("unsupported_parameter", "max_tokens",
+			"Unsupported parameter: 'max_tokens'. See my_max_completion_tokens."), providers.ClassBadRequest, ""},
+		{"a field that was not sent", 1, refusal("unsupported_value", "reasoning.effort",
+			"Unsupported value: 'reasoning.effort' does not support 'none'."), providers.ClassBadRequest, ""},
+		{"the parameter is named in the message alone", 0.7, providertest.Reply{Status: 400,
+			Body: `{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model."}}`},
+			providers.ClassBadRequest, "does not accept temperature 0.7"},
+		{"another complaint about temperature", 0.7, refusal("invalid_value", "temperature",
+			"Invalid 'temperature': must be a number."), providers.ClassBadRequest, ""},
 	} {
 		s := providertest.NewServer(t, c.reply)
 		p := compatible(t, s)

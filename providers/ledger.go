@@ -26,8 +26,10 @@ type Entry struct {
 	Provider string `json:"provider"`
 	Model    string `json:"model"`
 	// Served is the model that answered, as the server names it.
-	Served   string `json:"served_model,omitempty"`
-	Endpoint string `json:"endpoint"` // "chat/completions", "completions" or "models"; "batch" for a line of one, "files" and "batches" for what moves it
+	Served string `json:"served_model,omitempty"`
+	// "chat/completions", "completions" or "models"; "batch" for a line of one, "files" and "batches"
+	// for what moves it
+	Endpoint string `json:"endpoint"`
 	// Outcome is "ok", an error class, or "in_flight" in a line that no second
 	// one has replaced.
 	Outcome   string `json:"outcome"`

@@ -11,16 +11,20 @@ import (
 
 func TestEntryJSON(t *testing.T) {
 	e := providers.Entry{
-		ID: "p0-1#1-x", Stage: "p0", Key: "q1/p0/0", Policy: "p0", Provider: "fireworks", Model: "m", Endpoint: "completions",
-		Outcome: "ok", Status: 200, RequestID: "p0-1", PromptTokens: 12, CompletionTokens: 3, Cost: 1.8e-5, LatencyMS: 7, Attempt: 1, UsageKnown: true,
+		ID: "p0-1#1-x", Stage: "p0", Key: "q1/p0/0", Policy: "p0", Provider: "fireworks", Model: "m",
+		Endpoint: "completions",
+		Outcome:  "ok", Status: 200, RequestID: "p0-1", PromptTokens: 12, CompletionTokens: 3, Cost: 1.8e-5, LatencyMS: 7,
+		Attempt: 1, UsageKnown: true,
 	}
 	for _, c := range []struct {
 		reason string
 		known  bool
 		want   string
 	}{
-		{"the contract's keys", true, `{"id":"p0-1#1-x","stage":"p0","key":"q1/p0/0","policy":"p0","provider":"fireworks","model":"m","endpoint":"completions","outcome":"ok","status":200,"request_id":"p0-1","cost_usd":0.000018,"latency_ms":7,"attempt":1,"usage_known":true,"prompt_tokens":12,"completion_tokens":3,"cached_tokens":0}`},
-		{"counts that nobody saw are null", false, `{"id":"p0-1#1-x","stage":"p0","key":"q1/p0/0","policy":"p0","provider":"fireworks","model":"m","endpoint":"completions","outcome":"ok","status":200,"request_id":"p0-1","cost_usd":0.000018,"latency_ms":7,"attempt":1,"usage_known":false,"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null}`},
+		{"the contract's keys", true,
+			`{"id":"p0-1#1-x","stage":"p0","key":"q1/p0/0","policy":"p0","provider":"fireworks","model":"m","endpoint":"completions","outcome":"ok","status":200,"request_id":"p0-1","cost_usd":0.000018,"latency_ms":7,"attempt":1,"usage_known":true,"prompt_tokens":12,"completion_tokens":3,"cached_tokens":0}`},
+		{"counts that nobody saw are null", false,
+			`{"id":"p0-1#1-x","stage":"p0","key":"q1/p0/0","policy":"p0","provider":"fireworks","model":"m","endpoint":"completions","outcome":"ok","status":200,"request_id":"p0-1","cost_usd":0.000018,"latency_ms":7,"attempt":1,"usage_known":false,"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null}`},
 	} {
 		in := e
 		if in.UsageKnown = c.known; !c.known {

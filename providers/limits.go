@@ -42,7 +42,8 @@ const (
 type quantities [dimensions]float64
 
 func (l Limits) quantities() (quantities, error) {
-	fields := [dimensions]int{l.RequestsPerMinute, l.TokensPerMinute, l.PromptTokensPerMinute, l.UncachedTokensPerMinute, l.GeneratedTokensPerMinute}
+	fields := [dimensions]int{l.RequestsPerMinute, l.TokensPerMinute, l.PromptTokensPerMinute, l.UncachedTokensPerMinute,
+		l.GeneratedTokensPerMinute}
 	var q quantities
 	for d, n := range fields {
 		if n < 0 {

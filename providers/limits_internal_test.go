@@ -12,14 +12,18 @@ func TestHeaderLimits(t *testing.T) {
 		header map[string]string
 		want   quantities
 	}{
-		{"OpenAI's", map[string]string{"limit-requests": "60", "limit-tokens": "150000", "reset-tokens": "6m0s"}, quantities{byRequests: 60, byTokens: 150000}},
-		{"the lower of the organisation's and the project's", map[string]string{"limit-tokens": "150000", "limit-project-tokens": "40000"}, quantities{byTokens: 40000}},
-		{"Fireworks', as a minute", map[string]string{"limit-tokens-prompt": "216000", "limit-tokens-generated": "36000", "limit-tokens-cache-adjusted-prompt": "54000"},
+		{"OpenAI's", map[string]string{"limit-requests": "60", "limit-tokens": "150000", "reset-tokens": "6m0s"},
+			quantities{byRequests: 60, byTokens: 150000}},
+		{"the lower of the organisation's and the project's", map[string]string{"limit-tokens": "150000",
+			"limit-project-tokens": "40000"}, quantities{byTokens: 40000}},
+		{"Fireworks', as a minute", map[string]string{"limit-tokens-prompt": "216000", "limit-tokens-generated": "36000",
+			"limit-tokens-cache-adjusted-prompt": "54000"},
 			quantities{byPrompt: 216000, byUncached: 54000, byGenerated: 36000}},
 		{"commas between thousands were seen", map[string]string{"limit-tokens": "30,000"}, quantities{byTokens: 30000}},
 		{"Azure's -1 and 0 say nothing", map[string]string{"limit-requests": "-1", "limit-tokens": "0"}, quantities{}},
 		{"a list is no number", map[string]string{"limit-requests": "100, 200", "limit-tokens": "1,2"}, quantities{}},
-		{"nor are these", map[string]string{"limit-requests": "60;w=60", "limit-tokens": "NaN", "limit-tokens-prompt": "99999999999999999999", "limit-tokens-generated": ","}, quantities{}},
+		{"nor are these", map[string]string{"limit-requests": "60;w=60", "limit-tokens": "NaN",
+			"limit-tokens-prompt": "99999999999999999999", "limit-tokens-generated": ","}, quantities{}},
 		{"nothing announced", nil, quantities{}},
 	} {
 		h := http.Header{}
@@ -59,7 +63,8 @@ func FuzzHeaderLimits(f *testing.F) {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, limit, reset string) {
-		h := http.Header{"X-Ratelimit-Limit-Tokens": {limit}, "X-Ratelimit-Remaining-Tokens": {"0"}, "X-Ratelimit-Reset-Tokens": {reset}}
+		h := http.Header{"X-Ratelimit-Limit-Tokens": {limit}, "X-Ratelimit-Remaining-Tokens": {"0"},
+			"X-Ratelimit-Reset-Tokens": {reset}}
 		if n := headerLimits(h)[byTokens]; !(n >= 0 && n < 1e19) {
 			t.Errorf("limit %q is %v", limit, n)
 		}
@@ -100,7 +105,8 @@ func TestOlderRepliesDoNotRaise(t *testing.T) {
 		limit, want float64
 		lower       bool
 	}{
-		{1, 600, 600, true}, {5, 300, 300, true}, {3, 600, 300, false}, {6, 0, 300, false}, {7, 600, 600, false}, {2, 300, 300, true},
+		{1, 600, 600, true}, {5, 300, 300, true}, {3, 600, 300, false}, {6, 0, 300, false}, {7, 600, 600, false},
+		{2, 300, 300, true},
 	} {
 		lower := l.announce(c.seq, quantities{byRequests: c.limit})
 		if got := l.inForce(byRequests); got != c.want || lower != c.lower {
@@ -128,7 +134,8 @@ func TestCutsOnceAndRecovers(t *testing.T) {
 		l.ended(now, x, refusal, 16)
 	}
 	if l.share != share || l.window != window {
-		t.Errorf("share %v, concurrency %v after the other refusals of the moment, were %v and %v", l.share, l.window, share, window)
+		t.Errorf("share %v, concurrency %v after the other refusals of the moment, were %v and %v", l.share, l.window, share,
+			window)
 	}
 	for seq := range uint64(40) { // over 4 s; 0.03 a second
 		now = now.Add(100 * time.Millisecond)

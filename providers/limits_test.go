@@ -21,7 +21,8 @@ import (
 
 // limitPrices names the simulator's models; what they cost is of no interest here.
 var limitPrices = providers.Prices{Date: "2026-11-22", Models: map[string]providers.Price{
-	sim.ScoutModel: {Input: 1, Output: 1}, sim.MaverickModel: {Input: 1, Output: 1}, sim.OracleModel: {Input: 1, Output: 1},
+	sim.ScoutModel: {Input: 1, Output: 1}, sim.MaverickModel: {Input: 1, Output: 1},
+	sim.OracleModel: {Input: 1, Output: 1},
 }}
 
 // load is a run against a server that enforces limits, on the fake clock.
@@ -53,7 +54,8 @@ func (m measured) ratio() float64 { return m.took.Seconds() / m.bound.Seconds() 
 func (l load) run(t *testing.T) (m measured) {
 	t.Helper()
 	warm := sim.New(sim.Config{}) // the model is built outside the bubble, where it is shared
-	if _, err := warm.Client().Post(warm.OpenAIURL()+"/chat/completions", "application/json", strings.NewReader("{}")); err != nil {
+	if _, err := warm.Client().Post(warm.OpenAIURL()+"/chat/completions", "application/json",
+		strings.NewReader("{}")); err != nil {
 		t.Fatal(err)
 	}
 	if err := warm.Close(); err != nil {
@@ -168,14 +170,22 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 		{"tokens bind", long, nil, 1.05, 0},
 		{"limits learnt from the headers", short, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
 		{"both learnt, tokens bind", long, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
-		{"configured too high: the headers correct it", short, func(l *load) { l.limits.RequestsPerMinute = 6000 }, 1.05, 64},
+		{"configured too high: the headers correct it", short, func(l *load) { l.limits.RequestsPerMinute = 6000 }, 1.05,
+			64},
 		{"more may be generated than is", short, func(l *load) { l.maxTokens, l.calls = 4000, 200 }, 1.05, 0},
 		{"halved by the server, requests bind", short, func(l *load) { l.server = halved(600) }, 1.15, 20},
 		{"halved by the server, tokens bind", long, func(l *load) { l.server = halved(600) }, 1.15, 20},
-		{"halved, and learnt from the headers", short, func(l *load) { l.server, l.limits = halved(600), providers.Limits{} }, 1.15, 64},
-		{"halved in silence: nothing but refusals tells", short, func(l *load) { l.server, l.silent = halved(600), true }, 1.15, 300},
+		{"halved, and learnt from the headers", short, func(l *load) {
+			l.server, l.limits = halved(600),
+				providers.Limits{}
+		}, 1.15, 64},
+		{"halved in silence: nothing but refusals tells", short, func(l *load) { l.server, l.silent = halved(600), true },
+			1.15, 300},
 		{"no limit is known at all", short, func(l *load) { l.limits, l.silent = providers.Limits{}, true }, 1.15, 1500},
-		{"refusals at random are not taken for a limit", short, func(l *load) { l.faults = sim.Faults{TooManyRequests: 0.05, Unavailable: 0.05} }, 1.5, 200},
+		{"refusals at random are not taken for a limit", short, func(l *load) {
+			l.faults = sim.Faults{TooManyRequests: 0.05,
+				Unavailable: 0.05}
+		}, 1.5, 200},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			l := c.load
@@ -183,7 +193,8 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 				c.with(&l)
 			}
 			m := l.run(t)
-			t.Logf("ratio %.4f: %v for a bound of %v, %d requests, %d tokens, %d refused, %d failed", m.ratio(), m.took, m.bound, m.requests, m.tokens, m.refused, m.failed)
+			t.Logf("ratio %.4f: %v for a bound of %v, %d requests, %d tokens, %d refused, %d failed", m.ratio(), m.took,
+				m.bound, m.requests, m.tokens, m.refused, m.failed)
 			if m.failed > 0 || m.requests < l.calls {
 				t.Errorf("%d calls failed, %d attempts were let in: want none, and %d", m.failed, m.requests, l.calls)
 			}
@@ -211,13 +222,15 @@ func TestCancellingReturnsAtOnce(t *testing.T) {
 		{"waiting on a limit of tokens", providers.ClientConfig{Limits: providers.Limits{TokensPerMinute: 1}}, nil, 1},
 		{"kept back by another call's Retry-After", providers.ClientConfig{}, rateLimited(time.Second), 1},
 		{"in flight", providers.ClientConfig{}, blocked, 2},
-		{"backing off", providers.ClientConfig{}, func(context.Context) error { return &providers.Error{Class: providers.ClassOverloaded, Status: 500} }, 2},
+		{"backing off", providers.ClientConfig{},
+			func(context.Context) error { return &providers.Error{Class: providers.ClassOverloaded, Status: 500} }, 2},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				called := 0
 				var mu sync.Mutex
-				p := providertest.Func{OnGenerate: func(ctx context.Context, _ providers.GenerateRequest) (providers.Generation, error) {
+				p := providertest.Func{OnGenerate: func(ctx context.Context, _ providers.GenerateRequest) (providers.Generation,
+					error) {
 					mu.Lock()
 					called++
 					mu.Unlock()
@@ -242,7 +255,8 @@ func TestCancellingReturnsAtOnce(t *testing.T) {
 				synctest.Wait()
 				mu.Lock()
 				if called != c.called {
-					t.Errorf("the provider was called %d times, want %d: another state is tested than the named one", called, c.called)
+					t.Errorf("the provider was called %d times, want %d: another state is tested than the named one", called,
+						c.called)
 				}
 				mu.Unlock()
 				start := time.Now()
@@ -277,7 +291,8 @@ func TestStagesTakeTurns(t *testing.T) {
 		var mu sync.Mutex
 		var order []string
 		waited := map[string]time.Duration{}
-		p := providertest.Func{OnGenerate: func(_ context.Context, r providers.GenerateRequest) (providers.Generation, error) {
+		p := providertest.Func{OnGenerate: func(_ context.Context, r providers.GenerateRequest) (providers.Generation,
+			error) {
 			mu.Lock()
 			order = append(order, r.Tag.Key.PromptID)
 			mu.Unlock()
@@ -329,7 +344,8 @@ func TestNoFreezeInsideACooldown(t *testing.T) {
 			var mu sync.Mutex
 			var starts []string
 			var begun time.Time
-			p := providertest.Func{OnGenerate: func(ctx context.Context, r providers.GenerateRequest) (providers.Generation, error) {
+			p := providertest.Func{OnGenerate: func(ctx context.Context, r providers.GenerateRequest) (providers.Generation,
+				error) {
 				if r.Tag.Key.PromptID == "refused" {
 					return providers.Generation{}, rateLimited(c.wish)(ctx)
 				}
@@ -374,7 +390,8 @@ func TestNoHerdAfterRefusals(t *testing.T) {
 		var mu sync.Mutex
 		at := map[int]int{} // attempts by second
 		start := time.Now()
-		p := providertest.Func{OnGenerate: func(ctx context.Context, _ providers.GenerateRequest) (providers.Generation, error) {
+		p := providertest.Func{OnGenerate: func(ctx context.Context, _ providers.GenerateRequest) (providers.Generation,
+			error) {
 			mu.Lock()
 			at[int(time.Since(start).Seconds())]++
 			mu.Unlock()
@@ -414,7 +431,8 @@ func TestWaitsForLimitsAreTold(t *testing.T) {
 		p := providertest.Func{OnGenerate: func(context.Context, providers.GenerateRequest) (providers.Generation, error) {
 			return providers.Generation{}, nil
 		}}
-		cl := client(t, p, providers.ClientConfig{Limits: providers.Limits{RequestsPerMinute: 60}, OnAttempt: func(e providers.Entry) { entries = append(entries, e) }})
+		cl := client(t, p, providers.ClientConfig{Limits: providers.Limits{RequestsPerMinute: 60},
+			OnAttempt: func(e providers.Entry) { entries = append(entries, e) }})
 		for range 2 {
 			g, err := cl.Generate(t.Context(), chatRequest())
 			if err != nil {
@@ -432,7 +450,8 @@ func TestWaitsForLimitsAreTold(t *testing.T) {
 }
 
 func TestNegativeLimitIsRefused(t *testing.T) {
-	_, err := providers.NewClient(providertest.Func{}, providers.ClientConfig{Prices: prices, Limits: providers.Limits{GeneratedTokensPerMinute: -1}})
+	_, err := providers.NewClient(providertest.Func{}, providers.ClientConfig{Prices: prices,
+		Limits: providers.Limits{GeneratedTokensPerMinute: -1}})
 	if err == nil || !strings.Contains(err.Error(), "negative field in Limits") {
 		t.Errorf("error %v", err)
 	}

@@ -35,7 +35,8 @@ func fillIDs(tokens []Token, ids []int) error {
 		case tokens[i].ID == -1:
 			tokens[i].ID = ids[i]
 		case tokens[i].ID != ids[i]:
-			return fmt.Errorf("log-prob entry %d is of token %d, but the reply says that token %d stands there", i, tokens[i].ID, ids[i])
+			return fmt.Errorf("log-prob entry %d is of token %d, but the reply says that token %d stands there", i,
+				tokens[i].ID, ids[i])
 		}
 	}
 	return nil

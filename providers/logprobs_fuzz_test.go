@@ -85,7 +85,8 @@ func FuzzLogProbs(f *testing.F) {
 					entry["token_id"], entry["text_offset"] = e.id, e.offset
 				}
 				content = append(content, entry)
-				tokens, values, ids, offsets = append(tokens, e.text), append(values, e.logprob), append(ids, e.id), append(offsets, e.offset)
+				tokens, values, ids, offsets = append(tokens, e.text), append(values, e.logprob), append(ids, e.id),
+					append(offsets, e.offset)
 			}
 			if len(entries) > 0 {
 				legacy["tokens"], legacy["token_logprobs"] = tokens, values

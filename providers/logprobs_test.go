@@ -39,9 +39,13 @@ func TestNewFormat(t *testing.T) {
 	want := []providers.Token{
 		{Text: "\ufffd", Bytes: []byte{0xc3}, ID: 7, Offset: 2, LogProb: dataset.Known(-0.5), Sampling: dataset.Known(-0.25),
 			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, dataset.Known(-0.5)}, {"x", nil, dataset.Known(nan)}}},
-		{Text: "\ufffd", Bytes: []byte{0xa9}, ID: 8, Offset: 2, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},        // null
-		{Text: "!", Bytes: []byte("!"), ID: 9, Offset: 3, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},              // absent
-		{Text: "<|eot|>", Bytes: []byte("<|eot|>"), ID: 5, Offset: -1, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)}, // the sentinel
+		// null
+		{Text: "\ufffd", Bytes: []byte{0xa9}, ID: 8, Offset: 2, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
+		// absent
+		{Text: "!", Bytes: []byte("!"), ID: 9, Offset: 3, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
+		// the sentinel
+		{Text: "<|eot|>", Bytes: []byte("<|eot|>"), ID: 5, Offset: -1, LogProb: dataset.Known(nan),
+			Sampling: dataset.Known(nan)},
 	}
 	if diff := cmp.Diff(want, g.Tokens, tokens); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -78,8 +82,11 @@ func TestLegacyFormat(t *testing.T) {
 	}
 	want := []providers.Token{
 		{Text: "Hi", ID: 1, Offset: 0, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
-		{Text: " the", ID: 2, Offset: 2, LogProb: dataset.Known(-1.5), Sampling: dataset.Known(nan), Top: []providers.Alternative{{" a", nil, dataset.Known(-0.5)}, {" b", nil, dataset.Known(-0.5)}, {" the", nil, dataset.Known(-1.5)}}},
-		{Text: "re", ID: 3, Offset: 6, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan), Top: []providers.Alternative{{"re", nil, dataset.Known(nan)}}},
+		{Text: " the", ID: 2, Offset: 2, LogProb: dataset.Known(-1.5), Sampling: dataset.Known(nan),
+			Top: []providers.Alternative{{" a", nil, dataset.Known(-0.5)}, {" b", nil, dataset.Known(-0.5)},
+				{" the", nil, dataset.Known(-1.5)}}},
+		{Text: "re", ID: 3, Offset: 6, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan),
+			Top: []providers.Alternative{{"re", nil, dataset.Known(nan)}}},
 	}
 	if diff := cmp.Diff(want, got.Tokens, tokens); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -97,7 +104,8 @@ func TestBrokenLogProbs(t *testing.T) {
 		"an id that is no integer":            `{"content":[{"token":"a","logprob":-1,"token_id":1.5}]}`,
 		"ids beside it that say another word": `{"content":[{"token":"a","logprob":-1,"token_id":1}]}`,
 	} {
-		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"a","token_ids":[2],"logprobs":` + logprobs + `}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`})
+		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"a","token_ids":[2],"logprobs":` +
+			logprobs + `}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`})
 		req := promptRequest()
 		req.LogProbs = true
 		_, err := fireworks(t, s).Generate(t.Context(), req)
@@ -126,7 +134,8 @@ func TestScoreMustCoverThePrompt(t *testing.T) {
 		{"the server put BOS in front", `[0,1,2]`, content(bos, hi, there), []int{0, 1, 2}},
 		{"what was generated is no part of the score", `[1,2]`, content(hi, there, gen), []int{1, 2}},
 		{"without ids the text tells", `null`, content(hi, there), []int{1, 2}},
-		{"a null at one position is for others to judge", `[0,1,2]`, content(bos, hi, entry(" there", 2, "null")), []int{0, 1, 2}},
+		{"a null at one position is for others to judge", `[0,1,2]`, content(bos, hi, entry(" there", 2, "null")),
+			[]int{0, 1, 2}},
 		{"echo accepted, log-probs null", `[1,2]`, `null`, nil},
 		{"echo accepted, log-probs empty", `[1,2]`, content(), nil},
 		{"log-probs of the generated token alone", `[1,2]`, content(gen), nil},
@@ -137,7 +146,8 @@ func TestScoreMustCoverThePrompt(t *testing.T) {
 		{"every value is null", `[1,2]`, content(entry("Hi", 1, "null"), entry(" there", 2, "null")), nil},
 		{"every value is the sentinel", `[1,2]`, content(entry("Hi", 1, "-9999.0"), entry(" there", 2, "-9999.0")), nil},
 	} {
-		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"Hi there","prompt_token_ids":` + c.ids + `,"logprobs":` + c.logprobs + `}],"usage":{"prompt_tokens":2,"completion_tokens":0}}`})
+		s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"Hi there","prompt_token_ids":` +
+			c.ids + `,"logprobs":` + c.logprobs + `}],"usage":{"prompt_tokens":2,"completion_tokens":0}}`})
 		got, err := fireworks(t, s).ScorePrompt(t.Context(), scoreRequest())
 		if c.want == nil {
 			if err == nil {
@@ -170,7 +180,8 @@ func TestScoreOfSplitCharacters(t *testing.T) {
 	req := scoreRequest()
 	req.Prompt = "é is e"
 	for text, ok := range map[string]bool{" is e": true, " is f": false} {
-		s := providertest.NewServer(t, providertest.Reply{Body: fmt.Sprintf(`{"choices":[{"logprobs":{"tokens":["\ufffd","\ufffd",%q],"token_logprobs":[null,-1,-1]}}]}`, text)})
+		s := providertest.NewServer(t,
+			providertest.Reply{Body: fmt.Sprintf(`{"choices":[{"logprobs":{"tokens":["\ufffd","\ufffd",%q],"token_logprobs":[null,-1,-1]}}]}`, text)})
 		if _, err := vllm(t, s).ScorePrompt(t.Context(), req); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -181,7 +192,8 @@ func TestScoreByIDs(t *testing.T) {
 	const reply = `{"choices":[{"prompt_token_ids":[%s],"logprobs":{"content":[{"token":"a","logprob":-1},{"token":"b","logprob":-2}]}}]}`
 	req := scoreRequest()
 	req.Prompt, req.PromptIDs = "", []int{1, 2}
-	s := providertest.NewServer(t, providertest.Reply{Body: fmt.Sprintf(reply, "1,2")}, providertest.Reply{Body: fmt.Sprintf(reply, "1,3")})
+	s := providertest.NewServer(t, providertest.Reply{Body: fmt.Sprintf(reply, "1,2")},
+		providertest.Reply{Body: fmt.Sprintf(reply, "1,3")})
 	got, err := fireworks(t, s).ScorePrompt(t.Context(), req)
 	if err != nil || got.Tokens[1].ID != 2 || got.Tokens[1].LogProb.OrNaN() != -2 {
 		t.Errorf("%+v, %v", got.Tokens, err)

@@ -18,7 +18,8 @@ func NewOpenAI(c HTTPConfig) (*OpenAI, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &OpenAI{service{t, dialect{chatMaxTokens: "max_completion_tokens", strictSchema: true, learned: newLearned()}}}, nil
+	return &OpenAI{service{t, dialect{chatMaxTokens: "max_completion_tokens", strictSchema: true,
+		learned: newLearned()}}}, nil
 }
 
 // Name is "openai".

@@ -91,7 +91,8 @@ func (p Price) at(promptTokens int) Price {
 // Cost is what a reported usage costs.
 func (p Price) Cost(u Usage) USD {
 	p = p.at(u.PromptTokens)
-	return p.Input.cost(u.PromptTokens-u.CachedTokens) + p.cached().cost(u.CachedTokens) + p.Output.cost(u.CompletionTokens)
+	return p.Input.cost(u.PromptTokens-u.CachedTokens) + p.cached().cost(u.CachedTokens) +
+		p.Output.cost(u.CompletionTokens)
 }
 
 // Worst is the most that u can cost, however much of it comes from a cache.
@@ -114,7 +115,8 @@ func (p Price) Batched() Price {
 }
 
 // usualTiers are names of tiers that cost what the table says, or less.
-var usualTiers = map[string]bool{"": true, "default": true, "auto": true, "standard": true, "on_demand": true, "scale": true, "flex": true, "batch": true}
+var usualTiers = map[string]bool{"": true, "default": true, "auto": true, "standard": true, "on_demand": true,
+	"scale": true, "flex": true, "batch": true}
 
 // tier is the factor of a tier, and whether it is known.
 func (p Price) tier(name string) (float64, bool) {
@@ -156,7 +158,8 @@ var ErrNoPrice = errors.New("no price for the model")
 func (p Prices) For(model string) (Price, error) {
 	price, ok := p.Models[model]
 	if !ok {
-		return Price{}, fmt.Errorf("providers: model %q: %w in the table of %s: add its price to the table", model, ErrNoPrice, p.Date)
+		return Price{}, fmt.Errorf("providers: model %q: %w in the table of %s: add its price to the table", model,
+			ErrNoPrice, p.Date)
 	}
 	return price, nil
 }
@@ -310,18 +313,21 @@ func (r *priceReader) model(name string) error {
 	if p.Input == nil || p.Output == nil {
 		return fmt.Errorf("model %q: \"input\" and \"output\" are required, in USD per million tokens", name)
 	}
-	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken, Context: p.Context, Tiers: p.Tiers, LongContext: p.LongContext, Source: p.Source}
+	price := Price{Input: *p.Input, CachedInput: p.CachedInput, Output: *p.Output, BytesPerToken: DefaultBytesPerToken,
+		Context: p.Context, Tiers: p.Tiers, LongContext: p.LongContext, Source: p.Source}
 	for _, v := range []PerMTok{price.Input, price.CachedInput, price.Output} {
 		switch {
 		case v < 0:
 			return fmt.Errorf("model %q: price %v is negative", name, float64(v))
 		case v > 0 && v < 1e-4:
-			return fmt.Errorf("model %q: price %v looks like one per token: the unit is USD per million tokens", name, float64(v))
+			return fmt.Errorf("model %q: price %v looks like one per token: the unit is USD per million tokens", name,
+				float64(v))
 		}
 	}
 	if p.Batch != nil {
 		if price.Batch = *p.Batch; !(price.Batch > 0 && price.Batch <= 1) {
-			return fmt.Errorf("model %q: batch %v: want the batch price as a part of the single call's, in (0, 1]", name, price.Batch)
+			return fmt.Errorf("model %q: batch %v: want the batch price as a part of the single call's, in (0, 1]", name,
+				price.Batch)
 		}
 	}
 	if p.Context < 0 {
@@ -333,7 +339,8 @@ func (r *priceReader) model(name string) error {
 		}
 	}
 	if l := p.LongContext; l != nil && (l.Above <= 0 || !(l.Input >= 1) || !(l.Output >= 1)) {
-		return fmt.Errorf("model %q: long_context wants \"above\" in tokens, and \"input\" and \"output\" as factors of at least 1", name)
+		return fmt.Errorf("model %q: long_context wants \"above\" in tokens, and \"input\" and \"output\" as factors of "+
+			"at least 1", name)
 	}
 	if p.BytesPerToken != nil {
 		if price.BytesPerToken = *p.BytesPerToken; price.BytesPerToken <= 0 {
@@ -343,4 +350,3 @@ func (r *priceReader) model(name string) error {
 	r.out.Models[name] = price
 	return nil
 }
-

@@ -73,7 +73,8 @@ func TestPriceCost(t *testing.T) {
 
 func TestUnknownModelHasNoPrice(t *testing.T) {
 	_, err := prices.For("m-2")
-	if !errors.Is(err, providers.ErrNoPrice) || !strings.Contains(err.Error(), "add its price") || !strings.Contains(err.Error(), `"m-2"`) {
+	if !errors.Is(err, providers.ErrNoPrice) || !strings.Contains(err.Error(), "add its price") ||
+		!strings.Contains(err.Error(), `"m-2"`) {
 		t.Errorf("error is %v: want ErrNoPrice, the model's name and what to do", err)
 	}
 }
@@ -99,13 +100,18 @@ func TestReadPrices(t *testing.T) {
 		{"no date", `{"models": {}}`, "want YYYY-MM-DD"},
 		{"a date of another form", `{"date": "01/02/2026", "models": {}}`, "want YYYY-MM-DD"},
 		{"a misspelt table", `{"date": "2026-01-02", "model": {}}`, `unknown key "model"`},
-		{"no output price: not free", "{\"date\": \"2026-01-02\",\n\"models\": {\n\"a\": {\"input\": 1}}}", `p.json:3: model "a": "input" and "output" are required`},
-		{"a misspelt price: not free", "{\"date\": \"2026-01-02\", \"models\": {\n\"a\": {\"input\": 1, \"output\": 2, \"cached\": 1}}}", `p.json:2: model "a": unknown field "cached"`},
+		{"no output price: not free", "{\"date\": \"2026-01-02\",\n\"models\": {\n\"a\": {\"input\": 1}}}",
+			`p.json:3: model "a": "input" and "output" are required`},
+		{"a misspelt price: not free", "{\"date\": \"2026-01-02\", \"models\": {\n\"a\": {\"input\": 1, \"output\": 2, " +
+			"\"cached\": 1}}}", `p.json:2: model "a": unknown field "cached"`},
 		{"a price as text", `{"date": "2026-01-02", "models": {"a": {"input": "1", "output": 2}}}`, `model "a"`},
 		{"negative", `{"date": "2026-01-02", "models": {"a": {"input": -1, "output": 2}}}`, "negative"},
-		{"USD per token in place of per million", `{"date": "2026-01-02", "models": {"a": {"input": 0.00000015, "output": 2}}}`, "looks like one per token"},
-		{"no tokens", `{"date": "2026-01-02", "models": {"a": {"input": 1, "output": 2, "bytes_per_token": 0}}}`, "bytes_per_token"},
-		{"which of the two?", "{\"date\": \"2026-01-02\", \"models\": {\"a\": {\"input\": 1, \"output\": 2},\n\"a\": {\"input\": 2, \"output\": 2}}}", `p.json:2: model "a" stands twice`},
+		{"USD per token in place of per million",
+			`{"date": "2026-01-02", "models": {"a": {"input": 0.00000015, "output": 2}}}`, "looks like one per token"},
+		{"no tokens", `{"date": "2026-01-02", "models": {"a": {"input": 1, "output": 2, "bytes_per_token": 0}}}`,
+			"bytes_per_token"},
+		{"which of the two?", "{\"date\": \"2026-01-02\", \"models\": {\"a\": {\"input\": 1, \"output\": 2},\n\"a\": " +
+			"{\"input\": 2, \"output\": 2}}}", `p.json:2: model "a" stands twice`},
 		{"two tables", `{"date": "2026-01-02", "models": {}} {}`, "something follows"},
 	} {
 		_, err := providers.ReadPrices(strings.NewReader(c.in), "p.json")
@@ -117,8 +123,10 @@ func TestReadPrices(t *testing.T) {
 
 func TestMergePrices(t *testing.T) {
 	base := providers.Prices{Date: "2026-05-01", Models: map[string]providers.Price{"a": {Input: 1}, "b": {Input: 2}}}
-	got := base.Merge(providers.Prices{Date: "2026-06-01", Models: map[string]providers.Price{"b": {Input: 3}, "c": {Input: 4}}})
-	want := providers.Prices{Date: "2026-05-01", Models: map[string]providers.Price{"a": {Input: 1}, "b": {Input: 3}, "c": {Input: 4}}}
+	got := base.Merge(providers.Prices{Date: "2026-06-01", Models: map[string]providers.Price{"b": {Input: 3},
+		"c": {Input: 4}}})
+	want := providers.Prices{Date: "2026-05-01", Models: map[string]providers.Price{"a": {Input: 1}, "b": {Input: 3},
+		"c": {Input: 4}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -20,9 +20,10 @@ func TestProductsConform(t *testing.T) {
 		opt    providertest.Options
 		set    func(*product)
 	}{
-		"vllm":             {providers.VLLM(), providertest.Options{LogProbs: true, Score: true}, nil},
-		"sglang":           {withBOS(providers.SGLang()), providertest.Options{LogProbs: true, Score: true}, nil},
-		"sglang, no ids":   {providers.SGLang(), providertest.Options{LogProbs: true, Score: true}, func(p *product) { p.ids = false }},
+		"vllm":   {providers.VLLM(), providertest.Options{LogProbs: true, Score: true}, nil},
+		"sglang": {withBOS(providers.SGLang()), providertest.Options{LogProbs: true, Score: true}, nil},
+		"sglang, no ids": {providers.SGLang(), providertest.Options{LogProbs: true, Score: true},
+			func(p *product) { p.ids = false }},
 		"llamacpp":         {providers.LlamaCpp(), providertest.Options{LogProbs: true}, nil},
 		"llama-cpp-python": {providers.LlamaCppPython(), providertest.Options{LogProbs: true, Score: true}, nil},
 		"together":         {providers.Together(), providertest.Options{Score: true}, nil},
@@ -55,11 +56,16 @@ func TestProductsScoreTheTextAlone(t *testing.T) {
 		{"vLLM: ids, nothing generated, no BOS added", "vllm", providers.VLLM(), nil, text, false, 1, false},
 		{"vLLM: the template's own BOS is the only one", "vllm", providers.VLLM(), nil, bos + text, true, 1, false},
 		{"SGLang: one token generated and dropped by ids", "sglang", providers.SGLang(), nil, text, true, 1, false},
-		{"SGLang without ids: dropped by usage", "sglang", providers.SGLang(), func(p *product) { p.ids = false }, text, true, 1, false},
-		{"SGLang without ids and usage: dropped by the echoed text", "sglang", providers.SGLang(), func(p *product) { p.ids, p.silent = false, true }, text, true, 1, false},
-		{"SGLang: the template's BOS gives way to the server's", "sglang", bosed(providers.SGLang()), nil, bos + text, true, 1, false},
-		{"llama-cpp-python: BOS missing, the next value nulled, one generated", "llama-cpp-python", providers.LlamaCppPython(), nil, text, true, 1, true},
-		{"llama-cpp-python: BOS put back", "llama-cpp-python", bosed(providers.LlamaCppPython()), nil, bos + text, true, 2, false},
+		{"SGLang without ids: dropped by usage", "sglang", providers.SGLang(), func(p *product) { p.ids = false }, text,
+			true, 1, false},
+		{"SGLang without ids and usage: dropped by the echoed text", "sglang", providers.SGLang(),
+			func(p *product) { p.ids, p.silent = false, true }, text, true, 1, false},
+		{"SGLang: the template's BOS gives way to the server's", "sglang", bosed(providers.SGLang()), nil, bos + text, true,
+			1, false},
+		{"llama-cpp-python: BOS missing, the next value nulled, one generated", "llama-cpp-python",
+			providers.LlamaCppPython(), nil, text, true, 1, true},
+		{"llama-cpp-python: BOS put back", "llama-cpp-python", bosed(providers.LlamaCppPython()), nil, bos + text, true, 2,
+			false},
 		{"Together: the list beside the choices", "together", providers.Together(), nil, text, true, 1, false},
 	} {
 		p := newProduct(t, c.make, c.set)
@@ -105,13 +111,19 @@ func TestProductsRefuse(t *testing.T) {
 		prompt string
 		says   string
 	}{
-		{"llama.cpp, known as such: nothing is sent", "llamacpp", providers.LlamaCpp(), nil, "a b", "llama.cpp's server returns log-probs of generated tokens only"},
+		{"llama.cpp, known as such: nothing is sent", "llamacpp", providers.LlamaCpp(), nil, "a b",
+			"llama.cpp's server returns log-probs of generated tokens only"},
 		{"llama.cpp, not known as such", "llamacpp", generic, nil, "a b", "no log-probs"},
-		{"llama.cpp, one token generated", "llamacpp", providers.Quirks{Echo: true, ScoreGenerates: true}, nil, "a b", "spell another text"},
-		{"llama-cpp-python, no BOS: every value would be the next token's", "llama-cpp-python", providers.LlamaCppPython(), func(p *product) { p.noBOS = true }, "a b", "the log-prob of the next"},
+		{"llama.cpp, one token generated", "llamacpp", providers.Quirks{Echo: true, ScoreGenerates: true}, nil, "a b",
+			"spell another text"},
+		{"llama-cpp-python, no BOS: every value would be the next token's", "llama-cpp-python", providers.LlamaCppPython(),
+			func(p *product) { p.noBOS = true }, "a b", "the log-prob of the next"},
 		{"llama-cpp-python, two BOS", "llama-cpp-python", providers.LlamaCppPython(), nil, bos + "a b", "AddsBOS"},
-		{"llama-cpp-python without usage", "llama-cpp-python", providers.LlamaCppPython(), func(p *product) { p.silent = true }, "a b", "no usage"},
-		{"SGLang that is wrongly said to add BOS", "sglang", func() providers.Quirks { q := providers.SGLang(); q.AddsBOS = bos; return q }(), func(p *product) { p.noBOS = true }, bos + "a b", "leave Quirks.AddsBOS empty"},
+		{"llama-cpp-python without usage", "llama-cpp-python", providers.LlamaCppPython(),
+			func(p *product) { p.silent = true }, "a b", "no usage"},
+		{"SGLang that is wrongly said to add BOS", "sglang",
+			func() providers.Quirks { q := providers.SGLang(); q.AddsBOS = bos; return q }(),
+			func(p *product) { p.noBOS = true }, bos + "a b", "leave Quirks.AddsBOS empty"},
 	} {
 		p := newProduct(t, c.make, c.set)
 		req := scoreRequest()
@@ -133,13 +145,18 @@ func TestEchoRefused(t *testing.T) {
 		reply  providertest.Reply
 		hint   string
 	}{
-		{"llama.cpp", providertest.Reply{Status: 400, Body: `{"error":{"code":400,"message":"Only no echo is supported","type":"invalid_request_error"}}`}, "does not score given text"},
-		{"OpenAI since October 2023", providertest.Reply{Status: 400, Body: `{"error":{"message":"Setting 'echo' and 'logprobs' at the same time is not supported for this model.","type":"invalid_request_error"}}`}, "does not score given text"},
-		{"llama-cpp-python says it with 500, which would be tried again", providertest.Reply{Status: 500, Body: `{"error":{"message":"logprobs is not supported for models created with logits_all=False","type":"internal_server_error"}}`}, "logits_all"},
+		{"llama.cpp", providertest.Reply{Status: 400,
+			Body: `{"error":{"code":400,"message":"Only no echo is supported","type":"invalid_request_error"}}`},
+			"does not score given text"},
+		{"OpenAI since October 2023", providertest.Reply{Status: 400,
+			Body: `{"error":{"message":"Setting 'echo' and 'logprobs' at the same time is not supported for this model.","type":"invalid_request_error"}}`}, "does not score given text"},
+		{"llama-cpp-python says it with 500, which would be tried again", providertest.Reply{Status: 500,
+			Body: `{"error":{"message":"logprobs is not supported for models created with logits_all=False","type":"internal_server_error"}}`}, "logits_all"},
 	} {
 		s := providertest.NewServer(t, c.reply)
 		_, err := vllm(t, s).ScorePrompt(t.Context(), scoreRequest())
-		if e := wantError(t, err, providers.ClassBadRequest); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(e.Hint, c.hint) {
+		if e := wantError(t, err, providers.ClassBadRequest); !errors.Is(err, errors.ErrUnsupported) ||
+			!strings.Contains(e.Hint, c.hint) {
 			t.Errorf("%s: %v, hint %q", c.reason, err, e.Hint)
 		}
 	}
@@ -153,9 +170,12 @@ func TestGeneratedTokensAreDroppedExactly(t *testing.T) {
 		body   string
 		want   int // entries; 0 means refused
 	}{
-		{"usage says how many are whose", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, 2},
-		{"an end-of-turn token is counted and not listed", `{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, 2},
-		{"nothing was generated", `{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}],"usage":{"prompt_tokens":2,"completion_tokens":0}}`, 2},
+		{"usage says how many are whose",
+			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, 2},
+		{"an end-of-turn token is counted and not listed",
+			`{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, 2},
+		{"nothing was generated",
+			`{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there"],"token_logprobs":[null,-1]}}],"usage":{"prompt_tokens":2,"completion_tokens":0}}`, 2},
 		{"BOS counted and not listed: as many entries as prompt tokens, the last of them generated",
 			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, 0},
 		{"the same, and the generated token shows as nothing",
@@ -164,17 +184,26 @@ func TestGeneratedTokensAreDroppedExactly(t *testing.T) {
 			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["<s>","Hi"," there"," you"],"token_logprobs":[null,-1,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":2}}`, 0},
 		{"BOS counted and not listed, and the generated token repeats the prompt's end",
 			`{"choices":[{"text":"Hi there there","logprobs":{"tokens":["Hi"," there"," there"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`, 0},
-		{"usage that fits nothing", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}`, 0},
-		{"no usage: the echoed text says it", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`, 2},
-		{"no usage, BOS listed", `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["<s>","Hi"," there"," you"],"token_logprobs":[null,-1,-1,-2]}}]}`, 3},
-		{"no usage, two ways to cut", `{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there",""],"token_logprobs":[null,-1,-2]}}]}`, 0},
-		{"no usage, the prompt is not echoed", `{"choices":[{"text":" you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`, 0},
-		{"no usage and no text", `{"choices":[{"logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`, 0},
-		{"the generated token repeats the prompt's end", `{"choices":[{"text":"Hi there there","logprobs":{"tokens":["Hi"," there"," there"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, 2},
+		{"usage that fits nothing",
+			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}`, 0},
+		{"no usage: the echoed text says it",
+			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`,
+			2},
+		{"no usage, BOS listed",
+			`{"choices":[{"text":"Hi there you","logprobs":{"tokens":["<s>","Hi"," there"," you"],"token_logprobs":[null,-1,-1,-2]}}]}`, 3},
+		{"no usage, two ways to cut",
+			`{"choices":[{"text":"Hi there","logprobs":{"tokens":["Hi"," there",""],"token_logprobs":[null,-1,-2]}}]}`, 0},
+		{"no usage, the prompt is not echoed",
+			`{"choices":[{"text":" you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`, 0},
+		{"no usage and no text",
+			`{"choices":[{"logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}]}`, 0},
+		{"the generated token repeats the prompt's end",
+			`{"choices":[{"text":"Hi there there","logprobs":{"tokens":["Hi"," there"," there"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, 2},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Body: c.body})
 		p, err := providers.NewCompatible(providers.CompatibleConfig{
-			HTTPConfig: providers.HTTPConfig{BaseURL: s.URL() + "/v1", HTTP: s.Client()}, Quirks: providers.Quirks{Echo: true, ScoreGenerates: true},
+			HTTPConfig: providers.HTTPConfig{BaseURL: s.URL() + "/v1", HTTP: s.Client()}, Quirks: providers.Quirks{Echo: true,
+				ScoreGenerates: true},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +225,8 @@ func TestGeneratedTokensAreDroppedExactly(t *testing.T) {
 
 // A generic server that generates although max_tokens was 0 says so by usage.
 func TestUninvitedTokenIsDropped(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`})
+	s := providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"text":"Hi there you","logprobs":{"tokens":["Hi"," there"," you"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`})
 	got, err := vllm(t, s).ScorePrompt(t.Context(), scoreRequest())
 	if err != nil || len(got.Tokens) != 2 {
 		t.Errorf("%d tokens, %v: want the prompt's 2", len(got.Tokens), err)
@@ -205,7 +235,8 @@ func TestUninvitedTokenIsDropped(t *testing.T) {
 
 // Ids that the server prefixes without saying so would shift every value.
 func TestIDsAreCountedByUsage(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"","logprobs":{"tokens":["<s>","a","b"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":0}}`})
+	s := providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"text":"","logprobs":{"tokens":["<s>","a","b"],"token_logprobs":[null,-1,-2]}}],"usage":{"prompt_tokens":3,"completion_tokens":0}}`})
 	_, err := vllm(t, s).ScorePrompt(t.Context(), providers.ScoreRequest{Model: "m", PromptIDs: []int{1, 2}})
 	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "3 tokens in a prompt of 2 ids") {
 		t.Errorf("%v", err)
@@ -221,8 +252,10 @@ func TestTogetherFirstValue(t *testing.T) {
 	if err != nil || len(g.Tokens) != 10 || g.Tokens[0].LogProb.Valid() || !g.Tokens[1].LogProb.Valid() {
 		t.Fatalf("%v, %+v", err, g.Tokens)
 	}
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","finish_reason":"stop","logprobs":{"tokens":["x"],"token_logprobs":[-0.25]}}]}`})
-	q, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(), HTTP: s.Client()}, Quirks: providers.Together()})
+	s := providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"text":"x","finish_reason":"stop","logprobs":{"tokens":["x"],"token_logprobs":[-0.25]}}]}`})
+	q, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(),
+		HTTP: s.Client()}, Quirks: providers.Together()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +309,8 @@ func TestQuirkBodies(t *testing.T) {
 
 // Elsewhere a positive value is a fault to be seen, and stays.
 func TestPositiveValuesStayElsewhere(t *testing.T) {
-	s := providertest.NewServer(t, providertest.Reply{Body: `{"choices":[{"text":"x","finish_reason":"stop","logprobs":{"tokens":["x"],"token_logprobs":[0.5]}}]}`})
+	s := providertest.NewServer(t,
+		providertest.Reply{Body: `{"choices":[{"text":"x","finish_reason":"stop","logprobs":{"tokens":["x"],"token_logprobs":[0.5]}}]}`})
 	req := promptRequest()
 	req.LogProbs = true
 	if g, err := vllm(t, s).Generate(t.Context(), req); err != nil || g.Tokens[0].LogProb.OrNaN() != 0.5 {
@@ -303,7 +337,8 @@ func TestLossyEchoIsCompared(t *testing.T) {
 		values := strings.TrimSuffix(strings.Repeat("-1,", n), ",")
 		s := providertest.NewServer(t, providertest.Reply{Body: fmt.Sprintf(
 			`{"choices":[{"text":"","logprobs":{"tokens":%s,"token_logprobs":[%s]}}],"usage":{"prompt_tokens":%d,"completion_tokens":0}}`, c.tokens, values, n+1)})
-		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(), HTTP: s.Client()}, Quirks: providers.LlamaCppPython()})
+		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL(),
+			HTTP: s.Client()}, Quirks: providers.LlamaCppPython()})
 		if err != nil {
 			t.Fatal(err)
 		}

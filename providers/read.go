@@ -140,7 +140,8 @@ func (r *reader) broken(err error) {
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.failed = true
-		r.err = fmt.Errorf("byte %d, at %s: %s", r.dec.InputOffset(), place(r.dec.StackPointer()), fmt.Sprintf(format, args...))
+		r.err = fmt.Errorf("byte %d, at %s: %s", r.dec.InputOffset(), place(r.dec.StackPointer()),
+			fmt.Sprintf(format, args...))
 	}
 }
 
@@ -354,7 +355,8 @@ func (r *reader) number() (float64, bool) { return numberOf(r.scalar()) }
 func numberOf(v []byte) (float64, bool) {
 	if len(v) > 2 && v[0] == '"' {
 		v = bytes.TrimSpace(v[1 : len(v)-1])
-		if len(v) == 0 || len(v) > 40 || v[0] != '-' && v[0]-'0' > 9 || bytes.ContainsAny(v, "_xXpPiInN") { // Go's own spellings
+		// Go's own spellings
+		if len(v) == 0 || len(v) > 40 || v[0] != '-' && v[0]-'0' > 9 || bytes.ContainsAny(v, "_xXpPiInN") {
 			return 0, false
 		}
 	}

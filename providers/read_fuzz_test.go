@@ -17,7 +17,8 @@ import (
 // reads, or an error where that would replace something; and a list has the
 // elements that encoding/json finds.
 func FuzzReader(f *testing.F) {
-	for _, s := range append(validReplies, `"\ud83d\ude00\n"`, `"\ud83d"`, `[1 , "a,]\"" ,{"b":[2,3]},null ]`, `[]`, `[[],[ ]]`, "\xef\xbb\xbf1", `{"a":1,"a":2}`, `01`, `"`, `1e999`) {
+	for _, s := range append(validReplies, `"\ud83d\ude00\n"`, `"\ud83d"`, `[1 , "a,]\"" ,{"b":[2,3]},null ]`, `[]`,
+		`[[],[ ]]`, "\xef\xbb\xbf1", `{"a":1,"a":2}`, `01`, `"`, `1e999`) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -62,7 +63,8 @@ func FuzzReader(f *testing.F) {
 // A reader ends with its context between two pieces of a document that does not
 // end, and says so.
 func TestReaderEndsWithItsContext(t *testing.T) {
-	for name, unit := range map[string]string{"numbers": "1,", "keys": `{"k":`, "lists": "[", "text": "a", "digits": "1"} {
+	for name, unit := range map[string]string{"numbers": "1,", "keys": `{"k":`, "lists": "[", "text": "a",
+		"digits": "1"} {
 		start := map[string]string{"numbers": "[", "keys": "", "lists": "", "text": `"`, "digits": ""}[name]
 		ctx, cancel := context.WithCancel(t.Context())
 		pieces, at := 0, 0

@@ -85,7 +85,8 @@ func (k Secret) scrub(err error) error {
 	if err == nil || !k.leaks(err) {
 		return err
 	}
-	return &scrubbed{text: k.redact(err.Error(), minKeyInMessage), is: func(target error) bool { return errors.Is(err, target) }}
+	return &scrubbed{text: k.redact(err.Error(), minKeyInMessage),
+		is: func(target error) bool { return errors.Is(err, target) }}
 }
 
 func (k Secret) leaks(err error) bool {

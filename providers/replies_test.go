@@ -62,7 +62,8 @@ func ended(word string) string {
 }
 
 func echoed(logprobs string) string {
-	return `{"model":"m","choices":[{"index":0,"text":"Hi there","finish_reason":null,"logprobs":` + logprobs + `}],"usage":{"prompt_tokens":2,"completion_tokens":0,"total_tokens":2}}`
+	return `{"model":"m","choices":[{"index":0,"text":"Hi there","finish_reason":null,"logprobs":` + logprobs +
+		`}],"usage":{"prompt_tokens":2,"completion_tokens":0,"total_tokens":2}}`
 }
 
 func read(text string, u *providers.Usage) reading {
@@ -77,72 +78,109 @@ var (
 
 var sentReplies = []sent{
 	// Usage beside and inside completion_tokens.
-	{"usage_beside", "chat", 0, "", reading{text: "Rivers run to the sea.", finish: "stop", hidden: "188 of its 200 tokens", usage: usage(40, 0, 200, 188)}},
-	{"usage_inside", "chat", 0, "", reading{text: "Rivers run to the sea.", finish: "stop", hidden: "188 of its 200 tokens", usage: usage(40, 0, 200, 188)}},
-	{"beside, and nobody says what it is", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":31}`),
-		reading{text: sea, finish: "stop", hidden: "20 of its 24", usage: usage(7, 0, 24, 20), doubt: "counted as generated"}},
+	{"usage_beside", "chat", 0, "", reading{text: "Rivers run to the sea.", finish: "stop",
+		hidden: "188 of its 200 tokens", usage: usage(40, 0, 200, 188)}},
+	{"usage_inside", "chat", 0, "", reading{text: "Rivers run to the sea.", finish: "stop",
+		hidden: "188 of its 200 tokens", usage: usage(40, 0, 200, 188)}},
+	{"beside, and nobody says what it is", "chat", 0,
+		chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":31}`),
+		reading{text: sea, finish: "stop", hidden: "20 of its 24", usage: usage(7, 0, 24, 20),
+			doubt: "counted as generated"}},
 	{"beside, one token", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":12}`),
 		reading{text: sea, finish: "stop", hidden: "1 of its 5", usage: usage(7, 0, 5, 1), doubt: "counted as generated"}},
-	{"more reasoning than there is, and no total", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"completion_tokens_details":{"reasoning_tokens":90}}`),
+	{"more reasoning than there is, and no total", "chat", 0,
+		chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"completion_tokens_details":{"reasoning_tokens":90}}`),
 		reading{text: sea, finish: "stop", hidden: "90 of its 94", usage: usage(7, 0, 94, 90), doubt: "counted beside"}},
 	{"a total below its parts", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":8}`),
 		reading{text: sea, finish: "stop", usage: seen, doubt: "the parts are counted"}},
-	{"a cache counted beside the prompt", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1011,"cached_tokens":1000}`), read(sea, usage(1007, 1000, 4, 0))},
-	{"the Responses API's names", "chat", 0, chatUsage(`{"input_tokens":7,"output_tokens":4,"total_tokens":11,"input_tokens_details":{"cached_tokens":3},"output_tokens_details":{"reasoning_tokens":2}}`),
+	{"a cache counted beside the prompt", "chat", 0,
+		chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1011,"cached_tokens":1000}`),
+		read(sea, usage(1007, 1000, 4, 0))},
+	{"the Responses API's names", "chat", 0,
+		chatUsage(`{"input_tokens":7,"output_tokens":4,"total_tokens":11,"input_tokens_details":{"cached_tokens":3},"output_tokens_details":{"reasoning_tokens":2}}`),
 		reading{text: sea, finish: "stop", hidden: "2 of its 4", usage: usage(7, 3, 4, 2)}},
-	{"DeepSeek's cache", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"prompt_cache_hit_tokens":5,"prompt_cache_miss_tokens":2}`), read(sea, usage(7, 5, 4, 0))},
-	{"Anthropic's cache", "chat", 0, chatUsage(`{"input_tokens":7,"output_tokens":4,"cache_read_input_tokens":6}`), read(sea, usage(7, 6, 4, 0))},
+	{"DeepSeek's cache", "chat", 0,
+		chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"prompt_cache_hit_tokens":5,"prompt_cache_miss_tokens":2}`),
+		read(sea, usage(7, 5, 4, 0))},
+	{"Anthropic's cache", "chat", 0, chatUsage(`{"input_tokens":7,"output_tokens":4,"cache_read_input_tokens":6}`),
+		read(sea, usage(7, 6, 4, 0))},
 	{"a gateway's price", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":0.5}`),
 		read(sea, &providers.Usage{PromptTokens: 7, CompletionTokens: 4, Stated: known(0.5)})},
 	{"xAI's ticks", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost_in_usd_ticks":5000000000}`),
 		read(sea, &providers.Usage{PromptTokens: 7, CompletionTokens: 4, Stated: known(0.5)})},
-	{"Perplexity's object", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":{"input_tokens_cost":0.25,"total_cost":0.5}}`),
+	{"Perplexity's object", "chat", 0,
+		chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":{"input_tokens_cost":0.25,"total_cost":0.5}}`),
 		read(sea, &providers.Usage{PromptTokens: 7, CompletionTokens: 4, Stated: known(0.5)})},
 
 	// Loose counts.
 	{"usage_loose", "chat", 0, "", read("Rivers run to the sea.", usage(40, 0, 12, 0))},
-	{"counts as texts", "chat", 0, chatUsage(`{"prompt_tokens":"7","completion_tokens":" 4 ","total_tokens":"11.0"}`), read(sea, seen)},
+	{"counts as texts", "chat", 0, chatUsage(`{"prompt_tokens":"7","completion_tokens":" 4 ","total_tokens":"11.0"}`),
+		read(sea, seen)},
 	{"counts with exponents", "chat", 0, chatUsage(`{"prompt_tokens":0.7e1,"completion_tokens":4e0}`), read(sea, seen)},
-	{"half a token", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4.5}`), reading{text: sea, finish: "stop", doubt: "not stated"}},
+	{"half a token", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4.5}`),
+		reading{text: sea, finish: "stop", doubt: "not stated"}},
 	{"a list in place of usage", "chat", 0, chatUsage(`[]`), read(sea, nil)},
 	{"a word in place of usage", "chat", 0, chatUsage(`"none"`), read(sea, nil)},
-	{"details that are texts", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"prompt_tokens_details":"none","completion_tokens_details":[]}`), read(sea, seen)},
-	{"a count that stands twice", "chat", 0, chatUsage(`{"prompt_tokens":7,"prompt_tokens":70,"completion_tokens":4}`), reading{text: sea, finish: "stop", doubt: "twice"}},
-	{"a negative count", "chat", 0, chatUsage(`{"prompt_tokens":-7,"completion_tokens":4}`), reading{text: sea, finish: "stop", doubt: "not stated"}},
-	{"a hexadecimal count", "chat", 0, chatUsage(`{"prompt_tokens":"0x7","completion_tokens":4}`), reading{text: sea, finish: "stop", doubt: "not stated"}},
+	{"details that are texts", "chat", 0,
+		chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"prompt_tokens_details":"none","completion_tokens_details":[]}`),
+		read(sea, seen)},
+	{"a count that stands twice", "chat", 0, chatUsage(`{"prompt_tokens":7,"prompt_tokens":70,"completion_tokens":4}`),
+		reading{text: sea, finish: "stop", doubt: "twice"}},
+	{"a negative count", "chat", 0, chatUsage(`{"prompt_tokens":-7,"completion_tokens":4}`),
+		reading{text: sea, finish: "stop", doubt: "not stated"}},
+	{"a hexadecimal count", "chat", 0, chatUsage(`{"prompt_tokens":"0x7","completion_tokens":4}`),
+		reading{text: sea, finish: "stop", doubt: "not stated"}},
 
 	// Half an answer and an error.
 	{"error_beside", "chat", 0, "", reading{class: providers.ClassOverloaded, usage: usage(40, 0, 12, 0)}},
 	{"error_in_choice", "chat", 0, "", reading{class: providers.ClassOverloaded, usage: usage(40, 0, 12, 0)}},
-	{"an error beside a whole answer", "chat", 0, chatWith(seaText, some+`,"error":{"message":"slow down","code":"rate_limit_exceeded"}`), reading{class: providers.ClassRateLimited, usage: seen}},
-	{"a word beside", "chat", 0, chatWith(seaText, some+`,"error":"stream closed"`), reading{class: providers.ClassBrokenReply, usage: seen}},
-	{"no error, said in many ways", "chat", 0, chatWith(seaText+`,"error":null`, some+`,"error":{},"base_resp":{"status_code":0,"status_msg":"success"}`), read(sea, seen)},
+	{"an error beside a whole answer", "chat", 0,
+		chatWith(seaText, some+`,"error":{"message":"slow down","code":"rate_limit_exceeded"}`),
+		reading{class: providers.ClassRateLimited, usage: seen}},
+	{"a word beside", "chat", 0, chatWith(seaText, some+`,"error":"stream closed"`),
+		reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"no error, said in many ways", "chat", 0, chatWith(seaText+`,"error":null`,
+		some+`,"error":{},"base_resp":{"status_code":0,"status_msg":"success"}`), read(sea, seen)},
 	{"an error that is false", "chat", 0, chatWith(seaText, some+`,"error":false`), read(sea, seen)},
-	{"a filter's error in the choice", "chat", 0, chatWith(`"message":{"content":"To"},"finish_reason":"content_filter","error":{"code":"content_filter","message":"unable to go on"}`, some),
+	{"a filter's error in the choice", "chat", 0,
+		chatWith(`"message":{"content":"To"},"finish_reason":"content_filter","error":{"code":"content_filter","message":"unable to go on"}`, some),
 		reading{class: providers.ClassFiltered, usage: seen}},
-	{"an error beside an echo", "score", 0, strings.Replace(echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,-1.25]}`), `"usage"`, `"error":{"message":"worker lost","code":503},"usage"`, 1),
+	{"an error beside an echo", "score", 0,
+		strings.Replace(echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,-1.25]}`), `"usage"`,
+			`"error":{"message":"worker lost","code":503},"usage"`, 1),
 		reading{class: providers.ClassOverloaded, usage: usage(2, 0, 0, 0)}},
-	{"the server failed while generating", "completion", 0, `{"choices":[{"text":"To","finish_reason":"error"}]` + some + `}`, reading{class: providers.ClassBrokenReply, usage: seen}},
-	{"out of resources", "chat", 0, ended(`"insufficient_system_resource"`), reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"the server failed while generating", "completion", 0, `{"choices":[{"text":"To","finish_reason":"error"}]` + some +
+		`}`, reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"out of resources", "chat", 0, ended(`"insufficient_system_resource"`), reading{class: providers.ClassBrokenReply,
+		usage: seen}},
 	{"aborted", "chat", 0, ended(`"abort"`), reading{class: providers.ClassBrokenReply, usage: seen}},
 
 	// Status 200 with a code inside.
 	{"error_200_402", "chat", 0, "", reading{class: providers.ClassQuota}},
 	{"401 inside", "chat", 0, `{"error":{"message":"who is it?","code":401}}`, reading{class: providers.ClassAuth}},
-	{"429 inside, as a text", "chat", 0, `{"error":{"message":"one at a time","code":"429"}}`, reading{class: providers.ClassRateLimited}},
-	{"429 inside, flat", "chat", 0, `{"code":429,"msg":"one at a time","data":null}`, reading{class: providers.ClassRateLimited}},
-	{"MiniMax, no balance", "chat", 0, `{"id":"x","choices":null,"base_resp":{"status_code":1008,"status_msg":"nothing left"}}`, reading{class: providers.ClassQuota}},
-	{"MiniMax, a limit", "chat", 0, `{"choices":[],"base_resp":{"status_code":1002,"status_msg":"too fast"}}`, reading{class: providers.ClassRateLimited}},
-	{"Zhipu, in arrears", "chat", 0, `{"error":{"code":"1113","message":"please top up"}}`, reading{class: providers.ClassQuota}},
-	{"a model that is gone", "chat", 0, `{"error":{"code":"model_not_found","message":"no such model"}}`, reading{class: providers.ClassModelNotFound}},
-	{"a listing refused with 200", "models", 0, `{"error":{"code":401,"message":"who is it?"}}`, reading{class: providers.ClassAuth}},
+	{"429 inside, as a text", "chat", 0, `{"error":{"message":"one at a time","code":"429"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"429 inside, flat", "chat", 0, `{"code":429,"msg":"one at a time","data":null}`,
+		reading{class: providers.ClassRateLimited}},
+	{"MiniMax, no balance", "chat", 0,
+		`{"id":"x","choices":null,"base_resp":{"status_code":1008,"status_msg":"nothing left"}}`,
+		reading{class: providers.ClassQuota}},
+	{"MiniMax, a limit", "chat", 0, `{"choices":[],"base_resp":{"status_code":1002,"status_msg":"too fast"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"Zhipu, in arrears", "chat", 0, `{"error":{"code":"1113","message":"please top up"}}`,
+		reading{class: providers.ClassQuota}},
+	{"a model that is gone", "chat", 0, `{"error":{"code":"model_not_found","message":"no such model"}}`,
+		reading{class: providers.ClassModelNotFound}},
+	{"a listing refused with 200", "models", 0, `{"error":{"code":401,"message":"who is it?"}}`,
+		reading{class: providers.ClassAuth}},
 	{"words alone", "chat", 0, `{"message":"come back later"}`, reading{class: providers.ClassBrokenReply}},
 
 	// Reasons to end.
 	{"finish_eos", "completion", 0, "", reading{text: " to the sea", finish: "stop", usage: usage(5, 0, 4, 0)}},
 	{"finish_null", "chat", 0, "", reading{class: providers.ClassBrokenReply, usage: usage(40, 0, 12, 0)}},
 	{"an empty reason", "chat", 0, ended(`""`), reading{class: providers.ClassBrokenReply, usage: seen}},
-	{"no reason at all", "completion", 0, `{"choices":[{"text":"To"}]` + some + `}`, reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"no reason at all", "completion", 0, `{"choices":[{"text":"To"}]` + some + `}`,
+		reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"eos_token", "chat", 0, ended(`"eos_token"`), read(sea, seen)},
 	{"end", "chat", 0, ended(`"end"`), read(sea, seen)},
 	{"STOP", "chat", 0, ended(`"STOP"`), read(sea, seen)},
@@ -153,68 +191,121 @@ var sentReplies = []sent{
 	{"MAX_TOKENS", "chat", 0, ended(`"MAX_TOKENS"`), reading{text: sea, finish: "length", usage: seen}},
 	{"model_length", "chat", 0, ended(`"model_length"`), reading{text: sea, finish: "length", usage: seen}},
 	{"SAFETY", "chat", 0, ended(`"SAFETY"`), reading{text: sea, finish: "content_filter", usage: seen}},
-	{"SAFETY, and nothing said", "chat", 0, chatWith(`"message":{"content":null},"finish_reason":"SAFETY"`, some), reading{class: providers.ClassFiltered, usage: seen}},
-	{"tool_use", "chat", 0, ended(`"tool_use"`), reading{text: sea, finish: "tool_calls", hidden: "tool call", usage: seen}},
-	{"a word that nobody knows", "chat", 0, ended(`"sunset"`), reading{text: sea, finish: "sunset", hidden: `not known, "sunset"`, usage: seen}},
+	{"SAFETY, and nothing said", "chat", 0, chatWith(`"message":{"content":null},"finish_reason":"SAFETY"`, some),
+		reading{class: providers.ClassFiltered, usage: seen}},
+	{"tool_use", "chat", 0, ended(`"tool_use"`), reading{text: sea, finish: "tool_calls", hidden: "tool call",
+		usage: seen}},
+	{"a word that nobody knows", "chat", 0, ended(`"sunset"`), reading{text: sea, finish: "sunset",
+		hidden: `not known, "sunset"`, usage: seen}},
 	{"a number", "chat", 0, ended(`3`), reading{text: sea, finish: "3", hidden: `not known, "3"`, usage: seen}},
 
 	// Refusals: by code and delay first, by words last.
 	{"limit_429", "chat", 429, "", reading{class: providers.ClassRateLimited, wait: 1200 * time.Millisecond}},
 	{"quota_429", "chat", 429, "", reading{class: providers.ClassQuota}},
 	{"moderated_403", "chat", 403, "", reading{class: providers.ClassFiltered}},
-	{"a day's limit", "chat", 429, `{"error":{"message":"Limit of tokens per day reached. Please try again in 9m38.016s. Visit billing to buy more.","type":"tokens","code":null}}`,
+	{"a day's limit", "chat", 429,
+		`{"error":{"message":"Limit of tokens per day reached. Please try again in 9m38.016s. Visit billing to buy more.","type":"tokens","code":null}}`,
 		reading{class: providers.ClassRateLimited, wait: 9*time.Minute + 38016*time.Millisecond}},
-	{"Gemini's list and delay", "chat", 429, `[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"You exceeded your current quota, please check your plan and billing details.","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"36s"}]}}]`,
+	{"Gemini's list and delay", "chat", 429,
+		`[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"You exceeded your current quota, please check your plan and billing details.","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"36s"}]}}]`,
 		reading{class: providers.ClassRateLimited, wait: 36 * time.Second}},
-	{"Azure's words", "chat", 429, `{"error":{"code":"429","message":"Requests have exceeded the token rate limit. Please retry after 20 seconds."}}`,
+	{"Azure's words", "chat", 429,
+		`{"error":{"code":"429","message":"Requests have exceeded the token rate limit. Please retry after 20 seconds."}}`,
 		reading{class: providers.ClassRateLimited, wait: 20 * time.Second}},
-	{"a field that names the delay", "chat", 429, `{"error":{"message":"quota of the minute used, see billing","metadata":{"retry_after_seconds":3}}}`, reading{class: providers.ClassRateLimited, wait: 3 * time.Second}},
-	{"an upstream's header", "chat", 429, `{"error":{"code":429,"message":"upstream","metadata":{"headers":{"Retry-After":"4"}}}}`, reading{class: providers.ClassRateLimited, wait: 4 * time.Second}},
-	{"OpenAI without a card", "chat", 429, `{"error":{"message":"Rate limit reached for m on requests per min. Limit: 3. Please add a payment method to your account: /account/billing","type":"requests","code":"rate_limit_exceeded"}}`,
+	{"a field that names the delay", "chat", 429,
+		`{"error":{"message":"quota of the minute used, see billing","metadata":{"retry_after_seconds":3}}}`,
+		reading{class: providers.ClassRateLimited, wait: 3 * time.Second}},
+	{"an upstream's header", "chat", 429,
+		`{"error":{"code":429,"message":"upstream","metadata":{"headers":{"Retry-After":"4"}}}}`,
+		reading{class: providers.ClassRateLimited, wait: 4 * time.Second}},
+	{"OpenAI without a card", "chat", 429,
+		`{"error":{"message":"Rate limit reached for m on requests per min. Limit: 3. Please add a payment method to your account: /account/billing","type":"requests","code":"rate_limit_exceeded"}}`,
 		reading{class: providers.ClassRateLimited}},
-	{"a code that speaks of money, and a delay", "chat", 429, `{"error":{"message":"try again in 20s","code":"billing_hard_limit_reached"}}`, reading{class: providers.ClassQuota, wait: 20 * time.Second}},
-	{"words alone that say that it is spent", "chat", 429, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details."}}`, reading{class: providers.ClassQuota}},
-	{"words alone that advertise", "chat", 429, `{"error":{"message":"Too fast. Faster plans are on the billing page."}}`, reading{class: providers.ClassRateLimited}},
-	{"no money, as 403", "chat", 403, `{"error":{"code":"insufficient_user_quota","message":"top up"}}`, reading{class: providers.ClassQuota}},
-	{"a limit, as 403", "chat", 403, `{"error":{"type":"rate_limit_error","message":"slow down"}}`, reading{class: providers.ClassRateLimited}},
-	{"a region, as 403", "chat", 403, `{"error":{"code":"unsupported_country_region_territory","message":"not here"}}`, reading{class: providers.ClassAuth}},
-	{"flagged, without metadata", "chat", 403, `{"error":{"code":403,"message":"Your input was flagged by a safety system."}}`, reading{class: providers.ClassFiltered}},
-	{"Azure's filter", "chat", 400, `{"error":{"code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"hate":{"filtered":true}}},"message":"filtered"}}`,
+	{"a code that speaks of money, and a delay", "chat", 429,
+		`{"error":{"message":"try again in 20s","code":"billing_hard_limit_reached"}}`, reading{class: providers.ClassQuota,
+			wait: 20 * time.Second}},
+	{"words alone that say that it is spent", "chat", 429,
+		`{"error":{"message":"You exceeded your current quota, please check your plan and billing details."}}`,
+		reading{class: providers.ClassQuota}},
+	{"words alone that advertise", "chat", 429, `{"error":{"message":"Too fast. Faster plans are on the billing page."}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"no money, as 403", "chat", 403, `{"error":{"code":"insufficient_user_quota","message":"top up"}}`,
+		reading{class: providers.ClassQuota}},
+	{"a limit, as 403", "chat", 403, `{"error":{"type":"rate_limit_error","message":"slow down"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"a region, as 403", "chat", 403, `{"error":{"code":"unsupported_country_region_territory","message":"not here"}}`,
+		reading{class: providers.ClassAuth}},
+	{"flagged, without metadata", "chat", 403,
+		`{"error":{"code":403,"message":"Your input was flagged by a safety system."}}`,
 		reading{class: providers.ClassFiltered}},
-	{"Zhipu's filter", "chat", 400, `{"error":{"code":"1301","message":"unsafe"}}`, reading{class: providers.ClassFiltered}},
-	{"a request too large for the minute's limit", "chat", 413, `{"error":{"message":"Request too large: Limit 6000, Requested 6294","type":"tokens","code":"rate_limit_exceeded"}}`, reading{class: providers.ClassRateLimited}},
-	{"a gateway whose own key was refused", "chat", 502, `{"error":{"type":"authentication_error","message":"upstream said no"}}`, reading{class: providers.ClassOverloaded}},
+	{"Azure's filter", "chat", 400,
+		`{"error":{"code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"hate":{"filtered":true}}},"message":"filtered"}}`,
+		reading{class: providers.ClassFiltered}},
+	{"Zhipu's filter", "chat", 400, `{"error":{"code":"1301","message":"unsafe"}}`,
+		reading{class: providers.ClassFiltered}},
+	{"a request too large for the minute's limit", "chat", 413,
+		`{"error":{"message":"Request too large: Limit 6000, Requested 6294","type":"tokens","code":"rate_limit_exceeded"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"a gateway whose own key was refused", "chat", 502,
+		`{"error":{"type":"authentication_error","message":"upstream said no"}}`, reading{class: providers.ClassOverloaded}},
 	{"Xiaomi's moderation", "chat", 421, `{"error":{"message":"blocked"}}`, reading{class: providers.ClassFiltered}},
 
 	// Content in parts.
 	{"content_parts", "chat", 0, "", reading{text: "Rivers run to the sea.", finish: "stop", usage: usage(40, 0, 12, 0)}},
-	{"one part", "chat", 0, chatWith(`"message":{"content":{"type":"text","text":"To the sea."}},"finish_reason":"stop"`, some), read(sea, seen)},
-	{"parts that are texts", "chat", 0, chatWith(`"message":{"content":["To the"," sea."]},"finish_reason":"stop"`, some), read(sea, seen)},
+	{"one part", "chat", 0, chatWith(`"message":{"content":{"type":"text","text":"To the sea."}},"finish_reason":"stop"`,
+		some), read(sea, seen)},
+	{"parts that are texts", "chat", 0, chatWith(`"message":{"content":["To the"," sea."]},"finish_reason":"stop"`, some),
+		read(sea, seen)},
 	{"no parts", "chat", 0, chatWith(`"message":{"content":[]},"finish_reason":"stop"`, some), read("", seen)},
-	{"a thought among the parts", "chat", 0, chatWith(`"message":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm."}]},{"type":"text","text":"To the sea."}]},"finish_reason":"stop"`, some),
+	{"a thought among the parts", "chat", 0,
+		chatWith(`"message":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm."}]},{"type":"text","text":"To the sea."}]},"finish_reason":"stop"`, some),
 		reading{text: sea, finish: "stop", hidden: "reasoned", usage: seen}},
-	{"a picture among the parts", "chat", 0, chatWith(`"message":{"content":[{"type":"text","text":"To the sea."},{"type":"image_url","image_url":{"url":"x"}}]},"finish_reason":"stop"`, some),
+	{"a picture among the parts", "chat", 0,
+		chatWith(`"message":{"content":[{"type":"text","text":"To the sea."},{"type":"image_url","image_url":{"url":"x"}}]},"finish_reason":"stop"`, some),
 		reading{text: sea, finish: "stop", hidden: `"image_url"`, usage: seen}},
-	{"a refusal among the parts", "chat", 0, chatWith(`"message":{"content":[{"type":"refusal","refusal":"No."}]},"finish_reason":"stop"`, some), reading{finish: "stop", refusal: "No.", usage: seen}},
+	{"a refusal among the parts", "chat", 0,
+		chatWith(`"message":{"content":[{"type":"refusal","refusal":"No."}]},"finish_reason":"stop"`, some),
+		reading{finish: "stop", refusal: "No.", usage: seen}},
 
 	// What is not needed, and what is.
 	{"odd_optional", "score", 0, "", reading{text: "Rivers run", values: secondOnly, usage: usage(2, 0, 0, 0)}},
-	{"offsets and ids short", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,-1.25],"text_offset":[0],"token_ids":[5]}`), reading{text: "Hi there", values: secondOnly, ids: []int{-1, -1}, usage: usage(2, 0, 0, 0)}},
-	{"offsets that are words", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,-1.25],"text_offset":["a",{}],"top_logprobs":"none"}`), reading{text: "Hi there", values: secondOnly, usage: usage(2, 0, 0, 0)}},
-	{"values as texts", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,"-1.25"]}`), reading{text: "Hi there", values: secondOnly, usage: usage(2, 0, 0, 0)}},
-	{"an infinity as a text", "score", 0, echoed(`{"tokens":["Hi"," there","!"],"token_logprobs":[null,"-Infinity",-1.25]}`), reading{text: "Hi there", values: []dataset.Float{{}, {}, known(-1.25)}, usage: usage(2, 0, 0, 0)}},
-	{"a value that is a word", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,"low"]}`), reading{class: providers.ClassBrokenReply, usage: usage(2, 0, 0, 0)}},
-	{"a value short", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null]}`), reading{class: providers.ClassBrokenReply, usage: usage(2, 0, 0, 0)}},
-	{"bytes that are none", "score", 0, echoed(`{"content":[{"token":"Hi","logprob":null,"bytes":[300]},{"token":" there","logprob":-1.25,"bytes":"IHRoZXJl","token_id":"x","top_logprobs":{}}]}`), reading{text: "Hi there", values: secondOnly, usage: usage(2, 0, 0, 0)}},
-	{"a key twice where nothing rests on it", "chat", 0, chatWith(seaText+`,"index":1,"logprobs":{"content":[],"content":[7]}`, some+`,"id":"y","model":"m","created":1,"created":2,"timings":{"a":1,"a":2}`), read(sea, seen)},
-	{"a key twice where the text rests on it", "chat", 0, chatWith(`"message":{"content":"To","content":"From"},"finish_reason":"stop"`, some), reading{class: providers.ClassBrokenReply, usage: seen}},
-	{"a key twice where the end rests on it", "chat", 0, chatWith(`"message":{"content":"To"},"finish_reason":"stop","finish_reason":"length"`, some), reading{class: providers.ClassBrokenReply, usage: seen}},
-	{"a key twice, spelled in two ways", "chat", 0, chatWith(`"message":{"content":"To","cont\u0065nt":"From"},"finish_reason":"stop"`, some), reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"offsets and ids short", "score", 0,
+		echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,-1.25],"text_offset":[0],"token_ids":[5]}`),
+		reading{text: "Hi there", values: secondOnly, ids: []int{-1, -1}, usage: usage(2, 0, 0, 0)}},
+	{"offsets that are words", "score", 0,
+		echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,-1.25],"text_offset":["a",{}],"top_logprobs":"none"}`),
+		reading{text: "Hi there", values: secondOnly, usage: usage(2, 0, 0, 0)}},
+	{"values as texts", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,"-1.25"]}`),
+		reading{text: "Hi there", values: secondOnly, usage: usage(2, 0, 0, 0)}},
+	{"an infinity as a text", "score", 0,
+		echoed(`{"tokens":["Hi"," there","!"],"token_logprobs":[null,"-Infinity",-1.25]}`),
+		reading{text: "Hi there", values: []dataset.Float{{}, {}, known(-1.25)}, usage: usage(2, 0, 0, 0)}},
+	{"a value that is a word", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null,"low"]}`),
+		reading{class: providers.ClassBrokenReply, usage: usage(2, 0, 0, 0)}},
+	{"a value short", "score", 0, echoed(`{"tokens":["Hi"," there"],"token_logprobs":[null]}`),
+		reading{class: providers.ClassBrokenReply, usage: usage(2, 0, 0, 0)}},
+	{"bytes that are none", "score", 0,
+		echoed(`{"content":[{"token":"Hi","logprob":null,"bytes":[300]},{"token":" there","logprob":-1.25,"bytes":"IHRoZXJl","token_id":"x","top_logprobs":{}}]}`), reading{text: "Hi there", values: secondOnly, usage: usage(2, 0, 0, 0)}},
+	{"a key twice where nothing rests on it", "chat", 0,
+		chatWith(seaText+`,"index":1,"logprobs":{"content":[],"content":[7]}`,
+			some+`,"id":"y","model":"m","created":1,"created":2,"timings":{"a":1,"a":2}`), read(sea, seen)},
+	{"a key twice where the text rests on it", "chat", 0,
+		chatWith(`"message":{"content":"To","content":"From"},"finish_reason":"stop"`, some),
+		reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"a key twice where the end rests on it", "chat", 0,
+		chatWith(`"message":{"content":"To"},"finish_reason":"stop","finish_reason":"length"`, some),
+		reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"a key twice, spelled in two ways", "chat", 0,
+		chatWith(`"message":{"content":"To","cont\u0065nt":"From"},"finish_reason":"stop"`, some),
+		reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"a mark before the JSON", "chat", 0, "\xef\xbb\xbf" + chatWith(seaText, some), read(sea, seen)},
 	{"blank lines around", "chat", 0, "\n\n \t" + chatWith(seaText, some) + "\n\n", read(sea, seen)},
 	{"log-probs that nobody asked for", "chat", 0, chatWith(seaText+`,"logprobs":"yes"`, some), read(sea, seen)},
-	{"odd words everywhere", "chat", 0, chatWith(seaText+`,"stop_reason":107`, some+`,"system_fingerprint":{"a":[1e400]},"service_tier":null,"kv_transfer_params":[[],{}],"prompt_logprobs":7`), read(sea, seen)},
-	{"half a surrogate pair", "chat", 0, chatWith(`"message":{"content":"To \ud83d"},"finish_reason":"stop"`, some), reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"odd words everywhere", "chat", 0, chatWith(seaText+`,"stop_reason":107`,
+		some+`,"system_fingerprint":{"a":[1e400]},"service_tier":null,"kv_transfer_params":[[],{}],"prompt_logprobs":7`),
+		read(sea, seen)},
+	{"half a surrogate pair", "chat", 0, chatWith(`"message":{"content":"To \ud83d"},"finish_reason":"stop"`, some),
+		reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"half a surrogate pair where nobody looks", "chat", 0, chatWith(seaText+`,"note":"\ud83d"`, some), read(sea, seen)},
 }
 
@@ -296,7 +387,8 @@ func readReply(t *testing.T, row sent) (reading, error) {
 }
 
 func readGeneration(g providers.Generation, err error) (reading, error) {
-	return reading{text: g.Text, finish: g.FinishReason, hidden: g.Hidden, usage: g.Usage, doubt: g.Meta.UsageDoubt, refusal: g.Refusal}, err
+	return reading{text: g.Text, finish: g.FinishReason, hidden: g.Hidden, usage: g.Usage, doubt: g.Meta.UsageDoubt,
+		refusal: g.Refusal}, err
 }
 
 // A line of a batch is read as the same reply to a call of its own.
@@ -310,7 +402,8 @@ func TestRepliesInBatches(t *testing.T) {
 		}
 		n++
 		status := http.StatusOK
-		got, err := readGeneration(p.BatchReply(chatRequest(), providers.BatchAnswer{ID: "a", Status: status, Body: []byte(row.body)}))
+		got, err := readGeneration(p.BatchReply(chatRequest(), providers.BatchAnswer{ID: "a", Status: status,
+			Body: []byte(row.body)}))
 		t.Run(strings.ReplaceAll(row.name, " ", "_"), func(t *testing.T) {
 			checkReading(t, row.want, func() (reading, error) { return got, err })
 		})
@@ -323,15 +416,19 @@ func TestRepliesInBatches(t *testing.T) {
 // Every string that a server chooses is cut before anybody keeps it.
 func TestNamesAreCut(t *testing.T) {
 	long := strings.Repeat("m", 1_000_000)
-	body := strings.Replace(chatWith(`"message":{"content":"x"},"finish_reason":"`+long+`"`, some+`,"service_tier":"`+long+`"`), `"model":"m"`, `"model":"`+long+`"`, 1)
+	body := strings.Replace(chatWith(`"message":{"content":"x"},"finish_reason":"`+long+`"`,
+		some+`,"service_tier":"`+long+`"`), `"model":"m"`, `"model":"`+long+`"`, 1)
 	s := providertest.NewPipeServer(t,
-		providertest.Reply{Body: body, Header: map[string]string{"X-Request-Id": long[:4000], "X-Ratelimit-Limit-Requests": long[:4000]}},
-		providertest.Reply{Status: 400, Body: `{"error":{"message":"` + long + `","code":"` + long[:9000] + `","param":"` + long[:9000] + `"}}`},
+		providertest.Reply{Body: body, Header: map[string]string{"X-Request-Id": long[:4000],
+			"X-Ratelimit-Limit-Requests": long[:4000]}},
+		providertest.Reply{Status: 400, Body: `{"error":{"message":"` + long + `","code":"` + long[:9000] + `","param":"` +
+			long[:9000] + `"}}`},
 		providertest.Reply{Body: `{"data":[{"id":"` + long + `"},{"id":"m"}]}`},
 	)
 	p := openAI(t, s)
 	var ledger providers.MemoryLedger
-	c, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Ledger: &ledger, Retry: providers.Retry{Attempts: 1}})
+	c, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Ledger: &ledger,
+		Retry: providers.Retry{Attempts: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,15 +438,18 @@ func TestNamesAreCut(t *testing.T) {
 	}
 	e := ledger.Entries()[0]
 	for name, kept := range map[string]string{
-		"model": g.Meta.Model, "tier": g.Meta.Tier, "finish reason": g.FinishReason, "hidden": g.Hidden, "request id": g.Meta.RequestID,
-		"header": g.Meta.Header.Get("X-Ratelimit-Limit-Requests"), "served": e.Served, "doubt": e.UsageDoubt, "server's id": e.ServerRequestID, "entry's tier": e.Tier,
+		"model": g.Meta.Model, "tier": g.Meta.Tier, "finish reason": g.FinishReason, "hidden": g.Hidden,
+		"request id": g.Meta.RequestID,
+		"header":     g.Meta.Header.Get("X-Ratelimit-Limit-Requests"), "served": e.Served, "doubt": e.UsageDoubt,
+		"server's id": e.ServerRequestID, "entry's tier": e.Tier,
 	} {
 		if len(kept) > 1<<10 {
 			t.Errorf("%s: %d bytes are kept", name, len(kept))
 		}
 	}
 	_, err = c.Generate(t.Context(), chatRequest())
-	if x := wantError(t, err, providers.ClassBadRequest); len(x.Error()) > 4<<10 || len(x.Code) > 1<<10 || len(x.Param) > 1<<10 {
+	if x := wantError(t, err, providers.ClassBadRequest); len(x.Error()) > 4<<10 || len(x.Code) > 1<<10 ||
+		len(x.Param) > 1<<10 {
 		t.Errorf("an error of %d bytes, a code of %d, a parameter of %d", len(x.Error()), len(x.Code), len(x.Param))
 	}
 	models, err := c.Models(t.Context())
@@ -368,11 +468,13 @@ func TestFewFileDescriptors(t *testing.T) {
 		}
 		return nil, context.Canceled
 	})
-	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://h.invalid/v1", Key: providers.NewSecret(key), HTTP: &http.Client{Transport: full}})
+	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://h.invalid/v1", Key: providers.NewSecret(key),
+		HTTP: &http.Client{Transport: full}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err = providers.NewClient(p, providers.ClientConfig{Prices: prices, Concurrency: 32, Retry: providers.Retry{Attempts: 3, Base: time.Microsecond, Max: time.Microsecond}})
+	c, err = providers.NewClient(p, providers.ClientConfig{Prices: prices, Concurrency: 32,
+		Retry: providers.Retry{Attempts: 3, Base: time.Microsecond, Max: time.Microsecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

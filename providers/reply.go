@@ -288,7 +288,8 @@ func (t *transport) modelsOf(a attempt, got got, l listing) ([]Model, *Error) {
 		case l.dates[i] != "":
 			var err error
 			if l.models[i].Shutdown, err = parseDate(l.dates[i]); err != nil {
-				return nil, t.broken(a, got.meta, nil, fmt.Errorf("model %s: shutdown_date %q: want YYYY-MM-DD", t.label(m.ID), cut(t.clean(l.dates[i]), 40)))
+				return nil, t.broken(a, got.meta, nil, fmt.Errorf("model %s: shutdown_date %q: want YYYY-MM-DD", t.label(m.ID),
+					cut(t.clean(l.dates[i]), 40)))
 			}
 		}
 	}
@@ -358,7 +359,8 @@ func (r *reader) model() (m Model, date string) {
 			default:
 				r.skip()
 			}
-		case "context_length", "context_window", "max_model_len", "max_context_length": // Together, OpenRouter; Groq; vLLM; Mistral
+		case "context_length", "context_window", "max_model_len", "max_context_length":
+			// Together, OpenRouter; Groq; vLLM; Mistral
 			m.Context = max(0, r.count())
 		default:
 			r.skip()

@@ -14,19 +14,24 @@ func TestRequestID(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for reason, other := range map[string]providers.Tag{
-		"another stage":                  {Stage: "p0", Key: base.Key, Call: base.Call},
-		"another key":                    {Stage: base.Stage, Key: dataset.Key{PromptID: "q2", Policy: "pi"}, Call: base.Call},
-		"another policy":                 {Stage: base.Stage, Key: dataset.Key{PromptID: "q1", Policy: "p0"}, Call: base.Call},
-		"another draw":                   {Stage: base.Stage, Key: dataset.Key{PromptID: "q1", Policy: "pi", DrawIdx: 1}, Call: base.Call},
-		"another call":                   {Stage: base.Stage, Key: base.Key, Call: "context"},
-		"the parts are length-prefixed":  {Stage: base.Stage + "\x00\x00\x00\x00\x00\x00\x00\x02p", Key: dataset.Key{PromptID: "q1", Policy: "pi"}, Call: base.Call},
+		"another stage": {Stage: "p0", Key: base.Key, Call: base.Call},
+		"another key": {Stage: base.Stage, Key: dataset.Key{PromptID: "q2", Policy: "pi"},
+			Call: base.Call},
+		"another policy": {Stage: base.Stage, Key: dataset.Key{PromptID: "q1", Policy: "p0"},
+			Call: base.Call},
+		"another draw": {Stage: base.Stage, Key: dataset.Key{PromptID: "q1", Policy: "pi", DrawIdx: 1},
+			Call: base.Call},
+		"another call": {Stage: base.Stage, Key: base.Key, Call: "context"},
+		"the parts are length-prefixed": {Stage: base.Stage + "\x00\x00\x00\x00\x00\x00\x00\x02p",
+			Key: dataset.Key{PromptID: "q1", Policy: "pi"}, Call: base.Call},
 		"a call is no part of the stage": {Stage: base.Stage + "-" + base.Call, Key: base.Key},
 	} {
 		if providers.RequestID(other) == providers.RequestID(base) {
 			t.Errorf("%s: same id", reason)
 		}
 	}
-	if got := providers.RequestID(providers.Tag{Stage: "a b\n", Call: "ü"}); got != providers.RequestID(providers.Tag{Stage: "a b\n", Call: "ü"}) || !isHeaderSafe(got) {
+	if got := providers.RequestID(providers.Tag{Stage: "a b\n",
+		Call: "ü"}); got != providers.RequestID(providers.Tag{Stage: "a b\n", Call: "ü"}) || !isHeaderSafe(got) {
 		t.Errorf("%q cannot be a header", got)
 	}
 }

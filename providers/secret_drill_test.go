@@ -63,7 +63,8 @@ func answer(status int, body string, header ...string) roundTrip {
 
 func torn(status int, body string) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: tornBody{strings.NewReader(body)}, Request: r}, nil
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: tornBody{strings.NewReader(body)},
+			Request: r}, nil
 	}
 }
 
@@ -73,7 +74,8 @@ func indiscreet() map[string]roundTrip {
 	k, half := drillKey, drillKey[:20]
 	escaped := strings.ReplaceAll(k, "/", `\/`)
 	message := func(s string) string {
-		return `{"choices":[{"message":{"content":"` + s + `"},"text":"` + s + `","finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`
+		return `{"choices":[{"message":{"content":"` + s + `"},"text":"` + s +
+			`","finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1}}`
 	}
 	pad := strings.Repeat("x", 20)
 	out := map[string]roundTrip{
@@ -93,27 +95,30 @@ func indiscreet() map[string]roundTrip {
 		"panic in the body": func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: panicBody{}, Request: r}, nil
 		},
-		"headers":             answer(200, message("fine"), "X-Request-Id", k, "X-Ratelimit-Limit-Requests", "for "+k, "Retry-After", k),
+		"headers": answer(200, message("fine"), "X-Request-Id", k, "X-Ratelimit-Limit-Requests", "for "+k,
+			"Retry-After", k),
 		"headers of an error": answer(429, `{}`, "X-Request-Id", k, "X-Ratelimit-Reset-Tokens", k, "Retry-After-Ms", "1"),
 		"redirect":            answer(302, k, "Location", "http://elsewhere.invalid/"+k),
-		"served model":        answer(200, `{"model":"`+k+`","choices":[{"message":{"content":"a"},"text":"a","finish_reason":"`+k+`"}]}`),
-		"text":                answer(200, message(k)),
-		"escaped text":        answer(200, message("it is "+escaped)),
-		"refusal":             answer(200, `{"choices":[{"message":{"content":null,"refusal":"`+k+`"}}]}`),
-		"token":               answer(200, `{"choices":[{"text":"Hi there","message":{"content":"a"},"logprobs":{"content":[{"token":"Hi there","logprob":-1},{"token":"`+k+`","logprob":-1,"top_logprobs":[{"token":"`+k+`","logprob":-1}]}]}}]}`),
-		"not JSON":            answer(200, "Bearer "+k),
-		"log-prob of text":    answer(200, `{"choices":[{"logprobs":{"content":[{"token":"a","logprob":"`+pad+k+`"}]}}]}`),
-		"id of text":          answer(200, `{"choices":[{"logprobs":{"content":[{"token":"a","token_id":"`+pad+k+`"}]}}]}`),
-		"key twice":           answer(200, `{"`+k+`":1,"`+k+`":2,"choices":[{"text":"a"}]}`),
-		"error in a 200":      answer(200, `{"error":{"message":"for `+k+`","code":"`+k+`"}}`),
-		"not JSON, escaped":   answer(200, "{"+strings.NewReplacer("/", `\/`, "+", `\u002b`, "=", `\u003D`).Replace(k)),
-		"torn answer":         torn(200, `{"choices":[{"text":"`+half),
-		"torn refusal":        torn(503, `upstream failed for Bearer `+half),
-		"long refusal":        answer(500, strings.Repeat(" ", 64<<10-12)+k),
-		"listing":             answer(200, `{"data":[{"id":"`+k+`"}]}`),
-		"described model":     answer(200, `{"name":"`+k+`"}`),
-		"described date":      answer(200, `{"name":"accounts/a/models/m","deprecationDate":"`+k+`"}`),
-		"date of a listing":   answer(200, `{"data":[{"id":"m","shutdown_date":"`+pad+k+`"}]}`),
+		"served model": answer(200,
+			`{"model":"`+k+`","choices":[{"message":{"content":"a"},"text":"a","finish_reason":"`+k+`"}]}`),
+		"text":         answer(200, message(k)),
+		"escaped text": answer(200, message("it is "+escaped)),
+		"refusal":      answer(200, `{"choices":[{"message":{"content":null,"refusal":"`+k+`"}}]}`),
+		"token": answer(200,
+			`{"choices":[{"text":"Hi there","message":{"content":"a"},"logprobs":{"content":[{"token":"Hi there","logprob":-1},{"token":"`+k+`","logprob":-1,"top_logprobs":[{"token":"`+k+`","logprob":-1}]}]}}]}`),
+		"not JSON":          answer(200, "Bearer "+k),
+		"log-prob of text":  answer(200, `{"choices":[{"logprobs":{"content":[{"token":"a","logprob":"`+pad+k+`"}]}}]}`),
+		"id of text":        answer(200, `{"choices":[{"logprobs":{"content":[{"token":"a","token_id":"`+pad+k+`"}]}}]}`),
+		"key twice":         answer(200, `{"`+k+`":1,"`+k+`":2,"choices":[{"text":"a"}]}`),
+		"error in a 200":    answer(200, `{"error":{"message":"for `+k+`","code":"`+k+`"}}`),
+		"not JSON, escaped": answer(200, "{"+strings.NewReplacer("/", `\/`, "+", `\u002b`, "=", `\u003D`).Replace(k)),
+		"torn answer":       torn(200, `{"choices":[{"text":"`+half),
+		"torn refusal":      torn(503, `upstream failed for Bearer `+half),
+		"long refusal":      answer(500, strings.Repeat(" ", 64<<10-12)+k),
+		"listing":           answer(200, `{"data":[{"id":"`+k+`"}]}`),
+		"described model":   answer(200, `{"name":"`+k+`"}`),
+		"described date":    answer(200, `{"name":"accounts/a/models/m","deprecationDate":"`+k+`"}`),
+		"date of a listing": answer(200, `{"data":[{"id":"m","shutdown_date":"`+pad+k+`"}]}`),
 	}
 	for name, body := range map[string]string{
 		"nested": `{"error":{"message":"key ` + k + ` is wrong","type":"` + k + `","code":"` + k + `"}}`,
@@ -184,7 +189,10 @@ func TestKeyAppearsNowhere(t *testing.T) {
 		})
 		return providers.HTTPConfig{
 			BaseURL: "http://host.invalid/v1", Key: providers.NewSecret(drillKey),
-			HTTP: &http.Client{Transport: logged, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+			HTTP: &http.Client{Transport: logged, CheckRedirect: func(*http.Request,
+				[]*http.Request) error {
+				return http.ErrUseLastResponse
+			}},
 		}
 	}
 	makers := map[string]func(providers.HTTPConfig) (providers.Provider, error){
@@ -276,7 +284,8 @@ func TestKeyAppearsNowhere(t *testing.T) {
 		}
 	}
 	// The constructors' own refusals.
-	for _, base := range []string{"ftp://host/" + drillKey, "http://host/" + url.PathEscape(drillKey) + "/v1", "http://user:" + drillKey + "@host/v1", "http://host/v1?key=" + drillKey, "://" + drillKey} {
+	for _, base := range []string{"ftp://host/" + drillKey, "http://host/" + url.PathEscape(drillKey) + "/v1",
+		"http://user:" + drillKey + "@host/v1", "http://host/v1?key=" + drillKey, "://" + drillKey} {
 		for maker, build := range makers {
 			c := config(nil)
 			c.BaseURL = base
@@ -288,7 +297,9 @@ func TestKeyAppearsNowhere(t *testing.T) {
 			check(maker + " at a bad address")
 		}
 	}
-	for _, class := range []providers.Class{"", providers.ClassNetwork, providers.ClassUnknown, providers.ClassBrokenReply, providers.ClassAuth, providers.ClassRateLimited, providers.ClassOverloaded, providers.ClassBadRequest} {
+	for _, class := range []providers.Class{"", providers.ClassNetwork, providers.ClassUnknown,
+		providers.ClassBrokenReply, providers.ClassAuth, providers.ClassRateLimited, providers.ClassOverloaded,
+		providers.ClassBadRequest} {
 		if outcomes[string(class)] == 0 {
 			t.Errorf("no call ended as %q: the drill does not reach it", class)
 		}
@@ -311,12 +322,14 @@ func (called) Name() string { return "called" }
 
 // A cause that shows the key is replaced, and still is what it was.
 func TestScrubbedCauseKeepsItsIdentity(t *testing.T) {
-	p, err := providers.NewOpenAI(providers.HTTPConfig{Key: providers.NewSecret(drillKey), HTTP: &http.Client{Transport: indiscreet()["joined error"]}})
+	p, err := providers.NewOpenAI(providers.HTTPConfig{Key: providers.NewSecret(drillKey),
+		HTTP: &http.Client{Transport: indiscreet()["joined error"]}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = p.Generate(t.Context(), chatRequest())
-	if e := wantError(t, err, providers.ClassNetwork); !errors.Is(e, io.ErrUnexpectedEOF) || !strings.Contains(e.Error(), "Bearer [redacted]") {
+	if e := wantError(t, err, providers.ClassNetwork); !errors.Is(e, io.ErrUnexpectedEOF) || !strings.Contains(e.Error(),
+		"Bearer [redacted]") {
 		t.Errorf("%v: want one that is io.ErrUnexpectedEOF and says Bearer [redacted]", e)
 	}
 }
@@ -325,14 +338,16 @@ func TestScrubbedCauseKeepsItsIdentity(t *testing.T) {
 // billed, and is not tried again.
 func TestPanicOfTheHTTPClient(t *testing.T) {
 	for _, name := range []string{"panic with a text", "panic in the body"} {
-		p, err := providers.NewOpenAI(providers.HTTPConfig{Key: providers.NewSecret(drillKey), HTTP: &http.Client{Transport: indiscreet()[name]}})
+		p, err := providers.NewOpenAI(providers.HTTPConfig{Key: providers.NewSecret(drillKey),
+			HTTP: &http.Client{Transport: indiscreet()[name]}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		budget := providers.NewBudget(1)
 		_, err = client(t, p, providers.ClientConfig{Budget: budget}).Generate(t.Context(), chatRequest())
 		e := wantError(t, err, providers.ClassUnknown)
-		if !e.Sent || e.Meta.Attempts != 1 || !strings.Contains(e.Error(), "panicked") || budget.Spent() < bound || budget.Reserved() != 0 {
+		if !e.Sent || e.Meta.Attempts != 1 || !strings.Contains(e.Error(), "panicked") || budget.Spent() < bound ||
+			budget.Reserved() != 0 {
 			t.Errorf("%s: %+v, %v spent, %v reserved", name, e, budget.Spent(), budget.Reserved())
 		}
 	}
@@ -343,7 +358,8 @@ func TestPanicOfTheHTTPClient(t *testing.T) {
 func TestPanicOfAProviderFreesWhatItHeld(t *testing.T) {
 	ledger, budget := &providers.MemoryLedger{}, providers.NewBudget(2*bound)
 	panics := true
-	c := client(t, providertest.Func{OnGenerate: func(context.Context, providers.GenerateRequest) (providers.Generation, error) {
+	c := client(t, providertest.Func{OnGenerate: func(context.Context, providers.GenerateRequest) (providers.Generation,
+		error) {
 		if panics {
 			panic("a defect")
 		}

@@ -54,7 +54,8 @@ func TestSecretCannotBePrinted(t *testing.T) {
 	if s.Reveal() != key {
 		t.Error("Reveal does not give the key back")
 	}
-	if zero := (providers.Secret{}); zero.Reveal() != "" || zero.String() != "" || providers.NewSecret("").Reveal() != "" {
+	if zero := (providers.Secret{}); zero.Reveal() != "" || zero.String() != "" ||
+		providers.NewSecret("").Reveal() != "" {
 		t.Error("the zero Secret is not empty")
 	}
 }

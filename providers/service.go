@@ -53,13 +53,15 @@ func (s *service) generateOnce(ctx context.Context, req GenerateRequest) (Genera
 // generateAttempt is the request for a response, whether it is sent alone or
 // as a line of a batch.
 func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
-	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, anySampling: req.AnySampling, dialect: s.dialect}
+	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag, raw: req.Raw, anySampling: req.AnySampling,
+		dialect: s.dialect}
 	if err := req.Validate(); err != nil {
 		return a, s.invalid(a, err)
 	}
 	if req.Sampling.TopK != 0 && !s.TopK {
 		// To leave it out would sample from another policy than the one asked for.
-		return a, s.invalid(a, fmt.Errorf("top_k %d: the service has no such setting, use 0: %w", req.Sampling.TopK, errors.ErrUnsupported))
+		return a, s.invalid(a, fmt.Errorf("top_k %d: the service has no such setting, use 0: %w", req.Sampling.TopK,
+			errors.ErrUnsupported))
 	}
 	body := map[string]any{
 		"model":       req.Model,

@@ -33,7 +33,9 @@ import (
 // for all that begin so.
 var codes = table[Class]{
 	ClassQuota: {
-		"insufficient_quota", "credit_balance_*", "billing_*", "organization_spend_limit_*", "project_spend_limit_*", "spend_limit_*", // OpenAI
+		// OpenAI
+		"insufficient_quota", "credit_balance_*", "billing_*", "organization_spend_limit_*", "project_spend_limit_*",
+		"spend_limit_*",
 		"insufficient_user_quota", "insufficient_funds", "payment_required", "payment_error", "out_of_credits", // gateways
 		"insufficient_balance", "insufficient_credits", // DeepSeek, OpenRouter
 		"quota_exceeded", "exceeded_current_quota_error", // Moonshot
@@ -42,39 +44,54 @@ var codes = table[Class]{
 		"arrearage", "accountoverdueerror", "account_overdue", "allocationquota.freetieronly", // Alibaba, Volcengine
 	},
 	ClassRateLimited: {
-		"rate_limit*", "ratelimit*", "too_many_requests", "toomanyrequests", "requests", "tokens", "slow_down", // OpenAI, Groq
-		"resource_exhausted",                                                                               // Gemini: its quotas are limits a minute or a day, with a delay
-		"throttl*", "limit_requests", "limit_burst_rate", "request_limit_exceeded", "requestlimitexceeded", // Bedrock, Alibaba
+		// OpenAI, Groq
+		"rate_limit*", "ratelimit*", "too_many_requests", "toomanyrequests", "requests", "tokens", "slow_down",
+		// Gemini: its quotas are limits a minute or a day, with a delay
+		"resource_exhausted",
+		// Bedrock, Alibaba
+		"throttl*", "limit_requests", "limit_burst_rate", "request_limit_exceeded", "requestlimitexceeded",
 		"1302", "1303", "1304", "1305", "1308", "1310", "1312", "1313", // Zhipu
 		"base_resp 1002", "base_resp 2056", // MiniMax
 		"modelaccountrpm*", "modelaccounttpm*", "accountratelimit*", "serveroverloaded", // Volcengine
 		"rpm_*", "tpm_*", "concurrency_limit*",
 	},
 	ClassFiltered: {
-		"content_filter*", "content_policy*", "contentfilter", "responsibleaipolicyviolation", "moderation*", "invalid_prompt", // OpenAI, Azure
-		"content_moderation*", "data_inspection_failed", "datainspectionfailed", "sensitivecontent*", "inputtextsensitive*", "outputtextsensitive*", // Alibaba, Volcengine
+		// OpenAI, Azure
+		"content_filter*", "content_policy*", "contentfilter", "responsibleaipolicyviolation", "moderation*",
+		"invalid_prompt",
+		// Alibaba, Volcengine
+		"content_moderation*", "data_inspection_failed", "datainspectionfailed", "sensitivecontent*", "inputtextsensitive*",
+		"outputtextsensitive*",
 		"1301",                             // Zhipu
 		"base_resp 1026", "base_resp 1027", // MiniMax
 		"prohibited_content", "safety", "blocked_by_safety", "image_safety",
 	},
 	ClassTooLong: {
-		"context_length_*", "string_above_max_length", "string_too_long", "exceed_context_size*", "token_limit_exceeded", "max_tokens_exceeded", // OpenAI, llama.cpp, OpenRouter
+		// OpenAI, llama.cpp, OpenRouter
+		"context_length_*", "string_above_max_length", "string_too_long", "exceed_context_size*", "token_limit_exceeded",
+		"max_tokens_exceeded",
 		"tokens_too_long", "characters_too_long", "request_too_large", // Baidu, Anthropic
 		"1261",           // Zhipu
 		"base_resp 1039", // MiniMax
 	},
 	ClassModelNotFound: {
-		"model_not_found", "model_not_exist", "invalid_model", "model_decommissioned", "deploymentnotfound", "invalidendpointormodel.notfound", "modelnotopen", // OpenAI, Groq, Azure, Volcengine
+		// OpenAI, Groq, Azure, Volcengine
+		"model_not_found", "model_not_exist", "invalid_model", "model_decommissioned", "deploymentnotfound",
+		"invalidendpointormodel.notfound", "modelnotopen",
 		"1211", // Zhipu
 	},
 	ClassAuth: {
-		"invalid_api_key", "invalid_authentication*", "authentication_error", "authenticationerror", "unauthenticated", "permission_denied", "permission_error", "invalid_organization", "account_deactivated", // OpenAI, Gemini, Anthropic
+		// OpenAI, Gemini, Anthropic
+		"invalid_api_key", "invalid_authentication*", "authentication_error", "authenticationerror", "unauthenticated",
+		"permission_denied", "permission_error", "invalid_organization", "account_deactivated",
 		"accessdenied*", "unsupported_country_region_territory", "incorrect_api_key*", "ip_not_authorized",
 		"1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1121", // Zhipu
 		"base_resp 1004", "base_resp 2049", // MiniMax
 	},
 	ClassOverloaded: {
-		"server_error", "internal_error", "internal_server_error", "overloaded*", "service_unavailable", "unavailable", "upstream_*", "bad_gateway", "engine_overloaded*", "model_overloaded", "api_error", // OpenAI, Anthropic, Gemini, gateways
+		// OpenAI, Anthropic, Gemini, gateways
+		"server_error", "internal_error", "internal_server_error", "overloaded*", "service_unavailable", "unavailable",
+		"upstream_*", "bad_gateway", "engine_overloaded*", "model_overloaded", "api_error",
 		"base_resp 1000", "base_resp 1001", "base_resp 1024", "base_resp 1033", // MiniMax
 		"1234", // Zhipu
 	},
@@ -109,7 +126,8 @@ var finishes = table[string]{
 		"endoftoken",  // AI21
 	},
 	FinishLength: {
-		"length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens", // OpenAI; Anthropic, Gemini, Cohere
+		// OpenAI; Anthropic, Gemini, Cohere
+		"length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens",
 		"model_length",                  // Mistral
 		"model_context_window_exceeded", // Anthropic
 		"context_length", "token_limit", "limit", "max_context_length", "length_limit",
@@ -127,8 +145,9 @@ var finishes = table[string]{
 	},
 	finishError: {
 		"error", "network_error", // Fireworks, OpenRouter; Zhipu
-		"insufficient_system_resource",                                                                 // DeepSeek
-		"abort", "aborted", "cancelled", "canceled", "cancel", "timeout", "user_cancel", "interrupted", // vLLM, SGLang, Cohere
+		"insufficient_system_resource", // DeepSeek
+		// vLLM, SGLang, Cohere
+		"abort", "aborted", "cancelled", "canceled", "cancel", "timeout", "user_cancel", "interrupted",
 		"error_limit", "failed", "malformed_function_call", "malformed_response", "unexpected_tool_call", // Cohere, Gemini
 	},
 }
@@ -235,7 +254,8 @@ func classify(status int, s said) Class {
 		return ClassModelNotFound
 	case status == http.StatusRequestTimeout:
 		return ClassTimeout
-	case status == http.StatusConflict, status == http.StatusTooEarly: // a lock not granted, a deployment not ready: both pass
+	case status == http.StatusConflict, status == http.StatusTooEarly:
+		// a lock not granted, a deployment not ready: both pass
 		return ClassOverloaded
 	case status == http.StatusPreconditionFailed:
 		// Fireworks: the account is suspended, or a LoRA failed to load.
@@ -260,10 +280,12 @@ func classify(status int, s said) Class {
 // Words of people, in lower case, that decide where nothing machine-readable does.
 var (
 	spent = []string{
-		"exceeded your current quota", "spending limit", "spend limit", "insufficient balance", "insufficient credit", "insufficient quota",
+		"exceeded your current quota", "spending limit", "spend limit", "insufficient balance", "insufficient credit",
+		"insufficient quota",
 		"insufficient funds", "out of credits", "no credit left", "credit balance", "balance is too low",
 	}
-	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged", "safety system"}
+	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged",
+		"safety system"}
 )
 
 func saysAny(text string, words []string) bool {

@@ -10,7 +10,8 @@ import (
 // whatever way they are written; what holds anything else is no list of bytes,
 // and costs nothing else of the reply.
 func FuzzTokenBytes(f *testing.F) {
-	for _, s := range []string{"[]", "[ ]", "[1]", "[72, 105]", "[255,0]", "[256]", "[-1]", "[1.0]", "null", `"aGk="`, "[[1]]", "[1,null]", "{}"} {
+	for _, s := range []string{"[]", "[ ]", "[1]", "[72, 105]", "[255,0]", "[256]", "[-1]", "[1.0]", "null", `"aGk="`,
+		"[[1]]", "[1,null]", "{}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

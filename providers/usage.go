@@ -59,7 +59,8 @@ func (r *reader) usage(u *statedUsage) {
 					r.skip()
 				}
 			}
-		case "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "num_cached_tokens": // Moonshot; DeepSeek; Anthropic; Mistral
+		case "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "num_cached_tokens":
+			// Moonshot; DeepSeek; Anthropic; Mistral
 			u.cached = max(u.cached, r.count())
 		case "completion_tokens_details", "output_tokens_details":
 			for ok := r.enter('{'); ok; ok = r.more('}') {
@@ -164,9 +165,11 @@ func (u *Usage) believed(bound Usage, context int) (*Usage, string) {
 	most := max(bound.PromptTokens+bound.CompletionTokens, context)
 	switch {
 	case u.PromptTokens > most || u.CompletionTokens > most:
-		return nil, fmt.Sprintf("%d and %d tokens, more than the %d that the model can hold: not believed", u.PromptTokens, u.CompletionTokens, most)
+		return nil, fmt.Sprintf("%d and %d tokens, more than the %d that the model can hold: not believed", u.PromptTokens,
+			u.CompletionTokens, most)
 	case u.PromptTokens > bound.PromptTokens || u.CompletionTokens > bound.CompletionTokens:
-		return u, fmt.Sprintf("%d and %d tokens, where the request allows %d and %d: charged as stated", u.PromptTokens, u.CompletionTokens, bound.PromptTokens, bound.CompletionTokens)
+		return u, fmt.Sprintf("%d and %d tokens, where the request allows %d and %d: charged as stated", u.PromptTokens,
+			u.CompletionTokens, bound.PromptTokens, bound.CompletionTokens)
 	}
 	return u, ""
 }

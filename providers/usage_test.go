@@ -28,18 +28,30 @@ func TestUsageIsBelievedUpToTheContext(t *testing.T) {
 		usage   *providers.Usage
 	}{
 		{"within the bound", chatUsage(`{"prompt_tokens":7,"completion_tokens":4}`), nil, "", 15e-6, "", usage(7, 0, 4, 0)},
-		{"hidden tokens pass max_tokens", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1011,"completion_tokens_details":{"reasoning_tokens":1000}}`), nil, "", 2015e-6, "charged as stated", usage(7, 0, 1004, 1000)},
-		{"a thousand million", chatUsage(`{"prompt_tokens":7,"completion_tokens":1000000000}`), nil, "", 0, "not believed", nil},
+		{"hidden tokens pass max_tokens",
+			chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1011,"completion_tokens_details":{"reasoning_tokens":1000}}`), nil, "", 2015e-6, "charged as stated", usage(7, 0, 1004, 1000)},
+		{"a thousand million", chatUsage(`{"prompt_tokens":7,"completion_tokens":1000000000}`), nil, "", 0, "not believed",
+			nil},
 		{"of prompt", chatUsage(`{"prompt_tokens":1000000000,"completion_tokens":4}`), nil, "", 0, "not believed", nil},
-		{"by the total", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1000000000}`), nil, "", 0, "not believed", nil},
-		{"beside an error", chatWith(seaText, `,"error":{"code":500,"message":"x"},"usage":{"prompt_tokens":7,"completion_tokens":1000000000}`), nil, "", 0, "not believed", nil},
-		{"the table states the context", chatUsage(`{"prompt_tokens":7,"completion_tokens":6000}`), func(p *providers.Price) { p.Context = 4096 }, "", 0, "than the 4096", nil},
-		{"the listing states it", chatUsage(`{"prompt_tokens":7,"completion_tokens":6000}`), nil, listing, 0, "than the 5000", nil},
-		{"a gateway that is dearer", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":0.0001}`), nil, "", 1e-4, "the dearer is charged", nil},
-		{"a gateway that is cheaper", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":0.00001}`), nil, "", 15e-6, "", nil},
-		{"a price beyond all sense", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":750}`), nil, "", 15e-6, "not believed", nil},
-		{"a tier that nobody priced", chatWith(seaText, some+`,"service_tier":"priority"`), nil, "", 15e-6, `"priority" has no price`, usage(7, 0, 4, 0)},
-		{"a tier with a price", chatWith(seaText, some+`,"service_tier":"priority"`), func(p *providers.Price) { p.Tiers = map[string]float64{"priority": 2} }, "", 30e-6, "", usage(7, 0, 4, 0)},
+		{"by the total", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1000000000}`), nil, "", 0,
+			"not believed", nil},
+		{"beside an error", chatWith(seaText,
+			`,"error":{"code":500,"message":"x"},"usage":{"prompt_tokens":7,"completion_tokens":1000000000}`), nil, "", 0,
+			"not believed", nil},
+		{"the table states the context", chatUsage(`{"prompt_tokens":7,"completion_tokens":6000}`),
+			func(p *providers.Price) { p.Context = 4096 }, "", 0, "than the 4096", nil},
+		{"the listing states it", chatUsage(`{"prompt_tokens":7,"completion_tokens":6000}`), nil, listing, 0,
+			"than the 5000", nil},
+		{"a gateway that is dearer", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":0.0001}`), nil, "", 1e-4,
+			"the dearer is charged", nil},
+		{"a gateway that is cheaper", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":0.00001}`), nil, "", 15e-6,
+			"", nil},
+		{"a price beyond all sense", chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"cost":750}`), nil, "", 15e-6,
+			"not believed", nil},
+		{"a tier that nobody priced", chatWith(seaText, some+`,"service_tier":"priority"`), nil, "", 15e-6,
+			`"priority" has no price`, usage(7, 0, 4, 0)},
+		{"a tier with a price", chatWith(seaText, some+`,"service_tier":"priority"`),
+			func(p *providers.Price) { p.Tiers = map[string]float64{"priority": 2} }, "", 30e-6, "", usage(7, 0, 4, 0)},
 		{"the usual tier", chatWith(seaText, some+`,"service_tier":"default"`), nil, "", 15e-6, "", usage(7, 0, 4, 0)},
 	} {
 		s := providertest.NewPipeServer(t, providertest.Reply{Body: c.body})
@@ -75,7 +87,8 @@ func TestUsageIsBelievedUpToTheContext(t *testing.T) {
 			cost = price.Worst(chatRequest().Bound())
 		}
 		if math.Abs(float64(e.Cost-cost)) > 1e-12 || e.UsageKnown != known {
-			t.Errorf("%s: %v in the ledger, known %v: want %v, %v", c.reason, float64(e.Cost), e.UsageKnown, float64(cost), known)
+			t.Errorf("%s: %v in the ledger, known %v: want %v, %v", c.reason, float64(e.Cost), e.UsageKnown, float64(cost),
+				known)
 		}
 		if math.Abs(float64(budget.Spent()-cost)) > 1e-12 {
 			t.Errorf("%s: %v spent, want %v", c.reason, float64(budget.Spent()), float64(cost))
@@ -97,9 +110,11 @@ func TestUsageIsBelievedUpToTheContext(t *testing.T) {
 // A judge is no policy: its temperature is left out for a model that refuses it,
 // and a policy's is not.
 func TestSamplingOfNoPolicyIsLearned(t *testing.T) {
-	only := refusal("unsupported_value", "temperature", "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.")
+	only := refusal("unsupported_value", "temperature",
+		"Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.")
 	s := providertest.NewPipeServer(t, only, providertest.Reply{Body: okChat}, only)
-	client, err := providers.NewClient(openAI(t, s), providers.ClientConfig{Prices: prices, Retry: providers.Retry{Base: 1, Max: 1}})
+	client, err := providers.NewClient(openAI(t, s), providers.ClientConfig{Prices: prices,
+		Retry: providers.Retry{Base: 1, Max: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +141,10 @@ func TestOddFieldsBuyNothingTwice(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 7))
 	odd := func() any {
 		return []any{
-			nil, "", "x", -1, 1.5, 1e300, true, []any{}, []any{nil, -7, "y", map[string]any{}}, map[string]any{"a": map[string]any{"b": []any{1}}},
-			strings.Repeat("z", 1+rng.IntN(3000)), json.RawMessage(`1e999`), json.RawMessage(`"\ud800"`), json.RawMessage(`{"k":1,"k":2}`), json.RawMessage(`-0`),
+			nil, "", "x", -1, 1.5, 1e300, true, []any{}, []any{nil, -7, "y", map[string]any{}},
+			map[string]any{"a": map[string]any{"b": []any{1}}},
+			strings.Repeat("z", 1+rng.IntN(3000)), json.RawMessage(`1e999`), json.RawMessage(`"\ud800"`),
+			json.RawMessage(`{"k":1,"k":2}`), json.RawMessage(`-0`),
 		}[rng.IntN(15)]
 	}
 	type object = map[string]any
@@ -164,8 +181,10 @@ func TestOddFieldsBuyNothingTwice(t *testing.T) {
 	script := make([]providertest.Reply, n)
 	for i := range script {
 		entry := object{"token": "Hello", "logprob": -0.5, "bytes": []int{72, 101, 108, 108, 111}, "top_logprobs": []any{}}
-		choice := object{"index": 0, "finish_reason": "stop", "message": object{"role": "assistant", "content": "Hello"}, "logprobs": object{"content": []any{entry}}}
-		reply := object{"id": "x", "object": "chat.completion", "model": "m", "choices": []any{choice}, "usage": object{"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}}
+		choice := object{"index": 0, "finish_reason": "stop", "message": object{"role": "assistant", "content": "Hello"},
+			"logprobs": object{"content": []any{entry}}}
+		reply := object{"id": "x", "object": "chat.completion", "model": "m", "choices": []any{choice},
+			"usage": object{"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}}
 		optional[i%len(optional)](reply, choice, entry)
 		b, err := json.Marshal(reply)
 		if err != nil {
@@ -175,7 +194,8 @@ func TestOddFieldsBuyNothingTwice(t *testing.T) {
 	}
 	s := providertest.NewPipeServer(t, script...)
 	var ledger providers.MemoryLedger
-	client, err := providers.NewClient(openAI(t, s), providers.ClientConfig{Prices: prices, Ledger: &ledger, Concurrency: 1})
+	client, err := providers.NewClient(openAI(t, s), providers.ClientConfig{Prices: prices, Ledger: &ledger,
+		Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +207,8 @@ func TestOddFieldsBuyNothingTwice(t *testing.T) {
 			t.Fatalf("reply %d: %v\n%.600s", i, err, script[i].Body)
 		}
 		if lp, _ := g.Tokens[0].LogProb.Get(); g.Text != "Hello" || lp != -0.5 || g.Usage == nil || g.Meta.Attempts != 1 {
-			t.Fatalf("reply %d: %q, %v, usage %+v, %d attempts\n%.600s", i, g.Text, lp, g.Usage, g.Meta.Attempts, script[i].Body)
+			t.Fatalf("reply %d: %q, %v, usage %+v, %d attempts\n%.600s", i, g.Text, lp, g.Usage, g.Meta.Attempts,
+				script[i].Body)
 		}
 	}
 	if got := len(ledger.Entries()); got != n {

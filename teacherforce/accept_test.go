@@ -20,7 +20,8 @@ import (
 // newlines and spaces, before and after characters of one to four bytes, some of
 // which no merge was learned for.
 var chunks = []string{
-	"the harbour", " wakes", " before", " the town", "hel", "lo", " and", ".", ", ", "\n", "\n\n", "\n\n\n", " ", "  ", "\t",
+	"the harbour", " wakes", " before", " the town", "hel", "lo", " and", ".", ", ", "\n", "\n\n", "\n\n\n", " ", "  ",
+	"\t",
 	"é", "ü", "naïve", "日本", "東京", "한국어", "🙂", "🚀🚀", "Ω", "—", "“", "”", "1", "23", "2024", "'s", "'t", "!", "?!", "\r\n",
 	"I", " think", "ing", "un", "believ", "able", "\u200b", "ÿ", "the", " th", "e",
 }
@@ -76,7 +77,8 @@ type pairCase struct {
 }
 
 func (c pairCase) String() string {
-	return fmt.Sprintf("%s prompt %q, response %q ids %v ended %v", c.policy.Template, c.prompt, c.response.Text, c.response.TokenIDs, c.response.Ended)
+	return fmt.Sprintf("%s prompt %q, response %q ids %v ended %v", c.policy.Template, c.prompt, c.response.Text,
+		c.response.TokenIDs, c.response.Ended)
 }
 
 // truth is a model's exact log-prob of response ids after context ids.
@@ -176,8 +178,10 @@ func (n *tally) score(t *testing.T, f *Forcer, c pairCase) {
 	n.look(t, c, res, err)
 	// With the context's ids known beforehand the same value takes a call less.
 	known, err2 := f.ScoreKnown(t.Context(), tag(), p, prompt(c.prompt), c.context, c.response)
-	if (err == nil) != (err2 == nil) || err == nil && (math.Abs(res.LogProb.OrNaN()-known.LogProb.OrNaN()) > 1e-9 || res.Method != known.Method) {
-		t.Errorf("%s: %v by %s (%v) with the context known, %v by %s (%v) without", c, known.LogProb.OrNaN(), known.Method, err2, res.LogProb.OrNaN(), res.Method, err)
+	if (err == nil) != (err2 == nil) || err == nil && (math.Abs(res.LogProb.OrNaN()-known.LogProb.OrNaN()) > 1e-9 ||
+		res.Method != known.Method) {
+		t.Errorf("%s: %v by %s (%v) with the context known, %v by %s (%v) without", c, known.LogProb.OrNaN(), known.Method,
+			err2, res.LogProb.OrNaN(), res.Method, err)
 	}
 	if err2 == nil && known.Methods[MethodContinuation].Reason == ReasonNotCompared {
 		n.mu.Lock()
@@ -204,13 +208,15 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 			return
 		}
 		methods = e.Methods
-	} else if res.Tokens != len(res.TokenLogProbs) || res.Tokens == 0 || res.Method == "" || res.LogProb != methods[res.Method].LogProb {
+	} else if res.Tokens != len(res.TokenLogProbs) || res.Tokens == 0 || res.Method == "" ||
+		res.LogProb != methods[res.Method].LogProb {
 		t.Errorf("%s: result %+v contradicts itself", c, res)
 	}
 	if c.plain {
 		n.plain++
 	}
-	if methods[MethodTokenCounting].Status == OK && methods[MethodEchoBased].Status == OK && methods[MethodContinuation].Status == OK {
+	if methods[MethodTokenCounting].Status == OK && methods[MethodEchoBased].Status == OK &&
+		methods[MethodContinuation].Status == OK {
 		n.complete[p.Template]++
 	}
 	for name, m := range methods {
@@ -249,7 +255,8 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 // the law to have been tested. ids: whether token_ids can answer at all.
 func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 	t.Helper()
-	t.Logf("%d pairs: saved %d calls, answered %v, reasons %v, empty %d, plain %d, refused although plain %d", pairs, n.saved, n.answered, n.reasons, n.empty, n.plain, n.refused)
+	t.Logf("%d pairs: saved %d calls, answered %v, reasons %v, empty %d, plain %d, refused although plain %d", pairs,
+		n.saved, n.answered, n.reasons, n.empty, n.plain, n.refused)
 	least := map[string]int{MethodTokenCounting: pairs / 5, MethodEchoBased: echo, MethodContinuation: pairs / 5}
 	if ids {
 		least[MethodTokenIDs] = pairs / 4
@@ -280,7 +287,8 @@ func (n *tally) check(t *testing.T, pairs, echo int, ids bool) {
 }
 
 func newTally() *tally {
-	return &tally{answered: map[string]int{}, reasons: map[Reason]int{}, complete: map[string]int{}, conversed: map[string]int{}}
+	return &tally{answered: map[string]int{}, reasons: map[Reason]int{}, complete: map[string]int{},
+		conversed: map[string]int{}}
 }
 
 // TestExact is the law of the package: on random pairs, a method that answers
@@ -300,8 +308,10 @@ func TestExact(t *testing.T) {
 		{"bytes without ids", &fake{noIDs: true}, 500, false, 100},
 		{"text alone", &fake{noIDs: true, noBytes: true}, 2000, false, 400},
 		{"vocabulary entries with character offsets", &fake{noBytes: true, noText: true, offset: "chars"}, 500, true, 50},
-		{"vocabulary entries with offsets of the next character", &fake{noBytes: true, noText: true, offset: "next"}, 500, true, 50},
-		{"vocabulary entries with byte offsets, no ids", &fake{noIDs: true, noBytes: true, noText: true, offset: "bytes"}, 500, false, 50},
+		{"vocabulary entries with offsets of the next character", &fake{noBytes: true, noText: true, offset: "next"}, 500,
+			true, 50},
+		{"vocabulary entries with byte offsets, no ids", &fake{noIDs: true, noBytes: true, noText: true, offset: "bytes"},
+			500, false, 50},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			f := newForcer(t, s.fake)

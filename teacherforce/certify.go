@@ -76,7 +76,8 @@ type Certificate struct {
 }
 
 // Certify puts the probes to p's endpoint, about 30 short calls, one after the
-// other but for a few that ask what company does to a text. They need no reference values: each is a law that any model's
+// other but for a few that ask what company does to a text. They need no reference values: each is
+// a law that any model's
 // log-probs obey, so that an endpoint can be judged before money is spent on it.
 //
 // An endpoint that fails a probe gets a Certificate that is not OK and no error;
@@ -112,7 +113,8 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 		c.probe, c.call = probe.name, 0
 		got, err := probe.run(ctx)
 		if err != nil {
-			return cert, fmt.Errorf("teacherforce: certify %s with template %s: probe %s: %w", p.Model, p.Template, probe.name, err)
+			return cert, fmt.Errorf("teacherforce: certify %s with template %s: probe %s: %w", p.Model, p.Template, probe.name,
+				err)
 		}
 		got.Name = probe.name
 		cert.Probes = append(cert.Probes, got)
@@ -177,7 +179,8 @@ func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) 
 
 // forcer returns a Forcer that shares no context with another probe's.
 func (c *certifier) forcer() *Forcer {
-	return &Forcer{scorer: c, templates: c.f.templates, strategies: c.strategies, tolerance: c.f.tolerance, noise: c.f.noise}
+	return &Forcer{scorer: c, templates: c.f.templates, strategies: c.strategies, tolerance: c.f.tolerance,
+		noise: c.f.noise}
 }
 
 // ScoreChat implements ChatScorer for the Forcer of [certifier.conversant].
@@ -204,7 +207,8 @@ func (c *certifier) score(ctx context.Context, f *Forcer, text string, r Respons
 // scoreAfter scores r after a context, which is what the messages are rendered
 // as unless they are nil. A pair that no method answers is reported as why, a
 // call that failed as an error.
-func (c *certifier) scoreAfter(ctx context.Context, f *Forcer, text string, msgs []dataset.Message, r Response) (res Result, why *Error, err error) {
+func (c *certifier) scoreAfter(ctx context.Context, f *Forcer, text string, msgs []dataset.Message,
+	r Response) (res Result, why *Error, err error) {
 	res, err = f.scoreIn(ctx, providers.Tag{}, c.p, c.t, string(c.probe), text, msgs, nil, r)
 	if err != nil {
 		if !errors.As(err, &why) || why.Methods[c.strategies[0].Name()].Reason == ReasonError {

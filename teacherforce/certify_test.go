@@ -30,7 +30,8 @@ type fakeGenerator struct {
 }
 
 var words = func() (ids []int) {
-	for _, w := range strings.Fields("the a of and to in is that it for on was as with at by this from or an be are not but") {
+	for _, w := range strings.Fields("the a of and to in is that it for on was as with at by this from or an be are " +
+		"not but") {
 		if id := tok.EncodeOrdinary(" " + w); len(id) == 1 {
 			ids = append(ids, id[0])
 		}
@@ -82,8 +83,10 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 }
 
 func TestCertify(t *testing.T) {
-	probes := []ProbeName{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer, ProbeMethods}
-	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest, *providers.PromptScore) error {
+	probes := []ProbeName{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer,
+		ProbeMethods}
+	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest,
+		*providers.PromptScore) error {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
 			for i := range s.Tokens {
 				s.Tokens[i].LogProb = dataset.Known(change(req, i, len(s.Tokens), s.Tokens[i].LogProb.OrNaN()))
@@ -102,16 +105,21 @@ func TestCertify(t *testing.T) {
 		reason   string
 	}{
 		{name: "honest", fake: &fake{}, gen: &fakeGenerator{}, reason: "a server that tells the truth passes"},
-		{name: "honest without ids or bytes", fake: &fake{noIDs: true, noBytes: true}, gen: &fakeGenerator{noIDs: true}, reason: "text is enough"},
-		{name: "honest, refuses ids", fake: &fake{noPromptIDs: true}, gen: &fakeGenerator{}, reason: "ids are a convenience"},
-		{name: "chat without log-probs", fake: &fake{}, gen: &fakeGenerator{noLogProbs: true}, reason: "a greedy reply that scores well in our rendering is evidence enough"},
-		{name: "raw", template: "raw", fake: &fake{}, gen: &fakeGenerator{noChat: errors.ErrUnsupported}, reason: "raw has no chat to be compared with"},
+		{name: "honest without ids or bytes", fake: &fake{noIDs: true, noBytes: true}, gen: &fakeGenerator{noIDs: true},
+			reason: "text is enough"},
+		{name: "honest, refuses ids", fake: &fake{noPromptIDs: true}, gen: &fakeGenerator{},
+			reason: "ids are a convenience"},
+		{name: "chat without log-probs", fake: &fake{}, gen: &fakeGenerator{noLogProbs: true},
+			reason: "a greedy reply that scores well in our rendering is evidence enough"},
+		{name: "raw", template: "raw", fake: &fake{}, gen: &fakeGenerator{noChat: errors.ErrUnsupported},
+			reason: "raw has no chat to be compared with"},
 		{
 			name: "no echo", gen: &fakeGenerator{},
 			fake: &fake{spoil: func(providers.ScoreRequest, *providers.PromptScore) error {
 				return fmt.Errorf("score prompt: %w", errors.ErrUnsupported)
 			}},
-			failing: []ProbeName{ProbeCoverage}, detail: "no log-probs for a prompt", reason: "the finding is about the endpoint, so it is no error",
+			failing: []ProbeName{ProbeCoverage}, detail: "no log-probs for a prompt",
+			reason: "the finding is about the endpoint, so it is no error",
 		},
 		{
 			name: "nulls", gen: &fakeGenerator{},
@@ -126,7 +134,8 @@ func TestCertify(t *testing.T) {
 		{
 			name: "zeros", gen: &fakeGenerator{},
 			fake:    &fake{spoil: everyToken(func(providers.ScoreRequest, int, int, float64) float64 { return 0 })},
-			failing: []ProbeName{ProbeCoverage}, detail: "certainty of every text", reason: "llama.cpp's server made every candidate score 0.0",
+			failing: []ProbeName{ProbeCoverage}, detail: "certainty of every text",
+			reason: "llama.cpp's server made every candidate score 0.0",
 		},
 		{
 			name: "positive", gen: &fakeGenerator{},
@@ -143,50 +152,62 @@ func TestCertify(t *testing.T) {
 					return r
 				}, s)
 			})},
-			failing: []ProbeName{ProbeCoverage}, detail: "do not spell", reason: "decoding with errors ignored drops characters",
+			failing: []ProbeName{ProbeCoverage}, detail: "do not spell",
+			reason: "decoding with errors ignored drops characters",
 		},
 		{
 			name: "order", gen: &fakeGenerator{},
 			fake:    &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }},
-			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeMethods}, detail: "largest change", reason: "vLLM with prefix caching has returned values that depend on request order",
+			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeMethods}, detail: "largest change",
+			reason: "vLLM with prefix caching has returned values that depend on request order",
 		},
 		{
 			name: "other texts", gen: &fakeGenerator{}, fake: &fake{spoil: dependsOnOthers()},
-			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "0 at once", reason: "the same at once, another value once others were asked",
+			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "0 at once",
+			reason: "the same at once, another value once others were asked",
 		},
 		{
 			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerNoise,
-			fake: &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }}, reason: "the same noise within the tolerance for real servers",
+			fake:   &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }},
+			reason: "the same noise within the tolerance for real servers",
 		},
 		{
 			name: "looks ahead", gen: &fakeGenerator{},
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, n int, v float64) float64 {
 				return v - 0.02*float64(n) // the same text gives the same values, another length others
 			})},
-			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)", reason: "a log-prob given the prefix may not depend on what follows",
+			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)",
+			reason: "a log-prob given the prefix may not depend on what follows",
 		},
 		{
 			name: "wrong template", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true},
-			failing: []ProbeName{ProbeTemplate}, detail: "chat does not render as template", reason: "another family's template gave -150.9 where the right one gave -0.004",
+			failing: []ProbeName{ProbeTemplate}, detail: "chat does not render as template",
+			reason: "another family's template gave -150.9 where the right one gave -0.004",
 		},
 		{
-			name: "wrong template, no log-probs", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true, noLogProbs: true},
-			failing: []ProbeName{ProbeTemplate}, detail: "mean log-prob per token", reason: "the reply is unlikely in our rendering",
+			name: "wrong template, no log-probs", fake: &fake{}, gen: &fakeGenerator{template: "chatml", noIDs: true,
+				noLogProbs: true},
+			failing: []ProbeName{ProbeTemplate}, detail: "mean log-prob per token",
+			reason: "the reply is unlikely in our rendering",
 		},
 		{
-			name: "reasons out of sight", fake: &fake{}, gen: &fakeGenerator{hidden: "12 of its 20 tokens are reasoning that the text leaves out"},
-			failing: []ProbeName{ProbeTemplate}, detail: "12 of its 20 tokens are reasoning", reason: "the log-prob of such a text is not that of what was done",
+			name: "reasons out of sight", fake: &fake{},
+			gen:     &fakeGenerator{hidden: "12 of its 20 tokens are reasoning that the text leaves out"},
+			failing: []ProbeName{ProbeTemplate}, detail: "12 of its 20 tokens are reasoning",
+			reason: "the log-prob of such a text is not that of what was done",
 		},
 		{
 			name: "no chat", fake: &fake{}, gen: &fakeGenerator{noChat: fmt.Errorf("chat: %w", errors.ErrUnsupported)},
-			failing: []ProbeName{ProbeTemplate}, detail: "no chat to compare with", reason: "without a comparison the template is a guess",
+			failing: []ProbeName{ProbeTemplate}, detail: "no chat to compare with",
+			reason: "without a comparison the template is a guess",
 		},
 		{
 			name: "insensitive", gen: &fakeGenerator{noLogProbs: true},
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, _ int, _ float64) float64 {
 				return -1
 			})},
-			failing: []ProbeName{ProbeKnownAnswer}, detail: "its words in reverse", reason: "additive and repeatable, and says nothing",
+			failing: []ProbeName{ProbeKnownAnswer}, detail: "its words in reverse",
+			reason: "additive and repeatable, and says nothing",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -291,7 +312,8 @@ func TestCertifyLlamaCpp(t *testing.T) {
 		name, body string
 		quirks     providers.Quirks
 	}{
-		{"generated tokens alone", `{"choices":[{"text":" The","finish_reason":"length","logprobs":{"content":[{"id":785,"token":" The","bytes":[32,84,104,101],"logprob":-0.4,"top_logprobs":[]}]}}],"usage":{"prompt_tokens":40,"completion_tokens":1}}`, providers.Quirks{Echo: true, TokenIDs: true}},
+		{"generated tokens alone",
+			`{"choices":[{"text":" The","finish_reason":"length","logprobs":{"content":[{"id":785,"token":" The","bytes":[32,84,104,101],"logprob":-0.4,"top_logprobs":[]}]}}],"usage":{"prompt_tokens":40,"completion_tokens":1}}`, providers.Quirks{Echo: true, TokenIDs: true}},
 		{"an empty list", `{"choices":[{"text":"","finish_reason":"length","logprobs":{"content":[]}}],"usage":{"prompt_tokens":40,"completion_tokens":0}}`, providers.Quirks{Echo: true}},
 		{"null", `{"choices":[{"text":"","finish_reason":"length","logprobs":null}],"usage":{"prompt_tokens":40,"completion_tokens":0}}`, providers.Quirks{Echo: true}},
 		{"known to have none", `{}`, providers.LlamaCpp()},
@@ -300,7 +322,8 @@ func TestCertifyLlamaCpp(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, c.body)
 		}))
-		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: server.URL + "/v1", HTTP: server.Client()}, Quirks: c.quirks})
+		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: server.URL +
+			"/v1", HTTP: server.Client()}, Quirks: c.quirks})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +337,8 @@ func TestCertifyLlamaCpp(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if cert.OK || len(cert.Probes) != 1 || cert.Probes[0].Name != ProbeCoverage || !strings.Contains(cert.Probes[0].Detail, "the endpoint gives no log-probs for a prompt") {
+		if cert.OK || len(cert.Probes) != 1 || cert.Probes[0].Name != ProbeCoverage ||
+			!strings.Contains(cert.Probes[0].Detail, "the endpoint gives no log-probs for a prompt") {
 			t.Errorf("%s: %+v", c.name, cert)
 		}
 	}
@@ -364,7 +388,8 @@ func TestCertifyCallFailed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newForcer(t, &fake{}).Certify(ctx, &fakeGenerator{}, policy("llama4")); !errors.Is(err, context.Canceled) {
+	if _, err := newForcer(t, &fake{}).Certify(ctx, &fakeGenerator{}, policy("llama4")); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
 }

@@ -36,7 +36,8 @@ type contextEntry struct {
 
 // get returns the echo for key, calling fetch unless it is known or under way;
 // called reports whether this caller's own fetch ran.
-func (c *contexts) get(ctx context.Context, key contextKey, fetch func(context.Context) (Echo, error)) (echo Echo, called bool, err error) {
+func (c *contexts) get(ctx context.Context, key contextKey, fetch func(context.Context) (Echo, error)) (echo Echo,
+	called bool, err error) {
 	for {
 		c.mu.Lock()
 		e, ok := c.m[key]
@@ -57,7 +58,8 @@ func (c *contexts) get(ctx context.Context, key contextKey, fetch func(context.C
 			return Echo{}, false, ctx.Err()
 		}
 		// The end of another caller's context is no failure of ours: try again.
-		if e.err != nil && ctx.Err() == nil && (errors.Is(e.err, context.Canceled) || errors.Is(e.err, context.DeadlineExceeded)) {
+		if e.err != nil && ctx.Err() == nil && (errors.Is(e.err, context.Canceled) ||
+			errors.Is(e.err, context.DeadlineExceeded)) {
 			continue
 		}
 		return e.echo, false, e.err
@@ -73,7 +75,8 @@ func (c *contexts) begin(key contextKey) *contextEntry {
 	return e
 }
 
-func (c *contexts) run(ctx context.Context, key contextKey, e *contextEntry, fetch func(context.Context) (Echo, error)) (Echo, error) {
+func (c *contexts) run(ctx context.Context, key contextKey, e *contextEntry, fetch func(context.Context) (Echo,
+	error)) (Echo, error) {
 	// Set before the call so that a panic in it leaves waiters an error, not a
 	// deadlock.
 	e.err = errors.New("teacherforce: the call for the shared context did not return")

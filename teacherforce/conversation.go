@@ -52,9 +52,11 @@ func (chatStrategy) Score(p Pair) Answer {
 	}
 	at := firstDifference(got, want)
 	if !p.contextDiffers(at) {
-		return refuse(ReasonRendered, fmt.Sprintf("the server renders the response otherwise, from token %d on: it trims it, say", at))
+		return refuse(ReasonRendered, fmt.Sprintf("the server renders the response otherwise, from token %d on: it trims "+
+			"it, say", at))
 	}
-	return refuse(ReasonRendered, fmt.Sprintf("the server renders the conversation otherwise than the policy's template, from token %d of the context's %d on", at, n), FlagTemplate)
+	return refuse(ReasonRendered, fmt.Sprintf("the server renders the conversation otherwise than the policy's "+
+		"template, from token %d of the context's %d on", at, n), FlagTemplate)
 }
 
 // contextDiffers reports whether what the server rendered, whose tokens are other
@@ -88,7 +90,8 @@ func (p Pair) conversation() ([]int, Reason, string) {
 	}
 	ids := p.JointEcho.ids()
 	if ids == nil {
-		return nil, ReasonUnsupported, "the server's echo has no token ids, by which the response's could be told from the conversation's"
+		return nil, ReasonUnsupported, "the server's echo has no token ids, by which the response's could be told from " +
+			"the conversation's"
 	}
 	return ids, "", ""
 }
@@ -116,7 +119,8 @@ func (s *scoring) chat(ctx context.Context) error {
 	}
 	tag := s.tag
 	tag.Call = "chat"
-	score, err := s.f.chat.ScoreChat(ctx, providers.ChatScoreRequest{Tag: tag, Model: s.p.Model, Messages: s.messages(), Open: pair.EndOfTurn == ""})
+	score, err := s.f.chat.ScoreChat(ctx, providers.ChatScoreRequest{Tag: tag, Model: s.p.Model, Messages: s.messages(),
+		Open: pair.EndOfTurn == ""})
 	var p *providers.Error
 	if err == nil || !errors.As(err, &p) || p.Sent {
 		s.calls++

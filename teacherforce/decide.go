@@ -13,7 +13,8 @@ import (
 
 // decide puts the pair to every method and takes the value of the first that answers.
 func (f *Forcer) decide(p offpolicy.Policy, promptID string, pair Pair, r Response, calls int) (Result, error) {
-	res := Result{Methods: make(map[string]MethodResult), PolicyHash: p.Hash(), Calls: calls, Distribution: dataset.RawDistribution, State: stateOf(r)}
+	res := Result{Methods: make(map[string]MethodResult), PolicyHash: p.Hash(), Calls: calls,
+		Distribution: dataset.RawDistribution, State: stateOf(r)}
 	answers := make([]Answer, len(f.strategies))
 	var used *Answer
 	lo, hi := math.Inf(1), math.Inf(-1)
@@ -77,7 +78,8 @@ func checked(a Answer, pair Pair) Answer {
 	case a.Status == Failed && a.Reason != "" && !known:
 		return a
 	case a.Status == Failed:
-		return broken(ReasonInvalid, "it failed with the value %v and the reason %q; want no value, and a reason", a.LogProb, a.Reason)
+		return broken(ReasonInvalid, "it failed with the value %v and the reason %q; want no value, and a reason", a.LogProb,
+			a.Reason)
 	case a.Status != OK:
 		return broken(ReasonInvalid, "its status is %q; want %q or %q", a.Status, OK, Failed)
 	case !known:
@@ -149,7 +151,8 @@ func commonCause(answers []Answer) (class Class, why string) {
 // fail makes the error of a response without a value. Every configured method
 // is in it, so that counts of methods and their failures add up to the pairs.
 func (f *Forcer) fail(p offpolicy.Policy, promptID string, class Class, reason Reason, err error, calls int) *Error {
-	e := &Error{Class: class, Message: err.Error(), Policy: p.Name, Prompt: promptID, Methods: make(map[string]MethodResult), Calls: calls, Err: err}
+	e := &Error{Class: class, Message: err.Error(), Policy: p.Name, Prompt: promptID,
+		Methods: make(map[string]MethodResult), Calls: calls, Err: err}
 	for _, s := range f.strategies {
 		e.Methods[s.Name()] = failed(reason)
 	}

@@ -41,11 +41,16 @@ func TestDistribution(t *testing.T) {
 	}{
 		{"neutral", policy("llama4"), own(policy("llama4"), drawn), dataset.SamplingDistribution, MethodTokenIDs,
 			"at temperature 1 the model's distribution is the policy's, and everyone's value is an echo's"},
-		{"somebody else's", cold(), own(policy("llama4"), drawn), dataset.RawDistribution, MethodTokenIDs, "echo gives the model's own at any temperature"},
-		{"its own", cold(), own(cold(), drawn), dataset.SamplingDistribution, MethodSampling, "the server said what the tokens were drawn with"},
-		{"its clone's", clone, own(cold(), drawn), dataset.RawDistribution, MethodTokenIDs, "a clone is scored by calls of its own, or comparing the two would prove nothing"},
-		{"its own, one value short", cold(), own(cold(), drawn[1:]), dataset.RawDistribution, MethodTokenIDs, "a sum with a token missing is no log-prob"},
-		{"its own, one value null", cold(), own(cold(), append([]float64{math.NaN()}, drawn[1:]...)), dataset.RawDistribution, MethodTokenIDs, "missing is never a number"},
+		{"somebody else's", cold(), own(policy("llama4"), drawn), dataset.RawDistribution, MethodTokenIDs,
+			"echo gives the model's own at any temperature"},
+		{"its own", cold(), own(cold(), drawn), dataset.SamplingDistribution, MethodSampling,
+			"the server said what the tokens were drawn with"},
+		{"its clone's", clone, own(cold(), drawn), dataset.RawDistribution, MethodTokenIDs,
+			"a clone is scored by calls of its own, or comparing the two would prove nothing"},
+		{"its own, one value short", cold(), own(cold(), drawn[1:]), dataset.RawDistribution, MethodTokenIDs,
+			"a sum with a token missing is no log-prob"},
+		{"its own, one value null", cold(), own(cold(), append([]float64{math.NaN()}, drawn[1:]...)),
+			dataset.RawDistribution, MethodTokenIDs, "missing is never a number"},
 		{"its own, unknown", cold(), own(cold(), nil), dataset.RawDistribution, MethodTokenIDs, "few servers tell"},
 	} {
 		res, e := score(t, &fake{}, c.policy, c.response)
@@ -53,9 +58,11 @@ func TestDistribution(t *testing.T) {
 			t.Fatal(e)
 		}
 		if res.Distribution != c.distribution || res.Method != c.method {
-			t.Errorf("%s: %s by %s, want %s by %s: %s", c.name, res.Distribution, res.Method, c.distribution, c.method, c.reason)
+			t.Errorf("%s: %s by %s, want %s by %s: %s", c.name, res.Distribution, res.Method, c.distribution, c.method,
+				c.reason)
 		}
-		if rec := res.Record("q1", "p0"); rec.Distribution != c.distribution || rec.Tokens != len(ids) || len(rec.TokenLogProbs) != len(ids) {
+		if rec := res.Record("q1", "p0"); rec.Distribution != c.distribution || rec.Tokens != len(ids) ||
+			len(rec.TokenLogProbs) != len(ids) {
 			t.Errorf("%s: record %+v", c.name, rec)
 		}
 		if c.method == MethodSampling {
@@ -69,9 +76,11 @@ func TestDistribution(t *testing.T) {
 func TestLogRatio(t *testing.T) {
 	raw := Result{LogProb: dataset.Known(-3), Method: MethodTokenIDs, Distribution: dataset.RawDistribution}
 	true1 := Result{LogProb: dataset.Known(-2), Method: MethodTokenIDs, Distribution: dataset.SamplingDistribution}
-	own := Result{LogProb: dataset.Known(-1), Method: MethodSampling, Distribution: dataset.SamplingDistribution, Methods: map[string]MethodResult{
-		MethodTokenIDs: failed(ReasonUnsupported), MethodEchoBased: {dataset.Known(-5), OK, ""}, MethodSampling: {dataset.Known(-1), OK, ""},
-	}}
+	own := Result{LogProb: dataset.Known(-1), Method: MethodSampling, Distribution: dataset.SamplingDistribution,
+		Methods: map[string]MethodResult{
+			MethodTokenIDs: failed(ReasonUnsupported), MethodEchoBased: {dataset.Known(-5), OK, ""},
+			MethodSampling: {dataset.Known(-1), OK, ""},
+		}}
 	for _, c := range []struct {
 		target, base Result
 		side         string
@@ -136,8 +145,10 @@ func TestOwnResponsesTempered(t *testing.T) {
 			want += math.Log(dist[id])
 			ids = append(ids, id)
 		}
-		if res.Distribution != dataset.SamplingDistribution || math.Abs(res.LogProb.OrNaN()-want) > 1e-9 || res.Tokens != len(asked) {
-			t.Errorf("%q: %v (%s, %d tokens), truth is %v (%d tokens)", text, res.LogProb.OrNaN(), res.Distribution, res.Tokens, want, len(asked))
+		if res.Distribution != dataset.SamplingDistribution || math.Abs(res.LogProb.OrNaN()-want) > 1e-9 ||
+			res.Tokens != len(asked) {
+			t.Errorf("%q: %v (%s, %d tokens), truth is %v (%d tokens)", text, res.LogProb.OrNaN(), res.Distribution, res.Tokens,
+				want, len(asked))
 		}
 		if res.LogProb == res.Methods[MethodTokenIDs].LogProb {
 			t.Errorf("%q: the raw value is the same: the test shows nothing", text)

@@ -42,7 +42,8 @@ func (p *placing) add(lo, hi int) {
 // does, unless it is a piece of a character and shown as U+FFFD: such pieces are
 // placed by what stands around them, and left open if that allows several
 // answers. Texts that are vocabulary entries, such as "Ġthe", are read as such, and
-// so are characters shown late, with the last of their pieces; if that does not help either, the server's own offsets are used, counted in
+// so are characters shown late, with the last of their pieces; if that does not help either, the
+// server's own offsets are used, counted in
 // bytes or in characters.
 func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 	e := Echo{Sent: sent, Tokens: s.Tokens}
@@ -62,7 +63,8 @@ func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
 		// text. That is right if the text has none of its own; a doubled one
 		// changes every log-prob after it.
 		if bos := t.BOS(); bos != "" || first != "" && strings.HasPrefix(sent, first) {
-			e.Altered = fmt.Sprintf("the server put a second %s before the text's own: let it add no special tokens", cmp.Or(bos, first))
+			e.Altered = fmt.Sprintf("the server put a second %s before the text's own: let it add no special tokens",
+				cmp.Or(bos, first))
 			return e
 		}
 		e.placings = []placing{{append([]int{0}, p.lo...), append([]int{0}, p.hi...)}}

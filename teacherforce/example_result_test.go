@@ -16,7 +16,8 @@ import (
 // this name alone; it is not an importance weight.
 func ExampleRawLogRatio() {
 	base := teacherforce.Result{LogProb: dataset.Known(-12), Distribution: dataset.SamplingDistribution}
-	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: dataset.RawDistribution} // of another temperature
+	// of another temperature
+	target := teacherforce.Result{LogProb: dataset.Known(-10), Distribution: dataset.RawDistribution}
 	_, err := teacherforce.LogRatio(target, base)
 	fmt.Println(err != nil, teacherforce.RawLogRatio(target, base))
 	// Output: true 2
@@ -29,7 +30,8 @@ func ExampleResponseOf() {
 	cold.Sampling.Temperature = 0.5
 	r := teacherforce.ResponseOf(cold, providers.Generation{
 		Text: "Fine.", TokenIDs: []int{11, 12}, FinishReason: "stop",
-		Tokens: []providers.Token{{Text: "Fine", Sampling: dataset.Known(-0.3)}, {Text: ".", Sampling: dataset.Known(-0.1)}, {Text: "<|eot|>", Sampling: dataset.Known(-0.2)}},
+		Tokens: []providers.Token{{Text: "Fine", Sampling: dataset.Known(-0.3)}, {Text: ".", Sampling: dataset.Known(-0.1)},
+			{Text: "<|eot|>", Sampling: dataset.Known(-0.2)}},
 	})
 	fmt.Println(r.Text, r.TokenIDs, r.Ended, r.Sampling)
 	// Output: Fine. [11 12] true [-0.3 -0.1 -0.2]
@@ -37,7 +39,8 @@ func ExampleResponseOf() {
 
 // One token without a value, and the sum over the response is not known.
 func ExampleSamplingOf() {
-	g := providers.Generation{TokenIDs: []int{11, 12}, FinishReason: "length", Tokens: []providers.Token{{Sampling: dataset.Known(-0.3)}, {Sampling: dataset.Known(-0.1)}}}
+	g := providers.Generation{TokenIDs: []int{11, 12}, FinishReason: "length",
+		Tokens: []providers.Token{{Sampling: dataset.Known(-0.3)}, {Sampling: dataset.Known(-0.1)}}}
 	fmt.Println(teacherforce.SamplingOf(g))
 	g.Tokens[1].Sampling = dataset.Float{}
 	fmt.Println(teacherforce.SamplingOf(g) == nil)
@@ -65,7 +68,8 @@ func ExampleNewEcho() {
 	raw, _ := chat.Lookup("raw")
 	text := "naïve"
 	e := teacherforce.NewEcho(text, providers.PromptScore{Text: text, Tokens: []providers.Token{
-		{Text: "na", ID: -1, Offset: -1}, {Text: "\uFFFD", ID: -1, Offset: -1}, {Text: "\uFFFD", ID: -1, Offset: -1}, {Text: "ve", ID: -1, Offset: -1},
+		{Text: "na", ID: -1, Offset: -1}, {Text: "\uFFFD", ID: -1, Offset: -1}, {Text: "\uFFFD", ID: -1, Offset: -1},
+		{Text: "ve", ID: -1, Offset: -1},
 	}}, raw)
 	fmt.Println(e.Boundary(len("na")))
 	fmt.Println(e.Boundary(len("naï")))
@@ -96,14 +100,16 @@ func ExampleConfig_chat() {
 	}
 	p := offpolicy.Policy{Name: "p0", Model: sim.PolyglotModelOf("gemma2"), Template: "gemma2", Sampling: scout.Sampling}
 	for _, text := range []string{"The Rhine.", "The Rhine. "} {
-		res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}, p,
+		res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1",
+			Policy: "p0"}}, p,
 			dataset.Prompt{ID: "q1", Text: "Name a river."}, teacherforce.Response{Text: text, Ended: true})
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
 		m := res.Methods[teacherforce.MethodChat]
-		fmt.Printf("%q: %.4f by %s; chat %s %.4f %q\n", text, res.LogProb.OrNaN(), res.Method, m.Status, m.LogProb.OrNaN(), m.Reason)
+		fmt.Printf("%q: %.4f by %s; chat %s %.4f %q\n", text, res.LogProb.OrNaN(), res.Method, m.Status, m.LogProb.OrNaN(),
+			m.Reason)
 	}
 	// Output:
 	// "The Rhine.": -50.0099 by token_counting; chat ok -50.0099 ""

@@ -40,13 +40,15 @@ func ExampleForcer_Score() {
 		return
 	}
 	prompt := dataset.Prompt{ID: "q1", Text: "How are you?"}
-	res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}, scout, prompt,
+	res, err := f.Score(context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1",
+		Policy: "p0"}}, scout, prompt,
 		teacherforce.Response{Text: "Fine, and you?", Ended: true})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%.4f nats for %d tokens of 1/2 each, by %s in %d calls\n", res.LogProb.OrNaN(), res.Tokens, res.Method, res.Calls)
+	fmt.Printf("%.4f nats for %d tokens of 1/2 each, by %s in %d calls\n", res.LogProb.OrNaN(), res.Tokens, res.Method,
+		res.Calls)
 	for _, s := range teacherforce.Strategies() {
 		if m, asked := res.Methods[s.Name()]; asked {
 			fmt.Printf("%s %s %q\n", s.Name(), m.Status, m.Reason)
@@ -68,7 +70,8 @@ func ExampleForcer_ScoreAll() {
 		return
 	}
 	logged := []teacherforce.Logged{
-		{Prompt: dataset.Prompt{ID: "q1", Text: "How are you?"}, Response: teacherforce.Response{Text: "Fine.", Ended: true}},
+		{Prompt: dataset.Prompt{ID: "q1", Text: "How are you?"}, Response: teacherforce.Response{Text: "Fine.",
+			Ended: true}},
 		{Prompt: dataset.Prompt{ID: "q2", Text: "And you?"}, Response: teacherforce.Response{Filtered: true}},
 	}
 	clone := scout
@@ -220,7 +223,8 @@ func ExampleSuspects() {
 		for _, p := range []string{"p0", "pi_cot"} {
 			length := 20 + 7*i
 			v := -float64(length) * (0.15 + 0.02*float64(i%5))
-			values = append(values, teacherforce.Value{Response: fmt.Sprint("q", i), Policy: p, LogProb: dataset.Known(v), Length: length})
+			values = append(values, teacherforce.Value{Response: fmt.Sprint("q", i), Policy: p, LogProb: dataset.Known(v),
+				Length: length})
 		}
 	}
 	values[60].LogProb = dataset.Known(0) // of 230 tokens, under one policy
@@ -236,7 +240,8 @@ func ExampleStatistics() {
 		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: "hash of " + policy, LogProb: v, Tokens: 50}
 	}
 	for _, s := range teacherforce.Statistics([]dataset.LogProb{
-		row("q1", "p0", dataset.Known(-20)), row("q2", "p0", dataset.Known(-30)), row("q1", "pi_cot", dataset.Known(-25)), row("q2", "pi_cot", dataset.Known(-38)),
+		row("q1", "p0", dataset.Known(-20)), row("q2", "p0", dataset.Known(-30)), row("q1", "pi_cot", dataset.Known(-25)),
+		row("q2", "pi_cot", dataset.Known(-38)),
 	}, "p0") {
 		fmt.Printf("%s: %d of %d scored, KL %.2f nats a token\n", s.Policy, s.Scored, s.Attempts, s.KLPerToken)
 	}

@@ -50,10 +50,11 @@ func exactAfter(model string, ctx, response []int) float64 {
 // texts, offsets.
 type fake struct {
 	noIDs, noBytes, noText bool
-	noPromptIDs            bool   // refuses prompts of ids
-	offset                 string // "", "bytes", "chars" (a token inside a character is at that one), "next" (… is at the next one)
-	addBOS                 bool
-	literal                bool // reads special-token text as ordinary characters
+	noPromptIDs            bool // refuses prompts of ids
+	// "", "bytes", "chars" (a token inside a character is at that one), "next" (… is at the next one)
+	offset  string
+	addBOS  bool
+	literal bool // reads special-token text as ordinary characters
 	// spoil changes a reply before it is sent.
 	spoil func(req providers.ScoreRequest, s *providers.PromptScore) error
 	// noise changes log-probs by the number of the call.
@@ -75,7 +76,8 @@ func (f *fake) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pro
 	ids := req.PromptIDs
 	switch {
 	case ids != nil && f.noPromptIDs:
-		return providers.PromptScore{}, fmt.Errorf("ids: %w", &providers.Error{Op: "score prompt", Class: providers.ClassBadRequest, Message: "prompt: want a string"})
+		return providers.PromptScore{}, fmt.Errorf("ids: %w", &providers.Error{Op: "score prompt",
+			Class: providers.ClassBadRequest, Message: "prompt: want a string"})
 	case (ids == nil) == (req.Prompt == ""):
 		panic("teacherforce_test: want exactly one of Prompt and PromptIDs")
 	case ids == nil && f.literal:

@@ -96,7 +96,8 @@ func New(c Config) (*Forcer, error) {
 		return nil, errors.New("teacherforce: Config.Scorer is nil: nothing to score with")
 	}
 	if !(f.tolerance > 0) || !(f.noise > 0) {
-		return nil, fmt.Errorf("teacherforce: Config.Tolerance %v and Noise %v: want 0 for the default, or nats above 0", c.Tolerance, c.Noise)
+		return nil, fmt.Errorf("teacherforce: Config.Tolerance %v and Noise %v: want 0 for the default, or nats above 0",
+			c.Tolerance, c.Noise)
 	}
 	if f.concurrency < 1 {
 		return nil, fmt.Errorf("teacherforce: Config.Concurrency %d: want a positive number, or 0 for 16", c.Concurrency)
@@ -106,7 +107,8 @@ func New(c Config) (*Forcer, error) {
 	}
 	for _, t := range c.Templates {
 		if t.Name() == "" {
-			return nil, errors.New("teacherforce: Config.Templates holds a template without a name; make templates with chat.New")
+			return nil, errors.New("teacherforce: Config.Templates holds a template without a name; make templates with " +
+				"chat.New")
 		}
 		// A policy's hash covers the template's name, not its text: two templates
 		// of one name would make two policies look like one.
@@ -132,7 +134,8 @@ func New(c Config) (*Forcer, error) {
 		seen[s.Name()] = true
 	}
 	if seen[MethodChat] && c.Chat == nil {
-		return nil, fmt.Errorf("teacherforce: Config.Strategies has the method %q, and Config.Chat is nil: nothing to score conversations with", MethodChat)
+		return nil, fmt.Errorf("teacherforce: Config.Strategies has the method %q, and Config.Chat is nil: nothing to "+
+			"score conversations with", MethodChat)
 	}
 	return f, nil
 }
@@ -151,7 +154,8 @@ func (f *Forcer) Render(p offpolicy.Policy, prompt dataset.Prompt) (string, erro
 		return "", fmt.Errorf("teacherforce: render %s under %s: %w", prompt.ID, p.Name, err)
 	}
 	if !utf8.ValidString(c) {
-		return "", fmt.Errorf("teacherforce: render %s under %s: the text is not valid UTF-8 and would reach the server altered", prompt.ID, p.Name)
+		return "", fmt.Errorf("teacherforce: render %s under %s: the text is not valid UTF-8 and would reach the server "+
+			"altered", prompt.ID, p.Name)
 	}
 	return c, nil
 }
@@ -169,7 +173,8 @@ func (f *Forcer) template(p offpolicy.Policy) (chat.Template, error) {
 	t, ok := f.templates[p.Template]
 	if !ok {
 		names := slices.Sorted(maps.Keys(f.templates))
-		return t, fmt.Errorf("teacherforce: policy %s: no chat template %q; known are %s; others go into Config.Templates", p.Name, p.Template, strings.Join(names, ", "))
+		return t, fmt.Errorf("teacherforce: policy %s: no chat template %q; known are %s; others go into Config.Templates",
+			p.Name, p.Template, strings.Join(names, ", "))
 	}
 	return t, nil
 }
@@ -177,7 +182,8 @@ func (f *Forcer) template(p offpolicy.Policy) (chat.Template, error) {
 // GenerateRequest builds the request by which p answers prompt: through
 // completions, with the rendering that [Forcer.Score] uses, asking for log-probs.
 // The caller sends it.
-func (f *Forcer) GenerateRequest(tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt, seed int64) (providers.GenerateRequest, error) {
+func (f *Forcer) GenerateRequest(tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt,
+	seed int64) (providers.GenerateRequest, error) {
 	if err := p.Validate(); err != nil {
 		return providers.GenerateRequest{}, err
 	}
@@ -185,7 +191,8 @@ func (f *Forcer) GenerateRequest(tag providers.Tag, p offpolicy.Policy, prompt d
 	if err != nil {
 		return providers.GenerateRequest{}, err
 	}
-	return providers.GenerateRequest{Tag: tag, Model: p.Model, Prompt: c, Sampling: p.Sampling, Seed: &seed, LogProbs: true}, nil
+	return providers.GenerateRequest{Tag: tag, Model: p.Model, Prompt: c, Sampling: p.Sampling, Seed: &seed,
+		LogProbs: true}, nil
 }
 
 // ResponseOf returns what p's generation g is for [Forcer.Score].

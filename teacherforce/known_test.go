@@ -32,19 +32,27 @@ func TestScoreKnown(t *testing.T) {
 		compared bool
 		reason   string
 	}{
-		{"known", &fake{}, "llama4", question, sampled, nil, map[string]int{"joint": 1}, false, "the joint echo begins with the context's ids"},
-		{"known, sampled otherwise", &fake{}, "llama4", question, other, nil, map[string]int{"joint": 1, "ids": 1}, false, "the context's ids are there to put before the sampled ones"},
-		{"another context's ids", &fake{}, "llama4", question, sampled, func(ids []int) *dataset.TokenDigest { return dataset.DigestTokens(append([]int{1}, ids[1:]...)) },
+		{"known", &fake{}, "llama4", question, sampled, nil, map[string]int{"joint": 1}, false,
+			"the joint echo begins with the context's ids"},
+		{"known, sampled otherwise", &fake{}, "llama4", question, other, nil, map[string]int{"joint": 1, "ids": 1}, false,
+			"the context's ids are there to put before the sampled ones"},
+		{"another context's ids", &fake{}, "llama4", question, sampled,
+			func(ids []int) *dataset.TokenDigest { return dataset.DigestTokens(append([]int{1}, ids[1:]...)) },
 			map[string]int{"joint": 1, "context": 1}, true, "a digest that does not fit proves nothing"},
-		{"one id too many", &fake{}, "llama4", question, sampled, func(context []int) *dataset.TokenDigest { return dataset.DigestTokens(append(context, ids[0])) },
+		{"one id too many", &fake{}, "llama4", question, sampled,
+			func(context []int) *dataset.TokenDigest { return dataset.DigestTokens(append(context, ids[0])) },
 			map[string]int{"joint": 1, "context": 1}, true, "the seam would be a token late"},
-		{"one id too few", &fake{}, "llama4", question, sampled, func(ids []int) *dataset.TokenDigest { return dataset.DigestTokens(ids[:len(ids)-1]) },
+		{"one id too few", &fake{}, "llama4", question, sampled,
+			func(ids []int) *dataset.TokenDigest { return dataset.DigestTokens(ids[:len(ids)-1]) },
 			map[string]int{"joint": 1, "context": 1}, true, "the seam would be a token early"},
-		{"unknown", &fake{}, "llama4", question, sampled, func([]int) *dataset.TokenDigest { return nil }, map[string]int{"joint": 1, "context": 1}, true, "the server did not tell"},
-		{"an echo without ids", &fake{noIDs: true}, "llama4", question, sampled, nil, map[string]int{"joint": 1, "context": 1}, true, "nothing to compare"},
+		{"unknown", &fake{}, "llama4", question, sampled, func([]int) *dataset.TokenDigest { return nil },
+			map[string]int{"joint": 1, "context": 1}, true, "the server did not tell"},
+		{"an echo without ids", &fake{noIDs: true}, "llama4", question, sampled, nil,
+			map[string]int{"joint": 1, "context": 1}, true, "nothing to compare"},
 	} {
 		f := newForcer(t, c.fake)
-		want, err := newForcer(t, &fake{noIDs: c.fake.noIDs}).Score(t.Context(), tag(), policy(c.template), prompt(c.prompt), c.response)
+		want, err := newForcer(t, &fake{noIDs: c.fake.noIDs}).Score(t.Context(), tag(), policy(c.template), prompt(c.prompt),
+			c.response)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,8 +65,10 @@ func TestScoreKnown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(got.LogProb.OrNaN()-want.LogProb.OrNaN()) > 1e-9 || got.Tokens != want.Tokens || got.Method != want.Method {
-			t.Errorf("%s: %v in %d tokens by %s, want %v in %d by %s", c.name, got.LogProb.OrNaN(), got.Tokens, got.Method, want.LogProb.OrNaN(), want.Tokens, want.Method)
+		if math.Abs(got.LogProb.OrNaN()-want.LogProb.OrNaN()) > 1e-9 || got.Tokens != want.Tokens ||
+			got.Method != want.Method {
+			t.Errorf("%s: %v in %d tokens by %s, want %v in %d by %s", c.name, got.LogProb.OrNaN(), got.Tokens, got.Method,
+				want.LogProb.OrNaN(), want.Tokens, want.Method)
 		}
 		if d := cmp.Diff(c.calls, c.fake.counts()); d != "" {
 			t.Errorf("%s: calls (-want +got): %s\n%s", c.name, c.reason, d)
@@ -75,11 +85,13 @@ func TestScoreKnownAcrossTheSeam(t *testing.T) {
 	s := &fake{}
 	f := newForcer(t, s)
 	r := Response{Text: "e town", TokenIDs: tok.EncodeOrdinary("e town"), Model: "scout"}
-	res, err := f.ScoreKnown(t.Context(), tag(), policy("raw"), prompt("I walk to th"), dataset.DigestTokens(tok.Encode("I walk to th")), r)
+	res, err := f.ScoreKnown(t.Context(), tag(), policy("raw"), prompt("I walk to th"),
+		dataset.DigestTokens(tok.Encode("I walk to th")), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := exactAfter("scout", tok.Encode("I walk to th"), r.TokenIDs); math.Abs(res.LogProb.OrNaN()-want) > 1e-9 || res.Method != MethodTokenIDs {
+	if want := exactAfter("scout", tok.Encode("I walk to th"), r.TokenIDs); math.Abs(res.LogProb.OrNaN()-want) > 1e-9 ||
+		res.Method != MethodTokenIDs {
 		t.Errorf("%v by %s, want %v by token_ids", res.LogProb.OrNaN(), res.Method, want)
 	}
 	if d := cmp.Diff(map[string]int{"joint": 1, "context": 1, "ids": 1}, s.counts()); d != "" {

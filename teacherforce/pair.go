@@ -128,11 +128,13 @@ func (p Pair) sampledTail(n int) ([]providers.Token, Reason, string) {
 	}
 	want := p.sampledTokens()
 	if len(tail) != want {
-		return nil, ReasonRetokenised, fmt.Sprintf("the response was sampled as %d tokens and its text is read as %d", want, len(tail))
+		return nil, ReasonRetokenised, fmt.Sprintf("the response was sampled as %d tokens and its text is read as %d", want,
+			len(tail))
 	}
 	for i, id := range p.Sampled {
 		if tail[i].ID >= 0 && tail[i].ID != id {
-			return nil, ReasonRetokenised, fmt.Sprintf("token %d of the response was sampled as id %d and its text is read as id %d", i, id, tail[i].ID)
+			return nil, ReasonRetokenised, fmt.Sprintf("token %d of the response was sampled as id %d and its text is read "+
+				"as id %d", i, id, tail[i].ID)
 		}
 	}
 	return tail, "", ""
@@ -185,7 +187,8 @@ func check(t providers.Token, at int) Answer {
 	case math.IsInf(v, 0), v <= infiniteLogProb:
 		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %v", at, t.Text, v), FlagInfinite)
 	case v > positiveSlack:
-		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %+g: a probability above 1", at, t.Text, v), FlagPositive)
+		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %+g: a probability above 1", at, t.Text, v),
+			FlagPositive)
 	}
 	return Answer{}
 }

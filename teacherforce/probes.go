@@ -21,9 +21,10 @@ import (
 // English, multi-byte, or end inside a word does.
 const (
 	probePrompt = "Tell me about the harbour in one or two sentences."
-	passage     = "The harbour wakes before the town does. Boats come in with the tide, and the first of them has its catch on the quay by five. By seven the nets are drying in long rows and the gulls have gone back to the roofs."
-	aside       = "Nobody had expected rain that week, least of all the gardeners, who had counted on three dry days."
-	multibyte   = "Grüße aus Zürich — naïve café, “quoted”, Ελλάδα, Привет, 東京タワー, 한국어, 🙂🚀é.\n\tDone."
+	passage     = "The harbour wakes before the town does. Boats come in with the tide, and the first of them has its " +
+		"catch on the quay by five. By seven the nets are drying in long rows and the gulls have gone back to the roofs."
+	aside     = "Nobody had expected rain that week, least of all the gardeners, who had counted on three dry days."
+	multibyte = "Grüße aus Zürich — naïve café, “quoted”, Ελλάδα, Привет, 東京タワー, 한국어, 🙂🚀é.\n\tDone."
 )
 
 func (c *certifier) coverage(ctx context.Context) (Probe, error) {
@@ -51,11 +52,14 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 	}
 	switch {
 	case bad > 0:
-		return Probe{Value: dataset.Known(float64(bad)), Detail: fmt.Sprintf("%d of %d tokens have no valid log-prob; %s", bad, len(scored), first)}, nil
+		return Probe{Value: dataset.Known(float64(bad)), Detail: fmt.Sprintf("%d of %d tokens have no valid log-prob; %s",
+			bad, len(scored), first)}, nil
 	case zeros == len(scored):
-		return Probe{Value: dataset.Known(float64(zeros)), Detail: fmt.Sprintf("all %d tokens have log-prob 0: the server claims certainty of every text", zeros)}, nil
+		return Probe{Value: dataset.Known(float64(zeros)),
+			Detail: fmt.Sprintf("all %d tokens have log-prob 0: the server claims certainty of every text", zeros)}, nil
 	}
-	return Probe{OK: true, Value: dataset.Known(0), Detail: fmt.Sprintf("tokens without a valid log-prob, of %d; the text came back byte for byte", len(scored))}, nil
+	return Probe{OK: true, Value: dataset.Known(0),
+		Detail: fmt.Sprintf("tokens without a valid log-prob, of %d; the text came back byte for byte", len(scored))}, nil
 }
 
 // repeatability asks for one text when the server cannot have met it, at once
@@ -91,7 +95,8 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 	}
 	p.Value = dataset.Known(max(again, later, batched))
 	p.OK = p.Value.OrNaN() <= p.Limit.OrNaN()
-	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests, %.3g in their company", again, later, batched)
+	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests, %.3g "+
+		"in their company", again, later, batched)
 	return p, nil
 }
 
@@ -117,7 +122,8 @@ func difference(a, b Echo) (d float64, why string) {
 	for i := 1; i < len(a.Tokens); i++ {
 		v := math.Abs(a.Tokens[i].LogProb.OrNaN() - b.Tokens[i].LogProb.OrNaN())
 		if show(a.Tokens[i]) != show(b.Tokens[i]) || math.IsNaN(v) {
-			return 0, fmt.Sprintf("token %d was %q (%v), then %q (%v)", i, a.Tokens[i].Text, a.Tokens[i].LogProb, b.Tokens[i].Text, b.Tokens[i].LogProb)
+			return 0, fmt.Sprintf("token %d was %q (%v), then %q (%v)", i, a.Tokens[i].Text, a.Tokens[i].LogProb,
+				b.Tokens[i].Text, b.Tokens[i].LogProb)
 		}
 		d = max(d, v)
 	}
@@ -154,9 +160,11 @@ func (c *certifier) additivity(ctx context.Context) (Probe, error) {
 			p.Detail = because(why)
 			continue
 		}
-		p.Value = dataset.Known(math.Abs(whole.LogProb.OrNaN()-first.LogProb.OrNaN()-second.LogProb.OrNaN()) / float64(whole.Tokens))
+		p.Value = dataset.Known(math.Abs(whole.LogProb.OrNaN()-first.LogProb.OrNaN()-second.LogProb.OrNaN()) /
+			float64(whole.Tokens))
 		p.OK = p.Value.OrNaN() <= p.Limit.OrNaN()
-		p.Detail = fmt.Sprintf("|log p(ab|c) - log p(a|c) - log p(b|ca)| in nats per token: %.6g against %.6g + %.6g", whole.LogProb.OrNaN(), first.LogProb.OrNaN(), second.LogProb.OrNaN())
+		p.Detail = fmt.Sprintf("|log p(ab|c) - log p(a|c) - log p(b|ca)| in nats per token: %.6g against %.6g + %.6g",
+			whole.LogProb.OrNaN(), first.LogProb.OrNaN(), second.LogProb.OrNaN())
 		return p, nil
 	}
 	return p, nil
@@ -191,7 +199,8 @@ func (c *certifier) seam(ctx context.Context) (Probe, error) {
 		}
 	}
 	p.OK = p.OK && p.Value.OrNaN() <= p.Limit.OrNaN()
-	p.Detail = "largest spread between methods where tokens may span the seam, nats per token; " + strings.Join(found, "; ")
+	p.Detail = "largest spread between methods where tokens may span the seam, nats per token; " + strings.Join(found,
+		"; ")
 	return p, nil
 }
 
@@ -209,7 +218,8 @@ var replyPrompts = []string{
 func (c *certifier) template(ctx context.Context) (Probe, error) {
 	p := Probe{Limit: dataset.Known(templateLimit)}
 	if c.t.EndOfTurn() == "" {
-		return Probe{OK: true, Limit: dataset.Known(templateLimit), Detail: "the raw template renders nothing that chat could render differently"}, nil
+		return Probe{OK: true, Limit: dataset.Known(templateLimit),
+			Detail: "the raw template renders nothing that chat could render differently"}, nil
 	}
 	for _, text := range replyPrompts {
 		prompt := dataset.Prompt{ID: string(c.probe), Text: text}
@@ -218,7 +228,8 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 			return p, err
 		}
 		msgs := turns(c.p, prompt)
-		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Messages: msgs, Sampling: greedy, LogProbs: true})
+		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Messages: msgs,
+			Sampling: greedy, LogProbs: true})
 		if errors.Is(err, errors.ErrUnsupported) {
 			p.Detail = "the endpoint has no chat to compare with: " + err.Error()
 			return p, nil
@@ -255,7 +266,8 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		}
 		if ids := e.ids(); ids != nil && !slices.Equal(ids, g.PromptIDs) {
 			got.OK = false
-			got.Detail += fmt.Sprintf("; chat makes %d tokens of the conversation and our rendering %d, which differ from token %d on", len(g.PromptIDs), len(ids), firstDifference(ids, g.PromptIDs))
+			got.Detail += fmt.Sprintf("; chat makes %d tokens of the conversation and our rendering %d, which differ from "+
+				"token %d on", len(g.PromptIDs), len(ids), firstDifference(ids, g.PromptIDs))
 		}
 		return got, nil
 	}
@@ -296,7 +308,8 @@ func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, boo
 		mean := res.LogProb.OrNaN() / float64(res.Tokens)
 		return Probe{
 			OK: mean > greedyFloor, Value: dataset.Known(mean), Limit: dataset.Known(greedyFloor),
-			Detail: "mean log-prob per token of a greedy chat reply in our rendering, which must exceed the limit; chat gave no log-probs to compare with",
+			Detail: "mean log-prob per token of a greedy chat reply in our rendering, which must exceed the limit; chat " +
+				"gave no log-probs to compare with",
 		}, true
 	}
 	// Chat may or may not list the end-of-turn token; nothing else may differ.
@@ -309,9 +322,11 @@ func (c *certifier) compareReply(g providers.Generation, res Result) (Probe, boo
 	}
 	mean := total / float64(n)
 	p := Probe{OK: mean <= templateLimit, Value: dataset.Known(mean), Limit: dataset.Known(templateLimit),
-		Detail: fmt.Sprintf("mean absolute difference of a greedy reply's log-probs by chat and by our rendering, nats per token, over %d tokens", n)}
+		Detail: fmt.Sprintf("mean absolute difference of a greedy reply's log-probs by chat and by our rendering, nats "+
+			"per token, over %d tokens", n)}
 	if !p.OK {
-		p.Detail += fmt.Sprintf(": chat does not render as template %q does; name the template of the model's own family", c.t.Name())
+		p.Detail += fmt.Sprintf(": chat does not render as template %q does; name the template of the model's own family",
+			c.t.Name())
 	}
 	return p, !math.IsNaN(mean)
 }
@@ -323,7 +338,8 @@ func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
 		if err != nil {
 			return p, err
 		}
-		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Prompt: rendered, Sampling: greedy, LogProbs: true})
+		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: c.p.Model, Prompt: rendered,
+			Sampling: greedy, LogProbs: true})
 		if errors.Is(err, errors.ErrUnsupported) {
 			p.Detail = "the endpoint does not continue a rendered prompt: " + err.Error()
 			return p, nil
@@ -352,7 +368,8 @@ func (c *certifier) knownAnswer(ctx context.Context) (Probe, error) {
 		}
 		p.Value = dataset.Known(right.LogProb.OrNaN() - wrong.LogProb.OrNaN())
 		p.OK = p.Value.OrNaN() > p.Limit.OrNaN()
-		p.Detail = fmt.Sprintf("nats by which the model's own reply (%.4g) is likelier than its words in reverse (%.4g); must exceed the limit", right.LogProb.OrNaN(), wrong.LogProb.OrNaN())
+		p.Detail = fmt.Sprintf("nats by which the model's own reply (%.4g) is likelier than its words in reverse (%.4g); "+
+			"must exceed the limit", right.LogProb.OrNaN(), wrong.LogProb.OrNaN())
 		return p, nil
 	}
 	return p, nil
@@ -375,6 +392,7 @@ func shuffled(s string) string {
 func (c *certifier) methods(context.Context) (Probe, error) {
 	p := Probe{Value: c.worst, Limit: dataset.Known(c.f.noise)}
 	p.OK = c.full > 0 && p.Value.OrNaN() <= p.Limit.OrNaN()
-	p.Detail = fmt.Sprintf("largest spread between methods, nats per token; every text method answered on %d pairs", c.full)
+	p.Detail = fmt.Sprintf("largest spread between methods, nats per token; every text method answered on %d pairs",
+		c.full)
 	return p, nil
 }

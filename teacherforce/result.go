@@ -70,8 +70,9 @@ type Flag string
 
 // The flags.
 const (
-	FlagDisagree           Flag = "disagree"            // two methods differ by more than the tolerance
-	FlagZero               Flag = "zero"                // every token is exactly 0, in a response or context too long for that
+	FlagDisagree Flag = "disagree" // two methods differ by more than the tolerance
+	// every token is exactly 0, in a response or context too long for that
+	FlagZero               Flag = "zero"
 	FlagZeroRun            Flag = "zero_run"            // a long run of tokens is exactly 0
 	FlagTokenCount         Flag = "token_count"         // the number of tokens does not fit the text's length
 	FlagPositive           Flag = "positive"            // a log-prob is above 0
@@ -79,10 +80,12 @@ const (
 	FlagNull               Flag = "null"                // a log-prob that belongs to the sum is missing
 	FlagPositiveDifference Flag = "positive_difference" // continuation: the joint total is above the context's
 	FlagIDsUnverified      Flag = "ids_unverified"      // the echo has no ids to compare with the sampled ones
-	FlagTemplate           Flag = "template"            // the server renders the context otherwise than the policy's template
-	FlagBOSAdded           Flag = "bos_added"           // the server put a token of its own before the context
-	FlagTooLikely          Flag = "too_likely"          // far likelier than the policy's other responses of that length, without support
-	FlagSecondDisagrees    Flag = "second_disagrees"    // another method gives another value
+	// the server renders the context otherwise than the policy's template
+	FlagTemplate Flag = "template"
+	FlagBOSAdded Flag = "bos_added" // the server put a token of its own before the context
+	// far likelier than the policy's other responses of that length, without support
+	FlagTooLikely       Flag = "too_likely"
+	FlagSecondDisagrees Flag = "second_disagrees" // another method gives another value
 )
 
 // Anomaly reports whether the flag means that the value is probably wrong, or that

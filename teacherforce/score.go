@@ -26,7 +26,8 @@ import (
 // an [*Error]; it says what each method met, and [FailedRecord] turns it into a
 // record. The call for a context carries the key of the prompt's draw 0 whatever
 // the tag's, so that the same calls are made whichever response comes first.
-func (f *Forcer) Score(ctx context.Context, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt, r Response) (Result, error) {
+func (f *Forcer) Score(ctx context.Context, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt,
+	r Response) (Result, error) {
 	return f.ScoreKnown(ctx, tag, p, prompt, nil, r)
 }
 
@@ -39,7 +40,8 @@ func (f *Forcer) Score(ctx context.Context, tag providers.Tag, p offpolicy.Polic
 //
 // If the echo has no ids or begins otherwise, ScoreKnown makes the calls that
 // the value takes; if known is nil, all that Score makes.
-func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt, known *dataset.TokenDigest, r Response) (Result, error) {
+func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt,
+	known *dataset.TokenDigest, r Response) (Result, error) {
 	t, err := f.template(p)
 	if err == nil {
 		var c string
@@ -52,7 +54,8 @@ func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.
 
 // scoreIn scores r after the context c, which is what t makes of the messages; nil
 // messages are a context that is no conversation.
-func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Policy, t chat.Template, promptID, c string, msgs []dataset.Message, known *dataset.TokenDigest, r Response) (Result, error) {
+func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Policy, t chat.Template, promptID,
+	c string, msgs []dataset.Message, known *dataset.TokenDigest, r Response) (Result, error) {
 	if r.Filtered {
 		return Result{}, f.fail(p, promptID, ClassFiltered, ReasonFiltered,
 			errors.New("a filter ended or withheld the response: what was sampled is not what is there to score"), 0)
@@ -90,7 +93,8 @@ func (f *Forcer) pair(t chat.Template, c string, r Response, model string) Pair 
 	if ctl := f.findControl(t, text); ctl != "" {
 		pair.Ambiguous = fmt.Sprintf("the response spells the special token %s, which a server reads as the token", ctl)
 	} else if !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError) {
-		pair.Ambiguous = "the response holds a piece of a character (U+FFFD): its text does not tell which bytes were sampled"
+		pair.Ambiguous = "the response holds a piece of a character (U+FFFD): its text does not tell which bytes were " +
+			"sampled"
 	}
 	pair.Joint = c + strings.ToValidUTF8(text, "\uFFFD") + pair.EndOfTurn
 	return pair
@@ -203,7 +207,8 @@ func (s *scoring) text(ctx context.Context, tag providers.Tag, call, text string
 		return Echo{}, err
 	}
 	if len(score.Tokens) == 0 {
-		return Echo{}, fmt.Errorf("the server accepted the request and returned no prompt log-probs: %w", errors.ErrUnsupported)
+		return Echo{}, fmt.Errorf("the server accepted the request and returned no prompt log-probs: %w",
+			errors.ErrUnsupported)
 	}
 	return NewEcho(text, score, s.t), nil
 }

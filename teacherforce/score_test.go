@@ -50,7 +50,8 @@ func score(t *testing.T, s *fake, p offpolicy.Policy, r Response) (Result, *Erro
 
 // all is one reason for every method that reads text, and one for token_ids.
 func all(text, ids Reason) map[string]Reason {
-	return map[string]Reason{MethodTokenCounting: text, MethodEchoBased: text, MethodContinuation: text, MethodTokenIDs: ids}
+	return map[string]Reason{MethodTokenCounting: text, MethodEchoBased: text, MethodContinuation: text,
+		MethodTokenIDs: ids}
 }
 
 func TestScoreRefuses(t *testing.T) {
@@ -70,22 +71,26 @@ func TestScoreRefuses(t *testing.T) {
 	}{
 		{
 			name: "null in the response", fake: &fake{spoil: inJoint(3, math.NaN())}, response: ended,
-			class: ClassMissing, message: "has no log-prob", methods: all(ReasonMissing, ReasonUnsupported), flags: []Flag{FlagNull}, calls: 2,
+			class: ClassMissing, message: "has no log-prob", methods: all(ReasonMissing, ReasonUnsupported),
+			flags: []Flag{FlagNull}, calls: 2,
 			reason: "skipping a null makes a half-scored response look likelier",
 		},
 		{
 			name: "positive", fake: &fake{spoil: inJoint(2, 0.31)}, response: ended,
-			class: ClassInvalid, message: "+0.31", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagPositive}, calls: 2,
+			class: ClassInvalid, message: "+0.31", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagPositive},
+			calls:  2,
 			reason: "no probability exceeds 1, and the record must name what was seen",
 		},
 		{
 			name: "minus infinity", fake: &fake{spoil: inJoint(2, math.Inf(-1))}, response: ended,
-			class: ClassInvalid, message: "-Inf", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite}, calls: 2,
+			class: ClassInvalid, message: "-Inf", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite},
+			calls:  2,
 			reason: "a weight of zero or infinity is a claim that no echo can support",
 		},
 		{
 			name: "stand-in for minus infinity", fake: &fake{spoil: inJoint(2, -9999)}, response: ended,
-			class: ClassInvalid, message: "-9999", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite}, calls: 2,
+			class: ClassInvalid, message: "-9999", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite},
+			calls:  2,
 			reason: "vLLM clamps -Inf to -9999.0: a clipped value stands for a failure",
 		},
 		{
@@ -107,7 +112,8 @@ func TestScoreRefuses(t *testing.T) {
 		{
 			name: "no prompt log-probs", response: ended,
 			fake:  &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error { s.Tokens = nil; return nil }},
-			class: ClassUnsupported, message: "no prompt log-probs", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 1,
+			class: ClassUnsupported, message: "no prompt log-probs", methods: all(ReasonUnsupported, ReasonUnsupported),
+			calls:  1,
 			reason: "several servers accept echo and return nothing for the prompt",
 		},
 		{
@@ -130,13 +136,16 @@ func TestScoreRefuses(t *testing.T) {
 			reason: "the class of the call's error is the record's",
 		},
 		{
-			name: "token across the seam", template: "raw", prompt: "I walk to th", response: Response{Text: "e town"}, fake: &fake{},
+			name: "token across the seam", template: "raw", prompt: "I walk to th", response: Response{Text: "e town"},
+			fake:  &fake{},
 			class: ClassSeam, methods: all(ReasonSeam, ReasonUnsupported), calls: 2,
 			reason: "\" the\" is one token of the joint text: it belongs to neither side",
 		},
 		{
-			name: "sampled otherwise", response: Response{Text: "hello", TokenIDs: []int{'h', 'e', 'l', 'l', 'o'}, Model: "scout"}, fake: &fake{noPromptIDs: true},
-			class: ClassRetokenised, message: "sampled as 5 tokens", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 3,
+			name: "sampled otherwise", response: Response{Text: "hello", TokenIDs: []int{'h', 'e', 'l', 'l', 'o'},
+				Model: "scout"}, fake: &fake{noPromptIDs: true},
+			class: ClassRetokenised, message: "sampled as 5 tokens", methods: all(ReasonRetokenised, ReasonUnsupported),
+			calls:  3,
 			reason: "the echo scores canonical tokens, which the model did not emit",
 		},
 		{
@@ -192,7 +201,8 @@ func TestScoreRefuses(t *testing.T) {
 		},
 		{
 			name: "unknown template", template: "llama9", response: ended, fake: &fake{},
-			class: ClassContext, message: "known are chatml, deepseek-v3.1,", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
+			class: ClassContext, message: "known are chatml, deepseek-v3.1,", methods: all(ReasonUnsupported,
+				ReasonUnsupported), calls: 0,
 			reason: "no guess at a template",
 		},
 	} {
@@ -243,7 +253,8 @@ func TestScoreRefuses(t *testing.T) {
 // altering makes a server that scores another text than the one sent.
 func altering(change func(string) string) func(providers.ScoreRequest, *providers.PromptScore) error {
 	return func(req providers.ScoreRequest, s *providers.PromptScore) error {
-		other, err := new(fake).ScorePrompt(context.Background(), providers.ScoreRequest{Model: req.Model, Prompt: change(req.Prompt)})
+		other, err := new(fake).ScorePrompt(context.Background(), providers.ScoreRequest{Model: req.Model,
+			Prompt: change(req.Prompt)})
 		*s = other
 		return err
 	}
@@ -271,7 +282,8 @@ func TestEndOfTurnCountsIffEnded(t *testing.T) {
 	if e != nil {
 		t.Fatal(e)
 	}
-	if want := exactAfter(p.Model, tok.Encode(c), []int{eot}); math.Abs(empty.LogProb.OrNaN()-want) > 1e-9 || empty.Tokens != 1 {
+	if want := exactAfter(p.Model, tok.Encode(c), []int{eot}); math.Abs(empty.LogProb.OrNaN()-want) > 1e-9 ||
+		empty.Tokens != 1 {
 		t.Errorf("empty response: %v in %d tokens, want %v in 1", empty.LogProb.OrNaN(), empty.Tokens, want)
 	}
 	raw, e := score(t, &fake{}, policy("raw"), Response{Text: " " + answer, Ended: true})
@@ -328,35 +340,46 @@ func TestFlags(t *testing.T) {
 			"9 of 5,000 real values are 0.0 and right: one-token answers"},
 		{"a word repeated and zero", &fake{spoil: lastZero(len(word))}, policy("llama4"), Response{Text: "hello"}, nil, "",
 			"those that are right have 19 characters on average"},
-		{"short and zero, like its context", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"}, []Flag{FlagZero}, "",
+		{"short and zero, like its context", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"},
+			[]Flag{FlagZero}, "",
 			"no model is certain of what a user writes: the zeros are the server's"},
-		{"long and zero", &fake{spoil: lastZero(len(tok.EncodeOrdinary(long)))}, policy("llama4"), Response{Text: long}, []Flag{FlagZero}, "",
+		{"long and zero", &fake{spoil: lastZero(len(tok.EncodeOrdinary(long)))}, policy("llama4"), Response{Text: long},
+			[]Flag{FlagZero}, "",
 			"the context's log-probs do not excuse a whole paragraph of certainty"},
 		{"a run of zeros", &fake{spoil: lastZero(30)}, policy("llama4"), Response{Text: long}, []Flag{FlagZeroRun}, "",
 			"half a response of certainty"},
 		{"a short run of zeros", &fake{spoil: lastZero(8)}, policy("llama4"), Response{Text: long}, nil, "",
 			"single precision rounds to 0 what is nearly certain"},
-		{"zero in the joint echo", &fake{spoil: zeros("joint")}, policy("llama4"), Response{Text: answer}, []Flag{FlagPositiveDifference, FlagZero}, ReasonInvalid,
+		{"zero in the joint echo", &fake{spoil: zeros("joint")}, policy("llama4"), Response{Text: answer},
+			[]Flag{FlagPositiveDifference, FlagZero}, ReasonInvalid,
 			"the joint total cannot exceed the context's"},
-		{"null in the context", &fake{spoil: inContext(math.NaN())}, policy("llama4"), Response{Text: answer}, []Flag{FlagNull}, ReasonMissing,
+		{"null in the context", &fake{spoil: inContext(math.NaN())}, policy("llama4"), Response{Text: answer},
+			[]Flag{FlagNull}, ReasonMissing,
 			"only continuation sums the context"},
-		{"positive in the context", &fake{spoil: inContext(0.5)}, policy("llama4"), Response{Text: answer}, []Flag{FlagPositive}, ReasonInvalid,
+		{"positive in the context", &fake{spoil: inContext(0.5)}, policy("llama4"), Response{Text: answer},
+			[]Flag{FlagPositive}, ReasonInvalid,
 			"only continuation sums the context"},
-		{"no value for the second token of any text", &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
-			s.Tokens[1].LogProb = dataset.Float{}
-			return nil
-		}}, policy("llama4"), Response{Text: answer}, nil, "", "both totals begin one token later, and their difference is the same"},
-		{"no value for the second token of one text", &fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
-			if req.Tag.Call == "joint" {
+		{"no value for the second token of any text",
+			&fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
 				s.Tokens[1].LogProb = dataset.Float{}
-			}
-			return nil
-		}}, policy("llama4"), Response{Text: answer}, []Flag{FlagNull}, ReasonMissing, "the two totals are of different tokens"},
-		{"noise", &fake{noise: func(call, i int) float64 { return float64(call*i%7) * 1e-4 }}, policy("llama4"), Response{Text: answer}, []Flag{FlagDisagree}, "",
+				return nil
+			}}, policy("llama4"), Response{Text: answer}, nil, "",
+			"both totals begin one token later, and their difference is the same"},
+		{"no value for the second token of one text",
+			&fake{spoil: func(req providers.ScoreRequest, s *providers.PromptScore) error {
+				if req.Tag.Call == "joint" {
+					s.Tokens[1].LogProb = dataset.Float{}
+				}
+				return nil
+			}}, policy("llama4"), Response{Text: answer}, []Flag{FlagNull}, ReasonMissing,
+			"the two totals are of different tokens"},
+		{"noise", &fake{noise: func(call, i int) float64 { return float64(call*i%7) * 1e-4 }}, policy("llama4"),
+			Response{Text: answer}, []Flag{FlagDisagree}, "",
 			"continuation compares two calls"},
 		{"server's own BOS", &fake{addBOS: true}, policy("raw"), Response{Text: " " + answer}, []Flag{FlagBOSAdded}, "",
 			"right for a text that has none"},
-		{"ids unverified", &fake{noIDs: true}, policy("llama4"), Response{Text: answer, TokenIDs: ids, Model: "scout"}, []Flag{FlagIDsUnverified}, "",
+		{"ids unverified", &fake{noIDs: true}, policy("llama4"), Response{Text: answer, TokenIDs: ids, Model: "scout"},
+			[]Flag{FlagIDsUnverified}, "",
 			"the echo cannot say whether it read the sampled tokens"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -385,7 +408,8 @@ func TestTolerance(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(res.Flags) > 0 || res.Spread.OrNaN() == 0 {
-		t.Errorf("flags %v at spread %v, want none: it is within 0.1·(1 + |%v|)", res.Flags, res.Spread.OrNaN(), res.LogProb.OrNaN())
+		t.Errorf("flags %v at spread %v, want none: it is within 0.1·(1 + |%v|)", res.Flags, res.Spread.OrNaN(),
+			res.LogProb.OrNaN())
 	}
 }
 
@@ -396,17 +420,20 @@ func TestPreferenceAndRecord(t *testing.T) {
 		t.Fatal(e)
 	}
 	if res.Method != MethodTokenIDs || res.Calls != 2 {
-		t.Errorf("method %s after %d calls, want token_ids after 2: the joint echo already scores the ids", res.Method, res.Calls)
+		t.Errorf("method %s after %d calls, want token_ids after 2: the joint echo already scores the ids", res.Method,
+			res.Calls)
 	}
 	rec := res.Record("q1", "p0")
-	if rec.Key() != (dataset.Key{PromptID: "q1", Policy: "p0"}) || rec.Tokens != len(ids)+1 || len(rec.TokenLogProbs) != rec.Tokens || rec.Error != nil {
+	if rec.Key() != (dataset.Key{PromptID: "q1", Policy: "p0"}) || rec.Tokens != len(ids)+1 ||
+		len(rec.TokenLogProbs) != rec.Tokens || rec.Error != nil {
 		t.Errorf("record %+v", rec)
 	}
 	b, err := json.Marshal(rec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"flags":[]`, `"method":"token_ids"`, `"echo_based":{"logprob":-`, `"policy_hash":"` + policy("llama4").Hash()} {
+	for _, want := range []string{`"flags":[]`, `"method":"token_ids"`, `"echo_based":{"logprob":-`, `"policy_hash":"` +
+		policy("llama4").Hash()} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("record lacks %s: %s", want, b)
 		}
@@ -429,7 +456,8 @@ func TestCalls(t *testing.T) {
 	clone.Name = "pi_clone"
 	do := func(p offpolicy.Policy, r Response) Result {
 		t.Helper()
-		res, err := f.Score(t.Context(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: p.Name, DrawIdx: 3}}, p, prompt(question), r)
+		res, err := f.Score(t.Context(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: p.Name,
+			DrawIdx: 3}}, p, prompt(question), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -439,7 +467,8 @@ func TestCalls(t *testing.T) {
 	b := do(p0, Response{Text: "Quiet."})
 	c := do(clone, Response{Text: answer})
 	if a.Calls != 2 || b.Calls != 1 || c.Calls != 2 {
-		t.Errorf("%d, %d, %d calls; want 2 for a pair, 1 for another response to the context, 2 for the clone", a.Calls, b.Calls, c.Calls)
+		t.Errorf("%d, %d, %d calls; want 2 for a pair, 1 for another response to the context, 2 for the clone", a.Calls,
+			b.Calls, c.Calls)
 	}
 	if d := cmp.Diff(map[string]int{"joint": 3, "context": 2}, s.counts()); d != "" {
 		t.Errorf("calls (-want +got):\n%s", d)
@@ -469,7 +498,8 @@ func TestContextsSharedConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			if _, err := f.Score(t.Context(), tag(), policy("llama4"), prompt(question), Response{Text: strings.Repeat("so ", i+1)}); err != nil {
+			if _, err := f.Score(t.Context(), tag(), policy("llama4"), prompt(question),
+				Response{Text: strings.Repeat("so ", i+1)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -524,7 +554,10 @@ func TestContextLeaderCanceled(t *testing.T) {
 			}()
 			synctest.Wait()
 			go func() {
-				e, called, err := shared.get(t.Context(), contextKey{}, func(context.Context) (Echo, error) { return Echo{Sent: "mine"}, nil })
+				e, called, err := shared.get(t.Context(), contextKey{}, func(context.Context) (Echo,
+					error) {
+					return Echo{Sent: "mine"}, nil
+				})
 				if called != c.own || c.own && (err != nil || e.Sent != "mine") || !c.own && err != c.fails {
 					t.Errorf("leader failed with %v; follower: called %v, got %q, error %v", c.fails, called, e.Sent, err)
 				}
@@ -550,7 +583,10 @@ func TestContextFetchPanics(t *testing.T) {
 		defer func() { _ = recover() }()
 		_, _, _ = c.get(t.Context(), contextKey{}, func(context.Context) (Echo, error) { panic("boom") })
 	}()
-	if _, called, err := c.get(t.Context(), contextKey{}, func(context.Context) (Echo, error) { return Echo{}, nil }); !called || err != nil {
+	if _, called, err := c.get(t.Context(), contextKey{}, func(context.Context) (Echo, error) {
+		return Echo{},
+			nil
+	}); !called || err != nil {
 		t.Errorf("after a panic: called %v, error %v; want a call of its own", called, err)
 	}
 }
@@ -573,7 +609,8 @@ func TestRenderIsWhatIsGeneratedFrom(t *testing.T) {
 	if got := s.calls[0]; got.Tag.Call != "context" || got.Prompt != req.Prompt {
 		t.Errorf("scored in %q, generated in %q", got.Prompt, req.Prompt)
 	}
-	if req.Messages != nil || req.Sampling != p.Sampling || req.Seed == nil || *req.Seed != 42 || !req.LogProbs || req.Model != p.Model {
+	if req.Messages != nil || req.Sampling != p.Sampling || req.Seed == nil || *req.Seed != 42 || !req.LogProbs ||
+		req.Model != p.Model {
 		t.Errorf("request %+v", req)
 	}
 	if !strings.Contains(req.Prompt, "system<|header_end|>\n\nThink step by step.<|eot|>") {
@@ -589,7 +626,8 @@ func TestRenderIsWhatIsGeneratedFrom(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	own, err := chat.New(chat.Format{Name: "llama4", User: chat.Turn{Before: "[", After: "]"}, Assistant: chat.Turn{After: "[end]"}, EndOfTurn: "[end]"})
+	own, err := chat.New(chat.Format{Name: "llama4", User: chat.Turn{Before: "[", After: "]"},
+		Assistant: chat.Turn{After: "[end]"}, EndOfTurn: "[end]"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -621,7 +659,8 @@ func TestOwnStrategy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Method != "always" || res.LogProb.OrNaN() != -1 || !slices.Contains(res.Flags, FlagDisagree) || len(res.Methods) != 2 {
+	if res.Method != "always" || res.LogProb.OrNaN() != -1 || !slices.Contains(res.Flags, FlagDisagree) ||
+		len(res.Methods) != 2 {
 		t.Errorf("got %+v", res)
 	}
 }

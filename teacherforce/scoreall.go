@@ -54,16 +54,17 @@ func (f *Forcer) ScoreAll(ctx context.Context, p offpolicy.Policy, logged []Logg
 		seen[l.Prompt.ID], items[i] = true, i
 		out.Rows[i].Key = dataset.Key{PromptID: l.Prompt.ID, Policy: p.Name}
 	}
-	err := work.Each(ctx, work.Items(items...), work.Bounds{Limit: f.concurrency}, func(ctx context.Context, i int) error {
-		row := &out.Rows[i]
-		tag := providers.Tag{Stage: "logprobs", Key: row.Key}
-		row.Result, row.Err = f.Score(ctx, tag, p, logged[i].Prompt, logged[i].Response)
-		var call *providers.Error
-		if errors.As(row.Err, &call) && call.Class.Stops() {
-			return row.Err
-		}
-		return ctx.Err()
-	})
+	err := work.Each(ctx, work.Items(items...), work.Bounds{Limit: f.concurrency},
+		func(ctx context.Context, i int) error {
+			row := &out.Rows[i]
+			tag := providers.Tag{Stage: "logprobs", Key: row.Key}
+			row.Result, row.Err = f.Score(ctx, tag, p, logged[i].Prompt, logged[i].Response)
+			var call *providers.Error
+			if errors.As(row.Err, &call) && call.Class.Stops() {
+				return row.Err
+			}
+			return ctx.Err()
+		})
 	if err != nil {
 		return nil, fmt.Errorf("teacherforce: score all under %s: %w", p.Name, err)
 	}
@@ -73,7 +74,8 @@ func (f *Forcer) ScoreAll(ctx context.Context, p offpolicy.Policy, logged []Logg
 		}
 	}
 	if len(out.Rows) > 0 {
-		return nil, fmt.Errorf("teacherforce: score all under %s: none of %d responses has a log-prob; the first: %w", p.Name, len(out.Rows), out.Rows[0].Err)
+		return nil, fmt.Errorf("teacherforce: score all under %s: none of %d responses has a log-prob; the first: %w",
+			p.Name, len(out.Rows), out.Rows[0].Err)
 	}
 	return out, nil
 }
@@ -103,7 +105,8 @@ func LogRatios(target, base *Scores) ([]float64, error) {
 	for i, t := range target.Rows {
 		b := base.Rows[i]
 		if t.Key.PromptID != b.Key.PromptID {
-			return nil, fmt.Errorf("teacherforce: log-ratios: row %d answers %s under %s and %s under %s: score the same responses in the same order",
+			return nil, fmt.Errorf("teacherforce: log-ratios: row %d answers %s under %s and %s under %s: score the same "+
+				"responses in the same order",
 				i, t.Key.PromptID, target.Policy.Name, b.Key.PromptID, base.Policy.Name)
 		}
 		out[i] = math.NaN()

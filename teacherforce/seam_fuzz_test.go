@@ -15,7 +15,8 @@ import (
 // and one that does not says seam, retokenised, unsupported or not_compared.
 func FuzzSeam(f *testing.F) {
 	for i, s := range []struct{ context, response string }{
-		{"I walk to th", "e harbour."}, {"line\n", "\nline"}, {"é", "é日本"}, {"a  ", " b"}, {"<|header_end|>\n\n", "Hello<|eot|>"},
+		{"I walk to th", "e harbour."}, {"line\n", "\nline"}, {"é", "é日本"}, {"a  ", " b"},
+		{"<|header_end|>\n\n", "Hello<|eot|>"},
 		{"日", "\uFFFD"}, {"🙂", "🚀🚀"}, {"x", ""}, {"2024", "1"}, {"'", "t"},
 	} {
 		for mode := range byte(4) {
@@ -69,7 +70,8 @@ func FuzzSeam(f *testing.F) {
 				}
 			case m.Reason == ReasonAltered && s.noText && s.noBytes:
 				// A server that shows vocabulary entries and no offsets tells nothing.
-			case m.Reason != ReasonSeam && m.Reason != ReasonRetokenised && m.Reason != ReasonUnsupported && m.Reason != ReasonNotCompared:
+			case m.Reason != ReasonSeam && m.Reason != ReasonRetokenised && m.Reason != ReasonUnsupported &&
+				m.Reason != ReasonNotCompared:
 				t.Fatalf("%s says %q: %v", name, m.Reason, err)
 			}
 		}

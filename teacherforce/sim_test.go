@@ -29,7 +29,8 @@ func simulated(t testing.TB, c sim.Config) *providers.Fireworks {
 		}
 	})
 	client := s.Client()
-	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.FireworksURL(), Key: providers.NewSecret("test"), HTTP: client})
+	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: s.FireworksURL(), Key: providers.NewSecret("test"),
+		HTTP: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,8 @@ func vllm(t testing.TB, c sim.Config) *providers.Compatible {
 	})
 	client := s.Client()
 	p, err := providers.NewCompatible(providers.CompatibleConfig{
-		HTTPConfig: providers.HTTPConfig{BaseURL: s.VLLMURL(), Key: providers.NewSecret("test"), HTTP: client}, Quirks: providers.VLLM(),
+		HTTPConfig: providers.HTTPConfig{BaseURL: s.VLLMURL(), Key: providers.NewSecret("test"), HTTP: client},
+		Quirks:     providers.VLLM(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +163,8 @@ func TestOwnResponses(t *testing.T) {
 			return
 		}
 		if math.Abs(res.LogProb.OrNaN()-want) > 1e-9 || res.Method != MethodTokenIDs || res.Tokens != len(g.Tokens) {
-			t.Errorf("%q seed %d: %v for %d tokens by %s, drawn with %v for %d", q.Text, i, res.LogProb.OrNaN(), res.Tokens, res.Method, want, len(g.Tokens))
+			t.Errorf("%q seed %d: %v for %d tokens by %s, drawn with %v for %d", q.Text, i, res.LogProb.OrNaN(), res.Tokens,
+				res.Method, want, len(g.Tokens))
 		}
 	})
 }
@@ -233,12 +236,18 @@ func TestCertifyConversations(t *testing.T) {
 		detail, reason                  string
 		scoredAs                        string // what scores the conversation, where it is not the model
 	}{
-		{sim.PolyglotModelOf("gemma3"), "gemma3", "Be brief.", "", true, "as the server renders it differs by 0 a token", "one template", ""},
-		{sim.PolyglotModelOf("qwen3"), "qwen3", "", "", true, "as the server renders it differs by 0 a token", "one template, thinking turned off in both", ""},
-		{sim.PolyglotModelOf("chatml"), "qwen2.5", "", "", false, "otherwise than our template", "a system prompt too many", ""},
-		{sim.PolyglotModelOf("qwen3"), "chatml", "", "", false, "otherwise than our template", "the server puts an empty thought there", ""},
-		{sim.PolyglotModelOf("llama4"), "llama4", "", "wrongtemplate=1", false, "otherwise than our template", "chat renders with another family's template", ""},
-		{sim.PolyglotModelOf("llama4"), "llama4", "", "", false, "otherwise than our template", "its answers agree, and what it scores does not", sim.PolyglotModelOf("chatml")},
+		{sim.PolyglotModelOf("gemma3"), "gemma3", "Be brief.", "", true, "as the server renders it differs by 0 a token",
+			"one template", ""},
+		{sim.PolyglotModelOf("qwen3"), "qwen3", "", "", true, "as the server renders it differs by 0 a token",
+			"one template, thinking turned off in both", ""},
+		{sim.PolyglotModelOf("chatml"), "qwen2.5", "", "", false, "otherwise than our template", "a system prompt too many",
+			""},
+		{sim.PolyglotModelOf("qwen3"), "chatml", "", "", false, "otherwise than our template",
+			"the server puts an empty thought there", ""},
+		{sim.PolyglotModelOf("llama4"), "llama4", "", "wrongtemplate=1", false, "otherwise than our template",
+			"chat renders with another family's template", ""},
+		{sim.PolyglotModelOf("llama4"), "llama4", "", "", false, "otherwise than our template",
+			"its answers agree, and what it scores does not", sim.PolyglotModelOf("chatml")},
 	} {
 		faults, err := sim.ParseFaults(c.faults)
 		if err != nil {

@@ -90,7 +90,8 @@ func whiteSpace(sent string, tokens []providers.Token) string {
 	case got == strings.ReplaceAll(sent, "\r\n", "\n"):
 		return "the server reads CRLF as LF"
 	case got == strings.TrimSpace(sent):
-		return fmt.Sprintf("the server strips the white space around a text (%q at its end)", sent[len(strings.TrimRight(sent, " \t\r\n")):])
+		return fmt.Sprintf("the server strips the white space around a text (%q at its end)",
+			sent[len(strings.TrimRight(sent, " \t\r\n")):])
 	case strings.TrimRight(got, " \t\r\n") == strings.TrimRight(sent, " \t\r\n"):
 		return "the server changes the white space at the end of a text"
 	case strings.Join(strings.Fields(got), "") == strings.Join(strings.Fields(sent), ""):
@@ -110,5 +111,6 @@ func hidden(tokens []providers.Token) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of them are shown as nothing, as special tokens are by some servers and pieces of characters by others", n)
+	return fmt.Sprintf("%d of them are shown as nothing, as special tokens are by some servers and pieces of "+
+		"characters by others", n)
 }

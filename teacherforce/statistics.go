@@ -72,7 +72,8 @@ func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
 			index[r.Policy] = i
 			out = append(out, PolicyStatistics{
 				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{}, Methods: map[string]MethodStatistics{},
-				Noise: Noise{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(), RowsPerEffective: math.NaN(),
+				Noise: Noise{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
+				RowsPerEffective: math.NaN(),
 			})
 			pairs = append(pairs, sums{})
 		}

@@ -11,14 +11,16 @@ import (
 
 func TestStatistics(t *testing.T) {
 	row := func(id, policy, hash string, v float64, tokens int) dataset.LogProb {
-		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: hash, LogProb: dataset.Known(v), Tokens: tokens, Method: MethodTokenIDs,
+		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: hash, LogProb: dataset.Known(v), Tokens: tokens,
+			Method:       MethodTokenIDs,
 			Distribution: dataset.SamplingDistribution,
 			Methods: map[string]dataset.MethodResult{
 				MethodTokenIDs: {LogProb: dataset.Known(v), Status: "ok"}, MethodContinuation: {Status: "failed", Reason: "seam"},
 			}}
 	}
 	failed := row("q3", "pi", "h2", math.NaN(), 0)
-	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: string(ClassMissing)}, "", []string{string(FlagNull)}
+	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: string(ClassMissing)}, "",
+		[]string{string(FlagNull)}
 	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: "missing"}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
 	rawRow.Distribution = dataset.RawDistribution
@@ -41,11 +43,17 @@ func TestStatistics(t *testing.T) {
 	noise := Noise{2, math.Sqrt(0.05 * 0.05 / 2), 0.05}
 	want := []PolicyStatistics{
 		{"p0", 3, 3, none, none, ids(3, 3, map[Reason]int{}), noise, nan, nan, nan},
-		{"clone", 2, 2, none, none, ids(2, 2, map[Reason]int{}), noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50, math.Exp(0.01 * 25)},
-		{"pi", 3, 2, map[string]int{string(ClassMissing): 1}, map[string]int{string(FlagNull): 1}, ids(3, 2, map[Reason]int{ReasonMissing: 1}), Noise{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50, math.Exp(0.2 * 25)},
+		{"clone", 2, 2, none, none, ids(2, 2, map[Reason]int{}), noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50,
+			math.Exp(0.01 * 25)},
+		{"pi", 3, 2, map[string]int{string(ClassMissing): 1}, map[string]int{string(FlagNull): 1},
+			ids(3, 2, map[Reason]int{ReasonMissing: 1}), Noise{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50,
+			math.Exp(0.2 * 25)},
 		{"pi_cold", 1, 1, none, none, ids(1, 1, map[Reason]int{}), Noise{0, nan, nan}, nan, nan, nan},
 	}
-	near := cmp.Comparer(func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-12 })
+	near := cmp.Comparer(func(a, b float64) bool {
+		return a == b || math.IsNaN(a) && math.IsNaN(b) ||
+			math.Abs(a-b) < 1e-12
+	})
 	if d := cmp.Diff(want, got, near); d != "" {
 		t.Errorf("statistics (-want +got):\n%s", d)
 	}

@@ -172,7 +172,9 @@ func (continuation) Score(p Pair) Answer {
 	}
 	d := joint.LogProb.OrNaN() - ctx.LogProb.OrNaN()
 	if d > positiveSlack {
-		return refuse(ReasonInvalid, fmt.Sprintf("the joint total exceeds the context's by %v: the server scored the context differently the second time", d), FlagPositiveDifference)
+		return refuse(ReasonInvalid, fmt.Sprintf("the joint total exceeds the context's by %v: the server scored the "+
+			"context differently the second time", d), FlagPositiveDifference)
 	}
-	return Answer{MethodResult: MethodResult{LogProb: dataset.Known(d), Status: OK}, TokenLogProbs: sum(tail, n).TokenLogProbs}
+	return Answer{MethodResult: MethodResult{LogProb: dataset.Known(d), Status: OK},
+		TokenLogProbs: sum(tail, n).TokenLogProbs}
 }

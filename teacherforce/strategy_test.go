@@ -35,15 +35,18 @@ func TestStrategyIsChecked(t *testing.T) {
 		{"-Inf", ok(math.Inf(-1), -1), Response{Text: answer}, ClassInvalid, "-Inf", "no echo states a probability of 0"},
 		{"NaN", ok(math.NaN(), -1), Response{Text: answer}, ClassMissing, "no value", "ok promises a value"},
 		{"a positive token", ok(-1, -2, 1), Response{Text: answer}, ClassInvalid, "token 1", "a sum hides it"},
-		{"a token without a value", ok(-1, math.NaN(), -1), Response{Text: answer}, ClassMissing, "token 0", "a null is not skipped"},
+		{"a token without a value", ok(-1, math.NaN(), -1), Response{Text: answer}, ClassMissing, "token 0",
+			"a null is not skipped"},
 		{"no tokens", ok(-1), Response{Text: answer}, ClassInvalid, "no tokens", "a value is of tokens"},
 		{"fewer tokens than sampled", ok(-1, -1), sampled, ClassInvalid, "1 tokens, and 2 were sampled", "of another text"},
 		{"nothing", Answer{}, Response{Text: answer}, ClassInvalid, "status", "the zero value answers nothing"},
 		{"failed without a reason", Answer{MethodResult: MethodResult{Status: Failed}}, Response{Text: answer},
 			ClassInvalid, "reason", "counts of reasons add up"},
-		{"failed with a value", Answer{MethodResult: MethodResult{LogProb: dataset.Known(-1), Status: Failed, Reason: ReasonSeam}},
+		{"failed with a value", Answer{MethodResult: MethodResult{LogProb: dataset.Known(-1), Status: Failed,
+			Reason: ReasonSeam}},
 			Response{Text: answer}, ClassInvalid, "no value", "a failure has no number"},
-		{"failed", Answer{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer}, ClassSeam, "", "it may fail"},
+		{"failed", Answer{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer}, ClassSeam,
+			"", "it may fail"},
 	} {
 		f, err := New(Config{Scorer: &fake{}, Strategies: []Strategy{custom{c.answer}}})
 		if err != nil {

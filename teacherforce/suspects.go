@@ -66,8 +66,10 @@ func Suspects(values []Value) []Suspect {
 		}
 		byPolicy[v.Policy] = append(byPolicy[v.Policy], i)
 		byResponse[v.Response] = append(byResponse[v.Response], i)
-		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) { // never if Second is NaN
-			out = append(out, Suspect{i, FlagSecondDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method", v.LogProb.OrNaN(), v.Second.OrNaN())})
+		// never if Second is NaN
+		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) {
+			out = append(out, Suspect{i, FlagSecondDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method",
+				v.LogProb.OrNaN(), v.Second.OrNaN())})
 		}
 	}
 	for _, rows := range byPolicy {
@@ -79,11 +81,15 @@ func Suspects(values []Value) []Suspect {
 			if residual[k] > -residualLimit || supported(values, i, byResponse[values[i].Response]) {
 				continue
 			}
-			out = append(out, Suspect{i, FlagTooLikely, fmt.Sprintf("%.4g nats for a length of %d is %.1f robust standard deviations above the policy's other values, and no other value of this response is near",
+			out = append(out, Suspect{i, FlagTooLikely, fmt.Sprintf("%.4g nats for a length of %d is %.1f robust standard "+
+				"deviations above the policy's other values, and no other value of this response is near",
 				values[i].LogProb.OrNaN(), values[i].Length, -residual[k])})
 		}
 	}
-	slices.SortFunc(out, func(a, b Suspect) int { return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Flag, b.Flag)) })
+	slices.SortFunc(out, func(a, b Suspect) int {
+		return cmp.Or(cmp.Compare(a.Index, b.Index),
+			cmp.Compare(a.Flag, b.Flag))
+	})
 	return out
 }
 
@@ -92,7 +98,8 @@ func impossible(i int, value Value) (Suspect, bool) {
 	case math.IsNaN(v):
 		return Suspect{i, FlagNull, "there is no value"}, true
 	case math.IsInf(v, 0), v <= infiniteLogProb && v < noiseNats*float64(value.Length):
-		return Suspect{i, FlagInfinite, fmt.Sprintf("%v for a length of %d: an infinite value or a stand-in for one", v, value.Length)}, true
+		return Suspect{i, FlagInfinite, fmt.Sprintf("%v for a length of %d: an infinite value or a stand-in for one", v,
+			value.Length)}, true
 	case v > positiveSlack:
 		return Suspect{i, FlagPositive, fmt.Sprintf("%+g is a probability above 1", v)}, true
 	}
@@ -106,7 +113,10 @@ func supported(values []Value, i int, same []int) bool {
 	if near(v.Second.OrNaN()) { // false for NaN
 		return true
 	}
-	return slices.ContainsFunc(same, func(j int) bool { return values[j].Policy != v.Policy && near(values[j].LogProb.OrNaN()) })
+	return slices.ContainsFunc(same, func(j int) bool {
+		return values[j].Policy != v.Policy &&
+			near(values[j].LogProb.OrNaN())
+	})
 }
 
 // residuals are the rows' distances from a resistant line, in robust standard

@@ -59,8 +59,14 @@ func TestSuspects(t *testing.T) {
 		{"zero for one policy", set(1, 0), FlagTooLikely, "false zeros have made weights of 1e17"},
 		{"near zero for one policy", set(1, -0.02), FlagTooLikely, "that it is not exactly 0 makes it no better"},
 		{"zero for both", set(2, 0), "", "a text that is certain is certain under each: nothing contradicts it"},
-		{"another method says the same", func(vs []Value, at int) { vs[at].LogProb, vs[at].Second = dataset.Known(-0.02), dataset.Known(-0.02) }, "", "evidence for it"},
-		{"another method says otherwise", func(vs []Value, at int) { vs[at].Second = dataset.Known(vs[at].LogProb.OrNaN() - 30) }, FlagSecondDisagrees, "one of the two is wrong"},
+		{"another method says the same", func(vs []Value, at int) {
+			vs[at].LogProb, vs[at].Second = dataset.Known(-0.02),
+				dataset.Known(-0.02)
+		}, "", "evidence for it"},
+		{"another method says otherwise", func(vs []Value, at int) {
+			vs[at].Second = dataset.Known(vs[at].LogProb.OrNaN() -
+				30)
+		}, FlagSecondDisagrees, "one of the two is wrong"},
 		{"a long text", func(vs []Value, at int) {
 			for k := range 2 {
 				vs[at+k].LogProb, vs[at+k].Length = dataset.Known(-12_000), 90_000
@@ -75,7 +81,8 @@ func TestSuspects(t *testing.T) {
 		c.plant(vs, at)
 		got := Suspects(vs)
 		switch {
-		case c.want == "" && len(got) > 0, c.want != "" && (len(got) != 1 || got[0].Index != at || got[0].Flag != c.want || got[0].Detail == ""):
+		case c.want == "" && len(got) > 0, c.want != "" && (len(got) != 1 || got[0].Index != at || got[0].Flag != c.want ||
+			got[0].Detail == ""):
 			t.Errorf("%s: %+v, want %q: %s", c.name, got, c.want, c.reason)
 		}
 	}
@@ -112,7 +119,8 @@ func TestSuspectsOfArena(t *testing.T) {
 		}
 		row.Targets["base"] = row.Base
 		for _, name := range slices.Sorted(maps.Keys(row.Targets)) {
-			values = append(values, Value{Response: row.Metadata.ID, Policy: name, LogProb: dataset.Known(row.Targets[name]), Length: len(row.Response)})
+			values = append(values, Value{Response: row.Metadata.ID, Policy: name, LogProb: dataset.Known(row.Targets[name]),
+				Length: len(row.Response)})
 		}
 	}
 	if err := scan.Err(); err != nil || len(values) != 1600 {
@@ -140,7 +148,8 @@ func TestSuspectsOfArena(t *testing.T) {
 		kind := []struct {
 			v    float64
 			flag Flag
-		}{{0, FlagTooLikely}, {values[i].LogProb.OrNaN() / 1000, FlagTooLikely}, {-values[i].LogProb.OrNaN(), FlagPositive}, {math.NaN(), FlagNull}}[at%4]
+		}{{0, FlagTooLikely}, {values[i].LogProb.OrNaN() / 1000, FlagTooLikely}, {-values[i].LogProb.OrNaN(), FlagPositive},
+			{math.NaN(), FlagNull}}[at%4]
 		values[i].LogProb, planted[i] = dataset.Known(kind.v), kind.flag
 	}
 	found := map[int]Flag{}

@@ -39,7 +39,8 @@ func main() {
 	n := flag.Int("n", 100, "prompts of the run")
 	reportFile := flag.String("report", "", "check this report.json `file` only")
 	jsonFile := flag.String("json", "", "check that this `file` holds one JSON object with a decision, and nothing else")
-	analysis := flag.String("agrees", "", "with -run: compare what analyze wrote to this `file` of the run with its report")
+	analysis := flag.String("agrees", "", "with -run: compare what analyze wrote to this `file` of the run with "+
+		"its report")
 	decision := flag.String("decision", "", "the decision that the report must have")
 	notPassed := flag.String("not-passed", "", "`ids`, separated by commas: at least one must hold or fail")
 	retried := flag.Bool("retried", false, "some stage must show retries that it absorbed, and none may have failed")
@@ -379,7 +380,8 @@ func checkReport(f *faults, path, decision, notPassed string, retried bool) {
 			f.add("%s: no check %s", path, id)
 		}
 	}
-	if notPassed != "" && !slices.ContainsFunc(strings.Split(notPassed, ","), func(id string) bool { return status[id] == "fail" || status[id] == "hold" }) {
+	if notPassed != "" && !slices.ContainsFunc(strings.Split(notPassed, ","),
+		func(id string) bool { return status[id] == "fail" || status[id] == "hold" }) {
 		f.add("%s: none of %s failed or holds", path, notPassed)
 	}
 	if retried {

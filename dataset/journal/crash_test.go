@@ -42,7 +42,8 @@ func TestTornAtEveryByte(t *testing.T) {
 	data, ends, want := small(t)
 	dir := t.TempDir()
 	for _, tail := range []struct{ name, bytes string }{
-		{"nothing", ""}, {"zeros", strings.Repeat("\x00", 50)}, {"zeros and a line break", "\x00\x00\n"}, {"old bytes", "\xff junk\nmore\n\n"},
+		{"nothing", ""}, {"zeros", strings.Repeat("\x00", 50)}, {"zeros and a line break", "\x00\x00\n"},
+		{"old bytes", "\xff junk\nmore\n\n"},
 	} {
 		for cut := range len(data) + 1 {
 			if tail.bytes != "" && cut < ends[0] {
@@ -180,7 +181,8 @@ func TestScanReadsAnewBesideAStartingWriter(t *testing.T) {
 	// came later.
 	mixed := append(append(bytes.Clone(data[:ends[1]+10]), "??\n"...), data[ends[2]:]...)
 	n := 0
-	_, lines, err := scan(&switching{first: mixed, then: data}, "log", 0, nil, func(int64, []byte, int64) error { n++; return nil })
+	_, lines, err := scan(&switching{first: mixed, then: data}, "log", 0, nil,
+		func(int64, []byte, int64) error { n++; return nil })
 	if err != nil || n != len(want) || lines != int64(len(want)+1) {
 		t.Errorf("%d records, %d lines, %v; want all %d", n, lines, err, len(want))
 	}

@@ -59,9 +59,11 @@ func TestCutInTheLast4KiB(t *testing.T) {
 		for ends[whole] <= cut {
 			whole++
 		}
-		end, lines, err := scan(bytes.NewReader(log[:cut]), "log", int64(acked), nil, func(int64, []byte, int64) error { n++; return nil })
+		end, lines, err := scan(bytes.NewReader(log[:cut]), "log", int64(acked), nil,
+			func(int64, []byte, int64) error { n++; return nil })
 		if (err != nil) != (cut < acked) || end != int64(ends[whole-1]) || lines != int64(whole) || n != whole-1 {
-			t.Fatalf("cut at %d of %d acknowledged bytes: %v at %d after %d lines, want them to end at %d", cut, acked, err, end, lines, ends[whole-1])
+			t.Fatalf("cut at %d of %d acknowledged bytes: %v at %d after %d lines, want them to end at %d", cut, acked, err,
+				end, lines, ends[whole-1])
 		}
 		if cut%64 > 0 && (cut < acked-3 || cut > acked+3) {
 			continue
@@ -134,7 +136,8 @@ func TestEveryBit(t *testing.T) {
 		opt := on(&disk{room: -1, noSync: true})
 		opt.Config = []byte(`{"seed":1}`)
 		j, err := Open(dir, opt)
-		if mustFail && (err == nil || !strings.Contains(err.Error(), "log.jsonl") && !strings.Contains(err.Error(), dir)) || !mustFail && err != nil {
+		if mustFail && (err == nil || !strings.Contains(err.Error(), "log.jsonl") && !strings.Contains(err.Error(), dir)) ||
+			!mustFail && err != nil {
 			t.Fatalf("bit %d of byte %d of the %s: Open: %v", bit, i, what, err)
 		}
 		if err == nil {
@@ -177,7 +180,8 @@ func TestEveryBit(t *testing.T) {
 // TestMoved: a journal's folder goes on under another name, and as a copy.
 func TestMoved(t *testing.T) {
 	root := t.TempDir()
-	old, moved, copied := filepath.Join(root, "old"), filepath.Join(root, "elsewhere", "moved"), filepath.Join(root, "copied")
+	old, moved, copied := filepath.Join(root, "old"), filepath.Join(root, "elsewhere", "moved"),
+		filepath.Join(root, "copied")
 	j := mustOpen(t, old, Options{Config: []byte(`1`)})
 	mustAppend(t, j, "a")
 	j.Close()

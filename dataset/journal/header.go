@@ -42,7 +42,8 @@ func checkHeader(raw []byte, path string) error {
 		return notAJournal(path)
 	}
 	if h.Version != version {
-		return fmt.Errorf("journal: %s has format version %d, this program reads version %d (use the program that made it)", path, h.Version, version)
+		return fmt.Errorf("journal: %s has format version %d, this program reads version %d (use the program that made it)",
+			path, h.Version, version)
 	}
 	return nil
 }
@@ -79,9 +80,11 @@ type ConfigDiff struct{ Key, Journal, Given string }
 func (e *ConfigError) Error() string {
 	var parts []string
 	for _, d := range e.Diffs {
-		parts = append(parts, fmt.Sprintf("%s (journal: %s; now: %s)", cmp.Or(d.Key, "configuration"), shown(d.Journal), shown(d.Given)))
+		parts = append(parts, fmt.Sprintf("%s (journal: %s; now: %s)", cmp.Or(d.Key, "configuration"), shown(d.Journal),
+			shown(d.Given)))
 	}
-	return fmt.Sprintf("journal: %s was made under another configuration: %s (choose another folder, or go back to the old settings)",
+	return fmt.Sprintf("journal: %s was made under another configuration: %s (choose another folder, or go back to "+
+		"the old settings)",
 		e.Dir, strings.Join(parts, ", "))
 }
 

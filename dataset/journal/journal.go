@@ -315,7 +315,8 @@ func (j *Journal) usable() error {
 // fail makes err the answer to everything from here on.
 func (j *Journal) fail(op string, err error) error {
 	if j.err == nil {
-		j.err = fmt.Errorf("journal: %s %s: %w (nothing acknowledged is lost: see to the disk and start again)", op, j.path, err)
+		j.err = fmt.Errorf("journal: %s %s: %w (nothing acknowledged is lost: see to the disk and start again)", op, j.path,
+			err)
 	}
 	return j.err
 }

@@ -142,13 +142,16 @@ func TestConfig(t *testing.T) {
 		want   []ConfigDiff
 		reason string
 	}{
-		{`{"note":null,"models":[{"t":1,"name":"p0"},{"name":"p1"}],"seed":18446744073709551615}`, nil, "order and space do not count"},
+		{`{"note":null,"models":[{"t":1,"name":"p0"},{"name":"p1"}],"seed":18446744073709551615}`, nil,
+			"order and space do not count"},
 		{`{"seed": 18446744073709551614, "models": [{"name": "p0", "t": 1}, {"name": "p1"}], "note": null}`,
 			[]ConfigDiff{{"seed", "18446744073709551615", "18446744073709551614"}}, "integers beyond float64 are told apart"},
 		{`{"seed": 18446744073709551615, "models": [{"name": "p0", "t": 0.5}], "extra": {"a": 1}}`,
-			[]ConfigDiff{{"extra", "", `{"a":1}`}, {"models[0].t", "1", "0.5"}, {"models[1]", `{"name":"p1"}`, ""}, {"note", "null", ""}},
+			[]ConfigDiff{{"extra", "", `{"a":1}`}, {"models[0].t", "1", "0.5"}, {"models[1]", `{"name":"p1"}`, ""},
+				{"note", "null", ""}},
 			"nested, added and removed keys, and null is not absent"},
-		{`[]`, []ConfigDiff{{"", `{"models":[{"name":"p0","t":1},{"name":"p1"}],"note":null,"seed":18446744073709551615}`, `[]`}}, "another kind of value"},
+		{`[]`, []ConfigDiff{{"", `{"models":[{"name":"p0","t":1},{"name":"p1"}],"note":null,"seed":18446744073709551615}`,
+			`[]`}}, "another kind of value"},
 	}
 	dir := t.TempDir()
 	j := mustOpen(t, dir, Options{Config: []byte(old)})

@@ -28,7 +28,8 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("journal: %s is damaged at byte %d: %s (restore it from a copy; or cut the file off at that byte and delete the file acked beside it, which gives up every record from there on)",
+	return fmt.Sprintf("journal: %s is damaged at byte %d: %s (restore it from a copy; or cut the file off at that "+
+		"byte and delete the file acked beside it, which gives up every record from there on)",
 		e.Path, e.Offset, e.Reason)
 }
 
@@ -100,7 +101,8 @@ func logPath(dir string) string { return filepath.Join(dir, "log.jsonl") }
 // how many lines were good, the header being one. Only a reader beside a writer
 // can find an end that is good later; a writer has the lock and cuts it off. An
 // end before mark is damage.
-func scan(src io.ReaderAt, path string, mark int64, header func(raw []byte) error, fn func(seq int64, raw []byte, off int64) error) (end, lines int64, err error) {
+func scan(src io.ReaderAt, path string, mark int64, header func(raw []byte) error, fn func(seq int64, raw []byte,
+	off int64) error) (end, lines int64, err error) {
 	retried := int64(-1)
 	r := newLineReader(io.NewSectionReader(src, 0, 1<<62), 0)
 	for {

@@ -47,7 +47,8 @@ func newNode(c *parquet.Column, path string) (*node, error) {
 		n.first, n.last = c.Index(), c.Index()+1
 		n.convert = converter(c.Type())
 		if n.convert == nil {
-			return nil, fmt.Errorf("column %s has the type %s, which is not read (convert it to text or a double)", path, c.Type())
+			return nil, fmt.Errorf("column %s has the type %s, which is not read (convert it to text or a double)", path,
+				c.Type())
 		}
 		return n, nil
 	}

@@ -83,7 +83,8 @@ func newReader(r io.ReaderAt, size int64, name string) (out *reader, err error) 
 			// The decoder of LZ4 doubles its buffer until damaged data fits. The hub
 			// compresses with snappy, gzip or zstd.
 			if codec := c.MetaData.Codec; codec == format.Lz4Raw || codec == format.Lz4 {
-				return nil, fmt.Errorf("parquet: %s is compressed with %s, which is not read (write it with another compression)", name, codec)
+				return nil, fmt.Errorf("parquet: %s is compressed with %s, which is not read (write it with another compression)",
+					name, codec)
 			}
 		}
 	}

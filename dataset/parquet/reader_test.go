@@ -26,8 +26,10 @@ import (
 // as the hub's are, with a compression and page format each; the types are those
 // that it infers.
 func TestPublishedSchemas(t *testing.T) {
-	for _, name := range []string{"chatbot_arena_conversations.jsonl", "arena-human-preference-100k.jsonl", "arena-human-preference-140k.jsonl", "arena-human-preference-55k.csv", "lmsys-chat-1m.jsonl"} {
-		for _, opt := range []dataset.ReadOptions{{}, {KeepFlagged: true, KeepSetApart: true, MaxModerationScore: 0.5, SingleTurn: true}} {
+	for _, name := range []string{"chatbot_arena_conversations.jsonl", "arena-human-preference-100k.jsonl",
+		"arena-human-preference-140k.jsonl", "arena-human-preference-55k.csv", "lmsys-chat-1m.jsonl"} {
+		for _, opt := range []dataset.ReadOptions{{}, {KeepFlagged: true, KeepSetApart: true, MaxModerationScore: 0.5,
+			SingleTurn: true}} {
 			want, err := dataset.File(filepath.Join("..", "testdata", "schemas", name)).Prompts(opt)
 			if err != nil {
 				t.Fatal(err)
@@ -97,8 +99,11 @@ func write(t testing.TB, rows []values) []byte {
 func TestEveryType(t *testing.T) {
 	x, half := "x \"quoted\" é", 0.5
 	rows := []values{
-		{Prompt: "p", ID: math.MaxInt64, Bool: true, Small: -7, Natural: math.MaxUint64, Float: 0.1, Double: 1e-300, Bytes: []byte{0, 255}, Micros: time.Date(2025, 6, 18, 12, 47, 29, 684000000, time.UTC),
-			Day: 20000, Enum: "e", Maybe: &x, List: []string{"a", ""}, Plain: []int64{1, 2}, Nested: [][]pair{{{"1", []string{"2"}}, {"3", nil}}, {}}, Struct: &pair{"s", []string{"t", "u"}}, Map: map[string]*float64{"k": &half}},
+		{Prompt: "p", ID: math.MaxInt64, Bool: true, Small: -7, Natural: math.MaxUint64, Float: 0.1, Double: 1e-300,
+			Bytes: []byte{0, 255}, Micros: time.Date(2025, 6, 18, 12, 47, 29, 684000000, time.UTC),
+			Day: 20000, Enum: "e", Maybe: &x, List: []string{"a", ""}, Plain: []int64{1, 2},
+			Nested: [][]pair{{{"1", []string{"2"}}, {"3", nil}}, {}}, Struct: &pair{"s", []string{"t", "u"}},
+			Map: map[string]*float64{"k": &half}},
 		{Double: math.NaN(), Float: float32(math.Inf(1)), Micros: time.UnixMicro(-1)},
 	}
 	want := []string{

@@ -16,7 +16,8 @@ import (
 // What must be seen on 400 real rows, scored by a real API.
 func TestArena(t *testing.T) {
 	dir := filepath.Dir(shareddata.File(t, "data/arena/logged.jsonl"))
-	args := []string{"-logged", filepath.Join(dir, "logged.jsonl"), "-fresh", filepath.Join(dir, "fresh_draws"), "-probes", filepath.Join(dir, "probes"), "-estimators", "all"}
+	args := []string{"-logged", filepath.Join(dir, "logged.jsonl"), "-fresh", filepath.Join(dir, "fresh_draws"),
+		"-probes", filepath.Join(dir, "probes"), "-estimators", "all"}
 	a := analyzed(t, args...)
 
 	probes, err := dataset.ReadFile[dataset.FreshDraw](filepath.Join(dir, "probes", "unhelpful_probe.jsonl"))
@@ -42,18 +43,21 @@ func TestArena(t *testing.T) {
 	}
 
 	clone := a.Policies["clone"]
-	if clone.Clone == nil || clone.Clone.Status != "fail" || !strings.Contains(strings.Join(clone.Weights.Refusals, " "), "e-value 10^6.9") {
+	if clone.Clone == nil || clone.Clone.Status != "fail" || !strings.Contains(strings.Join(clone.Weights.Refusals, " "),
+		"e-value 10^6.9") {
 		t.Errorf("clone: %+v, weights %q; 10^6.9 is the figure recorded for these rows", clone.Clone, clone.Weights.Refusals)
 	}
 	if len(a.Notes) == 0 || !strings.Contains(a.Notes[0], "The log-probs are noisy: clone is base scored again") {
 		t.Errorf("notes %q", a.Notes)
 	}
-	if p := a.Policies["parallel_universe_prompt"]; p.Weights.Usable || p.Estimators["dr"].Status != "refused" || p.Estimators["snips"].Status != "refused" {
+	if p := a.Policies["parallel_universe_prompt"]; p.Weights.Usable || p.Estimators["dr"].Status != "refused" ||
+		p.Estimators["snips"].Status != "refused" {
 		t.Errorf("parallel_universe_prompt: %+v", p.Weights)
 	}
 
 	_, stdout, _ := call(t, args...)
-	if !strings.Contains(strings.Join(strings.Fields(stdout), " "), "The log-probs are noisy: clone is base scored again") {
+	if !strings.Contains(strings.Join(strings.Fields(stdout), " "),
+		"The log-probs are noisy: clone is base scored again") {
 		t.Error("the terminal does not say that the log-probs are noisy")
 	}
 	for name, p := range a.Policies {

@@ -30,7 +30,8 @@ func evaluate(in *input, o options) (*offpolicy.Document, error) {
 	d.Source = in.source
 	d.Estimators = append(names(o.estimators.house), names(o.estimators.cje)...)
 	for _, p := range d.Policies {
-		maps.DeleteFunc(p.Estimators, func(id string, _ *offpolicy.EstimateDocument) bool { return !slices.Contains(d.Estimators, id) })
+		maps.DeleteFunc(p.Estimators,
+			func(id string, _ *offpolicy.EstimateDocument) bool { return !slices.Contains(d.Estimators, id) })
 	}
 	if len(o.estimators.cje) > 0 {
 		d.Reference = string(o.mode)
@@ -89,7 +90,8 @@ func reference(d *offpolicy.Document, r *offpolicy.Result, in *input, o options)
 				continue
 			}
 			if len(gates) > 0 {
-				x.Notes = append(x.Notes, "shown because it was asked for by name; our gates refuse these weights: "+strings.Join(gates, "; "))
+				x.Notes = append(x.Notes,
+					"shown because it was asked for by name; our gates refuse these weights: "+strings.Join(gates, "; "))
 			}
 			x.Status = offpolicy.StatusOK
 			x.Value, x.SE, x.CI = number(est.Value), number(est.SE), [2]dataset.Float{number(est.Lower), number(est.Upper)}

@@ -67,7 +67,8 @@ func choose(list string) (selection, error) {
 	for id := range strings.SplitSeq(list, ",") {
 		id = strings.TrimSpace(id)
 		if !slices.Contains(house, offpolicy.Estimator(id)) && !slices.Contains(reference, cje.Estimator(id)) {
-			return selection{}, fmt.Errorf("-estimators: %q is not known: have all, %s", id, strings.Join(append(names(house), names(reference)...), ", "))
+			return selection{}, fmt.Errorf("-estimators: %q is not known: have all, %s", id,
+				strings.Join(append(names(house), names(reference)...), ", "))
 		}
 		asked[id] = true
 	}
@@ -94,8 +95,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.logged, "logged", "", "`file` of logged responses, JSON lines in CJE's layout")
 	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
 	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
-	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, without the reference's)")
-	margin := fs.Float64("margin", defaultMargin, "largest mean residual with which the transport audit passes a policy; 0 does not grade (of a run: its own)")
+	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, "+
+		"without the reference's)")
+	margin := fs.Float64("margin", defaultMargin,
+		"largest mean residual with which the transport audit passes a policy; 0 does not grade (of a run: its own)")
 	seed := fs.Uint64("seed", defaultSeed, "seed of folds and bootstrap replicates (of a run: its own)")
 	fs.StringVar(&o.html, "html", "", "write a page to this `file` as well")
 	fs.BoolVar(&o.json, "json", false, "write JSON to stdout, and nothing else there")

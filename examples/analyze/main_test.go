@@ -107,7 +107,8 @@ func bundle(t *testing.T) (dir string, logged []map[string]any) {
 		lp := -50 - 10*rng.Float64()
 		row := map[string]any{
 			"prompt_id": id, "prompt": "What?", "response": "That.", "base_policy_logprob": lp, "judge_score": s,
-			"target_policy_logprobs": map[string]float64{"near": lp + math.Log(.6+.8*s), "far": lp - 30 - 10*rng.Float64(), "twin": lp},
+			"target_policy_logprobs": map[string]float64{"near": lp + math.Log(.6+.8*s), "far": lp - 30 - 10*rng.Float64(),
+				"twin": lp},
 		}
 		if i%2 == 0 {
 			row["oracle_label"] = clamp(.2 + .6*s + .1*rng.NormFloat64())
@@ -182,11 +183,13 @@ func TestUsage(t *testing.T) {
 func TestBrokenInput(t *testing.T) {
 	dir, logged := bundle(t)
 	bad := slices.Clone(logged)
-	bad[3] = map[string]any{"prompt_id": "q003", "base_policy_logprob": 4, "judge_score": .5, "target_policy_logprobs": map[string]float64{"near": -3}}
+	bad[3] = map[string]any{"prompt_id": "q003", "base_policy_logprob": 4, "judge_score": .5,
+		"target_policy_logprobs": map[string]float64{"near": -3}}
 	write(t, filepath.Join(dir, "positive.jsonl"), bad)
 	write(t, filepath.Join(dir, "twice", "near_probe.jsonl"), nil)
 	write(t, filepath.Join(dir, "twice", "near_probes.jsonl"), nil)
-	if err := os.WriteFile(filepath.Join(dir, "torn.jsonl"), []byte("{\"prompt_id\": \"a\"}\n{\"prompt"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "torn.jsonl"), []byte("{\"prompt_id\": \"a\"}\n{\"prompt"),
+		0o666); err != nil {
 		t.Fatal(err)
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -198,10 +201,13 @@ func TestBrokenInput(t *testing.T) {
 		{[]string{"-logged", at("twice/near_probe.jsonl")}, "holds no logged response", "an empty file has no answer"},
 		{[]string{"-logged", at("torn.jsonl")}, "torn.jsonl:2", "a torn line is named"},
 		{[]string{"-logged", at("positive.jsonl")}, "q003", "the record of a positive log-prob is named"},
-		{[]string{"-logged", at("logged.jsonl"), "-fresh", at("nowhere")}, "nowhere holds no fresh draws", "a folder that was asked for and is not there"},
-		{[]string{"-logged", at("logged.jsonl"), "-probes", at("twice")}, "two files of near's probes", "nothing tells which is right"},
+		{[]string{"-logged", at("logged.jsonl"), "-fresh", at("nowhere")}, "nowhere holds no fresh draws",
+			"a folder that was asked for and is not there"},
+		{[]string{"-logged", at("logged.jsonl"), "-probes", at("twice")}, "two files of near's probes",
+			"nothing tells which is right"},
 		{[]string{"-run", dir}, "manifest.json", "a folder that is no run"},
-		{[]string{"-logged", at("logged.jsonl"), "-html", at("no/such/folder/page.html")}, "page.html", "a page that cannot be written"},
+		{[]string{"-logged", at("logged.jsonl"), "-html", at("no/such/folder/page.html")}, "page.html",
+			"a page that cannot be written"},
 	} {
 		code, stdout, stderr := call(t, tt.args...)
 		if code != exitFail || stdout != "" || !strings.Contains(stderr, tt.want) {
@@ -212,13 +218,16 @@ func TestBrokenInput(t *testing.T) {
 
 func TestLogged(t *testing.T) {
 	dir, _ := bundle(t)
-	args := []string{"-logged", filepath.Join(dir, "logged.jsonl"), "-fresh", filepath.Join(dir, "fresh"), "-probes", filepath.Join(dir, "probes")}
+	args := []string{"-logged", filepath.Join(dir, "logged.jsonl"), "-fresh", filepath.Join(dir, "fresh"), "-probes",
+		filepath.Join(dir, "probes")}
 	a := analyzed(t, append(args, "-estimators", "all")...)
-	if len(a.Policies) != 4 || a.Policies["base"].Role != "logging" || a.Policies["twin"].Role != "clone" || a.Policies["near"].Role != "target" {
+	if len(a.Policies) != 4 || a.Policies["base"].Role != "logging" || a.Policies["twin"].Role != "clone" ||
+		a.Policies["near"].Role != "target" {
 		t.Fatalf("policies %+v", a.Policies)
 	}
 	near, far := a.Policies["near"], a.Policies["far"]
-	for _, id := range []string{"ips", "snips", "clipped_ips", "dr", "labeled_snips", "cje_snips", "cje_calibrated_ips", "cje_dr_cpo", "cje_tmle"} {
+	for _, id := range []string{"ips", "snips", "clipped_ips", "dr", "labeled_snips", "cje_snips", "cje_calibrated_ips",
+		"cje_dr_cpo", "cje_tmle"} {
 		if e := near.Estimators[id]; e.Status != "ok" {
 			t.Errorf("%s of near: %+v", id, e)
 		}
@@ -233,10 +242,12 @@ func TestLogged(t *testing.T) {
 		t.Errorf("near has %d estimators; far's weights are usable: %v", len(near.Estimators), far.Weights.Usable)
 	}
 	// Far has labels of its own, whose mean is .2; the judge alone would say .4.
-	if e := far.Estimators["direct"]; e.Status != "ok" || math.Abs(*e.Value-.2) > .05 || far.Answer.Estimator != "direct" || far.Audit.Probes != 30 {
+	if e := far.Estimators["direct"]; e.Status != "ok" || math.Abs(*e.Value-.2) > .05 ||
+		far.Answer.Estimator != "direct" || far.Audit.Probes != 30 {
 		t.Errorf("direct of far: %+v, %+v", e, far.Audit)
 	}
-	if c := a.Policies["twin"].Clone; c == nil || c.Status != "pass" || len(a.Notes) != 2 || !strings.Contains(a.Notes[0], "Nobody stated what the log-probs of base, far, near, twin are of") {
+	if c := a.Policies["twin"].Clone; c == nil || c.Status != "pass" || len(a.Notes) != 2 || !strings.Contains(a.Notes[0],
+		"Nobody stated what the log-probs of base, far, near, twin are of") {
 		t.Errorf("clone %+v, notes %q", c, a.Notes)
 	}
 	aa := 0
@@ -273,17 +284,21 @@ func TestEstimatorList(t *testing.T) {
 	// The reference refuses nothing: by name it shows its number, with our gates
 	// beside it; by "all" it does not.
 	far := a.Policies["far"].Estimators
-	if e := far["cje_snips"]; e.Status != "ok" || !strings.Contains(strings.Join(e.Notes, " "), "our gates refuse these weights") {
+	if e := far["cje_snips"]; e.Status != "ok" || !strings.Contains(strings.Join(e.Notes, " "),
+		"our gates refuse these weights") {
 		t.Errorf("cje_snips by name: %+v", e)
 	}
 	if e := far["snips"]; e.Status != "refused" {
 		t.Errorf("snips by name is ours, and refused: %+v", e)
 	}
 	// The reference needs fresh draws; there are none.
-	if e := analyzed(t, "-logged", logged, "-estimators", "cje_tmle").Policies["near"].Estimators["cje_tmle"]; e.Status != "refused" || !strings.Contains(e.Reasons[0], "no fresh draws") {
+	if e := analyzed(t, "-logged", logged, "-estimators",
+		"cje_tmle").Policies["near"].Estimators["cje_tmle"]; e.Status != "refused" || !strings.Contains(e.Reasons[0],
+		"no fresh draws") {
 		t.Errorf("cje_tmle without draws: %+v", e)
 	}
-	if m, n := analyzed(t, "-logged", logged, "-estimators", "cje_snips", "-cje-mode", "two_stage"), a; *m.Policies["near"].Estimators["cje_snips"].Value == *n.Policies["near"].Estimators["cje_snips"].Value {
+	if m, n := analyzed(t, "-logged", logged, "-estimators", "cje_snips", "-cje-mode", "two_stage"),
+		a; *m.Policies["near"].Estimators["cje_snips"].Value == *n.Policies["near"].Estimators["cje_snips"].Value {
 		t.Error("-cje-mode changes nothing")
 	}
 }
@@ -315,20 +330,24 @@ func runFolder(t *testing.T) string {
 		id := r["prompt_id"]
 		add("prompts.jsonl", map[string]any{"prompt_id": id, "prompt": "What?", "metadata": map[string]any{}})
 		logprob := func(policy string, v any) {
-			add("logprobs.jsonl", map[string]any{"prompt_id": id, "policy": policy, "logprob": v, "tokens": 9, "of": "sampling", "policy_hash": policy})
+			add("logprobs.jsonl", map[string]any{"prompt_id": id, "policy": policy, "logprob": v, "tokens": 9, "of": "sampling",
+				"policy_hash": policy})
 		}
 		logprob("p0", r["base_policy_logprob"])
 		for policy, v := range r["target_policy_logprobs"].(map[string]float64) {
 			logprob(policy, v)
 		}
 		respond := func(policy string, score any) {
-			add("responses.jsonl", map[string]any{"prompt_id": id, "policy": policy, "draw_idx": 0, "response": "That.", "finish_reason": "stop", "policy_hash": policy})
-			add("judge.jsonl", map[string]any{"prompt_id": id, "policy": policy, "draw_idx": 0, "judge": "judge@1", "mean": score, "variance": 0, "policy_hash": policy})
+			add("responses.jsonl", map[string]any{"prompt_id": id, "policy": policy, "draw_idx": 0, "response": "That.",
+				"finish_reason": "stop", "policy_hash": policy})
+			add("judge.jsonl", map[string]any{"prompt_id": id, "policy": policy, "draw_idx": 0, "judge": "judge@1",
+				"mean": score, "variance": 0, "policy_hash": policy})
 		}
 		respond("p0", r["judge_score"])
 		respond("near", math.Sqrt(r["judge_score"].(float64)))
 		if i%2 == 0 {
-			add("oracle.jsonl", map[string]any{"prompt_id": id, "policy": "p0", "draw_idx": 0, "label": r["oracle_label"], "inclusion_prob": .5, "role": "calibration", "policy_hash": "p0"})
+			add("oracle.jsonl", map[string]any{"prompt_id": id, "policy": "p0", "draw_idx": 0, "label": r["oracle_label"],
+				"inclusion_prob": .5, "role": "calibration", "policy_hash": "p0"})
 		}
 	}
 	add("ledger.jsonl", map[string]any{"stage": "oracle", "key": "a", "cost_usd": .03, "outcome": "rate_limited"})
@@ -337,7 +356,8 @@ func runFolder(t *testing.T) string {
 	add("ledger.jsonl", map[string]any{"stage": "judge", "key": "a", "cost_usd": 9, "outcome": "ok"})
 	add("manifest.json", map[string]any{
 		"schema_version": record.SchemaVersion, "seed": 7, "transport_margin": .04,
-		"policies":      []map[string]any{{"name": "p0", "role": "logging"}, {"name": "near", "role": "target"}, {"name": "far", "role": "target"}, {"name": "twin", "role": "clone"}},
+		"policies": []map[string]any{{"name": "p0", "role": "logging"}, {"name": "near", "role": "target"},
+			{"name": "far", "role": "target"}, {"name": "twin", "role": "clone"}},
 		"configuration": map[string]any{"judge": "judge@1"},
 	})
 	for name, rows := range files {
@@ -363,7 +383,8 @@ func TestRunFolder(t *testing.T) {
 		t.Fatalf("exit %d, %s", code, stderr)
 	}
 	// 25 labels at the ledger's 4 cents each.
-	for _, want := range []string{"3 of 4 policies", "far", "refused", "25 oracle labels of its own responses ($1.00)", "page.html"} {
+	for _, want := range []string{"3 of 4 policies", "far", "refused", "25 oracle labels of its own responses ($1.00)",
+		"page.html"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the terminal does not say %q:\n%s", want, stdout)
 		}
@@ -384,7 +405,8 @@ func TestHostileNames(t *testing.T) {
 		r["metadata"] = map[string]any{"language": evil, "category": r["prompt_id"].(string)[:3]}
 	}
 	write(t, filepath.Join(dir, "logged.jsonl"), logged)
-	code, stdout, stderr := call(t, "-logged", filepath.Join(dir, "logged.jsonl"), "-html", filepath.Join(dir, "page.html"))
+	code, stdout, stderr := call(t, "-logged", filepath.Join(dir, "logged.jsonl"), "-html",
+		filepath.Join(dir, "page.html"))
 	if code != exitOK {
 		t.Fatal(stderr)
 	}
@@ -392,7 +414,8 @@ func TestHostileNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(stdout, "\x1b") || bytes.Contains(page, []byte("<script>")) || bytes.Count(page, []byte("</style>")) != 1 || !bytes.Contains(page, []byte("&lt;script&gt;")) {
+	if strings.Contains(stdout, "\x1b") || bytes.Contains(page, []byte("<script>")) ||
+		bytes.Count(page, []byte("</style>")) != 1 || !bytes.Contains(page, []byte("&lt;script&gt;")) {
 		t.Error("a policy's name gets out of its place")
 	}
 }

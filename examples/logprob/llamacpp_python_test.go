@@ -24,7 +24,8 @@ func llamaCppPython(t *testing.T) string {
 			LogProbs  int `json:"logprobs"`
 			Echo      bool
 		}
-		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || !b.Echo || b.LogProbs != 1 || b.MaxTokens != 1 || strings.HasPrefix(b.Prompt, "<|begin_of_text|>") {
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || !b.Echo || b.LogProbs != 1 || b.MaxTokens != 1 ||
+			strings.HasPrefix(b.Prompt, "<|begin_of_text|>") {
 			http.Error(w, `{"error":{"message":"not what this test expects"}}`, http.StatusBadRequest)
 			return
 		}
@@ -42,8 +43,9 @@ func llamaCppPython(t *testing.T) string {
 			texts, values = append(texts, p), append(values, v)
 		}
 		json.NewEncoder(w).Encode(map[string]any{
-			"choices": []any{map[string]any{"text": b.Prompt + " more", "finish_reason": "length", "logprobs": map[string]any{"tokens": texts, "token_logprobs": values}}},
-			"usage":   map[string]any{"prompt_tokens": len(list), "completion_tokens": 1}, // BOS in, " more" out
+			"choices": []any{map[string]any{"text": b.Prompt + " more", "finish_reason": "length",
+				"logprobs": map[string]any{"tokens": texts, "token_logprobs": values}}},
+			"usage": map[string]any{"prompt_tokens": len(list), "completion_tokens": 1}, // BOS in, " more" out
 		})
 	}))
 	t.Cleanup(s.Close)

@@ -102,7 +102,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	forcing := teacherforce.Config{Scorer: client, Strategies: strategies}
 	if providers.ScoresChats(server) {
 		forcing.Chat = client
-	} else if slices.ContainsFunc(strategies, func(s teacherforce.Strategy) bool { return s.Name() == teacherforce.MethodChat }) {
+	} else if slices.ContainsFunc(strategies,
+		func(s teacherforce.Strategy) bool { return s.Name() == teacherforce.MethodChat }) {
 		return usageError{fmt.Errorf("-strategy chat: a server of make %s scores no conversations; vllm does", *kind)}
 	}
 	forcer, err := teacherforce.New(forcing)
@@ -163,7 +164,8 @@ type pair struct {
 
 // scoreAll scores the lines a batch at a time and writes each batch in the
 // order of its lines, so that memory stays bounded.
-func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r io.Reader, name string, w io.Writer) error {
+func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r io.Reader, name string,
+	w io.Writer) error {
 	out := bufio.NewWriter(w)
 	defer out.Flush()
 	type job struct {
@@ -207,7 +209,8 @@ func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r
 	return flush()
 }
 
-func scoreLine(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, line int, raw json.RawMessage) ([]byte, error) {
+func scoreLine(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, line int, raw json.RawMessage) ([]byte,
+	error) {
 	var pr pair
 	fields := map[string]any{}
 	if err := errors.Join(json.Unmarshal(raw, &pr), json.Unmarshal(raw, &fields)); err != nil {
@@ -216,7 +219,8 @@ func scoreLine(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, 
 	prompt := dataset.Prompt{ID: fmt.Sprintf("line %d", line), Text: *pr.Prompt}
 	tag := providers.Tag{Stage: "logprob", Key: dataset.Key{PromptID: prompt.ID, Policy: p.Name}}
 	var record dataset.LogProb
-	res, err := f.Score(ctx, tag, p, prompt, teacherforce.Response{Text: *pr.Response, Ended: pr.Ended == nil || *pr.Ended})
+	res, err := f.Score(ctx, tag, p, prompt, teacherforce.Response{Text: *pr.Response, Ended: pr.Ended == nil ||
+		*pr.Ended})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

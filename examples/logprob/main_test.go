@@ -14,7 +14,8 @@ import (
 
 // rendered is what the llama4 template makes of a single user turn.
 func rendered(prompt string) string {
-	return "<|begin_of_text|><|header_start|>user<|header_end|>\n\n" + prompt + "<|eot|><|header_start|>assistant<|header_end|>\n\n"
+	return "<|begin_of_text|><|header_start|>user<|header_end|>\n\n" + prompt +
+		"<|eot|><|header_start|>assistant<|header_end|>\n\n"
 }
 
 func start(t *testing.T) *sim.Server {
@@ -47,7 +48,8 @@ func TestValuesAreTheModelsOwn(t *testing.T) {
 		`{"prompt": "seam", "response": "\nstarts with a newline"}`,
 	}, "\n")
 	var out bytes.Buffer
-	err := run([]string{"-base-url", s.FireworksURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-in", "-"}, strings.NewReader(in), &out)
+	err := run([]string{"-base-url", s.FireworksURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-in", "-"},
+		strings.NewReader(in), &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,8 @@ func TestStrategiesAndRawTemplate(t *testing.T) {
 	s := start(t)
 	t.Setenv("KEY", "k")
 	var out bytes.Buffer
-	err := run([]string{"-base-url", s.FireworksURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-template", "raw", "-strategy", "echo_based", "-in", "-"},
+	err := run([]string{"-base-url", s.FireworksURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-template", "raw",
+		"-strategy", "echo_based", "-in", "-"},
 		strings.NewReader(`{"prompt": "The capital of", "response": " France"}`), &out)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +114,8 @@ func TestConversations(t *testing.T) {
 	t.Setenv("KEY", "k")
 	for template, want := range map[string]string{"llama4": "ok ", "chatml": "failed rendered"} {
 		var out bytes.Buffer
-		err := run([]string{"-server", "vllm", "-base-url", s.VLLMURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-template", template, "-in", "-"},
+		err := run([]string{"-server", "vllm", "-base-url", s.VLLMURL(), "-model", sim.ScoutModel, "-key-env", "KEY",
+			"-template", template, "-in", "-"},
 			strings.NewReader(`{"prompt": "Why is the sky blue?", "response": "Because of the air.", "ended": false}`), &out)
 		if err != nil {
 			t.Fatal(err)
@@ -137,9 +141,12 @@ func TestUsage(t *testing.T) {
 		{"nothing given", "", "-base-url", nil, true, "there is no default server"},
 		{"unknown template", "", "llama4", append([]string{"-template", "nope"}, base...), true, "list those known"},
 		{"unknown strategy", "", "token_counting", append([]string{"-strategy", "nope"}, base...), true, "list those known"},
-		{"chat of a server without", "", "vllm", append([]string{"-strategy", "chat"}, base...), true, "name one that has it"},
-		{"empty key variable", "", "NO_SUCH_KEY", append([]string{"-key-env", "NO_SUCH_KEY"}, base...), true, "name the variable"},
-		{"missing file", "", "none.jsonl", []string{"-base-url", "http://127.0.0.1:1/v1", "-model", "m", "-in", filepath.Join(t.TempDir(), "none.jsonl")}, false, "name the file"},
+		{"chat of a server without", "", "vllm", append([]string{"-strategy", "chat"}, base...), true,
+			"name one that has it"},
+		{"empty key variable", "", "NO_SUCH_KEY", append([]string{"-key-env", "NO_SUCH_KEY"}, base...), true,
+			"name the variable"},
+		{"missing file", "", "none.jsonl", []string{"-base-url", "http://127.0.0.1:1/v1", "-model", "m", "-in",
+			filepath.Join(t.TempDir(), "none.jsonl")}, false, "name the file"},
 		{"no response in a line", `{"prompt": "p"}`, "pair 1", base, false, "name the line"},
 		{"bad JSON", `{"prompt": `, "1", base, false, "name the line"},
 	}

@@ -27,7 +27,8 @@ func TestServers(t *testing.T) {
 		{"llamacpp", "log-probs of generated tokens only"},
 	} {
 		var out bytes.Buffer
-		err := run([]string{"-base-url", s.FireworksURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-server", c.server, "-in", "-"}, strings.NewReader(in), &out)
+		err := run([]string{"-base-url", s.FireworksURL(), "-model", sim.ScoutModel, "-key-env", "KEY", "-server", c.server,
+			"-in", "-"}, strings.NewReader(in), &out)
 		var row scored
 		if err := errors.Join(err, json.Unmarshal(out.Bytes(), &row)); err != nil {
 			t.Errorf("%s: %v", c.server, err)
@@ -41,7 +42,8 @@ func TestServers(t *testing.T) {
 		}
 	}
 	var usage usageError
-	if err := run([]string{"-base-url", s.FireworksURL(), "-model", "m", "-server", "vlm", "-in", "-"}, strings.NewReader(in), &bytes.Buffer{}); !errors.As(err, &usage) {
+	if err := run([]string{"-base-url", s.FireworksURL(), "-model", "m", "-server", "vlm", "-in", "-"},
+		strings.NewReader(in), &bytes.Buffer{}); !errors.As(err, &usage) {
 		t.Errorf("an unknown make: %v: want a usage error", err)
 	}
 	for _, name := range makes {

@@ -30,7 +30,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("report", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "usage: report -run DIR        render the run's report again\n       report DIR DIR         compare two runs\n\n")
+		fmt.Fprint(stderr, "usage: report -run DIR        render the run's report again\n       report DIR DIR         "+
+			"compare two runs\n\n")
 		fs.PrintDefaults()
 	}
 	dir := fs.String("run", "", "`folder` of the run to render again; a second folder after it compares")

@@ -56,7 +56,8 @@ func TestRun(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(c.args, &stdout, &stderr)
-		if code != c.code || !strings.Contains(stdout.String(), c.stdout) || !strings.Contains(stderr.String(), c.stderr) || c.code != 0 && stdout.Len() > 0 {
+		if code != c.code || !strings.Contains(stdout.String(), c.stdout) || !strings.Contains(stderr.String(), c.stderr) ||
+			c.code != 0 && stdout.Len() > 0 {
 			t.Errorf("%s (%s): exit %d\n%s%s", c.name, c.reason, code, &stdout, &stderr)
 		}
 	}

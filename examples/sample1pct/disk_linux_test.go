@@ -38,7 +38,8 @@ func TestDiskFills(t *testing.T) {
 		}
 		cmd, out := d.start(t, dir, 0)
 		cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != exitNoReport || !strings.Contains(out.String(), syscall.ENOSPC.Error()) {
+		if code := cmd.ProcessState.ExitCode(); code != exitNoReport || !strings.Contains(out.String(),
+			syscall.ENOSPC.Error()) {
 			t.Fatalf("a disk of %s: exit %d, want %d and the cause:\n%s", size, code, exitNoReport, out)
 		}
 		if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
@@ -86,7 +87,8 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 	cmd.Dir = dir
 	out, _ := cmd.CombinedOutput()
-	if code := cmd.ProcessState.ExitCode(); code != exitPreflight || !strings.Contains(string(out), locked) || !strings.Contains(string(out), "-out") {
+	if code := cmd.ProcessState.ExitCode(); code != exitPreflight || !strings.Contains(string(out), locked) ||
+		!strings.Contains(string(out), "-out") {
 		t.Errorf("exit %d, want %d with the folder and what to do:\n%s", code, exitPreflight, out)
 	}
 	if n := d.billed(t); n != 0 {
@@ -125,11 +127,13 @@ func TestTwoProcessesOnOneRun(t *testing.T) {
 	}
 	second, out := d.start(t, dir, 0)
 	second.Wait()
-	if code := second.ProcessState.ExitCode(); code != exitPreflight || !strings.Contains(out.String(), "in use by another process") {
+	if code := second.ProcessState.ExitCode(); code != exitPreflight || !strings.Contains(out.String(),
+		"in use by another process") {
 		t.Errorf("the second: exit %d, want %d:\n%s", code, exitPreflight, out)
 	}
 	first.Wait()
-	if code := first.ProcessState.ExitCode(); code != exitNoGo && code != exitHold && code != exitGO { // two prompts cannot be a GO
+	// two prompts cannot be a GO
+	if code := first.ProcessState.ExitCode(); code != exitNoGo && code != exitHold && code != exitGO {
 		t.Errorf("the first: exit %d:\n%s", code, firstOut)
 	}
 	calls := map[string]bool{}

@@ -65,7 +65,8 @@ func (d *display) event(e record.Event) {
 	}
 	if i := slices.IndexFunc(d.stages, func(s record.Event) bool { return s.Stage == e.Stage }); i < 0 {
 		d.stages = append(d.stages, e)
-	} else if s := d.stages[i]; !s.Finished && (e.Finished || e.Done+e.Failed >= s.Done+s.Failed) { // events may overtake one another
+	} else if s := d.stages[i]; !s.Finished && (e.Finished || e.Done+e.Failed >= s.Done+s.Failed) {
+		// events may overtake one another
 		d.stages[i] = e
 	}
 	now := d.now()
@@ -164,7 +165,8 @@ func stageLine(e record.Event) string {
 		done = width * e.Done / e.Total
 		failed = min((width*e.Failed+e.Total-1)/e.Total, width-done)
 	}
-	s := fmt.Sprintf("%-8s %s%s%s %4d/%-4d", e.Stage, strings.Repeat("█", done), strings.Repeat("×", failed), strings.Repeat("░", width-done-failed), e.Done, e.Total)
+	s := fmt.Sprintf("%-8s %s%s%s %4d/%-4d", e.Stage, strings.Repeat("█", done), strings.Repeat("×", failed),
+		strings.Repeat("░", width-done-failed), e.Done, e.Total)
 	if e.Failed > 0 {
 		s += fmt.Sprintf(" %d failed", e.Failed)
 	}
@@ -173,7 +175,8 @@ func stageLine(e record.Event) string {
 		s += fmt.Sprintf(" %6.1f/s", float64(made)/e.Elapsed.Seconds())
 	}
 	if left := e.Total - e.Done - e.Failed; !e.Finished && left > 0 && e.Done+e.Failed > 0 && e.Elapsed > 0 {
-		s += fmt.Sprintf("  about %s left", (e.Elapsed * time.Duration(left) / time.Duration(e.Done+e.Failed)).Round(time.Second))
+		s += fmt.Sprintf("  about %s left",
+			(e.Elapsed * time.Duration(left) / time.Duration(e.Done+e.Failed)).Round(time.Second))
 	}
 	if e.Failed > 0 {
 		var classes []string
@@ -191,14 +194,16 @@ func wholeLine(e record.Event) string {
 	if e.Budget > 0 {
 		s += fmt.Sprintf(" of $%.2f (%.0f%%)", float64(e.Budget), 100*float64(e.Spent)/float64(e.Budget))
 	}
-	return s + fmt.Sprintf(" · in flight %d of %d · 429s absorbed %d · retries %d", e.InFlight, e.Allowed, e.Limited, e.Retries)
+	return s + fmt.Sprintf(" · in flight %d of %d · 429s absorbed %d · retries %d", e.InFlight, e.Allowed, e.Limited,
+		e.Retries)
 }
 
 // forcingLine is how many log-probs are exactly 0, and how often each method of
 // teacher forcing answered, the plan's three first.
 func forcingLine(f record.ForcingCounts) string {
 	var parts []string
-	for _, name := range []string{teacherforce.MethodTokenCounting, teacherforce.MethodEchoBased, teacherforce.MethodContinuation, teacherforce.MethodTokenIDs} {
+	for _, name := range []string{teacherforce.MethodTokenCounting, teacherforce.MethodEchoBased,
+		teacherforce.MethodContinuation, teacherforce.MethodTokenIDs} {
 		parts = append(parts, fmt.Sprintf("%s %d", name, f.Methods[name]))
 	}
 	return fmt.Sprintf("log-probs %d, zero %d: ", f.Scored, f.Zeros) + strings.Join(parts, ", ")
@@ -235,13 +240,15 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	}
 	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s), about %s%s\n",
 		len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, cfg.Prices.Date, span(e.ExpectedSeconds.OrNaN()), simulated)
-	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected", "at worst", "time", e.Reference)
+	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected",
+		"at worst", "time", e.Reference)
 	for _, s := range e.Stages {
 		reference := ""
 		if s.ReferenceCalls > 0 {
 			reference = fmt.Sprintf("%d / $%.2f / %s", s.ReferenceCalls, s.ReferenceUSD, s.ReferenceTime)
 		}
-		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %8s %24s", s.Name, s.Calls, s.PromptTokens, s.CompletionTokens,
+		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %8s %24s", s.Name, s.Calls, s.PromptTokens,
+			s.CompletionTokens,
 			fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), span(s.ExpectedSeconds.OrNaN()), reference)
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}

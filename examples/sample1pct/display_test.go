@@ -120,7 +120,9 @@ func TestDisplayOnATerminal(t *testing.T) {
 		if width < 80 {
 			continue // lines are cut there
 		}
-		for _, want := range []string{"ALERT: fireworks: everything fails", "ALERT: 80% of the budget", "stopping:", "99/100", "1 failed", "of $2.00 (85%)", "in flight 3 of 32", "429s absorbed 7", "zero 2", "token_counting 0", "echo_based 97"} {
+		for _, want := range []string{"ALERT: fireworks: everything fails", "ALERT: 80% of the budget", "stopping:",
+			"99/100", "1 failed", "of $2.00 (85%)", "in flight 3 of 32", "429s absorbed 7", "zero 2", "token_counting 0",
+			"echo_based 97"} {
 			if !strings.Contains(strings.ReplaceAll(got, "\n", ""), want) {
 				t.Errorf("at %d columns %q is not shown:\n%s", width, want, got)
 			}

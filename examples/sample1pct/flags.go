@@ -47,7 +47,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file` (default: a bundled generator)")
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
 	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
-	fs.Float64Var(&o.fullBudget, "full-budget", 0, "what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
+	fs.Float64Var(&o.fullBudget, "full-budget", 0,
+		"what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
@@ -58,7 +59,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
 	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy; more extend a run")
-	fs.Func("label-design", "which logged responses get a label: `SPEC` such as fraction=0.25,strata=5,duplicates=10 (default: all, once)", func(s string) error {
+	fs.Func("label-design", "which logged responses get a label: `SPEC` such as fraction=0.25,strata=5,duplicates=10 "+
+		"(default: all, once)", func(s string) error {
 		return setDesign(&o.design, s)
 	})
 	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")

@@ -110,10 +110,12 @@ func newPrograms(t *testing.T, prompts, concurrency int, faults string) *drill {
 	for i := range prompts {
 		fmt.Fprintf(&rows, "{\"prompt_id\":\"q%02d\",\"prompt\":\"Name %d things that are blue.\"}\n", i, i+2)
 	}
-	if err := errors.Join(os.WriteFile(prices, sim.PricesJSON(), 0o666), os.WriteFile(input, rows.Bytes(), 0o666)); err != nil {
+	if err := errors.Join(os.WriteFile(prices, sim.PricesJSON(), 0o666), os.WriteFile(input, rows.Bytes(),
+		0o666)); err != nil {
 		t.Fatal(err)
 	}
-	d := &drill{bill: filepath.Join(dir, "bill.json"), concurrency: concurrency, prompts: prompts, calm: filepath.Join(dir, "calm")}
+	d := &drill{bill: filepath.Join(dir, "bill.json"), concurrency: concurrency, prompts: prompts,
+		calm: filepath.Join(dir, "calm")}
 	fireworks, openai := serve(t, server, d.bill, faults)
 	d.args = []string{"-live", "-fireworks-url", fireworks, "-openai-url", openai, "-prices", prices, "-input", input,
 		"-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out"}
@@ -221,7 +223,8 @@ func unacknowledged(t *testing.T, dir string, calls map[string]bool) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
-	kinds := map[string]string{"p0": "response", "targets": "response", "logprobs": "logprob", "oracle": "label", "judge": "score", "canaries": "canary"}
+	kinds := map[string]string{"p0": "response", "targets": "response", "logprobs": "logprob", "oracle": "label",
+		"judge": "score", "canaries": "canary"}
 	for id, e := range entries {
 		kind, paid := kinds[e.Stage]
 		switch {
@@ -246,7 +249,8 @@ func unacknowledged(t *testing.T, dir string, calls map[string]bool) {
 func (d *drill) check(t *testing.T, dir, what string, before, inFlight int) {
 	t.Helper()
 	for _, name := range []string{
-		"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl", "samples.jsonl",
+		"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl",
+		"samples.jsonl",
 		"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
 		"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 	} {
@@ -259,7 +263,8 @@ func (d *drill) check(t *testing.T, dir, what string, before, inFlight int) {
 		}
 	}
 	if calls := d.billed(t) - before; calls > d.calls+inFlight {
-		t.Errorf("%s: %d calls were billed, the undisturbed run's %d and the %d in flight are %d", what, calls, d.calls, inFlight, d.calls+inFlight)
+		t.Errorf("%s: %d calls were billed, the undisturbed run's %d and the %d in flight are %d", what, calls, d.calls,
+			inFlight, d.calls+inFlight)
 	}
 	// Every acknowledged record is there once: a key's later record would have
 	// been paid for again.
@@ -315,7 +320,8 @@ func TestKilledAtEveryWrite(t *testing.T) {
 		d.check(t, dir, fmt.Sprintf("killed at write %d of %d", at, d.writes), before, len(calls))
 		os.RemoveAll(dir)
 	}
-	t.Logf("%d writes in an undisturbed run of %d calls; killed at %d of them; %d calls in flight then", d.writes, d.calls, killed, inFlight)
+	t.Logf("%d writes in an undisturbed run of %d calls; killed at %d of them; %d calls in flight then", d.writes,
+		d.calls, killed, inFlight)
 	if killed == 0 {
 		t.Error("no kill came in time")
 	}

@@ -42,9 +42,11 @@ func TestLabelsAreRefused(t *testing.T) {
 		{"duplicates=1,duplicates=2", "", exitUsage, "duplicates is given twice", "which of the two?"},
 		{"stratum=2", "", exitUsage, `"stratum=2": want fraction=`, "a misspelling is no default"},
 		{"fraction=1", "nobody,p0,0,0.5", exitPreflight, file + `:2: prompt_id "nobody" is unknown`, "an unknown id"},
-		{"fraction=1", "q0,pi_cot,0,0.5", exitPreflight, file + `:2: q0/pi_cot/0 is a response of policy "pi_cot"`, "another policy's response"},
+		{"fraction=1", "q0,pi_cot,0,0.5", exitPreflight, file + `:2: q0/pi_cot/0 is a response of policy "pi_cot"`,
+			"another policy's response"},
 		{"fraction=1", "q0,p0,0,85", exitPreflight, file + ":2: label 85 is not in [0, 1]", "out of scale"},
-		{"fraction=1", "q0,p0,0,0.5\nq0,p0,0,0.5", exitPreflight, file + ":3: q0/p0/0 was labeled already on line 2", "a duplicate"},
+		{"fraction=1", "q0,p0,0,0.5\nq0,p0,0,0.5", exitPreflight, file + ":3: q0/p0/0 was labeled already on line 2",
+			"a duplicate"},
 		{"strata=3", "q0,p0,0,0.5", exitPreflight, "scores that are not there yet", "strata before scores"},
 	} {
 		args := append(few(t), "-preflight", "-label-design", c.design)
@@ -73,7 +75,8 @@ func TestLabelsByDesignThenByPeople(t *testing.T) {
 		}
 		return rows
 	}
-	if code, _, stderr := sample(t, append(args, "fraction=0.5,strata=2,duplicates=2")...); code != exitNoGo { // too few for a calibrator
+	// too few for a calibrator
+	if code, _, stderr := sample(t, append(args, "fraction=0.5,strata=2,duplicates=2")...); code != exitNoGo {
 		t.Fatalf("exit %d:\n%s", code, stderr)
 	}
 	model := read()

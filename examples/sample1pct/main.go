@@ -156,10 +156,12 @@ func refused(err error, stderr io.Writer) int {
 // the command line can mend.
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
-		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency, Live: o.live,
+		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency,
+		Live:   o.live,
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   o.design,
-		Versions: versions(), Resolution: o.width, Command: commandLine(o.args), Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
+		Versions: versions(), Resolution: o.width, Command: commandLine(o.args),
+		Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
 		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
 		Words:  words, Reference: &seedPlan,
 	}

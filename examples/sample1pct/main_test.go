@@ -48,7 +48,8 @@ func TestDefaultRunIsGO(t *testing.T) {
 	}
 	// The contract of the run directory: 100 prompts under five policies.
 	for name, want := range map[string]int{
-		"prompts.jsonl": 100, "responses.jsonl": 500, "logprobs.jsonl": 500, "oracle.jsonl": 100, "judge.jsonl": 500, "samples.jsonl": 100,
+		"prompts.jsonl": 100, "responses.jsonl": 500, "logprobs.jsonl": 500, "oracle.jsonl": 100, "judge.jsonl": 500,
+		"samples.jsonl":                        100,
 		"fresh_draws/pi_clone_responses.jsonl": 100, "fresh_draws/pi_cot_responses.jsonl": 100,
 		"fresh_draws/pi_bigger_model_responses.jsonl": 100, "fresh_draws/pi_bad_responses.jsonl": 100,
 	} {
@@ -91,19 +92,32 @@ func TestExitCodes(t *testing.T) {
 		{"unknown flag", []string{"-nope"}, exitUsage, []string{"-nope"}, "a typo must not run anything"},
 		{"stray argument", []string{"go"}, exitUsage, []string{`"go"`}, "a forgotten dash must not run anything"},
 		{"n of zero", []string{"-n", "0"}, exitUsage, []string{"-n"}, "there is no such sample"},
-		{"faults with live", []string{"-live", "-faults", "429=1"}, exitUsage, []string{"-faults"}, "drills must not reach a paid service"},
-		{"URL without live", []string{"-fireworks-url", "http://127.0.0.1:1/v1"}, exitUsage, []string{"-live"}, "it would be ignored in silence"},
-		{"waiver without a reason", []string{"-waive", "cost.estimate"}, exitUsage, []string{"id=reason"}, "a waiver states its reason"},
-		{"live without keys", []string{"-live"}, exitPreflight, []string{"FIREWORKS_API_KEY", "OPENAI_API_KEY"}, "both missing keys at once"},
-		{"no such input", []string{"-input", filepath.Join(dir, "none.jsonl")}, exitPreflight, []string{"none.jsonl"}, "name the file"},
-		{"bad JSON", []string{"-input", write("bad.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n{oops\n")}, exitPreflight, []string{"bad.jsonl", "2"}, "name file and line"},
-		{"no prompts", []string{"-input", write("empty.jsonl", "")}, exitPreflight, []string{"empty.jsonl"}, "an empty sample says nothing"},
-		{"duplicate ids", []string{"-input", write("dup.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n"+`{"prompt_id":"a","prompt":"two"}`+"\n")}, exitPreflight, []string{"dup.jsonl", `"a"`, "2"}, "records join by id"},
-		{"too few prompts", []string{"-input", good, "-n", "3"}, exitPreflight, []string{"2", "-n"}, "say how many there are"},
+		{"faults with live", []string{"-live", "-faults", "429=1"}, exitUsage, []string{"-faults"},
+			"drills must not reach a paid service"},
+		{"URL without live", []string{"-fireworks-url", "http://127.0.0.1:1/v1"}, exitUsage, []string{"-live"},
+			"it would be ignored in silence"},
+		{"waiver without a reason", []string{"-waive", "cost.estimate"}, exitUsage, []string{"id=reason"},
+			"a waiver states its reason"},
+		{"live without keys", []string{"-live"}, exitPreflight, []string{"FIREWORKS_API_KEY", "OPENAI_API_KEY"},
+			"both missing keys at once"},
+		{"no such input", []string{"-input", filepath.Join(dir, "none.jsonl")}, exitPreflight, []string{"none.jsonl"},
+			"name the file"},
+		{"bad JSON", []string{"-input", write("bad.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n{oops\n")}, exitPreflight,
+			[]string{"bad.jsonl", "2"}, "name file and line"},
+		{"no prompts", []string{"-input", write("empty.jsonl", "")}, exitPreflight, []string{"empty.jsonl"},
+			"an empty sample says nothing"},
+		{"duplicate ids", []string{"-input",
+			write("dup.jsonl", `{"prompt_id":"a","prompt":"one"}`+"\n"+`{"prompt_id":"a","prompt":"two"}`+"\n")}, exitPreflight,
+			[]string{"dup.jsonl", `"a"`, "2"}, "records join by id"},
+		{"too few prompts", []string{"-input", good, "-n", "3"}, exitPreflight, []string{"2", "-n"},
+			"say how many there are"},
 		{"unknown fault", []string{"-faults", "lightning=1"}, exitPreflight, []string{"lightning"}, "name it"},
-		{"unknown waiver", []string{"-input", good, "-n", "2", "-waive", "cost.estimat=typo"}, exitPreflight, []string{"cost.estimat"}, "it would waive nothing"},
-		{"unpriced judge", []string{"-input", good, "-n", "2", "-judge-model", "gpt-9"}, exitPreflight, []string{"gpt-9", "-prices", "does not serve"}, "unpriced is refused, not free"},
-		{"budget below the expected cost", []string{"-budget", "0.01"}, exitPreflight, []string{"-budget", "$0.01"}, "a run that cannot end is not begun"},
+		{"unknown waiver", []string{"-input", good, "-n", "2", "-waive", "cost.estimat=typo"}, exitPreflight,
+			[]string{"cost.estimat"}, "it would waive nothing"},
+		{"unpriced judge", []string{"-input", good, "-n", "2", "-judge-model", "gpt-9"}, exitPreflight,
+			[]string{"gpt-9", "-prices", "does not serve"}, "unpriced is refused, not free"},
+		{"budget below the expected cost", []string{"-budget", "0.01"}, exitPreflight, []string{"-budget", "$0.01"},
+			"a run that cannot end is not begun"},
 		{"preflight alone", []string{"-preflight"}, exitGO, []string{"Estimate", "nothing was spent"}, "it passed"},
 	}
 	for _, tt := range tests {
@@ -154,7 +168,8 @@ func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	args := []string{"-live", "-n", "30", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out", filepath.Join(t.TempDir(), "run")}
+	args := []string{"-live", "-n", "30", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
+		filepath.Join(t.TempDir(), "run")}
 	t.Setenv("FIREWORKS_API_KEY", "fw-key")
 	t.Setenv("OPENAI_API_KEY", "wrong-key")
 	code, _, stderr := sample(t, args...)
@@ -172,7 +187,8 @@ func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
 }
 
 func TestWaiverShows(t *testing.T) {
-	code, stdout, _ := sample(t, "-n", "30", "-faults", "expensive=2", "-waive", "cost.estimate=agreed with finance", "-out", filepath.Join(t.TempDir(), "run"))
+	code, stdout, _ := sample(t, "-n", "30", "-faults", "expensive=2", "-waive", "cost.estimate=agreed with finance",
+		"-out", filepath.Join(t.TempDir(), "run"))
 	if code != exitGO || !strings.Contains(stdout, "agreed with finance") {
 		t.Errorf("exit %d: want GO that names the waiver:\n%s", code, stdout)
 	}
@@ -204,7 +220,8 @@ func TestPoliciesAndPricesFromFiles(t *testing.T) {
 		}
 	}
 	out := filepath.Join(dir, "run")
-	code, sout, stderr := sample(t, "-policies", policies, "-prices", prices, "-n", "30", "-out", out, "-waive", "cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits")
+	code, sout, stderr := sample(t, "-policies", policies, "-prices", prices, "-n", "30", "-out", out, "-waive",
+		"cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits")
 	if code != exitGO {
 		t.Fatalf("exit %d:\n%s%s", code, stderr, sout)
 	}
@@ -239,7 +256,8 @@ func TestRealPromptsAndExtension(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "run")
 	for _, n := range []string{"30", "60"} {
-		code, stdout, stderr := sample(t, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-prices", prices, "-input", input, "-n", n, "-seed", "7", "-out", dir)
+		code, stdout, stderr := sample(t, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(),
+			"-prices", prices, "-input", input, "-n", n, "-seed", "7", "-out", dir)
 		if code != exitGO {
 			t.Fatalf("-n %s: exit %d:\n%s%s", n, code, stdout, stderr)
 		}
@@ -266,7 +284,8 @@ func TestExitCodesAgreeWithTheReport(t *testing.T) {
 		{nil, record.GO, "nothing is wrong"},
 		{[]string{"-faults", "expensive=1.3"}, record.HOLD, "the bill is over by 30%"},
 		{[]string{"-faults", "zero=0.5"}, record.NoGo, "zeros that nothing explains"},
-		{[]string{"-faults", "expensive=3", "-budget", "0.2"}, record.HOLD, "a budget that ends in the middle can be raised"},
+		{[]string{"-faults", "expensive=3", "-budget", "0.2"}, record.HOLD,
+			"a budget that ends in the middle can be raised"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		code, stdout, stderr := sample(t, append([]string{"-n", "30", "-out", dir, "-json"}, row.args...)...)
@@ -279,7 +298,8 @@ func TestExitCodesAgreeWithTheReport(t *testing.T) {
 			t.Errorf("%q: the folder's report is another one than was printed (%v)", row.args, err)
 		}
 		if printed.Decision != row.want || code != codes[row.want] {
-			t.Errorf("%q: %s and exit %d, want %s and %d (%s): %q", row.args, printed.Decision, code, row.want, codes[row.want], row.reason, printed.Reasons)
+			t.Errorf("%q: %s and exit %d, want %s and %d (%s): %q", row.args, printed.Decision, code, row.want, codes[row.want],
+				row.reason, printed.Reasons)
 		}
 	}
 }

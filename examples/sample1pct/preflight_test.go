@@ -23,7 +23,8 @@ func live(t *testing.T, c sim.Config) (*sim.Server, []string) {
 	t.Cleanup(func() { s.Close() })
 	t.Setenv("FIREWORKS_API_KEY", "fw-key")
 	t.Setenv("OPENAI_API_KEY", "oa-key")
-	return s, []string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out", filepath.Join(t.TempDir(), "run"), "-n", "10"}
+	return s, []string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
+		filepath.Join(t.TempDir(), "run"), "-n", "10"}
 }
 
 // TestPreflightAgainstAServer is what a person meets who names a model that is
@@ -39,10 +40,13 @@ func TestPreflightAgainstAServer(t *testing.T) {
 		says   []string
 		reason string
 	}{
-		{"shut down next week", sim.Config{Models: map[string]sim.ModelStatus{sim.ScoutModel: {Shutdown: soon}}}, nil, exitGO,
-			[]string{"will shut " + sim.ScoutModel + " down on " + soon.UTC().Format(time.DateOnly), "set another model now: " + sim.MaverickModel}, "the pilot can run, the full run perhaps not"},
+		{"shut down next week", sim.Config{Models: map[string]sim.ModelStatus{sim.ScoutModel: {Shutdown: soon}}}, nil,
+			exitGO,
+			[]string{"will shut " + sim.ScoutModel + " down on " + soon.UTC().Format(time.DateOnly), "set another model now: " +
+				sim.MaverickModel}, "the pilot can run, the full run perhaps not"},
 		{"not served", sim.Config{Models: map[string]sim.ModelStatus{sim.MaverickModel: {Gone: true}}}, nil, exitPreflight,
-			[]string{"does not serve " + sim.MaverickModel, "set another model; listed are: " + sim.ScoutModel}, "name what there is"},
+			[]string{"does not serve " + sim.MaverickModel, "set another model; listed are: " + sim.ScoutModel},
+			"name what there is"},
 		{"a wrong key", sim.Config{Keys: []string{"another"}}, nil, exitPreflight,
 			[]string{"fireworks does not list its models", "FIREWORKS_API_KEY", "OPENAI_API_KEY"}, "both services refuse it"},
 		{"an unpriced model", sim.Config{}, []string{"-judge-model", sim.OracleModel + "-2026"}, exitPreflight,
@@ -86,7 +90,8 @@ func TestEmptyBalanceStopsAtTheFirstPaidCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Decision != record.NoGo || !strings.Contains(strings.Join(v.Reasons, "\n"), "run.errors: stopped in stage certify (quota)") {
+	if v.Decision != record.NoGo || !strings.Contains(strings.Join(v.Reasons, "\n"),
+		"run.errors: stopped in stage certify (quota)") {
 		t.Errorf("%s for %q: want NO-GO for run.errors, class quota", v.Decision, v.Reasons)
 	}
 	if b := s.Bill().Total; b.Calls != 0 || b.USD != 0 {

@@ -58,7 +58,8 @@ func TestInterrupted(t *testing.T) {
 				cmd.Process.Kill()
 				t.Fatalf("it did not stop\n%s", out)
 			}
-			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupt again") {
+			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(),
+				"interrupt again") {
 				t.Errorf("exit %d, want %d:\n%s", code, exitInterrupted, out)
 			}
 			calls := map[string]bool{}

@@ -48,7 +48,8 @@ func readInput(o options) ([]dataset.Prompt, record.Input, error) {
 	if o.input != "" {
 		stored = " in " + got.Container
 	}
-	in.Notes = append(in.Notes, fmt.Sprintf("%s: %d rows of %s%s, %d prompts left", in.Name, got.Rows, got.Format, stored, got.Eligible))
+	in.Notes = append(in.Notes, fmt.Sprintf("%s: %d rows of %s%s, %d prompts left", in.Name, got.Rows, got.Format, stored,
+		got.Eligible))
 	for _, a := range got.Attrition {
 		if a.Dropped > 0 {
 			in.Notes = append(in.Notes, fmt.Sprintf("  dropped %d: %s", a.Dropped, a.Reason))
@@ -73,7 +74,8 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 		if err := errors.Join(errF, errO); err != nil {
 			return nil, err
 		}
-		if cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: o.fireworksURL, Key: fireworks}); err != nil {
+		if cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: o.fireworksURL,
+			Key: fireworks}); err != nil {
 			return nil, err
 		}
 		if cfg.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: o.openaiURL, Key: openai}); err != nil {
@@ -95,7 +97,8 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 		return nil, err
 	}
 	anyKey := providers.NewSecret("simulated")
-	if cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: server.FireworksURL(), Key: anyKey}); err != nil {
+	if cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{BaseURL: server.FireworksURL(),
+		Key: anyKey}); err != nil {
 		return nil, err
 	}
 	if cfg.Grader, err = providers.NewOpenAI(providers.HTTPConfig{BaseURL: server.OpenAIURL(), Key: anyKey}); err != nil {
@@ -107,7 +110,8 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 func key(env string) (providers.Secret, error) {
 	v := os.Getenv(env)
 	if v == "" {
-		return providers.Secret{}, fmt.Errorf("-live needs the key in the environment variable %s; without -live a simulator stands in", env)
+		return providers.Secret{}, fmt.Errorf("-live needs the key in the environment variable %s; without -live a "+
+			"simulator stands in", env)
 	}
 	return providers.NewSecret(v), nil
 }

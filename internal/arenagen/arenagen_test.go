@@ -100,7 +100,8 @@ func TestRepeats(t *testing.T) {
 	}
 	// 90 expected, five standard deviations are 47.
 	if n := varied + exact; n < 43 || n > 137 || varied < exact || exact == 0 {
-		t.Errorf("of 3,000 rows %d repeat one with variation and %d exactly; want 3%% in all, most of them varied", varied, exact)
+		t.Errorf("of 3,000 rows %d repeat one with variation and %d exactly; want 3%% in all, most of them varied", varied,
+			exact)
 	}
 }
 
@@ -236,7 +237,8 @@ func TestWriteJSONL(t *testing.T) {
 		i++
 	}
 	// The names are the data set's; a reader of the real file finds them here.
-	for _, key := range []string{"question_id", "model_a", "conversation_b", "tstamp", "anony", "openai_moderation", "category_scores", "toxic_chat_tag"} {
+	for _, key := range []string{"question_id", "model_a", "conversation_b", "tstamp", "anony", "openai_moderation",
+		"category_scores", "toxic_chat_tag"} {
 		if !bytes.Contains(lines[0], []byte(`"`+key+`":`)) {
 			t.Errorf("no key %q in %s", key, lines[0])
 		}

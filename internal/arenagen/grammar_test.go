@@ -60,7 +60,8 @@ func TestParseGrammarErrors(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
-	g, err := parseGrammar("[kind a 1]\n{w} {=w} {w}|{{x}}\\t{3..3}\n[reply a]\non {subject}\n[follow]\nmore\n[slot w]\none\ntwo")
+	g, err := parseGrammar("[kind a 1]\n{w} {=w} {w}|{{x}}\\t{3..3}\n[reply a]\non {subject}\n[follow]\nmore\n[slot " +
+		"w]\none\ntwo")
 	if err != nil {
 		t.Fatal(err)
 	}

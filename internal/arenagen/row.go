@@ -41,8 +41,10 @@ var languages = []*language{
 }
 
 var models = []string{
-	"alpaca-13b", "chatglm-6b", "claude-instant-v1", "claude-v1", "dolly-v2-12b", "fastchat-t5-3b", "gpt-3.5-turbo", "gpt-4",
-	"gpt4all-13b-snoozy", "guanaco-33b", "koala-13b", "llama-13b", "mpt-7b-chat", "oasst-pythia-12b", "palm-2", "RWKV-4-Raven-14B",
+	"alpaca-13b", "chatglm-6b", "claude-instant-v1", "claude-v1", "dolly-v2-12b", "fastchat-t5-3b", "gpt-3.5-turbo",
+	"gpt-4",
+	"gpt4all-13b-snoozy", "guanaco-33b", "koala-13b", "llama-13b", "mpt-7b-chat", "oasst-pythia-12b", "palm-2",
+	"RWKV-4-Raven-14B",
 	"stablelm-tuned-alpha-7b", "vicuna-13b", "vicuna-7b", "wizardlm-13b",
 }
 
@@ -135,7 +137,8 @@ func (g *generator) row(i int) Conversation {
 	a := r.IntN(len(models))
 	b := (a + 1 + r.IntN(len(models)-1)) % len(models)
 	c.ModelA, c.ModelB = models[a], models[b]
-	c.Winner = []string{"model_a", "model_a", "model_a", "model_b", "model_b", "model_b", "tie", "tie (bothbad)", "tie (bothbad)"}[r.IntN(9)]
+	c.Winner = []string{"model_a", "model_a", "model_a", "model_b", "model_b", "model_b", "tie", "tie (bothbad)",
+		"tie (bothbad)"}[r.IntN(9)]
 
 	user := p.text
 	g.f.subject = p.subject

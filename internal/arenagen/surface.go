@@ -31,7 +31,8 @@ func dress(r *rand.Rand, s string) string {
 	case n < 30:
 		s += []string{" ", "\n", "\n\n"}[r.IntN(3)]
 	case n < 45 && oneLine:
-		s += []string{" Answer in one sentence.", " Be brief.", " Think step by step.", " Explain your reasoning.", " Keep it short, I am on my phone."}[r.IntN(5)]
+		s += []string{" Answer in one sentence.", " Be brief.", " Think step by step.", " Explain your reasoning.",
+			" Keep it short, I am on my phone."}[r.IntN(5)]
 	case n < 48 && oneLine:
 		s = strings.ToUpper(s)
 	}
@@ -39,8 +40,10 @@ func dress(r *rand.Rand, s string) string {
 }
 
 var imperatives = map[string]bool{
-	"Write": true, "write": true, "Give": true, "Explain": true, "List": true, "Translate": true, "Implement": true, "Compare": true,
-	"Summarize": true, "Rewrite": true, "Suggest": true, "Design": true, "Describe": true, "Convert": true, "Calculate": true, "Make": true,
+	"Write": true, "write": true, "Give": true, "Explain": true, "List": true, "Translate": true, "Implement": true,
+	"Compare":   true,
+	"Summarize": true, "Rewrite": true, "Suggest": true, "Design": true, "Describe": true, "Convert": true,
+	"Calculate": true, "Make": true,
 }
 
 // lowerFirst lowers the first letter of a word that is not an abbreviation or

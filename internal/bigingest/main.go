@@ -83,7 +83,8 @@ func run(rows, rounds int) error {
 		}
 		first = r
 		theirs, ours := alone.Bytes/alone.Seconds, float64(size)/r.Seconds
-		fmt.Printf("encoding/json on one core %.0f MB/s, %.1f ns/B of CPU; ingest, duplicates and sample on %d cores %.0f MB/s, %.1f ns/B: %.2f times the rate; %.0f MiB\n",
+		fmt.Printf("encoding/json on one core %.0f MB/s, %.1f ns/B of CPU; ingest, duplicates and sample on %d cores "+
+			"%.0f MB/s, %.1f ns/B: %.2f times the rate; %.0f MiB\n",
 			theirs/1e6, 1e9*alone.cpu/alone.Bytes, runtime.GOMAXPROCS(0), ours/1e6, 1e9*r.cpu/float64(size), ours/theirs, r.MiB)
 		if r.MiB > maxMiB {
 			return fmt.Errorf("%.0f MiB of memory, want at most %d", r.MiB, maxMiB)
@@ -97,7 +98,8 @@ func run(rows, rounds int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d rows, %d eligible, %d sampled; of the shuffled copy the same: %v\n", first.Rows, first.Eligible, first.Sampled, r.Sample == first.Sample)
+	fmt.Printf("%d rows, %d eligible, %d sampled; of the shuffled copy the same: %v\n", first.Rows, first.Eligible,
+		first.Sampled, r.Sample == first.Sample)
 	if r.Sample != first.Sample || r.Eligible != first.Eligible {
 		return fmt.Errorf("the sample of the shuffled copy differs")
 	}

@@ -27,7 +27,8 @@ func calibrate(mode Mode, score, label []float64, fold []int) (*calibration, err
 		}
 	}
 	if len(y) < 2*folds {
-		return nil, fmt.Errorf("cje: calibration: %d labels, %d needed (2 for each of %d folds): label more responses", len(y), 2*folds, folds)
+		return nil, fmt.Errorf("cje: calibration: %d labels, %d needed (2 for each of %d folds): label more responses",
+			len(y), 2*folds, folds)
 	}
 	labelled := make([]bool, folds)
 	for _, k := range of {
@@ -56,7 +57,8 @@ func calibrate(mode Mode, score, label []float64, fold []int) (*calibration, err
 }
 
 // fitWithout fits to the rows outside of fold k, to all where none is.
-func fitWithout(mode Mode, newRanks func(x, w []float64) *ranks, score, label, weight []float64, fold []int, k int) (*curve, error) {
+func fitWithout(mode Mode, newRanks func(x, w []float64) *ranks, score, label, weight []float64, fold []int,
+	k int) (*curve, error) {
 	var s, y, w []float64
 	for i := range fold {
 		if fold[i] == k {

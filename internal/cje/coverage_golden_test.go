@@ -75,7 +75,8 @@ func TestGoldenCoverage(t *testing.T) {
 			}
 		}
 	}
-	for id, name := range map[Estimator]string{SNIPS: "raw-ips", CalibratedIPS: "calibrated-ips", DRCPO: "dr-cpo", TMLE: "tmle"} {
+	for id, name := range map[Estimator]string{SNIPS: "raw-ips", CalibratedIPS: "calibrated-ips", DRCPO: "dr-cpo",
+		TMLE: "tmle"} {
 		want, got := g.Results[name], sums[id]
 		if want.Reps != reps || want.N != 500 {
 			t.Fatalf("%s: %d repetitions of %d", name, want.Reps, want.N)

@@ -31,12 +31,14 @@ type curve struct {
 // fitCurve fits to rows with weights, nil for all ones. Where g has too few rows
 // two_stage falls back to the rank of the score itself (a fold's fit) or to
 // monotone (whole, the fit to all labels).
-func fitCurve(mode Mode, whole bool, newRanks func(x, w []float64) *ranks, score, label, weight []float64) (*curve, error) {
+func fitCurve(mode Mode, whole bool, newRanks func(x, w []float64) *ranks, score, label, weight []float64) (*curve,
+	error) {
 	c := &curve{}
 	if mode == TwoStage && len(score) >= spline.MinRows {
 		design, err := spline.New(score)
 		if err != nil {
-			return nil, fmt.Errorf("cje: two_stage calibration: %w: all %d scores are %v; use mode monotone", err, len(score), score[0])
+			return nil, fmt.Errorf("cje: two_stage calibration: %w: all %d scores are %v; use mode monotone", err, len(score),
+				score[0])
 		}
 		c.g = design.Fit(label, weight)
 	}

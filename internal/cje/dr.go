@@ -26,7 +26,8 @@ func (ref *Reference) draws(policy string) ([][]float64, error) {
 		}
 	}
 	if missing > 0 {
-		return nil, fmt.Errorf("%d of %d logged prompts have no scored fresh draw (first %s), and the reference needs all of them", missing, len(out), first)
+		return nil, fmt.Errorf("%d of %d logged prompts have no scored fresh draw (first %s), and the reference needs "+
+			"all of them", missing, len(out), first)
 	}
 	return out, nil
 }

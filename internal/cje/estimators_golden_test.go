@@ -112,7 +112,8 @@ func testEstimatorsGolden(t *testing.T, name string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compareEstimate(t, string(c.id)+" of "+policy, policy, e, ref.Diagnostics(c.id, policy, e), g.Estimators[c.want], c.tol)
+			compareEstimate(t, string(c.id)+" of "+policy, policy, e, ref.Diagnostics(c.id, policy, e), g.Estimators[c.want],
+				c.tol)
 		}
 	}
 	// Variants that the package does not offer, made of its pieces.
@@ -132,7 +133,8 @@ func testEstimatorsGolden(t *testing.T, name string) {
 	}
 }
 
-func compareEstimate(t *testing.T, what, policy string, e *Estimate, d Diagnostics, want goldenEstimator, tol float64) {
+func compareEstimate(t *testing.T, what, policy string, e *Estimate, d Diagnostics, want goldenEstimator,
+	tol float64) {
 	t.Helper()
 	near(t, what, e.Value, float64(want.Estimates[policy]), tol)
 	near(t, what+": standard error", e.SE, float64(want.SE[policy]), tol)

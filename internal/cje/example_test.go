@@ -61,7 +61,8 @@ func ExampleReference_Diagnostics() {
 		return
 	}
 	d := ref.Diagnostics(cje.CalibratedIPS, "target", e)
-	fmt.Printf("ESS/n %.2f, Hellinger affinity %.2f, boundary %s, flags %q\n", d.ESSFraction, d.Hellinger, d.Boundary.Status, d.Flags)
+	fmt.Printf("ESS/n %.2f, Hellinger affinity %.2f, boundary %s, flags %q\n", d.ESSFraction, d.Hellinger,
+		d.Boundary.Status, d.Flags)
 	// Output:
 	// ESS/n 0.94, Hellinger affinity 0.99, boundary OK, flags []
 }

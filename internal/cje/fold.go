@@ -55,7 +55,10 @@ func balancedFolds(ids, labelled []string, k int) []int {
 			order = append(order, prompt{digest(id), id})
 		}
 	}
-	slices.SortFunc(order, func(a, b prompt) int { return cmp.Or(bytes.Compare(a.digest, b.digest), cmp.Compare(a.id, b.id)) })
+	slices.SortFunc(order, func(a, b prompt) int {
+		return cmp.Or(bytes.Compare(a.digest, b.digest),
+			cmp.Compare(a.id, b.id))
+	})
 	for rank, p := range order {
 		fold[p.id] = rank % k
 	}

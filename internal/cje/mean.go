@@ -96,7 +96,8 @@ func (m *meanRows) fit(weight []float64) (*calibration, error) {
 
 // value is the estimate with weights by cluster, nil for all ones, with the mean
 // residual and the labelled share.
-func (m *meanRows) value(weight []float64, f func(i int) float64, held func(i int) float64) (value, residual, share float64) {
+func (m *meanRows) value(weight []float64, f func(i int) float64, held func(i int) float64) (value, residual,
+	share float64) {
 	w := func(i int) float64 {
 		if weight == nil {
 			return 1
@@ -151,7 +152,8 @@ func (m *meanRows) held(c *calibration) func(int) float64 {
 // replicates, where there are any, are bootstrap weights by prompt, in order of
 // first appearance; values are the estimates with all models refitted to them.
 // The reference draws them from an exponential distribution.
-func CalibratedMean(mode Mode, promptID []string, score, label []float64, replicates [][]float64) (mean *Mean, values []float64, err error) {
+func CalibratedMean(mode Mode, promptID []string, score, label []float64, replicates [][]float64) (mean *Mean,
+	values []float64, err error) {
 	m, err := newMeanRows(mode, promptID, score, label)
 	if err != nil {
 		return nil, nil, err

@@ -220,7 +220,8 @@ func TestGoldenInferencePieces(t *testing.T) {
 		} `json:"tmle_weight_map"`
 	}
 	readGolden(t, "05_inference_pieces.json", &g)
-	if len(g.Robust) != 4 || len(g.Jackknife) != 4 || len(g.T) != 60 || len(g.Normal) != 5 || len(g.Percentile) != 5 || len(g.TMLE) != 4 {
+	if len(g.Robust) != 4 || len(g.Jackknife) != 4 || len(g.T) != 60 || len(g.Normal) != 5 || len(g.Percentile) != 5 ||
+		len(g.TMLE) != 4 {
 		t.Fatal("another number of cases than there were")
 	}
 	for _, c := range g.Robust {

@@ -146,18 +146,22 @@ type columns struct {
 
 func readColumns(s offpolicy.Samples) (*columns, error) {
 	n := len(s.Rows)
-	c := &columns{promptID: make([]string, n), score: make([]float64, n), label: make([]float64, n), base: make([]float64, n), length: make([]float64, n)}
+	c := &columns{promptID: make([]string, n), score: make([]float64, n), label: make([]float64, n),
+		base: make([]float64, n), length: make([]float64, n)}
 	for i := range s.Rows {
 		r := &s.Rows[i]
 		switch {
 		case r.PromptID == "":
 			return nil, fmt.Errorf("cje: row %d has no prompt id: rows are dealt to folds by it", i)
 		case !(r.Score.OrNaN() >= 0 && r.Score.OrNaN() <= 1):
-			return nil, fmt.Errorf("cje: row %d (%s): score %v is not in [0, 1], and the reference needs the judge's score of every row: score the response, or leave the row out", i, r.PromptID, r.Score)
+			return nil, fmt.Errorf("cje: row %d (%s): score %v is not in [0, 1], and the reference needs the judge's score "+
+				"of every row: score the response, or leave the row out", i, r.PromptID, r.Score)
 		case r.Label.OrNaN() < 0 || r.Label.OrNaN() > 1:
-			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]: correct it, or leave it out", i, r.PromptID, r.Label)
+			return nil, fmt.Errorf("cje: row %d (%s): label %v is not in [0, 1]: correct it, or leave it out", i, r.PromptID,
+				r.Label)
 		}
-		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.LogProbs[s.Logging].OrNaN(), r.Length.OrNaN()
+		c.promptID[i], c.score[i], c.label[i], c.base[i], c.length[i] = r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(),
+			r.LogProbs[s.Logging].OrNaN(), r.Length.OrNaN()
 		if r.Label.Valid() {
 			c.labels++
 		}

@@ -22,17 +22,23 @@ func TestNewRefuses(t *testing.T) {
 		want   string
 		reason string
 	}{
-		{"mode", "auto", func(*offpolicy.Samples) {}, `mode "auto"`, "a choice that depends on the order of rows is not made here"},
-		{"no rows", Monotone, func(s *offpolicy.Samples) { s.Rows = nil }, "log-prob of a target policy", "nothing to estimate"},
+		{"mode", "auto", func(*offpolicy.Samples) {}, `mode "auto"`,
+			"a choice that depends on the order of rows is not made here"},
+		{"no rows", Monotone, func(s *offpolicy.Samples) { s.Rows = nil }, "log-prob of a target policy",
+			"nothing to estimate"},
 		{"no labels", Monotone, func(s *offpolicy.Samples) {
 			for i := range s.Rows {
 				s.Rows[i].Label = dataset.Known(nan)
 			}
 		}, "0 labels, 10 needed", "two for each fold, as in the reference"},
-		{"no score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(nan) }, "row 3 (p3): score missing", "the reference reads no row without a score"},
-		{"score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(7) }, "row 3 (p3): score 7", "scales are not guessed"},
-		{"label", Monotone, func(s *offpolicy.Samples) { s.Rows[4].Label = dataset.Known(-1) }, "row 4 (p4): label -1", "labels are in [0, 1]"},
-		{"id", Monotone, func(s *offpolicy.Samples) { s.Rows[5].PromptID = "" }, "row 5 has no prompt id", "folds are by prompt"},
+		{"no score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(nan) },
+			"row 3 (p3): score missing", "the reference reads no row without a score"},
+		{"score", Monotone, func(s *offpolicy.Samples) { s.Rows[3].Score = dataset.Known(7) }, "row 3 (p3): score 7",
+			"scales are not guessed"},
+		{"label", Monotone, func(s *offpolicy.Samples) { s.Rows[4].Label = dataset.Known(-1) }, "row 4 (p4): label -1",
+			"labels are in [0, 1]"},
+		{"id", Monotone, func(s *offpolicy.Samples) { s.Rows[5].PromptID = "" }, "row 5 has no prompt id",
+			"folds are by prompt"},
 		{"log-probs", Monotone, func(s *offpolicy.Samples) {
 			for i := range s.Rows {
 				s.Rows[i].LogProbs["base"] = dataset.Known(nan)
@@ -57,7 +63,8 @@ func TestNewRefuses(t *testing.T) {
 func TestEstimateRefuses(t *testing.T) {
 	s := simulate(100, rand.New(rand.NewPCG(1, 1)))
 	for i := range s.Rows {
-		s.Rows[i].LogProbs["never"] = dataset.Known(-5000) // weights of 0 once they are exponentiated, but not self-normalised
+		// weights of 0 once they are exponentiated, but not self-normalised
+		s.Rows[i].LogProbs["never"] = dataset.Known(-5000)
 		s.Rows[i].LogProbs["bare"] = dataset.Known(-20)
 	}
 	s.Draws["never"] = slices.Clone(s.Draws["target"][1:])
@@ -116,7 +123,8 @@ func TestPermutation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for what, v := range map[string][2]float64{"value": {x.Value, y.Value}, "SE": {x.SE, y.SE}, "lower": {x.Lower, y.Lower}} {
+			for what, v := range map[string][2]float64{"value": {x.Value, y.Value}, "SE": {x.SE, y.SE},
+				"lower": {x.Lower, y.Lower}} {
 				if math.Abs(v[0]-v[1]) > tol {
 					t.Errorf("%s, %s: %s %v and %v after shuffling", mode, id, what, v[0], v[1])
 				}

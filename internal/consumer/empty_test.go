@@ -29,7 +29,8 @@ func run() dataset.RunRecords {
 			if policy == "pi" {
 				shift = 0.1 * (float64(i%7) - 3)
 			}
-			in.Responses = append(in.Responses, dataset.Response{PromptID: id, Policy: policy, Text: &text, FinishReason: "stop", PolicyHash: policy})
+			in.Responses = append(in.Responses, dataset.Response{PromptID: id, Policy: policy, Text: &text,
+				FinishReason: "stop", PolicyHash: policy})
 			in.LogProbs = append(in.LogProbs, dataset.LogProb{
 				PromptID: id, Policy: policy, LogProb: dataset.Known(-10 + shift), Tokens: 8,
 				PolicyHash: policy, Distribution: dataset.SamplingDistribution,
@@ -139,7 +140,8 @@ func TestEmptyRecordsCountAsNothing(t *testing.T) {
 		}},
 		"dataset.LogProb": {records: func(in *dataset.RunRecords) {
 			in.Responses = append(in.Responses, dataset.Response{PromptID: "empty", Policy: "p0", Text: &text})
-			in.LogProbs = append(in.LogProbs, dataset.LogProb{PromptID: "empty", Policy: "p0"}, dataset.LogProb{PromptID: "empty", Policy: "pi"})
+			in.LogProbs = append(in.LogProbs, dataset.LogProb{PromptID: "empty", Policy: "p0"},
+				dataset.LogProb{PromptID: "empty", Policy: "pi"})
 		}},
 		"dataset.OracleLabel": {records: func(in *dataset.RunRecords) {
 			in.Responses = append(in.Responses, dataset.Response{PromptID: "empty", Policy: "p0", Text: &text})
@@ -151,7 +153,8 @@ func TestEmptyRecordsCountAsNothing(t *testing.T) {
 		}},
 		"teacherforce.Result": {records: func(in *dataset.RunRecords) {
 			in.Responses = append(in.Responses, dataset.Response{PromptID: "empty", Policy: "p0", Text: &text})
-			in.LogProbs = append(in.LogProbs, teacherforce.Result{}.Record("empty", "p0"), teacherforce.Result{}.Record("empty", "pi"))
+			in.LogProbs = append(in.LogProbs, teacherforce.Result{}.Record("empty", "p0"), teacherforce.Result{}.Record("empty",
+				"pi"))
 		}},
 		"judge.Score": {records: func(in *dataset.RunRecords) {
 			in.Responses = append(in.Responses, dataset.Response{PromptID: "empty", Policy: "p0", Text: &text})
@@ -165,8 +168,14 @@ func TestEmptyRecordsCountAsNothing(t *testing.T) {
 		"dataset.FreshDraw": {logs: func(l *dataset.Logs) {
 			l.Draws["pi"] = append(l.Draws["pi"], dataset.FreshDraw{PromptID: "empty"})
 		}},
-		"offpolicy.Row":  {samples: func(s *offpolicy.Samples) { s.Rows = append(s.Rows, offpolicy.Row{PromptID: "empty"}) }},
-		"offpolicy.Draw": {samples: func(s *offpolicy.Samples) { s.Draws["pi"] = append(s.Draws["pi"], offpolicy.Draw{PromptID: "empty"}) }},
+		"offpolicy.Row": {samples: func(s *offpolicy.Samples) {
+			s.Rows = append(s.Rows,
+				offpolicy.Row{PromptID: "empty"})
+		}},
+		"offpolicy.Draw": {samples: func(s *offpolicy.Samples) {
+			s.Draws["pi"] = append(s.Draws["pi"],
+				offpolicy.Draw{PromptID: "empty"})
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := run()
@@ -208,12 +217,14 @@ func TestEmptyLabeledScore(t *testing.T) {
 	var rows []offpolicy.LabeledScore
 	for i := range 30 {
 		v := dataset.Known(float64(i) / 30)
-		rows = append(rows, offpolicy.LabeledScore{PromptID: fmt.Sprint(i), Score: v, Label: v, InclusionProb: dataset.Known(1)})
+		rows = append(rows, offpolicy.LabeledScore{PromptID: fmt.Sprint(i), Score: v, Label: v,
+			InclusionProb: dataset.Known(1)})
 	}
 	if _, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "judge"}, rows); err != nil {
 		t.Fatal(err)
 	}
-	_, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "judge"}, append(rows, offpolicy.LabeledScore{PromptID: "empty"}))
+	_, err := offpolicy.FitCalibrator(offpolicy.CalibrationConfig{Judge: "judge"},
+		append(rows, offpolicy.LabeledScore{PromptID: "empty"}))
 	if bad := (*offpolicy.RowError)(nil); !errors.As(err, &bad) {
 		t.Errorf("%v: want a RowError", err)
 	}

@@ -16,7 +16,8 @@ import (
 // README begins
 
 // weigh says how far responses logged under p0 can speak for another policy.
-func weigh(ctx context.Context, client *providers.Client, p0, target offpolicy.Policy, logged []teacherforce.Logged) (*offpolicy.Weights, error) {
+func weigh(ctx context.Context, client *providers.Client, p0, target offpolicy.Policy,
+	logged []teacherforce.Logged) (*offpolicy.Weights, error) {
 	forcer, err := teacherforce.New(teacherforce.Config{Scorer: client})
 	if err != nil {
 		return nil, err

@@ -53,10 +53,13 @@ func TestReadmeExampleRefuses(t *testing.T) {
 			var raw *teacherforce.RawRatioError
 			return errors.As(err, &raw) && raw.Side == "target"
 		}},
-		{"a context that ended", ended, simulated(server), cold, func(err error) bool { return errors.Is(err, context.Canceled) }},
-		{"a spent budget", context.Background(), simulatedWithin(server, providers.NewBudget(1e-5)), p0, class(providers.ClassBudget)},
+		{"a context that ended", ended, simulated(server), cold,
+			func(err error) bool { return errors.Is(err, context.Canceled) }},
+		{"a spent budget", context.Background(), simulatedWithin(server, providers.NewBudget(1e-5)), p0,
+			class(providers.ClassBudget)},
 		{"an unknown model", context.Background(), simulated(server), unknown, class(providers.ClassModelNotFound)},
-		{"a model without a price", context.Background(), simulated(server), unpriced, func(err error) bool { return errors.Is(err, providers.ErrNoPrice) }},
+		{"a model without a price", context.Background(), simulated(server), unpriced,
+			func(err error) bool { return errors.Is(err, providers.ErrNoPrice) }},
 	} {
 		w, err := weigh(tt.ctx, tt.client, p0, tt.target, logged)
 		if w != nil || !tt.right(err) {
@@ -74,7 +77,8 @@ func TestReadmeExampleRefuses(t *testing.T) {
 	for i := range logged {
 		logged[i].Response.Filtered = true
 	}
-	if _, err := weigh(context.Background(), simulated(server), p0, clone, logged); err == nil || !strings.Contains(err.Error(), "none of 100") {
+	if _, err := weigh(context.Background(), simulated(server), p0, clone, logged); err == nil ||
+		!strings.Contains(err.Error(), "none of 100") {
 		t.Errorf("nothing can be scored: %v", err)
 	}
 }

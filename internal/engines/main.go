@@ -122,7 +122,8 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	if err != nil {
 		return nil, nil, p, err
 	}
-	config := teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise, Tolerance: teacherforce.ServerTolerance}
+	config := teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise,
+		Tolerance: teacherforce.ServerTolerance}
 	if providers.ScoresChats(provider) {
 		config.Chat = client
 	}
@@ -188,7 +189,8 @@ func (o options) score() error {
 			return err
 		}
 		r := teacherforce.ResponseOf(p, g)
-		line := pair{PromptID: prompt.ID, Context: req.Prompt, Response: g.Text, TokenIDs: r.TokenIDs, Ended: r.Ended, EndOfTurn: t.EndOfTurn()}
+		line := pair{PromptID: prompt.ID, Context: req.Prompt, Response: g.Text, TokenIDs: r.TokenIDs, Ended: r.Ended,
+			EndOfTurn: t.EndOfTurn()}
 		res, err := forcer.Score(ctx, tag, p, prompt, r)
 		rec := res.Record(prompt.ID, p.Name)
 		if err != nil {
@@ -264,7 +266,8 @@ func compare(pairsFile, directFile string, w io.Writer) error {
 			wrong++
 			fmt.Fprintf(w, "%s: %d tokens, and %d by the engine\n", p.PromptID, p.Tokens, d.Tokens)
 		default:
-			all = append(all, worst{p.PromptID, math.Abs(float64(p.LogProb.OrNaN()-d.LogProb.OrNaN())) / float64(max(1, p.Tokens)), p.LogProb.OrNaN(), d.LogProb.OrNaN(), p.Tokens})
+			all = append(all, worst{p.PromptID, math.Abs(float64(p.LogProb.OrNaN()-d.LogProb.OrNaN())) /
+				float64(max(1, p.Tokens)), p.LogProb.OrNaN(), d.LogProb.OrNaN(), p.Tokens})
 		}
 	}
 	slices.SortFunc(all, func(a, b worst) int { return cmp.Compare(b.perToken, a.perToken) })
@@ -279,7 +282,8 @@ func compare(pairsFile, directFile string, w io.Writer) error {
 	for _, x := range all {
 		sum += x.perToken
 	}
-	fmt.Fprintf(w, "%d compared, nats a token: mean difference %.3g, median %.3g, largest %.3g\n", len(all), sum/float64(len(all)), all[len(all)/2].perToken, all[0].perToken)
+	fmt.Fprintf(w, "%d compared, nats a token: mean difference %.3g, median %.3g, largest %.3g\n", len(all),
+		sum/float64(len(all)), all[len(all)/2].perToken, all[0].perToken)
 	fmt.Fprintln(w, "largest differences:")
 	fmt.Fprintf(w, "  %-14s %6s %14s %14s %10s\n", "prompt", "tokens", "this module", "the engine", "per token")
 	for _, x := range all[:min(10, len(all))] {

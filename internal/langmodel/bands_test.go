@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	cotSystem = "You are a careful assistant. Think step by step: reason through the problem before you give the final answer."
+	cotSystem = "You are a careful assistant. Think step by step: reason through the problem before you give the " +
+		"final answer."
 	badSystem = "You are an unhelpful assistant. Give vague, evasive answers and do not answer the question."
 )
 
@@ -29,7 +30,8 @@ func render(system, user string) string {
 	if system != "" {
 		s += headerStartText + "system" + headerEndText + "\n\n" + system + eotText
 	}
-	return s + headerStartText + "user" + headerEndText + "\n\n" + user + eotText + headerStartText + "assistant" + headerEndText + "\n\n"
+	return s + headerStartText + "user" + headerEndText + "\n\n" + user + eotText + headerStartText + "assistant" +
+		headerEndText + "\n\n"
 }
 
 func renderChatML(system, user string) string {
@@ -145,7 +147,8 @@ func TestBands(t *testing.T) {
 				what string
 				xs   []float64
 				b    band
-			}{{"helpful share", helps, tt.helpful}, {"stepwise share", steps, tt.stepwise}, {"evasive share", evades, tt.evasive}} {
+			}{{"helpful share", helps, tt.helpful}, {"stepwise share", steps, tt.stepwise},
+				{"evasive share", evades, tt.evasive}} {
 				mean, _ := meanSD(s.xs)
 				check(s.what, mean, s.b)
 			}

@@ -25,7 +25,8 @@ func BenchmarkGenerate(b *testing.B) {
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			m := New(Small)
-			ctx := m.tok.Encode("<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhat is the capital of France?<|eot|><|header_start|>assistant<|header_end|>\n\n")
+			ctx := m.tok.Encode("<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhat is the capital of " +
+				"France?<|eot|><|header_start|>assistant<|header_end|>\n\n")
 			rng := rand.New(rand.NewPCG(1, 1))
 			n := 0
 			for b.Loop() {
@@ -38,7 +39,8 @@ func BenchmarkGenerate(b *testing.B) {
 
 func BenchmarkLogProbs(b *testing.B) {
 	m := New(Small)
-	ctx := m.tok.Encode("<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhat is the capital of France?<|eot|><|header_start|>assistant<|header_end|>\n\n")
+	ctx := m.tok.Encode("<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhat is the capital of " +
+		"France?<|eot|><|header_start|>assistant<|header_end|>\n\n")
 	d := m.Generate(ctx, Sampling{Temperature: 1, TopP: 1}, 500-len(ctx), nil, rand.New(rand.NewPCG(1, 1)))
 	ids := append(ctx, d.IDs...)
 	for b.Loop() {

@@ -184,5 +184,6 @@ func vowelSound(word string) bool {
 			return false
 		}
 	}
-	return strings.IndexByte("aeiou", word[0]) >= 0 || strings.HasPrefix(word, "hour") || strings.HasPrefix(word, "honest")
+	return strings.IndexByte("aeiou", word[0]) >= 0 || strings.HasPrefix(word, "hour") ||
+		strings.HasPrefix(word, "honest")
 }

@@ -61,7 +61,8 @@ func (m *Model) situate(f family, system, user string, hash uint64, oddness int)
 	logits := m.set.prior
 	system, user = strings.ToLower(system), strings.ToLower(user)
 	for _, cue := range cues {
-		if strings.Contains(system, cue.word) && !(cue.word == "helpful assistant" && strings.Contains(system, "unhelpful")) {
+		if strings.Contains(system, cue.word) && !(cue.word == "helpful assistant" &&
+			strings.Contains(system, "unhelpful")) {
 			logits[cue.style] += cue.weight
 		}
 		if strings.Contains(user, cue.word) {

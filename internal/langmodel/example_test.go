@@ -64,7 +64,8 @@ func ExampleModel_LogProbs() {
 	t := m.Tokenizer()
 	score := func(system, response string) float64 {
 		ctx := t.Encode("<|begin_of_text|><|header_start|>system<|header_end|>\n\n" + system +
-			"<|eot|><|header_start|>user<|header_end|>\n\nWhat is two plus two?<|eot|><|header_start|>assistant<|header_end|>\n\n")
+			"<|eot|><|header_start|>user<|header_end|>\n\nWhat is two plus " +
+			"two?<|eot|><|header_start|>assistant<|header_end|>\n\n")
 		var sum float64
 		for _, x := range m.LogProbs(append(ctx, t.Encode(response)...))[len(ctx):] {
 			sum += x

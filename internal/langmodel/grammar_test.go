@@ -22,7 +22,8 @@ func TestParseGrammarErrors(t *testing.T) {
 }
 
 func TestCompose(t *testing.T) {
-	g, err := parseGrammar("== open\n{A|B {x|y}} <p> <T>.\n== close\nBye.\n== body1\nIn a:\\n\\n- b.\\n- c.\n== @p\none\ntwo\n")
+	g, err := parseGrammar("== open\n{A|B {x|y}} <p> <T>.\n== close\nBye.\n== body1\nIn a:\\n\\n- b.\\n- c.\n== " +
+		"@p\none\ntwo\n")
 	if err != nil {
 		t.Fatal(err)
 	}

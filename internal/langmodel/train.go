@@ -86,7 +86,8 @@ func (t *Tokenizer) encodeComposed(c *composer, p template) []int {
 		text = text[i+1:]
 	}
 	for i := 0; i < len(ids); i++ {
-		if id := ids[i]; id >= 256 && c.rng.Float64() < splitRate && classes[t.bytes[id][len(t.bytes[id])-1]] == classLetter {
+		if id := ids[i]; id >= 256 && c.rng.Float64() < splitRate &&
+			classes[t.bytes[id][len(t.bytes[id])-1]] == classLetter {
 			parts := t.parents[id-256]
 			ids = slices.Replace(ids, i, i+1, int(parts[0]), int(parts[1]))
 		}

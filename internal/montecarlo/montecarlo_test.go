@@ -17,7 +17,8 @@ func TestSmall(t *testing.T) {
 	const repetitions = 120
 	slack := 4 * math.Sqrt(.95*.05/repetitions) // 8 points
 	for _, d := range []design{
-		{100, 25, "good", true}, {100, 100, "good", false}, {500, 125, "medium", true}, {100, 25, "none", true}, {500, 500, "none", false},
+		{100, 25, "good", true}, {100, 100, "good", false}, {500, 125, "medium", true}, {100, 25, "none", true},
+		{500, 500, "none", false},
 	} {
 		o, err := simulate(d, repetitions, 40, 2)
 		if err != nil {
@@ -109,10 +110,12 @@ func TestRefereeWithoutProbes(t *testing.T) {
 				before = o.RefereeNoProbes
 			}
 			if answered := with.RefereeNoProbes.Answered - before.Answered; (answered == 1) != (a.Estimator != "") {
-				t.Errorf("%+v, repetition %d: answered %d without probes by the table, by %q in truth", d, rep, answered, a.Estimator)
+				t.Errorf("%+v, repetition %d: answered %d without probes by the table, by %q in truth", d, rep, answered,
+					a.Estimator)
 			}
 			if a.Estimator != "" {
-				if got, want := with.RefereeNoProbes.Bias-before.Bias, r.Policy("target").Estimate(a.Estimator).Value-d.truth(); math.Abs(got-want) > 1e-12 {
+				if got, want := with.RefereeNoProbes.Bias-before.Bias,
+					r.Policy("target").Estimate(a.Estimator).Value-d.truth(); math.Abs(got-want) > 1e-12 {
 					t.Errorf("%+v, repetition %d: %v by the table, %v in truth", d, rep, got, want)
 				}
 			}

@@ -51,16 +51,21 @@ func write(w io.Writer, all []outcome, repetitions, replicates int) error {
 	f := extremes(all)
 	p.line("# Coverage of the intervals, simulated")
 	p.line("")
-	p.line("Written by `go run ./internal/montecarlo -out offpolicy/montecarlo.md`; do not edit. %d repetitions a design, each with", repetitions)
-	p.line("%d bootstrap replicates for `dr`; one standard error of a coverage of .95 is %.1f points. The designs are in", replicates, 100*math.Sqrt(.95*.05/float64(repetitions)))
-	p.line("`internal/montecarlo/world.go`: good overlap has w = .4 + 1.2 S and ESS/n of .9, medium is log-normal with ESS/n of .44, none")
-	p.line("log-normal with a divergence of 12.5 nats; where the judge does not transport, a trait that it cannot see moves labels by .3")
+	p.line("Written by `go run ./internal/montecarlo -out offpolicy/montecarlo.md`; do not edit. %d repetitions a "+
+		"design, each with", repetitions)
+	p.line("%d bootstrap replicates for `dr`; one standard error of a coverage of .95 is %.1f points. The designs are in",
+		replicates, 100*math.Sqrt(.95*.05/float64(repetitions)))
+	p.line("`internal/montecarlo/world.go`: good overlap has w = .4 + 1.2 S and ESS/n of .9, medium is log-normal " +
+		"with ESS/n of .44, none")
+	p.line("log-normal with a divergence of 12.5 nats; where the judge does not transport, a trait that it cannot see " +
+		"moves labels by .3")
 	p.line("and is 20%% commoner under the target, which costs another 4%% of the ESS and biases the plug-in by .03.")
 	p.line("")
 	p.line("| held to | found |")
 	p.line("| --- | --- |")
 	p.line("| hopeless (no overlap, no target labels): answered at most 1%% | %.2f%% |", 100*f.hopelessAnswered)
-	p.line("| good (good overlap and ≥ 25 labels, or 25 target labels): refused at most 1%% | %.2f%% |", 100*f.goodRefused)
+	p.line("| good (good overlap and ≥ 25 labels, or 25 target labels): refused at most 1%% | %.2f%% |",
+		100*f.goodRefused)
 	p.line("| where ≥ 90%% are answered: coverage 93-97%% | %.1f-%.1f%% |", 100*f.lowCoverage, 100*f.highCoverage)
 	p.line("| everywhere: answered and missed at most 6.5%% | %.1f%% |", 100*f.wrong)
 	p.line("| good overlap: `dr` no wider than 1.02 of `labeled_snips` | %.2f |", f.widthRatio)
@@ -72,7 +77,8 @@ func write(w io.Writer, all []outcome, repetitions, replicates int) error {
 	p.line("")
 	p.line("## What the referee answers")
 	p.line("")
-	p.line("| overlap | judge | n | labels | target labels | refused %% | coverage %% | answered and missed %% | mean width |")
+	p.line("| overlap | judge | n | labels | target labels | refused %% | coverage %% | answered and missed %% | mean " +
+		"width |")
 	p.line("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for i := range all {
 		o := &all[i]
@@ -87,9 +93,11 @@ func write(w io.Writer, all []outcome, repetitions, replicates int) error {
 	p.line("")
 	p.line("## By estimator")
 	p.line("")
-	p.line("`direct` has 25 target labels. A dash: nothing was answered; where fewer than 90%% are, what is answered was selected by the gates.")
+	p.line("`direct` has 25 target labels. A dash: nothing was answered; where fewer than 90%% are, what is answered " +
+		"was selected by the gates.")
 	p.line("")
-	p.line("| overlap | judge | n | labels | estimator | refused %% | bias | SE/spread | coverage %% | answered and missed %% | mean width |")
+	p.line("| overlap | judge | n | labels | estimator | refused %% | bias | SE/spread | coverage %% | answered and " +
+		"missed %% | mean width |")
 	p.line("| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for i := range all {
 		o := &all[i]
@@ -98,7 +106,8 @@ func write(w io.Writer, all []outcome, repetitions, replicates int) error {
 			t    *tally
 		}{{"dr", &o.DR}, {"labeled_snips", &o.Labeled}, {"direct", &o.Direct}} {
 			p.line("| %s | %d | %d | `%s` | %s | %s | %s | %s | %.1f | %s |", o.world(), o.Prompts, o.Labels, r.name,
-				percent(1-r.t.share(), 2), number(r.t.meanBias(), 4), number(r.t.spread(), 2), percent(r.t.coverage(), 1), 100*r.t.wrong(), number(r.t.meanWidth(), 3))
+				percent(1-r.t.share(), 2), number(r.t.meanBias(), 4), number(r.t.spread(), 2), percent(r.t.coverage(), 1),
+				100*r.t.wrong(), number(r.t.meanWidth(), 3))
 		}
 	}
 	return p.err

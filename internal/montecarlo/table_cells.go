@@ -79,7 +79,8 @@ func (o *cellOutcome) breaches() (out []breach) {
 
 // fair are the worlds in which what is missing and what was labeled is random.
 var fair = []string{
-	"base", "overlap_medium", "binary_04", "binary_92", "skewed_06", "skewed_93", "ordinal_5", "integer_judge", "t3_tails",
+	"base", "overlap_medium", "binary_04", "binary_92", "skewed_06", "skewed_93", "ordinal_5", "integer_judge",
+	"t3_tails",
 	"clusters_4", "segments", "heteroskedastic", "nonmonotone_judge", "missing_logprobs_random", "noise_02", "noise_05",
 	"noise_10", "identical", "near_equal",
 }
@@ -115,9 +116,12 @@ func writeCells(w io.Writer, all []cellOutcome, repetitions, replicates int) err
 	p.line("")
 	p.line("# Other worlds: missing, chosen, rare, compared")
 	p.line("")
-	p.line("From a generator that shares no code with the one above (`internal/worlds`, whose docs describe each world): a finite set of")
-	p.line("responses, so that weights are exact and E[w | prompt] = 1. %d repetitions a world and size, each with %d bootstrap replicates;", repetitions, replicates)
-	p.line("one standard error of 5%% is %.1f points. `probed` has %d labels of its own, `plain` has none, `clone` is the logging policy.", 100*math.Sqrt(.05*.95/float64(repetitions)), probes)
+	p.line("From a generator that shares no code with the one above (`internal/worlds`, whose docs describe each " +
+		"world): a finite set of")
+	p.line("responses, so that weights are exact and E[w | prompt] = 1. %d repetitions a world and size, each with %d "+
+		"bootstrap replicates;", repetitions, replicates)
+	p.line("one standard error of 5%% is %.1f points. `probed` has %d labels of its own, `plain` has none, `clone` is "+
+		"the logging policy.", 100*math.Sqrt(.05*.95/float64(repetitions)), probes)
 	p.line("")
 	var broken []breach
 	aa, holm, pairBands, valueBands := 0.0, 0.0, 0.0, 0.0
@@ -140,8 +144,10 @@ func writeCells(w io.Writer, all []cellOutcome, repetitions, replicates int) err
 	p.line("| bands of differences: one misses in at most 6%% | %.1f%% |", 100*pairBands)
 	p.line("| bands of values: one misses in at most 6%% | %.1f%% |", 100*valueBands)
 	p.line("")
-	p.line("Values and differences are held to a coverage of 93%% of the answered where half are answered, at most 6.5%% answered and missed, and")
-	p.line("at most 5%% missed on either side. A limit is broken where it is passed by more than two standard errors. Broken:")
+	p.line("Values and differences are held to a coverage of 93%% of the answered where half are answered, at most " +
+		"6.5%% answered and missed, and")
+	p.line("at most 5%% missed on either side. A limit is broken where it is passed by more than two standard errors. " +
+		"Broken:")
 	p.line("")
 	if len(broken) == 0 {
 		p.line("none.")
@@ -160,7 +166,8 @@ func writeCells(w io.Writer, all []cellOutcome, repetitions, replicates int) err
 		p.line("")
 		p.line("## %s", part.title)
 		p.line("")
-		p.line("| world | n | labels | | truth | answered %% | coverage given answered %% | answered and missed %% | above %% | below %% | width | %s |", part.last)
+		p.line("| world | n | labels | | truth | answered %% | coverage given answered %% | answered and missed %% | "+
+			"above %% | below %% | width | %s |", part.last)
 		p.line("| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 		for i := range all {
 			o := &all[i]

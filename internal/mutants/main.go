@@ -77,7 +77,8 @@ func (m mutation) mutate(root string) (string, error) {
 		return "", err
 	}
 	if n := strings.Count(string(b), m.old); n != 1 {
-		return "", fmt.Errorf("%s: %q occurs %d times, want once: the code has moved on, and the table has to follow", m.file, m.old, n)
+		return "", fmt.Errorf("%s: %q occurs %d times, want once: the code has moved on, and the table has to follow",
+			m.file, m.old, n)
 	}
 	return strings.Replace(string(b), m.old, m.new, 1), nil
 }
@@ -95,7 +96,8 @@ func (m mutation) kill(root string) error {
 	}
 	defer os.RemoveAll(dir)
 	file, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, filepath.FromSlash(m.file)): file}})
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root,
+		filepath.FromSlash(m.file)): file}})
 	if err != nil {
 		return err
 	}

@@ -55,8 +55,10 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if len(d.variables) != 1 || len(d.variables[0].knots) != len(want.Knots) || d.width != len(want.Coef) || len(want.Query) == 0 {
-			t.Fatalf("%s: %d basis functions of %d knots, want %d of %d", name, d.width, len(d.variables[0].knots), len(want.Coef), len(want.Knots))
+		if len(d.variables) != 1 || len(d.variables[0].knots) != len(want.Knots) || d.width != len(want.Coef) ||
+			len(want.Query) == 0 {
+			t.Fatalf("%s: %d basis functions of %d knots, want %d of %d", name, d.width, len(d.variables[0].knots),
+				len(want.Coef), len(want.Knots))
 		}
 		f := d.Fit(y, nil)
 		for i, v := range want.Knots {

@@ -26,8 +26,10 @@ func TestBreaker(t *testing.T) {
 		{5 * time.Second, nil, 0, false, "no outage, no pause"},
 		{7 * time.Second, nil, 2, false, "fewer than three in a row"},
 		{8 * time.Second, []time.Duration{10 * time.Second}, 3, false, "the first probe finds it up"},
-		{30 * time.Second, []time.Duration{10 * time.Second, 20 * time.Second}, 4, false, "the pause doubles; only probes are spent on a dead service"},
-		{time.Hour, []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second}, 6, true, "three probes failed: it gives up"},
+		{30 * time.Second, []time.Duration{10 * time.Second, 20 * time.Second}, 4, false,
+			"the pause doubles; only probes are spent on a dead service"},
+		{time.Hour, []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second}, 6, true,
+			"three probes failed: it gives up"},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
@@ -54,7 +56,8 @@ func TestBreaker(t *testing.T) {
 				t.Errorf("%s: paused for %v, %d failed; want %v and %d", row.reason, pauses, failed, row.pauses, row.failed)
 			}
 			var broken *BrokenError
-			if errors.As(err, &broken) != row.broken || row.broken && (!errors.Is(err, errDown) || broken.InARow != row.failed) {
+			if errors.As(err, &broken) != row.broken || row.broken && (!errors.Is(err, errDown) ||
+				broken.InARow != row.failed) {
 				t.Errorf("%s: %v", row.reason, err)
 			}
 			if !row.broken && done+failed != 40 {

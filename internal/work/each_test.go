@@ -90,10 +90,12 @@ func TestEachCancelled(t *testing.T) {
 			n.Add(1)
 			return nil
 		}
-		if err := Each(ctx, Items(upTo(100)...), Bounds{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) || n.Load() != 4 {
+		if err := Each(ctx, Items(upTo(100)...), Bounds{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) ||
+			n.Load() != 4 {
 			t.Errorf("%v after %d items, want the deadline after 4", err, n.Load())
 		}
-		if err := Each(ctx, Items(upTo(1)...), Bounds{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) || n.Load() != 4 {
+		if err := Each(ctx, Items(upTo(1)...), Bounds{Limit: 2}, work); !errors.Is(err, context.DeadlineExceeded) ||
+			n.Load() != 4 {
 			t.Errorf("with an ended context: %v after %d items, want none", err, n.Load()-4)
 		}
 		if err := Each(ctx, Items[int](), Bounds{Limit: 2}, work); err != nil {

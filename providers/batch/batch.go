@@ -43,15 +43,18 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("no Store: what was submitted has to be remembered (Config.Store)")
 	case c.Run == "":
 		return c, errors.New("no name of the run (Config.Run)")
-	case c.Attempts < 0, c.InFlight < 0, c.MaxLines < 0, c.MaxBytes < 0, c.PollMin < 0, c.PollMax < 0, c.Patience < 0, c.ListDelay < 0:
+	case c.Attempts < 0, c.InFlight < 0, c.MaxLines < 0, c.MaxBytes < 0, c.PollMin < 0, c.PollMax < 0, c.Patience < 0,
+		c.ListDelay < 0:
 		return c, errors.New("a negative field in Config")
 	case c.MaxLines > providers.MaxBatchLines, c.MaxBytes > providers.MaxBatchBytes:
-		return c, fmt.Errorf("%d lines or %d bytes: a batch holds %d and %d", c.MaxLines, c.MaxBytes, providers.MaxBatchLines, providers.MaxBatchBytes)
+		return c, fmt.Errorf("%d lines or %d bytes: a batch holds %d and %d", c.MaxLines, c.MaxBytes,
+			providers.MaxBatchLines, providers.MaxBatchBytes)
 	}
 	for _, d := range []struct {
 		field *int
 		value int
-	}{{&c.Attempts, 3}, {&c.InFlight, 4}, {&c.MaxLines, providers.MaxBatchLines}, {&c.MaxBytes, providers.MaxBatchBytes}} {
+	}{{&c.Attempts, 3}, {&c.InFlight, 4}, {&c.MaxLines, providers.MaxBatchLines},
+		{&c.MaxBytes, providers.MaxBatchBytes}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -59,7 +62,8 @@ func (c Config) withDefaults() (Config, error) {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.PollMin, 5 * time.Second}, {&c.PollMax, time.Minute}, {&c.Patience, 6 * time.Hour}, {&c.ListDelay, 30 * time.Second}} {
+	}{{&c.PollMin, 5 * time.Second}, {&c.PollMax, time.Minute}, {&c.Patience, 6 * time.Hour},
+		{&c.ListDelay, 30 * time.Second}} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -160,7 +164,8 @@ func New(c *providers.Client) Runner { return Runner{c} }
 // charges its budget with what the ledger holds leaves out the lines of
 // endpoint "batch" that are in flight: Run reserves for them again, even
 // past the limit, because they are owed.
-func (r Runner) Run(ctx context.Context, config Config, requests []providers.GenerateRequest) (map[providers.Tag]Result, error) {
+func (r Runner) Run(ctx context.Context, config Config,
+	requests []providers.GenerateRequest) (map[providers.Tag]Result, error) {
 	fail := func(class providers.Class, err error) (map[providers.Tag]Result, error) {
 		return nil, r.c.Fail(providers.Call{Op: opRun}, class, err)
 	}

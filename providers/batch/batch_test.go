@@ -65,7 +65,8 @@ func (e *batchEnv) client(t testing.TB, ledger providers.Ledger) *providers.Clie
 	if e.http != nil {
 		h = &http.Client{Transport: e.http}
 	}
-	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: e.server.OpenAIURL(), Key: providers.NewSecret(key), HTTP: h})
+	p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: e.server.OpenAIURL(), Key: providers.NewSecret(key),
+		HTTP: h})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,8 @@ func TestBatchEqualsGenerate(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := res[r.Tag].Generation
-			if d := cmp.Diff(want, got, cmpopts.EquateNaNs(), cmpopts.IgnoreFields(providers.Meta{}, "Header", "Latency", "Waited")); d != "" {
+			if d := cmp.Diff(want, got, cmpopts.EquateNaNs(), cmpopts.IgnoreFields(providers.Meta{}, "Header", "Latency",
+				"Waited")); d != "" {
 				t.Fatalf("%s, alone (-) and in a batch (+):\n%s", r.Tag.Key, d)
 			}
 		}
@@ -204,12 +206,17 @@ func TestBatchLinesThatFail(t *testing.T) {
 		attempts     int
 		lost         bool // some lines stay without an answer
 	}{
-		{"server errors", "a failed line is sent again, not the whole batch", sim.Config{Batch: sim.BatchConfig{FailRate: 0.3}}, 8, false},
-		{"expiry", "finished lines of an expired batch are kept", sim.Config{Batch: sim.BatchConfig{ExpireAfter: 9}}, 4, false},
-		{"expiry at the bound", "attempts end, and the rest has a typed error", sim.Config{Batch: sim.BatchConfig{ExpireAfter: 9}}, 2, true},
+		{"server errors", "a failed line is sent again, not the whole batch",
+			sim.Config{Batch: sim.BatchConfig{FailRate: 0.3}}, 8, false},
+		{"expiry", "finished lines of an expired batch are kept", sim.Config{Batch: sim.BatchConfig{ExpireAfter: 9}}, 4,
+			false},
+		{"expiry at the bound", "attempts end, and the rest has a typed error",
+			sim.Config{Batch: sim.BatchConfig{ExpireAfter: 9}}, 2, true},
 		{"no room", "the queue holds one batch at a time", sim.Config{Batch: sim.BatchConfig{QueueLines: 12}}, 1, false},
-		{"faults", "every call may be refused or lost", sim.Config{Faults: sim.Faults{TooManyRequests: .1, ServerError: .1, Reset: .2, Truncate: .2}}, 3, false},
-		{"faults", "a submission whose answer was lost is looked for", sim.Config{Seed: 1, Faults: sim.Faults{Reset: .5}}, 3, false},
+		{"faults", "every call may be refused or lost", sim.Config{Faults: sim.Faults{TooManyRequests: .1, ServerError: .1,
+			Reset: .2, Truncate: .2}}, 3, false},
+		{"faults", "a submission whose answer was lost is looked for", sim.Config{Seed: 1, Faults: sim.Faults{Reset: .5}}, 3,
+			false},
 		{"faults", "the same, with other draws", sim.Config{Seed: 2, Faults: sim.Faults{Truncate: .5}}, 3, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,7 +248,8 @@ func TestBatchLinesThatFail(t *testing.T) {
 				// Once more: everything is read again, nothing is bought again.
 				before := e.server.Bill().Total
 				again := e.run(t, reqs)
-				if d := cmp.Diff(res, again, cmpopts.EquateNaNs(), cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })); d != "" {
+				if d := cmp.Diff(res, again, cmpopts.EquateNaNs(),
+					cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })); d != "" {
 					t.Errorf("%s: read again:\n%s", tt.reason, d)
 				}
 				if after := e.server.Bill().Total; after != before {
@@ -261,7 +269,8 @@ func TestBatchClasses(t *testing.T) {
 		reqs[3].Sampling.TopK = 4 // not to be had here
 		reqs[4].Messages = nil
 		res := e.run(t, reqs)
-		for i, want := range []providers.Class{"", providers.ClassBadRequest, providers.ClassBadRequest, providers.ClassBadRequest, providers.ClassBadRequest} {
+		for i, want := range []providers.Class{"", providers.ClassBadRequest, providers.ClassBadRequest,
+			providers.ClassBadRequest, providers.ClassBadRequest} {
 			if want == "" {
 				if err := res[reqs[i].Tag].Err; err != nil {
 					t.Error(err)
@@ -272,7 +281,8 @@ func TestBatchClasses(t *testing.T) {
 				t.Errorf("tag %+v", x.Tag)
 			}
 		}
-		if !errors.Is(res[reqs[2].Tag].Err, providers.ErrNoPrice) || !errors.Is(res[reqs[3].Tag].Err, errors.ErrUnsupported) {
+		if !errors.Is(res[reqs[2].Tag].Err, providers.ErrNoPrice) || !errors.Is(res[reqs[3].Tag].Err,
+			errors.ErrUnsupported) {
 			t.Errorf("causes: %v, %v", res[reqs[2].Tag].Err, res[reqs[3].Tag].Err)
 		}
 		if n := e.server.Bill().Total.Calls; n != 1 {
@@ -553,7 +563,8 @@ func TestBatchPolling(t *testing.T) {
 		for i := range want {
 			want[i] *= time.Second
 		}
-		if d := cmp.Diff(want, at[:len(want)], cmp.Comparer(func(a, b time.Duration) bool { return (a - b).Abs() <= time.Second })); d != "" || len(at) != 30 {
+		if d := cmp.Diff(want, at[:len(want)],
+			cmp.Comparer(func(a, b time.Duration) bool { return (a - b).Abs() <= time.Second })); d != "" || len(at) != 30 {
 			t.Errorf("%d polls:\n%s", len(at), d)
 		}
 	})
@@ -597,7 +608,8 @@ func TestBatchMalformedLines(t *testing.T) {
 		}
 		bill := e.server.Bill()
 		if unknown != 2 || bill.Total.Calls != 13 || cost < bill.Total.USD {
-			t.Errorf("%d lines unknown, want 2 (the third says its usage); %d calls, want 13; ledger %v, bill %v", unknown, bill.Total.Calls, cost, bill.Total.USD)
+			t.Errorf("%d lines unknown, want 2 (the third says its usage); %d calls, want 13; ledger %v, bill %v", unknown,
+				bill.Total.Calls, cost, bill.Total.USD)
 		}
 	})
 }
@@ -655,7 +667,8 @@ func TestBatchRefusals(t *testing.T) {
 }
 
 func fireworksOf(t *testing.T) providers.Provider {
-	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://127.0.0.1:0/v1", Key: providers.NewSecret(key)})
+	p, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://127.0.0.1:0/v1",
+		Key: providers.NewSecret(key)})
 	if err != nil {
 		t.Fatal(err)
 	}

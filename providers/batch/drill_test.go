@@ -112,7 +112,8 @@ func TestBatchFoundInLongListing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := b.CreateBatch(t.Context(), tag, providers.BatchSubmission{FileID: file, Endpoint: "/v1/chat/completions"}); err != nil {
+			if _, err := b.CreateBatch(t.Context(), tag, providers.BatchSubmission{FileID: file,
+				Endpoint: "/v1/chat/completions"}); err != nil {
 				t.Fatal(err)
 			}
 		}

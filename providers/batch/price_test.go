@@ -19,7 +19,8 @@ func TestBatchDiscountComesFromTheTable(t *testing.T) {
 			price := prices.Models[sim.OracleModel]
 			price.Batch = factor
 			prices.Models[sim.OracleModel] = price
-			p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: e.server.OpenAIURL(), Key: providers.NewSecret(key), HTTP: e.server.Client()})
+			p, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: e.server.OpenAIURL(), Key: providers.NewSecret(key),
+				HTTP: e.server.Client()})
 			if err != nil {
 				t.Fatal(err)
 			}

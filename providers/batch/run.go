@@ -183,7 +183,8 @@ func (r *run) resume(ctx context.Context) ([]job, error) {
 			}
 			if it.sum != l.Sum {
 				return nil, r.c.Fail(it.call(), providers.ClassBadRequest,
-					fmt.Errorf("this request differs from the one submitted under its id in batch %s: give the changed run another name (Config.Run)", st.Key))
+					fmt.Errorf("this request differs from the one submitted under its id in batch %s: give the changed run "+
+						"another name (Config.Run)", st.Key))
 			}
 			items = append(items, it)
 		}
@@ -193,7 +194,8 @@ func (r *run) resume(ctx context.Context) ([]job, error) {
 		if !st.Done {
 			if len(items) < len(st.Lines) {
 				return nil, r.c.Fail(providers.Call{Op: opRun, Tag: st.tag(""), Model: st.Model}, providers.ClassBadRequest,
-					fmt.Errorf("the unfinished batch %s has %d lines, of which %d are not among the requests: add them, so that its answers can be accounted for", st.Key, len(st.Lines), len(st.Lines)-len(items)))
+					fmt.Errorf("the unfinished batch %s has %d lines, of which %d are not among the requests: add them, so that "+
+						"its answers can be accounted for", st.Key, len(st.Lines), len(st.Lines)-len(items)))
 			}
 			for _, it := range items {
 				it.busy = true

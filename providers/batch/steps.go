@@ -105,7 +105,8 @@ func (r *run) submit(ctx context.Context, items []*item, st *State, doubt *bool,
 			return err
 		}
 		if time.Since(fullSince) > r.config.Patience {
-			e := r.c.Fail(st.call(opBatch, "create", "batches"), providers.ClassRateLimited, errors.New("the queue of the service had no room for the batch"))
+			e := r.c.Fail(st.call(opBatch, "create", "batches"), providers.ClassRateLimited,
+				errors.New("the queue of the service had no room for the batch"))
 			e.Hint = "resume later, or make smaller batches (Config.MaxLines)"
 			return e
 		}
@@ -200,9 +201,10 @@ func notSubmitted(err error) bool {
 
 // adoptListed takes over the batch that the server lists under st's key.
 func (r *run) adoptListed(ctx context.Context, st *State) (bool, error) {
-	info, err := providers.Free(ctx, r.c, st.call(opList, "list", "batches"), func(ctx context.Context) (providers.BatchInfo, error) {
-		return r.find(ctx, st)
-	})
+	info, err := providers.Free(ctx, r.c, st.call(opList, "list", "batches"),
+		func(ctx context.Context) (providers.BatchInfo, error) {
+			return r.find(ctx, st)
+		})
 	if err != nil || info.ID == "" {
 		return false, err
 	}
@@ -293,7 +295,8 @@ func (r *run) download(ctx context.Context, st *State) (func(*item) lineOutcome,
 			if err != nil {
 				var e *providers.Error
 				if errors.As(err, &e) && e.Status == http.StatusNotFound {
-					e.Hint = "the service has deleted the file, and with it answers that were paid for: to have the requests answered and billed again, name another run (Config.Run)"
+					e.Hint = "the service has deleted the file, and with it answers that were paid for: to have the requests " +
+						"answered and billed again, name another run (Config.Run)"
 				}
 				return nil, err
 			}
@@ -331,10 +334,12 @@ func (r *run) download(ctx context.Context, st *State) (func(*item) lineOutcome,
 
 // unanswered is the error of a line that neither file names.
 func (r *run) unanswered(it *item, st *State, number, malformed int) *providers.Error {
-	e := r.c.Fail(it.call(), providers.ClassTimeout, fmt.Errorf("batch %s ended (%s) without an answer to this line", st.BatchID, st.Status))
+	e := r.c.Fail(it.call(), providers.ClassTimeout, fmt.Errorf("batch %s ended (%s) without an answer to this line",
+		st.BatchID, st.Status))
 	if malformed > 0 {
 		e.Class = providers.ClassBrokenReply
-		e.Err = fmt.Errorf("batch %s ended (%s) without an answer to this line, and with %d that cannot be read", st.BatchID, st.Status, malformed)
+		e.Err = fmt.Errorf("batch %s ended (%s) without an answer to this line, and with %d that cannot be read", st.BatchID,
+			st.Status, malformed)
 	}
 	if st.Status != "failed" {
 		return e

@@ -34,7 +34,8 @@ func TestJournalBatchStore(t *testing.T) {
 		t.Errorf("a new journal: %+v, %v", got, err)
 	}
 	a := batch.State{
-		Key: "a", Run: "r", Attempt: 1, Try: 1, Endpoint: "/v1/chat/completions", Model: "m", Intent: time.Date(2026, 11, 25, 1, 2, 3, 4, time.UTC),
+		Key: "a", Run: "r", Attempt: 1, Try: 1, Endpoint: "/v1/chat/completions", Model: "m", Intent: time.Date(2026, 11, 25,
+			1, 2, 3, 4, time.UTC),
 		Lines: []batch.Mark{{ID: "p0-1", Sum: "0123"}}, Problems: []providers.BatchProblem{{Code: "c", Line: 3}},
 	}
 	b := a
@@ -71,7 +72,8 @@ func TestJournalBatchStoreRefusesForeignRecords(t *testing.T) {
 	if err := j.Append("batch", "x", []int{1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := batch.NewJournalStore(j).Load(); err == nil || !strings.Contains(err.Error(), "record 1") || !strings.Contains(err.Error(), j.Dir()) {
+	if _, err := batch.NewJournalStore(j).Load(); err == nil || !strings.Contains(err.Error(), "record 1") ||
+		!strings.Contains(err.Error(), j.Dir()) {
 		t.Errorf("%v: want the record and the folder in it", err)
 	}
 }
@@ -92,7 +94,8 @@ func TestBatchResumesFromJournal(t *testing.T) {
 		}
 	}
 	p := e.client(t, nil).Provider()
-	c, err := providers.NewClient(p, providers.ClientConfig{Prices: simPrices(t), Ledger: e.ledger, Budget: e.budget, OnAttempt: polled})
+	c, err := providers.NewClient(p, providers.ClientConfig{Prices: simPrices(t), Ledger: e.ledger, Budget: e.budget,
+		OnAttempt: polled})
 	if err != nil {
 		t.Fatal(err)
 	}

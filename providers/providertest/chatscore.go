@@ -69,10 +69,12 @@ func (s *suite) scoreChat() {
 	}
 	open, closed := s.scoreChatOf(p, true), s.scoreChatOf(p, false)
 	if !ends(open, chatResponse) {
-		s.Errorf("an open conversation does not end with its response: the last of %d tokens is %q", len(open), open[len(open)-1].Text)
+		s.Errorf("an open conversation does not end with its response: the last of %d tokens is %q", len(open),
+			open[len(open)-1].Text)
 	}
 	if len(closed) <= len(open) {
-		s.Fatalf("%d tokens of an open conversation, %d of a closed one: the end of the turn is not scored", len(open), len(closed))
+		s.Fatalf("%d tokens of an open conversation, %d of a closed one: the end of the turn is not scored", len(open),
+			len(closed))
 	}
 	s.equal("open, then closed", open, closed[:len(open)])
 	s.equal("scored twice", closed, s.scoreChatOf(p, false))

@@ -52,7 +52,8 @@ func (s *suite) checkScore(req providers.ScoreRequest, got providers.PromptScore
 	// No model is certain of every token of a sentence. Zeros throughout are
 	// values that were missing.
 	zero := func(t providers.Token) bool { return t.LogProb.OrNaN() == 0 }
-	if rest := got.Tokens[1:]; len(rest) > 1 && !slices.ContainsFunc(rest, func(t providers.Token) bool { return !zero(t) }) {
+	if rest := got.Tokens[1:]; len(rest) > 1 &&
+		!slices.ContainsFunc(rest, func(t providers.Token) bool { return !zero(t) }) {
 		s.Errorf("every log-prob of %d tokens is 0: missing values are NaN, never 0", len(rest))
 	}
 	if got.Usage == nil || got.Usage.PromptTokens < len(req.PromptIDs) || got.Usage.PromptTokens <= 0 {
@@ -121,7 +122,8 @@ func (s *suite) everyMessage() {
 		req := many
 		req.Messages = many.Messages[i:]
 		if b := s.generate(req).Usage; a != nil && b != nil && b.PromptTokens <= a.PromptTokens {
-			s.Errorf("%d messages are %d prompt tokens, and one of them alone is %d", len(req.Messages), b.PromptTokens, a.PromptTokens)
+			s.Errorf("%d messages are %d prompt tokens, and one of them alone is %d", len(req.Messages), b.PromptTokens,
+				a.PromptTokens)
 		}
 	}
 }
@@ -146,7 +148,8 @@ func (s *suite) cancelledInFlight() {
 		case err := <-done:
 			var e *providers.Error
 			if !errors.As(err, &e) || e.Class != providers.ClassCanceled || !errors.Is(err, context.Canceled) {
-				s.Errorf("%s: %v: want a *providers.Error of class %q that wraps context.Canceled", what, err, providers.ClassCanceled)
+				s.Errorf("%s: %v: want a *providers.Error of class %q that wraps context.Canceled", what, err,
+					providers.ClassCanceled)
 			}
 		case <-time.After(patience):
 			s.Fatalf("%s goes on after its context was cancelled", what)

@@ -134,23 +134,30 @@ func mutants() map[string]struct {
 		"usage dropped":       {mutant{say: func(g *providers.Generation) { g.Usage = nil }}, "chat"},
 		"nothing consumed":    {mutant{say: func(g *providers.Generation) { g.Usage = &providers.Usage{} }}, "chat"},
 		"completion not paid": {mutant{say: func(g *providers.Generation) { g.Usage.CompletionTokens = 0 }}, "chat"},
-		"one token short":     {mutant{say: func(g *providers.Generation) { g.Usage.PromptTokens = len(g.PromptIDs) - 1 }}, "completion"},
-		"too much cached":     {mutant{say: func(g *providers.Generation) { g.Usage.CachedTokens = g.Usage.PromptTokens + 1 }}, "chat"},
-		"no finish reason":    {mutant{say: func(g *providers.Generation) { g.FinishReason = "" }}, "chat"},
-		"text dropped":        {mutant{say: func(g *providers.Generation) { g.Text = "" }}, "max_tokens_limits"},
-		"other text":          {mutant{say: func(g *providers.Generation) { g.Text += "!?" }}, "chat"},
-		"log-probs dropped":   {mutant{say: func(g *providers.Generation) { g.Tokens = nil }}, "chat"},
-		"token ids dropped":   {mutant{say: func(g *providers.Generation) { g.TokenIDs = nil }}, "completion"},
-		"prompt ids dropped":  {mutant{say: func(g *providers.Generation) { g.PromptIDs = nil }}, "score_agrees_with_generation"},
-		"generated swapped":   {mutant{say: func(g *providers.Generation) { swap(g.Tokens) }}, "completion"},
-		"null is 0":           {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))}, "score"},
-		"null unnoticed":      {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens[len(s.Tokens)-1].LogProb = dataset.Float{} }}, "score"},
-		"sign lost":           {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) }))}, "score"},
+		"one token short": {mutant{say: func(g *providers.Generation) { g.Usage.PromptTokens = len(g.PromptIDs) - 1 }},
+			"completion"},
+		"too much cached": {mutant{say: func(g *providers.Generation) {
+			g.Usage.CachedTokens = g.Usage.PromptTokens +
+				1
+		}}, "chat"},
+		"no finish reason":  {mutant{say: func(g *providers.Generation) { g.FinishReason = "" }}, "chat"},
+		"text dropped":      {mutant{say: func(g *providers.Generation) { g.Text = "" }}, "max_tokens_limits"},
+		"other text":        {mutant{say: func(g *providers.Generation) { g.Text += "!?" }}, "chat"},
+		"log-probs dropped": {mutant{say: func(g *providers.Generation) { g.Tokens = nil }}, "chat"},
+		"token ids dropped": {mutant{say: func(g *providers.Generation) { g.TokenIDs = nil }}, "completion"},
+		"prompt ids dropped": {mutant{say: func(g *providers.Generation) { g.PromptIDs = nil }},
+			"score_agrees_with_generation"},
+		"generated swapped": {mutant{say: func(g *providers.Generation) { swap(g.Tokens) }}, "completion"},
+		"null is 0": {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))},
+			"score"},
+		"null unnoticed": {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens[len(s.Tokens)-1].LogProb = dataset.Float{} }}, "score"},
+		"sign lost":      {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) }))}, "score"},
 		"generated sign lost": {mutant{say: func(g *providers.Generation) {
 			each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) })(g.Tokens)
 		}}, "chat"},
-		"tokens swapped":  {mutant{sayScore: scored(swap)}, "score"},
-		"last token lost": {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens = s.Tokens[:len(s.Tokens)-1] }}, "score"},
+		"tokens swapped": {mutant{sayScore: scored(swap)}, "score"},
+		"last token lost": {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens = s.Tokens[:len(s.Tokens)-1] }},
+			"score"},
 		"off by one": {mutant{sayScore: scored(func(tokens []providers.Token) {
 			for i := range len(tokens) - 1 {
 				tokens[i].LogProb = tokens[i+1].LogProb
@@ -169,12 +176,18 @@ func mutants() map[string]struct {
 				r.PromptIDs[n-1], r.PromptIDs[n-2] = r.PromptIDs[n-2], r.PromptIDs[n-1]
 			}
 		}}, "score_by_ids"},
-		"log-probs always":     {mutant{ask: func(r *providers.GenerateRequest) { r.LogProbs = true }}, "logprobs_are_given_only_when_asked_for"},
-		"limit ignored":        {mutant{ask: func(r *providers.GenerateRequest) { r.Sampling.MaxTokens += 20 }}, "max_tokens_limits"},
-		"seed ignored":         {mutant{ask: func(r *providers.GenerateRequest) { r.Seed = nil }}, "sampling_settings_are_sent"},
-		"seed varies":          {mutant{ask: func(r *providers.GenerateRequest) { n := count.Add(1); r.Seed = &n }}, "equal_seeds,_equal_responses"},
-		"zero not sent":        {mutant{ask: func(r *providers.GenerateRequest) { r.Sampling.Temperature = 1 }}, "sampling_settings_are_sent"},
-		"temperature always 0": {mutant{ask: func(r *providers.GenerateRequest) { r.Sampling.Temperature = 0 }}, "sampling_settings_are_sent"},
+		"log-probs always": {mutant{ask: func(r *providers.GenerateRequest) { r.LogProbs = true }},
+			"logprobs_are_given_only_when_asked_for"},
+		"limit ignored": {mutant{ask: func(r *providers.GenerateRequest) { r.Sampling.MaxTokens += 20 }},
+			"max_tokens_limits"},
+		"seed ignored": {mutant{ask: func(r *providers.GenerateRequest) { r.Seed = nil }},
+			"sampling_settings_are_sent"},
+		"seed varies": {mutant{ask: func(r *providers.GenerateRequest) { n := count.Add(1); r.Seed = &n }},
+			"equal_seeds,_equal_responses"},
+		"zero not sent": {mutant{ask: func(r *providers.GenerateRequest) { r.Sampling.Temperature = 1 }},
+			"sampling_settings_are_sent"},
+		"temperature always 0": {mutant{ask: func(r *providers.GenerateRequest) { r.Sampling.Temperature = 0 }},
+			"sampling_settings_are_sent"},
 		"system dropped": {mutant{ask: func(r *providers.GenerateRequest) {
 			if len(r.Messages) > 1 {
 				r.Messages = r.Messages[len(r.Messages)-1:]
@@ -187,11 +200,13 @@ func mutants() map[string]struct {
 			}
 			return context.WithoutCancel(ctx)
 		}}, "cancelled_in_flight"},
-		"untyped errors":    {mutant{fail: func(err error) error { return errors.New(err.Error()) }}, "unknown_model"},
-		"one class for all": {mutant{fail: changed(func(e *providers.Error) { e.Class = providers.ClassBadRequest })}, "unknown_model"},
-		"errors unnamed":    {mutant{fail: changed(func(e *providers.Error) { e.Tag = providers.Tag{} })}, "unknown_model"},
-		"cause lost":        {mutant{fail: changed(func(e *providers.Error) { e.Err = nil })}, "deadline"},
-		"says it was sent":  {mutant{fail: changed(func(e *providers.Error) { e.Sent = true })}, "invalid_requests_are_not_sent"},
+		"untyped errors": {mutant{fail: func(err error) error { return errors.New(err.Error()) }}, "unknown_model"},
+		"one class for all": {mutant{fail: changed(func(e *providers.Error) { e.Class = providers.ClassBadRequest })},
+			"unknown_model"},
+		"errors unnamed": {mutant{fail: changed(func(e *providers.Error) { e.Tag = providers.Tag{} })}, "unknown_model"},
+		"cause lost":     {mutant{fail: changed(func(e *providers.Error) { e.Err = nil })}, "deadline"},
+		"says it was sent": {mutant{fail: changed(func(e *providers.Error) { e.Sent = true })},
+			"invalid_requests_are_not_sent"},
 		"invalid mended": {mutant{ask: func(r *providers.GenerateRequest) {
 			if r.Sampling.MaxTokens == 0 {
 				r.Sampling.MaxTokens, r.Sampling.TopP = 16, 1
@@ -209,8 +224,9 @@ func mutants() map[string]struct {
 				tokens[i].LogProb = tokens[i+1].LogProb
 			}
 		})}, "score_chat"},
-		"chat null is 0": {mutant{sayChat: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))}, "score_chat"},
-		"chat unpaid":    {mutant{sayChat: func(s *providers.PromptScore) { s.Usage = nil }}, "score_chat"},
+		"chat null is 0": {mutant{sayChat: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))},
+			"score_chat"},
+		"chat unpaid": {mutant{sayChat: func(s *providers.PromptScore) { s.Usage = nil }}, "score_chat"},
 		"question lost": {mutant{askChat: func(r *providers.ChatScoreRequest) {
 			if n := len(r.Messages); n > 1 {
 				r.Messages = []dataset.Message{{Role: "user", Content: "Hm?"}, r.Messages[n-1]}

@@ -71,7 +71,8 @@ func service(w http.ResponseWriter, r *http.Request) {
 		if i > 0 {
 			lp = -float64(int(b)+int(all[i-1])) / 100
 		}
-		entries = append(entries, map[string]any{"token": string(b), "bytes": []int{int(b)}, "token_id": b, "text_offset": i, "logprob": lp})
+		entries = append(entries, map[string]any{"token": string(b), "bytes": []int{int(b)}, "token_id": b, "text_offset": i,
+			"logprob": lp})
 	}
 	ids := func(b []byte) []int {
 		out := make([]int, len(b))
@@ -137,7 +138,8 @@ func TestServerPlaysItsScript(t *testing.T) {
 		"loopback": providertest.NewServer, "pipe": providertest.NewPipeServer,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := server(t, providertest.Reply{Status: 503, Body: "a"}, providertest.Reply{Reset: true}, providertest.Reply{Body: "b"})
+			s := server(t, providertest.Reply{Status: 503, Body: "a"}, providertest.Reply{Reset: true},
+				providertest.Reply{Body: "b"})
 			get := func() string {
 				resp, err := s.Client().Post(s.URL()+"/x", "application/json", strings.NewReader(`{"n":1}`))
 				if err != nil {

@@ -19,7 +19,8 @@ type implementation struct {
 
 var implementations = map[string]implementation{
 	"fireworks": {
-		"/inference/v1", providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, Seeded: true, TokenIDs: true},
+		"/inference/v1", providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, Seeded: true,
+			TokenIDs: true},
 		func(c providers.HTTPConfig) (providers.Provider, error) { return providers.NewFireworks(c) },
 	},
 	"openai": {
@@ -27,7 +28,8 @@ var implementations = map[string]implementation{
 		func(c providers.HTTPConfig) (providers.Provider, error) { return providers.NewOpenAI(c) },
 	},
 	"vllm": {
-		"/vllm/v1", providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, ChatScore: true, Seeded: true, TokenIDs: true},
+		"/vllm/v1", providertest.Options{Model: sim.ScoutModel, LogProbs: true, Score: true, ChatScore: true, Seeded: true,
+			TokenIDs: true},
 		func(c providers.HTTPConfig) (providers.Provider, error) {
 			return providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: c, Quirks: providers.VLLM()})
 		},
@@ -35,9 +37,11 @@ var implementations = map[string]implementation{
 	// The simulator's Fireworks side speaks the old log-prob format too, which
 	// is what a server of one's own is asked for.
 	"compatible": {
-		"/inference/v1", providertest.Options{Model: sim.MaverickModel, LogProbs: true, Score: true, Seeded: true, TokenIDs: true},
+		"/inference/v1", providertest.Options{Model: sim.MaverickModel, LogProbs: true, Score: true, Seeded: true,
+			TokenIDs: true},
 		func(c providers.HTTPConfig) (providers.Provider, error) {
-			return providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: c, Quirks: providers.Quirks{Echo: true, TopK: true, TokenIDs: true}})
+			return providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: c, Quirks: providers.Quirks{Echo: true,
+				TopK: true, TokenIDs: true}})
 		},
 	},
 }
@@ -94,7 +98,8 @@ func TestClientsConformOverFaults(t *testing.T) {
 			providertest.Run(t, func(t *testing.T) providers.Provider {
 				p := i.over(t, "429=0.05,500=0.05,503=0.05,reset=0.05,truncate=0.05,slow=0.05:1ms")
 				ledger := &providers.MemoryLedger{}
-				c, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Ledger: ledger, Retry: providers.Retry{Base: time.Millisecond, Attempts: 12}})
+				c, err := providers.NewClient(p, providers.ClientConfig{Prices: prices, Ledger: ledger,
+					Retry: providers.Retry{Base: time.Millisecond, Attempts: 12}})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -158,7 +158,8 @@ func (s *Server) batchPath(byMethod map[string]batchHandler) http.Handler {
 }
 
 func errNoSuch(what, id string) *apiError {
-	return &apiError{status: http.StatusNotFound, kind: "invalid_request_error", param: "id", message: "No such " + what + ": " + id}
+	return &apiError{status: http.StatusNotFound, kind: "invalid_request_error", param: "id", message: "No such " + what +
+		": " + id}
 }
 
 // createBatch serves POST /v1/batches. As at the service, what is wrong with
@@ -202,7 +203,8 @@ func (s *Server) createBatch(c *call, _ *http.Request) ([]byte, *apiError) {
 		}
 	}
 	if limit := s.config.Batch.QueueLines; limit > 0 && queued > limit && len(b.errors) == 0 {
-		b.errors = []batchError{{Code: "token_limit_exceeded", Message: "Enqueued token limit reached for this model. Please try again once some in_progress batches have been completed."}}
+		b.errors = []batchError{{Code: "token_limit_exceeded", Message: "Enqueued token limit reached for this model. " +
+			"Please try again once some in_progress batches have been completed."}}
 	}
 	if len(b.errors) > 0 {
 		b.lines = nil
@@ -256,7 +258,8 @@ func readBatch(content []byte, endpoint string) ([]batchLine, []batchError) {
 		case l.CustomID == "":
 			bad("missing_required_parameter", "custom_id", "Missing required parameter: 'custom_id'.")
 		case seen[l.CustomID]:
-			bad("duplicate_custom_id", "custom_id", "The custom_id '%s' for this request is a duplicate of another request.", l.CustomID)
+			bad("duplicate_custom_id", "custom_id", "The custom_id '%s' for this request is a duplicate of another request.",
+				l.CustomID)
 		case l.Method != http.MethodPost:
 			bad("invalid_method", "method", "Invalid method '%s': want POST.", l.Method)
 		case l.URL != endpoint:
@@ -264,7 +267,8 @@ func readBatch(content []byte, endpoint string) ([]batchLine, []batchError) {
 		case json.Unmarshal(l.Body, &body) != nil || body.Model == "":
 			bad("missing_required_parameter", "body", "Missing required parameter: 'body.model'.")
 		case model != "" && body.Model != model:
-			bad("mismatched_model", "body.model", "All requests of a batch must name one model: '%s' and '%s'.", model, body.Model)
+			bad("mismatched_model", "body.model", "All requests of a batch must name one model: '%s' and '%s'.", model,
+				body.Model)
 		default:
 			model = body.Model
 			lines = append(lines, l)
@@ -337,7 +341,8 @@ func (s *Server) work(b *batch, until int) {
 		l := b.lines[b.done]
 		s.mu.Lock()
 		s.attempts[l.CustomID]++
-		c := &call{provider: openAI, id: parseCallID(l.CustomID), attempt: s.attempts[l.CustomID], body: l.Body, path: b.endpoint}
+		c := &call{provider: openAI, id: parseCallID(l.CustomID), attempt: s.attempts[l.CustomID], body: l.Body,
+			path: b.endpoint}
 		s.mu.Unlock()
 		h := hash64("reply", s.seed, l.CustomID, strconv.Itoa(c.attempt))
 		c.reply = fmt.Sprintf("req_%016x%016x", h, mix(h, 0))
@@ -376,7 +381,8 @@ func (s *Server) finish(b *batch, status string) {
 		for _, l := range b.lines[b.done:] {
 			h := hash64("expired", s.seed, b.id, l.CustomID)
 			b.answers = append(b.answers, batchAnswer{ID: fmt.Sprintf("batch_req_%016x", h), CustomID: l.CustomID,
-				Error: &lineError{Code: "batch_expired", Message: "This request could not be executed before the completion window expired."}})
+				Error: &lineError{Code: "batch_expired", Message: "This request could not be executed before the completion " +
+					"window expired."}})
 		}
 	}
 	order := s.shuffled("output", b.id)
@@ -409,7 +415,8 @@ func (s *Server) cancelBatch(_ *call, r *http.Request) ([]byte, *apiError) {
 	case b == nil:
 		return nil, errNoSuch("batch", r.PathValue("id"))
 	case b.finished():
-		return nil, &apiError{status: http.StatusConflict, kind: "invalid_request_error", message: "Cannot cancel a batch with status '" + b.status + "'."}
+		return nil, &apiError{status: http.StatusConflict, kind: "invalid_request_error",
+			message: "Cannot cancel a batch with status '" + b.status + "'."}
 	}
 	b.status = "cancelling"
 	return b.json(), nil
@@ -443,7 +450,8 @@ func (s *Server) listBatches(_ *call, r *http.Request) ([]byte, *apiError) {
 		}
 		last = b.id
 	}
-	return encodeJSON(map[string]any{"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": len(rest) > len(page)}), nil
+	return encodeJSON(map[string]any{"object": "list", "data": data, "first_id": first, "last_id": last,
+		"has_more": len(rest) > len(page)}), nil
 }
 
 func (b *batch) json() []byte {

@@ -132,7 +132,8 @@ func TestBatchIsTheSameAsSingleCalls(t *testing.T) {
 				t.Fatal(err)
 			}
 			if in.CustomID == a.CustomID {
-				if want := post(sc, single.OpenAIURL()+"/chat/completions", in.CustomID, string(in.Body)); !bytes.Equal(want.body, a.Response.Body) {
+				if want := post(sc, single.OpenAIURL()+"/chat/completions", in.CustomID, string(in.Body)); !bytes.Equal(want.body,
+					a.Response.Body) {
 					t.Errorf("%s: in the batch %s, alone %s", a.CustomID, a.Response.Body, want.body)
 				}
 			}
@@ -157,8 +158,10 @@ func TestBatchEnds(t *testing.T) {
 			expired++
 		}
 	}
-	if b.Status != "expired" || expired != 4 || len(good)+len(bad) != 10 || len(bad) == 4 || s.Bill().Total.Calls != len(good) {
-		t.Errorf("%s: %d good, %d bad of which %d expired, %d billed", b.Status, len(good), len(bad), expired, s.Bill().Total.Calls)
+	if b.Status != "expired" || expired != 4 || len(good)+len(bad) != 10 || len(bad) == 4 ||
+		s.Bill().Total.Calls != len(good) {
+		t.Errorf("%s: %d good, %d bad of which %d expired, %d billed", b.Status, len(good), len(bad), expired,
+			s.Bill().Total.Calls)
 	}
 
 	s, c = newServer(t, Config{})
@@ -188,7 +191,8 @@ func TestBatchValidation(t *testing.T) {
 		{strings.Replace(good, "POST", "GET", 1), "invalid_method", 1},
 		{strings.Replace(good, "chat/", "", 1), "mismatched_url", 1},
 		{strings.Replace(good, "custom_id", "id", 1), "missing_required_parameter", 1},
-		{good + "\n" + strings.NewReplacer("oracle-", "other-", OracleModel, JudgeModel).Replace(good), "mismatched_model", 2},
+		{good + "\n" + strings.NewReplacer("oracle-", "other-", OracleModel, JudgeModel).Replace(good), "mismatched_model",
+			2},
 		{strings.Repeat("{}\n", maxBatchLines+1), "too_many_requests", 0},
 	} {
 		s, c := newServer(t, Config{})
@@ -210,13 +214,17 @@ func TestBatchValidation(t *testing.T) {
 	file := must[struct{ ID string }](t, upload(t, s, c, "batch", batchInput(1)))
 	url := s.OpenAIURL()
 	for name, r := range map[string]reply{
-		"purpose":  upload(t, s, c, "fine-tune", "{}"),
-		"no form":  post(c, url+"/files", "", dict{}),
-		"file":     post(c, url+"/batches", "", dict{"input_file_id": "file-x", "endpoint": "/v1/chat/completions", "completion_window": "24h"}),
-		"endpoint": post(c, url+"/batches", "", dict{"input_file_id": file.ID, "endpoint": "/v1/nothing", "completion_window": "24h"}),
-		"window":   post(c, url+"/batches", "", dict{"input_file_id": file.ID, "endpoint": "/v1/chat/completions", "completion_window": "1h"}),
-		"metadata": post(c, url+"/batches", "", dict{"input_file_id": file.ID, "endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": dict{"k": strings.Repeat("v", 513)}}),
-		"limit":    get(c, url+"/batches?limit=0"),
+		"purpose": upload(t, s, c, "fine-tune", "{}"),
+		"no form": post(c, url+"/files", "", dict{}),
+		"file": post(c, url+"/batches", "", dict{"input_file_id": "file-x", "endpoint": "/v1/chat/completions",
+			"completion_window": "24h"}),
+		"endpoint": post(c, url+"/batches", "", dict{"input_file_id": file.ID, "endpoint": "/v1/nothing",
+			"completion_window": "24h"}),
+		"window": post(c, url+"/batches", "", dict{"input_file_id": file.ID, "endpoint": "/v1/chat/completions",
+			"completion_window": "1h"}),
+		"metadata": post(c, url+"/batches", "", dict{"input_file_id": file.ID, "endpoint": "/v1/chat/completions",
+			"completion_window": "24h", "metadata": dict{"k": strings.Repeat("v", 513)}}),
+		"limit": get(c, url+"/batches?limit=0"),
 	} {
 		if r.status != http.StatusBadRequest {
 			t.Errorf("%s: status %d: %s", name, r.status, r.body)

@@ -12,9 +12,11 @@ import (
 
 func TestBill(t *testing.T) {
 	s, c := newServer(t, Config{})
-	want := Bill{Models: make(map[string]ModelBill), Answers: map[string]int{"p0-0000000000000001": 2, "judge-0000000000000001": 1, "p0-0000000000000002": 1}}
+	want := Bill{Models: make(map[string]ModelBill), Answers: map[string]int{"p0-0000000000000001": 2,
+		"judge-0000000000000001": 1, "p0-0000000000000002": 1}}
 	// USD per million tokens as the models were listed, in and out.
-	prices := map[string][2]float64{ScoutModel: {0.15, 0.60}, MaverickModel: {0.22, 0.88}, JudgeModel: {0.15, 0.60}, OracleModel: {2.50, 10}}
+	prices := map[string][2]float64{ScoutModel: {0.15, 0.60}, MaverickModel: {0.22, 0.88}, JudgeModel: {0.15, 0.60},
+		OracleModel: {2.50, 10}}
 	count := func(model string, got completion) {
 		m := want.Models[model]
 		m.Calls++
@@ -28,7 +30,8 @@ func TestBill(t *testing.T) {
 	count(ScoutModel, echo(t, s, "p0-0000000000000001", body))
 	body["model"] = MaverickModel
 	count(MaverickModel, echo(t, s, "p0-0000000000000002", body))
-	count(JudgeModel, must[completion](t, post(c, s.OpenAIURL()+"/chat/completions", "judge-0000000000000001", gradeBody(JudgeModel, 0, "p", "r", scoreSchema))))
+	count(JudgeModel, must[completion](t, post(c, s.OpenAIURL()+"/chat/completions", "judge-0000000000000001",
+		gradeBody(JudgeModel, 0, "p", "r", scoreSchema))))
 	for _, m := range want.Models {
 		want.Total.Calls += m.Calls
 		want.Total.PromptTokens += m.PromptTokens

@@ -26,20 +26,24 @@ type apiError struct {
 }
 
 func badRequest(param, format string, args ...any) *apiError {
-	return &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", message: fmt.Sprintf(format, args...), param: param}
+	return &apiError{status: http.StatusBadRequest, kind: "invalid_request_error", message: fmt.Sprintf(format, args...),
+		param: param}
 }
 
 func errMethod(method string) *apiError {
-	return &apiError{status: http.StatusMethodNotAllowed, kind: "invalid_request_error", message: "Not allowed to " + method + " on this path."}
+	return &apiError{status: http.StatusMethodNotAllowed, kind: "invalid_request_error", message: "Not allowed to " +
+		method + " on this path."}
 }
 
 // exhausted is what an empty account is told: a status of its own, or one that
 // is shared with rate limits and told apart by its code.
 func exhausted(p provider) *apiError {
 	if p == fireworks {
-		return &apiError{status: http.StatusPaymentRequired, kind: "payment_required", message: "The account has no credits left. Add credits to go on."}
+		return &apiError{status: http.StatusPaymentRequired, kind: "payment_required",
+			message: "The account has no credits left. Add credits to go on."}
 	}
-	return &apiError{status: http.StatusTooManyRequests, kind: "insufficient_quota", message: "You exceeded your current quota, please check your plan and billing details."}
+	return &apiError{status: http.StatusTooManyRequests, kind: "insufficient_quota",
+		message: "You exceeded your current quota, please check your plan and billing details."}
 }
 
 func noSuchPath(c *call) (answer, *apiError) {
@@ -63,7 +67,8 @@ func (s *Server) authorise(r *http.Request) *apiError {
 			return nil
 		}
 	}
-	return &apiError{status: http.StatusUnauthorized, kind: "invalid_api_key", message: "Incorrect API key provided: " + mask(key) + "."}
+	return &apiError{status: http.StatusUnauthorized, kind: "invalid_api_key", message: "Incorrect API key provided: " +
+		mask(key) + "."}
 }
 
 // mask keeps at most the ends of a long key.
@@ -165,7 +170,8 @@ func openAIError(e *apiError, variant uint64) any {
 	default:
 		code = e.kind
 	}
-	return map[string]any{"error": map[string]any{"message": message, "type": typ, "param": nullable(e.param), "code": code}}
+	return map[string]any{"error": map[string]any{"message": message, "type": typ, "param": nullable(e.param),
+		"code": code}}
 }
 
 func nullable(s string) any {

@@ -86,14 +86,16 @@ func TestErrorForms(t *testing.T) {
 		RequestID string `json:"request_id"`
 	}
 	r := post(c, clean.FireworksURL()+"/completions", "", dict{"model": "nobody", "prompt": "a"})
-	if err := json.Unmarshal(r.body, &notFound); err != nil || r.status != 404 || notFound.Error.Code != "NOT_FOUND" || notFound.RequestID == "" {
+	if err := json.Unmarshal(r.body, &notFound); err != nil || r.status != 404 || notFound.Error.Code != "NOT_FOUND" ||
+		notFound.RequestID == "" {
 		t.Errorf("unknown model: status %d: %s", r.status, r.body)
 	}
 	var invalid struct {
 		Detail []struct{ Loc []string }
 	}
 	r = post(c, clean.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "a", "max_tokens": "many"})
-	if err := json.Unmarshal(r.body, &invalid); err != nil || r.status != 422 || len(invalid.Detail) != 1 || invalid.Detail[0].Loc[1] != "max_tokens" {
+	if err := json.Unmarshal(r.body, &invalid); err != nil || r.status != 422 || len(invalid.Detail) != 1 ||
+		invalid.Detail[0].Loc[1] != "max_tokens" {
 		t.Errorf("a field of the wrong type: status %d: %s", r.status, r.body)
 	}
 	req, err := http.NewRequest(http.MethodGet, clean.FireworksURL()+"/completions", nil)

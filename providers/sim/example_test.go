@@ -12,7 +12,8 @@ import (
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
-const context = "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhy is the sky blue?<|eot|><|header_start|>assistant<|header_end|>\n\n"
+const context = "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhy is the sky " +
+	"blue?<|eot|><|header_start|>assistant<|header_end|>\n\n"
 
 // post sends a request as any client would: with a key, and with an id that
 // says which record it is for.
@@ -46,7 +47,8 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	answer, err := post(server.Client(), server.FireworksURL()+"/completions", "logprobs-0123456789abcdef-joint", string(body))
+	answer, err := post(server.Client(), server.FireworksURL()+"/completions", "logprobs-0123456789abcdef-joint",
+		string(body))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -108,8 +110,10 @@ func ExampleServer_judge() {
 		}
 		return string(b)
 	}
-	for _, response := range []string{"Short waves scatter more in the air, so that the sky looks blue from every side.", ""} {
-		answer, err := post(server.Client(), server.OpenAIURL()+"/chat/completions", "judge-0123456789abcdef", request(response))
+	for _, response := range []string{"Short waves scatter more in the air, so that the sky looks blue from every side.",
+		""} {
+		answer, err := post(server.Client(), server.OpenAIURL()+"/chat/completions", "judge-0123456789abcdef",
+			request(response))
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -72,8 +72,10 @@ var faultForms = []faultForm{
 	{name: "cut", form: "cut=rate", rate: func(f *Faults) *float64 { return &f.Cut }},
 	{name: "noecho", form: "noecho=1", flag: func(f *Faults) *bool { return &f.NoEcho }, kind: flagFault},
 	{name: "drift", form: "drift=rate", rate: func(f *Faults) *float64 { return &f.Drift }},
-	{name: "expensive", form: "expensive=factor", rate: func(f *Faults) *float64 { return &f.Expensive }, kind: factorFault},
-	{name: "wrongtemplate", form: "wrongtemplate=1", flag: func(f *Faults) *bool { return &f.WrongTemplate }, kind: flagFault},
+	{name: "expensive", form: "expensive=factor", rate: func(f *Faults) *float64 { return &f.Expensive },
+		kind: factorFault},
+	{name: "wrongtemplate", form: "wrongtemplate=1", flag: func(f *Faults) *bool { return &f.WrongTemplate },
+		kind: flagFault},
 	{name: "order", form: "order=1", flag: func(f *Faults) *bool { return &f.Order }, kind: flagFault},
 }
 

@@ -21,7 +21,8 @@ func TestParseFaults(t *testing.T) {
 		err    string // in the message; "" where the spec is good
 	}{
 		{"nothing", "", Faults{}, ""},
-		{"the design's example", "429=0.2,500=0.1,slow=0.1:50ms", Faults{TooManyRequests: 0.2, ServerError: 0.1, Slow: 0.1, SlowFor: 50 * time.Millisecond}, ""},
+		{"the design's example", "429=0.2,500=0.1,slow=0.1:50ms", Faults{TooManyRequests: 0.2, ServerError: 0.1, Slow: 0.1,
+			SlowFor: 50 * time.Millisecond}, ""},
 		{"blanks after commas", "zero=0.02, positive=1", Faults{Zero: 0.02, Positive: 1}, ""},
 		{"the rest", "503=1,reset=0.5,truncate=0.5,null=0.1,badjson=0.1,empty=0.1,cut=0.1",
 			Faults{Unavailable: 1, Reset: 0.5, Truncate: 0.5, Null: 0.1, BadJSON: 0.1, Empty: 0.1, Cut: 0.1}, ""},
@@ -107,7 +108,8 @@ func share(t *testing.T, holds func(id string) bool) float64 {
 const shareSlack = 4 * 0.02
 
 func TestTransportFaults(t *testing.T) {
-	for spec, status := range map[string]int{"429=0.2": 429, "500=0.2": 500, "503=0.2": 503, "reset=0.2": 0, "truncate=0.2": 0} {
+	for spec, status := range map[string]int{"429=0.2": 429, "500=0.2": 500, "503=0.2": 503, "reset=0.2": 0,
+		"truncate=0.2": 0} {
 		t.Run(spec, func(t *testing.T) {
 			f, err := ParseFaults(spec)
 			if err != nil {
@@ -157,7 +159,8 @@ func TestTruncateIsSeen(t *testing.T) {
 	tcp := &http.Client{Transport: &http.Transport{}}
 	defer tcp.CloseIdleConnections()
 	for name, c := range map[string]*http.Client{"loopback": tcp, "memory": s.Client()} {
-		r := post(c, s.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": testContext, "max_tokens": 0, "echo": true, "logprobs": true})
+		r := post(c, s.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": testContext, "max_tokens": 0,
+			"echo": true, "logprobs": true})
 		if r.err == nil || r.status != 200 || len(r.body) == 0 {
 			t.Errorf("%s: status %d, %d bytes, error %v: want a 200 that breaks off", name, r.status, len(r.body), r.err)
 		}
@@ -173,7 +176,8 @@ func TestResetIsSeen(t *testing.T) {
 	tcp := &http.Client{Transport: &http.Transport{}}
 	defer tcp.CloseIdleConnections()
 	for name, c := range map[string]*http.Client{"loopback": tcp, "memory": s.Client()} {
-		if r := post(c, s.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "a", "max_tokens": 1}); r.err == nil || r.status != 0 {
+		if r := post(c, s.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "a",
+			"max_tokens": 1}); r.err == nil || r.status != 0 {
 			t.Errorf("%s: status %d, error %v: want a broken connection", name, r.status, r.err)
 		}
 	}
@@ -283,7 +287,8 @@ func TestNoEcho(t *testing.T) {
 func TestGenerationFaults(t *testing.T) {
 	clean, _ := newServer(t, Config{})
 	ask := func(s *Server, id string) completion {
-		return echo(t, s, id, dict{"prompt": testContext, "echo": false, "max_tokens": 60, "temperature": 1, "top_p": 1, "return_token_ids": true})
+		return echo(t, s, id, dict{"prompt": testContext, "echo": false, "max_tokens": 60, "temperature": 1, "top_p": 1,
+			"return_token_ids": true})
 	}
 	s, _ := newServer(t, Config{Faults: Faults{Empty: 0.2}})
 	got := share(t, func(id string) bool {
@@ -310,7 +315,8 @@ func TestGenerationFaults(t *testing.T) {
 			return false
 		}
 		n := max(1, len(b.TokenIDs)/3)
-		if a.Finish != "length" || !slices.Equal(a.TokenIDs, b.TokenIDs[:n]) || c.Usage.Completion != n || len(a.Logprobs.Content) != n || !strings.HasPrefix(b.Text, strings.TrimRight(a.Text, "\uFFFD")) {
+		if a.Finish != "length" || !slices.Equal(a.TokenIDs, b.TokenIDs[:n]) || c.Usage.Completion != n ||
+			len(a.Logprobs.Content) != n || !strings.HasPrefix(b.Text, strings.TrimRight(a.Text, "\uFFFD")) {
 			t.Errorf("cut from %d tokens to %+v", len(b.TokenIDs), a)
 		}
 		return true
@@ -326,7 +332,8 @@ func TestBadJSON(t *testing.T) {
 		s, c := newServer(t, Config{Faults: Faults{BadJSON: 0.2}})
 		forms := make(map[string]bool)
 		got := share(t, func(id string) bool {
-			ch := must[completion](t, post(c, s.OpenAIURL()+"/chat/completions", id, gradeBody(model, 0, goodPrompt, goodResponse, scoreSchema))).Choices[0]
+			ch := must[completion](t, post(c, s.OpenAIURL()+"/chat/completions", id, gradeBody(model, 0, goodPrompt,
+				goodResponse, scoreSchema))).Choices[0]
 			var g struct{ Score *float64 }
 			if json.Unmarshal([]byte(ch.Message.Content), &g) == nil && g.Score != nil && *g.Score >= 0 && *g.Score <= 100 {
 				return false
@@ -345,7 +352,8 @@ func TestWholeServerFaults(t *testing.T) {
 	got := echo(t, s, "", dict{"prompt": testContext})
 	want := mustModel(MaverickModel).LogProbs(tokenizer().Encode(testContext))
 	if got.Model != MaverickModel || *got.Choices[0].Logprobs.Content[5].Logprob != want[5] {
-		t.Errorf("drift: %s answers with %v, want %s with %v", got.Model, *got.Choices[0].Logprobs.Content[5].Logprob, MaverickModel, want[5])
+		t.Errorf("drift: %s answers with %v, want %s with %v", got.Model, *got.Choices[0].Logprobs.Content[5].Logprob,
+			MaverickModel, want[5])
 	}
 	if b := s.Bill(); b.Models[MaverickModel].Calls != 1 || b.Models[ScoutModel].Calls != 0 {
 		t.Errorf("drift: bill %+v, want the model that answered", b)
@@ -353,13 +361,15 @@ func TestWholeServerFaults(t *testing.T) {
 
 	s, _ = newServer(t, Config{Faults: Faults{Expensive: 1.3}})
 	n := len(tokenizer().Encode(testContext))
-	if got, want := echo(t, s, "", dict{"prompt": testContext}).Usage.Prompt, int(math.Round(1.3*float64(n))); got != want {
+	if got, want := echo(t, s, "", dict{"prompt": testContext}).Usage.Prompt,
+		int(math.Round(1.3*float64(n))); got != want {
 		t.Errorf("expensive: %d tokens counted for %d, want %d", got, n, want)
 	}
 
 	s, c := newServer(t, Config{Faults: Faults{WrongTemplate: true}})
-	chat := must[completion](t, post(c, s.FireworksURL()+"/chat/completions", "", dict{"model": ScoutModel, "max_tokens": 1, "return_token_ids": true,
-		"messages": []dict{{"role": "user", "content": "Hi"}}}))
+	chat := must[completion](t, post(c, s.FireworksURL()+"/chat/completions", "",
+		dict{"model": ScoutModel, "max_tokens": 1, "return_token_ids": true,
+			"messages": []dict{{"role": "user", "content": "Hi"}}}))
 	if want := tokenizer().Encode("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"); !slices.Equal(chat.PromptTokenIDs, want) {
 		t.Errorf("wrongtemplate: prompt ids %v, want ChatML's %v", chat.PromptTokenIDs, want)
 	}

@@ -192,7 +192,8 @@ func parsePrompts(raw json.RawMessage, tok *langmodel.Tokenizer) ([][]int, *apiE
 	case json.Unmarshal(raw, &ids) == nil:
 		lists = [][]int{ids}
 	case json.Unmarshal(raw, &lists) != nil || len(lists) == 0:
-		return nil, badRequest("prompt", "prompt: want a string, a list of strings, a list of token ids or a list of such lists")
+		return nil, badRequest("prompt", "prompt: want a string, a list of strings, a list of token ids or a list of "+
+			"such lists")
 	}
 	for _, l := range lists {
 		for _, id := range l {
@@ -232,7 +233,8 @@ func head(b []byte, id, object, model string) []byte {
 }
 
 func appendUsage(b []byte, u usage) []byte {
-	return fmt.Appendf(b, `,"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":%d}}`,
+	return fmt.Appendf(b,
+		`,"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":%d}}`,
 		u.prompt, u.completion, u.prompt+u.completion, u.cached)
 }
 

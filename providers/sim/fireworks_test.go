@@ -28,7 +28,8 @@ func TestEchoIsExact(t *testing.T) {
 		text := testContext + testResponse
 		ids := tok.Encode(text)
 		want := mustModel(model).LogProbs(ids)
-		for form, prompt := range map[string]any{"text": text, "texts": []string{text}, "ids": ids, "id lists": [][]int{ids}} {
+		for form, prompt := range map[string]any{"text": text, "texts": []string{text}, "ids": ids,
+			"id lists": [][]int{ids}} {
 			c := echo(t, s, "", dict{"model": model, "prompt": prompt, "return_token_ids": true})
 			ch := c.Choices[0]
 			if ch.Text != text || ch.Finish != "length" || c.Model != model {
@@ -46,7 +47,8 @@ func TestEchoIsExact(t *testing.T) {
 			var text []byte
 			for i, e := range ch.Logprobs.Content {
 				if e.ID != ids[i] || e.Logprob == nil || *e.Logprob != want[i] || e.Sampling != nil {
-					t.Fatalf("%s: token %d is %+v, want id %d and log-prob %v without a sampling log-prob", form, i, e, ids[i], want[i])
+					t.Fatalf("%s: token %d is %+v, want id %d and log-prob %v without a sampling log-prob", form, i, e, ids[i],
+						want[i])
 				}
 				if e.Offset != startedRunes(string(ch.Text), len(text)) {
 					t.Errorf("%s: token %d (%q) at %d, want %d", form, i, e.Token, e.Offset, startedRunes(ch.Text, len(text)))
@@ -116,8 +118,10 @@ func TestLegacyLogprobs(t *testing.T) {
 	}
 	l := legacy.Logprobs
 	n := len(modern.Logprobs.Content)
-	if len(l.Tokens) != n || len(l.TokenLogprobs) != n || len(l.TextOffset) != n || len(l.TokenIDs) != n || len(l.TopLogprobs) != n || l.Content != nil {
-		t.Fatalf("arrays of %d, %d, %d, %d, %d, want %d each", len(l.Tokens), len(l.TokenLogprobs), len(l.TextOffset), len(l.TokenIDs), len(l.TopLogprobs), n)
+	if len(l.Tokens) != n || len(l.TokenLogprobs) != n || len(l.TextOffset) != n || len(l.TokenIDs) != n ||
+		len(l.TopLogprobs) != n || l.Content != nil {
+		t.Fatalf("arrays of %d, %d, %d, %d, %d, want %d each", len(l.Tokens), len(l.TokenLogprobs), len(l.TextOffset),
+			len(l.TokenIDs), len(l.TopLogprobs), n)
 	}
 	for i, e := range modern.Logprobs.Content {
 		switch {
@@ -127,7 +131,8 @@ func TestLegacyLogprobs(t *testing.T) {
 			t.Errorf("token %d: %v in legacy form, %v in the new one", i, *l.TokenLogprobs[i], *e.Logprob)
 		}
 		if l.Tokens[i] != e.Token || l.TokenIDs[i] != e.ID || l.TextOffset[i] != e.Offset {
-			t.Errorf("token %d: %q %d %d, want %q %d %d", i, l.Tokens[i], l.TokenIDs[i], l.TextOffset[i], e.Token, e.ID, e.Offset)
+			t.Errorf("token %d: %q %d %d, want %q %d %d", i, l.Tokens[i], l.TokenIDs[i], l.TextOffset[i], e.Token, e.ID,
+				e.Offset)
 		}
 		if i > 0 && (len(l.TopLogprobs[i]) < 1 || len(l.TopLogprobs[i]) > 2) {
 			t.Errorf("token %d: %d alternatives", i, len(l.TopLogprobs[i]))
@@ -161,7 +166,8 @@ func TestGeneration(t *testing.T) {
 	stopped, cut := 0, 0
 	for seed := range 20 {
 		for _, limit := range []int{3, 300} {
-			c := echo(t, s, "", dict{"prompt": testContext, "echo": false, "max_tokens": limit, "seed": seed, "temperature": 1, "top_p": 1, "return_token_ids": true})
+			c := echo(t, s, "", dict{"prompt": testContext, "echo": false, "max_tokens": limit, "seed": seed, "temperature": 1,
+				"top_p": 1, "return_token_ids": true})
 			ch := c.Choices[0]
 			entries := ch.Logprobs.Content
 			switch ch.Finish {
@@ -211,7 +217,8 @@ func TestGeneration(t *testing.T) {
 
 func TestSamplingLogprobs(t *testing.T) {
 	s, _ := newServer(t, Config{})
-	ch := echo(t, s, "", dict{"prompt": testContext, "echo": false, "max_tokens": 40, "seed": 1, "temperature": 0.5, "top_p": 0.9, "top_k": 20}).Choices[0]
+	ch := echo(t, s, "", dict{"prompt": testContext, "echo": false, "max_tokens": 40, "seed": 1, "temperature": 0.5,
+		"top_p": 0.9, "top_k": 20}).Choices[0]
 	differ := false
 	for _, e := range ch.Logprobs.Content {
 		differ = differ || math.Abs(*e.Sampling-*e.Logprob) > 1e-6
@@ -219,8 +226,10 @@ func TestSamplingLogprobs(t *testing.T) {
 	if !differ {
 		t.Error("tempered and filtered log-probs equal the raw ones at every token")
 	}
-	a := echo(t, s, "a", dict{"prompt": testContext, "echo": false, "max_tokens": 10, "temperature": 0, "top_p": 1}).Choices[0]
-	b := echo(t, s, "b", dict{"prompt": testContext, "echo": false, "max_tokens": 10, "temperature": 0, "top_p": 1}).Choices[0]
+	a := echo(t, s, "a", dict{"prompt": testContext, "echo": false, "max_tokens": 10, "temperature": 0,
+		"top_p": 1}).Choices[0]
+	b := echo(t, s, "b", dict{"prompt": testContext, "echo": false, "max_tokens": 10, "temperature": 0,
+		"top_p": 1}).Choices[0]
 	if a.Text != b.Text {
 		t.Errorf("greedy draws differ: %q and %q", a.Text, b.Text)
 	}
@@ -228,7 +237,8 @@ func TestSamplingLogprobs(t *testing.T) {
 
 func TestStopStrings(t *testing.T) {
 	s, client := newServer(t, Config{})
-	body := dict{"model": ScoutModel, "prompt": testContext, "max_tokens": 200, "seed": 1, "temperature": 1, "top_p": 1, "return_token_ids": true}
+	body := dict{"model": ScoutModel, "prompt": testContext, "max_tokens": 200, "seed": 1, "temperature": 1, "top_p": 1,
+		"return_token_ids": true}
 	whole := must[completion](t, post(client, s.FireworksURL()+"/completions", "", body)).Choices[0].Text
 	stop := whole[len(whole)/2 : len(whole)/2+2]
 	if !utf8.ValidString(stop) {
@@ -292,8 +302,10 @@ func TestFireworksChat(t *testing.T) {
 	if want := tokenizer().Encode(testContext); !slices.Equal(chat.PromptTokenIDs, want) {
 		t.Fatalf("prompt ids %v, want Llama 4's rendering %v", chat.PromptTokenIDs, want)
 	}
-	text := echo(t, s, "", dict{"prompt": testContext, "echo": false, "max_tokens": 30, "seed": 4, "temperature": 1, "top_p": 1, "return_token_ids": true})
-	if chat.Choices[0].Message.Content != text.Choices[0].Text || !slices.Equal(chat.Choices[0].TokenIDs, text.Choices[0].TokenIDs) {
+	text := echo(t, s, "", dict{"prompt": testContext, "echo": false, "max_tokens": 30, "seed": 4, "temperature": 1,
+		"top_p": 1, "return_token_ids": true})
+	if chat.Choices[0].Message.Content != text.Choices[0].Text || !slices.Equal(chat.Choices[0].TokenIDs,
+		text.Choices[0].TokenIDs) {
 		t.Errorf("chat says %q, completions of the same rendering %q", chat.Choices[0].Message.Content, text.Choices[0].Text)
 	}
 	if diff := cmp.Diff(text.Choices[0].Logprobs, chat.Choices[0].Logprobs); diff != "" {
@@ -306,7 +318,8 @@ func TestSpecialTokenText(t *testing.T) {
 	url := s.FireworksURL() + "/chat/completions"
 	eot := endOfTurnID()
 	count := func(safe bool, msgs ...dict) (int, []int) {
-		body := dict{"model": ScoutModel, "messages": msgs, "max_tokens": 1, "return_token_ids": true, "safe_tokenization": safe}
+		body := dict{"model": ScoutModel, "messages": msgs, "max_tokens": 1, "return_token_ids": true,
+			"safe_tokenization": safe}
 		ids := must[completion](t, post(client, url, "", body)).PromptTokenIDs
 		n := 0
 		for _, id := range ids {
@@ -358,24 +371,30 @@ func TestFireworksRefuses(t *testing.T) {
 		{"an empty list of prompts", "/completions", dict{"model": ScoutModel, "prompt": []string{}}, 400},
 		{"an id outside the vocabulary", "/completions", dict{"model": ScoutModel, "prompt": []int{1 << 30}}, 400},
 		{"a negative id", "/completions", dict{"model": ScoutModel, "prompt": []int{-1}}, 400},
-		{"logprobs 0 was refused in July 2025", "/completions", dict{"model": ScoutModel, "prompt": "a", "logprobs": 0}, 400},
+		{"logprobs 0 was refused in July 2025", "/completions", dict{"model": ScoutModel, "prompt": "a", "logprobs": 0},
+			400},
 		{"logprobs beyond 5", "/completions", dict{"model": ScoutModel, "prompt": "a", "logprobs": 6}, 400},
-		{"top_logprobs beyond 5", "/completions", dict{"model": ScoutModel, "prompt": "a", "logprobs": true, "top_logprobs": 6}, 400},
+		{"top_logprobs beyond 5", "/completions", dict{"model": ScoutModel, "prompt": "a", "logprobs": true,
+			"top_logprobs": 6}, 400},
 		{"top_logprobs alone", "/completions", dict{"model": ScoutModel, "prompt": "a", "top_logprobs": 2}, 400},
 		{"top_k beyond 100", "/completions", dict{"model": ScoutModel, "prompt": "a", "top_k": 101}, 400},
 		{"top_p 0", "/completions", dict{"model": ScoutModel, "prompt": "a", "top_p": 0}, 400},
 		{"temperature below 0", "/completions", dict{"model": ScoutModel, "prompt": "a", "temperature": -1}, 400},
 		{"negative max_tokens", "/completions", dict{"model": ScoutModel, "prompt": "a", "max_tokens": -1}, 400},
-		{"both names of one limit", "/completions", dict{"model": ScoutModel, "prompt": "a", "max_tokens": 1, "max_completion_tokens": 1}, 400},
+		{"both names of one limit", "/completions", dict{"model": ScoutModel, "prompt": "a", "max_tokens": 1,
+			"max_completion_tokens": 1}, 400},
 		{"n 2", "/completions", dict{"model": ScoutModel, "prompt": "a", "n": 2}, 400},
 		{"streaming", "/completions", dict{"model": ScoutModel, "prompt": "a", "stream": true}, 400},
 		{"negative echo_last", "/completions", dict{"model": ScoutModel, "prompt": "a", "echo_last": -1}, 400},
 		{"a field of the wrong type", "/completions", dict{"model": ScoutModel, "prompt": "a", "temperature": "hot"}, 422},
 		{"a context beyond the window", "/completions", dict{"model": ScoutModel, "prompt": make([]int, maxContext+1)}, 400},
 		{"no turns", "/chat/completions", dict{"model": ScoutModel}, 400},
-		{"a turn of nobody", "/chat/completions", dict{"model": ScoutModel, "messages": []dict{{"role": "nobody", "content": ""}}}, 400},
-		{"content that is no text", "/chat/completions", dict{"model": ScoutModel, "messages": []dict{{"role": "user", "content": 7}}}, 400},
-		{"chat that generates nothing", "/chat/completions", dict{"model": ScoutModel, "messages": user, "max_tokens": 0}, 400},
+		{"a turn of nobody", "/chat/completions",
+			dict{"model": ScoutModel, "messages": []dict{{"role": "nobody", "content": ""}}}, 400},
+		{"content that is no text", "/chat/completions",
+			dict{"model": ScoutModel, "messages": []dict{{"role": "user", "content": 7}}}, 400},
+		{"chat that generates nothing", "/chat/completions", dict{"model": ScoutModel, "messages": user, "max_tokens": 0},
+			400},
 		{"an unknown path", "/embeddings", dict{}, 404},
 	}
 	for _, r := range rows {
@@ -387,7 +406,8 @@ func TestFireworksRefuses(t *testing.T) {
 	if got := s.Bill().Total.Calls; got != 0 {
 		t.Errorf("%d refused calls were billed", got)
 	}
-	if r := post(client, s.FireworksURL()+"/completions", "", `{"model":"`+ScoutModel+`","prompt":"a","max_tokens":2,"seed":null,"stop":null,"logprobs":null,"raw_output":false}`); r.status != 200 {
+	if r := post(client, s.FireworksURL()+"/completions", "",
+		`{"model":"`+ScoutModel+`","prompt":"a","max_tokens":2,"seed":null,"stop":null,"logprobs":null,"raw_output":false}`); r.status != 200 {
 		t.Errorf("nulls and fields without effect: status %d: %s", r.status, r.body)
 	}
 }

@@ -15,7 +15,8 @@ import (
 // response of the users' turns and scores them.
 func (s *Server) grade(c *call, r *request, t task) (answer, *apiError) {
 	if r.ResponseFormat.Type != "json_schema" {
-		return answer{}, badRequest("response_format", "Invalid value: '%s'. Supported values are: 'text' and 'json_schema'.", r.ResponseFormat.Type)
+		return answer{}, badRequest("response_format",
+			"Invalid value: '%s'. Supported values are: 'text' and 'json_schema'.", r.ResponseFormat.Type)
 	}
 	props, err := r.ResponseFormat.properties()
 	if err != nil {

@@ -20,9 +20,11 @@ func TestLimitsAreEnforced(t *testing.T) {
 		limit  string        // as announced
 		kind   string
 	}{
-		{"a second's worth may go at once, and the next in its turn", Limits{RequestsPerMinute: 120}, 2, 500 * time.Millisecond, "120", "Requests"},
+		{"a second's worth may go at once, and the next in its turn", Limits{RequestsPerMinute: 120}, 2,
+			500 * time.Millisecond, "120", "Requests"},
 		{"one may always go", Limits{RequestsPerMinute: 6}, 1, 10 * time.Second, "6", "Requests"},
-		{"halved from the second request on: one of the two is left, and pays a minute's half", Limits{RequestsPerMinute: 120, HalveAfter: 2}, 2, time.Second, "60", "Requests"},
+		{"halved from the second request on: one of the two is left, and pays a minute's half",
+			Limits{RequestsPerMinute: 120, HalveAfter: 2}, 2, time.Second, "60", "Requests"},
 		{"no limit", Limits{}, 10, 0, "", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -43,7 +45,8 @@ func TestLimitsAreEnforced(t *testing.T) {
 				case 200:
 					let++
 				case 429:
-					if got := r.header.Get("Retry-After-Ms"); got != fmt.Sprint(c.wait.Milliseconds()) || !strings.Contains(string(r.body), "message") {
+					if got := r.header.Get("Retry-After-Ms"); got != fmt.Sprint(c.wait.Milliseconds()) ||
+						!strings.Contains(string(r.body), "message") {
 						t.Errorf("%s: asked to wait %s ms, want %v; %s", c.reason, got, c.wait, r.body)
 					}
 				default:
@@ -75,7 +78,8 @@ func TestTokenLimit(t *testing.T) {
 		client := s.Client()
 		start := time.Now()
 		for i := 0; i < 5; {
-			r := post(client, s.FireworksURL()+"/completions", fmt.Sprintf("p0-%016x", i), dict{"model": ScoutModel, "prompt": "why is the sky blue", "max_tokens": 4})
+			r := post(client, s.FireworksURL()+"/completions", fmt.Sprintf("p0-%016x", i),
+				dict{"model": ScoutModel, "prompt": "why is the sky blue", "max_tokens": 4})
 			switch r.status {
 			case 200:
 				i++
@@ -90,7 +94,8 @@ func TestTokenLimit(t *testing.T) {
 		b := s.Bill().Total
 		want := float64(b.PromptTokens+b.CompletionTokens)*4/5 - 1
 		if got := time.Since(start).Seconds(); got < want-2 || got > want+5 {
-			t.Errorf("five answers of %d tokens took %.1f s at a token a second, want about %.1f", b.PromptTokens+b.CompletionTokens, got, want)
+			t.Errorf("five answers of %d tokens took %.1f s at a token a second, want about %.1f",
+				b.PromptTokens+b.CompletionTokens, got, want)
 		}
 	})
 }

@@ -39,8 +39,10 @@ type modelSpec struct {
 var catalogue = []modelSpec{
 	{name: ScoutModel, provider: fireworks, size: langmodel.Small, drift: MaverickModel, price: priceOf(ScoutModel)},
 	{name: MaverickModel, provider: fireworks, size: langmodel.Large, drift: ScoutModel, price: priceOf(MaverickModel)},
-	{name: PolyglotModel, provider: fireworks, size: langmodel.Small, polyglot: true, drift: ScoutModel, price: priceOf(ScoutModel)},
-	{name: OracleModel, provider: openAI, size: langmodel.Large, oracle: true, drift: JudgeModel, price: priceOf(OracleModel)},
+	{name: PolyglotModel, provider: fireworks, size: langmodel.Small, polyglot: true, drift: ScoutModel,
+		price: priceOf(ScoutModel)},
+	{name: OracleModel, provider: openAI, size: langmodel.Large, oracle: true, drift: JudgeModel,
+		price: priceOf(OracleModel)},
 	{name: JudgeModel, provider: openAI, size: langmodel.Small, drift: OracleModel, price: priceOf(JudgeModel)},
 }
 

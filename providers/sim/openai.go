@@ -13,10 +13,13 @@ var openAIDefaults = defaults{temperature: 1, topP: 1, maxTokens: 4096}
 // openAIFields are the request's allowed fields: anything else is refused, as
 // the service refuses it.
 var openAIFields = map[string]bool{
-	"model": true, "messages": true, "max_tokens": true, "max_completion_tokens": true, "temperature": true, "top_p": true,
-	"seed": true, "n": true, "stop": true, "stream": true, "logprobs": true, "top_logprobs": true, "response_format": true,
-	"user": true, "store": true, "metadata": true, "service_tier": true, "frequency_penalty": true, "presence_penalty": true,
-	"logit_bias": true, "safety_identifier": true, "prompt_cache_key": true, "stream_options": true,
+	"model": true, "messages": true, "max_tokens": true, "max_completion_tokens": true, "temperature": true,
+	"top_p": true,
+	"seed":  true, "n": true, "stop": true, "stream": true, "logprobs": true, "top_logprobs": true,
+	"response_format": true,
+	"user":            true, "store": true, "metadata": true, "service_tier": true, "frequency_penalty": true,
+	"presence_penalty": true,
+	"logit_bias":       true, "safety_identifier": true, "prompt_cache_key": true, "stream_options": true,
 }
 
 // openAIChat serves POST /v1/chat/completions.
@@ -89,5 +92,6 @@ func (r *request) openAILogprobs() (logprobForm, int, *apiError) {
 // openAICompletions serves POST /v1/completions, which the chat models lack.
 func openAICompletions(*call) (answer, *apiError) {
 	return answer{}, &apiError{status: http.StatusNotFound, kind: "not_found", param: "model",
-		message: "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?"}
+		message: "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use " +
+			"v1/chat/completions?"}
 }

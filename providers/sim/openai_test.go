@@ -101,7 +101,8 @@ func TestOpenAIRefuses(t *testing.T) {
 		return d
 	}
 	format := func(name string, strict bool, schema dict) dict {
-		return chat(dict{"response_format": dict{"type": "json_schema", "json_schema": dict{"name": name, "strict": strict, "schema": schema}}})
+		return chat(dict{"response_format": dict{"type": "json_schema", "json_schema": dict{"name": name, "strict": strict,
+			"schema": schema}}})
 	}
 	score := dict{"score": dict{"type": "integer"}}
 	rows := []struct {
@@ -112,22 +113,33 @@ func TestOpenAIRefuses(t *testing.T) {
 		word   string // in the message
 	}{
 		{"not JSON", "/chat/completions", "{", 400, "parse"},
-		{"top_k is no argument here", "/chat/completions", chat(dict{"top_k": 5}), 400, "Unrecognized request argument supplied: top_k"},
+		{"top_k is no argument here", "/chat/completions", chat(dict{"top_k": 5}), 400,
+			"Unrecognized request argument supplied: top_k"},
 		{"nor is echo", "/chat/completions", chat(dict{"echo": true}), 400, "echo"},
-		{"another provider's model", "/chat/completions", dict{"model": ScoutModel, "messages": user}, 404, "does not exist"},
+		{"another provider's model", "/chat/completions", dict{"model": ScoutModel, "messages": user}, 404,
+			"does not exist"},
 		{"logprobs is a flag here", "/chat/completions", chat(dict{"logprobs": 2}), 400, "boolean"},
 		{"top_logprobs beyond 20", "/chat/completions", chat(dict{"logprobs": true, "top_logprobs": 21}), 400, "20"},
 		{"top_logprobs alone", "/chat/completions", chat(dict{"top_logprobs": 1}), 400, "logprobs"},
 		{"a wrong type is a 400 here", "/chat/completions", chat(dict{"temperature": "hot"}), 400, "valid"},
 		{"chat models have no completions", "/completions", dict{"model": OracleModel, "prompt": "a"}, 404, "chat model"},
 		{"no schema", "/chat/completions", chat(dict{"response_format": dict{"type": "json_schema"}}), 400, "schema"},
-		{"strict without additionalProperties", "/chat/completions", format("s", true, dict{"type": "object", "properties": score, "required": []string{"score"}}), 400, "additionalProperties"},
-		{"strict with true", "/chat/completions", format("s", true, dict{"type": "object", "properties": score, "required": []string{"score"}, "additionalProperties": true}), 400, "additionalProperties"},
-		{"strict with a property that is not required", "/chat/completions", format("s", true, dict{"type": "object", "properties": score, "required": []string{}, "additionalProperties": false}), 400, "Missing 'score'"},
-		{"strict with a required name that is no property", "/chat/completions", format("s", true, dict{"type": "object", "properties": score, "required": []string{"score", "x"}, "additionalProperties": false}), 400, "'x'"},
+		{"strict without additionalProperties", "/chat/completions",
+			format("s", true, dict{"type": "object", "properties": score, "required": []string{"score"}}), 400,
+			"additionalProperties"},
+		{"strict with true", "/chat/completions", format("s", true, dict{"type": "object", "properties": score,
+			"required": []string{"score"}, "additionalProperties": true}), 400, "additionalProperties"},
+		{"strict with a property that is not required", "/chat/completions",
+			format("s", true, dict{"type": "object", "properties": score, "required": []string{},
+				"additionalProperties": false}), 400, "Missing 'score'"},
+		{"strict with a required name that is no property", "/chat/completions",
+			format("s", true, dict{"type": "object", "properties": score, "required": []string{"score", "x"},
+				"additionalProperties": false}), 400, "'x'"},
 		{"a schema of no object", "/chat/completions", format("s", false, dict{"type": "array"}), 400, "object"},
-		{"a name with a blank", "/chat/completions", format("a b", false, dict{"type": "object", "properties": score}), 400, "name"},
-		{"a name too long", "/chat/completions", format(strings.Repeat("a", 65), false, dict{"type": "object", "properties": score}), 400, "name"},
+		{"a name with a blank", "/chat/completions", format("a b", false, dict{"type": "object", "properties": score}), 400,
+			"name"},
+		{"a name too long", "/chat/completions", format(strings.Repeat("a", 65), false,
+			dict{"type": "object", "properties": score}), 400, "name"},
 		{"free JSON", "/chat/completions", chat(dict{"response_format": dict{"type": "json_object"}}), 400, "json_schema"},
 	}
 	for _, r := range rows {
@@ -138,11 +150,13 @@ func TestOpenAIRefuses(t *testing.T) {
 				Type    string
 			}
 		}
-		if err := json.Unmarshal(got.body, &e); err != nil || got.status != r.status || !strings.Contains(e.Error.Message, r.word) || e.Error.Type == "" {
+		if err := json.Unmarshal(got.body, &e); err != nil || got.status != r.status || !strings.Contains(e.Error.Message,
+			r.word) || e.Error.Type == "" {
 			t.Errorf("%s: status %d, want %d and %q: %s", r.reason, got.status, r.status, r.word, got.body)
 		}
 	}
-	if r := post(client, s.OpenAIURL()+"/chat/completions", "", format("s", false, dict{"type": "object", "properties": score})); r.status != 200 {
+	if r := post(client, s.OpenAIURL()+"/chat/completions", "",
+		format("s", false, dict{"type": "object", "properties": score})); r.status != 200 {
 		t.Errorf("a schema that is not strict: status %d: %s", r.status, r.body)
 	}
 }

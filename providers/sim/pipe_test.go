@@ -22,7 +22,8 @@ func TestBubble(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
-				r := post(client, s.FireworksURL()+"/completions", fmt.Sprintf("p0-%016x", i), dict{"model": ScoutModel, "prompt": "a", "max_tokens": 1})
+				r := post(client, s.FireworksURL()+"/completions", fmt.Sprintf("p0-%016x", i),
+					dict{"model": ScoutModel, "prompt": "a", "max_tokens": 1})
 				if r.status != 200 {
 					t.Errorf("status %d: %v", r.status, r.err)
 				}
@@ -70,7 +71,8 @@ func TestBubbleReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, f := range []Faults{{Reset: 1}, {Truncate: 1}} {
 			s := New(Config{Faults: f})
-			r := post(s.Client(), s.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "a", "max_tokens": 1})
+			r := post(s.Client(), s.FireworksURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "a",
+				"max_tokens": 1})
 			if r.err == nil {
 				t.Errorf("%v: status %d and a whole body", f, r.status)
 			}

@@ -107,7 +107,8 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 				for rep := w; rep < repetitions; rep += workers {
 					s := all.sample(world, uint64(rep))
 					r, err := offpolicy.Evaluate(s, offpolicy.Config{
-						Estimators: []offpolicy.Estimator{offpolicy.Direct}, Method: offpolicy.InfluenceFunction, Seed: uint64(rep), Concurrency: 1,
+						Estimators: []offpolicy.Estimator{offpolicy.Direct}, Method: offpolicy.InfluenceFunction, Seed: uint64(rep),
+						Concurrency: 1,
 					})
 					if err != nil {
 						t.Error(err)
@@ -127,7 +128,8 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 							e := r.Policy(name).Estimate(offpolicy.Direct)
 							lo, hi = e.Lower, e.Upper
 							for _, d := range s.Draws[name] {
-								plugIn[name] += (r.Calibrator.PredictFor(d.PromptID, d.Score.OrNaN()) - truth) / float64(len(s.Draws[name])*repetitions)
+								plugIn[name] += (r.Calibrator.PredictFor(d.PromptID, d.Score.OrNaN()) - truth) /
+									float64(len(s.Draws[name])*repetitions)
 							}
 						}
 						if lo <= truth && truth <= hi {
@@ -141,7 +143,8 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 		wg.Wait()
 		for _, p := range truthPolicies() {
 			share := float64(inside[p.Name]) / float64(repetitions)
-			t.Logf("%s, %s: %.4f of %d intervals hold the truth; the calibration alone is off by %+.3f", world, p.Name, share, repetitions, plugIn[p.Name])
+			t.Logf("%s, %s: %.4f of %d intervals hold the truth; the calibration alone is off by %+.3f", world, p.Name, share,
+				repetitions, plugIn[p.Name])
 			if share < low || share > high {
 				t.Errorf("%s, %s: %.4f of the intervals hold the truth, want %.3f to %.3f", world, p.Name, share, low, high)
 			}
@@ -165,7 +168,8 @@ func (f population) sample(world World, seed uint64) offpolicy.Samples {
 	value := func(v []int, i int) float64 { return float64(v[at[i]]) / 100 }
 	p0 := f.Policies["p0"]
 	for i := range n {
-		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprint(i), Score: dataset.Known(value(p0.Score, i)), Label: dataset.Known(value(p0.labels(world), i)), InclusionProb: dataset.Known(1)})
+		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprint(i), Score: dataset.Known(value(p0.Score, i)),
+			Label: dataset.Known(value(p0.labels(world), i)), InclusionProb: dataset.Known(1)})
 	}
 	for _, p := range truthPolicies()[1:] {
 		c := f.Policies[p.Name]
@@ -174,7 +178,8 @@ func (f population) sample(world World, seed uint64) offpolicy.Samples {
 			probe[i] = true
 		}
 		for i := range n {
-			d := offpolicy.Draw{PromptID: fmt.Sprint(i), Score: dataset.Known(value(c.Score, i)), InclusionProb: dataset.Known(float64(probes) / n)}
+			d := offpolicy.Draw{PromptID: fmt.Sprint(i), Score: dataset.Known(value(c.Score, i)),
+				InclusionProb: dataset.Known(float64(probes) / n)}
 			if probe[i] {
 				d.Label = dataset.Known(value(c.labels(world), i))
 			}

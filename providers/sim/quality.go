@@ -117,7 +117,10 @@ func (p pair) opening() string {
 // scripts that do not put spaces between words.
 func contentWords(text string) map[string]bool {
 	words := make(map[string]bool)
-	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return !unicode.IsLetter(r) &&
+			!unicode.IsDigit(r)
+	}) {
 		if n := utf8.RuneCountInString(w); n >= 4 || n < len(w) {
 			words[w] = true
 		}

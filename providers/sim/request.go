@@ -170,9 +170,11 @@ func fits(prompt []int, maxTokens int) *apiError {
 	if len(prompt)+maxTokens <= maxContext {
 		return nil
 	}
-	return &apiError{status: http.StatusBadRequest, kind: "context_length_exceeded", param: "messages", message: fmt.Sprintf(
-		"This model's maximum context length is %d tokens. However, your request has %d prompt tokens and asks for up to %d more.",
-		maxContext, len(prompt), maxTokens)}
+	return &apiError{status: http.StatusBadRequest, kind: "context_length_exceeded", param: "messages",
+		message: fmt.Sprintf(
+			"This model's maximum context length is %d tokens. However, your request has %d prompt tokens and asks for up to "+
+				"%d more.",
+			maxContext, len(prompt), maxTokens)}
 }
 
 // render turns a conversation into the model's own tokens. Special-token text
@@ -325,7 +327,8 @@ func (f *responseFormat) properties() ([]property, *apiError) {
 	}
 	for _, p := range props {
 		if !required[p.name] {
-			return nil, invalid("In context=(), 'required' is required to be supplied and to be an array including every key in properties. Missing '%s'.", p.name)
+			return nil, invalid("In context=(), 'required' is required to be supplied and to be an array including every "+
+				"key in properties. Missing '%s'.", p.name)
 		}
 		delete(required, p.name)
 	}

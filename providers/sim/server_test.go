@@ -131,7 +131,8 @@ func newServer(t testing.TB, c Config) (*Server, *http.Client) {
 }
 
 const (
-	testContext  = "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhy is the sky blue?<|eot|><|header_start|>assistant<|header_end|>\n\n"
+	testContext = "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWhy is the sky " +
+		"blue?<|eot|><|header_start|>assistant<|header_end|>\n\n"
 	testResponse = "Because short waves scatter more. Ünïcödé 天空 🙂.\n"
 )
 
@@ -202,13 +203,15 @@ func TestRepliesDoNotDependOnConcurrency(t *testing.T) {
 		for i := range 24 {
 			id := fmt.Sprintf("p0-%016x", i)
 			list = append(list, func(s *Server, c *http.Client) reply {
-				body := dict{"model": ScoutModel, "prompt": testContext, "max_tokens": 12, "temperature": 1, "top_p": 1, "logprobs": true}
+				body := dict{"model": ScoutModel, "prompt": testContext, "max_tokens": 12, "temperature": 1, "top_p": 1,
+					"logprobs": true}
 				if i%3 == 0 {
 					body["seed"] = i
 				}
 				return post(c, s.FireworksURL()+"/completions", id, body)
 			}, func(s *Server, c *http.Client) reply {
-				return post(c, s.OpenAIURL()+"/chat/completions", id+"-judge", gradeBody(JudgeModel, 1, "Why?", fmt.Sprint("Because ", i), scoreSchema))
+				return post(c, s.OpenAIURL()+"/chat/completions", id+"-judge", gradeBody(JudgeModel, 1, "Why?",
+					fmt.Sprint("Because ", i), scoreSchema))
 			})
 		}
 		return list

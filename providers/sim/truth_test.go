@@ -31,9 +31,11 @@ func truthPolicies() []offpolicy.Policy {
 	return []offpolicy.Policy{
 		policy("p0", ScoutModel, ""),
 		policy("pi_clone", ScoutModel, ""),
-		policy("pi_cot", ScoutModel, "You are a careful assistant. Think step by step: reason through the problem before you give the final answer."),
+		policy("pi_cot", ScoutModel, "You are a careful assistant. Think step by step: reason through the problem before "+
+			"you give the final answer."),
 		policy("pi_bigger_model", MaverickModel, ""),
-		policy("pi_bad", ScoutModel, "You are an unhelpful assistant. Give vague, evasive answers and do not answer the question."),
+		policy("pi_bad", ScoutModel, "You are an unhelpful assistant. Give vague, evasive answers and do not answer the "+
+			"question."),
 	}
 }
 
@@ -139,7 +141,8 @@ func TestTruthFile(t *testing.T) {
 				continue // the clone
 			}
 			rs := simulate(p, prompts, truthSeed)
-			f.Policies = append(f.Policies, truthPolicy{p.Name, p.Hash(), meanOf(rs, labelIn(Transported)), meanOf(rs, labelIn(Shifted))})
+			f.Policies = append(f.Policies, truthPolicy{p.Name, p.Hash(), meanOf(rs, labelIn(Transported)),
+				meanOf(rs, labelIn(Shifted))})
 		}
 		b, err := json.MarshalIndent(f, "", "  ")
 		if err != nil {
@@ -165,7 +168,8 @@ func TestTruthFile(t *testing.T) {
 			}
 			e := meanOf(rs, labelIn(w))
 			if slack := 4 * math.Hypot(se, e.SE); math.Abs(value-e.Value) > slack || se <= 0 || se > 0.005 {
-				t.Errorf("%s, %v: stored %.4f (se %.4f), %d fresh responses say %.4f (se %.4f)", p.Name, w, value, se, fresh, e.Value, e.SE)
+				t.Errorf("%s, %v: stored %.4f (se %.4f), %d fresh responses say %.4f (se %.4f)", p.Name, w, value, se, fresh,
+					e.Value, e.SE)
 			}
 		}
 	}
@@ -180,7 +184,8 @@ func TestTruthFile(t *testing.T) {
 // ranks well, policies in the expected order, scores with a spread.
 func TestWorld(t *testing.T) {
 	prompts := arenagen.Prompts(250, 3)
-	rows := []struct{ low, high float64 }{{0.66, 0.73}, {0.66, 0.73}, {0.70, 0.78}, {0.74, 0.82}, {0.25, 0.38}} // mean judge scores
+	// mean judge scores
+	rows := []struct{ low, high float64 }{{0.66, 0.73}, {0.66, 0.73}, {0.70, 0.78}, {0.74, 0.82}, {0.25, 0.38}}
 	for i, p := range truthPolicies() {
 		rs := simulate(p, prompts, 3)
 		score, label, expected := make([]float64, len(rs)), make([]float64, len(rs)), make([]float64, len(rs))
@@ -206,7 +211,8 @@ func TestWorld(t *testing.T) {
 		if e := residual(Transported); math.Abs(e.Value) > 4*e.SE {
 			t.Errorf("%s: labels miss their mean given the score by %.4f (se %.4f)", p.Name, e.Value, e.SE)
 		}
-		if e := residual(Shifted); p.Name == "pi_bad" && e.Value > -0.1 || p.Name != "pi_bad" && math.Abs(e.Value) > 4*e.SE+0.005 {
+		if e := residual(Shifted); p.Name == "pi_bad" && e.Value > -0.1 || p.Name != "pi_bad" &&
+			math.Abs(e.Value) > 4*e.SE+0.005 {
 			t.Errorf("%s, shifted: residual %.4f (se %.4f)", p.Name, e.Value, e.SE)
 		}
 	}

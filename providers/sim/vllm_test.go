@@ -24,7 +24,8 @@ type conversation struct {
 
 func scoreChat(t *testing.T, s *Server, set dict) conversation {
 	t.Helper()
-	return must[conversation](t, post(s.Client(), s.VLLMURL()+"/chat/completions", "logprobs-0123456789abcdef-chat", chatScore(set)))
+	return must[conversation](t, post(s.Client(), s.VLLMURL()+"/chat/completions", "logprobs-0123456789abcdef-chat",
+		chatScore(set)))
 }
 
 func chatScore(set dict) dict {
@@ -58,7 +59,8 @@ func TestVLLMChatIsExact(t *testing.T) {
 		if tpl.Assistant().Trim {
 			content = "The Rhine."
 		}
-		for open, want := range map[bool]string{true: rendered + content, false: rendered + content + tpl.Assistant().After} {
+		for open, want := range map[bool]string{true: rendered + content, false: rendered + content +
+			tpl.Assistant().After} {
 			got := scoreChat(t, s, dict{"model": model, "continue_final_message": open})
 			if got.PromptText != want {
 				t.Errorf("%s, open %v: rendered %q, want %q", name, open, got.PromptText, want)
@@ -66,8 +68,10 @@ func TestVLLMChatIsExact(t *testing.T) {
 			m := mustModel(model)
 			ids := m.Tokenizer().Encode(want)
 			lps := m.LogProbs(ids)
-			if len(got.PromptTokenIDs) != len(ids) || len(got.PromptLogprobs) != len(ids) || got.PromptLogprobs[0] != nil || got.Usage.Prompt != len(ids) {
-				t.Fatalf("%s: %d ids and %d positions, usage %+v, want %d", name, len(got.PromptTokenIDs), len(got.PromptLogprobs), got.Usage, len(ids))
+			if len(got.PromptTokenIDs) != len(ids) || len(got.PromptLogprobs) != len(ids) || got.PromptLogprobs[0] != nil ||
+				got.Usage.Prompt != len(ids) {
+				t.Fatalf("%s: %d ids and %d positions, usage %+v, want %d", name, len(got.PromptTokenIDs), len(got.PromptLogprobs),
+					got.Usage, len(ids))
 			}
 			for i, id := range ids {
 				if got.PromptTokenIDs[i] != id {
@@ -78,7 +82,8 @@ func TestVLLMChatIsExact(t *testing.T) {
 				}
 				e, ok := got.PromptLogprobs[i][strconv.Itoa(id)]
 				if !ok || e.Logprob == nil || *e.Logprob != lps[i] || len(got.PromptLogprobs[i]) > 2 {
-					t.Fatalf("%s: position %d is %+v, want %v for token %d and at most one more", name, i, got.PromptLogprobs[i], lps[i], id)
+					t.Fatalf("%s: position %d is %+v, want %v for token %d and at most one more", name, i, got.PromptLogprobs[i],
+						lps[i], id)
 				}
 			}
 		}
@@ -109,7 +114,8 @@ func TestVLLMRules(t *testing.T) {
 		t.Errorf("add_special_tokens on chat: %q", got.PromptText)
 	}
 	for set, want := range map[string]int{"": 1, "true": 1, "false": 0} {
-		body := dict{"model": ScoutModel, "prompt": "Hello", "max_tokens": 0, "echo": true, "logprobs": 1, "return_token_ids": true}
+		body := dict{"model": ScoutModel, "prompt": "Hello", "max_tokens": 0, "echo": true, "logprobs": 1,
+			"return_token_ids": true}
 		if set != "" {
 			body["add_special_tokens"] = json.RawMessage(set)
 		}
@@ -118,7 +124,8 @@ func TestVLLMRules(t *testing.T) {
 			t.Errorf("add_special_tokens %q on completions: %d tokens more, want %d", set, got, want)
 		}
 	}
-	if r := post(s.Client(), s.VLLMURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "Hello", "logprobs": true}); r.status != 400 {
+	if r := post(s.Client(), s.VLLMURL()+"/completions", "", dict{"model": ScoutModel, "prompt": "Hello",
+		"logprobs": true}); r.status != 400 {
 		t.Errorf("logprobs true on completions: status %d", r.status)
 	}
 }

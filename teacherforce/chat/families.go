@@ -14,7 +14,8 @@ import (
 var chatML = must(chatMLFormat("chatml", SystemOptional, ""))
 
 // qwen25 adds the system prompt that its template inserts by itself.
-var qwen25 = must(chatMLFormat("qwen2.5", SystemAlways, "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."))
+var qwen25 = must(chatMLFormat("qwen2.5", SystemAlways,
+	"You are Qwen, created by Alibaba Cloud. You are a helpful assistant."))
 
 // qwen3 is Qwen3 with thinking turned off: the template then puts an empty
 // thought before the answer. With thinking on, what the model writes begins
@@ -70,7 +71,8 @@ func gemmaFormat(name string, rule SystemRule, controls ...string) Format {
 		User:       Turn{Before: "<start_of_turn>user\n", After: "<end_of_turn>\n", Trim: true},
 		Assistant:  Turn{Before: "<start_of_turn>model\n", After: "<end_of_turn>\n", Trim: true},
 		SystemRule: rule, Alternate: true,
-		Controls: append([]string{"<start_of_turn>", "<eos>", "<pad>", "<unk>", "<mask>", "<2mass>", "[@BOS@]", "<unused"}, controls...),
+		Controls: append([]string{"<start_of_turn>", "<eos>", "<pad>", "<unk>", "<mask>", "<2mass>", "[@BOS@]", "<unused"},
+			controls...),
 	}
 }
 

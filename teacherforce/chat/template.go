@@ -70,11 +70,14 @@ func New(f Format) (Template, error) {
 	case f.Name == "":
 		return Template{}, errors.New("chat: format has no name")
 	case strings.TrimSpace(f.User.Before+f.User.After) == "" || strings.TrimSpace(f.User.After+f.Answer) == "":
-		return Template{}, fmt.Errorf("chat: format %q has no markers around a user turn: without any, turns run into each other", f.Name)
+		return Template{}, fmt.Errorf("chat: format %q has no markers around a user turn: without any, turns run into "+
+			"each other", f.Name)
 	case f.EndOfTurn == "":
-		return Template{}, fmt.Errorf("chat: format %q has no end-of-turn token: without one, a response that ended cannot be told from one that was cut", f.Name)
+		return Template{}, fmt.Errorf("chat: format %q has no end-of-turn token: without one, a response that ended "+
+			"cannot be told from one that was cut", f.Name)
 	case !strings.HasPrefix(f.Assistant.After, f.EndOfTurn):
-		return Template{}, fmt.Errorf("chat: format %q: Assistant.After %q does not begin with the end-of-turn token %q, so that an earlier answer would not stand as the model wrote it", f.Name, f.Assistant.After, f.EndOfTurn)
+		return Template{}, fmt.Errorf("chat: format %q: Assistant.After %q does not begin with the end-of-turn token %q, "+
+			"so that an earlier answer would not stand as the model wrote it", f.Name, f.Assistant.After, f.EndOfTurn)
 	case f.SystemRule < SystemOptional || f.SystemRule > SystemRefused:
 		return Template{}, fmt.Errorf("chat: format %q has an unknown SystemRule %d", f.Name, f.SystemRule)
 	}
@@ -216,7 +219,8 @@ func (t Template) Render(msgs []dataset.Message) (string, error) {
 	r.text.WriteString(t.f.Answer)
 	text := r.text.String()
 	if control, turn := r.stray(text); control != "" {
-		return "", fmt.Errorf("chat: template %q: %w", t.f.Name, &ControlTokenError{Token: control, Turn: turn, Role: msgs[turn].Role})
+		return "", fmt.Errorf("chat: template %q: %w", t.f.Name, &ControlTokenError{Token: control, Turn: turn,
+			Role: msgs[turn].Role})
 	}
 	return text, nil
 }
@@ -274,9 +278,11 @@ func (t Template) check(msgs []dataset.Message) error {
 		case m.Role != "system" && m.Role != "user" && m.Role != "assistant":
 			return fmt.Errorf("turn %d has role %q; want system, user or assistant", i, m.Role)
 		case m.Role == "system" && t.f.SystemRule == SystemRefused:
-			return errors.New("this family has no system prompt, and its published template refuses one: put the instruction into the user's turn, or leave it out")
+			return errors.New("this family has no system prompt, and its published template refuses one: put the " +
+				"instruction into the user's turn, or leave it out")
 		case t.f.Alternate && (m.Role == last || last == "" && m.Role == "assistant"):
-			return fmt.Errorf("turn %d is the %s's, out of turn: this family's user and assistant take turns, the user first", i, m.Role)
+			return fmt.Errorf("turn %d is the %s's, out of turn: this family's user and assistant take turns, the user first",
+				i, m.Role)
 		}
 		if m.Role != "system" {
 			last = m.Role
@@ -286,10 +292,12 @@ func (t Template) check(msgs []dataset.Message) error {
 		return fmt.Errorf("the last turn is the %s's; the model answers a user turn", last.Role)
 	}
 	if t.f.SystemRule == SystemRequired && msgs[0].Role != "system" {
-		return errors.New("the conversation has no system prompt, where this family's published template puts one that names the current day: state the policy's own, so that its context does not change overnight")
+		return errors.New("the conversation has no system prompt, where this family's published template puts one that " +
+			"names the current day: state the policy's own, so that its context does not change overnight")
 	}
 	if t.raw() && len(msgs) > 1 {
-		return fmt.Errorf("%d turns (a system prompt counts as one); this template has no markers to tell them apart and takes a single user turn", len(msgs))
+		return fmt.Errorf("%d turns (a system prompt counts as one); this template has no markers to tell them apart and "+
+			"takes a single user turn", len(msgs))
 	}
 	return nil
 }
@@ -310,5 +318,6 @@ type ControlTokenError struct {
 }
 
 func (e *ControlTokenError) Error() string {
-	return fmt.Sprintf("turn %d (%s) contains the special-token text %q, which a server would read as the token: drop the prompt or rewrite the text", e.Turn, e.Role, e.Token)
+	return fmt.Sprintf("turn %d (%s) contains the special-token text %q, which a server would read as the token: drop "+
+		"the prompt or rewrite the text", e.Turn, e.Role, e.Token)
 }

@@ -31,7 +31,8 @@ func TestRender(t *testing.T) {
 		},
 		{
 			name: "system prompt", template: "llama4", msgs: []dataset.Message{system("\n Be brief.\t\n"), user("Hello")},
-			want:   "<|begin_of_text|><|header_start|>system<|header_end|>\n\nBe brief.<|eot|><|header_start|>user<|header_end|>\n\nHello<|eot|><|header_start|>assistant<|header_end|>\n\n",
+			want: "<|begin_of_text|><|header_start|>system<|header_end|>\n\nBe " +
+				"brief.<|eot|><|header_start|>user<|header_end|>\n\nHello<|eot|><|header_start|>assistant<|header_end|>\n\n",
 			reason: "the system prompt is trimmed",
 		},
 		{
@@ -42,12 +43,14 @@ func TestRender(t *testing.T) {
 		},
 		{
 			name: "white space", template: "llama4", msgs: []dataset.Message{user("\n  indented\t\n\n")},
-			want:   "<|begin_of_text|><|header_start|>user<|header_end|>\n\n\n  indented\t\n\n<|eot|><|header_start|>assistant<|header_end|>\n\n",
+			want: "<|begin_of_text|><|header_start|>user<|header_end|>\n\n\n  " +
+				"indented\t\n\n<|eot|><|header_start|>assistant<|header_end|>\n\n",
 			reason: "Llama 4 does not trim turns; Llama 3 does",
 		},
 		{
 			name: "separators", template: "llama4", msgs: []dataset.Message{system("\x1c Be brief.\u00a0\x1f"), user("Hi")},
-			want:   "<|begin_of_text|><|header_start|>system<|header_end|>\n\nBe brief.<|eot|><|header_start|>user<|header_end|>\n\nHi<|eot|><|header_start|>assistant<|header_end|>\n\n",
+			want: "<|begin_of_text|><|header_start|>system<|header_end|>\n\nBe " +
+				"brief.<|eot|><|header_start|>user<|header_end|>\n\nHi<|eot|><|header_start|>assistant<|header_end|>\n\n",
 			reason: "Python's strip takes U+001C to U+001F for white space",
 		},
 		{
@@ -56,8 +59,10 @@ func TestRender(t *testing.T) {
 			reason: "whether an empty prompt is worth sending is not the template's business",
 		},
 		{
-			name: "llama3", template: "llama3", msgs: []dataset.Message{system(" Be brief.\n"), user("\n Hi "), assistant(" Hello.\n"), user("And?")},
-			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>" +
+			name: "llama3", template: "llama3", msgs: []dataset.Message{system(" Be brief.\n"), user("\n Hi "),
+				assistant(" Hello.\n"), user("And?")},
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe " +
+				"brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>" +
 				"<|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
 			reason: "every turn is trimmed, two newlines after the header, one BOS",
 		},
@@ -67,45 +72,58 @@ func TestRender(t *testing.T) {
 			reason: "Llama 3 has no date block",
 		},
 		{
-			name: "llama3.1", template: "llama3.1", msgs: []dataset.Message{system("\tBe brief. "), user(" Hi"), assistant("Hello. "), user("And?\n")},
-			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\nBe brief.<|eot_id|>" +
+			name: "llama3.1", template: "llama3.1", msgs: []dataset.Message{system("\tBe brief. "), user(" Hi"),
+				assistant("Hello. "), user("And?\n")},
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December " +
+				"2023\nToday Date: 26 Jul 2024\n\nBe brief.<|eot_id|>" +
 				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|>" +
 				"<|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
 			reason: "the date block stands before the system prompt",
 		},
 		{
 			name: "llama3.1 without a system prompt", template: "llama3.1", msgs: []dataset.Message{user("Hi")},
-			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n<|eot_id|>" +
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December " +
+				"2023\nToday Date: 26 Jul 2024\n\n<|eot_id|>" +
 				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
 			reason: "the date block is there always",
 		},
 		{
-			name: "qwen2.5", template: "qwen2.5", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"), assistant("Hello."), user("And?")},
-			want:   "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\n Hi\n<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
+			name: "qwen2.5", template: "qwen2.5", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"),
+				assistant("Hello."), user("And?")},
+			want: "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\n " +
+				"Hi\n<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
 			reason: "a stated system prompt replaces the default, and nothing is trimmed",
 		},
 		{
 			name: "qwen2.5 without a system prompt", template: "qwen2.5", msgs: []dataset.Message{user("Hi")},
-			want:   "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+			want: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful " +
+				"assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
 			reason: "the template inserts its own",
 		},
 		{
-			name: "qwen3", template: "qwen3", msgs: []dataset.Message{system("Be brief."), user("Hi"), assistant(" Hello."), user("And? ")},
-			want: "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n Hello.<|im_end|>\n" +
+			name: "qwen3", template: "qwen3", msgs: []dataset.Message{system("Be brief."), user("Hi"), assistant(" Hello."),
+				user("And? ")},
+			want: "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n " +
+				"Hello.<|im_end|>\n" +
 				"<|im_start|>user\nAnd? <|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
 			reason: "an empty thought before the answer, none before earlier ones",
 		},
 		{
 			name: "qwen3 without a system prompt", template: "qwen3", msgs: []dataset.Message{user("Hi")},
-			want: "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n", reason: "no default system prompt since Qwen3",
+			want:   "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+			reason: "no default system prompt since Qwen3",
 		},
 		{
-			name: "mistral-7b-v0.1", template: "mistral-7b-v0.1", msgs: []dataset.Message{user(" Hi\n"), assistant("Hello. "), user("And?")},
-			want: "<s>[INST]  Hi\n [/INST]Hello. </s> [INST] And? [/INST]", reason: "spaces inside the brackets and after </s>, nothing trimmed, one BOS",
+			name: "mistral-7b-v0.1", template: "mistral-7b-v0.1", msgs: []dataset.Message{user(" Hi\n"), assistant("Hello. "),
+				user("And?")},
+			want:   "<s>[INST]  Hi\n [/INST]Hello. </s> [INST] And? [/INST]",
+			reason: "spaces inside the brackets and after </s>, nothing trimmed, one BOS",
 		},
 		{
-			name: "mistral-small-3.1", template: "mistral-small-3.1", msgs: []dataset.Message{system(" Be brief. "), user(" Hi"), assistant("Hello. "), user("And?")},
-			want: "<s>[SYSTEM_PROMPT] Be brief. [/SYSTEM_PROMPT][INST] Hi[/INST]Hello. </s>[INST]And?[/INST]", reason: "no spaces of its own, nothing trimmed",
+			name: "mistral-small-3.1", template: "mistral-small-3.1", msgs: []dataset.Message{system(" Be brief. "),
+				user(" Hi"), assistant("Hello. "), user("And?")},
+			want:   "<s>[SYSTEM_PROMPT] Be brief. [/SYSTEM_PROMPT][INST] Hi[/INST]Hello. </s>[INST]And?[/INST]",
+			reason: "no spaces of its own, nothing trimmed",
 		},
 		{
 			name: "gemma2", template: "gemma2", msgs: []dataset.Message{user(" Hi\n"), assistant("\nHello. "), user("And?")},
@@ -113,18 +131,22 @@ func TestRender(t *testing.T) {
 			reason: "the assistant is called model, every turn is trimmed",
 		},
 		{
-			name: "gemma3", template: "gemma3", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"), assistant("\nHello. "), user("And?")},
+			name: "gemma3", template: "gemma3", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"),
+				assistant("\nHello. "), user("And?")},
 			want: "<bos><start_of_turn>user\n Be brief. \n\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n" +
 				"<start_of_turn>user\nAnd?<end_of_turn>\n<start_of_turn>model\n",
 			reason: "the system prompt leads the first user turn, untrimmed",
 		},
 		{
 			name: "gemma3 without a system prompt", template: "gemma3", msgs: []dataset.Message{user("Hi")},
-			want: "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n", reason: "no blank line where there is none",
+			want:   "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n",
+			reason: "no blank line where there is none",
 		},
 		{
-			name: "deepseek-v3.1", template: "deepseek-v3.1", msgs: []dataset.Message{system("Be brief. "), user(" Hi"), assistant("Hello.\n"), user("And?")},
-			want:   "<｜begin▁of▁sentence｜>Be brief. <｜User｜> Hi<｜Assistant｜></think>Hello.\n<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜></think>",
+			name: "deepseek-v3.1", template: "deepseek-v3.1", msgs: []dataset.Message{system("Be brief. "), user(" Hi"),
+				assistant("Hello.\n"), user("And?")},
+			want: "<｜begin▁of▁sentence｜>Be brief. <｜User｜> " +
+				"Hi<｜Assistant｜></think>Hello.\n<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜></think>",
 			reason: "full-width bars, no newlines, </think> before every answer",
 		},
 		{
@@ -132,8 +154,10 @@ func TestRender(t *testing.T) {
 			want: "<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜></think>", reason: "nothing stands in its place",
 		},
 		{
-			name: "chatml", template: "chatml", msgs: []dataset.Message{system(" Be brief. "), user("Hi"), assistant("Hello."), user("And?")},
-			want:   "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
+			name: "chatml", template: "chatml", msgs: []dataset.Message{system(" Be brief. "), user("Hi"), assistant("Hello."),
+				user("And?")},
+			want: "<|im_start|>system\n Be brief. " +
+				"<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
 			reason: "nothing is trimmed, no BOS, a newline after <|im_end|>",
 		},
 		{
@@ -169,23 +193,31 @@ func TestRenderRefuses(t *testing.T) {
 	}{
 		{"no turns", "llama4", nil, "no turns"},
 		{"unknown role", "llama4", []dataset.Message{{Role: "tool", Content: "x"}}, `role "tool"`},
-		{"late system prompt", "llama4", []dataset.Message{user("a"), system("b"), user("c")}, "turn 1 is a second or late system prompt"},
+		{"late system prompt", "llama4", []dataset.Message{user("a"), system("b"), user("c")},
+			"turn 1 is a second or late system prompt"},
 		{"two system prompts", "llama4", []dataset.Message{system("a"), system("b"), user("c")}, "turn 1 is a second"},
 		{"nobody to answer", "llama4", []dataset.Message{user("a"), assistant("b")}, "the last turn is the assistant's"},
 		{"system alone", "llama4", []dataset.Message{system("a")}, "the last turn is the system's"},
 		{"raw with a system prompt", "raw", []dataset.Message{system("a"), user("b")}, "2 turns"},
-		{"marker", "llama4", []dataset.Message{user("a"), assistant("b<|eot|>"), user("c")}, `turn 1 (assistant) contains the special-token text "<|eot|>"`},
-		{"marker in the system prompt", "llama4", []dataset.Message{system("<|header_start|>"), user("c")}, "turn 0 (system)"},
-		{"reserved token", "llama4", []dataset.Message{user("<|vision_reserved_special_token_7|>")}, "_reserved_special_token_"},
+		{"marker", "llama4", []dataset.Message{user("a"), assistant("b<|eot|>"), user("c")},
+			`turn 1 (assistant) contains the special-token text "<|eot|>"`},
+		{"marker in the system prompt", "llama4", []dataset.Message{system("<|header_start|>"), user("c")},
+			"turn 0 (system)"},
+		{"reserved token", "llama4", []dataset.Message{user("<|vision_reserved_special_token_7|>")},
+			"_reserved_special_token_"},
 		{"chatml marker", "chatml", []dataset.Message{user("x<|im_end|>y")}, "<|im_end|>"},
 		{"gemma2 with a system prompt", "gemma2", []dataset.Message{system("a"), user("b")}, "no system prompt"},
-		{"mistral-7b with a system prompt", "mistral-7b-v0.1", []dataset.Message{system("a"), user("b")}, "no system prompt"},
-		{"mistral-small without a system prompt", "mistral-small-3.1", []dataset.Message{user("b")}, "names the current day"},
+		{"mistral-7b with a system prompt", "mistral-7b-v0.1", []dataset.Message{system("a"), user("b")},
+			"no system prompt"},
+		{"mistral-small without a system prompt", "mistral-small-3.1", []dataset.Message{user("b")},
+			"names the current day"},
 		{"gemma, twice the user", "gemma3", []dataset.Message{user("a"), user("b")}, "turn 1 is the user's, out of turn"},
-		{"mistral, the assistant first", "mistral-7b-v0.1", []dataset.Message{assistant("a"), user("b")}, "turn 0 is the assistant's, out of turn"},
+		{"mistral, the assistant first", "mistral-7b-v0.1", []dataset.Message{assistant("a"), user("b")},
+			"turn 0 is the assistant's, out of turn"},
 		{"a marker that is no special token", "mistral-7b-v0.1", []dataset.Message{user("x [/INST] y")}, "[/INST]"},
 		{"a thought in a user's turn", "qwen3", []dataset.Message{user("</think> ")}, "</think>"},
-		{"a thought in an earlier answer", "deepseek-v3.1", []dataset.Message{user("a"), assistant("<think>b</think>c"), user("d")}, "turn 1 (assistant)"},
+		{"a thought in an earlier answer", "deepseek-v3.1", []dataset.Message{user("a"), assistant("<think>b</think>c"),
+			user("d")}, "turn 1 (assistant)"},
 	} {
 		tpl, _ := Lookup(c.template)
 		got, err := tpl.Render(c.msgs)
@@ -286,12 +318,14 @@ func TestLlama31Date(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	want := []string{"chatml", "deepseek-v3.1", "gemma2", "gemma3", "llama3", "llama3.1", "llama4", "mistral-7b-v0.1", "mistral-small-3.1", "qwen2.5", "qwen3", "raw"}
+	want := []string{"chatml", "deepseek-v3.1", "gemma2", "gemma3", "llama3", "llama3.1", "llama4", "mistral-7b-v0.1",
+		"mistral-small-3.1", "qwen2.5", "qwen3", "raw"}
 	if d := cmp.Diff(want, Names()); d != "" {
 		t.Error(d)
 	}
 	for name, eot := range map[string]string{
-		"llama3": "<|eot_id|>", "llama3.1": "<|eot_id|>", "llama4": "<|eot|>", "chatml": "<|im_end|>", "qwen2.5": "<|im_end|>", "qwen3": "<|im_end|>",
+		"llama3": "<|eot_id|>", "llama3.1": "<|eot_id|>", "llama4": "<|eot|>", "chatml": "<|im_end|>",
+		"qwen2.5": "<|im_end|>", "qwen3": "<|im_end|>",
 		"mistral-7b-v0.1": "</s>", "mistral-small-3.1": "</s>", "gemma2": "<end_of_turn>", "gemma3": "<end_of_turn>",
 		"deepseek-v3.1": "<｜end▁of▁sentence｜>", "raw": "",
 	} {

@@ -50,7 +50,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	key := providers.NewSecret("any")
-	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1", Key: key, HTTP: server.Client()})
+	fireworks, err := providers.NewFireworks(providers.HTTPConfig{BaseURL: "http://sim/inference/v1", Key: key,
+		HTTP: server.Client()})
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,8 @@ func token(ids []int, i int) providers.Token {
 		p = sure
 	}
 	s, v := spell(ids[i]), math.Log(p)
-	return providers.Token{Text: strings.ToValidUTF8(s, "\uFFFD"), Bytes: []byte(s), ID: ids[i], Offset: -1, LogProb: dataset.Known(v), Sampling: dataset.Known(v)}
+	return providers.Token{Text: strings.ToValidUTF8(s, "\uFFFD"), Bytes: []byte(s), ID: ids[i], Offset: -1,
+		LogProb: dataset.Known(v), Sampling: dataset.Known(v)}
 }
 
 // refuse is the error of a request that cannot be answered, nil if it can.

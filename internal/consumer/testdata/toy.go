@@ -33,7 +33,8 @@ func (p toy) Generate(ctx context.Context, r providers.GenerateRequest) (g provi
 		r.Prompt, _ = llama4.Render(r.Messages)
 	}
 	ids, rng := append(split(r.Prompt), r.PromptIDs...), stream(r.Seed)
-	g.PromptIDs, g.FinishReason, g.Usage, g.Meta.Model = slices.Clone(ids), "length", &providers.Usage{PromptTokens: len(ids)}, r.Model
+	g.PromptIDs, g.FinishReason, g.Usage, g.Meta.Model = slices.Clone(ids), "length",
+		&providers.Usage{PromptTokens: len(ids)}, r.Model
 	for g.FinishReason == "length" && g.Usage.CompletionTokens < r.Sampling.MaxTokens {
 		id := next(ids)
 		if r.Sampling.Temperature > 0 && rng.Float64() > sure { // any other, evenly

@@ -34,7 +34,8 @@ func TestToyIsShort(t *testing.T) {
 func TestToyRunsThePilot(t *testing.T) {
 	server := sim.New(sim.Config{})
 	defer server.Close()
-	openai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: providers.NewSecret("k"), HTTP: server.Client()})
+	openai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: providers.NewSecret("k"),
+		HTTP: server.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,8 @@ func TestToyRunsThePilot(t *testing.T) {
 	prices.Models = maps.Clone(prices.Models)
 	prices.Models["toy"] = providers.Price{Input: 1, Output: 1, BytesPerToken: 1}
 	arm := func(name, system string, role record.Role) record.Arm {
-		return record.Arm{Role: role, ExpectedTokens: 45, Policy: offpolicy.Policy{Name: name, Model: "toy", System: system, Template: "llama4",
+		return record.Arm{Role: role, ExpectedTokens: 45, Policy: offpolicy.Policy{Name: name, Model: "toy", System: system,
+			Template: "llama4",
 			Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 80}}}
 	}
 	var prompts []dataset.Prompt
@@ -53,7 +55,8 @@ func TestToyRunsThePilot(t *testing.T) {
 		prompts = append(prompts, dataset.Prompt{ID: fmt.Sprintf("q%02d", i), Text: fmt.Sprintf("question number %d", i)})
 	}
 	v, err := pilot.Run(t.Context(), pilot.Config{
-		Dir: t.TempDir(), Prompts: prompts, Arms: []record.Arm{arm("p0", "", record.Logging), arm("twin", "", record.Clone), arm("other", "Be brief.", record.Target)},
+		Dir: t.TempDir(), Prompts: prompts, Arms: []record.Arm{arm("p0", "", record.Logging), arm("twin", "", record.Clone),
+			arm("other", "Be brief.", record.Target)},
 		Policies: toy{}, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: sim.JudgeModel})
