@@ -76,7 +76,8 @@ def main():
     n, dropped = samples(run)
     policies, m, unscored = draws(run)
     print(f"cje-eval {version('cje-eval')}: {n} samples read, {dropped} without a score left out; "
-          f"{m} fresh draws of {len(policies)} policies read, {unscored} without a score kept from it; all fields equal")
+          f"{m} fresh draws of {len(policies)} policies read, "
+          f"{unscored} without a score kept from it; all fields equal")
 
 
 if __name__ == "__main__":

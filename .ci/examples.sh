@@ -53,7 +53,8 @@ run_fresh_and_resumed() {
 	grep -v -E '"stage":"(preflight|certify)"' "$tmp/fresh.before/ledger.jsonl" >"$tmp/paid.before" || true
 	grep -v -E '"stage":"(preflight|certify)"' "$tmp/fresh/ledger.jsonl" >"$tmp/paid.after" || true
 	[[ -s $tmp/paid.before ]] || fail 'the ledger names no paid call'
-	cmp "$tmp/paid.before" "$tmp/paid.after" || fail "resuming a finished run made calls: $before attempts before, $after after"
+	cmp "$tmp/paid.before" "$tmp/paid.after" ||
+		fail "resuming a finished run made calls: $before attempts before, $after after"
 	expect 0 json sample -out "$tmp/fresh" -json
 	sample -out "$tmp/fresh" -json >"$tmp/stdout.json" 2>/dev/null
 	"$tmp/bin/checkrun" -json "$tmp/stdout.json"
@@ -61,7 +62,8 @@ run_fresh_and_resumed() {
 
 # analyze_run: a finished run can be evaluated, and is not changed by it.
 analyze_run() {
-	untouched "$tmp/fresh" expect 0 analyze "$tmp/bin/analyze" -run "$tmp/fresh" -estimators all -html "$tmp/analysis.html"
+	untouched "$tmp/fresh" expect 0 analyze "$tmp/bin/analyze" -run "$tmp/fresh" -estimators all \
+		-html "$tmp/analysis.html"
 	need "$tmp/analysis.html"
 	"$tmp/bin/analyze" -run "$tmp/fresh" -estimators all -json >"$tmp/analysis.json"
 	local word

@@ -71,5 +71,6 @@ readme_command() {
 
 # modules prints the folder of every module of the repository, the root first.
 modules() {
-	git ls-files --cached --others --exclude-standard -- go.mod '*/go.mod' | grep -v '/testdata/' | sed 's|/*go\.mod$||; s|^$|.|' | sort
+	git ls-files --cached --others --exclude-standard -- go.mod '*/go.mod' | grep -v '/testdata/' |
+		sed 's|/*go\.mod$||; s|^$|.|' | sort
 }

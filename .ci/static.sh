@@ -15,7 +15,8 @@ check_modules() {
 	done
 	local line
 	line=$(awk '$1 == "go" { print $2 }' go.mod)
-	[[ $line == 1.26 || $line == 1.26.0 ]] || fail "go.mod says go $line: whoever imports the module would be forced above 1.26"
+	[[ $line == 1.26 || $line == 1.26.0 ]] ||
+		fail "go.mod says go $line: whoever imports the module would be forced above 1.26"
 }
 
 check_vet() {

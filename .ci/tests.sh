@@ -62,7 +62,10 @@ fuzz_briefly() {
 	for line in "${targets[@]}"; do
 		read -r pkg name <<<"$line"
 		fuzz 3s "$pkg" "$name"
-		if ((code == 0 && execs == 0)) || { ((code != 0)) && grep -q 'context deadline exceeded' "$tmp/fuzz.log" && ! grep -q -e 'Failing input' -e 'panic' "$tmp/fuzz.log"; }; then
+		if ((code == 0 && execs == 0)) || {
+			((code != 0)) && grep -q 'context deadline exceeded' "$tmp/fuzz.log" &&
+				! grep -q -e 'Failing input' -e 'panic' "$tmp/fuzz.log"
+		}; then
 			printf 'again, bounded by a count: %s\n' "$name"
 			fuzz 200x "$pkg" "$name"
 		fi

@@ -69,7 +69,8 @@ func (r *Result) referee(p *PolicyResult, c *Config) {
 				t, direct.Basis.Probes)
 			a.Advice = append(a.Advice, "find out why: wrong log-probs, or fresh draws under other settings than the log-probs")
 		case float64(direct.Basis.Probes) > dr.Basis.ESSLabels:
-			choose(direct, "the policy's own %d labels say most; the logs' count for %.0f under its weights, and agree (t %.1f)",
+			choose(direct, "the policy's own %d labels say most; the logs' count for %.0f under its weights, "+
+				"and agree (t %.1f)",
 				direct.Basis.Probes, dr.Basis.ESSLabels, t)
 		default:
 			choose(dr, "weights are usable, and the logs' labels count for %.0f; the policy's own %d agree (t %.1f)",

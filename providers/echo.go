@@ -235,7 +235,7 @@ func lastOf(tokens []Token, ids []int, prompt string, k int, u *Usage) (last []T
 	all := len(ids)
 	if ids == nil {
 		if u == nil {
-			return nil, 0, errors.New("the reply gives neither token ids nor usage, so that it cannot be told what was left out")
+			return nil, 0, errors.New("the reply gives neither token ids nor usage, which would show what was left out")
 		}
 		all = u.PromptTokens
 	}

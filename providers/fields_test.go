@@ -90,7 +90,8 @@ var sentFields = map[string]map[string]string{
 		fields("VLLM-S", "max_tokens")),
 
 	"vllm score chat": fields("VLLM-CH", "model messages[].role messages[].content max_tokens temperature top_p "+
-		"prompt_logprobs add_generation_prompt continue_final_message add_special_tokens return_token_ids return_prompt_text"),
+		"prompt_logprobs add_generation_prompt continue_final_message add_special_tokens return_token_ids "+
+		"return_prompt_text"),
 
 	"sglang chat": with(fields("SGL-P", chatFields, schemaFields, strict, "max_tokens return_token_ids"),
 		fields("SGL-S", "top_k min_p repetition_penalty")),

@@ -423,7 +423,9 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 		"a stream cannot be decoded":     func(r *providers.GenerateRequest) { r.Extra = map[string]any{"stream": true} },
 		"what JSON cannot express":       func(r *providers.GenerateRequest) { r.Extra = map[string]any{"x": math.Inf(1)} },
 		"a negative token id":            func(r *providers.GenerateRequest) { r.Messages, r.PromptIDs = nil, []int{-1} },
-		"a schema without a name":        func(r *providers.GenerateRequest) { r.Schema = &providers.Schema{Schema: map[string]any{}} },
+		"a schema without a name": func(r *providers.GenerateRequest) {
+			r.Schema = &providers.Schema{Schema: map[string]any{}}
+		},
 		"a negative number of log-probs": func(r *providers.GenerateRequest) { r.LogProbs, r.TopLogProbs = true, -1 },
 	} {
 		req := chatRequest()

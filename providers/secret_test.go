@@ -87,7 +87,8 @@ func TestConstructorsRefuse(t *testing.T) {
 	if _, err := providers.NewCompatible(providers.CompatibleConfig{}); err == nil {
 		t.Error("a compatible server without an address was accepted")
 	}
-	if _, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: "http://127.0.0.1:1/v1"}}); err != nil {
+	keyless := providers.HTTPConfig{BaseURL: "http://127.0.0.1:1/v1"}
+	if _, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: keyless}); err != nil {
 		t.Errorf("a compatible server needs no key: %v", err)
 	}
 }

@@ -79,7 +79,8 @@ func contextNumbers(message string) (limit, size int) {
 func tooLongHint(message, general string) string {
 	switch limit, size := contextNumbers(message); {
 	case limit > 0 && size > limit:
-		return fmt.Sprintf("the model takes %d tokens and the request comes to %d: shorten the context or lower max_tokens, by %d together", limit, size, size-limit)
+		return fmt.Sprintf("the model takes %d tokens and the request comes to %d: shorten the context or lower "+
+			"max_tokens, by %d together", limit, size, size-limit)
 	case limit > 0:
 		return fmt.Sprintf("the model takes %d tokens: %s", limit, general)
 	}

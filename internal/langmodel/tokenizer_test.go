@@ -178,7 +178,8 @@ func TestSeams(t *testing.T) {
 // is no special text, and tokens split at any of their boundaries are the tokens
 // of the parts.
 func FuzzEncode(f *testing.F) {
-	for _, s := range []string{"", "Hello, world!\n\n\nIt's 2024.", "你好 😊 é–“”", "<|eot|><|header_start|", "\xff\xfe \xe2\x80", strings.Repeat("ab", 60)} {
+	for _, s := range []string{"", "Hello, world!\n\n\nIt's 2024.", "你好 😊 é–“”", "<|eot|><|header_start|",
+		"\xff\xfe \xe2\x80", strings.Repeat("ab", 60)} {
 		f.Add(s)
 	}
 	tok := DefaultTokenizer()

@@ -89,7 +89,8 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 	for _, row := range rows {
 		m := row.Methods[teacherforce.MethodChat]
 		said[m.Status+m.Reason]++
-		if compared := row.Methods[teacherforce.MethodContinuation].Reason != "not_compared"; compared == (m.Reason == "not_compared") {
+		compared := row.Methods[teacherforce.MethodContinuation].Reason != "not_compared"
+		if compared == (m.Reason == "not_compared") {
 			t.Errorf("%s: chat says %+v, compared is %v", row.Key(), m, compared)
 		}
 		if tc := row.Methods[teacherforce.MethodTokenCounting]; (tc.Status == "ok") != (m.Status == "ok") &&

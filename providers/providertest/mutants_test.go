@@ -150,8 +150,12 @@ func mutants() map[string]struct {
 		"generated swapped": {mutant{say: func(g *providers.Generation) { swap(g.Tokens) }}, "completion"},
 		"null is 0": {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(0) }))},
 			"score"},
-		"null unnoticed": {mutant{sayScore: func(s *providers.PromptScore) { s.Tokens[len(s.Tokens)-1].LogProb = dataset.Float{} }}, "score"},
-		"sign lost":      {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) }))}, "score"},
+		"null unnoticed": {mutant{sayScore: func(s *providers.PromptScore) {
+			s.Tokens[len(s.Tokens)-1].LogProb = dataset.Float{}
+		}}, "score"},
+		"sign lost": {mutant{sayScore: scored(each(func(t *providers.Token) {
+			t.LogProb = dataset.Known(-t.LogProb.OrNaN())
+		}))}, "score"},
 		"generated sign lost": {mutant{say: func(g *providers.Generation) {
 			each(func(t *providers.Token) { t.LogProb = dataset.Known(-t.LogProb.OrNaN()) })(g.Tokens)
 		}}, "chat"},
@@ -163,11 +167,15 @@ func mutants() map[string]struct {
 				tokens[i].LogProb = tokens[i+1].LogProb
 			}
 		})}, "score_agrees_with_generation"},
-		"float32": {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(float64(float32(t.LogProb.OrNaN()))) }))}, "score_agrees_with_generation"},
+		"float32": {mutant{sayScore: scored(each(func(t *providers.Token) {
+			t.LogProb = dataset.Known(float64(float32(t.LogProb.OrNaN())))
+		}))}, "score_agrees_with_generation"},
 		"tempered": {mutant{say: func(g *providers.Generation) {
 			each(func(t *providers.Token) { t.LogProb = dataset.Known(0.9 * t.LogProb.OrNaN()) })(g.Tokens)
 		}}, "score_agrees_with_generation"},
-		"unsteady":       {mutant{sayScore: scored(each(func(t *providers.Token) { t.LogProb = dataset.Known(t.LogProb.OrNaN() - float64(count.Add(1))/1e6) }))}, "score"},
+		"unsteady": {mutant{sayScore: scored(each(func(t *providers.Token) {
+			t.LogProb = dataset.Known(t.LogProb.OrNaN() - float64(count.Add(1))/1e6)
+		}))}, "score"},
 		"score unpaid":   {mutant{sayScore: func(s *providers.PromptScore) { s.Usage = nil }}, "score"},
 		"score ids lost": {mutant{sayScore: scored(each(func(t *providers.Token) { t.ID = -1 }))}, "score_by_ids"},
 		"other ids scored": {mutant{askScore: func(r *providers.ScoreRequest) {

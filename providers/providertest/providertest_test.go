@@ -199,7 +199,8 @@ func TestFuncWithoutFunctions(t *testing.T) {
 func ExampleRun() {
 	_ = func(t *testing.T) {
 		providertest.Run(t, func(t *testing.T) providers.Provider {
-			p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: "http://127.0.0.1:8000/v1"}})
+			config := providers.HTTPConfig{BaseURL: "http://127.0.0.1:8000/v1"}
+			p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: config})
 			if err != nil {
 				t.Fatal(err)
 			}

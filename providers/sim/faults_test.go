@@ -370,8 +370,9 @@ func TestWholeServerFaults(t *testing.T) {
 	chat := must[completion](t, post(c, s.FireworksURL()+"/chat/completions", "",
 		dict{"model": ScoutModel, "max_tokens": 1, "return_token_ids": true,
 			"messages": []dict{{"role": "user", "content": "Hi"}}}))
-	if want := tokenizer().Encode("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"); !slices.Equal(chat.PromptTokenIDs, want) {
-		t.Errorf("wrongtemplate: prompt ids %v, want ChatML's %v", chat.PromptTokenIDs, want)
+	ids := tokenizer().Encode("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
+	if !slices.Equal(chat.PromptTokenIDs, ids) {
+		t.Errorf("wrongtemplate: prompt ids %v, want ChatML's %v", chat.PromptTokenIDs, ids)
 	}
 
 	s, _ = newServer(t, Config{Faults: Faults{Order: true}})

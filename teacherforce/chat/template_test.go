@@ -26,7 +26,8 @@ func TestRender(t *testing.T) {
 	}{
 		{
 			name: "one turn", template: "llama4", msgs: []dataset.Message{user("Hello")},
-			want:   "<|begin_of_text|><|header_start|>user<|header_end|>\n\nHello<|eot|><|header_start|>assistant<|header_end|>\n\n",
+			want: "<|begin_of_text|><|header_start|>user<|header_end|>\n\n" +
+				"Hello<|eot|><|header_start|>assistant<|header_end|>\n\n",
 			reason: "no default system block, two newlines after the header, none after <|eot|>",
 		},
 		{
@@ -37,7 +38,8 @@ func TestRender(t *testing.T) {
 		},
 		{
 			name: "several turns", template: "llama4", msgs: []dataset.Message{user("Hi"), assistant("Hello."), user("And?")},
-			want: "<|begin_of_text|><|header_start|>user<|header_end|>\n\nHi<|eot|><|header_start|>assistant<|header_end|>\n\nHello.<|eot|>" +
+			want: "<|begin_of_text|><|header_start|>user<|header_end|>\n\n" +
+				"Hi<|eot|><|header_start|>assistant<|header_end|>\n\nHello.<|eot|>" +
 				"<|header_start|>user<|header_end|>\n\nAnd?<|eot|><|header_start|>assistant<|header_end|>\n\n",
 			reason: "one BOS, however many turns",
 		},
@@ -63,12 +65,14 @@ func TestRender(t *testing.T) {
 				assistant(" Hello.\n"), user("And?")},
 			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe " +
 				"brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>" +
-				"<|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+				"<|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n" +
+				"And?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
 			reason: "every turn is trimmed, two newlines after the header, one BOS",
 		},
 		{
 			name: "llama3 without a system prompt", template: "llama3", msgs: []dataset.Message{user("Hi")},
-			want:   "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+			want: "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n" +
+				"Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
 			reason: "Llama 3 has no date block",
 		},
 		{
@@ -76,7 +80,8 @@ func TestRender(t *testing.T) {
 				assistant("Hello. "), user("And?\n")},
 			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December " +
 				"2023\nToday Date: 26 Jul 2024\n\nBe brief.<|eot_id|>" +
-				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|>" +
+				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" +
+				"Hello.<|eot_id|>" +
 				"<|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
 			reason: "the date block stands before the system prompt",
 		},
@@ -91,7 +96,8 @@ func TestRender(t *testing.T) {
 			name: "qwen2.5", template: "qwen2.5", msgs: []dataset.Message{system(" Be brief. "), user(" Hi\n"),
 				assistant("Hello."), user("And?")},
 			want: "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\n " +
-				"Hi\n<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
+				"Hi\n<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n" +
+				"<|im_start|>assistant\n",
 			reason: "a stated system prompt replaces the default, and nothing is trimmed",
 		},
 		{
@@ -127,7 +133,8 @@ func TestRender(t *testing.T) {
 		},
 		{
 			name: "gemma2", template: "gemma2", msgs: []dataset.Message{user(" Hi\n"), assistant("\nHello. "), user("And?")},
-			want:   "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n<start_of_turn>user\nAnd?<end_of_turn>\n<start_of_turn>model\n",
+			want: "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n" +
+				"<start_of_turn>user\nAnd?<end_of_turn>\n<start_of_turn>model\n",
 			reason: "the assistant is called model, every turn is trimmed",
 		},
 		{
@@ -157,7 +164,8 @@ func TestRender(t *testing.T) {
 			name: "chatml", template: "chatml", msgs: []dataset.Message{system(" Be brief. "), user("Hi"), assistant("Hello."),
 				user("And?")},
 			want: "<|im_start|>system\n Be brief. " +
-				"<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n",
+				"<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\n" +
+				"And?<|im_end|>\n<|im_start|>assistant\n",
 			reason: "nothing is trimmed, no BOS, a newline after <|im_end|>",
 		},
 		{

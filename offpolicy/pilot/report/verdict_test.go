@@ -161,7 +161,8 @@ func fullVerdict() *pilot.Verdict {
 			Prompts: 10000, Calls: iv(319500, 311000, 328100), USD: iv(85.43, 78.2, 93.31), Tokens: iv(1.8e8, 1.6e8, 2.02e8),
 			Seconds: iv(779857, nan, nan), HalfWidth: dataset.Known(0.0121),
 			FurtherUSD: dataset.Known(84.58), FurtherBatchUSD: dataset.Known(68.4), Resolution: dataset.Known(0.02),
-			Answer: "Each policy's value is wanted to ±0.02. The full run, about $84.58 more, gives p0; does not give pi_bad. " + hostile,
+			Answer: "Each policy's value is wanted to ±0.02. The full run, about $84.58 more, gives p0; " +
+				"does not give pi_bad. " + hostile,
 			Questions: []record.Question{
 				{Policy: "p0", FullRun: "yes", By: "dr", HalfWidth: dataset.Known(0.0034), Reason: "by its labels",
 					Difference: iv(nan, nan, nan),
