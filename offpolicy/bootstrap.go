@@ -41,7 +41,7 @@ func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency in
 		return out
 	}
 	const chunk = 16
-	inParallelWith(concurrency, (n+chunk-1)/chunk, func() *worker { return newWorker(fr) }, func(w *worker, k int) {
+	inParallel(concurrency, (n+chunk-1)/chunk, func() *worker { return newWorker(fr) }, func(w *worker, k int) {
 		for b := k * chunk; b < min((k+1)*chunk, n); b++ {
 			replicateWeights(w.v, fr.keys, seed, b)
 			if refit {
@@ -55,14 +55,9 @@ func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency in
 	return out
 }
 
-// inParallel calls f with 0 to n-1, each once, on all processors.
-func inParallel(n int, f func(int)) {
-	inParallelWith(0, n, func() struct{} { return struct{}{} }, func(_ struct{}, k int) { f(k) })
-}
-
-// inParallelWith calls f with 0 to n-1, each once, in as many goroutines as
+// inParallel calls f with 0 to n-1, each once, in as many goroutines as
 // concurrency says (0: GOMAXPROCS), each with a value of its own.
-func inParallelWith[T any](concurrency, n int, own func() T, f func(T, int)) {
+func inParallel[T any](concurrency, n int, own func() T, f func(T, int)) {
 	if concurrency <= 0 {
 		concurrency = runtime.GOMAXPROCS(0)
 	}

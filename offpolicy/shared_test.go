@@ -52,11 +52,3 @@ func (m *maybe) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
-
-func floats(ms []maybe) []float64 {
-	out := make([]float64, len(ms))
-	for i, m := range ms {
-		out[i] = float64(m)
-	}
-	return out
-}
