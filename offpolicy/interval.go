@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/reweigh/reweigh/internal/memo"
 )
 
 // MeanInterval returns the mean of values and its 95% t-interval
@@ -183,7 +185,17 @@ func tQuantile(p float64, df int) float64 {
 	if df < 1 {
 		return math.NaN()
 	}
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(df)}.Quantile(p)
+	return tQuantiles.Get(tPoint{p, df}, func() float64 {
+		return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(df)}.Quantile(p)
+	})
+}
+
+// tQuantiles keeps quantiles: planning asks for the same ones thousands of times.
+var tQuantiles memo.Table[tPoint, float64]
+
+type tPoint struct {
+	p  float64
+	df int
 }
 
 // Quantiles returns the quantiles of values at each of probs, by linear

@@ -208,10 +208,7 @@ func TestRunsOfAlteredReplies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it races nothing that other tests do not")
 	}
-	plain := t.TempDir()
-	if _, err := pilot.Run(t.Context(), config(t, serve(t, ""), plain, n)); err != nil {
-		t.Fatal(err)
-	}
+	plain := whole(t, n)
 	for _, a := range alteredReplies {
 		for rate, want := range map[float64]outcome{0.03: a.few, 1: a.all} {
 			if want.decision == "" {

@@ -115,7 +115,7 @@ func (s *Server) generate(t task, id callID) langmodel.Draw {
 		return langmodel.Draw{LogProbs: lp[len(lp)-1:], Sampling: []float64{sampling}, Stopped: true, StopID: stop}
 	}
 	key := drawn{t.model.name, idText(t.prompt), t.sampling, t.maxTokens, t.stream}
-	d := draws.get(key, func() langmodel.Draw {
+	d := draws.Get(key, func() langmodel.Draw {
 		rng := rand.New(rand.NewPCG(t.stream, mix(t.stream, 0)))
 		return t.model.lm().Generate(t.prompt, t.sampling, t.maxTokens, stopTokens(), rng)
 	})

@@ -34,7 +34,7 @@ type latent struct {
 
 // read works out what the texts say.
 func (p pair) read() latent {
-	m := merits.get(p, p.merit)
+	m := merits.Get(p, p.merit)
 	s := m.value
 	s += difficultySD * normal(hash64("difficulty", p.prompt))
 	s += noiseSD * normal(hash64("appearance", p.prompt, p.opening()))

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/memo"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -83,7 +84,7 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 	}
 	if sure = w.Usable(); !sure {
 		_, sd := record.MeanSD(target.LogRatios)
-		if share := offpolicy.GatePower(sd, pl.rec.Full, gateRuns, 1); share >= 0.5 {
+		if share := gatePower(sd, pl.rec.Full); share >= 0.5 {
 			return nil, false, fmt.Sprintf("were log w normal with the sample's sd of %.1f, %.0f%% of runs of %s prompts "+
 				"would be refused", sd, 100*share, record.Count(pl.rec.Full))
 		}
@@ -219,4 +220,17 @@ func (pl *planner) has(policy string) int {
 		}
 	}
 	return n
+}
+
+// gatePower is offpolicy.GatePower, remembered: a run that goes on, or is reported
+// again, asks about the same spreads.
+func gatePower(sd float64, rows int) float64 {
+	return gatePowers.Get(gatePoint{sd, rows}, func() float64 { return offpolicy.GatePower(sd, rows, gateRuns, 1) })
+}
+
+var gatePowers memo.Table[gatePoint, float64]
+
+type gatePoint struct {
+	sd   float64
+	rows int
 }
