@@ -50,8 +50,8 @@ type ChatScoreRequest struct {
 	Raw bool
 }
 
-// validate reports what keeps r from being sent.
-func (r ChatScoreRequest) validate() error {
+// Validate reports what keeps r from being sent.
+func (r ChatScoreRequest) Validate() error {
 	switch {
 	case r.Model == "":
 		return errors.New("model is empty")
@@ -91,7 +91,7 @@ func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (Prom
 		e.Hint = "score with a server that does, such as vLLM, or by echo"
 		return PromptScore{}, e
 	}
-	if err := req.validate(); err != nil {
+	if err := req.Validate(); err != nil {
 		return PromptScore{}, s.invalid(a, err)
 	}
 	body := map[string]any{
@@ -160,7 +160,7 @@ func (t *transport) scoreChat(a attempt, d decoded) (PromptScore, *Error) {
 // a [ChatScorer]; where it is not, or its service has none, the error wraps
 // [errors.ErrUnsupported]. Errors are as for [Client.Generate].
 func (c *Client) ScoreChat(ctx context.Context, req ChatScoreRequest) (PromptScore, error) {
-	k := call{Call: Call{opScoreChat, req.Tag, req.Model, pathChat[1:]}, bound: req.worst(), invalid: req.validate()}
+	k := call{Call: Call{opScoreChat, req.Tag, req.Model, pathChat[1:]}, bound: req.worst(), invalid: req.Validate()}
 	p, ok := c.provider.(ChatScorer)
 	if !ok {
 		e := c.Fail(k.Call, ClassBadRequest, errors.ErrUnsupported)

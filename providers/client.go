@@ -115,7 +115,7 @@ func (c *Client) Generate(ctx context.Context, req GenerateRequest) (Generation,
 // [Client.Generate].
 func (c *Client) ScorePrompt(ctx context.Context, req ScoreRequest) (PromptScore, error) {
 	k := call{Call: Call{opScore, req.Tag, req.Model, pathCompletions[1:]}, bound: req.worst(),
-		ids: len(req.PromptIDs) > 0, invalid: req.validate()}
+		ids: len(req.PromptIDs) > 0, invalid: req.Validate()}
 	s, usage, meta, err := do(ctx, c, k, func(ctx context.Context) (PromptScore, *Usage, Meta, error) {
 		s, err := c.provider.ScorePrompt(ctx, req)
 		return s, s.Usage, s.Meta, err

@@ -39,8 +39,8 @@ func (r GenerateRequest) Validate() error {
 	return validPrompt(r.Prompt, r.PromptIDs, r.Extra)
 }
 
-// validate reports what keeps r from being sent.
-func (r ScoreRequest) validate() error {
+// Validate reports what keeps r from being sent.
+func (r ScoreRequest) Validate() error {
 	switch {
 	case r.Model == "":
 		return errors.New("model is empty")

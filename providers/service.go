@@ -120,7 +120,7 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 		e.Hint = "score with a provider that echoes prompts, such as Fireworks or vLLM"
 		return PromptScore{}, e
 	}
-	if err := req.validate(); err != nil {
+	if err := req.Validate(); err != nil {
 		return PromptScore{}, s.invalid(a, err)
 	}
 	a.stripped, a.scored = s.withoutBOS(req.Prompt)
