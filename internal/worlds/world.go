@@ -79,13 +79,13 @@ type World struct {
 func (w *World) Difference(a, b string) float64 { return w.Truth[a] - w.Truth[b] }
 
 // all returns every world, each at its own overlap.
-func all() []*World {
+var all = sync.OnceValue(func() []*World {
 	out := make([]*World, 0, len(catalog))
 	for _, s := range catalog {
 		out = append(out, newWorld(s))
 	}
 	return out
-}
+})
 
 // ByName returns one world.
 func ByName(name string) (*World, error) {
