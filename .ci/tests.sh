@@ -67,7 +67,7 @@ fuzz_briefly() {
 				! grep -q -e 'Failing input' -e 'panic' "$tmp/fuzz.log"
 		}; then
 			printf 'again, bounded by a count: %s\n' "$name"
-			fuzz 200x "$pkg" "$name"
+			fuzz 5000x "$pkg" "$name"
 		fi
 		if ((code != 0 || execs == 0)); then
 			cat "$tmp/fuzz.log" >&2
