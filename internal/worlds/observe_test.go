@@ -8,7 +8,7 @@ import (
 func TestLogProbGaps(t *testing.T) {
 	for _, w := range all() {
 		want := w.gaps.lossShare
-		data := w.Draw(20_000, 0, 0, 3)
+		data := w.Draw(5_000, 0, 0, 3)
 		for _, target := range w.Targets {
 			lost := 0.0
 			for _, r := range data.Rows {
@@ -25,7 +25,7 @@ func TestLogProbGaps(t *testing.T) {
 
 func TestGapsFallOnLongAndWorse(t *testing.T) {
 	w := must(t, "missing_logprobs")
-	f := w.sample(20_000, 3)
+	f := w.sample(8_000, 3)
 	data := w.show(f, 0, 0, 3)
 	var length, label [2]moments
 	for i, r := range data.Rows {
@@ -46,7 +46,7 @@ func TestGapsFallOnLongAndWorse(t *testing.T) {
 
 func TestScoreGaps(t *testing.T) {
 	for _, w := range all() {
-		f := w.sample(20_000, 4)
+		f := w.sample(5_000, 4)
 		data := w.show(f, 0, 0, 4)
 		var lost, kept moments
 		for i, r := range data.Rows {

@@ -206,7 +206,7 @@ func (p *population) expect(f func(response) float64) float64 {
 
 // bisect solves f(x) = want for a monotone f.
 func bisect(lo, hi float64, rising bool, want float64, f func(float64) float64) float64 {
-	for range 45 {
+	for range 30 {
 		mid := (lo + hi) / 2
 		if (f(mid) < want) == rising {
 			lo = mid

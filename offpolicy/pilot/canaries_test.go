@@ -36,7 +36,7 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 		s := sim.New(sim.Config{Seed: 7, Obedient: obedient})
 		t.Cleanup(func() { s.Close() })
 		dir := t.TempDir()
-		cfg := config(t, s, dir, n)
+		cfg := plan(t, s, dir, n)
 		if whole := cfg.Judge; !fenced {
 			cfg.Judge = func(g judge.Generator) (judge.Scorer, error) { return whole(unfenced{g}) }
 		}

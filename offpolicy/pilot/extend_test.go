@@ -18,7 +18,7 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
 	s, dir := serve(t, ""), t.TempDir()
-	cfg := config(t, s, dir, 40)
+	cfg := plan(t, s, dir, 40)
 	cfg.Resolution, cfg.Full = 0.05, 5000
 	cfg.Extend = func(prompts, probes int, _ float64) string { return fmt.Sprint(prompts, probes) }
 	before, err := pilot.Run(t.Context(), cfg)
@@ -30,7 +30,7 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 		before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
 		t.Fatalf("%s, %+v, next %+v: want a run by labels, as the next step", before.Decision, d, before.Next)
 	}
-	cfg = config(t, s, dir, d.Prompts)
+	cfg = plan(t, s, dir, d.Prompts)
 	cfg.Labels.Probes = d.Labels
 	cfg.Resolution, cfg.Full = 0.05, 5000
 	after, err := pilot.Run(t.Context(), cfg)
@@ -58,7 +58,7 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 	}
 
 	// Fewer labels leave out what was paid for, and say so.
-	cfg = config(t, s, dir, d.Prompts)
+	cfg = plan(t, s, dir, d.Prompts)
 	cfg.Labels.Probes = 3
 	v, err := pilot.Run(t.Context(), cfg)
 	if err != nil {

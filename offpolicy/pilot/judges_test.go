@@ -36,7 +36,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 		t.Run(string(source), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			cfg := config(t, serve(t, ""), dir, n)
+			cfg := plan(t, serve(t, ""), dir, n)
 			cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
 				return build(judge.Config{Name: "j", Generator: g, Model: "gpt-4o-mini"})
 			}

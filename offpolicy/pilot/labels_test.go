@@ -103,7 +103,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 	dir, whole := t.TempDir(), t.TempDir()
 	s := serve(t, "")
 	for _, k := range []int{n / 2, n} {
-		cfg := config(t, s, dir, k)
+		cfg := plan(t, s, dir, k)
 		cfg.Labels = oracle.Design{Fraction: 1, Probes: 5, Duplicates: 6}
 		v, err := pilot.Run(t.Context(), cfg)
 		if k < n {
@@ -125,7 +125,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 			t.Errorf("probes test the calibration: %s", c.Summary)
 		}
 	}
-	cfg := config(t, serve(t, ""), whole, n)
+	cfg := plan(t, serve(t, ""), whole, n)
 	cfg.Labels = oracle.Design{Fraction: 1, Probes: 5, Duplicates: 6}
 	if _, err := pilot.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 
 // A file of labels may hold those that the design wants and no others.
 func TestLabelKeys(t *testing.T) {
-	cfg := config(t, serve(t, ""), t.TempDir(), 4)
+	cfg := plan(t, serve(t, ""), t.TempDir(), 4)
 	if keys := cfg.LabelKeys(); len(keys) != 4 || keys[0] != (dataset.Key{PromptID: "q000", Policy: "p0"}) {
 		t.Errorf("keys %v, want P0's four", keys)
 	}

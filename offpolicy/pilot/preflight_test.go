@@ -49,7 +49,7 @@ func TestPreflightAsksAfterTheModels(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := sim.New(sim.Config{Models: map[string]sim.ModelStatus{c.model: c.status}})
 			defer s.Close()
-			pf, err := pilot.RunPreflight(t.Context(), config(t, s, t.TempDir(), 10))
+			pf, err := pilot.RunPreflight(t.Context(), plan(t, s, t.TempDir(), 10))
 			var refused *pilot.PreflightError
 			if errors.As(err, &refused) != (c.refused != nil) {
 				t.Fatalf("%s: %v", c.reason, err)

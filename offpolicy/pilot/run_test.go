@@ -49,8 +49,23 @@ func serve(t *testing.T, faults string) *sim.Server {
 	return s
 }
 
-// arms are the plan's policies with responses cut at 80 tokens, for speed.
+// arms are three of the plan's policies (the logging policy, its clone, and pi_bad)
+// with responses cut at 80 tokens, for speed.
 func arms() []record.Arm {
+	all := planArms()
+	return append(all[:2:2], all[4])
+}
+
+// plan is a pilot of all of the plan's policies.
+func plan(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
+	t.Helper()
+	cfg := config(t, s, dir, n)
+	cfg.Arms = planArms()
+	return cfg
+}
+
+// planArms are all of the plan's policies with responses cut at 80 tokens.
+func planArms() []record.Arm {
 	out := record.PlanArms()
 	for i := range out {
 		out[i].Policy.Sampling.MaxTokens, out[i].ExpectedTokens = 80, 79
@@ -58,7 +73,7 @@ func arms() []record.Arm {
 	return out
 }
 
-// config is a pilot of n prompts against s.
+// config is a pilot of n prompts and three policies against s.
 func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	t.Helper()
 	key := providers.NewSecret("k")
@@ -96,8 +111,7 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 var recordFiles = []string{
 	"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl",
 	"samples.jsonl",
-	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
-	"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
+	"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 }
 
 func sameRecords(t *testing.T, a, b string) {
@@ -176,7 +190,7 @@ func TestMain(m *testing.M) {
 func TestRunGoesThroughAndResumes(t *testing.T) {
 	s := serve(t, "")
 	dir := t.TempDir()
-	v, err := pilot.Run(t.Context(), config(t, s, dir, n))
+	v, err := pilot.Run(t.Context(), plan(t, s, dir, n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +210,7 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 		t.Errorf("the ledger says $%v, the bill $%v", v.Run.Spent, bill.Total.USD)
 	}
 	calls := s.Bill().Total.Calls
-	again, err := pilot.Run(t.Context(), config(t, s, dir, n))
+	again, err := pilot.Run(t.Context(), plan(t, s, dir, n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +423,7 @@ func TestForeignFoldersAreLeftAlone(t *testing.T) {
 
 func TestPreflightNamesEveryObstacle(t *testing.T) {
 	s := serve(t, "")
-	cfg := config(t, s, t.TempDir(), n)
+	cfg := plan(t, s, t.TempDir(), n)
 	cfg.Arms = append([]record.Arm(nil), cfg.Arms...)
 	for i := range cfg.Arms {
 		if cfg.Arms[i].Policy.Name == "pi_bigger_model" {
@@ -434,7 +448,7 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 	if s.Bill().Total.Calls != 0 {
 		t.Error("the preflight spent something")
 	}
-	cfg = config(t, s, t.TempDir(), n)
+	cfg = plan(t, s, t.TempDir(), n)
 	cfg.Waived, cfg.Resolution = map[string]string{"logprobs.zeros": "typo"}, -0.1
 	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "logprobs.zeros") ||
 		!strings.Contains(err.Error(), "Resolution is -0.1") {

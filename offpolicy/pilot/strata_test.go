@@ -91,7 +91,7 @@ func sameDesign(t *testing.T, dir string, d oracle.Design, scores map[dataset.Ke
 // labels are those of the design, and the report says which it was.
 func TestStrata(t *testing.T) {
 	whole := t.TempDir()
-	cfg := config(t, serve(t, ""), whole, n)
+	cfg := plan(t, serve(t, ""), whole, n)
 	cfg.Labels = strata
 	order := &stages{Provider: cfg.Grader}
 	cfg.Grader = order

@@ -161,7 +161,7 @@ func TestPeopleTakeOver(t *testing.T) {
 // responses that will be drawn.
 func TestStrataRefuseAFile(t *testing.T) {
 	s := serve(t, "")
-	cfg := config(t, s, t.TempDir(), n)
+	cfg := plan(t, s, t.TempDir(), n)
 	cfg.Labels = oracle.Design{Strata: 4}
 	if keys := cfg.LabelKeys(); len(keys) != n {
 		t.Errorf("%d keys, want all of P0's, any of which may be drawn", len(keys))

@@ -84,7 +84,7 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := sim.New(sim.Config{Seed: 7, Limits: sim.Limits{RequestsPerMinute: row.rpm}})
 			defer s.Close()
-			cfg := config(t, s, t.TempDir(), row.prompts)
+			cfg := plan(t, s, t.TempDir(), row.prompts)
 			policies, grader := &slow{Provider: cfg.Policies, takes: takes}, &slow{Provider: cfg.Grader, takes: takes}
 			cfg.Policies, cfg.Grader, cfg.Concurrency = policies, grader, row.concurrency
 			services := []*slow{policies, grader}
@@ -151,7 +151,7 @@ func TestGentleStop(t *testing.T) {
 			s := sim.New(sim.Config{Seed: 7})
 			defer s.Close()
 			dir := t.TempDir()
-			cfg := config(t, s, dir, 10)
+			cfg := plan(t, s, dir, 10)
 			stop := make(chan struct{})
 			policies := &slow{Provider: cfg.Policies, takes: 200 * time.Millisecond}
 			policies.onCall = func(n int) {
@@ -168,7 +168,7 @@ func TestGentleStop(t *testing.T) {
 			if n := len(policies.stages); n > after+cfg.Concurrency || policies.aborted > 0 {
 				t.Errorf("stopped at call %d: %d calls were made, %d broken off", after, n, policies.aborted)
 			}
-			if v, err = pilot.Run(t.Context(), config(t, s, dir, 10)); err != nil || v.State != "done" {
+			if v, err = pilot.Run(t.Context(), plan(t, s, dir, 10)); err != nil || v.State != "done" {
 				t.Fatalf("%v, %s", err, describe(v))
 			}
 			for id, n := range s.Bill().Answers {
@@ -185,7 +185,7 @@ func TestHardStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sim.New(sim.Config{Seed: 7})
 		defer s.Close()
-		cfg := config(t, s, t.TempDir(), 10)
+		cfg := plan(t, s, t.TempDir(), 10)
 		ctx, cancel := context.WithCancel(t.Context())
 		stop := make(chan struct{})
 		policies := &slow{Provider: cfg.Policies, takes: time.Hour}

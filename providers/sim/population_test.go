@@ -107,7 +107,7 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 				for rep := w; rep < repetitions; rep += workers {
 					s := all.sample(world, uint64(rep))
 					r, err := offpolicy.Evaluate(s, offpolicy.Config{
-						Estimators: []offpolicy.Estimator{offpolicy.Direct}, Method: offpolicy.InfluenceFunction, Seed: uint64(rep),
+						Estimators: []offpolicy.Estimator{offpolicy.Direct}, Method: offpolicy.InfluenceFunction, Seed: uint64(rep), Replicates: 50,
 						Concurrency: 1,
 					})
 					if err != nil {
