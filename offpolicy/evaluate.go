@@ -44,8 +44,8 @@ type Config struct {
 	Clones []string
 	// Segments are kinds of [Row.Segments] to break values down by.
 	Segments []string
-	// LabelUSD is the price of an oracle label, for the referee's advice; NaN or
-	// 0 means unknown.
+	// LabelUSD is the price of an oracle label, for the referee's advice: 0 is that
+	// of a free one, and missing that nobody knows it.
 	LabelUSD dataset.Float
 	// Concurrency bounds the goroutines; 0 means GOMAXPROCS. The result does
 	// not depend on it.

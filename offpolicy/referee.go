@@ -134,8 +134,10 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 		return
 	}
 	cost := "unpriced"
-	if c.LabelUSD.OrNaN() > 0 {
-		cost = fmt.Sprintf("$%.2f", advisedLabels*c.LabelUSD.OrNaN())
+	if usd, ok := c.LabelUSD.Get(); ok && usd == 0 {
+		cost = "free"
+	} else if ok {
+		cost = fmt.Sprintf("$%.2f", advisedLabels*usd)
 	}
 	gives := ""
 	if pilot := r.Pilot(); pilot.LabelSD > 0 {

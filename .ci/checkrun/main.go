@@ -354,7 +354,7 @@ func checkReport(f *faults, path, decision, notPassed string, retried bool) {
 		}
 		status[c.ID] = c.Status
 		switch {
-		case c.Status == "pass" || c.Status == "info" || c.Waived != "":
+		case c.Status == "pass" || c.Status == "info" || c.Status == "not_applicable" || c.Waived != "":
 			continue
 		case c.Status == "fail":
 			worst = "NO-GO"

@@ -79,7 +79,7 @@ func goOn(p *record.Projection, n int) NextStep {
 	unanswered := p.Unanswered()
 	cost := ""
 	if p.FurtherUSD.Valid() {
-		cost = fmt.Sprintf(", about $%.2f more", p.FurtherUSD.OrNaN())
+		cost = ", " + record.Dollars(p.FurtherUSD) + " more"
 	}
 	full := fmt.Sprintf("the full run of %s%s", record.Plural(p.Prompts, "prompt", "prompts"), cost)
 	switch d := p.Cheapest; {

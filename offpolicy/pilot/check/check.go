@@ -123,7 +123,8 @@ func Run(in Input, waived map[string]string) []record.Finding {
 			f.SetRemedy(c.Remedy)
 			c.Find(&in, f)
 		}
-		if f.Status == record.Pass || f.Status == record.Info {
+		switch f.Status {
+		case record.Pass, record.Info, record.NotApplicable:
 			f.SetRemedy(record.Remedy{})
 		}
 		if f.Evidence.Figures == nil {

@@ -29,6 +29,11 @@ func checkProjectedCost(in *Input, c *record.Finding) {
 		record.Figure{Name: "expected", Value: p.USD.Value, Unit: "USD"},
 		record.Figure{Name: "from", Value: p.USD.Lo, Unit: "USD"}, record.Figure{Name: "to", Value: p.USD.Hi, Unit: "USD"},
 		record.Figure{Name: "in batches", Value: p.BatchUSD.Value, Unit: "USD"})
+	if p.USD.Hi.Valid() && p.USD.Hi.OrNaN() == 0 {
+		c.NotApply(fmt.Sprintf("the models of this run cost nothing; %s prompts will take about %s tokens",
+			record.Count(r.Full), record.Count(int(p.Tokens.Value.OrNaN()))))
+		return
+	}
 	c.Summary = fmt.Sprintf("%s prompts will cost about $%.2f ($%.2f to $%.2f)", record.Count(r.Full),
 		p.USD.Value.OrNaN(), p.USD.Lo.OrNaN(), p.USD.Hi.OrNaN())
 	if r.FullBudget > 0 && !(p.USD.Hi.OrNaN() <= float64(r.FullBudget)) {
@@ -82,6 +87,9 @@ var _ = add(Check{
 
 func checkProjectedESS(in *Input, c *record.Finding) {
 	r := in.Records
+	if noTarget(r, c) {
+		return
+	}
 	c.Status = record.Info
 	var parts []string
 	for _, p := range in.Projection.Policies {

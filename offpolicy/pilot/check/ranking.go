@@ -53,6 +53,9 @@ func checkRanking(in *Input, c *record.Finding) {
 	if worst := worstCase(r, c); worst != "" {
 		c.Summary += "; " + worst
 	}
+	if noTarget(r, c) {
+		return
+	}
 	bad := worstArm(r)
 	if bad == nil {
 		c.Status = record.Info

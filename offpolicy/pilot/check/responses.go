@@ -113,9 +113,13 @@ var _ = add(Check{
 })
 
 func checkTargetsComplete(in *Input, c *record.Finding) {
-	r := in.Records
-	checkComplete(in, c, slices.DeleteFunc(slices.Clone(r.Arms),
-		func(a record.Arm) bool { return a.Role == record.Logging }))
+	others := slices.DeleteFunc(slices.Clone(in.Records.Arms),
+		func(a record.Arm) bool { return a.Role == record.Logging })
+	if len(others) == 0 {
+		c.NotApply("the run has no policy besides P0")
+		return
+	}
+	checkComplete(in, c, others)
 }
 
 func checkComplete(in *Input, c *record.Finding, arms record.Arms) {
@@ -156,9 +160,13 @@ var _ = add(Check{
 func checkDiversity(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
-	worst, worstPair := -1.0, ""
+	worst, worstPair, pairs := -1.0, "", 0
 	for i, a := range r.Arms {
 		for _, b := range r.Arms[i+1:] {
+			greedy := a.Policy.Hash() == b.Policy.Hash() && a.Policy.Sampling.Temperature == 0
+			if !greedy {
+				pairs++
+			}
 			rowsB := r.Responses.Of(b.Policy.Name)
 			n, same := 0, 0
 			for k, x := range r.Responses.AllOf(a.Policy.Name) {
@@ -177,7 +185,7 @@ func checkDiversity(in *Input, c *record.Finding) {
 			share := float64(same) / float64(n)
 			pair := a.Policy.Name + " / " + b.Policy.Name
 			c.AddFigure("identical "+pair, share, "share")
-			if a.Policy.Hash() == b.Policy.Hash() && a.Policy.Sampling.Temperature == 0 {
+			if greedy {
 				continue
 			}
 			if share > worst {
@@ -189,6 +197,8 @@ func checkDiversity(in *Input, c *record.Finding) {
 		}
 	}
 	switch {
+	case pairs == 0:
+		c.NotApply("the run has no two policies that should answer in different words")
 	case worst < 0:
 		c.Status, c.Summary = record.Fail, "no pair of policies has responses to compare"
 	case c.Status == record.Pass:

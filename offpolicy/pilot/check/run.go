@@ -64,6 +64,10 @@ func checkCost(in *Input, c *record.Finding) {
 	c.AddFigure("estimated", r.Estimate.ExpectedUSD, "USD")
 	c.AddFigure("seen", seen, "USD")
 	c.AddFigure("unseen, at most", unseen, "USD")
+	if r.Estimate.WorstUSD == 0 && r.Estimate.Calls > 0 {
+		checkFree(r, c, seen+unseen)
+		return
+	}
 	if !(r.Estimate.ExpectedUSD > 0) {
 		c.Status, c.Summary = record.Fail, "there is no estimate to compare with"
 		return
@@ -100,21 +104,41 @@ func checkCost(in *Input, c *record.Finding) {
 	}
 }
 
+// checkFree compares the bill of a run whose models cost nothing: in tokens, which
+// are what such a run spends.
+func checkFree(r *record.Records, c *record.Finding, spent float64) {
+	c.Status, c.Summary = record.Pass, "$0 expected and $0 spent"
+	if spent > 0 {
+		c.Status, c.Summary = record.Fail, fmt.Sprintf("$0 expected and $%.4f spent", spent)
+	}
+	seen := tokensSeen(r)
+	c.AddFigure("prompt tokens", seen[0], "tokens")
+	c.AddFigure("completion tokens", seen[1], "tokens")
+	c.Summary += fmt.Sprintf(": the models of this run cost nothing (%s prompt tokens, %s completion tokens)",
+		record.Count(int(seen[0])), record.Count(int(seen[1])))
+}
+
 // tokensOver says by what share the tokens seen pass those of the estimate, which
 // tells prices from counts.
 func tokensOver(r *record.Records) (prompt, completion float64) {
-	var seen, expected [2]float64
+	var expected [2]float64
+	seen := tokensSeen(r)
+	for _, s := range r.Estimate.Stages {
+		expected[0] += s.PromptTokens
+		expected[1] += s.CompletionTokens
+	}
+	return seen[0]/expected[0] - 1, seen[1]/expected[1] - 1
+}
+
+// tokensSeen counts the tokens of prompts and of completions that the services stated.
+func tokensSeen(r *record.Records) (seen [2]float64) {
 	for e := range r.Ledger.All() {
 		if e.UsageKnown {
 			seen[0] += float64(e.PromptTokens)
 			seen[1] += float64(e.CompletionTokens)
 		}
 	}
-	for _, s := range r.Estimate.Stages {
-		expected[0] += s.PromptTokens
-		expected[1] += s.CompletionTokens
-	}
-	return seen[0]/expected[0] - 1, seen[1]/expected[1] - 1
+	return seen
 }
 
 var _ = add(Check{

@@ -66,7 +66,7 @@ func checkClone(in *Input, c *record.Finding) {
 	}
 	c.NameRecords(bad)
 	if clones == 0 {
-		c.Status, c.Summary = record.Info, "the run has no clone: the endpoint's own noise is unknown"
+		c.NotApply("the run has no clone of P0: what the endpoint's own noise does to weights is not seen")
 		return
 	}
 	c.Summary = strings.Join(parts, "; ")
@@ -90,13 +90,14 @@ func checkIdentical(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
 	var parts []string
-	compared := 0
+	pairs, compared := 0, 0
 	for i, a := range r.Arms {
 		rowsA := r.LogProbs.Of(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
 			if a.Policy.Hash() == b.Policy.Hash() {
 				continue
 			}
+			pairs++
 			n, same := 0, 0
 			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
 				x, ok := rowsA(k.PromptID)
@@ -126,6 +127,8 @@ func checkIdentical(in *Input, c *record.Finding) {
 		}
 	}
 	switch {
+	case pairs == 0:
+		c.NotApply("the run has no two distinct policies to compare")
 	case compared == 0:
 		c.Status, c.Summary = record.Fail, "no two distinct policies have log-probs to compare"
 	case len(parts) > 0:
@@ -148,6 +151,9 @@ var _ = add(Check{
 
 func checkMeanOne(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
+	if noTarget(r, c) {
+		return
+	}
 	c.Status = record.Pass
 	var failed, told, untestable, heavy []string
 	for _, a := range r.Targets() {
@@ -186,6 +192,15 @@ func checkMeanOne(in *Input, c *record.Finding) {
 	}
 }
 
+// noTarget says that a check of targets does not apply, if the run has none.
+func noTarget(r *record.Records, c *record.Finding) bool {
+	if len(r.Targets()) > 0 {
+		return false
+	}
+	c.NotApply("the run has no target policy")
+	return true
+}
+
 // heaviest are the keys of the rows of the largest weights.
 func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
 	order := make([]int, len(keys))
@@ -211,6 +226,9 @@ var _ = add(Check{
 
 func checkOverlap(in *Input, c *record.Finding) {
 	r := in.Records
+	if noTarget(r, c) {
+		return
+	}
 	c.Status = record.Pass
 	usable := 0
 	var refused []string
@@ -243,6 +261,9 @@ var _ = add(Check{
 
 func checkBalance(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
+	if noTarget(r, c) {
+		return
+	}
 	c.Status = record.Pass
 	if r.Evaluation == nil {
 		c.Status, c.Summary = record.Info, "not computed: "+r.EvaluationError

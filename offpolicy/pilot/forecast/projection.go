@@ -160,13 +160,18 @@ func sumOf(xs []float64) float64 {
 //
 //	N·m·exp(± t(n-1) · s/m · √(1/n + 1/N))
 //
-// It has no ends below two prompts, or where nothing was taken.
+// It has no ends below two prompts. What no prompt took, as the money of free
+// models, none will take.
 func projectSum(perPrompt []float64, fixed float64, full int) record.Interval {
 	n := float64(len(perPrompt))
 	mean, sd := record.MeanSD(perPrompt)
 	value := mean * float64(full)
 	out := record.Interval{Value: dataset.Known(fixed + value), Lo: dataset.Float{}, Hi: dataset.Float{}}
-	if n < 2 || !(mean > 0) {
+	if n < 2 {
+		return out
+	}
+	if mean == 0 {
+		out.Lo, out.Hi = out.Value, out.Value
 		return out
 	}
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile((1+projectionLevel)/2) * sd / mean * math.Sqrt(1/n+

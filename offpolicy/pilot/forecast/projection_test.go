@@ -189,8 +189,8 @@ func TestProjectSum(t *testing.T) {
 	if got := projectSum([]float64{4}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 41 {
 		t.Errorf("one prompt leaves no interval: %+v", got)
 	}
-	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.Valid() || got.Value.OrNaN() != 1 {
-		t.Errorf("prompts that took nothing leave no interval: %+v", got)
+	if got := projectSum([]float64{0, 0}, 1, 10); got.Lo.OrNaN() != 1 || got.Value.OrNaN() != 1 || got.Hi.OrNaN() != 1 {
+		t.Errorf("prompts of free models cost nothing, however many there are: %+v", got)
 	}
 }
 

@@ -156,10 +156,13 @@ func (pl *planner) askWeights(q *record.Question, width func(n int, part float64
 
 // cheapest is the cheapest run found that answers for P0 and every target.
 func (pl *planner) cheapest() *record.LargerRun {
-	if len(pl.rec.Targets()) == 0 || !(pl.logging(pl.rec.Full) <= pl.rec.Resolution) {
+	if !(pl.logging(pl.rec.Full) <= pl.rec.Resolution) {
 		return nil
 	}
 	least := pl.fewest(pl.logging)
+	if len(pl.rec.Targets()) == 0 {
+		return pl.design(offpolicy.DR, least, 0, 0, pl.logging(least))
+	}
 	var names, probed []string // clones get as many labels as the targets
 	for _, a := range pl.rec.Arms {
 		if a.Role != record.Logging {

@@ -116,12 +116,12 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 }
 
 // Validate reports the first thing by which the arms do not make a run: there must be one
-// that logs and another, names that can be told apart and stand in a file's name, policies
+// that logs, and there may be others, names that can be told apart and stand in a file's name, policies
 // that are valid, clones that equal the logging policy and targets that do not, and an
 // expected length for each.
 func (arms Arms) Validate() error {
-	if len(arms) < 2 {
-		return errors.New("want a logging policy and at least one target")
+	if len(arms) == 0 {
+		return errors.New("there are none: want a logging policy")
 	}
 	seen := map[string]bool{}
 	var logging []Arm

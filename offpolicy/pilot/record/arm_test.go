@@ -45,6 +45,7 @@ func TestReadArmsRefuses(t *testing.T) {
 			"it would be a default in disguise"},
 		{"no logging policy", "[" + bad + "," + strings.Replace(bad, `"b"`, `"c"`, 1) + "]", "want exactly one",
 			"weights need a denominator"},
+		{"an empty list", "[]", "want a logging policy", "nothing would run"},
 		{"two of a name", "[" + p0 + "," + strings.Replace(bad, `"b"`, `"a"`, 1) + "]", "named", "records join by name"},
 		{"clone that differs", "[" + p0 + "," + strings.Replace(bad, "target", "clone", 1) + "]", "clone",
 			"its weights would not be 1"},
@@ -63,7 +64,9 @@ func TestReadArmsRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error that names the file and %q (%s)", tt.name, err, tt.want, tt.reason)
 		}
 	}
-	if _, err := ReadArms(strings.NewReader("["+p0+","+bad+"]"), "policies.json"); err != nil {
-		t.Errorf("the rows above start from a list that is refused itself: %v", err)
+	for _, list := range []string{"[" + p0 + "," + bad + "]", "[" + p0 + "]"} {
+		if _, err := ReadArms(strings.NewReader(list), "policies.json"); err != nil {
+			t.Errorf("the rows above start from a list that is refused itself: %v", err)
+		}
 	}
 }

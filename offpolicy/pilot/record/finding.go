@@ -44,9 +44,12 @@ func (c *Finding) NameRecords(keys []string) {
 	c.Evidence.Records = keys
 }
 
+// NotApply says that the check has nothing to ask of this run, and why.
+func (c *Finding) NotApply(why string) { c.Status, c.Summary = NotApplicable, why }
+
 // Worsen raises the check's status to s if s is more severe.
 func (c *Finding) Worsen(s Status) {
-	order := []Status{"", Info, Pass, Hold, Fail}
+	order := []Status{"", NotApplicable, Info, Pass, Hold, Fail}
 	if slices.Index(order, s) > slices.Index(order, c.Status) {
 		c.Status = s
 	}
@@ -63,12 +66,13 @@ func (c *Finding) Inform() {
 type Status string
 
 // The statuses. Only Hold and Fail weigh on the decision; Info is a figure that
-// gates nothing.
+// gates nothing, and NotApplicable a question that does not arise in this run.
 const (
-	Pass Status = "pass"
-	Hold Status = "hold"
-	Fail Status = "fail"
-	Info Status = "info"
+	Pass          Status = "pass"
+	Hold          Status = "hold"
+	Fail          Status = "fail"
+	Info          Status = "info"
+	NotApplicable Status = "not_applicable"
 )
 
 // Evidence is what a check rests on. A reader can recompute the figures from

@@ -67,6 +67,9 @@ func Dollars(usd dataset.Float) string {
 	if !usd.Valid() {
 		return "at an unknown price"
 	}
+	if usd.OrNaN() == 0 {
+		return "$0"
+	}
 	return fmt.Sprintf("about $%.2f", usd.OrNaN())
 }
 

@@ -84,7 +84,7 @@ func orAbsent(s string) string {
 }
 
 func outcome(s record.Status, waived bool) string {
-	out := orAbsent(string(s))
+	out := orAbsent(word(s))
 	if waived {
 		out += " (waived)"
 	}

@@ -90,7 +90,8 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 	}
 	for i, c := range v.Checks {
 		if severity(c.Status) < 0 {
-			return fail(fmt.Errorf("checks[%d] (%s): status is %q: want fail, hold, info or pass", i, c.ID, c.Status))
+			return fail(fmt.Errorf("checks[%d] (%s): status is %q: want fail, hold, info, not_applicable or pass", i, c.ID,
+				c.Status))
 		}
 	}
 	return &v, nil

@@ -187,7 +187,7 @@ func (m *markdown) facts(facts []fact) {
 
 // check writes one check as a list item with its evidence indented below it.
 func (m *markdown) check(c checkView) {
-	status := strings.ToUpper(c.Status)
+	status := strings.ToUpper(c.Word)
 	if c.Waived != "" {
 		status += ", waived"
 	}

@@ -159,6 +159,14 @@ func costLine(v *pilot.Verdict) string {
 		}
 	}
 	s := fmt.Sprintf("Expected %s, %s at worst; actual %s.", usd(e.ExpectedUSD), usd(e.WorstUSD), actual)
+	if e.WorstUSD == 0 && e.Calls > 0 {
+		prompt, completion := 0, 0
+		for _, x := range v.Spending {
+			prompt, completion = prompt+x.PromptTokens, completion+x.CompletionTokens
+		}
+		s = fmt.Sprintf("The models of this run cost nothing; actual %s, %s prompt tokens, %s completion tokens, %s.",
+			actual, count(prompt), count(completion), duration(v.Run.Seconds))
+	}
 	if reference > 0 {
 		s += fmt.Sprintf(" By %s: %s.", clean(e.Reference), usd(reference))
 	}

@@ -110,7 +110,7 @@ func (t *terminal) checks() {
 				skipped[c.Summary] = append(skipped[c.Summary], c.ID)
 				continue
 			}
-			mark := strings.ToUpper(c.Status)
+			mark := strings.ToUpper(c.Word)
 			if c.Waived != "" {
 				mark += ", waived"
 			}
@@ -130,7 +130,7 @@ func (t *terminal) checks() {
 		}
 		for _, why := range slices.Sorted(maps.Keys(skipped)) {
 			ids := skipped[why]
-			t.wrap("  "+strings.ToUpper(g.Status)+"  ", "      ",
+			t.wrap("  "+strings.ToUpper(g.Checks[0].Word)+"  ", "      ",
 				fmt.Sprintf("%s checks %s: %s", count(len(ids)), why, strings.Join(ids, ", ")))
 		}
 	}

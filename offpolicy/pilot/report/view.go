@@ -77,13 +77,13 @@ type group struct {
 
 // checkView is a [pilot.Check] as text.
 type checkView struct {
-	ID, Status, Summary string
-	NotComputed         bool
-	Waived              string
-	Figures             []figureView
-	Records             []string
-	More                int
-	Threshold, Remedy   string
+	ID, Status, Word, Summary string // Word is the status as people read it
+	NotComputed               bool
+	Waived                    string
+	Figures                   []figureView
+	Records                   []string
+	More                      int
+	Threshold, Remedy         string
 }
 
 type figureView struct{ Name, Value, Note string }
@@ -92,7 +92,11 @@ type figureView struct{ Name, Value, Note string }
 var severities = []struct {
 	status record.Status
 	title  string
-}{{record.Fail, "Failed"}, {record.Hold, "Held"}, {record.Info, "For information"}, {record.Pass, "Passed"}}
+}{{record.Fail, "Failed"}, {record.Hold, "Held"}, {record.Info, "For information"},
+	{record.Pass, "Passed"}, {record.NotApplicable, "Not applicable"}}
+
+// word is a status as people read it.
+func word(s record.Status) string { return clean(strings.ReplaceAll(string(s), "_", " ")) }
 
 // severity is the place of s among the statuses, 0 the gravest, or -1 if it is
 // none.
@@ -246,7 +250,7 @@ func tally(checks []record.Finding) string {
 		}
 		other -= n
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", count(n), s.status))
+			parts = append(parts, fmt.Sprintf("%s %s", count(n), word(s.status)))
 		}
 	}
 	if other > 0 {
@@ -258,14 +262,16 @@ func tally(checks []record.Finding) string {
 	return strings.Join(parts, ", ")
 }
 
+// quiet are the statuses whose evidence is shown only if it is asked for.
+var quiet = []string{string(record.Pass), string(record.Info), string(record.NotApplicable), toComeStatus}
+
 // groups orders the checks by severity. Within a group waived checks come last;
 // else the verdict's own order, that of the run, is kept. A status that nobody
 // knows comes first: it must not pass unseen.
 func groups(checks []record.Finding) []group {
 	var out []group
 	add := func(status, title string, member func(record.Finding) bool) {
-		g := group{Status: status, Title: title, Open: status != string(record.Pass) && status != string(record.Info) &&
-			status != toComeStatus}
+		g := group{Status: status, Title: title, Open: !slices.Contains(quiet, status)}
 		for _, c := range checks {
 			if member(c) {
 				g.Checks = append(g.Checks, newCheckView(c))
@@ -296,8 +302,8 @@ const toComeStatus = "to come"
 func newCheckView(c record.Finding) checkView {
 	out := checkView{
 		NotComputed: c.State == record.NotComputed || c.State == record.ToCome,
-		ID:          clean(c.ID), Status: clean(string(c.Status)), Summary: clean(c.Summary), Waived: clean(c.Waived),
-		Threshold: clean(c.Threshold), Remedy: clean(c.Advice()),
+		ID:          clean(c.ID), Status: clean(string(c.Status)), Word: word(c.Status), Summary: clean(c.Summary),
+		Waived: clean(c.Waived), Threshold: clean(c.Threshold), Remedy: clean(c.Advice()),
 		Records: cleanAll(c.Evidence.Records), More: c.Evidence.MoreRecords,
 	}
 	for _, f := range c.Evidence.Figures {
