@@ -1,6 +1,10 @@
 package teacherforce
 
-import "github.com/reweigh/reweigh/providers"
+import (
+	"slices"
+
+	"github.com/reweigh/reweigh/providers"
+)
 
 // ShortTokens is up to how many tokens a response may have that is certain: every
 // token exactly 0. Among 5,000 values of a real endpoint 9 were 0.0 and right, of
@@ -35,8 +39,13 @@ func anomalies(pair Pair, values []float64) []Flag {
 	switch {
 	case longest == len(values) && (longest > ShortTokens || zeros(pair.ContextEcho.Tokens)):
 		flags = append(flags, FlagZero)
+	case longest == len(values):
+		flags = append(flags, FlagCertain)
 	case longest >= zeroRun:
 		flags = append(flags, FlagZeroRun)
+	}
+	if slices.ContainsFunc(pair.JointEcho.Tokens, func(t providers.Token) bool { return massOf(t) > massLimit }) {
+		flags = append(flags, FlagMass)
 	}
 	n, text := len(values), len(pair.Joint)-len(pair.Context)-len(pair.EndOfTurn)
 	if pair.EndOfTurn != "" {

@@ -46,6 +46,7 @@ const (
 	ProbeSeam          ProbeName = "seam"          // if tokens may span the seam, the methods refuse or agree
 	ProbeTemplate      ProbeName = "template"      // the chat endpoint renders as our template does
 	ProbeKnownAnswer   ProbeName = "known_answer"  // the model's own reply is likelier than its words in another order
+	ProbeMass          ProbeName = "mass"          // a value is its own token's, and alternatives sum to at most 1
 	ProbeMethods       ProbeName = "methods"       // all methods agree on all that the other probes scored
 )
 
@@ -108,6 +109,7 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 		{ProbeSeam, c.seam},
 		{ProbeTemplate, c.template},
 		{ProbeKnownAnswer, c.knownAnswer},
+		{ProbeMass, c.mass},
 		{ProbeMethods, c.methods},
 	} {
 		c.probe, c.call = probe.name, 0
@@ -142,6 +144,7 @@ type certifier struct {
 	call       int
 	worst      dataset.Float // largest spread between methods so far, nats per token of the joint text
 	full       int           // results on which every text method answered
+	seen       seen
 }
 
 func (c *certifier) tag() providers.Tag {
@@ -157,7 +160,12 @@ func (c *certifier) tag() providers.Tag {
 // ScorePrompt implements PromptScorer for the Forcers of the probes.
 func (c *certifier) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
 	req.Tag = c.tag()
-	return c.f.scorer.ScorePrompt(ctx, req)
+	s, err := c.f.scorer.ScorePrompt(ctx, req)
+	c.seen.alternatives(s.Tokens)
+	if c.probe == ProbeKnownAnswer {
+		c.seen.echo(s.Tokens)
+	}
+	return s, err
 }
 
 // echo scores one text. An endpoint without prompt log-probs gives an altered
@@ -174,6 +182,7 @@ func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) 
 	if err != nil {
 		return Echo{}, err
 	}
+	c.seen.alternatives(s.Tokens)
 	return NewEcho(text, s, c.t), nil
 }
 

@@ -23,6 +23,7 @@ import (
 // its replies are text that a person could have written.
 type fakeGenerator struct {
 	template            string // what chat renders with; "" is llama4
+	top                 []providers.Alternative
 	noLogProbs, noIDs   bool
 	hidden              string // of what it does besides its text
 	noChat, completions error
@@ -69,7 +70,8 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 		}
 		ids = append(ids, at)
 		out.TokenIDs = append(out.TokenIDs, at)
-		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: dataset.Known(best)})
+		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: dataset.Known(best),
+			Top: g.top})
 		out.Text += string(tok.Bytes(at))
 	}
 	out.Hidden = g.hidden
@@ -84,7 +86,7 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 
 func TestCertify(t *testing.T) {
 	probes := []ProbeName{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer,
-		ProbeMethods}
+		ProbeMass, ProbeMethods}
 	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest,
 		*providers.PromptScore) error {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
@@ -163,8 +165,9 @@ func TestCertify(t *testing.T) {
 		},
 		{
 			name: "other texts", gen: &fakeGenerator{}, fake: &fake{spoil: dependsOnOthers()},
-			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "0 at once",
-			reason: "the same at once, another value once others were asked",
+			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMass, ProbeMethods},
+			detail:  "0 at once",
+			reason:  "the same at once, another value once others were asked",
 		},
 		{
 			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerNoise,
@@ -176,7 +179,7 @@ func TestCertify(t *testing.T) {
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, n int, v float64) float64 {
 				return v - 0.02*float64(n) // the same text gives the same values, another length others
 			})},
-			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMethods}, detail: "log p(ab|c)",
+			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMass, ProbeMethods}, detail: "log p(ab|c)",
 			reason: "a log-prob given the prefix may not depend on what follows",
 		},
 		{
@@ -206,8 +209,40 @@ func TestCertify(t *testing.T) {
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, _ int, _ float64) float64 {
 				return -1
 			})},
-			failing: []ProbeName{ProbeKnownAnswer}, detail: "its words in reverse",
+			failing: []ProbeName{ProbeKnownAnswer, ProbeMass}, detail: "its words in reverse",
 			reason: "additive and repeatable, and says nothing",
+		},
+		{
+			name: "alternatives", fake: &fake{}, gen: &fakeGenerator{top: alternativesOf(-1, -1.2, -2.4, -3)},
+			reason: "0.81 of the probability is within 1",
+		},
+		{
+			name: "logits", fake: &fake{}, gen: &fakeGenerator{top: alternativesOf(-1.4, -1.5, -1.6, -1.7, -1.8)},
+			failing: []ProbeName{ProbeMass}, detail: "sum to",
+			reason: "five tokens of at least e^-1.8 have more than all the probability",
+		},
+		{
+			name: "shifted", fake: &fake{spoil: shifted}, gen: &fakeGenerator{},
+			failing: []ProbeName{ProbeTemplate, ProbeMass}, detail: "by chat and by our rendering",
+			reason: "additive and repeatable, and each value is of the token before",
+		},
+		{
+			name: "shifted, without a chat", template: "raw", fake: &fake{spoil: shifted}, gen: &fakeGenerator{},
+			failing: []ProbeName{ProbeMass}, detail: "a value is not that of its own token",
+			reason: "a greedy reply's values are known from its generation",
+		},
+		{
+			name: "shifted, and no log-probs of replies", template: "raw", fake: &fake{spoil: shifted},
+			gen: &fakeGenerator{noLogProbs: true}, failing: []ProbeName{ProbeMass},
+			detail: "both have log-prob", reason: "two texts that part have other tokens, and one value",
+		},
+		{
+			name: "base 10", template: "raw", gen: &fakeGenerator{},
+			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, _, _ int, v float64) float64 {
+				return v / math.Ln10
+			})},
+			failing: []ProbeName{ProbeMass}, detail: "those that it was generated with",
+			reason: "the echo alone is in another unit",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -269,6 +304,22 @@ func TestCertify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shifted moves every value by one token to the right.
+func shifted(_ providers.ScoreRequest, s *providers.PromptScore) error {
+	for i := len(s.Tokens) - 1; i > 0; i-- {
+		s.Tokens[i].LogProb = s.Tokens[i-1].LogProb
+	}
+	s.Tokens[1].LogProb = dataset.Float{}
+	return nil
+}
+
+func alternativesOf(values ...float64) (out []providers.Alternative) {
+	for i, v := range values {
+		out = append(out, providers.Alternative{Text: string(rune('a' + i)), LogProb: dataset.Known(v)})
+	}
+	return out
 }
 
 // TestCertifyCompany: a server that computes a text otherwise when it batches it

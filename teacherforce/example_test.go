@@ -176,6 +176,7 @@ func ExampleForcer_Certify() {
 	// seam true
 	// template true
 	// known_answer false
+	// mass false
 	// methods true
 }
 

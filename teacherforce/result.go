@@ -73,7 +73,9 @@ const (
 	FlagDisagree Flag = "disagree" // two methods differ by more than the tolerance
 	// every token is exactly 0, in a response or context too long for that
 	FlagZero               Flag = "zero"
+	FlagCertain            Flag = "certain"             // the value is exactly 0, and so short that it may be right
 	FlagZeroRun            Flag = "zero_run"            // a long run of tokens is exactly 0
+	FlagMass               Flag = "mass"                // the alternatives of a token sum to a probability above 1
 	FlagTokenCount         Flag = "token_count"         // the number of tokens does not fit the text's length
 	FlagPositive           Flag = "positive"            // a log-prob is above 0
 	FlagInfinite           Flag = "infinite"            // a log-prob is ±Inf, or -9999, which some servers write for it
@@ -90,7 +92,7 @@ const (
 
 // Anomaly reports whether the flag means that the value is probably wrong, or that
 // the server gave something wrong beside it. The other flags are about the text.
-func (f Flag) Anomaly() bool { return f != FlagIDsUnverified && f != FlagBOSAdded }
+func (f Flag) Anomaly() bool { return f != FlagIDsUnverified && f != FlagBOSAdded && f != FlagCertain }
 
 // Response is what is scored.
 type Response struct {

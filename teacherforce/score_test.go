@@ -336,9 +336,10 @@ func TestFlags(t *testing.T) {
 		{"clean", &fake{}, policy("llama4"), Response{Text: answer, Ended: true}, nil, "", "nothing to say"},
 		{"all zero", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: answer}, []Flag{FlagZero}, "",
 			"a long response of probability 1 is a defect; the value is kept so that a check can name the row"},
-		{"short and zero", &fake{spoil: lastZero(1)}, policy("llama4"), Response{Text: "8"}, nil, "",
+		{"short and zero", &fake{spoil: lastZero(1)}, policy("llama4"), Response{Text: "8"}, []Flag{FlagCertain}, "",
 			"9 of 5,000 real values are 0.0 and right: one-token answers"},
-		{"a word repeated and zero", &fake{spoil: lastZero(len(word))}, policy("llama4"), Response{Text: "hello"}, nil, "",
+		{"a word repeated and zero", &fake{spoil: lastZero(len(word))}, policy("llama4"), Response{Text: "hello"},
+			[]Flag{FlagCertain}, "",
 			"those that are right have 19 characters on average"},
 		{"short and zero, like its context", &fake{spoil: zeros("")}, policy("llama4"), Response{Text: "8"},
 			[]Flag{FlagZero}, "",
@@ -353,6 +354,11 @@ func TestFlags(t *testing.T) {
 		{"zero in the joint echo", &fake{spoil: zeros("joint")}, policy("llama4"), Response{Text: answer},
 			[]Flag{FlagPositiveDifference, FlagZero}, ReasonInvalid,
 			"the joint total cannot exceed the context's"},
+		{"logits", &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
+			s.Tokens[3].Top = alternativesOf(-1.4, -1.5, -1.6, -1.7, -1.8)
+			return nil
+		}}, policy("llama4"), Response{Text: answer}, []Flag{FlagMass}, "",
+			"where a server shows alternatives, they say that the values are no log-probs"},
 		{"null in the context", &fake{spoil: inContext(math.NaN())}, policy("llama4"), Response{Text: answer},
 			[]Flag{FlagNull}, ReasonMissing,
 			"only continuation sums the context"},

@@ -10,6 +10,12 @@
 // tokens, method, methods, flags and error. A response counts as ended by
 // itself, so its end-of-turn token is scored too, unless its line says
 // "ended": false.
+//
+// Before the first value the endpoint is certified: about 30 short calls ask
+// whether its values are log-probs at all. An endpoint that fails is refused. A
+// certificate is kept for a day in the user's cache folder. -no-certify skips
+// this, and every value then carries the flag "uncertified". A log-prob of exactly
+// 0 always carries a flag.
 package main
 
 import (
@@ -64,6 +70,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	strategy := fs.String("strategy", "all", "methods, separated by commas, or all")
 	in := fs.String("in", "", "`file` of pairs, - for stdin")
 	kind := fs.String("server", "echo", "`make` of the server: "+strings.Join(makes, ", "))
+	noCertify := fs.Bool("no-certify", false, "score without asking first whether the endpoint's values can be trusted")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -99,7 +106,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	forcing := teacherforce.Config{Scorer: client, Strategies: strategies}
+	forcing := teacherforce.Config{Scorer: client, Strategies: strategies, Noise: teacherforce.ServerNoise}
 	if providers.ScoresChats(server) {
 		forcing.Chat = client
 	} else if slices.ContainsFunc(strategies,
@@ -131,7 +138,26 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return scoreAll(ctx, forcer, policy, r, name, stdout)
+	run := scoring{forcer: forcer, policy: policy}
+	if *noCertify {
+		run.flags = []string{flagUncertified}
+	} else {
+		run.certify = func(ctx context.Context) error {
+			return certify(ctx, forcer, client, policy, *kind+" "+*baseURL)
+		}
+	}
+	return run.all(ctx, r, name, stdout)
+}
+
+// flagUncertified is on every value of an endpoint that was not certified.
+const flagUncertified = "uncertified"
+
+// scoring is what is done with each line.
+type scoring struct {
+	forcer  *teacherforce.Forcer
+	policy  offpolicy.Policy
+	certify func(context.Context) error // before the first value; nil if not at all
+	flags   []string                    // of every value
 }
 
 func parseStrategies(s string) ([]teacherforce.Strategy, error) {
@@ -162,10 +188,9 @@ type pair struct {
 	Ended    *bool   `json:"ended"`
 }
 
-// scoreAll scores the lines a batch at a time and writes each batch in the
-// order of its lines, so that memory stays bounded.
-func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r io.Reader, name string,
-	w io.Writer) error {
+// all scores the lines a batch at a time and writes each batch in the order of
+// its lines, so that memory stays bounded.
+func (s scoring) all(ctx context.Context, r io.Reader, name string, w io.Writer) error {
 	out := bufio.NewWriter(w)
 	defer out.Flush()
 	type job struct {
@@ -175,9 +200,15 @@ func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r
 	}
 	var batch []*job
 	flush := func() error {
+		if s.certify != nil && len(batch) > 0 {
+			if err := s.certify(ctx); err != nil {
+				return err
+			}
+			s.certify = nil
+		}
 		err := work.Each(ctx, work.Items(batch...), work.Bounds{Limit: inFlight}, func(ctx context.Context, j *job) error {
 			var err error
-			j.done, err = scoreLine(ctx, f, p, j.line, j.raw)
+			j.done, err = s.line(ctx, j.line, j.raw)
 			return err
 		})
 		if err != nil {
@@ -209,25 +240,25 @@ func scoreAll(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, r
 	return flush()
 }
 
-func scoreLine(ctx context.Context, f *teacherforce.Forcer, p offpolicy.Policy, line int, raw json.RawMessage) ([]byte,
-	error) {
+func (s scoring) line(ctx context.Context, line int, raw json.RawMessage) ([]byte, error) {
 	var pr pair
 	fields := map[string]any{}
 	if err := errors.Join(json.Unmarshal(raw, &pr), json.Unmarshal(raw, &fields)); err != nil {
 		return nil, err
 	}
 	prompt := dataset.Prompt{ID: fmt.Sprintf("line %d", line), Text: *pr.Prompt}
-	tag := providers.Tag{Stage: "logprob", Key: dataset.Key{PromptID: prompt.ID, Policy: p.Name}}
+	tag := providers.Tag{Stage: "logprob", Key: dataset.Key{PromptID: prompt.ID, Policy: s.policy.Name}}
 	var record dataset.LogProb
-	res, err := f.Score(ctx, tag, p, prompt, teacherforce.Response{Text: *pr.Response, Ended: pr.Ended == nil ||
-		*pr.Ended})
+	response := teacherforce.Response{Text: *pr.Response, Ended: pr.Ended == nil || *pr.Ended}
+	res, err := s.forcer.Score(ctx, tag, s.policy, prompt, response)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		record = teacherforce.FailedRecord(prompt.ID, p, err)
+		record = teacherforce.FailedRecord(prompt.ID, s.policy, err)
 	} else {
-		record = res.Record(prompt.ID, p.Name)
+		record = res.Record(prompt.ID, s.policy.Name)
+		record.Flags = append(record.Flags, s.flags...)
 	}
 	fields["logprob"], fields["tokens"], fields["method"] = record.LogProb, record.Tokens, record.Method
 	fields["methods"], fields["flags"], fields["error"] = record.Methods, record.Flags, record.Error

@@ -115,7 +115,7 @@ func TestConversations(t *testing.T) {
 	for template, want := range map[string]string{"llama4": "ok ", "chatml": "failed rendered"} {
 		var out bytes.Buffer
 		err := run([]string{"-server", "vllm", "-base-url", s.VLLMURL(), "-model", sim.ScoutModel, "-key-env", "KEY",
-			"-template", template, "-in", "-"},
+			"-template", template, "-no-certify", "-in", "-"},
 			strings.NewReader(`{"prompt": "Why is the sky blue?", "response": "Because of the air.", "ended": false}`), &out)
 		if err != nil {
 			t.Fatal(err)

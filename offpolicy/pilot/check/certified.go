@@ -19,6 +19,9 @@ func probeRemedy(failed teacherforce.ProbeName) string {
 	case teacherforce.ProbeTemplate, teacherforce.ProbeKnownAnswer:
 		return "name the chat template of the model's own family, with the system prompt that its chat endpoint puts in"
 	}
+	if failed == teacherforce.ProbeMass {
+		return "use an endpoint that returns natural log-probs, each by the token that it is of: not logits, and not shifted"
+	}
 	return "use an endpoint that returns prompt log-probs for echoed text, one for every token"
 }
 
@@ -82,7 +85,9 @@ func checkCertified(in *Input, c *record.Finding) {
 		c.NameRecords(names)
 		c.Status, c.Summary = record.Fail, "not certified: "+record.Some(names)
 		if s := r.Stop; s != nil && s.Stage == record.StageCertify {
-			c.Summary += " (see run.errors)"
+			c.Summary += fmt.Sprintf(": certification stopped (%s), and nothing is known of the endpoint's log-probs; see "+
+				"run.errors", s.Why())
+			c.Remedy = "see run.errors; start the run again once the cause is fixed, it goes on from there"
 			if s.Resumable() {
 				c.Status = record.Hold
 			}

@@ -56,6 +56,12 @@ type echoToken struct {
 	ID      int           `json:"id"`
 	Offset  int           `json:"o"`
 	LogProb dataset.Float `json:"l"`
+	Top     []alternative `json:"a,omitempty"`
+}
+
+type alternative struct {
+	Text    string        `json:"t"`
+	LogProb dataset.Float `json:"l"`
 }
 
 // digest tells whether a reply is one to this request.
@@ -129,6 +135,11 @@ func (e *echoes) keep(key, request string, rec echoRecord, tokens []providers.To
 			return nil // has no JSON form, and what is made of it will fail for it
 		}
 		rec.Tokens[i] = echoToken{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: t.LogProb}
+		for _, a := range t.Top {
+			if !math.IsInf(a.LogProb.OrNaN(), 0) {
+				rec.Tokens[i].Top = append(rec.Tokens[i].Top, alternative{a.Text, a.LogProb})
+			}
+		}
 	}
 	rec.Request = request
 	return e.j.AppendNoSync(kindEcho, key, rec)
@@ -141,6 +152,9 @@ func (r echoRecord) tokens() []providers.Token {
 	out := make([]providers.Token, len(r.Tokens))
 	for i, t := range r.Tokens {
 		out[i] = providers.Token{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: t.LogProb}
+		for _, a := range t.Top {
+			out[i].Top = append(out[i].Top, providers.Alternative{Text: a.Text, LogProb: a.LogProb})
+		}
 	}
 	return out
 }
