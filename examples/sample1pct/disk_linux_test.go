@@ -56,7 +56,7 @@ func TestDiskFills(t *testing.T) {
 
 // TestReadOnlyFolder: a run that cannot write is refused before it spends.
 func TestReadOnlyFolder(t *testing.T) {
-	d := newPrograms(t, 2, 4, "")
+	d := newServed(t, 2, 4, "")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "sample1pct.test")
 	self, err := os.Executable()
@@ -71,7 +71,7 @@ func TestReadOnlyFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for p := filepath.Dir(d.bill); len(p) > len(os.TempDir()); p = filepath.Dir(p) {
+	for p := filepath.Dir(d.input); len(p) > len(os.TempDir()); p = filepath.Dir(p) {
 		if err := os.Chmod(p, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func copyFile(to, from string) error {
 // TestTwoProcessesOnOneRun: the second is refused, and does not disturb the
 // first.
 func TestTwoProcessesOnOneRun(t *testing.T) {
-	d := newPrograms(t, 2, 4, "slow=1:150ms")
+	d := newServed(t, 2, 4, "slow=1:150ms")
 	dir := filepath.Join(t.TempDir(), "run")
 	first, firstOut := d.start(t, dir, 0)
 	for {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -10,10 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,35 +40,15 @@ func TestMain(m *testing.M) {
 		fmt.Printf("writes %d\n", writes.Load())
 		os.Exit(code)
 	}
-	code := m.Run()
-	if simserverDir != "" {
-		os.RemoveAll(simserverDir)
-	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
-// simserver builds the server program once for all tests.
-var simserver = sync.OnceValues(func() (program string, err error) {
-	if simserverDir, err = os.MkdirTemp("", "simserver"); err != nil {
-		return "", err
-	}
-	program = filepath.Join(simserverDir, "simserver")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	if out, err := exec.Command("go", "build", "-o", program, "../simserver").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return program, nil
-})
-
-var simserverDir string
-
-// drill is a run of the program in a process of its own against simserver in
-// another.
+// drill is a run of the program in a process of its own, which may be killed, against
+// a simulator in this one, which sees all that was asked of it.
 type drill struct {
 	args        []string
-	bill        string
+	server      *sim.Server
+	input       string
 	concurrency int
 	prompts     int
 
@@ -81,11 +58,11 @@ type drill struct {
 	took   time.Duration
 }
 
-// newDrill readies the two programs and makes the undisturbed run, with more
+// newDrill readies the two and makes the undisturbed run, with more
 // flags if any are given.
 func newDrill(t *testing.T, prompts, concurrency int, flags ...string) *drill {
 	t.Helper()
-	d := newPrograms(t, prompts, concurrency, "")
+	d := newServed(t, prompts, concurrency, "")
 	d.args = append(flags, d.args...)
 	begin := time.Now()
 	out := d.finish(t, d.calm)
@@ -97,14 +74,19 @@ func newDrill(t *testing.T, prompts, concurrency int, flags ...string) *drill {
 	return d
 }
 
-// newPrograms starts simserver with faults.
-func newPrograms(t *testing.T, prompts, concurrency int, faults string) *drill {
+// newServed starts a simulator with faults.
+func newServed(t *testing.T, prompts, concurrency int, faults string) *drill {
 	t.Helper()
 	dir := t.TempDir()
-	server, err := simserver()
+	f, err := sim.ParseFaults(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := sim.New(sim.Config{Faults: f, Seed: 42})
+	if err := server.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
 	prices, input := filepath.Join(dir, "prices.json"), filepath.Join(dir, "prompts.jsonl")
 	var rows bytes.Buffer
 	for i := range prompts {
@@ -114,40 +96,10 @@ func newPrograms(t *testing.T, prompts, concurrency int, faults string) *drill {
 		0o666)); err != nil {
 		t.Fatal(err)
 	}
-	d := &drill{bill: filepath.Join(dir, "bill.json"), concurrency: concurrency, prompts: prompts,
-		calm: filepath.Join(dir, "calm")}
-	fireworks, openai := serve(t, server, d.bill, faults)
-	d.args = []string{"-live", "-fireworks-url", fireworks, "-openai-url", openai, "-prices", prices, "-input", input,
-		"-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out"}
+	d := &drill{server: server, input: input, concurrency: concurrency, prompts: prompts, calm: filepath.Join(dir, "calm")}
+	d.args = []string{"-live", "-fireworks-url", server.FireworksURL(), "-openai-url", server.OpenAIURL(),
+		"-prices", prices, "-input", input, "-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out"}
 	return d
-}
-
-// serve starts simserver and returns its two URLs.
-func serve(t *testing.T, program, bill, faults string) (fireworks, openai string) {
-	t.Helper()
-	cmd := exec.Command(program, "-bill", bill, "-faults", faults)
-	cmd.Stderr = os.Stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	urls := map[string]string{}
-	scanner := bufio.NewScanner(stdout)
-	for len(urls) < 2 && scanner.Scan() {
-		name, url, _ := strings.Cut(scanner.Text(), " ")
-		urls[name] = url
-	}
-	if urls["fireworks"] == "" || urls["openai"] == "" {
-		t.Fatalf("simserver did not print its addresses: %v", urls)
-	}
-	return urls["fireworks"], urls["openai"]
 }
 
 // start starts the program; it kills itself at the given write, unless that is 0.
@@ -188,14 +140,9 @@ func (d *drill) billed(t *testing.T) int {
 	t.Helper()
 	last, same := -1, 0
 	for same < 3 {
-		var b sim.Bill
-		if data, err := os.ReadFile(d.bill); err == nil {
-			if err := json.Unmarshal(data, &b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if same++; b.Total.Calls != last {
-			last, same = b.Total.Calls, 0
+		now := d.server.Bill().Total.Calls
+		if same++; now != last {
+			last, same = now, 0
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

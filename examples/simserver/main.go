@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -26,23 +27,32 @@ import (
 )
 
 func main() {
-	os.Exit(run())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run() int {
-	addr := flag.String("addr", "127.0.0.1:0", "`address` to listen on; port 0 takes a free one")
-	spec := flag.String("faults", "", "faults, `name=rate[:arg]` separated by commas")
-	bill := flag.String("bill", "", "`file` for what was charged, rewritten at every request")
-	seed := flag.Uint64("seed", 42, "seed of the server's own draws")
-	shifted := flag.Bool("shifted", false, "serve the world in which the judge is fooled by evasive responses")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "simserver: unexpected argument %q\n", flag.Arg(0))
+// run serves until ctx ends, and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("simserver", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	addr := flags.String("addr", "127.0.0.1:0", "`address` to listen on; port 0 takes a free one")
+	spec := flags.String("faults", "", "faults, `name=rate[:arg]` separated by commas")
+	bill := flags.String("bill", "", "`file` for what was charged, rewritten at every request")
+	seed := flags.Uint64("seed", 42, "seed of the server's own draws")
+	shifted := flags.Bool("shifted", false, "serve the world in which the judge is fooled by evasive responses")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "simserver: unexpected argument %q\n", flags.Arg(0))
 		return 2
 	}
 	faults, err := sim.ParseFaults(*spec)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "simserver:", err)
+		fmt.Fprintln(stderr, "simserver:", err)
 		return 2
 	}
 	cfg := sim.Config{Faults: faults, Seed: *seed}
@@ -53,23 +63,21 @@ func run() int {
 	defer server.Close()
 	handler := server.Handler()
 	if *bill != "" {
-		handler = (&billing{server: server, path: *bill}).wrap(handler)
+		handler = (&billing{server: server, path: *bill, stderr: stderr}).wrap(handler)
 	}
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "simserver:", err)
+		fmt.Fprintln(stderr, "simserver:", err)
 		return 1
 	}
-	fmt.Printf("fireworks http://%s/inference/v1\nopenai http://%s/v1\n", l.Addr(), l.Addr())
+	fmt.Fprintf(stdout, "fireworks http://%s/inference/v1\nopenai http://%s/v1\n", l.Addr(), l.Addr())
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	h := &http.Server{Handler: handler}
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(l) }()
 	select {
 	case err := <-done:
-		fmt.Fprintln(os.Stderr, "simserver:", err)
+		fmt.Fprintln(stderr, "simserver:", err)
 		return 1
 	case <-ctx.Done():
 		bounded, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -84,6 +92,7 @@ func run() int {
 type billing struct {
 	server *sim.Server
 	path   string
+	stderr io.Writer
 
 	mu      sync.Mutex
 	ended   int // requests that ended
@@ -115,7 +124,7 @@ func (b *billing) write() {
 	bill := b.server.Bill()
 	err := dataset.WriteFile(b.path, func(w io.Writer) error { return json.NewEncoder(w).Encode(bill) })
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "simserver: the bill was not written:", err)
+		fmt.Fprintln(b.stderr, "simserver: the bill was not written:", err)
 		return
 	}
 	b.mu.Lock()
