@@ -12,6 +12,17 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
+// modelledHold is the share of one policy's log-probs that may be modelled: beyond it
+// package offpolicy refuses the estimate.
+const modelledHold = .2
+
+// unavoidable reports whether a row of that class is missing for a reason that no
+// endpoint can avoid: another model reads the text as other tokens than were sampled.
+// The estimate models such rows, within its limits, and they are no fault to wait for.
+func unavoidable(class string) bool {
+	return class == string(teacherforce.ClassRetokenised) || class == string(teacherforce.ClassSeam)
+}
+
 // owed lists the pairs (prompt, policy) that have no usable log-prob.
 func owed(r *record.Records, policy string) (missing []string, classes map[string]int) {
 	rows := r.LogProbs.Of(policy)
@@ -66,7 +77,12 @@ func checkP0LogProbs(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "logprobs.complete", After: "models.served", Needs: record.StageLogProbs, InPlace: true,
-	Threshold: shareThreshold("without a log-prob"),
+	Threshold: func(in *Input) string {
+		t := in.Thresholds
+		return fmt.Sprintf("%s; rows that no endpoint can score (%s, %s): at most %.0f%% passes, %.0f%% holds, more fails",
+			shareThreshold("without a log-prob")(in), teacherforce.ClassRetokenised, teacherforce.ClassSeam,
+			100*t.MissingHold, 100*modelledHold)
+	},
 	Remedy: record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the " +
 		"failed rows again"},
 	Find: checkLogProbsComplete,
@@ -87,7 +103,14 @@ func checkOwed(in *Input, c *record.Finding, arms record.Arms) {
 		if len(missing) > 0 {
 			parts = append(parts, fmt.Sprintf("%s lacks %d (%s)", a.Policy.Name, len(missing), record.Counts(classes)))
 		}
-		c.Worsen(shareStatus(len(missing), r.Prompts.Len(), t.MissingPass, t.MissingHold))
+		faults := len(missing)
+		for class, n := range classes {
+			if unavoidable(class) {
+				faults -= n
+			}
+		}
+		c.Worsen(shareStatus(faults, r.Prompts.Len(), t.MissingPass, t.MissingHold))
+		c.Worsen(shareStatus(len(missing), r.Prompts.Len(), t.MissingHold, modelledHold))
 	}
 	c.NameRecords(bad)
 	total := len(arms) * r.Prompts.Len()

@@ -24,6 +24,7 @@ type unit struct {
 	length int
 	failed bool
 	key    string
+	fault  bool // it failed for a reason that can be fixed
 }
 
 // attempts lists, by stage, the records that could have been made: those that
@@ -39,14 +40,17 @@ func attempts(r *record.Records) map[string][]unit {
 			key := p.ID + "/" + name + "/0"
 			row, ok := responses(p.ID)
 			has := ok && row.Text != nil
-			out["responses"] = append(out["responses"], unit{name, len(p.Text), !has, key})
+			out["responses"] = append(out["responses"], unit{name, len(p.Text), !has, key, !has})
 			if has {
 				s, ok := scores(p.ID)
-				out["judge"] = append(out["judge"], unit{name, len(*row.Text), !ok || !s.Mean.Valid(), key})
+				failed := !ok || !s.Mean.Valid()
+				out["judge"] = append(out["judge"], unit{name, len(*row.Text), failed, key, failed})
 			}
 			if base, ok := logged(p.ID); ok && base.Text != nil {
 				l, ok := logprobs(p.ID)
-				out["logprobs"] = append(out["logprobs"], unit{name, len(*base.Text), !ok || !l.LogProb.Valid(), key})
+				failed := !ok || !l.LogProb.Valid()
+				out["logprobs"] = append(out["logprobs"], unit{name, len(*base.Text), failed, key,
+					failed && (l.Error == nil || !unavoidable(l.Error.Class))})
 			}
 		}
 	}
@@ -62,7 +66,7 @@ func attempts(r *record.Records) map[string][]unit {
 	}
 	for _, k := range r.LabelsOwed {
 		if n, ok := texts[k.String()]; ok {
-			out["oracle"] = append(out["oracle"], unit{k.Policy, n, !labeled[k.String()], k.String()})
+			out["oracle"] = append(out["oracle"], unit{k.Policy, n, !labeled[k.String()], k.String(), !labeled[k.String()]})
 		}
 	}
 	return out
@@ -73,7 +77,17 @@ type pattern struct {
 	stage, group        string
 	failed, in          int // in the group
 	allFailed, allUnits int
+	faults              int // of allFailed, those that can be fixed
 	p                   float64
+}
+
+// allowed is the share of missing values that a pattern may have: what cannot be fixed
+// is modelled by the estimates, and has the wider limit.
+func (t pattern) allowed(th Thresholds) float64 {
+	if t.faults == 0 {
+		return th.MissingHold
+	}
+	return th.MissingPass
 }
 
 // patterns tests, in each stage with failures enough, every policy against the
@@ -82,12 +96,15 @@ func patterns(r *record.Records) (tests []pattern, failed int) {
 	byStage := attempts(r)
 	for _, stage := range []string{"responses", "logprobs", "oracle", "judge"} {
 		units := byStage[stage]
-		bad := 0
+		bad, faults := 0, 0
 		policies := map[string]bool{}
 		for _, u := range units {
 			policies[u.policy] = true
 			if u.failed {
 				bad++
+			}
+			if u.fault {
+				faults++
 			}
 		}
 		failed += bad
@@ -95,7 +112,7 @@ func patterns(r *record.Records) (tests []pattern, failed int) {
 			continue
 		}
 		test := func(group string, member func(i int) bool) {
-			t := pattern{stage: stage, group: group, allFailed: bad, allUnits: len(units)}
+			t := pattern{stage: stage, group: group, allFailed: bad, allUnits: len(units), faults: faults}
 			for i, u := range units {
 				if member(i) {
 					t.in++
@@ -169,8 +186,8 @@ var _ = add(Check{
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against "+
 			"the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a "+
-			"relation in which at most %.0f%% are missing, and fewer than %d failures in every stage: info", patternP,
-			100*in.Thresholds.MissingPass, patternLeast)
+			"relation in which at most %.0f%% are missing (%.0f%% of what no endpoint can score), and fewer than %d failures "+
+			"in every stage: info", patternP, 100*in.Thresholds.MissingPass, 100*in.Thresholds.MissingHold, patternLeast)
 	},
 	Remedy: record.Remedy{Do: "read the failed records: what fails for one policy or for long texts is missing from " +
 		"its mean; fix the cause, or count the worst case"},
@@ -200,7 +217,7 @@ func checkMissing(in *Input, c *record.Finding) {
 		c.Status, c.Summary = record.Info,
 			fmt.Sprintf("failures are not random, and too few to move a mean by more than %.3f: %s", t.share(), t)
 		for _, other := range tests {
-			if other.p < patternP && other.share() > th.MissingPass {
+			if other.p < patternP && other.share() > other.allowed(th) {
 				t = other
 				c.Status, c.Summary = record.Hold, fmt.Sprintf("failures are not random: %s", t)
 				break
