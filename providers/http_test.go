@@ -189,7 +189,7 @@ func TestErrorReplies(t *testing.T) {
 		{"request timeout", 408, `{}`, providers.ClassTimeout, "", "{}"},
 		{"a deployment that is not ready passes", 425, `{}`, providers.ClassOverloaded, "", "{}"},
 		{"Fireworks's own 583", 583, `{}`, providers.ClassOverloaded, "", "{}"},
-		{"other refusals", 413, `{"error":{"message":"too big"}}`, providers.ClassBadRequest, "", "too big"},
+		{"other refusals", 418, `{"error":{"message":"too big"}}`, providers.ClassBadRequest, "", "too big"},
 		{"a redirect is an answer", 307, ``, providers.ClassBadRequest, "", "temporary redirect"},
 		{"an error with status 200", 200, `{"error":{"message":"upstream failed","code":"x"}}`, providers.ClassBrokenReply,
 			"x", "upstream failed"},

@@ -72,6 +72,7 @@ func read(text string, u *providers.Usage) reading {
 
 var (
 	seen       = usage(7, 0, 4, 0)
+	nothing    = usage(0, 0, 0, 0)
 	secondOnly = []dataset.Float{{}, dataset.Known(-1.25)}
 	known      = dataset.Known
 )
@@ -156,21 +157,21 @@ var sentReplies = []sent{
 	{"aborted", "chat", 0, ended(`"abort"`), reading{class: providers.ClassBrokenReply, usage: seen}},
 
 	// Status 200 with a code inside.
-	{"error_200_402", "chat", 0, "", reading{class: providers.ClassQuota}},
-	{"401 inside", "chat", 0, `{"error":{"message":"who is it?","code":401}}`, reading{class: providers.ClassAuth}},
+	{"error_200_402", "chat", 0, "", reading{class: providers.ClassQuota, usage: nothing}},
+	{"401 inside", "chat", 0, `{"error":{"message":"who is it?","code":401}}`, reading{class: providers.ClassAuth, usage: nothing}},
 	{"429 inside, as a text", "chat", 0, `{"error":{"message":"one at a time","code":"429"}}`,
-		reading{class: providers.ClassRateLimited}},
+		reading{class: providers.ClassRateLimited, usage: nothing}},
 	{"429 inside, flat", "chat", 0, `{"code":429,"msg":"one at a time","data":null}`,
-		reading{class: providers.ClassRateLimited}},
+		reading{class: providers.ClassRateLimited, usage: nothing}},
 	{"MiniMax, no balance", "chat", 0,
 		`{"id":"x","choices":null,"base_resp":{"status_code":1008,"status_msg":"nothing left"}}`,
-		reading{class: providers.ClassQuota}},
+		reading{class: providers.ClassQuota, usage: nothing}},
 	{"MiniMax, a limit", "chat", 0, `{"choices":[],"base_resp":{"status_code":1002,"status_msg":"too fast"}}`,
-		reading{class: providers.ClassRateLimited}},
+		reading{class: providers.ClassRateLimited, usage: nothing}},
 	{"Zhipu, in arrears", "chat", 0, `{"error":{"code":"1113","message":"please top up"}}`,
-		reading{class: providers.ClassQuota}},
+		reading{class: providers.ClassQuota, usage: nothing}},
 	{"a model that is gone", "chat", 0, `{"error":{"code":"model_not_found","message":"no such model"}}`,
-		reading{class: providers.ClassModelNotFound}},
+		reading{class: providers.ClassModelNotFound, usage: nothing}},
 	{"a listing refused with 200", "models", 0, `{"error":{"code":401,"message":"who is it?"}}`,
 		reading{class: providers.ClassAuth}},
 	{"words alone", "chat", 0, `{"message":"come back later"}`, reading{class: providers.ClassBrokenReply}},
