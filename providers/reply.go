@@ -52,6 +52,9 @@ func (t *transport) unread(a attempt, meta Meta, head []byte, err error) *Error 
 // text/plain, and error objects with status 200.
 func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 	d.usage, d.meta.UsageDoubt = d.answer.usage.usage()
+	if u := d.usage; u != nil && d.choices > 0 && u.PromptTokens+u.CompletionTokens == 0 {
+		d.usage, d.meta.UsageDoubt = nil, "no tokens are stated for an answer: not believed"
+	}
 	if e != nil {
 		if e.Status/100 == 2 {
 			e.Usage, e.Meta.UsageDoubt = d.usage, d.meta.UsageDoubt

@@ -120,6 +120,7 @@ var finishes = table[string]{
 		"eos_token",   // TGI
 		"end",         // gateways
 		"end_turn",    // Anthropic, Bedrock
+		"endturn",     // gateways
 		"stop_word",   // gateways
 		"stop_token",  // gateways
 		"stop_str",    // SGLang
@@ -132,13 +133,13 @@ var finishes = table[string]{
 	},
 	FinishLength: {
 		// OpenAI; Anthropic, Gemini, Cohere
-		"length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens",
+		"length", "max_tokens", "maxtokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens",
 		"model_length",                  // Mistral
 		"model_context_window_exceeded", // Anthropic
 		"context_length", "token_limit", "limit", "max_context_length", "length_limit",
 	},
 	FinishFiltered: {
-		"content_filter", "content-filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
+		"content_filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
 		"safety", "recitation", "prohibited_content", "blocklist", "spii", "language", "image_safety", // Gemini
 		"refusal",              // Anthropic: its classifiers stopped it
 		"guardrail_intervened", // Bedrock
@@ -146,7 +147,7 @@ var finishes = table[string]{
 		"error_toxic",          // Cohere
 	},
 	finishTool: {
-		"tool_calls", "tool-calls", "function_call", "tool_use", "tool_call", // OpenAI, Anthropic, Cohere
+		"tool_calls", "function_call", "tool_use", "tool_call", // OpenAI, Anthropic, Cohere
 	},
 	finishError: {
 		"error", "network_error", // Fireworks, OpenRouter; Zhipu
@@ -188,7 +189,9 @@ var (
 // one of the constants above, or "error" if the service failed. A provider of
 // one's own sets [Generation.FinishReason] by it.
 func FinishOf(word string) (meaning string, known bool) {
-	meaning, known = finishWords[strings.ToLower(strings.TrimSpace(word))]
+	w := strings.ToLower(strings.TrimSpace(word))
+	w = strings.TrimPrefix(strings.TrimPrefix(w, "finish_reason_"), "finishreason.") // protocol buffers, Python's enums
+	meaning, known = finishWords[strings.ReplaceAll(w, "-", "_")]
 	return meaning, known
 }
 
