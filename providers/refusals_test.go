@@ -8,6 +8,60 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
+// sentRefusals are refusals whose reading takes more than a look at one field: by
+// code and delay first, by words last.
+var sentRefusals = []sent{
+	{"limit_429", "chat", 429, "", reading{class: providers.ClassRateLimited, wait: 1200 * time.Millisecond}},
+	{"quota_429", "chat", 429, "", reading{class: providers.ClassQuota}},
+	{"moderated_403", "chat", 403, "", reading{class: providers.ClassFiltered}},
+	{"a day's limit", "chat", 429,
+		`{"error":{"message":"Limit of tokens per day reached. Please try again in 9m38.016s. Visit billing to buy more.","type":"tokens","code":null}}`,
+		reading{class: providers.ClassRateLimited, wait: 9*time.Minute + 38016*time.Millisecond}},
+	{"Gemini's list and delay", "chat", 429,
+		`[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"You exceeded your current quota, please check your plan and billing details.","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"36s"}]}}]`,
+		reading{class: providers.ClassRateLimited, wait: 36 * time.Second}},
+	{"Azure's words", "chat", 429,
+		`{"error":{"code":"429","message":"Requests have exceeded the token rate limit. Please retry after 20 seconds."}}`,
+		reading{class: providers.ClassRateLimited, wait: 20 * time.Second}},
+	{"a field that names the delay", "chat", 429,
+		`{"error":{"message":"quota of the minute used, see billing","metadata":{"retry_after_seconds":3}}}`,
+		reading{class: providers.ClassRateLimited, wait: 3 * time.Second}},
+	{"an upstream's header", "chat", 429,
+		`{"error":{"code":429,"message":"upstream","metadata":{"headers":{"Retry-After":"4"}}}}`,
+		reading{class: providers.ClassRateLimited, wait: 4 * time.Second}},
+	{"OpenAI without a card", "chat", 429,
+		`{"error":{"message":"Rate limit reached for m on requests per min. Limit: 3. Please add a payment method to your account: /account/billing","type":"requests","code":"rate_limit_exceeded"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"a code that speaks of money, and a delay", "chat", 429,
+		`{"error":{"message":"try again in 20s","code":"billing_hard_limit_reached"}}`, reading{class: providers.ClassQuota,
+			wait: 20 * time.Second}},
+	{"words alone that say that it is spent", "chat", 429,
+		`{"error":{"message":"You exceeded your current quota, please check your plan and billing details."}}`,
+		reading{class: providers.ClassQuota}},
+	{"words alone that advertise", "chat", 429, `{"error":{"message":"Too fast. Faster plans are on the billing page."}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"no money, as 403", "chat", 403, `{"error":{"code":"insufficient_user_quota","message":"top up"}}`,
+		reading{class: providers.ClassQuota}},
+	{"a limit, as 403", "chat", 403, `{"error":{"type":"rate_limit_error","message":"slow down"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"a region, as 403", "chat", 403, `{"error":{"code":"unsupported_country_region_territory","message":"not here"}}`,
+		reading{class: providers.ClassAuth}},
+	{"flagged, without metadata", "chat", 403,
+		`{"error":{"code":403,"message":"Your input was flagged by a safety system."}}`,
+		reading{class: providers.ClassFiltered}},
+	{"Azure's filter", "chat", 400,
+		`{"error":{"code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"hate":{"filtered":true}}},"message":"filtered"}}`,
+		reading{class: providers.ClassFiltered}},
+	{"Zhipu's filter", "chat", 400, `{"error":{"code":"1301","message":"unsafe"}}`,
+		reading{class: providers.ClassFiltered}},
+	{"a request too large for the minute's limit", "chat", 413,
+		`{"error":{"message":"Request too large: Limit 6000, Requested 6294","type":"tokens","code":"rate_limit_exceeded"}}`,
+		reading{class: providers.ClassRateLimited}},
+	{"a gateway whose own key was refused", "chat", 502,
+		`{"error":{"type":"authentication_error","message":"upstream said no"}}`, reading{class: providers.ClassOverloaded}},
+	{"Xiaomi's moderation", "chat", 421, `{"error":{"message":"blocked"}}`, reading{class: providers.ClassFiltered}},
+}
+
 // refusals are the forms in which services and what stands before them say no, in
 // this order: OpenAI, Azure, Anthropic, Together, Groq, Mistral, DeepSeek,
 // OpenRouter, Fireworks, vLLM, SGLang, LiteLLM, Bedrock, proxies, and others.
@@ -205,23 +259,29 @@ var refusals = []struct {
 		providers.ClassOverloaded, 0},
 	{400, `{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}`,
 		providers.ClassBadRequest, 0},
-	{502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>",
+	{502, `<html>
+<head><title>502 Bad Gateway</title></head>
+<body>
+<center><h1>502 Bad Gateway</h1></center>
+<hr><center>nginx</center>
+</body>
+</html>`,
 		providers.ClassOverloaded, 0},
-	{504, "<html><head><title>504 Gateway Time-out</title></head><body>cloudflare</body></html>",
+	{504, `<html><head><title>504 Gateway Time-out</title></head><body>cloudflare</body></html>`,
 		providers.ClassOverloaded, 0},
-	{413, "<html><head><title>413 Request Entity Too Large</title></head></html>",
+	{413, `<html><head><title>413 Request Entity Too Large</title></head></html>`,
 		providers.ClassTooLong, 0},
-	{403, "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>Sorry, you have been blocked. You are unable to access</body></html>",
+	{403, `<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head><body>Sorry, you have been blocked. You are unable to access</body></html>`,
 		providers.ClassAuth, 0},
-	{403, "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Enable JavaScript and cookies to continue</body></html>",
+	{403, `<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Enable JavaScript and cookies to continue</body></html>`,
 		providers.ClassAuth, 0},
 	{429, "error code: 1015",
 		providers.ClassRateLimited, 0},
 	{520, "error code: 520",
 		providers.ClassOverloaded, 0},
-	{524, "<html>A timeout occurred</html>",
+	{524, `<html>A timeout occurred</html>`,
 		providers.ClassOverloaded, 0},
-	{200, "<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>",
+	{200, `<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>`,
 		providers.ClassBrokenReply, 0},
 	{200, "",
 		providers.ClassBrokenReply, 0},
@@ -231,7 +291,7 @@ var refusals = []struct {
 		providers.ClassOverloaded, 0},
 	{503, "no healthy upstream",
 		providers.ClassOverloaded, 0},
-	{404, "<html><head><title>404 Not Found</title></head></html>",
+	{404, `<html><head><title>404 Not Found</title></head></html>`,
 		providers.ClassBadRequest, 0},
 	{404, "default backend - 404",
 		providers.ClassBadRequest, 0},
@@ -316,7 +376,7 @@ func TestRefusalsOfServices(t *testing.T) {
 // accuse the key.
 func TestPagesOfProxies(t *testing.T) {
 	_, err := readReply(t, sent{call: "chat", status: 403,
-		body: "<!DOCTYPE html>\n<html><head><meta charset=x><title>Just a\n moment &amp; more</title></head><body>x</body></html>"})
+		body: "<!DOCTYPE html>\n<html><head><title>Just a\n moment &amp; more</title></head><body>x</body></html>"})
 	e := wantError(t, err, providers.ClassAuth)
 	if e.Message != "a page of HTML: Just a moment & more" || !strings.Contains(e.Hint, "stands between") {
 		t.Errorf("message %q, hint %q", e.Message, e.Hint)

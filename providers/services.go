@@ -55,7 +55,8 @@ var codes = table[Class]{
 		"base_resp 1002", "base_resp 2056", // MiniMax
 		"modelaccountrpm*", "modelaccounttpm*", "accountratelimit*", "serveroverloaded", // Volcengine
 		"rpm_*", "tpm_*", "concurrency_limit*",
-		"capacity_exceeded", "service_tier_capacity_exceeded", "servicequotaexceededexception", // Groq, Mistral, Bedrock
+		// Groq, Mistral, Bedrock
+		"capacity_exceeded", "service_tier_capacity_exceeded", "servicequotaexceededexception",
 	},
 	ClassFiltered: {
 		// OpenAI, Azure
@@ -78,7 +79,8 @@ var codes = table[Class]{
 	},
 	ClassModelNotFound: {
 		// OpenAI, Groq, Azure, Volcengine
-		"model_not_found", "model_not_exist", "model_not_available", "invalid_model", "model_decommissioned", "deploymentnotfound",
+		"model_not_found", "model_not_exist", "model_not_available", "invalid_model",
+		"model_decommissioned", "deploymentnotfound",
 		"invalidendpointormodel.notfound", "modelnotopen", "resourcenotfoundexception",
 		"1211", // Zhipu
 	},
