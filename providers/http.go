@@ -295,6 +295,10 @@ func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Me
 	if e.Class == ClassModelNotFound && (a.model == "" || isRouteMissing(said)) {
 		e.Class, e.Hint = ClassBadRequest, t.hint(ClassBadRequest) // it is the address that was not found
 	}
+	if strings.HasPrefix(said.message, pageSays) && e.Class == ClassAuth {
+		e.Hint = fmt.Sprintf("something before the service answers with a page of its own: check the base URL %s, and what "+
+			"stands between (a proxy, a firewall, a region)", t.base)
+	}
 	if e.Message == "" {
 		e.Message = strings.ToLower(http.StatusText(resp.StatusCode))
 	}
@@ -315,8 +319,9 @@ func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Me
 // with a 404.
 func isRouteMissing(s said) bool {
 	words := strings.ToLower(strings.TrimSpace(s.message))
-	return s.code == "" && s.status == 0 && (words == "not found" || strings.HasPrefix(words, "404 page not found") ||
-		strings.HasPrefix(words, "<"))
+	return words == "resource not found" || s.code == "" && s.status == 0 && (words == "not found" ||
+		strings.HasPrefix(words, "404 page not found") || strings.HasPrefix(words, "default backend") ||
+		strings.HasPrefix(words, "<") || strings.HasPrefix(s.message, pageSays))
 }
 
 // broken is the error for a 2xx answer that cannot be used.

@@ -189,7 +189,7 @@ func TestErrorReplies(t *testing.T) {
 		{"request timeout", 408, `{}`, providers.ClassTimeout, "", "{}"},
 		{"a deployment that is not ready passes", 425, `{}`, providers.ClassOverloaded, "", "{}"},
 		{"Fireworks's own 583", 583, `{}`, providers.ClassOverloaded, "", "{}"},
-		{"other refusals", 413, `{"error":{"message":"too big"}}`, providers.ClassBadRequest, "", "too big"},
+		{"other refusals", 418, `{"error":{"message":"too big"}}`, providers.ClassBadRequest, "", "too big"},
 		{"a redirect is an answer", 307, ``, providers.ClassBadRequest, "", "temporary redirect"},
 		{"an error with status 200", 200, `{"error":{"message":"upstream failed","code":"x"}}`, providers.ClassBrokenReply,
 			"x", "upstream failed"},
@@ -389,9 +389,9 @@ func TestUsage(t *testing.T) {
 			CompletionTokens: 3}},
 		{"null is missing", `{"prompt_tokens":null,"completion_tokens":3}`, nil},
 		{"negative is nonsense", `{"prompt_tokens":-1,"completion_tokens":3}`, nil},
-		{"more cached than there are: billed as uncached",
+		{"more cached than there are: they stand beside",
 			`{"prompt_tokens":5,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":6}}`,
-			&providers.Usage{PromptTokens: 5, CompletionTokens: 3}},
+			&providers.Usage{PromptTokens: 11, CachedTokens: 6, CompletionTokens: 3}},
 	} {
 		s := providertest.NewServer(t,
 			providertest.Reply{Body: `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":` + c.usage +

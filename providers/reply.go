@@ -52,6 +52,9 @@ func (t *transport) unread(a attempt, meta Meta, head []byte, err error) *Error 
 // text/plain, and error objects with status 200.
 func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 	d.usage, d.meta.UsageDoubt = d.answer.usage.usage()
+	if u := d.usage; u != nil && d.choices > 0 && u.PromptTokens+u.CompletionTokens == 0 {
+		d.usage, d.meta.UsageDoubt = nil, "no tokens are stated for an answer: not believed"
+	}
 	if e != nil {
 		if e.Status/100 == 2 {
 			e.Usage, e.Meta.UsageDoubt = d.usage, d.meta.UsageDoubt
@@ -73,7 +76,9 @@ func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 			t.described(e, d.meta.Status, s)
 			e.Message = first(e.Message, message)
 		}
-		e.Usage = d.usage
+		if e.Usage = d.usage; !d.answer.usage.seen && d.choices == 0 && refuses(e.Class) {
+			e.Usage = &Usage{} // as a status that refuses says: there is no answer to bill
+		}
 		return decoded{}, e
 	}
 	d.tokens = d.choice.tokens
@@ -91,6 +96,16 @@ func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 		return decoded{}, t.brokenAt(a, d, errors.New("the server ended the generation with an error"))
 	}
 	return d, nil
+}
+
+// refuses reports a class of error by which a service says that it did not begin
+// to work. A filter and a server that fails may have worked first.
+func refuses(c Class) bool {
+	switch c {
+	case ClassAuth, ClassQuota, ClassRateLimited, ClassModelNotFound, ClassBadRequest, ClassTooLong:
+		return true
+	}
+	return false
 }
 
 func (t *transport) brokenAt(a attempt, d decoded, err error) *Error {

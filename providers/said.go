@@ -3,6 +3,7 @@ package providers
 import (
 	"bytes"
 	"context"
+	"html"
 	"regexp"
 	"strconv"
 	"strings"
@@ -46,8 +47,16 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 	case "error", "errors", "base_resp", "innererror":
 		r.inner(s, key, depth)
 	case "message", "msg", "status_msg", "error_msg", "error_description":
+		if r.kind() == '{' {
+			r.nested(s, key, depth)
+			return
+		}
 		s.message = first(s.message, r.word(maxMessage))
 	case "detail":
+		if r.kind() == '{' {
+			r.nested(s, key, depth)
+			return
+		}
 		if text := r.detail(); s.message == "" {
 			s.message = text
 		}
@@ -66,6 +75,9 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 		}
 	case "type", "reason":
 		s.kind = first(r.word(maxName), s.kind)
+	case "__type": // Amazon's, as "com.amazon.coral.service#ThrottlingException"
+		name := r.word(maxName)
+		s.code = first(s.code, name[strings.LastIndexByte(name, '#')+1:])
 	case "object":
 		s.is = r.word(maxName) == "error" || s.is
 	case "param":
@@ -76,7 +88,7 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 		for ok := r.enter('['); ok; ok = r.more(']') {
 			r.detailObject(s)
 		}
-	case "retry_after", "retry_after_seconds":
+	case "retry_after", "retry_after_seconds", "resets_in_seconds":
 		r.wish(s, time.Second)
 	case "retry_after_ms":
 		r.wish(s, time.Millisecond)
@@ -124,6 +136,13 @@ func (r *reader) inner(s *said, key string, depth int) {
 			s.is, s.word = true, word
 		}
 	}
+}
+
+// nested reads an object in the place of a text. That it is there says nothing yet.
+func (r *reader) nested(s *said, key string, depth int) {
+	is := s.is
+	r.inner(s, key, depth)
+	s.is = is
 }
 
 // merge takes over what an inner object says, which says more than the outer.
@@ -252,9 +271,27 @@ func parseError(body []byte) said {
 		}
 	})
 	s.settle()
-	s.message = first(s.message, string(cutBytes(body, maxMessage)))
+	s.message = first(s.message, page(body), string(cutBytes(body, maxMessage)))
 	return s
 }
+
+// page is what a page of HTML says in short: its title. Proxies send one in place
+// of the service's answer. Anything else is no page, and empty.
+func page(body []byte) string {
+	text := strings.TrimSpace(string(cutBytes(body, 8<<10)))
+	if !strings.HasPrefix(text, "<") {
+		return ""
+	}
+	m := title.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	return pageSays + strings.TrimSpace(cut(html.UnescapeString(m[1]), maxName))
+}
+
+const pageSays = "a page of HTML: "
+
+var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
 // settle makes a word in place of an error object the message, or the code where
 // there is one, and finds the delay that the message names.

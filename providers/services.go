@@ -37,7 +37,8 @@ var codes = table[Class]{
 		"insufficient_quota", "credit_balance_*", "billing_*", "organization_spend_limit_*", "project_spend_limit_*",
 		"spend_limit_*",
 		"insufficient_user_quota", "insufficient_funds", "payment_required", "payment_error", "out_of_credits", // gateways
-		"insufficient_balance", "insufficient_credits", // DeepSeek, OpenRouter
+		"insufficient_balance", "insufficient_credit*", // DeepSeek, OpenRouter and gateways
+		"budget_exceeded",                                // LiteLLM
 		"quota_exceeded", "exceeded_current_quota_error", // Moonshot
 		"1113", "1309", // Zhipu: in arrears; a plan that ended
 		"base_resp 1008", "base_resp 1028", "base_resp 1030", // MiniMax
@@ -54,6 +55,8 @@ var codes = table[Class]{
 		"base_resp 1002", "base_resp 2056", // MiniMax
 		"modelaccountrpm*", "modelaccounttpm*", "accountratelimit*", "serveroverloaded", // Volcengine
 		"rpm_*", "tpm_*", "concurrency_limit*",
+		// Groq, Mistral, Bedrock
+		"capacity_exceeded", "service_tier_capacity_exceeded", "servicequotaexceededexception",
 	},
 	ClassFiltered: {
 		// OpenAI, Azure
@@ -76,8 +79,9 @@ var codes = table[Class]{
 	},
 	ClassModelNotFound: {
 		// OpenAI, Groq, Azure, Volcengine
-		"model_not_found", "model_not_exist", "invalid_model", "model_decommissioned", "deploymentnotfound",
-		"invalidendpointormodel.notfound", "modelnotopen",
+		"model_not_found", "model_not_exist", "model_not_available", "invalid_model",
+		"model_decommissioned", "deploymentnotfound",
+		"invalidendpointormodel.notfound", "modelnotopen", "resourcenotfoundexception",
 		"1211", // Zhipu
 	},
 	ClassAuth: {
@@ -93,6 +97,9 @@ var codes = table[Class]{
 		"server_error", "internal_error", "internal_server_error", "overloaded*", "service_unavailable", "unavailable",
 		"upstream_*", "bad_gateway", "engine_overloaded*", "model_overloaded", "api_error",
 		"base_resp 1000", "base_resp 1001", "base_resp 1024", "base_resp 1033", // MiniMax
+		// Bedrock
+		"modelerrorexception", "modelnotreadyexception", "modeltimeoutexception", "modelstreamerrorexception",
+		"serviceunavailableexception", "internalserverexception",
 		"1234", // Zhipu
 	},
 }
@@ -115,6 +122,7 @@ var finishes = table[string]{
 		"eos_token",   // TGI
 		"end",         // gateways
 		"end_turn",    // Anthropic, Bedrock
+		"endturn",     // gateways
 		"stop_word",   // gateways
 		"stop_token",  // gateways
 		"stop_str",    // SGLang
@@ -127,13 +135,13 @@ var finishes = table[string]{
 	},
 	FinishLength: {
 		// OpenAI; Anthropic, Gemini, Cohere
-		"length", "max_tokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens",
+		"length", "max_tokens", "maxtokens", "max_length", "max_output_tokens", "max_completion_tokens", "max_new_tokens",
 		"model_length",                  // Mistral
 		"model_context_window_exceeded", // Anthropic
 		"context_length", "token_limit", "limit", "max_context_length", "length_limit",
 	},
 	FinishFiltered: {
-		"content_filter", "content-filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
+		"content_filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
 		"safety", "recitation", "prohibited_content", "blocklist", "spii", "language", "image_safety", // Gemini
 		"refusal",              // Anthropic: its classifiers stopped it
 		"guardrail_intervened", // Bedrock
@@ -141,7 +149,7 @@ var finishes = table[string]{
 		"error_toxic",          // Cohere
 	},
 	finishTool: {
-		"tool_calls", "tool-calls", "function_call", "tool_use", "tool_call", // OpenAI, Anthropic, Cohere
+		"tool_calls", "function_call", "tool_use", "tool_call", // OpenAI, Anthropic, Cohere
 	},
 	finishError: {
 		"error", "network_error", // Fireworks, OpenRouter; Zhipu
@@ -183,7 +191,9 @@ var (
 // one of the constants above, or "error" if the service failed. A provider of
 // one's own sets [Generation.FinishReason] by it.
 func FinishOf(word string) (meaning string, known bool) {
-	meaning, known = finishWords[strings.ToLower(strings.TrimSpace(word))]
+	w := strings.ToLower(strings.TrimSpace(word))
+	w = strings.TrimPrefix(strings.TrimPrefix(w, "finish_reason_"), "finishreason.") // protocol buffers, Python's enums
+	meaning, known = finishWords[strings.ReplaceAll(w, "-", "_")]
 	return meaning, known
 }
 
@@ -242,8 +252,10 @@ func classify(status int, s said) Class {
 		return ClassTooLong
 	case (status == http.StatusForbidden || status == http.StatusBadRequest) && saysAny(text, moderated):
 		return ClassFiltered
-	case (status == http.StatusTooManyRequests || status == http.StatusForbidden) && saysAny(text, spent):
+	case status/100 == 4 && status != http.StatusNotFound && saysAny(text, spent):
 		return ClassQuota
+	case (status == http.StatusBadRequest || status == http.StatusNotFound) && saysAny(text, noModel):
+		return ClassModelNotFound
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -254,8 +266,8 @@ func classify(status int, s said) Class {
 		return ClassModelNotFound
 	case status == http.StatusRequestTimeout:
 		return ClassTimeout
-	case status == http.StatusConflict, status == http.StatusTooEarly:
-		// a lock not granted, a deployment not ready: both pass
+	case status == http.StatusConflict, status == http.StatusTooEarly, status == http.StatusFailedDependency:
+		// a lock not granted, a deployment not ready, a model that failed (Bedrock): all pass
 		return ClassOverloaded
 	case status == http.StatusPreconditionFailed:
 		// Fireworks: the account is suspended, or a LoRA failed to load.
@@ -265,6 +277,8 @@ func classify(status int, s said) Class {
 		return ClassBadRequest
 	case status == http.StatusMisdirectedRequest: // Xiaomi: moderation
 		return ClassFiltered
+	case status == http.StatusRequestEntityTooLarge:
+		return ClassTooLong
 	case status == http.StatusTooManyRequests:
 		return ClassRateLimited
 	case status == http.StatusNotImplemented:
@@ -283,9 +297,15 @@ var (
 		"exceeded your current quota", "spending limit", "spend limit", "insufficient balance", "insufficient credit",
 		"insufficient quota",
 		"insufficient funds", "out of credits", "no credit left", "credit balance", "balance is too low",
+		"balance is insufficient", "api usage limits", // SiliconFlow, Anthropic
+		"key limit exceeded", "out of call volume quota", // OpenRouter, Azure
 	}
 	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged",
-		"safety system"}
+		"safety system", "content exists risk", "contentpolicyviolation"} // DeepSeek, LiteLLM
+	noModel = []string{
+		"model not exist", "not a valid model", "invalid model name", // DeepSeek, OpenRouter, LiteLLM
+		"model identifier is invalid", "try pulling it first", // Bedrock, Ollama
+	}
 )
 
 func saysAny(text string, words []string) bool {

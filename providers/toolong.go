@@ -14,8 +14,10 @@ func tooLong(status int, text string) bool {
 	case 400, 413, 422:
 		return saysAny(text, []string{
 			"context length", "context window", "maximum context", "prompt is too long", "max_model_len", "too many tokens",
-			"available context size",     // llama.cpp
-			"max_new_tokens` must be <=", // Together
+			"available context size",                                                                // llama.cpp
+			"max_new_tokens` must be <=", "max_new_tokens must be <=", "inputs must have less than", // Together, TGI
+			"max_seq_len",                              // SiliconFlow
+			"contextwindowexceeded", "prompt too long", // LiteLLM
 		})
 	}
 	return false

@@ -29,11 +29,15 @@ type statedUsage struct {
 	prompt, completion       int
 	total, cached, reasoning int
 	cost                     dataset.Float
+	// Anthropic's names: what was read from a cache and written to one stands
+	// beside input_tokens.
+	input         bool
+	read, written int
 }
 
 // usage reads a usage object: OpenAI's names, and those of others.
 func (r *reader) usage(u *statedUsage) {
-	u.prompt, u.completion, u.total, u.cached, u.reasoning = -1, -1, -1, -1, -1
+	u.prompt, u.completion, u.total, u.cached, u.reasoning, u.read, u.written = -1, -1, -1, -1, -1, -1, -1
 	some := r.kind() == '{'
 	var seen uint32
 	once := func(bit uint32) { // a count that stands twice says nothing
@@ -41,9 +45,10 @@ func (r *reader) usage(u *statedUsage) {
 		seen |= 1 << bit
 	}
 	for ok := r.enter('{'); ok; ok = r.more('}') {
-		switch string(r.key()) {
+		switch key := r.key(); string(key) {
 		case "prompt_tokens", "input_tokens": // OpenAI; its Responses API, Anthropic
 			once(0)
+			u.input = key[0] == 'i'
 			u.prompt = r.count()
 		case "completion_tokens", "output_tokens":
 			once(1)
@@ -59,9 +64,12 @@ func (r *reader) usage(u *statedUsage) {
 					r.skip()
 				}
 			}
-		case "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "num_cached_tokens":
-			// Moonshot; DeepSeek; Anthropic; Mistral
+		case "cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens": // Moonshot; DeepSeek; Mistral
 			u.cached = max(u.cached, r.count())
+		case "cache_read_input_tokens":
+			u.read = r.count()
+		case "cache_creation_input_tokens":
+			u.written = r.count()
 		case "completion_tokens_details", "output_tokens_details":
 			for ok := r.enter('{'); ok; ok = r.more('}') {
 				if string(r.key()) == "reasoning_tokens" {
@@ -106,7 +114,8 @@ func (r *reader) cost(u *statedUsage, unit float64) {
 //	total > prompt + completion   what is over was generated beside the text
 //	total < prompt + completion   the parts count
 //	reasoning > completion        it is counted beside it
-//	cached > prompt               it is counted beside it, where the total says so
+//	cached > prompt               it is counted beside it
+//	Anthropic's names             so is what a cache gave and took, unless the total says that it is inside
 //
 // doubt says what does not fit together, and how it was read.
 func (s statedUsage) usage() (u *Usage, doubt string) {
@@ -125,28 +134,29 @@ func (s statedUsage) usage() (u *Usage, doubt string) {
 	default:
 		return nil, "prompt and generated tokens are not stated"
 	}
-	u = &Usage{PromptTokens: p, Stated: s.cost}
+	cached, written := max(0, s.cached, s.read), max(0, s.written)
+	beside := cached > p || s.input && s.read >= 0 && t != p+c
+	if beside {
+		p += cached
+	}
+	if s.input && t != p+c {
+		p += written
+	}
+	u = &Usage{PromptTokens: p, CachedTokens: cached, Stated: s.cost}
 	over := max(0, t-p-c)
 	reasoning := max(0, s.reasoning)
-	if s.cached > p {
-		if over == s.cached {
-			u.PromptTokens, u.CachedTokens, over = p+s.cached, s.cached, 0
-		} // else ignored: the uncached price is the dearer
-	} else {
-		u.CachedTokens = max(0, s.cached)
-	}
-	beside := over
+	apart := over
 	switch {
 	case over == 0 && reasoning > c: // inside it cannot be
-		beside = reasoning
+		apart = reasoning
 		doubt = fmt.Sprintf("%d tokens of reasoning in %d generated ones: counted beside them", reasoning, c)
 	case over > 0 && reasoning != over:
 		doubt = fmt.Sprintf("a total of %d tokens, %d more than prompt and completion: counted as generated", t, over)
 	case t >= 0 && t < p+c:
 		doubt = fmt.Sprintf("a total of %d tokens for %d and %d: the parts are counted", t, p, c)
 	}
-	u.CompletionTokens = c + beside
-	u.HiddenTokens = max(reasoning, beside)
+	u.CompletionTokens = c + apart
+	u.HiddenTokens = max(reasoning, apart)
 	return u, doubt
 }
 

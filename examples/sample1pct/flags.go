@@ -58,7 +58,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.IntVar(&o.judgeMaxTokens, "judge-max-tokens", 0,
-		"`tokens` that the judge may generate for a reply, thoughts included (default 200)")
+		"`tokens` that judge and oracle may generate for a reply, thoughts included (default 200)")
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
 	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
 	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy; more extend a run")

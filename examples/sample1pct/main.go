@@ -195,7 +195,8 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		})
 	}
 	cfg.Oracle = func(g judge.Generator) (oracle.Oracle, error) {
-		return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: o.oracleModel})
+		return oracle.NewLabeler(judge.Config{Name: "oracle", Generator: g, Model: o.oracleModel,
+			MaxTokens: o.judgeMaxTokens})
 	}
 	if o.labels != "" {
 		if cfg.Oracle, err = people(o.labels, cfg.LabelKeys()); err != nil {

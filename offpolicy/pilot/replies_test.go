@@ -145,11 +145,11 @@ var alteredReplies = []altered{
 		`{"error":{"code":403,"message":"The input was flagged.","metadata":{"reasons":["violence"],"flagged_input":"..."}}}`},
 		nil, outcome{record.NoGo, "content_filtered"}, outcome{record.NoGo, "content_filtered"}, true},
 	{"200 and 402", refusal{200, `{"error":{"message":"no credit left","code":402}}`}, nil, outcome{record.NoGo, "quota"},
-		outcome{record.NoGo, "quota"}, false},
+		outcome{record.NoGo, "quota"}, true},
 	{"200 and 401", refusal{200, `{"error":{"message":"who is it?","code":401}}`}, nil, outcome{record.NoGo, "auth"},
-		outcome{record.NoGo, "auth"}, false},
+		outcome{record.NoGo, "auth"}, true},
 	{"200 and 429", refusal{200, `{"error":{"message":"one at a time","code":429}}`}, nil,
-		outcome{record.HOLD, "usage was not seen"}, outcome{record.NoGo, "rate_limited"}, false},
+		outcome{decision: record.GO}, outcome{record.NoGo, "rate_limited"}, true},
 
 	{"an error beside half a text", refusal{}, func(r object) {
 		halve(choiceOf(r))

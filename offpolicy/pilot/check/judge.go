@@ -23,6 +23,7 @@ var _ = add(Check{
 func checkJudgeComplete(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	var bad, parts []string
+	var why causes
 	scored := 0
 	for _, a := range r.Arms {
 		rows := r.Scores.Of(a.Policy.Name)
@@ -38,6 +39,7 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 				classes["absent"]++
 			case row.Error != nil:
 				classes[row.Error.Class]++
+				why.add(row.Error)
 			default:
 				classes["null"]++
 			}
@@ -53,7 +55,7 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 	c.NameRecords(bad)
 	c.Summary = fmt.Sprintf("%d of %d responses scored", scored, len(r.Arms)*r.Prompts.Len())
 	if len(parts) > 0 {
-		c.Summary += "; " + strings.Join(parts, ", ")
+		c.Summary += "; " + strings.Join(parts, ", ") + why.String()
 	}
 }
 

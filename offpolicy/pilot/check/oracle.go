@@ -26,8 +26,10 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	have := map[string]bool{}
 	var outside, missing []string
+	var why causes
 	for _, row := range r.Labels.All() {
 		if !row.Label.Valid() {
+			why.add(row.Error)
 			continue
 		}
 		have[row.Key().String()] = true
@@ -48,7 +50,7 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), len(r.LabelsOwed))
 	if len(missing) > 0 {
 		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]",
-			record.Plural(len(missing), "label", "labels"), len(r.LabelsOwed), record.Some(missing))
+			record.Plural(len(missing), "label", "labels"), len(r.LabelsOwed), record.Some(missing)) + why.String()
 	}
 	c.Summary += tellDesign(r, c)
 	if len(outside) > 0 {
