@@ -23,7 +23,7 @@ func FuzzBatchOutput(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	o := &OpenAI{service{fuzzTransport(f), dialect{}}}
+	o := &OpenAI{newService(fuzzTransport(f), dialect{})}
 	req := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true,
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, data []byte) {

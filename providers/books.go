@@ -59,7 +59,7 @@ func (b Books) Entry(id string, k Call, reserved USD, attempt int) Entry {
 	return Entry{
 		ID:    id,
 		Stage: k.Tag.Stage, Key: k.Tag.record(), Policy: k.Tag.Key.Policy, Call: k.Tag.Call,
-		Provider: b.c.provider.Name(), Model: k.Model, Endpoint: k.Endpoint,
+		Provider: nameOf(b.c.provider, k.Model), Model: k.Model, Endpoint: k.Endpoint,
 		Outcome: OutcomeInFlight, RequestID: RequestID(k.Tag), Cost: reserved, Attempt: attempt,
 	}
 }

@@ -93,7 +93,7 @@ func keepHeader(h http.Header) http.Header {
 			keep(k)
 		}
 	}
-	for _, k := range append([]string{"Retry-After", "Retry-After-Ms"}, requestIDHeaders...) {
+	for _, k := range append([]string{"Retry-After", "Retry-After-Ms", "Server", "Openai-Version"}, requestIDHeaders...) {
 		keep(k)
 	}
 	return kept

@@ -167,7 +167,7 @@ type call struct {
 
 // Fail is the error of a call through c.
 func (c *Client) Fail(k Call, class Class, err error) *Error {
-	return &Error{Op: k.Op, Provider: c.provider.Name(), Model: k.Model, Tag: k.Tag, Class: class, Err: err}
+	return &Error{Op: k.Op, Provider: nameOf(c.provider, k.Model), Model: k.Model, Tag: k.Tag, Class: class, Err: err}
 }
 
 // do runs a call: attempts with waits between them until one succeeds, one
@@ -391,7 +391,10 @@ func (c *Client) Adopt(k Call, err error) *Error {
 	var theirs *Error
 	if errors.As(err, &theirs) {
 		e := *theirs
-		e.Op, e.Tag, e.Provider = k.Op, k.Tag, c.provider.Name()
+		e.Op, e.Tag = k.Op, k.Tag
+		if _, several := c.provider.(named); !several || k.Model != "" || e.Provider == "" {
+			e.Provider = nameOf(c.provider, k.Model)
+		}
 		if e.Model == "" {
 			e.Model = k.Model
 		}

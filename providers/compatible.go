@@ -15,6 +15,9 @@ type CompatibleConfig struct {
 // Quirks says what a server has beyond chat and plain completions. The zero
 // value assumes nothing.
 type Quirks struct {
+	// Kind is what the server is. Models refuses one that shows itself to be of
+	// another; empty and [KindCompatible] take any.
+	Kind Kind
 	// Echo: completions return the prompt's log-probs for echo with
 	// max_tokens 0. Without it ScorePrompt is unsupported.
 	Echo bool
@@ -83,8 +86,8 @@ func NewCompatible(c CompatibleConfig) (*Compatible, error) {
 	t.uuids = c.Quirks.UUIDRequestIDs
 	q := c.Quirks
 	q.Generate, q.Completions, q.Score = maps.Clone(q.Generate), maps.Clone(q.Completions), maps.Clone(q.Score)
-	return &Compatible{service{t, dialect{Quirks: q, chatMaxTokens: "max_tokens", strictSchema: true,
-		learned: newLearned()}}}, nil
+	return &Compatible{newService(t, dialect{Quirks: q, chatMaxTokens: "max_tokens", strictSchema: true,
+		learned: newLearned()})}, nil
 }
 
 // Name is the configured name.

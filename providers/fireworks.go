@@ -15,22 +15,25 @@ type Fireworks struct{ service service }
 
 // NewFireworks returns a provider for Fireworks AI, or for what speaks its API
 // at another BaseURL. A missing or malformed key or address is an [*Error].
-func NewFireworks(c HTTPConfig) (*Fireworks, error) {
-	t, err := newTransport("fireworks", "FIREWORKS_API_KEY", fireworksURL, c)
+func NewFireworks(c HTTPConfig) (*Fireworks, error) { return newFireworks("fireworks", c) }
+
+func newFireworks(name string, c HTTPConfig) (*Fireworks, error) {
+	t, err := newTransport(name, "FIREWORKS_API_KEY", fireworksURL, c)
 	if err != nil {
 		return nil, err
 	}
-	return &Fireworks{service{t, dialect{
+	return &Fireworks{newService(t, dialect{
 		Quirks: Quirks{
+			Kind: KindFireworks,
 			Echo: true, TopK: true, TokenIDs: true,
 			Generate: map[string]any{"context_length_exceeded_behavior": "error"},
 			Score:    map[string]any{"prompt_cache_max_len": 0},
 		},
 		chatMaxTokens: "max_tokens", boolLogProbs: true, echoLast: true, learned: newLearned(),
-	}}}, nil
+	})}, nil
 }
 
-// Name is "fireworks".
+// Name is "fireworks", or what [NewOfKind] was given.
 func (f *Fireworks) Name() string { return f.service.provider }
 
 // Generate makes one attempt at a response.

@@ -13,16 +13,18 @@ type OpenAI struct{ service service }
 
 // NewOpenAI returns a provider for OpenAI, or for what speaks its API at
 // another BaseURL. A missing or malformed key or address is an [*Error].
-func NewOpenAI(c HTTPConfig) (*OpenAI, error) {
-	t, err := newTransport("openai", "OPENAI_API_KEY", openAIURL, c)
+func NewOpenAI(c HTTPConfig) (*OpenAI, error) { return newOpenAI("openai", c) }
+
+func newOpenAI(name string, c HTTPConfig) (*OpenAI, error) {
+	t, err := newTransport(name, "OPENAI_API_KEY", openAIURL, c)
 	if err != nil {
 		return nil, err
 	}
-	return &OpenAI{service{t, dialect{chatMaxTokens: "max_completion_tokens", strictSchema: true,
-		learned: newLearned()}}}, nil
+	return &OpenAI{newService(t, dialect{Quirks: Quirks{Kind: KindOpenAI}, chatMaxTokens: "max_completion_tokens",
+		strictSchema: true, learned: newLearned()})}, nil
 }
 
-// Name is "openai".
+// Name is "openai", or what [NewOfKind] was given.
 func (o *OpenAI) Name() string { return o.service.provider }
 
 // Generate makes one attempt at a response.

@@ -10,6 +10,7 @@ package providers
 // has put its BOS token there, and a second one would change every probability.
 func VLLM() Quirks {
 	return Quirks{
+		Kind:     KindVLLM,
 		Echo:     true, // completion/serving.py: prompt entries, the first null; -inf clamped to -9999
 		TopK:     true, // (usage) 0 and -1 both mean all
 		TokenIDs: true, // completion/protocol.py: return_token_ids
@@ -27,6 +28,7 @@ func VLLM() Quirks {
 // one too, set AddsBOS.
 func SGLang() Quirks {
 	return Quirks{
+		Kind:     KindSGLang,
 		Echo:     true, // serving_completions.py: echo with logprobs sets logprob_start_len 0; the first is null
 		TokenIDs: true, // newer versions; others ignore return_token_ids
 		TopK:     true,
@@ -43,6 +45,7 @@ func SGLang() Quirks {
 // text. [LlamaCppPython] is another server over the same engine, which does.
 func LlamaCpp() Quirks {
 	return Quirks{
+		Kind: kindLlamaCpp,
 		// llama.cpp issue 27174: echo is accepted, or refused, and the reply has
 		// log-probs of the generated tokens alone.
 		NoEcho: "llama.cpp's server returns log-probs of generated tokens only, and none for the text that it is given",
@@ -59,6 +62,7 @@ func LlamaCpp() Quirks {
 // not taken.
 func LlamaCppPython() Quirks {
 	return Quirks{
+		Kind:           KindLlamaCppPython,
 		Echo:           true, // llama.py _create_completion
 		EchoDropsBOS:   true, // "Remove leading BOS token if exists"; entry 0 of the rest is nulled
 		ScoreGenerates: true, // "if max_tokens is None or max_tokens <= 0: # Unlimited, depending on n_ctx"
@@ -76,6 +80,7 @@ func LlamaCppPython() Quirks {
 // max_tokens 0 is not documented, so one token is generated.
 func Together() Quirks {
 	return Quirks{
+		Kind:           KindTogether,
 		Echo:           true,
 		PromptList:     true, // docs.together.ai/reference/completions: "prompt": [{"text", "logprobs"}]
 		ScoreGenerates: true,

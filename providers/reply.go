@@ -317,17 +317,22 @@ type listing struct {
 	has    bool
 	models []Model
 	dates  []string
+	owners []string // owned_by, by model
 	said   said
 }
 
 // maxModels is more than any service lists.
 const maxModels = 100_000
 
-// listing reads {"data": [{"id": …}]}. An entry that does not say whether it is
+// listing reads {"data": [{"id": …}]}, or the list alone. An entry that does not say whether it is
 // served without a deployment of one's own is taken to be. A name that is cut
 // would be another's, so an entry with a longer one is left out.
 func (r *reader) listing() (l listing) {
 	var seen uint32
+	if r.kind() == '[' { // Together
+		r.listed(&l)
+		return l
+	}
 	for ok := r.enter('{'); ok; ok = r.more('}') {
 		key := string(cutBytes(r.key(), maxName))
 		if key != "data" {
@@ -335,17 +340,7 @@ func (r *reader) listing() (l listing) {
 			continue
 		}
 		r.once(&seen, 0, "data")
-		l.has = r.kind() == '['
-		for ok := r.enter('['); ok; ok = r.more(']') {
-			m, date := r.model()
-			if len(m.ID) > maxName {
-				continue
-			}
-			if len(l.models) >= maxModels {
-				r.fail("more than %d models", maxModels)
-			}
-			l.models, l.dates = append(l.models, m), append(l.dates, date)
-		}
+		r.listed(&l)
 	}
 	if l.models == nil {
 		l.models = []Model{}
@@ -353,7 +348,22 @@ func (r *reader) listing() (l listing) {
 	return l
 }
 
-func (r *reader) model() (m Model, date string) {
+// listed reads the entries of a listing.
+func (r *reader) listed(l *listing) {
+	l.has, l.models = r.kind() == '[', []Model{}
+	for ok := r.enter('['); ok; ok = r.more(']') {
+		m, date, owner := r.model()
+		if len(m.ID) > maxName {
+			continue
+		}
+		if len(l.models) >= maxModels {
+			r.fail("more than %d models", maxModels)
+		}
+		l.models, l.dates, l.owners = append(l.models, m), append(l.dates, date), append(l.owners, owner)
+	}
+}
+
+func (r *reader) model() (m Model, date, owner string) {
 	m.Serverless = true
 	var seen uint32
 	for ok := r.enter('{'); ok; ok = r.more('}') {
@@ -367,6 +377,12 @@ func (r *reader) model() (m Model, date string) {
 			}
 		case "shutdown_date":
 			date = r.word(maxName)
+		case "owned_by":
+			if r.kind() == '"' {
+				owner = r.word(maxName)
+			} else {
+				r.skip()
+			}
 		case "supportsServerless", "supports_serverless":
 			switch r.kind() {
 			case 't', 'f':
@@ -381,7 +397,7 @@ func (r *reader) model() (m Model, date string) {
 			r.skip()
 		}
 	}
-	return m, date
+	return m, date, owner
 }
 
 func parseDate(s string) (time.Time, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync/atomic"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -14,6 +15,21 @@ import (
 type service struct {
 	*transport
 	dialect
+	// noScore holds why the server, by what its listing showed, scores no text.
+	noScore *atomic.Value
+}
+
+func newService(t *transport, d dialect) service { return service{t, d, &atomic.Value{}} }
+
+// scoreless says why the service has no log-probs of a given text, empty if it may.
+func (s *service) scoreless() string {
+	if why, _ := s.noScore.Load().(string); why != "" {
+		return why
+	}
+	if s.Echo {
+		return ""
+	}
+	return first(s.NoEcho, "the service has no log-probs of given text")
 }
 
 // dialect is what a service has and how it spells it: what an importer may say
@@ -114,9 +130,9 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 
 func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore, error) {
 	a := attempt{op: opScore, model: req.Model, tag: req.Tag, path: pathCompletions, raw: req.Raw, dialect: s.dialect}
-	if !s.Echo {
+	if why := s.scoreless(); why != "" {
 		e := s.invalid(a, errors.ErrUnsupported)
-		e.Message = first(s.NoEcho, "the service has no log-probs of given text")
+		e.Message = why
 		e.Hint = "score with a provider that echoes prompts, such as Fireworks or vLLM"
 		return PromptScore{}, e
 	}
@@ -177,6 +193,9 @@ func (s *service) modelsOnce(ctx context.Context) ([]Model, error) {
 	var l listing
 	got, e := s.json(ctx, a, func(r *reader) { l = r.listing() })
 	if e != nil {
+		return nil, e
+	}
+	if e := s.checkKind(a, got, l); e != nil {
 		return nil, e
 	}
 	models, e := s.modelsOf(a, got, l)

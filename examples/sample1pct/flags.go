@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/oracle"
 )
 
@@ -18,6 +19,7 @@ type options struct {
 	seed                                 uint64
 	live, preflight, json, batchLabels   bool
 	fireworksURL, openaiURL              string
+	endpoints                            []endpoints.Spec
 	judgeModel, oracleModel              string
 	judgeMaxTokens                       int
 	budget, fullBudget, width            float64
@@ -56,6 +58,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
 	fs.StringVar(&o.fireworksURL, "fireworks-url", "", "with -live: Fireworks' base `URL`")
 	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
+	fs.Func("endpoint", "a server by name, `"+endpoints.Form+"` (repeatable); policies name it as endpoint, judge and "+
+		"oracle as NAME/MODEL, and what names none is of the first", func(s string) error {
+		e, err := endpoints.Parse(s)
+		o.endpoints = append(o.endpoints, e)
+		return err
+	})
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.IntVar(&o.judgeMaxTokens, "judge-max-tokens", 0,
 		"`tokens` that judge and oracle may generate for a reply, thoughts included (default 200)")
@@ -99,6 +107,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-probes %d: want 0 or more", o.design.Probes)
 	case o.live && o.faults != "":
 		return fail("-faults drills the simulator: it cannot be used with -live")
+	case len(o.endpoints) > 0 && (o.live || o.faults != ""):
+		return fail("-endpoint declares the servers: it cannot be used with -live or -faults")
 	case !o.live && (o.fireworksURL != "" || o.openaiURL != ""):
 		return fail("-fireworks-url and -openai-url need -live")
 	}

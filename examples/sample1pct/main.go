@@ -16,6 +16,14 @@
 // oracle, have people label the responses that oracle.jsonl names, and start again
 // in the same folder with -labels FILE, whose labels take the model's place.
 //
+// Servers of one's own, or several services in one run, are declared by name:
+//
+//	go run ./examples/sample1pct -endpoint a=vllm:http://127.0.0.1:8000/v1 -endpoint o=openai -policies FILE \
+//		-judge-model o/gpt-4o-mini -oracle-model o/gpt-4o
+//
+// A policy of the file names its server as "endpoint". Models on this machine need no
+// key, and cost nothing unless -prices says otherwise.
+//
 // Exit codes: 0 GO, 1 the run could not report, 2 usage, 3 NO-GO, 4 HOLD,
 // 5 preflight refused, 130 interrupted and resumable.
 package main
@@ -29,8 +37,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
+	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -157,7 +167,7 @@ func refused(err error, stderr io.Writer) int {
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
 		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency,
-		Live:   o.live,
+		Live:   o.live || len(o.endpoints) > 0,
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Command: commandLine(o.args),
@@ -173,6 +183,13 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	}
 	for _, note := range cfg.Input.Notes {
 		fmt.Fprintln(stderr, note)
+	}
+	for _, a := range cfg.Arms {
+		declared := func(e endpoints.Spec) bool { return e.Name == a.Endpoint }
+		if a.Endpoint != "" && !slices.ContainsFunc(o.endpoints, declared) {
+			return cfg, nil, fmt.Errorf("policy %s is of endpoint %q, which is not declared: give -endpoint %s=KIND:URL",
+				a.Policy.Name, a.Endpoint, a.Endpoint)
+		}
 	}
 	if closeAll, err = connect(o, &cfg); err != nil {
 		return cfg, nil, err

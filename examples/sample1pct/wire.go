@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // bundledConversations is the size of the bundled data set, of which -n 100 is
@@ -66,11 +69,14 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
 		}
 	}
+	if len(o.endpoints) > 0 {
+		return func() {}, route(o, cfg)
+	}
 	if o.live {
 		cfg.Origin = "live"
 		cfg.Prices = providers.DefaultPrices()
-		fireworks, errF := key("FIREWORKS_API_KEY")
-		openai, errO := key("OPENAI_API_KEY")
+		fireworks, errF := key("FIREWORKS_API_KEY", o.fireworksURL)
+		openai, errO := key("OPENAI_API_KEY", o.openaiURL)
 		if err := errors.Join(errF, errO); err != nil {
 			return nil, err
 		}
@@ -107,8 +113,72 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 	return func() { server.Close() }, nil
 }
 
-func key(env string) (providers.Secret, error) {
+// route sets one provider for the servers that were declared, and another for judge and
+// oracle if these are on servers of their own, whose failures then do not pause the
+// others.
+func route(o options, cfg *pilot.Config) error {
+	cfg.Origin = "live"
+	bos := map[string][]string{} // of the templates, by endpoint
+	for _, a := range cfg.Arms {
+		name := cmp.Or(a.Endpoint, o.endpoints[0].Name)
+		if t, ok := chat.Lookup(a.Policy.Template); ok && !slices.Contains(bos[name], t.BOS()) {
+			bos[name] = append(bos[name], t.BOS())
+		}
+	}
+	var all []providers.Endpoint
+	var errs []error
+	for _, spec := range o.endpoints {
+		e, err := spec.Open(bos[spec.Name], os.Getenv)
+		errs, all = append(errs, err), append(all, e)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	router, err := providers.NewRouter(all...)
+	if err != nil {
+		return err
+	}
+	cfg.Policies, cfg.Grader = router, router
+	cfg.Prices = listPrices(router, append(cfg.Arms.Models(), o.judgeModel, o.oracleModel))
+	graders := router.Endpoints(o.judgeModel, o.oracleModel)
+	if !slices.ContainsFunc(router.Endpoints(cfg.Arms.Models()...),
+		func(name string) bool { return slices.Contains(graders, name) }) {
+		cfg.Grader, err = providers.NewRouter(all...)
+	}
+	return err
+}
+
+// listPrices is the table of public prices for the models that are not on this machine:
+// what runs here costs nothing unless -prices says otherwise, whatever its name.
+func listPrices(r *providers.Router, models []string) providers.Prices {
+	all := providers.DefaultPrices()
+	out := providers.Prices{Date: all.Date, Models: map[string]providers.Price{}}
+	here := map[string]bool{}
+	for _, m := range models {
+		if e, local := r.Route(m); e.Free {
+			here[local] = true
+		}
+	}
+	for _, m := range models {
+		e, local := r.Route(m)
+		price, ok := all.Models[local]
+		switch {
+		case e.Free || !ok:
+		case here[local]:
+			out.Models[m] = price
+		default:
+			out.Models[local] = price
+		}
+	}
+	return out
+}
+
+// key reads a key from the environment. A server on this machine needs none.
+func key(env, url string) (providers.Secret, error) {
 	v := os.Getenv(env)
+	if v == "" && providers.Loopback(url) {
+		return providers.Secret{}, nil
+	}
 	if v == "" {
 		return providers.Secret{}, fmt.Errorf("-live needs the key in the environment variable %s; without -live a "+
 			"simulator stands in", env)

@@ -1,5 +1,5 @@
-// Simserver serves the simulator that stands in for Fireworks and OpenAI, and
-// prints its two base URLs:
+// Simserver serves the simulator that stands in for Fireworks, OpenAI and vLLM, and
+// prints their base URLs:
 //
 //	go run ./examples/simserver -addr 127.0.0.1:8080
 //
@@ -70,7 +70,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "simserver:", err)
 		return 1
 	}
-	fmt.Fprintf(stdout, "fireworks http://%s/inference/v1\nopenai http://%s/v1\n", l.Addr(), l.Addr())
+	fmt.Fprintf(stdout, "fireworks http://%[1]s/inference/v1\nopenai http://%[1]s/v1\nvllm http://%[1]s/vllm/v1\n",
+		l.Addr())
 
 	h := &http.Server{Handler: handler}
 	done := make(chan error, 1)

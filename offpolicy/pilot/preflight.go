@@ -182,15 +182,37 @@ func (p *preflight) services(ctx context.Context) {
 				"takes one", record.FieldArms), err)
 		}
 	}
+	if r, ok := c.Policies.(*providers.Router); ok {
+		c.Prices = r.Prices(c.Prices, models...)
+	}
+	if r, ok := c.Grader.(*providers.Router); ok {
+		c.Prices = r.Prices(c.Prices, p.models...)
+	}
+	p.work.Prices = c.Prices
 	for _, m := range append(slices.Clone(models), p.models...) {
 		if _, err := c.Prices.For(m); err != nil {
 			p.add(fmt.Sprintf("model %s has no price", m),
 				record.Do("give one; an unpriced model is refused, not free", record.FieldPrices), err)
 		}
 	}
-	p.checkModels(ctx, c.Policies, models)
-	if len(p.models) > 0 {
-		p.checkModels(ctx, c.Grader, p.models)
+	if graders := p.models; p.work.OneService {
+		p.checkModels(ctx, c.Policies, slices.Compact(slices.Sorted(slices.Values(append(graders, models...)))))
+	} else {
+		p.checkModels(ctx, c.Policies, models)
+		if len(graders) > 0 {
+			p.checkModels(ctx, c.Grader, graders)
+		}
+	}
+	for _, m := range models {
+		if err := providers.ScoresPrompts(c.Policies, m); err != nil && len(p.problems) == 0 {
+			p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),
+				record.Do("take a server that scores given text for the policies; this one may judge and label",
+					record.FieldArms), err)
+		}
+	}
+	if slices.Contains(p.models, c.Arms.Logging().Policy.Model) {
+		p.warn("judge or oracle is %s, the logging policy's own model: it may favour its own responses",
+			c.Arms.Logging().Policy.Model)
 	}
 }
 
@@ -295,7 +317,11 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 		if errors.As(err, &e) && e.Hint != "" {
 			remedy = record.Remedy{Do: e.Hint}
 		}
-		p.add(fmt.Sprintf("%s does not list its models: %v", service.Name(), err), remedy, err)
+		what := fmt.Sprintf("%s does not list its models: %v", service.Name(), err)
+		if errors.Is(err, providers.ErrWrongKind) {
+			what = err.Error()
+		}
+		p.add(what, remedy, err)
 		return
 	}
 	byID := map[string]providers.Model{}

@@ -14,6 +14,7 @@ type provider int
 const (
 	fireworks provider = iota
 	openAI
+	vllm // an engine of one's own, which serves every model
 )
 
 // apiError is an answer other than 200, before it takes one of its provider's
@@ -38,7 +39,7 @@ func errMethod(method string) *apiError {
 // exhausted is what an empty account is told: a status of its own, or one that
 // is shared with rate limits and told apart by its code.
 func exhausted(p provider) *apiError {
-	if p == fireworks {
+	if p != openAI {
 		return &apiError{status: http.StatusPaymentRequired, kind: "payment_required",
 			message: "The account has no credits left. Add credits to go on."}
 	}
@@ -52,7 +53,12 @@ func noSuchPath(c *call) (answer, *apiError) {
 
 // authorise checks the bearer key. What a refusal says of the key is masked, as
 // the real services mask it.
-func (s *Server) authorise(r *http.Request) *apiError {
+//
+// An engine of one's own asks for none unless it was started with some.
+func (s *Server) authorise(r *http.Request, p provider) *apiError {
+	if p == vllm && len(s.config.Keys) == 0 {
+		return nil
+	}
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	key = strings.TrimSpace(key)
 	if !ok || key == "" {
@@ -92,7 +98,7 @@ func (s *Server) refuse(w http.ResponseWriter, c *call, e *apiError) {
 	}
 	variant := hash64("error", s.seed, c.reply)
 	var body any
-	if c.provider == fireworks {
+	if c.provider != openAI {
 		body = fireworksError(e, c.reply, variant)
 	} else {
 		body = openAIError(e, variant)

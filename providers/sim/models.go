@@ -116,7 +116,7 @@ func (s *Server) model(c *call, name string) (modelSpec, *apiError) {
 	if name == "" {
 		return modelSpec{}, badRequest("model", "you must provide a model parameter")
 	}
-	if status := s.status(m); !ok || m.provider != c.provider || status.Gone || status.OnDemand {
+	if status := s.status(m); !ok || m.provider != c.provider && c.provider != vllm || status.Gone || status.OnDemand {
 		message := "Model not found, inaccessible, and/or not deployed"
 		if c.provider == openAI {
 			message = "The model `" + name + "` does not exist or you do not have access to it."
@@ -151,7 +151,7 @@ func (s *Server) status(m modelSpec) ModelStatus { return s.config.Models[m.name
 func (s *Server) listed(p provider) []modelSpec {
 	var out []modelSpec
 	for _, m := range catalogue {
-		if m.provider == p && !m.polyglot && !s.status(m).Gone {
+		if (m.provider == p || p == vllm) && !m.polyglot && !s.status(m).Gone {
 			out = append(out, m)
 		}
 	}
@@ -202,6 +202,25 @@ func (s *Server) fireworksModels(*call) (answer, *apiError) {
 	for _, m := range s.listed(fireworks) {
 		list = append(list, entry{ID: m.name, Object: "model", OwnedBy: "fireworks", Created: created,
 			Kind: "HF_BASE_MODEL", SupportsChat: true, ContextLength: maxContext})
+	}
+	return listing(list)
+}
+
+func (s *Server) vllmModels(*call) (answer, *apiError) {
+	type entry struct {
+		ID         string  `json:"id"`
+		Object     string  `json:"object"`
+		Created    int64   `json:"created"`
+		OwnedBy    string  `json:"owned_by"`
+		Root       string  `json:"root"`
+		Parent     *string `json:"parent"`
+		MaxLen     int     `json:"max_model_len"`
+		Permission []any   `json:"permission"`
+	}
+	var list []any
+	for _, m := range s.listed(vllm) {
+		list = append(list, entry{ID: m.name, Object: "model", Created: created, OwnedBy: "vllm", Root: m.name,
+			MaxLen: maxContext, Permission: []any{}})
 	}
 	return listing(list)
 }

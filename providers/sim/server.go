@@ -209,16 +209,16 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/inference/v1/completions", s.paid(fireworks, s.fireworksCompletions))
 	mux.Handle("/inference/v1/chat/completions", s.paid(fireworks, s.fireworksChat))
 	mux.Handle("/inference/v1/models", s.free(fireworks, s.fireworksModels))
-	mux.Handle("/vllm/v1/completions", s.paid(fireworks, s.vllmCompletions))
-	mux.Handle("/vllm/v1/chat/completions", s.paid(fireworks, s.vllmChat))
-	mux.Handle("/vllm/v1/models", s.free(fireworks, s.fireworksModels))
+	mux.Handle("/vllm/v1/completions", s.paid(vllm, s.vllmCompletions))
+	mux.Handle("/vllm/v1/chat/completions", s.paid(vllm, s.vllmChat))
+	mux.Handle("/vllm/v1/models", s.free(vllm, s.vllmModels))
 	mux.Handle("/v1/accounts/{account}/models/{model}", s.free(fireworks, s.fireworksModel))
 	mux.Handle("/v1/chat/completions", s.paid(openAI, s.openAIChat))
 	mux.Handle("/v1/completions", s.paid(openAI, openAICompletions))
 	mux.Handle("/v1/models", s.free(openAI, s.openAIModels))
 	s.batchRoutes(mux)
 	mux.Handle("/inference/", s.free(fireworks, noSuchPath))
-	mux.Handle("/vllm/", s.free(fireworks, noSuchPath))
+	mux.Handle("/vllm/", s.free(vllm, noSuchPath))
 	mux.Handle("/", s.free(openAI, noSuchPath))
 	return mux
 }
@@ -258,7 +258,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, p provider) (*call
 	h := hash64("reply", s.seed, full, strconv.Itoa(c.attempt))
 	c.reply = fmt.Sprintf("req_%016x%016x", h, mix(h, 0))
 	c.headers(w.Header())
-	if err := s.authorise(r); err != nil {
+	if err := s.authorise(r, p); err != nil {
 		return c, err
 	}
 	return c, nil

@@ -111,6 +111,12 @@ func (s *Server) vllmChat(c *call) (answer, *apiError) {
 	if err != nil {
 		return answer{}, err
 	}
+	if r.ResponseFormat != nil && r.ResponseFormat.Type != "text" {
+		if _, t.prompt, err = s.render(r.Messages, true); err != nil {
+			return answer{}, err
+		}
+		return s.grade(c, r, t)
+	}
 	text, err := s.vllmRender(t.model, r, header)
 	if err != nil {
 		return answer{}, err

@@ -28,6 +28,9 @@ const (
 type Arm struct {
 	Policy offpolicy.Policy
 	Role   Role
+	// Endpoint is the endpoint that its file names, which is then the first part of
+	// Policy.Model, as a [providers.Router] takes it; empty for none.
+	Endpoint string
 	// ExpectedTokens is the assumed mean length of its responses, in tokens:
 	// the cost estimate's one declared assumption about behaviour.
 	ExpectedTokens float64
@@ -60,6 +63,7 @@ func PlanArms() Arms {
 type armJSON struct {
 	Name           string   `json:"name"`
 	Role           Role     `json:"role"`
+	Endpoint       string   `json:"endpoint"`
 	Model          string   `json:"model"`
 	System         string   `json:"system"`
 	Template       string   `json:"template"`
@@ -71,9 +75,9 @@ type armJSON struct {
 	ExpectedRank   int      `json:"expected_rank"`
 }
 
-// ReadArms reads a JSON list of policies, {name, role, model, system, template,
+// ReadArms reads a JSON list of policies, {name, role, endpoint, model, system, template,
 // temperature, top_p, top_k, max_tokens, expected_tokens, expected_rank}, and
-// validates them together. An unknown key is an error: a misspelt setting would
+// validates them together. endpoint may be left out. An unknown key is an error: a misspelt setting would
 // otherwise be a default in disguise. name is the file's, for errors.
 func ReadArms(r io.Reader, name string) (Arms, error) {
 	dec := json.NewDecoder(r)
@@ -101,7 +105,11 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name,
 				i+1, a.Name, strings.Join(missing, ", "))
 		}
+		if a.Endpoint != "" && a.Model != "" {
+			a.Model = a.Endpoint + "/" + a.Model
+		}
 		arms[i] = Arm{
+			Endpoint: a.Endpoint,
 			Policy: offpolicy.Policy{
 				Name: a.Name, Model: a.Model, System: a.System, Template: a.Template,
 				Sampling: offpolicy.Sampling{Temperature: *a.Temperature, TopP: *a.TopP, TopK: *a.TopK, MaxTokens: *a.MaxTokens},

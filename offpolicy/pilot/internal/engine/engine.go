@@ -239,7 +239,7 @@ func (r *Run) certify(ctx context.Context) error {
 				stops[key] = &stopError{record.Stop{Stage: record.StageCertify, Class: re.Class, Message: re.Message, Key: key}}
 				return nil
 			}
-			cert.Endpoint, cert.Issued = r.job.Policies.Name(), time.Now().UTC()
+			cert.Endpoint, cert.Issued = steady{Provider: r.job.Policies}.NameOf(cert.Model), time.Now().UTC()
 			if err := r.store.putCertificate(key, cert); err != nil {
 				return err
 			}

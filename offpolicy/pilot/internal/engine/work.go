@@ -329,6 +329,14 @@ func (s steady) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pr
 	return s.Provider.ScorePrompt(ctx, req)
 }
 
+// NameOf is the name of what serves a model, if the provider stands for several.
+func (s steady) NameOf(model string) string {
+	if n, ok := s.Provider.(interface{ NameOf(string) string }); ok {
+		return n.NameOf(model)
+	}
+	return s.Name()
+}
+
 // ScoreChat implements [providers.ChatScorer], where the provider does.
 func (s steady) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
 	c, ok := s.Provider.(providers.ChatScorer)
@@ -345,6 +353,8 @@ type steadyBatcher struct {
 	providers.Batcher
 	steady steady
 }
+
+func (s steadyBatcher) NameOf(model string) string { return s.steady.NameOf(model) }
 
 func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
 	return s.steady.Generate(ctx, req)
