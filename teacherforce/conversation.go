@@ -53,21 +53,24 @@ func (chatStrategy) Score(p Pair) Answer {
 	at := firstDifference(got, want)
 	if !p.contextDiffers(at) {
 		return refuse(ReasonRendered, fmt.Sprintf("the server renders the response otherwise, from token %d on: it trims "+
-			"it, say", at))
+			"it, say, or puts an empty thought before it", at))
 	}
 	return refuse(ReasonRendered, fmt.Sprintf("the server renders the conversation otherwise than the policy's "+
 		"template, from token %d of the context's %d on", at, n), FlagTemplate)
 }
 
 // contextDiffers reports whether what the server rendered, whose tokens are other
-// ones from at on, is certain to have another context than ours, and not the
-// response in another spelling alone.
+// ones from at on, is certain to have another context than ours. What announces
+// the answer tells nothing: many templates put something else before an answer
+// that they are given, an empty thought, say, than before the one that they ask
+// for.
 func (p Pair) contextDiffers(at int) bool {
-	if p.ChatEcho.Sent == "" { // what follows may change the context's last token
-		return at < len(p.ContextEcho.Tokens)-1
+	before := strings.TrimSuffix(p.Context, p.Header)
+	if p.ChatEcho.Sent != "" {
+		return !strings.HasPrefix(p.ChatEcho.Sent, before)
 	}
-	rest, same := strings.CutPrefix(p.ChatEcho.Sent, p.Context)
-	return !same || !strings.HasPrefix(strings.TrimSpace(rest), strings.TrimSpace(p.response()))
+	n, ok := p.ContextEcho.Boundary(len(before))
+	return ok && at < n-1 // what follows may change the last token
 }
 
 // response is the response's text, as it was sent.

@@ -105,15 +105,23 @@ func TestChat(t *testing.T) {
 			ReasonRendered, true, 1, "the ids say it too"},
 		{"a default system prompt", "chatml", &conversing{template: "qwen2.5"}, "", sampled("Short waves."), ReasonRendered,
 			true, 1, "the server adds one"},
-		{"a thought", "chatml", &conversing{template: "qwen3"}, "", sampled("Short waves."), ReasonRendered, true, 1,
-			"what stands before the response is context"},
+		{"a thought", "chatml", &conversing{template: "qwen3"}, "", sampled("Short waves."), ReasonRendered, false, 1,
+			"a template may put one before an answer that it is given, and not before the one that it asks for"},
+		{"a thought, not told", "qwen3-thinking", &conversing{template: "qwen3", silent: true}, "", sampled("Short waves."),
+			ReasonRendered, false, 1, "the tokens before the header are the same"},
+		{"no thought", "deepseek-r1", &conversing{template: "deepseek-r1", render: func(c, r string) string {
+			return strings.TrimSuffix(c, "<think>\n") + r
+		}}, "", sampled("Short waves."), ReasonRendered, false, 1, "it opens one for the new answer alone"},
+		{"no thought, in another template", "deepseek-r1", &conversing{template: "deepseek-v3.1"}, "Be brief.",
+			sampled("Short waves."), ReasonRendered, false, 1, "the two differ in what announces the answer alone"},
 		{"a second BOS", "llama4", &conversing{template: "llama4",
 			render: func(c, r string) string { return "<|begin_of_text|>" + c + r }}, "", sampled("Short waves."),
 			ReasonRendered, true, 1, "every log-prob after it is another"},
 		{"a prefix of the response", "llama4", &conversing{template: "llama4", render: func(c, r string) string {
 			return c +
 				r[:len(r)/2]
-		}}, "", Response{Text: "Short waves scatter.", Model: "scout"}, ReasonRendered, true, 1, "half of it is missing"},
+		}}, "", Response{Text: "Short waves scatter.", Model: "scout"}, ReasonRendered, false, 1,
+			"half of it is missing, and the context is ours"},
 		{"a space before it", "llama4", &conversing{template: "llama4", render: func(c, r string) string {
 			return c + " " +
 				r

@@ -112,6 +112,6 @@ func ExampleConfig_chat() {
 			m.Reason)
 	}
 	// Output:
-	// "The Rhine.": -50.0099 by token_counting; chat ok -50.0099 ""
-	// "The Rhine. ": -59.3392 by token_counting; chat failed NaN "rendered"
+	// "The Rhine.": -50.1858 by token_counting; chat ok -50.1858 ""
+	// "The Rhine. ": -59.5151 by token_counting; chat failed NaN "rendered"
 }

@@ -172,6 +172,9 @@ func turns(p offpolicy.Policy, prompt dataset.Prompt) []dataset.Message {
 func (f *Forcer) template(p offpolicy.Policy) (chat.Template, error) {
 	t, ok := f.templates[p.Template]
 	if !ok {
+		t, ok = chat.Lookup(p.Template) // one with a day in its name
+	}
+	if !ok {
 		names := slices.Sorted(maps.Keys(f.templates))
 		return t, fmt.Errorf("teacherforce: policy %s: no chat template %q; known are %s; others go into Config.Templates",
 			p.Name, p.Template, strings.Join(names, ", "))

@@ -14,6 +14,7 @@ import (
 // answer from it.
 type Pair struct {
 	Context string // c, as sent
+	Header  string // what announces the answer: Context ends with it
 	Joint   string // c followed by a, and by the end-of-turn text if it counts
 	// EndOfTurn is the end-of-turn text if it counts, else empty.
 	EndOfTurn string

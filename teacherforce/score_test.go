@@ -201,7 +201,7 @@ func TestScoreRefuses(t *testing.T) {
 		},
 		{
 			name: "unknown template", template: "llama9", response: ended, fake: &fake{},
-			class: ClassContext, message: "known are chatml, deepseek-v3.1,", methods: all(ReasonUnsupported,
+			class: ClassContext, message: "known are chatml, deepseek-r1,", methods: all(ReasonUnsupported,
 				ReasonUnsupported), calls: 0,
 			reason: "no guess at a template",
 		},

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
 // Tokenizer is a byte-level byte-pair encoding in the manner of Llama's and
@@ -54,12 +57,25 @@ var specialTexts = []string{
 }
 
 // otherSpecialTexts are the special tokens that only [PolyglotTokenizer] has: those
-// by which other families mark turns.
-var otherSpecialTexts = []string{
-	"<bos>", "<start_of_turn>", "<end_of_turn>", // Gemma
-	"<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", // Mistral
-	"<think>", "</think>", // Qwen3, DeepSeek
-	"<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", // DeepSeek
+// by which the families of [chat.Names] mark turns, found in a conversation of
+// each.
+func otherSpecialTexts() []string {
+	var texts []string
+	for _, name := range chat.Names() {
+		t, _ := chat.Lookup(name)
+		msgs := []dataset.Message{{Role: "system", Content: "x"}, {Role: "user", Content: "x"},
+			{Role: "assistant", Content: "x"}, {Role: "user", Content: "x"}}
+		text, err := t.Render(msgs)
+		if err != nil { // the family has no system prompt
+			text, _ = t.Render(msgs[1:])
+		}
+		for _, c := range t.Controls() {
+			if strings.Contains(text, c) && !slices.Contains(specialTexts, c) && !slices.Contains(texts, c) {
+				texts = append(texts, c)
+			}
+		}
+	}
+	return texts
 }
 
 // numMerges is how many merges are learned: with the 256 bytes and the special
@@ -72,7 +88,7 @@ var (
 		return newTokenizer(defaultMerges(), specialTexts)
 	})
 	polyglotTokenizer = sync.OnceValue(func() *Tokenizer {
-		return newTokenizer(defaultMerges(), slices.Concat(specialTexts, otherSpecialTexts))
+		return newTokenizer(defaultMerges(), slices.Concat(specialTexts, otherSpecialTexts()))
 	})
 )
 

@@ -177,18 +177,20 @@ func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiE
 		}
 		return text, nil
 	}
-	// The published templates write the last answer behind the same header that
-	// asks for one.
+	// The published templates write the last answer as an earlier one, or behind the
+	// empty thought by which they turn thinking off.
 	text, err := template.Render(turns[:len(turns)-1])
 	if err != nil {
 		return "", badRequest("messages", "%v", err)
 	}
 	turn, content := template.Assistant(), last.Content
-	switch {
-	case turn.Trim:
-		content = strings.TrimSpace(content)
-	case name == "qwen3":
+	if strings.Contains(template.Answer(), "</think>") {
 		content = strings.TrimLeft(content, "\n")
+	} else {
+		text = strings.TrimSuffix(text, template.Answer()) + turn.Before
+	}
+	if turn.Trim {
+		content = strings.TrimSpace(content)
 	}
 	text += content
 	if !r.ContinueFinalMessage {

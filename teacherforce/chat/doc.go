@@ -31,18 +31,29 @@
 //
 // Built in ([Lookup], [Names]), each as its family published it, without tools:
 //
-//	llama3             trims every turn
-//	llama3.1           and 3.2, 3.3: a system block with a date, always; [Llama31] for another day
-//	llama4             trims the system prompt alone
-//	chatml             no default system prompt
-//	qwen2.5            ChatML with Qwen's default system prompt
-//	qwen3              ChatML with an empty thought before the answer: thinking turned off
-//	mistral-7b-v0.1    no system prompt
-//	mistral-small-3.1  a system prompt is required
-//	gemma2             no system prompt; trims every turn
-//	gemma3             the system prompt is part of the first user turn
-//	deepseek-v3.1      thinking turned off
-//	raw                the single user turn as it stands, for models without a chat format
+//	llama3              trims every turn
+//	llama3.1            and 3.2, 3.3: a system block with a date, always; "llama3.1 26 Nov 2026" for another day
+//	llama4              trims the system prompt alone
+//	chatml              no default system prompt
+//	phi-4               ChatML with a separator and no newlines
+//	qwen2.5             ChatML with Qwen's default system prompt
+//	qwen2.5-vl          and another one for its vision models
+//	qwen3               ChatML with an empty thought before the answer: thinking turned off
+//	qwen3-thinking      the model opens its thought itself; and the Instruct models of July 2025, which have none
+//	qwen3-thinking-2507 the thought is opened for it
+//	qwen3.5             and 3.6: trims every turn; thinking turned off
+//	qwen3.5-thinking    the thought is opened
+//	mistral-7b-v0.1     and v0.2: the system prompt is part of the first user turn
+//	mistral-small-3.1   a system prompt is required
+//	gemma2              no system prompt; trims every turn
+//	gemma3              the system prompt is part of the first user turn
+//	deepseek-r1         the thought is opened
+//	deepseek-v3.1       thinking turned off, and deepseek-v3.1-thinking
+//	kimi-k2-thinking    an empty thought before earlier answers; the model opens its own
+//	raw                 the single user turn as it stands, for models without a chat format
+//
+// The published templates take the thoughts out of earlier answers. Here such an
+// answer is refused, because <think> is a control: leave the thought out.
 //
 // A template is part of a policy and may not change overnight: what a published
 // template takes from the calendar is fixed here or has to be stated. A further

@@ -3,6 +3,7 @@ package chat
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // The formats follow the Jinja templates that the families publish in their
@@ -10,22 +11,9 @@ import (
 // controls are the special tokens of their vocabularies.
 
 // chatML is the format that many families took over from OpenAI. The newline
-// after <|im_end|> is the template's, not the model's.
+// after <|im_end|> is the template's, not the model's. Its controls are those
+// that are written <|…|>: what else is a special token differs by family.
 var chatML = must(chatMLFormat("chatml", SystemOptional, ""))
-
-// qwen25 adds the system prompt that its template inserts by itself.
-var qwen25 = must(chatMLFormat("qwen2.5", SystemAlways,
-	"You are Qwen, created by Alibaba Cloud. You are a helpful assistant."))
-
-// qwen3 is Qwen3 with thinking turned off: the template then puts an empty
-// thought before the answer. With thinking on, what the model writes begins
-// with its thoughts, and the format is "chatml".
-var qwen3 = func() Template {
-	f := chatMLFormat("qwen3", SystemOptional, "")
-	f.Answer = f.Assistant.Before + "<think>\n\n</think>\n\n"
-	f.Controls = append(f.Controls, "<think>", "</think>", "<tool_response>", "</tool_response>")
-	return must(f)
-}()
 
 func chatMLFormat(name string, rule SystemRule, system string) Format {
 	turn := func(role string) Turn { return Turn{Before: "<|im_start|>" + role + "\n", After: "<|im_end|>\n"} }
@@ -38,25 +26,130 @@ func chatMLFormat(name string, rule SystemRule, system string) Format {
 			"<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>",
 			"<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
 			"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
-			"<tool_call>", "</tool_call>",
 		},
 	}
 }
 
-// deepSeekV31 is DeepSeek V3.1 with thinking turned off, which the template
-// says by </think> before every answer. The system prompt stands bare.
-var deepSeekV31 = must(Format{
-	Name: "deepseek-v3.1", BOS: "<｜begin▁of▁sentence｜>", EndOfTurn: "<｜end▁of▁sentence｜>",
-	User:      Turn{Before: "<｜User｜>"},
-	Assistant: Turn{Before: "<｜Assistant｜></think>", After: "<｜end▁of▁sentence｜>"},
-	Controls: []string{
-		"<｜User｜>", "<｜Assistant｜>", "<think>", "</think>", "<｜▁pad▁｜>", "<|EOT|>",
-		"<｜fim▁hole｜>", "<｜fim▁begin｜>", "<｜fim▁end｜>",
-		"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>",
-		"<｜tool▁outputs▁begin｜>", "<｜tool▁outputs▁end｜>", "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>", "<｜tool▁sep｜>",
-		"<｜search▁begin｜>", "<｜search▁end｜>", "<｜place▁holder▁no▁",
-	},
-})
+// qwen25 adds the system prompt that its template inserts by itself, and
+// qwen25VL the other one that the vision models of that generation insert.
+var (
+	qwen25 = must(qwenFormat("qwen2.5", SystemAlways,
+		"You are Qwen, created by Alibaba Cloud. You are a helpful assistant."))
+	qwen25VL = must(qwenFormat("qwen2.5-vl", SystemAlways, "You are a helpful assistant."))
+)
+
+func qwenFormat(name string, rule SystemRule, system string) Format {
+	f := chatMLFormat(name, rule, system)
+	f.Controls = append(f.Controls, "<tool_call>", "</tool_call>")
+	return f
+}
+
+// emptyThought is what Qwen's templates put before an answer to turn thinking
+// off.
+const emptyThought = "<think>\n\n</think>\n\n"
+
+// Qwen3 takes thoughts out of earlier turns, so that <think> is refused there.
+// With thinking on its first models write <think> themselves, as they do
+// everything after the header; those of July 2025 that always think find it
+// written, and those that never think answer behind the bare header too.
+var (
+	qwen3             = must(qwen3Format("qwen3", emptyThought))
+	qwen3Thinking     = must(qwen3Format("qwen3-thinking", ""))
+	qwen3Thinking2507 = must(qwen3Format("qwen3-thinking-2507", "<think>\n"))
+)
+
+func qwen3Format(name, thought string) Format {
+	f := qwenFormat(name, SystemOptional, "")
+	f.Answer = f.Assistant.Before + thought
+	f.Controls = append(f.Controls, "<think>", "</think>", "<tool_response>", "</tool_response>")
+	return f
+}
+
+// Qwen3.5 and 3.6 trim every turn. Their larger models think unless they are
+// told not to.
+var (
+	qwen35         = must(qwen35Format("qwen3.5", emptyThought))
+	qwen35Thinking = must(qwen35Format("qwen3.5-thinking", "<think>\n"))
+)
+
+func qwen35Format(name, thought string) Format {
+	f := qwen3Format(name, thought)
+	f.System.Trim, f.User.Trim, f.Assistant.Trim = true, true, true
+	f.Controls = append(f.Controls, "<|audio_start|>", "<|audio_end|>", "<|audio_pad|>")
+	return f
+}
+
+// phi4 is ChatML with a separator of its own and no newlines.
+var phi4 = func() Template {
+	turn := func(role string) Turn { return Turn{Before: "<|im_start|>" + role + "<|im_sep|>", After: "<|im_end|>"} }
+	return must(Format{
+		Name: "phi-4", EndOfTurn: "<|im_end|>",
+		System: turn("system"), User: turn("user"), Assistant: turn("assistant"),
+		Controls: []string{
+			"<|im_start|>", "<|im_sep|>", "<|endoftext|>", "<|endofprompt|>",
+			"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|dummy_",
+		},
+	})
+}()
+
+// kimiK2Thinking writes an empty thought before every earlier answer and
+// nothing before the new one: the model opens its thought itself.
+var kimiK2Thinking = func() Template {
+	turn := func(kind, role string) Turn {
+		return Turn{Before: "<|im_" + kind + "|>" + role + "<|im_middle|>", After: "<|im_end|>"}
+	}
+	f := Format{
+		Name: "kimi-k2-thinking", EndOfTurn: "<|im_end|>",
+		System: turn("system", "system"), User: turn("user", "user"), Assistant: turn("assistant", "assistant"),
+		SystemRule: SystemAlways, DefaultSystem: "You are Kimi, an AI assistant created by Moonshot AI.",
+		Controls: []string{
+			"<|im_user|>", "<|im_assistant|>", "<|im_system|>", "<|im_middle|>", "<think>", "</think>",
+			"[BOS]", "[EOS]", "[EOT]", "[UNK]", "[PAD]", "<|start_header_id|>", "<|end_header_id|>",
+			"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>",
+			"<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>",
+			"<|media_start|>", "<|media_begin|>", "<|media_content|>", "<|media_pad|>", "<|media_end|>", "<|reserved_token_",
+		},
+	}
+	f.Answer = f.Assistant.Before
+	f.Assistant.Before += "<think></think>"
+	return must(f)
+}()
+
+// DeepSeek V3.1 with thinking turned off, which the template says by </think>
+// before every answer, and turned on. The header of an earlier answer stands
+// only after a user's turn.
+var (
+	deepSeekV31         = must(deepSeekV31Format("deepseek-v3.1", "</think>"))
+	deepSeekV31Thinking = must(deepSeekV31Format("deepseek-v3.1-thinking", "<think>"))
+)
+
+func deepSeekV31Format(name, thought string) Format {
+	f := deepSeekFormat(name, thought)
+	f.Assistant.Before += "</think>"
+	f.AfterUser = true
+	return f
+}
+
+// deepSeekR1 is DeepSeek R1 of January 2025, and what was distilled from it into
+// other models: it always thinks.
+var deepSeekR1 = must(deepSeekFormat("deepseek-r1", "<think>\n"))
+
+// deepSeekFormat puts the system prompt bare, after the BOS token.
+func deepSeekFormat(name, thought string) Format {
+	return Format{
+		Name: name, BOS: "<｜begin▁of▁sentence｜>", EndOfTurn: "<｜end▁of▁sentence｜>",
+		User:      Turn{Before: "<｜User｜>"},
+		Assistant: Turn{Before: "<｜Assistant｜>", After: "<｜end▁of▁sentence｜>"},
+		Answer:    "<｜Assistant｜>" + thought,
+		Controls: []string{
+			"<｜User｜>", "<｜Assistant｜>", "<think>", "</think>", "<｜▁pad▁｜>", "<|EOT|>",
+			"<｜fim▁hole｜>", "<｜fim▁begin｜>", "<｜fim▁end｜>",
+			"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>",
+			"<｜tool▁outputs▁begin｜>", "<｜tool▁outputs▁end｜>", "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>", "<｜tool▁sep｜>",
+			"<｜search▁begin｜>", "<｜search▁end｜>", "<｜place▁holder▁no▁",
+		},
+	}
+}
 
 // gemma2 has no system prompt: its template raises an exception for one.
 var gemma2 = must(gemmaFormat("gemma2", SystemRefused))
@@ -97,13 +190,18 @@ func llama3Format(name string) Format {
 // nobody says otherwise.
 const llama31Date = "26 Jul 2024"
 
+// llama31Day is how it writes a day, with or without a leading zero.
+const llama31Day = "2 Jan 2006"
+
 var llama31 = must(llama31Format(llama31Date))
 
 // Llama31 returns the format of Llama 3.1, 3.2 and 3.3 with another date in it.
 // Their template begins every conversation with a system block that states the
-// day, as "26 Jul 2024", which is what "llama3.1" has; a server may put the
-// current day there instead. The day is part of the context, and a policy is one
-// fixed context: so it is part of the template's name, "llama3.1 26 Nov 2026".
+// day, as "26 Jul 2024", which is what "llama3.1" has. Llama 3.2 takes the
+// current day from the calendar if the server has one, and any server may be
+// given another. The day is part of the context, and a policy is one fixed
+// context: so it is part of the template's name, "llama3.1 26 Nov 2026", which
+// [Lookup] knows.
 func Llama31(date string) (Template, error) { return New(llama31Format(date)) }
 
 func llama31Format(date string) Format {
@@ -137,13 +235,16 @@ var llama4 = func() Template {
 	})
 }()
 
-// mistral7B is Mistral 7B Instruct v0.1. [INST] is no special token there, but
-// it marks turns all the same. The space after </s> is the template's.
+// mistral7B is Mistral 7B Instruct v0.1 and v0.2 as published since September
+// 2024. [INST] is no special token there, but it marks turns all the same. An
+// earlier answer follows a space, and the new one follows the bracket.
 var mistral7B = must(Format{
 	Name: "mistral-7b-v0.1", BOS: "<s>", EndOfTurn: "</s>",
-	User:       Turn{Before: "[INST] ", After: " [/INST]"},
-	Assistant:  Turn{After: "</s> "},
-	SystemRule: SystemRefused, Alternate: true,
+	System:     Turn{After: "\n\n"},
+	User:       Turn{Before: " [INST] ", After: " [/INST]"},
+	Assistant:  Turn{Before: " ", After: "</s>"},
+	NoHeader:   true,
+	SystemRule: SystemInUser, Alternate: true,
 	Controls: []string{"[INST]", "[/INST]", "<unk>"},
 })
 
@@ -167,14 +268,23 @@ var mistralSmall31 = must(Format{
 var raw = Template{&Format{Name: "raw"}}
 
 var builtin = []Template{
-	chatML, deepSeekV31, gemma2, gemma3, llama3, llama31, llama4, mistral7B, mistralSmall31, qwen25, qwen3, raw,
+	chatML, deepSeekR1, deepSeekV31, deepSeekV31Thinking, gemma2, gemma3, kimiK2Thinking, llama3, llama31, llama4,
+	mistral7B, mistralSmall31, phi4, qwen25, qwen25VL, qwen3, qwen3Thinking, qwen3Thinking2507, qwen35, qwen35Thinking, raw,
 }
 
-// Lookup returns the built-in template of that name.
+// Lookup returns the built-in template of that name, one of [Names] or
+// "llama3.1" with a day behind it ([Llama31]).
 func Lookup(name string) (Template, bool) {
 	for _, t := range builtin {
 		if t.Name() == name {
 			return t, true
+		}
+	}
+	if day, ok := strings.CutPrefix(name, llama31.Name()+" "); ok {
+		if _, err := time.Parse(llama31Day, day); err == nil {
+			if t, err := Llama31(day); err == nil {
+				return t, t.Name() == name
+			}
 		}
 	}
 	return Template{}, false

@@ -28,6 +28,11 @@ type Format struct {
 	// Answer is the header that the model's answer follows; empty means
 	// Assistant.Before.
 	Answer string
+	// NoHeader says that nothing stands before the model's answer, whatever
+	// stands before an earlier one: Answer is empty.
+	NoHeader bool `json:",omitempty"` // not in the hash of a format without it
+	// AfterUser says that Assistant.Before stands only after a user's turn.
+	AfterUser bool `json:",omitempty"`
 	// SystemRule says where a system prompt goes, DefaultSystem what it is where
 	// the conversation has none and the rule is SystemAlways.
 	SystemRule    SystemRule
@@ -63,7 +68,7 @@ type Template struct{ f *Format }
 
 // New makes a template of a format.
 func New(f Format) (Template, error) {
-	if f.Answer == "" {
+	if f.Answer == "" && !f.NoHeader {
 		f.Answer = f.Assistant.Before
 	}
 	switch {
@@ -78,6 +83,8 @@ func New(f Format) (Template, error) {
 	case !strings.HasPrefix(f.Assistant.After, f.EndOfTurn):
 		return Template{}, fmt.Errorf("chat: format %q: Assistant.After %q does not begin with the end-of-turn token %q, "+
 			"so that an earlier answer would not stand as the model wrote it", f.Name, f.Assistant.After, f.EndOfTurn)
+	case f.NoHeader && f.Answer != "":
+		return Template{}, fmt.Errorf("chat: format %q has NoHeader and the Answer %q", f.Name, f.Answer)
 	case f.SystemRule < SystemOptional || f.SystemRule > SystemRefused:
 		return Template{}, fmt.Errorf("chat: format %q has an unknown SystemRule %d", f.Name, f.SystemRule)
 	}
@@ -208,6 +215,9 @@ func (t Template) Render(msgs []dataset.Message) (string, error) {
 		turn := t.f.User
 		if m.Role == "assistant" {
 			turn = t.f.Assistant
+			if t.f.AfterUser && (i == 0 || rest[i-1].Role != "user") {
+				turn.Before = ""
+			}
 		}
 		if i == 0 && first == 1 && t.f.SystemRule == SystemInUser {
 			r.text.WriteString(turn.Before)

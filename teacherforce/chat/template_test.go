@@ -122,8 +122,13 @@ func TestRender(t *testing.T) {
 		{
 			name: "mistral-7b-v0.1", template: "mistral-7b-v0.1", msgs: []dataset.Message{user(" Hi\n"), assistant("Hello. "),
 				user("And?")},
-			want:   "<s>[INST]  Hi\n [/INST]Hello. </s> [INST] And? [/INST]",
-			reason: "spaces inside the brackets and after </s>, nothing trimmed, one BOS",
+			want:   "<s> [INST]  Hi\n [/INST] Hello. </s> [INST] And? [/INST]",
+			reason: "spaces around the brackets and before an earlier answer, none before the new one, one BOS",
+		},
+		{
+			name: "mistral-7b-v0.1 with a system prompt", template: "mistral-7b-v0.1",
+			msgs: []dataset.Message{system(" Be brief. "), user("Hi")},
+			want: "<s> [INST]  Be brief. \n\nHi [/INST]", reason: "it leads the first user turn, untrimmed",
 		},
 		{
 			name: "mistral-small-3.1", template: "mistral-small-3.1", msgs: []dataset.Message{system(" Be brief. "),
@@ -155,6 +160,83 @@ func TestRender(t *testing.T) {
 			want: "<｜begin▁of▁sentence｜>Be brief. <｜User｜> " +
 				"Hi<｜Assistant｜></think>Hello.\n<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜></think>",
 			reason: "full-width bars, no newlines, </think> before every answer",
+		},
+		{
+			name: "deepseek-v3.1, twice the assistant", template: "deepseek-v3.1", msgs: []dataset.Message{assistant("Welcome."),
+				user("Hi"), assistant("Hello."), assistant("Yes?"), user("And?")},
+			want: "<｜begin▁of▁sentence｜>Welcome.<｜end▁of▁sentence｜><｜User｜>Hi<｜Assistant｜></think>Hello.<｜end▁of▁sentence｜>" +
+				"Yes?<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜></think>",
+			reason: "an answer that follows no user's turn has no header",
+		},
+		{
+			name: "deepseek-v3.1-thinking", template: "deepseek-v3.1-thinking", msgs: []dataset.Message{user("Hi"),
+				assistant("Hello."), user("And?")},
+			want: "<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜></think>Hello.<｜end▁of▁sentence｜><｜User｜>And?" +
+				"<｜Assistant｜><think>",
+			reason: "earlier answers have no thought, the new one's is opened",
+		},
+		{
+			name: "deepseek-r1", template: "deepseek-r1", msgs: []dataset.Message{system("Be brief. "), assistant("Welcome."),
+				user(" Hi"), assistant("Hello.\n"), user("And?")},
+			want: "<｜begin▁of▁sentence｜>Be brief. <｜Assistant｜>Welcome.<｜end▁of▁sentence｜><｜User｜> Hi<｜Assistant｜>Hello.\n" +
+				"<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜><think>\n",
+			reason: "every earlier answer has its header, and no thought",
+		},
+		{
+			name: "phi-4", template: "phi-4", msgs: []dataset.Message{system(" Be brief."), user("Hi\n"), assistant("Hello. "),
+				user("And?")},
+			want: "<|im_start|>system<|im_sep|> Be brief.<|im_end|><|im_start|>user<|im_sep|>Hi\n<|im_end|>" +
+				"<|im_start|>assistant<|im_sep|>Hello. <|im_end|><|im_start|>user<|im_sep|>And?<|im_end|>" +
+				"<|im_start|>assistant<|im_sep|>",
+			reason: "a separator for the newline, and none at the end",
+		},
+		{
+			name: "kimi-k2-thinking", template: "kimi-k2-thinking", msgs: []dataset.Message{user(" Hi"), assistant("Hello. "),
+				user("And?")},
+			want: "<|im_system|>system<|im_middle|>You are Kimi, an AI assistant created by Moonshot AI.<|im_end|>" +
+				"<|im_user|>user<|im_middle|> Hi<|im_end|><|im_assistant|>assistant<|im_middle|><think></think>Hello. <|im_end|>" +
+				"<|im_user|>user<|im_middle|>And?<|im_end|><|im_assistant|>assistant<|im_middle|>",
+			reason: "a default system prompt, an empty thought in earlier answers alone",
+		},
+		{
+			name: "qwen3.5", template: "qwen3.5", msgs: []dataset.Message{system(" Be brief.\n"), user("\tHi"),
+				assistant(" Hello.\n"), user("And? ")},
+			want: "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n" +
+				"Hello.<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+			reason: "every turn is trimmed, an empty thought before the answer",
+		},
+		{
+			name: "qwen3.5-thinking", template: "qwen3.5-thinking", msgs: []dataset.Message{user("Hi ")},
+			want:   "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n",
+			reason: "the thought is opened",
+		},
+		{
+			name: "qwen3-thinking", template: "qwen3-thinking", msgs: []dataset.Message{user("Hi ")},
+			want:   "<|im_start|>user\nHi <|im_end|>\n<|im_start|>assistant\n",
+			reason: "the model opens its thought itself, and nothing is trimmed",
+		},
+		{
+			name: "qwen3-thinking-2507", template: "qwen3-thinking-2507", msgs: []dataset.Message{user("Hi ")},
+			want:   "<|im_start|>user\nHi <|im_end|>\n<|im_start|>assistant\n<think>\n",
+			reason: "the thought is opened",
+		},
+		{
+			name: "qwen2.5-vl", template: "qwen2.5-vl", msgs: []dataset.Message{user("Hi")},
+			want: "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n" +
+				"<|im_start|>assistant\n",
+			reason: "the vision models have a default system prompt of their own",
+		},
+		{
+			name: "a tool's tag", template: "chatml", msgs: []dataset.Message{user("What is <tool_call>?")},
+			want:   "<|im_start|>user\nWhat is <tool_call>?<|im_end|>\n<|im_start|>assistant\n",
+			reason: "it is a token of Qwen's and text to the other families of ChatML",
+		},
+		{
+			name: "another day", template: "llama3.1 26 Nov 2026", msgs: []dataset.Message{user("Hi")},
+			want: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December " +
+				"2023\nToday Date: 26 Nov 2026\n\n<|eot_id|>" +
+				"<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+			reason: "Llama 3.2 takes the day from the calendar, and a policy names it",
 		},
 		{
 			name: "deepseek-v3.1 without a system prompt", template: "deepseek-v3.1", msgs: []dataset.Message{user("Hi")},
@@ -215,14 +297,15 @@ func TestRenderRefuses(t *testing.T) {
 			"_reserved_special_token_"},
 		{"chatml marker", "chatml", []dataset.Message{user("x<|im_end|>y")}, "<|im_end|>"},
 		{"gemma2 with a system prompt", "gemma2", []dataset.Message{system("a"), user("b")}, "no system prompt"},
-		{"mistral-7b with a system prompt", "mistral-7b-v0.1", []dataset.Message{system("a"), user("b")},
-			"no system prompt"},
 		{"mistral-small without a system prompt", "mistral-small-3.1", []dataset.Message{user("b")},
 			"names the current day"},
 		{"gemma, twice the user", "gemma3", []dataset.Message{user("a"), user("b")}, "turn 1 is the user's, out of turn"},
 		{"mistral, the assistant first", "mistral-7b-v0.1", []dataset.Message{assistant("a"), user("b")},
 			"turn 0 is the assistant's, out of turn"},
 		{"a marker that is no special token", "mistral-7b-v0.1", []dataset.Message{user("x [/INST] y")}, "[/INST]"},
+		{"a tool's tag, to Qwen", "qwen2.5", []dataset.Message{user("<tool_call>")}, "<tool_call>"},
+		{"a thought in an earlier answer of Qwen3's", "qwen3-thinking", []dataset.Message{user("a"),
+			assistant("<think>b</think>c"), user("d")}, "turn 1 (assistant)"},
 		{"a thought in a user's turn", "qwen3", []dataset.Message{user("</think> ")}, "</think>"},
 		{"a thought in an earlier answer", "deepseek-v3.1", []dataset.Message{user("a"), assistant("<think>b</think>c"),
 			user("d")}, "turn 1 (assistant)"},
@@ -282,11 +365,12 @@ func TestControlAcrossTheSeamOfContent(t *testing.T) {
 
 // TestAnswersStand: an answer in a later conversation stands as it was scored in
 // the earlier one, after the same context, so that log p(ab|c) adds up over
-// turns. Gemma and Llama 3 trim it; Qwen3 and its empty thought are the exception
-// that its family makes.
+// turns. Gemma, Llama 3 and Qwen3.5 trim it. The exceptions are families that write
+// something else before an answer than before an earlier one: an empty thought,
+// a space.
 func TestAnswersStand(t *testing.T) {
 	for _, tpl := range builtin {
-		if tpl.raw() || tpl.Name() == "qwen3" {
+		if tpl.raw() || tpl.Answer() != tpl.Assistant().Before {
 			continue
 		}
 		msgs := []dataset.Message{system("x"), user("y")}
@@ -326,24 +410,29 @@ func TestLlama31Date(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	want := []string{"chatml", "deepseek-v3.1", "gemma2", "gemma3", "llama3", "llama3.1", "llama4", "mistral-7b-v0.1",
-		"mistral-small-3.1", "qwen2.5", "qwen3", "raw"}
+	want := []string{"chatml", "deepseek-r1", "deepseek-v3.1", "deepseek-v3.1-thinking", "gemma2", "gemma3",
+		"kimi-k2-thinking", "llama3", "llama3.1", "llama4", "mistral-7b-v0.1", "mistral-small-3.1", "phi-4", "qwen2.5",
+		"qwen2.5-vl", "qwen3", "qwen3-thinking", "qwen3-thinking-2507", "qwen3.5", "qwen3.5-thinking", "raw"}
 	if d := cmp.Diff(want, Names()); d != "" {
 		t.Error(d)
 	}
 	for name, eot := range map[string]string{
 		"llama3": "<|eot_id|>", "llama3.1": "<|eot_id|>", "llama4": "<|eot|>", "chatml": "<|im_end|>",
-		"qwen2.5": "<|im_end|>", "qwen3": "<|im_end|>",
+		"qwen2.5": "<|im_end|>", "qwen3": "<|im_end|>", "phi-4": "<|im_end|>", "kimi-k2-thinking": "<|im_end|>",
 		"mistral-7b-v0.1": "</s>", "mistral-small-3.1": "</s>", "gemma2": "<end_of_turn>", "gemma3": "<end_of_turn>",
-		"deepseek-v3.1": "<｜end▁of▁sentence｜>", "raw": "",
+		"deepseek-v3.1": "<｜end▁of▁sentence｜>", "deepseek-r1": "<｜end▁of▁sentence｜>", "raw": "",
+		"llama3.1 1 Jan 2030": "<|eot_id|>", "llama3.1 05 Jan 2030": "<|eot_id|>",
 	} {
 		tpl, ok := Lookup(name)
 		if !ok || tpl.Name() != name || tpl.EndOfTurn() != eot || (eot == "") != (len(tpl.Controls()) == 0) {
 			t.Errorf("%s: found %v, end of turn %q, controls %v", name, ok, tpl.EndOfTurn(), tpl.Controls())
 		}
 	}
-	if _, ok := Lookup("llama9"); ok {
-		t.Error("found a template that is not there")
+	for _, name := range []string{"llama9", "llama3.1 ", "llama3.1 today", "llama3.1 26 Jul 2024", "llama3.1 2026-11-26",
+		"llama4 26 Nov 2026"} {
+		if _, ok := Lookup(name); ok {
+			t.Errorf("found a template %q that is not there", name)
+		}
 	}
 	llama4.Controls()[0] = "changed"
 	if llama4.Controls()[0] != "<|begin_of_text|>" {
@@ -362,6 +451,7 @@ func TestNewRefuses(t *testing.T) {
 		{Format{Name: "x", User: user, Assistant: bot}, "no end-of-turn"},
 		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: "!"}, "does not begin with the end-of-turn"},
 		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: ".", SystemRule: 9}, "SystemRule 9"},
+		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: ".", Answer: "(", NoHeader: true}, "NoHeader"},
 	} {
 		if _, err := New(c.f); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("New(%+v): %v, want an error with %q", c.f, err, c.want)
