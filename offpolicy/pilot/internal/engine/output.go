@@ -165,16 +165,7 @@ func (r *Run) readBack(rec *record.Records) (problems []string) {
 		ids[i] = p.ID
 	}
 	add := func(p []string) { problems = append(problems, p...) }
-	prompts, err := dataset.ReadFile[dataset.Prompt](filepath.Join(dir, "prompts.jsonl"))
-	if err != nil {
-		add([]string{err.Error()})
-	} else {
-		got := make([]string, len(prompts))
-		for i, p := range prompts {
-			got[i] = p.ID
-		}
-		add(compareKeys("prompts.jsonl", got, ids))
-	}
+	add(checkFile(dir, "prompts.jsonl", func(p dataset.Prompt) string { return p.ID }, ids))
 	want := func(keys []dataset.Key) []string {
 		out := make([]string, len(keys))
 		for i, k := range keys {
@@ -183,23 +174,30 @@ func (r *Run) readBack(rec *record.Records) (problems []string) {
 		return out
 	}
 	all := want(r.job.keys())
-	add(checkFile[dataset.Response](dir, "responses.jsonl", all))
-	add(checkFile[dataset.LogProb](dir, "logprobs.jsonl", all))
-	add(checkFile[dataset.JudgeScore](dir, "judge.jsonl", all))
-	add(checkFile[dataset.OracleLabel](dir, "oracle.jsonl",
+	add(checkFile(dir, "responses.jsonl", keyText[dataset.Response], all))
+	add(checkFile(dir, "logprobs.jsonl", keyText[dataset.LogProb], all))
+	add(checkFile(dir, "judge.jsonl", keyText[dataset.JudgeScore], all))
+	add(checkFile(dir, "oracle.jsonl", keyText[dataset.OracleLabel],
 		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
-	add(checkFile[dataset.Canary](dir, "canaries.jsonl", want(rec.CanariesOwed)))
+	add(checkFile(dir, "canaries.jsonl", keyText[dataset.Canary], want(rec.CanariesOwed)))
 	return problems
 }
 
-func checkFile[T keyed](dir, name string, want []string) []string {
-	rows, err := dataset.ReadFile[T](filepath.Join(dir, name))
+func keyText[T keyed](row T) string { return row.Key().String() }
+
+// checkFile reads a file a row at a time.
+func checkFile[T any](dir, name string, key func(T) string, want []string) []string {
+	f, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
 		return []string{err.Error()}
 	}
-	got := make([]string, len(rows))
-	for i, row := range rows {
-		got[i] = row.Key().String()
+	defer f.Close()
+	got := make([]string, 0, len(want))
+	for row, err := range dataset.ReadJSONL[T](f, name) {
+		if err != nil {
+			return []string{err.Error()}
+		}
+		got = append(got, key(row))
 	}
 	return compareKeys(name, got, want)
 }

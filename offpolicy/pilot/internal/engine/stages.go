@@ -79,7 +79,8 @@ func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset
 	if err != nil {
 		row.Error = recordError(err)
 	} else {
-		row.Text, row.TokenIDs, row.FinishReason, row.Model = &g.Text, g.TokenIDs, g.FinishReason, g.Meta.Model
+		text := g.Text // a pointer into g would keep all its tokens
+		row.Text, row.TokenIDs, row.FinishReason, row.Model = &text, g.TokenIDs, g.FinishReason, g.Meta.Model
 		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
 		if !a.Policy.Sampling.Neutral() {
 			row.Sampling = teacherforce.SamplingOf(g)
