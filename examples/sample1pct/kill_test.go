@@ -96,7 +96,8 @@ func newServed(t *testing.T, prompts, concurrency int, faults string) *drill {
 		0o666)); err != nil {
 		t.Fatal(err)
 	}
-	d := &drill{server: server, input: input, concurrency: concurrency, prompts: prompts, calm: filepath.Join(dir, "calm")}
+	d := &drill{server: server, input: input, concurrency: concurrency, prompts: prompts,
+		calm: filepath.Join(dir, "calm")}
 	d.args = []string{"-live", "-fireworks-url", server.FireworksURL(), "-openai-url", server.OpenAIURL(),
 		"-prices", prices, "-input", input, "-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out"}
 	return d

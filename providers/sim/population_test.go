@@ -107,7 +107,8 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 				for rep := w; rep < repetitions; rep += workers {
 					s := all.sample(world, uint64(rep))
 					r, err := offpolicy.Evaluate(s, offpolicy.Config{
-						Estimators: []offpolicy.Estimator{offpolicy.Direct}, Method: offpolicy.InfluenceFunction, Seed: uint64(rep), Replicates: 50,
+						Estimators: []offpolicy.Estimator{offpolicy.Direct}, Method: offpolicy.InfluenceFunction,
+						Seed: uint64(rep), Replicates: 50, // the intervals of comparisons, which nobody reads here
 						Concurrency: 1,
 					})
 					if err != nil {

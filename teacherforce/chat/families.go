@@ -269,7 +269,8 @@ var raw = Template{&Format{Name: "raw"}}
 
 var builtin = []Template{
 	chatML, deepSeekR1, deepSeekV31, deepSeekV31Thinking, gemma2, gemma3, kimiK2Thinking, llama3, llama31, llama4,
-	mistral7B, mistralSmall31, phi4, qwen25, qwen25VL, qwen3, qwen3Thinking, qwen3Thinking2507, qwen35, qwen35Thinking, raw,
+	mistral7B, mistralSmall31, phi4, qwen25, qwen25VL, qwen3, qwen3Thinking, qwen3Thinking2507, qwen35, qwen35Thinking,
+	raw,
 }
 
 // Lookup returns the built-in template of that name, one of [Names] or

@@ -162,8 +162,8 @@ func TestRender(t *testing.T) {
 			reason: "full-width bars, no newlines, </think> before every answer",
 		},
 		{
-			name: "deepseek-v3.1, twice the assistant", template: "deepseek-v3.1", msgs: []dataset.Message{assistant("Welcome."),
-				user("Hi"), assistant("Hello."), assistant("Yes?"), user("And?")},
+			name: "deepseek-v3.1, twice the assistant", template: "deepseek-v3.1",
+			msgs: []dataset.Message{assistant("Welcome."), user("Hi"), assistant("Hello."), assistant("Yes?"), user("And?")},
 			want: "<｜begin▁of▁sentence｜>Welcome.<｜end▁of▁sentence｜><｜User｜>Hi<｜Assistant｜></think>Hello.<｜end▁of▁sentence｜>" +
 				"Yes?<｜end▁of▁sentence｜><｜User｜>And?<｜Assistant｜></think>",
 			reason: "an answer that follows no user's turn has no header",
