@@ -14,6 +14,7 @@ const (
 	cloneMedian     = 0.05 // nats
 	cloneHoldEValue = 20.0
 	cloneLevel      = 0.95 // one-sided Clopper-Pearson
+	cloneRows       = 59   // of which none exceeds: the upper bound is 5% then
 )
 
 // CloneResult is what [CloneCheck] found. Figures that cannot be computed are
@@ -24,7 +25,7 @@ type CloneResult struct {
 
 	N         int   // rows compared
 	Missing   int   // rows without a log-ratio
-	Exceeding int   // rows with |d| > 0.2 nats
+	Exceeding int   // rows with |d| beyond 0.2 nats and 4 s
 	Rows      []int // their indices, in order
 
 	MaxAbs     float64 // max |d|, nats
@@ -32,30 +33,41 @@ type CloneResult struct {
 	ShareUpper float64
 	MeanRest   float64 // mean d of the rows that do not exceed, nats
 	Median     float64 // of d, nats
-	LogEValue  float64 // natural logarithm of the e-value against E[w] <= 1
+	LogEValue  float64 // natural logarithm of the e-value against E[w] <= exp(s²/2)
+	Noise      Noise   // that the log-ratios show, or as it was stated
+	Spread     float64 // s, root mean square over the rows, nats
 }
 
 // CloneCheck compares a policy with its clone: the same policy, scored again by
 // calls of its own. The log-ratios d = w.Log ought
 // to be 0, and what they are instead is the noise of the log-probs that every
-// other policy's weights are made of. The tails decide, since a median near 0
+// other policy's weights are made of ([Noise]: s is its standard deviation on a row).
+// Noise is no fault by itself: what it does to a value is weighed where the value is
+// computed. What is not noise is. The tails decide, since a median near 0
 // proves nothing: of 1,000 real rows 90% were exactly equal while the largest
 // weight was 55.
 //
-//	fail  if the lower 95% bound of share(|d| > 0.2) is above 5%,
-//	      or |median d| > 0.05, or the e-value against E[w] <= 1 is 1,000 or more,
-//	      or there is nothing to compare;
-//	pass  if max |d| <= 1e-6, or else the upper bound of that share is at most
-//	      5%, |mean d| of the other rows is at most 0.02, and e < 20;
+//	fail  if the lower 95% bound of share(|d| > 0.2 and 4 s) is above 5%,
+//	      or |median d| is beyond 0.05 and its own 3.29 standard errors,
+//	      or the e-value against E[w] <= exp(s²/2) is 1,000 or more,
+//	      or s is above 1, or there is nothing to compare;
+//	pass  if max |d| <= 1e-6, or else no row is beyond or the upper bound of that share is
+//	      at most 5%, |mean d| of the other rows is at most 0.02 or its own 3.29
+//	      standard errors, and e < 20;
 //	hold  otherwise.
 //
-// Below 59 rows no number of small differences passes: 0 of 58 leaves the
-// share's upper bound above 5%.
-func CloneCheck(w *Weights) CloneResult {
+// With no row beyond, the upper bound is at most 5% from 59 rows on; the reason says so where
+// there are fewer. length holds the responses' lengths in tokens, by row; stated is
+// [Config.Noise], 0 to estimate it from the log-ratios themselves.
+func CloneCheck(w *Weights, length []float64, stated float64) CloneResult {
 	d := w.Log
-	r := CloneResult{MaxAbs: math.NaN(), MeanRest: math.NaN(), LogEValue: math.NaN(), Median: math.NaN(),
+	noise := Noise{Token: stated, Upper: stated}
+	if stated == 0 {
+		noise = MeasureNoise(d, length)
+	}
+	r := CloneResult{Noise: noise, MaxAbs: math.NaN(), MeanRest: math.NaN(), LogEValue: math.NaN(), Median: math.NaN(),
 		ShareLower: math.NaN(), ShareUpper: math.NaN()}
-	var rest, most float64
+	var rest, most, s2 float64
 	for i, v := range d {
 		if math.IsNaN(v) {
 			r.Missing++
@@ -63,7 +75,8 @@ func CloneCheck(w *Weights) CloneResult {
 		}
 		r.N++
 		most = max(most, math.Abs(v))
-		if math.Abs(v) > cloneTail {
+		s2 += noise.variance(length[i])
+		if math.Abs(v) > noise.tail(length[i]) {
 			r.Exceeding++
 			r.Rows = append(r.Rows, i)
 		} else {
@@ -81,18 +94,24 @@ func CloneCheck(w *Weights) CloneResult {
 	r.ShareLower = BinomialLower(r.Exceeding, r.N, cloneLevel)
 	r.ShareUpper = BinomialUpper(r.Exceeding, r.N, cloneLevel)
 	r.Median = Quantiles(d, .5)[0]
-	r.LogEValue = w.LogEValue
+	r.Spread = math.Sqrt(s2 / float64(r.N))
+	r.LogEValue = min(w.LogEValue, logEValue(noise.upper().discounted(d, length)))
+	se := r.Spread / math.Sqrt(float64(r.N))
 
 	say := func(status Status, format string, args ...any) {
 		r.Status = status
 		r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...))
 	}
 	if r.ShareLower > cloneTailShare {
-		say(StatusFail, "%d of %d rows differ by more than %v nats: at least %.1f%% at 95%% confidence, %.0f%% allowed",
-			r.Exceeding, r.N, cloneTail, 100*r.ShareLower, 100*cloneTailShare)
+		say(StatusFail, "%d of %d rows differ by more than %v nats and noise: at least %.1f%% at 95%% confidence, "+
+			"%.0f%% allowed", r.Exceeding, r.N, cloneTail, 100*r.ShareLower, 100*cloneTailShare)
 	}
-	if math.Abs(r.Median) > cloneMedian {
-		say(StatusFail, "median difference %+.3f nats, at most %v allowed", r.Median, cloneMedian)
+	if limit := max(cloneMedian, massZ*math.Sqrt(math.Pi/2)*se); math.Abs(r.Median) > limit {
+		say(StatusFail, "median difference %+.3f nats, at most %.2g allowed", r.Median, limit)
+	}
+	if r.Spread > maxCloneNoise {
+		say(StatusFail, "the log-ratios are mostly noise: standard deviation %.2g nats, at most %v allowed", r.Spread,
+			maxCloneNoise)
 	}
 	if r.LogEValue >= math.Log(MaxEValue) {
 		say(StatusFail, "mean weight is above 1 beyond chance: e-value 10^%s", brief(r.LogEValue/math.Ln10))
@@ -104,19 +123,23 @@ func CloneCheck(w *Weights) CloneResult {
 		say(StatusPass, "equal within %.0e nats on all %d rows", cloneIdentical, r.N)
 		return r
 	}
-	if r.ShareUpper > cloneTailShare {
-		say(StatusHold, "%d of %d rows differ by more than %v nats: up to %.1f%% at 95%% confidence, %.0f%% allowed",
-			r.Exceeding, r.N, cloneTail, 100*r.ShareUpper, 100*cloneTailShare)
+	if r.Exceeding > 0 && r.ShareUpper > cloneTailShare {
+		say(StatusHold, "%d of %d rows differ by more than %v nats and noise: up to %.1f%% at 95%% confidence, "+
+			"%.0f%% allowed", r.Exceeding, r.N, cloneTail, 100*r.ShareUpper, 100*cloneTailShare)
 	}
-	if !(math.Abs(r.MeanRest) <= cloneMean) {
-		say(StatusHold, "mean difference of the other rows %+.3f nats, at most %v allowed", r.MeanRest, cloneMean)
+	if limit := max(cloneMean, massZ*se); !(math.Abs(r.MeanRest) <= limit) {
+		say(StatusHold, "mean difference of the other rows %+.3f nats, at most %.2g allowed", r.MeanRest, limit)
 	}
 	if r.LogEValue >= math.Log(cloneHoldEValue) {
 		say(StatusHold, "mean weight leans above 1: e-value %.3g, below %v wanted", math.Exp(r.LogEValue), cloneHoldEValue)
 	}
 	if r.Status == "" {
-		say(StatusPass, "%d of %d rows differ by more than %v nats, the others by %+.4f on average",
-			r.Exceeding, r.N, cloneTail, r.MeanRest)
+		say(StatusPass, "%d of %d rows differ by more than %v nats and noise, the others by %+.4f on average, with a "+
+			"standard deviation of %.2g", r.Exceeding, r.N, cloneTail, r.MeanRest, r.Spread)
+		if r.ShareUpper > cloneTailShare {
+			r.Reasons[0] += fmt.Sprintf("; up to %.1f%% of all responses may do so for all that %d show: %d bound it at %.0f%%",
+				100*r.ShareUpper, r.N, cloneRows, 100*cloneTailShare)
+		}
 	}
 	return r
 }

@@ -2,6 +2,7 @@ package offpolicy
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -42,6 +43,9 @@ type Config struct {
 	// Clones name the targets that are the logging policy scored again: their
 	// weights ought to be 1 and their difference from it 0.
 	Clones []string
+	// Noise is the standard deviation of a token's log-prob from one scoring of a text
+	// to the next, nats; 0 means that the Clones show it. See [Noise].
+	Noise float64
 	// Segments are kinds of [Row.Segments] to break values down by.
 	Segments []string
 	// LabelUSD is the price of an oracle label, for the referee's advice: 0 is that
@@ -62,6 +66,8 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("offpolicy: evaluate: MinLabels %d: want a positive number, or 0 for 25", c.MinLabels)
 	case !(c.Clip >= 0):
 		return fmt.Errorf("offpolicy: evaluate: Clip %v: want a positive weight, or 0 for √n", c.Clip)
+	case !(c.Noise >= 0) || math.IsInf(c.Noise, 1):
+		return fmt.Errorf("offpolicy: evaluate: Noise %v: want nats a token, or 0 for what the clones show", c.Noise)
 	case !(c.Margin >= 0):
 		return fmt.Errorf("offpolicy: evaluate: Margin %v: want a residual >= 0; 0 does not grade", c.Margin)
 	case c.Method != "" && c.Method != Bootstrap && c.Method != InfluenceFunction:
@@ -108,6 +114,8 @@ type Result struct {
 	Calibrator      *Calibrator
 	CalibratorError error
 	Labels          LabelDesign
+	// Noise is that of the log-probs, as [Config.Noise] states it or the clones show it.
+	Noise Noise
 
 	frame  *frame
 	config Config    // with its defaults filled in

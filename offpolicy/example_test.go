@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -73,7 +74,7 @@ func ExampleCloneCheck() {
 			fmt.Println(err)
 			return
 		}
-		r := offpolicy.CloneCheck(w)
+		r := offpolicy.CloneCheck(w, slices.Repeat([]float64{200}, len(d)), 0)
 		fmt.Println(r.Status, r.Reasons)
 	}
 	d := make([]float64, 100)
@@ -84,7 +85,7 @@ func ExampleCloneCheck() {
 	}
 	check(d)
 	// Output:
-	// pass [1 of 100 rows differ by more than 0.2 nats, the others by +0.0000 on average]
+	// pass [1 of 100 rows differ by more than 0.2 nats and noise, the others by +0.0000 on average, with a standard deviation of 0]
 	// fail [median difference +0.060 nats, at most 0.05 allowed]
 }
 

@@ -29,6 +29,7 @@ type frame struct {
 	invP    []float64 // of each row: 1/p where it is labelled, else 0
 	allInvP []float64 // of each row: 1/p, labelled or not; NaN where p is unknown
 	length  []float64 // of each row, NaN unknown
+	lengths []float64 // the same for noise, which needs one of every row
 	blanks  *blanks   // nil where every response has a score
 	design  LabelDesign
 	targets []string

@@ -50,6 +50,7 @@ const (
 	RuleTransport  Rule = "transport"   // plug-in direct without a transport audit
 	RuleSupport    Rule = "support"     // plug-in direct beyond the labelled scores
 	RuleSpread     Rule = "spread"      // nothing varies, so no error can be estimated
+	RuleNoise      Rule = "noise"       // noise of the log-probs moves the value too far
 )
 
 // Refusal is one reason why an estimate must not be given.
@@ -146,5 +147,7 @@ var remedies = map[Rule]string{
 	RuleDraws:      "let the policy answer the logged prompts, and have the judge score the answers",
 	RuleTransport:  "label 25 fresh draws of the policy: its estimate is then corrected by them",
 	RuleSupport:    "label 25 fresh draws of the policy, chosen at random",
-	RuleSpread:     "label more responses: labels that are all equal say nothing of the error",
+	RuleNoise: "score at an endpoint that repeats itself, or score several times and average; estimates by the " +
+		"policy's own responses do not depend on it",
+	RuleSpread: "label more responses: labels that are all equal say nothing of the error",
 }

@@ -36,6 +36,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 	}
 	w := newWorker(fr)
 	w.ones(fr)
+	r.measureNoise(&c)
 	r.labelGaps()
 	for _, policy := range append([]string{s.Logging}, fr.targets...) {
 		p, err := r.newPolicy(policy, &c, w)
@@ -56,6 +57,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 	for i := range r.Policies {
 		p := &r.Policies[i]
 		for j := range p.Estimates {
+			r.refuseNoise(p, &p.Estimates[j], &c, w)
 			r.worst(p, &p.Estimates[j], &c, w)
 		}
 	}
@@ -71,7 +73,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 		r.audit(p, &c, w, family)
 		r.referee(p, &c)
 		if slices.Contains(c.Clones, p.Policy) && p.Weights.RawOf == "" {
-			clone := CloneCheck(p.observed)
+			clone := CloneCheck(p.observed, fr.lengths, c.Noise)
 			p.Clone = &clone
 		}
 	}
@@ -289,6 +291,11 @@ func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, e
 	p := PolicyResult{Policy: policy, stats: map[Estimator]built{}}
 	if err := r.weigh(&p); err != nil {
 		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
+	}
+	for _, w := range []*Weights{p.observed, p.Weights} {
+		if err := r.testMean(w); err != nil {
+			return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
+		}
 	}
 	if policy == r.Logging {
 		p.Gaps = r.gaps

@@ -216,7 +216,7 @@ func TestLogEValueArena(t *testing.T) {
 			t.Errorf("%s: log-probs that noisy must be refused by %s; got %v", name, RuleMeanOne, w.Refusals())
 		}
 	}
-	if r := CloneCheck(weightsOf(t, ratios["clone"])); r.Status != "fail" {
+	if r := CloneCheck(weightsOf(t, ratios["clone"]), ones(len(ratios["clone"])), 0); r.Status != "fail" {
 		t.Errorf("the real clone must fail: %+v", r)
 	}
 	w, err := WeightsFromLogRatios(ratios["unhelpful"])

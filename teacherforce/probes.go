@@ -85,7 +85,7 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 	if at, ok := first.Boundary(len(c.context)); ok {
 		c.cert.BytesPerToken = dataset.Known(float64(len(passage)) / float64(len(first.Tokens)-at))
 	}
-	p := Probe{Limit: dataset.Known(c.f.noise)}
+	p := Probe{Limit: dataset.Known(repeatFactor * c.f.noise)}
 	again, why := difference(first, echoes[1])
 	later, why2 := difference(first, echoes[2])
 	batched, why3 := difference(first, company)
@@ -95,10 +95,15 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 	}
 	p.Value = dataset.Known(max(again, later, batched))
 	p.OK = p.Value.OrNaN() <= p.Limit.OrNaN()
-	p.Detail = fmt.Sprintf("largest change of a token's log-prob, nats: %.3g at once, %.3g after other requests, %.3g "+
-		"in their company", again, later, batched)
+	p.Detail = fmt.Sprintf("noise of a token's log-prob in one scoring, nats: %.3g at once, %.3g after other requests, "+
+		"%.3g in their company", again, later, batched)
 	return p, nil
 }
+
+// repeatFactor is how much a single token's log-prob may vary, in units of
+// [Config].Noise, which bounds means over a text: with [ServerNoise] 0.05 nats, a nat on the
+// log-ratio of a response of 200 tokens.
+const repeatFactor = 2.5
 
 // together asks for the echo of text while the others are asked for.
 func (c *certifier) together(ctx context.Context, text string, others ...string) (Echo, error) {
@@ -114,7 +119,8 @@ func (c *certifier) together(ctx context.Context, text string, others ...string)
 	return e, cmp.Or(err, g.Wait())
 }
 
-// difference is the largest absolute difference of two echoes of one text.
+// difference is the noise of one scoring that two echoes of one text show, in nats a
+// token: the root mean square of their differences over √2.
 func difference(a, b Echo) (d float64, why string) {
 	if len(a.Tokens) != len(b.Tokens) {
 		return 0, fmt.Sprintf("%d tokens, then %d", len(a.Tokens), len(b.Tokens))
@@ -128,9 +134,9 @@ func difference(a, b Echo) (d float64, why string) {
 			return 0, fmt.Sprintf("token %d was %q (%v), then %q (%v)", i, a.Tokens[i].Text, a.Tokens[i].LogProb,
 				b.Tokens[i].Text, b.Tokens[i].LogProb)
 		}
-		d = max(d, v)
+		d += v * v
 	}
-	return d, ""
+	return math.Sqrt(d / 2 / float64(max(1, len(a.Tokens)-1))), ""
 }
 
 func (c *certifier) additivity(ctx context.Context) (Probe, error) {

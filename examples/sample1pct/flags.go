@@ -22,7 +22,7 @@ type options struct {
 	endpoints                            []endpoints.Spec
 	judgeModel, oracleModel              string
 	judgeMaxTokens                       int
-	budget, fullBudget, width            float64
+	budget, fullBudget, width, noise     float64
 	faults                               string
 	waive                                waivers
 	args                                 []string // the flags as they were given
@@ -53,6 +53,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.fullBudget, "full-budget", 0,
 		"what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
+	fs.Float64Var(&o.noise, "noise", 0, "standard deviation of a token's log-prob from one scoring to the next, `nats`; "+
+		"0: as the clone shows it")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")

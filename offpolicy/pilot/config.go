@@ -73,6 +73,9 @@ type Config struct {
 	// counts as answered; 0 means 0.02, which tells two policies apart that
 	// differ by 0.04.
 	Resolution float64
+	// Noise is the standard deviation of a token's log-prob from one scoring of a text
+	// to the next, nats; 0 means that the clones show it. See [offpolicy.Noise].
+	Noise float64
 	// Reference is what somebody else expected of this run, shown beside its own
 	// estimate; nil shows none.
 	Reference  *record.Reference

@@ -106,6 +106,10 @@ func (p *preflight) settings(context.Context) {
 	if err := c.Labels.Validate(); err != nil {
 		p.add(err.Error(), record.Do("correct the labelling design", record.FieldLabels), err)
 	}
+	if !(c.Noise >= 0 && c.Noise < 1) {
+		p.add(fmt.Sprintf("Noise is %v: want nats a token", c.Noise),
+			record.Do("give one in [0, 1), 0 for what the clones show", record.FieldNoise), nil)
+	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
 		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution),
 			record.Do("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
@@ -264,6 +268,7 @@ func (p *preflight) job() engine.Job {
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
 		BatchLabels: c.BatchLabels,
 		Prices:      c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
+		Noise:           c.Noise,
 		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
 	}
 }

@@ -139,6 +139,7 @@ func (s *Server) scorePrompt(t task, id callID, offsets *offsets) []entry {
 	nulls := s.hitsRow("null", f.Null, id)
 	order := s.nextOrder()
 	nullHash := hash64("null position", s.seed, id.row)
+	noise := hash64("noise", s.seed, id.full)
 
 	lps := t.model.logProbs(t.prompt)
 	start := len(t.prompt) - t.echo
@@ -147,6 +148,9 @@ func (s *Server) scorePrompt(t task, id callID, offsets *offsets) []entry {
 	for i := start; i < len(t.prompt); i++ {
 		e := entry{id: t.prompt[i], logprob: lps[i], sampling: math.NaN(), offset: offsets.at(at), first: i == 0}
 		at += len(tok.Bytes(e.id))
+		if f.Noise > 0 {
+			e.logprob = min(0, e.logprob+f.Noise*normal(mix(noise, i)))
+		}
 		if f.Order {
 			e.logprob = min(0, e.logprob+1e-3*(2*unit(mix(order, i))-1))
 		}

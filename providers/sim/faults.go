@@ -36,6 +36,7 @@ type Faults struct {
 	Drift         float64 // "drift": this share of records is answered by another model, which says so
 	Expensive     float64 // "expensive": tokens are counted and billed times this factor; 0 means 1
 	WrongTemplate bool    // "wrongtemplate": chat renders with ChatML
+	Noise         float64 // "noise": standard deviation of an echoed log-prob from call to call, nats
 	Order         bool    // "order": echoed log-probs vary by about 1e-3 with the order of requests
 }
 
@@ -76,6 +77,7 @@ var faultForms = []faultForm{
 		kind: factorFault},
 	{name: "wrongtemplate", form: "wrongtemplate=1", flag: func(f *Faults) *bool { return &f.WrongTemplate },
 		kind: flagFault},
+	{name: "noise", form: "noise=rate", rate: func(f *Faults) *float64 { return &f.Noise }},
 	{name: "order", form: "order=1", flag: func(f *Faults) *bool { return &f.Order }, kind: flagFault},
 }
 

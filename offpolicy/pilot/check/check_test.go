@@ -122,6 +122,12 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			}
 		}, map[string]record.Status{"p0.logprobs": record.Hold, "logprobs.complete": record.Hold}, "q0000/p0/0",
 			"P0's log-probs are the weights' denominator"},
+		{"another distribution was sampled", func(r *healthy.Run) { said(r, 17.6) },
+			map[string]record.Status{"p0.logprobs": record.Fail, "logprobs.range": record.Hold}, "q0000/p0/0",
+			"a repetition penalty of the server's own: 16 nats a response were seen, and passed"},
+		{"a little of another", func(r *healthy.Run) { said(r, 1.5) },
+			map[string]record.Status{"p0.logprobs": record.Hold}, "q0000/p0/0", "too much for noise"},
+		{"decoding rounds otherwise", func(r *healthy.Run) { said(r, .3) }, nil, "", "within what servers' kernels do"},
 		{"10% nulls", func(r *healthy.Run) {
 			for i := range 10 {
 				healthy.FailLogProb(healthy.LogprobRow(r, i, "pi_cot"), "missing_logprob")
@@ -631,5 +637,44 @@ func TestListedInTheOrderOfARun(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("checks %q, want %q", got, want)
+	}
+}
+
+// said moves what was said at the generation of P0's responses.
+func said(r *healthy.Run, nats float64) {
+	for i := range r.Responses {
+		if r.Responses[i].Policy == "p0" {
+			r.Responses[i].LogProb = dataset.Known(r.Responses[i].LogProb.OrNaN() + nats)
+		}
+	}
+}
+
+// TestGenerationIsNotTheEcho: what may lie apart, and which policies are not compared.
+func TestGenerationIsNotTheEcho(t *testing.T) {
+	status := func(alter func(*healthy.Run)) record.Status {
+		r := healthy.New(40, 1)
+		alter(r)
+		var f record.Finding
+		checkP0LogProbs(alone(r), &f)
+		return f.Status
+	}
+	if got := status(func(r *healthy.Run) { said(r, 17.6); r.Arms[0].Policy.Sampling.Temperature = 0.7 }); got !=
+		record.Pass {
+		t.Errorf("%s: at another temperature generation may say the sampled distribution's", got)
+	}
+	if got := status(func(r *healthy.Run) { said(r, 1.5); r.Noise = .05 }); got != record.Pass {
+		t.Errorf("%s: that noise was stated", got)
+	}
+	if got := status(func(r *healthy.Run) {
+		for i := range r.Responses { // the last token's is not among those of generation
+			if row := healthy.LogprobRow(r, i/len(r.Arms), "p0"); r.Responses[i].Policy == "p0" {
+				last := len(row.TokenLogProbs) - 1
+				row.LogProb = dataset.Known(row.LogProb.OrNaN() - 3)
+				row.TokenLogProbs[last] -= 3
+				r.Responses[i].LogProb = dataset.Known(row.LogProb.OrNaN() - row.TokenLogProbs[last])
+			}
+		}
+	}); got != record.Pass {
+		t.Errorf("%s: a server need not say what it gave the end-of-turn token", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
@@ -47,7 +48,12 @@ func owed(r *record.Records, policy string) (missing []string, classes map[strin
 
 var _ = add(Check{
 	ID: "p0.logprobs", After: "p0.complete", Needs: record.StageLogProbs, InPlace: true,
-	Threshold: shareThreshold("without a log-prob"),
+	Threshold: func(in *Input) string {
+		t := in.Thresholds
+		return shareThreshold("without a log-prob")(in) + fmt.Sprintf("; in the median the echo of P0's responses lies "+
+			"within %g nats, or %d times the noise, of what was said at generation, by the square root of tokens; up to "+
+			"%d times that holds, more fails", t.GenerationPass, generationNoise, generationFail)
+	},
 	Remedy: record.Remedy{Do: "read the errors in logprobs.jsonl and fix their cause: the next start tries the " +
 		"failed rows again"},
 	Find: checkP0LogProbs,
@@ -56,23 +62,84 @@ var _ = add(Check{
 func checkP0LogProbs(in *Input, c *record.Finding) {
 	r := in.Records
 	checkOwed(in, c, record.Arms{r.Logging()})
-	// What the server said while it generated is a second opinion on the echo:
-	// of the same tokens in, one hopes, the same context.
-	p0 := r.Logging().Policy.Name
-	responses := r.Responses.Of(p0)
-	worst, n := 0.0, 0
-	for k, row := range r.LogProbs.AllOf(p0) {
+	checkGeneration(in, c)
+}
+
+// Echo and generation may lie apart by so many times what two scorings do, and hold up
+// to so many times that.
+const (
+	generationNoise = 4
+	generationFail  = 4
+)
+
+// checkGeneration compares the echo of P0's responses with what the server said of the
+// same tokens while it generated them. Both are differences of the same noise; anything
+// beyond that is another context, another model, or another distribution that was
+// sampled: settings that the server took from elsewhere. Only a policy at temperature 1
+// without filters is sampled from the distribution that an echo gives.
+func checkGeneration(in *Input, c *record.Finding) {
+	r := in.Records
+	p0 := r.Logging().Policy
+	responses := r.Responses.Of(p0.Name)
+	worst := 0.0
+	var by []float64 // by the square root of tokens
+	var far []string
+	for k, row := range r.LogProbs.AllOf(p0.Name) {
 		response, _ := responses(k.PromptID)
-		if said := response.LogProb; row.LogProb.Valid() && said.Valid() {
-			n++
-			worst = max(worst, math.Abs(float64(row.LogProb.OrNaN()-said.OrNaN())))
+		if said := response.LogProb; row.LogProb.Valid() && said.Valid() && row.Tokens > 0 {
+			d := math.Abs(row.LogProb.OrNaN() - said.OrNaN())
+			if t := row.TokenLogProbs; len(t) > 0 && response.FinishReason == providers.FinishStop {
+				// Not every server says what it gave the end-of-turn token.
+				d = min(d, math.Abs(row.LogProb.OrNaN()-t[len(t)-1]-said.OrNaN()))
+			}
+			worst, by = max(worst, d), append(by, d/math.Sqrt(float64(row.Tokens)))
+			if by[len(by)-1] > in.Thresholds.GenerationPass {
+				far = append(far, row.Key().String())
+			}
 		}
 	}
-	c.AddFigure("compared with generation", float64(n), "")
-	if n > 0 {
-		c.AddFigure("largest difference", worst, "nats")
-		c.Summary += fmt.Sprintf("; within %.3g nats of those given at generation", worst)
+	c.AddFigure("compared with generation", float64(len(by)), "")
+	if len(by) == 0 {
+		return
 	}
+	apart := offpolicy.Quantiles(by, 0.5)[0] // single rows are for the check of suspects
+	c.AddFigure("largest difference", worst, "nats")
+	c.AddFigure("median difference by the square root of tokens", apart, "nats")
+	c.Summary += fmt.Sprintf("; within %.3g nats of those given at generation", worst)
+	if !p0.Sampling.Neutral() {
+		return
+	}
+	pass := max(in.Thresholds.GenerationPass, generationNoise*math.Sqrt2*noiseOf(r).Token)
+	if apart <= pass {
+		return
+	}
+	c.Worsen(record.Hold)
+	if apart > generationFail*pass {
+		c.Worsen(record.Fail)
+	}
+	c.NameRecords(append(c.Evidence.Records, far...))
+	c.Summary = fmt.Sprintf("what was sampled is not what is scored: echo and generation differ by %.3g nats on the "+
+		"square root of tokens in the median, %.3g allowed, up to %.3g nats a response; %s", apart, pass, worst, c.Summary)
+	c.Remedy = "the server samples from another distribution than the model's at temperature 1: it takes settings that " +
+		"are not sent from the model's generation_config, or changes log-probs after sampling settings; name its kind, so " +
+		"that every setting is sent, or start it without that configuration"
+}
+
+// noiseOf is the noise of a run's log-probs: as it was stated, or as its clones show it.
+func noiseOf(r *record.Records) offpolicy.Noise {
+	if r.Noise > 0 {
+		return offpolicy.Noise{Token: r.Noise, Upper: r.Noise}
+	}
+	var out offpolicy.Noise
+	for _, a := range r.Arms {
+		if a.Role == record.Clone {
+			d, lengths, _ := r.NoiseRatios(a.Policy.Name)
+			if n := offpolicy.MeasureNoise(d, lengths); n.Token > out.Token {
+				out = n
+			}
+		}
+	}
+	return out
 }
 
 var _ = add(Check{

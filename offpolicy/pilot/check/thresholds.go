@@ -27,6 +27,9 @@ type Thresholds struct {
 	// AgreementNats and AgreementPerToken bound the spread of the methods on
 	// one row: AgreementNats + AgreementPerToken·tokens.
 	AgreementNats, AgreementPerToken float64
+	// GenerationPass is how far, in nats by the square root of its tokens, the echo of
+	// P0's response may lie from what was said at generation, whatever the noise.
+	GenerationPass float64
 	// IdenticalNats is how close two log-probs are when they count as equal.
 	IdenticalNats float64
 	// LabelSpread is the least standard deviation of the oracle's labels;
@@ -59,8 +62,9 @@ func DefaultThresholds() Thresholds {
 		MeanLow: -6, MeanHigh: -0.001, RowLow: -12,
 		MethodShare:   0.5,
 		AgreementNats: 0.05, AgreementPerToken: 0.01,
-		IdenticalNats: 1e-9,
-		LabelSpread:   0.02, LabelTies: 0.8,
+		GenerationPass: 0.05,
+		IdenticalNats:  1e-9,
+		LabelSpread:    0.02, LabelTies: 0.8,
 		CostPass: 0.2, CostHold: 0.5,
 		Truncated:  0.2,
 		EValueInfo: 20, EValueFail: offpolicy.MaxEValue,

@@ -15,8 +15,9 @@ import (
 
 var _ = add(Check{
 	ID: "weights.clone", After: "logprobs.agreement", Needs: record.StageLogProbs,
-	Threshold: says("log w of a clone is 0: all within 1e-6, or at most 5% beyond 0.2 (95% bound), the rest centred " +
-		"within 0.02, e-value of E[w] <= 1 below 20"),
+	Threshold: says("log w of a clone is 0 but for noise of standard deviation s <= 1: all within 1e-6, or none or at " +
+		"most 5% (95% bound) beyond 0.2 and 4 s, the rest centred within 0.02 or 3.29 standard errors, e-value of " +
+		"E[w] <= exp(s²/2) below 20"),
 	Remedy: record.Remedy{Do: "a clone's weights show the endpoint's own noise: look at the named rows, turn prompt " +
 		"caching off, or pin a deployment"},
 	Find: checkClone,
@@ -31,7 +32,7 @@ func checkClone(in *Input, c *record.Finding) {
 			continue
 		}
 		clones++
-		d, keys := r.NoiseRatios(a.Policy.Name)
+		d, lengths, keys := r.NoiseRatios(a.Policy.Name)
 		if len(d) == 0 {
 			c.Worsen(record.Fail)
 			parts = append(parts, a.Policy.Name+" has no weights")
@@ -43,7 +44,7 @@ func checkClone(in *Input, c *record.Finding) {
 			parts = append(parts, a.Policy.Name+": "+err.Error())
 			continue
 		}
-		res := offpolicy.CloneCheck(w)
+		res := offpolicy.CloneCheck(w, lengths, r.Noise)
 		if e := r.Evaluation; e != nil {
 			// It knows whether the difference from P0 can be estimated at all.
 			if p := e.Policy(a.Policy.Name); p != nil && p.Clone != nil && res.Status == offpolicy.StatusPass &&
@@ -55,14 +56,17 @@ func checkClone(in *Input, c *record.Finding) {
 		c.Worsen(record.Status(res.Status))
 		c.AddFigure(a.Policy.Name+" rows", float64(len(d)), "")
 		c.AddFigure(a.Policy.Name+" max |log w|", res.MaxAbs, "nats")
-		c.AddFigure(a.Policy.Name+" share beyond 0.2", float64(res.Exceeding)/float64(res.N), "share")
+		c.AddFigure(a.Policy.Name+" share beyond noise", float64(res.Exceeding)/float64(res.N), "share")
+		c.AddFigure(a.Policy.Name+" noise a token", res.Noise.Token, "nats")
+		c.AddFigure(a.Policy.Name+" noise a response", res.Spread, "nats")
 		c.AddFigure(a.Policy.Name+" log e-value", res.LogEValue, "nats")
-		for i, x := range d {
-			if math.Abs(x) > 0.2 {
-				bad = append(bad, keys[i].String())
-			}
+		for _, i := range res.Rows {
+			bad = append(bad, keys[i].String())
 		}
 		parts = append(parts, fmt.Sprintf("%s: max |log w| %.3g nats over %d rows", a.Policy.Name, res.MaxAbs, len(d)))
+		if res.MaxAbs > 0 {
+			parts = append(parts, res.Reasons...)
+		}
 	}
 	c.NameRecords(bad)
 	if clones == 0 {

@@ -45,7 +45,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 	if w := rec.Weights("pi_clone").Summary; w.Usable || w.N != 0 {
 		t.Errorf("weights %+v", w)
 	}
-	d, keys := rec.NoiseRatios("pi_clone")
+	d, _, keys := rec.NoiseRatios("pi_clone")
 	for i, x := range d {
 		if x != 0 {
 			t.Fatalf("%v: log-ratio %v of a clone without noise", keys[i], x)

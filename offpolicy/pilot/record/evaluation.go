@@ -27,7 +27,7 @@ func (r *Records) RunRecords(judge string) dataset.RunRecords {
 // EvaluationConfig is how a run's samples are evaluated.
 func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config {
 	labelUSD, _ := r.LabelUSD()
-	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD)}
+	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD), Noise: r.Noise}
 	for _, a := range r.Arms {
 		if a.Role == Clone {
 			c.Clones = append(c.Clones, a.Policy.Name)

@@ -48,6 +48,9 @@ type Records struct {
 	// cost, 0 if nobody says.
 	Full       int
 	FullBudget providers.USD
+	// Noise is the standard deviation of a token's log-prob from one scoring to the
+	// next, nats, as it was stated; 0 if the clones are to show it.
+	Noise float64
 	// Resolution is the half-width at which a policy's value counts as answered.
 	Resolution float64
 	// StageSeconds is the wall time by stage, over all starts. Stages overlap: that
@@ -88,15 +91,17 @@ func (r *Records) Logging() Arm { return r.Arms.Logging() }
 
 // NoiseRatios are the log-ratios of a clone: of the model's own distribution on
 // both sides, whatever the two sample at, because they tell of the endpoint.
-func (r *Records) NoiseRatios(clone string) (d []float64, keys []dataset.Key) {
+// lengths are the responses' in tokens.
+func (r *Records) NoiseRatios(clone string) (d, lengths []float64, keys []dataset.Key) {
 	r.eachPair(clone, func(b, t dataset.LogProb) {
 		x, y := rawLogProb(b), rawLogProb(t)
 		if x.Valid() && y.Valid() {
 			d = append(d, y.OrNaN()-x.OrNaN())
+			lengths = append(lengths, float64(max(1, t.Tokens)))
 			keys = append(keys, t.Key())
 		}
 	})
-	return d, keys
+	return d, lengths, keys
 }
 
 // eachPair calls do with the records of P0 and policy for every prompt that has a

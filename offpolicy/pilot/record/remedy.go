@@ -21,6 +21,7 @@ const (
 	FieldFullBudget  Field = "FullBudget"
 	FieldConcurrency Field = "Concurrency"
 	FieldResolution  Field = "Resolution"
+	FieldNoise       Field = "Noise"
 	FieldWaived      Field = "Waived"
 )
 
@@ -28,7 +29,7 @@ const (
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
 		FieldPrices,
-		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldWaived}
+		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.

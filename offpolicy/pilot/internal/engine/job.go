@@ -40,6 +40,7 @@ type Job struct {
 	Retry           providers.Retry
 	Pause           time.Duration
 	TransportMargin float64           // that the transport audit is graded with
+	Noise           float64           // of a token's log-prob, nats; 0 for what the clones show
 	Live            bool              // real services answer, whose log-probs are noisy
 	Free            []providers.Entry // the attempts of the preflight
 

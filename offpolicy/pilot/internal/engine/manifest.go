@@ -15,15 +15,17 @@ type manifest struct {
 	Seed          uint64          `json:"seed"`
 	Prompts       int             `json:"prompts"`
 	// TransportMargin is what the transport audit was graded with.
-	TransportMargin float64                    `json:"transport_margin"`
-	Policies        []manifestPolicy           `json:"policies"`
-	Input           string                     `json:"input"`
-	InputSHA        string                     `json:"input_sha256"`
-	InputNotes      []string                   `json:"input_notes"`
-	PricesDate      string                     `json:"prices_date"`
-	Served          map[string]string          `json:"served_models"`
-	Certificates    []teacherforce.Certificate `json:"certificates"`
-	Versions        map[string]string          `json:"versions"`
+	TransportMargin float64 `json:"transport_margin"`
+	// Noise is that of a token's log-prob as it was stated.
+	Noise        float64                    `json:"noise,omitempty"`
+	Policies     []manifestPolicy           `json:"policies"`
+	Input        string                     `json:"input"`
+	InputSHA     string                     `json:"input_sha256"`
+	InputNotes   []string                   `json:"input_notes"`
+	PricesDate   string                     `json:"prices_date"`
+	Served       map[string]string          `json:"served_models"`
+	Certificates []teacherforce.Certificate `json:"certificates"`
+	Versions     map[string]string          `json:"versions"`
 }
 
 type manifestPolicy struct {
