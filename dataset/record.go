@@ -115,6 +115,13 @@ type LogProb struct {
 	Methods       map[string]MethodResult `json:"methods"`
 	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
 	Flags         []string                `json:"flags"`
+	// Interval is [lower, upper] of a log-prob that is not known exactly. LogProb is then
+	// its middle if the interval is narrow, and missing otherwise. A missing lower bound is
+	// that the response may be outside the policy's support.
+	Interval *[2]Float `json:"interval,omitempty"`
+	// OutsideSupport: the policy's filters exclude the response. Its probability is 0, and
+	// LogProb is missing.
+	OutsideSupport bool `json:"outside_support,omitempty"`
 	// Distribution is what the values are of; "" without a value.
 	Distribution Distribution `json:"of,omitempty"`
 	// State is "ended", "truncated" or "empty".

@@ -3,6 +3,8 @@ package providers
 import (
 	"context"
 	"maps"
+
+	"github.com/reweigh/reweigh/teacherforce/temper"
 )
 
 // CompatibleConfig describes a server of one's own that speaks OpenAI's API.
@@ -30,6 +32,11 @@ type Quirks struct {
 	// assistant's message, with add_generation_prompt and continue_final_message.
 	// Without it ScoreChat is unsupported.
 	ChatScore bool
+	// MaxTop is how many alternatives to a prompt's token the server gives at most; 0
+	// asks for none.
+	MaxTop int
+	// Filters is the order in which the server applies temperature, top-k and top-p.
+	Filters temper.Order
 	// UUIDRequestIDs: the server refuses an X-Request-Id that is no UUID, so one
 	// derived from [RequestID] is sent.
 	UUIDRequestIDs bool

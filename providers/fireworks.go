@@ -25,7 +25,7 @@ func newFireworks(name string, c HTTPConfig) (*Fireworks, error) {
 	return &Fireworks{newService(t, dialect{
 		Quirks: Quirks{
 			Kind: KindFireworks,
-			Echo: true, TopK: true, TokenIDs: true,
+			Echo: true, TopK: true, TokenIDs: true, MaxTop: 5,
 			Generate: map[string]any{"context_length_exceeded_behavior": "error"},
 			Score:    map[string]any{"prompt_cache_max_len": 0},
 		},

@@ -130,6 +130,7 @@ type attempt struct {
 	anySampling bool // the response is no draw from a policy
 	defaulted   bool // sampling was left out
 	raw         bool // keep the answer's body in Meta.Raw
+	asked       int  // alternatives to every token of a text
 	last        int  // only the log-probs of so many tokens were asked for
 	// stripped is what was taken from the front of the prompt's text, because
 	// the server adds it, and scored the text that was sent then.

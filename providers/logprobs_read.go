@@ -189,7 +189,7 @@ func (r *reader) alternatives() []Alternative {
 			r.skip()
 			continue
 		}
-		a := Alternative{Text: string(r.key())}
+		a := Alternative{Text: string(r.key()), ID: -1}
 		a.LogProb, _ = logProbOf(r.scalar())
 		out = append(out, a)
 	}
@@ -206,7 +206,7 @@ func (r *reader) alternativeList() []Alternative {
 			r.skip()
 			continue
 		}
-		var a Alternative
+		a := Alternative{ID: -1}
 		for ok := r.enter('{'); ok; ok = r.more('}') {
 			switch string(r.key()) {
 			case "token":
@@ -215,6 +215,8 @@ func (r *reader) alternativeList() []Alternative {
 				a.Bytes = r.bytes()
 			case "logprob":
 				a.LogProb, _ = logProbOf(r.scalar())
+			case "token_id":
+				a.ID = r.id()
 			default:
 				r.skip()
 			}

@@ -38,7 +38,7 @@ func TestNewFormat(t *testing.T) {
 	}
 	want := []providers.Token{
 		{Text: "\ufffd", Bytes: []byte{0xc3}, ID: 7, Offset: 2, LogProb: dataset.Known(-0.5), Sampling: dataset.Known(-0.25),
-			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, dataset.Known(-0.5)}, {"x", nil, dataset.Known(nan)}}},
+			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, dataset.Known(-0.5), -1}, {"x", nil, dataset.Known(nan), -1}}},
 		// null
 		{Text: "\ufffd", Bytes: []byte{0xa9}, ID: 8, Offset: 2, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
 		// absent
@@ -83,10 +83,10 @@ func TestLegacyFormat(t *testing.T) {
 	want := []providers.Token{
 		{Text: "Hi", ID: 1, Offset: 0, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
 		{Text: " the", ID: 2, Offset: 2, LogProb: dataset.Known(-1.5), Sampling: dataset.Known(nan),
-			Top: []providers.Alternative{{" a", nil, dataset.Known(-0.5)}, {" b", nil, dataset.Known(-0.5)},
-				{" the", nil, dataset.Known(-1.5)}}},
+			Top: []providers.Alternative{{" a", nil, dataset.Known(-0.5), -1}, {" b", nil, dataset.Known(-0.5), -1},
+				{" the", nil, dataset.Known(-1.5), -1}}},
 		{Text: "re", ID: 3, Offset: 6, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan),
-			Top: []providers.Alternative{{"re", nil, dataset.Known(nan)}}},
+			Top: []providers.Alternative{{"re", nil, dataset.Known(nan), -1}}},
 	}
 	if diff := cmp.Diff(want, got.Tokens, tokens); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

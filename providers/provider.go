@@ -7,6 +7,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce/temper"
 )
 
 // Provider makes single attempts against one service: no retry, no waiting, no
@@ -96,7 +97,11 @@ type ScoreRequest struct {
 	// Last, where positive, says that no more than the last so many tokens are
 	// needed. A service that can leaves out the others and saves their
 	// transfer; any other returns them all.
-	Last  int
+	Last int
+	// Top asks for that many alternatives to every token, or as many as the
+	// service has; PromptScore.Asked says how many that were. 0 asks for none, and
+	// some may come all the same.
+	Top   int
 	Extra map[string]any
 	// Raw keeps the answer's body in Meta.Raw.
 	Raw bool
@@ -154,6 +159,7 @@ type Alternative struct {
 	Text    string
 	Bytes   []byte
 	LogProb dataset.Float // nats
+	ID      int           // -1 where unknown; several of one ID are taken for unknown ones
 }
 
 // PromptScore is a scored text. Tokens[0].LogProb is missing or meaningless: nothing
@@ -165,6 +171,12 @@ type PromptScore struct {
 	// for the sake of [ScoreRequest.Last]. Where it is not 0, Tokens[0] has a
 	// log-prob like any other.
 	Skipped int
+	// Asked is how many alternatives to every token the service was asked for, 0
+	// for none.
+	Asked int
+	// Filters is the order in which the service applies temperature, top-k and top-p
+	// when it draws.
+	Filters temper.Order
 	Usage   *Usage
 	Meta    Meta
 }

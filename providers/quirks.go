@@ -1,5 +1,7 @@
 package providers
 
+import "github.com/reweigh/reweigh/teacherforce/temper"
+
 // The quirks of the servers that are known. What a field rests on stands beside
 // it: the server's own source or documentation, read and not tried against a
 // running server unless the comment says so. Fields marked (usage) rest on common
@@ -14,6 +16,10 @@ func VLLM() Quirks {
 		Echo:     true, // completion/serving.py: prompt entries, the first null; -inf clamped to -9999
 		TopK:     true, // (usage) 0 and -1 both mean all
 		TokenIDs: true, // completion/protocol.py: return_token_ids
+		MaxTop:   20,   // --max-logprobs, 20 unless set
+		// v1/sample/sampler.py: apply_temperature, then min_p, then top-k and top-p in
+		// one sort: top_p of what top_k left.
+		Filters: temper.TemperatureTopKTopP,
 		// chat_completion/protocol.py: prompt_logprobs, add_generation_prompt,
 		// continue_final_message; observed with 0.32.0.
 		ChatScore:   true,
@@ -32,7 +38,10 @@ func SGLang() Quirks {
 		Echo:     true, // serving_completions.py: echo with logprobs sets logprob_start_len 0; the first is null
 		TokenIDs: true, // newer versions; others ignore return_token_ids
 		TopK:     true,
-		TopKOff:  -1, // sampling_params.py verify: "top_k must be -1 (disable) or at least 1"
+		MaxTop:   20, // no limit of its own is known
+		// layers/sampler.py: without min_p, top-k and top-p both of the whole.
+		Filters: temper.TemperatureBoth,
+		TopKOff: -1, // sampling_params.py verify: "top_k must be -1 (disable) or at least 1"
 		// max_new_tokens 0 passes verify, but whether an entry is listed for it
 		// differs between versions; with 1 it always is.
 		ScoreGenerates: true,
@@ -48,8 +57,9 @@ func LlamaCpp() Quirks {
 		Kind: kindLlamaCpp,
 		// llama.cpp issue 27174: echo is accepted, or refused, and the reply has
 		// log-probs of the generated tokens alone.
-		NoEcho: "llama.cpp's server returns log-probs of generated tokens only, and none for the text that it is given",
-		TopK:   true, // (usage) 0 keeps all
+		NoEcho:  "llama.cpp's server returns log-probs of generated tokens only, and none for the text that it is given",
+		TopK:    true,                       // (usage) 0 keeps all
+		Filters: temper.TopKTopPTemperature, // common_params_sampling.samplers: temperature is last
 		// (usage) min_p is 0.05 where it is left out.
 		Generate: map[string]any{"min_p": 0, "repeat_penalty": 1},
 	}
@@ -63,10 +73,12 @@ func LlamaCpp() Quirks {
 func LlamaCppPython() Quirks {
 	return Quirks{
 		Kind:           KindLlamaCppPython,
-		Echo:           true, // llama.py _create_completion
-		EchoDropsBOS:   true, // "Remove leading BOS token if exists"; entry 0 of the rest is nulled
-		ScoreGenerates: true, // "if max_tokens is None or max_tokens <= 0: # Unlimited, depending on n_ctx"
-		TopK:           true, // server/types.py: ge=0
+		Echo:           true,                       // llama.py _create_completion
+		EchoDropsBOS:   true,                       // "Remove leading BOS token if exists"; entry 0 of the rest is nulled
+		ScoreGenerates: true,                       // "if max_tokens is None or max_tokens <= 0: # Unlimited, depending on n_ctx"
+		TopK:           true,                       // server/types.py: ge=0
+		MaxTop:         20,                         // server/types.py: logprobs has no upper bound
+		Filters:        temper.TopKTopPTemperature, // llama.py _init_sampler
 		// Observed with 0.3.36: starlette-context's RequestIdPlugin answers
 		// every other form with 400 "Bad Request".
 		UUIDRequestIDs: true,

@@ -46,6 +46,8 @@ func (r ScoreRequest) Validate() error {
 		return errors.New("model is empty")
 	case (r.Prompt == "") == (len(r.PromptIDs) == 0):
 		return errors.New("want exactly one of Prompt and PromptIDs, and that not empty")
+	case r.Top < 0:
+		return fmt.Errorf("%d alternatives are asked for", r.Top)
 	case r.Last < 0:
 		return fmt.Errorf("the last %d tokens are asked for", r.Last)
 	}

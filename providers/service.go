@@ -149,8 +149,14 @@ func (s *service) scoreOnce(ctx context.Context, req ScoreRequest) (PromptScore,
 		"top_p":       1,
 		"logprobs":    any(1),
 	}
-	if s.boolLogProbs {
+	a.asked = min(req.Top, s.MaxTop)
+	switch {
+	case s.boolLogProbs && a.asked > 0:
+		body["logprobs"], body["top_logprobs"] = true, a.asked
+	case s.boolLogProbs:
 		body["logprobs"] = true
+	case a.asked > 0:
+		body["logprobs"] = a.asked
 	}
 	if s.TopK {
 		body["top_k"] = s.topKOf(0)

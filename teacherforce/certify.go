@@ -91,6 +91,9 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 	if err != nil {
 		return cert, err
 	}
+	// The probes compare an endpoint's own log-probs with each other. How p samples
+	// would give some of them the value of another distribution.
+	p.Sampling.Temperature, p.Sampling.TopP, p.Sampling.TopK = 1, 1, 0
 	c := &certifier{f: f, g: g, p: p, t: t, cert: &cert}
 	c.strategies = slices.DeleteFunc(slices.Clone(f.strategies), func(s Strategy) bool { return s.Name() == MethodChat })
 	if len(c.strategies) == 0 {

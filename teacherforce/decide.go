@@ -47,10 +47,8 @@ func (f *Forcer) decide(p offpolicy.Policy, promptID string, pair Pair, r Respon
 	res.Flags = append(res.Flags, anomalies(pair, res.TokenLogProbs)...)
 	if p.Sampling.Neutral() {
 		res.Distribution = dataset.SamplingDistribution
-	} else if own := ownSampling(p, pair, r); own.Status == OK {
-		res.LogProb, res.TokenLogProbs, res.Tokens = own.LogProb, own.TokenLogProbs, len(own.TokenLogProbs)
-		res.Method, res.Distribution = MethodSampling, dataset.SamplingDistribution
-		res.Methods[MethodSampling] = own.MethodResult
+	} else {
+		f.temper(&res, p, pair, r, *used)
 	}
 	if pair.Sampled != nil && pair.JointEcho.ids() == nil {
 		res.Flags = append(res.Flags, FlagIDsUnverified)
@@ -102,7 +100,7 @@ func checked(a Answer, pair Pair) Answer {
 // ownSampling is what the server said while p drew r: the log-prob under p's
 // tempered and filtered distribution, which no echo can give.
 func ownSampling(p offpolicy.Policy, pair Pair, r Response) Answer {
-	if r.By != p || pair.Sampled == nil || len(r.Sampling) == 0 || len(r.Sampling) != pair.sampledTokens() {
+	if r.By.Hash() != p.Hash() || pair.Sampled == nil || len(r.Sampling) == 0 || len(r.Sampling) != pair.sampledTokens() {
 		return refuse(ReasonUnsupported, "the log-probs that the response was drawn with are not known")
 	}
 	tokens := make([]providers.Token, len(r.Sampling))

@@ -10,6 +10,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
+	"github.com/reweigh/reweigh/teacherforce/temper"
 )
 
 // Echo is a text that was sent and the scored tokens that came back for it.
@@ -21,6 +22,9 @@ type Echo struct {
 	Added int
 	// Altered says why the tokens are not those of Sent; empty if they are.
 	Altered string
+	// Asked and Filters are those of the [providers.PromptScore].
+	Asked   int
+	Filters temper.Order
 
 	placings []placing
 }
@@ -46,7 +50,7 @@ func (p *placing) add(lo, hi int) {
 // server's own offsets are used, counted in
 // bytes or in characters.
 func NewEcho(sent string, s providers.PromptScore, t chat.Template) Echo {
-	e := Echo{Sent: sent, Tokens: s.Tokens}
+	e := Echo{Sent: sent, Tokens: s.Tokens, Asked: s.Asked, Filters: s.Filters}
 	controls := t.Controls()
 	if len(s.Tokens) == 0 {
 		e.Altered = "it has no tokens"

@@ -28,7 +28,8 @@ func (e *RawRatioError) Error() string {
 // LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one
 // response, in nats. It returns a [*RawRatioError] if either value is of
 // another distribution than its policy samples from; what a policy draws itself
-// may have the right one (see [MethodSampling]).
+// may have the right one (see [MethodSampling]). It is -Inf, a weight of 0, of a response
+// outside the target's support, and NaN if a side's value is not known.
 func LogRatio(target, base Result) (float64, error) {
 	side := ""
 	switch t, b := target.Distribution != dataset.SamplingDistribution,
@@ -43,6 +44,9 @@ func LogRatio(target, base Result) (float64, error) {
 	if side != "" {
 		return math.NaN(), &RawRatioError{side}
 	}
+	if target.OutsideSupport && base.LogProb.Valid() {
+		return math.Inf(-1), nil
+	}
 	return target.LogProb.OrNaN() - base.LogProb.OrNaN(), nil
 }
 
@@ -55,7 +59,7 @@ func RawLogRatio(target, base Result) float64 { return rawValue(target) - rawVal
 // rawValue is the result's value of the model's own distribution, NaN if no
 // method that reads a scored text answered.
 func rawValue(r Result) float64 {
-	if r.Method != MethodSampling {
+	if r.Method != MethodSampling && r.Method != MethodTempered {
 		return r.LogProb.OrNaN()
 	}
 	for _, name := range []string{MethodTokenIDs, MethodTokenCounting, MethodEchoBased, MethodContinuation, MethodChat} {

@@ -20,6 +20,10 @@ const (
 	// the policy drew the response, and gives a value to the policy's own
 	// responses if it samples otherwise than its model.
 	MethodSampling = "sampling_logprob"
+
+	// MethodTempered is not among [Strategies] either: the value of a policy that samples
+	// otherwise than its model, computed from the tokens' alternatives.
+	MethodTempered = "tempered"
 )
 
 // Status is whether a method answered.
@@ -57,6 +61,11 @@ const (
 	// ReasonNotCompared: the method takes a call for the comparison alone, which
 	// was not made; see [Forcer.ScoreKnown].
 	ReasonNotCompared Reason = "not_compared"
+	// ReasonWide: the alternatives bound the log-prob, and leave its interval too wide for a
+	// value.
+	ReasonWide Reason = "wide"
+	// ReasonOutside: the policy's filters exclude the response; its probability is 0.
+	ReasonOutside Reason = "outside_support"
 	// ReasonFiltered: a filter ended or withheld the response.
 	ReasonFiltered Reason = "filtered"
 	// ReasonEmpty: there is nothing to score.
@@ -88,6 +97,9 @@ const (
 	// far likelier than the policy's other responses of that length, without support
 	FlagTooLikely       Flag = "too_likely"
 	FlagSecondDisagrees Flag = "second_disagrees" // another method gives another value
+	// the policy drew the response, and by the tokens' alternatives it could not have, or
+	// not with that probability
+	FlagSupport Flag = "support"
 )
 
 // Anomaly reports whether the flag means that the value is probably wrong, or that
@@ -145,9 +157,16 @@ type Result struct {
 	Spread        dataset.Float        // max - min over the methods that answered, nats
 	Flags         []Flag               // sorted
 	Distribution  dataset.Distribution // of LogProb and TokenLogProbs
-	State         State
-	PolicyHash    string
-	Calls         int // calls made for this result; a shared context counts for the one that made it
+	// Interval is [lower, upper] of a log-prob that is not known exactly, nats. LogProb is
+	// its middle if it is at most 0.02 wide, and missing otherwise; a missing lower
+	// bound is that the response may be outside the policy's support.
+	Interval *[2]dataset.Float
+	// OutsideSupport: the policy's filters exclude the response. Its probability is 0, and
+	// LogProb is missing.
+	OutsideSupport bool
+	State          State
+	PolicyHash     string
+	Calls          int // calls made for this result; a shared context counts for the one that made it
 }
 
 // Record returns the result as a line of logprobs.jsonl.
@@ -162,9 +181,10 @@ func (r Result) Record(promptID, policyName string) dataset.LogProb {
 		Methods:       recordMethods(r.Methods),
 		Spread:        r.Spread,
 		Flags:         recordFlags(r.Flags),
-		Distribution:  r.Distribution,
-		State:         string(r.State),
-		PolicyHash:    r.PolicyHash,
+		Interval:      r.Interval, OutsideSupport: r.OutsideSupport,
+		Distribution: r.Distribution,
+		State:        string(r.State),
+		PolicyHash:   r.PolicyHash,
 	}
 }
 

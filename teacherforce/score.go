@@ -172,12 +172,21 @@ func (s *scoring) echo(ctx context.Context, known *dataset.TokenDigest) error {
 	s.calls++
 	tag := s.tag
 	tag.Call = "ids"
-	score, err := s.f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: s.p.Model, PromptIDs: ids})
+	score, err := s.f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: s.p.Model, PromptIDs: ids,
+		Top: s.alternatives()})
 	if err != nil && !idsRefused(err) {
 		return err
 	}
-	pair.IDsEcho = Echo{Tokens: score.Tokens}
+	pair.IDsEcho = Echo{Tokens: score.Tokens, Asked: score.Asked, Filters: score.Filters}
 	return nil
+}
+
+// alternatives is how many are asked for beside the tokens that the value is of.
+func (s *scoring) alternatives() int {
+	if s.p.Sampling.Neutral() {
+		return 0
+	}
+	return alternativesWanted
 }
 
 func (s *scoring) joint(ctx context.Context) (err error) {
@@ -202,7 +211,11 @@ func (s *scoring) context(ctx context.Context) (err error) {
 
 func (s *scoring) text(ctx context.Context, tag providers.Tag, call, text string) (Echo, error) {
 	tag.Call = call
-	score, err := s.f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: s.p.Model, Prompt: text})
+	req := providers.ScoreRequest{Tag: tag, Model: s.p.Model, Prompt: text}
+	if call == "joint" || s.pair.Joint == s.pair.Context {
+		req.Top = s.alternatives()
+	}
+	score, err := s.f.scorer.ScorePrompt(ctx, req)
 	if err != nil {
 		return Echo{}, err
 	}

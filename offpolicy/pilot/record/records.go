@@ -119,7 +119,7 @@ func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb))
 
 // rawLogProb is what the echo says where the record's value is another.
 func rawLogProb(row dataset.LogProb) dataset.Float {
-	if row.Method != teacherforce.MethodSampling {
+	if row.Method != teacherforce.MethodSampling && row.Method != teacherforce.MethodTempered {
 		return row.LogProb
 	}
 	for _, s := range teacherforce.Strategies() {

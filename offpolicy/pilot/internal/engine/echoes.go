@@ -15,6 +15,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
+	"github.com/reweigh/reweigh/teacherforce/temper"
 )
 
 // kindEcho is a reply that no record has come of yet.
@@ -41,6 +42,8 @@ type echoRecord struct {
 	Text    string      `json:"text"`
 	Tokens  []echoToken `json:"tokens"`
 	Skipped int         `json:"skipped,omitempty"`
+	Asked   int         `json:"asked,omitempty"`
+	Filters int         `json:"filters,omitempty"`
 
 	TokenIDs     []int  `json:"token_ids,omitempty"`
 	PromptIDs    []int  `json:"prompt_ids,omitempty"`
@@ -62,6 +65,7 @@ type echoToken struct {
 type alternative struct {
 	Text    string        `json:"t"`
 	LogProb dataset.Float `json:"l"`
+	ID      *int          `json:"id,omitempty"`
 }
 
 // digest tells whether a reply is one to this request.
@@ -137,7 +141,7 @@ func (e *echoes) keep(key, request string, rec echoRecord, tokens []providers.To
 		rec.Tokens[i] = echoToken{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: t.LogProb}
 		for _, a := range t.Top {
 			if !math.IsInf(a.LogProb.OrNaN(), 0) {
-				rec.Tokens[i].Top = append(rec.Tokens[i].Top, alternative{a.Text, a.LogProb})
+				rec.Tokens[i].Top = append(rec.Tokens[i].Top, keptAlternative(a))
 			}
 		}
 	}
@@ -153,7 +157,11 @@ func (r echoRecord) tokens() []providers.Token {
 	for i, t := range r.Tokens {
 		out[i] = providers.Token{Text: t.Text, Bytes: t.Bytes, ID: t.ID, Offset: t.Offset, LogProb: t.LogProb}
 		for _, a := range t.Top {
-			out[i].Top = append(out[i].Top, providers.Alternative{Text: a.Text, LogProb: a.LogProb})
+			id := -1
+			if a.ID != nil {
+				id = *a.ID
+			}
+			out[i].Top = append(out[i].Top, providers.Alternative{Text: a.Text, LogProb: a.LogProb, ID: id})
 		}
 	}
 	return out
@@ -185,13 +193,23 @@ func (e *echoes) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) 
 // and keeps it.
 func (e *echoes) score(key, id string, ask func() (providers.PromptScore, error)) (providers.PromptScore, error) {
 	if rec, ok := e.take(key, id); ok {
-		return providers.PromptScore{Text: rec.Text, Tokens: rec.tokens(), Skipped: rec.Skipped}, nil
+		return providers.PromptScore{Text: rec.Text, Tokens: rec.tokens(), Skipped: rec.Skipped, Asked: rec.Asked,
+			Filters: temper.Order(rec.Filters)}, nil
 	}
 	score, err := ask()
 	if err != nil {
 		return score, err
 	}
-	return score, e.keep(key, id, echoRecord{Text: score.Text, Skipped: score.Skipped}, score.Tokens)
+	return score, e.keep(key, id, echoRecord{Text: score.Text, Skipped: score.Skipped, Asked: score.Asked,
+		Filters: int(score.Filters)}, score.Tokens)
+}
+
+func keptAlternative(a providers.Alternative) alternative {
+	out := alternative{Text: a.Text, LogProb: a.LogProb}
+	if a.ID >= 0 {
+		out.ID = &a.ID
+	}
+	return out
 }
 
 // Generate implements [teacherforce.Generator], for certification.

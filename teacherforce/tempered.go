@@ -1,0 +1,133 @@
+package teacherforce
+
+import (
+	"bytes"
+	"math"
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/teacherforce/temper"
+)
+
+// alternativesWanted is how many alternatives to each token are asked for under a policy
+// that samples otherwise than its model; a server gives as many as it has.
+const alternativesWanted = 20
+
+// narrow is the widest interval, in nats, whose middle stands for the log-prob: a weight
+// is then known to 1%.
+const narrow = 0.02
+
+// temperedOf is the value of r under p from the alternatives that the server shows. ok is
+// false if it shows none: then nothing but the raw value is known.
+func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer) (total temper.Value, tokens []temper.Value,
+	ok bool) {
+	for _, e := range []Echo{pair.IDsEcho, pair.JointEcho} {
+		n := len(raw.TokenLogProbs)
+		if n == 0 || n > len(e.Tokens) || e.Asked == 0 {
+			continue
+		}
+		tail := e.Tokens[len(e.Tokens)-n:]
+		same := true
+		for i, t := range tail {
+			same = same && t.LogProb.OrNaN() == raw.TokenLogProbs[i]
+		}
+		if !same {
+			continue
+		}
+		shown := false
+		for _, t := range tail {
+			shown = shown || len(t.Top) > 0
+			tokens = append(tokens, temper.LogProb(positionOf(t, e.Asked, f.noise), p.Sampling, e.Filters))
+		}
+		return temper.Sum(tokens), tokens, shown
+	}
+	return temper.Value{}, nil, false
+}
+
+// positionOf is what the server shows of a token.
+func positionOf(t providers.Token, asked int, noise float64) temper.Position {
+	pos := temper.Position{Asked: asked, Noise: noise,
+		Scored: temper.Token{ID: t.ID, Text: nameOf(t.Text, t.Bytes), LogProb: t.LogProb.OrNaN()}}
+	for _, a := range t.Top {
+		pos.Top = append(pos.Top, temper.Token{ID: a.ID, Text: nameOf(a.Text, a.Bytes), LogProb: a.LogProb.OrNaN()})
+	}
+	slices.SortFunc(pos.Top, func(a, b temper.Token) int { return a.ID - b.ID })
+	if n := len(pos.Top); n > 1 && pos.Top[0].ID == pos.Top[n-1].ID { // a provider that sets none
+		for i := range pos.Top {
+			pos.Top[i].ID = -1
+		}
+	}
+	return pos
+}
+
+// nameOf tells a token from others if its id is unknown.
+func nameOf(text string, exact []byte) string {
+	if exact != nil {
+		return string(bytes.Clone(exact))
+	}
+	return text
+}
+
+// temper gives the result of a policy that samples otherwise than its model the log-prob
+// of the sampling distribution, as far as it is known: from what the server said
+// while the policy, or a clone of it, drew the response; else from the alternatives that
+// it shows. Without either the values stay raw, and say so.
+func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, raw Answer) {
+	own := ownSampling(p, pair, r)
+	total, tokens, shown := f.temperedOf(p, pair, raw)
+	switch {
+	// A clone is held against its own calls: it takes the value if its alternatives
+	// allow that, and has none without them.
+	case own.Status == OK && (r.By == p || shown):
+		res.LogProb, res.TokenLogProbs, res.Tokens = own.LogProb, own.TokenLogProbs, len(own.TokenLogProbs)
+		res.Method, res.Distribution = MethodSampling, dataset.SamplingDistribution
+		res.Methods[MethodSampling] = own.MethodResult
+		if shown && !allows(total, own.LogProb.OrNaN(), f.noise*float64(res.Tokens)/p.Sampling.Temperature) {
+			res.Flags = append(res.Flags, FlagSupport)
+		}
+		return
+	case !shown:
+		return
+	}
+	res.Distribution, res.Method = dataset.SamplingDistribution, MethodTempered
+	res.LogProb, res.TokenLogProbs = dataset.Float{}, nil
+	switch total.Kind {
+	case temper.Outside:
+		res.OutsideSupport = true
+		res.Methods[MethodTempered] = failed(ReasonOutside)
+		if r.By.Hash() == res.PolicyHash { // it drew the response itself
+			res.Flags = append(res.Flags, FlagSupport)
+		}
+		return
+	case temper.Unbounded:
+		res.Methods[MethodTempered] = failed(ReasonUnsupported)
+		return
+	case temper.Interval:
+		res.Interval = &[2]dataset.Float{{}, dataset.Known(total.Upper)}
+		if !math.IsInf(total.Lower, -1) {
+			res.Interval[0] = dataset.Known(total.Lower)
+		}
+	}
+	if total.Upper-total.Lower > narrow {
+		res.Methods[MethodTempered] = failed(ReasonWide)
+		return
+	}
+	res.LogProb = dataset.Known(total.Lower + (total.Upper-total.Lower)/2)
+	for _, t := range tokens {
+		res.TokenLogProbs = append(res.TokenLogProbs, t.Lower+(t.Upper-t.Lower)/2)
+	}
+	res.Methods[MethodTempered] = MethodResult{LogProb: res.LogProb, Status: OK}
+}
+
+// allows reports whether a value may be v, within slack.
+func allows(total temper.Value, v, slack float64) bool {
+	switch total.Kind {
+	case temper.Unbounded:
+		return true
+	case temper.Outside:
+		return false
+	}
+	return v >= total.Lower-slack && v <= total.Upper+slack
+}
