@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,6 +50,10 @@ func addShape(s shape) *shape {
 	return &s
 }
 
+// beside are fields that rows of any shape may have.
+var beside = slices.Concat(systemNames, []string{"language", "lang", "openai_moderation", "toxic_chat_tag", "metadata",
+	"dedup_tag", "tools", "functions", "response"})
+
 var knownNames = map[string]knownName{}
 
 func init() {
@@ -72,27 +77,43 @@ func init() {
 	for _, s := range shapes {
 		s.needs, s.oneOf = bits(s.all), bits(s.any)
 		bits(s.ids)
+		for _, name := range slices.Concat(s.all, s.any) {
+			leads[name] = true
+		}
+		for _, name := range slices.Concat(s.all, s.any, s.ids, s.texts, s.moderation, beside) {
+			columns[strings.ToLower(name)] = name
+			columns[name] = name
+		}
 	}
 	if next == 0 {
 		panic("dataset: shapes are recognised by more fields than a fieldSet has bits")
 	}
 }
 
+// errTwice is wrapped by the error about a field that a row has twice: readers differ in
+// which of the two counts.
+var errTwice = errors.New("is there twice")
+
 // detect tells a row's shape from its fields.
 func detect(fs fields) (*shape, error) {
 	var has fieldSet
 	for _, f := range fs {
 		if has&f.bit != 0 {
-			return nil, fmt.Errorf("field %q is there twice", f.name)
+			return nil, fmt.Errorf("field %q %w", f.name, errTwice)
 		}
 		has |= f.bit
 	}
 	for _, s := range shapes {
-		if has&s.needs == s.needs && (s.oneOf == 0 || has&s.oneOf != 0) && (s.fits == nil || s.fits(fs)) {
+		if s.named(has) && (s.fits == nil || s.fits(fs)) {
 			return s, nil
 		}
 	}
 	return nil, unknownShape(fs)
+}
+
+// named reports whether fields have the names of the shape's.
+func (s *shape) named(has fieldSet) bool {
+	return has&s.needs == s.needs && (s.oneOf == 0 || has&s.oneOf != 0)
 }
 
 // unknownShape says what a row has that is of no shape.

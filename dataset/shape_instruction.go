@@ -9,7 +9,7 @@ var _ = addShape(shape{
 		if err != nil {
 			return err
 		}
-		about, err := textField(row.fields, row.fields.nameOf("input", "context"))
+		about, err := textOf(row.fields.first("input", "context"))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ var _ = addShape(shape{
 			return err
 		}
 		row.language, err = textField(root, "lang")
-		row.statesLanguage = root.has("lang")
+		row.states = root.has("lang")
 		return err
 	},
 	ids: []string{"message_tree_id"}, texts: []string{"prompt"}, spoken: true,

@@ -8,7 +8,7 @@ var _ = addShape(shape{
 		return !fs.has("choices") && !fs.has("options") && !fs.has("context") && !fs.has("passage")
 	},
 	read: func(row *parsedRow) error {
-		text, err := textField(row.fields, row.fields.nameOf("question", "query"))
+		text, err := textOf(row.fields.first("question", "query"))
 		if err != nil {
 			return err
 		}

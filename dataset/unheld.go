@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"unicode/utf16"
 )
@@ -42,4 +43,13 @@ func surrogateIn(raw []byte) []byte {
 		}
 		return raw[i-6 : i]
 	}
+}
+
+// hintOf says what to do about a row that is refused.
+func hintOf(err error) string {
+	var u *unheld
+	if errors.As(err, &u) {
+		return "remove the row, or have such rows set aside"
+	}
+	return hintField
 }
