@@ -30,6 +30,7 @@ type pass struct {
 	entries                 entries
 	strata                  []string
 	stratum                 map[string]uint32
+	others                  tally // the languages that were dropped
 	dropped                 [len(dropReasons)]drops
 	kept                    []int // rows, at the end
 }
@@ -270,6 +271,9 @@ func (p *pass) take(in *Ingest, h headed) error {
 			return err
 		}
 	}
+	if h.entry.reason == dropLanguage {
+		p.others.add(h.row.language)
+	}
 	if h.entry.reason == dropNotText && p.opt.SetAside != nil {
 		err := errors.New("the prompt is not only text: it has an image or the like")
 		if err := setAside(p.opt.SetAside, h.line, h.raw, err); err != nil {
@@ -347,8 +351,8 @@ func (p *pass) settle(in *Ingest) error {
 			Examples: append([]string{}, d.examples...)})
 	}
 	if in.Eligible == 0 {
-		return fmt.Errorf("dataset: %s: %w left of %d rows: %s (look at the filters, and at what the rows hold)", p.name,
-			ErrNoPrompts, in.Rows, in.Attrition.summary())
+		return fmt.Errorf("dataset: %s: %w left of %d rows: %s%s (look at the filters, and at what the rows hold)", p.name,
+			ErrNoPrompts, in.Rows, in.Attrition.summary(), p.others)
 	}
 	return nil
 }

@@ -1,6 +1,50 @@
 package dataset
 
-import "strings"
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// tally counts the languages that rows state, of not too many.
+type tally struct {
+	rows map[string]int
+}
+
+const maxLanguages = 1000
+
+func (t *tally) add(language string) {
+	if language == "" {
+		language = "none stated"
+	}
+	if t.rows == nil {
+		t.rows = map[string]int{}
+	}
+	if _, ok := t.rows[language]; ok || len(t.rows) < maxLanguages {
+		t.rows[language]++
+	}
+}
+
+// String lists the most frequent ones.
+func (t tally) String() string {
+	names := slices.SortedFunc(maps.Keys(t.rows), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.rows[b], t.rows[a]), cmp.Compare(a, b))
+	})
+	var parts []string
+	for i, name := range names {
+		if i == 5 {
+			parts = append(parts, "…")
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", shorten(name, 20), t.rows[name]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; the languages are: " + strings.Join(parts, ", ")
+}
 
 // canonicalLanguage is one spelling of a language: the ISO 639-1 code of what states an
 // English name, a code of two or three letters, or a tag that begins with one, such as
