@@ -45,10 +45,15 @@ func (a *arrayReader) next() (int, []byte, error) {
 			return a.line, nil, a.fail(fmt.Errorf("%q where a comma or the array's end should be", c))
 		}
 	}
-	if c != '{' {
-		return a.line, nil, a.fail(fmt.Errorf("%q where an object's { should be", c))
+	switch c {
+	case '{':
+		return a.object()
+	case ']':
+		return a.line, nil, a.fail(errors.New("a comma before the array's end"))
+	case '"':
+		return a.line, nil, a.fail(errors.New("a text where an object should be: a row says by its fields what it holds"))
 	}
-	return a.object()
+	return a.line, nil, a.fail(fmt.Errorf("%q where an object's { should be", c))
 }
 
 // object reads up to the bracket that closes the { just read.
@@ -85,6 +90,9 @@ func (a *arrayReader) object() (int, []byte, error) {
 // end makes sure that nothing follows the array.
 func (a *arrayReader) end() error {
 	c, err := a.skipSpace()
+	if c == '[' && err == nil {
+		return a.fail(errors.New("another array, which starts with '[', after the array's end"))
+	}
 	if err == nil {
 		return a.fail(fmt.Errorf("%q after the array's end", c))
 	}

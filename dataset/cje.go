@@ -85,7 +85,8 @@ func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, ext
 	err error) {
 	fs, err := splitObject(b, make(fields, 0, 16))
 	if err != nil {
-		return nil, nil, syntaxError(b, err)
+		say, _ := explainSyntax(b, err)
+		return nil, nil, say
 	}
 	// encoding/json would take Prompt_ID for prompt_id, which is another member.
 	own := append(make([]byte, 0, len(b)), '{')

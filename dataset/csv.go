@@ -10,41 +10,53 @@ import (
 	"unicode/utf8"
 )
 
-// csvReader reads RFC 4180 rows: cells between commas, those with a comma, a
+// csvReader reads RFC 4180 rows: cells between commas or another delimiter, those with one, a
 // quote or a line break inside between quotes, a quote doubled. Unlike
 // encoding/csv it leaves the line breaks inside a cell as they are, and finds the
 // next row after a bad one.
 type csvReader struct {
 	r      *bufio.Reader
 	name   string
+	d      dialect
 	line   int // of the next row
 	header []string
+	texts  []bool // by column: it may hold a prompt
+	quoted []bool // by cell of the row
 	cells  [][]byte
 	text   []byte // of the row's cells
 	ends   []int
 	out    bytes.Buffer
 }
 
-func newCSVReader(r *bufio.Reader, name string) (*csvReader, error) {
-	c := &csvReader{r: r, name: name, line: 1}
-	if bom, _ := r.Peek(len(utf8BOM)); bytes.Equal(bom, utf8BOM) {
-		r.Discard(len(utf8BOM))
-	}
+func newCSVReader(r *bufio.Reader, name string, d dialect) (*csvReader, error) {
+	r.Discard(d.skip) // which was peeked at
+	c := &csvReader{r: r, name: name, d: d, line: d.line}
 	line, cells, err := c.record()
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}
 	for _, cell := range cells {
-		if seen[string(cell)] {
-			return nil, &LineError{Name: name, Line: line, Err: fmt.Errorf("two columns are called %q", cell),
+		column := string(cell)
+		known := columnName(column)
+		if known != "" {
+			column = known
+		}
+		if seen[column] {
+			return nil, &LineError{Name: name, Line: line, Err: fmt.Errorf("two columns are called %q", column),
 				Hint: "give each column a name of its own"}
 		}
-		seen[string(cell)] = true
-		c.header = append(c.header, string(cell))
+		seen[column] = true
+		c.header = append(c.header, column)
+		c.texts = append(c.texts, leads[known])
 	}
 	return c, nil
 }
+
+// missing are the ways in which a table that a program wrote spells that a cell holds
+// nothing; they are those that pandas reads as missing.
+var missing = map[string]bool{"nan": true, "NaN": true, "-nan": true, "-NaN": true, "null": true, "NULL": true,
+	"None": true, "NA": true, "<NA>": true, "N/A": true, "n/a": true, "#N/A": true, "#NA": true, "#N/A N/A": true}
 
 // next returns a row as an object whose values are text.
 func (c *csvReader) next() (int, []byte, error) {
@@ -62,23 +74,25 @@ func (c *csvReader) next() (int, []byte, error) {
 		}
 		if len(cells) != len(c.header) {
 			return bad(fmt.Errorf("%d cells, the header has %d", len(cells), len(c.header)),
-				"put cells with commas or quotes between quotes")
+				"put cells with delimiters or quotes between quotes")
 		}
 		c.out.Reset()
 		c.out.WriteByte('{')
 		for i, cell := range cells {
 			if !utf8.Valid(cell) {
-				return bad(errors.New("not valid UTF-8"), hintUTF8)
+				return bad(&unheld{dropNotUTF8, fmt.Sprintf("column %q: %s", c.header[i], explainUTF8(cell))}, hintUTF8)
 			}
 			if i > 0 {
 				c.out.WriteByte(',')
 			}
-			for _, text := range []string{c.header[i], string(cell)} {
-				b, _ := json.Marshal(text) // text has a JSON form
-				c.out.Write(b)
-				c.out.WriteByte(':')
+			name, _ := json.Marshal(c.header[i]) // text has a JSON form
+			value, _ := json.Marshal(string(cell))
+			if c.texts[i] && !c.quoted[i] && missing[string(cell)] {
+				value = []byte("null")
 			}
-			c.out.Truncate(c.out.Len() - 1)
+			c.out.Write(name)
+			c.out.WriteByte(':')
+			c.out.Write(value)
 		}
 		c.out.WriteByte('}')
 		return line, c.out.Bytes(), nil
@@ -88,11 +102,11 @@ func (c *csvReader) next() (int, []byte, error) {
 // record reads the cells of one row, which are good until the following call.
 func (c *csvReader) record() (line int, cells [][]byte, err error) {
 	line = c.line
-	c.text, c.ends = c.text[:0], c.ends[:0]
+	c.text, c.ends, c.quoted = c.text[:0], c.ends[:0], c.quoted[:0]
 	started, quoted, inQuotes := false, false, false // of the row, of the cell
 	var fault error
 	finish := func() (int, [][]byte, error) {
-		c.ends = append(c.ends, len(c.text))
+		c.ends, c.quoted = append(c.ends, len(c.text)), append(c.quoted, quoted)
 		c.cells = c.cells[:0]
 		from := 0
 		for _, end := range c.ends {
@@ -125,7 +139,7 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 			return line, nil, &LineError{Name: c.name, Line: line, Err: fmt.Errorf("row is longer than %d MiB", maxLine>>20),
 				Hint: "is a closing quote missing?"}
 		}
-		if b == '\n' {
+		if b == c.d.eol {
 			c.line++
 		}
 		empty := len(c.text) == 0 || len(c.ends) > 0 && c.ends[len(c.ends)-1] == len(c.text)
@@ -139,10 +153,11 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 				continue
 			}
 			inQuotes = false
-		case b == ',':
-			c.ends = append(c.ends, len(c.text))
+		case b == ' ' && c.d.spaces && empty && !quoted:
+		case b == c.d.comma:
+			c.ends, c.quoted = append(c.ends, len(c.text)), append(c.quoted, quoted)
 			quoted = false
-		case b == '\n':
+		case b == c.d.eol:
 			if n := len(c.text); !quoted && !empty && c.text[n-1] == '\r' {
 				c.text = c.text[:n-1]
 			}
@@ -154,7 +169,11 @@ func (c *csvReader) record() (line int, cells [][]byte, err error) {
 			if after, err := c.r.Peek(1); err == nil && after[0] != '\n' {
 				fault = errors.New("text after a quoted cell")
 			}
+		case b == ' ' && c.d.spaces && quoted:
 		case b == '"' || quoted:
+			if n := len(c.text); fault == nil && n > 0 && c.text[n-1] == '\\' {
+				fault = errors.New("a quote after a backslash, which does not escape it in CSV")
+			}
 			if fault == nil {
 				fault = errors.New("a quote inside a cell without quotes, or text after a quoted cell")
 			}

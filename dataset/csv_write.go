@@ -1,13 +1,14 @@
 package dataset
 
 import (
-	"encoding/csv"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // WriteSamplesCSV writes samples as CSV in UTF-8, with a header line: their fields
@@ -20,26 +21,36 @@ func WriteSamplesCSV(w io.Writer, targets []string, samples iter.Seq[Sample]) er
 		header = append(header, "target_policy_logprobs."+t)
 	}
 	header = append(header, "judge_score", "oracle_label", "inclusion_prob", "metadata")
-	out := csv.NewWriter(w)
-	if err := out.Write(header); err != nil {
-		return fmt.Errorf("dataset: write CSV: %w", err)
-	}
+	out := bufio.NewWriter(w)
+	writeCells(out, header)
 	n := 0
 	for s := range samples {
 		n++
 		cells, err := s.cells(targets)
-		if err == nil {
-			err = out.Write(cells)
-		}
 		if err != nil {
 			return fmt.Errorf("dataset: write CSV: row %d: %w", n, err)
 		}
+		writeCells(out, cells)
 	}
-	out.Flush()
-	if err := out.Error(); err != nil {
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("dataset: write CSV: %w", err)
 	}
 	return nil
+}
+
+// writeCells writes a row as RFC 4180 says. A text that tables spell a missing value with
+// stands between quotes, too, and so is read as the text that it is.
+func writeCells(w *bufio.Writer, cells []string) {
+	for i, cell := range cells {
+		if i > 0 {
+			w.WriteByte(',') // the writer keeps its first error for Flush
+		}
+		if missing[cell] || strings.ContainsAny(cell, ",\"\r\n") || strings.HasPrefix(cell, " ") {
+			cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+		}
+		w.WriteString(cell)
+	}
+	w.WriteByte('\n')
 }
 
 // cells are the sample's values in the order of WriteSamplesCSV's header.

@@ -180,7 +180,7 @@ func ExampleSource_Sample() {
 	// 1 malformed [line 4]
 	// 1 duplicate text [line 2]
 	// 30193 name a  fruit.
-	// {"error":"3 cells, the header has 9 (put cells with commas or quotes between quotes)","line":4,"row":"30194,a,b"}
+	// {"error":"3 cells, the header has 9 (put cells with delimiters or quotes between quotes)","line":4,"row":"30194,a,b"}
 }
 
 func ExampleNewRowReader() {

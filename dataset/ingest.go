@@ -7,12 +7,15 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Format is what kind of rows an input holds.
 type Format string
 
-// The formats, told apart by the first row's fields.
+// The formats that more than a shape of one row depends on. There are others, of which
+// [Ingest] tells the name: Alpaca, Dolly, OpenOrca, MT-Bench, OpenAssistant, SHP, HH-RLHF,
+// UltraChat, requests for batches, Gemini's contents and more, a file shape_NAME.go each.
 const (
 	// FormatArena has rows of lmsys/chatbot_arena_conversations,
 	// lmarena-ai/arena-human-preference-100k and -140k, and their like: two models
@@ -20,12 +23,12 @@ const (
 	// list of {role, content}, or text that holds one; content is text, or a list
 	// of {type, text}.
 	FormatArena Format = "chatbot_arena_conversations"
-	// FormatArena55k has rows of lmarena-ai/arena-human-preference-55k: prompt is
-	// text that holds a JSON list of the user's turns, response_a and response_b
-	// those of the models.
+	// FormatArena55k has rows of lmarena-ai/arena-human-preference-55k, where prompt is
+	// text that holds a JSON list of the user's turns, or of the WSDM Cup, where it is
+	// the prompt.
 	FormatArena55k Format = "arena-human-preference-55k"
-	// FormatConversation has rows of lmsys-chat-1m and its like: one
-	// conversation.
+	// FormatConversation has rows of lmsys-chat-1m, WildChat, ShareGPT and their like:
+	// one conversation.
 	FormatConversation Format = "conversation"
 	// FormatPrompts has plain prompts; a run's own prompts.jsonl is one.
 	FormatPrompts Format = "prompts"
@@ -44,16 +47,18 @@ var ErrDuplicateID = errors.New("duplicate id")
 // ReadOptions says which prompts [ReadPrompts] keeps. The zero value keeps
 // every distinct prompt that is not flagged by moderation.
 type ReadOptions struct {
-	// Languages is the keep list, compared with the rows' language field without
-	// regard to case; a row that states no language is dropped. Empty keeps all.
+	// Languages is the keep list, compared with the rows' field language, or lang;
+	// English, english, en, en-US and eng are one. A row that states no language is
+	// dropped. Empty keeps all.
 	Languages []string
 	// ConversationLanguages takes the place of Languages if the input holds
-	// conversations ([FormatArena], [FormatConversation]), which come in many
-	// languages, whereas plain prompts are as their author chose them. Empty
-	// means Languages.
+	// conversations ([FormatArena], [FormatConversation] and their like), which come in
+	// many languages, whereas plain prompts are as their author chose them. Rows without
+	// the field are kept: the data set does not tell languages apart. Empty means
+	// Languages.
 	ConversationLanguages []string
 	// KeepFlagged keeps prompts whose openai_moderation or toxic_chat_tag is
-	// flagged.
+	// flagged, or which the data set calls toxic.
 	KeepFlagged bool
 	// MaxModerationScore is the highest score of any category of
 	// openai_moderation that is kept, in [0, 1]; a row without scores is kept. 0
@@ -68,12 +73,14 @@ type ReadOptions struct {
 	// KeepSetApart keeps the rows whose dedup_tag says that the data set's own
 	// removal of frequent prompts left them out (sampled is false).
 	KeepSetApart bool
-	// SetAside, if not nil, gets each malformed row as a line
+	// SetAside, if not nil, gets each row that is malformed, or has what a prompt cannot
+	// hold, as a line
 	//
 	//	{"line": 7, "error": …, "row": …}
 	//
-	// and reading goes on; of rows that share an id all but one are malformed.
-	// If it is nil the first malformed row ends the reading.
+	// and reading goes on; of rows that share an id all but one are malformed. A row that
+	// is not UTF-8 is in row_base64. If SetAside is nil the first such row ends the
+	// reading, but for one whose prompt has an image or the like, which is dropped.
 	SetAside io.Writer
 }
 
@@ -92,19 +99,27 @@ type Ingest struct {
 // files or plain prompts, stored in any of the ways that [NewRowReader] knows; all
 // of this is told from the content, and name serves for messages only.
 //
-// A conversation's prompt is its first user turn. A plain row has prompt, or
-// messages that end with a user turn, or both if they agree; Messages is set
-// only if there is more than that one turn. The id is the row's own
-// (question_id, conversation_id or id; prompt_id or id of a plain row, also inside
-// metadata), else "p" and 16 hexadecimal digits of the SHA-256 of the normalised
-// text. Metadata keeps the rest: of a plain row every other field, with those of
-// its metadata object beside them (if both have a field, the row's own counts);
-// of a conversation every field that is text, number or truth value (language,
+// A conversation's prompt is its first user turn, after what was said before that and a
+// system prompt beside it. A plain row has prompt, or messages that end with a user turn,
+// or both if they agree; messages that end with a reply are a conversation that is over,
+// whose prompt is the turn that the row calls prompt, else the first. Messages is set only
+// if there is more than that one turn. The parts of a turn's content make one text, with
+// nothing between them.
+//
+// The id is the row's own (question_id, conversation_id or id; prompt_id, id or another of
+// a plain row, also inside metadata), else "p" and 16 hexadecimal digits of the SHA-256 of
+// the normalised text. Metadata keeps the rest: of a plain row every other field, with those
+// of its metadata object beside them (if both have a field, the row's own counts);
+// of another every field that is text, number or truth value (language,
 // model_a, model_b, winner and so on), and source and source_id; of a CJE row its
 // metadata object. An integer whose digits a float64 would change is kept as text.
 //
-// Rows are dropped, in this order: malformed ones if opt has them set aside;
-// for an empty prompt; for a prompt that is not only text; if the row goes on
+// Nothing is replaced. Half a surrogate pair, bytes that are not UTF-8, the call of a tool
+// or what it said, another role than system, user and assistant, a field that is there
+// twice: such a row is malformed.
+//
+// Rows are dropped, in this order: malformed ones, each reason by its name, if opt has them set
+// aside; for an empty prompt; for a prompt that is not only text; if the row goes on
 // with a conversation begun in another (evaluation_order above 1); for language,
 // moderation, length, several turns, and by dedup_tag; and as a duplicate by text:
 // lower case, white space collapsed, all turns. Of duplicates the row whose id has
@@ -216,7 +231,8 @@ func skippable(err error) bool {
 	return err == nil || errors.As(err, &le) && le.Skip
 }
 
-const hintFormats = `want JSON lines, a JSON array or CSV of Chatbot Arena rows, conversations, CJE's files, or {"prompt_id", "prompt"} objects`
+const hintFormats = `want JSON lines, a JSON array or CSV of {"prompt_id", "prompt"} objects, messages, conversations, ` +
+	`or the rows of a well-known data set`
 
 // Attrition accounts for the rows that a reader dropped, reason by reason in the
 // order in which the filters were applied; a reason that dropped nothing is
@@ -270,7 +286,12 @@ func setAside(w io.Writer, line int, row string, err error) error {
 			row = le.Row
 		}
 	}
-	b, err := json.Marshal(map[string]any{"line": line, "error": why, "row": row})
+	out := map[string]any{"line": line, "error": why, "row": row}
+	if !utf8.ValidString(row) { // which no JSON text can hold
+		delete(out, "row")
+		out["row_base64"] = []byte(row)
+	}
+	b, err := json.Marshal(out)
 	if err == nil {
 		_, err = w.Write(append(b, '\n'))
 	}

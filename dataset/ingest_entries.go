@@ -39,6 +39,10 @@ const (
 	kept = -1
 
 	dropMalformed = iota - 1
+	dropTool
+	dropRole
+	dropSurrogate
+	dropNotUTF8
 	dropEmpty
 	dropNotText
 	dropContinued
@@ -52,7 +56,8 @@ const (
 	dropDuplicate
 )
 
-var dropReasons = [...]string{"malformed", "empty prompt", "not only text", "goes on from another row", "language",
+var dropReasons = [...]string{"malformed", "use of tools", "unknown role", "half a surrogate pair", "not UTF-8",
+	"empty prompt", "not only text", "goes on from another row", "language",
 	"flagged by moderation", "moderation score", "too short", "too long",
 	"several turns", "left out by dedup_tag", "duplicate text"}
 

@@ -3,7 +3,65 @@ package dataset
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
+
+// moderated reads what moderation says of a row. Nested are the members of its metadata.
+func (row *parsedRow) moderated(nested fields, scores bool) error {
+	for _, names := range [...][]string{{"openai_moderation", "toxic_chat_tag"}, row.shape.moderation} {
+		for _, name := range names {
+			raw := row.fields.get(name)
+			if raw == nil {
+				raw = nested.get(name)
+			}
+			if blank(raw) {
+				continue
+			}
+			flagged, err := flaggedField(raw)
+			if err != nil {
+				return blamed(name, err)
+			}
+			row.flagged = row.flagged || flagged
+			if scores {
+				row.score = max(row.score, maxScore(raw, false))
+			}
+		}
+	}
+	return nil
+}
+
+// flaggedField reads a flag, or what holds flags at some depth; either may be text, as in CSV.
+func flaggedField(raw []byte) (bool, error) {
+	switch raw[0] {
+	case '{', '[':
+		return anyFlagged(raw)
+	case '"':
+		text, err := unquote(raw)
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(text)) {
+		case "true", "1", "1.0":
+			return true, nil
+		case "false", "0", "0.0":
+			return false, nil
+		}
+		inside, err := embedded(raw)
+		if err != nil || inside[0] != '{' && inside[0] != '[' {
+			return false, fmt.Errorf("it is the text %q, want true, false or JSON", shorten(text, 40))
+		}
+		return anyFlagged(inside)
+	case 't':
+		return true, nil
+	case 'f':
+		return false, nil
+	}
+	v, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || v != 0 && v != 1 {
+		return false, fmt.Errorf("it is %.40s, want true or false", raw)
+	}
+	return v == 1, nil
+}
 
 // anyFlagged looks for a true "flagged" at any depth: openai_moderation is an
 // object in one data set and a list of them, one a turn, in another, and

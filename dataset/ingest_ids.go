@@ -7,7 +7,7 @@ import (
 )
 
 // sharedIDs looks for rows that state one id; index is sorted by it.
-func (p *pass) sharedIDs(in *Ingest, index []uint32) error {
+func (p *pass) sharedIDs(index []uint32) error {
 	var later, first uint32 // the earliest row that repeats an id, and the one it repeats
 	found := false
 	for from := 0; from < len(index); {
@@ -22,7 +22,7 @@ func (p *pass) sharedIDs(in *Ingest, index []uint32) error {
 			}
 		}
 		from = to
-		if len(group) < 2 || in.Format == FormatCJE && p.oneText(group) {
+		if len(group) < 2 || p.shape.repeats && p.oneText(group) {
 			continue
 		}
 		if p.opt.SetAside != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,25 +13,86 @@ import (
 func (row *parsedRow) scalars() (map[string]any, error) {
 	meta := map[string]any{}
 	for _, f := range row.fields {
-		if f.name == row.idField || f.raw[0] == '[' || f.raw[0] == '{' || string(f.raw) == "null" || row.text55k(f.name) {
-			delete(meta, f.name)
-			continue // the turns, and other lists and objects
-		}
-		if f.raw[0] == '"' && (f.name == "conversation_a" || f.name == "conversation_b" || f.name == "conversation" ||
-			f.name == "full_conversation") {
-			continue // turns as text
+		if !row.keeps(f) {
+			continue
 		}
 		v, err := decodeAny(f.raw)
 		if err != nil {
-			return meta, fmt.Errorf("field %q: %w", f.name, err)
+			return meta, blamed(f.name, err)
 		}
 		meta[f.name] = v
 	}
 	return meta, nil
 }
 
-func (row *parsedRow) text55k(name string) bool {
-	return row.format == FormatArena55k && (name == "prompt" || name == "response_a" || name == "response_b")
+// keeps reports whether a field is metadata.
+func (row *parsedRow) keeps(f field) bool {
+	if f.name == row.idField || slices.Contains(row.shape.texts, f.name) {
+		return false
+	}
+	switch {
+	case row.shape.format == FormatCJE: // its other fields are not about the prompt
+		return false
+	case row.shape.plain:
+		switch f.name {
+		case "prompt", "messages", "metadata":
+			return false
+		}
+		return !slices.Contains(systemNames, f.name) || row.systemIn != f.name
+	}
+	return f.raw[0] != '[' && f.raw[0] != '{' && string(f.raw) != "null" && row.systemIn != f.name
+}
+
+// holdable checks that the metadata of a row can be kept as they are.
+func (row *parsedRow) holdable() error {
+	nested, err := row.nested()
+	if err != nil {
+		return err
+	}
+	for _, fs := range [...]fields{row.fields, nested} {
+		for i, f := range fs {
+			if len(fs) == len(row.fields) && !row.keeps(f) {
+				continue
+			}
+			if half := surrogateIn(f.raw); half != nil {
+				return blamed(f.name, halfPair(half))
+			}
+			if tooDeep(f.raw) {
+				return fmt.Errorf("field %q nests lists and objects more than %d deep", f.name, maxKeptDepth)
+			}
+			for _, other := range fs[:i] {
+				if other.name == f.name {
+					return fmt.Errorf("field %q is there twice", f.name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// maxKeptDepth is how deep a field of the metadata may nest. Python's reader, among others,
+// gives up at some hundreds, and prompts.jsonl is for others to read.
+const maxKeptDepth = 100
+
+func tooDeep(raw []byte) bool {
+	if len(raw) <= 2*maxKeptDepth || raw[0] != '[' && raw[0] != '{' {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			i, _ = skipString(raw, i) // scanned before
+			i--
+		case '[', '{':
+			if depth++; depth > maxKeptDepth {
+				return true
+			}
+		case ']', '}':
+			depth--
+		}
+	}
+	return false
 }
 
 // plainMetadata is every other field of a plain row, and the metadata object's of
@@ -43,18 +105,15 @@ func (row *parsedRow) plainMetadata() (map[string]any, error) {
 	}
 	add := func(f field) error {
 		v, err := decodeAny(f.raw)
-		if err != nil {
-			return fmt.Errorf("field %q: %w", f.name, err)
-		}
 		meta[f.name] = v
-		return nil
+		return blamed(f.name, err)
 	}
 	for _, f := range nested {
 		if err := add(f); err != nil {
 			return nil, err
 		}
 	}
-	if row.format == FormatCJE {
+	if row.shape.format == FormatCJE {
 		if row.idField == "prompt_id" {
 			delete(meta, "prompt_id")
 		}
@@ -64,8 +123,7 @@ func (row *parsedRow) plainMetadata() (map[string]any, error) {
 		return meta, nil
 	}
 	for _, f := range row.fields {
-		switch f.name {
-		case "prompt", "messages", "metadata", row.idField:
+		if !row.keeps(f) {
 			continue
 		}
 		if err := add(f); err != nil {

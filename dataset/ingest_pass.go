@@ -11,30 +11,33 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 )
 
 // pass is one reading of a source. What it keeps of a row is an entry of fixed
 // size; duplicates are found by sorting entries, and not in maps, which would
 // take several times the memory.
 type pass struct {
-	name    string
-	opt     ReadOptions
-	by      SampleOptions
-	retain  bool                      // keep the prompts themselves
-	prompts []Prompt                  // by row, if retained
-	ids     []string                  // by row, if retained
-	idField string                    // of the first row that has one
-	again   func() (RowReader, error) // reads the source anew, if prompts are not retained
-	entries entries
-	strata  []string
-	stratum map[string]uint32
-	dropped [len(dropReasons)]drops
-	kept    []int // rows, at the end
+	name                    string
+	opt                     ReadOptions
+	languages, conversation []string // the keep lists, in one spelling
+	by                      SampleOptions
+	retain                  bool                      // keep the prompts themselves
+	prompts                 []Prompt                  // by row, if retained
+	ids                     []string                  // by row, if retained
+	shape                   *shape                    // of the first row that is of one
+	idField                 string                    // of the first row that has one
+	again                   func() (RowReader, error) // reads the source anew, if prompts are not retained
+	entries                 entries
+	strata                  []string
+	stratum                 map[string]uint32
+	others                  tally // the languages that were dropped
+	dropped                 [len(dropReasons)]drops
+	kept                    []int // rows, at the end
 }
 
 func newPass(name string, opt ReadOptions, by SampleOptions, retain bool) *pass {
-	return &pass{name: name, opt: opt, by: by, retain: retain, stratum: map[string]uint32{}}
+	return &pass{name: name, opt: opt, by: by, retain: retain, stratum: map[string]uint32{},
+		languages: canonicalLanguages(opt.Languages), conversation: canonicalLanguages(opt.ConversationLanguages)}
 }
 
 // headed is a row as a worker hands it on.
@@ -157,7 +160,7 @@ func (p *pass) heads(b *batch) []headed {
 				h.err = &LineError{Name: p.name, Line: h.line, Err: err, Hint: hintField, Skip: true}
 			}
 		}
-		if h.err != nil && p.opt.SetAside != nil {
+		if p.opt.SetAside != nil && (h.err != nil || h.entry.reason == dropNotText) {
 			h.raw = string(raw)
 		}
 		h.row.fields = nil
@@ -178,13 +181,17 @@ func (p *pass) head(line int, raw []byte, buf fields) headed {
 		h.err = err
 		return h
 	}
-	format, err := detect(fs)
+	sh, err := detect(fs)
 	if err != nil {
-		return fail(err, hintFormats)
+		hint := hintFormats
+		if errors.Is(err, errTwice) {
+			hint = "keep one of the two"
+		}
+		return fail(err, hint)
 	}
-	h.row, err = parseRow(format, fs, p.opt.MaxModerationScore > 0)
+	h.row, err = parseRow(sh, fs, p.opt.MaxModerationScore > 0)
 	if err != nil {
-		return fail(err, hintField)
+		return fail(err, hintOf(err))
 	}
 	row := &h.row
 	norm := row.normalized()
@@ -198,9 +205,9 @@ func (p *pass) head(line int, raw []byte, buf fields) headed {
 	copy(h.entry.norm[:], norm[:])
 	copy(h.entry.id[:], id[:])
 	h.entry.rank = sampleRank(p.by.Seed, h.id)
-	languages := p.opt.Languages
-	if format != FormatPrompts && format != FormatCJE && len(p.opt.ConversationLanguages) > 0 {
-		languages = p.opt.ConversationLanguages
+	languages, spoken := p.languages, false
+	if sh.spoken && len(p.conversation) > 0 {
+		languages, spoken = p.conversation, !row.states
 	}
 	o := p.opt
 	h.entry.reason = kept
@@ -208,18 +215,22 @@ func (p *pass) head(line int, raw []byte, buf fields) headed {
 		dropEmpty:     row.empty,
 		dropNotText:   row.notText,
 		dropContinued: row.continued,
-		dropLanguage: len(languages) > 0 && !slices.ContainsFunc(languages,
-			func(l string) bool { return strings.EqualFold(l, row.language) }),
-		dropFlagged:  row.flagged && !o.KeepFlagged,
-		dropScore:    o.MaxModerationScore > 0 && row.score > o.MaxModerationScore,
-		dropShort:    row.bytes < o.MinBytes,
-		dropLong:     o.MaxBytes > 0 && row.bytes > o.MaxBytes,
-		dropTurns:    o.SingleTurn && row.userTurns > 1,
-		dropSetApart: row.setApart && !o.KeepSetApart,
+		dropLanguage:  len(languages) > 0 && !spoken && !slices.Contains(languages, canonicalLanguage(row.language)),
+		dropFlagged:   row.flagged && !o.KeepFlagged,
+		dropScore:     o.MaxModerationScore > 0 && row.score > o.MaxModerationScore,
+		dropShort:     row.bytes < o.MinBytes,
+		dropLong:      o.MaxBytes > 0 && row.bytes > o.MaxBytes,
+		dropTurns:     o.SingleTurn && row.userTurns > 1,
+		dropSetApart:  row.setApart && !o.KeepSetApart,
 	} {
 		if drop {
 			h.entry.reason = int8(reason)
 			break
+		}
+	}
+	if h.entry.reason == kept {
+		if err := row.holdable(); err != nil {
+			return fail(err, hintOf(err))
 		}
 	}
 	if p.by.By != "" {
@@ -235,11 +246,11 @@ func (p *pass) take(in *Ingest, h headed) error {
 	in.Rows++
 	if h.err == nil {
 		switch {
-		case in.Format == "":
-			in.Format = h.row.format
-		case in.Format != h.row.format:
+		case p.shape == nil:
+			p.shape, in.Format = h.row.shape, h.row.shape.format
+		case p.shape != h.row.shape:
 			h.err = &LineError{Name: p.name, Line: h.line,
-				Err:  fmt.Errorf("the row is of format %s, those before it are of format %s", h.row.format, in.Format),
+				Err:  fmt.Errorf("the row is of format %s, those before it are of format %s", h.row.shape.format, in.Format),
 				Hint: "keep one format a file", Skip: true}
 		}
 	}
@@ -251,8 +262,21 @@ func (p *pass) take(in *Ingest, h headed) error {
 			return h.err
 		}
 		h.entry = entry{reason: dropMalformed, line: uint32(h.line)}
+		var u *unheld
+		if errors.As(h.err, &u) {
+			h.entry.reason = u.reason
+		}
 		h.shown = fmt.Sprintf("line %d", h.line)
 		if err := setAside(p.opt.SetAside, h.line, h.raw, h.err); err != nil {
+			return err
+		}
+	}
+	if h.entry.reason == dropLanguage {
+		p.others.add(h.row.language)
+	}
+	if h.entry.reason == dropNotText && p.opt.SetAside != nil {
+		err := errors.New("the prompt is not only text: it has an image or the like")
+		if err := setAside(p.opt.SetAside, h.line, h.raw, err); err != nil {
 			return err
 		}
 	}
@@ -288,7 +312,7 @@ func (p *pass) settle(in *Ingest) error {
 		return cmp.Or(bytes.Compare(x.id[:], y.id[:]), cmp.Compare(x.sum, y.sum), cmp.Compare(a, b))
 	}
 	slices.SortFunc(index, byIDHash)
-	if err := p.sharedIDs(in, index); err != nil {
+	if err := p.sharedIDs(index); err != nil {
 		return err
 	}
 	slices.SortFunc(index, func(a, b uint32) int {
@@ -327,8 +351,8 @@ func (p *pass) settle(in *Ingest) error {
 			Examples: append([]string{}, d.examples...)})
 	}
 	if in.Eligible == 0 {
-		return fmt.Errorf("dataset: %s: %w left of %d rows: %s (look at the filters, and at what the rows hold)", p.name,
-			ErrNoPrompts, in.Rows, in.Attrition.summary())
+		return fmt.Errorf("dataset: %s: %w left of %d rows: %s%s (look at the filters, and at what the rows hold)", p.name,
+			ErrNoPrompts, in.Rows, in.Attrition.summary(), p.others)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -21,54 +20,29 @@ func splitRow(raw []byte, name string, line int, buf fields) (fields, error) {
 		return nil, &LineError{Name: name, Line: line, Err: err, Hint: hint, Skip: true}
 	}
 	if !utf8.Valid(raw) {
-		return fail(errors.New("not valid UTF-8"), hintUTF8)
+		return fail(&unheld{dropNotUTF8, explainUTF8(raw)}, hintUTF8)
 	}
-	if raw[0] != '{' {
+	if raw[0] != '{' && raw[0] != 0 {
 		return fail(fmt.Errorf("starts with %q where an object's { should be", firstRune(raw)), hintLine)
 	}
 	fs, err := splitObject(raw, buf[:0])
 	if err != nil {
-		hint := hintField
-		if errors.Is(err, errSyntax) {
-			hint = hintLine
-		}
-		return fail(syntaxError(raw, err), hint)
+		return fail(explainSyntax(raw, err))
 	}
 	return fs, nil
 }
 
-// detect tells a row's format from its fields.
-func detect(fs fields) (Format, error) {
-	switch {
-	case fs.has("conversation_a"):
-		return FormatArena, nil
-	case fs.has("conversation"):
-		return FormatConversation, nil
-	case fs.has("prompt") && fs.has("response_a"):
-		return FormatArena55k, nil
-	case fs.has("base_policy_logprob"), fs.has("response") && (fs.has("judge_score") || fs.has("draw_idx")):
-		return FormatCJE, nil
-	case fs.has("prompt"), fs.has("messages"):
-		return FormatPrompts, nil
-	}
-	var names []string
-	for _, f := range fs {
-		names = append(names, f.name)
-	}
-	slices.Sort(names)
-	return "", fmt.Errorf("the row has none of the fields conversation_a, conversation, prompt and messages; it has: %s",
-		strings.Join(slices.Compact(names), ", "))
-}
-
 // parsedRow is what the filters look at.
 type parsedRow struct {
-	format    Format
+	shape     *shape
 	fields    fields // parts of the row's bytes
 	id        string // empty if the row has none
 	idField   string
 	text      string
 	messages  []Message // if there are several
+	systemIn  string    // the field that held the system prompt
 	language  string
+	states    bool // which language it is in
 	flagged   bool
 	score     float64 // the highest moderation score, if asked for
 	empty     bool
@@ -79,54 +53,37 @@ type parsedRow struct {
 	bytes     int
 }
 
-func parseRow(format Format, fs fields, scores bool) (row parsedRow, err error) {
-	row = parsedRow{format: format, fields: fs}
-	switch format {
-	case FormatArena:
-		err = row.conversation("conversation_a")
-	case FormatConversation:
-		err = row.conversation("conversation")
-	case FormatArena55k:
-		err = row.turns55k()
-	default:
-		err = row.plain()
-	}
-	if err != nil {
+func parseRow(sh *shape, fs fields, scores bool) (row parsedRow, err error) {
+	row = parsedRow{shape: sh, fields: fs}
+	if err := sh.read(&row); err != nil {
 		return row, err
 	}
 	nested, err := row.nested()
 	if err != nil {
 		return row, err
 	}
-	for _, fs := range []fields{nested, fs} { // the row's own counts
-		if raw := fs.get("language"); len(raw) > 0 {
-			row.language = ""
-			if raw[0] == '"' {
-				if row.language, err = unquote(raw); err != nil {
-					return row, err
-				}
-			}
+	if err := row.idIn(fs, sh.ids...); err != nil {
+		return row, err
+	}
+	if row.id == "" {
+		if err := row.idIn(nested, "prompt_id"); err != nil {
+			return row, err
 		}
 	}
-	for _, name := range []string{"openai_moderation", "toxic_chat_tag"} {
-		raw := fs.get(name)
-		if raw == nil {
-			raw = nested.get(name)
-		}
+	for _, fs := range [...]fields{nested, fs} { // the row's own counts
+		raw, name := fs.first("language", "lang")
 		if raw == nil {
 			continue
 		}
-		flagged, err := anyFlagged(raw)
-		if err != nil {
-			return row, fmt.Errorf("field %q: %w", name, err)
-		}
-		row.flagged = row.flagged || flagged
-		if scores {
-			row.score = max(row.score, maxScore(raw, false))
+		row.states, row.language = true, ""
+		if raw[0] == '"' {
+			if row.language, err = unquote(raw); err != nil {
+				return row, blamed(name, err)
+			}
 		}
 	}
-	if raw := fs.get("evaluation_order"); format == FormatArena && raw != nil {
-		row.continued = string(raw) != "1" && string(raw) != "null" && string(raw) != `"1"`
+	if err := row.moderated(nested, scores); err != nil {
+		return row, err
 	}
 	if raw := fs.get("dedup_tag"); raw != nil {
 		_, err = eachMember(raw, 0, 1, func(name, value []byte) error {
@@ -147,95 +104,9 @@ func parseRow(format Format, fs fields, scores bool) (row parsedRow, err error) 
 	return row, nil
 }
 
-// conversation takes the first user turn of the named field.
-func (row *parsedRow) conversation(name string) error {
-	err := eachTurn(row.fields.get(name), name, func(role string, content []byte) error {
-		if role != "user" {
-			return checkContent(content)
-		}
-		if row.userTurns++; row.userTurns > 1 {
-			return checkContent(content)
-		}
-		text, plain, err := contentText(content)
-		row.text, row.notText = text, !plain
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return row.ownID("question_id", "conversation_id", "id")
-}
-
-// turns55k takes the first of the user's turns.
-func (row *parsedRow) turns55k() error {
-	raw, err := embedded(row.fields.get("prompt"))
-	if err == nil {
-		_, err = eachElement(raw, 0, 1, func(turn []byte) error {
-			if row.userTurns++; row.userTurns > 1 || string(turn) == "null" {
-				return nil
-			}
-			var err error
-			row.text, err = unquote(turn)
-			return err
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("field \"prompt\" is no JSON list of turns: %w", err)
-	}
-	return row.ownID("id", "question_id")
-}
-
-func (row *parsedRow) plain() error {
-	text, err := textField(row.fields, "prompt")
-	if err != nil {
-		return err
-	}
-	row.userTurns = 1
-	if raw := row.fields.get("messages"); raw != nil && string(raw) != "null" {
-		var turns []Message
-		err := eachTurn(raw, "messages", func(role string, content []byte) error {
-			text, plain, err := contentText(content)
-			row.notText = row.notText || !plain
-			turns = append(turns, Message{role, text})
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if len(turns) > 0 {
-			last := turns[len(turns)-1]
-			switch {
-			case last.Role != "user":
-				return fmt.Errorf("field \"messages\" ends with a turn of role %q: the last turn must be the user's", last.Role)
-			case text != "" && text != last.Content:
-				return errors.New("field \"prompt\" differs from the last turn of \"messages\"")
-			}
-			text = last.Content
-			if len(turns) > 1 {
-				row.messages = turns
-			}
-			row.userTurns = 0
-			for _, m := range turns {
-				if m.Role == "user" {
-					row.userTurns++
-				}
-			}
-		}
-	}
-	row.text = text
-	if err := row.ownID("prompt_id", "id"); err != nil || row.id != "" {
-		return err
-	}
-	nested, err := row.nested()
-	if err != nil {
-		return err
-	}
-	return row.idIn(nested, "prompt_id")
-}
-
 // nested are the members of the metadata object, of formats that have one.
 func (row *parsedRow) nested() (fields, error) {
-	if row.format != FormatPrompts && row.format != FormatCJE {
+	if !row.shape.plain {
 		return nil, nil
 	}
 	raw := row.fields.get("metadata")
@@ -248,8 +119,6 @@ func (row *parsedRow) nested() (fields, error) {
 	}
 	return splitObject(raw, nil)
 }
-
-func (row *parsedRow) ownID(names ...string) error { return row.idIn(row.fields, names...) }
 
 // idIn takes the first of the named fields that holds an id.
 func (row *parsedRow) idIn(fs fields, names ...string) error {
@@ -279,6 +148,10 @@ func (row *parsedRow) idIn(fs fields, names ...string) error {
 				if v != math.Trunc(v) {
 					return fmt.Errorf("field %q is %v: an id must be text or an integer", name, v)
 				}
+				if math.Abs(v) > 1<<53 && strings.ContainsAny(string(raw), ".eE") {
+					return fmt.Errorf("field %q is %s, a float, which has lost the last digits of an id that long: "+
+						"write ids as text or integers", name, raw)
+				}
 				id = strconv.FormatFloat(v, 'f', -1, 64)
 			}
 		}
@@ -299,15 +172,14 @@ func (row *parsedRow) idIn(fs fields, names ...string) error {
 func (row *parsedRow) prompt(id string) (Prompt, error) {
 	p := Prompt{ID: id, Text: row.text, Messages: row.messages}
 	var err error
-	switch row.format {
-	case FormatPrompts, FormatCJE:
+	if row.shape.plain {
 		p.Metadata, err = row.plainMetadata()
-	default:
-		p.Metadata, err = row.scalars()
-		p.Metadata["source"] = string(row.format)
-		if row.id != "" {
-			p.Metadata["source_id"] = row.id
-		}
+		return p, err
+	}
+	p.Metadata, err = row.scalars()
+	p.Metadata["source"] = string(row.shape.format)
+	if row.id != "" {
+		p.Metadata["source_id"] = row.id
 	}
 	return p, err
 }

@@ -130,9 +130,9 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 		return &LineError{Name: name, Line: line, Err: err, Hint: hint, Skip: true}
 	}
 	if !utf8.Valid(raw) {
-		return fail(errors.New("not valid UTF-8"), hintUTF8)
+		return fail(errors.New(explainUTF8(raw)), hintUTF8)
 	}
-	if raw[0] != '{' {
+	if raw[0] != '{' && raw[0] != 0 {
 		return fail(fmt.Errorf("starts with %q where an object's { should be", firstRune(raw)), hintLine)
 	}
 	err := json.Unmarshal(raw, v)
@@ -142,7 +142,7 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntax):
-		return fail(err, hintLine)
+		return fail(explainSyntax(raw, errSyntax))
 	case errors.As(err, &typ):
 		return fail(&typeError{typ}, hintField)
 	default: // a type's own UnmarshalJSON
@@ -202,7 +202,8 @@ type lineReader struct {
 	line int
 	buf  []byte // a line that outgrew r's buffer
 
-	longest int // bytes in a line
+	longest int  // bytes in a line
+	eol     byte // what ends one; 0: a line feed
 }
 
 // next returns a line's number and its bytes, never empty and good until the
@@ -232,8 +233,11 @@ var utf8BOM = []byte("\ufeff")
 
 func (l *lineReader) readLine() ([]byte, error) {
 	l.buf = l.buf[:0]
+	if l.eol == 0 {
+		l.eol = '\n'
+	}
 	for {
-		part, err := l.r.ReadSlice('\n')
+		part, err := l.r.ReadSlice(l.eol)
 		if err == nil && len(l.buf) == 0 {
 			return part, nil
 		}

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 type field struct {
 	name string
 	raw  []byte
+	bit  fieldSet // of a name that a shape is recognised by; else 0
 }
 
 // fields are the members of an object in their order; of two with one name the
@@ -44,7 +44,8 @@ const maxDepth = 10000
 // are part of b.
 func splitObject(b []byte, fs fields) (fields, error) {
 	i, err := eachMember(b, skipSpace(b, 0), 1, func(name, raw []byte) error {
-		fs = append(fs, field{nameOf(name), raw})
+		n := nameOf(name)
+		fs = append(fs, field{n.name, raw, n.bit})
 		return nil
 	})
 	if err == nil && skipSpace(b, i) != len(b) {
@@ -53,35 +54,33 @@ func splitObject(b []byte, fs fields) (fields, error) {
 	return fs, err
 }
 
-// nameOf saves the allocation of names that nearly every row has.
-func nameOf(quoted []byte) string {
-	if name, ok := commonNames[string(quoted)]; ok { // does not allocate
-		return name
+// knownName is a name that nearly every row has, or that shapes are recognised by.
+type knownName struct {
+	name string
+	bit  fieldSet
+}
+
+// nameOf saves the allocation of names that are known.
+func nameOf(quoted []byte) knownName {
+	if n, ok := knownNames[string(quoted)]; ok { // does not allocate
+		return n
 	}
 	s, err := unquote(quoted)
 	if err != nil {
-		panic("dataset: a name that was scanned is no string")
+		return knownName{name: string(quoted)} // half a surrogate pair: as it is written
 	}
-	return s
+	return knownName{name: s}
 }
 
-var commonNames = func() map[string]string {
-	m := map[string]string{}
-	for _, name := range []string{
-		"question_id", "conversation_id", "id", "prompt_id", "model_a", "model_b", "model", "winner", "judge",
-		"conversation_a", "conversation_b",
-		"conversation", "turn", "anony", "language", "tstamp", "timestamp", "openai_moderation", "toxic_chat_tag",
-		"redacted", "prompt", "messages",
-		"metadata", "dedup_tag", "category_tag", "conv_metadata", "is_code", "is_refusal", "judge_hash",
-		"evaluation_session_id", "evaluation_order",
-		"full_conversation", "response", "response_a", "response_b", "winner_model_a", "winner_model_b", "winner_tie",
-		"role", "content", "type",
-		"text", "image", "mimeType", "flagged", "categories", "category_scores", "num_tokens", "high_freq", "sampled",
-	} {
-		m[`"`+name+`"`] = name
-	}
-	return m
-}()
+// oftenThere are names that nearly every row of the big data sets has, apart from
+// those that shapes are recognised by.
+var oftenThere = []string{
+	"model_a", "model_b", "model", "winner", "judge", "turn", "anony", "tstamp", "timestamp", "redacted",
+	"metadata", "dedup_tag", "category_tag", "conv_metadata", "is_code", "is_refusal", "judge_hash", "language",
+	"openai_moderation", "toxic_chat_tag", "evaluation_session_id", "evaluation_order", "full_conversation", "response_b",
+	"winner_model_a", "winner_model_b", "winner_tie", "role", "content", "type", "text", "image", "mimeType", "flagged",
+	"categories", "category_scores", "num_tokens", "high_freq", "sampled",
+}
 
 // eachMember calls fn, unless it is nil, for every member of the object at b[i]
 // and returns the index after the object.
@@ -299,8 +298,8 @@ func skipNumber(b []byte, i int) (int, error) {
 	return i, nil
 }
 
-// unquote decodes a string that [skipString] has passed. Like encoding/json it
-// puts U+FFFD in the place of half a surrogate pair.
+// unquote decodes a string that [skipString] has passed. Half a surrogate pair has no
+// character; encoding/json would put U+FFFD in its place, and so make two texts one.
 func unquote(raw []byte) (string, error) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", fmt.Errorf("%.40s is no text", raw)
@@ -345,9 +344,10 @@ func unquote(raw []byte) (string, error) {
 					low, _ := hex4(raw, i+2)
 					pair = utf16.DecodeRune(r, low)
 				}
-				if r = pair; r != utf8.RuneError {
-					i += 6
+				if r = pair; r == utf8.RuneError {
+					return "", halfPair(raw[i-6 : i])
 				}
+				i += 6
 			}
 			out = utf8.AppendRune(out, r)
 		default:
@@ -355,16 +355,4 @@ func unquote(raw []byte) (string, error) {
 		}
 	}
 	return string(out), nil
-}
-
-// syntaxError is encoding/json's own words for what is wrong with b.
-func syntaxError(b []byte, err error) error {
-	if !errors.Is(err, errSyntax) {
-		return err
-	}
-	var v json.RawMessage
-	if theirs := json.Unmarshal(b, &v); theirs != nil {
-		return theirs
-	}
-	return err
 }

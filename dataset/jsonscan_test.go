@@ -41,6 +41,9 @@ func FuzzSplitObject(f *testing.F) {
 		names := map[string]bool{}
 		for _, m := range got {
 			names[m.name] = true
+			if surrogateIn([]byte(m.name)) != nil {
+				return // encoding/json makes one name of two such
+			}
 		}
 		if len(names) != len(want) {
 			t.Fatalf("%q: %v, want %v", b, names, want)
@@ -54,7 +57,11 @@ func FuzzSplitObject(f *testing.F) {
 				if err := json.Unmarshal(raw, &s); err != nil {
 					t.Fatal(err)
 				}
-				if mine, err := unquote(raw); err != nil || mine != s {
+				if mine, err := unquote(raw); surrogateIn(raw) != nil {
+					if err == nil {
+						t.Fatalf("%s has half a surrogate pair, and reads as %q", raw, mine)
+					}
+				} else if err != nil || mine != s {
 					t.Fatalf("%s reads as %q, %v; want %q", raw, mine, err, s)
 				}
 			}

@@ -3,7 +3,6 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,7 +10,8 @@ import (
 	"hash"
 	"io"
 	"os"
-	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // RowReader hands out the rows of an input, each as a JSON object.
@@ -43,60 +43,65 @@ func File(path string) Source {
 		if err != nil {
 			return nil, fmt.Errorf("dataset: %w", err)
 		}
-		rows, err := NewRowReader(f, path)
+		rows, err := newRowReader(f, path)
 		if err != nil {
 			f.Close()
 			return nil, err
 		}
-		rows.(*rowReader).file = f
+		rows.file = f
 		return rows, nil
 	}}
 }
 
 // NewRowReader reads rows stored as JSON lines, as one JSON array of objects, or as
-// CSV with a header line, gzip-compressed or not: the first bytes tell. A row of
-// CSV is an object whose values are text. Name serves for messages. Closing the
-// reader does not close r.
+// CSV with a header line, compressed with gzip or zstd or not: the first bytes tell. A row
+// of CSV is an object whose values are text; its cells may stand between commas, tabs,
+// semicolons or bars. A file that is known to be something else is refused by its name.
+// Name serves for messages. Closing the reader does not close r.
 //
 // Parquet files are read by the module
 // github.com/reweigh/reweigh/dataset/parquet.
 func NewRowReader(r io.Reader, name string) (RowReader, error) {
-	out := &rowReader{sum: sha256.New()}
-	out.stored = bufio.NewReaderSize(io.TeeReader(r, out.sum), 256<<10)
-	out.name = name
-	refuse := func(what, hint string) (RowReader, error) {
-		return nil, &LineError{Name: name, Line: 1, Err: errors.New(what), Hint: hint}
+	out, err := newRowReader(r, name)
+	if err != nil {
+		return nil, err
 	}
-	text := out.stored
-	magic, _ := text.Peek(4)
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(text)
+	return out, nil
+}
+
+func newRowReader(r io.Reader, name string) (out *rowReader, err error) {
+	out = &rowReader{sum: sha256.New(), name: name}
+	out.stored = bufio.NewReaderSize(io.TeeReader(r, out.sum), 256<<10)
+	text, around, closeAll, err := peel(out.stored, name)
+	out.around, out.release = around, closeAll
+	defer func() {
 		if err != nil {
-			return nil, fmt.Errorf("dataset: %s looks gzip-compressed, but: %w (get the file again)", name, err)
+			closeAll()
 		}
-		text, out.gzip = bufio.NewReaderSize(z, 256<<10), true
-	case string(magic) == "PAR1":
-		return refuse("the file is Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or "+
-			"convert it to JSON lines")
-	case string(magic) == "PK\x03\x04":
-		return refuse("the file is a zip archive", "unpack it first")
+	}()
+	if err != nil {
+		return nil, out.explain(err)
 	}
 	first, err := firstByte(text)
 	if err != nil && err != io.EOF {
 		return nil, out.explain(fmt.Errorf("dataset: read %s: %w", name, err))
 	}
+	head, _ := text.Peek(text.Size())
 	switch {
 	case first == '[':
 		out.container, out.rows = "json array", &arrayReader{r: text, name: name, line: 1}
-	case first != '{' && looksLikeCSV(text):
-		c, err := newCSVReader(text, name)
+	case first == '{' || len(bytes.TrimSpace(bytes.TrimPrefix(head, utf8BOM))) == 0:
+		out.container, out.rows = "jsonl", &lineReader{r: text, name: name, longest: maxLine, eol: lineEnd(head)}
+	default:
+		d, found, looks := sniffCSV(text, name)
+		if !found {
+			return nil, d.notTable(name, looks, first)
+		}
+		c, err := newCSVReader(text, name, d)
 		if err != nil {
 			return nil, out.explain(err)
 		}
-		out.container, out.rows = "csv", c
-	default:
-		out.container, out.rows = "jsonl", &lineReader{r: text, name: name, longest: maxLine}
+		out.container, out.rows = d.String(), c
 	}
 	return out, nil
 }
@@ -104,7 +109,8 @@ func NewRowReader(r io.Reader, name string) (RowReader, error) {
 type rowReader struct {
 	name      string
 	container string
-	gzip      bool
+	around    []string      // compression, the outermost first
+	release   func()        // its decoders
 	stored    *bufio.Reader // as stored, on the way into sum
 	sum       hash.Hash
 	rows      interface{ next() (int, []byte, error) }
@@ -120,10 +126,11 @@ func (r *rowReader) Next() (int, []byte, error) {
 }
 
 func (r *rowReader) Container() string {
-	if r.gzip {
-		return r.container + "+gzip"
+	out := r.container
+	for i := len(r.around) - 1; i >= 0; i-- {
+		out += "+" + r.around[i]
 	}
-	return r.container
+	return out
 }
 
 func (r *rowReader) SHA256() (string, error) {
@@ -135,6 +142,7 @@ func (r *rowReader) SHA256() (string, error) {
 }
 
 func (r *rowReader) Close() error {
+	r.release()
 	if r.file == nil {
 		return nil
 	}
@@ -143,11 +151,15 @@ func (r *rowReader) Close() error {
 
 // explain says of an error in compressed data what it comes from.
 func (r *rowReader) explain(err error) error {
-	if r.gzip && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) ||
-		errors.Is(err, gzip.ErrHeader)) {
-		return fmt.Errorf("%w (the compressed file is damaged or cut short: get %s again)", err, r.name)
+	var bad *LineError
+	if len(r.around) == 0 || errors.As(err, &bad) {
+		return err
 	}
-	return err
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return fmt.Errorf("%w (it refers back further than %d MiB, as zstd --long does: unpack %s with zstd -d --long=31)", err,
+			maxZstdWindow>>20, r.name)
+	}
+	return fmt.Errorf("%w (the compressed file is damaged or cut short: get %s again)", err, r.name)
 }
 
 // firstByte peeks at the first byte that is neither white space nor part of a
@@ -165,18 +177,4 @@ func firstByte(r *bufio.Reader) (byte, error) {
 			return 0, nil // blank for 256 KiB: read as lines
 		}
 	}
-}
-
-// looksLikeCSV reports whether the first line names a column that rows of some
-// format have.
-func looksLikeCSV(r *bufio.Reader) bool {
-	b, _ := r.Peek(4 << 10)
-	line, _, _ := bytes.Cut(bytes.TrimPrefix(b, utf8BOM), []byte("\n"))
-	for name := range strings.SplitSeq(strings.TrimSpace(string(line)), ",") {
-		switch strings.Trim(name, `"`) {
-		case "prompt", "messages", "conversation", "conversation_a":
-			return true
-		}
-	}
-	return false
 }

@@ -134,18 +134,30 @@ func TestSetAside(t *testing.T) {
 		ids    string
 		aside  []string // parts of the lines set aside
 		reason string
+		counts string // in the attrition table
 	}{
 		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"b","pro`, `[1]`, `{"prompt_id":"c","prompt":7}`,
 			`{"prompt_id":"d","prompt":"w"}`, "{\"prompt_id\":\"e\",\"prompt\":\"\xff\"}",
 			`{"text":1}`, arenaRow("q", "x", "English", false, false)), "a d",
 			[]string{`"line":2,"row":"{\"prompt_id\":\"b\",\"pro"`, `"line":3`, `field \"prompt\" is no text`, `"line":6`,
-				`"line":7`, `are of format prompts`}, "JSON lines"},
+				`"line":7`, `are of format prompts`}, "JSON lines", "5 for malformed, 1 for not UTF-8"},
 		{"[" + `{"prompt_id":"a","prompt":"x"},` + "\n" + `{"prompt_id":"b","prompt":tru},{"prompt_id":"c","prompt":"y"}]`,
-			"a c", []string{`"line":2`}, "an array"},
+			"a c", []string{`"line":2`}, "an array", ""},
 		{"prompt_id,prompt\na,x\nb\nc,y,z\nd,\"v\"w\ne,u\n", "a e", []string{`"line":3`, `"line":4,"row":"c,y,z"`,
-			`"line":5`}, "CSV"},
+			`"line":5`}, "CSV", "3 for malformed"},
 		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"a","prompt":"y"}`, `{"prompt_id":"b","prompt":"z"}`), "a b",
-			[]string{`prompt_id \"a\" is that of another row`}, "an id that occurs twice"},
+			[]string{`prompt_id \"a\" is that of another row`}, "an id that occurs twice", "1 for malformed"},
+		{lines(`{"prompt_id":"a","prompt":"x"}`, `{"prompt_id":"b","prompt":"y \ud83d"}`,
+			`{"prompt_id":"c","messages":[{"role":"user","content":"y"},{"role":"tool","content":"7"}]}`,
+			`{"prompt_id":"d","messages":[{"role":"developer","content":"y"}]}`,
+			`{"prompt_id":"e","messages":[{"role":"user","content":"y"}],"tools":[{"type":"function"}]}`,
+			"{\"prompt_id\":\"f\",\"prompt\":\"\xe9t\xe9\"}",
+			`{"prompt_id":"g","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]}`,
+			`{"prompt_id":"h","prompt":"z","note":"\udc00"}`), "a",
+			[]string{`half a surrogate pair`, `what a tool said`, `role \"developer\"`, `declares tools`,
+				`"row_base64":"eyJwcm9tcHRfaWQiOiJmIiwicHJvbXB0Ijoi6XTpIn0="`, `not only text`, `field \"note\": half`},
+			"what a prompt cannot hold, by name",
+			"2 for use of tools, 1 for unknown role, 2 for half a surrogate pair, 1 for not UTF-8, 1 for not only text"},
 	}
 	for _, row := range rows {
 		var aside bytes.Buffer
@@ -158,10 +170,16 @@ func TestSetAside(t *testing.T) {
 		for _, p := range got.Prompts {
 			ids = append(ids, p.ID)
 		}
-		if strings.Join(ids, " ") != row.ids || got.Attrition[0].Dropped != len(row.aside) ||
-			got.Rows != len(row.aside)+len(ids) {
-			t.Errorf("%s: %v of %d rows, %d malformed; want %s and %d", row.reason, ids, got.Rows, got.Attrition[0].Dropped,
-				row.ids, len(row.aside))
+		dropped := 0
+		for _, a := range got.Attrition {
+			dropped += a.Dropped
+		}
+		if strings.Join(ids, " ") != row.ids || dropped != len(row.aside) || got.Rows != dropped+len(ids) {
+			t.Errorf("%s: %v of %d rows; want %s and %d set aside: %s", row.reason, ids, got.Rows, row.ids, len(row.aside),
+				got.Attrition.summary())
+		}
+		if row.counts != "" && got.Attrition.summary() != "dropped "+row.counts {
+			t.Errorf("%s: %s, want %s", row.reason, got.Attrition.summary(), row.counts)
 		}
 		written := strings.Split(strings.TrimSpace(aside.String()), "\n")
 		for i, want := range row.aside {
@@ -169,7 +187,7 @@ func TestSetAside(t *testing.T) {
 				t.Errorf("%s: set aside\n%s\nwhich does not say %s", row.reason, aside.String(), want)
 			}
 		}
-		// Without a place for it the first of them is an error.
+		// Without a place for it the first of them is an error, and so is a sample's.
 		if _, err := ReadPrompts(strings.NewReader(row.in), "in.jsonl", ReadOptions{}); err == nil {
 			t.Errorf("%s: accepted", row.reason)
 		}

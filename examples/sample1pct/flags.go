@@ -25,7 +25,8 @@ type options struct {
 	budget, fullBudget, width, noise     float64
 	faults                               string
 	waive                                waivers
-	args                                 []string // the flags as they were given
+	filters
+	args []string // the flags as they were given
 }
 
 // waivers collects -waive id=reason.
@@ -47,7 +48,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
-	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file` (default: a bundled generator)")
+	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file`, or - for the standard input "+
+		"(default: a bundled generator)")
+	o.filters.register(fs)
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
 	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
 	fs.Float64Var(&o.fullBudget, "full-budget", 0,
@@ -91,6 +94,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		err := fmt.Errorf(format, a...)
 		fmt.Fprintf(stderr, "sample1pct: %v\nRun with -h for the flags.\n", err)
 		return o, err
+	}
+	if err := o.filters.check(); err != nil {
+		return fail("%v", err)
 	}
 	switch {
 	case fs.NArg() > 0:

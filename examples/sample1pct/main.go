@@ -178,7 +178,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err
 	}
-	if cfg.Prompts, cfg.Input, err = readInput(o); err != nil {
+	if cfg.Prompts, cfg.Input, err = readInput(o, os.Stdin); err != nil {
 		return cfg, nil, err
 	}
 	for _, note := range cfg.Input.Notes {

@@ -10,10 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
-	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -23,43 +20,6 @@ import (
 // bundledConversations is the size of the bundled data set, of which -n 100 is
 // the 1%.
 const bundledConversations = 10_000
-
-// readInput reads, filters and samples the prompts. A file is streamed, and so may
-// be larger than memory.
-func readInput(o options) ([]dataset.Prompt, record.Input, error) {
-	in := record.Input{Name: o.input}
-	opt := dataset.ReadOptions{ConversationLanguages: []string{"English"}}
-	sample := dataset.SampleOptions{N: o.n, Seed: o.seed}
-	src := dataset.File(o.input)
-	if o.input == "" {
-		// Always the same conversations: the seed chooses among them.
-		var b bytes.Buffer
-		if err := arenagen.WriteJSONL(&b, bundledConversations, 1); err != nil {
-			return nil, in, err
-		}
-		in.Name = "bundled conversations"
-		src = dataset.Source{Name: in.Name, Open: func() (dataset.RowReader, error) {
-			return dataset.NewRowReader(bytes.NewReader(b.Bytes()), in.Name)
-		}}
-	}
-	got, err := src.Sample(opt, sample)
-	if err != nil {
-		return nil, in, fmt.Errorf("%w: give an -input that can be read, and an -n that it has prompts for", err)
-	}
-	in.SHA256 = got.SHA256
-	stored := ""
-	if o.input != "" {
-		stored = " in " + got.Container
-	}
-	in.Notes = append(in.Notes, fmt.Sprintf("%s: %d rows of %s%s, %d prompts left", in.Name, got.Rows, got.Format, stored,
-		got.Eligible))
-	for _, a := range got.Attrition {
-		if a.Dropped > 0 {
-			in.Notes = append(in.Notes, fmt.Sprintf("  dropped %d: %s", a.Dropped, a.Reason))
-		}
-	}
-	return got.Prompts, in, nil
-}
 
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {

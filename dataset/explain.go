@@ -1,0 +1,92 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// explainSyntax says in a person's words why b is not one JSON object, and what to do
+// about it.
+func explainSyntax(b []byte, err error) (say error, hint string) {
+	if !errors.Is(err, errSyntax) {
+		return err, hintField
+	}
+	var v json.RawMessage
+	var syntax *json.SyntaxError
+	theirs := json.Unmarshal(b, &v)
+	if theirs == nil || !errors.As(theirs, &syntax) {
+		return err, hintLine
+	}
+	at := min(max(int(syntax.Offset)-1, 0), len(b)-1)
+	rest := b[at:]
+	unended := theirs.Error() == "unexpected end of JSON input"
+	whole := bytes.TrimSpace(b[:at])
+	object := len(whole) > 0 && json.Valid(whole)
+	switch {
+	case len(bytes.Trim(b, "\x00")) == 0:
+		return errors.New("NUL bytes, which are no row: the file's end was lost, as when a machine stops while it writes"),
+			"cut them off, or get the file again"
+	case unended:
+		return errors.New("the object does not end on its line"), "write each row on one line, as jq -c does; " +
+			"if the rows stand in a list inside it, give that list"
+	case object && rest[0] == ',':
+		return errors.New("a comma after the object"), "remove the commas between the lines, or make the file one JSON array"
+	case object && rest[0] == '{':
+		return errors.New("two objects on one line"), "write one object a line, as jq -c does"
+	case startsWithAny(rest, "NaN", "Infinity", "-Infinity", "nan", "inf"), at > 0 && b[at-1] == '-' &&
+		startsWithAny(rest, "I", "i"):
+		return fmt.Errorf("%s, which Python writes and JSON does not have", word(b, at)), "write null instead"
+	case startsWithAny(rest, "None", "True", "False"), rest[0] == '\'':
+		return errors.New("an object as Python prints it, which is not JSON"), "write it with json.dumps"
+	case rest[0] == 0:
+		return errors.New("a NUL byte inside the object"), hintLine
+	case rest[0] < ' ':
+		return fmt.Errorf("the control character %q inside a string", rest[0]), "write it as an escape"
+	case startsWithAny(rest, "}", "]") && bytes.HasSuffix(bytes.TrimSpace(b[:at]), []byte(",")):
+		return fmt.Errorf("a comma before %q", rest[0]), "remove it"
+	}
+	return theirs, hintLine
+}
+
+func startsWithAny(b []byte, words ...string) bool {
+	for _, w := range words {
+		if bytes.HasPrefix(b, []byte(w)) {
+			return true
+		}
+	}
+	return false
+}
+
+// word is the word at b[at], with a sign before it.
+func word(b []byte, at int) []byte {
+	from, to := at, at
+	if at > 0 && b[at-1] == '-' {
+		from--
+	}
+	for to < len(b) && (b[to] == '-' || b[to]|0x20 >= 'a' && b[to]|0x20 <= 'z') {
+		to++
+	}
+	return b[from:to]
+}
+
+// explainUTF8 says where b is not UTF-8, and what it may be.
+func explainUTF8(b []byte) string {
+	at := 0
+	for at < len(b) {
+		r, n := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && n <= 1 {
+			break
+		}
+		at += n
+	}
+	if at == len(b) {
+		return "not valid UTF-8"
+	}
+	if len(b) > at+1 && b[at] == 0xed && b[at+1] >= 0xa0 {
+		return fmt.Sprintf("not valid UTF-8: byte %d begins half a surrogate pair", at+1)
+	}
+	return fmt.Sprintf("not valid UTF-8: byte %d is %#x, as in Latin-1 or another older encoding", at+1, b[at])
+}

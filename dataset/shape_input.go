@@ -1,0 +1,9 @@
+package dataset
+
+// Samples of Inspect and OpenAI's Evals, requests for its responses: input is the
+// prompt, or the turns that lead to it.
+var _ = addShape(shape{
+	format: "inputs", order: 150, all: []string{"input"},
+	read: func(row *parsedRow) error { return row.request(row.fields, "", "input") },
+	ids:  []string{"id", "uid"}, texts: []string{"input", "instructions", "system", "system_prompt"},
+})

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// inputOf parses flags and reads what they say, "in" standing for a file with the text.
+func inputOf(t *testing.T, text string, flags ...string) (ids []string, notes string, err error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "in.jsonl")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range flags {
+		flags[i] = strings.ReplaceAll(f, "in.jsonl", path)
+	}
+	o, err := parse(append([]string{"-n", "1"}, flags...), io.Discard)
+	if err != nil {
+		return nil, "", err
+	}
+	prompts, in, err := readInput(o, strings.NewReader(text))
+	for _, p := range prompts {
+		ids = append(ids, p.ID)
+	}
+	return ids, strings.Join(in.Notes, "\n"), err
+}
+
+// TestFilters: what a row needs to be kept, by flag and by default, and that it is said.
+func TestFilters(t *testing.T) {
+	row := func(id, language, more string) string {
+		return `{"conversation_id":"` + id + `","conversation":[{"role":"user","content":"` + id + ` asks"}],"language":"` +
+			language + `"` + more + "}\n"
+	}
+	en, de := row("a", "en", ""), row("b", "German", "")
+	toxic := row("c", "English", `,"toxic":true`)
+	tool := `{"conversation_id":"d","conversation":[{"role":"tool","content":"7"}],"language":"en"}` + "\n"
+	rows := []struct {
+		text  string
+		flags []string
+		id    string
+		says  string // in the notes, or the error where id is ""
+	}{
+		{en + de, nil, "a", "kept: English, of rows that state a language (-languages); not flagged"},
+		{de, nil, "", "the languages are: German 1"},
+		{de, nil, "", "(-languages)"},
+		{en + de, []string{"-languages", "deu"}, "b", "kept: deu;"},
+		{de, []string{"-languages", "all"}, "b", "kept: every language"},
+		{toxic, nil, "", "(-keep-flagged)"},
+		{toxic, []string{"-keep-flagged"}, "c", "flagged or not"},
+		{en, []string{"-min-bytes", "100"}, "", "100 bytes or more"},
+		{tool + en, nil, "", "-set-aside FILE"},
+		{tool + en, []string{"-set-aside", "in.jsonl.aside"}, "a", "dropped 1: use of tools"},
+		{en, []string{"-set-aside", "in.jsonl"}, "", "name another"},
+	}
+	for _, r := range rows {
+		for _, input := range []string{"in.jsonl", "-"} {
+			if input == "-" && len(r.flags) > 1 && r.flags[1] == "in.jsonl" {
+				continue
+			}
+			ids, notes, err := inputOf(t, r.text, append([]string{"-input", input}, r.flags...)...)
+			if err != nil {
+				notes = err.Error()
+			}
+			if strings.Join(ids, " ") != r.id || !strings.Contains(notes, r.says) {
+				t.Errorf("%v from %s: %v, %q; want %q and %q", r.flags, input, ids, notes, r.id, r.says)
+			}
+		}
+	}
+	for _, bad := range [][]string{{"-languages", ","}, {"-max-moderation-score", "2"}, {"-min-bytes", "9", "-max-bytes", "3"}} {
+		if _, _, err := inputOf(t, en, append([]string{"-input", "in.jsonl"}, bad...)...); err == nil {
+			t.Errorf("%v was accepted", bad)
+		}
+	}
+}
+
+// TestPublishedSets: with no flag but -input, every set that the README names yields prompts.
+func TestPublishedSets(t *testing.T) {
+	dir := filepath.Join("..", "..", "dataset", "testdata", "schemas")
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d fixtures, %v", len(files), err)
+	}
+	for _, f := range files {
+		o, err := parse([]string{"-n", "1", "-input", filepath.Join(dir, f.Name())}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if prompts, _, err := readInput(o, nil); err != nil || len(prompts) != 1 {
+			t.Errorf("%s: %d prompts, %v", f.Name(), len(prompts), err)
+		}
+	}
+}
