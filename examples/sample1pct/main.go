@@ -166,7 +166,8 @@ func refused(err error, stderr io.Writer) int {
 // the command line can mend.
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
-		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency,
+		Dir: o.out, Share: o.share, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget),
+		Concurrency: o.concurrency,
 		Live:   o.live || len(o.endpoints) > 0,
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   o.design,
