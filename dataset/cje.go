@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
 // CJE looks for a value at the top of a record, then in its metadata. Reading
@@ -228,8 +230,8 @@ const unscoredDir = "unscored"
 // now.
 func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
 	name := policy + "_responses.jsonl"
-	if policy == "" || filepath.Base(name) != name {
-		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another)", policy)
+	if err := folder.CheckName(policy); err != nil {
+		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another): %w", policy, err)
 	}
 	draws = slices.SortedFunc(slices.Values(draws), compareDraws)
 	scored, unscored := []FreshDraw{}, []FreshDraw{}
@@ -240,34 +242,49 @@ func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
 			unscored = append(unscored, d)
 		}
 	}
-	aside := filepath.Join(dir, unscoredDir, name)
-	made := dir
-	if len(unscored) > 0 {
-		made = filepath.Dir(aside)
-	}
-	if err := os.MkdirAll(made, 0o777); err != nil {
+	in, err := folder.MakeIn(dir)
+	if err != nil {
 		return fmt.Errorf("dataset: write fresh draws: %w", err)
 	}
+	defer in.Close()
 	// First, so that whenever a reader comes no draw is in neither file.
 	if len(unscored) > 0 {
-		if err := writeRows(aside, unscored); err != nil {
+		aside, err := in.MakeSub(unscoredDir)
+		if err != nil {
+			return fmt.Errorf("dataset: write fresh draws: %w", err)
+		}
+		defer aside.Close()
+		if err := writeRows(aside, name, unscored); err != nil {
 			return err
 		}
 	}
-	if err := writeRows(filepath.Join(dir, name), scored); err != nil {
+	if err := writeRows(in, name, scored); err != nil {
 		return err
 	}
-	if len(unscored) == 0 {
-		if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("dataset: write fresh draws: %w", err)
-		}
-		os.Remove(filepath.Dir(aside)) // if it is empty now
+	if len(unscored) > 0 {
+		return nil
 	}
+	aside, err := in.Sub(unscoredDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer aside.Close()
+		err = aside.Remove(name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("dataset: write fresh draws: %w", err)
+	}
+	in.Remove(unscoredDir) // if it is empty now
 	return nil
 }
 
-func writeRows[T any](path string, rows []T) error {
-	return WriteFile(path, func(w io.Writer) error { return WriteJSONL(w, slices.Values(rows)) })
+func writeRows[T any](in *folder.Folder, name string, rows []T) error {
+	err := in.Replace(name, true, func(w io.Writer) error { return WriteJSONL(w, slices.Values(rows)) })
+	if err != nil {
+		return fmt.Errorf("dataset: write %s: %w", filepath.Join(in.Path(), name), err)
+	}
+	return nil
 }
 
 func compareDraws(a, b FreshDraw) int {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"math/rand/v2"
@@ -187,8 +188,8 @@ func TestUnscoredDraws(t *testing.T) {
 		}
 		draws[1].JudgeScore = Known(0.25)
 	}
-	for _, name := range []string{"", "a/b", ".."} {
-		if err := WriteFreshDraws(dir, name, nil); err == nil && name != ".." {
+	for _, name := range []string{"", "a/b", "..", "con"} {
+		if err := WriteFreshDraws(dir, name, nil); err == nil {
 			t.Errorf("policy %q was accepted", name)
 		}
 	}
@@ -377,7 +378,7 @@ func roundTrip[T any](t *testing.T, rows []any) {
 	for i, row := range rows {
 		want[i] = row.(T)
 	}
-	if err := writeRows(path, want); err != nil {
+	if err := WriteFile(path, func(w io.Writer) error { return WriteJSONL(w, slices.Values(want)) }); err != nil {
 		t.Fatal(err)
 	}
 	got, err := ReadFile[T](path)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
 // mustOpen opens the journal in dir and closes it with the test.
@@ -106,8 +108,8 @@ func (d *disk) Sync() error {
 
 // on makes a journal use d.
 func on(d *disk) Options {
-	return Options{openFile: func(path string) (file, error) {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
+	return Options{openFile: func(in *folder.Folder) (file, error) {
+		f, err := in.Update(logName)
 		if err != nil {
 			return nil, err
 		}

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/failpoint"
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
 // ErrLocked is wrapped by the error of [Open] if the journal has a writer
@@ -31,7 +30,7 @@ type Options struct {
 	// unless flushes themselves are to be rare.
 	SyncEvery time.Duration
 
-	openFile func(path string) (file, error) // nil: the operating system's
+	openFile func(in *folder.Folder) (file, error) // nil: the operating system's
 }
 
 // file is what a journal asks of its log; tests put a failing disk behind it.
@@ -74,14 +73,19 @@ func Open(dir string, opt Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	in, err := folder.MakeIn(dir)
+	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(dir, "lock"))
+	defer in.Close()
+	lock, err := lockFile(in, lockName)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %s: %w (wait for it to end, or choose another folder)", dir, err)
 	}
-	j, err := open(dir, config, opt)
+	for _, name := range []string{".", lockName, markName, logName} { // an earlier version left them open to all
+		in.Hide(name)
+	}
+	j, err := open(in, config, opt)
 	if err != nil {
 		lock.Close()
 		return nil, err
@@ -100,14 +104,35 @@ func Check(dir string, config []byte) error {
 	}
 	f, mark, err := openToRead(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return checkLock(dir)
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	if err := checkLock(dir); err != nil {
+		return err
+	}
 	_, _, err = scan(f, logPath(dir), mark, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
 	return err
+}
+
+// checkLock reports what could not be a lock.
+func checkLock(dir string) error {
+	in, err := folder.OpenIn(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer in.Close()
+		for _, name := range []string{lockName, markName, logName} {
+			err = errors.Join(err, in.Check(name, false))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
 }
 
 // validConfig is the configuration as the header holds it.
@@ -122,22 +147,23 @@ func validConfig(dir string, config []byte) ([]byte, error) {
 }
 
 // open does what Open does under the lock.
-func open(dir string, config []byte, opt Options) (*Journal, error) {
+func open(in *folder.Folder, config []byte, opt Options) (*Journal, error) {
+	dir := in.Path()
 	path := logPath(dir)
 	if opt.openFile == nil {
 		opt.openFile = openLog
 	}
-	mark, err := readMark(dir)
+	mark, err := readMark(in)
 	if err != nil {
 		return nil, err
 	}
-	f, err := opt.openFile(path)
+	f, err := opt.openFile(in)
 	if errors.Is(err, fs.ErrNotExist) {
 		if mark > 0 {
 			return nil, short(path, 0, mark)
 		}
-		if err = create(path, config); err == nil {
-			f, err = opt.openFile(path)
+		if err = create(in, config); err == nil {
+			f, err = opt.openFile(in)
 		}
 	}
 	if err != nil {
@@ -151,10 +177,10 @@ func open(dir string, config []byte, opt Options) (*Journal, error) {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err == nil && lines == 0 { // not even the header is whole, so there is nothing to keep
 		f.Close()
-		if err := create(path, config); err != nil {
+		if err := create(in, config); err != nil {
 			return nil, fmt.Errorf("journal: %w", err)
 		}
-		j, err := open(dir, config, opt)
+		j, err := open(in, config, opt)
 		if err == nil {
 			j.repaired = size
 		}
@@ -177,7 +203,7 @@ func open(dir string, config []byte, opt Options) (*Journal, error) {
 	}
 	j := &Journal{path: path, f: f, window: opt.SyncEvery, repaired: size - end, seq: lines - 1, size: end}
 	j.changed.L = &j.mu
-	if j.mark, j.markFile, err = openMark(dir); err == nil {
+	if j.mark, j.markFile, err = openMark(in); err == nil {
 		_, err = j.mark.WriteAt(encodeMark(end), 0)
 	}
 	if err != nil {
@@ -187,8 +213,8 @@ func open(dir string, config []byte, opt Options) (*Journal, error) {
 	return j, nil
 }
 
-func openLog(path string) (file, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func openLog(in *folder.Folder) (file, error) {
+	f, err := in.Update(logName)
 	if err != nil {
 		return nil, err // a nil *os.File would be no nil file
 	}
@@ -196,17 +222,20 @@ func openLog(path string) (file, error) {
 }
 
 // create puts a journal without records in place, whole or not at all.
-func create(path string, config []byte) error {
+func create(in *folder.Folder, config []byte) error {
 	head, err := encodeHeader(config)
 	if err != nil {
 		return err
 	}
-	err = dataset.WriteFile(path, func(w io.Writer) error {
+	err = in.Replace(logName, true, func(w io.Writer) error {
 		_, err := w.Write(head)
 		return err
 	})
 	if err == nil {
-		dataset.SyncDir(filepath.Dir(filepath.Dir(path))) // the folder itself may be new
+		if above, err := folder.Open(filepath.Dir(in.Path())); err == nil { // the folder itself may be new
+			above.Sync()
+			above.Close()
+		}
 	}
 	return err
 }

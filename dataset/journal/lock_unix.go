@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
-// lockFile takes an exclusive lock on the file at path. It belongs to the open
+// lockFile takes an exclusive lock on a file of the folder. It belongs to the open
 // file, so the system drops it when the process ends, in whatever way.
-func lockFile(path string) (io.Closer, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+func lockFile(in *folder.Folder, name string) (io.Closer, error) {
+	f, err := in.UpdateOrCreate(name)
 	if err != nil {
 		return nil, err
 	}
@@ -29,5 +31,5 @@ func lockFile(path string) (io.Closer, error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, ErrLocked
 	}
-	return nil, &os.PathError{Op: "lock", Path: path, Err: err}
+	return nil, &os.PathError{Op: "lock", Path: f.Name(), Err: err}
 }

@@ -3,12 +3,19 @@ package journal
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
+
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
-// lockFile opens the file at path and shares it with nobody. Windows closes it
+// lockFile opens a file of the folder and shares it with nobody. Windows closes it
 // when the process ends, in whatever way.
-func lockFile(path string) (io.Closer, error) {
+func lockFile(in *folder.Folder, file string) (io.Closer, error) {
+	if err := in.Check(file, false); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(in.Path(), file)
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}

@@ -7,9 +7,10 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
 // A log that was cut off in the middle of its acknowledged records looks like one
@@ -22,7 +23,16 @@ import (
 // may say too little, and never too much. A mark that is missing or damaged says
 // nothing.
 
-func markPath(dir string) string { return filepath.Join(dir, "acked") }
+// The files of a journal's folder.
+const (
+	logName  = "log.jsonl"
+	markName = "acked"
+	lockName = "lock"
+)
+
+func logPath(dir string) string { return filepath.Join(dir, logName) }
+
+func markPath(dir string) string { return filepath.Join(dir, markName) }
 
 const markSize = 8 + 1 + 19 + 1
 
@@ -34,10 +44,15 @@ func encodeMark(n int64) []byte {
 }
 
 // readMark returns 0 if there is no mark that can be believed.
-func readMark(dir string) (int64, error) {
-	b, err := os.ReadFile(markPath(dir))
+func readMark(in *folder.Folder) (int64, error) {
+	f, err := in.Read(markName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
+	}
+	var b []byte
+	if err == nil {
+		b, err = io.ReadAll(io.LimitReader(f, markSize+1))
+		f.Close()
 	}
 	if err != nil {
 		return 0, fmt.Errorf("journal: %w", err)
@@ -57,8 +72,8 @@ func readMark(dir string) (int64, error) {
 }
 
 // openMark opens the mark for writing.
-func openMark(dir string) (io.WriterAt, io.Closer, error) {
-	f, err := os.OpenFile(markPath(dir), os.O_WRONLY|os.O_CREATE, 0o666)
+func openMark(in *folder.Folder) (io.WriterAt, io.Closer, error) {
+	f, err := in.UpdateOrCreate(markName)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,8 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/reweigh/reweigh/internal/folder"
 )
 
 // Record is one entry of a journal.
@@ -56,11 +57,16 @@ func Scan(dir string, fn func(Record) error) error {
 
 // openToRead opens a journal's log and returns how much of it must be there.
 func openToRead(dir string) (*os.File, int64, error) {
-	mark, err := readMark(dir) // first: what is acknowledged from here on is a bonus
+	in, err := folder.OpenIn(dir)
+	if err != nil {
+		return nil, 0, fmt.Errorf("journal: %w", err)
+	}
+	defer in.Close()
+	mark, err := readMark(in) // first: what is acknowledged from here on is a bonus
 	if err != nil {
 		return nil, 0, err
 	}
-	f, err := os.Open(logPath(dir))
+	f, err := in.Read(logName)
 	if errors.Is(err, fs.ErrNotExist) && mark > 0 {
 		return nil, 0, short(logPath(dir), 0, mark)
 	}
@@ -93,8 +99,6 @@ func Latest(dir string, kinds ...string) (map[string]map[string]json.RawMessage,
 	}
 	return m, nil
 }
-
-func logPath(dir string) string { return filepath.Join(dir, "log.jsonl") }
 
 // scan reads a journal and hands the header to header and each record to fn,
 // if they are not nil. It returns the offset after the last good line, and

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
@@ -83,7 +84,12 @@ func show(w io.Writer, dirs []string, v []*pilot.Verdict, width int) error {
 
 func read(dir string) (*pilot.Verdict, error) {
 	path := filepath.Join(dir, report.JSONFile)
-	f, err := os.Open(path)
+	in, err := folder.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	defer in.Close()
+	f, err := in.Read(report.JSONFile)
 	if err != nil {
 		return nil, fmt.Errorf("report: %w: the folder of a run has one as soon as its first stage begins", err)
 	}

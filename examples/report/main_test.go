@@ -12,8 +12,8 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
 
-// folder is a run's folder as its report leaves it.
-func folder(t *testing.T, decision record.Decision) string {
+// runFolder is a run's folder as its report leaves it.
+func runFolder(t *testing.T, decision record.Decision) string {
 	t.Helper()
 	none := record.Interval{}
 	v := &pilot.Verdict{
@@ -31,7 +31,7 @@ func folder(t *testing.T, decision record.Decision) string {
 }
 
 func TestRun(t *testing.T) {
-	a, b := folder(t, record.GO), folder(t, record.HOLD)
+	a, b := runFolder(t, record.GO), runFolder(t, record.HOLD)
 	broken := t.TempDir()
 	if err := os.WriteFile(filepath.Join(broken, report.JSONFile), []byte("{\n\"state\": oops}"), 0o666); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRenderWritesThePageAnew(t *testing.T) {
-	dir := folder(t, record.GO)
+	dir := runFolder(t, record.GO)
 	page := filepath.Join(dir, report.HTMLFile)
 	before, err := os.ReadFile(page)
 	if err != nil {

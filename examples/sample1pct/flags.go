@@ -18,6 +18,7 @@ type options struct {
 	design                               oracle.Design
 	seed                                 uint64
 	live, preflight, json, batchLabels   bool
+	share, insecure                      bool
 	fireworksURL, openaiURL              string
 	endpoints                            []endpoints.Spec
 	judgeModel, oracleModel              string
@@ -48,6 +49,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("sample1pct", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.out, "out", "runs/sample1pct", "output `folder`; starting again in it resumes")
+	fs.BoolVar(&o.share, "share", false, "let others read what is written, but for the journal")
 	fs.StringVar(&o.input, "input", "", "Arena conversations or prompts, a `file`, or - for the standard input "+
 		"(default: a bundled generator)")
 	o.filters.register(fs)

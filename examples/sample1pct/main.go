@@ -166,9 +166,10 @@ func refused(err error, stderr io.Writer) int {
 // the command line can mend.
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
-		Dir: o.out, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget), Concurrency: o.concurrency,
-		Live:   o.live || len(o.endpoints) > 0,
-		Budget: providers.USD(o.budget), Waived: o.waive,
+		Dir: o.out, Share: o.share, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget),
+		Concurrency: o.concurrency,
+		Live:        o.live || len(o.endpoints) > 0,
+		Budget:      providers.USD(o.budget), Waived: o.waive,
 		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Noise: o.noise, Command: commandLine(o.args),
 		Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),

@@ -19,7 +19,8 @@ import (
 // scored: a folder that was begun under other values is refused. The rest,
 // budget, prices and concurrency among them, may change between starts.
 type Config struct {
-	Dir     string           // output folder
+	Dir     string           // output folder; what is written can be read by its owner only
+	Share   bool             // others may read it as well, but for the journal
 	Prompts []dataset.Prompt // already sampled; more of the same sample extend a run
 	Input   record.Input     // SHA256 is (identity)
 	Arms    record.Arms      // (identity), but for their expectations

@@ -209,8 +209,12 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 	if bill := s.Bill(); !near(bill.Total.USD, v.Run.Spent, 1e-9) {
 		t.Errorf("the ledger says $%v, the bill $%v", v.Run.Spent, bill.Total.USD)
 	}
+	onlyOwners(t, dir, false)
 	calls := s.Bill().Total.Calls
-	again, err := pilot.Run(t.Context(), plan(t, s, dir, n))
+	share := plan(t, s, dir, n)
+	share.Share = true
+	again, err := pilot.Run(t.Context(), share)
+	onlyOwners(t, dir, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -131,20 +132,24 @@ func (arms Arms) Validate() error {
 	if len(arms) == 0 {
 		return errors.New("there are none: want a logging policy")
 	}
-	seen := map[string]bool{}
+	seen := map[string]string{}
 	var logging []Arm
 	for _, a := range arms {
 		p := a.Policy
 		if err := p.Validate(); err != nil {
 			return err
 		}
-		if seen[p.Name] {
+		if err := folder.CheckName(p.Name); err != nil {
+			return fmt.Errorf("policy name %q becomes part of a file name: %w", p.Name, err)
+		}
+		switch other, ok := seen[folder.Fold(p.Name)]; {
+		case ok && other == p.Name:
 			return fmt.Errorf("two policies are named %q: records join by name", p.Name)
+		case ok:
+			return fmt.Errorf("policies %q and %q differ in case alone: some systems would keep their draws in one file",
+				other, p.Name)
 		}
-		if strings.ContainsAny(p.Name, "/\\ \t\n") {
-			return fmt.Errorf("policy name %q: want no space or slash, it becomes part of a file name", p.Name)
-		}
-		seen[p.Name] = true
+		seen[folder.Fold(p.Name)] = p.Name
 		switch a.Role {
 		case Logging:
 			logging = append(logging, a)

@@ -21,9 +21,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// journalDir is the private part of a run folder.
-const journalDir = "journal"
-
 // Run is one start of a job.
 type Run struct {
 	// Warnings say what was found on opening the folder.
@@ -48,10 +45,13 @@ func Open(ctx context.Context, c Job) (*Run, error) {
 	r := &Run{job: c}
 	r.design = r.designKey()
 	var err error
+	if err := r.makeFolder(); err != nil {
+		return nil, folderProblem(c.Dir, err)
+	}
 	if r.store, err = openStore(c.journalPath(), c.Identity); err != nil {
 		return nil, folderProblem(c.Dir, err)
 	}
-	if err := r.ready(ctx); err != nil {
+	if err := errors.Join(r.settle(), r.ready(ctx)); err != nil {
 		r.store.j.Close()
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 )
@@ -30,6 +31,9 @@ func folderProblem(dir string, err error) *record.Problem {
 	case errors.Is(err, journal.ErrLocked):
 		return &record.Problem{What: fmt.Sprintf("%s is in use by another process", dir),
 			Remedy: record.Do("wait for it to end, or give another folder", record.FieldDir), Err: err}
+	case errors.Is(err, folder.ErrForeign):
+		return &record.Problem{What: fmt.Sprintf("%s cannot be used, because of what stands in it: %v", dir, err),
+			Remedy: record.Do("remove it, or give another folder", record.FieldDir), Err: err}
 	default:
 		return &record.Problem{What: fmt.Sprintf("%s cannot be used: %v", dir, err),
 			Remedy: record.Do("give a folder that can be written", record.FieldDir), Err: err}
@@ -96,6 +100,9 @@ func foreignFolder(dir string) error {
 // expected to take.
 func (j *Job) CheckFolder(o oracle.Oracle, tokens float64) error {
 	if err := foreignFolder(j.Dir); err != nil {
+		return folderProblem(j.Dir, err)
+	}
+	if err := j.checkPlaces(); err != nil {
 		return folderProblem(j.Dir, err)
 	}
 	if err := journal.Check(j.journalPath(), j.Identity); err != nil {

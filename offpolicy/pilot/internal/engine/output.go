@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -98,13 +99,19 @@ func (r *Run) writeManifest() error {
 // finish writes every output and reads it back.
 func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 	rec, logs := r.records(stop)
-	if err := r.writeOutputs(rec, logs); err != nil {
+	err := r.writeOutputs(rec, logs)
+	if err != nil {
 		return nil, err
 	}
 	if err := r.writeManifest(); err != nil {
 		return nil, err
 	}
-	rec.FileProblems = r.readBack(rec)
+	if err := r.settle(); err != nil {
+		return nil, err
+	}
+	if rec.FileProblems, err = r.readBack(rec); err != nil {
+		return nil, err
+	}
 	return rec, nil
 }
 
@@ -114,7 +121,7 @@ func (r *Run) show(stop *record.Stop) error {
 		return nil
 	}
 	rec, _ := r.records(stop)
-	return r.job.Show(rec)
+	return errors.Join(r.job.Show(rec), r.settle())
 }
 
 func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
@@ -132,12 +139,14 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
 			continue
 		}
 		writes = append(writes, func() error {
-			return dataset.WriteFreshDraws(r.job.path("fresh_draws"), a.Policy.Name, logs.Draws[a.Policy.Name])
+			return dataset.WriteFreshDraws(r.job.path(drawsDir), a.Policy.Name, logs.Draws[a.Policy.Name])
 		})
 	}
-	if err := os.MkdirAll(r.job.path("fresh_draws"), 0o777); err != nil {
+	draws, err := folder.MakeIn(r.job.path(drawsDir)) // also if no policy has draws
+	if err != nil {
 		return fmt.Errorf("pilot: writing outputs: %w", err)
 	}
+	draws.Close()
 	for _, w := range writes {
 		if err := w(); err != nil {
 			return fmt.Errorf("pilot: writing outputs: %w", err)
@@ -158,8 +167,12 @@ func sortLedger(entries []providers.Entry) []providers.Entry {
 
 // readBack reads the outputs as a stranger would and says what is wrong with
 // them.
-func (r *Run) readBack(rec *record.Records) (problems []string) {
-	dir := r.job.Dir
+func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
+	dir, err := folder.Open(r.job.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
 	ids := make([]string, len(r.job.Prompts))
 	for i, p := range r.job.Prompts {
 		ids[i] = p.ID
@@ -180,20 +193,15 @@ func (r *Run) readBack(rec *record.Records) (problems []string) {
 	add(checkFile(dir, "oracle.jsonl", keyText[dataset.OracleLabel],
 		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
 	add(checkFile(dir, "canaries.jsonl", keyText[dataset.Canary], want(rec.CanariesOwed)))
-	return problems
+	return problems, nil
 }
 
 func keyText[T keyed](row T) string { return row.Key().String() }
 
 // checkFile reads a file a row at a time.
-func checkFile[T any](dir, name string, key func(T) string, want []string) []string {
-	f, err := os.Open(filepath.Join(dir, name))
-	if err != nil {
-		return []string{err.Error()}
-	}
-	defer f.Close()
+func checkFile[T any](dir *folder.Folder, name string, key func(T) string, want []string) []string {
 	got := make([]string, 0, len(want))
-	for row, err := range dataset.ReadJSONL[T](f, name) {
+	for row, err := range rowsOf[T](dir, name) {
 		if err != nil {
 			return []string{err.Error()}
 		}

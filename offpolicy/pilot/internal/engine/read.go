@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
@@ -25,7 +26,17 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 		return offpolicy.Samples{}, offpolicy.Config{}, fmt.Errorf("pilot: read evaluation: %w", err)
 	}
 	path := filepath.Join(dir, "manifest.json")
-	b, err := os.ReadFile(path)
+	in, err := folder.Open(dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer in.Close()
+	var b []byte
+	f, err := in.Read("manifest.json")
+	if err == nil {
+		b, err = io.ReadAll(f)
+		f.Close()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fail(fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped? "+
 			"(%w)", dir, err))
@@ -54,23 +65,23 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	if !slices.ContainsFunc(r.Arms, func(a record.Arm) bool { return a.Role == record.Logging && a.Policy.Name != "" }) {
 		return fail(fmt.Errorf("%s names no logging policy: run again", path))
 	}
-	if r.Prompts, err = readRows(dir, "prompts.jsonl",
+	if r.Prompts, err = readRows(in, "prompts.jsonl",
 		func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} }); err != nil {
 		return fail(err)
 	}
-	if r.Responses, err = readRows(dir, "responses.jsonl", dataset.Response.Key); err != nil {
+	if r.Responses, err = readRows(in, "responses.jsonl", dataset.Response.Key); err != nil {
 		return fail(err)
 	}
-	if r.LogProbs, err = readRows(dir, "logprobs.jsonl", dataset.LogProb.Key); err != nil {
+	if r.LogProbs, err = readRows(in, "logprobs.jsonl", dataset.LogProb.Key); err != nil {
 		return fail(err)
 	}
-	if r.Labels, err = readRows(dir, "oracle.jsonl", dataset.OracleLabel.Key); err != nil {
+	if r.Labels, err = readRows(in, "oracle.jsonl", dataset.OracleLabel.Key); err != nil {
 		return fail(err)
 	}
-	if r.Scores, err = readRows(dir, "judge.jsonl", dataset.JudgeScore.Key); err != nil {
+	if r.Scores, err = readRows(in, "judge.jsonl", dataset.JudgeScore.Key); err != nil {
 		return fail(err)
 	}
-	ledger, err := dataset.ReadFile[providers.Entry](filepath.Join(dir, "ledger.jsonl"))
+	ledger, err := readFile[providers.Entry](in, "ledger.jsonl")
 	if err != nil {
 		return fail(err)
 	}
@@ -86,7 +97,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	return samples, r.EvaluationConfig(m.Seed, m.TransportMargin), nil
 }
 
-func readRows[T any](dir, name string, key func(T) dataset.Key) (record.Rows[T], error) {
-	rows, err := dataset.ReadFile[T](filepath.Join(dir, name))
+func readRows[T any](dir *folder.Folder, name string, key func(T) dataset.Key) (record.Rows[T], error) {
+	rows, err := readFile[T](dir, name)
 	return record.NewRows(rows, key), err
 }
