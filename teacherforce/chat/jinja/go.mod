@@ -7,4 +7,6 @@ require (
 	github.com/reweigh/reweigh v0.0.0
 )
 
+require github.com/klauspost/compress v1.17.9 // indirect
+
 replace github.com/reweigh/reweigh => ../../..
