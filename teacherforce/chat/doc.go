@@ -57,7 +57,9 @@
 //
 // A template is part of a policy and may not change overnight: what a published
 // template takes from the calendar is fixed here or has to be stated. A further
-// family is a [Format] given to [New].
+// family is a [Format] given to [New], or any function given to [NewRendering];
+// teacherforce/chat/jinja, a module of its own, runs the source that a model
+// publishes.
 //
 // The package is pure text. It knows no tokenizer and no model.
 package chat

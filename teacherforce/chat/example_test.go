@@ -50,6 +50,33 @@ func ExampleNew() {
 	// "<|user|>\nHello<|end|>\n<|assistant|>\n" <nil>
 }
 
+// A rule that no Format says: every turn has its number.
+func ExampleNewRendering() {
+	t, err := chat.NewRendering(chat.Rendering{
+		Name: "numbered", EndOfTurn: "<end>", Identity: "version 1",
+		Render: func(msgs []dataset.Message, header bool) (string, error) {
+			var text string
+			for i, m := range msgs {
+				text += fmt.Sprintf("<%d %s>%s<end>", i+1, m.Role, m.Content)
+			}
+			if header {
+				text += "<answer>"
+			}
+			return text, nil
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(t.Render([]dataset.Message{{Role: "user", Content: "Hello"}}))
+	_, err = t.Render([]dataset.Message{{Role: "user", Content: "What is <end>?"}})
+	fmt.Println(err)
+	// Output:
+	// <1 user>Hello<end><answer> <nil>
+	// chat: template "numbered": turn 0 (user) contains the special-token text "<end>", which a server would read as the token: drop the prompt or rewrite the text
+}
+
 // A server that renders with the current day needs that day's template.
 func ExampleLlama31() {
 	t, err := chat.Llama31("26 Nov 2026")

@@ -79,12 +79,13 @@ func qwen35Format(name, thought string) Format {
 	return f
 }
 
-// phi4 is ChatML with a separator of its own and no newlines.
+// phi4 is ChatML with a separator of its own and no newlines. Two templates are
+// published, which agree if user and assistant take turns.
 var phi4 = func() Template {
 	turn := func(role string) Turn { return Turn{Before: "<|im_start|>" + role + "<|im_sep|>", After: "<|im_end|>"} }
 	return must(Format{
 		Name: "phi-4", EndOfTurn: "<|im_end|>",
-		System: turn("system"), User: turn("user"), Assistant: turn("assistant"),
+		System: turn("system"), User: turn("user"), Assistant: turn("assistant"), Alternate: true,
 		Controls: []string{
 			"<|im_start|>", "<|im_sep|>", "<|endoftext|>", "<|endofprompt|>",
 			"<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|dummy_",
@@ -265,7 +266,7 @@ var mistralSmall31 = must(Format{
 })
 
 // raw has no markers, which is what makes it raw; New would refuse it.
-var raw = Template{&Format{Name: "raw"}}
+var raw = Template{f: &Format{Name: "raw"}}
 
 var builtin = []Template{
 	chatML, deepSeekR1, deepSeekV31, deepSeekV31Thinking, gemma2, gemma3, kimiK2Thinking, llama3, llama31, llama4,

@@ -64,7 +64,10 @@ const (
 
 // Template renders conversations in one format. It is an immutable value; the
 // zero Template renders nothing. Copies are safe for concurrent use.
-type Template struct{ f *Format }
+type Template struct {
+	f *Format
+	r *Rendering // if not nil, what renders instead of the format, which then has no turns
+}
 
 // New makes a template of a format.
 func New(f Format) (Template, error) {
@@ -95,7 +98,7 @@ func New(f Format) (Template, error) {
 		}
 	}
 	f.Controls = controls
-	return Template{&f}, nil
+	return Template{f: &f}, nil
 }
 
 func (t Template) raw() bool { return t.f != nil && t.f.EndOfTurn == "" }
@@ -112,6 +115,10 @@ func (t Template) Name() string {
 // over its format in JSON, name included. A policy's own hash covers the
 // template's name alone.
 func (t Template) Hash() string {
+	if t.r != nil {
+		h := sha256.Sum256([]byte("rendering " + t.f.Name + "\x00" + t.r.Identity))
+		return hex.EncodeToString(h[:8])
+	}
 	b, err := json.Marshal(t.f)
 	if err != nil {
 		panic("chat: a format without a JSON form: " + err.Error()) // it holds texts and numbers
@@ -196,6 +203,13 @@ func (t Template) Render(msgs []dataset.Message) (string, error) {
 	}
 	if t.raw() {
 		return msgs[0].Content, nil
+	}
+	if t.r != nil {
+		text, err := t.r.render(t.f, msgs)
+		if err != nil {
+			return "", fmt.Errorf("chat: template %q: %w", t.f.Name, err)
+		}
+		return text, nil
 	}
 	r := renderer{f: t.f}
 	r.text.WriteString(t.f.BOS)
