@@ -52,11 +52,14 @@ const (
 
 // Probe is one question put to an endpoint, and its answer.
 type Probe struct {
-	Name   ProbeName     `json:"name"`
-	OK     bool          `json:"ok"`
-	Value  dataset.Float `json:"value"`  // what was measured; missing if nothing could be
-	Limit  dataset.Float `json:"limit"`  // what Value is held against
-	Detail string        `json:"detail"` // what Value is, and what was found
+	Name ProbeName `json:"name"`
+	OK   bool      `json:"ok"`
+	// NotApplicable: the endpoint gives no occasion to ask, as one without chat gives
+	// none to compare chat's rendering. OK is true then, and Detail says why.
+	NotApplicable bool          `json:"not_applicable,omitempty"`
+	Value         dataset.Float `json:"value"`  // what was measured; missing if nothing could be
+	Limit         dataset.Float `json:"limit"`  // what Value is held against
+	Detail        string        `json:"detail"` // what Value is, and what was found
 }
 
 // Certificate says whether an endpoint's log-probs can be relied upon, for one

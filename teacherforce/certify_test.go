@@ -103,7 +103,8 @@ func TestCertify(t *testing.T) {
 		noise    float64
 		template string
 		failing  []ProbeName
-		detail   string // in the first failing probe
+		detail   string    // in the first failing probe
+		skipped  ProbeName // does not apply
 		reason   string
 	}{
 		{name: "honest", fake: &fake{}, gen: &fakeGenerator{}, reason: "a server that tells the truth passes"},
@@ -201,8 +202,8 @@ func TestCertify(t *testing.T) {
 		},
 		{
 			name: "no chat", fake: &fake{}, gen: &fakeGenerator{noChat: fmt.Errorf("chat: %w", errors.ErrUnsupported)},
-			failing: []ProbeName{ProbeTemplate}, detail: "no chat to compare with",
-			reason: "without a comparison the template is a guess",
+			skipped: ProbeTemplate,
+			reason:  "responses are drawn by completions, in the rendering that they are scored in",
 		},
 		{
 			name: "insensitive", gen: &fakeGenerator{noLogProbs: true},
@@ -262,6 +263,10 @@ func TestCertify(t *testing.T) {
 			detail := ""
 			for _, probe := range cert.Probes {
 				ran = append(ran, probe.Name)
+				skip := probe.Name == c.skipped || probe.Name == ProbeTemplate && c.template == "raw"
+				if probe.NotApplicable != skip {
+					t.Errorf("%s: not applicable %v: %s", probe.Name, probe.NotApplicable, probe.Detail)
+				}
 				if !probe.OK {
 					if len(failing) == 0 {
 						detail = probe.Detail

@@ -227,7 +227,7 @@ var replyPrompts = []string{
 func (c *certifier) template(ctx context.Context) (Probe, error) {
 	p := Probe{Limit: dataset.Known(templateLimit)}
 	if c.t.EndOfTurn() == "" {
-		return Probe{OK: true, Limit: dataset.Known(templateLimit),
+		return Probe{OK: true, NotApplicable: true, Limit: dataset.Known(templateLimit),
 			Detail: "the raw template renders nothing that chat could render differently"}, nil
 	}
 	for _, text := range replyPrompts {
@@ -239,8 +239,8 @@ func (c *certifier) template(ctx context.Context) (Probe, error) {
 		msgs := turns(c.p, prompt)
 		g, err := c.generate(ctx, providers.GenerateRequest{Model: c.p.Model, Messages: msgs})
 		if errors.Is(err, errors.ErrUnsupported) {
-			p.Detail = "the endpoint has no chat to compare with: " + err.Error()
-			return p, nil
+			return Probe{OK: true, NotApplicable: true, Limit: p.Limit,
+				Detail: "the endpoint has no chat to compare with: " + cause(err)}, nil
 		}
 		if err != nil {
 			return p, err

@@ -165,3 +165,28 @@ func onModel(t *testing.T, model string) string {
 	}
 	return name
 }
+
+// TestWaivedCertification: the run goes on past it, and what rests on it carries the mark.
+func TestWaivedCertification(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	_, stdout, stderr := sample(t, "-out", out, "-n", "5", "-json", "-faults", "order=1",
+		"-waive", "endpoint.certified=known to vary")
+	var v pilot.Verdict
+	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
+		t.Fatalf("%v:\n%s", err, stderr)
+	}
+	rows, err := dataset.ReadFile[dataset.LogProb](filepath.Join(out, "logprobs.jsonl"))
+	if err != nil || len(rows) != 25 {
+		t.Fatalf("%d log-probs, %v: the waived check stopped the run", len(rows), err)
+	}
+	for _, row := range rows {
+		if !row.LogProb.Valid() || !slices.Contains(row.Flags, record.FlagUncertified) {
+			t.Errorf("%s: %v, flags %q: want a value with the mark", row.Key(), row.LogProb, row.Flags)
+		}
+	}
+	for _, p := range v.Policies {
+		if p.Weights != nil && p.Weights.Usable {
+			t.Errorf("the weights of %s are usable", p.Name)
+		}
+	}
+}

@@ -268,7 +268,7 @@ func (p *preflight) job() engine.Job {
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
 		BatchLabels: c.BatchLabels,
 		Prices:      c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
-		Noise:           c.Noise,
+		Noise: c.Noise, Uncertified: c.Waived[check.Certified] != "",
 		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
 	}
 }

@@ -23,6 +23,9 @@ type Options struct {
 	Prompt string
 	// ChatOnly: completions are not served.
 	ChatOnly bool
+	// CompletionsOnly: chat is not served. The suite demands that the error says so,
+	// and asks everything by completions.
+	CompletionsOnly bool
 	// LogProbs: generated tokens come with log-probs.
 	LogProbs bool
 	// Score: ScorePrompt is supported. Without it the suite demands that the
@@ -57,6 +60,9 @@ func Run(t *testing.T, newProvider func(t *testing.T) providers.Provider, opt Op
 	if opt.Model == "" {
 		t.Fatal("providertest: Options.Model is empty")
 	}
+	if opt.ChatOnly && opt.CompletionsOnly {
+		t.Fatal("providertest: Options say that neither chat nor completions are served")
+	}
 	if opt.Prompt == "" {
 		opt.Prompt = "The three primary colours are red,"
 	}
@@ -69,13 +75,14 @@ func Run(t *testing.T, newProvider func(t *testing.T) providers.Provider, opt Op
 		run  func(*suite)
 	}{
 		{"name", false, (*suite).name},
-		{"chat", false, (*suite).chat},
+		{"chat", opt.CompletionsOnly, (*suite).chat},
+		{"chat is unsupported", !opt.CompletionsOnly, (*suite).noChat},
 		{"completion", opt.ChatOnly, (*suite).completion},
 		{"logprobs are given only when asked for", false, (*suite).unasked},
 		{"max_tokens limits", false, (*suite).limit},
 		{"equal seeds, equal responses", !opt.Seeded, (*suite).seeded},
 		{"sampling settings are sent", !opt.Seeded, (*suite).sampled},
-		{"every message is sent", false, (*suite).everyMessage},
+		{"every message is sent", opt.CompletionsOnly, (*suite).everyMessage},
 		{"score", !opt.Score, (*suite).score},
 		{"score by ids", !opt.Score, (*suite).scoreIDs},
 		{"score agrees with generation", !opt.Score || !opt.LogProbs || opt.ChatOnly, (*suite).agreement},
@@ -108,7 +115,15 @@ type suite struct {
 	opt Options
 }
 
+// request is one by chat, or by completions if there is no chat.
 func (s *suite) request() providers.GenerateRequest {
+	if s.opt.CompletionsOnly {
+		return s.completionRequest()
+	}
+	return s.chatRequest()
+}
+
+func (s *suite) chatRequest() providers.GenerateRequest {
 	return providers.GenerateRequest{
 		Tag:      providers.Tag{Stage: "conformance", Key: dataset.Key{PromptID: s.Name(), Policy: "p"}},
 		Model:    s.opt.Model,
@@ -119,7 +134,7 @@ func (s *suite) request() providers.GenerateRequest {
 }
 
 func (s *suite) completionRequest() providers.GenerateRequest {
-	req := s.request()
+	req := s.chatRequest()
 	req.Messages, req.Prompt = nil, s.opt.Prompt
 	return req
 }
@@ -322,16 +337,37 @@ func (s *suite) unknownModel() {
 
 func (s *suite) invalid() {
 	for reason, spoil := range map[string]func(*providers.GenerateRequest){
-		"no context":                func(r *providers.GenerateRequest) { r.Messages = nil },
-		"two contexts":              func(r *providers.GenerateRequest) { r.Prompt = "x" },
+		"no context":                func(r *providers.GenerateRequest) { r.Messages, r.Prompt = nil, "" },
+		"two contexts":              func(r *providers.GenerateRequest) { r.Prompt, r.PromptIDs = "x", []int{1} },
 		"no sampling settings":      func(r *providers.GenerateRequest) { r.Sampling = offpolicy.Sampling{} },
-		"text that JSON would bend": func(r *providers.GenerateRequest) { r.Messages[0].Content = "\xff" },
+		"text that JSON would bend": bend,
 	} {
 		req := s.request()
 		spoil(&req)
 		if e := s.failure(req, s.ctx, providers.ClassBadRequest); e.Sent {
 			s.Errorf("%s: the request was sent", reason)
 		}
+	}
+}
+
+// bend puts into a request what is no UTF-8.
+func bend(r *providers.GenerateRequest) {
+	if len(r.Messages) > 0 {
+		r.Messages[0].Content = "\xff"
+		return
+	}
+	r.Prompt = "\xff"
+}
+
+// noChat: a provider without chat says so, and sends nothing.
+func (s *suite) noChat() {
+	_, err := s.p.Generate(s.ctx, s.chatRequest())
+	var e *providers.Error
+	if !errors.Is(err, errors.ErrUnsupported) {
+		s.Errorf("Generate by chat: %v: want an error that wraps errors.ErrUnsupported", err)
+	}
+	if errors.As(err, &e) && e.Sent {
+		s.Error("a chat request was sent to a server that has no chat")
 	}
 }
 

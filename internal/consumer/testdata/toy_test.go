@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -31,7 +33,28 @@ func TestToyIsShort(t *testing.T) {
 	}
 }
 
+// silent is a toy without chat.
+type silent struct{ toy }
+
+func (s silent) Generate(ctx context.Context, r providers.GenerateRequest) (providers.Generation, error) {
+	if len(r.Messages) > 0 {
+		return providers.Generation{}, errors.ErrUnsupported
+	}
+	return s.toy.Generate(ctx, r)
+}
+
+func TestSilentToyConforms(t *testing.T) {
+	providertest.Run(t, func(*testing.T) providers.Provider { return silent{} }, providertest.Options{Model: "toy",
+		CompletionsOnly: true, LogProbs: true, Score: true, Seeded: true, TokenIDs: true})
+}
+
 func TestToyRunsThePilot(t *testing.T) {
+	for _, p := range []providers.Provider{toy{}, silent{}} {
+		t.Run(fmt.Sprintf("%T", p), func(t *testing.T) { runs(t, p) })
+	}
+}
+
+func runs(t *testing.T, p providers.Provider) {
 	server := sim.New(sim.Config{})
 	defer server.Close()
 	openai, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: "http://sim/v1", Key: providers.NewSecret("k"),
@@ -57,7 +80,7 @@ func TestToyRunsThePilot(t *testing.T) {
 	v, err := pilot.Run(t.Context(), pilot.Config{
 		Dir: t.TempDir(), Prompts: prompts, Arms: []record.Arm{arm("p0", "", record.Logging), arm("twin", "", record.Clone),
 			arm("other", "Be brief.", record.Target)},
-		Policies: toy{}, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
+		Policies: p, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Judge: func(g judge.Generator) (judge.Scorer, error) {
 			return judge.NewInterval(judge.Config{Name: "interval", Generator: g, Model: sim.JudgeModel})
 		},

@@ -31,8 +31,12 @@ type failure struct {
 	detail string
 }
 
+// Certified is the id of the check of certificates. A run in which it is waived goes on
+// without them.
+const Certified = "endpoint.certified"
+
 var _ = add(Check{
-	ID: "endpoint.certified", After: "prompts.unique",
+	ID: Certified, After: "prompts.unique",
 	Threshold: says("every probe of the endpoint's log-probs passes, for every model and template in the run"),
 	Remedy:    record.Remedy{Do: probeRemedy("")},
 	Find:      checkCertified,
@@ -44,13 +48,16 @@ func checkCertified(in *Input, c *record.Finding) {
 	for _, a := range r.Arms {
 		missing[record.CertificateKey(a.Policy)] = true
 	}
-	var bad []string
+	var bad, skipped []string // skipped are the probes that do not apply
 	var failures []failure
 	models := map[failure][]string{}
 	for _, cert := range r.Certificates {
 		delete(missing, cert.Model+" "+cert.Template)
 		failed := 0
 		for _, p := range cert.Probes {
+			if p.NotApplicable {
+				skipped = append(skipped, fmt.Sprintf("%s of %s: %s", p.Name, cert.Model, p.Detail))
+			}
 			if !p.OK {
 				failed++
 				bad = append(bad, cert.Model+" "+string(p.Name))
@@ -94,5 +101,8 @@ func checkCertified(in *Input, c *record.Finding) {
 		}
 	default:
 		c.Status, c.Summary = record.Pass, fmt.Sprintf("%s certified", record.Plural(len(r.Certificates), "model", "models"))
+		if len(skipped) > 0 {
+			c.Summary += "; not applicable: " + record.Some(skipped)
+		}
 	}
 }

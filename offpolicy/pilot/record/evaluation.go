@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -51,7 +52,7 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	for _, u := range unjoined {
 		r.Unjoined = append(r.Unjoined, u.String())
 	}
-	samples, err := offpolicy.FromRecords(logs)
+	samples, err := r.Samples(logs)
 	if err != nil {
 		fail(err)
 		return logs
@@ -70,6 +71,29 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	}
 	r.calibrateScores(samples)
 	return logs
+}
+
+// Samples are the joined records as an evaluation takes them. A note says how many of their
+// log-probs are not certified.
+func (r *Records) Samples(logs dataset.Logs) (offpolicy.Samples, error) {
+	samples, err := offpolicy.FromRecords(logs)
+	if n := r.uncertified(); n > 0 {
+		samples.Notes = append(samples.Notes, fmt.Sprintf("%s no certificate of the endpoint: what rests on them, "+
+			"weights and all that is made of them, is as the endpoint says, unchecked.",
+			Plural(n, "log-prob has", "log-probs have")))
+	}
+	return samples, err
+}
+
+// uncertified counts the log-probs that carry the mark.
+func (r *Records) uncertified() int {
+	n := 0
+	for row := range r.LogProbs.Values() {
+		if slices.Contains(row.Flags, FlagUncertified) {
+			n++
+		}
+	}
+	return n
 }
 
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,

@@ -8,6 +8,10 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
+// FlagUncertified marks a log-prob that no certificate of its endpoint stands behind: to
+// go on without was waived.
+const FlagUncertified = "uncertified"
+
 // WeightSummary describes a target's importance weights on the logged rows.
 type WeightSummary struct {
 	N          int           `json:"n"`

@@ -266,6 +266,9 @@ func (r *Run) certify(ctx context.Context) error {
 	state.Finished, state.Elapsed = true, time.Since(begun)
 	r.progress(state)
 	for _, key := range slices.Sorted(maps.Keys(stops)) {
+		if r.job.Uncertified && stops[key].Kind == record.StopUncertified {
+			continue
+		}
 		return stops[key] // the first by name, whichever came first
 	}
 	return r.writeManifest()

@@ -39,11 +39,13 @@ type Job struct {
 	Concurrency     int
 	Retry           providers.Retry
 	Pause           time.Duration
-	TransportMargin float64           // that the transport audit is graded with
-	Noise           float64           // of a token's log-prob, nats; 0 for what the clones show
-	Live            bool              // real services answer, whose log-probs are noisy
-	Free            []providers.Entry // the attempts of the preflight
-	Share           bool              // others may read what the run writes, but for its journal
+	TransportMargin float64 // that the transport audit is graded with
+	Noise           float64 // of a token's log-prob, nats; 0 for what the clones show
+	// Uncertified goes on without certificates: that was waived.
+	Uncertified bool
+	Live        bool              // real services answer, whose log-probs are noisy
+	Free        []providers.Entry // the attempts of the preflight
+	Share       bool              // others may read what the run writes, but for its journal
 
 	// Show is given the records as the run goes, from one goroutine at a time, and
 	// Progress every step, from many; either may be nil.

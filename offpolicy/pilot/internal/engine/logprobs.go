@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -20,7 +21,7 @@ func (r *Run) logProbsOwed() []item {
 		for _, a := range r.job.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.logprobs[key]
-			certified := r.store.certs[record.CertificateKey(a.Policy)].OK
+			certified := r.job.Uncertified || r.store.certs[record.CertificateKey(a.Policy)].OK
 			needs := []dataset.Key{{PromptID: p.ID, Policy: p0.Name}}
 			if !all[p.ID] && a.Policy.Name != p0.Name {
 				needs = append(needs, key) // for the ids of the context
@@ -72,5 +73,12 @@ func (r *Run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p datas
 	if err != nil {
 		return teacherforce.FailedRecord(p.ID, policy, err), err
 	}
-	return res.Record(p.ID, policy.Name), nil
+	row := res.Record(p.ID, policy.Name)
+	for _, a := range []offpolicy.Policy{p0, policy} {
+		if !r.store.certs[record.CertificateKey(a)].OK && !slices.Contains(row.Flags, record.FlagUncertified) {
+			row.Flags = append(row.Flags, record.FlagUncertified)
+		}
+	}
+	slices.Sort(row.Flags)
+	return row, nil
 }

@@ -90,7 +90,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	if err != nil {
 		return fail(err)
 	}
-	samples, err := offpolicy.FromRecords(logs)
+	samples, err := r.Samples(logs)
 	if err != nil {
 		return fail(err)
 	}
