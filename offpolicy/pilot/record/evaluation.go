@@ -76,6 +76,12 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 // Samples are the joined records as an evaluation takes them. A note says how many of their
 // log-probs are not certified.
 func (r *Records) Samples(logs dataset.Logs) (offpolicy.Samples, error) {
+	for name, s := range logs.Scored {
+		if name != logs.Logging {
+			s.Unseen = r.unseen(name)
+			logs.Scored[name] = s
+		}
+	}
 	samples, err := offpolicy.FromRecords(logs)
 	if n := r.uncertified(); n > 0 {
 		samples.Notes = append(samples.Notes, fmt.Sprintf("%s no certificate of the endpoint: what rests on them, "+
