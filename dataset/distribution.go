@@ -24,6 +24,12 @@ const (
 type Scored struct {
 	Hash         string       `json:"policy_hash"` // of the policy; "" if the source does not say
 	Distribution Distribution `json:"of"`
+	// Bounded counts the responses whose log-prob is no number ([LogProb.Bounded]).
+	Bounded int `json:"bounded,omitempty"`
+	// Unseen is the probability that a response of the policy is one that the logging
+	// policy's filters exclude, at least: the logs cannot show what such responses are worth.
+	// Missing if the logging policy excludes none, or nobody says.
+	Unseen Float `json:"unseen,omitzero"`
 }
 
 // scored is what the log-probs of every policy are of. Rows of one policy that differ
@@ -32,7 +38,7 @@ func scored(logprobs map[Key]LogProb) (map[string]Scored, error) {
 	out := map[string]Scored{}
 	first := map[string]Key{}
 	for k, l := range logprobs {
-		s := Scored{l.PolicyHash, l.Distribution}
+		s := Scored{Hash: l.PolicyHash, Distribution: l.Distribution}
 		if s.Distribution == "" {
 			return nil, fmt.Errorf("dataset: join: log-prob %s does not say what it is of (set Distribution to %q, %q or %q)",
 				k, SamplingDistribution, RawDistribution, UnstatedDistribution)

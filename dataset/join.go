@@ -89,6 +89,14 @@ func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 	if logs.Scored, err = scored(logprobs); err != nil {
 		return Logs{}, nil, err
 	}
+	for _, l := range in.LogProbs {
+		if l.Bounded() && (l.Policy == in.Logging || slices.Contains(in.Targets, l.Policy)) {
+			s := logs.Scored[l.Policy]
+			s.Hash, s.Distribution = cmp.Or(s.Hash, l.PolicyHash), cmp.Or(s.Distribution, l.Distribution)
+			s.Bounded++
+			logs.Scored[l.Policy] = s
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(j.prompts)) {
 		if s := j.sample(in, logprobs, j.prompts[id]); s != nil {
 			logs.Samples = append(logs.Samples, *s)

@@ -213,8 +213,8 @@ func TestRawLogProbs(t *testing.T) {
 			s.TargetPolicyLogProbs["b"] != Known(-3) {
 			t.Errorf("%s: %+v", base, s)
 		}
-		want := map[string]Scored{"log": {"hash-log", base}, "a": {"hash-a", RawDistribution},
-			"b": {"hash-b", SamplingDistribution}}
+		want := map[string]Scored{"log": {Hash: "hash-log", Distribution: base},
+			"a": {Hash: "hash-a", Distribution: RawDistribution}, "b": {Hash: "hash-b", Distribution: SamplingDistribution}}
 		if diff := cmp.Diff(want, logs.Scored); diff != "" {
 			t.Errorf("%s: %s", base, diff)
 		}

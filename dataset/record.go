@@ -122,6 +122,9 @@ type LogProb struct {
 	// OutsideSupport: the policy's filters exclude the response. Its probability is 0, and
 	// LogProb is missing.
 	OutsideSupport bool `json:"outside_support,omitempty"`
+	// Excluded is the probability that a response which the model draws from its whole
+	// distribution, along this one, leaves what the policy's filters keep: at least that.
+	Excluded Float `json:"excluded,omitzero"`
 	// Distribution is what the values are of; "" without a value.
 	Distribution Distribution `json:"of,omitempty"`
 	// State is "ended", "truncated" or "empty".
@@ -133,6 +136,13 @@ type LogProb struct {
 // Raw reports whether the value is of another distribution than the policy samples
 // from, so that no importance weight comes of it.
 func (l LogProb) Raw() bool { return l.Distribution == RawDistribution }
+
+// Bounded reports whether all that can be known of the log-prob is there, and is no
+// number: an interval too wide to stand for one, or that the response is outside the
+// policy's support. It is no failure, and no importance weight comes of it.
+func (l LogProb) Bounded() bool {
+	return l.Error == nil && !l.LogProb.Valid() && (l.Interval != nil || l.OutsideSupport)
+}
 
 // Key returns the record's key. The response scored is draw 0.
 func (l LogProb) Key() Key { return Key{l.PromptID, l.Policy, 0} }

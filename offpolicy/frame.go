@@ -255,7 +255,7 @@ func (fr *frame) logRatios(policy string) []float64 {
 	if policy == fr.logging {
 		return out
 	}
-	raw := fr.raw(policy) != ""
+	raw := fr.raw(policy) != "" || fr.bounded(policy) != ""
 	for i := range fr.rows {
 		r := &fr.rows[i]
 		out[i] = r.LogProbs[policy].OrNaN() - r.LogProbs[fr.logging].OrNaN()
@@ -264,6 +264,18 @@ func (fr *frame) logRatios(policy string) []float64 {
 		}
 	}
 	return out
+}
+
+// bounded names the policies that have log-probs which are no numbers, "" if there are
+// none.
+func (fr *frame) bounded(policy string) string {
+	var names []string
+	for _, name := range []string{policy, fr.logging} {
+		if fr.scored[name].Bounded > 0 && policy != fr.logging {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " and ")
 }
 
 // raw names the policies whose raw log-probs leave a policy without a weight, ""

@@ -18,7 +18,8 @@ func (r *Result) weigh(p *PolicyResult) error {
 		return err
 	}
 	p.observed.cluster(fr.prompt)
-	p.observed.RawOf = fr.raw(p.Policy)
+	p.observed.RawOf, p.observed.BoundedOf = fr.raw(p.Policy), fr.bounded(p.Policy)
+	p.observed.Unseen, _ = fr.scored[p.Policy].Unseen.Get()
 	p.Weights = p.observed
 	if p.observed.Missing == 0 || p.observed.N == 0 {
 		return nil
@@ -52,7 +53,7 @@ func (r *Result) weigh(p *PolicyResult) error {
 		return err
 	}
 	w.cluster(fr.prompt)
-	w.Modelled = modelled
+	w.Modelled, w.Unseen = modelled, p.observed.Unseen
 	p.modelled = make([]bool, len(l))
 	zero := make([]float64, len(l))
 	for i, v := range l {
@@ -93,7 +94,7 @@ func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
 	}
 	w.cluster(r.frame.prompt)
 	w.Missing -= outside
-	w.Modelled, w.RawOf = modelled, p.Weights.RawOf
+	w.Modelled, w.RawOf, w.BoundedOf, w.Unseen = modelled, p.Weights.RawOf, p.Weights.BoundedOf, p.Weights.Unseen
 	return w
 }
 

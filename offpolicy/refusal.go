@@ -28,6 +28,10 @@ const (
 	RuleMass       Rule = "mass"
 	RuleMeanOne    Rule = "mean_one"
 	RuleRaw        Rule = "raw" // log-probs of the raw distribution: there is no weight
+	// RuleBounded: log-probs that are known as intervals alone, or a probability of 0: there
+	// is no weight.
+	RuleBounded Rule = "interval"
+	RuleUnseen  Rule = "unseen" // the logging policy's filters exclude more than 5% of the policy's responses
 )
 
 // The thresholds beyond which the labels cannot carry an estimate.
@@ -76,8 +80,9 @@ func (r Refusal) String() string { return string(r.Rule) + ": " + r.Message }
 //
 // The first three say that too few rows decide, the fourth that the target puts
 // mass where the logs have no response at all, and the fifth that the
-// log-probs cannot be right. Raw log-probs ("raw") leave nothing to judge and are
-// the one reason then. In a Refusal of mean_one, Value and Threshold are
+// log-probs cannot be right. Before them, "unseen" says that the logging policy's
+// filters exclude more than 5% of what the target says. Raw log-probs ("raw"), and those that are no
+// numbers ("interval"), leave nothing to judge and are the one reason then. In a Refusal of mean_one, Value and Threshold are
 // natural logarithms, because the e-value itself may exceed a float64.
 func (w *Weights) Refusals() []Refusal {
 	var out []Refusal
@@ -90,6 +95,15 @@ func (w *Weights) Refusals() []Refusal {
 			"the log-probs of %s are of the model's raw distribution, not of the one it samples from: no weight comes of them",
 			w.RawOf)
 		return out
+	}
+	if w.BoundedOf != "" {
+		refuse(RuleBounded, 0, 1, "the log-probs of %s under its sampling are known as intervals alone, or the responses are "+
+			"outside its support: no weight comes of them", w.BoundedOf)
+		return out
+	}
+	if w.Unseen > 1-MinMass {
+		refuse(RuleUnseen, w.Unseen, 1-MinMass, "the logging policy's filters exclude about %.0f%% of what the policy "+
+			"says, more than %.0f%%: the logs cannot show what that is worth", 100*w.Unseen, 100*(1-MinMass))
 	}
 	if w.PromptESS < MinESS {
 		refuse(RuleESS, w.PromptESS, MinESS, "effective sample size %.1f of %d prompts is below %.0f", w.PromptESS,
@@ -137,6 +151,9 @@ var remedies = map[Rule]string{
 		"endpoint that repeats itself",
 	RuleRaw: "score the responses where the server returns sampling log-probs, or evaluate policies of " +
 		"temperature 1 without filters",
+	RuleBounded: "score where the server shows more alternatives to each token, or evaluate policies whose filters " +
+		"keep fewer tokens",
+	RuleUnseen:     "label 25 fresh draws of the policy, or log without filters",
 	RuleWeights:    "score the logged responses under this policy",
 	RuleESSLabels:  "label more of the logged responses",
 	RuleLabelShare: "label more of the logged responses",

@@ -51,6 +51,12 @@ type Weights struct {
 	// RawOf names the policies whose raw log-probs leave nothing to weigh with; "" if
 	// there are none.
 	RawOf string
+	// BoundedOf names the policies that have log-probs which are no numbers
+	// ([dataset.LogProb].Bounded), so that nothing is left to weigh with; "" if there are none.
+	BoundedOf string
+	// Unseen is the probability that a response of the policy is one that the logging
+	// policy's filters exclude, at least; 0 if nothing says so.
+	Unseen float64
 }
 
 // WeightsFromLogRatios computes weights from log-ratios in nats, NaN where missing. It

@@ -164,9 +164,13 @@ type Result struct {
 	// OutsideSupport: the policy's filters exclude the response. Its probability is 0, and
 	// LogProb is missing.
 	OutsideSupport bool
-	State          State
-	PolicyHash     string
-	Calls          int // calls made for this result; a shared context counts for the one that made it
+	// Excluded is the probability that a response which the model draws from its whole
+	// distribution, along this one, leaves what the policy's filters keep: at least that,
+	// and missing if the alternatives are not shown.
+	Excluded   dataset.Float
+	State      State
+	PolicyHash string
+	Calls      int // calls made for this result; a shared context counts for the one that made it
 }
 
 // Record returns the result as a line of logprobs.jsonl.
@@ -181,7 +185,7 @@ func (r Result) Record(promptID, policyName string) dataset.LogProb {
 		Methods:       recordMethods(r.Methods),
 		Spread:        r.Spread,
 		Flags:         recordFlags(r.Flags),
-		Interval:      r.Interval, OutsideSupport: r.OutsideSupport,
+		Interval:      r.Interval, OutsideSupport: r.OutsideSupport, Excluded: r.Excluded,
 		Distribution: r.Distribution,
 		State:        string(r.State),
 		PolicyHash:   r.PolicyHash,

@@ -111,6 +111,8 @@ func (s *PolicyStatistics) add(r dataset.LogProb) {
 	switch {
 	case r.LogProb.Valid():
 		s.Scored++
+	case r.Bounded():
+		s.Failures["bounded"]++
 	case r.Error != nil:
 		s.Failures[r.Error.Class]++
 	default:

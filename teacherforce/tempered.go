@@ -21,8 +21,11 @@ const narrow = 0.02
 
 // temperedOf is the value of r under p from the alternatives that the server shows. ok is
 // false if it shows none: then nothing but the raw value is known.
+//
+// excluded is the probability that a response which the model draws from its whole
+// distribution leaves what p keeps, at least, if it goes along this one.
 func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer) (total temper.Value, tokens []temper.Value,
-	ok bool) {
+	excluded float64, ok bool) {
 	for _, e := range []Echo{pair.IDsEcho, pair.JointEcho} {
 		n := len(raw.TokenLogProbs)
 		if n == 0 || n > len(e.Tokens) || e.Asked == 0 {
@@ -36,14 +39,16 @@ func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer) (total te
 		if !same {
 			continue
 		}
-		shown := false
+		shown, stays := false, 1.0
 		for _, t := range tail {
 			shown = shown || len(t.Top) > 0
-			tokens = append(tokens, temper.LogProb(positionOf(t, e.Asked, f.noise), p.Sampling, e.Filters))
+			pos := positionOf(t, e.Asked, f.noise)
+			tokens = append(tokens, temper.LogProb(pos, p.Sampling, e.Filters))
+			stays *= 1 - temper.Excluded(pos, p.Sampling, e.Filters)
 		}
-		return temper.Sum(tokens), tokens, shown
+		return temper.Sum(tokens), tokens, 1 - stays, shown
 	}
-	return temper.Value{}, nil, false
+	return temper.Value{}, nil, 0, false
 }
 
 // positionOf is what the server shows of a token.
@@ -76,7 +81,10 @@ func nameOf(text string, exact []byte) string {
 // it shows. Without either the values stay raw, and say so.
 func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, raw Answer) {
 	own := ownSampling(p, pair, r)
-	total, tokens, shown := f.temperedOf(p, pair, raw)
+	total, tokens, excluded, shown := f.temperedOf(p, pair, raw)
+	if shown {
+		res.Excluded = dataset.Known(excluded)
+	}
 	switch {
 	// A clone is held against its own calls: it takes the value if its alternatives
 	// allow that, and has none without them.
@@ -102,6 +110,8 @@ func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, 
 		}
 		return
 	case temper.Unbounded:
+		// Some of the tokens' alternatives bound nothing: any log-prob may be right.
+		res.Interval = &[2]dataset.Float{{}, dataset.Known(0)}
 		res.Methods[MethodTempered] = failed(ReasonUnsupported)
 		return
 	case temper.Interval:

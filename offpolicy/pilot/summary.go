@@ -174,7 +174,7 @@ func stageTable(rec *record.Records) []Stage {
 	valid(record.StageP0, n, p0)
 	valid(record.StageTargets, n*(arms-1), targets)
 	valid(record.StageLogProbs, n*arms,
-		countIf(rec.LogProbs.Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() }))
+		countIf(rec.LogProbs.Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() || l.Bounded() }))
 	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed),
 		countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
 	valid(record.StageJudge, n*arms,

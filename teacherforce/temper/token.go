@@ -49,6 +49,38 @@ func (s shown) greedy() Value {
 	return Value{Kind: Exact}
 }
 
+// Excluded returns the share of the model's own distribution that the filters of s
+// exclude at a position, at least: 0 if the alternatives do not tell. A policy that
+// samples from the whole distribution says what is excluded, and the filtered one never does.
+func Excluded(p Position, s offpolicy.Sampling, o Order) float64 {
+	d, why := p.read()
+	if why != "" || s.TopP == 1 && s.TopK == 0 && s.Temperature > 0 {
+		return 0
+	}
+	peak := math.Inf(-1)
+	for _, t := range p.Top {
+		peak = max(peak, t.LogProb)
+	}
+	least := 1.0
+	for _, r := range o.rules() {
+		end := len(d.top) + 1
+		if s.TopK > 0 {
+			end = min(end, s.TopK)
+		}
+		if s.Temperature == 0 {
+			end = 1
+		} else if s.TopP < 1 {
+			_, hi := d.reach(r.power(1/s.Temperature), s, r)
+			end = min(end, d.end(r.power(1/s.Temperature), hi))
+		}
+		if end > len(d.top) {
+			return 0
+		}
+		least = min(least, 1-math.Exp(peak)*d.leadingSum(1, end))
+	}
+	return max(least, 0)
+}
+
 // membership is whether a token is kept.
 type membership int
 

@@ -30,7 +30,7 @@ func owed(r *record.Records, policy string) (missing []string, classes map[strin
 	classes = map[string]int{}
 	for _, p := range r.Prompts.All() {
 		row, ok := rows(p.ID)
-		if ok && row.LogProb.Valid() {
+		if ok && (row.LogProb.Valid() || row.Bounded()) {
 			continue
 		}
 		missing = append(missing, dataset.Key{PromptID: p.ID, Policy: policy}.String())
@@ -63,6 +63,27 @@ func checkP0LogProbs(in *Input, c *record.Finding) {
 	r := in.Records
 	checkOwed(in, c, record.Arms{r.Logging()})
 	checkGeneration(in, c)
+	checkSupport(in, c)
+}
+
+// checkSupport looks for responses of P0's that the alternatives put outside its support:
+// they were not drawn as stated, or are not scored as they were drawn.
+func checkSupport(in *Input, c *record.Finding) {
+	var outside []string
+	for _, row := range in.Records.LogProbs.AllOf(in.Records.Logging().Policy.Name) {
+		if slices.Contains(row.Flags, string(teacherforce.FlagSupport)) {
+			outside = append(outside, row.Key().String())
+		}
+	}
+	if len(outside) == 0 {
+		return
+	}
+	c.Worsen(record.Fail)
+	c.NameRecords(append(c.Evidence.Records, outside...))
+	c.Summary = fmt.Sprintf("by the alternatives that the server shows, P0 cannot have drawn %s as it says; %s",
+		record.Plural(len(outside), "response", "responses"), c.Summary)
+	c.Remedy = "the server draws otherwise than is asked, or filters in another order than its kind does: name its kind, " +
+		"and start it without settings of its own"
 }
 
 // Echo and generation may lie apart by so many times what two scorings do, and hold up
@@ -86,11 +107,11 @@ func checkGeneration(in *Input, c *record.Finding) {
 	var far []string
 	for k, row := range r.LogProbs.AllOf(p0.Name) {
 		response, _ := responses(k.PromptID)
-		if said := response.LogProb; row.LogProb.Valid() && said.Valid() && row.Tokens > 0 {
-			d := math.Abs(row.LogProb.OrNaN() - said.OrNaN())
+		if raw, said := record.RawLogProb(row), response.LogProb; raw.Valid() && said.Valid() && row.Tokens > 0 {
+			d := math.Abs(raw.OrNaN() - said.OrNaN())
 			if t := row.TokenLogProbs; len(t) > 0 && response.FinishReason == providers.FinishStop {
 				// Not every server says what it gave the end-of-turn token.
-				d = min(d, math.Abs(row.LogProb.OrNaN()-t[len(t)-1]-said.OrNaN()))
+				d = min(d, math.Abs(raw.OrNaN()-t[len(t)-1]-said.OrNaN()))
 			}
 			worst, by = max(worst, d), append(by, d/math.Sqrt(float64(row.Tokens)))
 			if by[len(by)-1] > in.Thresholds.GenerationPass {
@@ -289,7 +310,11 @@ func checkRange(in *Input, c *record.Finding) {
 	inPlan, n := 0, 0
 	for _, a := range r.Arms {
 		var perToken []float64
+		bounded := 0
 		for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
+			if row.Bounded() {
+				bounded++
+			}
 			if !row.LogProb.Valid() || row.Tokens == 0 {
 				continue
 			}
@@ -302,6 +327,11 @@ func checkRange(in *Input, c *record.Finding) {
 			if v < t.RowLow {
 				bad = append(bad, row.Key().String())
 			}
+		}
+		if len(perToken) == 0 && bounded > 0 {
+			parts = append(parts, fmt.Sprintf("%s has intervals or a probability of 0 alone, for %s", a.Policy.Name,
+				record.Plural(bounded, "response", "responses")))
+			continue
 		}
 		if len(perToken) == 0 {
 			c.Worsen(record.Fail)

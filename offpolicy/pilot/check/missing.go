@@ -48,7 +48,7 @@ func attempts(r *record.Records) map[string][]unit {
 			}
 			if base, ok := logged(p.ID); ok && base.Text != nil {
 				l, ok := logprobs(p.ID)
-				failed := !ok || !l.LogProb.Valid()
+				failed := !ok || !l.LogProb.Valid() && !l.Bounded()
 				out["logprobs"] = append(out["logprobs"], unit{name, len(*base.Text), failed, key,
 					failed && (l.Error == nil || !unavoidable(l.Error.Class))})
 			}

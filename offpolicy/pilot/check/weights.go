@@ -82,8 +82,8 @@ func checkClone(in *Input, c *record.Finding) {
 var _ = add(Check{
 	ID: "weights.identical", After: "weights.clone", Needs: record.StageLogProbs,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("no two distinct policies give the same log-prob (within %g nats) to more than half of the "+
-			"logged responses", in.Thresholds.IdenticalNats)
+		return fmt.Sprintf("no two policies of different model, prompt or template give the same log-prob (within %g "+
+			"nats) to more than half of the logged responses", in.Thresholds.IdenticalNats)
 	},
 	Remedy: record.Remedy{Do: "the context does not reach the scorer: check that each policy's system prompt and " +
 		"template are rendered into what is scored"},
@@ -98,18 +98,21 @@ func checkIdentical(in *Input, c *record.Finding) {
 	for i, a := range r.Arms {
 		rowsA := r.LogProbs.Of(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
-			if a.Policy.Hash() == b.Policy.Hash() {
+			// Policies that differ in how they sample have one model and one context: equal
+			// values of the model's own distribution are what is expected of them.
+			if p, q := a.Policy, b.Policy; p.Model == q.Model && p.System == q.System && p.Template == q.Template {
 				continue
 			}
 			pairs++
 			n, same := 0, 0
 			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
 				x, ok := rowsA(k.PromptID)
-				if !ok || !x.LogProb.Valid() || !y.LogProb.Valid() || x.LogProb.OrNaN() == 0 && y.LogProb.OrNaN() == 0 {
+				u, v := record.RawLogProb(x), record.RawLogProb(y)
+				if !ok || !u.Valid() || !v.Valid() || u.OrNaN() == 0 && v.OrNaN() == 0 {
 					continue
 				}
 				n++
-				if math.Abs(float64(x.LogProb.OrNaN()-y.LogProb.OrNaN())) <= t.IdenticalNats {
+				if math.Abs(float64(u.OrNaN()-v.OrNaN())) <= t.IdenticalNats {
 					same++
 				}
 			}

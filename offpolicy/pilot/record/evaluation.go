@@ -51,6 +51,12 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	for _, u := range unjoined {
 		r.Unjoined = append(r.Unjoined, u.String())
 	}
+	for name, s := range logs.Scored {
+		if name != logs.Logging {
+			s.Unseen = r.Unseen(name)
+			logs.Scored[name] = s
+		}
+	}
 	samples, err := offpolicy.FromRecords(logs)
 	if err != nil {
 		fail(err)

@@ -94,7 +94,7 @@ func (r *Records) Logging() Arm { return r.Arms.Logging() }
 // lengths are the responses' in tokens.
 func (r *Records) NoiseRatios(clone string) (d, lengths []float64, keys []dataset.Key) {
 	r.eachPair(clone, func(b, t dataset.LogProb) {
-		x, y := rawLogProb(b), rawLogProb(t)
+		x, y := RawLogProb(b), RawLogProb(t)
 		if x.Valid() && y.Valid() {
 			d = append(d, y.OrNaN()-x.OrNaN())
 			lengths = append(lengths, float64(max(1, t.Tokens)))
@@ -117,8 +117,9 @@ func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb))
 	}
 }
 
-// rawLogProb is what the echo says where the record's value is another.
-func rawLogProb(row dataset.LogProb) dataset.Float {
+// RawLogProb is the record's value of the model's own distribution: what the echo says
+// where the record's value is another.
+func RawLogProb(row dataset.LogProb) dataset.Float {
 	if row.Method != teacherforce.MethodSampling && row.Method != teacherforce.MethodTempered {
 		return row.LogProb
 	}

@@ -28,6 +28,7 @@ type TargetWeights struct {
 	// prompts; Keys are the rows'.
 	LogRatios []float64
 	Keys      []dataset.Key
+	Bounded   int                // rows whose log-prob is no number, under either policy
 	Raw       int                // rows left out because a value is of another distribution
 	Weights   *offpolicy.Weights // nil if Err is not
 	Err       error              // why there are none
@@ -57,6 +58,16 @@ func (r *Records) weigh(policy string) *TargetWeights {
 		w.LogRatios = append(w.LogRatios, t.LogProb.OrNaN()-b.LogProb.OrNaN())
 		w.Keys = append(w.Keys, t.Key())
 	})
+	for _, name := range []string{r.Logging().Policy.Name, policy} {
+		for _, row := range r.LogProbs.AllOf(name) {
+			if row.Bounded() {
+				w.Bounded++
+			}
+		}
+	}
+	if w.Bounded > 0 {
+		w.LogRatios, w.Keys = nil, nil
+	}
 	out := WeightSummary{N: len(w.LogRatios), LogWeight: QuantilesOf(w.LogRatios),
 		LogWeights: slices.Sorted(slices.Values(w.LogRatios)), Reasons: []string{}}
 	for _, a := range r.Arms {
@@ -69,9 +80,14 @@ func (r *Records) weigh(policy string) *TargetWeights {
 			"a part of the distribution: an echo gives its model's own, and their ratio is not the weight",
 			Plural(w.Raw, "log-prob is", "log-probs are")))
 	}
+	if w.Bounded > 0 {
+		out.Reasons = append(out.Reasons, fmt.Sprintf("%s known as an interval alone, or of a response outside the "+
+			"policy's support: no weight comes of it", Plural(w.Bounded, "log-prob is", "log-probs are")))
+	}
 	if w.Weights, w.Err = offpolicy.WeightsFromLogRatios(w.LogRatios); w.Err != nil {
 		out.Reasons = append(out.Reasons, w.Err.Error())
 	} else {
+		w.Weights.Unseen, _ = r.Unseen(policy).Get()
 		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS),
 			Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
 		for _, ref := range w.Weights.Refusals() {
