@@ -284,6 +284,9 @@ func checkBalance(in *Input, c *record.Finding) {
 			continue
 		}
 		b := p.Balance
+		if math.IsNaN(b.Reweighted) { // there are no weights, and they are refused for it
+			continue
+		}
 		c.AddFigure("reweighted, "+a.Policy.Name, b.Reweighted, "")
 		c.AddFigure("fresh, "+a.Policy.Name, b.Fresh, "")
 		c.AddFigure("SE of the difference, "+a.Policy.Name, b.SE, "")
