@@ -82,7 +82,8 @@ func (r Refusal) String() string { return string(r.Rule) + ": " + r.Message }
 // mass where the logs have no response at all, and the fifth that the
 // log-probs cannot be right. Before them, "unseen" says that the logging policy's
 // filters exclude more than 5% of what the target says. Raw log-probs ("raw"), and those that are no
-// numbers ("interval"), leave nothing to judge and are the one reason then. In a Refusal of mean_one, Value and Threshold are
+// numbers ("interval"), leave nothing to judge and are the one reason then. In a Refusal
+// of mean_one, Value and Threshold are
 // natural logarithms, because the e-value itself may exceed a float64.
 func (w *Weights) Refusals() []Refusal {
 	var out []Refusal
@@ -97,8 +98,8 @@ func (w *Weights) Refusals() []Refusal {
 		return out
 	}
 	if w.BoundedOf != "" {
-		refuse(RuleBounded, 0, 1, "the log-probs of %s under its sampling are known as intervals alone, or the responses are "+
-			"outside its support: no weight comes of them", w.BoundedOf)
+		refuse(RuleBounded, 0, 1, "log-probs of %s are known as intervals alone, or the responses are outside its support: "+
+			"no weight comes of them", w.BoundedOf)
 		return out
 	}
 	if w.Unseen > 1-MinMass {

@@ -88,3 +88,33 @@ func TestRefusalsSimulated(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWeightsCannotShow(t *testing.T) {
+	for _, test := range []struct {
+		unseen  float64
+		bounded string
+		want    []Rule
+		reason  string
+	}{
+		{0, "", nil, "weights of 1 are usable"},
+		{.05, "", nil, "what is excluded biases by 5% at most"},
+		{.06, "", []Rule{RuleUnseen}, "more may decide"},
+		{.5, "pi", []Rule{RuleBounded}, "without weights there is nothing else to say"},
+	} {
+		w, err := WeightsFromLogRatios(make([]float64, 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Unseen, w.BoundedOf = test.unseen, test.bounded
+		var got []Rule
+		for _, r := range w.Refusals() {
+			got = append(got, r.Rule)
+			if r.Remedy == "" {
+				t.Errorf("%s: no remedy", r.Rule)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("unseen %v, bounded %q: %v, want %v (%s)", test.unseen, test.bounded, got, test.want, test.reason)
+		}
+	}
+}

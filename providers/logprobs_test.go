@@ -38,7 +38,8 @@ func TestNewFormat(t *testing.T) {
 	}
 	want := []providers.Token{
 		{Text: "\ufffd", Bytes: []byte{0xc3}, ID: 7, Offset: 2, LogProb: dataset.Known(-0.5), Sampling: dataset.Known(-0.25),
-			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, dataset.Known(-0.5), -1}, {"x", nil, dataset.Known(nan), -1}}},
+			Top: []providers.Alternative{{"\ufffd", []byte{0xc3}, dataset.Known(-0.5), -1},
+				{"x", nil, dataset.Known(nan), -1}}},
 		// null
 		{Text: "\ufffd", Bytes: []byte{0xa9}, ID: 8, Offset: 2, LogProb: dataset.Known(nan), Sampling: dataset.Known(nan)},
 		// absent

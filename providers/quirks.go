@@ -72,10 +72,11 @@ func LlamaCpp() Quirks {
 // not taken.
 func LlamaCppPython() Quirks {
 	return Quirks{
-		Kind:           KindLlamaCppPython,
-		Echo:           true,                       // llama.py _create_completion
-		EchoDropsBOS:   true,                       // "Remove leading BOS token if exists"; entry 0 of the rest is nulled
-		ScoreGenerates: true,                       // "if max_tokens is None or max_tokens <= 0: # Unlimited, depending on n_ctx"
+		Kind:         KindLlamaCppPython,
+		Echo:         true, // llama.py _create_completion
+		EchoDropsBOS: true, // "Remove leading BOS token if exists"; entry 0 of the rest is nulled
+		// "if max_tokens is None or max_tokens <= 0: # Unlimited, depending on n_ctx"
+		ScoreGenerates: true,
 		TopK:           true,                       // server/types.py: ge=0
 		MaxTop:         20,                         // server/types.py: logprobs has no upper bound
 		Filters:        temper.TopKTopPTemperature, // llama.py _init_sampler

@@ -249,7 +249,8 @@ func (t *transport) score(a attempt, req ScoreRequest, d decoded) (PromptScore, 
 	if !anyScored(tokens) || skipped > 0 && !slices.ContainsFunc(tokens, scored) {
 		return unusable("every log-prob of the prompt is null")
 	}
-	s := PromptScore{Tokens: tokens, Skipped: skipped, Asked: a.asked, Filters: a.dialect.Filters, Usage: d.usage, Meta: d.meta}
+	s := PromptScore{Tokens: tokens, Skipped: skipped, Asked: a.asked, Filters: a.dialect.Filters, Usage: d.usage,
+		Meta: d.meta}
 	switch {
 	case listed != nil:
 		s.Text = text

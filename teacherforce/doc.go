@@ -67,10 +67,17 @@
 // [Forcer.ScoreAll] scores many responses and keeps a row for each. [LogRatios] then
 // gives the log importance weights. An echo gives the model's own log-probs,
 // whatever temperature is sent along. For a policy that samples at another
-// temperature than 1, or from a part of the distribution, these are not its log π,
-// and no arithmetic turns one into the other. Its Result says "raw", and LogRatios
-// refuses it. Only the policy's own responses may have the right value, if the
-// server reported it while it drew them ([MethodSampling]).
+// temperature than 1, or from a part of the distribution, these are not its log π.
+//
+// Three things may make up for that. The server may have reported the right value
+// while the policy drew its own response ([MethodSampling]). The alternatives that it
+// shows to each token bound the rest of the distribution ([MethodTempered], package temper):
+// the value is then exact, or an interval, or the response is outside the
+// policy's support and has probability 0. An interval of at most 0.02 nats counts by its middle; no weight
+// comes of a wider one. If the server shows none, the Result says "raw", and LogRatios refuses it.
+//
+// A logging policy with filters never says what they exclude. Result.Excluded is how much
+// of the model's own distribution that is, along the response.
 //
 // # Whether to believe the server
 //

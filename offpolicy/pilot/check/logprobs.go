@@ -63,12 +63,12 @@ func checkP0LogProbs(in *Input, c *record.Finding) {
 	r := in.Records
 	checkOwed(in, c, record.Arms{r.Logging()})
 	checkGeneration(in, c)
-	checkSupport(in, c)
+	checkDrawn(in, c)
 }
 
-// checkSupport looks for responses of P0's that the alternatives put outside its support:
+// checkDrawn looks for responses of P0's that the alternatives put outside its support:
 // they were not drawn as stated, or are not scored as they were drawn.
-func checkSupport(in *Input, c *record.Finding) {
+func checkDrawn(in *Input, c *record.Finding) {
 	var outside []string
 	for _, row := range in.Records.LogProbs.AllOf(in.Records.Logging().Policy.Name) {
 		if slices.Contains(row.Flags, string(teacherforce.FlagSupport)) {
@@ -82,8 +82,8 @@ func checkSupport(in *Input, c *record.Finding) {
 	c.NameRecords(append(c.Evidence.Records, outside...))
 	c.Summary = fmt.Sprintf("by the alternatives that the server shows, P0 cannot have drawn %s as it says; %s",
 		record.Plural(len(outside), "response", "responses"), c.Summary)
-	c.Remedy = "the server draws otherwise than is asked, or filters in another order than its kind does: name its kind, " +
-		"and start it without settings of its own"
+	c.Remedy = "the server draws otherwise than is asked, or filters in another order than its kind does: name its " +
+		"kind, and start it without settings of its own"
 }
 
 // Echo and generation may lie apart by so many times what two scorings do, and hold up

@@ -53,7 +53,7 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	}
 	for name, s := range logs.Scored {
 		if name != logs.Logging {
-			s.Unseen = r.Unseen(name)
+			s.Unseen = r.unseen(name)
 			logs.Scored[name] = s
 		}
 	}

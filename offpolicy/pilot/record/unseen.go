@@ -5,13 +5,13 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// Unseen is the probability that a response of a target is one that P0's filters
+// unseen is the probability that a response of a target is one that P0's filters
 // exclude: 1 - Π (1 - e) over the tokens of P0's responses, e being what the filters
 // exclude of the model's own distribution there, on average over the responses. It is
 // missing if P0 has no filters, if the target keeps no more than P0 does, or if
 // the server shows no alternatives. For a target of another model or prompt it
 // takes that one to say at such a place about what P0's model does.
-func (r *Records) Unseen(target string) dataset.Float {
+func (r *Records) unseen(target string) dataset.Float {
 	p0 := r.Logging().Policy
 	for _, a := range r.Arms {
 		if a.Policy.Name == target && keepsNoMore(a.Policy, p0) {

@@ -87,7 +87,7 @@ func (r *Records) weigh(policy string) *TargetWeights {
 	if w.Weights, w.Err = offpolicy.WeightsFromLogRatios(w.LogRatios); w.Err != nil {
 		out.Reasons = append(out.Reasons, w.Err.Error())
 	} else {
-		w.Weights.Unseen, _ = r.Unseen(policy).Get()
+		w.Weights.Unseen, _ = r.unseen(policy).Get()
 		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS),
 			Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
 		for _, ref := range w.Weights.Refusals() {
