@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strconv"
+	"unicode/utf8"
 )
 
 // maxRecord is the longest line of a journal in bytes, and so the largest record.
@@ -46,6 +47,31 @@ func encodeBody(kind, key string, payload any, most int) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes are more than a record may have (%d)", buf.Len(), most)
 	}
 	return buf.Bytes(), nil
+}
+
+// unescaped undoes encodeBody where nothing in kind and key is escaped; its checksum
+// says that raw is as it was written. A payload is not looked at: it was JSON then.
+func unescaped(raw []byte) (b body, ok bool) {
+	var kind, key []byte
+	for _, m := range []struct {
+		name  string
+		value *[]byte
+	}{{`{"kind":"`, &kind}, {`,"key":"`, &key}} {
+		rest, found := bytes.CutPrefix(raw, []byte(m.name))
+		if !found {
+			return body{}, false
+		}
+		end := bytes.IndexAny(rest, `"\`)
+		if end < 0 || rest[end] != '"' || !utf8.Valid(rest[:end]) {
+			return body{}, false
+		}
+		*m.value, raw = rest[:end], rest[end+1:]
+	}
+	payload, found := bytes.CutPrefix(raw, []byte(`,"payload":`))
+	if !found || len(payload) < 2 || payload[len(payload)-1] != '}' {
+		return body{}, false
+	}
+	return body{string(kind), string(key), bytes.Clone(payload[:len(payload)-1])}, true
 }
 
 // marshal writes JSON as encodeBody does.

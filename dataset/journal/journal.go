@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type Options struct {
 	// records that arrive during a flush share the next one, which is enough
 	// unless flushes themselves are to be rare.
 	SyncEvery time.Duration
+	// Each, if not nil, is given every record that is there, in order, as [Scan]
+	// would: Open reads the log anyway. Its error is Open's.
+	Each func(Record) error
 
 	openFile func(in *folder.Folder) (file, error) // nil: the operating system's
 }
@@ -169,7 +173,8 @@ func open(in *folder.Folder, config []byte, opt Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	end, lines, err := scan(f, path, mark, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
+	end, lines, err := scan(f, path, mark, func(raw []byte) error { return sameConfig(dir, raw, config) },
+		decoding(path, opt.Each))
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -254,43 +259,70 @@ func (j *Journal) Dir() string { return filepath.Dir(j.path) }
 // reached the disk is unknown, so this and every later call returns that error,
 // until the journal is opened again, which repairs it.
 func (j *Journal) Append(kind, key string, payload any) error {
-	n, err := j.write(kind, key, payload)
+	_, err := j.AppendAt(kind, key, payload)
+	return err
+}
+
+// AppendAt is [Journal.Append], and returns where the record stands, for
+// [Journal.Read].
+func (j *Journal) AppendAt(kind, key string, payload any) (at int64, err error) {
+	n, at, err := j.write(kind, key, payload)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return j.sync(n)
+	return at, j.sync(n)
+}
+
+// Read returns the record that stands at a place that AppendAt or [Record].At
+// names, so that an index of places can do for the records. Damage is a
+// [*CorruptError]. It may be called until the journal is closed, while others append.
+func (j *Journal) Read(at int64) (Record, error) {
+	r := lineReader{r: bufio.NewReaderSize(io.NewSectionReader(j.f, at, maxRecord), 4<<10), off: at}
+	line, err := r.next()
+	if err != nil && err != io.EOF && err != errTooLong {
+		return Record{}, fmt.Errorf("journal: read %s at byte %d: %w", j.path, at, err)
+	}
+	seq, raw, ok := parseFrame(line)
+	if !ok || seq == 0 {
+		return Record{}, &CorruptError{j.path, at, "no record stands there any more"}
+	}
+	var rec Record
+	err = decoding(j.path, func(r Record) error { rec = r; return nil })(seq, raw, at)
+	return rec, err
 }
 
 // AppendNoSync writes a record and returns when the operating system has it: it
 // survives the process, not a power cut. The next Append of any goroutine, or
 // Close, puts it on the disk, and never a later record without it.
 func (j *Journal) AppendNoSync(kind, key string, payload any) error {
-	_, err := j.write(kind, key, payload)
+	_, _, err := j.write(kind, key, payload)
 	return err
 }
 
-// write hands a record to the operating system and returns how many it has now.
-func (j *Journal) write(kind, key string, payload any) (int64, error) {
+// write hands a record to the operating system and returns how many it has now,
+// and where this one stands.
+func (j *Journal) write(kind, key string, payload any) (n, at int64, err error) {
 	raw, err := encodeBody(kind, key, payload, maxRecord-64) // 64: more than the frame around it
 	if err != nil {
-		return 0, fmt.Errorf("journal: append %s %s: %w", kind, key, err)
+		return 0, 0, fmt.Errorf("journal: append %s %s: %w", kind, key, err)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.usable(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	// One write a record, so that a kill between two of them tears neither.
 	line := frame(j.seq+1, raw)
 	failpoint.At("journal.write")
 	if _, err := j.f.Write(line); err != nil {
-		return 0, j.fail("write", err)
+		return 0, 0, j.fail("write", err)
 	}
 	failpoint.At("journal.written")
+	at = j.size
 	j.seq++
 	j.written++
 	j.size += int64(len(line))
-	return j.written, nil
+	return j.written, at, nil
 }
 
 // sync returns when the first n records are on the disk. One of the callers

@@ -18,6 +18,7 @@ type Record struct {
 	Key     string // whose it is; unique only by convention, and within the kind
 	Payload json.RawMessage
 	Seq     int64 // from 1, without gaps
+	At      int64 // where it stands, for [Journal.Read]
 }
 
 // CorruptError is damage to records that were acknowledged: they, or others that
@@ -45,14 +46,25 @@ func Scan(dir string, fn func(Record) error) error {
 		return err
 	}
 	defer f.Close()
-	_, _, err = scan(f, logPath(dir), mark, nil, func(seq int64, raw []byte, off int64) error {
-		var b body
-		if err := json.Unmarshal(raw, &b); err != nil {
-			return &CorruptError{logPath(dir), off, fmt.Sprintf("the checksum is right, the JSON is not: %v", err)}
-		}
-		return fn(Record{b.Kind, b.Key, b.Payload, seq})
-	})
+	_, _, err = scan(f, logPath(dir), mark, nil, decoding(logPath(dir), fn))
 	return err
+}
+
+// decoding makes of fn what [scan] calls; nil stays nil.
+func decoding(path string, fn func(Record) error) func(seq int64, raw []byte, off int64) error {
+	if fn == nil {
+		return nil
+	}
+	return func(seq int64, raw []byte, off int64) error {
+		b, ok := unescaped(raw)
+		if ok {
+			return fn(Record{b.Kind, b.Key, b.Payload, seq, off})
+		}
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return &CorruptError{path, off, fmt.Sprintf("the checksum is right, the JSON is not: %v", err)}
+		}
+		return fn(Record{b.Kind, b.Key, b.Payload, seq, off})
+	}
 }
 
 // openToRead opens a journal's log and returns how much of it must be there.

@@ -46,7 +46,7 @@ var mutations = []mutation{
 	{name: "null skipped", file: "teacherforce/pair.go", test: "TestScoreRefuses",
 		old: "v := t.LogProb.OrNaN()\n\t\tif bad", new: "v := t.LogProb.OrNaN()\n\t\tif v != v " +
 			"{\n\t\t\tcontinue\n\t\t}\n\t\tif bad", reason: "a half-scored response looks likelier"},
-	{name: "null is zero", file: "providers/read.go", test: "TestNewFormat",
+	{name: "null is zero", file: "providers/read_values.go", test: "TestNewFormat",
 		old: "if string(v) == \"null\" {\n\t\treturn dataset.Float{}, true",
 		new: "if string(v) == \"null\" {\n\t\treturn dataset.Known(0), true", reason: "an all-null response is certain"},
 	{name: "positive accepted", file: "teacherforce/pair.go", test: "TestScoreRefuses",
@@ -101,7 +101,7 @@ var mutations = []mutation{
 		reason: "the context's last token counts"},
 	{name: "conversation always open", file: "teacherforce/conversation.go", test: "TestChat",
 		old: "Open: pair.EndOfTurn == \"\"", new: "Open: true", reason: "a response that ended has an end-of-turn token"},
-	{name: "an alternative's log-prob", file: "providers/answer.go", test: "TestScoreChat",
+	{name: "an alternative's log-prob", file: "providers/positions.go", test: "TestScoreChat",
 		old: "out[i] = p[at].token\n",
 		new: "for k, c := range p {\n\t\t\tif c.token.LogProb.OrNaN() > p[at].token.LogProb.OrNaN() {\n\t\t\t\tat = " +
 			"k\n\t\t\t}\n\t\t}\n" +

@@ -33,7 +33,11 @@ func (r *Run) logProbsOwed() []item {
 							Message: "there is no certificate of the endpoint's log-probs for " + record.CertificateKey(a.Policy),
 							Key:     key.String()}}
 					}
-					row, err := r.scoreOne(ctx, p0, a.Policy, p, all[p.ID])
+					logged, ok, err := r.store.response(needs[0])
+					if err != nil {
+						return nil, err
+					}
+					row, err := r.scoreOne(ctx, logged, ok, p0, a.Policy, p, all[p.ID])
 					if stop := r.fatal(ctx, record.StageLogProbs, key, err); stop != nil {
 						return nil, stop
 					}
@@ -44,9 +48,8 @@ func (r *Run) logProbsOwed() []item {
 	return items
 }
 
-func (r *Run) scoreOne(ctx context.Context, p0, policy offpolicy.Policy, p dataset.Prompt,
-	compare bool) (dataset.LogProb, error) {
-	logged, ok := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: p0.Name})
+func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0, policy offpolicy.Policy,
+	p dataset.Prompt, compare bool) (dataset.LogProb, error) {
 	if !ok || logged.Text == nil {
 		err := &teacherforce.Error{Class: record.ClassNoResponse, Message: "P0 has no response to score",
 			Policy: policy.Name, Prompt: p.ID}

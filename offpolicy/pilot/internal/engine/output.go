@@ -26,8 +26,7 @@ func (j *Job) journalPath() string { return j.path(journalDir) }
 
 // records collects what the store holds of this run's prompts, and joins it.
 func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
-	here := r.prompts()
-	keep := func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok }
+	keep := r.here()
 	rec := &record.Records{
 		Arms:      r.job.Arms,
 		Prompts:   record.PromptRows(r.job.Prompts),
@@ -61,6 +60,12 @@ func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }),
 		dataset.Canary.Key)
 	return rec, rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
+}
+
+// here reports whether a record is of this run's prompts.
+func (r *Run) here() func(dataset.Key) bool {
+	prompts := r.prompts()
+	return func(k dataset.Key) bool { _, ok := prompts[k.PromptID]; return ok }
 }
 
 func writeRows[T any](path string, rows iter.Seq[T]) error {
@@ -126,8 +131,8 @@ func (r *Run) show(stop *record.Stop) error {
 
 func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
 	writes := []func() error{
-		func() error { return writeRows(r.job.path("responses.jsonl"), rec.Responses.Values()) },
-		func() error { return writeRows(r.job.path("logprobs.jsonl"), rec.LogProbs.Values()) },
+		func() error { return r.writeStored("responses.jsonl", r.store.places.responses, r.here()) },
+		func() error { return r.writeStored("logprobs.jsonl", r.store.places.logprobs, r.here()) },
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
@@ -187,13 +192,25 @@ func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
 		return out
 	}
 	all := want(r.job.keys())
-	add(checkFile(dir, "responses.jsonl", keyText[dataset.Response], all))
-	add(checkFile(dir, "logprobs.jsonl", keyText[dataset.LogProb], all))
+	add(checkFile(dir, "responses.jsonl", keyText[keyLine], all))
+	add(checkFile(dir, "logprobs.jsonl", keyText[keyLine], all))
 	add(checkFile(dir, "judge.jsonl", keyText[dataset.JudgeScore], all))
 	add(checkFile(dir, "oracle.jsonl", keyText[dataset.OracleLabel],
 		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
 	add(checkFile(dir, "canaries.jsonl", keyText[dataset.Canary], want(rec.CanariesOwed)))
 	return problems, nil
+}
+
+// keyLine is a row of which the key is read. Rows that were copied from the journal,
+// whose checksums cover them, need no more.
+type keyLine struct {
+	PromptID string `json:"prompt_id"`
+	Policy   string `json:"policy"`
+	DrawIdx  int    `json:"draw_idx"`
+}
+
+func (k keyLine) Key() dataset.Key {
+	return dataset.Key{PromptID: k.PromptID, Policy: k.Policy, DrawIdx: k.DrawIdx}
 }
 
 func keyText[T keyed](row T) string { return row.Key().String() }

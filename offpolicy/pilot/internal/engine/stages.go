@@ -89,7 +89,7 @@ func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset
 			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
 		}
 	}
-	return row.Error, put(r.store, kindResponse, r.store.responses, row)
+	return row.Error, r.store.putResponse(row)
 }
 
 // sumLogProbs sums what the server said of its own tokens; one missing value

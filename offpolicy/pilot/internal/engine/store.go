@@ -30,10 +30,12 @@ const (
 )
 
 // store is the run's memory: every record, in the journal first and in maps
-// for reading. The latest record of a key counts.
+// for reading. The latest record of a key counts. What grows with tokens stays in
+// the journal alone, and places say where; see tokens.go.
 type store struct {
 	j      *journal.Journal
 	echoes echoes
+	places places
 
 	mu        sync.Mutex
 	responses map[dataset.Key]dataset.Response
@@ -52,12 +54,8 @@ type store struct {
 
 // openStore opens the folder's journal and loads what it holds.
 func openStore(dir string, identity []byte) (*store, error) {
-	j, err := journal.Open(dir, journal.Options{Config: identity})
-	if err != nil {
-		return nil, err
-	}
 	s := &store{
-		j:         j,
+		places:    places{responses: map[dataset.Key]int64{}, logprobs: map[dataset.Key]int64{}},
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
 		designs:   map[string][]oracle.Assignment{},
@@ -68,11 +66,11 @@ func openStore(dir string, identity []byte) (*store, error) {
 		seconds:   map[string]float64{},
 		entries:   map[string]providers.Entry{},
 	}
-	s.echoes.j = j
-	if err := journal.Scan(dir, s.load); err != nil {
-		j.Close()
+	j, err := journal.Open(dir, journal.Options{Config: identity, Each: s.load})
+	if err != nil {
 		return nil, err
 	}
+	s.j, s.echoes.j = j, j
 	return s, nil
 }
 
@@ -80,11 +78,14 @@ func (s *store) load(r journal.Record) error {
 	var err error
 	switch r.Kind {
 	case kindResponse:
-		err = loadRow(r, s.responses)
+		var row dataset.Response
+		if err = json.Unmarshal(r.Payload, &row); err == nil {
+			s.responses[row.Key()], s.places.responses[row.Key()] = withoutIDs(row), r.At
+		}
 	case kindLogProb:
 		var row dataset.LogProb
 		if err = json.Unmarshal(r.Payload, &row); err == nil {
-			s.setLogProb(row)
+			s.setLogProb(row, r.At)
 		}
 		s.echoes.forget(r.Key)
 	case kindEcho:
@@ -167,19 +168,32 @@ func putAs[K comparable, T keyed](s *store, kind string, rows map[K]T, k K, row 
 	return nil
 }
 
-// putLogProb is put for log-probs, which are counted as they come.
-func (s *store) putLogProb(row dataset.LogProb) error {
-	if err := s.j.Append(kindLogProb, row.Key().String(), row); err != nil {
+// putResponse is put for responses.
+func (s *store) putResponse(row dataset.Response) error {
+	at, err := s.j.AppendAt(kindResponse, row.Key().String(), row)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.setLogProb(row)
+	s.responses[row.Key()], s.places.responses[row.Key()] = withoutIDs(row), at
+	return nil
+}
+
+// putLogProb is put for log-probs, which are counted as they come.
+func (s *store) putLogProb(row dataset.LogProb) error {
+	at, err := s.j.AppendAt(kindLogProb, row.Key().String(), row)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setLogProb(row, at)
 	return nil
 }
 
 // setLogProb replaces a log-prob. s.mu is held, or nobody else has s yet.
-func (s *store) setLogProb(row dataset.LogProb) {
+func (s *store) setLogProb(row dataset.LogProb, at int64) {
 	c := record.ForcingCounts{Scored: s.counts.Scored, Zeros: s.counts.Zeros, Methods: maps.Clone(s.counts.Methods)}
 	if c.Methods == nil {
 		c.Methods = map[string]int{}
@@ -202,7 +216,7 @@ func (s *store) setLogProb(row dataset.LogProb) {
 		count(old, -1)
 	}
 	count(row, 1)
-	s.logprobs[row.Key()], s.counts = row, c
+	s.logprobs[row.Key()], s.places.logprobs[row.Key()], s.counts = withoutTokens(row), at, c
 }
 
 func (s *store) forcing() record.ForcingCounts {
