@@ -25,11 +25,24 @@ func (e *RawRatioError) Error() string {
 		"1, top_p 1 and top_k 0, or ask for RawLogRatio", e.Side)
 }
 
+// IntervalRatioError refuses a ratio of log-probs of which one is no number.
+type IntervalRatioError struct {
+	// Side is "target", "base" or "both".
+	Side string
+}
+
+func (e *IntervalRatioError) Error() string {
+	return fmt.Sprintf("teacherforce: ratio of log-probs that are known as intervals alone (%s): the server shows too few "+
+		"alternatives to each token for the log-prob under the policy's sampling, or the logging policy "+
+		"cannot have drawn the response; the responses that can be weighed would be no random part of all", e.Side)
+}
+
 // LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one
 // response, in nats. It returns a [*RawRatioError] if either value is of
 // another distribution than its policy samples from; what a policy draws itself
 // may have the right one (see [MethodSampling]). It is -Inf, a weight of 0, of a response
-// outside the target's support, and NaN if a side's value is not known.
+// outside the target's support. It returns an [*IntervalRatioError] if a side's value is
+// an interval too wide to stand for a number.
 func LogRatio(target, base Result) (float64, error) {
 	side := ""
 	switch t, b := target.Distribution != dataset.SamplingDistribution,
@@ -43,6 +56,15 @@ func LogRatio(target, base Result) (float64, error) {
 	}
 	if side != "" {
 		return math.NaN(), &RawRatioError{side}
+	}
+	known := func(r Result) bool { return r.Interval == nil || r.LogProb.Valid() }
+	switch t, b := !known(target), !known(base) || base.OutsideSupport; {
+	case t && b:
+		return math.NaN(), &IntervalRatioError{"both"}
+	case t:
+		return math.NaN(), &IntervalRatioError{"target"}
+	case b:
+		return math.NaN(), &IntervalRatioError{"base"}
 	}
 	if target.OutsideSupport && base.LogProb.Valid() {
 		return math.Inf(-1), nil

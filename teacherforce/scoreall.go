@@ -93,7 +93,8 @@ func (s *Scores) Missing() []ScoredRow {
 
 // LogRatios returns log π(a | c) - log π₀(a | c) for every row, the log importance
 // weights in nats, for [offpolicy.WeightsFromLogRatios]. A row that either side could
-// not score is NaN. It returns a [*RawRatioError] if any value is of another
+// not score is NaN, and one outside the target's support -Inf. It returns an
+// [*IntervalRatioError] if any value is no number, a [*RawRatioError] if any value is of another
 // distribution than its policy samples from, and an error if the two are not of the
 // same responses.
 func LogRatios(target, base *Scores) ([]float64, error) {

@@ -2,6 +2,7 @@ package teacherforce
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -197,6 +198,33 @@ func TestUnsetIDsAreUnknown(t *testing.T) {
 	for _, a := range positionOf(token, 2, 0).Top {
 		if a.ID != -1 {
 			t.Errorf("%q has id %d", a.Text, a.ID)
+		}
+	}
+}
+
+// A value that is an interval makes no ratio: what remains would be no random part.
+func TestIntervalsMakeNoRatio(t *testing.T) {
+	exact := Result{LogProb: dataset.Known(-3), Distribution: dataset.SamplingDistribution}
+	wide, narrow, outside := exact, exact, exact
+	wide.LogProb, wide.Interval = dataset.Float{}, &[2]dataset.Float{{}, dataset.Known(-2)}
+	narrow.Interval = &[2]dataset.Float{dataset.Known(-3.005), dataset.Known(-2.995)}
+	outside.LogProb, outside.OutsideSupport = dataset.Float{}, true
+	for _, c := range []struct {
+		target, base Result
+		side         string
+		want         float64
+	}{
+		{narrow, exact, "", 0},
+		{outside, exact, "", math.Inf(-1)},
+		{wide, exact, "target", math.NaN()},
+		{exact, wide, "base", math.NaN()},
+		{wide, wide, "both", math.NaN()},
+		{exact, outside, "base", math.NaN()}, // the logging policy drew it
+	} {
+		l, err := LogRatio(c.target, c.base)
+		var e *IntervalRatioError
+		if errors.As(err, &e) != (c.side != "") || e != nil && e.Side != c.side || l != c.want && !math.IsNaN(c.want) {
+			t.Errorf("%q: %v, %v", c.side, l, err)
 		}
 	}
 }

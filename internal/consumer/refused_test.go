@@ -50,8 +50,8 @@ func TestReadmeExampleRefuses(t *testing.T) {
 		right  func(error) bool
 	}{
 		{"another temperature", context.Background(), simulated(server), cold, func(err error) bool {
-			var raw *teacherforce.RawRatioError
-			return errors.As(err, &raw) && raw.Side == "target"
+			var wide *teacherforce.IntervalRatioError // five alternatives to each token are too few
+			return errors.As(err, &wide) && wide.Side == "target"
 		}},
 		{"a context that ended", ended, simulated(server), cold,
 			func(err error) bool { return errors.Is(err, context.Canceled) }},
