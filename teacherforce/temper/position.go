@@ -71,7 +71,7 @@ func (p Position) read() (shown, string) {
 		return t.Text == p.Scored.Text
 	})
 	unit := precision(append(slices.Clone(top), p.Scored))
-	if s.at >= 0 && math.Abs(top[s.at].LogProb-p.Scored.LogProb) > p.Noise+2*unit {
+	if s.at >= 0 && math.Abs(top[s.at].LogProb-p.Scored.LogProb) > p.Noise+2*unit(p.Scored.LogProb) {
 		return s, "the token's log-prob is not that of the alternative of its name"
 	}
 	if len(top) > p.Asked+1 || len(top) == p.Asked+1 && s.at < 0 {
@@ -93,25 +93,27 @@ func (p Position) read() (shown, string) {
 	if math.IsInf(peak, 0) {
 		return s, "the likeliest alternative has probability 0"
 	}
-	mass := 0.0
+	mass, off := 0.0, 0.0 // r is a difference of rounded numbers
+	add := func(logprob float64) {
+		mass += math.Exp(logprob)
+		off += math.Exp(logprob)*math.Expm1(unit(logprob)) + 1e-15
+	}
 	s.top = make([]float64, len(top))
 	for i, t := range top {
 		s.top[i] = t.LogProb - peak
-		mass += math.Exp(t.LogProb)
+		add(t.LogProb)
 	}
 	known := len(top)
 	s.x = p.Scored.LogProb - peak
 	if s.at < 0 {
 		known++
-		mass += math.Exp(p.Scored.LogProb)
+		add(p.Scored.LogProb)
 	} else {
 		s.x = s.top[s.at]
 	}
 	if p.Vocabulary > 0 {
 		s.m = max(p.Vocabulary-known, 0)
 	}
-	// r is a difference of rounded numbers.
-	off := mass*math.Expm1(unit) + 1e-15*float64(known)
 	if mass > 1+2*off+p.Noise {
 		return s, "the alternatives' probabilities sum to more than 1"
 	}
@@ -120,7 +122,12 @@ func (p Position) read() (shown, string) {
 	}
 	scale := math.Exp(-peak)
 	s.rLo, s.rHi = s.rLo*scale, s.rHi*scale
-	s.q = math.Exp(s.top[len(s.top)-1] + unit)
+	least := top[len(top)-1].LogProb
+	s.q = math.Exp(least - peak + unit(least))
+	if s.m >= 0 { // m tokens of q each have no more, whatever the rounding
+		s.rHi = min(s.rHi, float64(s.m)*s.q)
+		s.rLo = min(s.rLo, s.rHi)
+	}
 	return s, ""
 }
 
@@ -144,27 +151,40 @@ func distinct(top []Token, byID bool) string {
 // nats: some units in the last place of a logit of size 10 to 30.
 const singlePrecision = 1.0 / (1 << 20)
 
-// precision is how far a shown log-prob may be off for being written with so many
-// digits, in nats.
-func precision(tokens []Token) float64 {
-	decimals := 0
-	single := true
+// precision returns how far a shown log-prob may be off for being written with so many
+// digits, in nats. Servers round to so many decimals, or to so many digits; both are
+// the most that any of the tokens has, because zeros at the end are not seen.
+func precision(tokens []Token) func(logprob float64) float64 {
+	decimals, digits, double := 0, 1, false
 	for _, t := range tokens {
 		if t.LogProb == 0 || math.IsInf(t.LogProb, 0) {
 			continue
 		}
-		text := strconv.FormatFloat(t.LogProb, 'f', -1, 64)
-		n := 0
-		if at := strings.IndexByte(text, '.'); at >= 0 {
-			n = len(text) - at - 1
-		}
-		decimals = max(decimals, n)
-		if float64(float32(t.LogProb)) != t.LogProb && n > 9 {
-			single = false
-		}
+		mantissa, exponent := scientific(t.LogProb)
+		digits = max(digits, mantissa)
+		decimals = max(decimals, mantissa-1-exponent)
+		double = double || mantissa > singleDigits && float64(float32(t.LogProb)) != t.LogProb
 	}
-	if !single {
-		return 1e-14
+	least := singlePrecision
+	if double {
+		least = 1e-14
 	}
-	return max(singlePrecision, 0.5*math.Pow10(-decimals))
+	return func(logprob float64) float64 {
+		unit := 0.5 * math.Pow10(-decimals)
+		if logprob != 0 && !math.IsInf(logprob, 0) {
+			_, exponent := scientific(logprob)
+			unit = max(unit, 0.5*math.Pow10(exponent-digits+1))
+		}
+		return max(least, unit)
+	}
+}
+
+// singleDigits is how many digits tell every two numbers of 32 bits apart.
+const singleDigits = 9
+
+// scientific returns the number of v's digits, and the power of ten of the first.
+func scientific(v float64) (digits, exponent int) {
+	mantissa, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e")
+	exponent, _ = strconv.Atoi(power)
+	return len(mantissa) - strings.Count(mantissa, "."), exponent
 }
