@@ -74,8 +74,12 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 		return nil, false, err.Error()
 	case target.Raw > 0:
 		return nil, false, "log-probs of another temperature than the policy's own"
+	case target.Bounded > 0:
+		return nil, false, "log-probs that are known as intervals alone, or a probability of 0"
 	case w.N < 2 || !(w.ESS > 0):
 		return nil, false, "there are none"
+	case w.Unseen > 1-offpolicy.MinMass: // no larger run shows it either
+		return nil, false, fmt.Sprintf("P0's filters exclude about %.0f%% of what the policy says", 100*w.Unseen)
 	case w.LogEValue >= math.Log(offpolicy.MaxEValue):
 		return nil, false, "noisy or wrong log-probs"
 	case w.Divergence > math.Log(float64(pl.rec.Full)/10):

@@ -199,12 +199,13 @@ func projectWidth(rec *record.Records) dataset.Float {
 // effective sample size cannot be projected: it grows slower than the sample
 // wherever weights have a tail, and a sample of a hundred does not see the
 // tail. In proportion is therefore the most that it can become, and the width
-// that follows the least.
+// that follows the least. There is neither if the logs cannot show what the target
+// says, however many they are.
 func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 	out := record.PolicyProjection{Name: policy}
 	target := rec.Weights(policy)
 	w, err := target.Weights, target.Err
-	if err != nil || w.N == 0 || !(w.ESS > 0) {
+	if err != nil || w.N == 0 || !(w.ESS > 0) || w.Unseen > 1-offpolicy.MinMass {
 		return out
 	}
 	out.ESSAtMost = dataset.Known(offpolicy.ESSBound(w, rec.Full))

@@ -32,6 +32,18 @@ func planned(alter func(*healthy.Run)) (*record.Records, record.Projection) {
 	return rec, Project(rec)
 }
 
+// filtered makes P0 sample with top-p, which excludes the share of what its model says.
+func filtered(r *healthy.Run, share float64) {
+	for i := range r.Arms {
+		if p := &r.Arms[i].Policy; p.Name == "p0" {
+			p.Sampling.TopP = 0.9
+		}
+	}
+	for i := range r.Prompts {
+		healthy.LogprobRow(r, i, "p0").Excluded = dataset.Known(share)
+	}
+}
+
 func TestWhatTheFullRunAnswers(t *testing.T) {
 	near := func(sd float64) func(*healthy.Run) {
 		return func(r *healthy.Run) {
@@ -74,6 +86,16 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		}, "pi_cot", record.AnswerNo, "", "wrong log-probs", "more of them mend nothing"},
 		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswerNo, "", "certificate",
 			"nor does this"},
+		{"beyond what P0's filters keep", func(r *healthy.Run) { near(0.5)(r); filtered(r, 0.2) }, "pi_cot",
+			record.AnswerNo, "", "P0's filters exclude about 20%", "as many rows as there are show none of it"},
+		{"hardly beyond what P0's filters keep", func(r *healthy.Run) { near(0.5)(r); filtered(r, 0.04) }, "pi_cot",
+			record.AnswerYes, "dr", "quarter of the sample's relative ESS", "4% is within what the logs may miss"},
+		{"known as intervals", func(r *healthy.Run) {
+			for i := range r.Prompts {
+				row := healthy.LogprobRow(r, i, "pi_cot")
+				row.LogProb, row.Interval = dataset.Float{}, &[2]dataset.Float{dataset.Known(-50), dataset.Known(-40)}
+			}
+		}, "pi_cot", record.AnswerNo, "", "intervals", "more rows are no narrower"},
 		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 },
 			"pi_bad", record.AnswerYes, "direct", "90 labels of its own", "they need no weights"},
 		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 },
