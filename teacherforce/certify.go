@@ -47,6 +47,7 @@ const (
 	ProbeTemplate      ProbeName = "template"      // the chat endpoint renders as our template does
 	ProbeKnownAnswer   ProbeName = "known_answer"  // the model's own reply is likelier than its words in another order
 	ProbeMass          ProbeName = "mass"          // a value is its own token's, and alternatives sum to at most 1
+	ProbeSampled       ProbeName = "sampled"       // a sampled reply has the log-probs that its echo has
 	ProbeMethods       ProbeName = "methods"       // all methods agree on all that the other probes scored
 )
 
@@ -96,8 +97,9 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 	}
 	// The probes compare an endpoint's own log-probs with each other. How p samples
 	// would give some of them the value of another distribution.
+	c := &certifier{f: f, g: g, t: t, cert: &cert, sampling: p.Sampling}
 	p.Sampling.Temperature, p.Sampling.TopP, p.Sampling.TopK = 1, 1, 0
-	c := &certifier{f: f, g: g, p: p, t: t, cert: &cert}
+	c.p = p
 	c.strategies = slices.DeleteFunc(slices.Clone(f.strategies), func(s Strategy) bool { return s.Name() == MethodChat })
 	if len(c.strategies) == 0 {
 		c.strategies = textStrategies()
@@ -116,6 +118,7 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 		{ProbeTemplate, c.template},
 		{ProbeKnownAnswer, c.knownAnswer},
 		{ProbeMass, c.mass},
+		{ProbeSampled, c.sampled},
 		{ProbeMethods, c.methods},
 	} {
 		c.probe, c.call = probe.name, 0
@@ -137,12 +140,14 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 // certifier carries one certification. It stands between the Forcer and the
 // provider, to count the calls and to name them by probe.
 type certifier struct {
-	f       *Forcer
-	g       Generator
-	p       offpolicy.Policy
-	t       chat.Template
-	cert    *Certificate
-	context string
+	f *Forcer
+	g Generator
+	p offpolicy.Policy
+	t chat.Template
+	// sampling is the policy's own; p's is neutral.
+	sampling offpolicy.Sampling
+	cert     *Certificate
+	context  string
 	// strategies are the Forcer's that read a text; probe of the template puts
 	// the conversation itself to the server.
 	strategies []Strategy

@@ -22,7 +22,8 @@ import (
 // fakeGenerator answers greedily from exact, out of a few dozen words, so that
 // its replies are text that a person could have written.
 type fakeGenerator struct {
-	template            string // what chat renders with; "" is llama4
+	penalty             float64 // what sampled tokens lose by a setting of the server's own, nats
+	template            string  // what chat renders with; "" is llama4
 	top                 []providers.Alternative
 	noLogProbs, noIDs   bool
 	hidden              string // of what it does besides its text
@@ -70,6 +71,9 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 		}
 		ids = append(ids, at)
 		out.TokenIDs = append(out.TokenIDs, at)
+		if req.Sampling.Temperature > 0 {
+			best -= g.penalty
+		}
 		out.Tokens = append(out.Tokens, providers.Token{Text: string(tok.Bytes(at)), ID: at, LogProb: dataset.Known(best),
 			Top: g.top})
 		out.Text += string(tok.Bytes(at))
@@ -86,7 +90,7 @@ func (g *fakeGenerator) Generate(_ context.Context, req providers.GenerateReques
 
 func TestCertify(t *testing.T) {
 	probes := []ProbeName{ProbeCoverage, ProbeRepeatability, ProbeAdditivity, ProbeSeam, ProbeTemplate, ProbeKnownAnswer,
-		ProbeMass, ProbeMethods}
+		ProbeMass, ProbeSampled, ProbeMethods}
 	everyToken := func(change func(req providers.ScoreRequest, i, n int, v float64) float64) func(providers.ScoreRequest,
 		*providers.PromptScore) error {
 		return func(req providers.ScoreRequest, s *providers.PromptScore) error {
@@ -166,7 +170,7 @@ func TestCertify(t *testing.T) {
 		},
 		{
 			name: "other texts", gen: &fakeGenerator{}, fake: &fake{spoil: dependsOnOthers()},
-			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMass, ProbeMethods},
+			failing: []ProbeName{ProbeRepeatability, ProbeAdditivity, ProbeTemplate, ProbeMass, ProbeSampled, ProbeMethods},
 			detail:  "0 at once",
 			reason:  "the same at once, another value once others were asked",
 		},
@@ -180,7 +184,7 @@ func TestCertify(t *testing.T) {
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, i, n int, v float64) float64 {
 				return v - 0.02*float64(n) // the same text gives the same values, another length others
 			})},
-			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMass, ProbeMethods}, detail: "log p(ab|c)",
+			failing: []ProbeName{ProbeAdditivity, ProbeTemplate, ProbeMass, ProbeSampled, ProbeMethods}, detail: "log p(ab|c)",
 			reason: "a log-prob given the prefix may not depend on what follows",
 		},
 		{
@@ -224,12 +228,12 @@ func TestCertify(t *testing.T) {
 		},
 		{
 			name: "shifted", fake: &fake{spoil: shifted}, gen: &fakeGenerator{},
-			failing: []ProbeName{ProbeTemplate, ProbeMass}, detail: "by chat and by our rendering",
+			failing: []ProbeName{ProbeTemplate, ProbeMass, ProbeSampled}, detail: "by chat and by our rendering",
 			reason: "additive and repeatable, and each value is of the token before",
 		},
 		{
 			name: "shifted, without a chat", template: "raw", fake: &fake{spoil: shifted}, gen: &fakeGenerator{},
-			failing: []ProbeName{ProbeMass}, detail: "a value is not that of its own token",
+			failing: []ProbeName{ProbeMass, ProbeSampled}, detail: "a value is not that of its own token",
 			reason: "a greedy reply's values are known from its generation",
 		},
 		{
@@ -238,11 +242,16 @@ func TestCertify(t *testing.T) {
 			detail: "both have log-prob", reason: "two texts that part have other tokens, and one value",
 		},
 		{
+			name: "penalty", fake: &fake{}, gen: &fakeGenerator{penalty: .08},
+			failing: []ProbeName{ProbeSampled}, detail: "another distribution than the one asked for",
+			reason: "a repetition penalty of the server's own is not seen in a greedy reply",
+		},
+		{
 			name: "base 10", template: "raw", gen: &fakeGenerator{},
 			fake: &fake{spoil: everyToken(func(_ providers.ScoreRequest, _, _ int, v float64) float64 {
 				return v / math.Ln10
 			})},
-			failing: []ProbeName{ProbeMass}, detail: "those that it was generated with",
+			failing: []ProbeName{ProbeMass, ProbeSampled}, detail: "those that it was generated with",
 			reason: "the echo alone is in another unit",
 		},
 	} {
@@ -263,7 +272,8 @@ func TestCertify(t *testing.T) {
 			detail := ""
 			for _, probe := range cert.Probes {
 				ran = append(ran, probe.Name)
-				skip := probe.Name == c.skipped || probe.Name == ProbeTemplate && c.template == "raw"
+				skip := probe.Name == c.skipped || probe.Name == ProbeSampled && c.gen.noLogProbs ||
+					probe.Name == ProbeTemplate && c.template == "raw"
 				if probe.NotApplicable != skip {
 					t.Errorf("%s: not applicable %v: %s", probe.Name, probe.NotApplicable, probe.Detail)
 				}

@@ -177,6 +177,7 @@ func ExampleForcer_Certify() {
 	// template true
 	// known_answer false
 	// mass false
+	// sampled true
 	// methods true
 }
 

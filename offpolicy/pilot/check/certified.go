@@ -16,6 +16,9 @@ func probeRemedy(failed teacherforce.ProbeName) string {
 	case teacherforce.ProbeRepeatability, teacherforce.ProbeAdditivity:
 		return "use an endpoint whose log-probs of a text are its own: turn off prefix caching there, or serve the model " +
 			"alone"
+	case teacherforce.ProbeSampled:
+		return "name the kind of the server, so that every setting of sampling is sent, or start it without the model's " +
+			"generation_config and with log-probs of the distribution that it samples from"
 	case teacherforce.ProbeTemplate, teacherforce.ProbeKnownAnswer:
 		return "name the chat template of the model's own family, with the system prompt that its chat endpoint puts in"
 	}

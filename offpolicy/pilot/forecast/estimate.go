@@ -22,7 +22,7 @@ import (
 // certificationCalls and certificationTokens are what the probes of one model
 // are assumed to take.
 const (
-	certificationCalls  = 27 // and one more where conversations are scored
+	certificationCalls  = 30 // and one more where conversations are scored
 	certificationTokens = 60
 	// A judge's or the oracle's reply is assumed to be a short sentence and its
 	// numbers, with the JSON around them.

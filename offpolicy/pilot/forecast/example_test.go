@@ -52,7 +52,7 @@ func ExampleWork_Estimate() {
 		fmt.Println(s.Name, s.Calls)
 	}
 	// Output:
-	// certify 54
+	// certify 60
 	// p0 2
 	// targets 8
 	// logprobs 20

@@ -212,8 +212,11 @@ func (r *Run) certify(ctx context.Context) error {
 	begun := time.Now()
 	todo := map[string]record.Arm{}
 	for _, a := range r.job.Arms {
-		if _, ok := todo[record.CertificateKey(a.Policy)]; !ok {
-			todo[record.CertificateKey(a.Policy)] = a // the first that needs it, P0 mostly
+		// The first that needs it, P0 mostly; one that samples from the model's own
+		// distribution can be asked more.
+		key := record.CertificateKey(a.Policy)
+		if first, ok := todo[key]; !ok || !first.Policy.Sampling.Neutral() && a.Policy.Sampling.Neutral() {
+			todo[key] = a
 		}
 	}
 	state := record.Event{Stage: record.StageCertify, Total: len(todo)}
