@@ -135,6 +135,7 @@ func main() {
 			"models": func(ctx context.Context) error { _, err := p.Models(ctx); return err },
 		}
 		for _, name := range slices.Sorted(maps.Keys(shapes)) {
+			fmt.Fprintf(os.Stderr, "%s, long %v\n", name, long)
 			for _, call := range slices.Sorted(maps.Keys(calls)) {
 				s := shapes[name]
 				now.Store(&s)
