@@ -25,6 +25,8 @@ type shape struct {
 	ids []string
 	// texts are the fields that read takes apart. They are no metadata.
 	texts []string
+	// unread are those of texts that nothing is taken from.
+	unread []string
 	// spoken says that rows come from many people, in many languages.
 	spoken bool
 	// repeats says that several rows may be about one prompt.
@@ -114,6 +116,35 @@ func detect(fs fields) (*shape, error) {
 // named reports whether fields have the names of the shape's.
 func (s *shape) named(has fieldSet) bool {
 	return has&s.needs == s.needs && (s.oneOf == 0 || has&s.oneOf != 0)
+}
+
+// Reads tells, from the names of all fields of a row, which of them a prompt and its
+// metadata are made of; nested says of a field that it holds a list or an object. A reader
+// of columns need not decode the others.
+func Reads(names []string) func(name string, nested bool) bool {
+	var has fieldSet
+	for _, name := range names {
+		has |= knownNames[`"`+name+`"`].bit
+	}
+	at := slices.IndexFunc(shapes, func(s *shape) bool { return s.named(has) })
+	if at < 0 || shapes[at].plain || shapes[at].fits != nil { // the values have a say
+		return func(string, bool) bool { return true }
+	}
+	s := shapes[at]
+	return func(name string, nested bool) bool {
+		switch {
+		case slices.Contains(s.unread, name):
+			return false
+		case !nested:
+			return true
+		}
+		for _, list := range [...][]string{s.all, s.any, s.texts, s.moderation, beside} {
+			if slices.Contains(list, name) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // unknownShape says what a row has that is of no shape.

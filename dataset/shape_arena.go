@@ -12,5 +12,6 @@ var _ = addShape(shape{
 	},
 	ids:    []string{"question_id", "conversation_id", "id"},
 	texts:  []string{"conversation_a", "conversation_b", "messages_a", "messages_b", "full_conversation"},
+	unread: []string{"conversation_b", "messages_b", "full_conversation"},
 	spoken: true,
 })

@@ -30,5 +30,6 @@ var _ = addShape(shape{
 	},
 	ids:    []string{"id", "question_id"},
 	texts:  []string{"prompt", "response_a", "response_b"},
+	unread: []string{"response_b"},
 	spoken: true,
 })

@@ -10,5 +10,6 @@ var _ = addShape(shape{
 	ids:        []string{"question_id", "conversation_id", "conversation_hash", "id"},
 	texts:      []string{"conversation", "conversations", "full_conversation"},
 	moderation: []string{"toxic"},
+	unread:     []string{"full_conversation"},
 	spoken:     true,
 })

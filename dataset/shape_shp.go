@@ -9,4 +9,5 @@ var _ = addShape(shape{
 		return err
 	},
 	ids: []string{"post_id"}, texts: []string{"history", "human_ref_A", "human_ref_B"}, repeats: true,
+	unread: []string{"human_ref_B"},
 })

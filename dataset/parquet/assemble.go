@@ -1,13 +1,9 @@
 package parquet
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -16,6 +12,7 @@ import (
 // node is a column or group of the schema, as it looks in JSON.
 type node struct {
 	name     string
+	quoted   []byte // the name as JSON, with its colon
 	path     string
 	optional bool
 	repeated bool
@@ -37,10 +34,15 @@ const (
 	keyed       // a map: its one child repeats, with key and value
 )
 
-// newNode builds the tree below a column. Levels are counted from the root.
-func newNode(c *parquet.Column, path string) (*node, error) {
+// newNode builds the tree below a column; of the root's columns only the wanted ones. Levels
+// are counted from the root.
+func newNode(c *parquet.Column, path string, wanted map[string]bool) (*node, error) {
+	quoted, err := appendText(nil, []byte(c.Name()))
+	if err != nil {
+		return nil, fmt.Errorf("the name of column %q: %w", path, err)
+	}
 	n := &node{
-		name: c.Name(), path: path, optional: c.Optional(), repeated: c.Repeated(),
+		name: c.Name(), quoted: append(quoted, ':'), path: path, optional: c.Optional(), repeated: c.Repeated(),
 		def: c.MaxDefinitionLevel(), rep: c.MaxRepetitionLevel(),
 	}
 	if c.Leaf() {
@@ -57,8 +59,10 @@ func newNode(c *parquet.Column, path string) (*node, error) {
 		at := child.Name()
 		if path != "" {
 			at = path + "." + at
+		} else if !wanted[at] {
+			continue
 		}
-		m, err := newNode(child, at)
+		m, err := newNode(child, at, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -90,6 +94,16 @@ func (n *node) element() *node {
 	}
 	return entry
 }
+
+// valueError is a value that no JSON holds. The rows after it can be read.
+type valueError struct {
+	path string
+	err  error
+}
+
+func (e *valueError) Error() string { return fmt.Sprintf("column %s holds %v", e.path, e.err) }
+
+func (e *valueError) Unwrap() error { return e.err }
 
 var errLevels = errors.New("values and levels do not fit together")
 
@@ -153,7 +167,7 @@ func (a *assembler) one(n *node) error {
 		}
 		var err error
 		if a.out, err = n.convert(a.out, v); err != nil {
-			return fmt.Errorf("column %s: %w", n.path, err)
+			return &valueError{n.path, err}
 		}
 		return nil
 	case list:
@@ -182,11 +196,7 @@ func (a *assembler) one(n *node) error {
 		if i > 0 {
 			a.out = append(a.out, ',')
 		}
-		name, err := json.Marshal(child.name)
-		if err != nil {
-			return err
-		}
-		a.out = append(append(a.out, name...), ':')
+		a.out = append(a.out, child.quoted...)
 		if err := a.value(child); err != nil {
 			return err
 		}
@@ -224,86 +234,4 @@ func (a *assembler) entries(n *node, begin, end byte, write func(*node) error) e
 			return errLevels
 		}
 	}
-}
-
-// converter returns how a type's values are written, nil where they are not.
-func converter(t parquet.Type) func([]byte, parquet.Value) ([]byte, error) {
-	switch l := logical(t).(type) {
-	case *format.DecimalType:
-		return nil
-	case *format.NullType: // of a column in which no row has a value
-		return func(b []byte, v parquet.Value) ([]byte, error) { return append(b, "null"...), nil }
-	case *format.TimestampType:
-		if l.Unit.Value == nil {
-			return nil
-		}
-		unit := l.Unit.Value.Duration()
-		perSecond := int64(time.Second / unit)
-		return func(b []byte, v parquet.Value) ([]byte, error) {
-			n := v.Int64()
-			return text(b, time.Unix(n/perSecond, n%perSecond*int64(unit)).UTC().Format(time.RFC3339Nano))
-		}
-	case *format.DateType:
-		return func(b []byte, v parquet.Value) ([]byte, error) {
-			return text(b, time.Unix(int64(v.Int32())*24*60*60, 0).UTC().Format(time.DateOnly))
-		}
-	case *format.JsonType:
-		return func(b []byte, v parquet.Value) ([]byte, error) {
-			if raw := v.ByteArray(); json.Valid(raw) {
-				return append(b, raw...), nil
-			}
-			return text(b, string(v.ByteArray()))
-		}
-	case *format.StringType, *format.EnumType:
-		return func(b []byte, v parquet.Value) ([]byte, error) { return text(b, string(v.ByteArray())) }
-	case *format.IntType:
-		if l.IsSigned {
-			break
-		}
-		return func(b []byte, v parquet.Value) ([]byte, error) {
-			if v.Kind() == parquet.Int32 {
-				return strconv.AppendUint(b, uint64(v.Uint32()), 10), nil
-			}
-			return strconv.AppendUint(b, v.Uint64(), 10), nil
-		}
-	}
-	switch t.Kind() {
-	case parquet.Boolean:
-		return func(b []byte, v parquet.Value) ([]byte, error) { return strconv.AppendBool(b, v.Boolean()), nil }
-	case parquet.Int32:
-		return func(b []byte, v parquet.Value) ([]byte, error) {
-			return strconv.AppendInt(b, int64(v.Int32()), 10), nil
-		}
-	case parquet.Int64:
-		return func(b []byte, v parquet.Value) ([]byte, error) { return strconv.AppendInt(b, v.Int64(), 10), nil }
-	case parquet.Float:
-		return func(b []byte, v parquet.Value) ([]byte, error) { return number(b, float64(v.Float()), 32), nil }
-	case parquet.Double:
-		return func(b []byte, v parquet.Value) ([]byte, error) { return number(b, v.Double(), 64), nil }
-	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return func(b []byte, v parquet.Value) ([]byte, error) {
-			return text(b, base64.StdEncoding.EncodeToString(v.ByteArray()))
-		}
-	}
-	return nil // Int96, which nothing writes any more
-}
-
-// logical is what a column's type stands for, nil where that is the type itself.
-func logical(t parquet.Type) format.LogicalTypeValue {
-	if l := t.LogicalType(); l != nil {
-		return l.Value
-	}
-	return nil
-}
-
-func text(b []byte, s string) ([]byte, error) {
-	quoted, err := json.Marshal(s)
-	return append(b, quoted...), err
-}
-
-func number(b []byte, f float64, bits int) []byte {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return append(b, "null"...)
-	}
-	return strconv.AppendFloat(b, f, 'g', -1, bits)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func ExampleFile() {
-	src := parquet.File("testdata/chatbot_arena_conversations.parquet")
+	src := parquet.File("testdata/chatbot_arena_conversations.parquet", parquet.Columns{})
 	in, err := src.Prompts(dataset.ReadOptions{ConversationLanguages: []string{"English"}})
 	if err != nil {
 		panic(err)

@@ -2,12 +2,12 @@ package parquet
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -15,8 +15,16 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
+// Columns say which columns of a file to decode. The zero value says those that prompts and
+// their metadata are made of, as [dataset.Reads] tells them: a model's answers, which are
+// most of the bytes of many files, are not among them.
+type Columns struct {
+	All   bool     // every column
+	Names []string // these, of the topmost level
+}
+
 // File is a Parquet file as a source of rows.
-func File(path string) dataset.Source {
+func File(path string, columns Columns) dataset.Source {
 	return dataset.Source{Name: path, Open: func() (dataset.RowReader, error) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -27,7 +35,7 @@ func File(path string) dataset.Source {
 			f.Close()
 			return nil, fmt.Errorf("parquet: %w", err)
 		}
-		r, err := newReader(f, info.Size(), path)
+		r, err := newReader(f, info.Size(), path, columns)
 		if err != nil {
 			f.Close()
 			return nil, err
@@ -40,36 +48,43 @@ func File(path string) dataset.Source {
 // NewRowReader reads the rows of a Parquet file of that size. Name serves for
 // messages. The number that a row is named by is its own, from 1.
 //
-// Lists, in the standard form of three levels or the older ones, become arrays,
-// maps with text keys and structs become objects, timestamps and dates become text
-// (RFC 3339, UTC), bytes that are not declared to be text become base64, and what
-// is not there becomes null. A number that JSON has no form for is null, too. A
-// decimal, and LZ4, are refused.
+// Lists, in the standard form of three levels or the older ones, become arrays, maps with
+// text keys and structs become objects. Timestamps, dates and times become text (RFC 3339,
+// UTC), UUIDs text, decimals numbers with all their digits, and what is not there, or is
+// NaN, null. Bytes are text if they are UTF-8 without control characters, whether the file
+// says so or not; others, and infinities, are an error that names the column, after which
+// the next row can be read. LZ4 is refused.
 //
-// A damaged file is an error; but a damaged length inside it can make the decoder
-// ask for more memory than there is, which ends the program. Read files of unknown
-// origin in a process that may die.
-func NewRowReader(r io.ReaderAt, size int64, name string) (dataset.RowReader, error) {
-	return newReader(r, size, name) // no nil pointer in an interface: errors come without a reader
+// A damaged file is an error. What it says of its own sizes is checked before anything of
+// that size is made: a page has at most 128 MiB and 16 million values, the footer at most a
+// million structures. The exception are pages in one of the delta encodings, which say how
+// many values they hold where only the decoder reads it; few writers use them unasked.
+func NewRowReader(r io.ReaderAt, size int64, name string, columns Columns) (dataset.RowReader, error) {
+	out, err := newReader(r, size, name, columns)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 type reader struct {
-	name   string
-	r      io.ReaderAt
-	size   int64
-	file   io.Closer // nil: the caller's
-	groups []parquet.RowGroup
-	rows   parquet.Rows // of the group that is read; nil between groups
-	root   *node
-	leaves [][]parquet.Value // of the current row, by column
-	buf    []parquet.Row
-	read   int // rows in buf
-	at     int // the next of them
-	line   int
-	out    []byte
+	name    string
+	r       io.ReaderAt
+	size    int64
+	file    io.Closer // nil: the caller's
+	groups  []parquet.RowGroup
+	meta    []format.RowGroup
+	root    *node
+	columns []int             // the leaves to decode
+	cursors []cursor          // for each of them, in the group that is read
+	left    int64             // rows in that group
+	leaves  [][]parquet.Value // of the current row, by column of the file
+	at      []int
+	line    int
+	out     []byte
 }
 
-func newReader(r io.ReaderAt, size int64, name string) (out *reader, err error) {
+func newReader(r io.ReaderAt, size int64, name string, columns Columns) (out *reader, err error) {
 	defer caught(name, &err)
 	if err := checkFooter(r, size); err != nil {
 		return nil, fmt.Errorf("parquet: %s: %w (get the file again)", name, err)
@@ -88,34 +103,43 @@ func newReader(r io.ReaderAt, size int64, name string) (out *reader, err error) 
 			}
 		}
 	}
-	root, err := newNode(f.Root(), "")
+	wanted, err := columns.of(f.Root())
 	if err != nil {
 		return nil, fmt.Errorf("parquet: %s: %w", name, err)
 	}
-	return &reader{
-		name: name, r: r, size: size, groups: f.RowGroups(), root: root,
-		leaves: make([][]parquet.Value, len(f.Schema().Columns())), buf: make([]parquet.Row, 64),
-	}, nil
+	root, err := newNode(f.Root(), "", wanted)
+	if err != nil {
+		return nil, fmt.Errorf("parquet: %s: %w", name, err)
+	}
+	n := len(f.Schema().Columns())
+	out = &reader{name: name, r: r, size: size, groups: f.RowGroups(), meta: f.Metadata().RowGroups, root: root,
+		leaves: make([][]parquet.Value, n), at: make([]int, n)}
+	for _, c := range root.children {
+		for i := c.first; i < c.last; i++ {
+			out.columns = append(out.columns, i)
+		}
+	}
+	return out, nil
 }
 
-// checkFooter makes sure that the length at the end of a file fits into it, since
-// the decoder makes room for whatever stands there.
-func checkFooter(r io.ReaderAt, size int64) error {
-	const frame = 4 + 4 + 4 // magic, length, magic
-	var tail [8]byte
-	if size < frame {
-		return errors.New("too short for a Parquet file")
+// of tells which columns of the topmost level are decoded.
+func (c Columns) of(root *parquet.Column) (map[string]bool, error) {
+	wanted := map[string]bool{}
+	var names []string
+	for _, col := range root.Columns() {
+		names = append(names, col.Name())
 	}
-	if _, err := r.ReadAt(tail[:], size-8); err != nil && err != io.EOF {
-		return err
+	reads := dataset.Reads(names)
+	for _, col := range root.Columns() {
+		wanted[col.Name()] = c.All || len(c.Names) == 0 && reads(col.Name(), !col.Leaf())
 	}
-	if string(tail[4:]) != "PAR1" {
-		return errors.New("no Parquet file, or one that is cut short")
+	for _, name := range c.Names {
+		if _, ok := wanted[name]; !ok {
+			return nil, fmt.Errorf("there is no column %q; it has: %s", name, strings.Join(names, ", "))
+		}
+		wanted[name] = true
 	}
-	if n := int64(binary.LittleEndian.Uint32(tail[:4])); n > size-frame {
-		return fmt.Errorf("the schema is said to take %d bytes of a file of %d", n, size)
-	}
-	return nil
+	return wanted, nil
 }
 
 // caught turns a panic of the decoder, which a damaged file can cause, into an
@@ -126,42 +150,63 @@ func caught(name string, err *error) {
 	}
 }
 
+// nextGroup goes to the next group that has rows.
+func (r *reader) nextGroup() error {
+	if err := r.closeGroup(); err != nil {
+		return err
+	}
+	for r.left == 0 {
+		if len(r.groups) == 0 {
+			return io.EOF
+		}
+		g, meta := r.groups[0], r.meta[0]
+		r.groups, r.meta = r.groups[1:], r.meta[1:]
+		if r.left = g.NumRows(); r.left == 0 {
+			continue
+		}
+		chunks := g.ColumnChunks()
+		for _, i := range r.columns {
+			if err := checkPages(r.r, r.size, &meta.Columns[i].MetaData); err != nil {
+				return err
+			}
+			r.cursors = append(r.cursors, cursor{chunk: chunks[i]})
+		}
+	}
+	return nil
+}
+
 // Next implements [dataset.RowReader].
 func (r *reader) Next() (line int, object []byte, err error) {
 	defer caught(r.name, &err)
-	for r.at == r.read {
-		if r.rows == nil {
-			if len(r.groups) == 0 {
+	if r.left == 0 {
+		if err := r.nextGroup(); err != nil {
+			if err == io.EOF {
 				return r.line, nil, io.EOF
 			}
-			r.rows, r.groups = r.groups[0].Rows(), r.groups[1:]
-		}
-		n, err := r.rows.ReadRows(r.buf)
-		r.at, r.read = 0, n
-		if err == io.EOF {
-			if err := r.rows.Close(); err != nil {
-				return r.line, nil, r.fail(err)
-			}
-			r.rows = nil
-		} else if err != nil {
 			return r.line, nil, r.fail(err)
-		} else if n == 0 {
-			return r.line, nil, r.fail(io.ErrNoProgress)
 		}
 	}
+	r.left--
 	r.line++
-	for i := range r.leaves {
-		r.leaves[i] = r.leaves[i][:0]
+	for k, i := range r.columns {
+		r.at[i] = 0
+		if r.leaves[i], err = r.cursors[k].row(r.leaves[i][:0]); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return r.line, nil, r.fail(err)
+		}
 	}
-	for _, v := range r.buf[r.at] {
-		r.leaves[v.Column()] = append(r.leaves[v.Column()], v)
+	a := assembler{leaves: r.leaves, at: r.at, out: r.out[:0]}
+	err = a.value(r.root)
+	r.out = a.out
+	var bad *valueError
+	if errors.As(err, &bad) {
+		return r.line, nil, &dataset.LineError{Name: r.name, Line: r.line, Err: err, Hint: "or have such rows set aside", Skip: true}
 	}
-	r.at++
-	a := assembler{leaves: r.leaves, at: make([]int, len(r.leaves)), out: r.out[:0]}
-	if err := a.value(r.root); err != nil {
+	if err != nil {
 		return r.line, nil, r.fail(err)
 	}
-	r.out = a.out
 	return r.line, r.out, nil
 }
 
@@ -181,13 +226,18 @@ func (r *reader) SHA256() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+func (r *reader) closeGroup() (err error) {
+	for i := range r.cursors {
+		err = errors.Join(err, r.cursors[i].close())
+	}
+	r.cursors = r.cursors[:0]
+	return err
+}
+
 // Close implements [dataset.RowReader].
 func (r *reader) Close() (err error) {
 	defer caught(r.name, &err)
-	if r.rows != nil {
-		err = r.rows.Close()
-		r.rows = nil
-	}
+	err = r.closeGroup()
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())
 		r.file = nil
