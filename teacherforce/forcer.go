@@ -205,6 +205,16 @@ func ResponseOf(p offpolicy.Policy, g providers.Generation) Response {
 		Ended: g.FinishReason == "stop", Filtered: Filtered(g.FinishReason),
 	}
 	r.Sampling = SamplingOf(g)
+	if r.Ended && r.TokenIDs == nil && g.Text == "" && len(g.Tokens) == 1 && g.Tokens[0].ID >= 0 {
+		r.TokenIDs = []int{} // it ended at once
+	}
+	n := len(g.TokenIDs)
+	if r.Ended && r.TokenIDs != nil && len(g.Tokens) == n+1 && g.Tokens[n].ID >= 0 {
+		r.EndID = &g.Tokens[n].ID
+	}
+	if g.Hidden != "" && (g.Usage == nil || n < g.Usage.CompletionTokens-1) {
+		r.TokenIDs = nil // there is more to the action than these
+	}
 	return r
 }
 

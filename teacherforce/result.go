@@ -112,6 +112,9 @@ type Response struct {
 	// TokenIDs are the sampled ids, without the end-of-turn token; nil if
 	// unknown.
 	TokenIDs []int
+	// EndID is the end-of-turn token's id; nil if unknown. [Forcer.ScoreIDs] needs
+	// it of a response that ended.
+	EndID *int
 	// Model is the model that sampled TokenIDs, as [offpolicy.Policy] spells it.
 	// Another model has, for all we know, another tokenizer: ids are used under
 	// policies of this model only.

@@ -54,11 +54,13 @@ func TestRendering(t *testing.T) {
 	}
 	refused := errors.New("no")
 	for want, change := range map[string]func(*Rendering){
-		"no name":             func(r *Rendering) { r.Name = "" },
-		"no end-of-turn":      func(r *Rendering) { r.EndOfTurn = "" },
-		"lacks":               func(r *Rendering) { r.Identity = "" },
-		"lacks Render":        func(r *Rendering) { r.Render = nil },
-		"conversation of one": func(r *Rendering) { r.Render = func([]dataset.Message, bool) (string, error) { return "", refused } },
+		"no name":        func(r *Rendering) { r.Name = "" },
+		"no end-of-turn": func(r *Rendering) { r.EndOfTurn = "" },
+		"lacks":          func(r *Rendering) { r.Identity = "" },
+		"lacks Render":   func(r *Rendering) { r.Render = nil },
+		"conversation of one": func(r *Rendering) {
+			r.Render = func([]dataset.Message, bool) (string, error) { return "", refused }
+		},
 	} {
 		if _, err := numbered(change); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an error with %q", err, want)

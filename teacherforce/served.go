@@ -1,0 +1,148 @@
+package teacherforce
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// servedPrefix begins the template's name of a policy that the server renders.
+const servedPrefix = "server:"
+
+// ErrRenderingChanged says that a server renders otherwise than when a policy was
+// identified: its contexts are others, and so is the policy.
+var ErrRenderingChanged = errors.New("the server renders conversations otherwise than before")
+
+// ContextIDs returns the token ids of the context that p answers prompt in, as the
+// server renders it in its model's own template: no template is known here, and
+// p.Template is not used. It has one token generated, and takes a server that
+// tells the prompt's ids (Generation.PromptIDs); of another, the error wraps
+// [errors.ErrUnsupported].
+func ContextIDs(ctx context.Context, g Generator, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt) ([]int,
+	error) {
+	one := greedy
+	one.MaxTokens = 1
+	out, err := g.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: p.Model, Messages: turns(p, prompt), Sampling: one})
+	if err != nil {
+		return nil, err
+	}
+	if len(out.PromptIDs) == 0 {
+		return nil, fmt.Errorf("teacherforce: context of %s under %s: the server does not tell the token ids of the "+
+			"conversation: %w", prompt.ID, p.Name, errors.ErrUnsupported)
+	}
+	return out.PromptIDs, nil
+}
+
+// canaries are conversations whose tokens tell one rendering from another: one
+// turn, several, white space at both ends, an empty turn, other scripts.
+var canaries = [][]dataset.Message{
+	{{Role: "user", Content: "Name a river."}},
+	{{Role: "user", Content: " \n Name a river, 東京, é 🙂. \n"}, {Role: "assistant", Content: "\n The Rhine. "},
+		{Role: "user", Content: ""}, {Role: "assistant", Content: "The Rhone."}, {Role: "user", Content: "Another?"}},
+	{{Role: "user", Content: "One."}, {Role: "assistant", Content: "Two."}, {Role: "user", Content: "Three."}},
+}
+
+// Identify returns p with the name of the server's rendering as its template:
+// "server:" and a digest of the ids of fixed conversations, so that the rendering
+// is part of the policy's hash. If p has such a name already, and the server now
+// renders otherwise, the error wraps [ErrRenderingChanged]. A server that tells no
+// ids is refused as by [ContextIDs].
+func Identify(ctx context.Context, g Generator, p offpolicy.Policy) (offpolicy.Policy, error) {
+	rendered := make([][]int, len(canaries))
+	known := false
+	for i, msgs := range canaries {
+		tag := providers.Tag{Stage: "identify", Key: dataset.Key{PromptID: fmt.Sprintf("canary %d", i), Policy: p.Name}}
+		ids, err := ContextIDs(ctx, g, tag, p, dataset.Prompt{ID: tag.Key.PromptID, Messages: msgs})
+		switch {
+		case err == nil:
+			known = true
+		case i > 0 && known && idsRefused(err) && !errors.Is(err, errors.ErrUnsupported):
+			ids = nil // the template refuses such a conversation, which belongs to it
+		default:
+			return p, fmt.Errorf("teacherforce: identify %s: %w", p.Name, err)
+		}
+		rendered[i] = ids
+	}
+	b, err := json.Marshal(rendered)
+	if err != nil {
+		panic("teacherforce: identify: " + err.Error()) // ids are numbers
+	}
+	h := sha256.Sum256(b)
+	name := servedPrefix + hex.EncodeToString(h[:8])
+	if strings.HasPrefix(p.Template, servedPrefix) && p.Template != name {
+		return p, fmt.Errorf("teacherforce: identify %s: its contexts were %s and are %s: %w; keep the server and its "+
+			"template as they were, or start anew", p.Name, p.Template, name, ErrRenderingChanged)
+	}
+	p.Template = name
+	return p, nil
+}
+
+// ScoreIDs returns log π(a | c) where no template is known: of the ids that r was
+// sampled as, and of the end-of-turn token's if it ended, after the context's ids
+// ([ContextIDs]). It makes one call. The response's text is not read: if the model
+// thought, the ids are those of the thought and the answer, which together are
+// the action. A response without all of its ids is refused as "unsupported".
+func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Policy, promptID string, contextIDs []int,
+	r Response) (Result, error) {
+	by := &Forcer{scorer: f.scorer, templates: f.templates, strategies: []Strategy{tokenIDs{}}, tolerance: f.tolerance,
+		noise: f.noise}
+	refused := func(class Class, reason Reason, why string) (Result, error) {
+		return Result{}, by.fail(p, promptID, class, reason, errors.New(why), 0)
+	}
+	switch {
+	case r.Filtered:
+		return refused(ClassFiltered, ReasonFiltered, "a filter ended or withheld the response")
+	case len(contextIDs) == 0:
+		return refused(ClassUnsupported, ReasonUnsupported, "the context's token ids are not known")
+	case r.TokenIDs == nil || r.Model != p.Model:
+		return refused(ClassUnsupported, ReasonUnsupported, "the server did not return the ids of all that was sampled, the "+
+			"model's thought included, and without a template nothing else can be scored")
+	case r.Ended && r.EndID == nil:
+		return refused(ClassUnsupported, ReasonUnsupported, "the response ended, and the server did not tell the id of the "+
+			"token that ended it")
+	case len(r.TokenIDs) == 0 && !r.Ended:
+		return refused(ClassEmpty, ReasonEmpty, "the response is empty: there is nothing to score")
+	}
+	pair := Pair{Context: servedPrefix, Sampled: r.TokenIDs, ContextEcho: Echo{Tokens: make([]providers.Token, len(contextIDs))}}
+	for i, id := range contextIDs {
+		pair.ContextEcho.Tokens[i].ID = id
+	}
+	ids := append(append([]int(nil), contextIDs...), r.TokenIDs...)
+	if r.Ended {
+		ids, pair.EndOfTurn = append(ids, *r.EndID), servedPrefix
+	}
+	tag.Call = "ids"
+	top := (&scoring{p: p}).alternatives()
+	score, err := f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: p.Model, PromptIDs: ids, Top: top})
+	if err != nil {
+		class, reason := classOf(err), ReasonError
+		if idsRefused(err) {
+			class, reason = ClassUnsupported, ReasonUnsupported
+		}
+		return Result{}, by.fail(p, promptID, class, reason, err, 1)
+	}
+	// As in a third call of Score: what came back has to be what was sent.
+	pair.IDsEcho = Echo{Tokens: score.Tokens, Asked: score.Asked, Filters: score.Filters}
+	pair.JointEcho = Echo{Tokens: []providers.Token{{ID: -1}}}
+	if r.Ended {
+		pair.JointEcho.Tokens[0].ID = *r.EndID
+	}
+	res, err := by.decide(p, promptID, pair, r, 1)
+	if err != nil {
+		return Result{}, err
+	}
+	res.Flags = slices.DeleteFunc(res.Flags, func(f Flag) bool { return f == FlagIDsUnverified })
+	if pair.IDsEcho.ids() == nil {
+		res.Flags = tidy(append(res.Flags, FlagIDsUnverified))
+	}
+	return res, nil
+}
