@@ -30,7 +30,8 @@ var notRead = []struct {
 	{0, "PK\x05\x06", "an empty zip archive", "get the file again"},
 	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
 	{0, "Rar!\x1a\x07", "a RAR archive", "unpack it first"},
-	{0, "PAR1", "Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or convert it to JSON lines"},
+	{0, "PAR1", "Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or convert it to " +
+		"JSON lines"},
 	{0, "PARE", "encrypted Parquet", "convert it to JSON lines"},
 	{0, "ARROW1", "an Arrow file", "convert it to JSON lines"},
 	{0, "\xff\xff\xff\xff", "an Arrow stream", "convert it to JSON lines"},
@@ -42,7 +43,8 @@ var notRead = []struct {
 	{0, "\xd0\xcf\x11\xe0", "a document of an old Office", "save the sheet as CSV"},
 	{0, "%PDF-", "a PDF", "give the rows as JSON lines"},
 	{0, "GGUF", "a model (GGUF)", "give the prompts as JSON lines"},
-	{0, "version https://git-lfs.github.com/", "a pointer of Git LFS, which stands for the file", "fetch the file with git lfs pull"},
+	{0, "version https://git-lfs.github.com/", "a pointer of Git LFS, which stands for the file",
+		"fetch the file with git lfs pull"},
 }
 
 // maxPeel is how often a file may be compressed.

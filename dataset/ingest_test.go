@@ -110,8 +110,9 @@ func TestReadConversations(t *testing.T) {
 	got := ingest(t, in, ReadOptions{})
 	sum := sha256.Sum256([]byte("no id"))
 	want := []Prompt{
-		{ID: "c1", Text: "Hi", Messages: []Message{{"system", "Be nice."}, {"user", "Hi"}}, Metadata: map[string]any{"source": "conversation", "source_id": "c1", "model": "m",
-			"turn": 1.0, "language": "English", "redacted": false}},
+		{ID: "c1", Text: "Hi", Messages: []Message{{"system", "Be nice."}, {"user", "Hi"}},
+			Metadata: map[string]any{"source": "conversation", "source_id": "c1", "model": "m",
+				"turn": 1.0, "language": "English", "redacted": false}},
 		{ID: "c4", Text: "Older spelling", Metadata: map[string]any{"source": "conversation", "source_id": "c4",
 			"model": "m"}},
 		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No  id", Metadata: map[string]any{"source": "conversation",
@@ -282,7 +283,8 @@ func TestReadPromptsRefuses(t *testing.T) {
 		{lines(`{"conversation":"[{'role': 'user'}]"}`), 1, "conversation", nil, "a conversation as Python prints it"},
 		{lines(`{"conversation":[{"role":"user","content":7}]}`), 1, "neither text nor a list", nil,
 			"content of another type"},
-		{lines(`{"prompt":"not a list","response_a":"[]","winner_model_a":1}`), 1, "no JSON list of turns", nil, "arena-55k without its lists"},
+		{lines(`{"prompt":"not a list","response_a":"[]","winner_model_a":1}`), 1, "no JSON list of turns", nil,
+			"arena-55k without its lists"},
 		{lines(`{"prompt":"x","response":"y","judge_score":1,"prompt_id":"a"}`,
 			`{"prompt":"z","response":"y","judge_score":1,"prompt_id":"a"}`), 2, `"a" is on line 1`, ErrDuplicateID,
 			"two prompts of one id, in CJE's layout"},

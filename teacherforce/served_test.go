@@ -72,7 +72,8 @@ func TestScoreIDsRefuses(t *testing.T) {
 	}{
 		{"a thought out of sight", &fake{}, []int{5}, without(func(r *Response) { r.TokenIDs = nil }), ClassUnsupported,
 			"thought included"},
-		{"another model's ids", &fake{}, []int{5}, without(func(r *Response) { r.Model = "other" }), ClassUnsupported, "ids"},
+		{"another model's ids", &fake{}, []int{5}, without(func(r *Response) { r.Model = "other" }), ClassUnsupported,
+			"ids"},
 		{"no end-of-turn id", &fake{}, []int{5}, without(func(r *Response) { r.EndID = nil }), ClassUnsupported, "ended it"},
 		{"no context", &fake{}, nil, whole, ClassUnsupported, "context's"},
 		{"filtered", &fake{}, []int{5}, without(func(r *Response) { r.Filtered = true }), ClassFiltered, "filter"},

@@ -263,7 +263,8 @@ func (p *preflight) folder(context.Context) {
 func (p *preflight) job() engine.Job {
 	c := &p.cfg
 	return engine.Job{
-		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates, Seed: c.Seed,
+		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates,
+		Seed:  c.Seed,
 		Input: c.Input, Versions: c.Versions,
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
 		BatchLabels: c.BatchLabels,
