@@ -58,6 +58,10 @@
 // their system prompt therefore differ in their log-probs. Every policy is scored on
 // the same path, including the one that wrote the response.
 //
+// If nobody knows the template, the server can render: [ContextIDs] has the ids that
+// it makes of a conversation, [Forcer.ScoreIDs] scores the sampled ids after them,
+// and [Identify] makes the rendering part of the policy.
+//
 // Responses to one context share its echo under one policy. A clone, a policy equal
 // but for its name, makes its own calls: otherwise the test that its weights are 1
 // would compare a number with itself.

@@ -93,8 +93,7 @@ func Identify(ctx context.Context, g Generator, p offpolicy.Policy) (offpolicy.P
 // thought, the ids are those of the thought and the answer, which together are
 // the action. A response without all of its ids is refused as "unsupported".
 func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Policy, promptID string,
-	contextIDs []int,
-	r Response) (Result, error) {
+	contextIDs []int, r Response) (Result, error) {
 	by := &Forcer{scorer: f.scorer, templates: f.templates, strategies: []Strategy{tokenIDs{}}, tolerance: f.tolerance,
 		noise: f.noise}
 	refused := func(class Class, reason Reason, why string) (Result, error) {
@@ -106,17 +105,16 @@ func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Po
 	case len(contextIDs) == 0:
 		return refused(ClassUnsupported, ReasonUnsupported, "the context's token ids are not known")
 	case r.TokenIDs == nil || r.Model != p.Model:
-		return refused(ClassUnsupported, ReasonUnsupported,
-			"the server did not return the ids of all that was sampled, the "+
-				"model's thought included, and without a template nothing else can be scored")
+		return refused(ClassUnsupported, ReasonUnsupported, "the server did not return the ids of all that was sampled, "+
+			"the model's thought included, and without a template nothing else can be scored")
 	case r.Ended && r.EndID == nil:
 		return refused(ClassUnsupported, ReasonUnsupported, "the response ended, and the server did not tell the id of the "+
 			"token that ended it")
 	case len(r.TokenIDs) == 0 && !r.Ended:
 		return refused(ClassEmpty, ReasonEmpty, "the response is empty: there is nothing to score")
 	}
-	pair := Pair{Context: servedPrefix, Sampled: r.TokenIDs,
-		ContextEcho: Echo{Tokens: make([]providers.Token, len(contextIDs))}}
+	pair := Pair{Context: servedPrefix, Sampled: r.TokenIDs}
+	pair.ContextEcho = Echo{Tokens: make([]providers.Token, len(contextIDs))}
 	for i, id := range contextIDs {
 		pair.ContextEcho.Tokens[i].ID = id
 	}

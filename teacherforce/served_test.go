@@ -70,10 +70,10 @@ func TestScoreIDsRefuses(t *testing.T) {
 		class    Class
 		why      string
 	}{
-		{"a thought out of sight", &fake{}, []int{5}, without(func(r *Response) { r.TokenIDs = nil }), ClassUnsupported,
-			"thought included"},
-		{"another model's ids", &fake{}, []int{5}, without(func(r *Response) { r.Model = "other" }), ClassUnsupported,
-			"ids"},
+		{"a thought out of sight", &fake{}, []int{5}, without(func(r *Response) { r.TokenIDs = nil }),
+			ClassUnsupported, "thought included"},
+		{"another model's ids", &fake{}, []int{5}, without(func(r *Response) { r.Model = "other" }),
+			ClassUnsupported, "ids"},
 		{"no end-of-turn id", &fake{}, []int{5}, without(func(r *Response) { r.EndID = nil }), ClassUnsupported, "ended it"},
 		{"no context", &fake{}, nil, whole, ClassUnsupported, "context's"},
 		{"filtered", &fake{}, []int{5}, without(func(r *Response) { r.Filtered = true }), ClassFiltered, "filter"},
@@ -141,6 +141,21 @@ func TestIdentify(t *testing.T) {
 	var named *providers.Error
 	if _, err := Identify(t.Context(), ids(1, "Name a river."), p); !errors.As(err, &named) {
 		t.Errorf("%v, want the server's refusal of the simplest conversation", err)
+	}
+}
+
+// TestContextIDsOfFireworks: its chat endpoint tells the ids of the context too, and
+// they are those of the template that it applies.
+func TestContextIDsOfFireworks(t *testing.T) {
+	server := simulated(t, sim.Config{})
+	p, q := simPolicy("llama4"), dataset.Prompt{ID: "q1", Text: "Name a river."}
+	ids, err := ContextIDs(t.Context(), server, tag(), p, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := newForcer(t, server).Render(p, q)
+	if err != nil || string(tok.Decode(ids)) != want {
+		t.Errorf("%q, %v, want %q", tok.Decode(ids), err, want)
 	}
 }
 
