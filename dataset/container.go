@@ -19,18 +19,19 @@ var notRead = []struct {
 	magic          string
 	is, unpackWith string
 }{
-	{0, "\xfd7zXZ\x00", "xz-compressed", "unpack it with xz -d"},
-	{0, "BZh", "bzip2-compressed", "unpack it with bzip2 -d"},
-	{0, "\x04\x22\x4d\x18", "LZ4-compressed", "unpack it with lz4 -d"},
-	{0, "\x5d\x00\x00", "LZMA-compressed", "unpack it with xz -d"},
-	{0, "\x1f\x9d", "compressed with compress", "unpack it with gzip -d"},
+	{0, "\xfd7zXZ\x00", "xz-compressed", "unpack it with unxz"},
+	{0, "BZh", "bzip2-compressed", "unpack it with bunzip2"},
+	{0, "\x04\x22\x4d\x18", "LZ4-compressed", "unpack it with unlz4"},
+	{0, "\x5d\x00\x00", "LZMA-compressed", "unpack it with unxz"},
+	{0, "\x1f\x9d", "compressed with compress", "unpack it with gunzip"},
 	{0, "\xff\x06\x00\x00sNaPpY", "Snappy-compressed", "unpack it first"},
-	{257, "ustar", "a tar archive", "unpack it with tar -x, and give one of its files"},
+	{257, "ustar", "a tar archive", "unpack it, and give one of its files"},
 	{0, "PK\x03\x04", "a zip archive, or a spreadsheet", "unpack it with unzip, or save the sheet as CSV"},
 	{0, "PK\x05\x06", "an empty zip archive", "get the file again"},
 	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
 	{0, "Rar!\x1a\x07", "a RAR archive", "unpack it first"},
-	{0, "PAR1", "Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or convert it to JSON lines"},
+	{0, "PAR1", "Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, whose command jsonl " +
+		"makes JSON lines of it"},
 	{0, "PARE", "encrypted Parquet", "convert it to JSON lines"},
 	{0, "ARROW1", "an Arrow file", "convert it to JSON lines"},
 	{0, "\xff\xff\xff\xff", "an Arrow stream", "convert it to JSON lines"},
@@ -42,7 +43,8 @@ var notRead = []struct {
 	{0, "\xd0\xcf\x11\xe0", "a document of an old Office", "save the sheet as CSV"},
 	{0, "%PDF-", "a PDF", "give the rows as JSON lines"},
 	{0, "GGUF", "a model (GGUF)", "give the prompts as JSON lines"},
-	{0, "version https://git-lfs.github.com/", "a pointer of Git LFS, which stands for the file", "fetch the file with git lfs pull"},
+	{0, "version https://git-lfs.github.com/", "a pointer of Git LFS, which stands for the file",
+		"fetch the file with git lfs pull"},
 }
 
 // maxPeel is how often a file may be compressed.

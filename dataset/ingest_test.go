@@ -110,8 +110,9 @@ func TestReadConversations(t *testing.T) {
 	got := ingest(t, in, ReadOptions{})
 	sum := sha256.Sum256([]byte("no id"))
 	want := []Prompt{
-		{ID: "c1", Text: "Hi", Messages: []Message{{"system", "Be nice."}, {"user", "Hi"}}, Metadata: map[string]any{"source": "conversation", "source_id": "c1", "model": "m",
-			"turn": 1.0, "language": "English", "redacted": false}},
+		{ID: "c1", Text: "Hi", Messages: []Message{{"system", "Be nice."}, {"user", "Hi"}},
+			Metadata: map[string]any{"source": "conversation", "source_id": "c1", "model": "m",
+				"turn": 1.0, "language": "English", "redacted": false}},
 		{ID: "c4", Text: "Older spelling", Metadata: map[string]any{"source": "conversation", "source_id": "c4",
 			"model": "m"}},
 		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No  id", Metadata: map[string]any{"source": "conversation",

@@ -23,7 +23,9 @@ var _ = addShape(shape{
 			n--
 		}
 		if n == 0 {
-			return errors.New("fields \"chosen\" and \"rejected\" begin with no turn of a user that they share: there is no prompt")
+			return errors.New(
+				"fields \"chosen\" and \"rejected\" begin with no turn of a user that they share: there is no prompt",
+			)
 		}
 		row.take(a[:n])
 		return nil

@@ -78,7 +78,10 @@ func readTurn(raw []byte) (t turn, err error) {
 		return t, err
 	}
 	if called != "" {
-		return t, &unheld{dropTool, fmt.Sprintf("a turn of role %q has %s: a prompt cannot hold the call of a tool", role, called)}
+		return t, &unheld{
+			dropTool,
+			fmt.Sprintf("a turn of role %q has %s: a prompt cannot hold the call of a tool", role, called),
+		}
 	}
 	return t, nil
 }
@@ -98,7 +101,10 @@ func knownRole(role string) (string, error) {
 	case "assistant", "gpt", "model", "bot", "ai", "chatgpt":
 		return "assistant", nil
 	case "tool", "function", "function_call", "function_response", "observation", "ipython", "tool_call", "tool_response":
-		return "", &unheld{dropTool, fmt.Sprintf("a turn of role %q: a prompt cannot hold what a tool said", shorten(role, 40))}
+		return "", &unheld{
+			dropTool,
+			fmt.Sprintf("a turn of role %q: a prompt cannot hold what a tool said", shorten(role, 40)),
+		}
 	}
 	return "", &unheld{dropRole, fmt.Sprintf("a turn of role %q; want system, user or assistant", shorten(role, 40))}
 }
@@ -175,7 +181,10 @@ func appendText(b *strings.Builder, raw []byte) (plain bool, err error) {
 	case "text", "input_text", "output_text":
 		return found && more, err
 	case "tool_use", "tool_result", "tool_call", "function_call", "server_tool_use":
-		return false, cmpErr(err, &unheld{dropTool, fmt.Sprintf("content of type %q: a prompt cannot hold the use of a tool", kind)})
+		return false, cmpErr(
+			err,
+			&unheld{dropTool, fmt.Sprintf("content of type %q: a prompt cannot hold the use of a tool", kind)},
+		)
 	}
 	return false, err
 }

@@ -52,7 +52,10 @@ func BenchmarkIngest(b *testing.B) {
 		b.Fatal(err)
 	}
 	path := filepath.Join(b.TempDir(), "rows.parquet")
-	if err := dataset.WriteFile(path, func(w io.Writer) error { _, err := w.Write(file.Bytes()); return err }); err != nil {
+	if err := dataset.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(file.Bytes())
+		return err
+	}); err != nil {
 		b.Fatal(err)
 	}
 	for _, s := range []struct {

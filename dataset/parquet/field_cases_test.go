@@ -41,9 +41,19 @@ func TestFilesFromTheField(t *testing.T) {
 		{"conv_old_list", 3, strings.NewReplacer(`{"content":"How tall is a giraffe?","role":"user"}`,
 			`{"role":"user","content":"How tall is a giraffe?"}`, `{"content":"Sure.","role":"assistant"}`,
 			`{"role":"assistant","content":"Sure."}`).Replace(turns), "lists of older names"},
-		{"bad_utf8", 0, "refused: column prompt holds bytes that are not text", "as JSON lines refuse them; U+FFFD would be another prompt"},
+		{
+			"bad_utf8",
+			0,
+			"refused: column prompt holds bytes that are not text",
+			"as JSON lines refuse them; U+FFFD would be another prompt",
+		},
 		{"fsb_id", 0, "refused: column id holds bytes that are not text", "a digest is no text, whatever its bytes spell"},
-		{"uuid_id", 3, `{"id":"00000000-0000-0000-0000-000000000001","prompt":"How tall is a giraffe?"}`, "a UUID as one writes it"},
+		{
+			"uuid_id",
+			3,
+			`{"id":"00000000-0000-0000-0000-000000000001","prompt":"How tall is a giraffe?"}`,
+			"a UUID as one writes it",
+		},
 		{"uint64_id", 3, `{"id":9223372036854775808,"prompt":"How tall is a giraffe?"}`, "all digits"},
 		{"float_id_nan", 3, `{"id":1,"prompt":"How tall is a giraffe?"}`, "ids of a data frame with a gap: NaN is none"},
 		{"float16_meta", 3, ok + `,"s":0.5}`, "half a float as a number"},
@@ -123,8 +133,11 @@ func TestNotText(t *testing.T) {
 		Score float64  `parquet:"score"`
 		UUID  [16]byte `parquet:"uuid,uuid"`
 	}
-	file := writeRows(t, []row{{"a", []byte("x"), 0, [16]byte{1}}, {"b", []byte{0xff}, 0, [16]byte{}}, {"c", []byte("y\x00"), 0, [16]byte{}},
-		{"d", []byte("z"), 1 / zero, [16]byte{}}})
+	file := writeRows(
+		t,
+		[]row{{"a", []byte("x"), 0, [16]byte{1}}, {"b", []byte{0xff}, 0, [16]byte{}}, {"c", []byte("y\x00"), 0, [16]byte{}},
+			{"d", []byte("z"), 1 / zero, [16]byte{}}},
+	)
 	var aside bytes.Buffer
 	src := dataset.Source{Name: "in.parquet", Open: func() (dataset.RowReader, error) {
 		return NewRowReader(bytes.NewReader(file), int64(len(file)), "in.parquet", Columns{})
@@ -174,10 +187,14 @@ func TestColumns(t *testing.T) {
 		!strings.Contains(some, "openai_moderation") {
 		t.Errorf("all columns are %s\nthose that are read %s", all, some)
 	}
-	if got := first(Columns{Names: []string{"winner"}}); !strings.HasPrefix(got, `{"winner":`) || strings.Contains(got, ",") {
+	if got := first(Columns{Names: []string{"winner"}}); !strings.HasPrefix(got, `{"winner":`) ||
+		strings.Contains(got, ",") {
 		t.Errorf("one column is %s", got)
 	}
-	if got := first(Columns{Names: []string{"victor"}}); !strings.Contains(got, `no column "victor"; it has: question_id`) {
+	if got := first(Columns{Names: []string{"victor"}}); !strings.Contains(
+		got,
+		`no column "victor"; it has: question_id`,
+	) {
 		t.Errorf("a column that is not there: %s", got)
 	}
 }

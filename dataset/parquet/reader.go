@@ -202,7 +202,13 @@ func (r *reader) Next() (line int, object []byte, err error) {
 	r.out = a.out
 	var bad *valueError
 	if errors.As(err, &bad) {
-		return r.line, nil, &dataset.LineError{Name: r.name, Line: r.line, Err: err, Hint: "or have such rows set aside", Skip: true}
+		return r.line, nil, &dataset.LineError{
+			Name: r.name,
+			Line: r.line,
+			Err:  err,
+			Hint: "or have such rows set aside",
+			Skip: true,
+		}
 	}
 	if err != nil {
 		return r.line, nil, r.fail(err)

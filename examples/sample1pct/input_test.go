@@ -70,7 +70,8 @@ func TestFilters(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range [][]string{{"-languages", ","}, {"-max-moderation-score", "2"}, {"-min-bytes", "9", "-max-bytes", "3"}} {
+	for _, bad := range [][]string{{"-languages", ","}, {"-max-moderation-score", "2"},
+		{"-min-bytes", "9", "-max-bytes", "3"}} {
 		if _, _, err := inputOf(t, en, append([]string{"-input", "in.jsonl"}, bad...)...); err == nil {
 			t.Errorf("%v was accepted", bad)
 		}
