@@ -19,13 +19,13 @@ var notRead = []struct {
 	magic          string
 	is, unpackWith string
 }{
-	{0, "\xfd7zXZ\x00", "xz-compressed", "unpack it with xz -d"},
-	{0, "BZh", "bzip2-compressed", "unpack it with bzip2 -d"},
-	{0, "\x04\x22\x4d\x18", "LZ4-compressed", "unpack it with lz4 -d"},
-	{0, "\x5d\x00\x00", "LZMA-compressed", "unpack it with xz -d"},
-	{0, "\x1f\x9d", "compressed with compress", "unpack it with gzip -d"},
+	{0, "\xfd7zXZ\x00", "xz-compressed", "unpack it with unxz"},
+	{0, "BZh", "bzip2-compressed", "unpack it with bunzip2"},
+	{0, "\x04\x22\x4d\x18", "LZ4-compressed", "unpack it with unlz4"},
+	{0, "\x5d\x00\x00", "LZMA-compressed", "unpack it with unxz"},
+	{0, "\x1f\x9d", "compressed with compress", "unpack it with gunzip"},
 	{0, "\xff\x06\x00\x00sNaPpY", "Snappy-compressed", "unpack it first"},
-	{257, "ustar", "a tar archive", "unpack it with tar -x, and give one of its files"},
+	{257, "ustar", "a tar archive", "unpack it, and give one of its files"},
 	{0, "PK\x03\x04", "a zip archive, or a spreadsheet", "unpack it with unzip, or save the sheet as CSV"},
 	{0, "PK\x05\x06", "an empty zip archive", "get the file again"},
 	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},

@@ -54,8 +54,8 @@ func newCSVReader(r *bufio.Reader, name string, d dialect) (*csvReader, error) {
 }
 
 // missing are the ways in which a table that a program wrote spells that a cell holds
-// nothing; they are those that pandas reads as missing.
-var missing = map[string]bool{"nan": true, "NaN": true, "-nan": true, "-NaN": true, "null": true, "NULL": true,
+// nothing; they are among those that pandas reads as missing.
+var missing = map[string]bool{"nan": true, "NaN": true, "null": true, "NULL": true,
 	"None": true, "NA": true, "<NA>": true, "N/A": true, "n/a": true, "#N/A": true, "#NA": true, "#N/A N/A": true}
 
 // next returns a row as an object whose values are text.

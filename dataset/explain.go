@@ -30,12 +30,12 @@ func explainSyntax(b []byte, err error) (say error, hint string) {
 		return errors.New("NUL bytes, which are no row: the file's end was lost, as when a machine stops while it writes"),
 			"cut them off, or get the file again"
 	case unended:
-		return errors.New("the object does not end on its line"), "write each row on one line, as jq -c does; " +
+		return errors.New("the object does not end on its line"), "write each row on one line; " +
 			"if the rows stand in a list inside it, give that list"
 	case object && rest[0] == ',':
 		return errors.New("a comma after the object"), "remove the commas between the lines, or make the file one JSON array"
 	case object && rest[0] == '{':
-		return errors.New("two objects on one line"), "write one object a line, as jq -c does"
+		return errors.New("two objects on one line"), "write one object a line"
 	case startsWithAny(rest, "NaN", "Infinity", "-Infinity", "nan", "inf"), at > 0 && b[at-1] == '-' &&
 		startsWithAny(rest, "I", "i"):
 		return fmt.Errorf("%s, which Python writes and JSON does not have", word(b, at)), "write null instead"

@@ -48,8 +48,17 @@ func load(o options) (*input, error) {
 }
 
 func loadFiles(o options) (*input, error) {
-	logged, err := dataset.ReadFile[dataset.Sample](o.logged)
-	if err != nil {
+	file := o.logged
+	var logged []dataset.Sample
+	var err error
+	if file == "-" {
+		file = ""
+		for row, e := range dataset.ReadJSONL[dataset.Sample](os.Stdin, "standard input") {
+			if logged, err = append(logged, row), e; err != nil {
+				return nil, err
+			}
+		}
+	} else if logged, err = dataset.ReadFile[dataset.Sample](file); err != nil {
 		return nil, err
 	}
 	fresh, err := readDraws(o.fresh)
@@ -68,7 +77,7 @@ func loadFiles(o options) (*input, error) {
 		return nil, err
 	}
 	c := offpolicy.Config{Seed: defaultSeed, Margin: defaultMargin, Clones: likeLogging(s)}
-	return &input{samples: s, config: c, source: o.logged, file: o.logged}, nil
+	return &input{samples: s, config: c, source: o.logged, file: file}, nil
 }
 
 func loadRun(o options) (*input, error) {
