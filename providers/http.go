@@ -74,7 +74,7 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 		return fail(ClassBadRequest, "pass the key as Key alone", "the base URL holds the API key")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return fail(ClassBadRequest, "give an address such as https://host/v1",
-			"base URL %q: want http or https, a host and a path", base)
+			"base URL %q: want http or https, a host and a path, and nothing after them", shownURL(u))
 	case c.Concurrency < 0:
 		return fail(ClassBadRequest, "", "Concurrency is %d", c.Concurrency)
 	}
@@ -91,6 +91,15 @@ func newTransport(provider, keyName, public string, c HTTPConfig) (*transport, e
 	}
 	return &transport{provider: provider, keyName: keyName, base: strings.TrimRight(base, "/"), key: c.Key,
 		client: client, maxReply: maxReplyBytes}, nil
+}
+
+// shownURL is an address without what may hold a secret: user, query and fragment.
+func shownURL(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return shown.String() + "?…"
+	}
+	return shown.String()
 }
 
 func newHTTPClient(concurrency int) *http.Client {
@@ -350,7 +359,9 @@ func (t *transport) clean(s string) string {
 
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) { // a terminal would obey escape sequences
+		// A terminal would obey escape sequences, and directional controls reorder what
+		// stands around them. Joiners stay: several scripts need them.
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029 || r == 0xfeff {
 			return ' '
 		}
 		return r

@@ -2,7 +2,9 @@ package providers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"sync"
 )
 
@@ -72,6 +74,31 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 		out.PromptTokens, out.CompletionTokens, out.CachedTokens = &e.PromptTokens, &e.CompletionTokens, &e.CachedTokens
 	}
 	return json.Marshal(out)
+}
+
+// maxEntryCount bounds what an [Entry] may count: no attempt takes so many tokens, tries or
+// milliseconds.
+const maxEntryCount = 1 << 40
+
+// Validate reports what no attempt can have had, such as a cost below 0. Whoever reads a
+// ledger back asks it, because budgets rest on the sum.
+func (e Entry) Validate() error {
+	if cost := float64(e.Cost); !(cost >= 0) || math.IsInf(cost, 1) {
+		return fmt.Errorf("attempt %q cost %v USD: want an amount of 0 or more", e.ID, cost)
+	}
+	for name, n := range map[string]int64{
+		"prompt_tokens": int64(e.PromptTokens), "completion_tokens": int64(e.CompletionTokens),
+		"cached_tokens": int64(e.CachedTokens), "hidden_tokens": int64(e.HiddenTokens), "latency_ms": e.LatencyMS,
+		"waited_ms": e.WaitedMS, "attempt": int64(e.Attempt), "status": int64(e.Status),
+	} {
+		if n < 0 || n > maxEntryCount {
+			return fmt.Errorf("attempt %q has %s %d: want a count", e.ID, name, n)
+		}
+	}
+	if e.ID == "" {
+		return errors.New("the attempt has no id")
+	}
+	return nil
 }
 
 // Ledger keeps account of every attempt. Its methods are called concurrently,

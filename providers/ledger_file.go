@@ -58,8 +58,8 @@ func (l *FileLedger) read(add func(Entry)) (end int64, err error) {
 		if err := json.Unmarshal(line, &e); err != nil {
 			return 0, fmt.Errorf("line %d: %w", number, err)
 		}
-		if e.ID == "" {
-			return 0, fmt.Errorf("line %d has no id", number)
+		if err := e.Validate(); err != nil {
+			return 0, fmt.Errorf("line %d: %w", number, err)
 		}
 		add(e)
 		end += int64(len(line))

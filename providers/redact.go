@@ -1,13 +1,11 @@
 package providers
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -26,12 +24,18 @@ func (k Secret) redact(s string, least int) string {
 	if len(key) < least {
 		return s
 	}
-	if strings.Contains(s, `\`) { // JSON that was not parsed, quoted as it came
-		if plain := jsonEscape.ReplaceAllStringFunc(s, unescape); strings.Contains(plain, key) {
+	forms := []string{key, url.QueryEscape(key), url.PathEscape(key)}
+	if len(key) >= minKeyInData { // a shorter one's encodings stand in honest text
+		forms = k.forms()
+	}
+	for plain, n := unescaped(s), 0; plain != s && n < 3; plain, n = unescaped(plain), n+1 { // escapes of escapes
+		if slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(plain, form) }) {
 			s = plain
+		} else if next := unescaped(plain); next == plain {
+			break
 		}
 	}
-	for _, form := range []string{key, url.QueryEscape(key), url.PathEscape(key)} {
+	for _, form := range forms {
 		s = strings.ReplaceAll(s, form, redacted)
 	}
 	// A body that broke off, or was cut at a limit, may end in half a key.
@@ -43,31 +47,24 @@ func (k Secret) redact(s string, least int) string {
 	return s
 }
 
-// jsonEscape is how encoders write a character that a key may have.
-var jsonEscape = regexp.MustCompile(`\\(/|u00[0-7][0-9a-fA-F])`)
-
-func unescape(s string) string {
-	if s == `\/` {
-		return "/"
-	}
-	code, _ := strconv.ParseUint(s[2:], 16, 8) // the expression says that it parses
-	return string(rune(code))
-}
-
-// repeats reports whether s shows a real key.
-func (k Secret) repeats(s string) bool { return repeats(k.Reveal(), s, strings.Contains) }
-
-// repeatsIn is repeats of bytes.
-func (k Secret) repeatsIn(b []byte) bool {
-	return repeats(k.Reveal(), b, func(b []byte, form string) bool { return bytes.Contains(b, []byte(form)) })
-}
-
-func repeats[T ~string | ~[]byte](key string, s T, contains func(T, string) bool) bool {
+// repeats reports whether s shows a real key, in whatever spelling.
+func (k Secret) repeats(s string) bool {
+	key := k.Reveal()
 	if len(key) < minKeyInData || len(s) < len(key) {
 		return false
 	}
-	return contains(s, key) || contains(s, url.QueryEscape(key)) || contains(s, url.PathEscape(key))
+	shows := func(s string) bool {
+		return slices.ContainsFunc(k.forms(), func(form string) bool { return strings.Contains(s, form) })
+	}
+	if shows(s) {
+		return true
+	}
+	plain := unescaped(s)
+	return plain != s && shows(plain)
 }
+
+// repeatsIn is repeats of bytes.
+func (k Secret) repeatsIn(b []byte) bool { return k.repeats(string(b)) }
 
 func (k Secret) redactHeader(h http.Header) http.Header {
 	for _, values := range h {

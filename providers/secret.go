@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 )
 
 // redacted is what every printer of a [Secret] gets to see.
@@ -16,14 +17,17 @@ const redacted = "[redacted]"
 // The value sits inside a closure because a printer that walks unexported
 // fields by reflection calls no method of theirs, but cannot look into a
 // closure either.
-type Secret struct{ reveal func() string }
+type Secret struct {
+	reveal func() string
+	forms  func() []string // spellings of the key, made when they are first asked for
+}
 
 // NewSecret wraps a key. An empty key gives the zero Secret.
 func NewSecret(key string) Secret {
 	if key == "" {
 		return Secret{}
 	}
-	return Secret{func() string { return key }}
+	return Secret{func() string { return key }, sync.OnceValue(func() []string { return spellings(key) })}
 }
 
 // Reveal returns the key itself. It is the only way to get it.

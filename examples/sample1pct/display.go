@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -217,7 +218,7 @@ func printable(s string) string {
 		s = string(rs[:most]) + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029 || r == 0xfeff {
 			return '�'
 		}
 		return r

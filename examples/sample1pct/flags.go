@@ -18,7 +18,7 @@ type options struct {
 	design                               oracle.Design
 	seed                                 uint64
 	live, preflight, json, batchLabels   bool
-	share, insecure                      bool
+	share                                bool
 	fireworksURL, openaiURL              string
 	endpoints                            []endpoints.Spec
 	judgeModel, oracleModel              string

@@ -49,6 +49,10 @@ func Open(ctx context.Context, c Job) (*Run, error) {
 		return nil, folderProblem(c.Dir, err)
 	}
 	if r.store, err = openStore(c.journalPath(), c.Identity); err != nil {
+		var foreign *foreignRecord
+		if errors.As(err, &foreign) {
+			return nil, err
+		}
 		return nil, folderProblem(c.Dir, err)
 	}
 	if err := errors.Join(r.settle(), r.ready(ctx)); err != nil {

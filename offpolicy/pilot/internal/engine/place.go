@@ -146,8 +146,15 @@ func rowsOf[T any](in *folder.Folder, name string) iter.Seq2[T, error] {
 			return
 		}
 		defer f.Close()
+		n := 0
 		for row, err := range dataset.ReadJSONL[T](f, f.Name()) {
-			if !yield(row, err) {
+			n++
+			if err == nil {
+				if err = checkRow(row); err != nil {
+					err = fmt.Errorf("%s: row %d: %w", f.Name(), n, err)
+				}
+			}
+			if !yield(row, err) || err != nil {
 				return
 			}
 		}

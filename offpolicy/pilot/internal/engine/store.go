@@ -34,6 +34,7 @@ const (
 // the journal alone, and places say where; see tokens.go.
 type store struct {
 	j      *journal.Journal
+	path   string // of its folder
 	echoes echoes
 	places places
 
@@ -56,6 +57,7 @@ type store struct {
 func openStore(dir string, identity []byte) (*store, error) {
 	s := &store{
 		places:    places{responses: map[dataset.Key]int64{}, logprobs: map[dataset.Key]int64{}},
+		path:      dir,
 		responses: map[dataset.Key]dataset.Response{},
 		logprobs:  map[dataset.Key]dataset.LogProb{},
 		designs:   map[string][]oracle.Assignment{},
@@ -79,12 +81,12 @@ func (s *store) load(r journal.Record) error {
 	switch r.Kind {
 	case kindResponse:
 		var row dataset.Response
-		if err = json.Unmarshal(r.Payload, &row); err == nil {
+		if row, err = rowOf[dataset.Response](r); err == nil {
 			s.responses[row.Key()], s.places.responses[row.Key()] = withoutIDs(row), r.At
 		}
 	case kindLogProb:
 		var row dataset.LogProb
-		if err = json.Unmarshal(r.Payload, &row); err == nil {
+		if row, err = rowOf[dataset.LogProb](r); err == nil {
 			s.setLogProb(row, r.At)
 		}
 		s.echoes.forget(r.Key)
@@ -97,7 +99,7 @@ func (s *store) load(r journal.Record) error {
 		}
 	case kindLabel:
 		var row dataset.OracleLabel
-		if err = json.Unmarshal(r.Payload, &row); err == nil {
+		if row, err = rowOf[dataset.OracleLabel](r); err == nil {
 			s.labels[keyOf(row)] = row
 		}
 	case kindBatch:
@@ -113,19 +115,28 @@ func (s *store) load(r journal.Record) error {
 		}
 	case kindStage:
 		var sec float64
-		if err = json.Unmarshal(r.Payload, &sec); err == nil {
+		if err = json.Unmarshal(r.Payload, &sec); err == nil && !(sec >= 0) {
+			err = fmt.Errorf("a stage took %v s: want 0 or more", sec)
+		}
+		if err == nil {
 			s.seconds[r.Key] = sec
 		}
 	case kindLedger:
 		var e providers.Entry
 		if err = json.Unmarshal(r.Payload, &e); err == nil {
+			err = e.Validate()
+		}
+		if err == nil && e.ID != r.Key {
+			err = fmt.Errorf("it is of attempt %q", e.ID)
+		}
+		if err == nil {
 			s.note(e)
 		}
 	default:
 		err = fmt.Errorf("unknown kind %q: written by a newer version?", r.Kind)
 	}
 	if err != nil {
-		return fmt.Errorf("pilot: journal record %d (%s %s): %w", r.Seq, r.Kind, r.Key, err)
+		return &foreignRecord{path: s.path, at: r, err: err}
 	}
 	return nil
 }
@@ -144,12 +155,11 @@ func keyOf(l dataset.OracleLabel) labelKey {
 type keyed interface{ Key() dataset.Key }
 
 func loadRow[T keyed](r journal.Record, rows map[dataset.Key]T) error {
-	var row T
-	if err := json.Unmarshal(r.Payload, &row); err != nil {
-		return err
+	row, err := rowOf[T](r)
+	if err == nil {
+		rows[row.Key()] = row
 	}
-	rows[row.Key()] = row
-	return nil
+	return err
 }
 
 // put acknowledges a record: it is durable when put returns.
