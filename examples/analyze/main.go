@@ -92,7 +92,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("analyze", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.run, "run", "", "`folder` of a run")
-	fs.StringVar(&o.logged, "logged", "", "`file` of logged responses, JSON lines in CJE's layout; - is the standard input")
+	fs.StringVar(&o.logged, "logged", "", "`file` of logged responses, JSON lines in CJE's layout; - is the "+
+		"standard input")
 	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
 	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
 	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, "+
