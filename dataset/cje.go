@@ -231,7 +231,8 @@ const unscoredDir = "unscored"
 func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
 	name := policy + "_responses.jsonl"
 	if err := folder.CheckName(policy); err != nil {
-		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another): %w", policy, err)
+		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another): %w", policy,
+			err)
 	}
 	draws = slices.SortedFunc(slices.Values(draws), compareDraws)
 	scored, unscored := []FreshDraw{}, []FreshDraw{}

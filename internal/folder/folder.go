@@ -143,7 +143,8 @@ func (f *Folder) Update(name string) (*os.File, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && names(info) > 1 {
-		err = fmt.Errorf("it has a second name elsewhere, under which it would be changed as well (remove it): %w", ErrForeign)
+		err = fmt.Errorf("it has a second name elsewhere, under which it would be changed as well (remove it): %w",
+			ErrForeign)
 	}
 	if err != nil {
 		file.Close()
