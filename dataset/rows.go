@@ -156,9 +156,8 @@ func (r *rowReader) explain(err error) error {
 		return err
 	}
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return fmt.Errorf("%w (it refers back further than %d MiB, as zstd --long does: unpack %s with zstd -d --long=31)",
-			err,
-			maxZstdWindow>>20, r.name)
+		return fmt.Errorf("%w (its window, of zstd's long mode, is larger than %d MiB: unpack %s with zstd first)",
+			err, maxZstdWindow>>20, r.name)
 	}
 	return fmt.Errorf("%w (the compressed file is damaged or cut short: get %s again)", err, r.name)
 }
