@@ -62,7 +62,8 @@ func TestFileLedger(t *testing.T) {
 }
 
 func TestFileLedgerRefusesWhatIsNone(t *testing.T) {
-	for content, words := range map[string]string{"{}\n": "line 1: the attempt has no id", "{\"id\":\"a\"}\nx\n": "line 2"} {
+	for content, words := range map[string]string{"{}\n": "line 1: the attempt has no id",
+		"{\"id\":\"a\"}\nx\n": "line 2"} {
 		path := filepath.Join(t.TempDir(), "ledger.jsonl")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
