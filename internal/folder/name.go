@@ -27,9 +27,9 @@ func CheckName(name string) error {
 		switch {
 		case letter, i > 0 && strings.ContainsRune(".-+=@", r):
 		case i == 0 && strings.ContainsRune(".-+=@", r):
-			return fmt.Errorf("it begins with %q: want a letter, a digit or an underscore first", r)
+			return fmt.Errorf("it begins with %+q: want a letter, a digit or an underscore first", r)
 		default:
-			return fmt.Errorf("it holds %q: want letters from a to z, digits and . _ - + = @, which every system has in "+
+			return fmt.Errorf("it holds %+q: want letters from a to z, digits and . _ - + = @, which every system has in "+
 				"file names", r)
 		}
 	}
