@@ -87,7 +87,7 @@ func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, ext
 	err error) {
 	fs, err := splitObject(b, make(fields, 0, 16))
 	if err != nil {
-		say, _ := explainSyntax(b, err)
+		_, say := explainSyntax(b, err)
 		return nil, nil, say
 	}
 	// encoding/json would take Prompt_ID for prompt_id, which is another member.

@@ -10,15 +10,15 @@ import (
 
 // explainSyntax says in a person's words why b is not one JSON object, and what to do
 // about it.
-func explainSyntax(b []byte, err error) (say error, hint string) {
+func explainSyntax(b []byte, err error) (hint string, say error) {
 	if !errors.Is(err, errSyntax) {
-		return err, hintField
+		return hintField, err
 	}
 	var v json.RawMessage
 	var syntax *json.SyntaxError
 	theirs := json.Unmarshal(b, &v)
 	if theirs == nil || !errors.As(theirs, &syntax) {
-		return err, hintLine
+		return hintLine, err
 	}
 	at := min(max(int(syntax.Offset)-1, 0), len(b)-1)
 	rest := b[at:]
@@ -27,28 +27,28 @@ func explainSyntax(b []byte, err error) (say error, hint string) {
 	object := len(whole) > 0 && json.Valid(whole)
 	switch {
 	case len(bytes.Trim(b, "\x00")) == 0:
-		return errors.New("NUL bytes, which are no row: the file's end was lost, as when a machine stops while it writes"),
-			"cut them off, or get the file again"
+		return "cut them off, or get the file again", errors.New("NUL bytes, which are no row: the file's end was lost, " +
+			"as when a machine stops while it writes")
 	case unended:
-		return errors.New("the object does not end on its line"), "write each row on one line; " +
-			"if the rows stand in a list inside it, give that list"
+		return "write each row on one line; if the rows stand in a list inside it, give that list",
+			errors.New("the object does not end on its line")
 	case object && rest[0] == ',':
-		return errors.New("a comma after the object"), "remove the commas between the lines, or make the file one JSON array"
+		return "remove the commas between the lines, or make the file one JSON array", errors.New("a comma after the object")
 	case object && rest[0] == '{':
-		return errors.New("two objects on one line"), "write one object a line"
+		return "write one object a line", errors.New("two objects on one line")
 	case startsWithAny(rest, "NaN", "Infinity", "-Infinity", "nan", "inf"), at > 0 && b[at-1] == '-' &&
 		startsWithAny(rest, "I", "i"):
-		return fmt.Errorf("%s, which Python writes and JSON does not have", word(b, at)), "write null instead"
+		return "write null instead", fmt.Errorf("%s, which Python writes and JSON does not have", word(b, at))
 	case startsWithAny(rest, "None", "True", "False"), rest[0] == '\'':
-		return errors.New("an object as Python prints it, which is not JSON"), "write it with json.dumps"
+		return "write it with json.dumps", errors.New("an object as Python prints it, which is not JSON")
 	case rest[0] == 0:
-		return errors.New("a NUL byte inside the object"), hintLine
+		return hintLine, errors.New("a NUL byte inside the object")
 	case rest[0] < ' ':
-		return fmt.Errorf("the control character %q inside a string", rest[0]), "write it as an escape"
+		return "write it as an escape", fmt.Errorf("the control character %q inside a string", rest[0])
 	case startsWithAny(rest, "}", "]") && bytes.HasSuffix(bytes.TrimSpace(b[:at]), []byte(",")):
-		return fmt.Errorf("a comma before %q", rest[0]), "remove it"
+		return "remove it", fmt.Errorf("a comma before %q", rest[0])
 	}
-	return theirs, hintLine
+	return hintLine, theirs
 }
 
 func startsWithAny(b []byte, words ...string) bool {

@@ -27,7 +27,8 @@ func splitRow(raw []byte, name string, line int, buf fields) (fields, error) {
 	}
 	fs, err := splitObject(raw, buf[:0])
 	if err != nil {
-		return fail(explainSyntax(raw, err))
+		hint, say := explainSyntax(raw, err)
+		return fail(say, hint)
 	}
 	return fs, nil
 }

@@ -142,7 +142,8 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntax):
-		return fail(explainSyntax(raw, errSyntax))
+		hint, say := explainSyntax(raw, errSyntax)
+		return fail(say, hint)
 	case errors.As(err, &typ):
 		return fail(&typeError{typ}, hintField)
 	default: // a type's own UnmarshalJSON

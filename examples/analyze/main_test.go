@@ -350,7 +350,8 @@ func runFolder(t *testing.T) string {
 				"inclusion_prob": .5, "role": "calibration", "policy_hash": "p0"})
 		}
 	}
-	add("ledger.jsonl", map[string]any{"id": "e0", "stage": "oracle", "key": "a", "cost_usd": .03, "outcome": "rate_limited"})
+	add("ledger.jsonl",
+		map[string]any{"id": "e0", "stage": "oracle", "key": "a", "cost_usd": .03, "outcome": "rate_limited"})
 	add("ledger.jsonl", map[string]any{"id": "e1", "stage": "oracle", "key": "a", "cost_usd": .01, "outcome": "ok"})
 	add("ledger.jsonl", map[string]any{"id": "e2", "stage": "oracle", "key": "b", "cost_usd": .04, "outcome": "ok"})
 	add("ledger.jsonl", map[string]any{"id": "e3", "stage": "judge", "key": "a", "cost_usd": 9, "outcome": "ok"})
