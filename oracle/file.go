@@ -42,9 +42,11 @@ func (e *LabelError) Error() string {
 //
 //	{"prompt_id": "p1", "policy": "p0", "draw_idx": 0, "label": 0.8}
 //
-// or CSV with a header that has these four columns, in any order. Other keys and
-// columns, blank lines and a leading byte order mark are ignored. The name stands
-// for the file in errors.
+// or CSV with a header that has these four columns, in any order. The id may be called
+// id, a draw that is not named is draw 0, and the policy may be left out if all expected
+// responses are of one: a file of id and label is enough then. Other keys and columns,
+// blank lines and a leading byte order mark are ignored. The name stands for the file in
+// errors.
 //
 // The expected keys are those of the responses to be labeled; nil means any.
 //
@@ -102,6 +104,7 @@ type collector struct {
 	// what is expected; nil for anything
 	keys              map[dataset.Key]bool
 	prompts, policies map[string]bool
+	only              string // the one policy of keys, if there is one
 }
 
 func (c *collector) expect(keys []dataset.Key) {
@@ -111,6 +114,9 @@ func (c *collector) expect(keys []dataset.Key) {
 	c.keys, c.prompts, c.policies = map[dataset.Key]bool{}, map[string]bool{}, map[string]bool{}
 	for _, k := range keys {
 		c.keys[k], c.prompts[k.PromptID], c.policies[k.Policy] = true, true, true
+	}
+	if len(c.policies) == 1 {
+		c.only = keys[0].Policy
 	}
 }
 
@@ -145,28 +151,39 @@ func (c *collector) add(line int, key dataset.Key, label float64) error {
 
 func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 	for ; ; line++ {
-		text, err := in.ReadBytes('\n')
+		object, err := in.ReadBytes('\n')
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("oracle: read labels: %s:%d: %w", c.file, line, err)
 		}
-		if text = bytes.TrimSpace(text); len(text) > 0 {
+		if object = bytes.TrimSpace(object); len(object) > 0 {
 			var row struct {
-				PromptID *string  `json:"prompt_id"`
+				PromptID *text    `json:"prompt_id"`
+				ID       *text    `json:"id"`
 				Policy   *string  `json:"policy"`
-				DrawIdx  *int     `json:"draw_idx"`
+				DrawIdx  int      `json:"draw_idx"`
 				Label    *float64 `json:"label"`
 			}
-			if err := json.Unmarshal(text, &row); err != nil {
+			if err := json.Unmarshal(object, &row); err != nil {
 				return c.fail(line, "correct the line", "not such an object: %v", err)
 			}
-			if name := twice(text); name != "" {
+			if name := twice(object); name != "" {
 				return c.fail(line, "keep one of the two", "%q appears twice", name)
 			}
-			if row.PromptID == nil || row.Policy == nil || row.DrawIdx == nil || row.Label == nil {
-				return c.fail(line, "give all four, and leave a response without a label out",
-					"prompt_id, policy, draw_idx or label is absent or null")
+			if row.PromptID == nil {
+				row.PromptID = row.ID
 			}
-			if err := c.add(line, dataset.Key{PromptID: *row.PromptID, Policy: *row.Policy, DrawIdx: *row.DrawIdx},
+			if row.Policy == nil && c.only != "" {
+				row.Policy = &c.only
+			}
+			switch {
+			case row.PromptID == nil || row.Label == nil:
+				return c.fail(line, "give both, and leave a response without a label out",
+					"prompt_id (or id) or label is absent or null")
+			case row.Policy == nil:
+				return c.fail(line, "name the policy whose response the label is for", "policy is absent or null, and %s",
+					c.several())
+			}
+			if err := c.add(line, dataset.Key{PromptID: string(*row.PromptID), Policy: *row.Policy, DrawIdx: row.DrawIdx},
 				*row.Label); err != nil {
 				return err
 			}
@@ -177,8 +194,28 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 	}
 }
 
-// columns are what a label needs.
-var columns = []string{"prompt_id", "policy", "draw_idx", "label"}
+// text is a string, or a number as it is written: ids are often numbers.
+type text string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *text) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9') {
+		*t = text(b)
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(t))
+}
+
+// several says why a policy must be named.
+func (c *collector) several() string {
+	if c.keys == nil {
+		return "any could be meant"
+	}
+	return "labels are wanted for responses of " + strings.Join(slices.Sorted(maps.Keys(c.policies)), ", ")
+}
+
+// columns are what says which response a label is for, and the label.
+var columns = []string{"prompt_id", "policy", "draw_idx", "label", "id"}
 
 // twice returns which of the columns an object has twice, of which the decoder
 // would take the last; empty for none. Like the decoder it takes a key in other
@@ -211,15 +248,32 @@ func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
 	if err != nil {
 		return c.csvError(err, firstLine)
 	}
-	var at [4]int
-	for i, want := range columns {
-		is := func(s string) bool { return strings.TrimSpace(s) == want }
-		if at[i] = slices.IndexFunc(header, is); at[i] < 0 {
-			return c.fail(firstLine, "begin with the line "+strings.Join(columns, ","), "the header has no column %q", want)
+	at := map[string]int{}
+	for i, name := range header {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if !slices.Contains(columns, name) {
+			continue
 		}
-		if slices.ContainsFunc(header[at[i]+1:], is) {
-			return c.fail(firstLine, "keep one of the two", "the header has two columns %q", want)
+		if _, ok := at[name]; ok {
+			return c.fail(firstLine, "keep one of the two", "the header has two columns %q", name)
 		}
+		at[name] = i
+	}
+	id, ok := at["prompt_id"]
+	if !ok {
+		id, ok = at["id"]
+	}
+	value, labelled := at["label"]
+	ofPolicy, named := at["policy"]
+	ofDraw, numbered := at["draw_idx"]
+	begin := "begin with the line " + strings.Join(columns[:4], ",")
+	switch {
+	case !ok:
+		return c.fail(firstLine, begin, "the header has no column %q or %q", "prompt_id", "id")
+	case !labelled:
+		return c.fail(firstLine, begin, "the header has no column %q", "label")
+	case !named && c.only == "":
+		return c.fail(firstLine, begin, "the header has no column %q, and %s", "policy", c.several())
 	}
 	for {
 		row, err := rows.Read()
@@ -231,16 +285,21 @@ func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
 		}
 		line, _ := rows.FieldPos(0)
 		line += firstLine - 1
-		draw, err := strconv.Atoi(strings.TrimSpace(row[at[2]]))
-		if err != nil {
-			return c.fail(line, "draws are whole numbers from 0", "draw_idx %q", row[at[2]])
+		key := dataset.Key{PromptID: row[id], Policy: c.only}
+		if named {
+			key.Policy = row[ofPolicy]
 		}
-		label, err := strconv.ParseFloat(strings.TrimSpace(row[at[3]]), 64)
+		if numbered {
+			if key.DrawIdx, err = strconv.Atoi(strings.TrimSpace(row[ofDraw])); err != nil {
+				return c.fail(line, "draws are whole numbers from 0", "draw_idx %q", row[ofDraw])
+			}
+		}
+		label, err := strconv.ParseFloat(strings.TrimSpace(row[value]), 64)
 		if err != nil {
 			return c.fail(line, "give a number in [0, 1], and leave a response without a label out",
-				"label %q is not a number", row[at[3]])
+				"label %q is not a number", row[value])
 		}
-		if err := c.add(line, dataset.Key{PromptID: row[at[0]], Policy: row[at[1]], DrawIdx: draw}, label); err != nil {
+		if err := c.add(line, key, label); err != nil {
 			return err
 		}
 	}

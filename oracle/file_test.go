@@ -45,7 +45,10 @@ func TestReadLabels(t *testing.T) {
 			`"label" appears twice`},
 		{"a key twice in other letters", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"Label":0.9,"label":0.1}`, nil, 1,
 			`"label" appears twice`},
-		{"a column short", "prompt_id,policy,label\np1,p0,1\n", nil, 1, "draw_idx"},
+		{"no draw is draw 0", "id,policy,label\np1,p0,0.8\n",
+			map[dataset.Key]float64{{PromptID: "p1", Policy: "p0"}: .8}, 0, ""},
+		{"no policy, and any could be meant", "id,label\np1,1\n", nil, 1, `no column "policy", and any could be meant`},
+		{"no label", "id,policy\np1,p0\n", nil, 1, `no column "label"`},
 		{"not json", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":0.8}` + "\n{oops\n", nil, 2, "correct the line"},
 		{"percent", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":85}`, nil, 1, "not guessed"},
 		{"negative", header + "p1,p0,0,0.5\np2,p0,0,-0.1\n", nil, 3, "not in [0, 1]"},
@@ -54,7 +57,9 @@ func TestReadLabels(t *testing.T) {
 		{"null label", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":null}`, nil, 1,
 			"leave a response without a label out"},
 		{"label as text", `{"prompt_id":"p1","policy":"p0","draw_idx":0,"label":"0.5"}`, nil, 1, "correct the line"},
-		{"no draw", `{"prompt_id":"p1","policy":"p0","label":0.5}`, nil, 1, "draw_idx"},
+		{"no draw, an id that is a number", `{"id":17,"policy":"p0","label":0.5}`,
+			map[dataset.Key]float64{{PromptID: "17", Policy: "p0"}: .5}, 0, ""},
+		{"null policy", `{"prompt_id":"p1","policy":null,"label":1}`, nil, 1, "any could be meant"},
 		{"half a draw", header + "p1,p0,0.5,1\n", nil, 2, "draw_idx"},
 		{"negative draw", header + "p1,p0,-1,1\n", nil, 2, "from 0"},
 		{"no prompt", header + ",p0,0,1\n", nil, 2, "empty"},
@@ -186,6 +191,27 @@ func TestFile(t *testing.T) {
 	} {
 		if _, err := make(); err == nil {
 			t.Errorf("%s: no error", reason)
+		}
+	}
+}
+
+// People label a spreadsheet of ids: if one policy's responses are wanted, it need not
+// be named; if several are, it must be.
+func TestLabelsOfOnePolicyNeedNotNameIt(t *testing.T) {
+	one := []dataset.Key{{PromptID: "1", Policy: "p0"}, {PromptID: "2", Policy: "p0"}}
+	want := map[dataset.Key]float64{one[0]: 1, one[1]: .25}
+	for _, in := range []string{
+		"id,label\n1,1\n2,0.25\n", "ID, Label \n1,1\n2,0.25\n", "label,prompt_id\n1,1\n0.25,2\n",
+		`{"id":1,"label":1}` + "\n" + `{"prompt_id":"2","label":0.25}`,
+	} {
+		got, err := ReadLabels(strings.NewReader(in), "labels", one)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%q: %v\n%s", in, err, diff)
+		}
+		several := append(one[:2:2], dataset.Key{PromptID: "1", Policy: "pi_bad"})
+		if got, err := ReadLabels(strings.NewReader(in), "labels", several); got != nil || err == nil ||
+			!strings.Contains(err.Error(), "responses of p0, pi_bad") {
+			t.Errorf("%q, of two policies: %v, %v", in, got, err)
 		}
 	}
 }

@@ -75,7 +75,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.judgeMaxTokens, "judge-max-tokens", 0,
 		"`tokens` that judge and oracle may generate for a reply, thoughts included (default 200)")
 	fs.StringVar(&o.oracleModel, "oracle-model", "gpt-4o", "the oracle's model")
-	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, label")
+	fs.StringVar(&o.labels, "labels", "", "oracle labels from people, a `file` of prompt_id, policy, draw_idx, "+
+		"label; id and label are enough for responses of one policy")
 	fs.IntVar(&o.design.Probes, "probes", 0, "oracle labels per target policy; more extend a run")
 	fs.Func("label-design", "which logged responses get a label: `SPEC` such as fraction=0.25,strata=5,duplicates=10 "+
 		"(default: all, once)", func(s string) error {
