@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -94,7 +95,8 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 // complete adds to the records what the configuration says of them.
 func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
-	rec.Estimate, rec.Full, rec.FullBudget, rec.Resolution = w.estimate, c.Full, c.FullBudget, c.Resolution
+	rec.Estimate = withEarlierLabels(w.estimate, rec)
+	rec.Full, rec.FullBudget, rec.Resolution = c.Full, c.FullBudget, c.Resolution
 	rec.BatchFactors = map[string]float64{}
 	if _, ok := c.Grader.(providers.Batcher); ok {
 		for model, price := range rates(c.Prices, rec.Ledger) {
@@ -308,4 +310,38 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 		RowsPerEffective: record.Finite(st.RowsPerEffective),
 		NoiseN:           st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
 	}, methods
+}
+
+// withEarlierLabels adds to an estimate without calls of the oracle, since people label
+// now, what an earlier start paid a model for labels: the ledger holds it, and nobody
+// asked for it again.
+func withEarlierLabels(e record.Estimate, rec *record.Records) record.Estimate {
+	at := slices.IndexFunc(e.Stages, func(s record.StageEstimate) bool { return s.Name == record.StageOracle })
+	if at < 0 || e.Stages[at].Calls > 0 {
+		return e
+	}
+	e.Stages = slices.Clone(e.Stages)
+	s := &e.Stages[at]
+	for a := range rec.Ledger.All() {
+		if a.Stage != record.StageOracle {
+			continue
+		}
+		s.Calls++
+		s.ExpectedUSD += float64(a.Cost)
+		if a.UsageKnown {
+			s.PromptTokens += float64(a.PromptTokens)
+			s.CompletionTokens += float64(a.CompletionTokens)
+		}
+	}
+	if s.Calls == 0 {
+		return e
+	}
+	s.WorstUSD = s.ExpectedUSD
+	e.Calls += s.Calls
+	e.ExpectedUSD += s.ExpectedUSD
+	e.WorstUSD += s.ExpectedUSD
+	e.Assumptions = append(slices.Clip(e.Assumptions), fmt.Sprintf("%s were paid for by an earlier start, before people "+
+		"labelled: they are in the estimate as the ledger has them", record.Plural(s.Calls, "call of the oracle",
+		"calls of the oracle")))
+	return e
 }

@@ -135,6 +135,10 @@ func TestPeopleTakeOver(t *testing.T) {
 		if err != nil || finding(v, "oracle.range").Status != record.Pass || !strings.HasPrefix(v.Run.Oracle, "people@") {
 			t.Fatalf("%s: %v, %s", name, err, describe(v))
 		}
+		// What the model's labels cost is in the ledger, and so in the estimate.
+		if c := finding(v, "cost.estimate"); c.Status != record.Pass {
+			t.Errorf("%s: cost.estimate is %q: %s", name, c.Status, c.Summary)
+		}
 		for i, l := range theirs {
 			if l.Oracle != v.Run.Oracle || l.Label.OrNaN() != .1+.01*float64(i%40) || l.Key() != keys[i] ||
 				l.InclusionProb != model[i].InclusionProb || l.Stratum != model[i].Stratum {
