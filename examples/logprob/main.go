@@ -33,6 +33,7 @@ import (
 	"syscall"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
@@ -71,6 +72,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	in := fs.String("in", "", "`file` of pairs, - for stdin")
 	kind := fs.String("server", "echo", "`make` of the server: "+strings.Join(makes, ", "))
 	noCertify := fs.Bool("no-certify", false, "score without asking first whether the endpoint's values can be trusted")
+	insecure := fs.Bool("insecure-http", false,
+		"allow plain HTTP to another machine, which sends keys and prompts in clear")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -82,6 +85,9 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 		return usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
 	case *baseURL == "" || *model == "" || *in == "":
 		return usageError{errors.New("-base-url, -model and -in are needed")}
+	}
+	if err := endpoints.CheckPlain(*baseURL, *insecure); err != nil {
+		return usageError{fmt.Errorf("%w, or allow it with -insecure-http", err)}
 	}
 	strategies, err := parseStrategies(*strategy)
 	if err != nil {

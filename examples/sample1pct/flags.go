@@ -20,6 +20,7 @@ type options struct {
 	live, preflight, json, batchLabels   bool
 	share                                bool
 	fireworksURL, openaiURL              string
+	insecureHTTP                         bool
 	endpoints                            []endpoints.Spec
 	judgeModel, oracleModel              string
 	judgeMaxTokens                       int
@@ -65,6 +66,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
 	fs.StringVar(&o.fireworksURL, "fireworks-url", "", "with -live: Fireworks' base `URL`")
 	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
+	fs.BoolVar(&o.insecureHTTP, "insecure-http", false,
+		"allow plain HTTP to another machine, which sends keys and prompts in clear")
 	fs.Func("endpoint", "a server by name, `"+endpoints.Form+"` (repeatable); policies name it as endpoint, judge and "+
 		"oracle as NAME/MODEL, and what names none is of the first", func(s string) error {
 		e, err := endpoints.Parse(s)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
@@ -21,12 +22,26 @@ import (
 // the 1%.
 const bundledConversations = 10_000
 
+// urls are the addresses of declared endpoints.
+func urls(declared []endpoints.Spec) []string {
+	var out []string
+	for _, e := range declared {
+		out = append(out, e.URL)
+	}
+	return out
+}
+
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 	if o.batchLabels {
 		cfg.BatchLabels = &batch.Config{}
 		if !o.live { // the simulator's batches move when they are asked for
 			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
+		}
+	}
+	for _, address := range append([]string{o.fireworksURL, o.openaiURL}, urls(o.endpoints)...) {
+		if err := endpoints.CheckPlain(address, o.insecureHTTP); err != nil {
+			return nil, fmt.Errorf("%w, or allow it with -insecure-http", err)
 		}
 	}
 	if len(o.endpoints) > 0 {
