@@ -32,6 +32,9 @@ func scored(keys []dataset.Key) map[dataset.Key]float64 {
 // stated probability says, and the mean weighted by 1/p is unbiased: within 4.5
 // standard errors. What was topped up is a design like any other.
 func TestInclusionIsAsStated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	const draws = 2000
 	all := keys(40, "p0", "pi")
 	scores := scored(all)

@@ -99,6 +99,9 @@ func vllm(t testing.TB, c sim.Config) *providers.Compatible {
 // TestExactOverChat is TestExactOverHTTP against a server that scores
 // conversations, each in the template of the policy's own family.
 func TestExactOverChat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	pairs := manyPairs(t, 500)
 	server := vllm(t, sim.Config{})
 	f, err := New(Config{Scorer: server, Chat: server})

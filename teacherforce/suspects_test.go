@@ -196,6 +196,9 @@ func (w *watched) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (
 // TestFaultyRowsAreFlagged: with 1% of rows spoilt by each of three faults, every
 // spoilt row is flagged with its reason, and at most 0.1% of the others are.
 func TestFaultyRowsAreFlagged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	rows := manyPairs(t, 1200)
 	faults, err := sim.ParseFaults("zero=0.01,positive=0.01,null=0.01")
 	if err != nil {

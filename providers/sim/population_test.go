@@ -91,6 +91,9 @@ const coverageEnv = "REWEIGH_COVERAGE"
 // responses, and 25 labels of each; it is drawn from the stored population, and
 // the truth is that population's mean.
 func TestResidualCorrectedCoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	repetitions, low, high := 300, .905, .99 // 3.6 standard errors about .95
 	if os.Getenv(coverageEnv) != "" {
 		repetitions, low, high = 2000, .93, .97

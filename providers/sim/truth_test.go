@@ -132,6 +132,9 @@ const (
 
 // With -update, this is the program behind go generate.
 func TestTruthFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	if *update {
 		writePopulation(t, fingerprint())
 		f := truthFile{Fingerprint: fingerprint(), Prompts: truthPrompts, Seed: truthSeed}
@@ -183,6 +186,9 @@ func TestTruthFile(t *testing.T) {
 // The world is one that a run of 100 can tell something about: a judge that
 // ranks well, policies in the expected order, scores with a spread.
 func TestWorld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
+	}
 	prompts := arenagen.Prompts(250, 3)
 	// mean judge scores
 	rows := []struct{ low, high float64 }{{0.66, 0.73}, {0.66, 0.73}, {0.70, 0.78}, {0.74, 0.82}, {0.25, 0.38}}
