@@ -276,13 +276,16 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	}
 	// The gate comes first: reservations made while queueing for it would
 	// take the budget from the calls that could use it.
+	// Those that move a batch do not pass it: calls inside may wait for the budget
+	// that only the batch's end sets free.
 	queued, ticket, result := time.Now(), newTicket(k), outcome{}
-	err := c.gate.enter(ctx, ticket)
-	waited := time.Since(queued)
-	if err != nil {
-		return none, nil, Meta{Waited: waited}, c.Fail(k.Call, ContextClass(err), err)
+	if !k.free || k.Model == "" {
+		if err := c.gate.enter(ctx, ticket); err != nil {
+			return none, nil, Meta{Waited: time.Since(queued)}, c.Fail(k.Call, ContextClass(err), err)
+		}
+		defer func() { c.gate.leave(ticket, result) }()
 	}
-	defer func() { c.gate.leave(ticket, result) }()
+	waited := time.Since(queued)
 	if c.config.Budget != nil && !k.free {
 		if err := c.config.Budget.Reserve(ctx, k.reserve); err != nil {
 			return none, nil, Meta{Waited: waited}, c.Adopt(k.Call, err)
