@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/providertest"
 )
 
 func TestBudgetAddsUpExactly(t *testing.T) {
@@ -170,4 +171,38 @@ func TestBudgetMisuse(t *testing.T) {
 			misuse()
 		}()
 	}
+}
+
+// A batch holds its reservation until it has ended, and only free calls move it. They
+// must go through although every slot is taken by calls that wait for that money.
+func TestFreeCallsDoNotWaitForTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const batch = 1 - 1e-9
+		b := providers.NewBudget(1)
+		if err := b.Reserve(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		s := providertest.NewPipeServer(t, ok())
+		c := client(t, openAI(t, s), providers.ClientConfig{Budget: b, Concurrency: 1})
+		paid := make(chan error, 1)
+		go func() {
+			_, err := c.Generate(t.Context(), chatRequest())
+			paid <- err
+		}()
+		synctest.Wait() // it has the one slot, and waits for money
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		poll := providers.Call{Op: "get batch", Model: "gpt-4o-mini", Endpoint: "batches"}
+		if ended, err := providers.Free(ctx, c, poll, func(context.Context) (bool, error) { return true, nil }); !ended ||
+			err != nil {
+			t.Errorf("the batch cannot be asked for: %v", err)
+		}
+		if n := len(s.Requests()); n != 0 {
+			t.Errorf("%d requests before there was money", n)
+		}
+		b.Settle(batch, 0)
+		if err := <-paid; err != nil || len(s.Requests()) != 1 {
+			t.Errorf("the call that waited: %v, %d requests", err, len(s.Requests()))
+		}
+	})
 }

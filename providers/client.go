@@ -132,8 +132,8 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 	return models, err
 }
 
-// Free makes a call of f that costs nothing: with c's retries and limits, and a
-// line in its ledger for every attempt.
+// Free makes a call of f that costs nothing: with c's retries, and a line in its
+// ledger for every attempt. It waits for no limit and for no call in flight.
 func Free[T any](ctx context.Context, c *Client, k Call, f func(context.Context) (T, error)) (T, error) {
 	v, _, _, err := do(ctx, c, call{Call: k, free: true}, func(ctx context.Context) (T, *Usage, Meta, error) {
 		v, err := f(ctx)
@@ -276,10 +276,10 @@ func attemptOnce[T any](ctx context.Context, c *Client, k call, number int, send
 	}
 	// The gate comes first: reservations made while queueing for it would
 	// take the budget from the calls that could use it.
-	// Those that move a batch do not pass it: calls inside may wait for the budget
-	// that only the batch's end sets free.
+	// A call that costs nothing does not pass it: those inside may wait for the budget
+	// that only the end of a batch sets free, and the calls that move it are free.
 	queued, ticket, result := time.Now(), newTicket(k), outcome{}
-	if !k.free || k.Model == "" {
+	if !k.free {
 		if err := c.gate.enter(ctx, ticket); err != nil {
 			return none, nil, Meta{Waited: time.Since(queued)}, c.Fail(k.Call, ContextClass(err), err)
 		}

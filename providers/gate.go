@@ -114,11 +114,7 @@ func (g *gate) leave(t *ticket, o outcome) {
 func (g *gate) lane(model string) *lane {
 	l, ok := g.lanes[model]
 	if !ok {
-		configured := g.configured
-		if model == "" { // listings
-			configured = quantities{}
-		}
-		l = newLane(g.most, configured, time.Now())
+		l = newLane(g.most, g.configured, time.Now())
 		g.lanes[model] = l
 	}
 	return l
