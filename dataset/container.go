@@ -13,7 +13,7 @@ import (
 )
 
 // A file says what it is by its first bytes. What is known and not read has a name here,
-// so that nobody is told that it is bad JSON.
+// so that no message calls it bad JSON.
 var notRead = []struct {
 	at             int
 	magic          string
@@ -30,8 +30,8 @@ var notRead = []struct {
 	{0, "PK\x05\x06", "an empty zip archive", "get the file again"},
 	{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
 	{0, "Rar!\x1a\x07", "a RAR archive", "unpack it first"},
-	{0, "PAR1", "Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, or convert it to " +
-		"JSON lines"},
+	{0, "PAR1", "Parquet", "read it with the module github.com/reweigh/reweigh/dataset/parquet, whose command jsonl " +
+		"makes JSON lines of it"},
 	{0, "PARE", "encrypted Parquet", "convert it to JSON lines"},
 	{0, "ARROW1", "an Arrow file", "convert it to JSON lines"},
 	{0, "\xff\xff\xff\xff", "an Arrow stream", "convert it to JSON lines"},
@@ -85,7 +85,7 @@ func peel(stored *bufio.Reader, name string) (r *bufio.Reader, around []string, 
 }
 
 // maxZstdWindow is how far back a zstd file may refer, which is what its decoder keeps in
-// memory: as much as zstd itself allows unless it is told --long.
+// memory: as much as zstd itself allows unless its long mode is on.
 const maxZstdWindow = 128 << 20
 
 // isZstd knows frames, and those that are skipped, with which some tools begin a file.

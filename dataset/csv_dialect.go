@@ -157,14 +157,19 @@ func (d dialect) notTable(name string, looks bool, first byte) error {
 		for _, c := range d.columns[:min(len(d.columns), maxNames)] {
 			shown = append(shown, fmt.Sprintf("%q", shorten(c, 40)))
 		}
-		return &LineError{Name: name, Line: d.line, Err: fmt.Errorf("the file is CSV%s, and no column holds prompts; its "+
-			"columns "+
-			"are: %s", sep, strings.Join(shown, ", ")), Hint: "call the column of the prompts prompt, in a header line"}
+		return &LineError{Name: name, Line: d.line, Hint: "call the column of the prompts prompt, in a header line",
+			Err: fmt.Errorf(
+				"the file is CSV%s, and no column holds prompts; its columns are: %s",
+				sep,
+				strings.Join(shown, ", "),
+			)}
 	}
 	if first == 0 {
 		return &LineError{Name: name, Line: 1, Err: errors.New("the file begins with NUL bytes"), Hint: "get the file again"}
 	}
-	return &LineError{Name: name, Line: 1, Err: fmt.Errorf("the file is neither JSON nor CSV with a header that names "+
-		"a column "+
-		"of prompts: it starts with %q", first), Hint: hintFormats}
+	return &LineError{Name: name, Line: 1, Hint: hintFormats,
+		Err: fmt.Errorf(
+			"the file is neither JSON nor CSV with a header that names a column of prompts: it starts with %q",
+			first,
+		)}
 }

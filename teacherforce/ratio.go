@@ -15,14 +15,13 @@ type RawRatioError struct {
 }
 
 func (e *RawRatioError) Error() string {
-	return fmt.Sprintf("teacherforce: ratio of raw log-probs (%s): the policy samples at another temperature than 1, "+
-		"or from a part of the distribution, "+
-		"and an echo gives the model's own log-probs. Their ratio is not the importance weight: at temperature T a "+
-		"token's true log-prob is "+
-		"z/T - log Σ exp(z/T), which no function of the raw ones is, so that the error grows with the response's length "+
-		"and has no known sign; "+
-		"and a token that top-p or top-k excludes has a weight of 0 and not a small one. Score policies of temperature "+
-		"1, top_p 1 and top_k 0, or ask for RawLogRatio", e.Side)
+	return fmt.Sprintf(
+		"teacherforce: ratio of raw log-probs (%s): the policy samples at another temperature than 1, or from a part of "+
+			"the distribution, and an echo gives the model's own log-probs. Their ratio is not the importance weight: at "+
+			"temperature T a token's true log-prob is z/T - log Σ exp(z/T), which no function of the raw ones is, so that "+
+			"the error grows with the response's length and has no known sign; and a token that top-p or top-k excludes has "+
+			"a weight of 0 and not a small one. Score policies of temperature 1, top_p 1 and top_k 0, or ask for "+
+			"RawLogRatio", e.Side)
 }
 
 // IntervalRatioError refuses a ratio of log-probs of which one is no number.
@@ -32,10 +31,10 @@ type IntervalRatioError struct {
 }
 
 func (e *IntervalRatioError) Error() string {
-	return fmt.Sprintf("teacherforce: ratio of log-probs that are known as intervals alone (%s): the server shows "+
-		"too few "+
-		"alternatives to each token for the log-prob under the policy's sampling, or the logging policy "+
-		"cannot have drawn the response; the responses that can be weighed would be no random part of all", e.Side)
+	return fmt.Sprintf(
+		"teacherforce: ratio of log-probs that are known as intervals alone (%s): the server shows too few alternatives "+
+			"to each token for the log-prob under the policy's sampling, or the logging policy cannot have drawn the "+
+			"response; the responses that can be weighed would be no random part of all", e.Side)
 }
 
 // LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one

@@ -24,8 +24,8 @@ var ErrRenderingChanged = errors.New("the server renders conversations otherwise
 
 // ContextIDs returns the token ids of the context that p answers prompt in, as the
 // server renders it in its model's own template: no template is known here, and
-// p.Template is not used. It has one token generated, and takes a server that
-// tells the prompt's ids (Generation.PromptIDs); of another, the error wraps
+// p.Template is not used. It has one token generated, and needs a server that
+// returns the prompt's ids (Generation.PromptIDs); of another, the error wraps
 // [errors.ErrUnsupported].
 func ContextIDs(ctx context.Context, g Generator, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt) ([]int,
 	error) {
@@ -37,7 +37,7 @@ func ContextIDs(ctx context.Context, g Generator, tag providers.Tag, p offpolicy
 		return nil, err
 	}
 	if len(out.PromptIDs) == 0 {
-		return nil, fmt.Errorf("teacherforce: context of %s under %s: the server does not tell the token ids of the "+
+		return nil, fmt.Errorf("teacherforce: context of %s under %s: the server does not return the token ids of the "+
 			"conversation: %w", prompt.ID, p.Name, errors.ErrUnsupported)
 	}
 	return out.PromptIDs, nil
@@ -55,7 +55,7 @@ var canaries = [][]dataset.Message{
 // Identify returns p with the name of the server's rendering as its template:
 // "server:" and a digest of the ids of fixed conversations, so that the rendering
 // is part of the policy's hash. If p has such a name already, and the server now
-// renders otherwise, the error wraps [ErrRenderingChanged]. A server that tells no
+// renders otherwise, the error wraps [ErrRenderingChanged]. A server that returns no
 // ids is refused as by [ContextIDs].
 func Identify(ctx context.Context, g Generator, p offpolicy.Policy) (offpolicy.Policy, error) {
 	rendered := make([][]int, len(canaries))
@@ -81,7 +81,7 @@ func Identify(ctx context.Context, g Generator, p offpolicy.Policy) (offpolicy.P
 	name := servedPrefix + hex.EncodeToString(h[:8])
 	if strings.HasPrefix(p.Template, servedPrefix) && p.Template != name {
 		return p, fmt.Errorf("teacherforce: identify %s: its contexts were %s and are %s: %w; keep the server and its "+
-			"template as they were, or start anew", p.Name, p.Template, name, ErrRenderingChanged)
+			"template as they were, or start again", p.Name, p.Template, name, ErrRenderingChanged)
 	}
 	p.Template = name
 	return p, nil
@@ -108,8 +108,8 @@ func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Po
 		return refused(ClassUnsupported, ReasonUnsupported, "the server did not return the ids of all that was sampled, "+
 			"the model's thought included, and without a template nothing else can be scored")
 	case r.Ended && r.EndID == nil:
-		return refused(ClassUnsupported, ReasonUnsupported, "the response ended, and the server did not tell the id of the "+
-			"token that ended it")
+		return refused(ClassUnsupported, ReasonUnsupported, "the response ended, and the server did not return the id of "+
+			"the token that ended it")
 	case len(r.TokenIDs) == 0 && !r.Ended:
 		return refused(ClassEmpty, ReasonEmpty, "the response is empty: there is nothing to score")
 	}

@@ -53,8 +53,7 @@ func BenchmarkIngest(b *testing.B) {
 	}
 	path := filepath.Join(b.TempDir(), "rows.parquet")
 	if err := dataset.WriteFile(path, func(w io.Writer) error {
-		_,
-			err := w.Write(file.Bytes())
+		_, err := w.Write(file.Bytes())
 		return err
 	}); err != nil {
 		b.Fatal(err)

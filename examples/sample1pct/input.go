@@ -22,8 +22,7 @@ type filters struct {
 
 func (f *filters) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.languages, "languages", "", "languages to keep, a `list` of names or codes separated by commas, "+
-		"or all "+
-		"(default English, of rows that state one; plain prompts are all kept)")
+		"or all (default English, of rows that state one; plain prompts are all kept)")
 	fs.BoolVar(&f.KeepFlagged, "keep-flagged", false, "keep prompts that moderation flagged, or the data set calls toxic")
 	fs.Float64Var(&f.MaxModerationScore, "max-moderation-score", 0,
 		"highest moderation `score` to keep, in (0, 1]; 0 sets no limit")

@@ -1,6 +1,6 @@
 // Package folder opens the files of a run relative to its folder and never through
-// a link. Who can write into the folder can then neither have a file elsewhere read
-// or changed, nor make a program wait at a named pipe.
+// a link. Somebody who can write into the folder can then neither have a file elsewhere
+// read or changed, nor make a program wait at a named pipe.
 //
 // A folder that is named by its path is opened as it is, links and all: whoever
 // starts the program names it. What stands in it was perhaps put there by somebody
@@ -32,7 +32,7 @@ const (
 
 // ErrForeign is wrapped by the error of whatever finds something else than a regular
 // file or a folder in its place, or a file that has a second name.
-var ErrForeign = errors.New("no program of this kind put it there")
+var ErrForeign = errors.New("this program does not write such a thing")
 
 // Folder is an open folder.
 type Folder struct {

@@ -31,9 +31,12 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("jsonl", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	list := fs.String("columns", "", "columns to write, a `list` separated by commas, or all (default: those that "+
-		"prompts and "+
-		"their metadata are made of)")
+	list := fs.String(
+		"columns",
+		"",
+		"columns to write, a `list` separated by commas, or all (default: those that prompts and "+
+			"their metadata are made of)",
+	)
 	skip := fs.Bool("skip", false, "leave out rows that JSON cannot hold, and say how many")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

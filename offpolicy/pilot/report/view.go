@@ -201,12 +201,12 @@ func undecided(v *pilot.Verdict) bool {
 // to.
 func meaning(v *pilot.Verdict) string {
 	if undecided(v) {
-		return "There is no decision yet: nothing that was checked so far keeps the full run from starting."
+		return "There is no decision yet: no check so far speaks against the full run."
 	}
 	var s string
 	switch v.Decision {
 	case record.GO:
-		s = "Nothing that was checked keeps the full run from starting."
+		s = "No check speaks against the full run."
 	case record.HOLD:
 		s = "The full run should wait until a person has looked at what is below."
 	case record.NoGo:
