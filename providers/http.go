@@ -15,7 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
+
+	"github.com/reweigh/reweigh/internal/clean"
 )
 
 // HTTPConfig says where a service is and how to reach it.
@@ -357,17 +358,7 @@ func (t *transport) clean(s string) string {
 	return cut(oneLine(t.key.redact(s, minKeyInMessage)), 1<<10)
 }
 
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		// A terminal would obey escape sequences, and directional controls reorder what
-		// stands around them. Joiners stay: several scripts need them.
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029 || r == 0xfeff {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.Join(strings.Fields(s), " ")
-}
+func oneLine(s string) string { return clean.Line(strings.Join(strings.Fields(s), " ")) }
 
 func cut(s string, n int) string {
 	if len(s) <= n {

@@ -15,17 +15,3 @@ func TestRefusedAddress(t *testing.T) {
 		}
 	}
 }
-
-// TestOneLine: nothing that a server says acts on a terminal or reorders its text.
-func TestOneLine(t *testing.T) {
-	for _, r := range []rune{0x1b, 0x07, 0x9b, 0x7f, 0x202a, 0x202e, 0x2066, 0x2069, 0x200e, 0x200f, 0x061c, 0x2028,
-		0x2029, 0xfeff} {
-		if got := oneLine("a" + string(r) + "b"); got != "a b" {
-			t.Errorf("%U: %q", r, got)
-		}
-	}
-	if got := oneLine("\u0646\u200c\u0645 \U0001f469\u200d\U0001f467"); !strings.Contains(got, "\u200c") ||
-		!strings.Contains(got, "\u200d") {
-		t.Errorf("joiners are gone: %q", got)
-	}
-}

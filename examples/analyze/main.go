@@ -25,6 +25,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/cje"
+	"github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
@@ -152,7 +153,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if err := analyze(o, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "analyze: %v\n", err)
+		clean.Error(stderr, "analyze", err)
 		return exitFail
 	}
 	return exitOK

@@ -33,6 +33,7 @@ import (
 	"syscall"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -46,7 +47,7 @@ func main() {
 		if errors.Is(err, flag.ErrHelp) {
 			return
 		}
-		fmt.Fprintln(os.Stderr, "logprob:", err)
+		clean.Error(os.Stderr, "logprob", err)
 		var usage usageError
 		if errors.As(err, &usage) {
 			os.Exit(2)
@@ -221,7 +222,7 @@ func (s scoring) all(ctx context.Context, r io.Reader, name string, w io.Writer)
 			return err
 		}
 		for _, j := range batch {
-			out.Write(append(j.done, '\n'))
+			out.Write(append(clean.JSON(j.done), '\n'))
 		}
 		batch = batch[:0]
 		return out.Flush()

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
@@ -56,13 +57,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	for i, d := range dirs {
 		v, err := read(d)
 		if err != nil {
-			fmt.Fprintln(stderr, err)
+			clean.Error(stderr, "", err)
 			return 1
 		}
 		verdicts[i] = v
 	}
 	if err := show(stdout, dirs, verdicts, *width); err != nil {
-		fmt.Fprintln(stderr, err)
+		clean.Error(stderr, "", err)
 		return 1
 	}
 	return 0

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
+	"github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -95,7 +95,7 @@ func (d *display) print(line string) {
 }
 
 func (d *display) say(line string) {
-	line = printable(line)
+	line = clean.Line(line)
 	if !d.terminal {
 		fmt.Fprintln(d.w, line)
 		return
@@ -186,7 +186,7 @@ func stageLine(e record.Event) string {
 		}
 		s += fmt.Sprintf("  (%s)", strings.Join(classes, ", "))
 	}
-	return printable(s)
+	return clean.Line(s)
 }
 
 // wholeLine is the money and the limits.
@@ -210,28 +210,6 @@ func forcingLine(f record.ForcingCounts) string {
 	return fmt.Sprintf("log-probs %d, zero %d: ", f.Scored, f.Zeros) + strings.Join(parts, ", ")
 }
 
-// printable is a line without what would act on a terminal, and of a length that
-// leaves the rest on the screen: messages hold what servers said.
-func printable(s string) string {
-	const most = 2000
-	if rs := []rune(s); len(rs) > most {
-		s = string(rs[:most]) + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029 || r == 0xfeff {
-			return '�'
-		}
-		return r
-	}, s)
-}
-
-// complain prints an error, line by line.
-func complain(w io.Writer, err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(w, printable(line))
-	}
-}
-
 // printPreflight shows what the run is expected to take.
 func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	e := pf.Estimate
@@ -240,7 +218,8 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 		simulated = " with live services"
 	}
 	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s), about %s%s\n",
-		len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, cfg.Prices.Date, span(e.ExpectedSeconds.OrNaN()), simulated)
+		len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(cfg.Prices.Date), span(e.ExpectedSeconds.OrNaN()),
+		simulated)
 	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected",
 		"at worst", "time", e.Reference)
 	for _, s := range e.Stages {
@@ -254,7 +233,7 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	for _, warning := range pf.Warnings {
-		fmt.Fprintln(w, "warning:", printable(warning))
+		fmt.Fprintln(w, "warning:", clean.Line(warning))
 	}
 	fmt.Fprintln(w)
 }

@@ -40,6 +40,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
@@ -77,7 +78,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 	cfg, closeAll, err := configure(o, stderr)
 	if err != nil {
-		complain(stderr, fmt.Errorf("sample1pct: preflight refused: %w", err))
+		clean.Error(stderr, "sample1pct: preflight refused", err)
 		return exitPreflight
 	}
 	defer closeAll()
@@ -102,16 +103,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if o.json {
 		if err := report.JSON(stdout, v); err != nil {
-			fmt.Fprintln(stderr, "sample1pct:", err)
+			clean.Error(stderr, "sample1pct", err)
 			return exitNoReport
 		}
 	} else if err := report.Text(stdout, v, 100); err != nil {
-		fmt.Fprintln(stderr, "sample1pct:", err)
+		clean.Error(stderr, "sample1pct", err)
 		return exitNoReport
 	}
 	fmt.Fprintf(stderr, "\nThe report is %s/report.html\n", o.out)
 	if err != nil {
-		complain(stderr, err)
+		clean.Error(stderr, "", err)
 		return exitInterrupted
 	}
 	switch v.Decision {
@@ -150,7 +151,7 @@ func signals(say func(string)) (ctx context.Context, gently <-chan struct{}, rel
 
 // refused maps an error without a verdict to an exit code.
 func refused(err error, stderr io.Writer) int {
-	complain(stderr, err)
+	clean.Error(stderr, "", err)
 	var pf *pilot.PreflightError
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -183,7 +184,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		return cfg, nil, err
 	}
 	for _, note := range cfg.Input.Notes {
-		fmt.Fprintln(stderr, note)
+		fmt.Fprintln(stderr, clean.Line(note))
 	}
 	for _, a := range cfg.Arms {
 		declared := func(e endpoints.Spec) bool { return e.Name == a.Endpoint }

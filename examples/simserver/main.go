@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	faults, err := sim.ParseFaults(*spec)
 	if err != nil {
-		fmt.Fprintln(stderr, "simserver:", err)
+		clean.Error(stderr, "simserver", err)
 		return 2
 	}
 	cfg := sim.Config{Faults: faults, Seed: *seed}
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
-		fmt.Fprintln(stderr, "simserver:", err)
+		clean.Error(stderr, "simserver", err)
 		return 1
 	}
 	fmt.Fprintf(stdout, "fireworks http://%[1]s/inference/v1\nopenai http://%[1]s/v1\nvllm http://%[1]s/vllm/v1\n",
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	go func() { done <- h.Serve(l) }()
 	select {
 	case err := <-done:
-		fmt.Fprintln(stderr, "simserver:", err)
+		clean.Error(stderr, "simserver", err)
 		return 1
 	case <-ctx.Done():
 		bounded, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -125,7 +126,7 @@ func (b *billing) write() {
 	bill := b.server.Bill()
 	err := dataset.WriteFile(b.path, func(w io.Writer) error { return json.NewEncoder(w).Encode(bill) })
 	if err != nil {
-		fmt.Fprintln(b.stderr, "simserver: the bill was not written:", err)
+		clean.Error(b.stderr, "simserver: the bill was not written", err)
 		return
 	}
 	b.mu.Lock()

@@ -1,6 +1,7 @@
 package pilot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -308,10 +309,16 @@ func ceilCents(usd float64) float64 { return float64(int(usd*100)+1) / 100 }
 // checkModels compares what is asked for with what the provider lists.
 func (p *preflight) checkModels(ctx context.Context, service providers.Provider, want []string) {
 	var listed []providers.Model
+	retry := p.cfg.Retry
+	retry.AttemptTimeout = min(cmp.Or(retry.AttemptTimeout, listingTakes), listingTakes)
 	client, err := providers.NewClient(service,
-		providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: p.cfg.Retry})
+		providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: retry, OnAttempt: p.askedAgain})
 	if err == nil {
+		late := time.AfterFunc(listingIsLate, func() {
+			p.say(fmt.Sprintf("waiting for %s to list its models", service.Name()))
+		})
 		listed, err = client.Models(ctx)
+		late.Stop()
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		p.warn("%s lists no models: whether it serves %s shows at the first call", service.Name(), strings.Join(want, ", "))
@@ -363,6 +370,32 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
 				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))
 		}
+	}
+}
+
+// A listing is a short answer: an attempt at it may take listingTakes, and after
+// listingIsLate it is said what is waited for.
+const (
+	listingIsLate = 3 * time.Second
+	listingTakes  = 30 * time.Second
+)
+
+// askedAgain says of an attempt that failed that there will be another.
+func (p *preflight) askedAgain(e providers.Entry) {
+	if providers.Class(e.Outcome).Retryable() {
+		status := ""
+		if e.Status != 0 {
+			status = fmt.Sprintf(", status %d", e.Status)
+		}
+		p.say(fmt.Sprintf("%s does not say which models it serves (%s%s); attempt %d failed", e.Provider, e.Outcome, status,
+			e.Attempt))
+	}
+}
+
+// say reports what goes on before there is a run.
+func (p *preflight) say(what string) {
+	if p.cfg.Progress != nil {
+		p.cfg.Progress(record.Event{Alert: "preflight: " + what})
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/parquet"
+	"github.com/reweigh/reweigh/internal/clean"
 )
 
 func main() {
@@ -63,12 +64,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err := write(out, path, columns, *skip, &skipped)
 		if err != nil {
 			out.Flush() // the rows before it
-			fmt.Fprintln(stderr, "jsonl:", err)
+			clean.Error(stderr, "jsonl", err)
 			return 1
 		}
 	}
 	if err := out.Flush(); err != nil {
-		fmt.Fprintln(stderr, "jsonl:", err)
+		clean.Error(stderr, "jsonl", err)
 		return 1
 	}
 	if skipped > 0 {

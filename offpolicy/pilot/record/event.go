@@ -28,7 +28,8 @@ type Event struct {
 	LastError string
 	Errors    map[string]int // failed items by class; not to be changed
 	// Alert is set once for each of 50, 80 and 100% of the budget, and, in an
-	// event without a stage, when a service is given time to recover.
+	// event without a stage, when a service is given time to recover or the preflight waits
+	// for it.
 	Alert string
 }
 

@@ -1,12 +1,14 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 
+	cleaning "github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
@@ -21,11 +23,13 @@ func EvaluationJSON(w io.Writer, e *offpolicy.Document) error {
 			}
 		}
 	}
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(e); err != nil {
 		return fmt.Errorf("report: evaluation: %w", err)
 	}
-	return nil
+	_, err := w.Write(cleaning.JSON(b.Bytes()))
+	return err
 }

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/dataset"
+	cleaning "github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
@@ -223,67 +223,7 @@ func floats(f ...dataset.Float) []float64 {
 	return out
 }
 
-// clean spells out the characters that act on a reader instead of being read:
-// controls, which drive a terminal, and the marks that reorder or hide text.
-// Line breaks and tabs become single spaces: clean is for text within a line. It
-// is cut after longestLine characters: a megabyte that somebody sent would bury
-// the decision.
-func clean(s string) string { return spell(shortened(s, longestLine), false) }
-
-// cleanBlock is clean for text of several lines: it keeps line breaks and tabs,
-// and is cut after longestBlock characters.
-func cleanBlock(s string) string {
-	return spell(shortened(strings.ReplaceAll(s, "\r\n", "\n"), longestBlock), true)
-}
-
-const (
-	longestLine  = 2_000
-	longestBlock = 10_000
-)
-
-// shortened cuts s and says how much is left out.
-func shortened(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	at := 0
-	for i := range s {
-		if at == most {
-			return fmt.Sprintf("%s… (%s more)", s[:i], plural(utf8.RuneCountInString(s[i:]), "character", "characters"))
-		}
-		at++
-	}
-	return s
-}
-
-func spell(s string, block bool) string {
-	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		switch {
-		case r == '\n' || r == '\t':
-			if !block {
-				r = ' '
-			}
-			b.WriteRune(r)
-		case r < 0x20 || r >= 0x7f && r < 0xa0:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case reorders(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// reorders reports the directional controls of Unicode, line and paragraph
-// separators, and the byte order mark. Joiners stay: emoji and several scripts
-// need them.
-func reorders(r rune) bool {
-	switch {
-	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x2028, r == 0x2029, r == 0x200e, r == 0x200f,
-		r == 0x061c, r == 0xfeff:
-		return true
-	}
-	return false
-}
+// clean and cleanBlock make text that came from elsewhere fit for a line and for a
+// block.
+func clean(s string) string      { return cleaning.Line(s) }
+func cleanBlock(s string) string { return cleaning.Block(s) }

@@ -101,26 +101,6 @@ func TestCompoundFigures(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":            "plain",
-		"a\nb\tc":          "a b c",
-		"\x1b[31mred\x07":  `\x1b[31mred\x07`,
-		"\u009b2J":         `\x9b2J`,   // the one-character form of ESC [
-		"a\u202eb":         `a\u202eb`, // shows what follows right to left
-		"👩\u200d👩\u200d👧":  "👩\u200d👩\u200d👧",
-		"bad \xff byte":    "bad \uFFFD byte",
-		"line\u2028break!": `line\u2028break!`,
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
-		}
-	}
-	if got, want := cleanBlock("a\r\nb\tc\rd"), "a\nb\tc"+`\x0d`+"d"; got != want {
-		t.Errorf("cleanBlock: %q, want %q", got, want)
-	}
-}
-
 func TestMarkdownEscapes(t *testing.T) {
 	for _, row := range []struct{ in, want, reason string }{
 		{"pi_bad", "pi_bad", "an underscore within a word is no emphasis"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	cleaning "github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -37,7 +38,7 @@ func JSON(w io.Writer, v *pilot.Verdict) error {
 	if err := enc.Encode(tidy.Interface()); err != nil {
 		return fmt.Errorf("report: JSON: %w", err)
 	}
-	_, err = w.Write(b.Bytes())
+	_, err = w.Write(cleaning.JSON(b.Bytes()))
 	return err
 }
 

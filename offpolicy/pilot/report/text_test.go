@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
+	cleaning "github.com/reweigh/reweigh/internal/clean"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -39,7 +39,7 @@ func TestTextHoldsNoControls(t *testing.T) {
 	v.Stages[0].Name, v.Policies[0].Name, v.Checks[2].ID, v.State, v.Decision = hostile, hostile, hostile, hostile,
 		hostile
 	for i, r := range render(t, textOf(80), v) {
-		if r != '\n' && unicode.IsControl(r) || reorders(r) {
+		if r != '\n' && cleaning.Acts(r) {
 			t.Fatalf("byte %d is %U", i, r)
 		}
 	}

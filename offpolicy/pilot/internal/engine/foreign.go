@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
@@ -25,6 +28,17 @@ func (e *foreignRecord) Error() string {
 }
 
 func (e *foreignRecord) Unwrap() error { return e.err }
+
+// unambiguous reports what readers would read in different ways: a key that is there
+// twice, of which one reader takes the first and another the last, and bytes that are not
+// UTF-8.
+func unambiguous(payload jsontext.Value) error {
+	if payload.IsValid() {
+		return nil
+	}
+	_, err := jsontext.NewDecoder(bytes.NewReader(payload)).ReadValue()
+	return err
+}
 
 // maxDraw bounds the number of a draw.
 const maxDraw = 1 << 20

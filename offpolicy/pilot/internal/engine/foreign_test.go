@@ -38,6 +38,9 @@ func TestForeignRecords(t *testing.T) {
 		{"certificate", "m", `[]`, "cannot unmarshal", "no object"},
 		{"design", "d", `{}`, "cannot unmarshal", "no list"},
 		{"canary", "q/p0/0", `{"prompt_id":"r","policy":"p0"}`, "r/p0/0", "filed under another key"},
+		{"ledger", "a", entry + `,"cost_usd":1,"cost_usd":0}`, "duplicate", "two amounts, of which one is taken back"},
+		{"score", "q/p0/0", `{"prompt_id":"q","policy":"p0","mean":0.1,"mean":0.9}`, "duplicate", "two scores"},
+		{"label", "q/p0/0", `{"prompt_id":"q","policy":"p0","label":0,"\u006cabel":1}`, "duplicate", "one key in two spellings"},
 		{"nonsense", "x", `{}`, "unknown kind", "a kind of nobody's"},
 	} {
 		dir := filepath.Join(t.TempDir(), "journal")
@@ -62,5 +65,31 @@ func TestForeignRecords(t *testing.T) {
 		if err == nil {
 			s.j.Close()
 		}
+	}
+}
+
+// TestFutureTimes: a clock that was ahead when records were written, and was set back, is
+// no fault of the records: they are read, and what was paid stays paid.
+func TestFutureTimes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		j.Append(kindCertificate, "m", json.RawMessage(`{"ok":true,"model":"m","issued":"2999-01-01T00:00:00Z"}`)),
+		j.Append(kindBatch, "b", json.RawMessage(`{"key":"b","intent":"2999-01-01T00:00:00Z"}`)),
+		j.Append(kindLedger, "a", json.RawMessage(`{"id":"a","stage":"p0","key":"q/p0/0","outcome":"ok","attempt":1,`+
+			`"usage_known":true,"cost_usd":0.5,"latency_ms":1}`)),
+		j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStore(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.j.Close()
+	if s.spent() != 0.5 || !s.certs["m"].OK {
+		t.Errorf("spent %v, certificates %v", s.spent(), s.certs)
 	}
 }

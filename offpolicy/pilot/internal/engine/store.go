@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -77,7 +79,10 @@ func openStore(dir string, identity []byte) (*store, error) {
 }
 
 func (s *store) load(r journal.Record) error {
-	var err error
+	err := unambiguous(jsontext.Value(r.Payload))
+	if err != nil {
+		return &foreignRecord{path: s.path, at: r, err: err}
+	}
 	switch r.Kind {
 	case kindResponse:
 		var row dataset.Response
