@@ -121,7 +121,7 @@ func (r *Result) notes() []string {
 				say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
 	}
 	out = append(out, r.source...)
-	out = append(out, r.frame.zeros()...)
+	out = append(out, r.frame.remarks()...)
 	var unstated []string
 	for _, p := range r.Policies {
 		if r.frame.scored[p.Policy].Distribution == dataset.UnstatedDistribution {

@@ -31,7 +31,7 @@ type Gap struct {
 
 // GapTest asks whether what is missing differs from the rest in one figure.
 type GapTest struct {
-	By string // "score", "length", "label", "weight", "language German"
+	By string // "score", "distance of the score from the middle", "length", "label", "weight", "language German"
 	// Z is a standard normal if what is missing is missing at random. NaN where
 	// nothing varies.
 	Z float64
@@ -65,6 +65,23 @@ func (g *Gap) test(by string, x, inv []float64) {
 		return
 	}
 	g.Tests = append(g.Tests, GapTest{By: by, Z: z, Detects: detects})
+}
+
+// scores adds two tests of the scores: of their ranks, and of how far these lie from the
+// middle, since what is left out on both sides, or in the middle, moves no mean.
+func (g *Gap) scores(x, inv []float64) {
+	g.test("score", x, inv)
+	x = ranks(x)
+	n := 0
+	for _, v := range x {
+		if !math.IsNaN(v) {
+			n++
+		}
+	}
+	for i, v := range x {
+		x[i] = math.Abs(v - float64(n+1)/2) // ranks begin at 1
+	}
+	g.test("distance of the score from the middle", x, inv)
 }
 
 // groups adds the most deviant of several groups as one test: its level is that of as
@@ -219,7 +236,7 @@ func (fr *frame) loggedLogProbs() []float64 {
 func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 	g := Gap{Kind: kind, Total: len(inv)}
 	if kind != GapScores {
-		g.test("score", fr.score, inv)
+		g.scores(fr.score, inv)
 	}
 	g.test("length", fr.length, inv)
 	g.test("log-prob under "+fr.logging, fr.loggedLogProbs(), inv)
@@ -280,7 +297,7 @@ func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 	if d.probes > 0 && d.probes < len(d.score) {
 		inv := designed(d.invP, d.allInvP)
 		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
-		g.test("score", d.score, inv)
+		g.scores(d.score, inv)
 		g.test("covariate", d.covariate, inv)
 		probes = &g
 	}

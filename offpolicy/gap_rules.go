@@ -127,6 +127,9 @@ func (r *Result) labelGaps() {
 			r.gaps = append(r.gaps, *g)
 		}
 	}
+	if why := fr.filled(); why != nil {
+		r.unlike = append(r.unlike, *why)
+	}
 	if labels == nil {
 		return
 	}

@@ -1,0 +1,122 @@
+package offpolicy
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Figures from which data look like something else than they claim to be. All are far
+// beyond what data that are right show.
+const (
+	fillRows      = 20 // rows that one label of 0 stands for, before it is asked what it means
+	fillValues    = 10 // distinct labels above it: a scale of a few steps has many of each
+	lengthRows    = 50 // rows behind what is said of log-probs and lengths
+	lengthSpread  = .3 // standard deviation of log length: lengths that differ
+	lengthFollows = .3 // Spearman correlation of a sum over tokens with their number, at least
+)
+
+// remarks say which data look like something else than they claim to be. None of it
+// can be known from the data alone, so that it refuses nothing.
+func (fr *frame) remarks() []string {
+	out := fr.zeros()
+	if s := fr.copied(); s != "" {
+		out = append(out, s)
+	}
+	return append(out, fr.means()...)
+}
+
+// copied finds labels that are the scores again.
+func (fr *frame) copied() string {
+	same, distinct := 0, map[float64]bool{}
+	for i, s := range fr.score {
+		switch {
+		case fr.invP[i] == 0 || math.IsNaN(s):
+		case s != fr.label[i]:
+			return ""
+		default:
+			same++
+			distinct[s] = true
+		}
+	}
+	if len(distinct) < fillValues {
+		return ""
+	}
+	return fmt.Sprintf("The labels of all %d responses that have both are exactly their judge scores: if one is a "+
+		"copy of the other, no label corrects the judge, and every interval is too narrow.", same)
+}
+
+// means finds log-probs that do not grow with the length of the response. A sum over
+// tokens does; a mean over them does not, and a ratio of means is no weight.
+func (fr *frame) means() (out []string) {
+	length := logs(fr.length)
+	var names []string
+	for _, name := range append([]string{fr.logging}, fr.targets...) {
+		var x, y []float64
+		for i := range fr.rows {
+			v := fr.rows[i].LogProbs[name].OrNaN()
+			if finite(v) && finite(length[i]) && fr.length[i] > 0 {
+				x, y = append(x, length[i]), append(y, -v)
+			}
+		}
+		if len(x) < lengthRows || stat.PopStdDev(x, nil) < lengthSpread || slices.Min(y) == slices.Max(y) {
+			continue
+		}
+		if _, upper := spearmanBounds(Spearman(x, y), len(x)); upper < lengthFollows {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("The log-probs of %s do not grow with the length of the response, as a sum over its "+
+		"tokens does: if they are means per token, the weights made of them are wrong.", strings.Join(names, ", "))}
+}
+
+// filled refuses labels of 0 that stand for missing ones: they are many, all others
+// differ from each other, and the judge scores them higher than it scores the lowest
+// third of these.
+func (fr *frame) filled() *Refusal {
+	var zero, above []int
+	distinct := map[float64]bool{}
+	for i, y := range fr.label {
+		switch {
+		case fr.invP[i] == 0 || math.IsNaN(fr.score[i]):
+		case y == 0:
+			zero = append(zero, i)
+		default:
+			above = append(above, i)
+			distinct[y] = true
+		}
+	}
+	if len(zero) < fillRows || len(distinct) < fillValues || len(above) < fillRows {
+		return nil
+	}
+	slices.SortStableFunc(above, func(a, b int) int { return cmp.Compare(fr.label[a], fr.label[b]) })
+	low := above[:max(len(above)/3, fillValues)]
+	x := make([]float64, len(fr.score))
+	for i := range x {
+		x[i] = math.NaN()
+	}
+	inv := make([]float64, len(x))
+	for _, i := range zero {
+		x[i], inv[i] = fr.score[i], 1
+	}
+	for _, i := range low {
+		x[i], inv[i] = fr.score[i], -1
+	}
+	z, _ := subsetZ(ranks(x), inv)
+	if !(z > maxGapZ) {
+		return nil
+	}
+	why := refusal(RuleLabels, z, maxGapZ,
+		"%d of %d labels are exactly 0, and the judge scores these responses higher than those with the lowest labels "+
+			"above 0 (z %+.1f): 0 stands for a missing label",
+		len(zero), len(zero)+len(above), z)
+	why.Remedy = "leave the label out of every response that nobody labelled"
+	return &why
+}
