@@ -55,7 +55,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"(default: a bundled generator)")
 	o.filters.register(fs)
 	fs.IntVar(&o.n, "n", 100, "prompts to sample; a larger n extends a run")
-	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to")
+	fs.IntVar(&o.full, "full", 10_000, "prompts of the run to project to, at least -n")
 	fs.Float64Var(&o.fullBudget, "full-budget", 0,
 		"what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
@@ -100,6 +100,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		err := fmt.Errorf(format, a...)
 		fmt.Fprintf(stderr, "sample1pct: %v\nRun with -h for the flags.\n", err)
 		return o, err
+	}
+	given := false
+	fs.Visit(func(f *flag.Flag) { given = given || f.Name == "full" })
+	if !given {
+		o.full = max(o.full, o.n)
 	}
 	if err := o.filters.check(); err != nil {
 		return fail("%v", err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
-	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
@@ -103,7 +101,7 @@ func readInput(o options, stdin io.Reader) ([]dataset.Prompt, record.Input, erro
 		sample := dataset.SampleOptions{N: o.n, Seed: o.seed}
 		switch o.input {
 		case "":
-			return bundled().Sample(opt, sample)
+			return sampleBundled(bundledBlock, opt, sample)
 		case "-":
 			got, err := dataset.ReadPrompts(stdin, "standard input", opt)
 			if err == nil {
@@ -117,11 +115,11 @@ func readInput(o options, stdin io.Reader) ([]dataset.Prompt, record.Input, erro
 	if err != nil {
 		return nil, in, inputError(err, o)
 	}
-	in.SHA256 = got.SHA256
+	in.SHA256, in.Held = got.SHA256, got.Eligible
 	stored := ""
 	switch o.input {
 	case "":
-		in.Name = "bundled conversations"
+		in.Name, in.Held = bundledName, 0
 	case "-":
 		in.Name = "standard input"
 		fallthrough
@@ -139,19 +137,6 @@ func readInput(o options, stdin io.Reader) ([]dataset.Prompt, record.Input, erro
 		in.Notes = append(in.Notes, "  kept: "+o.filters.String())
 	}
 	return got.Prompts, in, nil
-}
-
-// bundled are always the same conversations: the seed chooses among them.
-func bundled() dataset.Source {
-	const name = "bundled conversations"
-	var b bytes.Buffer
-	err := arenagen.WriteJSONL(&b, bundledConversations, 1)
-	return dataset.Source{Name: name, Open: func() (dataset.RowReader, error) {
-		if err != nil {
-			return nil, err
-		}
-		return dataset.NewRowReader(bytes.NewReader(b.Bytes()), name)
-	}}
 }
 
 // readAside reads with the file of -set-aside, if there is one.

@@ -18,10 +18,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
-// bundledConversations is the size of the bundled data set, of which -n 100 is
-// the 1%.
-const bundledConversations = 10_000
-
 // urls are the addresses of declared endpoints.
 func urls(declared []endpoints.Spec) []string {
 	var out []string

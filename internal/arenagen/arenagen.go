@@ -95,9 +95,14 @@ func Conversations(n int, seed uint64) iter.Seq[Conversation] {
 	if n < 0 {
 		panic(fmt.Sprintf("arenagen: Conversations: n = %d", n))
 	}
+	return conversations(0, n, seed)
+}
+
+// conversations yields the rows from..to-1.
+func conversations(from, to int, seed uint64) iter.Seq[Conversation] {
 	return func(yield func(Conversation) bool) {
 		g := newGenerator(seed)
-		for i := range n {
+		for i := from; i < to; i++ {
 			if !yield(g.row(i)) {
 				return
 			}
@@ -133,12 +138,15 @@ func Prompts(n int, seed uint64) []string {
 func normalize(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
 
 // WriteJSONL writes n rows as JSON, one a line, as UTF-8 without HTML escapes.
-func WriteJSONL(w io.Writer, n int, seed uint64) error {
+func WriteJSONL(w io.Writer, n int, seed uint64) error { return WriteRows(w, 0, n, seed) }
+
+// WriteRows writes the rows from..to-1 as [WriteJSONL] does.
+func WriteRows(w io.Writer, from, to int, seed uint64) error {
 	bw := bufio.NewWriterSize(w, 1<<16)
 	enc := json.NewEncoder(bw)
 	enc.SetEscapeHTML(false)
-	i := 0
-	for c := range Conversations(n, seed) {
+	i := from
+	for c := range conversations(from, to, seed) {
 		if err := enc.Encode(c); err != nil {
 			return fmt.Errorf("arenagen: write row %d: %w", i, err)
 		}

@@ -82,6 +82,9 @@ func goOn(p *record.Projection, n int) NextStep {
 		cost = ", " + record.Dollars(p.FurtherUSD) + " more"
 	}
 	full := fmt.Sprintf("the full run of %s%s", record.Plural(p.Prompts, "prompt", "prompts"), cost)
+	if lacks := p.Missing(); lacks > 0 {
+		full += fmt.Sprintf(", and an input with %s more than this one holds", record.Plural(lacks, "prompt", "prompts"))
+	}
 	switch d := p.Cheapest; {
 	case p.Answered:
 		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was "+
@@ -92,9 +95,19 @@ func goOn(p *record.Projection, n int) NextStep {
 		if unanswered != "" {
 			but = unanswered
 		}
-		return NextStep{Do: fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s The full "+
-			"run%s, may start as well; it %s (see The full run).",
-			d.Words(n), record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()), extends, cost, but), Command: d.Command}
+		do := fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s ", d.Words(n),
+			record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()), extends)
+		if p.Missing() > 0 {
+			do += "What needs more takes " + full + "."
+		} else {
+			do += fmt.Sprintf("The full run%s, may start as well; it %s (see The full run).", cost, but)
+		}
+		return NextStep{Do: do, Command: d.Command}
+	case p.Missing() > 0 && p.Held <= n:
+		return NextStep{Do: "This run has all prompts that the input holds. What needs more takes " + full + "."}
+	case p.Missing() > 0:
+		return NextStep{Do: fmt.Sprintf("Run all %s that the input holds.%s What needs more takes %s.",
+			record.Plural(p.Held, "prompt", "prompts"), extends, full), Command: p.Command}
 	}
 	do := "Start " + full + "." + extends
 	if unanswered != "" {
@@ -112,12 +125,19 @@ func ids(checks []record.Finding) string {
 }
 
 // extend fills in the commands of the runs that a projection names, by what is
-// spent already.
-func extend(p *record.Projection, command func(prompts, probes int, usd float64) string, probes int, spent float64) {
+// spent already on n prompts. None asks for more prompts than the input holds.
+func extend(p *record.Projection, command func(prompts, probes int, usd float64) string, n, probes int,
+	spent float64) {
 	if command == nil || p.Prompts == 0 {
 		return
 	}
-	p.Command = command(p.Prompts, probes, spent+p.FurtherUSD.OrNaN())
+	switch most := p.Prompts - p.Missing(); {
+	case p.Missing() == 0:
+		p.Command = command(p.Prompts, probes, spent+p.FurtherUSD.OrNaN())
+	case most > n:
+		share := float64(most-n) / float64(p.Prompts-n)
+		p.Command = command(most, probes, spent+share*p.FurtherUSD.OrNaN())
+	}
 	if d := p.Cheapest; d != nil {
 		d.Command = command(d.Prompts, max(d.Labels, probes), spent+d.USD.OrNaN())
 	}

@@ -1,6 +1,7 @@
 package pilot
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 )
 
 func TestNext(t *testing.T) {
-	c := &Config{Arms: record.PlanArms(), Command: "again", Afresh: "afresh"}
+	c := &Config{Arms: record.PlanArms(), Prompts: make([]dataset.Prompt, 100), Command: "again", Afresh: "afresh"}
 	full := record.Projection{Prompts: 10_000, FurtherUSD: dataset.Known(51), Command: "full"}
 	answered := full
 	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
@@ -21,6 +22,9 @@ func TestNext(t *testing.T) {
 		USD: dataset.Known(1.25), Command: "extend"}
 	dear := cheaper
 	dear.Questions = unanswered.Questions[:1]
+	few, all, cheaperThere := unanswered, unanswered, cheaper
+	few.Held, all.Held, cheaperThere.Held = 2500, 100, 2500
+	all.Command = ""
 	finding := func(id string, s record.Status) record.Finding {
 		return record.Finding{ID: id, Status: s, Remedy: "do " + id + "."}
 	}
@@ -53,6 +57,16 @@ func TestNext(t *testing.T) {
 		{"GO, and less answers as well", Verdict{State: "done", Decision: record.GO, Projection: dear}, nil,
 			[]string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend",
 			"the question is answered for a fortieth"},
+		{"GO, and the input holds less", Verdict{State: "done", Decision: record.GO, Projection: few}, nil,
+			[]string{"Run all 2,500 prompts that the input holds", "an input with 7,500 prompts more"}, "full",
+			"what cannot start is not printed"},
+		{"GO, and the input holds enough", Verdict{State: "done", Decision: record.GO, Projection: cheaperThere}, nil,
+			[]string{"Run 1,200 prompts",
+				"What needs more takes the full run of 10,000 prompts, about $51.00 more, and an input"},
+			"extend", "the full run may not start as well"},
+		{"GO, and the input holds no more", Verdict{State: "done", Decision: record.GO, Projection: all}, nil,
+			[]string{"has all prompts that the input holds", "an input with 9,900 prompts more"}, "",
+			"there is nothing to start"},
 		{"HOLD", Verdict{State: "done", Decision: record.HOLD,
 			Checks: []record.Finding{finding("judge.injection", record.Hold), finding("weights.clone", record.Hold)}}, nil,
 			[]string{"judge.injection, weights.clone", "accept by name and with a reason", "Waived = judge.injection=REASON"},
@@ -90,6 +104,22 @@ func TestNext(t *testing.T) {
 			if !strings.Contains(got.Do, w) {
 				t.Errorf("%s: %q does not say %q (%s)", r.name, got.Do, w, r.reason)
 			}
+		}
+	}
+}
+
+// TestCommandsAskForWhatIsThere: no printed command has more prompts than the input, and
+// its money is that of what it asks for.
+func TestCommandsAskForWhatIsThere(t *testing.T) {
+	command := func(prompts, probes int, usd float64) string { return fmt.Sprint(prompts, " ", probes, " ", usd) }
+	for _, r := range []struct {
+		held    int
+		command string
+	}{{0, "1100 7 11"}, {1100, "1100 7 11"}, {5000, "1100 7 11"}, {600, "600 7 6"}, {100, ""}} {
+		p := record.Projection{Prompts: 1100, Held: r.held, FurtherUSD: dataset.Known(10)}
+		extend(&p, command, 100, 7, 1)
+		if p.Command != r.command {
+			t.Errorf("an input of %d: %q, want %q", r.held, p.Command, r.command)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		v.Run.Spent += float64(e.Cost)
 	}
 	if v.Decision != record.NoGo {
-		extend((&v.Projection), c.Extend, c.Labels.Probes, v.Run.Spent)
+		extend(&v.Projection, c.Extend, len(c.Prompts), c.Labels.Probes, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
@@ -96,6 +96,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
 	rec.Estimate = withEarlierLabels(w.estimate, rec)
+	rec.Input = c.Input
 	rec.Full, rec.FullBudget, rec.Resolution = c.Full, c.FullBudget, c.Resolution
 	rec.BatchFactors = map[string]float64{}
 	if _, ok := c.Grader.(providers.Batcher); ok {

@@ -139,7 +139,8 @@ const (
 )
 
 // Verdict is report.json: the decision and everything it rests on. It is
-// rewritten as the run goes, with State "running".
+// rewritten as the run goes, with State "running", and then is never older than a minute
+// or a tenth of the time that the start has taken, whichever is more.
 type Verdict struct {
 	SchemaVersion int               `json:"schema_version"`
 	State         State             `json:"state"`

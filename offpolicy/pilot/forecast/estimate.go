@@ -196,7 +196,11 @@ func add(s *record.StageEstimate, p providers.Price, calls int, prompt, completi
 func refer(s *record.StageEstimate, of record.ReferenceStage, scale float64) {
 	s.ReferenceCalls, s.ReferenceUSD = int(math.Round(float64(of.Calls)*scale)), of.USD*scale
 	if of.ToMinutes > 0 {
-		s.ReferenceTime = fmt.Sprintf("%.3g-%.3g min", of.FromMinutes*scale, of.ToMinutes*scale)
+		from, to, unit := of.FromMinutes*scale, of.ToMinutes*scale, "min"
+		if to > 120 {
+			from, to, unit = from/60, to/60, "h"
+		}
+		s.ReferenceTime = fmt.Sprintf("%.3g-%.3g %s", from, to, unit)
 	}
 }
 

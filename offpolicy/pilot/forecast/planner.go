@@ -16,6 +16,7 @@ import (
 type planner struct {
 	rec    *record.Records
 	n      int
+	most   int // prompts of a run that could be started: the full one's, or all that the input holds
 	logged offpolicy.Pilot
 	share  float64 // of P0's responses that are labelled
 	// Dollars of one more prompt, and of one more label, by single calls and in
@@ -45,10 +46,10 @@ func (pl *planner) logging(n int) float64 {
 	return pl.logged.LoggingHalfWidth(n, min(m, n))
 }
 
-// fewest is the smallest run, no larger than the full one, whose half-width is
-// narrow enough; that of the full run has to be.
+// fewest is the smallest run whose half-width is narrow enough; that of the largest one
+// has to be.
 func (pl *planner) fewest(width func(n int) float64) int {
-	return pl.n + sort.Search(pl.rec.Full-pl.n, func(i int) bool { return width(pl.n+i) <= pl.rec.Resolution })
+	return pl.n + sort.Search(pl.most-pl.n, func(i int) bool { return width(pl.n+i) <= pl.rec.Resolution })
 }
 
 func (pl *planner) design(by offpolicy.Estimator, n, labels, more int, halfWidth float64) *record.LargerRun {
@@ -166,9 +167,8 @@ func (pl *planner) seen(policy string, by offpolicy.Estimator) float64 {
 	return math.NaN()
 }
 
-// labelled is the cheapest run, no larger than the full one, in which m labels of
-// each target's own responses give all of them, and no smaller than from; n is 0
-// where none does. Paid are the policies that get labels.
+// labelled is the cheapest run in which m labels of each target's own responses give all
+// of them, and no smaller than from; n is 0 if none does. Paid are the policies that get labels.
 func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
 	pilots := make([]offpolicy.Pilot, len(targets))
 	for i, t := range targets {
@@ -198,7 +198,7 @@ func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
 		return most, usd.OrNaN()
 	}
 	best := math.Inf(1)
-	for k := max(from, offpolicy.MinProbes); k <= pl.rec.Full; k += 1 + k/25 {
+	for k := max(from, offpolicy.MinProbes); k <= pl.most; k += 1 + k/25 {
 		if labels, cost := at(k); cost < best {
 			n, m, best = k, labels, cost
 		}

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -27,7 +28,8 @@ func Project(rec *record.Records) record.Projection {
 	m := dataset.Float{}
 	none := record.Interval{Value: m, Lo: m, Hi: m}
 	out := record.Projection{
-		Prompts: rec.Full, Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none,
+		Prompts: rec.Full, Held: rec.Input.Held,
+		Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none,
 		Failed:    none,
 		HalfWidth: m, Notes: []string{}, Policies: []record.PolicyProjection{}, FurtherUSD: m, FurtherBatchUSD: m,
 		Resolution: m, Questions: []record.Question{},
@@ -74,6 +76,10 @@ func Project(rec *record.Records) record.Projection {
 		}
 	}
 	plan(rec, &out)
+	if lacks := out.Missing(); lacks > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("the input holds %s: the full run needs one with %s more",
+			record.Plural(out.Held, "prompt", "prompts"), record.Count(lacks)))
+	}
 	return out
 }
 

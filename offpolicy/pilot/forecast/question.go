@@ -25,7 +25,10 @@ func plan(rec *record.Records, out *record.Projection) {
 		out.Answer = fmt.Sprintf("This run is larger than the full one of %s.", record.Plural(rec.Full, "prompt", "prompts"))
 		return
 	}
-	pl := &planner{rec: rec, n: rec.Prompts.Len(), logged: rec.Evaluation.Pilot()}
+	pl := &planner{rec: rec, n: rec.Prompts.Len(), most: rec.Full, logged: rec.Evaluation.Pilot()}
+	if held := rec.Input.Held; held > 0 {
+		pl.most = max(pl.n, min(rec.Full, held))
+	}
 	if pl.logged.Labels < 3 || !(pl.logged.LabelSD > 0) {
 		out.Answer = fmt.Sprintf("Whether the full run would answer is not known: it takes labels of %s that differ, here "+
 			"are %d.", p0, pl.logged.Labels)
@@ -69,6 +72,8 @@ func (pl *planner) askLogging(p0 string) record.Question {
 		Reason: "by its labels", Difference: record.MeanInterval(nil)}
 	if w <= pl.rec.Resolution {
 		q.FullRun = record.AnswerYes
+	}
+	if pl.logging(pl.most) <= pl.rec.Resolution {
 		least := pl.fewest(pl.logging)
 		q.Cheapest = pl.design(offpolicy.DR, least, 0, 0, pl.logging(least))
 	}
@@ -156,7 +161,7 @@ func (pl *planner) askWeights(q *record.Question, width func(n int, part float64
 
 // cheapest is the cheapest run found that answers for P0 and every target.
 func (pl *planner) cheapest() *record.LargerRun {
-	if !(pl.logging(pl.rec.Full) <= pl.rec.Resolution) {
+	if !(pl.logging(pl.most) <= pl.rec.Resolution) {
 		return nil
 	}
 	least := pl.fewest(pl.logging)
@@ -175,7 +180,7 @@ func (pl *planner) cheapest() *record.LargerRun {
 		name := a.Policy.Name
 		names = append(names, name)
 		width, usable, _ := pl.weights(name)
-		if !usable || !(width(pl.rec.Full, keptESS) <= pl.rec.Resolution) {
+		if !usable || !(width(pl.most, keptESS) <= pl.rec.Resolution) {
 			sure = false
 			continue
 		}
@@ -205,7 +210,7 @@ func (pl *planner) inWords(p *record.Projection) string {
 	case p.Answered:
 		s += " This sample gives all of them already."
 	case d == nil:
-		s += fmt.Sprintf(" No run of up to %s prompts is known to answer for all of them.", record.Count(p.Prompts))
+		s += fmt.Sprintf(" No run of up to %s prompts is known to answer for all of them.", record.Count(pl.most))
 	case d.Prompts == p.Prompts && d.Labels == 0:
 		s += " No smaller one does."
 	default:

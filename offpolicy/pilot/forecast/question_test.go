@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,34 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		}
 		if q != nil && c.by == "" && q.HalfWidth.Valid() {
 			t.Errorf("%s: what is refused has a width of %v", c.name, q.HalfWidth.OrNaN())
+		}
+	}
+}
+
+// TestNoRunIsLargerThanTheInput: what the input does not hold is in no design, and the
+// report says what the full run lacks.
+func TestNoRunIsLargerThanTheInput(t *testing.T) {
+	holds := func(n int) func(*healthy.Run) {
+		return func(r *healthy.Run) { r.Input.Held, r.Resolution = n, 0.015 }
+	}
+	_, free := planned(holds(0))
+	if free.Missing() != 0 || free.Cheapest == nil || free.Cheapest.Prompts <= 150 {
+		t.Fatalf("%d missing, cheapest %+v: want a run of more than 150 prompts", free.Missing(), free.Cheapest)
+	}
+	for _, held := range []int{100, free.Cheapest.Prompts - 1} {
+		_, p := planned(holds(held))
+		if p.Missing() != 10_000-held || !slices.ContainsFunc(p.Notes, func(s string) bool {
+			return strings.Contains(s, fmt.Sprintf("holds %d prompts: the full run needs one with", held))
+		}) {
+			t.Errorf("an input of %d: %d missing, notes %q", held, p.Missing(), p.Notes)
+		}
+		if d := p.Cheapest; d != nil && d.Prompts > held {
+			t.Errorf("an input of %d: a run of %d prompts", held, d.Prompts)
+		}
+		for _, q := range p.Questions {
+			if d := q.Cheapest; d != nil && d.Prompts > held {
+				t.Errorf("an input of %d: a run of %d prompts for %s", held, d.Prompts, q.Policy)
+			}
 		}
 	}
 }
@@ -257,6 +286,20 @@ func TestKeptESS(t *testing.T) {
 		if share := float64(kept) / float64(usable); usable < 50 || share < c.least {
 			t.Errorf("sd %v: of %d usable samples %.3f keep a quarter of their relative ESS, want %v", c.sd, usable, share,
 				c.least)
+		}
+	}
+}
+
+// TestReferenceTimesAreReadable: a plan's minutes, for as many prompts more.
+func TestReferenceTimesAreReadable(t *testing.T) {
+	for _, r := range []struct {
+		scale float64
+		want  string
+	}{{1, "10-15 min"}, {8, "80-120 min"}, {100, "16.7-25 h"}} {
+		var s record.StageEstimate
+		refer(&s, record.ReferenceStage{FromMinutes: 10, ToMinutes: 15}, r.scale)
+		if s.ReferenceTime != r.want {
+			t.Errorf("10-15 minutes times %v: %s, want %s", r.scale, s.ReferenceTime, r.want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 // what that run will give, at Level.
 type Projection struct {
 	Prompts int      `json:"prompts"`
+	Held    int      `json:"held,omitempty"` // prompts of the input: see Input
 	Level   float64  `json:"level"`
 	Calls   Interval `json:"calls"`
 	USD     Interval `json:"usd"`
@@ -43,8 +44,17 @@ type Projection struct {
 	Cheapest *LargerRun `json:"cheapest,omitempty"`
 	// Answered says that the sample gives P0 and every target to within the
 	// resolution already.
-	Answered bool   `json:"answered,omitempty"`
-	Command  string `json:"command"` // the full run's
+	Answered bool `json:"answered,omitempty"`
+	// Command starts the full run, or as much of it as the input holds: see Missing.
+	Command string `json:"command"`
+}
+
+// Missing is how many prompts the full run has beyond those that the input holds.
+func (p *Projection) Missing() int {
+	if p.Held <= 0 {
+		return 0
+	}
+	return max(0, p.Prompts-p.Held)
 }
 
 // Question is one policy's value in the full run.

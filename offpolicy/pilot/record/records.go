@@ -44,6 +44,7 @@ type Records struct {
 	EvaluationError string
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
+	Input        Input
 	// Full is the size of the run to project to, and FullBudget what that may
 	// cost, 0 if nobody says.
 	Full       int

@@ -108,9 +108,14 @@ func runCommands(v *pilot.Verdict) (out []fact) {
 		out = append(out, fact{fmt.Sprintf("%s, %s more (%s in batches)", what, usd(d.USD.OrNaN()), usd(d.BatchUSD.OrNaN())),
 			clean(d.Command)})
 	}
-	if p.Command != "" {
-		out = append(out, fact{fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"),
-			usd(p.FurtherUSD.OrNaN())), clean(p.Command)})
+	if p.Command == "" {
+		return out
 	}
+	what := fmt.Sprintf("The full run: %s, %s more", plural(p.Prompts, "prompt", "prompts"), usd(p.FurtherUSD.OrNaN()))
+	if p.Missing() > 0 {
+		what = fmt.Sprintf("All %s that the input holds, of the full run's %s", plural(p.Held, "prompt", "prompts"),
+			record.Count(p.Prompts))
+	}
+	out = append(out, fact{what, clean(p.Command)})
 	return out
 }

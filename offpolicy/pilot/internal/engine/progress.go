@@ -65,11 +65,23 @@ func (r *Run) alert(spent providers.USD) string {
 	return ""
 }
 
-// renderEvery is how often a running report is rewritten, at most: where that
-// takes long, it is done the less often.
-const renderEvery = 2 * time.Second
+// A running report is rewritten every renderEvery; if writing it takes long, so much less
+// often that it takes a twentieth of the time. What it shows is never older than staleAfter,
+// or a tenth of the time that this start has taken, whichever is more.
+const (
+	renderEvery = 2 * time.Second
+	staleAfter  = time.Minute
+)
+
+// untilNext is how long a running report is left as it is, if the last one took so long to
+// write, the run having gone on for ran.
+func untilNext(took, ran time.Duration) time.Duration {
+	stale := max(staleAfter, ran/10) - took // writing the next takes as long
+	return min(max(renderEvery, 20*took), max(stale, took))
+}
 
 func (r *Run) renderAsItGoes(quit <-chan struct{}, stages []*stage) {
+	start := time.Now()
 	t := time.NewTimer(renderEvery)
 	defer t.Stop()
 	for {
@@ -83,7 +95,7 @@ func (r *Run) renderAsItGoes(quit <-chan struct{}, stages []*stage) {
 			if open := unfinished(stages); len(open) > 0 {
 				_ = r.show(&record.Stop{Stage: open[0], Kind: record.StopRunning, Message: "the run is under way", Open: open})
 			}
-			t.Reset(max(renderEvery, 20*time.Since(begun)))
+			t.Reset(untilNext(time.Since(begun), time.Since(start)))
 		}
 	}
 }

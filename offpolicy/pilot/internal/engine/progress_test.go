@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,5 +31,24 @@ func TestAlertsOncePerShareOfTheBudget(t *testing.T) {
 	}
 	if a := (&Run{}).alert(1e6); a != "" {
 		t.Errorf("no budget, and alerted: %q", a)
+	}
+}
+
+func TestRunningReportsAreNeverStale(t *testing.T) {
+	const s = time.Second
+	for _, r := range []struct {
+		took, ran, want time.Duration
+		reason          string
+	}{
+		{0, 5 * s, 2 * s, "as often as somebody looks"},
+		{s / 2, 60 * s, 10 * s, "a twentieth of the time is for the report"},
+		{10 * s, 300 * s, 50 * s, "a minute after the records of the last one, the next is there"},
+		{10 * s, 1200 * s, 110 * s, "of a run of twenty minutes, two minutes are a tenth"},
+		{10 * s, 7200 * s, 200 * s, "a long run has time for a twentieth again"},
+		{100 * s, 300 * s, 100 * s, "the run must go on"},
+	} {
+		if got := untilNext(r.took, r.ran); got != r.want {
+			t.Errorf("%v to write, %v into the run: next after %v, want %v (%s)", r.took, r.ran, got, r.want, r.reason)
+		}
 	}
 }
