@@ -51,6 +51,7 @@ type want struct {
 	listed    bool // the list of prompts
 	positions bool // a scored conversation
 	most      int  // tokens
+	top       int  // alternatives to each of them
 }
 
 // textBytes bounds a text of so many tokens. Reasoning that a service writes
@@ -63,7 +64,10 @@ func (w want) replyBytes() int64 { return min(maxReplyBytes, 4<<20+4<<10*int64(w
 
 // entries bounds lists of tokens: a server may add a template's framing to the
 // prompt and generate more than it was asked for, but not many times as many.
-func (w want) entries() int { return 1<<16 + 4*w.most }
+func (w want) entries() int { return 1<<16 + w.most }
+
+// alternatives bounds all of a reply together. Those beyond it are left out.
+func (w want) alternatives() int { return min(1<<21, w.entries()*(1+w.top)) }
 
 // answer reads a reply. An error is said where it stands: at the top, beside the
 // choices or in their place, or in the choice.
@@ -243,22 +247,24 @@ func (r *reader) content(m *message, w want) {
 		m.content, m.has = r.text(w.textBytes())
 	case '[':
 		m.has = true
+		var text []byte
 		for ok := r.enter('['); ok; ok = r.more(']') {
-			r.part(m, w)
+			text = r.part(m, text, w)
 		}
+		m.content = string(text)
 	case '{':
 		m.has = true
-		r.part(m, w)
+		m.content = string(r.part(m, nil, w))
 	default:
 		r.skip()
 	}
 }
 
-func (r *reader) part(m *message, w want) {
+// part reads a part of a message, and returns joined with its text behind it.
+func (r *reader) part(m *message, joined []byte, w want) []byte {
 	if r.kind() == '"' {
-		s, _ := r.text(w.textBytes())
-		m.add(r, s, w)
-		return
+		s, _ := r.text(w.textBytes() - len(joined))
+		return append(joined, s...)
 	}
 	var seen uint32
 	var kind, text string
@@ -270,7 +276,7 @@ func (r *reader) part(m *message, w want) {
 			kind = r.word(maxName)
 		case "text":
 			r.once(&seen, 1, "text")
-			text, has = r.text(w.textBytes())
+			text, has = r.text(w.textBytes() - len(joined))
 		case "refusal":
 			r.once(&seen, 2, "refusal")
 			m.refusal, _ = r.text(w.textBytes())
@@ -283,7 +289,7 @@ func (r *reader) part(m *message, w want) {
 	switch kind {
 	case "", "text", "output_text":
 		if has {
-			m.add(r, text, w)
+			joined = append(joined, text...)
 		}
 	case "refusal":
 	case "thinking", "reasoning", "redacted_thinking":
@@ -294,14 +300,7 @@ func (r *reader) part(m *message, w want) {
 		m.other = kind
 	}
 	m.reasoned = m.reasoned || thought
-}
-
-func (m *message) add(r *reader, text string, w want) {
-	if len(m.content)+len(text) > w.textBytes() {
-		r.fail("a text of more than %d bytes", w.textBytes())
-		return
-	}
-	m.content += text
+	return joined
 }
 
 // ids is a list of token ids, nil where it is missing. An entry that is none is

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -109,8 +108,8 @@ const (
 	pathFiles   = "/files"
 	pathBatches = "/batches"
 
-	// maxBatchReply bounds an output file, which is read into memory whole:
-	// 20 KiB a line.
+	// maxBatchReply bounds an output file, whose answers are all in memory: 20 KiB
+	// a line.
 	maxBatchReply = 1 << 30
 )
 
@@ -218,17 +217,19 @@ func (o *OpenAI) ListBatches(ctx context.Context, tag Tag, after string) ([]Batc
 // BatchFile downloads and reads a file; see [Batcher]. Where an id stands twice
 // the first line counts, unless a later one is a success and the first is not.
 func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]BatchAnswer, int, error) {
-	var data []byte
+	var (
+		answers   []BatchAnswer
+		malformed int
+	)
 	a := attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content",
 		limit: maxBatchReply, unbounded: true}
 	_, e := o.service.send(ctx, a, func(in *input) (err error) {
-		data, err = io.ReadAll(in)
+		answers, malformed, err = readBatchAnswers(in)
 		return err
 	})
 	if e != nil {
 		return nil, 0, e
 	}
-	answers, malformed := readBatchAnswers(data)
 	return answers, malformed, nil
 }
 

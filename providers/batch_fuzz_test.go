@@ -27,9 +27,13 @@ func FuzzBatchOutput(f *testing.F) {
 	req := GenerateRequest{Messages: []dataset.Message{{Role: "user"}}, LogProbs: true,
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		answers, malformed := readBatchAnswers(data)
+		in := &input{ctx: t.Context(), src: bytes.NewReader(data), limit: int64(len(data))}
+		answers, malformed, err := readBatchAnswers(in)
+		if err != nil {
+			t.Fatal(err)
+		}
 		lines := 0
-		for l := range bytes.Lines(data) {
+		for l := range bytes.Lines(bytes.TrimPrefix(data, bom)) {
 			if len(bytes.TrimSpace(l)) > 0 {
 				lines++
 			}

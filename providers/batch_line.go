@@ -1,10 +1,12 @@
 package providers
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -37,11 +39,19 @@ func (o *OpenAI) BatchReply(req GenerateRequest, answer BatchAnswer) (Generation
 	return g, nil
 }
 
-// readBatchAnswers reads an output or error file.
-func readBatchAnswers(data []byte) (answers []BatchAnswer, malformed int) {
+// readBatchAnswers reads an output or error file, a line at a time. A line that is
+// larger than a reply may be is malformed.
+func readBatchAnswers(in *input) (answers []BatchAnswer, malformed int, err error) {
 	at := map[string]int{}
-	for raw := range bytes.Lines(data) {
-		if raw = bytes.TrimSpace(raw); len(raw) == 0 {
+	lines := bufio.NewReaderSize(in, chunkBytes)
+	var line []byte
+	for err == nil {
+		line, err = lineOf(lines, line[:0], maxReplyBytes)
+		if err != nil && err != io.EOF {
+			return nil, 0, err
+		}
+		raw := bytes.TrimSpace(line)
+		if len(raw) == 0 {
 			continue
 		}
 		a, err := readBatchAnswer(raw)
@@ -57,7 +67,20 @@ func readBatchAnswers(data []byte) (answers []BatchAnswer, malformed int) {
 			answers[i] = a
 		}
 	}
-	return answers, malformed
+	return answers, malformed, nil
+}
+
+// lineOf appends a line to buf, or a little more than most bytes of a longer one.
+func lineOf(r *bufio.Reader, buf []byte, most int) ([]byte, error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(buf) <= most {
+			buf = append(buf, part...)
+		}
+		if err != bufio.ErrBufferFull {
+			return buf, err
+		}
+	}
 }
 
 // Succeeded reports whether the line was answered.

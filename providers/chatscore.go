@@ -127,7 +127,7 @@ func (s *service) scoreChatOnce(ctx context.Context, req ChatScoreRequest) (Prom
 // wanted is what the reply has to give.
 func (r ChatScoreRequest) wanted() want {
 	b := r.worst()
-	return want{positions: true, most: b.PromptTokens + b.CompletionTokens}
+	return want{positions: true, top: 4, most: b.PromptTokens + b.CompletionTokens}
 }
 
 // scoreChat makes a scored conversation of the answer to a ChatScoreRequest and

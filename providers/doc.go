@@ -61,8 +61,10 @@
 // lists them). What the request does not need is not checked, and what it needs is
 // read where it has one reading only; of a key that decides there may be one. A
 // reader keeps no more than the request can have asked for: at most 4 MiB and 4
-// KiB a token are read, four times as much is held, and every name that a server
-// chooses is cut. It ends with its context.
+// KiB a token are read, 64 MiB in all, the heap grows by at most five times as much,
+// garbage included, and every name that a server chooses is cut. It ends with its
+// context. The file of a batch's answers may have 1 GiB; it is read a line at a time,
+// and its answers are kept.
 //
 // Counts are put together by [Usage]. What does not fit stands in
 // [Meta].UsageDoubt and the ledger, and a count that the model cannot hold is not

@@ -170,7 +170,7 @@ func (r *reader) tops(a *arrays, w want) (n int) {
 			r.fail("more than %d entries", n)
 			return 0
 		}
-		a.at(n, w).Top = r.alternatives()
+		a.at(n, w).Top = r.alternatives(w)
 		n++
 	}
 	return n
@@ -178,11 +178,11 @@ func (r *reader) tops(a *arrays, w want) (n int) {
 
 // alternatives are a map of texts to values. They are put in order, likeliest
 // first and by text between equals.
-func (r *reader) alternatives() []Alternative {
+func (r *reader) alternatives(w want) []Alternative {
 	if r.kind() == '[' { // the other format, by mistake
-		return r.alternativeList()
+		return r.alternativeList(w)
 	}
-	var out []Alternative
+	out := r.top[:0]
 	for ok := r.enter('{'); ok; ok = r.more('}') {
 		if len(out) >= maxCandidates {
 			r.key()
@@ -196,11 +196,21 @@ func (r *reader) alternatives() []Alternative {
 	slices.SortStableFunc(out, func(a, b Alternative) int {
 		return cmp.Or(cmp.Compare(b.LogProb.OrNaN(), a.LogProb.OrNaN()), cmp.Compare(a.Text, b.Text))
 	})
-	return out
+	r.top = out
+	return r.keep(out, w)
 }
 
-func (r *reader) alternativeList() []Alternative {
-	var out []Alternative
+// keep returns a list of alternatives of its own: nil once the reply has more than
+// are kept.
+func (r *reader) keep(list []Alternative, w want) []Alternative {
+	if r.kept += len(list); r.kept > w.alternatives() {
+		return nil
+	}
+	return append([]Alternative(nil), list...)
+}
+
+func (r *reader) alternativeList(w want) []Alternative {
+	out := r.top[:0]
 	for ok := r.enter('['); ok; ok = r.more(']') {
 		if len(out) >= maxCandidates {
 			r.skip()
@@ -223,7 +233,8 @@ func (r *reader) alternativeList() []Alternative {
 		}
 		out = append(out, a)
 	}
-	return out
+	r.top = out
+	return r.keep(out, w)
 }
 
 // contentList reads the "content" format. An empty list is not nil.
@@ -242,12 +253,12 @@ func (r *reader) contentList(w want) []Token {
 			r.fail("an entry that is no object")
 			return out
 		}
-		out = append(out, r.token())
+		out = append(out, r.token(w))
 	}
 	return out
 }
 
-func (r *reader) token() Token {
+func (r *reader) token(w want) Token {
 	t := Token{ID: -1, Offset: -1}
 	var seen uint32
 	other := -1 // llama.cpp's spelling of token_id; others write anything there
@@ -272,7 +283,7 @@ func (r *reader) token() Token {
 			t.Offset = r.count()
 		case "top_logprobs":
 			if r.kind() == '[' {
-				t.Top = r.alternativeList()
+				t.Top = r.alternativeList(w)
 			} else {
 				r.skip()
 			}

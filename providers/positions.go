@@ -3,6 +3,8 @@ package providers
 import (
 	"fmt"
 	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // position is a place in a conversation that a server scored: the token that
@@ -10,8 +12,9 @@ import (
 type position []candidate
 
 type candidate struct {
-	id    int
-	token Token
+	id      int
+	text    string
+	logProb dataset.Float
 }
 
 // maxCandidates is more alternatives than servers give.
@@ -38,16 +41,18 @@ func (r *reader) positions(w want) []position {
 			if len(p) >= maxCandidates {
 				r.fail("more than %d alternatives", len(p))
 			}
-			c.token = Token{ID: c.id, Offset: -1}
+			if r.kept++; r.kept > w.alternatives() {
+				r.fail("more than %d alternatives in all", w.alternatives())
+			}
 			var seen uint32
 			for ok := r.enter('{'); ok; ok = r.more('}') {
 				switch string(r.key()) {
 				case "logprob":
 					r.once(&seen, 0, "logprob")
-					c.token.LogProb = r.logProb()
+					c.logProb = r.logProb()
 				case "decoded_token":
 					r.once(&seen, 1, "decoded_token")
-					c.token.Text = r.piece()
+					c.text = r.piece()
 				default:
 					r.skip()
 				}
@@ -98,7 +103,7 @@ func standing(list []position, ids []int) ([]Token, error) {
 		} else if len(p) > 1 || p[0].id < 0 {
 			return nil, fmt.Errorf("position %d of prompt_logprobs does not tell which token stands there", i)
 		}
-		out[i] = p[at].token
+		out[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb
 	}
 	return out, nil
 }

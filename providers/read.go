@@ -27,8 +27,10 @@ type reader struct {
 	in      *input
 	scratch []byte
 	err     error
-	failed  bool        // err is of what the document says, not of how it is written
-	seen    [128]string // texts of tokens
+	failed  bool          // err is of what the document says, not of how it is written
+	seen    [128]string   // texts of tokens
+	top     []Alternative // of the last position, to be copied
+	kept    int           // alternatives so far
 }
 
 // input is where a reader's document comes from: bounded, and at an end with the

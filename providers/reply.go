@@ -135,7 +135,7 @@ var errKeyRepeated = errors.New("the server repeats the API key in its answer")
 // wanted is what the reply to a request for a response has to give.
 func (r GenerateRequest) wanted() want {
 	b := r.Bound()
-	return want{tokens: r.LogProbs, most: b.PromptTokens + b.CompletionTokens*(1+r.TopLogProbs)}
+	return want{tokens: r.LogProbs, most: b.PromptTokens + b.CompletionTokens*(1+r.TopLogProbs), top: r.TopLogProbs}
 }
 
 // generation makes a response of the answer to a GenerateRequest.
@@ -189,7 +189,7 @@ func withoutEnd(g Generation) []int {
 // wanted is what the reply to a scoring has to give.
 func (r ScoreRequest) wanted(d dialect) want {
 	b := r.worst()
-	return want{tokens: true, listed: d.PromptList, most: b.PromptTokens + b.CompletionTokens}
+	return want{tokens: true, listed: d.PromptList, most: b.PromptTokens + b.CompletionTokens, top: r.Top}
 }
 
 // score makes a scored text of the answer to a ScoreRequest and checks that it is one. Servers
