@@ -132,7 +132,8 @@ func (s *source) Read(p []byte) (n int, err error) {
 type call = func(context.Context) error
 
 // calls are all that read a reply.
-func calls(own *providers.Compatible, openAI *providers.OpenAI, fireworks *providers.Fireworks, prompt string) map[string]call {
+func calls(own *providers.Compatible, openAI *providers.OpenAI, fireworks *providers.Fireworks,
+	prompt string) map[string]call {
 	user := []dataset.Message{{Role: "user", Content: prompt}}
 	sampling := offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 100}
 	chat := providers.GenerateRequest{Model: "m", Messages: user, LogProbs: true, TopLogProbs: 5, Sampling: sampling}
@@ -140,7 +141,8 @@ func calls(own *providers.Compatible, openAI *providers.OpenAI, fireworks *provi
 	return map[string]call{
 		"chat": func(ctx context.Context) error { _, err := own.Generate(ctx, chat); return err },
 		"completion": func(ctx context.Context) error {
-			_, err := own.Generate(ctx, providers.GenerateRequest{Model: "m", Prompt: prompt, LogProbs: true, Sampling: sampling})
+			_, err := own.Generate(ctx, providers.GenerateRequest{Model: "m", Prompt: prompt, LogProbs: true,
+				Sampling: sampling})
 			return err
 		},
 		"score": func(ctx context.Context) error { _, err := own.ScorePrompt(ctx, score); return err },
@@ -230,14 +232,14 @@ func main() {
 				}
 				if bad := err == nil && call != "answers" || late > lateBound || peak > heapBound; bad || *only != "" {
 					failed = failed || bad
-					fmt.Printf("%s, %s, a prompt of %d bytes: %v in all, %v after its context, heap %d MiB, error %v\n", name,
-						call, length, whole.Round(time.Millisecond), late.Round(time.Millisecond), peak>>20, err)
+					fmt.Printf("%s, %s, a prompt of %d bytes: %v in all, %v after its context, heap %d MiB, error %v\n",
+						name, call, length, whole.Round(time.Millisecond), late.Round(time.Millisecond), peak>>20, err)
 				}
 			}
 		}
 	}
-	fmt.Printf("%d replies: at most %v after the end of the context, heap at most %d MiB\n", n, worst.Round(time.Millisecond),
-		most>>20)
+	fmt.Printf("%d replies: at most %v after the end of the context, heap at most %d MiB\n", n,
+		worst.Round(time.Millisecond), most>>20)
 	if failed {
 		os.Exit(1)
 	}

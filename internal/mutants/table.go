@@ -102,10 +102,10 @@ var mutations = []mutation{
 	{name: "conversation always open", file: "teacherforce/conversation.go", test: "TestChat",
 		old: "Open: pair.EndOfTurn == \"\"", new: "Open: true", reason: "a response that ended has an end-of-turn token"},
 	{name: "an alternative's log-prob", file: "providers/positions.go", test: "TestScoreChat",
-		old: "out[i] = p[at].token\n",
+		old: "out[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb\n",
 		new: "for k, c := range p {\n\t\t\tif c.token.LogProb.OrNaN() > p[at].token.LogProb.OrNaN() {\n\t\t\t\tat = " +
 			"k\n\t\t\t}\n\t\t}\n" +
-			"\t\tout[i] = p[at].token\n", reason: "the likeliest token is not the one that stands there"},
+			"\t\tout[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb\n", reason: "the likeliest token is not the one that stands there"},
 	{name: "another context certified", file: "teacherforce/probes.go", test: "TestCertifyConversations",
 		old: "p.OK = false\n\t\tp.Detail += \"; asked", new: "p.Detail += \"; asked",
 		reason: "the server says itself that its template is another"},
