@@ -103,9 +103,10 @@ var mutations = []mutation{
 		old: "Open: pair.EndOfTurn == \"\"", new: "Open: true", reason: "a response that ended has an end-of-turn token"},
 	{name: "an alternative's log-prob", file: "providers/positions.go", test: "TestScoreChat",
 		old: "out[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb\n",
-		new: "for k, c := range p {\n\t\t\tif c.token.LogProb.OrNaN() > p[at].token.LogProb.OrNaN() {\n\t\t\t\tat = " +
+		new: "for k, c := range p {\n\t\t\tif c.logProb.OrNaN() > p[at].logProb.OrNaN() {\n\t\t\t\tat = " +
 			"k\n\t\t\t}\n\t\t}\n" +
-			"\t\tout[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb\n", reason: "the likeliest token is not the one that stands there"},
+			"\t\tout[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb\n",
+		reason: "the likeliest token is not the one that stands there"},
 	{name: "another context certified", file: "teacherforce/probes.go", test: "TestCertifyConversations",
 		old: "p.OK = false\n\t\tp.Detail += \"; asked", new: "p.Detail += \"; asked",
 		reason: "the server says itself that its template is another"},
