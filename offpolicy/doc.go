@@ -121,6 +121,16 @@
 // runs: widths, detectable differences, the power of audits and gates. ESS and
 // the width of ips are bounds only, since no pilot has seen the heaviest rows.
 //
+// A width that is expected is one that about half of the runs exceed. With a
+// [Pilot.Assurance] of A the planned width is times
+//
+//	√F_A(ν_run, ν_pilot),   ν = 2 m/(κ - 1)
+//
+// since the variance of a run is to the pilot's about as two sample variances of m labels
+// of kurtosis κ are (Kupper and Hafner 1989), and the share A of runs is as narrow. It
+// covers the pilot's own error and how runs differ. [StatedPilot] plans without data, and
+// [Comparison.Detectable] says which difference of a pair a run would show.
+//
 // # Streams
 //
 // What needs weights alone, an [Accumulator] computes from rows that are seen

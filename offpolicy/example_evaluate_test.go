@@ -189,6 +189,50 @@ func ExampleResult_Pilot() {
 	// a judge that means the same passes an audit of 200 labels with probability 0.88
 }
 
+// How large a run must be for 80% of such runs to be narrow enough, from a pilot and from
+// stated figures alone.
+func ExamplePilot_assurance() {
+	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := r.Pilot()
+	n, m := p.LoggingRun(.01, .5, 100_000)
+	fmt.Printf("about half of the runs of %d prompts with %d labels give P0 to ±0.01\n", n, m)
+	p.Assurance = .8
+	n, m = p.LoggingRun(.01, .5, 100_000)
+	fmt.Printf("80%% of the runs of %d prompts with %d labels do\n", n, m)
+
+	stated := offpolicy.StatedPilot(.25, .8)
+	stated.Assurance = .8
+	n, m = stated.LoggingRun(.02, .5, 100_000)
+	fmt.Printf("labels of sd .25 and a judge that correlates by .8: %d prompts with %d labels for ±0.02\n", n, m)
+	fmt.Printf("a target of 1,000 responses: %d labels of its own for ±0.04\n", stated.DirectRun(.04, 1000))
+	// Output:
+	// about half of the runs of 1052 prompts with 526 labels give P0 to ±0.01
+	// 80% of the runs of 1170 prompts with 585 labels do
+	// labels of sd .25 and a judge that correlates by .8: 867 prompts with 434 labels for ±0.02
+	// a target of 1,000 responses: 72 labels of its own for ±0.04
+}
+
+// The smallest difference of each pair that a run of 10,000 prompts shows.
+func ExampleComparison_Detectable() {
+	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for i := range r.Comparisons {
+		d := &r.Comparisons[i]
+		fmt.Printf("%s - %s: %.3f\n", d.A, d.B, d.Detectable(10_000, .8, .8))
+	}
+	// Output:
+	// far - p0: 0.009
+	// near - p0: 0.003
+	// near - far: 0.009
+}
+
 // How small a difference 100 prompts can show.
 func ExampleDetectableDifference() {
 	fmt.Printf("%.2f\n", offpolicy.DetectableDifference(.25, 100, .8))

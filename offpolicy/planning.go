@@ -5,42 +5,117 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Pilot is what a small run tells about a larger one: how labels vary, and how
 // much of that the calibrated judge explains. Widths made of it are half-widths
-// of 95% intervals, in the labels' unit. They are as good as the assumption that
-// the larger run's responses are like the pilot's; the pilot's own sampling error
-// in LabelSD is about LabelSD/√(2m) with m labels.
+// of 95% intervals, in the labels' unit: the expected ones, or, with an Assurance,
+// those that this share of runs does not exceed. They are as good as the assumption
+// that the larger run's responses are like the pilot's.
 type Pilot struct {
-	Labels     int
+	Labels     int     // that the figures rest on; 0: they are stated and have no error
 	LabelSD    float64 // of a label
 	ResidualSD float64 // of a label minus its out-of-fold prediction, at most LabelSD
+	// LabelMean is that of a label, in (0, 1): near an end intervals are wider than t
+	// standard errors. 0 means that it is not known, and takes them for that wide.
+	LabelMean float64
+	// PromptCorrelation is that of the calibrated scores of two responses to one prompt, a
+	// logged one and a target's, in [0, 1]; 0 if there are none.
+	PromptCorrelation float64
+	// LabelKurtosis is E[d⁴]/E[d²]² of a label less its mean d, and ResidualKurtosis that
+	// of a residual; 0 means 3, a normal's. They say how far variances vary from one
+	// run to the next.
+	LabelKurtosis, ResidualKurtosis float64
+	// Assurance is the share of runs, in [.5, 1), whose half-width is to be no more than
+	// is planned; 0 plans for the expected half-width, which about half of the runs
+	// exceed. See [Pilot.LoggingHalfWidth].
+	Assurance float64
+
+	together float64 // correlation of the two squares; 0: not known, taken for 1
 }
 
-// Pilot returns the figures of the logged labels; NaN below two.
+// Pilot returns the figures of the logged labels, each counted 1/p times, p its
+// inclusion probability; NaN below two.
 func (r *Result) Pilot() Pilot {
 	fr := r.frame
-	var y, e []float64
-	for i, u := range fr.invP {
-		if u > 0 {
-			y = append(y, fr.label[i])
+	w := newWorker(fr)
+	w.ones(fr)
+	p := r.pilotOf(w, fr.label, fr.invP, 0, false)
+	p.PromptCorrelation = r.promptCorrelation(w)
+	return p
+}
+
+// promptCorrelation is the correlation of predictions of logged responses and of draws for
+// the same prompt, 0 if it is negative or there are fewer than three pairs.
+func (r *Result) promptCorrelation(w *worker) float64 {
+	fr := r.frame
+	row := make([]int, len(fr.prompts)) // of each prompt the first, from 1
+	for i := len(fr.rows) - 1; i >= 0; i-- {
+		row[fr.prompt[i]] = i + 1
+	}
+	var a, b []float64
+	for _, name := range fr.targets {
+		d := fr.draws[name]
+		if d == nil {
+			continue
+		}
+		for i, p := range d.prompt {
+			if k := row[p]; k > 0 && finite(w.f[k-1]) && finite(w.f[d.at+i]) {
+				a, b = append(a, w.f[k-1]), append(b, w.f[d.at+i])
+			}
 		}
 	}
-	p := Pilot{Labels: len(y), LabelSD: standardDeviation(y), ResidualSD: math.NaN()}
-	if len(y) < 2 {
-		p.LabelSD = math.NaN()
+	if c := stat.Correlation(a, b, nil); len(a) > 2 && c > 0 {
+		return min(c, 1)
 	}
-	if r.Calibrator != nil {
-		e = r.Calibrator.Residuals()
-		var ss float64
-		for _, v := range e {
-			ss += v * v
+	return 0
+}
+
+// TargetPilot returns the figures of a target's own labels, its probes, for
+// [Pilot.DirectHalfWidth]; NaN below two, without any if the policy has none.
+func (r *Result) TargetPilot(policy string) Pilot {
+	d := r.frame.draws[policy]
+	if d == nil {
+		return newPilot(nil, nil, nil)
+	}
+	w := newWorker(r.frame)
+	w.ones(r.frame)
+	return r.pilotOf(w, d.label, d.invP, d.at, true)
+}
+
+// pilotOf is of the responses whose predictions begin at a place. centred takes the mean
+// out of the residuals, by which Direct is corrected.
+func (r *Result) pilotOf(w *worker, label, invP []float64, at int, centred bool) Pilot {
+	var y, u, residuals []float64
+	for i, v := range invP {
+		if v > 0 {
+			e := label[i] - w.f[at+i]
+			if r.Calibrator == nil {
+				e = math.NaN()
+			}
+			y, u, residuals = append(y, label[i]), append(u, v), append(residuals, e)
 		}
-		p.ResidualSD = min(math.Sqrt(ss/float64(len(e))), p.LabelSD)
-	} else {
-		p.ResidualSD = p.LabelSD // nothing is explained
+	}
+	if centred {
+		_, mean, _ := spreadOf(residuals, u, math.NaN())
+		for i := range residuals {
+			residuals[i] -= mean
+		}
+	}
+	return newPilot(y, u, residuals)
+}
+
+// newPilot is of labels that count u times, and of their residuals, NaN where a label has
+// no prediction.
+func newPilot(y, u, residuals []float64) Pilot {
+	p := Pilot{Labels: len(y)}
+	p.LabelSD, p.LabelMean, p.LabelKurtosis = spreadOf(y, u, math.NaN())
+	p.ResidualSD, p.ResidualKurtosis, p.together = p.LabelSD, p.LabelKurtosis, 1 // if nothing is explained
+	if sd, _, kurtosis := spreadOf(residuals, u, 0); sd < p.LabelSD {
+		p.ResidualSD, p.ResidualKurtosis = sd, kurtosis
+		p.together = squaresTogether(y, residuals, u, p.LabelMean)
 	}
 	return p
 }
@@ -52,18 +127,30 @@ func mustPlan(op string, n, m int) {
 	}
 }
 
-func (p Pilot) explained() float64 { return p.LabelSD*p.LabelSD - p.ResidualSD*p.ResidualSD }
-
 // LoggingHalfWidth is that of the logging policy's own value from n prompts, m
 // of them labelled:
 //
 //	t(m-1) √(explained/n + residual/m)
 //
-// explained and residual being the variances of the two parts of a label. It
-// panics unless 3 <= m <= n.
+// explained and residual being the variances of the two parts of a label; near 0 or 1
+// more, as the interval about LabelMean is wider than that. With an
+// Assurance A it is that times
+//
+//	√F_A(ν_m, ν_pilot),   ν_k = 2k / (κ_k - 1)
+//
+// since the run's variance over the pilot's is about a ratio of two sample variances,
+// of m and of Labels values: 2k/(κ-1) are the degrees of freedom of a variance of k
+// values of kurtosis κ, here of what label and residual add to the sum together. The
+// pilot's κ is raised by √(8/(3 Labels)), as much as the kurtosis of so few values may
+// be too small. It panics unless 3 <= m <= n.
+//
+// Source: the variance of a sample variance, σ⁴ (K-1)/k, matched to that of chi-squared
+// over its degrees of freedom (O'Neill, Am. Stat. 68 (2014), 282-296); assurance, Kupper
+// and Hafner, Am. Stat. 43 (1989), 101-105.
 func (p Pilot) LoggingHalfWidth(n, m int) float64 {
 	mustPlan("half-width", n, m)
-	return tQuantile(.975, m-1) * math.Sqrt(p.explained()/float64(n)+p.ResidualSD*p.ResidualSD/float64(m))
+	perLabel, perResidual := 1/float64(n), 1/float64(m)-1/float64(n)
+	return p.halfWidth(perLabel, perResidual, float64(m), 1, tQuantile(.975, m-1), float64(m))
 }
 
 // DirectHalfWidth is that of a target's value by [Direct] from n prompts with a
@@ -71,20 +158,24 @@ func (p Pilot) LoggingHalfWidth(n, m int) float64 {
 //
 //	t(m-2) √(label variance/m · (1 - ρ²/(1+m/n))),   ρ² the explained share
 //
-// It panics unless 3 <= m <= n.
+// and with an Assurance wider, as in [Pilot.LoggingHalfWidth]. It panics unless 3 <= m <= n.
 func (p Pilot) DirectHalfWidth(n, m int) float64 {
 	mustPlan("half-width", n, m)
-	rho2 := p.explained() / (p.LabelSD * p.LabelSD)
-	return tQuantile(.975, m-2) * p.LabelSD * math.Sqrt((1-rho2/(1+float64(m)/float64(n)))/float64(m))
+	// (label variance - explained n/(n+m)) / m, as a sum of what is never negative.
+	part := float64(m) / float64(n+m)
+	return p.halfWidth(part/float64(m), (1-part)/float64(m), float64(m), 1, tQuantile(.975, m-2), float64(m))
 }
 
 // DRHalfWidth is that of a target's value by [DR] from n logged prompts, m of
 // them labelled, each with a fresh draw, where the relative ESS is r:
 //
-//	t(m r - 1) √(explained/(n (1 + r)) + residual/(m r))     where r >= .5
-//	t(m r - 1) √(explained/n + residual/(m r))               below
+//	t(m r - 1) √(explained/(n (1 + r (1-c)/(1+c))) + residual/(m r))     where r >= .5
+//	t(m r - 1) √(explained/n + residual/(m r))                           below
 //
-// since a tuned l lets fresh draws and logs share the explained part.
+// since a tuned l lets fresh draws and logs share the explained part; c is
+// PromptCorrelation. With an Assurance
+// it is wider, as in [Pilot.LoggingHalfWidth], each kurtosis being r⁻⁴ times what it is
+// there: so much does the fourth moment of log-normal weights add.
 //
 // It is a bound from below: a pilot sees too little of the weights' tail, so that
 // the relative ESS of a larger run is at most about the pilot's. It panics unless
@@ -102,9 +193,9 @@ func (p Pilot) DRHalfWidth(n, m int, relativeESS float64) float64 {
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: effective - 1}.Quantile(.975)
 	rows := float64(n)
 	if relativeESS >= tuneESS {
-		rows *= 1 + relativeESS
+		rows *= 1 + relativeESS*(1-p.PromptCorrelation)/(1+p.PromptCorrelation)
 	}
-	return t * math.Sqrt(p.explained()/rows+p.ResidualSD*p.ResidualSD/effective)
+	return p.halfWidth(1/rows, 1/effective-1/rows, float64(m), math.Pow(relativeESS, -4), t, effective)
 }
 
 // ESSBound is what ESS a run of n may reach at most, given a pilot's weights:

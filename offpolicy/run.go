@@ -252,9 +252,15 @@ func (e *Estimate) within(widen float64) (lo, hi float64) {
 		// Plain rewards need not lie in [0, 1], nor what is made of them.
 		return min(max(e.Value-t*e.SE, 0), e.Value), max(min(e.Value+t*e.SE, 1), e.Value)
 	}
-	lo, hi = scoreInterval(e.Value, e.SE, t, e.Basis.ESSLabels)
-	lo, hi = stretchInterval(e.Value, e.SE, t, lo, hi)
-	return capInterval(e.Value, lo, hi, e.Basis.ESSLabels, widen)
+	return labelInterval(e.Value, e.SE, t, e.Basis.ESSLabels, widen)
+}
+
+// labelInterval is the interval of a mean of labels, of which there are m in effect, at
+// t standard errors, widen times those of 95%.
+func labelInterval(value, se, t, m, widen float64) (lo, hi float64) {
+	lo, hi = scoreInterval(value, se, t, m)
+	lo, hi = stretchInterval(value, se, t, lo, hi)
+	return capInterval(value, lo, hi, m, widen)
 }
 
 // Despite returns an estimate with its numbers even though it is refused: for

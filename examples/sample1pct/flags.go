@@ -25,6 +25,7 @@ type options struct {
 	judgeModel, oracleModel              string
 	judgeMaxTokens                       int
 	budget, fullBudget, width, noise     float64
+	assurance                            float64
 	faults                               string
 	waive                                waivers
 	filters
@@ -59,6 +60,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.fullBudget, "full-budget", 0,
 		"what that run may cost, in `USD`: HOLD where it may cost more; 0 says nothing of it")
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
+	fs.Float64Var(&o.assurance, "assurance", 0, "`share` of larger runs, in [0.5, 1), that are to be that narrow; "+
+		"0 plans for the expected width, which about half of them exceed")
 	fs.Float64Var(&o.noise, "noise", 0, "standard deviation of a token's log-prob from one scoring to the next, `nats`; "+
 		"0: as the clone shows it")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
@@ -122,6 +125,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
 	case !(o.width > 0 && o.width < 1):
 		return fail("-width %v: want a half-width in (0, 1)", o.width)
+	case o.assurance != 0 && !(o.assurance >= .5 && o.assurance < 1):
+		return fail("-assurance %v: want a share of runs in [0.5, 1), or 0 for the expected width", o.assurance)
 	case o.design.Probes < 0:
 		return fail("-probes %d: want 0 or more", o.design.Probes)
 	case o.live && o.faults != "":

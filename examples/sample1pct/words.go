@@ -17,6 +17,7 @@ var flagOf = map[record.Field]string{
 	record.FieldFullBudget:  "-full-budget",
 	record.FieldConcurrency: "-concurrency",
 	record.FieldResolution:  "-width",
+	record.FieldAssurance:   "-assurance",
 	record.FieldNoise:       "-noise",
 	record.FieldWaived:      "-waive",
 }

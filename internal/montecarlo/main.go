@@ -6,10 +6,13 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 )
+
+const trialsMark = "<!-- trials: "
 
 // options are the command line.
 type options struct {
@@ -77,5 +80,24 @@ func run(o options) error {
 	if o.out == "" {
 		return table(os.Stdout)
 	}
-	return dataset.WriteFile(o.out, table)
+	kept := trials(o.out)
+	return dataset.WriteFile(o.out, func(w io.Writer) error {
+		if err := table(w); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, kept)
+		return err
+	})
+}
+
+// trials is the end of the file, which internal/trials writes; "" if there is none.
+func trials(file string) string {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	if _, rest, found := strings.Cut(string(old), trialsMark); found {
+		return "\n" + trialsMark + rest
+	}
+	return ""
 }

@@ -74,6 +74,10 @@ type Config struct {
 	// counts as answered; 0 means 0.02, which tells two policies apart that
 	// differ by 0.04.
 	Resolution float64
+	// Assurance is the share of larger runs, in [.5, 1), that are to reach what is planned
+	// for them; 0 plans for the expected width, which about half of the runs exceed. See
+	// [offpolicy.Pilot].
+	Assurance float64
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
 	// to the next, nats; 0 means that the clones show it. See [offpolicy.Noise].
 	Noise float64

@@ -84,7 +84,8 @@
 // labels of the targets' own responses, where they do not. A width by labels is
 // expected; a width by weights is a bound from below, since a sample does not see
 // their tail, and is called an answer only where a quarter of the sample's
-// relative ESS would do. The next step of a GO names that run where it is the
+// relative ESS would do. With [Config].Assurance that share of such runs is as narrow as
+// is said, as far as the sample's own error tells. The next step of a GO names that run where it is the
 // better buy. More prompts, and more labels a target, extend a run in its folder.
 //
 // # Rooms

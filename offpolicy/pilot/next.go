@@ -95,8 +95,8 @@ func goOn(p *record.Projection, n int) NextStep {
 		if unanswered != "" {
 			but = unanswered
 		}
-		do := fmt.Sprintf("Run %s, %s more: that is expected to give every policy to about ±%s.%s ", d.Words(n),
-			record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()), extends)
+		do := fmt.Sprintf("Run %s, %s more: that is expected to give every policy to %s.%s ", d.Words(n),
+			record.Dollars(d.USD), p.Promise(d.HalfWidth), extends)
 		if p.Missing() > 0 {
 			do += "What needs more takes " + full + "."
 		} else {

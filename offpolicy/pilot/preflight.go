@@ -115,6 +115,10 @@ func (p *preflight) settings(context.Context) {
 		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution),
 			record.Do("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
+	if c.Assurance != 0 && !(c.Assurance >= .5 && c.Assurance < 1) {
+		p.add(fmt.Sprintf("Assurance is %v: want a share of runs in [0.5, 1)", c.Assurance),
+			record.Do("give one in [0.5, 1), or 0 for the expected width", record.FieldAssurance), nil)
+	}
 	var ids []string
 	for _, q := range check.For(c.Arms) {
 		ids = append(ids, q.ID)

@@ -97,7 +97,7 @@ func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
 	rec.Estimate = withEarlierLabels(w.estimate, rec)
 	rec.Input = c.Input
-	rec.Full, rec.FullBudget, rec.Resolution = c.Full, c.FullBudget, c.Resolution
+	rec.Full, rec.FullBudget, rec.Resolution, rec.Assurance = c.Full, c.FullBudget, c.Resolution, c.Assurance
 	rec.BatchFactors = map[string]float64{}
 	if _, ok := c.Grader.(providers.Batcher); ok {
 		for model, price := range rates(c.Prices, rec.Ledger) {

@@ -126,34 +126,26 @@ func enough(nats float64) string {
 // do, and around these as P0's labels do around theirs. Where the sample gives its
 // value by its labels, the two are such that they say the same width.
 func (pl *planner) own(policy string) offpolicy.Pilot {
-	scores := pl.rec.Scores.Of(policy)
-	var y, e []float64
-	for _, l := range pl.rec.Labels.All() {
-		if s, ok := scores(l.PromptID); ok && l.Policy == policy && l.Label.Valid() && s.Calibrated.Valid() {
-			y, e = append(y, l.Label.OrNaN()), append(e, float64(l.Label.OrNaN()-s.Calibrated.OrNaN()))
-		}
-	}
-	_, sd := record.MeanSD(y)
-	_, rest := record.MeanSD(e)
-	if len(y) < offpolicy.MinProbes || !(sd > 0) {
+	out := pl.rec.Evaluation.TargetPilot(policy)
+	if out.Labels < offpolicy.MinProbes || !(out.LabelSD > 0) {
 		var f []float64
 		for _, s := range pl.rec.Scores.All() {
 			if s.Policy == policy && s.DrawIdx == 0 && s.Calibrated.Valid() {
 				f = append(f, s.Calibrated.OrNaN())
 			}
 		}
-		out := pl.logged
+		out = pl.logged
 		if _, sd := record.MeanSD(f); sd > 0 && out.ResidualSD > 0 {
 			out.LabelSD = math.Hypot(sd, out.ResidualSD)
 		}
 		return out
 	}
-	out := offpolicy.Pilot{Labels: len(y), LabelSD: sd, ResidualSD: min(rest, sd)}
 	if seen := pl.seen(policy, offpolicy.Direct); seen > 0 {
-		off := seen / out.DirectHalfWidth(pl.n, len(y))
+		off := seen / out.DirectHalfWidth(max(pl.n, out.Labels), out.Labels)
 		out.LabelSD *= off
 		out.ResidualSD *= off
 	}
+	out.Assurance = pl.rec.Assurance
 	return out
 }
 

@@ -29,6 +29,9 @@ func plan(rec *record.Records, out *record.Projection) {
 	if held := rec.Input.Held; held > 0 {
 		pl.most = max(pl.n, min(rec.Full, held))
 	}
+	if pl.logged.Assurance = rec.Assurance; rec.Assurance > 0 {
+		out.Assurance = dataset.Known(rec.Assurance)
+	}
 	if pl.logged.Labels < 3 || !(pl.logged.LabelSD > 0) {
 		out.Answer = fmt.Sprintf("Whether the full run would answer is not known: it takes labels of %s that differ, here "+
 			"are %d.", p0, pl.logged.Labels)
@@ -64,6 +67,10 @@ func plan(rec *record.Records, out *record.Projection) {
 		offpolicy.MinProbes, p0, pl.logged.Labels, 100/math.Sqrt(2*float64(pl.logged.Labels))),
 		fmt.Sprintf("two values known to ±%s are told apart where they differ by about %.2g or more (power 0.8; at worst, "+
 			"by unpaired differences)", record.HalfWidth(rec.Resolution), toldApart(rec.Resolution)))
+	if pairs := pl.detectable(rec.Full); len(pairs) > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("prompt by prompt, with labels in proportion, the full run shows "+
+			"differences (power 0.8): %s", strings.Join(pairs, ", ")))
+	}
 }
 
 func (pl *planner) askLogging(p0 string) record.Question {
@@ -214,10 +221,23 @@ func (pl *planner) inWords(p *record.Projection) string {
 	case d.Prompts == p.Prompts && d.Labels == 0:
 		s += " No smaller one does."
 	default:
-		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for about ±%s.",
-			d.Words(pl.n), record.Dollars(d.USD), record.HalfWidth(d.HalfWidth.OrNaN()))
+		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for %s.",
+			d.Words(pl.n), record.Dollars(d.USD), p.Promise(d.HalfWidth))
 	}
 	return s + pl.tooClose(p)
+}
+
+// detectable are the smallest differences of pairs that a run of n prompts shows, as the
+// sample's own say; nil if it compares none.
+func (pl *planner) detectable(n int) []string {
+	var out []string
+	for i := range pl.rec.Evaluation.Comparisons {
+		c := &pl.rec.Evaluation.Comparisons[i]
+		if d := c.Detectable(n, .8, pl.rec.Assurance); !math.IsNaN(d) && !c.AA {
+			out = append(out, fmt.Sprintf("%s - %s from %.2g", c.A, c.B, d))
+		}
+	}
+	return out
 }
 
 // toldApart is the smallest difference of two values, each known to that

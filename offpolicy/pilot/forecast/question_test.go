@@ -303,3 +303,23 @@ func TestReferenceTimesAreReadable(t *testing.T) {
 		}
 	}
 }
+
+// With an assurance the runs that are planned are larger, the promise says in how many of
+// them it holds, and the notes say which differences the full run shows.
+func TestAssuredPlan(t *testing.T) {
+	_, plain := planned(nil)
+	_, sure := planned(func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Assurance = .9 })
+	if plain.Assurance.Valid() || !strings.Contains(plain.Answer, "for about ±") {
+		t.Errorf("without an assurance: %v %q", plain.Assurance, plain.Answer)
+	}
+	if sure.Assurance.OrNaN() != .9 || !strings.Contains(sure.Answer, "or better in 90% of such runs") {
+		t.Errorf("with one: %v %q", sure.Assurance, sure.Answer)
+	}
+	if p, s := plain.Questions[0].Cheapest, sure.Questions[0].Cheapest; !(s.Prompts > p.Prompts) {
+		t.Errorf("P0 needs %d prompts for the expected width, %d for an assured one", p.Prompts, s.Prompts)
+	}
+	const want = "the full run shows differences (power 0.8): pi_bad - p0 from 0.0"
+	if notes := strings.Join(sure.Notes, "\n"); !strings.Contains(notes, want) {
+		t.Errorf("no detectable differences in %q", notes)
+	}
+}

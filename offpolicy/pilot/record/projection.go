@@ -37,8 +37,11 @@ type Projection struct {
 	// answer, and whether a cheaper one would; Questions say it by policy, P0
 	// first.
 	Resolution dataset.Float `json:"resolution"`
-	Answer     string        `json:"answer"`
-	Questions  []Question    `json:"questions"`
+	// Assurance is the share of runs that the half-widths below hold in; missing if they
+	// are the expected ones, which about half of the runs exceed.
+	Assurance dataset.Float `json:"assurance,omitzero"`
+	Answer    string        `json:"answer"`
+	Questions []Question    `json:"questions"`
 	// Cheapest is the cheapest run found that answers for P0 and every target;
 	// nil where none of up to Prompts prompts is known to.
 	Cheapest *LargerRun `json:"cheapest,omitempty"`
@@ -141,6 +144,14 @@ func (p *Projection) answered(answer Answer) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// Promise says of a half-width, in digits, how far it is promised.
+func (p *Projection) Promise(halfWidth dataset.Float) string {
+	if a, ok := p.Assurance.Get(); ok {
+		return fmt.Sprintf("±%s or better in %.0f%% of such runs", HalfWidth(halfWidth.OrNaN()), 100*a)
+	}
+	return "about ±" + HalfWidth(halfWidth.OrNaN())
 }
 
 // Words says what the run is, to one who has a sample of n prompts.

@@ -54,6 +54,8 @@ type Records struct {
 	Noise float64
 	// Resolution is the half-width at which a policy's value counts as answered.
 	Resolution float64
+	// Assurance is the share of larger runs that are to reach it, 0 for about half.
+	Assurance float64
 	// StageSeconds is the wall time by stage, over all starts. Stages overlap: that
 	// of all together, but for certification before them, stands under "run".
 	StageSeconds map[string]float64

@@ -21,6 +21,7 @@ const (
 	FieldFullBudget  Field = "FullBudget"
 	FieldConcurrency Field = "Concurrency"
 	FieldResolution  Field = "Resolution"
+	FieldAssurance   Field = "Assurance"
 	FieldNoise       Field = "Noise"
 	FieldWaived      Field = "Waived"
 )
@@ -29,7 +30,7 @@ const (
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
 		FieldPrices,
-		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldNoise, FieldWaived}
+		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.
