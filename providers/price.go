@@ -201,7 +201,10 @@ func DefaultPrices() Prices {
 // model served for nothing says 0. name stands for the file in errors, which
 // also give line and model.
 func ReadPrices(r io.Reader, name string) (Prices, error) {
-	data, err := io.ReadAll(r)
+	data, err := io.ReadAll(io.LimitReader(r, maxPrices+1))
+	if err == nil && len(data) > maxPrices {
+		err = fmt.Errorf("longer than %d MiB, which no table of prices is", maxPrices>>20)
+	}
 	if err != nil {
 		return Prices{}, fmt.Errorf("providers: prices %s: %w", name, err)
 	}
@@ -211,6 +214,9 @@ func ReadPrices(r io.Reader, name string) (Prices, error) {
 	}
 	return rd.out, nil
 }
+
+// maxPrices is how long a table may be, in bytes: some hundred times what a service lists.
+const maxPrices = 16 << 20
 
 // priceReader walks the tokens itself, rather than unmarshalling the whole, to
 // know the line of each model and to see a name that stands twice.

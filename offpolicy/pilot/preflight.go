@@ -97,6 +97,7 @@ func (p *preflight) settings(context.Context) {
 		p.add("the policies do not fit together: "+err.Error(), record.Do("correct the policies", record.FieldArms), err)
 		return
 	}
+	p.connections()
 	var err error
 	if p.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: c.Templates}); err != nil {
 		p.add(err.Error(), record.Do("give templates of your own names that are not taken", record.FieldTemplates), err)
@@ -128,6 +129,21 @@ func (p *preflight) settings(context.Context) {
 			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id),
 				record.Do("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
 		}
+	}
+}
+
+// connections looks whether there is room for as many as the run has calls in flight.
+func (p *preflight) connections() {
+	ends := 2 // a service for policies and one for judge and oracle
+	if engine.SameProvider(p.cfg.Policies, p.cfg.Grader) {
+		ends = 1
+	}
+	if !p.cfg.Live {
+		ends *= 2 // the simulator's in this process
+	}
+	var problem *record.Problem
+	if err := engine.CheckFiles(p.cfg.Concurrency, ends); errors.As(err, &problem) {
+		p.problems = append(p.problems, *problem)
 	}
 }
 

@@ -81,7 +81,8 @@ type armJSON struct {
 // validates them together. endpoint may be left out. An unknown key is an error: a misspelt setting would
 // otherwise be a default in disguise. name is the file's, for errors.
 func ReadArms(r io.Reader, name string) (Arms, error) {
-	dec := json.NewDecoder(r)
+	const longest = 16 << 20 // bytes; a file without an end must not fill the memory
+	dec := json.NewDecoder(io.LimitReader(r, longest))
 	dec.DisallowUnknownFields()
 	var raw []armJSON
 	if err := dec.Decode(&raw); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -47,6 +48,36 @@ func checkRoom(dir string, tokens float64) *record.Problem {
 				bytesPerCallToken*tokens/1e6),
 			Remedy: record.Do("make room, or give a folder on another disk", record.FieldDir),
 		}
+	}
+	// The journal is a little more than half of what a run writes.
+	if most, ok := fileBytes(); ok && float64(most) < bytesPerCallToken*tokens {
+		return &record.Problem{
+			What: fmt.Sprintf("a file may have at most %.3g MB here, and the run's may need %.3g MB", float64(most)/1e6,
+				bytesPerCallToken*tokens/1e6),
+			Remedy: record.Remedy{Do: "raise that limit (ulimit -f unlimited)"},
+		}
+	}
+	return nil
+}
+
+// ownFiles is how many files a run opens beside its connections: what every process
+// has, the journal, and outputs while they are written.
+const ownFiles = 24
+
+// CheckFiles reports, as a [*record.Problem], a limit of open files that leaves no room for
+// the connections of a run. perCall is how many connections a call in flight takes.
+func CheckFiles(concurrency, perCall int) error {
+	most, ok := openFiles()
+	if need := ownFiles + concurrency*perCall; ok && most < uint64(need) {
+		p := &record.Problem{
+			What:   fmt.Sprintf("this process may open %d files and connections, and the run may take %d", most, need),
+			Remedy: record.Remedy{Do: fmt.Sprintf("raise that limit (ulimit -n %d)", need)},
+		}
+		if fits := (int(most) - ownFiles) / perCall; fits > 0 {
+			p.Remedy.Do += ", or allow fewer calls in flight"
+			p.Remedy.Changes = []record.Change{{Field: record.FieldConcurrency, To: strconv.Itoa(fits)}}
+		}
+		return p
 	}
 	return nil
 }

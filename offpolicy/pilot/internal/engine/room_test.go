@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,15 @@ func TestCheckRoom(t *testing.T) {
 		if (p == nil) != (c.says == "") || p != nil &&
 			(!strings.Contains(p.What, c.says) || p.Remedy.Changes[0].Field != record.FieldDir) {
 			t.Errorf("%s: %+v, want %q", c.reason, p, c.says)
+		}
+	}
+	if p, ok := openFiles(); ok {
+		var problem *record.Problem
+		if err := CheckFiles(int(p), 2); !errors.As(err, &problem) || !strings.Contains(err.Error(), "calls in flight") {
+			t.Errorf("as many calls as files: %v", err)
+		}
+		if err := CheckFiles(1, 1); err != nil {
+			t.Errorf("a call: %v", err)
 		}
 	}
 	left, err := os.ReadDir(dir)
