@@ -39,9 +39,11 @@ func (k Secret) redact(s string, least int) string {
 		s = strings.ReplaceAll(s, form, redacted)
 	}
 	// A body that broke off, or was cut at a limit, may end in half a key.
-	for n := min(len(key)-1, len(s)); n >= 8; n-- {
-		if strings.HasSuffix(s, key[:n]) {
-			return s[:len(s)-n] + redacted
+	for _, form := range forms {
+		for n := min(len(form)-1, len(s)); n >= 8*len(form)/len(key); n-- {
+			if strings.HasSuffix(s, form[:n]) {
+				return s[:len(s)-n] + redacted
+			}
 		}
 	}
 	return s

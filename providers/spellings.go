@@ -50,8 +50,9 @@ func aligned(key string, before, bits int, encode func([]byte) string) string {
 }
 
 // escapes are those of JSON and other languages' strings, of addresses and of
-// quoted-printable mail; those of HTML are undone by package html.
-var escapes = regexp.MustCompile(`\\(?:/|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{3})|[%=][0-9a-fA-F]{2}`)
+// quoted-printable mail, quoted again perhaps, which doubles backslashes; those of HTML
+// are undone by package html.
+var escapes = regexp.MustCompile(`\\+(?:/|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{3})|[%=][0-9a-fA-F]{2}`)
 
 // unescaped is s without its escapes of printable ASCII, which are all that a key has.
 func unescaped(s string) string {
@@ -59,14 +60,14 @@ func unescaped(s string) string {
 		return s
 	}
 	return html.UnescapeString(escapes.ReplaceAllStringFunc(s, func(e string) string {
-		digits, base := e[1:], 16
+		digits, base := strings.TrimLeft(e, `\%=`), 16
 		switch {
-		case e == `\/`:
+		case digits == "/":
 			return "/"
-		case e[0] == '\\' && e[1] >= '0' && e[1] <= '7':
+		case e[0] == '\\' && digits[0] >= '0' && digits[0] <= '7':
 			base = 8
 		case e[0] == '\\':
-			digits = e[2:]
+			digits = digits[1:]
 		}
 		code, err := strconv.ParseUint(digits, base, 32)
 		if err != nil || code <= ' ' || code >= 0x7f {

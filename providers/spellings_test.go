@@ -30,6 +30,7 @@ func TestEverySpelling(t *testing.T) {
 		"hex": hex.EncodeToString([]byte(key)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(key))),
 		"hex with colons": strings.TrimSuffix(each("%02x:"), ":"),
 		"JSON":            each(`\u%04x`), "slashes": strings.ReplaceAll(key, "/", `\/`), `\x`: each(`\x%02x`),
+		"quoted twice": each(`\\x%02x`), "JSON in JSON": each(`\\\u%04x`),
 		"octal": each(`\%03o`), "HTML": each("&#x%x;"), "HTML decimal": each("&#%d;"), "mail": each("=%02X"),
 		"backwards": string(backwards), "JSON twice": strings.ReplaceAll(each(`\u%04x`), `\`, `\u005c`),
 	}
