@@ -13,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func (e *LabelError) Error() string {
 // number in [0, 1], or a response is labeled twice or not expected. So it does if
 // the file has no labels. A response without a label has no line.
 func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.Key]float64, error) {
-	in := bufio.NewReader(r)
+	in := bufio.NewReader(&bounded{r, maxLabels})
 	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		in.Discard(3) // cannot fail: the bytes are buffered
 	}
@@ -67,6 +68,10 @@ func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.K
 		return nil, fmt.Errorf("oracle: read labels: %s: %w", name, err)
 	case first == '{':
 		err = c.readJSONL(in, line)
+	case first == '[':
+		err = c.fail(line, "write its objects one a line", "the file is a JSON array")
+	case first == 0:
+		err = c.fail(line, "give the file of labels", "the file begins with a NUL byte, as no text does")
 	default:
 		err = c.readCSV(in, line)
 	}
@@ -78,6 +83,24 @@ func ReadLabels(r io.Reader, name string, expected []dataset.Key) (map[dataset.K
 			`give lines of {"prompt_id", "policy", "draw_idx", "label"}, or CSV with that header`}
 	}
 	return c.labels, nil
+}
+
+// maxLabels is how long a file of labels may be, in bytes. One without an end must not fill
+// the memory.
+const maxLabels = 256 << 20
+
+// bounded is a reader that fails after so many bytes.
+type bounded struct {
+	io.Reader
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, fmt.Errorf("the file is longer than %d MiB", maxLabels>>20)
+	}
+	return n, err
 }
 
 // firstByte skips white space and returns the byte after it, unread, and the
@@ -164,7 +187,7 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 				Label    *float64 `json:"label"`
 			}
 			if err := json.Unmarshal(object, &row); err != nil {
-				return c.fail(line, "correct the line", "not such an object: %v", err)
+				return c.misread(line, err)
 			}
 			if name := twice(object); name != "" {
 				return c.fail(line, "keep one of the two", "%q appears twice", name)
@@ -194,6 +217,32 @@ func (c *collector) readJSONL(in *bufio.Reader, line int) error {
 	}
 }
 
+// wanted says what each of the columns holds.
+var wanted = map[string]string{"prompt_id": "text or a whole number", "id": "text or a whole number",
+	"policy": "the name of a policy, as text", "draw_idx": "a whole number from 0, 0 if it is left out",
+	"label": "a number in [0, 1]; leave a response without a label out"}
+
+// misread says why a line cannot be read.
+func (c *collector) misread(line int, err error) error {
+	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrong) && wanted[wrong.Field] != "":
+		is, digits, number := strings.Cut(wrong.Value, " ")
+		if number {
+			is = "the number " + digits
+		} else {
+			is = map[string]string{"string": "text", "number": "a number", "bool": "true or false", "object": "an object",
+				"array": "a list"}[is]
+		}
+		return c.fail(line, "give "+wanted[wrong.Field], "field %q is %s", wrong.Field, is)
+	case errors.As(err, &syntax):
+		return c.fail(line, "write one object a line, on one line", "the line is not one JSON object: byte %d does not fit",
+			syntax.Offset)
+	}
+	return c.fail(line, "write objects as the others", "the line is not an object with these fields")
+}
+
 // text is a string, or a number as it is written: ids are often numbers.
 type text string
 
@@ -202,6 +251,10 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9') {
 		*t = text(b)
 		return nil
+	}
+	if len(b) > 0 && b[0] != '"' {
+		value := map[byte]string{'{': "object", '[': "array", 't': "bool", 'f': "bool"}[b[0]]
+		return &json.UnmarshalTypeError{Value: value, Type: reflect.TypeFor[string]()}
 	}
 	return json.Unmarshal(b, (*string)(t))
 }
