@@ -80,7 +80,8 @@ good() {
 # sample ARG...: the program, with a bound on its time; code is how it ended.
 sample() {
 	code=0
-	timeout -k 5 "${patience:-60}" "$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 "$@" >"$log" 2>&1 || code=$?
+	timeout -k 5 "${patience:-60}" "$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 \
+		"$@" >"$log" 2>&1 || code=$?
 }
 
 # refused CODES WORDS: it ended with one of the codes, and said why.
@@ -116,7 +117,8 @@ went_on() {
 }
 
 # paid DIR: the lines of its ledger about calls that have ended and are no free ones.
-paid() { grep -v -E '"stage":"(preflight|certify)"|"outcome":"in_flight"' "$1/ledger.jsonl" 2>/dev/null | sort || true; }
+paid() { grep -v -E '"stage":"(preflight|certify)"|"outcome":"in_flight"' "$1/ledger.jsonl" 2>/dev/null \
+	| sort || true; }
 
 # kept BEFORE DIR: every line of the ledger that was there is there still.
 kept() {
@@ -133,9 +135,11 @@ copy() {
 
 go build -o "$tmp/bin/" ./examples/sample1pct ./examples/simserver ./examples/analyze ./examples/report
 cat >"$tmp/aa.json" <<'JSON'
-[{"name": "p0", "role": "logging", "model": "accounts/fireworks/models/llama4-scout-instruct-basic", "template": "llama4",
+[{"name": "p0", "role": "logging", "model": "accounts/fireworks/models/llama4-scout-instruct-basic",
+  "template": "llama4",
   "temperature": 1, "top_p": 1, "top_k": 0, "max_tokens": 64, "expected_tokens": 60},
- {"name": "pi_clone", "role": "clone", "model": "accounts/fireworks/models/llama4-scout-instruct-basic", "template": "llama4",
+ {"name": "pi_clone", "role": "clone", "model": "accounts/fireworks/models/llama4-scout-instruct-basic",
+  "template": "llama4",
   "temperature": 1, "top_p": 1, "top_k": 0, "max_tokens": 64, "expected_tokens": 60}]
 JSON
 sample -out "$tmp/calm"
@@ -155,7 +159,8 @@ stopped_run() {
 		grep -q openai "$tmp/server" && break
 		sleep 0.1
 	done
-	FIREWORKS_API_KEY=k OPENAI_API_KEY=k "$tmp/bin/sample1pct" -live -fireworks-url "$(awk '$1 == "fireworks" { print $2 }' \
+	FIREWORKS_API_KEY=k OPENAI_API_KEY=k "$tmp/bin/sample1pct" -live -fireworks-url \
+		"$(awk '$1 == "fireworks" { print $2 }' \
 		"$tmp/server")" -openai-url "$(awk '$1 == "openai" { print $2 }' "$tmp/server")" -prices providers/sim/prices.json \
 		-policies "$tmp/aa.json" -n 2 -full 200 -out "$at" >"$tmp/stopped.log" 2>&1 &
 	p=$!
@@ -254,7 +259,8 @@ damage() {
 }
 damage 'half a line at the end of the journal' 'printf "{\"half" >>log.jsonl' went_on
 damage 'the last record cut in two' 'truncate -s -20 log.jsonl' 'journal|acknowledged'
-damage 'a byte changed in the middle' 'printf X | dd of=log.jsonl bs=1 seek=20000 conv=notrunc status=none' 'damaged|log.jsonl'
+damage 'a byte changed in the middle' \
+	'printf X | dd of=log.jsonl bs=1 seek=20000 conv=notrunc status=none' 'damaged|log.jsonl'
 damage 'the journal emptied' ': >log.jsonl' 'journal|acknowledged|log.jsonl'
 damage 'zeros at the end' 'head -c 4096 /dev/zero >>log.jsonl' went_on
 damage 'the mark of what was acknowledged gone' 'rm acked' went_on
@@ -277,11 +283,11 @@ limited() {
 		refused '1|5' "$3"
 	fi
 }
-limited '12 file descriptors' 'ulimit -n 12' 'may open 12 files.*the run may take|ulimit -n'
+limited '12 file descriptors' 'ulimit -n 12' 'may open 12 files.*the run may take|raise that limit'
 limited '32 file descriptors' 'ulimit -n 32' 'fewer calls in flight'
 limited '32 file descriptors and two calls in flight' 'ulimit -n 32' went_on -concurrency 2
 limited '100 file descriptors' 'ulimit -n 100' went_on
-limited 'files of 40 kB at most' 'ulimit -f 40' 'ulimit -f'
+limited 'files of 40 kB at most' 'ulimit -f 40' 'raise that limit'
 limited 'files of 100 MB at most' 'ulimit -f 102400' went_on
 limited 'the standard input closed' 'exec 0<&-' went_on
 limited 'no HOME, no TMPDIR, no TERM' 'unset HOME TERM; export TMPDIR=/nowhere' went_on
@@ -450,7 +456,8 @@ input 'labels that are empty' ': >x' 'label|empty|header' -labels "$tmp/in/x"
 # --- neighbours
 if begin 'two starts in one folder at a time'; then
 	rm -rf "$tmp/run"
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -faults slow=1:100ms -out "$tmp/run" >"$tmp/first.log" 2>&1 &
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -faults slow=1:100ms \
+		-out "$tmp/run" >"$tmp/first.log" 2>&1 &
 	first=$!
 	for _ in {1..100}; do
 		[[ -s $tmp/run/journal/log.jsonl ]] && break

@@ -168,7 +168,8 @@ func TestKeyIsNowhere(t *testing.T) {
 			defer server.Close()
 			out := filepath.Join(dir, fmt.Sprint("run", i))
 			var stdout, stderr bytes.Buffer
-			args := []string{"-live", "-fireworks-url", server.URL + "/inference/v1", "-openai-url", server.URL + "/v1", "-prices",
+			args := []string{"-live", "-fireworks-url", server.URL + "/inference/v1", "-openai-url", server.URL + "/v1",
+				"-prices",
 				prices, "-policies", aa, "-n", "4", "-full", "400", "-waive", "endpoint.certified=a drill", "-out", out}
 			code := run(args, &stdout, &stderr)
 			again := run(append(args, "-json"), &stdout, &stderr)

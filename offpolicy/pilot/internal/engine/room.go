@@ -54,7 +54,7 @@ func checkRoom(dir string, tokens float64) *record.Problem {
 		return &record.Problem{
 			What: fmt.Sprintf("a file may have at most %.3g MB here, and the run's may need %.3g MB", float64(most)/1e6,
 				bytesPerCallToken*tokens/1e6),
-			Remedy: record.Remedy{Do: "raise that limit (ulimit -f unlimited)"},
+			Remedy: record.Remedy{Do: "raise that limit, as the shell's ulimit does"},
 		}
 	}
 	return nil
@@ -71,7 +71,7 @@ func CheckFiles(concurrency, perCall int) error {
 	if need := ownFiles + concurrency*perCall; ok && most < uint64(need) {
 		p := &record.Problem{
 			What:   fmt.Sprintf("this process may open %d files and connections, and the run may take %d", most, need),
-			Remedy: record.Remedy{Do: fmt.Sprintf("raise that limit (ulimit -n %d)", need)},
+			Remedy: record.Remedy{Do: fmt.Sprintf("raise that limit to %d, as the shell's ulimit does", need)},
 		}
 		if fits := (int(most) - ownFiles) / perCall; fits > 0 {
 			p.Remedy.Do += ", or allow fewer calls in flight"
