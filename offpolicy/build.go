@@ -93,9 +93,9 @@ func (e *Estimate) weighed(w *Weights) bool {
 func (b *builder) labels(e *Estimate) (ess, factor float64) {
 	fr := b.r.frame
 	var s labelSums
-	for i := 0; i < len(fr.rows); {
+	for i := 0; i < fr.n(); {
 		p := fr.prompt[i]
-		for ; i < len(fr.rows) && fr.prompt[i] == p; i++ {
+		for ; i < fr.n() && fr.prompt[i] == p; i++ {
 			if !math.IsNaN(b.weights.Log[i]) {
 				s.row(b.rel[i], fr.allInvP[i], fr.invP[i] > 0)
 			}

@@ -104,7 +104,7 @@ func newStageFits(fr *frame, folds int) (*stageFits, error) {
 		var x, c []float64
 		for _, i := range labelled {
 			if p := fr.prompt[i]; fr.fold[p] != k {
-				x, c = append(x, fr.score[i]), append(c, fr.rows[i].Covariate.OrNaN())
+				x, c = append(x, fr.score[i]), append(c, fr.t.covariate[i])
 				t.prompt, t.y, t.w = append(t.prompt, p), append(t.y, fr.label[i]), append(t.w, fr.invP[i])
 			}
 		}

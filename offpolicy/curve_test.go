@@ -91,7 +91,7 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 	if err := c.defaults(); err != nil {
 		t.Fatal(err)
 	}
-	fr := newFrame(&s, c.Folds, c.Seed)
+	fr := newFrame(newTable(&s), c.Folds, c.Seed)
 	var err error
 	if fr.fits, err = newRefits(fr, &c); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,8 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 	w.ones(fr)
 	for b := range 4 {
 		var rows []LabeledScore
-		for i, r := range fr.rows {
+		for i := range fr.invP {
+			r := fr.t.row(i)
 			if fr.invP[i] > 0 {
 				rows = append(rows, LabeledScore{r.PromptID, r.Score, r.Label, dataset.Known(.01 / w.v[fr.prompt[i]]),
 					r.Covariate})
@@ -110,7 +111,8 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, r := range fr.rows {
+		for i := range fr.invP {
+			r := fr.t.row(i)
 			if want := cal.PredictFor(r.PromptID, r.Score.OrNaN(), r.Covariate.OrNaN()); !near(w.f[i], want, 1e-9) {
 				t.Fatalf("replicate %d: f of %s is %v, the calibrator's %v", b, r.PromptID, w.f[i], want)
 			}

@@ -287,11 +287,7 @@ func (r *Result) diagnose(p *PolicyResult) {
 		}
 	}
 	d.JudgeSpace = JudgeSpaceAffinity(fr.score, weights, nil)
-	target, length := make([]float64, len(fr.rows)), make([]float64, len(fr.rows))
-	for i := range fr.rows {
-		length[i], target[i] = fr.rows[i].Length.OrNaN(), fr.rows[i].LogProbs[p.Policy].OrNaN()
-	}
-	d.TTC = TTC(target, length, l)
+	d.TTC = TTC(padded(fr.logProb(p.Policy), fr.n()), fr.length, l)
 	out, n := r.outside(p.Policy, func(int32) bool { return true })
 	d.Support = float64(n-out) / float64(n) // NaN without any
 	p.Diagnostics = d
@@ -320,7 +316,7 @@ func (r *Result) outside(policy string, takes func(prompt int32) bool) (out, n i
 		return out, n
 	}
 	for i, s := range r.frame.score {
-		count(r.frame.prompt[i], s, r.frame.rows[i].Covariate.OrNaN())
+		count(r.frame.prompt[i], s, r.frame.t.covariate[i])
 	}
 	return out, n
 }

@@ -15,7 +15,7 @@ import (
 func (r *Result) Document() *Document {
 	fr := r.frame
 	d := &Document{
-		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: len(fr.rows),
+		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: fr.n(),
 		Prompts: len(r.Prompts), Labels: fr.design.Labels,
 		Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
 		Calibration: r.calibrationDocument(),
@@ -57,16 +57,19 @@ func (r *Result) Document() *Document {
 func (fr *frame) zeros() (out []string) {
 	for _, name := range append([]string{fr.logging}, fr.targets...) {
 		var ids []string
-		for i := range fr.rows {
-			if v, ok := fr.rows[i].LogProbs[name].Get(); ok && v == 0 && fr.length[i] != 0 {
-				ids = append(ids, fr.rows[i].PromptID)
+		count := 0
+		for i, v := range fr.logProb(name) {
+			if v == 0 && fr.length[i] != 0 {
+				if count++; count <= 3 {
+					ids = append(ids, fr.prompts[fr.prompt[i]])
+				}
 			}
 		}
-		if len(ids) > 0 {
+		if count > 0 {
 			out = append(out,
 				fmt.Sprintf("%d log-probs under %s are exactly 0, which says that no other response was possible (%s): if they "+
 					"stand for missing values, leave them out.",
-					len(ids), name, strings.Join(ids[:min(len(ids), 3)], ", ")))
+					count, name, strings.Join(ids, ", ")))
 		}
 	}
 	return out
@@ -174,14 +177,14 @@ func (r *Result) calibrationDocument() CalibrationDocument {
 
 // points are the labelled rows, with the score as calibrated without them.
 func (r *Result) points() (out []CalibrationPoint) {
-	for i := range r.frame.rows {
-		row := &r.frame.rows[i]
-		if !row.Label.Valid() || !row.Score.Valid() {
+	fr := r.frame
+	for i, u := range fr.invP {
+		if u == 0 || math.IsNaN(fr.score[i]) {
 			continue
 		}
-		p := CalibrationPoint{Judge: row.Score, Label: row.Label}
+		p := CalibrationPoint{Judge: dataset.Known(fr.score[i]), Label: dataset.Known(fr.label[i])}
 		if r.Calibrator != nil && r.Calibrator.Covariate() == "" {
-			p.Calibrated = figure(r.Calibrator.PredictFor(row.PromptID, row.Score.OrNaN()))
+			p.Calibrated = figure(r.Calibrator.PredictFor(fr.prompts[fr.prompt[i]], fr.score[i]))
 		}
 		out = append(out, p)
 	}

@@ -240,7 +240,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	n := len(fr.prompts)
 	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n),
 		drawDen: make([]float64, n)}
-	for i := range fr.rows {
+	for i := range fr.invP {
 		p, u := fr.prompt[i], b.rel[i]
 		if math.IsNaN(b.weights.Log[i]) || u == 0 {
 			continue

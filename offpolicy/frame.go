@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -19,9 +18,9 @@ type frame struct {
 	logging string
 	scored  map[string]dataset.Scored
 	prompts []string
-	keys    []uint64 // of each prompt, for replicate weights
-	fold    []int    // of each prompt
-	rows    []Row
+	keys    []uint64  // of each prompt, for replicate weights
+	fold    []int     // of each prompt
+	t       *Table    // sorted
 	prompt  []int32   // of each row
 	count   []float64 // rows of each prompt
 	score   []float64 // of each row, NaN unscored
@@ -53,42 +52,25 @@ type drawFrame struct {
 	unscored   int       // draws without a score
 }
 
-func newFrame(s *Samples, folds int, seed uint64) *frame {
-	fr := &frame{logging: s.Logging, scored: s.Scored, targets: s.targets(), draws: map[string]*drawFrame{}}
-	fr.rows = slices.Clone(s.Rows)
-	slices.SortFunc(fr.rows, func(a, b Row) int { return compareRows(&a, &b, s.Logging, fr.targets) })
-	set := make(map[string]int32, len(fr.rows))
-	for _, r := range fr.rows {
-		set[r.PromptID] = 0
-	}
-	for _, ds := range s.Draws {
-		for _, d := range ds {
-			set[d.PromptID] = 0
-		}
-	}
-	fr.prompts = slices.Sorted(maps.Keys(set))
+// newFrame takes t over, and sorts it.
+func newFrame(t *Table, folds int, seed uint64) *frame {
+	t.sort()
+	fr := &frame{logging: t.plan.Logging, scored: t.scored(), targets: t.Policies(), draws: map[string]*drawFrame{}, t: t,
+		prompts: t.prompts, prompt: t.prompt, score: t.score, length: t.lengths()}
 	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int, len(fr.prompts)), make([]float64,
 		len(fr.prompts))
 	for i, id := range fr.prompts {
-		set[id] = int32(i)
 		sum := sha256.Sum256([]byte(id))
 		fr.keys[i] = binary.BigEndian.Uint64(sum[:8])
 		fr.fold[i] = Fold(seed, id, folds)
 	}
-	n := len(fr.rows)
-	fr.prompt, fr.score, fr.label, fr.invP = make([]int32, n), make([]float64, n), make([]float64, n), make([]float64, n)
-	for i, r := range fr.rows {
-		fr.prompt[i], fr.score[i] = set[r.PromptID], r.Score.OrNaN()
-		fr.length = append(fr.length, r.Length.OrNaN())
-		fr.count[fr.prompt[i]]++
+	for _, p := range fr.prompt {
+		fr.count[p]++
 	}
 	fr.labels()
-	at := n
+	at := t.rows
 	for _, name := range fr.targets {
-		if name == s.Logging {
-			continue // its draws would be the logged responses again
-		}
-		d := newDrawFrame(s.Draws[name], set)
+		d := newDrawFrame(t.draws[name], fr.prompts)
 		d.at = at
 		at += len(d.score)
 		fr.draws[name] = d
@@ -97,46 +79,26 @@ func newFrame(s *Samples, folds int, seed uint64) *frame {
 	return fr
 }
 
-func compareRows(a, b *Row, logging string, targets []string) int {
-	if c := cmp.Compare(a.PromptID, b.PromptID); c != 0 {
-		return c
-	}
-	compare := func(a, b dataset.Float) int { return cmp.Compare(a.OrNaN(), b.OrNaN()) }
-	if c := cmp.Or(compare(a.Score, b.Score), compare(a.Label, b.Label), compare(a.LogProbs[logging],
-		b.LogProbs[logging]),
-		compare(a.InclusionProb, b.InclusionProb), compare(a.Length, b.Length), compare(a.Covariate, b.Covariate)); c != 0 {
-		return c
-	}
-	for _, t := range targets {
-		if c := compare(a.LogProbs[t], b.LogProbs[t]); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
 // labels fills in labels and inverse inclusion probabilities. Where no row
 // states a probability, the design is taken to be m of n at random.
 func (fr *frame) labels() {
 	d := &fr.design
-	d.Rows = len(fr.rows)
-	p := make([]float64, d.Rows)
-	for i, r := range fr.rows {
-		p[i] = r.InclusionProb.OrNaN()
-		fr.label[i] = r.Label.OrNaN()
-		if r.Label.Valid() {
+	d.Rows = fr.n()
+	fr.label, fr.invP = make([]float64, d.Rows), make([]float64, d.Rows)
+	fr.allInvP, d.Stated = inverse(fr.t.inclusion, fr.t.label)
+	for i, y := range fr.t.label {
+		if !math.IsNaN(y) {
 			d.Labels++
-		}
-	}
-	fr.allInvP, d.Stated = inverse(p, fr.label)
-	for i, y := range fr.label {
-		if math.IsNaN(y) {
-			fr.label[i] = 0
-		} else {
-			fr.invP[i] = fr.allInvP[i]
+			fr.label[i], fr.invP[i] = y, fr.allInvP[i]
 		}
 	}
 }
+
+// n is how many rows there are.
+func (fr *frame) n() int { return fr.t.rows }
+
+// logProb is the column of a policy's log-probs, nil if it has none.
+func (fr *frame) logProb(policy string) []float64 { return fr.t.logProb[policy] }
 
 // inverse returns 1/p of every response, and whether a label states its p. Where none
 // does, p is the share of the labelled; where all that are stated agree, it is the
@@ -167,28 +129,27 @@ func inverse(p, label []float64) (inv []float64, stated bool) {
 	return inv, stated
 }
 
-func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
-	sorted := slices.Clone(draws)
-	slices.SortFunc(sorted, func(a, b Draw) int {
-		return cmp.Or(cmp.Compare(a.PromptID, b.PromptID),
-			cmp.Compare(a.Index, b.Index))
-	})
-	f := &drawFrame{}
-	var p []float64
-	for _, d := range sorted {
-		f.prompt, f.score, f.label = append(f.prompt, index[d.PromptID]), append(f.score, d.Score.OrNaN()),
-			append(f.label, d.Label.OrNaN())
-		f.covariate = append(f.covariate, d.Covariate.OrNaN())
-		p = append(p, d.InclusionProb.OrNaN())
+// newDrawFrame takes draws by prompt, of those prompts.
+func newDrawFrame(draws []Draw, prompts []string) *drawFrame {
+	n := len(draws)
+	f := &drawFrame{prompt: make([]int32, n), score: make([]float64, n), covariate: make([]float64, n),
+		label: make([]float64, n), invP: make([]float64, n), inv: make([]float64, 0, n)}
+	p := make([]float64, n)
+	at := int32(0)
+	for i, d := range draws {
+		for prompts[at] < d.PromptID {
+			at++
+		}
+		f.prompt[i], f.score[i], f.label[i] = at, d.Score.OrNaN(), d.Label.OrNaN()
+		f.covariate[i], p[i] = d.Covariate.OrNaN(), d.InclusionProb.OrNaN()
 		if !d.Score.Valid() {
 			f.unscored++
 		}
 	}
 	f.allInvP, _ = inverse(p, f.label)
-	f.invP = make([]float64, len(sorted))
-	for i := 0; i < len(sorted); {
+	for i := 0; i < n; {
 		j, probed := i, false
-		for ; j < len(sorted) && f.prompt[j] == f.prompt[i]; j++ {
+		for ; j < n && f.prompt[j] == f.prompt[i]; j++ {
 			if math.IsNaN(f.label[j]) {
 				f.label[j] = 0
 				continue
@@ -212,7 +173,7 @@ func newDrawFrame(draws []Draw, index map[string]int32) *drawFrame {
 // labelledByScore are the rows with a label and a score, by score.
 func (fr *frame) labelledByScore() []int {
 	var out []int
-	for i := range fr.rows {
+	for i := range fr.invP {
 		if fr.invP[i] > 0 && !math.IsNaN(fr.score[i]) {
 			out = append(out, i)
 		}
@@ -226,7 +187,7 @@ func (fr *frame) labelledByScore() []int {
 func (fr *frame) eachQuery(f func(fold int, score, covariate float64, at int)) {
 	for i, x := range fr.score {
 		if !math.IsNaN(x) {
-			f(fr.fold[fr.prompt[i]], x, fr.rows[i].Covariate.OrNaN(), i)
+			f(fr.fold[fr.prompt[i]], x, fr.t.covariate[i], i)
 		}
 	}
 	for _, name := range fr.targets {
@@ -241,7 +202,7 @@ func (fr *frame) eachQuery(f func(fold int, score, covariate float64, at int)) {
 
 // queries is how many predictions a fit makes: rows first, then draws.
 func (fr *frame) queries() int {
-	n := len(fr.rows)
+	n := fr.n()
 	for _, d := range fr.draws {
 		n += len(d.score)
 	}
@@ -251,17 +212,19 @@ func (fr *frame) queries() int {
 // logRatios are a policy's, by row: 0 for the logging policy itself, and missing if
 // one of the two has raw log-probs, of which no weight comes.
 func (fr *frame) logRatios(policy string) []float64 {
-	out := make([]float64, len(fr.rows))
+	out := make([]float64, fr.n())
 	if policy == fr.logging {
 		return out
 	}
-	raw := fr.raw(policy) != "" || fr.bounded(policy) != ""
-	for i := range fr.rows {
-		r := &fr.rows[i]
-		out[i] = r.LogProbs[policy].OrNaN() - r.LogProbs[fr.logging].OrNaN()
-		if raw {
+	target, logged := fr.logProb(policy), fr.logProb(fr.logging)
+	if target == nil || logged == nil || fr.raw(policy) != "" || fr.bounded(policy) != "" {
+		for i := range out {
 			out[i] = math.NaN()
 		}
+		return out
+	}
+	for i, v := range target {
+		out[i] = v - logged[i]
 	}
 	return out
 }

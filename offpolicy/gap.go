@@ -225,11 +225,7 @@ func logs(x []float64) []float64 {
 // loggedLogProbs are the responses' own, NaN where missing: they follow the length, and
 // are known where lengths are not.
 func (fr *frame) loggedLogProbs() []float64 {
-	out := make([]float64, len(fr.rows))
-	for i := range out {
-		out[i] = fr.rows[i].LogProbs[fr.logging].OrNaN()
-	}
-	return out
+	return padded(fr.logProb(fr.logging), fr.n())
 }
 
 // rowGap is a gap among the logged rows, tested by what is known of them.
@@ -251,16 +247,10 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 		}
 		g.test("label", y, inv)
 	}
-	kinds := map[string]bool{}
-	for i := range fr.rows {
-		for k := range fr.rows[i].Segments {
-			kinds[k] = true
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		names := make([]string, len(fr.rows))
-		for i := range fr.rows {
-			names[i] = fr.rows[i].Segments[k]
+	for _, k := range slices.Sorted(maps.Keys(fr.t.segment)) {
+		names := make([]string, fr.n())
+		for i := range names {
+			names[i] = fr.t.segment[k].at(i)
 		}
 		g.groups(k, names, inv)
 	}
@@ -280,9 +270,9 @@ func (fr *frame) loggedGaps() (scores, labels *Gap) {
 		g.Missing = unscored
 		scores = &g
 	}
-	if m := fr.design.Labels; m > 0 && m < len(fr.rows) {
+	if m := fr.design.Labels; m > 0 && m < fr.n() {
 		g := fr.rowGap(GapLabels, designed(fr.invP, fr.allInvP))
-		g.Missing = len(fr.rows) - m
+		g.Missing = fr.n() - m
 		labels = &g
 	}
 	return scores, labels
@@ -315,7 +305,7 @@ func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 		}
 	}
 	if missing > 0 && missing < total {
-		g := fr.rowGap(GapDraws, subset(func(i int) bool { return !answered[fr.prompt[i]] }, len(fr.rows)))
+		g := fr.rowGap(GapDraws, subset(func(i int) bool { return !answered[fr.prompt[i]] }, fr.n()))
 		g.Missing, g.Total = missing, total
 		draws = &g
 	}

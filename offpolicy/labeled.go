@@ -28,7 +28,7 @@ func (b *builder) labeled(e *Estimate) built {
 	}
 	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1,
 		leave: true}
-	for i := range fr.rows {
+	for i := range fr.invP {
 		if w := b.rel[i]; w > 0 {
 			stat.rows, stat.rowInvP = append(stat.rows, rowTerm{fr.prompt[i], int32(i), w}), append(stat.rowInvP, fr.allInvP[i])
 			if fr.invP[i] > 0 {

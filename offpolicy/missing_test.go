@@ -203,12 +203,12 @@ func TestUnscored(t *testing.T) {
 	// with one label of the mean of all.
 	fr, w := r.frame, newWorker(r.frame)
 	w.ones(fr)
-	for i := range fr.rows {
+	for i := range fr.invP {
 		if !math.IsNaN(fr.score[i]) {
 			continue
 		}
 		var all, sum, n, blank float64
-		for j := range fr.rows {
+		for j := range fr.invP {
 			if fr.invP[j] > 0 && fr.fold[fr.prompt[j]] != fr.fold[fr.prompt[i]] {
 				all++
 				sum += fr.label[j]

@@ -100,7 +100,7 @@ func (fr *frame) lengthsOrOne() []float64 {
 	if n > 0 {
 		mean = sum / float64(n)
 	}
-	out := make([]float64, len(fr.rows))
+	out := make([]float64, fr.n())
 	for i := range out {
 		out[i] = mean
 		if fr.length[i] > 0 {

@@ -66,7 +66,7 @@ func (b *builder) rewards(e *Estimate, m rewardMean) built {
 		e.Basis.Clip = clip
 	}
 	last := int32(-1) // rows are sorted by prompt
-	for i := range fr.rows {
+	for i := range fr.invP {
 		l := b.weights.Log[i]
 		if math.IsNaN(l) {
 			continue
@@ -119,7 +119,7 @@ func (b *builder) reward(i int) (float64, bool) {
 	fr := b.r.frame
 	switch {
 	case b.c.Reward != nil:
-		return b.c.Reward(fr.rows[i]), false
+		return b.c.Reward(fr.t.row(i)), false
 	case fr.invP[i] > 0:
 		return fr.label[i], true
 	case fr.fits == nil || math.IsNaN(fr.score[i]):

@@ -18,18 +18,22 @@ import (
 //
 // The result depends neither on the order of rows and draws nor on
 // Concurrency.
-func Evaluate(s Samples, c Config) (*Result, error) {
+func Evaluate(s Samples, c Config) (*Result, error) { return newTable(&s).Evaluate(c) }
+
+// Evaluate is [Evaluate] of what was added, which ends adding. A [*RowError] names a row
+// by its place among those added.
+func (t *Table) Evaluate(c Config) (*Result, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	if err := s.validate(c.Covariate); err != nil {
+	fr, err := t.frame(&c)
+	if err != nil {
 		return nil, err
 	}
-	fr := newFrame(&s, c.Folds, c.Seed)
-	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr, config: c, source: s.Notes}
-	r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c)
+	logging, judge := t.plan.Logging, t.plan.Judge
+	r := &Result{Logging: logging, Judge: judge, Prompts: fr.prompts, frame: fr, config: c, source: t.allNotes()}
+	r.Calibrator, r.CalibratorError = calibrate(fr, judge, &c)
 	if r.Calibrator != nil {
-		var err error
 		if fr.fits, err = newRefits(fr, &c); err != nil {
 			return nil, err
 		}
@@ -38,7 +42,7 @@ func Evaluate(s Samples, c Config) (*Result, error) {
 	w.ones(fr)
 	r.measureNoise(&c)
 	r.labelGaps()
-	for _, policy := range append([]string{s.Logging}, fr.targets...) {
+	for _, policy := range append([]string{logging}, fr.targets...) {
 		p, err := r.newPolicy(policy, &c, w)
 		if err != nil {
 			return nil, err
@@ -89,10 +93,22 @@ func Calibrate(s Samples, c Config) (*Calibrator, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	if err := s.validate(c.Covariate); err != nil {
+	fr, err := newTable(&s).frame(&c)
+	if err != nil {
 		return nil, err
 	}
-	return calibrate(newFrame(&s, c.Folds, c.Seed), s.Judge, &c)
+	return calibrate(fr, s.Judge, &c)
+}
+
+// frame checks t and brings it into the shape that computing wants.
+func (t *Table) frame(c *Config) (*frame, error) {
+	if err := t.settle(); err != nil {
+		return nil, err
+	}
+	if err := t.validate(c.Covariate); err != nil {
+		return nil, err
+	}
+	return newFrame(t, c.Folds, c.Seed), nil
 }
 
 // work is an estimate and what computes it.
@@ -103,10 +119,10 @@ type work struct {
 
 func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 	var rows []LabeledScore
-	for i, r := range fr.rows {
-		if fr.invP[i] > 0 && r.Score.Valid() {
-			rows = append(rows, LabeledScore{PromptID: r.PromptID, Score: r.Score, Label: r.Label,
-				InclusionProb: dataset.Known(1 / fr.invP[i]), Covariate: r.Covariate})
+	for i, u := range fr.invP {
+		if u > 0 && !math.IsNaN(fr.score[i]) {
+			rows = append(rows, LabeledScore{PromptID: fr.prompts[fr.prompt[i]], Score: dataset.Known(fr.score[i]),
+				Label: dataset.Known(fr.label[i]), InclusionProb: dataset.Known(1 / u), Covariate: dataset.Known(fr.t.covariate[i])})
 		}
 	}
 	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels,

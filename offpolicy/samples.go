@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"iter"
 	"maps"
-	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -86,69 +84,89 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 	unnamed := 0
 	tokens := slices.ContainsFunc(logs.Samples, func(s dataset.Sample) bool { return tokenCount(s).Valid() })
 	for _, s := range logs.Samples {
-		r := Row{
-			PromptID: promptID(s), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
-			Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
-			Length: characters(s.Response), Covariate: characters(s.Response),
+		r, named, err := rowOf(s, logs.Logging)
+		if err != nil {
+			return Samples{}, err
 		}
-		if tokens {
-			r.Length = tokenCount(s)
+		if !tokens {
+			r.Length = r.Covariate
 		}
-		for name, v := range s.TargetPolicyLogProbs {
-			if name == "" {
-				return Samples{},
-					fmt.Errorf("offpolicy: samples: %s has a log-prob under a target policy without a name: name it", r.PromptID)
-			}
-			r.LogProbs[name] = v
-		}
-		if stated, _ := s.Metadata["prompt_id"].(string); s.PromptID == "" && stated == "" {
+		if !named {
 			unnamed++
-		}
-		if _, taken := r.LogProbs[logs.Logging]; taken {
-			return Samples{},
-				fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: "+
-					"rename one of the two",
-					r.PromptID, logs.Logging)
-		}
-		r.LogProbs[logs.Logging] = s.BasePolicyLogProb
-		for _, kind := range []string{"language", "category"} {
-			if v, ok := s.Metadata[kind].(string); ok && v != "" {
-				if r.Segments == nil {
-					r.Segments = map[string]string{}
-				}
-				r.Segments[kind] = v
-			}
 		}
 		out.Rows = append(out.Rows, r)
 	}
 	if unnamed > 0 {
-		out.Notes = append(out.Notes,
-			fmt.Sprintf("%d of %d rows state no prompt_id: each has one made of its prompt's text.", unnamed, len(out.Rows)))
+		out.Notes = append(out.Notes, unnamedNote(unnamed, len(out.Rows)))
 	}
 	for _, policy := range slices.Sorted(maps.Keys(logs.Draws)) {
 		if policy == logs.Logging {
 			continue
 		}
-		index := map[dataset.Key]int{}
 		for _, d := range logs.Draws[policy] {
-			k := dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx}
-			if _, twice := index[k]; twice {
-				return Samples{},
-					fmt.Errorf("offpolicy: samples: %w: fresh draw %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, k)
-			}
-			index[k] = len(out.Draws[policy])
 			out.Draws[policy] = append(out.Draws[policy], fromDraw(d))
+		}
+		if at := repeated(out.Draws[policy]); at >= 0 {
+			return Samples{}, drawnTwice(policy, "fresh draw", out.Draws[policy][at])
 		}
 	}
 	for _, policy := range slices.Sorted(maps.Keys(logs.Probes)) {
 		if policy == logs.Logging {
 			continue
 		}
-		if err := joinProbes(&out, policy, logs.Probes[policy]); err != nil {
+		probes := make([]Draw, len(logs.Probes[policy]))
+		for i, d := range logs.Probes[policy] {
+			probes[i] = fromDraw(d)
+		}
+		var err error
+		if out.Draws[policy], err = joinProbes(policy, out.Draws[policy], probes); err != nil {
 			return Samples{}, err
 		}
 	}
 	return out, nil
+}
+
+// rowOf is a sample's row, with its length in tokens, and whether the sample has an id.
+func rowOf(s dataset.Sample, logging string) (r Row, named bool, err error) {
+	r = Row{
+		PromptID: promptID(s), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
+		Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
+		Length: tokenCount(s), Covariate: characters(s.Response),
+	}
+	for name, v := range s.TargetPolicyLogProbs {
+		if name == "" {
+			return Row{}, false,
+				fmt.Errorf("offpolicy: samples: %s has a log-prob under a target policy without a name: name it", r.PromptID)
+		}
+		r.LogProbs[name] = v
+	}
+	if _, taken := r.LogProbs[logging]; taken {
+		return Row{}, false,
+			fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: "+
+				"rename one of the two",
+				r.PromptID, logging)
+	}
+	r.LogProbs[logging] = s.BasePolicyLogProb
+	for _, kind := range []string{"language", "category"} {
+		if v, ok := s.Metadata[kind].(string); ok && v != "" {
+			if r.Segments == nil {
+				r.Segments = map[string]string{}
+			}
+			r.Segments[kind] = v
+		}
+	}
+	stated, _ := s.Metadata["prompt_id"].(string)
+	return r, s.PromptID != "" || stated != "", nil
+}
+
+func unnamedNote(unnamed, rows int) string {
+	return fmt.Sprintf("%d of %d rows state no prompt_id: each has one made of its prompt's text.", unnamed, rows)
+}
+
+// drawnTwice reports a key that several draws have.
+func drawnTwice(policy, what string, d Draw) error {
+	k := dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.Index}
+	return fmt.Errorf("offpolicy: samples: %w: %s %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, what, k)
 }
 
 func fromDraw(d dataset.FreshDraw) Draw {
@@ -181,227 +199,47 @@ func promptID(s dataset.Sample) string {
 	return "prompt_" + hex.EncodeToString(sum[:])[:12]
 }
 
-func joinProbes(out *Samples, policy string, probes []dataset.FreshDraw) error {
+// joinProbes gives draws the labels of probes that have their key, and adds the others.
+func joinProbes(policy string, draws, probes []Draw) ([]Draw, error) {
+	if at := repeated(probes); at >= 0 {
+		return nil, drawnTwice(policy, "probe", probes[at])
+	}
 	type key struct {
 		prompt string
 		draw   int
 	}
-	index := make(map[key]int, len(out.Draws[policy]))
-	for i, d := range out.Draws[policy] {
-		index[key{d.PromptID, d.Index}] = i
+	index := make(map[key]int, len(probes))
+	for i, p := range probes {
+		index[key{p.PromptID, p.Index}] = i
 	}
-	seen := map[key]bool{}
 	agree := func(a, b dataset.Float) bool { return a == b || !a.Valid() || !b.Valid() }
-	for _, p := range probes {
-		d, k := fromDraw(p), key{p.PromptID, p.DrawIdx}
-		at := dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.DrawIdx}
-		if seen[k] {
-			return fmt.Errorf("offpolicy: samples: %w: probe %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, at)
-		}
-		seen[k] = true
-		i, ok := index[k]
+	joined := make([]bool, len(probes))
+	for i := range draws {
+		have := &draws[i]
+		k, ok := index[key{have.PromptID, have.Index}]
 		if !ok {
-			out.Draws[policy] = append(out.Draws[policy], d)
 			continue
 		}
-		have := &out.Draws[policy][i]
-		if !agree(have.Score, d.Score) || !agree(have.Label, d.Label) {
-			return fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and "+
+		joined[k] = true
+		p := &probes[k]
+		if !agree(have.Score, p.Score) || !agree(have.Label, p.Label) {
+			return nil, fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and "+
 				"%v: they are different responses; "+
-				"give the probe a draw_idx of its own", at, d.Score, d.Label, have.Score, have.Label)
+				"give the probe a draw_idx of its own", dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.Index},
+				p.Score, p.Label, have.Score, have.Label)
 		}
 		if !have.Score.Valid() {
-			have.Score = d.Score
+			have.Score = p.Score
 		}
 		if !have.Label.Valid() {
-			have.Label, have.InclusionProb = d.Label, d.InclusionProb
+			have.Label, have.InclusionProb = p.Label, p.InclusionProb
 		}
-		have.Covariate = dataset.Known(max(have.Covariate.OrNaN(), d.Covariate.OrNaN())) // one of the two may lack the text
+		have.Covariate = dataset.Known(max(have.Covariate.OrNaN(), p.Covariate.OrNaN())) // one of the two may lack the text
 	}
-	return nil
-}
-
-// targets returns the names of every policy but the logging one, sorted.
-func (s *Samples) targets() []string {
-	set := map[string]bool{}
-	for _, r := range s.Rows {
-		for name := range r.LogProbs {
-			set[name] = true
+	for i, p := range probes {
+		if !joined[i] {
+			draws = append(draws, p)
 		}
 	}
-	for name := range s.Draws {
-		set[name] = true
-	}
-	delete(set, s.Logging)
-	return slices.Sorted(maps.Keys(set))
-}
-
-// validate reports the first field of each kind that cannot be what it claims.
-// covariate is the name of the covariate in use.
-func (s *Samples) validate(covariate string) error {
-	const op = "samples"
-	if s.Logging == "" {
-		return fmt.Errorf("offpolicy: samples: Logging is empty: name the policy whose responses were logged")
-	}
-	if s.Judge == "" {
-		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
-	}
-	if err := s.validateScored(); err != nil {
-		return err
-	}
-	var bad *RowError
-	stated := slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Label.Valid() && r.InclusionProb.OrNaN() > 0 })
-	// A probability that cannot be one is the first thing to say.
-	wrong := slices.ContainsFunc(s.Rows, func(r Row) bool { p := r.InclusionProb.OrNaN(); return p <= 0 || p > 1 })
-	for i, r := range s.Rows {
-		if stated && !wrong && r.Label.Valid() && !r.InclusionProb.Valid() {
-			bad = bad.add(op, i, r.InclusionProb.OrNaN(),
-				"label of "+r.PromptID+" states no inclusion probability, others do; state all or none")
-		}
-		if r.PromptID == "" {
-			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
-		}
-		bad = gradeError(bad, op, i, r.PromptID, r.Score.OrNaN(), r.Label.OrNaN(), r.InclusionProb.OrNaN())
-		if r.Logger != "" && r.Logger != s.Logging {
-			bad = bad.add(op, i, math.NaN(),
-				"response to "+r.PromptID+" was logged by "+r.Logger+", not by "+s.Logging+": evaluate the rows of one logging "+
-					"policy at a time")
-		}
-		for _, name := range slices.Sorted(maps.Keys(r.LogProbs)) {
-			switch v, ok := r.LogProbs[name].Get(); {
-			case !ok:
-			case v > 0:
-				bad = bad.add(op, i, v, "log-prob of "+r.PromptID+" under "+name+" is above 0; score the response again")
-			case name == s.Logging && math.IsInf(v, -1):
-				bad = bad.add(op, i, v,
-					"log-prob of "+r.PromptID+" under the logging policy: want a finite number <= 0, or none; score the "+
-						"response again")
-			}
-		}
-		if covariate != "" && r.Score.Valid() && !finite(r.Covariate.OrNaN()) {
-			bad = bad.add(op, i, r.Covariate.OrNaN(),
-				covariate+" of "+r.PromptID+" is not a finite number: the calibration needs it of every scored response")
-		}
-		if r.Length.OrNaN() < 0 || math.IsInf(r.Length.OrNaN(), 0) {
-			bad = bad.add(op, i, r.Length.OrNaN(), "length of "+r.PromptID+": want a number >= 0, or none")
-		}
-	}
-	if bad != nil {
-		return bad
-	}
-	if err := overdrawn(op, len(s.Rows), func(yield func(dataset.Float, dataset.Float) bool) {
-		for _, r := range s.Rows {
-			if !yield(r.Label, r.InclusionProb) {
-				return
-			}
-		}
-	}); err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Draws)) {
-		op := "fresh draws of " + name
-		type key struct {
-			prompt string
-			draw   int
-		}
-		seen := make(map[key]bool, len(s.Draws[name]))
-		stated := slices.ContainsFunc(s.Draws[name], func(d Draw) bool {
-			return d.Label.Valid() &&
-				d.InclusionProb.OrNaN() > 0
-		})
-		for i, d := range s.Draws[name] {
-			if stated && d.Label.Valid() && !d.InclusionProb.Valid() {
-				bad = bad.add(op, i, d.InclusionProb.OrNaN(),
-					"label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
-			}
-			if d.PromptID == "" {
-				bad = bad.add(op, i, math.NaN(), "PromptID is empty: draws are joined by it")
-			}
-			k := key{d.PromptID, d.Index}
-			if seen[k] {
-				bad = bad.add(op, i, float64(d.Index),
-					"this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
-			}
-			seen[k] = true
-			bad = gradeError(bad, op, i, d.PromptID, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN())
-			if covariate != "" && d.Score.Valid() && !finite(d.Covariate.OrNaN()) {
-				bad = bad.add(op, i, d.Covariate.OrNaN(),
-					covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
-			}
-		}
-		if bad != nil {
-			return bad
-		}
-		if err := overdrawn(op, len(s.Draws[name]), func(yield func(dataset.Float, dataset.Float) bool) {
-			for _, d := range s.Draws[name] {
-				if !yield(d.Label, d.InclusionProb) {
-					return
-				}
-			}
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// overdrawn reports labels that the design stated for them cannot have drawn: of n
-// responses, each labelled with its probability p, the labels' Σ 1/p is n on average,
-// with a standard deviation of at most √(Σ (1-p)/p²) as the labels estimate it. Fewer
-// are labels that failed, which is a gap and no error.
-func overdrawn(op string, n int, grades iter.Seq2[dataset.Float, dataset.Float]) error {
-	var labels int
-	var sum, variance float64
-	for label, inclusion := range grades {
-		if p, ok := inclusion.Get(); ok && label.Valid() {
-			labels++
-			sum += 1 / p
-			variance += (1 - p) / (p * p)
-		}
-	}
-	if limit := float64(n) + 5*math.Sqrt(variance); sum > limit*(1+1e-9) {
-		return fmt.Errorf("offpolicy: %s: InclusionProb: %d labels of %d responses are more than the stated "+
-			"probabilities can have drawn "+
-			"(their 1/p sum to %.0f, at most %.0f is plausible): state the probability of the draw that was made, or leave "+
-			"out labels that it did not choose",
-			op, labels, n, sum, limit)
-	}
-	return nil
-}
-
-// validateScored reports a policy whose log-probs nobody says anything of.
-func (s *Samples) validateScored() error {
-	for _, r := range s.Rows {
-		for _, name := range slices.Sorted(maps.Keys(r.LogProbs)) {
-			if !r.LogProbs[name].Valid() {
-				continue
-			}
-			switch d := s.Scored[name].Distribution; d {
-			case dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution:
-			case "":
-				return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its "+
-					"Distribution to %q, %q or %q",
-					name, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
-			default:
-				return fmt.Errorf("offpolicy: samples: Scored: Distribution of %q is %q: want %q, %q or %q",
-					name, d, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
-			}
-		}
-	}
-	return nil
-}
-
-// gradeError checks what rows and draws have in common.
-func gradeError(bad *RowError, op string, i int, id string, score, label, p float64) *RowError {
-	outside := func(v float64) bool { return v < 0 || v > 1 }
-	switch {
-	case outside(score):
-		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; leave it out of an unscored response")
-	case outside(label):
-		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabelled response")
-	case !math.IsNaN(label) && (p <= 0 || p > 1):
-		return bad.add(op, i, p,
-			"inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
-	}
-	return bad
+	return draws, nil
 }

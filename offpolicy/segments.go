@@ -23,8 +23,8 @@ func (r *Result) segments(c *Config, w *worker) {
 	var made []*Segment
 	for _, kind := range c.Segments {
 		groups := map[string][]bool{}
-		for i := range fr.rows {
-			name := fr.rows[i].Segments[kind]
+		for i := range fr.prompt {
+			name := fr.t.segmentAt(kind, i)
 			if groups[name] == nil {
 				groups[name] = make([]bool, len(fr.prompts))
 			}

@@ -16,7 +16,7 @@ func testFrame(t *testing.T, s Samples) (*Result, *worker) {
 	if err := c.defaults(); err != nil {
 		t.Fatal(err)
 	}
-	fr := newFrame(&s, c.Folds, c.Seed)
+	fr := newFrame(newTable(&s), c.Folds, c.Seed)
 	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
 	if r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c); r.Calibrator != nil {
 		var err error
@@ -44,7 +44,7 @@ func TestFoldFitsAreFitIsotonic(t *testing.T) {
 		w.predict(fr)
 		for k := range folds {
 			var x, y, u []float64
-			for i := range fr.rows {
+			for i := range fr.invP {
 				if p := fr.prompt[i]; fr.invP[i] > 0 && fr.fold[p] != k {
 					x, y, u = append(x, fr.score[i]), append(y, fr.label[i]), append(u, w.v[p]*fr.invP[i])
 				}
@@ -58,7 +58,7 @@ func TestFoldFitsAreFitIsotonic(t *testing.T) {
 					t.Fatalf("replicate %d, fold %d: f(%v) = %v, by FitIsotonic %v", b, k, score, w.f[at], f.Predict(score))
 				}
 			}
-			for i := range fr.rows {
+			for i := range fr.invP {
 				check(fr.prompt[i], fr.score[i], i)
 			}
 			for _, d := range fr.draws {

@@ -1,0 +1,182 @@
+package offpolicy
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// validate reports the first field of each kind that cannot be what it claims.
+// covariate is the name of the covariate in use.
+func (t *Table) validate(covariate string) error {
+	if t.plan.Logging == "" {
+		return fmt.Errorf("offpolicy: samples: Logging is empty: name the policy whose responses were logged")
+	}
+	if t.plan.Judge == "" {
+		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
+	}
+	if err := t.validateScored(); err != nil {
+		return err
+	}
+	if err := t.validateRows(covariate); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.draws)) {
+		if err := validateDraws("fresh draws of "+name, t.draws[name], covariate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Table) validateRows(covariate string) error {
+	const op = "samples"
+	var bad *RowError
+	stated, wrong := false, false
+	for i, p := range t.inclusion {
+		stated = stated || !math.IsNaN(t.label[i]) && p > 0
+		wrong = wrong || p <= 0 || p > 1 // a probability that cannot be one is the first thing to say
+	}
+	policies := slices.Sorted(maps.Keys(t.logProb))
+	lengths := t.lengths()
+	for i := range t.rows {
+		id, label, p := t.prompts[t.prompt[i]], t.label[i], t.inclusion[i]
+		if stated && !wrong && !math.IsNaN(label) && math.IsNaN(p) {
+			bad = bad.add(op, i, p, "label of "+id+" states no inclusion probability, others do; state all or none")
+		}
+		if id == "" {
+			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
+		}
+		bad = gradeError(bad, op, i, id, t.score[i], label, p)
+		if logger := t.logger.at(i); logger != "" && logger != t.plan.Logging {
+			bad = bad.add(op, i, math.NaN(),
+				"response to "+id+" was logged by "+logger+", not by "+t.plan.Logging+": evaluate the rows of one logging "+
+					"policy at a time")
+		}
+		for _, name := range policies {
+			switch v := t.logProb[name][i]; {
+			case v > 0:
+				bad = bad.add(op, i, v, "log-prob of "+id+" under "+name+" is above 0; score the response again")
+			case name == t.plan.Logging && math.IsInf(v, -1):
+				bad = bad.add(op, i, v,
+					"log-prob of "+id+" under the logging policy: want a finite number <= 0, or none; score the "+
+						"response again")
+			}
+		}
+		if covariate != "" && !math.IsNaN(t.score[i]) && !finite(t.covariate[i]) {
+			bad = bad.add(op, i, t.covariate[i],
+				covariate+" of "+id+" is not a finite number: the calibration needs it of every scored response")
+		}
+		if lengths[i] < 0 || math.IsInf(lengths[i], 0) {
+			bad = bad.add(op, i, lengths[i], "length of "+id+": want a number >= 0, or none")
+		}
+	}
+	if bad != nil {
+		return bad
+	}
+	return overdrawn(op, t.rows, func(yield func(label, inclusion float64) bool) {
+		for i, y := range t.label {
+			if !yield(y, t.inclusion[i]) {
+				return
+			}
+		}
+	})
+}
+
+func validateDraws(op string, draws []Draw, covariate string) error {
+	var bad *RowError
+	stated := slices.ContainsFunc(draws, func(d Draw) bool { return d.Label.Valid() && d.InclusionProb.OrNaN() > 0 })
+	again := repeats(draws)
+	for i, d := range draws {
+		if stated && d.Label.Valid() && !d.InclusionProb.Valid() {
+			bad = bad.add(op, i, d.InclusionProb.OrNaN(),
+				"label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
+		}
+		if d.PromptID == "" {
+			bad = bad.add(op, i, math.NaN(), "PromptID is empty: draws are joined by it")
+		}
+		if again != nil && again[i] {
+			bad = bad.add(op, i, float64(d.Index),
+				"this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
+		}
+		bad = gradeError(bad, op, i, d.PromptID, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN())
+		if covariate != "" && d.Score.Valid() && !finite(d.Covariate.OrNaN()) {
+			bad = bad.add(op, i, d.Covariate.OrNaN(),
+				covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
+		}
+	}
+	if bad != nil {
+		return bad
+	}
+	return overdrawn(op, len(draws), func(yield func(label, inclusion float64) bool) {
+		for _, d := range draws {
+			if !yield(d.Label.OrNaN(), d.InclusionProb.OrNaN()) {
+				return
+			}
+		}
+	})
+}
+
+// overdrawn reports labels that the design stated for them cannot have drawn: of n
+// responses, each labelled with its probability p, the labels' Σ 1/p is n on average,
+// with a standard deviation of at most √(Σ (1-p)/p²) as the labels estimate it. Fewer
+// are labels that failed, which is a gap and no error.
+func overdrawn(op string, n int, grades iter.Seq2[float64, float64]) error {
+	var labels int
+	var sum, variance float64
+	for label, inclusion := range grades {
+		if p := inclusion; !math.IsNaN(p) && !math.IsNaN(label) {
+			labels++
+			sum += 1 / p
+			variance += (1 - p) / (p * p)
+		}
+	}
+	if limit := float64(n) + 5*math.Sqrt(variance); sum > limit*(1+1e-9) {
+		return fmt.Errorf("offpolicy: %s: InclusionProb: %d labels of %d responses are more than the stated "+
+			"probabilities can have drawn "+
+			"(their 1/p sum to %.0f, at most %.0f is plausible): state the probability of the draw that was made, or leave "+
+			"out labels that it did not choose",
+			op, labels, n, sum, limit)
+	}
+	return nil
+}
+
+// validateScored reports a policy whose log-probs nobody says anything of.
+func (t *Table) validateScored() error {
+	scored := t.scored()
+	for _, name := range slices.Sorted(maps.Keys(t.logProb)) {
+		if !slices.ContainsFunc(t.logProb[name], func(v float64) bool { return !math.IsNaN(v) }) {
+			continue
+		}
+		switch d := scored[name].Distribution; d {
+		case dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution:
+		case "":
+			return fmt.Errorf("offpolicy: samples: Scored does not say what the log-probs of %q are of: set its "+
+				"Distribution to %q, %q or %q",
+				name, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
+		default:
+			return fmt.Errorf("offpolicy: samples: Scored: Distribution of %q is %q: want %q, %q or %q",
+				name, d, dataset.SamplingDistribution, dataset.RawDistribution, dataset.UnstatedDistribution)
+		}
+	}
+	return nil
+}
+
+// gradeError checks what rows and draws have in common.
+func gradeError(bad *RowError, op string, i int, id string, score, label, p float64) *RowError {
+	outside := func(v float64) bool { return v < 0 || v > 1 }
+	switch {
+	case outside(score):
+		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; leave it out of an unscored response")
+	case outside(label):
+		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabelled response")
+	case !math.IsNaN(label) && (p <= 0 || p > 1):
+		return bad.add(op, i, p,
+			"inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
+	}
+	return bad
+}
