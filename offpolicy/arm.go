@@ -5,7 +5,10 @@ import "math"
 // arm is one side of a difference: how much each label counts in an estimate.
 type arm struct {
 	labels []armLabel // by id
-	rows   []armRow   // by id; of an estimate by weights, all rows that it takes
+	// Of an estimate by weights: by row, the row's weight, 0 if the estimate does not take
+	// it; their sum; and 1/p of being labelled.
+	rel, invP []float64
+	total     float64
 }
 
 // armLabel is a label. Σ c is 1.
@@ -13,12 +16,6 @@ type armLabel struct {
 	id, prompt int32 // id is that of its prediction, which no other response has
 	c          float64
 	y, rest    float64 // the label, and less what the judge explains of it: Y - λ f
-}
-
-// armRow is a row's share of Σ w, and 1/p of being labelled.
-type armRow struct {
-	id          int32
-	share, invP float64
 }
 
 // mean is the weighted mean of the labels' rest.
@@ -56,20 +53,18 @@ func (a *arm) oneLabel() (y float64, ok bool) {
 	return a.labels[0].y, true
 }
 
-// normalise divides coefficients and shares by their sums.
+// normalise divides coefficients by their sum, and sums the weights.
 func (a *arm) normalise() {
-	var labels, rows float64
+	var labels float64
 	for i := range a.labels {
 		labels += a.labels[i].c
-	}
-	for i := range a.rows {
-		rows += a.rows[i].share
 	}
 	for i := range a.labels {
 		a.labels[i].c /= labels
 	}
-	for i := range a.rows {
-		a.rows[i].share /= rows
+	a.total = 0
+	for _, w := range a.rel {
+		a.total += w
 	}
 }
 
@@ -153,27 +148,28 @@ func (c *contrast) takeLabels(a, b *arm, parts []float64) (squares float64) {
 // its own. NaN where some p is unknown.
 func expectedSpread(a, b *arm) (sum float64) {
 	for _, x := range []*arm{a, b} {
-		if x.rows == nil {
+		if x.rel == nil {
 			for i := range x.labels {
 				sum += x.labels[i].c * x.labels[i].c
 			}
 		}
 	}
-	i, j := 0, 0
-	for i < len(a.rows) || j < len(b.rows) {
-		var d, invP float64
-		switch {
-		case j == len(b.rows) || i < len(a.rows) && a.rows[i].id < b.rows[j].id:
-			d, invP = a.rows[i].share, a.rows[i].invP
-			i++
-		case i == len(a.rows) || b.rows[j].id < a.rows[i].id:
-			d, invP = b.rows[j].share, b.rows[j].invP
-			j++
-		default:
-			d, invP = a.rows[i].share-b.rows[j].share, a.rows[i].invP
-			i, j = i+1, j+1
+	invP := a.invP
+	if invP == nil {
+		invP = b.invP
+	}
+	for i, u := range invP {
+		if x, y := a.share(i), b.share(i); x != 0 || y != 0 {
+			sum += (x - y) * (x - y) * u
 		}
-		sum += d * d * invP
 	}
 	return sum
+}
+
+// share is row i's share of Σ w.
+func (a *arm) share(i int) float64 {
+	if a.rel == nil {
+		return 0
+	}
+	return a.rel[i] / a.total
 }

@@ -31,8 +31,8 @@ func mix(z uint64) uint64 {
 }
 
 // replicates computes every statistic in every replicate, with the fold models
-// refitted if refit: out[s][b]. Whatever the concurrency, it is the same.
-func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency int, refit bool) [][]float64 {
+// refitted: out[s][b]. Whatever the concurrency, it is the same.
+func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency int) [][]float64 {
 	out := make([][]float64, len(stats))
 	for s := range out {
 		out[s] = make([]float64, n)
@@ -44,9 +44,7 @@ func replicates(fr *frame, stats []statistic, n int, seed uint64, concurrency in
 	inParallel(concurrency, (n+chunk-1)/chunk, func() *worker { return newWorker(fr) }, func(w *worker, k int) {
 		for b := k * chunk; b < min((k+1)*chunk, n); b++ {
 			replicateWeights(w.v, fr.keys, seed, b)
-			if refit {
-				w.predict(fr)
-			}
+			w.predict(fr)
 			for s, stat := range stats {
 				out[s][b] = stat.value(w)
 			}

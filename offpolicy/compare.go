@@ -89,6 +89,13 @@ func (r *Result) compare(c *Config, w *worker) {
 		}
 	}
 	r.estimate(again, c, w)
+	if c.Method == InfluenceFunction {
+		all := slices.Clone(estimates)
+		for _, x := range again {
+			all = append(all, x.e)
+		}
+		normalReplicates(all, c)
+	}
 	for i := range r.Comparisons {
 		r.Comparisons[i].fill(sides[i][0], sides[i][1])
 	}
@@ -185,7 +192,9 @@ func (d *Comparison) fill(a, b *Estimate) {
 		for i := range d.replicates {
 			d.replicates[i] = a.replicates[i] - b.replicates[i]
 		}
-		sd = standardDeviation(d.replicates)
+		if a.Basis.Replicates > 0 { // else the influences say it
+			sd = standardDeviation(d.replicates)
+		}
 	}
 	c := newContrast(a, b, sd)
 	d.contrast = c

@@ -30,6 +30,7 @@ func TestDifferenceIsPaired(t *testing.T) {
 		.9}}
 	b := &Estimate{Policy: "b", Value: .5, SE: .1, DF: 30, Influence: []float64{1, -2, 1}, replicates: []float64{.4, .6,
 		.8}}
+	a.Basis.Replicates, b.Basis.Replicates = 3, 3
 	d := newTestDifference(a, b)
 	if !near(d.Difference, .1, 1e-12) || d.SE > 1e-12 || d.P > 1e-6 || d.DF != 20 {
 		t.Errorf("%+v", d)

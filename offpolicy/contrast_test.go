@@ -17,7 +17,7 @@ func testArms(rng *rand.Rand, n int, label func() float64, spread float64) (a, b
 		for _, s := range sides {
 			w := math.Exp(spread * rng.NormFloat64())
 			s.labels = append(s.labels, armLabel{int32(i), int32(i), w, y, y})
-			s.rows = append(s.rows, armRow{int32(i), w, 1})
+			s.rel, s.invP = append(s.rel, w), append(s.invP, 1)
 		}
 	}
 	var out [2]*Estimate
@@ -51,7 +51,7 @@ func TestContrastByHand(t *testing.T) {
 		}
 		bias += -ca*ca*(y-a.Value) + cb*cb*(y-b.Value)
 		drawn += (ca - cb) * (ca - cb)
-		expected += (a.arm.rows[i].share - b.arm.rows[i].share) * (a.arm.rows[i].share - b.arm.rows[i].share)
+		expected += (a.arm.share(i) - b.arm.share(i)) * (a.arm.share(i) - b.arm.share(i))
 		phi := ca*(y-a.Value) - cb*(y-b.Value)
 		squares += phi * phi
 	}
@@ -66,10 +66,7 @@ func TestContrastByHand(t *testing.T) {
 	if !near(c.se, c.seParts, 1e-12) { // every row is labelled: the spread is as expected
 		t.Errorf("error %v, of parts %v", c.se, c.seParts)
 	}
-	for i := range a.arm.rows { // rows that differ more than the labels drawn
-		a.arm.rows[i].share *= 2
-		b.arm.rows[i].share *= 2
-	}
+	a.arm.total, b.arm.total = a.arm.total/2, b.arm.total/2 // rows that differ more than the labels drawn
 	if d := newContrast(a, b, 0); !near(d.se, 2*c.se, 1e-12) {
 		t.Errorf("error %v where labels differ half as much as rows, %v before", d.se, c.se)
 	}
@@ -85,13 +82,13 @@ func TestContrastSymmetries(t *testing.T) {
 			for i := range other.arm.labels {
 				other.arm.labels[i].id += 1000
 			}
-			other.arm.rows = nil
+			other.arm.rel, other.arm.invP = nil, nil
 			other.Influence = append(other.Influence, make([]float64, 5)...)
 			b = other
 		}
 		mirror := func(e *Estimate) *Estimate {
 			m := *e
-			m.Value, m.arm, m.Influence = 1-e.Value, &arm{rows: e.arm.rows}, make([]float64, len(e.Influence))
+			m.Value, m.arm, m.Influence = 1-e.Value, &arm{rel: e.arm.rel, invP: e.arm.invP, total: e.arm.total}, make([]float64, len(e.Influence))
 			for _, l := range e.arm.labels {
 				m.arm.labels = append(m.arm.labels, armLabel{l.id, l.prompt, l.c, 1 - l.y, 1 - l.rest})
 			}

@@ -21,26 +21,25 @@ var doublyRobust = method{name: DR, claims: true, build: (*builder).doublyRobust
 
 // drStat is the tuned doubly robust estimator.
 type drStat struct {
-	rows          []rowTerm   // every row with a weight and a score
-	labelled      []labelTerm // those with a label
+	prompt        []int32     // of each row
+	rel, invP     []float64   // by row: its weight, 0 if it has none, and 1/p
+	labelled      []labelTerm // rows with a weight and a label
 	draws         []drawTerm
 	den, labelDen []float64 // by prompt: Σ w, Σ_L w/p
 	labelNum      []float64 // by prompt: Σ_L (w/p) Y
 	labelOf       []float64 // label of each of labelled
-	rowInvP       []float64 // 1/p of each of rows
 	drawDen       []float64 // by prompt: its rows, if it has a draw
 	tune          bool
 	hasDraws      bool
 }
 
-type rowTerm struct {
-	prompt, f int32
+// labelTerm is a labelled row: w is w/p.
+type labelTerm struct {
+	prompt, f int32 // f is where its prediction is
 	w         float64
 }
 
-type labelTerm = rowTerm // w is w/p
-
-type drawTerm = rowTerm // w is the prompt's rows over its draws
+type drawTerm = labelTerm // w is the prompt's rows over its draws
 
 // sums are the four means and their denominators.
 type drSums struct {
@@ -60,8 +59,10 @@ func (d *drStat) means(w *worker) drSums {
 		w.g[t.prompt] += t.w * w.f[t.f]
 	}
 	if d.tune {
-		for _, t := range d.rows {
-			w.wf[t.prompt] += t.w * w.f[t.f]
+		for i, u := range d.rel {
+			if u != 0 {
+				w.wf[d.prompt[i]] += u * w.f[i]
+			}
 		}
 	}
 	n := len(w.v)
@@ -195,16 +196,12 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 func (d *drStat) arm(w *worker) *arm {
 	s := d.means(w)
 	l1, l2 := d.lambda(w, &s)
-	return labelArm(w, d.rows, d.rowInvP, d.labelled, d.labelOf, l1+l2)
+	return labelArm(w, d.rel, d.invP, d.labelled, d.labelOf, l1+l2)
 }
 
 // labelArm is the arm of an estimate by weights, which the judge explains by lambda.
-func labelArm(w *worker, rows []rowTerm, invP []float64, labelled []labelTerm, labelOf []float64,
-	lambda float64) *arm {
-	a := &arm{rows: make([]armRow, len(rows)), labels: make([]armLabel, len(labelled))}
-	for i, t := range rows {
-		a.rows[i] = armRow{t.f, t.w, invP[i]}
-	}
+func labelArm(w *worker, rel, invP []float64, labelled []labelTerm, labelOf []float64, lambda float64) *arm {
+	a := &arm{rel: rel, invP: invP, labels: make([]armLabel, len(labelled))}
 	for i, t := range labelled {
 		a.labels[i] = armLabel{t.f, t.prompt, t.w, labelOf[i], labelOf[i]}
 		if lambda != 0 {
@@ -239,14 +236,12 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	b.supported(e, ess)
 	n := len(fr.prompts)
 	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n),
-		drawDen: make([]float64, n)}
+		drawDen: make([]float64, n), prompt: fr.prompt, rel: b.rel, invP: fr.allInvP}
 	for i := range fr.invP {
 		p, u := fr.prompt[i], b.rel[i]
 		if math.IsNaN(b.weights.Log[i]) || u == 0 {
 			continue
 		}
-		stat.rows = append(stat.rows, rowTerm{p, int32(i), u})
-		stat.rowInvP = append(stat.rowInvP, fr.allInvP[i])
 		stat.den[p] += u
 		if v := u * fr.invP[i]; v > 0 {
 			stat.labelled = append(stat.labelled, labelTerm{p, int32(i), v})

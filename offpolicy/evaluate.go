@@ -11,7 +11,8 @@ import (
 type Config struct {
 	// Estimators are computed, in this order; nil means all of [Estimators].
 	Estimators []Estimator
-	// Method is where standard errors come from; "" means [Bootstrap].
+	// Method is where standard errors come from; "" means [Bootstrap] of up to 10,000
+	// prompts, and [InfluenceFunction] of more.
 	Method ErrorMethod
 	// Replicates of the bootstrap; 0 means 2,000.
 	Replicates int
@@ -81,9 +82,6 @@ func (c *Config) defaults() error {
 	if c.Estimators == nil {
 		c.Estimators = Estimators()
 	}
-	if c.Method == "" {
-		c.Method = Bootstrap
-	}
 	if c.Replicates == 0 {
 		c.Replicates = 2000
 	}
@@ -140,7 +138,6 @@ type PolicyResult struct {
 	Gaps  []Gap
 	Clone *CloneResult // for [Config.Clones]
 
-	stats    map[Estimator]built
 	observed *Weights // without those that are modelled
 	modelled []bool   // by row: the weight is modelled; nil for none
 	missing  float64  // the share of weight that these may have

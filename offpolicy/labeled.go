@@ -27,14 +27,11 @@ func (b *builder) labeled(e *Estimate) built {
 		return built{}
 	}
 	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1,
-		leave: true}
+		leave: true, rel: b.rel, invP: fr.allInvP}
 	for i := range fr.invP {
-		if w := b.rel[i]; w > 0 {
-			stat.rows, stat.rowInvP = append(stat.rows, rowTerm{fr.prompt[i], int32(i), w}), append(stat.rowInvP, fr.allInvP[i])
-			if fr.invP[i] > 0 {
-				stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{fr.prompt[i], int32(i),
-					w * fr.invP[i]}), append(stat.labelOf, fr.label[i])
-			}
+		if w := b.rel[i]; w > 0 && fr.invP[i] > 0 {
+			stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{fr.prompt[i], int32(i),
+				w * fr.invP[i]}), append(stat.labelOf, fr.label[i])
 		}
 		u := b.rel[i] * fr.invP[i]
 		stat.num[fr.prompt[i]] += u * fr.label[i]

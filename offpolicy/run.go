@@ -31,6 +31,9 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 		return nil, err
 	}
 	logging, judge := t.plan.Logging, t.plan.Judge
+	if c.Method == "" {
+		c.Method = methodFor(len(fr.prompts))
+	}
 	r := &Result{Logging: logging, Judge: judge, Prompts: fr.prompts, frame: fr, config: c, source: t.allNotes()}
 	r.Calibrator, r.CalibratorError = calibrate(fr, judge, &c)
 	if r.Calibrator != nil {
@@ -42,48 +45,57 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	w.ones(fr)
 	r.measureNoise(&c)
 	r.labelGaps()
-	for _, policy := range append([]string{logging}, fr.targets...) {
-		p, err := r.newPolicy(policy, &c, w)
-		if err != nil {
-			return nil, err
-		}
-		r.Policies = append(r.Policies, p)
-	}
-	var estimates []work
-	for i := range r.Policies {
-		p := &r.Policies[i]
-		for j := range p.Estimates {
-			e := &p.Estimates[j]
-			estimates = append(estimates, work{e, p.stats[e.Estimator]})
-		}
-	}
-	r.estimate(estimates, &c, w)
-	for i := range r.Policies {
-		p := &r.Policies[i]
-		for j := range p.Estimates {
-			r.refuseNoise(p, &p.Estimates[j], &c, w)
-			r.worst(p, &p.Estimates[j], &c, w)
-		}
-	}
 	family := 0
 	for _, d := range fr.draws {
 		if d.probes > 0 {
 			family++
 		}
 	}
-	for i := range r.Policies {
+	policies := append([]string{logging}, fr.targets...)
+	r.Policies = make([]PolicyResult, len(policies))
+	var all []work
+	for i, policy := range policies {
 		p := &r.Policies[i]
-		r.diagnose(p)
-		r.audit(p, &c, w, family)
-		r.referee(p, &c)
-		if slices.Contains(c.Clones, p.Policy) && p.Weights.RawOf == "" {
-			clone := CloneCheck(p.observed, fr.lengths, c.Noise)
-			p.Clone = &clone
+		made, err := r.newPolicy(p, policy, &c, w)
+		if err != nil {
+			return nil, err
+		}
+		if c.Method == Bootstrap { // replicates are made once for all
+			all = append(all, made...)
+			continue
+		}
+		r.estimate(made, &c, w)
+		r.judge(p, &c, w, family)
+	}
+	if c.Method == Bootstrap {
+		r.estimate(all, &c, w)
+		for i := range r.Policies {
+			r.judge(&r.Policies[i], &c, w, family)
 		}
 	}
 	r.compare(&c, w)
 	r.segments(&c, w)
 	return r, nil
+}
+
+// judge says how far a policy's estimates may be trusted, and which to go by.
+func (r *Result) judge(p *PolicyResult, c *Config, w *worker, family int) {
+	for j := range p.Estimates {
+		r.refuseNoise(p, &p.Estimates[j], c, w)
+		r.worst(p, &p.Estimates[j], c, w)
+	}
+	r.diagnose(p)
+	r.audit(p, c, w, family)
+	r.referee(p, c)
+	if slices.Contains(c.Clones, p.Policy) && p.Weights.RawOf == "" {
+		clone := CloneCheck(p.observed, r.frame.lengths, c.Noise)
+		p.Clone = &clone
+	}
+	for j := range p.Estimates {
+		if e := &p.Estimates[j]; len(r.Prompts) > exactPrompts && e.Estimator != p.Answer.Estimator {
+			e.Influence, e.arm = nil, nil
+		}
+	}
 }
 
 // Calibrate fits the calibrator that [Evaluate] fits to the same samples, for when
@@ -139,44 +151,20 @@ func (r *Result) estimate(all []work, c *Config, w *worker) {
 			continue
 		}
 		r.byInfluence(x.e, x.built, w)
-		if !x.e.Refused() {
+		if c.Method == Bootstrap && !x.e.Refused() {
 			x.e.Basis.Replicates = c.Replicates
 			stats, targets, factors = append(stats, x.stat), append(targets, x.e), append(factors, x.factor)
 		}
 	}
-	if c.Method == InfluenceFunction {
-		for i, e := range targets {
-			stats[i] = &linear{e.Value, e.Influence}
-		}
-	}
-	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency, c.Method == Bootstrap) {
+	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency) {
 		e := targets[i]
 		e.replicates = values
-		if c.Method == InfluenceFunction || e.Estimator != DR {
+		if e.Estimator != DR {
 			continue // replicates serve comparisons only
 		}
 		e.Method, e.SE = Bootstrap, max(e.SE, factors[i]*standardDeviation(values))
 		e.interval()
 	}
-}
-
-// linear is an estimate in replicates that are not refitted: its influences,
-// reweighted.
-type linear struct {
-	at  float64
-	phi []float64
-}
-
-func (l *linear) value(w *worker) float64 {
-	var sum float64
-	for p, v := range w.v {
-		sum += (v - 1) * l.phi[p]
-	}
-	return l.at + sum/float64(len(l.phi))
-}
-
-func (l *linear) influence(*worker, []float64) float64 {
-	panic("offpolicy: a replicate has no influence")
 }
 
 // byInfluence fills in an estimate from its influence function.
@@ -289,9 +277,12 @@ func (r *Result) Despite(policy string, e Estimator) *Estimate {
 		return nil
 	}
 	out := *p.Estimate(e)
-	if b, ok := p.stats[e]; ok && out.Refused() {
-		w := newWorker(r.frame)
-		w.ones(r.frame)
+	if !out.Refused() {
+		return &out
+	}
+	w := newWorker(r.frame)
+	w.ones(r.frame)
+	if _, b := newBuilder(r, &r.config, w, p, nil).build(e); b.stat != nil {
 		out.Refusals = append([]Refusal(nil), out.Refusals...)
 		r.byInfluence(&out, b, w)
 	}
@@ -309,30 +300,29 @@ type built struct {
 
 // newPolicy builds every statistic of a policy that there are data for, and
 // refuses what the evidence cannot carry.
-func (r *Result) newPolicy(policy string, c *Config, w *worker) (PolicyResult, error) {
-	p := PolicyResult{Policy: policy, stats: map[Estimator]built{}}
-	if err := r.weigh(&p); err != nil {
-		return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
+func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker) (all []work, err error) {
+	p.Policy = policy
+	if err := r.weigh(p); err != nil {
+		return nil, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
 	}
 	for _, w := range []*Weights{p.observed, p.Weights} {
 		if err := r.testMean(w); err != nil {
-			return PolicyResult{}, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
+			return nil, fmt.Errorf("offpolicy: evaluate: %s: %w", policy, err)
 		}
 	}
 	if policy == r.Logging {
 		p.Gaps = r.gaps
 	}
-	r.weightGap(&p)
-	r.drawGaps(&p)
-	b := newBuilder(r, c, w, &p, nil)
-	for _, e := range c.Estimators {
-		est, made := b.build(e)
-		if made.stat != nil {
-			p.stats[e] = made
-		}
-		p.Estimates = append(p.Estimates, est)
+	r.weightGap(p)
+	r.drawGaps(p)
+	b := newBuilder(r, c, w, p, nil)
+	p.Estimates = make([]Estimate, len(c.Estimators))
+	for i, e := range c.Estimators {
+		var made built
+		p.Estimates[i], made = b.build(e)
+		all = append(all, work{&p.Estimates[i], made})
 	}
-	return p, nil
+	return all, nil
 }
 
 // relative returns the weights in units of the largest, 0 where missing.
