@@ -297,7 +297,36 @@ func compareDraws(a, b FreshDraw) int {
 // them. Draws are sorted by prompt and number; two of one prompt and number are
 // an error that wraps [ErrDuplicateID].
 func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
+	files, err := FreshDrawFiles(dir)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string][]FreshDraw{}
+	for _, f := range files {
+		rows, err := ReadFile[FreshDraw](f.Path)
+		if err != nil {
+			return nil, err
+		}
+		out[f.Policy] = append(out[f.Policy], rows...)
+	}
+	for policy, draws := range out {
+		slices.SortStableFunc(draws, compareDraws)
+		for i, d := range draws[min(1, len(draws)):] {
+			if compareDraws(d, draws[i]) == 0 {
+				return nil, fmt.Errorf("dataset: read fresh draws: %w: policy %q has draw %d of %q twice (keep one)",
+					ErrDuplicateID, policy, d.DrawIdx, d.PromptID)
+			}
+		}
+	}
+	return out, nil
+}
+
+// FreshDrawFile is a file of one policy's fresh draws, as JSON lines of [FreshDraw].
+type FreshDrawFile struct{ Policy, Path string }
+
+// FreshDrawFiles returns the files that [ReadFreshDraws] reads, for who reads them line by
+// line. A policy may have two, of scored and of unscored draws.
+func FreshDrawFiles(dir string) (out []FreshDrawFile, err error) {
 	files := map[string]string{} // policy -> the file that CJE would take
 	for _, pattern := range []string{"*_responses.jsonl", "*.jsonl", "responses/*.jsonl", "fresh_draws/*.jsonl",
 		unscoredDir + "/*_responses.jsonl"} {
@@ -320,20 +349,7 @@ func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
 				}
 				files[policy] = path
 			}
-			rows, err := ReadFile[FreshDraw](path)
-			if err != nil {
-				return nil, err
-			}
-			out[policy] = append(out[policy], rows...)
-		}
-	}
-	for policy, draws := range out {
-		slices.SortStableFunc(draws, compareDraws)
-		for i, d := range draws[min(1, len(draws)):] {
-			if compareDraws(d, draws[i]) == 0 {
-				return nil, fmt.Errorf("dataset: read fresh draws: %w: policy %q has draw %d of %q twice (keep one)",
-					ErrDuplicateID, policy, d.DrawIdx, d.PromptID)
-			}
+			out = append(out, FreshDrawFile{policy, path})
 		}
 	}
 	if len(out) == 0 {

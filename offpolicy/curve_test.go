@@ -91,7 +91,7 @@ func TestStageFitsAreTheCalibrator(t *testing.T) {
 	if err := c.defaults(); err != nil {
 		t.Fatal(err)
 	}
-	fr := newFrame(newTable(&s), c.Folds, c.Seed)
+	fr := newFrame(TableOf(s), c.Folds, c.Seed)
 	var err error
 	if fr.fits, err = newRefits(fr, &c); err != nil {
 		t.Fatal(err)

@@ -15,8 +15,8 @@ type ratioMean struct {
 	leave bool
 	// Where the mean is of labels, its terms.
 	rel, invP []float64 // by row: its weight, 1/p
-	labelled []labelTerm
-	labelOf  []float64
+	labelled  []labelTerm
+	labelOf   []float64
 }
 
 func (r *ratioMean) arm(w *worker) *arm {

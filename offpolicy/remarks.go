@@ -57,8 +57,7 @@ func (fr *frame) means() (out []string) {
 	var names []string
 	for _, name := range append([]string{fr.logging}, fr.targets...) {
 		var x, y []float64
-		for i := range fr.rows {
-			v := fr.rows[i].LogProbs[name].OrNaN()
+		for i, v := range fr.logProb(name) {
 			if finite(v) && finite(length[i]) && fr.length[i] > 0 {
 				x, y = append(x, length[i]), append(y, -v)
 			}

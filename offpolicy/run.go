@@ -18,7 +18,7 @@ import (
 //
 // The result depends neither on the order of rows and draws nor on
 // Concurrency.
-func Evaluate(s Samples, c Config) (*Result, error) { return newTable(&s).Evaluate(c) }
+func Evaluate(s Samples, c Config) (*Result, error) { return TableOf(s).Evaluate(c) }
 
 // Evaluate is [Evaluate] of what was added, which ends adding. A [*RowError] names a row
 // by its place among those added.
@@ -105,7 +105,7 @@ func Calibrate(s Samples, c Config) (*Calibrator, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	fr, err := newTable(&s).frame(&c)
+	fr, err := TableOf(s).frame(&c)
 	if err != nil {
 		return nil, err
 	}

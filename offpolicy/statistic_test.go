@@ -16,7 +16,7 @@ func testFrame(t *testing.T, s Samples) (*Result, *worker) {
 	if err := c.defaults(); err != nil {
 		t.Fatal(err)
 	}
-	fr := newFrame(newTable(&s), c.Folds, c.Seed)
+	fr := newFrame(TableOf(s), c.Folds, c.Seed)
 	r := &Result{Logging: s.Logging, Judge: s.Judge, Prompts: fr.prompts, frame: fr}
 	if r.Calibrator, r.CalibratorError = calibrate(fr, s.Judge, &c); r.Calibrator != nil {
 		var err error

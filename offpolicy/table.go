@@ -93,8 +93,8 @@ func NewTable(p Plan) *Table {
 		draws: map[string][]Draw{}, probes: map[string][]Draw{}}
 }
 
-// newTable holds samples.
-func newTable(s *Samples) *Table {
+// TableOf returns a table of samples.
+func TableOf(s Samples) *Table {
 	t := NewTable(Plan{Logging: s.Logging, Judge: s.Judge, Scored: s.Scored})
 	if t.plan.Scored == nil {
 		t.plan.Scored = map[string]dataset.Scored{} // which says nothing of any

@@ -15,14 +15,21 @@ import (
 // choose another estimate because fewer are listed.
 func evaluate(in *input, o options) (*offpolicy.Document, error) {
 	c := in.config
-	c.Segments = segments(in.samples)
+	c.Segments = in.table.Segments()
 	if o.seed != nil {
 		c.Seed = *o.seed
 	}
 	if o.margin != nil {
 		c.Margin = *o.margin
 	}
-	result, err := offpolicy.Evaluate(in.samples, c)
+	var samples offpolicy.Samples
+	if len(o.estimators.cje) > 0 { // the reference depends on the order of rows
+		var err error
+		if samples, err = in.table.Samples(); err != nil {
+			return nil, err
+		}
+	}
+	result, err := in.table.Evaluate(c)
 	if err != nil {
 		return nil, in.locate(err)
 	}
@@ -35,30 +42,15 @@ func evaluate(in *input, o options) (*offpolicy.Document, error) {
 	}
 	if len(o.estimators.cje) > 0 {
 		d.Reference = string(o.mode)
-		reference(d, result, in, o)
+		reference(d, result, samples, o)
 	}
 	return d, nil
 }
 
-// segments are the kinds of groups that the prompts fall into more than one of.
-func segments(s offpolicy.Samples) []string {
-	seen := map[string]string{}
-	varies := map[string]bool{}
-	for i := range s.Rows {
-		for kind, name := range s.Rows[i].Segments {
-			if first, ok := seen[kind]; ok && first != name {
-				varies[kind] = true
-			}
-			seen[kind] = name
-		}
-	}
-	return slices.Sorted(maps.Keys(varies))
-}
-
 // reference adds the estimates of the Python reference. Where our gates refuse a
 // policy's weights they are refused too, unless they were asked for by name.
-func reference(d *offpolicy.Document, r *offpolicy.Result, in *input, o options) {
-	ref, failed := cje.New(o.mode, in.samples)
+func reference(d *offpolicy.Document, r *offpolicy.Result, samples offpolicy.Samples, o options) {
+	ref, failed := cje.New(o.mode, samples)
 	for i := range r.Policies {
 		p := &r.Policies[i]
 		if p.Policy == r.Logging {

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -18,10 +16,10 @@ import (
 
 // input is what there is to evaluate.
 type input struct {
-	samples offpolicy.Samples
-	config  offpolicy.Config
-	source  string
-	file    string // of the logged rows, one a line; "" if there is none
+	table  *offpolicy.Table
+	config offpolicy.Config
+	source string
+	file   string // of the logged rows, one a line; "" if there is none
 }
 
 // What files alone do not say.
@@ -41,43 +39,52 @@ func load(o options) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(in.samples.Rows) == 0 {
+	if in.table.Rows() == 0 {
 		return nil, fmt.Errorf("%s holds no logged response: there is nothing to evaluate", in.source)
 	}
 	return in, nil
 }
 
+// loadFiles reads lines one by one, and keeps of each what is evaluated.
 func loadFiles(o options) (*input, error) {
-	file := o.logged
-	var logged []dataset.Sample
-	var err error
-	if file == "-" {
-		file = ""
-		for row, e := range dataset.ReadJSONL[dataset.Sample](os.Stdin, "standard input") {
-			if logged, err = append(logged, row), e; err != nil {
-				return nil, err
-			}
+	t := offpolicy.NewTable(offpolicy.Plan{Logging: unnamedLogging, Judge: unnamedJudge})
+	in := &input{table: t, source: o.logged, file: o.logged}
+	logged := io.Reader(os.Stdin)
+	name := "standard input"
+	if o.logged == "-" {
+		in.file = ""
+	} else {
+		f, err := os.Open(o.logged)
+		if err != nil {
+			return nil, err
 		}
-	} else if logged, err = dataset.ReadFile[dataset.Sample](file); err != nil {
-		return nil, err
+		defer f.Close()
+		logged, name = f, o.logged
 	}
-	fresh, err := readDraws(o.fresh)
+	for s, err := range dataset.ReadJSONL[dataset.Sample](logged, name) {
+		if err == nil {
+			err = t.AddSample(s)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	fresh, err := drawFiles(o.fresh)
 	if err != nil {
 		return nil, err
 	}
-	probes, err := readProbes(o.probes)
+	if err := eachDraw(fresh, t.AddFresh); err != nil {
+		return nil, err
+	}
+	probes, err := probeFiles(o.probes)
 	if err != nil {
 		return nil, err
 	}
-	s, err := offpolicy.FromRecords(dataset.Logs{
-		Logging: unnamedLogging, Judge: unnamedJudge, Samples: logged, Draws: fresh, Probes: probes,
-		Scored: dataset.Unstated(unnamedLogging, logged),
-	})
-	if err != nil {
+	if err := eachDraw(probes, t.AddProbe); err != nil {
 		return nil, err
 	}
-	c := offpolicy.Config{Seed: defaultSeed, Margin: defaultMargin, Clones: likeLogging(s)}
-	return &input{samples: s, config: c, source: o.logged, file: file}, nil
+	in.config = offpolicy.Config{Seed: defaultSeed, Margin: defaultMargin, Clones: t.Clones()}
+	return in, nil
 }
 
 func loadRun(o options) (*input, error) {
@@ -85,56 +92,48 @@ func loadRun(o options) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &input{samples: samples, config: config, source: o.run}, nil
+	return &input{table: offpolicy.TableOf(samples), config: config, source: o.run}, nil
 }
 
-// readDraws reads a folder of fresh draws, and readProbes one of probes, whose
-// files are called NAME_probe.jsonl, or NAME_probes.jsonl. No folder is no draws.
-func readDraws(dir string) (map[string][]dataset.FreshDraw, error) {
+// drawFiles are the files in a folder of draws. No folder is no draws.
+func drawFiles(dir string) ([]dataset.FreshDrawFile, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	return dataset.ReadFreshDraws(dir)
+	return dataset.FreshDrawFiles(dir)
 }
 
-func readProbes(dir string) (map[string][]dataset.FreshDraw, error) {
-	files, err := readDraws(dir)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[string][]dataset.FreshDraw, len(files))
-	for name, rows := range files {
-		policy := strings.TrimSuffix(strings.TrimSuffix(name, "_probes"), "_probe")
-		if _, twice := out[policy]; twice {
+// probeFiles are files of probes, called NAME_probe.jsonl, or NAME_probes.jsonl.
+func probeFiles(dir string) ([]dataset.FreshDrawFile, error) {
+	files, err := drawFiles(dir)
+	seen := map[string]string{} // by policy: its file in the folder's own list
+	for i, f := range files {
+		policy := strings.TrimSuffix(strings.TrimSuffix(f.Policy, "_probes"), "_probe")
+		if other, ok := seen[policy]; ok && other != f.Policy {
 			return nil, fmt.Errorf("%s: two files of %s's probes: keep one", dir, policy)
 		}
-		out[policy] = rows
+		seen[policy] = f.Policy
+		files[i].Policy = policy
 	}
-	return out, nil
+	return files, err
 }
 
-// likeLogging are the policies that are the logging policy scored again: those
-// whose log-probs are the logged ones on more than half of the rows, which two
-// different policies' never are.
-func likeLogging(s offpolicy.Samples) (out []string) {
-	same, rows := map[string]int{}, map[string]int{}
-	for _, r := range s.Rows {
-		for name, v := range r.LogProbs {
-			if d := math.Abs(v.OrNaN() - r.LogProbs[s.Logging].OrNaN()); name != s.Logging && !math.IsNaN(d) {
-				rows[name]++
-				if d <= 1e-6 {
-					same[name]++
-				}
+func eachDraw(files []dataset.FreshDrawFile, add func(policy string, d dataset.FreshDraw)) error {
+	for _, file := range files {
+		f, err := os.Open(file.Path)
+		if err != nil {
+			return err
+		}
+		for d, err := range dataset.ReadJSONL[dataset.FreshDraw](f, file.Path) {
+			if err != nil {
+				f.Close()
+				return err
 			}
+			add(file.Policy, d)
 		}
+		f.Close()
 	}
-	for name, n := range same {
-		if 2*n > rows[name] {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
+	return nil
 }
 
 // locate names the file and line of a row that is not what it claims.
