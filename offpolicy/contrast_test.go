@@ -88,7 +88,8 @@ func TestContrastSymmetries(t *testing.T) {
 		}
 		mirror := func(e *Estimate) *Estimate {
 			m := *e
-			m.Value, m.arm, m.Influence = 1-e.Value, &arm{rel: e.arm.rel, invP: e.arm.invP, total: e.arm.total}, make([]float64, len(e.Influence))
+			m.Value, m.Influence = 1-e.Value, make([]float64, len(e.Influence))
+			m.arm = &arm{rel: e.arm.rel, invP: e.arm.invP, total: e.arm.total}
 			for _, l := range e.arm.labels {
 				m.arm.labels = append(m.arm.labels, armLabel{l.id, l.prompt, l.c, 1 - l.y, 1 - l.rest})
 			}

@@ -83,7 +83,7 @@
 // bootstrap over prompts in which all fold models are refitted and l is tuned
 // again, each replicate's weight of a prompt being a function of seed, replicate
 // and prompt id alone; the influence function alone gives the cheap form
-// ([InfluenceFunction]). Calibration uncertainty enters once: the influence
+// ([InfluenceFunction]), which is that of more than 10,000 prompts. Calibration uncertainty enters once: the influence
 // function needs no term for the fitted f. Intervals stay within [0, 1]: labels
 // near an end are skewed, and what claims coverage has Wilson's score interval, at
 // the estimate's own error and degrees of freedom, with a longer arm towards the middle
@@ -131,7 +131,16 @@
 // covers the pilot's own error and how runs differ. [StatedPilot] plans without data, and
 // [Comparison.Detectable] says which difference of a pair a run would show.
 //
-// # Streams
+// # Many rows
+//
+// A [Table] holds samples in columns, and no text: rows are added to it as they are read.
+// Tables of parts of the data, made on several machines, merge into that of the whole, and
+// [Table.Evaluate] says of it to the byte what [Evaluate] says, which is itself that of one
+// table. Merging refuses parts of another [Plan].
+//
+// Up to 10,000 prompts standard errors are a bootstrap's and differences have the limits of
+// the empirical likelihood; above, by that number alone, both come from influence
+// functions, in time that grows with the rows and not with rows times replicates.
 //
 // What needs weights alone, an [Accumulator] computes from rows that are seen
 // once, in constant memory, in shards that are merged.

@@ -158,6 +158,10 @@ func (r *Result) notes() []string {
 			}
 		}
 	}
+	if n := len(r.Prompts); n > exactPrompts && r.config.Method == InfluenceFunction {
+		out = append(out, fmt.Sprintf("Standard errors are those of influence functions, which of more than %d prompts are "+
+			"as good as a bootstrap's; there are %d.", exactPrompts, n))
+	}
 	if r.CalibratorError != nil {
 		out = append(out, "The judge cannot be calibrated: "+r.CalibratorError.Error()+".")
 	}

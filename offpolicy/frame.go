@@ -55,7 +55,7 @@ type drawFrame struct {
 // newFrame takes t over, and sorts it.
 func newFrame(t *Table, folds int, seed uint64) *frame {
 	t.sort()
-	fr := &frame{logging: t.plan.Logging, scored: t.scored(), targets: t.Policies(), draws: map[string]*drawFrame{}, t: t,
+	fr := &frame{logging: t.plan.Logging, scored: t.scored(), targets: t.policies(), draws: map[string]*drawFrame{}, t: t,
 		prompts: t.prompts, prompt: t.prompt, score: t.score, length: t.lengths()}
 	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int, len(fr.prompts)), make([]float64,
 		len(fr.prompts))

@@ -133,8 +133,10 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 	var rows []LabeledScore
 	for i, u := range fr.invP {
 		if u > 0 && !math.IsNaN(fr.score[i]) {
-			rows = append(rows, LabeledScore{PromptID: fr.prompts[fr.prompt[i]], Score: dataset.Known(fr.score[i]),
-				Label: dataset.Known(fr.label[i]), InclusionProb: dataset.Known(1 / u), Covariate: dataset.Known(fr.t.covariate[i])})
+			rows = append(rows, LabeledScore{
+				PromptID: fr.prompts[fr.prompt[i]], Score: dataset.Known(fr.score[i]), Label: dataset.Known(fr.label[i]),
+				InclusionProb: dataset.Known(1 / u), Covariate: dataset.Known(fr.t.covariate[i]),
+			})
 		}
 	}
 	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels,

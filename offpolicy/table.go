@@ -1,7 +1,6 @@
 package offpolicy
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -196,8 +195,8 @@ func (t *Table) AddProbe(policy string, d dataset.FreshDraw) {
 	t.probes[policy] = append(t.probes[policy], p)
 }
 
-// Policies returns the names of all policies but the logging one, sorted.
-func (t *Table) Policies() []string {
+// policies returns the names of all policies but the logging one, sorted.
+func (t *Table) policies() []string {
 	set := map[string]bool{}
 	for _, names := range [][]string{slices.Collect(maps.Keys(t.logProb)), slices.Collect(maps.Keys(t.draws)),
 		slices.Collect(maps.Keys(t.probes))} {
@@ -214,7 +213,7 @@ func (t *Table) Policies() []string {
 // policies' never are.
 func (t *Table) Clones() (out []string) {
 	logged := padded(t.logProb[t.plan.Logging], t.rows)
-	for _, name := range t.Policies() {
+	for _, name := range t.policies() {
 		same, rows := 0, 0
 		for i, v := range t.logProb[name] {
 			if d := math.Abs(v - logged[i]); !math.IsNaN(d) {
@@ -313,136 +312,4 @@ func (t *Table) allNotes() []string {
 		return t.notes
 	}
 	return append(slices.Clone(t.notes), unnamedNote(t.unnamed, t.records))
-}
-
-// settle brings every column to its full length, and the probes of records to their draws.
-func (t *Table) settle() error {
-	for policy, v := range t.logProb {
-		t.logProb[policy] = padded(v, t.rows)
-	}
-	for _, policy := range slices.Sorted(maps.Keys(t.probes)) {
-		if at := repeated(t.draws[policy]); at >= 0 {
-			return drawnTwice(policy, "fresh draw", t.draws[policy][at])
-		}
-		joined, err := joinProbes(policy, t.draws[policy], t.probes[policy])
-		if err != nil {
-			return err
-		}
-		t.draws[policy] = joined
-		delete(t.probes, policy)
-	}
-	return nil
-}
-
-// sort brings rows into the order of prompts and then of content, and draws into that of
-// prompts and index, so that no order of the input can be seen in any sum.
-func (t *Table) sort() {
-	if t.sorted {
-		return
-	}
-	t.index = nil
-	byID := make([]int32, len(t.prompts)) // codes
-	for k := range byID {
-		byID[k] = int32(k)
-	}
-	slices.SortFunc(byID, func(a, b int32) int { return cmp.Compare(t.prompts[a], t.prompts[b]) })
-	rank, prompts := make([]int32, len(byID)), make([]string, len(byID))
-	for k, code := range byID {
-		rank[code], prompts[k] = int32(k), t.prompts[code]
-	}
-	t.prompts = prompts
-	from := make([]int32, len(rank)+1) // of each prompt: its first row
-	for i, code := range t.prompt {
-		t.prompt[i] = rank[code]
-		from[rank[code]+1]++
-	}
-	for k := range rank {
-		from[k+1] += from[k]
-	}
-	order, next := make([]int32, t.rows), slices.Clone(from)
-	for i, p := range t.prompt {
-		order[next[p]] = int32(i)
-		next[p]++
-	}
-	compare := t.compareRows()
-	for k := range rank {
-		if own := order[from[k]:from[k+1]]; len(own) > 1 {
-			slices.SortFunc(own, compare)
-		}
-	}
-	permuteAll(t, order)
-	for _, draws := range t.draws {
-		slices.SortFunc(draws, func(a, b Draw) int {
-			return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index))
-		})
-	}
-	t.sorted = true
-}
-
-func permuteAll(t *Table, order []int32) {
-	t.prompt = permuted(t.prompt, order)
-	for _, column := range []*[]float64{&t.score, &t.label, &t.inclusion, &t.length, &t.covariate} {
-		*column = permuted(*column, order)
-	}
-	for policy, v := range t.logProb {
-		t.logProb[policy] = permuted(v, order)
-	}
-	for _, c := range append(slices.Collect(maps.Values(t.segment)), &t.logger) {
-		if len(c.code) > 0 {
-			c.fill(t.rows)
-			c.code = permuted(c.code, order)
-		}
-	}
-}
-
-func permuted[T any](column []T, order []int32) []T {
-	out := make([]T, len(order))
-	for i, from := range order {
-		out[i] = column[from]
-	}
-	return out
-}
-
-// compareRows compares rows of one prompt by content.
-func (t *Table) compareRows() func(a, b int32) int {
-	columns := [][]float64{t.score, t.label, t.logProb[t.plan.Logging], t.inclusion, t.length, t.covariate}
-	for _, name := range t.Policies() {
-		columns = append(columns, t.logProb[name])
-	}
-	columns = slices.DeleteFunc(columns, func(c []float64) bool { return c == nil })
-	return func(a, b int32) int {
-		for _, c := range columns {
-			if k := cmp.Compare(c[a], c[b]); k != 0 {
-				return k
-			}
-		}
-		return 0
-	}
-}
-
-// repeated is the first draw whose key an earlier one has, -1 if there is none.
-func repeated(draws []Draw) int { return slices.Index(repeats(draws), true) }
-
-// repeats says of each draw whether an earlier one has its key; nil if none does.
-func repeats(draws []Draw) []bool {
-	before := func(a, b *Draw) int {
-		return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index))
-	}
-	order := make([]int32, len(draws))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(i, j int32) int {
-		return cmp.Or(before(&draws[i], &draws[j]), cmp.Compare(i, j))
-	})
-	var out []bool
-	for k := 1; k < len(order); k++ {
-		if i, j := order[k-1], order[k]; before(&draws[i], &draws[j]) == 0 {
-			if out == nil {
-				out = make([]bool, len(draws))
-			}
-			out[j] = true
-		}
-	}
-	return out
 }
