@@ -52,7 +52,7 @@ func (r *Result) Pilot() Pilot {
 func (r *Result) promptCorrelation(w *worker) float64 {
 	fr := r.frame
 	row := make([]int, len(fr.prompts)) // of each prompt the first, from 1
-	for i := len(fr.rows) - 1; i >= 0; i-- {
+	for i := len(fr.prompt) - 1; i >= 0; i-- {
 		row[fr.prompt[i]] = i + 1
 	}
 	var a, b []float64
