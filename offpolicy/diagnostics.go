@@ -261,15 +261,6 @@ type Diagnostics struct {
 	Support float64
 }
 
-// Balance compares what weights say of the judge's scores with what the policy's
-// own fresh draws say: without labels, and with nothing calibrated.
-type Balance struct {
-	Reweighted float64 // SNIPS mean of the judge's score on the logs
-	Fresh      float64 // mean of the judge's score over fresh draws
-	Difference float64 // Reweighted - Fresh
-	SE         float64 // by influence function, paired by prompt
-}
-
 // diagnose computes the figures that gate nothing.
 func (r *Result) diagnose(p *PolicyResult) {
 	fr := r.frame
@@ -291,7 +282,6 @@ func (r *Result) diagnose(p *PolicyResult) {
 	out, n := r.outside(p.Policy, func(int32) bool { return true })
 	d.Support = float64(n-out) / float64(n) // NaN without any
 	p.Diagnostics = d
-	p.Balance = r.balance(p)
 }
 
 // outside counts the scored responses of a policy to the prompts that take part, of
@@ -319,48 +309,4 @@ func (r *Result) outside(policy string, takes func(prompt int32) bool) (out, n i
 		count(r.frame.prompt[i], s, r.frame.t.covariate[i])
 	}
 	return out, n
-}
-
-// balance compares the judge's mean on the reweighted logs with that of the
-// policy's own draws.
-func (r *Result) balance(p *PolicyResult) Balance {
-	fr := r.frame
-	n := math.NaN()
-	out := Balance{n, n, n, n}
-	rel := relative(p.Weights)
-	size := len(fr.prompts)
-	num, den, g, has := make([]float64, size), make([]float64, size), make([]float64, size), make([]float64, size)
-	var sumNum, sumDen, sumG, sumHas float64
-	for i, s := range fr.score {
-		if !math.IsNaN(s) {
-			num[fr.prompt[i]] += rel[i] * s
-			den[fr.prompt[i]] += rel[i]
-			sumNum += rel[i] * s
-			sumDen += rel[i]
-		}
-	}
-	if sumDen > 0 {
-		out.Reweighted = sumNum / sumDen
-	}
-	if d := fr.draws[p.Policy]; d != nil && len(d.score) > 0 {
-		for i, s := range d.score {
-			g[d.prompt[i]] += d.inv[i] * s
-			has[d.prompt[i]] = 1
-		}
-		for q := range g {
-			sumG += g[q]
-			sumHas += has[q]
-		}
-		out.Fresh = sumG / sumHas
-	}
-	out.Difference = out.Reweighted - out.Fresh
-	if math.IsNaN(out.Difference) {
-		return out
-	}
-	phi := make([]float64, size)
-	for q := range phi {
-		phi[q] = (num[q]-out.Reweighted*den[q])/sumDen - (g[q]-out.Fresh*has[q])/sumHas
-	}
-	out.SE, _ = clusterSE(phi)
-	return out
 }

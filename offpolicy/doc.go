@@ -47,10 +47,13 @@
 // [CloneCheck] puts the same question to a policy that was scored against
 // itself: its weights must be 1.
 //
-// [Diagnostics] and [Balance] gate nothing: the first because figures such as
-// [Hill], [ParetoK], [Hellinger], [JudgeSpaceAffinity] and [TTC] pass policies
-// that the logs never show, or refuse good ones; the second is evidence for a
-// person.
+// [Balance] asks the same of the judge's scores: on the reweighted logs they average
+// what they average on the policy's own draws, or the two are not of one policy and one
+// judge.
+//
+// [Diagnostics] gate nothing, because figures such as [Hill], [ParetoK], [Hellinger],
+// [JudgeSpaceAffinity] and [TTC] pass policies that the logs never show, or refuse good
+// ones.
 //
 // # Calibration
 //

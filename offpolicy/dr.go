@@ -3,6 +3,7 @@ package offpolicy
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // DR is
@@ -251,12 +252,13 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		}
 	}
 	stat.tune = b.logging() || b.weights.ESS >= tuneESS*float64(b.weights.N)
-	if d := fr.draws[b.policy]; len(b.p.drawRefusals) > 0 && !b.lenient {
+	draws := slices.Concat(b.p.drawRefusals, b.p.lost)
+	if d := fr.draws[b.policy]; len(draws) > 0 && !b.lenient {
 		if !stat.tune {
-			e.refuse(b.p.drawRefusals...)
+			e.refuse(draws...)
 			return built{}
 		}
-		e.Notes = append(e.Notes, "fresh draws are left out: "+b.p.drawRefusals[0].Message)
+		e.Notes = append(e.Notes, "fresh draws are left out: "+draws[0].Message)
 	} else if d != nil && d.unscored < len(d.score) {
 		for i := range d.score {
 			p := d.prompt[i]

@@ -142,8 +142,9 @@ type PolicyResult struct {
 	modelled []bool   // by row: the weight is modelled; nil for none
 	missing  float64  // the share of weight that these may have
 	// Refusals for gaps: of everything that rests on the weights, on the labels under
-	// them, on the draws, and on the probes.
-	refusals, unlike, drawRefusals, probeRefusals []Refusal
+	// them, on the draws, on the scores of the draws without labels of their own, and on
+	// the probes.
+	refusals, unlike, drawRefusals, lost, probeRefusals []Refusal
 }
 
 // Policy returns the result for a policy, nil where there is none.

@@ -247,14 +247,25 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 		}
 		g.test("label", y, inv)
 	}
+	rows := make([]int, fr.n())
+	for i := range rows {
+		rows[i] = i
+	}
+	fr.segmentGap(&g, rows, inv)
+	return g
+}
+
+// segmentGap tests a gap by each kind of segment of the logged rows; -1 is none.
+func (fr *frame) segmentGap(g *Gap, rows []int, inv []float64) {
 	for _, k := range slices.Sorted(maps.Keys(fr.t.segment)) {
-		names := make([]string, fr.n())
-		for i := range names {
-			names[i] = fr.t.segment[k].at(i)
+		names := make([]string, len(rows))
+		for i, r := range rows {
+			if r >= 0 {
+				names[i] = fr.t.segment[k].at(r)
+			}
 		}
 		g.groups(k, names, inv)
 	}
-	return g
 }
 
 // loggedGaps are those of scores and labels on the logs; nil where there is none.
@@ -278,6 +289,19 @@ func (fr *frame) loggedGaps() (scores, labels *Gap) {
 	return scores, labels
 }
 
+// firstRows are the first logged row of each of the prompts, -1 if it has none.
+func (fr *frame) firstRows(prompts []int32) []int {
+	first := make([]int, len(fr.prompts))
+	for i := fr.n() - 1; i >= 0; i-- {
+		first[fr.prompt[i]] = i + 1
+	}
+	out := make([]int, len(prompts))
+	for i, p := range prompts {
+		out[i] = first[p] - 1
+	}
+	return out
+}
+
 // drawGaps are those of a target's draws and probes; nil where there is none.
 func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 	d := fr.draws[policy]
@@ -289,6 +313,7 @@ func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
 		g.scores(d.score, inv)
 		g.test("covariate", d.covariate, inv)
+		fr.segmentGap(&g, fr.firstRows(d.prompt), inv)
 		probes = &g
 	}
 	answered := make([]bool, len(fr.prompts))

@@ -127,7 +127,7 @@ func (r *Result) labelGaps() {
 			r.gaps = append(r.gaps, *g)
 		}
 	}
-	if why := fr.filled(); why != nil {
+	if why := filled(fr.score, fr.label, fr.invP); why != nil {
 		r.unlike = append(r.unlike, *why)
 	}
 	if labels == nil {
@@ -169,6 +169,11 @@ func (r *Result) drawGaps(p *PolicyResult) {
 		if t := draws.pattern(); t != nil {
 			p.drawRefusals = append(p.drawRefusals, refusal(RuleMissing, t.Z, maxGapZ,
 				"%s did not answer %d of %d logged prompts, and these differ in %s", p.Policy, draws.Missing, draws.Total, t))
+		}
+	}
+	if d := fr.draws[p.Policy]; d != nil {
+		if why := filled(d.score, d.label, d.invP); why != nil {
+			p.probeRefusals = append(p.probeRefusals, *why)
 		}
 	}
 	if probes == nil {
@@ -276,7 +281,9 @@ func (b *builder) supported(e *Estimate, ess float64) {
 	}
 	if d := fr.draws[b.policy]; d != nil && len(d.score) > 0 {
 		for i, s := range d.score {
-			count(d.prompt[i], s, d.inv[i])
+			if fr.count[d.prompt[i]] > 0 { // as in doublyRobust
+				count(d.prompt[i], s, d.inv[i])
+			}
 		}
 	} else {
 		for i, s := range fr.score {

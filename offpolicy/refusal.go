@@ -54,6 +54,7 @@ const (
 	RuleTransport  Rule = "transport"   // plug-in direct without a transport audit
 	RuleSupport    Rule = "support"     // plug-in direct beyond the labelled scores
 	RuleSpread     Rule = "spread"      // nothing varies, so no error can be estimated
+	RuleBalance    Rule = "balance"     // reweighted logs and the policy's own draws contradict each other
 	RuleNoise      Rule = "noise"       // noise of the log-probs moves the value too far
 )
 
@@ -165,6 +166,8 @@ var remedies = map[Rule]string{
 	RuleDraws:      "let the policy answer the logged prompts, and have the judge score the answers",
 	RuleTransport:  "label 25 fresh draws of the policy: its estimate is then corrected by them",
 	RuleSupport:    "label 25 fresh draws of the policy, chosen at random",
+	RuleBalance: "score logs and draws again, with one judge and the policy that drew; or label 25 of the draws, " +
+		"chosen at random",
 	RuleNoise: "score at an endpoint that repeats itself, or score several times and average; estimates by the " +
 		"policy's own responses do not depend on it",
 	RuleSpread: "label more responses: labels that are all equal say nothing of the error",

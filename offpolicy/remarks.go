@@ -13,41 +13,51 @@ import (
 // Figures from which data look like something else than they claim to be. All are far
 // beyond what data that are right show.
 const (
-	fillRows      = 20 // rows that one label of 0 stands for, before it is asked what it means
-	fillValues    = 10 // distinct labels above it: a scale of a few steps has many of each
-	lengthRows    = 50 // rows behind what is said of log-probs and lengths
-	lengthSpread  = .3 // standard deviation of log length: lengths that differ
-	lengthFollows = .3 // Spearman correlation of a sum over tokens with their number, at least
+	fillRows      = 20   // rows that one label of 0 stands for, before it is asked what it means
+	fillValues    = 10   // distinct labels above it: a scale of a few steps has many of each
+	fillZ         = 2.33 // one-sided 1% of the normal: a label of 0 that is meant has low scores
+	lengthRows    = 50   // rows behind what is said of log-probs and lengths
+	lengthSpread  = .3   // standard deviation of log length: lengths that differ
+	lengthFollows = .3   // Spearman correlation of a sum over tokens with their number, at least
 )
 
 // remarks say which data look like something else than they claim to be. None of it
 // can be known from the data alone, so that it refuses nothing.
 func (fr *frame) remarks() []string {
 	out := fr.zeros()
-	if s := fr.copied(); s != "" {
-		out = append(out, s)
+	say := func(whose string, same int) {
+		if same > 0 {
+			out = append(out,
+				fmt.Sprintf("The labels of all %d %s that have both are exactly their judge scores: if one is a copy of the "+
+					"other, no label corrects the judge, and every interval is too narrow.", same, whose))
+		}
+	}
+	say("logged responses", copied(fr.score, fr.label, fr.invP))
+	for _, name := range fr.targets {
+		if d := fr.draws[name]; d != nil {
+			say("draws of "+name, copied(d.score, d.label, d.invP))
+		}
 	}
 	return append(out, fr.means()...)
 }
 
-// copied finds labels that are the scores again.
-func (fr *frame) copied() string {
+// copied counts labels that are the scores again; it is 0 if one of them is not.
+func copied(score, label, invP []float64) int {
 	same, distinct := 0, map[float64]bool{}
-	for i, s := range fr.score {
+	for i, s := range score {
 		switch {
-		case fr.invP[i] == 0 || math.IsNaN(s):
-		case s != fr.label[i]:
-			return ""
+		case invP[i] == 0 || math.IsNaN(s):
+		case s != label[i]:
+			return 0
 		default:
 			same++
 			distinct[s] = true
 		}
 	}
 	if len(distinct) < fillValues {
-		return ""
+		return 0
 	}
-	return fmt.Sprintf("The labels of all %d responses that have both are exactly their judge scores: if one is a "+
-		"copy of the other, no label corrects the judge, and every interval is too narrow.", same)
+	return same
 }
 
 // means finds log-probs that do not grow with the length of the response. A sum over
@@ -77,14 +87,14 @@ func (fr *frame) means() (out []string) {
 }
 
 // filled refuses labels of 0 that stand for missing ones: they are many, all others
-// differ from each other, and the judge scores them higher than it scores the lowest
-// third of these.
-func (fr *frame) filled() *Refusal {
+// differ from each other, and the judge scores them higher than it scores the lower
+// half of these.
+func filled(score, label, invP []float64) *Refusal {
 	var zero, above []int
 	distinct := map[float64]bool{}
-	for i, y := range fr.label {
+	for i, y := range label {
 		switch {
-		case fr.invP[i] == 0 || math.IsNaN(fr.score[i]):
+		case invP[i] == 0 || math.IsNaN(score[i]):
 		case y == 0:
 			zero = append(zero, i)
 		default:
@@ -95,24 +105,24 @@ func (fr *frame) filled() *Refusal {
 	if len(zero) < fillRows || len(distinct) < fillValues || len(above) < fillRows {
 		return nil
 	}
-	slices.SortStableFunc(above, func(a, b int) int { return cmp.Compare(fr.label[a], fr.label[b]) })
-	low := above[:max(len(above)/3, fillValues)]
-	x := make([]float64, len(fr.score))
+	slices.SortStableFunc(above, func(a, b int) int { return cmp.Compare(label[a], label[b]) })
+	low := above[:len(above)/2]
+	x := make([]float64, len(score))
 	for i := range x {
 		x[i] = math.NaN()
 	}
 	inv := make([]float64, len(x))
 	for _, i := range zero {
-		x[i], inv[i] = fr.score[i], 1
+		x[i], inv[i] = score[i], 1
 	}
 	for _, i := range low {
-		x[i], inv[i] = fr.score[i], -1
+		x[i], inv[i] = score[i], -1
 	}
 	z, _ := subsetZ(ranks(x), inv)
-	if !(z > maxGapZ) {
+	if !(z > fillZ) {
 		return nil
 	}
-	why := refusal(RuleLabels, z, maxGapZ,
+	why := refusal(RuleLabels, z, fillZ,
 		"%d of %d labels are exactly 0, and the judge scores these responses higher than those with the lowest labels "+
 			"above 0 (z %+.1f): 0 stands for a missing label",
 		len(zero), len(zero)+len(above), z)

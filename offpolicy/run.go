@@ -317,6 +317,7 @@ func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker)
 	}
 	r.weightGap(p)
 	r.drawGaps(p)
+	r.weighBalance(p)
 	b := newBuilder(r, c, w, p, nil)
 	p.Estimates = make([]Estimate, len(c.Estimators))
 	for i, e := range c.Estimators {
