@@ -72,6 +72,9 @@ func fewest(from, to int, ok func(k int) bool) int {
 // what the assurance asks for. more multiplies the kurtoses.
 func (p Pilot) halfWidth(perLabel, perResidual, m, more, t, ess float64) float64 {
 	a, b := perLabel*p.LabelSD*p.LabelSD, perResidual*p.ResidualSD*p.ResidualSD
+	if p.Assurance > 0 && p.learned > 0 {
+		b *= p.learned
+	}
 	width := t * math.Sqrt(a+b)
 	if p.LabelMean > 0 && p.LabelMean < 1 {
 		lo, hi := labelInterval(p.LabelMean, math.Sqrt(a+b), t, ess, 1)
@@ -91,7 +94,7 @@ func (p Pilot) halfWidth(perLabel, perResidual, m, more, t, ess float64) float64
 	spread := (x*x + 2*together*x*y + y*y) / ((a + b) * (a + b)) // κ - 1
 	pilot := 0.0
 	if k := float64(p.Labels); k > 0 {
-		pilot = 2 * k / ((spread+1)*(1+math.Sqrt(8/(3*k))) - 1)
+		pilot = 2 * k / ((spread+1)*(1+math.Sqrt(8/k)) - 1)
 	}
 	return width * math.Sqrt(varianceRatio(p.Assurance, 2*m/spread, pilot))
 }

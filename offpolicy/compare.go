@@ -41,9 +41,14 @@ type Comparison struct {
 	DF                   float64 // the smaller of the two estimates'
 	P                    float64 // two-sided
 	Holm                 float64 // P adjusted over all pairs by Holm's procedure
-	AA                   bool    // B is a clone of A or A of B: the difference ought to be 0
-	Refusals             []Refusal
-	Notes                []string
+	// AnytimeLower, AnytimeUpper and AnytimeP may be looked at at any time, by [Sequence]
+	// with [Config.Anytime]; AnytimeHolm is AnytimeP adjusted over all pairs. The limits
+	// leave out 0 if, and only if, AnytimeP is below .05. NaN without Anytime.
+	AnytimeLower, AnytimeUpper, AnytimeP, AnytimeHolm float64
+
+	AA       bool // B is a clone of A or A of B: the difference ought to be 0
+	Refusals []Refusal
+	Notes    []string
 
 	contrast   *contrast
 	replicates []float64
@@ -212,18 +217,31 @@ func (d *Comparison) fill(a, b *Estimate) {
 // holm adjusts P over all comparisons: the k-th smallest of n, times n-k+1, and
 // no smaller than the one before it.
 func holm(cs []Comparison) {
-	var order []int
+	p := make([]float64, len(cs))
 	for i := range cs {
-		if !cs[i].Refused() {
+		p[i] = cs[i].P
+	}
+	for i, adjusted := range holmOf(p) {
+		cs[i].Holm = adjusted
+	}
+}
+
+// holmOf is Holm's adjustment of every p that is not NaN.
+func holmOf(p []float64) []float64 {
+	out := slices.Repeat([]float64{math.NaN()}, len(p))
+	var order []int
+	for i, v := range p {
+		if !math.IsNaN(v) {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(cs[i].P, cs[j].P) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(p[i], p[j]) })
 	last := 0.0
 	for k, i := range order {
-		last = max(last, min(1, cs[i].P*float64(len(order)-k)))
-		cs[i].Holm = last
+		last = max(last, min(1, p[i]*float64(len(order)-k)))
+		out[i] = last
 	}
+	return out
 }
 
 // bandsOfPairs gives every comparison limits that all of them hold together in 95% of

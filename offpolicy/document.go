@@ -22,6 +22,9 @@ type Document struct {
 	Seed          uint64 `json:"seed"`
 	// Margin is the largest mean residual with which the transport audit passes.
 	Margin float64 `json:"margin"`
+	// Anytime is how many prompts the intervals that may be looked at at any time are
+	// narrowest at; 0 if there are none of them.
+	Anytime int `json:"anytime,omitempty"`
 	// Reference says how estimates of a reference implementation were calibrated, if
 	// the caller added any.
 	Reference string `json:"cje_mode,omitempty"`
@@ -93,14 +96,16 @@ type EstimateDocument struct {
 	CI      [2]dataset.Float `json:"ci"`     // 95%
 	Status  string           `json:"status"` // ok or refused
 	Reasons []string         `json:"reasons"`
-	DF      dataset.Float    `json:"df"`     // null: the normal distribution
-	Method  string           `json:"method"` // where the error comes from
-	Claims  bool             `json:"claims_coverage"`
-	Notes   []string         `json:"notes"`
-	Rows    int              `json:"rows"`
-	Labels  int              `json:"labels"`
-	Draws   int              `json:"draws"`
-	Probes  int              `json:"probes"`
+	// Anytime may be looked at at any time, CI once; only of an evaluation that has them.
+	Anytime *[2]dataset.Float `json:"anytime,omitempty"`
+	DF      dataset.Float     `json:"df"`     // null: the normal distribution
+	Method  string            `json:"method"` // where the error comes from
+	Claims  bool              `json:"claims_coverage"`
+	Notes   []string          `json:"notes"`
+	Rows    int               `json:"rows"`
+	Labels  int               `json:"labels"`
+	Draws   int               `json:"draws"`
+	Probes  int               `json:"probes"`
 	// Modelled are those of the rows whose weight was missing and is modelled.
 	Modelled int `json:"modelled"`
 	// Worst bounds the value of an estimate that is refused for what is missing,
@@ -116,13 +121,14 @@ const (
 
 // AnswerDocument is the referee's choice among a policy's estimates.
 type AnswerDocument struct {
-	Estimator string           `json:"estimator"` // "" if every one is refused
-	Reason    string           `json:"reason"`
-	Value     dataset.Float    `json:"value"`
-	SE        dataset.Float    `json:"se"`
-	CI        [2]dataset.Float `json:"ci"`
-	Band      [2]dataset.Float `json:"band"` // holds for all policies together
-	Advice    []string         `json:"advice"`
+	Estimator string            `json:"estimator"` // "" if every one is refused
+	Reason    string            `json:"reason"`
+	Value     dataset.Float     `json:"value"`
+	SE        dataset.Float     `json:"se"`
+	CI        [2]dataset.Float  `json:"ci"`
+	Anytime   *[2]dataset.Float `json:"anytime,omitempty"` // may be looked at at any time
+	Band      [2]dataset.Float  `json:"band"`              // holds for all policies together
+	Advice    []string          `json:"advice"`
 }
 
 // WeightsDocument are the figures of a policy's weights.
@@ -183,14 +189,18 @@ type ComparisonDocument struct {
 	SE         dataset.Float    `json:"se"`
 	CI         [2]dataset.Float `json:"ci"`
 	Band       [2]dataset.Float `json:"band"` // holds for all differences together
-	P          dataset.Float    `json:"p"`
-	Holm       dataset.Float    `json:"p_holm"`
-	AA         bool             `json:"aa"`       // of a clone and its original
-	Prompts    int              `json:"prompts"`  // that both sides rest on
-	LeftOut    int              `json:"left_out"` // that one side alone rests on
-	Modelled   int              `json:"modelled"` // weights, on either side
-	Reasons    []string         `json:"reasons"`  // why there is no number
-	Notes      []string         `json:"notes"`
+	// Anytime, AnytimeP and AnytimeHolm may be looked at at any time, the others once.
+	Anytime     *[2]dataset.Float `json:"anytime,omitempty"`
+	AnytimeP    dataset.Float     `json:"anytime_p,omitzero"`
+	AnytimeHolm dataset.Float     `json:"anytime_p_holm,omitzero"`
+	P           dataset.Float     `json:"p"`
+	Holm        dataset.Float     `json:"p_holm"`
+	AA          bool              `json:"aa"`       // of a clone and its original
+	Prompts     int               `json:"prompts"`  // that both sides rest on
+	LeftOut     int               `json:"left_out"` // that one side alone rests on
+	Modelled    int               `json:"modelled"` // weights, on either side
+	Reasons     []string          `json:"reasons"`  // why there is no number
+	Notes       []string          `json:"notes"`
 }
 
 // CalibrationPoint is one labelled response: judge score, its calibrated value

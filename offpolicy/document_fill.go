@@ -17,7 +17,7 @@ func (r *Result) Document() *Document {
 	d := &Document{
 		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: fr.n(),
 		Prompts: len(r.Prompts), Labels: fr.design.Labels,
-		Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
+		Anytime: r.config.Anytime, Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
 		Calibration: r.calibrationDocument(),
 		Policies:    map[string]*PolicyDocument{}, Comparisons: []ComparisonDocument{}, Points: r.points(),
 		LogWeights: map[string][]float64{},
@@ -41,13 +41,16 @@ func (r *Result) Document() *Document {
 		}
 	}
 	for _, c := range r.Comparisons {
-		d.Comparisons = append(d.Comparisons, ComparisonDocument{
+		x := ComparisonDocument{
 			A: c.A, B: c.B, Estimators: [2]string{string(c.Estimators[0]), string(c.Estimators[1])},
 			Difference: figure(c.Difference),
 			SE:         figure(c.SE), CI: figures(c.Lower, c.Upper), Band: figures(c.BandLower, c.BandUpper),
 			P: figure(c.P), Holm: figure(c.Holm), AA: c.AA,
 			Prompts: c.Prompts, LeftOut: c.LeftOut, Modelled: c.Modelled, Reasons: messages(c.Refusals), Notes: list(c.Notes),
-		})
+		}
+		x.Anytime = anytimeFigures(c.AnytimeLower, c.AnytimeUpper)
+		x.AnytimeP, x.AnytimeHolm = figure(c.AnytimeP), figure(c.AnytimeHolm)
+		d.Comparisons = append(d.Comparisons, x)
 	}
 	return d
 }
@@ -96,6 +99,15 @@ func figure(v float64) dataset.Float {
 
 func figures(lo, hi float64) [2]dataset.Float { return [2]dataset.Float{figure(lo), figure(hi)} }
 
+// anytimeFigures are nil of an evaluation without them.
+func anytimeFigures(lo, hi float64) *[2]dataset.Float {
+	if math.IsNaN(lo) {
+		return nil
+	}
+	x := figures(lo, hi)
+	return &x
+}
+
 func messages(refusals []Refusal) []string {
 	out := []string{}
 	for _, r := range refusals {
@@ -137,6 +149,10 @@ func (r *Result) notes() []string {
 				"each policy samples from: "+
 				"if a policy samples at another temperature than 1 or with filters, and these are its model's raw values, its "+
 				"weights are wrong.", strings.Join(unstated, ", ")))
+	}
+	if n := r.config.Anytime; n > 0 {
+		out = append(out, fmt.Sprintf("Intervals marked anytime hold however often a growing run is looked at, and are "+
+			"narrowest at %d prompts; the others hold for one look at a run whose size was set before.", n))
 	}
 	if fr := r.frame; fr.design.Labels > 0 {
 		out = append(out, labelsNote)
@@ -257,6 +273,7 @@ func (p *PolicyResult) answerDocument() AnswerDocument {
 	}
 	if e := p.Estimate(p.Answer.Estimator); e != nil {
 		a.Value, a.SE, a.CI = figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper)
+		a.Anytime = anytimeFigures(e.AnytimeLower, e.AnytimeUpper)
 	}
 	return a
 }
@@ -271,6 +288,7 @@ func (e *Estimate) document() *EstimateDocument {
 	if !e.Refused() {
 		x.Status, x.Value, x.SE, x.CI, x.DF = StatusOK, figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper),
 			figure(e.DF)
+		x.Anytime = anytimeFigures(e.AnytimeLower, e.AnytimeUpper)
 	}
 	return x
 }

@@ -76,6 +76,10 @@ type Estimate struct {
 	//	|Value - θ| <= t(DF) SE √(θ(1-θ) / (Value(1-Value)))
 	// since near 0 and 1 labels are skewed; else Value ± t(DF) SE, cut.
 	Lower, Upper float64
+	// AnytimeLower and AnytimeUpper are the interval that may be looked at at any time, by
+	// [Sequence] with [Config.Anytime]: [Lower, Upper] is for one look at a run whose size
+	// was set before. NaN without Anytime, and of what claims no coverage.
+	AnytimeLower, AnytimeUpper float64
 	// DF are the degrees of freedom of t: in labeled_snips and dr Satterthwaite's,
 	// 2 (Σφ²)² / Σφ⁴ of the influences φ, but at most ESS_L - 1 for the labels'
 	// effective number; in direct the probes less 2, since l is fitted. Without
@@ -163,6 +167,7 @@ func emptyEstimate(policy string, m *method) Estimate {
 	n := math.NaN()
 	return Estimate{
 		Policy: policy, Estimator: m.name, Value: n, SE: n, Lower: n, Upper: n, DF: n, WorstLower: n, WorstUpper: n,
+		AnytimeLower: n, AnytimeUpper: n,
 		Claims: m.claims,
 		Basis:  Basis{ESS: n, ESSLabels: n, LabelShare: n, Clip: n, Lambda: [2]float64{n, n}},
 	}

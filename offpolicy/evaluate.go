@@ -49,6 +49,10 @@ type Config struct {
 	Noise float64
 	// Segments are kinds of [Row.Segments] to break values down by.
 	Segments []string
+	// Anytime is how many prompts the intervals that may be looked at at any time are
+	// narrowest at (see [Sequence]), such as the size of the run that is planned: it is
+	// chosen before the first look at a growing run and kept. 0 makes none of them.
+	Anytime int
 	// LabelUSD is the price of an oracle label, for the referee's advice: 0 is that
 	// of a free one, and missing that nobody knows it.
 	LabelUSD dataset.Float
@@ -69,6 +73,9 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("offpolicy: evaluate: Clip %v: want a positive weight, or 0 for √n", c.Clip)
 	case !(c.Noise >= 0) || math.IsInf(c.Noise, 1):
 		return fmt.Errorf("offpolicy: evaluate: Noise %v: want nats a token, or 0 for what the clones show", c.Noise)
+	case c.Anytime < 0:
+		return fmt.Errorf("offpolicy: evaluate: Anytime %d: want a number of prompts, or 0 for intervals for one look",
+			c.Anytime)
 	case !(c.Margin >= 0):
 		return fmt.Errorf("offpolicy: evaluate: Margin %v: want a residual >= 0; 0 does not grade", c.Margin)
 	case c.Method != "" && c.Method != Bootstrap && c.Method != InfluenceFunction:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -189,6 +190,48 @@ func ExampleResult_Pilot() {
 	// a judge that means the same passes an audit of 200 labels with probability 0.88
 }
 
+// A run that is looked at as it grows: intervals for one look would miss too often, those
+// for any time do not, and say when it may stop.
+func ExampleResult_Decided() {
+	all := simulated()
+	for _, n := range []int{60, 100, 400} {
+		part := all
+		part.Rows, part.Draws = all.Rows[:n], map[string][]offpolicy.Draw{}
+		for name, draws := range all.Draws {
+			part.Draws[name] = draws[:n]
+		}
+		r, err := offpolicy.Evaluate(part, offpolicy.Config{Seed: 42, Replicates: 500, Anytime: 400})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		e := r.Policy("near").Estimate(r.Policy("near").Answer.Estimator)
+		_, why := r.Decided(.02)
+		if e == nil {
+			fmt.Printf("%d prompts: near has no answer yet; %s\n", n, why)
+			continue
+		}
+		why, _, _ = strings.Cut(why, "; ")
+		fmt.Printf("%d prompts: near within [%.3f, %.3f] at any time; %s\n", n, e.AnytimeLower, e.AnytimeUpper, why)
+	}
+	// Output:
+	// 60 prompts: near has no answer yet; not decided: p0, near
+	// 100 prompts: near within [0.493, 0.628] at any time; every comparison is decided or known to ±0.02
+	// 400 prompts: near within [0.530, 0.590] at any time; every comparison is decided or known to ±0.02
+}
+
+// A confidence sequence by itself.
+func ExampleSequence() {
+	s := offpolicy.Sequence{Narrowest: 1000, Level: .05}
+	for _, n := range []int{100, 1000, 10_000} {
+		fmt.Printf("after %d prompts: ± %.2f standard errors; p of 3 of them %.3f\n", n, s.Errors(n), s.P(3, n))
+	}
+	// Output:
+	// after 100 prompts: ± 3.82 standard errors; p of 3 of them 0.177
+	// after 1000 prompts: ± 3.04 standard errors; p of 3 of them 0.055
+	// after 10000 prompts: ± 3.25 standard errors; p of 3 of them 0.107
+}
+
 // How large a run must be for 80% of such runs to be narrow enough, from a pilot and from
 // stated figures alone.
 func ExamplePilot_assurance() {
@@ -211,7 +254,7 @@ func ExamplePilot_assurance() {
 	fmt.Printf("a target of 1,000 responses: %d labels of its own for ±0.04\n", stated.DirectRun(.04, 1000))
 	// Output:
 	// about half of the runs of 1052 prompts with 526 labels give P0 to ±0.01
-	// 80% of the runs of 1170 prompts with 585 labels do
+	// 80% of the runs of 1151 prompts with 576 labels do
 	// labels of sd .25 and a judge that correlates by .8: 867 prompts with 434 labels for ±0.02
 	// a target of 1,000 responses: 72 labels of its own for ±0.04
 }

@@ -34,6 +34,9 @@ type Pilot struct {
 	Assurance float64
 
 	together float64 // correlation of the two squares; 0: not known, taken for 1
+	// learned is what ResidualSD² shrinks by once labels are many: the mean of the squares
+	// out of fold and in sample over the former. 0: not known, taken for 1.
+	learned float64
 }
 
 // Pilot returns the figures of the logged labels, each counted 1/p times, p its
@@ -43,8 +46,31 @@ func (r *Result) Pilot() Pilot {
 	w := newWorker(fr)
 	w.ones(fr)
 	p := r.pilotOf(w, fr.label, fr.invP, 0, false)
+	p.learned = r.learned(w)
 	p.PromptCorrelation = r.promptCorrelation(w)
 	return p
+}
+
+// learned says how much smaller the residuals' squares will be with many labels. Out of
+// fold they are too large by what the fit has of freedom, in sample too small by as much.
+func (r *Result) learned(w *worker) float64 {
+	if r.Calibrator == nil {
+		return 0
+	}
+	var out, in float64
+	fr := r.frame
+	for i, u := range fr.invP {
+		if u > 0 && finite(w.f[i]) && finite(fr.score[i]) {
+			e := fr.label[i] - w.f[i]
+			out += u * e * e
+			e = fr.label[i] - r.Calibrator.full.predict(fr.score[i], fr.rows[i].Covariate.OrNaN())
+			in += u * e * e
+		}
+	}
+	if !(out > 0) {
+		return 0
+	}
+	return min((out+in)/(2*out), 1)
 }
 
 // promptCorrelation is the correlation of predictions of logged responses and of draws for
@@ -141,8 +167,9 @@ func mustPlan(op string, n, m int) {
 // since the run's variance over the pilot's is about a ratio of two sample variances,
 // of m and of Labels values: 2k/(κ-1) are the degrees of freedom of a variance of k
 // values of kurtosis κ, here of what label and residual add to the sum together. The
-// pilot's κ is raised by √(8/(3 Labels)), as much as the kurtosis of so few values may
-// be too small. It panics unless 3 <= m <= n.
+// pilot's κ is raised by √(8/Labels), as much as the kurtosis of so few values may
+// be too small; the residuals are taken for as small as a calibrator of many labels makes
+// them. It panics unless 3 <= m <= n.
 //
 // Source: the variance of a sample variance, σ⁴ (K-1)/k, matched to that of chi-squared
 // over its degrees of freedom (O'Neill, Am. Stat. 68 (2014), 282-296); assurance, Kupper

@@ -74,6 +74,7 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 		}
 	}
 	r.compare(&c, w)
+	r.watch(&c)
 	r.segments(&c, w)
 	return r, nil
 }

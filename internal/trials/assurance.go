@@ -69,7 +69,7 @@ resamples of the labelled rows of real logs.
 }
 
 func assureWorld(out io.Writer, w *world, repetitions int) error {
-	all := policies{"p0": 0, "near": .3, "far": 2}
+	all := policies{"p0": {}, "near": {tilt: .3}, "far": {tilt: 2}}
 	const most, draws = 20_000, 800
 	for _, share := range []float64{0, .8} {
 		var logging, far, near met

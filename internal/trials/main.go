@@ -27,7 +27,10 @@ type part struct {
 	run         func(w io.Writer, repetitions int) error
 }
 
-var parts = []part{{"assurance", 300, assurance}}
+var parts = []part{{"assurance", 300, assurance}, {"looks", 1000, looks}}
+
+// peerPart is not of the table: see offpolicy/testdata/anytime.py.
+var peerPart = part{"peer", 200, peer}
 
 func sorted(all policies) []string { return slices.Sorted(maps.Keys(all)) }
 
@@ -36,7 +39,11 @@ func main() {
 	repetitions := flag.Int("reps", 0, "repetitions; 0: as many as the part wants")
 	out := flag.String("out", "", "`file` whose parts are replaced; default: standard output")
 	flag.Parse()
-	for _, p := range parts {
+	all := parts
+	if *name == peerPart.name {
+		all = []part{peerPart}
+	}
+	for _, p := range all {
 		if *name != "" && p.name != *name {
 			continue
 		}

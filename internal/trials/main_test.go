@@ -13,7 +13,7 @@ func TestWorlds(t *testing.T) {
 		w := newWorld(kind)
 		for i := range w.prompts[:50] {
 			var sum float64
-			from, to := w.prompts[i].probabilities(0), w.prompts[i].probabilities(1.5)
+			from, to := w.prompts[i].probabilities(policy{}), w.prompts[i].probabilities(policy{1.5, .3})
 			for k, v := range from {
 				sum += v * to[k] / v
 			}
@@ -21,13 +21,16 @@ func TestWorlds(t *testing.T) {
 				t.Fatalf("%s: weights of prompt %d average %v", w.name, i, sum)
 			}
 		}
-		all := policies{"p0": 0, "up": 1}
+		all := policies{"p0": {}, "up": {tilt: 1}}
+		if a, b := w.value(policy{1, .6}), w.value(policy{1, -.6}); math.Abs(a-b) > 1e-12 {
+			t.Errorf("%s: leans of either sign have %v and %v", w.name, a, b)
+		}
 		s := w.samples(stream("test"), all, run{logging: "p0", prompts: 4000, draws: true, probes: 4000})
 		var drawn float64
 		for _, d := range s.Draws["up"] {
 			drawn += d.Label.OrNaN() / 4000
 		}
-		if want := w.value(1); math.Abs(drawn-want) > 4*.5/math.Sqrt(4000) {
+		if want := w.value(policy{tilt: 1}); math.Abs(drawn-want) > 4*.5/math.Sqrt(4000) {
 			t.Errorf("%s: draws of up average %v, want %v", w.name, drawn, want)
 		}
 	}

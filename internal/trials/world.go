@@ -11,11 +11,12 @@ import (
 )
 
 // A world is a finite set of prompts, each with a few possible responses. A policy of
-// tilt θ gives response k the probability
+// tilt θ and lean λ gives response k the probability
 //
-//	p_k ∝ exp(b_k + θ x_k)
+//	p_k ∝ exp(b_k + θ x_k + λ y_k)
 //
-// x_k being a trait of the response, so that weights are exact and the value of a policy
+// x_k being a trait that labels follow and y_k one that they do not: every prompt has a
+// mirror image with the other sign of y, so that leans of ±λ have the same value. Weights are exact, and the value of a policy
 // is a sum. Prompts are drawn with replacement, each time under a name of its own.
 type world struct {
 	name  string
@@ -27,7 +28,7 @@ type world struct {
 }
 
 type prompt struct {
-	bias, trait, label, score [responses]float64
+	bias, trait, neutral, label, score [responses]float64
 }
 
 const responses, population = 6, 4000
@@ -58,23 +59,27 @@ func stream(parts ...any) *rand.Rand {
 func newWorld(kind world) *world {
 	w, rng := kind, stream("world", kind.name)
 	w.prompts = make([]prompt, population)
-	for i := range w.prompts {
+	for i := 0; i < population; i += 2 {
 		p, ease := &w.prompts[i], .5*rng.NormFloat64()
 		for k := range responses {
-			p.bias[k], p.trait[k] = .5*rng.NormFloat64(), rng.NormFloat64()
+			p.bias[k], p.trait[k], p.neutral[k] = .5*rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()
 			z := ease + .5*p.trait[k] + .6*rng.NormFloat64()
 			p.label[k] = w.label(z, rng.Float64())
 			p.score[k] = phi(z + w.judge*rng.NormFloat64())
+		}
+		w.prompts[i+1] = *p
+		for k := range responses {
+			w.prompts[i+1].neutral[k] *= -1
 		}
 	}
 	return &w
 }
 
 // probabilities are a policy's.
-func (p *prompt) probabilities(tilt float64) (out [responses]float64) {
+func (p *prompt) probabilities(by policy) (out [responses]float64) {
 	var sum float64
 	for k := range out {
-		out[k] = math.Exp(p.bias[k] + tilt*p.trait[k])
+		out[k] = math.Exp(p.bias[k] + by.tilt*p.trait[k] + by.lean*p.neutral[k])
 		sum += out[k]
 	}
 	for k := range out {
@@ -94,18 +99,20 @@ func choose(rng *rand.Rand, p [responses]float64) int {
 }
 
 // value is a policy's.
-func (w *world) value(tilt float64) float64 {
+func (w *world) value(by policy) float64 {
 	var sum float64
 	for i := range w.prompts {
-		for k, v := range w.prompts[i].probabilities(tilt) {
+		for k, v := range w.prompts[i].probabilities(by) {
 			sum += v * w.prompts[i].label[k]
 		}
 	}
 	return sum / population
 }
 
-// policies are tilts by name.
-type policies map[string]float64
+// A policy is a tilt and a lean.
+type policy struct{ tilt, lean float64 }
+
+type policies map[string]policy
 
 // run is what is drawn of a world.
 type run struct {
@@ -128,10 +135,10 @@ func (w *world) samples(rng *rand.Rand, all policies, r run) offpolicy.Samples {
 		k := choose(rng, p.probabilities(all[r.logging]))
 		row := offpolicy.Row{PromptID: id, Score: dataset.Known(p.score[k]), LogProbs: map[string]dataset.Float{},
 			InclusionProb: dataset.Known(float64(r.labels) / float64(r.prompts))}
-		for name, tilt := range all {
-			row.LogProbs[name] = dataset.Known(math.Log(p.probabilities(tilt)[k]))
+		for name, by := range all {
+			row.LogProbs[name] = dataset.Known(math.Log(p.probabilities(by)[k]))
 		}
-		if i < r.labels { // prompts are in random order
+		if spread(i, r.labels, r.prompts) { // prompts are in random order
 			row.Label = dataset.Known(p.label[k])
 		}
 		s.Rows = append(s.Rows, row)
@@ -141,7 +148,7 @@ func (w *world) samples(rng *rand.Rand, all policies, r run) offpolicy.Samples {
 			}
 			k := choose(rng, p.probabilities(all[name]))
 			d := offpolicy.Draw{PromptID: id, Score: dataset.Known(p.score[k])}
-			if i >= r.prompts-r.probes {
+			if spread(r.prompts-1-i, r.probes, r.prompts) {
 				d.Label = dataset.Known(p.label[k])
 			}
 			s.Draws[name] = append(s.Draws[name], d)
@@ -149,3 +156,6 @@ func (w *world) samples(rng *rand.Rand, all policies, r run) offpolicy.Samples {
 	}
 	return s
 }
+
+// spread says which m of n are chosen, evenly, so that a part of them has its part of m.
+func spread(i, m, n int) bool { return (i+1)*m/n > i*m/n }
