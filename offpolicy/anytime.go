@@ -3,6 +3,7 @@ package offpolicy
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -119,12 +120,30 @@ func (r *Result) watch(c *Config) {
 	}
 }
 
+// hopeless reports that no run of up to n prompts makes the weights usable, as far as these
+// tell.
+func (w *Weights) hopeless(n int) bool {
+	for _, why := range w.Refusals() {
+		switch why.Rule {
+		case RuleESS, RuleMaxShare: // more prompts may mend that
+		case RuleDivergence:
+			if w.Divergence > math.Log(float64(max(n, w.Prompts))/minPerNats) {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
 // Decided reports whether a run that is evaluated again as it grows may stop, and why or
 // why not: every comparison is decided, its AnytimeHolm being below .05, or known to
-// within width, as its anytime interval says; without comparisons, every value is. A
-// width of 0 or less counts decisions alone. Clones are not waited for, nor policies whose weights
-// are refused, since more prompts of the same kind hardly change that; others without an
-// answer are. Intervals that hold at any time hold of a run that was stopped so.
+// within width, as its anytime interval says; without any but a clone's, every value is. A
+// width of 0 or less counts decisions alone. Clones are not waited for, nor policies
+// without an answer whose weights are refused for what more prompts of the same kind do
+// not change, up to [Config.Anytime] of them; others without an answer are. Intervals that
+// hold at any time hold of a run that was stopped so.
 //
 // It panics if the evaluation has no [Config.Anytime].
 func (r *Result) Decided(width float64) (stop bool, why string) {
@@ -132,18 +151,20 @@ func (r *Result) Decided(width float64) (stop bool, why string) {
 		panic("offpolicy: decided: an interval for one look decides nothing at many: set Config.Anytime")
 	}
 	narrow := func(lo, hi float64) bool { return (hi-lo)/2 <= width }
+	pairs := slices.ContainsFunc(r.Comparisons, func(d Comparison) bool { return !d.AA })
 	var open, names []string
 	for i := range r.Policies {
 		p := &r.Policies[i]
 		switch e := p.Estimate(p.Answer.Estimator); {
-		case e != nil && len(r.Comparisons) == 0:
+		case e != nil && !pairs:
 			if !narrow(e.AnytimeLower, e.AnytimeUpper) {
 				open = append(open, p.Policy)
 			}
-		case e == nil && p.Weights.Usable() && p.Clone == nil:
-			open = append(open, p.Policy)
-		case e == nil && p.Clone == nil:
+		case e != nil || p.Clone != nil:
+		case p.Weights.hopeless(r.config.Anytime):
 			names = append(names, p.Policy)
+		default:
+			open = append(open, p.Policy)
 		}
 	}
 	for i := range r.Comparisons {
@@ -157,7 +178,7 @@ func (r *Result) Decided(width float64) (stop bool, why string) {
 	}
 	why = "every comparison is decided"
 	switch {
-	case len(r.Comparisons) == 0:
+	case !pairs:
 		why = fmt.Sprintf("every value is known to ±%.3g", width)
 	case width > 0:
 		why += fmt.Sprintf(" or known to ±%.3g", width)

@@ -117,6 +117,7 @@ func TestAnytime(t *testing.T) {
 
 func TestDecided(t *testing.T) {
 	usable, far := weightsOf(t, make([]float64, 400)), weightsOf(t, []float64{-50, -60})
+	few := weightsOf(t, make([]float64, 8))
 	answered := func(name string, lo, hi float64) PolicyResult {
 		return PolicyResult{Policy: name, Weights: usable, Answer: Answer{Estimator: DR},
 			Estimates: []Estimate{{Estimator: DR, AnytimeLower: lo, AnytimeUpper: hi}}}
@@ -134,14 +135,16 @@ func TestDecided(t *testing.T) {
 		{"decided", []PolicyResult{answered("p0", 0, 1)}, []Comparison{pair(.04, .1, .5)}, 0, true},
 		{"open", []PolicyResult{answered("p0", 0, 1)}, []Comparison{pair(.06, -.1, .5)}, 0, false},
 		{"narrow", []PolicyResult{answered("p0", 0, 1)}, []Comparison{pair(.5, -.04, .05)}, .05, true},
-		{"a clone is not waited for", []PolicyResult{answered("p0", 0, 1)},
-			[]Comparison{{A: "c", B: "p0", AA: true, AnytimeHolm: 1, AnytimeLower: -1, AnytimeUpper: 1}}, 0, true},
+		{"a clone decides nothing", []PolicyResult{answered("p0", 0, 1)},
+			[]Comparison{{A: "c", B: "p0", AA: true, AnytimeHolm: 1, AnytimeLower: -1, AnytimeUpper: 1}}, 0, false},
 		{"one value, wide", []PolicyResult{answered("p0", .2, .5)}, nil, .05, false},
 		{"one value, narrow", []PolicyResult{answered("p0", .2, .29)}, nil, .05, true},
 		{"not answered yet", []PolicyResult{answered("p0", 0, 1), {Policy: "a", Weights: usable}},
 			[]Comparison{pair(.01, .1, .5)}, 0, false},
 		{"without weights it never will be", []PolicyResult{answered("p0", 0, 1), {Policy: "a", Weights: far}},
 			[]Comparison{pair(.01, .1, .5)}, 0, true},
+		{"few prompts may become more", []PolicyResult{answered("p0", 0, 1), {Policy: "a", Weights: few}},
+			[]Comparison{pair(.01, .1, .5)}, 0, false},
 		{"refused", []PolicyResult{answered("p0", 0, 1)},
 			[]Comparison{{A: "a", B: "p0", Refusals: []Refusal{{}}, AnytimeHolm: nan}}, .5, false},
 	} {

@@ -134,6 +134,19 @@
 // covers the pilot's own error and how runs differ. [StatedPilot] plans without data, and
 // [Comparison.Detectable] says which difference of a pair a run would show.
 //
+// # Looks at any time
+//
+// An interval is for one look at a run whose size was set before. Looked at twenty times as
+// a run grows, it misses at some look in a quarter of runs. With [Config.Anytime] every value and
+// difference that claims coverage also has an asymptotic confidence sequence ([Sequence]),
+//
+//	value ± SE √((x + 1)/x · (log(x + 1) + 2 log(1/.05))),   x = t ρ²
+//
+// after t prompts (Waudby-Smith et al. 2024, arXiv 2103.06476), whose intervals all hold
+// together in 95% of runs, and about 1.55 times as wide; tails are those of t, and limits
+// those of labels in [0, 1], as for one look. Differences have p and Holm's p of the same
+// kind. [Result.Decided] says when a growing run may stop; its intervals hold then too.
+//
 // # Many rows
 //
 // A [Table] holds samples in columns, and no text: rows are added to it as they are read.

@@ -15,6 +15,7 @@ import (
 type options struct {
 	out, input, policies, labels, prices string
 	n, full, concurrency                 int
+	anytime, looks                       int
 	design                               oracle.Design
 	seed                                 uint64
 	live, preflight, json, batchLabels   bool
@@ -62,6 +63,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
 	fs.Float64Var(&o.assurance, "assurance", 0, "`share` of larger runs, in [0.5, 1), that are to be that narrow; "+
 		"0 plans for the expected width, which about half of them exceed")
+	fs.IntVar(&o.anytime, "anytime", 0, "`prompts` at which intervals that hold however often a growing run is looked at "+
+		"are narrowest, such as those of the run you plan; 0 makes none")
+	fs.IntVar(&o.looks, "looks", 1, "evaluate the run at so many sizes as it grows, and stop when every comparison is "+
+		"decided or known to -width; needs -anytime")
 	fs.Float64Var(&o.noise, "noise", 0, "standard deviation of a token's log-prob from one scoring to the next, `nats`; "+
 		"0: as the clone shows it")
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
@@ -127,6 +132,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-width %v: want a half-width in (0, 1)", o.width)
 	case o.assurance != 0 && !(o.assurance >= .5 && o.assurance < 1):
 		return fail("-assurance %v: want a share of runs in [0.5, 1), or 0 for the expected width", o.assurance)
+	case o.anytime < 0:
+		return fail("-anytime %d: want a number of prompts, or 0", o.anytime)
+	case o.looks < 1 || o.looks > 1 && o.anytime == 0:
+		return fail("-looks %d needs -anytime N: intervals for one look would miss too often at many", o.looks)
 	case o.design.Probes < 0:
 		return fail("-probes %d: want 0 or more", o.design.Probes)
 	case o.live && o.faults != "":

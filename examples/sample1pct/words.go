@@ -18,6 +18,8 @@ var flagOf = map[record.Field]string{
 	record.FieldConcurrency: "-concurrency",
 	record.FieldResolution:  "-width",
 	record.FieldAssurance:   "-assurance",
+	record.FieldAnytime:     "-anytime",
+	record.FieldLooks:       "-looks",
 	record.FieldNoise:       "-noise",
 	record.FieldWaived:      "-waive",
 }

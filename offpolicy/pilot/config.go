@@ -78,6 +78,14 @@ type Config struct {
 	// for them; 0 plans for the expected width, which about half of the runs exceed. See
 	// [offpolicy.Pilot].
 	Assurance float64
+	// Anytime is how many prompts the intervals that may be looked at at any time are
+	// narrowest at; 0 makes none of them. See [offpolicy.Sequence]. (identity)
+	Anytime int
+	// Looks, above 1, has the run grow in as many equal steps, and evaluated after each: it
+	// stops buying at the first at which every comparison is decided or known to within
+	// Resolution ([offpolicy.Result.Decided]). It needs Anytime. Probes grow in
+	// proportion. A look takes an evaluation.
+	Looks int
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
 	// to the next, nats; 0 means that the clones show it. See [offpolicy.Noise].
 	Noise float64
@@ -183,6 +191,9 @@ func (c *Config) identity(judgeID string) ([]byte, error) {
 		"policies":       arms,
 		"judge":          judgeID,
 		"labels":         map[string]any{"strata": max(c.Labels.Strata, 1)},
+	}
+	if c.Anytime > 0 {
+		id["anytime"] = c.Anytime
 	}
 	own := map[string]string{}
 	for _, t := range c.Templates {

@@ -88,6 +88,13 @@
 // is said, as far as the sample's own error tells. The next step of a GO names that run where it is the
 // better buy. More prompts, and more labels a target, extend a run in its folder.
 //
+// # Looks
+//
+// A sample may be extended after its report was read, and its intervals for one look no
+// longer hold then. [Config].Anytime adds those that do ([offpolicy.Sequence]); the report
+// says which are which. With [Config].Looks a run grows by steps, shows a report after each,
+// and stops buying when every comparison is decided or known to within Resolution.
+//
 // # Rooms
 //
 // This package is the face: [Config] goes in, a [Verdict] comes out. Package record

@@ -116,6 +116,15 @@ func (p *preflight) settings(context.Context) {
 		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution),
 			record.Do("give one in (0, 1), or 0 for the default", record.FieldResolution), nil)
 	}
+	if c.Anytime < 0 {
+		p.add(fmt.Sprintf("Anytime is %d: want a number of prompts", c.Anytime),
+			record.Do("give one, or 0 for intervals for one look", record.FieldAnytime), nil)
+	}
+	if c.Looks < 0 || c.Looks > 1 && c.Anytime == 0 {
+		p.add(fmt.Sprintf("Looks is %d and Anytime %d: what is looked at as it grows needs intervals for any time", c.Looks,
+			c.Anytime), record.Do("say at how many prompts these are narrowest, or look once", record.FieldAnytime,
+			record.FieldLooks), nil)
+	}
 	if c.Assurance != 0 && !(c.Assurance >= .5 && c.Assurance < 1) {
 		p.add(fmt.Sprintf("Assurance is %v: want a share of runs in [0.5, 1)", c.Assurance),
 			record.Do("give one in [0.5, 1), or 0 for the expected width", record.FieldAssurance), nil)
@@ -290,7 +299,7 @@ func (p *preflight) job() engine.Job {
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
 		BatchLabels: c.BatchLabels,
 		Prices:      c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
-		Noise: c.Noise, Uncertified: c.Waived[check.Certified] != "",
+		Noise: c.Noise, Anytime: c.Anytime, Uncertified: c.Waived[check.Certified] != "",
 		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
 	}
 }

@@ -26,13 +26,26 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 // was spent; it wraps context.Canceled, beside a verdict of state
 // "interrupted", where ctx or cfg.Stop ended the run, which can then be resumed.
 // A run that failed has a verdict that says so, and no error.
+//
+// With Config.Looks the run grows by steps and may end before its last one: a warning of
+// the verdict says so, and why.
 func Run(ctx context.Context, cfg Config) (*Verdict, error) {
+	if cfg.Looks > 1 && cfg.Anytime > 0 {
+		return runLooks(ctx, cfg)
+	}
+	v, _, err := runOnce(ctx, cfg)
+	return v, err
+}
+
+// runOnce runs it at one size. end says that it is not to grow further: it was stopped, or
+// decides.
+func runOnce(ctx context.Context, cfg Config) (v *Verdict, end bool, err error) {
 	started := time.Now()
 	soft, release := gently(ctx, cfg.Stop)
 	defer release()
 	p, err := newPreflight(soft, cfg)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if p.cfg.Announce != nil {
 		p.cfg.Announce(p.found)
@@ -44,22 +57,27 @@ func Run(ctx context.Context, cfg Config) (*Verdict, error) {
 	}
 	r, err := engine.Open(ctx, j)
 	if err != nil {
-		return nil, p.cfg.refused(err)
+		return nil, false, p.cfg.refused(err)
 	}
 	defer r.Close()
 	w.warnings = append(w.warnings, r.Warnings...)
 	rec, err := r.Do(soft)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	v, err := w.write(rec)
-	if err != nil {
-		return nil, err
+	if rec.Stop == nil && rec.Evaluation != nil && cfg.Anytime > 0 {
+		var why string
+		end, why = rec.Evaluation.Decided(p.cfg.Resolution)
+		w.warnings = append(w.warnings, fmt.Sprintf("looked at after %s: %s",
+			record.Plural(rec.Prompts.Len(), "prompt", "prompts"), why))
 	}
-	if stop := rec.Stop; stop != nil && stop.Kind == record.StopInterrupted {
-		return v, fmt.Errorf("pilot: interrupted in stage %s; start again to go on: %w", stop.Stage, context.Canceled)
+	if v, err = w.write(rec); err != nil {
+		return nil, false, err
 	}
-	return v, nil
+	if s := rec.Stop; s != nil && s.Kind == record.StopInterrupted {
+		return v, false, fmt.Errorf("pilot: interrupted in stage %s; start again to go on: %w", s.Stage, context.Canceled)
+	}
+	return v, end || rec.Stop != nil, nil
 }
 
 // ReadEvaluation reads from a run's folder what its evaluation is made of: the samples,

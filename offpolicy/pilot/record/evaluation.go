@@ -28,7 +28,8 @@ func (r *Records) RunRecords(judge string) dataset.RunRecords {
 // EvaluationConfig is how a run's samples are evaluated.
 func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config {
 	labelUSD, _ := r.LabelUSD()
-	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD), Noise: r.Noise}
+	c := offpolicy.Config{Seed: seed, Margin: margin, LabelUSD: dataset.Known(labelUSD), Noise: r.Noise,
+		Anytime: r.Anytime}
 	for _, a := range r.Arms {
 		if a.Role == Clone {
 			c.Clones = append(c.Clones, a.Policy.Name)

@@ -1,5 +1,10 @@
 package record
 
+import "errors"
+
+// ErrShortened says that a run would leave out prompts that its folder has records of.
+var ErrShortened = errors.New("a run can be extended and not shortened")
+
 // Problem is one obstacle to starting a run, and what to do about it. As an error it
 // says both.
 type Problem struct {

@@ -52,6 +52,8 @@ type Records struct {
 	// Noise is the standard deviation of a token's log-prob from one scoring to the
 	// next, nats, as it was stated; 0 if the clones are to show it.
 	Noise float64
+	// Anytime is how many prompts the intervals for any time are narrowest at, 0 for none.
+	Anytime int
 	// Resolution is the half-width at which a policy's value counts as answered.
 	Resolution float64
 	// Assurance is the share of larger runs that are to reach it, 0 for about half.

@@ -22,6 +22,8 @@ const (
 	FieldConcurrency Field = "Concurrency"
 	FieldResolution  Field = "Resolution"
 	FieldAssurance   Field = "Assurance"
+	FieldAnytime     Field = "Anytime"
+	FieldLooks       Field = "Looks"
 	FieldNoise       Field = "Noise"
 	FieldWaived      Field = "Waived"
 )
@@ -30,7 +32,8 @@ const (
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
 		FieldPrices,
-		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldNoise, FieldWaived}
+		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks,
+		FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.

@@ -27,7 +27,7 @@ func estimatesLine(v *pilot.Verdict) string {
 		return "Nothing has been estimated yet."
 	}
 	return fmt.Sprintf("%s answered, %s refused. A refused estimate has no number; it does not weigh on the decision.",
-		plural(e.Answered, "policy", "policies"), count(e.Refused))
+		plural(e.Answered, "policy", "policies"), count(e.Refused)) + anytimeLine(e)
 }
 
 func estimateTable(v *pilot.Verdict) table {
@@ -44,6 +44,7 @@ func estimateTable(v *pilot.Verdict) table {
 		t.Rows = append(t.Rows, []string{clean(name), clean(a.Estimator), interval(pilotInterval(a.Value, a.CI), score),
 			number3(a.SE.OrNaN())})
 	}
+	t.atAnyTime(evaluationOf(v), 3, answersAtAnyTime(evaluationOf(v)))
 	return t
 }
 
@@ -61,6 +62,7 @@ func differenceTable(v *pilot.Verdict) table {
 		t.Rows = append(t.Rows, []string{clean(d.A) + " - " + clean(d.B), interval(pilotInterval(d.Difference, d.CI), score),
 			number3(d.Holm.OrNaN()), note})
 	}
+	t.atAnyTime(evaluationOf(v), 2, differencesAtAnyTime(evaluationOf(v)))
 	return t
 }
 

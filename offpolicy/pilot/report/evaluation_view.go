@@ -97,6 +97,7 @@ func answersTable(e *offpolicy.Document) table {
 		t.Rows = append(t.Rows, []string{clean(name), score(a.Value.OrNaN()), span(a.CI, score), span(a.Band, score),
 			cmp.Or(clean(a.Estimator), "refused")})
 	}
+	t.atAnyTime(e, 3, answersAtAnyTime(e))
 	return t
 }
 
@@ -188,6 +189,7 @@ func comparisonsTable(e *offpolicy.Document) table {
 		t.Rows = append(t.Rows, []string{clean(c.A) + " − " + clean(c.B), score(c.Difference.OrNaN()), span(c.CI, score),
 			number3(c.P.OrNaN()), number3(c.Holm.OrNaN()), remark})
 	}
+	t.atAnyTime(e, 3, differencesAtAnyTime(e))
 	return t
 }
 

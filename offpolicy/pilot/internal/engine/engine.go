@@ -77,6 +77,7 @@ func (r *Run) ready(ctx context.Context) error {
 				record.Plural(lost, "prompt", "prompts")),
 			Remedy: record.Do("a run can be extended and not shortened: give as many prompts as it has, or more, or another "+
 				"folder", record.FieldPrompts, record.FieldDir),
+			Err: record.ErrShortened,
 		}
 	}
 	var budget *providers.Budget

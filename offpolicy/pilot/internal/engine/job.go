@@ -40,6 +40,7 @@ type Job struct {
 	Retry           providers.Retry
 	Pause           time.Duration
 	TransportMargin float64 // that the transport audit is graded with
+	Anytime         int     // prompts that intervals for any time are narrowest at; 0 for none
 	Noise           float64 // of a token's log-prob, nats; 0 for what the clones show
 	// Uncertified goes on without certificates: that was waived.
 	Uncertified bool

@@ -16,6 +16,8 @@ type manifest struct {
 	Prompts       int             `json:"prompts"`
 	// TransportMargin is what the transport audit was graded with.
 	TransportMargin float64 `json:"transport_margin"`
+	// Anytime is how many prompts the intervals for any time are narrowest at.
+	Anytime int `json:"anytime,omitempty"`
 	// Noise is that of a token's log-prob as it was stated.
 	Noise        float64                    `json:"noise,omitempty"`
 	Policies     []manifestPolicy           `json:"policies"`

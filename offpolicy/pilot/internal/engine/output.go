@@ -36,7 +36,7 @@ func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 		Stop:      stop,
 		Judge:     r.judge.Identity(),
 		Oracle:    r.oracle.Identity(),
-		Live:      r.job.Live, Noise: r.job.Noise, Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
+		Live:      r.job.Live, Noise: r.job.Noise, Anytime: r.job.Anytime, Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
 	}
 	r.store.mu.Lock()
 	maps.Copy(rec.StageSeconds, r.store.seconds)
@@ -81,7 +81,7 @@ func (r *Run) writeManifest() error {
 	m := manifest{
 		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed,
 		Prompts:         len(c.Prompts),
-		TransportMargin: c.TransportMargin, Noise: c.Noise,
+		TransportMargin: c.TransportMargin, Noise: c.Noise, Anytime: c.Anytime,
 		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
 		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(r.store.ledger())), Versions: c.Versions,
 	}

@@ -58,7 +58,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	if err := json.Unmarshal(m.Configuration, &configuration); err != nil || configuration.Judge == "" {
 		return fail(fmt.Errorf("%s names no judge: run again", path))
 	}
-	r := &record.Records{Noise: m.Noise}
+	r := &record.Records{Noise: m.Noise, Anytime: m.Anytime}
 	for _, p := range m.Policies {
 		r.Arms = append(r.Arms, record.Arm{Role: p.Role, Policy: offpolicy.Policy{Name: p.Name}})
 	}

@@ -1,0 +1,44 @@
+package pilot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+)
+
+// runLooks runs ever larger parts of the sample, each extending the one before, until one
+// of them decides or the whole one is done. Sizes that an earlier start has passed are
+// left out.
+func runLooks(ctx context.Context, cfg Config) (*Verdict, error) {
+	whole, err := RunPreflight(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Announce != nil {
+		cfg.Announce(whole)
+		cfg.Announce = nil
+	}
+	n := len(cfg.Prompts)
+	for k := 1; k <= cfg.Looks; k++ {
+		size := n * k / cfg.Looks
+		if size == 0 {
+			continue
+		}
+		part := cfg
+		if part.Prompts, err = dataset.SamplePrompts(cfg.Prompts, size, cfg.Seed); err != nil {
+			return nil, fmt.Errorf("pilot: %w", err)
+		}
+		part.Labels.Probes = cfg.Labels.Probes * size / n
+		v, end, err := runOnce(ctx, part)
+		switch {
+		case errors.Is(err, record.ErrShortened) && size < n:
+			continue
+		case err != nil, end, size == n:
+			return v, err
+		}
+	}
+	panic("pilot: the last look is of all prompts") // never: size is n there
+}
