@@ -136,8 +136,8 @@ func TestErrorsAreClustered(t *testing.T) {
 // The cheap form says nearly what the bootstrap says, and compares as well.
 func TestMethodsAgree(t *testing.T) {
 	s := world{prompts: 500, labels: 250, draws: 1, probes: 40}.samples(11)
-	slow, cheap := evaluate(t, s, Config{Replicates: 400}),
-		evaluate(t, s, Config{Replicates: 400, Method: InfluenceFunction})
+	slow, cheap := evaluate(t, s, Config{Replicates: 400, Anytime: 500}),
+		evaluate(t, s, Config{Replicates: 400, Anytime: 500, Method: InfluenceFunction})
 	for i := range slow.Policies {
 		for j := range slow.Policies[i].Estimates {
 			a, b := &slow.Policies[i].Estimates[j], &cheap.Policies[i].Estimates[j]

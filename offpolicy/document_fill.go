@@ -17,7 +17,8 @@ func (r *Result) Document() *Document {
 	d := &Document{
 		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: fr.n(),
 		Prompts: len(r.Prompts), Labels: fr.design.Labels,
-		Anytime: r.config.Anytime, Seed: r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
+		Anytime: r.config.Anytime,
+		Seed:    r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
 		Calibration: r.calibrationDocument(),
 		Policies:    map[string]*PolicyDocument{}, Comparisons: []ComparisonDocument{}, Points: r.points(),
 		LogWeights: map[string][]float64{},

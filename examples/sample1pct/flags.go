@@ -63,8 +63,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
 	fs.Float64Var(&o.assurance, "assurance", 0, "`share` of larger runs, in [0.5, 1), that are to be that narrow; "+
 		"0 plans for the expected width, which about half of them exceed")
-	fs.IntVar(&o.anytime, "anytime", 0, "`prompts` at which intervals that hold however often a growing run is looked at "+
-		"are narrowest, such as those of the run you plan; 0 makes none")
+	fs.IntVar(&o.anytime, "anytime", 0, "`prompts` at which intervals that hold however often a growing run is looked "+
+		"at are narrowest, such as those of the run you plan; 0 makes none")
 	fs.IntVar(&o.looks, "looks", 1, "evaluate the run at so many sizes as it grows, and stop when every comparison is "+
 		"decided or known to -width; needs -anytime")
 	fs.Float64Var(&o.noise, "noise", 0, "standard deviation of a token's log-prob from one scoring to the next, `nats`; "+

@@ -16,8 +16,9 @@ import (
 //	p_k ∝ exp(b_k + θ x_k + λ y_k)
 //
 // x_k being a trait that labels follow and y_k one that they do not: every prompt has a
-// mirror image with the other sign of y, so that leans of ±λ have the same value. Weights are exact, and the value of a policy
-// is a sum. Prompts are drawn with replacement, each time under a name of its own.
+// mirror image with the other sign of y, so that leans of ±λ have the same value. Weights
+// are exact, and the value of a policy is a sum. Prompts are drawn with replacement, each
+// time under a name of its own.
 type world struct {
 	name  string
 	label func(z, u float64) float64 // of a response of quality z; u is uniform

@@ -43,6 +43,7 @@ func anytimeLine(e *offpolicy.Document) string {
 	if e.Anytime == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" Intervals at any time hold however often this run is looked at as it grows, and are narrowest at %s; "+
-		"the others, and p, hold for one look at a run whose size was set before.", plural(e.Anytime, "prompt", "prompts"))
+	return fmt.Sprintf(" Intervals at any time hold however often this run is looked at as it grows, and are narrowest "+
+		"at %s; the others, and p, hold for one look at a run whose size was set before.",
+		plural(e.Anytime, "prompt", "prompts"))
 }

@@ -36,7 +36,8 @@ func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 		Stop:      stop,
 		Judge:     r.judge.Identity(),
 		Oracle:    r.oracle.Identity(),
-		Live:      r.job.Live, Noise: r.job.Noise, Anytime: r.job.Anytime, Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
+		Live:      r.job.Live, Noise: r.job.Noise, Anytime: r.job.Anytime,
+		Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
 	}
 	r.store.mu.Lock()
 	maps.Copy(rec.StageSeconds, r.store.seconds)
