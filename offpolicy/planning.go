@@ -63,7 +63,7 @@ func (r *Result) learned(w *worker) float64 {
 		if u > 0 && finite(w.f[i]) && finite(fr.score[i]) {
 			e := fr.label[i] - w.f[i]
 			out += u * e * e
-			e = fr.label[i] - r.Calibrator.full.predict(fr.score[i], fr.rows[i].Covariate.OrNaN())
+			e = fr.label[i] - r.Calibrator.full.predict(fr.score[i], fr.t.covariate[i])
 			in += u * e * e
 		}
 	}
