@@ -130,11 +130,11 @@ func Spearman(a, b []float64) float64 {
 
 // averageRanks returns the ranks of v from 1, those of equal values averaged.
 func averageRanks(v []float64) []float64 {
-	order := make([]int, len(v))
+	order := make([]int32, len(v))
 	for i := range order {
-		order[i] = i
+		order[i] = int32(i)
 	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(v[i], v[j]) })
+	slices.SortFunc(order, func(i, j int32) int { return cmp.Compare(v[i], v[j]) })
 	ranks := make([]float64, len(v))
 	for i := 0; i < len(order); {
 		j := i + 1

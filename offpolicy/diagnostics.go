@@ -26,7 +26,11 @@ func TopShare(logRatios []float64, share float64) float64 {
 	if !(share > 0 && share <= 1) {
 		panic("offpolicy: top share: want a share in (0, 1]")
 	}
-	l := descending(logRatios)
+	return topShare(descending(logRatios), share)
+}
+
+// topShare, hill, paretoK and hellinger are the exported ones, of sorted log-ratios.
+func topShare(l []float64, share float64) float64 {
 	if len(l) == 0 || math.IsInf(l[0], -1) {
 		return math.NaN()
 	}
@@ -51,8 +55,9 @@ func TopShare(logRatios []float64, share float64) float64 {
 // w_(k+1) is 0. It has no gate: at the sizes in question it says little.
 //
 // Source: Hill, Annals of Statistics 3 (1975), 1163-1174.
-func Hill(logRatios []float64) float64 {
-	l := descending(logRatios)
+func Hill(logRatios []float64) float64 { return hill(descending(logRatios)) }
+
+func hill(l []float64) float64 {
 	n := len(l)
 	k := min(max(10, int(.05*float64(n))), int(.1*float64(n)))
 	if k < 1 || k >= n || math.IsInf(l[k], -1) {
@@ -77,8 +82,9 @@ func Hill(logRatios []float64) float64 {
 //
 // Source: Zhang and Stephens, Technometrics 51 (2009), 316-325; Vehtari et al.,
 // "Pareto smoothed importance sampling" (2024).
-func ParetoK(logRatios []float64) float64 {
-	l := descending(logRatios)
+func ParetoK(logRatios []float64) float64 { return paretoK(descending(logRatios)) }
+
+func paretoK(l []float64) float64 {
 	n := len(l)
 	tail := int(math.Ceil(min(.2*float64(n), 3*math.Sqrt(float64(n)))))
 	if tail < 5 || tail >= n || math.IsInf(l[tail], -1) {
@@ -125,8 +131,9 @@ func ParetoK(logRatios []float64) float64 {
 // (0, 1]: 1 where all agree. Being self-normalised it cannot see mass that the
 // logs lack. The reference floors each term at 10⁻⁵; this does not. NaN rows are
 // left out; it is NaN where no row carries weight.
-func Hellinger(logRatios []float64) float64 {
-	l := descending(logRatios)
+func Hellinger(logRatios []float64) float64 { return hellinger(descending(logRatios)) }
+
+func hellinger(l []float64) float64 {
 	if len(l) == 0 || math.IsInf(l[0], -1) {
 		return math.NaN()
 	}
@@ -265,8 +272,9 @@ type Diagnostics struct {
 func (r *Result) diagnose(p *PolicyResult) {
 	fr := r.frame
 	l := p.Weights.Log
-	d := Diagnostics{RelativeESS: math.NaN(), Top1: TopShare(l, .01), Hill: Hill(l), ParetoK: ParetoK(l),
-		ParetoLimit: math.NaN(), Hellinger: Hellinger(l)}
+	sorted := descending(l)
+	d := Diagnostics{RelativeESS: math.NaN(), Top1: topShare(sorted, .01), Hill: hill(sorted), ParetoK: paretoK(sorted),
+		ParetoLimit: math.NaN(), Hellinger: hellinger(sorted)}
 	if n := float64(p.Weights.N); n > 0 {
 		d.RelativeESS = p.Weights.ESS / n
 		d.ParetoLimit = min(.7, 1-1/math.Log10(max(n, 2)))

@@ -61,25 +61,27 @@ func newFoldFits(fr *frame, folds int) *foldFits {
 		}
 		ff.most = max(ff.most, len(t.x))
 	}
+	count := make([]int, folds)
+	fr.eachQuery(func(fold int, _, _ float64, _ int) { count[fold]++ })
+	unsorted := make([]querySet, folds)
+	for k, n := range count {
+		unsorted[k] = querySet{make([]float64, 0, n), make([]int32, 0, n)}
+	}
 	fr.eachQuery(func(fold int, x, _ float64, at int) {
-		q := &ff.query[fold]
+		q := &unsorted[fold]
 		q.x, q.at = append(q.x, x), append(q.at, int32(at))
 	})
-	for k := range ff.query {
-		q := &ff.query[k]
-		order := make([]int, len(q.x))
+	for k := range unsorted {
+		q := &unsorted[k]
+		order := make([]int32, len(q.x))
 		for i := range order {
-			order[i] = i
+			order[i] = int32(i)
 		}
-		slices.SortFunc(order, func(i, j int) int {
-			return cmp.Or(cmp.Compare(q.x[i], q.x[j]),
-				cmp.Compare(q.at[i], q.at[j]))
+		slices.SortFunc(order, func(i, j int32) int {
+			return cmp.Or(cmp.Compare(q.x[i], q.x[j]), cmp.Compare(q.at[i], q.at[j]))
 		})
-		sorted := querySet{make([]float64, len(order)), make([]int32, len(order))}
-		for i, from := range order {
-			sorted.x[i], sorted.at[i] = q.x[from], q.at[from]
-		}
-		*q = sorted
+		ff.query[k] = querySet{permuted(q.x, order), permuted(q.at, order)}
+		*q = querySet{}
 	}
 	return ff
 }

@@ -194,7 +194,7 @@ func designed(invP, allInvP []float64) []float64 {
 
 // ranks are the ranks of the values that are finite, NaN for the others.
 func ranks(x []float64) []float64 {
-	var known []float64
+	known := make([]float64, 0, len(x))
 	for _, v := range x {
 		if finite(v) {
 			known = append(known, v)

@@ -60,12 +60,9 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Method == Bootstrap { // replicates are made once for all
-			all = append(all, made...)
-			continue
+		if all = append(all, made...); c.Method == InfluenceFunction {
+			r.judge(p, &c, w, family)
 		}
-		r.estimate(made, &c, w)
-		r.judge(p, &c, w, family)
 	}
 	if c.Method == Bootstrap {
 		r.estimate(all, &c, w)
@@ -76,6 +73,13 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	r.compare(&c, w)
 	r.watch(&c)
 	r.segments(&c, w)
+	if len(fr.prompts) > exactPrompts {
+		for i := range r.Policies {
+			for j := range r.Policies[i].Estimates {
+				r.Policies[i].Estimates[j].arm = nil
+			}
+		}
+	}
 	return r, nil
 }
 
@@ -325,6 +329,13 @@ func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker)
 		var made built
 		p.Estimates[i], made = b.build(e)
 		all = append(all, work{&p.Estimates[i], made})
+		if c.Method == Bootstrap {
+			continue // replicates are made once for all
+		}
+		r.estimate(all, c, w)
+		if all = nil; len(r.Prompts) > exactPrompts && !e.method().claims {
+			p.Estimates[i].Influence = nil
+		}
 	}
 	return all, nil
 }

@@ -1,10 +1,5 @@
 package offpolicy
 
-import (
-	"maps"
-	"slices"
-)
-
 // Segment is the value of a policy on the prompts of one group, with an error
 // and refusals of its own: what holds for all prompts may be unknown for a few.
 // The calibrator is still the one fitted on all prompts; within a group it is a
@@ -21,19 +16,27 @@ func (r *Result) segments(c *Config, w *worker) {
 	var all []work
 	var owner []*PolicyResult
 	var made []*Segment
-	for _, kind := range c.Segments {
-		groups := map[string][]bool{}
-		for i := range fr.prompt {
-			name := fr.t.segmentAt(kind, i)
-			if groups[name] == nil {
-				groups[name] = make([]bool, len(fr.prompts))
+	flush := func() {
+		r.estimate(all, c, w)
+		for i, s := range made {
+			if len(r.Prompts) > exactPrompts {
+				s.Estimate.Influence, s.Estimate.arm = nil, nil
 			}
-			groups[name][fr.prompt[i]] = true
+			owner[i].Segments = append(owner[i].Segments, *s)
 		}
-		for _, name := range slices.Sorted(maps.Keys(groups)) {
-			in, prompts := groups[name], 0
-			for _, ok := range in {
-				if ok {
+		all, owner, made = nil, nil, nil
+	}
+	in := make([]bool, len(fr.prompts))
+	for _, kind := range c.Segments {
+		for _, name := range fr.t.segmentNames(kind) {
+			in, prompts := in, 0
+			if c.Method == Bootstrap {
+				in = make([]bool, len(in)) // it is kept until all are computed
+			}
+			clear(in)
+			for i, p := range fr.prompt {
+				if fr.t.segmentAt(kind, i) == name && !in[p] {
+					in[p] = true
 					prompts++
 				}
 			}
@@ -46,13 +49,12 @@ func (r *Result) segments(c *Config, w *worker) {
 				s := &Segment{Kind: kind, Name: name, Prompts: prompts}
 				var b built
 				s.Estimate, b = newBuilder(r, c, w, p, nil).restricted(weights, in).build(p.Answer.Estimator)
-				all = append(all, work{&s.Estimate, b})
-				owner, made = append(owner, p), append(made, s)
+				all, owner, made = append(all, work{&s.Estimate, b}), append(owner, p), append(made, s)
+				if c.Method == InfluenceFunction { // nothing is shared: one at a time
+					flush()
+				}
 			}
 		}
 	}
-	r.estimate(all, c, w)
-	for i, s := range made {
-		owner[i].Segments = append(owner[i].Segments, *s)
-	}
+	flush()
 }

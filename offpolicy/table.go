@@ -248,6 +248,30 @@ func (t *Table) segmentAt(kind string, i int) string {
 	return ""
 }
 
+// segmentNames are the groups of one kind that rows belong to, sorted.
+func (t *Table) segmentNames(kind string) []string {
+	c := t.segment[kind]
+	switch {
+	case t.rows == 0:
+		return nil
+	case c == nil || len(c.code) == 0:
+		return []string{""}
+	}
+	used := make([]bool, len(c.names))
+	used[0] = len(c.code) < t.rows
+	for _, k := range c.code {
+		used[k] = true
+	}
+	var out []string
+	for k, name := range c.names {
+		if used[k] {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // row is what was added as row i, for a caller's [Config.Reward].
 func (t *Table) row(i int) Row {
 	r := Row{

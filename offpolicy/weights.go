@@ -139,6 +139,13 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 // cluster takes rows by prompt, in whose order they are: gates count prompts, and a
 // prompt's rows are one observation of E[w | prompt] = 1.
 func (w *Weights) cluster(prompt []int32) {
+	alone := true
+	for i := 1; i < len(prompt) && alone; i++ {
+		alone = prompt[i] != prompt[i-1]
+	}
+	if alone {
+		return // each row is a prompt of its own, for which w was made
+	}
 	var rel, logMean []float64 // by prompt: Σw in units of the largest, log of the mean w
 	var count []float64
 	top := largest(w.Log)

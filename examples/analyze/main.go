@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -141,6 +142,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 }
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(30) // columns hold no pointers: to collect often costs little, and memory is what logs need
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
