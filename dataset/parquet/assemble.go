@@ -85,6 +85,16 @@ func newNode(c *parquet.Column, path string, wanted map[string]bool) (*node, err
 	return n, nil
 }
 
+// eachLeaf calls fn for every leaf below n, n among them.
+func (n *node) eachLeaf(fn func(*node)) {
+	if n.kind == leaf {
+		fn(n)
+	}
+	for _, c := range n.children {
+		c.eachLeaf(fn)
+	}
+}
+
 // element is what an entry of a list holds: the group around it is there for the
 // levels only, except in files of the old form, where it is the element itself.
 func (n *node) element() *node {
@@ -168,6 +178,9 @@ func (a *assembler) one(n *node) error {
 		var err error
 		if a.out, err = n.convert(a.out, v); err != nil {
 			return &valueError{n.path, err}
+		}
+		if len(a.out) > maxRow {
+			return errBounds
 		}
 		return nil
 	case list:

@@ -19,6 +19,7 @@ const (
 	maxStructs = 1 << 20   // structures in the footer
 	maxHeader  = 16 << 20  // bytes of a page's header, its statistics included
 	maxNested  = 64        // structures inside structures
+	maxRow     = 256 << 20 // bytes of a row as JSON
 )
 
 var errBounds = errors.New("a size inside the file is larger than the file allows")
@@ -172,8 +173,10 @@ func checkFooter(r io.ReaderAt, size int64) error {
 }
 
 // checkPages makes sure that the pages of a column's chunk fit into it, and that none is
-// larger than the bounds.
-func checkPages(r io.ReaderAt, size int64, c *format.ColumnMetaData) error {
+// larger than the bounds. rep and def are the largest levels of the column.
+func checkPages(r io.ReaderAt, size int64, c *format.ColumnMetaData, rep, def int) error {
+	pages := pageChecker{codec: c.Codec, rep: rep, def: def}
+	defer pages.close()
 	at := c.DataPageOffset
 	if c.DictionaryPageOffset > 0 && c.DictionaryPageOffset < at {
 		at = c.DictionaryPageOffset
@@ -192,7 +195,8 @@ func checkPages(r io.ReaderAt, size int64, c *format.ColumnMetaData) error {
 		if err := thrift.Unmarshal(&proto, head, &h); err != nil {
 			return err
 		}
-		at += int64(n) + int64(h.CompressedPageSize)
+		begin := at + int64(n)
+		at = begin + int64(h.CompressedPageSize)
 		count := int32(0)
 		if d := h.DataPageHeader; d.Valid {
 			count = d.V.NumValues
@@ -207,6 +211,9 @@ func checkPages(r io.ReaderAt, size int64, c *format.ColumnMetaData) error {
 		if h.CompressedPageSize < 0 || at > end || h.UncompressedPageSize < 0 || h.UncompressedPageSize > maxPage ||
 			count < 0 || count > maxValues {
 			return errBounds
+		}
+		if err := pages.check(r, begin, &h); err != nil {
+			return err
 		}
 	}
 	return nil

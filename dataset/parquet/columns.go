@@ -73,6 +73,9 @@ func (c *cursor) row(out []parquet.Value) ([]parquet.Value, error) {
 		if !first && v.RepetitionLevel() == 0 {
 			return out, nil
 		}
+		if len(out) == maxValues {
+			return out, errBounds
+		}
 		out = append(out, v)
 		c.at++
 	}

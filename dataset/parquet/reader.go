@@ -56,9 +56,9 @@ func File(path string, columns Columns) dataset.Source {
 // the next row can be read. LZ4 is refused.
 //
 // A damaged file is an error. What it says of its own sizes is checked before anything of
-// that size is made: a page has at most 128 MiB and 16 million values, the footer at most a
-// million structures. The exception are pages in one of the delta encodings, which say how
-// many values they hold where only the decoder reads it; few writers use them unasked.
+// that size is made: a page has at most 128 MiB, whatever its compression says, and 16 million
+// values, whatever its encodings say; the footer has at most a million structures, and a row
+// 256 MiB as JSON.
 func NewRowReader(r io.ReaderAt, size int64, name string, columns Columns) (dataset.RowReader, error) {
 	out, err := newReader(r, size, name, columns)
 	if err != nil {
@@ -66,6 +66,9 @@ func NewRowReader(r io.ReaderAt, size int64, name string, columns Columns) (data
 	}
 	return out, nil
 }
+
+// levels are the largest levels of a column.
+type levels struct{ rep, def int }
 
 type reader struct {
 	name    string
@@ -76,6 +79,7 @@ type reader struct {
 	meta    []format.RowGroup
 	root    *node
 	columns []int             // the leaves to decode
+	levels  []levels          // of each column of the file
 	cursors []cursor          // for each of them, in the group that is read
 	left    int64             // rows in that group
 	leaves  [][]parquet.Value // of the current row, by column of the file
@@ -114,6 +118,8 @@ func newReader(r io.ReaderAt, size int64, name string, columns Columns) (out *re
 	n := len(f.Schema().Columns())
 	out = &reader{name: name, r: r, size: size, groups: f.RowGroups(), meta: f.Metadata().RowGroups, root: root,
 		leaves: make([][]parquet.Value, n), at: make([]int, n)}
+	out.levels = make([]levels, n)
+	root.eachLeaf(func(leaf *node) { out.levels[leaf.first] = levels{leaf.rep, leaf.def} })
 	for _, c := range root.children {
 		for i := c.first; i < c.last; i++ {
 			out.columns = append(out.columns, i)
@@ -166,7 +172,7 @@ func (r *reader) nextGroup() error {
 		}
 		chunks := g.ColumnChunks()
 		for _, i := range r.columns {
-			if err := checkPages(r.r, r.size, &meta.Columns[i].MetaData); err != nil {
+			if err := checkPages(r.r, r.size, &meta.Columns[i].MetaData, r.levels[i].rep, r.levels[i].def); err != nil {
 				return err
 			}
 			r.cursors = append(r.cursors, cursor{chunk: chunks[i]})
