@@ -26,7 +26,7 @@ var errNotText = errors.New("bytes that are not text in UTF-8 (write them as tex
 func converter(t parquet.Type) convert {
 	switch l := logical(t).(type) {
 	case *format.DecimalType:
-		return decimal(int(l.Scale))
+		return decimal(int(l.Precision), int(l.Scale))
 	case *format.NullType: // of a column in which no row has a value
 		return func(b []byte, v parquet.Value) ([]byte, error) { return append(b, "null"...), nil }
 	case *format.TimestampType:
@@ -198,8 +198,13 @@ func appendHalf(b, raw []byte) ([]byte, error) {
 	return number(b, sign*math.Ldexp(1024+frac, exp-25), 32)
 }
 
-// decimal writes the digits of a number with that many behind the point, all of them.
-func decimal(scale int) convert {
+// mostDigits is how many digits a float64, which most readers of JSON make of a number,
+// holds of any decimal.
+const mostDigits = 15
+
+// decimal writes the digits of a number with scale of them behind the point, all of them: as
+// text if the column may have more than a float64 holds.
+func decimal(precision, scale int) convert {
 	if scale < 0 || scale > 1000 {
 		return nil
 	}
@@ -221,12 +226,18 @@ func decimal(scale int) convert {
 		for len(digits) <= scale {
 			digits = "0" + digits
 		}
+		if precision > mostDigits {
+			b = append(b, '"')
+		}
 		if n.Sign() < 0 {
 			b = append(b, '-')
 		}
 		b = append(b, digits[:len(digits)-scale]...)
 		if scale > 0 {
 			b = append(append(b, '.'), digits[len(digits)-scale:]...)
+		}
+		if precision > mostDigits {
+			b = append(b, '"')
 		}
 		return b, nil
 	}

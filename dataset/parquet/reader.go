@@ -50,10 +50,10 @@ func File(path string, columns Columns) dataset.Source {
 //
 // Lists, in the standard form of three levels or the older ones, become arrays, maps with
 // text keys and structs become objects. Timestamps, dates and times become text (RFC 3339,
-// UTC), UUIDs text, decimals numbers with all their digits, and what is not there, or is
-// NaN, null. Bytes are text if they are UTF-8 without control characters, whether the file
-// says so or not; others, and infinities, are an error that names the column, after which
-// the next row can be read. LZ4 is refused.
+// UTC), UUIDs text, decimals numbers, or text if they may have more than 15 digits, and what
+// is not there, or is NaN, null. Bytes are text if they are UTF-8 without control characters,
+// whether the file says so or not; others, and infinities, are an error that names the
+// column, after which the next row can be read. LZ4 is refused.
 //
 // A damaged file is an error. What it says of its own sizes is checked before anything of
 // that size is made: a page has at most 128 MiB, whatever its compression says, and 16 million
