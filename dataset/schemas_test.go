@@ -55,6 +55,9 @@ func TestPublishedSchemas(t *testing.T) {
 		{"lmsys-chat-1m.jsonl", ReadOptions{}, FormatConversation, "jsonl",
 			[]string{"33f01939a744455c869cb234afca47f1: How long is a Roman mile?"},
 			"dropped 1 for flagged by moderation", "moderation by turn"},
+		{"WildChat-1M.jsonl", ReadOptions{ConversationLanguages: []string{"en"}}, FormatConversation, "jsonl",
+			[]string{"0a1f9b3c5d7e42f08a6b1c2d3e4f5a6b: How deep is the lake at Puyehue?"},
+			"dropped 1 for language, 1 for flagged by moderation", "turns with headers and nulls; toxic as a flag"},
 		{"prompts.jsonl", ReadOptions{}, FormatPrompts, "jsonl", []string{
 			"arena_0: What is the difference between a fjord and a firth?", "arena_1: and why?",
 		}, "dropped ", "plain prompts, with and without messages"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -78,20 +79,36 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// TestPublishedSets: with no flag but -input, every set that the README names yields prompts.
+// TestPublishedSets: with no flag but -input, every set that the README names passes the
+// preflight, whether its languages are words or codes.
 func TestPublishedSets(t *testing.T) {
 	dir := filepath.Join("..", "..", "dataset", "testdata", "schemas")
 	files, err := os.ReadDir(dir)
-	if err != nil || len(files) < 8 {
+	if err != nil || len(files) < 9 {
 		t.Fatalf("%d fixtures, %v", len(files), err)
 	}
+	words := strings.NewReplacer(`"language": "en"`, `"language": "English"`, `"language": "es"`, `"language": "Spanish"`)
+	codes := strings.NewReplacer(`"language": "English"`, `"language": "en"`, `"language": "Spanish"`, `"language": "es"`)
 	for _, f := range files {
-		o, err := parse([]string{"-n", "1", "-input", filepath.Join(dir, f.Name())}, io.Discard)
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if prompts, _, err := readInput(o, nil); err != nil || len(prompts) != 1 {
-			t.Errorf("%s: %d prompts, %v", f.Name(), len(prompts), err)
+		texts := []string{string(b)}
+		if strings.Contains(texts[0], `"language"`) && !strings.HasPrefix(f.Name(), "cje") {
+			texts = []string{words.Replace(texts[0]), codes.Replace(texts[0])}
+		}
+		for _, text := range texts {
+			tmp := t.TempDir()
+			path := filepath.Join(tmp, f.Name())
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			code := run([]string{"-n", "1", "-input", path, "-preflight", "-out", filepath.Join(tmp, "run")}, &out, &out)
+			if code != exitGO || !strings.Contains(out.String(), "preflight passed; nothing was spent") {
+				t.Errorf("%s: exit %d\n%s", f.Name(), code, out.String())
+			}
 		}
 	}
 }
