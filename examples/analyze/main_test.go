@@ -119,7 +119,7 @@ func bundle(t *testing.T) (dir string, logged []map[string]any) {
 			fresh[policy] = append(fresh[policy], d)
 			return d
 		}
-		draw("near", math.Sqrt(s))
+		draw("near", warmer(s))
 		if d := draw("far", s*s); i < 30 {
 			probe := map[string]any{"oracle_label": clamp(.1 + .2*s + .05*rng.NormFloat64())}
 			for k, v := range d {
@@ -215,6 +215,10 @@ func TestBrokenInput(t *testing.T) {
 		}
 	}
 }
+
+// warmer makes scores that are uniform in [0, 1] those of a policy whose weights are .6 + .8
+// score: the inverse of the integral of that.
+func warmer(score float64) float64 { return (math.Sqrt(.36+1.6*score) - .6) / .8 }
 
 func TestLogged(t *testing.T) {
 	dir, _ := bundle(t)
@@ -344,7 +348,7 @@ func runFolder(t *testing.T) string {
 				"mean": score, "variance": 0, "policy_hash": policy})
 		}
 		respond("p0", r["judge_score"])
-		respond("near", math.Sqrt(r["judge_score"].(float64)))
+		respond("near", warmer(r["judge_score"].(float64)))
 		if i%2 == 0 {
 			add("oracle.jsonl", map[string]any{"prompt_id": id, "policy": "p0", "draw_idx": 0, "label": r["oracle_label"],
 				"inclusion_prob": .5, "role": "calibration", "policy_hash": "p0"})
