@@ -23,8 +23,9 @@ import (
 // share is halved; or, where no limit is known, attempts keep a gap, which is
 // doubled then and shrinks by a tenth with each success.
 type lane struct {
-	most       int // ClientConfig.Concurrency
-	configured quantities
+	most       int        // ClientConfig.Concurrency
+	among      int        // ClientConfig.Among
+	configured quantities // this client's part, as header is
 	header     quantities
 	headerSeq  uint64 // the attempt that header is from
 	buckets    [dimensions]bucket
@@ -196,7 +197,7 @@ func (l *lane) ended(now time.Time, t *ticket, o outcome, latestSeq uint64) {
 			l.habit(t.kind).learn(t.guess, u)
 		}
 	}
-	news := l.announce(t.seq, headerLimits(o.header))
+	news := l.announce(t.seq, headerLimits(o.header).part(l.among))
 	const remembered = 16
 	switch {
 	case o.class == ClassRateLimited, o.class == ClassOverloaded && o.status != http.StatusInternalServerError, o.crowded:
@@ -300,7 +301,7 @@ func later(a, b time.Time) time.Time {
 
 // LimitStatus is how a [Client] treats one model at the moment.
 type LimitStatus struct {
-	Limits      Limits  // known, from the configuration or the server; 0 is none
+	Limits      Limits  // this client's part of those known, from the configuration or the server; 0 is none
 	Share       float64 // of Limits that is used: below 1 after refusals
 	Concurrency int     // attempts that may be in flight
 	InFlight    int

@@ -21,7 +21,10 @@ type ClientConfig struct {
 	// Limits holds for each model by itself. Zero fields are learnt from the
 	// server.
 	Limits Limits
-	Retry  Retry
+	// Among is how many clients share the limits of their models, wherever they are: this
+	// one uses an equal part of them. 0 means 1.
+	Among int
+	Retry Retry
 	// Prices is required: a model that it lacks is refused before anything is
 	// sent.
 	Prices Prices
@@ -66,8 +69,8 @@ func NewClient(p Provider, c ClientConfig) (*Client, error) {
 	fail := func(err error) (*Client, error) {
 		return nil, fmt.Errorf("providers: client for %s: %w", p.Name(), err)
 	}
-	if c.Concurrency < 0 {
-		return fail(fmt.Errorf("a concurrency of %d", c.Concurrency))
+	if c.Concurrency < 0 || c.Among < 0 {
+		return fail(fmt.Errorf("a concurrency of %d, among %d clients", c.Concurrency, c.Among))
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 16
@@ -85,7 +88,9 @@ func NewClient(p Provider, c ClientConfig) (*Client, error) {
 	}
 	var nonce [4]byte
 	rand.Read(nonce[:]) // never fails
-	return &Client{provider: p, config: c, gate: newGate(c.Concurrency, limits), nonce: hex.EncodeToString(nonce[:])}, nil
+	g := newGate(c.Concurrency, limits.part(c.Among))
+	g.among = c.Among
+	return &Client{provider: p, config: c, gate: g, nonce: hex.EncodeToString(nonce[:])}, nil
 }
 
 // Provider returns what the client calls.

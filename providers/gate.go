@@ -20,6 +20,7 @@ type gate struct {
 	inFlight int
 	seq      uint64 // attempts let in
 	arrivals uint64
+	among    int // clients that share the limits: see ClientConfig
 	lanes    map[string]*lane
 	lines    map[string]map[string]*list.List // of *ticket, by model and stage; none is empty
 	turns    map[string]uint64                // by stage: seq when it was last let in
@@ -115,6 +116,7 @@ func (g *gate) lane(model string) *lane {
 	l, ok := g.lanes[model]
 	if !ok {
 		l = newLane(g.most, g.configured, time.Now())
+		l.among = g.among
 		g.lanes[model] = l
 	}
 	return l

@@ -59,6 +59,14 @@ func (q quantities) limits() Limits {
 	return Limits{at(byRequests), at(byTokens), at(byPrompt), at(byUncached), at(byGenerated)}
 }
 
+// part is an equal part of limits that several clients share.
+func (q quantities) part(among int) quantities {
+	for d := range q {
+		q[d] /= float64(max(among, 1))
+	}
+	return q
+}
+
 // takes is what an attempt of that usage takes of every limit.
 func takes(prompt, cached, completion float64) quantities {
 	return quantities{1, prompt + completion, prompt, prompt - cached, completion}

@@ -35,6 +35,7 @@ type load struct {
 	maxTokens  int
 	concurrent int
 	silent     bool // the server's headers do not arrive
+	clients    int  // that share the limits; 0: one
 	faults     sim.Faults
 }
 
@@ -74,8 +75,8 @@ func (l load) run(t *testing.T) (m measured) {
 		}
 		var mu sync.Mutex
 		var before, after [2]float64 // requests and tokens, in the order of their end
-		c := client(t, p, providers.ClientConfig{
-			Concurrency: l.concurrent, Limits: l.limits, Retry: l.retry, Prices: limitPrices,
+		config := providers.ClientConfig{
+			Concurrency: l.concurrent, Limits: l.limits, Retry: l.retry, Prices: limitPrices, Among: l.clients,
 			OnAttempt: func(e providers.Entry) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -90,12 +91,16 @@ func (l load) run(t *testing.T) (m measured) {
 				side[0]++
 				side[1] += float64(e.PromptTokens + e.CompletionTokens)
 			},
-		})
+		}
+		clients := make([]*providers.Client, max(l.clients, 1))
+		for i := range clients {
+			clients[i] = client(t, p, config)
+		}
 		start := time.Now()
 		var wg sync.WaitGroup
 		for i := range l.calls {
 			wg.Go(func() {
-				_, err := c.Generate(t.Context(), providers.GenerateRequest{
+				_, err := clients[i%len(clients)].Generate(t.Context(), providers.GenerateRequest{
 					Tag:      providers.Tag{Stage: fmt.Sprintf("s%d", i%3), Key: dataset.Key{PromptID: fmt.Sprint(i)}},
 					Model:    sim.OracleModel,
 					Messages: []dataset.Message{{Role: "user", Content: strings.Repeat("sky ", l.prompt)}},
@@ -454,5 +459,21 @@ func TestNegativeLimitIsRefused(t *testing.T) {
 		Limits: providers.Limits{GeneratedTokensPerMinute: -1}})
 	if err == nil || !strings.Contains(err.Error(), "negative field in Limits") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Clients that share a key's limits, each in a process of its own, are together not above
+// them, and use most of them: whether the limits are configured or learnt from the server.
+func TestClientsShareLimits(t *testing.T) {
+	for _, l := range []load{
+		{limits: sameLimits, concurrent: 16},
+		{concurrent: 2}, // until the first reply nobody knows of a limit
+	} {
+		l.server, l.clients, l.calls, l.prompt, l.maxTokens = serverLimits, 4, 800, 20, 10
+		m := l.run(t)
+		if m.refused > 0 || m.failed > 0 || m.ratio() < 1 || m.ratio() > 1.15 {
+			t.Errorf("four clients, limits %+v: %d refused, %d failed, %.2f of the least time", l.limits, m.refused, m.failed,
+				m.ratio())
+		}
 	}
 }

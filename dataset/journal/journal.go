@@ -291,6 +291,12 @@ func (j *Journal) Read(at int64) (Record, error) {
 	return rec, err
 }
 
+// AppendAtNoSync is [Journal.AppendNoSync], and returns where the record stands.
+func (j *Journal) AppendAtNoSync(kind, key string, payload any) (at int64, err error) {
+	_, at, err = j.write(kind, key, payload)
+	return at, err
+}
+
 // AppendNoSync writes a record and returns when the operating system has it: it
 // survives the process, not a power cut. The next Append of any goroutine, or
 // Close, puts it on the disk, and never a later record without it.

@@ -217,8 +217,9 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	if !cfg.Live {
 		simulated = " with live services"
 	}
+	n := len(cfg.Shard.Own(cfg.Prompts))
 	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s), about %s%s\n",
-		len(cfg.Prompts), e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(cfg.Prices.Date), span(e.ExpectedSeconds.OrNaN()),
+		n, e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(cfg.Prices.Date), span(e.ExpectedSeconds.OrNaN()),
 		simulated)
 	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected",
 		"at worst", "time", e.Reference)

@@ -5,9 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/reweigh/reweigh/internal/endpoints"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/oracle"
 )
 
@@ -30,7 +33,45 @@ type options struct {
 	faults                               string
 	waive                                waivers
 	filters
-	args []string // the flags as they were given
+	shard   pilot.Shard
+	ledgers []string
+	merge   *merging // nil: no merge
+	args    []string // the flags as they were given
+}
+
+// merging collects -merge, which is a flag of its own and may hold folders too; the others
+// are arguments.
+type merging struct{ dirs []string }
+
+func (m *merging) String() string   { return "" }
+func (m *merging) IsBoolFlag() bool { return true }
+
+func (m *merging) Set(s string) error {
+	if s != "true" {
+		m.add(s)
+	}
+	return nil
+}
+
+// add takes a folder, or several with commas between them.
+func (m *merging) add(s string) {
+	if _, err := os.Stat(s); err == nil {
+		m.dirs = append(m.dirs, s)
+		return
+	}
+	m.dirs = append(m.dirs, strings.Split(s, ",")...)
+}
+
+// setShard reads INDEX/OF.
+func setShard(s *pilot.Shard, spec string) error {
+	index, of, ok := strings.Cut(spec, "/")
+	var err1, err2 error
+	s.Index, err1 = strconv.Atoi(index)
+	s.Of, err2 = strconv.Atoi(of)
+	if !ok || err1 != nil || err2 != nil || s.Of < 1 {
+		return errors.New("want INDEX/OF, as 0/4 for the first of four")
+	}
+	return s.Validate()
 }
 
 // waivers collects -waive id=reason.
@@ -96,22 +137,39 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
 	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
 	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
+	fs.Func("shard", "`INDEX/OF`: make this part of the run alone, from 0/OF, in a folder and perhaps on a machine of "+
+		"its own; all else is given as for the whole run", func(s string) error { return setShard(&o.shard, s) })
+	fs.Func("ledger", "with -shard: `folder` of another shard that has ended (repeatable); what it left of its part of "+
+		"-budget is divided among the others", func(s string) error {
+		o.ledgers = append(o.ledgers, s)
+		return nil
+	})
+	m := &merging{}
+	fs.Var(m, "merge", "put the folders of all shards, the arguments, together in -out, and report on the whole")
 	fs.IntVar(&o.concurrency, "concurrency", 16, "calls in flight per provider")
 	fs.BoolVar(&o.preflight, "preflight", false, "check and estimate only; spend nothing")
 	fs.Var(o.waive, "waive", "`id=reason`: do not count this check (repeatable)")
 	fs.StringVar(&o.faults, "faults", "", "offline drills, `name=rate[:arg]` separated by commas")
 	fs.BoolVar(&o.json, "json", false, "write report.json to stdout, and nothing else there")
-	if err := fs.Parse(args); err != nil {
+	err := fs.Parse(args)
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for err == nil && given["merge"] && fs.NArg() > 0 { // flags may follow folders
+		m.add(fs.Arg(0))
+		err = fs.Parse(fs.Args()[1:])
+	}
+	if err != nil {
 		return o, err
+	}
+	if given["merge"] {
+		o.merge = m
 	}
 	fail := func(format string, a ...any) (options, error) {
 		err := fmt.Errorf(format, a...)
 		fmt.Fprintf(stderr, "sample1pct: %v\nRun with -h for the flags.\n", err)
 		return o, err
 	}
-	given := false
-	fs.Visit(func(f *flag.Flag) { given = given || f.Name == "full" })
-	if !given {
+	if !given["full"] {
 		o.full = max(o.full, o.n)
 	}
 	if err := o.filters.check(); err != nil {
@@ -128,6 +186,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-concurrency %d: want at least 1", o.concurrency)
 	case !(o.budget >= 0), !(o.fullBudget >= 0):
 		return fail("-budget %v, -full-budget %v: want positive amounts, or 0 for none", o.budget, o.fullBudget)
+	case len(o.ledgers) > 0 && o.shard.Whole():
+		return fail("-ledger names other shards: it needs -shard")
+	case o.merge != nil && (len(o.merge.dirs) == 0 || !o.shard.Whole()):
+		return fail("-merge wants the folders of all shards, and no -shard")
 	case !(o.width > 0 && o.width < 1):
 		return fail("-width %v: want a half-width in (0, 1)", o.width)
 	case o.assurance != 0 && !(o.assurance >= .5 && o.assurance < 1):

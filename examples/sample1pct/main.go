@@ -16,6 +16,17 @@
 // oracle, have people label the responses that oracle.jsonl names, and start again
 // in the same folder with -labels FILE, whose labels take the model's place.
 //
+// A run can be made in parts, on one machine or several: each start with -shard INDEX/OF makes
+// those of all prompts that fall to it, in a folder of its own, under its part of -budget and
+// of the services' limits, and -merge puts the folders together:
+//
+//	go run ./examples/sample1pct -n 1000 -budget 8 -shard 0/2 -out runs/a
+//	go run ./examples/sample1pct -n 1000 -budget 8 -shard 1/2 -out runs/b
+//	go run ./examples/sample1pct -merge -out runs/all runs/a runs/b
+//
+// A part that has spent its share of the budget goes on with what another that has ended left
+// over, if it is started again with -ledger and that one's folder.
+//
 // Servers of one's own, or several services in one run, are declared by name:
 //
 //	go run ./examples/sample1pct -endpoint a=vllm:http://127.0.0.1:8000/v1 -endpoint o=openai -policies FILE \
@@ -72,6 +83,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitUsage
 	}
+	if o.merge != nil {
+		return merge(o, stdout, stderr)
+	}
 	display := newDisplay(stderr)
 	ctx, gently, release := signals(display.print)
 	defer release()
@@ -101,6 +115,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if v == nil {
 		return refused(err, stderr)
 	}
+	return tell(o, v, err, stdout, stderr)
+}
+
+// tell prints a verdict and returns its exit code; err says that the run was interrupted.
+func tell(o options, v *pilot.Verdict, err error, stdout, stderr io.Writer) int {
 	if o.json {
 		if err := report.JSON(stdout, v); err != nil {
 			clean.Error(stderr, "sample1pct", err)
@@ -170,7 +189,8 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Dir: o.out, Share: o.share, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget),
 		Concurrency: o.concurrency,
 		Live:        o.live || len(o.endpoints) > 0,
-		Budget:      providers.USD(o.budget), Waived: o.waive,
+		Shard:       o.shard, Ledgers: o.ledgers,
+		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Assurance: o.assurance, Anytime: o.anytime, Looks: o.looks,
 		Noise: o.noise, Command: commandLine(o.args),

@@ -14,6 +14,8 @@ var flagOf = map[record.Field]string{
 	record.FieldGrader:      "-openai-url",
 	record.FieldPrices:      "-prices",
 	record.FieldBudget:      "-budget",
+	record.FieldShard:       "-shard",
+	record.FieldLedgers:     "-ledger",
 	record.FieldFullBudget:  "-full-budget",
 	record.FieldConcurrency: "-concurrency",
 	record.FieldResolution:  "-width",

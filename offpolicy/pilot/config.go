@@ -56,8 +56,17 @@ type Config struct {
 	// no label is not asked for again by a later start.
 	BatchLabels *batch.Config
 
+	// Shard makes one of several parts of the run, each in a folder of its own and on any
+	// machine; the zero value makes all of it. Every shard is given all prompts and the
+	// same configuration: see the package comment. (identity)
+	Shard Shard
+	// Ledgers are folders of other shards of the run, or copies of their manifest.json and
+	// ledger.jsonl. What those that have ended left of their part of Budget is
+	// divided among the others.
+	Ledgers []string
+
 	Prices      providers.Prices
-	Budget      providers.USD // 0 sets no budget
+	Budget      providers.USD // of all shards together; 0 sets no budget
 	Concurrency int           // attempts in flight per provider; 0 means 16
 	Retry       providers.Retry
 	// Pause is how long a service gets to recover when twenty calls in a row
@@ -115,7 +124,14 @@ type Config struct {
 	// Progress, where not nil, is told of every item. It is called from many
 	// goroutines at once.
 	Progress func(record.Event)
+
+	plan    []dataset.Prompt // those of all shards
+	whole   providers.USD    // the budget of all shards
+	batches bool             // the grader has them
 }
+
+// Shard is one of several parts of a run; its zero value is all of it.
+type Shard = record.Shard
 
 func (c *Config) withDefaults() Config {
 	d := *c
@@ -132,7 +148,9 @@ func (c *Config) withDefaults() Config {
 		t := check.DefaultThresholds()
 		d.Thresholds = &t
 	}
-	d.Prompts = engine.SortPrompts(d.Prompts)
+	d.plan = engine.SortPrompts(d.Prompts)
+	d.Prompts, d.whole = d.Shard.Own(d.plan), d.Budget
+	_, d.batches = d.Grader.(providers.Batcher)
 	d.Labels.Seed = d.Seed
 	if d.Labels.Fraction == 0 {
 		d.Labels.Fraction = 1
@@ -167,7 +185,7 @@ func (c Config) LabelKeys() []dataset.Key {
 // many others.
 func (c Config) assignments() []oracle.Assignment {
 	c.Labels.Seed = c.Seed
-	return record.Assigned(c.Labels, c.Prompts, c.Arms)
+	return Shard{}.Assigned(c.Labels, c.Prompts, c.Arms)
 }
 
 // identity is the canonical JSON of everything that changes answers. The
@@ -194,6 +212,9 @@ func (c *Config) identity(judgeID string) ([]byte, error) {
 	}
 	if c.Anytime > 0 {
 		id["anytime"] = c.Anytime
+	}
+	if !c.Shard.Whole() {
+		id["shard"] = c.Shard
 	}
 	own := map[string]string{}
 	for _, t := range c.Templates {

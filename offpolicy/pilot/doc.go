@@ -95,6 +95,26 @@
 // says which are which. With [Config].Looks a run grows by steps, shows a report after each,
 // and stops buying when every comparison is decided or known to within Resolution.
 //
+// # Shards
+//
+// A run can be made in parts, on one machine or several, without a server between
+// them. Each shard ([Config].Shard) is started with all prompts, the whole budget and a
+// folder of its own. Its prompts are those whose id has its hash. It certifies its own
+// endpoint, and makes the log-probs by several methods, the labels and the canaries that a
+// run of all prompts would make of its prompts, so that no shard waits for another. Only a
+// labelling design with strata is drawn within the shard, from its part of the
+// probes and duplicates, with the inclusion probabilities that follow.
+//
+// What all may spend and ask is divided up front: a shard has the share of the budget that
+// it has of the estimate, and an equal part of the requests and tokens a minute. One that
+// has spent its share stops. Started again with the folders of shards that have ended
+// ([Config].Ledgers), it has its share of what they left, too. All shards together
+// never pass the budget, whichever ends first. They must be started with the same
+// prompts and labels: more of either is more of a run for every shard.
+//
+// [Merge] puts the folders together. What is asked of a sample as a whole, its
+// calibration, overlap, ranking and projection, is answered there and not by a shard.
+//
 // # Rooms
 //
 // This package is the face: [Config] goes in, a [Verdict] comes out. Package record

@@ -20,11 +20,18 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 		if stop.OutOfBudget() {
 			again.Do = "Raise the budget and start the run again: it goes on where it stopped, and pays for nothing twice."
 			again.Changes = c.spell(record.Do("", record.FieldBudget).Changes)
-			if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
+			if !c.Shard.Whole() {
+				again.Do = "This shard's part of the budget is spent. Start it again with what shards that have ended left " +
+					"over, or with a larger budget: it goes on where it stopped, and pays for nothing twice."
+				again.Changes = c.spell(record.Do("", record.FieldLedgers, record.FieldBudget).Changes)
+			} else if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
 				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
 			}
 		}
 		return again
+	case !c.Shard.Whole() && stop == nil && v.Decision != record.NoGo:
+		return NextStep{Do: fmt.Sprintf("Merge the folders of all %d shards when they have ended: the verdict on the run "+
+			"is that on the whole.", c.Shard.Of)}
 	case v.Decision == record.GO:
 		return goOn(&v.Projection, len(c.Prompts))
 	}

@@ -3,6 +3,7 @@ package pilot
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,6 +60,7 @@ type preflight struct {
 	work     forecast.Work          // what the run has to do, with judge and oracle around a dry run
 	models   []string               // of judge and oracle
 	identity []byte
+	kept     json.RawMessage // what a merge needs to know; of a shard alone
 }
 
 func (p *preflight) add(what string, r record.Remedy, err error) {
@@ -102,7 +104,12 @@ func (p *preflight) settings(context.Context) {
 	if p.forcer, err = teacherforce.New(teacherforce.Config{Scorer: noScorer{}, Templates: c.Templates}); err != nil {
 		p.add(err.Error(), record.Do("give templates of your own names that are not taken", record.FieldTemplates), err)
 	}
-	if len(c.Prompts) == 0 {
+	if err := c.Shard.Validate(); err != nil {
+		p.add(err.Error(), record.Do("give a shard that there is", record.FieldShard), err)
+	} else if len(c.Prompts) == 0 && len(c.plan) > 0 {
+		p.add(fmt.Sprintf("none of the %d prompts is of shard %d of %d", len(c.plan), c.Shard.Index, c.Shard.Of),
+			record.Do("divide the run into fewer shards, or take more prompts", record.FieldShard, record.FieldPrompts), nil)
+	} else if len(c.Prompts) == 0 {
 		p.add("the input holds no prompts", record.Do("give an input with prompts", record.FieldPrompts), nil)
 	}
 	if err := c.Labels.Validate(); err != nil {
@@ -119,6 +126,10 @@ func (p *preflight) settings(context.Context) {
 	if c.Anytime < 0 {
 		p.add(fmt.Sprintf("Anytime is %d: want a number of prompts", c.Anytime),
 			record.Do("give one, or 0 for intervals for one look", record.FieldAnytime), nil)
+	}
+	if c.Looks > 1 && !c.Shard.Whole() {
+		p.add("a shard sees a part of the sample and cannot tell when the run may stop",
+			record.Do("look once", record.FieldLooks, record.FieldShard), nil)
 	}
 	if c.Looks < 0 || c.Looks > 1 && c.Anytime == 0 {
 		p.add(fmt.Sprintf("Looks is %d and Anytime %d: what is looked at as it grows needs intervals for any time", c.Looks,
@@ -167,7 +178,7 @@ func (noScorer) ScorePrompt(context.Context, providers.ScoreRequest) (providers.
 func (p *preflight) graders(ctx context.Context) {
 	c := &p.cfg
 	p.work = forecast.Work{
-		Prompts: c.Prompts, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil,
+		Prompts: c.plan, Shard: c.Shard, Arms: c.Arms, Seed: c.Seed, Labels: c.Labels, Batches: c.BatchLabels != nil,
 		Concurrency: c.Concurrency, Prices: c.Prices,
 		Templates: c.Templates, Reference: c.Reference, Forcer: p.forcer, Dry: &forecast.DryRun{},
 		Chats: providers.ScoresChats(c.Policies), OneService: engine.SameProvider(c.Policies, c.Grader),
@@ -261,18 +272,25 @@ func (p *preflight) costs(ctx context.Context) {
 		p.add("the run cannot be estimated: "+err.Error(), record.Remedy{Do: "correct what it names"}, err)
 		return
 	}
+	if err := p.divide(ctx); err != nil {
+		p.add(err.Error(), record.Do("give folders of this run's other shards, or none", record.FieldLedgers), err)
+		return
+	}
 	if c.Budget <= 0 {
 		return
 	}
+	of := fmt.Sprintf("the budget of $%.4f", float64(c.whole))
+	if !c.Shard.Whole() {
+		of = fmt.Sprintf("$%.4f, this shard's part of %s", float64(c.Budget), of)
+	}
 	if e := p.found.Estimate.ExpectedUSD; e > float64(c.Budget) {
-		enough := fmt.Sprintf("%.2f", ceilCents(e))
-		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than the budget of $%.4f", e, float64(c.Budget)),
+		enough := fmt.Sprintf("%.2f", ceilCents(e*float64(c.whole)/float64(c.Budget)))
+		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than %s", e, of),
 			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough),
 				Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}},
 			providers.ErrBudget)
 	} else if w := p.found.Estimate.WorstUSD; w > float64(c.Budget) {
-		p.warn("the worst case, $%.4f, would pass the budget of $%.4f: the run would stop there, resumable", w,
-			float64(c.Budget))
+		p.warn("the worst case, $%.4f, would pass %s: the run would stop there, resumable", w, of)
 	}
 }
 
@@ -293,7 +311,8 @@ func (p *preflight) folder(context.Context) {
 func (p *preflight) job() engine.Job {
 	c := &p.cfg
 	return engine.Job{
-		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Arms: c.Arms, Templates: c.Templates,
+		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Plan: c.plan, Shard: c.Shard,
+		Settings: p.kept, Arms: c.Arms, Templates: c.Templates,
 		Seed:  c.Seed,
 		Input: c.Input, Versions: c.Versions,
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,

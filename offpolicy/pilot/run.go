@@ -30,7 +30,7 @@ func RunPreflight(ctx context.Context, cfg Config) (Preflight, error) {
 // With Config.Looks the run grows by steps and may end before its last one: a warning of
 // the verdict says so, and why.
 func Run(ctx context.Context, cfg Config) (*Verdict, error) {
-	if cfg.Looks > 1 && cfg.Anytime > 0 {
+	if cfg.Looks > 1 && cfg.Anytime > 0 && cfg.Shard.Whole() {
 		return runLooks(ctx, cfg)
 	}
 	v, _, err := runOnce(ctx, cfg)

@@ -44,6 +44,9 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 			Seconds: rec.StageSeconds[record.StageCertify] + rec.StageSeconds[record.WholeRun],
 		},
 	}
+	if !c.Shard.Whole() {
+		v.Run.Shard = &c.Shard
+	}
 	switch {
 	case rec.Stop == nil:
 	case rec.Stop.Running():
@@ -68,7 +71,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		v.Run.Spent += float64(e.Cost)
 	}
 	if v.Decision != record.NoGo {
-		extend(&v.Projection, c.Extend, len(c.Prompts), c.Labels.Probes, v.Run.Spent)
+		extend(&v.Projection, c.larger(), len(c.Prompts), c.Labels.Probes, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
@@ -96,10 +99,10 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
 	rec.Estimate = withEarlierLabels(w.estimate, rec)
-	rec.Input = c.Input
+	rec.Input, rec.Shard = c.Input, c.Shard
 	rec.Full, rec.FullBudget, rec.Resolution, rec.Assurance = c.Full, c.FullBudget, c.Resolution, c.Assurance
 	rec.BatchFactors = map[string]float64{}
-	if _, ok := c.Grader.(providers.Batcher); ok {
+	if c.batches {
 		for model, price := range rates(c.Prices, rec.Ledger) {
 			rec.BatchFactors[model] = cmp.Or(price.Batch, providers.DefaultBatchFactor)
 		}

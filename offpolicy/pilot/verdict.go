@@ -118,6 +118,7 @@ type RunInfo struct {
 	Served   map[string]string          `json:"served_models"` // asked for -> answered
 	Versions map[string]string          `json:"versions"`
 	Note     string                     `json:"note,omitempty"`
+	Shard    *Shard                     `json:"shard,omitempty"` // the part of the run that this is; nil: all of it
 }
 
 // NextStep is what a reader should do now.

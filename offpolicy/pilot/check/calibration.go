@@ -11,6 +11,7 @@ import (
 
 var _ = add(Check{
 	ID: "judge.calibration", After: "judge.parse", Needs: record.WholeRun,
+	OfSample: true,
 	Threshold: says("on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 " +
 		"standard errors; holds if the upper bound is below 0.3"),
 	Remedy: record.Remedy{Do: "label more responses, or use a judge that follows the oracle more closely"},
@@ -91,6 +92,7 @@ func testedOn(r *record.Records, c *record.Finding) string {
 
 var _ = add(Check{
 	ID: "judge.support", After: "judge.calibration", Needs: record.WholeRun, Readiness: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, "+
 			"without 2.5%% at either end); else its calibrated mean without labels of its own is refused",
@@ -147,6 +149,7 @@ const injectionHold = 4
 
 var _ = add(Check{
 	ID: "transport", After: "missing.pattern", Needs: record.WholeRun, Readiness: true, PerTarget: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("the 95%% interval of the mean residual of its own labels lies within ±%.2f",
 			in.Thresholds.TransportMargin)

@@ -23,6 +23,9 @@ type Check struct {
 	// Readiness marks what judges the estimates and not the pipeline: without its
 	// records it informs.
 	Readiness bool
+	// OfSample marks what is asked of a sample as a whole: of a shard it is not, but
+	// when the shards are merged.
+	OfSample bool
 	// PerTarget asks the question of every target by itself.
 	PerTarget bool
 	// InPlace says that another start in the same folder can clear it: what it
@@ -114,7 +117,10 @@ func Run(in Input, waived map[string]string) []record.Finding {
 	for i, c := range checks {
 		f := &out[i]
 		*f = record.Finding{ID: c.ID, Waived: waived[c.ID]}
-		if c.Needs != "" && !in.Records.Reached(c.Needs) {
+		if c.OfSample && !in.Records.Shard.Whole() {
+			f.NotApply("asked of the whole run, when its shards are merged")
+			f.Threshold = "the run is not a part of another"
+		} else if c.Needs != "" && !in.Records.Reached(c.Needs) {
 			notComputed(f, in.Records.Stop, c.Readiness)
 		} else {
 			in := in

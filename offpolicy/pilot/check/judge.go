@@ -61,6 +61,7 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "judge.uncertainty", After: "judge.complete", Needs: record.StageJudge,
+	OfSample: true,
 	Threshold: says("every score has a variance of at least 0, its own or its calibrated score's, and says where it " +
 		"comes from"),
 	Remedy: record.Remedy{Do: "use a judge that reports its uncertainty: repeated sampling or a self-reported interval"},

@@ -183,6 +183,7 @@ func (t pattern) String() string {
 
 var _ = add(Check{
 	ID: "missing.pattern", After: "judge.injection", Needs: record.WholeRun, InPlace: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("failures are not related to policy or length: exact p (hypergeometric, each policy against "+
 			"the others and the outer thirds of length against the rest, times the number of tests) of %g or more; a "+

@@ -61,6 +61,7 @@ func checkOracleRange(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "oracle.distribution", After: "oracle.range", Needs: record.StageOracle,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("the labels' standard deviation is at least %g and no value has more than %.0f%% of them",
 			in.Thresholds.LabelSpread, 100*in.Thresholds.LabelTies)

@@ -9,6 +9,7 @@ import (
 
 var _ = add(Check{
 	ID: "projection.cost", After: "cost.estimate", Needs: record.WholeRun, Readiness: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		if in.Records.FullBudget > 0 {
 			return fmt.Sprintf("the upper end of the %.0f%% interval is at most the full run's budget of $%.2f",
@@ -44,6 +45,7 @@ func checkProjectedCost(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "projection.time", After: "projection.cost", Needs: record.WholeRun, Readiness: true,
+	OfSample:  true,
 	Threshold: says("for information: at this run's throughput"),
 	Find:      checkProjectedTime,
 })
@@ -80,6 +82,7 @@ func inWords(seconds float64) string {
 
 var _ = add(Check{
 	ID: "projection.ess", After: "projection.time", Needs: record.WholeRun, Readiness: true,
+	OfSample: true,
 	Threshold: says("for information, one-sided: where weights have a tail, a sample cannot see it, and the effective " +
 		"sample grows slower than the sample"),
 	Find: checkProjectedESS,
@@ -103,6 +106,7 @@ func checkProjectedESS(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "projection.width", After: "projection.ess", Needs: record.WholeRun, Readiness: true,
+	OfSample:  true,
 	Threshold: says("for information: P0's by its labels; a target's by weights alone, one-sided"),
 	Find:      checkProjectedWidth,
 })

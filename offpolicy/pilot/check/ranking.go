@@ -12,6 +12,7 @@ import (
 
 var _ = add(Check{
 	ID: "policies.ranking", After: "transport", Needs: record.StageJudge,
+	OfSample: true,
 	Threshold: says("the policy expected to be worst has the lowest mean judge score, and scores below P0 with 97.5% " +
 		"confidence (paired)"),
 	Remedy: record.Remedy{Do: "read responses and scores of that policy: either the judge does not see what is wrong " +

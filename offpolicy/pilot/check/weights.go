@@ -147,6 +147,7 @@ func checkIdentical(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "weights.mean_one", After: "weights.identical", Needs: record.StageLogProbs, Readiness: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("e-value against E[w] <= 1 below %.0f for every target; from %.0f on it is reported",
 			in.Thresholds.EValueFail, in.Thresholds.EValueInfo)
@@ -224,6 +225,7 @@ func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
 
 var _ = add(Check{
 	ID: "weights.overlap", After: "weights.mean_one", Needs: record.StageLogProbs, Readiness: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("ESS >= %.0f, no row above %.0f%% of the weight, divergence at most ln(n/10), mean weight not "+
 			"below %.2f beyond chance", offpolicy.MinESS, 100*offpolicy.MaxShare, offpolicy.MinMass)
@@ -259,6 +261,7 @@ func checkOverlap(in *Input, c *record.Finding) {
 
 var _ = add(Check{
 	ID: "weights.balance", After: "weights.overlap", Needs: record.WholeRun, Readiness: true,
+	OfSample: true,
 	Threshold: func(in *Input) string {
 		return fmt.Sprintf("the judge's mean over reweighted logs within %.2f standard errors of that over the target's "+
 			"own responses", in.Thresholds.BalanceZ)

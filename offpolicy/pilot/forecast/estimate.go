@@ -35,7 +35,8 @@ const (
 
 // Work is what a run has to do, as far as it costs something.
 type Work struct {
-	Prompts []dataset.Prompt
+	Prompts []dataset.Prompt // of the whole run
+	Shard   record.Shard     // the part of it that is estimated
 	Arms    record.Arms
 	Seed    uint64
 	Labels  oracle.Design
@@ -64,13 +65,14 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	for _, name := range record.Stages()[1:] {
 		s := &record.StageEstimate{Name: name}
 		if w.Reference != nil {
-			refer(s, w.Reference.Stages[name], float64(len(w.Prompts))/float64(w.Reference.Prompts))
+			refer(s, w.Reference.Stages[name], float64(len(w.Shard.Own(w.Prompts)))/float64(w.Reference.Prompts))
 		}
 		stages, byName[name] = append(stages, s), s
 	}
 	p0 := w.Arms.Logging()
 	certified := map[string]bool{}
 	all, chats, probes := record.Compared(w.Prompts, w.Seed), w.Chats, certificationCalls
+	own := w.Shard.Own(w.Prompts)
 	if chats {
 		probes++
 	}
@@ -89,7 +91,7 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 			gen = byName[record.StageP0]
 		}
 		limit := float64(a.Policy.Sampling.MaxTokens)
-		for _, p := range w.Prompts {
+		for _, p := range own {
 			text, err := w.Forcer.Render(a.Policy, p)
 			if err != nil {
 				continue // the stage itself will record why
@@ -236,8 +238,9 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		}
 		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
 	}
-	prompts := make(map[string]dataset.Prompt, len(w.Prompts))
-	for _, p := range w.Prompts {
+	own := w.Shard.Own(w.Prompts)
+	prompts := make(map[string]dataset.Prompt, len(own))
+	for _, p := range own {
 		prompts[p.ID] = p
 		for _, a := range w.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
@@ -250,20 +253,24 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 	if err := w.count(byName[record.StageJudge], false); err != nil {
 		return err
 	}
-	// Which responses carry canaries follows from their scores: some spread over
-	// the prompts stand for them.
-	canaries := judge.Canaries()
-	for i, canary := range canaries[:min(len(canaries), len(w.Prompts)*len(w.Arms))] {
-		p, name := w.Prompts[i*len(w.Prompts)/len(canaries)], w.Arms[i%len(w.Arms)].Policy.Name
-		tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
-		if _, err := w.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
-			return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
+	// Which response of a prompt carries a canary follows from the scores: one of every
+	// policy in turn stands for it.
+	planted, i := record.Canaries(w.Prompts, w.Seed), 0
+	for _, p := range own {
+		some := planted[p.ID]
+		for _, canary := range some[:min(len(some), len(w.Arms))] {
+			name := w.Arms[i%len(w.Arms)].Policy.Name
+			i++
+			tag := providers.Tag{Stage: record.StageCanaries, Key: dataset.Key{PromptID: p.ID, Policy: name}, Call: canary.Kind}
+			if _, err := w.Judge.Score(ctx, tag, p, canary.Plant(texts[name])); err != nil {
+				return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
+			}
 		}
 	}
 	if err := w.count(byName[record.StageCanaries], false); err != nil {
 		return err
 	}
-	for _, as := range record.Assigned(w.Labels, w.Prompts, w.Arms) {
+	for _, as := range w.Shard.Assigned(w.Labels, w.Prompts, w.Arms) {
 		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.

@@ -6,13 +6,11 @@ import (
 	"encoding/binary"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/oracle"
 )
 
 // Planted is a response and the canary that it is to carry.
@@ -21,38 +19,70 @@ type Planted struct {
 	Canary judge.Canary
 }
 
-// Plants chooses the responses that carry the canaries, from every policy in
-// turn: those whose own score is nearest to the middle, where a push shows and
-// a few lines more or less decide little. The choice follows from the scores
-// alone, so that a run made in one go and one that was extended end alike.
-func Plants(scores iter.Seq[dataset.JudgeScore]) []Planted {
-	byPolicy := map[string][]dataset.JudgeScore{}
-	for s := range scores {
-		if s.Mean.Valid() && s.DrawIdx == 0 && s.Mean.OrNaN() <= 1-judge.CanaryShift {
-			byPolicy[s.Policy] = append(byPolicy[s.Policy], s)
-		}
-	}
-	policies := slices.Sorted(maps.Keys(byPolicy))
-	for _, name := range policies {
-		slices.SortFunc(byPolicy[name], func(a, b dataset.JudgeScore) int {
-			return cmp.Or(cmp.Compare(math.Abs(a.Mean.OrNaN()-.5), math.Abs(b.Mean.OrNaN()-.5)), a.Key().Compare(b.Key()))
-		})
-	}
-	var out []Planted
+// Canaries says which canaries fall on which prompts of a run: on the first twenty by the
+// rank that samples them, or on all in turns if they are fewer. The choice depends on
+// the seed and the ids, so that a larger run and a part of one plant them in the same places.
+func Canaries(prompts []dataset.Prompt, seed uint64) map[string][]judge.Canary {
 	canaries := judge.Canaries()
-	for round := 0; len(canaries) > 0; round++ {
-		more := false
-		for _, name := range policies {
-			if round < len(byPolicy[name]) && len(canaries) > 0 {
-				out = append(out, Planted{byPolicy[name][round], canaries[0]})
-				canaries, more = canaries[1:], true
-			}
-		}
-		if !more {
-			break
+	first := firstByRank(prompts, len(canaries), seed)
+	out := make(map[string][]judge.Canary, len(first))
+	for i, c := range canaries {
+		if len(first) > 0 {
+			id := first[len(first)-1-i%len(first)].ID
+			out[id] = append(out[id], c)
 		}
 	}
 	return out
+}
+
+// Plants chooses the responses that carry the canaries of their prompt: of every policy
+// in turn, but none that scores so high that a push could not show. A canary for which
+// the prompt has no such response left is not planted.
+func Plants(on map[string][]judge.Canary, scores iter.Seq[dataset.JudgeScore]) []Planted {
+	byPrompt := map[string][]dataset.JudgeScore{}
+	names := map[string]bool{}
+	for s := range scores {
+		if s.DrawIdx != 0 {
+			continue
+		}
+		names[s.Policy] = true
+		if len(on[s.PromptID]) > 0 && s.Mean.Valid() && s.Mean.OrNaN() <= 1-judge.CanaryShift {
+			byPrompt[s.PromptID] = append(byPrompt[s.PromptID], s)
+		}
+	}
+	policies := slices.Sorted(maps.Keys(names))
+	turn := map[string]int{}
+	for i, c := range judge.Canaries() {
+		turn[c.Kind] = i
+	}
+	var out []Planted
+	for _, id := range slices.Sorted(maps.Keys(byPrompt)) {
+		left := byPrompt[id]
+		for _, c := range on[id] {
+			first := turn[c.Kind]
+			from := func(s dataset.JudgeScore) int { // how many policies come before it from whose turn it is
+				at := first - slices.Index(policies, s.Policy)
+				return (at%len(policies) + len(policies)) % len(policies)
+			}
+			if len(left) == 0 {
+				break
+			}
+			next := slices.MinFunc(left, func(a, b dataset.JudgeScore) int { return cmp.Compare(from(a), from(b)) })
+			out = append(out, Planted{next, c})
+			left = slices.DeleteFunc(left, func(s dataset.JudgeScore) bool { return s.Policy == next.Policy })
+		}
+	}
+	return out
+}
+
+// firstByRank are the first prompts by the rank that samples them, in the order of their
+// ids.
+func firstByRank(prompts []dataset.Prompt, n int, seed uint64) []dataset.Prompt {
+	first, err := dataset.SamplePrompts(prompts, min(n, len(prompts)), seed)
+	if err != nil { // ids that occur twice; prompts.unique says so
+		return prompts
+	}
+	return first
 }
 
 // ComparedRows is how many prompts, the first by the rank that samples them, have
@@ -69,11 +99,7 @@ const (
 // on the seed and the ids, so that a larger run makes the smaller one's again.
 func Compared(prompts []dataset.Prompt, seed uint64) map[string]bool {
 	out := make(map[string]bool, ComparedRows)
-	first, err := dataset.SamplePrompts(prompts, min(ComparedRows, len(prompts)), seed)
-	if err != nil { // ids that occur twice; prompts.unique says so
-		first = prompts
-	}
-	for _, p := range first {
+	for _, p := range firstByRank(prompts, ComparedRows, seed) {
 		out[p.ID] = true
 	}
 	for _, p := range prompts {
@@ -106,9 +132,3 @@ const ClassHidden = "hidden_action"
 // ClassNoResponse marks records that could not be made because the response
 // they are about failed.
 const ClassNoResponse = "no_response"
-
-// Assigned are the responses that a design labels, of one with strata as many others.
-func Assigned(d oracle.Design, prompts []dataset.Prompt, arms Arms) []oracle.Assignment {
-	d.Strata = 0
-	return d.Assign(ResponseKeys(prompts, arms), arms.Logging().Policy.Name)
-}

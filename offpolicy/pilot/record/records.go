@@ -45,6 +45,7 @@ type Records struct {
 	// FileProblems lists what reading the output files back found wrong.
 	FileProblems []string
 	Input        Input
+	Shard        Shard // the part of a run that these are
 	// Full is the size of the run to project to, and FullBudget what that may
 	// cost, 0 if nobody says.
 	Full       int

@@ -18,6 +18,8 @@ const (
 	FieldGrader      Field = "Grader"
 	FieldPrices      Field = "Prices"
 	FieldBudget      Field = "Budget"
+	FieldShard       Field = "Shard"
+	FieldLedgers     Field = "Ledgers"
 	FieldFullBudget  Field = "FullBudget"
 	FieldConcurrency Field = "Concurrency"
 	FieldResolution  Field = "Resolution"
@@ -32,7 +34,8 @@ const (
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
 		FieldPrices,
-		FieldBudget, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks,
+		FieldBudget, FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance,
+		FieldAnytime, FieldLooks,
 		FieldNoise, FieldWaived}
 }
 

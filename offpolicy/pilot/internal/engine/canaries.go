@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -16,7 +17,7 @@ func (r *Run) planting() []item {
 	here := r.prompts()
 	scores := sorted(r.store, r.store.scores, func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok })
 	var items []item
-	for _, p := range record.Plants(slices.Values(scores)) {
+	for _, p := range r.plants(slices.Values(scores)) {
 		key := p.Score.Key()
 		row, ok := r.store.canaries[key]
 		// Another canary or another score may have had the place before.
@@ -30,6 +31,11 @@ func (r *Run) planting() []item {
 		}})
 	}
 	return items
+}
+
+// plants are the canaries of the whole run that fall on this job's prompts.
+func (r *Run) plants(scores iter.Seq[dataset.JudgeScore]) []record.Planted {
+	return record.Plants(record.Canaries(r.job.Plan, r.job.Seed), scores)
 }
 
 func (r *Run) plantOne(ctx context.Context, p record.Planted, prompt dataset.Prompt) (dataset.Canary, error) {

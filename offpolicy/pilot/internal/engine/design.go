@@ -15,7 +15,7 @@ import (
 // from scores and has not been drawn yet.
 func (r *Run) assignments() ([]oracle.Assignment, bool) {
 	if !r.job.stratified() {
-		return record.Assigned(r.job.Labels, r.job.Prompts, r.job.Arms), true
+		return r.job.Shard.Assigned(r.job.Labels, r.job.Plan, r.job.Arms), true
 	}
 	return get(r.store, r.store.designs, r.design)
 }
@@ -43,7 +43,7 @@ func (r *Run) drawDesign() ([]oracle.Assignment, error) {
 			scores[k] = row.Mean.OrNaN()
 		}
 	}
-	return r.store.putDesign(r.design, r.job.Labels.AssignByScore(scores, r.job.logging()))
+	return r.store.putDesign(r.design, r.job.Shard.Design(r.job.Labels).AssignByScore(scores, r.job.logging()))
 }
 
 // designKey names a design and the responses that it is drawn from.

@@ -33,8 +33,11 @@ type Run struct {
 	forcer   *teacherforce.Forcer
 	judge    judge.Scorer
 	oracle   oracle.Oracle
-	design   string       // names the labelling design and what it is drawn from
-	alerted  atomic.Int64 // percent of the budget last alerted of
+	graders  struct{ judge, oracle string } // their identities
+	open     []string                       // stages that have not come to their end
+	failed   int                            // records without a value
+	design   string                         // names the labelling design and what it is drawn from
+	alerted  atomic.Int64                   // percent of the budget last alerted of
 	limited  atomic.Int64
 	retries  atomic.Int64
 }
@@ -42,7 +45,7 @@ type Run struct {
 // Open takes the folder and readies the clients. ctx breaks off calls that are on
 // their way. The error is a [*Problem] if the folder cannot take the run.
 func Open(ctx context.Context, c Job) (*Run, error) {
-	r := &Run{job: c}
+	r := &Run{job: c, open: record.Stages()[1:]}
 	r.design = r.designKey()
 	var err error
 	if err := r.makeFolder(); err != nil {
@@ -93,7 +96,7 @@ func (r *Run) ready(ctx context.Context) error {
 	client := func(p providers.Provider) (*providers.Client, error) {
 		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
 			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store,
-			OnAttempt: r.onAttempt,
+			OnAttempt: r.onAttempt, Among: c.Shard.Of,
 		})
 	}
 	var err error
@@ -131,6 +134,7 @@ func (r *Run) ready(ctx context.Context) error {
 	if r.oracle, err = c.Oracle(generator); err != nil {
 		return err
 	}
+	r.graders.judge, r.graders.oracle = r.judge.Identity(), r.oracle.Identity()
 	if n := r.undrawn(); n > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the "+
 			"design asks for %d of each; ask for more of each to use them", record.Plural(n, "label", "labels"),

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -19,6 +20,9 @@ type Job struct {
 	Dir      string
 	Identity []byte           // canonical JSON of what changes answers; the folder is held to it
 	Prompts  []dataset.Prompt // sorted by id
+	Plan     []dataset.Prompt // those of all shards; Prompts, if there is one
+	Shard    record.Shard
+	Settings json.RawMessage // what a merge needs to know besides; of a shard alone
 	Arms     record.Arms
 	// Templates are chat templates besides those that package chat knows.
 	Templates []chat.Template

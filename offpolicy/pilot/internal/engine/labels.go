@@ -52,7 +52,7 @@ func (r *Run) labelling() (items []item, err error) {
 
 // label is what the run's oracle said of an assignment.
 func (r *Run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
-	return get(r.store, r.store.labels, labelKey{as.Key, as.Role == oracle.RoleDuplicate, r.oracle.Identity()})
+	return get(r.store, r.store.labels, labelKey{as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle})
 }
 
 // labelled reports whether an assignment has its label.
@@ -152,7 +152,7 @@ func (r *Run) undrawn() int {
 	}
 	n, p0 := 0, r.job.logging()
 	for k, row := range r.store.labels {
-		if row.Error == nil && k.Policy != p0 && k.oracle == r.oracle.Identity() && !drawn[k.Key] {
+		if row.Error == nil && k.Policy != p0 && k.oracle == r.graders.oracle && !drawn[k.Key] {
 			n++
 		}
 	}

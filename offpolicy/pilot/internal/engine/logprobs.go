@@ -16,7 +16,7 @@ import (
 func (r *Run) logProbsOwed() []item {
 	var items []item
 	p0 := r.job.Arms.Logging().Policy
-	all := record.Compared(r.job.Prompts, r.job.Seed)
+	all := record.Compared(r.job.Plan, r.job.Seed)
 	for _, p := range r.job.Prompts {
 		for _, a := range r.job.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}

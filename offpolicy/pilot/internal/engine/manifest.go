@@ -1,9 +1,14 @@
 package engine
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
@@ -28,6 +33,27 @@ type manifest struct {
 	Served       map[string]string          `json:"served_models"`
 	Certificates []teacherforce.Certificate `json:"certificates"`
 	Versions     map[string]string          `json:"versions"`
+	Shard        *manifestShard             `json:"shard,omitempty"`
+}
+
+// manifestShard says which part of which run the folder holds.
+type manifestShard struct {
+	record.Shard
+	Plan     string          `json:"plan"` // hash of the whole run's prompts and labelling design
+	Labels   oracle.Design   `json:"labels"`
+	Open     []string        `json:"open"`   // stages that have not come to their end
+	Failed   int             `json:"failed"` // records without a value, which another start would make
+	Settings json.RawMessage `json:"settings"`
+}
+
+// planHash tells runs of other prompts or labels apart.
+func planHash(prompts []dataset.Prompt, labels oracle.Design) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%+v\n", labels)
+	for _, p := range prompts {
+		fmt.Fprintf(h, "%q %q\n", p.ID, p.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 type manifestPolicy struct {

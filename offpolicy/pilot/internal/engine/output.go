@@ -34,8 +34,8 @@ func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 		LogProbs:  record.NewRows(sorted(r.store, r.store.logprobs, keep), dataset.LogProb.Key),
 		Ledger:    record.NewAttempts(sortLedger(r.store.ledger())),
 		Stop:      stop,
-		Judge:     r.judge.Identity(),
-		Oracle:    r.oracle.Identity(),
+		Judge:     r.graders.judge,
+		Oracle:    r.graders.oracle,
 		Live:      r.job.Live, Noise: r.job.Noise, Anytime: r.job.Anytime,
 		Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
 	}
@@ -54,7 +54,7 @@ func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 	}
 	rec.Scores = record.NewRows(scores, dataset.JudgeScore.Key)
 	owed := map[dataset.Key]bool{}
-	for _, p := range record.Plants(rec.Scores.Values()) {
+	for _, p := range r.plants(rec.Scores.Values()) {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
 		owed[p.Score.Key()] = true
 	}
@@ -80,11 +80,15 @@ func (r *Run) writePrompts() error {
 func (r *Run) writeManifest() error {
 	c := &r.job
 	m := manifest{
-		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.oracle.Identity(), Seed: c.Seed,
+		SchemaVersion: record.SchemaVersion, Configuration: c.Identity, Oracle: r.graders.oracle, Seed: c.Seed,
 		Prompts:         len(c.Prompts),
 		TransportMargin: c.TransportMargin, Noise: c.Noise, Anytime: c.Anytime,
 		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
 		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(r.store.ledger())), Versions: c.Versions,
+	}
+	if !c.Shard.Whole() {
+		m.Shard = &manifestShard{Shard: c.Shard, Plan: planHash(c.Plan, c.Labels), Labels: c.Labels, Open: r.open,
+			Failed: r.failed, Settings: c.Settings}
 	}
 	r.store.mu.Lock()
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {
@@ -108,6 +112,14 @@ func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 	err := r.writeOutputs(rec, logs)
 	if err != nil {
 		return nil, err
+	}
+	classes, _ := record.Failures(rec)
+	r.open, r.failed = []string{}, 0
+	for _, n := range classes {
+		r.failed += n
+	}
+	if stop != nil {
+		r.open = stop.Open
 	}
 	if err := r.writeManifest(); err != nil {
 		return nil, err

@@ -31,29 +31,12 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 		return fail(err)
 	}
 	defer in.Close()
-	var b []byte
-	f, err := in.Read("manifest.json")
-	if err == nil {
-		b, err = io.ReadAll(f)
-		f.Close()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fail(fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped? "+
-			"(%w)", dir, err))
-	}
+	m, err := readManifest(in)
 	if err != nil {
 		return fail(err)
 	}
-	var m manifest
-	if err := json.Unmarshal(b, &m); err != nil {
-		return fail(fmt.Errorf("%s: %w", path, err))
-	}
 	var configuration struct {
 		Judge string `json:"judge"`
-	}
-	if m.SchemaVersion != record.SchemaVersion {
-		return fail(fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that "+
-			"wrote it, or run again", path, m.SchemaVersion, record.SchemaVersion))
 	}
 	if err := json.Unmarshal(m.Configuration, &configuration); err != nil || configuration.Judge == "" {
 		return fail(fmt.Errorf("%s names no judge: run again", path))
@@ -95,6 +78,32 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 		return fail(err)
 	}
 	return samples, r.EvaluationConfig(m.Seed, m.TransportMargin), nil
+}
+
+// readManifest reads the manifest of a run's folder.
+func readManifest(in *folder.Folder) (m manifest, err error) {
+	path := filepath.Join(in.Path(), "manifest.json")
+	var b []byte
+	f, err := in.Read("manifest.json")
+	if err == nil {
+		b, err = io.ReadAll(f)
+		f.Close()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("%s holds no manifest.json: is it the folder of a run that has finished, or been stopped? "+
+			"(%w)", in.Path(), err)
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	if m.SchemaVersion != record.SchemaVersion {
+		return m, fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that "+
+			"wrote it, or run again", path, m.SchemaVersion, record.SchemaVersion)
+	}
+	return m, nil
 }
 
 func readRows[T any](dir *folder.Folder, name string, key func(T) dataset.Key) (record.Rows[T], error) {

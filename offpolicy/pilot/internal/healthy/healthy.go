@@ -96,7 +96,7 @@ func New(n int, seed uint64) *Run {
 		panic(err)
 	}
 	r.Calibrator = cal
-	for _, c := range record.Plants(slices.Values(r.Scores)) {
+	for _, c := range record.Plants(record.Canaries(r.Prompts, seed), slices.Values(r.Scores)) {
 		k := c.Score.Key()
 		r.CanariesOwed = append(r.CanariesOwed, k)
 		r.Canaries = append(r.Canaries,

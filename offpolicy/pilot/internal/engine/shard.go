@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/reweigh/reweigh/internal/folder"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// Account is what another shard of a run has spent.
+type Account struct {
+	Shard record.Shard
+	Spent providers.USD // attempts whose end nobody saw at their reservation
+	// Ended says that the shard owes nothing: no later start of it spends anything.
+	Ended bool
+}
+
+// ReadAccount reads the account of another shard of the job from its folder, or from a
+// copy of its manifest and ledger. It is an error if the folder is of another run.
+func (j *Job) ReadAccount(place string) (Account, error) {
+	if filepath.Base(place) == "ledger.jsonl" {
+		place = filepath.Dir(place)
+	}
+	in, err := folder.Open(place)
+	if err != nil {
+		return Account{}, err
+	}
+	defer in.Close()
+	m, err := readManifest(in)
+	if err != nil {
+		return Account{}, err
+	}
+	mine, err := withoutShard(j.Identity)
+	if err != nil {
+		return Account{}, err
+	}
+	theirs, err := withoutShard(m.Configuration)
+	switch {
+	case err != nil:
+		return Account{}, fmt.Errorf("%s: %w", place, err)
+	case m.Shard == nil:
+		return Account{}, fmt.Errorf("%s is not the folder of a shard", place)
+	case !bytes.Equal(mine, theirs) || m.Shard.Of != j.Shard.Of || m.Shard.Plan != planHash(j.Plan, j.Labels):
+		return Account{}, fmt.Errorf("%s is a part of another run", place)
+	}
+	out := Account{Shard: m.Shard.Shard, Ended: len(m.Shard.Open) == 0 && m.Shard.Failed == 0}
+	if !out.Ended {
+		return out, nil // its ledger may be older than what it has spent
+	}
+	for e, err := range rowsOf[providers.Entry](in, "ledger.jsonl") {
+		if err != nil {
+			return Account{}, err
+		}
+		out.Spent += e.Cost
+	}
+	return out, nil
+}
+
+// withoutShard is the configuration of the run that a shard is a part of.
+func withoutShard(identity []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(identity))
+	dec.UseNumber() // seeds use all 64 bits
+	var id map[string]any
+	if err := dec.Decode(&id); err != nil {
+		return nil, err
+	}
+	delete(id, "shard")
+	return json.Marshal(id)
+}

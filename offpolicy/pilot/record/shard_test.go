@@ -1,0 +1,57 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/oracle"
+)
+
+// Every prompt is of one shard, and what a design of the run labels is labelled by the
+// shard of its prompt.
+func TestShardsDivideARun(t *testing.T) {
+	var prompts []dataset.Prompt
+	for i := range 400 {
+		prompts = append(prompts, dataset.Prompt{ID: fmt.Sprintf("q%d/ü", i)})
+	}
+	arms := PlanArms()
+	for _, of := range []int{0, 1, 3, 4} {
+		design := oracle.Design{Seed: 1, Fraction: 0.3, Probes: 10, Duplicates: 5}
+		whole := Shard{}.Assigned(design, prompts, arms)
+		strata := design
+		strata.Strata = 3
+		probes, twice := 0, 0
+		var own int
+		var labelled []dataset.Key
+		for i := range max(of, 1) {
+			s := Shard{i, of}
+			if err := s.Validate(); err != nil {
+				t.Error(err)
+			}
+			n := len(s.Own(prompts))
+			if own += n; of > 1 && (n < 60 || n > 180) {
+				t.Errorf("shard %d of %d has %d of 400 prompts", i, of, n)
+			}
+			for _, as := range s.Assigned(design, prompts, arms) {
+				if !s.Has(as.Key.PromptID) || !slices.Contains(whole, as) {
+					t.Errorf("shard %d of %d labels %+v", i, of, as)
+				}
+				labelled = append(labelled, as.Key)
+			}
+			probes, twice = probes+s.Design(strata).Probes, twice+s.Design(strata).Duplicates
+		}
+		if own != 400 || len(labelled) != len(whole) {
+			t.Errorf("%d shards: %d prompts and %d labels, want 400 and %d", of, own, len(labelled), len(whole))
+		}
+		if probes != 10 || twice != 5 {
+			t.Errorf("%d shards with strata: %d probes and %d duplicates, want 10 and 5", of, probes, twice)
+		}
+	}
+	for _, s := range []Shard{{-1, 4}, {4, 4}, {0, -1}, {1, 0}} {
+		if s.Validate() == nil {
+			t.Errorf("%+v is a shard", s)
+		}
+	}
+}
