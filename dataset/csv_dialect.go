@@ -69,7 +69,7 @@ func sniffCSV(r *bufio.Reader, name string) (d dialect, found, looks bool) {
 			next, _, _ := bytes.Cut(rest[min(len(rest), len(line)+1):], []byte{d.eol})
 			for _, k := range delimiters {
 				cells := splitHeader(text, k.comma)
-				if len(cells) > 1 && len(cells) > len(d.columns) && len(splitHeader(string(next), k.comma)) == len(cells) {
+				if len(cells) > 1 && len(cells) > len(d.columns) && len(splitHeader(string(next), k.comma)) >= len(cells) {
 					d.comma, d.columns, looks = k.comma, cells, true
 				}
 			}

@@ -67,6 +67,9 @@ const batchBytes = 256 << 10
 
 // run reads all rows and settles which are kept.
 func (p *pass) run(rows RowReader) (*Ingest, error) {
+	if r, ok := rows.(*rowReader); ok && r.unfit != nil {
+		return nil, r.unfit
+	}
 	in := &Ingest{Container: rows.Container()}
 	workers := min(runtime.GOMAXPROCS(0), 8)
 	work := make(chan *batch)

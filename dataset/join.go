@@ -57,6 +57,8 @@ type Logs struct {
 	// Scored says what each policy's log-probs are of, the logging policy's too. See
 	// [Unstated] for a source that does not say.
 	Scored map[string]Scored
+	// Notes are what to know of where the records come from, in sentences.
+	Notes []string
 }
 
 // Join joins the records of a run by key.

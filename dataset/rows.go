@@ -57,6 +57,7 @@ func File(path string) Source {
 // CSV with a header line, compressed with gzip or zstd or not: the first bytes tell. A row
 // of CSV is an object whose values are text; its cells may stand between commas, tabs,
 // semicolons or bars. A file that is known to be something else is refused by its name.
+// A table of which no column holds prompts has rows, too; [ReadPrompts] refuses it.
 // Name serves for messages. Closing the reader does not close r.
 //
 // Parquet files are read by the module
@@ -95,7 +96,10 @@ func newRowReader(r io.Reader, name string) (out *rowReader, err error) {
 	default:
 		d, found, looks := sniffCSV(text, name)
 		if !found {
-			return nil, d.notTable(name, looks, first)
+			// A table without prompts may hold what [ReadTable] reads.
+			if out.unfit = d.notTable(name, looks, first); !looks {
+				return nil, out.unfit
+			}
 		}
 		c, err := newCSVReader(text, name, d)
 		if err != nil {
@@ -115,6 +119,7 @@ type rowReader struct {
 	sum       hash.Hash
 	rows      interface{ next() (int, []byte, error) }
 	file      io.Closer // nil: the caller's
+	unfit     error     // why the rows cannot be prompts; nil if they can
 }
 
 func (r *rowReader) Next() (int, []byte, error) {

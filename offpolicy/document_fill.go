@@ -179,7 +179,11 @@ func (r *Result) notes() []string {
 		out = append(out, fmt.Sprintf("Standard errors are those of influence functions, which of more than %d prompts are "+
 			"as good as a bootstrap's; there are %d.", exactPrompts, n))
 	}
-	if r.CalibratorError != nil {
+	switch {
+	case r.CalibratorError == nil:
+	case r.frame.unscored():
+		out = append(out, "No response has a judge score: labels are used alone.")
+	default:
 		out = append(out, "The judge cannot be calibrated: "+r.CalibratorError.Error()+".")
 	}
 	return out

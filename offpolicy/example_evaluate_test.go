@@ -2,6 +2,7 @@ package offpolicy_test
 
 import (
 	"fmt"
+	"log"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -337,4 +338,53 @@ func ExampleJudgeSpaceAffinity() {
 	// Output:
 	// 0.76
 	// 0.75
+}
+
+// Two slices, to a value with an interval: every response has the judge's score, every
+// seventh the oracle's label.
+func ExampleFromColumns() {
+	scores, labels := make([]float64, 400), make([]float64, 400)
+	for i := range scores {
+		scores[i], labels[i] = float64(i%20)/20, math.NaN()
+		if i%7 == 0 {
+			labels[i] = .3 + .4*scores[i] + .02*float64(i%3)
+		}
+	}
+
+	samples := offpolicy.FromColumns(offpolicy.Columns{Scores: scores, Labels: labels})
+	result, err := offpolicy.Evaluate(samples, offpolicy.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(result)
+	// Output:
+	// policy  value  95% interval    by
+	// base    0.510  [0.496, 0.523]  dr
+}
+
+// A CSV file of logged responses, with a target's log-probs beside the logging policy's
+// and labels from people on a scale from 1 to 5, to values, a difference and intervals: here 1 is 0 and 5
+// is 1.
+func ExampleFromRecords_csv() {
+	table, err := dataset.ReadTable(dataset.File("testdata/logged.csv"),
+		dataset.TableOptions{Labels: dataset.Scale{Low: 1, High: 5}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	samples, err := offpolicy.FromRecords(table.Logs)
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := offpolicy.Evaluate(samples, offpolicy.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(result)
+	// Output:
+	// policy    value  95% interval    by
+	// base      0.446  [0.408, 0.485]  dr
+	// pi_short  0.496  [0.456, 0.535]  dr
+	//
+	// difference               95% interval      p (Holm)
+	// pi_short - base  +0.050  [+0.039, +0.061]  1.97e-13
 }

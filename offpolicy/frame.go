@@ -170,6 +170,16 @@ func newDrawFrame(draws []Draw, prompts []string) *drawFrame {
 	return f
 }
 
+// unscored reports whether no response has a score, the targets' own included.
+func (fr *frame) unscored() bool {
+	for _, d := range fr.draws {
+		if d.unscored < len(d.score) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(fr.score, func(s float64) bool { return !math.IsNaN(s) })
+}
+
 // labelledByScore are the rows with a label and a score, by score.
 func (fr *frame) labelledByScore() []int {
 	var out []int

@@ -1,8 +1,6 @@
 package offpolicy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,9 +67,7 @@ type Draw struct {
 
 // FromRecords makes samples of joined records: the logged samples, each
 // target's own draws, and its probes, if they are in files of their own. A
-// sample's id is its PromptID, else prompt_id in its metadata, else "prompt_"
-// and the first 12 hexadecimal digits of its prompt's SHA-256, which is how CJE
-// names it. Length is response_token_count in the metadata, else the response's
+// sample's id is [dataset.Sample.ID]. Length is response_token_count in the metadata, else the response's
 // characters; Segments are the metadata's language and category; Covariate is the
 // response's length in characters, of rows and draws alike. Draws of the logging
 // policy are left out: they are the logged responses again.
@@ -80,7 +76,8 @@ type Draw struct {
 // lack it. If the two disagree on score or label there is an error that names
 // the key, as there is if a key occurs twice.
 func FromRecords(logs dataset.Logs) (Samples, error) {
-	out := Samples{Logging: logs.Logging, Judge: logs.Judge, Scored: logs.Scored, Draws: map[string][]Draw{}}
+	out := Samples{Logging: logs.Logging, Judge: logs.Judge, Scored: logs.Scored, Draws: map[string][]Draw{},
+		Notes: slices.Clone(logs.Notes)}
 	unnamed := 0
 	tokens := slices.ContainsFunc(logs.Samples, func(s dataset.Sample) bool { return tokenCount(s).Valid() })
 	for _, s := range logs.Samples {
@@ -129,7 +126,7 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 // rowOf is a sample's row, with its length in tokens, and whether the sample has an id.
 func rowOf(s dataset.Sample, logging string) (r Row, named bool, err error) {
 	r = Row{
-		PromptID: promptID(s), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
+		PromptID: s.ID(), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
 		Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
 		Length: tokenCount(s), Covariate: characters(s.Response),
 	}
@@ -186,17 +183,6 @@ func tokenCount(s dataset.Sample) dataset.Float {
 
 func characters(text string) dataset.Float {
 	return dataset.Known(float64(utf8.RuneCountInString(text)))
-}
-
-func promptID(s dataset.Sample) string {
-	if s.PromptID != "" {
-		return s.PromptID
-	}
-	if id, ok := s.Metadata["prompt_id"].(string); ok && id != "" {
-		return id
-	}
-	sum := sha256.Sum256([]byte(s.Prompt))
-	return "prompt_" + hex.EncodeToString(sum[:])[:12]
 }
 
 // joinProbes gives draws the labels of probes that have their key, and adds the others.

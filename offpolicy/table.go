@@ -185,6 +185,9 @@ func (t *Table) AddFresh(policy string, d dataset.FreshDraw) {
 	}
 }
 
+// AddNote adds what is to be known of where the samples come from, a sentence.
+func (t *Table) AddNote(note string) { t.notes = append(t.notes, note) }
+
 // AddProbe adds a labelled draw; see [Table.AddFresh].
 func (t *Table) AddProbe(policy string, d dataset.FreshDraw) {
 	if policy == t.plan.Logging {
@@ -332,8 +335,9 @@ func (t *Table) scored() map[string]dataset.Scored {
 }
 
 func (t *Table) allNotes() []string {
-	if t.unnamed == 0 {
-		return t.notes
+	out := slices.Clone(t.notes)
+	if t.unnamed > 0 {
+		out = append(out, unnamedNote(t.unnamed, t.records))
 	}
-	return append(slices.Clone(t.notes), unnamedNote(t.unnamed, t.records))
+	return append(out, t.lookalikes()...)
 }

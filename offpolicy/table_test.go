@@ -138,7 +138,7 @@ func TestTableOfRecords(t *testing.T) {
 		if len(logs.Samples) > 150 {
 			continue // one draw a prompt
 		}
-		d := dataset.FreshDraw{PromptID: promptID(x), JudgeScore: dataset.Known(.5)}
+		d := dataset.FreshDraw{PromptID: x.ID(), JudgeScore: dataset.Known(.5)}
 		logs.Draws["near"] = append(logs.Draws["near"], d)
 		if d.OracleLabel = r.Label; r.Label.Valid() {
 			logs.Probes["near"] = append(logs.Probes["near"], d)

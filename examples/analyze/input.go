@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -19,15 +18,13 @@ type input struct {
 	table  *offpolicy.Table
 	config offpolicy.Config
 	source string
-	file   string // of the logged rows, one a line; "" if there is none
+	read   *dataset.Table // what was read of the logged rows; nil of a run's
 }
 
 // What files alone do not say.
 const (
-	defaultSeed    = 42
-	defaultMargin  = .05
-	unnamedLogging = "base" // as CJE calls the policy that was logged
-	unnamedJudge   = "an unnamed judge"
+	defaultSeed   = 42
+	defaultMargin = .05
 )
 
 func load(o options) (*input, error) {
@@ -45,29 +42,27 @@ func load(o options) (*input, error) {
 	return in, nil
 }
 
-// loadFiles reads lines one by one, and keeps of each what is evaluated.
+// loadFiles reads rows one by one, and keeps of each what is evaluated.
 func loadFiles(o options) (*input, error) {
-	t := offpolicy.NewTable(offpolicy.Plan{Logging: unnamedLogging, Judge: unnamedJudge})
-	in := &input{table: t, source: o.logged, file: o.logged}
-	logged := io.Reader(os.Stdin)
-	name := "standard input"
+	src := dataset.File(o.logged)
 	if o.logged == "-" {
-		in.file = ""
-	} else {
-		f, err := os.Open(o.logged)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		logged, name = f, o.logged
+		src = dataset.Source{Name: "standard input", Open: func() (dataset.RowReader, error) {
+			return dataset.NewRowReader(os.Stdin, "standard input")
+		}}
 	}
-	for s, err := range dataset.ReadJSONL[dataset.Sample](logged, name) {
-		if err == nil {
-			err = t.AddSample(s)
-		}
-		if err != nil {
-			return nil, err
-		}
+	in := &input{source: o.logged}
+	read, err := dataset.ReadTable(src, dataset.TableOptions{Logging: o.logging, Columns: o.columns, Labels: o.labels,
+		Scores: o.scores, Into: func(logging, judge string) dataset.TableSink {
+			in.table = offpolicy.NewTable(offpolicy.Plan{Logging: logging, Judge: judge})
+			return in.table
+		}})
+	if err != nil {
+		return nil, hint(err)
+	}
+	t := in.table
+	in.read = read
+	for _, note := range slices.Concat(read.Notes, columnsRead(read), whatIsMissing(read, o.fresh+o.probes != "")) {
+		t.AddNote(note)
 	}
 	fresh, err := drawFiles(o.fresh)
 	if err != nil {
@@ -139,36 +134,19 @@ func eachDraw(files []dataset.FreshDrawFile, add func(policy string, d dataset.F
 // locate names the file and line of a row that is not what it claims.
 func (in *input) locate(err error) error {
 	var bad *offpolicy.RowError
-	if in.file == "" || !errors.As(err, &bad) || bad.Op != "samples" {
+	if in.read == nil || !errors.As(err, &bad) {
 		return err
 	}
-	line, cause := lineOf(in.file, bad.Row)
-	if cause != nil {
+	lines := in.read.Lines
+	if policy, ok := strings.CutPrefix(bad.Op, "fresh draws of "); ok {
+		lines = in.read.DrawLines[policy]
+	}
+	if bad.Row >= len(lines) {
 		return err
 	}
 	more := ""
 	if bad.Rows > 1 {
 		more = fmt.Sprintf(" (%d such rows)", bad.Rows)
 	}
-	return fmt.Errorf("%s:%d: %s: found %v%s", filepath.Base(in.file), line, bad.Reason, bad.Value, more)
-}
-
-// lineOf is the line of a row, lines that are blank being none.
-func lineOf(file string, row int) (int, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return 0, err
-	}
-	line := 0
-	for text := range bytes.Lines(b) {
-		line++
-		if len(bytes.TrimSpace(text)) == 0 {
-			continue
-		}
-		if row == 0 {
-			return line, nil
-		}
-		row--
-	}
-	return 0, io.ErrUnexpectedEOF
+	return fmt.Errorf("%s:%d: %s: found %v%s", filepath.Base(in.source), lines[bad.Row], bad.Reason, bad.Value, more)
 }

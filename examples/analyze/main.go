@@ -1,12 +1,14 @@
 // Analyze says what logged responses tell of other policies: their values by
 // several estimators, with intervals, and which of them must not be believed.
 //
-//	go run ./examples/analyze -run runs/sample1pct
+//	go run ./examples/analyze -logged my.csv
+//	go run ./examples/analyze -logged my.csv -columns prompt_id=qid,label=human -scale 1:5
 //	go run ./examples/analyze -logged logged.jsonl -fresh fresh_draws -probes probes -html report.html
+//	go run ./examples/analyze -run runs/sample1pct
 //
-// It reads the folder of a run, or files in CJE's layout: logged responses with
-// their log-probs, and folders of NAME_responses.jsonl and NAME_probe.jsonl. A
-// table goes to the terminal, or JSON with -json. An estimate that is refused
+// It reads a table of logged responses, whose columns it finds by their names, with
+// folders of NAME_responses.jsonl and NAME_probe.jsonl in CJE's layout beside it, or the
+// folder of a run. Sentences and tables go to the terminal, or JSON with -json. An estimate that is refused
 // has no number, with one exception: a cje_ estimator that is asked for by name,
 // not through "all", shows the reference's number, since the reference refuses
 // nothing and there would be nothing to compare.
@@ -40,6 +42,9 @@ const (
 // options are the command line.
 type options struct {
 	run, logged, fresh, probes string
+	logging                    string
+	columns                    map[string]string
+	labels, scores             dataset.Scale
 	margin                     *float64 // nil: the run's own, or the default for files
 	seed                       *uint64  // likewise
 	html                       string
@@ -94,8 +99,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("analyze", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.run, "run", "", "`folder` of a run")
-	fs.StringVar(&o.logged, "logged", "", "`file` of logged responses, JSON lines in CJE's layout; - is the "+
-		"standard input")
+	fs.StringVar(&o.logged, "logged", "", "`file` of logged responses: CSV, JSON lines or a JSON array, compressed or "+
+		"not; - is the standard input")
+	columns := fs.String("columns", "", "with -logged: the column of a field, as prompt_id=qid,label=human; fields are "+
+		"prompt_id, prompt, response, policy, logprob, NAME_logprob, judge, label, inclusion_prob and draw (a `list`)")
+	scale := fs.String("scale", "", "with -logged: `LOW:HIGH`, the scale of labels and judge scores, or "+
+		"label=1:5,judge=0:100 (default 0:1)")
+	fs.StringVar(&o.logging, "logging", "", "with -logged: `name` of the policy that wrote the logged responses")
 	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
 	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
 	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, "+
@@ -131,12 +141,20 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("unexpected argument %q", fs.Arg(0))
 	case (o.run == "") == (o.logged == ""):
 		return fail("want either -run or -logged")
+	case o.run != "" && (*columns != "" || *scale != "" || o.logging != ""):
+		return fail("-columns, -scale and -logging go with -logged: a run says what it holds")
 	case o.run != "" && (o.fresh != "" || o.probes != ""):
 		return fail("-fresh and -probes go with -logged: a run has its own")
 	case !(*margin >= 0 && *margin <= 1):
 		return fail("-margin %v: want a difference of labels, from 0 to 1", *margin)
 	case o.mode != cje.Monotone && o.mode != cje.TwoStage:
 		return fail("-cje-mode %q: want %s or %s", o.mode, cje.Monotone, cje.TwoStage)
+	}
+	if o.columns, err = parseColumns(*columns); err != nil {
+		return fail("%v", err)
+	}
+	if o.labels, o.scores, err = parseScales(*scale); err != nil {
+		return fail("%v", err)
 	}
 	return o, nil
 }
