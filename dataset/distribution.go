@@ -24,8 +24,6 @@ const (
 type Scored struct {
 	Hash         string       `json:"policy_hash"` // of the policy; "" if the source does not say
 	Distribution Distribution `json:"of"`
-	// Bounded counts the responses whose log-prob is no number ([LogProb.Bounded]).
-	Bounded int `json:"bounded,omitempty"`
 	// Unseen is the probability that a response of the policy is one that the logging
 	// policy's filters exclude, at least: the logs cannot show what such responses are worth.
 	// Missing if the logging policy excludes none, or nobody says.

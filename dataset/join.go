@@ -69,7 +69,8 @@ type Logs struct {
 // inclusion probability, which is also that of a response without a label if the
 // labels state strata of scores. Whatever is not known is missing; every target is in
 // the map. A raw log-prob is not known, since whoever reads it would make a weight of
-// it; Scored says that it was there. Metadata is the prompt's, with finish_reason
+// it; Scored says that it was there. An interval is in LogProbIntervals, and a target that
+// cannot give the response in OutsideSupport. Metadata is the prompt's, with finish_reason
 // added, and response_token_count if the logging policy's log-prob states it, and
 // without judge_score and oracle_label, should the prompt's source have had such.
 // Draws hold every response of every target that did not fail, sorted by key.
@@ -90,14 +91,6 @@ func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 	logs = Logs{Logging: in.Logging, Judge: in.Judge, Draws: map[string][]FreshDraw{}}
 	if logs.Scored, err = scored(logprobs); err != nil {
 		return Logs{}, nil, err
-	}
-	for _, l := range in.LogProbs {
-		if l.Bounded() && (l.Policy == in.Logging || slices.Contains(in.Targets, l.Policy)) {
-			s := logs.Scored[l.Policy]
-			s.Hash, s.Distribution = cmp.Or(s.Hash, l.PolicyHash), cmp.Or(s.Distribution, l.Distribution)
-			s.Bounded++
-			logs.Scored[l.Policy] = s
-		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(j.prompts)) {
 		if s := j.sample(in, logprobs, j.prompts[id]); s != nil {
@@ -148,6 +141,18 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 			j.miss("logprobs", Key{PromptID: p.ID, Policy: policy},
 				"the value is of the raw distribution, and no weight comes of it")
 			return Float{}
+		}
+		switch {
+		case lp.OutsideSupport && policy != in.Logging:
+			s.OutsideSupport = append(s.OutsideSupport, policy)
+		case lp.OutsideSupport:
+			j.miss("logprobs", Key{PromptID: p.ID, Policy: policy},
+				"the response is outside the support of the policy that gave it: it was not drawn as stated")
+		case lp.Interval != nil:
+			if s.LogProbIntervals == nil {
+				s.LogProbIntervals = map[string][2]Float{}
+			}
+			s.LogProbIntervals[policy] = *lp.Interval
 		}
 		return lp.LogProb
 	}
@@ -252,7 +257,7 @@ func newJoin(in RunRecords) *join {
 
 func (j *join) logprobs(in RunRecords) map[Key]LogProb {
 	return collect(j, "logprobs", in.LogProbs, func(l LogProb) defect {
-		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.LogProb.Valid()}
+		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.LogProb.Valid() && !l.Bounded()}
 		if l.Policy != in.Logging && !slices.Contains(in.Targets, l.Policy) {
 			d.reason = "the policy is neither the logging policy nor a target"
 		} else {

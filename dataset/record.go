@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -116,8 +117,8 @@ type LogProb struct {
 	Spread        Float                   `json:"spread"` // max - min over the methods that answered, nats
 	Flags         []string                `json:"flags"`
 	// Interval is [lower, upper] of a log-prob that is not known exactly. LogProb is then
-	// its middle if the interval is narrow, and missing otherwise. A missing lower bound is
-	// that the response may be outside the policy's support.
+	// its middle if the interval is narrow, and missing otherwise; a weight takes the interval.
+	// A missing lower bound says that the response may be outside the policy's support.
 	Interval *[2]Float `json:"interval,omitempty"`
 	// OutsideSupport: the policy's filters exclude the response. Its probability is 0, and
 	// LogProb is missing.
@@ -139,9 +140,25 @@ func (l LogProb) Raw() bool { return l.Distribution == RawDistribution }
 
 // Bounded reports whether all that can be known of the log-prob is there, and is no
 // number: an interval too wide to stand for one, or that the response is outside the
-// policy's support. It is no failure, and no importance weight comes of it.
+// policy's support. It is no failure.
 func (l LogProb) Bounded() bool {
 	return l.Error == nil && !l.LogProb.Valid() && (l.Interval != nil || l.OutsideSupport)
+}
+
+// Bounds returns what the log-prob lies between: its interval, or the value twice; both
+// -Inf outside the policy's support, and NaN if there is none.
+func (l LogProb) Bounds() [2]float64 {
+	switch {
+	case l.OutsideSupport:
+		return [2]float64{math.Inf(-1), math.Inf(-1)}
+	case l.Interval != nil:
+		lower, ok := l.Interval[0].Get()
+		if !ok {
+			lower = math.Inf(-1)
+		}
+		return [2]float64{lower, l.Interval[1].OrNaN()}
+	}
+	return [2]float64{l.LogProb.OrNaN(), l.LogProb.OrNaN()}
 }
 
 // Key returns the record's key. The response scored is draw 0.
@@ -227,10 +244,16 @@ type Sample struct {
 	Response             string           `json:"response"`
 	BasePolicyLogProb    Float            `json:"base_policy_logprob"`
 	TargetPolicyLogProbs map[string]Float `json:"target_policy_logprobs"`
-	JudgeScore           Float            `json:"judge_score"`
-	OracleLabel          Float            `json:"oracle_label"`
-	InclusionProb        Float            `json:"inclusion_prob"`
-	Metadata             map[string]any   `json:"metadata"`
+	// OutsideSupport names the targets whose filters exclude the response: its probability is
+	// 0, which is a weight of 0, and its log-prob null.
+	OutsideSupport []string `json:"outside_support,omitempty"`
+	// LogProbIntervals are [lower, upper] of log-probs that are not known exactly, by policy,
+	// the logging policy's too; see [LogProb.Interval].
+	LogProbIntervals map[string][2]Float `json:"logprob_intervals,omitempty"`
+	JudgeScore       Float               `json:"judge_score"`
+	OracleLabel      Float               `json:"oracle_label"`
+	InclusionProb    Float               `json:"inclusion_prob"`
+	Metadata         map[string]any      `json:"metadata"`
 	// Extra is whatever else the line holds, by field; it is written again.
 	Extra map[string]json.RawMessage `json:"-"`
 }

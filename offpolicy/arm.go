@@ -76,7 +76,8 @@ type armed interface{ arm(w *worker) *arm }
 // none.
 func newContrast(a, b *Estimate, replicates float64) *contrast {
 	n := len(a.Influence)
-	c := &contrast{value: a.Value - b.Value, df: min(a.DF, b.DF), parts: make([]float64, n)}
+	c := &contrast{value: a.Value - b.Value, df: min(a.DF, b.DF), parts: make([]float64, n),
+		slack: slack{a.slack.below + b.slack.above, a.slack.above + b.slack.below}}
 	labels := make([]float64, n) // the labels' part of each prompt's
 	var drawn, expected float64
 	if a.arm != nil && b.arm != nil {

@@ -34,7 +34,9 @@ func (b *builder) restricted(weights *Weights, in []bool) *builder {
 func (b *builder) build(e Estimator) (est Estimate, made built) {
 	m := e.method()
 	est = emptyEstimate(b.policy, m)
-	made = m.build(b, &est)
+	if made = m.build(b, &est); made.slack != (slack{}) {
+		est.Notes = append(est.Notes, made.slack.note())
+	}
 	return est, made
 }
 

@@ -22,6 +22,7 @@ type contrast struct {
 	judge   float64   // the part of se² that is not the labels'
 	up      labelGroup
 	down    labelGroup
+	slack   slack // of the value
 }
 
 // labelGroup are the labels with a positive, or with a negative, coefficient.
@@ -68,7 +69,7 @@ func wilson(v, n, t float64) (lo, hi float64) {
 	return max(min(mid-half, v), 0), min(max(mid+half, v), 1)
 }
 
-// interval returns limits of the difference at t, and the two-sided p of no
+// sampled returns limits of the difference at t, and the two-sided p of no
 // difference if exact.
 //
 // The inner limit, the one nearer 0, is the nearer of value ± t SE and, if exact, of
@@ -89,7 +90,7 @@ func wilson(v, n, t float64) (lo, hi float64) {
 //
 // Sources: Newcombe, Stat. Med. 17 (1998), 873-890, method 10; Zou and Donner, Stat.
 // Med. 27 (2008), 1693-1702; Owen, Ann. Stat. 18 (1990), 90-120.
-func (c *contrast) interval(t float64, exact bool) (lo, hi, p float64) {
+func (c *contrast) sampled(t float64, exact bool) (lo, hi, p float64) {
 	dist := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: c.df}
 	outerLo, outerHi := c.newcombe(t)
 	if !(c.seParts > 1e-12) { // no label differs from another that counts as it does
@@ -115,6 +116,22 @@ func (c *contrast) interval(t float64, exact bool) (lo, hi, p float64) {
 		hi = nearHi
 	}
 	return max(lo, -1), min(hi, 1), p
+}
+
+// interval returns the limits and the p of all values that the weights leave open: the least
+// one's lower limit, the largest one's upper limit, and the largest p.
+func (c *contrast) interval(t float64, exact bool) (lo, hi, p float64) {
+	if c.slack == (slack{}) {
+		return c.sampled(t, exact)
+	}
+	least, most := *c, *c
+	least.value, most.value = c.value-c.slack.below, c.value+c.slack.above
+	lo, _, p = least.sampled(t, exact)
+	_, hi, other := most.sampled(t, exact)
+	if p = max(p, other); least.value <= 0 && most.value >= 0 {
+		p = 1
+	}
+	return lo, hi, p
 }
 
 // t is the two-sided 95% quantile of Student's t, times widen.

@@ -142,10 +142,13 @@ type WeightsDocument struct {
 	MaxShare   dataset.Float `json:"max_share"`
 	Mean       dataset.Float `json:"mean"`
 	MeanSE     dataset.Float `json:"mean_se"`
-	Divergence dataset.Float `json:"divergence"`  // nats
-	LogEValue  dataset.Float `json:"log_e_value"` // natural logarithm, against E[w] <= 1
-	Usable     bool          `json:"usable"`
-	Refusals   []string      `json:"refusals"`
+	Divergence dataset.Float `json:"divergence"` // nats
+	// Zero counts the rows of weight 0; Open is the part of the weight that intervals leave open.
+	Zero      int           `json:"zero,omitempty"`
+	Open      float64       `json:"open,omitempty"`
+	LogEValue dataset.Float `json:"log_e_value"` // natural logarithm, against E[w] <= 1
+	Usable    bool          `json:"usable"`
+	Refusals  []string      `json:"refusals"`
 }
 
 // AuditDocument is the transport audit of a policy's probes.

@@ -63,7 +63,7 @@ func (fr *frame) zeros() (out []string) {
 		var ids []string
 		count := 0
 		for i, v := range fr.logProb(name) {
-			if v == 0 && fr.length[i] != 0 {
+			if b := fr.t.bounds(name, i); v == 0 && b[0] == 0 && fr.length[i] != 0 {
 				if count++; count <= 3 {
 					ids = append(ids, fr.prompts[fr.prompt[i]])
 				}
@@ -223,7 +223,7 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 		Weights: WeightsDocument{
 			Rows: w.N, Missing: p.observed.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS),
 			ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
-			Divergence: figure(w.Divergence), LogEValue: figure(w.LogEValue), Usable: w.Usable() && len(p.refusals) == 0,
+			Divergence: figure(w.Divergence), Zero: w.Zero, Open: w.Open, LogEValue: figure(w.LogEValue), Usable: w.Usable() && len(p.refusals) == 0,
 			Refusals: messages(append(w.Refusals(), p.refusals...)),
 		},
 		Diagnostics: map[string]dataset.Float{

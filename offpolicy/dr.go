@@ -295,5 +295,21 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	s := stat.means(b.w)
 	e.Basis.Lambda[0], e.Basis.Lambda[1] = stat.lambda(b.w, &s)
-	return built{stat: stat, df: max(ess-1, 1), satterthwaite: true, factor: factor * besselFactor(e.Basis.Labels)}
+	return built{stat: stat, df: max(ess-1, 1), satterthwaite: true, factor: factor * besselFactor(e.Basis.Labels),
+		slack: b.openDR(e.Basis.Lambda[0], e.Basis.Lambda[1])}
+}
+
+// openDR is the slack of y_w - (l1 + l2) f_wL and of l2 f_w, each by itself, at the l that were
+// chosen.
+func (b *builder) openDR(l1, l2 float64) slack {
+	fr, unit := b.r.frame, largest(b.weights.Log)
+	out := b.open(unit, math.Inf(1), 0, func(i int) (num, den float64, ok bool) {
+		return fr.invP[i] * (fr.label[i] - (l1+l2)*b.w.f[i]), fr.invP[i], fr.invP[i] > 0
+	})
+	if l2 == 0 {
+		return out
+	}
+	return out.plus(b.open(unit, math.Inf(1), 0, func(i int) (num, den float64, ok bool) {
+		return l2 * b.w.f[i], 1, true
+	}))
 }

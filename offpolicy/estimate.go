@@ -100,6 +100,7 @@ type Estimate struct {
 	Notes                  []string // what to know of the number
 
 	replicates []float64
+	slack      slack // of Value
 	arm        *arm
 	equal      bool    // all labels that it rests on are one
 	one        float64 // which

@@ -219,36 +219,34 @@ func (fr *frame) queries() int {
 	return n
 }
 
-// logRatios are a policy's, by row: 0 for the logging policy itself, and missing if
-// one of the two has raw log-probs, of which no weight comes.
-func (fr *frame) logRatios(policy string) []float64 {
-	out := make([]float64, fr.n())
+// logRatios are a policy's, by row, as bounds that are equal where a log-ratio is a number:
+// 0 for the logging policy itself, and missing if one of the two has raw log-probs, of
+// which no weight comes.
+func (fr *frame) logRatios(policy string) (lower, upper []float64) {
+	lower, upper = make([]float64, fr.n()), make([]float64, fr.n())
 	if policy == fr.logging {
-		return out
+		return lower, upper
 	}
-	target, logged := fr.logProb(policy), fr.logProb(fr.logging)
-	if target == nil || logged == nil || fr.raw(policy) != "" || fr.bounded(policy) != "" {
-		for i := range out {
-			out[i] = math.NaN()
+	raw := fr.raw(policy) != ""
+	for i := range lower {
+		if lower[i], upper[i] = math.NaN(), math.NaN(); !raw {
+			lower[i], upper[i] = LogRatioBounds(fr.t.bounds(policy, i), fr.t.bounds(fr.logging, i))
 		}
-		return out
 	}
-	for i, v := range target {
-		out[i] = v - logged[i]
-	}
-	return out
+	return lower, upper
 }
 
-// bounded names the policies that have log-probs which are no numbers, "" if there are
-// none.
-func (fr *frame) bounded(policy string) string {
-	var names []string
-	for _, name := range []string{policy, fr.logging} {
-		if fr.scored[name].Bounded > 0 && policy != fr.logging {
-			names = append(names, name)
-		}
+// LogRatioBounds returns the bounds of a log-ratio, nats, from those of the log-probs
+// [lower, upper] under the target and under the logging policy. Both are NaN if a side is
+// missing, and both -Inf outside the target's support.
+func LogRatioBounds(target, base [2]float64) (lower, upper float64) {
+	switch {
+	case math.IsNaN(target[0]) || math.IsNaN(base[0]):
+		return math.NaN(), math.NaN()
+	case math.IsInf(target[1], -1):
+		return math.Inf(-1), math.Inf(-1)
 	}
-	return strings.Join(names, " and ")
+	return target[0] - base[1], target[1] - base[0]
 }
 
 // raw names the policies whose raw log-probs leave a policy without a weight, ""

@@ -12,13 +12,14 @@ import (
 // data lack.
 func (r *Result) weigh(p *PolicyResult) error {
 	fr := r.frame
-	l := fr.logRatios(p.Policy)
+	lower, upper := fr.logRatios(p.Policy)
 	var err error
-	if p.observed, err = WeightsFromLogRatios(l); err != nil {
+	if p.observed, err = WeightsBetween(lower, upper); err != nil {
 		return err
 	}
+	l := p.observed.Log
 	p.observed.cluster(fr.prompt)
-	p.observed.RawOf, p.observed.BoundedOf = fr.raw(p.Policy), fr.bounded(p.Policy)
+	p.observed.RawOf = fr.raw(p.Policy)
 	p.observed.Unseen, _ = fr.scored[p.Policy].Unseen.Get()
 	p.Weights = p.observed
 	if p.observed.Missing == 0 || p.observed.N == 0 {
@@ -48,16 +49,15 @@ func (r *Result) weigh(p *PolicyResult) error {
 			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected",
 			p.Policy, gap.pattern())
 	}
-	w, err := WeightsFromLogRatios(filled)
+	w, err := p.observed.filled(filled)
 	if err != nil {
 		return err
 	}
 	w.cluster(fr.prompt)
 	w.Modelled, w.Unseen = modelled, p.observed.Unseen
 	p.modelled = make([]bool, len(l))
-	zero := make([]float64, len(l))
+	zero := slices.Clone(p.observed.bottom())
 	for i, v := range l {
-		zero[i] = v
 		if p.modelled[i] = math.IsNaN(v); p.modelled[i] {
 			zero[i] = math.Inf(-1)
 		}
@@ -77,24 +77,24 @@ func (r *Result) weigh(p *PolicyResult) error {
 // weightsOn returns the weights of the rows that use says, the others being neither
 // present nor missing.
 func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
-	l := slices.Clone(p.Weights.Log)
+	lower, upper := slices.Clone(p.Weights.bottom()), slices.Clone(p.Weights.ceiling())
 	outside, modelled := 0, 0
-	for i, v := range l {
+	for i, v := range p.Weights.Log {
 		switch {
 		case !use(i):
-			l[i] = math.NaN()
+			lower[i], upper[i] = math.NaN(), math.NaN()
 			outside++
 		case p.modelled != nil && p.modelled[i] && !math.IsNaN(v):
 			modelled++
 		}
 	}
-	w, err := WeightsFromLogRatios(l)
+	w, err := WeightsBetween(lower, upper)
 	if err != nil {
 		panic("offpolicy: weights of some rows: " + err.Error()) // never: the policy's own were made of the same
 	}
 	w.cluster(r.frame.prompt)
 	w.Missing -= outside
-	w.Modelled, w.RawOf, w.BoundedOf, w.Unseen = modelled, p.Weights.RawOf, p.Weights.BoundedOf, p.Weights.Unseen
+	w.Modelled, w.RawOf, w.Unseen = modelled, p.Weights.RawOf, p.Weights.Unseen
 	return w
 }
 

@@ -37,5 +37,8 @@ func (b *builder) labeled(e *Estimate) built {
 		stat.num[fr.prompt[i]] += u * fr.label[i]
 		stat.den[fr.prompt[i]] += u
 	}
-	return built{stat: stat, df: max(ess-1, 1), satterthwaite: true, factor: factor}
+	open := b.open(largest(b.weights.Log), math.Inf(1), 0, func(i int) (num, den float64, ok bool) {
+		return fr.invP[i] * fr.label[i], fr.invP[i], fr.invP[i] > 0
+	})
+	return built{stat: stat, df: max(ess-1, 1), satterthwaite: true, factor: factor, slack: open}
 }

@@ -82,7 +82,12 @@ func (r *Result) measureNoise(c *Config) {
 		if fr.raw(policy) != "" {
 			continue
 		}
-		if n := MeasureNoise(fr.logRatios(policy), fr.lengths); n.Token > r.Noise.Token {
+		lower, upper := fr.logRatios(policy)
+		w, err := WeightsBetween(lower, upper)
+		if err != nil {
+			continue // reported where the policy's weights are made
+		}
+		if n := MeasureNoise(w.Log, fr.lengths); n.Token > r.Noise.Token {
 			r.Noise = n
 		}
 	}
@@ -125,7 +130,7 @@ func (r *Result) testMean(w *Weights) error {
 	if r.Noise.Upper == 0 || w.RawOf != "" || w.N == 0 {
 		return nil
 	}
-	fair, err := WeightsFromLogRatios(r.Noise.upper().discounted(w.Log, r.frame.lengths))
+	fair, err := WeightsFromLogRatios(r.Noise.upper().discounted(w.bottom(), r.frame.lengths))
 	if err != nil {
 		return err
 	}

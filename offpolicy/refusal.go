@@ -12,6 +12,7 @@ const (
 	MinESS     = 30.0 // effective rows
 	MaxShare   = 0.10 // of Σw, for a single row
 	MinMass    = 0.95 // of the target's probability, that the logs must be able to show
+	MaxOpen    = 0.20 // of Σw, that intervals of log-probs may leave open
 	MaxEValue  = 1000 // against E[w] <= 1; false alarms at most 1 in 1,000
 	massZ      = 3.29 // two-sided 0.1% of the normal
 	minPerNats = 10.0 // rows per e^divergence: divergence must not exceed ln(n/10)
@@ -27,11 +28,9 @@ const (
 	RuleDivergence Rule = "divergence"
 	RuleMass       Rule = "mass"
 	RuleMeanOne    Rule = "mean_one"
-	RuleRaw        Rule = "raw" // log-probs of the raw distribution: there is no weight
-	// RuleBounded: log-probs that are known as intervals alone, or a probability of 0: there
-	// is no weight.
-	RuleBounded Rule = "interval"
-	RuleUnseen  Rule = "unseen" // the logging policy's filters exclude more than 5% of the policy's responses
+	RuleRaw        Rule = "raw"      // log-probs of the raw distribution: there is no weight
+	RuleOpen       Rule = "interval" // log-probs that are intervals leave more than 20% of the weight open
+	RuleUnseen     Rule = "unseen"   // the logging policy's filters exclude more than 5% of the policy's responses
 )
 
 // The thresholds beyond which the labels cannot carry an estimate.
@@ -75,15 +74,16 @@ func (r Refusal) String() string { return string(r.Rule) + ": " + r.Message }
 //
 //	ess         ESS < 30
 //	max_share   the largest weight is more than 10% of Σw
-//	divergence  -mean log w > ln(N/10)
-//	mass        mean w + 3.29 SE < .95
+//	divergence  the divergence > ln(M/10), M the prompts that have a weight above 0
+//	mass        mean w + 3.29 SE < .95, at the upper bounds of the w
 //	mean_one    e-value against E[w] <= 1 of 1,000 or more
 //
 // The first three say that too few rows decide, the fourth that the target puts
 // mass where the logs have no response at all, and the fifth that the
 // log-probs cannot be right. Before them, "unseen" says that the logging policy's
-// filters exclude more than 5% of what the target says. Raw log-probs ("raw"), and those that are no
-// numbers ("interval"), leave nothing to judge and are the one reason then. In a Refusal
+// filters exclude more than 5% of what the target says. Raw log-probs ("raw"), and intervals that
+// leave more than 20% of the weight open ("interval"), leave nothing to judge and are the
+// one reason then. In a Refusal
 // of mean_one, Value and Threshold are
 // natural logarithms, because the e-value itself may exceed a float64.
 func (w *Weights) Refusals() []Refusal {
@@ -98,9 +98,9 @@ func (w *Weights) Refusals() []Refusal {
 			w.RawOf)
 		return out
 	}
-	if w.BoundedOf != "" {
-		refuse(RuleBounded, 0, 1, "log-probs of %s are known as intervals alone, or the responses are outside its support: "+
-			"no weight comes of them", w.BoundedOf)
+	if w.Open > MaxOpen {
+		refuse(RuleOpen, w.Open, MaxOpen, "log-probs that are known as intervals leave %.0f%% of the weight open, more "+
+			"than %.0f%%", 100*w.Open, 100*MaxOpen)
 		return out
 	}
 	if w.Unseen > 1-MinMass {
@@ -115,12 +115,13 @@ func (w *Weights) Refusals() []Refusal {
 		refuse(RuleMaxShare, w.PromptShare, MaxShare, "one prompt carries %.0f%% of the weight, more than %.0f%%",
 			100*w.PromptShare, 100*MaxShare)
 	}
-	if limit := math.Log(float64(w.Prompts) / minPerNats); w.Divergence > limit {
+	if prompts := w.supported(); w.Divergence > math.Log(prompts/minPerNats) {
+		limit := math.Log(prompts / minPerNats)
 		refuse(RuleDivergence, w.Divergence, limit,
-			"divergence about %s nats is too large for %d prompts (at most ln(n/10) = %.1f)",
-			brief(w.Divergence), w.Prompts, limit)
+			"divergence about %s nats is too large for %.0f prompts (at most ln(n/10) = %.1f)",
+			brief(w.Divergence), prompts, limit)
 	}
-	if upper := w.Mean + massZ*w.MeanSE; upper < MinMass {
+	if upper := w.Mean*(1+w.Open) + massZ*w.MeanSE; upper < MinMass {
 		refuse(RuleMass, upper, MinMass, "mean weight %.3f (SE %.3f): the logs miss part of what the target says, "+
 			"which may bias an estimate by up to %.3f", w.Mean, w.MeanSE, 1-w.Mean)
 	}
@@ -129,6 +130,12 @@ func (w *Weights) Refusals() []Refusal {
 			"the log-probs of the two policies cannot both be right", w.Mean, brief(w.LogEValue/math.Ln10))
 	}
 	return out
+}
+
+// supported is how many prompts have a weight above 0, if the rows of weight 0 are spread
+// over all of them alike.
+func (w *Weights) supported() float64 {
+	return float64(w.Prompts) * float64(w.N-w.Zero) / float64(max(w.N, 1))
 }
 
 // Usable reports that no rule refuses w.
@@ -153,7 +160,7 @@ var remedies = map[Rule]string{
 		"endpoint that repeats itself",
 	RuleRaw: "score the responses where the server returns sampling log-probs, or evaluate policies of " +
 		"temperature 1 without filters",
-	RuleBounded: "score where the server shows more alternatives to each token, or evaluate policies whose filters " +
+	RuleOpen: "score where the server shows more alternatives to each token, or evaluate policies whose filters " +
 		"keep fewer tokens",
 	RuleUnseen:     "label 25 fresh draws of the policy, or log without filters",
 	RuleWeights:    "score the logged responses under this policy",

@@ -52,6 +52,10 @@ func TestRefusals(t *testing.T) {
 			"the logs say nothing of this target"},
 		{"a tenth", repeat(900, 0, 1, ln(99.9)), nil, "99.9 of 999.9: a share just below 10% is allowed"},
 		{"a heavy row", repeat(900, ln(.99), 1, ln(110)), []Rule{RuleMaxShare}, "11% is too much"},
+		{"a part outside its support", repeat(400, ln(2), 400, -inf), nil,
+			"the target never says half of what was logged, and the other half twice as often"},
+		{"nearly all outside its support", repeat(20, ln(40), 780, -inf), []Rule{RuleESS},
+			"20 rows say everything: ESS 20, whatever the others are"},
 		{"mass unseen", repeat(800, 0, 200, -1000), []Rule{RuleDivergence, RuleMass}, "a fifth of the target never appears"},
 		{"divergent", repeat(50, ln(19.6), 950, ln(1./400)), []Rule{RuleDivergence},
 			"5.5 nats against ln(1000/10) = 4.6, although the mean is .98 and the ESS 50"},
@@ -91,21 +95,21 @@ func TestRefusalsSimulated(t *testing.T) {
 
 func TestWhatWeightsCannotShow(t *testing.T) {
 	for _, test := range []struct {
-		unseen  float64
-		bounded string
-		want    []Rule
-		reason  string
+		unseen, open float64
+		want         []Rule
+		reason       string
 	}{
-		{0, "", nil, "weights of 1 are usable"},
-		{.05, "", nil, "what is excluded biases by 5% at most"},
-		{.06, "", []Rule{RuleUnseen}, "more may decide"},
-		{.5, "pi", []Rule{RuleBounded}, "without weights there is nothing else to say"},
+		{0, 0, nil, "weights of 1 are usable"},
+		{.05, 0, nil, "what is excluded biases by 5% at most"},
+		{.06, 0, []Rule{RuleUnseen}, "more may decide"},
+		{0, .2, nil, "what is open is part of the interval"},
+		{.5, .21, []Rule{RuleOpen}, "of weights that are not known nothing else can be said"},
 	} {
 		w, err := WeightsFromLogRatios(make([]float64, 100))
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Unseen, w.BoundedOf = test.unseen, test.bounded
+		w.Unseen, w.Open = test.unseen, test.open
 		var got []Rule
 		for _, r := range w.Refusals() {
 			got = append(got, r.Rule)
@@ -114,7 +118,7 @@ func TestWhatWeightsCannotShow(t *testing.T) {
 			}
 		}
 		if !slices.Equal(got, test.want) {
-			t.Errorf("unseen %v, bounded %q: %v, want %v (%s)", test.unseen, test.bounded, got, test.want, test.reason)
+			t.Errorf("unseen %v, open %v: %v, want %v (%s)", test.unseen, test.open, got, test.want, test.reason)
 		}
 	}
 }

@@ -111,7 +111,18 @@ func (b *builder) rewards(e *Estimate, m rewardMean) built {
 		return built{}
 	}
 	e.Notes = append(e.Notes, noCoverage)
-	return built{stat: stat, df: float64(e.Basis.Prompts - 1), factor: besselFactor(e.Basis.Prompts)}
+	unit, fixed, den := largest(b.weights.Log), 0.0, 1.0
+	if m.clips {
+		unit = 0
+	}
+	if !m.normalised {
+		fixed, den = float64(e.Basis.Rows), 0
+	}
+	open := b.open(unit, clip, fixed, func(i int) (float64, float64, bool) {
+		reward, _ := b.reward(i)
+		return stat.scale * reward, den, !math.IsNaN(reward)
+	})
+	return built{stat: stat, df: float64(e.Basis.Prompts - 1), factor: besselFactor(e.Basis.Prompts), slack: open}
 }
 
 // reward is a row's reward, and whether it is the label.

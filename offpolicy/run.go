@@ -184,7 +184,7 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	e.Method = InfluenceFunction
 	e.Value = b.stat.influence(w, phi)
 	se, satterthwaite := clusterSE(phi)
-	e.SE, e.DF = b.factor*se, b.df
+	e.SE, e.DF, e.slack = b.factor*se, b.df, b.slack
 	if m, ok := b.stat.(*ratioMean); ok && m.leave {
 		plain := *m
 		plain.leave = false
@@ -219,8 +219,9 @@ func (e *Estimate) settle() {
 	}
 	if e.equal {
 		e.Value, e.DF = e.one, max(e.Basis.ESSLabels-1, 1)
+		lo, hi := e.sampled(1)
+		e.SE = (hi - lo) / 2 / e.t(1)
 		e.interval()
-		e.SE = (e.Upper - e.Lower) / 2 / e.t(1)
 		return
 	}
 	e.interval()
@@ -255,7 +256,17 @@ func (e *Estimate) t(widen float64) float64 {
 
 // within returns the 95% interval at widen times its t: Wilson's where labels in
 // [0, 1] carry the estimate, else Value ± t SE.
+//
+// A value that weights leave open has as much more on either side.
 func (e *Estimate) within(widen float64) (lo, hi float64) {
+	if lo, hi = e.sampled(widen); e.slack != (slack{}) {
+		lo, hi = max(lo-e.slack.below, min(lo, 0)), min(hi+e.slack.above, max(hi, 1))
+	}
+	return lo, hi
+}
+
+// sampled is the interval of a value that its weights leave no part of open.
+func (e *Estimate) sampled(widen float64) (lo, hi float64) {
 	if !(e.DF > 0) {
 		return math.NaN(), math.NaN()
 	}
@@ -307,6 +318,7 @@ type built struct {
 	satterthwaite bool    // the influences' spread bounds it too
 	labels        float64 // how many prompts have one, if that is no random number; else 0
 	factor        float64 // of the error, for the means that it was taken around
+	slack         slack   // of the value
 }
 
 // newPolicy builds every statistic of a policy that there are data for, and

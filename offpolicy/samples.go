@@ -3,6 +3,7 @@ package offpolicy
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -39,7 +40,11 @@ type Row struct {
 	// A policy that is absent is missing on this row. A target's may be -Inf: it never
 	// gives that response.
 	LogProbs map[string]dataset.Float
-	Score    dataset.Float // the judge's, in [0, 1]
+	// Intervals are [lower, upper] of log-probs that are not known exactly, by policy; a
+	// missing lower bound says that the policy may not give that response at all. Such a
+	// log-prob in LogProbs is a value within, or missing, and is not used.
+	Intervals map[string][2]dataset.Float
+	Score     dataset.Float // the judge's, in [0, 1]
 	Label    dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose
 	// this response for labelling, known whether it was chosen or not; missing if none
@@ -127,7 +132,7 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 func rowOf(s dataset.Sample, logging string) (r Row, named bool, err error) {
 	r = Row{
 		PromptID: s.ID(), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
-		Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
+		Intervals: s.LogProbIntervals, Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
 		Length: tokenCount(s), Covariate: characters(s.Response),
 	}
 	for name, v := range s.TargetPolicyLogProbs {
@@ -136,6 +141,9 @@ func rowOf(s dataset.Sample, logging string) (r Row, named bool, err error) {
 				fmt.Errorf("offpolicy: samples: %s has a log-prob under a target policy without a name: name it", r.PromptID)
 		}
 		r.LogProbs[name] = v
+	}
+	for _, name := range s.OutsideSupport {
+		r.LogProbs[name] = dataset.Known(math.Inf(-1))
 	}
 	if _, taken := r.LogProbs[logging]; taken {
 		return Row{}, false,

@@ -76,7 +76,7 @@ func TestInfluenceIsTheDerivative(t *testing.T) {
 	r, w := testFrame(t, world{prompts: 80, rows: 2, labels: 80, draws: 2, probes: 30, missing: 9}.samples(4))
 	c := Config{}
 	_ = c.defaults()
-	weights, err := WeightsFromLogRatios(r.frame.logRatios("near"))
+	weights, err := WeightsBetween(r.frame.logRatios("near"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestDirectInfluenceLeavesOut(t *testing.T) {
 	r, w := testFrame(t, s)
 	c := Config{}
 	_ = c.defaults()
-	weights, err := WeightsFromLogRatios(r.frame.logRatios("near"))
+	weights, err := WeightsBetween(r.frame.logRatios("near"))
 	if err != nil {
 		t.Fatal(err)
 	}

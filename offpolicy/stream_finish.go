@@ -39,9 +39,7 @@ func (a *Accumulator) weights() *Weights {
 	if a.n == 0 {
 		return w
 	}
-	if w.Divergence = -a.sumLog.value() / n; a.zero > 0 {
-		w.Divergence = math.Inf(1)
-	}
+	w.Zero, w.Divergence = int(a.zero), divergence(a.sumLog.value(), int(a.n), int(a.zero))
 	if math.IsInf(a.top, -1) {
 		w.Mean, w.LogMean = 0, math.Inf(-1)
 		if a.n > 1 {

@@ -33,10 +33,12 @@ type Table struct {
 	logger  codes
 	// NaN is missing.
 	score, label, inclusion, length, covariate []float64
-	logProb                                    map[string][]float64 // by policy
-	segment                                    map[string]*codes    // by kind
-	draws, probes                              map[string][]Draw    // by policy; probes of records, not yet joined
-	notes                                      []string
+	// By policy; of a log-prob that is known as an interval it is the upper bound, and lower
+	// the lower one, which is missing elsewhere.
+	logProb, lower map[string][]float64
+	segment        map[string]*codes // by kind
+	draws, probes  map[string][]Draw // by policy; probes of records, not yet joined
+	notes          []string
 	// Of records: how many there are, how many state no id. Their length is in tokens if
 	// any of them has one.
 	records, unnamed int
@@ -88,7 +90,8 @@ func (c *codes) at(i int) string {
 
 // NewTable returns an empty table.
 func NewTable(p Plan) *Table {
-	return &Table{plan: p, index: map[string]int32{}, logProb: map[string][]float64{}, segment: map[string]*codes{},
+	return &Table{plan: p, index: map[string]int32{}, logProb: map[string][]float64{},
+		lower: map[string][]float64{}, segment: map[string]*codes{},
 		draws: map[string][]Draw{}, probes: map[string][]Draw{}}
 }
 
@@ -135,7 +138,14 @@ func (t *Table) AddRow(r Row) {
 	t.covariate = append(t.covariate, r.Covariate.OrNaN())
 	t.logger.set(t.rows, r.Logger)
 	for policy, v := range r.LogProbs {
-		t.logProb[policy] = append(padded(t.logProb[policy], t.rows), v.OrNaN())
+		if _, ok := r.Intervals[policy]; !ok {
+			t.logProb[policy] = append(padded(t.logProb[policy], t.rows), v.OrNaN())
+		}
+	}
+	for policy, bounds := range r.Intervals {
+		b := (dataset.LogProb{Interval: &bounds}).Bounds()
+		t.lower[policy] = append(padded(t.lower[policy], t.rows), b[0])
+		t.logProb[policy] = append(padded(t.logProb[policy], t.rows), b[1])
 	}
 	for kind, name := range r.Segments {
 		if t.segment[kind] == nil {
@@ -283,8 +293,15 @@ func (t *Table) row(i int) Row {
 		Length: dataset.Known(t.length[i]), Covariate: dataset.Known(t.covariate[i]),
 	}
 	for policy, v := range t.logProb {
-		if i < len(v) && !math.IsNaN(v[i]) {
+		switch b := t.bounds(policy, i); {
+		case math.IsNaN(b[0]):
+		case b[0] == b[1]:
 			r.LogProbs[policy] = dataset.Known(v[i])
+		default:
+			if r.Intervals == nil {
+				r.Intervals = map[string][2]dataset.Float{}
+			}
+			r.Intervals[policy] = [2]dataset.Float{finiteOrMissing(b[0]), dataset.Known(b[1])}
 		}
 	}
 	for kind, c := range t.segment {
@@ -296,6 +313,32 @@ func (t *Table) row(i int) Row {
 		}
 	}
 	return r
+}
+
+// bounds are those of row i's log-prob under a policy, equal if it is a number; NaN if it is
+// missing.
+func (t *Table) bounds(policy string, i int) [2]float64 {
+	v, lower := t.logProb[policy], t.lower[policy]
+	if i >= len(v) {
+		return [2]float64{math.NaN(), math.NaN()}
+	}
+	if i < len(lower) && !math.IsNaN(lower[i]) {
+		return [2]float64{lower[i], v[i]}
+	}
+	return [2]float64{v[i], v[i]}
+}
+
+// finiteOrMissing is the lower bound of an interval as rows have it.
+func finiteOrMissing(v float64) dataset.Float {
+	if math.IsInf(v, -1) {
+		return dataset.Float{}
+	}
+	return dataset.Known(v)
+}
+
+// byPolicy are the columns that policies have.
+func (t *Table) byPolicy() [2]map[string][]float64 {
+	return [2]map[string][]float64{t.logProb, t.lower}
 }
 
 // lengths are the rows' lengths: those of records in characters, unless any of them has

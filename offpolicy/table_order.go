@@ -8,8 +8,10 @@ import (
 
 // settle brings every column to its full length, and the probes of records to their draws.
 func (t *Table) settle() error {
-	for policy, v := range t.logProb {
-		t.logProb[policy] = padded(v, t.rows)
+	for _, columns := range t.byPolicy() {
+		for policy, v := range columns {
+			columns[policy] = padded(v, t.rows)
+		}
 	}
 	for _, policy := range slices.Sorted(maps.Keys(t.probes)) {
 		if at := repeated(t.draws[policy]); at >= 0 {
@@ -75,8 +77,10 @@ func permuteAll(t *Table, order []int32) {
 	for _, column := range []*[]float64{&t.score, &t.label, &t.inclusion, &t.length, &t.covariate} {
 		*column = permuted(*column, order)
 	}
-	for policy, v := range t.logProb {
-		t.logProb[policy] = permuted(v, order)
+	for _, columns := range t.byPolicy() {
+		for policy, v := range columns {
+			columns[policy] = permuted(v, order)
+		}
 	}
 	for _, c := range append(slices.Collect(maps.Values(t.segment)), &t.logger) {
 		if len(c.code) > 0 {
@@ -98,8 +102,9 @@ func permuted[T any](column []T, order []int32) []T {
 func (t *Table) compareRows() func(a, b int32) int {
 	columns := [][]float64{t.score, t.label, t.logProb[t.plan.Logging], t.inclusion, t.length, t.covariate}
 	for _, name := range t.policies() {
-		columns = append(columns, t.logProb[name])
+		columns = append(columns, t.logProb[name], t.lower[name])
 	}
+	columns = append(columns, t.lower[t.plan.Logging])
 	columns = slices.DeleteFunc(columns, func(c []float64) bool { return c == nil })
 	return func(a, b int32) int {
 		for _, c := range columns {

@@ -17,15 +17,9 @@ import (
 // ErrOtherPlan is wrapped where parts of different evaluations would be put together.
 var ErrOtherPlan = errors.New("they are parts of different evaluations")
 
-// hash is the SHA-256 of the plan: parts of one evaluation agree in it. Counts of
-// responses ([dataset.Scored.Bounded]) are a part's own and have no place in it.
+// hash is the SHA-256 of the plan: parts of one evaluation agree in it.
 func (p Plan) hash() [sha256.Size]byte {
-	scored := maps.Clone(p.Scored)
-	for name, s := range scored {
-		s.Bounded = 0
-		scored[name] = s
-	}
-	b, err := json.Marshal(Plan{p.Logging, p.Judge, scored})
+	b, err := json.Marshal(p)
 	if err != nil {
 		panic("offpolicy: plan: " + err.Error()) // never: strings, and numbers that are finite
 	}
@@ -42,7 +36,6 @@ func (t *Table) Merge(o *Table) error {
 		return fmt.Errorf("offpolicy: merge: logging policy %q and judge %q, or what their log-probs are of, against %q "+
 			"and %q: %w; read both with one plan", t.plan.Logging, t.plan.Judge, o.plan.Logging, o.plan.Judge, ErrOtherPlan)
 	}
-	t.mergeBounded(o)
 	code := make([]int32, len(o.prompts))
 	for k, id := range o.prompts {
 		code[k] = t.promptCode(id)
@@ -55,11 +48,13 @@ func (t *Table) Merge(o *Table) error {
 		*from[k] = append(*from[k], *column...)
 	}
 	rows := t.rows + o.rows
-	for policy, v := range t.logProb {
-		t.logProb[policy] = padded(v, t.rows)
-	}
-	for policy, v := range o.logProb {
-		t.logProb[policy] = append(padded(t.logProb[policy], t.rows), v...)
+	for k, columns := range t.byPolicy() {
+		for policy, v := range columns {
+			columns[policy] = padded(v, t.rows)
+		}
+		for policy, v := range o.byPolicy()[k] {
+			columns[policy] = append(padded(columns[policy], t.rows), v...)
+		}
 	}
 	t.logger.merge(&o.logger, t.rows)
 	for kind, c := range o.segment {
@@ -83,18 +78,6 @@ func (t *Table) Merge(o *Table) error {
 	}
 	slices.Sort(t.notes)
 	return nil
-}
-
-func (t *Table) mergeBounded(o *Table) {
-	if t.plan.Scored == nil {
-		return
-	}
-	t.plan.Scored = maps.Clone(t.plan.Scored)
-	for name, s := range o.plan.Scored {
-		have := t.plan.Scored[name]
-		have.Bounded += s.Bounded
-		t.plan.Scored[name] = have
-	}
 }
 
 func (t *Table) mergeDraws(draws, more []Draw) []Draw {
@@ -261,10 +244,12 @@ func (t *Table) code(s *tableCoder) {
 		s.floats(column)
 	}
 	t.logger.state(s)
-	for _, name := range keys(s, t.logProb) {
-		column := t.logProb[name]
-		s.floats(&column)
-		t.logProb[name] = column
+	for _, columns := range t.byPolicy() {
+		for _, name := range keys(s, columns) {
+			column := columns[name]
+			s.floats(&column)
+			columns[name] = column
+		}
 	}
 	for _, name := range keys(s, t.segment) {
 		if s.read {
@@ -334,9 +319,11 @@ func (t *Table) whole() bool {
 			return false
 		}
 	}
-	for _, v := range t.logProb {
-		if len(v) > t.rows {
-			return false
+	for _, columns := range t.byPolicy() {
+		for _, v := range columns {
+			if len(v) > t.rows {
+				return false
+			}
 		}
 	}
 	for _, c := range append(slices.Collect(maps.Values(t.segment)), &t.logger) {

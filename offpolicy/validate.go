@@ -67,6 +67,11 @@ func (t *Table) validateRows(covariate string) error {
 						"response again")
 			}
 		}
+		for _, name := range policies {
+			if b := t.bounds(name, i); b[0] > b[1] || !math.IsNaN(b[0]) && math.IsNaN(b[1]) {
+				bad = bad.add(op, i, b[1], "interval of the log-prob of "+id+" under "+name+": want lower <= upper <= 0")
+			}
+		}
 		if covariate != "" && !math.IsNaN(t.score[i]) && !finite(t.covariate[i]) {
 			bad = bad.add(op, i, t.covariate[i],
 				covariate+" of "+id+" is not a finite number: the calibration needs it of every scored response")

@@ -1,6 +1,9 @@
 package offpolicy
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Weights are the importance weights of one target policy on the logged rows,
 // with the figures that say how far they can be trusted. They are made by
@@ -12,15 +15,20 @@ import "math"
 //	MaxShare   = max w / Σw              NaN where every w is 0
 //	Mean       = Σw / N                  1 in expectation where the logs cover the target
 //	MeanSE     = sd(w) / √N              NaN below two rows
-//	Divergence = -Σ log w / N            nats; +Inf where some w is 0
+//	Divergence = -Σ log w / M - log(M/N) nats, over the M rows of w > 0; +Inf if there are none
 //
-// All but ESS are NaN where N is 0. Mean and MeanSE are +Inf where they exceed
+// Divergence estimates KL(logging policy ‖ target) on what the target can say at all: rows
+// outside its support weigh 0 and say nothing of the others. All but ESS are NaN where N
+// is 0. Mean and MeanSE are +Inf where they exceed
 // the range of a float64; LogMean is then still finite.
 type Weights struct {
-	// Log are the log-ratios as given, NaN where missing; the slice is the
-	// caller's own.
+	// Log are the log-ratios as given, NaN where missing and -Inf outside the target's
+	// support; the slice is the caller's own. Of [WeightsBetween] they are the logarithms of
+	// the intervals' middles.
 	Log []float64
 	N   int // rows with a log-ratio
+	// Zero counts rows, of the N, of weight 0.
+	Zero int
 	// Missing counts rows without one. They have no part in any figure.
 	Missing int
 	// Modelled counts rows, of the N, whose weight was missing and is modelled; see
@@ -51,12 +59,90 @@ type Weights struct {
 	// RawOf names the policies whose raw log-probs leave nothing to weigh with; "" if
 	// there are none.
 	RawOf string
-	// BoundedOf names the policies that have log-probs which are no numbers
-	// ([dataset.LogProb].Bounded), so that nothing is left to weigh with; "" if there are none.
-	BoundedOf string
+	// Open is the part of Σw that is not known, since log-probs are intervals: Σ(u - l) / Σ(u + l)
+	// over the weights' bounds [l, u], in [0, 1]; 0 if every weight is a number.
+	Open float64
+	// Lower and Upper are bounds of the log-ratios; nil if every one is a number.
+	Lower, Upper []float64
 	// Unseen is the probability that a response of the policy is one that the logging
 	// policy's filters exclude, at least; 0 if nothing says so.
 	Unseen float64
+}
+
+// WeightsBetween computes weights that are known to lie between exp(lower) and exp(upper),
+// log-ratios in nats, NaN where missing. The two are equal where a log-ratio is a number;
+// lower may be -Inf, and so may both. Each weight is taken at its interval's middle,
+// (exp(lower) + exp(upper)) / 2; what the width does to a value is part of the value's
+// interval ([Evaluate]), and [Weights.Open] says how much is not known: 1 if an upper bound is
+// +Inf. The e-value is that of the lower bounds. A lower bound above the upper one is a [*RowError].
+func WeightsBetween(lower, upper []float64) (*Weights, error) {
+	mustMatch("weights", len(lower), len(upper))
+	middle := make([]float64, len(lower))
+	exact, endless := true, false
+	var bad *RowError
+	for i, l := range lower {
+		u := upper[i]
+		switch middle[i] = u; {
+		case l == u || math.IsNaN(l) && math.IsNaN(u):
+			continue
+		case !(l < u):
+			bad = bad.add("weights", i, u, "an interval of log-ratios that ends before it begins")
+		case math.IsInf(u, 1):
+			exact, endless, middle[i] = false, true, l
+			continue
+		}
+		exact = false
+		middle[i] = u + math.Log1p(math.Exp(l-u)) - math.Ln2
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	w, err := WeightsFromLogRatios(middle)
+	if err != nil || exact {
+		return w, err
+	}
+	w.Lower, w.Upper = lower, upper
+	w.LogEValue = logEValue(lower)
+	if w.Open = 1; endless {
+		return w, nil
+	}
+	top := largest(upper)
+	var open, sum float64
+	for i, l := range lower {
+		if !math.IsNaN(l) {
+			least, most := math.Exp(l-top), math.Exp(upper[i]-top)
+			open, sum = open+most-least, sum+most+least
+		}
+	}
+	w.Open = open / sum
+	return w, nil
+}
+
+// bottom are the log-ratios' lower bounds.
+func (w *Weights) bottom() []float64 {
+	if w.Lower != nil {
+		return w.Lower
+	}
+	return w.Log
+}
+
+// ceiling are their upper bounds.
+func (w *Weights) ceiling() []float64 {
+	if w.Upper != nil {
+		return w.Upper
+	}
+	return w.Log
+}
+
+// filled are w with log-ratios in the place of the missing ones.
+func (w *Weights) filled(log []float64) (*Weights, error) {
+	lower, upper := slices.Clone(log), slices.Clone(log)
+	for i, l := range w.bottom() {
+		if !math.IsNaN(l) {
+			lower[i], upper[i] = l, w.ceiling()[i]
+		}
+	}
+	return WeightsBetween(lower, upper)
 }
 
 // WeightsFromLogRatios computes weights from log-ratios in nats, NaN where missing. It
@@ -76,6 +162,10 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 			continue
 		case math.IsInf(l, 1):
 			bad = bad.add("weights", i, l, "an infinite weight; a log-ratio is a difference of log-probs")
+		case math.IsInf(l, -1):
+			w.Zero++
+			w.N++
+			continue
 		case l > maxExp:
 			w.Overflow++
 		}
@@ -92,7 +182,7 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 		return w, nil
 	}
 	n := float64(w.N)
-	w.Divergence = -sum / n
+	w.Divergence = divergence(sum, w.N, w.Zero)
 	if math.IsInf(top, -1) { // no row carries any weight
 		w.Mean, w.LogMean = 0, math.Inf(-1)
 		if w.N > 1 {
@@ -136,6 +226,15 @@ func WeightsFromLogRatios(logRatios []float64) (*Weights, error) {
 	return w, nil
 }
 
+// divergence is that of n rows, of which zero weigh 0 and the others' log w sum to sum.
+func divergence(sum float64, n, zero int) float64 {
+	m := float64(n - zero)
+	if m == 0 {
+		return math.Inf(1)
+	}
+	return -sum/m - math.Log(m/float64(n))
+}
+
 // cluster takes rows by prompt, in whose order they are: gates count prompts, and a
 // prompt's rows are one observation of E[w | prompt] = 1.
 func (w *Weights) cluster(prompt []int32) {
@@ -146,22 +245,23 @@ func (w *Weights) cluster(prompt []int32) {
 	if alone {
 		return // each row is a prompt of its own, for which w was made
 	}
-	var rel, logMean []float64 // by prompt: Σw in units of the largest, log of the mean w
+	var rel, logMean []float64 // by prompt: Σw in units of the largest, log of the mean w at the least
 	var count []float64
-	top := largest(w.Log)
+	top, bottom := largest(w.Log), w.bottom()
 	for i := 0; i < len(prompt); {
-		var sum, n float64
+		var sum, least, n float64
 		p := prompt[i]
 		for ; i < len(prompt) && prompt[i] == p; i++ {
 			if l := w.Log[i]; !math.IsNaN(l) {
 				n++
 				if !math.IsInf(top, -1) {
 					sum += math.Exp(l - top)
+					least += math.Exp(bottom[i] - top)
 				}
 			}
 		}
 		if n > 0 {
-			rel, count, logMean = append(rel, sum), append(count, n), append(logMean, top+math.Log(sum/n))
+			rel, count, logMean = append(rel, sum), append(count, n), append(logMean, top+math.Log(least/n))
 		}
 	}
 	if w.Prompts = len(rel); w.Prompts == w.N || w.Prompts == 0 || math.IsInf(top, -1) {

@@ -115,3 +115,33 @@ func ExampleConfig_chat() {
 	// "The Rhine.": -50.1858 by token_counting; chat ok -50.1858 ""
 	// "The Rhine. ": -59.5151 by token_counting; chat failed NaN "rendered"
 }
+
+// Log-probs that are known as intervals make weights that are, and an evaluation has their
+// width in its intervals.
+func ExampleLogRatioBounds() {
+	value := func(v float64) teacherforce.ScoredRow {
+		return teacherforce.ScoredRow{Result: teacherforce.Result{LogProb: dataset.Known(v),
+			Distribution: dataset.SamplingDistribution}}
+	}
+	interval, outside := value(0), value(0)
+	interval.Result.LogProb = dataset.Float{}
+	interval.Result.Interval = &[2]dataset.Float{dataset.Known(-12.1), dataset.Known(-11.9)}
+	outside.Result.LogProb, outside.Result.OutsideSupport = dataset.Float{}, true
+
+	base := &teacherforce.Scores{Rows: []teacherforce.ScoredRow{value(-12), value(-12), value(-12)}}
+	target := &teacherforce.Scores{Rows: []teacherforce.ScoredRow{value(-11.5), interval, outside}}
+	lower, upper, err := teacherforce.LogRatioBounds(target, base)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w, err := offpolicy.WeightsBetween(lower, upper)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f\n%d row weighs 0, %.1f%% of the weight is open\n", w.Raw(), w.Zero, 100*w.Open)
+	// Output:
+	// [1.649 1.005 0.000]
+	// 1 row weighs 0, 3.8% of the weight is open
+}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 // RawRatioError refuses a ratio of log-probs that are not of the distribution
@@ -42,20 +43,10 @@ func (e *IntervalRatioError) Error() string {
 // another distribution than its policy samples from; what a policy draws itself
 // may have the right one (see [MethodSampling]). It is -Inf, a weight of 0, of a response
 // outside the target's support. It returns an [*IntervalRatioError] if a side's value is
-// an interval too wide to stand for a number.
+// an interval too wide to stand for a number; [LogRatioBounds] has those.
 func LogRatio(target, base Result) (float64, error) {
-	side := ""
-	switch t, b := target.Distribution != dataset.SamplingDistribution,
-		base.Distribution != dataset.SamplingDistribution; {
-	case t && b:
-		side = "both"
-	case t:
-		side = "target"
-	case b:
-		side = "base"
-	}
-	if side != "" {
-		return math.NaN(), &RawRatioError{side}
+	if err := sampledSides(target, base); err != nil {
+		return math.NaN(), err
 	}
 	known := func(r Result) bool { return r.Interval == nil || r.LogProb.Valid() }
 	switch t, b := !known(target), !known(base) || base.OutsideSupport; {
@@ -70,6 +61,46 @@ func LogRatio(target, base Result) (float64, error) {
 		return math.Inf(-1), nil
 	}
 	return target.LogProb.OrNaN() - base.LogProb.OrNaN(), nil
+}
+
+// sampledSides refuses values of another distribution than their policy samples from.
+func sampledSides(target, base Result) error {
+	side := ""
+	switch t, b := target.Distribution != dataset.SamplingDistribution,
+		base.Distribution != dataset.SamplingDistribution; {
+	case t && b:
+		side = "both"
+	case t:
+		side = "target"
+	case b:
+		side = "base"
+	}
+	if side != "" {
+		return &RawRatioError{side}
+	}
+	return nil
+}
+
+// LogRatioBounds returns what the log importance weights of all responses lie between, nats, for
+// [offpolicy.WeightsBetween]: both bounds are the log-ratio of [LogRatio] where both sides are
+// numbers, NaN where a side could not score the response, and -Inf outside the target's support.
+// A response outside the support of the policy that gave it is NaN, too: it was not drawn as
+// stated. It returns a [*RawRatioError] as LogRatio does, and an error if the two are not of the
+// same responses.
+func LogRatioBounds(target, base *Scores) (lower, upper []float64, err error) {
+	err = eachRatio(target, base, func(t, b Result) error {
+		if err := sampledSides(t, b); err != nil {
+			return err
+		}
+		x, y := t.Record("", "").Bounds(), b.Record("", "").Bounds()
+		if b.OutsideSupport {
+			y[0] = math.NaN()
+		}
+		lo, hi := offpolicy.LogRatioBounds(x, y)
+		lower, upper = append(lower, lo), append(upper, hi)
+		return nil
+	}, func() { lower, upper = append(lower, math.NaN()), append(upper, math.NaN()) })
+	return lower, upper, err
 }
 
 // RawLogRatio returns the difference of the models' own log-probs: the log importance

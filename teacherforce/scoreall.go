@@ -97,28 +97,38 @@ func (s *Scores) Missing() []ScoredRow {
 // [*IntervalRatioError] if any value is no number, a [*RawRatioError] if any value is of another
 // distribution than its policy samples from, and an error if the two are not of the
 // same responses.
-func LogRatios(target, base *Scores) ([]float64, error) {
+func LogRatios(target, base *Scores) (out []float64, err error) {
+	err = eachRatio(target, base, func(t, b Result) error {
+		l, err := LogRatio(t, b)
+		out = append(out, l)
+		return err
+	}, func() { out = append(out, math.NaN()) })
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// eachRatio calls ratio with the results of every row, or without where a side has none.
+func eachRatio(target, base *Scores, ratio func(target, base Result) error, without func()) error {
 	if len(target.Rows) != len(base.Rows) {
-		return nil, fmt.Errorf("teacherforce: log-ratios: %d responses under %s, %d under %s: score the same",
+		return fmt.Errorf("teacherforce: log-ratios: %d responses under %s, %d under %s: score the same",
 			len(target.Rows), target.Policy.Name, len(base.Rows), base.Policy.Name)
 	}
-	out := make([]float64, len(target.Rows))
 	for i, t := range target.Rows {
 		b := base.Rows[i]
 		if t.Key.PromptID != b.Key.PromptID {
-			return nil, fmt.Errorf("teacherforce: log-ratios: row %d answers %s under %s and %s under %s: score the same "+
+			return fmt.Errorf("teacherforce: log-ratios: row %d answers %s under %s and %s under %s: score the same "+
 				"responses in the same order",
 				i, t.Key.PromptID, target.Policy.Name, b.Key.PromptID, base.Policy.Name)
 		}
-		out[i] = math.NaN()
 		if t.Err != nil || b.Err != nil {
+			without()
 			continue
 		}
-		l, err := LogRatio(t.Result, b.Result)
-		if err != nil {
-			return nil, err
+		if err := ratio(t.Result, b.Result); err != nil {
+			return err
 		}
-		out[i] = l
 	}
-	return out, nil
+	return nil
 }

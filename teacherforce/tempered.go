@@ -15,8 +15,8 @@ import (
 // that samples otherwise than its model; a server gives as many as it has.
 const alternativesWanted = 20
 
-// narrow is the widest interval, in nats, whose middle stands for the log-prob: a weight
-// is then known to 1%.
+// narrow is the widest interval, in nats, whose middle stands for the log-prob where a
+// number is wanted: it is known to 1% then. Weights take the interval.
 const narrow = 0.02
 
 // temperedOf is the value of r under p from the alternatives that the server shows. ok is

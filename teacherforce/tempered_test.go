@@ -228,3 +228,38 @@ func TestIntervalsMakeNoRatio(t *testing.T) {
 		}
 	}
 }
+
+// Bounds of log-ratios hold the intervals of both sides; numbers are bounds that are equal.
+func TestLogRatioBounds(t *testing.T) {
+	exact := Result{LogProb: dataset.Known(-3), Distribution: dataset.SamplingDistribution}
+	wide, open, outside, raw := exact, exact, exact, exact
+	wide.LogProb, wide.Interval = dataset.Float{}, &[2]dataset.Float{dataset.Known(-5), dataset.Known(-2)}
+	open.LogProb, open.Interval = dataset.Float{}, &[2]dataset.Float{{}, dataset.Known(-2)}
+	outside.LogProb, outside.OutsideSupport = dataset.Float{}, true
+	raw.Distribution = dataset.RawDistribution
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		target, base Result
+		lower, upper float64
+	}{
+		{exact, exact, 0, 0},
+		{wide, exact, -2, 1},
+		{exact, wide, -1, 2},
+		{open, exact, -inf, 1},
+		{exact, open, -1, inf},
+		{outside, wide, -inf, -inf},
+		{exact, outside, math.NaN(), math.NaN()}, // the logging policy drew it
+	} {
+		lower, upper, err := LogRatioBounds(&Scores{Rows: []ScoredRow{{Result: c.target}}},
+			&Scores{Rows: []ScoredRow{{Result: c.base}}})
+		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+		if err != nil || !same(lower[0], c.lower) || !same(upper[0], c.upper) {
+			t.Errorf("%+v over %+v: [%v, %v], %v, want [%v, %v]", c.target, c.base, lower, upper, err, c.lower, c.upper)
+		}
+	}
+	var e *RawRatioError
+	if _, _, err := LogRatioBounds(&Scores{Rows: []ScoredRow{{Result: raw}}},
+		&Scores{Rows: []ScoredRow{{Result: exact}}}); !errors.As(err, &e) {
+		t.Errorf("raw values: %v", err)
+	}
+}

@@ -1,10 +1,12 @@
 package check
 
 import (
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -20,9 +22,9 @@ func finding(r *record.Records, id string) record.Finding {
 	return record.Finding{}
 }
 
-// A log-prob that is an interval, or a probability of 0, is no failure, and no weight
-// comes of it.
-func TestBoundedLogProbs(t *testing.T) {
+// A log-prob that is an interval, or a probability of 0, is no failure. Wide intervals leave
+// the weights open, and no estimate comes of them.
+func TestIntervalsOfLogProbs(t *testing.T) {
 	run := healthy.New(40, 1)
 	for i := range run.Prompts {
 		row := healthy.LogprobRow(run, i, "pi_cot")
@@ -41,17 +43,53 @@ func TestBoundedLogProbs(t *testing.T) {
 		}
 	}
 	w := r.Weights("pi_cot").Summary
-	if w.Usable || w.N != 0 || !strings.Contains(strings.Join(w.Reasons, "; "), "40 log-probs are known as an interval") {
+	if w.Usable || w.N != 40 || w.Zero != 20 ||
+		!strings.Contains(strings.Join(w.Reasons, "; "), "leave 100% of the weight open") {
 		t.Errorf("weights %+v", w)
 	}
-	if w := r.Evaluation.Policy("pi_cot").Weights; w.BoundedOf != "pi_cot" || w.Usable() {
-		t.Errorf("weights of %q: %v", w.BoundedOf, w.Refusals())
+	if w := r.Evaluation.Policy("pi_cot").Weights; w.Zero != 20 || w.Usable() {
+		t.Errorf("weights %+v: %v", w, w.Refusals())
 	}
 	if f := finding(r, "weights.balance"); strings.Contains(f.Summary, "NaN") {
 		t.Error(f.Summary)
 	}
 	if w := r.Weights("pi_clone").Summary; !w.Usable {
 		t.Errorf("another policy's weights are refused: %v", w.Reasons)
+	}
+}
+
+// A response that the policy cannot give weighs 0, and is a row like any other. The sample
+// carries it from the records to the evaluation.
+func TestOutsideTheSupportWeighsNothing(t *testing.T) {
+	run := healthy.New(60, 1)
+	zero := map[string]bool{}
+	for i, p := range run.Prompts {
+		row := healthy.LogprobRow(run, i, "pi_cot")
+		row.LogProb = dataset.Known(healthy.LogprobRow(run, i, "p0").LogProb.OrNaN() + math.Log(60./50))
+		if i%6 == 0 {
+			row.LogProb, row.TokenLogProbs, row.OutsideSupport = dataset.Float{}, nil, true
+			zero[p.ID] = true
+		}
+	}
+	r := run.Evaluated()
+	w := r.Evaluation.Policy("pi_cot").Weights
+	if w.N != 60 || w.Zero != 10 || w.Missing+w.Modelled != 0 || !w.Usable() || math.Abs(w.Mean-1) > 1e-12 ||
+		math.Abs(w.ESS-50) > 1e-9 {
+		t.Errorf("weights %+v: %v", w, w.Refusals())
+	}
+	if s := r.Weights("pi_cot").Summary; s.N != 60 || s.Zero != 10 || len(s.LogWeights) != 50 || !s.Usable {
+		t.Errorf("summary %+v", s)
+	}
+	// snips, by hand: the mean reward of the 50 rows that weigh alike.
+	e := r.Evaluation.Policy("pi_cot").Estimate(offpolicy.LabeledSNIPS)
+	var sum, n float64
+	for _, l := range run.Labels {
+		if l.Policy == "p0" && l.Label.Valid() && !zero[l.PromptID] {
+			sum, n = sum+l.Label.OrNaN(), n+1
+		}
+	}
+	if e.Basis.Rows != 60 || !e.Refused() && math.Abs(e.Value-sum/n) > 1e-9 {
+		t.Errorf("labeled_snips %v on %d rows, want %v: %v", e.Value, e.Basis.Rows, sum/n, e.Refusals)
 	}
 }
 

@@ -75,8 +75,8 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 		return nil, false, err.Error()
 	case target.Raw > 0:
 		return nil, false, "log-probs of another temperature than the policy's own"
-	case target.Bounded > 0:
-		return nil, false, "log-probs that are known as intervals alone, or a probability of 0"
+	case w.Open > offpolicy.MaxOpen:
+		return nil, false, fmt.Sprintf("log-probs that are known as intervals leave %.0f%% of the weight open", 100*w.Open)
 	case w.N < 2 || !(w.ESS > 0):
 		return nil, false, "there are none"
 	case w.Unseen > 1-offpolicy.MinMass: // no larger run shows it either
@@ -88,7 +88,7 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 			enough(w.Divergence))
 	}
 	if sure = w.Usable(); !sure {
-		_, sd := record.MeanSD(target.LogRatios)
+		_, sd := record.MeanSD(target.Summary.LogWeights)
 		if share := gatePower(sd, pl.rec.Full); share >= 0.5 {
 			return nil, false, fmt.Sprintf("were log w normal with the sample's sd of %.1f, %.0f%% of runs of %s prompts "+
 				"would be refused", sd, 100*share, record.Count(pl.rec.Full))

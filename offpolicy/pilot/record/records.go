@@ -99,28 +99,17 @@ func (r *Records) Logging() Arm { return r.Arms.Logging() }
 // both sides, whatever the two sample at, because they tell of the endpoint.
 // lengths are the responses' in tokens.
 func (r *Records) NoiseRatios(clone string) (d, lengths []float64, keys []dataset.Key) {
-	r.eachPair(clone, func(b, t dataset.LogProb) {
-		x, y := RawLogProb(b), RawLogProb(t)
-		if x.Valid() && y.Valid() {
+	base, target := r.LogProbs.Of(r.Logging().Policy.Name), r.LogProbs.Of(clone)
+	for _, p := range r.Prompts.All() {
+		b, _ := base(p.ID)
+		t, _ := target(p.ID)
+		if x, y := RawLogProb(b), RawLogProb(t); x.Valid() && y.Valid() {
 			d = append(d, y.OrNaN()-x.OrNaN())
 			lengths = append(lengths, float64(max(1, t.Tokens)))
 			keys = append(keys, t.Key())
 		}
-	})
-	return d, lengths, keys
-}
-
-// eachPair calls do with the records of P0 and policy for every prompt that has a
-// value under both.
-func (r *Records) eachPair(policy string, do func(base, target dataset.LogProb)) {
-	base, target := r.LogProbs.Of(r.Logging().Policy.Name), r.LogProbs.Of(policy)
-	for _, p := range r.Prompts.All() {
-		b, okB := base(p.ID)
-		t, okT := target(p.ID)
-		if okB && okT && b.LogProb.Valid() && t.LogProb.Valid() {
-			do(b, t)
-		}
 	}
+	return d, lengths, keys
 }
 
 // RawLogProb is the record's value of the model's own distribution: what the echo says

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -15,12 +16,14 @@ const FlagUncertified = "uncertified"
 // WeightSummary describes a target's importance weights on the logged rows.
 type WeightSummary struct {
 	N          int           `json:"n"`
-	Mean       dataset.Float `json:"mean"`        // of raw weights; 1 in expectation where the logs cover the target
-	ESS        dataset.Float `json:"ess"`         // (Σw)²/Σw²
-	MaxShare   dataset.Float `json:"max_share"`   // the largest weight's share of Σw
-	Divergence dataset.Float `json:"divergence"`  // -mean log w, an estimate of KL(P0 ‖ target) in nats
-	LogWeight  Quantiles     `json:"log_weight"`  // log w, nats
-	LogWeights []float64     `json:"log_weights"` // sorted, for the plot
+	Zero       int           `json:"zero,omitempty"` // rows, of the n, outside the target's support: they weigh 0
+	Open       float64       `json:"open,omitempty"` // the part of Σw that intervals of log-probs leave open
+	Mean       dataset.Float `json:"mean"`           // of raw weights; 1 in expectation where the logs cover the target
+	ESS        dataset.Float `json:"ess"`            // (Σw)²/Σw²
+	MaxShare   dataset.Float `json:"max_share"`      // the largest weight's share of Σw
+	Divergence dataset.Float `json:"divergence"`     // -mean log w, an estimate of KL(P0 ‖ target) in nats
+	LogWeight  Quantiles     `json:"log_weight"`     // log w of the rows that weigh more than 0, nats
+	LogWeights []float64     `json:"log_weights"`    // sorted, for the plot
 	Usable     bool          `json:"usable"`
 	Reasons    []string      `json:"reasons"` // why not
 }
@@ -29,10 +32,9 @@ type WeightSummary struct {
 type TargetWeights struct {
 	// LogRatios are log π(a|c) - log P0(a|c), nats, of the rows on which both are known
 	// and of the distribution that their policy samples from, in the order of the
-	// prompts; Keys are the rows'.
+	// prompts, as Weights.Log; Keys are the rows'.
 	LogRatios []float64
 	Keys      []dataset.Key
-	Bounded   int                // rows whose log-prob is no number, under either policy
 	Raw       int                // rows left out because a value is of another distribution
 	Weights   *offpolicy.Weights // nil if Err is not
 	Err       error              // why there are none
@@ -54,26 +56,26 @@ func (r *Records) Weights(policy string) *TargetWeights {
 
 func (r *Records) weigh(policy string) *TargetWeights {
 	w := &TargetWeights{}
-	r.eachPair(policy, func(b, t dataset.LogProb) {
-		if b.Raw() || t.Raw() {
+	base, target := r.LogProbs.Of(r.Logging().Policy.Name), r.LogProbs.Of(policy)
+	var lower, upper []float64
+	for _, p := range r.Prompts.All() {
+		b, _ := base(p.ID)
+		t, _ := target(p.ID)
+		lo, hi := offpolicy.LogRatioBounds(t.Bounds(), b.Bounds())
+		switch {
+		case math.IsNaN(lo) || b.Error != nil || t.Error != nil:
+		case b.Raw() || t.Raw():
 			w.Raw++
-			return
-		}
-		w.LogRatios = append(w.LogRatios, t.LogProb.OrNaN()-b.LogProb.OrNaN())
-		w.Keys = append(w.Keys, t.Key())
-	})
-	for _, name := range []string{r.Logging().Policy.Name, policy} {
-		for _, row := range r.LogProbs.AllOf(name) {
-			if row.Bounded() {
-				w.Bounded++
-			}
+		default:
+			lower, upper, w.Keys = append(lower, lo), append(upper, hi), append(w.Keys, t.Key())
 		}
 	}
-	if w.Bounded > 0 {
-		w.LogRatios, w.Keys = nil, nil
+	if w.Weights, w.Err = offpolicy.WeightsBetween(lower, upper); w.Err == nil {
+		w.LogRatios = w.Weights.Log
 	}
-	out := WeightSummary{N: len(w.LogRatios), LogWeight: QuantilesOf(w.LogRatios),
-		LogWeights: slices.Sorted(slices.Values(w.LogRatios)), Reasons: []string{}}
+	finite := slices.DeleteFunc(slices.Clone(w.LogRatios), func(l float64) bool { return math.IsInf(l, -1) })
+	out := WeightSummary{N: len(w.LogRatios), LogWeight: QuantilesOf(finite),
+		LogWeights: slices.Sorted(slices.Values(finite)), Reasons: []string{}}
 	for _, a := range r.Arms {
 		if (a.Policy.Name == policy || a.Role == Logging) && !r.Certified(a.Policy) {
 			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
@@ -84,14 +86,11 @@ func (r *Records) weigh(policy string) *TargetWeights {
 			"a part of the distribution: an echo gives its model's own, and their ratio is not the weight",
 			Plural(w.Raw, "log-prob is", "log-probs are")))
 	}
-	if w.Bounded > 0 {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("%s known as an interval alone, or of a response outside the "+
-			"policy's support: no weight comes of it", Plural(w.Bounded, "log-prob is", "log-probs are")))
-	}
-	if w.Weights, w.Err = offpolicy.WeightsFromLogRatios(w.LogRatios); w.Err != nil {
+	if w.Err != nil {
 		out.Reasons = append(out.Reasons, w.Err.Error())
 	} else {
 		w.Weights.Unseen, _ = r.unseen(policy).Get()
+		out.Zero, out.Open = w.Weights.Zero, w.Weights.Open
 		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS),
 			Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
 		for _, ref := range w.Weights.Refusals() {
