@@ -145,7 +145,7 @@ type WeightsDocument struct {
 	Divergence dataset.Float `json:"divergence"` // nats
 	// Zero counts the rows of weight 0; Open is the part of the weight that intervals leave open.
 	Zero      int           `json:"zero,omitempty"`
-	Open      float64       `json:"open,omitempty"`
+	Open      dataset.Float `json:"open,omitzero"`
 	LogEValue dataset.Float `json:"log_e_value"` // natural logarithm, against E[w] <= 1
 	Usable    bool          `json:"usable"`
 	Refusals  []string      `json:"refusals"`

@@ -223,7 +223,8 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 		Weights: WeightsDocument{
 			Rows: w.N, Missing: p.observed.Missing, Modelled: w.Modelled, Prompts: w.Prompts, PromptESS: figure(w.PromptESS),
 			ESS: figure(w.ESS), MaxShare: figure(w.MaxShare), Mean: figure(w.Mean), MeanSE: figure(w.MeanSE),
-			Divergence: figure(w.Divergence), Zero: w.Zero, Open: w.Open, LogEValue: figure(w.LogEValue), Usable: w.Usable() && len(p.refusals) == 0,
+			Divergence: figure(w.Divergence), Zero: w.Zero, Open: figure(w.Open),
+			LogEValue: figure(w.LogEValue), Usable: w.Usable() && len(p.refusals) == 0,
 			Refusals: messages(append(w.Refusals(), p.refusals...)),
 		},
 		Diagnostics: map[string]dataset.Float{

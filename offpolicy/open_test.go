@@ -12,16 +12,16 @@ import (
 // The middle of a weight's interval stands for it, the e-value is that of the least weights,
 // and what is not known is told: by hand.
 func TestWeightsBetween(t *testing.T) {
-	inf := math.Inf(1)
+	ln := math.Log
 	for _, test := range []struct {
 		lower, upper, log []float64
 		open              float64
 		reason            string
 	}{
 		{[]float64{0, 1}, []float64{0, 1}, []float64{0, 1}, 0, "numbers"},
-		{[]float64{0, math.NaN()}, []float64{math.Log(3), math.NaN()}, []float64{math.Log(2), math.NaN()}, .5, "(3-1)/(3+1)"},
-		{[]float64{-inf, -inf, 0}, []float64{math.Log(2), -inf, 0}, []float64{0, -inf, 0}, .5, "a row may weigh 0, another does"},
-		{[]float64{900, 900}, []float64{900 + math.Log(3), 900}, []float64{900 + math.Log(2), 900}, 1. / 3, "beyond float64"},
+		{[]float64{0, nan}, []float64{ln(3), nan}, []float64{ln(2), nan}, .5, "(3-1)/(3+1)"},
+		{[]float64{-inf, -inf, 0}, []float64{ln(2), -inf, 0}, []float64{0, -inf, 0}, .5, "a row may weigh 0, another does"},
+		{[]float64{900, 900}, []float64{900 + ln(3), 900}, []float64{900 + ln(2), 900}, 1. / 3, "beyond float64"},
 		{[]float64{0, 0}, []float64{0, inf}, []float64{0, 0}, 1, "no upper bound"},
 	} {
 		w, err := WeightsBetween(test.lower, test.upper)

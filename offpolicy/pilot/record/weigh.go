@@ -17,7 +17,7 @@ const FlagUncertified = "uncertified"
 type WeightSummary struct {
 	N          int           `json:"n"`
 	Zero       int           `json:"zero,omitempty"` // rows, of the n, outside the target's support: they weigh 0
-	Open       float64       `json:"open,omitempty"` // the part of Σw that intervals of log-probs leave open
+	Open       dataset.Float `json:"open,omitzero"`  // the part of Σw that intervals of log-probs leave open
 	Mean       dataset.Float `json:"mean"`           // of raw weights; 1 in expectation where the logs cover the target
 	ESS        dataset.Float `json:"ess"`            // (Σw)²/Σw²
 	MaxShare   dataset.Float `json:"max_share"`      // the largest weight's share of Σw
@@ -90,7 +90,7 @@ func (r *Records) weigh(policy string) *TargetWeights {
 		out.Reasons = append(out.Reasons, w.Err.Error())
 	} else {
 		w.Weights.Unseen, _ = r.unseen(policy).Get()
-		out.Zero, out.Open = w.Weights.Zero, w.Weights.Open
+		out.Zero, out.Open = w.Weights.Zero, Finite(w.Weights.Open)
 		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS),
 			Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
 		for _, ref := range w.Weights.Refusals() {
