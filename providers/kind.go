@@ -51,7 +51,8 @@ const togetherURL = "https://api.together.xyz/v1"
 // addsBOS is the text of the BOS token that the server puts before every text by
 // itself, where its kind does ([SGLang], [LlamaCppPython]); for others it is not
 // used. Of a server of KindCompatible it is assumed that completions echo, which
-// certification of its log-probs finds out.
+// certification of its log-probs finds out; if its model listing shows what it is, what that
+// kind would take from the model's generation_config is sent, too.
 func NewOfKind(k Kind, name, addsBOS string, c HTTPConfig) (Provider, error) {
 	q := Quirks{Kind: k}
 	switch k {
@@ -116,6 +117,21 @@ func (k Kind) scoreless() string {
 	return ""
 }
 
+// neutral are the fields of a generation that keep a kind's own defaults out.
+func (k Kind) neutral() map[string]any {
+	switch k {
+	case KindVLLM:
+		return VLLM().Generate
+	case KindSGLang:
+		return SGLang().Generate
+	case KindLlamaCppPython:
+		return LlamaCppPython().Generate
+	case kindLlamaCpp:
+		return LlamaCpp().Generate
+	}
+	return nil
+}
+
 // shown is what a server shows of its kind, and by what; empty where it shows none.
 //
 // Sources: vLLM entrypoints/openai/…/protocol.py, SGLang
@@ -168,6 +184,9 @@ func kindOfOwner(owner, id string) Kind {
 func (s *service) checkKind(a attempt, g got, l listing) *Error {
 	shown, by := l.shown(g.meta.Header)
 	s.noScore.Store(shown.scoreless())
+	if s.Kind == "" || s.Kind == KindCompatible {
+		s.found.Store(shown)
+	}
 	if shown == "" || s.Kind == "" || s.Kind == KindCompatible || shown == s.Kind {
 		return nil
 	}

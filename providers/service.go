@@ -17,9 +17,14 @@ type service struct {
 	dialect
 	// noScore holds why the server, by what its listing showed, scores no text.
 	noScore *atomic.Value
+	// found is what the listing showed the server to be, where nobody said: a generation then
+	// sends what that kind would else take from the model's generation_config.
+	found *atomic.Value
 }
 
-func newService(t *transport, d dialect) service { return service{t, d, &atomic.Value{}} }
+func newService(t *transport, d dialect) service {
+	return service{t, d, &atomic.Value{}, &atomic.Value{}}
+}
 
 // scoreless says why the service has no log-probs of a given text, empty if it may.
 func (s *service) scoreless() string {
@@ -99,6 +104,9 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 			schema["strict"] = true
 		}
 		body["response_format"] = map[string]any{"type": "json_schema", "json_schema": schema}
+	}
+	if k, ok := s.found.Load().(Kind); ok {
+		maps.Copy(body, k.neutral())
 	}
 	maps.Copy(body, s.Generate)
 	if len(req.Messages) > 0 {

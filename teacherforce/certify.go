@@ -54,7 +54,9 @@ const (
 // Probe is one question put to an endpoint, and its answer.
 type Probe struct {
 	Name ProbeName `json:"name"`
-	OK   bool      `json:"ok"`
+	// Policy is whose sampling was asked about, where the probe is of one.
+	Policy string `json:"policy,omitempty"`
+	OK     bool   `json:"ok"`
 	// NotApplicable: the endpoint gives no occasion to ask, as one without chat gives
 	// none to compare chat's rendering. OK is true then, and Detail says why.
 	NotApplicable bool          `json:"not_applicable,omitempty"`
@@ -89,7 +91,11 @@ type Certificate struct {
 // if it scores no prompts at all the probes end with the first. An error
 // means that the question could not be put (no key, no quota, no network); it
 // wraps the provider's.
-func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (Certificate, error) {
+//
+// others are policies of the same model and template. How each of them samples is probed, too:
+// once for those that sample alike.
+func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy, others ...offpolicy.Policy) (Certificate,
+	error) {
 	cert := Certificate{Model: p.Model, Template: p.Template}
 	t, err := f.template(p)
 	if err != nil {
@@ -97,7 +103,8 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 	}
 	// The probes compare an endpoint's own log-probs with each other. How p samples
 	// would give some of them the value of another distribution.
-	c := &certifier{f: f, g: g, t: t, cert: &cert, sampling: p.Sampling}
+	c := &certifier{f: f, g: g, t: t, cert: &cert}
+	policies := append([]offpolicy.Policy{p}, others...)
 	p.Sampling.Temperature, p.Sampling.TopP, p.Sampling.TopK = 1, 1, 0
 	c.p = p
 	c.strategies = slices.DeleteFunc(slices.Clone(f.strategies), func(s Strategy) bool { return s.Name() == MethodChat })
@@ -107,10 +114,11 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 	if c.context, err = f.Render(p, dataset.Prompt{ID: "certify", Text: probePrompt}); err != nil {
 		return cert, err
 	}
-	for _, probe := range []struct {
+	type probe struct {
 		name ProbeName
 		run  func(context.Context) (Probe, error)
-	}{
+	}
+	probes := []probe{
 		{ProbeCoverage, c.coverage},
 		{ProbeRepeatability, c.repeatability},
 		{ProbeAdditivity, c.additivity},
@@ -118,10 +126,24 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 		{ProbeTemplate, c.template},
 		{ProbeKnownAnswer, c.knownAnswer},
 		{ProbeMass, c.mass},
-		{ProbeSampled, c.sampled},
-		{ProbeMethods, c.methods},
-	} {
-		c.probe, c.call = probe.name, 0
+	}
+	probed := map[offpolicy.Sampling]bool{}
+	for _, q := range policies {
+		s := q.Sampling
+		if s.MaxTokens = 0; probed[s] || q.Model != p.Model || q.Template != p.Template {
+			continue
+		}
+		probed[s] = true
+		probes = append(probes, probe{ProbeSampled, func(ctx context.Context) (Probe, error) {
+			got, err := c.sampled(ctx, q)
+			got.Policy = q.Name
+			return got, err
+		}})
+	}
+	for _, probe := range append(probes, probe{ProbeMethods, c.methods}) {
+		if c.probe != probe.name {
+			c.probe, c.call = probe.name, 0
+		}
 		got, err := probe.run(ctx)
 		if err != nil {
 			return cert, fmt.Errorf("teacherforce: certify %s with template %s: probe %s: %w", p.Model, p.Template, probe.name,
@@ -140,14 +162,12 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy) (
 // certifier carries one certification. It stands between the Forcer and the
 // provider, to count the calls and to name them by probe.
 type certifier struct {
-	f *Forcer
-	g Generator
-	p offpolicy.Policy
-	t chat.Template
-	// sampling is the policy's own; p's is neutral.
-	sampling offpolicy.Sampling
-	cert     *Certificate
-	context  string
+	f       *Forcer
+	g       Generator
+	p       offpolicy.Policy
+	t       chat.Template
+	cert    *Certificate
+	context string
 	// strategies are the Forcer's that read a text; probe of the template puts
 	// the conversation itself to the server.
 	strategies []Strategy

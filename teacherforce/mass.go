@@ -28,6 +28,7 @@ type seen struct {
 	mass     float64             // the largest sum of one of them
 	text     string              // the token that stands there
 	echoes   [][]providers.Token // of the texts of the known answer
+	unlikely string              // a greedy reply's token that is not the likeliest by its own values
 	ownWrong string              // greedy tokens whose values in the echo are not those of generation
 }
 
@@ -42,6 +43,20 @@ func (s *seen) alternatives(tokens []providers.Token) {
 		}
 		if sum > s.mass {
 			s.mass, s.text = sum, show(t)
+		}
+	}
+}
+
+// greedy notes a token of a greedy reply that another one is likelier than, by the values that
+// the reply itself came with: what it was drawn from is not what they are of.
+func (s *seen) greedy(tokens []providers.Token) {
+	for _, t := range tokens {
+		for _, a := range t.Top {
+			other := a.Text != t.Text || a.ID >= 0 && t.ID >= 0 && a.ID != t.ID
+			if d := a.LogProb.OrNaN() - t.LogProb.OrNaN(); other && d > templateLimit && s.unlikely == "" {
+				s.unlikely = fmt.Sprintf("a greedy reply says %q, and by its own log-probs %q is likelier by %.2g nats", show(t),
+					a.Text, d)
+			}
 		}
 	}
 }
@@ -139,5 +154,6 @@ func (c *certifier) generate(ctx context.Context, req providers.GenerateRequest)
 		g, err = c.g.Generate(ctx, req)
 	}
 	c.seen.alternatives(g.Tokens)
+	c.seen.greedy(g.Tokens)
 	return g, err
 }

@@ -35,7 +35,7 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 	if e.Altered != "" {
 		return Probe{Detail: e.Altered}, nil
 	}
-	bad, zeros, first := 0, 0, ""
+	bad, zeros, positive, first := 0, 0, 0, ""
 	scored := e.Tokens[1:]
 	for i, t := range scored {
 		if i == 0 && !t.LogProb.Valid() && len(scored) > 1 {
@@ -49,9 +49,15 @@ func (c *certifier) coverage(ctx context.Context) (Probe, error) {
 		if t.LogProb.OrNaN() == 0 {
 			zeros++
 		}
+		if t.LogProb.OrNaN() > 0 {
+			positive++
+		}
 	}
 	switch {
 	case bad > 0:
+		if positive > 0 {
+			first += "; values above 0 are logits, or have the wrong sign"
+		}
 		return Probe{Value: dataset.Known(float64(bad)), Detail: fmt.Sprintf("%d of %d tokens have no valid log-prob; %s",
 			bad, len(scored), first)}, nil
 	case zeros == len(scored):

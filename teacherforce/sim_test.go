@@ -79,6 +79,12 @@ func TestExactOverHTTP(t *testing.T) {
 // vllm returns a provider in front of a simulator that speaks as vLLM does.
 func vllm(t testing.TB, c sim.Config) *providers.Compatible {
 	t.Helper()
+	return vllmWith(t, c, providers.VLLM())
+}
+
+// vllmWith is vllm with other quirks.
+func vllmWith(t testing.TB, c sim.Config, q providers.Quirks) *providers.Compatible {
+	t.Helper()
 	s := sim.New(c)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
@@ -88,7 +94,7 @@ func vllm(t testing.TB, c sim.Config) *providers.Compatible {
 	client := s.Client()
 	p, err := providers.NewCompatible(providers.CompatibleConfig{
 		HTTPConfig: providers.HTTPConfig{BaseURL: s.VLLMURL(), Key: providers.NewSecret("test"), HTTP: client},
-		Quirks:     providers.VLLM(),
+		Quirks:     q,
 	})
 	if err != nil {
 		t.Fatal(err)

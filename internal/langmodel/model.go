@@ -219,25 +219,45 @@ type Draw struct {
 	// (those of [Model.LogProbs], bit for bit), and under the distribution that
 	// was sampled from. They are equal at temperature 1 without filters.
 	LogProbs, Sampling []float64
-	Stopped            bool // a stop id was drawn, else maxTokens were
-	StopID             int  // that id, where Stopped
+	// Penalised are those after the penalty of [Model.GeneratePenalised], before the sampling.
+	Penalised []float64
+	Stopped   bool // a stop id was drawn, else maxTokens were
+	StopID    int  // that id, where Stopped
 }
 
 // Generate draws a response to ctx, one uniform number of rng per token, until a
 // stop id is drawn or maxTokens tokens are, the stop token counted. It panics on
 // sampling settings out of range.
 func (m *Model) Generate(ctx []int, s Sampling, maxTokens int, stop []int, rng *rand.Rand) Draw {
+	return m.GeneratePenalised(ctx, s, 1, maxTokens, stop, rng)
+}
+
+// GeneratePenalised is Generate with an engine's repetition penalty, the log-probs being its
+// logits: before s applies, each token that occurred in the context or the response so far has
+// its probability raised to the power of penalty, at least 0. 1 leaves it alone.
+func (m *Model) GeneratePenalised(ctx []int, s Sampling, penalty float64, maxTokens int, stop []int,
+	rng *rand.Rand) Draw {
 	s.check()
+	var penalised []float64
+	seen := map[int]bool{}
+	for _, id := range ctx {
+		seen[id] = true
+	}
 	var d Draw
 	c := m.after(ctx)
 	p := make([]float64, m.tok.Size())
 	for range maxTokens {
 		c.fill(p)
+		if penalty != 1 {
+			penalise(p, penalty, seen)
+		}
+		penalised = append(penalised[:0], p...)
 		s.Apply(p)
 		id := draw(p, rng)
+		d.Penalised = append(d.Penalised, math.Log(penalised[id]))
 		logProb := math.Log(c.prob(id))
 		sampled := logProb
-		if !s.neutral() {
+		if !s.neutral() || penalty != 1 {
 			sampled = math.Log(p[id])
 		}
 		d.LogProbs = append(d.LogProbs, logProb)
@@ -249,9 +269,24 @@ func (m *Model) Generate(ctx []int, s Sampling, maxTokens int, stop []int, rng *
 			}
 		}
 		d.IDs = append(d.IDs, id)
+		seen[id] = true
 		c.advance(id)
 	}
 	return d
+}
+
+// penalise raises the probabilities of the tokens seen to a power, and divides by the sum.
+func penalise(p []float64, power float64, seen map[int]bool) {
+	for id := range seen {
+		p[id] = math.Pow(p[id], power)
+	}
+	var sum float64
+	for _, x := range p {
+		sum += x
+	}
+	for v := range p {
+		p[v] /= sum
+	}
 }
 
 func (c *cursor) top(p []float64, n int) []Candidate {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -23,6 +24,8 @@ type task struct {
 	echoText  bool   // repeat the text alone, without log-probs
 	form      logprobForm
 	top       int // alternatives at each position
+	mode      LogProbsMode
+	penalty   float64 // of repetition; 0 is none
 }
 
 // choice is what a task comes to.
@@ -95,6 +98,9 @@ func (s *Server) run(t task, id callID) choice {
 		if t.top > 0 {
 			e.top = lm.Top(slices.Concat(t.prompt, c.ids[:min(i, len(c.ids))]), t.top)
 		}
+		if t.mode != "" {
+			t.mode.generated(&e, draw.Penalised[i], t.sampling.Temperature)
+		}
 		c.entries = append(c.entries, e)
 	}
 	return c
@@ -114,10 +120,10 @@ func (s *Server) generate(t task, id callID) langmodel.Draw {
 		}
 		return langmodel.Draw{LogProbs: lp[len(lp)-1:], Sampling: []float64{sampling}, Stopped: true, StopID: stop}
 	}
-	key := drawn{t.model.name, idText(t.prompt), t.sampling, t.maxTokens, t.stream}
+	key := drawn{t.model.name, idText(t.prompt), t.sampling, t.penalty, t.maxTokens, t.stream}
 	d := draws.Get(key, func() langmodel.Draw {
 		rng := rand.New(rand.NewPCG(t.stream, mix(t.stream, 0)))
-		return t.model.lm().Generate(t.prompt, t.sampling, t.maxTokens, stopTokens(), rng)
+		return t.model.lm().GeneratePenalised(t.prompt, t.sampling, cmp.Or(t.penalty, 1), t.maxTokens, stopTokens(), rng)
 	})
 	if len(d.IDs) > 0 && s.hitsRow("cut", s.config.Faults.Cut, id) {
 		n := max(1, len(d.IDs)/3)
@@ -166,6 +172,7 @@ func (s *Server) scorePrompt(t task, id callID, offsets *offsets) []entry {
 		if t.top > 0 {
 			e.top = lm.Top(t.prompt[:i], t.top)
 		}
+		t.mode.given(&e)
 		entries = append(entries, e)
 	}
 	return entries

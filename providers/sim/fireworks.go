@@ -34,6 +34,9 @@ func (s *Server) completions(c *call, r *request) (answer, *apiError) {
 	if err != nil {
 		return answer{}, err
 	}
+	if r.late {
+		s.config.VLLM.started(&base, r)
+	}
 	tasks := make([]task, len(prompts))
 	var u usage
 	for i, prompt := range prompts {
@@ -161,9 +164,12 @@ func (r *request) fireworksLogprobs() (logprobForm, int, *apiError) {
 		}
 		return contentLogprobs, top, nil
 	}
-	var n int
-	if json.Unmarshal(r.Logprobs, &n) != nil || n < 1 || n > 5 {
-		return 0, 0, badRequest("logprobs", "Invalid value %s for logprobs: want true, false or 1 to 5", r.Logprobs)
+	n, most := 0, 5
+	if r.late {
+		most = 20 // vLLM's --max-logprobs
+	}
+	if json.Unmarshal(r.Logprobs, &n) != nil || n < 1 || n > most {
+		return 0, 0, badRequest("logprobs", "Invalid value %s for logprobs: want true, false or 1 to %d", r.Logprobs, most)
 	}
 	return legacyLogprobs, n, nil
 }

@@ -10,6 +10,7 @@ type scored struct{ model, ids string }
 type drawn struct {
 	model, ids string
 	sampling   langmodel.Sampling
+	penalty    float64
 	maxTokens  int
 	stream     uint64
 }

@@ -44,6 +44,8 @@ type request struct {
 	late                 bool  // characters show late, as vLLM's do
 	PromptLogprobs       *int  `json:"prompt_logprobs"`
 	ReturnPromptText     bool  `json:"return_prompt_text"`
+
+	RepetitionPenalty *float64 `json:"repetition_penalty"`
 }
 
 // message is a turn whose content is a string, or a list of text parts.

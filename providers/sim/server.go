@@ -59,6 +59,8 @@ type Config struct {
 	// response is not fenced, and in a tenth of the cases where it is. The
 	// oracle is not taken in.
 	Obedient bool
+	// VLLM is how the vLLM form is started.
+	VLLM VLLMConfig
 }
 
 // Server is the simulator. Its methods are safe for concurrent use.
@@ -100,6 +102,9 @@ func New(c Config) *Server {
 		}
 	}
 	if err := c.Limits.validate(); err != nil {
+		panic("sim: " + err.Error())
+	}
+	if err := c.VLLM.validate(); err != nil {
 		panic("sim: " + err.Error())
 	}
 	c.Keys, c.Models = slices.Clone(c.Keys), maps.Clone(c.Models)

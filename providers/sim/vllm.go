@@ -111,6 +111,7 @@ func (s *Server) vllmChat(c *call) (answer, *apiError) {
 	if err != nil {
 		return answer{}, err
 	}
+	s.config.VLLM.started(&t, r)
 	if r.ResponseFormat != nil && r.ResponseFormat.Type != "text" {
 		if _, t.prompt, err = s.render(r.Messages, true); err != nil {
 			return answer{}, err

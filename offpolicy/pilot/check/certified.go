@@ -63,7 +63,7 @@ func checkCertified(in *Input, c *record.Finding) {
 			}
 			if !p.OK {
 				failed++
-				bad = append(bad, cert.Model+" "+string(p.Name))
+				bad = append(bad, strings.TrimSpace(cert.Model+" "+string(p.Name)+" "+p.Policy))
 				f := failure{p.Name, p.Detail}
 				if models[f] == nil {
 					failures = append(failures, f)

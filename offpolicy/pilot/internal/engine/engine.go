@@ -15,6 +15,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/work"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
@@ -220,6 +221,7 @@ func (e *stopError) Error() string { return "stopped in stage " + e.Stage + ": "
 func (r *Run) certify(ctx context.Context) error {
 	begun := time.Now()
 	todo := map[string]record.Arm{}
+	policies := map[string][]offpolicy.Policy{} // by certificate: all that sample in their own way
 	for _, a := range r.job.Arms {
 		// The first that needs it, P0 mostly; one that samples from the model's own
 		// distribution can be asked more.
@@ -227,6 +229,7 @@ func (r *Run) certify(ctx context.Context) error {
 		if first, ok := todo[key]; !ok || !first.Policy.Sampling.Neutral() && a.Policy.Sampling.Neutral() {
 			todo[key] = a
 		}
+		policies[key] = append(policies[key], a.Policy)
 	}
 	state := record.Event{Stage: record.StageCertify, Total: len(todo)}
 	for key := range todo {
@@ -243,7 +246,7 @@ func (r *Run) certify(ctx context.Context) error {
 	stops := map[string]*stopError{}
 	err := work.Each(ctx, work.Items(slices.Sorted(maps.Keys(todo))...), work.Bounds{Limit: r.job.Concurrency},
 		func(ctx context.Context, key string) error {
-			cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy)
+			cert, err := r.forcer.Certify(ctx, &r.store.echoes, todo[key].Policy, policies[key]...)
 			if ctx.Err() != nil && err != nil {
 				return context.Cause(ctx)
 			}

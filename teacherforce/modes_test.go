@@ -1,0 +1,65 @@
+package teacherforce
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/sim"
+)
+
+// vLLM's four modes of log-probs, with every setting of sampling in the request and with one
+// that comes from the model's generation_config: right values, or refused with the cause.
+func TestModesOfVLLM(t *testing.T) {
+	for _, c := range []struct {
+		mode      sim.LogProbsMode
+		inherited bool      // nobody says what the server is
+		listed    bool      // and its model listing is asked
+		failing   ProbeName // "" is certified
+		says      string
+		reason    string
+	}{
+		{sim.RawLogProbs, false, false, "", "", "the model's own, of what it samples from"},
+		{sim.ProcessedLogProbs, false, false, "", "", "at temperature 1 without filters the two are one"},
+		{sim.RawLogits, false, false, ProbeCoverage, "logits", "values above 0"},
+		{sim.ProcessedLogits, false, false, ProbeCoverage, "logits", "values above 0"},
+		{sim.RawLogProbs, true, true, "", "", "the listing shows vLLM, and the penalty is turned off"},
+		{sim.ProcessedLogProbs, true, true, "", "", "the same"},
+		{sim.ProcessedLogProbs, true, false, ProbeSampled, "generation_config", "generation and echo differ"},
+		{sim.RawLogits, true, true, ProbeCoverage, "logits", "values above 0"},
+		{sim.ProcessedLogits, true, true, ProbeCoverage, "logits", "values above 0"},
+	} {
+		config := sim.Config{VLLM: sim.VLLMConfig{LogProbs: c.mode, RepetitionPenalty: 2}}
+		q := providers.VLLM()
+		if c.inherited {
+			q.Kind, q.Generate = providers.KindCompatible, nil
+		}
+		server := vllmWith(t, config, q)
+		if c.listed {
+			if _, err := server.Models(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := newForcer(t, server)
+		p := simPolicy("llama4")
+		tempered := p
+		tempered.Name, tempered.Sampling = "tempered", offpolicy.Sampling{Temperature: .7, TopP: .9, MaxTokens: 64}
+		cert, err := f.Certify(t.Context(), server, p, tempered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert.OK != (c.failing == "") {
+			t.Errorf("%s, inherited %v: certificate OK %v: %s", c.mode, c.inherited, cert.OK, c.reason)
+		}
+		found := c.failing == ""
+		for _, probe := range cert.Probes {
+			t.Logf("%s %v: %s %s %v %.4g (%.4g): %s", c.mode, c.inherited, probe.Name, probe.Policy, probe.OK,
+				probe.Value.OrNaN(), probe.Limit.OrNaN(), probe.Detail)
+			found = found || probe.Name == c.failing && !probe.OK && strings.Contains(probe.Detail, c.says)
+		}
+		if !found {
+			t.Errorf("%s, inherited %v: no probe %s fails and says %q: %s", c.mode, c.inherited, c.failing, c.says, c.reason)
+		}
+	}
+}
