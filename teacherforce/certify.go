@@ -94,8 +94,8 @@ type Certificate struct {
 //
 // others are policies of the same model and template. How each of them samples is probed, too:
 // once for those that sample alike.
-func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy, others ...offpolicy.Policy) (Certificate,
-	error) {
+func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy,
+	others ...offpolicy.Policy) (Certificate, error) {
 	cert := Certificate{Model: p.Model, Template: p.Template}
 	t, err := f.template(p)
 	if err != nil {

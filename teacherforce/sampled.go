@@ -18,8 +18,8 @@ import (
 const sampledLimit = 0.02
 
 // elsewhere is the cause of a reply that was drawn otherwise than was asked for.
-const elsewhere = "the server samples from another distribution than the one asked for; it takes settings that the request " +
-	"does not name from elsewhere, such as the model's generation_config"
+const elsewhere = "the server samples from another distribution than the one asked for; it takes settings that the " +
+	"request does not name from elsewhere, such as the model's generation_config"
 
 // sampled draws a reply as p draws its responses, and holds what the server says of its
 // tokens against their echo. The two are one distribution unless something that the
@@ -129,7 +129,8 @@ func (c *certifier) sampledAs(ctx context.Context, out *Probe, p offpolicy.Polic
 		out.Detail += "; the reply has a token that the policy's filters exclude: " + elsewhere
 	case drawn.Valid() && away(under, drawn.OrNaN())/float64(n) > out.Limit.OrNaN():
 		out.OK = false
-		out.Detail += "; what the server says of the distribution drawn from is not what the alternatives allow: " + elsewhere
+		out.Detail += "; what the server says of the distribution drawn from is not what the alternatives allow: " +
+			elsewhere
 	case out.OK:
 		out.Detail += "; the values at generation are " + what
 	default:
