@@ -45,7 +45,7 @@ type Row struct {
 	// log-prob in LogProbs is a value within, or missing, and is not used.
 	Intervals map[string][2]dataset.Float
 	Score     dataset.Float // the judge's, in [0, 1]
-	Label    dataset.Float // the oracle's, in [0, 1]
+	Label     dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose
 	// this response for labelling, known whether it was chosen or not; missing if none
 	// was stated on any row. It is read on labelled rows.
