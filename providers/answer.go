@@ -8,6 +8,7 @@ type answer struct {
 	choices     int
 	choice      choice
 	usage       statedUsage
+	elsewhere   statedUsage // under another name, where usage is missing
 	promptIDs   []int
 	listed      promptList
 	positions   []position // vLLM chat: the conversation's log-probs
@@ -25,6 +26,8 @@ type choice struct {
 	tokens    []Token
 	promptIDs []int
 	tokenIDs  []int
+	stopped   string // at this, says the server
+	usage     statedUsage
 	said      said
 }
 
@@ -104,9 +107,10 @@ func (r *reader) answer(w want) (a answer) {
 				a.usage.twice = true
 			}
 			r.usage(&a.usage)
+		case "usageMetadata", "usage_metadata": // Gemini's own
+			r.usage(&a.elsewhere)
 		case "prompt_token_ids": // Fireworks chat, vLLM chat
-			r.once(&seen, 1, "prompt_token_ids")
-			a.promptIDs = r.ids(w)
+			a.promptIDs = r.ids(w, &seen, 1)
 		case "prompt": // Together: the echoed prompt
 			if !w.listed {
 				r.skip()
@@ -130,6 +134,11 @@ func (r *reader) answer(w want) (a answer) {
 			a.promptText, _ = r.text(w.textBytes())
 		default:
 			r.saidMember(&a.said, string(key), 0)
+		}
+	}
+	for _, u := range []statedUsage{a.choice.usage, a.elsewhere} {
+		if !a.usage.seen {
+			a.usage = u
 		}
 	}
 	return a
@@ -188,11 +197,17 @@ func (r *reader) choice(w want) (c choice) {
 			r.once(&seen, 3, "logprobs")
 			c.tokens = r.logprobs(w)
 		case "prompt_token_ids":
-			r.once(&seen, 4, "prompt_token_ids")
-			c.promptIDs = r.ids(w)
+			c.promptIDs = r.ids(w, &seen, 4)
 		case "token_ids":
-			r.once(&seen, 5, "token_ids")
-			c.tokenIDs = r.ids(w)
+			c.tokenIDs = r.ids(w, &seen, 5)
+		case "stop_reason", "matched_stop": // vLLM, SGLang: a string, or the id of an end-of-turn token
+			if r.kind() == '"' {
+				c.stopped = r.word(maxName)
+			} else {
+				r.skip()
+			}
+		case "usage": // Moonshot
+			r.usage(&c.usage)
 		case "error":
 			r.saidMember(&c.said, "error", 0)
 		default:
@@ -227,8 +242,8 @@ func (r *reader) message(w want) (m message) {
 		case "refusal":
 			r.once(&seen, 1, "refusal")
 			m.refusal, _ = r.text(w.textBytes())
-		case "reasoning_content", "reasoning", "reasoning_details", "thinking":
-			// vLLM, SGLang, DeepSeek, Fireworks; newer vLLM, Together; OpenRouter; Ollama
+		case "reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks":
+			// vLLM, SGLang, DeepSeek, Fireworks; newer vLLM, Together; OpenRouter; Ollama; LiteLLM
 			m.reasoned = r.filled() || m.reasoned
 		case "tool_calls", "function_call":
 			m.called = r.filled() || m.called
@@ -303,19 +318,23 @@ func (r *reader) part(m *message, joined []byte, w want) []byte {
 	return joined
 }
 
-// ids is a list of token ids, nil where it is missing. An entry that is none is
-// an error: what it stands for could be any token.
-func (r *reader) ids(w want) []int {
-	if r.kind() != '[' {
+// ids is a list of token ids, nil where it is missing. With an entry that is none
+// it is as good as missing, because that could be any token, and so it is where it
+// stands twice.
+func (r *reader) ids(w want, seen *uint32, bit uint) []int {
+	twice := *seen&(1<<bit) != 0
+	*seen |= 1 << bit
+	if twice || r.kind() != '[' {
 		r.skip()
 		return nil
 	}
 	var ids []int
+	odd := false
 	for ok := r.enter('['); ok; ok = r.more(']') {
 		id := r.id()
-		if id < 0 {
-			r.fail("token id %d is missing or none", len(ids))
-			return nil
+		if odd = odd || id < 0; odd {
+			ids = nil
+			continue
 		}
 		if len(ids) >= w.entries() {
 			r.fail("more than %d token ids", len(ids))

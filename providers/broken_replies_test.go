@@ -379,18 +379,23 @@ func TestRepliesThatWereMisread(t *testing.T) {
 			`{"choices":[{"text":"Hi","prompt_token_ids":[],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, true},
 		{"null is not id 0",
 			`{"choices":[{"text":"Hi","prompt_token_ids":[null],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`,
-			false},
+			true},
 		{"-1 means unknown here, and is no id",
-			`{"choices":[{"text":"Hi","token_ids":[-1],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, false},
+			`{"choices":[{"text":"Hi","token_ids":[-1],"logprobs":{"content":[{"token":"Hi","logprob":-1}]}}]}`, true},
 		{"null is not the empty token",
 			`{"choices":[{"text":"Hi","logprobs":{"tokens":["Hi",null],"token_logprobs":[null,-2]}}]}`, false},
 		{"two lists under one name would be merged: a token with another's log-prob",
 			`{"choices":[{"text":"Hi","logprobs":{"content":[{"token":"Ho","logprob":-1}],"content":[{"token":"Hi"}]}}]}`,
 			false},
 	} {
-		_, e := scoreOf(tr, attempt{op: opScore, model: "m"}, score, []byte(c.body))
+		s, e := scoreOf(tr, attempt{op: opScore, model: "m"}, score, []byte(c.body))
 		if (e == nil) != c.ok || e != nil && e.Class != ClassBrokenReply {
 			t.Errorf("%s: %v", c.reason, e)
+		}
+		for _, tok := range s.Tokens {
+			if tok.ID != -1 {
+				t.Errorf("%s: id %d", c.reason, tok.ID)
+			}
 		}
 	}
 }

@@ -30,6 +30,9 @@ func hidden(req GenerateRequest, d decoded) string {
 	if f := d.choice.finish; f != FinishStop && f != FinishLength && f != FinishFiltered && f != finishTool {
 		add("it ended for a reason that is not known, %q", f)
 	}
+	if _, known := FinishOf(d.choice.stopped); d.choice.stopped != "" && !known && d.choice.finish == FinishStop {
+		add("it was cut at %q, which the text does not show", d.choice.stopped)
+	}
 	for _, k := range []string{"stop", "stop_token_ids", "stop_regex"} {
 		if given(req.Extra[k]) {
 			add("the request sets %s, and the text does not show what it was cut at", k)

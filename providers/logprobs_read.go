@@ -294,6 +294,9 @@ func (r *reader) token(w want) Token {
 	if t.ID == -1 {
 		t.ID = other
 	}
+	if len(t.Bytes) == 0 && t.Text != "" {
+		t.Bytes = nil // no text has no bytes
+	}
 	return t
 }
 

@@ -1,11 +1,15 @@
 package providers_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,18 +24,25 @@ import (
 // A reply is read for all that it says: each row's reading follows from its body
 // and nothing else. The bodies of rows without one are the shared cases.
 func TestRepliesThatServicesSend(t *testing.T) {
-	for _, row := range slices.Concat(sentAnswers, sentRefusals) {
+	for _, row := range slices.Concat(sentAnswers, sentRefusals, neighbours) {
 		t.Run(strings.ReplaceAll(row.name, " ", "_"), func(t *testing.T) {
-			if row.body == "" {
-				b, err := os.ReadFile(shareddata.File(t, "cases/replies/"+row.name+".json"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				row.body = string(b)
-			}
+			row.body = bodyOf(t, row)
 			checkReading(t, row.want, func() (reading, error) { return readReply(t, row) })
 		})
 	}
+}
+
+// bodyOf is a row's reply, from the shared cases if the row has none.
+func bodyOf(t *testing.T, row sent) string {
+	t.Helper()
+	if row.body != "" {
+		return row.body
+	}
+	b, err := os.ReadFile(shareddata.File(t, "cases/replies/"+row.name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func checkReading(t *testing.T, want reading, f func() (reading, error)) {
@@ -99,25 +110,38 @@ func readGeneration(g providers.Generation, err error) (reading, error) {
 		refusal: g.Refusal}, err
 }
 
-// A line of a batch is read as the same reply to a call of its own.
+// A line of a batch is read as the same reply to a call of its own: all rows are
+// lines of one file, those of the shared cases of another.
 func TestRepliesInBatches(t *testing.T) {
-	s := providertest.NewPipeServer(t, providertest.Reply{})
-	p := openAI(t, s)
-	n := 0
-	for _, row := range slices.Concat(sentAnswers, sentRefusals) {
-		if row.call != "chat" || row.body == "" || row.status != 0 || strings.HasPrefix(row.body, "\xef") {
-			continue
-		}
-		n++
-		status := http.StatusOK
-		got, err := readGeneration(p.BatchReply(chatRequest(), providers.BatchAnswer{ID: "a", Status: status,
-			Body: []byte(row.body)}))
-		t.Run(strings.ReplaceAll(row.name, " ", "_"), func(t *testing.T) {
-			checkReading(t, row.want, func() (reading, error) { return got, err })
+	for name, least := range map[string]int{"own": 90, "shared": 8} {
+		t.Run(name, func(t *testing.T) {
+			var file bytes.Buffer
+			rows := map[string]sent{}
+			for i, row := range slices.Concat(sentAnswers, sentRefusals, neighbours) {
+				if row.call != "chat" || (row.body == "") != (name == "shared") {
+					continue
+				}
+				status := max(row.status, http.StatusOK)
+				line := bytes.NewBufferString(fmt.Sprintf(`{"custom_id":"%d","response":{"status_code":%d,"body":`, i, status))
+				if json.Compact(line, []byte(bodyOf(t, row))) != nil {
+					continue // it cannot stand in a line
+				}
+				file.WriteString(line.String() + "}}\n")
+				rows[strconv.Itoa(i)] = row
+			}
+			p := openAI(t, providertest.NewPipeServer(t, providertest.Reply{Body: file.String()}))
+			answers, malformed, err := p.BatchFile(t.Context(), providers.Tag{}, "f")
+			if err != nil || malformed != 0 || len(answers) != len(rows) || len(rows) < least {
+				t.Fatalf("%d answers, %d malformed, %v, of %d rows", len(answers), malformed, err, len(rows))
+			}
+			for _, a := range answers {
+				t.Run(strings.ReplaceAll(rows[a.ID].name, " ", "_"), func(t *testing.T) {
+					checkReading(t, rows[a.ID].want, func() (reading, error) {
+						return readGeneration(p.BatchReply(chatRequest(), a))
+					})
+				})
+			}
 		})
-	}
-	if n < 40 {
-		t.Errorf("only %d rows", n)
 	}
 }
 

@@ -52,8 +52,14 @@ func (t *transport) unread(a attempt, meta Meta, head []byte, err error) *Error 
 // text/plain, and error objects with status 200.
 func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 	d.usage, d.meta.UsageDoubt = d.answer.usage.usage()
-	if u := d.usage; u != nil && d.choices > 0 && u.PromptTokens+u.CompletionTokens == 0 {
-		d.usage, d.meta.UsageDoubt = nil, "no tokens are stated for an answer: not believed"
+	if u := d.usage; u != nil && d.choices > 0 {
+		said := a.op == opGenerate && (d.choice.text != "" || d.choice.message.content != "")
+		switch {
+		case u.PromptTokens == 0:
+			d.usage, d.meta.UsageDoubt = nil, "no tokens are stated for a prompt: not believed"
+		case u.CompletionTokens == 0 && said:
+			d.usage, d.meta.UsageDoubt = nil, "no tokens are stated for a text: not believed"
+		}
 	}
 	if e != nil {
 		if e.Status/100 == 2 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"html"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ type said struct {
 	status  int           // an HTTP status inside the body
 	wait    time.Duration // the delay that it asks for
 	flagged bool          // it says what a moderator objects to
+	other   bool          // it says something that is not known here
+	raw     string        // an upstream's own words
 }
 
 // What is kept of a server's strings, in bytes.
@@ -93,8 +96,19 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 	case "retry_after_ms":
 		r.wish(s, time.Millisecond)
 	default:
-		r.skip()
+		if depth == 0 {
+			r.skip()
+			return
+		}
+		s.other = r.filled() || s.other
 	}
+}
+
+// says reports whether an error object says anything: some services write one
+// with empty fields beside every answer.
+func (s said) says() bool {
+	return s.is || s.other || s.flagged || s.status != 0 || s.wait > 0 ||
+		first(s.code, s.kind, s.message, s.word, s.param, s.raw) != ""
 }
 
 // maxDepth bounds how deep errors in errors are followed.
@@ -111,9 +125,9 @@ func (r *reader) inner(s *said, key string, depth int) {
 		}
 		var in said
 		for ok := r.enter('{'); ok; ok = r.more('}') {
-			in.is = true
 			r.saidMember(&in, string(cutBytes(r.key(), maxName)), depth+1)
 		}
+		in.is = in.says()
 		if key == "base_resp" {
 			// A success has status_code 0; these numbers are no HTTP statuses.
 			if in.is = in.code != ""; in.is {
@@ -153,11 +167,11 @@ func (s *said) merge(in said) {
 	if in.status != 0 {
 		s.status = in.status
 	}
-	s.wait, s.flagged = max(s.wait, in.wait), s.flagged || in.flagged
+	s.wait, s.flagged, s.raw = max(s.wait, in.wait), s.flagged || in.flagged, first(in.raw, s.raw)
 }
 
-// metadata is OpenRouter's: what a moderator objects to, and the upstream's
-// headers.
+// metadata is OpenRouter's: what a moderator objects to, and the upstream's own
+// words and headers.
 func (r *reader) metadata(s *said, depth int) {
 	for ok := r.enter('{'); ok; ok = r.more('}') {
 		switch key := r.key(); string(key) {
@@ -173,6 +187,12 @@ func (r *reader) metadata(s *said, depth int) {
 			}
 		case "retry_after", "retry_after_seconds", "retry_after_ms":
 			r.saidMember(s, string(key), depth+1)
+		case "raw":
+			if r.kind() == '{' {
+				r.nested(s, "raw", depth+1)
+			} else {
+				s.raw = r.word(maxMessage)
+			}
 		default:
 			r.skip()
 		}
@@ -263,15 +283,20 @@ func first(words ...string) string {
 // line of a batch. What is no JSON, or was cut, says what could be read of it,
 // or is its own message.
 func parseError(body []byte) said {
+	s := saidIn(body)
+	s.settle()
+	s.message = first(s.message, page(body), string(cutBytes(body, maxMessage)))
+	return s
+}
+
+// saidIn is what could be read of a body.
+func saidIn(body []byte) (s said) {
 	in := &input{ctx: context.Background(), src: bytes.NewReader(body), limit: int64(len(body))}
-	var s said
 	_ = readJSON(in, func(r *reader) {
 		if k := r.kind(); k == '{' || k == '[' {
 			s = r.answer(want{}).said
 		}
 	})
-	s.settle()
-	s.message = first(s.message, page(body), string(cutBytes(body, maxMessage)))
 	return s
 }
 
@@ -294,8 +319,20 @@ const pageSays = "a page of HTML: "
 var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
 // settle makes a word in place of an error object the message, or the code where
-// there is one, and finds the delay that the message names.
+// there is one, and finds the delay that the message names. A gateway may give an
+// upstream's whole answer as its message: what that says counts.
 func (s *said) settle() {
+	if text := strings.TrimSpace(s.message); strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		s.merge(saidIn([]byte(text)))
+	}
+	if text := strings.TrimSpace(s.raw); strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		in := saidIn([]byte(text))
+		s.raw = in.message
+		// Whose key or money the upstream misses nobody knows: the gateway's, mostly.
+		if c := classify(http.StatusBadRequest, in); c != ClassAuth && c != ClassQuota {
+			s.merge(in)
+		}
+	}
 	switch {
 	case s.message == "":
 		s.message = first(s.word, s.code)
@@ -307,8 +344,8 @@ func (s *said) settle() {
 	}
 }
 
-// namedDelay is the wait that a message names: "Please try again in 1m2.5s",
-// "retry after 20 seconds" (OpenAI, Groq, Gemini, Azure).
+// namedDelay is the wait that a message names: "Please try again in 1m2.5s", "retry
+// after 20 seconds", "available in 2 minutes" (OpenAI, Groq, Gemini, Azure, Django).
 func namedDelay(message string) time.Duration {
 	m := delay.FindStringSubmatch(cut(message, maxMessage))
 	if m == nil {
@@ -321,15 +358,20 @@ func namedDelay(message string) time.Duration {
 		}
 		return max(0, d)
 	}
-	d, _ := parseWait(m[2], time.Second)
+	units := map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hour": time.Hour}
+	d, _ := parseWait(m[2], units[strings.ToLower(m[3])])
 	return d
 }
 
-var delay = regexp.MustCompile(`(?i)(?:try again|retry|wait)(?:ing)? (?:in|after|for) (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?sec)`)
+var delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait)(?:ing)? (?:in|after|for)|available in) ` +
+	`(?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour))`)
 
 // described makes an error's words fit to be shown and sets its class.
 func (t *transport) described(e *Error, status int, s said) {
 	e.Class = classify(status, s)
+	if s.raw != "" && s.raw != s.message {
+		s.message = strings.TrimPrefix(s.message+": "+s.raw, ": ")
+	}
 	e.Code, e.Message, e.Param = t.clean(s.code), t.clean(s.message), t.clean(s.param)
 	if e.Code == "" && s.status != 0 {
 		e.Code = strconv.Itoa(s.status)

@@ -86,7 +86,8 @@ var codes = table[Class]{
 	},
 	ClassAuth: {
 		// OpenAI, Gemini, Anthropic
-		"invalid_api_key", "invalid_authentication*", "authentication_error", "authenticationerror", "unauthenticated",
+		"invalid_api_key", "api_key_invalid",
+		"invalid_authentication*", "authentication_error", "authenticationerror", "unauthenticated",
 		"permission_denied", "permission_error", "invalid_organization", "account_deactivated",
 		"accessdenied*", "unsupported_country_region_territory", "incorrect_api_key*", "ip_not_authorized",
 		"1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1121", // Zhipu
@@ -256,6 +257,8 @@ func classify(status int, s said) Class {
 		return ClassQuota
 	case (status == http.StatusBadRequest || status == http.StatusNotFound) && saysAny(text, noModel):
 		return ClassModelNotFound
+	case status == http.StatusBadRequest && saysAny(text, noKey):
+		return ClassAuth
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -264,7 +267,7 @@ func classify(status int, s said) Class {
 		return ClassQuota
 	case status == http.StatusNotFound:
 		return ClassModelNotFound
-	case status == http.StatusRequestTimeout:
+	case status == http.StatusRequestTimeout, status == statusClientClosed:
 		return ClassTimeout
 	case status == http.StatusConflict, status == http.StatusTooEarly, status == http.StatusFailedDependency:
 		// a lock not granted, a deployment not ready, a model that failed (Bedrock): all pass
@@ -291,6 +294,9 @@ func classify(status int, s said) Class {
 	return ClassBadRequest
 }
 
+// statusClientClosed is nginx's, for a request whose sender it takes to have left.
+const statusClientClosed = 499
+
 // Words of people, in lower case, that decide where nothing machine-readable does.
 var (
 	spent = []string{
@@ -302,6 +308,10 @@ var (
 	}
 	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged",
 		"safety system", "content exists risk", "contentpolicyviolation"} // DeepSeek, LiteLLM
+	noKey = []string{
+		"api key not valid", "incorrect api key", "invalid api key", "api key is invalid", // Gemini, xAI
+		"api key expired", "location is not supported",
+	}
 	noModel = []string{
 		"model not exist", "not a valid model", "invalid model name", // DeepSeek, OpenRouter, LiteLLM
 		"model identifier is invalid", "try pulling it first", // Bedrock, Ollama

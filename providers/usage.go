@@ -46,14 +46,15 @@ func (r *reader) usage(u *statedUsage) {
 	}
 	for ok := r.enter('{'); ok; ok = r.more('}') {
 		switch key := r.key(); string(key) {
-		case "prompt_tokens", "input_tokens": // OpenAI; its Responses API, Anthropic
+		case "prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens":
+			// OpenAI; its Responses API, Anthropic; Gemini; Bedrock
 			once(0)
-			u.input = key[0] == 'i'
+			u.input = string(key) == "input_tokens"
 			u.prompt = r.count()
-		case "completion_tokens", "output_tokens":
+		case "completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens":
 			once(1)
 			u.completion = r.count()
-		case "total_tokens":
+		case "total_tokens", "totalTokenCount", "totalTokens":
 			once(2)
 			u.total = r.count()
 		case "prompt_tokens_details", "input_tokens_details":
@@ -64,7 +65,8 @@ func (r *reader) usage(u *statedUsage) {
 					r.skip()
 				}
 			}
-		case "cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens": // Moonshot; DeepSeek; Mistral
+		case "cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cachedContentTokenCount":
+			// Moonshot; DeepSeek; Mistral; Gemini
 			u.cached = max(u.cached, r.count())
 		case "cache_read_input_tokens":
 			u.read = r.count()
@@ -78,7 +80,7 @@ func (r *reader) usage(u *statedUsage) {
 					r.skip()
 				}
 			}
-		case "reasoning_tokens": // SGLang
+		case "reasoning_tokens", "thoughtsTokenCount": // SGLang; Gemini
 			u.reasoning = max(u.reasoning, r.count())
 		case "cost", "total_cost", "estimated_cost": // OpenRouter, Perplexity; LiteLLM; DeepInfra
 			r.cost(u, 1)
