@@ -41,6 +41,11 @@ func explainSyntax(b []byte, err error) (hint string, say error) {
 		return "write null instead", fmt.Errorf("%s, which Python writes and JSON does not have", word(b, at))
 	case startsWithAny(rest, "None", "True", "False"), rest[0] == '\'':
 		return "write it with json.dumps", errors.New("an object as Python prints it, which is not JSON")
+	case len(whole) > 0 && (whole[len(whole)-1] == '{' || whole[len(whole)-1] == ',') && isLetter(rest[0]):
+		return "write it between double quotes",
+			errors.New("a field's name without quotes, which JavaScript allows and JSON does not")
+	case at > 0 && b[at-1] == '0' && rest[0] >= '0' && rest[0] <= '9':
+		return "write it as text, or without the zero", errors.New("a number that begins with 0, which JSON does not have")
 	case rest[0] == 0:
 		return hintLine, errors.New("a NUL byte inside the object")
 	case rest[0] < ' ':
@@ -50,6 +55,8 @@ func explainSyntax(b []byte, err error) (hint string, say error) {
 	}
 	return hintLine, theirs
 }
+
+func isLetter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func startsWithAny(b []byte, words ...string) bool {
 	for _, w := range words {

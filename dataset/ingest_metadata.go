@@ -57,6 +57,11 @@ func (row *parsedRow) holdable() error {
 			if half := surrogateIn(f.raw); half != nil {
 				return blamed(f.name, halfPair(half))
 			}
+			if strings.HasPrefix(f.name, `"`) { // nameOf left it as it is written
+				if half := surrogateIn([]byte(f.name)); half != nil {
+					return fmt.Errorf("a field's name: %w", halfPair(half))
+				}
+			}
 			if tooDeep(f.raw) {
 				return fmt.Errorf("field %q nests lists and objects more than %d deep", f.name, maxKeptDepth)
 			}

@@ -95,7 +95,8 @@ func parseRow(sh *shape, fs fields, scores bool) (row parsedRow, err error) {
 			return row, errors.New("field \"dedup_tag\" is no object")
 		}
 	}
-	row.empty = strings.TrimSpace(row.text) == "" && !row.notText
+	row.notText = row.notText || besideText(fs)
+	row.empty = strings.TrimFunc(row.text, invisible) == "" && !row.notText
 	if row.messages == nil {
 		row.bytes = len(row.text)
 	}
@@ -103,6 +104,25 @@ func parseRow(sh *shape, fs fields, scores bool) (row parsedRow, err error) {
 		row.bytes += len(m.Content)
 	}
 	return row, nil
+}
+
+// invisible reports white space and characters that only act on others: a text of nothing
+// else asks nothing.
+func invisible(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+}
+
+// besideText reports that a row has a picture or the like, which its text is about.
+func besideText(fs fields) bool {
+	for _, f := range fs {
+		switch f.name {
+		case "image", "images", "video", "videos", "audio", "audios":
+			if !blank(f.raw) && string(f.raw) != "[]" && string(f.raw) != "{}" && string(f.raw) != "false" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // nested are the members of the metadata object, of formats that have one.

@@ -69,6 +69,9 @@ func nameOf(quoted []byte) knownName {
 	if err != nil {
 		return knownName{name: string(quoted)} // half a surrogate pair: as it is written
 	}
+	if n, ok := knownNames[`"`+s+`"`]; ok { // written with escapes
+		return n
+	}
 	return knownName{name: s}
 }
 

@@ -166,6 +166,11 @@ func unknownShape(fs fields) error {
 			return fmt.Errorf("%s; it has: %s", known.say, fieldNames(fs))
 		}
 	}
+	for _, f := range fs {
+		if name := columnName(f.name); name != "" && name != f.name && leads[name] {
+			return fmt.Errorf("the row has no field that holds a prompt; %q would be read if it were called %q", f.name, name)
+		}
+	}
 	return fmt.Errorf("the row has no field that holds a prompt; it has: %s", fieldNames(fs))
 }
 

@@ -49,6 +49,9 @@ type turn struct {
 }
 
 func readTurn(raw []byte) (t turn, err error) {
+	if raw[0] != '{' {
+		return t, fmt.Errorf("it is %s, and no object with role and content", kindOf(raw))
+	}
 	t.content = []byte("null")
 	called := ""
 	_, err = eachMember(raw, 0, 2, func(key, value []byte) error {
@@ -82,6 +85,23 @@ func readTurn(raw []byte) (t turn, err error) {
 			called)}
 	}
 	return t, nil
+}
+
+// kindOf says what a value is.
+func kindOf(raw []byte) string {
+	switch raw[0] {
+	case '"':
+		return "a text"
+	case '[':
+		return "a list"
+	case '{':
+		return "an object"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	}
+	return "a number"
 }
 
 func knownRole(role string) (string, error) {
