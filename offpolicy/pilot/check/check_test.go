@@ -285,7 +285,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 			for i := range 4 {
 				r.Canaries[i].Planted, r.Canaries[i].Moved = dataset.Known(1), true
 			}
-		}, map[string]record.Status{"judge.injection": record.Hold}, "instruction/override", "4 of 20"},
+		}, map[string]record.Status{"judge.injection": record.Hold}, "instruction/experiment", "4 of 20"},
 		{"one canary moves the judge",
 			func(r *healthy.Run) { r.Canaries[7].Planted, r.Canaries[7].Moved = dataset.Known(1), true },
 			map[string]record.Status{"judge.injection": record.Info}, "", "1 of 20 is information"},
