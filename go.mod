@@ -9,7 +9,6 @@ require (
 	github.com/klauspost/compress v1.17.9
 	golang.org/x/crypto v0.45.0
 	golang.org/x/sync v0.19.0
+	golang.org/x/sys v0.38.0
 	gonum.org/v1/gonum v0.17.0
 )
-
-require golang.org/x/sys v0.38.0 // indirect

@@ -174,6 +174,6 @@ drill_refusals() {
 	expect 0 preflight-only sample -preflight -out "$dir/pf"
 	[[ ! -e $dir/pf/responses.jsonl ]] || fail '-preflight wrote responses'
 
-	expect '0|3|4' small sample -n 20 -full 2000 -out "$dir/small"
-	untouched "$dir/small" expect 5 other-configuration sample -n 20 -full 2000 -seed 43 -out "$dir/small"
+	expect '0|3|4' small sample -n 25 -full 2000 -out "$dir/small"
+	untouched "$dir/small" expect 5 other-configuration sample -n 25 -full 2000 -seed 43 -out "$dir/small"
 }

@@ -170,8 +170,12 @@ func minLabels(covariate string) int {
 	if covariate != "" {
 		return 50
 	}
-	return 25
+	return MinLabels
 }
+
+// MinLabels is the number of labels below which no judge is calibrated, and so nothing is
+// estimated that rests on one.
+const MinLabels = 25
 
 // Judge returns the identity of the judge that c was fitted for.
 func (c *Calibrator) Judge() string { return c.config.Judge }

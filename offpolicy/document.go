@@ -129,6 +129,7 @@ type AnswerDocument struct {
 	Anytime   *[2]dataset.Float `json:"anytime,omitempty"` // may be looked at at any time
 	Band      [2]dataset.Float  `json:"band"`              // holds for all policies together
 	Advice    []string          `json:"advice"`
+	Labels    *LabelAdvice      `json:"label_next,omitempty"` // the labels to buy, if labels would help
 }
 
 // WeightsDocument are the figures of a policy's weights.

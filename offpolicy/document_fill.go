@@ -275,7 +275,8 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 func (p *PolicyResult) answerDocument() AnswerDocument {
 	a := AnswerDocument{
 		Estimator: string(p.Answer.Estimator), Reason: p.Answer.Reason, Advice: list(p.Answer.Advice),
-		Band: figures(p.Answer.BandLower, p.Answer.BandUpper),
+		Labels: p.Answer.Labels,
+		Band:   figures(p.Answer.BandLower, p.Answer.BandUpper),
 	}
 	if e := p.Estimate(p.Answer.Estimator); e != nil {
 		a.Value, a.SE, a.CI = figure(e.Value), figure(e.SE), figures(e.Lower, e.Upper)

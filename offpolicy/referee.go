@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Answer is what the referee says of one policy.
@@ -18,6 +20,19 @@ type Answer struct {
 	// answered policies; NaN where there is no answer.
 	BandLower, BandUpper float64
 	Advice               []string // what to buy next, and what it would cost and give
+	// Labels is the advice to buy labels, in figures; nil where there is none.
+	Labels *LabelAdvice
+}
+
+// LabelAdvice is how many oracle labels of a policy's own responses would give its value.
+type LabelAdvice struct {
+	Labels int           `json:"labels"` // in all
+	USD    dataset.Float `json:"usd"`    // of those; missing if a label has no price
+	// HalfWidth is about what the 95% interval would have, if the labels vary as the
+	// logging policy's do; missing if these do not tell.
+	HalfWidth dataset.Float `json:"half_width"`
+	// Unanswered says that the policy has no responses to label: it has to answer first.
+	Unanswered bool `json:"unanswered,omitempty"`
 }
 
 // disagreement is the |t| between dr and corrected direct from which the referee
@@ -126,14 +141,19 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 	if p.Policy == r.Logging || p.Weights.Usable() {
 		return
 	}
-	a := &p.Answer
+	a, next := &p.Answer, &LabelAdvice{Labels: advisedLabels}
 	if d := r.frame.draws[p.Policy]; d == nil || len(d.score) == 0 {
+		next.Unanswered = true
 		a.Advice = append(a.Advice,
 			"the logs add nothing for this policy: let it answer the prompts itself, and have the judge score the answers")
 	} else if d.probed >= MinProbes {
 		return
 	}
+	a.Labels = next
 	cost := "unpriced"
+	if usd, ok := c.LabelUSD.Get(); ok {
+		next.USD = dataset.Known(advisedLabels * usd)
+	}
 	if usd, ok := c.LabelUSD.Get(); ok && usd == 0 {
 		cost = "free"
 	} else if ok {
@@ -141,8 +161,9 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 	}
 	gives := ""
 	if pilot := r.Pilot(); pilot.LabelSD > 0 {
-		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do",
-			pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels), r.Logging)
+		width := pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels)
+		next.HalfWidth = figure(width)
+		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do", width, r.Logging)
 	}
 	a.Advice = append(a.Advice, fmt.Sprintf("%d oracle labels of its own responses (%s)%s", advisedLabels, cost, gives))
 }

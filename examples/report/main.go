@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 
 	"github.com/reweigh/reweigh/internal/clean"
+	"github.com/reweigh/reweigh/internal/console"
 	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
@@ -37,12 +38,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fs.PrintDefaults()
 	}
 	dir := fs.String("run", "", "`folder` of the run to render again; a second folder after it compares")
-	width := fs.Int("width", 100, "`columns` of the terminal")
+	width := fs.Int("width", 0, "`columns` to fill (default: the terminal's own, 60 to 200)")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
 		return 2
+	}
+	if *width <= 0 {
+		*width = console.Width(stdout)
 	}
 	dirs := fs.Args()
 	if *dir != "" {

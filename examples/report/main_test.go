@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 		stderr string
 		reason string
 	}{
-		{"render", []string{"-run", a}, 0, "GO  No check", "", "the short form"},
+		{"render", []string{"-run", a}, 0, "Can the full run start? Yes (GO).", "", "the short form"},
 		{"render without the flag", []string{a}, 0, filepath.Join(a, "report.html"), "", "say where the page is"},
 		{"compare", []string{a, b}, 0, "B  HOLD: " + b, "", "two folders"},
 		{"compare by flag", []string{"-run", a, b}, 0, "A  GO: " + a, "", "the flag's folder comes first"},

@@ -6,8 +6,9 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // commandLine is this program with the given flags, as a shell takes it. No flag
@@ -25,27 +26,50 @@ func commandLine(flags []string) string {
 	return program
 }
 
-// extended are the flags of a larger run in the same folder, which is expected to
-// cost usd in all. A budget that is too small for it is raised to leave a quarter
-// of room; one that was not set is not.
-func extended(o options, prompts, probes int, usd float64) []string {
-	set := map[string]string{"n": strconv.Itoa(prompts)}
-	if probes > 0 {
-		set["probes"] = strconv.Itoa(probes)
+// again are the flags that start this run again with settings changed, in a new folder
+// if fresh. A drill's faults are not planted in that: they would lead to the same verdict.
+func again(o options, fresh bool, changes ...record.Change) []string {
+	set := map[string]string{}
+	var waive []string
+	given := func(name string) bool {
+		return slices.ContainsFunc(o.args, func(arg string) bool { return flagName(arg) == name })
 	}
-	if room := 1.25 * usd; o.budget > 0 && room > o.budget {
-		set["budget"] = strconv.FormatFloat(room, 'f', 2, 64)
+	for _, c := range changes {
+		name := strings.TrimPrefix(flagOf[c.Field], "-")
+		switch {
+		case c.Field == record.FieldWaived:
+			waive = append(waive, flagOf[c.Field], c.To)
+		case c.To != "":
+			set[name] = c.To
+		case !given(name): // else what it names is to be changed
+			set[name] = strings.ToUpper(name)
+		}
 	}
-	return replaced(o.args, set)
+	var drop []string
+	if fresh {
+		set["out"] = unused(o.out)
+		drop = []string{"faults"}
+	}
+	return append(replaced(o.args, set, drop...), waive...)
 }
 
-// replaced are flags with new values for some, which come last.
-func replaced(flags []string, set map[string]string) []string {
+// flagName is the name of the flag that an argument gives, empty if it gives none.
+func flagName(arg string) string {
+	if !strings.HasPrefix(arg, "-") {
+		return ""
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return name
+}
+
+// replaced are flags with new values for some, which come last, and without those that
+// are dropped.
+func replaced(flags []string, set map[string]string, drop ...string) []string {
 	var out []string
 	for i := 0; i < len(flags); i++ {
-		name, _, given := strings.Cut(strings.TrimLeft(flags[i], "-"), "=")
-		if _, ok := set[name]; ok && strings.HasPrefix(flags[i], "-") {
-			if !given {
+		name := flagName(flags[i])
+		if _, ok := set[name]; name != "" && (ok || slices.Contains(drop, name)) {
+			if !strings.Contains(flags[i], "=") {
 				i++ // its value
 			}
 			continue

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/internal/clean"
+	"github.com/reweigh/reweigh/internal/console"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -24,10 +26,13 @@ const simulatedRetry = 20 * time.Millisecond
 // display shows progress. On a terminal there is a bar a stage and two lines on
 // the whole run, all redrawn in place, since stages overlap. Elsewhere a stage's
 // line is printed when it and those before it have ended, and now and then a line
-// on the whole run. There is no colour, so that nothing need turn it off.
+// on the whole run. If it is quiet there is nothing but alerts. There is no colour, so
+// that nothing need turn it off.
 type display struct {
 	w        io.Writer
 	terminal bool
+	quiet    bool
+	width    func() int
 	now      func() time.Time
 
 	mu     sync.Mutex
@@ -37,15 +42,17 @@ type display struct {
 	drawn  int            // lines on the terminal, or stages printed for good
 }
 
-func newDisplay(w io.Writer) *display {
-	d := &display{w: w, now: time.Now}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		d.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+func newDisplay(w io.Writer, quiet bool) *display {
+	d := &display{w: w, now: time.Now, quiet: quiet, width: func() int { return noTerminal }}
+	if _, ok := console.Columns(w); ok && os.Getenv("TERM") != "dumb" {
+		d.terminal, d.width = true, func() int { return console.Width(w) }
 	}
 	d.last = d.now()
 	return d
 }
+
+// noTerminal is how wide the lines are that nobody's terminal cuts.
+const noTerminal = 1000
 
 // redrawEvery bounds how often a terminal's lines are redrawn, and tellEvery how
 // often a line on the whole run is printed elsewhere.
@@ -57,11 +64,13 @@ const (
 func (d *display) event(e record.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// Events may overtake one another: what was spent stays spent.
+	e.Spent = max(e.Spent, d.latest.Spent)
 	d.latest = e
 	if e.Alert != "" {
 		d.say("ALERT: " + e.Alert)
 	}
-	if e.Stage == "" {
+	if e.Stage == "" || d.quiet {
 		return
 	}
 	if i := slices.IndexFunc(d.stages, func(s record.Event) bool { return s.Stage == e.Stage }); i < 0 {
@@ -79,7 +88,7 @@ func (d *display) event(e record.Event) {
 		return
 	}
 	for ; d.drawn < len(d.stages) && d.stages[d.drawn].Finished; d.drawn++ {
-		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn]))
+		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn], d.width()))
 	}
 	if now.Sub(d.last) >= tellEvery {
 		d.last = now
@@ -101,7 +110,7 @@ func (d *display) say(line string) {
 		return
 	}
 	d.rewind()
-	fmt.Fprintf(d.w, "%s\x1b[K\n", line)
+	fmt.Fprintf(d.w, "%s\x1b[K\n", strings.ReplaceAll(console.Fill(line, d.width()), "\n", "\x1b[K\n"))
 	d.drawn = 0
 	d.redraw()
 }
@@ -113,18 +122,19 @@ func (d *display) rewind() {
 	}
 }
 
-// redraw draws all lines anew. A line that is longer than the terminal is wide is
-// cut by it (?7l) and not wrapped, or the next one would not find its place.
+// redraw draws all lines anew. They are made for the terminal's width; if it has become
+// narrower meanwhile, it cuts them (?7l) and does not wrap them, or the next ones would
+// not find their place.
 func (d *display) redraw() {
 	if len(d.stages) == 0 {
 		return
 	}
 	d.rewind()
-	lines := make([]string, 0, len(d.stages)+2)
+	lines, width := make([]string, 0, len(d.stages)+2), d.width()
 	for _, s := range d.stages {
-		lines = append(lines, stageLine(s))
+		lines = append(lines, stageLine(s, width))
 	}
-	lines = append(lines, wholeLine(d.latest), forcingLine(d.latest.Forcing))
+	lines = append(lines, wholeLine(d.latest, width), forcingLine(d.latest.Forcing, width))
 	fmt.Fprintf(d.w, "\x1b[?7l%s\x1b[K\n\x1b[?7h", strings.Join(lines, "\x1b[K\n"))
 	d.drawn = len(lines)
 }
@@ -138,11 +148,11 @@ func (d *display) close() {
 		return
 	}
 	for ; d.drawn < len(d.stages); d.drawn++ {
-		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn]))
+		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn], d.width()))
 	}
 	if len(d.stages) > 0 {
-		fmt.Fprintln(d.w, wholeLine(d.latest))
-		fmt.Fprintln(d.w, forcingLine(d.latest.Forcing))
+		fmt.Fprintln(d.w, wholeLine(d.latest, d.width()))
+		fmt.Fprintln(d.w, forcingLine(d.latest.Forcing, d.width()))
 	}
 }
 
@@ -154,63 +164,85 @@ func (d *display) progress() string {
 			parts = append(parts, fmt.Sprintf("%s %d/%d", s.Stage, s.Done+s.Failed, s.Total))
 		}
 	}
-	return strings.Join(append(parts, wholeLine(d.latest)), " · ")
+	return strings.Join(append(parts, wholeLine(d.latest, d.width())), " · ")
 }
 
-// stageLine is a stage's bar, what it made and failed, its rate, and what is
-// left. What matters most comes first: a narrow terminal cuts the rest.
-func stageLine(e record.Event) string {
-	const width = 20
+// fit joins parts while they fit into width. What matters most comes first.
+func fit(width int, sep string, parts ...string) string {
+	s := parts[0]
+	for _, p := range parts[1:] {
+		if utf8.RuneCountInString(s)+utf8.RuneCountInString(sep)+utf8.RuneCountInString(p) > width {
+			break
+		}
+		s += sep + p
+	}
+	if rs := []rune(s); len(rs) > width {
+		s = string(rs[:width])
+	}
+	return s
+}
+
+// stageLine is a stage's bar, what it made and failed, what is left, its time and rate.
+func stageLine(e record.Event, width int) string {
+	bar := 20
+	if width < 80 {
+		bar = 10
+	}
 	done, failed := 0, 0
 	if e.Total > 0 {
-		done = width * e.Done / e.Total
-		failed = min((width*e.Failed+e.Total-1)/e.Total, width-done)
+		done = bar * e.Done / e.Total
+		failed = min((bar*e.Failed+e.Total-1)/e.Total, bar-done)
 	}
-	s := fmt.Sprintf("%-8s %s%s%s %4d/%-4d", e.Stage, strings.Repeat("█", done), strings.Repeat("×", failed),
-		strings.Repeat("░", width-done-failed), e.Done, e.Total)
+	parts := []string{fmt.Sprintf("%-8s %s%s%s %4d/%-4d", e.Stage, strings.Repeat("█", done),
+		strings.Repeat("×", failed), strings.Repeat("░", bar-done-failed), e.Done, e.Total)}
 	if e.Failed > 0 {
-		s += fmt.Sprintf(" %d failed", e.Failed)
+		parts = append(parts, fmt.Sprintf("%d failed", e.Failed))
 	}
-	s += fmt.Sprintf(" %6.1fs", e.Elapsed.Seconds())
-	if made := e.Done + e.Failed; e.Elapsed > 0 && made > 0 {
-		s += fmt.Sprintf(" %6.1f/s", float64(made)/e.Elapsed.Seconds())
-	}
+	parts = append(parts, fmt.Sprintf("%6.1fs", e.Elapsed.Seconds()))
 	if left := e.Total - e.Done - e.Failed; !e.Finished && left > 0 && e.Done+e.Failed > 0 && e.Elapsed > 0 {
-		s += fmt.Sprintf("  about %s left",
-			(e.Elapsed * time.Duration(left) / time.Duration(e.Done+e.Failed)).Round(time.Second))
+		parts = append(parts, fmt.Sprintf("about %s left",
+			(e.Elapsed*time.Duration(left)/time.Duration(e.Done+e.Failed)).Round(time.Second)))
+	}
+	if made := e.Done + e.Failed; e.Elapsed > 0 && made > 0 {
+		parts = append(parts, fmt.Sprintf("%6.1f/s", float64(made)/e.Elapsed.Seconds()))
 	}
 	if e.Failed > 0 {
 		var classes []string
 		for _, class := range slices.Sorted(maps.Keys(e.Errors)) {
-			classes = append(classes, fmt.Sprintf("%s %d", class, e.Errors[class]))
+			classes = append(classes, clean.Line(fmt.Sprintf("%s %d", class, e.Errors[class])))
 		}
-		s += fmt.Sprintf("  (%s)", strings.Join(classes, ", "))
+		parts = append(parts, "("+strings.Join(classes, ", ")+")")
 	}
-	return clean.Line(s)
+	return fit(width, " ", parts...)
 }
 
-// wholeLine is the money and the limits.
-func wholeLine(e record.Event) string {
-	s := fmt.Sprintf("spent $%.4f", float64(e.Spent))
+// wholeLine is the money and the limits. What calls in flight may still cost is apart
+// from what is spent.
+func wholeLine(e record.Event, width int) string {
+	spent := fmt.Sprintf("spent $%.4f", float64(e.Spent))
 	if e.Budget > 0 {
-		s += fmt.Sprintf(" of $%.2f (%.0f%%)", float64(e.Budget), 100*float64(e.Spent)/float64(e.Budget))
+		spent += fmt.Sprintf(" of $%.2f (%.0f%%)", float64(e.Budget), 100*float64(e.Spent)/float64(e.Budget))
 	}
-	return s + fmt.Sprintf(" · in flight %d of %d · 429s absorbed %d · retries %d", e.InFlight, e.Allowed, e.Limited,
-		e.Retries)
+	parts := []string{spent}
+	if e.Reserved > 0 {
+		parts = append(parts, fmt.Sprintf("reserved $%.4f", float64(e.Reserved)))
+	}
+	return fit(width, " · ", append(parts, fmt.Sprintf("in flight %d of %d", e.InFlight, e.Allowed),
+		fmt.Sprintf("retries %d", e.Retries), fmt.Sprintf("429s absorbed %d", e.Limited))...)
 }
 
 // forcingLine is how many log-probs are exactly 0, and how often each method of
 // teacher forcing answered, the plan's three first.
-func forcingLine(f record.ForcingCounts) string {
-	var parts []string
+func forcingLine(f record.ForcingCounts, width int) string {
+	parts := []string{fmt.Sprintf("log-probs %d, zero %d", f.Scored, f.Zeros)}
 	for _, name := range []string{teacherforce.MethodTokenCounting, teacherforce.MethodEchoBased,
 		teacherforce.MethodContinuation, teacherforce.MethodTokenIDs} {
 		parts = append(parts, fmt.Sprintf("%s %d", name, f.Methods[name]))
 	}
-	return fmt.Sprintf("log-probs %d, zero %d: ", f.Scored, f.Zeros) + strings.Join(parts, ", ")
+	return fit(width, ", ", parts...)
 }
 
-// printPreflight shows what the run is expected to take.
+// printPreflight shows what the run is expected to take. Its lines fit 60 columns.
 func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	e := pf.Estimate
 	simulated := ""
@@ -218,19 +250,13 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 		simulated = " with live services"
 	}
 	n := len(cfg.Shard.Own(cfg.Prompts))
-	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.4f expected, $%.4f at worst (prices of %s), about %s%s\n",
+	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.2f expected, $%.2f at worst (prices of %s), about %s%s.\n",
 		n, e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(cfg.Prices.Date), span(e.ExpectedSeconds.OrNaN()),
 		simulated)
-	fmt.Fprintf(w, "  %-10s %7s %12s %12s %10s %10s %8s %24s\n", "stage", "calls", "prompt tok", "compl. tok", "expected",
-		"at worst", "time", e.Reference)
+	fmt.Fprintf(w, "  %-10s %7s %10s %10s %8s\n", "stage", "calls", "expected", "at worst", "time")
 	for _, s := range e.Stages {
-		reference := ""
-		if s.ReferenceCalls > 0 {
-			reference = fmt.Sprintf("%d / $%.2f / %s", s.ReferenceCalls, s.ReferenceUSD, s.ReferenceTime)
-		}
-		line := fmt.Sprintf("  %-10s %7d %12.0f %12.0f %10s %10s %8s %24s", s.Name, s.Calls, s.PromptTokens,
-			s.CompletionTokens,
-			fmt.Sprintf("$%.4f", s.ExpectedUSD), fmt.Sprintf("$%.4f", s.WorstUSD), span(s.ExpectedSeconds.OrNaN()), reference)
+		line := fmt.Sprintf("  %-10s %7d %10s %10s %8s", s.Name, s.Calls, fmt.Sprintf("$%.4f", s.ExpectedUSD),
+			fmt.Sprintf("$%.4f", s.WorstUSD), span(s.ExpectedSeconds.OrNaN()))
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	for _, warning := range pf.Warnings {

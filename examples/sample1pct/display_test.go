@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // screen is as much of a terminal as the display uses: it shows what a person
@@ -19,6 +21,8 @@ type screen struct {
 	rows     [][]rune
 	row, col int
 	nowrap   bool
+	// overflowed says that something was written beyond the last column.
+	overflowed bool
 }
 
 var control = regexp.MustCompile(`^\x1b\[(\??)(\d*)([A-Za-z])`)
@@ -56,6 +60,7 @@ func (s *screen) Write(b []byte) (int, error) {
 			return 0, fmt.Errorf("control %U", r)
 		default:
 			if s.col == s.width {
+				s.overflowed = true
 				if s.col--; !s.nowrap {
 					s.row, s.col = s.row+1, 0
 				}
@@ -99,7 +104,7 @@ func eventful(d *display) {
 	d.event(record.Event{Alert: "fireworks: everything fails, paused for 30s; the last failure: \x1b[2J\x07\u202egone"})
 	d.print("stopping: calls in flight are awaited")
 	e.Failed, e.Errors = 1, map[string]int{"timeout": 1, "\x1b]0;owned\x07": 1}
-	e.Spent = 1.7
+	e.Spent, e.Reserved = 1.7, 0.25
 	e.Alert = "80% of the budget of $2.00 is spent or reserved"
 	d.event(e)
 	e.Alert, e.Done, e.Finished = "", 99, true
@@ -108,22 +113,26 @@ func eventful(d *display) {
 }
 
 func TestDisplayOnATerminal(t *testing.T) {
-	for _, width := range []int{20, 40, 80, 200} {
+	for _, width := range []int{60, 80, 120, 200} {
 		s := &screen{width: width}
-		eventful(&display{w: s, terminal: true, now: func() time.Time { return time.Unix(0, 0) }})
+		eventful(&display{w: s, terminal: true, width: func() int { return width },
+			now: func() time.Time { return time.Unix(0, 0) }})
 		got := s.String()
+		if s.overflowed {
+			t.Errorf("at %d columns a line is longer than the terminal is wide:\n%s", width, got)
+		}
 		for _, want := range []string{"p0 ", "logprobs ", "spent $1.7000", "log-probs 120"} {
 			if strings.Count(got, "\n"+want)+strings.Count(got[:len(want)], want) != 1 {
 				t.Errorf("at %d columns the line of %q is there not once:\n%s", width, want, got)
 			}
 		}
-		if width < 80 {
-			continue // lines are cut there
+		wants := []string{"ALERT: fireworks: everything fails", "ALERT: 80% of the budget", "stopping:", "99/100",
+			"1 failed", "of $2.00 (85%)", "reserved $0.2500", "zero 2", "token_counting 0"}
+		if width >= 120 { // narrower terminals show what matters most
+			wants = append(wants, "in flight 3 of 32", "429s absorbed 7", "echo_based 97")
 		}
-		for _, want := range []string{"ALERT: fireworks: everything fails", "ALERT: 80% of the budget", "stopping:",
-			"99/100", "1 failed", "of $2.00 (85%)", "in flight 3 of 32", "429s absorbed 7", "zero 2", "token_counting 0",
-			"echo_based 97"} {
-			if !strings.Contains(strings.ReplaceAll(got, "\n", ""), want) {
+		for _, want := range wants {
+			if !strings.Contains(strings.Join(strings.Fields(got), " "), want) {
 				t.Errorf("at %d columns %q is not shown:\n%s", width, want, got)
 			}
 		}
@@ -133,7 +142,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 func TestDisplayInLines(t *testing.T) {
 	var b bytes.Buffer
 	now := time.Unix(0, 0)
-	d := &display{w: &b, now: func() time.Time { return now }, last: now}
+	d := &display{w: &b, width: func() int { return noTerminal }, now: func() time.Time { return now }, last: now}
 	d.event(record.Event{Stage: "p0", Begun: true, Total: 100})
 	d.event(record.Event{Stage: "p0", Done: 10, Total: 100})
 	if b.Len() != 0 {
@@ -152,5 +161,45 @@ func TestDisplayInLines(t *testing.T) {
 	}
 	if got := b.String(); strings.Count(got, "ALERT: 80% of the budget") != 1 || !strings.Contains(got, "zero 2") {
 		t.Errorf("alerts and log-probs are not told:\n%s", got)
+	}
+}
+
+// Events overtake one another, and what is reserved is given back: what is spent is never
+// seen to fall.
+func TestSpentNeverFalls(t *testing.T) {
+	var b bytes.Buffer
+	d := &display{w: &b, terminal: true, width: func() int { return 80 }, now: time.Now}
+	rng := rand.New(rand.NewPCG(1, 1))
+	spent := 0.0
+	for i := range 500 {
+		spent += rng.Float64() / 100
+		late := spent * (1 - rng.Float64()/20)
+		d.event(record.Event{Stage: "p0", Begun: true, Done: i, Total: 500, Spent: providers.USD(late),
+			Reserved: providers.USD(rng.Float64() / 10)})
+	}
+	last, seen := -1.0, 0
+	for _, m := range regexp.MustCompile(`spent \$([0-9.]+)`).FindAllStringSubmatch(b.String(), -1) {
+		x, err := strconv.ParseFloat(m[1], 64)
+		if err != nil || x < last {
+			t.Fatalf("$%v after $%v (%v)", x, last, err)
+		}
+		last = x
+		seen++
+	}
+	if seen != 500 {
+		t.Errorf("%d figures in 500 redraws", seen)
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	var b bytes.Buffer
+	eventful(&display{w: &b, quiet: true, width: func() int { return noTerminal }, now: time.Now})
+	for line := range strings.Lines(b.String()) {
+		if !strings.HasPrefix(line, "ALERT: ") && !strings.HasPrefix(line, "stopping:") {
+			t.Errorf("it says %q", line)
+		}
+	}
+	if strings.Count(b.String(), "ALERT: ") != 2 {
+		t.Errorf("want both alerts:\n%s", &b)
 	}
 }

@@ -146,7 +146,8 @@ func TestEndpointsAreRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Setenv("ANY", "any")
-		ctxArgs := append([]string{"-n", "3", "-out", filepath.Join(t.TempDir(), "run")}, tt.args...)
+		ctxArgs := append([]string{"-n", "3", "-waive", "judge.calibration=too few for it", "-out",
+			filepath.Join(t.TempDir(), "run")}, tt.args...)
 		code, _, stderr := sample(t, ctxArgs...)
 		if code != tt.code || !strings.Contains(stderr, tt.say) {
 			t.Errorf("%s: exit %d, want %d and %q (%s):\n%s", tt.name, code, tt.code, tt.say, tt.reason, stderr)
@@ -170,7 +171,7 @@ func onModel(t *testing.T, model string) string {
 func TestWaivedCertification(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	_, stdout, stderr := sample(t, "-out", out, "-n", "5", "-json", "-faults", "order=1",
-		"-waive", "endpoint.certified=known to vary")
+		"-waive", "endpoint.certified=known to vary", "-waive", "judge.calibration=too few for it")
 	var v pilot.Verdict
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
 		t.Fatalf("%v:\n%s", err, stderr)

@@ -22,6 +22,7 @@ type options struct {
 	design                               oracle.Design
 	seed                                 uint64
 	live, preflight, json, batchLabels   bool
+	quiet                                bool
 	share                                bool
 	fireworksURL, openaiURL              string
 	insecureHTTP                         bool
@@ -83,6 +84,9 @@ func (w waivers) Set(s string) error {
 	id, reason, ok := strings.Cut(s, "=")
 	if !ok || id == "" || strings.TrimSpace(reason) == "" {
 		return errors.New("want id=reason: a waiver states its reason")
+	}
+	if reason == pilot.Reason {
+		return fmt.Errorf("put your reason in place of %s", reason)
 	}
 	w[id] = reason
 	return nil
@@ -151,6 +155,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Var(o.waive, "waive", "`id=reason`: do not count this check (repeatable)")
 	fs.StringVar(&o.faults, "faults", "", "offline drills, `name=rate[:arg]` separated by commas")
 	fs.BoolVar(&o.json, "json", false, "write report.json to stdout, and nothing else there")
+	fs.BoolVar(&o.quiet, "quiet", false, "no progress: only the report, errors, and alerts about money and services")
 	err := fs.Parse(args)
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })

@@ -52,6 +52,7 @@ import (
 	"syscall"
 
 	"github.com/reweigh/reweigh/internal/clean"
+	"github.com/reweigh/reweigh/internal/console"
 	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
@@ -86,11 +87,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if o.merge != nil {
 		return merge(o, stdout, stderr)
 	}
-	display := newDisplay(stderr)
+	display := newDisplay(stderr, o.quiet)
+	stderr = console.Wrap(stderr)
+	told := stderr // what is no error
+	if o.quiet {
+		told = io.Discard
+	}
+	fmt.Fprintln(told, begun(o))
 	ctx, gently, release := signals(display.print)
 	defer release()
 
-	cfg, closeAll, err := configure(o, stderr)
+	cfg, closeAll, err := configure(o, told)
 	if err != nil {
 		clean.Error(stderr, "sample1pct: preflight refused", err)
 		return exitPreflight
@@ -100,14 +107,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cfg.Render = report.WriteFiles
 	cfg.Stop = gently
 
-	cfg.Announce = func(pf pilot.Preflight) { printPreflight(stderr, cfg, pf) }
+	cfg.Announce = func(pf pilot.Preflight) { printPreflight(told, cfg, pf) }
 	if o.preflight {
 		pf, err := pilot.RunPreflight(ctx, cfg)
 		if err != nil {
 			return refused(err, stderr)
 		}
-		printPreflight(stderr, cfg, pf)
-		fmt.Fprintln(stderr, "preflight passed; nothing was spent")
+		printPreflight(told, cfg, pf)
+		fmt.Fprintln(told, "preflight passed; nothing was spent")
 		return exitGO
 	}
 	v, err := pilot.Run(ctx, cfg)
@@ -125,11 +132,11 @@ func tell(o options, v *pilot.Verdict, err error, stdout, stderr io.Writer) int 
 			clean.Error(stderr, "sample1pct", err)
 			return exitNoReport
 		}
-	} else if err := report.Text(stdout, v, 100); err != nil {
+	} else if err := report.Text(stdout, v, console.Width(stdout)); err != nil {
 		clean.Error(stderr, "sample1pct", err)
 		return exitNoReport
 	}
-	fmt.Fprintf(stderr, "\nThe report is %s/report.html\n", o.out)
+	fmt.Fprintf(told, "\nThe report is %s/report.html\n", o.out)
 	if err != nil {
 		clean.Error(stderr, "", err)
 		return exitInterrupted
@@ -142,6 +149,19 @@ func tell(o options, v *pilot.Verdict, err error, stdout, stderr io.Writer) int 
 	default:
 		return exitNoGo
 	}
+}
+
+// begun is the first line, which is there before anything is read.
+func begun(o options) string {
+	servers := "simulated servers: no key, nothing is charged"
+	if o.live || len(o.endpoints) > 0 {
+		servers = "live servers"
+	}
+	prompts := o.input
+	if prompts == "" {
+		prompts = "bundled conversations"
+	}
+	return clean.Line(fmt.Sprintf("Pilot of %d prompts of %s, into %s; %s.", o.n, prompts, o.out, servers))
 }
 
 // signals turns the first interrupt into a gentle stop, which lets the calls in
@@ -193,10 +213,11 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Budget: providers.USD(o.budget), Waived: o.waive,
 		Labels:   o.design,
 		Versions: versions(), Resolution: o.width, Assurance: o.assurance, Anytime: o.anytime, Looks: o.looks,
-		Noise: o.noise, Command: commandLine(o.args),
-		Afresh: commandLine(replaced(o.args, map[string]string{"out": unused(o.out)})),
-		Extend: func(prompts, probes int, usd float64) string { return commandLine(extended(o, prompts, probes, usd)) },
-		Words:  words, Reference: &seedPlan,
+		Noise: o.noise,
+		Command: func(fresh bool, changes ...record.Change) string {
+			return commandLine(again(o, fresh, changes...))
+		},
+		Drill: o.faults != "", Words: words, Reference: &seedPlan,
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err

@@ -24,7 +24,7 @@ func live(t *testing.T, c sim.Config) (*sim.Server, []string) {
 	t.Setenv("FIREWORKS_API_KEY", "fw-key")
 	t.Setenv("OPENAI_API_KEY", "oa-key")
 	return s, []string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
-		filepath.Join(t.TempDir(), "run"), "-n", "10"}
+		filepath.Join(t.TempDir(), "run"), "-n", "25"}
 }
 
 // TestPreflightAgainstAServer is what a person meets who names a model that is

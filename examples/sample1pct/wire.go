@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -69,6 +71,7 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 		return nil, err
 	}
 	cfg.Origin = strings.TrimSpace("simulator " + o.faults)
+	cfg.Truth = simulatorsTruth(o, cfg.Arms)
 	cfg.Retry, cfg.Pause = providers.Retry{Base: simulatedRetry}, 10*simulatedRetry
 	if cfg.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices"); err != nil {
 		return nil, err
@@ -82,6 +85,24 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 		return nil, err
 	}
 	return func() { server.Close() }, nil
+}
+
+// simulatorsTruth is what the simulator knows the policies to score on the bundled
+// conversations, nil if it knows none of them or the prompts are others.
+func simulatorsTruth(o options, arms record.Arms) *record.Truth {
+	if o.input != "" {
+		return nil
+	}
+	t := &record.Truth{Name: "simulator's truth", Values: map[string]record.TrueValue{}}
+	for _, a := range arms {
+		if value, se, ok := sim.TrueValue(a.Policy, sim.Transported); ok {
+			t.Values[a.Policy.Name] = record.TrueValue{Value: dataset.Known(value), SE: dataset.Known(se)}
+		}
+	}
+	if len(t.Values) == 0 {
+		return nil
+	}
+	return t
 }
 
 // route sets one provider for the servers that were declared, and another for judge and

@@ -100,17 +100,20 @@ type Config struct {
 	Noise float64
 	// Reference is what somebody else expected of this run, shown beside its own
 	// estimate; nil shows none.
-	Reference  *record.Reference
+	Reference *record.Reference
+	// Truth is what the policies are known to score, for a report to show beside the
+	// estimates: a simulator knows it. nil if nobody does.
+	Truth      *record.Truth
 	Thresholds *check.Thresholds // nil means DefaultThresholds
 	Waived     map[string]string // check id -> reason
 	Versions   map[string]string // for the manifest
-	// Command is the command line that starts this run again, and Extend that of
-	// a larger one in the same folder, by its prompts, its labels a target and
-	// what it is expected to cost in all, NaN where that is not known; for the
-	// report's next step. Afresh is that of the same run in a new folder. Without
-	// them it names none.
-	Command, Afresh string
-	Extend          func(prompts, probes int, usd float64) string
+	// Command, if not nil, is the command line that starts this run again with some
+	// settings changed, in a new folder if fresh; for the report's next step, which names
+	// none without it. A change without a value is the reader's to make.
+	Command func(fresh bool, changes ...record.Change) string
+	// Drill says that faults were planted on purpose. The next step is then a fresh run,
+	// and Command leaves the faults out of that.
+	Drill bool
 	// Words, if not nil, says a change of a setting as the program that was started
 	// has it, such as a flag and its value: remedies then name that. Without it they name
 	// the field.
@@ -186,6 +189,17 @@ func (c Config) LabelKeys() []dataset.Key {
 func (c Config) assignments() []oracle.Assignment {
 	c.Labels.Seed = c.Seed
 	return Shard{}.Assigned(c.Labels, c.Prompts, c.Arms)
+}
+
+// loggedLabels counts the logging policy's responses that Labels has labelled.
+func (c Config) loggedLabels() int {
+	n := 0
+	for _, as := range c.assignments() {
+		if as.Role == oracle.RoleCalibration {
+			n++
+		}
+	}
+	return n
 }
 
 // identity is the canonical JSON of everything that changes answers. The

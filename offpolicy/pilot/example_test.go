@@ -109,7 +109,7 @@ func simulated(server *sim.Server, dir string, n int) (c pilot.Config, err error
 func ExampleRunPreflight() {
 	server := sim.New(sim.Config{})
 	defer server.Close()
-	c, err := simulated(server, "never-made", 40)
+	c, err := simulated(server, "never-made", 50)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -128,8 +128,8 @@ func ExampleRunPreflight() {
 	fmt.Println(errors.As(err, &refused), errors.Is(err, providers.ErrBudget))
 	fmt.Println(server.Bill().Total.Calls, "calls were paid for")
 	// Output:
-	// oracle 20 calls
-	// judge 200 calls
+	// oracle 25 calls
+	// judge 250 calls
 	// true true
 	// 0 calls were paid for
 }

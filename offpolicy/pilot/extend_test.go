@@ -20,14 +20,14 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 	s, dir := serve(t, ""), t.TempDir()
 	cfg := plan(t, s, dir, 40)
 	cfg.Resolution, cfg.Full = 0.05, 5000
-	cfg.Extend = func(prompts, probes int, _ float64) string { return fmt.Sprint(prompts, probes) }
+	cfg.Command = func(_ bool, changes ...record.Change) string { return fmt.Sprint(changes) }
 	before, err := pilot.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := before.Projection.Cheapest
 	if before.Decision != record.GO || d == nil || d.Labels == 0 ||
-		before.Next.Command != fmt.Sprint(d.Prompts, d.Labels) {
+		before.Next.Command != fmt.Sprintf("[Prompts = %d Labels.Probes = %d]", d.Prompts, d.Labels) {
 		t.Fatalf("%s, %+v, next %+v: want a run by labels, as the next step", before.Decision, d, before.Next)
 	}
 	cfg = plan(t, s, dir, d.Prompts)

@@ -9,36 +9,34 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// next says what a reader of the verdict should do now.
+// next says what a reader of the verdict should do now. Its command does not lead to the
+// same verdict: what has to change is in it, as a word for the reader to replace if only
+// the reader knows the value.
 func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
-	again := NextStep{Command: c.Command}
 	switch {
 	case v.State == Running:
 		return NextStep{Do: "Wait: the run goes on."}
+	case stop != nil && stop.OutOfBudget() && !c.Shard.Whole():
+		return c.step("This shard's part of the budget is spent. Start it again with what shards that have ended left "+
+			"over, or with a larger budget: it goes on where it stopped, and pays for nothing twice.", false,
+			record.Do("", record.FieldLedgers, record.FieldBudget).Changes...)
+	case stop != nil && stop.OutOfBudget():
+		// What is left is not known; as much again and a quarter more is a start.
+		budget := c.budget(1.6 * max(v.Run.Spent, v.Estimate.ExpectedUSD))
+		return c.step("Raise the budget and start the run again: it goes on where it stopped, and pays for nothing twice.",
+			false, budget...)
 	case stop != nil && stop.Resumable():
-		again.Do = "Start the run again: it goes on where it stopped, and pays for nothing twice."
-		if stop.OutOfBudget() {
-			again.Do = "Raise the budget and start the run again: it goes on where it stopped, and pays for nothing twice."
-			again.Changes = c.spell(record.Do("", record.FieldBudget).Changes)
-			if !c.Shard.Whole() {
-				again.Do = "This shard's part of the budget is spent. Start it again with what shards that have ended left " +
-					"over, or with a larger budget: it goes on where it stopped, and pays for nothing twice."
-				again.Changes = c.spell(record.Do("", record.FieldLedgers, record.FieldBudget).Changes)
-			} else if c.Extend != nil { // what is left is not known; as much again and a quarter more is a start
-				again.Command = c.Extend(len(c.Prompts), c.Labels.Probes, 1.6*max(v.Run.Spent, v.Estimate.ExpectedUSD))
-			}
-		}
-		return again
+		return c.step("Start the run again: it goes on where it stopped, and pays for nothing twice.", false)
 	case !c.Shard.Whole() && stop == nil && v.Decision != record.NoGo:
 		return NextStep{Do: fmt.Sprintf("Merge the folders of all %d shards when they have ended: the verdict on the run "+
 			"is that on the whole.", c.Shard.Of)}
+	case c.Drill:
+		return c.step("This was a drill: its faults were planted. Start a run without them, in a new folder.", true)
 	case v.Decision == record.GO:
 		return goOn(&v.Projection, len(c.Prompts))
-	}
-	if stop != nil && stop.Kind != record.StopUncertified {
-		again.Do = fmt.Sprintf("Fix what stopped the run in stage %s: %s. Then start the run again: it goes on where it "+
-			"stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, "."))
-		return again
+	case stop != nil && stop.Kind != record.StopUncertified:
+		return c.step(fmt.Sprintf("Fix what stopped the run in stage %s: %s. Then start it again: it goes on where it "+
+			"stopped, and pays for nothing twice.", stop.Stage, strings.TrimSuffix(stop.Message, ".")), false)
 	}
 	var fails, holds []record.Finding
 	for _, f := range v.Checks {
@@ -54,21 +52,50 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 	}
 	switch {
 	case len(fails) > 0:
-		again.Do = fmt.Sprintf("Fix %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
-		if stop != nil || !inPlace(fails, c.Arms) {
-			again.Do += "Then start the run in a new folder: with another model, template or endpoint it is another run."
-			again.Command = c.Afresh
-		} else {
-			again.Do += "Then start the run again: it makes what failed, and pays for nothing twice."
+		do := fmt.Sprintf("Fix %s: %s. ", ids(fails), strings.TrimSuffix(fails[0].Remedy, "."))
+		if stop == nil && inPlace(fails, c.Arms) {
+			return c.step(do+"Then start the run again: it makes what failed, and pays for nothing twice.", false,
+				fails[0].Changes...)
 		}
+		changes := fails[0].Changes
+		if len(changes) == 0 { // the policies name model, template and endpoint
+			changes = []record.Change{{Field: record.FieldArms}}
+		}
+		return c.step(do+"Then start the run in a new folder: with another model, template or endpoint it is another run.",
+			true, changes...)
 	case len(holds) > 0:
-		again.Do = fmt.Sprintf("Read %s below. Fix what can be fixed and start the run again, which pays for nothing "+
-			"twice; what is acceptable, accept by name and with a reason.", ids(holds))
-		again.Changes = c.spell([]record.Change{{Field: record.FieldWaived, To: holds[0].ID + "=REASON"}})
-	default:
-		again.Do = "Start the run again."
+		var waived []record.Change
+		for _, f := range holds {
+			waived = append(waived, record.Change{Field: record.FieldWaived, To: f.ID + "=" + Reason})
+		}
+		return c.step(fmt.Sprintf("Look at %s below. Fix what can be fixed and start again, or accept it: put your reason "+
+			"in place of %s.", ids(holds), Reason), false, waived...)
 	}
-	return again
+	return c.step("Start the run again.", false)
+}
+
+// Reason stands in a command for the reason that only its reader can give.
+const Reason = "REASON"
+
+// step is a next step with its command.
+func (c *Config) step(do string, fresh bool, changes ...record.Change) NextStep {
+	out := NextStep{Do: do}
+	if c.Command != nil {
+		out.Command = c.Command(fresh, changes...)
+	} else {
+		out.Changes = c.spell(changes)
+	}
+	return out
+}
+
+// budget is the change that leaves a quarter of room for a run that costs usd in all;
+// none if no budget is set or it has the room.
+func (c *Config) budget(usd float64) []record.Change {
+	room := 1.25 * usd
+	if !(c.Budget > 0 && room > float64(c.Budget)) {
+		return nil
+	}
+	return []record.Change{{Field: record.FieldBudget, To: fmt.Sprintf("%.2f", ceilCents(room))}}
 }
 
 // inPlace reports whether another start in the same folder can clear all of these.
@@ -79,48 +106,37 @@ func inPlace(fails []record.Finding, arms record.Arms) bool {
 	})
 }
 
-// goOn is the full run, or a cheaper one that answers where the full one would
-// leave a policy unanswered or costs more than twice as much.
+// goOn is the full run, or a cheaper one if that answers for more policies or costs
+// less than half, to one who has a sample of n prompts.
 func goOn(p *record.Projection, n int) NextStep {
-	const extends = " It extends this one, whose records are not paid for again."
-	unanswered := p.Unanswered()
-	cost := ""
+	const extends = " It extends this run: nothing is paid for twice."
+	full := record.Plural(p.Prompts, "prompt", "prompts")
 	if p.FurtherUSD.Valid() {
-		cost = ", " + record.Dollars(p.FurtherUSD) + " more"
+		full += ", " + record.Dollars(p.FurtherUSD) + " more"
 	}
-	full := fmt.Sprintf("the full run of %s%s", record.Plural(p.Prompts, "prompt", "prompts"), cost)
-	if lacks := p.Missing(); lacks > 0 {
+	lacks := p.Missing()
+	if lacks > 0 {
 		full += fmt.Sprintf(", and an input with %s more than this one holds", record.Plural(lacks, "prompt", "prompts"))
 	}
+	all := len(p.Answering(record.AnswerYes)) == len(p.Questions)
 	switch d := p.Cheapest; {
 	case p.Answered:
-		return NextStep{Do: fmt.Sprintf("Read the estimates: this sample gives every policy to ±%s or better, as was "+
-			"wanted. Only what needs narrower intervals needs %s.%s", record.HalfWidth(p.Resolution.OrNaN()), full, extends),
+		return NextStep{Do: fmt.Sprintf("Read the estimates: every policy is known to ±%s or better, as was "+
+			"wanted. Only narrower intervals need the full run (%s).", record.HalfWidth(p.Resolution.OrNaN()), full),
 			Command: p.Command}
-	case d != nil && (unanswered != "" || 2*d.USD.OrNaN() < p.FurtherUSD.OrNaN()):
-		but := "gives them to less"
-		if unanswered != "" {
-			but = unanswered
-		}
-		do := fmt.Sprintf("Run %s, %s more: that is expected to give every policy to %s.%s ", d.Words(n),
-			record.Dollars(d.USD), p.Promise(d.HalfWidth), extends)
-		if p.Missing() > 0 {
-			do += "What needs more takes " + full + "."
-		} else {
-			do += fmt.Sprintf("The full run%s, may start as well; it %s (see The full run).", cost, but)
-		}
-		return NextStep{Do: do, Command: d.Command}
-	case p.Missing() > 0 && p.Held <= n:
-		return NextStep{Do: "This run has all prompts that the input holds. What needs more takes " + full + "."}
-	case p.Missing() > 0:
-		return NextStep{Do: fmt.Sprintf("Run all %s that the input holds.%s What needs more takes %s.",
+	case d != nil && (!all || 2*d.USD.OrNaN() < p.FurtherUSD.OrNaN()):
+		return NextStep{Do: fmt.Sprintf("Extend this run to %s: %s more. That should give every policy to %s; "+
+			"nothing is paid for twice.", d.Words(n), record.Dollars(d.USD), p.Promise(d.HalfWidth)), Command: d.Command}
+	case lacks > 0 && p.Held <= n:
+		return NextStep{Do: "This run has all prompts that the input holds. The full run takes " + full + "."}
+	case lacks > 0:
+		return NextStep{Do: fmt.Sprintf("Run all %s that the input holds.%s The full run takes %s.",
 			record.Plural(p.Held, "prompt", "prompts"), extends, full), Command: p.Command}
+	case all:
+		return NextStep{Do: "Start the full run: " + full + "." + extends, Command: p.Command}
 	}
-	do := "Start " + full + "." + extends
-	if unanswered != "" {
-		do += fmt.Sprintf(" It %s (see The full run).", unanswered)
-	}
-	return NextStep{Do: do, Command: p.Command}
+	return NextStep{Do: fmt.Sprintf("Start the full run: %s.%s It would answer %s.", full, extends, p.Gives()),
+		Command: p.Command}
 }
 
 func ids(checks []record.Finding) string {
@@ -131,21 +147,28 @@ func ids(checks []record.Finding) string {
 	return record.Some(out)
 }
 
-// extend fills in the commands of the runs that a projection names, by what is
-// spent already on n prompts. None asks for more prompts than the input holds.
-func extend(p *record.Projection, command func(prompts, probes int, usd float64) string, n, probes int,
-	spent float64) {
-	if command == nil || p.Prompts == 0 {
+// extend fills in the commands of the runs that a projection names, by what is spent
+// already. None asks for more prompts than the input holds, and a drill is not extended.
+func (c *Config) extend(p *record.Projection, spent float64) {
+	if c.Command == nil || c.Drill || !c.Shard.Whole() || p.Prompts == 0 {
 		return
 	}
+	command := func(prompts, probes int, more float64) string {
+		changes := []record.Change{{Field: record.FieldPrompts, To: fmt.Sprint(prompts)}}
+		if probes > 0 {
+			changes = append(changes, record.Change{Field: record.FieldProbes, To: fmt.Sprint(probes)})
+		}
+		return c.Command(false, append(changes, c.budget(spent+more)...)...)
+	}
+	n, probes := len(c.Prompts), c.Labels.Probes
 	switch most := p.Prompts - p.Missing(); {
 	case p.Missing() == 0:
-		p.Command = command(p.Prompts, probes, spent+p.FurtherUSD.OrNaN())
+		p.Command = command(p.Prompts, probes, p.FurtherUSD.OrNaN())
 	case most > n:
 		share := float64(most-n) / float64(p.Prompts-n)
-		p.Command = command(most, probes, spent+share*p.FurtherUSD.OrNaN())
+		p.Command = command(most, probes, share*p.FurtherUSD.OrNaN())
 	}
 	if d := p.Cheapest; d != nil {
-		d.Command = command(d.Prompts, max(d.Labels, probes), spent+d.USD.OrNaN())
+		d.Command = command(d.Prompts, max(d.Labels, probes), d.USD.OrNaN())
 	}
 }

@@ -10,7 +10,18 @@ import (
 )
 
 func TestNext(t *testing.T) {
-	c := &Config{Arms: record.PlanArms(), Prompts: make([]dataset.Prompt, 100), Command: "again", Afresh: "afresh"}
+	c := &Config{Arms: record.PlanArms(), Prompts: make([]dataset.Prompt, 100), Budget: 2, Command: func(fresh bool, changes ...record.Change) string {
+		s := "again"
+		if fresh {
+			s = "afresh"
+		}
+		for _, c := range changes {
+			s += " " + c.String()
+		}
+		return s
+	}}
+	drill := *c
+	drill.Drill = true
 	full := record.Projection{Prompts: 10_000, FurtherUSD: dataset.Known(51), Command: "full"}
 	answered := full
 	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
@@ -43,44 +54,43 @@ func TestNext(t *testing.T) {
 		{"running", Verdict{State: "running", Decision: record.HOLD}, &record.Stop{Kind: record.StopRunning},
 			[]string{"Wait"}, "", "nothing is to be started twice"},
 		{"GO", Verdict{State: "done", Decision: record.GO, Checks: []record.Finding{waived}, Projection: full}, nil,
-			[]string{"full run of 10,000 prompts, about $51.00 more", "extends"}, "full",
+			[]string{"full run: 10,000 prompts, about $51.00 more", "extends"}, "full",
 			"a waived failure is accepted already"},
 		{"GO, and nothing is open", Verdict{State: "done", Decision: record.GO, Projection: answered}, nil,
-			[]string{"Read the estimates", "±0.02 or better", "full run of 10,000 prompts"}, "full", "no money need be spent"},
+			[]string{"Read the estimates", "±0.02 or better", "full run (10,000 prompts"}, "full", "no money need be spent"},
 		{"GO, and the full run leaves questions", Verdict{State: "done", Decision: record.GO, Projection: unanswered}, nil,
-			[]string{"Start the full run", "would not give pi_bad, and pi_cot at best"}, "full",
+			[]string{"Start the full run", "answer for p0, perhaps for pi_cot, but not for pi_bad"}, "full",
 			"nothing is known that answers them"},
 		{"GO, and less answers more", Verdict{State: "done", Decision: record.GO, Projection: cheaper}, nil,
-			[]string{"Run 1,200 prompts with 90 labels of every other policy's own responses, about $1.25 more", "±0.02",
-				"full run, about $51.00 more, may start as well", "it would not give pi_bad, and pi_cot at best"}, "extend",
+			[]string{"Extend this run to 1,200 prompts, with 90 responses of every other policy labelled: about $1.25 more",
+				"±0.02"}, "extend",
 			"money is not spent on what does not answer"},
 		{"GO, and less answers as well", Verdict{State: "done", Decision: record.GO, Projection: dear}, nil,
-			[]string{"Run 1,200 prompts", "may start as well; it gives them to less"}, "extend",
+			[]string{"Extend this run to 1,200 prompts"}, "extend",
 			"the question is answered for a fortieth"},
 		{"GO, and the input holds less", Verdict{State: "done", Decision: record.GO, Projection: few}, nil,
 			[]string{"Run all 2,500 prompts that the input holds", "an input with 7,500 prompts more"}, "full",
 			"what cannot start is not printed"},
 		{"GO, and the input holds enough", Verdict{State: "done", Decision: record.GO, Projection: cheaperThere}, nil,
-			[]string{"Run 1,200 prompts",
-				"What needs more takes the full run of 10,000 prompts, about $51.00 more, and an input"},
+			[]string{"Extend this run to 1,200 prompts"},
 			"extend", "the full run may not start as well"},
 		{"GO, and the input holds no more", Verdict{State: "done", Decision: record.GO, Projection: all}, nil,
 			[]string{"has all prompts that the input holds", "an input with 9,900 prompts more"}, "",
 			"there is nothing to start"},
 		{"HOLD", Verdict{State: "done", Decision: record.HOLD,
 			Checks: []record.Finding{finding("judge.injection", record.Hold), finding("weights.clone", record.Hold)}}, nil,
-			[]string{"judge.injection, weights.clone", "accept by name and with a reason", "Waived = judge.injection=REASON"},
-			"again", "look, mend or accept"},
+			[]string{"Look at judge.injection, weights.clone", "put your reason in place of REASON"},
+			"again Waived = judge.injection=REASON Waived = weights.clone=REASON", "the same command would hold again"},
 		{"NO-GO", Verdict{State: "done", Decision: record.NoGo,
 			Checks: []record.Finding{finding("logprobs.zero", record.Fail), finding("cost.estimate", record.Hold), skipped}},
 			nil,
-			[]string{"Fix logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh",
+			[]string{"Fix logprobs.zero: do logprobs.zero. Then", "in a new folder"}, "afresh Arms",
 			"the failure comes before what holds, and what follows from it is no cause"},
 		{"NO-GO for what is missing", Verdict{State: "done", Decision: record.NoGo,
 			Checks: []record.Finding{finding("judge.complete", record.Fail), finding("weights.clone", record.Hold)}}, nil,
 			[]string{"Fix judge.complete: do judge.complete. Then start the run again"}, "again", "the next start makes it"},
-		{"budget", Verdict{State: "done", Decision: record.HOLD}, &record.Stop{Class: "budget"},
-			[]string{"Raise the budget", "Budget", "goes on where it stopped"}, "again", "money is what it lacks"},
+		{"budget", Verdict{State: "done", Decision: record.HOLD, Run: RunInfo{Spent: 2}}, &record.Stop{Class: "budget"},
+			[]string{"Raise the budget", "goes on where it stopped"}, "again Budget = 4.01", "money is what it lacks"},
 		{"interrupted", Verdict{State: "interrupted", Decision: record.HOLD}, &record.Stop{Kind: record.StopInterrupted},
 			[]string{"goes on where it stopped"}, "again", "nothing else is wrong"},
 		{"nothing but what follows", Verdict{State: "done", Decision: record.NoGo, Checks: []record.Finding{skipped}},
@@ -90,10 +100,21 @@ func TestNext(t *testing.T) {
 		{"not certified", Verdict{State: "done", Decision: record.NoGo,
 			Checks: []record.Finding{finding("endpoint.certified", record.Fail), finding("run.errors", record.Fail), skipped}},
 			&record.Stop{Stage: "certify", Kind: record.StopUncertified},
-			[]string{"Fix endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh",
+			[]string{"Fix endpoint.certified: do endpoint.certified. Then", "in a new folder"}, "afresh Arms",
 			"another template is another run"},
+		{"drill", Verdict{State: "done", Decision: record.NoGo,
+			Checks: []record.Finding{finding("logprobs.zero", record.Fail)}}, nil,
+			[]string{"This was a drill", "without them"}, "afresh", "planted faults would fail again"},
+		{"drill that passed", Verdict{State: "done", Decision: record.GO, Projection: full}, nil,
+			[]string{"This was a drill"}, "afresh", "a folder with planted faults takes no other run"},
+		{"drill interrupted", Verdict{State: "interrupted", Decision: record.HOLD},
+			&record.Stop{Kind: record.StopInterrupted}, []string{"goes on where it stopped"}, "again", "it has no verdict yet"},
 	} {
-		got := next(&r.v, r.stop, c)
+		conf := c
+		if strings.HasPrefix(r.name, "drill") {
+			conf = &drill
+		}
+		got := next(&r.v, r.stop, conf)
 		if got.Command != r.command {
 			t.Errorf("%s: command %q, want %q (%s)", r.name, got.Command, r.command, r.reason)
 		}
@@ -111,15 +132,24 @@ func TestNext(t *testing.T) {
 // TestCommandsAskForWhatIsThere: no printed command has more prompts than the input, and
 // its money is that of what it asks for.
 func TestCommandsAskForWhatIsThere(t *testing.T) {
-	command := func(prompts, probes int, usd float64) string { return fmt.Sprint(prompts, " ", probes, " ", usd) }
+	c := &Config{Prompts: make([]dataset.Prompt, 100), Budget: 1,
+		Command: func(_ bool, changes ...record.Change) string { return fmt.Sprint(changes) }}
+	c.Labels.Probes = 7
+	// A budget has a quarter more than $1 spent and what is asked for.
+	all := "[Prompts = 1100 Labels.Probes = 7 Budget = 13.76]"
 	for _, r := range []struct {
 		held    int
 		command string
-	}{{0, "1100 7 11"}, {1100, "1100 7 11"}, {5000, "1100 7 11"}, {600, "600 7 6"}, {100, ""}} {
+	}{{0, all}, {1100, all}, {5000, all}, {600, "[Prompts = 600 Labels.Probes = 7 Budget = 7.51]"}, {100, ""}} {
 		p := record.Projection{Prompts: 1100, Held: r.held, FurtherUSD: dataset.Known(10)}
-		extend(&p, command, 100, 7, 1)
+		c.extend(&p, 1)
 		if p.Command != r.command {
 			t.Errorf("an input of %d: %q, want %q", r.held, p.Command, r.command)
 		}
+	}
+	c.Drill = true
+	p := record.Projection{Prompts: 1100, FurtherUSD: dataset.Known(10)}
+	if c.extend(&p, 1); p.Command != "" {
+		t.Errorf("a drill is extended: %q", p.Command)
 	}
 }

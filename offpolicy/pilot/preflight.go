@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/forecast"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
@@ -217,8 +220,23 @@ func (p *preflight) graders(ctx context.Context) {
 	}
 }
 
+// enough refuses a run that has too few labels for any estimate.
+func (p *preflight) enough() {
+	c := &p.cfg
+	if labels := c.loggedLabels(); labels < offpolicy.MinLabels && c.Waived[check.Calibration] == "" {
+		enough := strconv.Itoa(int(math.Ceil(offpolicy.MinLabels / c.Labels.Fraction)))
+		p.add(fmt.Sprintf("%s give %s of %s: nothing is estimated from fewer than %d",
+			record.Plural(len(c.Prompts), "prompt", "prompts"), record.Plural(labels, "label", "labels"),
+			c.Arms.Logging().Policy.Name, offpolicy.MinLabels),
+			record.Remedy{Do: fmt.Sprintf("take %s prompts or more; to run the pipeline alone, waive %s", enough,
+				check.Calibration), Changes: []record.Change{{Field: record.FieldPrompts, To: enough},
+				{Field: record.FieldWaived, To: check.Calibration + "=" + Reason}}}, nil)
+	}
+}
+
 // services asks after templates, prices and models.
 func (p *preflight) services(ctx context.Context) {
+	p.enough()
 	c := &p.cfg
 	models := c.Arms.Models()
 	for _, a := range c.Arms {

@@ -73,11 +73,11 @@ func TestPreflightAsksAfterTheModels(t *testing.T) {
 // Every check of the report can be waived by its id, a target's own too.
 func TestPreflightKnowsEveryCheck(t *testing.T) {
 	cfg := config(t, serve(t, ""), t.TempDir(), 10)
-	cfg.Waived = map[string]string{"transport.pi_bad": "known"}
+	cfg.Waived["transport.pi_bad"] = "known"
 	if _, err := pilot.RunPreflight(t.Context(), cfg); err != nil {
 		t.Error(err)
 	}
-	cfg.Waived = map[string]string{"transport.nobody": "known"}
+	cfg.Waived["transport.nobody"] = "known"
 	if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "transport.pi_bad") {
 		t.Errorf("%v: want a refusal that lists the ids", err)
 	}

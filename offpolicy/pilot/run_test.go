@@ -19,6 +19,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -92,9 +93,13 @@ func config(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	}
 	thresholds := check.DefaultThresholds()
 	thresholds.Truncated = 1 // the arms' responses are cut for speed
+	waived := map[string]string{}
+	if n < offpolicy.MinLabels {
+		waived[check.Calibration] = "a small run, for the pipeline alone"
+	}
 	return pilot.Config{
-		Thresholds: &thresholds,
-		Dir:        dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42,
+		Thresholds: &thresholds, Waived: waived,
+		Dir: dir, Prompts: prompts(n), Input: record.Input{Name: "test", SHA256: "abc"}, Arms: arms(), Seed: 42,
 		Origin:   "simulator",
 		Policies: fireworks, Grader: openai, Prices: prices, Labels: oracle.Design{Fraction: 1},
 		Retry: providers.Retry{Base: time.Millisecond},
@@ -464,7 +469,7 @@ func TestPreflightNamesEveryObstacle(t *testing.T) {
 // to come from what failed.
 func TestThereIsAReportToWatch(t *testing.T) {
 	s, dir := serve(t, ""), t.TempDir()
-	cfg := config(t, s, dir, 20)
+	cfg := config(t, s, dir, 25)
 	var seen []*pilot.Verdict
 	cfg.Render = func(_ string, v *pilot.Verdict) error {
 		seen = append(seen, v)

@@ -139,11 +139,3 @@ func longer(a, b dataset.Float) dataset.Float {
 	}
 	return a
 }
-
-// larger is [Config].Extend, which a shard has not: it is the run that grows.
-func (c *Config) larger() func(prompts, probes int, usd float64) string {
-	if !c.Shard.Whole() {
-		return nil
-	}
-	return c.Extend
-}

@@ -28,6 +28,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		Stages:        stageTable(rec),
 		Policies:      summarize(rec),
 		Evaluation:    rec.Document(),
+		Truth:         c.Truth,
 		Projection:    projection,
 		Checks:        check.Run(check.Input{Records: rec, Thresholds: *c.Thresholds, Projection: projection}, c.Waived),
 		Specimens:     specimens(rec),
@@ -71,7 +72,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		v.Run.Spent += float64(e.Cost)
 	}
 	if v.Decision != record.NoGo {
-		extend(&v.Projection, c.larger(), len(c.Prompts), c.Labels.Probes, v.Run.Spent)
+		c.extend(&v.Projection, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
@@ -246,7 +247,11 @@ func summarize(rec *record.Records) []PolicySummary {
 	}
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
-		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash()}
+		sampling := Sampling{Temperature: dataset.Known(a.Policy.Sampling.Temperature),
+			TopP: dataset.Known(a.Policy.Sampling.TopP), TopK: a.Policy.Sampling.TopK,
+			MaxTokens: a.Policy.Sampling.MaxTokens}
+		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash(),
+			System: a.Policy.System, Sampling: &sampling}
 		responses, scores, logprobs := rec.Responses.Of(name), rec.Scores.Of(name), rec.LogProbs.Of(name)
 		var judged, calibrated, totals, perToken []float64
 		for _, p := range rec.Prompts.All() { // in order, so that sums are reproducible
@@ -274,7 +279,7 @@ func summarize(rec *record.Records) []PolicySummary {
 			}
 		}
 		s.Scored = len(judged)
-		s.Judge, s.Calibrated = record.MeanInterval(judged), record.MeanInterval(calibrated)
+		s.Judge, s.Calibrated = record.MeanInterval(judged).Unit(), record.MeanInterval(calibrated).Unit()
 		s.LogProb, s.PerToken = record.QuantilesOf(totals), record.QuantilesOf(perToken)
 		s.Forcing, s.Methods = forcingSummary(forcing, name)
 		if a.Role != record.Logging {

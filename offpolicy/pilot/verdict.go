@@ -44,6 +44,8 @@ type PolicySummary struct {
 	Role      record.Role `json:"role"`
 	Model     string      `json:"model"`
 	Hash      string      `json:"policy_hash"`
+	System    string      `json:"system,omitempty"` // its system prompt
+	Sampling  *Sampling   `json:"sampling,omitempty"`
 	Responses int         `json:"responses"`
 	Truncated int         `json:"truncated"`
 	// Judge is the mean judge score over Scored responses, with a 95%
@@ -61,6 +63,14 @@ type PolicySummary struct {
 	Forcing *ForcingSummary `json:"teacher_forcing,omitempty"`
 	// Weights is nil for the logging policy itself.
 	Weights *record.WeightSummary `json:"weights,omitempty"`
+}
+
+// Sampling is how a policy draws its tokens: see [offpolicy.Sampling].
+type Sampling struct {
+	Temperature dataset.Float `json:"temperature"`
+	TopP        dataset.Float `json:"top_p"`
+	TopK        int           `json:"top_k"`
+	MaxTokens   int           `json:"max_tokens"`
 }
 
 // ForcingSummary is [teacherforce.PolicyStatistics] in a report.
@@ -155,7 +165,9 @@ type Verdict struct {
 	Spending      []Spending        `json:"spending"`
 	// Evaluation is what the sample says of the policies' values: answered, or refused
 	// with the reasons. It does not weigh on the decision, which is about the pipeline.
-	Evaluation  *offpolicy.Document          `json:"evaluation"`
+	Evaluation *offpolicy.Document `json:"evaluation"`
+	// Truth is what the policies are known to score, if the run was told.
+	Truth       *record.Truth                `json:"truth,omitempty"`
 	Projection  record.Projection            `json:"projection"`
 	Policies    []PolicySummary              `json:"policies"`
 	Calibration []offpolicy.CalibrationPoint `json:"calibration"`

@@ -9,8 +9,12 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
+// Calibration is the id of the check of the judge's calibration. A run with too few
+// labels for one is refused, unless it is waived.
+const Calibration = "judge.calibration"
+
 var _ = add(Check{
-	ID: "judge.calibration", After: "judge.parse", Needs: record.WholeRun,
+	ID: Calibration, After: "judge.parse", Needs: record.WholeRun,
 	OfSample: true,
 	Threshold: says("on P0: Spearman's 97.5% lower bound above 0 and the mean out-of-fold residual within 3.29 " +
 		"standard errors; holds if the upper bound is below 0.3"),

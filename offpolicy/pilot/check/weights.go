@@ -287,7 +287,7 @@ func checkBalance(in *Input, c *record.Finding) {
 			continue
 		}
 		b := p.Balance
-		if math.IsNaN(b.Reweighted) { // there are no weights, and they are refused for it
+		if math.IsNaN(b.Difference) { // there are no weights, and they are refused for it
 			continue
 		}
 		c.AddFigure("reweighted, "+a.Policy.Name, b.Reweighted, "")

@@ -211,17 +211,17 @@ func (pl *planner) cheapest() *record.LargerRun {
 
 // inWords answers the two questions in a few sentences.
 func (pl *planner) inWords(p *record.Projection) string {
-	s := fmt.Sprintf("Each policy's value is wanted to ±%s. The full run, %s more, would give %s.",
-		record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
+	s := fmt.Sprintf("A policy counts as answered when its 95%% interval is ±%s or narrower. The full run, %s more, "+
+		"would answer %s.", record.HalfWidth(p.Resolution.OrNaN()), record.Dollars(p.FurtherUSD), p.Gives())
 	switch d := p.Cheapest; {
 	case p.Answered:
-		s += " This sample gives all of them already."
+		s += " This sample answers for all of them already."
 	case d == nil:
 		s += fmt.Sprintf(" No run of up to %s prompts is known to answer for all of them.", record.Count(pl.most))
 	case d.Prompts == p.Prompts && d.Labels == 0:
-		s += " No smaller one does."
+		s += " No smaller run does."
 	default:
-		s += fmt.Sprintf(" The cheapest run found that is expected to answer for all of them: %s, %s more, for %s.",
+		s += fmt.Sprintf(" The cheapest run that should answer for all of them has %s. It costs %s more and gives %s.",
 			d.Words(pl.n), record.Dollars(d.USD), p.Promise(d.HalfWidth))
 	}
 	return s + pl.tooClose(p)
@@ -260,9 +260,9 @@ func (pl *planner) tooClose(p *record.Projection) string {
 	if len(names) == 0 {
 		return ""
 	}
-	s := fmt.Sprintf(" That does not tell apart from P0: %s", strings.Join(names, ", "))
+	s := fmt.Sprintf(" That does not tell these apart from P0: %s", strings.Join(names, ", "))
 	if w := pl.rec.Resolution * least / toldApart(pl.rec.Resolution); w > 0 {
-		s += fmt.Sprintf("; ±%s would, if it is so in truth", record.HalfWidth(w))
+		s += fmt.Sprintf("; ±%s would, if the judge is right", record.HalfWidth(w))
 	}
 	return s + "."
 }

@@ -192,8 +192,10 @@ func TestCheapestRun(t *testing.T) {
 		t.Errorf("%d prompts and %d labels give ±%.4f for $%.3f; the cheapest is $%.3f", d.Prompts, d.Labels, w,
 			d.USD.OrNaN(), least)
 	}
-	for _, want := range []string{"wanted to ±0.02", "would give p0;", "; not pi_bigger_model, pi_bad",
-		fmt.Sprintf("%d labels of every other policy's own", d.Labels), fmt.Sprintf("about $%.2f more", d.USD.OrNaN())} {
+	for _, want := range []string{"±0.02 or narrower", "would answer for p0, perhaps",
+		", but not for pi_bigger_model and pi_bad",
+		fmt.Sprintf("%d responses of every other policy labelled", d.Labels),
+		fmt.Sprintf("about $%.2f more", d.USD.OrNaN())} {
 		if !strings.Contains(p.Answer, want) {
 			t.Errorf("%q does not say %q", p.Answer, want)
 		}
@@ -204,7 +206,7 @@ func TestCheapestRun(t *testing.T) {
 	if got := toldApart(0.02); math.Abs(got-0.0404) > 5e-5 {
 		t.Errorf("±0.02 tells apart %v, want 0.0404", got)
 	}
-	if strings.Contains(p.Answer, "tell apart from P0: pi_bad") || strings.Contains(p.Answer, "pi_bad (") {
+	if strings.Contains(p.Answer, "tell these apart from P0: pi_bad") || strings.Contains(p.Answer, "pi_bad (") {
 		t.Errorf("%q: pi_bad is far away", p.Answer)
 	}
 	_, same := planned(func(r *healthy.Run) {
@@ -215,7 +217,7 @@ func TestCheapestRun(t *testing.T) {
 			}
 		}
 	})
-	if !strings.Contains(same.Answer, "does not tell apart from P0: pi_cot (0.010 to the judge)") ||
+	if !strings.Contains(same.Answer, "does not tell these apart from P0: pi_cot (0.010 to the judge)") ||
 		!strings.Contains(same.Answer, "±0.0049 would") && !strings.Contains(same.Answer, "±0.005 would") {
 		t.Errorf("%q does not name pi_cot", same.Answer)
 	}

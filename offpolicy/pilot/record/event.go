@@ -15,7 +15,8 @@ type Event struct {
 	Failed   int
 	Total    int
 	Spent    providers.USD
-	Budget   providers.USD // 0 where none was set
+	Reserved providers.USD // what attempts in flight may cost beyond Spent
+	Budget   providers.USD // 0 if none was set
 	Limited  int           // 429 replies since this start
 	Retries  int
 	// InFlight is how many attempts are on their way at this moment, and Allowed

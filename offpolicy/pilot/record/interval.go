@@ -34,6 +34,17 @@ func MeanInterval(xs []float64) Interval {
 	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
 }
 
+// Unit is i without what lies outside [0, 1], for the mean of scores or labels: it
+// covers as much, since the mean is never there.
+func (i Interval) Unit() Interval {
+	for _, x := range []*dataset.Float{&i.Value, &i.Lo, &i.Hi} {
+		if v, ok := x.Get(); ok {
+			*x = dataset.Known(min(max(v, 0), 1))
+		}
+	}
+	return i
+}
+
 // QuantilesOf describes values; missing if there are none.
 func QuantilesOf(xs []float64) Quantiles {
 	m := dataset.Float{}

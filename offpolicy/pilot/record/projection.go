@@ -106,44 +106,33 @@ const (
 	AnswerNo     Answer = "no"
 )
 
-// Gives says which policies' values a full run would give.
+// Gives says for which policies a full run would answer: "for p0, perhaps for pi_cot, but
+// not for pi_bad".
 func (p *Projection) Gives() string {
 	var parts []string
 	for _, k := range []struct {
 		answer Answer
 		words  string
-	}{
-		{AnswerYes, "%s"}, {AnswerAtBest, "at best, which promises nothing, %s"}, {AnswerNo, "not %s"},
-	} {
-		if names := p.answered(k.answer); names != "" {
-			parts = append(parts, fmt.Sprintf(k.words, names))
+	}{{AnswerYes, "for "}, {AnswerAtBest, "perhaps for "}, {AnswerNo, "not for "}} {
+		if names := p.Answering(k.answer); len(names) > 0 {
+			if k.answer == AnswerNo && len(parts) > 0 {
+				k.words = "but " + k.words
+			}
+			parts = append(parts, k.words+And(names))
 		}
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, ", ")
 }
 
-// Unanswered says which it would not, or not surely; empty where it gives all.
-func (p *Projection) Unanswered() string {
-	not, best := p.answered(AnswerNo), p.answered(AnswerAtBest)
-	switch {
-	case not == "" && best == "":
-		return ""
-	case not == "":
-		return "would give " + best + " at best"
-	case best == "":
-		return "would not give " + not
-	}
-	return "would not give " + not + ", and " + best + " at best"
-}
-
-func (p *Projection) answered(answer Answer) string {
+// Answering are the policies of which the full run has that answer.
+func (p *Projection) Answering(answer Answer) []string {
 	var names []string
 	for _, q := range p.Questions {
 		if q.FullRun == answer {
 			names = append(names, q.Policy)
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // Promise says of a half-width, in digits, how far it is promised.
@@ -161,7 +150,7 @@ func (d *LargerRun) Words(n int) string {
 		s = "the same " + s
 	}
 	if d.Labels > 0 {
-		s += fmt.Sprintf(" with %d labels of every other policy's own responses", d.Labels)
+		s += fmt.Sprintf(", with %d responses of every other policy labelled", d.Labels)
 	}
 	return s
 }

@@ -21,6 +21,14 @@ func Some(items []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(items[:most], ", "), len(items)-most)
 }
 
+// And lists items in a sentence: "a", "a and b", "a, b and c".
+func And(items []string) string {
+	if len(items) < 2 {
+		return strings.Join(items, "")
+	}
+	return strings.Join(items[:len(items)-1], ", ") + " and " + items[len(items)-1]
+}
+
 // Count is a whole number with commas between the thousands.
 func Count(n int) string {
 	s := fmt.Sprint(n)

@@ -202,16 +202,21 @@ func forestChart(sc scale, marks ...mark) template.HTML {
 	const apart = 12
 	for k, m := range marks {
 		y := rowMiddle + apart*k - apart*(len(marks)-1)/2
-		v := floats(m.Lo, m.Value, m.Hi)
-		if !finite(v[1]) {
-			continue
-		}
-		if finite(v[0]) && finite(v[2]) {
-			s.across("interval "+m.class, sc.at(v[0]), sc.at(v[2]), y)
-		}
-		s.dot("point "+m.class, pct(sc.at(v[1])), px(y), 4.5, words[k])
+		s.interval(sc, m.class, m.Interval, y, words[k])
 	}
 	return s.end()
+}
+
+// interval draws a dot at a value and a line over its interval, at y pixels.
+func (s *svg) interval(sc scale, class string, i record.Interval, y int, tip string) {
+	v := floats(i.Lo, i.Value, i.Hi)
+	if !finite(v[1]) {
+		return
+	}
+	if finite(v[0]) && finite(v[2]) {
+		s.across("interval "+class, sc.at(v[0]), sc.at(v[2]), y)
+	}
+	s.dot("point "+class, pct(sc.at(v[1])), px(y), 4.5, tip)
 }
 
 // costChart draws one stage's cost: a bar for what it cost, a mark at what was

@@ -81,27 +81,6 @@ func estimateFacts(v *pilot.Verdict) (reasons, advice []fact) {
 	return reasons, advice
 }
 
-// estimateRows is the forest plot of the policies' values; a refused one has a
-// row without a mark.
-func estimateRows(v *pilot.Verdict) rows {
-	var all []float64
-	for _, p := range evaluationOf(v).Policies {
-		all = append(all, floats(p.Answer.CI[0], p.Answer.Value, p.Answer.CI[1])...)
-	}
-	sc := newScale(all...)
-	out := rows{Title: "Mean label, 0 to 1", Key: []key{{"judge", "estimate, 95% interval"}}}
-	for _, name := range evaluationOf(v).PolicyNames() {
-		a := evaluationOf(v).Policies[name].Answer
-		row := chartRow{Name: clean(name), Value: "refused", Words: "no estimate"}
-		if a.Value.Valid() {
-			row.Value, row.Chart = score(a.Value.OrNaN()),
-				forestChart(sc, mark{"judge", "estimate", pilotInterval(a.Value, a.CI)})
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out.over(sc)
-}
-
 // neither says why dr and direct do not answer for a policy.
 func neither(p *offpolicy.PolicyDocument) (out []string) {
 	for _, e := range []offpolicy.Estimator{offpolicy.DR, offpolicy.Direct} {

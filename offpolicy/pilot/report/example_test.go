@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
@@ -41,26 +42,26 @@ func ExampleText() {
 		log.Fatal(err)
 	}
 	// Output:
-	// HOLD  The full run should wait until a person has looked at what is
-	//       below.
-	//   - cost.estimate holds: 30% over the estimate
+	// Pilot of 100 prompts
+	//   Prompts: 100, seed 42
+	//   Servers: simulated: dollars are what live ones would have charged
+	//   Spent: $0.6500 of an expected $0.5000, in 1m23s
 	//
-	// Checks: 1 hold, 1 pass
+	// Can the full run start? Not until a person has looked (HOLD).
+	//   cost.estimate holds: 30% over the estimate
+	//
+	// Would it answer? Not known yet.
+	//   The sample was not projected to the full run.
+	//
+	// What the policies score
+	//   Nothing has been estimated yet.
+	//
+	// What is wrong
 	//   HOLD  cost.estimate: 30% over the estimate.
 	//       do: Compare the policies' expected_tokens with what they wrote.
 	//
-	// Stages
-	//   Stage  Items  Failed  Calls  Retries  Rate-limited     Cost   Time
-	//   p0       100       0    104        0             0  $0.6500  1m23s
-	//
-	// Cost
-	//   Expected $0.5000, $2.00 at worst; actual $0.6500 (+30%).
-	//
-	// Policies
-	//   No policy has responses yet.
-	//
-	// Estimates
-	//   Nothing has been estimated yet.
+	// Checks: 1 hold, 1 pass. Expected $0.5000, $2.00 at worst; actual $0.6500
+	//   (+30%).
 }
 
 // A report.json keeps what is missing apart from zero.
@@ -86,16 +87,53 @@ func ExampleMarkdown() {
 	if err := report.Markdown(&b, verdict()); err != nil {
 		log.Fatal(err)
 	}
-	head, _, _ := strings.Cut(b.String(), "## Checks")
+	head, _, _ := strings.Cut(b.String(), "## What the")
 	fmt.Print(head)
 	// Output:
-	// # HOLD
+	// # HOLD · pilot of 100 prompts
 	//
-	// **The full run should wait until a person has looked at what is below.**
+	// ## What was evaluated
 	//
-	// - cost.estimate holds: 30% over the estimate
+	// Pilot of 100 prompts.
 	//
-	// Prompts 100 · Policies 0 · Calls 104 · Spent $0.6500 · Expected $0.5000 · Time 1m23s · Servers simulated, no real money
+	// - Prompts: 100, seed 42
+	// - Servers: simulated: dollars are what live ones would have charged
+	// - Spent: $0.6500 of an expected $0.5000, in 1m23s
+	//
+	// ## Can the full run start?
+	//
+	// **Not until a person has looked (HOLD).** cost.estimate holds: 30% over the estimate
+	//
+	// ## Would it answer?
+	//
+	// **Not known yet.** The sample was not projected to the full run.
+}
+
+// Three policies were compared with p0, and one of them has no labels of its own yet.
+func ExampleSentences() {
+	known, interval := dataset.Known, func(lo, hi float64) [2]dataset.Float {
+		return [2]dataset.Float{dataset.Known(lo), dataset.Known(hi)}
+	}
+	e := &offpolicy.Document{Logging: "p0", Policies: map[string]*offpolicy.PolicyDocument{
+		"p0":     {Answer: offpolicy.AnswerDocument{Value: known(0.58), CI: interval(0.55, 0.61)}},
+		"pi_cot": {Answer: offpolicy.AnswerDocument{Value: known(0.63), CI: interval(0.59, 0.66)}},
+		"pi_bad": {Answer: offpolicy.AnswerDocument{Value: known(0.24), CI: interval(0.21, 0.28)}},
+		"pi_bigger_model": {Answer: offpolicy.AnswerDocument{
+			Labels: &offpolicy.LabelAdvice{Labels: 25, USD: known(0.07), HalfWidth: known(0.05)}}},
+	}, Comparisons: []offpolicy.ComparisonDocument{
+		{A: "pi_cot", B: "p0", Difference: known(0.05), CI: interval(0.02, 0.08), Holm: known(0.01)},
+		{A: "pi_bad", B: "p0", Difference: known(-0.34), CI: interval(-0.39, -0.3), Holm: known(1e-9)},
+		{A: "pi_cot", B: "pi_bad", Difference: known(0.39), CI: interval(0.34, 0.43), Holm: known(1e-9)},
+	}}
+	for _, s := range report.Sentences(e) {
+		fmt.Println(s)
+	}
+	// Output:
+	// p0 scores 0.58 (95% interval 0.55 to 0.61).
+	// pi_bad scores 0.34 lower than p0 (95% interval 0.30 to 0.39).
+	// pi_cot scores 0.05 higher than p0 (95% interval 0.02 to 0.08).
+	// pi_bigger_model cannot be estimated yet: label 25 of its responses ($0.07) for about ±0.05.
+	// Best of those estimated: pi_cot; pi_bigger_model is not known yet.
 }
 
 // Whatever a model wrote stays text.

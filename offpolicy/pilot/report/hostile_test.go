@@ -108,8 +108,9 @@ func TestEveryStringMayBeHostile(t *testing.T) {
 				t.Errorf("%d headings of the first rank, want the decision's alone", first)
 			}
 			for line := range strings.SplitSeq(term, "\n") {
-				if utf8.RuneCountInString(line) > 60 {
-					t.Errorf("a line of %d characters", utf8.RuneCountInString(line))
+				// A command may be longer: it stands whole.
+				if utf8.RuneCountInString(line) > 60 && line != clean(text) {
+					t.Errorf("a line of %d characters: %.80q", utf8.RuneCountInString(line), line)
 				}
 			}
 			if dir := os.Getenv("REWEIGH_HOSTILE"); dir != "" { // to be looked at

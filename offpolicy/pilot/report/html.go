@@ -20,8 +20,9 @@ var pageSource string
 var pageStyle string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count": count,
-	"upper": func(s string) string { return upperFirst(s) },
+	"count":   count,
+	"upper":   func(s string) string { return upperFirst(s) },
+	"section": func(id string) section { return sections[id] },
 }).Parse(pageSource))
 
 // HTML writes v as report.html: one file that fetches nothing and runs no
@@ -42,15 +43,14 @@ func HTML(w io.Writer, v *pilot.Verdict) error {
 type pageView struct {
 	*view
 	Style    template.CSS
-	Sections []section
-	Tone     string // the decision's colour class
+	Sections []section // those that are folded
 
+	ForestView    forestView
 	CostChart     rows
 	LogProbChart  rows
 	PerTokenChart rows
 	WeightChart   rows
 	RankingChart  rows
-	EstimateChart rows
 	Scatter       template.HTML
 }
 
@@ -74,8 +74,9 @@ type chartRow struct {
 type key struct{ Class, Text string }
 
 func newPage(v *pilot.Verdict) *pageView {
-	d := &pageView{view: newView(v), Style: template.CSS(pageStyle), Tone: tone(v)}
-	for _, id := range order {
+	d := &pageView{view: newView(v), Style: template.CSS(pageStyle)}
+	d.ForestView = newForestView(d.Forest)
+	for _, id := range folded {
 		d.Sections = append(d.Sections, sections[id])
 	}
 	d.CostChart = costRows(v)
@@ -86,7 +87,6 @@ func newPage(v *pilot.Verdict) *pageView {
 		func(p pilot.PolicySummary) record.Quantiles { return p.PerToken })
 	d.WeightChart = weightRows(v)
 	d.RankingChart = rankingRows(v)
-	d.EstimateChart = estimateRows(v)
 	d.Scatter = scatterChart(v.Calibration)
 	return d
 }

@@ -17,8 +17,8 @@ import (
 // than any run of backticks within them.
 func Markdown(w io.Writer, v *pilot.Verdict) error {
 	m := &markdown{view: newView(v)}
-	m.decision()
-	for _, id := range order {
+	m.top()
+	for _, id := range folded {
 		s := sections[id]
 		m.line("## " + s.Title)
 		m.line(s.Lead)
@@ -57,13 +57,42 @@ func (m *markdown) texts(items []string) {
 	m.list(out)
 }
 
-func (m *markdown) decision() {
+// top is what everybody reads: what was evaluated, the two answers, the scores, and what
+// is wrong.
+func (m *markdown) top() {
 	if m.Banner != "" {
 		m.line("> **" + mdText(m.Banner) + "**")
 	}
-	m.line("# " + mdText(m.Decision))
-	m.line("**" + mdText(m.Meaning) + "**")
-	m.texts(m.Reasons)
+	m.line("# " + mdText(m.Title))
+	m.line("## " + sections["subject"].Title)
+	m.line(mdText(m.Subject.Title) + ".")
+	m.table(m.Subject.Policies, "")
+	m.facts(m.Subject.Facts)
+	for _, b := range m.Badges {
+		m.line("## " + b.Question)
+		m.line(strings.TrimSpace("**" + mdText(b.Answer) + ".** " + mdText(b.Reason)))
+		if b.Do != "" {
+			m.line(mdText(next(b)))
+		}
+		if b.Command != "" {
+			m.line(mdFence(b.Command))
+		}
+	}
+	m.line("## " + sections["scores"].Title)
+	if m.Forest.None != "" {
+		m.line(mdText(m.Forest.None))
+	} else {
+		if m.Forest.Caution != "" {
+			m.line("**" + mdText(m.Forest.Caution) + "**")
+		}
+		m.table(m.Forest.table(), "")
+		m.line(mdText(m.Forest.table().Caption) + ".")
+		m.texts(m.Forest.Sentences)
+	}
+	if len(m.Wrong)+len(m.Waivers) == 0 {
+		return
+	}
+	m.line("## " + sections["wrong"].Title)
 	if len(m.Waivers) > 0 {
 		m.line("Waived:")
 		var items []string
@@ -72,29 +101,31 @@ func (m *markdown) decision() {
 		}
 		m.list(items)
 	}
-	if m.Next.Do != "" {
-		m.line("**Next:** " + mdText(m.Next.Do))
-		if m.Next.Command != "" {
-			m.line(mdFence(m.Next.Command))
+	m.checks(m.Wrong)
+}
+
+// next is what a badge says to do.
+func next(b badge) string {
+	if b.Next {
+		return "Next: " + lowerFirst(b.Do)
+	}
+	return b.Do
+}
+
+func (m *markdown) checks(groups []group) {
+	for _, g := range groups {
+		m.line("### " + mdText(g.Title))
+		for _, c := range g.Checks {
+			m.check(c)
 		}
 	}
-	facts := make([]string, len(m.Facts))
-	for i, f := range m.Facts {
-		facts[i] = mdText(f.Name) + " " + mdText(f.Value)
-	}
-	m.line(strings.Join(facts, " · "))
 }
 
 func (m *markdown) section(id string) {
 	switch id {
 	case "checks":
 		m.line(mdText(upperFirst(m.Tally)) + ".")
-		for _, g := range m.Groups {
-			m.line("### " + mdText(g.Title))
-			for _, c := range g.Checks {
-				m.check(c)
-			}
-		}
+		m.checks(m.Groups)
 	case "stages":
 		m.table(m.Stages, "No stage has started.")
 	case "cost":
@@ -329,6 +360,11 @@ func longestRun(s string, r rune) int {
 		longest = max(longest, run)
 	}
 	return longest
+}
+
+func lowerFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[n:]
 }
 
 func upperFirst(s string) string {

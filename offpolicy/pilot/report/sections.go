@@ -6,15 +6,18 @@ type section struct{ ID, Title, Lead string }
 
 // sections by the names that the renderers know them by.
 var sections = map[string]section{
-	"checks": {"checks", "Checks", "A check that fails makes the run a NO-GO, one that holds makes it a HOLD; a figure " +
-		"for information weighs nothing. " +
-		"Each check names the figures and the records that it rests on."},
+	"subject": {"subject", "What was evaluated", ""},
+	"badges":  {"badges", "The decision", ""},
+	"scores":  {"scores", "What the policies score", ""},
+	"wrong":   {"wrong", "What is wrong", ""},
+	"checks": {"checks", "Checks that passed", "A check that fails makes the run a NO-GO, and one that holds makes " +
+		"it a HOLD. Figures for information do not count. Each check names the figures and the records that it rests on."},
 	"stages": {"stages", "Stages", "Failed counts the records that have no value. Calls count every HTTP attempt, " +
 		"retries included; " +
 		"time runs from a stage's first attempt to its last."},
 	"cost": {"cost", "Cost: estimate against actual",
-		"Expected is computed from token counts and the dated price table; at worst takes every " +
-			"response to be as long as it may. Somebody else's figures, if there are any, are there only to compare with."},
+		"Expected is computed from token counts and the dated price table. At worst, every response is as " +
+			"long as it may be. What a plan had expected, if there is one, is there only to compare with."},
 	"logprobs": {"logprobs", "Log-probabilities",
 		"How probable each policy finds the responses that the logging policy wrote, in nats: " +
 			"the whole response, and the mean of its tokens."},
@@ -28,9 +31,8 @@ var sections = map[string]section{
 	"ranking": {"ranking", "Policies by judge score", "Mean scores with 95% intervals over prompts. " +
 		"Overlap of intervals is no test: the policies answered the same prompts, so a difference needs a " +
 		"paired comparison."},
-	"estimates": {"estimates", "Estimates", "What each policy's own responses would be worth to the oracle, estimated " +
-		"from this sample; " +
-		"refused where the evidence cannot carry a number, with the reason."},
+	"estimates": {"estimates", "How each score was estimated", "Which estimator answers for each policy, and why. An " +
+		"estimate that the evidence cannot carry is refused, with the reason."},
 	"projection": {"projection", "The full run",
 		"What this sample says of the full run. Intervals cover the sampling of prompts, " +
 			"not a change of prices, models or load."},
@@ -41,6 +43,7 @@ var sections = map[string]section{
 	"run": {"run", "The run", "What was run, on what, with which versions."},
 }
 
-// order is the order of the sections after the decision.
-var order = []string{"checks", "stages", "cost", "logprobs", "weights", "calibration", "ranking", "estimates",
-	"projection", "limits", "specimens", "run"}
+// folded are the sections below what everybody reads, in order. A page shows them when
+// they are asked for.
+var folded = []string{"checks", "estimates", "projection", "ranking", "weights", "calibration", "logprobs", "cost",
+	"stages", "limits", "specimens", "run"}

@@ -10,62 +10,24 @@ import (
 	"unicode/utf8"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
-	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// Text writes v in short for a terminal of width columns: the decision and its
-// reasons, the checks that did not pass, stages, cost, policies and projection.
-// A width of 0 or less means 80, and less than 40 counts as 40. Tables drop
-// their least telling columns where they would not fit. There are no colours
-// and no control characters, whatever the records hold; every character counts
-// as one column.
+// Text writes v in short for a terminal of width columns, in the order of the other forms:
+// what was evaluated, the two answers, the scores, and what is wrong. The page has the
+// rest. A width of 0 or less means 80, and less than 40 counts as 40. No line is longer,
+// but for a command: it stands whole on a line of its own, to be copied. Tables drop
+// their least telling columns if they do not fit. There are no colours and no control
+// characters, whatever the records hold; every character counts as one column.
 func Text(w io.Writer, v *pilot.Verdict, width int) error {
 	if width <= 0 {
 		width = 80
 	}
 	t := &terminal{view: newView(v), width: max(width, 40)}
-	t.decision()
-	t.checks()
-	t.heading("Stages")
-	t.table(t.Stages, "No stage has started.")
-	t.heading("Cost")
-	t.wrap("  ", "  ", t.CostLine)
-	t.heading("Policies")
-	t.table(t.view.Policies, "No policy has responses yet.")
-	t.heading("Estimates")
-	t.wrap("  ", "  ", t.EstimatesLine)
-	if len(t.Estimates.Rows) > 0 {
-		t.table(t.Estimates, "")
-	}
-	for _, a := range t.Advice {
-		t.wrap("  "+a.Name+": ", "      ", a.Value)
-	}
-	if len(t.Projection.Rows) > 0 {
-		t.heading(t.Projection.Caption)
-		for _, r := range t.Projection.Rows {
-			t.wrap("  ", "    ", projectionLine(r))
-		}
-	}
-	if t.Answer != "" {
-		t.heading("Would the full run answer?")
-		t.wrap("  ", "  ", t.Answer)
-		for i, r := range t.Questions.Rows {
-			line := r[1] + ", " + t.QuestionReasons[i].Value
-			if r[2] != absent {
-				line += ", to " + r[2]
-			}
-			if cheapest := "; cheapest: " + r[4]; r[6] == absent {
-				line += cheapest
-			} else {
-				line += cheapest + ", " + r[6] + " more"
-			}
-			t.wrap("  "+r[0]+": ", "      ", line)
-		}
-		for _, f := range t.Runs {
-			t.wrap("  ", "      ", f.Name+":")
-			t.wrap("      ", "        ", f.Value)
-		}
-	}
+	t.subject()
+	t.badges()
+	t.scores()
+	t.wrong()
+	t.heading(fmt.Sprintf("Checks: %s. %s", t.Tally, t.CostLine))
 	_, err := w.Write(t.b.Bytes())
 	return err
 }
@@ -76,32 +38,67 @@ type terminal struct {
 	b     bytes.Buffer
 }
 
-func (t *terminal) decision() {
+func (t *terminal) subject() {
 	if t.Banner != "" {
 		t.wrap("", "", t.Banner)
 		t.b.WriteByte('\n')
 	}
-	t.wrap(t.Decision+"  ", strings.Repeat(" ", utf8.RuneCountInString(t.Decision)+2), t.Meaning)
-	for _, r := range t.Reasons {
-		t.wrap("  - ", "    ", r)
-	}
-	for _, w := range t.Waivers {
-		t.wrap("  - ", "    ", "waived: "+w.Name+": "+w.Value)
-	}
-	if t.Next.Do != "" {
-		t.wrap("Next: ", "      ", t.Next.Do)
-		if t.Next.Command != "" {
-			t.wrap("      ", "        ", t.Next.Command)
+	t.wrap("", "  ", t.Subject.Title)
+	for _, r := range t.Subject.Policies.Rows {
+		prompt := "system prompt: " + r[3]
+		if r[3] == noPrompt {
+			prompt = noPrompt
 		}
+		t.wrap("  "+r[0]+"  ", "      ", strings.Join(append([]string{r[1], r[2], prompt}, r[4:]...), "; "))
+	}
+	for _, f := range t.Subject.Facts {
+		t.wrap("  "+f.Name+": ", "      ", f.Value)
 	}
 }
 
-func (t *terminal) checks() {
-	t.heading("Checks: " + t.Tally)
-	for _, g := range t.Groups {
-		if g.Status == string(record.Pass) {
-			continue
+func (t *terminal) badges() {
+	for _, b := range t.Badges {
+		t.heading(b.Question + " " + b.Answer + ".")
+		for _, s := range []string{b.Reason, next(b)} {
+			if s != "" {
+				t.wrap("  ", "  ", s)
+			}
 		}
+		t.command(b.Command)
+	}
+}
+
+// command writes a command whole, on a line of its own.
+func (t *terminal) command(s string) {
+	if s != "" {
+		t.b.WriteString(s + "\n")
+	}
+}
+
+func (t *terminal) scores() {
+	t.heading(sections["scores"].Title)
+	if t.Forest.None != "" {
+		t.wrap("  ", "  ", t.Forest.None)
+		return
+	}
+	if t.Forest.Caution != "" {
+		t.wrap("  ", "  ", t.Forest.Caution)
+	}
+	t.table(t.Forest.table(), "")
+	for _, s := range t.Forest.Sentences {
+		t.wrap("  - ", "    ", s)
+	}
+}
+
+func (t *terminal) wrong() {
+	if len(t.Wrong)+len(t.Waivers) == 0 {
+		return
+	}
+	t.heading(sections["wrong"].Title)
+	for _, w := range t.Waivers {
+		t.wrap("  WAIVED  ", "      ", w.Name+": "+w.Value)
+	}
+	for _, g := range t.Wrong {
 		// What was not computed follows from what stopped the run: a line for
 		// all of it. The page and the Markdown show each.
 		skipped := map[string][]string{}
@@ -115,11 +112,8 @@ func (t *terminal) checks() {
 				mark += ", waived"
 			}
 			t.wrap("  "+mark+"  ", "      ", c.ID+": "+c.Summary)
-			if !g.Open {
-				continue
-			}
 			if c.Waived != "" {
-				t.wrap("      waived: ", "        ", c.Waived)
+				continue
 			}
 			if len(c.Records) > 0 {
 				t.wrap("      records: ", "        ", shortList(c.Records, c.More))
@@ -146,14 +140,6 @@ func shortList(keys []string, more int) string {
 	s := strings.Join(keys, ", ")
 	if more > 0 {
 		s += " and " + count(more) + " more"
-	}
-	return s
-}
-
-func projectionLine(r []string) string {
-	s := r[0] + ": " + r[1]
-	if r[2] != "" && (r[2] != absent || r[3] != absent) {
-		s += " (from " + r[2] + " to " + r[3] + ")"
 	}
 	return s
 }

@@ -13,10 +13,15 @@ import (
 
 func TestTextKeepsToItsWidth(t *testing.T) {
 	v := fullVerdict()
-	v.Reasons = append(v.Reasons, strings.Repeat("long", 60))
-	for _, width := range []int{40, 50, 72, 80, 120, 200} {
-		for i, line := range strings.Split(render(t, textOf(width), v), "\n") {
-			if n := utf8.RuneCountInString(line); n > width {
+	v.Reasons = append([]string{strings.Repeat("long", 60)}, v.Reasons...)
+	command := clean(v.Next.Command)
+	for _, width := range []int{40, 50, 60, 72, 80, 120, 200} {
+		text := render(t, textOf(width), v)
+		if !strings.Contains(text, "\n"+command+"\n") {
+			t.Errorf("width %d: the command does not stand whole on a line of its own:\n%s", width, text)
+		}
+		for i, line := range strings.Split(text, "\n") {
+			if n := utf8.RuneCountInString(line); n > width && line != command {
 				t.Errorf("width %d: line %d has %d characters: %q", width, i+1, n, line)
 			}
 			if strings.TrimRight(line, " ") != line {
@@ -36,7 +41,7 @@ func TestTextKeepsToItsWidth(t *testing.T) {
 func TestTextHoldsNoControls(t *testing.T) {
 	v := fullVerdict()
 	v.Reasons = []string{hostile}
-	v.Stages[0].Name, v.Policies[0].Name, v.Checks[2].ID, v.State, v.Decision = hostile, hostile, hostile, hostile,
+	v.Policies[1].System, v.Policies[0].Name, v.Checks[2].ID, v.State, v.Decision = hostile, hostile, hostile, hostile,
 		hostile
 	for i, r := range render(t, textOf(80), v) {
 		if r != '\n' && cleaning.Acts(r) {

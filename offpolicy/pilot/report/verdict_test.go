@@ -141,6 +141,7 @@ func fullVerdict() *pilot.Verdict {
 			Policies: map[string]*offpolicy.PolicyDocument{
 				"p0": answered("dr", "weights are usable: ESS 100 of 100", 0.0217, 0.655, 0.612, 0.698),
 				"pi_bad": {Answer: offpolicy.AnswerDocument{Reason: "no estimate can be believed: " + hostile,
+					Labels: &offpolicy.LabelAdvice{Labels: 25, USD: dataset.Known(0.07), HalfWidth: dataset.Known(0.052)},
 					Advice: []string{"25 oracle labels of its own responses ($0.07)", hostile}},
 					Estimators: map[string]*offpolicy.EstimateDocument{"dr": {Status: offpolicy.StatusRefused,
 						Reasons: []string{"effective sample size 1.2 of 100 rows is below 30", hostile}}}},
@@ -154,6 +155,9 @@ func fullVerdict() *pilot.Verdict {
 				{A: "pi_bigger_model", B: "p0", Difference: dataset.Known(0.055),
 					CI: [2]dataset.Float{dataset.Known(0.011), dataset.Known(0.099)}},
 			}},
+		Truth: &record.Truth{Name: "simulator's truth", Values: map[string]record.TrueValue{
+			"p0": {Value: dataset.Known(0.66), SE: dataset.Known(0.002)}, "pi_clone": {Value: dataset.Known(0.66)},
+			"pi_bigger_model": {Value: dataset.Known(0.7), SE: dataset.Known(0.002)}, "pi_bad": {Value: dataset.Known(0.2)}}},
 		Projection: record.Projection{
 			Level: 0.9, BatchUSD: iv(69.2, 62.1, 77.3), Failed: iv(100, 5.1, 465), Policies: []record.PolicyProjection{
 				{Name: "pi_cot", ESSAtMost: dataset.Known(3421), HalfWidthAtLeast: dataset.Known(0.0071)},
@@ -243,7 +247,8 @@ func fullVerdict() *pilot.Verdict {
 		dataset.Known(0)
 	v.Policies = []pilot.PolicySummary{
 		{Name: "p0", Role: record.Logging, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef", Responses: 100,
-			Truncated: 4, Scored: 100,
+			Truncated: 4, Scored: 100, Sampling: &pilot.Sampling{Temperature: dataset.Known(1), TopP: dataset.Known(1),
+				MaxTokens: 512},
 			Judge: iv(0.712, 0.668, 0.756), Calibrated: iv(0.655, 0.61, 0.7), LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6),
 			PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1), Methods: methods(11)},
 		{Name: "pi_clone", Role: record.Clone, Model: "llama4-scout-instruct-basic", Hash: "0123456789abcdef",
@@ -252,6 +257,8 @@ func fullVerdict() *pilot.Verdict {
 			LogProb: quant(-181, -120.4, -81.52, -40.2, -6.6), PerToken: quant(-0.61, -0.42, -0.33, -0.24, -0.1),
 			Methods: methods(11), Weights: same},
 		{Name: "pi_cot", Role: record.Target, Model: "llama4-scout-instruct-basic", Hash: "aa23456789abcdef", Responses: 100,
+			System: "Think step by step. " + hostile, Sampling: &pilot.Sampling{Temperature: dataset.Known(0.7),
+				TopP: dataset.Known(0.95), TopK: 40, MaxTokens: 1024},
 			Truncated: 22, Scored: 99,
 			Judge: iv(0.731, 0.69, 0.772), Calibrated: iv(0.67, nan, nan), LogProb: quant(-233, -150, -99.1, -52.2, -9),
 			PerToken: quant(-0.81, -0.52, -0.4, -0.3, -0.12), Methods: methods(12),

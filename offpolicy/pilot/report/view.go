@@ -17,14 +17,14 @@ type view struct {
 	Title    string
 	Running  bool
 	Banner   string // what to know before the decision; empty for a finished run
-	Decision string // "GO", "HOLD", "NO-GO" or "UNDECIDED"
-	Meaning  string // the decision in a sentence
-	Facts    []fact
-	Reasons  []string
-	Next     pilot.NextStep
+	Decision string // "GO", "HOLD", "NO-GO", "RUNNING" or "UNDECIDED"
+	Subject  subject
+	Badges   []badge
+	Forest   forest
 	Waivers  []fact
-	Tally    string // "2 fail, 1 hold, 3 info, 20 pass"
-	Groups   []group
+	Tally    string  // "2 fail, 1 hold, 3 info, 20 pass"
+	Wrong    []group // checks that speak against the full run, are waived, or are still to come
+	Groups   []group // the others
 
 	Stages          table
 	Cost            table
@@ -115,7 +115,9 @@ func newView(v *pilot.Verdict) *view {
 		Running:         v.State == pilot.Running,
 		Decision:        clean(string(v.Decision)),
 		Tally:           tally(v.Checks),
-		Groups:          groups(v.Checks),
+		Subject:         newSubject(v),
+		Badges:          newBadges(v),
+		Forest:          newForest(v),
 		Stages:          stagesTable(v),
 		Cost:            costTable(v),
 		Spending:        spendingTable(v),
@@ -144,13 +146,10 @@ func newView(v *pilot.Verdict) *view {
 		Notes:             cleanAll(v.Projection.Notes),
 		CannotSay:         cleanAll(v.CannotSay),
 		Warnings:          cleanAll(v.Warnings),
-		Reasons:           cleanAll(v.Reasons),
 		Waivers:           cleanFacts(v.Waivers),
-		Next: pilot.NextStep{Do: clean(record.Remedy{Do: v.Next.Do, Changes: v.Next.Changes}.String()),
-			Command: clean(v.Next.Command)},
-		Identities: identityTable(v),
-		Served:     servedTable(v),
-		Versions:   cleanFacts(v.Run.Versions),
+		Identities:        identityTable(v),
+		Served:            servedTable(v),
+		Versions:          cleanFacts(v.Run.Versions),
 	}
 	switch {
 	case d.Decision == "":
@@ -158,7 +157,13 @@ func newView(v *pilot.Verdict) *view {
 	case undecided(v):
 		d.Decision = "RUNNING"
 	}
-	d.Meaning = meaning(v)
+	for _, g := range groups(v.Checks) {
+		if g.Open || g.Status == toComeStatus {
+			d.Wrong = append(d.Wrong, g)
+		} else {
+			d.Groups = append(d.Groups, g)
+		}
+	}
 	switch v.State {
 	case pilot.Running:
 		d.Banner = "The run is still going on. Everything below is what the records say so far."
@@ -170,7 +175,7 @@ func newView(v *pilot.Verdict) *view {
 		d.Banner = fmt.Sprintf("The run's state is %q, which this report does not know.", clean(string(v.State)))
 	}
 	d.Title = fmt.Sprintf("%s · pilot of %s prompts", d.Decision, count(v.Run.Prompts))
-	if d.Running {
+	if d.Running && !undecided(v) {
 		d.Title = "Running: " + d.Title
 	}
 	for _, s := range v.Specimens {
@@ -178,7 +183,7 @@ func newView(v *pilot.Verdict) *view {
 			Key: clean(s.Key), Why: clean(s.Why), Prompt: cleanBlock(s.Prompt), Response: cleanBlock(s.Response),
 		})
 	}
-	d.Facts, d.Run = headFacts(v), runFacts(v)
+	d.Run = runFacts(v)
 	d.EstimateReasons, d.Advice = estimateFacts(v)
 	return d
 }
@@ -195,33 +200,6 @@ func undecided(v *pilot.Verdict) bool {
 		}
 	}
 	return true
-}
-
-// meaning says the decision in a sentence, with the waivers that it owes itself
-// to.
-func meaning(v *pilot.Verdict) string {
-	if undecided(v) {
-		return "There is no decision yet: no check so far speaks against the full run."
-	}
-	var s string
-	switch v.Decision {
-	case record.GO:
-		s = "No check speaks against the full run."
-	case record.HOLD:
-		s = "The full run should wait until a person has looked at what is below."
-	case record.NoGo:
-		s = "The full run must not start before what is below is fixed."
-	default:
-		s = "There is no decision yet."
-	}
-	if v.State == pilot.Running && v.Decision != "" {
-		s = "So far, and not final: " + strings.ToLower(s[:1]) + s[1:]
-	}
-	if n := waived(v.Checks); n > 0 {
-		s += fmt.Sprintf(" %s waived and not counted.",
-			plural(n, "check that failed or held was", "checks that failed or held were"))
-	}
-	return s
 }
 
 // waived counts the checks that would have weighed on the decision.
@@ -310,27 +288,6 @@ func newCheckView(c record.Finding) checkView {
 		out.Figures = append(out.Figures, figureView{Name: clean(f.Name), Value: figure(f), Note: clean(f.Note)})
 	}
 	return out
-}
-
-// headFacts are what stands beside the decision.
-func headFacts(v *pilot.Verdict) []fact {
-	var calls int
-	for _, s := range v.Stages {
-		calls += s.Calls
-	}
-	facts := []fact{
-		{"Prompts", count(v.Run.Prompts)},
-		{"Policies", count(len(v.Policies))},
-		{"Calls", count(calls)},
-		{"Spent", usd(v.Run.Spent)},
-		{"Expected", usd(v.Estimate.ExpectedUSD)},
-		{"Time", duration(v.Run.Seconds)},
-		{"Servers", servers(v.Run.Live)},
-	}
-	if e := evaluationOf(v); e.Answered+e.Refused > 0 {
-		facts = append(facts, fact{"Estimates", fmt.Sprintf("%s answered, %s refused", count(e.Answered), count(e.Refused))})
-	}
-	return facts
 }
 
 func servers(live bool) string {

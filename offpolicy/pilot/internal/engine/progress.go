@@ -14,11 +14,12 @@ func (r *Run) progress(e record.Event) {
 		return
 	}
 	e.Limited, e.Retries = int(r.limited.Load()), int(r.retries.Load())
-	e.Spent, e.Budget = r.store.spent(), r.job.Budget
+	e.Spent, e.Reserved = r.store.money()
+	e.Budget = r.job.Budget
 	e.InFlight, e.Allowed = r.inFlight()
 	e.Forcing = r.store.forcing()
 	if e.Alert == "" {
-		e.Alert = r.alert(e.Spent)
+		e.Alert = r.alert(e.Spent + e.Reserved)
 	}
 	r.job.Progress(e)
 }

@@ -50,9 +50,10 @@ type store struct {
 	certs     map[string]teacherforce.Certificate
 	seconds   map[string]float64 // wall time by stage, over all starts
 	entries   map[string]providers.Entry
-	order     []string             // ids of entries as they began
-	cost      providers.USD        // of all entries
-	counts    record.ForcingCounts // of logprobs; its map is replaced, never changed
+	held      map[string]providers.USD // of attempts in flight
+	order     []string                 // ids of entries as they began
+	cost      providers.USD            // of all entries
+	counts    record.ForcingCounts     // of logprobs; its map is replaced, never changed
 }
 
 // openStore opens the folder's journal and loads what it holds.
@@ -69,6 +70,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 		certs:     map[string]teacherforce.Certificate{},
 		seconds:   map[string]float64{},
 		entries:   map[string]providers.Entry{},
+		held:      map[string]providers.USD{},
 	}
 	j, err := journal.Open(dir, journal.Options{Config: identity, Each: s.load})
 	if err != nil {
@@ -136,6 +138,9 @@ func (s *store) load(r journal.Record) error {
 		}
 		if err == nil {
 			s.note(e)
+			if e.Endpoint == "batch" {
+				s.hold(e)
+			}
 		}
 	default:
 		err = fmt.Errorf("unknown kind %q: written by a newer version?", r.Kind)
@@ -304,7 +309,16 @@ func (s *store) entry(e providers.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note(e)
+	s.hold(e)
 	return nil
+}
+
+// hold notes what an attempt in flight has reserved.
+func (s *store) hold(e providers.Entry) {
+	delete(s.held, e.ID)
+	if e.Outcome == providers.OutcomeInFlight {
+		s.held[e.ID] = e.Cost
+	}
 }
 
 func (s *store) note(e providers.Entry) {
@@ -321,6 +335,17 @@ func (s *store) spent() providers.USD {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cost
+}
+
+// money is spent, apart from what attempts in flight have reserved. What an earlier start,
+// killed, left in flight is spent: nobody will see what it cost.
+func (s *store) money() (spent, reserved providers.USD) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, usd := range s.held {
+		reserved += usd
+	}
+	return max(s.cost-reserved, 0), reserved
 }
 
 // owed is the part of spent that an unfinished batch will reserve again.

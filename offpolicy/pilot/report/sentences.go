@@ -1,0 +1,311 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+)
+
+// Sentences says what an evaluation found as a person would say it: what the logging
+// policy scores, how far every other policy is from it, which cannot be estimated and
+// what would change that, and which is best. A policy is said to be higher or lower if
+// the 95% interval of the paired difference leaves out 0 and its p-value, adjusted over
+// all pairs (Holm), is below 0.05; a difference that passes the first alone is hedged.
+func Sentences(e *offpolicy.Document) []string {
+	mustHaveEvaluation(e)
+	return newFindings(e, e.PolicyNames()).sentences()
+}
+
+// findings are an evaluation's answers in the order in which a reader meets the
+// policies.
+type findings struct {
+	doc      *offpolicy.Document
+	names    []string // the logging policy first
+	logging  string
+	answered int
+}
+
+func newFindings(e *offpolicy.Document, order []string) *findings {
+	f := &findings{doc: e, logging: e.Logging}
+	for _, name := range append(slices.Clone(order), e.PolicyNames()...) {
+		if e.Policies[name] != nil && !slices.Contains(f.names, name) {
+			f.names = append(f.names, name)
+		}
+	}
+	slices.SortStableFunc(f.names, func(a, b string) int { return boolRank(a != f.logging) - boolRank(b != f.logging) })
+	for _, name := range f.names {
+		f.answered += boolRank(f.value(name).Value.Valid())
+	}
+	return f
+}
+
+// value is a policy's estimate, within [0, 1], where means of labels are.
+func (f *findings) value(name string) record.Interval {
+	a := f.doc.Policies[name].Answer
+	return pilotInterval(a.Value, a.CI).Unit()
+}
+
+// contrast is the paired difference of two policies' values, missing if there is none.
+func (f *findings) contrast(a, b string) (diff record.Interval, holm dataset.Float, aa bool) {
+	for _, c := range f.doc.Comparisons {
+		switch {
+		case c.A == a && c.B == b:
+			return bounded(pilotInterval(c.Difference, c.CI)), c.Holm, c.AA
+		case c.A == b && c.B == a:
+			return bounded(negative(pilotInterval(c.Difference, c.CI))), c.Holm, c.AA
+		}
+	}
+	return record.Interval{}, dataset.Float{}, false
+}
+
+func negative(i record.Interval) record.Interval {
+	return record.Interval{Value: minus(i.Value), Lo: minus(i.Hi), Hi: minus(i.Lo)}
+}
+
+func minus(x dataset.Float) dataset.Float { return dataset.Known(0 - x.OrNaN()) }
+
+// bounded is a difference of two means of labels without what lies outside [-1, 1].
+func bounded(i record.Interval) record.Interval {
+	for _, x := range []*dataset.Float{&i.Value, &i.Lo, &i.Hi} {
+		if v, ok := x.Get(); ok {
+			*x = dataset.Known(min(max(v, -1), 1))
+		}
+	}
+	return i
+}
+
+// side says on which side of 0 a difference lies: sure if it would also pass among all
+// the pairs that are compared.
+func side(diff record.Interval, holm dataset.Float) (sign int, sure bool) {
+	switch {
+	case !diff.Lo.Valid() || !diff.Hi.Valid():
+		return 0, false
+	case diff.Lo.OrNaN() > 0:
+		sign = 1
+	case diff.Hi.OrNaN() < 0:
+		sign = -1
+	default:
+		return 0, false
+	}
+	return sign, !holm.Valid() || holm.OrNaN() < 0.05
+}
+
+func (f *findings) sentences() []string {
+	var out, unknown []string
+	for _, name := range f.names {
+		switch v := f.value(name); {
+		case !v.Value.Valid():
+			unknown = append(unknown, name)
+		case name == f.logging:
+			out = append(out, fmt.Sprintf("%s scores %s.", clean(name), withInterval(v)))
+		default:
+			out = append(out, f.against(name))
+		}
+	}
+	out = append(out, f.missing(unknown)...)
+	if s := f.best(unknown); s != "" {
+		out = append(out, s)
+	}
+	return out
+}
+
+// against compares a policy that has a value with the logging policy.
+func (f *findings) against(name string) string {
+	diff, holm, aa := f.contrast(name, f.logging)
+	who := clean(name)
+	if !diff.Value.Valid() {
+		s := fmt.Sprintf("%s scores %s", who, withInterval(f.value(name)))
+		if f.value(f.logging).Value.Valid() {
+			s += fmt.Sprintf("; how far that is from %s cannot be estimated", clean(f.logging))
+		}
+		return s + "."
+	}
+	sign, sure := side(diff, holm)
+	p0, by := clean(f.logging), distance(diff)
+	word := "higher"
+	if diff.Value.OrNaN() < 0 {
+		word, diff = "lower", negative(diff)
+	}
+	around := "no interval"
+	if diff.Lo.Valid() && diff.Hi.Valid() {
+		around = "95% interval " + fromTo(diff)
+	}
+	switch {
+	case aa && sign == 0:
+		return fmt.Sprintf("%s is %s again, as a control, and scores the same, as it should (%s %s, %s).", who, p0, by, word,
+			around)
+	case aa:
+		return fmt.Sprintf("%s is %s again, as a control, but scores %s %s (%s): find out why before you trust the rest.",
+			who, p0, by, word, around)
+	case sign == 0:
+		return fmt.Sprintf("%s and %s cannot be told apart yet: %s scores %s %s (%s).", who, p0, who, by, word, around)
+	case !sure:
+		return fmt.Sprintf("%s seems to score %s %s than %s (%s), but among %s compared that may be luck.", who, by, word,
+			p0, around, plural(f.answered, "policy", "policies"))
+	}
+	return fmt.Sprintf("%s scores %s %s than %s (%s).", who, by, word, p0, around)
+}
+
+// missing says of policies without a value what would give it. Those that lack the same
+// share a sentence.
+func (f *findings) missing(names []string) []string {
+	type group struct {
+		what  string
+		names []string
+	}
+	var groups []group
+	for _, name := range names {
+		what := lack(f.doc.Policies[name].Answer.Labels)
+		i := slices.IndexFunc(groups, func(g group) bool { return g.what == what })
+		if i < 0 {
+			i, groups = len(groups), append(groups, group{what: what})
+		}
+		groups[i].names = append(groups[i].names, clean(name))
+	}
+	var out []string
+	for _, g := range groups {
+		s := record.And(g.names) + " cannot be estimated"
+		switch {
+		case g.what == "":
+			s += " from these data"
+		case len(g.names) > 1:
+			s += " yet: " + strings.ReplaceAll(g.what, "its responses", "the responses of each")
+		default:
+			s += " yet: " + g.what
+		}
+		out = append(out, s+".")
+	}
+	return out
+}
+
+// lack says which labels a policy needs: "label 25 of its responses ($0.07) for about
+// ±0.05".
+func lack(a *offpolicy.LabelAdvice) string {
+	if a == nil {
+		return ""
+	}
+	s := fmt.Sprintf("label %s of its responses", count(a.Labels))
+	if a.Unanswered {
+		s = fmt.Sprintf("let it answer the prompts, and label %s of its responses", count(a.Labels))
+	}
+	if cost, ok := a.USD.Get(); ok && cost > 0 {
+		s += fmt.Sprintf(" (%s)", price(cost))
+	}
+	if w, ok := a.HalfWidth.Get(); ok {
+		s += fmt.Sprintf(" for about ±%s", rounds(w, widthDigits(w)))
+	}
+	return s
+}
+
+// best says which policy scores highest, or why nobody knows. A clone is its original.
+func (f *findings) best(unknown []string) string {
+	var names []string
+	for _, name := range f.names {
+		if _, _, aa := f.contrast(name, f.logging); f.value(name).Value.Valid() && !aa {
+			names = append(names, name)
+		}
+	}
+	open := ""
+	if len(unknown) > 0 {
+		cleaned := cleanAll(unknown)
+		if open = record.And(cleaned) + " is not known yet"; len(cleaned) > 1 {
+			open = record.And(cleaned) + " are not known yet"
+		}
+	}
+	if len(names) < 2 {
+		if open == "" {
+			return ""
+		}
+		return "Which policy is best is not known yet."
+	}
+	top := slices.MaxFunc(names, func(a, b string) int {
+		return cmp.Compare(f.value(a).Value.OrNaN(), f.value(b).Value.OrNaN())
+	})
+	near := []string{clean(top)}
+	for _, name := range names {
+		diff, holm, _ := f.contrast(top, name)
+		if sign, sure := side(diff, holm); name != top && (sign <= 0 || !sure) {
+			near = append(near, clean(name))
+		}
+	}
+	switch {
+	case len(near) > 1:
+		s := fmt.Sprintf("Which policy is best is not known yet: %s are too close to tell apart", record.And(near))
+		if open != "" {
+			s += ", and " + open
+		}
+		return s + "."
+	case open != "":
+		return fmt.Sprintf("Best of those estimated: %s; %s.", clean(top), open)
+	}
+	return fmt.Sprintf("Best: %s.", clean(top))
+}
+
+// withInterval is a value with its interval in words: "0.58 (95% interval 0.55 to 0.61)".
+func withInterval(i record.Interval) string {
+	if !i.Lo.Valid() || !i.Hi.Valid() {
+		return rounds(i.Value.OrNaN(), 2) + " (no interval)"
+	}
+	return fmt.Sprintf("%s (95%% interval %s)", rounds(i.Value.OrNaN(), digits(i)), fromTo(i))
+}
+
+// brief is withInterval for a cell: "0.58 (0.55 to 0.61)".
+func brief(i record.Interval) string {
+	if !i.Lo.Valid() || !i.Hi.Valid() {
+		return rounds(i.Value.OrNaN(), 2)
+	}
+	return fmt.Sprintf("%s (%s)", rounds(i.Value.OrNaN(), digits(i)), fromTo(i))
+}
+
+func fromTo(i record.Interval) string {
+	d := digits(i)
+	return rounds(i.Lo.OrNaN(), d) + " to " + rounds(i.Hi.OrNaN(), d)
+}
+
+// distance is a difference without its sign.
+func distance(i record.Interval) string { return rounds(math.Abs(i.Value.OrNaN()), digits(i)) }
+
+// digits are the decimals that an interval's width lets a reader use: two as a rule.
+func digits(i record.Interval) int { return widthDigits((i.Hi.OrNaN() - i.Lo.OrNaN()) / 2) }
+
+func widthDigits(half float64) int {
+	switch {
+	case !(half < 0.0095): // or there is no width
+		return 2
+	case half >= 0.00095:
+		return 3
+	}
+	return 4
+}
+
+// rounds writes v with so many decimals, a dash if it is missing; -0 is 0.
+func rounds(v float64, decimals int) string {
+	if !finite(v) {
+		return absent
+	}
+	s := fmt.Sprintf("%.*f", decimals, v)
+	if strings.Trim(s, "-0.") == "" {
+		return strings.TrimPrefix(s, "-")
+	}
+	return s
+}
+
+// price is an amount for a sentence, in cents; less than one has what it takes.
+func price(v float64) string {
+	if math.Abs(v) < 0.005 {
+		return usd(v)
+	}
+	return signed(v, "$"+grouped(fmt.Sprintf("%.2f", math.Abs(v))))
+}
+
+func mustHaveEvaluation(e *offpolicy.Document) {
+	if e == nil {
+		panic("report: nil evaluation")
+	}
+}
