@@ -10,7 +10,8 @@ import (
 )
 
 func TestNext(t *testing.T) {
-	c := &Config{Arms: record.PlanArms(), Prompts: make([]dataset.Prompt, 100), Budget: 2, Command: func(fresh bool, changes ...record.Change) string {
+	c := &Config{Arms: record.PlanArms(), Prompts: make([]dataset.Prompt, 100), Budget: 2}
+	c.Command = func(fresh bool, changes ...record.Change) string {
 		s := "again"
 		if fresh {
 			s = "afresh"
@@ -19,7 +20,7 @@ func TestNext(t *testing.T) {
 			s += " " + c.String()
 		}
 		return s
-	}}
+	}
 	drill := *c
 	drill.Drill = true
 	full := record.Projection{Prompts: 10_000, FurtherUSD: dataset.Known(51), Command: "full"}
