@@ -175,7 +175,7 @@ func (f *findings) missing(names []string) []string {
 		case g.what == "":
 			s += " from these data"
 		case len(g.names) > 1:
-			s += " yet: " + strings.ReplaceAll(g.what, "its responses", "the responses of each")
+			s += " yet: " + strings.NewReplacer("its responses", "the responses of each", ")", " each)").Replace(g.what)
 		default:
 			s += " yet: " + g.what
 		}
