@@ -73,8 +73,8 @@ func TestSentences(t *testing.T) {
 			"a clone does not compete with itself"},
 		{"a clone that is none", drifted, []string{"find out why before you trust the rest"}, "as it should",
 			"wrong log-probs show here first"},
-		{"lacking", lacking, []string{"a and b cannot be estimated yet: label 25 of the responses of each ($0.07 each) for " +
-			"about ±0.05.", "c cannot be estimated yet: let it answer the prompts, and label 25 of its responses.",
+		{"lacking", lacking, []string{"a and b cannot be estimated yet: label 25 of the responses of each ($0.07 " +
+			"each) for about ±0.05.", "c cannot be estimated yet: let it answer the prompts, and label 25 of its responses.",
 			"d cannot be estimated from these data.", "Which policy is best is not known yet."}, "NaN", "what to do differs"},
 		{"no interval", alone, []string{"a scores 0.70 (no interval); how far that is from p0 cannot be estimated."}, "—",
 			"a number without its width says so"},

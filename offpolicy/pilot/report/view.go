@@ -23,7 +23,7 @@ type view struct {
 	Forest   forest
 	Waivers  []fact
 	Tally    string  // "2 fail, 1 hold, 3 info, 20 pass"
-	Wrong    []group // checks that speak against the full run, are waived, or are still to come
+	Wrong    []group // checks that speak against the full run
 	Groups   []group // the others
 
 	Stages          table
@@ -158,7 +158,7 @@ func newView(v *pilot.Verdict) *view {
 		d.Decision = "RUNNING"
 	}
 	for _, g := range groups(v.Checks) {
-		if g.Open || g.Status == toComeStatus {
+		if g.Open {
 			d.Wrong = append(d.Wrong, g)
 		} else {
 			d.Groups = append(d.Groups, g)
