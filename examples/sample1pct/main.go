@@ -136,7 +136,9 @@ func tell(o options, v *pilot.Verdict, err error, stdout, stderr io.Writer) int 
 		clean.Error(stderr, "sample1pct", err)
 		return exitNoReport
 	}
-	fmt.Fprintf(told, "\nThe report is %s/report.html\n", o.out)
+	if !o.quiet {
+		fmt.Fprintf(stderr, "\nThe report is %s/report.html\n", o.out)
+	}
 	if err != nil {
 		clean.Error(stderr, "", err)
 		return exitInterrupted
