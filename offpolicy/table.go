@@ -370,9 +370,11 @@ func (t *Table) scored() map[string]dataset.Scored {
 	if t.plan.Scored != nil {
 		return t.plan.Scored
 	}
-	out := map[string]dataset.Scored{t.plan.Logging: {Distribution: dataset.UnstatedDistribution}}
-	for name := range t.logProb {
-		out[name] = dataset.Scored{Distribution: dataset.UnstatedDistribution}
+	out := map[string]dataset.Scored{}
+	for name, column := range t.logProb {
+		if known(column) > 0 {
+			out[name] = dataset.Scored{Distribution: dataset.UnstatedDistribution}
+		}
 	}
 	return out
 }
