@@ -125,7 +125,7 @@ func (r *Result) watch(c *Config) {
 func (w *Weights) hopeless(n int) bool {
 	for _, why := range w.Refusals() {
 		switch why.Rule {
-		case RuleESS, RuleMaxShare: // more prompts may mend that
+		case RuleESS, RuleMaxShare: // more prompts may fix that
 		case RuleDivergence:
 			if w.Divergence > math.Log(float64(max(n, w.Prompts))/minPerNats) {
 				return true

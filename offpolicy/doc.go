@@ -24,8 +24,8 @@
 // Teacher forcing gives the log-probability of every logged response under
 // every policy, so that the log-ratio
 //
-//	l_i = log π(a_i | c_i) - log P0(a_i | c_i)        (nats; [LogRatios])
-//	w_i = exp(l_i)                                     ([WeightsFromLogRatios])
+//	l_i = log π(a_i | c_i) - log P0(a_i | c_i)        (nats; LogRatios)
+//	w_i = exp(l_i)                                     (WeightsFromLogRatios)
 //
 // is known exactly, and averages over P0's responses, weighted by w, are
 // averages over the target's. Nothing is clipped on the way, but by clipped_ips,
@@ -112,7 +112,7 @@
 // figure says how many weights are modelled; beyond a fifth of them it is refused.
 // Thresholds count prompts, not rows.
 //
-// How often the intervals hold, by simulation, is in montecarlo.md, written by
+// How often the intervals hold, by simulation, is in [montecarlo.md], written by
 // internal/montecarlo.
 //
 // # The referee
@@ -213,6 +213,21 @@
 //     is 0.
 //   - A probed policy's plug-in is corrected by its probes, with l fitted, rather
 //     than graded and shown as it is.
+//
+// # What each number rests on
+//
+//   - A value by dr or labeled_snips: labels drawn at random, or with the stated
+//     probabilities, and log-probs that are the policies' own. If the log-probs are wrong, dr
+//     still holds if the judge's error is unrelated to the weights.
+//   - A value by direct: labels of the target's own responses, drawn at random. It needs no
+//     log-prob.
+//   - A plug-in: a judge that means the same under the target as in its earlier audit.
+//   - ips, snips and clipped_ips: rewards that are right as they stand.
+//   - Every interval: prompts that are a random sample of those that are meant, and independent
+//     of each other.
+//   - A difference: the same prompts on both sides.
+//
+// [montecarlo.md]: https://github.com/reweigh/reweigh/blob/main/offpolicy/montecarlo.md
 package offpolicy
 
 //go:generate go run ../internal/montecarlo -out montecarlo.md

@@ -20,7 +20,7 @@ import (
 //
 // It holds one token of the document at a time, and of what it reads no more
 // than its caller keeps: what is not asked for is passed over and only has to be
-// JSON. Of a key that stands twice in an object, [reader.once] makes an error
+// JSON. Of a key that stands twice in an object, once makes an error
 // where the key decides; elsewhere the last one counts.
 type reader struct {
 	dec     *jsontext.Decoder

@@ -223,7 +223,7 @@ func (c *certifier) forcer() *Forcer {
 		noise: c.f.noise}
 }
 
-// ScoreChat implements ChatScorer for the Forcer of [certifier.conversant].
+// ScoreChat implements ChatScorer for the Forcer of conversant.
 func (c *certifier) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
 	req.Tag = c.tag()
 	return c.f.chat.ScoreChat(ctx, req)

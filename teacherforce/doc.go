@@ -40,7 +40,7 @@
 //	token_ids       sums the sampled ids after the context's; makes a third call, with
 //	                ids, only if the text is tokenised otherwise than it was sampled
 //	chat            sums the same tokens in the server's own rendering of the
-//	                conversation; makes one more call ([Config].Chat)
+//	                conversation; makes one more call (Config.Chat)
 //
 // Each method answers with the exact value or with a [Reason]: a token spans the
 // seam, the text's tokens are not the sampled ones, the server lacks what the method

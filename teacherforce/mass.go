@@ -21,7 +21,7 @@ const massLimit = 1.01
 // completions go.
 const alternatives = 5
 
-// seen is what the other probes met by the way, for [certifier.mass].
+// seen is what the other probes met by the way, for mass.
 type seen struct {
 	mu       sync.Mutex
 	lists    int                 // positions with alternatives

@@ -35,7 +35,7 @@ func (f *Forcer) Score(ctx context.Context, tag providers.Tag, p offpolicy.Polic
 // the token ids that the server made of the context when p itself answered the
 // prompt (Generation.PromptIDs): if the joint echo begins with exactly these,
 // it tells the context's tokens from the response's by itself. Only continuation,
-// which compares two calls, has no answer then, and [Chat], which takes one of
+// which compares two calls, has no answer then, and Chat, which takes one of
 // its own; their reason is "not_compared".
 //
 // If the echo has no ids or begins otherwise, ScoreKnown makes the calls that

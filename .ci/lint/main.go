@@ -6,6 +6,9 @@
 //	flags   a library's text names fields, never a command's flags
 //	forms   an estimate has one JSON form, offpolicy's document
 //	lines   a line of source is shorter than 120 characters
+//	words   no word that .ci/words strikes
+//	links   no link leads nowhere, in Markdown or a doc comment; README.md is short
+//	docs    every exported name has a doc comment, every library an Example
 //
 // Usage, from the repository's root:
 //
@@ -35,6 +38,9 @@ var checks = []struct {
 	{"flags", flags},
 	{"forms", forms},
 	{"lines", lines},
+	{"words", words},
+	{"links", links},
+	{"docs", undocumented},
 }
 
 // finding is one violation. Key is what an allow-list names.

@@ -205,7 +205,7 @@ func refused(err error, stderr io.Writer) int {
 }
 
 // configure turns the command line into a pilot. Its errors are things that
-// the command line can mend.
+// the command line can fix.
 func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), err error) {
 	cfg = pilot.Config{
 		Dir: o.out, Share: o.share, Seed: o.seed, Full: o.full, FullBudget: providers.USD(o.fullBudget),

@@ -42,7 +42,7 @@
 // response has been scored or has failed to be; responses without a score are a
 // stratum of their own. That draw is kept in the journal before the first label is
 // bought, and in oracle.jsonl each label with its stratum and inclusion
-// probability, so that no later start changes it, whatever scores it mends.
+// probability, so that no later start changes it, whatever scores it adds.
 //
 // More labels than before, by a larger fraction or more probes, top a run up:
 // those that were bought stay. More prompts are drawn from together with the old

@@ -160,7 +160,7 @@ func checkParse(in *Input, c *record.Finding) {
 	replies, repaired := 0, 0
 	for _, a := range r.Arms {
 		rows := r.Scores.Of(a.Policy.Name)
-		n, mended, of := 0, 0, 0
+		n, fixed, of := 0, 0, 0
 		for _, p := range r.Prompts.All() {
 			row, ok := rows(p.ID)
 			switch {
@@ -171,14 +171,14 @@ func checkParse(in *Input, c *record.Finding) {
 				n++
 				bad = append(bad, row.Key().String())
 			case row.Repaired:
-				mended++
+				fixed++
 			}
 			of++
 		}
 		replies += of
-		repaired += mended
+		repaired += fixed
 		c.AddFigure(a.Policy.Name+" unparsable", float64(n), "")
-		c.AddFigure(a.Policy.Name+" repaired", float64(mended), "")
+		c.AddFigure(a.Policy.Name+" repaired", float64(fixed), "")
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d of %d", a.Policy.Name, n, of))
 		}

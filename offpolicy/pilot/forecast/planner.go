@@ -61,7 +61,7 @@ func (pl *planner) design(by offpolicy.Estimator, n, labels, more int, halfWidth
 // weights returns the half-width by dr from n prompts at a part of the sample's
 // relative ESS, infinite where a run of n is refused; or why no run up to the full
 // one gives any. sure is false where the sample's own weights are refused: a
-// larger sample may mend that, and mostly does not.
+// larger sample may fix that, and mostly does not.
 func (pl *planner) weights(policy string) (width func(n int, part float64) float64, sure bool, refused string) {
 	for _, a := range pl.rec.Arms {
 		if (a.Policy.Name == policy || a.Role == record.Logging) && !pl.rec.Certified(a.Policy) {

@@ -102,7 +102,7 @@ type Answer string
 // The answers.
 const (
 	AnswerYes    Answer = "yes"     // as far as a sample can tell
-	AnswerAtBest Answer = "at best" // the bound from below is narrow enough, which promises nothing
+	AnswerAtBest Answer = "at best" // the bound from below is narrow enough, which is no promise
 	AnswerNo     Answer = "no"
 )
 

@@ -7,10 +7,10 @@
 // A verdict is one value. It is rendered four ways, and all of them say the
 // same:
 //
-//	report.json   for programs    [JSON], and back again with [Read]
-//	report.md     for a review    [Markdown]
-//	report.html   for a person    [HTML]
-//	(a terminal)  at the end      [Text]
+//	report.json   for programs    JSON, and back again with Read
+//	report.md     for a review    Markdown
+//	report.html   for a person    HTML
+//	(a terminal)  at the end      Text
 //
 // The last three share one intermediate form, in which every number has
 // already become text; so $0.5312 in one of them cannot be $0.53 in another.
