@@ -231,6 +231,33 @@ func Example() {
 -- README.md --
 ` + strings.Repeat("x", 200) + `
 `, []string{"lib/lib.go:4: lines: 120 characters"}},
+		{"words", `
+-- .ci/words --
+# a comment
+mend => fix
+-- lib/lib.go --
+// Package lib can mend, and recommend.
+package lib
+`, []string{"lib/lib.go:1: words: \"mend\" is struck: write fix"}},
+		{"links", `
+-- README.md --
+[there](lib/lib.go) and [not](lib/gone.md)
+` + strings.Repeat("x\n", 150) + `-- lib/lib.go --
+// Package lib has [F] and [Gone].
+//
+//	x   [F]
+package lib
+
+// F is there.
+func F() {}
+`, []string{"lib/gone.md", "151 lines", "[Gone] names nothing", "[F] stands in preformatted"}},
+		{"docs", `
+-- lib/lib.go --
+// Package lib has no Example.
+package lib
+
+func F() {}
+`, []string{"F has no doc comment", "no Example of lib"}},
 	}
 	for _, c := range cases {
 		t.Run(c.check, func(t *testing.T) {
