@@ -8,7 +8,7 @@
 // are targets, or clones of the one that logs. Its stages each owe a known set of
 // records, and that plan of keys follows from the prompts, the arms and the seed
 // alone: [ResponseKeys] are the responses, [Compared] the prompts on which every
-// method of teacher forcing is computed, [Assigned] what the oracle labels, [Plants]
+// method of teacher forcing is computed, Assigned what the oracle labels, [Plants]
 // where the canaries go.
 //
 // [Records] are all of it: the arms, what was planned, how the run ended ([Stop]), and
