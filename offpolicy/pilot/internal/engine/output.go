@@ -109,8 +109,8 @@ func (r *Run) writeManifest() error {
 // finish writes every output and reads it back.
 func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 	rec, logs := r.records(stop)
-	err := r.writeOutputs(rec, logs)
-	if err != nil {
+	same := r.unchanged()
+	if err := r.writeOutputs(rec, logs, same); err != nil {
 		return nil, err
 	}
 	classes, _ := record.Failures(rec)
@@ -127,22 +127,35 @@ func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 	if err := r.settle(); err != nil {
 		return nil, err
 	}
-	if rec.FileProblems, err = r.readBack(rec); err != nil {
-		return nil, err
+	if same {
+		return rec, nil
 	}
-	return rec, nil
+	var err error
+	if rec.FileProblems, err = r.readBack(rec); err != nil || stop != nil || len(rec.FileProblems) > 0 {
+		return rec, err
+	}
+	return rec, r.keepWritten()
 }
 
 // show shows what there is so far.
 func (r *Run) show(stop *record.Stop) error {
-	if r.job.Show == nil {
+	if r.job.Show == nil || r.unchanged() { // there is a report of all that there is
 		return nil
 	}
 	rec, _ := r.records(stop)
 	return errors.Join(r.job.Show(rec), r.settle())
 }
 
-func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
+// writeOutputs writes the outputs, but those that follow from the records alone if they are
+// the same as before.
+func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) error {
+	ledger := func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger.All()) }
+	if same {
+		if err := ledger(); err != nil {
+			return fmt.Errorf("pilot: writing outputs: %w", err)
+		}
+		return nil
+	}
 	writes := []func() error{
 		func() error { return r.writeStored("responses.jsonl", r.store.places.responses, r.here()) },
 		func() error { return r.writeStored("logprobs.jsonl", r.store.places.logprobs, r.here()) },
@@ -150,7 +163,7 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs) error {
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
 		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(logs.Samples)) },
-		func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger.All()) },
+		ledger,
 	}
 	for _, a := range rec.Arms {
 		if a.Role == record.Logging {

@@ -53,6 +53,7 @@ type store struct {
 	held      map[string]providers.USD // of attempts in flight
 	order     []string                 // ids of entries as they began
 	cost      providers.USD            // of all entries
+	written   *writtenOutputs          // the outputs, if no record is newer
 	counts    record.ForcingCounts     // of logprobs; its map is replaced, never changed
 }
 
@@ -85,6 +86,9 @@ func (s *store) load(r journal.Record) error {
 	if err != nil {
 		return &foreignRecord{path: s.path, at: r, err: err}
 	}
+	if changes(r.Kind) {
+		s.written = nil
+	}
 	switch r.Kind {
 	case kindResponse:
 		var row dataset.Response
@@ -110,6 +114,11 @@ func (s *store) load(r journal.Record) error {
 			s.labels[keyOf(row)] = row
 		}
 	case kindBatch:
+	case kindOutputs:
+		var w writtenOutputs
+		if err = json.Unmarshal(r.Payload, &w); err == nil {
+			s.written = &w
+		}
 	case kindScore:
 		err = loadRow(r, s.scores)
 	case kindCanary:
@@ -184,7 +193,7 @@ func putAs[K comparable, T keyed](s *store, kind string, rows map[K]T, k K, row 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows[k] = row
+	rows[k], s.written = row, nil
 	return nil
 }
 
@@ -196,7 +205,7 @@ func (s *store) putResponse(row dataset.Response) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.responses[row.Key()], s.places.responses[row.Key()] = withoutIDs(row), at
+	s.responses[row.Key()], s.places.responses[row.Key()], s.written = withoutIDs(row), at, nil
 	return nil
 }
 
@@ -209,6 +218,7 @@ func (s *store) putLogProb(row dataset.LogProb) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.setLogProb(row, at)
+	s.written = nil
 	return nil
 }
 
@@ -272,7 +282,7 @@ func (s *store) putDesign(key string, drawn []oracle.Assignment) ([]oracle.Assig
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.designs[key] = drawn
+	s.designs[key], s.written = drawn, nil
 	return drawn, nil
 }
 

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/reweigh/reweigh/internal/folder"
+)
+
+// kindOutputs says which outputs were written of all records before it, and read back
+// without a finding.
+const kindOutputs = "outputs"
+
+// writtenOutputs is a record of that kind. A later start that finds no newer record, and
+// the files as they were, need not write them again.
+type writtenOutputs struct {
+	Of    string                `json:"of"` // what they depend on besides the records
+	Files map[string]fileDigest `json:"files"`
+}
+
+// fileDigest tells whether a file is as it was.
+type fileDigest struct {
+	Size   int64  `json:"size"` // -1: there is none
+	CRC32C uint32 `json:"crc32c"`
+}
+
+// outputsKey names what the outputs depend on besides the records.
+func (r *Run) outputsKey() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n%v\n", r.job.Identity, planHash(r.job.Plan, r.job.Labels), r.graders.oracle,
+		r.job.Versions)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// derived are the outputs that follow from the records alone.
+func (j *Job) derived() []string {
+	names := []string{"responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl",
+		"samples.jsonl"}
+	for _, name := range j.drawFiles() {
+		names = append(names, filepath.Join(drawsDir, name), filepath.Join(drawsDir, unscoredDir, name))
+	}
+	return names
+}
+
+// digestOf reads a file through.
+func digestOf(path string) (fileDigest, error) {
+	none := fileDigest{Size: -1}
+	in, err := folder.OpenIn(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, err
+	}
+	defer in.Close()
+	f, err := in.Read(filepath.Base(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, err
+	}
+	defer f.Close()
+	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	n, err := io.Copy(h, f)
+	return fileDigest{n, h.Sum32()}, err
+}
+
+// unchanged reports whether the outputs are those of the records.
+func (r *Run) unchanged() bool {
+	r.store.mu.Lock()
+	was := r.store.written
+	r.store.mu.Unlock()
+	if was == nil || was.Of != r.outputsKey() {
+		return false
+	}
+	for _, name := range r.job.derived() {
+		if d, err := digestOf(r.job.path(name)); err != nil || d != was.Files[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// keepWritten notes the outputs as those of the records.
+func (r *Run) keepWritten() error {
+	now := writtenOutputs{r.outputsKey(), map[string]fileDigest{}}
+	for _, name := range r.job.derived() {
+		d, err := digestOf(r.job.path(name))
+		if err != nil {
+			return err
+		}
+		now.Files[name] = d
+	}
+	if err := r.store.j.Append(kindOutputs, "outputs", now); err != nil {
+		return err
+	}
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	r.store.written = &now
+	return nil
+}
+
+// changes reports whether outputs may follow from a record of that kind.
+func changes(kind string) bool {
+	switch kind {
+	case kindResponse, kindLogProb, kindDesign, kindLabel, kindScore, kindCanary:
+		return true
+	}
+	return false
+}
