@@ -3,6 +3,8 @@ package offpolicy
 import (
 	"fmt"
 	"math"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // The rule of [CloneCheck].
@@ -58,12 +60,12 @@ type CloneResult struct {
 //
 // With no row beyond, the upper bound is at most 5% from 59 rows on; the reason says so where
 // there are fewer. length holds the responses' lengths in tokens, by row; stated is
-// [Config.Noise], 0 to estimate it from the log-ratios themselves.
-func CloneCheck(w *Weights, length []float64, stated float64) CloneResult {
+// [Config.Noise], missing to estimate it from the log-ratios themselves.
+func CloneCheck(w *Weights, length []float64, stated dataset.Float) CloneResult {
 	d := w.Log
-	noise := Noise{Token: stated, Upper: stated}
-	if stated == 0 {
-		noise = MeasureNoise(d, length)
+	noise := MeasureNoise(d, length)
+	if s, ok := stated.Get(); ok {
+		noise = Noise{Token: s, Upper: s}
 	}
 	r := CloneResult{Noise: noise, MaxAbs: math.NaN(), MeanRest: math.NaN(), LogEValue: math.NaN(), Median: math.NaN(),
 		ShareLower: math.NaN(), ShareUpper: math.NaN()}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 func TestCloneCheck(t *testing.T) {
@@ -38,7 +40,7 @@ func TestCloneCheck(t *testing.T) {
 		{"impossible", append(make([]float64, 99), -inf), "pass", "-Inf is one tail of 100"},
 	}
 	for _, tt := range tests {
-		r := CloneCheck(weightsOf(t, tt.d), ones(len(tt.d)), 0)
+		r := CloneCheck(weightsOf(t, tt.d), ones(len(tt.d)), dataset.Float{})
 		if string(r.Status) != tt.want || len(r.Reasons) == 0 {
 			t.Errorf("%s: %s %q, want %s: %s\n%+v", tt.name, r.Status, r.Reasons, tt.want, tt.reason, r)
 		}
@@ -49,7 +51,7 @@ func ones(n int) []float64 { return slices.Repeat([]float64{1}, n) }
 
 func TestCloneCheckFigures(t *testing.T) {
 	d := append(repeat(30, .01, 67, -.02), nan, .5, -inf, .1)
-	r := CloneCheck(weightsOf(t, d), ones(len(d)), 0)
+	r := CloneCheck(weightsOf(t, d), ones(len(d)), dataset.Float{})
 	if r.N != 100 || r.Missing != 1 || r.Exceeding != 2 || !slices.Equal(r.Rows, []int{98, 99}) {
 		t.Errorf("N %d, missing %d, exceeding %d at %v; want 100, 1, 2 at [98 99]", r.N, r.Missing, r.Exceeding, r.Rows)
 	}

@@ -45,8 +45,9 @@ type Config struct {
 	// weights ought to be 1 and their difference from it 0.
 	Clones []string
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
-	// to the next, nats; 0 means that the Clones show it. See [Noise].
-	Noise float64
+	// to the next, nats: 0 says that there is none, and missing that the Clones show it. See
+	// [Noise].
+	Noise dataset.Float
 	// Segments are kinds of [Row.Segments] to break values down by.
 	Segments []string
 	// Anytime is how many prompts the intervals that may be looked at at any time are
@@ -71,8 +72,8 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("offpolicy: evaluate: MinLabels %d: want a positive number, or 0 for 25", c.MinLabels)
 	case !(c.Clip >= 0):
 		return fmt.Errorf("offpolicy: evaluate: Clip %v: want a positive weight, or 0 for √n", c.Clip)
-	case !(c.Noise >= 0) || math.IsInf(c.Noise, 1):
-		return fmt.Errorf("offpolicy: evaluate: Noise %v: want nats a token, or 0 for what the clones show", c.Noise)
+	case c.Noise.OrNaN() < 0 || math.IsInf(c.Noise.OrNaN(), 1):
+		return fmt.Errorf("offpolicy: evaluate: Noise %v: want nats a token, or leave it out for what the clones show", c.Noise)
 	case c.Anytime < 0:
 		return fmt.Errorf("offpolicy: evaluate: Anytime %d: want a number of prompts, or 0 for intervals for one look",
 			c.Anytime)

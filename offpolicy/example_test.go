@@ -74,7 +74,7 @@ func ExampleCloneCheck() {
 			fmt.Println(err)
 			return
 		}
-		r := offpolicy.CloneCheck(w, slices.Repeat([]float64{200}, len(d)), 0)
+		r := offpolicy.CloneCheck(w, slices.Repeat([]float64{200}, len(d)), dataset.Float{})
 		fmt.Println(r.Status, r.Reasons)
 	}
 	d := make([]float64, 100)

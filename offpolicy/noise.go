@@ -74,8 +74,8 @@ func (n Noise) tail(length float64) float64 { return max(cloneTail, 4*math.Sqrt(
 func (r *Result) measureNoise(c *Config) {
 	fr := r.frame
 	fr.lengths = fr.lengthsOrOne()
-	if c.Noise > 0 {
-		r.Noise = Noise{Token: c.Noise, Upper: c.Noise}
+	if stated, ok := c.Noise.Get(); ok {
+		r.Noise = Noise{Token: stated, Upper: stated}
 		return
 	}
 	for _, policy := range c.Clones {

@@ -176,11 +176,33 @@ func TestNoiseThatMovesAValue(t *testing.T) {
 		t.Errorf("a value that noise moves is refused %d of 5 times", refused)
 	}
 	s, _ := noisyWorld(100, 0, 0, rand.New(rand.NewPCG(1, 5)))
-	r, err := Evaluate(s, Config{Noise: .02, Seed: 1, Replicates: 100, Estimators: []Estimator{IPS}})
+	r, err := Evaluate(s, Config{Noise: dataset.Known(.02), Seed: 1, Replicates: 100, Estimators: []Estimator{IPS}})
 	if err != nil || r.Noise != (Noise{Token: .02, Upper: .02}) {
 		t.Errorf("stated noise: %+v, %v", r.Noise, err)
 	}
-	if _, err := Evaluate(s, Config{Noise: -1}); err == nil {
+	if _, err := Evaluate(s, Config{Noise: dataset.Known(-1)}); err == nil {
 		t.Error("a negative noise was taken")
+	}
+}
+
+// A noise of 0 is stated, and nothing is measured; without one the clone shows it.
+func TestNoNoiseIsAStatement(t *testing.T) {
+	s := world{prompts: 120, labels: 60, draws: 1}.samples(1)
+	s.Scored["again"] = dataset.Scored{Distribution: dataset.SamplingDistribution}
+	for i := range s.Rows {
+		s.Rows[i].LogProbs["again"] = dataset.Known(s.Rows[i].LogProbs["p0"].OrNaN() + .05*float64(i%3-1))
+	}
+	for _, c := range []struct {
+		stated dataset.Float
+		none   bool
+	}{{dataset.Known(0), true}, {dataset.Float{}, false}} {
+		r := evaluate(t, s, Config{Replicates: 20, Clones: []string{"again"}, Noise: c.stated})
+		if (r.Noise.Token == 0) != c.none {
+			t.Errorf("stated %v: noise %+v", c.stated, r.Noise)
+		}
+		clone := CloneCheck(r.Policy("again").Weights, r.frame.lengths, c.stated)
+		if (clone.Spread == 0) != c.none {
+			t.Errorf("stated %v: the clone's spread is %v", c.stated, clone.Spread)
+		}
 	}
 }

@@ -119,7 +119,7 @@ func TestIntervalsAreInTheError(t *testing.T) {
 	s := world{prompts: 300, labels: 150, draws: 1}.samples(1)
 	exact := evaluate(t, s, Config{Replicates: 40}).Policy("near")
 	for _, width := range []float64{.01, .05, .2} {
-		r := evaluate(t, withIntervals(s, "near", width, 7), Config{Replicates: 40, Noise: 0})
+		r := evaluate(t, withIntervals(s, "near", width, 7), Config{Replicates: 40})
 		p := r.Policy("near")
 		if want := math.Tanh(width / 2); math.Abs(p.Weights.Open-want) > 1e-9 {
 			t.Errorf("width %v: %v open, want %v", width, p.Weights.Open, want)

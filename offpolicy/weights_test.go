@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/shareddata"
 )
 
@@ -216,7 +217,7 @@ func TestLogEValueArena(t *testing.T) {
 			t.Errorf("%s: log-probs that noisy must be refused by %s; got %v", name, RuleMeanOne, w.Refusals())
 		}
 	}
-	if r := CloneCheck(weightsOf(t, ratios["clone"]), ones(len(ratios["clone"])), 0); r.Status != "fail" {
+	if r := CloneCheck(weightsOf(t, ratios["clone"]), ones(len(ratios["clone"])), dataset.Float{}); r.Status != "fail" {
 		t.Errorf("the real clone must fail: %+v", r)
 	}
 	w, err := WeightsFromLogRatios(ratios["unhelpful"])

@@ -96,8 +96,9 @@ type Config struct {
 	// proportion. A look takes an evaluation.
 	Looks int
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
-	// to the next, nats; 0 means that the clones show it. See [offpolicy.Noise].
-	Noise float64
+	// to the next, nats: 0 says that there is none, and missing that the clones show it. See
+	// [offpolicy.Noise].
+	Noise dataset.Float
 	// Reference is what somebody else expected of this run, shown beside its own
 	// estimate; nil shows none.
 	Reference *record.Reference

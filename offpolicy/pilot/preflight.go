@@ -118,9 +118,9 @@ func (p *preflight) settings(context.Context) {
 	if err := c.Labels.Validate(); err != nil {
 		p.add(err.Error(), record.Do("correct the labelling design", record.FieldLabels), err)
 	}
-	if !(c.Noise >= 0 && c.Noise < 1) {
+	if s, ok := c.Noise.Get(); ok && !(s >= 0 && s < 1) {
 		p.add(fmt.Sprintf("Noise is %v: want nats a token", c.Noise),
-			record.Do("give one in [0, 1), 0 for what the clones show", record.FieldNoise), nil)
+			record.Do("give one in [0, 1), or none for what the clones show", record.FieldNoise), nil)
 	}
 	if !(c.Resolution > 0 && c.Resolution < 1) {
 		p.add(fmt.Sprintf("Resolution is %v: want a half-width of a value in [0, 1]", c.Resolution),

@@ -662,7 +662,7 @@ func TestGenerationIsNotTheEcho(t *testing.T) {
 		record.Pass {
 		t.Errorf("%s: at another temperature generation may say the sampled distribution's", got)
 	}
-	if got := status(func(r *healthy.Run) { said(r, 1.5); r.Noise = .05 }); got != record.Pass {
+	if got := status(func(r *healthy.Run) { said(r, 1.5); r.Noise = dataset.Known(.05) }); got != record.Pass {
 		t.Errorf("%s: that noise was stated", got)
 	}
 	if got := status(func(r *healthy.Run) {

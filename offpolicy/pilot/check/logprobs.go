@@ -148,8 +148,8 @@ func checkGeneration(in *Input, c *record.Finding) {
 
 // noiseOf is the noise of a run's log-probs: as it was stated, or as its clones show it.
 func noiseOf(r *record.Records) offpolicy.Noise {
-	if r.Noise > 0 {
-		return offpolicy.Noise{Token: r.Noise, Upper: r.Noise}
+	if stated, ok := r.Noise.Get(); ok {
+		return offpolicy.Noise{Token: stated, Upper: stated}
 	}
 	var out offpolicy.Noise
 	for _, a := range r.Arms {

@@ -51,8 +51,8 @@ type Records struct {
 	Full       int
 	FullBudget providers.USD
 	// Noise is the standard deviation of a token's log-prob from one scoring to the
-	// next, nats, as it was stated; 0 if the clones are to show it.
-	Noise float64
+	// next, nats, as it was stated; missing if the clones are to show it.
+	Noise dataset.Float
 	// Anytime is how many prompts the intervals for any time are narrowest at, 0 for none.
 	Anytime int
 	// Resolution is the half-width at which a policy's value counts as answered.

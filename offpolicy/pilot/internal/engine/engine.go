@@ -119,8 +119,8 @@ func (r *Run) ready(ctx context.Context) error {
 	if c.Live {
 		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}
-	if c.Noise > 0 { // one scoring's; two lie further apart
-		forcing.Noise, forcing.Tolerance = max(forcing.Noise, 2*c.Noise), teacherforce.ServerTolerance
+	if stated, _ := c.Noise.Get(); stated > 0 { // one scoring's; two lie further apart
+		forcing.Noise, forcing.Tolerance = max(forcing.Noise, 2*stated), teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer, r.store.echoes.generator, r.store.echoes.chat = r.policies, r.policies, r.policies
 	if providers.ScoresChats(c.Policies) {

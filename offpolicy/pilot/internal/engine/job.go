@@ -43,9 +43,9 @@ type Job struct {
 	Concurrency     int
 	Retry           providers.Retry
 	Pause           time.Duration
-	TransportMargin float64 // that the transport audit is graded with
-	Anytime         int     // prompts that intervals for any time are narrowest at; 0 for none
-	Noise           float64 // of a token's log-prob, nats; 0 for what the clones show
+	TransportMargin float64       // that the transport audit is graded with
+	Anytime         int           // prompts that intervals for any time are narrowest at; 0 for none
+	Noise           dataset.Float // of a token's log-prob, nats; missing for what the clones show
 	// Uncertified goes on without certificates: that was waived.
 	Uncertified bool
 	Live        bool              // real services answer, whose log-probs are noisy

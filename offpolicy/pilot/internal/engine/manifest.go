@@ -24,7 +24,7 @@ type manifest struct {
 	// Anytime is how many prompts the intervals for any time are narrowest at.
 	Anytime int `json:"anytime,omitempty"`
 	// Noise is that of a token's log-prob as it was stated.
-	Noise        float64                    `json:"noise,omitempty"`
+	Noise        dataset.Float              `json:"noise,omitzero"`
 	Policies     []manifestPolicy           `json:"policies"`
 	Input        string                     `json:"input"`
 	InputSHA     string                     `json:"input_sha256"`
