@@ -73,7 +73,7 @@ func (c *Config) defaults() error {
 	case !(c.Clip >= 0):
 		return fmt.Errorf("offpolicy: evaluate: Clip %v: want a positive weight, or 0 for √n", c.Clip)
 	case c.Noise.OrNaN() < 0 || math.IsInf(c.Noise.OrNaN(), 1):
-		return fmt.Errorf("offpolicy: evaluate: Noise %v: want nats a token, or leave it out for what the clones show", c.Noise)
+		return fmt.Errorf("offpolicy: evaluate: Noise %v: want nats a token, or none for what the clones show", c.Noise)
 	case c.Anytime < 0:
 		return fmt.Errorf("offpolicy: evaluate: Anytime %d: want a number of prompts, or 0 for intervals for one look",
 			c.Anytime)

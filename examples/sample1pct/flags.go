@@ -114,8 +114,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"at are narrowest, such as those of the run you plan; 0 makes none")
 	fs.IntVar(&o.looks, "looks", 1, "evaluate the run at so many sizes as it grows, and stop when every comparison is "+
 		"decided or known to -width; needs -anytime")
-	fs.Func("noise", "standard deviation of a token's log-prob from one scoring to the next, `nats`; 0 says that there is "+
-		"none (default: as the clone shows it)", func(s string) error { return o.noise.UnmarshalJSON([]byte(s)) })
+	fs.Func("noise", "standard deviation of a token's log-prob from one scoring to the next, `nats`; 0 says that there "+
+		"is none (default: as the clone shows it)", func(s string) error { return o.noise.UnmarshalJSON([]byte(s)) })
 	fs.Uint64Var(&o.seed, "seed", 42, "seed of sampling and generation")
 	fs.StringVar(&o.policies, "policies", "", "JSON `file` of policies (default: the plan's five)")
 	fs.BoolVar(&o.live, "live", false, "use Fireworks and OpenAI, with keys from FIREWORKS_API_KEY and OPENAI_API_KEY")
