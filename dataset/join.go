@@ -48,6 +48,10 @@ func (u Unjoined) String() string { return fmt.Sprintf("%s %s: %s", u.Stage, u.K
 // an importer fills them in from files of its own.
 type Logs struct {
 	Logging string // name of the policy whose responses were logged
+	// Pooled says that several policies logged, whose name each sample has in a field
+	// "logger" (in Extra, or in its metadata); Logging is then a name for all of the logs.
+	// A sample's BasePolicyLogProb is that of its own logger.
+	Pooled  bool
 	Judge   string // identity of the judge that gave every score, name and hash
 	Samples []Sample
 	// Draws are the targets' own responses, by policy, and Probes those that carry

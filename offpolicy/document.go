@@ -150,6 +150,16 @@ type WeightsDocument struct {
 	LogEValue dataset.Float `json:"log_e_value"` // natural logarithm, against E[w] <= 1
 	Usable    bool          `json:"usable"`
 	Refusals  []string      `json:"refusals"`
+	// Loggers are the parts of several loggers, absent of one.
+	Loggers []LoggerDocument `json:"loggers,omitempty"`
+}
+
+// LoggerDocument is one logger's part in a policy's weights.
+type LoggerDocument struct {
+	Logger string        `json:"logger"`
+	Rows   int           `json:"rows"`
+	Share  dataset.Float `json:"share"` // of the sum of the weights
+	ESS    dataset.Float `json:"ess"`
 }
 
 // AuditDocument is the transport audit of a policy's probes.

@@ -247,6 +247,10 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 	for i := range p.Estimates {
 		out.Estimators[string(p.Estimates[i].Estimator)] = p.Estimates[i].document()
 	}
+	for _, l := range p.Loggers {
+		out.Weights.Loggers = append(out.Weights.Loggers, LoggerDocument{Logger: l.Logger, Rows: l.Rows,
+			Share: figure(l.Share), ESS: figure(l.ESS)})
+	}
 	if b := p.Balance; !math.IsNaN(b.Fresh) {
 		out.Balance = &BalanceDocument{Reweighted: figure(b.Reweighted), Fresh: figure(b.Fresh),
 			Difference: figure(b.Difference), SE: figure(b.SE)}

@@ -100,7 +100,8 @@ type Estimate struct {
 	Notes                  []string // what to know of the number
 
 	replicates []float64
-	slack      slack // of Value
+	slack      slack     // of Value
+	strata     []float64 // what a row of each logger adds on average to Value - truth; nil of one logger
 	arm        *arm
 	equal      bool    // all labels that it rests on are one
 	one        float64 // which

@@ -44,6 +44,8 @@ type Config struct {
 	// Clones name the targets that are the logging policy scored again: their
 	// weights ought to be 1 and their difference from it 0.
 	Clones []string
+	// CloneOf names the logger that each of the Clones is, where samples are Pooled.
+	CloneOf map[string]string
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
 	// to the next, nats: 0 says that there is none, and missing that the Clones show it. See
 	// [Noise].
@@ -145,6 +147,8 @@ type PolicyResult struct {
 	// log-probs, draws and probes of a target, scores and labels of the logging policy.
 	Gaps  []Gap
 	Clone *CloneResult // for [Config.Clones]
+	// Loggers are the parts that the loggers have in Weights, by name; nil where there is one.
+	Loggers []LoggerWeight
 
 	observed *Weights // without those that are modelled
 	modelled []bool   // by row: the weight is modelled; nil for none

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -33,7 +34,8 @@ type frame struct {
 	design  LabelDesign
 	targets []string
 	draws   map[string]*drawFrame
-	fits    refits // nil where too few labels calibrate nothing
+	pool    *loggers // nil of one logging policy
+	fits    refits   // nil where too few labels calibrate nothing
 }
 
 // drawFrame is one target's fresh draws, by prompt.
@@ -67,6 +69,11 @@ func newFrame(t *Table, folds int, seed uint64) *frame {
 	for _, p := range fr.prompt {
 		fr.count[p]++
 	}
+	if t.plan.Pooled {
+		fr.pool = newLoggers(t)
+		fr.scored = maps.Clone(fr.scored)
+		fr.scored[fr.logging] = fr.pool.scored(fr.scored)
+	}
 	fr.labels()
 	at := t.rows
 	for _, name := range fr.targets {
@@ -98,7 +105,12 @@ func (fr *frame) labels() {
 func (fr *frame) n() int { return fr.t.rows }
 
 // logProb is the column of a policy's log-probs, nil if it has none.
-func (fr *frame) logProb(policy string) []float64 { return fr.t.logProb[policy] }
+func (fr *frame) logProb(policy string) []float64 {
+	if fr.pool != nil && policy == fr.logging {
+		return fr.pool.log
+	}
+	return fr.t.logProb[policy]
+}
 
 // inverse returns 1/p of every response, and whether a label states its p. Where none
 // does, p is the share of the labelled; where all that are stated agree, it is the
@@ -230,10 +242,19 @@ func (fr *frame) logRatios(policy string) (lower, upper []float64) {
 	raw := fr.raw(policy) != ""
 	for i := range lower {
 		if lower[i], upper[i] = math.NaN(), math.NaN(); !raw {
-			lower[i], upper[i] = LogRatioBounds(fr.t.bounds(policy, i), fr.t.bounds(fr.logging, i))
+			lower[i], upper[i] = LogRatioBounds(fr.t.bounds(policy, i), fr.loggedBounds(i))
 		}
 	}
 	return lower, upper
+}
+
+// loggedBounds are those of a row's log-prob under the logging policy, or under the mixture
+// of several.
+func (fr *frame) loggedBounds(row int) [2]float64 {
+	if fr.pool != nil {
+		return [2]float64{fr.pool.log[row], fr.pool.log[row]}
+	}
+	return fr.t.bounds(fr.logging, row)
 }
 
 // LogRatioBounds returns the bounds of a log-ratio, nats, from those of the log-probs

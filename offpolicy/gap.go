@@ -247,6 +247,13 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 		}
 		g.test("label", y, inv)
 	}
+	if fr.pool != nil {
+		names := make([]string, fr.n())
+		for i := range names {
+			names[i] = fr.pool.names[fr.pool.logger[i]]
+		}
+		g.groups("logger", names, inv)
+	}
 	rows := make([]int, fr.n())
 	for i := range rows {
 		rows[i] = i

@@ -11,6 +11,7 @@ import (
 // weigh makes a policy's weights, modelling those that are missing, and says what its
 // data lack.
 func (r *Result) weigh(p *PolicyResult) error {
+	defer func() { p.Loggers = r.frame.byLogger(p.Weights) }()
 	fr := r.frame
 	lower, upper := fr.logRatios(p.Policy)
 	var err error
@@ -18,7 +19,7 @@ func (r *Result) weigh(p *PolicyResult) error {
 		return err
 	}
 	l := p.observed.Log
-	p.observed.cluster(fr.prompt)
+	fr.cluster(p.observed)
 	p.observed.RawOf = fr.raw(p.Policy)
 	p.observed.Unseen, _ = fr.scored[p.Policy].Unseen.Get()
 	p.Weights = p.observed
@@ -53,7 +54,7 @@ func (r *Result) weigh(p *PolicyResult) error {
 	if err != nil {
 		return err
 	}
-	w.cluster(fr.prompt)
+	fr.cluster(w)
 	w.Modelled, w.Unseen = modelled, p.observed.Unseen
 	p.modelled = make([]bool, len(l))
 	zero := slices.Clone(p.observed.bottom())
@@ -67,7 +68,7 @@ func (r *Result) weigh(p *PolicyResult) error {
 	if err != nil {
 		return err
 	}
-	z.cluster(fr.prompt)
+	fr.cluster(z)
 	w.LogEValue = z.LogEValue
 	w.MeanSE = p.observed.MeanSE
 	p.Weights = w
@@ -92,7 +93,7 @@ func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
 	if err != nil {
 		panic("offpolicy: weights of some rows: " + err.Error()) // never: the policy's own were made of the same
 	}
-	w.cluster(r.frame.prompt)
+	r.frame.cluster(w)
 	w.Missing -= outside
 	w.Modelled, w.RawOf, w.Unseen = modelled, p.Weights.RawOf, p.Weights.Unseen
 	return w

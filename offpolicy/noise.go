@@ -82,8 +82,7 @@ func (r *Result) measureNoise(c *Config) {
 		if fr.raw(policy) != "" {
 			continue
 		}
-		lower, upper := fr.logRatios(policy)
-		w, err := WeightsBetween(lower, upper)
+		w, err := fr.cloneWeights(policy, c)
 		if err != nil {
 			continue // reported where the policy's weights are made
 		}
@@ -134,7 +133,7 @@ func (r *Result) testMean(w *Weights) error {
 	if err != nil {
 		return err
 	}
-	fair.cluster(r.frame.prompt)
+	r.frame.cluster(fair)
 	w.LogEValue = min(w.LogEValue, fair.LogEValue)
 	return nil
 }
@@ -159,7 +158,7 @@ func (r *Result) noiseShift(p *PolicyResult, e *Estimate, c *Config, w *worker) 
 	if err != nil {
 		panic("offpolicy: weights without their noise: " + err.Error()) // never: they are smaller
 	}
-	fair.cluster(r.frame.prompt)
+	r.frame.cluster(fair)
 	b := newBuilder(r, c, w, p, nil).restricted(fair, nil)
 	b.lenient = true
 	if _, made := b.build(e.Estimator); made.stat != nil {

@@ -93,7 +93,7 @@ func (r *Result) judge(p *PolicyResult, c *Config, w *worker, family int) {
 	r.audit(p, c, w, family)
 	r.referee(p, c)
 	if slices.Contains(c.Clones, p.Policy) && p.Weights.RawOf == "" {
-		clone := CloneCheck(p.observed, r.frame.lengths, c.Noise)
+		clone := CloneCheck(r.cloned(p, c), r.frame.lengths, c.Noise)
 		p.Clone = &clone
 	}
 	for j := range p.Estimates {
@@ -157,6 +157,7 @@ func (r *Result) estimate(all []work, c *Config, w *worker) {
 	var stats []statistic
 	var targets []*Estimate
 	var factors []float64
+	var drawn [][]float64
 	for _, x := range all {
 		if x.e.Refused() {
 			continue
@@ -170,6 +171,12 @@ func (r *Result) estimate(all []work, c *Config, w *worker) {
 	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency) {
 		e := targets[i]
 		e.replicates = values
+		if e.strata != nil {
+			if drawn == nil {
+				drawn = r.frame.pool.drawn(r.frame.keys, c.Seed, c.Replicates)
+			}
+			r.frame.pool.settle(values, e.strata, drawn)
+		}
 		if e.Estimator != DR {
 			continue // replicates serve comparisons only
 		}
@@ -183,6 +190,11 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	phi := make([]float64, len(r.Prompts))
 	e.Method = InfluenceFunction
 	e.Value = b.stat.influence(w, phi)
+	pooled := r.frame.pool
+	if e.Estimator.method().draws {
+		pooled = nil // its own draws have no logger
+	}
+	e.strata = pooled.centre(phi)
 	se, satterthwaite := clusterSE(phi)
 	e.SE, e.DF, e.slack = b.factor*se, b.df, b.slack
 	if m, ok := b.stat.(*ratioMean); ok && m.leave {
@@ -190,6 +202,7 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 		plain.leave = false
 		parts := make([]float64, len(phi))
 		plain.influence(w, parts)
+		pooled.centre(parts)
 		_, satterthwaite = clusterSE(parts)
 	}
 	if b.satterthwaite {

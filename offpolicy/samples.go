@@ -15,7 +15,22 @@ import (
 // nothing.
 type Samples struct {
 	Logging string // name of the policy whose responses were logged
-	Judge   string // identity of the judge that gave every score, name and hash
+	// Pooled says that several policies wrote the rows, each of which names its Logger.
+	// Logging is then a name for all of the logs together, that no policy has. Every row
+	// ought to have its log-probs under all loggers; one that lacks some has no weight, and
+	// -Inf says that a logger cannot have written it. A policy's weights are those of the
+	// mixture (the balance heuristic),
+	//
+	//	w = π / Σ_k (n_k/n) π_k,   n_k of n rows being logger k's,
+	//
+	// so that a response which one logger gives hardly ever and another often has no large
+	// weight. They are right if the loggers saw alike prompts. How many rows each logger
+	// has was chosen: errors are taken within loggers.
+	//
+	// Source: Veach and Guibas, SIGGRAPH 1995; Agarwal, Basu, Schnabel and Joachims,
+	// "Effective evaluation using logged bandit feedback from multiple loggers", KDD 2017.
+	Pooled bool
+	Judge  string // identity of the judge that gave every score, name and hash
 	// Scored says, by policy, what its log-probs on the rows are of. Every policy that
 	// has a log-prob must be in it: raw values give no weight, and "unstated" is the
 	// word of a caller whose source does not say.
@@ -33,8 +48,8 @@ type Samples struct {
 // form a cluster.
 type Row struct {
 	PromptID string
-	// Logger names the policy that wrote the response; "" means [Samples.Logging],
-	// which is the only one there may be so far.
+	// Logger names the policy that wrote the response; "" means [Samples.Logging], and is
+	// not allowed of [Samples.Pooled] ones.
 	Logger string
 	// LogProbs are the response's log-probs by policy, the logger's among them, nats.
 	// A policy that is absent is missing on this row. A target's may be -Inf: it never
@@ -81,12 +96,12 @@ type Draw struct {
 // lack it. If the two disagree on score or label there is an error that names
 // the key, as there is if a key occurs twice.
 func FromRecords(logs dataset.Logs) (Samples, error) {
-	out := Samples{Logging: logs.Logging, Judge: logs.Judge, Scored: logs.Scored, Draws: map[string][]Draw{},
-		Notes: slices.Clone(logs.Notes)}
+	out := Samples{Logging: logs.Logging, Pooled: logs.Pooled, Judge: logs.Judge, Scored: logs.Scored,
+		Draws: map[string][]Draw{}, Notes: slices.Clone(logs.Notes)}
 	unnamed := 0
 	tokens := slices.ContainsFunc(logs.Samples, func(s dataset.Sample) bool { return tokenCount(s).Valid() })
 	for _, s := range logs.Samples {
-		r, named, err := rowOf(s, logs.Logging)
+		r, named, err := rowOf(s, logs.Logging, logs.Pooled)
 		if err != nil {
 			return Samples{}, err
 		}
@@ -129,11 +144,18 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 }
 
 // rowOf is a sample's row, with its length in tokens, and whether the sample has an id.
-func rowOf(s dataset.Sample, logging string) (r Row, named bool, err error) {
+func rowOf(s dataset.Sample, logging string, pooled bool) (r Row, named bool, err error) {
+	if pooled {
+		r.Logger = LoggerOf(s)
+	}
+	base, logger := logging, r.Logger
+	if pooled {
+		base = logger // whose log-prob base_policy_logprob is
+	}
 	r = Row{
 		PromptID: s.ID(), LogProbs: make(map[string]dataset.Float, len(s.TargetPolicyLogProbs)+1),
 		Intervals: s.LogProbIntervals, Score: s.JudgeScore, Label: s.OracleLabel, InclusionProb: s.InclusionProb,
-		Length: tokenCount(s), Covariate: characters(s.Response),
+		Length: tokenCount(s), Covariate: characters(s.Response), Logger: logger,
 	}
 	for name, v := range s.TargetPolicyLogProbs {
 		if name == "" {
@@ -151,7 +173,13 @@ func rowOf(s dataset.Sample, logging string) (r Row, named bool, err error) {
 				"rename one of the two",
 				r.PromptID, logging)
 	}
-	r.LogProbs[logging] = s.BasePolicyLogProb
+	if have, ok := r.LogProbs[base]; ok && have.Valid() && s.BasePolicyLogProb.Valid() && have != s.BasePolicyLogProb {
+		return Row{}, false, fmt.Errorf("offpolicy: samples: %s has log-prob %v under its logger %q, and %v as "+
+			"base_policy_logprob: leave out the one that is wrong", r.PromptID, have, base, s.BasePolicyLogProb)
+	}
+	if s.BasePolicyLogProb.Valid() || !pooled {
+		r.LogProbs[base] = s.BasePolicyLogProb
+	}
 	for _, kind := range []string{"language", "category"} {
 		if v, ok := s.Metadata[kind].(string); ok && v != "" {
 			if r.Segments == nil {

@@ -11,7 +11,9 @@ import (
 // Plan is what all parts of one evaluation have in common.
 type Plan struct {
 	Logging string // name of the policy whose responses were logged
-	Judge   string // identity of the judge that gave every score, name and hash
+	// Pooled is as in [Samples].
+	Pooled bool   `json:",omitempty"`
+	Judge  string // identity of the judge that gave every score, name and hash
 	// Scored is as in [Samples]; nil is for a source that states nothing of it, so that
 	// every policy's log-probs are "unstated".
 	Scored map[string]dataset.Scored
@@ -97,7 +99,7 @@ func NewTable(p Plan) *Table {
 
 // TableOf returns a table of samples.
 func TableOf(s Samples) *Table {
-	t := NewTable(Plan{Logging: s.Logging, Judge: s.Judge, Scored: s.Scored})
+	t := NewTable(Plan{Logging: s.Logging, Pooled: s.Pooled, Judge: s.Judge, Scored: s.Scored})
 	if t.plan.Scored == nil {
 		t.plan.Scored = map[string]dataset.Scored{} // which says nothing of any
 	}
@@ -175,7 +177,7 @@ func (t *Table) AddDraw(policy string, d Draw) {
 
 // AddSample adds a logged response as records have it; see [FromRecords].
 func (t *Table) AddSample(s dataset.Sample) error {
-	r, named, err := rowOf(s, t.plan.Logging)
+	r, named, err := rowOf(s, t.plan.Logging, t.plan.Pooled)
 	if err != nil {
 		return err
 	}
@@ -355,7 +357,7 @@ func (t *Table) Samples() (Samples, error) {
 	if err := t.settle(); err != nil {
 		return Samples{}, err
 	}
-	s := Samples{Logging: t.plan.Logging, Judge: t.plan.Judge, Scored: t.scored(), Draws: t.draws, Notes: t.allNotes()}
+	s := Samples{Logging: t.plan.Logging, Pooled: t.plan.Pooled, Judge: t.plan.Judge, Scored: t.scored(), Draws: t.draws, Notes: t.allNotes()}
 	lengths := t.lengths()
 	for i := range t.rows {
 		r := t.row(i)

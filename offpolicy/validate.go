@@ -16,6 +16,10 @@ func (t *Table) validate(covariate string) error {
 	if t.plan.Logging == "" {
 		return fmt.Errorf("offpolicy: samples: Logging is empty: name the policy whose responses were logged")
 	}
+	if t.plan.Pooled && (t.logProb[t.plan.Logging] != nil || slices.Contains(t.loggers(), t.plan.Logging)) {
+		return fmt.Errorf("offpolicy: samples: Logging %q names the logs of several policies together, and is one of them: "+
+			"give the logs another name", t.plan.Logging)
+	}
 	if t.plan.Judge == "" {
 		return fmt.Errorf("offpolicy: samples: Judge is empty: name the judge that gave the scores")
 	}
@@ -52,10 +56,19 @@ func (t *Table) validateRows(covariate string) error {
 			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
 		}
 		bad = gradeError(bad, op, i, id, t.score[i], label, p)
-		if logger := t.logger.at(i); logger != "" && logger != t.plan.Logging {
+		logger := t.logger.at(i)
+		switch {
+		case t.plan.Pooled && logger == "":
+			bad = bad.add(op, i, math.NaN(), "response to "+id+" names no logger, and the logs are of several policies: name "+
+				"the one that wrote it")
+		case t.plan.Pooled && math.IsInf(t.logProbAt(logger, i), -1):
+			bad = bad.add(op, i, math.Inf(-1), "log-prob of "+id+" under "+logger+", which wrote it: want a finite number "+
+				"<= 0, or none; score the response again")
+		case t.plan.Pooled || logger == "" || logger == t.plan.Logging:
+		default:
 			bad = bad.add(op, i, math.NaN(),
 				"response to "+id+" was logged by "+logger+", not by "+t.plan.Logging+": evaluate the rows of one logging "+
-					"policy at a time")
+					"policy at a time, or say that they are Pooled")
 		}
 		for _, name := range policies {
 			switch v := t.logProb[name][i]; {
@@ -124,6 +137,14 @@ func validateDraws(op string, draws []Draw, covariate string) error {
 			}
 		}
 	})
+}
+
+// logProbAt is row i's under a policy, NaN if it has none.
+func (t *Table) logProbAt(policy string, i int) float64 {
+	if c := t.logProb[policy]; c != nil {
+		return c[i]
+	}
+	return math.NaN()
 }
 
 // overdrawn reports labels that the design stated for them cannot have drawn: of n

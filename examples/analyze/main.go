@@ -45,6 +45,7 @@ type options struct {
 	logging                    string
 	columns                    map[string]string
 	labels, scores             dataset.Scale
+	logger                     string
 	margin                     *float64 // nil: the run's own, or the default for files
 	seed                       *uint64  // likewise
 	html                       string
@@ -108,6 +109,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.logging, "logging", "", "with -logged: `name` of the policy that wrote the logged responses")
 	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
 	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
+	fs.StringVar(&o.logger, "logger", "", "with -logged, of lines that name several loggers: the rows of this `policy` "+
+		"alone, and weights by it (default: all rows, weights by the mixture of the loggers)")
 	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, "+
 		"without the reference's)")
 	margin := fs.Float64("margin", defaultMargin,
@@ -143,6 +146,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("want either -run or -logged")
 	case o.run != "" && (*columns != "" || *scale != "" || o.logging != ""):
 		return fail("-columns, -scale and -logging go with -logged: a run says what it holds")
+	case o.run != "" && o.logger != "":
+		return fail("-logger goes with -logged: a run has one logging policy")
 	case o.run != "" && (o.fresh != "" || o.probes != ""):
 		return fail("-fresh and -probes go with -logged: a run has its own")
 	case !(*margin >= 0 && *margin <= 1):

@@ -27,7 +27,7 @@ type part struct {
 	run         func(w io.Writer, repetitions int) error
 }
 
-var parts = []part{{"assurance", 300, assurance}, {"looks", 1000, looks}}
+var parts = []part{{"assurance", 300, assurance}, {"looks", 1000, looks}, {"loggers", 2000, loggersPart}}
 
 // peerPart is not of the table: see offpolicy/testdata/anytime.py.
 var peerPart = part{"peer", 200, peer}
