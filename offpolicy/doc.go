@@ -34,6 +34,19 @@
 // alone and enters no sum of it. Sums are taken relative to the largest
 // log-ratio, so that no figure overflows where its value is representable.
 //
+// # Several loggers
+//
+// Logs that several policies wrote, old versions of a prompt, say, are [Samples.Pooled]. A
+// target that lies between two loggers has few usable weights from either, and good ones
+// from the mixture (the balance heuristic of Veach and Guibas 1995; Agarwal et al. 2017):
+//
+//	w = π / Σ_k (n_k/n) π_k
+//
+// for which every response is scored under every logger. E[w] <= 1 holds of the mixture, and
+// a target is covered where one logger covers it. How many rows each logger wrote was
+// chosen: influences are centred within loggers, since otherwise that the loggers differ
+// counts as error. [Samples.Of] has the rows, and the weights, of one logger alone.
+//
 // # Overlap
 //
 // Weights can only move mass that the logs have. Four figures say how much

@@ -221,6 +221,40 @@ func ExampleResult_Decided() {
 	// 400 prompts: near within [0.530, 0.590] at any time; every comparison is decided or known to ±0.02
 }
 
+// Logs of an old and a new version of a prompt, and a target between the two: few usable
+// weights from either alone, and all of them from the mixture.
+func ExampleSamples_Of() {
+	rng := rand.New(rand.NewPCG(2, 2))
+	sampling := dataset.Scored{Distribution: dataset.SamplingDistribution}
+	s := offpolicy.Samples{Logging: "logs", Pooled: true, Judge: "judge@1",
+		Scored: map[string]dataset.Scored{"old": sampling, "new": sampling, "target": sampling}}
+	for i := range 400 {
+		logger, x := "old", rng.NormFloat64()-1
+		if i%2 == 1 {
+			logger, x = "new", x+2
+		}
+		row := offpolicy.Row{PromptID: fmt.Sprint("prompt ", i), Logger: logger, LogProbs: map[string]dataset.Float{}}
+		for policy, at := range map[string]float64{"old": -1, "new": 1, "target": 0} {
+			row.LogProbs[policy] = dataset.Known(-100 - (x-at)*(x-at)/2)
+		}
+		row.Label = dataset.Known(1 / (1 + math.Exp(-x)))
+		s.Rows = append(s.Rows, row)
+	}
+	for _, part := range []offpolicy.Samples{s, s.Of("old"), s.Of("new")} {
+		r, err := offpolicy.Evaluate(part, offpolicy.Config{Method: offpolicy.InfluenceFunction})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		e := r.Despite("target", offpolicy.LabeledSNIPS)
+		fmt.Printf("%s: ESS %.0f of %d, %.3f (SE %.3f)\n", part.Logging, e.Basis.ESS, e.Basis.Rows, e.Value, e.SE)
+	}
+	// Output:
+	// logs: ESS 330 of 400, 0.498 (SE 0.007)
+	// old: ESS 86 of 200, 0.489 (SE 0.024)
+	// new: ESS 94 of 200, 0.538 (SE 0.023)
+}
+
 // A confidence sequence by itself.
 func ExampleSequence() {
 	s := offpolicy.Sequence{Narrowest: 1000, Level: .05}

@@ -20,7 +20,8 @@ import (
 // .25 + .5 S and noise.
 func pooledSamples(n int, seed uint64) Samples {
 	rng := rand.New(rand.NewPCG(seed, 77))
-	s := Samples{Logging: "logs", Pooled: true, Judge: "j@1", Scored: sampled("old", "new", "target"), Draws: map[string][]Draw{}}
+	s := Samples{Logging: "logs", Pooled: true, Judge: "j@1", Scored: sampled("old", "new", "target"),
+		Draws: map[string][]Draw{}}
 	for i := range 2 * n {
 		logger := []string{"old", "new"}[i%2]
 		score := math.Sqrt(rng.Float64())
@@ -252,12 +253,14 @@ func TestPooledRecords(t *testing.T) {
 		}
 		samples = append(samples, s)
 	}
-	logs := dataset.Logs{Logging: "logs", Pooled: true, Judge: "j", Samples: samples, Scored: sampled("old", "new", "target")}
+	logs := dataset.Logs{Logging: "logs", Pooled: true, Judge: "j", Samples: samples,
+		Scored: sampled("old", "new", "target")}
 	s, err := FromRecords(logs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []map[string]float64{{"old": -3, "new": -4, "target": -5}, {"old": -6, "new": -2, "target": -5}} {
+	for i, want := range []map[string]float64{{"old": -3, "new": -4, "target": -5},
+		{"old": -6, "new": -2, "target": -5}} {
 		for name, v := range want {
 			if got := s.Rows[i].LogProbs[name]; got != dataset.Known(v) {
 				t.Errorf("row %d: log-prob under %s %v, want %v", i, name, got, v)

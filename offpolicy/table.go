@@ -357,7 +357,8 @@ func (t *Table) Samples() (Samples, error) {
 	if err := t.settle(); err != nil {
 		return Samples{}, err
 	}
-	s := Samples{Logging: t.plan.Logging, Pooled: t.plan.Pooled, Judge: t.plan.Judge, Scored: t.scored(), Draws: t.draws, Notes: t.allNotes()}
+	s := Samples{Logging: t.plan.Logging, Pooled: t.plan.Pooled, Judge: t.plan.Judge,
+		Scored: t.scored(), Draws: t.draws, Notes: t.allNotes()}
 	lengths := t.lengths()
 	for i := range t.rows {
 		r := t.row(i)

@@ -8,7 +8,9 @@
 //
 // It reads a table of logged responses, whose columns it finds by their names, with
 // folders of NAME_responses.jsonl and NAME_probe.jsonl in CJE's layout beside it, or the
-// folder of a run. Sentences and tables go to the terminal, or JSON with -json. An estimate that is refused
+// folder of a run. Rows that name their "logger" are of several logging policies, under
+// all of which each has its log-prob (its own as base_policy_logprob): weights are then
+// those of their mixture. Tables go to the terminal, or JSON with -json. An estimate that is refused
 // has no number, with one exception: a cje_ estimator that is asked for by name,
 // not through "all", shows the reference's number, since the reference refuses
 // nothing and there would be nothing to compare.
