@@ -77,10 +77,13 @@ good() {
 	printf 'ok      %s\n' "$name"
 }
 
+# short is a run of two prompts, too few for any estimate.
+short=(-n 2 -full 200 -waive judge.calibration=drill)
+
 # sample ARG...: the program, with a bound on its time; code is how it ended.
 sample() {
 	code=0
-	timeout -k 5 "${patience:-60}" "$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 \
+	timeout -k 5 "${patience:-60}" "$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" \
 		"$@" >"$log" 2>&1 || code=$?
 }
 
@@ -162,7 +165,7 @@ stopped_run() {
 	FIREWORKS_API_KEY=k OPENAI_API_KEY=k "$tmp/bin/sample1pct" -live -fireworks-url \
 		"$(awk '$1 == "fireworks" { print $2 }' \
 		"$tmp/server")" -openai-url "$(awk '$1 == "openai" { print $2 }' "$tmp/server")" -prices providers/sim/prices.json \
-		-policies "$tmp/aa.json" -n 2 -full 200 -out "$at" >"$tmp/stopped.log" 2>&1 &
+		-policies "$tmp/aa.json" "${short[@]}" -out "$at" >"$tmp/stopped.log" 2>&1 &
 	p=$!
 	stopped+=("$p")
 	for _ in {1..100}; do
@@ -326,18 +329,18 @@ fi
 if begin 'the standard output full'; then
 	copy
 	code=0
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -out "$tmp/run" >/dev/full 2>"$log" || code=$?
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -out "$tmp/run" >/dev/full 2>"$log" || code=$?
 	refused '1' 'no space left'
 fi
 if begin 'the standard error closed'; then
 	copy
 	code=0
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -out "$tmp/run" >"$log" 2>&- || code=$?
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -out "$tmp/run" >"$log" 2>&- || code=$?
 	went_on "$tmp/run"
 fi
 if begin 'a reader of the output that goes away'; then
 	rm -rf "$tmp/run"
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -out "$tmp/run" 2>&1 | head -c 1 >/dev/null || true
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -out "$tmp/run" 2>&1 | head -c 1 >/dev/null || true
 	sample -out "$tmp/run"
 	went_on "$tmp/run"
 fi
@@ -420,7 +423,7 @@ policy() {
 	rm -rf "$tmp/run"
 	sed "s|\"pi_clone\"|$2|" "$tmp/aa.json" >"$tmp/named.json"
 	code=0
-	timeout 60 "$tmp/bin/sample1pct" -policies "$tmp/named.json" -n 2 -full 200 -out "$tmp/run" >"$log" 2>&1 || code=$?
+	timeout 60 "$tmp/bin/sample1pct" -policies "$tmp/named.json" "${short[@]}" -out "$tmp/run" >"$log" 2>&1 || code=$?
 	[[ ! -e $tmp/run/ledger.jsonl ]] || bad 'something was spent before it was refused'
 	refused '5' "$3"
 }
@@ -456,7 +459,7 @@ input 'labels that are empty' ': >x' 'label|empty|header' -labels "$tmp/in/x"
 # --- neighbours
 if begin 'two starts in one folder at a time'; then
 	rm -rf "$tmp/run"
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -faults slow=1:100ms \
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults slow=1:100ms \
 		-out "$tmp/run" >"$tmp/first.log" 2>&1 &
 	first=$!
 	for _ in {1..100}; do
@@ -472,7 +475,7 @@ if begin 'two starts in one folder at a time'; then
 fi
 if begin 'a folder that is renamed mid-run'; then
 	rm -rf "$tmp/run" "$tmp/moved"
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -faults slow=1:50ms -out "$tmp/run" >"$log" 2>&1 &
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults slow=1:50ms -out "$tmp/run" >"$log" 2>&1 &
 	first=$!
 	for _ in {1..100}; do
 		[[ $(wc -c 2>/dev/null <"$tmp/run/journal/log.jsonl" || echo 0) -gt 20000 ]] && break
@@ -491,7 +494,7 @@ fi
 signalled() {
 	begin "$1" || return 0
 	rm -rf "$tmp/run"
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -faults slow=1:50ms -out "$tmp/run" >"$log" 2>&1 &
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults slow=1:50ms -out "$tmp/run" >"$log" 2>&1 &
 	local p=$! s
 	for _ in {1..100}; do
 		[[ $(wc -c 2>/dev/null <"$tmp/run/journal/log.jsonl" || echo 0) -gt 20000 ]] && break
@@ -528,7 +531,7 @@ if begin 'kill -9 thirty times with every fault of transport'; then
 	RANDOM=42
 	while ((kills < 30 && starts < 60)); do
 		starts=$((starts + 1))
-		"$tmp/bin/sample1pct" -policies "$tmp/aa.json" -n 2 -full 200 -faults "$faults" -out "$tmp/run" >"$log" 2>&1 &
+		"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults "$faults" -out "$tmp/run" >"$log" 2>&1 &
 		p=$!
 		sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
 		kill -KILL "$p" 2>/dev/null && kills=$((kills + 1))

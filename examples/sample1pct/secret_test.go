@@ -170,7 +170,8 @@ func TestKeyIsNowhere(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			args := []string{"-live", "-fireworks-url", server.URL + "/inference/v1", "-openai-url", server.URL + "/v1",
 				"-prices",
-				prices, "-policies", aa, "-n", "4", "-full", "400", "-waive", "endpoint.certified=a drill", "-out", out}
+				prices, "-policies", aa, "-n", "4", "-full", "400", "-waive", "endpoint.certified=a drill",
+				"-waive", "judge.calibration=a drill", "-out", out}
 			code := run(args, &stdout, &stderr)
 			again := run(append(args, "-json"), &stdout, &stderr)
 			written := map[string]string{"stdout": stdout.String(), "stderr": stderr.String()}

@@ -45,7 +45,7 @@ func TestShardsUnderOneBudget(t *testing.T) {
 			return ""
 		}
 	}
-	const spent, ended = "This shard's part of the budget is spent", "Merge the folders of all 2 shards"
+	const spent, ended = "shard's part of the budget is spent", "Merge the folders of all 2 shards"
 	for _, s := range []struct {
 		shard int
 		kill  int64

@@ -220,18 +220,26 @@ func (p *preflight) graders(ctx context.Context) {
 	}
 }
 
-// enough refuses a run that has too few labels for any estimate.
+// enough refuses a run that has too few labels for any estimate, if another command line
+// would give it enough. If the input holds no more, or the caller has no command line, the
+// run is theirs to make; a shard has a part of what the whole has.
 func (p *preflight) enough() {
 	c := &p.cfg
-	if labels := c.loggedLabels(); labels < offpolicy.MinLabels && c.Waived[check.Calibration] == "" {
-		enough := strconv.Itoa(int(math.Ceil(offpolicy.MinLabels / c.Labels.Fraction)))
-		p.add(fmt.Sprintf("%s give %s of %s: nothing is estimated from fewer than %d",
-			record.Plural(len(c.Prompts), "prompt", "prompts"), record.Plural(labels, "label", "labels"),
-			c.Arms.Logging().Policy.Name, offpolicy.MinLabels),
-			record.Remedy{Do: fmt.Sprintf("take %s prompts or more; to run the pipeline alone, waive %s", enough,
-				check.Calibration), Changes: []record.Change{{Field: record.FieldPrompts, To: enough},
-				{Field: record.FieldWaived, To: check.Calibration + "=" + Reason}}}, nil)
+	labels := c.loggedLabels()
+	if labels >= offpolicy.MinLabels || c.Waived[check.Calibration] != "" || !c.Shard.Whole() {
+		return
 	}
+	what := fmt.Sprintf("%s give %s of %s: nothing is estimated from fewer than %d",
+		record.Plural(len(c.Prompts), "prompt", "prompts"), record.Plural(labels, "label", "labels"),
+		c.Arms.Logging().Policy.Name, offpolicy.MinLabels)
+	enough := int(math.Ceil(offpolicy.MinLabels / c.Labels.Fraction))
+	if held := c.Input.Held; c.Command == nil || held > 0 && held < enough {
+		p.warn("%s; %d prompts would do", what, enough)
+		return
+	}
+	p.add(what, record.Remedy{Do: fmt.Sprintf("take %d prompts or more; to run the pipeline alone, waive %s", enough,
+		check.Calibration), Changes: []record.Change{{Field: record.FieldPrompts, To: strconv.Itoa(enough)},
+		{Field: record.FieldWaived, To: check.Calibration + "=" + Reason}}}, nil)
 }
 
 // services asks after templates, prices and models.

@@ -311,7 +311,7 @@ func TestReferenceTimesAreReadable(t *testing.T) {
 func TestAssuredPlan(t *testing.T) {
 	_, plain := planned(nil)
 	_, sure := planned(func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Assurance = .9 })
-	if plain.Assurance.Valid() || !strings.Contains(plain.Answer, "for about ±") {
+	if plain.Assurance.Valid() || !strings.Contains(plain.Answer, "gives about ±") {
 		t.Errorf("without an assurance: %v %q", plain.Assurance, plain.Answer)
 	}
 	if sure.Assurance.OrNaN() != .9 || !strings.Contains(sure.Answer, "or better in 90% of such runs") {
