@@ -78,7 +78,7 @@ func TestMixtureByHand(t *testing.T) {
 			LogProbs: map[string]dataset.Float{"a": dataset.Known(math.Log(p[0])), "b": dataset.Known(math.Log(p[1])),
 				"t": dataset.Known(math.Log(p[2]))}})
 	}
-	want := []float64{.2 / .4, .4 / .4, .1 / .6, .3 / .3}
+	want := []float64{.5, 1, 1. / 6, 1} // the target over the mean of the loggers, by rows: 3/4 a + 1/4 b
 	r := evaluate(t, s, Config{Replicates: 2})
 	w := r.Policy("t").Weights
 	for i, v := range w.Raw() {

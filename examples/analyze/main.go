@@ -31,6 +31,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/cje"
 	"github.com/reweigh/reweigh/internal/clean"
+	"github.com/reweigh/reweigh/internal/console"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/report"
 )
@@ -206,7 +207,7 @@ func analyze(o options, stdout, stderr io.Writer) error {
 	if o.json {
 		return report.EvaluationJSON(stdout, e)
 	}
-	if err := report.EvaluationText(stdout, e, 0); err != nil {
+	if err := report.EvaluationText(stdout, e, console.Width(stdout)); err != nil {
 		return err
 	}
 	if o.html != "" {

@@ -48,6 +48,9 @@ func ExampleEvaluationText() {
 	// Output:
 	// 1 of 2 policies can be answered from these data; an estimate that the evidence
 	// cannot carry has no number.
+	//   - p0 scores 0.58 (95% interval 0.55 to 0.61).
+	//   - target cannot be estimated from these data.
+	//   - Which policy is best is not known yet.
 	//
 	// Answers
 	//   Policy  Value    95% interval            Band  By

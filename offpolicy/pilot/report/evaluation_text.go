@@ -32,6 +32,9 @@ func EvaluationText(w io.Writer, e *offpolicy.Document, width int) error {
 	}
 	t := &terminal{width: max(width, 40)}
 	t.wrap("", "", v.Headline+" "+v.Meaning)
+	for _, s := range v.Reasons {
+		t.wrap("  - ", "    ", s)
+	}
 	for _, n := range v.Notes {
 		t.wrap("  ! ", "    ", n)
 	}

@@ -15,7 +15,7 @@ import (
 // and the page render it and format nothing themselves.
 type evaluationView struct {
 	Title, Tone, Headline, Meaning string
-	Reasons                        []string
+	Reasons                        []string // the answers, as a person would say them
 	Notes                          []string
 	Facts                          []fact
 	Answers, Estimates             table
@@ -38,16 +38,14 @@ func newEvaluationView(e *offpolicy.Document) *evaluationView {
 		Weights: evaluatedWeightsTable(e), Diagnostics: diagnosticsTable(e), Audits: auditsTable(e),
 		Refusals: estimateRefusals(e), Calibration: evaluatedCalibration(e),
 	}
+	if len(e.Policies) > 0 {
+		v.Reasons = Sentences(e)
+	}
 	answered := 0
 	for _, name := range e.PolicyNames() {
 		a := e.Policies[name].Answer
 		if a.Estimator != "" {
 			answered++
-			first, _, _ := strings.Cut(a.Reason, ";") // the rest of it stands beside the estimates
-			v.Reasons = append(v.Reasons, fmt.Sprintf("%s: %s by %s: %s", clean(name),
-				interval(pilotInterval(a.Value, a.CI), score), clean(a.Estimator), clean(first)))
-		} else {
-			v.Reasons = append(v.Reasons, clean(name)+": no answer")
 		}
 		v.Choices = append(v.Choices, fact{clean(name), clean(a.Reason)})
 		for _, s := range a.Advice {
