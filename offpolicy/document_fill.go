@@ -59,11 +59,13 @@ func (r *Result) Document() *Document {
 // zeros are notes on log-probs of exactly 0, a probability of 1, of responses that are
 // not known to be empty: most often a value that was never there.
 func (fr *frame) zeros() (out []string) {
+	// Of rows without any text nobody knows which responses are empty.
+	texts := slices.ContainsFunc(fr.length, func(l float64) bool { return l > 0 })
 	for _, name := range append([]string{fr.logging}, fr.targets...) {
 		var ids []string
 		count := 0
 		for i, v := range fr.logProb(name) {
-			if b := fr.t.bounds(name, i); v == 0 && b[0] == 0 && fr.length[i] != 0 {
+			if b := fr.t.bounds(name, i); v == 0 && b[0] == 0 && (fr.length[i] != 0 || !texts) {
 				if count++; count <= 3 {
 					ids = append(ids, fr.prompts[fr.prompt[i]])
 				}

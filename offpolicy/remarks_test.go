@@ -70,6 +70,12 @@ func TestDataThatLookLikeSomethingElse(t *testing.T) {
 		{"means per token", "lm-eval and others normalise by length",
 			func(_ int, _ float64, r *Row) { scaled(r, 1/r.Length.OrNaN()) },
 			"p0, t do not grow with the length", ""},
+		{"exact zeros of responses without a text", "a table without their column: which are empty is not known",
+			func(i int, _ float64, r *Row) {
+				if r.Length = dataset.Known(0); i == 7 {
+					r.LogProbs["t"] = dataset.Known(0)
+				}
+			}, "log-probs under t are exactly 0", ""},
 		{"labels in the middle of the scale", "no mean rank differs",
 			func(i int, y float64, r *Row) {
 				if r.Label = (dataset.Float{}); y > .3 && y < .7 {
