@@ -37,7 +37,7 @@ fuzz() {
 	execs=$(awk '{ for (i = 1; i < NF; i++) if ($i == "execs:") n = $(i + 1) } END { print n + 0 }' "$tmp/fuzz.log")
 }
 
-# fuzz_briefly gives every fuzz target three seconds.
+# fuzz_briefly gives every fuzz target two seconds.
 #
 # A duration as -fuzztime can fail with a bare "context deadline exceeded" when
 # a worker is busy at the end (go.dev/issue/75804, in Go before 1.27), and can
@@ -61,7 +61,7 @@ fuzz_briefly() {
 	((${#targets[@]} > 0)) || fail 'no fuzz target found'
 	for line in "${targets[@]}"; do
 		read -r pkg name <<<"$line"
-		fuzz 3s "$pkg" "$name"
+		fuzz 2s "$pkg" "$name"
 		if ((code == 0 && execs == 0)) || {
 			((code != 0)) && grep -q 'context deadline exceeded' "$tmp/fuzz.log" &&
 				! grep -q -e 'Failing input' -e 'panic' "$tmp/fuzz.log"

@@ -60,6 +60,9 @@ func TestFirstTestOfAnEndpoint(t *testing.T) {
 // TestEndpoints: two models on two servers of different kinds in one run, the judge on a
 // third endpoint, without a key for what is on this machine, and free.
 func TestEndpoints(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	s := sim.New(sim.Config{})
 	defer s.Close()
 	t.Setenv("ANY", "any")
@@ -114,6 +117,9 @@ func TestEndpoints(t *testing.T) {
 
 // TestEndpointsAreRefused before anything is spent, with the reason.
 func TestEndpointsAreRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	s := sim.New(sim.Config{})
 	defer s.Close()
 	ollama := providertest.NewServer(t, slices.Repeat([]providertest.Reply{{Body: `{"object":"list","data":[` +

@@ -153,6 +153,9 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestAnotherConfigurationIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	dir := filepath.Join(t.TempDir(), "run")
 	if code, _, stderr := sample(t, "-out", dir, "-n", "30"); code != exitGO {
 		t.Fatalf("exit %d:\n%s", code, stderr)
@@ -173,6 +176,9 @@ func TestAnotherConfigurationIsRefused(t *testing.T) {
 
 // TestLiveSpeaksToTheGivenAddresses runs -live against a simulator on loopback.
 func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	s := sim.New(sim.Config{Keys: []string{"fw-key", "oa-key"}})
 	if err := s.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -197,6 +203,9 @@ func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
 }
 
 func TestWaiverShows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	code, stdout, _ := sample(t, "-n", "30", "-faults", "expensive=2", "-waive", "cost.estimate=agreed with finance",
 		"-out", filepath.Join(t.TempDir(), "run"))
 	if code != exitGO || !strings.Contains(stdout, "agreed with finance") {
@@ -205,6 +214,9 @@ func TestWaiverShows(t *testing.T) {
 }
 
 func TestPoliciesAndPricesFromFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	dir := t.TempDir()
 	var arms []map[string]any
 	for i, name := range []string{"base", "twin", "worse"} {

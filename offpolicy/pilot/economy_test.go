@@ -18,6 +18,9 @@ import (
 // and for the sampled tokens that are not the text's. The records are the same
 // whatever the concurrency.
 func TestOneEchoPastTheFirstHundred(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	const n = 112
 	ps := prompts(n)
 	first, err := dataset.SamplePrompts(ps, 100, 42)

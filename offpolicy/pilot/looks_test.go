@@ -12,6 +12,9 @@ import (
 // A run that is looked at as it grows buys nothing more once it decides, goes on where an
 // earlier start left it, and is another run than one without intervals for any time.
 func TestLooks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	server := sim.New(sim.Config{})
 	defer server.Close()
 	c, err := simulated(server, t.TempDir(), 62)

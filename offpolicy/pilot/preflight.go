@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -64,6 +65,7 @@ type preflight struct {
 	models   []string               // of judge and oracle
 	identity []byte
 	kept     json.RawMessage // what a merge needs to know; of a shard alone
+	saying   sync.Mutex      // over calls of cfg.Progress
 }
 
 func (p *preflight) add(what string, r record.Remedy, err error) {
@@ -388,11 +390,19 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 	client, err := providers.NewClient(service,
 		providers.ClientConfig{Prices: p.cfg.Prices, Ledger: &p.free, Retry: retry, OnAttempt: p.askedAgain})
 	if err == nil {
+		answered := false
 		late := time.AfterFunc(listingIsLate, func() {
-			p.say(fmt.Sprintf("waiting for %s to list its models", service.Name()))
+			p.saying.Lock()
+			defer p.saying.Unlock()
+			if !answered {
+				p.tell(fmt.Sprintf("waiting for %s to list its models", service.Name()))
+			}
 		})
 		listed, err = client.Models(ctx)
 		late.Stop()
+		p.saying.Lock()
+		answered = true // nothing is said once the preflight has returned
+		p.saying.Unlock()
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		p.warn("%s lists no models: whether it serves %s shows at the first call", service.Name(), strings.Join(want, ", "))
@@ -466,8 +476,14 @@ func (p *preflight) askedAgain(e providers.Entry) {
 	}
 }
 
-// say reports what goes on before there is a run.
+// say reports what goes on before there is a run, one thing at a time.
 func (p *preflight) say(what string) {
+	p.saying.Lock()
+	defer p.saying.Unlock()
+	p.tell(what)
+}
+
+func (p *preflight) tell(what string) {
 	if p.cfg.Progress != nil {
 		p.cfg.Progress(record.Event{Alert: "preflight: " + what})
 	}

@@ -69,6 +69,9 @@ func (s *slow) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (pro
 // TestSlowestLimitSetsTheTime: stages overlap, so that a run takes as long as its
 // slowest limit, and not the sum of its stages' waits. The clock is a fake one.
 func TestSlowestLimitSetsTheTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	const takes = 200 * time.Millisecond
 	rows := []struct {
 		prompts     int
