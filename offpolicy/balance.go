@@ -61,6 +61,9 @@ func (r *Result) weighBalance(p *PolicyResult) {
 	a, f := logged(score), fresh(score)
 	b.Reweighted, b.Fresh = a.mean(), f.mean()
 	b.Difference, b.SE = a.minus(&f, len(fr.prompts))
+	if !p.Weights.Usable() {
+		return // their own rules say why, and an error of such a mean says nothing
+	}
 	if math.Abs(b.Difference) > balanceZ*b.SE+1e-9 {
 		p.unlike = append(p.unlike, refusal(RuleBalance, math.Abs(b.Difference)/b.SE, balanceZ,
 			"the judge's mean is %.3f on the logs reweighted to %s, and %.3f on its own draws (difference %+.3f, SE %.3f): "+
