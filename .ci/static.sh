@@ -28,12 +28,11 @@ check_vet() {
 	go vet ./.ci/checkrun
 }
 
-# check_cross compiles and vets, tests included, for the systems that no step
-# can run on.
+# check_cross vets for the systems that no step can run on: every file is
+# type-checked, tests included.
 check_cross() {
 	local os
 	for os in windows darwin; do
-		GOOS=$os GOARCH=amd64 CGO_ENABLED=0 go build ./...
 		GOOS=$os GOARCH=amd64 CGO_ENABLED=0 go vet ./...
 		printf 'ok   %s\n' "$os"
 	done

@@ -8,8 +8,13 @@ test_as_readme_says() {
 	bash -euo pipefail -c "$cmd"
 }
 
+# test_race leaves out what starts no goroutine of its own, and is arithmetic: it is slow
+# under the detector, which has nothing to find there.
 test_race() {
-	go test -race -short -shuffle on ./...
+	go list ./... >"$tmp/packages"
+	grep -v -e '/internal/worlds$' -e '/internal/spline$' -e '/teacherforce/temper$' "$tmp/packages" >"$tmp/raced"
+	# shellcheck disable=SC2046 # one argument a package
+	go test -race -short -shuffle on $(cat "$tmp/raced")
 }
 
 # test_nested_modules tests the modules that ./... does not reach.
