@@ -66,7 +66,7 @@ readme_command() {
 	found=$(awk -v prefix="$1" '/^```/ { fenced = !fenced; next } fenced && index($0, prefix) == 1' README.md)
 	[[ -n $found ]] || fail "README.md has no fenced command that begins with '$1'"
 	[[ $(wc -l <<<"$found") == 1 ]] || fail "README.md has several fenced commands that begin with '$1'"
-	printf '%s\n' "$found"
+	sed -E 's/[[:space:]]+#.*$//' <<<"$found" # a comment would take in what is appended
 }
 
 # modules prints the folder of every module of the repository, the root first.
