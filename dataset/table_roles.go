@@ -172,7 +172,7 @@ func newRoles(names []string, want map[string]string, logging string) (*roles, e
 	}
 	best := map[role][]string{}
 	for _, s := range r.of {
-		best[s.role] = nil // whoever is named has it
+		best[s.role] = nil // a column named by the caller has it
 	}
 	for _, name := range names {
 		s := spelt(name)

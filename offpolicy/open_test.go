@@ -10,7 +10,7 @@ import (
 )
 
 // The middle of a weight's interval stands for it, the e-value is that of the least weights,
-// and what is not known is told: by hand.
+// and the part of the weight that intervals leave open is counted: by hand.
 func TestWeightsBetween(t *testing.T) {
 	ln := math.Log
 	for _, test := range []struct {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Files as people have them, and what they are told.
+// Files as people have them, and what analyze says of each.
 func TestOwnFiles(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	var five, policies, labels, prl, ab, typo strings.Builder

@@ -89,15 +89,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	display := newDisplay(stderr, o.quiet)
 	stderr = console.Wrap(stderr)
-	told := stderr // what is no error
+	info := stderr // what is no error
 	if o.quiet {
-		told = io.Discard
+		info = io.Discard
 	}
-	fmt.Fprintln(told, begun(o))
+	fmt.Fprintln(info, begun(o))
 	ctx, gently, release := signals(display.print)
 	defer release()
 
-	cfg, closeAll, err := configure(o, told)
+	cfg, closeAll, err := configure(o, info)
 	if err != nil {
 		clean.Error(stderr, "sample1pct: preflight refused", err)
 		return exitPreflight
@@ -107,14 +107,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cfg.Render = report.WriteFiles
 	cfg.Stop = gently
 
-	cfg.Announce = func(pf pilot.Preflight) { printPreflight(told, cfg, pf) }
+	cfg.Announce = func(pf pilot.Preflight) { printPreflight(info, cfg, pf) }
 	if o.preflight {
 		pf, err := pilot.RunPreflight(ctx, cfg)
 		if err != nil {
 			return refused(err, stderr)
 		}
-		printPreflight(told, cfg, pf)
-		fmt.Fprintln(told, "preflight passed; nothing was spent")
+		printPreflight(info, cfg, pf)
+		fmt.Fprintln(info, "preflight passed; nothing was spent")
 		return exitGO
 	}
 	v, err := pilot.Run(ctx, cfg)
@@ -122,11 +122,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if v == nil {
 		return refused(err, stderr)
 	}
-	return tell(o, v, err, stdout, stderr)
+	return conclude(o, v, err, stdout, stderr)
 }
 
-// tell prints a verdict and returns its exit code; err says that the run was interrupted.
-func tell(o options, v *pilot.Verdict, err error, stdout, stderr io.Writer) int {
+// conclude prints a verdict and returns its exit code; err says that the run was interrupted.
+func conclude(o options, v *pilot.Verdict, err error, stdout, stderr io.Writer) int {
 	if o.json {
 		if err := report.JSON(stdout, v); err != nil {
 			clean.Error(stderr, "sample1pct", err)

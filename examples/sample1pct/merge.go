@@ -33,5 +33,5 @@ func merge(o options, stdout, stderr io.Writer) int {
 	if v.State == pilot.Interrupted {
 		err = errors.New("some shards have not come to their end: start them again, and merge again")
 	}
-	return tell(o, v, err, stdout, stderr)
+	return conclude(o, v, err, stdout, stderr)
 }

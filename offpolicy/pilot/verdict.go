@@ -166,7 +166,7 @@ type Verdict struct {
 	// Evaluation is what the sample says of the policies' values: answered, or refused
 	// with the reasons. It does not weigh on the decision, which is about the pipeline.
 	Evaluation *offpolicy.Document `json:"evaluation"`
-	// Truth is what the policies are known to score, if the run was told.
+	// Truth is what the policies are known to score, if the caller states it.
 	Truth       *record.Truth                `json:"truth,omitempty"`
 	Projection  record.Projection            `json:"projection"`
 	Policies    []PolicySummary              `json:"policies"`

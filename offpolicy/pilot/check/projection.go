@@ -124,7 +124,7 @@ func checkProjectedWidth(in *Input, c *record.Finding) {
 			parts = append(parts, fmt.Sprintf("%s %.3f", x.Name, x.HalfWidthAtLeast.OrNaN()))
 		}
 	}
-	c.Summary = "P0's mean label is not known to any width"
+	c.Summary = "P0's mean label cannot be estimated"
 	if p.HalfWidth.Valid() {
 		c.Summary = fmt.Sprintf("%s prompts give P0's mean label to within %.3f", record.Count(r.Full), p.HalfWidth.OrNaN())
 	}

@@ -92,7 +92,7 @@ func fullVerdict() *pilot.Verdict {
 			"logprobs.zero fails: 2 non-empty responses have a log-prob of exactly 0 that their tokens do not explain.",
 			"models.served holds: another model answered 3 of 500 calls.",
 		},
-		Next: pilot.NextStep{Do: "Mend logprobs.zero: look at the two records. Then start the run again. " + hostile,
+		Next: pilot.NextStep{Do: "Fix logprobs.zero: look at the two records. Then start the run again. " + hostile,
 			Command: "sample1pct -out 'runs/a b' " + hostile},
 		Waivers: map[string]string{"cost.estimate": "prices were raised on the day of the run"},
 		Checks: []record.Finding{
