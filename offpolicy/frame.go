@@ -252,7 +252,7 @@ func (fr *frame) logRatios(policy string) (lower, upper []float64) {
 // of several.
 func (fr *frame) loggedBounds(row int) [2]float64 {
 	if fr.pool != nil {
-		return [2]float64{fr.pool.log[row], fr.pool.log[row]}
+		return [2]float64{fr.pool.lower[row], fr.pool.log[row]}
 	}
 	return fr.t.bounds(fr.logging, row)
 }

@@ -11,12 +11,14 @@ import (
 // loggers are the logs of several policies: what [Samples.Pooled] says.
 type loggers struct {
 	names  []string
-	logger []int32     // of each row
-	rows   []float64   // of each logger
-	log    []float64   // of each row: log Σ_k (n_k/n) π_k, NaN if one of them is missing
-	counts [][]float64 // by logger: how many rows of it each prompt has
-	gram   [][]float64 // Σ_p counts_j counts_k, and its Cholesky factor
-	factor [][]float64
+	logger []int32   // of each row
+	rows   []float64 // of each logger
+	// Of each row: log Σ_k (n_k/n) π_k, NaN if one of them is missing, and its lower bound,
+	// which is another if one of them is an interval.
+	log, lower []float64
+	counts     [][]float64 // by logger: how many rows of it each prompt has
+	gram       [][]float64 // Σ_p counts_j counts_k, and its Cholesky factor
+	factor     [][]float64
 }
 
 // loggers returns the names of the policies that wrote the rows, sorted.
@@ -41,16 +43,14 @@ func newLoggers(t *Table) *loggers {
 		p.rows[j]++
 		p.counts[j][t.prompt[i]]++
 	}
-	p.log = make([]float64, t.rows)
-	parts := make([]float64, k)
+	p.log, p.lower = make([]float64, t.rows), make([]float64, t.rows)
+	upper, lower := make([]float64, k), make([]float64, k)
 	for i := range p.log {
 		for j, name := range p.names {
-			parts[j] = math.NaN()
-			if c := t.logProb[name]; c != nil {
-				parts[j] = math.Log(p.rows[j]/float64(t.rows)) + c[i]
-			}
+			share, of := math.Log(p.rows[j]/float64(t.rows)), t.bounds(name, i)
+			lower[j], upper[j] = share+of[0], share+of[1]
 		}
-		p.log[i] = logSum(parts)
+		p.lower[i], p.log[i] = logSum(lower), logSum(upper)
 	}
 	p.gram = make([][]float64, k)
 	for i := range p.gram {
@@ -170,7 +170,7 @@ func (p *loggers) drawn(keys []uint64, seed uint64, replicates int) [][]float64 
 // target may lie far from some loggers if one of them covers it: its divergence is the least
 // of
 //
-//	-mean over the rows of k of log w + log(n/n_k)
+//	-mean over the rows of k with w > 0 of log w + log(n/n_k),   n_k how many these are
 //
 // And E[w] <= 1 holds of the mixture, not of each logger: in the e-value a prompt counts as
 // Σw over the rows that a prompt has on average, whose mean over prompts is at most 1 in
@@ -180,10 +180,13 @@ func (p *loggers) judge(w *Weights, prompt []int32) {
 	sum, n := make([]float64, k), make([]float64, k)
 	byPrompt := map[int32][]float64{}
 	for i, l := range w.Log {
-		if !math.IsNaN(l) {
+		if math.IsNaN(l) {
+			continue
+		}
+		byPrompt[prompt[i]] = append(byPrompt[prompt[i]], w.bottom()[i])
+		if !math.IsInf(l, -1) { // as in Weights.Divergence
 			sum[p.logger[i]] += l
 			n[p.logger[i]]++
-			byPrompt[prompt[i]] = append(byPrompt[prompt[i]], l)
 		}
 	}
 	if w.N == 0 {
@@ -219,14 +222,15 @@ func (fr *frame) cloneWeights(policy string, c *Config) (*Weights, error) {
 	if fr.pool == nil {
 		return WeightsBetween(fr.logRatios(policy))
 	}
-	a, b := fr.logProb(policy), fr.logProb(c.CloneOf[policy])
-	out := make([]float64, fr.n())
-	for i := range out {
-		if out[i] = math.NaN(); a != nil && b != nil && !math.IsInf(b[i], 0) {
-			out[i] = a[i] - b[i]
+	lower, upper := make([]float64, fr.n()), make([]float64, fr.n())
+	for i := range lower {
+		if base := fr.t.bounds(c.CloneOf[policy], i); math.IsInf(base[0], -1) {
+			lower[i], upper[i] = math.NaN(), math.NaN() // its logger did not write that row
+		} else {
+			lower[i], upper[i] = LogRatioBounds(fr.t.bounds(policy, i), base)
 		}
 	}
-	return WeightsFromLogRatios(out)
+	return WeightsBetween(lower, upper)
 }
 
 // cloned are the weights of a clone against the policy that it is.

@@ -275,3 +275,24 @@ func TestPooledRecords(t *testing.T) {
 		t.Errorf("two log-probs of one logger: %v", err)
 	}
 }
+
+// A logger's log-prob that is an interval makes the weight one, and a response that the
+// target cannot give weighs 0 and leaves the divergence of the others.
+func TestMixtureOfIntervals(t *testing.T) {
+	ln := func(p float64) dataset.Float { return dataset.Known(math.Log(p)) }
+	s := Samples{Logging: "logs", Pooled: true, Judge: "j", Scored: sampled("a", "b", "t")}
+	for i, p := range [][3]float64{{.5, .1, .2}, {.4, .4, .4}, {.8, .4, 0}, {.2, .6, .3}} {
+		s.Rows = append(s.Rows, Row{PromptID: fmt.Sprint("p", i), Logger: []string{"a", "a", "a", "b"}[i],
+			LogProbs: map[string]dataset.Float{"a": ln(p[0]), "b": ln(p[1]), "t": ln(p[2])}})
+	}
+	delete(s.Rows[0].LogProbs, "b")
+	s.Rows[0].Intervals = map[string][2]dataset.Float{"b": {ln(.05), ln(.1)}}
+	w := evaluate(t, s, Config{Replicates: 2}).Policy("t").Weights
+	if lower, upper := math.Exp(w.bottom()[0]), math.Exp(w.ceiling()[0]); !near(lower, .2/.4, 1e-12) ||
+		!near(upper, .2/(.75*.5+.25*.05), 1e-12) {
+		t.Errorf("weight from %v to %v, want .5 to %v", lower, upper, .2/.3875)
+	}
+	if w.Zero != 1 || math.IsInf(w.Divergence, 0) || math.IsNaN(w.Divergence) {
+		t.Errorf("%d rows of weight 0, divergence %v", w.Zero, w.Divergence)
+	}
+}
