@@ -37,7 +37,9 @@ func (s *Sample) UnmarshalJSON(b []byte) error {
 		p.Metadata = meta
 	}
 	p.Extra = extra
-	promote(&p.PromptID, &p.JudgeScore, &p.OracleLabel, meta)
+	if err := promote(&p.PromptID, &p.JudgeScore, &p.OracleLabel, meta); err != nil {
+		return err
+	}
 	*s = Sample(p)
 	return nil
 }
@@ -57,7 +59,9 @@ func (d *FreshDraw) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	p.Extra = extra
-	promote(&p.PromptID, &p.JudgeScore, &p.OracleLabel, meta)
+	if err := promote(&p.PromptID, &p.JudgeScore, &p.OracleLabel, meta); err != nil {
+		return err
+	}
 	*d = FreshDraw(p)
 	return nil
 }
@@ -173,8 +177,9 @@ func exactNumbers(v any) any {
 	return v
 }
 
-// promote fills in from the metadata what the top of a record lacks.
-func promote(id *string, score, label *Float, meta map[string]any) {
+// promote fills in from the metadata what the top of a record lacks. A grade there is a number
+// or null, as at the top.
+func promote(id *string, score, label *Float, meta map[string]any) error {
 	if *id == "" {
 		switch v := meta["prompt_id"].(type) {
 		case string:
@@ -186,10 +191,17 @@ func promote(id *string, score, label *Float, meta map[string]any) {
 		}
 	}
 	for name, to := range map[string]*Float{"judge_score": score, "oracle_label": label} {
-		if v, ok := meta[name].(float64); ok && !to.Valid() {
-			*to = Known(v)
+		if to.Valid() || meta[name] == nil {
+			continue
 		}
+		v, ok := meta[name].(float64)
+		if !ok {
+			return fmt.Errorf("metadata field %q holds %q, where a number or null should be", name,
+				shorten(fmt.Sprint(meta[name]), 40))
+		}
+		*to = Known(v)
 	}
+	return nil
 }
 
 // encodeCJE writes v with extra's members behind its own.

@@ -194,6 +194,30 @@ func ExampleNewRowReader() {
 	// Output: csv 2 {"prompt_id":"p1","prompt":"Say \"hi\"."} <nil>
 }
 
+// Columns are found by their names, and labels are brought to [0, 1].
+func ExampleReadTable() {
+	csv := "qid,variant,human\nq1,control,4\nq1,new,5\nq2,control,\nq2,new,3\n"
+	src := dataset.Source{Name: "my.csv", Open: func() (dataset.RowReader, error) {
+		return dataset.NewRowReader(strings.NewReader(csv), "my.csv")
+	}}
+	t, err := dataset.ReadTable(src, dataset.TableOptions{Labels: dataset.Scale{Low: 1, High: 5}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, s := range t.Samples {
+		fmt.Println(t.Logging, s.PromptID, s.OracleLabel)
+	}
+	for _, d := range t.Draws["new"] {
+		fmt.Println("new", d.PromptID, d.OracleLabel)
+	}
+	// Output:
+	// control q1 0.75
+	// control q2 missing
+	// new q1 1
+	// new q2 0.5
+}
+
 func ExampleSampleStrata() {
 	var prompts []dataset.Prompt
 	for i := range 100 {

@@ -1,14 +1,10 @@
 package dataset
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -21,18 +17,23 @@ type TableOptions struct {
 	// names policies; else it is the first of the table's policies that has a log-prob
 	// of its own responses, or the one with most labels.
 	Logging string
+	// Logger takes the rows of one logger alone, of a table with a column of loggers, which
+	// is then the logging policy. "" takes all: the table's Logs are Pooled, and Logging is
+	// the name of them, "logs" if it is "".
+	Logger string
 	// Judge is the identity of the judge that gave the scores; "" means "an unnamed judge".
 	Judge string
 	// Columns name the column of a field, by the field's name: prompt_id, prompt, response,
 	// policy, base_policy_logprob, target_policy_logprobs.NAME, judge_score, oracle_label,
-	// inclusion_prob, draw_idx, language, category. A field that is not here has the column whose
+	// inclusion_prob, draw_idx, logger, language, category. A field that is not here has the column whose
 	// name says so.
 	Columns map[string]string
 	// Labels and Scores are the scales of the oracle's labels and the judge's scores.
 	Labels, Scores Scale
-	// Into makes what takes the rows one by one, once the logging policy is known, so that
-	// nobody need hold them all. nil means that the table's Samples and Draws do.
-	Into func(logging, judge string) TableSink
+	// Into makes what takes the rows one by one, once it is known whose logs they are, which
+	// its argument says (Logging, Pooled and Judge), so that nobody need hold them all. nil
+	// means that the table's Samples and Draws do.
+	Into func(Logs) TableSink
 }
 
 // TableSink takes rows: the logging policy's, and those of other policies.
@@ -70,14 +71,15 @@ type Table struct {
 	Rows    int
 	// Values are how many there are of each field, those that are missing apart.
 	Values    map[string]int
-	Lines     []int            // of each of Samples
-	DrawLines map[string][]int // lines of each of Draws
+	Lines     []int            // of each sample, in the order in which they were handed on
+	DrawLines map[string][]int // of each draw, by policy, likewise
 }
 
 // unnamed are what a table does not name.
 const (
 	unnamedLogging = "base" // as CJE calls it
 	unnamedJudge   = "an unnamed judge"
+	pooledLogs     = "logs" // of several loggers
 )
 
 // ReadTable reads logged responses from a table: JSON lines, a JSON array or CSV, as
@@ -90,6 +92,9 @@ const (
 // With a column of policies the rows of the logging policy are the samples, and those of
 // the others are their own draws. Rows without an id have one made of the prompt's text,
 // else of the response's, else each row is a prompt of its own; Notes say which.
+//
+// With a column of loggers each sample names the policy that wrote it, and all of them must:
+// the logs are then Pooled. Row 1,001 and later may have no field that none before had.
 //
 // Labels and scores are brought from their scale to [0, 1]; one that lies outside of its
 // scale is an error that wraps [ErrScale]. In CSV a cell that is empty, or NA, NaN, null, None
@@ -109,7 +114,7 @@ func ReadTable(src Source, opt TableOptions) (*Table, error) {
 	defer rows.Close()
 	t := &tableReader{src: src.Name, opt: opt, csv: strings.HasPrefix(rows.Container(), "csv"), percent: map[role]int{},
 		out:  &Table{Columns: map[string]string{}, Values: map[string]int{}, DrawLines: map[string][]int{}},
-		next: map[Key]int{}, seen: map[uint64]bool{}}
+		next: map[Key]int{}, stated: map[Key]bool{}, seen: map[uint64]bool{}}
 	t.out.Draws = map[string][]FreshDraw{}
 	t.labels, t.scores = newGrades("label", opt.Labels), newGrades("judge score", opt.Scores)
 	if err := t.readAll(rows); err != nil {
@@ -142,13 +147,17 @@ type tableReader struct {
 	labels, scores *grades
 	out            *Table
 	sink           TableSink
+	hold           bool       // every row, since the logging policy is found in them
 	held           []tableRow // until it is known whose the logs are
 
 	byPrompt, byResponse, byRow, copies, foreign int
 
-	next map[Key]int     // of draws that state no index
-	seen map[uint64]bool // hashes of rows
-	hash maphash.Hash
+	known  map[string]bool // names of fields, of JSON
+	remark string          // a value of the column of models that names no policy
+	next   map[Key]int     // of draws that state no index
+	stated map[Key]bool    // draws that state one, by prompt and policy
+	seen   map[uint64]bool // hashes of rows
+	hash   maphash.Hash
 }
 
 // tableRow is a row before it is known whose log it is.
@@ -172,13 +181,13 @@ func (t *tableReader) readAll(rows RowReader) error {
 		if t.roles, err = newRoles(names, t.opt.Columns, t.opt.Logging); err != nil {
 			return err
 		}
-		if _, named := t.roles.column(policyRole); !named || t.opt.Logging != "" {
-			logging := unnamedLogging
-			if base, _ := t.roles.column(baseRole); strings.Contains(strings.ToLower(base), "p0") {
-				logging = "p0"
-			}
-			t.open(cmp.Or(t.opt.Logging, logging))
+		t.known = seen
+		policy, named := t.roles.column(policyRole)
+		if logger, both := t.roles.column(loggerRole); named && both {
+			return fmt.Errorf("dataset: %s: %w: %q and %q both name the policy that wrote a response: leave out one", t.src,
+				ErrColumns, policy, logger)
 		}
+		t.hold = named && t.opt.Logging == ""
 		for _, r := range head {
 			if err := t.row(r); err != nil {
 				return err
@@ -223,7 +232,11 @@ func (t *tableReader) readAll(rows RowReader) error {
 		}
 	}
 	if t.out.Rows == 0 {
-		return fmt.Errorf("dataset: %s holds no logged response: there is nothing to read", t.src)
+		of := ""
+		if t.opt.Logger != "" {
+			of = " of " + t.opt.Logger
+		}
+		return fmt.Errorf("dataset: %s holds no logged response%s: there is nothing to read", t.src, of)
 	}
 	return errors.Join(t.labels.check(t.src), t.scores.check(t.src))
 }
@@ -249,143 +262,17 @@ func (t *tableReader) row(r rawRow) error {
 			Hint: "name the policy that wrote the response"}
 	}
 	t.identify(s)
+	if t.opt.Logger != "" && row.policy == "" && s.Logger() != "" && s.Logger() != t.opt.Logger {
+		t.out.Rows--
+		return nil
+	}
 	t.count(&row)
-	if t.sink == nil {
+	if t.hold || t.sink == nil && row.policy != "" && row.policy != t.opt.Logging {
+		// The first sample says whether the logs are of several loggers.
 		t.held = append(t.held, row)
 		return nil
 	}
 	return t.place(row)
-}
-
-// open makes the sink of the rows.
-func (t *tableReader) open(logging string) {
-	t.out.Logging, t.out.Judge = logging, cmp.Or(t.opt.Judge, unnamedJudge)
-	t.sink = collector{t.out}
-	if t.opt.Into != nil {
-		t.sink = t.opt.Into(t.out.Logging, t.out.Judge)
-	}
-}
-
-// place hands a row on: to the logs, or to the draws of its policy.
-func (t *tableReader) place(r tableRow) error {
-	s := r.sample
-	if r.policy == "" || r.policy == t.out.Logging {
-		t.out.Lines = append(t.out.Lines, r.line)
-		return t.sink.AddSample(s)
-	}
-	if s.BasePolicyLogProb.Valid() || len(s.TargetPolicyLogProbs) > 0 {
-		t.foreign++
-	}
-	if k := (Key{PromptID: s.PromptID, Policy: r.policy}); r.draw < 0 {
-		r.draw = t.next[k]
-		t.next[k]++
-	}
-	t.sink.AddFresh(r.policy, FreshDraw{PromptID: s.PromptID, Prompt: s.Prompt, Response: s.Response,
-		JudgeScore: s.JudgeScore, OracleLabel: s.OracleLabel, InclusionProb: s.InclusionProb, DrawIdx: r.draw})
-	t.out.DrawLines[r.policy] = append(t.out.DrawLines[r.policy], r.line)
-	return nil
-}
-
-// count counts what a row holds.
-func (t *tableReader) count(r *tableRow) {
-	s := &r.sample
-	for field, f := range map[role]Float{baseRole: s.BasePolicyLogProb, scoreRole: s.JudgeScore,
-		labelRole: s.OracleLabel} {
-		if f.Valid() {
-			t.out.Values[string(field)]++
-		}
-	}
-	for name, f := range s.TargetPolicyLogProbs {
-		if f.Valid() {
-			t.out.Values[string(targetRole)+"."+name]++
-		}
-	}
-	t.hash.Reset()
-	fmt.Fprintln(&t.hash, s.PromptID, r.policy, r.draw, s.Response, s.BasePolicyLogProb, s.JudgeScore, s.OracleLabel)
-	if k := t.hash.Sum64(); t.seen[k] {
-		t.copies++
-	} else {
-		t.seen[k] = true
-	}
-}
-
-// finish hands on what was held, and says what is to be known of the table.
-func (t *tableReader) finish() (*Table, error) {
-	out := t.out
-	for _, name := range t.roles.names {
-		if s, ok := t.roles.of[name]; ok {
-			out.Columns[string(s.role)] = name
-		} else {
-			out.Unread = append(out.Unread, name)
-		}
-	}
-	known := 0
-	for _, field := range []role{idRole, labelRole, scoreRole, baseRole} {
-		if _, ok := t.roles.column(field); ok {
-			known++
-		}
-	}
-	if known == 0 {
-		return nil, fmt.Errorf("dataset: %s: %w: none of them holds a label, a judge score or a log-prob: there are %s",
-			t.src, ErrColumns, quoteNames(t.roles.names))
-	}
-	if t.sink == nil {
-		t.open(t.logging())
-	}
-	for _, r := range t.held {
-		if err := t.place(r); err != nil {
-			return nil, err
-		}
-	}
-	if len(out.Lines) == 0 {
-		column, _ := t.roles.column(policyRole)
-		return nil, fmt.Errorf("dataset: %s: %w: no row is of %q, the logging policy: column %q has %s", t.src,
-			ErrColumns, out.Logging, column, quoteNames(slices.Sorted(maps.Keys(out.DrawLines))))
-	}
-	out.Scored = map[string]Scored{}
-	for field := range out.Values {
-		if name, ok := strings.CutPrefix(field, string(targetRole)+"."); ok {
-			out.Scored[name] = Scored{Distribution: UnstatedDistribution}
-		} else if field == string(baseRole) {
-			out.Scored[out.Logging] = Scored{Distribution: UnstatedDistribution}
-		}
-	}
-	out.Notes = t.remarks()
-	return out, nil
-}
-
-// logging is the policy whose responses are the logs, of those that a column names.
-func (t *tableReader) logging() string {
-	type count struct{ own, labels, first int }
-	counts := map[string]*count{}
-	for i := range t.held {
-		r := &t.held[i]
-		c := counts[r.policy]
-		if c == nil {
-			c = &count{first: -i}
-			counts[r.policy] = c
-		}
-		if r.sample.BasePolicyLogProb.Valid() {
-			c.own++
-		}
-		if r.sample.OracleLabel.Valid() {
-			c.labels++
-		}
-	}
-	return slices.MaxFunc(slices.Sorted(maps.Keys(counts)), func(a, b string) int {
-		x, y := counts[a], counts[b]
-		return cmp.Or(cmp.Compare(x.own, y.own), cmp.Compare(knownLogging(a), knownLogging(b)),
-			cmp.Compare(x.labels, y.labels), cmp.Compare(x.first, y.first))
-	})
-}
-
-// knownLogging is 1 for names that policies have which wrote the logs.
-func knownLogging(name string) int {
-	switch strings.ToLower(name) {
-	case "base", "baseline", "p0", "logging", "control", "production", "prod", "current", "behavior", "behaviour":
-		return 1
-	}
-	return 0
 }
 
 // identify gives a row a prompt_id.
@@ -403,19 +290,4 @@ func (t *tableReader) identify(s *Sample) {
 		t.byRow++
 		s.PromptID = fmt.Sprintf("row_%09d", t.out.Rows)
 	}
-}
-
-// textID is the id that CJE makes of a prompt's text.
-func textID(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "prompt_" + hex.EncodeToString(sum[:])[:12]
-}
-
-// ID is the sample's PromptID, else prompt_id in its metadata, else "prompt_" and the
-// first 12 hexadecimal digits of its prompt's SHA-256, which is how CJE names it.
-func (s Sample) ID() string {
-	if id, _ := s.Metadata["prompt_id"].(string); s.PromptID == "" && id != "" {
-		return id
-	}
-	return cmp.Or(s.PromptID, textID(s.Prompt))
 }

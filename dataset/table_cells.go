@@ -24,9 +24,15 @@ func (t *tableReader) record(fs fields, row *tableRow) ([]byte, error) {
 		quoted, _ := json.Marshal(name) // text has a JSON form
 		*list = append(append(append(append(*list, ','), quoted...), ':'), raw...)
 	}
+	if name := fs.repeated(); name != "" {
+		return nil, fmt.Errorf("field %q stands twice", name)
+	}
 	for _, f := range fs {
 		s, ok := t.roles.of[f.name]
 		if !ok {
+			if err := t.unread(f.name, f.raw); err != nil {
+				return nil, err
+			}
 			if !t.csv && !sampleFields[f.name] { // else another column was named for the field
 				add(f.name, f.raw)
 			}
@@ -63,11 +69,18 @@ func (t *tableReader) record(fs fields, row *tableRow) ([]byte, error) {
 				err = json.Unmarshal(raw, &row.policy)
 				row.policy = strings.TrimSpace(row.policy)
 			}
+		case s.role == loggerRole:
+			if raw, err = t.text(f.name, raw); err == nil && len(raw) > 2 {
+				add(string(loggerRole), raw)
+			}
 		case s.role == drawRole:
 			err = t.draw(f.name, raw, row)
 		case s.role == idRole || s.role == promptRole || s.role == responseRole:
 			if t.csv || s.rank != own {
 				raw, err = t.text(f.name, raw)
+			}
+			if t.csv && s.role == idRole && err == nil {
+				raw, err = trimmed(raw)
 			}
 			add(string(s.role), raw)
 		default:
@@ -80,11 +93,76 @@ func (t *tableReader) record(fs fields, row *tableRow) ([]byte, error) {
 		}
 	}
 	for name, list := range map[string][]byte{string(targetRole): targets, string(metadataRole): metadata} {
-		if list = bytes.Trim(list, ", "); len(list) > 0 {
-			add(name, append(append([]byte{'{'}, list...), '}'))
+		if list = bytes.Trim(list, ", "); len(list) == 0 {
+			continue
 		}
+		object := append(append([]byte{'{'}, list...), '}')
+		members, err := splitObject(object, nil)
+		if err != nil {
+			return nil, err
+		}
+		if twice := members.repeated(); twice != "" {
+			return nil, fmt.Errorf("%s has %q twice", name, twice)
+		}
+		add(name, object)
 	}
 	return append(b, '}'), nil
+}
+
+// unread looks at a field that has no role.
+func (t *tableReader) unread(name string, raw []byte) error {
+	if !t.csv && !t.known[name] {
+		if spelt(name).role != "" {
+			return fmt.Errorf("field %q is first seen here, after %d rows without it: name every field in one of those, as "+
+				"null if it is missing", name, headRows)
+		}
+		t.known[name] = true
+		t.roles.names = append(t.roles.names, name)
+	}
+	if name != t.roles.remark {
+		return nil
+	}
+	quoted, err := t.text(name, raw)
+	if err != nil || len(quoted) <= 2 || t.remark == string(quoted) {
+		return err
+	}
+	if t.remark != "" {
+		return fmt.Errorf("%w: column %q names %s and %s beside one column of log-probs: say whether it is policy or logger",
+			ErrColumns, name, t.remark, quoted)
+	}
+	t.remark = string(quoted)
+	return nil
+}
+
+// repeated is a name that stands twice, "" if none does.
+func (fs fields) repeated() string {
+	if len(fs) > 32 {
+		seen := make(map[string]bool, len(fs))
+		for _, f := range fs {
+			if seen[f.name] {
+				return f.name
+			}
+			seen[f.name] = true
+		}
+		return ""
+	}
+	for i, f := range fs {
+		for _, g := range fs[:i] {
+			if g.name == f.name {
+				return f.name
+			}
+		}
+	}
+	return ""
+}
+
+// trimmed is a JSON string without spaces around its text.
+func trimmed(raw []byte) ([]byte, error) {
+	text, err := unquote(raw)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(strings.TrimSpace(text))
 }
 
 // object is the members of an object, which in CSV is the text of a cell.
@@ -248,6 +326,11 @@ func (g *grades) check(name string) error {
 			Err: fmt.Errorf("%s %v is %w from %v to %v: %d of %d are outside of it, they run from %v to %v", g.kind, g.bad,
 				ErrScale, g.scale.Low, g.scale.High, g.out, g.n, g.min, g.max)}
 	}
+	if g.n > 1 && g.fraction > 0 && g.min >= 0 && g.max <= 1 && g.scale.High-g.scale.Low >= 10 {
+		return &LineError{Name: name, Line: g.at, Hint: "state the scale that they are on",
+			Err: fmt.Errorf("%s %v and all others lie from 0 to 1: they are %w from %v to %v", g.kind, g.first, ErrScale,
+				g.scale.Low, g.scale.High)}
+	}
 	if g.fraction > 0 && g.fraction < g.n && g.whole && g.max > 1 && g.scale.High-g.scale.Low >= 10 {
 		return &LineError{Name: name, Line: g.at, Hint: "bring them to one scale",
 			Err: fmt.Errorf("%s %v is on another scale than the whole numbers up to %v beside it: %w from %v to %v", g.kind,
@@ -273,9 +356,15 @@ func (t *tableReader) remarks() (out []string) {
 	say(t.byResponse, "each has one made of its response's text, and differences between policies are not paired")
 	say(t.byRow, "each is taken for a prompt of its own; if rows share a prompt, intervals are too narrow and "+
 		"differences are not paired")
-	if s := t.opt.Labels; s != (Scale{}) {
-		out = append(out, fmt.Sprintf("Labels were read on the scale from %v to %v: here %[1]v is 0 and %[2]v is 1.", s.Low,
-			s.High))
+	for _, g := range []struct {
+		kind  string
+		scale Scale
+		has   int
+	}{{"Labels", t.opt.Labels, t.labels.n}, {"Judge scores", t.opt.Scores, t.scores.n}} {
+		if g.scale != (Scale{}) && g.has > 0 {
+			out = append(out, fmt.Sprintf("%s were read on the scale from %v to %v: here %[2]v is 0 and %[3]v is 1.", g.kind,
+				g.scale.Low, g.scale.High))
+		}
 	}
 	if t.foreign > 0 {
 		out = append(out, fmt.Sprintf("%d rows are responses of other policies than %s and have log-probs, which are not "+

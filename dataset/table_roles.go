@@ -19,6 +19,7 @@ const (
 	promptRole    role = "prompt"
 	responseRole  role = "response"
 	policyRole    role = "policy"
+	loggerRole    role = "logger"
 	baseRole      role = "base_policy_logprob"
 	targetRole    role = "target_policy_logprobs" // an object, or with "." and a policy's name behind it
 	scoreRole     role = "judge_score"
@@ -43,7 +44,8 @@ var spellings = []struct {
 		"conversation_id", "id uid idx index"},
 	{promptRole, "prompt_text question query instruction user_prompt", "input problem"},
 	{responseRole, "response_text answer completion generation reply model_output model_response", "output text"},
-	{policyRole, "policy_name variant arm", "model model_name system"},
+	{policyRole, "policy_name variant arm", "model model_name"},
+	{loggerRole, "logging_policy behavior_policy behaviour_policy", ""},
 	{baseRole, "logprob log_prob logp base_logprob base_log_prob base_logp logging_logprob logging_policy_logprob " +
 		"behavior_logprob behaviour_logprob behavior_policy_logprob cumulative_logprob total_logprob sum_logprob " +
 		"response_logprob p0_logprob logprob_p0 logprob_base", ""},
@@ -141,6 +143,8 @@ var ErrColumns = errors.New("columns")
 type roles struct {
 	of    map[string]spelling // by column, "" for a column that is not read
 	names []string            // in the order in which they were seen
+	// remark is a column that might name policies and is not read: it has to hold one value.
+	remark string
 }
 
 // newRoles finds the role of every column. Of two columns that could both have a role
@@ -212,6 +216,9 @@ func (r *roles) yield(field, to role) {
 	if name, ok := r.column(field); ok && r.of[name].rank == weak {
 		if _, has := r.column(to); has {
 			delete(r.of, name)
+			if field == policyRole {
+				r.remark = name
+			}
 		}
 	}
 }

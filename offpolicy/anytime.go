@@ -49,7 +49,7 @@ func (s Sequence) x(t float64) float64 {
 }
 
 // Errors is how many standard errors the interval reaches to either side after t prompts;
-// +Inf before the first. It panics if the sequence is none.
+// +Inf before the first. It panics unless Narrowest is positive and Level is in (0, 1).
 func (s Sequence) Errors(t int) float64 {
 	s.must()
 	if t < 1 {
@@ -66,7 +66,7 @@ func (s Sequence) Errors(t int) float64 {
 //
 // It is at most Level if, and only if, the interval leaves out 0. Where there is no
 // difference, it falls below any p at some look with a probability of about p at most. It
-// panics if the sequence is none.
+// panics unless Narrowest is positive and Level is in (0, 1).
 func (s Sequence) P(z float64, t int) float64 {
 	s.must()
 	if t < 1 || math.IsNaN(z) {
@@ -95,8 +95,12 @@ func (r *Result) watch(c *Config) {
 			e := &r.Policies[i].Estimates[j]
 			e.AnytimeLower, e.AnytimeUpper = nan, nan
 			if c.Anytime > 0 && e.Claims && !e.Refused() {
-				// A narrower interval than for one look there is not.
+				// An interval for many looks is never narrower than for one.
 				widen := max(s.quantile(len(r.Prompts), e.DF)/e.t(1), 1)
+				if !finite(widen) { // so few prompts say nothing yet
+					e.AnytimeLower, e.AnytimeUpper = 0, 1
+					continue
+				}
 				lo, hi := e.within(widen)
 				e.AnytimeLower, e.AnytimeUpper = min(lo, e.Lower), max(hi, e.Upper)
 			}
@@ -110,7 +114,13 @@ func (r *Result) watch(c *Config) {
 			p = append(p, nan)
 			continue
 		}
-		lo, hi, once := d.contrast.interval(s.quantile(d.Prompts, d.contrast.df), false)
+		q := s.quantile(d.Prompts, d.contrast.df)
+		if !finite(q) {
+			d.AnytimeLower, d.AnytimeUpper, d.AnytimeP = -1, 1, 1
+			p = append(p, 1)
+			continue
+		}
+		lo, hi, once := d.contrast.interval(q, false)
 		d.AnytimeLower, d.AnytimeUpper = lo, hi
 		d.AnytimeP = s.P(-distuv.UnitNormal.Quantile(once/2), d.Prompts)
 		p = append(p, d.AnytimeP)

@@ -50,6 +50,12 @@ func (r *Result) weighBalance(p *PolicyResult) {
 		}
 		return m
 	}
+	shared := 0
+	for q, n := range drawn {
+		if n > 0 && fr.count[q] > 0 {
+			shared++
+		}
+	}
 	score := func(s float64) (float64, bool) { return s, !math.IsNaN(s) }
 	lost := func(s float64) (float64, bool) {
 		if math.IsNaN(s) {
@@ -61,19 +67,29 @@ func (r *Result) weighBalance(p *PolicyResult) {
 	a, f := logged(score), fresh(score)
 	b.Reweighted, b.Fresh = a.mean(), f.mean()
 	b.Difference, b.SE = a.minus(&f, len(fr.prompts))
-	if !p.Weights.Usable() {
-		return // their own rules say why, and an error of such a mean says nothing
+	if shared < MinProbes || !p.Weights.Usable() {
+		return // of so few prompts, or with such weights, the error of a mean says nothing
 	}
-	if math.Abs(b.Difference) > balanceZ*b.SE+1e-9 {
-		p.unlike = append(p.unlike, refusal(RuleBalance, math.Abs(b.Difference)/b.SE, balanceZ,
+	// What intervals of log-probs leave open is no contradiction.
+	open := func(value func(score float64) (v float64, ok bool)) slack {
+		return (&builder{weights: p.Weights}).open(largest(p.Weights.Log), math.Inf(1), 0,
+			func(i int) (num, den float64, ok bool) {
+				v, ok := value(fr.score[i])
+				return v, 1, ok && drawn[fr.prompt[i]] > 0
+			})
+	}
+	s := open(score)
+	if apart := max(b.Difference-s.below, -b.Difference-s.above); apart > balanceZ*b.SE+1e-9 {
+		p.unlike = append(p.unlike, refusal(RuleBalance, apart/max(b.SE, 1e-9), balanceZ,
 			"the judge's mean is %.3f on the logs reweighted to %s, and %.3f on its own draws (difference %+.3f, SE %.3f): "+
 				"either the weights are wrong, or the draws are not this policy's, or the judge is not the same",
 			b.Reweighted, p.Policy, b.Fresh, b.Difference, b.SE))
 	}
 	a, f = logged(lost), fresh(lost)
 	gap, se := a.minus(&f, len(fr.prompts))
-	if a.mean() < 1 && f.mean() < 1 && math.Abs(gap) > balanceZ*se+1e-9 {
-		p.lost = append(p.lost, refusal(RuleBalance, math.Abs(gap)/se, balanceZ,
+	s = open(lost)
+	if apart := max(gap-s.below, -gap-s.above); a.mean() < 1 && f.mean() < 1 && apart > balanceZ*se+1e-9 {
+		p.lost = append(p.lost, refusal(RuleBalance, apart/max(se, 1e-9), balanceZ,
 			"%.0f%% of %s's own draws have no score, against %.0f%% of the logs reweighted to it",
 			100*f.mean(), p.Policy, 100*a.mean()))
 	}

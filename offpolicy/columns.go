@@ -8,7 +8,7 @@ import (
 )
 
 // Columns are samples as columns, one entry a response. What is missing is NaN, and a
-// column that there is none of is nil. The zero Config of [Evaluate] evaluates them.
+// column that you do not have is nil. The zero Config of [Evaluate] evaluates them.
 type Columns struct {
 	// Logging is the policy that wrote the logs; "" means "base". Judge is the identity of
 	// the judge that gave the scores; "" means "an unnamed judge".
@@ -34,20 +34,20 @@ func FromColumns(c Columns) Samples {
 	for _, column := range c.LogProbs {
 		n = max(n, len(column))
 	}
-	same := func(name string, have int) {
-		if have != 0 && have != n {
+	same := func(name string, have int, none bool) {
+		if !none && have != n {
 			panic(fmt.Sprintf("offpolicy: columns: %s has %d entries, another column %d", name, have, n))
 		}
 	}
-	same("PromptID", len(c.PromptID))
-	same("Policy", len(c.Policy))
-	same("Scores", len(c.Scores))
-	same("Labels", len(c.Labels))
-	same("InclusionProbs", len(c.InclusionProbs))
+	same("PromptID", len(c.PromptID), c.PromptID == nil)
+	same("Policy", len(c.Policy), c.Policy == nil)
+	same("Scores", len(c.Scores), c.Scores == nil)
+	same("Labels", len(c.Labels), c.Labels == nil)
+	same("InclusionProbs", len(c.InclusionProbs), c.InclusionProbs == nil)
 	out := Samples{Logging: cmp.Or(c.Logging, "base"), Judge: cmp.Or(c.Judge, "an unnamed judge"),
 		Scored: map[string]dataset.Scored{}, Draws: map[string][]Draw{}}
 	for policy, column := range c.LogProbs {
-		same("LogProbs of "+policy, len(column))
+		same("LogProbs of "+policy, len(column), column == nil)
 		out.Scored[policy] = dataset.Scored{Distribution: dataset.SamplingDistribution}
 	}
 	at := func(column []float64, i int) dataset.Float {

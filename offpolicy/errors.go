@@ -1,6 +1,12 @@
 package offpolicy
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrLoggingName is wrapped if a target policy has the name of the logging policy.
+var ErrLoggingName = errors.New("is the name of the logging policy")
 
 // RowError is a row of data that cannot be what it claims to be. Row is its
 // index in the slice given, so that the caller can name the record.

@@ -61,8 +61,8 @@ func (e Estimator) method() *method {
 
 // Estimate is one estimator's answer for one policy. Where Refusals is not
 // empty it carries no number: Value, SE, Lower, Upper and DF are NaN, and
-// Influence is nil. [Result.Despite] gives the numbers to who asks for them by
-// name.
+// Influence is nil. [Result.Despite] gives the numbers to callers who ask for
+// them and take responsibility for them.
 type Estimate struct {
 	Policy    string
 	Estimator Estimator

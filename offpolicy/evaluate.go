@@ -143,7 +143,7 @@ type PolicyResult struct {
 	Balance     Balance
 	Audit       Audit
 	Segments    []Segment
-	// Gaps are what part of the policy's data lack, and whether it looks like chance:
+	// Gaps are what part of the policy's data lack, and whether it looks random:
 	// log-probs, draws and probes of a target, scores and labels of the logging policy.
 	Gaps  []Gap
 	Clone *CloneResult // for [Config.Clones]

@@ -21,7 +21,7 @@ const (
 	GapDraws    GapKind = "draws"     // logged prompts that the target did not answer
 )
 
-// Gap is what part of the data lack, and whether that looks like chance.
+// Gap is what part of the data lack, and whether that looks random.
 type Gap struct {
 	Kind    GapKind
 	Missing int // of Total; for labels and probes: without one
@@ -337,7 +337,13 @@ func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 		}
 	}
 	if missing > 0 && missing < total {
-		g := fr.rowGap(GapDraws, subset(func(i int) bool { return !answered[fr.prompt[i]] }, fr.n()))
+		inv := subset(func(i int) bool { return !answered[fr.prompt[i]] }, fr.n())
+		for i := 1; i < len(inv); i++ {
+			if fr.prompt[i] == fr.prompt[i-1] {
+				inv[i] = math.NaN() // a prompt is answered or not: one row speaks for it
+			}
+		}
+		g := fr.rowGap(GapDraws, inv)
 		g.Missing, g.Total = missing, total
 		draws = &g
 	}

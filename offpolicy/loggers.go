@@ -1,7 +1,6 @@
 package offpolicy
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 
@@ -224,7 +223,7 @@ func (fr *frame) cloneWeights(policy string, c *Config) (*Weights, error) {
 	}
 	lower, upper := make([]float64, fr.n()), make([]float64, fr.n())
 	for i := range lower {
-		if base := fr.t.bounds(c.CloneOf[policy], i); math.IsInf(base[0], -1) {
+		if base := fr.t.bounds(c.CloneOf[policy], i); math.IsInf(base[1], -1) {
 			lower[i], upper[i] = math.NaN(), math.NaN() // its logger did not write that row
 		} else {
 			lower[i], upper[i] = LogRatioBounds(fr.t.bounds(policy, i), base)
@@ -279,18 +278,6 @@ func (fr *frame) byLogger(w *Weights) []LoggerWeight {
 		out[j].Share /= all
 	}
 	return out
-}
-
-// LoggerOf returns the policy that a sample's line says wrote its response, in a field
-// "logger" or that of its metadata; "" if it names none. Samples that do may be
-// [Samples.Pooled].
-func LoggerOf(s dataset.Sample) string {
-	var name string
-	if raw, ok := s.Extra["logger"]; ok && json.Unmarshal(raw, &name) == nil && name != "" {
-		return name
-	}
-	name, _ = s.Metadata["logger"].(string)
-	return name
 }
 
 // Of returns the samples of one logger alone, with it for the logging policy: what is

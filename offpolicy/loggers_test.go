@@ -248,7 +248,7 @@ func TestPooledRecords(t *testing.T) {
 			"target_policy_logprobs": {"new": -2, "old": -6, "target": -5}}`,
 	} {
 		var s dataset.Sample
-		if err := json.Unmarshal([]byte(line), &s); err != nil || LoggerOf(s) == "" {
+		if err := json.Unmarshal([]byte(line), &s); err != nil || s.Logger() == "" {
 			t.Fatal(err, line)
 		}
 		samples = append(samples, s)

@@ -55,8 +55,11 @@ func openMean(terms []weighedTerm, fixed float64) slack {
 // is a number. Weights are in units of exp(unit), no larger than clip.
 func (b *builder) open(unit, clip, fixed float64, term func(row int) (num, den float64, ok bool)) slack {
 	w := b.weights
-	if w.Lower == nil || w.Open == 1 {
+	switch {
+	case w.Lower == nil:
 		return slack{}
+	case math.IsInf(largest(w.Upper), 1):
+		return slack{1, 1} // a weight without a bound: any value in [0, 1]
 	}
 	var terms []weighedTerm
 	for i, l := range w.Log {

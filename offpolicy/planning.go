@@ -77,19 +77,15 @@ func (r *Result) learned(w *worker) float64 {
 // the same prompt, 0 if it is negative or there are fewer than three pairs.
 func (r *Result) promptCorrelation(w *worker) float64 {
 	fr := r.frame
-	row := make([]int, len(fr.prompts)) // of each prompt the first, from 1
-	for i := len(fr.prompt) - 1; i >= 0; i-- {
-		row[fr.prompt[i]] = i + 1
-	}
 	var a, b []float64
 	for _, name := range fr.targets {
 		d := fr.draws[name]
 		if d == nil {
 			continue
 		}
-		for i, p := range d.prompt {
-			if k := row[p]; k > 0 && finite(w.f[k-1]) && finite(w.f[d.at+i]) {
-				a, b = append(a, w.f[k-1]), append(b, w.f[d.at+i])
+		for i, k := range fr.firstRows(d.prompt) {
+			if k >= 0 && finite(w.f[k]) && finite(w.f[d.at+i]) {
+				a, b = append(a, w.f[k]), append(b, w.f[d.at+i])
 			}
 		}
 	}
@@ -206,8 +202,8 @@ func (p Pilot) DirectHalfWidth(n, m int) float64 {
 //
 // It is a bound from below: a pilot sees too little of the weights' tail, so that
 // the relative ESS of a larger run is at most about the pilot's. It panics unless
-// 3 <= m <= n and relativeESS is in (0, 1], and is +Inf where fewer than
-// [minESSLabels] effective labels remain, since that is refused.
+// 3 <= m <= n and relativeESS is in (0, 1], and is +Inf if fewer than 15 effective
+// labels or [MinESS] effective rows remain, since that is refused.
 func (p Pilot) DRHalfWidth(n, m int, relativeESS float64) float64 {
 	mustPlan("half-width", n, m)
 	if !(relativeESS > 0 && relativeESS <= 1) {

@@ -21,7 +21,7 @@ import (
 func Evaluate(s Samples, c Config) (*Result, error) { return TableOf(s).Evaluate(c) }
 
 // Evaluate is [Evaluate] of what was added, which ends adding. A [*RowError] names a row
-// by its place among those added.
+// by its place among those added, until it has been evaluated once, which sorts them.
 func (t *Table) Evaluate(c Config) (*Result, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
@@ -303,7 +303,7 @@ func labelInterval(value, se, t, m, widen float64) (lo, hi float64) {
 }
 
 // Despite returns an estimate with its numbers even though it is refused: for
-// who asks for it by name and will answer for it. The Refusals stay. It is nil
+// callers who ask for it and take responsibility for it. The Refusals stay. It is nil
 // where the estimator was not computed, and without numbers where there is
 // nothing to compute them from. Its error is the influence function's.
 func (r *Result) Despite(policy string, e Estimator) *Estimate {

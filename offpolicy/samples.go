@@ -63,7 +63,7 @@ type Row struct {
 	Label     dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose
 	// this response for labelling, known whether it was chosen or not; missing if none
-	// was stated on any row. It is read on labelled rows.
+	// was stated on any row. It is read of every row, labelled or not.
 	InclusionProb dataset.Float
 	Length        dataset.Float // of the response in tokens, or any one unit
 	// Covariate is what [Config.Covariate] names, in the same unit as the draws';
@@ -146,7 +146,7 @@ func FromRecords(logs dataset.Logs) (Samples, error) {
 // rowOf is a sample's row, with its length in tokens, and whether the sample has an id.
 func rowOf(s dataset.Sample, logging string, pooled bool) (r Row, named bool, err error) {
 	if pooled {
-		r.Logger = LoggerOf(s)
+		r.Logger = s.Logger()
 	}
 	base, logger := logging, r.Logger
 	if pooled {
@@ -169,9 +169,8 @@ func rowOf(s dataset.Sample, logging string, pooled bool) (r Row, named bool, er
 	}
 	if _, taken := r.LogProbs[logging]; taken {
 		return Row{}, false,
-			fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which is the name of the logging policy: "+
-				"rename one of the two",
-				r.PromptID, logging)
+			fmt.Errorf("offpolicy: samples: %s has a target policy named %q, which %w: rename one of the two", r.PromptID,
+				logging, ErrLoggingName)
 	}
 	if have, ok := r.LogProbs[base]; ok && have.Valid() && s.BasePolicyLogProb.Valid() && have != s.BasePolicyLogProb {
 		return Row{}, false, fmt.Errorf("offpolicy: samples: %s has log-prob %v under its logger %q, and %v as "+
@@ -244,6 +243,11 @@ func joinProbes(policy string, draws, probes []Draw) ([]Draw, error) {
 		}
 		joined[k] = true
 		p := &probes[k]
+		if !agree(have.InclusionProb, p.InclusionProb) {
+			return nil, fmt.Errorf("offpolicy: samples: probe %s has inclusion probability %v, the fresh draw of that key %v: "+
+				"leave out the one that is wrong", dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.Index},
+				p.InclusionProb, have.InclusionProb)
+		}
 		if !agree(have.Score, p.Score) || !agree(have.Label, p.Label) {
 			return nil, fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and "+
 				"%v: they are different responses; "+
@@ -254,9 +258,14 @@ func joinProbes(policy string, draws, probes []Draw) ([]Draw, error) {
 			have.Score = p.Score
 		}
 		if !have.Label.Valid() {
-			have.Label, have.InclusionProb = p.Label, p.InclusionProb
+			have.Label = p.Label
 		}
-		have.Covariate = dataset.Known(max(have.Covariate.OrNaN(), p.Covariate.OrNaN())) // one of the two may lack the text
+		if !have.InclusionProb.Valid() {
+			have.InclusionProb = p.InclusionProb
+		}
+		if c, ok := p.Covariate.Get(); ok && !(have.Covariate.OrNaN() >= c) { // one of the two may lack the text
+			have.Covariate = p.Covariate
+		}
 	}
 	for i, p := range probes {
 		if !joined[i] {

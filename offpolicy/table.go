@@ -103,7 +103,7 @@ func TableOf(s Samples) *Table {
 	if t.plan.Scored == nil {
 		t.plan.Scored = map[string]dataset.Scored{} // which says nothing of any
 	}
-	t.notes = s.Notes
+	t.notes = slices.Clone(s.Notes)
 	for i := range s.Rows {
 		t.AddRow(s.Rows[i])
 	}
@@ -224,13 +224,16 @@ func (t *Table) policies() []string {
 }
 
 // Clones returns the policies that are the logging policy scored again: those whose
-// log-probs are the logged ones on more than half of the rows, which two different
-// policies' never are.
+// log-probs are the logged ones on more than half of the rows that have both, 30 or more of
+// them, which two different policies' never are. Intervals are no log-probs here.
 func (t *Table) Clones() (out []string) {
 	logged := padded(t.logProb[t.plan.Logging], t.rows)
 	for _, name := range t.policies() {
 		same, rows := 0, 0
 		for i, v := range t.logProb[name] {
+			if b := t.bounds(name, i); b[0] != b[1] {
+				continue
+			}
 			if d := math.Abs(v - logged[i]); !math.IsNaN(d) {
 				rows++
 				if d <= 1e-6 {
@@ -238,7 +241,7 @@ func (t *Table) Clones() (out []string) {
 				}
 			}
 		}
-		if 2*same > rows {
+		if rows >= MinESS && 2*same > rows {
 			out = append(out, name)
 		}
 	}
@@ -358,7 +361,10 @@ func (t *Table) Samples() (Samples, error) {
 		return Samples{}, err
 	}
 	s := Samples{Logging: t.plan.Logging, Pooled: t.plan.Pooled, Judge: t.plan.Judge,
-		Scored: t.scored(), Draws: t.draws, Notes: t.allNotes()}
+		Scored: t.scored(), Draws: make(map[string][]Draw, len(t.draws)), Notes: t.readNotes()}
+	for policy, draws := range t.draws {
+		s.Draws[policy] = slices.Clone(draws)
+	}
 	lengths := t.lengths()
 	for i := range t.rows {
 		r := t.row(i)
@@ -382,10 +388,13 @@ func (t *Table) scored() map[string]dataset.Scored {
 	return out
 }
 
-func (t *Table) allNotes() []string {
+// readNotes are of where the samples come from, and allNotes also of what is odd in them.
+func (t *Table) readNotes() []string {
 	out := slices.Clone(t.notes)
 	if t.unnamed > 0 {
 		out = append(out, unnamedNote(t.unnamed, t.records))
 	}
-	return append(out, t.lookalikes()...)
+	return out
 }
+
+func (t *Table) allNotes() []string { return append(t.readNotes(), t.lookalikes()...) }

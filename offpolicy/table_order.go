@@ -74,7 +74,7 @@ func (t *Table) sort() {
 
 func permuteAll(t *Table, order []int32) {
 	t.prompt = permuted(t.prompt, order)
-	for _, column := range []*[]float64{&t.score, &t.label, &t.inclusion, &t.length, &t.covariate} {
+	for _, column := range t.columns() {
 		*column = permuted(*column, order)
 	}
 	for _, columns := range t.byPolicy() {

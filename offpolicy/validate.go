@@ -29,6 +29,9 @@ func (t *Table) validate(covariate string) error {
 	if err := t.validateRows(covariate); err != nil {
 		return err
 	}
+	if slices.Contains(t.policies(), "") {
+		return fmt.Errorf("offpolicy: samples: a policy has no name: name the policy of every log-prob and draw")
+	}
 	for _, name := range slices.Sorted(maps.Keys(t.draws)) {
 		if err := validateDraws("fresh draws of "+name, t.draws[name], covariate); err != nil {
 			return err
@@ -55,7 +58,7 @@ func (t *Table) validateRows(covariate string) error {
 		if id == "" {
 			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
 		}
-		bad = gradeError(bad, op, i, id, t.score[i], label, p)
+		bad = gradeError(bad, op, i, id, t.score[i], label, p, stated)
 		logger := t.logger.at(i)
 		switch {
 		case t.plan.Pooled && logger == "":
@@ -121,7 +124,8 @@ func validateDraws(op string, draws []Draw, covariate string) error {
 			bad = bad.add(op, i, float64(d.Index),
 				"this draw of "+d.PromptID+" occurs twice; keep one of the two, or give the other an index of its own")
 		}
-		bad = gradeError(bad, op, i, d.PromptID, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN())
+		bad = gradeError(bad, op, i, d.PromptID, d.Score.OrNaN(), d.Label.OrNaN(), d.InclusionProb.OrNaN(),
+			stated)
 		if covariate != "" && d.Score.Valid() && !finite(d.Covariate.OrNaN()) {
 			bad = bad.add(op, i, d.Covariate.OrNaN(),
 				covariate+" of "+d.PromptID+" is not a finite number: the calibration needs it of every scored response")
@@ -192,15 +196,16 @@ func (t *Table) validateScored() error {
 	return nil
 }
 
-// gradeError checks what rows and draws have in common.
-func gradeError(bad *RowError, op string, i int, id string, score, label, p float64) *RowError {
+// gradeError checks what rows and draws have in common. A probability of 0 is right if
+// nothing was to be labelled.
+func gradeError(bad *RowError, op string, i int, id string, score, label, p float64, stated bool) *RowError {
 	outside := func(v float64) bool { return v < 0 || v > 1 }
 	switch {
 	case outside(score):
 		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; leave it out of an unscored response")
 	case outside(label):
 		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabelled response")
-	case !math.IsNaN(label) && (p <= 0 || p > 1):
+	case p < 0 || p > 1 || p == 0 && (stated || !math.IsNaN(label)):
 		return bad.add(op, i, p,
 			"inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
 	}

@@ -32,10 +32,10 @@ type Weights struct {
 	// Missing counts rows without one. They have no part in any figure.
 	Missing int
 	// Modelled counts rows, of the N, whose weight was missing and is modelled; see
-	// [Evaluate]. NewWeights models none.
+	// [Evaluate]. [WeightsFromLogRatios] models none.
 	Modelled int
 	// Prompts is how many prompts the rows belong to, PromptESS and PromptShare are
-	// ESS and MaxShare of their prompts' summed weights. NewWeights takes each row for
+	// ESS and MaxShare of their prompts' summed weights. [WeightsFromLogRatios] takes each row for
 	// a prompt of its own.
 	Prompts                int
 	PromptESS, PromptShare float64

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 // parseColumns reads -columns: FIELD=COLUMN, separated by commas.
@@ -70,7 +71,7 @@ func hint(err error) error {
 		return fmt.Errorf("%w; -scale 1:5 is a scale for all grades, -scale label=1:5,judge=0:100 one for each", err)
 	case errors.Is(err, dataset.ErrColumns):
 		return fmt.Errorf("%w; -columns prompt_id=qid,label=human names them", err)
-	case strings.Contains(err.Error(), "the name of the logging policy"):
+	case errors.Is(err, offpolicy.ErrLoggingName):
 		return fmt.Errorf("%w; -logging NAME names the logging policy otherwise", err)
 	}
 	return err
@@ -84,10 +85,14 @@ func columnsRead(t *dataset.Table) []string {
 			read = append(read, fmt.Sprintf("%s as %s", t.Columns[field], field))
 		}
 	}
-	if len(read) == 0 {
+	if len(read) == 0 && len(t.Unread) == 0 {
 		return nil
 	}
-	say := fmt.Sprintf("Read %d rows: %s.", t.Rows, strings.Join(read, ", "))
+	say := fmt.Sprintf("Read %d rows", t.Rows)
+	if len(read) > 0 {
+		say += ": " + strings.Join(read, ", ")
+	}
+	say += "."
 	if len(t.Unread) > 0 {
 		say += fmt.Sprintf(" Not read: %s.", quoted(t.Unread))
 	}

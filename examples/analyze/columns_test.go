@@ -53,8 +53,10 @@ func TestOwnFiles(t *testing.T) {
 			"one percentage"},
 		{"named.csv", labels.String(), []string{"-columns", "label=lable"}, exitFail, []string{`no column is called "lable"`},
 			"a column that is not there"},
-		{"base.jsonl", `{"prompt_id": "a", "logprob": -1, "base_logprobs": -2, "target_policy_logprobs": {"base": -1}}`,
+		{"base.jsonl", `{"prompt_id": "a", "logprob": -1, "target_policy_logprobs": {"base": -1}}`,
 			nil, exitFail, []string{"-logging NAME"}, "a target called base"},
+		{"twice.jsonl", `{"prompt_id": "a", "logprob": -1, "base_logprobs": -2, "target_policy_logprobs": {"base": -1}}`,
+			nil, exitFail, []string{`target_policy_logprobs has "base" twice`}, "one target in two places"},
 	} {
 		file := filepath.Join(t.TempDir(), tt.name)
 		if err := os.WriteFile(file, []byte(tt.text), 0o666); err != nil {

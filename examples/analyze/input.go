@@ -25,7 +25,6 @@ type input struct {
 const (
 	defaultSeed   = 42
 	defaultMargin = .05
-	pooledLogs    = "logs" // of several policies, each named by its lines
 )
 
 func load(o options) (*input, error) {
@@ -52,19 +51,15 @@ func loadFiles(o options) (*input, error) {
 		}}
 	}
 	in := &input{source: o.logged}
-	rows := &sink{in: in, logger: o.logger}
-	read, err := dataset.ReadTable(src, dataset.TableOptions{Logging: o.logging, Columns: o.columns, Labels: o.labels,
-		Scores: o.scores, Into: func(logging, judge string) dataset.TableSink {
-			rows.plan = offpolicy.Plan{Logging: logging, Judge: judge}
-			return rows
+	read, err := dataset.ReadTable(src, dataset.TableOptions{Logging: o.logging, Logger: o.logger, Columns: o.columns,
+		Labels: o.labels, Scores: o.scores, Into: func(l dataset.Logs) dataset.TableSink {
+			in.table = offpolicy.NewTable(offpolicy.Plan{Logging: l.Logging, Pooled: l.Pooled, Judge: l.Judge})
+			return in.table
 		}})
 	if err != nil {
 		return nil, hint(err)
 	}
 	t := in.table
-	if t == nil {
-		return nil, fmt.Errorf("%s holds no logged response%s: there is nothing to evaluate", in.source, of(o.logger))
-	}
 	in.read = read
 	for _, note := range slices.Concat(read.Notes, columnsRead(read), whatIsMissing(read, o.fresh+o.probes != "")) {
 		t.AddNote(note)
@@ -85,51 +80,6 @@ func loadFiles(o options) (*input, error) {
 	}
 	in.config = offpolicy.Config{Seed: defaultSeed, Margin: defaultMargin, Clones: t.Clones()}
 	return in, nil
-}
-
-func of(logger string) string {
-	if logger == "" {
-		return ""
-	}
-	return " of " + logger
-}
-
-// sink takes rows into a table. The first says whether rows name their logger; one logger
-// alone makes its rows those of one logging policy.
-type sink struct {
-	in     *input
-	plan   offpolicy.Plan
-	logger string
-}
-
-func (k *sink) AddSample(s dataset.Sample) error {
-	if k.logger != "" {
-		if offpolicy.LoggerOf(s) != k.logger {
-			return nil
-		}
-		if own, ok := s.TargetPolicyLogProbs[k.logger]; ok {
-			if !s.BasePolicyLogProb.Valid() {
-				s.BasePolicyLogProb = own
-			}
-			delete(s.TargetPolicyLogProbs, k.logger)
-		}
-	}
-	return k.table(offpolicy.LoggerOf(s) != "").AddSample(s)
-}
-
-func (k *sink) AddFresh(policy string, d dataset.FreshDraw) { k.table(false).AddFresh(policy, d) }
-
-func (k *sink) table(pooled bool) *offpolicy.Table {
-	if k.in.table == nil {
-		switch {
-		case k.logger != "":
-			k.plan.Logging = k.logger
-		case pooled:
-			k.plan.Logging, k.plan.Pooled = pooledLogs, true
-		}
-		k.in.table = offpolicy.NewTable(k.plan)
-	}
-	return k.in.table
 }
 
 func loadRun(o options) (*input, error) {

@@ -54,6 +54,18 @@ func TestLoggers(t *testing.T) {
 		!strings.Contains(stderr, "no logged response of nobody") {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
+	if code, _, stderr := call(t, "-logged", file, "-logger", "new", "-logging", "old"); code != exitUsage ||
+		!strings.Contains(stderr, "leave -logging out") {
+		t.Errorf("two names of one logging policy: exit %d, %s", code, stderr)
+	}
+	// What is wrong with a row is said of its own line, of whichever logger it is.
+	bad := strings.Replace(lines.String(), `{"prompt_id": "q100"`, `{"inclusion_prob": 7, "prompt_id": "q100"`, 1)
+	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := call(t, "-logged", file, "-logger", "new"); code != exitFail || !strings.Contains(stderr, ":101:") {
+		t.Errorf("exit %d, %s; want line 101", code, stderr)
+	}
 	if code, _, _ := call(t, "-run", file, "-logger", "new"); code != exitUsage {
 		t.Errorf("-logger of a run: exit %d", code)
 	}

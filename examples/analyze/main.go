@@ -151,6 +151,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return fail("-columns, -scale and -logging go with -logged: a run says what it holds")
 	case o.run != "" && o.logger != "":
 		return fail("-logger goes with -logged: a run has one logging policy")
+	case o.logger != "" && o.logging != "":
+		return fail("-logger names the logging policy: leave -logging out")
 	case o.run != "" && (o.fresh != "" || o.probes != ""):
 		return fail("-fresh and -probes go with -logged: a run has its own")
 	case !(*margin >= 0 && *margin <= 1):

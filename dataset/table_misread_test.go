@@ -1,0 +1,84 @@
+package dataset
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What would be read for something that it is not is refused, by its line.
+func TestTableIsNotMisread(t *testing.T) {
+	late := func(field string) string {
+		return strings.Repeat("{\"qid\": 1, \"label\": 0.5}\n", headRows) + "{\"qid\": 2, \"label\": 0.5, " + field + "}\n"
+	}
+	for _, tt := range []struct {
+		text   string
+		opt    TableOptions
+		err    string // "" if it is read
+		reason string
+	}{
+		{late(`"inclusion_prob": 0.1`), TableOptions{}, "in.csv:1001: field \"inclusion_prob\" is first seen here",
+			"the rows before it were read without a probability"},
+		{late(`"policy": "new"`), TableOptions{}, "in.csv:1001", "the rows before it were read as one policy's"},
+		{late(`"a_logprob": -1`), TableOptions{}, "in.csv:1001", "a target that begins late"},
+		{late(`"colour": "red"`), TableOptions{}, "", "a field that nobody reads"},
+		{`{"qid": "a", "label": 0.1, "label": 0.9}`, TableOptions{}, `"label" stands twice`, "which of the two?"},
+		{`{"qid": "a", "label": 1, "x_logprob": -1, "target_policy_logprobs": {"x": -2}}`, TableOptions{},
+			`has "x" twice`, "one target in two places"},
+		{"qid,model,logprob,label\na,m1,-1,1\nb,m1,-1,0\n", TableOptions{}, "", "a remark: one model wrote all"},
+		{"qid,model,logprob,label\na,m1,-1,1\nb,m2,-1,0\n", TableOptions{}, "say whether it is policy or logger",
+			"two models, and log-probs of one of them"},
+		{"qid,system,label\na,You are kind.,1\nb,You are brief.,0\n", TableOptions{}, "", "system prompts name no policy"},
+		{"qid,label\na,.5\nb,.7\n", TableOptions{Labels: Scale{0, 100}}, "from 0 to 1", "fractions on a scale to 100"},
+		{"qid,policy,logger,label\na,x,y,1\n", TableOptions{}, "both name the policy", "two authors"},
+		{"qid,logger,label\na,x,1\nb,,0\n", TableOptions{}, "in.csv:3: some rows name a logger", "the second does not"},
+		{"qid,logger,label\na,,1\nb,x,0\n", TableOptions{}, "in.csv:3: some rows name a logger", "the first does not"},
+		{"qid,logger,label\na,x,1\n", TableOptions{Logger: "y"}, "no logged response of y", "a mistyped logger"},
+		{"qid,policy,draw,label\na,p0,0,1\na,new,0,1\na,new,,0\n", TableOptions{}, "in.csv:4: some draws",
+			"numbers that were made up must not meet numbers that were stated"},
+		{"qid,policy,draw,label\na,p0,0,1\na,new,,1\na,new,0,0\n", TableOptions{}, "in.csv:4: some draws",
+			"the other order"},
+		{`{"qid": "a", "logprob": -1, "metadata": {"oracle_label": "0.5"}}`, TableOptions{}, `metadata field "oracle_label"`,
+			"a label that is text"},
+	} {
+		got, err := table(t, tt.text, tt.opt)
+		if said := fmt.Sprint(err); tt.err == "" && err != nil || tt.err != "" && !strings.Contains(said, tt.err) {
+			t.Errorf("%s: %v, want %q (%s)", tt.text[max(0, len(tt.text)-120):], err, tt.err, tt.reason)
+		} else if err == nil && len(got.Draws) > 0 {
+			t.Errorf("%s: read as draws of %v", tt.reason, got.Draws)
+		}
+	}
+}
+
+// A logger is a column in any form of a table, whichever rows come first.
+func TestTableLoggers(t *testing.T) {
+	csv := "qid,logger,logprob,new_logprob,label\n a ,old,-1,-2,1\nb,new,-2,-2,0\n"
+	lines := `{"qid": "a", "logger": "old", "logprob": -1, "new_logprob": -2, "label": 1}
+{"qid": "b", "logger": "new", "logprob": -2, "new_logprob": -2, "label": 0}`
+	for _, text := range []string{csv, lines} {
+		got, err := table(t, text, TableOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Pooled || got.Logging != "logs" || len(got.Samples) != 2 || got.Samples[0].Logger() != "old" ||
+			got.Samples[0].PromptID != "a" {
+			t.Errorf("%s: pooled %v as %q, %+v", text, got.Pooled, got.Logging, got.Samples)
+		}
+		one, err := table(t, text, TableOptions{Logger: "new"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one.Pooled || one.Logging != "new" || len(one.Samples) != 1 || one.Rows != 1 ||
+			len(one.Samples[0].TargetPolicyLogProbs) != 0 || one.Samples[0].BasePolicyLogProb != Known(-2) {
+			t.Errorf("of one logger: %+v of %d rows", one.Samples, one.Rows)
+		}
+	}
+}
+
+// Rows that differ in any value repeat nothing.
+func TestTableCopiesAreWhole(t *testing.T) {
+	got, err := table(t, "qid,label,logprob,a_logprob\nq,.5,-1,-2\nq,.5,-1,-3\n", TableOptions{})
+	if err != nil || strings.Contains(strings.Join(got.Notes, " "), "repeat another") {
+		t.Errorf("%v, %v", got, err)
+	}
+}
