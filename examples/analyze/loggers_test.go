@@ -63,7 +63,8 @@ func TestLoggers(t *testing.T) {
 	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := call(t, "-logged", file, "-logger", "new"); code != exitFail || !strings.Contains(stderr, ":101:") {
+	if code, _, stderr := call(t, "-logged", file, "-logger", "new"); code != exitFail ||
+		!strings.Contains(stderr, ":101:") {
 		t.Errorf("exit %d, %s; want line 101", code, stderr)
 	}
 	if code, _, _ := call(t, "-run", file, "-logger", "new"); code != exitUsage {
