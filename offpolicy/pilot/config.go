@@ -93,7 +93,8 @@ type Config struct {
 	// Looks, above 1, has the run grow in as many equal steps, and evaluated after each: it
 	// stops buying at the first at which every comparison is decided or known to within
 	// Resolution ([offpolicy.Result.Decided]). It needs Anytime. Probes grow in
-	// proportion. A look takes an evaluation.
+	// proportion. A look takes an evaluation, and steps with too few labels for one are left
+	// out.
 	Looks int
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
 	// to the next, nats: 0 says that there is none, and missing that the clones show it. See
@@ -110,7 +111,8 @@ type Config struct {
 	Versions   map[string]string // for the manifest
 	// Command, if not nil, is the command line that starts this run again with some
 	// settings changed, in a new folder if fresh; for the report's next step, which names
-	// none without it. A change without a value is the reader's to make.
+	// none without it. A change without a value is the reader's to make. With it, a run that
+	// has too few labels for any estimate is refused: another command line gives it enough.
 	Command func(fresh bool, changes ...record.Change) string
 	// Drill says that faults were planted on purpose. The next step is then a fresh run,
 	// and Command leaves the faults out of that.

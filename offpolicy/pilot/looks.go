@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // runLooks runs ever larger parts of the sample, each extending the one before, until one
-// of them decides or the whole one is done. Sizes that an earlier start has passed are
-// left out.
+// of them decides or the whole one is done. Sizes that an earlier start has passed, and
+// those that have too few labels for any estimate, are left out.
 func runLooks(ctx context.Context, cfg Config) (*Verdict, error) {
 	whole, err := RunPreflight(ctx, cfg)
 	if err != nil {
@@ -24,14 +25,17 @@ func runLooks(ctx context.Context, cfg Config) (*Verdict, error) {
 	n := len(cfg.Prompts)
 	for k := 1; k <= cfg.Looks; k++ {
 		size := n * k / cfg.Looks
-		if size == 0 {
-			continue
+		if size == n*(k-1)/cfg.Looks {
+			continue // nothing new
 		}
 		part := cfg
 		if part.Prompts, err = dataset.SamplePrompts(cfg.Prompts, size, cfg.Seed); err != nil {
 			return nil, fmt.Errorf("pilot: %w", err)
 		}
 		part.Labels.Probes = cfg.Labels.Probes * size / n
+		if size < n && part.withDefaults().loggedLabels() < offpolicy.MinLabels {
+			continue // nothing is estimated from so few
+		}
 		v, end, err := runOnce(ctx, part)
 		switch {
 		case errors.Is(err, record.ErrShortened) && size < n:

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
@@ -22,7 +23,8 @@ func TestLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Labels.Fraction, c.Labels.Strata = 1, 0
-	c.Anytime, c.Looks, c.Resolution = 62, 2, .3
+	c.Anytime, c.Looks, c.Resolution = 62, 10, .3
+	c.Command = func(bool, ...record.Change) string { return "again" } // too few labels are refused with one
 	announced := 0
 	c.Announce = func(pilot.Preflight) { announced++ }
 	run := func() *pilot.Verdict {
@@ -36,7 +38,7 @@ func TestLooks(t *testing.T) {
 	v := run()
 	said := strings.Join(v.Warnings, "\n")
 	if v.Run.Prompts != 31 || !strings.Contains(said, "looked at after 31 prompts: every value is known to ±0.3") {
-		t.Errorf("%d prompts, %q: want half of the 62, which give every value to ±.3", v.Run.Prompts, said)
+		t.Errorf("%d prompts, %q: want 31, the first step that has labels enough", v.Run.Prompts, said)
 	}
 	if announced != 1 || v.Evaluation.Anytime != 62 || v.Evaluation.Policies["p0"].Answer.Anytime == nil {
 		t.Errorf("announced %d times; the evaluation is narrowest at %d", announced, v.Evaluation.Anytime)
@@ -47,7 +49,7 @@ func TestLooks(t *testing.T) {
 	}
 
 	// Values are wanted closer now: the run goes on, and a third start does nothing new.
-	c.Resolution = .001
+	c.Resolution, c.Looks = .001, 2
 	if v = run(); v.Run.Prompts != 62 {
 		t.Errorf("%d prompts, want all 62", v.Run.Prompts)
 	}

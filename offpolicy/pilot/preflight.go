@@ -233,7 +233,7 @@ func (p *preflight) enough() {
 	what := fmt.Sprintf("%s give %s of %s: nothing is estimated from fewer than %d",
 		record.Plural(len(c.Prompts), "prompt", "prompts"), record.Plural(labels, "label", "labels"),
 		c.Arms.Logging().Policy.Name, offpolicy.MinLabels)
-	enough := int(math.Ceil(offpolicy.MinLabels / c.Labels.Fraction))
+	enough := int(math.Ceil((offpolicy.MinLabels - 0.5) / c.Labels.Fraction)) // the share is rounded
 	if held := c.Input.Held; c.Command == nil || held > 0 && held < enough {
 		p.warn("%s; %d prompts would do", what, enough)
 		return

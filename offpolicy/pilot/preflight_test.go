@@ -2,6 +2,7 @@ package pilot_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -127,5 +128,29 @@ func TestPreflightGoesOnWhereAModelCannotBeAskedAfter(t *testing.T) {
 	pf, err := pilot.RunPreflight(t.Context(), cfg)
 	if err != nil || !strings.Contains(strings.Join(pf.Warnings, "\n"), "lists "+sim.ScoutModel+", but does not say") {
 		t.Errorf("%v, warnings %q", err, pf.Warnings)
+	}
+}
+
+// A run of too few labels is told the fewest prompts that give enough: the share of them
+// that is labelled is rounded.
+func TestPreflightNamesTheFewestPrompts(t *testing.T) {
+	for _, c := range []struct {
+		fraction float64
+		enough   int
+	}{{1, 25}, {0.3, 82}, {0.25, 98}, {0.7, 35}} {
+		preflight := func(n int) error {
+			cfg := config(t, serve(t, ""), t.TempDir(), n)
+			cfg.Labels.Fraction, cfg.Waived = c.fraction, nil
+			cfg.Command = func(bool, ...record.Change) string { return "again" }
+			_, err := pilot.RunPreflight(t.Context(), cfg)
+			return err
+		}
+		want := fmt.Sprintf("take %d prompts or more", c.enough)
+		if err := preflight(c.enough - 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a share of %v: %v, want %q", c.fraction, err, want)
+		}
+		if err := preflight(c.enough); err != nil {
+			t.Errorf("a share of %v, and %d prompts: %v", c.fraction, c.enough, err)
+		}
 	}
 }
