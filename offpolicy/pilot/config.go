@@ -60,9 +60,8 @@ type Config struct {
 	// machine; the zero value makes all of it. Every shard is given all prompts and the
 	// same configuration: see the package comment. (identity)
 	Shard Shard
-	// Ledgers are folders of other shards of the run, or copies of their manifest.json and
-	// ledger.jsonl. What those that have ended left of their part of Budget is
-	// divided among the others.
+	// Ledgers are folders of other shards of the run, or copies of their manifest.json. What
+	// those that have ended left of their part of Budget is divided among the others.
 	Ledgers []string
 
 	Prices      providers.Prices

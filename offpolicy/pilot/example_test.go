@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"path/filepath"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
@@ -132,6 +133,40 @@ func ExampleRunPreflight() {
 	// judge 250 calls
 	// true true
 	// 0 calls were paid for
+}
+
+// A pilot of 40 prompts, made in two parts that could be on two machines, and put together.
+func ExampleMerge() {
+	server := sim.New(sim.Config{})
+	defer server.Close()
+	dir, err := os.MkdirTemp("", "pilot")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	parts := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	for i, part := range parts {
+		c, err := simulated(server, part, 40)
+		if err != nil {
+			log.Fatal(err)
+		}
+		c.Labels = oracle.Design{Fraction: 1}
+		c.Shard = pilot.Shard{Index: i, Of: len(parts)}
+		if _, err := pilot.Run(context.Background(), c); err != nil {
+			log.Fatal(err)
+		}
+	}
+	_, err = pilot.Merge(filepath.Join(dir, "half"), parts[0])
+	var refused *pilot.MergeError
+	fmt.Println(errors.As(err, &refused), err)
+	verdict, err := pilot.Merge(filepath.Join(dir, "all"), parts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(verdict.State, verdict.Run.Prompts, "prompts:", verdict.Decision)
+	// Output:
+	// true pilot: merge: the folders of shards 1 of 2 are missing
+	// done 40 prompts: GO
 }
 
 // The responses that people are to label: both of the logging policy, and one of

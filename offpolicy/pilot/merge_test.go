@@ -98,6 +98,9 @@ func TestMerge(t *testing.T) {
 		t.Errorf("the merged run was asked for again: %d calls", got)
 	}
 	sameRecords(t, single.Dir, out)
+	if _, err := pilot.Merge(out, dirs...); err != nil {
+		t.Errorf("a run that bought nothing of its own is merged again: %v", err)
+	}
 }
 
 func calledIn(v *pilot.Verdict, stage string) int {

@@ -16,6 +16,8 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 	switch {
 	case v.State == Running:
 		return NextStep{Do: "Wait: the run goes on."}
+	case stop != nil && len(stop.Shards) > 0:
+		return NextStep{Do: "Start the shards that have not ended again, and merge again."}
 	case stop != nil && stop.OutOfBudget() && !c.Shard.Whole():
 		return c.step("This shard's part of the budget is spent. Start it again with what shards that have ended left "+
 			"over, or with a larger budget: it goes on where it stopped, and pays for nothing twice.", false,
@@ -83,7 +85,7 @@ func (c *Config) step(do string, fresh bool, changes ...record.Change) NextStep 
 	if c.Command != nil {
 		out.Command = c.Command(fresh, changes...)
 	} else {
-		out.Changes = c.spell(changes)
+		out.Changes = changes
 	}
 	return out
 }

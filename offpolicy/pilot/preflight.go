@@ -359,13 +359,15 @@ func (c *Config) spelled(problems []record.Problem) []record.Problem {
 }
 
 // spell says changes in the program's own words.
-func (c *Config) spell(changes []record.Change) []record.Change {
-	if c.Words == nil {
+func (c *Config) spell(changes []record.Change) []record.Change { return spell(c.Words, changes) }
+
+func spell(words func(record.Change) string, changes []record.Change) []record.Change {
+	if words == nil {
 		return changes
 	}
 	changes = slices.Clone(changes)
 	for i := range changes {
-		changes[i].As = c.Words(changes[i])
+		changes[i].As = words(changes[i])
 	}
 	return changes
 }

@@ -30,6 +30,7 @@ type settings struct {
 	InFlight   int               `json:"concurrency"`
 	Prices     providers.Prices  `json:"prices"`
 	Estimate   record.Estimate   `json:"estimate"` // of all shards
+	Drill      bool              `json:"drill"`
 }
 
 // divide works out the shard's part of the budget, and keeps what a merge needs.
@@ -69,7 +70,7 @@ func (p *preflight) divide(ctx context.Context) error {
 		Assurance:  c.Assurance,
 		Thresholds: *c.Thresholds, Waived: c.Waived, Live: c.Live, Origin: c.Origin, Held: c.Input.Held, Batches: c.batches,
 		InFlight: c.Concurrency, Prices: providers.Prices{Date: c.Prices.Date, Models: map[string]providers.Price{}},
-		Estimate: total(parts)}
+		Estimate: total(parts), Drill: c.Drill}
 	for _, m := range append(c.Arms.Models(), p.models...) {
 		if price, ok := c.Prices.Models[m]; ok {
 			s.Prices.Models[m] = price

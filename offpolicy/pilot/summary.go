@@ -61,9 +61,6 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	if c.Budget > 0 {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
-	for i := range v.Checks {
-		v.Checks[i].Changes = c.spell(v.Checks[i].Changes)
-	}
 	v.Decision, v.Reasons = record.Decide(v.Checks)
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
@@ -75,6 +72,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		c.extend(&v.Projection, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
+	v.Spell(c.Words)
 	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
 	for i, s := range v.Estimate.Stages {
 		v.Estimate.Stages[i].ActualUSD = dataset.Known(byStage[s.Name])

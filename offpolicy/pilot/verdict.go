@@ -177,3 +177,12 @@ type Verdict struct {
 	Warnings  []string `json:"warnings"` // what preflight warned of
 	Run       RunInfo  `json:"run"`
 }
+
+// Spell says the changes that the verdict names in a program's own words, as
+// [Config].Words does: a merged verdict has none.
+func (v *Verdict) Spell(words func(record.Change) string) {
+	for i := range v.Checks {
+		v.Checks[i].Changes = spell(words, v.Checks[i].Changes)
+	}
+	v.Next.Changes = spell(words, v.Next.Changes)
+}

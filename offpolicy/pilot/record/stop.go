@@ -23,6 +23,8 @@ type Stop struct {
 	// Open are the stages that still owed records then. Stages overlap, so that
 	// it is not those behind Stage.
 	Open []string
+	// Shards are those of a merged run that have not come to their end.
+	Shards []int
 }
 
 // Why is the kind, or of a failure its class, in a word.

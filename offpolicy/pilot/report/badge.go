@@ -52,6 +52,10 @@ func startBadge(v *pilot.Verdict) badge {
 	switch {
 	case undecided(v):
 		b.Answer, b.Reason = "Not decided yet", "The run is still going on. No check so far speaks against the full run."
+	case v.Decision == record.GO && v.Run.Shard != nil:
+		b.Answer, b.Tone = "Not decided yet", "info"
+		b.Reason = "This is one part of the run, and no check of it speaks against the rest."
+		return b
 	case v.Decision == record.GO:
 		b.Answer = "Yes"
 		p := &v.Projection
@@ -113,6 +117,9 @@ func answerBadge(v *pilot.Verdict) badge {
 	p := &v.Projection
 	within := "±" + number3(p.Resolution.OrNaN())
 	switch {
+	case v.Run.Shard != nil:
+		b.Reason = "This takes all parts of the run."
+		return b
 	case v.State == pilot.Running:
 		b.Reason = "This takes the whole sample."
 		return b

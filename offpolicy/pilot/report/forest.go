@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -128,13 +129,16 @@ func noEstimates(v *pilot.Verdict) string {
 }
 
 // judgeAlone says whom the judge puts first if a policy has no estimate: it is all that
-// is known of it.
+// is known of it. Policies that were not scored on every prompt are not compared: means of
+// different prompts differ by the prompts.
 func judgeAlone(v *pilot.Verdict, f *findings) string {
 	if f.answered == len(f.names) {
 		return ""
 	}
 	best := ranked(v)
-	if len(best) < 2 || !best[1].Judge.Value.Valid() {
+	if len(best) < 2 || !best[1].Judge.Value.Valid() || slices.ContainsFunc(best, func(p pilot.PolicySummary) bool {
+		return p.Judge.Value.Valid() && p.Scored != v.Run.Prompts
+	}) {
 		return ""
 	}
 	return fmt.Sprintf("The judge alone puts %s first (%s), then %s (%s); labels have not confirmed that.",

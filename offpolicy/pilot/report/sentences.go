@@ -93,7 +93,8 @@ func side(diff record.Interval, holm dataset.Float) (sign int, sure bool) {
 	default:
 		return 0, false
 	}
-	return sign, !holm.Valid() || holm.OrNaN() < 0.05
+	p, ok := holm.Get()
+	return sign, ok && p < 0.05
 }
 
 func (f *findings) sentences() []string {
@@ -161,21 +162,21 @@ func (f *findings) missing(names []string) []string {
 	}
 	var groups []group
 	for _, name := range names {
-		what := lack(f.doc.Policies[name].Answer.Labels)
+		what := lack(f.doc.Policies[name].Answer.Labels, false)
 		i := slices.IndexFunc(groups, func(g group) bool { return g.what == what })
 		if i < 0 {
 			i, groups = len(groups), append(groups, group{what: what})
 		}
-		groups[i].names = append(groups[i].names, clean(name))
+		groups[i].names = append(groups[i].names, name)
 	}
 	var out []string
 	for _, g := range groups {
-		s := record.And(g.names) + " cannot be estimated"
+		s := record.And(cleanAll(g.names)) + " cannot be estimated"
 		switch {
 		case g.what == "":
 			s += " from these data"
 		case len(g.names) > 1:
-			s += " yet: " + strings.NewReplacer("its responses", "the responses of each", ")", " each)").Replace(g.what)
+			s += " yet: " + lack(f.doc.Policies[g.names[0]].Answer.Labels, true)
 		default:
 			s += " yet: " + g.what
 		}
@@ -185,17 +186,22 @@ func (f *findings) missing(names []string) []string {
 }
 
 // lack says which labels a policy needs: "label 25 of its responses ($0.07) for about
-// ±0.05".
-func lack(a *offpolicy.LabelAdvice) string {
+// ±0.05"; of several that need the same, each: "label 25 of the responses of each ($0.07
+// each) for about ±0.05".
+func lack(a *offpolicy.LabelAdvice, each bool) string {
 	if a == nil {
 		return ""
 	}
-	s := fmt.Sprintf("label %s of its responses", count(a.Labels))
+	who, whose, apiece := "it", "its responses", ""
+	if each {
+		who, whose, apiece = "each", "the responses of each", " each"
+	}
+	s := fmt.Sprintf("label %s of %s", count(a.Labels), whose)
 	if a.Unanswered {
-		s = fmt.Sprintf("let it answer the prompts, and label %s of its responses", count(a.Labels))
+		s = fmt.Sprintf("let %s answer the prompts, and %s", who, s)
 	}
 	if cost, ok := a.USD.Get(); ok && cost > 0 {
-		s += fmt.Sprintf(" (%s)", price(cost))
+		s += fmt.Sprintf(" (%s%s)", price(cost), apiece)
 	}
 	if w, ok := a.HalfWidth.Get(); ok {
 		s += fmt.Sprintf(" for about ±%s", rounds(w, widthDigits(w)))

@@ -45,6 +45,12 @@ func TestSentences(t *testing.T) {
 	} {
 		lacking.Policies[name] = &offpolicy.PolicyDocument{Answer: offpolicy.AnswerDocument{Labels: l}}
 	}
+	both := evaluated(map[string][3]float64{"p0": p0}, nil)
+	for _, name := range []string{"c", "d"} {
+		both.Policies[name] = &offpolicy.PolicyDocument{Answer: offpolicy.AnswerDocument{
+			Labels: &offpolicy.LabelAdvice{Labels: 30, USD: dataset.Known(0.07), Unanswered: true}}}
+	}
+	unadjusted := one(0.1, 0.01, 0.19, nan)
 	alone := evaluated(map[string][3]float64{"p0": p0, "a": {0.7, nan, nan}}, nil)
 	for _, row := range []struct {
 		name   string
@@ -58,6 +64,8 @@ func TestSentences(t *testing.T) {
 		{"higher, for one pair", one(0.1, 0.01, 0.19, 0.2), []string{"a seems to score 0.10 higher than p0 (95% interval " +
 			"0.01 to 0.19), but among 2 policies compared that may be luck.", "Which policy is best is not known yet: a " +
 			"and p0 are too close to tell apart."}, "Best:", "the more are compared, the more pass"},
+		{"higher, and not adjusted", unadjusted, []string{"a seems to score 0.10 higher than p0", "a and p0 are too close " +
+			"to tell apart."}, "Best:", "nobody knows whether it passes among all pairs"},
 		{"lower", one(-0.1, -0.15, -0.05, 0.01), []string{"a scores 0.10 lower than p0 (95% interval 0.05 to 0.15)."},
 			"-", "a lower score has no sign"},
 		{"the other way round", reversed, []string{"a scores 0.10 lower than p0 (95% interval 0.05 to 0.15)."}, "-",
@@ -76,6 +84,8 @@ func TestSentences(t *testing.T) {
 		{"lacking", lacking, []string{"a and b cannot be estimated yet: label 25 of the responses of each ($0.07 " +
 			"each) for about ±0.05.", "c cannot be estimated yet: let it answer the prompts, and label 25 of its responses.",
 			"d cannot be estimated from these data.", "Which policy is best is not known yet."}, "NaN", "what to do differs"},
+		{"both unanswered", both, []string{"c and d cannot be estimated yet: let each answer the prompts, and label 30 of " +
+			"the responses of each ($0.07 each)."}, " it ", "what is said of two is not what is said of one"},
 		{"no interval", alone, []string{"a scores 0.70 (no interval); how far that is from p0 cannot be estimated."}, "—",
 			"a number without its width says so"},
 		{"nothing", &offpolicy.Document{}, nil, "", "nothing is said of nothing"},
@@ -112,5 +122,24 @@ func TestCovered(t *testing.T) {
 		if got := newForest(v).Rows[0].Mark; got != row.want {
 			t.Errorf("%v ± %v in [%v, %v] is %q, want %q (%s)", row.truth, row.se, row.lo, row.hi, got, row.want, row.reason)
 		}
+	}
+}
+
+// The judge's means are compared only if they are means of the same prompts.
+func TestJudgeAlone(t *testing.T) {
+	v := fullVerdict()
+	said := func() bool {
+		return strings.Contains(strings.Join(newForest(v).Sentences, "\n"), "The judge alone puts")
+	}
+	if said() {
+		t.Error("a policy with one score less is compared")
+	}
+	for i := range v.Policies {
+		if v.Policies[i].Judge.Value.Valid() {
+			v.Policies[i].Scored = v.Run.Prompts
+		}
+	}
+	if !said() {
+		t.Error("nothing is said of policies that were all scored on every prompt")
 	}
 }

@@ -153,7 +153,7 @@ func fullVerdict() *pilot.Verdict {
 				{A: "pi_clone", B: "p0", Difference: dataset.Known(-0.004),
 					CI: [2]dataset.Float{dataset.Known(-0.017), dataset.Known(0.009)}, Holm: dataset.Known(0.53), AA: true},
 				{A: "pi_bigger_model", B: "p0", Difference: dataset.Known(0.055),
-					CI: [2]dataset.Float{dataset.Known(0.011), dataset.Known(0.099)}},
+					CI: [2]dataset.Float{dataset.Known(0.011), dataset.Known(0.099)}, Holm: dataset.Known(0.03)},
 			}},
 		Truth: &record.Truth{Name: "simulator's truth", Values: map[string]record.TrueValue{
 			"p0": {Value: dataset.Known(0.66), SE: dataset.Known(0.002)}, "pi_clone": {Value: dataset.Known(0.66)},

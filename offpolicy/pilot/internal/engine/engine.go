@@ -37,6 +37,7 @@ type Run struct {
 	graders  struct{ judge, oracle string } // their identities
 	open     []string                       // stages that have not come to their end
 	failed   int                            // records without a value
+	program  string                         // which code writes the outputs; empty if that is not known
 	design   string                         // names the labelling design and what it is drawn from
 	alerted  atomic.Int64                   // percent of the budget last alerted of
 	limited  atomic.Int64
@@ -46,7 +47,7 @@ type Run struct {
 // Open takes the folder and readies the clients. ctx breaks off calls that are on
 // their way. The error is a [*Problem] if the folder cannot take the run.
 func Open(ctx context.Context, c Job) (*Run, error) {
-	r := &Run{job: c, open: record.Stages()[1:]}
+	r := &Run{job: c, program: thisProgram(), open: record.Stages()[1:]}
 	r.design = r.designKey()
 	var err error
 	if err := r.makeFolder(); err != nil {

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -43,7 +45,35 @@ type manifestShard struct {
 	Labels   oracle.Design   `json:"labels"`
 	Open     []string        `json:"open"`   // stages that have not come to their end
 	Failed   int             `json:"failed"` // records without a value, which another start would make
+	Spent    dataset.Float   `json:"spent_usd"`
 	Settings json.RawMessage `json:"settings"`
+}
+
+// ended reports whether no later start of the shard spends anything.
+func (s *manifestShard) ended() bool { return len(s.Open) == 0 && s.Failed == 0 }
+
+// readShard reads the manifest of a shard's folder, and refuses what no shard writes.
+func readShard(in *folder.Folder) (manifest, error) {
+	m, err := readManifest(in)
+	if err != nil {
+		return m, err
+	}
+	if m.Shard == nil || m.Shard.Whole() {
+		return m, fmt.Errorf("%s is not the folder of a shard", in.Path())
+	}
+	s := m.Shard
+	if err := s.Validate(); err != nil {
+		return m, fmt.Errorf("%s: %w", in.Path(), err)
+	}
+	if err := s.Labels.Validate(); err != nil {
+		return m, fmt.Errorf("%s: %w", in.Path(), err)
+	}
+	for _, name := range s.Open {
+		if !slices.Contains(record.Stages(), name) {
+			return m, fmt.Errorf("%s: its manifest names a stage that there is not: %q", in.Path(), name)
+		}
+	}
+	return m, nil
 }
 
 // planHash tells runs of other prompts or labels apart.

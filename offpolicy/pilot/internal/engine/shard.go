@@ -20,9 +20,10 @@ type Account struct {
 }
 
 // ReadAccount reads the account of another shard of the job from its folder, or from a
-// copy of its manifest and ledger. It is an error if the folder is of another run.
+// copy of its manifest. It is an error if the folder is of another run.
 func (j *Job) ReadAccount(place string) (Account, error) {
-	if filepath.Base(place) == "ledger.jsonl" {
+	switch filepath.Base(place) {
+	case "manifest.json", "ledger.jsonl":
 		place = filepath.Dir(place)
 	}
 	in, err := folder.Open(place)
@@ -30,7 +31,7 @@ func (j *Job) ReadAccount(place string) (Account, error) {
 		return Account{}, err
 	}
 	defer in.Close()
-	m, err := readManifest(in)
+	m, err := readShard(in)
 	if err != nil {
 		return Account{}, err
 	}
@@ -42,20 +43,17 @@ func (j *Job) ReadAccount(place string) (Account, error) {
 	switch {
 	case err != nil:
 		return Account{}, fmt.Errorf("%s: %w", place, err)
-	case m.Shard == nil:
-		return Account{}, fmt.Errorf("%s is not the folder of a shard", place)
 	case !bytes.Equal(mine, theirs) || m.Shard.Of != j.Shard.Of || m.Shard.Plan != planHash(j.Plan, j.Labels):
 		return Account{}, fmt.Errorf("%s is a part of another run", place)
 	}
-	out := Account{Shard: m.Shard.Shard, Ended: len(m.Shard.Open) == 0 && m.Shard.Failed == 0}
-	if !out.Ended {
-		return out, nil // its ledger may be older than what it has spent
-	}
-	for e, err := range rowsOf[providers.Entry](in, "ledger.jsonl") {
-		if err != nil {
-			return Account{}, err
+	out := Account{Shard: m.Shard.Shard, Ended: m.Shard.ended()}
+	if out.Ended { // the manifest of one that goes on is older than what it has spent
+		spent, ok := m.Shard.Spent.Get()
+		if !ok || !(spent >= 0) {
+			return Account{}, fmt.Errorf("%s: its manifest does not say what the shard has spent: start that shard again, "+
+				"which spends nothing", place)
 		}
-		out.Spent += e.Cost
+		out.Spent = providers.USD(spent)
 	}
 	return out, nil
 }

@@ -3,12 +3,15 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/reweigh/reweigh/internal/folder"
 )
@@ -18,7 +21,9 @@ import (
 const kindOutputs = "outputs"
 
 // writtenOutputs is a record of that kind. A later start that finds no newer record, and
-// the files as they were, need not write them again.
+// the files as they were, need not write them again, if it is the same program to the last
+// byte: other code may write other outputs of the same records, and a build need not have a
+// version that tells. Where the program cannot be read, they are written again.
 type writtenOutputs struct {
 	Of    string                `json:"of"` // what they depend on besides the records
 	Files map[string]fileDigest `json:"files"`
@@ -33,10 +38,33 @@ type fileDigest struct {
 // outputsKey names what the outputs depend on besides the records.
 func (r *Run) outputsKey() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%v\n", r.job.Identity, planHash(r.job.Plan, r.job.Labels), r.graders.oracle,
-		r.job.Versions)
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%v\n", r.program, r.job.Identity, planHash(r.job.Plan, r.job.Labels),
+		r.graders.oracle, r.job.Versions)
+	enc := json.NewEncoder(h)
+	for _, p := range r.job.Prompts { // samples have what prompts say of themselves
+		_ = enc.Encode(p) // prompts.jsonl has been written of the same
+	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
+
+// thisProgram names the program that is running by what it is made of; empty if it cannot
+// be read.
+var thisProgram = sync.OnceValue(func() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+})
 
 // derived are the outputs that follow from the records alone.
 func (j *Job) derived() []string {
@@ -77,7 +105,7 @@ func (r *Run) unchanged() bool {
 	r.store.mu.Lock()
 	was := r.store.written
 	r.store.mu.Unlock()
-	if was == nil || was.Of != r.outputsKey() {
+	if was == nil || r.program == "" || was.Of != r.outputsKey() {
 		return false
 	}
 	for _, name := range r.job.derived() {
@@ -90,6 +118,9 @@ func (r *Run) unchanged() bool {
 
 // keepWritten notes the outputs as those of the records.
 func (r *Run) keepWritten() error {
+	if r.program == "" {
+		return nil
+	}
 	now := writtenOutputs{r.outputsKey(), map[string]fileDigest{}}
 	for _, name := range r.job.derived() {
 		d, err := digestOf(r.job.path(name))

@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// Outputs are left alone only by what would write the same ones.
+func TestOutputsKey(t *testing.T) {
+	if thisProgram() == "" {
+		t.Error("a test's program cannot be read")
+	}
+	key := func(change func(*Run)) string {
+		r := &Run{program: "a"}
+		r.job.Prompts = []dataset.Prompt{{ID: "q", Text: "Hello."}}
+		r.job.Plan = r.job.Prompts
+		if change != nil {
+			change(r)
+		}
+		return r.outputsKey()
+	}
+	same := key(nil)
+	if key(nil) != same {
+		t.Error("the same run has two keys")
+	}
+	for name, change := range map[string]func(*Run){
+		"another program": func(r *Run) { r.program = "b" },
+		"another version": func(r *Run) { r.job.Versions = map[string]string{"reweigh": "v1"} },
+		"other metadata": func(r *Run) {
+			r.job.Prompts = []dataset.Prompt{{ID: "q", Text: "Hello.", Metadata: map[string]any{"a": 1}}}
+		},
+	} {
+		if key(change) == same {
+			t.Errorf("%s has the same key", name)
+		}
+	}
+	r := &Run{store: &store{written: &writtenOutputs{Of: (&Run{}).outputsKey()}}}
+	if r.unchanged() || r.keepWritten() != nil {
+		t.Error("a program that nobody knows leaves outputs alone, or says that the next may")
+	}
+}
