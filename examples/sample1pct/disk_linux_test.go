@@ -142,3 +142,27 @@ func TestTwoProcessesOnOneRun(t *testing.T) {
 		t.Errorf("%d calls of the first were not kept", len(calls))
 	}
 }
+
+// TestMergeOnASmallDisk: a merge that finds no room has failed, and was not refused.
+func TestMergeOnASmallDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped with -short: it makes two shards")
+	}
+	args := []string{"-merge", "-quiet"}
+	for _, shard := range []string{"0/2", "1/2"} {
+		dir := filepath.Join(t.TempDir(), "shard")
+		if code, _, errs := sample(t, "-quiet", "-n", "8", "-shard", shard, "-out", dir); code != exitGO && code != exitHold {
+			t.Fatalf("shard %s: exit %d\n%s", shard, code, errs)
+		}
+		args = append(args, dir)
+	}
+	out := filepath.Join(smallDisk(t, "40k"), "merged")
+	if code, _, errs := sample(t, append(args, "-out", out)...); code != exitNoReport ||
+		!strings.Contains(errs, syscall.ENOSPC.Error()) {
+		t.Errorf("exit %d, want %d:\n%s", code, exitNoReport, errs)
+	}
+	if code, _, errs := sample(t, "-merge", args[2], "-out", filepath.Join(t.TempDir(), "half")); code != exitPreflight ||
+		!strings.Contains(errs, "are missing") {
+		t.Errorf("half of a run: exit %d, want %d:\n%s", code, exitPreflight, errs)
+	}
+}

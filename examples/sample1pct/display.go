@@ -73,10 +73,15 @@ func (d *display) event(e record.Event) {
 	if e.Stage == "" || d.quiet {
 		return
 	}
-	if i := slices.IndexFunc(d.stages, func(s record.Event) bool { return s.Stage == e.Stage }); i < 0 {
+	i := slices.IndexFunc(d.stages, func(s record.Event) bool { return s.Stage == e.Stage })
+	if again := i >= 0 && e.Begun && d.stages[i].Finished; again && !d.terminal {
+		// The run has grown and begins anew: what it has done so far has been printed.
+		d.stages, d.drawn, i = nil, 0, -1
+	}
+	if i < 0 {
 		d.stages = append(d.stages, e)
-	} else if s := d.stages[i]; !s.Finished && (e.Finished || e.Done+e.Failed >= s.Done+s.Failed) {
-		// events may overtake one another
+	} else if s := d.stages[i]; e.Begun || !s.Finished && (e.Finished || e.Done+e.Failed >= s.Done+s.Failed) {
+		// events may overtake one another, but for the first
 		d.stages[i] = e
 	}
 	now := d.now()

@@ -203,3 +203,37 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("want both alerts:\n%s", &b)
 	}
 }
+
+// A run that is looked at as it grows begins every stage again: what is shown is of the
+// look that is under way.
+func TestDisplayOfLooks(t *testing.T) {
+	looks := func(d *display) {
+		for _, total := range []int{31, 62} {
+			for _, stage := range []string{"certify", "p0"} {
+				d.event(record.Event{Stage: stage, Begun: true, Total: total})
+				d.event(record.Event{Stage: stage, Done: total / 2, Total: total})
+				d.event(record.Event{Stage: stage, Done: total, Total: total, Finished: true})
+			}
+		}
+		d.close()
+	}
+	now := func() time.Time { return time.Unix(0, 0) }
+	var b bytes.Buffer
+	looks(&display{w: &b, width: func() int { return noTerminal }, now: now, last: now()})
+	at := 0
+	for _, want := range []string{"certify", "31/31", "p0", "31/31", "certify", "62/62", "p0", "62/62", "spent"} {
+		i := strings.Index(b.String()[at:], want)
+		if i < 0 {
+			t.Fatalf("no %q in its place:\n%s", want, b.String())
+		}
+		at += i
+	}
+	if n := strings.Count(b.String(), "p0"); n != 2 {
+		t.Errorf("p0 has %d lines of two looks:\n%s", n, b.String())
+	}
+	s := &screen{width: 80}
+	looks(&display{w: s, terminal: true, width: func() int { return 80 }, now: now})
+	if got := s.String(); strings.Count(got, "62/62") != 2 || strings.Contains(got, "31/31") {
+		t.Errorf("the terminal does not show the second look:\n%s", got)
+	}
+}

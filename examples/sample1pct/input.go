@@ -59,6 +59,12 @@ func (f *filters) check() error {
 	return nil
 }
 
+// plain reports whether the filters are those that nobody has set.
+func (f *filters) plain() bool {
+	return f.languages == "" && !f.KeepFlagged && f.MaxModerationScore == 0 && f.MinBytes == 0 && f.MaxBytes == 0 &&
+		!f.SingleTurn && !f.KeepSetApart
+}
+
 // String says what is kept, the defaults included.
 func (f *filters) String() string {
 	var kept []string

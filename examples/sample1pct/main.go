@@ -288,11 +288,26 @@ func versions() map[string]string {
 		if info.Main.Version != "" {
 			v["reweigh"] = info.Main.Version
 		}
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v["revision"] = s.Value
-			}
+		if revision := revisionOf(info.Settings); revision != "" {
+			v["revision"] = revision
 		}
 	}
 	return v
+}
+
+// revisionOf is the revision that a program was built of, and whether it was changed then.
+func revisionOf(settings []debug.BuildSetting) string {
+	revision, dirty := "", ""
+	for _, s := range settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + dirty
 }
