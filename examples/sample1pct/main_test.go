@@ -124,7 +124,7 @@ func TestExitCodes(t *testing.T) {
 			"a run that cannot end is not begun"},
 		{"too few labels for any estimate", []string{"-n", "20"}, exitPreflight, []string{"20 labels", "fewer than 25",
 			"-n 25", "-waive judge.calibration=REASON"}, "it could only end as a NO-GO"},
-		{"too few by the design", []string{"-label-design", "fraction=0.1"}, exitPreflight, []string{"10 labels", "-n 250"},
+		{"too few by the design", []string{"-label-design", "fraction=0.1"}, exitPreflight, []string{"10 labels", "-n 245"},
 			"the number that works"},
 		{"a reason that was copied", []string{"-waive", "judge.calibration=REASON"}, exitUsage,
 			[]string{"in place of REASON"}, "a placeholder is no reason"},
