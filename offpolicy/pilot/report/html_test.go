@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"math"
@@ -266,5 +267,22 @@ func TestHTMLStaysSmall(t *testing.T) {
 	if large := len(render(t, HTML, v)); large > 2*small {
 		t.Errorf("100,000 points make a page of %d bytes, 100 points one of %d: charts must not grow with the run", large,
 			small)
+	}
+}
+
+// Without a truth that anybody knows there is no column for it.
+func TestNoTruthNoColumn(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		v := fullVerdict()
+		if !known {
+			v.Truth = nil
+		}
+		var b bytes.Buffer
+		if err := HTML(&b, v); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), `<span class="truth"`); got != known {
+			t.Errorf("known %v: a column of truth %v", known, got)
+		}
 	}
 }
