@@ -88,10 +88,10 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 }
 
 // simulatorsTruth is what the simulator knows the policies to score on the bundled
-// conversations, nil if it knows none of them, or if the run is of other prompts, of a part
-// of these that filters choose, or of what planted faults leave of them.
+// conversations, nil if it knows none of them, or if the run is of other prompts, or of a part
+// of these that filters choose. Planted faults change what is measured, and not this.
 func simulatorsTruth(o options, arms record.Arms) *record.Truth {
-	if o.input != "" || o.faults != "" || !o.filters.plain() {
+	if o.input != "" || !o.filters.plain() {
 		return nil
 	}
 	t := &record.Truth{Name: "simulator's truth", Values: map[string]record.TrueValue{}}

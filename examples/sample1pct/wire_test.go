@@ -18,7 +18,7 @@ func TestSimulatorsTruth(t *testing.T) {
 		{"", true},
 		{"-n 60 -seed 7 -set-aside aside.jsonl", true},
 		{"-input prompts.jsonl", false},
-		{"-faults zero=0.02", false},
+		{"-faults zero=0.02", true},
 		{"-languages English", false},
 		{"-keep-flagged", false},
 		{"-max-moderation-score 0.5", false},

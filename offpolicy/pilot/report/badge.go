@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/reweigh/reweigh/offpolicy/pilot"
@@ -95,18 +96,21 @@ func startBadge(v *pilot.Verdict) badge {
 	return b
 }
 
-// withoutKeys is a summary without the records that it lists behind a colon: their keys
-// are long, and stand below.
+// withoutKeys is a summary without the records that it lists behind a colon, whose keys
+// are long and stand below, and with the last part of a model's path for the whole of it.
 func withoutKeys(s string) string {
-	first := strings.IndexFunc(s, func(r rune) bool { return r == '/' })
-	if first < 0 {
-		return s
+	if key := recordKey.FindStringIndex(s); key != nil {
+		if at := strings.LastIndex(s[:key[0]], ": "); at > 0 && strings.Contains(s[:at], ": ") {
+			s = s[:at]
+		}
 	}
-	if at := strings.LastIndex(s[:first], ": "); at > 0 && strings.Contains(s[:at], ": ") {
-		return s[:at]
-	}
-	return s
+	return modelPath.ReplaceAllString(s, "$1$2")
 }
+
+var (
+	recordKey = regexp.MustCompile(`\S+/\S+/\d+`)
+	modelPath = regexp.MustCompile(`(^|[\s(])(?:[\w.-]+/){2,}([\w.:-]*[A-Za-z][\w.:-]*)`)
+)
 
 // longestReason bounds the reason in a badge; the whole of it stands below.
 const longestReason = 220

@@ -32,3 +32,34 @@ func TestBadgesOfAShard(t *testing.T) {
 		}
 	}
 }
+
+// A reason is short: records are left out, models are told by the last part of their path,
+// and the cause behind them stays.
+func TestReasonsAreShort(t *testing.T) {
+	for _, c := range [][2]string{
+		{"logprobs.zero: 26 log-probs of exactly 0.0: 05e7bac3effa63f3/pi_bad/0, q1/pi_cot/3 and 17 more",
+			"logprobs.zero: 26 log-probs of exactly 0.0"},
+		{"endpoint.certified: not certified: accounts/fireworks/models/scout llama4, accounts/f/models/mav-1.5 llama4: " +
+			"certification stopped (rate_limited)",
+			"endpoint.certified: not certified: scout llama4, mav-1.5 llama4: certification stopped (rate_limited)"},
+		{"run.errors: GET https://host.example/v1/models: 3/4 of meta-llama/Llama-3 failed",
+			"run.errors: GET https://host.example/v1/models: 3/4 of meta-llama/Llama-3 failed"},
+		{"a check: 05e7/pi_bad/0 alone", "a check: 05e7/pi_bad/0 alone"},
+	} {
+		if got := withoutKeys(c[0]); got != c[1] {
+			t.Errorf("%q\n  is cut to %q\n  want %q", c[0], got, c[1])
+		}
+	}
+}
+
+// Who would have scored and labelled is not said of a run that ended before.
+func TestNothingScoredYet(t *testing.T) {
+	v := fullVerdict()
+	v.Stages, v.Spending = nil, nil
+	if got := judgeFact(v); got != "no response is scored" {
+		t.Errorf("judge: %q", got)
+	}
+	if got := labelsFact(v); got != "no response is labelled" {
+		t.Errorf("labels: %q", got)
+	}
+}

@@ -78,8 +78,11 @@ func judgeFact(v *pilot.Verdict) string {
 	for _, p := range v.Policies {
 		scored += p.Scored
 	}
-	if who == "" {
+	switch {
+	case who == "":
 		return ""
+	case made(v, record.StageJudge) == 0:
+		return "no response is scored"
 	}
 	return fmt.Sprintf("%s, scored %s from 0 to 1", who, plural(scored, "response", "responses"))
 }
@@ -91,7 +94,10 @@ func labelsFact(v *pilot.Verdict) string {
 		return ""
 	}
 	e, p0 := evaluationOf(v), loggingName(v)
-	if e.Labels == 0 {
+	switch {
+	case made(v, record.StageOracle) == 0:
+		return "no response is labelled"
+	case e.Labels == 0:
 		return who
 	}
 	s := fmt.Sprintf("%s, labelled %s of %s from 0 to 1", who, plural(e.Labels, "response", "responses"), p0)
@@ -111,6 +117,17 @@ func labelsFact(v *pilot.Verdict) string {
 		s += ", and none of the others"
 	}
 	return s
+}
+
+// made is how many records of a stage have a value.
+func made(v *pilot.Verdict, stage string) int {
+	n := 0
+	for _, s := range v.Stages {
+		if s.Name == stage {
+			n += s.Items - s.Failed - s.Pending
+		}
+	}
+	return n
 }
 
 // graders are the models that a stage's money went to, or else the name of who did the
