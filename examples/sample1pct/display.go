@@ -144,10 +144,14 @@ func (d *display) redraw() {
 	d.drawn = len(lines)
 }
 
-// close shows what is left to show.
+// close shows what is left to show, and a blank line before what follows.
 func (d *display) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.stages) == 0 {
+		return
+	}
+	defer fmt.Fprintln(d.w)
 	if d.terminal {
 		d.redraw()
 		return
@@ -155,10 +159,8 @@ func (d *display) close() {
 	for ; d.drawn < len(d.stages); d.drawn++ {
 		fmt.Fprintln(d.w, stageLine(d.stages[d.drawn], d.width()))
 	}
-	if len(d.stages) > 0 {
-		fmt.Fprintln(d.w, wholeLine(d.latest, d.width()))
-		fmt.Fprintln(d.w, forcingLine(d.latest.Forcing, d.width()))
-	}
+	fmt.Fprintln(d.w, wholeLine(d.latest, d.width()))
+	fmt.Fprintln(d.w, forcingLine(d.latest.Forcing, d.width()))
 }
 
 // progress is the whole run in a line.
