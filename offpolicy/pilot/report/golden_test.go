@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 		{"full.txt", textOf(80), full, "a usual terminal"},
 		{"full40.txt", textOf(40), full, "the narrowest: columns are dropped"},
 		{"running.md", Markdown, running, "empty sections say so"},
-		{"running.html", HTML, running, "the banner, the refresh and empty sections"},
+		{"running.html", HTML, running, "the banner and empty sections"},
 		{"running.txt", textOf(80), running, "the banner and empty sections"},
 	} {
 		t.Run(row.file, func(t *testing.T) {

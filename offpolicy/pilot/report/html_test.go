@@ -120,8 +120,8 @@ func checkHTML(t testing.TB, page string) string {
 				t.Errorf("<%s> refers to %q", e.name, v)
 			}
 		}
-		if e.name == "meta" && e.attrs["http-equiv"] == "refresh" && e.attrs["content"] != "5" {
-			t.Errorf("the refresh is %q", e.attrs["content"])
+		if e.name == "meta" && e.attrs["http-equiv"] == "refresh" {
+			t.Error("the page reloads itself, under the hands of whoever reads it")
 		}
 	}
 	return text
@@ -214,19 +214,19 @@ func TestHTMLHostileText(t *testing.T) {
 }
 
 func TestHTMLRunning(t *testing.T) {
-	const refresh = `<meta http-equiv="refresh" content="5">`
+	const reload = "Reload the page"
 	running := render(t, HTML, runningVerdict())
 	text := checkHTML(t, running)
-	if !strings.Contains(running, refresh) || !strings.Contains(text, "still going on") {
-		t.Error("a running report neither renews itself nor says that it is running")
+	if !strings.Contains(running, reload) || !strings.Contains(text, "still going on") {
+		t.Error("a running report does not say that it is running, and where to find more")
 	}
 	for state, want := range map[pilot.State]string{"done": "", "interrupted": "was interrupted",
 		"dreaming": `"dreaming", which this report does not know`} {
 		v := fullVerdict()
 		v.State = state
 		page := render(t, HTML, v)
-		if text := checkHTML(t, page); strings.Contains(page, refresh) || !strings.Contains(text, want) {
-			t.Errorf("state %s: the page renews itself, or does not say %q", state, want)
+		if text := checkHTML(t, page); strings.Contains(page, reload) || !strings.Contains(text, want) {
+			t.Errorf("state %s: the page is to be reloaded, or does not say %q", state, want)
 		}
 	}
 }

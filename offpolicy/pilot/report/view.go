@@ -166,7 +166,8 @@ func newView(v *pilot.Verdict) *view {
 	}
 	switch v.State {
 	case pilot.Running:
-		d.Banner = "The run is still going on. Everything below is what the records say so far."
+		d.Banner = "The run is still going on. Everything below is what the records said at " +
+			instant(v.Run.Updated) + "."
 	case pilot.Interrupted:
 		d.Banner = "The run was interrupted. Everything below rests on the records it had by then; start it again with " +
 			"the same configuration to go on."
