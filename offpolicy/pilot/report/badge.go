@@ -36,6 +36,12 @@ func newBadges(v *pilot.Verdict) []badge {
 		}
 		answer.Command, answer.Do = "", "By the same command."
 	}
+	switch first := "To start it"; {
+	case answer.Next && strings.HasPrefix(start.Do, first):
+		start.Do = first + " all the same" + start.Do[len(first):]
+	case start.Next:
+		answer.Do = strings.Replace(answer.Do, extension, "After that, to extend this run so:", 1)
+	}
 	return []badge{start, answer}
 }
 
@@ -152,20 +158,26 @@ func answerBadge(v *pilot.Verdict) badge {
 	case len(no) == len(p.Questions):
 		b.Tone, b.Answer, b.Reason = "fail", "No", fmt.Sprintf("It would give no policy to %s.", within)
 	default:
-		b.Reason = fmt.Sprintf("To %s, it would answer %s.", within, clean(p.Gives()))
+		b.Reason = fmt.Sprintf("To %s, the full run would answer %s.", within, clean(p.Gives()))
 	}
 	if d := p.Cheapest; d != nil {
 		b.Command = clean(d.Command)
-		b.Do = "To answer for all, extend this run to " + clean(d.Words(v.Run.Prompts))
+		b.Do = upperFirst(clean(d.Words(v.Run.Prompts))) + ", would answer for all"
 		if usdMore, ok := d.USD.Get(); ok {
 			b.Do += fmt.Sprintf(" (%s more)", price(usdMore))
 		}
-		b.Do += stop(b.Command)
+		b.Do += "."
+		if b.Command != "" {
+			b.Do += " " + extension
+		}
 	} else {
 		b.Do = fmt.Sprintf("No run of up to %s is known to answer for all.", plural(p.Prompts, "prompt", "prompts"))
 	}
 	return b
 }
+
+// extension stands before the command that answers for all.
+const extension = "To extend this run so:"
 
 // stop ends what stands before a command, or a sentence without one.
 func stop(command string) string {

@@ -97,6 +97,15 @@ func side(diff record.Interval, holm dataset.Float) (sign int, sure bool) {
 	return sign, ok && p < 0.05
 }
 
+// pairs is how many differences are looked at.
+func (f *findings) pairs() int {
+	n := 0
+	for _, c := range f.doc.Comparisons {
+		n += boolRank(c.Difference.Valid() && !c.AA)
+	}
+	return n
+}
+
 func (f *findings) sentences() []string {
 	var out, unknown []string
 	for _, name := range f.names {
@@ -128,27 +137,26 @@ func (f *findings) against(name string) string {
 		return s + "."
 	}
 	sign, sure := side(diff, holm)
-	p0, by := clean(f.logging), distance(diff)
-	word := "higher"
+	p0 := clean(f.logging)
+	if sign == 0 { // with its sign, as in the plot: an interval of both signs is of no direction
+		around := fmt.Sprintf("difference %s, %s", rounds(diff.Value.OrNaN(), digits(diff)), within95(diff))
+		if aa {
+			return fmt.Sprintf("%s is %s again, as a control, and scores the same, as it should (%s).", who, p0, around)
+		}
+		return fmt.Sprintf("%s and %s cannot be told apart yet (%s).", who, p0, around)
+	}
+	by, word := distance(diff), "higher"
 	if diff.Value.OrNaN() < 0 {
 		word, diff = "lower", negative(diff)
 	}
-	around := "no interval"
-	if diff.Lo.Valid() && diff.Hi.Valid() {
-		around = "95% interval " + fromTo(diff)
-	}
+	around := within95(diff)
 	switch {
-	case aa && sign == 0:
-		return fmt.Sprintf("%s is %s again, as a control, and scores the same, as it should (%s %s, %s).", who, p0, by, word,
-			around)
 	case aa:
 		return fmt.Sprintf("%s is %s again, as a control, but scores %s %s (%s): find out why before you trust the rest.",
 			who, p0, by, word, around)
-	case sign == 0:
-		return fmt.Sprintf("%s and %s cannot be told apart yet: %s scores %s %s (%s).", who, p0, who, by, word, around)
 	case !sure:
-		return fmt.Sprintf("%s seems to score %s %s than %s (%s), but among %s compared that may be luck.", who, by, word,
-			p0, around, plural(f.answered, "policy", "policies"))
+		return fmt.Sprintf("%s seems to score %s %s than %s (%s), but that may be luck: %s compared.", who, by, word,
+			p0, around, plural(f.pairs(), "pair is", "pairs are"))
 	}
 	return fmt.Sprintf("%s scores %s %s than %s (%s).", who, by, word, p0, around)
 }
@@ -258,7 +266,7 @@ func withInterval(i record.Interval) string {
 	if !i.Lo.Valid() || !i.Hi.Valid() {
 		return rounds(i.Value.OrNaN(), 2) + " (no interval)"
 	}
-	return fmt.Sprintf("%s (95%% interval %s)", rounds(i.Value.OrNaN(), digits(i)), fromTo(i))
+	return fmt.Sprintf("%s (%s)", rounds(i.Value.OrNaN(), digits(i)), within95(i))
 }
 
 // brief is withInterval for a cell: "0.58 (0.55 to 0.61)".
@@ -272,6 +280,14 @@ func brief(i record.Interval) string {
 func fromTo(i record.Interval) string {
 	d := digits(i)
 	return rounds(i.Lo.OrNaN(), d) + " to " + rounds(i.Hi.OrNaN(), d)
+}
+
+// within95 names an interval, as "95% interval 0.02 to 0.08".
+func within95(i record.Interval) string {
+	if !i.Lo.Valid() || !i.Hi.Valid() {
+		return "no interval"
+	}
+	return "95% interval " + fromTo(i)
 }
 
 // distance is a difference without its sign.

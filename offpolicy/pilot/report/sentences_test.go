@@ -62,7 +62,7 @@ func TestSentences(t *testing.T) {
 		{"surely higher", one(0.1, 0.05, 0.15, 0.01), []string{"a scores 0.10 higher than p0 (95% interval 0.05 to 0.15).",
 			"Best: a."}, "luck", "it passes among all pairs"},
 		{"higher, for one pair", one(0.1, 0.01, 0.19, 0.2), []string{"a seems to score 0.10 higher than p0 (95% interval " +
-			"0.01 to 0.19), but among 2 policies compared that may be luck.", "Which policy is best is not known yet: a " +
+			"0.01 to 0.19), but that may be luck: 1 pair is compared.", "Which policy is best is not known yet: a " +
 			"and p0 are too close to tell apart."}, "Best:", "the more are compared, the more pass"},
 		{"higher, and not adjusted", unadjusted, []string{"a seems to score 0.10 higher than p0", "a and p0 are too close " +
 			"to tell apart."}, "Best:", "nobody knows whether it passes among all pairs"},
@@ -70,8 +70,8 @@ func TestSentences(t *testing.T) {
 			"-", "a lower score has no sign"},
 		{"the other way round", reversed, []string{"a scores 0.10 lower than p0 (95% interval 0.05 to 0.15)."}, "-",
 			"a comparison may have either first"},
-		{"no difference seen", one(0.01, -0.04, 0.06, 0.7), []string{"a and p0 cannot be told apart yet: a scores 0.01 " +
-			"higher (95% interval -0.04 to 0.06)."}, "same", "not seen is not equal"},
+		{"no difference seen", one(0.01, -0.04, 0.06, 0.7), []string{"a and p0 cannot be told apart yet (difference 0.01, " +
+			"95% interval -0.04 to 0.06)."}, "same", "not seen is not equal"},
 		{"narrow", one(0.0041, 0.0012, 0.007, 0.004), []string{"a scores 0.004 higher than p0 (95% interval 0.001 " +
 			"to 0.007)"},
 			"0.00 ", "0.00 to 0.01 would say nothing"},

@@ -71,6 +71,7 @@ type fact struct{ Name, Value string }
 type group struct {
 	Status string // "fail", …
 	Title  string // "Failed", …
+	Wrong  bool   // whether it speaks against the full run
 	Open   bool   // whether the evidence is shown without being asked for
 	Checks []checkView
 }
@@ -158,7 +159,7 @@ func newView(v *pilot.Verdict) *view {
 		d.Decision = "RUNNING"
 	}
 	for _, g := range groups(v.Checks) {
-		if g.Open {
+		if g.Wrong {
 			d.Wrong = append(d.Wrong, g)
 		} else {
 			d.Groups = append(d.Groups, g)
@@ -250,7 +251,8 @@ var quiet = []string{string(record.Pass), string(record.Info), string(record.Not
 func groups(checks []record.Finding) []group {
 	var out []group
 	add := func(status, title string, member func(record.Finding) bool) {
-		g := group{Status: status, Title: title, Open: !slices.Contains(quiet, status)}
+		loud := !slices.Contains(quiet, status)
+		g := group{Status: status, Title: title, Wrong: loud, Open: loud && title != notComputed}
 		for _, c := range checks {
 			if member(c) {
 				g.Checks = append(g.Checks, newCheckView(c))
@@ -266,14 +268,28 @@ func groups(checks []record.Finding) []group {
 	toCome := func(c record.Finding) bool {
 		return c.Status == record.Hold && c.Waived == "" && c.State == record.ToCome
 	}
+	// What was not computed follows from what stopped the run.
+	skipped := func(c record.Finding) bool {
+		return c.State == record.NotComputed && c.Waived == "" && (c.Status == record.Fail || c.Status == record.Hold)
+	}
 	for _, s := range severities {
-		add(string(s.status), s.title, func(c record.Finding) bool { return c.Status == s.status && !toCome(c) })
+		add(string(s.status), s.title, func(c record.Finding) bool {
+			return c.Status == s.status && !toCome(c) && !skipped(c)
+		})
 		if s.status == record.Hold {
+			worst := record.Hold
+			if slices.ContainsFunc(checks, func(c record.Finding) bool { return skipped(c) && c.Status == record.Fail }) {
+				worst = record.Fail
+			}
+			add(string(worst), notComputed, skipped)
 			add(toComeStatus, "Still to come", toCome)
 		}
 	}
 	return out
 }
+
+// notComputed is the title of the checks that had nothing to go by.
+const notComputed = "Not computed"
 
 // toComeStatus groups the checks that hold a run only until it is through.
 const toComeStatus = "to come"
