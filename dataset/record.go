@@ -126,6 +126,9 @@ type LogProb struct {
 	// Excluded is the probability that a response which the model draws from its whole
 	// distribution, along this one, leaves what the policy's filters keep: at least that.
 	Excluded Float `json:"excluded,omitzero"`
+	// Vocabulary is the size of the model's vocabulary that a value from alternatives was
+	// computed with; 0 if none was stated.
+	Vocabulary int `json:"vocabulary,omitempty"`
 	// Distribution is what the values are of; "" without a value.
 	Distribution Distribution `json:"of,omitempty"`
 	// State is "ended", "truncated" or "empty".

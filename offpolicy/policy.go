@@ -23,11 +23,22 @@ type Sampling struct {
 // Only then are a server's raw log-probs those of the sampling distribution.
 func (s Sampling) Neutral() bool { return s.Temperature == 1 && s.TopP == 1 && s.TopK == 0 }
 
+// leastTemperature is the lowest that every engine samples at, 0 apart: vLLM raises a lower
+// one to it (sampling_params.py, _MAX_TEMP), and SGLang is greedy below 1e-6.
+const leastTemperature = 0.01
+
+// NeedsVocabulary reports whether log-probs that are computed from a part of the model's
+// distribution have no bound unless the number of its tokens is known.
+func (s Sampling) NeedsVocabulary() bool { return s.Temperature > 1 && s.TopK == 0 }
+
 // Validate reports the first setting that is missing or out of range.
 func (s Sampling) Validate() error {
 	switch {
 	case math.IsNaN(s.Temperature) || s.Temperature < 0 || math.IsInf(s.Temperature, 0):
 		return fmt.Errorf("temperature %v: want a number >= 0", s.Temperature)
+	case s.Temperature > 0 && s.Temperature < leastTemperature:
+		return fmt.Errorf("temperature %v: servers put %v or greedy decoding in its place: want 0, or %v and more",
+			s.Temperature, leastTemperature, leastTemperature)
 	case !(s.TopP > 0 && s.TopP <= 1):
 		return fmt.Errorf("top_p %v: want a number in (0, 1]; 1 keeps every token", s.TopP)
 	case s.TopK < 0:

@@ -220,7 +220,7 @@ func (c *certifier) echoAs(ctx context.Context, tag providers.Tag, text string) 
 // forcer returns a Forcer that shares no context with another probe's.
 func (c *certifier) forcer() *Forcer {
 	return &Forcer{scorer: c, templates: c.f.templates, strategies: c.strategies, tolerance: c.f.tolerance,
-		noise: c.f.noise}
+		noise: c.f.noise, sizes: c.f.sizes}
 }
 
 // ScoreChat implements ChatScorer for the Forcer of conversant.

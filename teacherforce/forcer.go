@@ -53,6 +53,9 @@ type Config struct {
 	// before [Forcer.Certify] calls the endpoint unrepeatable. 0 means
 	// [ExactNoise]; [ServerNoise] suits a real server.
 	Noise float64
+	// Vocabularies are how many tokens a model can emit, by model, or any larger number. A
+	// policy that samples at a temperature above 1 needs that of its model: see package temper.
+	Vocabularies map[string]int
 	// Concurrency is how many responses [Forcer.ScoreAll] scores at once, at most; 0
 	// means 16.
 	Concurrency int
@@ -73,6 +76,7 @@ type Forcer struct {
 	strategies []Strategy
 	tolerance  float64
 	noise      float64
+	sizes      map[string]int // of vocabularies, by model
 	// of ScoreAll
 	concurrency int
 	contexts    contexts
@@ -89,6 +93,7 @@ func New(c Config) (*Forcer, error) {
 		strategies: c.Strategies,
 		tolerance:  cmp.Or(c.Tolerance, defaultTolerance),
 		noise:      cmp.Or(c.Noise, ExactNoise),
+		sizes:      c.Vocabularies,
 
 		concurrency: cmp.Or(c.Concurrency, 16),
 	}
@@ -98,6 +103,12 @@ func New(c Config) (*Forcer, error) {
 	if !(f.tolerance > 0) || !(f.noise > 0) {
 		return nil, fmt.Errorf("teacherforce: Config.Tolerance %v and Noise %v: want 0 for the default, or nats above 0",
 			c.Tolerance, c.Noise)
+	}
+	for model, n := range c.Vocabularies {
+		if n < 0 {
+			return nil, fmt.Errorf("teacherforce: Config.Vocabularies: %d tokens of %s: want how many it can emit, or 0 for "+
+				"not known", n, model)
+		}
 	}
 	if f.concurrency < 1 {
 		return nil, fmt.Errorf("teacherforce: Config.Concurrency %d: want a positive number, or 0 for 16", c.Concurrency)

@@ -64,6 +64,9 @@ const (
 	// ReasonWide: the alternatives bound the log-prob, and leave its interval too wide for a
 	// value.
 	ReasonWide Reason = "wide"
+	// ReasonVocabulary: at a temperature above 1 the alternatives bound nothing as long as the
+	// size of the model's vocabulary is not stated ([Config].Vocabularies).
+	ReasonVocabulary Reason = "vocabulary"
 	// ReasonOutside: the policy's filters exclude the response; its probability is 0.
 	ReasonOutside Reason = "outside_support"
 	// ReasonFiltered: a filter ended or withheld the response.
@@ -171,6 +174,7 @@ type Result struct {
 	// distribution, along this one, leaves what the policy's filters keep: at least that,
 	// and missing if the alternatives are not shown.
 	Excluded   dataset.Float
+	Vocabulary int // that a value from alternatives was computed with, 0 if none was stated
 	State      State
 	PolicyHash string
 	Calls      int // calls made for this result; a shared context counts for the one that made it
@@ -189,6 +193,7 @@ func (r Result) Record(promptID, policyName string) dataset.LogProb {
 		Spread:        r.Spread,
 		Flags:         recordFlags(r.Flags),
 		Interval:      r.Interval, OutsideSupport: r.OutsideSupport, Excluded: r.Excluded,
+		Vocabulary:   r.Vocabulary,
 		Distribution: r.Distribution,
 		State:        string(r.State),
 		PolicyHash:   r.PolicyHash,

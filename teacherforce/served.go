@@ -95,7 +95,7 @@ func Identify(ctx context.Context, g Generator, p offpolicy.Policy) (offpolicy.P
 func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Policy, promptID string,
 	contextIDs []int, r Response) (Result, error) {
 	by := &Forcer{scorer: f.scorer, templates: f.templates, strategies: []Strategy{tokenIDs{}}, tolerance: f.tolerance,
-		noise: f.noise}
+		noise: f.noise, sizes: f.sizes}
 	refused := func(class Class, reason Reason, why string) (Result, error) {
 		return Result{}, by.fail(p, promptID, class, reason, errors.New(why), 0)
 	}

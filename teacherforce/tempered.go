@@ -22,9 +22,10 @@ const narrow = 0.02
 // temperedOf is the value of r under p from the alternatives that the server shows. ok is
 // false if it shows none: then nothing but the raw value is known.
 //
+// drawn says that p, or a clone of it, drew the response, so that its tokens are kept.
 // excluded is the probability that a response which the model draws from its whole
 // distribution leaves what p keeps, at least, if it goes along this one.
-func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer) (total temper.Value, tokens []temper.Value,
+func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer, drawn bool) (total temper.Value, tokens []temper.Value,
 	excluded float64, ok bool) {
 	for _, e := range []Echo{pair.IDsEcho, pair.JointEcho} {
 		n := len(raw.TokenLogProbs)
@@ -43,6 +44,7 @@ func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer) (total te
 		for _, t := range tail {
 			shown = shown || len(t.Top) > 0
 			pos := positionOf(t, e.Asked, f.noise)
+			pos.Vocabulary, pos.Drawn = f.sizes[p.Model], drawn
 			tokens = append(tokens, temper.LogProb(pos, p.Sampling, e.Filters))
 			stays *= 1 - temper.Excluded(pos, p.Sampling, e.Filters)
 		}
@@ -81,7 +83,7 @@ func nameOf(text string, exact []byte) string {
 // it shows. Without either the values stay raw, and say so.
 func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, raw Answer) {
 	own := ownSampling(p, pair, r)
-	total, tokens, excluded, shown := f.temperedOf(p, pair, raw)
+	total, tokens, excluded, shown := f.temperedOf(p, pair, raw, r.By.Hash() == res.PolicyHash)
 	if shown {
 		res.Excluded = dataset.Known(excluded)
 	}
@@ -100,7 +102,7 @@ func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, 
 		return
 	}
 	res.Distribution, res.Method = dataset.SamplingDistribution, MethodTempered
-	res.LogProb, res.TokenLogProbs = dataset.Float{}, nil
+	res.LogProb, res.TokenLogProbs, res.Vocabulary = dataset.Float{}, nil, f.sizes[p.Model]
 	switch total.Kind {
 	case temper.Outside:
 		res.OutsideSupport = true
@@ -113,6 +115,9 @@ func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, 
 		// Some of the tokens' alternatives bound nothing: any log-prob may be right.
 		res.Interval = &[2]dataset.Float{{}, dataset.Known(0)}
 		res.Methods[MethodTempered] = failed(ReasonUnsupported)
+		if total.Why == temper.NoVocabulary {
+			res.Methods[MethodTempered] = failed(ReasonVocabulary)
+		}
 		return
 	case temper.Interval:
 		res.Interval = &[2]dataset.Float{{}, dataset.Known(total.Upper)}

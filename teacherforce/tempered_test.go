@@ -13,6 +13,46 @@ import (
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
+// Above temperature 1 the tokens that are not shown weigh the more the more there are: the
+// bounds take the size of the vocabulary, any larger number does, and a smaller one is found out.
+func TestVocabularyOfAHotPolicy(t *testing.T) {
+	p := simulated(t, sim.Config{Seed: 5})
+	policy := simPolicy("llama4")
+	policy.Sampling.Temperature, policy.Sampling.MaxTokens = 1.3, 12
+	r, truth := drawnBy(t, newForcer(t, p), p, policy, 3)
+	r.By, r.Sampling = offpolicy.Policy{}, nil
+	width := 0.0
+	for _, test := range []struct {
+		size int
+		why  Reason
+	}{{0, ReasonVocabulary}, {sim.VocabularySize(), ""}, {150000, ""}, {300, ReasonUnsupported}} {
+		f, err := New(Config{Scorer: p, Vocabularies: map[string]int{policy.Model: test.size}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := f.Score(t.Context(), tag(), policy, prompt("What is the capital of France?"), r)
+		if err != nil || res.Interval == nil || res.Vocabulary != test.size {
+			t.Fatalf("vocabulary %d: %+v, %v", test.size, res, err)
+		}
+		lo, bounded := res.Interval[0].Get()
+		if test.why != "" {
+			if bounded || res.Methods[MethodTempered].Reason != test.why {
+				t.Errorf("vocabulary %d: %v, %+v; want no bound and reason %s", test.size, res.Interval,
+					res.Methods[MethodTempered], test.why)
+			}
+			continue
+		}
+		if hi := res.Interval[1].OrNaN(); !bounded || !(lo-1e-9 <= truth && truth <= hi+1e-9) || hi-lo <= width {
+			t.Errorf("vocabulary %d: truth %v, interval %v after one of width %v", test.size, truth, res.Interval, width)
+		} else {
+			width = hi - lo
+		}
+	}
+	if _, err := New(Config{Scorer: p, Vocabularies: map[string]int{"m": -1}}); err == nil {
+		t.Error("a vocabulary of -1 tokens was taken")
+	}
+}
+
 // drawnBy is p's own response on the simulator, and the log-prob that it was drawn with.
 func drawnBy(t *testing.T, f *Forcer, g Generator, p offpolicy.Policy, seed int64) (Response, float64) {
 	t.Helper()

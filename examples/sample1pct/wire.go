@@ -72,6 +72,9 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 	}
 	cfg.Origin = strings.TrimSpace("simulator " + o.faults)
 	cfg.Truth = simulatorsTruth(o, cfg.Arms)
+	for i := range cfg.Arms {
+		cfg.Arms[i].Vocabulary = cmp.Or(cfg.Arms[i].Vocabulary, sim.VocabularySize())
+	}
 	cfg.Retry, cfg.Pause = providers.Retry{Base: simulatedRetry}, 10*simulatedRetry
 	if cfg.Prices, err = providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices"); err != nil {
 		return nil, err

@@ -254,6 +254,9 @@ func (p *preflight) services(ctx context.Context) {
 				"takes one", record.FieldArms), err)
 		}
 	}
+	for _, a := range c.Arms.Unsized() {
+		p.warn("%s, or its weights are refused", a.WantsVocabulary())
+	}
 	if r, ok := c.Policies.(*providers.Router); ok {
 		c.Prices = r.Prices(c.Prices, models...)
 	}

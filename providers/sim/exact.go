@@ -32,6 +32,10 @@ func ExactText(model, context, response string, ended bool) float64 {
 	return Exact(model, tok.Encode(context), ids)
 }
 
+// VocabularySize is how many tokens the models of the simulator can emit: more than any of them
+// does.
+func VocabularySize() int { return vocabulary().Size() }
+
 func mustModel(name string) *langmodel.Model {
 	m, ok := findModel(name)
 	if !ok {

@@ -179,6 +179,16 @@ func TestBruteForce(t *testing.T) {
 				t.Fatalf("order %d, %+v, %d of %d shown, vocabulary %d: truth %v, got %+v; any order %+v\n%v", o, s, k, n,
 					pos.Vocabulary, truth, v, any, p)
 			}
+			if !math.IsInf(truth, -1) { // the policy may have drawn it, which narrows what is said
+				drawn := pos
+				drawn.Drawn = true
+				w, a := temper.LogProb(drawn, s, o), temper.LogProb(drawn, s, temper.AnyOrder)
+				if !holds(w, truth, slack) || !holds(a, truth, slack) || w.Kind == temper.Interval && math.IsInf(w.Lower, -1) ||
+					w.Kind != temper.Unbounded && (w.Lower < v.Lower || w.Upper > v.Upper) {
+					t.Fatalf("order %d, %+v, %d of %d shown, drawn by the policy: truth %v, got %+v, else %+v; any order %+v\n%v", o,
+						s, k, n, truth, w, v, a, p)
+				}
+			}
 			if v.Kind == temper.Unbounded && (s.Temperature <= 1 || pos.Vocabulary > 0) {
 				t.Fatalf("order %d, %+v, %d of %d shown, vocabulary %d: %+v", o, s, k, n, pos.Vocabulary, v)
 			}

@@ -2,6 +2,7 @@ package temper
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -27,6 +28,9 @@ type Position struct {
 	// Vocabulary is the number of tokens that the model can emit, or any larger
 	// number; 0 if unknown.
 	Vocabulary int
+	// Drawn says that the policy drew the scored token itself: it is kept, unless what is
+	// shown excludes that.
+	Drawn bool
 	// Noise is how far two answers for one text may lie apart, in nats a token. What
 	// depends on less is undecided.
 	Noise float64
@@ -42,11 +46,12 @@ type shown struct {
 	q        float64   // bound on each of them, relative
 	m        int       // how many there are at most, -1 if unknown
 	noise    float64
+	drawn    bool // the scored token is kept if it may be
 }
 
 // read makes p ready, or says why its alternatives cannot be used.
 func (p Position) read() (shown, string) {
-	s := shown{at: -1, m: -1, noise: max(p.Noise, 0) + 1e-12} // 1e-12 is float64's own rounding
+	s := shown{at: -1, m: -1, drawn: p.Drawn, noise: max(p.Noise, 0) + 1e-12} // 1e-12 is float64's own rounding
 	if !(p.Scored.LogProb <= 0) || math.IsInf(p.Scored.LogProb, 0) {
 		return s, "the token has no finite log-prob"
 	}
@@ -57,6 +62,11 @@ func (p Position) read() (shown, string) {
 	for _, t := range top {
 		if !(t.LogProb <= 0) {
 			return s, "an alternative has no log-prob"
+		}
+	}
+	for _, t := range append(top, p.Scored) {
+		if p.Vocabulary > 0 && t.ID >= p.Vocabulary {
+			return s, fmt.Sprintf("token id %d is outside the vocabulary of %d tokens that was stated", t.ID, p.Vocabulary)
 		}
 	}
 	slices.SortStableFunc(top, func(a, b Token) int { return cmp.Compare(b.LogProb, a.LogProb) })

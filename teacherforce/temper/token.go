@@ -28,11 +28,13 @@ func LogProb(p Position, s offpolicy.Sampling, o Order) Value {
 	var v Value
 	for i, r := range o.rules() {
 		w := d.under(s, r)
-		if i == 0 {
+		switch {
+		case i == 0 || p.Drawn && v.Kind == Outside:
 			v = w
-			continue
+		case p.Drawn && w.Kind == Outside: // the engine's order is another
+		default:
+			v = either(v, w)
 		}
-		v = either(v, w)
 	}
 	return v
 }
@@ -43,7 +45,7 @@ func (s shown) greedy() Value {
 	switch {
 	case nLo > 0:
 		return Value{Kind: Outside}
-	case nHi > 0:
+	case nHi > 0 && !s.drawn:
 		return Value{Kind: Interval, Lower: math.Inf(-1)}
 	}
 	return Value{Kind: Exact}
@@ -122,11 +124,10 @@ func (s shown) under(p offpolicy.Sampling, r rules) Value {
 	}
 	upper := x - math.Log(lo)
 	switch {
-	case member == perhaps:
+	case member == perhaps && !s.drawn:
 		return Value{Kind: Interval, Lower: math.Inf(-1), Upper: min(upper, 0)}
 	case math.IsInf(hi, 1):
-		return unbounded("at a temperature above 1 the tokens that are not shown weigh more the more there are, and the " +
-			"size of the vocabulary is not known")
+		return unbounded(NoVocabulary)
 	}
 	return between(x-math.Log(max(hi, lo)), upper)
 }

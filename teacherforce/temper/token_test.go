@@ -58,6 +58,8 @@ func TestCases(t *testing.T) {
 			setting(0, 1, 0), temper.AnyOrder, temper.Interval, inf, 0},
 		{"above 1 and a vocabulary of unknown size", temper.Position{Scored: top[0], Top: top, Asked: 4},
 			setting(1.3, 1, 0), temper.AnyOrder, temper.Unbounded, 0, 0},
+		{"a vocabulary that lacks a token of its own", temper.Position{Scored: top[0], Top: top, Asked: 4, Vocabulary: 3},
+			setting(1.3, 1, 0), temper.AnyOrder, temper.Unbounded, 0, 0},
 		{"no alternatives", temper.Position{Scored: top[0], Vocabulary: 5},
 			setting(.7, 1, 0), temper.AnyOrder, temper.Unbounded, 0, 0},
 		{"neutral needs no alternatives", temper.Position{Scored: top[0]},

@@ -23,6 +23,10 @@ type Value struct {
 // exactWidth is the widest interval that counts as one number, in nats.
 const exactWidth = 1e-9
 
+// NoVocabulary is why a value is [Unbounded] that needs the size of the vocabulary.
+const NoVocabulary = "at a temperature above 1 the tokens that are not shown weigh more the more there are, and the " +
+	"size of the vocabulary is not known"
+
 func unbounded(why string) Value { return Value{Why: why} }
 
 // between is the value in [lower, upper].

@@ -306,7 +306,7 @@ var _ = add(Check{
 func checkRange(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	c.Status = record.Pass
-	var bad, parts []string
+	var bad, parts, open []string
 	inPlan, n := 0, 0
 	for _, a := range r.Arms {
 		var perToken []float64
@@ -329,7 +329,7 @@ func checkRange(in *Input, c *record.Finding) {
 			}
 		}
 		if len(perToken) == 0 && bounded > 0 {
-			parts = append(parts, fmt.Sprintf("%s has intervals or a probability of 0 alone, for %s", a.Policy.Name,
+			open = append(open, fmt.Sprintf("%s has intervals or a probability of 0 alone, for %s", a.Policy.Name,
 				record.Plural(bounded, "response", "responses")))
 			continue
 		}
@@ -362,6 +362,9 @@ func checkRange(in *Input, c *record.Finding) {
 	c.Summary = "per-token log-probs are in range"
 	if len(parts) > 0 {
 		c.Summary = "per-token log-probs out of range: " + strings.Join(parts, ", ")
+	}
+	if len(open) > 0 {
+		c.Summary += "; " + strings.Join(open, ", ")
 	}
 }
 

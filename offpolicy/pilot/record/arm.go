@@ -32,6 +32,10 @@ type Arm struct {
 	// Endpoint is the endpoint that its file names, which is then the first part of
 	// Policy.Model, as a [providers.Router] takes it; empty for none.
 	Endpoint string
+	// Vocabulary is how many tokens the model can emit, or any larger number; 0 if that is
+	// not known. A temperature above 1 has log-probs from alternatives only if it is.
+	// What one policy of a model states holds for all of them.
+	Vocabulary int
 	// ExpectedTokens is the assumed mean length of its responses, in tokens:
 	// the cost estimate's one declared assumption about behaviour.
 	ExpectedTokens float64
@@ -72,13 +76,14 @@ type armJSON struct {
 	TopP           *float64 `json:"top_p"`
 	TopK           *int     `json:"top_k"`
 	MaxTokens      *int     `json:"max_tokens"`
+	Vocabulary     *int     `json:"vocabulary"`
 	ExpectedTokens float64  `json:"expected_tokens"`
 	ExpectedRank   int      `json:"expected_rank"`
 }
 
 // ReadArms reads a JSON list of policies, {name, role, endpoint, model, system, template,
-// temperature, top_p, top_k, max_tokens, expected_tokens, expected_rank}, and
-// validates them together. endpoint may be left out. An unknown key is an error: a misspelt setting would
+// temperature, top_p, top_k, max_tokens, vocabulary, expected_tokens, expected_rank}, and
+// validates them together. endpoint and vocabulary may be left out. An unknown key is an error: a misspelt setting would
 // otherwise be a default in disguise. name is the file's, for errors.
 func ReadArms(r io.Reader, name string) (Arms, error) {
 	const longest = 16 << 20 // bytes; a file without an end must not fill the memory
@@ -107,6 +112,13 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 			return nil, fmt.Errorf("record: %s: policy %d (%q) does not state %s: a server's defaults must never decide", name,
 				i+1, a.Name, strings.Join(missing, ", "))
 		}
+		vocabulary := 0
+		if a.Vocabulary != nil {
+			if vocabulary = *a.Vocabulary; vocabulary < 1 {
+				return nil, fmt.Errorf("record: %s: policy %d (%q) states a vocabulary of %d tokens: want how many the model "+
+					"can emit, or leave it out", name, i+1, a.Name, vocabulary)
+			}
+		}
 		if a.Endpoint != "" && a.Model != "" {
 			a.Model = a.Endpoint + "/" + a.Model
 		}
@@ -116,7 +128,7 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 				Name: a.Name, Model: a.Model, System: a.System, Template: a.Template,
 				Sampling: offpolicy.Sampling{Temperature: *a.Temperature, TopP: *a.TopP, TopK: *a.TopK, MaxTokens: *a.MaxTokens},
 			},
-			Role: a.Role, ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
+			Role: a.Role, Vocabulary: vocabulary, ExpectedTokens: a.ExpectedTokens, ExpectedRank: a.ExpectedRank,
 		}
 	}
 	if err := arms.Validate(); err != nil {
@@ -133,7 +145,7 @@ func (arms Arms) Validate() error {
 	if len(arms) == 0 {
 		return errors.New("there are none: want a logging policy")
 	}
-	seen := map[string]string{}
+	seen, sizes := map[string]string{}, map[string]int{}
 	var logging []Arm
 	for _, a := range arms {
 		p := a.Policy
@@ -158,6 +170,15 @@ func (arms Arms) Validate() error {
 		default:
 			return fmt.Errorf("policy %q has role %q: want logging, target or clone", p.Name, a.Role)
 		}
+		if a.Vocabulary < 0 {
+			return fmt.Errorf("policy %q states a vocabulary of %d tokens: want how many its model can emit, or 0", p.Name,
+				a.Vocabulary)
+		}
+		if n := sizes[p.Model]; n > 0 && a.Vocabulary > 0 && a.Vocabulary != n {
+			return fmt.Errorf("the vocabulary of %s has %d tokens by one policy and %d by %q: state one size of a model", p.Model,
+				n, a.Vocabulary, p.Name)
+		}
+		sizes[p.Model] = max(sizes[p.Model], a.Vocabulary)
 		if !(a.ExpectedTokens > 0) || a.ExpectedTokens > float64(p.Sampling.MaxTokens) {
 			return fmt.Errorf("policy %q expects %v tokens a response: want a number in (0, max_tokens = %d], the cost "+
 				"estimate rests on it", p.Name, a.ExpectedTokens, p.Sampling.MaxTokens)
@@ -193,6 +214,37 @@ func (arms Arms) Targets() Arms {
 	var out Arms
 	for _, a := range arms {
 		if a.Role == Target {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Vocabularies are the sizes that the arms state, by model.
+func (arms Arms) Vocabularies() map[string]int {
+	sizes := map[string]int{}
+	for _, a := range arms {
+		if a.Vocabulary > 0 {
+			sizes[a.Policy.Model] = a.Vocabulary
+		}
+	}
+	return sizes
+}
+
+// WantsVocabulary says what it takes to bound the log-probs of an arm.
+func (a Arm) WantsVocabulary() string {
+	return fmt.Sprintf("%s samples at temperature %v from the whole vocabulary of %s, and without its size the tokens that "+
+		"a server does not show bound no log-prob: state vocabulary", a.Policy.Name, a.Policy.Sampling.Temperature,
+		a.Policy.Model)
+}
+
+// Unsized are the arms whose sampling needs the size of a vocabulary that none of them
+// states.
+func (arms Arms) Unsized() Arms {
+	sizes := arms.Vocabularies()
+	var out Arms
+	for _, a := range arms {
+		if a.Policy.Sampling.NeedsVocabulary() && sizes[a.Policy.Model] == 0 {
 			out = append(out, a)
 		}
 	}

@@ -56,6 +56,23 @@ func TestReadArmsRefuses(t *testing.T) {
 			"]", "max_tokens", "it cannot be reached"},
 		{"unknown role", "[" + p0 + "," + strings.Replace(bad, "target", "judge", 1) + "]", "role",
 			"roles are a closed set"},
+		{"two sizes of one vocabulary", "[" + strings.Replace(p0, `"top_k"`, `"vocabulary":9,"top_k"`, 1) + "," +
+			strings.NewReplacer(`"n"`, `"m"`, `"temperature":1`, `"temperature":2,"vocabulary":8`).Replace(bad) + "]",
+			"one size", "one of them is wrong"},
+		{"a vocabulary of none", "[" + p0 + "," + strings.Replace(bad, `"top_k"`, `"vocabulary":0,"top_k"`, 1) + "]",
+			"leave it out", "0 is not a size, and leaving it out says that it is not known"},
+		{"a temperature that is raised", "[" + p0 + "," +
+			strings.Replace(bad, `"temperature":1`, `"temperature":1e-6`, 1) + "]", "0.01", "vLLM samples at 0.01 instead"},
+		{"a temperature below 0", "[" + p0 + "," + strings.Replace(bad, `"temperature":1`, `"temperature":-1`, 1) + "]",
+			"temperature -1", "there is none"},
+		{"top_p of nothing", "[" + p0 + "," + strings.Replace(bad, `"top_p":1`, `"top_p":0`, 1) + "]", "top_p 0",
+			"it keeps none"},
+		{"top_k as some servers have it", "[" + p0 + "," + strings.Replace(bad, `"top_k":0`, `"top_k":-1`, 1) + "]",
+			"top_k -1", "0 keeps every token"},
+		{"a penalty", "[" + p0 + "," + strings.Replace(bad, `"top_k"`, `"repetition_penalty":1.1,"top_k"`, 1) + "]",
+			"repetition_penalty", "its log-probs cannot be computed from alternatives"},
+		{"min_p", "[" + p0 + "," + strings.Replace(bad, `"top_k"`, `"min_p":0.05,"top_k"`, 1) + "]", "min_p",
+			"a setting that nobody reads would decide nothing"},
 		{"not JSON", "{", "JSON list", "the error must say what was expected"},
 	}
 	for _, tt := range tests {
@@ -67,6 +84,38 @@ func TestReadArmsRefuses(t *testing.T) {
 	for _, list := range []string{"[" + p0 + "," + bad + "]", "[" + p0 + "]"} {
 		if _, err := ReadArms(strings.NewReader(list), "policies.json"); err != nil {
 			t.Errorf("the rows above start from a list that is refused itself: %v", err)
+		}
+	}
+}
+
+// A policy above temperature 1 that keeps every token needs the size of its model's
+// vocabulary, which any policy of the model may state.
+func TestUnsized(t *testing.T) {
+	read := func(p0, hot string) Arms {
+		t.Helper()
+		const rest = `,"template":"llama4","top_p":1,"max_tokens":9,"expected_tokens":5`
+		arms, err := ReadArms(strings.NewReader(`[{"name":"a","role":"logging","model":"m","temperature":1,"top_k":0`+
+			p0+rest+`},{"name":"b","role":"target"`+hot+rest+`}]`), "p.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return arms
+	}
+	for _, test := range []struct {
+		p0, hot string
+		want    int
+	}{
+		{"", `,"model":"m","temperature":1.3,"top_k":0`, 1},
+		{`,"vocabulary":9`, `,"model":"m","temperature":1.3,"top_k":0`, 0},
+		{`,"vocabulary":9`, `,"model":"n","temperature":1.3,"top_k":0`, 1},
+		{"", `,"model":"m","temperature":1.3,"top_k":20`, 0},
+		{"", `,"model":"m","temperature":0.7,"top_k":0`, 0},
+	} {
+		arms := read(test.p0, test.hot)
+		got := arms.Unsized()
+		if len(got) != test.want ||
+			len(got) == 1 && !strings.Contains(got[0].WantsVocabulary(), "b samples at temperature 1.3") {
+			t.Errorf("%s, %s: %v", test.p0, test.hot, got)
 		}
 	}
 }

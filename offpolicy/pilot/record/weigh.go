@@ -81,6 +81,11 @@ func (r *Records) weigh(policy string) *TargetWeights {
 			out.Reasons = append(out.Reasons, "no certificate of the endpoint's log-probs under "+a.Policy.Name)
 		}
 	}
+	for _, a := range r.Arms.Unsized() {
+		if a.Policy.Name == policy || a.Role == Logging {
+			out.Reasons = append(out.Reasons, a.WantsVocabulary())
+		}
+	}
 	if w.Raw > 0 {
 		out.Reasons = append(out.Reasons, fmt.Sprintf("%s of a policy that samples at another temperature than 1, or from "+
 			"a part of the distribution: an echo gives its model's own, and their ratio is not the weight",

@@ -116,7 +116,8 @@ func (r *Run) ready(ctx context.Context) error {
 		}
 		generator = r.grader
 	}
-	forcing := teacherforce.Config{Scorer: &r.store.echoes, Templates: c.Templates, Noise: teacherforce.ExactNoise}
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Templates: c.Templates, Noise: teacherforce.ExactNoise,
+		Vocabularies: c.Arms.Vocabularies()}
 	if c.Live {
 		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
 	}

@@ -16,6 +16,7 @@ import (
 func (r *Run) logProbsOwed() []item {
 	var items []item
 	p0 := r.job.Arms.Logging().Policy
+	sizes := r.job.Arms.Vocabularies()
 	all := record.Compared(r.job.Plan, r.job.Seed)
 	for _, p := range r.job.Prompts {
 		for _, a := range r.job.Arms {
@@ -26,7 +27,9 @@ func (r *Run) logProbsOwed() []item {
 			if !all[p.ID] && a.Policy.Name != p0.Name {
 				needs = append(needs, key) // for the ids of the context
 			}
-			items = append(items, item{key: key, needs: needs, done: ok && row.Error == nil,
+			// Another size of the vocabulary makes other bounds.
+			stale := row.Method == teacherforce.MethodTempered && row.Vocabulary != sizes[a.Policy.Model]
+			items = append(items, item{key: key, needs: needs, done: ok && row.Error == nil && !stale,
 				do: func(ctx context.Context) (*dataset.RecordError, error) {
 					if !certified {
 						return nil, &stopError{record.Stop{Stage: record.StageLogProbs, Class: "certification",
