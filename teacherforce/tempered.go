@@ -25,8 +25,8 @@ const narrow = 0.02
 // drawn says that p, or a clone of it, drew the response, so that its tokens are kept.
 // excluded is the probability that a response which the model draws from its whole
 // distribution leaves what p keeps, at least, if it goes along this one.
-func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer, drawn bool) (total temper.Value, tokens []temper.Value,
-	excluded float64, ok bool) {
+func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer, drawn bool) (total temper.Value,
+	tokens []temper.Value, excluded float64, ok bool) {
 	for _, e := range []Echo{pair.IDsEcho, pair.JointEcho} {
 		n := len(raw.TokenLogProbs)
 		if n == 0 || n > len(e.Tokens) || e.Asked == 0 {

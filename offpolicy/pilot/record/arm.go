@@ -83,8 +83,8 @@ type armJSON struct {
 
 // ReadArms reads a JSON list of policies, {name, role, endpoint, model, system, template,
 // temperature, top_p, top_k, max_tokens, vocabulary, expected_tokens, expected_rank}, and
-// validates them together. endpoint and vocabulary may be left out. An unknown key is an error: a misspelt setting would
-// otherwise be a default in disguise. name is the file's, for errors.
+// validates them together. endpoint and vocabulary may be left out. An unknown key is an error: a
+// misspelt setting would otherwise be a default in disguise. name is the file's, for errors.
 func ReadArms(r io.Reader, name string) (Arms, error) {
 	const longest = 16 << 20 // bytes; a file without an end must not fill the memory
 	dec := json.NewDecoder(io.LimitReader(r, longest))
@@ -175,8 +175,8 @@ func (arms Arms) Validate() error {
 				a.Vocabulary)
 		}
 		if n := sizes[p.Model]; n > 0 && a.Vocabulary > 0 && a.Vocabulary != n {
-			return fmt.Errorf("the vocabulary of %s has %d tokens by one policy and %d by %q: state one size of a model", p.Model,
-				n, a.Vocabulary, p.Name)
+			return fmt.Errorf("the vocabulary of %s has %d tokens by one policy and %d by %q: state one size of a model",
+				p.Model, n, a.Vocabulary, p.Name)
 		}
 		sizes[p.Model] = max(sizes[p.Model], a.Vocabulary)
 		if !(a.ExpectedTokens > 0) || a.ExpectedTokens > float64(p.Sampling.MaxTokens) {
@@ -233,8 +233,8 @@ func (arms Arms) Vocabularies() map[string]int {
 
 // WantsVocabulary says what it takes to bound the log-probs of an arm.
 func (a Arm) WantsVocabulary() string {
-	return fmt.Sprintf("%s samples at temperature %v from the whole vocabulary of %s, and without its size the tokens that "+
-		"a server does not show bound no log-prob: state vocabulary", a.Policy.Name, a.Policy.Sampling.Temperature,
+	return fmt.Sprintf("%s samples at temperature %v from the whole vocabulary of %s, and without its size the "+
+		"tokens that a server does not show bound no log-prob: state vocabulary", a.Policy.Name, a.Policy.Sampling.Temperature,
 		a.Policy.Model)
 }
 
