@@ -234,8 +234,8 @@ func (arms Arms) Vocabularies() map[string]int {
 // WantsVocabulary says what it takes to bound the log-probs of an arm.
 func (a Arm) WantsVocabulary() string {
 	return fmt.Sprintf("%s samples at temperature %v from the whole vocabulary of %s, and without its size the "+
-		"tokens that a server does not show bound no log-prob: state vocabulary", a.Policy.Name, a.Policy.Sampling.Temperature,
-		a.Policy.Model)
+		"tokens that a server does not show bound no log-prob: state vocabulary",
+		a.Policy.Name, a.Policy.Sampling.Temperature, a.Policy.Model)
 }
 
 // Unsized are the arms whose sampling needs the size of a vocabulary that none of them
