@@ -52,7 +52,7 @@ type ReadOptions struct {
 	// dropped. Empty keeps all.
 	Languages []string
 	// ConversationLanguages takes the place of Languages if the input holds
-	// conversations ([FormatArena], [FormatConversation] and their like), which come in
+	// conversations (FormatArena, FormatConversation and their like), which come in
 	// many languages, whereas plain prompts are as their author chose them. Rows without
 	// the field are kept: the data set does not tell languages apart. Empty means
 	// Languages.
@@ -89,7 +89,7 @@ type Ingest struct {
 	Prompts   []Prompt  // sorted by ID; if it was a sample that was asked for, the sample
 	Eligible  int       // prompts that the filters kept; a sample is taken from them
 	Format    Format    // what the rows are
-	Container string    // how they are stored: see [RowReader]
+	Container string    // how they are stored: see RowReader
 	Rows      int       // rows read
 	SHA256    string    // of the input's bytes as they are stored, hexadecimal
 	Attrition Attrition // Rows less all that was dropped is Eligible

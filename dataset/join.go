@@ -59,7 +59,7 @@ type Logs struct {
 	// be the logged responses again, and are not used.
 	Draws, Probes map[string][]FreshDraw
 	// Scored says what each policy's log-probs are of, the logging policy's too. See
-	// [Unstated] for a source that does not say.
+	// Unstated for a source that does not say.
 	Scored map[string]Scored
 	// Notes are what to know of where the records come from, in sentences.
 	Notes []string

@@ -251,7 +251,7 @@ type Sample struct {
 	// 0, which is a weight of 0, and its log-prob null.
 	OutsideSupport []string `json:"outside_support,omitempty"`
 	// LogProbIntervals are [lower, upper] of log-probs that are not known exactly, by policy,
-	// the logging policy's too; see [LogProb.Interval].
+	// the logging policy's too; see LogProb.Interval.
 	LogProbIntervals map[string][2]Float `json:"logprob_intervals,omitempty"`
 	JudgeScore       Float               `json:"judge_score"`
 	OracleLabel      Float               `json:"oracle_label"`

@@ -18,7 +18,7 @@ import (
 type RowReader interface {
 	// Next returns the line that a row starts on, from 1 (if the rows do not
 	// stand on lines, its number), and the object, which is good until the
-	// following call. At the end it returns io.EOF. After a [*LineError] whose
+	// following call. At the end it returns io.EOF. After a *LineError whose
 	// Skip is true the rows that follow can be read; after any other error, none.
 	Next() (line int, object []byte, err error)
 	// Container says how the rows are stored, as "jsonl+gzip".

@@ -35,7 +35,7 @@ type Config struct {
 	// How material is marked and what form the reply has is added to it.
 	Rubric string
 	// Scale is what the model grades on; zero means 0 to 100, and 0 to 9 for
-	// [NewTokens].
+	// NewTokens.
 	Scale Scale
 	// MaxTokens limits a reply; 0 means 200. A model that reasons before it
 	// answers spends them on that too, and may need several thousand.

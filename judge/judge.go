@@ -43,7 +43,7 @@ type Scorer interface {
 	// Identity is the judge's name and a hash over what changes its scores.
 	Identity() string
 	// Score scores one response to one prompt. The tag names the record in the
-	// ledger and in errors. An [*UnscoredError] means that the judge answered and
+	// ledger and in errors. An *UnscoredError means that the judge answered and
 	// gave no score; any other error, that it could not be asked.
 	Score(ctx context.Context, tag providers.Tag, prompt dataset.Prompt, response string) (Score, error)
 }

@@ -9,10 +9,10 @@ import (
 // Audit is the transport audit of one policy: whether the calibrator, fitted on
 // the logs, means the same under this policy.
 type Audit struct {
-	// Status is [StatusPass] if the interval of the mean residual lies within
-	// ±Margin, [StatusFail] if it lies outside, [StatusInconclusive] otherwise or with
-	// fewer than 20 effective prompts, [StatusNotGraded] without a margin, and
-	// [StatusNoProbes] without probes.
+	// Status is StatusPass if the interval of the mean residual lies within
+	// ±Margin, StatusFail if it lies outside, StatusInconclusive otherwise or with
+	// fewer than 20 effective prompts, StatusNotGraded without a margin, and
+	// StatusNoProbes without probes.
 	Status       Status
 	Probes       int
 	Residual     float64 // weighted mean of Y - f(S) over the probes

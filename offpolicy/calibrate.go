@@ -38,7 +38,7 @@ type CalibrationConfig struct {
 	Judge string
 	// Folds is the number of cross-fitting folds; 0 means 5.
 	Folds int
-	// Seed decides which prompts share a fold; see [Fold].
+	// Seed decides which prompts share a fold; see Fold.
 	Seed uint64
 	// MinLabels is the number of labels below which fitting is refused; 0
 	// means 25, or 50 with a covariate.

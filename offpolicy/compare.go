@@ -41,8 +41,8 @@ type Comparison struct {
 	DF                   float64 // the smaller of the two estimates'
 	P                    float64 // two-sided
 	Holm                 float64 // P adjusted over all pairs by Holm's procedure
-	// AnytimeLower, AnytimeUpper and AnytimeP may be looked at at any time, by [Sequence]
-	// with [Config.Anytime]; AnytimeHolm is AnytimeP adjusted over all pairs. The limits
+	// AnytimeLower, AnytimeUpper and AnytimeP may be looked at at any time, by Sequence
+	// with Config.Anytime; AnytimeHolm is AnytimeP adjusted over all pairs. The limits
 	// leave out 0 if, and only if, AnytimeP is below .05. NaN without Anytime.
 	AnytimeLower, AnytimeUpper, AnytimeP, AnytimeHolm float64
 

@@ -256,15 +256,15 @@ func TTC(target, length, logRatios []float64) float64 {
 type Diagnostics struct {
 	RelativeESS float64 // ESS / n
 	Top1        float64 // share of Σw of the largest 1% of weights, at least one
-	Hill        float64 // tail index of the weights; see [Hill]
-	ParetoK     float64 // shape of the fitted tail; see [ParetoK]
+	Hill        float64 // tail index of the weights; see Hill
+	ParetoK     float64 // shape of the fitted tail; see ParetoK
 	ParetoLimit float64 // min(.7, 1 - 1/log10 n): below n = 500 it is no evidence
-	Hellinger   float64 // affinity of target and logging policy; see [Hellinger]
-	JudgeSpace  float64 // affinity of judge scores on the logs and reweighted; see [JudgeSpaceAffinity]
-	TTC         float64 // target-typicality coverage; see [TTC]
+	Hellinger   float64 // affinity of target and logging policy; see Hellinger
+	JudgeSpace  float64 // affinity of judge scores on the logs and reweighted; see JudgeSpaceAffinity
+	TTC         float64 // target-typicality coverage; see TTC
 	// Support is the share of the policy's own scores (fresh draws; the logged
 	// scores for the logging policy) that the calibrator supports; see
-	// [Calibrator.Support].
+	// Calibrator.Support.
 	Support float64
 }
 

@@ -77,7 +77,7 @@ type Estimate struct {
 	// since near 0 and 1 labels are skewed; else Value ± t(DF) SE, cut.
 	Lower, Upper float64
 	// AnytimeLower and AnytimeUpper are the interval that may be looked at at any time, by
-	// [Sequence] with [Config.Anytime]: [Lower, Upper] is for one look at a run whose size
+	// Sequence with Config.Anytime: [Lower, Upper] is for one look at a run whose size
 	// was set before. NaN without Anytime, and of what claims no coverage.
 	AnytimeLower, AnytimeUpper float64
 	// DF are the degrees of freedom of t: in labeled_snips and dr Satterthwaite's,
@@ -85,7 +85,7 @@ type Estimate struct {
 	// effective number; in direct the probes less 2, since l is fitted. Without
 	// labels they are the prompts less 1.
 	DF float64
-	// Influence has an entry for each of [Result.Prompts], in that order:
+	// Influence has an entry for each of Result.Prompts, in that order:
 	// Value - truth is about their mean. Of more than 10,000 prompts only the estimate
 	// that answers for its policy has it.
 	Influence []float64

@@ -9,14 +9,14 @@ import (
 
 // Config says how [Evaluate] works. The zero Config is usable.
 type Config struct {
-	// Estimators are computed, in this order; nil means all of [Estimators].
+	// Estimators are computed, in this order; nil means all of Estimators.
 	Estimators []Estimator
-	// Method is where standard errors come from; "" means [Bootstrap] of up to 10,000
-	// prompts, and [InfluenceFunction] of more.
+	// Method is where standard errors come from; "" means Bootstrap of up to 10,000
+	// prompts, and InfluenceFunction of more.
 	Method ErrorMethod
 	// Replicates of the bootstrap; 0 means 2,000.
 	Replicates int
-	// Seed decides folds ([Fold]) and replicate weights.
+	// Seed decides folds (Fold) and replicate weights.
 	Seed uint64
 	// Folds is the number of cross-fitting folds; 0 means 5.
 	Folds int
@@ -24,7 +24,7 @@ type Config struct {
 	// fitted; 0 means 25, or 50 with a covariate.
 	MinLabels int
 	// Covariate names what Covariate of rows and draws is, where the calibration is
-	// to know it: see [CalibrationConfig.Covariate]. "" means that it is monotone in
+	// to know it: see CalibrationConfig.Covariate. "" means that it is monotone in
 	// the score alone. A replicate that fits two stages takes some 15 times as long.
 	Covariate string
 	// Reward is what ips, snips and clipped_ips average: a finite number, or NaN,
@@ -38,7 +38,7 @@ type Config struct {
 	// transport audit passes a policy; 0 means that it is not graded.
 	Margin float64
 	// Audited names, by target policy, the judge under which its transport was
-	// audited PASS earlier, on other labels. Only where that is [Samples.Judge]
+	// audited PASS earlier, on other labels. Only where that is Samples.Judge
 	// may plug-in direct answer.
 	Audited map[string]string
 	// Clones name the targets that are the logging policy scored again: their
@@ -48,12 +48,12 @@ type Config struct {
 	CloneOf map[string]string
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
 	// to the next, nats: 0 says that there is none, and missing that the Clones show it. See
-	// [Noise].
+	// Noise.
 	Noise dataset.Float
-	// Segments are kinds of [Row.Segments] to break values down by.
+	// Segments are kinds of Row.Segments to break values down by.
 	Segments []string
 	// Anytime is how many prompts the intervals that may be looked at at any time are
-	// narrowest at (see [Sequence]), such as the size of the run that is planned: it is
+	// narrowest at (see Sequence), such as the size of the run that is planned: it is
 	// chosen before the first look at a growing run and kept. 0 makes none of them.
 	Anytime int
 	// LabelUSD is the price of an oracle label, for the referee's advice: 0 is that
@@ -122,7 +122,7 @@ type Result struct {
 	Calibrator      *Calibrator
 	CalibratorError error
 	Labels          LabelDesign
-	// Noise is that of the log-probs, as [Config.Noise] states it or the clones show it.
+	// Noise is that of the log-probs, as Config.Noise states it or the clones show it.
 	Noise Noise
 
 	frame  *frame
@@ -136,7 +136,7 @@ type Result struct {
 type PolicyResult struct {
 	Policy    string
 	Weights   *Weights   // by row in prompt order; 1 for the logging policy
-	Estimates []Estimate // by [Config.Estimators]
+	Estimates []Estimate // by Config.Estimators
 	// Answer is the referee's: which of the estimates to go by, and why.
 	Answer      Answer
 	Diagnostics Diagnostics
@@ -146,7 +146,7 @@ type PolicyResult struct {
 	// Gaps are what part of the policy's data lack, and whether it looks random:
 	// log-probs, draws and probes of a target, scores and labels of the logging policy.
 	Gaps  []Gap
-	Clone *CloneResult // for [Config.Clones]
+	Clone *CloneResult // for Config.Clones
 	// Loggers are the parts that the loggers have in Weights, by name; nil where there is one.
 	Loggers []LoggerWeight
 

@@ -30,7 +30,7 @@ type Pilot struct {
 	LabelKurtosis, ResidualKurtosis float64
 	// Assurance is the share of runs, in [.5, 1), whose half-width is to be no more than
 	// is planned; 0 plans for the expected half-width, which about half of the runs
-	// exceed. See [Pilot.LoggingHalfWidth].
+	// exceed. See Pilot.LoggingHalfWidth.
 	Assurance float64
 
 	together float64 // correlation of the two squares; 0: not known, taken for 1

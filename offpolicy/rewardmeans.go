@@ -6,7 +6,7 @@ import "math"
 const (
 	IPS   Estimator = "ips"   // Σ w R / n
 	SNIPS Estimator = "snips" // Σ w R / Σ w
-	// ClippedIPS is Σ min(w, c) R / n, with [Config.Clip] for c.
+	// ClippedIPS is Σ min(w, c) R / n, with Config.Clip for c.
 	ClippedIPS Estimator = "clipped_ips"
 )
 

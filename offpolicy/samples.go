@@ -48,8 +48,8 @@ type Samples struct {
 // form a cluster.
 type Row struct {
 	PromptID string
-	// Logger names the policy that wrote the response; "" means [Samples.Logging], and is
-	// not allowed of [Samples.Pooled] ones.
+	// Logger names the policy that wrote the response; "" means Samples.Logging, and is
+	// not allowed of Samples.Pooled ones.
 	Logger string
 	// LogProbs are the response's log-probs by policy, the logger's among them, nats.
 	// A policy that is absent is missing on this row. A target's may be -Inf: it never
@@ -66,7 +66,7 @@ type Row struct {
 	// was stated on any row. It is read of every row, labelled or not.
 	InclusionProb dataset.Float
 	Length        dataset.Float // of the response in tokens, or any one unit
-	// Covariate is what [Config.Covariate] names, in the same unit as the draws';
+	// Covariate is what Config.Covariate names, in the same unit as the draws';
 	// else it is not read.
 	Covariate dataset.Float
 	// Segments name the groups that the prompt belongs to, by kind: language,

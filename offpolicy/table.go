@@ -11,10 +11,10 @@ import (
 // Plan is what all parts of one evaluation have in common.
 type Plan struct {
 	Logging string // name of the policy whose responses were logged
-	// Pooled is as in [Samples].
+	// Pooled is as in Samples.
 	Pooled bool   `json:",omitempty"`
 	Judge  string // identity of the judge that gave every score, name and hash
-	// Scored is as in [Samples]; nil is for a source that states nothing of it, so that
+	// Scored is as in Samples; nil is for a source that states nothing of it, so that
 	// every policy's log-probs are "unstated".
 	Scored map[string]dataset.Scored
 }

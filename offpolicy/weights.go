@@ -23,7 +23,7 @@ import (
 // the range of a float64; LogMean is then still finite.
 type Weights struct {
 	// Log are the log-ratios as given, NaN where missing and -Inf outside the target's
-	// support; the slice is the caller's own. Of [WeightsBetween] they are the logarithms of
+	// support; the slice is the caller's own. Of WeightsBetween they are the logarithms of
 	// the intervals' middles.
 	Log []float64
 	N   int // rows with a log-ratio
@@ -32,10 +32,10 @@ type Weights struct {
 	// Missing counts rows without one. They have no part in any figure.
 	Missing int
 	// Modelled counts rows, of the N, whose weight was missing and is modelled; see
-	// [Evaluate]. [WeightsFromLogRatios] models none.
+	// Evaluate. WeightsFromLogRatios models none.
 	Modelled int
 	// Prompts is how many prompts the rows belong to, PromptESS and PromptShare are
-	// ESS and MaxShare of their prompts' summed weights. [WeightsFromLogRatios] takes each row for
+	// ESS and MaxShare of their prompts' summed weights. WeightsFromLogRatios takes each row for
 	// a prompt of its own.
 	Prompts                int
 	PromptESS, PromptShare float64

@@ -42,7 +42,7 @@ type Design struct {
 	Probes int
 	// Strata, if more than 1, is the number of equal ranges of judge scores,
 	// within each policy, that share the labels equally as far as each has
-	// responses, so that rare scores are labeled too: see [Design.AssignByScore].
+	// responses, so that rare scores are labeled too: see Design.AssignByScore.
 	// Such a design can be drawn once the scores are there; others at any time.
 	Strata int
 	// Duplicates is how many of the logged responses are labeled twice, or all

@@ -19,7 +19,7 @@ type Batcher interface {
 	Provider
 	// BatchLine writes req as a line of an input file, newline included, and
 	// names the endpoint that the whole file has to be for. The custom id is
-	// [RequestID] of the tag.
+	// RequestID of the tag.
 	BatchLine(req GenerateRequest) (endpoint string, line []byte, err error)
 	// BatchReply reads the answer to one line, as Generate reads its own.
 	BatchReply(req GenerateRequest, a BatchAnswer) (Generation, error)
@@ -75,7 +75,7 @@ type BatchProblem struct {
 
 // BatchAnswer is a line of an output or error file.
 type BatchAnswer struct {
-	ID        string // custom id, [RequestID] of the request's tag
+	ID        string // custom id, RequestID of the request's tag
 	Status    int    // 0 where the server has an error in place of a response: Body is that error
 	RequestID string // the server's
 	Body      []byte

@@ -156,7 +156,7 @@ type Call struct {
 	Op       string // what is done: "generate", "get batch"
 	Tag      Tag
 	Model    string // empty where it concerns none
-	Endpoint string // as in [Entry]
+	Endpoint string // as in Entry
 }
 
 // call is what the attempts of one call share.

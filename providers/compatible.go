@@ -18,7 +18,7 @@ type CompatibleConfig struct {
 // value assumes nothing.
 type Quirks struct {
 	// Kind is what the server is. Models refuses one that shows itself to be of
-	// another; empty and [KindCompatible] take any.
+	// another; empty and KindCompatible take any.
 	Kind Kind
 	// Echo: completions return the prompt's log-probs for echo with
 	// max_tokens 0. Without it ScorePrompt is unsupported.
@@ -38,7 +38,7 @@ type Quirks struct {
 	// Filters is the order in which the server applies temperature, top-k and top-p.
 	Filters temper.Order
 	// UUIDRequestIDs: the server refuses an X-Request-Id that is no UUID, so one
-	// derived from [RequestID] is sent.
+	// derived from RequestID is sent.
 	UUIDRequestIDs bool
 	// Completions is added to every body sent to completions.
 	Completions map[string]any
@@ -46,7 +46,7 @@ type Quirks struct {
 	Score map[string]any
 
 	// Generate is added to the body of every generation, before Completions: the
-	// neutral values of samplers that [offpolicy.Sampling] does not name and
+	// neutral values of samplers that offpolicy.Sampling does not name and
 	// that the server would set by itself.
 	Generate map[string]any
 	// NoEcho says why Echo is false, for the error of ScorePrompt.

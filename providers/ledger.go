@@ -36,7 +36,7 @@ type Entry struct {
 	// one has replaced.
 	Outcome   string `json:"outcome"`
 	Status    int    `json:"status"`     // 0 where no answer came
-	RequestID string `json:"request_id"` // the X-Request-Id that was sent, [RequestID]
+	RequestID string `json:"request_id"` // the X-Request-Id that was sent, RequestID
 	// ServerRequestID is the server's own id, where that is another.
 	ServerRequestID  string `json:"server_request_id,omitempty"`
 	PromptTokens     int    `json:"prompt_tokens"`

@@ -51,10 +51,10 @@ type Price struct {
 	CachedInput PerMTok `json:"cached_input,omitempty"`
 	Output      PerMTok `json:"output"`
 	// BytesPerToken is the declared average used by estimates; 0 means
-	// [DefaultBytesPerToken].
+	// DefaultBytesPerToken.
 	BytesPerToken float64 `json:"bytes_per_token,omitempty"`
 	// Batch is what a batch costs in parts of the price of single calls; 0 means
-	// [DefaultBatchFactor].
+	// DefaultBatchFactor.
 	Batch float64 `json:"batch,omitempty"`
 	// Context is how many tokens the model holds, prompt and response together; 0
 	// means what its service's listing says, or else a million. A usage that

@@ -125,8 +125,8 @@ type Generation struct {
 	// PromptIDs are the ids that the server made of the context, its own
 	// additions included; nil where it does not tell.
 	PromptIDs []int
-	// FinishReason is how it ended: [FinishStop], [FinishLength],
-	// [FinishFiltered] or [finishTool], whatever the service calls it. A word
+	// FinishReason is how it ended: FinishStop, FinishLength,
+	// FinishFiltered or [finishTool], whatever the service calls it. A word
 	// that is not known stands as it is, and Hidden says so.
 	FinishReason string
 	Refusal      string // the model's own refusal, where the service separates it
@@ -135,7 +135,7 @@ type Generation struct {
 	// a stop string. The log-prob of such a text is not that of the action.
 	Hidden string
 	// DefaultSampling says that the model refused temperature or top_p, and that the
-	// request was sent without, as [GenerateRequest.AnySampling] allows.
+	// request was sent without, as GenerateRequest.AnySampling allows.
 	DefaultSampling bool
 	Usage           *Usage // nil where the server reported none
 	Meta            Meta
@@ -168,7 +168,7 @@ type PromptScore struct {
 	Text   string // the text as the server echoes it
 	Tokens []Token
 	// Skipped is how many tokens of the text stand before Tokens[0], left out
-	// for the sake of [ScoreRequest.Last]. Where it is not 0, Tokens[0] has a
+	// for the sake of ScoreRequest.Last. Where it is not 0, Tokens[0] has a
 	// log-prob like any other.
 	Skipped int
 	// Asked is how many alternatives to every token the service was asked for, 0

@@ -22,7 +22,7 @@ type Echo struct {
 	Added int
 	// Altered says why the tokens are not those of Sent; empty if they are.
 	Altered string
-	// Asked and Filters are those of the [providers.PromptScore].
+	// Asked and Filters are those of the providers.PromptScore.
 	Asked   int
 	Filters temper.Order
 

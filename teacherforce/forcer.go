@@ -33,30 +33,30 @@ type Config struct {
 	// Scorer is where texts are scored. Required.
 	Scorer PromptScorer
 	// Chat scores conversations in the server's own rendering, for the method
-	// chat. Nil leaves that method out. [Forcer.Score] makes one more call for it
-	// for every pair, and [Forcer.ScoreKnown] none.
+	// chat. Nil leaves that method out. Forcer.Score makes one more call for it
+	// for every pair, and Forcer.ScoreKnown none.
 	Chat ChatScorer
 	// Templates are templates of the caller's own, by name; those of
-	// [chat.Names] are always known, and their names are taken.
+	// chat.Names are always known, and their names are taken.
 	Templates []chat.Template
 	// Strategies are the methods to compute, in order of preference: the first
-	// that answers gives the value. Nil means [Strategies], without chat if
+	// that answers gives the value. Nil means Strategies, without chat if
 	// Config.Chat is nil.
 	Strategies []Strategy
 	// Tolerance, in nats, is how far the methods may lie apart: a spread above
 	// Tolerance·(1 + |log-prob|) is flagged "disagree". 0 means 1e-6, which suits
 	// a server that computes a text's log-probs the same way every time. Most
 	// do not: there continuation, which compares two calls, is off by the
-	// noise of the context's tokens, and [ServerTolerance] suits.
+	// noise of the context's tokens, and ServerTolerance suits.
 	Tolerance float64
 	// Noise, in nats per token, is how far two echoes of one text may lie apart
-	// before [Forcer.Certify] calls the endpoint unrepeatable. 0 means
-	// [ExactNoise]; [ServerNoise] suits a real server.
+	// before Forcer.Certify calls the endpoint unrepeatable. 0 means
+	// ExactNoise; ServerNoise suits a real server.
 	Noise float64
 	// Vocabularies are how many tokens a model can emit, by model, or any larger number. A
 	// policy that samples at a temperature above 1 needs that of its model: see package temper.
 	Vocabularies map[string]int
-	// Concurrency is how many responses [Forcer.ScoreAll] scores at once, at most; 0
+	// Concurrency is how many responses Forcer.ScoreAll scores at once, at most; 0
 	// means 16.
 	Concurrency int
 }

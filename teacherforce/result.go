@@ -13,15 +13,15 @@ const (
 	MethodEchoBased     = "echo_based"
 	MethodContinuation  = "continuation"
 
-	// MethodChat is computed if [Config].Chat is set.
+	// MethodChat is computed if Config.Chat is set.
 	MethodChat = "chat"
 
-	// MethodSampling is not among [Strategies]: it is what the server said while
+	// MethodSampling is not among Strategies: it is what the server said while
 	// the policy drew the response, and gives a value to the policy's own
 	// responses if it samples otherwise than its model.
 	MethodSampling = "sampling_logprob"
 
-	// MethodTempered is not among [Strategies] either: the value of a policy that samples
+	// MethodTempered is not among Strategies either: the value of a policy that samples
 	// otherwise than its model, computed from the tokens' alternatives.
 	MethodTempered = "tempered"
 )
@@ -59,13 +59,13 @@ const (
 	// text than ours.
 	ReasonRendered Reason = "rendered"
 	// ReasonNotCompared: the method takes a call for the comparison alone, which
-	// was not made; see [Forcer.ScoreKnown].
+	// was not made; see Forcer.ScoreKnown.
 	ReasonNotCompared Reason = "not_compared"
 	// ReasonWide: the alternatives bound the log-prob, and leave its interval too wide for a
 	// value.
 	ReasonWide Reason = "wide"
 	// ReasonVocabulary: at a temperature above 1 the alternatives bound nothing as long as the
-	// size of the model's vocabulary is not stated ([Config].Vocabularies).
+	// size of the model's vocabulary is not stated (Config.Vocabularies).
 	ReasonVocabulary Reason = "vocabulary"
 	// ReasonOutside: the policy's filters exclude the response; its probability is 0.
 	ReasonOutside Reason = "outside_support"
@@ -115,10 +115,10 @@ type Response struct {
 	// TokenIDs are the sampled ids, without the end-of-turn token; nil if
 	// unknown.
 	TokenIDs []int
-	// EndID is the end-of-turn token's id; nil if unknown. [Forcer.ScoreIDs] needs
+	// EndID is the end-of-turn token's id; nil if unknown. Forcer.ScoreIDs needs
 	// it of a response that ended.
 	EndID *int
-	// Model is the model that sampled TokenIDs, as [offpolicy.Policy] spells it.
+	// Model is the model that sampled TokenIDs, as offpolicy.Policy spells it.
 	// Another model has, for all we know, another tokenizer: ids are used under
 	// policies of this model only.
 	Model string

@@ -30,7 +30,7 @@ type Scores struct {
 type ScoredRow struct {
 	Key    dataset.Key // the prompt and the policy that it was scored under
 	Result Result
-	Err    error // an [*Error]; nil if Result holds a value
+	Err    error // an *Error; nil if Result holds a value
 }
 
 // ScoreAll scores every logged response under p, at most [Config].Concurrency at a

@@ -99,7 +99,7 @@ var (
 )
 
 // links finds links in Markdown files that lead nowhere, links in doc comments that name
-// nothing or stand in preformatted text, and a README that is too long.
+// nothing or stand where godoc shows text as it is, and a README that is too long.
 func links(h *house) ([]finding, error) {
 	var out []finding
 	err := h.eachFile(func(rel string, text []byte) error {
@@ -128,8 +128,52 @@ func links(h *house) ([]finding, error) {
 		for _, text := range d.texts {
 			out = append(out, h.deadNames(d, text)...)
 		}
+		for _, f := range d.pkg.Syntax {
+			out = append(out, h.unlinked(d.pkg, f)...)
+		}
 	}
 	return out, nil
+}
+
+// unlinked finds brackets in what godoc shows as code, the comments inside of a
+// declaration, and in a package's first sentence, which lists of packages show as text.
+func (h *house) unlinked(p *packages.Package, f *ast.File) (out []finding) {
+	say := func(pos token.Pos, text, why string) {
+		for _, m := range bracketed.FindAllStringSubmatch(text, -1) {
+			if last := m[1][strings.LastIndex(m[1], ".")+1:]; ast.IsExported(last) {
+				out = append(out, finding{h.short(p.PkgPath) + ":" + m[1], h.place(p.Fset, pos), m[0] + " " + why})
+			}
+		}
+	}
+	if f.Doc != nil {
+		first, _, _ := strings.Cut(f.Doc.Text(), ".\n")
+		first, _, _ = strings.Cut(first, ". ")
+		say(f.Doc.Pos(), first, "stands in a package's first sentence, which lists show as text")
+	}
+	for _, decl := range f.Decls {
+		d, ok := decl.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, group := range f.Comments {
+			if group.Pos() < d.Pos() || group.Pos() > d.End() || documentsType(d, group) {
+				continue
+			}
+			for _, c := range group.List {
+				say(c.Pos(), c.Text, "stands inside of a declaration, where it is no link")
+			}
+		}
+	}
+	return out
+}
+
+// documentsType says whether a comment within d is the doc comment of a type, or lies in a
+// type that is not exported.
+func documentsType(d *ast.GenDecl, group *ast.CommentGroup) bool {
+	return slices.ContainsFunc(d.Specs, func(s ast.Spec) bool {
+		t, ok := s.(*ast.TypeSpec)
+		return ok && (t.Doc == group || !t.Name.IsExported() && t.Pos() < group.Pos() && group.Pos() < t.End())
+	})
 }
 
 // documented is a library's documentation.

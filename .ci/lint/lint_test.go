@@ -250,7 +250,17 @@ package lib
 
 // F is there.
 func F() {}
-`, []string{"lib/gone.md", "151 lines", "[Gone] names nothing", "[F] stands in preformatted"}},
+
+// T has a field; see [F].
+type T struct {
+	N int // of [F]
+}
+
+type t struct {
+	n int // of [F]
+}
+`, []string{"lib/gone.md", "151 lines", "[Gone] names nothing", "[F] stands in preformatted", "[F] stands in a package's first",
+			"[Gone] stands in a package's first", "[F] stands inside of a declaration"}},
 		{"docs", `
 -- lib/lib.go --
 // Package lib has no Example.

@@ -23,14 +23,14 @@ var ErrLocked = errors.New("another writer has it open")
 type Options struct {
 	// Config is JSON of everything that changes what the records say. A new
 	// journal keeps it; one made under another value is refused with a
-	// [*ConfigError]. Nil means null, a value like any other.
+	// *ConfigError. Nil means null, a value like any other.
 	Config []byte
 	// SyncEvery makes each flush to the disk wait that long for company: more
 	// records share it, each is acknowledged later. The default 0 does not wait;
 	// records that arrive during a flush share the next one, which is enough
 	// unless flushes themselves are to be rare.
 	SyncEvery time.Duration
-	// Each, if not nil, is given every record that is there, in order, as [Scan]
+	// Each, if not nil, is given every record that is there, in order, as Scan
 	// would: Open reads the log anyway. Its error is Open's.
 	Each func(Record) error
 

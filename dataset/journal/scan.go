@@ -18,7 +18,7 @@ type Record struct {
 	Key     string // whose it is; unique only by convention, and within the kind
 	Payload json.RawMessage
 	Seq     int64 // from 1, without gaps
-	At      int64 // where it stands, for [Journal.Read]
+	At      int64 // where it stands, for Journal.Read
 }
 
 // CorruptError is damage to records that were acknowledged: they, or others that

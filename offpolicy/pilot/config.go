@@ -25,7 +25,7 @@ type Config struct {
 	Input   record.Input     // SHA256 is (identity)
 	Arms    record.Arms      // (identity), but for their expectations
 	// Templates are chat templates of the caller's own, which the arms name as
-	// they name those of [chat.Names]; a model without one is refused. They are
+	// they name those of chat.Names; a model without one is refused. They are
 	// (identity) as far as an arm names them: a policy's hash covers the name of
 	// its template, and this what stands behind the name.
 	Templates []chat.Template
@@ -40,7 +40,7 @@ type Config struct {
 	Policies, Grader providers.Provider
 	// Judge and Oracle are built around the client that the run gives them.
 	// The judge is (identity), by its own. Labels are of one oracle; where people
-	// labelled the responses of an earlier start, an [oracle.File] takes the place
+	// labelled the responses of an earlier start, an oracle.File takes the place
 	// of the model that labelled them then.
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(judge.Generator) (oracle.Oracle, error)
@@ -52,7 +52,7 @@ type Config struct {
 	// BatchLabels, where not nil, has the oracle's labels bought through the
 	// service's batches, once all responses are there: within a day, and at the
 	// batch price. Its Store and Run are the pilot's. The Grader must be a
-	// [providers.Batcher] and the Oracle an [oracle.Labeler]. A reply that holds
+	// providers.Batcher and the Oracle an oracle.Labeler. A reply that holds
 	// no label is not asked for again by a later start.
 	BatchLabels *batch.Config
 
@@ -84,20 +84,20 @@ type Config struct {
 	Resolution float64
 	// Assurance is the share of larger runs, in [.5, 1), that are to reach what is planned
 	// for them; 0 plans for the expected width, which about half of the runs exceed. See
-	// [offpolicy.Pilot].
+	// offpolicy.Pilot.
 	Assurance float64
 	// Anytime is how many prompts the intervals that may be looked at at any time are
-	// narrowest at; 0 makes none of them. See [offpolicy.Sequence]. (identity)
+	// narrowest at; 0 makes none of them. See offpolicy.Sequence. (identity)
 	Anytime int
 	// Looks, above 1, has the run grow in as many equal steps, and evaluated after each: it
 	// stops buying at the first at which every comparison is decided or known to within
-	// Resolution ([offpolicy.Result.Decided]). It needs Anytime. Probes grow in
+	// Resolution (offpolicy.Result.Decided). It needs Anytime. Probes grow in
 	// proportion. A look takes an evaluation, and steps with too few labels for one are left
 	// out.
 	Looks int
 	// Noise is the standard deviation of a token's log-prob from one scoring of a text
 	// to the next, nats: 0 says that there is none, and missing that the clones show it. See
-	// [offpolicy.Noise].
+	// offpolicy.Noise.
 	Noise dataset.Float
 	// Reference is what somebody else expected of this run, shown beside its own
 	// estimate; nil shows none.

@@ -24,7 +24,7 @@ type Config struct {
 	// InFlight is the number of batches unfinished at a time; 0 means 4.
 	InFlight int
 	// MaxLines and MaxBytes (of 10⁶ a megabyte) split the requests into
-	// batches; 0 means, and at most are, [providers.MaxBatchLines] and [providers.MaxBatchBytes].
+	// batches; 0 means, and at most are, providers.MaxBatchLines and providers.MaxBatchBytes.
 	MaxLines, MaxBytes int
 	// A batch is asked for every PollMin at first, then half as long again each
 	// time, up to PollMax; 0 means 5 s and 60 s.
@@ -123,7 +123,7 @@ type State struct {
 
 // Mark tells a line without repeating it.
 type Mark struct {
-	ID  string `json:"id"`  // custom id, [providers.RequestID] of the request's tag
+	ID  string `json:"id"`  // custom id, providers.RequestID of the request's tag
 	Sum string `json:"sum"` // of the line, 16 hex digits of its SHA-256
 }
 

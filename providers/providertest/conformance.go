@@ -31,7 +31,7 @@ type Options struct {
 	// Score: ScorePrompt is supported. Without it the suite demands that the
 	// error says so.
 	Score bool
-	// ChatScore: the provider is a [providers.ChatScorer] whose server scores
+	// ChatScore: the provider is a providers.ChatScorer whose server scores
 	// conversations. Without it the suite demands that a ChatScorer says so.
 	ChatScore bool
 	// Seeded: equal seeds give equal responses at temperature 1, and some of
@@ -41,7 +41,7 @@ type Options struct {
 	// that need ids are skipped where there are none.
 	TokenIDs bool
 	// Unanswered, where not nil, returns the provider over a server that takes
-	// requests and never answers, such as a [Server] with a Reply that hangs:
+	// requests and never answers, such as a Server with a Reply that hangs:
 	// only there can it be seen that a call in flight ends with its context.
 	Unanswered func(t *testing.T) providers.Provider
 	// Tolerance is how far, in nats, two scorings of one token may differ, and

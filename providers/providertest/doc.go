@@ -1,4 +1,4 @@
-// Package providertest tests implementations of [providers.Provider].
+// Package providertest tests implementations of providers.Provider.
 //
 // [Run] is a conformance suite: what the packages above rely on, whatever the
 // service. [Server] plays a service from a script, over loopback or in memory,

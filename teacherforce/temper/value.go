@@ -17,7 +17,7 @@ const (
 type Value struct {
 	Kind         Kind
 	Lower, Upper float64
-	Why          string // why the value is [Unbounded]
+	Why          string // why the value is Unbounded
 }
 
 // exactWidth is the widest interval that counts as one number, in nats.

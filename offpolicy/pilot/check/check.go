@@ -16,7 +16,7 @@ type Check struct {
 	ID string
 	// After is the id of the check behind which it is listed; empty for the first.
 	After string
-	// Needs is the stage whose records it reads, [record.WholeRun] for all of them,
+	// Needs is the stage whose records it reads, record.WholeRun for all of them,
 	// and empty if it can say something of any run. A check whose records are not
 	// all there is not computed.
 	Needs string

@@ -30,7 +30,7 @@ type Arm struct {
 	Policy offpolicy.Policy
 	Role   Role
 	// Endpoint is the endpoint that its file names, which is then the first part of
-	// Policy.Model, as a [providers.Router] takes it; empty for none.
+	// Policy.Model, as a providers.Router takes it; empty for none.
 	Endpoint string
 	// Vocabulary is how many tokens the model can emit, or any larger number; 0 if that is
 	// not known. A temperature above 1 has log-probs from alternatives only if it is.

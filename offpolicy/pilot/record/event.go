@@ -20,7 +20,7 @@ type Event struct {
 	Limited  int           // 429 replies since this start
 	Retries  int
 	// InFlight is how many attempts are on their way at this moment, and Allowed
-	// how many may be: less than [Config].Concurrency a model while a service
+	// how many may be: less than Config.Concurrency a model while a service
 	// refuses.
 	InFlight, Allowed int
 	// Forcing is how the log-probs came about so far.

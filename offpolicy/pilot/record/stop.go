@@ -17,7 +17,7 @@ const (
 type Stop struct {
 	Stage   string
 	Kind    StopKind
-	Class   string // of a failure, mostly a [providers.Class]
+	Class   string // of a failure, mostly a providers.Class
 	Message string
 	Key     string // the record that it happened at, if one
 	// Open are the stages that still owed records then. Stages overlap, so that

@@ -1,4 +1,4 @@
-// Package report shows a [pilot.Verdict] to people and to programs. It decides
+// Package report shows a pilot.Verdict to people and to programs. It decides
 // nothing and measures nothing: every figure on the page is a field of the
 // verdict, or a sum, a difference or an order of such fields.
 //
