@@ -259,8 +259,8 @@ type T struct {
 type t struct {
 	n int // of [F]
 }
-`, []string{"lib/gone.md", "151 lines", "[Gone] names nothing", "[F] stands in preformatted", "[F] stands in a package's first",
-			"[Gone] stands in a package's first", "[F] stands inside of a declaration"}},
+`, []string{"lib/gone.md", "151 lines", "[Gone] names nothing", "[F] stands in preformatted",
+			"[F] stands in a package's first", "[Gone] stands in a package's first", "[F] stands inside of a declaration"}},
 		{"docs", `
 -- lib/lib.go --
 // Package lib has no Example.
