@@ -158,7 +158,7 @@ func answerBadge(v *pilot.Verdict) badge {
 	case len(no) == len(p.Questions):
 		b.Tone, b.Answer, b.Reason = "fail", "No", fmt.Sprintf("It would give no policy to %s.", within)
 	default:
-		b.Reason = fmt.Sprintf("To %s, the full run would answer %s.", within, clean(p.Gives()))
+		b.Reason = fmt.Sprintf("The full run would give scores to %s %s.", within, clean(p.Gives()))
 	}
 	if d := p.Cheapest; d != nil {
 		b.Command = clean(d.Command)
