@@ -97,7 +97,10 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 // complete adds to the records what the configuration says of them.
 func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
-	rec.Estimate = withEarlierLabels(w.estimate, rec)
+	rec.Estimate = w.estimate
+	if rec.PeopleLabel = !asksOracle(w.estimate); rec.PeopleLabel {
+		rec.Estimate = withEarlierLabels(w.estimate, rec)
+	}
 	rec.Input, rec.Shard = c.Input, c.Shard
 	rec.Full, rec.FullBudget, rec.Resolution, rec.Assurance = c.Full, c.FullBudget, c.Resolution, c.Assurance
 	rec.BatchFactors = map[string]float64{}
@@ -319,12 +322,19 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 	}, methods
 }
 
+// asksOracle says whether an estimate has calls of the oracle: people make none.
+func asksOracle(e record.Estimate) bool {
+	return slices.ContainsFunc(e.Stages, func(s record.StageEstimate) bool {
+		return s.Name == record.StageOracle && s.Calls > 0
+	})
+}
+
 // withEarlierLabels adds to an estimate without calls of the oracle, since people label
 // now, what an earlier start paid a model for labels: the ledger holds it, and nobody
 // asked for it again.
 func withEarlierLabels(e record.Estimate, rec *record.Records) record.Estimate {
 	at := slices.IndexFunc(e.Stages, func(s record.StageEstimate) bool { return s.Name == record.StageOracle })
-	if at < 0 || e.Stages[at].Calls > 0 {
+	if at < 0 {
 		return e
 	}
 	e.Stages = slices.Clone(e.Stages)

@@ -111,8 +111,10 @@ func perPrompt(r *record.Records) consumption {
 	for e := range r.Ledger.All() {
 		tokens := float64(e.PromptTokens + e.CompletionTokens)
 		i, ok := index[record.PromptOf(e.Key)]
-		// Probes and duplicates are as many in a run of any size.
-		few := e.Stage == record.StageOracle && (e.Policy != p0 || strings.HasPrefix(e.Call, oracle.RoleDuplicate))
+		// Probes and duplicates are as many in a run of any size, and so are labels that a model
+		// gave before people did.
+		few := e.Stage == record.StageOracle && (r.PeopleLabel || e.Policy != p0 ||
+			strings.HasPrefix(e.Call, oracle.RoleDuplicate))
 		if !ok || few || !slices.Contains(recordStages, e.Stage) {
 			took.fixed.calls++
 			took.fixed.usd += float64(e.Cost)

@@ -220,3 +220,32 @@ func TestContextWeight(t *testing.T) {
 		t.Errorf("weight %v of a joint text, want 1", got)
 	}
 }
+
+// Labels that a model was paid for are in no larger run if people label from now on.
+func TestProjectionWithPeoplesLabels(t *testing.T) {
+	p0 := record.PlanArms()[0]
+	arms := record.Arms{p0}
+	prompts := []dataset.Prompt{{ID: "a"}, {ID: "b"}}
+	var entries []providers.Entry
+	for _, p := range prompts {
+		key := dataset.Key{PromptID: p.ID, Policy: p0.Policy.Name}.String()
+		entries = append(entries,
+			providers.Entry{Stage: record.StageP0, Policy: p0.Policy.Name, Key: key, Cost: 0.01, LatencyMS: 5, Outcome: "ok"},
+			providers.Entry{Stage: record.StageOracle, Policy: p0.Policy.Name, Key: key, Cost: 0.1, LatencyMS: 5,
+				Outcome: "ok"})
+	}
+	for _, people := range []bool{false, true} {
+		rec := &record.Records{Arms: arms, Prompts: record.PromptRows(prompts), Ledger: record.NewAttempts(entries),
+			Full: 100, PeopleLabel: people}
+		took := perPrompt(rec)
+		cost := projectSum(took.usd, took.fixed.usd, rec.Full).Value.OrNaN()
+		label, _ := rec.LabelUSD()
+		want, price := 11.0, 0.1 // 100 (.01 + .1)
+		if people {
+			want, price = 1.2, math.NaN() // 100 · .01, and the .2 that were paid
+		}
+		if math.Abs(cost-want) > 1e-12 || math.IsNaN(label) != math.IsNaN(price) || label != price && !people {
+			t.Errorf("people label %v: $%v, want $%v; a label at $%v, want $%v", people, cost, want, label, price)
+		}
+	}
+}

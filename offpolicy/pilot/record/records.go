@@ -68,6 +68,9 @@ type Records struct {
 	Live bool
 	// Concurrency is the number of calls in flight per provider, at most.
 	Concurrency int
+	// PeopleLabel says that people label from now on, whatever an earlier start paid a model
+	// for labels: further ones are in no ledger.
+	PeopleLabel bool
 	// BatchFactors are what a batch costs in parts of single calls, by model.
 	BatchFactors map[string]float64
 	// Unjoined names the records that have no place in samples.jsonl, and why.
@@ -217,8 +220,12 @@ func PromptOf(key string) string {
 }
 
 // LabelUSD is what one label of the oracle cost on average, and what it would
-// have in a batch; NaN where none was bought, or where batches have no price.
+// have in a batch; NaN where none was bought, or people label from now on, or where batches
+// have no price.
 func (r *Records) LabelUSD() (single, batch float64) {
+	if r.PeopleLabel {
+		return math.NaN(), math.NaN()
+	}
 	n := 0
 	for e := range r.Ledger.All() {
 		if e.Stage != StageOracle {
