@@ -48,6 +48,12 @@ type Design struct {
 	// Duplicates is how many of the logged responses are labeled twice, or all
 	// that are labeled if there are fewer; 0 means none.
 	Duplicates int
+	// Shares, if not nil, are the labels by policy, in place of Fraction and Probes: those
+	// of a policy that it lacks are none. [Share] makes them of one budget.
+	Shares map[string]int `json:",omitempty"`
+	// Floor is for [Design.AssignBySize] alone: the part of a simple random draw's
+	// probability, in [0, 1), that every response keeps, whatever its size; 0 means .2.
+	Floor float64 `json:",omitempty"`
 }
 
 // Validate reports a field that is out of range.
@@ -58,6 +64,13 @@ func (d Design) Validate() error {
 	case d.Probes < 0 || d.Strata < 0 || d.Duplicates < 0:
 		return fmt.Errorf("oracle: design: Probes %d, Strata %d, Duplicates %d: want 0 or more", d.Probes,
 			d.Strata, d.Duplicates)
+	case !(d.Floor >= 0 && d.Floor < 1):
+		return fmt.Errorf("oracle: design: Floor %v: want a number in [0, 1)", d.Floor)
+	}
+	for policy, n := range d.Shares {
+		if n < 0 {
+			return fmt.Errorf("oracle: design: Shares has %d labels of %q: want 0 or more", n, policy)
+		}
 	}
 	return nil
 }
@@ -67,7 +80,7 @@ type Assignment struct {
 	Key dataset.Key
 	// InclusionProb is the probability, before the draw, that this response
 	// would be labeled in this role: m/n if m of the n responses of its policy, or
-	// of its policy's stratum, are.
+	// of its policy's stratum, are; see [Design.AssignAround] for replacements.
 	InclusionProb dataset.Float
 	Role          string // "calibration", "probe" or "duplicate"
 	// Stratum is the range of scores within which the response was drawn, as
@@ -89,6 +102,20 @@ const unscored = "unscored"
 // order. Assign panics if d is not valid, asks for strata, or a key appears
 // twice.
 func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
+	return d.AssignAround(keys, logging, nil)
+}
+
+// AssignAround is Assign around responses that were found to have no label, such as ones
+// that the oracle declines: each gives way to the next in the order of the draw. What was
+// tried is in the list, those that failed among it. With m labels of t that were tried, of
+// n responses, the probability of all n is
+//
+//	m (t-1) / ((m-1) n)
+//
+// since (m-1)/(t-1) estimates without bias what share of the responses can be labeled
+// (Haldane, Biometrika 33 (1945), 222-225): sums over the labels, each 1/p times, are
+// then unbiased for sums over the responses that can be labeled. If m is 1 it is t/n.
+func (d Design) AssignAround(keys []dataset.Key, logging string, failed map[dataset.Key]bool) []Assignment {
 	if d.Strata > 1 {
 		panic("oracle: design: strata are ranges of judge scores: use AssignByScore")
 	}
@@ -99,7 +126,7 @@ func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 		}
 		scores[k] = math.NaN()
 	}
-	return d.AssignByScore(scores, logging)
+	return d.assign(scores, logging, failed)
 }
 
 // AssignByScore is Assign with strata: within each policy the responses are
@@ -112,11 +139,12 @@ func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 // Within a stratum the draw is that of Assign. It panics if d is not valid, or a
 // score is neither NaN nor in [0, 1].
 func (d Design) AssignByScore(scores map[dataset.Key]float64, logging string) []Assignment {
+	return d.assign(scores, logging, nil)
+}
+
+func (d Design) assign(scores map[dataset.Key]float64, logging string, failed map[dataset.Key]bool) []Assignment {
 	if err := d.Validate(); err != nil {
 		panic(err.Error())
-	}
-	if d.Fraction == 0 {
-		d.Fraction = 1
 	}
 	byPolicy := map[string][]dataset.Key{}
 	for k, s := range scores {
@@ -127,17 +155,34 @@ func (d Design) AssignByScore(scores map[dataset.Key]float64, logging string) []
 	}
 	var out []Assignment
 	for policy, pool := range byPolicy {
-		m, twice, role := min(d.Probes, len(pool)), 0, RoleProbe
-		if policy == logging {
-			m, role = max(1, int(math.Round(d.Fraction*float64(len(pool))))), RoleCalibration
-			twice = min(d.Duplicates, m)
-		}
+		m, twice, role := d.labels(policy, logging, len(pool))
 		strata := d.strata(pool, scores, m)
-		out = append(out, d.draw(strata, m, role)...)
-		out = append(out, d.draw(strata, twice, RoleDuplicate)...)
+		out = append(out, draw(strata, m, role, failed)...)
+		out = append(out, draw(strata, twice, RoleDuplicate, failed)...)
 	}
+	return inOrder(out)
+}
+
+// inOrder sorts assignments by key, a duplicate after its original.
+func inOrder(out []Assignment) []Assignment {
 	slices.SortFunc(out, func(a, b Assignment) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Role, b.Role)) })
 	return out
+}
+
+// labels is how many of a policy's responses are labeled, how many of these twice, and what
+// for.
+func (d Design) labels(policy, logging string, responses int) (m, twice int, role string) {
+	m, role = d.Probes, RoleProbe
+	if policy == logging {
+		m, role = max(1, int(math.Round(cmp.Or(d.Fraction, 1)*float64(responses)))), RoleCalibration
+	}
+	if d.Shares != nil {
+		m = d.Shares[policy]
+	}
+	if m = min(m, responses); policy == logging {
+		twice = min(d.Duplicates, m)
+	}
+	return m, twice, role
 }
 
 // stratum is a part of a policy's responses, in the order of its draw.
@@ -188,24 +233,52 @@ func rangeName(i, n int) string {
 	return "[" + end(i) + "," + end(i+1) + ")"
 }
 
-// draw takes the first of every stratum, m in all, in turns.
-func (d Design) draw(strata []stratum, m int, role string) []Assignment {
+// draw takes the first of every stratum, m in all, in turns; of those that failed it takes
+// note and goes on.
+func draw(strata []stratum, m int, role string, failed map[dataset.Key]bool) []Assignment {
+	room := make([]int, len(strata)) // responses that may have a label
+	for i, s := range strata {
+		for _, k := range s.keys {
+			if !failed[k] {
+				room[i]++
+			}
+		}
+	}
 	take := make([]int, len(strata))
-	for left := m; left > 0; {
-		for i, s := range strata {
-			if take[i] < len(s.keys) && left > 0 {
+	for left, open := m, true; left > 0 && open; {
+		open = false
+		for i := range strata {
+			if take[i] < room[i] && left > 0 {
 				take[i]++
 				left--
+				open = true
 			}
 		}
 	}
 	var out []Assignment
 	for i, s := range strata {
-		for _, k := range s.keys[:take[i]] {
-			out = append(out, Assignment{k, dataset.Known(float64(take[i]) / float64(len(s.keys))), role, s.name})
+		tried, labels := 0, 0
+		for labels < take[i] {
+			if !failed[s.keys[tried]] {
+				labels++
+			}
+			tried++
+		}
+		for _, k := range s.keys[:tried] {
+			out = append(out, Assignment{k, dataset.Known(inclusion(labels, tried, len(s.keys))), role, s.name})
 		}
 	}
 	return out
+}
+
+// inclusion is the probability of each of n responses of which m were labeled, after t were
+// tried.
+func inclusion(m, t, n int) float64 {
+	p := float64(t) / float64(n)
+	if t > m && m > 1 {
+		p = min(float64(m)*float64(t-1)/(float64(m-1)*float64(n)), 1)
+	}
+	return p
 }
 
 // rank sorts keys by SHA-256 of seed and key.

@@ -27,12 +27,15 @@ type part struct {
 	run         func(w io.Writer, repetitions int) error
 }
 
-var parts = []part{{"assurance", 300, assurance}, {"looks", 1000, looks}, {"loggers", 2000, loggersPart}}
+var parts = []part{{"assurance", 300, assurance}, {"looks", 1000, looks}, {"loggers", 2000, loggersPart},
+	{"labels", 2000, labels}}
 
 // peerPart is not of the table: see offpolicy/testdata/anytime.py.
 var peerPart = part{"peer", 200, peer}
 
-func sorted(all policies) []string { return slices.Sorted(maps.Keys(all)) }
+func sorted(all policies) []string { return sortedKeys(all) }
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
 func main() {
 	name := flag.String("part", "", "`name` of the only part to run")

@@ -1,0 +1,112 @@
+package offpolicy
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
+
+// Aim is an estimate that labels are to make narrow: the value of Policy, or what it differs
+// by from Against, if that is not empty.
+type Aim struct{ Policy, Against string }
+
+// LabelSizes says what a label of each logged row is worth to estimates by weights, for
+// labels to be drawn in proportion to it (AssignBySize of oracle.Design):
+//
+//	√(Σ_aims c²) · spread,   c = w/Σw of the policy, less that of Against
+//
+// since labels drawn with probability p add Σ (c · residual)²/p to the square of an
+// estimate's error, and that is least, for a number of labels, at p ∝ |c| spread (Neyman
+// 1934). Of several aims it is their sum that is least. The logging policy's c is 1 over
+// the number of rows.
+//
+// spread is how far the label of each row is likely to lie from the judge's calibrated
+// score, as a standard deviation in any unit; nil means all alike. A row without a weight,
+// or whose log-prob is an interval, is NaN, for which an average size is taken. Sizes need
+// no label, and must not be made of the labels that are drawn by them.
+//
+// It panics if an aim's policy has no log-prob on any row, or spread has another length.
+func LabelSizes(s Samples, spread []float64, aims ...Aim) []float64 {
+	if spread != nil && len(spread) != len(s.Rows) {
+		panic(fmt.Sprintf("offpolicy: label sizes: %d spreads of %d rows", len(spread), len(s.Rows)))
+	}
+	parts := map[string][]float64{}
+	of := func(policy string) []float64 {
+		if policy == "" {
+			return nil
+		}
+		if parts[policy] == nil {
+			parts[policy] = s.parts(policy)
+		}
+		return parts[policy]
+	}
+	out := make([]float64, len(s.Rows))
+	for _, aim := range aims {
+		a, b := of(aim.Policy), of(aim.Against)
+		for i := range out {
+			c := a[i]
+			if b != nil {
+				c -= b[i]
+			}
+			out[i] += c * c
+		}
+	}
+	for i, v := range out {
+		out[i] = math.Sqrt(v)
+		if spread != nil {
+			out[i] *= spread[i]
+		}
+	}
+	return out
+}
+
+// parts are each row's part of Σw of a policy, NaN without a weight.
+func (s Samples) parts(policy string) []float64 {
+	out := make([]float64, len(s.Rows))
+	if policy == s.Logging {
+		for i := range out {
+			out[i] = 1 / float64(len(out))
+		}
+		return out
+	}
+	rows := map[string]float64{s.Logging: 1}
+	if s.Pooled {
+		clear(rows)
+		for _, r := range s.Rows {
+			rows[r.Logger] += 1 / float64(len(s.Rows))
+		}
+	}
+	loggers := slices.Sorted(maps.Keys(rows))
+	top := math.Inf(-1)
+	for i, r := range s.Rows {
+		exact := func(name string) float64 {
+			if _, ok := r.Intervals[name]; ok {
+				return math.NaN()
+			}
+			return r.LogProbs[name].OrNaN()
+		}
+		base := make([]float64, len(loggers))
+		for j, name := range loggers {
+			base[j] = exact(name) + math.Log(rows[name])
+		}
+		out[i] = exact(policy) - logSum(base)
+		if out[i] > top {
+			top = out[i]
+		}
+	}
+	if math.IsInf(top, -1) {
+		panic(fmt.Sprintf("offpolicy: label sizes: no row has a weight of %q above 0", policy))
+	}
+	var sum float64
+	for i, l := range out {
+		out[i] = math.Exp(l - top)
+		if !math.IsNaN(l) {
+			sum += out[i]
+		}
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
