@@ -14,12 +14,13 @@ type Aim struct{ Policy, Against string }
 // LabelSizes says what a label of each logged row is worth to estimates by weights, for
 // labels to be drawn in proportion to it (AssignBySize of oracle.Design):
 //
-//	√(Σ_aims c²) · spread,   c = w/Σw of the policy, less that of Against
+//	C (1 + spread/mean spread)/2,   C = √(Σ_aims c²),   c = w/Σw of the policy, less that of Against
 //
-// since labels drawn with probability p add Σ (c · residual)²/p to the square of an
-// estimate's error, and that is least, for a number of labels, at p ∝ |c| spread (Neyman
-// 1934). Of several aims it is their sum that is least. The logging policy's c is 1 over
-// the number of rows.
+// the mean being weighted by C. Labels drawn with probability p add Σ (c · residual)²/p to
+// the square of an estimate's error, and that is least, for a number of labels, at
+// p ∝ |c| spread (Neyman 1934); half goes by weight alone, because labels of responses that are
+// said to vary little would weigh too much. Of several aims it is their sum that is least.
+// The logging policy's c is 1 over the number of rows.
 //
 // spread is how far the label of each row is likely to lie from the judge's calibrated
 // score, as a standard deviation in any unit; nil means all alike. A row without a weight,
@@ -52,14 +53,26 @@ func LabelSizes(s Samples, spread []float64, aims ...Aim) []float64 {
 			out[i] += c * c
 		}
 	}
+	var all, sum float64 // Σ |c|, Σ |c| spread
 	for i, v := range out {
 		out[i] = math.Sqrt(v)
-		if spread != nil {
-			out[i] *= spread[i]
+		if spread != nil && !math.IsNaN(out[i]*spread[i]) {
+			all += out[i]
+			sum += out[i] * spread[i]
 		}
+	}
+	if !(sum > 0) {
+		return out
+	}
+	for i := range out {
+		out[i] *= byWeight + (1-byWeight)*spread[i]*all/sum
 	}
 	return out
 }
+
+// byWeight is the part of sizes that goes by weight alone: labels of responses that are
+// said to vary little would weigh too much, and count for too few.
+const byWeight = .5
 
 // parts are each row's part of Σw of a policy, NaN without a weight.
 func (s Samples) parts(policy string) []float64 {

@@ -244,8 +244,8 @@ func draw(strata []stratum, m int, role string, failed map[dataset.Key]bool) []A
 			}
 		}
 	}
-	take := make([]int, len(strata))
-	for left, open := m, true; left > 0 && open; {
+	take, left := make([]int, len(strata)), m
+	for open := true; left > 0 && open; {
 		open = false
 		for i := range strata {
 			if take[i] < room[i] && left > 0 {
@@ -258,7 +258,7 @@ func draw(strata []stratum, m int, role string, failed map[dataset.Key]bool) []A
 	var out []Assignment
 	for i, s := range strata {
 		tried, labels := 0, 0
-		for labels < take[i] {
+		for labels < take[i] || left > 0 && tried < len(s.keys) { // left: all are tried
 			if !failed[s.keys[tried]] {
 				labels++
 			}

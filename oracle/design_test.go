@@ -233,3 +233,73 @@ func TestDuplicates(t *testing.T) {
 		t.Errorf("roles (-want +got):\n%s", diff)
 	}
 }
+
+// Over all orders of six responses, of which one has no label: on average 1/p counts each of
+// the others once.
+func TestReplacementsAreUnbiased(t *testing.T) {
+	const n, bad = 6, 1
+	for m := 2; m < n-bad; m++ {
+		counted, orders := [n]float64{}, 0.0
+		var permute func(order []int, used int)
+		permute = func(order []int, used int) {
+			if len(order) < n {
+				for i := range n {
+					if used&(1<<i) == 0 {
+						permute(append(order, i), used|1<<i)
+					}
+				}
+				return
+			}
+			orders++
+			pool, failed := make([]dataset.Key, n), map[dataset.Key]bool{}
+			for at, i := range order {
+				pool[at] = dataset.Key{PromptID: fmt.Sprint(i)}
+				failed[pool[at]] = i < bad
+			}
+			for _, a := range draw([]stratum{{"", pool}}, m, RoleProbe, failed) {
+				if !failed[a.Key] {
+					counted[int(a.Key.PromptID[0]-'0')] += 1 / a.InclusionProb.OrNaN()
+				}
+			}
+		}
+		permute(nil, 0)
+		for i := bad; i < n; i++ {
+			if got := counted[i] / orders; math.Abs(got-1) > 1e-12 {
+				t.Errorf("%d labels: response %d counts %v times, want once", m, i, got)
+			}
+		}
+	}
+}
+
+// What failed gives way to the next of the same draw, and is still in the list.
+func TestAssignAround(t *testing.T) {
+	all := keys(40, "p0", "pi")
+	d := Design{Seed: 3, Shares: map[string]int{"p0": 10, "pi": 5}}
+	first := d.Assign(all, "p0")
+	failed := map[dataset.Key]bool{}
+	for _, a := range first {
+		if a.Key.Policy == "p0" && len(failed) < 2 {
+			failed[a.Key] = true
+		}
+	}
+	around := d.AssignAround(all, "p0", failed)
+	if len(first) != 15 || len(around) != 17 {
+		t.Fatalf("%d drawn, %d around two that fail: want 15 and 17", len(first), len(around))
+	}
+	have := map[dataset.Key]float64{}
+	for _, a := range around {
+		have[a.Key] = a.InclusionProb.OrNaN()
+	}
+	for _, a := range first {
+		if p, ok := have[a.Key]; !ok || a.Key.Policy == "p0" && math.Abs(p-10.*11/(9*40)) > 1e-12 ||
+			a.Key.Policy == "pi" && p != 5./40 {
+			t.Errorf("%s has the probability %v", a.Key, p)
+		}
+	}
+	for _, k := range all {
+		failed[k] = true
+	}
+	if got := d.AssignAround(all, "p0", failed); len(got) != len(all) || got[0].InclusionProb.OrNaN() != 1 {
+		t.Errorf("%d of %d responses that all fail were tried, with probability %v", len(got), len(all), got[0].InclusionProb)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/batch"
@@ -204,4 +205,56 @@ func ExampleDuplicateVariance() {
 	fmt.Printf("sd %.3f from %d pair\n", math.Sqrt(variance.OrNaN()), n)
 	// Output:
 	// sd 0.071 from 1 pair
+}
+
+// The seed plan's hundred labels, over a logging policy and three targets; and sixty, which
+// are too few for all of them.
+func ExampleShare() {
+	responses := map[string]int{"p0": 100, "pi_bad": 100, "pi_bigger_model": 100, "pi_cot": 100}
+	fmt.Println(oracle.Share(100, "p0", responses, nil))
+	fmt.Println(oracle.Share(60, "p0", responses, nil))
+	// Output:
+	// map[p0:25 pi_bad:25 pi_bigger_model:25 pi_cot:25]
+	// map[p0:25 pi_bad:18 pi_bigger_model:17]
+}
+
+// Two responses have nearly all of a target's weight, and are labeled in any case; the others
+// share the two labels that are left.
+func ExampleDesign_AssignBySize() {
+	s := offpolicy.Samples{Logging: "p0"}
+	for i, w := range []float64{4, .1, .2, .1, 4, .2, .1, .2} {
+		s.Rows = append(s.Rows, offpolicy.Row{PromptID: fmt.Sprintf("p%d", i), LogProbs: map[string]dataset.Float{
+			"p0": dataset.Known(-10), "pi": dataset.Known(-10 + math.Log(w))}})
+	}
+	sizes := map[dataset.Key]float64{}
+	for i, size := range offpolicy.LabelSizes(s, nil, offpolicy.Aim{Policy: "pi"}) {
+		sizes[dataset.Key{PromptID: s.Rows[i].PromptID, Policy: "p0"}] = size
+	}
+	drawn, p := oracle.Design{Seed: 42, Fraction: .5}.AssignBySize(sizes, "p0")
+	for _, a := range drawn {
+		fmt.Printf("%s: chosen with probability %.2f\n", a.Key, a.InclusionProb.OrNaN())
+	}
+	fmt.Printf("p1 was not, with probability %.2f\n", p[dataset.Key{PromptID: "p1", Policy: "p0"}].OrNaN())
+	// Output:
+	// p0/p0/0: chosen with probability 1.00
+	// p3/p0/0: chosen with probability 0.33
+	// p4/p0/0: chosen with probability 1.00
+	// p7/p0/0: chosen with probability 0.33
+	// p1 was not, with probability 0.33
+}
+
+// A response that the oracle declines gives way to the next of the same draw.
+func ExampleDesign_AssignAround() {
+	var keys []dataset.Key
+	for _, id := range []string{"p1", "p2", "p3", "p4", "p5", "p6"} {
+		keys = append(keys, dataset.Key{PromptID: id, Policy: "p0"})
+	}
+	d := oracle.Design{Seed: 42, Shares: map[string]int{"p0": 2}}
+	first := d.Assign(keys, "p0")
+	fmt.Println(first[0].Key, first[1].Key, "with probability", first[0].InclusionProb)
+	again := d.AssignAround(keys, "p0", map[dataset.Key]bool{first[0].Key: true})
+	fmt.Printf("%d were tried; the probability of each is %.3f\n", len(again), again[0].InclusionProb.OrNaN())
+	// Output:
+	// p3/p0/0 p4/p0/0 with probability 0.3333333333333333
+	// 3 were tried; the probability of each is 0.667
 }

@@ -93,10 +93,9 @@ func (d Design) bySize(pool []dataset.Key, sizes map[dataset.Key]float64, labels
 	out := make([]stratum, n)
 	at := 0.0
 	for _, k := range pool {
-		s := size(k)
-		i := min(int(float64(n)*(at+s/2)/total), n-1)
+		at += size(k)
+		i := min(int(float64(n)*at/total), n-1) // by its end: the largest are not among smaller ones
 		out[i].keys = append(out[i].keys, k)
-		at += s
 	}
 	out = slices.DeleteFunc(out, func(s stratum) bool { return len(s.keys) == 0 })
 	for i := range out {

@@ -182,7 +182,7 @@ with 200 labels at most that of 50 each, and .80 of it where one policy's residu
 	for _, c := range []struct {
 		kind  world
 		noise float64
-	}{{worldKinds[0], 0}, {worldKinds[3], 0}, {worldKinds[0], .3}} {
+	}{{worldKinds[0], 0}, {worldKinds[3], 0}, {worldKinds[0], .4}} {
 		if err := sharesCell(out, newWorld(c.kind), c.noise, repetitions); err != nil {
 			return err
 		}

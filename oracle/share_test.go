@@ -1,0 +1,38 @@
+package oracle
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+func TestShare(t *testing.T) {
+	hundred := map[string]int{"p0": 100, "a": 100, "b": 100, "c": 100}
+	pilot := func(sd float64, labels int) offpolicy.Pilot { return offpolicy.Pilot{ResidualSD: sd, Labels: labels} }
+	for _, c := range []struct {
+		budget    int
+		responses map[string]int
+		pilots    map[string]offpolicy.Pilot
+		want      map[string]int
+		reason    string
+	}{
+		{100, hundred, nil, map[string]int{"p0": 25, "a": 25, "b": 25, "c": 25}, "the least of each"},
+		{200, hundred, nil, map[string]int{"p0": 50, "a": 50, "b": 50, "c": 50}, "all alike"},
+		{20, hundred, nil, map[string]int{"p0": 20}, "no calibration yet: nothing for others"},
+		{60, hundred, nil, map[string]int{"p0": 25, "a": 18, "b": 17}, "two targets have their least, three would not"},
+		{38, hundred, nil, map[string]int{"p0": 38}, "no target can have its least: the rest is of use to all"},
+		{90, hundred, nil, map[string]int{"p0": 25, "a": 22, "b": 22, "c": 21}, "all three have at least 15"},
+		{140, map[string]int{"p0": 100, "a": 100, "b": 10}, nil, map[string]int{"p0": 65, "a": 65, "b": 10}, "b has no more"},
+		{900, hundred, nil, hundred, "there are no more"},
+		{175, hundred, map[string]offpolicy.Pilot{"p0": pilot(.1, 0), "a": pilot(.2, 0), "b": pilot(.1, 0), "c": pilot(.1, 0)},
+			map[string]int{"p0": 25, "a": 100, "b": 25, "c": 25}, "four times the variance, as stated"},
+		{200, hundred, map[string]offpolicy.Pilot{"p0": pilot(.11, 25), "a": pilot(.13, 25), "b": pilot(.1, 25),
+			"c": pilot(.12, 25)}, map[string]int{"p0": 50, "a": 50, "b": 50, "c": 50}, "25 labels differ as much by themselves"},
+	} {
+		if diff := cmp.Diff(c.want, Share(c.budget, "p0", c.responses, c.pilots)); diff != "" {
+			t.Errorf("%d labels, %s (-want +got):\n%s", c.budget, c.reason, diff)
+		}
+	}
+}
