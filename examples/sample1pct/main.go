@@ -12,6 +12,11 @@
 // keeps its probability of having been chosen. Starting again with more of any of
 // them but strata tops a run up.
 //
+// -labels-budget 100 spends as many labels as the logging policy has by default on all
+// policies but the clone: 25 each of four, the least that calibration and probes need, and
+// what is beyond that where intervals are widest. A response that the oracle cannot label
+// gives way to another at random.
+//
 // People can label only responses that exist: start once with a model as the
 // oracle, have people label the responses that oracle.jsonl names, and start again
 // in the same folder with -labels FILE, whose labels take the model's place.
@@ -213,7 +218,7 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Live:        o.live || len(o.endpoints) > 0,
 		Shard:       o.shard, Ledgers: o.ledgers,
 		Budget: providers.USD(o.budget), Waived: o.waive,
-		Labels:   o.design,
+		Labels: o.design, LabelsBudget: o.labelsBudget,
 		Versions: versions(), Resolution: o.width, Assurance: o.assurance, Anytime: o.anytime, Looks: o.looks,
 		Noise: o.noise,
 		Command: func(fresh bool, changes ...record.Change) string {

@@ -2,10 +2,12 @@ package pilot
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -49,6 +51,9 @@ type Config struct {
 	// see the package comment. Its Strata are (identity); more labels than an
 	// earlier start had top that one's up.
 	Labels oracle.Design
+	// LabelsBudget, if not 0, is a number of labels for all policies together, in place of
+	// Labels' Fraction and Probes: see the package comment.
+	LabelsBudget int
 	// BatchLabels, where not nil, has the oracle's labels bought through the
 	// service's batches, once all responses are there: within a day, and at the
 	// batch price. Its Store and Run are the pilot's. The Grader must be a
@@ -160,6 +165,10 @@ func (c *Config) withDefaults() Config {
 	if d.Labels.Fraction == 0 {
 		d.Labels.Fraction = 1
 	}
+	logs := func(a record.Arm) bool { return a.Role == record.Logging }
+	if d.LabelsBudget > 0 && len(d.plan) > 0 && slices.ContainsFunc(d.Arms, logs) {
+		d.Labels.Shares = oracle.Share(d.LabelsBudget, d.Arms.Logging().Policy.Name, record.LabelPools(d.plan, d.Arms), nil)
+	}
 	return d
 }
 
@@ -167,12 +176,15 @@ func (c *Config) withDefaults() Config {
 func (c Config) stratified() bool { return c.Labels.Strata > 1 }
 
 // LabelKeys are the responses that Labels has the oracle label. Where they follow
-// from scores, which nobody has yet, they are all that it draws from.
+// from scores, which nobody has yet, or from labels, they are all that it draws from.
 func (c Config) LabelKeys() []dataset.Key {
 	var keys []dataset.Key
-	if c.stratified() {
+	if c.LabelsBudget > 0 {
+		c = c.withDefaults()
+	}
+	if c.stratified() || c.LabelsBudget > 0 {
 		for _, k := range record.ResponseKeys(c.Prompts, c.Arms) {
-			if c.Labels.Probes > 0 || k.Policy == c.Arms.Logging().Policy.Name {
+			if c.Labels.Probes > 0 || c.Labels.Shares[k.Policy] > 0 || k.Policy == c.Arms.Logging().Policy.Name {
 				keys = append(keys, k)
 			}
 		}
@@ -191,6 +203,11 @@ func (c Config) LabelKeys() []dataset.Key {
 func (c Config) assignments() []oracle.Assignment {
 	c.Labels.Seed = c.Seed
 	return Shard{}.Assigned(c.Labels, c.Prompts, c.Arms)
+}
+
+// leastLabels is the budget that gives every policy what it needs.
+func (c Config) leastLabels() int {
+	return offpolicy.MinLabels * len(record.LabelPools(c.plan, c.Arms))
 }
 
 // loggedLabels counts the logging policy's responses that Labels has labelled.

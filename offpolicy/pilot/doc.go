@@ -50,6 +50,15 @@
 // nothing, since no probability belongs to it any more. Neither biases an estimate
 // as long as the labels themselves were no reason to ask for more.
 //
+// [Config].LabelsBudget is a number of labels for all policies but the clones ([oracle.Share]):
+// first the least of each, 25, as far as it goes, P0's before all others; what is beyond that
+// is divided when the first labels and all scores are there, by how they vary, and the
+// division is kept. A response that the oracle cannot label, for a reason of its own such as
+// a refusal, gives way to the next in the order of the draw, is not asked for again, and is
+// counted in the inclusion probabilities ([oracle.Design.AssignAround]). That labels vary
+// decides how many there are of a policy, not which: means are hardly biased by it, about as
+// the second-stage mean of a two-stage sample (Cochran, Sampling Techniques, 5.11).
+//
 // The labels of a run are of one oracle. Where people have labelled its responses,
 // a start with their [oracle.File] puts theirs in the place of the model's; one
 // with another model is refused, since it would pay for all of them again.

@@ -160,9 +160,16 @@ func (c *Config) extend(p *record.Projection, spent float64) {
 		if probes > 0 {
 			changes = append(changes, record.Change{Field: record.FieldProbes, To: fmt.Sprint(probes)})
 		}
+		if c.LabelsBudget > 0 { // what is planned has as many labels a prompt as this run
+			changes = append(changes, record.Change{Field: record.FieldLabelsBudget, To: "0"}, record.Change{
+				Field: record.FieldLabels, To: fmt.Sprintf("fraction=%.3g", float64(c.loggedLabels())/float64(len(c.Prompts)))})
+		}
 		return c.Command(false, append(changes, c.budget(spent+more)...)...)
 	}
 	n, probes := len(c.Prompts), c.Labels.Probes
+	for _, a := range c.Arms.Targets() {
+		probes = max(probes, c.Labels.Shares[a.Policy.Name])
+	}
 	switch most := p.Prompts - p.Missing(); {
 	case p.Missing() == 0:
 		p.Command = command(p.Prompts, probes, p.FurtherUSD.OrNaN())

@@ -119,6 +119,7 @@ func (p *preflight) settings(context.Context) {
 	if err := c.Labels.Validate(); err != nil {
 		p.add(err.Error(), record.Do("correct the labelling design", record.FieldLabels), err)
 	}
+	p.labelsBudget()
 	if s, ok := c.Noise.Get(); ok && !(s >= 0 && s < 1) {
 		p.add(fmt.Sprintf("Noise is %v: want nats a token", c.Noise),
 			record.Do("give one in [0, 1), or none for what the clones show", record.FieldNoise), nil)
@@ -153,6 +154,23 @@ func (p *preflight) settings(context.Context) {
 			p.add(fmt.Sprintf("a check is waived that does not exist: %q", id),
 				record.Do("the ids are: "+strings.Join(ids, ", "), record.FieldWaived), nil)
 		}
+	}
+}
+
+// labelsBudget looks whether a budget of labels can be divided.
+func (p *preflight) labelsBudget() {
+	switch c := &p.cfg; {
+	case c.LabelsBudget == 0:
+	case c.LabelsBudget < 0:
+		p.add(fmt.Sprintf("LabelsBudget is %d: want a number of labels", c.LabelsBudget),
+			record.Do("give one, or 0 for what the design says", record.FieldLabelsBudget), nil)
+	case c.Labels.Strata > 1 || c.Labels.Probes > 0 || c.Labels.Fraction != 1:
+		p.add("a budget of labels is divided among the policies, and a design says how many each has",
+			record.Do("give one of the two", record.FieldLabelsBudget, record.FieldLabels, record.FieldProbes), nil)
+	case !c.Shard.Whole() || c.Looks > 1:
+		p.add("a budget of labels is divided by what the labels of all prompts show",
+			record.Do("make the run in one part and look once, or say how many labels each policy has",
+				record.FieldLabelsBudget, record.FieldLabels, record.FieldProbes), nil)
 	}
 }
 
@@ -228,6 +246,13 @@ func (p *preflight) enough() {
 	c := &p.cfg
 	labels := c.loggedLabels()
 	if labels >= offpolicy.MinLabels || c.Waived[check.Calibration] != "" || !c.Shard.Whole() {
+		return
+	}
+	if c.LabelsBudget > 0 && len(c.Prompts) >= offpolicy.MinLabels {
+		p.add(fmt.Sprintf("a budget of %s: nothing is estimated from fewer than %d",
+			record.Plural(c.LabelsBudget, "label", "labels"), offpolicy.MinLabels),
+			record.Remedy{Do: fmt.Sprintf("give %d labels to each policy that is to be answered", offpolicy.MinLabels),
+				Changes: []record.Change{{Field: record.FieldLabelsBudget, To: strconv.Itoa(c.leastLabels())}}}, nil)
 		return
 	}
 	what := fmt.Sprintf("%s give %s of %s: nothing is estimated from fewer than %d",
@@ -346,8 +371,9 @@ func (p *preflight) job() engine.Job {
 		Seed:  c.Seed,
 		Input: c.Input, Versions: c.Versions,
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
-		BatchLabels: c.BatchLabels,
-		Prices:      c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
+		LabelsBudget: c.LabelsBudget,
+		BatchLabels:  c.BatchLabels,
+		Prices:       c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
 		Noise: c.Noise, Anytime: c.Anytime, Uncertified: c.Waived[check.Certified] != "",
 		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
 	}

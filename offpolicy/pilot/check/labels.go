@@ -21,9 +21,10 @@ type designPart struct {
 func (p designPart) probability() float64 { return float64(p.drawn) / float64(p.of) }
 
 // designParts lists the parts of a design that have labels.
-func designParts(design []oracle.Assignment) []designPart {
+func designParts(r *record.Records) []designPart {
 	var out []designPart
-	for _, a := range design {
+	replaced := map[int]int{} // by part
+	for _, a := range r.Design {
 		p := designPart{role: a.Role, policy: a.Key.Policy, stratum: a.Stratum}
 		i := slices.IndexFunc(out, func(q designPart) bool {
 			return q.role == p.role && q.policy == p.policy && q.stratum == p.stratum
@@ -32,8 +33,15 @@ func designParts(design []oracle.Assignment) []designPart {
 			i, out = len(out), append(out, p)
 		}
 		out[i].drawn++
-		// m of n have the probability m/n.
-		out[i].of = int(math.Round(float64(out[i].drawn) / a.InclusionProb.OrNaN()))
+		if slices.Contains(r.LabelsReplaced, a.Key) {
+			replaced[i]++
+		}
+		// m of n have the probability m/n, and if some were replaced what AssignAround says.
+		of, m := float64(out[i].drawn), float64(out[i].drawn-replaced[i])
+		if p := a.InclusionProb.OrNaN(); m > 1 && replaced[i] > 0 && p < 1 {
+			of = m * (of - 1) / (m - 1)
+		}
+		out[i].of = int(math.Round(of / a.InclusionProb.OrNaN()))
 	}
 	slices.SortFunc(out, func(a, b designPart) int {
 		return cmp.Or(cmp.Compare(a.role, b.role), cmp.Compare(a.policy, b.policy), cmp.Compare(a.stratum, b.stratum))
@@ -45,7 +53,7 @@ func designParts(design []oracle.Assignment) []designPart {
 // It is empty where every response of the logging policy is labelled, and nothing
 // else.
 func tellDesign(r *record.Records, c *record.Finding) string {
-	parts := designParts(r.Design)
+	parts := designParts(r)
 	if !slices.ContainsFunc(parts,
 		func(p designPart) bool { return p.drawn < p.of || p.role != oracle.RoleCalibration }) {
 		return ""

@@ -38,7 +38,7 @@ func checkOracleRange(in *Input, c *record.Finding) {
 		}
 	}
 	for _, k := range r.LabelsOwed {
-		if !have[k.String()] {
+		if !have[k.String()] && !slices.Contains(r.LabelsReplaced, k) {
 			missing = append(missing, k.String())
 		}
 	}
@@ -51,6 +51,11 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	if len(missing) > 0 {
 		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]",
 			record.Plural(len(missing), "label", "labels"), len(r.LabelsOwed), record.Some(missing)) + why.String()
+	}
+	if n := len(r.LabelsReplaced); n > 0 {
+		c.AddFigure("without a label, replaced", float64(n), "")
+		c.Summary += fmt.Sprintf("; %s could not be labelled and gave way to others at random",
+			record.Plural(n, "response", "responses"))
 	}
 	c.Summary += tellDesign(r, c)
 	if len(outside) > 0 {

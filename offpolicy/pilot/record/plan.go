@@ -123,6 +123,18 @@ func ResponseKeys(prompts []dataset.Prompt, arms Arms) []dataset.Key {
 	return keys
 }
 
+// LabelPools counts the responses of each policy that a budget of labels is divided among:
+// of all but the clones, whose value is the logging policy's.
+func LabelPools(prompts []dataset.Prompt, arms Arms) map[string]int {
+	out := map[string]int{}
+	for _, a := range arms {
+		if a.Role != Clone {
+			out[a.Policy.Name] = len(prompts)
+		}
+	}
+	return out
+}
+
 // CertificateKey names what one certificate covers.
 func CertificateKey(p offpolicy.Policy) string { return p.Model + " " + p.Template }
 

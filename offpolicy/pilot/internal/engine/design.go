@@ -14,6 +14,9 @@ import (
 // assignments are the responses that the oracle labels; false where that follows
 // from scores and has not been drawn yet.
 func (r *Run) assignments() ([]oracle.Assignment, bool) {
+	if r.job.LabelsBudget > 0 {
+		return r.budgeted(), true
+	}
 	if !r.job.stratified() {
 		return r.job.Shard.Assigned(r.job.Labels, r.job.Plan, r.job.Arms), true
 	}
@@ -46,10 +49,20 @@ func (r *Run) drawDesign() ([]oracle.Assignment, error) {
 	return r.store.putDesign(r.design, r.job.Shard.Design(r.job.Labels).AssignByScore(scores, r.job.logging()))
 }
 
+// designText is what a design is known by.
+func designText(d oracle.Design) string {
+	text := fmt.Sprintf("{Seed:%d Fraction:%v Probes:%d Strata:%d Duplicates:%d}", d.Seed, d.Fraction, d.Probes, d.Strata,
+		d.Duplicates)
+	if d.Shares != nil {
+		text += fmt.Sprint(d.Shares)
+	}
+	return text
+}
+
 // designKey names a design and the responses that it is drawn from.
 func (r *Run) designKey() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%+v\n", r.job.Labels)
+	fmt.Fprintln(h, designText(r.job.Labels))
 	for _, k := range r.job.keys() {
 		fmt.Fprintf(h, "%q %q\n", k.PromptID, k.Policy)
 	}

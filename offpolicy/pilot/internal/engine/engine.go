@@ -139,9 +139,12 @@ func (r *Run) ready(ctx context.Context) error {
 	}
 	r.graders.judge, r.graders.oracle = r.judge.Identity(), r.oracle.Identity()
 	if n := r.undrawn(); n > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the "+
-			"design asks for %d of each; ask for more of each to use them", record.Plural(n, "label", "labels"),
-			c.Labels.Probes))
+		asks := fmt.Sprintf("design asks for %d of each; ask for more of each to use them", c.Labels.Probes)
+		if c.LabelsBudget > 0 {
+			asks = fmt.Sprintf("budget of %d labels goes to others; ask for more to use them", c.LabelsBudget)
+		}
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s of the targets' own responses that were bought are left out: the %s",
+			record.Plural(n, "label", "labels"), asks))
 	}
 	return nil
 }
@@ -189,9 +192,14 @@ func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
 	}
 	err := r.certify(ctx)
 	var stages []*stage
-	if err == nil {
+	for more := err == nil; more; {
 		stages = r.owed()
-		err = r.workAll(ctx, stages)
+		if err = r.workAll(ctx, stages); err != nil {
+			break
+		}
+		if more, err = r.moreLabels(); err != nil {
+			return nil, err
+		}
 	}
 	open := unfinished(stages)
 	var stop *stopError

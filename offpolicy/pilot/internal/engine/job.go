@@ -36,7 +36,10 @@ type Job struct {
 	Judge            func(judge.Generator) (judge.Scorer, error)
 	Oracle           func(judge.Generator) (oracle.Oracle, error)
 	Labels           oracle.Design
-	BatchLabels      *batch.Config // nil: by single calls
+	// LabelsBudget, if not 0, divides so many labels among the policies; Labels.Shares are
+	// then what is expected of that.
+	LabelsBudget int
+	BatchLabels  *batch.Config // nil: by single calls
 
 	Prices          providers.Prices
 	Budget          providers.USD // 0: none

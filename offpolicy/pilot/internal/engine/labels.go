@@ -31,9 +31,9 @@ func (r *Run) labelling() (items []item, err error) {
 	if err != nil {
 		return nil, err
 	}
-	prompts, arms := r.prompts(), r.arms()
+	prompts, arms, replaced := r.prompts(), r.arms(), r.replaced()
 	for _, as := range assigned {
-		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as),
+		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as) || replaced[as.Key],
 			do: func(ctx context.Context) (*dataset.RecordError, error) {
 				value, err := math.NaN(), error(&dataset.RecordError{Class: record.ClassNoResponse,
 					Message: "there is no response to label"})
@@ -96,7 +96,7 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	}
 	var todo []oracle.Item
 	at := map[providers.Tag]int{}
-	prompts := r.prompts()
+	prompts, replaced := r.prompts(), r.replaced()
 	add := func(as oracle.Assignment, owed bool) {
 		it, ok := r.labelItem(as, prompts)
 		if _, twice := at[it.Tag]; ok && !twice && (owed || sent[providers.RequestID(it.Tag)]) {
@@ -105,7 +105,7 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 		}
 	}
 	for _, as := range assigned {
-		add(as, !r.labelled(as))
+		add(as, !r.labelled(as) && !replaced[as.Key])
 	}
 	// A batch that is on its way is finished as it was sent, also where a run that
 	// has grown since draws others.
@@ -165,6 +165,7 @@ func (r *Run) undrawn() int {
 func (r *Run) addLabels(rec *record.Records) {
 	assigned, _ := r.assignments()
 	rec.Design = assigned
+	replaced := r.replaced()
 	var labels, duplicates []dataset.OracleLabel
 	for _, as := range assigned {
 		row, ok := r.label(as)
@@ -177,6 +178,9 @@ func (r *Run) addLabels(rec *record.Records) {
 			continue
 		}
 		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
+		if replaced[as.Key] {
+			rec.LabelsReplaced = append(rec.LabelsReplaced, as.Key)
+		}
 		if ok {
 			labels = append(labels, row)
 		}

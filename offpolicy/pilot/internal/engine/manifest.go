@@ -79,7 +79,7 @@ func readShard(in *folder.Folder) (manifest, error) {
 // planHash tells runs of other prompts or labels apart.
 func planHash(prompts []dataset.Prompt, labels oracle.Design) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%+v\n", labels)
+	fmt.Fprintln(h, designText(labels))
 	for _, p := range prompts {
 		fmt.Fprintf(h, "%q %q\n", p.ID, p.Text)
 	}

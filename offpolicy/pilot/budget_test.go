@@ -1,0 +1,130 @@
+package pilot_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// declining is a grader whose oracle declines some responses.
+type declining struct {
+	providers.Provider
+	of func(dataset.Key) bool
+}
+
+func (d declining) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	g, err := d.Provider.Generate(ctx, req)
+	if req.Tag.Stage == record.StageOracle && d.of(req.Tag.Key) {
+		g.Text = "I would rather not."
+	}
+	return g, err
+}
+
+// A budget of labels answers every policy, around responses that the oracle declines; a
+// larger one tops it up where labels vary most, and another start asks for nothing.
+func TestLabelsBudget(t *testing.T) {
+	s := serve(t, "")
+	dir := t.TempDir()
+	cfg := plan(t, s, dir, n)
+	cfg.LabelsBudget = 100
+	cfg.Grader = declining{cfg.Grader, func(k dataset.Key) bool { return strings.HasSuffix(k.PromptID, "7") }}
+	count := func() (labelled, declined map[string]int) {
+		labelled, declined = map[string]int{}, map[string]int{}
+		for _, l := range labels(t, dir) {
+			if l.Label.Valid() {
+				labelled[l.Policy]++
+			} else {
+				declined[l.Policy]++
+			}
+		}
+		return labelled, declined
+	}
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil || v.State != "done" {
+		t.Fatalf("%v, %s", err, describe(v))
+	}
+	labelled, declined := count()
+	if want := map[string]int{"p0": 25, "pi_cot": 25, "pi_bigger_model": 25, "pi_bad": 25}; !maps.Equal(labelled, want) {
+		t.Errorf("labels %v, want %v", labelled, want)
+	}
+	total := 0
+	for policy, d := range declined {
+		total += d
+		for _, l := range labels(t, dir) {
+			if p := 25. * float64(24+d) / (24 * n); l.Policy == policy &&
+				math.Abs(l.InclusionProb.OrNaN()-min(p, 1)) > 1e-12 {
+				t.Errorf("%s has the probability %v, want %v after %d that were declined", l.Key(), l.InclusionProb, p, d)
+			}
+		}
+	}
+	c := finding(v, "oracle.range")
+	if c.Status != record.Pass || total == 0 ||
+		!strings.Contains(c.Summary, fmt.Sprintf("%d responses could not be labelled and gave way", total)) ||
+		!strings.Contains(c.Summary, fmt.Sprintf("of %d of pi_bad", n)) {
+		t.Errorf("%d declined: %s", total, c.Summary)
+	}
+	for _, id := range []string{"files.valid", "judge.calibration"} {
+		if f := finding(v, id); f.Status != record.Pass {
+			t.Errorf("%s: %s", id, f.Summary)
+		}
+	}
+	for policy, e := range v.Evaluation.Policies {
+		if policy != "pi_clone" && e.Answer.Estimator == "" {
+			t.Errorf("%s has no estimate: %s", policy, e.Answer.Reason)
+		}
+	}
+
+	asked := len(s.Bill().Answers)
+	if _, err := pilot.Run(t.Context(), cfg); err != nil || len(s.Bill().Answers) != asked {
+		t.Errorf("%v; a second start made %d more calls", err, len(s.Bill().Answers)-asked)
+	}
+	before := labelled
+	cfg.LabelsBudget = 106
+	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" || finding(v, "files.valid").Status != record.Pass {
+		t.Fatalf("%v, %s", err, describe(v))
+	}
+	labelled, _ = count()
+	sum := 0
+	for policy, k := range labelled {
+		sum += k
+		if k < before[policy] {
+			t.Errorf("%s had %d labels and has %d", policy, before[policy], k)
+		}
+	}
+	if sum != 106 && len(labels(t, dir)) != 4*n { // or all were tried
+		t.Errorf("%v labels, want 106 in all", labelled)
+	}
+}
+
+// A budget goes to what it says, and to nothing else.
+func TestLabelsBudgetIsRefused(t *testing.T) {
+	for reason, change := range map[string]func(*pilot.Config){
+		"too few to calibrate":    func(c *pilot.Config) { c.LabelsBudget = 20 },
+		"a budget and a design":   func(c *pilot.Config) { c.LabelsBudget, c.Labels = 100, oracle.Design{Probes: 3} },
+		"a part of the prompts":   func(c *pilot.Config) { c.LabelsBudget, c.Shard = 100, pilot.Shard{Index: 0, Of: 2} },
+		"prompts that come later": func(c *pilot.Config) { c.LabelsBudget, c.Anytime, c.Looks = 100, n, 2 },
+		"less than nothing":       func(c *pilot.Config) { c.LabelsBudget = -1 },
+	} {
+		cfg := plan(t, serve(t, ""), t.TempDir(), n)
+		change(&cfg)
+		if _, err := pilot.RunPreflight(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "LabelsBudget") &&
+			!strings.Contains(err.Error(), "labels") {
+			t.Errorf("%s: %v", reason, err)
+		}
+	}
+	cfg := plan(t, serve(t, ""), t.TempDir(), n)
+	cfg.LabelsBudget = 100
+	if keys := cfg.LabelKeys(); len(keys) != 4*n || slices.ContainsFunc(keys, func(k dataset.Key) bool { return k.Policy == "pi_clone" }) {
+		t.Errorf("%d responses may have a label, want %d of four policies", len(keys), 4*n)
+	}
+}

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/judge"
+	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
+)
+
+// budgeted are the responses that a budget of labels goes to, as far as that is known:
+// around those that were found to have no label.
+func (r *Run) budgeted() []oracle.Assignment {
+	d := r.job.Labels
+	d.Shares = r.shares()
+	return d.AssignAround(r.job.keys(), r.job.logging(), r.unlabelable())
+}
+
+// shares are how many labels each policy has: the least of each until that is labelled,
+// and what was kept then.
+func (r *Run) shares() map[string]int {
+	kept, ok := get(r.store, r.store.designs, r.design)
+	if !ok {
+		return r.share(min(r.job.LabelsBudget, r.job.leastLabels()), nil)
+	}
+	out := map[string]int{}
+	for _, as := range kept {
+		if as.Role != oracle.RoleDuplicate {
+			out[as.Key.Policy]++
+		}
+	}
+	return out
+}
+
+func (r *Run) share(budget int, pilots map[string]offpolicy.Pilot) map[string]int {
+	return oracle.Share(budget, r.job.logging(), record.LabelPools(r.job.Prompts, r.job.Arms), pilots)
+}
+
+// leastLabels is the budget from which policies have more than they need.
+func (j *Job) leastLabels() int {
+	return offpolicy.MinLabels * len(record.LabelPools(j.Prompts, j.Arms))
+}
+
+// divide shares out what the budget has beyond the least of each, by how the labels of that
+// vary, and keeps the draw, so that no later start draws another.
+func (r *Run) divide() error {
+	if _, ok := get(r.store, r.store.designs, r.design); ok || r.job.LabelsBudget <= r.job.leastLabels() {
+		return nil
+	}
+	var pilots map[string]offpolicy.Pilot
+	if rec, _ := r.records(nil); rec.Evaluation != nil {
+		pilots = map[string]offpolicy.Pilot{r.job.logging(): rec.Evaluation.Pilot()}
+		for _, a := range r.job.Arms.Targets() {
+			pilots[a.Policy.Name] = rec.Evaluation.TargetPilot(a.Policy.Name)
+		}
+	}
+	d := r.job.Labels
+	d.Shares = r.share(r.job.LabelsBudget, pilots)
+	_, err := r.store.putDesign(r.design, d.Assign(r.job.keys(), r.job.logging()))
+	return err
+}
+
+// moreLabels reports whether the labels that have come leave others to be asked for.
+func (r *Run) moreLabels() (bool, error) {
+	if r.job.LabelsBudget == 0 {
+		return false, nil
+	}
+	if err := r.divide(); err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(r.budgeted(), func(as oracle.Assignment) bool { _, asked := r.label(as); return !asked }), nil
+}
+
+// unlabelable are the responses of which the run's oracle has said that they have no label,
+// for a reason of their own that another start does not change.
+func (r *Run) unlabelable() map[dataset.Key]bool {
+	out := map[dataset.Key]bool{}
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	for k, row := range r.store.labels {
+		if row.Error != nil && k.oracle == r.graders.oracle && !k.second && slices.Contains(ownReasons, row.Error.Class) {
+			out[k.Key] = true
+		}
+	}
+	return out
+}
+
+// replaced are the responses that gave way to others.
+func (r *Run) replaced() map[dataset.Key]bool {
+	if r.job.LabelsBudget == 0 {
+		return nil
+	}
+	return r.unlabelable()
+}
+
+// ownReasons are classes of errors that lie in the response and not in the service.
+var ownReasons = []string{
+	record.ClassNoResponse, string(judge.ReasonUnparsable), string(judge.ReasonRefused), string(judge.ReasonFiltered),
+	string(judge.ReasonTruncated), string(judge.ReasonEmptyResponse), string(judge.ReasonTooLong),
+	string(providers.ClassFiltered), string(providers.ClassTooLong), string(providers.ClassBadRequest),
+}
