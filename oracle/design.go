@@ -51,9 +51,6 @@ type Design struct {
 	// Shares, if not nil, are the labels by policy, in place of Fraction and Probes: those
 	// of a policy that it lacks are none. [Share] makes them of one budget.
 	Shares map[string]int `json:",omitempty"`
-	// Floor is for [Design.AssignBySize] alone: the part of a simple random draw's
-	// probability, in [0, 1), that every response keeps, whatever its size; 0 means .2.
-	Floor float64 `json:",omitempty"`
 }
 
 // Validate reports a field that is out of range.
@@ -64,8 +61,6 @@ func (d Design) Validate() error {
 	case d.Probes < 0 || d.Strata < 0 || d.Duplicates < 0:
 		return fmt.Errorf("oracle: design: Probes %d, Strata %d, Duplicates %d: want 0 or more", d.Probes,
 			d.Strata, d.Duplicates)
-	case !(d.Floor >= 0 && d.Floor < 1):
-		return fmt.Errorf("oracle: design: Floor %v: want a number in [0, 1)", d.Floor)
 	}
 	for policy, n := range d.Shares {
 		if n < 0 {

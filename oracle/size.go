@@ -9,6 +9,10 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
+// SizeFloor is the part of a simple random draw's probability that a response keeps
+// whatever its size: see [Design.AssignBySize].
+const SizeFloor = .2
+
 // AssignBySize draws labels where they count: with probabilities about in proportion to a
 // size, such as what a label of the response is worth to an estimate,
 // [offpolicy.LabelSizes]. It returns the drawn ones, and the probability of every response,
@@ -17,12 +21,12 @@ import (
 // Within each policy the responses are divided by size into d.Strata strata, 10 if that is
 // 0, of equal sums of
 //
-//	(1 - Floor) size/Σ size + Floor/n
+//	(1 - SizeFloor) size/Σ size + SizeFloor/n
 //
 // which share the labels equally as far as each has responses: a stratum of large sizes has
-// few responses and so a large probability. No probability is below Floor times that of a
+// few responses and so a large probability. No probability is below [SizeFloor] times that of a
 // simple random draw of as many labels, up to the rounding of labels to whole numbers, so
-// that no size, however wrong, makes a label weigh more than about 1/Floor times what it
+// that no size, however wrong, makes a label weigh more than about 5 times what it
 // would. There are no more strata than half the labels. A response of size NaN is taken
 // for one of average size.
 //
@@ -66,7 +70,6 @@ func (d Design) AssignBySize(sizes map[dataset.Key]float64,
 
 // bySize divides a policy's responses.
 func (d Design) bySize(pool []dataset.Key, sizes map[dataset.Key]float64, labels int) []stratum {
-	floor := cmp.Or(d.Floor, .2)
 	var sum, known float64
 	slices.SortFunc(pool, dataset.Key.Compare) // the order of a sum must not depend on that of a map
 	for _, k := range pool {
@@ -80,7 +83,7 @@ func (d Design) bySize(pool []dataset.Key, sizes map[dataset.Key]float64, labels
 		if math.IsNaN(s) || sum == 0 {
 			return 1
 		}
-		return (1-floor)*s/sum*known + floor
+		return (1-SizeFloor)*s/sum*known + SizeFloor
 	}
 	slices.SortFunc(pool, func(a, b dataset.Key) int {
 		return cmp.Or(cmp.Compare(size(a), size(b)), a.Compare(b))
