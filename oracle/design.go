@@ -49,7 +49,7 @@ type Design struct {
 	// that are labeled if there are fewer; 0 means none.
 	Duplicates int
 	// Shares, if not nil, are the labels by policy, in place of Fraction and Probes: those
-	// of a policy that it lacks are none. [Share] makes them of one budget.
+	// of a policy that it lacks are none. Share makes them of one budget.
 	Shares map[string]int `json:",omitempty"`
 }
 
@@ -75,7 +75,7 @@ type Assignment struct {
 	Key dataset.Key
 	// InclusionProb is the probability, before the draw, that this response
 	// would be labeled in this role: m/n if m of the n responses of its policy, or
-	// of its policy's stratum, are; see [Design.AssignAround] for replacements.
+	// of its policy's stratum, are; see Design.AssignAround for replacements.
 	InclusionProb dataset.Float
 	Role          string // "calibration", "probe" or "duplicate"
 	// Stratum is the range of scores within which the response was drawn, as

@@ -300,6 +300,7 @@ func TestAssignAround(t *testing.T) {
 		failed[k] = true
 	}
 	if got := d.AssignAround(all, "p0", failed); len(got) != len(all) || got[0].InclusionProb.OrNaN() != 1 {
-		t.Errorf("%d of %d responses that all fail were tried, with probability %v", len(got), len(all), got[0].InclusionProb)
+		t.Errorf("%d of %d responses that all fail were tried, with probability %v", len(got), len(all),
+			got[0].InclusionProb)
 	}
 }

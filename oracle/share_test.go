@@ -24,12 +24,14 @@ func TestShare(t *testing.T) {
 		{60, hundred, nil, map[string]int{"p0": 25, "a": 18, "b": 17}, "two targets have their least, three would not"},
 		{38, hundred, nil, map[string]int{"p0": 38}, "no target can have its least: the rest is of use to all"},
 		{90, hundred, nil, map[string]int{"p0": 25, "a": 22, "b": 22, "c": 21}, "all three have at least 15"},
-		{140, map[string]int{"p0": 100, "a": 100, "b": 10}, nil, map[string]int{"p0": 65, "a": 65, "b": 10}, "b has no more"},
+		{140, map[string]int{"p0": 100, "a": 100, "b": 10}, nil, map[string]int{"p0": 65, "a": 65, "b": 10},
+			"b has no more"},
 		{900, hundred, nil, hundred, "there are no more"},
-		{175, hundred, map[string]offpolicy.Pilot{"p0": pilot(.1, 0), "a": pilot(.2, 0), "b": pilot(.1, 0), "c": pilot(.1, 0)},
-			map[string]int{"p0": 25, "a": 100, "b": 25, "c": 25}, "four times the variance, as stated"},
+		{175, hundred, map[string]offpolicy.Pilot{"p0": pilot(.1, 0), "a": pilot(.2, 0), "b": pilot(.1, 0),
+			"c": pilot(.1, 0)}, map[string]int{"p0": 25, "a": 100, "b": 25, "c": 25}, "four times the variance, as stated"},
 		{200, hundred, map[string]offpolicy.Pilot{"p0": pilot(.11, 25), "a": pilot(.13, 25), "b": pilot(.1, 25),
-			"c": pilot(.12, 25)}, map[string]int{"p0": 50, "a": 50, "b": 50, "c": 50}, "25 labels differ as much by themselves"},
+			"c": pilot(.12, 25)}, map[string]int{"p0": 50, "a": 50, "b": 50, "c": 50},
+			"25 labels differ as much by themselves"},
 	} {
 		if diff := cmp.Diff(c.want, Share(c.budget, "p0", c.responses, c.pilots)); diff != "" {
 			t.Errorf("%d labels, %s (-want +got):\n%s", c.budget, c.reason, diff)

@@ -153,8 +153,8 @@ func labelsCell(out io.Writer, w *world, n, m int, tilt float64, repetitions int
 	}
 	for k, design := range designs {
 		t := tallies[k]
-		fmt.Fprintf(out, "| %s | %d | %.2f | %s | %.1f | %.1f | %.1f | %.2f |\n", w.name, n, ess/float64(repetitions), design,
-			100*float64(t.refused)/float64(repetitions), 100*float64(t.lost)/float64(atRandom),
+		fmt.Fprintf(out, "| %s | %d | %.2f | %s | %.1f | %.1f | %.1f | %.2f |\n", w.name, n, ess/float64(repetitions),
+			design, 100*float64(t.refused)/float64(repetitions), 100*float64(t.lost)/float64(atRandom),
 			100*float64(t.covered)/float64(t.answered), t.width/t.random)
 	}
 	return nil

@@ -90,7 +90,8 @@ func TestLabelsBudget(t *testing.T) {
 	}
 	before := labelled
 	cfg.LabelsBudget = 106
-	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" || finding(v, "files.valid").Status != record.Pass {
+	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" ||
+		finding(v, "files.valid").Status != record.Pass {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
 	labelled, _ = count()
@@ -124,7 +125,8 @@ func TestLabelsBudgetIsRefused(t *testing.T) {
 	}
 	cfg := plan(t, serve(t, ""), t.TempDir(), n)
 	cfg.LabelsBudget = 100
-	if keys := cfg.LabelKeys(); len(keys) != 4*n || slices.ContainsFunc(keys, func(k dataset.Key) bool { return k.Policy == "pi_clone" }) {
+	if keys := cfg.LabelKeys(); len(keys) != 4*n ||
+		slices.ContainsFunc(keys, func(k dataset.Key) bool { return k.Policy == "pi_clone" }) {
 		t.Errorf("%d responses may have a label, want %d of four policies", len(keys), 4*n)
 	}
 }

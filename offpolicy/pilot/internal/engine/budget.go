@@ -71,7 +71,10 @@ func (r *Run) moreLabels() (bool, error) {
 	if err := r.divide(); err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(r.budgeted(), func(as oracle.Assignment) bool { _, asked := r.label(as); return !asked }), nil
+	return slices.ContainsFunc(r.budgeted(), func(as oracle.Assignment) bool {
+		_, asked := r.label(as)
+		return !asked
+	}), nil
 }
 
 // unlabelable are the responses of which the run's oracle has said that they have no label,
