@@ -140,8 +140,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"(default: all, once)", func(s string) error {
 		return setDesign(&o.design, s)
 	})
-	fs.IntVar(&o.labelsBudget, "labels-budget", 0, "oracle `labels` of all policies together, in place of -probes and of "+
-		"one for each logged response: at least 25 of each as far as they go, the rest where intervals are widest")
+	fs.IntVar(&o.labelsBudget, "labels-budget", 0, "oracle `labels` of all policies together, in place of -probes and "+
+		"of one for each logged response: at least 25 of each as far as they go, the rest where intervals are widest")
 	fs.BoolVar(&o.batchLabels, "batch-labels", false, "have the oracle label by batch: within a day, at the batch price")
 	fs.StringVar(&o.prices, "prices", "", "JSON `file` of prices that override the table")
 	fs.Float64Var(&o.budget, "budget", 0, "hard limit in `USD`; 0 sets none")
