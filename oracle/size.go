@@ -9,9 +9,9 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// SizeFloor is the part of a simple random draw's probability that a response keeps
+// sizeFloor is the part of a simple random draw's probability that a response keeps
 // whatever its size: see [Design.AssignBySize].
-const SizeFloor = .2
+const sizeFloor = .2
 
 // AssignBySize draws labels where they count: with probabilities about in proportion to a
 // size, such as what a label of the response is worth to an estimate,
@@ -21,10 +21,10 @@ const SizeFloor = .2
 // Within each policy the responses are divided by size into d.Strata strata, 10 if that is
 // 0, of equal sums of
 //
-//	(1 - SizeFloor) size/Σ size + SizeFloor/n
+//	(1 - sizeFloor) size/Σ size + sizeFloor/n
 //
 // which share the labels equally as far as each has responses: a stratum of large sizes has
-// few responses and so a large probability. No probability is below [SizeFloor] times that of a
+// few responses and so a large probability. No probability is below 0.1 times that of a
 // simple random draw of as many labels, up to the rounding of labels to whole numbers, so
 // that no size, however wrong, makes a label weigh more than about 5 times what it
 // would. There are no more strata than half the labels. A response of size NaN is taken
@@ -83,7 +83,7 @@ func (d Design) bySize(pool []dataset.Key, sizes map[dataset.Key]float64, labels
 		if math.IsNaN(s) || sum == 0 {
 			return 1
 		}
-		return (1-SizeFloor)*s/sum*known + SizeFloor
+		return (1-sizeFloor)*s/sum*known + sizeFloor
 	}
 	slices.SortFunc(pool, func(a, b dataset.Key) int {
 		return cmp.Or(cmp.Compare(size(a), size(b)), a.Compare(b))

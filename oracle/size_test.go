@@ -42,8 +42,8 @@ func TestAssignBySize(t *testing.T) {
 		if rate := float64(hits[k]) / draws; math.Abs(rate-p) > 4.5*math.Sqrt(p*(1-p)/draws) {
 			t.Errorf("%s of size %.2f was drawn in %.4f of the designs, stated is %.4f", k, size, rate, p)
 		}
-		if p < .6*SizeFloor*m/60 {
-			t.Errorf("%s of size %.2f has the probability %.4f, far below the floor of %.4f", k, size, p, SizeFloor*m/60.)
+		if p < .6*sizeFloor*m/60 {
+			t.Errorf("%s of size %.2f has the probability %.4f, far below the floor of %.4f", k, size, p, sizeFloor*m/60.)
 		}
 		for other, larger := range sizes {
 			if larger > size && stated[other].OrNaN() < p-1e-12 {
