@@ -21,10 +21,10 @@ const sizeFloor = .2
 // Within each policy the responses are divided by size into d.Strata strata, 10 if that is
 // 0, of equal sums of
 //
-//	(1 - sizeFloor) size/Σ size + sizeFloor/n
+//	.8 size/Σ size + .2/n
 //
 // which share the labels equally as far as each has responses: a stratum of large sizes has
-// few responses and so a large probability. No probability is below 0.1 times that of a
+// few responses and so a large probability. No probability is below .2 times that of a
 // simple random draw of as many labels, up to the rounding of labels to whole numbers, so
 // that no size, however wrong, makes a label weigh more than about 5 times what it
 // would. There are no more strata than half the labels. A response of size NaN is taken
