@@ -53,7 +53,7 @@ func checkCertified(in *Input, c *record.Finding) {
 	}
 	var bad, skipped []string // skipped are the probes that do not apply
 	var failures []failure
-	models := map[failure][]string{}
+	models, over := map[failure][]string{}, map[failure]string{}
 	for _, cert := range r.Certificates {
 		delete(missing, cert.Model+" "+cert.Template)
 		failed := 0
@@ -69,6 +69,9 @@ func checkCertified(in *Input, c *record.Finding) {
 					failures = append(failures, f)
 				}
 				models[f] = append(models[f], cert.Model)
+				if v, limit := p.Value.OrNaN(), p.Limit.OrNaN(); v > limit {
+					over[f] = fmt.Sprintf(", %.2g where at most %.2g is allowed", v, limit)
+				}
 			}
 		}
 		c.AddFigure(cert.Model+" probes", float64(len(cert.Probes)), "")
@@ -82,7 +85,7 @@ func checkCertified(in *Input, c *record.Finding) {
 	case len(bad) > 0:
 		said := make([]string, len(failures))
 		for i, f := range failures {
-			said[i] = fmt.Sprintf("%s of %s: %s", f.probe, record.Some(models[f]), f.detail)
+			said[i] = fmt.Sprintf("%s of %s%s: %s", f.probe, record.Some(models[f]), over[f], f.detail)
 		}
 		c.Status, c.Summary = record.Fail, "the endpoint's log-probs cannot be trusted: "+strings.Join(said, "; ")
 		if len(failures) > 0 { // what fails after the first mostly follows from it
