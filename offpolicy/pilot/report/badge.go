@@ -134,7 +134,7 @@ func answerBadge(v *pilot.Verdict) badge {
 		b.Reason = "This takes the whole sample."
 		return b
 	case v.Decision == record.NoGo:
-		b.Reason, b.Do = "The sample has to be right first.", "Fix what is wrong."
+		b.Reason = "The sample has to be right first: see the other box."
 		return b
 	case len(p.Questions) == 0:
 		b.Reason = clean(p.Answer)
