@@ -64,6 +64,19 @@ func (f *findings) contrast(a, b string) (diff record.Interval, holm dataset.Flo
 	return record.Interval{}, dataset.Float{}, false
 }
 
+// certainly is the p-value below which a clone's difference is no luck.
+const certainly = 0.002
+
+// clonePValue is the p-value of a clone's difference from the logging policy.
+func (f *findings) clonePValue(name string) dataset.Float {
+	for _, c := range f.doc.Comparisons {
+		if c.AA && (c.A == name && c.B == f.logging || c.B == name && c.A == f.logging) {
+			return c.P
+		}
+	}
+	return dataset.Float{}
+}
+
 func negative(i record.Interval) record.Interval {
 	return record.Interval{Value: minus(i.Value), Lo: minus(i.Hi), Hi: minus(i.Lo)}
 }
@@ -152,8 +165,11 @@ func (f *findings) against(name string) string {
 	around := within95(diff)
 	switch {
 	case aa:
-		return fmt.Sprintf("%s is %s again, as a control, but scores %s %s (%s): find out why before you trust the rest.",
-			who, p0, by, word, around)
+		advice := "one control in 20 does so by luck, and more prompts would show it"
+		if p, ok := f.clonePValue(name).Get(); ok && p < certainly {
+			advice = "find out why before you trust the rest"
+		}
+		return fmt.Sprintf("%s is %s again, as a control, but scores %s %s (%s): %s.", who, p0, by, word, around, advice)
 	case !sure:
 		return fmt.Sprintf("%s seems to score %s %s than %s (%s), but that may be luck: %s compared.", who, by, word,
 			p0, around, plural(f.pairs(), "pair is", "pairs are"))

@@ -34,7 +34,9 @@ func TestSentences(t *testing.T) {
 	clone := one(0.001, -0.02, 0.02, 0.9)
 	clone.Comparisons[0].AA = true
 	drifted := one(0.05, 0.03, 0.07, 0.001)
-	drifted.Comparisons[0].AA = true
+	drifted.Comparisons[0].AA, drifted.Comparisons[0].P = true, dataset.Known(0.001)
+	unlucky := one(0.02, 0.001, 0.04, 0.04)
+	unlucky.Comparisons[0].AA, unlucky.Comparisons[0].P = true, dataset.Known(0.04)
 	reversed := one(0.1, 0.05, 0.15, 0.01)
 	reversed.Comparisons[0].A, reversed.Comparisons[0].B = "p0", "a"
 	lacking := evaluated(map[string][3]float64{"p0": p0}, nil)
@@ -79,6 +81,8 @@ func TestSentences(t *testing.T) {
 			"no mean of labels is above 1"},
 		{"clone", clone, []string{"a is p0 again, as a control, and scores the same, as it should"}, "Best",
 			"a clone does not compete with itself"},
+		{"a clone out of luck", unlucky, []string{"but scores 0.02 higher (95% interval 0.00 to 0.04): one control in 20 does " +
+			"so by luck"}, "find out why", "a GO beside it must not read as if it were wrong"},
 		{"a clone that is none", drifted, []string{"find out why before you trust the rest"}, "as it should",
 			"wrong log-probs show here first"},
 		{"lacking", lacking, []string{"a and b cannot be estimated yet: label 25 of the responses of each ($0.07 " +
