@@ -81,8 +81,8 @@ func TestSentences(t *testing.T) {
 			"no mean of labels is above 1"},
 		{"clone", clone, []string{"a is p0 again, as a control, and scores the same, as it should"}, "Best",
 			"a clone does not compete with itself"},
-		{"a clone out of luck", unlucky, []string{"but scores 0.02 higher (95% interval 0.00 to 0.04): one control in 20 does " +
-			"so by luck"}, "find out why", "a GO beside it must not read as if it were wrong"},
+		{"a clone out of luck", unlucky, []string{"but scores 0.02 higher (95% interval 0.00 to 0.04): one control in " +
+			"20 does so by luck"}, "find out why", "a GO beside it must not read as if it were wrong"},
 		{"a clone that is none", drifted, []string{"find out why before you trust the rest"}, "as it should",
 			"wrong log-probs show here first"},
 		{"lacking", lacking, []string{"a and b cannot be estimated yet: label 25 of the responses of each ($0.07 " +
