@@ -11,6 +11,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/endpoints"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/oracle"
 )
@@ -33,6 +34,7 @@ type options struct {
 	budget, fullBudget, width            float64
 	noise                                dataset.Float
 	assurance                            float64
+	stated                               *offpolicy.Pilot // nil: none
 	faults                               string
 	waive                                waivers
 	filters
@@ -110,6 +112,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.width, "width", 0.02, "half-width of a 95% interval at which a policy's value counts as answered")
 	fs.Float64Var(&o.assurance, "assurance", 0, "`share` of larger runs, in [0.5, 1), that are to be that narrow; "+
 		"0 plans for the expected width, which about half of them exceed")
+	fs.Func("stated", "run nothing: say which runs reach -width if labels and judge are as in `SPEC`, such as "+
+		"sd=0.25,correlation=0.7", func(s string) error {
+		o.stated = new(offpolicy.Pilot)
+		return setStated(o.stated, s)
+	})
 	fs.IntVar(&o.anytime, "anytime", 0, "`prompts` at which intervals that hold however often a growing run is looked "+
 		"at are narrowest, such as those of the run you plan; 0 makes none")
 	fs.IntVar(&o.looks, "looks", 1, "evaluate the run at so many sizes as it grows, and stop when every comparison is "+

@@ -89,6 +89,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitUsage
 	}
+	if o.stated != nil {
+		printStated(stdout, o)
+		return exitGO
+	}
 	if o.merge != nil {
 		return merge(o, stdout, stderr)
 	}

@@ -3,9 +3,12 @@ package pilot_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/sim"
 )
 
 // declining is a grader whose oracle declines some responses.
@@ -128,5 +132,63 @@ func TestLabelsBudgetIsRefused(t *testing.T) {
 	if keys := cfg.LabelKeys(); len(keys) != 4*n ||
 		slices.ContainsFunc(keys, func(k dataset.Key) bool { return k.Policy == "pi_clone" }) {
 		t.Errorf("%d responses may have a label, want %d of four policies", len(keys), 4*n)
+	}
+}
+
+// TestHundredLabelsAnswer runs the plan's pilot on its hundred labels, REWEIGH_BUDGETS times;
+// in the second half of the runs the oracle declines 2% of responses. All policies are to be
+// answered in 95% of them, with a widest half-width of at most .08 on average.
+func TestHundredLabelsAnswer(t *testing.T) {
+	runs, err := strconv.Atoi(os.Getenv("REWEIGH_BUDGETS"))
+	if err != nil {
+		t.Skip("REWEIGH_BUDGETS=200 runs it, in some minutes")
+	}
+	const n = 100
+	answered, held, sum, worst := 0, map[string]int{}, 0.0, 0.0
+	for k := range runs {
+		s := sim.New(sim.Config{Seed: uint64(k)})
+		cfg := config(t, s, t.TempDir(), n)
+		cfg.Arms, cfg.Seed, cfg.LabelsBudget, cfg.Prompts = record.PlanArms(), uint64(k), 100, longPrompts(n, 1, uint64(k))
+		if 2*k >= runs {
+			cfg.Grader = declining{cfg.Grader, func(key dataset.Key) bool {
+				h := fnv.New64a()
+				fmt.Fprint(h, k, key)
+				return h.Sum64()%50 == 0
+			}}
+		}
+		v, err := pilot.Run(t.Context(), cfg)
+		s.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, widest := true, 0.0
+		for name, p := range v.Evaluation.Policies {
+			e := p.Estimators[p.Answer.Estimator]
+			if name == "pi_clone" {
+				continue
+			}
+			if p.Answer.Estimator == "" {
+				all = false
+				t.Logf("run %d: %s: %s", k, name, p.Answer.Reason)
+				continue
+			}
+			widest = max(widest, (e.CI[1].OrNaN()-e.CI[0].OrNaN())/2)
+		}
+		for _, c := range v.Checks {
+			if c.Status == record.Hold || c.Status == record.Fail {
+				held[c.ID]++
+			}
+		}
+		if all {
+			answered++
+			sum += widest
+			worst = max(worst, widest)
+		}
+	}
+	mean := sum / float64(answered)
+	t.Logf("%d of %d answer all; widest half-width %.4f on average, %.4f at most; checks that hold or fail: %v", answered,
+		runs, mean, worst, held)
+	if float64(answered) < .95*float64(runs) || !(mean <= .08) {
+		t.Errorf("%d of %d runs answer all, with a widest half-width of %.4f: want 95%% and .08", answered, runs, mean)
 	}
 }
