@@ -119,7 +119,7 @@ func (t *tableReader) unread(name string, raw []byte) error {
 		t.known[name] = true
 		t.roles.names = append(t.roles.names, name)
 	}
-	if name != t.roles.remark {
+	if name == "" || name != t.roles.remark {
 		return nil
 	}
 	quoted, err := t.text(name, raw)
@@ -365,6 +365,10 @@ func (t *tableReader) remarks() (out []string) {
 			out = append(out, fmt.Sprintf("%s were read on the scale from %v to %v: here %[2]v is 0 and %[3]v is 1.", g.kind,
 				g.scale.Low, g.scale.High))
 		}
+	}
+	if wide := perPolicy(t.out.Unread); wide != nil {
+		out = append(out, fmt.Sprintf("Columns %s seem to be one for each policy. Give every policy's response a row of its "+
+			"own, with the policy's name in a column called policy.", quoteNames(wide)))
 	}
 	if t.foreign > 0 {
 		out = append(out, fmt.Sprintf("%d rows are responses of other policies than %s and have log-probs, which are not "+

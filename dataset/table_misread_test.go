@@ -82,3 +82,39 @@ func TestTableCopiesAreWhole(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// What data frames and spreadsheets write around the columns is no column of a record, and
+// a table with one column a policy is told from one that has none.
+func TestTableShapesOfSpreadsheets(t *testing.T) {
+	for _, c := range []struct {
+		text, note, reason string
+	}{
+		{",qid,policy,label\n0,a,x,.5\n1,a,y,.7\n2,b,x,.1\n", "", "an index without a name, as data frames write one"},
+		{"Unnamed: 0,qid,policy,label\n0,a,x,.5\n1,a,y,.7\n", "", "the same, read and written again"},
+		{",qid,model,logprob,label\n0,a,m,-1,.5\n1,b,m,-2,.7\n", "", "beside log-probs of one policy"},
+		{"promptId,judgeScore,humanLabel\na,.5,.6\nb,.4,.6\n", "", "names with humps"},
+		{"qid,prod_score,cand_score,prod_label,cand_label\na,.5,.6,.1,.2\n", `"prod_label", "cand_label"`, "wide"},
+		{"qid,score_a,score_b\na,.5,.6\n", `"score_a", "score_b"`, "wide, the other way round"},
+		{"qid,scoreA,scoreB\na,.5,.6\n", `"scoreA", "scoreB"`, "wide, with humps"},
+		{"qid,label,prod_score\na,.5,.6\n", "", "one such column names nobody else"},
+	} {
+		got, err := table(t, c.text, TableOptions{})
+		if err != nil {
+			t.Errorf("%s: %v", c.reason, err)
+			continue
+		}
+		said := ""
+		for _, n := range got.Notes {
+			if strings.Contains(n, "one for each policy") {
+				said = n
+			}
+		}
+		if c.note == "" && said != "" || !strings.Contains(said, c.note) {
+			t.Errorf("%s: %q, want %q", c.reason, said, c.note)
+		}
+		if strings.Contains(c.text, "humanLabel") && (got.Columns["oracle_label"] != "humanLabel" ||
+			got.Columns["judge_score"] != "judgeScore") {
+			t.Errorf("%s: read as %v", c.reason, got.Columns)
+		}
+	}
+}

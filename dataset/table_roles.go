@@ -33,7 +33,8 @@ const (
 )
 
 // spellings are the names by which a column is recognised, the field's own name apart,
-// in lower case with an underscore for everything that is no letter or digit. The weak
+// in lower case with an underscore for everything that is no letter or digit, and for
+// humps. The weak
 // ones mean other things elsewhere and serve only if no column has a better name.
 var spellings = []struct {
 	role   role
@@ -89,6 +90,7 @@ var bySpelling = func() map[string]spelling {
 }()
 
 var (
+	camelCase   = regexp.MustCompile(`([\p{Ll}\p{N}])(\p{Lu})`)
 	notWord     = regexp.MustCompile(`[^\p{L}\p{N}]+`)
 	targetOwn   = regexp.MustCompile(`^(?i:target_policy_logprobs?)[._](.+)$`)
 	targetAfter = regexp.MustCompile(`^(?i:(?:target[_. -])?log[_ ]?p(?:rob)?s?)[_. -](.+)$`)
@@ -99,8 +101,10 @@ var (
 
 // spelt is the role that a column's name speaks of, "" for none.
 func spelt(column string) spelling {
-	if s, ok := bySpelling[plainName(column)]; ok {
-		return s
+	for _, name := range []string{column, camelCase.ReplaceAllString(column, "${1}_${2}")} {
+		if s, ok := bySpelling[plainName(name)]; ok {
+			return s
+		}
 	}
 	for _, form := range []*regexp.Regexp{targetOwn, targetAfter, targetFront} {
 		m := form.FindStringSubmatch(strings.TrimSpace(column))
@@ -250,4 +254,29 @@ func quoteNames(names []string) string {
 		out = append(out, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(out, ", ")
+}
+
+// perPolicy are columns that nobody reads and that share what they hold and differ in whose
+// it is, as "a_score" and "b_score" do: a table that is wide where it should be long.
+func perPolicy(unread []string) []string {
+	found := map[role][]string{}
+	for _, name := range unread {
+		plain := plainName(camelCase.ReplaceAllString(name, "${1}_${2}"))
+		for i := range plain {
+			if plain[i] != '_' {
+				continue
+			}
+			front, back := bySpelling[plain[:i]].role, bySpelling[plain[i+1:]].role
+			if front == scoreRole || front == labelRole || back == scoreRole || back == labelRole {
+				found[cmp.Or(back, front)] = append(found[cmp.Or(back, front)], name)
+				break
+			}
+		}
+	}
+	for _, field := range []role{labelRole, scoreRole} {
+		if len(found[field]) > 1 {
+			return found[field]
+		}
+	}
+	return nil
 }
