@@ -309,8 +309,9 @@ func (fr *frame) firstRows(prompts []int32) []int {
 	return out
 }
 
-// drawGaps are those of a target's draws and probes; nil where there is none.
-func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
+// drawGaps are those of a target's draws and probes; nil where there is none. covariate is
+// what that of a draw is called.
+func (fr *frame) drawGaps(policy, covariate string) (draws, probes *Gap) {
 	d := fr.draws[policy]
 	if d == nil || len(d.score) == 0 {
 		return nil, nil
@@ -319,7 +320,7 @@ func (fr *frame) drawGaps(policy string) (draws, probes *Gap) {
 		inv := designed(d.invP, d.allInvP)
 		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
 		g.scores(d.score, inv)
-		g.test("covariate", d.covariate, inv)
+		g.test(covariate, d.covariate, inv)
 		fr.segmentGap(&g, fr.firstRows(d.prompt), inv)
 		probes = &g
 	}

@@ -1,6 +1,7 @@
 package offpolicy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -164,7 +165,7 @@ func (r *Result) weightGap(p *PolicyResult) {
 // drawGaps finds what a target's own responses lack.
 func (r *Result) drawGaps(p *PolicyResult) {
 	fr := r.frame
-	draws, probes := fr.drawGaps(p.Policy)
+	draws, probes := fr.drawGaps(p.Policy, cmp.Or(r.config.Covariate, "length"))
 	if draws != nil {
 		p.Gaps = append(p.Gaps, *draws)
 		if t := draws.pattern(); t != nil {
