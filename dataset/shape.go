@@ -155,9 +155,18 @@ func unknownShape(fs fields) error {
 				name, fieldNames(fs))
 		}
 	}
+	if asks := fs.has("question") || fs.has("query") || fs.has("problem") || fs.has("input"); asks {
+		for _, about := range []string{"context", "passage"} {
+			if fs.has(about) {
+				return fmt.Errorf("the row asks about its %q: the two are no prompt until one text holds them both; it has: %s",
+					about, fieldNames(fs))
+			}
+		}
+	}
 	for _, known := range [...]struct{ has, say string }{
 		{"response_a", "the row has responses, and no prompt"},
 		{"choices", "the row is multiple choice: its question and choices are no prompt until a text holds them both"},
+		{"options", "the row is multiple choice: its question and options are no prompt until a text holds them both"},
 		{"response", "the row has a response, and no prompt"},
 		{"mapping", "the row is an exported tree of messages, which is not read"},
 		{"text", "the row is one text, which does not say where its prompt ends"},
