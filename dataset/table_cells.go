@@ -367,8 +367,8 @@ func (t *tableReader) remarks() (out []string) {
 		}
 	}
 	if wide := perPolicy(t.out.Unread); wide != nil {
-		out = append(out, fmt.Sprintf("Columns %s seem to be one for each policy. Give every policy's response a row of its "+
-			"own, with the policy's name in a column called policy.", quoteNames(wide)))
+		out = append(out, fmt.Sprintf("Columns %s seem to be one for each policy. Give every policy's response a row of "+
+			"its own, with the policy's name in a column called policy.", quoteNames(wide)))
 	}
 	if t.foreign > 0 {
 		out = append(out, fmt.Sprintf("%d rows are responses of other policies than %s and have log-probs, which are not "+
