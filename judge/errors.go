@@ -65,8 +65,12 @@ func (e *UnscoredError) Unwrap() error { return e.Err }
 
 // RecordError returns what a record says of an error that a judge or an oracle
 // returned. Its class is the reason of an [*UnscoredError], the class of a
-// [*providers.Error], or "error".
+// [*providers.Error], or "error". A record's error is itself.
 func RecordError(err error) *dataset.RecordError {
+	var own *dataset.RecordError
+	if errors.As(err, &own) {
+		return own
+	}
 	var unscored *UnscoredError
 	var call *providers.Error
 	class := "error"

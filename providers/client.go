@@ -59,6 +59,7 @@ type Client struct {
 	calls    atomic.Uint64
 	attempts atomic.Uint64
 	contexts sync.Map // model to how many tokens it holds
+	vain     sync.Map // [2]string{op, model} to *atomic.Int64: see inVain
 }
 
 // NewClient returns a client for p.
@@ -199,6 +200,8 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 		ended   *Error // the failure that it did
 		waited  time.Duration
 		waiting time.Time
+		vain    = c.inVain(k.Call)
+		mine    int // wasted answers of this call
 	)
 	rested := func() {
 		if !waiting.IsZero() {
@@ -215,6 +218,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 		meta, usage, waited = m, u, waited+m.Waited
 		switch {
 		case e == nil:
+			vain.Store(0)
 			return v, nil
 		case ctx.Err() != nil && (e.Class == ClassCanceled || e.Class == ClassTimeout):
 			ended = e
@@ -226,6 +230,12 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 		last, plan.wish = e, e.RetryAfter
 		if !e.Class.Retryable() {
 			return none, backoff.Permanent(e)
+		}
+		if wasted(e) {
+			mine++
+			if !again(e, mine, vain.Add(1)) {
+				return none, backoff.Permanent(e)
+			}
 		}
 		return none, e
 	}, backoff.WithContext(plan, ctx), func(error, time.Duration) { waiting = time.Now() })

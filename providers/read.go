@@ -44,6 +44,9 @@ type input struct {
 	keep  *bytes.Buffer
 	began bool
 	err   error // of src, besides its end
+	bare  bare
+	left  []byte // read, and still to be handed out
+	end   error  // that follows it
 }
 
 const (
@@ -62,13 +65,27 @@ var (
 var bom = []byte("\xef\xbb\xbf")
 
 func (in *input) Read(p []byte) (int, error) {
-	if err := in.ctx.Err(); err != nil {
-		return 0, err
-	}
-	p = p[:min(len(p), chunkBytes)]
 	if len(p) == 0 {
 		return 0, nil
 	}
+	for {
+		if err := in.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if len(in.left) > 0 || in.end != nil {
+			break
+		}
+		in.fill(p[:min(len(p), chunkBytes)])
+	}
+	n := copy(p, in.left)
+	if in.left = in.left[n:]; len(in.left) > 0 {
+		return n, nil
+	}
+	return n, in.end
+}
+
+// fill reads the next chunk by way of p.
+func (in *input) fill(p []byte) {
 	var n int
 	var err error
 	if in.began {
@@ -92,9 +109,10 @@ func (in *input) Read(p []byte) (int, error) {
 		in.err = err
 	}
 	if in.read > in.limit {
-		return 0, fmt.Errorf("%w: more than %d KiB", errTooLarge, in.limit>>10)
+		in.end = fmt.Errorf("%w: more than %d KiB", errTooLarge, in.limit>>10)
+		return
 	}
-	return n, err
+	in.left, in.end = in.bare.next(p[:n], err != nil), err
 }
 
 // readJSON hands a reader of the document in src to read, and returns what kept

@@ -73,8 +73,8 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 }
 
 // missingResponses returns the keys of a policy's responses that have no text,
-// and of those that have an empty one.
-func missingResponses(r *record.Records, policy string) (failed, empty []string, truncated int) {
+// and of those that have an empty one. Why they have none goes into why.
+func missingResponses(r *record.Records, policy string, why *causes) (failed, empty []string, truncated int) {
 	rows := r.Responses.Of(policy)
 	for _, p := range r.Prompts.All() {
 		row, ok := rows(p.ID)
@@ -82,6 +82,7 @@ func missingResponses(r *record.Records, policy string) (failed, empty []string,
 		switch {
 		case !ok || row.Text == nil:
 			failed = append(failed, key)
+			why.add(row.Error)
 		case strings.TrimSpace(*row.Text) == "":
 			empty = append(empty, key)
 		case row.FinishReason == "length":
@@ -125,9 +126,10 @@ func checkTargetsComplete(in *Input, c *record.Finding) {
 func checkComplete(in *Input, c *record.Finding, arms record.Arms) {
 	r, t := in.Records, in.Thresholds
 	var bad, parts []string
+	var why causes
 	answered, truncated := 0, 0
 	for _, a := range arms {
-		failed, empty, cut := missingResponses(r, a.Policy.Name)
+		failed, empty, cut := missingResponses(r, a.Policy.Name, &why)
 		n := len(failed) + len(empty)
 		bad = append(append(bad, failed...), empty...)
 		answered += r.Prompts.Len() - n
@@ -143,7 +145,7 @@ func checkComplete(in *Input, c *record.Finding, arms record.Arms) {
 	c.NameRecords(bad)
 	c.Summary = fmt.Sprintf("%d of %d responses, %d cut by max_tokens", answered, len(arms)*r.Prompts.Len(), truncated)
 	if len(parts) > 0 {
-		c.Summary += "; " + strings.Join(parts, ", ")
+		c.Summary += "; " + strings.Join(parts, ", ") + why.String()
 	}
 }
 
