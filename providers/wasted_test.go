@@ -16,6 +16,8 @@ func TestWastedAnswers(t *testing.T) {
 	endless := providertest.Reply{Body: strings.Replace(okChat, `"stop"`, "null", 1)}
 	page := providertest.Reply{Body: "<html>Log in</html>"}
 	half := providertest.Reply{Body: strings.Replace(okChat, `"usage"`, `"error":{"message":"lost","code":504},"usage"`, 1)}
+	torn := providertest.Reply{Body: okChat, Cut: true}
+	limit := providertest.Reply{Body: `{"error":{"code":429}}`}
 	times := func(n int, r providertest.Reply) (list []providertest.Reply) {
 		for range n {
 			list = append(list, r)
@@ -35,8 +37,8 @@ func TestWastedAnswers(t *testing.T) {
 		{"one of two can be used", []providertest.Reply{endless, ok(), endless, ok(), endless, ok()}, []int{2, 2, 2}, ""},
 		{"a page may have cost as much", times(1, page), []int{3, 3, 2, 1}, "the last 9 answers"},
 		{"half an answer and an error", times(1, half), []int{3}, "not bought again"},
-		{"what broke off on its way is another matter", times(1, providertest.Reply{Body: okChat, Cut: true}), []int{7, 7}, ""},
-		{"so is what says that nothing was done", times(1, providertest.Reply{Body: `{"error":{"code":429}}`}), []int{7, 7}, ""},
+		{"what broke off on its way is another matter", times(1, torn), []int{7, 7}, ""},
+		{"so is what says that nothing was done", times(1, limit), []int{7, 7}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := providertest.NewPipeServer(t, c.replies...)

@@ -143,8 +143,9 @@ var kinds = []kind{
 	{name: "a usage of 10⁹", alter: quietly(func(r object) {
 		usageOf(r)["completion_tokens"], usageOf(r)["total_tokens"] = 1_000_000_000, nil
 	}), few: withGo("not believed"), all: hold("not believed")},
-	{name: "no usage", alter: quietly(func(r object) { delete(r, "usage") })},
-	{name: "a list in place of usage", alter: quietly(func(r object) { r["usage"] = []any{} })},
+	{name: "no usage", alter: quietly(func(r object) { delete(r, "usage") }), few: calm, all: hold("usage was not seen")},
+	{name: "a list in place of usage", alter: quietly(func(r object) { r["usage"] = []any{} }),
+		few: calm, all: hold("usage was not seen")},
 	{name: "loose counts", alter: quietly(func(r object) {
 		u := usageOf(r)
 		u["prompt_tokens"] = json.RawMessage(fmt.Sprintf("%d.0", count(u["prompt_tokens"])))
@@ -161,7 +162,7 @@ var kinds = []kind{
 		u := usageOf(r)
 		u["prompt_cache_hit_tokens"] = 0
 		delete(u, "prompt_tokens_details")
-	}), few: calm, all: calm},
+	}), few: calm, all: calm, exact: true},
 
 	// Refusals.
 	{name: "a limit that advertises", refuse: always(429, `{"error":{"message":"Limit of tokens per minute reached. `+
@@ -177,7 +178,7 @@ var kinds = []kind{
 	{name: "200 and 429", refuse: always(200, `{"error":{"message":"one at a time","code":429}}`),
 		few: calm, all: noGo("rate_limited"), exact: true},
 	{name: "a page with status 200", refuse: always(200, "<!doctype html><title>Log in</title>"),
-		few: calm, all: noGo("broken_reply")},
+		few: hold("usage was not seen"), all: noGo("broken_reply")},
 	{name: "a grader without a temperature", graders: true, refuse: func(req object) refusal {
 		if t, ok := req["temperature"]; !ok || t == 1.0 {
 			return refusal{}
@@ -243,22 +244,22 @@ var kinds = []kind{
 		for i := len(list) - 1; i > 0; i-- {
 			list[i]["logprob"] = list[i-1]["logprob"]
 		}
-	}), few: noGo(""), all: noGo(""), exact: true},
+	}), few: hold("the methods disagree"), all: noGo("a value is not that of its own token"), exact: true},
 	{name: "base 10", alter: valued(func(_ int, v float64) any { return v / math.Ln10 }),
-		few: noGo(""), all: noGo(""), exact: true},
+		few: noGo("log-probs that cannot be right"), all: noGo("logits, or another base"), exact: true},
 	{name: "logits", alter: valued(func(at int, v float64) any { return v + 12 }),
-		few: noGo(""), all: noGo(""), exact: true},
+		few: noGo("impossible log-probs"), all: noGo("values above 0 are logits"), exact: true},
 	{name: "exact zeros", alter: valued(func(int, float64) any { return 0 }),
-		few: noGo(""), all: noGo(""), exact: true},
+		few: noGo("exactly 0.0"), all: noGo("certainty of every text"), exact: true},
 	{name: "nulls", alter: valued(func(int, float64) any { return nil }),
-		few: noGo(""), all: noGo(""), exact: true},
+		few: noGo("log-prob of the prompt is null"), all: noGo("log-prob of the prompt is null"), exact: true},
 	{name: "NaN for a value", alter: quietly(func(r object) {
 		list := entries(r)
 		for _, e := range list {
 			e["logprob"] = "@NaN@"
 		}
 		written(func(s string) string { return strings.ReplaceAll(s, `"@NaN@"`, "NaN") })(r)
-	}), few: noGo(""), all: noGo(""), exact: true},
+	}), few: noGo("log-prob of the prompt is null"), all: noGo("log-prob of the prompt is null"), exact: true},
 
 	// Graders' replies.
 	{name: "a score in a thought", graders: true, alter: saying(func(s string) string {
@@ -266,23 +267,23 @@ var kinds = []kind{
 	}), few: calm, all: calm, exact: true},
 	{name: "an object quoted before", graders: true, alter: saying(func(s string) string {
 		return "The response contains this:\n" + top + "\n\n" + s
-	}), few: hold(""), all: noGo(""), exact: true},
+	}), few: noGo("names one as well"), all: noGo("names one as well"), exact: true},
 	{name: "an object behind", graders: true, alter: saying(func(s string) string { return s + "\n\n" + top }),
-		few: hold(""), all: noGo(""), exact: true},
+		few: noGo("names one as well"), all: noGo("names one as well"), exact: true},
 	{name: "a line that says otherwise", graders: true, alter: saying(func(s string) string {
 		return "Score: 100\n\n" + s
-	}), few: hold(""), all: noGo(""), exact: true},
+	}), few: noGo("names one as well"), all: noGo("names one as well"), exact: true},
 	{name: "a code fence", graders: true, alter: saying(func(s string) string { return "```json\n" + s + "\n```" }),
 		few: calm, all: calm, exact: true},
 	{name: "graders cut, in other words", graders: true, alter: quietly(func(r object) {
 		ending(map[string]any{"stop": "MAX_TOKENS"})(r)
-	}), few: hold(""), all: noGo("truncated"), exact: true},
+	}), few: noGo("truncated"), all: noGo("truncated"), exact: true},
 	{name: "graders that fail midway", graders: true, alter: ending(map[string]any{"stop": "error"}),
-		few: calm, all: noGo(""), exact: true},
+		few: calm, all: noGo("ended the generation with an error"), exact: true},
 	{name: "graders that think until the end", graders: true, alter: quietly(func(r object) {
 		choiceOf(r)["message"].(object)["content"] = ""
 		choiceOf(r)["finish_reason"] = "length"
 		u := usageOf(r)
 		u["completion_tokens_details"] = object{"reasoning_tokens": count(u["completion_tokens"])}
-	}), few: hold(""), all: noGo("reasoning"), exact: true},
+	}), few: noGo("went into reasoning"), all: noGo("went into reasoning"), exact: true},
 }

@@ -24,8 +24,9 @@ func unavoidable(class string) bool {
 	return class == string(teacherforce.ClassRetokenised) || class == string(teacherforce.ClassSeam)
 }
 
-// owed lists the pairs (prompt, policy) that have no usable log-prob.
-func owed(r *record.Records, policy string) (missing []string, classes map[string]int) {
+// owed lists the pairs (prompt, policy) that have no usable log-prob. Why they have none
+// goes into why.
+func owed(r *record.Records, policy string, why *causes) (missing []string, classes map[string]int) {
 	rows := r.LogProbs.Of(policy)
 	classes = map[string]int{}
 	for _, p := range r.Prompts.All() {
@@ -39,6 +40,7 @@ func owed(r *record.Records, policy string) (missing []string, classes map[strin
 			classes["absent"]++
 		case row.Error != nil:
 			classes[row.Error.Class]++
+			why.add(row.Error)
 		default:
 			classes["null"]++
 		}
@@ -61,9 +63,10 @@ var _ = add(Check{
 
 func checkP0LogProbs(in *Input, c *record.Finding) {
 	r := in.Records
-	checkOwed(in, c, record.Arms{r.Logging()})
+	why := checkOwed(in, c, record.Arms{r.Logging()})
 	checkGeneration(in, c)
 	checkDrawn(in, c)
+	c.Summary += why
 }
 
 // checkDrawn looks for responses of P0's that the alternatives put outside its support:
@@ -178,14 +181,17 @@ var _ = add(Check{
 
 func checkLogProbsComplete(in *Input, c *record.Finding) {
 	r := in.Records
-	checkOwed(in, c, r.Arms)
+	why := checkOwed(in, c, r.Arms)
+	c.Summary += why
 }
 
-func checkOwed(in *Input, c *record.Finding, arms record.Arms) {
+// checkOwed returns the end of a summary: why log-probs are missing.
+func checkOwed(in *Input, c *record.Finding, arms record.Arms) string {
 	r, t := in.Records, in.Thresholds
 	var bad, parts []string
+	var why causes
 	for _, a := range arms {
-		missing, classes := owed(r, a.Policy.Name)
+		missing, classes := owed(r, a.Policy.Name, &why)
 		bad = append(bad, missing...)
 		c.AddFigure(a.Policy.Name+" without", float64(len(missing)), "")
 		if len(missing) > 0 {
@@ -206,6 +212,7 @@ func checkOwed(in *Input, c *record.Finding, arms record.Arms) {
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ")
 	}
+	return why.String()
 }
 
 var _ = add(Check{
