@@ -64,7 +64,7 @@ func BenchmarkAccumulator(b *testing.B) {
 				a := NewAccumulator("target", 10)
 				for i := range n {
 					r := StreamRow{ids[i%2], dataset.Known(rng.NormFloat64() - .5), dataset.Known(.5), dataset.Known(nan),
-						dataset.Known(nan)}
+						dataset.Known(nan), ""}
 					if i%10 == 0 {
 						r.Label = dataset.Known(.5)
 					}

@@ -46,6 +46,7 @@
 // a target is covered where one logger covers it. How many rows each logger wrote was
 // chosen: influences are centred within loggers, since otherwise that the loggers differ
 // counts as error. [Samples.Of] has the rows, and the weights, of one logger alone.
+// An [Accumulator] takes them one row a prompt, with [MixtureLogProb] for the denominator.
 //
 // # Overlap
 //

@@ -122,6 +122,19 @@ func ExampleFromRecords() {
 	// arena_1 0 0.8 0.7 NaN 11
 }
 
+// Of logs of two policies, rows are counted first; a response of either has its log-ratio to
+// the mixture of both.
+func ExampleMixtureLogProb() {
+	rows := map[string]int{"old prompt": 300, "new prompt": 100}
+	response := map[string]dataset.Float{"old prompt": dataset.Known(-12), "new prompt": dataset.Known(-10),
+		"target": dataset.Known(-10.5)}
+	mixture := offpolicy.MixtureLogProb(rows, response)
+	fmt.Printf("log-prob of the mixture %.3f, log-ratio of the target %.3f\n", mixture.OrNaN(),
+		response["target"].OrNaN()-mixture.OrNaN())
+	// Output:
+	// log-prob of the mixture -11.046, log-ratio of the target 0.546
+}
+
 // Two machines read a shard each, by prompt id; their states are merged.
 func ExampleAccumulator() {
 	rng := rand.New(rand.NewPCG(1, 1))

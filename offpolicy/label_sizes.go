@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 // Aim is an estimate that labels are to make narrow: the value of Policy, or what it differs
@@ -83,27 +84,18 @@ func (s Samples) parts(policy string) []float64 {
 		}
 		return out
 	}
-	rows := map[string]float64{s.Logging: 1}
+	rows := map[string]int{s.Logging: len(s.Rows)}
 	if s.Pooled {
 		clear(rows)
 		for _, r := range s.Rows {
-			rows[r.Logger] += 1 / float64(len(s.Rows))
+			rows[r.Logger]++
 		}
 	}
-	loggers := slices.Sorted(maps.Keys(rows))
 	top := math.Inf(-1)
 	for i, r := range s.Rows {
-		exact := func(name string) float64 {
-			if _, ok := r.Intervals[name]; ok {
-				return math.NaN()
-			}
-			return r.LogProbs[name].OrNaN()
-		}
-		base := make([]float64, len(loggers))
-		for j, name := range loggers {
-			base[j] = exact(name) + math.Log(rows[name])
-		}
-		out[i] = exact(policy) - logSum(base)
+		exact := maps.Clone(r.LogProbs)
+		maps.DeleteFunc(exact, func(name string, _ dataset.Float) bool { _, ok := r.Intervals[name]; return ok })
+		out[i] = exact[policy].OrNaN() - MixtureLogProb(rows, exact).OrNaN()
 		if out[i] > top {
 			top = out[i]
 		}

@@ -52,6 +52,7 @@ type moments [len(powers)]twofold
 var powers = [...]struct{ n, d, left, right int }{
 	{n: 1}, {d: 1}, {2, 0, 0, 0}, {1, 1, 0, 1}, {0, 2, 1, 1},
 	{2, 1, 2, 1}, {1, 2, 3, 1}, {0, 3, 4, 1}, {4, 0, 2, 2}, {3, 1, 2, 3}, {2, 2, 2, 4}, {1, 3, 3, 4}, {0, 4, 4, 4},
+	{3, 0, 2, 0},
 }
 
 // plainPowers are those up to the second order.
@@ -87,23 +88,23 @@ func (m *moments) add(n, d float64, leave bool) {
 	}
 }
 
-// squares is Σ r², r = N - mean D, times 1 + 2h + 3h² with h = D/den if leave, and
-// then Satterthwaite's degrees of freedom of Σ r².
-func (m *moments) squares(mean, den float64, leave bool) (sum, df float64) {
+// squares is Σ r², r = N - mean D, times 1 + 2h + 3h² with h = D/den if leave; plain is Σ r²
+// and, if leave, fourth is Σ r⁴.
+func (m *moments) squares(mean, den float64, leave bool) (sum, plain, fourth float64) {
 	// Σ r² N^n D^d is (NN - mean ND) - mean (ND - mean DD), each times N^n D^d.
 	r2 := func(n, d int) twofold {
 		nd := m.of(n+1, d+1)
 		return m.of(n+2, d).plus(-mean, nd).plus(-mean, nd.plus(-mean, m.of(n, d+2)))
 	}
 	s := r2(0, 0)
-	plain := max(s.value(), 0)
+	plain = max(s.value(), 0)
 	if !leave {
-		return plain, math.NaN()
+		return plain, plain, math.NaN()
 	}
 	r2dd := r2(0, 2)
 	s = s.plus(2/den, r2(0, 1)).plus(3/(den*den), r2dd)
 	// Σ r⁴ = Σ r² N² - 2 mean Σ r² N D + mean² Σ r² D².
 	r2nd := r2(1, 1)
 	r4 := r2(2, 0).plus(-mean, r2nd).plus(-mean, r2nd.plus(-mean, r2dd))
-	return max(s.value(), 0), 2 * plain * plain / r4.value()
+	return max(s.value(), 0), plain, r4.value()
 }

@@ -2,6 +2,7 @@ package offpolicy
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -18,6 +19,9 @@ type StreamRow struct {
 	// response for labelling, whether it was chosen or not; missing on every row if
 	// none was stated.
 	InclusionProb dataset.Float
+	// Logger names the policy that wrote the response, of logs of several; LogRatio is then
+	// that to the mixture of all of them ([MixtureLogProb]).
+	Logger string
 }
 
 // Accumulator computes what needs weights alone, the estimators ips, snips,
@@ -31,6 +35,10 @@ type StreamRow struct {
 // The rows of a prompt must follow one another, as in files sorted by key. A
 // prompt that comes back after another one counts as a second cluster, which
 // leaves the estimates as they are and makes errors too small.
+//
+// Logs of several policies ([Samples.Pooled]) are rows that name their Logger and have their
+// log-ratio to the mixture, for which the rows of each logger are counted before. A prompt has
+// one row then, whose logger's part in the error is taken out as [Evaluate] does.
 //
 // Accumulators of parts of the rows can be merged ([Accumulator.Merge]) if no
 // prompt is in two parts: shard by prompt id. Their state is portable between
@@ -69,6 +77,9 @@ type Accumulator struct {
 	severalP               bool
 	lost                   lostLabels
 
+	// loggers are the sums by logger, of pooled logs.
+	loggers map[string]*loggerSum
+
 	current streamCluster
 }
 
@@ -103,7 +114,7 @@ var streamedMethods = slices.DeleteFunc(slices.Clone(methods), func(m *method) b
 
 // streamCluster is the prompt whose rows are being read.
 type streamCluster struct {
-	id             string
+	id, logger     string
 	open           bool
 	rows, weighted int64
 	w, labels      float64 // Σ w, Σ_L w/p
@@ -131,6 +142,7 @@ func NewAccumulator(policy string, clip float64) *Accumulator {
 // changes nothing; Row is then the number of rows taken in before it.
 func (a *Accumulator) Add(r StreamRow) error {
 	at := int(a.n + a.missing)
+	wrong := a.whose(r)
 	fail := func(v float64, reason string) error {
 		return &RowError{Op: "stream", Row: at, Rows: 1, Value: v, Reason: reason}
 	}
@@ -139,6 +151,8 @@ func (a *Accumulator) Add(r StreamRow) error {
 	switch {
 	case r.PromptID == "":
 		return fail(math.NaN(), "PromptID is empty: rows are clustered by it")
+	case wrong != "":
+		return fail(math.NaN(), wrong)
 	case math.IsInf(r.LogRatio.OrNaN(), 1):
 		return fail(r.LogRatio.OrNaN(), "an infinite weight; a log-ratio is a difference of log-probs")
 	case math.IsInf(r.Reward.OrNaN(), 0):
@@ -154,7 +168,7 @@ func (a *Accumulator) Add(r StreamRow) error {
 		a.close()
 	}
 	if !a.current.open {
-		a.current.id, a.current.open = r.PromptID, true
+		a.current.id, a.current.logger, a.current.open = r.PromptID, r.Logger, true
 	}
 	if labelled {
 		a.stated, a.unstated = a.stated || hasP, a.unstated || !hasP
@@ -167,6 +181,13 @@ func (a *Accumulator) Add(r StreamRow) error {
 func (a *Accumulator) take(r StreamRow, labelled, hasP bool) {
 	c, l, y := &a.current, r.LogRatio.OrNaN(), r.Label.OrNaN()
 	c.rows++
+	if r.Logger != "" {
+		by := a.logger(r.Logger)
+		if by.rows++; l > math.Inf(-1) {
+			by.finite++
+			by.log.add(l)
+		}
+	}
 	missing := math.IsNaN(l)
 	if labelled {
 		a.allLabels++
@@ -266,6 +287,9 @@ func (a *Accumulator) rescale(unit int) {
 		a.sums[k].moments.scale(u[0]*by, u[1]*by)
 		c.parts[k].n = math.Ldexp(c.parts[k].n, u[0]*by)
 		c.parts[k].d = math.Ldexp(c.parts[k].d, u[1]*by)
+		for _, l := range a.loggers {
+			l.sums[k].scale(u[0]*by, u[1]*by)
+		}
 	}
 }
 
@@ -287,6 +311,9 @@ func (a *Accumulator) close() {
 			s.prompts++
 			s.rows += p.rows
 			s.moments.add(p.n, p.d, m.stream.leave)
+			if l := a.loggers[c.logger]; l != nil {
+				l.sums[k].add(p.n, p.d, m.stream.leave)
+			}
 		}
 		c.parts[k] = streamPart{}
 	}
@@ -304,6 +331,10 @@ func (a *Accumulator) Merge(o *Accumulator) error {
 		return fmt.Errorf("offpolicy: merge: accumulators that clip at %v and %v: choose one clip", a.clip, o.clip)
 	case a.stated && o.unstated || a.unstated && o.stated:
 		return fmt.Errorf("offpolicy: merge: some labels state an inclusion probability, others do not; state all or none")
+	case (len(a.loggers) > 0) != (len(o.loggers) > 0) && a.n+a.missing > 0 && o.n+o.missing > 0:
+		return fmt.Errorf("offpolicy: merge: some rows name their logger, others do not; name it of all or of none")
+	case len(o.loggers) > 0 && a.current.open && o.current.open && a.current.id == o.current.id:
+		return fmt.Errorf("offpolicy: merge: prompt %s is in both; shard by prompt", a.current.id)
 	}
 	if o.set {
 		switch {
@@ -321,6 +352,9 @@ func (a *Accumulator) Merge(o *Accumulator) error {
 		}
 	} else if d.open {
 		o.close()
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.loggers)) {
+		a.logger(name).merge(o.loggers[name])
 	}
 	a.severalP = a.severalP || o.severalP || a.oneP != 0 && o.oneP != 0 && a.oneP != o.oneP
 	a.oneP = max(a.oneP, o.oneP)

@@ -1,6 +1,7 @@
 package offpolicy
 
 import (
+	"maps"
 	"math"
 	"slices"
 )
@@ -9,6 +10,10 @@ import (
 func (a *Accumulator) clone() *Accumulator {
 	out := *a
 	out.sums, out.current.parts = slices.Clone(a.sums), slices.Clone(a.current.parts)
+	out.loggers = maps.Clone(a.loggers)
+	for name, l := range out.loggers {
+		out.loggers[name] = l.clone()
+	}
 	return &out
 }
 
@@ -23,7 +28,7 @@ func (a *Accumulator) Finish() (*Weights, []Estimate) {
 	var out []Estimate
 	for k, m := range streamedMethods {
 		if m.name != ClippedIPS || a.clip > 0 {
-			out = append(out, a.estimate(m, &a.sums[k], w))
+			out = append(out, a.estimate(m, k, w))
 		}
 	}
 	return w, out
@@ -40,6 +45,9 @@ func (a *Accumulator) weights() *Weights {
 		return w
 	}
 	w.Zero, w.Divergence = int(a.zero), divergence(a.sumLog.value(), int(a.n), int(a.zero))
+	if len(a.loggers) > 0 {
+		w.Divergence = a.divergence()
+	}
 	if math.IsInf(a.top, -1) {
 		w.Mean, w.LogMean = 0, math.Inf(-1)
 		if a.n > 1 {
@@ -58,7 +66,7 @@ func (a *Accumulator) weights() *Weights {
 	}
 	if g := float64(a.prompts); g > 1 {
 		w.MeanSE = 0
-		if ss, _ := a.mass.squares(s1/n, n, false); ss > 0 {
+		if ss, _, _ := a.mass.squares(s1/n, n, false); ss > 0 {
 			w.MeanSE = math.Exp(shift + math.Log(g/(g-1)*ss)/2 - math.Log(n))
 		}
 	}
@@ -66,7 +74,8 @@ func (a *Accumulator) weights() *Weights {
 }
 
 // estimate makes one estimate from sums over prompts.
-func (a *Accumulator) estimate(m *method, s *streamSum, w *Weights) Estimate {
+func (a *Accumulator) estimate(m *method, k int, w *Weights) Estimate {
+	s := &a.sums[k]
 	out := emptyEstimate(a.policy, m)
 	out.Method = InfluenceFunction
 	out.Basis.Rows, out.Basis.Missing, out.Basis.ESS = w.N, w.Missing, w.ESS
@@ -84,10 +93,11 @@ func (a *Accumulator) estimate(m *method, s *streamSum, w *Weights) Estimate {
 	den := s.moments.of(0, 1).value()
 	scale := math.Exp(float64(a.unit*(m.stream.units[0]-m.stream.units[1])) * math.Ln2)
 	mean := s.moments.of(1, 0).value() / den
-	squares, satterthwaite := s.moments.squares(mean, den, m.stream.leave)
+	squares, plain, fourth := s.moments.squares(mean, den, m.stream.leave)
+	squares, plain, fourth = a.centred(k, mean, den, m.stream.leave, squares, plain, fourth)
 	out.Value, out.SE = scale*mean, scale*factor*math.Sqrt(squares)/den
 	if m.stream.leave {
-		out.DF = min(out.DF, satterthwaite)
+		out.DF = min(out.DF, 2*plain*plain/fourth) // Satterthwaite's
 	}
 	out.settle()
 	return out

@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 )
 
 // stateVersion begins every state; it changes with the layout.
-const stateVersion = "reweigh accumulator 2\n"
+const stateVersion = "reweigh accumulator 3\n"
 
 // stateCoder walks over an accumulator's fields in one order, writing them to
 // buf or reading them from it.
@@ -96,12 +98,39 @@ func (a *Accumulator) code(s *stateCoder) {
 	c := &a.current
 	s.bool(&c.open)
 	s.string(&c.id)
+	s.string(&c.logger)
 	s.int(&c.rows, &c.weighted)
 	s.float(&c.w, &c.labels)
 	for k := range c.parts {
 		p := &c.parts[k]
 		s.float(&p.n, &p.d)
 		s.int(&p.rows)
+	}
+	a.codeLoggers(s)
+}
+
+// codeLoggers is code for the sums by logger, in the order of their names.
+func (a *Accumulator) codeLoggers(s *stateCoder) {
+	names := slices.Sorted(maps.Keys(a.loggers))
+	n := int64(len(names))
+	s.int(&n)
+	for i := int64(0); i < n && s.err == nil; i++ {
+		var name string
+		if !s.read {
+			name = names[i]
+		}
+		if s.string(&name); s.read && s.err == nil && (name == "" || a.loggers[name] != nil) {
+			s.err = errState
+			return
+		}
+		l := a.logger(name)
+		s.int(&l.rows, &l.finite)
+		s.float(&l.log.hi, &l.log.lo)
+		for k := range l.sums {
+			for j := range l.sums[k] {
+				s.float(&l.sums[k][j].hi, &l.sums[k][j].lo)
+			}
+		}
 	}
 }
 

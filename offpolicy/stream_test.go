@@ -27,7 +27,7 @@ func streamRows(s Samples, target string) []StreamRow {
 	out := make([]StreamRow, len(rows))
 	for i, r := range rows {
 		out[i] = StreamRow{r.PromptID, dataset.Known(r.LogProbs[target].OrNaN() - r.LogProbs["p0"].OrNaN()), r.Score,
-			r.Label, r.InclusionProb}
+			r.Label, r.InclusionProb, ""}
 	}
 	return out
 }
@@ -172,7 +172,7 @@ func TestAccumulatorMissing(t *testing.T) {
 		missing := 0
 		for i := range 600 {
 			r := StreamRow{string(rune('a'+i%20)) + string(rune('a'+i/20)), dataset.Known(0), dataset.Known(.5),
-				dataset.Known(.3 + .4*rng.Float64()), dataset.Float{}}
+				dataset.Known(.3 + .4*rng.Float64()), dataset.Float{}, ""}
 			if rng.Float64() < tt.share {
 				r.LogRatio, r.Label = dataset.Float{}, dataset.Known(r.Label.OrNaN()+tt.shift)
 				missing++
@@ -210,7 +210,7 @@ func TestAccumulatorFinishesTwice(t *testing.T) {
 }
 
 func TestAccumulatorRefuses(t *testing.T) {
-	ok := StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(nan)}
+	ok := StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(nan), ""}
 	with := func(f func(*StreamRow)) StreamRow { r := ok; f(&r); return r }
 	tests := []struct {
 		row    StreamRow
@@ -221,7 +221,7 @@ func TestAccumulatorRefuses(t *testing.T) {
 		{with(func(r *StreamRow) { r.Reward = dataset.Known(-inf) }), "an infinite reward"},
 		{with(func(r *StreamRow) { r.Label = dataset.Known(1.5) }), "a label on another scale"},
 		{with(func(r *StreamRow) { r.InclusionProb = dataset.Known(.5) }), "the row before stated none"},
-		{StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(0)},
+		{StreamRow{"a", dataset.Known(0), dataset.Known(.5), dataset.Known(.5), dataset.Known(0), ""},
 			"the zero value is no probability"},
 	}
 	for _, tt := range tests {
@@ -243,7 +243,7 @@ func TestAccumulatorRefuses(t *testing.T) {
 		}
 	}
 	stated := accumulate(t, "t", 0, []StreamRow{{"b", dataset.Known(0), dataset.Known(.5), dataset.Known(.5),
-		dataset.Known(.5)}})
+		dataset.Known(.5), ""}})
 	if err := accumulate(t, "t", 0, []StreamRow{ok}).Merge(stated); err == nil {
 		t.Error("labels with and without probabilities were merged")
 	}
@@ -260,7 +260,8 @@ func FuzzAccumulatorState(f *testing.F) {
 	a := NewAccumulator("near", 2)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
-		_ = a.Add(StreamRow{"p", dataset.Known(rng.NormFloat64()), dataset.Known(.5), dataset.Known(.5), dataset.Known(.5)})
+		_ = a.Add(StreamRow{"p", dataset.Known(rng.NormFloat64()), dataset.Known(.5), dataset.Known(.5), dataset.Known(.5),
+			""})
 	}
 	state, _ := a.MarshalBinary()
 	f.Add(state)
