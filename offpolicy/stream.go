@@ -20,7 +20,7 @@ type StreamRow struct {
 	// none was stated.
 	InclusionProb dataset.Float
 	// Logger names the policy that wrote the response, of logs of several; LogRatio is then
-	// that to the mixture of all of them ([MixtureLogProb]).
+	// that to the mixture of all of them (MixtureLogProb).
 	Logger string
 }
 
