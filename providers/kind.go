@@ -205,17 +205,48 @@ func (s *service) checkKind(a attempt, g got, l listing) *Error {
 	return e
 }
 
-// scorer is a [Provider] that knows whether it scores prompts at all.
-type scorer interface{ noScores(model string) string }
+// looked is a [Provider] of this package: it knows whether it scores prompts at all, and
+// what a server of which nobody said the kind has shown itself to be.
+type looked interface {
+	noScores(model string) string
+	shows(model string) Kind
+}
 
 func (f *Fireworks) noScores(string) string  { return f.service.scoreless() }
 func (o *OpenAI) noScores(string) string     { return o.service.scoreless() }
 func (c *Compatible) noScores(string) string { return c.service.scoreless() }
 
+func (s *service) shows(string) Kind {
+	k, _ := s.found.Load().(Kind)
+	return k
+}
+
+func (f *Fireworks) shows(m string) Kind  { return f.service.shows(m) }
+func (o *OpenAI) shows(m string) Kind     { return o.service.shows(m) }
+func (c *Compatible) shows(m string) Kind { return c.service.shows(m) }
+
 func (r *Router) noScores(model string) string {
 	e, local := r.Route(model)
-	if s, ok := e.Provider.(scorer); ok {
+	if s, ok := e.Provider.(looked); ok {
 		return s.noScores(local)
+	}
+	return ""
+}
+
+func (r *Router) shows(model string) Kind {
+	e, local := r.Route(model)
+	return ShownKind(e.Provider, local)
+}
+
+// ShownKind is what the server of a model has shown itself to be where it was declared as
+// [KindCompatible], or as nothing: a provider of that kind sends what such a server needs.
+// It is empty before [Provider.Models], and of a server that shows no kind which
+// [NewOfKind] knows.
+func ShownKind(p Provider, model string) Kind {
+	if s, ok := p.(looked); ok {
+		if k := s.shows(model); slices.Contains(Kinds(), k) {
+			return k
+		}
 	}
 	return ""
 }
@@ -224,7 +255,7 @@ func (r *Router) noScores(model string) string {
 // as a provider of this package knows, and is nil where they may. Nothing is sent. What a
 // server shows of its make in its model listing is known after [Provider.Models].
 func ScoresPrompts(p Provider, model string) error {
-	if s, ok := p.(scorer); ok {
+	if s, ok := p.(looked); ok {
 		if why := s.noScores(model); why != "" {
 			return fmt.Errorf("providers: %s: %s: %w", nameOf(p, model), why, errors.ErrUnsupported)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
@@ -19,9 +20,9 @@ import (
 const certificateLife = 24 * time.Hour
 
 // certify asks whether the endpoint's values can be trusted, unless it was asked
-// within the last day.
+// within the last day. shown is the kind that the server has shown, if it was declared as none.
 func certify(ctx context.Context, f *teacherforce.Forcer, g teacherforce.Generator, p offpolicy.Policy,
-	endpoint string) error {
+	endpoint string, shown providers.Kind) error {
 	file := certificateFile(endpoint, p)
 	if certified(file, endpoint, p, time.Now()) {
 		return nil
@@ -37,9 +38,12 @@ func certify(ctx context.Context, f *teacherforce.Forcer, g teacherforce.Generat
 				failed = append(failed, fmt.Sprintf("%s: %s", probe.Name, probe.Detail))
 			}
 		}
-		return fmt.Errorf("the endpoint's log-probs of %s cannot be trusted, and nothing was scored: %s. Use another "+
-			"endpoint, -server or -template (raw renders nothing); -no-certify scores all the same, and flags every value",
-			p.Model, strings.Join(failed, "; "))
+		use := "Use another -endpoint, or another kind for it, or -template (raw renders nothing)"
+		if shown != "" {
+			use = fmt.Sprintf("The server shows itself to be of kind %[1]s: declare it as -endpoint NAME=%[1]s:URL", shown)
+		}
+		return fmt.Errorf("the endpoint's log-probs of %s cannot be trusted, and nothing was scored: %s. %s; -no-certify "+
+			"scores all the same, and flags every value", p.Model, strings.Join(failed, "; "), use)
 	}
 	cert.Endpoint, cert.Issued = endpoint, time.Now().UTC()
 	keep(file, cert)

@@ -104,8 +104,7 @@ func score(t *testing.T, url string, args ...string) (rows []dataRow, err error)
 	t.Helper()
 	t.Setenv("KEY", "k")
 	var out bytes.Buffer
-	err = run(append([]string{"-base-url", url, "-model", sim.ScoutModel, "-key-env", "KEY", "-server", "fireworks",
-		"-in", "-"}, args...), strings.NewReader(pairs), &out)
+	err = run(append([]string{"-endpoint", "e=fireworks:" + url + ",key-env=KEY", "-model", sim.ScoutModel, "-in", "-"}, args...), strings.NewReader(pairs), &out)
 	for line := range strings.Lines(out.String()) {
 		var row dataRow
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
@@ -188,8 +187,8 @@ func TestCertifiedOnce(t *testing.T) {
 	if err != nil || len(rows) != 2 || rows[1].LogProb == nil || *rows[1].LogProb != 0 || len(rows[1].Flags) == 0 {
 		t.Errorf("%+v, %v: want 0 with a flag", rows, err)
 	}
-	if second := calls.Load() - first; second != 4 || first < 20 {
-		t.Errorf("%d calls, then %d: want the certification once, and two calls a pair", first, second)
+	if second := calls.Load() - first; second != 5 || first < 20 {
+		t.Errorf("%d calls, then %d: want the certification once, and the listing and two calls a pair", first, second)
 	}
 }
 

@@ -55,8 +55,7 @@ func llamaCppPython(t *testing.T) string {
 func TestLlamaCppPython(t *testing.T) {
 	url := llamaCppPython(t)
 	var out bytes.Buffer
-	err := run([]string{"-base-url", url, "-model", "m", "-server", "llama-cpp-python", "-no-certify",
-		"-in", "-"},
+	err := run([]string{"-endpoint", "e=llama-cpp-python:" + url, "-model", "m", "-no-certify", "-in", "-"},
 		strings.NewReader(`{"prompt": "Why is the sky blue?", "response": "Because of the air."}`), &out)
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,11 @@
 // Logprob computes the log-probability of given responses by teacher forcing,
 // from any server that speaks the completions API with echo:
 //
-//	go run ./examples/logprob -base-url http://127.0.0.1:8000/v1 -model M -template chatml -in pairs.jsonl
+//	go run ./examples/logprob -endpoint e=vllm:http://127.0.0.1:8000/v1 -model M -template chatml -in pairs.jsonl
 //
-// -server names the make of the server, if it is known to differ from a
-// plain one: vllm, sglang, llamacpp, llama-cpp-python, together or fireworks.
+// -endpoint declares a server by name and kind, as for sample1pct; of several, -model
+// names one as NAME/MODEL, or the first is meant. -base-url URL -key-env VAR is short for
+// -endpoint server=compatible:URL,key-env=VAR.
 //
 // It reads lines of {prompt, response} and writes the same lines with logprob,
 // tokens, method, methods, flags and error. A response counts as ended by
@@ -64,14 +65,16 @@ const inFlight = 16
 
 func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	fs := flag.NewFlagSet("logprob", flag.ContinueOnError)
-	baseURL := fs.String("base-url", "", "the server's `URL`, ending in the API's version, as /v1")
-	model := fs.String("model", "", "model `name`")
-	keyEnv := fs.String("key-env", "", "environment variable `name` that holds the key")
+	var declared endpoints.List
+	fs.Var(&declared, "endpoint", "a server by name, `"+endpoints.Form+"` (repeatable)")
+	baseURL := fs.String("base-url", "", "the `URL` of a server of which no more is known, ending in the API's version, "+
+		"as /v1")
+	model := fs.String("model", "", "model `name`, or NAME/MODEL of an endpoint; what names none is of the first")
+	keyEnv := fs.String("key-env", "", "with -base-url: environment variable `name` that holds the key")
 	template := fs.String("template", "llama4", "chat template: "+strings.Join(chat.Names(), ", "))
 	system := fs.String("system", "", "system prompt `text`")
 	strategy := fs.String("strategy", "all", "methods, separated by commas, or all")
 	in := fs.String("in", "", "`file` of pairs, - for stdin")
-	kind := fs.String("server", "echo", "`make` of the server: "+strings.Join(makes, ", "))
 	noCertify := fs.Bool("no-certify", false, "score without asking first whether the endpoint's values can be trusted")
 	insecure := fs.Bool("insecure-http", false,
 		"allow plain HTTP to another machine, which sends keys and prompts in clear")
@@ -84,41 +87,42 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	switch {
 	case fs.NArg() > 0:
 		return usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
-	case *baseURL == "" || *model == "" || *in == "":
-		return usageError{errors.New("-base-url, -model and -in are needed")}
+	case (*baseURL == "") == (len(declared) == 0):
+		return usageError{errors.New("one of -endpoint and -base-url is needed")}
+	case *keyEnv != "" && *baseURL == "":
+		return usageError{errors.New("-key-env belongs to -base-url: an endpoint has a key-env of its own")}
+	case *model == "" || *in == "":
+		return usageError{errors.New("-model and -in are needed")}
+	case *baseURL != "":
+		declared = endpoints.List{{Name: plain, Kind: providers.KindCompatible, URL: *baseURL, KeyEnv: *keyEnv}}
 	}
-	if err := endpoints.CheckPlain(*baseURL, *insecure); err != nil {
+	if err := declared.CheckPlain(*insecure); err != nil {
 		return usageError{fmt.Errorf("%w, or allow it with -insecure-http", err)}
 	}
 	strategies, err := parseStrategies(*strategy)
 	if err != nil {
 		return usageError{err}
 	}
-	var key providers.Secret
-	if *keyEnv != "" {
-		if v := os.Getenv(*keyEnv); v != "" {
-			key = providers.NewSecret(v)
-		} else {
-			return usageError{fmt.Errorf("the environment variable %s holds no key", *keyEnv)}
-		}
+	if _, ok := chat.Lookup(*template); !ok {
+		return usageError{fmt.Errorf("-template %q is not known: have %s", *template, strings.Join(chat.Names(), ", "))}
 	}
-	server, err := newServer(*kind, *template, providers.HTTPConfig{BaseURL: *baseURL, Key: key})
+	server, local, address, err := connect(declared, *model, *template)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	// A server of one's own charges nothing per token: a stated price, not a
 	// missing one. What a service charges is not counted here.
-	free := providers.Prices{Models: map[string]providers.Price{*model: {}}}
-	client, err := providers.NewClient(server, providers.ClientConfig{Concurrency: inFlight, Prices: free})
+	free := providers.Prices{Models: map[string]providers.Price{local: {}}}
+	client, err := providers.NewClient(server.Provider, providers.ClientConfig{Concurrency: inFlight, Prices: free})
 	if err != nil {
 		return err
 	}
 	forcing := teacherforce.Config{Scorer: client, Strategies: strategies, Noise: teacherforce.ServerNoise}
-	if providers.ScoresChats(server) {
+	if providers.ScoresChats(server.Provider) {
 		forcing.Chat = client
 	} else if slices.ContainsFunc(strategies,
 		func(s teacherforce.Strategy) bool { return s.Name() == teacherforce.MethodChat }) {
-		return usageError{fmt.Errorf("-strategy chat: a server of make %s scores no conversations; vllm does", *kind)}
+		return usageError{fmt.Errorf("-strategy chat: endpoint %s scores no conversations; one of kind vllm does", server.Name)}
 	}
 	forcer, err := teacherforce.New(forcing)
 	if err != nil {
@@ -126,11 +130,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	// Scoring does not sample; neutral settings say that raw values are meant.
 	policy := offpolicy.Policy{
-		Name: "policy", Model: *model, System: *system, Template: *template,
+		Name: "policy", Model: local, System: *system, Template: *template,
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1},
-	}
-	if _, ok := chat.Lookup(*template); !ok {
-		return usageError{fmt.Errorf("-template %q is not known: have %s", *template, strings.Join(chat.Names(), ", "))}
 	}
 
 	r := stdin
@@ -145,13 +146,14 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := scoring{forcer: forcer, policy: policy}
+	run := scoring{forcer: forcer, policy: policy, first: func(ctx context.Context) error {
+		if err := checkServer(ctx, client, local); err != nil || *noCertify {
+			return err
+		}
+		return certify(ctx, forcer, client, policy, address, providers.ShownKind(server.Provider, local))
+	}}
 	if *noCertify {
 		run.flags = []string{flagUncertified}
-	} else {
-		run.certify = func(ctx context.Context) error {
-			return certify(ctx, forcer, client, policy, *kind+" "+*baseURL)
-		}
 	}
 	return run.all(ctx, r, name, stdout)
 }
@@ -161,10 +163,10 @@ const flagUncertified = "uncertified"
 
 // scoring is what is done with each line.
 type scoring struct {
-	forcer  *teacherforce.Forcer
-	policy  offpolicy.Policy
-	certify func(context.Context) error // before the first value; nil if not at all
-	flags   []string                    // of every value
+	forcer *teacherforce.Forcer
+	policy offpolicy.Policy
+	first  func(context.Context) error // before the first value
+	flags  []string                    // of every value
 }
 
 func parseStrategies(s string) ([]teacherforce.Strategy, error) {
@@ -207,11 +209,11 @@ func (s scoring) all(ctx context.Context, r io.Reader, name string, w io.Writer)
 	}
 	var batch []*job
 	flush := func() error {
-		if s.certify != nil && len(batch) > 0 {
-			if err := s.certify(ctx); err != nil {
+		if s.first != nil && len(batch) > 0 {
+			if err := s.first(ctx); err != nil {
 				return err
 			}
-			s.certify = nil
+			s.first = nil
 		}
 		err := work.Each(ctx, work.Items(batch...), work.Bounds{Limit: inFlight}, func(ctx context.Context, j *job) error {
 			var err error

@@ -114,7 +114,7 @@ func TestConversations(t *testing.T) {
 	t.Setenv("KEY", "k")
 	for template, want := range map[string]string{"llama4": "ok ", "chatml": "failed rendered"} {
 		var out bytes.Buffer
-		err := run([]string{"-server", "vllm", "-base-url", s.VLLMURL(), "-model", sim.ScoutModel, "-key-env", "KEY",
+		err := run([]string{"-endpoint", "e=vllm:" + s.VLLMURL(), "-model", sim.ScoutModel,
 			"-template", template, "-no-certify", "-in", "-"},
 			strings.NewReader(`{"prompt": "Why is the sky blue?", "response": "Because of the air.", "ended": false}`), &out)
 		if err != nil {

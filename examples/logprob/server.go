@@ -1,42 +1,55 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"os"
 
+	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
-// makes are the values of -server; echo is any server that has echo, and whose
-// ways are not known further.
-var makes = []string{"echo", "vllm", "sglang", "llamacpp", "llama-cpp-python", "together", "fireworks"}
+// plain is the name of the server that -base-url declares.
+const plain = "server"
 
-// newServer connects to a server of the given make. If the server puts the
-// template's BOS token before every text by itself, it is told to the provider.
-func newServer(kind, template string, c providers.HTTPConfig) (providers.Provider, error) {
-	t, _ := chat.Lookup(template)
-	quirks := providers.Quirks{Echo: true, TokenIDs: true}
-	switch kind {
-	case "echo":
-	case "vllm":
-		quirks = providers.VLLM()
-	case "sglang":
-		quirks = providers.SGLang()
-		quirks.AddsBOS = t.BOS()
-	case "llamacpp":
-		quirks = providers.LlamaCpp()
-	case "llama-cpp-python":
-		quirks = providers.LlamaCppPython()
-		quirks.AddsBOS = t.BOS()
-	case "together":
-		quirks = providers.Together()
-	case "fireworks":
-		return providers.NewFireworks(c)
+// connect opens the endpoint that serves model, and says what the model is called there
+// and how the endpoint was declared.
+func connect(declared endpoints.List, model, template string) (e providers.Endpoint, local, address string, err error) {
+	bos := map[string][]string{}
+	if t, ok := chat.Lookup(template); ok {
+		for _, spec := range declared {
+			bos[spec.Name] = []string{t.BOS()}
+		}
 	}
-	if !slices.Contains(makes, kind) {
-		return nil, usageError{fmt.Errorf("-server %q is not known: have %s", kind, strings.Join(makes, ", "))}
+	all, err := declared.Open(bos, os.Getenv)
+	if err != nil {
+		return e, "", "", err
 	}
-	return providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: c, Name: kind, Quirks: quirks})
+	router, err := providers.NewRouter(all...)
+	if err != nil {
+		return e, "", "", err
+	}
+	e, local = router.Route(model)
+	for _, spec := range declared {
+		if spec.Name == e.Name {
+			address = string(spec.Kind) + " " + spec.URL
+		}
+	}
+	return e, local, address, nil
+}
+
+// checkServer refuses a server that shows itself to be of another kind than was said, or
+// to score nothing. One that lists no models is asked for the scores themselves.
+func checkServer(ctx context.Context, client *providers.Client, model string) error {
+	_, err := client.Models(ctx)
+	var e *providers.Error
+	switch {
+	case errors.Is(err, providers.ErrWrongKind), errors.As(err, &e) && (e.Status == 0 || e.Class == providers.ClassAuth):
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return fmt.Errorf("nothing was scored: %w", err)
+		}
+	}
+	return providers.ScoresPrompts(client.Provider(), model)
 }

@@ -28,7 +28,7 @@ type options struct {
 	share                                bool
 	fireworksURL, openaiURL              string
 	insecureHTTP                         bool
-	endpoints                            []endpoints.Spec
+	endpoints                            endpoints.List
 	judgeModel, oracleModel              string
 	judgeMaxTokens                       int
 	budget, fullBudget, width            float64
@@ -130,12 +130,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
 	fs.BoolVar(&o.insecureHTTP, "insecure-http", false,
 		"allow plain HTTP to another machine, which sends keys and prompts in clear")
-	fs.Func("endpoint", "a server by name, `"+endpoints.Form+"` (repeatable); policies name it as endpoint, judge and "+
-		"oracle as NAME/MODEL, and what names none is of the first", func(s string) error {
-		e, err := endpoints.Parse(s)
-		o.endpoints = append(o.endpoints, e)
-		return err
-	})
+	fs.Var(&o.endpoints, "endpoint", "a server by name, `"+endpoints.Form+"` (repeatable); policies name it as "+
+		"endpoint, judge and oracle as NAME/MODEL, and what names none is of the first")
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.IntVar(&o.judgeMaxTokens, "judge-max-tokens", 0,
 		"`tokens` that judge and oracle may generate for a reply, thoughts included (default 200)")

@@ -20,15 +20,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
-// urls are the addresses of declared endpoints.
-func urls(declared []endpoints.Spec) []string {
-	var out []string
-	for _, e := range declared {
-		out = append(out, e.URL)
-	}
-	return out
-}
-
 // connect sets the two providers and their prices.
 func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 	if o.batchLabels {
@@ -37,10 +28,9 @@ func connect(o options, cfg *pilot.Config) (closeAll func(), err error) {
 			cfg.BatchLabels.PollMin, cfg.BatchLabels.PollMax = 10*time.Millisecond, 10*time.Millisecond
 		}
 	}
-	for _, address := range append([]string{o.fireworksURL, o.openaiURL}, urls(o.endpoints)...) {
-		if err := endpoints.CheckPlain(address, o.insecureHTTP); err != nil {
-			return nil, fmt.Errorf("%w, or allow it with -insecure-http", err)
-		}
+	public := endpoints.List{{URL: o.fireworksURL}, {URL: o.openaiURL}}
+	if err := append(public, o.endpoints...).CheckPlain(o.insecureHTTP); err != nil {
+		return nil, fmt.Errorf("%w, or allow it with -insecure-http", err)
 	}
 	if len(o.endpoints) > 0 {
 		return func() {}, route(o, cfg)
@@ -121,13 +111,8 @@ func route(o options, cfg *pilot.Config) error {
 			bos[name] = append(bos[name], t.BOS())
 		}
 	}
-	var all []providers.Endpoint
-	var errs []error
-	for _, spec := range o.endpoints {
-		e, err := spec.Open(bos[spec.Name], os.Getenv)
-		errs, all = append(errs, err), append(all, e)
-	}
-	if err := errors.Join(errs...); err != nil {
+	all, err := o.endpoints.Open(bos, os.Getenv)
+	if err != nil {
 		return err
 	}
 	router, err := providers.NewRouter(all...)

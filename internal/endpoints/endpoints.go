@@ -7,6 +7,7 @@
 package endpoints
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,42 @@ type Spec struct {
 	Kind   providers.Kind
 	URL    string // empty: the public address of the service
 	KeyEnv string // environment variable that holds the key; empty: the kind's own, or none
+}
+
+// List are the endpoints of a command line, in the order given: the value of a flag that
+// may be repeated.
+type List []Spec
+
+// String is needed of a flag's value: there is no default.
+func (l *List) String() string { return "" }
+
+// Set adds a declaration.
+func (l *List) Set(s string) error {
+	e, err := Parse(s)
+	*l = append(*l, e)
+	return err
+}
+
+// CheckPlain refuses the first address that the function [CheckPlain] refuses.
+func (l List) CheckPlain(allowed bool) error {
+	for _, e := range l {
+		if err := CheckPlain(e.URL, allowed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open connects to every endpoint, as [Spec.Open] does to one. bos has the BOS tokens of
+// the templates that are used at an endpoint, by its name.
+func (l List) Open(bos map[string][]string, getenv func(string) string) ([]providers.Endpoint, error) {
+	var all []providers.Endpoint
+	var errs []error
+	for _, spec := range l {
+		e, err := spec.Open(bos[spec.Name], getenv)
+		errs, all = append(errs, err), append(all, e)
+	}
+	return all, errors.Join(errs...)
 }
 
 // keyOf names the variables that hold the keys of services.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/endpoints"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -52,11 +53,11 @@ type direct struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.baseURL, "base-url", "", "the server's `URL`, ending in /v1")
-	flag.StringVar(&o.server, "server", "", "its make: llama-cpp-python, vllm or echo")
+	flag.Var(&o.endpoints, "endpoint", "the server, `"+endpoints.Form+"`")
 	flag.StringVar(&o.model, "model", "", "model `name`")
 	flag.StringVar(&o.template, "template", "", "chat template")
-	flag.StringVar(&o.bos, "bos", "", "`text` of the BOS token that the template has inside the text")
+	flag.StringVar(&o.bos, "bos", "", "`text` of the BOS token that the template has inside the text, where "+
+		"llama-cpp-python leaves it out of the echo")
 	flag.StringVar(&o.system, "system", "", "system prompt `text`")
 	flag.StringVar(&o.prompts, "prompts", "", "`file` of prompts")
 	flag.IntVar(&o.n, "n", 200, "prompts to take, by hash rank")
@@ -83,8 +84,9 @@ func main() {
 }
 
 type options struct {
-	baseURL, server, model, template, system, bos, prompts, out string
-	n, maxBytes, maxTokens                                      int
+	endpoints                                  endpoints.List
+	model, template, system, bos, prompts, out string
+	n, maxBytes, maxTokens                     int
 }
 
 // connect returns a client of the server, and the policy that answers.
@@ -97,23 +99,7 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	if !ok {
 		return nil, nil, p, fmt.Errorf("no template %q; have %s", o.template, strings.Join(chat.Names(), ", "))
 	}
-	var quirks providers.Quirks
-	switch o.server {
-	case "llama-cpp-python":
-		quirks = providers.LlamaCppPython()
-		if quirks.AddsBOS = t.BOS(); quirks.AddsBOS == "" {
-			quirks.BOSInText = o.bos
-		}
-	case "vllm":
-		quirks = providers.VLLM()
-	case "echo":
-		quirks = providers.Quirks{Echo: true, TopK: true, TokenIDs: true}
-	default:
-		return nil, nil, p, fmt.Errorf("-server %q: have llama-cpp-python, vllm, echo", o.server)
-	}
-	provider, err := providers.NewCompatible(providers.CompatibleConfig{
-		HTTPConfig: providers.HTTPConfig{BaseURL: o.baseURL}, Name: o.server, Quirks: quirks,
-	})
+	provider, err := o.provider(t)
 	if err != nil {
 		return nil, nil, p, err
 	}
@@ -129,6 +115,22 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	}
 	forcer, err := teacherforce.New(config)
 	return client, forcer, p, err
+}
+
+// provider is the server that was declared.
+func (o options) provider(t chat.Template) (providers.Provider, error) {
+	if len(o.endpoints) != 1 {
+		return nil, errors.New("one -endpoint is needed")
+	}
+	spec := o.endpoints[0]
+	if spec.Kind != providers.KindLlamaCppPython || t.BOS() != "" {
+		e, err := spec.Open([]string{t.BOS()}, os.Getenv)
+		return e.Provider, err
+	}
+	quirks := providers.LlamaCppPython()
+	quirks.BOSInText = o.bos
+	return providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: spec.URL},
+		Name: spec.Name, Quirks: quirks})
 }
 
 func (o options) certify() error {

