@@ -42,6 +42,22 @@ type Batcher interface {
 
 var _ Batcher = (*OpenAI)(nil)
 
+// batching is a [Provider] that stands for others, of which some take batches.
+type batching interface {
+	BatcherOf(model string) (Batcher, bool)
+}
+
+// Batches returns what takes batches for a model: p itself, or what a [Router] has of the
+// model's endpoint; false if there is none. Asked of no model, it says whether any endpoint
+// does.
+func Batches(p Provider, model string) (Batcher, bool) {
+	if several, ok := p.(batching); ok {
+		return several.BatcherOf(model)
+	}
+	b, ok := p.(Batcher)
+	return b, ok
+}
+
 // BatchSubmission is what CreateBatch sends. The window is 24 hours, the only
 // one that there is.
 type BatchSubmission struct {

@@ -31,6 +31,7 @@ const (
 	kindLlamaCpp Kind = "llama.cpp"
 	kindOllama   Kind = "ollama"
 	kindLMStudio Kind = "lm-studio"
+	kindTGI      Kind = "tgi"
 )
 
 // Kinds lists the kinds that [NewOfKind] knows.
@@ -113,6 +114,8 @@ func (k Kind) scoreless() string {
 		return "Ollama returns log-probs of generated tokens at most, and none for the text that it is given"
 	case kindLMStudio:
 		return "LM Studio returns log-probs of generated tokens at most, and none for the text that it is given"
+	case kindTGI:
+		return "Text Generation Inference's completions have no echo: they return no log-probs of the text that they are given"
 	}
 	return ""
 }
@@ -137,8 +140,10 @@ func (k Kind) neutral() map[string]any {
 // Sources: vLLM entrypoints/openai/…/protocol.py, SGLang
 // srt/entrypoints/openai/protocol.py, llama.cpp tools/server and llama-cpp-python
 // server/app.py write their owned_by; Ollama's is the namespace of the model's name,
-// openai/openai.go; LM Studio's is that of its listings in public issues; OpenAI sends
-// its headers with every answer. A gateway shows what stands behind it, or nothing.
+// openai/openai.go; that of Text Generation Inference is the name of its one model, of which
+// it says no date, router/src/server.rs; LM Studio's is that of its listings in public issues;
+// OpenAI sends its headers with every answer. A gateway shows what stands behind it, or
+// nothing.
 func (l listing) shown(h http.Header) (k Kind, by string) {
 	if h.Get("Openai-Version") != "" {
 		return KindOpenAI, "its header openai-version"
@@ -147,12 +152,15 @@ func (l listing) shown(h http.Header) (k Kind, by string) {
 		return kindLlamaCpp, "its header server"
 	}
 	for i, m := range l.models {
-		of := kindOfOwner(l.owners[i], m.ID)
+		of := kindOfOwner(l.cards[i].owner, m.ID)
+		if len(l.models) == 1 && l.cards[i].undated && l.cards[i].owner == m.ID {
+			of = kindTGI
+		}
 		switch {
 		case of == "" || k != "" && of != k:
 			return "", "" // models of several makes: a gateway
 		case k == "":
-			k, by = of, fmt.Sprintf("owned_by %q in its model listing", cut(l.owners[i], 40))
+			k, by = of, fmt.Sprintf("owned_by %q in its model listing", cut(l.cards[i].owner, 40))
 		}
 	}
 	return k, by
@@ -173,8 +181,7 @@ func kindOfOwner(owner, id string) Kind {
 		return KindFireworks
 	case owner == "organization_owner":
 		return kindLMStudio
-	case tagged && owner == "library" && !strings.Contains(name, "/"),
-		tagged && slices.Contains(strings.Split(name, "/"), owner):
+	case owner == "library", tagged && slices.Contains(strings.Split(name, "/"), owner):
 		return kindOllama
 	}
 	return ""

@@ -39,7 +39,20 @@ func TestKindIsChecked(t *testing.T) {
 		ollama = `{"object":"list","data":[{"id":"llama3.2:latest","object":"model","created":1,"owned_by":"library"}]}`
 		hub    = `{"object":"list","data":[{"id":"hf.co/someone/M-GGUF:Q4_K_M","object":"model","created":1,` +
 			`"owned_by":"someone"}]}`
-		studio = `{"data":[{"id":"some-7b","object":"model","owned_by":"organization_owner"}],"object":"list"}`
+		studio   = `{"data":[{"id":"some-7b","object":"model","owned_by":"organization_owner"}],"object":"list"}`
+		untagged = `{"object":"list","data":[{"id":"qwen3","object":"model","created":0,"owned_by":"library"}]}`
+		both     = `{"object":"list","data":[{"id":"llama3.2:3b","owned_by":"library"},` +
+			`{"id":"milkey/M:q8","owned_by":"milkey"}]}`
+		embedder = `{"data":[{"id":"qwen/qwen3-4b","object":"model","owned_by":"organization_owner"},` +
+			`{"id":"text-embedding-nomic-embed-text-v1.5","object":"model","owned_by":"organization_owner"}],"object":"list"}`
+		tgi = `{"object":"list","data":[{"id":"HuggingFaceTB/SmolLM2-135M","object":"model","created":0,` +
+			`"owned_by":"HuggingFaceTB/SmolLM2-135M"}]}`
+		dated  = `{"data":[{"id":"a","object":"model","created":1700000000,"owned_by":"a"}]}`
+		router = `{"object":"list","data":[{"id":"a","owned_by":"llamacpp","status":{"value":"unloaded"}},` +
+			`{"id":"b","owned_by":"llamacpp","status":{"value":"loaded"}}]}`
+		adapter = `{"data":[{"id":"base","owned_by":"vllm","root":"base"},` +
+			`{"id":"tuned","owned_by":"vllm","root":"/adapters/tuned","parent":"base"}]}`
+		local = `{"object":"list","data":[{"id":"m","object":"model"}]}`
 		// A gateway over several makes, and one that names whose models they are.
 		mixed   = `{"data":[{"id":"a","owned_by":"vllm"},{"id":"b","owned_by":"openai"}]}`
 		gateway = `{"data":[{"id":"a","owned_by":"openai"}]}`
@@ -70,6 +83,17 @@ func TestKindIsChecked(t *testing.T) {
 		{"Ollama as compatible", ollama, nil, KindCompatible, "", false, "it may judge"},
 		{"Ollama with a model of the hub", hub, nil, KindCompatible, "", false, "the namespace stands as the owner"},
 		{"LM Studio as compatible", studio, nil, KindCompatible, "", false, "it may judge"},
+		{"Ollama without a tag", untagged, nil, KindCompatible, "", false, "older versions"},
+		{"Ollama with models of two", both, nil, KindVLLM, "ollama", false, "of its library and of a person"},
+		{"LM Studio as vLLM", embedder, nil, KindVLLM, "lm-studio", false, "an embedder is listed beside"},
+		{"LM Studio behind Express", studio, header("X-Powered-By", "Express"), KindCompatible, "", false, "as it is served"},
+		{"Text Generation Inference", tgi, nil, KindCompatible, "", false, "it may judge"},
+		{"Text Generation Inference as vLLM", tgi, nil, KindVLLM, "tgi", false, "its completions have no echo"},
+		{"a model that owns itself", dated, nil, KindVLLM, "", true, "with a date it is not that server"},
+		{"several models of llama.cpp", router, nil, KindVLLM, "llama.cpp", false, "loaded or not"},
+		{"vLLM with an adapter", adapter, nil, KindSGLang, "vllm", true, "both are its own"},
+		{"no owner", local, nil, KindVLLM, "", true, "nothing is shown, as by mlx_lm"},
+		{"vLLM behind uvicorn", vllm, header("Server", "uvicorn"), KindSGLang, "vllm", true, "a header of many servers"},
 		{"OpenAI as compatible", gateway, header("Openai-Version", "2020-10-01"), KindVLLM, "openai", true, "by its header"},
 		{"a gateway over several", mixed, nil, KindSGLang, "", true, "it shows no make"},
 		{"a gateway to OpenAI's models", gateway, nil, KindVLLM, "", true, "the owner of a model is not the server's make"},

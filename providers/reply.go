@@ -324,8 +324,14 @@ type listing struct {
 	has    bool
 	models []Model
 	dates  []string
-	owners []string // owned_by, by model
+	cards  []card // by model
 	said   said
+}
+
+// card is what an entry of a listing says of who wrote it.
+type card struct {
+	owner   string // owned_by
+	undated bool   // created is 0
 }
 
 // maxModels is more than any service lists.
@@ -359,18 +365,18 @@ func (r *reader) listing() (l listing) {
 func (r *reader) listed(l *listing) {
 	l.has, l.models = r.kind() == '[', []Model{}
 	for ok := r.enter('['); ok; ok = r.more(']') {
-		m, date, owner := r.model()
+		m, date, shown := r.model()
 		if len(m.ID) > maxName {
 			continue
 		}
 		if len(l.models) >= maxModels {
 			r.fail("more than %d models", maxModels)
 		}
-		l.models, l.dates, l.owners = append(l.models, m), append(l.dates, date), append(l.owners, owner)
+		l.models, l.dates, l.cards = append(l.models, m), append(l.dates, date), append(l.cards, shown)
 	}
 }
 
-func (r *reader) model() (m Model, date, owner string) {
+func (r *reader) model() (m Model, date string, shown card) {
 	m.Serverless = true
 	var seen uint32
 	for ok := r.enter('{'); ok; ok = r.more('}') {
@@ -386,10 +392,12 @@ func (r *reader) model() (m Model, date, owner string) {
 			date = r.word(maxName)
 		case "owned_by":
 			if r.kind() == '"' {
-				owner = r.word(maxName)
+				shown.owner = r.word(maxName)
 			} else {
 				r.skip()
 			}
+		case "created":
+			shown.undated = r.count() == 0
 		case "supportsServerless", "supports_serverless":
 			switch r.kind() {
 			case 't', 'f':
@@ -404,7 +412,7 @@ func (r *reader) model() (m Model, date, owner string) {
 			r.skip()
 		}
 	}
-	return m, date, owner
+	return m, date, shown
 }
 
 func parseDate(s string) (time.Time, error) {

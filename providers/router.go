@@ -34,6 +34,8 @@ type Router struct {
 var (
 	_ ChatScorer = (*Router)(nil)
 	_ describer  = (*Router)(nil)
+	_ looked     = (*Router)(nil)
+	_ batching   = (*Router)(nil)
 	_ named      = (*Router)(nil)
 )
 
@@ -223,4 +225,40 @@ func (r *Router) Endpoints(models ...string) []string {
 	return slices.DeleteFunc(slices.Clone(r.names), func(name string) bool {
 		return !slices.ContainsFunc(models, func(m string) bool { return r.NameOf(m) == name })
 	})
+}
+
+// BatcherOf returns what takes batches for a model at its endpoint; see [Batches].
+func (r *Router) BatcherOf(model string) (Batcher, bool) {
+	if model == "" {
+		for _, name := range r.names {
+			if b, ok := Batches(r.byName[name].Provider, ""); ok {
+				return b, true
+			}
+		}
+		return nil, false
+	}
+	e, local := r.Route(model)
+	b, ok := Batches(e.Provider, local)
+	return routedBatcher{b, r}, ok
+}
+
+// routedBatcher takes batches of one endpoint's models, named as they are asked for.
+type routedBatcher struct {
+	Batcher
+	r *Router
+}
+
+func (b routedBatcher) BatchLine(req GenerateRequest) (string, []byte, error) {
+	asked := req.Model
+	_, req.Model = b.r.Route(asked)
+	endpoint, line, err := b.Batcher.BatchLine(req)
+	return endpoint, line, routed(err, asked)
+}
+
+func (b routedBatcher) BatchReply(req GenerateRequest, a BatchAnswer) (Generation, error) {
+	asked := req.Model
+	_, req.Model = b.r.Route(asked)
+	g, err := b.Batcher.BatchReply(req, a)
+	answered(&g.Meta, asked, req.Model)
+	return g, routed(err, asked)
 }

@@ -56,9 +56,10 @@ type Config struct {
 	LabelsBudget int
 	// BatchLabels, where not nil, has the oracle's labels bought through the
 	// service's batches, once all responses are there: within a day, and at the
-	// batch price. Its Store and Run are the pilot's. The Grader must be a
-	// providers.Batcher and the Oracle an oracle.Labeler. A reply that holds
-	// no label is not asked for again by a later start.
+	// batch price. Its Store and Run are the pilot's. The Grader must take batches
+	// for the oracle's model (providers.Batches), and the Oracle be an
+	// oracle.Labeler. A reply that holds no label is not asked for again by a
+	// later start.
 	BatchLabels *batch.Config
 
 	// Shard makes one of several parts of the run, each in a folder of its own and on any
@@ -160,7 +161,7 @@ func (c *Config) withDefaults() Config {
 	}
 	d.plan = engine.SortPrompts(d.Prompts)
 	d.Prompts, d.whole = d.Shard.Own(d.plan), d.Budget
-	_, d.batches = d.Grader.(providers.Batcher)
+	_, d.batches = providers.Batches(d.Grader, "")
 	d.Labels.Seed = d.Seed
 	if d.Labels.Fraction == 0 {
 		d.Labels.Fraction = 1

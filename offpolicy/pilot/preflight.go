@@ -219,15 +219,21 @@ func (p *preflight) graders(ctx context.Context) {
 		p.add("labels from a file have no duplicates",
 			record.Do("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
 	}
+	judges, oracles, err := e.GraderModels(ctx)
+	if err != nil {
+		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
+	}
+	p.models = slices.Compact(slices.Sorted(slices.Values(append(judges, oracles...))))
 	if c.BatchLabels != nil {
-		_, batches := c.Grader.(providers.Batcher)
-		if _, ok := e.Oracle.(engine.BatchLabeler); !ok || !batches {
+		_, labels := e.Oracle.(engine.BatchLabeler)
+		single := func(model string) bool {
+			_, ok := providers.Batches(c.Grader, model)
+			return !ok
+		}
+		if !labels || slices.ContainsFunc(oracles, single) {
 			p.add("the labels cannot be bought by batch", record.Do("take a service that has batches and a language model as "+
 				"the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
 		}
-	}
-	if p.models, err = e.GraderModels(ctx); err != nil {
-		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
 	if len(p.models) > 0 && c.Grader == nil {
 		p.add("judge or oracle ask "+strings.Join(p.models, ", ")+", and there is no service for it",

@@ -13,8 +13,27 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// checkModels compares what is asked for with what the provider lists.
+// checkModels compares what is asked for with what the provider lists: of a router, with
+// what the endpoint of each model does.
 func (p *preflight) checkModels(ctx context.Context, service providers.Provider, want []string) {
+	r, several := service.(*providers.Router)
+	if !several {
+		p.checkListing(ctx, service, want, func(model string) string { return model })
+		return
+	}
+	for _, name := range r.Endpoints(want...) {
+		own := slices.DeleteFunc(slices.Clone(want), func(m string) bool { return r.NameOf(m) != name })
+		e, _ := r.Route(own[0])
+		p.checkListing(ctx, e.Provider, own, func(model string) string {
+			_, local := r.Route(model)
+			return local
+		})
+	}
+}
+
+// checkListing does so for one service. local says what a model is called there.
+func (p *preflight) checkListing(ctx context.Context, service providers.Provider, want []string,
+	local func(string) string) {
 	var listed []providers.Model
 	retry := p.cfg.Retry
 	retry.AttemptTimeout = min(cmp.Or(retry.AttemptTimeout, listingTakes), listingTakes)
@@ -58,8 +77,8 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 	}
 	now := time.Now()
 	for _, id := range want {
-		m, ok := byID[id]
-		if d, err := client.Describe(ctx, id); err == nil {
+		m, ok := byID[local(id)]
+		if d, err := client.Describe(ctx, local(id)); err == nil {
 			// A listing has been seen to name models that are not served, and
 			// it lacks the deployments of one's own.
 			m.Serverless, ok = d.Serverless, true
@@ -71,19 +90,24 @@ func (p *preflight) checkModels(ctx context.Context, service providers.Provider,
 		} else if !errors.Is(err, errors.ErrUnsupported) {
 			p.warn("%s lists %s, but does not say whether it can be called without a deployment: %v", service.Name(), id, err)
 		}
+		_, whole := byID[id]
 		switch {
+		case !ok && whole: // its own name begins as the endpoint's
+			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), local(id)),
+				record.Do(fmt.Sprintf("name it %s: what stands before the first slash is an endpoint's name",
+					strings.TrimSuffix(id, local(id))+id), record.FieldArms), nil)
 		case !ok:
 			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id),
-				record.Do("set another model; listed are: "+nearest(listed, id), record.FieldArms), nil)
+				record.Do("set another model; listed are: "+nearest(listed, local(id)), record.FieldArms), nil)
 		case !m.Serverless:
 			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id),
-				record.Do("deploy it and name the deployment, or set another model: "+nearest(listed, id), record.FieldArms), nil)
+				record.Do("deploy it and name the deployment, or set another model: "+nearest(listed, local(id)), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
 			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)),
-				record.Do("set another model: "+nearest(listed, id), record.FieldArms), nil)
+				record.Do("set another model: "+nearest(listed, local(id)), record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
-				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, id))
+				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, local(id)))
 		}
 	}
 }

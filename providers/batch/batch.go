@@ -135,7 +135,7 @@ func New(c *providers.Client) Runner { return Runner{c} }
 
 // Run answers requests through the service's batches, at
 // [providers.Price.Batch] of the price and within a day, and returns what became of
-// each by its tag. The provider must be a [providers.Batcher]; where it is not, the error
+// each by its tag. The provider must take batches ([providers.Batches]); where it does not, the error
 // wraps [errors.ErrUnsupported]. Two requests of one [providers.RequestID] are an error.
 //
 // Answers are joined by custom id and read as those of [providers.Client.Generate]. The
@@ -169,15 +169,14 @@ func (r Runner) Run(ctx context.Context, config Config,
 	fail := func(class providers.Class, err error) (map[providers.Tag]Result, error) {
 		return nil, r.c.Fail(providers.Call{Op: opRun}, class, err)
 	}
-	batcher, ok := r.c.Provider().(providers.Batcher)
-	if !ok {
-		return fail(providers.ClassBadRequest, fmt.Errorf("the provider takes no batches: %w", errors.ErrUnsupported))
+	if _, ok := providers.Batches(r.c.Provider(), ""); !ok {
+		return fail(providers.ClassBadRequest, errNoBatches)
 	}
 	config, err := config.withDefaults()
 	if err != nil {
 		return fail(providers.ClassBadRequest, err)
 	}
-	work := &run{c: r.c, b: batcher, config: config, results: make(map[providers.Tag]Result, len(requests))}
+	work := &run{c: r.c, config: config, results: make(map[providers.Tag]Result, len(requests))}
 	if err := work.prepare(requests); err != nil {
 		return fail(providers.ClassBadRequest, err)
 	}
@@ -185,20 +184,21 @@ func (r Runner) Run(ctx context.Context, config Config,
 	return work.results, err
 }
 
+var errNoBatches = fmt.Errorf("the provider takes no batches: %w", errors.ErrUnsupported)
+
 // Cancel asks the server to stop every unfinished batch of the run that
 // the store knows the id of. A later Run reads what was done by then, and
 // submits the rest again.
 func (r Runner) Cancel(ctx context.Context, config Config) error {
 	c, k := r.c, providers.Call{Op: opCancel}
-	batcher, ok := c.Provider().(providers.Batcher)
-	if !ok {
-		return c.Fail(k, providers.ClassBadRequest, fmt.Errorf("the provider takes no batches: %w", errors.ErrUnsupported))
+	if _, ok := providers.Batches(c.Provider(), ""); !ok {
+		return c.Fail(k, providers.ClassBadRequest, errNoBatches)
 	}
 	config, err := config.withDefaults()
 	if err != nil {
 		return c.Fail(k, providers.ClassBadRequest, err)
 	}
-	work := &run{c: c, b: batcher, config: config}
+	work := &run{c: c, config: config}
 	states, err := work.load()
 	if err != nil {
 		return err
@@ -209,6 +209,11 @@ func (r Runner) Cancel(ctx context.Context, config Config) error {
 			continue
 		}
 		k := st.call(opCancel, "cancel", "batches")
+		batcher := work.batcher(st.Model)
+		if batcher == nil {
+			errs = append(errs, c.Fail(k, providers.ClassBadRequest, errNoBatches))
+			continue
+		}
 		_, err := providers.Free(ctx, c, k, func(ctx context.Context) (providers.BatchInfo, error) {
 			return batcher.CancelBatch(ctx, k.Tag, st.BatchID)
 		})

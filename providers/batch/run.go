@@ -39,7 +39,6 @@ const (
 // run is one Run.
 type run struct {
 	c      *providers.Client
-	b      providers.Batcher
 	config Config
 	items  []*item
 	byID   map[string]*item
@@ -86,7 +85,12 @@ func (r *run) prepare(requests []providers.GenerateRequest) error {
 		}
 		it.price = price.Batched()
 		it.reserve = it.price.Worst(req.Bound())
-		if it.endpoint, it.line, err = r.b.BatchLine(req); err != nil {
+		b := r.batcher(req.Model)
+		if b == nil {
+			refuse(errNoBatches)
+			continue
+		}
+		if it.endpoint, it.line, err = b.BatchLine(req); err != nil {
 			r.results[req.Tag] = Result{Err: r.c.Adopt(it.call(), err)}
 			continue
 		}
@@ -99,6 +103,15 @@ func (r *run) prepare(requests []providers.GenerateRequest) error {
 		r.items = append(r.items, it)
 	}
 	return nil
+}
+
+// batcher takes the batches of a model, nil if nothing does.
+func (r *run) batcher(model string) providers.Batcher {
+	b, ok := providers.Batches(r.c.Provider(), model)
+	if !ok {
+		return nil
+	}
+	return b
 }
 
 func (it *item) call() providers.Call {
@@ -359,5 +372,5 @@ func (st *State) tag(call string) providers.Tag {
 }
 
 func (st *State) call(op, name, endpoint string) providers.Call {
-	return providers.Call{Op: op, Tag: st.tag(name), Endpoint: endpoint}
+	return providers.Call{Op: op, Tag: st.tag(name), Model: st.Model, Endpoint: endpoint}
 }

@@ -146,7 +146,7 @@ func (r *run) create(ctx context.Context, items []*item, st *State, doubt *bool,
 		}
 		up := st.call(opUpload, "upload", "files")
 		id, err := providers.Free(ctx, r.c, up, func(ctx context.Context) (string, error) {
-			return r.b.UploadBatch(ctx, up.Tag, file)
+			return r.batcher(st.Model).UploadBatch(ctx, up.Tag, file)
 		})
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (r *run) create(ctx context.Context, items []*item, st *State, doubt *bool,
 				return found, err
 			}
 		}
-		info, err := r.b.CreateBatch(ctx, k.Tag, providers.BatchSubmission{
+		info, err := r.batcher(st.Model).CreateBatch(ctx, k.Tag, providers.BatchSubmission{
 			FileID: st.FileID, Endpoint: st.Endpoint, Metadata: map[string]string{metadataKey: st.submission()},
 		})
 		*doubt, *since = err != nil && !notSubmitted(err), time.Now()
@@ -218,7 +218,7 @@ func (r *run) find(ctx context.Context, st *State) (providers.BatchInfo, error) 
 	var found providers.BatchInfo
 	after, oldest := "", st.Intent.Add(-clockSlack)
 	for {
-		page, more, err := r.b.ListBatches(ctx, st.tag("list"), after)
+		page, more, err := r.batcher(st.Model).ListBatches(ctx, st.tag("list"), after)
 		if err != nil {
 			return providers.BatchInfo{}, err
 		}
@@ -242,7 +242,7 @@ func (r *run) poll(ctx context.Context, st *State) (providers.BatchInfo, error) 
 	var failing time.Time
 	for pause := r.config.PollMin; ; pause = r.slower(pause) {
 		info, err := providers.Free(ctx, r.c, k, func(ctx context.Context) (providers.BatchInfo, error) {
-			return r.b.GetBatch(ctx, k.Tag, st.BatchID)
+			return r.batcher(st.Model).GetBatch(ctx, k.Tag, st.BatchID)
 		})
 		var e *providers.Error
 		switch {
@@ -286,7 +286,7 @@ func (r *run) download(ctx context.Context, st *State) (func(*item) lineOutcome,
 			}
 			k := st.call(opResults, f.name, "files")
 			lines, err := providers.Free(ctx, r.c, k, func(ctx context.Context) ([]providers.BatchAnswer, error) {
-				lines, bad, err := r.b.BatchFile(ctx, k.Tag, f.id)
+				lines, bad, err := r.batcher(st.Model).BatchFile(ctx, k.Tag, f.id)
 				if err == nil {
 					malformed += bad
 				}
@@ -322,7 +322,7 @@ func (r *run) download(ctx context.Context, st *State) (func(*item) lineOutcome,
 		}
 		if a, ok := answers[it.id]; !ok {
 			o = lineOutcome{err: r.unanswered(it, st, number[it.id], malformed), lost: malformed > 0}
-		} else if g, err := r.b.BatchReply(it.req, a); err != nil {
+		} else if g, err := r.batcher(it.req.Model).BatchReply(it.req, a); err != nil {
 			o.err = r.c.Adopt(it.call(), err)
 		} else {
 			o.generation = g

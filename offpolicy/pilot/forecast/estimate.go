@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -380,19 +379,22 @@ func (w *Work) template(name string) (chat.Template, bool) {
 	return chat.Lookup(name)
 }
 
-// GraderModels asks judge and oracle for one request each.
-func (w *Work) GraderModels(ctx context.Context) ([]string, error) {
+// GraderModels asks judge and oracle for one request each, and returns the models that
+// these name.
+func (w *Work) GraderModels(ctx context.Context) (judges, oracles []string, err error) {
 	p := w.Prompts[0]
 	key := dataset.Key{PromptID: p.ID, Policy: w.Arms.Logging().Policy.Name}
 	tag := providers.Tag{Stage: record.StagePreflight, Key: key}
+	models := func() (out []string) {
+		for _, req := range w.Dry.take() {
+			out = append(out, req.Model)
+		}
+		return out
+	}
 	if _, err := w.Judge.Score(ctx, tag, p, "x"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	judges = models()
 	_, _ = w.Oracle.Label(ctx, tag, p, "x")
-	var models []string
-	for _, req := range w.Dry.take() {
-		models = append(models, req.Model)
-	}
-	slices.Sort(models)
-	return slices.Compact(models), nil
+	return judges, models(), nil
 }

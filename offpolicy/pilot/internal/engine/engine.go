@@ -96,7 +96,7 @@ func (r *Run) ready(ctx context.Context) error {
 		}
 	}
 	client := func(p providers.Provider) (*providers.Client, error) {
-		return providers.NewClient(steadily(p, ctx), providers.ClientConfig{
+		return providers.NewClient(steady{p, ctx}, providers.ClientConfig{
 			Concurrency: c.Concurrency, Retry: c.Retry, Prices: c.Prices, Budget: budget, Ledger: r.store,
 			OnAttempt: r.onAttempt, Among: c.Shard.Of,
 		})

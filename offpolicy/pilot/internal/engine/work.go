@@ -348,31 +348,9 @@ func (s steady) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (
 	return c.ScoreChat(ctx, req)
 }
 
-// steadyBatcher is a steady provider that takes batches.
-type steadyBatcher struct {
-	providers.Batcher
-	steady steady
-}
-
-func (s steadyBatcher) NameOf(model string) string { return s.steady.NameOf(model) }
-
-func (s steadyBatcher) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
-	return s.steady.Generate(ctx, req)
-}
-
-func (s steadyBatcher) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (providers.PromptScore, error) {
-	return s.steady.ScoreChat(ctx, req)
-}
-
-func (s steadyBatcher) ScorePrompt(ctx context.Context, req providers.ScoreRequest) (providers.PromptScore, error) {
-	return s.steady.ScorePrompt(ctx, req)
-}
-
-func steadily(p providers.Provider, hard context.Context) providers.Provider {
-	if b, ok := p.(providers.Batcher); ok {
-		return steadyBatcher{b, steady{p, hard}}
-	}
-	return steady{p, hard}
+// BatcherOf is what takes batches for a model; a batch outlasts any call.
+func (s steady) BatcherOf(model string) (providers.Batcher, bool) {
+	return providers.Batches(s.Provider, model)
 }
 
 func (s steady) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
