@@ -115,7 +115,7 @@ func (k Kind) scoreless() string {
 	case kindLMStudio:
 		return "LM Studio returns log-probs of generated tokens at most, and none for the text that it is given"
 	case kindTGI:
-		return "Text Generation Inference's completions have no echo: they return no log-probs of the text that they are given"
+		return "Text Generation Inference's completions have no echo, and return no log-probs of a given text"
 	}
 	return ""
 }

@@ -85,8 +85,8 @@ func TestKindIsChecked(t *testing.T) {
 		{"LM Studio as compatible", studio, nil, KindCompatible, "", false, "it may judge"},
 		{"Ollama without a tag", untagged, nil, KindCompatible, "", false, "older versions"},
 		{"Ollama with models of two", both, nil, KindVLLM, "ollama", false, "of its library and of a person"},
-		{"LM Studio as vLLM", embedder, nil, KindVLLM, "lm-studio", false, "an embedder is listed beside"},
-		{"LM Studio behind Express", studio, header("X-Powered-By", "Express"), KindCompatible, "", false, "as it is served"},
+		{"LM Studio as vLLM", embedder, nil, KindVLLM, "lm-studio", false, "an embedder is listed, too"},
+		{"LM Studio behind Express", studio, header("X-Powered-By", "Express"), KindCompatible, "", false, "by its server"},
 		{"Text Generation Inference", tgi, nil, KindCompatible, "", false, "it may judge"},
 		{"Text Generation Inference as vLLM", tgi, nil, KindVLLM, "tgi", false, "its completions have no echo"},
 		{"a model that owns itself", dated, nil, KindVLLM, "", true, "with a date it is not that server"},
@@ -116,6 +116,9 @@ func TestKindIsChecked(t *testing.T) {
 		}
 		if got := ScoresPrompts(p, "m"); (got == nil) != tt.scores {
 			t.Errorf("%s: scores prompts: %v, want that it may: %v", tt.name, got, tt.scores)
+		}
+		if got, want := ShownKind(p, "m"), tt.name == "vLLM as compatible"; (got == KindVLLM) != want || !want && got != "" {
+			t.Errorf("%s: shown is %q beside what was said", tt.name, got)
 		}
 		if server.calls != 1 {
 			t.Errorf("%s: %d requests, want the listing alone", tt.name, server.calls)

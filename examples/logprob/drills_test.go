@@ -104,7 +104,8 @@ func score(t *testing.T, url string, args ...string) (rows []dataRow, err error)
 	t.Helper()
 	t.Setenv("KEY", "k")
 	var out bytes.Buffer
-	err = run(append([]string{"-endpoint", "e=fireworks:" + url + ",key-env=KEY", "-model", sim.ScoutModel, "-in", "-"}, args...), strings.NewReader(pairs), &out)
+	err = run(append([]string{"-endpoint", "e=fireworks:" + url + ",key-env=KEY", "-model", sim.ScoutModel, "-in", "-"},
+		args...), strings.NewReader(pairs), &out)
 	for line := range strings.Lines(out.String()) {
 		var row dataRow
 		if err := json.Unmarshal([]byte(line), &row); err != nil {

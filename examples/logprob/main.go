@@ -66,7 +66,7 @@ const inFlight = 16
 func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	fs := flag.NewFlagSet("logprob", flag.ContinueOnError)
 	var declared endpoints.List
-	fs.Var(&declared, "endpoint", "a server by name, `"+endpoints.Form+"` (repeatable)")
+	fs.Func("endpoint", "a server by name, `"+endpoints.Form+"` (repeatable)", declared.Add)
 	baseURL := fs.String("base-url", "", "the `URL` of a server of which no more is known, ending in the API's version, "+
 		"as /v1")
 	model := fs.String("model", "", "model `name`, or NAME/MODEL of an endpoint; what names none is of the first")
@@ -122,7 +122,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 		forcing.Chat = client
 	} else if slices.ContainsFunc(strategies,
 		func(s teacherforce.Strategy) bool { return s.Name() == teacherforce.MethodChat }) {
-		return usageError{fmt.Errorf("-strategy chat: endpoint %s scores no conversations; one of kind vllm does", server.Name)}
+		return usageError{fmt.Errorf("-strategy chat: endpoint %s scores no conversations; one of kind vllm does",
+			server.Name)}
 	}
 	forcer, err := teacherforce.New(forcing)
 	if err != nil {

@@ -16,7 +16,8 @@ const plain = "server"
 
 // connect opens the endpoint that serves model, and says what the model is called there
 // and how the endpoint was declared.
-func connect(declared endpoints.List, model, template string) (e providers.Endpoint, local, address string, err error) {
+func connect(declared endpoints.List, model, template string) (e providers.Endpoint, local, address string,
+	err error) {
 	bos := map[string][]string{}
 	if t, ok := chat.Lookup(template); ok {
 		for _, spec := range declared {

@@ -130,8 +130,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.openaiURL, "openai-url", "", "with -live: OpenAI's base `URL`")
 	fs.BoolVar(&o.insecureHTTP, "insecure-http", false,
 		"allow plain HTTP to another machine, which sends keys and prompts in clear")
-	fs.Var(&o.endpoints, "endpoint", "a server by name, `"+endpoints.Form+"` (repeatable); policies name it as "+
-		"endpoint, judge and oracle as NAME/MODEL, and what names none is of the first")
+	fs.Func("endpoint", "a server by name, `"+endpoints.Form+"` (repeatable); policies name it as endpoint, judge and "+
+		"oracle as NAME/MODEL, and what names none is of the first", o.endpoints.Add)
 	fs.StringVar(&o.judgeModel, "judge-model", "gpt-4o-mini", "the judge's model")
 	fs.IntVar(&o.judgeMaxTokens, "judge-max-tokens", 0,
 		"`tokens` that judge and oracle may generate for a reply, thoughts included (default 200)")

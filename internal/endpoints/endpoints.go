@@ -26,24 +26,21 @@ type Spec struct {
 	KeyEnv string // environment variable that holds the key; empty: the kind's own, or none
 }
 
-// List are the endpoints of a command line, in the order given: the value of a flag that
-// may be repeated.
+// List are the endpoints of a command line, in the order given.
 type List []Spec
 
-// String is needed of a flag's value: there is no default.
-func (l *List) String() string { return "" }
-
-// Set adds a declaration.
-func (l *List) Set(s string) error {
-	e, err := Parse(s)
+// Add reads one declaration more.
+func (l *List) Add(s string) error {
+	e, err := parse(s)
 	*l = append(*l, e)
 	return err
 }
 
-// CheckPlain refuses the first address that the function [CheckPlain] refuses.
+// CheckPlain refuses the first address that would send prompts, and a key, in clear over a network,
+// unless that is allowed.
 func (l List) CheckPlain(allowed bool) error {
 	for _, e := range l {
-		if err := CheckPlain(e.URL, allowed); err != nil {
+		if err := checkPlain(e.URL, allowed); err != nil {
 			return err
 		}
 	}
@@ -68,8 +65,8 @@ var keyOf = map[providers.Kind]string{
 	providers.KindTogether: "TOGETHER_API_KEY",
 }
 
-// Parse reads one declaration.
-func Parse(s string) (Spec, error) {
+// parse reads one declaration.
+func parse(s string) (Spec, error) {
 	var e Spec
 	name, rest, ok := strings.Cut(s, "=")
 	if !ok || name == "" || rest == "" {

@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 		{"e=vllm:http://h/v1,key-env=A,key-env=B", Spec{}, "key-env", "two"},
 	}
 	for _, tt := range tests {
-		got, err := Parse(tt.in)
+		got, err := parse(tt.in)
 		if tt.fails == "" && (err != nil || got != tt.want) ||
 			tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)) {
 			t.Errorf("%s: %+v, %v (%s)", tt.in, got, err, tt.reason)
@@ -53,7 +53,7 @@ func TestOpen(t *testing.T) {
 		{"e=vllm:http://127.0.0.1:1/v1", []string{"<s>", "<|bos|>"}, true, "", "it adds none"},
 	}
 	for _, tt := range tests {
-		spec, err := Parse(tt.spec)
+		spec, err := parse(tt.spec)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,14 +24,14 @@ func TestCheckPlain(t *testing.T) {
 		{"http://localhost.example.com/v1", true, "a name that begins like this machine's"},
 		{"http://user:secret@api.example.com/v1?token=secret", true, "with secrets of its own"},
 	} {
-		err := CheckPlain(tt.address, false)
+		err := checkPlain(tt.address, false)
 		if (err != nil) != tt.refused {
 			t.Errorf("%s: %v (%s)", tt.address, err, tt.reason)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error holds a secret: %v", tt.address, err)
 		}
-		if err := CheckPlain(tt.address, true); err != nil {
+		if err := checkPlain(tt.address, true); err != nil {
 			t.Errorf("%s, allowed: %v", tt.address, err)
 		}
 	}

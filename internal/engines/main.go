@@ -53,7 +53,7 @@ type direct struct {
 
 func main() {
 	var o options
-	flag.Var(&o.endpoints, "endpoint", "the server, `"+endpoints.Form+"`")
+	flag.Func("endpoint", "the server, `"+endpoints.Form+"`", o.endpoints.Add)
 	flag.StringVar(&o.model, "model", "", "model `name`")
 	flag.StringVar(&o.template, "template", "", "chat template")
 	flag.StringVar(&o.bos, "bos", "", "`text` of the BOS token that the template has inside the text, where "+

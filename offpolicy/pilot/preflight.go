@@ -311,8 +311,8 @@ func (p *preflight) services(ctx context.Context) {
 	}
 	for _, m := range models {
 		if k := providers.ShownKind(c.Policies, m); k != "" {
-			p.warn("%s is on a server that shows itself to be of kind %s, and that was not declared as such: its log-probs may "+
-				"be of another text", m, k)
+			p.warn("%s is on a server that shows itself to be of kind %s, and was not declared as such: its log-probs may be "+
+				"of another text", m, k)
 		}
 		if err := providers.ScoresPrompts(c.Policies, m); err != nil && len(p.problems) == 0 {
 			p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),

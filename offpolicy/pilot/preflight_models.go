@@ -91,23 +91,24 @@ func (p *preflight) checkListing(ctx context.Context, service providers.Provider
 			p.warn("%s lists %s, but does not say whether it can be called without a deployment: %v", service.Name(), id, err)
 		}
 		_, whole := byID[id]
+		others := nearest(listed, local(id))
 		switch {
 		case !ok && whole: // its own name begins as the endpoint's
 			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), local(id)),
-				record.Do(fmt.Sprintf("name it %s: what stands before the first slash is an endpoint's name",
-					strings.TrimSuffix(id, local(id))+id), record.FieldArms), nil)
+				record.Do("name it "+strings.TrimSuffix(id, local(id))+id+": what stands before the first slash is an "+
+					"endpoint's name", record.FieldArms), nil)
 		case !ok:
 			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id),
-				record.Do("set another model; listed are: "+nearest(listed, local(id)), record.FieldArms), nil)
+				record.Do("set another model; listed are: "+others, record.FieldArms), nil)
 		case !m.Serverless:
 			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id),
-				record.Do("deploy it and name the deployment, or set another model: "+nearest(listed, local(id)), record.FieldArms), nil)
+				record.Do("deploy it and name the deployment, or set another model: "+others, record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
 			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)),
-				record.Do("set another model: "+nearest(listed, local(id)), record.FieldArms), nil)
+				record.Do("set another model: "+others, record.FieldArms), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
-				service.Name(), id, m.Shutdown.Format(time.DateOnly), nearest(listed, local(id)))
+				service.Name(), id, m.Shutdown.Format(time.DateOnly), others)
 		}
 	}
 }
