@@ -197,3 +197,54 @@ func (d *Comparison) Detectable(prompts int, power, assurance float64) float64 {
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: d.DF * more}.Quantile(.975)
 	return (t + distuv.UnitNormal.Quantile(power)) * d.SE * math.Sqrt(ratio/more)
 }
+
+// WeightedPilot returns the figures of the logged labels as a policy's weights take them,
+// for [Pilot.DRHalfWidth]: labels vary otherwise among the responses that the policy gives
+// than among the logging policy's. LabelSD and LabelMean count each label w/p times,
+// ResidualSD w²/p times, as Σ (w e)²/p is what residuals e add to the error; kurtoses are
+// those of w d. NaN below two labels that have a weight, without any if there is no such
+// policy.
+func (r *Result) WeightedPilot(policy string) Pilot {
+	fr, w := r.frame, newWorker(r.frame)
+	w.ones(fr)
+	q := r.Policy(policy)
+	if q == nil {
+		return newPilot(nil, nil, nil)
+	}
+	rel := relative(q.Weights)
+	var y, residual, once, twice, u []float64
+	for i, v := range fr.invP {
+		if v > 0 && rel[i] > 0 {
+			e := fr.label[i] - w.f[i]
+			if r.Calibrator == nil {
+				e = math.NaN()
+			}
+			y, residual, u = append(y, fr.label[i]), append(residual, e), append(u, v)
+			once, twice = append(once, v*rel[i]), append(twice, rel[i])
+		}
+	}
+	p := newPilot(y, u, residual)
+	p.weighted, p.learned, p.PromptCorrelation = true, r.learned(w), r.promptCorrelation(w)
+	if p.LabelSD, p.LabelMean, _ = spreadOf(y, once, math.NaN()); math.IsNaN(p.LabelSD) {
+		return p
+	}
+	moments := func(d []float64, about float64) (square, kurtosis float64) {
+		var n, w2, s2, s4 float64
+		for i, x := range d {
+			if !math.IsNaN(x) {
+				x = twice[i] * (x - about)
+				n += u[i]
+				w2 += u[i] * twice[i] * twice[i]
+				s2 += u[i] * x * x
+				s4 += u[i] * x * x * x * x
+			}
+		}
+		return s2 / w2, n * s4 / (s2 * s2)
+	}
+	_, p.LabelKurtosis = moments(y, p.LabelMean)
+	p.ResidualSD, p.ResidualKurtosis, p.together = p.LabelSD, p.LabelKurtosis, 1
+	if square, kurtosis := moments(residual, 0); square > 0 && kurtosis > 0 {
+		p.ResidualSD, p.ResidualKurtosis = math.Sqrt(square), kurtosis
+	}
+	return p
+}

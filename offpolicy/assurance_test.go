@@ -1,10 +1,13 @@
 package offpolicy
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/reweigh/reweigh/dataset"
 )
 
 func TestVarianceRatio(t *testing.T) {
@@ -153,6 +156,39 @@ func TestTargetPilot(t *testing.T) {
 		t.Errorf("responses that share nothing correlate by %v", c)
 	}
 	if p := r.TargetPilot("nobody"); p.Labels != 0 || !math.IsNaN(p.LabelSD) {
+		t.Errorf("of no policy: %+v", p)
+	}
+}
+
+// Labels that the target's weights favour vary ten times as much as the others: the plan is of
+// the variance that the estimate has.
+func TestWeightedPilot(t *testing.T) {
+	s := Samples{Logging: "p0", Judge: "j", Scored: sampled("p0", "same", "wild")}
+	for i := range 400 {
+		favoured := i%2 == 0
+		w, label := .5, .5+.02*float64(i/2%2*2-1)
+		if favoured {
+			w, label = 1.5, .5+.2*float64(i/2%2*2-1)
+		}
+		s.Rows = append(s.Rows, Row{PromptID: fmt.Sprint(i), Score: dataset.Known(.5), Label: dataset.Known(label),
+			LogProbs: map[string]dataset.Float{"p0": dataset.Known(-9), "same": dataset.Known(-9),
+				"wild": dataset.Known(-9 + math.Log(w))}})
+	}
+	r := evaluate(t, s, Config{Replicates: 2})
+	if p, same := r.Pilot(), r.WeightedPilot("same"); math.Abs(same.LabelSD/p.LabelSD-1) > 1e-9 ||
+		math.Abs(same.LabelKurtosis-p.LabelKurtosis) > 1e-6 {
+		t.Errorf("weights of 1 make %+v of %+v", same, p)
+	}
+	// (1.5 · .2² + .5 · .02²)/2 of the labels; of what adds to the error (1.5² · .2² + .5² · .02²)/(1.5² + .5²).
+	p := r.WeightedPilot("wild")
+	if p.Labels != 400 || math.Abs(p.LabelSD-math.Sqrt(.0301)) > .001 || math.Abs(p.ResidualSD-math.Sqrt(.03604)) > .002 {
+		t.Errorf("wild %+v", p)
+	}
+	e := r.Policy("wild").Estimate(LabeledSNIPS)
+	if got := p.DRHalfWidth(400, 400, .8); math.Abs(got/((e.Upper-e.Lower)/2)-1) > .05 {
+		t.Errorf("planned ±%.4f, found ±%.4f", got, (e.Upper-e.Lower)/2)
+	}
+	if p := r.WeightedPilot("nobody"); p.Labels != 0 || !math.IsNaN(p.LabelSD) {
 		t.Errorf("of no policy: %+v", p)
 	}
 }

@@ -190,7 +190,9 @@ func ExampleResult_Pilot() {
 	p := r.Pilot()
 	fmt.Printf("P0 from 10,000 prompts and 500 labels: ±%.3f\n", p.LoggingHalfWidth(10000, 500))
 	fmt.Printf("a target from 25 labels of its own: ±%.3f\n", p.DirectHalfWidth(10000, 25))
-	fmt.Printf("a target by its weights at 80%% ESS: ±%.3f at best\n", p.DRHalfWidth(10000, 500, .8))
+	near := r.Policy("near").Weights
+	fmt.Printf("a target by its weights, which keep their ESS: ±%.3f\n",
+		r.WeightedPilot("near").DRHalfWidth(10000, 500, near.ESS/float64(near.N)))
 	for _, m := range []int{25, 100, 200} {
 		fmt.Printf("a judge that means the same passes an audit of %d labels with probability %.2f\n", m,
 			offpolicy.AuditPower(0, .2, .05, m))
@@ -198,7 +200,7 @@ func ExampleResult_Pilot() {
 	// Output:
 	// P0 from 10,000 prompts and 500 labels: ±0.006
 	// a target from 25 labels of its own: ±0.025
-	// a target by its weights at 80% ESS: ±0.006 at best
+	// a target by its weights, which keep their ESS: ±0.006
 	// a judge that means the same passes an audit of 25 labels with probability 0.00
 	// a judge that means the same passes an audit of 100 labels with probability 0.39
 	// a judge that means the same passes an audit of 200 labels with probability 0.88

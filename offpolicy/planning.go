@@ -33,6 +33,7 @@ type Pilot struct {
 	// exceed. See Pilot.LoggingHalfWidth.
 	Assurance float64
 
+	weighted bool    // of weighted labels, whose kurtoses have the weights in them
 	together float64 // correlation of the two squares; 0: not known, taken for 1
 	// learned is what ResidualSD² shrinks by once labels are many: the mean of the squares
 	// out of fold and in sample over the former. 0: not known, taken for 1.
@@ -196,9 +197,10 @@ func (p Pilot) DirectHalfWidth(n, m int) float64 {
 //	t(m r - 1) √(explained/n + residual/(m r))                           below
 //
 // since a tuned l lets fresh draws and logs share the explained part; c is
-// PromptCorrelation. With an Assurance
-// it is wider, as in [Pilot.LoggingHalfWidth], each kurtosis being r⁻⁴ times what it is
-// there: so much does the fourth moment of log-normal weights add.
+// PromptCorrelation. It is right if labels vary among the policy's responses as the pilot
+// says: [Result.WeightedPilot] is of these. With an Assurance
+// it is wider, as in [Pilot.LoggingHalfWidth]; each kurtosis of a pilot that is not weighted
+// is taken r⁻⁴ times, so much does the fourth moment of log-normal weights add.
 //
 // It is a bound from below: a pilot sees too little of the weights' tail, so that
 // the relative ESS of a larger run is at most about the pilot's. It panics unless
@@ -218,7 +220,11 @@ func (p Pilot) DRHalfWidth(n, m int, relativeESS float64) float64 {
 	if relativeESS >= tuneESS {
 		rows *= 1 + relativeESS*(1-p.PromptCorrelation)/(1+p.PromptCorrelation)
 	}
-	return p.halfWidth(1/rows, 1/effective-1/rows, float64(m), math.Pow(relativeESS, -4), t, effective)
+	more := 1.0
+	if !p.weighted {
+		more = math.Pow(relativeESS, -4)
+	}
+	return p.halfWidth(1/rows, 1/effective-1/rows, float64(m), more, t, effective)
 }
 
 // ESSBound is what ESS a run of n may reach at most, given a pilot's weights:

@@ -54,8 +54,8 @@ func assurance(out io.Writer, repetitions int) error {
 Written by `+"`go run ./internal/trials -part assurance -out offpolicy/montecarlo.md`"+`. %d plans a world, each from a pilot of
 100 prompts with 100 labels of P0's and 25 of a far target's responses, by [Pilot]; then one run of the planned size, half
 of its prompts labelled. An Assurance of 80%% is held to 75-92%% of runs; without one the plan is for the expected width.
-"near" is by weights (ESS/n about .9), where a pilot sees too little of the weights' tail: no promise. The runs of arena are
-resamples of the labelled rows of real logs.
+"near" is by weights (ESS/n about .9), by [Result.WeightedPilot]. A plan that no run of 20,000 prompts or 2,000 draws keeps is left
+out. The runs of arena are resamples of the labelled rows of real logs.
 
 | world | value | asked %% | plans | refused | met %% | width / planned | prompts | labels |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -70,7 +70,7 @@ resamples of the labelled rows of real logs.
 
 func assureWorld(out io.Writer, w *world, repetitions int) error {
 	all := policies{"p0": {}, "near": {tilt: .3}, "far": {tilt: 2}}
-	const most, draws = 20_000, 800
+	const most, draws = 20_000, 2000
 	for _, share := range []float64{0, .8} {
 		var logging, far, near met
 		for rep := range repetitions {
@@ -83,8 +83,8 @@ func assureWorld(out io.Writer, w *world, repetitions int) error {
 			if err != nil {
 				return err
 			}
-			p, own := r.Pilot(), r.TargetPilot("far")
-			p.Assurance, own.Assurance = share, share
+			p, own, weighted := r.Pilot(), r.TargetPilot("far"), r.WeightedPilot("near")
+			p.Assurance, own.Assurance, weighted.Assurance = share, share, share
 			if n, m := p.LoggingRun(w.width, .5, most); n > 0 {
 				run, err := one(run{prompts: n, labels: m})
 				if err != nil {
@@ -100,7 +100,7 @@ func assureWorld(out io.Writer, w *world, repetitions int) error {
 				far.add(run.Policy("far").Estimate(offpolicy.Direct), 1.6*w.width, draws, m)
 			}
 			ess := r.Policy("near").Weights.ESS / 100
-			n := 60 + sort.Search(most, func(i int) bool { return p.DRHalfWidth(60+i, 30+i/2, ess) <= w.width })
+			n := 60 + sort.Search(most, func(i int) bool { return weighted.DRHalfWidth(60+i, 30+i/2, ess) <= w.width })
 			run, err := one(run{prompts: n, labels: n / 2})
 			if err != nil {
 				return err

@@ -94,12 +94,16 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 				"would be refused", sd, 100*share, record.Count(pl.rec.Full))
 		}
 	}
+	weighted := pl.rec.Evaluation.WeightedPilot(policy)
+	if weighted.Assurance = pl.logged.Assurance; math.IsNaN(weighted.LabelSD) {
+		weighted = pl.logged
+	}
 	return func(n int, part float64) float64 {
 		m := int(math.Round(pl.share * float64(n)))
 		if w.Divergence > math.Log(float64(n)/10) || m < 3 {
 			return math.Inf(1)
 		}
-		return pl.logged.DRHalfWidth(n, min(m, n), min(1, part*w.ESS/float64(w.N)))
+		return weighted.DRHalfWidth(n, min(m, n), min(1, part*w.ESS/float64(w.N)))
 	}, sure, ""
 }
 
