@@ -79,7 +79,9 @@ type Response struct {
 	Text     *string `json:"response"` // nil if the call failed
 	// TokenIDs are the sampled ids if the server gives them, without the
 	// end-of-turn token.
-	TokenIDs     []int  `json:"token_ids"`
+	TokenIDs []int `json:"token_ids"`
+	// EndID is the end-of-turn token's id, if no template is known that says which it is.
+	EndID        *int   `json:"end_id,omitempty"`
 	FinishReason string `json:"finish_reason"` // "stop": the response ended; "length": it was cut
 	Usage        *Usage `json:"usage"`
 	// LogProb sums the generated tokens' log-probs, end-of-turn included if

@@ -32,6 +32,9 @@ type Quirks struct {
 	// assistant's message, with add_generation_prompt and continue_final_message.
 	// Without it ScoreChat is unsupported.
 	ChatScore bool
+	// Renders: the server says at /tokenize, beside the API's version, which ids it makes of
+	// a conversation. Without it RenderChat is unsupported.
+	Renders bool
 	// MaxTop is how many alternatives to a prompt's token the server gives at most; 0
 	// asks for none.
 	MaxTop int

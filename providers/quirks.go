@@ -23,6 +23,7 @@ func VLLM() Quirks {
 		// chat_completion/protocol.py: prompt_logprobs, add_generation_prompt,
 		// continue_final_message; observed with 0.32.0.
 		ChatScore:   true,
+		Renders:     true, // serve/tokenize/protocol.py: TokenizeChatRequest
 		Completions: map[string]any{"add_special_tokens": false},
 		// Settings left out come from the model's generation_config.
 		Generate: map[string]any{"min_p": 0, "repetition_penalty": 1},
@@ -41,7 +42,8 @@ func SGLang() Quirks {
 		MaxTop:   20, // no limit of its own is known
 		// layers/sampler.py: without min_p, top-k and top-p both of the whole.
 		Filters: temper.TemperatureBoth,
-		TopKOff: -1, // sampling_params.py verify: "top_k must be -1 (disable) or at least 1"
+		Renders: true, // http_server.py /tokenize takes messages; older versions take texts alone
+		TopKOff: -1,   // sampling_params.py verify: "top_k must be -1 (disable) or at least 1"
 		// max_new_tokens 0 passes verify, but whether an entry is listed for it
 		// differs between versions; with 1 it always is.
 		ScoreGenerates: true,

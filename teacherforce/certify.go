@@ -59,10 +59,13 @@ type Probe struct {
 	OK     bool   `json:"ok"`
 	// NotApplicable: the endpoint gives no occasion to ask, as one without chat gives
 	// none to compare chat's rendering. OK is true then, and Detail says why.
-	NotApplicable bool          `json:"not_applicable,omitempty"`
-	Value         dataset.Float `json:"value"`  // what was measured; missing if nothing could be
-	Limit         dataset.Float `json:"limit"`  // what Value is held against
-	Detail        string        `json:"detail"` // what Value is, and what was found
+	NotApplicable bool `json:"not_applicable,omitempty"`
+	// Of is what generation's values are of, of a policy that samples otherwise than its
+	// model, as far as the probe could tell the possibilities apart.
+	Of     dataset.Distribution `json:"of,omitempty"`
+	Value  dataset.Float        `json:"value"`  // what was measured; missing if nothing could be
+	Limit  dataset.Float        `json:"limit"`  // what Value is held against
+	Detail string               `json:"detail"` // what Value is, and what was found
 }
 
 // Certificate says whether an endpoint's log-probs can be relied upon, for one
@@ -97,8 +100,9 @@ type Certificate struct {
 func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy,
 	others ...offpolicy.Policy) (Certificate, error) {
 	cert := Certificate{Model: p.Model, Template: p.Template}
+	served := Served(p.Template)
 	t, err := f.template(p)
-	if err != nil {
+	if err != nil && !served {
 		return cert, err
 	}
 	// The probes compare an endpoint's own log-probs with each other. How p samples
@@ -111,21 +115,20 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy,
 	if len(c.strategies) == 0 {
 		c.strategies = textStrategies()
 	}
-	if c.context, err = f.Render(p, dataset.Prompt{ID: "certify", Text: probePrompt}); err != nil {
-		return cert, err
-	}
-	type probe struct {
-		name ProbeName
-		run  func(context.Context) (Probe, error)
-	}
-	probes := []probe{
-		{ProbeCoverage, c.coverage},
-		{ProbeRepeatability, c.repeatability},
-		{ProbeAdditivity, c.additivity},
-		{ProbeSeam, c.seam},
-		{ProbeTemplate, c.template},
-		{ProbeKnownAnswer, c.knownAnswer},
-		{ProbeMass, c.mass},
+	probes := c.probesServed()
+	if !served {
+		if c.context, err = f.Render(p, dataset.Prompt{ID: "certify", Text: probePrompt}); err != nil {
+			return cert, err
+		}
+		probes = []probe{
+			{ProbeCoverage, c.coverage},
+			{ProbeRepeatability, c.repeatability},
+			{ProbeAdditivity, c.additivity},
+			{ProbeSeam, c.seam},
+			{ProbeTemplate, c.template},
+			{ProbeKnownAnswer, c.knownAnswer},
+			{ProbeMass, c.mass},
+		}
 	}
 	probed := map[offpolicy.Sampling]bool{}
 	for _, q := range policies {
@@ -157,6 +160,12 @@ func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy,
 	}
 	cert.OK = !slices.ContainsFunc(cert.Probes, func(p Probe) bool { return !p.OK })
 	return cert, nil
+}
+
+// probe is a question and how it is put.
+type probe struct {
+	name ProbeName
+	run  func(context.Context) (Probe, error)
 }
 
 // certifier carries one certification. It stands between the Forcer and the

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -56,6 +57,11 @@ func TestModesOfVLLM(t *testing.T) {
 		for _, probe := range cert.Probes {
 			t.Logf("%s %v: %s %s %v %.4g (%.4g): %s", c.mode, c.inherited, probe.Name, probe.Policy, probe.OK,
 				probe.Value.OrNaN(), probe.Limit.OrNaN(), probe.Detail)
+			of := map[sim.LogProbsMode]dataset.Distribution{sim.RawLogProbs: dataset.RawDistribution,
+				sim.ProcessedLogProbs: dataset.SamplingDistribution}[c.mode]
+			if c.failing == "" && probe.Policy == "tempered" && probe.Of != of {
+				t.Errorf("%s: generation's values are found to be of %q, want %q", c.mode, probe.Of, of)
+			}
 			found = found || probe.Name == c.failing && !probe.OK && strings.Contains(probe.Detail, c.says)
 		}
 		if !found {

@@ -3,6 +3,7 @@ package teacherforce
 import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce/temper"
 )
 
 // The names of the methods, in order of preference: the first that answers
@@ -177,7 +178,8 @@ type Result struct {
 	Vocabulary int // that a value from alternatives was computed with, 0 if none was stated
 	State      State
 	PolicyHash string
-	Calls      int // calls made for this result; a shared context counts for the one that made it
+	bounds     []temper.Value // of the tokens, from their alternatives
+	Calls      int            // calls made for this result; a shared context counts for the one that made it
 }
 
 // Record returns the result as a line of logprobs.jsonl.

@@ -40,28 +40,19 @@ func (c *certifier) sampled(ctx context.Context, p offpolicy.Policy) (Probe, err
 		out.Detail = c.seen.unlikely + ": " + elsewhere
 		return out, nil
 	}
-	seed := int64(1)
-	for _, text := range replyPrompts {
-		rendered, err := c.f.Render(p, dataset.Prompt{ID: string(c.probe), Text: text})
-		if err != nil {
-			return out, err
-		}
-		draw := p.Sampling
-		draw.MaxTokens = greedy.MaxTokens
-		g, err := c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: p.Model, Prompt: rendered,
-			Sampling: draw, Seed: &seed, LogProbs: true})
-		if errors.Is(err, errors.ErrUnsupported) {
+	ask := c.drawnIn
+	if Served(p.Template) {
+		ask = c.drawnAfter
+	}
+	for i := range replyPrompts {
+		g, res, score, why, err := ask(ctx, p, i)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
 			return skip("the endpoint does not continue a rendered prompt: " + cause(err))
-		}
-		if err != nil {
+		case err != nil:
 			return out, err
-		}
-		if len(g.Tokens) == 0 {
+		case len(g.Tokens) == 0:
 			return skip("generation gives no log-probs to compare with")
-		}
-		res, why, err := c.score(ctx, c.forcer(), rendered, ResponseOf(c.p, g))
-		if err != nil {
-			return out, err
 		}
 		n := min(len(g.Tokens), res.Tokens)
 		if why != nil || n == 0 || len(g.Tokens)-n > 1 || res.Tokens-n > 1 {
@@ -84,15 +75,37 @@ func (c *certifier) sampled(ctx context.Context, p offpolicy.Policy) (Probe, err
 			}
 			return out, nil
 		}
-		err = c.sampledAs(ctx, &out, p, rendered, g, n)
+		err = c.sampledAs(&out, p, g, n, score)
 		return out, err
 	}
 	return skip("no sampled reply has the tokens of its text")
 }
 
+// drawnIn is the reply of p to the i-th prompt and its value in its own context, with what
+// scores it under other settings; why says that it has no value.
+func (c *certifier) drawnIn(ctx context.Context, p offpolicy.Policy, i int) (g providers.Generation, res Result,
+	score scoreReply, why *Error, err error) {
+	rendered, err := c.f.Render(p, dataset.Prompt{ID: string(c.probe), Text: replyPrompts[i]})
+	if err != nil {
+		return g, res, nil, nil, err
+	}
+	draw, seed := p.Sampling, int64(1)
+	draw.MaxTokens = greedy.MaxTokens
+	g, err = c.g.Generate(ctx, providers.GenerateRequest{Tag: c.tag(), Model: p.Model, Prompt: rendered, Sampling: draw,
+		Seed: &seed, LogProbs: true})
+	if err != nil || len(g.Tokens) == 0 {
+		return g, res, nil, nil, err
+	}
+	score = func(p offpolicy.Policy, r Response) (Result, error) {
+		return c.forcer().scoreIn(ctx, providers.Tag{}, p, c.t, string(c.probe), rendered, nil, nil, r)
+	}
+	res, why, err = c.score(ctx, c.forcer(), rendered, ResponseOf(c.p, g))
+	return g, res, score, why, err
+}
+
 // sampledAs says what the values of a reply are of that a policy which tempers or filters drew.
-func (c *certifier) sampledAs(ctx context.Context, out *Probe, p offpolicy.Policy, rendered string,
-	g providers.Generation, n int) error {
+// score gives the reply a value under another sampling.
+func (c *certifier) sampledAs(out *Probe, p offpolicy.Policy, g providers.Generation, n int, score scoreReply) error {
 	said, drawn := 0.0, dataset.Known(0)
 	for _, t := range g.Tokens[:n] {
 		said += t.LogProb.OrNaN()
@@ -100,7 +113,7 @@ func (c *certifier) sampledAs(ctx context.Context, out *Probe, p offpolicy.Polic
 	}
 	whole := p.Sampling
 	whole.TopP, whole.TopK = 1, 0
-	under, shown, err := c.bounds(ctx, p, p.Sampling, rendered, g)
+	under, underTokens, shown, err := bounds(p, p.Sampling, g, score)
 	if err != nil {
 		return err
 	}
@@ -109,11 +122,12 @@ func (c *certifier) sampledAs(ctx context.Context, out *Probe, p offpolicy.Polic
 		out.Detail += "; the server shows no alternatives, by which the distribution drawn from could be known"
 		return nil
 	}
-	tempered, _, err := c.bounds(ctx, p, whole, rendered, g)
+	tempered, temperedTokens, _, err := bounds(p, whole, g, score)
 	if err != nil {
 		return err
 	}
 	what := "of the model's own distribution"
+	out.Of = c.told(out.Value.OrNaN(), g.Tokens[:n], underTokens, temperedTokens)
 	for _, other := range []struct {
 		v    temper.Value
 		what string
@@ -139,6 +153,44 @@ func (c *certifier) sampledAs(ctx context.Context, out *Probe, p offpolicy.Polic
 	return nil
 }
 
+// saidNoise is how far from what it is of a value at generation may lie, at least, in nats a
+// token: it is written with so many digits.
+const saidNoise = 1e-4
+
+// told is what the values of generated tokens are of: the distribution drawn from, or the
+// model's own, if they are near it and far from every other. raw is how far they lie from the
+// model's own, nats a token.
+func (c *certifier) told(raw float64, said []providers.Token, under, tempered []temper.Value) dataset.Distribution {
+	near := saidNoise
+	for _, p := range c.cert.Probes {
+		if v, ok := p.Value.Get(); ok && p.Name == ProbeRepeatability {
+			near = max(near, repeatFactor*v)
+		}
+	}
+	far := func(d float64) bool { return d > 2*near }
+	drawn, whole, apart := meanAway(under, said), meanAway(tempered, said), 0.0
+	for i := range min(len(under), len(tempered)) {
+		apart += math.Abs(under[i].Upper-tempered[i].Upper) + math.Abs(under[i].Lower-tempered[i].Lower)
+	}
+	switch {
+	case raw <= near && far(drawn) && far(whole):
+		return dataset.RawDistribution
+	case drawn <= near && far(raw) && (far(whole) || apart <= near):
+		return dataset.SamplingDistribution
+	}
+	return ""
+}
+
+// meanAway is how far the tokens' values lie from what they may be, nats a token; 0 if
+// nothing bounds them, so that none is told from another then.
+func meanAway(of []temper.Value, said []providers.Token) float64 {
+	total := 0.0
+	for i, t := range said[:min(len(of), len(said))] {
+		total += away(of[i], t.LogProb.OrNaN())
+	}
+	return total / float64(max(1, len(said)))
+}
+
 // away is how far v lies from what a value may be.
 func away(of temper.Value, v float64) float64 {
 	switch of.Kind {
@@ -150,19 +202,22 @@ func away(of temper.Value, v float64) float64 {
 	return max(of.Lower-v, v-of.Upper, 0)
 }
 
+// scoreReply scores a reply under a policy, in the context that it was drawn in.
+type scoreReply func(p offpolicy.Policy, r Response) (Result, error)
+
 // bounds are those of a reply's log-prob under p with other sampling; shown is false if the
 // server shows no alternatives.
-func (c *certifier) bounds(ctx context.Context, p offpolicy.Policy, s offpolicy.Sampling, rendered string,
-	g providers.Generation) (v temper.Value, shown bool, err error) {
+func bounds(p offpolicy.Policy, s offpolicy.Sampling, g providers.Generation, score scoreReply) (v temper.Value,
+	tokens []temper.Value, shown bool, err error) {
 	p.Sampling = s
 	r := ResponseOf(offpolicy.Policy{Model: p.Model}, g) // nobody's, so that the alternatives alone decide
-	res, err := c.forcer().scoreIn(ctx, providers.Tag{}, p, c.t, string(c.probe), rendered, nil, nil, r)
+	res, err := score(p, r)
 	var why *Error
 	if errors.As(err, &why) {
-		return v, false, nil
+		return v, nil, false, nil
 	}
 	if err != nil || res.Distribution != dataset.SamplingDistribution {
-		return v, false, err
+		return v, nil, false, err
 	}
 	b := res.Record("", "").Bounds()
 	switch v = (temper.Value{Kind: temper.Exact, Lower: b[0], Upper: b[1]}); {
@@ -171,5 +226,5 @@ func (c *certifier) bounds(ctx context.Context, p offpolicy.Policy, s offpolicy.
 	case res.Interval != nil:
 		v.Kind = temper.Interval
 	}
-	return v, true, nil
+	return v, res.bounds, true, nil
 }

@@ -22,17 +22,60 @@ const servedPrefix = "server:"
 // identified: its contexts are others, and so is the policy.
 var ErrRenderingChanged = errors.New("the server renders conversations otherwise than before")
 
+// ServerTemplate is the name of a policy's template if the server renders: "server", and
+// behind a space, as JSON, the variables of the model's own template that each request
+// states, such as enable_thinking. [Identify] puts the digest of the rendering into it.
+func ServerTemplate(kwargs map[string]any) string {
+	name := strings.TrimSuffix(servedPrefix, ":")
+	if len(kwargs) == 0 {
+		return name
+	}
+	b, err := json.Marshal(kwargs)
+	if err != nil {
+		panic("teacherforce: ServerTemplate: " + err.Error())
+	}
+	return name + " " + string(b)
+}
+
+// Served reports whether a template's name says that the server renders.
+func Served(template string) bool {
+	name, _, _ := strings.Cut(template, " ")
+	return name == strings.TrimSuffix(servedPrefix, ":") || strings.HasPrefix(name, servedPrefix)
+}
+
+// kwargsOf are the variables that a served template's name states.
+func kwargsOf(template string) (kwargs map[string]any, err error) {
+	if _, text, ok := strings.Cut(template, " "); ok && Served(template) {
+		err = json.Unmarshal([]byte(text), &kwargs)
+	}
+	return kwargs, err
+}
+
+// chatRenderer is a [Generator] whose service renders conversations.
+type chatRenderer interface {
+	RenderChat(context.Context, providers.RenderRequest) ([]int, error)
+}
+
 // ContextIDs returns the token ids of the context that p answers prompt in, as the
-// server renders it in its model's own template: no template is known here, and
-// p.Template is not used. It has one token generated, and needs a server that
-// returns the prompt's ids (Generation.PromptIDs); of another, the error wraps
-// [errors.ErrUnsupported].
+// server renders it in its model's own template: no template is known here, and of
+// p.Template only the variables count ([ServerTemplate]). If g is a
+// [providers.ChatRenderer] that costs nothing. Else, or if its service does not render, it
+// has one token generated, and needs a server that returns the prompt's ids
+// (Generation.PromptIDs); of another, the error wraps [errors.ErrUnsupported].
 func ContextIDs(ctx context.Context, g Generator, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt) ([]int,
 	error) {
-	one := greedy
-	one.MaxTokens = 1
-	out, err := g.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: p.Model, Messages: turns(p, prompt),
-		Sampling: one})
+	kwargs, err := kwargsOf(p.Template)
+	if err != nil {
+		return nil, fmt.Errorf("teacherforce: context of %s under %s: variables of the template: %w", prompt.ID, p.Name, err)
+	}
+	if r, ok := g.(chatRenderer); ok {
+		ids, err := r.RenderChat(ctx, providers.RenderRequest{Tag: tag, Model: p.Model, Messages: turns(p, prompt),
+			Kwargs: kwargs})
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return ids, err
+		}
+	}
+	out, err := g.Generate(ctx, byChat(tag, p, prompt, kwargs))
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +84,25 @@ func ContextIDs(ctx context.Context, g Generator, tag providers.Tag, p offpolicy
 			"conversation: %w", prompt.ID, p.Name, errors.ErrUnsupported)
 	}
 	return out.PromptIDs, nil
+}
+
+// byChat asks for one token in the context that the server makes of prompt.
+func byChat(tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt,
+	kwargs map[string]any) providers.GenerateRequest {
+	req := providers.GenerateRequest{Tag: tag, Model: p.Model, Messages: turns(p, prompt), Sampling: greedy}
+	req.Sampling.MaxTokens = 1
+	if len(kwargs) > 0 {
+		req.Extra = map[string]any{providers.TemplateKwargs: kwargs}
+	}
+	return req
+}
+
+// GenerateAfter builds the request by which p answers in a context that the server
+// rendered ([ContextIDs]): through completions, with the ids that [Forcer.ScoreIDs] scores
+// after, so that nothing the model says is kept back.
+func GenerateAfter(tag providers.Tag, p offpolicy.Policy, contextIDs []int, seed int64) providers.GenerateRequest {
+	return providers.GenerateRequest{Tag: tag, Model: p.Model, PromptIDs: contextIDs, Sampling: p.Sampling, Seed: &seed,
+		LogProbs: true}
 }
 
 // canaries are conversations whose tokens tell one rendering from another: one
@@ -79,6 +141,9 @@ func Identify(ctx context.Context, g Generator, p offpolicy.Policy) (offpolicy.P
 	}
 	h := sha256.Sum256(b)
 	name := servedPrefix + hex.EncodeToString(h[:8])
+	if _, kwargs, ok := strings.Cut(p.Template, " "); ok && Served(p.Template) {
+		name += " " + kwargs
+	}
 	if strings.HasPrefix(p.Template, servedPrefix) && p.Template != name {
 		return p, fmt.Errorf("teacherforce: identify %s: its contexts were %s and are %s: %w; keep the server and its "+
 			"template as they were, or start again", p.Name, p.Template, name, ErrRenderingChanged)
@@ -105,8 +170,8 @@ func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Po
 	case len(contextIDs) == 0:
 		return refused(ClassUnsupported, ReasonUnsupported, "the context's token ids are not known")
 	case r.TokenIDs == nil || r.Model != p.Model:
-		return refused(ClassUnsupported, ReasonUnsupported, "the server did not return the ids of all that was sampled, "+
-			"the model's thought included, and without a template nothing else can be scored")
+		return refused(ClassUnsupported, ReasonUnsupported, "the ids of all that was sampled, the model's thought "+
+			"included, are not known, or another model drew them, and without a template nothing else can be scored")
 	case r.Ended && r.EndID == nil:
 		return refused(ClassUnsupported, ReasonUnsupported, "the response ended, and the server did not return the id of "+
 			"the token that ended it")

@@ -85,6 +85,7 @@ func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, 
 	own := ownSampling(p, pair, r)
 	total, tokens, excluded, shown := f.temperedOf(p, pair, raw, r.By.Hash() == res.PolicyHash)
 	if shown {
+		res.bounds = tokens
 		res.Excluded = dataset.Known(excluded)
 	}
 	switch {

@@ -83,7 +83,8 @@ func newPreflight(ctx context.Context, cfg Config) (*preflight, error) {
 		panic("pilot: Config lacks Policies, Judge or Oracle")
 	}
 	// Each step needs what the one before it found.
-	for _, step := range []func(context.Context){p.settings, p.graders, p.services, p.costs, p.folder} {
+	for _, step := range []func(context.Context){p.settings, p.identify, p.graders, p.services, p.costs,
+		p.folder} {
 		step(ctx)
 		if len(p.problems) == 0 {
 			continue
@@ -280,6 +281,9 @@ func (p *preflight) services(ctx context.Context) {
 	c := &p.cfg
 	models := c.Arms.Models()
 	for _, a := range c.Arms {
+		if teacherforce.Served(a.Policy.Template) {
+			continue
+		}
 		if _, err := p.forcer.Render(a.Policy, dataset.Prompt{ID: "any", Text: "Hello."}); err != nil {
 			p.add(err.Error(), record.Do("name the chat template of the model's own family, and a system prompt where it "+
 				"takes one", record.FieldArms), err)

@@ -14,10 +14,14 @@ type Func struct {
 	OnGenerate   func(context.Context, providers.GenerateRequest) (providers.Generation, error)
 	OnScore      func(context.Context, providers.ScoreRequest) (providers.PromptScore, error)
 	OnScoreChat  func(context.Context, providers.ChatScoreRequest) (providers.PromptScore, error)
+	OnRenderChat func(context.Context, providers.RenderRequest) ([]int, error)
 	OnModels     func(context.Context) ([]providers.Model, error)
 }
 
-var _ providers.ChatScorer = Func{}
+var (
+	_ providers.ChatScorer   = Func{}
+	_ providers.ChatRenderer = Func{}
+)
 
 // Name returns ProviderName.
 func (f Func) Name() string {
@@ -49,6 +53,14 @@ func (f Func) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) (pr
 		return providers.PromptScore{}, errors.ErrUnsupported
 	}
 	return f.OnScoreChat(ctx, req)
+}
+
+// RenderChat calls OnRenderChat.
+func (f Func) RenderChat(ctx context.Context, req providers.RenderRequest) ([]int, error) {
+	if f.OnRenderChat == nil {
+		return nil, errors.ErrUnsupported
+	}
+	return f.OnRenderChat(ctx, req)
 }
 
 // Models calls OnModels.

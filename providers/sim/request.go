@@ -41,9 +41,12 @@ type request struct {
 	AddSpecialTokens     *bool `json:"add_special_tokens"`
 	AddGenerationPrompt  *bool `json:"add_generation_prompt"`
 	ContinueFinalMessage bool  `json:"continue_final_message"`
-	late                 bool  // characters show late, as vLLM's do
-	PromptLogprobs       *int  `json:"prompt_logprobs"`
-	ReturnPromptText     bool  `json:"return_prompt_text"`
+	TemplateKwargs       struct {
+		EnableThinking *bool `json:"enable_thinking"`
+	} `json:"chat_template_kwargs"`
+	late             bool // characters show late, as vLLM's do
+	PromptLogprobs   *int `json:"prompt_logprobs"`
+	ReturnPromptText bool `json:"return_prompt_text"`
 
 	RepetitionPenalty *float64 `json:"repetition_penalty"`
 }

@@ -216,6 +216,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/inference/v1/models", s.free(fireworks, s.fireworksModels))
 	mux.Handle("/vllm/v1/completions", s.paid(vllm, s.vllmCompletions))
 	mux.Handle("/vllm/v1/chat/completions", s.paid(vllm, s.vllmChat))
+	mux.Handle("/vllm/tokenize", s.unpaid(http.MethodPost, vllm, s.vllmTokenize))
 	mux.Handle("/vllm/v1/models", s.free(vllm, s.vllmModels))
 	mux.Handle("/v1/accounts/{account}/models/{model}", s.free(fireworks, s.fireworksModel))
 	mux.Handle("/v1/chat/completions", s.paid(openAI, s.openAIChat))
@@ -294,13 +295,21 @@ func (c *call) headers(h http.Header) {
 
 // free serves what costs nothing and never fails.
 func (s *Server) free(p provider, f func(*call) (answer, *apiError)) http.Handler {
+	return s.unpaid(http.MethodGet, p, f)
+}
+
+// unpaid serves by one method what costs nothing.
+func (s *Server) unpaid(method string, p provider, f func(*call) (answer, *apiError)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.open(w, r, p)
+		if err == nil && method == http.MethodPost {
+			c.body, err = readBody(w, r)
+		}
 		var a answer
 		if err == nil {
 			a, err = f(c)
 		}
-		if err == nil && r.Method != http.MethodGet {
+		if err == nil && r.Method != method {
 			err = errMethod(r.Method)
 		}
 		if err != nil {

@@ -150,6 +150,35 @@ func (s *Server) vllmChat(c *call) (answer, *apiError) {
 	return a, nil
 }
 
+// vllmTokenize serves POST /vllm/tokenize: the token ids that chat makes of the messages.
+func (s *Server) vllmTokenize(c *call) (answer, *apiError) {
+	r, err := decode(c.body)
+	if err != nil {
+		return answer{}, err
+	}
+	m, err := s.model(c, r.Model)
+	if err != nil {
+		return answer{}, err
+	}
+	text, err := s.vllmRender(m, r, r.AddGenerationPrompt == nil || *r.AddGenerationPrompt)
+	if err != nil {
+		return answer{}, err
+	}
+	if r.AddSpecialTokens != nil && *r.AddSpecialTokens {
+		text = "<|begin_of_text|>" + text
+	}
+	ids := m.lm().Tokenizer().Encode(text)
+	body, e := json.Marshal(map[string]any{"count": len(ids), "max_model_len": maxContext, "tokens": ids,
+		"token_strs": nil})
+	if e != nil {
+		panic("sim: tokenize: " + e.Error()) // ids are numbers
+	}
+	return answer{body: body}, nil
+}
+
+// noThought is what Qwen3's template puts in front of an answer if enable_thinking is off.
+const noThought = "<think>\n\n</think>\n\n"
+
 // vllmRender puts the messages through the model's own template.
 func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiError) {
 	if len(r.Messages) == 0 {
@@ -175,6 +204,8 @@ func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiE
 		}
 		if !header { // the turns alone, without what announces the answer
 			text = strings.TrimSuffix(text, template.Answer())
+		} else if think := r.TemplateKwargs.EnableThinking; think != nil && !*think {
+			text += noThought
 		}
 		return text, nil
 	}

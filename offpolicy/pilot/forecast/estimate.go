@@ -91,11 +91,10 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 		}
 		limit := float64(a.Policy.Sampling.MaxTokens)
 		for _, p := range own {
-			text, err := w.Forcer.Render(a.Policy, p)
+			context, err := w.context(a, price, p)
 			if err != nil {
 				continue // the stage itself will record why
 			}
-			context := w.tokens(a, price, text)
 			add(gen, price, 1, context, a.ExpectedTokens, limit)
 			// One echo of context and response and, where methods are compared,
 			// one of the context alone. At worst everywhere, and the ids need a
@@ -204,6 +203,23 @@ func refer(s *record.StageEstimate, of record.ReferenceStage, scale float64) {
 		s.ReferenceTime = fmt.Sprintf("%.3g-%.3g %s", from, to, unit)
 	}
 }
+
+// context estimates the length of the context that a policy answers p in, in tokens.
+func (w *Work) context(a record.Arm, price providers.Price, p dataset.Prompt) (float64, error) {
+	if teacherforce.Served(a.Policy.Template) {
+		n := float64(servedFrame)
+		for _, m := range append(p.Turns(), dataset.Message{Content: a.Policy.System}) {
+			n += servedFrame + float64(len(m.Content))/bytesPerToken(price)
+		}
+		return n, nil
+	}
+	text, err := w.Forcer.Render(a.Policy, p)
+	return w.tokens(a, price, text), err
+}
+
+// servedFrame is how many tokens a template that only the server knows is taken to put around
+// a turn.
+const servedFrame = 8
 
 // tokens estimates the length of a rendered context: each control token is one
 // token, the rest goes by bytes.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy"
+	"github.com/reweigh/reweigh/teacherforce"
 )
 
 // Role is what a policy is in the run.
@@ -66,25 +67,28 @@ func PlanArms() Arms {
 // armJSON is an arm on file. Pointers mark the settings that must be stated:
 // leaving one out must not mean zero.
 type armJSON struct {
-	Name           string   `json:"name"`
-	Role           Role     `json:"role"`
-	Endpoint       string   `json:"endpoint"`
-	Model          string   `json:"model"`
-	System         string   `json:"system"`
-	Template       string   `json:"template"`
-	Temperature    *float64 `json:"temperature"`
-	TopP           *float64 `json:"top_p"`
-	TopK           *int     `json:"top_k"`
-	MaxTokens      *int     `json:"max_tokens"`
-	Vocabulary     *int     `json:"vocabulary"`
-	ExpectedTokens float64  `json:"expected_tokens"`
-	ExpectedRank   int      `json:"expected_rank"`
+	Name           string         `json:"name"`
+	Role           Role           `json:"role"`
+	Endpoint       string         `json:"endpoint"`
+	Model          string         `json:"model"`
+	System         string         `json:"system"`
+	Template       string         `json:"template"`
+	Temperature    *float64       `json:"temperature"`
+	TopP           *float64       `json:"top_p"`
+	TopK           *int           `json:"top_k"`
+	MaxTokens      *int           `json:"max_tokens"`
+	Vocabulary     *int           `json:"vocabulary"`
+	TemplateKwargs map[string]any `json:"chat_template_kwargs"`
+	ExpectedTokens float64        `json:"expected_tokens"`
+	ExpectedRank   int            `json:"expected_rank"`
 }
 
 // ReadArms reads a JSON list of policies, {name, role, endpoint, model, system, template,
-// temperature, top_p, top_k, max_tokens, vocabulary, expected_tokens, expected_rank}, and
-// validates them together. endpoint and vocabulary may be left out. An unknown key is an error: a
-// misspelt setting would otherwise be a default in disguise. name is the file's, for errors.
+// temperature, top_p, top_k, max_tokens, vocabulary, chat_template_kwargs, expected_tokens,
+// expected_rank}, and validates them together. endpoint, vocabulary and chat_template_kwargs
+// may be left out; the last are variables of the model's own template, if template is
+// "server": [teacherforce.ServerTemplate]. An unknown key is an error: a misspelt setting would
+// otherwise be a default in disguise. name is the file's, for errors.
 func ReadArms(r io.Reader, name string) (Arms, error) {
 	const longest = 16 << 20 // bytes; a file without an end must not fill the memory
 	dec := json.NewDecoder(io.LimitReader(r, longest))
@@ -121,6 +125,14 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 		}
 		if a.Endpoint != "" && a.Model != "" {
 			a.Model = a.Endpoint + "/" + a.Model
+		}
+		if len(a.TemplateKwargs) > 0 {
+			if a.Template != teacherforce.ServerTemplate(nil) {
+				return nil, fmt.Errorf("record: %s: policy %d (%q) states chat_template_kwargs and template %q: only the "+
+					"server's own rendering, template %q, has variables", name, i+1, a.Name, a.Template,
+					teacherforce.ServerTemplate(nil))
+			}
+			a.Template = teacherforce.ServerTemplate(a.TemplateKwargs)
 		}
 		arms[i] = Arm{
 			Endpoint: a.Endpoint,

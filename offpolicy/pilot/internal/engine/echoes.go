@@ -26,8 +26,11 @@ const kindEcho = "echo"
 // otherwise pay for the first ones again; this way it repeats no more than what
 // was in flight.
 type echoes struct {
-	scorer    teacherforce.PromptScorer
-	chat      teacherforce.ChatScorer
+	scorer   teacherforce.PromptScorer
+	chat     teacherforce.ChatScorer
+	renderer interface {
+		RenderChat(context.Context, providers.RenderRequest) ([]int, error)
+	}
 	generator teacherforce.Generator
 	j         *journal.Journal
 
@@ -210,6 +213,11 @@ func keptAlternative(a providers.Alternative) alternative {
 		out.ID = &a.ID
 	}
 	return out
+}
+
+// RenderChat asks the server, which takes nothing for it.
+func (e *echoes) RenderChat(ctx context.Context, req providers.RenderRequest) ([]int, error) {
+	return e.renderer.RenderChat(ctx, req)
 }
 
 // Generate implements [teacherforce.Generator], for certification.

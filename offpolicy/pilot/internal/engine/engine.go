@@ -125,6 +125,7 @@ func (r *Run) ready(ctx context.Context) error {
 		forcing.Noise, forcing.Tolerance = max(forcing.Noise, 2*stated), teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer, r.store.echoes.generator, r.store.echoes.chat = r.policies, r.policies, r.policies
+	r.store.echoes.renderer = r.policies
 	if providers.ScoresChats(c.Policies) {
 		forcing.Chat = &r.store.echoes
 	}
@@ -200,6 +201,9 @@ func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
 		if more, err = r.moreLabels(); err != nil {
 			return nil, err
 		}
+	}
+	if err == nil {
+		err = r.renderedAlike(ctx)
 	}
 	open := unfinished(stages)
 	var stop *stopError

@@ -24,7 +24,7 @@ func (r *Run) logProbsOwed() []item {
 			row, ok := r.store.logprobs[key]
 			certified := r.job.Uncertified || r.store.certs[record.CertificateKey(a.Policy)].OK
 			needs := []dataset.Key{{PromptID: p.ID, Policy: p0.Name}}
-			if !all[p.ID] && a.Policy.Name != p0.Name {
+			if (!all[p.ID] || teacherforce.Served(a.Policy.Template)) && a.Policy.Name != p0.Name {
 				needs = append(needs, key) // for the ids of the context
 			}
 			// Another size of the vocabulary makes other bounds.
@@ -61,7 +61,7 @@ func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0
 	response := teacherforce.Response{
 		Text: *logged.Text, TokenIDs: logged.TokenIDs, Model: logged.Model,
 		Ended: logged.FinishReason == "stop", Filtered: teacherforce.Filtered(logged.FinishReason),
-		Sampling: logged.Sampling, By: p0,
+		Sampling: logged.Sampling, By: p0, EndID: logged.EndID,
 	}
 	if response.Model == "" {
 		response.Model = p0.Model
@@ -75,7 +75,13 @@ func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0
 	}
 	key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
 	tag := providers.Tag{Stage: record.StageLogProbs, Key: key}
-	res, err := r.forcer.ScoreKnown(ctx, tag, policy, p, known, response)
+	var res teacherforce.Result
+	var err error
+	if teacherforce.Served(policy.Template) {
+		res, err = r.scoreServed(ctx, tag, policy, p, response)
+	} else {
+		res, err = r.forcer.ScoreKnown(ctx, tag, policy, p, known, response)
+	}
 	if err != nil {
 		return teacherforce.FailedRecord(p.ID, policy, err), err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
@@ -64,7 +65,7 @@ func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset
 	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 	tag := providers.Tag{Stage: stage, Key: key}
 	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
-	req, err := r.forcer.GenerateRequest(tag, a.Policy, p, draw(r.job.Seed, key))
+	req, rendered, err := r.requestOf(ctx, tag, a.Policy, p)
 	var g providers.Generation
 	if err == nil {
 		g, err = r.policies.Generate(ctx, req)
@@ -82,14 +83,48 @@ func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset
 		text := g.Text // a pointer into g would keep all its tokens
 		row.Text, row.TokenIDs, row.FinishReason, row.Model = &text, g.TokenIDs, g.FinishReason, g.Meta.Model
 		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
+		if rendered != nil {
+			row.ContextIDs, row.EndID = dataset.DigestTokens(rendered), teacherforce.ResponseOf(a.Policy, g).EndID
+		}
 		if !a.Policy.Sampling.Neutral() {
-			row.Sampling = teacherforce.SamplingOf(g)
+			row.Sampling = r.drawnWith(a.Policy, g)
 		}
 		if g.Usage != nil {
 			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
 		}
 	}
 	return row.Error, r.store.putResponse(row)
+}
+
+// drawnWith are the log-probs that a policy drew the tokens of g with, if the server says
+// them: apart, or as those of the tokens, if certification found that they are that.
+func (r *Run) drawnWith(p offpolicy.Policy, g providers.Generation) []float64 {
+	if out := teacherforce.SamplingOf(g); out != nil {
+		return out
+	}
+	if r.said(p) != dataset.SamplingDistribution {
+		return nil
+	}
+	g.Tokens = slices.Clone(g.Tokens)
+	for i := range g.Tokens {
+		g.Tokens[i].Sampling = g.Tokens[i].LogProb
+	}
+	return teacherforce.SamplingOf(g)
+}
+
+// said is what the server's values of generated tokens were found to be of, for policies
+// that sample as p does.
+func (r *Run) said(p offpolicy.Policy) dataset.Distribution {
+	for _, probe := range r.store.certs[record.CertificateKey(p)].Probes {
+		for _, a := range r.job.Arms {
+			q := a.Policy
+			if q.Sampling.MaxTokens = p.Sampling.MaxTokens; probe.Name == teacherforce.ProbeSampled && probe.OK &&
+				q.Name == probe.Policy && q.Sampling == p.Sampling {
+				return probe.Of
+			}
+		}
+	}
+	return ""
 }
 
 // sumLogProbs sums what the server said of its own tokens; one missing value
@@ -163,6 +198,9 @@ func (r *Run) fatal(ctx context.Context, stage string, key dataset.Key, err erro
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if stop := rendering(stage, key, err); stop != nil {
+		return stop
 	}
 	var e *providers.Error
 	if !errors.As(err, &e) {

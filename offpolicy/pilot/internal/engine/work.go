@@ -353,6 +353,15 @@ func (s steady) BatcherOf(model string) (providers.Batcher, bool) {
 	return providers.Batches(s.Provider, model)
 }
 
+// RenderChat implements [providers.ChatRenderer], where the provider does.
+func (s steady) RenderChat(ctx context.Context, req providers.RenderRequest) ([]int, error) {
+	c, ok := s.Provider.(providers.ChatRenderer)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return c.RenderChat(ctx, req)
+}
+
 func (s steady) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	release := cancel
