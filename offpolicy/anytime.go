@@ -86,6 +86,14 @@ func (s Sequence) quantile(t int, df float64) float64 {
 	return -distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile(tail)
 }
 
+// oneLook is how many standard errors an interval for one look reaches.
+var oneLook = distuv.UnitNormal.Quantile(.975)
+
+// widen is how many times as far as for one look the interval of a value reaches after t
+// prompts, before labels in [0, 1] widen it further. That of a difference is drawn out in
+// proportion, by the tails of t: Newcombe's limits at so large a t would be half as wide again.
+func (s Sequence) widen(t int) float64 { return max(s.Errors(t)/oneLook, 1) }
+
 // watch fills in what may be looked at at any time.
 func (r *Result) watch(c *Config) {
 	nan := math.NaN()
@@ -96,12 +104,7 @@ func (r *Result) watch(c *Config) {
 			e.AnytimeLower, e.AnytimeUpper = nan, nan
 			if c.Anytime > 0 && e.Claims && !e.Refused() {
 				// An interval for many looks is never narrower than for one.
-				widen := max(s.quantile(len(r.Prompts), e.DF)/e.t(1), 1)
-				if !finite(widen) { // so few prompts say nothing yet
-					e.AnytimeLower, e.AnytimeUpper = 0, 1
-					continue
-				}
-				lo, hi := e.within(widen)
+				lo, hi := e.within(s.widen(len(r.Prompts)))
 				e.AnytimeLower, e.AnytimeUpper = min(lo, e.Lower), max(hi, e.Upper)
 			}
 		}
@@ -114,15 +117,23 @@ func (r *Result) watch(c *Config) {
 			p = append(p, nan)
 			continue
 		}
-		q := s.quantile(d.Prompts, d.contrast.df)
-		if !finite(q) {
+		// How far 0 lies, in reaches of one look to its side.
+		center, once := d.contrast.value, d.contrast.t(1)
+		widen := s.quantile(d.Prompts, d.contrast.df) / once
+		if !finite(widen) { // so few prompts say nothing yet
 			d.AnytimeLower, d.AnytimeUpper, d.AnytimeP = -1, 1, 1
 			p = append(p, 1)
 			continue
 		}
-		lo, hi, once := d.contrast.interval(q, false)
-		d.AnytimeLower, d.AnytimeUpper = lo, hi
-		d.AnytimeP = s.P(-distuv.UnitNormal.Quantile(once/2), d.Prompts)
+		widen = max(widen, 1)
+		reach := center - d.Lower
+		if center < 0 {
+			reach = d.Upper - center
+		}
+		d.AnytimeLower = max(center-widen*(center-d.Lower), -1)
+		d.AnytimeUpper = min(center+widen*(d.Upper-center), 1)
+		tail := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: d.contrast.df}.Survival(math.Abs(center) / reach * once)
+		d.AnytimeP = s.P(-distuv.UnitNormal.Quantile(tail), d.Prompts)
 		p = append(p, d.AnytimeP)
 	}
 	for i, adjusted := range holmOf(p) {

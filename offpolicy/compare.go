@@ -42,7 +42,8 @@ type Comparison struct {
 	P                    float64 // two-sided
 	Holm                 float64 // P adjusted over all pairs by Holm's procedure
 	// AnytimeLower, AnytimeUpper and AnytimeP may be looked at at any time, by Sequence
-	// with Config.Anytime; AnytimeHolm is AnytimeP adjusted over all pairs. The limits
+	// with Config.Anytime, each limit as many times as far from the center as the quantile
+	// of t is that of one look; AnytimeHolm is AnytimeP adjusted over all pairs. The limits
 	// leave out 0 if, and only if, AnytimeP is below .05. NaN without Anytime.
 	AnytimeLower, AnytimeUpper, AnytimeP, AnytimeHolm float64
 

@@ -168,8 +168,9 @@
 //	value ± SE √((x + 1)/x · (log(x + 1) + 2 log(1/.05))),   x = t ρ²
 //
 // after t prompts (Waudby-Smith et al. 2024, arXiv 2103.06476), whose intervals all hold
-// together in 95% of runs, and about 1.55 times as wide; tails are those of t, and limits
-// those of labels in [0, 1], as for one look. Differences have p and Holm's p of the same
+// together in 95% of runs, and 1.5 to 1.75 times as wide. A value's limits are those of
+// labels in [0, 1] at so many standard errors; a difference's are those for one look, each drawn
+// out in proportion by the tails of t. Differences have p and Holm's p of the same
 // kind. [Result.Decided] says when a growing run may stop; its intervals hold then too.
 //
 // # Many rows

@@ -232,8 +232,8 @@ func ExampleResult_Decided() {
 	}
 	// Output:
 	// 60 prompts: near has no answer yet; not decided: p0, near
-	// 100 prompts: near within [0.493, 0.628] at any time; every comparison is decided or known to ±0.02
-	// 400 prompts: near within [0.530, 0.590] at any time; every comparison is decided or known to ±0.02
+	// 100 prompts: near within [0.499, 0.623] at any time; every comparison is decided or known to ±0.02
+	// 400 prompts: near within [0.530, 0.589] at any time; every comparison is decided or known to ±0.02
 }
 
 // Logs of an old and a new version of a prompt, and a target between the two: few usable
