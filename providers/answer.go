@@ -1,5 +1,7 @@
 package providers
 
+import "strings"
+
 // answer is what a reply of chat/completions or completions holds: one form for
 // both and for all services, because they differ in what they leave out. Only
 // what the request needs of it is read (want); the rest has to be JSON.
@@ -39,6 +41,7 @@ type message struct {
 	// reasoned, called and other say what stands beside the text.
 	reasoned, called bool
 	other            string // a part of a kind that is not text
+	odd              bool   // the content is something else than text, parts of it or null
 }
 
 // promptList is Together's echo: the prompts apart from the choices.
@@ -217,10 +220,15 @@ func (r *reader) choice(w want) (c choice) {
 	return c
 }
 
-// finish is a reason to end: a word, or an object of which "type" is the word.
+// finish is a reason to end: a word, or an object of which "type" is the word. Python's
+// and JSON's words for nothing are none.
 func (r *reader) finish() (word string) {
 	if r.kind() != '{' {
-		return r.word(maxName)
+		word = r.word(maxName)
+		if strings.EqualFold(word, "none") || strings.EqualFold(word, "null") {
+			return ""
+		}
+		return word
 	}
 	for ok := r.enter('{'); ok; ok = r.more('}') {
 		if string(r.key()) == "type" {
@@ -270,7 +278,10 @@ func (r *reader) content(m *message, w want) {
 	case '{':
 		m.has = true
 		m.content = string(r.part(m, nil, w))
-	default:
+	case 'n':
+		r.skip()
+	default: // a number, true, false
+		m.odd = true
 		r.skip()
 	}
 }
@@ -280,6 +291,16 @@ func (r *reader) part(m *message, joined []byte, w want) []byte {
 	if r.kind() == '"' {
 		s, _ := r.text(w.textBytes() - len(joined))
 		return append(joined, s...)
+	}
+	switch r.kind() {
+	case '{':
+	case 'n':
+		r.skip()
+		return joined
+	default:
+		m.odd = true
+		r.skip()
+		return joined
 	}
 	var seen uint32
 	var kind, text string
@@ -315,6 +336,7 @@ func (r *reader) part(m *message, joined []byte, w want) []byte {
 		m.other = kind
 	}
 	m.reasoned = m.reasoned || thought
+	m.odd = m.odd || seen == 0 && !thought // an object that is no part
 	return joined
 }
 

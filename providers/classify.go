@@ -36,18 +36,30 @@ func (t *transport) hint(c Class) string {
 
 // retryAfter is the wait that a server asks for: retry-after-ms, else
 // Retry-After in seconds or as a date. A date counts from the server's own
-// clock where it sends one. What makes no sense is no wish.
+// clock where it sends one. Some write a duration, as 1m2.5s, or the seconds or
+// milliseconds since 1970. What makes no sense is no wish.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	if d, ok := parseWait(h.Get("Retry-After-Ms"), time.Millisecond); ok {
 		return d
 	}
-	v := h.Get("Retry-After")
-	if d, ok := parseWait(v, time.Second); ok {
-		return d
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if d, err := time.ParseDuration(v); err == nil {
+		return max(0, d)
 	}
 	at, err := http.ParseTime(v)
 	if err != nil {
-		return 0
+		at, err = time.Parse(time.RFC3339, v)
+	}
+	if err != nil {
+		d, _ := parseWait(v, time.Second)
+		ms, _ := parseWait(v, time.Millisecond)
+		switch {
+		case d < sinceEpoch, ms == longestWait:
+			return d
+		case ms >= sinceEpoch:
+			d = ms
+		}
+		at = time.Unix(0, 0).Add(d)
 	}
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
@@ -55,12 +67,18 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return max(0, at.Sub(now))
 }
 
+// longestWait is how long a wait can be said.
+const longestWait = 1 << 62
+
+// sinceEpoch is a wait that nobody asks for: 30 years. As long a one is a date.
+const sinceEpoch = 30 * 365 * 24 * time.Hour
+
 func parseWait(s string, unit time.Duration) (time.Duration, bool) {
 	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || math.IsNaN(f) {
 		return 0, false
 	}
-	return time.Duration(max(0, min(f*float64(unit), 1<<62))), true
+	return time.Duration(max(0, min(f*float64(unit), longestWait))), true
 }
 
 // serverRequestID is what support asks for, in the services' own order of

@@ -17,6 +17,8 @@ func hidden(req GenerateRequest, d decoded) string {
 		add("%d of its %d tokens are reasoning that the text leaves out", u.HiddenTokens, u.CompletionTokens)
 	case m.reasoned:
 		add("it reasoned, and the reply gives the reasoning apart from the text")
+	case u != nil && len(d.tokens) == 0 && u.CompletionTokens > len(d.choice.text)+len(m.content)+specialTokens:
+		add("%d tokens were generated for a text of %d bytes", u.CompletionTokens, len(d.choice.text)+len(m.content))
 	}
 	switch {
 	case m.called:
@@ -40,6 +42,10 @@ func hidden(req GenerateRequest, d decoded) string {
 	}
 	return strings.Join(why, "; ")
 }
+
+// specialTokens is more than a response has besides those of its text, of which each has
+// a byte or more: its end, and the headers of its message.
+const specialTokens = 8
 
 // given reports whether a field of a request says something: it is there and
 // neither null, false nor an empty text, list or object.

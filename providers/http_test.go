@@ -251,6 +251,15 @@ func TestRetryAfterForms(t *testing.T) {
 		{"negative", map[string]string{"Retry-After": "-3"}, 0},
 		{"nonsense", map[string]string{"Retry-After": "soon"}, 0},
 		{"not a number is no wish", map[string]string{"Retry-After": "NaN"}, 0},
+		{"a date in another form", map[string]string{"Retry-After": date.Add(time.Hour).Format(time.RFC3339),
+			"Date": date.Add(time.Hour - 30*time.Second).Format(http.TimeFormat)}, 30 * time.Second},
+		{"a duration", map[string]string{"Retry-After": "1m2.5s"}, 62500 * time.Millisecond},
+		{"seconds since 1970", map[string]string{"Retry-After": fmt.Sprint(date.Unix()),
+			"Date": date.Add(-30 * time.Second).Format(http.TimeFormat)}, 30 * time.Second},
+		{"milliseconds since 1970", map[string]string{"Retry-After": fmt.Sprintf("%d000", date.Unix()),
+			"Date": date.Add(-30 * time.Second).Format(http.TimeFormat)}, 30 * time.Second},
+		{"which are past", map[string]string{"Retry-After": "1771404540"}, 0},
+		{"a day is no date", map[string]string{"Retry-After": "86400"}, 24 * time.Hour},
 		{"too large for a duration", map[string]string{"Retry-After": "1e300"}, 1 << 62},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Status: 429, Body: `{}`, Header: c.header})

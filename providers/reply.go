@@ -156,6 +156,8 @@ func (t *transport) generation(a attempt, req GenerateRequest, d decoded) (Gener
 		DefaultSampling: a.defaulted, Usage: d.usage, Meta: d.meta,
 	}
 	switch m := d.choice.message; {
+	case len(req.Messages) > 0 && m.odd:
+		return fail(ClassBrokenReply, errors.New("the message's content is no text"))
 	case len(req.Messages) == 0 && d.choice.hasText:
 		g.Text = d.choice.text
 	case len(req.Messages) > 0 && d.choice.has && m.has:

@@ -111,6 +111,15 @@ func (s said) says() bool {
 		first(s.code, s.kind, s.message, s.word, s.param, s.raw) != ""
 }
 
+// success reports an object that is there to say that nothing went wrong.
+func (s said) success() bool {
+	switch strings.ToLower(first(s.code, s.message)) {
+	case "200", "ok", "success":
+		return s.status == 0 && first(s.kind, s.word, s.param, s.raw) == "" && !s.flagged && !s.other
+	}
+	return false
+}
+
 // maxDepth bounds how deep errors in errors are followed.
 const maxDepth = 3
 
@@ -126,6 +135,9 @@ func (r *reader) inner(s *said, key string, depth int) {
 		var in said
 		for ok := r.enter('{'); ok; ok = r.more('}') {
 			r.saidMember(&in, string(cutBytes(r.key(), maxName)), depth+1)
+		}
+		if in.success() {
+			return
 		}
 		in.is = in.says()
 		if key == "base_resp" {
@@ -345,7 +357,8 @@ func (s *said) settle() {
 }
 
 // namedDelay is the wait that a message names: "Please try again in 1m2.5s", "retry
-// after 20 seconds", "available in 2 minutes" (OpenAI, Groq, Gemini, Azure, Django).
+// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "will reset after 2h7m"
+// (OpenAI, Groq, Gemini, Azure, Django, GitHub).
 func namedDelay(message string) time.Duration {
 	m := delay.FindStringSubmatch(cut(message, maxMessage))
 	if m == nil {
@@ -363,7 +376,7 @@ func namedDelay(message string) time.Duration {
 	return d
 }
 
-var delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait)(?:ing)? (?:in|after|for)|available in) ` +
+var delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset)(?:s|ing)?(?: (?:in|after|for))?|available in)(?: about)? ` +
 	`(?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour))`)
 
 // described makes an error's words fit to be shown and sets its class.

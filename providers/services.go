@@ -194,7 +194,7 @@ var (
 func FinishOf(word string) (meaning string, known bool) {
 	w := strings.ToLower(strings.TrimSpace(word))
 	w = strings.TrimPrefix(strings.TrimPrefix(w, "finish_reason_"), "finishreason.") // protocol buffers, Python's enums
-	meaning, known = finishWords[strings.ReplaceAll(w, "-", "_")]
+	meaning, known = finishWords[strings.NewReplacer("-", "_", " ", "_").Replace(w)]
 	return meaning, known
 }
 
@@ -253,6 +253,8 @@ func classify(status int, s said) Class {
 		return ClassTooLong
 	case (status == http.StatusForbidden || status == http.StatusBadRequest) && saysAny(text, moderated):
 		return ClassFiltered
+	case status == http.StatusTooManyRequests && saysAny(text, perTime):
+		return ClassRateLimited
 	case status/100 == 4 && status != http.StatusNotFound && saysAny(text, spent):
 		return ClassQuota
 	case (status == http.StatusBadRequest || status == http.StatusNotFound) && saysAny(text, noModel):
@@ -306,6 +308,8 @@ var (
 		"balance is insufficient", "api usage limits", // SiliconFlow, Anthropic
 		"key limit exceeded", "out of call volume quota", // OpenRouter, Azure
 	}
+	// a quota of this kind comes back by itself
+	perTime   = []string{"per minute", "per second", "per hour", "per day"}
 	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged",
 		"safety system", "content exists risk", "contentpolicyviolation"} // DeepSeek, LiteLLM
 	noKey = []string{

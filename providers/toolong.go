@@ -16,7 +16,8 @@ func tooLong(status int, text string) bool {
 			"context length", "context window", "maximum context", "prompt is too long", "max_model_len", "too many tokens",
 			"available context size",                                                                // llama.cpp
 			"max_new_tokens` must be <=", "max_new_tokens must be <=", "inputs must have less than", // Together, TGI
-			"max_seq_len",                              // SiliconFlow
+			"max_seq_len",                            // SiliconFlow
+			"input token count", "input is too long", // Gemini, Bedrock
 			"contextwindowexceeded", "prompt too long", // LiteLLM
 		})
 	}
@@ -32,6 +33,7 @@ var (
 		`context (?:length|size) \(?(\d+)`,           // SGLang, vLLM's engine, llama.cpp
 		`context window of (\d+)`,                    // llama-cpp-python
 		`must be <= (\d+)`,                           // Together
+		`number of tokens allowed \((\d+)\)`,         // Gemini
 	)
 	contextSizes = patterns(
 		`is too large: (\d+).*request has (\d+) input tokens`,          // vLLM
@@ -41,6 +43,7 @@ var (
 		`requested tokens \((\d+)\)`,                                   // llama-cpp-python
 		`(?:input|request|total length) \(?(\d+)(?: tokens)?\)`,        // SGLang, llama.cpp, vLLM's engine
 		`prompt is too long: (\d+)`,                                    // Fireworks
+		`input token count \((\d+)\)`,                                  // Gemini
 	)
 )
 

@@ -29,6 +29,9 @@ type statedUsage struct {
 	prompt, completion       int
 	total, cached, reasoning int
 	cost                     dataset.Float
+	// OpenRouter's: with a key of one's own, the upstream bills beside its cost.
+	ownKey   bool
+	upstream dataset.Float
 	// Anthropic's names: what was read from a cache and written to one stands
 	// beside input_tokens.
 	input         bool
@@ -86,6 +89,16 @@ func (r *reader) usage(u *statedUsage) {
 			r.cost(u, 1)
 		case "cost_in_usd_ticks": // xAI: 10¹⁰ a dollar
 			r.cost(u, 1e-10)
+		case "is_byok":
+			u.ownKey = r.filled()
+		case "cost_details":
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				if string(r.key()) != "upstream_inference_cost" {
+					r.skip()
+				} else if f, ok := r.number(); ok && f >= 0 {
+					u.upstream = dataset.Known(f)
+				}
+			}
 		default:
 			r.skip()
 		}
@@ -145,6 +158,10 @@ func (s statedUsage) usage() (u *Usage, doubt string) {
 		p += written
 	}
 	u = &Usage{PromptTokens: p, CachedTokens: cached, Stated: s.cost}
+	if own, ok := s.upstream.Get(); ok && s.ownKey {
+		cost, _ := s.cost.Get()
+		u.Stated = dataset.Known(cost + own)
+	}
 	over := max(0, t-p-c)
 	reasoning := max(0, s.reasoning)
 	apart := over

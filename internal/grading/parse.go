@@ -104,14 +104,14 @@ func (t Task) lastObject(text string) (verdict, int, error) {
 }
 
 var (
-	markup = strings.NewReplacer("*", "", "_", "", "`", "", "#", "")
+	markup = strings.NewReplacer("*", "", "_", "", "`", "", "#", "", "\u00a0", " ")
 	// gradeLine is a number that stands by itself, with or without its name
 	// before it and the end of the scale after it. A dash after the name is a
 	// dash only if a space follows it, and otherwise a sign.
 	gradeLine = regexp.MustCompile(`(?i)^(?:(?:(?:the|my|overall|final|total|quality)\s+){0,3}` +
 		`(score|label|grade|rating)\s*` +
 		`(?:\(\s*(?:out\s+of\s+|0\s*[-–]\s*)([0-9]+)\s*\)\s*)?(?:[:：=]|[-–—]\s|\bis\b)?\s*)?` +
-		`([-+]?[0-9][-+.0-9e]*)(?:\s*(?:/|out\s+of)\s*([0-9]+))?\s*\.?$`)
+		`([-+]?[0-9][-+.0-9e]*)(?:\s*(?:/|out\s+of)\s*([0-9]+))?\s*[.。]?$`)
 	// markedDigits are two numbers that would be one without the marks between them.
 	markedDigits = regexp.MustCompile("[0-9][*_`#]+[0-9]")
 	// indented is a line that Markdown sets as code.

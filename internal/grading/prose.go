@@ -16,7 +16,7 @@ const (
 	// graded is how a grader speaks of what it grades.
 	graded = `(?:it|this|that|them|(?:the|this)\s+(?:response|answer|reply|text))`
 	// granting are verbs that take a grade.
-	granting = `(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|settle\s+on|deserves?|` +
+	granting = `(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|settle\s+(?:on|for)|deserves?|` +
 		`earns?|merits?|warrants?|gets?|receives?|worth)` +
 		`(?:\s+(?:it|about|around|only|just|at|most|least|no|more|than|an?)){0,4}`
 	// uncounted is what may follow a number that does not count things, so that
@@ -33,8 +33,12 @@ var naming = []*regexp.Regexp{
 	word(`marks?\s*(?:[:=]|out\s+of|of\s+[0-9])\s*\S*|mark\s+it|` + number + `\s+marks`),
 	word(`(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?)\s+` + graded + `\s+.*`),
 	regexp.MustCompile(`(?i)\b` + granting + `\s+` + number + uncounted),
-	// A number alone on its line, an object of the kind that is asked for, and an
+	word(`put\s+` + graded + `\s+at\s+\S*|` + number + `\s+stars?`),
+	// A line that gives a number another name, a number alone on its line, an object of the kind that is asked for, and an
 	// answer in tags.
+	regexp.MustCompile(`(?im)^[^\pL0-9\n]*(?:(?:my|the|final|overall|total)\s+){0,3}(?:final|overall|total|quality|` +
+		`evaluation|assessment|judge?ment|result|answer|points?|value|level)[^\pL0-9\n]*[:=][^\pL0-9\n]*` + digits +
+		`(?:\s*/\s*[0-9]+)?[^\pL0-9\n]*$`),
 	regexp.MustCompile(`(?m)^[^\pL0-9\n]*` + digits + `[^\pL0-9\n]*$`),
 	regexp.MustCompile(`(?i)"(?:reason|lower|upper|label)"\s*:`),
 	regexp.MustCompile(`(?i)</?(?:answer|response|output|result|score|grade|rating|label)>`),
