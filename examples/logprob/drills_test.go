@@ -166,6 +166,47 @@ func TestNoValueWithoutAFlag(t *testing.T) {
 	}
 }
 
+// TestNoEcho: a server that ignores a field of the request, and so returns no log-probs of
+// the prompt, is refused before the first value, and without certification no pair has one.
+func TestNoEcho(t *testing.T) {
+	s := start(t)
+	for _, ignored := range []string{"echo", "logprobs"} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var asked map[string]any
+			if json.NewDecoder(r.Body).Decode(&asked) != nil {
+				asked = map[string]any{} // a listing
+			}
+			delete(asked, ignored)
+			if ignored == "echo" {
+				delete(asked, "echo_last")
+				tokens, _ := asked["max_tokens"].(float64)
+				asked["max_tokens"] = max(1, tokens)
+			}
+			body, _ := json.Marshal(asked)
+			req, _ := http.NewRequestWithContext(r.Context(), r.Method, s.FireworksURL()+r.URL.Path, bytes.NewReader(body))
+			req.Header = r.Header
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadGateway)
+				return
+			}
+			defer resp.Body.Close()
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(resp.StatusCode)
+			io.Copy(w, resp.Body)
+		}))
+		t.Cleanup(proxy.Close)
+		rows, err := score(t, proxy.URL)
+		if err == nil || len(rows) > 0 || !strings.Contains(err.Error(), "cannot be trusted") {
+			t.Errorf("without %s: %+v, %v: want a refusal and no line", ignored, rows, err)
+		}
+		rows, err = score(t, proxy.URL, "-no-certify")
+		if err != nil || len(rows) != 2 || rows[0].LogProb != nil || rows[1].LogProb != nil {
+			t.Errorf("without %s, -no-certify: %+v, %v: want two lines without a value", ignored, rows, err)
+		}
+	}
+}
+
 // TestCertifiedOnce: an honest server is asked once, its values carry no flag, and
 // one of exactly 0 does even so.
 func TestCertifiedOnce(t *testing.T) {

@@ -34,8 +34,8 @@ var naming = []*regexp.Regexp{
 	word(`(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?)\s+` + graded + `\s+.*`),
 	regexp.MustCompile(`(?i)\b` + granting + `\s+` + number + uncounted),
 	word(`put\s+` + graded + `\s+at\s+\S*|` + number + `\s+stars?`),
-	// A line that gives a number another name, a number alone on its line, an object of the kind that is asked for, and an
-	// answer in tags.
+	// A line that gives a number another name, a number alone on its line, an object of
+	// the kind that is asked for, and an answer in tags.
 	regexp.MustCompile(`(?im)^[^\pL0-9\n]*(?:(?:my|the|final|overall|total)\s+){0,3}(?:final|overall|total|quality|` +
 		`evaluation|assessment|judge?ment|result|answer|points?|value|level)[^\pL0-9\n]*[:=][^\pL0-9\n]*` + digits +
 		`(?:\s*/\s*[0-9]+)?[^\pL0-9\n]*$`),
