@@ -125,7 +125,8 @@ var reported = []sent{
 	// Ends.
 	{"an end in words of two", "chat", 0, ended(`"max tokens"`), reading{text: sea, finish: "length", usage: seen}},
 	{"an end with a prefix", "chat", 0, ended(`"FinishReason.MAX_TOKENS"`), reading{text: sea, finish: "length", usage: seen}},
-	{"an unspecified end", "chat", 0, ended(`"FINISH_REASON_UNSPECIFIED"`), reading{text: sea, finish: "FINISH_REASON_UNSPECIFIED", hidden: "not known", usage: seen}},
+	{"an unspecified end", "chat", 0, ended(`"FINISH_REASON_UNSPECIFIED"`),
+		reading{text: sea, finish: "FINISH_REASON_UNSPECIFIED", hidden: "not known", usage: seen}},
 	{"null as a text", "chat", 0, ended(`"null"`), reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"None as a text", "chat", 0, ended(`"None"`), reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"true for an end", "chat", 0, ended(`true`), reading{class: providers.ClassBrokenReply, usage: seen}},
