@@ -3,6 +3,7 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -120,19 +121,25 @@ func (k Kind) scoreless() string {
 	return ""
 }
 
-// neutral are the fields of a generation that keep a kind's own defaults out.
+// neutral are the fields of a generation that keep a kind's own defaults out: what it
+// would else take from the model's generation_config, top_k among it.
 func (k Kind) neutral() map[string]any {
+	var q Quirks
 	switch k {
 	case KindVLLM:
-		return VLLM().Generate
+		q = VLLM()
 	case KindSGLang:
-		return SGLang().Generate
+		q = SGLang()
 	case KindLlamaCppPython:
-		return LlamaCppPython().Generate
+		q = LlamaCppPython()
 	case kindLlamaCpp:
-		return LlamaCpp().Generate
+		q = LlamaCpp()
+	default:
+		return nil
 	}
-	return nil
+	fields := maps.Clone(q.Generate)
+	fields["top_k"] = q.TopKOff
+	return fields
 }
 
 // shown is what a server shows of its kind, and by what; empty where it shows none.
@@ -216,21 +223,23 @@ func (s *service) checkKind(a attempt, g got, l listing) *Error {
 // what a server of which nobody said the kind has shown itself to be.
 type looked interface {
 	noScores(model string) string
-	shows(model string) Kind
+	shows(model string) (k Kind, said bool)
 }
 
 func (f *Fireworks) noScores(string) string  { return f.service.scoreless() }
 func (o *OpenAI) noScores(string) string     { return o.service.scoreless() }
 func (c *Compatible) noScores(string) string { return c.service.scoreless() }
 
-func (s *service) shows(string) Kind {
-	k, _ := s.found.Load().(Kind)
-	return k
+func (s *service) shows(string) (k Kind, said bool) {
+	if k, _ = s.found.Load().(Kind); !slices.Contains(Kinds(), k) {
+		k = ""
+	}
+	return k, s.Kind != "" && s.Kind != KindCompatible
 }
 
-func (f *Fireworks) shows(m string) Kind  { return f.service.shows(m) }
-func (o *OpenAI) shows(m string) Kind     { return o.service.shows(m) }
-func (c *Compatible) shows(m string) Kind { return c.service.shows(m) }
+func (f *Fireworks) shows(m string) (Kind, bool)  { return f.service.shows(m) }
+func (o *OpenAI) shows(m string) (Kind, bool)     { return o.service.shows(m) }
+func (c *Compatible) shows(m string) (Kind, bool) { return c.service.shows(m) }
 
 func (r *Router) noScores(model string) string {
 	e, local := r.Route(model)
@@ -240,22 +249,21 @@ func (r *Router) noScores(model string) string {
 	return ""
 }
 
-func (r *Router) shows(model string) Kind {
+func (r *Router) shows(model string) (Kind, bool) {
 	e, local := r.Route(model)
 	return ShownKind(e.Provider, local)
 }
 
-// ShownKind is what the server of a model has shown itself to be where it was declared as
-// [KindCompatible], or as nothing: a provider of that kind sends what such a server needs.
-// It is empty before [Provider.Models], and of a server that shows no kind which
-// [NewOfKind] knows.
-func ShownKind(p Provider, model string) Kind {
+// ShownKind is what the server of a model has shown itself to be where nobody said its kind:
+// a provider of that kind sends what such a server needs. It is empty before
+// [Provider.Models], and of a server that shows no kind which [NewOfKind] knows. said is
+// true if the kind was declared as another than [KindCompatible], and of a provider that is
+// none of this package.
+func ShownKind(p Provider, model string) (k Kind, said bool) {
 	if s, ok := p.(looked); ok {
-		if k := s.shows(model); slices.Contains(Kinds(), k) {
-			return k
-		}
+		return s.shows(model)
 	}
-	return ""
+	return "", true
 }
 
 // ScoresPrompts says why no log-probs of a given text come from p for a model, as far

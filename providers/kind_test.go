@@ -2,11 +2,14 @@ package providers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/reweigh/reweigh/offpolicy"
 )
 
 // listingServer answers a model listing, in memory.
@@ -14,10 +17,14 @@ type listingServer struct {
 	body   string
 	header map[string]string
 	calls  int
+	sent   []byte // the last body
 }
 
 func (s *listingServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.calls++
+	if r.Body != nil {
+		s.sent, _ = io.ReadAll(r.Body)
+	}
 	h := http.Header{"Content-Type": {"application/json"}}
 	for k, v := range s.header {
 		h.Set(k, v)
@@ -117,8 +124,10 @@ func TestKindIsChecked(t *testing.T) {
 		if got := ScoresPrompts(p, "m"); (got == nil) != tt.scores {
 			t.Errorf("%s: scores prompts: %v, want that it may: %v", tt.name, got, tt.scores)
 		}
-		if got, want := ShownKind(p, "m"), tt.name == "vLLM as compatible"; (got == KindVLLM) != want || !want && got != "" {
-			t.Errorf("%s: shown is %q beside what was said", tt.name, got)
+		shown, said := ShownKind(p, "m")
+		if want := tt.name == "vLLM as compatible"; (shown == KindVLLM) != want || !want && shown != "" ||
+			said != (tt.said != KindCompatible) {
+			t.Errorf("%s: shown is %q, and a kind was said: %v", tt.name, shown, said)
 		}
 		if server.calls != 1 {
 			t.Errorf("%s: %d requests, want the listing alone", tt.name, server.calls)
@@ -153,5 +162,47 @@ func TestLoopbackNeedsNoKey(t *testing.T) {
 	}
 	if _, err := NewOfKind("tgi", "e", "", HTTPConfig{BaseURL: "http://127.0.0.1:1/v1"}); err == nil {
 		t.Error("a kind that is not known was taken")
+	}
+}
+
+// TestFoundKindSendsNeutralSettings: a server that was declared as no kind, and shows one, is
+// sent what keeps the model's generation_config out, top_k too.
+func TestFoundKindSendsNeutralSettings(t *testing.T) {
+	for owner, want := range map[string]map[string]any{
+		"vllm":     {"top_k": 0., "min_p": 0., "repetition_penalty": 1.},
+		"sglang":   {"top_k": -1., "min_p": 0., "repetition_penalty": 1.},
+		"me":       {"top_k": 0., "min_p": 0., "repeat_penalty": 1.},
+		"llamacpp": {"top_k": 0., "min_p": 0., "repeat_penalty": 1.},
+		"somebody": {},
+	} {
+		server := &listingServer{body: `{"data":[{"id":"m","owned_by":"` + owner + `"}]}`}
+		p, err := NewOfKind(KindCompatible, "e", "", HTTPConfig{BaseURL: "http://127.0.0.1:1/v1",
+			HTTP: &http.Client{Transport: server}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Models(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = p.Generate(t.Context(), GenerateRequest{Model: "m", Prompt: "x",
+			Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}})
+		var sent map[string]any
+		if err := json.Unmarshal(server.sent, &sent); err != nil {
+			t.Fatal(err)
+		}
+		if len(want) > 0 { // a top_k that is asked for stands
+			p := &Compatible{newService(nil, dialect{Quirks: Quirks{TopK: true}})}
+			p.service.found.Store(kindOfOwner(owner, "m"))
+			a, err := p.service.generateAttempt(GenerateRequest{Model: "m", Prompt: "x",
+				Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, TopK: 7, MaxTokens: 1}})
+			if err != nil || a.body["top_k"] != 7 {
+				t.Errorf("%s: top_k 7 is sent as %v, %v", owner, a.body["top_k"], err)
+			}
+		}
+		for _, name := range []string{"top_k", "min_p", "repetition_penalty", "repeat_penalty"} {
+			if sent[name] != want[name] {
+				t.Errorf("%s: %s is sent as %v, want %v", owner, name, sent[name], want[name])
+			}
+		}
 	}
 }

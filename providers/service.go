@@ -107,6 +107,9 @@ func (s *service) generateAttempt(req GenerateRequest) (attempt, *Error) {
 	}
 	if k, ok := s.found.Load().(Kind); ok {
 		maps.Copy(body, k.neutral())
+		if req.Sampling.TopK != 0 {
+			body["top_k"] = s.topKOf(req.Sampling.TopK)
+		}
 	}
 	maps.Copy(body, s.Generate)
 	if len(req.Messages) > 0 {

@@ -151,7 +151,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 		if err := checkServer(ctx, client, local); err != nil || *noCertify {
 			return err
 		}
-		return certify(ctx, forcer, client, policy, address, providers.ShownKind(server.Provider, local))
+		shown, _ := providers.ShownKind(server.Provider, local)
+		return certify(ctx, forcer, client, policy, address, shown)
 	}}
 	if *noCertify {
 		run.flags = []string{flagUncertified}

@@ -314,9 +314,13 @@ func (p *preflight) services(ctx context.Context) {
 		}
 	}
 	for _, m := range models {
-		if k := providers.ShownKind(c.Policies, m); k != "" {
+		switch k, said := providers.ShownKind(c.Policies, m); {
+		case k != "":
 			p.warn("%s is on a server that shows itself to be of kind %s, and was not declared as such: its log-probs may be "+
 				"of another text", m, k)
+		case !said:
+			p.warn("%s is on a server whose kind was neither declared nor shown: what it samples from may be set elsewhere, "+
+				"as by the model's generation_config, and need not show in its log-probs", m)
 		}
 		if err := providers.ScoresPrompts(c.Policies, m); err != nil && len(p.problems) == 0 {
 			p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),
