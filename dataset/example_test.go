@@ -137,6 +137,38 @@ func ExampleJoin() {
 	// logprobs q1/bigger/0: failed: timeout: no answer in 60s
 }
 
+// Two versions of a prompt logged, each of them some of the prompts: every response is scored
+// under both, and names its own.
+func ExampleJoin_loggers() {
+	of := func(prompt, policy, text string) dataset.Response {
+		return dataset.Response{PromptID: prompt, Policy: policy, Text: &text, FinishReason: "stop"}
+	}
+	scored := func(prompt, policy string, logProb float64) dataset.LogProb {
+		return dataset.LogProb{PromptID: prompt, Policy: policy, LogProb: dataset.Known(logProb),
+			Distribution: dataset.SamplingDistribution}
+	}
+	logs, _, err := dataset.Join(dataset.RunRecords{
+		Logging: "logs", Loggers: map[string]string{"q1": "v1", "q2": "v2"}, Targets: []string{"v3"},
+		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}, {ID: "q2", Text: "Capital of Spain?"}},
+		Responses: []dataset.Response{of("q1", "v1", "Paris."), of("q2", "v2", "Madrid."), of("q1", "v2", "Paris, I think.")},
+		LogProbs: []dataset.LogProb{scored("q1", "v1", -1), scored("q1", "v2", -3), scored("q1", "v3", -2),
+			scored("q2", "v1", -4), scored("q2", "v2", -1), scored("q2", "v3", -2)},
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("pooled:", logs.Pooled)
+	for _, s := range logs.Samples {
+		fmt.Println(s.PromptID, s.Logger(), s.BasePolicyLogProb, s.TargetPolicyLogProbs)
+	}
+	fmt.Println("draws of v2:", len(logs.Draws["v2"]), "of v1:", len(logs.Draws["v1"]))
+	// Output:
+	// pooled: true
+	// q1 v1 -1 map[v2:-3 v3:-2]
+	// q2 v2 -1 map[v1:-4 v3:-2]
+	// draws of v2: 1 of v1: 0
+}
+
 func ExampleIndex() {
 	scores := []dataset.JudgeScore{{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.9)},
 		{PromptID: "q1", Policy: "p0", Mean: dataset.Known(0.2)}}

@@ -23,7 +23,12 @@ func Index[T interface{ Key() Key }](rows []T) (map[Key]T, error) {
 // RunRecords is what a run knows, as its files hold it: in any order, complete
 // or not.
 type RunRecords struct {
-	Logging   string   // name of the policy whose responses were logged
+	Logging string // name of the policy whose responses were logged
+	// Loggers, if not nil, name the policy that logged each prompt's response, by prompt id, of
+	// logs that several policies wrote, such as old versions of a prompt; the logs are then
+	// Pooled, and Logging is a name for all of them. LogProbs are of that response, and ought to
+	// be there under every logger.
+	Loggers   map[string]string
 	Judge     string   // identity of the judge
 	Targets   []string // names of the policies to be evaluated
 	Prompts   []Prompt
@@ -31,6 +36,25 @@ type RunRecords struct {
 	LogProbs  []LogProb
 	Labels    []OracleLabel
 	Scores    []JudgeScore // of one judge
+}
+
+// logger is the policy that logged a prompt's response.
+func (in *RunRecords) logger(promptID string) string {
+	if in.Loggers == nil {
+		return in.Logging
+	}
+	return in.Loggers[promptID]
+}
+
+// scored are the policies, but the one that logs, that responses are scored under: the
+// targets, and all loggers if there are several.
+func (in *RunRecords) scored() []string {
+	if in.Loggers == nil {
+		return in.Targets
+	}
+	all := slices.AppendSeq(slices.Clone(in.Targets), maps.Values(in.Loggers))
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Unjoined is a record that was left out of the join, or one that was missing
@@ -77,7 +101,9 @@ type Logs struct {
 // cannot give the response in OutsideSupport. Metadata is the prompt's, with finish_reason
 // added, and response_token_count if the logging policy's log-prob states it, and
 // without judge_score and oracle_label, should the prompt's source have had such.
-// Draws hold every response of every target that did not fail, sorted by key.
+// Draws hold every response of every target that did not fail, sorted by key. Of several
+// Loggers each sample names its own in its metadata and has log-probs under all of them, and
+// what a logger answered to prompts that another one logged is a draw of its own.
 //
 // A record joins only if its key is its own (of two records with one key neither
 // is used, as nothing tells which is right), its prompt and response are known,
@@ -92,7 +118,7 @@ type Logs struct {
 func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 	j := newJoin(in)
 	logprobs := j.logprobs(in)
-	logs = Logs{Logging: in.Logging, Judge: in.Judge, Draws: map[string][]FreshDraw{}}
+	logs = Logs{Logging: in.Logging, Pooled: in.Loggers != nil, Judge: in.Judge, Draws: map[string][]FreshDraw{}}
 	if logs.Scored, err = scored(logprobs); err != nil {
 		return Logs{}, nil, err
 	}
@@ -102,7 +128,7 @@ func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 		}
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(j.responses), Key.Compare) {
-		if k.Policy != in.Logging {
+		if k.Policy != in.logger(k.PromptID) {
 			logs.Draws[k.Policy] = append(logs.Draws[k.Policy], j.draw(k))
 		}
 	}
@@ -114,7 +140,8 @@ func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 
 // sample joins what is known of one prompt; it is nil without a logged response.
 func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample {
-	key := Key{PromptID: p.ID, Policy: in.Logging}
+	logger := in.logger(p.ID)
+	key := Key{PromptID: p.ID, Policy: logger}
 	resp, ok := j.responses[key]
 	if !ok {
 		j.miss("responses", key, "no record")
@@ -147,7 +174,7 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 			return Float{}
 		}
 		switch {
-		case lp.OutsideSupport && policy != in.Logging:
+		case lp.OutsideSupport && policy != logger:
 			s.OutsideSupport = append(s.OutsideSupport, policy)
 		case lp.OutsideSupport:
 			j.miss("logprobs", Key{PromptID: p.ID, Policy: policy},
@@ -160,12 +187,17 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 		}
 		return lp.LogProb
 	}
-	s.BasePolicyLogProb = value(in.Logging)
+	if in.Loggers != nil {
+		s.Metadata["logger"] = logger
+	}
+	s.BasePolicyLogProb = value(logger)
 	if base, ok := logprobs[key]; ok && base.Tokens > 0 {
 		s.Metadata["response_token_count"] = float64(base.Tokens)
 	}
-	for _, target := range in.Targets {
-		s.TargetPolicyLogProbs[target] = value(target)
+	for _, target := range j.targets {
+		if in.Loggers == nil || target != logger {
+			s.TargetPolicyLogProbs[target] = value(target)
+		}
 	}
 	if score, ok := j.scores[key]; ok {
 		s.JudgeScore = score.Mean
@@ -175,7 +207,9 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 	if label, ok := j.labels[key]; ok {
 		s.OracleLabel, s.InclusionProb = label.Label, label.InclusionProb
 	} else {
-		s.InclusionProb = inclusionOf(j.ranges[in.Logging], s.JudgeScore)
+		if s.InclusionProb = inclusionOf(j.ranges[logger], s.JudgeScore); len(j.ranges[logger]) == 0 {
+			s.InclusionProb = j.shares[logger] // another logger's may be another
+		}
 	}
 	return &s
 }
@@ -206,6 +240,8 @@ type join struct {
 	ranges    map[string][]scoreRange // by policy
 	unjoined  []Unjoined
 	listed    map[stageKey]bool
+	targets   []string         // that responses are scored under
+	shares    map[string]Float // by logger of several: the one probability of its labels
 }
 
 type stageKey struct {
@@ -218,6 +254,7 @@ func newJoin(in RunRecords) *join {
 		prompts: make(map[string]Prompt, len(in.Prompts)),
 		hashes:  make(map[string]string),
 		listed:  make(map[stageKey]bool),
+		targets: in.scored(), shares: map[string]Float{},
 	}
 	count := make(map[string]int, len(in.Prompts))
 	for _, p := range in.Prompts {
@@ -246,6 +283,13 @@ func newJoin(in RunRecords) *join {
 	// A second label of a response tells of the oracle, not of the response.
 	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
 	j.ranges = scoreRanges(labels)
+	for _, l := range labels {
+		if p, ok := j.shares[l.Policy]; in.Loggers != nil && (!ok || p == l.InclusionProb) {
+			j.shares[l.Policy] = l.InclusionProb
+		} else {
+			j.shares[l.Policy] = Float{}
+		}
+	}
 	j.labels = collect(j, "oracle", labels, func(l OracleLabel) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
 		if p := l.InclusionProb; d.reason == "" && !(p.OrNaN() > 0 && p.OrNaN() <= 1) {
@@ -262,10 +306,10 @@ func newJoin(in RunRecords) *join {
 func (j *join) logprobs(in RunRecords) map[Key]LogProb {
 	return collect(j, "logprobs", in.LogProbs, func(l LogProb) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.LogProb.Valid() && !l.Bounded()}
-		if l.Policy != in.Logging && !slices.Contains(in.Targets, l.Policy) {
+		if l.Policy != in.Logging && !slices.Contains(j.targets, l.Policy) {
 			d.reason = "the policy is neither the logging policy nor a target"
 		} else {
-			d.reason = j.noResponse(Key{PromptID: l.PromptID, Policy: in.Logging})
+			d.reason = j.noResponse(Key{PromptID: l.PromptID, Policy: in.logger(l.PromptID)})
 		}
 		return d
 	})
