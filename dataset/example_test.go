@@ -149,7 +149,7 @@ func ExampleJoin_loggers() {
 	}
 	logs, _, err := dataset.Join(dataset.RunRecords{
 		Logging: "logs", Loggers: map[string]string{"q1": "v1", "q2": "v2"}, Targets: []string{"v3"},
-		Prompts:   []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}, {ID: "q2", Text: "Capital of Spain?"}},
+		Prompts: []dataset.Prompt{{ID: "q1", Text: "Capital of France?"}, {ID: "q2", Text: "Capital of Spain?"}},
 		Responses: []dataset.Response{of("q1", "v1", "Paris."), of("q2", "v2", "Madrid."),
 			of("q1", "v2", "Paris, I think.")},
 		LogProbs: []dataset.LogProb{scored("q1", "v1", -1), scored("q1", "v2", -3), scored("q1", "v3", -2),
