@@ -133,8 +133,8 @@ func TestEndpointsAreRefused(t *testing.T) {
 		say    string
 		reason string
 	}{
-		{"vLLM as Fireworks", []string{"-endpoint", "e=fireworks:" + s.VLLMURL()}, exitPreflight, "of kind vllm",
-			"its own sampling settings would decide"},
+		{"vLLM as Fireworks", []string{"-endpoint", "e=fireworks:" + s.VLLMURL()}, exitPreflight,
+			"declare it as vllm (-endpoint)", "its own sampling settings would decide"},
 		{"vLLM behind -fireworks-url", []string{"-live", "-fireworks-url", s.VLLMURL(), "-openai-url", s.VLLMURL()},
 			exitPreflight, "of kind vllm", "the same server by the other flag, and no dummy keys"},
 		{"a policy of an endpoint that is not declared", []string{"-endpoint", vllm, "-policies", policies}, exitPreflight,

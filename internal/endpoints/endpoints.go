@@ -81,7 +81,7 @@ func parse(s string) (Spec, error) {
 		e.KeyEnv = value
 	}
 	kind, url, _ := strings.Cut(server, ":")
-	e.Name, e.Kind, e.URL = name, providers.Kind(kind), url
+	e.Name, e.Kind, e.URL = name, providers.Kind(strings.ToLower(kind)), url
 	if !slices.Contains(providers.Kinds(), e.Kind) {
 		return e, fmt.Errorf("%q: there is no kind %q of server: have %s", s, kind, kinds())
 	}

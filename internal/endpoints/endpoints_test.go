@@ -13,6 +13,7 @@ func TestParse(t *testing.T) {
 		reason string
 	}{
 		{"e=vllm:http://127.0.0.1:8000/v1", Spec{"e", "vllm", "http://127.0.0.1:8000/v1", ""}, "", "the usual form"},
+		{"e=vLLM:http://127.0.0.1:8000/v1", Spec{"e", "vllm", "http://127.0.0.1:8000/v1", ""}, "", "its own spelling"},
 		{"o=openai", Spec{"o", "openai", "", ""}, "", "a service has a public address"},
 		{"o=openai,key-env=K", Spec{"o", "openai", "", "K"}, "", "and a key"},
 		{"e=compatible:https://h/v1,key-env=K", Spec{"e", "compatible", "https://h/v1", "K"}, "", "both"},

@@ -325,7 +325,7 @@ func (p *preflight) services(ctx context.Context) {
 		if err := providers.ScoresPrompts(c.Policies, m); err != nil && len(p.problems) == 0 {
 			p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),
 				record.Do("take a server that scores given text for the policies; this one may judge and label",
-					record.FieldArms), err)
+					record.FieldPolicies), err)
 		}
 	}
 	if slices.Contains(p.models, c.Arms.Logging().Policy.Model) {

@@ -66,7 +66,7 @@ func (p *preflight) checkListing(ctx context.Context, service providers.Provider
 		}
 		what := fmt.Sprintf("%s does not list its models: %v", service.Name(), err)
 		if errors.Is(err, providers.ErrWrongKind) {
-			what = err.Error()
+			what, remedy = err.Error(), record.Do(e.Hint, record.FieldPolicies)
 		}
 		p.add(what, remedy, err)
 		return

@@ -17,6 +17,7 @@ const (
 	FieldLabelsBudget Field = "LabelsBudget"
 	FieldOracle       Field = "Oracle"
 	FieldGrader       Field = "Grader"
+	FieldPolicies     Field = "Policies" // the service of the policies' models
 	FieldPrices       Field = "Prices"
 	FieldBudget       Field = "Budget"
 	FieldShard        Field = "Shard"
@@ -34,10 +35,8 @@ const (
 // Fields lists every setting that a remedy can name.
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
-		FieldPrices,
-		FieldBudget, FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance,
-		FieldAnytime, FieldLooks,
-		FieldNoise, FieldWaived}
+		FieldPolicies, FieldPrices, FieldBudget, FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency,
+		FieldResolution, FieldAssurance, FieldAnytime, FieldLooks, FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.
