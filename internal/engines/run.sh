@@ -107,7 +107,7 @@ pilot() {
 	local code=0
 	(cd "$root" && go build -o "$dir/sample1pct" ./examples/sample1pct)
 	"$dir/sample1pct" -endpoint "e=$1:http://127.0.0.1:$port/v1" -policies "$dir/policies.json" \
-		-judge-model smollm2 -oracle-model smollm2 -judge-max-tokens 60 -n "$n" -out "$dir/pilot-$engine" \
+		-judge-model smollm2 -oracle-model smollm2 -n "$n" -out "$dir/pilot-$engine" \
 		-input "$shared/data/arena_prompts.jsonl" -max-bytes 60 \
 		-waive 'responses.truncated=answers are short on purpose' || code=$?
 	stop
