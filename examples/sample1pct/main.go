@@ -228,7 +228,10 @@ func configure(o options, stderr io.Writer) (cfg pilot.Config, closeAll func(), 
 		Command: func(fresh bool, changes ...record.Change) string {
 			return commandLine(again(o, fresh, changes...))
 		},
-		Drill: o.faults != "", Words: words, Reference: &seedPlan,
+		Drill: o.faults != "", Words: words,
+	}
+	if o.policies == "" { // the plan is of these five
+		cfg.Reference = &seedPlan
 	}
 	if cfg.Arms, err = readArms(o.policies); err != nil {
 		return cfg, nil, err

@@ -13,6 +13,8 @@ var flagOf = map[record.Field]string{
 	record.FieldLabelsBudget: "-labels-budget",
 	record.FieldOracle:       "-labels",
 	record.FieldGrader:       "-endpoint",
+	record.FieldJudgeModel:   "-judge-model",
+	record.FieldOracleModel:  "-oracle-model",
 	record.FieldPolicies:     "-endpoint",
 	record.FieldPrices:       "-prices",
 	record.FieldBudget:       "-budget",

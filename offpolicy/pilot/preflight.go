@@ -62,6 +62,8 @@ type preflight struct {
 	forcer   *teacherforce.Forcer   // renders; it has nobody to ask for scores
 	work     forecast.Work          // what the run has to do, with judge and oracle around a dry run
 	models   []string               // of judge and oracle
+	judges   []string               // the judge's
+	oracles  []string               // the oracle's
 	identity []byte
 	kept     json.RawMessage // what a merge needs to know; of a shard alone
 	saying   sync.Mutex      // over calls of cfg.Progress
@@ -220,18 +222,18 @@ func (p *preflight) graders(ctx context.Context) {
 		p.add("labels from a file have no duplicates",
 			record.Do("ask for no duplicates: the file would be compared with itself", record.FieldLabels), nil)
 	}
-	judges, oracles, err := e.GraderModels(ctx)
+	p.judges, p.oracles, err = e.GraderModels(ctx)
 	if err != nil {
 		p.add(err.Error(), record.Remedy{Do: "correct the judge's or oracle's configuration"}, err)
 	}
-	p.models = slices.Compact(slices.Sorted(slices.Values(append(judges, oracles...))))
+	p.models = slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.judges, p.oracles))))
 	if c.BatchLabels != nil {
 		_, labels := e.Oracle.(engine.BatchLabeler)
 		single := func(model string) bool {
 			_, ok := providers.Batches(c.Grader, model)
 			return !ok
 		}
-		if !labels || slices.ContainsFunc(oracles, single) {
+		if !labels || slices.ContainsFunc(p.oracles, single) {
 			p.add("the labels cannot be bought by batch", record.Do("take a service that has batches and a language model as "+
 				"the oracle, or label by single calls", record.FieldGrader, record.FieldOracle), errors.ErrUnsupported)
 		}

@@ -77,6 +77,7 @@ func (p *preflight) checkListing(ctx context.Context, service providers.Provider
 	}
 	now := time.Now()
 	for _, id := range want {
+		of := p.asking(id)
 		m, ok := byID[local(id)]
 		if d, err := client.Describe(ctx, local(id)); err == nil {
 			// A listing has been seen to name models that are not served, and
@@ -96,21 +97,34 @@ func (p *preflight) checkListing(ctx context.Context, service providers.Provider
 		case !ok && whole: // its own name begins as the endpoint's
 			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), local(id)),
 				record.Do("name it "+strings.TrimSuffix(id, local(id))+id+": what stands before the first slash is an "+
-					"endpoint's name", record.FieldArms), nil)
+					"endpoint's name", of...), nil)
 		case !ok:
 			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), id),
-				record.Do("set another model; listed are: "+others, record.FieldArms), nil)
+				record.Do("set another model; listed are: "+others, of...), nil)
 		case !m.Serverless:
 			p.add(fmt.Sprintf("%s serves %s only on a deployment of one's own", service.Name(), id),
-				record.Do("deploy it and name the deployment, or set another model: "+others, record.FieldArms), nil)
+				record.Do("deploy it and name the deployment, or set another model: "+others, of...), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingNow)):
 			p.add(fmt.Sprintf("%s shuts %s down on %s", service.Name(), id, m.Shutdown.Format(time.DateOnly)),
-				record.Do("set another model: "+others, record.FieldArms), nil)
+				record.Do("set another model: "+others, of...), nil)
 		case !m.Shutdown.IsZero() && m.Shutdown.Before(now.Add(endingSoon)):
 			p.warn("%s will shut %s down on %s: end the full run before that, or set another model now: %s",
 				service.Name(), id, m.Shutdown.Format(time.DateOnly), others)
 		}
 	}
+}
+
+// asking are the settings that name a model.
+func (p *preflight) asking(id string) (of []record.Field) {
+	for _, s := range []struct {
+		field  record.Field
+		models []string
+	}{{record.FieldArms, p.cfg.Arms.Models()}, {record.FieldJudgeModel, p.judges}, {record.FieldOracleModel, p.oracles}} {
+		if slices.Contains(s.models, id) {
+			of = append(of, s.field)
+		}
+	}
+	return of
 }
 
 // A listing is a short answer: an attempt at it may take listingTakes, and after

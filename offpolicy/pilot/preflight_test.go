@@ -43,7 +43,7 @@ func TestPreflightAsksAfterTheModels(t *testing.T) {
 		{"a grader shut down next week", sim.JudgeModel, sim.ModelStatus{Shutdown: now.AddDate(0, 0, 7)}, nil, "will shut " +
 			sim.JudgeModel + " down", "OpenAI says so in its listing"},
 		{"a grader is gone", sim.OracleModel, sim.ModelStatus{Gone: true},
-			[]string{"openai does not serve gpt-4o", "gpt-4o-mini"}, "", "graders are models too"},
+			[]string{"openai does not serve gpt-4o", "gpt-4o-mini", "Oracle.Model"}, "", "graders are models too"},
 		{"shut down next year", sim.ScoutModel, sim.ModelStatus{Shutdown: now.AddDate(1, 0, 0)}, nil, "",
 			"too far ahead to matter"},
 	} {

@@ -17,7 +17,9 @@ const (
 	FieldLabelsBudget Field = "LabelsBudget"
 	FieldOracle       Field = "Oracle"
 	FieldGrader       Field = "Grader"
-	FieldPolicies     Field = "Policies" // the service of the policies' models
+	FieldJudgeModel   Field = "Judge.Model"  // the model that the judge asks
+	FieldOracleModel  Field = "Oracle.Model" // the model that the oracle asks
+	FieldPolicies     Field = "Policies"     // the service of the policies' models
 	FieldPrices       Field = "Prices"
 	FieldBudget       Field = "Budget"
 	FieldShard        Field = "Shard"
@@ -34,9 +36,9 @@ const (
 
 // Fields lists every setting that a remedy can name.
 func Fields() []Field {
-	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldOracle, FieldGrader,
-		FieldPolicies, FieldPrices, FieldBudget, FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency,
-		FieldResolution, FieldAssurance, FieldAnytime, FieldLooks, FieldNoise, FieldWaived}
+	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldLabelsBudget,
+		FieldOracle, FieldGrader, FieldJudgeModel, FieldOracleModel, FieldPolicies, FieldPrices, FieldBudget, FieldShard,
+		FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks, FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.
