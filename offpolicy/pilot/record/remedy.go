@@ -38,7 +38,8 @@ const (
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldLabelsBudget,
 		FieldOracle, FieldGrader, FieldJudgeModel, FieldOracleModel, FieldPolicies, FieldPrices, FieldBudget, FieldShard,
-		FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks, FieldNoise, FieldWaived}
+		FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks,
+		FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.
