@@ -55,3 +55,18 @@ func TestAssuranceTable(t *testing.T) {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 }
+
+func TestLabelsTables(t *testing.T) {
+	if testing.Short() {
+		t.Skip("tables of one repetition")
+	}
+	var out strings.Builder
+	if err := labelsCell(&out, newWorld(worldKinds[0]), 100, 25, .4, 1); err != nil ||
+		strings.Count(out.String(), "\n") != 3 {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	out.Reset()
+	if err := sharesCell(&out, newWorld(worldKinds[0]), .4, 1); err != nil || strings.Count(out.String(), "100.0") < 3 {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
