@@ -371,6 +371,23 @@ func FreshDrawFiles(dir string) (out []FreshDrawFile, err error) {
 	return out, nil
 }
 
+// ProbeFiles returns the files of labelled fresh draws in a folder: <policy>_probe.jsonl or
+// <policy>_probes.jsonl, else as [FreshDrawFiles] finds them. Two that are one policy's are an
+// error.
+func ProbeFiles(dir string) ([]FreshDrawFile, error) {
+	files, err := FreshDrawFiles(dir)
+	seen := map[string]string{} // by policy: its file in the folder's own list
+	for i, f := range files {
+		policy := strings.TrimSuffix(strings.TrimSuffix(f.Policy, "_probes"), "_probe")
+		if other, ok := seen[policy]; ok && other != f.Policy {
+			return nil, fmt.Errorf("dataset: %s: two files of %s's probes: keep one", dir, policy)
+		}
+		seen[policy] = f.Policy
+		files[i].Policy = policy
+	}
+	return files, err
+}
+
 // globEscape makes a pattern that matches exactly path.
 func globEscape(path string) string {
 	if os.PathSeparator == '\\' {

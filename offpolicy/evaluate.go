@@ -30,7 +30,7 @@ type Config struct {
 	// Reward is what ips, snips and clipped_ips average: a finite number, or NaN,
 	// which leaves the row out for them. nil means the label where there is one,
 	// else the calibrated score out of fold.
-	Reward func(Row) float64
+	Reward func(Row) float64 `json:"-"`
 	// Clip is the largest weight of clipped_ips; 0 means √n, n the rows with a
 	// weight (Ionides 2008).
 	Clip float64

@@ -64,14 +64,14 @@ func loadFiles(o options) (*input, error) {
 	for _, note := range slices.Concat(read.Notes, columnsRead(read), whatIsMissing(read, o.fresh+o.probes != "")) {
 		t.AddNote(note)
 	}
-	fresh, err := drawFiles(o.fresh)
+	fresh, err := drawFiles(o.fresh, dataset.FreshDrawFiles)
 	if err != nil {
 		return nil, err
 	}
 	if err := eachDraw(fresh, t.AddFresh); err != nil {
 		return nil, err
 	}
-	probes, err := probeFiles(o.probes)
+	probes, err := drawFiles(o.probes, dataset.ProbeFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -91,26 +91,11 @@ func loadRun(o options) (*input, error) {
 }
 
 // drawFiles are the files in a folder of draws. No folder is no draws.
-func drawFiles(dir string) ([]dataset.FreshDrawFile, error) {
+func drawFiles(dir string, files func(string) ([]dataset.FreshDrawFile, error)) ([]dataset.FreshDrawFile, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	return dataset.FreshDrawFiles(dir)
-}
-
-// probeFiles are files of probes, called NAME_probe.jsonl, or NAME_probes.jsonl.
-func probeFiles(dir string) ([]dataset.FreshDrawFile, error) {
-	files, err := drawFiles(dir)
-	seen := map[string]string{} // by policy: its file in the folder's own list
-	for i, f := range files {
-		policy := strings.TrimSuffix(strings.TrimSuffix(f.Policy, "_probes"), "_probe")
-		if other, ok := seen[policy]; ok && other != f.Policy {
-			return nil, fmt.Errorf("%s: two files of %s's probes: keep one", dir, policy)
-		}
-		seen[policy] = f.Policy
-		files[i].Policy = policy
-	}
-	return files, err
+	return files(dir)
 }
 
 func eachDraw(files []dataset.FreshDrawFile, add func(policy string, d dataset.FreshDraw)) error {

@@ -1,0 +1,2 @@
+// Package beam evaluates logs on Apache Beam.
+package beam

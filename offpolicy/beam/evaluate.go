@@ -1,0 +1,140 @@
+package beam
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	sdk "github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"github.com/reweigh/reweigh/offpolicy"
+)
+
+func init() {
+	register.DoFn4x1[context.Context, source, func(*offpolicy.Table), func(int64), error](&readFn{})
+	register.DoFn3x2[int, func(**offpolicy.Table) bool, func(*int64) bool, Outcome, error](&evaluateFn{})
+	register.DoFn2x1[context.Context, Outcome, error](&writeFn{})
+	register.Emitter1[*offpolicy.Table]()
+	register.Emitter1[int64]()
+	register.Iter1[*offpolicy.Table]()
+	register.Iter1[int64]()
+}
+
+// Evaluation says what is evaluated, and how.
+type Evaluation struct {
+	// Plan is what all files have in common. Their log-probs are its Scored, "unstated" if
+	// that is nil.
+	Plan offpolicy.Plan
+	// Config is that of [offpolicy.Evaluate]; Reward has to be nil. Clones and Segments that
+	// are nil are those that the table finds: [offpolicy.Table.Clones], [offpolicy.Table.Segments].
+	Config offpolicy.Config
+	Source string // what was read, for the document
+}
+
+// Outcome is what a pipeline ends in.
+type Outcome struct {
+	Document string // an [offpolicy.Document] in JSON
+	Rows     int64  // logged rows, as many as were read
+	Tables   int    // tables that workers sent, and that were merged into one
+}
+
+// Evaluate adds the evaluation to a pipeline, and returns its one [Outcome]. It is an error
+// if there is nothing to read, or if a Reward is set. A run of the pipeline fails if a file
+// cannot be read, if rows are not what they claim, or if rows were lost on their way.
+func Evaluate(s sdk.Scope, in Files, e Evaluation) (sdk.PCollection, error) {
+	if e.Config.Reward != nil {
+		return sdk.PCollection{}, errors.New("beam: evaluate: Config.Reward is a function, which does not go to workers: " +
+			"leave it nil")
+	}
+	sources := in.sources()
+	if len(sources) == 0 {
+		return sdk.PCollection{}, errors.New("beam: evaluate: Files.Logged is empty: name the files of logged rows")
+	}
+	plan, err := json.Marshal(e.Plan)
+	if err != nil {
+		return sdk.PCollection{}, fmt.Errorf("beam: evaluate: %w", err)
+	}
+	evaluation, err := json.Marshal(e)
+	if err != nil {
+		return sdk.PCollection{}, fmt.Errorf("beam: evaluate: %w", err)
+	}
+	s = s.Scope("reweigh.Evaluate")
+	files := sdk.Reshuffle(s, sdk.Create(s, sources...)) // so that workers share them
+	tables, counts := sdk.ParDo2(s, &readFn{Plan: string(plan)}, files)
+	all := sdk.GroupByKey(s, sdk.AddFixedKey(s, tables))
+	return sdk.ParDo(s, &evaluateFn{Evaluation: string(evaluation)}, all, sdk.SideInput{Input: counts}), nil
+}
+
+// evaluateFn merges all tables and evaluates the whole.
+type evaluateFn struct {
+	Evaluation string // in JSON: Beam has no schema for it
+}
+
+func (f *evaluateFn) ProcessElement(_ int, tables func(**offpolicy.Table) bool, counts func(*int64) bool) (out Outcome,
+	err error) {
+	var e Evaluation
+	if err := json.Unmarshal([]byte(f.Evaluation), &e); err != nil {
+		return out, fmt.Errorf("beam: evaluate: %w", err)
+	}
+	whole := offpolicy.NewTable(e.Plan)
+	for t := new(offpolicy.Table); tables(&t); t = new(offpolicy.Table) {
+		if err := whole.Merge(t); err != nil {
+			return out, fmt.Errorf("beam: evaluate: %w", err)
+		}
+		out.Tables++
+	}
+	for n := int64(0); counts(&n); {
+		out.Rows += n
+	}
+	if n := whole.Rows(); int64(n) != out.Rows || n == 0 {
+		return out, fmt.Errorf("beam: evaluate: %d rows arrived of %d that were read, in %d tables: want all of them, and some",
+			n, out.Rows, out.Tables)
+	}
+	c := e.Config
+	if c.Clones == nil {
+		c.Clones = whole.Clones()
+	}
+	if c.Segments == nil {
+		c.Segments = whole.Segments()
+	}
+	r, err := whole.Evaluate(c)
+	if err != nil {
+		return out, err
+	}
+	d := r.Document()
+	d.Source = e.Source
+	b, err := json.Marshal(d)
+	out.Document = string(b)
+	return out, err
+}
+
+// Write writes an outcome's document, and a line break, to a file of any Beam filesystem
+// that the program imports.
+func Write(s sdk.Scope, outcome sdk.PCollection, name string) {
+	sdk.ParDo0(s.Scope("reweigh.Write"), &writeFn{Name: name}, outcome)
+}
+
+type writeFn struct{ Name string }
+
+func (f *writeFn) ProcessElement(ctx context.Context, o Outcome) error {
+	fs, err := filesystem.New(ctx, f.Name)
+	if err != nil {
+		return fmt.Errorf("beam: write: %w", err)
+	}
+	defer fs.Close()
+	w, err := fs.OpenWrite(ctx, f.Name)
+	if err != nil {
+		return fmt.Errorf("beam: write: %w", err)
+	}
+	_, err = io.WriteString(w, o.Document+"\n")
+	if err := errors.Join(err, w.Close()); err != nil {
+		return fmt.Errorf("beam: write %s: %w", f.Name, err)
+	}
+	log.Infof(ctx, "%s: %d rows, in %d tables that were merged", f.Name, o.Rows, o.Tables)
+	return nil
+}
