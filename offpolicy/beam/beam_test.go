@@ -202,7 +202,7 @@ func TestTablesArrive(t *testing.T) {
 
 // A row that was read and is in no table is an error, and so is no row at all.
 func TestRowsAreCounted(t *testing.T) {
-	plan := offpolicy.Plan{Logging: "base", Judge: "j"}
+	plan, other := offpolicy.Plan{Logging: "base", Judge: "j"}, offpolicy.Plan{Logging: "other", Judge: "j"}
 	b, err := json.Marshal(Evaluation{Plan: plan})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestRowsAreCounted(t *testing.T) {
 		{[]*offpolicy.Table{offpolicy.NewTable(plan)}, []int64{3}, "0 rows arrived of 3"},
 		{[]*offpolicy.Table{one()}, []int64{1, 1}, "1 rows arrived of 2"},
 		{[]*offpolicy.Table{one(), one()}, []int64{1}, "2 rows arrived of 1"},
-		{[]*offpolicy.Table{one(), offpolicy.NewTable(offpolicy.Plan{Logging: "other"})}, []int64{1}, "different evaluations"},
+		{[]*offpolicy.Table{one(), offpolicy.NewTable(other)}, []int64{1}, "different evaluations"},
 		{[]*offpolicy.Table{one(), one()}, []int64{1, 0, 1}, ""},
 	} {
 		o, err := f.ProcessElement(0, next(c.tables), next(c.counts))
@@ -281,7 +281,8 @@ func TestRefuses(t *testing.T) {
 		fails string
 	}{
 		{"a function does not go to workers", Files{Logged: []string{broken}}, reward, "Config.Reward"},
-		{"no logged rows", Files{Draws: []dataset.FreshDrawFile{{Policy: "p", Path: broken}}}, offpolicy.Config{}, "Files.Logged"},
+		{"no logged rows", Files{Draws: []dataset.FreshDrawFile{{Policy: "p", Path: broken}}}, offpolicy.Config{},
+			"Files.Logged"},
 		{"a file that does not exist", Files{Logged: []string{filepath.Join(dir, "none")}}, offpolicy.Config{}, "none"},
 		{"half a line", Files{Logged: []string{broken}}, offpolicy.Config{}, "broken.jsonl"},
 		{"a name that lies", Files{Logged: []string{plain}}, offpolicy.Config{}, "plain.parquet"},

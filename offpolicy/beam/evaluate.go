@@ -92,8 +92,8 @@ func (f *evaluateFn) ProcessElement(_ int, tables func(**offpolicy.Table) bool, 
 		out.Rows += n
 	}
 	if n := whole.Rows(); int64(n) != out.Rows || n == 0 {
-		return out, fmt.Errorf("beam: evaluate: %d rows arrived of %d that were read, in %d tables: want all of them, and some",
-			n, out.Rows, out.Tables)
+		return out, fmt.Errorf("beam: evaluate: %d rows arrived of %d that were read, in %d tables: want all, and some", n,
+			out.Rows, out.Tables)
 	}
 	c := e.Config
 	if c.Clones == nil {

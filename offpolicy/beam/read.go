@@ -50,8 +50,8 @@ func (f Files) sources() (out []any) {
 }
 
 // tableRows is how many rows or draws a table has that is sent on before its file ends:
-// some ten megabytes.
-const tableRows = 1 << 17
+// some two megabytes, since engines and Beam's workers hold what is sent several times.
+const tableRows = 1 << 14
 
 // readFn reads a file into tables, and counts its logged rows.
 type readFn struct {

@@ -41,7 +41,7 @@ var (
 	out    = flag.String("out", "", "`file` to write the evaluation to, as JSON")
 	policy = flag.String("logging", "base", "`name` of the policy whose responses were logged")
 	judge  = flag.String("judge", "an unnamed judge", "`name` of the judge that gave the scores")
-	margin = flag.Float64("margin", .05, "largest mean residual with which the transport audit passes a policy; 0 does not grade")
+	margin = flag.Float64("margin", .05, "largest mean residual with which the transport audit passes; 0 does not grade")
 	seed   = flag.Uint64("seed", 42, "seed of folds and bootstrap replicates")
 )
 
