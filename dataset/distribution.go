@@ -32,7 +32,7 @@ type Scored struct {
 
 // scored is what the log-probs of every policy are of. Rows of one policy that differ
 // in it are an error that names two of them.
-func scored(logprobs map[Key]LogProb) (map[string]Scored, error) {
+func scored(logprobs map[Key]*LogProb) (map[string]Scored, error) {
 	out := map[string]Scored{}
 	first := map[string]Key{}
 	for k, l := range logprobs {

@@ -139,7 +139,7 @@ func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 }
 
 // sample joins what is known of one prompt; it is nil without a logged response.
-func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample {
+func (j *join) sample(in RunRecords, logprobs map[Key]*LogProb, p Prompt) *Sample {
 	logger := in.logger(p.ID)
 	key := Key{PromptID: p.ID, Policy: logger}
 	resp, ok := j.responses[key]
@@ -164,7 +164,7 @@ func (j *join) sample(in RunRecords, logprobs map[Key]LogProb, p Prompt) *Sample
 			j.miss("logprobs", k, "no record")
 			return LogProb{}
 		}
-		return lp
+		return *lp
 	}
 	value := func(policy string) Float {
 		lp := lookup(policy)
@@ -234,9 +234,9 @@ func (j *join) draw(k Key) FreshDraw {
 type join struct {
 	prompts   map[string]Prompt
 	hashes    map[string]string // policy name -> hash, from the responses
-	responses map[Key]Response
-	labels    map[Key]OracleLabel
-	scores    map[Key]JudgeScore
+	responses map[Key]*Response // in the records that were given, as all of these
+	labels    map[Key]*OracleLabel
+	scores    map[Key]*JudgeScore
 	ranges    map[string][]scoreRange // by policy
 	unjoined  []Unjoined
 	listed    map[stageKey]bool
@@ -303,7 +303,7 @@ func newJoin(in RunRecords) *join {
 	return j
 }
 
-func (j *join) logprobs(in RunRecords) map[Key]LogProb {
+func (j *join) logprobs(in RunRecords) map[Key]*LogProb {
 	return collect(j, "logprobs", in.LogProbs, func(l LogProb) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.LogProb.Valid() && !l.Bounded()}
 		if l.Policy != in.Logging && !slices.Contains(j.targets, l.Policy) {
@@ -339,13 +339,13 @@ type defect struct {
 }
 
 // collect returns the rows that can be joined, by key, and lists the others.
-func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look func(T) defect) map[Key]T {
-	count := make(map[Key]int, len(rows))
+func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look func(T) defect) map[Key]*T {
+	count := make(map[Key]int32, len(rows))
 	for _, row := range rows {
 		count[row.Key()]++
 	}
-	fit := make(map[Key]T, len(rows))
-	for _, row := range rows {
+	fit := make(map[Key]*T, len(rows))
+	for i, row := range rows {
 		k := row.Key()
 		d := look(row)
 		known := j.hashes[k.Policy]
@@ -363,7 +363,7 @@ func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look fun
 		case d.reason != "":
 			j.miss(stage, k, d.reason)
 		default:
-			fit[k] = row
+			fit[k] = &rows[i]
 		}
 	}
 	return fit

@@ -62,7 +62,13 @@ var escapeSlash = strings.NewReplacer("%", "%25", "/", "%2F")
 
 // Compare orders keys by prompt, then policy, then draw.
 func (k Key) Compare(o Key) int {
-	return cmp.Or(cmp.Compare(k.PromptID, o.PromptID), cmp.Compare(k.Policy, o.Policy), cmp.Compare(k.DrawIdx, o.DrawIdx))
+	if c := cmp.Compare(k.PromptID, o.PromptID); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(k.Policy, o.Policy); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.DrawIdx, o.DrawIdx)
 }
 
 // Usage counts the tokens that a server reported for one answer.

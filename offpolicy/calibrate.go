@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/crypto/blake2b"
 
@@ -20,16 +22,25 @@ func Fold(seed uint64, promptID string, k int) int {
 	if k <= 0 {
 		panic(fmt.Sprintf("offpolicy: fold: k=%d: want a positive number of folds", k))
 	}
+	h := foldHashes.Get().(hash.Hash)
+	defer foldHashes.Put(h)
+	h.Reset()
+	var room [128]byte
+	text := append(append(room[:0], promptID...), '-')
+	text = strconv.AppendUint(text, seed, 10)
+	text = append(text, '-')
+	h.Write(strconv.AppendInt(text, int64(k), 10))
+	return int(binary.BigEndian.Uint64(h.Sum(room[:0])) % uint64(k))
+}
+
+// foldHashes spares every fold the half kilobyte of a hash.
+var foldHashes = sync.Pool{New: func() any {
 	h, err := blake2b.New(8, nil)
 	if err != nil {
 		panic("offpolicy: fold: " + err.Error()) // never: 8 bytes and no key are allowed
 	}
-	text := append([]byte(promptID), '-')
-	text = strconv.AppendUint(text, seed, 10)
-	text = append(text, '-')
-	h.Write(strconv.AppendInt(text, int64(k), 10))
-	return int(binary.BigEndian.Uint64(h.Sum(nil)) % uint64(k))
-}
+	return h
+}}
 
 // CalibrationConfig says how a [Calibrator] is fitted.
 type CalibrationConfig struct {

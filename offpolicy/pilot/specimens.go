@@ -17,18 +17,17 @@ func specimens(rec *record.Records) []Specimen {
 	for _, p := range rec.Prompts.All() {
 		prompts[p.ID] = p.Text
 	}
-	texts := map[dataset.Key]string{}
-	for _, row := range rec.Responses.All() {
-		if row.Text != nil {
-			texts[row.Key()] = *row.Text
-		}
-	}
 	out := []Specimen{}
 	add := func(k dataset.Key, of, why string) {
-		if len(out) < maxSpecimens {
-			out = append(out, Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID],
-				Response: texts[dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx}]})
+		if len(out) == maxSpecimens {
+			return
 		}
+		s := Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID]}
+		if rec.ReadText != nil {
+			// A text that cannot be read is quoted by nobody; the outputs that need it say so.
+			s.Response, _ = rec.ReadText(dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx})
+		}
+		out = append(out, s)
 	}
 	p0 := rec.Logging().Policy.Name
 	failed := 0

@@ -1,6 +1,7 @@
 package pilot
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,7 +53,7 @@ func TestAttributeAddsUpToTheLedger(t *testing.T) {
 		{Stage: "judge", Policy: "p0", Model: "m", Outcome: "ok", Attempts: 1, PromptTokens: 10, CompletionTokens: 2,
 			CostUSD: 0.5},
 	}
-	if d := cmp.Diff(want, attribute(record.NewAttempts(entries))); d != "" {
+	if d := cmp.Diff(want, attribute(record.NewAttempts(slices.Values(entries)))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -44,12 +44,12 @@ func attempts(r *record.Records) map[string][]unit {
 			if has {
 				s, ok := scores(p.ID)
 				failed := !ok || !s.Mean.Valid()
-				out["judge"] = append(out["judge"], unit{name, len(*row.Text), failed, key, failed})
+				out["judge"] = append(out["judge"], unit{name, row.Text.Bytes, failed, key, failed})
 			}
 			if base, ok := logged(p.ID); ok && base.Text != nil {
 				l, ok := logprobs(p.ID)
 				failed := !ok || !l.LogProb.Valid() && !l.Bounded()
-				out["logprobs"] = append(out["logprobs"], unit{name, len(*base.Text), failed, key,
+				out["logprobs"] = append(out["logprobs"], unit{name, base.Text.Bytes, failed, key,
 					failed && (l.Error == nil || !unavoidable(l.Error.Class))})
 			}
 		}
@@ -61,7 +61,7 @@ func attempts(r *record.Records) map[string][]unit {
 	texts := map[string]int{}
 	for _, row := range r.Responses.All() {
 		if row.Text != nil {
-			texts[row.Key().String()] = len(*row.Text)
+			texts[row.Key().String()] = row.Text.Bytes
 		}
 	}
 	for _, k := range r.LabelsOwed {

@@ -83,7 +83,7 @@ func missingResponses(r *record.Records, policy string, why *causes) (failed, em
 		case !ok || row.Text == nil:
 			failed = append(failed, key)
 			why.add(row.Error)
-		case strings.TrimSpace(*row.Text) == "":
+		case row.Text.Blank:
 			empty = append(empty, key)
 		case row.FinishReason == "length":
 			truncated++

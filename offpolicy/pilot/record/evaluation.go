@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -9,13 +10,25 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// RunRecords are the records as [dataset.Join] takes them.
+// RunRecords are the records as [dataset.Join] takes them, with an empty text for every
+// response that has one: texts stay where they are.
 func (r *Records) RunRecords(judge string) dataset.RunRecords {
 	out := dataset.RunRecords{
 		Logging: r.Logging().Policy.Name, Judge: judge,
-		Prompts: slices.Collect(r.Prompts.Values()), Responses: slices.Collect(r.Responses.Values()),
-		LogProbs: slices.Collect(r.LogProbs.Values()),
-		Labels:   slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
+		Prompts: slices.Collect(r.Prompts.Values()),
+		Labels:  slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
+		Responses: make([]dataset.Response, 0, r.Responses.Len()), LogProbs: make([]dataset.LogProb, 0, r.LogProbs.Len()),
+	}
+	unread := ""
+	for row := range r.Responses.Values() {
+		if row.Text != nil {
+			row.Response.Text = &unread
+		}
+		out.Responses = append(out.Responses, row.Response)
+	}
+	for row := range r.LogProbs.Values() {
+		row.Methods = nil // the join does not ask for them
+		out.LogProbs = append(out.LogProbs, row)
 	}
 	for _, a := range r.Arms {
 		if a.Role != Logging {
@@ -40,7 +53,7 @@ func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config
 
 // Evaluate joins the records, fits the calibrator, and, if the sample is complete,
 // estimates every policy. A check reports what cannot be evaluated at all, such as a
-// positive log-prob. It returns the records joined.
+// positive log-prob. It returns the records joined, without the texts of responses.
 func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
 	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
 	r.Calibrator, r.CalibratorError = nil, ""
@@ -84,12 +97,37 @@ func (r *Records) Samples(logs dataset.Logs) (offpolicy.Samples, error) {
 		}
 	}
 	samples, err := offpolicy.FromRecords(logs)
+	r.measure(&samples)
 	if n := r.uncertified(); n > 0 {
 		samples.Notes = append(samples.Notes, fmt.Sprintf("%s no certificate of the endpoint: what rests on them, "+
 			"weights and all that is made of them, is as the endpoint says, unchecked.",
 			Plural(n, "log-prob has", "log-probs have")))
 	}
 	return samples, err
+}
+
+// measure gives samples the lengths of the texts that were not read.
+func (r *Records) measure(samples *offpolicy.Samples) {
+	length := func(k dataset.Key) dataset.Float {
+		if row, ok := r.Responses.Get(k); ok && row.Text != nil {
+			return dataset.Known(float64(row.Text.Characters))
+		}
+		return dataset.Float{}
+	}
+	for i := range samples.Rows {
+		row := &samples.Rows[i]
+		inCharacters := row.Length == row.Covariate // nobody states tokens
+		row.Covariate = length(dataset.Key{PromptID: row.PromptID, Policy: cmp.Or(row.Logger, samples.Logging)})
+		if inCharacters {
+			row.Length = row.Covariate
+		}
+	}
+	for policy, draws := range samples.Draws {
+		for i := range draws {
+			d := &draws[i]
+			d.Covariate = length(dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.Index})
+		}
+	}
 }
 
 // uncertified counts the log-probs that carry the mark.
@@ -121,13 +159,20 @@ func (r *Records) calibrateScores(samples offpolicy.Samples) {
 		r.CalibratorError = err.Error()
 		return
 	}
-	calibrated := slices.Collect(r.Scores.Values())
-	for i := range calibrated {
-		if err := u.Calibrate(&calibrated[i]); err != nil { // the configuration admits no other judge's
+	type calibrated struct {
+		value, variance dataset.Float
+		parts           *dataset.VarianceParts
+	}
+	values := make([]calibrated, 0, r.Scores.Len())
+	for row := range r.Scores.Values() {
+		if err := u.Calibrate(&row); err != nil { // the configuration admits no other judge's
 			r.CalibratorError = err.Error()
 		}
+		values = append(values, calibrated{row.Calibrated, row.CalibratedVariance, row.VarianceParts})
 	}
-	r.Scores = NewRows(calibrated, dataset.JudgeScore.Key)
+	r.Scores = r.Scores.with(func(i int, row *dataset.JudgeScore) {
+		row.Calibrated, row.CalibratedVariance, row.VarianceParts = values[i].value, values[i].variance, values[i].parts
+	})
 }
 
 // Document is the evaluation as report.json has it.

@@ -19,7 +19,7 @@ import (
 type Records struct {
 	Arms         Arms
 	Prompts      Rows[dataset.Prompt] // by the id alone
-	Responses    Rows[dataset.Response]
+	Responses    Rows[Response]
 	LogProbs     Rows[dataset.LogProb] // of P0's responses, under every policy
 	Labels       Rows[dataset.OracleLabel]
 	Scores       Rows[dataset.JudgeScore]
@@ -75,6 +75,8 @@ type Records struct {
 	PeopleLabel bool
 	// BatchFactors are what a batch costs in parts of single calls, by model.
 	BatchFactors map[string]float64
+	// ReadText reads the text of a response from where it is kept; nil if that is nowhere.
+	ReadText func(dataset.Key) (string, error)
 	// Unjoined names the records that have no place in samples.jsonl, and why.
 	Unjoined []string
 	// Stop is nil if every stage ran to its end.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
@@ -10,19 +11,41 @@ import (
 // Rows are the records of one kind, in the order of their keys. They are read one at
 // a time, so that what holds them need not be memory. The zero value has none.
 type Rows[T any] struct {
-	rows []T
-	key  func(T) dataset.Key
-	at   map[dataset.Key]int
+	n    int
+	row  func(int) T
+	key  func(int) dataset.Key
+	find func(dataset.Key) (int, bool)
 }
 
 // NewRows are rows in memory, in the order given, by their keys: NewRows(rows,
-// dataset.Response.Key). Of rows with one key, [Rows.Get] finds the last.
+// dataset.JudgeScore.Key). Of rows with one key, [Rows.Get] finds the last.
 func NewRows[T any](rows []T, key func(T) dataset.Key) Rows[T] {
 	at := make(map[dataset.Key]int, len(rows))
 	for i, row := range rows {
 		at[key(row)] = i
 	}
-	return Rows[T]{rows, key, at}
+	return Rows[T]{len(rows), func(i int) T { return rows[i] }, func(i int) dataset.Key { return key(rows[i]) },
+		func(k dataset.Key) (int, bool) { i, ok := at[k]; return i, ok }}
+}
+
+// RowsOf are rows that are made, whenever they are read, of what is held of them. held is in the
+// order of its keys, of which none occurs twice.
+func RowsOf[H, T any](held []H, key func(H) dataset.Key, row func(H) T) Rows[T] {
+	return Rows[T]{len(held), func(i int) T { return row(held[i]) }, func(i int) dataset.Key { return key(held[i]) },
+		func(k dataset.Key) (int, bool) {
+			return slices.BinarySearchFunc(held, k, func(h H, k dataset.Key) int { return key(h).Compare(k) })
+		}}
+}
+
+// with are the rows as change leaves them, whenever they are read.
+func (r Rows[T]) with(change func(int, *T)) Rows[T] {
+	before := r.row
+	r.row = func(i int) T {
+		row := before(i)
+		change(i, &row)
+		return row
+	}
+	return r
 }
 
 // PromptRows are prompts as rows, each under the key that has its id alone.
@@ -31,13 +54,13 @@ func PromptRows(prompts []dataset.Prompt) Rows[dataset.Prompt] {
 }
 
 // Len counts the rows.
-func (r Rows[T]) Len() int { return len(r.rows) }
+func (r Rows[T]) Len() int { return r.n }
 
 // All yields every row with its key.
 func (r Rows[T]) All() iter.Seq2[dataset.Key, T] {
 	return func(yield func(dataset.Key, T) bool) {
-		for _, row := range r.rows {
-			if !yield(r.key(row), row) {
+		for i := range r.n {
+			if !yield(r.key(i), r.row(i)) {
 				return
 			}
 		}
@@ -57,9 +80,12 @@ func (r Rows[T]) Values() iter.Seq[T] {
 
 // Get returns the row of a key, if there is one.
 func (r Rows[T]) Get(k dataset.Key) (row T, ok bool) {
-	i, ok := r.at[k]
+	if r.n == 0 {
+		return row, false
+	}
+	i, ok := r.find(k)
 	if ok {
-		row = r.rows[i]
+		row = r.row(i)
 	}
 	return row, ok
 }
@@ -72,8 +98,8 @@ func (r Rows[T]) Of(policy string) func(promptID string) (T, bool) {
 // AllOf yields one policy's rows of its first draw, with their keys.
 func (r Rows[T]) AllOf(policy string) iter.Seq2[dataset.Key, T] {
 	return func(yield func(dataset.Key, T) bool) {
-		for k, row := range r.All() {
-			if k.Policy == policy && k.DrawIdx == 0 && !yield(k, row) {
+		for i := range r.n {
+			if k := r.key(i); k.Policy == policy && k.DrawIdx == 0 && !yield(k, r.row(i)) {
 				return
 			}
 		}
@@ -81,18 +107,16 @@ func (r Rows[T]) AllOf(policy string) iter.Seq2[dataset.Key, T] {
 }
 
 // Attempts are the ledger of a run, read one entry at a time. The zero value has none.
-type Attempts struct{ entries []providers.Entry }
+type Attempts struct{ all iter.Seq[providers.Entry] }
 
-// NewAttempts are entries in memory, in the order given.
-func NewAttempts(entries []providers.Entry) Attempts { return Attempts{entries} }
+// NewAttempts are the entries that all yields, as often as it is asked.
+func NewAttempts(all iter.Seq[providers.Entry]) Attempts { return Attempts{all} }
 
-// All yields one entry an attempt, in the order in which they began.
+// All yields one entry an attempt, without the ids of its request, by stage and record.
 func (a Attempts) All() iter.Seq[providers.Entry] {
 	return func(yield func(providers.Entry) bool) {
-		for _, e := range a.entries {
-			if !yield(e) {
-				return
-			}
+		if a.all != nil {
+			a.all(yield)
 		}
 	}
 }

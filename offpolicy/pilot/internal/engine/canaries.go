@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"iter"
-	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
@@ -13,24 +12,25 @@ import (
 
 // planting is what the judge is asked once every response has its score: the
 // chosen ones with their canaries.
-func (r *Run) planting() []item {
+func (r *Run) planting() duty {
 	here := r.prompts()
 	scores := sorted(r.store, r.store.scores, func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok })
-	var items []item
-	for _, p := range r.plants(slices.Values(scores)) {
+	plants := r.plants(scoreRows(scores).Values())
+	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
+		row, err := r.plantOne(ctx, plants[it.at], *here[it.key.PromptID])
+		if stop := r.fatal(ctx, record.StageCanaries, it.key, err); stop != nil {
+			return nil, stop
+		}
+		return row.Error, r.store.putCanary(row)
+	}}
+	for i, p := range plants {
 		key := p.Score.Key()
 		row, ok := r.store.canaries[key]
 		// Another canary or another score may have had the place before.
 		done := ok && row.Error == nil && row.Kind == p.Canary.Kind && row.Clean == p.Score.Mean
-		items = append(items, item{key: key, done: done, do: func(ctx context.Context) (*dataset.RecordError, error) {
-			row, err := r.plantOne(ctx, p, here[key.PromptID])
-			if stop := r.fatal(ctx, record.StageCanaries, key, err); stop != nil {
-				return nil, stop
-			}
-			return row.Error, put(r.store, kindCanary, r.store.canaries, row)
-		}})
+		d.items = append(d.items, item{key: key, at: i, done: done})
 	}
-	return items
+	return d
 }
 
 // plants are the canaries of the whole run that fall on this job's prompts.
@@ -47,7 +47,11 @@ func (r *Run) plantOne(ctx context.Context, p record.Planted, prompt dataset.Pro
 	var score judge.Score
 	err := error(&dataset.RecordError{Class: record.ClassNoResponse,
 		Message: "there is no response to plant a canary in"})
-	if text := r.text(key); text != nil {
+	text, broken := r.store.text(key)
+	if broken != nil {
+		return row, broken
+	}
+	if text != nil {
 		// The place may change hands as a run is extended, and the request's id
 		// must change with it.
 		tag := providers.Tag{Stage: record.StageCanaries, Key: key, Call: p.Canary.Kind}

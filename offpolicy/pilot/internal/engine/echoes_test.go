@@ -49,7 +49,7 @@ func TestEchoesSurviveAKill(t *testing.T) {
 			}
 		}
 		if after != nil {
-			if err := put(s, kindLogProb, s.logprobs, *after); err != nil {
+			if err := s.putLogProb(*after); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -38,10 +38,14 @@ type Run struct {
 	open     []string                       // stages that have not come to their end
 	failed   int                            // records without a value
 	program  string                         // which code writes the outputs; empty if that is not known
-	design   string                         // names the labelling design and what it is drawn from
-	alerted  atomic.Int64                   // percent of the budget last alerted of
-	limited  atomic.Int64
-	retries  atomic.Int64
+	indexed  sync.Once
+	// What index makes of the job.
+	promptsByID map[string]*dataset.Prompt
+	armsByName  map[string]offpolicy.Policy
+	design      string       // names the labelling design and what it is drawn from
+	alerted     atomic.Int64 // percent of the budget last alerted of
+	limited     atomic.Int64
+	retries     atomic.Int64
 }
 
 // Open takes the folder and readies the clients. ctx breaks off calls that are on

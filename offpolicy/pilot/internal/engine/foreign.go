@@ -48,8 +48,12 @@ func rowOf[T keyed](r journal.Record) (row T, err error) {
 	if err := json.Unmarshal(r.Payload, &row); err != nil {
 		return row, err
 	}
-	k := row.Key()
-	if k.String() != r.Key {
+	return checked(r, row)
+}
+
+// checked holds a row to what rows may be, and to the key that it is filed under.
+func checked[T keyed](r journal.Record, row T) (T, error) {
+	if k := row.Key(); k.String() != r.Key {
 		return row, fmt.Errorf("it is of %s", k)
 	}
 	return row, checkRow(row)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -19,7 +20,7 @@ import (
 type labelFunc func(context.Context, oracle.Item) (float64, error)
 
 // labelling is what the oracle is asked.
-func (r *Run) labelling() (items []item, err error) {
+func (r *Run) labelling() (d duty, err error) {
 	assigned, ok := r.assignments()
 	if !ok {
 		assigned, err = r.drawDesign()
@@ -29,25 +30,34 @@ func (r *Run) labelling() (items []item, err error) {
 		label, err = r.labelBatch(assigned)
 	}
 	if err != nil {
-		return nil, err
+		return d, err
 	}
-	prompts, arms, replaced := r.prompts(), r.arms(), r.replaced()
-	for _, as := range assigned {
-		items = append(items, item{key: as.Key, needs: []dataset.Key{as.Key}, done: r.labelled(as) || replaced[as.Key],
-			do: func(ctx context.Context) (*dataset.RecordError, error) {
-				value, err := math.NaN(), error(&dataset.RecordError{Class: record.ClassNoResponse,
-					Message: "there is no response to label"})
-				if it, ok := r.labelItem(as, prompts); ok {
-					value, err = label(ctx, it)
-				}
-				if stop := r.fatal(ctx, record.StageOracle, as.Key, err); stop != nil {
-					return nil, stop
-				}
-				row := oracle.Record(as, arms[as.Key.Policy].Hash(), r.oracle, value, err)
-				return row.Error, putAs(r.store, kindLabel, r.store.labels, keyOf(row), row)
-			}})
+	d = duty{needs: about, do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
+		return r.labelIt(ctx, assigned[it.at], label)
+	}}
+	replaced := r.replaced()
+	for i, as := range assigned {
+		d.items = append(d.items, item{key: as.Key, at: i, done: r.labelled(as) || replaced[as.Key]})
 	}
-	return items, nil
+	return d, nil
+}
+
+// labelIt asks for the label of one response.
+func (r *Run) labelIt(ctx context.Context, as oracle.Assignment, label labelFunc) (*dataset.RecordError, error) {
+	value, err := math.NaN(), error(&dataset.RecordError{Class: record.ClassNoResponse,
+		Message: "there is no response to label"})
+	it, ok, broken := r.labelItem(as)
+	if broken != nil {
+		return nil, broken
+	}
+	if ok {
+		value, err = label(ctx, it)
+	}
+	if stop := r.fatal(ctx, record.StageOracle, as.Key, err); stop != nil {
+		return nil, stop
+	}
+	row := oracle.Record(as, r.arms()[as.Key.Policy].Hash(), r.oracle, value, err)
+	return row.Error, r.store.putLabel(row)
 }
 
 // label is what the run's oracle said of an assignment.
@@ -63,16 +73,20 @@ func (r *Run) labelled(as oracle.Assignment) bool {
 
 // labelItem is an assignment with what the oracle is to read; false where the
 // response failed.
-func (r *Run) labelItem(as oracle.Assignment, prompts map[string]dataset.Prompt) (oracle.Item, bool) {
-	text := r.text(as.Key)
-	if text == nil {
-		return oracle.Item{}, false
+func (r *Run) labelItem(as oracle.Assignment) (oracle.Item, bool, error) {
+	text, err := r.store.text(as.Key)
+	if text == nil || err != nil {
+		return oracle.Item{}, false, err
 	}
+	return oracle.Item{Tag: labelTag(as), Prompt: *r.prompts()[as.Key.PromptID], Response: *text}, true, nil
+}
+
+func labelTag(as oracle.Assignment) providers.Tag {
 	tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 	if as.Role == oracle.RoleDuplicate {
 		tag.Call = as.Role
 	}
-	return oracle.Item{Tag: tag, Prompt: prompts[as.Key.PromptID], Response: *text}, true
+	return tag
 }
 
 func (r *Run) labelOne(ctx context.Context, it oracle.Item) (float64, error) {
@@ -96,11 +110,16 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	}
 	var todo []oracle.Item
 	at := map[providers.Tag]int{}
-	prompts, replaced := r.prompts(), r.replaced()
+	replaced := r.replaced()
 	add := func(as oracle.Assignment, owed bool) {
-		it, ok := r.labelItem(as, prompts)
-		if _, twice := at[it.Tag]; ok && !twice && (owed || sent[providers.RequestID(it.Tag)]) {
-			at[it.Tag] = len(todo)
+		tag := labelTag(as)
+		if _, twice := at[tag]; twice || !owed && !sent[providers.RequestID(tag)] {
+			return
+		}
+		it, ok, broken := r.labelItem(as)
+		err = errors.Join(err, broken)
+		if ok {
+			at[tag] = len(todo)
 			todo = append(todo, it)
 		}
 	}
@@ -112,6 +131,9 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 	for _, k := range r.job.keys() {
 		add(oracle.Assignment{Key: k, Role: oracle.RoleCalibration}, false)
 		add(oracle.Assignment{Key: k, Role: oracle.RoleDuplicate}, false)
+	}
+	if err != nil {
+		return nil, err
 	}
 	var once sync.Once
 	var outcomes []oracle.Outcome

@@ -13,42 +13,47 @@ import (
 
 // logProbsOwed are the log-probs of P0's responses under every policy, P0 among
 // them. None is made without a certificate of the model's and template's.
-func (r *Run) logProbsOwed() []item {
-	var items []item
+func (r *Run) logProbsOwed() duty {
 	p0 := r.job.Arms.Logging().Policy
 	sizes := r.job.Arms.Vocabularies()
 	all := record.Compared(r.job.Plan, r.job.Seed)
+	d := duty{
+		needs: func(it item) []dataset.Key {
+			needs := []dataset.Key{{PromptID: it.key.PromptID, Policy: p0.Name}}
+			served := teacherforce.Served(r.arms()[it.key.Policy].Template)
+			if (!all[it.key.PromptID] || served) && it.key.Policy != p0.Name {
+				needs = append(needs, it.key) // for the ids of the context
+			}
+			return needs
+		},
+		do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
+			policy := r.arms()[it.key.Policy]
+			if !r.job.Uncertified && !r.store.certs[record.CertificateKey(policy)].OK {
+				return nil, &stopError{record.Stop{Stage: record.StageLogProbs, Class: "certification",
+					Message: "there is no certificate of the endpoint's log-probs for " + record.CertificateKey(policy),
+					Key:     it.key.String()}}
+			}
+			logged, ok, err := r.store.response(dataset.Key{PromptID: it.key.PromptID, Policy: p0.Name})
+			if err != nil {
+				return nil, err
+			}
+			row, err := r.scoreOne(ctx, logged, ok, p0, policy, *r.prompts()[it.key.PromptID], all[it.key.PromptID])
+			if stop := r.fatal(ctx, record.StageLogProbs, it.key, err); stop != nil {
+				return nil, stop
+			}
+			return row.Error, r.store.putLogProb(row)
+		},
+	}
 	for _, p := range r.job.Prompts {
 		for _, a := range r.job.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.logprobs[key]
-			certified := r.job.Uncertified || r.store.certs[record.CertificateKey(a.Policy)].OK
-			needs := []dataset.Key{{PromptID: p.ID, Policy: p0.Name}}
-			if (!all[p.ID] || teacherforce.Served(a.Policy.Template)) && a.Policy.Name != p0.Name {
-				needs = append(needs, key) // for the ids of the context
-			}
 			// Another size of the vocabulary makes other bounds.
-			stale := row.Method == teacherforce.MethodTempered && row.Vocabulary != sizes[a.Policy.Model]
-			items = append(items, item{key: key, needs: needs, done: ok && row.Error == nil && !stale,
-				do: func(ctx context.Context) (*dataset.RecordError, error) {
-					if !certified {
-						return nil, &stopError{record.Stop{Stage: record.StageLogProbs, Class: "certification",
-							Message: "there is no certificate of the endpoint's log-probs for " + record.CertificateKey(a.Policy),
-							Key:     key.String()}}
-					}
-					logged, ok, err := r.store.response(needs[0])
-					if err != nil {
-						return nil, err
-					}
-					row, err := r.scoreOne(ctx, logged, ok, p0, a.Policy, p, all[p.ID])
-					if stop := r.fatal(ctx, record.StageLogProbs, key, err); stop != nil {
-						return nil, stop
-					}
-					return row.Error, r.store.putLogProb(row)
-				}})
+			stale := ok && row.row.Method == teacherforce.MethodTempered && row.row.Vocabulary != sizes[a.Policy.Model]
+			d.items = append(d.items, item{key: key, done: ok && row.row.Error == nil && !stale})
 		}
 	}
-	return items
+	return d
 }
 
 func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0, policy offpolicy.Policy,
@@ -68,7 +73,7 @@ func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0
 	}
 	var known *dataset.TokenDigest
 	if !compare {
-		own, _ := get(r.store, r.store.responses, dataset.Key{PromptID: p.ID, Policy: policy.Name})
+		own := r.store.short(dataset.Key{PromptID: p.ID, Policy: policy.Name})
 		if known = own.ContextIDs; known == nil {
 			known = &dataset.TokenDigest{} // of nothing: the calls that the value takes, and no comparison
 		}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
-	"github.com/reweigh/reweigh/providers"
 )
 
 func (j *Job) path(parts ...string) string {
@@ -28,15 +26,19 @@ func (j *Job) journalPath() string { return j.path(journalDir) }
 func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 	keep := r.here()
 	rec := &record.Records{
-		Arms:      r.job.Arms,
-		Prompts:   record.PromptRows(r.job.Prompts),
-		Responses: record.NewRows(sorted(r.store, r.store.responses, keep), dataset.Response.Key),
-		LogProbs:  record.NewRows(sorted(r.store, r.store.logprobs, keep), dataset.LogProb.Key),
-		Ledger:    record.NewAttempts(sortLedger(r.store.ledger())),
-		Stop:      stop,
-		Judge:     r.graders.judge,
-		Oracle:    r.graders.oracle,
-		Live:      r.job.Live, Noise: r.job.Noise, Anytime: r.job.Anytime,
+		Arms:    r.job.Arms,
+		Prompts: record.PromptRows(r.job.Prompts),
+		Responses: record.RowsOf(sorted(r.store, r.store.responses, keep),
+			func(h *response) dataset.Key { return h.Key() },
+			func(h *response) record.Response { return h.Response }),
+		LogProbs: record.RowsOf(sorted(r.store, r.store.logprobs, keep),
+			func(h *logProb) dataset.Key { return h.row.Key() }, (*logProb).record),
+		Ledger:   record.NewAttempts(entriesOf(r.store.ledger())),
+		Stop:     stop,
+		Judge:    r.graders.judge,
+		Oracle:   r.graders.oracle,
+		ReadText: r.readText,
+		Live:     r.job.Live, Noise: r.job.Noise, Anytime: r.job.Anytime,
 		Concurrency: r.job.Concurrency, StageSeconds: map[string]float64{},
 	}
 	r.store.mu.Lock()
@@ -48,11 +50,7 @@ func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
 	r.addLabels(rec)
 	scores := sorted(r.store, r.store.scores, keep)
 	shrink(scores)
-	for i := range scores {
-		s := &scores[i]
-		s.Calibrated, s.CalibratedVariance, s.VarianceParts = dataset.Float{}, dataset.Float{}, nil
-	}
-	rec.Scores = record.NewRows(scores, dataset.JudgeScore.Key)
+	rec.Scores = scoreRows(scores)
 	owed := map[dataset.Key]bool{}
 	for _, p := range r.plants(rec.Scores.Values()) {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
@@ -84,7 +82,7 @@ func (r *Run) writeManifest() error {
 		Prompts:         len(c.Prompts),
 		TransportMargin: c.TransportMargin, Noise: c.Noise, Anytime: c.Anytime,
 		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
-		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(r.store.ledger())), Versions: c.Versions,
+		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(entriesOf(r.store.ledger()))), Versions: c.Versions,
 	}
 	if !c.Shard.Whole() {
 		m.Shard = &manifestShard{Shard: c.Shard, Plan: planHash(c.Plan, c.Labels), Labels: c.Labels, Open: r.open,
@@ -128,7 +126,7 @@ func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 		return nil, err
 	}
 	if same {
-		return rec, nil
+		return rec, r.renewWritten()
 	}
 	var err error
 	if rec.FileProblems, err = r.readBack(rec); err != nil || stop != nil || len(rec.FileProblems) > 0 {
@@ -149,7 +147,9 @@ func (r *Run) show(stop *record.Stop) error {
 // writeOutputs writes the outputs, but those that follow from the records alone if they are
 // the same as before.
 func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) error {
-	ledger := func() error { return writeRows(r.job.path("ledger.jsonl"), rec.Ledger.All()) }
+	ledger := func() error {
+		return writeStored(r, "ledger.jsonl", r.store.ledger(), func(a attempt) int64 { return a.at })
+	}
 	if same {
 		if err := ledger(); err != nil {
 			return fmt.Errorf("pilot: writing outputs: %w", err)
@@ -157,12 +157,18 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) er
 		return nil
 	}
 	writes := []func() error{
-		func() error { return r.writeStored("responses.jsonl", r.store.places.responses, r.here()) },
-		func() error { return r.writeStored("logprobs.jsonl", r.store.places.logprobs, r.here()) },
+		func() error {
+			return writeStored(r, "responses.jsonl", sorted(r.store, r.store.responses, r.here()),
+				func(h *response) int64 { return h.at })
+		},
+		func() error {
+			return writeStored(r, "logprobs.jsonl", sorted(r.store, r.store.logprobs, r.here()),
+				func(h *logProb) int64 { return h.at })
+		},
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
-		func() error { return writeRows(r.job.path("samples.jsonl"), slices.Values(logs.Samples)) },
+		func() error { return r.writeSamples(logs) },
 		ledger,
 	}
 	for _, a := range rec.Arms {
@@ -170,7 +176,7 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) er
 			continue
 		}
 		writes = append(writes, func() error {
-			return dataset.WriteFreshDraws(r.job.path(drawsDir), a.Policy.Name, logs.Draws[a.Policy.Name])
+			return r.writeDraws(a.Policy.Name, logs.Draws[a.Policy.Name])
 		})
 	}
 	draws, err := folder.MakeIn(r.job.path(drawsDir)) // also if no policy has draws
@@ -184,16 +190,6 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) er
 		}
 	}
 	return nil
-}
-
-// sortLedger orders attempts by stage, record, call and attempt.
-func sortLedger(entries []providers.Entry) []providers.Entry {
-	stages := record.Stages()
-	stage := func(e providers.Entry) int { return slices.Index(stages, e.Stage) }
-	return slices.SortedFunc(slices.Values(entries), func(a, b providers.Entry) int {
-		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Call, b.Call),
-			cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(a.ID, b.ID))
-	})
 }
 
 // readBack reads the outputs as a stranger would and says what is wrong with

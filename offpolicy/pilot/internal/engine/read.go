@@ -52,9 +52,14 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 		func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} }); err != nil {
 		return fail(err)
 	}
-	if r.Responses, err = readRows(in, "responses.jsonl", dataset.Response.Key); err != nil {
-		return fail(err)
+	var responses []record.Response
+	for row, err := range rowsOf[dataset.Response](in, "responses.jsonl") {
+		if err != nil {
+			return fail(err)
+		}
+		responses = append(responses, record.ResponseOf(row))
 	}
+	r.Responses = record.NewRows(responses, record.Response.Key)
 	if r.LogProbs, err = readRows(in, "logprobs.jsonl", dataset.LogProb.Key); err != nil {
 		return fail(err)
 	}
@@ -68,7 +73,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	if err != nil {
 		return fail(err)
 	}
-	r.Ledger = record.NewAttempts(ledger)
+	r.Ledger = record.NewAttempts(slices.Values(ledger))
 	logs, _, err := dataset.Join(r.RunRecords(configuration.Judge))
 	if err != nil {
 		return fail(err)

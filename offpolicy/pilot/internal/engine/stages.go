@@ -23,14 +23,14 @@ func (r *Run) owed() []*stage {
 	} else if r.grader != r.policies {
 		grader = r.newBreaker(r.job.Grader.Name())
 	}
-	known := func(items func() []item) func() ([]item, error) {
-		return func() ([]item, error) { return items(), nil }
+	known := func(owes func() duty) func() (duty, error) {
+		return func() (duty, error) { return owes(), nil }
 	}
 	return []*stage{
-		{name: record.StageP0, breaker: policies, makes: true, owes: known(func() []item {
+		{name: record.StageP0, breaker: policies, makes: true, owes: known(func() duty {
 			return r.responsesOwed(record.StageP0, func(a record.Arm) bool { return a.Role == record.Logging })
 		})},
-		{name: record.StageTargets, breaker: policies, makes: true, owes: known(func() []item {
+		{name: record.StageTargets, breaker: policies, makes: true, owes: known(func() duty {
 			return r.responsesOwed(record.StageTargets, func(a record.Arm) bool { return a.Role != record.Logging })
 		})},
 		{name: record.StageLogProbs, breaker: policies, owes: known(r.logProbsOwed)},
@@ -41,8 +41,10 @@ func (r *Run) owed() []*stage {
 	}
 }
 
-func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) []item {
-	var items []item
+func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) duty {
+	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
+		return r.respond(ctx, stage, r.arms()[it.key.Policy], r.prompts()[it.key.PromptID])
+	}}
 	for _, p := range r.job.Prompts {
 		for _, a := range r.job.Arms {
 			if !of(a) {
@@ -50,22 +52,19 @@ func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) []item {
 			}
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			row, ok := r.store.responses[key]
-			items = append(items, item{key: key, done: ok && row.Error == nil,
-				do: func(ctx context.Context) (*dataset.RecordError, error) {
-					return r.respond(ctx, stage, a, p)
-				}})
+			d.items = append(d.items, item{key: key, done: ok && row.Error == nil})
 		}
 	}
-	return items
+	return d
 }
 
 // respond asks one policy for its response to one prompt.
-func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset.Prompt) (*dataset.RecordError,
-	error) {
-	key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
+func (r *Run) respond(ctx context.Context, stage string, policy offpolicy.Policy, p *dataset.Prompt) (
+	*dataset.RecordError, error) {
+	key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
 	tag := providers.Tag{Stage: stage, Key: key}
-	row := dataset.Response{PromptID: p.ID, Policy: a.Policy.Name, PolicyHash: a.Policy.Hash()}
-	req, rendered, err := r.requestOf(ctx, tag, a.Policy, p)
+	row := dataset.Response{PromptID: p.ID, Policy: policy.Name, PolicyHash: policy.Hash()}
+	req, rendered, err := r.requestOf(ctx, tag, policy, *p)
 	var g providers.Generation
 	if err == nil {
 		g, err = r.policies.Generate(ctx, req)
@@ -84,10 +83,10 @@ func (r *Run) respond(ctx context.Context, stage string, a record.Arm, p dataset
 		row.Text, row.TokenIDs, row.FinishReason, row.Model = &text, g.TokenIDs, g.FinishReason, g.Meta.Model
 		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
 		if rendered != nil {
-			row.ContextIDs, row.EndID = dataset.DigestTokens(rendered), teacherforce.ResponseOf(a.Policy, g).EndID
+			row.ContextIDs, row.EndID = dataset.DigestTokens(rendered), teacherforce.ResponseOf(policy, g).EndID
 		}
-		if !a.Policy.Sampling.Neutral() {
-			row.Sampling = r.drawnWith(a.Policy, g)
+		if !policy.Sampling.Neutral() {
+			row.Sampling = r.drawnWith(policy, g)
 		}
 		if g.Usage != nil {
 			row.Usage = &dataset.Usage{PromptTokens: g.Usage.PromptTokens, CompletionTokens: g.Usage.CompletionTokens}
@@ -144,49 +143,56 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 }
 
 // judging is what the judge is asked: a score of every response.
-func (r *Run) judging() []item {
-	var items []item
-	prompts, arms := r.prompts(), r.arms()
-	for _, key := range record.ResponseKeys(r.job.Prompts, r.job.Arms) {
+func (r *Run) judging() duty {
+	d := duty{needs: about, do: r.scoreIt}
+	for _, key := range r.job.keys() {
 		row, ok := r.store.scores[key]
-		items = append(items, item{key: key, needs: []dataset.Key{key}, done: ok && row.Error == nil,
-			do: func(ctx context.Context) (*dataset.RecordError, error) {
-				tag := providers.Tag{Stage: record.StageJudge, Key: key}
-				var score judge.Score
-				err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})
-				if text := r.text(key); text != nil {
-					score, err = r.judge.Score(ctx, tag, prompts[key.PromptID], *text)
-				}
-				if stop := r.fatal(ctx, record.StageJudge, key, err); stop != nil {
-					return nil, stop
-				}
-				row := judge.Record(key, arms[key.Policy].Hash(), r.judge, score, err)
-				return row.Error, put(r.store, kindScore, r.store.scores, row)
-			}})
+		d.items = append(d.items, item{key: key, done: ok && row.Error == nil})
 	}
-	return items
+	return d
 }
 
-// text returns a response's text, nil where it failed.
-func (r *Run) text(k dataset.Key) *string {
-	row, _ := get(r.store, r.store.responses, k)
-	return row.Text
-}
-
-func (r *Run) prompts() map[string]dataset.Prompt {
-	out := make(map[string]dataset.Prompt, len(r.job.Prompts))
-	for _, p := range r.job.Prompts {
-		out[p.ID] = p
+// scoreIt asks the judge for the score of one response.
+func (r *Run) scoreIt(ctx context.Context, it item) (*dataset.RecordError, error) {
+	key := it.key
+	tag := providers.Tag{Stage: record.StageJudge, Key: key}
+	var score judge.Score
+	err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})
+	text, broken := r.store.text(key)
+	if broken != nil {
+		return nil, broken
 	}
-	return out
+	if text != nil {
+		score, err = r.judge.Score(ctx, tag, *r.prompts()[key.PromptID], *text)
+	}
+	if stop := r.fatal(ctx, record.StageJudge, key, err); stop != nil {
+		return nil, stop
+	}
+	row := judge.Record(key, r.arms()[key.Policy].Hash(), r.judge, score, err)
+	return row.Error, r.store.putScore(row)
 }
 
+// prompts are the run's, by id.
+func (r *Run) prompts() map[string]*dataset.Prompt {
+	r.indexed.Do(r.index)
+	return r.promptsByID
+}
+
+// arms are the run's policies, by name.
 func (r *Run) arms() map[string]offpolicy.Policy {
-	out := make(map[string]offpolicy.Policy, len(r.job.Arms))
-	for _, a := range r.job.Arms {
-		out[a.Policy.Name] = a.Policy
+	r.indexed.Do(r.index)
+	return r.armsByName
+}
+
+func (r *Run) index() {
+	r.promptsByID = make(map[string]*dataset.Prompt, len(r.job.Prompts))
+	for i, p := range r.job.Prompts {
+		r.promptsByID[p.ID] = &r.job.Prompts[i]
 	}
-	return out
+	r.armsByName = make(map[string]offpolicy.Policy, len(r.job.Arms))
+	for _, a := range r.job.Arms {
+		r.armsByName[a.Policy.Name] = a.Policy
+	}
 }
 
 // fatal says whether an item's failure ends the run: the caller's context

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -33,44 +35,43 @@ const (
 
 // store is the run's memory: every record, in the journal first and in maps
 // for reading. The latest record of a key counts. What grows with tokens stays in
-// the journal alone, and places say where; see tokens.go.
+// the journal alone; see held.go.
 type store struct {
 	j      *journal.Journal
 	path   string // of its folder
 	echoes echoes
-	places places
+	shared shared
 
 	mu        sync.Mutex
-	responses map[dataset.Key]dataset.Response
-	logprobs  map[dataset.Key]dataset.LogProb
+	responses map[dataset.Key]*response
+	logprobs  map[dataset.Key]*logProb
 	designs   map[string][]oracle.Assignment // that follow from scores, as drawn
 	labels    map[labelKey]dataset.OracleLabel
-	scores    map[dataset.Key]dataset.JudgeScore
+	scores    map[dataset.Key]*dataset.JudgeScore // replaced, never changed
 	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
 	seconds   map[string]float64 // wall time by stage, over all starts
-	entries   map[string]providers.Entry
+	attempts  attempts
 	held      map[string]providers.USD // of attempts in flight
-	order     []string                 // ids of entries as they began
-	cost      providers.USD            // of all entries
-	written   *writtenOutputs          // the outputs, if no record is newer
+	written   *writtenOutputs          // the outputs, if they are of the records as they are
+	newer     bool                     // there are records after it
 	counts    record.ForcingCounts     // of logprobs; its map is replaced, never changed
 }
 
 // openStore opens the folder's journal and loads what it holds.
 func openStore(dir string, identity []byte) (*store, error) {
 	s := &store{
-		places:    places{responses: map[dataset.Key]int64{}, logprobs: map[dataset.Key]int64{}},
+		shared:    newShared(),
 		path:      dir,
-		responses: map[dataset.Key]dataset.Response{},
-		logprobs:  map[dataset.Key]dataset.LogProb{},
+		responses: map[dataset.Key]*response{},
+		logprobs:  map[dataset.Key]*logProb{},
 		designs:   map[string][]oracle.Assignment{},
 		labels:    map[labelKey]dataset.OracleLabel{},
-		scores:    map[dataset.Key]dataset.JudgeScore{},
+		scores:    map[dataset.Key]*dataset.JudgeScore{},
 		canaries:  map[dataset.Key]dataset.Canary{},
 		certs:     map[string]teacherforce.Certificate{},
 		seconds:   map[string]float64{},
-		entries:   map[string]providers.Entry{},
+		attempts:  newAttempts(),
 		held:      map[string]providers.USD{},
 	}
 	j, err := journal.Open(dir, journal.Options{Config: identity, Each: s.load})
@@ -82,9 +83,13 @@ func openStore(dir string, identity []byte) (*store, error) {
 }
 
 func (s *store) load(r journal.Record) error {
-	err := unambiguous(jsontext.Value(r.Payload))
-	if err != nil {
-		return &foreignRecord{path: s.path, at: r, err: err}
+	var err error
+	switch r.Kind {
+	case kindResponse, kindLogProb, kindScore, kindLedger: // their decoder sees to it
+	default:
+		if err = unambiguous(jsontext.Value(r.Payload)); err != nil {
+			return &foreignRecord{path: s.path, at: r, err: err}
+		}
 	}
 	if changes(r.Kind) {
 		s.written = nil
@@ -92,12 +97,12 @@ func (s *store) load(r journal.Record) error {
 	switch r.Kind {
 	case kindResponse:
 		var row dataset.Response
-		if row, err = rowOf[dataset.Response](r); err == nil {
-			s.responses[row.Key()], s.places.responses[row.Key()] = withoutIDs(row), r.At
+		if row, err = readResponse(r); err == nil {
+			s.setResponse(row, r.At)
 		}
 	case kindLogProb:
 		var row dataset.LogProb
-		if row, err = rowOf[dataset.LogProb](r); err == nil {
+		if row, err = readLogProb(r); err == nil {
 			s.setLogProb(row, r.At)
 		}
 		s.echoes.forget(r.Key)
@@ -111,18 +116,26 @@ func (s *store) load(r journal.Record) error {
 	case kindLabel:
 		var row dataset.OracleLabel
 		if row, err = rowOf[dataset.OracleLabel](r); err == nil {
+			row = s.shared.label(row)
 			s.labels[keyOf(row)] = row
 		}
 	case kindBatch:
 	case kindOutputs:
 		var w writtenOutputs
 		if err = json.Unmarshal(r.Payload, &w); err == nil {
-			s.written = &w
+			s.written, s.newer = &w, false
 		}
 	case kindScore:
-		err = loadRow(r, s.scores)
+		var row dataset.JudgeScore
+		if row, err = readScore(r); err == nil {
+			row = s.shared.score(row)
+			s.scores[row.Key()] = &row
+		}
 	case kindCanary:
-		err = loadRow(r, s.canaries)
+		var row dataset.Canary
+		if row, err = rowOf[dataset.Canary](r); err == nil {
+			s.canaries[row.Key()] = row
+		}
 	case kindCertificate:
 		var c teacherforce.Certificate
 		if err = json.Unmarshal(r.Payload, &c); err == nil {
@@ -139,15 +152,15 @@ func (s *store) load(r journal.Record) error {
 		}
 	case kindLedger:
 		var e providers.Entry
-		if err = json.Unmarshal(r.Payload, &e); err == nil {
+		if err = jsonv2.Unmarshal(r.Payload, &e); err == nil {
 			err = e.Validate()
 		}
 		if err == nil && e.ID != r.Key {
 			err = fmt.Errorf("it is of attempt %q", e.ID)
 		}
 		if err == nil {
-			s.note(e)
-			if e.Endpoint == "batch" {
+			s.attempts.note(e, r.At)
+			if e.Endpoint == batchEndpoint {
 				s.hold(e)
 			}
 		}
@@ -173,53 +186,67 @@ func keyOf(l dataset.OracleLabel) labelKey {
 
 type keyed interface{ Key() dataset.Key }
 
-func loadRow[T keyed](r journal.Record, rows map[dataset.Key]T) error {
-	row, err := rowOf[T](r)
-	if err == nil {
-		rows[row.Key()] = row
-	}
-	return err
-}
-
-// put acknowledges a record: it is durable when put returns.
-func put[T keyed](s *store, kind string, rows map[dataset.Key]T, row T) error {
-	return putAs(s, kind, rows, row.Key(), row)
-}
-
-// putAs is put for rows that go by more than the response's key.
-func putAs[K comparable, T keyed](s *store, kind string, rows map[K]T, k K, row T) error {
-	if err := s.j.Append(kind, row.Key().String(), row); err != nil {
+// put acknowledges a record: it is durable when put returns. hold takes it into memory.
+// Where the row that it replaces is the same, the outputs are still those of the records.
+func put[T keyed](s *store, kind string, row T, same bool, hold func(at int64)) error {
+	at, err := s.j.AppendAt(kind, row.Key().String(), row)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rows[k], s.written = row, nil
+	hold(at)
+	if !same {
+		s.written = nil
+	}
+	s.newer = true
 	return nil
 }
 
-// putResponse is put for responses.
 func (s *store) putResponse(row dataset.Response) error {
-	at, err := s.j.AppendAt(kindResponse, row.Key().String(), row)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.responses[row.Key()], s.places.responses[row.Key()], s.written = withoutIDs(row), at, nil
-	return nil
+	was, ok := get(s, s.responses, row.Key())
+	same := ok && row.Error != nil && s.stands(was.at, row)
+	return put(s, kindResponse, row, same, func(at int64) { s.setResponse(row, at) })
 }
 
-// putLogProb is put for log-probs, which are counted as they come.
 func (s *store) putLogProb(row dataset.LogProb) error {
-	at, err := s.j.AppendAt(kindLogProb, row.Key().String(), row)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.setLogProb(row, at)
-	s.written = nil
-	return nil
+	was, ok := get(s, s.logprobs, row.Key())
+	same := ok && row.Error != nil && s.stands(was.at, row)
+	return put(s, kindLogProb, row, same, func(at int64) { s.setLogProb(row, at) })
+}
+
+// stands reports whether row stands in the journal at a place already, as what fails as it did
+// before.
+func (s *store) stands(at int64, row any) bool {
+	was, err := s.j.Read(at)
+	var is bytes.Buffer
+	enc := json.NewEncoder(&is)
+	enc.SetEscapeHTML(false) // as the journal's
+	return err == nil && enc.Encode(row) == nil && bytes.Equal(was.Payload, bytes.TrimSpace(is.Bytes()))
+}
+
+func (s *store) putLabel(row dataset.OracleLabel) error {
+	return put(s, kindLabel, row, false, func(int64) {
+		row = s.shared.label(row)
+		s.labels[keyOf(row)] = row
+	})
+}
+
+func (s *store) putScore(row dataset.JudgeScore) error {
+	return put(s, kindScore, row, false, func(int64) {
+		row = s.shared.score(row)
+		s.scores[row.Key()] = &row
+	})
+}
+
+func (s *store) putCanary(row dataset.Canary) error {
+	return put(s, kindCanary, row, false, func(int64) { s.canaries[row.Key()] = row })
+}
+
+// setResponse replaces a response. s.mu is held, or nobody else has s yet.
+func (s *store) setResponse(row dataset.Response, at int64) {
+	held := s.shared.response(row, at)
+	s.responses[held.Key()] = held
 }
 
 // setLogProb replaces a log-prob. s.mu is held, or nobody else has s yet.
@@ -228,25 +255,26 @@ func (s *store) setLogProb(row dataset.LogProb, at int64) {
 	if c.Methods == nil {
 		c.Methods = map[string]int{}
 	}
-	count := func(row dataset.LogProb, by int) {
-		if !row.LogProb.Valid() {
+	count := func(l *logProb, by int) {
+		if !l.row.LogProb.Valid() {
 			return
 		}
 		c.Scored += by
-		if row.LogProb.OrNaN() == 0 {
+		if l.row.LogProb.OrNaN() == 0 {
 			c.Zeros += by
 		}
-		for name, m := range row.Methods {
-			if m.LogProb.Valid() {
-				c.Methods[name] += by
+		for _, m := range l.methods {
+			if m.value.Valid() {
+				c.Methods[m.name] += by
 			}
 		}
 	}
+	held := s.shared.logProb(row, at)
 	if old, ok := s.logprobs[row.Key()]; ok {
 		count(old, -1)
 	}
-	count(row, 1)
-	s.logprobs[row.Key()], s.places.logprobs[row.Key()], s.counts = withoutTokens(row), at, c
+	count(held, 1)
+	s.logprobs[held.row.Key()], s.counts = held, c
 }
 
 func (s *store) forcing() record.ForcingCounts {
@@ -263,7 +291,7 @@ func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
 }
 
 // sorted returns the rows of the named prompts in the order of their keys.
-func sorted[T keyed](s *store, rows map[dataset.Key]T, keep func(dataset.Key) bool) []T {
+func sorted[T any](s *store, rows map[dataset.Key]T, keep func(dataset.Key) bool) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]T, 0, len(rows))
@@ -313,12 +341,13 @@ func (s *store) Begin(e providers.Entry) error { return s.entry(e) }
 func (s *store) End(e providers.Entry) error { return s.entry(e) }
 
 func (s *store) entry(e providers.Entry) error {
-	if err := s.j.AppendNoSync(kindLedger, e.ID, e); err != nil {
+	at, err := s.j.AppendAtNoSync(kindLedger, e.ID, e)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(e)
+	s.attempts.note(e, at)
 	s.hold(e)
 	return nil
 }
@@ -331,20 +360,11 @@ func (s *store) hold(e providers.Entry) {
 	}
 }
 
-func (s *store) note(e providers.Entry) {
-	before, ok := s.entries[e.ID]
-	if !ok {
-		s.order = append(s.order, e.ID)
-	}
-	s.entries[e.ID] = e
-	s.cost += e.Cost - before.Cost
-}
-
 // spent is what all attempts cost, those in flight at their reservation.
 func (s *store) spent() providers.USD {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cost
+	return s.attempts.cost
 }
 
 // money is spent, apart from what attempts in flight have reserved. What an earlier start,
@@ -355,30 +375,20 @@ func (s *store) money() (spent, reserved providers.USD) {
 	for _, usd := range s.held {
 		reserved += usd
 	}
-	return max(s.cost-reserved, 0), reserved
+	return max(s.attempts.cost-reserved, 0), reserved
 }
 
 // owed is the part of spent that an unfinished batch will reserve again.
 func (s *store) owed() (sum providers.USD) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.entries {
-		if e.Endpoint == "batch" && e.Outcome == providers.OutcomeInFlight {
-			sum += e.Cost
-		}
-	}
-	return sum
+	return s.attempts.owed()
 }
 
-// ledger returns one entry an attempt, in the order they began. Attempts that
-// an earlier start, killed, left in flight stay as they were: unknown, at
-// their reservation.
-func (s *store) ledger() []providers.Entry {
+// ledger returns the attempts in the order of the ledger. Those that an earlier start, killed,
+// left in flight stay as they were: unknown, at their reservation.
+func (s *store) ledger() []attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]providers.Entry, len(s.order))
-	for i, id := range s.order {
-		out[i] = s.entries[id]
-	}
-	return out
+	return s.attempts.sorted()
 }

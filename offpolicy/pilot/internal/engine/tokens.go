@@ -4,71 +4,90 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
-
-// places say where in the journal the latest records stand that have lists of
-// tokens. The store holds those records without the lists.
-type places struct{ responses, logprobs map[dataset.Key]int64 }
-
-// withoutIDs is a response as the store holds it.
-func withoutIDs(row dataset.Response) dataset.Response {
-	row.TokenIDs, row.Sampling = nil, nil
-	return row
-}
-
-// withoutTokens is a log-prob as the store holds it: of its tokens, those alone
-// that no log-prob can have.
-func withoutTokens(row dataset.LogProb) dataset.LogProb {
-	var odd dataset.Floats
-	for _, v := range row.TokenLogProbs {
-		if v > 0 || math.IsInf(v, 0) {
-			odd = append(odd, v)
-		}
-	}
-	row.TokenLogProbs = odd
-	return row
-}
 
 // response is a response with all that it has.
 func (s *store) response(k dataset.Key) (row dataset.Response, ok bool, err error) {
-	s.mu.Lock()
-	at, ok := s.places.responses[k]
-	s.mu.Unlock()
+	is, ok := get(s, s.responses, k)
 	if !ok {
 		return row, false, nil
 	}
-	rec, err := s.j.Read(at)
+	rec, err := s.j.Read(is.at)
 	if err != nil {
 		return row, false, err
 	}
 	return row, true, json.Unmarshal(rec.Payload, &row)
 }
 
-// writeStored writes an output of records as they stand in the journal, in the
-// order of their keys.
-func (r *Run) writeStored(name string, places map[dataset.Key]int64, keep func(dataset.Key) bool) error {
-	r.store.mu.Lock()
-	var keys []dataset.Key
-	for k := range places {
-		if keep(k) {
-			keys = append(keys, k)
+// short is what the store holds of a response; of one that is not there, nothing.
+func (s *store) short(k dataset.Key) record.Response {
+	if row, ok := get(s, s.responses, k); ok {
+		return row.Response
+	}
+	return record.Response{}
+}
+
+// text is the text of a response; nil if there is none.
+func (s *store) text(k dataset.Key) (*string, error) {
+	if s.short(k).Text == nil {
+		return nil, nil
+	}
+	row, _, err := s.response(k)
+	return row.Text, err
+}
+
+func (r *Run) readText(k dataset.Key) (string, error) {
+	text, err := r.store.text(k)
+	if text == nil {
+		return "", err
+	}
+	return *text, nil
+}
+
+// writeSamples writes the samples with the texts of their responses.
+func (r *Run) writeSamples(logs dataset.Logs) error {
+	return dataset.WriteFile(r.job.path("samples.jsonl"), func(w io.Writer) error {
+		var broken error
+		err := dataset.WriteJSONL(w, func(yield func(dataset.Sample) bool) {
+			for _, s := range logs.Samples {
+				key := dataset.Key{PromptID: s.PromptID, Policy: logs.Logging}
+				if logs.Pooled {
+					key.Policy = s.Logger()
+				}
+				s.Response, broken = r.readText(key)
+				if broken != nil || !yield(s) {
+					return
+				}
+			}
+		})
+		return errors.Join(broken, err)
+	})
+}
+
+// writeDraws writes one policy's own responses with their texts.
+func (r *Run) writeDraws(policy string, draws []dataset.FreshDraw) error {
+	whole := slices.Clone(draws)
+	for i := range whole {
+		d := &whole[i]
+		var err error
+		if d.Response, err = r.readText(dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx}); err != nil {
+			return err
 		}
 	}
-	slices.SortFunc(keys, dataset.Key.Compare)
-	at := make([]int64, len(keys))
-	for i, k := range keys {
-		at[i] = places[k]
-	}
-	r.store.mu.Unlock()
+	return dataset.WriteFreshDraws(r.job.path(drawsDir), policy, whole)
+}
+
+// writeStored writes an output of records as they stand in the journal.
+func writeStored[T any](r *Run, name string, held []T, at func(T) int64) error {
 	return dataset.WriteFile(r.job.path(name), func(w io.Writer) error {
 		var broken error
 		err := dataset.WriteJSONL(w, func(yield func(json.RawMessage) bool) {
-			for _, place := range at {
-				rec, err := r.store.j.Read(place)
+			for _, h := range held {
+				rec, err := r.store.j.Read(at(h))
 				if err != nil {
 					broken = err
 					return

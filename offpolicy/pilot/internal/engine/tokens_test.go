@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// Lists of tokens are on the disk and in the outputs, and not in memory: also of
+// Texts and lists of tokens are on the disk and in the outputs, and not in memory: also of
 // a store that was opened again, of which the latest record of a key counts.
-func TestTokensStayOnDisk(t *testing.T) {
+func TestTextsAndTokensStayOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	r := &Run{job: Job{Dir: dir, Prompts: []dataset.Prompt{{ID: "q"}}}}
 	open := func() {
@@ -24,7 +28,8 @@ func TestTokensStayOnDisk(t *testing.T) {
 	open()
 	text, k := "a <b> & c", dataset.Key{PromptID: "q", Policy: "p"}
 	row := dataset.Response{PromptID: "q", Policy: "p", Text: &text, TokenIDs: []int{1, 2, 3}}
-	lp := dataset.LogProb{PromptID: "q", Policy: "p", LogProb: dataset.Known(-1), TokenLogProbs: dataset.Floats{-2, 1}}
+	lp := dataset.LogProb{PromptID: "q", Policy: "p", LogProb: dataset.Known(-1), TokenLogProbs: dataset.Floats{-2, 1, -3, -4},
+		Methods: map[string]dataset.MethodResult{"b": {Status: "failed", Reason: "seam"}, "a": {LogProb: dataset.Known(-1), Status: "ok"}}}
 	for range 2 {
 		if err := r.store.putResponse(row); err != nil {
 			t.Fatal(err)
@@ -34,17 +39,29 @@ func TestTokensStayOnDisk(t *testing.T) {
 		}
 		row.TokenIDs = []int{4, 5}
 	}
+	write := func() error {
+		return writeStored(r, "responses.jsonl", sorted(r.store, r.store.responses, r.here()),
+			func(h *response) int64 { return h.at })
+	}
 	for range 2 {
-		if held := r.store.responses[k]; held.TokenIDs != nil || *held.Text != text {
+		if held := r.store.responses[k]; held.TokenIDs != nil || held.Response.Response.Text != nil ||
+			*held.Text != record.TextOf(text) {
 			t.Errorf("held: %+v", held)
 		}
-		if held := r.store.logprobs[k]; len(held.TokenLogProbs) != 1 || held.TokenLogProbs[0] != 1 {
-			t.Errorf("held: %v, want the value that no log-prob can have", held.TokenLogProbs)
+		held := r.store.logprobs[k].record()
+		if want := (dataset.Floats{1, -4}); !slices.Equal(held.TokenLogProbs, want) {
+			t.Errorf("held: %v, want %v: the value that no log-prob can have, and the last", held.TokenLogProbs, want)
+		}
+		if d := cmp.Diff(lp.Methods, held.Methods, cmp.Comparer(func(a, b dataset.Float) bool { return a == b })); d != "" {
+			t.Errorf("methods (-want +got):\n%s", d)
+		}
+		if read, err := r.readText(k); read != text || err != nil {
+			t.Errorf("%q, %v: want %q", read, err, text)
 		}
 		if whole, ok, err := r.store.response(k); !ok || err != nil || len(whole.TokenIDs) != 2 {
 			t.Errorf("whole: %+v, %v, %v", whole, ok, err)
 		}
-		if err := r.writeStored("responses.jsonl", r.store.places.responses, r.here()); err != nil {
+		if err := write(); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(filepath.Join(dir, "responses.jsonl"))
@@ -60,11 +77,11 @@ func TestTokensStayOnDisk(t *testing.T) {
 		open()
 	}
 	// A place at which something else stands is damage, and no output.
-	r.store.places.responses[k]++
-	if err := r.writeStored("responses.jsonl", r.store.places.responses, r.here()); err == nil {
+	r.store.responses[k].at++
+	if err := write(); err == nil {
 		t.Error("an output was written of a record that is not there")
 	}
-	if _, _, err := r.store.response(k); err == nil {
+	if _, err := r.readText(k); err == nil {
 		t.Error("a record that is not there was read")
 	}
 	r.store.j.Close()

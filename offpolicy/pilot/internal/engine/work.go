@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,14 +17,23 @@ import (
 // item is one record that a stage owes.
 type item struct {
 	key  dataset.Key
+	at   int  // in what the stage itself lists
 	done bool // has a value already
-	// needs are the responses that the record is about or takes something from:
-	// it is begun when they are there.
-	needs []dataset.Key
-	// do makes and keeps the record. It returns the error that the record
-	// holds, if it holds one, and separately what keeps the run from going on.
-	do func(context.Context) (*dataset.RecordError, error)
 }
+
+// duty is what a stage owes. There are many items, so that what is alike in all of them is here.
+type duty struct {
+	items []item
+	// needs are the responses that a record is about or takes something from: it is begun when
+	// they are there. nil: none.
+	needs func(item) []dataset.Key
+	// do makes and keeps a record. It returns the error that the record
+	// holds, if it holds one, and separately what keeps the run from going on.
+	do func(context.Context, item) (*dataset.RecordError, error)
+}
+
+// about is the need of a record about the response of its own key.
+func about(it item) []dataset.Key { return []dataset.Key{it.key} }
 
 // stage is the work of one stage. All stages run at once: an item is begun when
 // the responses that it is about are there, so that the slowest service sets the
@@ -36,9 +44,10 @@ type stage struct {
 	// after are the stages whose records decide what this one owes: it is asked
 	// for that when all of them have ended. Most stages wait for none.
 	after []string
-	owes  func() ([]item, error)
+	owes  func() (duty, error)
 	makes bool // its records are responses, which others wait for; it waits for no stage
 
+	do      func(context.Context, item) (*dataset.RecordError, error)
 	ready   chan item     // has room for all
 	waiting int           // items that are not in ready yet
 	through chan struct{} // closed when its last item has its record
@@ -78,7 +87,7 @@ func (w *arrivals) expect(items []item) {
 
 // queue puts the items of a stage that are to be done into its channel, each
 // when its responses are there.
-func (w *arrivals) queue(s *stage, items []item) {
+func (w *arrivals) queue(s *stage, d duty) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	release := func(it item) {
@@ -87,14 +96,25 @@ func (w *arrivals) queue(s *stage, items []item) {
 			close(s.ready)
 		}
 	}
-	items = slices.DeleteFunc(slices.Clone(items), func(it item) bool { return it.done })
-	s.ready, s.waiting = make(chan item, len(items)), len(items)
+	for _, it := range d.items {
+		if !it.done {
+			s.waiting++
+		}
+	}
+	s.do, s.ready = d.do, make(chan item, s.waiting)
 	if s.waiting == 0 {
 		close(s.ready)
 	}
-	for _, it := range items {
+	for _, it := range d.items {
+		if it.done {
+			continue
+		}
+		var needs []dataset.Key
+		if d.needs != nil {
+			needs = d.needs(it)
+		}
 		left := 0
-		for _, k := range it.needs {
+		for _, k := range needs {
 			waiting, ok := w.pending[k]
 			if !ok {
 				continue
@@ -119,19 +139,19 @@ func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 	begun := time.Now()
 	w := &arrivals{pending: map[dataset.Key][]func(){}}
 	byName := map[string]*stage{}
-	first := map[*stage][]item{}
+	first := map[*stage]duty{}
 	for _, s := range stages {
 		s.through, s.state.Stage = make(chan struct{}), s.name
 		byName[s.name] = s
 		if len(s.after) > 0 {
 			continue
 		}
-		items, err := s.owes()
+		d, err := s.owes()
 		if err != nil {
 			return err
 		}
-		if first[s] = items; s.makes {
-			w.expect(items)
+		if first[s] = d; s.makes {
+			w.expect(d.items)
 		}
 	}
 	for _, s := range stages {
@@ -139,6 +159,7 @@ func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 			r.plan(w, s, first[s])
 		}
 	}
+	clear(first)
 
 	quit := make(chan struct{})
 	var ticking, working sync.WaitGroup
@@ -162,12 +183,12 @@ func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 }
 
 // plan gives a stage its items.
-func (r *Run) plan(w *arrivals, s *stage, items []item) {
-	w.queue(s, items)
+func (r *Run) plan(w *arrivals, s *stage, d duty) {
+	w.queue(s, d)
 	s.mu.Lock()
 	s.known = true
-	s.state.Total = len(items)
-	for _, it := range items {
+	s.state.Total = len(d.items)
+	for _, it := range d.items {
 		if it.done {
 			s.state.Done++
 		}
@@ -191,9 +212,9 @@ func (r *Run) await(ctx context.Context, w *arrivals, s *stage, byName map[strin
 			return context.Cause(ctx)
 		}
 	}
-	items, err := s.owes()
+	d, err := s.owes()
 	if err == nil {
-		r.plan(w, s, items)
+		r.plan(w, s, d)
 	}
 	return err
 }
@@ -208,7 +229,7 @@ func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
 				s.begun = time.Now()
 			}
 			s.mu.Unlock()
-			failed, err := it.do(ctx)
+			failed, err := s.do(ctx, it)
 			if err != nil {
 				return err
 			}

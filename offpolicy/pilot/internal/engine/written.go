@@ -134,8 +134,19 @@ func (r *Run) keepWritten() error {
 	}
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
-	r.store.written = &now
+	r.store.written, r.store.newer = &now, false
 	return nil
+}
+
+// renewWritten notes them again, if there are records after the note that changed nothing.
+func (r *Run) renewWritten() error {
+	r.store.mu.Lock()
+	was, newer := *r.store.written, r.store.newer
+	r.store.mu.Unlock()
+	if !newer {
+		return nil
+	}
+	return r.store.j.Append(kindOutputs, "outputs", was)
 }
 
 // changes reports whether outputs may follow from a record of that kind.

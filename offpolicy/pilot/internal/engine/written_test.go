@@ -46,3 +46,35 @@ func TestOutputsKey(t *testing.T) {
 		t.Error("a program that nobody knows leaves outputs alone, or says that the next may")
 	}
 }
+
+// A record that fails again as it did before changes no output; one that fails otherwise does.
+func TestFailingAgainChangesNothing(t *testing.T) {
+	s, err := openStore(t.TempDir(), []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.j.Close()
+	row := dataset.LogProb{PromptID: "q", Policy: "p", Error: &dataset.RecordError{Class: "seam", Message: "a <b> & c"}}
+	put := func(message string) bool {
+		row.Error = &dataset.RecordError{Class: "seam", Message: message}
+		s.written = &writtenOutputs{}
+		if err := s.putLogProb(row); err != nil {
+			t.Fatal(err)
+		}
+		return s.written != nil
+	}
+	if put("a <b> & c") {
+		t.Error("a first failure changed nothing")
+	}
+	if !put("a <b> & c") {
+		t.Error("the same failure again changed the outputs")
+	}
+	if put("another") {
+		t.Error("another failure changed nothing")
+	}
+	row.LogProb = dataset.Known(-1)
+	row.Error, s.written = nil, &writtenOutputs{}
+	if err := s.putLogProb(row); err != nil || s.written != nil {
+		t.Errorf("a value changed nothing (%v)", err)
+	}
+}

@@ -110,9 +110,8 @@ func New(n int, seed uint64) *Run {
 // Rows are the records as checks read them.
 func (r *Run) Rows() *record.Records {
 	out := r.Records
-	out.Prompts, out.Ledger = record.PromptRows(r.Prompts), record.NewAttempts(r.Ledger)
-	out.Responses, out.LogProbs = record.NewRows(r.Responses, dataset.Response.Key),
-		record.NewRows(r.LogProbs, dataset.LogProb.Key)
+	out.Prompts, out.Ledger = record.PromptRows(r.Prompts), record.NewAttempts(slices.Values(r.Ledger))
+	out.Responses, out.LogProbs = record.ResponseRows(r.Responses), record.NewRows(r.LogProbs, dataset.LogProb.Key)
 	out.Scores, out.Canaries = record.NewRows(r.Scores, dataset.JudgeScore.Key),
 		record.NewRows(r.Canaries, dataset.Canary.Key)
 	out.Labels, out.Duplicates = record.NewRows(r.Labels, dataset.OracleLabel.Key),
