@@ -235,8 +235,8 @@ func TestProjectionWithPeoplesLabels(t *testing.T) {
 				Outcome: "ok"})
 	}
 	for _, people := range []bool{false, true} {
-		rec := &record.Records{Arms: arms, Prompts: record.PromptRows(prompts), Ledger: record.NewAttempts(slices.Values(entries)),
-			Full: 100, PeopleLabel: people}
+		rec := &record.Records{Arms: arms, Prompts: record.PromptRows(prompts),
+			Ledger: record.NewAttempts(slices.Values(entries)), Full: 100, PeopleLabel: people}
 		took := perPrompt(rec)
 		cost := projectSum(took.usd, took.fixed.usd, rec.Full).Value.OrNaN()
 		label, _ := rec.LabelUSD()

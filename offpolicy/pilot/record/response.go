@@ -24,8 +24,8 @@ type Text struct {
 	Sum               uint64 // the first bytes of its SHA-256
 }
 
-// TextOf describes a text.
-func TextOf(text string) Text {
+// textOf describes a text.
+func textOf(text string) Text {
 	h := sha256.Sum256([]byte(text))
 	return Text{Bytes: len(text), Characters: utf8.RuneCountInString(text), Blank: strings.TrimSpace(text) == "",
 		Sum: binary.BigEndian.Uint64(h[:8])}
@@ -35,7 +35,7 @@ func TextOf(text string) Text {
 func ResponseOf(row dataset.Response) Response {
 	out := Response{Response: row}
 	if row.Text != nil {
-		text := TextOf(*row.Text)
+		text := textOf(*row.Text)
 		out.Text = &text
 	}
 	out.Response.Text, out.TokenIDs, out.Sampling = nil, nil, nil

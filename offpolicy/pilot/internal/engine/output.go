@@ -82,7 +82,8 @@ func (r *Run) writeManifest() error {
 		Prompts:         len(c.Prompts),
 		TransportMargin: c.TransportMargin, Noise: c.Noise, Anytime: c.Anytime,
 		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
-		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(entriesOf(r.store.ledger()))), Versions: c.Versions,
+		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(entriesOf(r.store.ledger()))),
+		Versions: c.Versions,
 	}
 	if !c.Shard.Whole() {
 		m.Shard = &manifestShard{Shard: c.Shard, Plan: planHash(c.Plan, c.Labels), Labels: c.Labels, Open: r.open,

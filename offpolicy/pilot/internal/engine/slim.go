@@ -15,25 +15,24 @@ import (
 // store holds nothing, or the few that checks ask for: those alone are decoded. The decoder also
 // refuses what readers would read in different ways; see unambiguous.
 
-// Rows without their methods, which would decode them more slowly. Those that are embedded have to be
-// exported for the decoder.
+// Rows without their methods, which would decode them more slowly.
 type (
-	PlainResponse dataset.Response
-	PlainLogProb  dataset.LogProb
+	plainResponse dataset.Response
+	plainLogProb  dataset.LogProb
 	plainScore    dataset.JudgeScore
 	plainMethod   dataset.MethodResult
 )
 
 // slimResponse is a response whose token ids are not decoded.
 type slimResponse struct {
-	PlainResponse
+	plainResponse
 	TokenIDs jsontext.Value `json:"token_ids"`
 	Sampling jsontext.Value `json:"sampling_logprobs"`
 }
 
 // slimLogProb is a log-prob whose tokens are not decoded yet.
 type slimLogProb struct {
-	PlainLogProb
+	plainLogProb
 	TokenLogProbs jsontext.Value         `json:"token_logprobs"`
 	Methods       map[string]plainMethod `json:"methods"`
 }
@@ -43,7 +42,7 @@ func readResponse(r journal.Record) (row dataset.Response, err error) {
 	if err := json.Unmarshal(r.Payload, &slim); err != nil {
 		return row, err
 	}
-	return checked(r, dataset.Response(slim.PlainResponse))
+	return checked(r, dataset.Response(slim.plainResponse))
 }
 
 func readLogProb(r journal.Record) (row dataset.LogProb, err error) {
@@ -51,7 +50,7 @@ func readLogProb(r journal.Record) (row dataset.LogProb, err error) {
 	if err := json.Unmarshal(r.Payload, &slim); err != nil {
 		return row, err
 	}
-	row = dataset.LogProb(slim.PlainLogProb)
+	row = dataset.LogProb(slim.plainLogProb)
 	if row.TokenLogProbs, err = fewOf(slim.TokenLogProbs); err != nil {
 		return row, err
 	}

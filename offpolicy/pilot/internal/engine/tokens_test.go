@@ -28,8 +28,10 @@ func TestTextsAndTokensStayOnDisk(t *testing.T) {
 	open()
 	text, k := "a <b> & c", dataset.Key{PromptID: "q", Policy: "p"}
 	row := dataset.Response{PromptID: "q", Policy: "p", Text: &text, TokenIDs: []int{1, 2, 3}}
-	lp := dataset.LogProb{PromptID: "q", Policy: "p", LogProb: dataset.Known(-1), TokenLogProbs: dataset.Floats{-2, 1, -3, -4},
-		Methods: map[string]dataset.MethodResult{"b": {Status: "failed", Reason: "seam"}, "a": {LogProb: dataset.Known(-1), Status: "ok"}}}
+	lp := dataset.LogProb{PromptID: "q", Policy: "p", LogProb: dataset.Known(-1),
+		TokenLogProbs: dataset.Floats{-2, 1, -3, -4},
+		Methods: map[string]dataset.MethodResult{"b": {Status: "failed", Reason: "seam"},
+			"a": {LogProb: dataset.Known(-1), Status: "ok"}}}
 	for range 2 {
 		if err := r.store.putResponse(row); err != nil {
 			t.Fatal(err)
@@ -45,7 +47,7 @@ func TestTextsAndTokensStayOnDisk(t *testing.T) {
 	}
 	for range 2 {
 		if held := r.store.responses[k]; held.TokenIDs != nil || held.Response.Response.Text != nil ||
-			*held.Text != record.TextOf(text) {
+			*held.Text != *record.ResponseOf(row).Text {
 			t.Errorf("held: %+v", held)
 		}
 		held := r.store.logprobs[k].record()
