@@ -37,7 +37,7 @@ func newBadges(v *pilot.Verdict) []badge {
 		answer.Command, answer.Do = "", "By the same command."
 	}
 	switch first := "To start it"; {
-	case answer.Next && strings.HasPrefix(start.Do, first):
+	case answer.Next && answer.Tone == "hold" && strings.HasPrefix(start.Do, first):
 		start.Do = first + " all the same" + start.Do[len(first):]
 	case start.Next:
 		answer.Do = strings.Replace(answer.Do, extension, "After that, to extend this run so:", 1)
@@ -162,7 +162,11 @@ func answerBadge(v *pilot.Verdict) badge {
 	}
 	if d := p.Cheapest; d != nil {
 		b.Command = clean(d.Command)
-		b.Do = upperFirst(clean(d.Words(v.Run.Prompts))) + ", would answer for all"
+		b.Do = upperFirst(clean(d.Words(v.Run.Prompts)))
+		if d.Labels > 0 {
+			b.Do += ","
+		}
+		b.Do += " would answer for all"
 		if usdMore, ok := d.USD.Get(); ok {
 			b.Do += fmt.Sprintf(" (%s more)", price(usdMore))
 		}
