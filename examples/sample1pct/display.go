@@ -272,10 +272,14 @@ func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
 	fmt.Fprintln(w)
 }
 
-// span is a time to the second; a batch's is not known.
+// span is a time to the second, from an hour on to the minute; a batch's is not known.
 func span(seconds float64) string {
 	if math.IsNaN(seconds) {
 		return "<= 24h"
 	}
-	return (time.Duration(seconds * float64(time.Second))).Round(time.Second).String()
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+	if d < time.Hour {
+		return d.String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }

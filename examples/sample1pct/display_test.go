@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
@@ -235,5 +236,14 @@ func TestDisplayOfLooks(t *testing.T) {
 	looks(&display{w: s, terminal: true, width: func() int { return 80 }, now: now})
 	if got := s.String(); strings.Count(got, "62/62") != 2 || strings.Contains(got, "31/31") {
 		t.Errorf("the terminal does not show the second look:\n%s", got)
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for seconds, want := range map[float64]string{22: "22s", 260.4: "4m20s", 3599: "59m59s", 3600: "1h0m", 21549: "5h59m",
+		math.NaN(): "<= 24h"} {
+		if got := span(seconds); got != want {
+			t.Errorf("%v s are %q, want %q", seconds, got, want)
+		}
 	}
 }
