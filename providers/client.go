@@ -231,7 +231,7 @@ func do[T any](ctx context.Context, c *Client, k call, send func(context.Context
 		if !e.Class.Retryable() {
 			return none, backoff.Permanent(e)
 		}
-		if wasted(e) {
+		if !k.free && wasted(e) {
 			mine++
 			if !again(e, mine, vain.Add(1)) {
 				return none, backoff.Permanent(e)

@@ -12,13 +12,15 @@ func hidden(req GenerateRequest, d decoded) string {
 	var why []string
 	add := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	m := d.choice.message
+	text := len(d.choice.text) + len(m.content) + len(m.refusal)
 	switch u := d.usage; {
 	case u != nil && u.HiddenTokens > 0:
 		add("%d of its %d tokens are reasoning that the text leaves out", u.HiddenTokens, u.CompletionTokens)
 	case m.reasoned:
 		add("it reasoned, and the reply gives the reasoning apart from the text")
-	case u != nil && len(d.tokens) == 0 && u.CompletionTokens > len(d.choice.text)+len(m.content)+specialTokens:
-		add("%d tokens were generated for a text of %d bytes", u.CompletionTokens, len(d.choice.text)+len(m.content))
+	case d.choice.finish == FinishFiltered: // which says that there was more
+	case u != nil && len(d.tokens) == 0 && u.CompletionTokens > text+specialTokens:
+		add("%d tokens were generated for a text of %d bytes", u.CompletionTokens, text)
 	}
 	switch {
 	case m.called:

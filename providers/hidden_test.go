@@ -45,6 +45,12 @@ func TestHiddenActions(t *testing.T) {
 			"tool call", 0},
 		{"a stop string of one's own", message(""), map[string]any{"stop": []string{"\n"}}, "sets stop", 0},
 		{"no stop string", message(""), map[string]any{"stop": nil}, "", 0},
+		{"a refusal is what was said", `{"choices":[{"message":{"content":null,"refusal":"I cannot help with that, sorry."},` +
+			`"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":11}}`, nil, "", 0},
+		{"a filter withheld it, and says so", `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}],` +
+			`"usage":{"prompt_tokens":3,"completion_tokens":40}}`, nil, "", 0},
+		{"tokens of which nothing is seen", `{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],` +
+			`"usage":{"prompt_tokens":3,"completion_tokens":40}}`, nil, "40 tokens were generated for a text of 2 bytes", 0},
 		{"an empty list of them", message(""), map[string]any{"stop": []string{}}, "", 0},
 	} {
 		s := providertest.NewServer(t, providertest.Reply{Body: c.body})

@@ -59,3 +59,14 @@ func TestWastedAnswers(t *testing.T) {
 		})
 	}
 }
+
+// A call that costs nothing is tried as often as any, and nobody says that it was paid for.
+func TestNothingIsWastedOnAFreeCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := providertest.NewPipeServer(t, providertest.Reply{Body: "<html>Back in a minute</html>"})
+		_, err := client(t, openAI(t, s), providers.ClientConfig{}).Models(t.Context())
+		if n := len(s.Requests()); n != 7 || err == nil || strings.Contains(err.Error(), "paid") {
+			t.Errorf("%d attempts at a listing, %v; want 7 and no word of money", n, err)
+		}
+	})
+}
