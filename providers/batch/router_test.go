@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/providers"
@@ -63,5 +64,44 @@ func TestRouterBatches(t *testing.T) {
 	}
 	if lines != 2 {
 		t.Errorf("%d lines were paid, want 2", lines)
+	}
+}
+
+// TestRouterBatchesMoved: what was bought at one endpoint is no answer of another's, though a line
+// says nothing of either. The endpoint may be gone, and the model's name then leads elsewhere.
+func TestRouterBatchesMoved(t *testing.T) {
+	s := sim.New(sim.Config{})
+	defer s.Close()
+	local, err := providers.NewOfKind(providers.KindVLLM, "local", "", providers.HTTPConfig{BaseURL: s.VLLMURL(),
+		HTTP: s.Client(), Key: providers.NewSecret(key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paid, err := providers.NewOpenAI(providers.HTTPConfig{BaseURL: s.OpenAIURL(), HTTP: s.Client(),
+		Key: providers.NewSecret(key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := batch.Config{Store: &batch.MemoryStore{}, Run: "test", PollMin: 1, PollMax: 1}
+	run := func(name string) error {
+		router, err := providers.NewRouter(providers.Endpoint{Name: "local", Provider: local, Free: true},
+			providers.Endpoint{Name: name, Provider: paid})
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests := batchRequests(1)
+		requests[0].Model = name + "/" + sim.OracleModel
+		c, err := providers.NewClient(router, providers.ClientConfig{Prices: router.Prices(simPrices(t), requests[0].Model)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = batch.New(c).Run(t.Context(), config, requests)
+		return err
+	}
+	if err := run("o"); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("p"); err == nil || !strings.Contains(err.Error(), "differs") {
+		t.Errorf("the answers of another endpoint: %v", err)
 	}
 }

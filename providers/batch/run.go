@@ -194,7 +194,7 @@ func (r *run) resume(ctx context.Context) ([]job, error) {
 			if it == nil || it.line == nil {
 				continue
 			}
-			if it.sum != l.Sum {
+			if it.sum != l.Sum || it.req.Model != st.Model { // a line has the name at its endpoint alone
 				return nil, r.c.Fail(it.call(), providers.ClassBadRequest,
 					fmt.Errorf("this request differs from the one submitted under its id in batch %s: give the changed run "+
 						"another name (Config.Run)", st.Key))
