@@ -8,6 +8,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
+	"github.com/reweigh/reweigh/teacherforce/temper"
 )
 
 // vLLM's four modes of log-probs, with every setting of sampling in the request and with one
@@ -68,6 +69,34 @@ func TestModesOfVLLM(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s, inherited %v: no probe %s fails and says %q: %s", c.mode, c.inherited, c.failing, c.says, c.reason)
+		}
+	}
+}
+
+// What a value is of is said if the value tells: what nothing bounds is near to everything.
+func TestToldByWhatBounds(t *testing.T) {
+	exact := func(v float64) temper.Value { return temper.Value{Kind: temper.Exact, Lower: v, Upper: v} }
+	var none temper.Value
+	said := []providers.Token{{LogProb: dataset.Known(-1)}, {LogProb: dataset.Known(-1e-6)}}
+	at := func(values ...temper.Value) []temper.Value { return values }
+	for _, c := range []struct {
+		under, tempered []temper.Value
+		filters         bool
+		want            dataset.Distribution
+		reason          string
+	}{
+		{at(exact(-1), exact(-1e-6)), at(exact(-1.2), exact(-1e-6)), true, dataset.SamplingDistribution,
+			"near to what was drawn from alone"},
+		{at(exact(-1), exact(-1e-6)), at(exact(-1), exact(-1e-6)), false, dataset.SamplingDistribution,
+			"a policy that only tempers"},
+		{at(none, none), at(none, none), false, "", "hot, and the size of the vocabulary is not known"},
+		{at(none, exact(-1e-6)), at(none, none), true, "", "a certain token says nothing of the filters"},
+		{at(exact(-1), none), at(exact(-1), none), false, dataset.SamplingDistribution,
+			"one of two alternatives has another's name"},
+	} {
+		certifier := &certifier{cert: &Certificate{}}
+		if got := certifier.told(.3, said, c.under, c.tempered, c.filters); got != c.want {
+			t.Errorf("%s: %q, want %q", c.reason, got, c.want)
 		}
 	}
 }

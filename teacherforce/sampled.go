@@ -127,7 +127,7 @@ func (c *certifier) sampledAs(out *Probe, p offpolicy.Policy, g providers.Genera
 		return err
 	}
 	what := "of the model's own distribution"
-	out.Of = c.told(out.Value.OrNaN(), g.Tokens[:n], underTokens, temperedTokens)
+	out.Of = c.told(out.Value.OrNaN(), g.Tokens[:n], underTokens, temperedTokens, p.Sampling != whole)
 	for _, other := range []struct {
 		v    temper.Value
 		what string
@@ -159,8 +159,10 @@ const saidNoise = 1e-4
 
 // told is what the values of generated tokens are of: the distribution drawn from, or the
 // model's own, if they are near it and far from every other. raw is how far they lie from the
-// model's own, nats a token.
-func (c *certifier) told(raw float64, said []providers.Token, under, tempered []temper.Value) dataset.Distribution {
+// model's own, nats a token. Values that nothing bounds are near to everything: they tell
+// nothing if they are most, and of a policy that filters what it tempered no two apart.
+func (c *certifier) told(raw float64, said []providers.Token, under, tempered []temper.Value,
+	filters bool) dataset.Distribution {
 	near := saidNoise
 	for _, p := range c.cert.Probes {
 		if v, ok := p.Value.Get(); ok && p.Name == ProbeRepeatability {
@@ -168,11 +170,22 @@ func (c *certifier) told(raw float64, said []providers.Token, under, tempered []
 		}
 	}
 	far := func(d float64) bool { return d > 2*near }
-	drawn, whole, apart := meanAway(under, said), meanAway(tempered, said), 0.0
-	for i := range min(len(under), len(tempered)) {
-		apart += math.Abs(under[i].Upper-tempered[i].Upper) + math.Abs(under[i].Lower-tempered[i].Lower)
+	drawn, whole, apart, unbounded := meanAway(under, said), meanAway(tempered, said), 0.0, 0
+	for i, v := range under {
+		if v.Kind == temper.Unbounded {
+			unbounded++
+		}
+		switch {
+		case i >= len(tempered):
+		case filters && (v.Kind == temper.Unbounded || tempered[i].Kind == temper.Unbounded):
+			apart = math.Inf(1)
+		default:
+			apart += math.Abs(v.Upper-tempered[i].Upper) + math.Abs(v.Lower-tempered[i].Lower)
+		}
 	}
 	switch {
+	case 2*unbounded > len(under):
+		return ""
 	case raw <= near && far(drawn) && far(whole):
 		return dataset.RawDistribution
 	case drawn <= near && far(raw) && (far(whole) || apart <= near):
