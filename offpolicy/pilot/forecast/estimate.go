@@ -297,7 +297,7 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 // count prices what the dry run has seen since it was last asked.
 func (w *Work) count(s *record.StageEstimate, batch bool) error {
 	for _, req := range w.Dry.take() {
-		price, err := w.Prices.For(req.Model)
+		price, err := w.Prices.For(req.model)
 		if err != nil {
 			return err
 		}
@@ -306,12 +306,8 @@ func (w *Work) count(s *record.StageEstimate, batch bool) error {
 			price.Input *= providers.PerMTok(factor)
 			price.Output *= providers.PerMTok(factor)
 		}
-		bytes := 0
-		for _, m := range req.Messages {
-			bytes += len(m.Content)
-		}
-		add(s, price, 1, float64(bytes)/bytesPerToken(price)+4*float64(len(req.Messages)), req.reply,
-			float64(req.Sampling.MaxTokens))
+		add(s, price, 1, float64(req.bytes)/bytesPerToken(price)+4*float64(req.messages), req.reply,
+			float64(req.maxTokens))
 	}
 	return nil
 }
@@ -327,14 +323,17 @@ func (w *Work) expectations() string {
 // numbers splits a text into numbers and what is between them.
 var numbers = regexp.MustCompile(`[0-9]+|[^0-9]+`)
 
-// DryRun is a generator that sends nothing. It keeps the requests, and answers
+// DryRun is a generator that sends nothing. It keeps the size of the requests, and answers
 // each with the middle of every number that the request's schema asks for, so
 // that a grader which makes several calls makes them all.
 type DryRun struct{ requests []dryRequest }
 
 type dryRequest struct {
-	providers.GenerateRequest
-	reply float64 // expected tokens of the reply
+	model     string
+	bytes     int     // of all messages
+	messages  int     // how many these are
+	maxTokens int     // that the reply may have
+	reply     float64 // tokens that it is expected to have
 }
 
 func (d *DryRun) take() []dryRequest {
@@ -370,7 +369,12 @@ func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 			}
 		}
 	}
-	d.requests = append(d.requests, dryRequest{req, sentenceTokens + numberTokens*float64(count)})
+	made := dryRequest{model: req.Model, messages: len(req.Messages), maxTokens: req.Sampling.MaxTokens,
+		reply: sentenceTokens + numberTokens*float64(count)}
+	for _, m := range req.Messages {
+		made.bytes += len(m.Content)
+	}
+	d.requests = append(d.requests, made)
 	text, err := json.Marshal(reply)
 	if err != nil {
 		return providers.Generation{}, err
@@ -403,7 +407,7 @@ func (w *Work) GraderModels(ctx context.Context) (judges, oracles []string, err 
 	tag := providers.Tag{Stage: record.StagePreflight, Key: key}
 	models := func() (out []string) {
 		for _, req := range w.Dry.take() {
-			out = append(out, req.Model)
+			out = append(out, req.model)
 		}
 		return out
 	}
