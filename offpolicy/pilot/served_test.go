@@ -140,5 +140,25 @@ func TestServersOwnRendering(t *testing.T) {
 	}
 }
 
+// TestServersOwnRenderingOfATarget: a response that was drawn in a template by name is scored
+// after the server's rendering, with the token that ended it.
+func TestServersOwnRenderingOfATarget(t *testing.T) {
+	const n = 4
+	cfg, _ := servedPilot(t, serve(t, ""), t.TempDir(), n)
+	for i, a := range arms()[:2] {
+		cfg.Arms[i].Policy.Template = a.Policy.Template
+	}
+	for i := range cfg.Arms {
+		cfg.Arms[i].Policy.Sampling.MaxTokens = 200
+	}
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := finding(v, "logprobs.complete"); c.Status != record.Pass {
+		t.Errorf("%s is %s: %s", c.ID, c.Status, c.Summary)
+	}
+}
+
 // generator is a server as package teacherforce asks it.
 type generator struct{ *restarted }

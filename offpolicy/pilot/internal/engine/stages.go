@@ -83,7 +83,10 @@ func (r *Run) respond(ctx context.Context, stage string, policy offpolicy.Policy
 		row.Text, row.TokenIDs, row.FinishReason, row.Model = &text, g.TokenIDs, g.FinishReason, g.Meta.Model
 		row.LogProb, row.ContextIDs = sumLogProbs(g.Tokens), dataset.DigestTokens(g.PromptIDs)
 		if rendered != nil {
-			row.ContextIDs, row.EndID = dataset.DigestTokens(rendered), teacherforce.ResponseOf(policy, g).EndID
+			row.ContextIDs = dataset.DigestTokens(rendered)
+		}
+		if slices.ContainsFunc(r.job.Arms, func(a record.Arm) bool { return teacherforce.Served(a.Policy.Template) }) {
+			row.EndID = teacherforce.ResponseOf(policy, g).EndID
 		}
 		if !policy.Sampling.Neutral() {
 			row.Sampling = r.drawnWith(policy, g)
