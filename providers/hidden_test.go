@@ -45,7 +45,7 @@ func TestHiddenActions(t *testing.T) {
 			"tool call", 0},
 		{"a stop string of one's own", message(""), map[string]any{"stop": []string{"\n"}}, "sets stop", 0},
 		{"no stop string", message(""), map[string]any{"stop": nil}, "", 0},
-		{"a refusal is what was said", `{"choices":[{"message":{"content":null,"refusal":"I cannot help with that, sorry."},` +
+		{"a refusal is what was said", `{"choices":[{"message":{"content":null,"refusal":"I cannot help with that."},` +
 			`"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":11}}`, nil, "", 0},
 		{"a filter withheld it, and says so", `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}],` +
 			`"usage":{"prompt_tokens":3,"completion_tokens":40}}`, nil, "", 0},
