@@ -153,7 +153,8 @@ func (d Design) assign(scores map[dataset.Key]float64, logging string, failed ma
 		m, twice, role := d.labels(policy, logging, len(pool))
 		strata := d.strata(pool, scores, m)
 		out = append(out, draw(strata, m, role, failed)...)
-		out = append(out, draw(strata, twice, RoleDuplicate, failed)...)
+		second := draw(strata, twice, RoleDuplicate, failed) // of those that have a first label
+		out = append(out, slices.DeleteFunc(second, func(a Assignment) bool { return failed[a.Key] })...)
 	}
 	return inOrder(out)
 }

@@ -304,3 +304,21 @@ func TestAssignAround(t *testing.T) {
 			got[0].InclusionProb)
 	}
 }
+
+// What has no label has no second one either: it would be owed forever.
+func TestNoDuplicateOfWhatFailed(t *testing.T) {
+	all, failed := keys(40, "p0"), map[dataset.Key]bool{}
+	d := Design{Seed: 3, Shares: map[string]int{"p0": 20}, Duplicates: 20}
+	for _, a := range d.Assign(all, "p0") {
+		failed[a.Key] = failed[a.Key] || len(failed) < 3
+	}
+	roles := map[string]int{}
+	for _, a := range d.AssignAround(all, "p0", failed) {
+		if roles[a.Role]++; a.Role == RoleDuplicate && failed[a.Key] {
+			t.Errorf("%s failed and is to be labeled twice", a.Key)
+		}
+	}
+	if roles[RoleCalibration] != 23 || roles[RoleDuplicate] != 20 {
+		t.Errorf("%v, want 20 labels around 3 that failed, all of them twice", roles)
+	}
+}
