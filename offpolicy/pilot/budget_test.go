@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -40,14 +41,19 @@ func TestLabelsBudget(t *testing.T) {
 	s := serve(t, "")
 	dir := t.TempDir()
 	cfg := plan(t, s, dir, n)
-	cfg.LabelsBudget = 100
+	cfg.LabelsBudget, cfg.Labels.Duplicates = 100, 10
 	cfg.Grader = declining{cfg.Grader, func(k dataset.Key) bool { return strings.HasSuffix(k.PromptID, "7") }}
 	count := func() (labelled, declined map[string]int) {
 		labelled, declined = map[string]int{}, map[string]int{}
 		for _, l := range labels(t, dir) {
-			if l.Label.Valid() {
+			switch {
+			case l.Role == oracle.RoleDuplicate:
+				if !l.Label.Valid() {
+					t.Errorf("%s has no second label", l.Key())
+				}
+			case l.Label.Valid():
 				labelled[l.Policy]++
-			} else {
+			default:
 				declined[l.Policy]++
 			}
 		}
@@ -65,7 +71,7 @@ func TestLabelsBudget(t *testing.T) {
 	for policy, d := range declined {
 		total += d
 		for _, l := range labels(t, dir) {
-			if p := 25. * float64(24+d) / (24 * n); l.Policy == policy &&
+			if p := 25. * float64(24+d) / (24 * n); l.Policy == policy && l.Role != oracle.RoleDuplicate &&
 				math.Abs(l.InclusionProb.OrNaN()-min(p, 1)) > 1e-12 {
 				t.Errorf("%s has the probability %v, want %v after %d that were declined", l.Key(), l.InclusionProb, p, d)
 			}
@@ -106,8 +112,32 @@ func TestLabelsBudget(t *testing.T) {
 			t.Errorf("%s had %d labels and has %d", policy, before[policy], k)
 		}
 	}
-	if sum != 106 && len(labels(t, dir)) != 4*n { // or all were tried
+	if sum != 106 && len(labels(t, dir)) != 4*n+10 { // or all were tried
 		t.Errorf("%v labels, want 106 in all", labelled)
+	}
+}
+
+// An oracle that labels nothing is at fault itself: it is asked for the budget and no more, and
+// again at the next start.
+func TestLabelsBudgetOfAnOracleThatFails(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config(t, serve(t, ""), dir, 28)
+	cfg.LabelsBudget = 50
+	grader, fails, asked := cfg.Grader, true, map[dataset.Key]bool{}
+	var mu sync.Mutex
+	cfg.Grader = declining{grader, func(k dataset.Key) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[k] = true
+		return fails
+	}}
+	v, err := pilot.Run(t.Context(), cfg)
+	if err != nil || finding(v, "oracle.range").Status != record.Fail || len(asked) != 50 {
+		t.Errorf("%v: %d responses were asked about, want 50; %s", err, len(asked), finding(v, "oracle.range").Summary)
+	}
+	fails = false
+	if v, err = pilot.Run(t.Context(), cfg); err != nil || finding(v, "oracle.range").Status != record.Pass {
+		t.Errorf("%v: %s", err, finding(v, "oracle.range").Summary)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 // next says what a reader of the verdict should do now. Its command does not lead to the
@@ -150,10 +151,17 @@ func ids(checks []record.Finding) string {
 }
 
 // extend fills in the commands of the runs that a projection names, by what is spent
-// already. None asks for more prompts than the input holds, and a drill is not extended.
-func (c *Config) extend(p *record.Projection, spent float64) {
+// already and labelled by design. None asks for more prompts than the input holds, and a
+// drill is not extended.
+func (c *Config) extend(p *record.Projection, design []oracle.Assignment, spent float64) {
 	if c.Command == nil || c.Drill || !c.Shard.Whole() || p.Prompts == 0 {
 		return
+	}
+	labels := map[string]int{} // by policy
+	for _, as := range design {
+		if as.Role != oracle.RoleDuplicate {
+			labels[as.Key.Policy]++
+		}
 	}
 	command := func(prompts, probes int, more float64) string {
 		changes := []record.Change{{Field: record.FieldPrompts, To: fmt.Sprint(prompts)}}
@@ -162,13 +170,16 @@ func (c *Config) extend(p *record.Projection, spent float64) {
 		}
 		if c.LabelsBudget > 0 { // what is planned has as many labels a prompt as this run
 			changes = append(changes, record.Change{Field: record.FieldLabelsBudget, To: "0"}, record.Change{
-				Field: record.FieldLabels, To: fmt.Sprintf("fraction=%.3g", float64(c.loggedLabels())/float64(len(c.Prompts)))})
+				Field: record.FieldLabels, To: fmt.Sprintf("fraction=%.3g",
+					float64(labels[c.Arms.Logging().Policy.Name])/float64(len(c.Prompts)))})
 		}
 		return c.Command(false, append(changes, c.budget(spent+more)...)...)
 	}
 	n, probes := len(c.Prompts), c.Labels.Probes
-	for _, a := range c.Arms.Targets() {
-		probes = max(probes, c.Labels.Shares[a.Policy.Name])
+	if c.LabelsBudget > 0 {
+		for _, a := range c.Arms.Targets() {
+			probes = max(probes, labels[a.Policy.Name])
+		}
 	}
 	switch most := p.Prompts - p.Missing(); {
 	case p.Missing() == 0:

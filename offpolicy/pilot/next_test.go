@@ -7,6 +7,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
 )
 
 func TestNext(t *testing.T) {
@@ -143,14 +144,34 @@ func TestCommandsAskForWhatIsThere(t *testing.T) {
 		command string
 	}{{0, all}, {1100, all}, {5000, all}, {600, "[Prompts = 600 Labels.Probes = 7 Budget = 7.51]"}, {100, ""}} {
 		p := record.Projection{Prompts: 1100, Held: r.held, FurtherUSD: dataset.Known(10)}
-		c.extend(&p, 1)
+		c.extend(&p, nil, 1)
 		if p.Command != r.command {
 			t.Errorf("an input of %d: %q, want %q", r.held, p.Command, r.command)
 		}
 	}
 	c.Drill = true
 	p := record.Projection{Prompts: 1100, FurtherUSD: dataset.Known(10)}
-	if c.extend(&p, 1); p.Command != "" {
+	if c.extend(&p, nil, 1); p.Command != "" {
 		t.Errorf("a drill is extended: %q", p.Command)
+	}
+}
+
+// TestCommandsKeepTheDivision: a run that divided a budget of labels is extended with as many
+// of each as that gave, which is what larger runs are planned by, and not as many as an even
+// division would have.
+func TestCommandsKeepTheDivision(t *testing.T) {
+	c := &Config{Prompts: make([]dataset.Prompt, 100), Arms: record.PlanArms(), LabelsBudget: 200,
+		Command: func(_ bool, changes ...record.Change) string { return fmt.Sprint(changes) }}
+	var design []oracle.Assignment
+	for policy, n := range map[string]int{"p0": 80, "pi_cot": 60, "pi_bad": 25} {
+		for i := range n {
+			design = append(design, oracle.Assignment{Key: dataset.Key{PromptID: fmt.Sprint(i), Policy: policy}})
+		}
+	}
+	design = append(design, oracle.Assignment{Key: design[0].Key, Role: oracle.RoleDuplicate})
+	p := record.Projection{Prompts: 1000, FurtherUSD: dataset.Known(10)}
+	c.extend(&p, design, 1)
+	if want := "[Prompts = 1000 Labels.Probes = 60 LabelsBudget = 0 Labels = fraction=0.8]"; p.Command != want {
+		t.Errorf("%q, want %q", p.Command, want)
 	}
 }

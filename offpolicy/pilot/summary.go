@@ -69,7 +69,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		v.Run.Spent += float64(e.Cost)
 	}
 	if v.Decision != record.NoGo {
-		c.extend(&v.Projection, v.Run.Spent)
+		c.extend(&v.Projection, rec.Design, v.Run.Spent)
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Spell(c.Words)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/oracle"
@@ -67,7 +68,10 @@ func (s Shard) Design(d oracle.Design) oracle.Design {
 		}
 		return k
 	}
-	d.Probes, d.Duplicates = part(d.Probes), part(d.Duplicates)
+	d.Probes, d.Duplicates, d.Shares = part(d.Probes), part(d.Duplicates), maps.Clone(d.Shares)
+	for policy, n := range d.Shares {
+		d.Shares[policy] = part(n)
+	}
 	return d
 }
 

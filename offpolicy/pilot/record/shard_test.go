@@ -21,8 +21,8 @@ func TestShardsDivideARun(t *testing.T) {
 		design := oracle.Design{Seed: 1, Fraction: 0.3, Probes: 10, Duplicates: 5}
 		whole := Shard{}.Assigned(design, prompts, arms)
 		strata := design
-		strata.Strata = 3
-		probes, twice := 0, 0
+		strata.Strata, strata.Shares = 3, map[string]int{"p0": 50}
+		probes, twice, shares := 0, 0, 0
 		var own int
 		var labelled []dataset.Key
 		for i := range max(of, 1) {
@@ -40,13 +40,15 @@ func TestShardsDivideARun(t *testing.T) {
 				}
 				labelled = append(labelled, as.Key)
 			}
-			probes, twice = probes+s.Design(strata).Probes, twice+s.Design(strata).Duplicates
+			part := s.Design(strata)
+			probes, twice, shares = probes+part.Probes, twice+part.Duplicates, shares+part.Shares["p0"]
 		}
 		if own != 400 || len(labelled) != len(whole) {
 			t.Errorf("%d shards: %d prompts and %d labels, want 400 and %d", of, own, len(labelled), len(whole))
 		}
-		if probes != 10 || twice != 5 {
-			t.Errorf("%d shards with strata: %d probes and %d duplicates, want 10 and 5", of, probes, twice)
+		if probes != 10 || twice != 5 || shares != 50 || strata.Shares["p0"] != 50 {
+			t.Errorf("%d shards with strata: %d probes, %d duplicates and %d labels of p0, want 10, 5 and 50", of, probes,
+				twice, shares)
 		}
 	}
 	for _, s := range []Shard{{-1, 4}, {4, 4}, {0, -1}, {1, 0}} {

@@ -71,22 +71,37 @@ func (r *Run) moreLabels() (bool, error) {
 	if err := r.divide(); err != nil {
 		return false, err
 	}
+	replaced := r.replaced()
 	return slices.ContainsFunc(r.budgeted(), func(as oracle.Assignment) bool {
-		_, asked := r.label(as)
-		return !asked
+		row, asked := r.label(as)
+		return !replaced[as.Key] && (!asked || lacked(row) && r.text(as.Key) != nil)
 	}), nil
 }
 
+// lacked reports whether a label failed because there was no response.
+func lacked(row dataset.OracleLabel) bool {
+	return row.Error != nil && row.Error.Class == record.ClassNoResponse
+}
+
 // unlabelable are the responses of which the run's oracle has said that they have no label,
-// for a reason of their own that another start does not change.
+// for a reason of their own that another start does not change. There are none if it has
+// labelled nothing: the reason is then the oracle's, and all others would fail as well.
 func (r *Run) unlabelable() map[dataset.Key]bool {
-	out := map[dataset.Key]bool{}
+	out, labels := map[dataset.Key]bool{}, false
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
 	for k, row := range r.store.labels {
-		if row.Error != nil && k.oracle == r.graders.oracle && !k.second && slices.Contains(ownReasons, row.Error.Class) {
+		switch {
+		case k.oracle != r.graders.oracle || k.second:
+		case row.Error == nil:
+			labels = true
+		case lacked(row) && r.store.responses[k.Key].Text != nil: // a later start made it
+		case slices.Contains(ownReasons, row.Error.Class):
 			out[k.Key] = true
 		}
+	}
+	if !labels {
+		return nil
 	}
 	return out
 }

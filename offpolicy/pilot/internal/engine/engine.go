@@ -198,7 +198,11 @@ func (r *Run) stages(ctx context.Context) (*record.Stop, error) {
 	err := r.certify(ctx)
 	var stages []*stage
 	for more := err == nil; more; {
-		stages = r.owed()
+		again := len(stages) > 0
+		if stages = r.owed(); again { // what failed in other stages is for another start
+			stages = slices.DeleteFunc(stages, func(s *stage) bool { return s.name != record.StageOracle })
+			stages[0].after = nil
+		}
 		if err = r.workAll(ctx, stages); err != nil {
 			break
 		}
