@@ -224,7 +224,7 @@ func (j *join) draw(k Key) FreshDraw {
 	if l, ok := j.labels[k]; ok {
 		d.OracleLabel, d.InclusionProb = l.Label, l.InclusionProb
 	} else {
-		d.InclusionProb = inclusionOf(j.ranges[k.Policy], d.JudgeScore)
+		d.InclusionProb = inclusionOf(j.drawRanges[k.Policy], d.JudgeScore)
 	}
 	return d
 }
@@ -232,16 +232,17 @@ func (j *join) draw(k Key) FreshDraw {
 // join holds the records that are fit to be joined and a list of those that are
 // not.
 type join struct {
-	prompts   map[string]Prompt
-	hashes    map[string]string // policy name -> hash, from the responses
-	responses map[Key]*Response // in the records that were given, as all of these
-	labels    map[Key]*OracleLabel
-	scores    map[Key]*JudgeScore
-	ranges    map[string][]scoreRange // by policy
-	unjoined  []Unjoined
-	listed    map[stageKey]bool
-	targets   []string         // that responses are scored under
-	shares    map[string]Float // by logger of several: the one probability of its labels
+	prompts    map[string]Prompt
+	hashes     map[string]string // policy name -> hash, from the responses
+	responses  map[Key]*Response // in the records that were given, as all of these
+	labels     map[Key]*OracleLabel
+	scores     map[Key]*JudgeScore
+	ranges     map[string][]scoreRange // of logged responses, by policy
+	drawRanges map[string][]scoreRange // of draws
+	unjoined   []Unjoined
+	listed     map[stageKey]bool
+	targets    []string         // that responses are scored under
+	shares     map[string]Float // by logger of several: the one probability of its labels
 }
 
 type stageKey struct {
@@ -282,8 +283,12 @@ func newJoin(in RunRecords) *join {
 	})
 	// A second label of a response tells of the oracle, not of the response.
 	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
-	j.ranges = scoreRanges(labels)
-	for _, l := range labels {
+	// A logger's labels of what another one logged are of another draw, that of its own draws.
+	own := func(l OracleLabel) bool { return l.Policy == in.logger(l.PromptID) }
+	drawn := slices.DeleteFunc(slices.Clone(labels), own)
+	logged := slices.DeleteFunc(slices.Clone(labels), func(l OracleLabel) bool { return !own(l) })
+	j.ranges, j.drawRanges = scoreRanges(logged), scoreRanges(drawn)
+	for _, l := range logged {
 		if p, ok := j.shares[l.Policy]; in.Loggers != nil && (!ok || p == l.InclusionProb) {
 			j.shares[l.Policy] = l.InclusionProb
 		} else {

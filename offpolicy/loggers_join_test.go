@@ -33,6 +33,10 @@ func TestRecordsOfSeveralLoggers(t *testing.T) {
 		if r.Logger == "old" { // and the new one answers, too
 			in.Responses = append(in.Responses, dataset.Response{PromptID: r.PromptID, Policy: "new", Text: &text})
 			in.Scores = append(in.Scores, dataset.JudgeScore{PromptID: r.PromptID, Policy: "new", Mean: dataset.Known(.6)})
+			if len(in.Responses)%5 == 0 { // of which few have a label
+				in.Labels = append(in.Labels, dataset.OracleLabel{PromptID: r.PromptID, Policy: "new", Label: dataset.Known(.6),
+					InclusionProb: dataset.Known(.1), Role: "probe"})
+			}
 		}
 	}
 	logs, _, err := dataset.Join(in)

@@ -109,7 +109,8 @@ func (d Design) Assign(keys []dataset.Key, logging string) []Assignment {
 //
 // since (m-1)/(t-1) estimates without bias what share of the responses can be labeled
 // (Haldane, Biometrika 33 (1945), 222-225): sums over the labels, each 1/p times, are
-// then unbiased for sums over the responses that can be labeled. If m is 1 it is t/n.
+// then unbiased for sums over the responses that can be labeled. If m is 1 it is t/n, and it is
+// never more than 1: if hardly more than m can be labeled, sums are too large by a few percent.
 func (d Design) AssignAround(keys []dataset.Key, logging string, failed map[dataset.Key]bool) []Assignment {
 	if d.Strata > 1 {
 		panic("oracle: design: strata are ranges of judge scores: use AssignByScore")

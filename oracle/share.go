@@ -19,7 +19,8 @@ import (
 // First come [offpolicy.MinLabels] of each, the least that a calibration takes and that
 // targets are advised. Where the budget is too small for that, the logging policy has its
 // own, the calibration of all others, and as many targets as can have
-// [offpolicy.MinProbes], by name, share the rest alike. Each further label goes to where
+// [offpolicy.MinProbes] share the rest alike, by name; ones with fewer responses than that
+// come last, since no number of labels answers them. Each further label goes to where
 //
 //	v / labels
 //
@@ -31,7 +32,8 @@ import (
 //
 // the variance being that of the logarithms, and noise the mean of (κ - 1)/Labels, what it
 // would be if all were alike (empirical Bayes: Efron and Morris, J. Am. Stat. Assoc. 70
-// (1975), 311-319). Shares of a larger budget are none smaller, if the pilots are the same.
+// (1975), 311-319). If the pilots are the same, a larger budget has no smaller shares, but for
+// one that is the first to be enough for another target.
 //
 // It panics if the budget is negative or the logging policy has no responses.
 func Share(budget int, logging string, responses map[string]int, pilots map[string]offpolicy.Pilot) map[string]int {
@@ -43,9 +45,22 @@ func Share(budget int, logging string, responses map[string]int, pilots map[stri
 	targets := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == logging })
 	out := map[string]int{logging: min(offpolicy.MinLabels, budget, responses[logging])}
 	left := budget - out[logging]
-	most := offpolicy.MinLabels
-	if left < most*len(targets) {
-		targets = targets[:min(left/offpolicy.MinProbes, len(targets))]
+	most, enough := offpolicy.MinLabels, 0
+	for _, name := range targets {
+		enough += min(most, responses[name])
+	}
+	if rest := left; rest < enough {
+		least := func(name string) int { return min(offpolicy.MinProbes, responses[name]) }
+		slices.SortStableFunc(targets, func(a, b string) int { return cmp.Compare(least(b), least(a)) })
+		targets = slices.DeleteFunc(targets, func(name string) bool {
+			n := least(name)
+			if n > rest {
+				return true
+			}
+			rest -= n
+			return false
+		})
+		slices.Sort(targets)
 	}
 	give := func(names []string, worth func(name string) float64) bool {
 		best, at := math.Inf(-1), ""

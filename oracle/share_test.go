@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,10 @@ func TestShare(t *testing.T) {
 		{60, hundred, nil, map[string]int{"p0": 25, "a": 18, "b": 17}, "two targets have their least, three would not"},
 		{38, hundred, nil, map[string]int{"p0": 38}, "no target can have its least: the rest is of use to all"},
 		{90, hundred, nil, map[string]int{"p0": 25, "a": 22, "b": 22, "c": 21}, "all three have at least 15"},
+		{40, map[string]int{"p0": 10, "a": 10, "b": 10, "c": 10}, nil, map[string]int{"p0": 10, "a": 10, "b": 10, "c": 10},
+			"all that there are"},
+		{50, map[string]int{"p0": 100, "a": 5, "b": 10, "c": 100}, nil, map[string]int{"p0": 25, "b": 10, "c": 15},
+			"c can be answered, a and b cannot"},
 		{140, map[string]int{"p0": 100, "a": 100, "b": 10}, nil, map[string]int{"p0": 65, "a": 65, "b": 10},
 			"b has no more"},
 		{900, hundred, nil, hundred, "there are no more"},
@@ -36,5 +41,25 @@ func TestShare(t *testing.T) {
 		if diff := cmp.Diff(c.want, Share(c.budget, "p0", c.responses, c.pilots)); diff != "" {
 			t.Errorf("%d labels, %s (-want +got):\n%s", c.budget, c.reason, diff)
 		}
+	}
+}
+
+// A larger budget takes labels of no policy, but at the three that are the first to be enough
+// for one target more.
+func TestSharesGrow(t *testing.T) {
+	responses := map[string]int{"p0": 60, "a": 60, "b": 60, "c": 60}
+	before := map[string]int{}
+	for budget := range 250 {
+		now := Share(budget, "p0", responses, nil)
+		sum := 0
+		for policy, n := range now {
+			if sum += n; n < before[policy] && !slices.Contains([]int{25 + 15, 25 + 2*15, 25 + 3*15}, budget) {
+				t.Errorf("of %d labels %s has %d, of one less %d", budget, policy, n, before[policy])
+			}
+		}
+		if sum != min(budget, 240) {
+			t.Errorf("%d of %d labels are shared out", sum, budget)
+		}
+		before = now
 	}
 }

@@ -30,7 +30,8 @@ const sizeFloor = .2
 // would. There are no more strata than half the labels. A response of size NaN is taken
 // for one of average size.
 //
-// Probabilities are exact, m of n in a stratum; more labels contain fewer, as with Assign.
+// Probabilities are exact, m of n in a stratum, and missing of policies that have no label. More
+// labels contain fewer if the fewer are at least two for each of d.Strata.
 // It panics if d is not valid, or a size is negative or infinite.
 //
 // Source: probability proportional to size, Hansen and Hurwitz, Ann. Math. Stat. 14 (1943);
