@@ -74,7 +74,7 @@ func (r *Run) moreLabels() (bool, error) {
 	replaced := r.replaced()
 	return slices.ContainsFunc(r.budgeted(), func(as oracle.Assignment) bool {
 		row, asked := r.label(as)
-		return !replaced[as.Key] && (!asked || lacked(row) && r.text(as.Key) != nil)
+		return !replaced[as.Key] && (!asked || lacked(row) && r.store.short(as.Key).Text != nil)
 	}), nil
 }
 
@@ -95,7 +95,7 @@ func (r *Run) unlabelable() map[dataset.Key]bool {
 		case k.oracle != r.graders.oracle || k.second:
 		case row.Error == nil:
 			labels = true
-		case lacked(row) && r.store.responses[k.Key].Text != nil: // a later start made it
+		case lacked(row) && r.store.responses[k.Key] != nil && r.store.responses[k.Key].Text != nil: // by a later start
 		case slices.Contains(ownReasons, row.Error.Class):
 			out[k.Key] = true
 		}
