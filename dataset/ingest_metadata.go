@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // scalars is the metadata of a conversation.
@@ -158,11 +159,25 @@ func (row *parsedRow) stratum(name string) (string, error) {
 	return stratumOf(v), nil
 }
 
-// decodeAny decodes as encoding/json does into any, except that an integer whose
+// decodeAny decodes a value that [skipValue] has passed as encoding/json does into any, except that an integer whose
 // digits a float64 would change stays text: ids and time stamps may be that long.
 func decodeAny(raw json.RawMessage) (any, error) {
 	if len(raw) == 0 {
 		return nil, nil
+	}
+	// Most values are scalars, of millions of rows, and a decoder allocates a buffer.
+	switch raw[0] {
+	case '"':
+		if text := raw[1 : len(raw)-1]; bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+			return string(text), nil
+		}
+	case 't', 'f':
+		return raw[0] == 't', nil
+	case 'n':
+		return nil, nil
+	case '[', '{':
+	default:
+		return plainNumbers(json.Number(raw))
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()

@@ -151,7 +151,7 @@ func capInterval(value, lo, hi, m, widen float64) (float64, float64) {
 	if !(m > 2) {
 		return lo, hi
 	}
-	l, u := wilson(value, m, widen*distuv.StudentsT{Mu: 0, Sigma: 1, Nu: m - 1}.Quantile(.975))
+	l, u := wilson(value, m, widen*tQuantileAt(.975, m-1))
 	if value <= .5 {
 		hi = min(hi, u)
 	}
@@ -185,18 +185,20 @@ func tQuantile(p float64, df int) float64 {
 	if df < 1 {
 		return math.NaN()
 	}
+	return tQuantileAt(p, float64(df))
+}
+
+// tQuantileAt is tQuantile at degrees of freedom that are no whole number.
+func tQuantileAt(p, df float64) float64 {
 	return tQuantiles.Get(tPoint{p, df}, func() float64 {
-		return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(df)}.Quantile(p)
+		return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile(p)
 	})
 }
 
 // tQuantiles keeps quantiles: planning asks for the same ones thousands of times.
 var tQuantiles memo.Table[tPoint, float64]
 
-type tPoint struct {
-	p  float64
-	df int
-}
+type tPoint struct{ p, df float64 }
 
 // Quantiles returns the quantiles of values at each of probs, by linear
 // interpolation between order statistics at (n-1)p, which is R's type 7 and

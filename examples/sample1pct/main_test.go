@@ -3,22 +3,42 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/internal/shareddata"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
-// sample runs the program in this process.
+// sample runs the program in this process, on a few of the bundled conversations if the
+// arguments name no input: to make and to read all of them takes longer than a small run.
 func sample(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	if !slices.Contains(args, "-input") && !slices.Contains(args, "-merge") {
+		few := filepath.Join(t.TempDir(), "few.jsonl")
+		f, err := os.Create(few)
+		if err == nil {
+			err = errors.Join(arenagen.WriteJSONL(f, 600, 1), f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append([]string{"-input", few}, args...)
+	}
+	return onDefaults(args...)
+}
+
+// onDefaults is sample, on the bundled conversations.
+func onDefaults(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = run(args, &out, &errs)
 	return code, out.String(), errs.String()
@@ -35,7 +55,7 @@ func lines(t *testing.T, path string) int {
 
 func TestDefaultRunIsGO(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	code, stdout, stderr := sample(t, "-out", dir, "-json")
+	code, stdout, stderr := onDefaults("-out", dir, "-json")
 	if code != exitGO {
 		t.Fatalf("exit %d:\n%s", code, stderr)
 	}
