@@ -130,6 +130,14 @@ kept() {
 	[[ -z $lost ]] || bad "lines of the ledger are gone: $lost"
 }
 
+# entries LOG: the lines of the ledger that a journal holds whole, of calls that have ended.
+entries() {
+	sed -n '$d; s/^[0-9a-f]* [0-9]* [0-9]* {"kind":"ledger","key":"[^"]*","payload":\(.*\)}$/\1/p' "$1" 2>/dev/null |
+		grep -v '"outcome":"in_flight"' | sort || true
+}
+
+size() { wc -c 2>/dev/null <"$1" || echo 0; }
+
 # copy: a finished run to be disturbed.
 copy() {
 	rm -rf "$tmp/run"
@@ -294,7 +302,7 @@ limited 'files of 40 kB at most' 'ulimit -f 40' 'raise that limit'
 limited 'files of 100 MB at most' 'ulimit -f 102400' went_on
 limited 'the standard input closed' 'exec 0<&-' went_on
 limited 'no HOME, no TMPDIR, no TERM' 'unset HOME TERM; export TMPDIR=/nowhere' went_on
-limited 'another time zone and language' 'export TZ=Pacific/Kiritimati LC_ALL=tr_TR.UTF-8' went_on
+limited 'another time zone and language' 'export TZ=Pacific/Kiritimati LC_ALL=tr_TR.UTF-8 2>/dev/null' went_on
 limited 'a proxy that is not there' 'export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1' went_on
 limited 'a umask that allows all' 'umask 000' went_on
 if [[ -d $tmp/run ]] && begin 'what a umask that allows all leaves open'; then
@@ -527,20 +535,41 @@ if begin 'kill -9 thirty times with every fault of transport'; then
 	faults=429=0.1,500=0.05,503=0.05,reset=0.05,truncate=0.05,slow=0.3:30ms
 	rm -rf "$tmp/run" "$tmp/faulty"
 	sample -faults "$faults" -out "$tmp/faulty"
-	kills=0 starts=0
+	kills=0 starts=0 seen=0 at=$tmp/run/journal/log.jsonl
 	RANDOM=42
+	: >"$tmp/before"
 	while ((kills < 30 && starts < 60)); do
 		starts=$((starts + 1))
+		length=$(size "$at")
 		"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults "$faults" -out "$tmp/run" >"$log" 2>&1 &
 		p=$!
-		sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
+		for _ in {1..100}; do
+			kill -0 "$p" 2>/dev/null && (($(size "$at") <= length)) || break
+			sleep 0.05
+		done
+		sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
 		kill -KILL "$p" 2>/dev/null && kills=$((kills + 1))
 		wait "$p" 2>/dev/null || true
-		((kills < 30)) || break
+		entries "$at" >"$tmp/after"
+		lost=$(comm -23 "$tmp/before" "$tmp/after")
+		[[ -z $lost ]] || bad "kill $kills moved lines of the ledger: $lost"
+		cmp -s "$tmp/before" "$tmp/after" || seen=$((seen + 1))
+		mv "$tmp/after" "$tmp/before"
 	done
 	sample -faults "$faults" -out "$tmp/run"
+	lost=$(comm -23 "$tmp/before" <(sort "$tmp/run/ledger.jsonl"))
+	[[ -z $lost ]] || bad "the ledger has other lines than the journal of what was killed: $lost"
+	((seen >= 5)) || bad "only $seen starts left new lines of the ledger to be compared"
 	((kills == 30)) || bad "only $kills of 30 starts were killed"
 	went_on "$tmp/run" "$tmp/faulty"
+fi
+
+# --- the key: what sample1pct writes, and what the other commands make of it
+if begin 'a key that servers show is in nothing that is written'; then
+	code=0
+	REWEIGH_COMMANDS=$tmp/bin go test -count=1 ./examples/sample1pct ./examples/logprob ./internal/shownkey \
+		-run 'TestKeyIsNowhere|TestSearchFindsPlantedKeys' >"$log" 2>&1 || code=$?
+	refused 0 '^ok .*shownkey'
 fi
 
 # --- the process that was stopped

@@ -24,6 +24,9 @@ var notRead = []struct {
 	{0, "\x04\x22\x4d\x18", "LZ4-compressed", "unpack it with unlz4"},
 	{0, "\x5d\x00\x00", "LZMA-compressed", "unpack it with unxz"},
 	{0, "\x1f\x9d", "compressed with compress", "unpack it with gunzip"},
+	{0, "\x78\x01", "zlib-compressed", "unpack it first"},
+	{0, "\x78\x9c", "zlib-compressed", "unpack it first"},
+	{0, "\x78\xda", "zlib-compressed", "unpack it first"},
 	{0, "\xff\x06\x00\x00sNaPpY", "Snappy-compressed", "unpack it first"},
 	{257, "ustar", "a tar archive", "unpack it, and give one of its files"},
 	{0, "PK\x03\x04", "a zip archive, or a spreadsheet", "unpack it with unzip, or save the sheet as CSV"},
@@ -42,6 +45,7 @@ var notRead = []struct {
 	{0, "\x93NUMPY", "a NumPy array", "convert it to JSON lines"},
 	{0, "\xd0\xcf\x11\xe0", "a document of an old Office", "save the sheet as CSV"},
 	{0, "%PDF-", "a PDF", "give the rows as JSON lines"},
+	{0, "\x1e{", "a JSON text sequence, with a mark before each row", "take the bytes 1E out: that leaves JSON lines"},
 	{0, "GGUF", "a model (GGUF)", "give the prompts as JSON lines"},
 	{0, "version https://git-lfs.github.com/", "a pointer of Git LFS, which stands for the file",
 		"fetch the file with git lfs pull"},
@@ -73,7 +77,7 @@ func peel(stored *bufio.Reader, name string) (r *bufio.Reader, around []string, 
 			return r, around, closeAll, known(head, name, around)
 		}
 		if err != nil {
-			return r, around, closeAll, fmt.Errorf("dataset: %s looks %s-compressed, but: %w (get the file again)", name,
+			return r, around, closeAll, fmt.Errorf("dataset: %s looks %s-compressed, but: %w", name,
 				around[len(around)-1], err)
 		}
 		if len(around) > maxPeel {
@@ -160,6 +164,7 @@ func utfOther(head []byte) string {
 type gzipReader struct {
 	under *bufio.Reader
 	z     *gzip.Reader
+	err   error // the first, which whoever only peeks does not see
 }
 
 func newGzipReader(r *bufio.Reader) (*gzipReader, error) {
@@ -168,22 +173,21 @@ func newGzipReader(r *bufio.Reader) (*gzipReader, error) {
 		return nil, err
 	}
 	z.Multistream(false)
-	return &gzipReader{r, z}, nil
+	return &gzipReader{under: r, z: z}, nil
 }
 
 func (g *gzipReader) Read(p []byte) (int, error) {
-	for {
+	for g.err == nil {
 		n, err := g.z.Read(p)
 		if n > 0 || err != io.EOF {
-			if err == io.EOF {
-				err = nil // of this member
+			if err != io.EOF { // of this member
+				g.err = err
 			}
-			return n, err
+			return n, g.err
 		}
-		if err := g.nextMember(); err != nil {
-			return 0, err
-		}
+		g.err = g.nextMember()
 	}
+	return 0, g.err
 }
 
 var errAfterGzip = errors.New("something that is not gzip follows the compressed data")

@@ -21,6 +21,8 @@ type csvReader struct {
 	line   int // of the next row
 	header []string
 	texts  []bool // by column: it may hold a prompt
+	blank  []bool // by column: it is one of several without a name, so no cell of it may hold anything
+	again  []byte // the header, as a row
 	quoted []bool // by cell of the row
 	cells  [][]byte
 	text   []byte // of the row's cells
@@ -35,14 +37,23 @@ func newCSVReader(r *bufio.Reader, name string, d dialect) (*csvReader, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.again = rowOf(cells)
+	unnamed := 0
+	for _, cell := range cells {
+		if len(bytes.TrimSpace(cell)) == 0 {
+			unnamed++
+		}
+	}
 	seen := map[string]bool{}
 	for _, cell := range cells {
 		column := string(cell)
+		blank := unnamed > 1 && len(bytes.TrimSpace(cell)) == 0
+		c.blank = append(c.blank, blank)
 		known := columnName(column)
 		if known != "" {
 			column = known
 		}
-		if seen[column] {
+		if seen[column] && !blank {
 			return nil, &LineError{Name: name, Line: line, Err: fmt.Errorf("two columns are called %q", column),
 				Hint: "give each column a name of its own"}
 		}
@@ -51,6 +62,23 @@ func newCSVReader(r *bufio.Reader, name string, d dialect) (*csvReader, error) {
 		c.texts = append(c.texts, leads[known])
 	}
 	return c, nil
+}
+
+// rowOf is a row as what it is compared by.
+func rowOf(cells [][]byte) []byte { return bytes.TrimPrefix(bytes.Join(cells, []byte{0}), utf8BOM) }
+
+// ruled reports whether a row is the rule below the header of a table in Markdown.
+func ruled(cells [][]byte) bool {
+	rules := 0
+	for _, cell := range cells {
+		switch s := bytes.TrimSpace(cell); {
+		case len(s) >= 3 && len(bytes.Trim(s, "-:")) == 0:
+			rules++
+		case len(s) > 0:
+			return false
+		}
+	}
+	return rules > 0
 }
 
 // missing are the ways in which a table that a program wrote spells that a cell holds
@@ -72,7 +100,13 @@ func (c *csvReader) next() (int, []byte, error) {
 			return line, nil, &LineError{Name: c.name, Line: line, Err: err, Hint: hint, Skip: true,
 				Row: string(bytes.Join(cells, []byte(",")))}
 		}
-		if len(cells) != len(c.header) {
+		switch {
+		case bytes.Equal(rowOf(cells), c.again):
+			return bad(errors.New("the header stands here again: files were joined, each with its own"), "remove this line")
+		case c.d.comma == '|' && ruled(cells):
+			return line, nil, &LineError{Name: c.name, Line: line, Err: errors.New("a line of dashes: the file is a table " +
+				"in Markdown"), Hint: "save it as CSV"}
+		case len(cells) != len(c.header):
 			return bad(fmt.Errorf("%d cells, the header has %d", len(cells), len(c.header)),
 				"put cells with delimiters or quotes between quotes")
 		}
@@ -82,7 +116,13 @@ func (c *csvReader) next() (int, []byte, error) {
 			if !utf8.Valid(cell) {
 				return bad(&unheld{dropNotUTF8, fmt.Sprintf("column %q: %s", c.header[i], explainUTF8(cell))}, hintUTF8)
 			}
-			if i > 0 {
+			if c.blank[i] {
+				if len(bytes.TrimSpace(cell)) > 0 {
+					return bad(fmt.Errorf("cell %d is in a column without a name", i+1), "give each column a name of its own")
+				}
+				continue
+			}
+			if c.out.Len() > 1 {
 				c.out.WriteByte(',')
 			}
 			name, _ := json.Marshal(c.header[i]) // text has a JSON form

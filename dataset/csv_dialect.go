@@ -3,6 +3,7 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -64,6 +65,8 @@ func sniffCSV(r *bufio.Reader, name string) (d dialect, found, looks bool) {
 		} else if best, ok := bestHeader(text, only); ok {
 			d.comma, d.spaces, d.columns = best.comma, best.spaces, best.columns
 			return d, true, true
+		} else if isText(line) {
+			return d, false, false // not a table of one row, even if the text has commas
 		} else if text != "" && !strings.HasPrefix(text, "#") {
 			// The columns of what is a table, but not of prompts.
 			next, _, _ := bytes.Cut(rest[min(len(rest), len(line)+1):], []byte{d.eol})
@@ -85,6 +88,18 @@ func sniffCSV(r *bufio.Reader, name string) (d dialect, found, looks bool) {
 		}
 	}
 	return d, false, false
+}
+
+// firstLine is the first line of a text, without a mark before it.
+func firstLine(head []byte) []byte {
+	line, _, _ := bytes.Cut(bytes.TrimPrefix(head, utf8BOM), []byte{lineEnd(head)})
+	return line
+}
+
+// isText reports whether a line is a text as JSON writes it, and nothing else.
+func isText(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	return len(line) > 0 && line[0] == '"' && json.Valid(line)
 }
 
 // bestHeader reads a line as a header with each delimiter, or only with one, and takes
@@ -145,7 +160,7 @@ func columnName(header string) string {
 var columns, leads = map[string]string{}, map[string]bool{}
 
 // notTable refuses a table without a column of prompts, and a text that is none.
-func (d dialect) notTable(name string, looks bool, first byte) error {
+func (d dialect) notTable(name string, looks bool, first byte, head []byte) error {
 	if looks {
 		sep := ""
 		for _, k := range delimiters {
@@ -164,8 +179,15 @@ func (d dialect) notTable(name string, looks bool, first byte) error {
 				strings.Join(shown, ", "),
 			)}
 	}
-	if first == 0 {
+	switch {
+	case first == 0:
 		return &LineError{Name: name, Line: 1, Err: errors.New("the file begins with NUL bytes"), Hint: "get the file again"}
+	case startsWithAny(bytes.TrimPrefix(head, utf8BOM), "//", "/*"):
+		return &LineError{Name: name, Line: 1, Err: errors.New("the file begins with a comment, which JSON does not have"),
+			Hint: "remove the comments"}
+	case first == '"' && isText(firstLine(head)):
+		return &LineError{Name: name, Line: 1, Err: errors.New("a text where an object should be: a row says by its fields " +
+			"what it holds"), Hint: `write each as {"prompt": …}, or put a header above them`}
 	}
 	return &LineError{Name: name, Line: 1, Hint: hintFormats,
 		Err: fmt.Errorf(

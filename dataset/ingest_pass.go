@@ -194,6 +194,9 @@ func (p *pass) head(line int, raw []byte, buf fields) headed {
 	}
 	h.row, err = parseRow(sh, fs, p.opt.MaxModerationScore > 0)
 	if err != nil {
+		if table := tableOf(fs); table != nil {
+			return fail(table, hintFormats)
+		}
 		return fail(err, hintOf(err))
 	}
 	row := &h.row

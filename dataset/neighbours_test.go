@@ -42,7 +42,7 @@ func TestNeighbours(t *testing.T) {
 			"turns one level further down"},
 		{`{"conversation":["a?","b"]}`, "", "turn 1: it is a text", "texts for turns: whose is the first?"},
 		{`{"conversation":[["a?","b"]]}`, "", "turn 1: it is a list", "pairs for turns"},
-		{`{"prompt":["a?","b?"],"id":[1,2]}`, "", "turn 1: it is a text", "columns where rows should be"},
+		{`{"prompt":["a?","b?"],"id":[1,2]}`, "", "a whole table, by columns", "columns where rows should be"},
 		{`{"Prompt":"a?"}`, "", `"Prompt" would be read if it were called "prompt"`, "JSON's names have their case"},
 		{`{"prompt ":"a?"}`, "", `"prompt " would be read`, "and their spaces"},
 		{`{prompt: "a?"}`, "", "name without quotes", "JavaScript"},

@@ -83,6 +83,9 @@ func newRowReader(r io.Reader, name string) (out *rowReader, err error) {
 	if err != nil {
 		return nil, out.explain(err)
 	}
+	if err := oneMark(text); err != nil {
+		return nil, out.explain(fmt.Errorf("dataset: read %s: %w", name, err))
+	}
 	first, err := firstByte(text)
 	if err != nil && err != io.EOF {
 		return nil, out.explain(fmt.Errorf("dataset: read %s: %w", name, err))
@@ -97,7 +100,7 @@ func newRowReader(r io.Reader, name string) (out *rowReader, err error) {
 		d, found, looks := sniffCSV(text, name)
 		if !found {
 			// A table without prompts may hold what [ReadTable] reads.
-			if out.unfit = d.notTable(name, looks, first); !looks {
+			if out.unfit = d.notTable(name, looks, first, head); !looks {
 				return nil, out.unfit
 			}
 		}
@@ -165,6 +168,19 @@ func (r *rowReader) explain(err error) error {
 			err, maxZstdWindow>>20, r.name)
 	}
 	return fmt.Errorf("%w (the compressed file is damaged or cut short: get %s again)", err, r.name)
+}
+
+// oneMark drops all byte order marks at the start but the last: programs that add one to
+// what has one leave two.
+func oneMark(r *bufio.Reader) error {
+	for {
+		if head, _ := r.Peek(2 * len(utf8BOM)); !bytes.Equal(head, append(utf8BOM[:len(utf8BOM):len(utf8BOM)], utf8BOM...)) {
+			return nil
+		}
+		if _, err := r.Discard(len(utf8BOM)); err != nil {
+			return err
+		}
+	}
 }
 
 // firstByte peeks at the first byte that is neither white space nor part of a

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -147,8 +148,29 @@ func Reads(names []string) func(name string, nested bool) bool {
 	}
 }
 
+// tableOf says that an object is a whole table: under each of its names is a column, or a
+// row. Programs write tables so, pandas by default.
+func tableOf(fs fields) error {
+	if len(fs) < 2 {
+		return nil
+	}
+	columns, split := true, fs.has("columns") && fs.has("data")
+	for _, f := range fs {
+		list := len(f.raw) > 2 && f.raw[0] == '[' && !bytes.ContainsAny(bytes.TrimSpace(f.raw[1:])[:1], "[{]")
+		columns = columns && (list || bytes.HasPrefix(f.raw, []byte(`{"0":`)))
+	}
+	if !columns && !split {
+		return nil
+	}
+	return fmt.Errorf("the object is a whole table, by columns, not a row: write one object a row (in pandas to_json(path, "+
+		`orient="records", lines=True)); it has: %s`, fieldNames(fs))
+}
+
 // unknownShape says what a row has that is of no shape.
 func unknownShape(fs fields) error {
+	if err := tableOf(fs); err != nil {
+		return err
+	}
 	for _, name := range []string{"data", "rows", "items", "examples", "instances", "results", "train"} {
 		if raw := fs.get(name); len(raw) > 0 && raw[0] == '[' {
 			return fmt.Errorf("the row is an object whose field %q holds the rows: give that list itself; the object has: %s",

@@ -8,5 +8,6 @@ var _ = addShape(shape{
 	read: (*parsedRow).promptOrMessages,
 	ids: []string{"prompt_id", "id", "uid", "uuid", "question_id", "conversation_id", "conversation_hash", "custom_id",
 		"task_id", "unique_id"},
-	plain: true,
+	moderation: []string{"toxic", "flagged"},
+	plain:      true,
 })

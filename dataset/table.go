@@ -114,7 +114,7 @@ func ReadTable(src Source, opt TableOptions) (*Table, error) {
 	defer rows.Close()
 	t := &tableReader{src: src.Name, opt: opt, csv: strings.HasPrefix(rows.Container(), "csv"), percent: map[role]int{},
 		out:  &Table{Columns: map[string]string{}, Values: map[string]int{}, DrawLines: map[string][]int{}},
-		next: map[Key]int{}, stated: map[Key]bool{}, seen: map[uint64]bool{}}
+		next: map[Key]int{}, stated: map[Key]bool{}, seen: map[uint64]bool{}, spelt: map[string]string{}}
 	t.out.Draws = map[string][]FreshDraw{}
 	t.labels, t.scores = newGrades("label", opt.Labels), newGrades("judge score", opt.Scores)
 	if err := t.readAll(rows); err != nil {
@@ -158,6 +158,7 @@ type tableReader struct {
 	stated map[Key]bool    // draws that state one, by prompt and policy
 	seen   map[uint64]bool // hashes of rows
 	hash   maphash.Hash
+	spelt  map[string]string // the policies, by their names in lower case
 }
 
 // tableRow is a row before it is known whose log it is.
@@ -247,6 +248,9 @@ func (t *tableReader) row(r rawRow) error {
 	fs, err := splitObject(raw, nil)
 	if err == nil {
 		if raw, err = t.record(fs, &row); err != nil {
+			if table := tableOf(fs); table != nil {
+				err = table
+			}
 			return &LineError{Name: t.src, Line: r.line, Err: err, Hint: hintField, Skip: true}
 		}
 	}
@@ -261,6 +265,13 @@ func (t *tableReader) row(r rawRow) error {
 		return &LineError{Name: t.src, Line: row.line, Err: fmt.Errorf("column %q names no policy", column),
 			Hint: "name the policy that wrote the response"}
 	}
+	if t.csv && summary[strings.ToLower(s.PromptID)] && s.Prompt == "" && s.Response == "" {
+		return &LineError{Name: t.src, Line: row.line, Skip: true, Err: fmt.Errorf("the row of %q seems to sum up the others, "+
+			"and is no response", s.PromptID), Hint: "remove it, or give it another id"}
+	}
+	if err := t.named(row.policy); err != nil {
+		return &LineError{Name: t.src, Line: row.line, Err: err, Hint: "write each policy's name in one way", Skip: true}
+	}
 	t.identify(s)
 	if t.opt.Logger != "" && row.policy == "" && s.Logger() != "" && s.Logger() != t.opt.Logger {
 		t.out.Rows--
@@ -273,6 +284,23 @@ func (t *tableReader) row(r rawRow) error {
 		return nil
 	}
 	return t.place(row)
+}
+
+// summary are the names that spreadsheets and programs give to a row below the others.
+var summary = map[string]bool{"total": true, "totals": true, "grand total": true, "sum": true, "average": true, "avg": true,
+	"mean": true, "median": true, "std": true, "stdev": true}
+
+// named refuses a policy's name that is another's but for case and spaces, since one policy
+// would then be two.
+func (t *tableReader) named(policy string) error {
+	folded := strings.ToLower(strings.Join(strings.Fields(policy), " "))
+	switch first, ok := t.spelt[folded]; {
+	case !ok:
+		t.spelt[folded] = policy
+	case first != policy:
+		return fmt.Errorf("the policy %q is %q in rows before", policy, first)
+	}
+	return nil
 }
 
 // identify gives a row a prompt_id.

@@ -20,7 +20,7 @@ type filters struct {
 
 func (f *filters) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.languages, "languages", "", "languages to keep, a `list` of names or codes separated by commas, "+
-		"or all (default English, of rows that state one; plain prompts are all kept)")
+		"or all (default English, of conversations that state one; plain prompts are all kept)")
 	fs.BoolVar(&f.KeepFlagged, "keep-flagged", false, "keep prompts that moderation flagged, or the data set calls toxic")
 	fs.Float64Var(&f.MaxModerationScore, "max-moderation-score", 0,
 		"highest moderation `score` to keep, in (0, 1]; 0 sets no limit")
@@ -72,7 +72,7 @@ func (f *filters) String() string {
 	case len(f.Languages) > 0:
 		kept = append(kept, strings.Join(f.Languages, ", "))
 	case len(f.ConversationLanguages) > 0:
-		kept = append(kept, strings.Join(f.ConversationLanguages, ", ")+", of rows that state a language (-languages)")
+		kept = append(kept, strings.Join(f.ConversationLanguages, ", ")+", of conversations that state a language (-languages)")
 	default:
 		kept = append(kept, "every language")
 	}

@@ -45,7 +45,7 @@ func TestFilters(t *testing.T) {
 		id    string
 		says  string // in the notes, or the error where id is ""
 	}{
-		{en + de, nil, "a", "kept: English, of rows that state a language (-languages); not flagged"},
+		{en + de, nil, "a", "kept: English, of conversations that state a language (-languages); not flagged"},
 		{de, nil, "", "the languages are: German 1"},
 		{de, nil, "", "(-languages)"},
 		{en + de, []string{"-languages", "deu"}, "b", "kept: deu;"},
