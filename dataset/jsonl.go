@@ -155,9 +155,10 @@ func decodeObject(raw []byte, v any, name string, line int) error {
 type typeError struct{ err *json.UnmarshalTypeError }
 
 func (e *typeError) Error() string {
-	held := e.err.Value
-	if word, _, ok := strings.Cut(held, " "); ok {
-		held = word // "number 5" says the value, too
+	held, value, ok := strings.Cut(e.err.Value, " ") // "number 5" says the value, too
+	if want := wanted(e.err.Type); ok && want == "a number" {
+		return fmt.Sprintf("field %q is %s, where %s should be that is in range", e.err.Field, shorten(value, 40),
+			map[bool]string{true: want, false: "a whole number"}[e.err.Type.Kind() == reflect.Float64])
 	}
 	return fmt.Sprintf("field %q holds %s, where %s should be", e.err.Field, article(held), wanted(e.err.Type))
 }

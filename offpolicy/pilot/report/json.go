@@ -13,6 +13,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	cleaning "github.com/reweigh/reweigh/internal/clean"
+	"github.com/reweigh/reweigh/internal/jsonline"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -62,13 +63,13 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 		raw any
 	)
 	if err := json.Unmarshal(b, &raw); err != nil {
-		return fail(located(b, err))
+		return fail(jsonline.Error(b, err))
 	}
 	if _, ok := raw.(map[string]any); !ok {
 		return fail(errors.New("want one JSON object: is this a report.json?"))
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
-		return fail(located(b, err))
+		return fail(jsonline.Error(b, err))
 	}
 	switch {
 	case v.SchemaVersion > record.SchemaVersion:
@@ -96,26 +97,6 @@ func Read(r io.Reader, name string) (*pilot.Verdict, error) {
 		}
 	}
 	return &v, nil
-}
-
-// located adds the line to an error of encoding/json, which knows only the
-// offset.
-func located(b []byte, err error) error {
-	var (
-		syntax *json.SyntaxError
-		typ    *json.UnmarshalTypeError
-		at     int64
-	)
-	switch {
-	case errors.As(err, &syntax):
-		at = syntax.Offset
-	case errors.As(err, &typ):
-		at = typ.Offset
-	default:
-		return err
-	}
-	at = min(max(at, 0), int64(len(b)))
-	return fmt.Errorf("line %d: %w", 1+bytes.Count(b[:at], []byte("\n")), err)
 }
 
 // tidied is a deep copy of v with empty lists and maps in place of nil ones and

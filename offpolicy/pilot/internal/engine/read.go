@@ -11,6 +11,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/folder"
+	"github.com/reweigh/reweigh/internal/jsonline"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
@@ -102,7 +103,7 @@ func readManifest(in *folder.Folder) (m manifest, err error) {
 		return m, err
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
+		return m, fmt.Errorf("%s: %w", path, jsonline.Error(b, err))
 	}
 	if m.SchemaVersion != record.SchemaVersion {
 		return m, fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that "+

@@ -1,0 +1,33 @@
+// Package jsonline says on which line of a JSON file an error is.
+package jsonline
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Error is err, of reading b with encoding/json, with the line that it is on: encoding/json knows only the
+// offset, and names types of Go.
+func Error(b []byte, err error) error {
+	var (
+		syntax *json.SyntaxError
+		typ    *json.UnmarshalTypeError
+		at     int64
+	)
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+		if bytes.HasPrefix(b, []byte("\ufeff")) {
+			err = errors.New("the file begins with a byte order mark, which JSON does not have")
+		}
+	case errors.As(err, &typ):
+		at = typ.Offset
+		err = fmt.Errorf("field %q holds what is of another kind, or out of range: %s", typ.Field, typ.Value)
+	default:
+		return err
+	}
+	at = min(max(at, 0), int64(len(b)))
+	return fmt.Errorf("line %d: %w", 1+bytes.Count(b[:at], []byte("\n")), err)
+}
