@@ -186,8 +186,8 @@ func (d dialect) notTable(name string, looks bool, first byte, head []byte) erro
 		return &LineError{Name: name, Line: 1, Err: errors.New("the file begins with a comment, which JSON does not have"),
 			Hint: "remove the comments"}
 	case first == '"' && isText(firstLine(head)):
-		return &LineError{Name: name, Line: 1, Err: errors.New("a text where an object should be: a row says by its fields " +
-			"what it holds"), Hint: `write each as {"prompt": …}, or put a header above them`}
+		return &LineError{Name: name, Line: 1, Err: errors.New("a text where an object should be: a row says by its " +
+			"fields what it holds"), Hint: `write each as {"prompt": …}, or put a header above them`}
 	}
 	return &LineError{Name: name, Line: 1, Hint: hintFormats,
 		Err: fmt.Errorf(

@@ -162,8 +162,8 @@ func tableOf(fs fields) error {
 	if !columns && !split {
 		return nil
 	}
-	return fmt.Errorf("the object is a whole table, by columns, not a row: write one object a row (in pandas to_json(path, "+
-		`orient="records", lines=True)); it has: %s`, fieldNames(fs))
+	return fmt.Errorf("the object is a whole table, by columns, not a row: write one object a row (in pandas "+
+		`to_json(path, orient="records", lines=True)); it has: %s`, fieldNames(fs))
 }
 
 // unknownShape says what a row has that is of no shape.

@@ -266,8 +266,8 @@ func (t *tableReader) row(r rawRow) error {
 			Hint: "name the policy that wrote the response"}
 	}
 	if t.csv && summary[strings.ToLower(s.PromptID)] && s.Prompt == "" && s.Response == "" {
-		return &LineError{Name: t.src, Line: row.line, Skip: true, Err: fmt.Errorf("the row of %q seems to sum up the others, "+
-			"and is no response", s.PromptID), Hint: "remove it, or give it another id"}
+		return &LineError{Name: t.src, Line: row.line, Skip: true, Err: fmt.Errorf("the row of %q seems to sum up the "+
+			"others, and is no response", s.PromptID), Hint: "remove it, or give it another id"}
 	}
 	if err := t.named(row.policy); err != nil {
 		return &LineError{Name: t.src, Line: row.line, Err: err, Hint: "write each policy's name in one way", Skip: true}
@@ -287,8 +287,8 @@ func (t *tableReader) row(r rawRow) error {
 }
 
 // summary are the names that spreadsheets and programs give to a row below the others.
-var summary = map[string]bool{"total": true, "totals": true, "grand total": true, "sum": true, "average": true, "avg": true,
-	"mean": true, "median": true, "std": true, "stdev": true}
+var summary = map[string]bool{"total": true, "totals": true, "grand total": true, "sum": true, "average": true,
+	"avg": true, "mean": true, "median": true, "std": true, "stdev": true}
 
 // named refuses a policy's name that is another's but for case and spaces, since one policy
 // would then be two.

@@ -72,7 +72,8 @@ func (f *filters) String() string {
 	case len(f.Languages) > 0:
 		kept = append(kept, strings.Join(f.Languages, ", "))
 	case len(f.ConversationLanguages) > 0:
-		kept = append(kept, strings.Join(f.ConversationLanguages, ", ")+", of conversations that state a language (-languages)")
+		kept = append(kept, strings.Join(f.ConversationLanguages, ", ")+", of conversations that state a language "+
+			"(-languages)")
 	default:
 		kept = append(kept, "every language")
 	}

@@ -21,8 +21,8 @@ import (
 // Key has characters that addresses, JSON and pages escape.
 const Key = "sk-live+Qq/31415-AbCdEfGhIj_27182=="
 
-// Encodings are ways in which a server may show a key.
-func Encodings(key string) map[string]string {
+// encodings are ways in which a server may show a key.
+func encodings(key string) map[string]string {
 	each := func(format, between string) string {
 		var out []string
 		for _, c := range []byte(key) {
@@ -58,7 +58,7 @@ func In(text string) (found []string) {
 	plain := html.UnescapeString(text)
 	texts := []string{text, plain, strings.NewReplacer(`\\`, `\`).Replace(text), strings.NewReplacer(`\\`, `\`, `\_`, "_",
 		`\=`, "=").Replace(plain)}
-	for name, form := range Encodings(Key) {
+	for name, form := range encodings(Key) {
 		// Half of it is enough, from wherever.
 		half := len(form) / 2
 		for _, part := range []string{form[:half], form[len(form)-half:], form[half/2 : half/2+half]} {
@@ -77,7 +77,7 @@ func Echo(next http.Handler) http.Handler {
 	var attempts sync.Map // by request, so that what is shown does not depend on who asks first
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		forms := Encodings(key)
+		forms := encodings(key)
 		names := slices.Sorted(func(yield func(string) bool) {
 			for name := range forms {
 				if !yield(name) {
