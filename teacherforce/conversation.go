@@ -34,7 +34,7 @@ type chatStrategy struct{}
 func (chatStrategy) Name() string { return MethodChat }
 
 // Score implements [Strategy].
-func (chatStrategy) Score(p Pair) Answer {
+func (chatStrategy) Score(p Pair) Reading {
 	want, r, why := p.conversation()
 	if r != "" {
 		return refuse(r, why)

@@ -15,8 +15,8 @@ import (
 func (f *Forcer) decide(p offpolicy.Policy, promptID string, pair Pair, r Response, calls int) (Result, error) {
 	res := Result{Methods: make(map[string]MethodResult), PolicyHash: p.Hash(), Calls: calls,
 		Distribution: dataset.RawDistribution, State: stateOf(r)}
-	answers := make([]Answer, len(f.strategies))
-	var used *Answer
+	answers := make([]Reading, len(f.strategies))
+	var used *Reading
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for i, s := range f.strategies {
 		a := checked(s.Score(pair), pair)
@@ -63,9 +63,9 @@ func (f *Forcer) decide(p offpolicy.Policy, promptID string, pair Pair, r Respon
 // checked returns the answer of a strategy if it keeps what [Strategy] promises,
 // and a failure otherwise. A caller's own strategy gets no further than this with a
 // value that is no log-probability.
-func checked(a Answer, pair Pair) Answer {
+func checked(a Reading, pair Pair) Reading {
 	v, known := a.LogProb.Get()
-	broken := func(r Reason, format string, args ...any) Answer {
+	broken := func(r Reason, format string, args ...any) Reading {
 		flags := a.Flags
 		if known && v > positiveSlack {
 			flags = append(slices.Clone(flags), FlagPositive)
@@ -99,7 +99,7 @@ func checked(a Answer, pair Pair) Answer {
 
 // ownSampling is what the server said while p drew r: the log-prob under p's
 // tempered and filtered distribution, which no echo can give.
-func ownSampling(p offpolicy.Policy, pair Pair, r Response) Answer {
+func ownSampling(p offpolicy.Policy, pair Pair, r Response) Reading {
 	if r.By.Hash() != p.Hash() || pair.Sampled == nil || len(r.Sampling) == 0 || len(r.Sampling) != pair.sampledTokens() {
 		return refuse(ReasonUnsupported, "the log-probs that the response was drawn with are not known")
 	}
@@ -135,7 +135,7 @@ var classes = []struct {
 	{ReasonUnsupported, ClassUnsupported},
 }
 
-func commonCause(answers []Answer) (class Class, why string) {
+func commonCause(answers []Reading) (class Class, why string) {
 	for _, c := range classes {
 		for _, a := range answers {
 			if a.Reason == c.reason {

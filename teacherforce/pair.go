@@ -160,7 +160,7 @@ const infiniteLogProb = -9999
 
 // sum adds the tokens' log-probs, and refuses if one of them is missing.
 // from is the position of the first, for the message.
-func sum(tokens []providers.Token, from int) Answer {
+func sum(tokens []providers.Token, from int) Reading {
 	values := make([]float64, len(tokens))
 	var total, lost float64 // lost: what rounding took, after Neumaier
 	for i, t := range tokens {
@@ -177,10 +177,10 @@ func sum(tokens []providers.Token, from int) Answer {
 		}
 		total = next
 	}
-	return Answer{MethodResult: MethodResult{LogProb: dataset.Known(total + lost), Status: OK}, TokenLogProbs: values}
+	return Reading{MethodResult: MethodResult{LogProb: dataset.Known(total + lost), Status: OK}, TokenLogProbs: values}
 }
 
-func check(t providers.Token, at int) Answer {
+func check(t providers.Token, at int) Reading {
 	v := t.LogProb.OrNaN()
 	switch {
 	case math.IsNaN(v):
@@ -191,5 +191,5 @@ func check(t providers.Token, at int) Answer {
 		return refuse(ReasonInvalid, fmt.Sprintf("token %d (%q) has log-prob %+g: a probability above 1", at, t.Text, v),
 			FlagPositive)
 	}
-	return Answer{}
+	return Reading{}
 }

@@ -674,6 +674,6 @@ func TestOwnStrategy(t *testing.T) {
 type always struct{ v float64 }
 
 func (always) Name() string { return "always" }
-func (a always) Score(Pair) Answer {
-	return Answer{MethodResult: MethodResult{dataset.Known(a.v), OK, ""}, TokenLogProbs: []float64{a.v}}
+func (a always) Score(Pair) Reading {
+	return Reading{MethodResult: MethodResult{dataset.Known(a.v), OK, ""}, TokenLogProbs: []float64{a.v}}
 }

@@ -14,19 +14,19 @@ import (
 // as a failure.
 type Strategy interface {
 	Name() string
-	Score(Pair) Answer
+	Score(Pair) Reading
 }
 
-// Answer is a strategy's answer.
-type Answer struct {
+// Reading is what a strategy reads off a pair: its value, or why it has none.
+type Reading struct {
 	MethodResult
 	TokenLogProbs []float64 // one per token summed; nil if the method failed
 	Detail        string    // why it failed, for people
 	Flags         []Flag
 }
 
-func refuse(r Reason, detail string, flags ...Flag) Answer {
-	return Answer{MethodResult: failed(r), Detail: detail, Flags: flags}
+func refuse(r Reason, detail string, flags ...Flag) Reading {
+	return Reading{MethodResult: failed(r), Detail: detail, Flags: flags}
 }
 
 // Strategies returns the methods of this package in order of preference:
@@ -48,7 +48,7 @@ type tokenIDs struct{}
 func (tokenIDs) Name() string { return MethodTokenIDs }
 
 // Score implements [Strategy].
-func (tokenIDs) Score(p Pair) Answer {
+func (tokenIDs) Score(p Pair) Reading {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
@@ -88,7 +88,7 @@ type tokenCounting struct{}
 func (tokenCounting) Name() string { return MethodTokenCounting }
 
 // Score implements [Strategy].
-func (tokenCounting) Score(p Pair) Answer {
+func (tokenCounting) Score(p Pair) Reading {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
@@ -115,7 +115,7 @@ type echoBased struct{}
 func (echoBased) Name() string { return MethodEchoBased }
 
 // Score implements [Strategy].
-func (echoBased) Score(p Pair) Answer {
+func (echoBased) Score(p Pair) Reading {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
@@ -145,7 +145,7 @@ type continuation struct{}
 func (continuation) Name() string { return MethodContinuation }
 
 // Score implements [Strategy].
-func (continuation) Score(p Pair) Answer {
+func (continuation) Score(p Pair) Reading {
 	if r, why := p.readable(); r != "" {
 		return refuse(r, why)
 	}
@@ -165,7 +165,7 @@ func (continuation) Score(p Pair) Answer {
 		from = 2 // llama-cpp-python gives the second token no log-prob either, of any text
 	}
 	joint, ctx := sum(p.JointEcho.Tokens[from:], from), sum(p.ContextEcho.Tokens[from:], from)
-	for _, total := range []Answer{joint, ctx} {
+	for _, total := range []Reading{joint, ctx} {
 		if total.Status != OK {
 			return total
 		}
@@ -175,6 +175,6 @@ func (continuation) Score(p Pair) Answer {
 		return refuse(ReasonInvalid, fmt.Sprintf("the joint total exceeds the context's by %v: the server scored the "+
 			"context differently the second time", d), FlagPositiveDifference)
 	}
-	return Answer{MethodResult: MethodResult{LogProb: dataset.Known(d), Status: OK},
+	return Reading{MethodResult: MethodResult{LogProb: dataset.Known(d), Status: OK},
 		TokenLogProbs: sum(tail, n).TokenLogProbs}
 }

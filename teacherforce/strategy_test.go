@@ -10,21 +10,21 @@ import (
 )
 
 // custom is a strategy of a caller's own that always says the same.
-type custom struct{ answer Answer }
+type custom struct{ answer Reading }
 
-func (custom) Name() string          { return "custom" }
-func (c custom) Score(_ Pair) Answer { return c.answer }
+func (custom) Name() string           { return "custom" }
+func (c custom) Score(_ Pair) Reading { return c.answer }
 
 // TestStrategyIsChecked: an answer that is no log-probability of the tokens asked
 // for is a failure, whoever gives it.
 func TestStrategyIsChecked(t *testing.T) {
-	ok := func(v float64, tokens ...float64) Answer {
-		return Answer{MethodResult: MethodResult{LogProb: dataset.Known(v), Status: OK}, TokenLogProbs: tokens}
+	ok := func(v float64, tokens ...float64) Reading {
+		return Reading{MethodResult: MethodResult{LogProb: dataset.Known(v), Status: OK}, TokenLogProbs: tokens}
 	}
 	sampled := Response{Text: "Hi.", TokenIDs: []int{1, 2}, Model: policy("llama4").Model}
 	for _, c := range []struct {
 		name     string
-		answer   Answer
+		answer   Reading
 		response Response
 		class    Class // empty: accepted
 		message  string
@@ -39,13 +39,13 @@ func TestStrategyIsChecked(t *testing.T) {
 			"a null is not skipped"},
 		{"no tokens", ok(-1), Response{Text: answer}, ClassInvalid, "no tokens", "a value is of tokens"},
 		{"fewer tokens than sampled", ok(-1, -1), sampled, ClassInvalid, "1 tokens, and 2 were sampled", "of another text"},
-		{"nothing", Answer{}, Response{Text: answer}, ClassInvalid, "status", "the zero value answers nothing"},
-		{"failed without a reason", Answer{MethodResult: MethodResult{Status: Failed}}, Response{Text: answer},
+		{"nothing", Reading{}, Response{Text: answer}, ClassInvalid, "status", "the zero value answers nothing"},
+		{"failed without a reason", Reading{MethodResult: MethodResult{Status: Failed}}, Response{Text: answer},
 			ClassInvalid, "reason", "counts of reasons add up"},
-		{"failed with a value", Answer{MethodResult: MethodResult{LogProb: dataset.Known(-1), Status: Failed,
+		{"failed with a value", Reading{MethodResult: MethodResult{LogProb: dataset.Known(-1), Status: Failed,
 			Reason: ReasonSeam}},
 			Response{Text: answer}, ClassInvalid, "no value", "a failure has no number"},
-		{"failed", Answer{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer}, ClassSeam,
+		{"failed", Reading{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer}, ClassSeam,
 			"", "it may fail"},
 	} {
 		f, err := New(Config{Scorer: &fake{}, Strategies: []Strategy{custom{c.answer}}})

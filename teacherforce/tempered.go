@@ -25,7 +25,7 @@ const narrow = 0.02
 // drawn says that p, or a clone of it, drew the response, so that its tokens are kept.
 // excluded is the probability that a response which the model draws from its whole
 // distribution leaves what p keeps, at least, if it goes along this one.
-func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Answer, drawn bool) (total temper.Value,
+func (f *Forcer) temperedOf(p offpolicy.Policy, pair Pair, raw Reading, drawn bool) (total temper.Value,
 	tokens []temper.Value, excluded float64, ok bool) {
 	for _, e := range []Echo{pair.IDsEcho, pair.JointEcho} {
 		n := len(raw.TokenLogProbs)
@@ -81,7 +81,7 @@ func nameOf(text string, exact []byte) string {
 // of the sampling distribution, as far as it is known: from what the server said
 // while the policy, or a clone of it, drew the response; else from the alternatives that
 // it shows. Without either the values stay raw, and say so.
-func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, raw Answer) {
+func (f *Forcer) temper(res *Result, p offpolicy.Policy, pair Pair, r Response, raw Reading) {
 	own := ownSampling(p, pair, r)
 	total, tokens, excluded, shown := f.temperedOf(p, pair, raw, r.By.Hash() == res.PolicyHash)
 	if shown {

@@ -19,7 +19,7 @@ func runFolder(t *testing.T, decision record.Decision) string {
 	v := &pilot.Verdict{
 		SchemaVersion: record.SchemaVersion, State: "done", Decision: decision,
 		Checks:     []record.Finding{{ID: "prompts.unique", Status: record.Pass, Summary: "all different"}},
-		Estimate:   record.Estimate{},
+		Estimate:   record.CostEstimate{},
 		Projection: record.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
 		Run:        pilot.RunInfo{Prompts: 100},
 	}

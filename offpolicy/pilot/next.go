@@ -121,7 +121,7 @@ func goOn(p *record.Projection, n int) NextStep {
 	if lacks > 0 {
 		full += fmt.Sprintf(", and an input with %s more than this one holds", record.Plural(lacks, "prompt", "prompts"))
 	}
-	all := len(p.Answering(record.AnswerYes)) == len(p.Questions)
+	all := len(p.Answering(record.OutlookYes)) == len(p.Questions)
 	switch d := p.Cheapest; {
 	case p.Answered:
 		return NextStep{Do: fmt.Sprintf("Read the estimates: every policy is known to ±%s or better, as was "+

@@ -28,8 +28,8 @@ func TestNext(t *testing.T) {
 	answered := full
 	answered.Answered, answered.Resolution = true, dataset.Known(0.02)
 	unanswered := full
-	unanswered.Questions = []record.Question{{Policy: "p0", FullRun: record.AnswerYes},
-		{Policy: "pi_cot", FullRun: record.AnswerAtBest}, {Policy: "pi_bad", FullRun: record.AnswerNo}}
+	unanswered.Questions = []record.Question{{Policy: "p0", FullRun: record.OutlookYes},
+		{Policy: "pi_cot", FullRun: record.OutlookAtBest}, {Policy: "pi_bad", FullRun: record.OutlookNo}}
 	cheaper := unanswered
 	cheaper.Cheapest = &record.LargerRun{Prompts: 1200, Labels: 90, HalfWidth: dataset.Known(0.02),
 		USD: dataset.Known(1.25), Command: "extend"}

@@ -26,7 +26,7 @@ import (
 
 // Preflight is what was found before anything was spent.
 type Preflight struct {
-	Estimate record.Estimate
+	Estimate record.CostEstimate
 	Warnings []string
 }
 

@@ -93,7 +93,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 type writer struct {
 	cfg      *Config
 	started  time.Time
-	estimate record.Estimate
+	estimate record.CostEstimate
 	warnings []string
 }
 

@@ -16,21 +16,21 @@ import (
 // settings are what the verdict on a merged run rests on besides its records. Each shard
 // keeps them in its folder.
 type settings struct {
-	Full       int               `json:"full"`
-	FullBudget providers.USD     `json:"full_budget"`
-	Budget     providers.USD     `json:"budget"` // of all shards
-	Resolution float64           `json:"resolution"`
-	Assurance  float64           `json:"assurance"`
-	Thresholds check.Thresholds  `json:"thresholds"`
-	Waived     map[string]string `json:"waived"`
-	Live       bool              `json:"live"`
-	Origin     string            `json:"origin"`
-	Held       int               `json:"held"`
-	Batches    bool              `json:"batches"`
-	InFlight   int               `json:"concurrency"`
-	Prices     providers.Prices  `json:"prices"`
-	Estimate   record.Estimate   `json:"estimate"` // of all shards
-	Drill      bool              `json:"drill"`
+	Full       int                 `json:"full"`
+	FullBudget providers.USD       `json:"full_budget"`
+	Budget     providers.USD       `json:"budget"` // of all shards
+	Resolution float64             `json:"resolution"`
+	Assurance  float64             `json:"assurance"`
+	Thresholds check.Thresholds    `json:"thresholds"`
+	Waived     map[string]string   `json:"waived"`
+	Live       bool                `json:"live"`
+	Origin     string              `json:"origin"`
+	Held       int                 `json:"held"`
+	Batches    bool                `json:"batches"`
+	InFlight   int                 `json:"concurrency"`
+	Prices     providers.Prices    `json:"prices"`
+	Estimate   record.CostEstimate `json:"estimate"` // of all shards
+	Drill      bool                `json:"drill"`
 }
 
 // divide works out the shard's part of the budget, and keeps what a merge needs.
@@ -39,7 +39,7 @@ func (p *preflight) divide(ctx context.Context) error {
 	if c.Shard.Whole() {
 		return nil
 	}
-	parts := make([]record.Estimate, c.Shard.Of)
+	parts := make([]record.CostEstimate, c.Shard.Of)
 	for i := range parts {
 		w := p.work
 		w.Shard = Shard{Index: i, Of: c.Shard.Of}
@@ -85,7 +85,7 @@ func (p *preflight) divide(ctx context.Context) error {
 // has of the estimate of all, and of what ended shards left over the share that it has
 // among the others. A shard that has not ended keeps its own part, whatever it has spent of
 // it. So all together never pass the budget, in whichever order shards end and ask.
-func allowance(budget providers.USD, me Shard, parts []record.Estimate, accounts []engine.Account) providers.USD {
+func allowance(budget providers.USD, me Shard, parts []record.CostEstimate, accounts []engine.Account) providers.USD {
 	sum := 0.0
 	for _, e := range parts {
 		sum += e.ExpectedUSD
@@ -111,7 +111,7 @@ func allowance(budget providers.USD, me Shard, parts []record.Estimate, accounts
 }
 
 // total is the estimate of all shards together, which run beside one another.
-func total(parts []record.Estimate) record.Estimate {
+func total(parts []record.CostEstimate) record.CostEstimate {
 	out := parts[0]
 	out.Stages = slices.Clone(out.Stages)
 	for _, e := range parts[1:] {

@@ -19,7 +19,7 @@ func TestShardsNeverPassTheBudget(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		of := 2 + r.IntN(4)
-		parts := make([]record.Estimate, of)
+		parts := make([]record.CostEstimate, of)
 		for i := range parts {
 			parts[i].ExpectedUSD = r.Float64()
 		}
@@ -67,7 +67,7 @@ func TestShardsNeverPassTheBudget(t *testing.T) {
 			t.Fatalf("the last of %d shards may spend $%v, want $%v: %v", of, left, want, spent)
 		}
 	}
-	free := allowance(budget, Shard{Of: 4}, make([]record.Estimate, 4), nil)
+	free := allowance(budget, Shard{Of: 4}, make([]record.CostEstimate, 4), nil)
 	if got := fmt.Sprint(free); got != fmt.Sprint(budget/4) {
 		t.Errorf("a shard of four that cost nothing may spend %s", got)
 	}

@@ -323,7 +323,7 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 }
 
 // asksOracle says whether an estimate has calls of the oracle: people make none.
-func asksOracle(e record.Estimate) bool {
+func asksOracle(e record.CostEstimate) bool {
 	return slices.ContainsFunc(e.Stages, func(s record.StageEstimate) bool {
 		return s.Name == record.StageOracle && s.Calls > 0
 	})
@@ -332,7 +332,7 @@ func asksOracle(e record.Estimate) bool {
 // withEarlierLabels adds to an estimate without calls of the oracle, since people label
 // now, what an earlier start paid a model for labels: the ledger holds it, and nobody
 // asked for it again.
-func withEarlierLabels(e record.Estimate, rec *record.Records) record.Estimate {
+func withEarlierLabels(e record.CostEstimate, rec *record.Records) record.CostEstimate {
 	at := slices.IndexFunc(e.Stages, func(s record.StageEstimate) bool { return s.Name == record.StageOracle })
 	if at < 0 {
 		return e

@@ -153,16 +153,16 @@ const (
 // rewritten as the run goes, with State "running", and then is never older than a minute
 // or a tenth of the time that the start has taken, whichever is more.
 type Verdict struct {
-	SchemaVersion int               `json:"schema_version"`
-	State         State             `json:"state"`
-	Decision      record.Decision   `json:"decision"`
-	Reasons       []string          `json:"reasons"` // one line per check that decided
-	Next          NextStep          `json:"next"`
-	Waivers       map[string]string `json:"waivers"`
-	Checks        []record.Finding  `json:"checks"`
-	Stages        []Stage           `json:"stages"`
-	Estimate      record.Estimate   `json:"estimate"`
-	Spending      []Spending        `json:"spending"`
+	SchemaVersion int                 `json:"schema_version"`
+	State         State               `json:"state"`
+	Decision      record.Decision     `json:"decision"`
+	Reasons       []string            `json:"reasons"` // one line per check that decided
+	Next          NextStep            `json:"next"`
+	Waivers       map[string]string   `json:"waivers"`
+	Checks        []record.Finding    `json:"checks"`
+	Stages        []Stage             `json:"stages"`
+	Estimate      record.CostEstimate `json:"estimate"`
+	Spending      []Spending          `json:"spending"`
 	// Evaluation is what the sample says of the policies' values: answered, or refused
 	// with the reasons. It does not weigh on the decision, which is about the pipeline.
 	Evaluation *offpolicy.Document `json:"evaluation"`

@@ -97,7 +97,7 @@ func prune(r *healthy.Run) {
 
 // free makes all models cost nothing.
 func free(r *healthy.Run) {
-	r.Estimate = record.Estimate{Calls: len(r.Ledger)}
+	r.Estimate = record.CostEstimate{Calls: len(r.Ledger)}
 	for i := range r.Ledger {
 		r.Ledger[i].Cost = 0
 	}

@@ -58,7 +58,7 @@ type Work struct {
 // and rendered contexts are counted, response lengths are the arms' declared
 // expectations, and what judge and oracle would send they say to the dry run. A model
 // without a price is an error that wraps [providers.ErrNoPrice].
-func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
+func (w *Work) Estimate(ctx context.Context) (record.CostEstimate, error) {
 	stages := []*record.StageEstimate{}
 	byName := map[string]*record.StageEstimate{}
 	for _, name := range record.Stages()[1:] {
@@ -78,7 +78,7 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 	for _, a := range w.Arms {
 		price, err := w.Prices.For(a.Policy.Model)
 		if err != nil {
-			return record.Estimate{}, err
+			return record.CostEstimate{}, err
 		}
 		if k := record.CertificateKey(a.Policy); !certified[k] {
 			certified[k] = true
@@ -119,13 +119,13 @@ func (w *Work) Estimate(ctx context.Context) (record.Estimate, error) {
 		}
 	}
 	if err := w.grade(ctx, byName); err != nil {
-		return record.Estimate{}, err
+		return record.CostEstimate{}, err
 	}
 	compares := "two calls"
 	if chats {
 		compares = "three calls, one of them over chat,"
 	}
-	out := record.Estimate{Assumptions: []string{
+	out := record.CostEstimate{Assumptions: []string{
 		fmt.Sprintf("response lengths are the policies' expected_tokens (%s)", w.expectations()),
 		"prompts are counted in bytes and divided by the price table's bytes_per_token",
 		fmt.Sprintf("a judge's or oracle's reply has %d tokens and %d for each number; certification takes %d calls a model",

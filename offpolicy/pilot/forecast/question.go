@@ -75,10 +75,10 @@ func plan(rec *record.Records, out *record.Projection) {
 
 func (pl *planner) askLogging(p0 string) record.Question {
 	w := pl.logging(pl.rec.Full)
-	q := record.Question{Policy: p0, FullRun: record.AnswerNo, By: string(offpolicy.DR), HalfWidth: dataset.Known(w),
+	q := record.Question{Policy: p0, FullRun: record.OutlookNo, By: string(offpolicy.DR), HalfWidth: dataset.Known(w),
 		Reason: "by its labels", Difference: record.MeanInterval(nil)}
 	if w <= pl.rec.Resolution {
-		q.FullRun = record.AnswerYes
+		q.FullRun = record.OutlookYes
 	}
 	if pl.logging(pl.most) <= pl.rec.Resolution {
 		least := pl.fewest(pl.logging)
@@ -105,17 +105,17 @@ func (pl *planner) difference(policy string) record.Interval {
 // ask says of one target what the full run would give, by its own labels if
 // that run has enough of them, else by weights; and what less would.
 func (pl *planner) ask(policy string) record.Question {
-	q := record.Question{Policy: policy, FullRun: record.AnswerNo, Difference: pl.difference(policy)}
+	q := record.Question{Policy: policy, FullRun: record.OutlookNo, Difference: pl.difference(policy)}
 	byLabels, has, want := pl.own(policy), pl.has(policy), pl.rec.Resolution
 	if has >= offpolicy.MinProbes {
 		q.By, q.HalfWidth = string(offpolicy.Direct), dataset.Known(byLabels.DirectHalfWidth(pl.rec.Full, has))
 		q.Reason = fmt.Sprintf("by the %d labels of its own", has)
 		if q.HalfWidth.OrNaN() <= want {
-			q.FullRun = record.AnswerYes
+			q.FullRun = record.OutlookYes
 		}
 	}
 	width, sure, refused := pl.weights(policy)
-	if q.FullRun != record.AnswerYes {
+	if q.FullRun != record.OutlookYes {
 		pl.askWeights(&q, width, sure, refused)
 	}
 	if n, m := pl.labelled([]string{policy}, []string{policy}, pl.n); n > 0 {
@@ -147,11 +147,11 @@ func (pl *planner) askWeights(q *record.Question, width func(n int, part float64
 	case math.IsInf(least, 1):
 		refused = fmt.Sprintf("weights: too few effective responses among %s prompts", record.Count(full))
 	case sure && width(full, keptESS) <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = record.AnswerYes, string(offpolicy.DR), dataset.Known(least),
+		q.FullRun, q.By, q.HalfWidth, q.Reason = record.OutlookYes, string(offpolicy.DR), dataset.Known(least),
 			"by weights and judge, also at a quarter of the sample's relative ESS"
 		return
 	case least <= want:
-		q.FullRun, q.By, q.HalfWidth, q.Reason = record.AnswerAtBest, string(offpolicy.DR), dataset.Known(least),
+		q.FullRun, q.By, q.HalfWidth, q.Reason = record.OutlookAtBest, string(offpolicy.DR), dataset.Known(least),
 			"by weights and judge; the weights' tail a sample does not see: no promise"
 		return
 	default:

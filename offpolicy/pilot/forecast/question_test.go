@@ -59,48 +59,48 @@ func TestWhatTheFullRunAnswers(t *testing.T) {
 		name   string
 		alter  func(*healthy.Run)
 		policy string
-		answer record.Answer
+		answer record.Outlook
 		by     string
 		says   string
 		reason string
 	}{
-		{"P0", nil, "p0", record.AnswerYes, "dr", "labels", "10,000 labels leave nothing open"},
-		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.AnswerNo, "dr",
+		{"P0", nil, "p0", record.OutlookYes, "dr", "labels", "10,000 labels leave nothing open"},
+		{"P0 at a width that nothing gives", func(r *healthy.Run) { r.Resolution = 1e-4 }, "p0", record.OutlookNo, "dr",
 			"labels", "its sd over √10,000 is more"},
-		{"far away", nil, "pi_bigger_model", record.AnswerNo, "", "divergence about 19.7", "20 nats take 10·e^20 prompts"},
-		{"a little further than the run reaches", nil, "pi_bad", record.AnswerNo, "", "refused below",
+		{"far away", nil, "pi_bigger_model", record.OutlookNo, "", "divergence about 19.7", "20 nats take 10·e^20 prompts"},
+		{"a little further than the run reaches", nil, "pi_bad", record.OutlookNo, "", "refused below",
 			"15 nats take millions"},
-		{"overlapping", near(0.5), "pi_cot", record.AnswerYes, "dr", "quarter of the sample's relative ESS",
+		{"overlapping", near(0.5), "pi_cot", record.OutlookYes, "dr", "quarter of the sample's relative ESS",
 			"its weights are usable already"},
 		{"overlapping, at a width that needs luck", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 0.0025 }, "pi_cot",
-			record.AnswerAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
+			record.OutlookAtBest, "dr", "no promise", "at the sample's relative ESS it would do, at a quarter of it not"},
 		{"overlapping, at a width that nothing gives", func(r *healthy.Run) { near(0.5)(r); r.Resolution = 1e-4 }, "pi_cot",
-			record.AnswerNo, "dr", "at best", "no relative ESS gives that"},
-		{"refused in the sample", near(2), "pi_cot", record.AnswerAtBest, "dr", "no promise",
+			record.OutlookNo, "dr", "at best", "no relative ESS gives that"},
+		{"refused in the sample", near(2), "pi_cot", record.OutlookAtBest, "dr", "no promise",
 			"a larger run may see enough of the tail, or more of it"},
-		{"hopeless", near(3.6), "pi_cot", record.AnswerNo, "", "would be refused",
+		{"hopeless", near(3.6), "pi_cot", record.OutlookNo, "", "would be refused",
 			"log w of that sd is refused at any size there is, whatever the mean of the sample's"},
 		{"wrong log-probs", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				healthy.LogprobRow(r, i, "pi_cot").LogProb = dataset.Known(healthy.LogprobRow(r, i, "p0").LogProb.OrNaN() + 1)
 			}
-		}, "pi_cot", record.AnswerNo, "", "wrong log-probs", "more of them mend nothing"},
-		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.AnswerNo, "", "certificate",
+		}, "pi_cot", record.OutlookNo, "", "wrong log-probs", "more of them mend nothing"},
+		{"no certificate", func(r *healthy.Run) { r.Certificates = nil }, "pi_cot", record.OutlookNo, "", "certificate",
 			"nor does this"},
 		{"beyond what P0's filters keep", func(r *healthy.Run) { near(0.5)(r); filtered(r, 0.2) }, "pi_cot",
-			record.AnswerNo, "", "P0's filters exclude about 20%", "as many rows as there are show none of it"},
+			record.OutlookNo, "", "P0's filters exclude about 20%", "as many rows as there are show none of it"},
 		{"hardly beyond what P0's filters keep", func(r *healthy.Run) { near(0.5)(r); filtered(r, 0.04) }, "pi_cot",
-			record.AnswerYes, "dr", "quarter of the sample's relative ESS", "4% is within what the logs may miss"},
+			record.OutlookYes, "dr", "quarter of the sample's relative ESS", "4% is within what the logs may miss"},
 		{"known as intervals", func(r *healthy.Run) {
 			for i := range r.Prompts {
 				row := healthy.LogprobRow(r, i, "pi_cot")
 				row.LogProb, row.Interval = dataset.Float{}, &[2]dataset.Float{dataset.Known(-50), dataset.Known(-40)}
 			}
-		}, "pi_cot", record.AnswerNo, "", "intervals", "more rows are no narrower"},
+		}, "pi_cot", record.OutlookNo, "", "intervals", "more rows are no narrower"},
 		{"labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 90, -.1); r.Resolution = 0.03 },
-			"pi_bad", record.AnswerYes, "direct", "90 labels of its own", "they need no weights"},
+			"pi_bad", record.OutlookYes, "direct", "90 labels of its own", "they need no weights"},
 		{"too few labels of its own", func(r *healthy.Run) { healthy.OwnLabels(r, "pi_bad", 20, -.1); r.Resolution = 0.005 },
-			"pi_bad", record.AnswerNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
+			"pi_bad", record.OutlookNo, "direct", "20 labels of its own; weights: divergence", "both are told"},
 	} {
 		if testing.Short() && c.by == "" { // the race detector looks for races, and this draws in one goroutine
 			continue

@@ -24,8 +24,8 @@ type StageEstimate struct {
 	ActualUSD dataset.Float `json:"actual_usd"`
 }
 
-// Estimate is the pre-run estimate, with what the run really cost beside it.
-type Estimate struct {
+// CostEstimate is the pre-run estimate, with what the run really cost beside it.
+type CostEstimate struct {
 	Calls       int           `json:"calls"`
 	ExpectedUSD float64       `json:"expected_usd"`
 	WorstUSD    float64       `json:"worst_usd"`

@@ -62,8 +62,8 @@ func (p *Projection) Missing() int {
 
 // Question is one policy's value in the full run.
 type Question struct {
-	Policy  string `json:"policy"`
-	FullRun Answer `json:"full_run"`
+	Policy  string  `json:"policy"`
+	FullRun Outlook `json:"full_run"`
 	// By is the estimator, and HalfWidth the width that it is expected to give;
 	// by weights it is the least that it can be. Null where weights are refused.
 	By        string        `json:"by"`
@@ -96,14 +96,14 @@ type PolicyProjection struct {
 	HalfWidthAtLeast dataset.Float `json:"half_width_at_least"` // of a 95% interval by ips on the judge's scores
 }
 
-// Answer says whether a full run would give a policy's value.
-type Answer string
+// Outlook says whether a full run would give a policy's value.
+type Outlook string
 
 // The answers.
 const (
-	AnswerYes    Answer = "yes"     // as far as a sample can tell
-	AnswerAtBest Answer = "at best" // the bound from below is narrow enough, which is no promise
-	AnswerNo     Answer = "no"
+	OutlookYes    Outlook = "yes"     // as far as a sample can tell
+	OutlookAtBest Outlook = "at best" // the bound from below is narrow enough, which is no promise
+	OutlookNo     Outlook = "no"
 )
 
 // Gives says for which policies a full run would answer: "for p0, perhaps for pi_cot, but
@@ -111,11 +111,11 @@ const (
 func (p *Projection) Gives() string {
 	var parts []string
 	for _, k := range []struct {
-		answer Answer
+		answer Outlook
 		words  string
-	}{{AnswerYes, "for "}, {AnswerAtBest, "perhaps for "}, {AnswerNo, "not for "}} {
+	}{{OutlookYes, "for "}, {OutlookAtBest, "perhaps for "}, {OutlookNo, "not for "}} {
 		if names := p.Answering(k.answer); len(names) > 0 {
-			if k.answer == AnswerNo && len(parts) > 0 {
+			if k.answer == OutlookNo && len(parts) > 0 {
 				k.words = "but " + k.words
 			}
 			parts = append(parts, k.words+And(names))
@@ -125,7 +125,7 @@ func (p *Projection) Gives() string {
 }
 
 // Answering are the policies of which the full run has that answer.
-func (p *Projection) Answering(answer Answer) []string {
+func (p *Projection) Answering(answer Outlook) []string {
 	var names []string
 	for _, q := range p.Questions {
 		if q.FullRun == answer {

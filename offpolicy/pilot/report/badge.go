@@ -150,7 +150,7 @@ func answerBadge(v *pilot.Verdict) badge {
 		b.Reason, b.Do = fmt.Sprintf("Every policy is known to %s or better.", within), "Nothing more need be run."
 		return b
 	}
-	no, perhaps := p.Answering(record.AnswerNo), p.Answering(record.AnswerAtBest)
+	no, perhaps := p.Answering(record.OutlookNo), p.Answering(record.OutlookAtBest)
 	b.Tone, b.Answer = "hold", "Not for every policy"
 	switch {
 	case len(no) == 0 && len(perhaps) == 0:

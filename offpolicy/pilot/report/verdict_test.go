@@ -115,7 +115,7 @@ func fullVerdict() *pilot.Verdict {
 			{Name: "oracle", Items: 100, Calls: 100, CostUSD: 0.31, Seconds: 44},
 			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
 		},
-		Estimate: record.Estimate{
+		Estimate: record.CostEstimate{
 			Calls: 3048, ExpectedSeconds: dataset.Known(412), ExpectedUSD: 0.53, WorstUSD: 1.94,
 			ActualUSD: dataset.Known(0.854234),
 			Reference: "a plan of ours",
@@ -304,7 +304,7 @@ func runningVerdict() *pilot.Verdict {
 				Remedy:   "Wait for the run to end.",
 				Evidence: record.Evidence{Figures: []record.Figure{{Name: "responses", Value: dataset.Known(37)}}}}},
 		Stages: v.Stages[:3],
-		Estimate: record.Estimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing,
+		Estimate: record.CostEstimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing,
 			Stages: v.Estimate.Stages[2:3]},
 		Evaluation: &offpolicy.Document{Logging: "p0", Error: "the sample is not complete"},
 		Projection: record.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()),
