@@ -45,8 +45,8 @@ func TestStrategyIsChecked(t *testing.T) {
 		{"failed with a value", Reading{MethodResult: MethodResult{LogProb: dataset.Known(-1), Status: Failed,
 			Reason: ReasonSeam}},
 			Response{Text: answer}, ClassInvalid, "no value", "a failure has no number"},
-		{"failed", Reading{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer}, ClassSeam,
-			"", "it may fail"},
+		{"failed", Reading{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer},
+			ClassSeam, "", "it may fail"},
 	} {
 		f, err := New(Config{Scorer: &fake{}, Strategies: []Strategy{custom{c.answer}}})
 		if err != nil {
