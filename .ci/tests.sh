@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # tmp and root are set by run
-# Tests, fuzzing and benchmarks.
+# Tests, fuzzing and benchmarks. What check_vet has vetted is not vetted again.
 
 test_as_readme_says() {
 	local cmd
@@ -16,7 +16,7 @@ test_race() {
 	grep -v -e '/internal/worlds$' -e '/internal/spline$' -e '/teacherforce/temper$' -e '/internal/langmodel$' \
 		-e '/internal/montecarlo$' "$tmp/packages" >"$tmp/raced"
 	# shellcheck disable=SC2046 # one argument a package
-	go test -race -short -shuffle on $(cat "$tmp/raced")
+	go test -race -short -vet=off -shuffle on $(cat "$tmp/raced")
 }
 
 # test_nested_modules tests the modules that ./... does not reach.
@@ -25,7 +25,7 @@ test_nested_modules() {
 	list=$(modules)
 	for m in $list; do
 		[[ $m != . ]] || continue
-		(cd "$m" && go test ./...)
+		(cd "$m" && go test -vet=off ./...)
 	done
 }
 
@@ -40,11 +40,11 @@ kill_mutants() {
 # sets code to its exit code and execs to the number of inputs tried.
 fuzz() {
 	code=0
-	go test -run '^$' -fuzz "^$3\$" -fuzztime "$1" "$2" >"$tmp/fuzz.log" 2>&1 || code=$?
+	go test -vet=off -run '^$' -fuzz "^$3\$" -fuzztime "$1" "$2" >"$tmp/fuzz.log" 2>&1 || code=$?
 	execs=$(awk '{ for (i = 1; i < NF; i++) if ($i == "execs:") n = $(i + 1) } END { print n + 0 }' "$tmp/fuzz.log")
 }
 
-# fuzz_briefly gives every fuzz target two seconds.
+# fuzz_briefly gives every fuzz target a second.
 #
 # A duration as -fuzztime can fail with a bare "context deadline exceeded" when
 # a worker is busy at the end (go.dev/issue/75804, in Go before 1.27), and can
@@ -52,7 +52,7 @@ fuzz() {
 # by a second run, bounded by a count, that has no deadline to miss.
 fuzz_briefly() {
 	local line name pkg code execs names=() targets=()
-	go test -list '^Fuzz' ./... >"$tmp/fuzz.list"
+	go test -vet=off -list '^Fuzz' ./... >"$tmp/fuzz.list"
 	while read -r line; do
 		case $line in
 		Fuzz*) names+=("$line") ;;
@@ -68,7 +68,7 @@ fuzz_briefly() {
 	((${#targets[@]} > 0)) || fail 'no fuzz target found'
 	for line in "${targets[@]}"; do
 		read -r pkg name <<<"$line"
-		fuzz 2s "$pkg" "$name"
+		fuzz 1s "$pkg" "$name"
 		if ((code == 0 && execs == 0)) || {
 			((code != 0)) && grep -q 'context deadline exceeded' "$tmp/fuzz.log" &&
 				! grep -q -e 'Failing input' -e 'panic' "$tmp/fuzz.log"
@@ -88,7 +88,7 @@ fuzz_briefly() {
 # mean nothing.
 bench_once() {
 	local count
-	go test -run '^$' -bench . -benchtime 1x ./... >"$tmp/bench.log" 2>&1 || {
+	go test -vet=off -run '^$' -bench . -benchtime 1x ./... >"$tmp/bench.log" 2>&1 || {
 		cat "$tmp/bench.log" >&2
 		fail 'a benchmark failed'
 	}
