@@ -28,14 +28,11 @@ check_vet() {
 	go vet ./.ci/checkrun
 }
 
-# check_cross vets for the systems that no step can run on: every file is
-# type-checked, tests included.
+# check_cross type-checks for the systems that no step can run on: for Windows, which
+# differs more, the tests too.
 check_cross() {
-	local os
-	for os in windows darwin; do
-		GOOS=$os GOARCH=amd64 CGO_ENABLED=0 go vet ./...
-		printf 'ok   %s\n' "$os"
-	done
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet ./...
+	GOOS=darwin GOARCH=amd64 CGO_ENABLED=0 go build ./...
 }
 
 check_staticcheck() {

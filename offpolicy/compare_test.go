@@ -97,6 +97,9 @@ func TestBands(t *testing.T) {
 // prompt, the mean standard error is the estimates' spread, within four standard
 // errors of that spread, 20%. Taking rows for independent would be 30% too small or more.
 func TestErrorsAreClustered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("arithmetic, whose goroutines other tests watch for races")
+	}
 	const runs = 200
 	type sums struct{ se, value, square float64 }
 	var dr, labeled sums

@@ -103,6 +103,9 @@ func TestGapGroups(t *testing.T) {
 }
 
 func TestSupportLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("arithmetic, whose goroutines other tests watch for races")
+	}
 	// Of m random labels of uniform scores the share beyond exceeds the limits as often
 	// as they say (m small enough for them to be above .1).
 	rng := rand.New(rand.NewPCG(6, 6))

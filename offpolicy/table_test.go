@@ -298,6 +298,9 @@ func FuzzTableState(f *testing.F) {
 
 // Above 10,000 prompts errors come from influences, by that number alone.
 func TestErrorMethodByPrompts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("arithmetic, whose goroutines other tests watch for races")
+	}
 	if methodFor(exactPrompts) != Bootstrap || methodFor(exactPrompts+1) != InfluenceFunction {
 		t.Errorf("of %d prompts %q, of one more %q", exactPrompts, methodFor(exactPrompts), methodFor(exactPrompts+1))
 	}

@@ -228,6 +228,9 @@ func statedLogProbs(body string) (numbers []float64, missing int) {
 // over HTTP. Each gives a typed error or a value that says nothing but what
 // the body says: a missing log-prob makes the sum missing.
 func TestBrokenReplies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many calls, whose parts other tests watch for races")
+	}
 	s := spoiler{rand.New(rand.NewPCG(2026, 11))}
 	chat := GenerateRequest{
 		Model: "m", Messages: []dataset.Message{{Role: "user", Content: "Hi"}}, LogProbs: true, TopLogProbs: 1,

@@ -159,6 +159,9 @@ func halved(after int) sim.Limits {
 }
 
 func TestLimitsAreUsedToTheFull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many calls, whose parts other tests watch for races")
+	}
 	short := load{server: serverLimits, limits: sameLimits, calls: 1200, prompt: 1, maxTokens: 3, concurrent: 64}
 	// Fifty times the tokens without the work of making them: more than the 667
 	// a request at which the two limits meet.

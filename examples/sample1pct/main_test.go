@@ -54,6 +54,9 @@ func lines(t *testing.T, path string) int {
 }
 
 func TestDefaultRunIsGO(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	dir := filepath.Join(t.TempDir(), "run")
 	code, stdout, stderr := onDefaults("-out", dir, "-json")
 	if code != exitGO {

@@ -120,6 +120,9 @@ func TestLabelsBudget(t *testing.T) {
 // An oracle that labels nothing is at fault itself: it is asked for the budget and no more, and
 // again at the next start.
 func TestLabelsBudgetOfAnOracleThatFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	dir := t.TempDir()
 	cfg := config(t, serve(t, ""), dir, 28)
 	cfg.LabelsBudget = 50

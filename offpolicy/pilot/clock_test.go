@@ -20,6 +20,9 @@ import (
 // run goes on, its records are those of a run that nothing disturbed, and no line of its
 // ledger becomes another.
 func TestClockJumps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	const n, year = 10, 365 * 24 * time.Hour
 	calm, dir := t.TempDir(), t.TempDir()
 	start := func(dir string, ahead time.Duration, after int) (v *pilot.Verdict) {

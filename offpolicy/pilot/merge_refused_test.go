@@ -172,6 +172,9 @@ func TestMergeHoldsManifestsToWhatShardsWrite(t *testing.T) {
 // TestMergeOfShardsThatDiffer: settings that the verdict rests on are those of the first
 // shard, and it says so; the evaluation has one for all.
 func TestMergeOfShardsThatDiffer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	merge := func(change func(*pilot.Config)) (*pilot.Verdict, error) {
 		t.Helper()
 		dirs := halves(t, 6, change)

@@ -15,6 +15,9 @@ import (
 // certificate finds that the server gives them; else what the alternatives allow. The setting
 // that the server was started with is asked of nobody.
 func TestWhatGenerationsValuesAre(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	for mode, method := range map[sim.LogProbsMode]string{sim.RawLogProbs: teacherforce.MethodTempered,
 		sim.ProcessedLogProbs: teacherforce.MethodSampling} {
 		s := sim.New(sim.Config{Seed: 7, VLLM: sim.VLLMConfig{LogProbs: mode}})

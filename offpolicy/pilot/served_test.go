@@ -56,6 +56,9 @@ func servedPilot(t *testing.T, s *sim.Server, dir string, n int) (pilot.Config, 
 // ids of their server's rendering, exactly. A rendering that changes ends the run, in its middle
 // and at the next start.
 func TestServersOwnRendering(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	const n = 8
 	s, dir := serve(t, ""), t.TempDir()
 	cfg, server := servedPilot(t, s, dir, n)
@@ -143,6 +146,9 @@ func TestServersOwnRendering(t *testing.T) {
 // TestServersOwnRenderingOfATarget: a response that was drawn in a template by name is scored
 // after the server's rendering, with the token that ended it.
 func TestServersOwnRenderingOfATarget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	const n = 4
 	cfg, _ := servedPilot(t, serve(t, ""), t.TempDir(), n)
 	for i, a := range arms()[:2] {

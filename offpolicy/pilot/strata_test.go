@@ -90,6 +90,9 @@ func sameDesign(t *testing.T, dir string, d oracle.Design, scores map[dataset.Ke
 // Where the design has strata every score comes before the first label, the
 // labels are those of the design, and the report says which it was.
 func TestStrata(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	whole := t.TempDir()
 	cfg := plan(t, serve(t, ""), whole, n)
 	cfg.Labels = strata
@@ -172,6 +175,9 @@ func (s *spent) Generate(ctx context.Context, req providers.GenerateRequest) (pr
 // An interruption before, at or after the draw changes nothing; nor does the batch,
 // nor the concurrency.
 func TestStrataInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	const n = 10 // no calibrator is needed
 	whole := t.TempDir()
 	cfg := config(t, serve(t, ""), whole, n)

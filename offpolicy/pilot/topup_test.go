@@ -203,6 +203,9 @@ func (s stuck) GetBatch(ctx context.Context, tag providers.Tag, id string) (prov
 // A batch that was left on its way is finished as it was sent, also where the run
 // has grown meanwhile and draws other responses.
 func TestGrownRunFinishesItsBatch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a whole run, whose parts other tests watch for races")
+	}
 	for name, d := range map[string]oracle.Design{"simple random": {Probes: 3},
 		"strata": {Fraction: .5, Probes: 3, Strata: 3}} {
 		s := serve(t, "")
