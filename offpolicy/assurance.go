@@ -205,12 +205,12 @@ func (d *Comparison) Detectable(prompts int, power, assurance float64) float64 {
 // those of w d. NaN below two labels that have a weight, without any if there is no such
 // policy.
 func (r *Result) WeightedPilot(policy string) Pilot {
-	fr, w := r.frame, newWorker(r.frame)
-	w.ones(fr)
 	q := r.Policy(policy)
 	if q == nil {
 		return newPilot(nil, nil, nil)
 	}
+	fr, w := r.frame, newWorker(r.frame)
+	w.ones(fr)
 	rel := relative(q.Weights)
 	var y, residual, once, twice, u []float64
 	for i, v := range fr.invP {

@@ -146,9 +146,9 @@
 // since the variance of a run is to the pilot's about as two sample variances of m labels
 // of kurtosis κ are (Kupper and Hafner 1989), and the share A of runs is as narrow. It
 // covers the pilot's own error and how runs differ. By weights it is that of labels as the
-// weights take them ([Result.WeightedPilot]): κ then is that of w times residual. [StatedPilot]
-// plans without data, and
-// [Comparison.Detectable] says which difference of a pair a run would show.
+// weights take them ([Result.WeightedPilot]): κ then is that of w times residual.
+// [StatedPilot] plans without data, and [Comparison.Detectable] says which difference of a
+// pair a run would show.
 //
 // # Labels where they count
 //

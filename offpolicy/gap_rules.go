@@ -39,13 +39,13 @@ func (r *Result) weigh(p *PolicyResult) error {
 	switch {
 	case modelled == 0:
 		return nil // nothing to model them by; the weights' own rules refuse
-	case rows > maxMissing:
-		refuse(rows, maxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s",
-			gap.Missing, gap.Total, p.Policy, 100*maxMissing, pattern(&gap))
-	case share-se > maxMissing:
-		refuse(share, maxMissing,
+	case rows > MaxMissing:
+		refuse(rows, MaxMissing, "%d of %d logged responses could not be scored under %s, more than %.0f%%%s",
+			gap.Missing, gap.Total, p.Policy, 100*MaxMissing, pattern(&gap))
+	case share-se > MaxMissing:
+		refuse(share, MaxMissing,
 			"the %d responses that could not be scored under %s have about %.0f%% of its weight, more than %.0f%%%s",
-			gap.Missing, p.Policy, 100*share, 100*maxMissing, pattern(&gap))
+			gap.Missing, p.Policy, 100*share, 100*MaxMissing, pattern(&gap))
 	case !fr.knowsLength() && gap.pattern() != nil:
 		refuse(gap.pattern().Z, maxGapZ,
 			"what could not be scored under %s differs in %s, and lengths are unknown, by which it could be corrected",

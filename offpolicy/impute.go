@@ -2,9 +2,9 @@ package offpolicy
 
 import "math"
 
-// maxMissing is the share of rows, or of the weight, that may be modelled. Beyond it the
-// estimate is refused.
-const maxMissing = .20
+// MaxMissing is the share of a policy's rows, or of their weight, whose log-probs may be
+// missing and modelled. Beyond it estimates by weights are refused ([RuleMissing]).
+const MaxMissing = .20
 
 // The mean that modelled weights are held within.
 const (

@@ -28,16 +28,15 @@ type Aim struct{ Policy, Against string }
 // or whose log-prob is an interval, is NaN, for which an average size is taken. Sizes need
 // no label, and must not be made of the labels that are drawn by them.
 //
-// It panics if an aim's policy has no log-prob on any row, or spread has another length.
+// It panics without an aim, if an aim's policy has no log-prob on any row, or if spread has
+// another length than the rows.
 func LabelSizes(s Samples, spread []float64, aims ...Aim) []float64 {
-	if spread != nil && len(spread) != len(s.Rows) {
-		panic(fmt.Sprintf("offpolicy: label sizes: %d spreads of %d rows", len(spread), len(s.Rows)))
+	if spread != nil && len(spread) != len(s.Rows) || len(aims) == 0 {
+		panic(fmt.Sprintf("offpolicy: label sizes: %d spreads of %d rows, %d aims: want one of each row or none, and "+
+			"an aim", len(spread), len(s.Rows), len(aims)))
 	}
 	parts := map[string][]float64{}
 	of := func(policy string) []float64 {
-		if policy == "" {
-			return nil
-		}
 		if parts[policy] == nil {
 			parts[policy] = s.parts(policy)
 		}
@@ -45,13 +44,12 @@ func LabelSizes(s Samples, spread []float64, aims ...Aim) []float64 {
 	}
 	out := make([]float64, len(s.Rows))
 	for _, aim := range aims {
-		a, b := of(aim.Policy), of(aim.Against)
+		a, b := of(aim.Policy), make([]float64, len(out))
+		if aim.Against != "" {
+			b = of(aim.Against)
+		}
 		for i := range out {
-			c := a[i]
-			if b != nil {
-				c -= b[i]
-			}
-			out[i] += c * c
+			out[i] += (a[i] - b[i]) * (a[i] - b[i])
 		}
 	}
 	var all, sum float64 // Σ |c|, Σ |c| spread

@@ -49,3 +49,12 @@ func TestLabelSizesOfPooledLogs(t *testing.T) {
 		t.Errorf("sizes sum to %v and have an ESS of %v, the weights of %v", sum, 1/squares, w.ESS)
 	}
 }
+
+func TestLabelSizesPanics(t *testing.T) {
+	s := Samples{Logging: "p0", Scored: map[string]dataset.Scored{}, Rows: []Row{{PromptID: "a",
+		LogProbs: map[string]dataset.Float{"p0": dataset.Known(-1)}}}}
+	mustPanic(t, "an aim", func() { LabelSizes(s, nil) })
+	mustPanic(t, "2 spreads of 1 rows", func() { LabelSizes(s, []float64{1, 1}, Aim{Policy: "p0"}) })
+	mustPanic(t, `weight of ""`, func() { LabelSizes(s, nil, Aim{}) })
+	mustPanic(t, `weight of "new"`, func() { LabelSizes(s, nil, Aim{Policy: "p0", Against: "new"}) })
+}

@@ -110,10 +110,10 @@ func (a *Accumulator) gap() []Refusal {
 		return nil
 	}
 	total := a.n + a.missing
-	if share := float64(a.missing) / float64(total); share > maxMissing {
-		return []Refusal{refusal(RuleMissing, share, maxMissing,
+	if share := float64(a.missing) / float64(total); share > MaxMissing {
+		return []Refusal{refusal(RuleMissing, share, MaxMissing,
 			"%d of %d logged responses could not be scored under %s, more than %.0f%%", a.missing, total, a.policy,
-			100*maxMissing)}
+			100*MaxMissing)}
 	}
 	l := a.lost
 	if l.lostN == 0 || l.lostN == l.n {
