@@ -18,7 +18,7 @@ func labels(out io.Writer, repetitions int) error {
 
 Written by `+"`go run ./internal/trials -part labels -out offpolicy/montecarlo.md`"+`. %d repetitions a cell of 500 prompts and 125
 labels, or 100 and 25; dr of a target at good and at medium overlap. Labels are drawn at random, by weight
-(AssignBySize of [LabelSizes]), or by weight and how labels vary in each tenth of the judge's scale. Widths are of the
+(AssignBySize of LabelSizes), or by weight and how labels vary in each tenth of the judge's scale. Widths are of the
 repetitions that both this design and the random one answer. Held to: coverage at least 93%%; width at most .90 of random at medium overlap and
 1.00 at good; refused in at most 1%% of what is answered at random.
 
@@ -171,7 +171,7 @@ type shared struct {
 // in equal parts or by what the first hundred showed.
 func shares(out io.Writer, repetitions int) error {
 	fmt.Fprintf(out, `
-%d runs a cell of 100 prompts, their labels divided by [oracle.Share] among the logging policy and three targets, near, further
+%d runs a cell of 100 prompts, their labels divided by oracle.Share among the logging policy and three targets, near, further
 and far away; in the second half of the runs 2%% of responses cannot be labelled and give way to others. "By spread" divides what is
 beyond 25 each by the residuals of these. Held to: all four answered in 95%% of runs of 100 labels; the widest half-width
 with 200 labels at most that of 50 each, and .80 of it where one policy's residuals vary twice as much.
