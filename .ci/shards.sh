@@ -179,7 +179,7 @@ for round in 1 2 3; do
 	done
 done
 "$tmp/bin/sample1pct" -merge -out "$tmp/together" "$tmp"/tight.? >"$tmp/out" 2>&1 || code=$?
-if holds "$(bill tight) > $budget"; then
+if ! holds "$(bill tight) <= $budget"; then
 	bad "with \$$budget the bill is \$$(bill tight)"
 elif same "$tmp/single" "$tmp/together"; then
 	ok "what was left over finishes the work: \$$(bill tight) of \$$budget"

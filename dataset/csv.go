@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -20,10 +21,10 @@ type csvReader struct {
 	d      dialect
 	line   int // of the next row
 	header []string
-	texts  []bool // by column: it may hold a prompt
-	blank  []bool // by column: it is one of several without a name, so no cell of it may hold anything
-	again  []byte // the header, as a row
-	quoted []bool // by cell of the row
+	texts  []bool   // by column: it may hold a prompt
+	blank  []bool   // by column: it is one of several without a name, so no cell of it may hold anything
+	again  [][]byte // the header's cells as they are written
+	quoted []bool   // by cell of the row
 	cells  [][]byte
 	text   []byte // of the row's cells
 	ends   []int
@@ -37,9 +38,9 @@ func newCSVReader(r *bufio.Reader, name string, d dialect) (*csvReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.again = rowOf(cells)
 	unnamed := 0
 	for _, cell := range cells {
+		c.again = append(c.again, bytes.Clone(cell))
 		if len(bytes.TrimSpace(cell)) == 0 {
 			unnamed++
 		}
@@ -64,8 +65,12 @@ func newCSVReader(r *bufio.Reader, name string, d dialect) (*csvReader, error) {
 	return c, nil
 }
 
-// rowOf is a row as what it is compared by.
-func rowOf(cells [][]byte) []byte { return bytes.TrimPrefix(bytes.Join(cells, []byte{0}), utf8BOM) }
+// isHeader reports whether a row is the header again, with or without a byte order mark.
+func (c *csvReader) isHeader(cells [][]byte) bool {
+	return len(cells) == len(c.again) &&
+		bytes.Equal(bytes.TrimPrefix(cells[0], utf8BOM), bytes.TrimPrefix(c.again[0], utf8BOM)) &&
+		slices.EqualFunc(cells[1:], c.again[1:], bytes.Equal)
+}
 
 // ruled reports whether a row is the rule below the header of a table in Markdown.
 func ruled(cells [][]byte) bool {
@@ -101,7 +106,7 @@ func (c *csvReader) next() (int, []byte, error) {
 				Row: string(bytes.Join(cells, []byte(",")))}
 		}
 		switch {
-		case bytes.Equal(rowOf(cells), c.again):
+		case c.isHeader(cells):
 			return bad(errors.New("the header stands here again: files were joined, each with its own"), "remove this line")
 		case c.d.comma == '|' && ruled(cells):
 			return line, nil, &LineError{Name: c.name, Line: line, Err: errors.New("a line of dashes: the file is a table " +

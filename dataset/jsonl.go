@@ -156,9 +156,12 @@ type typeError struct{ err *json.UnmarshalTypeError }
 
 func (e *typeError) Error() string {
 	held, value, ok := strings.Cut(e.err.Value, " ") // "number 5" says the value, too
-	if want := wanted(e.err.Type); ok && want == "a number" {
-		return fmt.Sprintf("field %q is %s, where %s should be that is in range", e.err.Field, shorten(value, 40),
-			map[bool]string{true: want, false: "a whole number"}[e.err.Type.Kind() == reflect.Float64])
+	if ok && wanted(e.err.Type) == "a number" {
+		want := "a number in range"
+		if e.err.Type.Kind() != reflect.Float64 {
+			want = "a whole number in range"
+		}
+		return fmt.Sprintf("field %q is %s, where %s should be", e.err.Field, shorten(value, 40), want)
 	}
 	return fmt.Sprintf("field %q holds %s, where %s should be", e.err.Field, article(held), wanted(e.err.Type))
 }

@@ -56,7 +56,7 @@ func TestReadJSONL(t *testing.T) {
 		{"{}\nnull\n{}\n", []string{""}, 2, "object's {", "null would read as a record of zeros"},
 		{"[]\n", nil, 1, "object's {", "an array is no record"},
 		{"\"x\"\n", nil, 1, "object's {", "nor is text"},
-		{"{\"n\":1.5}\n", nil, 1, `field "n" is 1.5, where a whole number should be`, "a fraction of a count"},
+		{"{\"n\":1.5}\n", nil, 1, `field "n" is 1.5, where a whole number in range should be`, "a fraction of a count"},
 		{"{}\n{\"k\":3}\n", []string{""}, 2, `field "k" holds a number`, "a value of another type"},
 		{"{}\n{\"k\":\"\xff\"}\n", []string{""}, 2, "UTF-8", "encoding/json alone would replace the byte in silence"},
 		{"\xff\xfe{\x00}\x00\n\x00", nil, 1, "UTF-16", "as some editors save"},

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -30,6 +31,8 @@ func (s Sample) Logger() string {
 	switch v := s.Metadata["logger"].(type) {
 	case string:
 		return strings.TrimSpace(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case nil:
 		return ""
 	default:

@@ -272,11 +272,11 @@ func (t *tableReader) row(r rawRow) error {
 	if err := t.named(row.policy); err != nil {
 		return &LineError{Name: t.src, Line: row.line, Err: err, Hint: "write each policy's name in one way", Skip: true}
 	}
-	t.identify(s)
 	if t.opt.Logger != "" && row.policy == "" && s.Logger() != "" && s.Logger() != t.opt.Logger {
 		t.out.Rows--
 		return nil
 	}
+	t.identify(s)
 	t.count(&row)
 	if t.hold || t.sink == nil && row.policy != "" && row.policy != t.opt.Logging {
 		// The first sample says whether the logs are of several loggers.

@@ -25,7 +25,7 @@ func (t *tableReader) record(fs fields, row *tableRow) ([]byte, error) {
 		*list = append(append(append(append(*list, ','), quoted...), ':'), raw...)
 	}
 	if name := fs.repeated(); name != "" {
-		return nil, fmt.Errorf("field %q stands twice", name)
+		return nil, fmt.Errorf("field %q %w", name, errTwice)
 	}
 	for _, f := range fs {
 		s, ok := t.roles.of[f.name]

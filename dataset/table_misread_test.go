@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestTableIsNotMisread(t *testing.T) {
 		{late(`"policy": "new"`), TableOptions{}, "in.csv:1001", "the rows before it were read as one policy's"},
 		{late(`"a_logprob": -1`), TableOptions{}, "in.csv:1001", "a target that begins late"},
 		{late(`"colour": "red"`), TableOptions{}, "", "a field that nobody reads"},
-		{`{"qid": "a", "label": 0.1, "label": 0.9}`, TableOptions{}, `"label" stands twice`, "which of the two?"},
+		{`{"qid": "a", "label": 0.1, "label": 0.9}`, TableOptions{}, `"label" is there twice`, "which of the two?"},
 		{`{"qid": "a", "label": 1, "x_logprob": -1, "target_policy_logprobs": {"x": -2}}`, TableOptions{},
 			`has "x" twice`, "one target in two places"},
 		{"qid,model,logprob,label\na,m1,-1,1\nb,m1,-1,0\n", TableOptions{}, "", "a remark: one model wrote all"},
@@ -34,6 +35,7 @@ func TestTableIsNotMisread(t *testing.T) {
 		{"qid,logger,label\na,x,1\nb,,0\n", TableOptions{}, "in.csv:3: some rows name a logger", "the second does not"},
 		{"qid,logger,label\na,,1\nb,x,0\n", TableOptions{}, "in.csv:3: some rows name a logger", "the first does not"},
 		{"qid,logger,label\na,x,1\n", TableOptions{Logger: "y"}, "no logged response of y", "a mistyped logger"},
+		{"qid,label\na,1\n", TableOptions{Logger: "y"}, "in.csv:2: the row names no logger", "no column of loggers"},
 		{"qid,policy,draw,label\na,p0,0,1\na,new,0,1\na,new,,0\n", TableOptions{}, "in.csv:4: some draws",
 			"numbers that were made up must not meet numbers that were stated"},
 		{"qid,policy,draw,label\na,p0,0,1\na,new,,1\na,new,0,0\n", TableOptions{}, "in.csv:4: some draws",
@@ -71,6 +73,28 @@ func TestTableLoggers(t *testing.T) {
 		if one.Pooled || one.Logging != "new" || len(one.Samples) != 1 || one.Rows != 1 ||
 			len(one.Samples[0].TargetPolicyLogProbs) != 0 || one.Samples[0].BasePolicyLogProb != Known(-2) {
 			t.Errorf("of one logger: %+v of %d rows", one.Samples, one.Rows)
+		}
+	}
+}
+
+// Rows of another logger are not among those that a note counts.
+func TestTableNotesOfOneLogger(t *testing.T) {
+	got, err := table(t, "logger,label\nold,1\nnew,0\nnew,.5\n", TableOptions{Logger: "new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(got.Notes, " "); !strings.Contains(notes, "2 of 2 rows state no prompt_id") {
+		t.Errorf("two rows of this logger: %q", notes)
+	}
+}
+
+// A logger that is a number has one name, wherever a line says it.
+func TestLoggerIsANumber(t *testing.T) {
+	for _, line := range []string{`{"logger": 1234567}`, `{"metadata": {"logger": 1234567}}`,
+		`{"metadata": {"logger": "1234567"}}`} {
+		var s Sample
+		if err := json.Unmarshal([]byte(line), &s); err != nil || s.Logger() != "1234567" {
+			t.Errorf("%s: %q, %v", line, s.Logger(), err)
 		}
 	}
 }

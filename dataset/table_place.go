@@ -61,6 +61,10 @@ func (t *tableReader) place(r tableRow) error {
 				return err
 			}
 		}
+		if logger == "" && t.opt.Logger != "" {
+			return &LineError{Name: t.src, Line: r.line, Err: fmt.Errorf("the row names no logger, and the rows of %s are "+
+				"asked for", t.opt.Logger), Hint: "name the logger on every logged row"}
+		}
 		if (logger != "") != (t.out.Pooled || t.opt.Logger != "") {
 			return &LineError{Name: t.src, Line: r.line, Err: errors.New("some rows name a logger, and some do not"),
 				Hint: "name it on every logged row, or on none"}
@@ -149,10 +153,7 @@ func (t *tableReader) finish() (*Table, error) {
 		return nil, err
 	}
 	if len(out.Lines) == 0 {
-		column, named := t.roles.column(policyRole)
-		if !named {
-			return nil, fmt.Errorf("dataset: %s holds no logged response of %s: there is nothing to read", t.src, out.Logging)
-		}
+		column, _ := t.roles.column(policyRole)
 		return nil, fmt.Errorf("dataset: %s: %w: no row is of %q, the logging policy: column %q has %s", t.src,
 			ErrColumns, out.Logging, column, quoteNames(slices.Sorted(maps.Keys(out.DrawLines))))
 	}

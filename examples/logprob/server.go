@@ -46,11 +46,10 @@ func connect(declared endpoints.List, model, template string) (e providers.Endpo
 func checkServer(ctx context.Context, client *providers.Client, model string) error {
 	_, err := client.Models(ctx)
 	var e *providers.Error
-	switch {
-	case errors.Is(err, providers.ErrWrongKind), errors.As(err, &e) && (e.Status == 0 || e.Class == providers.ClassAuth):
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return fmt.Errorf("nothing was scored: %w", err)
-		}
+	refused := errors.Is(err, providers.ErrWrongKind) ||
+		errors.As(err, &e) && (e.Status == 0 || e.Class == providers.ClassAuth)
+	if refused && !errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("nothing was scored: %w", err)
 	}
 	return providers.ScoresPrompts(client.Provider(), model)
 }

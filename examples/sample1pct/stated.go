@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,16 +39,15 @@ func printStated(w io.Writer, o options) {
 	}
 	fmt.Fprintf(w, "If labels have a standard deviation of %.3g and vary by %.3g about the calibrated judge, for ±%.3g "+
 		"%s:\n", p.LabelSD, p.ResidualSD, o.width, runs)
-	most := max(o.full, o.n)
 	for _, share := range []float64{1, .5, .25} {
-		if n, m := p.LoggingRun(o.width, share, most); n > 0 {
+		if n, m := p.LoggingRun(o.width, share, o.full); n > 0 {
 			fmt.Fprintf(w, "  the logging policy: %d prompts, %d of its responses labelled\n", n, m)
 		} else {
-			fmt.Fprintf(w, "  the logging policy: %d prompts are too few with %.0f%% of its responses labelled\n", most,
+			fmt.Fprintf(w, "  the logging policy: %d prompts are too few with %.0f%% of its responses labelled\n", o.full,
 				100*share)
 		}
 	}
-	for _, n := range []int{o.n, most} {
+	for _, n := range slices.Compact([]int{o.n, o.full}) {
 		if m := p.DirectRun(o.width, n); m > 0 {
 			fmt.Fprintf(w, "  a target by its own responses: %d labels of %d\n", m, n)
 		} else {

@@ -44,8 +44,9 @@ type Outcome struct {
 }
 
 // Evaluate adds the evaluation to a pipeline, and returns its one [Outcome]. It is an error
-// if there is nothing to read, or if a Reward is set. A run of the pipeline fails if a file
-// cannot be read, if rows are not what they claim, or if rows were lost on their way.
+// if there is nothing to read, if a file is named twice, or if a Reward is set. A run of the
+// pipeline fails if a file cannot be read, if rows are not what they claim, or if rows were
+// lost on their way.
 func Evaluate(s sdk.Scope, in Files, e Evaluation) (sdk.PCollection, error) {
 	if e.Config.Reward != nil {
 		return sdk.PCollection{}, errors.New("beam: evaluate: Config.Reward is a function, which does not go to workers: " +
@@ -54,6 +55,14 @@ func Evaluate(s sdk.Scope, in Files, e Evaluation) (sdk.PCollection, error) {
 	sources := in.sources()
 	if len(sources) == 0 {
 		return sdk.PCollection{}, errors.New("beam: evaluate: Files.Logged is empty: name the files of logged rows")
+	}
+	seen := map[any]bool{}
+	for _, x := range sources {
+		if seen[x] {
+			return sdk.PCollection{}, fmt.Errorf("beam: evaluate: %s is named twice, and its rows would count twice: name it "+
+				"once", x.(source).Name)
+		}
+		seen[x] = true
 	}
 	plan, err := json.Marshal(e.Plan)
 	if err != nil {
