@@ -17,7 +17,7 @@ func TestStated(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
 	}
-	if _, out, _ := sample(t, "-stated", "sd=0.25,correlation=0.8", "-n", "10000"); strings.Count(out, "of 10000\n") != 1 {
+	if _, out, _ := sample(t, "-stated", "sd=0.2,correlation=0.8", "-n", "10000"); strings.Count(out, "of 10000\n") != 1 {
 		t.Errorf("one size is said more than once:\n%s", out)
 	}
 	for _, bad := range []string{"sd=0.7,correlation=0.8", "sd=0.2", "sd=0.2,sd=0.2", "correlation=x,sd=0.1",

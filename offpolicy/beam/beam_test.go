@@ -281,7 +281,7 @@ func TestRefuses(t *testing.T) {
 		fails string
 	}{
 		{"a function does not go to workers", Files{Logged: []string{broken}}, reward, "Config.Reward"},
-		{"rows that would count twice", Files{Logged: []string{broken, plain, broken}}, offpolicy.Config{}, "is named twice"},
+		{"rows that count twice", Files{Logged: []string{broken, plain, broken}}, offpolicy.Config{}, "is named twice"},
 		{"no logged rows", Files{Draws: []dataset.FreshDrawFile{{Policy: "p", Path: broken}}}, offpolicy.Config{},
 			"Files.Logged"},
 		{"a file that does not exist", Files{Logged: []string{filepath.Join(dir, "none")}}, offpolicy.Config{}, "none"},
