@@ -157,7 +157,7 @@
 // at p ∝ |c| sd(r) (Neyman 1934), which [LabelSizes] gives and package oracle draws by; half
 // of it goes by weight alone. Each row states its p, labelled or not, and effective labels are
 // the fewer of those drawn and of the design's (Σw)²/Σ(w²/p). Against as many labels at
-// random the interval is .6 to .8 times as wide at an ESS of .45 of the rows.
+// random the interval is .5 to .8 times as wide at an ESS of .45 of the rows.
 //
 // # Looks at any time
 //

@@ -25,7 +25,7 @@
 // Labels count for more where weights are large and where the judge is likely to be wrong:
 // [Design.AssignBySize] draws about in proportion to a size, in strata of equal sums, and
 // [offpolicy.LabelSizes] makes sizes of weights. At an ESS of .45 of the rows that narrows
-// intervals to .6 to .8 of what as many random labels give. [Share] divides one budget among
+// intervals to .5 to .8 of what as many random labels give. [Share] divides one budget among
 // policies: the least that each needs first, the rest to the widest interval. What cannot be
 // labeled gives way to the next of the same draw, and the probability counts it:
 // [Design.AssignAround].

@@ -52,7 +52,7 @@ func assurance(out io.Writer, repetitions int) error {
 	fmt.Fprintf(out, `# Planned from a pilot
 
 Written by `+"`go run ./internal/trials -part assurance -out offpolicy/montecarlo.md`"+`. %d plans a world, each from a pilot of
-100 prompts with 100 labels of P0's and 25 of a far target's responses, by [Pilot]; then one run of the planned size, half
+100 prompts with 100 labels of P0's and 25 of a far target's responses, by Pilot; then one run of the planned size, half
 of its prompts labelled. An Assurance of 80%% is held to 75-92%% of runs; without one the plan is for the expected width.
 "near" is by weights (ESS/n about .9), by Result.WeightedPilot. A plan that no run of 20,000 prompts or 2,000 draws keeps is left
 out. The runs of arena are resamples of the labelled rows of real logs.

@@ -153,11 +153,19 @@ func labelsCell(out io.Writer, w *world, n, m int, tilt float64, repetitions int
 	}
 	for k, design := range designs {
 		t := tallies[k]
-		fmt.Fprintf(out, "| %s | %d | %.2f | %s | %.1f | %.1f | %.1f | %.2f |\n", w.name, n, ess/float64(repetitions),
-			design, 100*float64(t.refused)/float64(repetitions), 100*float64(t.lost)/float64(atRandom),
-			100*float64(t.covered)/float64(t.answered), t.width/t.random)
+		fmt.Fprintf(out, "| %s | %d | %.2f | %s | %.1f | %s | %s | %s |\n", w.name, n, ess/float64(repetitions),
+			design, 100*float64(t.refused)/float64(repetitions), ratio(1, 100*float64(t.lost), float64(atRandom)),
+			ratio(1, 100*float64(t.covered), float64(t.answered)), ratio(2, t.width, t.random))
 	}
 	return nil
+}
+
+// ratio is a over b to so many decimals; a dash of nothing.
+func ratio(decimals int, a, b float64) string {
+	if b == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.*f", decimals, a/b)
 }
 
 // shared is how a budget fares.
