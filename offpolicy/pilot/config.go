@@ -7,7 +7,6 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/judge"
-	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/check"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/engine"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -204,11 +203,6 @@ func (c Config) LabelKeys() []dataset.Key {
 func (c Config) assignments() []oracle.Assignment {
 	c.Labels.Seed = c.Seed
 	return Shard{}.Assigned(c.Labels, c.Prompts, c.Arms)
-}
-
-// leastLabels is the budget that gives every policy what it needs.
-func (c Config) leastLabels() int {
-	return offpolicy.MinLabels * len(record.LabelPools(c.plan, c.Arms))
 }
 
 // loggedLabels counts the logging policy's responses that Labels has labelled.

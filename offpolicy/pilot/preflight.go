@@ -261,7 +261,7 @@ func (p *preflight) enough() {
 		p.add(fmt.Sprintf("a budget of %s: nothing is estimated from fewer than %d",
 			record.Plural(c.LabelsBudget, "label", "labels"), offpolicy.MinLabels),
 			record.Remedy{Do: fmt.Sprintf("give %d labels to each policy that is to be answered", offpolicy.MinLabels),
-				Changes: []record.Change{{Field: record.FieldLabelsBudget, To: strconv.Itoa(c.leastLabels())}}}, nil)
+				Changes: []record.Change{{Field: record.FieldLabelsBudget, To: strconv.Itoa(record.LeastLabels(c.Arms))}}}, nil)
 		return
 	}
 	what := fmt.Sprintf("%s give %s of %s: nothing is estimated from fewer than %d",

@@ -66,7 +66,7 @@ func (p *preflight) checkListing(ctx context.Context, service providers.Provider
 		}
 		what := fmt.Sprintf("%s does not list its models: %v", service.Name(), err)
 		if errors.Is(err, providers.ErrWrongKind) {
-			what, remedy = err.Error(), record.Do(e.Hint, record.FieldPolicies)
+			what, remedy = err.Error(), record.Do(remedy.Do, record.FieldPolicies)
 		}
 		p.add(what, remedy, err)
 		return
@@ -94,7 +94,7 @@ func (p *preflight) checkListing(ctx context.Context, service providers.Provider
 		_, whole := byID[id]
 		others := nearest(listed, local(id))
 		switch {
-		case !ok && whole: // its own name begins as the endpoint's
+		case !ok && whole && local(id) != id: // its own name begins as the endpoint's
 			p.add(fmt.Sprintf("%s does not serve %s", service.Name(), local(id)),
 				record.Do("name it "+strings.TrimSuffix(id, local(id))+id+": what stands before the first slash is an "+
 					"endpoint's name", of...), nil)
@@ -128,7 +128,7 @@ func (p *preflight) asking(id string) (of []record.Field) {
 }
 
 // A listing is a short answer: an attempt at it may take listingTakes, and after
-// listingIsLate it is said what is waited for.
+// listingIsLate the preflight says what it waits for.
 const (
 	listingIsLate = 3 * time.Second
 	listingTakes  = 30 * time.Second

@@ -11,8 +11,8 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// identify makes the rendering of servers that render part of the policies that name it.
-// Nothing is generated for it.
+// identify names the rendering of the server in every policy that is rendered by its server,
+// so that the rendering is part of the policy's hash. It generates nothing.
 func (p *preflight) identify(ctx context.Context) {
 	c := &p.cfg
 	c.Arms = slices.Clone(c.Arms)

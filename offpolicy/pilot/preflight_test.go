@@ -102,37 +102,56 @@ func TestPreflightLetsDeploymentsPass(t *testing.T) {
 	}
 }
 
-// forbidding refuses the resources of single models, as it would happen to a
-// key that may use the models and see nothing of the account.
-type forbidding struct{ http.RoundTripper }
+// refusing refuses the resources of single models with a status: 403 as it would happen to
+// a key that may use the models and see nothing of the account, 404 for models that are not
+// served.
+type refusing struct {
+	http.RoundTripper
+	status int
+}
 
-func (f forbidding) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasPrefix(r.URL.Path, "/v1/accounts/") {
-		return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{},
+		return &http.Response{StatusCode: f.status, Header: http.Header{},
 			Body: io.NopCloser(strings.NewReader(`{"error":{"message":"no"}}`)), Request: r}, nil
 	}
 	return f.RoundTripper.RoundTrip(r)
 }
 
-func TestPreflightGoesOnWhereAModelCannotBeAskedAfter(t *testing.T) {
+// refusingModels runs the preflight against a service that lists its models and answers
+// with a status when it is asked after one of them.
+func refusingModels(t *testing.T, status int) (pilot.Preflight, error) {
+	t.Helper()
 	s := serve(t, "")
 	cfg := config(t, s, t.TempDir(), 10)
 	var err error
 	cfg.Policies, err = providers.NewFireworks(providers.HTTPConfig{
 		BaseURL: "http://sim.test/inference/v1", Key: providers.NewSecret("k"),
-		HTTP: &http.Client{Transport: forbidding{s.Client().Transport}},
+		HTTP: &http.Client{Transport: refusing{s.Client().Transport, status}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pf, err := pilot.RunPreflight(t.Context(), cfg)
+	return pilot.RunPreflight(t.Context(), cfg)
+}
+
+// A model that is listed and not served is not served by another name either.
+func TestPreflightOfAModelListedAndNotServed(t *testing.T) {
+	_, err := refusingModels(t, http.StatusNotFound)
+	if err == nil || !strings.Contains(err.Error(), "does not serve "+sim.ScoutModel+"\n    set another model") {
+		t.Errorf("%v: want another model to be set", err)
+	}
+}
+
+func TestPreflightGoesOnWhereAModelCannotBeAskedAfter(t *testing.T) {
+	pf, err := refusingModels(t, http.StatusForbidden)
 	if err != nil || !strings.Contains(strings.Join(pf.Warnings, "\n"), "lists "+sim.ScoutModel+", but does not say") {
 		t.Errorf("%v, warnings %q", err, pf.Warnings)
 	}
 }
 
-// A run of too few labels is told the fewest prompts that give enough: the share of them
-// that is labelled is rounded.
+// The refusal of a run of too few labels names the fewest prompts that give enough: the
+// share of them that is labelled is rounded.
 func TestPreflightNamesTheFewestPrompts(t *testing.T) {
 	for _, c := range []struct {
 		fraction float64

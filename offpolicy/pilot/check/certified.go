@@ -54,6 +54,7 @@ func checkCertified(in *Input, c *record.Finding) {
 	var bad, skipped []string // skipped are the probes that do not apply
 	var failures []failure
 	models, over := map[failure][]string{}, map[failure]string{}
+	worst := map[failure]float64{} // of the models that share a sentence
 	for _, cert := range r.Certificates {
 		delete(missing, cert.Model+" "+cert.Template)
 		failed := 0
@@ -69,8 +70,8 @@ func checkCertified(in *Input, c *record.Finding) {
 					failures = append(failures, f)
 				}
 				models[f] = append(models[f], cert.Model)
-				if v, limit := p.Value.OrNaN(), p.Limit.OrNaN(); v > limit {
-					over[f] = fmt.Sprintf(", %.2g where at most %.2g is allowed", v, limit)
+				if v, limit := p.Value.OrNaN(), p.Limit.OrNaN(); v > limit && (over[f] == "" || v > worst[f]) {
+					worst[f], over[f] = v, fmt.Sprintf(", %.2g where at most %.2g is allowed", v, limit)
 				}
 			}
 		}

@@ -27,9 +27,11 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	have := map[string]bool{}
 	var outside, missing []string
 	var why causes
-	for _, row := range r.Labels.All() {
+	for k, row := range r.Labels.All() {
 		if !row.Label.Valid() {
-			why.add(row.Error)
+			if !slices.Contains(r.LabelsReplaced, k) {
+				why.add(row.Error)
+			}
 			continue
 		}
 		have[row.Key().String()] = true
@@ -42,15 +44,16 @@ func checkOracleRange(in *Input, c *record.Finding) {
 			missing = append(missing, k.String())
 		}
 	}
+	owed := len(r.LabelsOwed) - len(r.LabelsReplaced)
 	c.AddFigure("labels", float64(len(have)), "")
-	c.AddFigure("owed", float64(len(r.LabelsOwed)), "")
+	c.AddFigure("owed", float64(owed), "")
 	c.AddFigure("outside [0, 1]", float64(len(outside)), "")
 	c.NameRecords(append(slices.Clone(outside), missing...))
-	c.Status = shareStatus(len(missing), len(r.LabelsOwed), t.MissingPass, t.MissingHold)
-	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), len(r.LabelsOwed))
+	c.Status = shareStatus(len(missing), owed, t.MissingPass, t.MissingHold)
+	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), owed)
 	if len(missing) > 0 {
 		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]",
-			record.Plural(len(missing), "label", "labels"), len(r.LabelsOwed), record.Some(missing)) + why.String()
+			record.Plural(len(missing), "label", "labels"), owed, record.Some(missing)) + why.String()
 	}
 	if n := len(r.LabelsReplaced); n > 0 {
 		c.AddFigure("without a label, replaced", float64(n), "")

@@ -19,7 +19,7 @@
 //
 // A check reads Records and makes a [Finding]: a status, the figures and record keys
 // that it rests on, a threshold and a remedy. [Decide] turns findings into GO, HOLD or
-// NO-GO. An [CostEstimate] is what a run is expected to cost, a [Projection] what a larger
+// NO-GO. A [CostEstimate] is what a run is expected to cost, a [Projection] what a larger
 // one will take and answer, policy by policy ([Question]).
 //
 // # Remedies

@@ -135,6 +135,10 @@ func LabelPools(prompts []dataset.Prompt, arms Arms) map[string]int {
 	return out
 }
 
+// LeastLabels is the budget of labels that gives every policy of [LabelPools] as many as it
+// needs: [offpolicy.MinLabels] each.
+func LeastLabels(arms Arms) int { return offpolicy.MinLabels * len(LabelPools(nil, arms)) }
+
 // CertificateKey names what one certificate covers.
 func CertificateKey(p offpolicy.Policy) string { return p.Model + " " + p.Template }
 

@@ -99,7 +99,7 @@ type PolicyProjection struct {
 // Outlook says whether a full run would give a policy's value.
 type Outlook string
 
-// The answers.
+// The outlooks.
 const (
 	OutlookYes    Outlook = "yes"     // as far as a sample can tell
 	OutlookAtBest Outlook = "at best" // the bound from below is narrow enough, which is no promise
@@ -124,11 +124,11 @@ func (p *Projection) Gives() string {
 	return strings.Join(parts, ", ")
 }
 
-// Answering are the policies of which the full run has that answer.
-func (p *Projection) Answering(answer Outlook) []string {
+// Answering are the policies with that outlook.
+func (p *Projection) Answering(outlook Outlook) []string {
 	var names []string
 	for _, q := range p.Questions {
-		if q.FullRun == answer {
+		if q.FullRun == outlook {
 			names = append(names, q.Policy)
 		}
 	}

@@ -224,8 +224,8 @@ func PromptOf(key string) string {
 }
 
 // LabelUSD is what one label of the oracle cost on average, and what it would
-// have in a batch; NaN where none was bought, or people label from now on, or where batches
-// have no price.
+// have in a batch; NaN if none was bought, or people label from now on, or if batches have
+// no price.
 func (r *Records) LabelUSD() (single, batch float64) {
 	if r.PeopleLabel {
 		return math.NaN(), math.NaN()

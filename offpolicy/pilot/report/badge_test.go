@@ -33,7 +33,7 @@ func TestBadgesOfAShard(t *testing.T) {
 	}
 }
 
-// A reason is short: records are left out, models are told by the last part of their path,
+// A reason is short: records are left out, models are named by the last part of their path,
 // and the cause behind them stays.
 func TestReasonsAreShort(t *testing.T) {
 	for _, c := range [][2]string{

@@ -24,7 +24,7 @@ func (r *Run) budgeted() []oracle.Assignment {
 func (r *Run) shares() map[string]int {
 	kept, ok := get(r.store, r.store.designs, r.design)
 	if !ok {
-		return r.share(min(r.job.LabelsBudget, r.job.leastLabels()), nil)
+		return r.share(min(r.job.LabelsBudget, r.leastLabels()), nil)
 	}
 	out := map[string]int{}
 	for _, as := range kept {
@@ -39,15 +39,13 @@ func (r *Run) share(budget int, pilots map[string]offpolicy.Pilot) map[string]in
 	return oracle.Share(budget, r.job.logging(), record.LabelPools(r.job.Prompts, r.job.Arms), pilots)
 }
 
-// leastLabels is the budget from which policies have more than they need.
-func (j *Job) leastLabels() int {
-	return offpolicy.MinLabels * len(record.LabelPools(j.Prompts, j.Arms))
-}
+// leastLabels is the budget beyond which policies have more than they need.
+func (r *Run) leastLabels() int { return record.LeastLabels(r.job.Arms) }
 
 // divide shares out what the budget has beyond the least of each, by how the labels of that
 // vary, and keeps the draw, so that no later start draws another.
 func (r *Run) divide() error {
-	if _, ok := get(r.store, r.store.designs, r.design); ok || r.job.LabelsBudget <= r.job.leastLabels() {
+	if _, ok := get(r.store, r.store.designs, r.design); ok || r.job.LabelsBudget <= r.leastLabels() {
 		return nil
 	}
 	var pilots map[string]offpolicy.Pilot
@@ -95,7 +93,8 @@ func (r *Run) unlabelable() map[dataset.Key]bool {
 		case k.oracle != r.graders.oracle || k.second:
 		case row.Error == nil:
 			labels = true
-		case lacked(row) && r.store.responses[k.Key] != nil && r.store.responses[k.Key].Text != nil: // by a later start
+		case lacked(row) && r.store.responses[k.Key] != nil && r.store.responses[k.Key].Text != nil:
+			// A later start has made the response: it can be labelled now.
 		case slices.Contains(ownReasons, row.Error.Class):
 			out[k.Key] = true
 		}

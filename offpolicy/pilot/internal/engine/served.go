@@ -34,7 +34,8 @@ func (r *Run) requestOf(ctx context.Context, tag providers.Tag, p offpolicy.Poli
 	return teacherforce.GenerateAfter(tag, p, ids, seed), ids, nil
 }
 
-// canariesAmong is one of how many log-probs has the server render the canaries again.
+// canariesAmong is the number of log-probs of which about one has the server render the
+// canaries again.
 const canariesAmong = 16
 
 // scoreServed scores a response after the context that the policy's server renders. The

@@ -120,8 +120,8 @@ func (r *Run) said(p offpolicy.Policy) dataset.Distribution {
 	for _, probe := range r.store.certs[record.CertificateKey(p)].Probes {
 		for _, a := range r.job.Arms {
 			q := a.Policy
-			if q.Sampling.MaxTokens = p.Sampling.MaxTokens; probe.Name == teacherforce.ProbeSampled && probe.OK &&
-				q.Name == probe.Policy && q.Sampling == p.Sampling {
+			q.Sampling.MaxTokens = p.Sampling.MaxTokens // it changes no distribution
+			if probe.Name == teacherforce.ProbeSampled && probe.OK && q.Name == probe.Policy && q.Sampling == p.Sampling {
 				return probe.Of
 			}
 		}

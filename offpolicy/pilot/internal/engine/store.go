@@ -187,7 +187,7 @@ func keyOf(l dataset.OracleLabel) labelKey {
 type keyed interface{ Key() dataset.Key }
 
 // put acknowledges a record: it is durable when put returns. hold takes it into memory.
-// Where the row that it replaces is the same, the outputs are still those of the records.
+// If the row that it replaces is the same, the outputs are still those of the records.
 func put[T keyed](s *store, kind string, row T, same bool, hold func(at int64)) error {
 	at, err := s.j.AppendAt(kind, row.Key().String(), row)
 	if err != nil {

@@ -374,7 +374,7 @@ func (s steady) BatcherOf(model string) (providers.Batcher, bool) {
 	return providers.Batches(s.Provider, model)
 }
 
-// RenderChat implements [providers.ChatRenderer], where the provider does.
+// RenderChat implements [providers.ChatRenderer], if the provider does.
 func (s steady) RenderChat(ctx context.Context, req providers.RenderRequest) ([]int, error) {
 	c, ok := s.Provider.(providers.ChatRenderer)
 	if !ok {

@@ -23,7 +23,7 @@ const kindOutputs = "outputs"
 // writtenOutputs is a record of that kind. A later start that finds no newer record, and
 // the files as they were, need not write them again, if it is the same program to the last
 // byte: other code may write other outputs of the same records, and a build need not have a
-// version that tells. Where the program cannot be read, they are written again.
+// version that tells. If the program cannot be read, they are written again.
 type writtenOutputs struct {
 	Of    string                `json:"of"` // what they depend on besides the records
 	Files map[string]fileDigest `json:"files"`
