@@ -67,10 +67,11 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return max(0, at.Sub(now))
 }
 
-// longestWait is how long a wait can be said.
+// longestWait caps a wait, in nanoseconds, so that a Duration holds it.
 const longestWait = 1 << 62
 
-// sinceEpoch is a wait that nobody asks for: 30 years. As long a one is a date.
+// sinceEpoch is longer than any server asks to wait: a number as large is a date, counted
+// from 1970.
 const sinceEpoch = 30 * 365 * 24 * time.Hour
 
 func parseWait(s string, unit time.Duration) (time.Duration, bool) {

@@ -45,8 +45,8 @@ func hidden(req GenerateRequest, d decoded) string {
 	return strings.Join(why, "; ")
 }
 
-// specialTokens is more than a response has besides those of its text, of which each has
-// a byte or more: its end, and the headers of its message.
+// specialTokens is more tokens than a response has besides those of its text: its end, and
+// the headers of its message. A token of the text has at least one byte.
 const specialTokens = 8
 
 // given reports whether a field of a request says something: it is there and

@@ -126,7 +126,7 @@ type Generation struct {
 	// additions included; nil where it does not tell.
 	PromptIDs []int
 	// FinishReason is how it ended: FinishStop, FinishLength,
-	// FinishFiltered or [finishTool], whatever the service calls it. A word
+	// FinishFiltered or "tool_calls", whatever the service calls it. A word
 	// that is not known stands as it is, and Hidden says so.
 	FinishReason string
 	Refusal      string // the model's own refusal, where the service separates it

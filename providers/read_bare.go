@@ -2,9 +2,9 @@ package providers
 
 import "bytes"
 
-// bare writes null for the NaN, Infinity and -Infinity that Python's json module
-// writes outside of strings, and that are no JSON: none of them is a count or a
-// log-prob, so that each is as good as missing. It follows a document chunk by chunk.
+// bare replaces by null the NaN, Infinity and -Infinity that Python's json module
+// writes outside of strings and that JSON does not have: none of them is a count or a
+// log-prob, so each counts as missing. It follows a document chunk by chunk.
 type bare struct {
 	inString bool
 	escaped  bool   // the last byte was a backslash in a string

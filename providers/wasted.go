@@ -27,14 +27,14 @@ func wasted(e *Error) bool {
 	return e.Class == ClassBrokenReply
 }
 
-// inVain counts the wasted answers of a model and a method since the last good one.
+// inVain counts the wasted answers to an operation of a model since the last good one.
 func (c *Client) inVain(k Call) *atomic.Int64 {
 	n, _ := c.vain.LoadOrStore([2]string{k.Op, k.Model}, new(atomic.Int64))
 	return n.(*atomic.Int64)
 }
 
-// again reports whether a call may be made again after e, the number of its wasted
-// answers being mine; where it may not, e says so.
+// again reports whether a call with so many wasted answers, mine of its own and inRow of its
+// model's, may be made again after e. If not, e says so.
 func again(e *Error, mine int, inRow int64) bool {
 	switch {
 	case mine >= wastedCall:

@@ -95,6 +95,9 @@ type Certificate struct {
 // means that the question could not be put (no key, no quota, no network); it
 // wraps the provider's.
 //
+// If the server renders p's conversations ([Served]), the probes are of token ids, and
+// there is none of the seam.
+//
 // others are policies of the same model and template. How each of them samples is probed, too:
 // once for those that sample alike.
 func (f *Forcer) Certify(ctx context.Context, g Generator, p offpolicy.Policy,

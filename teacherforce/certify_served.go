@@ -109,10 +109,8 @@ func (c *servedCertifier) coverage(ctx context.Context) (Probe, error) {
 		return Probe{Value: dataset.Known(float64(zeros)),
 			Detail: "all tokens have log-prob 0: the server claims certainty of every text"}, nil
 	}
-	c.full++ // the one method that there is answered
-	c.worst = dataset.Known(0)
-	if n := len(g.Text); n > 0 {
-		c.cert.BytesPerToken = dataset.Known(float64(n) / float64(len(c.reply.TokenIDs)))
+	if n, of := len(g.Text), len(c.reply.TokenIDs); n > 0 && of > 0 {
+		c.cert.BytesPerToken = dataset.Known(float64(n) / float64(of))
 	}
 	return Probe{OK: true, Value: dataset.Known(0),
 		Detail: fmt.Sprintf("tokens without a valid log-prob, of %d", len(whole)-1)}, nil
@@ -147,13 +145,13 @@ func (c *servedCertifier) repeatability(ctx context.Context) (Probe, error) {
 func (c *servedCertifier) additivity(ctx context.Context) (Probe, error) {
 	p := Probe{Limit: dataset.Known(c.f.noise)}
 	at := len(c.action) / 2
+	if at == 0 {
+		return Probe{OK: true, NotApplicable: true, Detail: "the reply is a single token, which has no parts"}, nil
+	}
 	sums := [3]float64{}
 	for i, part := range []struct{ context, action []int }{
 		{c.context, c.action}, {c.context, c.action[:at]}, {slices.Concat(c.context, c.action[:at]), c.action[at:]},
 	} {
-		if len(part.action) == 0 {
-			continue
-		}
 		res, err := c.scoreIDs(ctx, c.p, part.context, Response{TokenIDs: part.action, Model: c.p.Model})
 		if err != nil {
 			return p, unlessOwn(err, &p)
@@ -225,8 +223,7 @@ func (c *servedCertifier) knownAnswer(ctx context.Context) (Probe, error) {
 	return p, nil
 }
 
-// drawnAfter is the reply of p to the i-th prompt and its value in its own context, with
-// what scores it under other settings.
+// drawnAfter is drawnIn for a context that the server renders.
 func (c *certifier) drawnAfter(ctx context.Context, p offpolicy.Policy, i int) (g providers.Generation, res Result,
 	score scoreReply, why *Error, err error) {
 	context, g, err := c.draw(ctx, p, i)

@@ -26,21 +26,19 @@ func ExampleForcer_ScoreIDs() {
 	ctx, tag := context.Background(), providers.Tag{Stage: "logprobs", Key: dataset.Key{PromptID: "q1", Policy: "p0"}}
 	q := dataset.Prompt{ID: "q1", Text: "Name a river."}
 	p, err := teacherforce.Identify(ctx, vllm, offpolicy.Policy{Name: "p0", Model: sim.PolyglotModelOf("gemma2"),
-		Sampling: scout.Sampling})
+		Template: teacherforce.ServerTemplate(nil), Sampling: scout.Sampling})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(p.Template)
 
-	seed := int64(1)
-	g, err := vllm.Generate(ctx, providers.GenerateRequest{Tag: tag, Model: p.Model, Messages: q.Turns(),
-		Sampling: p.Sampling, Seed: &seed, LogProbs: true})
+	ids, err := teacherforce.ContextIDs(ctx, vllm, tag, p, q)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	ids, err := teacherforce.ContextIDs(ctx, vllm, tag, p, q)
+	g, err := vllm.Generate(ctx, teacherforce.GenerateAfter(tag, p, ids, 1))
 	if err != nil {
 		fmt.Println(err)
 		return

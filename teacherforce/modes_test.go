@@ -95,7 +95,7 @@ func TestToldByWhatBounds(t *testing.T) {
 			"one of two alternatives has another's name"},
 	} {
 		certifier := &certifier{cert: &Certificate{}}
-		if got := certifier.told(.3, said, c.under, c.tempered, c.filters); got != c.want {
+		if got := certifier.distributionOf(.3, said, c.under, c.tempered, c.filters); got != c.want {
 			t.Errorf("%s: %q, want %q", c.reason, got, c.want)
 		}
 	}

@@ -127,7 +127,7 @@ func (c *certifier) sampledAs(out *Probe, p offpolicy.Policy, g providers.Genera
 		return err
 	}
 	what := "of the model's own distribution"
-	out.Of = c.told(out.Value.OrNaN(), g.Tokens[:n], underTokens, temperedTokens, p.Sampling != whole)
+	out.Of = c.distributionOf(out.Value.OrNaN(), g.Tokens[:n], underTokens, temperedTokens, p.Sampling != whole)
 	for _, other := range []struct {
 		v    temper.Value
 		what string
@@ -153,15 +153,16 @@ func (c *certifier) sampledAs(out *Probe, p offpolicy.Policy, g providers.Genera
 	return nil
 }
 
-// saidNoise is how far from what it is of a value at generation may lie, at least, in nats a
-// token: it is written with so many digits.
+// saidNoise is the least difference allowed, in nats a token, between a log-prob that
+// generation reports and the same one from an echo: servers round what they write.
 const saidNoise = 1e-4
 
-// told is what the values of generated tokens are of: the distribution drawn from, or the
-// model's own, if they are near it and far from every other. raw is how far they lie from the
-// model's own, nats a token. Values that nothing bounds are near to everything: they tell
-// nothing if they are most, and of a policy that filters what it tempered no two apart.
-func (c *certifier) told(raw float64, said []providers.Token, under, tempered []temper.Value,
+// distributionOf is what the values of generated tokens are of: the distribution drawn from, or
+// the model's own, if they are near it and far from every other; empty if that is undecided.
+// raw is how far they lie from the model's own, nats a token. A value that nothing bounds is
+// near every distribution: if most are such, nothing can be said, and if the policy filters,
+// a single one leaves its distribution and the unfiltered one apart.
+func (c *certifier) distributionOf(raw float64, said []providers.Token, under, tempered []temper.Value,
 	filters bool) dataset.Distribution {
 	near := saidNoise
 	for _, p := range c.cert.Probes {
@@ -195,7 +196,7 @@ func (c *certifier) told(raw float64, said []providers.Token, under, tempered []
 }
 
 // meanAway is how far the tokens' values lie from what they may be, nats a token; 0 if
-// nothing bounds them, so that none is told from another then.
+// nothing bounds them.
 func meanAway(of []temper.Value, said []providers.Token) float64 {
 	total := 0.0
 	for i, t := range said[:min(len(of), len(said))] {

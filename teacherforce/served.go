@@ -15,8 +15,12 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// servedPrefix begins the template's name of a policy that the server renders.
-const servedPrefix = "server:"
+// serverName is the template's name of a policy that the server renders, and servedPrefix
+// begins that of one that is identified.
+const (
+	serverName   = "server"
+	servedPrefix = serverName + ":"
+)
 
 // ErrRenderingChanged says that a server renders otherwise than when a policy was
 // identified: its contexts are others, and so is the policy.
@@ -25,22 +29,22 @@ var ErrRenderingChanged = errors.New("the server renders conversations otherwise
 // ServerTemplate is the name of a policy's template if the server renders: "server", and
 // behind a space, as JSON, the variables of the model's own template that each request
 // states, such as enable_thinking. [Identify] puts the digest of the rendering into it.
+// Variables that JSON cannot hold panic.
 func ServerTemplate(kwargs map[string]any) string {
-	name := strings.TrimSuffix(servedPrefix, ":")
 	if len(kwargs) == 0 {
-		return name
+		return serverName
 	}
 	b, err := json.Marshal(kwargs)
 	if err != nil {
 		panic("teacherforce: ServerTemplate: " + err.Error())
 	}
-	return name + " " + string(b)
+	return serverName + " " + string(b)
 }
 
 // Served reports whether a template's name says that the server renders.
 func Served(template string) bool {
 	name, _, _ := strings.Cut(template, " ")
-	return name == strings.TrimSuffix(servedPrefix, ":") || strings.HasPrefix(name, servedPrefix)
+	return name == serverName || strings.HasPrefix(name, servedPrefix)
 }
 
 // kwargsOf are the variables that a served template's name states.
@@ -58,10 +62,10 @@ type chatRenderer interface {
 
 // ContextIDs returns the token ids of the context that p answers prompt in, as the
 // server renders it in its model's own template: no template is known here, and of
-// p.Template only the variables count ([ServerTemplate]). If g is a
-// [providers.ChatRenderer] that costs nothing. Else, or if its service does not render, it
-// has one token generated, and needs a server that returns the prompt's ids
-// (Generation.PromptIDs); of another, the error wraps [errors.ErrUnsupported].
+// p.Template only the variables count ([ServerTemplate]). If g renders, as a
+// [providers.ChatRenderer] or a [providers.Client] does, that costs nothing. If it or its
+// service does not, one token is generated, for which the server has to return the prompt's
+// ids (Generation.PromptIDs); if it returns none, the error wraps [errors.ErrUnsupported].
 func ContextIDs(ctx context.Context, g Generator, tag providers.Tag, p offpolicy.Policy, prompt dataset.Prompt) ([]int,
 	error) {
 	kwargs, err := kwargsOf(p.Template)

@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// Error is err, of reading b with encoding/json, with the line that it is on: encoding/json knows only the
+// Error adds to err, which encoding/json returned for b, the line that it is on: encoding/json reports an
 // offset, and names types of Go.
 func Error(b []byte, err error) error {
 	var (
@@ -24,7 +24,7 @@ func Error(b []byte, err error) error {
 		}
 	case errors.As(err, &typ):
 		at = typ.Offset
-		err = fmt.Errorf("field %q holds what is of another kind, or out of range: %s", typ.Field, typ.Value)
+		err = fmt.Errorf("field %q holds a value of another kind, or out of range: %s", typ.Field, typ.Value)
 	default:
 		return err
 	}

@@ -9,7 +9,7 @@ func TestError(t *testing.T) {
 	for in, want := range map[string]string{
 		"{\n\"a\": NaN}":         "line 2: invalid character 'N' looking for beginning of value",
 		"{\n\"a\": 1,\n":         "line 3: unexpected end of JSON input",
-		"{\n\n\"a\": 1e999\n}":   `line 3: field "a" holds what is of another kind, or out of range: number 1e999`,
+		"{\n\n\"a\": 1e999\n}":   `line 3: field "a" holds a value of another kind, or out of range: number 1e999`,
 		"\ufeff{\"a\": 1}":       "line 1: the file begins with a byte order mark, which JSON does not have",
 		"{\"a\": 1}\n\ngarbage.": "line 3: invalid character 'g' after top-level value",
 	} {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"html"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -52,8 +53,8 @@ func encodings(key string) map[string]string {
 	}
 }
 
-// In tells in which encodings a text shows Key. What a page, a report or JSON
-// escapes is looked at without the escapes as well.
+// In lists the encodings in which a text shows Key. Text that a page, a report or JSON
+// escapes is searched without the escapes as well.
 func In(text string) (found []string) {
 	plain := html.UnescapeString(text)
 	texts := []string{text, plain, strings.NewReplacer(`\\`, `\`).Replace(text), strings.NewReplacer(`\\`, `\`, `\_`, "_",
@@ -78,13 +79,7 @@ func Echo(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		forms := encodings(key)
-		names := slices.Sorted(func(yield func(string) bool) {
-			for name := range forms {
-				if !yield(name) {
-					return
-				}
-			}
-		})
+		names := slices.Sorted(maps.Keys(forms))
 		id := r.URL.Path + r.Header.Get("X-Request-Id")
 		made, _ := attempts.LoadOrStore(id, new(atomic.Int64))
 		turn := int(crc32.ChecksumIEEE([]byte(id))) + int(made.(*atomic.Int64).Add(1))

@@ -109,8 +109,8 @@ func labelsCell(out io.Writer, w *world, n, m int, tilt float64, repetitions int
 	all := policies{"p0": {}, "target": {tilt: tilt}}
 	truth := w.value(all["target"])
 	type tally struct {
-		refused, lost, answered, covered, both int
-		width, random                          float64
+		refused, lost, answered, covered int
+		width, random                    float64
 	}
 	tallies := make([]tally, len(designs))
 	atRandom, ess := 0, 0.0
@@ -145,7 +145,6 @@ func labelsCell(out io.Writer, w *world, n, m int, tilt float64, repetitions int
 				t.covered++
 			}
 			if !math.IsNaN(random) {
-				t.both++
 				t.width += e.Upper - e.Lower
 				t.random += random
 			}

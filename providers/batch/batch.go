@@ -135,7 +135,7 @@ func New(c *providers.Client) Runner { return Runner{c} }
 
 // Run answers requests through the service's batches, at
 // [providers.Price.Batch] of the price and within a day, and returns what became of
-// each by its tag. The provider must take batches ([providers.Batches]); where it does not, the error
+// each by its tag. The provider must take batches ([providers.Batches]); if it does not, the error
 // wraps [errors.ErrUnsupported]. Two requests of one [providers.RequestID] are an error.
 //
 // Answers are joined by custom id and read as those of [providers.Client.Generate]. The
