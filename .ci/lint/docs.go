@@ -7,10 +7,12 @@ import (
 	"go/ast"
 	"go/doc"
 	"go/doc/comment"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -128,20 +130,30 @@ func links(h *house) ([]finding, error) {
 		for _, text := range d.texts {
 			out = append(out, h.deadNames(d, text)...)
 		}
-		for _, f := range d.pkg.Syntax {
-			out = append(out, h.unlinked(d.pkg, f)...)
-		}
 	}
-	return out, nil
+	err = h.eachFile(func(rel string, text []byte) error { // of nested modules, too
+		if strings.HasSuffix(rel, "_test.go") || !public(path.Dir(rel)) {
+			return nil
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, rel, text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil || f.Name.Name == "main" {
+			return err
+		}
+		out = append(out, unlinked(fset, f, rel)...)
+		return nil
+	}, ".go")
+	return out, err
 }
 
 // unlinked finds brackets in what godoc shows as code, the comments inside of a
 // declaration, and in a package's first sentence, which lists of packages show as text.
-func (h *house) unlinked(p *packages.Package, f *ast.File) (out []finding) {
+func unlinked(fset *token.FileSet, f *ast.File, rel string) (out []finding) {
 	say := func(pos token.Pos, text, why string) {
 		for _, m := range bracketed.FindAllStringSubmatch(text, -1) {
 			if last := m[1][strings.LastIndex(m[1], ".")+1:]; ast.IsExported(last) {
-				out = append(out, finding{h.short(p.PkgPath) + ":" + m[1], h.place(p.Fset, pos), m[0] + " " + why})
+				at := fmt.Sprintf("%s:%d", rel, fset.Position(pos).Line)
+				out = append(out, finding{path.Dir(rel) + ":" + m[1], at, m[0] + " " + why})
 			}
 		}
 	}

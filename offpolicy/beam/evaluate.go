@@ -30,15 +30,15 @@ type Evaluation struct {
 	// Plan is what all files have in common. Their log-probs are its Scored, "unstated" if
 	// that is nil.
 	Plan offpolicy.Plan
-	// Config is that of [offpolicy.Evaluate]; Reward has to be nil. Clones and Segments that
-	// are nil are those that the table finds: [offpolicy.Table.Clones], [offpolicy.Table.Segments].
+	// Config is that of offpolicy.Evaluate; Reward has to be nil. Clones and Segments that
+	// are nil are those that the table finds: offpolicy.Table.Clones, offpolicy.Table.Segments.
 	Config offpolicy.Config
 	Source string // what was read, for the document
 }
 
 // Outcome is what a pipeline ends in.
 type Outcome struct {
-	Document string // an [offpolicy.Document] in JSON
+	Document string // an offpolicy.Document in JSON
 	Rows     int64  // logged rows, as many as were read
 	Tables   int    // tables that workers sent, and that were merged into one
 }

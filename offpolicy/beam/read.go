@@ -19,8 +19,8 @@ import (
 // shared folder, gs://, s3://. Those whose name ends in .parquet are Parquet, others JSON
 // lines.
 type Files struct {
-	Logged        []string                // of [dataset.Sample]
-	Draws, Probes []dataset.FreshDrawFile // of [dataset.FreshDraw]
+	Logged        []string                // of dataset.Sample
+	Draws, Probes []dataset.FreshDrawFile // of dataset.FreshDraw
 }
 
 // source is a file and what it holds.

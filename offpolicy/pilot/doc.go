@@ -14,7 +14,7 @@
 //	logprobs   P0's responses under every policy              logprobs.jsonl
 //	oracle     labels of P0's responses                       oracle.jsonl
 //	judge      scores of every response                       judge.jsonl
-//	canaries   20 responses with a planted instruction         canaries.jsonl
+//	canaries   20 responses with a planted instruction        canaries.jsonl
 //
 // and ends in samples.jsonl, fresh_draws/, ledger.jsonl and report.json, .md
 // and .html.

@@ -23,8 +23,8 @@
 // report.html is one file. It fetches nothing, runs no script, and forbids
 // itself both by a content security policy. It follows the reader's light or
 // dark setting, reflows to the width of a phone, and prints. While the run goes
-// on it reloads itself every five seconds, so watching a long run is opening a
-// file. Plots are inline SVG whose horizontal positions are percentages: they
+// on it is written again from time to time, and shows more when it is loaded
+// again. Plots are inline SVG whose horizontal positions are percentages: they
 // stretch with the page while their text keeps its size.
 //
 // # Hostile text

@@ -27,8 +27,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // HTML writes v as report.html: one file that fetches nothing and runs no
 // script, for screens of any width, light or dark, and for paper. Text that
-// strangers or models wrote is escaped by html/template. While v.State is
-// "running" the page reloads itself every five seconds.
+// strangers or models wrote is escaped by html/template.
 func HTML(w io.Writer, v *pilot.Verdict) error {
 	d := newPage(v)
 	var b bytes.Buffer
