@@ -25,7 +25,9 @@ func TestKeyIsNowhere(t *testing.T) {
 	for i := range 16 {
 		fmt.Fprintf(&in, "{\"prompt\": \"Why is the sky blue?\", \"response\": \"For %d reasons.\"}\n", i)
 	}
-	for _, faults := range []string{"", "noecho=1", "500=0.1,truncate=0.1,null=0.3,zero=0.2,positive=0.2"} {
+	for _, faults := range []string{"", "noecho=1", "wrongtemplate=1,order=1",
+		"429=0.05,500=0.05,503=0.05,reset=0.03,truncate=0.05,slow=0.1:1ms,null=0.3,zero=0.2,positive=0.2,noise=0.01," +
+			"drift=0.1,expensive=1.1,badjson=0.1,empty=0.1,cut=0.1"} {
 		parsed, err := sim.ParseFaults(faults)
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +38,7 @@ func TestKeyIsNowhere(t *testing.T) {
 		defer server.Close()
 		var out bytes.Buffer
 		for _, more := range [][]string{nil, {"-no-certify"}} {
-			if more == nil && strings.HasPrefix(faults, "500") {
+			if more == nil && strings.HasPrefix(faults, "429") {
 				continue // probes that wait to be tried again take long
 			}
 			args := append([]string{"-base-url", server.URL + "/inference/v1", "-model", sim.ScoutModel, "-key-env", "KEY",
