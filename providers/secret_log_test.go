@@ -17,8 +17,9 @@ import (
 // TestKeyIsNotLogged logs at debug level all that a program can see of its calls, to a server
 // that shows the key in everything it says: settings, attempts, results, errors.
 func TestKeyIsNotLogged(t *testing.T) {
-	for _, spec := range []string{"", "429=0.1,500=0.1,503=0.1,reset=0.05,truncate=0.1,slow=0.1:1ms,zero=0.1,positive=0.1," +
-		"null=0.1,badjson=0.2,empty=0.1,cut=0.1,drift=0.2,expensive=1.1,noise=0.01", "noecho=1", "wrongtemplate=1,order=1"} {
+	for _, spec := range []string{"", "noecho=1", "wrongtemplate=1,order=1",
+		"429=0.1,500=0.1,503=0.1,reset=0.05,truncate=0.1,slow=0.1:1ms,zero=0.1,positive=0.1,null=0.1,badjson=0.2," +
+			"empty=0.1,cut=0.1,drift=0.2,expensive=1.1,noise=0.01"} {
 		faults, err := sim.ParseFaults(spec)
 		if err != nil {
 			t.Fatal(err)
@@ -44,8 +45,9 @@ func TestKeyIsNotLogged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config := providers.ClientConfig{Prices: prices, Concurrency: 1, OnAttempt: func(e providers.Entry) { log("attempt", e) },
-			Retry: providers.Retry{Attempts: 2, Base: 1, Max: 1}}
+		config := providers.ClientConfig{Prices: prices, Concurrency: 1,
+			Retry:     providers.Retry{Attempts: 2, Base: 1, Max: 1},
+			OnAttempt: func(e providers.Entry) { log("attempt", e) }}
 		client, err := providers.NewClient(fireworks, config)
 		if err != nil {
 			t.Fatal(err)
