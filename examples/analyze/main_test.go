@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
@@ -361,14 +362,22 @@ func runFolder(t *testing.T) string {
 	add("ledger.jsonl", map[string]any{"id": "e3", "stage": "judge", "key": "a", "cost_usd": 9, "outcome": "ok"})
 	add("manifest.json", map[string]any{
 		"schema_version": record.SchemaVersion, "seed": 7, "transport_margin": .04,
-		"policies": []map[string]any{{"name": "p0", "role": "logging"}, {"name": "near", "role": "target"},
-			{"name": "far", "role": "target"}, {"name": "twin", "role": "clone"}},
+		"policies": []map[string]any{manifestPolicy("p0", "logging", ""), manifestPolicy("near", "target", "Be brief."),
+			manifestPolicy("far", "target", "Be vague."), manifestPolicy("twin", "clone", "")},
 		"configuration": map[string]any{"judge": "judge@1"},
 	})
 	for name, rows := range files {
 		write(t, filepath.Join(dir, name), rows)
 	}
 	return dir
+}
+
+// manifestPolicy is a policy as a run's manifest has it.
+func manifestPolicy(name, role, system string) map[string]any {
+	p := offpolicy.Policy{Name: name, Model: "m", System: system, Template: "chatml",
+		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 64}}
+	return map[string]any{"name": name, "role": role, "policy_hash": p.Hash(), "model": p.Model, "system": system,
+		"template": p.Template, "temperature": 1, "top_p": 1, "top_k": 0, "max_tokens": 64, "expected_tokens": 20}
 }
 
 func TestRunFolder(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/folder"
+	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/teacherforce"
@@ -74,6 +75,45 @@ func readShard(in *folder.Folder) (manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// arms are the policies of the run, as it was configured with them.
+func (m *manifest) arms() record.Arms {
+	out := make(record.Arms, len(m.Policies))
+	for i, p := range m.Policies {
+		out[i] = record.Arm{Role: p.Role, ExpectedTokens: p.ExpectedTokens, ExpectedRank: p.ExpectedRank,
+			Policy: offpolicy.Policy{Name: p.Name, Model: p.Model, System: p.System, Template: p.Template,
+				Sampling: offpolicy.Sampling{Temperature: p.Temperature, TopP: p.TopP, TopK: p.TopK, MaxTokens: p.MaxTokens}}}
+	}
+	return out
+}
+
+// validate refuses what no run writes.
+func (m *manifest) validate() error {
+	for _, field := range []struct {
+		name string
+		v    float64
+	}{
+		{"prompts", float64(m.Prompts)}, {"transport_margin", m.TransportMargin}, {"anytime", float64(m.Anytime)},
+		{"noise", m.Noise.OrNaN()},
+	} {
+		if field.v < 0 {
+			return fmt.Errorf("%s %v: want no less than 0", field.name, field.v)
+		}
+	}
+	arms := m.arms()
+	if err := arms.Validate(); err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	for i, a := range arms {
+		if got, want := m.Policies[i].PolicyHash, a.Policy.Hash(); got != want {
+			return fmt.Errorf("policies: %s has the hash %s, and its settings have %s", a.Policy.Name, got, want)
+		}
+	}
+	if m.Shard != nil && m.Shard.Failed < 0 {
+		return fmt.Errorf("shard: failed %d: want no less than 0", m.Shard.Failed)
+	}
+	return nil
 }
 
 // planHash tells runs of other prompts or labels apart.

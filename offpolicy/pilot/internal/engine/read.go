@@ -42,13 +42,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 	if err := json.Unmarshal(m.Configuration, &configuration); err != nil || configuration.Judge == "" {
 		return fail(fmt.Errorf("%s names no judge: run again", path))
 	}
-	r := &record.Records{Noise: m.Noise, Anytime: m.Anytime}
-	for _, p := range m.Policies {
-		r.Arms = append(r.Arms, record.Arm{Role: p.Role, Policy: offpolicy.Policy{Name: p.Name}})
-	}
-	if !slices.ContainsFunc(r.Arms, func(a record.Arm) bool { return a.Role == record.Logging && a.Policy.Name != "" }) {
-		return fail(fmt.Errorf("%s names no logging policy: run again", path))
-	}
+	r := &record.Records{Arms: m.arms(), Noise: m.Noise, Anytime: m.Anytime}
 	if r.Prompts, err = readRows(in, "prompts.jsonl",
 		func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} }); err != nil {
 		return fail(err)
@@ -108,6 +102,9 @@ func readManifest(in *folder.Folder) (m manifest, err error) {
 	if m.SchemaVersion != record.SchemaVersion {
 		return m, fmt.Errorf("%s has schema_version %d, and this build reads %d: read the folder with the build that "+
 			"wrote it, or run again", path, m.SchemaVersion, record.SchemaVersion)
+	}
+	if err := m.validate(); err != nil {
+		return m, fmt.Errorf("%s is not as a run writes it: %w", path, err)
 	}
 	return m, nil
 }
