@@ -138,6 +138,7 @@ func (r *Result) notes() []string {
 				"weights are made of the same kind of log-probs.",
 				say, p.Policy, r.Logging, strings.Join(p.Clone.Reasons, "; ")))
 	}
+	out = append(out, r.contradictions()...)
 	out = append(out, r.source...)
 	out = append(out, r.frame.remarks()...)
 	var unstated []string
@@ -187,6 +188,30 @@ func (r *Result) notes() []string {
 		out = append(out, "No response has a judge score: labels are used alone.")
 	default:
 		out = append(out, "The judge cannot be calibrated: "+r.CalibratorError.Error()+".")
+	}
+	return out
+}
+
+// contradictions are the policies of which logs and own responses say what cannot both be
+// right: wrong weights, draws of another policy, or another judge or oracle.
+func (r *Result) contradictions() (out []string) {
+	for i := range r.Policies {
+		p := &r.Policies[i]
+		dr, direct := p.Estimate(DR), p.Estimate(Direct)
+		switch {
+		case math.Abs(p.Answer.Hausman) > disagreement:
+			out = append(out, fmt.Sprintf("The reweighted logs put %s at %.3f, and the labels of its own responses at %.3f, "+
+				"further apart than luck explains (t %.1f). The answer is by its own, and holds only if these are its "+
+				"responses and the labels are right: find out why before you rely on either.",
+				p.Policy, dr.Value, direct.Value, p.Answer.Hausman))
+		case p.Answer.Estimator == Direct:
+			for _, why := range p.unlike {
+				if why.Rule == RuleBalance {
+					out = append(out, fmt.Sprintf("%s is answered by its own draws, but %s: find out why before you rely on it.",
+						p.Policy, why.Message))
+				}
+			}
+		}
 	}
 	return out
 }

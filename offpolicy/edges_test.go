@@ -163,3 +163,31 @@ func TestEmptyColumnsPanic(t *testing.T) {
 		}()
 	}
 }
+
+// What logs and own responses say of a policy that cannot both be right stands before any figure.
+func TestContradictionsAreNotes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Draw)
+		want   string
+	}{
+		{"both agree", func(*Draw) {}, ""},
+		{"the labels of its own are of a stricter oracle", func(d *Draw) {
+			if v, ok := d.Label.Get(); ok {
+				d.Label = dataset.Known(v * .6)
+			}
+		}, "further apart than luck explains"},
+		{"its draws were scored by a milder judge", func(d *Draw) { d.Score = dataset.Known(min(d.Score.OrNaN()+.15, 1)) },
+			"answered by its own draws, but the judge's mean is"},
+	} {
+		s := drawnSamples(func(_ int, _ *Row, d *Draw) { c.change(d) })
+		doc := evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 20}).Document()
+		notes := strings.Join(doc.Notes, "\n")
+		if told := strings.Contains(notes, "find out why"); told != (c.want != "") || !strings.Contains(notes, c.want) {
+			t.Errorf("%s: %q is in the notes: %s", c.name, c.want, notes)
+		}
+		if a := doc.Policies["t"].Answer; c.want != "" && a.Estimator != string(Direct) {
+			t.Errorf("%s: answered by %s", c.name, a.Estimator)
+		}
+	}
+}

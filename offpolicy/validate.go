@@ -76,7 +76,7 @@ func (t *Table) validateRows(covariate string) error {
 		for _, name := range policies {
 			switch v := t.logProb[name][i]; {
 			case v > 0:
-				bad = bad.add(op, i, v, "log-prob of "+id+" under "+name+" is above 0; score the response again")
+				bad = bad.add(op, i, v, "log-prob of "+id+" under "+name+" is above 0"+remedyAbove0(v))
 			case name == t.plan.Logging && math.IsInf(v, -1):
 				bad = bad.add(op, i, v,
 					"log-prob of "+id+" under the logging policy: want a finite number <= 0, or none; score the "+
@@ -210,4 +210,12 @@ func gradeError(bad *RowError, op string, i int, id string, score, label, p floa
 			"inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
 	}
 	return bad
+}
+
+// remedyAbove0 is what to do about a log-prob above 0: below 1 it may be a probability.
+func remedyAbove0(v float64) string {
+	if v < 1 {
+		return "; score the response again, or take the logarithm if it is a probability"
+	}
+	return "; score the response again, or change the sign if it is a negative log-likelihood"
 }
