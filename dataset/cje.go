@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -114,7 +115,11 @@ func decodeCJE(b []byte, v any, known map[string]bool) (meta map[string]any, ext
 		}
 		raw := f.raw
 		if f.name == "prompt_id" && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
-			raw = []byte(strconv.Quote(string(raw))) // an id that is a number is its digits
+			id, err := numberID(f.name, raw)
+			if err != nil {
+				return nil, nil, err
+			}
+			raw = []byte(strconv.Quote(id))
 		}
 		own = append(append(append(append(own, '"'), f.name...), `":`...), raw...) // its name has no escapes
 	}
@@ -184,10 +189,14 @@ func promote(id *string, score, label *Float, meta map[string]any) error {
 		switch v := meta["prompt_id"].(type) {
 		case string:
 			*id = v
-		case float64:
-			*id = strconv.FormatFloat(v, 'f', -1, 64)
-		case json.Number:
-			*id = string(v)
+		case float64, json.Number:
+			raw, err := json.Marshal(v)
+			if err != nil {
+				return err
+			}
+			if *id, err = numberID("prompt_id", raw); err != nil {
+				return err
+			}
 		}
 	}
 	for name, to := range map[string]*Float{"judge_score": score, "oracle_label": label} {
@@ -315,11 +324,12 @@ func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
 	}
 	out := map[string][]FreshDraw{}
 	for _, f := range files {
-		rows, err := ReadFile[FreshDraw](f.Path)
-		if err != nil {
-			return nil, err
+		for d, err := range f.Draws() {
+			if err != nil {
+				return nil, err
+			}
+			out[f.Policy] = append(out[f.Policy], d)
 		}
-		out[f.Policy] = append(out[f.Policy], rows...)
 	}
 	for policy, draws := range out {
 		slices.SortStableFunc(draws, compareDraws)
@@ -335,6 +345,30 @@ func ReadFreshDraws(dir string) (map[string][]FreshDraw, error) {
 
 // FreshDrawFile is a file of one policy's fresh draws, as JSON lines of [FreshDraw].
 type FreshDrawFile struct{ Policy, Path string }
+
+// Draws reads the file line by line, up to the first error, which names file and line. A
+// line that names another policy than the file is one.
+func (f FreshDrawFile) Draws() iter.Seq2[FreshDraw, error] {
+	return func(yield func(FreshDraw, error) bool) {
+		in, err := os.Open(f.Path)
+		if err != nil {
+			yield(FreshDraw{}, err)
+			return
+		}
+		defer in.Close()
+		readJSONL(in, f.Path, maxLine, f.Check)(yield)
+	}
+}
+
+// Check returns an error if d names another policy than the file.
+func (f FreshDrawFile) Check(d FreshDraw) error {
+	var policy string
+	if raw, ok := d.Extra["policy"]; !ok || json.Unmarshal(raw, &policy) != nil || policy == "" || policy == f.Policy {
+		return nil
+	}
+	return fmt.Errorf("field \"policy\" is %q in a file of %q: keep the draws of each policy in a file of its name",
+		policy, f.Policy)
+}
 
 // FreshDrawFiles returns the files that [ReadFreshDraws] reads, for who reads them line by
 // line. A policy may have two, of scored and of unscored draws.

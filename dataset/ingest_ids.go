@@ -3,8 +3,33 @@ package dataset
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 )
+
+// numberID is an id that a file states as a number, or null as "": its digits, whichever way they
+// are written, so that 7, 7.0 and "7" are one id in every file.
+func numberID(field string, raw []byte) (string, error) {
+	v, err := decodeAny(raw)
+	if err != nil {
+		return "", fmt.Errorf("field %q: %w", field, err)
+	}
+	switch v := v.(type) {
+	case string:
+		return v, nil // more digits than a float64 has
+	case float64:
+		if v != math.Trunc(v) {
+			return "", fmt.Errorf("field %q is %v: an id must be text or an integer", field, v)
+		}
+		if math.Abs(v) > 1<<53 && bytes.ContainsAny(raw, ".eE") {
+			return "", fmt.Errorf("field %q is %s, a float, which has lost the last digits of an id that long: "+
+				"write ids as text or integers", field, raw)
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	}
+	return "", nil
+}
 
 // sharedIDs looks for rows that state one id; index is sorted by it.
 func (p *pass) sharedIDs(index []uint32) error {

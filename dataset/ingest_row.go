@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -158,22 +156,9 @@ func (row *parsedRow) idIn(fs fields, names ...string) error {
 		case '{', '[', 't', 'f':
 			return fmt.Errorf("field %q must be text or an integer", name)
 		default:
-			v, err := decodeAny(raw)
-			if err != nil {
-				return fmt.Errorf("field %q: %w", name, err)
-			}
-			switch v := v.(type) {
-			case string:
-				id = v
-			case float64:
-				if v != math.Trunc(v) {
-					return fmt.Errorf("field %q is %v: an id must be text or an integer", name, v)
-				}
-				if math.Abs(v) > 1<<53 && strings.ContainsAny(string(raw), ".eE") {
-					return fmt.Errorf("field %q is %s, a float, which has lost the last digits of an id that long: "+
-						"write ids as text or integers", name, raw)
-				}
-				id = strconv.FormatFloat(v, 'f', -1, 64)
+			var err error
+			if id, err = numberID(name, raw); err != nil {
+				return err
 			}
 		}
 		// Ids travel in file names, HTTP headers and one-line messages.

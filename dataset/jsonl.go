@@ -49,10 +49,11 @@ const (
 //
 // The sequence reads r and can be ranged over once.
 func ReadJSONL[T any](r io.Reader, name string) iter.Seq2[T, error] {
-	return readJSONL[T](r, name, maxLine)
+	return readJSONL[T](r, name, maxLine, nil)
 }
 
-func readJSONL[T any](r io.Reader, name string, longest int) iter.Seq2[T, error] {
+// readJSONL refuses the rows of which check, if it is set, returns an error.
+func readJSONL[T any](r io.Reader, name string, longest int, check func(T) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), name: name, longest: longest}
 		for {
@@ -63,6 +64,11 @@ func readJSONL[T any](r io.Reader, name string, longest int) iter.Seq2[T, error]
 			var row T
 			if err == nil {
 				err = decodeObject(raw, &row, name, line)
+			}
+			if err == nil && check != nil {
+				if why := check(row); why != nil {
+					err = &LineError{Name: name, Line: line, Err: why, Hint: "fix this line"}
+				}
 			}
 			if err != nil {
 				var zero T

@@ -97,7 +97,7 @@ func TestReadJSONLLongLines(t *testing.T) {
 	// One byte less than the limit, the line break included, and one more.
 	const longest = 1 << 20
 	read := func(in string) (rows []kv, err error) {
-		for row, e := range readJSONL[kv](strings.NewReader(in), "in.jsonl", longest) {
+		for row, e := range readJSONL[kv](strings.NewReader(in), "in.jsonl", longest, nil) {
 			if err = e; err == nil {
 				rows = append(rows, row)
 			}

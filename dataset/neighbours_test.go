@@ -1,6 +1,9 @@
 package dataset
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -96,5 +99,42 @@ func TestNeighbours(t *testing.T) {
 		if d := strings.TrimPrefix(got.Attrition.summary(), "dropped "); len(texts) > 0 || d != c.say {
 			t.Errorf("%s: %v beside, dropped %q, want %q", c.reason, texts, d, c.say)
 		}
+	}
+}
+
+// An id is one id, whichever way a file writes the number; one that was rounded is none.
+func TestIDsThatAreNumbers(t *testing.T) {
+	for raw, want := range map[string]string{`7`: "7", `7.0`: "7", `"7"`: "7", `7e0`: "7",
+		`1152921504606846977`: "1152921504606846977"} {
+		for _, line := range []string{`{"prompt_id": ` + raw + `}`, `{"metadata": {"prompt_id": ` + raw + `}}`} {
+			var d FreshDraw
+			if err := json.Unmarshal([]byte(line), &d); err != nil || d.PromptID != want {
+				t.Errorf("%s: %q, %v", line, d.PromptID, err)
+			}
+		}
+	}
+	for raw, want := range map[string]string{`1.1529215046068470e18`: "lost the last digits", `7.5`: "must be text or an integer"} {
+		var s Sample
+		if err := json.Unmarshal([]byte(`{"prompt_id": `+raw+`}`), &s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v, want %q", raw, s.PromptID, err, want)
+		}
+		_, err := table(t, `{"qid": `+raw+`, "label": 1, "response": "r"}`+"\n", TableOptions{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a table with %s: %v, want %q", raw, err, want)
+		}
+	}
+}
+
+// A line that names another policy than its file belongs to that one.
+func TestDrawsOfAnotherPolicy(t *testing.T) {
+	dir := t.TempDir()
+	lines := `{"prompt_id":"a","policy":"near","judge_score":1}` + "\n\n" +
+		`{"prompt_id":"b","policy":"far","judge_score":1}` + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "near_responses.jsonl"), []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadFreshDraws(dir)
+	if err == nil || !strings.Contains(err.Error(), `near_responses.jsonl:3: field "policy" is "far" in a file of "near"`) {
+		t.Error(err)
 	}
 }

@@ -76,7 +76,11 @@ func (t *tableReader) record(fs fields, row *tableRow) ([]byte, error) {
 		case s.role == drawRole:
 			err = t.draw(f.name, raw, row)
 		case s.role == idRole || s.role == promptRole || s.role == responseRole:
-			if t.csv || s.rank != own {
+			if s.role == idRole && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
+				var id string
+				id, err = numberID(f.name, raw)
+				raw = []byte(strconv.Quote(id))
+			} else if t.csv || s.rank != own {
 				raw, err = t.text(f.name, raw)
 			}
 			if t.csv && s.role == idRole && err == nil {

@@ -183,6 +183,11 @@ func (d *Comparison) fill(a, b *Estimate) {
 	nan := math.NaN()
 	d.Difference, d.SE, d.Lower, d.Upper, d.DF, d.P, d.Holm, d.BandLower, d.BandUpper = nan, nan, nan, nan, nan,
 		nan, nan, nan, nan
+	if d.Prompts == 0 && d.LeftOut > 0 {
+		d.Refusals = []Refusal{refusal(RuleMissing, 0, 1,
+			"%s and %s rest on no prompt in common, and differences are paired by prompt", d.A, d.B)}
+		return
+	}
 	for _, e := range []*Estimate{a, b} {
 		for _, why := range e.Refusals {
 			why.Message = fmt.Sprintf("on the %d common prompts: %s", d.Prompts, why.Message)

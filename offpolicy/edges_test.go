@@ -191,3 +191,33 @@ func TestContradictionsAreNotes(t *testing.T) {
 		}
 	}
 }
+
+// A policy of which no response is to a logged prompt cannot be compared, which is said, with what
+// two spellings of one id look like.
+func TestNoPromptInCommon(t *testing.T) {
+	for spelling, want := range map[string]string{"P%d": `"P`, " p%d": `" p`, "p00%d": `"p00`, "p%d.0": `.0" here`, "other %d": ""} {
+		s := drawnSamples(func(i int, _ *Row, d *Draw) { d.PromptID = fmt.Sprintf(spelling, i) })
+		r := evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 20})
+		notes := strings.Join(r.Document().Notes, "\n")
+		if !strings.Contains(notes, "No response of t is to a prompt that was logged") || !strings.Contains(notes, want) ||
+			strings.Contains(notes, "spell ids alike") != (want != "") {
+			t.Errorf("ids like %q: %s", spelling, notes)
+		}
+	}
+	for _, common := range []bool{true, false} {
+		s := drawnSamples(func(_ int, r *Row, d *Draw) {
+			delete(r.LogProbs, "t") // so that its draws alone can answer
+			if !common {
+				d.PromptID += " "
+			}
+		})
+		r := evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 20})
+		if notes := strings.Join(r.Document().Notes, "\n"); strings.Contains(notes, "No response of") == common {
+			t.Error(notes)
+		}
+		d := r.Comparisons[0]
+		if d.Refused() == common || !common && !strings.Contains(d.Refusals[0].Message, "no prompt in common") {
+			t.Errorf("prompts in common %v: the comparison is refused for %v", common, d.Refusals)
+		}
+	}
+}

@@ -73,6 +73,12 @@ func checkResult(t testing.TB, r *Result) {
 		}
 	}
 	for _, c := range r.Comparisons {
+		if c.Refused() {
+			if !math.IsNaN(c.Difference) || !math.IsNaN(c.P) {
+				t.Errorf("refused comparison %+v", c)
+			}
+			continue
+		}
 		if !(c.SE >= 0) || !(c.P >= 0 && c.P <= 1 && c.Holm >= c.P && c.Holm <= 1) {
 			t.Errorf("comparison %+v", c)
 		}

@@ -38,7 +38,44 @@ func (fr *frame) remarks() []string {
 			say("draws of "+name, copied(d.score, d.label, d.invP))
 		}
 	}
-	return append(out, fr.means()...)
+	return append(append(out, fr.strangers()...), fr.means()...)
+}
+
+// strangers finds policies of which no response is to a prompt that was logged, which as often as
+// not is one prompt whose id is spelt in two ways.
+func (fr *frame) strangers() (out []string) {
+	spelt := map[string]string{} // ids of logged prompts, by what is left without case, spaces and zeros
+	for i, id := range fr.prompts {
+		if fr.count[i] > 0 {
+			spelt[bareID(id)] = id
+		}
+	}
+	for _, name := range fr.targets {
+		d := fr.draws[name]
+		if d == nil || len(d.prompt)*len(spelt) == 0 ||
+			slices.ContainsFunc(d.prompt, func(p int32) bool { return fr.count[p] > 0 }) {
+			continue
+		}
+		say := fmt.Sprintf("No response of %s is to a prompt that was logged, and differences are paired by prompt", name)
+		for _, p := range d.prompt {
+			if logged, ok := spelt[bareID(fr.prompts[p])]; ok {
+				say += fmt.Sprintf(": spell ids alike, of which one is %q here and %q in the logs", fr.prompts[p], logged)
+				break
+			}
+		}
+		out = append(out, say+".")
+	}
+	return out
+}
+
+// bareID is an id without what differs between two spellings of one.
+func bareID(id string) string {
+	id = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(id)), ".0")
+	digits := strings.TrimLeft(id, "0")
+	if at := strings.LastIndexFunc(id, func(r rune) bool { return r < '0' || r > '9' }); at >= 0 {
+		digits = id[:at+1] + strings.TrimLeft(id[at+1:], "0")
+	}
+	return digits
 }
 
 // copied counts labels that are the scores again; it is 0 if one of them is not.

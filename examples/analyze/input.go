@@ -100,18 +100,12 @@ func drawFiles(dir string, files func(string) ([]dataset.FreshDrawFile, error)) 
 
 func eachDraw(files []dataset.FreshDrawFile, add func(policy string, d dataset.FreshDraw)) error {
 	for _, file := range files {
-		f, err := os.Open(file.Path)
-		if err != nil {
-			return err
-		}
-		for d, err := range dataset.ReadJSONL[dataset.FreshDraw](f, file.Path) {
+		for d, err := range file.Draws() {
 			if err != nil {
-				f.Close()
 				return err
 			}
 			add(file.Policy, d)
 		}
-		f.Close()
 	}
 	return nil
 }

@@ -87,6 +87,9 @@ func (f *readFn) read(ctx context.Context, s source, size int, emit func(*offpol
 		})
 	} else {
 		err = each(ctx, s.Name, func(d dataset.FreshDraw) error {
+			if err := (dataset.FreshDrawFile{Policy: s.Policy}).Check(d); err != nil {
+				return err
+			}
 			if s.Kind == drawn {
 				table.AddFresh(s.Policy, d)
 			} else {
