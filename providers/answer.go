@@ -25,6 +25,7 @@ type choice struct {
 	message   message
 	has       bool // there is a message
 	finish    string
+	native    string // the upstream's word behind a gateway's finish
 	tokens    []Token
 	promptIDs []int
 	tokenIDs  []int
@@ -192,6 +193,16 @@ func (r *reader) choice(w want) (c choice) {
 		case "finish_reason":
 			r.once(&seen, 2, "finish_reason")
 			c.finish = r.finish()
+		case "native_finish_reason": // OpenRouter: the upstream's own word
+			c.native = r.word(maxName)
+		case "provider_specific_fields": // LiteLLM, with the same in it
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				if string(r.key()) == "native_finish_reason" {
+					c.native = r.word(maxName)
+				} else {
+					r.skip()
+				}
+			}
 		case "logprobs":
 			if !w.tokens {
 				r.skip()
@@ -253,6 +264,15 @@ func (r *reader) message(w want) (m message) {
 		case "reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks":
 			// vLLM, SGLang, DeepSeek, Fireworks; newer vLLM, Together; OpenRouter; Ollama; LiteLLM
 			m.reasoned = r.filled() || m.reasoned
+		case "provider_specific_fields": // LiteLLM
+			for ok := r.enter('{'); ok; ok = r.more('}') {
+				switch string(r.key()) {
+				case "reasoning_content", "reasoning", "thinking_blocks":
+					m.reasoned = r.filled() || m.reasoned
+				default:
+					r.skip()
+				}
+			}
 		case "tool_calls", "function_call":
 			m.called = r.filled() || m.called
 		default:

@@ -70,9 +70,17 @@ func (a *arrays) at(i int, w want) *Token {
 		if a.out == nil {
 			a.out = make([]Token, 0, w.guess())
 		}
-		a.out = append(a.out, Token{ID: -1, Offset: -1})
+		a.out = another(a.out)
 	}
 	return &a.out[i]
+}
+
+// another is tokens with one more that nothing is known of, made where it stands.
+func another(tokens []Token) []Token {
+	n := len(tokens)
+	tokens = slices.Grow(tokens, 1)[:n+1]
+	tokens[n].ID, tokens[n].Offset = -1, -1
+	return tokens
 }
 
 func (a *arrays) list(r *reader) []Token {
@@ -110,6 +118,9 @@ func (r *reader) column(a *arrays, w want, set func(t *Token, element []byte) bo
 	if err != nil {
 		r.broken(err)
 		return 0
+	}
+	if a.out == nil { // a comma behind each element but the last, and some in texts
+		a.out = make([]Token, 0, min(bytes.Count(v, []byte{','})+1, w.entries()))
 	}
 	for e := range elements(v) {
 		if n >= w.entries() {
@@ -253,13 +264,14 @@ func (r *reader) contentList(w want) []Token {
 			r.fail("an entry that is no object")
 			return out
 		}
-		out = append(out, r.token(w))
+		out = another(out)
+		r.token(&out[len(out)-1], w)
 	}
 	return out
 }
 
-func (r *reader) token(w want) Token {
-	t := Token{ID: -1, Offset: -1}
+// token reads an entry into t.
+func (r *reader) token(t *Token, w want) {
 	var seen uint32
 	other := -1 // llama.cpp's spelling of token_id; others write anything there
 	for ok := r.enter('{'); ok; ok = r.more('}') {
@@ -297,7 +309,6 @@ func (r *reader) token(w want) Token {
 	if len(t.Bytes) == 0 && t.Text != "" {
 		t.Bytes = nil // no text has no bytes
 	}
-	return t
 }
 
 // bytes are a token's bytes as a list of numbers, nil where it is missing or

@@ -65,9 +65,6 @@ func (k Secret) repeats(s string) bool {
 	return plain != s && shows(plain)
 }
 
-// repeatsIn is repeats of bytes.
-func (k Secret) repeatsIn(b []byte) bool { return k.repeats(string(b)) }
-
 func (k Secret) redactHeader(h http.Header) http.Header {
 	for _, values := range h {
 		for i, v := range values {

@@ -98,6 +98,9 @@ func (t *transport) decode(a attempt, d decoded, e *Error) (decoded, *Error) {
 	if meaning, ok := FinishOf(d.choice.finish); ok {
 		d.choice.finish = meaning
 	}
+	if meaning, ok := FinishOf(d.choice.native); ok && d.choice.finish == FinishStop {
+		d.choice.finish = meaning // gateways say "stop" of what ended in other ways, too
+	}
 	if d.choice.finish == finishError { // the server failed while generating
 		return decoded{}, t.brokenAt(a, d, errors.New("the server ended the generation with an error"))
 	}
@@ -123,7 +126,12 @@ func (t *transport) brokenAt(a attempt, d decoded, err error) *Error {
 // repeatsKey recognises a server that answers with the key that it was sent.
 // Text is recorded as it is, so it cannot be redacted, only refused.
 func (t *transport) repeatsKey(d decoded) bool {
-	if m := d.choice.message; t.key.repeats(d.choice.text) || t.key.repeats(m.refusal) || t.key.repeats(m.content) {
+	m := d.choice.message
+	spelled := string(d.spelled)
+	if spelled == d.choice.text || spelled == m.content {
+		spelled = "" // looked at once
+	}
+	if slices.ContainsFunc([]string{d.choice.text, m.refusal, m.content, spelled}, t.key.repeats) {
 		return true
 	}
 	for _, tok := range d.tokens {
@@ -133,7 +141,7 @@ func (t *transport) repeatsKey(d decoded) bool {
 			}
 		}
 	}
-	return t.key.repeatsIn(d.spelled)
+	return false
 }
 
 var errKeyRepeated = errors.New("the server repeats the API key in its answer")

@@ -54,7 +54,7 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 			r.nested(s, key, depth)
 			return
 		}
-		s.message = first(s.message, r.word(maxMessage))
+		s.speaks(r.word(maxMessage))
 	case "detail":
 		if r.kind() == '{' {
 			r.nested(s, key, depth)
@@ -90,6 +90,15 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 	case "details":
 		for ok := r.enter('['); ok; ok = r.more(']') {
 			r.detailObject(s)
+		}
+	case "promptFeedback", "prompt_feedback": // Gemini: the prompt was blocked
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			if key := r.key(); string(key) != "blockReason" && string(key) != "block_reason" {
+				r.skip()
+			} else if why := r.word(maxName); why != "" && !strings.HasSuffix(why, "_UNSPECIFIED") {
+				s.is, s.flagged = true, true
+				s.message = first(s.message, "the prompt was blocked: "+why)
+			}
 		}
 	case "retry_after", "retry_after_seconds", "resets_in_seconds":
 		r.wish(s, time.Second)
@@ -164,6 +173,15 @@ func (r *reader) inner(s *said, key string, depth int) {
 	}
 }
 
+// speaks adds a message: the first one is shown, and the delay that another names counts.
+func (s *said) speaks(message string) {
+	if s.message == "" {
+		s.message = message
+		return
+	}
+	s.wait = max(s.wait, namedDelay(message))
+}
+
 // nested reads an object in the place of a text. That it is there says nothing yet.
 func (r *reader) nested(s *said, key string, depth int) {
 	is := s.is
@@ -175,7 +193,10 @@ func (r *reader) nested(s *said, key string, depth int) {
 func (s *said) merge(in said) {
 	s.is = s.is || in.is
 	s.code, s.kind = first(in.code, s.code), first(in.kind, s.kind)
-	s.message, s.param, s.word = first(in.message, s.message), first(in.param, s.param), first(in.word, s.word)
+	outer := s.message
+	s.message = in.message
+	s.speaks(outer)
+	s.param, s.word = first(in.param, s.param), first(in.word, s.word)
 	if in.status != 0 {
 		s.status = in.status
 	}

@@ -101,7 +101,9 @@ var codes = table[Class]{
 		// Bedrock
 		"modelerrorexception", "modelnotreadyexception", "modeltimeoutexception", "modelstreamerrorexception",
 		"serviceunavailableexception", "internalserverexception",
-		"1234", // Zhipu
+		"1234",                    // Zhipu
+		"50505", "50507", "50508", // SiliconFlow
+		"server_is_overloaded", // OpenAI
 	},
 }
 

@@ -49,12 +49,12 @@ func (r *reader) usage(u *statedUsage) {
 	}
 	for ok := r.enter('{'); ok; ok = r.more('}') {
 		switch key := r.key(); string(key) {
-		case "prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens":
-			// OpenAI; its Responses API, Anthropic; Gemini; Bedrock
+		case "prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens", "promptTokens":
+			// OpenAI; its Responses API, Anthropic; Gemini; Bedrock; gateways in JavaScript
 			once(0)
 			u.input = string(key) == "input_tokens"
 			u.prompt = r.count()
-		case "completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens":
+		case "completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens", "completionTokens":
 			once(1)
 			u.completion = r.count()
 		case "total_tokens", "totalTokenCount", "totalTokens":
