@@ -22,7 +22,7 @@ import (
 // nothing, is what people try first.
 func TestFirstTestOfAnEndpoint(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
-	code, stdout, stderr := sample(t, "-out", out, "-n", "30", "-json",
+	code, stdout, stderr := sample(t, "-out", out, "-n", "25", "-json",
 		"-policies", shareddata.File(t, "cases/policies/aa.json"),
 		"-prices", shareddata.File(t, "cases/policies/free_prices.json"))
 	if code != exitGO {
@@ -81,7 +81,7 @@ func TestEndpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "run")
-	args := []string{"-out", out, "-n", "30", "-policies", policies, "-json",
+	args := []string{"-out", out, "-n", "5", "-policies", policies, "-json", "-waive", "judge.calibration=too few for it",
 		"-waive", "responses.truncated=short on purpose",
 		"-endpoint", "a=vllm:" + s.VLLMURL(), "-endpoint", "b=fireworks:" + s.FireworksURL() + ",key-env=ANY",
 		"-endpoint", "o=openai:" + s.OpenAIURL() + ",key-env=ANY",

@@ -44,6 +44,9 @@ func onDefaults(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
+// Too few prompts calibrate no judge: these flags, and their number behind them, are for tests of something else.
+var uncalibrated = []string{"-waive", "judge.calibration=too few for it", "-n"}
+
 func lines(t *testing.T, path string) int {
 	t.Helper()
 	rows, err := dataset.ReadFile[json.RawMessage](path)
@@ -68,6 +71,9 @@ func TestDefaultRunIsGO(t *testing.T) {
 	}
 	if v.Decision != record.GO || v.State != "done" {
 		t.Errorf("%s (%s): %q", v.Decision, v.State, v.Reasons)
+	}
+	if file, err := os.ReadFile(filepath.Join(dir, "report.json")); err != nil || string(file) != stdout {
+		t.Errorf("the folder's report is another one than was printed (%v)", err)
 	}
 	// The contract of the run directory: 100 prompts under five policies.
 	for name, want := range map[string]int{
@@ -180,14 +186,15 @@ func TestAnotherConfigurationIsRefused(t *testing.T) {
 		t.Skip("a whole run, whose parts other tests watch for races")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	if code, _, stderr := sample(t, "-out", dir, "-n", "30"); code != exitGO {
+	args := append([]string{"-out", dir}, append(uncalibrated, "3")...)
+	if code, _, stderr := sample(t, args...); code != exitGO {
 		t.Fatalf("exit %d:\n%s", code, stderr)
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "report.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, _, stderr := sample(t, "-out", dir, "-n", "30", "-seed", "43")
+	code, _, stderr := sample(t, append(args, "-seed", "43")...)
 	if code != exitPreflight || !strings.Contains(stderr, "seed") || !strings.Contains(stderr, "-out") {
 		t.Errorf("exit %d: want %d and a message that names seed and -out:\n%s", code, exitPreflight, stderr)
 	}
@@ -207,8 +214,8 @@ func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	args := []string{"-live", "-n", "30", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
-		filepath.Join(t.TempDir(), "run")}
+	args := append([]string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
+		filepath.Join(t.TempDir(), "run")}, append(uncalibrated, "3")...)
 	t.Setenv("FIREWORKS_API_KEY", "fw-key")
 	t.Setenv("OPENAI_API_KEY", "wrong-key")
 	code, _, stderr := sample(t, args...)
@@ -229,8 +236,8 @@ func TestWaiverShows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run, whose parts other tests watch for races")
 	}
-	code, stdout, _ := sample(t, "-n", "30", "-faults", "expensive=2", "-waive", "cost.estimate=agreed with finance",
-		"-out", filepath.Join(t.TempDir(), "run"))
+	code, stdout, _ := sample(t, append([]string{"-faults", "expensive=3", "-waive", "cost.estimate=agreed with finance",
+		"-out", filepath.Join(t.TempDir(), "run")}, append(uncalibrated, "3")...)...)
 	if code != exitGO || !strings.Contains(stdout, "agreed with finance") {
 		t.Errorf("exit %d: want GO that names the waiver:\n%s", code, stdout)
 	}
@@ -265,12 +272,12 @@ func TestPoliciesAndPricesFromFiles(t *testing.T) {
 		}
 	}
 	out := filepath.Join(dir, "run")
-	code, sout, stderr := sample(t, "-policies", policies, "-prices", prices, "-n", "30", "-out", out, "-waive",
-		"cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits")
+	code, sout, stderr := sample(t, append([]string{"-policies", policies, "-prices", prices, "-out", out, "-waive",
+		"cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits"}, append(uncalibrated, "5")...)...)
 	if code != exitGO {
 		t.Fatalf("exit %d:\n%s%s", code, stderr, sout)
 	}
-	if got := lines(t, filepath.Join(out, "fresh_draws", "worse_responses.jsonl")); got != 30 {
+	if got := lines(t, filepath.Join(out, "fresh_draws", "worse_responses.jsonl")); got != 5 {
 		t.Errorf("%d fresh draws of the file's own target", got)
 	}
 	rows, err := dataset.ReadFile[map[string]any](filepath.Join(out, "ledger.jsonl"))
@@ -300,25 +307,25 @@ func TestRealPromptsAndExtension(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	for _, n := range []string{"30", "60"} {
-		code, stdout, stderr := sample(t, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(),
-			"-prices", prices, "-input", input, "-n", n, "-seed", "7", "-out", dir)
+	for _, n := range []string{"8", "25"} {
+		code, stdout, stderr := sample(t, append([]string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url",
+			s.OpenAIURL(), "-prices", prices, "-input", input, "-seed", "7", "-out", dir}, append(uncalibrated, n)...)...)
 		if code != exitGO {
 			t.Fatalf("-n %s: exit %d:\n%s%s", n, code, stdout, stderr)
 		}
 	}
 	for id, times := range s.Bill().Answers {
 		if times > 1 {
-			t.Errorf("%s was paid %d times: the first thirty's calls were made again", id, times)
+			t.Errorf("%s was paid %d times: the first eight's calls were made again", id, times)
 		}
 	}
 }
 
 // The exit code is that of the decision in report.json, and the report in the
-// folder is the one that was printed.
+// folder is the one that was printed; for GO, [TestDefaultRunIsGO] says so.
 func TestExitCodesAgreeWithTheReport(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped: four whole runs, which race no other way than the default run")
+		t.Skip("skipped: whole runs, which race no other way than the default run")
 	}
 	codes := map[record.Decision]int{record.GO: exitGO, record.HOLD: exitHold, record.NoGo: exitNoGo}
 	for _, row := range []struct {
@@ -326,14 +333,13 @@ func TestExitCodesAgreeWithTheReport(t *testing.T) {
 		want   record.Decision
 		reason string
 	}{
-		{nil, record.GO, "nothing is wrong"},
-		{[]string{"-faults", "expensive=1.3"}, record.HOLD, "the bill is over by 30%"},
-		{[]string{"-faults", "zero=0.5"}, record.NoGo, "zeros that nothing explains"},
-		{[]string{"-faults", "expensive=3", "-budget", "0.2"}, record.HOLD,
+		{append([]string{"-faults", "expensive=1.3"}, append(uncalibrated, "12")...), record.HOLD, "the bill is over by 30%"},
+		{append([]string{"-faults", "zero=0.5"}, append(uncalibrated, "3")...), record.NoGo, "zeros that nothing explains"},
+		{append([]string{"-faults", "expensive=3", "-budget", "0.04"}, append(uncalibrated, "6")...), record.HOLD,
 			"a budget that ends in the middle can be raised"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
-		code, stdout, stderr := sample(t, append([]string{"-n", "30", "-out", dir, "-json"}, row.args...)...)
+		code, stdout, stderr := sample(t, append([]string{"-out", dir, "-json"}, row.args...)...)
 		var printed pilot.Verdict
 		if err := json.Unmarshal([]byte(stdout), &printed); err != nil {
 			t.Fatalf("%q: %v\n%s", row.args, err, stderr)
