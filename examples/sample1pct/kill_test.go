@@ -285,7 +285,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	if full {
 		kills = 200
 	}
-	d := newDrill(t, 12, 8)
+	d := newDrill(t, 6, 8)
 	r := rand.New(rand.NewPCG(1, 0))
 	killed, all := 0, 0
 	for killed < kills {
