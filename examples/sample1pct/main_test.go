@@ -44,8 +44,10 @@ func onDefaults(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// Too few prompts calibrate no judge: these flags, and their number behind them, are for tests of something else.
-var uncalibrated = []string{"-waive", "judge.calibration=too few for it", "-n"}
+// ofFew are args for n prompts, too few to calibrate a judge: for tests of something else.
+func ofFew(n string, args ...string) []string {
+	return append(args, "-waive", "judge.calibration=too few for it", "-n", n)
+}
 
 func lines(t *testing.T, path string) int {
 	t.Helper()
@@ -186,7 +188,7 @@ func TestAnotherConfigurationIsRefused(t *testing.T) {
 		t.Skip("a whole run, whose parts other tests watch for races")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	args := append([]string{"-out", dir}, append(uncalibrated, "3")...)
+	args := ofFew("3", "-out", dir)
 	if code, _, stderr := sample(t, args...); code != exitGO {
 		t.Fatalf("exit %d:\n%s", code, stderr)
 	}
@@ -214,8 +216,8 @@ func TestLiveSpeaksToTheGivenAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	args := append([]string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
-		filepath.Join(t.TempDir(), "run")}, append(uncalibrated, "3")...)
+	args := ofFew("3", "-live", "-fireworks-url", s.FireworksURL(), "-openai-url", s.OpenAIURL(), "-out",
+		filepath.Join(t.TempDir(), "run"))
 	t.Setenv("FIREWORKS_API_KEY", "fw-key")
 	t.Setenv("OPENAI_API_KEY", "wrong-key")
 	code, _, stderr := sample(t, args...)
@@ -236,8 +238,8 @@ func TestWaiverShows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run, whose parts other tests watch for races")
 	}
-	code, stdout, _ := sample(t, append([]string{"-faults", "expensive=3", "-waive", "cost.estimate=agreed with finance",
-		"-out", filepath.Join(t.TempDir(), "run")}, append(uncalibrated, "3")...)...)
+	code, stdout, _ := sample(t, ofFew("3", "-faults", "expensive=3", "-waive", "cost.estimate=agreed with finance",
+		"-out", filepath.Join(t.TempDir(), "run"))...)
 	if code != exitGO || !strings.Contains(stdout, "agreed with finance") {
 		t.Errorf("exit %d: want GO that names the waiver:\n%s", code, stdout)
 	}
@@ -272,8 +274,8 @@ func TestPoliciesAndPricesFromFiles(t *testing.T) {
 		}
 	}
 	out := filepath.Join(dir, "run")
-	code, sout, stderr := sample(t, append([]string{"-policies", policies, "-prices", prices, "-out", out, "-waive",
-		"cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits"}, append(uncalibrated, "5")...)...)
+	code, sout, stderr := sample(t, ofFew("5", "-policies", policies, "-prices", prices, "-out", out, "-waive",
+		"cost.estimate=lengths are made up", "-waive", "responses.truncated=so are the limits")...)
 	if code != exitGO {
 		t.Fatalf("exit %d:\n%s%s", code, stderr, sout)
 	}
@@ -308,8 +310,8 @@ func TestRealPromptsAndExtension(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "run")
 	for _, n := range []string{"8", "25"} {
-		code, stdout, stderr := sample(t, append([]string{"-live", "-fireworks-url", s.FireworksURL(), "-openai-url",
-			s.OpenAIURL(), "-prices", prices, "-input", input, "-seed", "7", "-out", dir}, append(uncalibrated, n)...)...)
+		code, stdout, stderr := sample(t, ofFew(n, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url",
+			s.OpenAIURL(), "-prices", prices, "-input", input, "-seed", "7", "-out", dir)...)
 		if code != exitGO {
 			t.Fatalf("-n %s: exit %d:\n%s%s", n, code, stdout, stderr)
 		}
@@ -333,9 +335,9 @@ func TestExitCodesAgreeWithTheReport(t *testing.T) {
 		want   record.Decision
 		reason string
 	}{
-		{append([]string{"-faults", "expensive=1.3"}, append(uncalibrated, "12")...), record.HOLD, "the bill is over by 30%"},
-		{append([]string{"-faults", "zero=0.5"}, append(uncalibrated, "3")...), record.NoGo, "zeros that nothing explains"},
-		{append([]string{"-faults", "expensive=3", "-budget", "0.04"}, append(uncalibrated, "6")...), record.HOLD,
+		{ofFew("12", "-faults", "expensive=1.3"), record.HOLD, "the bill is over by 30%"},
+		{ofFew("3", "-faults", "zero=0.5"), record.NoGo, "zeros that nothing explains"},
+		{ofFew("6", "-faults", "expensive=3", "-budget", "0.04"), record.HOLD,
 			"a budget that ends in the middle can be raised"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
