@@ -29,7 +29,8 @@ type choice struct {
 	tokens    []Token
 	promptIDs []int
 	tokenIDs  []int
-	stopped   string // at this, says the server
+	positions []position // vLLM's completions: the prompt's alternatives by id
+	stopped   string     // at this, says the server
 	usage     statedUsage
 	said      said
 }
@@ -214,6 +215,13 @@ func (r *reader) choice(w want) (c choice) {
 			c.promptIDs = r.ids(w, &seen, 4)
 		case "token_ids":
 			c.tokenIDs = r.ids(w, &seen, 5)
+		case "prompt_logprobs":
+			if !w.tokens || w.top == 0 {
+				r.skip()
+				continue
+			}
+			r.once(&seen, 6, "prompt_logprobs")
+			c.positions = r.positions(w)
 		case "stop_reason", "matched_stop": // vLLM, SGLang: a string, or the id of an end-of-turn token
 			if r.kind() == '"' {
 				c.stopped = r.word(maxName)

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,6 +28,7 @@ const maxCandidates = 64
 //	[null, {"791": {"logprob": -1.2, "rank": 1, "decoded_token": "The"}, "32": {…}}, …]
 func (r *reader) positions(w want) []position {
 	var list []position
+	n := 0
 	for ok := r.enter('['); ok; ok = r.more(']') {
 		if len(list) >= w.entries() {
 			r.fail("more than %d positions", len(list))
@@ -35,13 +37,13 @@ func (r *reader) positions(w want) []position {
 		var p position
 		for ok := r.enter('{'); ok; ok = r.more('}') {
 			c := candidate{id: asID(r.key())}
-			if slices.ContainsFunc(p, func(o candidate) bool { return o.id == c.id }) {
+			if c.id >= 0 && slices.ContainsFunc(p, func(o candidate) bool { return o.id == c.id }) {
 				r.fail("token %d stands twice", c.id)
 			}
 			if len(p) >= maxCandidates {
 				r.fail("more than %d alternatives", len(p))
 			}
-			if r.kept++; r.kept > w.alternatives() {
+			if n++; n > w.alternatives() {
 				r.fail("more than %d alternatives in all", w.alternatives())
 			}
 			var seen uint32
@@ -106,4 +108,27 @@ func standing(list []position, ids []int) ([]Token, error) {
 		out[i].ID, out[i].Text, out[i].LogProb = p[at].id, p[at].text, p[at].logProb
 	}
 	return out, nil
+}
+
+// identify gives tokens the alternatives that vLLM lists by id beside a map by text, in which two
+// tokens that decode alike are one. A list that is not of these tokens and values says nothing.
+func identify(tokens []Token, list []position) {
+	if len(list) != len(tokens) {
+		return
+	}
+	for i, p := range list {
+		t := &tokens[i]
+		at := slices.IndexFunc(p, func(c candidate) bool { return c.id >= 0 && c.id == t.ID })
+		if at < 0 || !t.LogProb.Valid() || p[at].logProb != t.LogProb ||
+			slices.ContainsFunc(p, func(c candidate) bool { return c.id < 0 || !c.logProb.Valid() }) {
+			continue
+		}
+		t.Top = make([]Alternative, len(p))
+		for k, c := range p {
+			t.Top[k] = Alternative{Text: c.text, ID: c.id, LogProb: c.logProb}
+		}
+		slices.SortFunc(t.Top, func(a, b Alternative) int {
+			return cmp.Or(cmp.Compare(b.LogProb.OrNaN(), a.LogProb.OrNaN()), cmp.Compare(a.ID, b.ID))
+		})
+	}
 }

@@ -255,6 +255,7 @@ func (t *transport) score(a attempt, req ScoreRequest, d decoded) (PromptScore, 
 		if err := fillIDs(tokens, ids); err != nil {
 			return unusable("%w", err)
 		}
+		identify(tokens, d.choice.positions)
 	case !covers(tokens, spelled, req.Prompt):
 		return unusable("the log-prob entries spell another text than the prompt")
 	case listed == nil:

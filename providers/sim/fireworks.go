@@ -70,7 +70,15 @@ func (s *Server) completions(c *call, r *request) (answer, *apiError) {
 		b = append(b, `,"finish_reason":"`...)
 		b = append(b, ch.finish...)
 		b = append(b, `","logprobs":`...)
+		if t.form == lateLogprobs {
+			ch.entries = shownLate(ch.entries)
+		}
 		b = s.appendChoiceLogprobs(b, t, ch)
+		if t.form == lateLogprobs && r.Echo && !s.config.Faults.NoEcho {
+			// What echo and logprobs ask for is listed by id, too, as if prompt_logprobs had (completion/protocol.py).
+			b = append(b, `,"prompt_logprobs":`...)
+			b = appendPromptLogprobs(b, ch.entries[:len(t.prompt)])
+		}
 		if r.ReturnTokenIDs {
 			b = append(b, `,"prompt_token_ids":`...)
 			b = appendInts(b, t.prompt)

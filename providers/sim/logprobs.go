@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -15,7 +16,7 @@ const (
 	noLogprobs      logprobForm = iota
 	contentLogprobs             // Fireworks, logprobs: true
 	legacyLogprobs              // Fireworks, logprobs: 1..5
-	lateLogprobs                // vLLM's completions: the same, but for how tokens are shown
+	lateLogprobs                // vLLM's completions: a number of any size
 	openAILogprobs              // OpenAI, logprobs: true
 )
 
@@ -29,7 +30,7 @@ func appendLogprobs(b []byte, form logprobForm, entries []entry) []byte {
 	case legacyLogprobs:
 		return appendLegacy(b, entries)
 	case lateLogprobs:
-		return appendLegacy(b, shownLate(entries))
+		return appendLate(b, entries)
 	case openAILogprobs:
 		return appendOpenAI(b, entries)
 	default:
@@ -91,39 +92,12 @@ func appendCandidate(b []byte, c langmodel.Candidate, withID bool) []byte {
 // null.
 func appendLegacy(b []byte, entries []entry) []byte {
 	tok := vocabulary()
-	array := func(name string, item func(e entry)) {
-		b = append(b, '"')
-		b = append(b, name...)
-		b = append(b, `":[`...)
-		for i, e := range entries {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			item(e)
-		}
-		b = append(b, ']')
-	}
 	b = append(b, '{')
-	array("tokens", func(e entry) {
-		if e.shown != nil {
-			b = appendString(b, *e.shown)
-			return
-		}
-		b = appendString(b, tok.Bytes(e.id))
-	})
-	b = append(b, ',')
-	array("token_logprobs", func(e entry) {
+	b = appendArray(b, "tokens", entries, func(b []byte, e entry) []byte { return appendString(b, tok.Bytes(e.id)) })
+	b = appendArray(append(b, ','), "token_logprobs", entries, appendValue)
+	b = appendArray(append(b, ','), "top_logprobs", entries, func(b []byte, e entry) []byte {
 		if e.first {
-			b = append(b, "null"...)
-			return
-		}
-		b = appendFloat(b, e.logprob)
-	})
-	b = append(b, ',')
-	array("top_logprobs", func(e entry) {
-		if e.first {
-			b = append(b, "null"...)
-			return
+			return append(b, "null"...)
 		}
 		b = append(b, '{')
 		for j, c := range e.top {
@@ -134,14 +108,80 @@ func appendLegacy(b []byte, entries []entry) []byte {
 			b = append(b, ':')
 			b = appendFloat(b, c.LogProb)
 		}
-		b = append(b, '}')
+		return append(b, '}')
 	})
-	b = append(b, ',')
-	array("text_offset", func(e entry) { b = strconv.AppendInt(b, int64(e.offset), 10) })
-	b = append(b, ',')
-	array("token_ids", func(e entry) { b = strconv.AppendInt(b, int64(e.id), 10) })
+	b = appendArray(append(b, ','), "text_offset", entries, appendOffset)
+	b = appendArray(append(b, ','), "token_ids", entries, func(b []byte, e entry) []byte {
+		return strconv.AppendInt(b, int64(e.id), 10)
+	})
 	return append(b, '}')
 }
+
+// appendLate writes vLLM's four arrays (0.32.0, completion/serving.py, and observed). The map of
+// alternatives begins with the token that stands there, whatever its rank, and its keys are texts:
+// of two tokens that decode alike the later one is left.
+func appendLate(b []byte, entries []entry) []byte {
+	tok := vocabulary()
+	var texts []string
+	var values []float64
+	add := func(text string, v float64) {
+		if i := slices.Index(texts, text); i >= 0 {
+			values[i] = v
+			return
+		}
+		texts, values = append(texts, text), append(values, v)
+	}
+	b = append(b, '{')
+	b = appendArray(b, "text_offset", entries, appendOffset)
+	b = appendArray(append(b, ','), "token_logprobs", entries, appendValue)
+	b = appendArray(append(b, ','), "tokens", entries, func(b []byte, e entry) []byte { return appendString(b, *e.shown) })
+	b = appendArray(append(b, ','), "top_logprobs", entries, func(b []byte, e entry) []byte {
+		if e.first {
+			return append(b, "null"...)
+		}
+		texts, values = texts[:0], values[:0]
+		add(*e.shown, e.logprob)
+		for _, c := range e.top {
+			if c.ID != e.id {
+				add(cleanText(tok.Bytes(c.ID)), c.LogProb)
+			}
+		}
+		b = append(b, '{')
+		for j, text := range texts {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, text)
+			b = append(b, ':')
+			b = appendFloat(b, values[j])
+		}
+		return append(b, '}')
+	})
+	return append(b, '}')
+}
+
+// appendArray writes "name":[…] of the entries.
+func appendArray(b []byte, name string, entries []entry, item func([]byte, entry) []byte) []byte {
+	b = append(b, '"')
+	b = append(b, name...)
+	b = append(b, `":[`...)
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = item(b, e)
+	}
+	return append(b, ']')
+}
+
+func appendValue(b []byte, e entry) []byte {
+	if e.first {
+		return append(b, "null"...)
+	}
+	return appendFloat(b, e.logprob)
+}
+
+func appendOffset(b []byte, e entry) []byte { return strconv.AppendInt(b, int64(e.offset), 10) }
 
 // appendOpenAI writes {"content":[{token, logprob, bytes, top_logprobs}],
 // "refusal":null}.

@@ -91,8 +91,9 @@ func (s shown) tail() (rLo, rHi float64, m int) {
 	return rLo, rHi, m
 }
 
-// topK bounds Σ p^a over the k likeliest tokens; k = 0 is all of them.
-func (s shown) topK(a float64, k int) (lo, hi float64) {
+// topK bounds Σ p^a over the k likeliest tokens; k = 0 is all of them. With ties, what is as
+// likely as the k-th may be kept, too.
+func (s shown) topK(a float64, k int, ties bool) (lo, hi float64) {
 	n := len(s.top)
 	lo, hi = s.total(a)
 	_, r, m := s.tail()
@@ -101,11 +102,55 @@ func (s shown) topK(a float64, k int) (lo, hi float64) {
 		return lo, hi
 	case k <= n:
 		c := s.leadingSum(a, k)
+		if ties {
+			return c, s.withTies(a, k)
+		}
 		return c, c
 	}
 	c := s.leadingSum(a, n)
+	if ties && s.coarse() {
+		return c, hi
+	}
 	return c, min(hi, c+leading(r, s.q, a, k-n))
 }
+
+// withTies is the largest Σ p^a of the first j ranks and of all that are as likely as the last
+// of them.
+func (s shown) withTies(a float64, j int) float64 {
+	end := j
+	for end < len(s.top) && s.top[end] >= s.top[j-1]-equal {
+		end++
+	}
+	if end == len(s.top) && s.coarse() { // so may be any that is not shown
+		_, hi := s.total(a)
+		return hi
+	}
+	return s.leadingSum(a, end)
+}
+
+// equal is the most by which the log-probs of equal logits differ.
+const equal = 1e-12
+
+// coarse reports that the logits have few bits: tokens tie among those shown, or all lie on a
+// grid, as in numbers of 16 bits. Then those that are not shown may tie, too.
+func (s shown) coarse() bool {
+	onGrid := len(s.top) > 3 // fewer may lie on it by accident
+	for i := 1; i < len(s.top); i++ {
+		d := s.top[i-1] - s.top[i]
+		if d <= equal {
+			return true
+		}
+		onGrid = onGrid && math.Abs(d-math.Round(d*grid)/grid) < gridNoise
+	}
+	return onGrid
+}
+
+// Logits of 16 bits between 1 and 32 are multiples of 1/128 and more; sums in 32 bits move their
+// differences by less than gridNoise.
+const (
+	grid      = 128
+	gridNoise = 4e-6
+)
 
 // before bounds what ranks before the scored token: the number of tokens, and their
 // Σ p^a. Those that it may tie with count in the upper bounds alone.

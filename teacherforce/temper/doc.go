@@ -30,4 +30,10 @@
 // a failure ([Outside]). If tokens tie at a cut, or if the answer depends on less than the
 // server's noise, nobody can say whether the token was kept: its interval then has no
 // lower bound.
+//
+// Of tokens that tie at a cut, vLLM in PyTorch keeps all under top-k and some under top-p, the
+// kernels of FlashInfer (vLLM and SGLang on GPUs) keep all, vLLM's Triton kernel and SGLang in
+// PyTorch keep as many as are due, and so does llama.cpp. But for the last, what is kept
+// is therefore divided by a sum in an interval. Logits of 16 bits tie often. If those that are
+// shown do, or lie on such a grid, the tokens that are not shown are taken to tie, too.
 package temper

@@ -27,19 +27,20 @@ const (
 type rules struct {
 	raw  bool // the filters look at the model's own probabilities, not at the tempered ones
 	both bool // top-p looks at the whole distribution, not at what top-k left
+	ties bool // tokens as likely as the last that is kept may be kept, too: kernels differ
 }
 
 // rules are those of every order that o may be.
 func (o Order) rules() []rules {
 	switch o {
 	case TemperatureTopKTopP:
-		return []rules{{}}
+		return []rules{{ties: true}}
 	case TemperatureBoth:
-		return []rules{{both: true}}
+		return []rules{{both: true, ties: true}}
 	case TopKTopPTemperature:
 		return []rules{{raw: true}}
 	case bothTemperature:
-		return []rules{{raw: true, both: true}}
+		return []rules{{raw: true, both: true, ties: true}}
 	}
-	return []rules{{}, {both: true}, {raw: true}, {raw: true, both: true}}
+	return []rules{{ties: true}, {both: true, ties: true}, {raw: true, ties: true}, {raw: true, both: true, ties: true}}
 }

@@ -78,7 +78,11 @@ func Excluded(p Position, s offpolicy.Sampling, o Order) float64 {
 		if end > len(d.top) {
 			return 0
 		}
-		least = min(least, 1-math.Exp(peak)*d.leadingSum(1, end))
+		kept := d.leadingSum(1, end)
+		if r.ties && s.Temperature > 0 {
+			kept = d.withTies(1, end)
+		}
+		least = min(least, 1-math.Exp(peak)*kept)
 	}
 	return max(least, 0)
 }
@@ -106,7 +110,7 @@ func (m membership) and(o membership) membership {
 func (s shown) under(p offpolicy.Sampling, r rules) Value {
 	a := 1 / p.Temperature
 	member := s.inTopK(p.TopK)
-	lo, hi := s.topK(a, p.TopK)
+	lo, hi := s.topK(a, p.TopK, r.ties)
 	if p.TopP < 1 {
 		member = member.and(s.inNucleus(a, p, r))
 		if n := s.nucleus(a, p, r); r.both { // two leading runs: the shorter is kept
@@ -154,7 +158,7 @@ func (s shown) reach(b float64, p offpolicy.Sampling, r rules) (lo, hi float64) 
 	if r.both {
 		k = 0
 	}
-	lo, hi = s.topK(b, k)
+	lo, hi = s.topK(b, k, r.ties)
 	return p.TopP * lo * math.Exp(-b*s.noise), p.TopP * hi * math.Exp(b*s.noise)
 }
 
@@ -203,8 +207,12 @@ func (s shown) nucleus(a float64, p offpolicy.Sampling, r rules) run {
 		out.lo = c + least
 	}
 	switch {
+	case r.ties && endHi <= n:
+		out.hi = s.withTies(a, endHi)
 	case endHi <= n:
 		out.hi = s.leadingSum(a, endHi)
+	case r.ties && s.coarse():
+		_, out.hi = s.total(a)
 	case !r.raw:
 		out.hi = hi + math.Pow(q, a)
 	default: // at most hi - C_K and one token more

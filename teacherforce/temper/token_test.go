@@ -20,6 +20,17 @@ func setting(T, topP float64, topK int) offpolicy.Sampling {
 	return offpolicy.Sampling{Temperature: T, TopP: topP, TopK: topK, MaxTokens: 1}
 }
 
+// onGrid are tokens whose logits lie so many sixteenths below that of the first, of .3.
+func onGrid(steps ...float64) []temper.Token {
+	out := make([]temper.Token, len(steps))
+	for i, d := range steps {
+		out[i] = temper.Token{ID: i, LogProb: math.Log(.3) - d/16}
+	}
+	return out
+}
+
+var onGridSum = .3 * (1 + math.Exp(-2./16) + math.Exp(-9./16) + math.Exp(-14./16))
+
 func TestCases(t *testing.T) {
 	inf := math.Inf(-1)
 	top := tokens(.5, .2, .1, .05) // .15 is not shown
@@ -47,6 +58,20 @@ func TestCases(t *testing.T) {
 		{"the least of the K is likelier than all the rest together",
 			temper.Position{Scored: tokens(.6, .3)[1], Top: tokens(.6, .3), Asked: 2, Vocabulary: 9},
 			setting(1, 1, 2), temper.AnyOrder, temper.Exact, math.Log(.3 / .9), math.Log(.3 / .9)},
+		{"a tie behind the token that is scored: one of the two or both are kept",
+			temper.Position{Scored: tokens(.4, .2, .2, .1)[0], Top: tokens(.4, .2, .2, .1), Asked: 4},
+			setting(1, 1, 2), temper.TemperatureTopKTopP, temper.Interval, math.Log(.4 / .8), math.Log(.4 / .6)},
+		{"so in a nucleus", temper.Position{Scored: tokens(.4, .2, .2, .1)[0], Top: tokens(.4, .2, .2, .1), Asked: 4},
+			setting(1, .5, 0), temper.TemperatureBoth, temper.Interval, math.Log(.4 / .8), math.Log(.4 / .6)},
+		{"llama.cpp keeps as many as are due",
+			temper.Position{Scored: tokens(.4, .2, .2, .1)[0], Top: tokens(.4, .2, .2, .1), Asked: 4},
+			setting(1, 1, 2), temper.TopKTopPTemperature, temper.Exact, math.Log(.4 / .6), math.Log(.4 / .6)},
+		{"what ties with the last one shown may go on out of sight, until the rest is spent",
+			temper.Position{Scored: tokens(.4, .2, .1, .1)[0], Top: tokens(.4, .2, .1, .1), Asked: 4, Vocabulary: 99},
+			setting(1, 1, 3), temper.TemperatureTopKTopP, temper.Interval, math.Log(.4), math.Log(.4 / .7)},
+		{"logits on a grid of 16 bits may tie out of sight",
+			temper.Position{Scored: onGrid(0, 2, 9, 14)[0], Top: onGrid(0, 2, 9, 14), Asked: 4, Vocabulary: 99},
+			setting(1, 1, 4), temper.TemperatureTopKTopP, temper.Interval, math.Log(.3), math.Log(.3 / onGridSum)},
 		{"greedy: the likeliest", temper.Position{Scored: top[0], Top: top, Asked: 4},
 			setting(0, 1, 0), temper.AnyOrder, temper.Exact, 0, 0},
 		{"greedy: another", temper.Position{Scored: top[1], Top: top, Asked: 4},
