@@ -51,11 +51,11 @@ func (e *UnscoredError) Error() string {
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
+	if remedy := remedies[e.Reason]; remedy != "" {
+		s += "; " + remedy // in front of the reply, which may be cut
+	}
 	if e.Reply != "" {
 		s += fmt.Sprintf(" (reply %q)", e.Reply)
-	}
-	if remedy := remedies[e.Reason]; remedy != "" {
-		s += "; " + remedy
 	}
 	return s
 }

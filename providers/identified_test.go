@@ -36,7 +36,7 @@ func TestAlternativesByID(t *testing.T) {
 	} {
 		body := strings.Replace(echo, test.from, test.to, 1)
 		s := providertest.NewServer(t, providertest.Reply{Body: body})
-		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL},
+		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL()},
 			Quirks: providers.VLLM()})
 		if err != nil {
 			t.Fatal(err)

@@ -234,7 +234,7 @@ func (s *service) shows(string) (k Kind, said bool) {
 	if k, _ = s.found.Load().(Kind); !slices.Contains(Kinds(), k) {
 		k = ""
 	}
-	return k, s.Kind != "" && s.Kind != KindCompatible
+	return k, s.Kind != "" && s.Kind != KindCompatible || s.Generate != nil
 }
 
 func (f *Fireworks) shows(m string) (Kind, bool)  { return f.service.shows(m) }
@@ -257,8 +257,8 @@ func (r *Router) shows(model string) (Kind, bool) {
 // ShownKind is what the server of a model has shown itself to be where nobody said its kind:
 // a provider of that kind sends what such a server needs. It is empty before
 // [Provider.Models], and of a server that shows no kind which [NewOfKind] knows. said is
-// true if the kind was declared as another than [KindCompatible], and of a provider that is
-// none of this package.
+// true if the kind was declared as another than [KindCompatible], if [Quirks].Generate says
+// which settings are sent to keep the server's own out, and of a provider that is none of this package.
 func ShownKind(p Provider, model string) (k Kind, said bool) {
 	if s, ok := p.(looked); ok {
 		return s.shows(model)

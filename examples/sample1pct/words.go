@@ -15,6 +15,7 @@ var flagOf = map[record.Field]string{
 	record.FieldGrader:       "-endpoint",
 	record.FieldJudgeModel:   "-judge-model",
 	record.FieldOracleModel:  "-oracle-model",
+	record.FieldReplyTokens:  "-judge-max-tokens",
 	record.FieldPolicies:     "-endpoint",
 	record.FieldPrices:       "-prices",
 	record.FieldBudget:       "-budget",

@@ -65,6 +65,8 @@ func main() {
 	flag.IntVar(&o.maxTokens, "max-tokens", 12, "limit of an answer")
 	flag.StringVar(&o.out, "out", "", "`file` of pairs to write")
 	certify := flag.Bool("certify", false, "certify the endpoint, and nothing else")
+	modes := flag.Bool("modes", false, "certify it as three kinds of users declare it, with policies that temper")
+	rendered := flag.Bool("rendered", false, "compare the ids of its rendering with those that chat answers in")
 	table := flag.String("table", "", "compare this `file` of pairs ...")
 	directs := flag.String("direct", "", "... with what the engine says in this one")
 	flag.Parse()
@@ -74,6 +76,10 @@ func main() {
 			return compare(*table, *directs, os.Stdout)
 		case *certify:
 			return o.certify()
+		case *modes:
+			return o.modes()
+		case *rendered:
+			return o.rendered()
 		}
 		return o.score()
 	}()
@@ -96,7 +102,7 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: o.maxTokens},
 	}
 	t, ok := chat.Lookup(o.template)
-	if !ok {
+	if !ok && !teacherforce.Served(o.template) {
 		return nil, nil, p, fmt.Errorf("no template %q; have %s", o.template, strings.Join(chat.Names(), ", "))
 	}
 	provider, err := o.provider(t)
@@ -123,8 +129,12 @@ func (o options) provider(t chat.Template) (providers.Provider, error) {
 		return nil, errors.New("one -endpoint is needed")
 	}
 	spec := o.endpoints[0]
+	var bos []string
+	if t.Name() != "" {
+		bos = []string{t.BOS()}
+	}
 	if spec.Kind != providers.KindLlamaCppPython || t.BOS() != "" {
-		e, err := spec.Open([]string{t.BOS()}, os.Getenv)
+		e, err := spec.Open(bos, os.Getenv)
 		return e.Provider, err
 	}
 	quirks := providers.LlamaCppPython()

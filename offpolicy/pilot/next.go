@@ -64,7 +64,7 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 		if len(changes) == 0 { // the policies name model, template and endpoint
 			changes = []record.Change{{Field: record.FieldArms}}
 		}
-		return c.step(do+"Then start the run in a new folder: with another model, template or endpoint it is another run.",
+		return c.step(do+"Then start the run in a new folder: with another model, judge, template or endpoint it is another run.",
 			true, changes...)
 	case len(holds) > 0:
 		var waived []record.Change
@@ -101,10 +101,14 @@ func (c *Config) budget(usd float64) []record.Change {
 	return []record.Change{{Field: record.FieldBudget, To: fmt.Sprintf("%.2f", ceilCents(room))}}
 }
 
-// inPlace reports whether another start in the same folder can clear all of these.
+// inPlace reports whether another start in the same folder can clear all of these: a grader with
+// another limit is another one.
 func inPlace(fails []record.Finding, arms record.Arms) bool {
 	checks := check.For(arms)
 	return !slices.ContainsFunc(fails, func(f record.Finding) bool {
+		if slices.ContainsFunc(f.Changes, func(c record.Change) bool { return c.Field == record.FieldReplyTokens }) {
+			return true
+		}
 		return !slices.ContainsFunc(checks, func(c check.Check) bool { return c.ID == f.ID && c.InPlace })
 	})
 }

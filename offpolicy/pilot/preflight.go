@@ -320,9 +320,13 @@ func (p *preflight) services(ctx context.Context) {
 		case k != "":
 			p.warn("%s is on a server that shows itself to be of kind %s, and was not declared as such: its log-probs may be "+
 				"of another text", m, k)
+		case !said && c.Waived[check.Certified] == "":
+			p.add(m+unknownKind, record.Remedy{
+				Do: "declare the kind of the engine that answers, behind a gateway too; to go on without, waive " + check.Certified,
+				Changes: []record.Change{{Field: record.FieldPolicies},
+					{Field: record.FieldWaived, To: check.Certified + "=" + Reason}}}, nil)
 		case !said:
-			p.warn("%s is on a server whose kind was neither declared nor shown: what it samples from may be set elsewhere, "+
-				"as by the model's generation_config, and need not show in its log-probs", m)
+			p.warn("%s%s", m, unknownKind)
 		}
 		if err := providers.ScoresPrompts(c.Policies, m); err != nil && len(p.problems) == 0 {
 			p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),
@@ -335,6 +339,12 @@ func (p *preflight) services(ctx context.Context) {
 			c.Arms.Logging().Policy.Model)
 	}
 }
+
+// unknownKind is what keeps a policy from a server of which nobody says what it is. Raw log-probs
+// are the model's own whatever is drawn from, and so no value of such a server shows that it drew
+// from something else: weights would be wrong without a sign.
+const unknownKind = " is on a server whose kind was neither declared nor shown: what it samples from may be set " +
+	"elsewhere, as top_k and penalties by the model's generation_config, and its log-probs need not show it"
 
 // costs estimates the run and compares it with its budget.
 func (p *preflight) costs(ctx context.Context) {

@@ -131,18 +131,20 @@ func (s shown) withTies(a float64, j int) float64 {
 // equal is the most by which the log-probs of equal logits differ.
 const equal = 1e-12
 
-// coarse reports that the logits have few bits: tokens tie among those shown, or all lie on a
-// grid, as in numbers of 16 bits. Then those that are not shown may tie, too.
+// coarse reports that tokens which are not shown may tie: the last two that are shown do, or all
+// lie on a grid, as logits of 16 bits.
 func (s shown) coarse() bool {
-	onGrid := len(s.top) > 3 // fewer may lie on it by accident
-	for i := 1; i < len(s.top); i++ {
-		d := s.top[i-1] - s.top[i]
-		if d <= equal {
-			return true
-		}
-		onGrid = onGrid && math.Abs(d-math.Round(d*grid)/grid) < gridNoise
+	n := len(s.top)
+	if n > 1 && s.top[n-2]-s.top[n-1] <= equal {
+		return true
 	}
-	return onGrid
+	for i := 1; i < n; i++ {
+		d := s.top[i-1] - s.top[i]
+		if math.Abs(d-math.Round(d*grid)/grid) > gridNoise {
+			return false
+		}
+	}
+	return n > 3 // fewer may lie on it by accident
 }
 
 // Logits of 16 bits between 1 and 32 are multiples of 1/128 and more; sums in 32 bits move their

@@ -34,6 +34,7 @@
 // Of tokens that tie at a cut, vLLM in PyTorch keeps all under top-k and some under top-p, the
 // kernels of FlashInfer (vLLM and SGLang on GPUs) keep all, vLLM's Triton kernel and SGLang in
 // PyTorch keep as many as are due, and so does llama.cpp. But for the last, what is kept
-// is therefore divided by a sum in an interval. Logits of 16 bits tie often. If those that are
-// shown do, or lie on such a grid, the tokens that are not shown are taken to tie, too.
+// is therefore divided by a sum in an interval. Logits of 16 bits tie often. If the last two that
+// are shown do, or all lie on such a grid, the tokens that are not shown may tie, too; else a
+// cut among those is bounded as if none did.
 package temper

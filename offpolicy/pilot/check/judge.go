@@ -57,6 +57,7 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 	if len(parts) > 0 {
 		c.Summary += "; " + strings.Join(parts, ", ") + why.String()
 	}
+	why.ifCut(c)
 }
 
 var _ = add(Check{
@@ -157,6 +158,7 @@ var _ = add(Check{
 func checkParse(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	var bad, parts []string
+	var why causes
 	replies, repaired := 0, 0
 	for _, a := range r.Arms {
 		rows := r.Scores.Of(a.Policy.Name)
@@ -169,6 +171,7 @@ func checkParse(in *Input, c *record.Finding) {
 			case row.Error != nil && (row.Error.Class == string(judge.ReasonUnparsable) ||
 				row.Error.Class == string(judge.ReasonTruncated) || row.Error.Class == string(judge.ReasonEmptyResponse)):
 				n++
+				why.add(row.Error)
 				bad = append(bad, row.Key().String())
 			case row.Repaired:
 				fixed++
@@ -192,6 +195,7 @@ func checkParse(in *Input, c *record.Finding) {
 	if len(parts) > 0 {
 		c.Summary += "; unparsable: " + strings.Join(parts, ", ")
 	}
+	why.ifCut(c)
 	if replies == 0 {
 		c.Status, c.Summary = record.Fail, "there are no replies"
 	}

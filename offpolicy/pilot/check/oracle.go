@@ -61,6 +61,7 @@ func checkOracleRange(in *Input, c *record.Finding) {
 			record.Plural(n, "response", "responses"))
 	}
 	c.Summary += tellDesign(r, c)
+	why.ifCut(c)
 	if len(outside) > 0 {
 		c.Status, c.Summary = record.Fail,
 			fmt.Sprintf("%s outside [0, 1]: %s", record.Plural(len(outside), "label", "labels"), record.Some(outside))

@@ -19,6 +19,7 @@ const (
 	FieldGrader       Field = "Grader"
 	FieldJudgeModel   Field = "Judge.Model"  // the model that the judge asks
 	FieldOracleModel  Field = "Oracle.Model" // the model that the oracle asks
+	FieldReplyTokens  Field = "MaxTokens"    // of the judge and the oracle: the limit of a reply
 	FieldPolicies     Field = "Policies"     // the service of the policies' models
 	FieldPrices       Field = "Prices"
 	FieldBudget       Field = "Budget"
@@ -37,8 +38,8 @@ const (
 // Fields lists every setting that a remedy can name.
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldLabelsBudget,
-		FieldOracle, FieldGrader, FieldJudgeModel, FieldOracleModel, FieldPolicies, FieldPrices, FieldBudget, FieldShard,
-		FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks,
+		FieldOracle, FieldGrader, FieldJudgeModel, FieldOracleModel, FieldReplyTokens, FieldPolicies, FieldPrices, FieldBudget,
+		FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks,
 		FieldNoise, FieldWaived}
 }
 
