@@ -126,12 +126,12 @@ func (c *certifier) sampledAs(out *Probe, p offpolicy.Policy, g providers.Genera
 	if err != nil {
 		return err
 	}
-	what := "of the model's own distribution"
+	what := ofModel
 	out.Of = c.distributionOf(out.Value.OrNaN(), g.Tokens[:n], underTokens, temperedTokens, p.Sampling != whole)
 	for _, other := range []struct {
 		v    temper.Value
 		what string
-	}{{under, "of the distribution drawn from"}, {tempered, "of the tempered distribution, before the filters"}} {
+	}{{under, ofDrawn}, {tempered, "of the tempered distribution, before the filters"}} {
 		if d := away(other.v, said) / float64(n); d < out.Value.OrNaN() {
 			out.Value, what = dataset.Known(d), other.what
 		}
@@ -145,13 +145,23 @@ func (c *certifier) sampledAs(out *Probe, p offpolicy.Policy, g providers.Genera
 		out.OK = false
 		out.Detail += "; what the server says of the distribution drawn from is not what the alternatives allow: " +
 			elsewhere
+	case out.OK && out.Of == "":
+		out.Detail += "; the values at generation may be " + what
+	case out.OK && out.Of == dataset.RawDistribution:
+		out.Detail += "; the values at generation are " + ofModel
 	case out.OK:
-		out.Detail += "; the values at generation are " + what
+		out.Detail += "; the values at generation are " + ofDrawn
 	default:
 		out.Detail += ", and they are of none that the policy's settings give: " + elsewhere
 	}
 	return nil
 }
+
+// What the values of a reply may be of.
+const (
+	ofModel = "of the model's own distribution"
+	ofDrawn = "of the distribution drawn from"
+)
 
 // saidNoise is the least difference allowed, in nats a token, between a log-prob that
 // generation reports and the same one from an echo: servers round what they write.

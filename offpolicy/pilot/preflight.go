@@ -316,6 +316,14 @@ func (p *preflight) services(ctx context.Context) {
 		}
 	}
 	for _, m := range models {
+		if err := providers.ScoresPrompts(c.Policies, m); err != nil {
+			if len(p.problems) == 0 {
+				p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),
+					record.Do("take a server that scores given text for the policies; this one may judge and label",
+						record.FieldPolicies), err)
+			}
+			continue
+		}
 		switch k, said := providers.ShownKind(c.Policies, m); {
 		case k != "":
 			p.warn("%s is on a server that shows itself to be of kind %s, and was not declared as such: its log-probs may be "+
@@ -327,11 +335,6 @@ func (p *preflight) services(ctx context.Context) {
 					{Field: record.FieldWaived, To: check.Certified + "=" + Reason}}}, nil)
 		case !said:
 			p.warn("%s%s", m, unknownKind)
-		}
-		if err := providers.ScoresPrompts(c.Policies, m); err != nil && len(p.problems) == 0 {
-			p.add(fmt.Sprintf("%s cannot be the model of a policy: %v", m, err),
-				record.Do("take a server that scores given text for the policies; this one may judge and label",
-					record.FieldPolicies), err)
 		}
 	}
 	if slices.Contains(p.models, c.Arms.Logging().Policy.Model) {

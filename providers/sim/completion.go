@@ -33,6 +33,7 @@ type choice struct {
 	text      string
 	finish    string // "stop" or "length"
 	ids       []int  // generated, without the stop token
+	stop      []int  // the stop token, if one was generated
 	generated int    // tokens charged for: the stop token is one of them
 	entries   []entry
 }
@@ -56,7 +57,7 @@ func (s *Server) run(t task, id callID) choice {
 	draw := s.generate(t, id)
 	c.finish = "length"
 	if draw.Stopped {
-		c.finish = "stop"
+		c.finish, c.stop = "stop", []int{draw.StopID}
 	}
 	c.ids = draw.IDs
 	c.generated = len(draw.LogProbs)
@@ -72,7 +73,7 @@ func (s *Server) run(t task, id callID) choice {
 	}
 	if n, ok := findStop(text, t.stop); ok {
 		kept := tokensCovering(c.ids, n.end)
-		c.ids, c.generated, c.finish, text = c.ids[:kept], kept, "stop", text[:n.start]
+		c.ids, c.stop, c.generated, c.finish, text = c.ids[:kept], nil, kept, "stop", text[:n.start]
 	}
 	full := append(echo, text...)
 	c.text = cleanText(full)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/reweigh/reweigh/internal/langmodel"
@@ -83,6 +84,9 @@ func (s *Server) completions(c *call, r *request) (answer, *apiError) {
 			b = append(b, `,"prompt_token_ids":`...)
 			b = appendInts(b, t.prompt)
 			b = append(b, `,"token_ids":`...)
+			if r.late { // vLLM lists the stop token, too
+				ch.ids = slices.Concat(ch.ids, ch.stop)
+			}
 			b = appendInts(b, ch.ids)
 		}
 		b = append(b, '}')

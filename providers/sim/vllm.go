@@ -130,7 +130,9 @@ func (s *Server) vllmChat(c *call) (answer, *apiError) {
 		return answer{}, err
 	}
 	t.stream = s.drawStream(t.model, t.prompt, r.Seed, c.id, 0)
-	a := s.chatAnswer(c, r, t, s.run(t, c.id))
+	ch := s.run(t, c.id)
+	ch.ids = slices.Concat(ch.ids, ch.stop)
+	a := s.chatAnswer(c, r, t, ch)
 	if r.PromptLogprobs == nil && !r.ReturnPromptText {
 		return a, nil
 	}

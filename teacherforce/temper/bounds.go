@@ -121,11 +121,13 @@ func (s shown) withTies(a float64, j int) float64 {
 	for end < len(s.top) && s.top[end] >= s.top[j-1]-equal {
 		end++
 	}
-	if end == len(s.top) && s.coarse() { // so may be any that is not shown
+	sum := s.leadingSum(a, end)
+	if end == len(s.top) && s.coarse() { // so may be others, as many as the rest has room for
+		_, r, _ := s.tail()
 		_, hi := s.total(a)
-		return hi
+		return min(hi, sum+r*math.Exp((a-1)*s.top[end-1]))
 	}
-	return s.leadingSum(a, end)
+	return sum
 }
 
 // equal is the most by which the log-probs of equal logits differ.
