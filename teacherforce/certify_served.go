@@ -41,8 +41,12 @@ func (c *certifier) draw(ctx context.Context, p offpolicy.Policy, i int) ([]int,
 	if err != nil {
 		return nil, providers.Generation{}, err
 	}
-	req := GenerateAfter(c.tag(), p, ids, 1)
-	req.Sampling.MaxTokens = greedy.MaxTokens
+	req := GenerateAfter(providers.Tag{}, p, ids, 1)
+	if p.Sampling == greedy { // with alternatives, which show whether the token was the likeliest
+		g, err := c.generate(ctx, req)
+		return ids, g, err
+	}
+	req.Tag, req.Sampling.MaxTokens = c.tag(), greedy.MaxTokens
 	g, err := c.g.Generate(ctx, req)
 	c.seen.alternatives(g.Tokens)
 	return ids, g, err

@@ -1,8 +1,10 @@
 package teacherforce
 
 import (
+	"context"
 	"testing"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
@@ -38,8 +40,26 @@ func TestCertifyServed(t *testing.T) {
 		}
 	}
 
+	// A server that penalises repetition by its own settings: its greedy reply is not the likeliest.
+	cert, err = f.Certify(t.Context(), penalising{vllm}, p)
+	if err != nil || cert.OK {
+		t.Errorf("a greedy reply that another is likelier than is certified: %v", err)
+	}
+
 	one := servedCertifier{certifier: &certifier{f: f, p: p}, context: []int{1, 2}, action: []int{3}}
 	if got, err := one.additivity(t.Context()); err != nil || !got.OK || !got.NotApplicable || got.Value.Valid() {
 		t.Errorf("additivity of a single token: %+v, %v", got, err)
 	}
+}
+
+// penalising shows another token as likelier than the last one of each greedy reply.
+type penalising struct{ *providers.Compatible }
+
+func (p penalising) Generate(ctx context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	g, err := p.Compatible.Generate(ctx, req)
+	if n := len(g.Tokens); n > 0 && req.Sampling.Temperature == 0 && len(g.Tokens[n-1].Top) > 0 {
+		other := providers.Alternative{Text: "another", ID: -1, LogProb: dataset.Known(g.Tokens[n-1].LogProb.OrNaN() + 1)}
+		g.Tokens[n-1].Top = append(g.Tokens[n-1].Top, other)
+	}
+	return g, err
 }

@@ -69,7 +69,8 @@ func (o options) rendered() error {
 	if err != nil {
 		return err
 	}
-	odd := []string{"", " lead and trail \n", "<|im_end|> in a text", "Grüße, 東京, 🙂🚀é\u200d", "a\r\nb\tc", "{{ 1 + 1 }} {% raw %}"}
+	odd := []string{"", " lead and trail \n", "<|im_end|> in a text", "Grüße, 東京, 🙂🚀é\u200d", "a\r\nb\tc",
+		"{{ 1 + 1 }} {% raw %}"}
 	ctx, different := context.Background(), 0
 	for i, q := range prompts {
 		text := q.Text

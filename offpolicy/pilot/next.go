@@ -64,8 +64,8 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 		if len(changes) == 0 { // the policies name model, template and endpoint
 			changes = []record.Change{{Field: record.FieldArms}}
 		}
-		return c.step(do+"Then start the run in a new folder: with another model, judge, template or endpoint it is another run.",
-			true, changes...)
+		return c.step(do+"Then start the run in a new folder: with another model, judge, template or endpoint it is "+
+			"another run.", true, changes...)
 	case len(holds) > 0:
 		var waived []record.Change
 		for _, f := range holds {

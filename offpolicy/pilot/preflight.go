@@ -330,7 +330,8 @@ func (p *preflight) services(ctx context.Context) {
 				"of another text", m, k)
 		case !said && c.Waived[check.Certified] == "":
 			p.add(m+unknownKind, record.Remedy{
-				Do: "declare the kind of the engine that answers, behind a gateway too; to go on without, waive " + check.Certified,
+				Do: "declare the kind of the engine that answers, behind a gateway too; to go on without, waive " +
+					check.Certified,
 				Changes: []record.Change{{Field: record.FieldPolicies},
 					{Field: record.FieldWaived, To: check.Certified + "=" + Reason}}}, nil)
 		case !said:

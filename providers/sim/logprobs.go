@@ -134,7 +134,9 @@ func appendLate(b []byte, entries []entry) []byte {
 	b = append(b, '{')
 	b = appendArray(b, "text_offset", entries, appendOffset)
 	b = appendArray(append(b, ','), "token_logprobs", entries, appendValue)
-	b = appendArray(append(b, ','), "tokens", entries, func(b []byte, e entry) []byte { return appendString(b, *e.shown) })
+	b = appendArray(append(b, ','), "tokens", entries, func(b []byte, e entry) []byte {
+		return appendString(b, *e.shown)
+	})
 	b = appendArray(append(b, ','), "top_logprobs", entries, func(b []byte, e entry) []byte {
 		if e.first {
 			return append(b, "null"...)

@@ -46,7 +46,7 @@ func sampledBy(p []float64, s offpolicy.Sampling, o temper.Order, tied cuts) []f
 	if s.TopK > 0 {
 		k = min(k, s.TopK)
 	}
-	for tied.topK && k < len(p) && p[ranks[k]] == p[ranks[k-1]] {
+	for last := max(0, k-1); tied.topK && k < len(p) && alike(p[ranks[k]], p[ranks[last]]); {
 		k++
 	}
 	whole := 0.0
@@ -59,10 +59,13 @@ func sampledBy(p []float64, s offpolicy.Sampling, o temper.Order, tied cuts) []f
 	for i := range out {
 		out[i] = math.Inf(-1)
 	}
-	reached, sum := 0.0, 0.0
+	reached, sum, end := 0.0, 0.0, -1
 	for i, id := range ranks {
 		full := s.TopP < 1 && reached >= s.TopP*whole
-		if i >= k || full && !(tied.topP && p[id] == p[ranks[i-1]]) {
+		if full && end < 0 {
+			end = i - 1
+		}
+		if i >= k || full && !(tied.topP && alike(p[id], p[ranks[end]])) {
 			break
 		}
 		out[id] = math.Log(p[id]/peak) / s.Temperature
@@ -74,6 +77,9 @@ func sampledBy(p []float64, s offpolicy.Sampling, o temper.Order, tied cuts) []f
 	}
 	return out
 }
+
+// alike are probabilities that differ by rounding alone.
+func alike(a, b float64) bool { return math.Abs(a-b) <= 1e-12*b }
 
 // ranked are the tokens by falling probability, equal ones by id.
 func ranked(p []float64) []int {

@@ -38,8 +38,8 @@ func (c *causes) commonest() string {
 }
 
 // longerReplies is what to do if most of a grader's replies were cut.
-var longerReplies = record.Remedy{Do: "most of the replies were cut at the limit of tokens: allow longer ones, or take a " +
-	"model that answers in fewer words; a grader with another limit is another one, and so it is another run",
+var longerReplies = record.Remedy{Do: "most of the replies were cut at the limit of tokens: allow longer ones, or " +
+	"take a model that answers in fewer words; a grader with another limit is another one, and so it is another run",
 	Changes: []record.Change{{Field: record.FieldReplyTokens}}}
 
 // ifCut gives the advice for cut replies to a finding that does not pass for them.

@@ -72,8 +72,8 @@ func TestNoiseDecides(t *testing.T) {
 					ips++
 				}
 			}
-			fmt.Fprintf(&table, "n %4d σ %.3f: %v of %d, %v; dr of pi_cot given %d, moved by %.2f SE; ips refused %d\n", n, sigma,
-				decisions, worlds, why, given, moved/float64(max(1, given)), ips)
+			fmt.Fprintf(&table, "n %4d σ %.3f: %v of %d, %v; dr of pi_cot given %d, moved by %.2f SE; ips refused %d\n", n,
+				sigma, decisions, worlds, why, given, moved/float64(max(1, given)), ips)
 			if sigma <= .006 && (decisions[record.NoGo] > 0 || 20*decisions[record.HOLD] > max(worlds, 20)) {
 				t.Errorf("n %d, σ %v: %v, %v", n, sigma, decisions, why)
 			}

@@ -38,9 +38,9 @@ const (
 // Fields lists every setting that a remedy can name.
 func Fields() []Field {
 	return []Field{FieldDir, FieldPrompts, FieldArms, FieldTemplates, FieldLabels, FieldProbes, FieldLabelsBudget,
-		FieldOracle, FieldGrader, FieldJudgeModel, FieldOracleModel, FieldReplyTokens, FieldPolicies, FieldPrices, FieldBudget,
-		FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance, FieldAnytime, FieldLooks,
-		FieldNoise, FieldWaived}
+		FieldOracle, FieldGrader, FieldJudgeModel, FieldOracleModel, FieldReplyTokens, FieldPolicies, FieldPrices,
+		FieldBudget, FieldShard, FieldLedgers, FieldFullBudget, FieldConcurrency, FieldResolution, FieldAssurance,
+		FieldAnytime, FieldLooks, FieldNoise, FieldWaived}
 }
 
 // Change is one setting to change.
