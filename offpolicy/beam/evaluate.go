@@ -10,19 +10,16 @@ import (
 	sdk "github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
+// The functions are called once a file or table, so that reflection costs nothing; package
+// register's generics take the compiler half a minute and a gigabyte.
 func init() {
-	register.DoFn4x1[context.Context, source, func(*offpolicy.Table), func(int64), error](&readFn{})
-	register.DoFn3x2[int, func(**offpolicy.Table) bool, func(*int64) bool, Outcome, error](&evaluateFn{})
-	register.DoFn2x1[context.Context, Outcome, error](&writeFn{})
-	register.Emitter1[*offpolicy.Table]()
-	register.Emitter1[int64]()
-	register.Iter1[*offpolicy.Table]()
-	register.Iter1[int64]()
+	sdk.RegisterDoFn(&readFn{})
+	sdk.RegisterDoFn(&evaluateFn{})
+	sdk.RegisterDoFn(&writeFn{})
 }
 
 // Evaluation says what is evaluated, and how.
