@@ -250,6 +250,12 @@ const unscoredDir = "unscored"
 // both. An unscored file of an earlier export is removed if all have a score
 // now.
 func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
+	return WriteUnreadDraws(dir, policy, draws, nil)
+}
+
+// WriteUnreadDraws is [WriteFreshDraws] of draws whose responses are elsewhere: read returns
+// that of each as it is written.
+func WriteUnreadDraws(dir, policy string, draws []FreshDraw, read func(FreshDraw) (string, error)) error {
 	name := policy + "_responses.jsonl"
 	if err := folder.CheckName(policy); err != nil {
 		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another): %w", policy,
@@ -276,11 +282,11 @@ func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
 			return fmt.Errorf("dataset: write fresh draws: %w", err)
 		}
 		defer aside.Close()
-		if err := writeRows(aside, name, unscored); err != nil {
+		if err := writeDraws(aside, name, unscored, read); err != nil {
 			return err
 		}
 	}
-	if err := writeRows(in, name, scored); err != nil {
+	if err := writeDraws(in, name, scored, read); err != nil {
 		return err
 	}
 	if len(unscored) > 0 {
@@ -301,8 +307,21 @@ func WriteFreshDraws(dir, policy string, draws []FreshDraw) error {
 	return nil
 }
 
-func writeRows[T any](in *folder.Folder, name string, rows []T) error {
-	err := in.Replace(name, true, func(w io.Writer) error { return WriteJSONL(w, slices.Values(rows)) })
+func writeDraws(in *folder.Folder, name string, draws []FreshDraw, read func(FreshDraw) (string, error)) error {
+	err := in.Replace(name, true, func(w io.Writer) error {
+		var broken error
+		err := WriteJSONL(w, func(yield func(FreshDraw) bool) {
+			for _, d := range draws {
+				if read != nil {
+					d.Response, broken = read(d)
+				}
+				if broken != nil || !yield(d) {
+					return
+				}
+			}
+		})
+		return errors.Join(broken, err)
+	})
 	if err != nil {
 		return fmt.Errorf("dataset: write %s: %w", filepath.Join(in.Path(), name), err)
 	}

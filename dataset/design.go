@@ -14,29 +14,33 @@ type scoreRange struct {
 	p        Float
 }
 
-// scoreRanges reads the strata of the labels by policy. A policy whose labels name none
-// has none: its responses share one probability.
-func scoreRanges(labels []OracleLabel) map[string][]scoreRange {
-	type part struct{ policy, stratum string }
-	seen := map[part]bool{}
-	out := map[string][]scoreRange{}
-	for _, l := range labels {
-		at := part{l.Policy, l.Stratum}
-		if l.Stratum == "" || seen[at] || !l.InclusionProb.Valid() {
-			continue
-		}
-		seen[at] = true
-		r := scoreRange{p: l.InclusionProb}
-		var end string
-		if r.unscored = l.Stratum == "unscored"; !r.unscored {
-			if _, err := fmt.Sscanf(l.Stratum, "[%g,%g%s", &r.lo, &r.hi, &end); err != nil {
-				continue // of another design: nothing is known of the others
-			}
-			r.closed = end == "]"
-		}
-		out[l.Policy] = append(out[l.Policy], r)
+// strata are those of labels, by policy. A policy whose labels name none has none: its
+// responses share one probability.
+type strata struct {
+	ranges map[string][]scoreRange
+	seen   map[stratum]bool
+}
+
+type stratum struct{ policy, name string }
+
+func newStrata() strata { return strata{map[string][]scoreRange{}, map[stratum]bool{}} }
+
+// add takes the stratum of a label.
+func (s strata) add(l OracleLabel) {
+	at := stratum{l.Policy, l.Stratum}
+	if l.Stratum == "" || s.seen[at] || !l.InclusionProb.Valid() {
+		return
 	}
-	return out
+	s.seen[at] = true
+	r := scoreRange{p: l.InclusionProb}
+	var end string
+	if r.unscored = l.Stratum == "unscored"; !r.unscored {
+		if _, err := fmt.Sscanf(l.Stratum, "[%g,%g%s", &r.lo, &r.hi, &end); err != nil {
+			return // of another design: nothing is known of the others
+		}
+		r.closed = end == "]"
+	}
+	s.ranges[l.Policy] = append(s.ranges[l.Policy], r)
 }
 
 // inclusionOf is the probability with which a response that has no label might have had

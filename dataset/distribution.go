@@ -1,7 +1,5 @@
 package dataset
 
-import "fmt"
-
 // Distribution says which distribution of a policy a log-prob is of. They are one if
 // the policy samples at temperature 1 without filters, and its values are then of
 // the sampling distribution.
@@ -28,36 +26,6 @@ type Scored struct {
 	// policy's filters exclude, at least: the logs cannot show what such responses are worth.
 	// Missing if the logging policy excludes none, or nobody says.
 	Unseen Float `json:"unseen,omitzero"`
-}
-
-// scored is what the log-probs of every policy are of. Rows of one policy that differ
-// in it are an error that names two of them.
-func scored(logprobs map[Key]*LogProb) (map[string]Scored, error) {
-	out := map[string]Scored{}
-	first := map[string]Key{}
-	for k, l := range logprobs {
-		s := Scored{Hash: l.PolicyHash, Distribution: l.Distribution}
-		if s.Distribution == "" {
-			return nil, fmt.Errorf("dataset: join: log-prob %s does not say what it is of (set Distribution to %q, %q or %q)",
-				k, SamplingDistribution, RawDistribution, UnstatedDistribution)
-		}
-		have, ok := out[l.Policy]
-		switch {
-		case !ok:
-			out[l.Policy], first[l.Policy] = s, k
-		case have.Distribution != s.Distribution:
-			a, b := first[l.Policy], k
-			if b.Compare(a) < 0 {
-				a, b, have, s = b, a, s, have
-			}
-			return nil, fmt.Errorf("dataset: join: log-prob %s is of the %s distribution, %s of the %s one (score all "+
-				"responses of a policy in the same way)",
-				a, have.Distribution, b, s.Distribution)
-		case have.Hash == "":
-			out[l.Policy] = s
-		}
-	}
-	return out, nil
 }
 
 // Unstated says of every policy in the samples that nobody stated what its log-probs

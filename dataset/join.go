@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -116,26 +115,20 @@ type Logs struct {
 //
 // Log-probs of one policy that are of different distributions are an error.
 func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
-	j := newJoin(in)
-	logprobs := j.logprobs(in)
 	logs = Logs{Logging: in.Logging, Pooled: in.Loggers != nil, Judge: in.Judge, Draws: map[string][]FreshDraw{}}
-	if logs.Scored, err = scored(logprobs); err != nil {
+	logs.Scored, unjoined, err = JoinEach(in, in.parts(), func(j Joined) error {
+		if j.Sample != nil {
+			logs.Samples = append(logs.Samples, *j.Sample)
+		}
+		for _, d := range j.Draws {
+			logs.Draws[d.Policy] = append(logs.Draws[d.Policy], d.FreshDraw)
+		}
+		return nil
+	})
+	if err != nil {
 		return Logs{}, nil, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(j.prompts)) {
-		if s := j.sample(in, logprobs, j.prompts[id]); s != nil {
-			logs.Samples = append(logs.Samples, *s)
-		}
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(j.responses), Key.Compare) {
-		if k.Policy != in.logger(k.PromptID) {
-			logs.Draws[k.Policy] = append(logs.Draws[k.Policy], j.draw(k))
-		}
-	}
-	slices.SortFunc(j.unjoined, func(a, b Unjoined) int {
-		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
-	})
-	return logs, j.unjoined, nil
+	return logs, unjoined, nil
 }
 
 // sample joins what is known of one prompt; it is nil without a logged response.
@@ -229,20 +222,16 @@ func (j *join) draw(k Key) FreshDraw {
 	return d
 }
 
-// join holds the records that are fit to be joined and a list of those that are
-// not.
+// join holds the records of one prompt that are fit to be joined, and a list of those
+// of all that are not.
 type join struct {
-	prompts    map[string]Prompt
-	hashes     map[string]string // policy name -> hash, from the responses
-	responses  map[Key]*Response // in the records that were given, as all of these
-	labels     map[Key]*OracleLabel
-	scores     map[Key]*JudgeScore
-	ranges     map[string][]scoreRange // of logged responses, by policy
-	drawRanges map[string][]scoreRange // of draws
-	unjoined   []Unjoined
-	listed     map[stageKey]bool
-	targets    []string         // that responses are scored under
-	shares     map[string]Float // by logger of several: the one probability of its labels
+	*common
+	prompts   map[string]Prompt
+	responses map[Key]*Response // in the records that were given, as all of these
+	labels    map[Key]*OracleLabel
+	scores    map[Key]*JudgeScore
+	unjoined  []Unjoined
+	listed    map[stageKey]bool
 }
 
 type stageKey struct {
@@ -250,66 +239,40 @@ type stageKey struct {
 	key   Key
 }
 
-func newJoin(in RunRecords) *join {
-	j := &join{
-		prompts: make(map[string]Prompt, len(in.Prompts)),
-		hashes:  make(map[string]string),
-		listed:  make(map[stageKey]bool),
-		targets: in.scored(), shares: map[string]Float{},
-	}
-	count := make(map[string]int, len(in.Prompts))
+// take takes the records of the next prompt.
+func (j *join) take(in RunRecords) {
+	j.listed, j.prompts = map[stageKey]bool{}, map[string]Prompt{}
 	for _, p := range in.Prompts {
-		count[p.ID]++
-	}
-	for _, p := range in.Prompts {
-		if n := count[p.ID]; n > 1 {
+		if n := len(in.Prompts); n > 1 {
 			j.miss("prompts", Key{PromptID: p.ID}, fmt.Sprintf("%d prompts have this id", n))
 			continue
 		}
 		j.prompts[p.ID] = p
 	}
-
-	// The responses come first: they say which hash a policy's name stands for.
-	// Of several hashes the first in key order counts, so that the order of the
-	// rows does not.
-	first := make(map[string]Key)
-	for _, r := range in.Responses {
-		if k, ok := first[r.Policy]; r.PolicyHash != "" && (!ok || r.Key().Compare(k) < 0) {
-			first[r.Policy], j.hashes[r.Policy] = r.Key(), r.PolicyHash
-		}
-	}
-	j.responses = collect(j, "responses", in.Responses, func(r Response) defect {
+	j.responses = collect(j, "responses", in.Responses, func(r *Response) defect {
 		return defect{hash: r.PolicyHash, err: r.Error, null: r.Text == nil}
 	})
 	// A second label of a response tells of the oracle, not of the response.
-	labels := slices.DeleteFunc(slices.Clone(in.Labels), func(l OracleLabel) bool { return l.Role == "duplicate" })
-	// A logger's labels of what another one logged are of another draw, that of its own draws.
-	own := func(l OracleLabel) bool { return l.Policy == in.logger(l.PromptID) }
-	drawn := slices.DeleteFunc(slices.Clone(labels), own)
-	logged := slices.DeleteFunc(slices.Clone(labels), func(l OracleLabel) bool { return !own(l) })
-	j.ranges, j.drawRanges = scoreRanges(logged), scoreRanges(drawn)
-	for _, l := range logged {
-		if p, ok := j.shares[l.Policy]; in.Loggers != nil && (!ok || p == l.InclusionProb) {
-			j.shares[l.Policy] = l.InclusionProb
-		} else {
-			j.shares[l.Policy] = Float{}
-		}
+	labels := in.Labels
+	if slices.ContainsFunc(labels, again) {
+		labels = slices.DeleteFunc(slices.Clone(labels), again)
 	}
-	j.labels = collect(j, "oracle", labels, func(l OracleLabel) defect {
+	j.labels = collect(j, "oracle", labels, func(l *OracleLabel) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.Label.Valid(), reason: j.noResponse(l.Key())}
 		if p := l.InclusionProb; d.reason == "" && !(p.OrNaN() > 0 && p.OrNaN() <= 1) {
 			d.reason = fmt.Sprintf("inclusion_prob is %v, want a probability in (0, 1]", p)
 		}
 		return d
 	})
-	j.scores = collect(j, "judge", in.Scores, func(s JudgeScore) defect {
+	j.scores = collect(j, "judge", in.Scores, func(s *JudgeScore) defect {
 		return defect{hash: s.PolicyHash, err: s.Error, null: !s.Mean.Valid(), reason: j.noResponse(s.Key())}
 	})
-	return j
 }
 
+func again(l OracleLabel) bool { return l.Role == "duplicate" }
+
 func (j *join) logprobs(in RunRecords) map[Key]*LogProb {
-	return collect(j, "logprobs", in.LogProbs, func(l LogProb) defect {
+	return collect(j, "logprobs", in.LogProbs, func(l *LogProb) defect {
 		d := defect{hash: l.PolicyHash, err: l.Error, null: !l.LogProb.Valid() && !l.Bounded()}
 		if l.Policy != in.Logging && !slices.Contains(j.targets, l.Policy) {
 			d.reason = "the policy is neither the logging policy nor a target"
@@ -344,7 +307,7 @@ type defect struct {
 }
 
 // collect returns the rows that can be joined, by key, and lists the others.
-func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look func(T) defect) map[Key]*T {
+func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look func(*T) defect) map[Key]*T {
 	count := make(map[Key]int32, len(rows))
 	for _, row := range rows {
 		count[row.Key()]++
@@ -352,7 +315,7 @@ func collect[T interface{ Key() Key }](j *join, stage string, rows []T, look fun
 	fit := make(map[Key]*T, len(rows))
 	for i, row := range rows {
 		k := row.Key()
-		d := look(row)
+		d := look(&rows[i])
 		known := j.hashes[k.Policy]
 		switch _, ok := j.prompts[k.PromptID]; {
 		case count[k] > 1:

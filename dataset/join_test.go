@@ -318,7 +318,10 @@ func TestJoinStatesInclusionOfUnlabeled(t *testing.T) {
 		{PromptID: "c", Policy: "p0", Label: Known(.5), InclusionProb: Known(1), Stratum: "unscored"},
 		{PromptID: "a", Policy: "t", Label: Known(.5), InclusionProb: Known(.1)},
 	}
-	ranges := scoreRanges(labels)
+	strata := newStrata()
+	for _, l := range labels {
+		strata.add(l)
+	}
 	for _, tt := range []struct {
 		policy string
 		score  Float
@@ -327,7 +330,7 @@ func TestJoinStatesInclusionOfUnlabeled(t *testing.T) {
 		{"p0", Known(0), Known(.25)}, {"p0", Known(.5), Known(.75)}, {"p0", Known(1), Known(.75)}, {"p0", Float{}, Known(1)},
 		{"t", Known(.5), Float{}}, // one probability for all: it need not be stated
 	} {
-		if got := inclusionOf(ranges[tt.policy], tt.score); got != tt.want {
+		if got := inclusionOf(strata.ranges[tt.policy], tt.score); got != tt.want {
 			t.Errorf("%s at %v: %v, want %v", tt.policy, tt.score, got, tt.want)
 		}
 	}

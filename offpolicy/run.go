@@ -106,15 +106,18 @@ func (r *Result) judge(p *PolicyResult, c *Config, w *worker, family int) {
 // Calibrate fits the calibrator that [Evaluate] fits to the same samples, for when
 // that is all there is to learn of them yet. It is an error if the labels are too few,
 // or if the samples are not what they claim.
-func Calibrate(s Samples, c Config) (*Calibrator, error) {
+func Calibrate(s Samples, c Config) (*Calibrator, error) { return TableOf(s).Calibrate(c) }
+
+// Calibrate is [Calibrate] of what was added, which ends adding.
+func (t *Table) Calibrate(c Config) (*Calibrator, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err
 	}
-	fr, err := TableOf(s).frame(&c)
+	fr, err := t.frame(&c)
 	if err != nil {
 		return nil, err
 	}
-	return calibrate(fr, s.Judge, &c)
+	return calibrate(fr, t.plan.Judge, &c)
 }
 
 // frame checks t and brings it into the shape that computing wants.

@@ -176,11 +176,16 @@ func (t *Table) AddDraw(policy string, d Draw) {
 }
 
 // AddSample adds a logged response as records have it; see [FromRecords].
-func (t *Table) AddSample(s dataset.Sample) error {
+func (t *Table) AddSample(s dataset.Sample) error { return t.AddUnread(s, characters(s.Response)) }
+
+// AddUnread is [Table.AddSample] of a sample whose response was not read, and has so many
+// characters.
+func (t *Table) AddUnread(s dataset.Sample, characters dataset.Float) error {
 	r, named, err := rowOf(s, t.plan.Logging, t.plan.Pooled)
 	if err != nil {
 		return err
 	}
+	r.Covariate = characters
 	t.records++
 	if !named {
 		t.unnamed++

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -241,10 +242,10 @@ func ExampleStatistics() {
 	row := func(id, policy string, v dataset.Float) dataset.LogProb {
 		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: "hash of " + policy, LogProb: v, Tokens: 50}
 	}
-	for _, s := range teacherforce.Statistics([]dataset.LogProb{
+	for _, s := range teacherforce.Statistics(slices.Values([]dataset.LogProb{
 		row("q1", "p0", dataset.Known(-20)), row("q2", "p0", dataset.Known(-30)), row("q1", "pi_cot", dataset.Known(-25)),
 		row("q2", "pi_cot", dataset.Known(-38)),
-	}, "p0") {
+	}), "p0") {
 		fmt.Printf("%s: %d of %d scored, KL %.2f nats a token\n", s.Policy, s.Scored, s.Attempts, s.KLPerToken)
 	}
 	// Output:

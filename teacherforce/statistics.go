@@ -1,7 +1,9 @@
 package teacherforce
 
 import (
+	"iter"
 	"math"
+	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 )
@@ -48,24 +50,44 @@ type Noise struct {
 }
 
 // Statistics sums up records, one for each policy in the order in which they
-// first occur. base names the policy whose responses they are.
-func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
+// first occur. base names the policy whose responses they are. records are read
+// several times, and none is kept.
+func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatistics {
 	var out []PolicyStatistics
 	index := map[string]int{}
-	byHash := map[string][]dataset.LogProb{} // the values of one response under one hash
-	logged := map[string]dataset.LogProb{}   // base's values by response
-	for _, r := range records {
-		if r.LogProb.Valid() {
-			key := r.PromptID + "\x00" + r.PolicyHash
-			byHash[key] = append(byHash[key], r)
-			if r.Policy == base {
-				logged[r.PromptID] = r
-			}
+	byHash := map[string][]string{} // policies of one hash
+	for r := range records {
+		if names := byHash[r.PolicyHash]; !slices.Contains(names, r.Policy) {
+			byHash[r.PolicyHash] = append(names, r.Policy)
+		}
+	}
+	type pair struct{ prompt, hash string }
+	type value struct {
+		policy  string
+		logProb float64
+	}
+	again := map[pair][]value{} // the values of one response under several policies of one hash
+	type scored struct {
+		logProb float64
+		tokens  int
+		raw     bool
+	}
+	logged := map[string]scored{} // base's values by response
+	for r := range records {
+		if !r.LogProb.Valid() {
+			continue
+		}
+		if len(byHash[r.PolicyHash]) > 1 {
+			of := pair{r.PromptID, r.PolicyHash}
+			again[of] = append(again[of], value{r.Policy, r.LogProb.OrNaN()})
+		}
+		if r.Policy == base {
+			logged[r.PromptID] = scored{r.LogProb.OrNaN(), r.Tokens, r.Raw()}
 		}
 	}
 	type sums struct{ d, tokens []float64 }
 	var pairs []sums
-	for _, r := range records {
+	for r := range records {
 		i, ok := index[r.Policy]
 		if !ok {
 			i = len(out)
@@ -82,14 +104,14 @@ func Statistics(records []dataset.LogProb, base string) []PolicyStatistics {
 		if !r.LogProb.Valid() {
 			continue
 		}
-		for _, other := range byHash[r.PromptID+"\x00"+r.PolicyHash] {
-			if other.Policy != r.Policy && r.Tokens > 0 {
-				s.Noise.add(math.Abs(float64(r.LogProb.OrNaN()-other.LogProb.OrNaN())) / float64(r.Tokens))
+		for _, other := range again[pair{r.PromptID, r.PolicyHash}] {
+			if other.policy != r.Policy && r.Tokens > 0 {
+				s.Noise.add(math.Abs(r.LogProb.OrNaN()-other.logProb) / float64(r.Tokens))
 			}
 		}
-		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.Tokens > 0 && !r.Raw() && !b.Raw() {
-			pairs[i].d = append(pairs[i].d, float64(b.LogProb.OrNaN()-r.LogProb.OrNaN()))
-			pairs[i].tokens = append(pairs[i].tokens, float64(b.Tokens))
+		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.tokens > 0 && !r.Raw() && !b.raw {
+			pairs[i].d = append(pairs[i].d, b.logProb-r.LogProb.OrNaN())
+			pairs[i].tokens = append(pairs[i].tokens, float64(b.tokens))
 		}
 	}
 	for i := range out {

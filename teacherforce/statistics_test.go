@@ -2,6 +2,7 @@ package teacherforce
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,12 +25,12 @@ func TestStatistics(t *testing.T) {
 	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: "missing"}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
 	rawRow.Distribution = dataset.RawDistribution
-	got := Statistics([]dataset.LogProb{
+	got := Statistics(slices.Values([]dataset.LogProb{
 		row("q1", "p0", "h1", -10, 10), row("q2", "p0", "h1", -20, 40), row("q3", "p0", "h1", -3, 5),
 		row("q1", "clone", "h1", -10.5, 10), row("q2", "clone", "h1", -20, 40),
 		row("q1", "pi", "h2", -14, 10), row("q2", "pi", "h2", -26, 40), failed,
 		rawRow,
-	}, "p0")
+	}), "p0")
 	nan := math.NaN()
 	ids := func(attempts, answered int, reasons map[Reason]int) map[string]MethodStatistics {
 		return map[string]MethodStatistics{
@@ -57,7 +58,7 @@ func TestStatistics(t *testing.T) {
 	if d := cmp.Diff(want, got, near); d != "" {
 		t.Errorf("statistics (-want +got):\n%s", d)
 	}
-	if got := Statistics(nil, "p0"); len(got) != 0 {
+	if got := Statistics(slices.Values([]dataset.LogProb(nil)), "p0"); len(got) != 0 {
 		t.Errorf("statistics of nothing: %+v", got)
 	}
 }

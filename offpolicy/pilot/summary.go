@@ -243,7 +243,7 @@ func countIf[T any](rows iter.Seq[T], f func(T) bool) int {
 func summarize(rec *record.Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
 	forcing := map[string]teacherforce.PolicyStatistics{}
-	for _, s := range teacherforce.Statistics(slices.Collect(rec.LogProbs.Values()), rec.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(rec.LogProbs.Values(), rec.Logging().Policy.Name) {
 		forcing[s.Policy] = s
 	}
 	for i, a := range rec.Arms {

@@ -128,7 +128,7 @@ func checkIdentical(in *Input, c *record.Finding) {
 			}
 		}
 	}
-	for _, s := range teacherforce.Statistics(slices.Collect(r.LogProbs.Values()), r.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(r.LogProbs.Values(), r.Logging().Policy.Name) {
 		if !math.IsNaN(s.KLPerToken) {
 			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
 		}

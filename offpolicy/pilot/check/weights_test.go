@@ -17,16 +17,22 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		healthy.LogprobRow(world, i, "pi_cot").Distribution = "raw"
 	}
 	rec := world.Rows()
-	logs := rec.Evaluate("j@1", rec.EvaluationConfig(1, 0.05))
+	rec.Evaluate("j@1", rec.EvaluationConfig(1, 0.05))
 	w := rec.Weights("pi_cot").Summary
 	if w.N != 0 || w.Usable || len(w.Reasons) == 0 ||
 		!strings.Contains(w.Reasons[0], "100 log-probs are of a policy that samples at another temperature") {
 		t.Errorf("weights %+v", w)
 	}
-	for _, row := range logs.Samples {
-		if row.TargetPolicyLogProbs["pi_cot"].Valid() || !row.TargetPolicyLogProbs["pi_bad"].Valid() {
+	samples := 0
+	_, _, err := rec.Join("j@1", func(j dataset.Joined) error {
+		row := j.Sample
+		if samples++; row.TargetPolicyLogProbs["pi_cot"].Valid() || !row.TargetPolicyLogProbs["pi_bad"].Valid() {
 			t.Fatalf("%s: targets %v", row.PromptID, row.TargetPolicyLogProbs)
 		}
+		return nil
+	})
+	if err != nil || samples != 100 {
+		t.Errorf("%d samples, %v", samples, err)
 	}
 	if w := rec.Evaluation.Policy("pi_cot").Weights; w.RawOf != "pi_cot" || w.Usable() {
 		t.Errorf("weights of %q: %v", w.RawOf, w.Refusals())

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -9,34 +8,6 @@ import (
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 )
-
-// RunRecords are the records as [dataset.Join] takes them, with an empty text for every
-// response that has one: texts stay where they are.
-func (r *Records) RunRecords(judge string) dataset.RunRecords {
-	out := dataset.RunRecords{
-		Logging: r.Logging().Policy.Name, Judge: judge,
-		Prompts: slices.Collect(r.Prompts.Values()),
-		Labels:  slices.Collect(r.Labels.Values()), Scores: slices.Collect(r.Scores.Values()),
-		Responses: make([]dataset.Response, 0, r.Responses.Len()), LogProbs: make([]dataset.LogProb, 0, r.LogProbs.Len()),
-	}
-	unread := ""
-	for row := range r.Responses.Values() {
-		if row.Text != nil {
-			row.Response.Text = &unread
-		}
-		out.Responses = append(out.Responses, row.Response)
-	}
-	for row := range r.LogProbs.Values() {
-		row.Methods = nil // the join does not ask for them
-		out.LogProbs = append(out.LogProbs, row)
-	}
-	for _, a := range r.Arms {
-		if a.Role != Logging {
-			out.Targets = append(out.Targets, a.Policy.Name)
-		}
-	}
-	return out
-}
 
 // EvaluationConfig is how a run's samples are evaluated.
 func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config {
@@ -53,81 +24,91 @@ func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config
 
 // Evaluate joins the records, fits the calibrator, and, if the sample is complete,
 // estimates every policy. A check reports what cannot be evaluated at all, such as a
-// positive log-prob. It returns the records joined, without the texts of responses.
-func (r *Records) Evaluate(judge string, c offpolicy.Config) dataset.Logs {
+// positive log-prob. It returns whether they could be joined at all.
+func (r *Records) Evaluate(judge string, c offpolicy.Config) (joined bool) {
 	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
 	r.Calibrator, r.CalibratorError = nil, ""
 	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
-	logs, unjoined, err := dataset.Join(r.RunRecords(judge))
+	var labelled []dataset.Sample
+	table, err := r.table(judge, func(s dataset.Sample) {
+		if s.OracleLabel.Valid() && s.JudgeScore.Valid() {
+			labelled = append(labelled, dataset.Sample{PromptID: s.PromptID, OracleLabel: s.OracleLabel,
+				InclusionProb: s.InclusionProb})
+		}
+	})
+	joined = table != nil
 	if err != nil {
 		fail(err)
-		return logs
-	}
-	for _, u := range unjoined {
-		r.Unjoined = append(r.Unjoined, u.String())
-	}
-	samples, err := r.Samples(logs)
-	if err != nil {
-		fail(err)
-		return logs
+		return joined
 	}
 	if !r.Reached(WholeRun) {
-		r.Calibrator, err = offpolicy.Calibrate(samples, c)
-	} else if r.Evaluation, err = offpolicy.Evaluate(samples, c); err != nil {
+		r.Calibrator, err = table.Calibrate(c)
+	} else if r.Evaluation, err = table.Evaluate(c); err != nil {
 		fail(err)
-		return logs
+		return joined
 	} else {
 		r.EvaluationError, r.Calibrator, err = "", r.Evaluation.Calibrator, r.Evaluation.CalibratorError
 	}
 	if err != nil {
 		r.CalibratorError = err.Error()
-		return logs
+		return joined
 	}
-	r.calibrateScores(samples)
-	return logs
+	r.calibrateScores(labelled)
+	return joined
 }
 
 // Samples are the joined records as an evaluation takes them. A note says how many of their
 // log-probs are not certified.
-func (r *Records) Samples(logs dataset.Logs) (offpolicy.Samples, error) {
-	for name, s := range logs.Scored {
-		if name != logs.Logging {
-			s.Unseen = r.unseen(name)
-			logs.Scored[name] = s
-		}
+func (r *Records) Samples(judge string) (offpolicy.Samples, error) {
+	table, err := r.table(judge, func(dataset.Sample) {})
+	if err != nil {
+		return offpolicy.Samples{}, err
 	}
-	samples, err := offpolicy.FromRecords(logs)
-	r.measure(&samples)
-	if n := r.uncertified(); n > 0 {
-		samples.Notes = append(samples.Notes, fmt.Sprintf("%s no certificate of the endpoint: what rests on them, "+
-			"weights and all that is made of them, is as the endpoint says, unchecked.",
-			Plural(n, "log-prob has", "log-probs have")))
-	}
-	return samples, err
+	return table.Samples()
 }
 
-// measure gives samples the lengths of the texts that were not read.
-func (r *Records) measure(samples *offpolicy.Samples) {
+// table are the samples in columns, nil if there is no joining the records. each is given every
+// sample, without its text.
+func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Table, error) {
+	plan := offpolicy.Plan{Logging: r.Logging().Policy.Name, Judge: judge, Scored: map[string]dataset.Scored{}}
+	table := offpolicy.NewTable(plan)
 	length := func(k dataset.Key) dataset.Float {
 		if row, ok := r.Responses.Get(k); ok && row.Text != nil {
 			return dataset.Known(float64(row.Text.Characters))
 		}
 		return dataset.Float{}
 	}
-	for i := range samples.Rows {
-		row := &samples.Rows[i]
-		inCharacters := row.Length == row.Covariate // nobody states tokens
-		row.Covariate = length(dataset.Key{PromptID: row.PromptID, Policy: cmp.Or(row.Logger, samples.Logging)})
-		if inCharacters {
-			row.Length = row.Covariate
+	var unreadable error // as a row of a table
+	scored, unjoined, err := r.Join(judge, func(j dataset.Joined) error {
+		if s := j.Sample; s != nil && unreadable == nil {
+			unreadable = table.AddUnread(*s, length(dataset.Key{PromptID: s.PromptID, Policy: plan.Logging}))
+			each(*s)
 		}
-	}
-	for policy, draws := range samples.Draws {
-		for i := range draws {
-			d := &draws[i]
-			d.Covariate = length(dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.Index})
+		for _, d := range j.Draws {
+			table.AddDraw(d.Policy, offpolicy.Draw{PromptID: d.PromptID, Index: d.DrawIdx, Score: d.JudgeScore,
+				Label: d.OracleLabel, InclusionProb: d.InclusionProb,
+				Covariate: length(dataset.Key{PromptID: d.PromptID, Policy: d.Policy, DrawIdx: d.DrawIdx})})
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	for _, u := range unjoined {
+		r.Unjoined = append(r.Unjoined, u.String())
+	}
+	for name, s := range scored {
+		if name != plan.Logging {
+			s.Unseen = r.unseen(name)
+		}
+		plan.Scored[name] = s
+	}
+	if n := r.uncertified(); n > 0 {
+		table.AddNote(fmt.Sprintf("%s no certificate of the endpoint: what rests on them, "+
+			"weights and all that is made of them, is as the endpoint says, unchecked.",
+			Plural(n, "log-prob has", "log-probs have")))
+	}
+	return table, unreadable
 }
 
 // uncertified counts the log-probs that carry the mark.
@@ -143,18 +124,16 @@ func (r *Records) uncertified() int {
 
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,
 // with its variance.
-func (r *Records) calibrateScores(samples offpolicy.Samples) {
-	scores := r.Scores.Of(samples.Logging)
-	var labeled []judge.Labeled
-	for _, row := range samples.Rows {
-		if row.Label.Valid() && row.Score.Valid() {
-			s, _ := scores(row.PromptID)
-			labeled = append(labeled, judge.Labeled{
-				PromptID: row.PromptID, Score: judge.ScoreOf(s), Label: row.Label, InclusionProb: row.InclusionProb,
-			})
+func (r *Records) calibrateScores(labelled []dataset.Sample) {
+	scores := r.Scores.Of(r.Logging().Policy.Name)
+	labels := make([]judge.Labeled, len(labelled))
+	for i, row := range labelled {
+		s, _ := scores(row.PromptID)
+		labels[i] = judge.Labeled{
+			PromptID: row.PromptID, Score: judge.ScoreOf(s), Label: row.OracleLabel, InclusionProb: row.InclusionProb,
 		}
 	}
-	u, err := judge.FitUncertainty(r.Calibrator, labeled)
+	u, err := judge.FitUncertainty(r.Calibrator, labels)
 	if err != nil {
 		r.CalibratorError = err.Error()
 		return

@@ -22,10 +22,11 @@ func (j *Job) path(parts ...string) string {
 
 func (j *Job) journalPath() string { return j.path(journalDir) }
 
-// records collects what the store holds of this run's prompts, and joins it.
-func (r *Run) records(stop *record.Stop) (*record.Records, dataset.Logs) {
+// records collects what the store holds of this run's prompts, and evaluates it. joined reports
+// whether it could be joined.
+func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	keep := r.here()
-	rec := &record.Records{
+	rec = &record.Records{
 		Arms:    r.job.Arms,
 		Prompts: record.PromptRows(r.job.Prompts),
 		Responses: record.RowsOf(sorted(r.store, r.store.responses, keep),
@@ -107,9 +108,9 @@ func (r *Run) writeManifest() error {
 
 // finish writes every output and reads it back.
 func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
-	rec, logs := r.records(stop)
+	rec, joined := r.records(stop)
 	same := r.unchanged()
-	if err := r.writeOutputs(rec, logs, same); err != nil {
+	if err := r.writeOutputs(rec, joined, same); err != nil {
 		return nil, err
 	}
 	classes, _ := record.Failures(rec)
@@ -147,7 +148,7 @@ func (r *Run) show(stop *record.Stop) error {
 
 // writeOutputs writes the outputs, but those that follow from the records alone if they are
 // the same as before.
-func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) error {
+func (r *Run) writeOutputs(rec *record.Records, joined, same bool) error {
 	ledger := func() error {
 		return writeStored(r, "ledger.jsonl", r.store.ledger(), func(a attempt) int64 { return a.at })
 	}
@@ -169,7 +170,7 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) er
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
-		func() error { return r.writeSamples(logs) },
+		func() error { return r.writeSamples(rec, joined) },
 		ledger,
 	}
 	for _, a := range rec.Arms {
@@ -177,7 +178,7 @@ func (r *Run) writeOutputs(rec *record.Records, logs dataset.Logs, same bool) er
 			continue
 		}
 		writes = append(writes, func() error {
-			return r.writeDraws(a.Policy.Name, logs.Draws[a.Policy.Name])
+			return r.writeDraws(rec, joined, a.Policy.Name)
 		})
 	}
 	draws, err := folder.MakeIn(r.job.path(drawsDir)) // also if no policy has draws

@@ -69,11 +69,7 @@ func ReadEvaluation(dir string) (offpolicy.Samples, offpolicy.Config, error) {
 		return fail(err)
 	}
 	r.Ledger = record.NewAttempts(slices.Values(ledger))
-	logs, _, err := dataset.Join(r.RunRecords(configuration.Judge))
-	if err != nil {
-		return fail(err)
-	}
-	samples, err := r.Samples(logs)
+	samples, err := r.Samples(configuration.Judge)
 	if err != nil {
 		return fail(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -48,37 +47,56 @@ func (r *Run) readText(k dataset.Key) (string, error) {
 	return *text, nil
 }
 
-// writeSamples writes the samples with the texts of their responses.
-func (r *Run) writeSamples(logs dataset.Logs) error {
+// writeSamples writes the samples with the texts of their responses; none if the records
+// could not be joined.
+func (r *Run) writeSamples(rec *record.Records, joined bool) error {
 	return dataset.WriteFile(r.job.path("samples.jsonl"), func(w io.Writer) error {
 		var broken error
 		err := dataset.WriteJSONL(w, func(yield func(dataset.Sample) bool) {
-			for _, s := range logs.Samples {
-				key := dataset.Key{PromptID: s.PromptID, Policy: logs.Logging}
-				if logs.Pooled {
-					key.Policy = s.Logger()
-				}
-				s.Response, broken = r.readText(key)
-				if broken != nil || !yield(s) {
-					return
-				}
+			if !joined {
+				return
 			}
+			_, _, broken = rec.Join(rec.Judge, func(j dataset.Joined) (err error) {
+				s := j.Sample
+				if s == nil {
+					return nil
+				}
+				s.Response, err = r.readText(dataset.Key{PromptID: s.PromptID, Policy: r.job.logging()})
+				if err == nil && !yield(*s) {
+					err = errEnough
+				}
+				return err
+			})
 		})
-		return errors.Join(broken, err)
+		if err != nil {
+			return err
+		}
+		return broken
 	})
 }
 
+// errEnough ends what goes on until there is an error.
+var errEnough = errors.New("enough")
+
 // writeDraws writes one policy's own responses with their texts.
-func (r *Run) writeDraws(policy string, draws []dataset.FreshDraw) error {
-	whole := slices.Clone(draws)
-	for i := range whole {
-		d := &whole[i]
-		var err error
-		if d.Response, err = r.readText(dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx}); err != nil {
+func (r *Run) writeDraws(rec *record.Records, joined bool, policy string) error {
+	var draws []dataset.FreshDraw
+	if joined {
+		_, _, err := rec.Join(rec.Judge, func(j dataset.Joined) error {
+			for _, d := range j.Draws {
+				if d.Policy == policy {
+					draws = append(draws, d.FreshDraw)
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return dataset.WriteFreshDraws(r.job.path(drawsDir), policy, whole)
+	return dataset.WriteUnreadDraws(r.job.path(drawsDir), policy, draws, func(d dataset.FreshDraw) (string, error) {
+		return r.readText(dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.DrawIdx})
+	})
 }
 
 // writeStored writes an output of records as they stand in the journal.
