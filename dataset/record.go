@@ -3,8 +3,8 @@ package dataset
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -55,7 +55,7 @@ type Key struct {
 // messages: prompt_id/policy/draw. Different keys have different forms: a slash
 // in a policy's name is written %2F, and % is %25.
 func (k Key) String() string {
-	return fmt.Sprintf("%s/%s/%d", k.PromptID, escapeSlash.Replace(k.Policy), k.DrawIdx)
+	return k.PromptID + "/" + escapeSlash.Replace(k.Policy) + "/" + strconv.Itoa(k.DrawIdx)
 }
 
 var escapeSlash = strings.NewReplacer("%", "%25", "/", "%2F")

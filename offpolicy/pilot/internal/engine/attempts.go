@@ -2,10 +2,11 @@ package engine
 
 import (
 	"cmp"
-	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -13,66 +14,69 @@ import (
 // attempts are the ledger as the store holds it: of every attempt what checks and
 // forecasts add up, and where in the journal its entry stands.
 type attempts struct {
-	rows []attempt // in the order in which they began
+	pieces [][]attempt // in the order in which they began; in pieces, so that growing copies none
+	n      int
 	// again are those that another entry may replace, by id: one in flight ends, and a line
 	// of a batch may be sent anew.
-	again map[string]int
-	kinds map[attemptKind]*attemptKind
-	keys  names
-	cost  providers.USD // of all
+	again  map[string]int
+	kinds  pool[attemptKind]
+	others names    // texts of keys that are of no record
+	order  []uint32 // that of the ledger, as long as there are no more
+	cost   providers.USD
 }
 
+// attempt is what is held of an entry. Of a count of tokens or milliseconds that takes more than
+// 32 bits, the kind has the rest.
 type attempt struct {
 	*attemptKind
-	key                                string
-	cost                               providers.USD
-	promptTokens, completionTokens, at int64
-	latencyMS                          int64
+	cost                        providers.USD
+	at                          int64
+	key                         uint32 // a record's number, or that of another text
+	prompt, completion, latency uint32
 }
 
 // attemptKind is what many attempts have in common.
 type attemptKind struct {
 	stage, policy, call, provider, model, served, endpoint, outcome, doubt string
 	nth                                                                    int
-	known                                                                  bool
+	known, other                                                           bool
+	prompt, completion, latency                                            int64 // multiples of 2^32
 }
 
-// names has each of many equal strings once.
-type names map[string]string
-
-func (n names) of(s string) string {
-	if one, ok := n[s]; ok {
-		return one
-	}
-	s = strings.Clone(s) // it may be a part of something large
-	n[s] = s
-	return s
-}
+const pieceOfAttempts = 1 << 12
 
 func newAttempts() attempts {
-	return attempts{again: map[string]int{}, kinds: map[attemptKind]*attemptKind{}, keys: names{}}
+	return attempts{again: map[string]int{}, kinds: pool[attemptKind]{}, others: newNames()}
 }
 
+func (a *attempts) at(i uint32) *attempt { return &a.pieces[i/pieceOfAttempts][i%pieceOfAttempts] }
+
 // note adds an attempt, or replaces the entry that it had.
-func (a *attempts) note(e providers.Entry, at int64) {
+func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 	k := attemptKind{stage: e.Stage, policy: e.Policy, call: e.Call, provider: e.Provider, model: e.Model,
 		served: e.Served, endpoint: e.Endpoint, outcome: e.Outcome, doubt: e.UsageDoubt, nth: e.Attempt,
 		known: e.UsageKnown}
-	kind, ok := a.kinds[k]
-	if !ok {
-		kind = &k
-		a.kinds[k] = kind
+	row := attempt{cost: e.Cost, at: at}
+	row.prompt, k.prompt = split(int64(e.PromptTokens))
+	row.completion, k.completion = split(int64(e.CompletionTokens))
+	row.latency, k.latency = split(e.LatencyMS)
+	if of, ok := keyOf(e.Key); ok {
+		row.key = keys.of(of)
+	} else {
+		row.key, k.other = a.others.of(e.Key), true
 	}
-	row := attempt{attemptKind: kind, key: a.keys.of(e.Key), cost: e.Cost, promptTokens: int64(e.PromptTokens),
-		completionTokens: int64(e.CompletionTokens), latencyMS: e.LatencyMS, at: at}
+	row.attemptKind = a.kinds.of(k)
 	i, ok := a.again[e.ID]
 	if ok {
-		a.cost -= a.rows[i].cost
-		a.rows[i] = row
+		a.cost -= a.at(uint32(i)).cost
 	} else {
-		i = len(a.rows)
-		a.rows = append(a.rows, row)
+		i = a.n
+		if i%pieceOfAttempts == 0 {
+			a.pieces = append(a.pieces, make([]attempt, pieceOfAttempts))
+		}
+		a.n++
 	}
+	*a.at(uint32(i)) = row
 	a.cost += e.Cost
 	if e.Outcome == providers.OutcomeInFlight || e.Endpoint == batchEndpoint {
 		a.again[e.ID] = i
@@ -81,48 +85,100 @@ func (a *attempts) note(e providers.Entry, at int64) {
 	}
 }
 
+// split divides a number that is seldom large.
+func split(n int64) (low uint32, high int64) { return uint32(n), n &^ (1<<32 - 1) }
+
+// keyOf is the key that a text is the form of, if it is that of one.
+func keyOf(text string) (k dataset.Key, ok bool) {
+	j := strings.LastIndexByte(text, '/')
+	i := strings.LastIndexByte(text[:max(j, 0)], '/')
+	if i < 0 {
+		return k, false
+	}
+	draw, err := strconv.Atoi(text[j+1:])
+	if err != nil || draw < 0 || draw > maxDraw {
+		return k, false
+	}
+	k = dataset.Key{PromptID: text[:i], Policy: unescape.Replace(text[i+1 : j]), DrawIdx: draw}
+	return k, k.String() == text
+}
+
+var unescape = strings.NewReplacer("%25", "%", "%2F", "/")
+
 // batchEndpoint is the endpoint of a batch's lines.
 const batchEndpoint = "batch"
 
 // owed is what the lines of unfinished batches have reserved.
 func (a *attempts) owed() (sum providers.USD) {
 	for _, i := range a.again {
-		if row := a.rows[i]; row.endpoint == batchEndpoint && row.outcome == providers.OutcomeInFlight {
+		if row := a.at(uint32(i)); row.endpoint == batchEndpoint && row.outcome == providers.OutcomeInFlight {
 			sum += row.cost
 		}
 	}
 	return sum
 }
 
-// sorted returns the attempts by stage, record, call and attempt. Those that are alike in all of
-// that, as of two starts, stay in the order in which they began.
-func (a *attempts) sorted() []attempt {
+// sorted are the places of the attempts by stage, record, call and attempt. Those that are alike in
+// all of that, as of two starts, stay in the order in which they began.
+func (a *attempts) sorted(keys *keyring) []uint32 {
+	if len(a.order) == a.n {
+		return a.order
+	}
 	stages := map[string]int{}
 	for i, s := range record.Stages() {
 		stages[s] = i + 1 // others come first
 	}
-	rows := slices.Clone(a.rows)
-	slices.SortStableFunc(rows, func(x, y attempt) int {
-		return cmp.Or(cmp.Compare(stages[x.stage], stages[y.stage]), cmp.Compare(x.key, y.key),
-			cmp.Compare(x.call, y.call), cmp.Compare(x.nth, y.nth))
+	texts := a.texts(keys)
+	order := make([]uint32, a.n)
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(i, j uint32) int {
+		x, y := a.at(i), a.at(j)
+		if c := cmp.Compare(stages[x.stage], stages[y.stage]); c != 0 {
+			return c
+		}
+		return cmp.Or(texts.compare(x, y), cmp.Compare(x.call, y.call), cmp.Compare(x.nth, y.nth), cmp.Compare(i, j))
 	})
-	return rows
+	a.order = order
+	return order
 }
 
-// entriesOf are attempts as checks and forecasts read them.
-func entriesOf(rows []attempt) iter.Seq[providers.Entry] {
-	return func(yield func(providers.Entry) bool) {
-		for _, a := range rows {
-			if !yield(a.entry()) {
-				return
-			}
+// texts are the keys of attempts as the ledger has them.
+type texts struct {
+	keys   keyring
+	others []string
+}
+
+func (a *attempts) texts(keys *keyring) texts { return texts{*keys, a.others.list} }
+
+func (t *texts) of(a *attempt) string {
+	if a.other {
+		return t.others[a.key]
+	}
+	k := t.keys.key(a.key)
+	return k.String()
+}
+
+// compare compares texts. Those of different prompts mostly differ in the prompt already.
+func (t *texts) compare(a, b *attempt) int {
+	if a.other == b.other && a.key == b.key {
+		return 0
+	}
+	if !a.other && !b.other {
+		p, q := t.keys.key(a.key).PromptID, t.keys.key(b.key).PromptID
+		if !strings.HasPrefix(p, q) && !strings.HasPrefix(q, p) {
+			return cmp.Compare(p, q)
 		}
 	}
+	return cmp.Compare(t.of(a), t.of(b))
 }
 
-func (a attempt) entry() providers.Entry {
-	return providers.Entry{Stage: a.stage, Key: a.key, Policy: a.policy, Call: a.call, Provider: a.provider,
+// entry is the attempt as checks and forecasts read it.
+func (a attempt) entry(t texts) providers.Entry {
+	return providers.Entry{Stage: a.stage, Key: t.of(&a), Policy: a.policy, Call: a.call, Provider: a.provider,
 		Model: a.model, Served: a.served, Endpoint: a.endpoint, Outcome: a.outcome, UsageDoubt: a.doubt,
-		PromptTokens: int(a.promptTokens), CompletionTokens: int(a.completionTokens), Cost: a.cost,
-		LatencyMS: a.latencyMS, Attempt: a.nth, UsageKnown: a.known}
+		PromptTokens:     int(int64(a.prompt) | a.attemptKind.prompt),
+		CompletionTokens: int(int64(a.completion) | a.attemptKind.completion), Cost: a.cost,
+		LatencyMS: int64(a.latency) | a.attemptKind.latency, Attempt: a.nth, UsageKnown: a.known}
 }

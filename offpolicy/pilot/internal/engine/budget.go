@@ -72,31 +72,30 @@ func (r *Run) moreLabels() (bool, error) {
 	replaced := r.replaced()
 	return slices.ContainsFunc(r.budgeted(), func(as oracle.Assignment) bool {
 		row, asked := r.label(as)
-		return !replaced[as.Key] && (!asked || lacked(row) && r.store.short(as.Key).Text != nil)
+		return !replaced[as.Key] && (!asked || lacked(row.Error) && r.store.hasText(as.Key))
 	}), nil
 }
 
 // lacked reports whether a label failed because there was no response.
-func lacked(row dataset.OracleLabel) bool {
-	return row.Error != nil && row.Error.Class == record.ClassNoResponse
-}
+func lacked(err *dataset.RecordError) bool { return err != nil && err.Class == record.ClassNoResponse }
 
 // unlabelable are the responses of which the run's oracle has said that they have no label,
 // for a reason of their own that another start does not change. There are none if it has
 // labelled nothing: the reason is then the oracle's, and all others would fail as well.
 func (r *Run) unlabelable() map[dataset.Key]bool {
 	out, labels := map[dataset.Key]bool{}, false
-	r.store.mu.Lock()
-	defer r.store.mu.Unlock()
-	for k, row := range r.store.labels {
-		switch {
+	s := r.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, l := range s.labels {
+		switch response := s.responses.at(k.key); {
 		case k.oracle != r.graders.oracle || k.second:
-		case row.Error == nil:
+		case l.err == nil:
 			labels = true
-		case lacked(row) && r.store.responses[k.Key] != nil && r.store.responses[k.Key].Text != nil:
+		case lacked(l.err) && response != nil && response.text:
 			// A later start has made the response: it can be labelled now.
-		case slices.Contains(ownReasons, row.Error.Class):
-			out[k.Key] = true
+		case slices.Contains(ownReasons, l.err.Class):
+			out[s.shared.keys.key(k.key)] = true
 		}
 	}
 	if !labels {

@@ -12,13 +12,14 @@ import (
 
 // planting is what the judge is asked once every response has its score: the
 // chosen ones with their canaries.
-func (r *Run) planting() duty {
+func (r *Run) planting() (duty, error) {
 	here := r.prompts()
-	scores := sorted(r.store, r.store.scores, func(k dataset.Key) bool { _, ok := here[k.PromptID]; return ok })
-	plants := r.plants(scoreRows(scores).Values())
+	scores, keys := sorted(r.store, &r.store.scores, r.here())
+	plants := r.plants(scoreRows(scores, keys).Values())
 	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
-		row, err := r.plantOne(ctx, plants[it.at], *here[it.key.PromptID])
-		if stop := r.fatal(ctx, record.StageCanaries, it.key, err); stop != nil {
+		key := r.job.keyOf(it.slot)
+		row, err := r.plantOne(ctx, plants[it.at], *here[key.PromptID])
+		if stop := r.fatal(ctx, record.StageCanaries, key, err); stop != nil {
 			return nil, stop
 		}
 		return row.Error, r.store.putCanary(row)
@@ -28,9 +29,11 @@ func (r *Run) planting() duty {
 		row, ok := r.store.canaries[key]
 		// Another canary or another score may have had the place before.
 		done := ok && row.Error == nil && row.Kind == p.Canary.Kind && row.Clean == p.Score.Mean
-		d.items = append(d.items, item{key: key, at: i, done: done})
+		if err := d.list(&r.job, key, i, done); err != nil {
+			return d, err
+		}
 	}
-	return d
+	return d, nil
 }
 
 // plants are the canaries of the whole run that fall on this job's prompts.

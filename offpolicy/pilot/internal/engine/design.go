@@ -42,8 +42,8 @@ func (r *Run) drawDesign() ([]oracle.Assignment, error) {
 	scores := map[dataset.Key]float64{}
 	for _, k := range r.job.keys() {
 		scores[k] = math.NaN()
-		if row, ok := get(r.store, r.store.scores, k); ok && row.Mean.Valid() {
-			scores[k] = row.Mean.OrNaN()
+		if row := r.store.heldScore(k); row != nil {
+			scores[k] = row.mean.OrNaN()
 		}
 	}
 	return r.store.putDesign(r.design, r.job.Shard.Design(r.job.Labels).AssignByScore(scores, r.job.logging()))

@@ -128,8 +128,11 @@ func (r *Run) outside() int {
 		here[p.ID] = true
 	}
 	others := map[string]bool{}
-	for k := range r.store.responses {
-		if !here[k.PromptID] {
+	for _, row := range r.store.responses {
+		if row == nil {
+			continue
+		}
+		if k := r.store.shared.keys.key(row.key); !here[k.PromptID] {
 			others[k.PromptID] = true
 		}
 	}

@@ -37,7 +37,9 @@ func (r *Run) labelling() (d duty, err error) {
 	}}
 	replaced := r.replaced()
 	for i, as := range assigned {
-		d.items = append(d.items, item{key: as.Key, at: i, done: r.labelled(as) || replaced[as.Key]})
+		if err := d.list(&r.job, as.Key, i, r.labelled(as) || replaced[as.Key]); err != nil {
+			return d, err
+		}
 	}
 	return d, nil
 }
@@ -62,7 +64,7 @@ func (r *Run) labelIt(ctx context.Context, as oracle.Assignment, label labelFunc
 
 // label is what the run's oracle said of an assignment.
 func (r *Run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
-	return get(r.store, r.store.labels, labelKey{as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle})
+	return r.store.label(as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle)
 }
 
 // labelled reports whether an assignment has its label.
@@ -173,8 +175,9 @@ func (r *Run) undrawn() int {
 		drawn[as.Key] = true
 	}
 	n, p0 := 0, r.job.logging()
-	for k, row := range r.store.labels {
-		if row.Error == nil && k.Policy != p0 && k.oracle == r.graders.oracle && !drawn[k.Key] {
+	for k, l := range r.store.labels {
+		of := r.store.shared.keys.key(k.key)
+		if l.err == nil && of.Policy != p0 && k.oracle == r.graders.oracle && !drawn[of] {
 			n++
 		}
 	}

@@ -16,43 +16,44 @@ import (
 func (r *Run) logProbsOwed() duty {
 	p0 := r.job.Arms.Logging().Policy
 	sizes := r.job.Arms.Vocabularies()
+	logging := slices.IndexFunc(r.job.Arms, func(a record.Arm) bool { return a.Policy.Name == p0.Name })
 	all := record.Compared(r.job.Plan, r.job.Seed)
 	d := duty{
-		needs: func(it item) []dataset.Key {
-			needs := []dataset.Key{{PromptID: it.key.PromptID, Policy: p0.Name}}
-			served := teacherforce.Served(r.arms()[it.key.Policy].Template)
-			if (!all[it.key.PromptID] || served) && it.key.Policy != p0.Name {
-				needs = append(needs, it.key) // for the ids of the context
+		needs: func(it item) []slot {
+			key, arms := r.job.keyOf(it.slot), slot(len(r.job.Arms))
+			logged := it.slot - it.slot%arms + slot(logging)
+			served := teacherforce.Served(r.arms()[key.Policy].Template)
+			if !all[key.PromptID] || served {
+				return []slot{logged, it.slot} // for the ids of the context
 			}
-			return needs
+			return []slot{logged}
 		},
 		do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
-			policy := r.arms()[it.key.Policy]
+			key := r.job.keyOf(it.slot)
+			policy := r.arms()[key.Policy]
 			if !r.job.Uncertified && !r.store.certs[record.CertificateKey(policy)].OK {
 				return nil, &stopError{record.Stop{Stage: record.StageLogProbs, Class: "certification",
 					Message: "there is no certificate of the endpoint's log-probs for " + record.CertificateKey(policy),
-					Key:     it.key.String()}}
+					Key:     key.String()}}
 			}
-			logged, ok, err := r.store.response(dataset.Key{PromptID: it.key.PromptID, Policy: p0.Name})
+			logged, ok, err := r.store.response(dataset.Key{PromptID: key.PromptID, Policy: p0.Name})
 			if err != nil {
 				return nil, err
 			}
-			row, err := r.scoreOne(ctx, logged, ok, p0, policy, *r.prompts()[it.key.PromptID], all[it.key.PromptID])
-			if stop := r.fatal(ctx, record.StageLogProbs, it.key, err); stop != nil {
+			row, err := r.scoreOne(ctx, logged, ok, p0, policy, *r.prompts()[key.PromptID], all[key.PromptID])
+			if stop := r.fatal(ctx, record.StageLogProbs, key, err); stop != nil {
 				return nil, stop
 			}
 			return row.Error, r.store.putLogProb(row)
 		},
 	}
-	for _, p := range r.job.Prompts {
-		for _, a := range r.job.Arms {
-			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-			row, ok := r.store.logprobs[key]
-			// Another size of the vocabulary makes other bounds.
-			stale := ok && row.row.Method == teacherforce.MethodTempered && row.row.Vocabulary != sizes[a.Policy.Model]
-			d.items = append(d.items, item{key: key, done: ok && row.row.Error == nil && !stale})
-		}
-	}
+	d.owe(&r.job, func(dataset.Key) bool { return true }, func(key dataset.Key) bool {
+		row := r.store.heldLogProb(key)
+		// Another size of the vocabulary makes other bounds.
+		stale := row != nil && row.method == teacherforce.MethodTempered &&
+			row.vocabulary != sizes[r.arms()[key.Policy].Model]
+		return row != nil && row.failed() == nil && !stale
+	})
 	return d
 }
 
@@ -73,8 +74,7 @@ func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0
 	}
 	var known *dataset.TokenDigest
 	if !compare {
-		own := r.store.short(dataset.Key{PromptID: p.ID, Policy: policy.Name})
-		if known = own.ContextIDs; known == nil {
+		if known = r.store.context(dataset.Key{PromptID: p.ID, Policy: policy.Name}); known == nil {
 			known = &dataset.TokenDigest{} // of nothing: the calls that the value takes, and no comparison
 		}
 	}

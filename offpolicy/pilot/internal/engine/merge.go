@@ -256,7 +256,7 @@ func identityOf(rec journal.Record) string {
 	}
 	var row dataset.OracleLabel
 	if json.Unmarshal(rec.Payload, &row) == nil {
-		name += fmt.Sprintf(" %v %s", keyOf(row).second, row.Oracle)
+		name += fmt.Sprintf(" %v %s", row.Role == oracle.RoleDuplicate, row.Oracle)
 	}
 	return name
 }

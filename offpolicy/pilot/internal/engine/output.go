@@ -26,15 +26,17 @@ func (j *Job) journalPath() string { return j.path(journalDir) }
 // whether it could be joined.
 func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	keep := r.here()
+	responses, keys := sorted(r.store, &r.store.responses, keep)
+	logprobs, _ := sorted(r.store, &r.store.logprobs, keep)
+	scores, _ := sorted(r.store, &r.store.scores, keep)
 	rec = &record.Records{
 		Arms:    r.job.Arms,
 		Prompts: record.PromptRows(r.job.Prompts),
-		Responses: record.RowsOf(sorted(r.store, r.store.responses, keep),
-			func(h *response) dataset.Key { return h.Key() },
-			func(h *response) record.Response { return h.Response }),
-		LogProbs: record.RowsOf(sorted(r.store, r.store.logprobs, keep),
-			func(h *logProb) dataset.Key { return h.row.Key() }, (*logProb).record),
-		Ledger:   record.NewAttempts(entriesOf(r.store.ledger())),
+		Responses: record.RowsOf(responses, func(h *response) dataset.Key { return keys.key(h.key) },
+			func(h *response) record.Response { return h.row(keys) }),
+		LogProbs: record.RowsOf(logprobs, func(h *logProb) dataset.Key { return keys.key(h.key) },
+			func(h *logProb) dataset.LogProb { return h.row(keys) }),
+		Ledger:   r.store.entries(),
 		Stop:     stop,
 		Judge:    r.graders.judge,
 		Oracle:   r.graders.oracle,
@@ -49,16 +51,22 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	}
 	r.store.mu.Unlock()
 	r.addLabels(rec)
-	scores := sorted(r.store, r.store.scores, keep)
 	shrink(scores)
-	rec.Scores = scoreRows(scores)
+	rec.Scores = scoreRows(scores, keys)
 	owed := map[dataset.Key]bool{}
 	for _, p := range r.plants(rec.Scores.Values()) {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())
 		owed[p.Score.Key()] = true
 	}
-	rec.Canaries = record.NewRows(sorted(r.store, r.store.canaries, func(k dataset.Key) bool { return owed[k] }),
-		dataset.Canary.Key)
+	var canaries []dataset.Canary
+	r.store.mu.Lock()
+	for _, k := range slices.SortedFunc(maps.Keys(r.store.canaries), dataset.Key.Compare) {
+		if owed[k] {
+			canaries = append(canaries, r.store.canaries[k])
+		}
+	}
+	r.store.mu.Unlock()
+	rec.Canaries = record.NewRows(canaries, dataset.Canary.Key)
 	return rec, rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
 }
 
@@ -83,7 +91,7 @@ func (r *Run) writeManifest() error {
 		Prompts:         len(c.Prompts),
 		TransportMargin: c.TransportMargin, Noise: c.Noise, Anytime: c.Anytime,
 		Policies: manifestPolicies(c.Arms), Input: c.Input.Name, InputSHA: c.Input.SHA256, InputNotes: c.Input.Notes,
-		PricesDate: c.Prices.Date, Served: record.Served(record.NewAttempts(entriesOf(r.store.ledger()))),
+		PricesDate: c.Prices.Date, Served: record.Served(r.store.entries()),
 		Versions: c.Versions,
 	}
 	if !c.Shard.Whole() {
@@ -150,7 +158,13 @@ func (r *Run) show(stop *record.Stop) error {
 // the same as before.
 func (r *Run) writeOutputs(rec *record.Records, joined, same bool) error {
 	ledger := func() error {
-		return writeStored(r, "ledger.jsonl", r.store.ledger(), func(a attempt) int64 { return a.at })
+		return writeStored(r, "ledger.jsonl", func(yield func(int64) bool) {
+			for a := range r.store.ledger() {
+				if !yield(a.at) {
+					return
+				}
+			}
+		})
 	}
 	if same {
 		if err := ledger(); err != nil {
@@ -160,12 +174,10 @@ func (r *Run) writeOutputs(rec *record.Records, joined, same bool) error {
 	}
 	writes := []func() error{
 		func() error {
-			return writeStored(r, "responses.jsonl", sorted(r.store, r.store.responses, r.here()),
-				func(h *response) int64 { return h.at })
+			return writeStored(r, "responses.jsonl", stored(r, &r.store.responses, func(h *response) int64 { return h.at }))
 		},
 		func() error {
-			return writeStored(r, "logprobs.jsonl", sorted(r.store, r.store.logprobs, r.here()),
-				func(h *logProb) int64 { return h.at })
+			return writeStored(r, "logprobs.jsonl", stored(r, &r.store.logprobs, func(h *logProb) int64 { return h.at }))
 		},
 		func() error { return writeRows(r.job.path("oracle.jsonl"), rec.AllLabels()) },
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },

@@ -46,8 +46,8 @@ func (r *Run) scoreServed(ctx context.Context, tag providers.Tag, p offpolicy.Po
 	if err != nil {
 		return teacherforce.Result{}, err
 	}
-	own := r.store.short(tag.Key)
-	if was, is := own.ContextIDs, dataset.DigestTokens(ids); own.Error == nil && was != nil && *was != *is {
+	was := r.store.context(tag.Key)
+	if is := dataset.DigestTokens(ids); was != nil && *was != *is {
 		return teacherforce.Result{}, fmt.Errorf("pilot: the context of %s under %s had %d tokens when it was answered and "+
 			"has %d: %w", prompt.ID, p.Name, was.N, is.N, teacherforce.ErrRenderingChanged)
 	}

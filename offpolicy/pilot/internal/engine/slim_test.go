@@ -8,6 +8,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
+	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
 // What is held of a record that was read without its tokens is what is held of the whole record.
@@ -15,8 +16,14 @@ func TestSlimRows(t *testing.T) {
 	same := cmp.Options{
 		cmp.Comparer(func(a, b dataset.Float) bool { return a == b }),
 		cmp.Comparer(func(a, b float64) bool { return dataset.Known(a) == dataset.Known(b) }), // NaN too
-		cmp.Comparer(func(a, b *methodKind) bool { return *a == *b }),
-		cmp.AllowUnexported(logProb{}, methodValue{}, response{}),
+	}
+	logProb := func(row dataset.LogProb) dataset.LogProb {
+		s := newShared()
+		return s.logProb(row, 7).row(&s.keys)
+	}
+	response := func(row dataset.Response) record.Response {
+		s := newShared()
+		return s.response(row, 7).row(&s.keys)
 	}
 	const lp = `{"prompt_id":"q","policy":"p","logprob":-3.5,"tokens":3,"of":"sampling","flags":["a"],"spread":0,` +
 		`"interval":[null,-1],"methods":{"echo_based":{"logprob":-3.5,"status":"ok","reason":""},` +
@@ -34,7 +41,7 @@ func TestSlimRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(newShared().logProb(whole, 7), newShared().logProb(slim, 7), same); d != "" {
+		if d := cmp.Diff(logProb(whole), logProb(slim), same); d != "" {
 			t.Errorf("%s, %s (-whole +slim):\n%s", tokens, reason, d)
 		}
 	}
@@ -49,7 +56,7 @@ func TestSlimRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(newShared().response(whole, 7), newShared().response(slim, 7), same); d != "" {
+	if d := cmp.Diff(response(whole), response(slim), same); d != "" {
 		t.Errorf("response (-whole +slim):\n%s", d)
 	}
 	for list, reason := range map[string]string{`[-1,x]`: "no JSON", `[-1,"2"]`: "a text", `7`: "no list", `{}`: "an object"} {

@@ -28,33 +28,28 @@ func (r *Run) owed() []*stage {
 	}
 	return []*stage{
 		{name: record.StageP0, breaker: policies, makes: true, owes: known(func() duty {
-			return r.responsesOwed(record.StageP0, func(a record.Arm) bool { return a.Role == record.Logging })
+			return r.responsesOwed(record.StageP0, func(policy string) bool { return policy == r.job.logging() })
 		})},
 		{name: record.StageTargets, breaker: policies, makes: true, owes: known(func() duty {
-			return r.responsesOwed(record.StageTargets, func(a record.Arm) bool { return a.Role != record.Logging })
+			return r.responsesOwed(record.StageTargets, func(policy string) bool { return policy != r.job.logging() })
 		})},
 		{name: record.StageLogProbs, breaker: policies, owes: known(r.logProbsOwed)},
 		{name: record.StageOracle, breaker: grader, after: r.labelsAfter(), owes: r.labelling},
 		{name: record.StageJudge, breaker: grader, owes: known(r.judging)},
 		// The canaries' places follow from the scores.
-		{name: record.StageCanaries, breaker: grader, after: []string{record.StageJudge}, owes: known(r.planting)},
+		{name: record.StageCanaries, breaker: grader, after: []string{record.StageJudge}, owes: r.planting},
 	}
 }
 
-func (r *Run) responsesOwed(stage string, of func(record.Arm) bool) duty {
+func (r *Run) responsesOwed(stage string, of func(policy string) bool) duty {
 	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
-		return r.respond(ctx, stage, r.arms()[it.key.Policy], r.prompts()[it.key.PromptID])
+		key := r.job.keyOf(it.slot)
+		return r.respond(ctx, stage, r.arms()[key.Policy], r.prompts()[key.PromptID])
 	}}
-	for _, p := range r.job.Prompts {
-		for _, a := range r.job.Arms {
-			if !of(a) {
-				continue
-			}
-			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
-			row, ok := r.store.responses[key]
-			d.items = append(d.items, item{key: key, done: ok && row.Error == nil})
-		}
-	}
+	d.owe(&r.job, func(k dataset.Key) bool { return of(k.Policy) }, func(k dataset.Key) bool {
+		row := r.store.heldResponse(k)
+		return row != nil && row.failed() == nil
+	})
 	return d
 }
 
@@ -148,16 +143,16 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 // judging is what the judge is asked: a score of every response.
 func (r *Run) judging() duty {
 	d := duty{needs: about, do: r.scoreIt}
-	for _, key := range r.job.keys() {
-		row, ok := r.store.scores[key]
-		d.items = append(d.items, item{key: key, done: ok && row.Error == nil})
-	}
+	d.owe(&r.job, func(dataset.Key) bool { return true }, func(k dataset.Key) bool {
+		row := r.store.heldScore(k)
+		return row != nil && row.failed() == nil
+	})
 	return d
 }
 
 // scoreIt asks the judge for the score of one response.
 func (r *Run) scoreIt(ctx context.Context, it item) (*dataset.RecordError, error) {
-	key := it.key
+	key := r.job.keyOf(it.slot)
 	tag := providers.Tag{Stage: record.StageJudge, Key: key}
 	var score judge.Score
 	err := error(&dataset.RecordError{Class: record.ClassNoResponse, Message: "there is no response to score"})

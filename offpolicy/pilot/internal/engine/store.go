@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
-	"slices"
 	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -33,7 +33,7 @@ const (
 	kindStage       = "stage"
 )
 
-// store is the run's memory: every record, in the journal first and in maps
+// store is the run's memory: every record, in the journal first and in numbers
 // for reading. The latest record of a key counts. What grows with tokens stays in
 // the journal alone; see held.go.
 type store struct {
@@ -42,12 +42,12 @@ type store struct {
 	echoes echoes
 	shared shared
 
-	mu        sync.Mutex
-	responses map[dataset.Key]*response
-	logprobs  map[dataset.Key]*logProb
+	mu        sync.Mutex // of all from here on, and of shared
+	responses rows[response]
+	logprobs  rows[logProb]
 	designs   map[string][]oracle.Assignment // that follow from scores, as drawn
-	labels    map[labelKey]dataset.OracleLabel
-	scores    map[dataset.Key]*dataset.JudgeScore // replaced, never changed
+	labels    map[labelKey]*label
+	scores    rows[score]
 	canaries  map[dataset.Key]dataset.Canary
 	certs     map[string]teacherforce.Certificate
 	seconds   map[string]float64 // wall time by stage, over all starts
@@ -55,24 +55,22 @@ type store struct {
 	held      map[string]providers.USD // of attempts in flight
 	written   *writtenOutputs          // the outputs, if they are of the records as they are
 	newer     bool                     // there are records after it
-	counts    record.ForcingCounts     // of logprobs; its map is replaced, never changed
+	counts    record.ForcingCounts     // of logprobs
+	order     []uint32                 // all keys, sorted, as long as there are no more
 }
 
 // openStore opens the folder's journal and loads what it holds.
 func openStore(dir string, identity []byte) (*store, error) {
 	s := &store{
-		shared:    newShared(),
-		path:      dir,
-		responses: map[dataset.Key]*response{},
-		logprobs:  map[dataset.Key]*logProb{},
-		designs:   map[string][]oracle.Assignment{},
-		labels:    map[labelKey]dataset.OracleLabel{},
-		scores:    map[dataset.Key]*dataset.JudgeScore{},
-		canaries:  map[dataset.Key]dataset.Canary{},
-		certs:     map[string]teacherforce.Certificate{},
-		seconds:   map[string]float64{},
-		attempts:  newAttempts(),
-		held:      map[string]providers.USD{},
+		shared:   newShared(),
+		path:     dir,
+		designs:  map[string][]oracle.Assignment{},
+		labels:   map[labelKey]*label{},
+		canaries: map[dataset.Key]dataset.Canary{},
+		certs:    map[string]teacherforce.Certificate{},
+		seconds:  map[string]float64{},
+		attempts: newAttempts(),
+		held:     map[string]providers.USD{},
 	}
 	j, err := journal.Open(dir, journal.Options{Config: identity, Each: s.load})
 	if err != nil {
@@ -116,8 +114,7 @@ func (s *store) load(r journal.Record) error {
 	case kindLabel:
 		var row dataset.OracleLabel
 		if row, err = rowOf[dataset.OracleLabel](r); err == nil {
-			row = s.shared.label(row)
-			s.labels[keyOf(row)] = row
+			s.setLabel(row)
 		}
 	case kindBatch:
 	case kindOutputs:
@@ -128,8 +125,7 @@ func (s *store) load(r journal.Record) error {
 	case kindScore:
 		var row dataset.JudgeScore
 		if row, err = readScore(r); err == nil {
-			row = s.shared.score(row)
-			s.scores[row.Key()] = &row
+			s.setScore(row)
 		}
 	case kindCanary:
 		var row dataset.Canary
@@ -159,7 +155,7 @@ func (s *store) load(r journal.Record) error {
 			err = fmt.Errorf("it is of attempt %q", e.ID)
 		}
 		if err == nil {
-			s.attempts.note(e, r.At)
+			s.attempts.note(&s.shared.keys, e, r.At)
 			if e.Endpoint == batchEndpoint {
 				s.hold(e)
 			}
@@ -171,17 +167,6 @@ func (s *store) load(r journal.Record) error {
 		return &foreignRecord{path: s.path, at: r, err: err}
 	}
 	return nil
-}
-
-// labelKey names one label: a response has one of each oracle, or two.
-type labelKey struct {
-	dataset.Key
-	second bool
-	oracle string
-}
-
-func keyOf(l dataset.OracleLabel) labelKey {
-	return labelKey{l.Key(), l.Role == oracle.RoleDuplicate, l.Oracle}
 }
 
 type keyed interface{ Key() dataset.Key }
@@ -204,14 +189,14 @@ func put[T keyed](s *store, kind string, row T, same bool, hold func(at int64)) 
 }
 
 func (s *store) putResponse(row dataset.Response) error {
-	was, ok := get(s, s.responses, row.Key())
-	same := ok && row.Error != nil && s.stands(was.at, row)
+	was := s.heldResponse(row.Key())
+	same := was != nil && row.Error != nil && s.stands(was.at, row)
 	return put(s, kindResponse, row, same, func(at int64) { s.setResponse(row, at) })
 }
 
 func (s *store) putLogProb(row dataset.LogProb) error {
-	was, ok := get(s, s.logprobs, row.Key())
-	same := ok && row.Error != nil && s.stands(was.at, row)
+	was := s.heldLogProb(row.Key())
+	same := was != nil && row.Error != nil && s.stands(was.at, row)
 	return put(s, kindLogProb, row, same, func(at int64) { s.setLogProb(row, at) })
 }
 
@@ -226,61 +211,94 @@ func (s *store) stands(at int64, row any) bool {
 }
 
 func (s *store) putLabel(row dataset.OracleLabel) error {
-	return put(s, kindLabel, row, false, func(int64) {
-		row = s.shared.label(row)
-		s.labels[keyOf(row)] = row
-	})
+	return put(s, kindLabel, row, false, func(int64) { s.setLabel(row) })
 }
 
 func (s *store) putScore(row dataset.JudgeScore) error {
-	return put(s, kindScore, row, false, func(int64) {
-		row = s.shared.score(row)
-		s.scores[row.Key()] = &row
-	})
+	return put(s, kindScore, row, false, func(int64) { s.setScore(row) })
 }
 
 func (s *store) putCanary(row dataset.Canary) error {
 	return put(s, kindCanary, row, false, func(int64) { s.canaries[row.Key()] = row })
 }
 
-// setResponse replaces a response. s.mu is held, or nobody else has s yet.
+// setResponse replaces a response. s.mu is held, or nobody else has s yet; as below.
 func (s *store) setResponse(row dataset.Response, at int64) {
 	held := s.shared.response(row, at)
-	s.responses[held.Key()] = held
+	s.responses.set(held.key, held)
 }
 
-// setLogProb replaces a log-prob. s.mu is held, or nobody else has s yet.
 func (s *store) setLogProb(row dataset.LogProb, at int64) {
-	c := record.ForcingCounts{Scored: s.counts.Scored, Zeros: s.counts.Zeros, Methods: maps.Clone(s.counts.Methods)}
-	if c.Methods == nil {
-		c.Methods = map[string]int{}
-	}
-	count := func(l *logProb, by int) {
-		if !l.row.LogProb.Valid() {
-			return
-		}
-		c.Scored += by
-		if l.row.LogProb.OrNaN() == 0 {
-			c.Zeros += by
-		}
-		for _, m := range l.methods {
-			if m.value.Valid() {
-				c.Methods[m.name] += by
-			}
-		}
-	}
 	held := s.shared.logProb(row, at)
-	if old, ok := s.logprobs[row.Key()]; ok {
-		count(old, -1)
+	if old := s.logprobs.at(held.key); old != nil {
+		s.count(old, -1)
 	}
-	count(held, 1)
-	s.logprobs[held.row.Key()], s.counts = held, c
+	s.count(held, 1)
+	s.logprobs.set(held.key, held)
+}
+
+// count adds a log-prob to the counts, or takes it off.
+func (s *store) count(h *logProb, by int) {
+	if !h.value.Valid() {
+		return
+	}
+	s.counts.Scored += by
+	if h.value.OrNaN() == 0 {
+		s.counts.Zeros += by
+	}
+	if s.counts.Methods == nil {
+		s.counts.Methods = map[string]int{}
+	}
+	for name := range h.valued {
+		s.counts.Methods[name] += by
+	}
+}
+
+func (s *store) setScore(row dataset.JudgeScore) {
+	held := s.shared.score(row)
+	s.scores.set(held.key, held)
+}
+
+func (s *store) setLabel(row dataset.OracleLabel) {
+	s.labels[s.labelKey(row)] = s.shared.label(row)
+}
+
+func (s *store) labelKey(l dataset.OracleLabel) labelKey {
+	return labelKey{s.shared.keys.of(l.Key()), l.Role == oracle.RoleDuplicate, l.Oracle}
 }
 
 func (s *store) forcing() record.ForcingCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	c := s.counts
+	c.Methods = maps.Clone(c.Methods)
+	return c
+}
+
+// held is what the store holds under a key, nil for nothing.
+func held[T any](s *store, of *rows[T], k dataset.Key) *T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, ok := s.shared.keys.find(k); ok {
+		return of.at(n)
+	}
+	return nil
+}
+
+func (s *store) heldResponse(k dataset.Key) *response { return held(s, &s.responses, k) }
+func (s *store) heldLogProb(k dataset.Key) *logProb   { return held(s, &s.logprobs, k) }
+func (s *store) heldScore(k dataset.Key) *score       { return held(s, &s.scores, k) }
+
+// label is what an oracle said of a response, if it was asked.
+func (s *store) label(k dataset.Key, second bool, oracle string) (dataset.OracleLabel, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, ok := s.shared.keys.find(k); ok {
+		if l := s.labels[labelKey{n, second, oracle}]; l != nil {
+			return l.row(k), true
+		}
+	}
+	return dataset.OracleLabel{}, false
 }
 
 func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
@@ -290,17 +308,22 @@ func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
 	return row, ok
 }
 
-// sorted returns the rows of the named prompts in the order of their keys.
-func sorted[T any](s *store, rows map[dataset.Key]T, keep func(dataset.Key) bool) []T {
+// sorted returns what the store holds of one kind for the named prompts, in the order of the
+// keys, and the keys by their numbers.
+func sorted[T any](s *store, of *rows[T], keep func(dataset.Key) bool) ([]*T, *keyring) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]T, 0, len(rows))
-	for _, k := range slices.SortedFunc(maps.Keys(rows), dataset.Key.Compare) {
-		if keep(k) {
-			out = append(out, rows[k])
+	keys := s.shared.keys
+	if len(s.order) != len(keys.places) {
+		s.order = keys.sorted()
+	}
+	out := make([]*T, 0, len(*of))
+	for _, n := range s.order {
+		if row := of.at(n); row != nil && keep(keys.key(n)) {
+			out = append(out, row)
 		}
 	}
-	return out
+	return out, &keys
 }
 
 // putDesign acknowledges a draw, and returns it.
@@ -347,7 +370,7 @@ func (s *store) entry(e providers.Entry) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.attempts.note(e, at)
+	s.attempts.note(&s.shared.keys, e, at)
 	s.hold(e)
 	return nil
 }
@@ -387,8 +410,33 @@ func (s *store) owed() (sum providers.USD) {
 
 // ledger returns the attempts in the order of the ledger. Those that an earlier start, killed,
 // left in flight stay as they were: unknown, at their reservation.
-func (s *store) ledger() []attempt {
+func (s *store) ledger() iter.Seq[attempt] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.attempts.sorted()
+	order := s.attempts.sorted(&s.shared.keys)
+	return func(yield func(attempt) bool) {
+		for _, i := range order {
+			s.mu.Lock()
+			a := *s.attempts.at(i)
+			s.mu.Unlock()
+			if !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// entries are the ledger as checks and forecasts read it.
+func (s *store) entries() record.Attempts {
+	ledger := s.ledger()
+	s.mu.Lock()
+	texts := s.attempts.texts(&s.shared.keys)
+	s.mu.Unlock()
+	return record.NewAttempts(func(yield func(providers.Entry) bool) {
+		for a := range ledger {
+			if !yield(a.entry(texts)) {
+				return
+			}
+		}
+	})
 }

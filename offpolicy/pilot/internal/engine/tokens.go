@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -11,8 +12,8 @@ import (
 
 // response is a response with all that it has.
 func (s *store) response(k dataset.Key) (row dataset.Response, ok bool, err error) {
-	is, ok := get(s, s.responses, k)
-	if !ok {
+	is := s.heldResponse(k)
+	if is == nil {
 		return row, false, nil
 	}
 	rec, err := s.j.Read(is.at)
@@ -22,17 +23,26 @@ func (s *store) response(k dataset.Key) (row dataset.Response, ok bool, err erro
 	return row, true, json.Unmarshal(rec.Payload, &row)
 }
 
-// short is what the store holds of a response; of one that is not there, nothing.
-func (s *store) short(k dataset.Key) record.Response {
-	if row, ok := get(s, s.responses, k); ok {
-		return row.Response
+// hasText reports whether there is a response, and it did not fail.
+func (s *store) hasText(k dataset.Key) bool {
+	is := s.heldResponse(k)
+	return is != nil && is.text
+}
+
+// context is the digest of the context that a response was given in, nil if nobody knows it.
+func (s *store) context(k dataset.Key) *dataset.TokenDigest {
+	is := s.heldResponse(k)
+	if is == nil || is.failed() != nil {
+		return nil
 	}
-	return record.Response{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return is.row(&s.shared.keys).ContextIDs
 }
 
 // text is the text of a response; nil if there is none.
 func (s *store) text(k dataset.Key) (*string, error) {
-	if s.short(k).Text == nil {
+	if !s.hasText(k) {
 		return nil, nil
 	}
 	row, _, err := s.response(k)
@@ -99,13 +109,25 @@ func (r *Run) writeDraws(rec *record.Records, joined bool, policy string) error 
 	})
 }
 
-// writeStored writes an output of records as they stand in the journal.
-func writeStored[T any](r *Run, name string, held []T, at func(T) int64) error {
+// stored are the places in the journal of the records of one kind.
+func stored[T any](r *Run, of *rows[T], at func(*T) int64) iter.Seq[int64] {
+	held, _ := sorted(r.store, of, r.here())
+	return func(yield func(int64) bool) {
+		for _, h := range held {
+			if !yield(at(h)) {
+				return
+			}
+		}
+	}
+}
+
+// writeStored writes an output of records as they stand in the journal, at those places.
+func writeStored(r *Run, name string, places iter.Seq[int64]) error {
 	return dataset.WriteFile(r.job.path(name), func(w io.Writer) error {
 		var broken error
 		err := dataset.WriteJSONL(w, func(yield func(json.RawMessage) bool) {
-			for _, h := range held {
-				rec, err := r.store.j.Read(at(h))
+			for at := range places {
+				rec, err := r.store.j.Read(at)
 				if err != nil {
 					broken = err
 					return

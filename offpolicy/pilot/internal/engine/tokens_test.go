@@ -42,15 +42,15 @@ func TestTextsAndTokensStayOnDisk(t *testing.T) {
 		row.TokenIDs = []int{4, 5}
 	}
 	write := func() error {
-		return writeStored(r, "responses.jsonl", sorted(r.store, r.store.responses, r.here()),
-			func(h *response) int64 { return h.at })
+		return writeStored(r, "responses.jsonl", stored(r, &r.store.responses, func(h *response) int64 { return h.at }))
 	}
 	for range 2 {
-		if held := r.store.responses[k]; held.TokenIDs != nil || held.Response.Response.Text != nil ||
+		keys := &r.store.shared.keys
+		if held := r.store.heldResponse(k).row(keys); held.TokenIDs != nil || held.Response.Text != nil ||
 			*held.Text != *record.ResponseOf(row).Text {
 			t.Errorf("held: %+v", held)
 		}
-		held := r.store.logprobs[k].record()
+		held := r.store.heldLogProb(k).row(keys)
 		if want := (dataset.Floats{1, -4}); !slices.Equal(held.TokenLogProbs, want) {
 			t.Errorf("held: %v, want %v: the value that no log-prob can have, and the last", held.TokenLogProbs, want)
 		}
@@ -79,7 +79,7 @@ func TestTextsAndTokensStayOnDisk(t *testing.T) {
 		open()
 	}
 	// A place at which something else stands is damage, and no output.
-	r.store.responses[k].at++
+	r.store.heldResponse(k).at++
 	if err := write(); err == nil {
 		t.Error("an output was written of a record that is not there")
 	}

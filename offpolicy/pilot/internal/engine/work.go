@@ -14,27 +14,6 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// item is one record that a stage owes.
-type item struct {
-	key  dataset.Key
-	at   int  // in what the stage itself lists
-	done bool // has a value already
-}
-
-// duty is what a stage owes. There are many items, so that what is alike in all of them is here.
-type duty struct {
-	items []item
-	// needs are the responses that a record is about or takes something from: it is begun when
-	// they are there. nil: none.
-	needs func(item) []dataset.Key
-	// do makes and keeps a record. It returns the error that the record
-	// holds, if it holds one, and separately what keeps the run from going on.
-	do func(context.Context, item) (*dataset.RecordError, error)
-}
-
-// about is the need of a record about the response of its own key.
-func about(it item) []dataset.Key { return []dataset.Key{it.key} }
-
 // stage is the work of one stage. All stages run at once: an item is begun when
 // the responses that it is about are there, so that the slowest service sets the
 // time of a run and not the sum of them.
@@ -48,8 +27,7 @@ type stage struct {
 	makes bool // its records are responses, which others wait for; it waits for no stage
 
 	do      func(context.Context, item) (*dataset.RecordError, error)
-	ready   chan item     // has room for all
-	waiting int           // items that are not in ready yet
+	ready   <-chan item
 	through chan struct{} // closed when its last item has its record
 
 	mu    sync.Mutex
@@ -59,85 +37,12 @@ type stage struct {
 	ended time.Time // of its last
 }
 
-// arrivals keeps who waits for which response.
-type arrivals struct {
-	mu      sync.Mutex
-	pending map[dataset.Key][]func() // those that are still to come, and what they set off
-}
-
-// made sets off what waited for a response.
-func (w *arrivals) made(k dataset.Key) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	waiting := w.pending[k]
-	delete(w.pending, k)
-	for _, f := range waiting {
-		f()
-	}
-}
-
-// expect notes the responses that a stage will make.
-func (w *arrivals) expect(items []item) {
-	for _, it := range items {
-		if !it.done {
-			w.pending[it.key] = nil
-		}
-	}
-}
-
-// queue puts the items of a stage that are to be done into its channel, each
-// when its responses are there.
-func (w *arrivals) queue(s *stage, d duty) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	release := func(it item) {
-		s.ready <- it
-		if s.waiting--; s.waiting == 0 {
-			close(s.ready)
-		}
-	}
-	for _, it := range d.items {
-		if !it.done {
-			s.waiting++
-		}
-	}
-	s.do, s.ready = d.do, make(chan item, s.waiting)
-	if s.waiting == 0 {
-		close(s.ready)
-	}
-	for _, it := range d.items {
-		if it.done {
-			continue
-		}
-		var needs []dataset.Key
-		if d.needs != nil {
-			needs = d.needs(it)
-		}
-		left := 0
-		for _, k := range needs {
-			waiting, ok := w.pending[k]
-			if !ok {
-				continue
-			}
-			left++
-			w.pending[k] = append(waiting, func() {
-				if left--; left == 0 {
-					release(it)
-				}
-			})
-		}
-		if left == 0 {
-			release(it)
-		}
-	}
-}
-
 // workAll brings every item of every stage to a record.
 func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 	ctx, halt := context.WithCancelCause(ctx)
 	defer halt(nil)
 	begun := time.Now()
-	w := &arrivals{pending: map[dataset.Key][]func(){}}
+	w := newArrivals(&r.job)
 	byName := map[string]*stage{}
 	first := map[*stage]duty{}
 	for _, s := range stages {
@@ -184,15 +89,16 @@ func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 
 // plan gives a stage its items.
 func (r *Run) plan(w *arrivals, s *stage, d duty) {
-	w.queue(s, d)
-	s.mu.Lock()
-	s.known = true
-	s.state.Total = len(d.items)
+	done := 0
 	for _, it := range d.items {
 		if it.done {
-			s.state.Done++
+			done++
 		}
 	}
+	s.do, s.ready = d.do, w.queue(d)
+	s.mu.Lock()
+	s.known = true
+	s.state.Total, s.state.Done = len(d.items), done
 	e := s.state
 	s.mu.Unlock()
 	e.Begun = true
@@ -236,7 +142,7 @@ func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
 			s.count(failed)
 			r.progress(s.event())
 			if s.makes {
-				w.made(it.key)
+				w.made(it.slot)
 			}
 			return nil
 		})

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/reweigh/reweigh/dataset"
+)
+
+// names has each of many equal strings once, under a number.
+type names struct {
+	number map[string]uint32
+	list   []string
+}
+
+func newNames() names { return names{number: map[string]uint32{}} }
+
+func (n *names) of(s string) uint32 {
+	if i, ok := n.number[s]; ok {
+		return i
+	}
+	s = strings.Clone(s) // it may be a part of something large
+	i := uint32(len(n.list))
+	n.number[s], n.list = i, append(n.list, s)
+	return i
+}
+
+// pool has each of many equal values once.
+type pool[T comparable] map[T]*T
+
+func (p pool[T]) of(v T) *T {
+	one, ok := p[v]
+	if !ok {
+		one = &v
+		p[v] = one
+	}
+	return one
+}
+
+// keyring numbers the keys of records in the order in which they come. A copy of it goes on
+// to know the keys that it has.
+type keyring struct {
+	prompts, policies names
+	number            map[place]uint32
+	places            []place
+}
+
+// place is a key in numbers.
+type place struct{ prompt, policy, draw uint32 }
+
+func newKeyring() keyring {
+	return keyring{prompts: newNames(), policies: newNames(), number: map[place]uint32{}}
+}
+
+// of is the number of a key, which it gets if it has none.
+func (r *keyring) of(k dataset.Key) uint32 {
+	p := place{r.prompts.of(k.PromptID), r.policies.of(k.Policy), uint32(k.DrawIdx)} // maxDraw bounds it
+	n, ok := r.number[p]
+	if !ok {
+		n = uint32(len(r.places))
+		r.number[p], r.places = n, append(r.places, p)
+	}
+	return n
+}
+
+// find is the number of a key, if it has one.
+func (r *keyring) find(k dataset.Key) (uint32, bool) {
+	prompt, ok := r.prompts.number[k.PromptID]
+	policy, known := r.policies.number[k.Policy]
+	if !ok || !known || k.DrawIdx < 0 || k.DrawIdx > maxDraw {
+		return 0, false
+	}
+	n, ok := r.number[place{prompt, policy, uint32(k.DrawIdx)}]
+	return n, ok
+}
+
+// key is the key of a number.
+func (r *keyring) key(n uint32) dataset.Key {
+	p := r.places[n]
+	return dataset.Key{PromptID: r.prompts.list[p.prompt], Policy: r.policies.list[p.policy], DrawIdx: int(p.draw)}
+}
+
+// sorted are the numbers of all keys in the order of the keys.
+func (r *keyring) sorted() []uint32 {
+	out := make([]uint32, len(r.places))
+	for i := range out {
+		out[i] = uint32(i)
+	}
+	slices.SortFunc(out, func(a, b uint32) int { return r.key(a).Compare(r.key(b)) })
+	return out
+}
+
+// rows are the latest records of one kind by the numbers of their keys, nil for none. A record
+// is replaced and never changed.
+type rows[T any] []*T
+
+func (r rows[T]) at(n uint32) *T {
+	if int(n) >= len(r) {
+		return nil
+	}
+	return r[n]
+}
+
+func (r *rows[T]) set(n uint32, row *T) {
+	for int(n) >= len(*r) {
+		*r = append(*r, nil)
+	}
+	(*r)[n] = row
+}
