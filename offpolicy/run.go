@@ -103,12 +103,9 @@ func (r *Result) judge(p *PolicyResult, c *Config, w *worker, family int) {
 	}
 }
 
-// Calibrate fits the calibrator that [Evaluate] fits to the same samples, for when
-// that is all there is to learn of them yet. It is an error if the labels are too few,
-// or if the samples are not what they claim.
-func Calibrate(s Samples, c Config) (*Calibrator, error) { return TableOf(s).Calibrate(c) }
-
-// Calibrate is [Calibrate] of what was added, which ends adding.
+// Calibrate fits the calibrator that [Table.Evaluate] fits to the same samples, for when
+// that is all there is to learn of them yet, and ends adding. It is an error if the labels are
+// too few, or if the samples are not what they claim.
 func (t *Table) Calibrate(c Config) (*Calibrator, error) {
 	if err := c.defaults(); err != nil {
 		return nil, err

@@ -86,13 +86,16 @@ func (e Entry) Validate() error {
 	if cost := float64(e.Cost); !(cost >= 0) || math.IsInf(cost, 1) {
 		return fmt.Errorf("attempt %q cost %v USD: want an amount of 0 or more", e.ID, cost)
 	}
-	for name, n := range map[string]int64{
-		"prompt_tokens": int64(e.PromptTokens), "completion_tokens": int64(e.CompletionTokens),
-		"cached_tokens": int64(e.CachedTokens), "hidden_tokens": int64(e.HiddenTokens), "latency_ms": e.LatencyMS,
-		"waited_ms": e.WaitedMS, "attempt": int64(e.Attempt), "status": int64(e.Status),
+	for _, c := range [...]struct {
+		name string
+		n    int64
+	}{
+		{"prompt_tokens", int64(e.PromptTokens)}, {"completion_tokens", int64(e.CompletionTokens)},
+		{"cached_tokens", int64(e.CachedTokens)}, {"hidden_tokens", int64(e.HiddenTokens)}, {"latency_ms", e.LatencyMS},
+		{"waited_ms", e.WaitedMS}, {"attempt", int64(e.Attempt)}, {"status", int64(e.Status)},
 	} {
-		if n < 0 || n > maxEntryCount {
-			return fmt.Errorf("attempt %q has %s %d: want a count", e.ID, name, n)
+		if c.n < 0 || c.n > maxEntryCount {
+			return fmt.Errorf("attempt %q has %s %d: want a count", e.ID, c.name, c.n)
 		}
 	}
 	if e.ID == "" {

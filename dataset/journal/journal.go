@@ -277,7 +277,10 @@ func (j *Journal) AppendAt(kind, key string, payload any) (at int64, err error) 
 // names, so that an index of places can do for the records. Damage is a
 // [*CorruptError]. It may be called until the journal is closed, while others append.
 func (j *Journal) Read(at int64) (Record, error) {
-	r := lineReader{r: bufio.NewReaderSize(io.NewSectionReader(j.f, at, maxRecord), 4<<10), off: at}
+	in := readers.Get().(*bufio.Reader)
+	defer readers.Put(in)
+	in.Reset(io.NewSectionReader(j.f, at, maxRecord))
+	r := lineReader{r: in, off: at}
 	line, err := r.next()
 	if err != nil && err != io.EOF && err != errTooLong {
 		return Record{}, fmt.Errorf("journal: read %s at byte %d: %w", j.path, at, err)
@@ -290,6 +293,9 @@ func (j *Journal) Read(at int64) (Record, error) {
 	err = decoding(j.path, func(r Record) error { rec = r; return nil })(seq, raw, at)
 	return rec, err
 }
+
+// readers spare every Read a buffer. None is read from after that: a record has a copy of its line.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
 // AppendAtNoSync is [Journal.AppendNoSync], and returns where the record stands.
 func (j *Journal) AppendAtNoSync(kind, key string, payload any) (at int64, err error) {

@@ -35,7 +35,8 @@ const (
 
 // NewAsker returns an Asker of t, which [Task.WithDefaults] made complete.
 func NewAsker(g Generator, t Task) *Asker {
-	return &Asker{Task: t, generator: g, id: t.identity()}
+	t.common = t.inCommon()
+	return &Asker{Task: t, generator: g, id: t.common.identity}
 }
 
 // Identity is that of the task.

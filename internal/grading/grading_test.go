@@ -109,7 +109,7 @@ var hostile = []struct{ prompt, response, reason string }{
 func TestHostileTextsStayInside(t *testing.T) {
 	tk := task(t, "score")
 	for _, h := range hostile {
-		user := tk.messages(noTag, dataset.Prompt{Text: h.prompt}, h.response)[1].Content
+		user := tk.inCommon().messages(noTag, dataset.Prompt{Text: h.prompt}, h.response)[1].Content
 		code := nonce(tk.identity(), noTag, h.prompt, h.response)
 		if got := section(t, user, "RESPONSE", code); got != h.response {
 			t.Errorf("%s: response came out as %q, want %q", h.reason, got, h.response)
@@ -128,7 +128,7 @@ func FuzzMessages(f *testing.F) {
 	}
 	tk := task(f, "score")
 	f.Fuzz(func(t *testing.T, prompt, response string) {
-		user := tk.messages(noTag, dataset.Prompt{Text: prompt}, response)[1].Content
+		user := tk.inCommon().messages(noTag, dataset.Prompt{Text: prompt}, response)[1].Content
 		code := nonce(tk.identity(), noTag, prompt, response)
 		if section(t, user, "PROMPT", code) != prompt || section(t, user, "RESPONSE", code) != response {
 			t.Errorf("not as it went in:\n%s", user)

@@ -49,6 +49,8 @@ type Task struct {
 	MaxMaterial int
 	// Top asks for the log-probs of the reply with that many alternatives.
 	Top int
+
+	common *common // of requests; nil: made for each
 }
 
 // WithDefaults returns t complete, or says what is wrong with it.
@@ -97,13 +99,14 @@ func (t Task) identity() string {
 
 // Request is the question about one response.
 func (t Task) Request(tag providers.Tag, prompt dataset.Prompt, response string) providers.GenerateRequest {
+	in := t.inCommon()
 	return providers.GenerateRequest{
 		Tag:         tag,
 		Model:       t.Model,
-		Messages:    t.messages(tag, prompt, response),
+		Messages:    in.messages(tag, prompt, response),
 		Sampling:    offpolicy.Sampling{Temperature: t.Temperature, TopP: 1, TopK: 0, MaxTokens: t.MaxTokens},
 		AnySampling: true, // a judge is no policy
-		Schema:      t.schema(),
+		Schema:      in.schema,
 		LogProbs:    t.Top > 0, TopLogProbs: t.Top,
 	}
 }
@@ -113,16 +116,29 @@ func (t Task) system() string {
 	return scale.Replace(strings.TrimSpace(t.Rubric) + "\n\n" + strings.TrimSpace(protocol))
 }
 
-func (t Task) messages(tag providers.Tag, prompt dataset.Prompt, response string) []dataset.Message {
+// common is what all requests of a task have in common.
+type common struct {
+	identity, system string
+	schema           *providers.Schema
+}
+
+func (t Task) inCommon() *common {
+	if t.common != nil {
+		return t.common
+	}
+	return &common{t.identity(), t.system(), t.schema()}
+}
+
+func (c *common) messages(tag providers.Tag, prompt dataset.Prompt, response string) []dataset.Message {
 	context := conversation(prompt)
 	// A Replacer goes through the template once and never through what it has
 	// put in, so a response that spells a placeholder stays as it is.
 	user := strings.NewReplacer(
-		"{{nonce}}", nonce(t.identity(), tag, context, response),
+		"{{nonce}}", nonce(c.identity, tag, context, response),
 		"{{prompt}}", context,
 		"{{response}}", response,
 	).Replace(strings.TrimSpace(userTemplate))
-	return []dataset.Message{{Role: "system", Content: t.system()}, {Role: "user", Content: user}}
+	return []dataset.Message{{Role: "system", Content: c.system}, {Role: "user", Content: user}}
 }
 
 // conversation is the context as the grader sees it: the text itself if there is

@@ -6,6 +6,8 @@ import (
 	"io"
 	"iter"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -20,7 +22,7 @@ func (s *store) response(k dataset.Key) (row dataset.Response, ok bool, err erro
 	if err != nil {
 		return row, false, err
 	}
-	return row, true, json.Unmarshal(rec.Payload, &row)
+	return row, true, jsonv2.Unmarshal(rec.Payload, &row)
 }
 
 // hasText reports whether there is a response, and it did not fail.
@@ -45,8 +47,14 @@ func (s *store) text(k dataset.Key) (*string, error) {
 	if !s.hasText(k) {
 		return nil, nil
 	}
-	row, _, err := s.response(k)
-	return row.Text, err
+	rec, err := s.j.Read(s.heldResponse(k).at)
+	if err != nil {
+		return nil, err
+	}
+	var row struct {
+		Text *string `json:"response"`
+	}
+	return row.Text, jsonv2.Unmarshal(rec.Payload, &row)
 }
 
 func (r *Run) readText(k dataset.Key) (string, error) {
