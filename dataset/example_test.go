@@ -100,6 +100,31 @@ func ExampleReadFile() {
 	// Output: p1/p0/0 1 0.25 <nil>
 }
 
+// Records that are too many for memory are joined prompt by prompt.
+func ExampleJoinEach() {
+	text := "Paris."
+	parts := func(yield func(dataset.RunRecords) bool) { // from files, say
+		for _, id := range []string{"q1", "q2"} {
+			if !yield(dataset.RunRecords{
+				Prompts:   []dataset.Prompt{{ID: id, Text: "Capital of France?"}},
+				Responses: []dataset.Response{{PromptID: id, Policy: "p0", Text: &text}},
+				Scores:    []dataset.JudgeScore{{PromptID: id, Policy: "p0", Mean: dataset.Known(0.9)}},
+			}) {
+				return
+			}
+		}
+	}
+	_, unjoined, err := dataset.JoinEach(dataset.RunRecords{Logging: "p0"}, parts, func(j dataset.Joined) error {
+		fmt.Println(j.Sample.PromptID, j.Sample.Response, j.Sample.JudgeScore)
+		return nil
+	})
+	fmt.Println(unjoined, err)
+	// Output:
+	// q1 Paris. 0.9
+	// q2 Paris. 0.9
+	// [logprobs q1/p0/0: no record logprobs q2/p0/0: no record] <nil>
+}
+
 func ExampleJoin() {
 	text, longer := "Paris.", "Paris, of course."
 	logs, unjoined, err := dataset.Join(dataset.RunRecords{
