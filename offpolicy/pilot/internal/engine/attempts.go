@@ -21,7 +21,7 @@ type attempts struct {
 	again  map[string]int
 	kinds  pool[attemptKind]
 	others names    // texts of keys that are of no record
-	order  []uint32 // that of the ledger, as long as there are no more
+	order  []uint32 // that of the ledger, if it is known
 	cost   providers.USD
 }
 
@@ -77,6 +77,7 @@ func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 		a.n++
 	}
 	*a.at(uint32(i)) = row
+	a.order = nil
 	a.cost += e.Cost
 	if e.Outcome == providers.OutcomeInFlight || e.Endpoint == batchEndpoint {
 		a.again[e.ID] = i
@@ -121,7 +122,7 @@ func (a *attempts) owed() (sum providers.USD) {
 // sorted are the places of the attempts by stage, record, call and attempt. Those that are alike in
 // all of that, as of two starts, stay in the order in which they began.
 func (a *attempts) sorted(keys *keyring) []uint32 {
-	if len(a.order) == a.n {
+	if a.order != nil {
 		return a.order
 	}
 	stages := map[string]int{}

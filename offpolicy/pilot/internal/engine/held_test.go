@@ -19,7 +19,8 @@ func TestHeldRows(t *testing.T) {
 	digest := dataset.DigestTokens([]int{1, 2})
 	responses := []dataset.Response{
 		{PromptID: "q", Policy: "p", Text: &text, FinishReason: "stop", Model: "m", PolicyHash: "h",
-			LogProb: dataset.Known(-1), Usage: &dataset.Usage{PromptTokens: 3, CompletionTokens: 2}, ContextIDs: digest, EndID: &end},
+			LogProb: dataset.Known(-1), Usage: &dataset.Usage{PromptTokens: 3, CompletionTokens: 2}, ContextIDs: digest,
+			EndID: &end},
 		{PromptID: "q", Policy: "p", DrawIdx: 7, Error: failed},
 		{PromptID: "q/r", Policy: "p", Text: new(string), Usage: &dataset.Usage{PromptTokens: 1 << 33}},
 		{PromptID: "q", Policy: "a/b", Text: &text, Usage: &dataset.Usage{CompletionTokens: 1 << 33},
