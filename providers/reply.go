@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -248,6 +249,9 @@ func (t *transport) score(a attempt, req ScoreRequest, d decoded) (PromptScore, 
 		if tokens, err = echoWithoutBOS(tokens, req.Prompt, a.dialect.BOSInText, d.usage); err != nil {
 			return unusable("%w", err)
 		}
+	case req.Prompt != "" && namedByID(tokens):
+		return unusable("%w", &echoFault{"the server shows token ids in the place of texts",
+			"start vLLM without --return-tokens-as-token-ids"})
 	case ids != nil && len(tokens) < len(ids):
 		return unusable("%d log-prob entries for a prompt of %d tokens", len(tokens), len(ids))
 	case ids != nil:
@@ -293,6 +297,15 @@ func endsWith(ids, tail []int) bool {
 		}
 	}
 	return true
+}
+
+// namedByID reports that the texts of tokens are their ids, token_id:791, as vLLM can be started to
+// write them.
+func namedByID(tokens []Token) bool {
+	return !slices.ContainsFunc(tokens, func(t Token) bool {
+		id, ok := strings.CutPrefix(t.Text, "token_id:")
+		return !ok || asID([]byte(id)) < 0
+	})
 }
 
 // anyScored ignores the first token, which nothing precedes.
