@@ -62,7 +62,8 @@ func TestTokensNamedByID(t *testing.T) {
 	const echo = `{"model":"m","choices":[{"index":0,"text":"Hi there","finish_reason":"length","prompt_token_ids":[4,70],` +
 		`"logprobs":{"text_offset":[0,10],"tokens":["token_id:4","token_id:70"],"token_logprobs":[null,-1.5],` +
 		`"top_logprobs":[null,{"token_id:70":-1.5}]}}],"usage":{"prompt_tokens":2,"completion_tokens":0,"total_tokens":2}}`
-	for _, req := range []providers.ScoreRequest{{Model: "m", Prompt: "Hi there"}, {Model: "m", PromptIDs: []int{4, 70}}} {
+	for _, req := range []providers.ScoreRequest{{Model: "m", Prompt: "Hi there"},
+		{Model: "m", PromptIDs: []int{4, 70}}} {
 		s := providertest.NewServer(t, providertest.Reply{Body: echo})
 		p, err := providers.NewCompatible(providers.CompatibleConfig{HTTPConfig: providers.HTTPConfig{BaseURL: s.URL()},
 			Quirks: providers.VLLM()})
@@ -71,7 +72,7 @@ func TestTokensNamedByID(t *testing.T) {
 		}
 		_, err = p.ScorePrompt(t.Context(), req)
 		if byText := req.Prompt != ""; byText != (err != nil) ||
-			byText && !strings.Contains(err.Error(), "--return-tokens-as-token-ids") {
+			byText && !strings.Contains(err.Error(), "return-tokens-as-token-ids") {
 			t.Errorf("by text %v: %v", byText, err)
 		}
 	}

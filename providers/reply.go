@@ -251,7 +251,7 @@ func (t *transport) score(a attempt, req ScoreRequest, d decoded) (PromptScore, 
 		}
 	case req.Prompt != "" && namedByID(tokens):
 		return unusable("%w", &echoFault{"the server shows token ids in the place of texts",
-			"start vLLM without --return-tokens-as-token-ids"})
+			"start vLLM without its option return-tokens-as-token-ids"})
 	case ids != nil && len(tokens) < len(ids):
 		return unusable("%d log-prob entries for a prompt of %d tokens", len(tokens), len(ids))
 	case ids != nil:

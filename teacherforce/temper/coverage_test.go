@@ -69,7 +69,8 @@ func TestCoverageOfTemperedTargets(t *testing.T) {
 			y := worth(id) + .2*(rng.Float64()-.5)
 			return dataset.Known(y), dataset.Known(min(1, max(0, y+.2*(rng.Float64()-.5))))
 		}
-		s := offpolicy.Samples{Logging: "p0", Judge: "j", Scored: map[string]dataset.Scored{}, Draws: map[string][]offpolicy.Draw{}}
+		s := offpolicy.Samples{Logging: "p0", Judge: "j", Scored: map[string]dataset.Scored{},
+			Draws: map[string][]offpolicy.Draw{}}
 		s.Scored["p0"] = dataset.Scored{Distribution: dataset.SamplingDistribution}
 		for i := range targets {
 			s.Scored[fmt.Sprint("t", i)] = dataset.Scored{Distribution: dataset.SamplingDistribution}
