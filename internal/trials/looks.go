@@ -124,8 +124,11 @@ func lookAt(out io.Writer, w *world, repetitions int) error {
 		fmt.Fprintf(out, "| %s | %s | %.1f | %.1f | %.1f | %.2f |\n", w.name, name, 100*float64(l.once)/n,
 			100*float64(l.anytime)/n, 100*float64(l.stopped)/n, l.ratio/float64(l.end))
 	}
-	fmt.Fprintf(out, "| %s | Holm; %.0f%% stop, after %.0f prompts on average | – | %.1f | – | – |\n", w.name,
-		100*float64(stopped)/n, at/float64(stopped), 100*float64(wrong)/n)
+	stop := "none stops"
+	if stopped > 0 {
+		stop = fmt.Sprintf("%.0f%% stop, after %.0f prompts on average", 100*float64(stopped)/n, at/float64(stopped))
+	}
+	fmt.Fprintf(out, "| %s | Holm; %s | – | %.1f | – | – |\n", w.name, stop, 100*float64(wrong)/n)
 	return nil
 }
 
