@@ -28,7 +28,7 @@ func TestModesOfVLLM(t *testing.T) {
 		{sim.ProcessedLogits, false, false, ProbeCoverage, "logits", "values above 0"},
 		{sim.RawLogProbs, true, true, "", "", "the listing shows vLLM, and the penalty is turned off"},
 		{sim.ProcessedLogProbs, true, true, "", "", "the same"},
-		// The one cell in which no value shows it: the preflight warns of a server of no kind.
+		// The one cell in which no value shows it: the preflight refuses a server of no kind.
 		{sim.RawLogProbs, true, false, "", "", "raw values are the model's own, whatever is drawn from"},
 		{sim.ProcessedLogProbs, true, false, ProbeSampled, "generation_config", "generation and echo differ"},
 		{sim.RawLogits, true, true, ProbeCoverage, "logits", "values above 0"},
