@@ -151,7 +151,7 @@ func TestMergeOnASmallDisk(t *testing.T) {
 	args := []string{"-merge", "-quiet"}
 	for _, shard := range []string{"0/2", "1/2"} {
 		dir := filepath.Join(t.TempDir(), "shard")
-		code, _, errs := sample(t, "-quiet", "-n", "8", "-shard", shard, "-out", dir)
+		code, _, errs := sample(t, "-quiet", "-n", "4", "-shard", shard, "-out", dir)
 		if code != exitGO && code != exitHold {
 			t.Fatalf("shard %s: exit %d\n%s", shard, code, errs)
 		}

@@ -38,6 +38,7 @@ func (d declining) Generate(ctx context.Context, req providers.GenerateRequest) 
 // A budget of labels answers every policy, around responses that the oracle declines; a
 // larger one tops it up where labels vary most, and another start asks for nothing.
 func TestLabelsBudget(t *testing.T) {
+	const n = 30
 	s := serve(t, "")
 	dir := t.TempDir()
 	cfg := plan(t, s, dir, n)

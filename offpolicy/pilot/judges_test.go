@@ -17,6 +17,7 @@ import (
 // Every kind of judge goes through a run: estimated, scored, its variance drawn
 // together where it reads repeatedly, and calibrated with its parts.
 func TestEveryJudgeGoesThrough(t *testing.T) {
+	const n = 30
 	kinds := map[judge.Source]func(judge.Config) (judge.Scorer, error){
 		judge.SourceRepeated: func(c judge.Config) (judge.Scorer, error) { return judge.NewRepeated(c, 3) },
 		judge.SourceTokens:   func(c judge.Config) (judge.Scorer, error) { return judge.NewTokens(c, 20) },

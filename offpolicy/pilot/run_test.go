@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -156,7 +157,7 @@ func describe(v *pilot.Verdict) string {
 // n is small enough for speed and large enough for a calibrator; few is for what needs
 // none.
 const (
-	n   = 30
+	n   = 26
 	few = 12
 )
 
@@ -187,6 +188,7 @@ func TestMain(m *testing.M) {
 	if wholes.parent, err = os.MkdirTemp("", "pilot"); err != nil {
 		panic(err)
 	}
+	debug.SetGCPercent(400) // much is made and little is kept: a fifth of the time would go into looking for it
 	code := m.Run()
 	os.RemoveAll(wholes.parent)
 	os.Exit(code)

@@ -93,6 +93,7 @@ func TestStrata(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run, whose parts other tests watch for races")
 	}
+	const n = 30
 	whole := t.TempDir()
 	cfg := plan(t, serve(t, ""), whole, n)
 	cfg.Labels = strata

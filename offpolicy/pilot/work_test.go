@@ -80,8 +80,8 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 		rpm         int // what the server lets through a minute, of each model
 		reason      string
 	}{
-		{40, true, 4, 0, "the plan's calls under one shared limit of calls in flight"},
-		{40, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
+		{32, true, 4, 0, "the plan's calls under one shared limit of calls in flight"},
+		{32, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
