@@ -29,11 +29,10 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) (joined bool) {
 	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
 	r.Calibrator, r.CalibratorError = nil, ""
 	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
-	var labelled []dataset.Sample
+	var labels []labelled
 	table, err := r.table(judge, func(s dataset.Sample) {
 		if s.OracleLabel.Valid() && s.JudgeScore.Valid() {
-			labelled = append(labelled, dataset.Sample{PromptID: s.PromptID, OracleLabel: s.OracleLabel,
-				InclusionProb: s.InclusionProb})
+			labels = append(labels, labelled{s.PromptID, s.OracleLabel, s.InclusionProb})
 		}
 	})
 	joined = table != nil
@@ -53,7 +52,7 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) (joined bool) {
 		r.CalibratorError = err.Error()
 		return joined
 	}
-	r.calibrateScores(labelled)
+	r.calibrateScores(labels)
 	return joined
 }
 
@@ -122,18 +121,22 @@ func (r *Records) uncertified() int {
 	return n
 }
 
+// labelled is a logged response with a label.
+type labelled struct {
+	promptID         string
+	label, inclusion dataset.Float
+}
+
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,
 // with its variance.
-func (r *Records) calibrateScores(labelled []dataset.Sample) {
+func (r *Records) calibrateScores(labels []labelled) {
 	scores := r.Scores.Of(r.Logging().Policy.Name)
-	labels := make([]judge.Labeled, len(labelled))
-	for i, row := range labelled {
-		s, _ := scores(row.PromptID)
-		labels[i] = judge.Labeled{
-			PromptID: row.PromptID, Score: judge.ScoreOf(s), Label: row.OracleLabel, InclusionProb: row.InclusionProb,
-		}
+	rows := make([]judge.Labeled, len(labels))
+	for i, l := range labels {
+		s, _ := scores(l.promptID)
+		rows[i] = judge.Labeled{PromptID: l.promptID, Score: judge.ScoreOf(s), Label: l.label, InclusionProb: l.inclusion}
 	}
-	u, err := judge.FitUncertainty(r.Calibrator, labels)
+	u, err := judge.FitUncertainty(r.Calibrator, rows)
 	if err != nil {
 		r.CalibratorError = err.Error()
 		return

@@ -64,7 +64,11 @@ func (r *Run) labelIt(ctx context.Context, as oracle.Assignment, label labelFunc
 
 // label is what the run's oracle said of an assignment.
 func (r *Run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
-	return r.store.label(as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle)
+	l := r.store.heldLabel(as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle)
+	if l == nil {
+		return dataset.OracleLabel{}, false
+	}
+	return l.row(as.Key), true
 }
 
 // labelled reports whether an assignment has its label.
@@ -191,14 +195,14 @@ func (r *Run) addLabels(rec *record.Records) {
 	assigned, _ := r.assignments()
 	rec.Design = assigned
 	replaced := r.replaced()
-	var labels, duplicates []dataset.OracleLabel
-	for _, as := range assigned {
-		row, ok := r.label(as)
-		row.InclusionProb, row.Stratum = as.InclusionProb, as.Stratum // of a run that grew
+	var labels, duplicates []drawnLabel
+	for i := range assigned {
+		as := &assigned[i]
+		l := r.store.heldLabel(as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle)
 		if as.Role == oracle.RoleDuplicate {
 			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
-			if ok {
-				duplicates = append(duplicates, row)
+			if l != nil {
+				duplicates = append(duplicates, drawnLabel{l, as})
 			}
 			continue
 		}
@@ -206,15 +210,28 @@ func (r *Run) addLabels(rec *record.Records) {
 		if replaced[as.Key] {
 			rec.LabelsReplaced = append(rec.LabelsReplaced, as.Key)
 		}
-		if ok {
-			labels = append(labels, row)
+		if l != nil {
+			labels = append(labels, drawnLabel{l, as})
 		}
 	}
 	rec.Labels, rec.Duplicates = labelRows(labels), labelRows(duplicates)
 }
 
+// drawnLabel is a label and what it was drawn as.
+type drawnLabel struct {
+	*label
+	as *oracle.Assignment
+}
+
+func (d drawnLabel) row() dataset.OracleLabel {
+	row := d.label.row(d.as.Key)
+	row.InclusionProb, row.Stratum = d.as.InclusionProb, d.as.Stratum // of a run that grew
+	return row
+}
+
 // labelRows are labels in the order of their keys.
-func labelRows(labels []dataset.OracleLabel) record.Rows[dataset.OracleLabel] {
-	slices.SortStableFunc(labels, func(a, b dataset.OracleLabel) int { return a.Key().Compare(b.Key()) })
-	return record.NewRows(labels, dataset.OracleLabel.Key)
+func labelRows(labels []drawnLabel) record.Rows[dataset.OracleLabel] {
+	key := func(d drawnLabel) dataset.Key { return d.as.Key }
+	slices.SortStableFunc(labels, func(a, b drawnLabel) int { return key(a).Compare(key(b)) })
+	return record.RowsOf(labels, key, drawnLabel.row)
 }

@@ -30,8 +30,9 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	logprobs, _ := sorted(r.store, &r.store.logprobs, keep)
 	scores, _ := sorted(r.store, &r.store.scores, keep)
 	rec = &record.Records{
-		Arms:    r.job.Arms,
-		Prompts: record.PromptRows(r.job.Prompts),
+		Arms: r.job.Arms,
+		Prompts: record.RowsOf(r.job.Prompts, func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} },
+			func(p dataset.Prompt) dataset.Prompt { return p }),
 		Responses: record.RowsOf(responses, func(h *response) dataset.Key { return keys.key(h.key) },
 			func(h *response) record.Response { return h.row(keys) }),
 		LogProbs: record.RowsOf(logprobs, func(h *logProb) dataset.Key { return keys.key(h.key) },

@@ -289,16 +289,14 @@ func (s *store) heldResponse(k dataset.Key) *response { return held(s, &s.respon
 func (s *store) heldLogProb(k dataset.Key) *logProb   { return held(s, &s.logprobs, k) }
 func (s *store) heldScore(k dataset.Key) *score       { return held(s, &s.scores, k) }
 
-// label is what an oracle said of a response, if it was asked.
-func (s *store) label(k dataset.Key, second bool, oracle string) (dataset.OracleLabel, bool) {
+// heldLabel is what an oracle said of a response, nil if it was not asked.
+func (s *store) heldLabel(k dataset.Key, second bool, oracle string) *label {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n, ok := s.shared.keys.find(k); ok {
-		if l := s.labels[labelKey{n, second, oracle}]; l != nil {
-			return l.row(k), true
-		}
+		return s.labels[labelKey{n, second, oracle}]
 	}
-	return dataset.OracleLabel{}, false
+	return nil
 }
 
 func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
