@@ -27,6 +27,7 @@ func (r *Records) EvaluationConfig(seed uint64, margin float64) offpolicy.Config
 // positive log-prob. It returns whether they could be joined at all.
 func (r *Records) Evaluate(judge string, c offpolicy.Config) (joined bool) {
 	r.Evaluation, r.EvaluationError = nil, "the sample is not complete"
+	defer func() { r.weights = nil }() // they know the noise by the evaluation
 	r.Calibrator, r.CalibratorError = nil, ""
 	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
 	var labels []labelled

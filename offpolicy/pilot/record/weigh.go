@@ -95,6 +95,12 @@ func (r *Records) weigh(policy string) *TargetWeights {
 		out.Reasons = append(out.Reasons, w.Err.Error())
 	} else {
 		w.Weights.Unseen, _ = r.unseen(policy).Get()
+		if e := r.Evaluation; e != nil && e.Policy(policy) != nil && e.Policy(policy).Weights != nil {
+			// The evaluation's is against what the noise of log-probs makes of the mean.
+			if v := e.Policy(policy).Weights.LogEValue; v < w.Weights.LogEValue {
+				w.Weights.LogEValue = v
+			}
+		}
 		out.Zero, out.Open = w.Weights.Zero, Finite(w.Weights.Open)
 		out.Mean, out.ESS, out.MaxShare, out.Divergence = Finite(w.Weights.Mean), Finite(w.Weights.ESS),
 			Finite(w.Weights.MaxShare), Finite(w.Weights.Divergence)
