@@ -103,7 +103,9 @@ func TestAgainstTheExactDistribution(t *testing.T) {
 					if k == len(p) && v.Kind == temper.Interval && !undecided || v.Kind == temper.Unbounded {
 						fail("case %d, order %d, %+v, %d shown: %+v", i, o, s, k, v)
 					}
-					if most := widest(pos, s, o); v.Kind == temper.Interval && !math.IsInf(v.Lower, -1) && !undecided &&
+					// If the last two shown tie, so may others, and a cut there is wider than the formulas.
+					open := undecided || tie(pos) && kept(sampled(p, s, o)) >= k
+					if most := widest(pos, s, o); v.Kind == temper.Interval && !math.IsInf(v.Lower, -1) && !open &&
 						v.Upper-v.Lower > most+1e-9 {
 						fail("case %d, order %d, %+v, %d shown: [%v, %v] is wider than %v", i, o, s, k, v.Lower, v.Upper, most)
 					}

@@ -46,7 +46,8 @@ func noisy(n int, seed uint64, sigma float64) *healthy.Run {
 
 // TestNoiseDecides prints what runs decide by the noise of their log-probs, beside its harm: how
 // far it moves pi_cot's value, in standard errors. The records of runs are drawn and none is made.
-// No honest noise may end in NO-GO, and little of it holds not more often than once in twenty runs. REWEIGH_NOISE is the number of seeds a cell.
+// No honest noise may end in NO-GO, and little of it holds not more often than once in twenty runs.
+// REWEIGH_NOISE is the number of seeds a cell.
 func TestNoiseDecides(t *testing.T) {
 	seeds, _ := strconv.Atoi(os.Getenv("REWEIGH_NOISE"))
 	sizes, sigmas := []int{40, 100, 1000}, []float64{0, .003, .006, .01, .03}
