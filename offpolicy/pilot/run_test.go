@@ -188,7 +188,7 @@ func TestMain(m *testing.M) {
 	if wholes.parent, err = os.MkdirTemp("", "pilot"); err != nil {
 		panic(err)
 	}
-	debug.SetGCPercent(400) // much is made and little is kept: a fifth of the time would go into looking for it
+	debug.SetGCPercent(400) // much is made and little is kept
 	code := m.Run()
 	os.RemoveAll(wholes.parent)
 	os.Exit(code)
