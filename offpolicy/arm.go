@@ -5,10 +5,11 @@ import "math"
 // arm is one side of a difference: how much each label counts in an estimate.
 type arm struct {
 	labels []armLabel // by id
-	// Of an estimate by weights: by row, the row's weight, 0 if the estimate does not take
-	// it; their sum; and 1/p of being labelled.
-	rel, invP []float64
-	total     float64
+	// Of an estimate by weights: the weights, which are kept as their logarithms alone; the
+	// largest of these, and the sum in units of it; and by row 1/p of being labelled.
+	weights    *Weights
+	top, total float64
+	invP       []float64
 }
 
 // armLabel is a label. Σ c is 1.
@@ -62,9 +63,12 @@ func (a *arm) normalise() {
 	for i := range a.labels {
 		a.labels[i].c /= labels
 	}
-	a.total = 0
-	for _, w := range a.rel {
-		a.total += w
+	if a.weights == nil {
+		return
+	}
+	a.top, a.total = largest(a.weights.Log), 0
+	for _, l := range a.weights.Log {
+		a.total += relativeTo(a.top, l)
 	}
 }
 
@@ -149,7 +153,7 @@ func (c *contrast) takeLabels(a, b *arm, parts []float64) (squares float64) {
 // its own. NaN where some p is unknown.
 func expectedSpread(a, b *arm) (sum float64) {
 	for _, x := range []*arm{a, b} {
-		if x.rel == nil {
+		if x.weights == nil {
 			for i := range x.labels {
 				sum += x.labels[i].c * x.labels[i].c
 			}
@@ -169,8 +173,8 @@ func expectedSpread(a, b *arm) (sum float64) {
 
 // share is row i's share of Σ w.
 func (a *arm) share(i int) float64 {
-	if a.rel == nil {
+	if a.weights == nil {
 		return 0
 	}
-	return a.rel[i] / a.total
+	return relativeTo(a.top, a.weights.Log[i]) / a.total
 }

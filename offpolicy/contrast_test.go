@@ -11,13 +11,13 @@ import (
 // testArms are two weighted means of the same labels, with the influences that they
 // have.
 func testArms(rng *rand.Rand, n int, label func() float64, spread float64) (a, b *Estimate) {
-	sides := [2]*arm{{}, {}}
+	sides := [2]*arm{{weights: &Weights{}}, {weights: &Weights{}}}
 	for i := range n {
 		y := label()
 		for _, s := range sides {
-			w := math.Exp(spread * rng.NormFloat64())
-			s.labels = append(s.labels, armLabel{int32(i), int32(i), w, y, y})
-			s.rel, s.invP = append(s.rel, w), append(s.invP, 1)
+			l := spread * rng.NormFloat64()
+			s.labels = append(s.labels, armLabel{int32(i), int32(i), math.Exp(l), y, y})
+			s.weights.Log, s.invP = append(s.weights.Log, l), append(s.invP, 1)
 		}
 	}
 	var out [2]*Estimate
@@ -82,14 +82,14 @@ func TestContrastSymmetries(t *testing.T) {
 			for i := range other.arm.labels {
 				other.arm.labels[i].id += 1000
 			}
-			other.arm.rel, other.arm.invP = nil, nil
+			other.arm.weights, other.arm.invP = nil, nil
 			other.Influence = append(other.Influence, make([]float64, 5)...)
 			b = other
 		}
 		mirror := func(e *Estimate) *Estimate {
 			m := *e
 			m.Value, m.Influence = 1-e.Value, make([]float64, len(e.Influence))
-			m.arm = &arm{rel: e.arm.rel, invP: e.arm.invP, total: e.arm.total}
+			m.arm = &arm{weights: e.arm.weights, invP: e.arm.invP, top: e.arm.top, total: e.arm.total}
 			for _, l := range e.arm.labels {
 				m.arm.labels = append(m.arm.labels, armLabel{l.id, l.prompt, l.c, 1 - l.y, 1 - l.rest})
 			}

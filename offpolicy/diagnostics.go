@@ -156,9 +156,11 @@ func JudgeSpaceAffinity(logged, weights, fresh []float64) float64 {
 		mustMatch("judge-space affinity", len(logged), len(weights))
 	}
 	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, v := range append(slices.Clone(logged), fresh...) {
-		if !math.IsNaN(v) {
-			lo, hi = min(lo, v), max(hi, v)
+	for _, scores := range [][]float64{logged, fresh} {
+		for _, v := range scores {
+			if !math.IsNaN(v) {
+				lo, hi = min(lo, v), max(hi, v)
+			}
 		}
 	}
 	const bins = 20
@@ -216,8 +218,7 @@ func TTC(target, length, logRatios []float64) float64 {
 	mustMatch("ttc", len(target), len(length))
 	mustMatch("ttc", len(target), len(logRatios))
 	type row struct{ surprisal, l float64 }
-	var rows []row
-	top := math.Inf(-1)
+	rows, top := make([]row, 0, len(target)), math.Inf(-1)
 	for i, t := range target {
 		if math.IsNaN(t) || math.IsNaN(logRatios[i]) || !(length[i] > 0) {
 			continue

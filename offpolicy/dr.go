@@ -22,7 +22,8 @@ var doublyRobust = method{name: DR, claims: true, build: (*builder).doublyRobust
 
 // drStat is the tuned doubly robust estimator.
 type drStat struct {
-	prompt        []int32     // of each row
+	prompt        []int32 // of each row
+	weights       *Weights
 	rel, invP     []float64   // by row: its weight, 0 if it has none, and 1/p
 	labelled      []labelTerm // rows with a weight and a label
 	draws         []drawTerm
@@ -197,12 +198,12 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 func (d *drStat) arm(w *worker) *arm {
 	s := d.means(w)
 	l1, l2 := d.lambda(w, &s)
-	return labelArm(w, d.rel, d.invP, d.labelled, d.labelOf, l1+l2)
+	return labelArm(w, d.weights, d.invP, d.labelled, d.labelOf, l1+l2)
 }
 
 // labelArm is the arm of an estimate by weights, which the judge explains by lambda.
-func labelArm(w *worker, rel, invP []float64, labelled []labelTerm, labelOf []float64, lambda float64) *arm {
-	a := &arm{rel: rel, invP: invP, labels: make([]armLabel, len(labelled))}
+func labelArm(w *worker, weights *Weights, invP []float64, labelled []labelTerm, labelOf []float64, lambda float64) *arm {
+	a := &arm{weights: weights, invP: invP, labels: make([]armLabel, len(labelled))}
 	for i, t := range labelled {
 		a.labels[i] = armLabel{t.f, t.prompt, t.w, labelOf[i], labelOf[i]}
 		if lambda != 0 {
@@ -237,7 +238,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	b.supported(e, ess)
 	n := len(fr.prompts)
 	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n),
-		drawDen: make([]float64, n), prompt: fr.prompt, rel: b.rel, invP: fr.allInvP}
+		drawDen: make([]float64, n), prompt: fr.prompt, weights: b.weights, rel: b.rel, invP: fr.allInvP}
 	for i := range fr.invP {
 		p, u := fr.prompt[i], b.rel[i]
 		if math.IsNaN(b.weights.Log[i]) || u == 0 {

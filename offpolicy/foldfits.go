@@ -11,6 +11,12 @@ type refits interface {
 	predict(v, f []float64, s *pooled)
 }
 
+// predicted are the predictions under equal weights, which are all that is asked for if
+// there are no replicates: what fits them again is large.
+type predicted []float64
+
+func (p predicted) predict(_, f []float64, _ *pooled) { copy(f, p) }
+
 func newRefits(fr *frame, c *Config) (refits, error) {
 	if c.Covariate != "" {
 		return newStageFits(fr, c.Folds)

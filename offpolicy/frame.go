@@ -25,7 +25,7 @@ type frame struct {
 	prompt  []int32   // of each row
 	count   []float64 // rows of each prompt
 	score   []float64 // of each row, NaN unscored
-	label   []float64 // of each row, 0 where there is none
+	label   []float64 // of each row, NaN where there is none
 	invP    []float64 // of each row: 1/p where it is labelled, else 0
 	allInvP []float64 // of each row: 1/p, labelled or not; NaN where p is unknown
 	length  []float64 // of each row, NaN unknown
@@ -91,12 +91,12 @@ func newFrame(t *Table, folds int, seed uint64) *frame {
 func (fr *frame) labels() {
 	d := &fr.design
 	d.Rows = fr.n()
-	fr.label, fr.invP = make([]float64, d.Rows), make([]float64, d.Rows)
-	fr.allInvP, d.Stated = inverse(fr.t.inclusion, fr.t.label)
-	for i, y := range fr.t.label {
+	fr.label, fr.invP = fr.t.label, make([]float64, d.Rows)
+	fr.allInvP, d.Stated = inverse(fr.t.inclusion, fr.label)
+	for i, y := range fr.label {
 		if !math.IsNaN(y) {
 			d.Labels++
-			fr.label[i], fr.invP[i] = y, fr.allInvP[i]
+			fr.invP[i] = fr.allInvP[i]
 		}
 	}
 }
@@ -235,9 +235,12 @@ func (fr *frame) queries() int {
 // 0 for the logging policy itself, and missing if one of the two has raw log-probs, of
 // which no weight comes.
 func (fr *frame) logRatios(policy string) (lower, upper []float64) {
-	lower, upper = make([]float64, fr.n()), make([]float64, fr.n())
-	if policy == fr.logging {
+	upper = make([]float64, fr.n())
+	if lower = upper; policy == fr.logging {
 		return lower, upper
+	}
+	if fr.t.lower[policy] != nil || fr.t.lower[fr.logging] != nil || fr.pool != nil {
+		lower = make([]float64, fr.n())
 	}
 	raw := fr.raw(policy) != ""
 	for i := range lower {

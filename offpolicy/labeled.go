@@ -27,15 +27,15 @@ func (b *builder) labeled(e *Estimate) built {
 		return built{}
 	}
 	stat := &ratioMean{num: make([]float64, len(fr.prompts)), den: make([]float64, len(fr.prompts)), scale: 1,
-		leave: true, rel: b.rel, invP: fr.allInvP}
-	for i := range fr.invP {
-		if w := b.rel[i]; w > 0 && fr.invP[i] > 0 {
-			stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{fr.prompt[i], int32(i),
-				w * fr.invP[i]}), append(stat.labelOf, fr.label[i])
+		leave: true, weights: b.weights, invP: fr.allInvP}
+	for i, inv := range fr.invP {
+		if inv == 0 || b.rel[i] == 0 {
+			continue
 		}
-		u := b.rel[i] * fr.invP[i]
-		stat.num[fr.prompt[i]] += u * fr.label[i]
-		stat.den[fr.prompt[i]] += u
+		p, u := fr.prompt[i], b.rel[i]*inv
+		stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{p, int32(i), u}), append(stat.labelOf, fr.label[i])
+		stat.num[p] += u * fr.label[i]
+		stat.den[p] += u
 	}
 	open := b.open(largest(b.weights.Log), math.Inf(1), 0, func(i int) (num, den float64, ok bool) {
 		return fr.invP[i] * fr.label[i], fr.invP[i], fr.invP[i] > 0

@@ -100,6 +100,9 @@ func (fr *frame) lengthsOrOne() []float64 {
 			sum, n = sum+l, n+1
 		}
 	}
+	if n == fr.n() {
+		return fr.length
+	}
 	mean := 1.0
 	if n > 0 {
 		mean = sum / float64(n)

@@ -43,6 +43,9 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	}
 	w := newWorker(fr)
 	w.ones(fr)
+	if fr.fits != nil && c.Method == InfluenceFunction {
+		fr.fits = predicted(w.f)
+	}
 	r.measureNoise(&c)
 	r.labelGaps()
 	family := 0
@@ -373,13 +376,16 @@ func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker)
 func relative(w *Weights) []float64 {
 	top := largest(w.Log)
 	out := make([]float64, len(w.Log))
-	if math.IsInf(top, -1) {
-		return out
-	}
 	for i, l := range w.Log {
-		if !math.IsNaN(l) {
-			out[i] = math.Exp(l - top)
-		}
+		out[i] = relativeTo(top, l)
 	}
 	return out
+}
+
+// relativeTo is a weight in units of the largest, by their logarithms; 0 if it is missing.
+func relativeTo(top, l float64) float64 {
+	if math.IsNaN(l) || math.IsInf(top, -1) {
+		return 0
+	}
+	return math.Exp(l - top)
 }

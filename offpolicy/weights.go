@@ -23,8 +23,8 @@ import (
 // the range of a float64; LogMean is then still finite.
 type Weights struct {
 	// Log are the log-ratios as given, NaN where missing and -Inf outside the target's
-	// support; the slice is the caller's own. Of WeightsBetween they are the logarithms of
-	// the intervals' middles.
+	// support; the slice is the caller's own. Of WeightsBetween they are the upper bounds, the
+	// caller's own too, if every weight is a number, else the logarithms of the intervals' middles.
 	Log []float64
 	N   int // rows with a log-ratio
 	// Zero counts rows, of the N, of weight 0.
@@ -77,22 +77,25 @@ type Weights struct {
 // +Inf. The e-value is that of the lower bounds. A lower bound above the upper one is a [*RowError].
 func WeightsBetween(lower, upper []float64) (*Weights, error) {
 	mustMatch("weights", len(lower), len(upper))
-	middle := make([]float64, len(lower))
-	exact, endless := true, false
+	exact, endless, middle := true, false, upper
 	var bad *RowError
 	for i, l := range lower {
 		u := upper[i]
-		switch middle[i] = u; {
+		switch {
 		case l == u || math.IsNaN(l) && math.IsNaN(u):
 			continue
 		case !(l < u):
 			bad = bad.add("weights", i, u, "an interval of log-ratios that ends before it begins")
-		case math.IsInf(u, 1):
-			exact, endless, middle[i] = false, true, l
 			continue
 		}
-		exact = false
-		middle[i] = u + math.Log1p(math.Exp(l-u)) - math.Ln2
+		if exact {
+			exact, middle = false, slices.Clone(upper)
+		}
+		if math.IsInf(u, 1) {
+			endless, middle[i] = true, l
+		} else {
+			middle[i] = u + math.Log1p(math.Exp(l-u)) - math.Ln2
+		}
 	}
 	if bad != nil {
 		return nil, bad
