@@ -18,15 +18,9 @@ type builder struct {
 	lenient bool      // refuses nothing for gaps
 }
 
-func newBuilder(r *Result, c *Config, w *worker, p *PolicyResult, in []bool) *builder {
-	return &builder{r: r, c: c, w: w, policy: p.Policy, p: p, weights: p.Weights, rel: relative(p.Weights), in: in}
-}
-
-// restricted is b on some prompts and with some weights.
-func (b *builder) restricted(weights *Weights, in []bool) *builder {
-	out := *b
-	out.weights, out.rel, out.in = weights, relative(weights), in
-	return &out
+// newBuilder makes those of some weights, p's own or others, on the prompts that in takes.
+func newBuilder(r *Result, c *Config, w *worker, p *PolicyResult, weights *Weights, in []bool) *builder {
+	return &builder{r: r, c: c, w: w, policy: p.Policy, p: p, weights: weights, rel: relative(weights), in: in}
 }
 
 // build makes an estimate without numbers, and the statistic that gives them

@@ -85,7 +85,7 @@ func (r *Result) compare(c *Config, w *worker) {
 			for i, p := range []*PolicyResult{a, b} {
 				side[i] = p.Estimate(p.Answer.Estimator)
 				if basis.changes[i] {
-					e, made := newBuilder(r, c, w, p, nil).restricted(r.weightsOn(p, basis.row), basis.in).build(p.Answer.Estimator)
+					e, made := newBuilder(r, c, w, p, r.weightsOn(p, basis.row), basis.in).build(p.Answer.Estimator)
 					side[i] = &e
 					again = append(again, work{&e, made})
 				}

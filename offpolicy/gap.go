@@ -86,28 +86,28 @@ func (g *Gap) scores(x, inv []float64) {
 
 // groups adds the most deviant of several groups as one test: its level is that of as
 // many tests as there are groups.
-func (g *Gap) groups(kind string, names []string, inv []float64) {
+func (g *Gap) groups(kind string, name func(i int) string, inv []float64) {
 	count := map[string]int{}
-	for _, n := range names {
-		count[n]++
+	for i := range inv {
+		count[name(i)]++
 	}
 	var worst GapTest
 	tested := 0
-	x := make([]float64, len(names))
-	for _, name := range slices.Sorted(maps.Keys(count)) {
-		if c := count[name]; c < 5 || c > len(names)-5 {
+	x := make([]float64, len(inv))
+	for _, group := range slices.Sorted(maps.Keys(count)) {
+		if c := count[group]; c < 5 || c > len(inv)-5 {
 			continue
 		}
-		for i, n := range names {
+		for i := range x {
 			x[i] = 0
-			if n == name {
+			if name(i) == group {
 				x[i] = 1
 			}
 		}
 		if z, detects := subsetZ(x, inv); !math.IsNaN(z) {
 			tested++
 			if math.Abs(z) > math.Abs(worst.Z) {
-				worst = GapTest{By: kind + " " + name, Z: z, Detects: detects}
+				worst = GapTest{By: kind + " " + group, Z: z, Detects: detects}
 			}
 		}
 	}
@@ -248,30 +248,21 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 		g.test("label", y, inv)
 	}
 	if fr.pool != nil {
-		names := make([]string, fr.n())
-		for i := range names {
-			names[i] = fr.pool.names[fr.pool.logger[i]]
-		}
-		g.groups("logger", names, inv)
+		g.groups("logger", func(i int) string { return fr.pool.names[fr.pool.logger[i]] }, inv)
 	}
-	rows := make([]int, fr.n())
-	for i := range rows {
-		rows[i] = i
-	}
-	fr.segmentGap(&g, rows, inv)
+	fr.segmentGap(&g, func(i int) int { return i }, inv)
 	return g
 }
 
 // segmentGap tests a gap by each kind of segment of the logged rows; -1 is none.
-func (fr *frame) segmentGap(g *Gap, rows []int, inv []float64) {
+func (fr *frame) segmentGap(g *Gap, row func(i int) int, inv []float64) {
 	for _, k := range slices.Sorted(maps.Keys(fr.t.segment)) {
-		names := make([]string, len(rows))
-		for i, r := range rows {
-			if r >= 0 {
-				names[i] = fr.t.segment[k].at(r)
+		g.groups(k, func(i int) string {
+			if r := row(i); r >= 0 {
+				return fr.t.segment[k].at(r)
 			}
-		}
-		g.groups(k, names, inv)
+			return ""
+		}, inv)
 	}
 }
 
@@ -321,7 +312,8 @@ func (fr *frame) drawGaps(policy, covariate string) (draws, probes *Gap) {
 		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
 		g.scores(d.score, inv)
 		g.test(covariate, d.covariate, inv)
-		fr.segmentGap(&g, fr.firstRows(d.prompt), inv)
+		first := fr.firstRows(d.prompt)
+		fr.segmentGap(&g, func(i int) int { return first[i] }, inv)
 		probes = &g
 	}
 	answered := make([]bool, len(fr.prompts))

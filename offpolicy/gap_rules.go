@@ -79,7 +79,11 @@ func (r *Result) weigh(p *PolicyResult) error {
 // weightsOn returns the weights of the rows that use says, the others being neither
 // present nor missing.
 func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
-	lower, upper := slices.Clone(p.Weights.bottom()), slices.Clone(p.Weights.ceiling())
+	upper := slices.Clone(p.Weights.ceiling())
+	lower := upper
+	if p.Weights.Lower != nil {
+		lower = slices.Clone(p.Weights.Lower)
+	}
 	outside, modelled := 0, 0
 	for i, v := range p.Weights.Log {
 		switch {
@@ -139,13 +143,7 @@ func (r *Result) labelGaps() {
 		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ,
 			"the labelled responses are no random draw of the logged ones: they differ in %s", t))
 	}
-	var x, inv, allInv []float64
-	for i, s := range fr.score {
-		if !math.IsNaN(s) {
-			x, inv, allInv = append(x, s), append(inv, fr.invP[i]), append(allInv, fr.allInvP[i])
-		}
-	}
-	if why := beyond(x, inv, allInv, "the logged scores"); why != nil {
+	if why := beyond(fr.score, fr.invP, fr.allInvP, "the logged scores"); why != nil {
 		r.unlike = append(r.unlike, *why)
 	}
 }
@@ -187,13 +185,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 			"%s's labelled draws are no random draw of all: they differ in %s", p.Policy, t))
 	}
 	d := fr.draws[p.Policy]
-	var x, inv, allInv []float64
-	for i, s := range d.score {
-		if !math.IsNaN(s) {
-			x, inv, allInv = append(x, s), append(inv, d.invP[i]), append(allInv, d.allInvP[i])
-		}
-	}
-	if why := beyond(x, inv, allInv, p.Policy+"'s scores"); why != nil {
+	if why := beyond(d.score, d.invP, d.allInvP, p.Policy+"'s scores"); why != nil {
 		p.probeRefusals = append(p.probeRefusals, *why)
 	}
 }
@@ -221,12 +213,12 @@ func betaLimit(a, b, level float64) float64 {
 }
 
 // beyond refuses labels that leave a part of the scores x without any, as random labels
-// hardly do; nil if they do not. inv is 1/p where a label is, else 0. Scores count as
-// the design would draw them.
+// hardly do; nil if they do not. inv is 1/p where a label is, else 0; x is NaN where there
+// is no score. Scores count as the design would draw them.
 func beyond(x, inv, allInv []float64, whose string) *Refusal {
 	var labelled []float64
 	for i, u := range inv {
-		if u > 0 {
+		if u > 0 && !math.IsNaN(x[i]) {
 			labelled = append(labelled, x[i])
 		}
 	}
@@ -236,6 +228,9 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 	r := newLabelledRange(labelled)
 	var below, above, all float64
 	for i, v := range x {
+		if math.IsNaN(v) {
+			continue
+		}
 		p := 1 / allInv[i]
 		if math.IsNaN(p) {
 			p = 1
@@ -322,7 +317,7 @@ func (r *Result) worst(p *PolicyResult, e *Estimate, c *Config, w *worker) {
 			return
 		}
 	}
-	b := newBuilder(r, c, w, p, nil).restricted(p.observed, nil)
+	b := newBuilder(r, c, w, p, p.observed, nil)
 	b.lenient = true
 	there, made := b.build(e.Estimator)
 	if there.Refused() || made.stat == nil {

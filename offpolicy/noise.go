@@ -162,7 +162,7 @@ func (r *Result) noiseShift(p *PolicyResult, e *Estimate, c *Config, w *worker) 
 		panic("offpolicy: weights without their noise: " + err.Error()) // never: they are smaller
 	}
 	r.frame.cluster(fair)
-	b := newBuilder(r, c, w, p, nil).restricted(fair, nil)
+	b := newBuilder(r, c, w, p, fair, nil)
 	b.lenient = true
 	if _, made := b.build(e.Estimator); made.stat != nil {
 		return math.Abs(made.stat.value(w)-e.Value) / e.SE, maxNoiseShift

@@ -320,7 +320,7 @@ func (r *Result) Despite(policy string, e Estimator) *Estimate {
 	}
 	w := newWorker(r.frame)
 	w.ones(r.frame)
-	if _, b := newBuilder(r, &r.config, w, p, nil).build(e); b.stat != nil {
+	if _, b := newBuilder(r, &r.config, w, p, p.Weights, nil).build(e); b.stat != nil {
 		out.Refusals = append([]Refusal(nil), out.Refusals...)
 		r.byInfluence(&out, b, w)
 	}
@@ -355,7 +355,7 @@ func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker)
 	r.weightGap(p)
 	r.drawGaps(p)
 	r.weighBalance(p)
-	b := newBuilder(r, c, w, p, nil)
+	b := newBuilder(r, c, w, p, p.Weights, nil)
 	p.Estimates = make([]Estimate, len(c.Estimators))
 	for i, e := range c.Estimators {
 		var made built

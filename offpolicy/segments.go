@@ -48,7 +48,7 @@ func (r *Result) segments(c *Config, w *worker) {
 				weights := r.weightsOn(p, func(i int) bool { return in[fr.prompt[i]] })
 				s := &Segment{Kind: kind, Name: name, Prompts: prompts}
 				var b built
-				s.Estimate, b = newBuilder(r, c, w, p, nil).restricted(weights, in).build(p.Answer.Estimator)
+				s.Estimate, b = newBuilder(r, c, w, p, weights, in).build(p.Answer.Estimator)
 				all, owner, made = append(all, work{&s.Estimate, b}), append(owner, p), append(made, s)
 				if c.Method == InfluenceFunction { // nothing is shared: one at a time
 					flush()

@@ -80,7 +80,7 @@ func TestInfluenceIsTheDerivative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBuilder(r, &c, w, &PolicyResult{Policy: "near", Weights: weights}, nil)
+	b := newBuilder(r, &c, w, &PolicyResult{Policy: "near"}, weights, nil)
 	for _, e := range Estimators() {
 		est, made := b.build(e)
 		if made.stat == nil {
@@ -141,7 +141,7 @@ func TestDirectInfluenceLeavesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	est, made := newBuilder(r, &c, w, &PolicyResult{Policy: "near", Weights: weights}, nil).build(Direct)
+	est, made := newBuilder(r, &c, w, &PolicyResult{Policy: "near"}, weights, nil).build(Direct)
 	if made.stat == nil || est.Basis.Probes == est.Basis.Labels {
 		t.Fatalf("%d probes of %d prompts: %v", est.Basis.Labels, est.Basis.Probes, est.Refusals)
 	}

@@ -1,10 +1,12 @@
 // Spark evaluates logs that it makes on a Beam engine, and fails unless the document is, to
 // the byte, what this process computes of the same rows: run.sh starts it.
 //
-//	spark -dir DIR [-panic] -runner universal -endpoint HOST:PORT -environment_type LOOPBACK
+//	spark -dir DIR [-fail panic|hang] -runner universal -endpoint HOST:PORT -environment_type LOOPBACK
 //
-// With -panic the worker that opens the second file panics the first time, and the engine
-// has to try again. Exit codes: 0 equal, 1 not, 2 usage.
+// With -fail panic the worker that opens the second file panics the first time, and the engine
+// has to try again. With -fail hang it writes the id of the process that started it, Spark's
+// executor, to the file failed in DIR, and waits for that process to be killed. Exit codes: 0
+// equal, 1 not, 2 usage.
 package main
 
 import (
@@ -20,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	sdk "github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
@@ -42,8 +45,8 @@ const (
 )
 
 var (
-	dir   = flag.String("dir", "", "`folder` for the files")
-	fails = flag.Bool("panic", false, "panic once, in a worker")
+	dir  = flag.String("dir", "", "`folder` for the files")
+	fail = flag.String("fail", "", "`how` a worker fails once: panic or hang")
 )
 
 func init() { filesystem.Register("once", newOnce) }
@@ -51,8 +54,8 @@ func init() { filesystem.Register("once", newOnce) }
 func main() {
 	flag.Parse()
 	sdk.Init()
-	if *dir == "" || flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "spark: want -dir")
+	if *dir == "" || flag.NArg() > 0 || !slices.Contains([]string{"", "panic", "hang"}, *fail) {
+		fmt.Fprintln(os.Stderr, "spark: want -dir, and -fail panic or hang")
 		os.Exit(2)
 	}
 	if err := run(context.Background()); err != nil {
@@ -72,7 +75,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if *fails {
+	if *fail != "" {
 		in.Logged[1] = "once://" + in.Logged[1]
 	}
 	out := filepath.Join(*dir, "evaluation.json")
@@ -93,8 +96,8 @@ func run(ctx context.Context) error {
 	if string(got) != string(want)+"\n" {
 		return fmt.Errorf("%s is another document than one process makes:\n%s", out, want)
 	}
-	if _, err := os.Stat(mark()); *fails && err != nil {
-		return fmt.Errorf("no worker panicked: %w", err)
+	if _, err := os.Stat(mark()); *fail != "" && err != nil {
+		return fmt.Errorf("no worker failed: %w", err)
 	}
 	fmt.Printf("equal: %d bytes, of %d rows in %d files\n", len(got), files*rows, files)
 	return nil
@@ -166,18 +169,26 @@ func logs() dataset.Logs {
 	return out
 }
 
-// once opens local files, and panics the first time.
+// once opens local files, and fails the first time.
 type once struct{ filesystem.Interface }
 
 func newOnce(ctx context.Context) filesystem.Interface { return once{local.New(ctx)} }
 
-// mark is the file that says that a worker has panicked.
-func mark() string { return filepath.Join(*dir, "panicked") }
+// mark is the file that says that a worker has failed.
+func mark() string { return filepath.Join(*dir, "failed") }
 
 func (o once) OpenRead(ctx context.Context, name string) (io.ReadCloser, error) {
-	f, err := os.OpenFile(mark(), os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
+	f, err := os.OpenFile(mark(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return o.Interface.OpenRead(ctx, strings.TrimPrefix(name, "once://"))
+	}
+	if *fail == "panic" {
 		panic(errors.Join(errors.New("spark: the panic that was asked for"), f.Close()))
 	}
-	return o.Interface.OpenRead(ctx, strings.TrimPrefix(name, "once://"))
+	_, err = fmt.Fprintln(f, os.Getppid())
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	time.Sleep(2 * time.Minute)
+	panic("spark: nobody killed the executor")
 }
