@@ -1,6 +1,7 @@
 package offpolicy
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -321,10 +322,12 @@ func (a *Accumulator) close() {
 }
 
 // Merge takes in everything that o has seen, as if its rows had been added to a.
-// o may not be used afterwards. They must be of one policy and clip, and have no
+// o is another one, and may not be used afterwards. They must be of one policy and clip, and have no
 // prompt in common, but that the last prompt of both may be the same.
 func (a *Accumulator) Merge(o *Accumulator) error {
 	switch {
+	case a == o:
+		return errors.New("offpolicy: merge: an accumulator with itself: its rows would count twice; merge another")
 	case a.policy != o.policy:
 		return fmt.Errorf("offpolicy: merge: accumulators of %q and %q: merge those of one policy", a.policy, o.policy)
 	case a.clip != o.clip:

@@ -98,7 +98,7 @@ func permuted[T any](column []T, order []int32) []T {
 	return out
 }
 
-// compareRows compares rows of one prompt by content.
+// compareRows compares rows of one prompt by content: numbers, and then names.
 func (t *Table) compareRows() func(a, b int32) int {
 	columns := [][]float64{t.score, t.label, t.logProb[t.plan.Logging], t.inclusion, t.length, t.covariate}
 	for _, name := range t.policies() {
@@ -106,9 +106,18 @@ func (t *Table) compareRows() func(a, b int32) int {
 	}
 	columns = append(columns, t.lower[t.plan.Logging])
 	columns = slices.DeleteFunc(columns, func(c []float64) bool { return c == nil })
+	names := []*codes{&t.logger}
+	for _, kind := range slices.Sorted(maps.Keys(t.segment)) {
+		names = append(names, t.segment[kind])
+	}
 	return func(a, b int32) int {
 		for _, c := range columns {
 			if k := cmp.Compare(c[a], c[b]); k != 0 {
+				return k
+			}
+		}
+		for _, c := range names {
+			if k := cmp.Compare(c.at(int(a)), c.at(int(b))); k != 0 {
 				return k
 			}
 		}

@@ -27,10 +27,14 @@ func (p Plan) hash() [sha256.Size]byte {
 }
 
 // Merge adds all that o holds; o stays as it is. Tables of different plans are refused, by
-// an error that wraps [ErrOtherPlan]. It panics if either has been evaluated.
+// an error that wraps [ErrOtherPlan], and so is t itself. It panics if either has been
+// evaluated.
 func (t *Table) Merge(o *Table) error {
 	if t.sorted || o.sorted {
 		panic("offpolicy: table: it has been evaluated, and takes nothing more")
+	}
+	if t == o {
+		return errors.New("offpolicy: merge: a table with itself: its rows would count twice; merge another")
 	}
 	if t.plan.hash() != o.plan.hash() {
 		return fmt.Errorf("offpolicy: merge: logging policy %q and judge %q, or what their log-probs are of, against %q "+

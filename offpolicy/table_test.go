@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +20,7 @@ import (
 func hardSamples() Samples {
 	s := world{prompts: 150, rows: 2, labels: 220, draws: 2, probes: 40, missing: 9}.samples(11)
 	s.Scored["again"] = dataset.Scored{Distribution: dataset.SamplingDistribution}
+	s.Scored["rare"] = s.Scored["again"] // most parts of the rows have nothing of it
 	rng := rand.New(rand.NewPCG(1, 7))
 	for i := range s.Rows {
 		r := &s.Rows[i]
@@ -25,6 +28,9 @@ func hardSamples() Samples {
 		r.LogProbs["again"] = dataset.Known(r.LogProbs["p0"].OrNaN() + .001*rng.NormFloat64())
 		if i%17 == 0 {
 			r.Score = dataset.Float{}
+		}
+		if i%40 == 0 {
+			r.LogProbs["rare"] = dataset.Known(-101)
 		}
 		if v := r.LogProbs["near"].OrNaN(); i%7 == 0 && v == v {
 			r.Intervals = map[string][2]dataset.Float{"near": {dataset.Known(v - .02), dataset.Known(v + .03)}}
@@ -88,8 +94,17 @@ func documentOf(t *testing.T, table *Table, c Config) string {
 // Shards of prompts, merged in trees of any shape and carried from process to process on
 // the way, are the whole, to the byte.
 func TestShardsAreTheWhole(t *testing.T) {
-	s := hardSamples()
-	c := Config{Replicates: 10, Clones: []string{"again"}, Segments: []string{"language"}, Margin: .1}
+	shardsAreTheWhole(t, hardSamples(), Config{Replicates: 10, Clones: []string{"again"}, Segments: []string{"language"},
+		Margin: .1})
+	pooled := pooledSamples(40, 3)
+	for i := range pooled.Rows { // every other one to a prompt of both
+		pooled.Rows[i].PromptID = fmt.Sprintf("prompt %d", i/4)
+	}
+	shardsAreTheWhole(t, pooled, Config{Replicates: 10})
+}
+
+func shardsAreTheWhole(t *testing.T, s Samples, c Config) {
+	t.Helper()
 	whole, err := Evaluate(s, c)
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +141,21 @@ func TestShardsAreTheWhole(t *testing.T) {
 		if diff := cmp.Diff(string(b), documentOf(t, tables[0], c)); diff != "" {
 			t.Errorf("%d shards (-whole +merged):\n%s", n, diff)
 		}
+	}
+}
+
+// Rows of one prompt that have the same numbers and other names are the same in any order.
+func TestEqualRowsInAnyOrder(t *testing.T) {
+	s := hardSamples()
+	for _, r := range slices.Clone(s.Rows) {
+		r.Segments = map[string]string{"language": "none of these"}
+		s.Rows = append(s.Rows, r)
+	}
+	c := Config{Replicates: 2, Segments: []string{"language"}}
+	want := documentOf(t, TableOf(s), c)
+	slices.Reverse(s.Rows)
+	if diff := cmp.Diff(want, documentOf(t, TableOf(s), c)); diff != "" {
+		t.Errorf("(-one order +the other):\n%s", diff)
 	}
 }
 
@@ -241,6 +271,19 @@ func TestMergeRefusesAnotherPlan(t *testing.T) {
 		err := into.Merge(NewTable(plan(tt.change)))
 		if (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrOtherPlan) {
 			t.Errorf("%s: %v", tt.reason, err)
+		}
+	}
+}
+
+// What is merged with itself would count twice.
+func TestMergeRefusesItself(t *testing.T) {
+	table, sums := TableOf(hardSamples()), NewAccumulator("near", 0)
+	if err := sums.Add(StreamRow{PromptID: "a", LogRatio: dataset.Known(0)}); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"table": table.Merge(table), "accumulator": sums.Merge(sums)} {
+		if err == nil || !strings.Contains(err.Error(), "count twice") {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -85,6 +85,7 @@ func scatter(t *testing.T, l dataset.Logs, files int) (in Files) {
 	for k, rows := range parts[:files-1] {
 		in.Logged = append(in.Logged, file(t, filepath.Join(dir, fmt.Sprintf("logged%d.jsonl", k)), rows))
 	}
+	in.Logged = append(in.Logged, file(t, filepath.Join(dir, "empty.jsonl"), []dataset.Sample(nil)))
 	in.Logged = append(in.Logged, parquetFile(t, filepath.Join(dir, "logged.parquet"), parts[files-1]))
 	for policy, d := range l.Draws {
 		half := len(d) / 2
@@ -149,7 +150,7 @@ func evaluated(t *testing.T, in Files, c offpolicy.Config) (Outcome, error) {
 }
 
 // Whatever files rows are in, what Prism computes is what one process computes, to the
-// byte: each of the eleven files has sent a table of its own.
+// byte: each of the twelve files, of which one is empty, has sent a table of its own.
 func TestIsEvaluate(t *testing.T) {
 	l := logs(300, 3)
 	c := offpolicy.Config{Seed: 42, Margin: .05, Replicates: 20}
@@ -157,8 +158,8 @@ func TestIsEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Rows != 900 || got.Tables != 11 {
-		t.Errorf("%d rows in %d tables, want 900 in 11", got.Rows, got.Tables)
+	if got.Rows != 900 || got.Tables != 12 {
+		t.Errorf("%d rows in %d tables, want 900 in 12", got.Rows, got.Tables)
 	}
 	s, err := offpolicy.FromRecords(l)
 	if err != nil {
@@ -282,6 +283,7 @@ func TestRefuses(t *testing.T) {
 	}{
 		{"a function does not go to workers", Files{Logged: []string{broken}}, reward, "Config.Reward"},
 		{"rows that count twice", Files{Logged: []string{broken, plain, broken}}, offpolicy.Config{}, "is named twice"},
+		{"by another name", Files{Logged: []string{broken, dir + "/./broken.jsonl"}}, offpolicy.Config{}, "is named twice"},
 		{"no logged rows", Files{Draws: []dataset.FreshDrawFile{{Policy: "p", Path: broken}}}, offpolicy.Config{},
 			"Files.Logged"},
 		{"a file that does not exist", Files{Logged: []string{filepath.Join(dir, "none")}}, offpolicy.Config{}, "none"},

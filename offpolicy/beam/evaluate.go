@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	sdk "github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
@@ -53,13 +55,19 @@ func Evaluate(s sdk.Scope, in Files, e Evaluation) (sdk.PCollection, error) {
 	if len(sources) == 0 {
 		return sdk.PCollection{}, errors.New("beam: evaluate: Files.Logged is empty: name the files of logged rows")
 	}
-	seen := map[any]bool{}
+	seen := map[source]bool{}
 	for _, x := range sources {
-		if seen[x] {
+		at := x.(source)
+		if !strings.Contains(at.Name, "://") {
+			if path, err := filepath.Abs(at.Name); err == nil { // ./a is a
+				at.Name = path
+			}
+		}
+		if seen[at] {
 			return sdk.PCollection{}, fmt.Errorf("beam: evaluate: %s is named twice, and its rows would count twice: name it "+
 				"once", x.(source).Name)
 		}
-		seen[x] = true
+		seen[at] = true
 	}
 	plan, err := json.Marshal(e.Plan)
 	if err != nil {
