@@ -202,7 +202,8 @@ func (d *drStat) arm(w *worker) *arm {
 }
 
 // labelArm is the arm of an estimate by weights, which the judge explains by lambda.
-func labelArm(w *worker, weights *Weights, invP []float64, labelled []labelTerm, labelOf []float64, lambda float64) *arm {
+func labelArm(w *worker, weights *Weights, invP []float64, labelled []labelTerm, labelOf []float64,
+	lambda float64) *arm {
 	a := &arm{weights: weights, invP: invP, labels: make([]armLabel, len(labelled))}
 	for i, t := range labelled {
 		a.labels[i] = armLabel{t.f, t.prompt, t.w, labelOf[i], labelOf[i]}

@@ -59,7 +59,8 @@ master='local[2,4]' environment=(-environment_type LOOPBACK)
 if [[ $mode == cluster ]]; then
 	mkdir "$tmp/home"
 	ln -s "$jars" "$tmp/home/jars" # where executors look for classes
-	start master 'Starting Spark master at ' org.apache.spark.deploy.master.Master --host 127.0.0.1 --port 0 --webui-port 0
+	start master 'Starting Spark master at ' org.apache.spark.deploy.master.Master --host 127.0.0.1 --port 0 \
+		--webui-port 0
 	master=$said
 	for k in 1 2; do
 		start "worker$k" 'Successfully registered with master ' org.apache.spark.deploy.worker.Worker --host 127.0.0.1 \
@@ -99,7 +100,8 @@ evaluate() {
 	fi
 	printf '%s: ' "$name"
 	grep '^equal: ' "$tmp/$name.log"
-	grep -rhso '[0-9]* rows, in [0-9]* tables that were merged' "$tmp/$name.log" "$tmp/server.log" "$tmp"/work? | tail -n 1
+	grep -rhso '[0-9]* rows, in [0-9]* tables that were merged' "$tmp/$name.log" "$tmp/server.log" "$tmp"/work? |
+		tail -n 1
 }
 
 # kill_executor NAME: the executor that hangs in a read.
