@@ -229,7 +229,12 @@ func TestRowsAreCounted(t *testing.T) {
 		{[]*offpolicy.Table{one(), offpolicy.NewTable(other)}, []int64{1}, "different evaluations"},
 		{[]*offpolicy.Table{one(), one()}, []int64{1, 0, 1}, ""},
 	} {
-		o, err := f.ProcessElement(0, next(c.tables), next(c.counts))
+		f.StartBundle(nil, nil)
+		var o Outcome
+		err := f.ProcessElement(0, next(c.tables), next(c.counts), nil)
+		if err := f.FinishBundle(nil, func(x Outcome) { o = x }); err != nil {
+			t.Error(err)
+		}
 		if c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) || c.fails == "" && err != nil {
 			t.Errorf("%d tables, counts %v: %v, want %q", len(c.tables), c.counts, err, c.fails)
 		}

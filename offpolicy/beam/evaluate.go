@@ -84,21 +84,28 @@ func Evaluate(s sdk.Scope, in Files, e Evaluation) (sdk.PCollection, error) {
 	return sdk.ParDo(s, &evaluateFn{Evaluation: string(evaluation)}, all, sdk.SideInput{Input: counts}), nil
 }
 
-// evaluateFn merges all tables and evaluates the whole.
+// evaluateFn merges all tables, and evaluates the whole when the bundle ends: what was sent
+// of it is held for as long as it is processed.
 type evaluateFn struct {
 	Evaluation string // in JSON: Beam has no schema for it
+
+	e     Evaluation
+	whole *offpolicy.Table // nil if the bundle had no tables
+	out   Outcome
 }
 
-func (f *evaluateFn) ProcessElement(_ int, tables func(**offpolicy.Table) bool, counts func(*int64) bool) (out Outcome,
-	err error) {
-	var e Evaluation
-	if err := json.Unmarshal([]byte(f.Evaluation), &e); err != nil {
-		return out, fmt.Errorf("beam: evaluate: %w", err)
+func (f *evaluateFn) StartBundle(func(*int64) bool, func(Outcome)) { f.whole, f.out = nil, Outcome{} }
+
+func (f *evaluateFn) ProcessElement(_ int, tables func(**offpolicy.Table) bool, counts func(*int64) bool,
+	_ func(Outcome)) error {
+	f.e = Evaluation{}
+	if err := json.Unmarshal([]byte(f.Evaluation), &f.e); err != nil {
+		return fmt.Errorf("beam: evaluate: %w", err)
 	}
-	whole := offpolicy.NewTable(e.Plan)
+	whole, out := offpolicy.NewTable(f.e.Plan), Outcome{}
 	for t := new(offpolicy.Table); tables(&t); t = new(offpolicy.Table) {
 		if err := whole.Merge(t); err != nil {
-			return out, fmt.Errorf("beam: evaluate: %w", err)
+			return fmt.Errorf("beam: evaluate: %w", err)
 		}
 		out.Tables++
 	}
@@ -106,9 +113,28 @@ func (f *evaluateFn) ProcessElement(_ int, tables func(**offpolicy.Table) bool, 
 		out.Rows += n
 	}
 	if n := whole.Rows(); int64(n) != out.Rows || n == 0 {
-		return out, fmt.Errorf("beam: evaluate: %d rows arrived of %d that were read, in %d tables: want all, and some", n,
+		return fmt.Errorf("beam: evaluate: %d rows arrived of %d that were read, in %d tables: want all, and some", n,
 			out.Rows, out.Tables)
 	}
+	f.whole, f.out = whole, out
+	return nil
+}
+
+func (f *evaluateFn) FinishBundle(_ func(*int64) bool, emit func(Outcome)) error {
+	if f.whole == nil {
+		return nil
+	}
+	document, err := documentOf(f.whole, f.e)
+	if err != nil {
+		return err
+	}
+	f.whole, f.out.Document = nil, document
+	emit(f.out)
+	return nil
+}
+
+// documentOf evaluates a table.
+func documentOf(whole *offpolicy.Table, e Evaluation) (string, error) {
 	c := e.Config
 	if c.Clones == nil {
 		c.Clones = whole.Clones()
@@ -118,13 +144,12 @@ func (f *evaluateFn) ProcessElement(_ int, tables func(**offpolicy.Table) bool, 
 	}
 	r, err := whole.Evaluate(c)
 	if err != nil {
-		return out, err
+		return "", err
 	}
 	d := r.Document()
 	d.Source = e.Source
 	b, err := json.Marshal(d)
-	out.Document = string(b)
-	return out, err
+	return string(b), err
 }
 
 // Write writes an outcome's document, and a line break, to a file of any Beam filesystem

@@ -47,7 +47,7 @@ var (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30) // columns hold no pointers: to collect often costs little
+		debug.SetGCPercent(20) // columns hold no pointers: to collect often costs little
 	}
 	flag.Parse()
 	sdk.Init() // a worker ends here
