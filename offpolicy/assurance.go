@@ -93,7 +93,11 @@ func (p Pilot) halfWidth(perLabel, perResidual, m, more, t, ess float64) float64
 	}
 	spread := (x*x + 2*together*x*y + y*y) / ((a + b) * (a + b)) // κ - 1
 	pilot := 0.0
-	if k := float64(p.Labels); k > 0 {
+	k := float64(p.Labels)
+	if p.effective > 0 {
+		k = p.effective
+	}
+	if k > 0 {
 		pilot = 2 * k / ((spread+1)*(1+math.Sqrt(8/k)) - 1)
 	}
 	return width * math.Sqrt(varianceRatio(p.Assurance, 2*m/spread, pilot))
@@ -153,6 +157,18 @@ func spreadOf(values, weight []float64, about float64) (sd, mean, kurtosis float
 		kurtosis = d4 / (d2 * d2)
 	}
 	return math.Sqrt(bessel * d2), mean, kurtosis
+}
+
+// effectiveNumber is (Σw)²/Σw², Kish's number of values that count alike.
+func effectiveNumber(w []float64) float64 {
+	sum, squares := 0.0, 0.0
+	for _, x := range w {
+		sum, squares = sum+x, squares+x*x
+	}
+	if squares == 0 {
+		return 0
+	}
+	return sum * sum / squares
 }
 
 // squaresTogether is the correlation of (y - mean)² and e², 1 if one of them is constant.
@@ -225,6 +241,7 @@ func (r *Result) WeightedPilot(policy string) Pilot {
 	}
 	p := newPilot(y, u, residual)
 	p.weighted, p.learned, p.PromptCorrelation = true, r.learned(w), r.promptCorrelation(w)
+	p.effective = effectiveNumber(once)
 	if p.LabelSD, p.LabelMean, _ = spreadOf(y, once, math.NaN()); math.IsNaN(p.LabelSD) {
 		return p
 	}

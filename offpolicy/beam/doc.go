@@ -21,20 +21,20 @@
 //
 // Reading is shared by all workers; merging and evaluating is one worker's work, and that
 // worker holds all rows at once. Measured with four targets, three rows a prompt, a tenth of
-// rows labelled, no draws and 530 bytes a row, on one core of a busy machine:
+// rows labelled, no draws and 530 bytes a row, on one core:
 //
 //	rows       read     encode   merge    evaluate  sent    memory of the last worker
-//	50,000     36 µs    1.7 µs   1.8 µs   15 µs     84 B    690 B
-//	200,000    34 µs    1.0 µs   1.5 µs   14 µs     84 B    520 B
-//	800,000    27 µs    1.1 µs   1.7 µs   14 µs     85 B    480 B
+//	50,000     29 µs    1.5 µs   1.3 µs   11 µs     84 B    460 B
+//	200,000    28 µs    1.6 µs   1.7 µs   11 µs     84 B    400 B
+//	800,000    29 µs    1.5 µs   1.9 µs   12 µs     84 B    360 B
 //
-// all of them a row. A worker that did all of it for Prism took 11 s and 197 MB for 200,000 rows,
-// and 46 s and 511 MB for 800,000. Longer rows take longer to read: 2 KB some 60 µs. From these slopes 10⁸
-// rows of 530 bytes take
+// all of them a row, the memory beyond the 40 MB of the program. A worker that did all of it for
+// Prism took 9 s and 128 MB for 200,000 rows, and 35 s and 315 MB for 800,000. Longer rows take
+// longer to read: 2 KB some 60 µs. From these slopes 10⁸ rows of 530 bytes take
 //
-//	CPU        1 hour of reading, shared; 27 minutes on the last worker
+//	CPU        50 minutes of reading, shared; 25 minutes on the last worker
 //	shuffled   8.4 GB
-//	memory     some 50 GB on the last worker; on the others less than 400 MB
+//	memory     some 36 GB on the last worker; on the others less than 400 MB
 //
 // A target more is 8 bytes a row that are sent, a draw some 30.
 //

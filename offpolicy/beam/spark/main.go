@@ -24,11 +24,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/beam/sdks/v2/go/container/tools"
 	sdk "github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/universal"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -47,12 +49,20 @@ const (
 var (
 	dir  = flag.String("dir", "", "`folder` for the files")
 	fail = flag.String("fail", "", "`how` a worker fails once: panic or hang")
+	// What starts a process in the place of a container gives it no more than this and an id.
+	provision = flag.String("provision_endpoint", "", "`address` of the engine's provision service: be a worker")
 )
 
 func init() { filesystem.Register("once", newOnce) }
 
 func main() {
 	flag.Parse()
+	if *provision != "" {
+		if err := beWorker(context.Background()); err != nil {
+			fmt.Fprintf(os.Stderr, "spark: worker: %v\n", err)
+			os.Exit(1)
+		}
+	}
 	sdk.Init()
 	if *dir == "" || flag.NArg() > 0 || !slices.Contains([]string{"", "panic", "hang"}, *fail) {
 		fmt.Fprintln(os.Stderr, "spark: want -dir, and -fail panic or hang")
@@ -62,6 +72,16 @@ func main() {
 		fmt.Fprintf(os.Stderr, "spark: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// beWorker sets the flags that make a worker of this process, as a container's program does.
+func beWorker(ctx context.Context) error {
+	info, err := tools.ProvisionInfo(grpcx.WriteWorkerID(ctx, flag.Lookup("id").Value.String()), *provision)
+	if err != nil {
+		return err
+	}
+	return errors.Join(flag.Set("worker", "true"), flag.Set("logging_endpoint", info.GetLoggingEndpoint().GetUrl()),
+		flag.Set("control_endpoint", info.GetControlEndpoint().GetUrl()))
 }
 
 func run(ctx context.Context) error {

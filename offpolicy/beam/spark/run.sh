@@ -42,8 +42,10 @@ done
 start() {
 	local name=$1 says=$2
 	shift 2
-	SPARK_LOCAL_IP=127.0.0.1 SPARK_HOME="$tmp/home" java "${opens[@]}" -Xmx1g -Dorg.apache.logging.log4j.level=INFO \
-		-Djava.io.tmpdir="$tmp" -Dspark.ui.enabled=false -cp "$jars/*" "$@" >"$tmp/$name.log" 2>&1 &
+	: >"$tmp/$name.log" # is read from before java has begun
+	SPARK_LOCAL_IP=127.0.0.1 SPARK_HOME="$tmp/home" SPARK_SCALA_VERSION=2.12 java "${opens[@]}" -Xmx1g \
+		-Dorg.apache.logging.log4j.level=INFO -Djava.io.tmpdir="$tmp" -Dspark.ui.enabled=false -cp "$jars/*" "$@" \
+		>"$tmp/$name.log" 2>&1 &
 	started+=($!)
 	for _ in {1..120}; do
 		said=$(sed -n "s/.*$says\(.*\)\$/\1/p" "$tmp/$name.log" | head -n 1)
@@ -76,6 +78,7 @@ evaluate() {
 	local name=$1 code=0
 	shift
 	mkdir "$tmp/$name"
+	: >"$tmp/$name.worker.log"
 	if [[ $mode == cluster ]]; then
 		# What Beam starts in the place of a container, with the flags of a container's program.
 		cat >"$tmp/$name.sh" <<-END
@@ -83,10 +86,10 @@ evaluate() {
 			flags=()
 			for flag in "\$@"; do
 			    case \$flag in
-			    --id=* | --logging_endpoint=* | --control_endpoint=*) flags+=("\$flag") ;;
+			    --id=* | --provision_endpoint=*) flags+=("\$flag") ;;
 			    esac
 			done
-			exec "$tmp/spark" -dir "$tmp/$name" $* --worker "\${flags[@]}"
+			exec "$tmp/spark" -dir "$tmp/$name" $* "\${flags[@]}" 2>>"$tmp/$name.worker.log"
 		END
 		chmod +x "$tmp/$name.sh"
 		environment=(-environment_type PROCESS -environment_config "{\"command\": \"$tmp/$name.sh\"}"
@@ -100,8 +103,8 @@ evaluate() {
 	fi
 	printf '%s: ' "$name"
 	grep '^equal: ' "$tmp/$name.log"
-	grep -rhso '[0-9]* rows, in [0-9]* tables that were merged' "$tmp/$name.log" "$tmp/server.log" "$tmp"/work? |
-		tail -n 1
+	grep -rhso '[0-9]* rows, in [0-9]* tables that were merged' "$tmp/$name.log" "$tmp/$name.worker.log" \
+		"$tmp/server.log" | tail -n 1
 }
 
 # kill_executor NAME: the executor that hangs in a read.
