@@ -101,9 +101,6 @@ func unpackDigest(n uint32, sum uint64) dataset.TokenDigest {
 	return dataset.TokenDigest{N: int(n), SHA256: hex.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))}
 }
 
-// ok reports whether there is a text.
-func (h *response) ok() bool { return h.text }
-
 // failed is why there is no value, nil if there is one.
 func (h *response) failed() *dataset.RecordError {
 	if h.rest == nil {
