@@ -533,6 +533,8 @@ signalled 'SIGPIPE' PIPE '0|3|4|141'
 # --- kill -9 thirty times while every fault of transport is on
 if begin 'kill -9 thirty times with every fault of transport'; then
 	faults=429=0.1,500=0.05,503=0.05,reset=0.05,truncate=0.05,slow=0.3:30ms
+	shorter=("${short[@]}")
+	short+=(-n 60) # thirty kills need a run that takes a while
 	rm -rf "$tmp/run" "$tmp/faulty"
 	sample -faults "$faults" -out "$tmp/faulty"
 	kills=0 starts=0 seen=0 at=$tmp/run/journal/log.jsonl
@@ -562,6 +564,7 @@ if begin 'kill -9 thirty times with every fault of transport'; then
 	((seen >= 5)) || bad "only $seen starts left new lines of the ledger to be compared"
 	((kills == 30)) || bad "only $kills of 30 starts were killed"
 	went_on "$tmp/run" "$tmp/faulty"
+	short=("${shorter[@]}")
 fi
 
 # --- the key: what sample1pct writes, and what the other commands make of it
