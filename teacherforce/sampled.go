@@ -170,8 +170,8 @@ const saidNoise = 1e-4
 // distributionOf is what the values of generated tokens are of: the distribution drawn from, or
 // the model's own, if they are near it and far from every other; empty if that is undecided.
 // raw is how far they lie from the model's own, nats a token. A value that nothing bounds is
-// near every distribution: if most are such, nothing can be said, and if the policy filters,
-// a single one leaves its distribution and the unfiltered one apart.
+// near every distribution: if most are such, nothing can be said. If the policy filters, one
+// such value is enough, because filtered and unfiltered cannot be told apart by it.
 func (c *certifier) distributionOf(raw float64, said []providers.Token, under, tempered []temper.Value,
 	filters bool) dataset.Distribution {
 	near := saidNoise
