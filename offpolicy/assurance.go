@@ -228,7 +228,7 @@ func (r *Result) WeightedPilot(policy string) Pilot {
 	fr, w := r.frame, newWorker(r.frame)
 	w.ones(fr)
 	rel := relative(q.Weights)
-	var y, residual, once, twice, u []float64
+	var y, residual, once, twice, u, squares []float64
 	for i, v := range fr.invP {
 		if v > 0 && rel[i] > 0 {
 			e := fr.label[i] - w.f[i]
@@ -237,11 +237,12 @@ func (r *Result) WeightedPilot(policy string) Pilot {
 			}
 			y, residual, u = append(y, fr.label[i]), append(residual, e), append(u, v)
 			once, twice = append(once, v*rel[i]), append(twice, rel[i])
+			squares = append(squares, v*rel[i]*rel[i])
 		}
 	}
 	p := newPilot(y, u, residual)
 	p.weighted, p.learned, p.PromptCorrelation = true, r.learned(w), r.promptCorrelation(w)
-	p.effective = effectiveNumber(once)
+	p.effective = effectiveNumber(squares)
 	if p.LabelSD, p.LabelMean, _ = spreadOf(y, once, math.NaN()); math.IsNaN(p.LabelSD) {
 		return p
 	}

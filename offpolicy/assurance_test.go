@@ -184,6 +184,9 @@ func TestWeightedPilot(t *testing.T) {
 	if p.Labels != 400 || math.Abs(p.LabelSD-math.Sqrt(.0301)) > .001 || math.Abs(p.ResidualSD-math.Sqrt(.03604)) > .002 {
 		t.Errorf("wild %+v", p)
 	}
+	if want := 500. * 500 / 1025; math.Abs(p.effective/want-1) > 1e-9 { // (Σw²)²/Σw⁴
+		t.Errorf("wild squares count for %v, want %v", p.effective, want)
+	}
 	e := r.Policy("wild").Estimate(LabeledSNIPS)
 	if got := p.DRHalfWidth(400, 400, .8); math.Abs(got/((e.Upper-e.Lower)/2)-1) > .05 {
 		t.Errorf("planned ±%.4f, found ±%.4f", got, (e.Upper-e.Lower)/2)

@@ -35,7 +35,7 @@ type Pilot struct {
 
 	weighted bool    // of weighted labels, whose kurtoses have the weights in them
 	together float64 // correlation of the two squares; 0: not known, taken for 1
-	// effective is how many labels that count alike weighted ones are worth; 0: all of them.
+	// effective is how many squares that count alike a weighted variance rests on; 0: all of them.
 	effective float64
 	// learned is what ResidualSD² shrinks by once labels are many: the mean of the squares
 	// out of fold and in sample over the former. 0: not known, taken for 1.
@@ -167,7 +167,8 @@ func mustPlan(op string, n, m int) {
 // of m and of Labels values: 2k/(κ-1) are the degrees of freedom of a variance of k
 // values of kurtosis κ, here of what label and residual add to the sum together. The
 // pilot's κ is raised by √(8/Labels), as much as the kurtosis of so few values may
-// be too small; weighted labels count by their effective number, (Σw)²/Σw². The residuals
+// be too small; weighted labels count by the effective number of w², (Σw²)²/Σw⁴, which weighs the
+// squares. The residuals
 // are taken for as small as a calibrator of many labels makes them. It panics unless
 // 3 <= m <= n.
 //
