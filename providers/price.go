@@ -11,6 +11,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/reweigh/reweigh/internal/jsonline"
 )
 
 // USD is an amount of money in United States dollars.
@@ -208,6 +210,7 @@ func ReadPrices(r io.Reader, name string) (Prices, error) {
 	if err != nil {
 		return Prices{}, fmt.Errorf("providers: prices %s: %w", name, err)
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	rd := priceReader{dec: json.NewDecoder(bytes.NewReader(data)), out: Prices{Models: map[string]Price{}}}
 	if err := rd.read(); err != nil {
 		return Prices{}, fmt.Errorf("providers: prices %s:%d: %w", name, rd.line(data, err), err)
@@ -239,8 +242,8 @@ func (r *priceReader) read() error {
 	err := r.object(func(key string) error {
 		switch key {
 		case "date":
-			if err := r.dec.Decode(&r.out.Date); err != nil {
-				return fmt.Errorf("date: %w", err)
+			if r.dec.Decode(&r.out.Date) != nil {
+				return errors.New("date: want text, YYYY-MM-DD")
 			}
 			return nil
 		case "models":
@@ -310,11 +313,13 @@ func (r *priceReader) model(name string) error {
 		LongContext   *LongContext       `json:"long_context"`
 		Source        string             `json:"source"`
 	}
-	strict := json.NewDecoder(bytes.NewReader(raw))
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&p); err != nil {
-		// An offset inside raw would be taken for one in the file.
-		return fmt.Errorf("model %q: %s", name, strings.TrimPrefix(err.Error(), "json: "))
+	if err := jsonline.Strict(raw, &p); err != nil {
+		var fault *jsonline.Fault
+		if errors.As(err, &fault) {
+			r.at = r.dec.InputOffset() - int64(len(raw)) + fault.At
+			return fmt.Errorf("model %q: %s", name, fault.Say)
+		}
+		return fmt.Errorf("model %q: %w", name, err)
 	}
 	if p.Input == nil || p.Output == nil {
 		return fmt.Errorf("model %q: \"input\" and \"output\" are required, in USD per million tokens", name)

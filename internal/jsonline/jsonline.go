@@ -1,4 +1,4 @@
-// Package jsonline says on which line of a JSON file an error is.
+// Package jsonline reads JSON files strictly, and says on which line an error is.
 package jsonline
 
 import (
@@ -28,6 +28,5 @@ func Error(b []byte, err error) error {
 	default:
 		return err
 	}
-	at = min(max(at, 0), int64(len(b)))
-	return fmt.Errorf("line %d: %w", 1+bytes.Count(b[:at], []byte("\n")), err)
+	return fmt.Errorf("line %d: %w", lineOf(b, at), err)
 }

@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/reweigh/reweigh/internal/folder"
+	"github.com/reweigh/reweigh/internal/jsonline"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -91,10 +91,12 @@ type armJSON struct {
 // otherwise be a default in disguise. name is the file's, for errors.
 func ReadArms(r io.Reader, name string) (Arms, error) {
 	const longest = 16 << 20 // bytes; a file without an end must not fill the memory
-	dec := json.NewDecoder(io.LimitReader(r, longest))
-	dec.DisallowUnknownFields()
 	var raw []armJSON
-	if err := dec.Decode(&raw); err != nil {
+	b, err := io.ReadAll(io.LimitReader(r, longest))
+	if err == nil {
+		err = jsonline.Strict(b, &raw)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("record: %s: want a JSON list of policies: %w", name, err)
 	}
 	arms := make(Arms, len(raw))
