@@ -122,12 +122,16 @@ func (r *reader) column(a *arrays, w want, set func(t *Token, element []byte) bo
 	if a.out == nil { // a comma behind each element but the last, and some in texts
 		a.out = make([]Token, 0, min(bytes.Count(v, []byte{','})+1, w.entries()))
 	}
+	most := w.entries()
 	for e := range elements(v) {
-		if n >= w.entries() {
+		if n >= most {
 			r.fail("more than %d entries", n)
 			return 0
 		}
-		if !set(a.at(n, w), e) {
+		if n == len(a.out) {
+			a.out = another(a.out)
+		}
+		if !set(&a.out[n], e) {
 			r.fail("entry %d is neither a token's text nor its log-prob", n)
 			return 0
 		}
@@ -136,37 +140,48 @@ func (r *reader) column(a *arrays, w want, set func(t *Token, element []byte) bo
 	return n
 }
 
-// structural are the bytes at which elements begins or ends something.
-var structural = [256]bool{'"': true, '[': true, '{': true, ']': true, '}': true, ',': true}
-
 // elements are those of a list that is known to be JSON, as they are written.
 func elements(v []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		depth, start := 0, 1
-		for i := 1; i < len(v); i++ {
-			if !structural[v[i]] {
-				continue
+		for v = v[1:]; ; v = v[1:] { // behind the bracket, then behind each comma
+			for v[0] <= ' ' {
+				v = v[1:]
 			}
-			switch c := v[i]; {
-			case c == '"':
-				for i++; v[i] != '"'; i++ {
-					if v[i] == '\\' {
-						i++
-					}
+			n := elementBytes(v)
+			if n > 0 && !yield(v[:n]) {
+				return
+			}
+			for v = v[n:]; v[0] <= ' '; v = v[1:] {
+			}
+			if v[0] == ']' {
+				return
+			}
+		}
+	}
+}
+
+// elementBytes is the length of the value at the front of v, behind which the list
+// goes on or ends.
+func elementBytes(v []byte) int {
+	depth := 0
+	for i := 0; ; i++ {
+		switch v[i] {
+		case '"':
+			for i++; v[i] != '"'; i++ {
+				if v[i] == '\\' {
+					i++
 				}
-			case c == '[', c == '{':
-				depth++
-			case depth > 0 && (c == ']' || c == '}'):
-				depth--
-			case depth == 0 && (c == ',' || c == ']'):
-				e := v[start:i]
-				if len(e) == 0 || e[0] <= ' ' || e[len(e)-1] <= ' ' {
-					e = bytes.TrimSpace(e)
-				}
-				if len(e) > 0 && !yield(e) {
-					return
-				}
-				start = i + 1
+			}
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return i
 			}
 		}
 	}

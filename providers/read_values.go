@@ -3,7 +3,6 @@ package providers
 import (
 	"bytes"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -41,7 +40,7 @@ func numberOf(v []byte) (float64, bool) {
 	if len(v) == 0 || v[0] != '-' && v[0]-'0' > 9 {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(string(v), 64)
+	f, err := parseFloat(v)
 	return f, err == nil
 }
 
