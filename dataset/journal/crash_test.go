@@ -181,12 +181,12 @@ func TestScanReadsAnewBesideAStartingWriter(t *testing.T) {
 	// came later.
 	mixed := append(append(bytes.Clone(data[:ends[1]+10]), "??\n"...), data[ends[2]:]...)
 	n := 0
-	_, lines, err := scan(&switching{first: mixed, then: data}, "log", 0, nil,
+	_, lines, err := scan(&switching{first: mixed, then: data}, "log", 0, Place{}, nil,
 		func(int64, []byte, int64) error { n++; return nil })
 	if err != nil || n != len(want) || lines != int64(len(want)+1) {
 		t.Errorf("%d records, %d lines, %v; want all %d", n, lines, err, len(want))
 	}
-	if _, _, err := scan(bytes.NewReader(mixed), "log", 0, nil, nil); err == nil {
+	if _, _, err := scan(bytes.NewReader(mixed), "log", 0, Place{}, nil, nil); err == nil {
 		t.Error("lasting damage went unnoticed")
 	}
 }

@@ -59,7 +59,7 @@ func TestCutInTheLast4KiB(t *testing.T) {
 		for ends[whole] <= cut {
 			whole++
 		}
-		end, lines, err := scan(bytes.NewReader(log[:cut]), "log", int64(acked), nil,
+		end, lines, err := scan(bytes.NewReader(log[:cut]), "log", int64(acked), Place{}, nil,
 			func(int64, []byte, int64) error { n++; return nil })
 		if (err != nil) != (cut < acked) || end != int64(ends[whole-1]) || lines != int64(whole) || n != whole-1 {
 			t.Fatalf("cut at %d of %d acknowledged bytes: %v at %d after %d lines, want them to end at %d", cut, acked, err,
@@ -81,7 +81,7 @@ func TestCutInTheLast4KiB(t *testing.T) {
 			if err := Scan(dir, func(Record) error { return nil }); !errors.As(err, &ce) {
 				t.Fatalf("cut at %d: Scan: %v, want a CorruptError", cut, err)
 			}
-			if err := Check(dir, nil); !errors.As(err, &ce) {
+			if _, err := Check(dir, Options{}); !errors.As(err, &ce) {
 				t.Fatalf("cut at %d: Check: %v, want a CorruptError", cut, err)
 			}
 			if !bytes.Equal(readLog(t, dir), log[:cut]) {
@@ -151,7 +151,7 @@ func TestEveryBit(t *testing.T) {
 		for bit := range 8 {
 			bad := bytes.Clone(log)
 			bad[i] ^= 1 << bit
-			if _, _, err := scan(bytes.NewReader(bad), "log", int64(len(log)), nil, nil); err == nil {
+			if _, _, err := scan(bytes.NewReader(bad), "log", int64(len(log)), Place{}, nil, nil); err == nil {
 				t.Fatalf("bit %d of byte %d of the log went unnoticed", bit, i)
 			}
 			if bit != i%8 || i%3 > 0 {

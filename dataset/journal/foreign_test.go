@@ -38,7 +38,7 @@ func TestForeignFiles(t *testing.T) {
 					j.Close()
 				}
 			}
-			if err := Check(dir, nil); how != "second name" && !errors.Is(err, folder.ErrForeign) {
+			if _, err := Check(dir, Options{}); how != "second name" && !errors.Is(err, folder.ErrForeign) {
 				t.Errorf("%s as %s: Check says %v", name, how, err)
 			}
 			if b, err := os.ReadFile(victim); err != nil || string(b) != string(old) {
@@ -56,7 +56,7 @@ func TestForeignFiles(t *testing.T) {
 	if _, err := Open(dir, Options{}); !errors.Is(err, folder.ErrForeign) {
 		t.Errorf("a folder that is a link: %v, want it refused", err)
 	}
-	if err := Check(dir, nil); !errors.Is(err, folder.ErrForeign) {
+	if _, err := Check(dir, Options{}); !errors.Is(err, folder.ErrForeign) {
 		t.Errorf("a folder that is a link: Check says %v", err)
 	}
 	if entries, _ := os.ReadDir(outside); len(entries) != 0 {

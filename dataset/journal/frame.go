@@ -3,6 +3,8 @@ package journal
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,29 +51,29 @@ func encodeBody(kind, key string, payload any, most int) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// unescaped undoes encodeBody where nothing in kind and key is escaped; its checksum
-// says that raw is as it was written. A payload is not looked at: it was JSON then.
-func unescaped(raw []byte) (b body, ok bool) {
-	var kind, key []byte
+// unescaped are the parts of what encodeBody made where nothing in kind and key is
+// escaped; its checksum says that raw, which they are part of, is as it was written. A
+// payload is not looked at: it was JSON then.
+func unescaped(raw []byte) (kind, key, payload []byte, ok bool) {
 	for _, m := range []struct {
 		name  string
 		value *[]byte
 	}{{`{"kind":"`, &kind}, {`,"key":"`, &key}} {
 		rest, found := bytes.CutPrefix(raw, []byte(m.name))
 		if !found {
-			return body{}, false
+			return nil, nil, nil, false
 		}
 		end := bytes.IndexAny(rest, `"\`)
 		if end < 0 || rest[end] != '"' || !utf8.Valid(rest[:end]) {
-			return body{}, false
+			return nil, nil, nil, false
 		}
 		*m.value, raw = rest[:end], rest[end+1:]
 	}
 	payload, found := bytes.CutPrefix(raw, []byte(`,"payload":`))
 	if !found || len(payload) < 2 || payload[len(payload)-1] != '}' {
-		return body{}, false
+		return nil, nil, nil, false
 	}
-	return body{string(kind), string(key), bytes.Clone(payload[:len(payload)-1])}, true
+	return kind, key, payload[:len(payload)-1], true
 }
 
 // marshal writes JSON as encodeBody does.
@@ -87,24 +89,37 @@ func marshal(v any) ([]byte, error) {
 
 // frame wraps a line's JSON.
 func frame(seq int64, json []byte) []byte {
-	rest := make([]byte, 0, len(json)+32)
-	rest = strconv.AppendInt(rest, int64(len(json)), 10)
-	rest = append(rest, ' ')
-	rest = strconv.AppendInt(rest, seq, 10)
-	rest = append(rest, ' ')
-	rest = append(rest, json...)
-	line := fmt.Appendf(make([]byte, 0, len(rest)+10), "%08x ", crc32.Checksum(rest, castagnoli))
-	return append(append(line, rest...), '\n')
+	line := make([]byte, sumSize+1, len(json)+48)
+	line = strconv.AppendInt(line, int64(len(json)), 10)
+	line = append(line, ' ')
+	line = strconv.AppendInt(line, seq, 10)
+	line = append(line, ' ')
+	line = append(line, json...)
+	sum := sumOf(line[sumSize+1:])
+	copy(line, sum[:])
+	line[sumSize] = ' '
+	return append(line, '\n')
+}
+
+// sumSize is the length of a checksum's text.
+const sumSize = 2 * crc32.Size
+
+// sumOf is the text of a checksum.
+func sumOf(b []byte) (text [sumSize]byte) {
+	var sum [crc32.Size]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(b, castagnoli))
+	hex.Encode(text[:], sum[:])
+	return text
 }
 
 // parseFrame undoes frame for a line with its line break. The JSON is part of
 // line. An altered byte anywhere makes it fail.
 func parseFrame(line []byte) (seq int64, json []byte, ok bool) {
-	if len(line) < 10 || line[8] != ' ' || line[len(line)-1] != '\n' {
+	if len(line) < sumSize+2 || line[sumSize] != ' ' || line[len(line)-1] != '\n' {
 		return 0, nil, false
 	}
-	rest := line[9 : len(line)-1]
-	if fmt.Sprintf("%08x", crc32.Checksum(rest, castagnoli)) != string(line[:8]) {
+	rest := line[sumSize+1 : len(line)-1]
+	if sumOf(rest) != [sumSize]byte(line) {
 		return 0, nil, false
 	}
 	length, rest, _ := bytes.Cut(rest, []byte{' '})

@@ -33,6 +33,9 @@ type Options struct {
 	// Each, if not nil, is given every record that is there, in order, as Scan
 	// would: Open reads the log anyway. Its error is Open's.
 	Each func(Record) error
+	// After is where Each begins: its caller knows the records before it, as from an index of
+	// places, and has seen by [Digest] that they are what they were. They are not read.
+	After Place
 
 	openFile func(in *folder.Folder) (file, error) // nil: the operating system's
 }
@@ -98,27 +101,34 @@ func Open(dir string, opt Options) (*Journal, error) {
 	return j, nil
 }
 
-// Check reports what would keep Open from taking up the journal in dir under
-// config: another configuration, damage, a file that is no journal. It changes
+// Check reads the journal in dir as Open does, and reports what would keep Open from
+// taking it up: another configuration, damage, a file that is no journal. It changes
 // nothing, and does not ask for the lock. A folder without a journal passes.
-func Check(dir string, config []byte) error {
-	config, err := validConfig(dir, config)
+//
+// An Open that follows need not read again what stands before the place where Check ended.
+func Check(dir string, opt Options) (Place, error) {
+	config, err := validConfig(dir, opt.Config)
 	if err != nil {
-		return err
+		return Place{}, err
 	}
 	f, mark, err := openToRead(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return checkLock(dir)
+		return Place{}, checkLock(dir)
 	}
 	if err != nil {
-		return err
+		return Place{}, err
 	}
 	defer f.Close()
 	if err := checkLock(dir); err != nil {
-		return err
+		return Place{}, err
 	}
-	_, _, err = scan(f, logPath(dir), mark, func(raw []byte) error { return sameConfig(dir, raw, config) }, nil)
-	return err
+	path := logPath(dir)
+	end, lines, err := scan(f, path, mark, opt.After, func(raw []byte) error { return sameConfig(dir, raw, config) },
+		decoding(path, opt.Each))
+	if err != nil || lines == 0 {
+		return Place{}, err
+	}
+	return Place{end, lines - 1}, nil
 }
 
 // checkLock reports what could not be a lock.
@@ -163,7 +173,7 @@ func open(in *folder.Folder, config []byte, opt Options) (*Journal, error) {
 	}
 	f, err := opt.openFile(in)
 	if errors.Is(err, fs.ErrNotExist) {
-		if mark > 0 {
+		if mark = max(mark, opt.After.Bytes); mark > 0 {
 			return nil, short(path, 0, mark)
 		}
 		if err = create(in, config); err == nil {
@@ -173,7 +183,7 @@ func open(in *folder.Folder, config []byte, opt Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	end, lines, err := scan(f, path, mark, func(raw []byte) error { return sameConfig(dir, raw, config) },
+	end, lines, err := scan(f, path, mark, opt.After, func(raw []byte) error { return sameConfig(dir, raw, config) },
 		decoding(path, opt.Each))
 	if err != nil {
 		f.Close()
@@ -273,28 +283,52 @@ func (j *Journal) AppendAt(kind, key string, payload any) (at int64, err error) 
 	return at, j.sync(n)
 }
 
+// End is the place after all records, those that are not on the disk yet among them.
+func (j *Journal) End() Place {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return Place{j.size, j.seq}
+}
+
 // Read returns the record that stands at a place that AppendAt or [Record].At
 // names, so that an index of places can do for the records. Damage is a
 // [*CorruptError]. It may be called until the journal is closed, while others append.
-func (j *Journal) Read(at int64) (Record, error) {
+func (j *Journal) Read(at int64) (rec Record, err error) {
+	err = j.read(at, func(seq int64, raw []byte) error {
+		return decoding(j.path, func(r Record) error { rec = r; return nil })(seq, raw, at)
+	})
+	return rec, err
+}
+
+// WritePayload writes the payload of the record that stands at a place, as Read returns it.
+func (j *Journal) WritePayload(w io.Writer, at int64) error {
+	return j.read(at, func(seq int64, raw []byte) error {
+		if _, _, payload, ok := unescaped(raw); ok {
+			_, err := w.Write(payload)
+			return err
+		}
+		return decoding(j.path, func(r Record) error { _, err := w.Write(r.Payload); return err })(seq, raw, at)
+	})
+}
+
+// read hands the line of a record to of; it is good until of returns.
+func (j *Journal) read(at int64, of func(seq int64, raw []byte) error) error {
 	in := readers.Get().(*bufio.Reader)
 	defer readers.Put(in)
 	in.Reset(io.NewSectionReader(j.f, at, maxRecord))
 	r := lineReader{r: in, off: at}
 	line, err := r.next()
 	if err != nil && err != io.EOF && err != errTooLong {
-		return Record{}, fmt.Errorf("journal: read %s at byte %d: %w", j.path, at, err)
+		return fmt.Errorf("journal: read %s at byte %d: %w", j.path, at, err)
 	}
 	seq, raw, ok := parseFrame(line)
 	if !ok || seq == 0 {
-		return Record{}, &CorruptError{j.path, at, "no record stands there any more"}
+		return &CorruptError{j.path, at, "no record stands there any more"}
 	}
-	var rec Record
-	err = decoding(j.path, func(r Record) error { rec = r; return nil })(seq, raw, at)
-	return rec, err
+	return of(seq, raw)
 }
 
-// readers spare every Read a buffer. None is read from after that: a record has a copy of its line.
+// readers spare every read a buffer. None is read from after that: a record has a copy of its line.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
 // AppendAtNoSync is [Journal.AppendNoSync], and returns where the record stands.

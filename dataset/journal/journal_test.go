@@ -162,7 +162,7 @@ func TestConfig(t *testing.T) {
 	before := readLog(t, dir)
 	for _, row := range rows {
 		t.Run(row.reason, func(t *testing.T) {
-			checkErr := Check(dir, []byte(row.given))
+			_, checkErr := Check(dir, Options{Config: []byte(row.given)})
 			j, err := Open(dir, Options{Config: []byte(row.given)})
 			if err == nil {
 				j.Close()
@@ -192,7 +192,7 @@ func TestConfig(t *testing.T) {
 	if _, err := Open(t.TempDir(), Options{Config: []byte("{")}); err == nil {
 		t.Error("a configuration that is no JSON was accepted")
 	}
-	if err := Check(filepath.Join(t.TempDir(), "nowhere"), nil); err != nil {
+	if _, err := Check(filepath.Join(t.TempDir(), "nowhere"), Options{}); err != nil {
 		t.Errorf("Check of a folder that does not exist: %v", err)
 	}
 }

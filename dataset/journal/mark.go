@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -34,13 +33,13 @@ func logPath(dir string) string { return filepath.Join(dir, logName) }
 
 func markPath(dir string) string { return filepath.Join(dir, markName) }
 
-const markSize = 8 + 1 + 19 + 1
+const markSize = sumSize + 1 + 19 + 1
 
 // encodeMark is always of one length, so that a shorter number leaves nothing of
 // a longer one.
 func encodeMark(n int64) []byte {
 	number := fmt.Sprintf("%019d", n)
-	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum([]byte(number), castagnoli), number)
+	return fmt.Appendf(nil, "%s %s\n", sumOf([]byte(number)), number)
 }
 
 // readMark returns 0 if there is no mark that can be believed.
@@ -61,7 +60,7 @@ func readMark(in *folder.Folder) (int64, error) {
 		return 0, nil
 	}
 	sum, number, _ := bytes.Cut(b[:len(b)-1], []byte{' '})
-	if fmt.Sprintf("%08x", crc32.Checksum(number, castagnoli)) != string(sum) {
+	if want := sumOf(number); !bytes.Equal(want[:], sum) {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(string(number), 10, 64)

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,7 +48,7 @@ func Scan(dir string, fn func(Record) error) error {
 		return err
 	}
 	defer f.Close()
-	_, _, err = scan(f, logPath(dir), mark, nil, decoding(logPath(dir), fn))
+	_, _, err = scan(f, logPath(dir), mark, Place{}, nil, decoding(logPath(dir), fn))
 	return err
 }
 
@@ -56,10 +58,10 @@ func decoding(path string, fn func(Record) error) func(seq int64, raw []byte, of
 		return nil
 	}
 	return func(seq int64, raw []byte, off int64) error {
-		b, ok := unescaped(raw)
-		if ok {
-			return fn(Record{b.Kind, b.Key, b.Payload, seq, off})
+		if kind, key, payload, ok := unescaped(raw); ok {
+			return fn(Record{string(kind), string(key), bytes.Clone(payload), seq, off})
 		}
+		var b body
 		if err := json.Unmarshal(raw, &b); err != nil {
 			return &CorruptError{path, off, fmt.Sprintf("the checksum is right, the JSON is not: %v", err)}
 		}
@@ -112,15 +114,40 @@ func Latest(dir string, kinds ...string) (map[string]map[string]json.RawMessage,
 	return m, nil
 }
 
-// scan reads a journal and hands the header to header and each record to fn,
-// if they are not nil. It returns the offset after the last good line, and
+// Place is a place between two records of a log: so many bytes stand before it, and so many
+// records. The zero Place is the beginning.
+type Place struct{ Bytes, Records int64 }
+
+// Digest is the SHA-256 of the log of the journal in dir up to a place. A log that does not
+// reach that far is an error that wraps [io.EOF].
+func Digest(dir string, to Place) (sum [sha256.Size]byte, err error) {
+	f, _, err := openToRead(dir)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyN(h, f, to.Bytes); err != nil {
+		return sum, fmt.Errorf("journal: read %s: %w", logPath(dir), err)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+// scan reads a journal from a place and hands the header to header and each record after the
+// place to fn, if they are not nil. It returns the offset after the last good line, and
 // how many lines were good, the header being one. Only a reader beside a writer
 // can find an end that is good later; a writer has the lock and cuts it off. An
 // end before mark is damage.
-func scan(src io.ReaderAt, path string, mark int64, header func(raw []byte) error, fn func(seq int64, raw []byte,
-	off int64) error) (end, lines int64, err error) {
+func scan(src io.ReaderAt, path string, mark int64, from Place, header func(raw []byte) error,
+	fn func(seq int64, raw []byte, off int64) error) (end, lines int64, err error) {
+	if from.Bytes > 0 {
+		if err := skip(src, path, from, header); err != nil {
+			return 0, 0, err
+		}
+		end, lines = from.Bytes, from.Records+1
+	}
 	retried := int64(-1)
-	r := newLineReader(io.NewSectionReader(src, 0, 1<<62), 0)
+	r := newLineReader(io.NewSectionReader(src, end, 1<<62), end)
 	for {
 		line, err := r.next()
 		seq, raw, ok := parseFrame(line)
@@ -174,6 +201,24 @@ func scan(src io.ReaderAt, path string, mark int64, header func(raw []byte) erro
 		end = r.off
 		lines++
 	}
+}
+
+// skip reads of what stands before a place the header, and sees that the place is between two
+// lines.
+func skip(src io.ReaderAt, path string, to Place, header func(raw []byte) error) error {
+	var last [1]byte
+	if n, _ := src.ReadAt(last[:], to.Bytes-1); n == 0 || last[0] != '\n' {
+		return short(path, to.Bytes, to.Bytes)
+	}
+	line, _ := newLineReader(io.NewSectionReader(src, 0, to.Bytes), 0).next()
+	seq, raw, ok := parseFrame(line)
+	if !ok || seq != 0 {
+		return notAJournal(path)
+	}
+	if err := checkHeader(raw, path); err != nil || header == nil {
+		return err
+	}
+	return header(raw)
 }
 
 // goodFollows reports whether any later line is a record. If not, the bad line

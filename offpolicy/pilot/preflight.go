@@ -66,6 +66,7 @@ type preflight struct {
 	oracles  []string               // the oracle's
 	identity []byte
 	kept     json.RawMessage // what a merge needs to know; of a shard alone
+	held     *engine.Found   // in the folder
 	saying   sync.Mutex      // over calls of cfg.Progress
 }
 
@@ -391,7 +392,8 @@ func (p *preflight) folder(context.Context) {
 	}
 	j := p.job()
 	var problem *record.Problem
-	if err := j.CheckFolder(p.work.Oracle, tokens); errors.As(err, &problem) {
+	var err error
+	if p.held, err = j.CheckFolder(p.work.Oracle, tokens); errors.As(err, &problem) {
 		p.problems = append(p.problems, *problem)
 	}
 }
@@ -409,7 +411,7 @@ func (p *preflight) job() engine.Job {
 		BatchLabels:  c.BatchLabels,
 		Prices:       c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,
 		Noise: c.Noise, Anytime: c.Anytime, Uncertified: c.Waived[check.Certified] != "",
-		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Progress: c.Progress,
+		TransportMargin: c.Thresholds.TransportMargin, Free: p.free.Entries(), Found: p.held, Progress: c.Progress,
 	}
 }
 

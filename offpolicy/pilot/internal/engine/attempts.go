@@ -51,6 +51,15 @@ func newAttempts() attempts {
 
 func (a *attempts) at(i uint32) *attempt { return &a.pieces[i/pieceOfAttempts][i%pieceOfAttempts] }
 
+// grow makes room for one more and returns its place.
+func (a *attempts) grow() (at int) {
+	if a.n == len(a.pieces)*pieceOfAttempts {
+		a.pieces = append(a.pieces, make([]attempt, pieceOfAttempts))
+	}
+	a.n++
+	return a.n - 1
+}
+
 // note adds an attempt, or replaces the entry that it had.
 func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 	k := attemptKind{stage: e.Stage, policy: e.Policy, call: e.Call, provider: e.Provider, model: e.Model,
@@ -70,11 +79,7 @@ func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 	if ok {
 		a.cost -= a.at(uint32(i)).cost
 	} else {
-		i = a.n
-		if i%pieceOfAttempts == 0 {
-			a.pieces = append(a.pieces, make([]attempt, pieceOfAttempts))
-		}
-		a.n++
+		i = a.grow()
 	}
 	*a.at(uint32(i)) = row
 	a.order = nil
@@ -111,12 +116,21 @@ const batchEndpoint = "batch"
 
 // owed is what the lines of unfinished batches have reserved.
 func (a *attempts) owed() (sum providers.USD) {
-	for _, i := range a.again {
-		if row := a.at(uint32(i)); row.endpoint == batchEndpoint && row.outcome == providers.OutcomeInFlight {
-			sum += row.cost
-		}
+	for _, usd := range a.unsettled() {
+		sum += usd
 	}
 	return sum
+}
+
+// unsettled are the lines of unfinished batches, with what they have reserved.
+func (a *attempts) unsettled() map[string]providers.USD {
+	lines := map[string]providers.USD{}
+	for id, i := range a.again {
+		if row := a.at(uint32(i)); row.endpoint == batchEndpoint && row.outcome == providers.OutcomeInFlight {
+			lines[id] = row.cost
+		}
+	}
+	return lines
 }
 
 // sorted are the places of the attempts by stage, record, call and attempt. Those that are alike in

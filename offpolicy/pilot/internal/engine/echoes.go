@@ -34,8 +34,14 @@ type echoes struct {
 	generator teacherforce.Generator
 	j         *journal.Journal
 
-	mu   sync.Mutex
-	kept map[string]echoRecord
+	mu    sync.Mutex
+	filed map[string]filedEcho
+}
+
+// filedEcho is where in the journal a reply stands.
+type filedEcho struct {
+	At  int64
+	now bool // it was filed or taken by this start
 }
 
 // echoRecord is a [providers.PromptScore] or [providers.Generation] on file: the
@@ -98,11 +104,17 @@ func (e *echoes) load(r journal.Record) error {
 	if err := json.Unmarshal(r.Payload, &rec); err != nil {
 		return err
 	}
-	if e.kept == nil {
-		e.kept = map[string]echoRecord{}
-	}
-	e.kept[r.Key] = rec
+	e.file(r.Key, filedEcho{At: r.At})
 	return nil
+}
+
+func (e *echoes) file(key string, at filedEcho) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.filed == nil {
+		e.filed = map[string]filedEcho{}
+	}
+	e.filed[key] = at
 }
 
 // forget drops what belongs to a record that is there: one with a value needs
@@ -110,26 +122,32 @@ func (e *echoes) load(r journal.Record) error {
 func (e *echoes) forget(key string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.kept, key)
+	delete(e.filed, key)
 }
 
 // forgetProbes does the same for a certificate.
 func (e *echoes) forgetProbes(c teacherforce.Certificate) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	maps.DeleteFunc(e.kept, func(key string,
-		_ echoRecord) bool {
+	maps.DeleteFunc(e.filed, func(key string, _ filedEcho) bool {
 		return strings.HasPrefix(key, c.Model+"/"+c.Template+"/")
 	})
 }
 
-// take returns the reply kept for a request; it is asked for once a start.
-func (e *echoes) take(key, request string) (echoRecord, bool) {
+// take returns the reply that an earlier start kept for a request; it is asked for once a start.
+func (e *echoes) take(key, request string) (rec echoRecord, ok bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rec, ok := e.kept[key]
-	delete(e.kept, key)
-	return rec, ok && rec.Request == request
+	at, ok := e.filed[key]
+	if !ok || at.now {
+		return rec, false, nil
+	}
+	line, err := e.j.Read(at.At)
+	if err == nil {
+		err = json.Unmarshal(line.Payload, &rec)
+	}
+	e.filed[key] = filedEcho{at.At, true}
+	return rec, rec.Request == request, err
 }
 
 // keep puts a reply on file.
@@ -149,7 +167,11 @@ func (e *echoes) keep(key, request string, rec echoRecord, tokens []providers.To
 		}
 	}
 	rec.Request = request
-	return e.j.AppendNoSync(kindEcho, key, rec)
+	at, err := e.j.AppendAtNoSync(kindEcho, key, rec)
+	if err == nil {
+		e.file(key, filedEcho{at, true})
+	}
+	return err
 }
 
 func (r echoRecord) tokens() []providers.Token {
@@ -195,9 +217,9 @@ func (e *echoes) ScoreChat(ctx context.Context, req providers.ChatScoreRequest) 
 // score returns the score kept under key for a request of that digest, or asks
 // and keeps it.
 func (e *echoes) score(key, id string, ask func() (providers.PromptScore, error)) (providers.PromptScore, error) {
-	if rec, ok := e.take(key, id); ok {
+	if rec, ok, err := e.take(key, id); ok || err != nil {
 		return providers.PromptScore{Text: rec.Text, Tokens: rec.tokens(), Skipped: rec.Skipped, Asked: rec.Asked,
-			Filters: temper.Order(rec.Filters)}, nil
+			Filters: temper.Order(rec.Filters)}, err
 	}
 	score, err := ask()
 	if err != nil {
@@ -225,11 +247,11 @@ func (e *echoes) Generate(ctx context.Context, req providers.GenerateRequest) (p
 	request := req
 	request.Tag = providers.Tag{}
 	key, id := echoKey(req.Tag), digest(request)
-	if rec, ok := e.take(key, id); ok {
+	if rec, ok, err := e.take(key, id); ok || err != nil {
 		g := providers.Generation{Text: rec.Text, Tokens: rec.tokens(), TokenIDs: rec.TokenIDs, PromptIDs: rec.PromptIDs,
 			FinishReason: rec.FinishReason, Refusal: rec.Refusal, Hidden: rec.Hidden}
 		g.Meta.Model = rec.Model
-		return g, nil
+		return g, err
 	}
 	g, err := e.generator.Generate(ctx, req)
 	if err != nil {

@@ -37,6 +37,7 @@ type Run struct {
 	graders  struct{ judge, oracle string } // their identities
 	open     []string                       // stages that have not come to their end
 	failed   int                            // records without a value
+	verified *writtenOutputs                // are those of the folder
 	program  string                         // which code writes the outputs; empty if that is not known
 	indexed  sync.Once
 	// What index makes of the job.
@@ -57,7 +58,14 @@ func Open(ctx context.Context, c Job) (*Run, error) {
 	if err := r.makeFolder(); err != nil {
 		return nil, folderProblem(c.Dir, err)
 	}
-	if r.store, err = openStore(c.journalPath(), c.Identity); err != nil {
+	found := c.Found
+	if found == nil {
+		found, err = look(c.journalPath(), c.Identity)
+	}
+	if err == nil {
+		r.store, err = found.take(c.Identity)
+	}
+	if err != nil {
 		var foreign *foreignRecord
 		if errors.As(err, &foreign) {
 			return nil, err

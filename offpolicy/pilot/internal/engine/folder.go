@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/dataset/journal"
 	"github.com/reweigh/reweigh/internal/folder"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
@@ -41,23 +39,11 @@ func folderProblem(dir string, err error) *record.Problem {
 }
 
 // checkLabels compares the oracle with the labels that the folder has.
-func (j *Job) checkLabels(o oracle.Oracle) (*record.Problem, error) {
-	drawn, oracles := false, map[string]bool{}
-	err := journal.Scan(j.journalPath(), func(rec journal.Record) error {
-		var row dataset.OracleLabel
-		switch rec.Kind {
-		case kindDesign: // of other numbers of labels, perhaps: they were drawn from the same scores
-			drawn = true
-		case kindLabel:
-			if err := json.Unmarshal(rec.Payload, &row); err != nil {
-				return err
-			}
-			oracles[row.Oracle] = true
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+func (j *Job) checkLabels(o oracle.Oracle, s *store) *record.Problem {
+	drawn := len(s.designs) > 0 // of other numbers of labels, perhaps: they were drawn from the same scores
+	oracles := map[string]bool{}
+	for k := range s.labels {
+		oracles[k.oracle] = true
 	}
 	_, people := o.(*oracle.File)
 	switch id := o.Identity(); {
@@ -68,16 +54,16 @@ func (j *Job) checkLabels(o oracle.Oracle) (*record.Problem, error) {
 			Remedy: record.Do("leave strata out, so that every label of the file is used; or have the responses drawn by a "+
 				"start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
 				record.FieldLabels, record.FieldOracle),
-		}, nil
+		}
 	case !people && len(oracles) > 0 && !oracles[id]:
 		return &record.Problem{
 			What: fmt.Sprintf("%s holds labels of %s, and %s would be paid to give them all again", j.Dir,
 				record.Some(slices.Sorted(maps.Keys(oracles))), id),
 			Remedy: record.Do("give another folder, or the oracle that the run was begun with", record.FieldDir,
 				record.FieldOracle),
-		}, nil
+		}
 	}
-	return nil, nil
+	return nil
 }
 
 // foreignFolder refuses a folder that holds other people's files.
@@ -97,28 +83,30 @@ func foreignFolder(dir string) error {
 
 // CheckFolder reports what keeps the folder from taking this run, as a [*Problem],
 // and leaves it as it was. o is the run's oracle, and tokens what its calls are
-// expected to take.
-func (j *Job) CheckFolder(o oracle.Oracle, tokens float64) error {
+// expected to take. What it found is nil if [Open] has to look itself.
+func (j *Job) CheckFolder(o oracle.Oracle, tokens float64) (*Found, error) {
 	if err := foreignFolder(j.Dir); err != nil {
-		return folderProblem(j.Dir, err)
+		return nil, folderProblem(j.Dir, err)
 	}
 	if err := j.checkPlaces(); err != nil {
-		return folderProblem(j.Dir, err)
+		return nil, folderProblem(j.Dir, err)
 	}
-	if err := journal.Check(j.journalPath(), j.Identity); err != nil {
-		return folderProblem(j.Dir, err)
+	found, err := look(j.journalPath(), j.Identity)
+	var foreign *foreignRecord
+	if errors.As(err, &foreign) {
+		return nil, nil // Open says so
 	}
-	problem, err := j.checkLabels(o)
 	if err != nil {
-		return folderProblem(j.Dir, err)
+		return nil, folderProblem(j.Dir, err)
 	}
+	problem := j.checkLabels(o, found.store)
 	if problem == nil {
 		problem = checkRoom(j.Dir, tokens)
 	}
 	if problem != nil {
-		return problem
+		return nil, problem
 	}
-	return nil
+	return found, nil
 }
 
 // outside counts the prompts that have records and are not part of this run.

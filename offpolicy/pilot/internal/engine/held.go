@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"maps"
@@ -248,6 +249,16 @@ func (h *logProb) failed() *dataset.RecordError {
 	return h.rest.err
 }
 
+// withValue counts the methods that have a value.
+func (k *heldKind) withValue() (n int) {
+	for _, m := range k.methods {
+		if m.valid {
+			n++
+		}
+	}
+	return n
+}
+
 // valued yields the methods that have a value.
 func (h *logProb) valued(yield func(name string, v dataset.Float) bool) {
 	i := 0
@@ -352,6 +363,16 @@ type labelKey struct {
 	key    uint32
 	second bool
 	oracle string
+}
+
+func (k labelKey) compare(o labelKey) int {
+	second := func(k labelKey) int {
+		if k.second {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(k.key, o.key), cmp.Compare(second(k), second(o)), cmp.Compare(k.oracle, o.oracle))
 }
 
 func (s *shared) label(row dataset.OracleLabel) *label {

@@ -53,6 +53,7 @@ type Job struct {
 	Uncertified bool
 	Live        bool              // real services answer, whose log-probs are noisy
 	Free        []providers.Entry // the attempts of the preflight
+	Found       *Found            // by CheckFolder; nil if the folder was not looked at yet
 	Share       bool              // others may read what the run writes, but for its journal
 
 	// Show is given the records as the run goes, from one goroutine at a time, and

@@ -136,14 +136,16 @@ func (r *Run) finish(stop *record.Stop) (*record.Records, error) {
 	if err := r.settle(); err != nil {
 		return nil, err
 	}
-	if same {
-		return rec, r.renewWritten()
-	}
 	var err error
-	if rec.FileProblems, err = r.readBack(rec); err != nil || stop != nil || len(rec.FileProblems) > 0 {
-		return rec, err
+	if same {
+		err = r.renewWritten()
+	} else if rec.FileProblems, err = r.readBack(rec); err == nil && stop == nil && len(rec.FileProblems) == 0 {
+		err = r.keepWritten()
 	}
-	return rec, r.keepWritten()
+	if err == nil {
+		_ = r.store.keepIndex() // without it the next start takes longer, and does the same
+	}
+	return rec, err
 }
 
 // show shows what there is so far.

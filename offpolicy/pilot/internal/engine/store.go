@@ -55,13 +55,14 @@ type store struct {
 	held      map[string]providers.USD // of attempts in flight
 	written   *writtenOutputs          // the outputs, if they are of the records as they are
 	newer     bool                     // there are records after it
+	indexed   int64                    // bytes of the log that the index on the disk is of
 	counts    record.ForcingCounts     // of logprobs
 	order     []uint32                 // all keys, sorted, as long as there are no more
 }
 
-// openStore opens the folder's journal and loads what it holds.
-func openStore(dir string, identity []byte) (*store, error) {
-	s := &store{
+// newStore is a store without records, of a journal in dir.
+func newStore(dir string) *store {
+	return &store{
 		shared:   newShared(),
 		path:     dir,
 		designs:  map[string][]oracle.Assignment{},
@@ -72,12 +73,39 @@ func openStore(dir string, identity []byte) (*store, error) {
 		attempts: newAttempts(),
 		held:     map[string]providers.USD{},
 	}
-	j, err := journal.Open(dir, journal.Options{Config: identity, Each: s.load})
+}
+
+// Found is what the journal of a folder holds, read before the run takes the folder.
+type Found struct {
+	store *store
+	end   journal.Place // of what the store has
+}
+
+// look reads the journal in dir, and changes nothing.
+func look(dir string, identity []byte) (*Found, error) {
+	s, end := readIndex(dir)
+	end, err := journal.Check(dir, journal.Options{Config: identity, Each: s.load, After: end})
+	return &Found{s, end}, err
+}
+
+// take opens the journal for what follows, and loads what was appended since it was read.
+func (f *Found) take(identity []byte) (*store, error) {
+	s := f.store
+	j, err := journal.Open(s.path, journal.Options{Config: identity, Each: s.load, After: f.end})
 	if err != nil {
 		return nil, err
 	}
 	s.j, s.echoes.j = j, j
 	return s, nil
+}
+
+// openStore opens the folder's journal and loads what it holds.
+func openStore(dir string, identity []byte) (*store, error) {
+	found, err := look(dir, identity)
+	if err != nil {
+		return nil, err
+	}
+	return found.take(identity)
 }
 
 func (s *store) load(r journal.Record) error {
@@ -197,7 +225,10 @@ func (s *store) putResponse(row dataset.Response) error {
 func (s *store) putLogProb(row dataset.LogProb) error {
 	was := s.heldLogProb(row.Key())
 	same := was != nil && row.Error != nil && s.stands(was.at, row)
-	return put(s, kindLogProb, row, same, func(at int64) { s.setLogProb(row, at) })
+	return put(s, kindLogProb, row, same, func(at int64) {
+		s.setLogProb(row, at)
+		s.echoes.forget(row.Key().String())
+	})
 }
 
 // stands reports whether row stands in the journal at a place already, as what fails as it did
@@ -342,6 +373,7 @@ func (s *store) putCertificate(key string, c teacherforce.Certificate) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.certs[key] = c
+	s.echoes.forgetProbes(c)
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -132,19 +131,14 @@ func stored[T any](r *Run, of *rows[T], at func(*T) int64) iter.Seq[int64] {
 // writeStored writes an output of records as they stand in the journal, at those places.
 func writeStored(r *Run, name string, places iter.Seq[int64]) error {
 	return dataset.WriteFile(r.job.path(name), func(w io.Writer) error {
-		var broken error
-		err := dataset.WriteJSONL(w, func(yield func(json.RawMessage) bool) {
-			for at := range places {
-				rec, err := r.store.j.Read(at)
-				if err != nil {
-					broken = err
-					return
-				}
-				if !yield(rec.Payload) {
-					return
-				}
+		for at := range places {
+			if err := r.store.j.WritePayload(w, at); err != nil {
+				return err
 			}
-		})
-		return errors.Join(broken, err)
+			if _, err := w.Write([]byte{'\n'}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

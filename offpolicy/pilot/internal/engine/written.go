@@ -105,7 +105,13 @@ func (r *Run) unchanged() bool {
 	r.store.mu.Lock()
 	was := r.store.written
 	r.store.mu.Unlock()
-	if was == nil || r.program == "" || was.Of != r.outputsKey() {
+	if was == nil || r.program == "" {
+		return false
+	}
+	if was == r.verified {
+		return true // they were looked at when the start began
+	}
+	if was.Of != r.outputsKey() {
 		return false
 	}
 	for _, name := range r.job.derived() {
@@ -113,6 +119,7 @@ func (r *Run) unchanged() bool {
 			return false
 		}
 	}
+	r.verified = was
 	return true
 }
 
@@ -146,7 +153,13 @@ func (r *Run) renewWritten() error {
 	if !newer {
 		return nil
 	}
-	return r.store.j.Append(kindOutputs, "outputs", was)
+	if err := r.store.j.Append(kindOutputs, "outputs", was); err != nil {
+		return err
+	}
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	r.store.newer = false
+	return nil
 }
 
 // changes reports whether outputs may follow from a record of that kind.
