@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
@@ -131,15 +133,24 @@ func (t Task) inCommon() *common {
 
 func (c *common) messages(tag providers.Tag, prompt dataset.Prompt, response string) []dataset.Message {
 	context := conversation(prompt)
-	// A Replacer goes through the template once and never through what it has
-	// put in, so a response that spells a placeholder stays as it is.
-	user := strings.NewReplacer(
-		"{{nonce}}", nonce(c.identity, tag, context, response),
-		"{{prompt}}", context,
-		"{{response}}", response,
-	).Replace(strings.TrimSpace(userTemplate))
-	return []dataset.Message{{Role: "system", Content: c.system}, {Role: "user", Content: user}}
+	values := map[string]string{"nonce": nonce(c.identity, tag, context, response), "prompt": context,
+		"response": response}
+	var user strings.Builder
+	user.Grow(len(userTemplate) + len(context) + len(response) + 128) // a nonce is longer than its name
+	for i, part := range userParts() {
+		if i%2 == 1 {
+			part = values[part]
+		}
+		user.WriteString(part)
+	}
+	return []dataset.Message{{Role: "system", Content: c.system}, {Role: "user", Content: user.String()}}
 }
+
+// userParts are the template's texts, and between them the names of what is put there. What is put
+// in is not looked through, so that a response that spells a placeholder stays as it is.
+var userParts = sync.OnceValue(func() []string {
+	return regexp.MustCompile(`\{\{|\}\}`).Split(strings.TrimSpace(userTemplate), -1)
+})
 
 // conversation is the context as the grader sees it: the text itself if there is
 // one turn, otherwise a "role: content" line for each.

@@ -31,14 +31,14 @@ func specimens(rec *record.Records) []Specimen {
 	}
 	p0 := rec.Logging().Policy.Name
 	failed := 0
-	for _, row := range rec.LogProbs.All() {
+	for _, row := range rec.LogProbs.Brief().All() {
 		if row.Error != nil && failed < 3 {
 			failed++
 			add(row.Key(), p0, fmt.Sprintf("no log-prob under %s: %s", row.Policy, row.Error.Message))
 		}
 	}
 	var least *dataset.LogProb
-	for _, row := range rec.LogProbs.All() {
+	for _, row := range rec.LogProbs.Brief().All() {
 		if row.Policy == p0 && row.LogProb.Valid() && row.Tokens > 0 &&
 			(least == nil || row.LogProb.OrNaN()/float64(row.Tokens) < least.LogProb.OrNaN()/float64(least.Tokens)) {
 			least = &row

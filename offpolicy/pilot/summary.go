@@ -182,7 +182,7 @@ func stageTable(rec *record.Records) []Stage {
 	valid(record.StageP0, n, p0)
 	valid(record.StageTargets, n*(arms-1), targets)
 	valid(record.StageLogProbs, n*arms,
-		countIf(rec.LogProbs.Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() || l.Bounded() }))
+		countIf(rec.LogProbs.Brief().Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() || l.Bounded() }))
 	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed),
 		countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
 	valid(record.StageJudge, n*arms,
@@ -253,7 +253,7 @@ func summarize(rec *record.Records) []PolicySummary {
 			MaxTokens: a.Policy.Sampling.MaxTokens}
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash(),
 			System: a.Policy.System, Sampling: &sampling}
-		responses, scores, logprobs := rec.Responses.Of(name), rec.Scores.Of(name), rec.LogProbs.Of(name)
+		responses, scores, logprobs := rec.Responses.Of(name), rec.Scores.Of(name), rec.LogProbs.Brief().Of(name)
 		var judged, calibrated, totals, perToken []float64
 		for _, p := range rec.Prompts.All() { // in order, so that sums are reproducible
 			if row, ok := responses(p.ID); ok && row.Error == nil {

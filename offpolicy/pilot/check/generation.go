@@ -35,7 +35,7 @@ func checkP0LogProbs(in *Input, c *record.Finding) {
 // they were not drawn as stated, or are not scored as they were drawn.
 func checkDrawn(in *Input, c *record.Finding) {
 	var outside []string
-	for _, row := range in.Records.LogProbs.AllOf(in.Records.Logging().Policy.Name) {
+	for _, row := range in.Records.LogProbs.Brief().AllOf(in.Records.Logging().Policy.Name) {
 		if slices.Contains(row.Flags, string(teacherforce.FlagSupport)) {
 			outside = append(outside, row.Key().String())
 		}

@@ -22,7 +22,7 @@ func unavoidable(class string) bool {
 // owed lists the pairs (prompt, policy) that have no usable log-prob. Why they have none
 // goes into why.
 func owed(r *record.Records, policy string, why *causes) (missing []string, classes map[string]int) {
-	rows := r.LogProbs.Of(policy)
+	rows := r.LogProbs.Brief().Of(policy)
 	classes = map[string]int{}
 	for _, p := range r.Prompts.All() {
 		row, ok := rows(p.ID)
@@ -159,7 +159,7 @@ var _ = add(Check{
 func checkSign(in *Input, c *record.Finding) {
 	r := in.Records
 	var bad []string
-	for _, row := range r.LogProbs.All() {
+	for _, row := range r.LogProbs.Brief().All() {
 		invalid := row.Error != nil && row.Error.Class == string(teacherforce.ClassInvalid)
 		v := row.LogProb.OrNaN()
 		if invalid || v > 0 || math.IsInf(v, 0) ||
@@ -198,7 +198,7 @@ func checkRange(in *Input, c *record.Finding) {
 	for _, a := range r.Arms {
 		var perToken []float64
 		bounded := 0
-		for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
+		for _, row := range r.LogProbs.Brief().AllOf(a.Policy.Name) {
 			if row.Bounded() {
 				bounded++
 			}
@@ -263,7 +263,7 @@ func suspects(r *record.Records) []string {
 	said := r.Responses.Of(p0.Name)
 	values := make([]teacherforce.Value, 0, r.LogProbs.Len())
 	keys := make([]string, 0, r.LogProbs.Len())
-	for _, row := range r.LogProbs.All() {
+	for _, row := range r.LogProbs.Brief().All() {
 		if !row.LogProb.Valid() {
 			continue // counted where it is missing
 		}

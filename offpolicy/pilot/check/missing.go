@@ -3,10 +3,12 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
@@ -23,53 +25,51 @@ type unit struct {
 	policy string
 	length int
 	failed bool
-	key    string
+	key    dataset.Key
 	fault  bool // it failed for a reason that can be fixed
 }
 
-// attempts lists, by stage, the records that could have been made: those that
+// attempts yields, by stage, the records that could have been made: those that
 // lack nothing but their own success.
-func attempts(r *record.Records) map[string][]unit {
-	out := map[string][]unit{}
-	p0 := r.Logging().Policy.Name
-	logged := r.Responses.Of(p0)
-	for _, a := range r.Arms {
-		name := a.Policy.Name
-		responses, logprobs, scores := r.Responses.Of(name), r.LogProbs.Of(name), r.Scores.Of(name)
-		for _, p := range r.Prompts.All() {
-			key := p.ID + "/" + name + "/0"
-			row, ok := responses(p.ID)
-			has := ok && row.Text != nil
-			out["responses"] = append(out["responses"], unit{name, len(p.Text), !has, key, !has})
-			if has {
-				s, ok := scores(p.ID)
-				failed := !ok || !s.Mean.Valid()
-				out["judge"] = append(out["judge"], unit{name, row.Text.Bytes, failed, key, failed})
+func attempts(r *record.Records) iter.Seq2[string, unit] {
+	return func(yield func(string, unit) bool) {
+		logged := r.Responses.Of(r.Logging().Policy.Name)
+		for _, a := range r.Arms {
+			name := a.Policy.Name
+			responses, logprobs, scores := r.Responses.Of(name), r.LogProbs.Brief().Of(name), r.Scores.Of(name)
+			for _, p := range r.Prompts.All() {
+				key := dataset.Key{PromptID: p.ID, Policy: name}
+				row, ok := responses(p.ID)
+				has := ok && row.Text != nil
+				if !yield("responses", unit{name, len(p.Text), !has, key, !has}) {
+					return
+				}
+				if has {
+					s, ok := scores(p.ID)
+					failed := !ok || !s.Mean.Valid()
+					if !yield("judge", unit{name, row.Text.Bytes, failed, key, failed}) {
+						return
+					}
+				}
+				if base, ok := logged(p.ID); ok && base.Text != nil {
+					l, ok := logprobs(p.ID)
+					failed := !ok || !l.LogProb.Valid() && !l.Bounded()
+					if !yield("logprobs", unit{name, base.Text.Bytes, failed, key,
+						failed && (l.Error == nil || !unavoidable(l.Error.Class))}) {
+						return
+					}
+				}
 			}
-			if base, ok := logged(p.ID); ok && base.Text != nil {
-				l, ok := logprobs(p.ID)
-				failed := !ok || !l.LogProb.Valid() && !l.Bounded()
-				out["logprobs"] = append(out["logprobs"], unit{name, base.Text.Bytes, failed, key,
-					failed && (l.Error == nil || !unavoidable(l.Error.Class))})
+		}
+		for _, k := range r.LabelsOwed {
+			if row, ok := r.Responses.Get(k); ok && row.Text != nil {
+				l, _ := r.Labels.Get(k)
+				if failed := !l.Label.Valid(); !yield("oracle", unit{k.Policy, row.Text.Bytes, failed, k, failed}) {
+					return
+				}
 			}
 		}
 	}
-	labeled := map[string]bool{}
-	for _, l := range r.Labels.All() {
-		labeled[l.Key().String()] = l.Label.Valid()
-	}
-	texts := map[string]int{}
-	for _, row := range r.Responses.All() {
-		if row.Text != nil {
-			texts[row.Key().String()] = row.Text.Bytes
-		}
-	}
-	for _, k := range r.LabelsOwed {
-		if n, ok := texts[k.String()]; ok {
-			out["oracle"] = append(out["oracle"], unit{k.Policy, n, !labeled[k.String()], k.String(), !labeled[k.String()]})
-		}
-	}
-	return out
 }
 
 // pattern is one exact test of whether failures gather in a group.
@@ -93,23 +93,30 @@ func (t pattern) allowed(th Thresholds) float64 {
 // patterns tests, in each stage with failures enough, every policy against the
 // others and the longest and the shortest third against the rest.
 func patterns(r *record.Records) (tests []pattern, failed int) {
-	byStage := attempts(r)
+	lacks := map[string]int{}
+	for stage, u := range attempts(r) {
+		if u.failed {
+			lacks[stage]++
+			failed++
+		}
+	}
 	for _, stage := range []string{"responses", "logprobs", "oracle", "judge"} {
-		units := byStage[stage]
-		bad, faults := 0, 0
+		if lacks[stage] < patternLeast {
+			continue
+		}
+		var units []unit
+		for of, u := range attempts(r) {
+			if of == stage {
+				units = append(units, u)
+			}
+		}
+		bad, faults := lacks[stage], 0
 		policies := map[string]bool{}
 		for _, u := range units {
 			policies[u.policy] = true
-			if u.failed {
-				bad++
-			}
 			if u.fault {
 				faults++
 			}
-		}
-		failed += bad
-		if bad < patternLeast {
-			continue
 		}
 		test := func(group string, member func(i int) bool) {
 			t := pattern{stage: stage, group: group, allFailed: bad, allUnits: len(units), faults: faults}
@@ -225,9 +232,9 @@ func checkMissing(in *Input, c *record.Finding) {
 			}
 		}
 		var keys []string
-		for _, u := range attempts(r)[t.stage] {
-			if u.failed {
-				keys = append(keys, t.stage+" "+u.key)
+		for stage, u := range attempts(r) {
+			if stage == t.stage && u.failed {
+				keys = append(keys, stage+" "+u.key.String())
 			}
 		}
 		c.NameRecords(keys)

@@ -326,7 +326,12 @@ var numbers = regexp.MustCompile(`[0-9]+|[^0-9]+`)
 // DryRun is a generator that sends nothing. It keeps the size of the requests, and answers
 // each with the middle of every number that the request's schema asks for, so
 // that a grader which makes several calls makes them all.
-type DryRun struct{ requests []dryRequest }
+type DryRun struct {
+	requests []dryRequest
+	schema   *providers.Schema // the last
+	answer   string            // to requests with it
+	numbers  int               // in the answer
+}
 
 type dryRequest struct {
 	model     string
@@ -344,9 +349,32 @@ func (d *DryRun) take() []dryRequest {
 
 // Generate implements [judge.Generator].
 func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (providers.Generation, error) {
+	if d.answer == "" || d.schema != req.Schema {
+		if err := d.learn(req.Schema); err != nil {
+			return providers.Generation{}, err
+		}
+	}
+	made := dryRequest{model: req.Model, messages: len(req.Messages), maxTokens: req.Sampling.MaxTokens,
+		reply: sentenceTokens + numberTokens*float64(d.numbers)}
+	for _, m := range req.Messages {
+		made.bytes += len(m.Content)
+	}
+	d.requests = append(d.requests, made)
+	g := providers.Generation{Text: d.answer, FinishReason: "stop"}
+	if req.LogProbs { // for a judge that reads them
+		for _, part := range numbers.FindAllString(g.Text, -1) {
+			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0),
+				Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
+		}
+	}
+	return g, nil
+}
+
+// learn makes the answer to requests with a schema, nil for none.
+func (d *DryRun) learn(of *providers.Schema) error {
 	reply := map[string]any{}
 	count := 0
-	if req.Schema != nil {
+	if of != nil {
 		// Through JSON, since a schema may hold parts as JSON text.
 		var schema struct {
 			Properties map[string]struct {
@@ -354,12 +382,12 @@ func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 				Minimum, Maximum float64
 			}
 		}
-		b, err := json.Marshal(req.Schema.Schema)
+		b, err := json.Marshal(of.Schema)
 		if err == nil {
 			err = json.Unmarshal(b, &schema)
 		}
 		if err != nil {
-			return providers.Generation{}, err
+			return err
 		}
 		for name, p := range schema.Properties {
 			reply[name] = "dry run"
@@ -369,24 +397,12 @@ func (d *DryRun) Generate(_ context.Context, req providers.GenerateRequest) (pro
 			}
 		}
 	}
-	made := dryRequest{model: req.Model, messages: len(req.Messages), maxTokens: req.Sampling.MaxTokens,
-		reply: sentenceTokens + numberTokens*float64(count)}
-	for _, m := range req.Messages {
-		made.bytes += len(m.Content)
-	}
-	d.requests = append(d.requests, made)
 	text, err := json.Marshal(reply)
 	if err != nil {
-		return providers.Generation{}, err
+		return err
 	}
-	g := providers.Generation{Text: string(text), FinishReason: "stop"}
-	if req.LogProbs { // for a judge that reads them
-		for _, part := range numbers.FindAllString(g.Text, -1) {
-			g.Tokens = append(g.Tokens, providers.Token{Text: part, LogProb: dataset.Known(0),
-				Top: []providers.Alternative{{Text: part, LogProb: dataset.Known(0)}}})
-		}
-	}
-	return g, nil
+	d.schema, d.answer, d.numbers = of, string(text), count
+	return nil
 }
 
 // template returns the chat template of that name, the caller's own or a known one.

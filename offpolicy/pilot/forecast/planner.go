@@ -22,6 +22,8 @@ type planner struct {
 	// Dollars of one more prompt, and of one more label, by single calls and in
 	// batches.
 	prompt, promptInBatch, label, labelInBatch float64
+
+	labels map[string]int // see has
 }
 
 // dollars are what a run of n prompts with more labels of the targets' own costs
@@ -213,13 +215,15 @@ func (pl *planner) more(policies []string, m int) int {
 
 // has counts the labels that a target's own responses have.
 func (pl *planner) has(policy string) int {
-	n := 0
-	for _, l := range pl.rec.Labels.All() {
-		if l.Policy == policy && l.Label.Valid() {
-			n++
+	if pl.labels == nil {
+		pl.labels = map[string]int{}
+		for k, l := range pl.rec.Labels.All() {
+			if l.Label.Valid() {
+				pl.labels[k.Policy]++
+			}
 		}
 	}
-	return n
+	return pl.labels[policy]
 }
 
 // gatePower is offpolicy.GatePower, remembered: a run that goes on, or is reported

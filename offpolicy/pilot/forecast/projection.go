@@ -238,13 +238,12 @@ func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 // ids, every pair needs that call.
 func contextWeight(rec *record.Records, full int) func(providers.Entry) float64 {
 	known, compares, here := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, row := range rec.Responses.All() {
-		known[row.Key().String()] = row.ContextIDs != nil
-	}
-	for _, row := range rec.LogProbs.All() {
+	for k, row := range rec.LogProbs.All() {
 		m, ok := row.Methods[teacherforce.MethodContinuation]
 		if ok && m.Reason != string(teacherforce.ReasonNotCompared) {
-			compares[row.Key().String()], here[row.PromptID] = true, true
+			response, _ := rec.Responses.Get(k)
+			compares[k.String()], here[k.PromptID] = true, true
+			known[k.String()] = response.ContextIDs != nil
 		}
 	}
 	share := float64(len(here)) / float64(max(1, rec.Prompts.Len()))

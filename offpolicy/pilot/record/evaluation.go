@@ -114,7 +114,7 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 // uncertified counts the log-probs that carry the mark.
 func (r *Records) uncertified() int {
 	n := 0
-	for row := range r.LogProbs.Values() {
+	for row := range r.LogProbs.Brief().Values() {
 		if slices.Contains(row.Flags, FlagUncertified) {
 			n++
 		}

@@ -179,7 +179,7 @@ func Failures(r *Records) (classes map[string]int, keys map[string][]string) {
 	for _, row := range r.Responses.All() {
 		add("responses", row.Key(), row.Error)
 	}
-	for _, row := range r.LogProbs.All() {
+	for _, row := range r.LogProbs.Brief().All() {
 		add("logprobs", row.Key(), row.Error)
 	}
 	for row := range r.AllLabels() {

@@ -2,7 +2,8 @@ package record
 
 import (
 	"iter"
-	"slices"
+	"sort"
+	"sync/atomic"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
@@ -13,6 +14,7 @@ import (
 type Rows[T any] struct {
 	n    int
 	row  func(int) T
+	in   func(int) T // rows without what Brief leaves out; nil for row
 	key  func(int) dataset.Key
 	find func(dataset.Key) (int, bool)
 }
@@ -24,22 +26,62 @@ func NewRows[T any](rows []T, key func(T) dataset.Key) Rows[T] {
 	for i, row := range rows {
 		at[key(row)] = i
 	}
-	return Rows[T]{len(rows), func(i int) T { return rows[i] }, func(i int) dataset.Key { return key(rows[i]) },
-		func(k dataset.Key) (int, bool) { i, ok := at[k]; return i, ok }}
+	return Rows[T]{n: len(rows), row: func(i int) T { return rows[i] },
+		key:  func(i int) dataset.Key { return key(rows[i]) },
+		find: func(k dataset.Key) (int, bool) { i, ok := at[k]; return i, ok }}
 }
 
 // RowsOf are rows that are made, whenever they are read, of what is held of them. held is in the
 // order of its keys, of which none occurs twice.
 func RowsOf[H, T any](held []H, key func(H) dataset.Key, row func(H) T) Rows[T] {
-	return Rows[T]{len(held), func(i int) T { return row(held[i]) }, func(i int) dataset.Key { return key(held[i]) },
-		func(k dataset.Key) (int, bool) {
-			return slices.BinarySearchFunc(held, k, func(h H, k dataset.Key) int { return key(h).Compare(k) })
-		}}
+	return Rows[T]{n: len(held), row: func(i int) T { return row(held[i]) },
+		key:  func(i int) dataset.Key { return key(held[i]) },
+		find: findIn(len(held), func(i int) dataset.Key { return key(held[i]) })}
+}
+
+// findIn finds the places of keys that are sorted. It begins where it last found one, because
+// most readers ask for one prompt after the other.
+func findIn(n int, key func(int) dataset.Key) func(dataset.Key) (int, bool) {
+	last := new(atomic.Int64)
+	return func(k dataset.Key) (int, bool) {
+		// What is sought is at low or after it, and before high.
+		low, high := 0, n
+		if at := int(last.Load()); at < n && key(at).Compare(k) <= 0 {
+			low = at
+			for step := 1; low+step < n; step *= 2 {
+				if key(low+step).Compare(k) > 0 {
+					high = low + step
+					break
+				}
+				low += step
+			}
+		}
+		i, found := sort.Find(high-low, func(i int) int { return k.Compare(key(low + i)) })
+		if found {
+			last.Store(int64(low + i))
+		}
+		return low + i, found
+	}
+}
+
+// InBrief are the rows with what [Rows.Brief] is to yield of them.
+func (r Rows[T]) InBrief(row func(i int) T) Rows[T] {
+	r.in = row
+	return r
+}
+
+// Brief are the rows as they cost least to read: log-probs without the results of their methods.
+func (r Rows[T]) Brief() Rows[T] {
+	if r.in != nil {
+		r.row = r.in
+	}
+	return r
 }
 
 // with are the rows as change leaves them, whenever they are read.
 func (r Rows[T]) with(change func(int, *T)) Rows[T] {
 	before := r.row
+	r.in = nil
 	r.row = func(i int) T {
 		row := before(i)
 		change(i, &row)

@@ -19,7 +19,7 @@ func (r *Records) unseen(target string) dataset.Float {
 		}
 	}
 	sum, n := 0.0, 0
-	for _, row := range r.LogProbs.AllOf(p0.Name) {
+	for _, row := range r.LogProbs.Brief().AllOf(p0.Name) {
 		if v, ok := row.Excluded.Get(); ok {
 			sum += v
 			n++

@@ -56,7 +56,8 @@ func (r *Records) Weights(policy string) *TargetWeights {
 
 func (r *Records) weigh(policy string) *TargetWeights {
 	w := &TargetWeights{}
-	base, target := r.LogProbs.Of(r.Logging().Policy.Name), r.LogProbs.Of(policy)
+	rows := r.LogProbs.Brief()
+	base, target := rows.Of(r.Logging().Policy.Name), rows.Of(policy)
 	var lower, upper []float64
 	for _, p := range r.Prompts.All() {
 		b, _ := base(p.ID)

@@ -18,7 +18,8 @@ func (r *Run) assignments() ([]oracle.Assignment, bool) {
 		return r.budgeted(), true
 	}
 	if !r.job.stratified() {
-		return r.job.Shard.Assigned(r.job.Labels, r.job.Plan, r.job.Arms), true
+		r.drawn.Do(func() { r.assigned = r.job.Shard.Assigned(r.job.Labels, r.job.Plan, r.job.Arms) })
+		return r.assigned, true
 	}
 	return get(r.store, r.store.designs, r.design)
 }

@@ -276,8 +276,8 @@ func (h *logProb) valued(yield func(name string, v dataset.Float) bool) {
 	}
 }
 
-// row is the log-prob as checks read it.
-func (h *logProb) row(keys *keyring) dataset.LogProb {
+// brief is the log-prob without the results of its methods.
+func (h *logProb) brief(keys *keyring) dataset.LogProb {
 	k := keys.key(h.key)
 	out := dataset.LogProb{PromptID: k.PromptID, Policy: k.Policy, LogProb: h.value, Tokens: int(h.tokens),
 		Method: h.method, Spread: h.spread, Flags: h.heldKind.flags, OutsideSupport: h.outside, Vocabulary: h.vocabulary,
@@ -294,6 +294,12 @@ func (h *logProb) row(keys *keyring) dataset.LogProb {
 			out.Tokens = r.tokens
 		}
 	}
+	return out
+}
+
+// row is the log-prob as checks read it.
+func (h *logProb) row(keys *keyring) dataset.LogProb {
+	out := h.brief(keys)
 	out.Methods = make(map[string]dataset.MethodResult, len(h.methods))
 	for _, m := range h.methods {
 		out.Methods[m.name] = dataset.MethodResult{Status: m.status, Reason: m.reason}

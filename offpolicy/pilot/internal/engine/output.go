@@ -36,7 +36,8 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 		Responses: record.RowsOf(responses, func(h *response) dataset.Key { return keys.key(h.key) },
 			func(h *response) record.Response { return h.row(keys) }),
 		LogProbs: record.RowsOf(logprobs, func(h *logProb) dataset.Key { return keys.key(h.key) },
-			func(h *logProb) dataset.LogProb { return h.row(keys) }),
+			func(h *logProb) dataset.LogProb { return h.row(keys) }).
+			InBrief(func(i int) dataset.LogProb { return logprobs[i].brief(keys) }),
 		Ledger:   r.store.entries(),
 		Stop:     stop,
 		Judge:    r.graders.judge,
