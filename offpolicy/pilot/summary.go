@@ -64,7 +64,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	v.Decision, v.Reasons = record.Decide(v.Checks)
 	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
 	byStage := map[string]float64{}
-	for e := range rec.Ledger.All() {
+	for e := range rec.Ledger.Brief().All() {
 		byStage[e.Stage] += float64(e.Cost)
 		v.Run.Spent += float64(e.Cost)
 	}
@@ -114,7 +114,7 @@ func (w *writer) complete(rec *record.Records) {
 // rates are the prices of every model that the ledger names.
 func rates(prices providers.Prices, ledger record.Attempts) map[string]providers.Price {
 	out := map[string]providers.Price{}
-	for e := range ledger.All() {
+	for e := range ledger.Brief().All() {
 		if p, ok := prices.Models[e.Model]; ok {
 			out[e.Model] = p
 		}
@@ -130,7 +130,7 @@ func stageTable(rec *record.Records) []Stage {
 		out[i].Name = name
 		index[name] = &out[i]
 	}
-	for e := range rec.Ledger.All() {
+	for e := range rec.Ledger.Brief().All() {
 		s, ok := index[e.Stage]
 		if !ok {
 			continue // the preflight's free calls
@@ -197,7 +197,7 @@ func stageTable(rec *record.Records) []Stage {
 func attribute(ledger record.Attempts) []Spending {
 	type kind struct{ stage, policy, model, outcome string }
 	sums := map[kind]*Spending{}
-	for e := range ledger.All() {
+	for e := range ledger.Brief().All() {
 		if e.Stage == record.StagePreflight {
 			continue
 		}
@@ -339,7 +339,7 @@ func withEarlierLabels(e record.CostEstimate, rec *record.Records) record.CostEs
 	}
 	e.Stages = slices.Clone(e.Stages)
 	s := &e.Stages[at]
-	for a := range rec.Ledger.All() {
+	for a := range rec.Ledger.Brief().All() {
 		if a.Stage != record.StageOracle {
 			continue
 		}

@@ -70,9 +70,9 @@ func checkGeneration(in *Input, c *record.Finding) {
 	worst := 0.0
 	var by []float64 // by the square root of tokens
 	var far []string
-	for k, row := range r.LogProbs.AllOf(p0.Name) {
+	for k, row := range r.LogProbs.Brief().AllOf(p0.Name) {
 		response, _ := responses(k.PromptID)
-		if raw, said := record.RawLogProb(row), response.LogProb; raw.Valid() && said.Valid() && row.Tokens > 0 {
+		if raw, said := r.Raw(row), response.LogProb; raw.Valid() && said.Valid() && row.Tokens > 0 {
 			d := math.Abs(raw.OrNaN() - said.OrNaN())
 			if t := row.TokenLogProbs; len(t) > 0 && response.FinishReason == providers.FinishStop {
 				// Not every server says what it gave the end-of-turn token.

@@ -276,19 +276,19 @@ func checkServed(in *Input, c *record.Finding) {
 	var bad []string
 	others := map[string]int{}
 	n, unnamed := 0, 0
-	note := func(key, want, got string) {
+	note := func(key func() string, want, got string) {
 		n++
 		switch {
 		case got == "":
 			unnamed++
 		case got != want && !strings.HasPrefix(got, want+"-"):
-			bad = append(bad, key)
+			bad = append(bad, key())
 			others[fmt.Sprintf("%s answered for %s", got, want)]++
 		}
 	}
 	for _, row := range r.Responses.All() {
 		if row.Error == nil {
-			note(row.Key().String(), asked[row.Policy], row.Model)
+			note(row.Key().String, asked[row.Policy], row.Model)
 		}
 	}
 	for e := range r.Ledger.All() {
@@ -297,7 +297,7 @@ func checkServed(in *Input, c *record.Finding) {
 		// asks no model.
 		if e.Outcome == "ok" && e.Model != "" && e.Stage != record.StageP0 && e.Stage != record.StageTargets &&
 			e.Stage != record.StagePreflight {
-			note(e.Stage+" "+e.Key, e.Model, e.Served)
+			note(func() string { return e.Stage + " " + e.Key }, e.Model, e.Served)
 		}
 	}
 	c.AddFigure("answers", float64(n), "")

@@ -50,7 +50,7 @@ func checkCost(in *Input, c *record.Finding) {
 	// reservations of the attempts whose usage nobody saw.
 	seen, unseen := 0.0, 0.0
 	attempts, doubtful, doubt := 0, 0, ""
-	for e := range r.Ledger.All() {
+	for e := range r.Ledger.Brief().All() {
 		attempts++
 		if e.UsageDoubt != "" {
 			doubtful, doubt = doubtful+1, cmp.Or(doubt, e.UsageDoubt)
@@ -132,7 +132,7 @@ func tokensOver(r *record.Records) (prompt, completion float64) {
 
 // tokensSeen counts the tokens of prompts and of completions that the services stated.
 func tokensSeen(r *record.Records) (seen [2]float64) {
-	for e := range r.Ledger.All() {
+	for e := range r.Ledger.Brief().All() {
 		if e.UsageKnown {
 			seen[0] += float64(e.PromptTokens)
 			seen[1] += float64(e.CompletionTokens)
@@ -200,7 +200,7 @@ var _ = add(Check{
 func checkRateLimit(in *Input, c *record.Finding) {
 	r := in.Records
 	absorbed, retries := 0, 0
-	for e := range r.Ledger.All() {
+	for e := range r.Ledger.Brief().All() {
 		if e.Attempt > 1 {
 			retries++
 		}

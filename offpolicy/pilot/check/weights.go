@@ -96,7 +96,7 @@ func checkIdentical(in *Input, c *record.Finding) {
 	var parts []string
 	pairs, compared := 0, 0
 	for i, a := range r.Arms {
-		rowsA := r.LogProbs.Of(a.Policy.Name)
+		rowsA := r.LogProbs.Brief().Of(a.Policy.Name)
 		for _, b := range r.Arms[i+1:] {
 			// Policies that differ in how they sample have one model and one context: equal
 			// values of the model's own distribution are what is expected of them.
@@ -105,9 +105,9 @@ func checkIdentical(in *Input, c *record.Finding) {
 			}
 			pairs++
 			n, same := 0, 0
-			for k, y := range r.LogProbs.AllOf(b.Policy.Name) {
+			for k, y := range r.LogProbs.Brief().AllOf(b.Policy.Name) {
 				x, ok := rowsA(k.PromptID)
-				u, v := record.RawLogProb(x), record.RawLogProb(y)
+				u, v := r.Raw(x), r.Raw(y)
 				if !ok || !u.Valid() || !v.Valid() || u.OrNaN() == 0 && v.OrNaN() == 0 {
 					continue
 				}
@@ -128,7 +128,7 @@ func checkIdentical(in *Input, c *record.Finding) {
 			}
 		}
 	}
-	for _, s := range teacherforce.Statistics(r.LogProbs.Values(), r.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(r.LogProbs.Brief().Values(), r.Logging().Policy.Name) {
 		if !math.IsNaN(s.KLPerToken) {
 			c.AddFigure("KL per token "+r.Logging().Policy.Name+" / "+s.Policy, s.KLPerToken, "nats")
 		}

@@ -106,11 +106,12 @@ func (r *Records) Logging() Arm { return r.Arms.Logging() }
 // both sides, whatever the two sample at, because they tell of the endpoint.
 // lengths are the responses' in tokens.
 func (r *Records) NoiseRatios(clone string) (d, lengths []float64, keys []dataset.Key) {
-	base, target := r.LogProbs.Of(r.Logging().Policy.Name), r.LogProbs.Of(clone)
+	rows := r.LogProbs.Brief()
+	base, target := rows.Of(r.Logging().Policy.Name), rows.Of(clone)
 	for _, p := range r.Prompts.All() {
 		b, _ := base(p.ID)
 		t, _ := target(p.ID)
-		if x, y := RawLogProb(b), RawLogProb(t); x.Valid() && y.Valid() {
+		if x, y := r.Raw(b), r.Raw(t); x.Valid() && y.Valid() {
 			d = append(d, y.OrNaN()-x.OrNaN())
 			lengths = append(lengths, float64(max(1, t.Tokens)))
 			keys = append(keys, t.Key())
@@ -119,12 +120,13 @@ func (r *Records) NoiseRatios(clone string) (d, lengths []float64, keys []datase
 	return d, lengths, keys
 }
 
-// RawLogProb is the record's value of the model's own distribution: what the echo says
-// where the record's value is another.
-func RawLogProb(row dataset.LogProb) dataset.Float {
+// Raw is a record's value of the model's own distribution: what the echo says where the
+// record's value is another. The record may be in brief.
+func (r *Records) Raw(row dataset.LogProb) dataset.Float {
 	if row.Method != teacherforce.MethodSampling && row.Method != teacherforce.MethodTempered {
 		return row.LogProb
 	}
+	row, _ = r.LogProbs.Get(row.Key())
 	for _, s := range teacherforce.Strategies() {
 		if m, ok := row.Methods[s.Name()]; ok && m.LogProb.Valid() {
 			return m.LogProb
@@ -231,7 +233,7 @@ func (r *Records) LabelUSD() (single, batch float64) {
 		return math.NaN(), math.NaN()
 	}
 	n := 0
-	for e := range r.Ledger.All() {
+	for e := range r.Ledger.Brief().All() {
 		if e.Stage != StageOracle {
 			continue
 		}

@@ -149,10 +149,16 @@ func (r Rows[T]) AllOf(policy string) iter.Seq2[dataset.Key, T] {
 }
 
 // Attempts are the ledger of a run, read one entry at a time. The zero value has none.
-type Attempts struct{ all iter.Seq[providers.Entry] }
+type Attempts struct{ all, brief iter.Seq[providers.Entry] }
 
 // NewAttempts are the entries that all yields, as often as it is asked.
-func NewAttempts(all iter.Seq[providers.Entry]) Attempts { return Attempts{all} }
+func NewAttempts(all iter.Seq[providers.Entry]) Attempts { return Attempts{all, all} }
+
+// InBrief are the attempts with what [Attempts.Brief] is to yield of them.
+func (a Attempts) InBrief(all iter.Seq[providers.Entry]) Attempts { return Attempts{a.all, all} }
+
+// Brief are the entries as they cost least to read: without their keys.
+func (a Attempts) Brief() Attempts { return Attempts{a.brief, a.brief} }
 
 // All yields one entry an attempt, without the ids of its request, by stage and record.
 func (a Attempts) All() iter.Seq[providers.Entry] {

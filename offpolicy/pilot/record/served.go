@@ -11,7 +11,7 @@ import (
 // Served lists which models answered for which.
 func Served(ledger Attempts) map[string]string {
 	seen := map[string]map[string]bool{}
-	for e := range ledger.All() {
+	for e := range ledger.Brief().All() {
 		if e.Outcome != providers.OutcomeOK || e.Served == "" {
 			continue
 		}

@@ -175,23 +175,28 @@ func (t *texts) of(a *attempt) string {
 	return k.String()
 }
 
-// compare compares texts. Those of different prompts mostly differ in the prompt already.
+// compare compares texts. Most differ in the prompt or the policy already.
 func (t *texts) compare(a, b *attempt) int {
 	if a.other == b.other && a.key == b.key {
 		return 0
 	}
 	if !a.other && !b.other {
-		p, q := t.keys.key(a.key).PromptID, t.keys.key(b.key).PromptID
-		if !strings.HasPrefix(p, q) && !strings.HasPrefix(q, p) {
+		k, l := t.keys.key(a.key), t.keys.key(b.key)
+		if p, q := k.PromptID, l.PromptID; !strings.HasPrefix(p, q) && !strings.HasPrefix(q, p) {
+			return cmp.Compare(p, q)
+		}
+		p, q := k.Policy, l.Policy
+		if k.PromptID == l.PromptID && !strings.HasPrefix(p, q) && !strings.HasPrefix(q, p) &&
+			!strings.ContainsAny(p, "/%") && !strings.ContainsAny(q, "/%") {
 			return cmp.Compare(p, q)
 		}
 	}
 	return cmp.Compare(t.of(a), t.of(b))
 }
 
-// entry is the attempt as checks and forecasts read it.
-func (a attempt) entry(t texts) providers.Entry {
-	return providers.Entry{Stage: a.stage, Key: t.of(&a), Policy: a.policy, Call: a.call, Provider: a.provider,
+// entry is the attempt as checks and forecasts read it, under the text of its key.
+func (a *attempt) entry(key string) providers.Entry {
+	return providers.Entry{Stage: a.stage, Key: key, Policy: a.policy, Call: a.call, Provider: a.provider,
 		Model: a.model, Served: a.served, Endpoint: a.endpoint, Outcome: a.outcome, UsageDoubt: a.doubt,
 		PromptTokens:     int(int64(a.prompt) | a.attemptKind.prompt),
 		CompletionTokens: int(int64(a.completion) | a.attemptKind.completion), Cost: a.cost,

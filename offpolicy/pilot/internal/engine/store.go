@@ -462,11 +462,15 @@ func (s *store) entries() record.Attempts {
 	s.mu.Lock()
 	texts := s.attempts.texts(&s.shared.keys)
 	s.mu.Unlock()
-	return record.NewAttempts(func(yield func(providers.Entry) bool) {
-		for a := range ledger {
-			if !yield(a.entry(texts)) {
-				return
+	entries := func(key func(attempt) string) iter.Seq[providers.Entry] {
+		return func(yield func(providers.Entry) bool) {
+			for a := range ledger {
+				if !yield(a.entry(key(a))) {
+					return
+				}
 			}
 		}
-	})
+	}
+	return record.NewAttempts(entries(func(a attempt) string { return texts.of(&a) })).
+		InBrief(entries(func(attempt) string { return "" }))
 }
