@@ -34,7 +34,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.Run("nosync", func(b *testing.B) {
 		j := mustOpen(b, b.TempDir(), Options{})
 		for b.Loop() {
-			if err := j.AppendNoSync("response", "k", payload); err != nil {
+			if err := appendNoSync(j, "response", "k", payload); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -48,7 +48,7 @@ func BenchmarkScan(b *testing.B) {
 			dir := b.TempDir()
 			j := mustOpen(b, dir, Options{})
 			for i := range n {
-				if err := j.AppendNoSync("response", fmt.Sprint(i), payload); err != nil {
+				if err := appendNoSync(j, "response", fmt.Sprint(i), payload); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -23,7 +23,7 @@ func acknowledged(t testing.TB) (log, mark []byte, ends []int, want []string) {
 		if i == 39 || i < 20 {
 			err = j.Append("response", fmt.Sprint(i), text)
 		} else {
-			err = j.AppendNoSync("response", fmt.Sprint(i), text)
+			err = appendNoSync(j, "response", fmt.Sprint(i), text)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -34,7 +34,7 @@ type Options struct {
 	// would: Open reads the log anyway. Its error is Open's.
 	Each func(Record) error
 	// After is where Each begins: its caller knows the records before it, as from an index of
-	// places, and has seen by [Digest] that they are what they were. They are not read.
+	// places, and has seen by their Digest that they are what they were. They are not read.
 	After Place
 
 	openFile func(in *folder.Folder) (file, error) // nil: the operating system's
@@ -331,18 +331,12 @@ func (j *Journal) read(at int64, of func(seq int64, raw []byte) error) error {
 // readers spare every read a buffer. None is read from after that: a record has a copy of its line.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
-// AppendAtNoSync is [Journal.AppendNoSync], and returns where the record stands.
+// AppendAtNoSync is [Journal.AppendAt] that returns when the operating system has the
+// record: it survives the process, not a power cut. The next Append of any goroutine, or
+// Close, puts it on the disk, and never a later record without it.
 func (j *Journal) AppendAtNoSync(kind, key string, payload any) (at int64, err error) {
 	_, at, err = j.write(kind, key, payload)
 	return at, err
-}
-
-// AppendNoSync writes a record and returns when the operating system has it: it
-// survives the process, not a power cut. The next Append of any goroutine, or
-// Close, puts it on the disk, and never a later record without it.
-func (j *Journal) AppendNoSync(kind, key string, payload any) error {
-	_, _, err := j.write(kind, key, payload)
-	return err
 }
 
 // write hands a record to the operating system and returns how many it has now,

@@ -38,7 +38,7 @@ func TestAppendScan(t *testing.T) {
 		{"u", "é", "日本\u2028語", true, "multi-byte text"},
 	}
 	for _, s := range steps {
-		appendTo := j.AppendNoSync
+		appendTo := func(kind, key string, payload any) error { return appendNoSync(j, kind, key, payload) }
 		if s.sync {
 			appendTo = j.Append
 		}
@@ -247,8 +247,8 @@ func TestDiskFull(t *testing.T) {
 		if len(acked) != 1+room/line {
 			t.Errorf("room for %d: %d acknowledged, want %d", room, len(acked), 1+room/line)
 		}
-		if err := j.AppendNoSync("k", "5", 0); err != failure {
-			t.Errorf("room for %d: AppendNoSync after a failure: %v", room, err)
+		if err := appendNoSync(j, "k", "5", 0); err != failure {
+			t.Errorf("room for %d: AppendAtNoSync after a failure: %v", room, err)
 		}
 		if err := j.Close(); err != failure {
 			t.Errorf("room for %d: Close after a failure: %v", room, err)
@@ -352,13 +352,13 @@ func TestSyncEvery(t *testing.T) {
 	})
 }
 
-func TestAppendNoSyncDoesNotFlush(t *testing.T) {
+func TestAppendAtNoSyncDoesNotFlush(t *testing.T) {
 	d := &disk{room: -1}
 	dir := t.TempDir()
 	j := mustOpen(t, dir, on(d))
 	flushes := 0
 	d.onSync = func() { flushes++ }
-	if err := j.AppendNoSync("intent", "1", 1); err != nil {
+	if err := appendNoSync(j, "intent", "1", 1); err != nil {
 		t.Fatal(err)
 	}
 	if flushes != 0 {
@@ -381,7 +381,7 @@ func TestScanWhileWriting(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range n {
-			if err := j.AppendNoSync("k", fmt.Sprint(i), strings.Repeat("x", i%300)); err != nil {
+			if err := appendNoSync(j, "k", fmt.Sprint(i), strings.Repeat("x", i%300)); err != nil {
 				t.Error(err)
 				return
 			}
@@ -444,4 +444,9 @@ func TestUnreadableFolder(t *testing.T) {
 	if _, err := Open(file, Options{}); err == nil {
 		t.Error("Open took a file for a folder")
 	}
+}
+
+func appendNoSync(j *Journal, kind, key string, payload any) error {
+	_, err := j.AppendAtNoSync(kind, key, payload)
+	return err
 }

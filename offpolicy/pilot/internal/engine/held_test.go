@@ -85,7 +85,8 @@ func TestHeldAttempts(t *testing.T) {
 	}
 	// "q!" sorts before "q/…": the texts are compared, not the prompts.
 	entries := []providers.Entry{entry("1", "q/p/0", 5), entry("2", "q!/p/0", 1<<33+7), entry("3", "q/a%2Fb/12", 0),
-		entry("9", "q/b/0", 5), entry("10", "q/a!/0", 6), entry("11", "q/a/0", 7), entry("4", "no key", 1), entry("5", "q/p/007", 2), entry("6", "q/a/b/0", 3), entry("7", "/", 4), entry("8", "", 4)}
+		entry("9", "q/b/0", 5), entry("10", "q/a!/0", 6), entry("11", "q/a/0", 7),
+		entry("4", "no key", 1), entry("5", "q/p/007", 2), entry("6", "q/a/b/0", 3), entry("7", "/", 4), entry("8", "", 4)}
 	s, a := newShared(), newAttempts()
 	for i, e := range entries {
 		a.note(&s.keys, e, int64(i))

@@ -160,7 +160,8 @@ func (s *store) wire(w *wire) {
 	if s.attempts.wire(w); w.reads() && w.err == nil {
 		maps.Copy(s.held, s.attempts.unsettled())
 	}
-	canaries := slices.SortedFunc(maps.Values(s.canaries), func(a, b dataset.Canary) int { return a.Key().Compare(b.Key()) })
+	canaries := slices.SortedFunc(maps.Values(s.canaries),
+		func(a, b dataset.Canary) int { return a.Key().Compare(b.Key()) })
 	w.json(&canaries)
 	for _, row := range canaries {
 		s.canaries[row.Key()] = row

@@ -48,7 +48,8 @@ func fill(t *testing.T, s *store, name string) {
 			t.Fatal(err)
 		}
 	}
-	text, end, failed := "Hé <b>\n", -1, &dataset.RecordError{Class: "timeout", Message: "no answer in 60s"}
+	text, end := "Hé <b>\n", -1
+	failed := &dataset.RecordError{Class: "timeout", Message: "no answer in 60s"}
 	for i, row := range []dataset.Response{
 		{Text: &text, FinishReason: "stop", Model: "m", PolicyHash: "h", LogProb: dataset.Known(-1.5), EndID: &end,
 			Usage: &dataset.Usage{PromptTokens: 3, CompletionTokens: 2}, ContextIDs: dataset.DigestTokens([]int{1, 2})},
@@ -91,7 +92,8 @@ func fill(t *testing.T, s *store, name string) {
 	must(s.addSeconds("judge", 1.25))
 	for i, e := range []providers.Entry{
 		{Stage: record.StageJudge, Key: name + "0/p%2F0/0", Outcome: providers.OutcomeInFlight, Cost: .1},
-		{Stage: record.StageJudge, Key: name + "0/p%2F0/0", Outcome: "ok", Cost: .3, PromptTokens: 1<<33 + 5, UsageKnown: true},
+		{Stage: record.StageJudge, Key: name + "0/p%2F0/0", Outcome: "ok", Cost: .3, PromptTokens: 1<<33 + 5,
+			UsageKnown: true},
 		{Stage: record.StageOracle, Key: "of no record", Outcome: providers.OutcomeInFlight, Cost: .7, LatencyMS: 12},
 		{Stage: record.StageOracle, Key: name + "1/p%2F0/0", Endpoint: batchEndpoint, Outcome: providers.OutcomeInFlight,
 			Cost: .2},
@@ -246,7 +248,8 @@ func TestIndex(t *testing.T) {
 		s.j.Close()
 	}
 	// Any other byte, and any other length, is no index.
-	if err := errors.Join(os.WriteFile(log, whole, 0o600), os.WriteFile(filepath.Join(dir, "acked"), acked, 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(log, whole, 0o600),
+		os.WriteFile(filepath.Join(dir, "acked"), acked, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	all, err := readAll(dir)
