@@ -253,7 +253,7 @@ func (l *lane) refused(now time.Time, seq uint64, o outcome, latestSeq uint64, n
 	wish := o.wish
 	if o.class == ClassRateLimited {
 		if wish == 0 {
-			wish = resetWish(o.header)
+			wish = resetWish(o.header, now)
 		}
 		switch {
 		case news:

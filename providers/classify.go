@@ -34,15 +34,24 @@ func (t *transport) hint(c Class) string {
 	return ""
 }
 
-// retryAfter is the wait that a server asks for: retry-after-ms, else
-// Retry-After in seconds or as a date. A date counts from the server's own
-// clock where it sends one. Some write a duration, as 1m2.5s, or the seconds or
-// milliseconds since 1970. What makes no sense is no wish.
+// retryAfter is the wait that a server asks for: Retry-After in milliseconds if it is there, else
+// as [untilThen] reads it. A date counts from the server's own clock where it sends one.
 func retryAfter(h http.Header, now time.Time) time.Duration {
-	if d, ok := parseWait(h.Get("Retry-After-Ms"), time.Millisecond); ok {
-		return d
+	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} { // Azure
+		if d, ok := parseWait(h.Get(name), time.Millisecond); ok {
+			return d
+		}
 	}
-	v := strings.TrimSpace(h.Get("Retry-After"))
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return untilThen(h.Get("Retry-After"), now)
+}
+
+// untilThen is the time from now until what a header names: seconds or a date. Some services write
+// a duration, as 1m2.5s, or the seconds or milliseconds since 1970. What makes no sense is no wish.
+func untilThen(v string, now time.Time) time.Duration {
+	v = strings.TrimSpace(v)
 	if d, err := time.ParseDuration(v); err == nil {
 		return max(0, d)
 	}
@@ -60,9 +69,6 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 			d = ms
 		}
 		at = time.Unix(0, 0).Add(d)
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
 	}
 	return max(0, at.Sub(now))
 }
@@ -95,6 +101,9 @@ func serverRequestID(h http.Header) string {
 
 var requestIDHeaders = []string{headerRequestID, "X-Fireworks-Request-Id", "Request-Id", "Cf-Ray"}
 
+// limitHeaders are what the names of limits begin with: most services', those of the IETF's draft, and Anthropic's.
+var limitHeaders = []string{"X-Ratelimit-", "Ratelimit-", "Anthropic-Ratelimit-"}
+
 // maxHeaders is more than any service has of limits.
 const maxHeaders = 64
 
@@ -108,8 +117,10 @@ func keepHeader(h http.Header) http.Header {
 		}
 	}
 	for k := range h {
-		if strings.HasPrefix(k, "X-Ratelimit-") && len(k) <= maxName && len(kept) < maxHeaders {
-			keep(k)
+		for _, prefix := range limitHeaders {
+			if strings.HasPrefix(k, prefix) && len(k) <= maxName && len(kept) < maxHeaders {
+				keep(k)
+			}
 		}
 	}
 	for _, k := range append([]string{"Retry-After", "Retry-After-Ms", "Server", "Openai-Version"}, requestIDHeaders...) {

@@ -244,6 +244,7 @@ func TestRetryAfterForms(t *testing.T) {
 		{"seconds", map[string]string{"Retry-After": "7"}, 7 * time.Second},
 		{"a fraction", map[string]string{"Retry-After": "0.25"}, 250 * time.Millisecond},
 		{"milliseconds go first", map[string]string{"Retry-After": "7", "Retry-After-Ms": "120"}, 120 * time.Millisecond},
+		{"milliseconds under Azure's name", map[string]string{"X-Ms-Retry-After-Ms": "120"}, 120 * time.Millisecond},
 		{"a date, by the server's clock and not ours", map[string]string{
 			"Retry-After": date.Add(1 * time.Hour).Format(http.TimeFormat),
 			"Date":        date.Add(time.Hour - 30*time.Second).Format(http.TimeFormat)}, 30 * time.Second},

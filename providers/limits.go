@@ -99,16 +99,17 @@ func headerLimits(h http.Header) quantities {
 }
 
 // resetWish is how long a refusal without Retry-After says that its limit is
-// exhausted: the longest reset of those with nothing remaining, else 0.
-func resetWish(h http.Header) time.Duration {
+// exhausted: the longest reset of those with nothing remaining, else 0. Each limit has a header
+// of each, X-Ratelimit-Remaining-Tokens and X-Ratelimit-Reset-Tokens for example.
+func resetWish(h http.Header, now time.Time) time.Duration {
 	var wish time.Duration
-	for _, kind := range []string{"Requests", "Tokens", "Project-Tokens"} {
-		left, ok := parseCount(h.Get("X-Ratelimit-Remaining-" + kind))
-		if !ok || left > 0 {
+	for name, values := range h {
+		reset := strings.Replace(name, "Remaining", "Reset", 1)
+		if reset == name || len(values) == 0 {
 			continue
 		}
-		if d, err := time.ParseDuration(strings.TrimSpace(h.Get("X-Ratelimit-Reset-" + kind))); err == nil {
-			wish = max(wish, d)
+		if left, ok := parseCount(values[0]); ok && left == 0 {
+			wish = max(wish, untilThen(h.Get(reset), now))
 		}
 	}
 	return wish

@@ -37,21 +37,38 @@ func TestHeaderLimits(t *testing.T) {
 }
 
 func TestResetWish(t *testing.T) {
+	now := time.Unix(1_741_305_600, 0)
 	for _, c := range []struct {
-		reason            string
-		remaining, resets string
-		want              time.Duration
+		reason string
+		header map[string]string // X-Ratelimit-Remaining-Tokens and its reset, unless they are named in full
+		want   time.Duration
 	}{
-		{"exhausted", "0", "1m30s", 90 * time.Second},
-		{"not exhausted", "1", "1m30s", 0},
-		{"not known to be exhausted", "", "1m30s", 0},
-		{"no duration", "0", "soon", 0},
-		{"a time that has passed", "0", "-1s", 0},
+		{"exhausted", map[string]string{"remaining": "0", "reset": "1m30s"}, 90 * time.Second},
+		{"not exhausted", map[string]string{"remaining": "1", "reset": "1m30s"}, 0},
+		{"not known to be exhausted", map[string]string{"reset": "1m30s"}, 0},
+		{"no duration", map[string]string{"remaining": "0", "reset": "soon"}, 0},
+		{"a time that has passed", map[string]string{"remaining": "0", "reset": "-1s"}, 0},
+		{"seconds without a unit", map[string]string{"remaining": "0", "reset": "7.5"}, 7500 * time.Millisecond},
+		{"Cerebras' day", map[string]string{"X-Ratelimit-Remaining-Requests-Day": "0",
+			"X-Ratelimit-Reset-Requests-Day": "33011.5"}, 33011500 * time.Millisecond},
+		{"the longest of several", map[string]string{"remaining": "0", "reset": "2s",
+			"X-Ratelimit-Remaining-Requests": "0", "X-Ratelimit-Reset-Requests": "3s"}, 3 * time.Second},
+		{"OpenRouter's milliseconds since 1970", map[string]string{"X-Ratelimit-Remaining": "0",
+			"X-Ratelimit-Reset": "1741305609000"}, 9 * time.Second},
+		{"seconds since 1970", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1741305609"},
+			9 * time.Second},
+		{"the IETF's draft", map[string]string{"Ratelimit-Remaining": "0", "Ratelimit-Reset": "9"}, 9 * time.Second},
+		{"Anthropic's date", map[string]string{"Anthropic-Ratelimit-Requests-Remaining": "0",
+			"Anthropic-Ratelimit-Requests-Reset": now.Add(9 * time.Second).UTC().Format(time.RFC3339)}, 9 * time.Second},
 	} {
 		h := http.Header{}
-		h.Set("X-Ratelimit-Remaining-Tokens", c.remaining)
-		h.Set("X-Ratelimit-Reset-Tokens", c.resets)
-		if got := resetWish(h); got != c.want {
+		for k, v := range c.header {
+			if k == "remaining" || k == "reset" {
+				k = "X-Ratelimit-" + k + "-Tokens"
+			}
+			h.Set(k, v)
+		}
+		if got := resetWish(keepHeader(h), now); got != c.want {
 			t.Errorf("%s: %v, want %v", c.reason, got, c.want)
 		}
 	}
@@ -68,7 +85,7 @@ func FuzzHeaderLimits(f *testing.F) {
 		if n := headerLimits(h)[byTokens]; !(n >= 0 && n < 1e19) {
 			t.Errorf("limit %q is %v", limit, n)
 		}
-		if d := resetWish(h); d < 0 {
+		if d := resetWish(h, time.Unix(1_741_305_600, 0)); d < 0 {
 			t.Errorf("reset %q is %v", reset, d)
 		}
 	})

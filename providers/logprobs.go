@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -42,19 +43,34 @@ func fillIDs(tokens []Token, ids []int) error {
 	return nil
 }
 
-// covers reports whether the entries, which spell spelled, contain prompt, whatever stands before
-// (a BOS token) and behind (generated text). Entries without exact bytes are
-// compared in their ASCII characters, because a character that spans two
-// tokens shows as U+FFFD in both.
+// covers reports whether the entries, which spell spelled, contain prompt, behind at most two tokens of the
+// server's own (BOS; GLM has two) and before any text (what it generated). Entries without exact bytes are
+// compared in their ASCII characters, because a character that spans two tokens shows as U+FFFD in both.
+//
+// Entries that repeat what precedes them, as "Hi", "Hi there", do not spell the text, though the last one holds it.
 func covers(tokens []Token, spelled []byte, prompt string) bool {
 	want := []byte(prompt)
-	if bytes.Contains(spelled, want) {
+	same := func(b []byte) []byte { return b }
+	at := bytes.Index(spelled, want)
+	if at < 0 && slices.ContainsFunc(tokens, func(t Token) bool { return t.Bytes == nil }) {
+		same = ascii
+		at = bytes.Index(ascii(spelled), ascii(want))
+	}
+	if at < 0 {
+		return false
+	}
+	before := 0 // tokens
+	for ; before < len(tokens); before++ {
+		if at -= len(same(tokens[before].spelled())); at < 0 {
+			break
+		}
+	}
+	if before == 0 || before == len(tokens) {
 		return true
 	}
-	if slices.ContainsFunc(tokens, func(t Token) bool { return t.Bytes == nil }) {
-		spelled, want = ascii(spelled), ascii(want)
-	}
-	return bytes.Contains(spelled, want)
+	last, next := tokens[before-1].Text, tokens[before].Text
+	repeats := last != "" && len(next) > len(last) && strings.HasPrefix(next, last)
+	return before <= 2 && !repeats
 }
 
 func ascii(b []byte) []byte {

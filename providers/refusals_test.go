@@ -102,7 +102,7 @@ var refusals = []struct {
 	{429, `{"statusCode": 429, "message": "Rate limit is exceeded. Try again in 17 seconds."}`,
 		providers.ClassRateLimited, 17},
 	{403, `{"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 12:34:56."}`,
-		providers.ClassQuota, 0},
+		providers.ClassRateLimited, 45296},
 	{401, `{"statusCode":401,"message":"Unauthorized. Access token is missing, invalid, audience is incorrect or have expired."}`,
 		providers.ClassAuth, 0},
 	{529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`,

@@ -24,7 +24,7 @@ import (
 // A reply is read for all that it says: each row's reading follows from its body
 // and nothing else. The bodies of rows without one are the shared cases.
 func TestRepliesThatServicesSend(t *testing.T) {
-	for _, row := range slices.Concat(sentAnswers, sentRefusals, neighbours, reported) {
+	for _, row := range slices.Concat(sentAnswers, sentRefusals, neighbours, reported, furtherReports) {
 		t.Run(strings.ReplaceAll(row.name, " ", "_"), func(t *testing.T) {
 			row.body = bodyOf(t, row)
 			checkReading(t, row.want, func() (reading, error) { return readReply(t, row) })
@@ -117,7 +117,7 @@ func TestRepliesInBatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var file bytes.Buffer
 			rows := map[string]sent{}
-			for i, row := range slices.Concat(sentAnswers, sentRefusals, neighbours, reported) {
+			for i, row := range slices.Concat(sentAnswers, sentRefusals, neighbours, reported, furtherReports) {
 				if row.call != "chat" || (row.body == "") != (name == "shared") {
 					continue
 				}

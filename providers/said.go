@@ -63,7 +63,7 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 		if text := r.detail(); s.message == "" {
 			s.message = text
 		}
-	case "code", "status_code", "error_code":
+	case "code", "status_code", "statusCode", "error_code":
 		word := r.word(maxName)
 		if n := statusOf(word); n != 0 {
 			s.status = n
@@ -76,7 +76,7 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 		} else {
 			s.kind = first(s.kind, word)
 		}
-	case "type", "reason":
+	case "type", "reason", "finishReason": // the last is Databricks'
 		s.kind = first(r.word(maxName), s.kind)
 	case "__type": // Amazon's, as "com.amazon.coral.service#ThrottlingException"
 		name := r.word(maxName)
@@ -378,27 +378,37 @@ func (s *said) settle() {
 }
 
 // namedDelay is the wait that a message names: "Please try again in 1m2.5s", "retry
-// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "will reset after 2h7m"
-// (OpenAI, Groq, Gemini, Azure, Django, GitHub).
+// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "will reset after 2h7m", "replenished
+// in 2.03:04:05", which are days and a time (OpenAI, Groq, Gemini, Azure, Django, GitHub).
 func namedDelay(message string) time.Duration {
 	m := delay.FindStringSubmatch(cut(message, maxMessage))
-	if m == nil {
+	switch {
+	case m == nil:
 		return 0
-	}
-	if m[1] != "" {
+	case m[1] != "":
 		d, err := time.ParseDuration(strings.ReplaceAll(m[1], " ", ""))
 		if err != nil {
 			return 0
 		}
 		return max(0, d)
+	case m[2] != "":
+		d, _ := parseWait(m[2], units[strings.ToLower(m[3])])
+		return d
 	}
-	units := map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hour": time.Hour}
-	d, _ := parseWait(m[2], units[strings.ToLower(m[3])])
-	return d
+	var sum time.Duration
+	for i, unit := range []string{"day", "hour", "min", "sec"} {
+		d, _ := parseWait(m[4+i], units[unit])
+		sum += d
+	}
+	return sum
 }
 
-var delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset)(?:s|ing)?(?: (?:in|after|for))?|available in)(?: about)? ` +
-	`(?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour))`)
+var (
+	units = map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
+	delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset|replenished)(?:s|ing)?(?: (?:in|after|for))?|available in)` +
+		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour|day)` +
+		`|(?:([0-9]{1,4})\.)?([0-9]{1,2}):([0-9]{2}):([0-9]{2})\b)`)
+)
 
 // described makes an error's words fit to be shown and sets its class.
 func (t *transport) described(e *Error, status int, s said) {

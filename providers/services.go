@@ -40,7 +40,9 @@ var codes = table[Class]{
 		"insufficient_balance", "insufficient_credit*", // DeepSeek, OpenRouter and gateways
 		"budget_exceeded",                                // LiteLLM
 		"quota_exceeded", "exceeded_current_quota_error", // Moonshot
-		"1113", "1309", // Zhipu: in arrears; a plan that ended
+		"not_enough_balance",  // Novita
+		"token_quota_reached", // watsonx
+		"1113", "1309",        // Zhipu: in arrears; a plan that ended
 		"base_resp 1008", "base_resp 1028", "base_resp 1030", // MiniMax
 		"arrearage", "accountoverdueerror", "account_overdue", "allocationquota.freetieronly", // Alibaba, Volcengine
 	},
@@ -68,6 +70,8 @@ var codes = table[Class]{
 		"1301",                             // Zhipu
 		"base_resp 1026", "base_resp 1027", // MiniMax
 		"prohibited_content", "safety", "blocked_by_safety", "image_safety",
+		"input_guardrail_triggered", "output_guardrail_triggered", // Databricks
+		"censorship_block*", // StepFun
 	},
 	ClassTooLong: {
 		// OpenAI, llama.cpp, OpenRouter
@@ -82,7 +86,9 @@ var codes = table[Class]{
 		"model_not_found", "model_not_exist", "model_not_available", "invalid_model",
 		"model_decommissioned", "deploymentnotfound",
 		"invalidendpointormodel.notfound", "modelnotopen", "resourcenotfoundexception",
-		"1211", // Zhipu
+		"model_not_supported", "unknown_model", // Hugging Face, GitHub
+		"1211",  // Zhipu
+		"30003", // SiliconFlow
 	},
 	ClassAuth: {
 		// OpenAI, Gemini, Anthropic
@@ -135,6 +141,10 @@ var finishes = table[string]{
 		"endoftext",   // local servers
 		"finished",    // AI21
 		"endoftoken",  // AI21
+		"normal",      // Baidu
+		"finish",      // Amazon's Titan
+		"end_id",      // TensorRT-LLM
+		"end_of_text", // Aleph Alpha
 	},
 	FinishLength: {
 		// OpenAI; Anthropic, Gemini, Cohere
@@ -142,10 +152,12 @@ var finishes = table[string]{
 		"model_length",                  // Mistral
 		"model_context_window_exceeded", // Anthropic
 		"context_length", "token_limit", "limit", "max_context_length", "length_limit",
+		"maximum_tokens", "context", // Aleph Alpha; Reka
 	},
 	FinishFiltered: {
 		"content_filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
 		"safety", "recitation", "prohibited_content", "blocklist", "spii", "language", "image_safety", // Gemini
+		"image_recitation", "image_prohibited_content", "model_armor",
 		"refusal",              // Anthropic: its classifiers stopped it
 		"guardrail_intervened", // Bedrock
 		"sensitive",            // Zhipu
@@ -160,6 +172,8 @@ var finishes = table[string]{
 		// vLLM, SGLang, Cohere
 		"abort", "aborted", "cancelled", "canceled", "cancel", "timeout", "user_cancel", "interrupted",
 		"error_limit", "failed", "malformed_function_call", "malformed_response", "unexpected_tool_call", // Cohere, Gemini
+		"function_call_filter", "too_many_tool_calls", "missing_thought_signature",
+		"timed_out", // TensorRT-LLM
 	},
 }
 
@@ -194,8 +208,9 @@ var (
 // one of the constants above, or "error" if the service failed. A provider of
 // one's own sets [Generation.FinishReason] by it.
 func FinishOf(word string) (meaning string, known bool) {
-	w := strings.ToLower(strings.TrimSpace(word))
-	w = strings.TrimPrefix(strings.TrimPrefix(w, "finish_reason_"), "finishreason.") // protocol buffers, Python's enums
+	w := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(word)), "finish_reason_") // protocol buffers
+	w = w[strings.LastIndexByte(w, '.')+1:]                                             // enums, as FinishReason.STOP
+	w, _, _ = strings.Cut(w, ":")                                                       // Gemini, as content_filter: SPII
 	meaning, known = finishWords[strings.NewReplacer("-", "_", " ", "_").Replace(w)]
 	return meaning, known
 }
@@ -224,12 +239,26 @@ func classify(status int, s said) Class {
 	if s.status != 0 && (status/100 == 2 || status == http.StatusBadRequest) {
 		status = s.status
 	}
+	text := strings.ToLower(s.message)
 	for _, word := range []string{s.code, s.kind} {
 		switch c := codeClass(word); c {
 		case "":
 		case ClassRateLimited:
-			// Groq says "tokens" of a single request that is too large, too.
+			// Groq says "tokens" of a single request that is too large, too. Gemini has one word for
+			// a limit and for money that is spent.
+			if strings.EqualFold(word, "resource_exhausted") && s.wait == 0 && saysAny(text, broke) {
+				return ClassQuota
+			}
 			if status/100 != 4 || status == http.StatusTooManyRequests || word != "tokens" && word != "requests" {
+				return c
+			}
+		case ClassQuota:
+			if status == http.StatusTooManyRequests && strings.Contains(text, "allocated quota exceeded") {
+				return ClassRateLimited // Alibaba's word for the tokens of a minute
+			}
+			return c
+		case ClassTooLong:
+			if status != http.StatusTooManyRequests || !strings.EqualFold(word, "token_limit_exceeded") { // Novita's minute
 				return c
 			}
 		case ClassOverloaded:
@@ -244,7 +273,6 @@ func classify(status int, s said) Class {
 			return c
 		}
 	}
-	text := strings.ToLower(s.message)
 	switch {
 	case status == http.StatusTooManyRequests && s.wait > 0:
 		return ClassRateLimited
@@ -255,9 +283,11 @@ func classify(status int, s said) Class {
 		return ClassTooLong
 	case (status == http.StatusForbidden || status == http.StatusBadRequest) && saysAny(text, moderated):
 		return ClassFiltered
+	case status == http.StatusForbidden && s.wait > 0: // Azure's quota of calls, which comes back by itself
+		return ClassRateLimited
 	case status == http.StatusTooManyRequests && saysAny(text, perTime):
 		return ClassRateLimited
-	case status/100 == 4 && status != http.StatusNotFound && saysAny(text, spent):
+	case status/100 == 4 && status != http.StatusNotFound && (saysAny(text, spent) || saysAny(text, broke)):
 		return ClassQuota
 	case (status == http.StatusBadRequest || status == http.StatusNotFound) && saysAny(text, noModel):
 		return ClassModelNotFound
@@ -286,7 +316,7 @@ func classify(status int, s said) Class {
 		return ClassFiltered
 	case status == http.StatusRequestEntityTooLarge:
 		return ClassTooLong
-	case status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests, status == statusNoCapacity:
 		return ClassRateLimited
 	case status == http.StatusNotImplemented:
 		return ClassBadRequest
@@ -301,19 +331,28 @@ func classify(status int, s said) Class {
 // statusClientClosed is nginx's, for a request whose sender it takes to have left.
 const statusClientClosed = 499
 
+// statusNoCapacity is Groq's, for a tier that is full.
+const statusNoCapacity = 498
+
 // Words of people, in lower case, that decide where nothing machine-readable does.
 var (
 	spent = []string{
-		"exceeded your current quota", "spending limit", "spend limit", "insufficient balance", "insufficient credit",
-		"insufficient quota",
-		"insufficient funds", "out of credits", "no credit left", "credit balance", "balance is too low",
-		"balance is insufficient", "api usage limits", // SiliconFlow, Anthropic
+		"exceeded your current quota", "spending limit", "spend limit", "insufficient quota",
+		"api usage limits",                               // Anthropic
 		"key limit exceeded", "out of call volume quota", // OpenRouter, Azure
+		"exceededtokenbudget", "budget has been exceeded", // LiteLLM
+	}
+	// and these can mean nothing but money
+	broke = []string{
+		"insufficient balance", "insufficient credit", "insufficient funds", "out of credits", "no credit left",
+		"credit balance", "balance is too low",
+		"balance is insufficient", "credits are depleted", // SiliconFlow, Gemini
 	}
 	// a quota of this kind comes back by itself
 	perTime   = []string{"per minute", "per second", "per hour", "per day"}
 	moderated = []string{"moderation", "content policy", "content filter", "content management policy", "flagged",
-		"safety system", "content exists risk", "contentpolicyviolation"} // DeepSeek, LiteLLM
+		"safety system", "content exists risk", "contentpolicyviolation", // DeepSeek, LiteLLM
+		"responsible ai practices", "violates usage guidelines"} // Vertex, xAI
 	noKey = []string{
 		"api key not valid", "incorrect api key", "invalid api key", "api key is invalid", // Gemini, xAI
 		"api key expired", "location is not supported",
@@ -321,6 +360,7 @@ var (
 	noModel = []string{
 		"model not exist", "not a valid model", "invalid model name", // DeepSeek, OpenRouter, LiteLLM
 		"model identifier is invalid", "try pulling it first", // Bedrock, Ollama
+		"model does not exist", "no such model", "not supported by any provider", // SiliconFlow, Cloudflare, Hugging Face
 	}
 )
 

@@ -11,7 +11,7 @@ import (
 // code does.
 func tooLong(status int, text string) bool {
 	switch status {
-	case 400, 413, 422:
+	case 400, 403, 413, 422: // 403: Together
 		return saysAny(text, []string{
 			"context length", "context window", "maximum context", "prompt is too long", "max_model_len", "too many tokens",
 			"available context size",                                                                // llama.cpp
@@ -19,6 +19,7 @@ func tooLong(status int, text string) bool {
 			"max_seq_len",                            // SiliconFlow
 			"input token count", "input is too long", // Gemini, Bedrock
 			"contextwindowexceeded", "prompt too long", // LiteLLM
+			"maximum prompt length", "exceed context limit", "total tokens limit", // xAI, Anthropic, watsonx
 		})
 	}
 	return false

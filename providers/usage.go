@@ -32,8 +32,8 @@ type statedUsage struct {
 	// OpenRouter's: with a key of one's own, the upstream bills beside its cost.
 	ownKey   bool
 	upstream dataset.Float
-	// Anthropic's names: what was read from a cache and written to one stands
-	// beside input_tokens.
+	// Anthropic's names, and Bedrock's: what was read from a cache and written to one
+	// stands beside input_tokens.
 	input         bool
 	read, written int
 }
@@ -52,7 +52,7 @@ func (r *reader) usage(u *statedUsage) {
 		case "prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens", "promptTokens":
 			// OpenAI; its Responses API, Anthropic; Gemini; Bedrock; gateways in JavaScript
 			once(0)
-			u.input = string(key) == "input_tokens"
+			u.input = string(key) == "input_tokens" || string(key) == "inputTokens"
 			u.prompt = r.count()
 		case "completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens", "completionTokens":
 			once(1)
@@ -71,9 +71,9 @@ func (r *reader) usage(u *statedUsage) {
 		case "cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cachedContentTokenCount":
 			// Moonshot; DeepSeek; Mistral; Gemini
 			u.cached = max(u.cached, r.count())
-		case "cache_read_input_tokens":
+		case "cache_read_input_tokens", "cacheReadInputTokens": // Anthropic, Bedrock
 			u.read = r.count()
-		case "cache_creation_input_tokens":
+		case "cache_creation_input_tokens", "cacheWriteInputTokens":
 			u.written = r.count()
 		case "completion_tokens_details", "output_tokens_details":
 			for ok := r.enter('{'); ok; ok = r.more('}') {
@@ -126,7 +126,8 @@ func (r *reader) cost(u *statedUsage, unit float64) {
 // usage puts the counts together, nil where they do not give both sides: a count
 // that is missing is not 0.
 //
-//	total > prompt + completion   what is over was generated beside the text
+//	total > prompt + completion   what is over was generated beside the text, or is of the prompt, if
+//	                              it is what a cache gave or took
 //	total < prompt + completion   the parts count
 //	reasoning > completion        it is counted beside it
 //	cached > prompt               it is counted beside it
@@ -156,6 +157,12 @@ func (s statedUsage) usage() (u *Usage, doubt string) {
 	}
 	if s.input && t != p+c {
 		p += written
+	}
+	if over := t - p - c; over > 0 && over != s.reasoning {
+		switch over { // a gateway that took the prompt without its cache
+		case cached + written, written, cached:
+			p += over
+		}
 	}
 	u = &Usage{PromptTokens: p, CachedTokens: cached, Stated: s.cost}
 	if own, ok := s.upstream.Get(); ok && s.ownKey {
