@@ -144,5 +144,6 @@ var furtherReports = []sent{
 	{"a BOS token before the text", "score", 0, echoed(`{"tokens":["<s>","Hi"," there"],"token_logprobs":[null,-2,-1.25]}`),
 		reading{text: "Hi there", values: []dataset.Float{{}, known(-2), known(-1.25)}, usage: usage(2, 0, 0, 0)}},
 	{"two tokens of GLM before the text", "score", 0, echoed(`{"tokens":["[gMASK]","<sop>","Hi"," there"],"token_logprobs":[null,-9,-2,-1.25]}`),
-		reading{text: "Hi there", values: []dataset.Float{{}, known(-9), known(-2), known(-1.25)}, usage: usage(2, 0, 0, 0)}},
+		reading{text: "Hi there", values: []dataset.Float{{}, known(-9), known(-2), known(-1.25)},
+			usage: usage(2, 0, 0, 0)}},
 }

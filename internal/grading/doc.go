@@ -31,7 +31,8 @@
 //		text     = prose without a verdict of its own
 //		verdict  = object | line, perhaps in a code block, at the very end
 //		object   = the fields asked for, with or without a reason
-//		line     = "Score: 64", "**Score:** 64/100", …; only if one field is asked for
+//		line     = "Score: 64", "**Score:** 64/100", "- Score: 64 points", "Rating: [[64]]", "Bewertung: 64",
+//		           "<score>64</score>", …; only if one field is asked for
 //
 //	  - A number without a name must be all there is, or follow its name: "Score:"
 //	    on the line before.

@@ -19,7 +19,7 @@ func (t Task) parse(reply string) (values []int, repaired bool, err error) {
 // verdict is what a reply says, and where.
 type verdict struct {
 	values   []int
-	at       []span // where in the reply each value stands; nil for a line, and for a reply that is a JSON string
+	at       []span // where in the reply each value stands; nil for a line, and for an object whose text was changed
 	text     string // the object or the line that states them
 	unnamed  bool   // a line that does not say what its number is
 	repaired bool
@@ -99,8 +99,39 @@ func (t Task) lastObject(text string) (verdict, int, error) {
 			values, at, err := t.object(text[start:], false)
 			return verdict{values: values, at: at, text: text[start:]}, start, err
 		}
+		if strict := escaped(text[start:]); strict != text[start:] && json.Valid([]byte(strict)) {
+			values, _, err := t.object(strict, false)
+			return verdict{values: values, text: text[start:]}, start, err
+		}
 	}
 	return verdict{}, 0, errors.New("the reply ends in a brace, but not in a JSON object")
+}
+
+// escaped is text with the characters in its strings that JSON wants escaped, line breaks and tabs
+// mostly, and with backslashes that escape nothing doubled. Where a string ends does not change.
+func escaped(text string) string {
+	var b strings.Builder
+	inString := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '"':
+			inString = !inString
+		case inString && c < ' ':
+			fmt.Fprintf(&b, `\u%04x`, c)
+			continue
+		case inString && c == '\\' && i+1 < len(text):
+			if !strings.ContainsRune(`"\/bfnrtu`, rune(text[i+1])) {
+				b.WriteString(`\\`)
+				continue
+			}
+			b.WriteByte(c)
+			i++
+			c = text[i]
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 var (
@@ -108,10 +139,15 @@ var (
 	// gradeLine is a number that stands by itself, with or without its name
 	// before it and the end of the scale after it. A dash after the name is a
 	// dash only if a space follows it, and otherwise a sign.
-	gradeLine = regexp.MustCompile(`(?i)^(?:(?:(?:the|my|overall|final|total|quality)\s+){0,3}` +
-		`(score|label|grade|rating)\s*` +
-		`(?:\(\s*(?:out\s+of\s+|0\s*[-–]\s*)([0-9]+)\s*\)\s*)?(?:[:：=]|[-–—]\s|\bis\b)?\s*)?` +
-		`([-+]?[0-9][-+.0-9e]*)(?:\s*(?:/|out\s+of)\s*([0-9]+))?\s*[.。]?$`)
+	gradeLine = regexp.MustCompile(`(?i)^(?:(?:(?:the|my|overall|final|total|quality)\s+){0,3}(` + names + `)\s*` +
+		`(?:[(\[]\s*(?:out\s+of\s+|([0-9]+)\s*[-–]\s*)([0-9]+)\s*[)\]]\s*)?` +
+		`(?:\bis\b\s*)?(?:[:：=]>?|[-–—]\s|->|→)?\s*)?` +
+		`(?:([-+]?[0-9][-+.0-9e]*)|\[\[([-+]?[0-9][-+.0-9e]*)\]\])` +
+		`(?:\s*(?:/|out\s+of)\s*([0-9]+)|\s*(%))?\s*(?:points?|pts|分|点|점)?\s*[.。]?$`)
+	// item is what begins an item of a list, before a name.
+	item = regexp.MustCompile(`^(?:[-+•]|[0-9]{1,2}[.)])\s+(\pL)`)
+	// tagged is a grade in a tag that names it.
+	tagged = regexp.MustCompile(`(?i)^<(score|label|grade|rating)>(.*)</(score|label|grade|rating)>$`)
 	// markedDigits are two numbers that would be one without the marks between them.
 	markedDigits = regexp.MustCompile("[0-9][*_`#]+[0-9]")
 	// indented is a line that Markdown sets as code.
@@ -130,24 +166,45 @@ func (t Task) lastLine(text string) (verdict, int, error) {
 		return fail("%q is not a number", s)
 	}
 	bare := strings.TrimSpace(markup.Replace(line))
-	m := gradeLine.FindStringSubmatch(bare)
+	m := gradeLine.FindStringSubmatch(named(bare))
 	if m == nil || fenceLine.MatchString(line) {
 		return fail("the reply ends neither in an object nor in a line that states a number by itself")
 	}
 	if before != "" && (indented.MatchString(line) || strings.Contains(line, "`")) {
 		return fail("the last line is set as code, as a quotation is")
 	}
-	for _, top := range []string{m[2], m[4]} {
-		if top != "" && top != fmt.Sprint(t.Max) {
-			return fail("it speaks of a scale to %s, and the scale goes from %d to %d", top, t.Min, t.Max)
+	name, low, top, number, of, percent := m[1], m[2], m[3], m[4]+m[5], m[6], m[7]
+	for _, end := range []string{top, of} {
+		if end != "" && end != fmt.Sprint(t.Max) || low != "" && low != fmt.Sprint(t.Min) {
+			return fail("it speaks of a scale to %s, and the scale goes from %d to %d", first(end, top), t.Min, t.Max)
 		}
 	}
-	v, err := t.grade(strings.TrimPrefix(m[3], "+"))
-	return verdict{values: []int{v}, text: bare, unnamed: m[1] == ""}, start, err
+	if percent != "" && (t.Min != 0 || t.Max != 100) {
+		return fail("a share in the place of a number on the scale from %d to %d", t.Min, t.Max)
+	}
+	v, err := t.grade(strings.TrimPrefix(number, "+"))
+	return verdict{values: []int{v}, text: item.ReplaceAllString(bare, "$1"), unnamed: name == ""}, start, err
+}
+
+// named is a line with its grade's name in front, if a tag says it, and without the mark of an item.
+func named(line string) string {
+	if m := tagged.FindStringSubmatch(line); m != nil && strings.EqualFold(m[1], m[3]) {
+		return m[1] + ": " + strings.TrimSpace(m[2])
+	}
+	return item.ReplaceAllString(line, "$1")
+}
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
 }
 
 // openingFence is the first line of a code block, at the end of a text.
-var openingFence = regexp.MustCompile("(?:^|\n)[ ]{0,3}(?:```+|~~~+)[A-Za-z0-9]*[ \t]*\n?[ ]{0,3}$")
+var openingFence = regexp.MustCompile("(?:^|\n)[ ]{0,3}(?:```+|~~~+)[ \t]*[A-Za-z0-9]*[ \t]*\n?[ ]{0,3}$")
 
 // alone checks what stands before a verdict: head before the last thought, and
 // before after it. It may be prose that neither states a verdict of its own nor
@@ -170,7 +227,7 @@ func (t Task) alone(head, before string, v verdict, fenced bool) error {
 	switch {
 	case phrase != "":
 		return fmt.Errorf("the text before the grade names one as well: %q", excerpt(phrase))
-	case fenced && v.at == nil:
+	case fenced && !strings.HasSuffix(v.text, "}"):
 		return errors.New("the last line is set as code, as a quotation is")
 	case len(fenceLine.FindAllString(prose, -1))%2 == 1:
 		return errors.New("the grade shares a code block with other text, as a quotation does")

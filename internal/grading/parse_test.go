@@ -2,6 +2,7 @@ package grading
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +85,13 @@ func TestParse(t *testing.T) {
 		{ten, `1e309`, 0, refused, false, "beyond float64"},
 		{ten, "8\n9", 0, refused, false, "two numbers without a name"},
 		{ten, "Score: 8 or 9", 0, refused, false, "two numbers on a line"},
+		{ten, `Score: 80%`, 0, refused, false, "a share is no number of a scale to 10"},
+		{five, `Score (1-5): 4`, 4, true, repaired, "the scale beside the name"},
+		{five, `Score (0-5): 4`, 0, refused, false, "another scale beside the name"},
+		{five, `Score [1–5]: 4/5`, 4, true, repaired, "the scale twice"},
+		{ten, `Score (0-100): 8`, 0, refused, false, "nor to 100"},
+		{ten, `Rating: [[8]]`, 8, true, repaired, "MT-Bench's brackets"},
+		{ten, `Rating: [[85]]`, 0, refused, false, "not on the scale"},
 		{ten, "I would give it 8 of 10 points.", 0, refused, false, "no number is taken out of a sentence"},
 		{ten, "It is good.", 0, refused, false, "no score at all"},
 	}
@@ -122,7 +130,7 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	for _, r := range replies {
+	for _, r := range slices.Concat(replies, moreReplies) {
 		f.Add(r.reply)
 	}
 	tk := task(f, "score")

@@ -16,7 +16,7 @@ const (
 	// graded is how a grader speaks of what it grades.
 	graded = `(?:it|this|that|them|(?:the|this)\s+(?:response|answer|reply|text))`
 	// granting are verbs that take a grade.
-	granting = `(?:give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|settle\s+(?:on|for)|deserves?|` +
+	granting = `(?:think|thought|give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|settle\s+(?:on|for)|deserves?|` +
 		`earns?|merits?|warrants?|gets?|receives?|worth)` +
 		`(?:\s+(?:it|about|around|only|just|at|most|least|no|more|than|an?)){0,4}`
 	// uncounted is what may follow a number that does not count things, so that
@@ -24,6 +24,13 @@ const (
 	uncounted = `(?:\s*(?:[^\s\pL0-9/%]|$)|` +
 		`\s+(?:for|on|in|because|and|but|at|as|if|since|overall|points?|marks?)\b)`
 )
+
+// names are what a line may call its grade: other languages' words for a score, and those that only
+// such a line has. With a number behind it, each of them names a verdict.
+const names = `score|label|grade|rating|verdict|evaluation|assessment|` +
+	`(?:gesamt)?(?:bewertung|note|wertung|punktzahl)|puntuaci[oó]n|puntaje|calificaci[oó]n|nota|punteggio|voto|pontua[cç][aã]o|` +
+	`(?:最终|综合|总体)?(?:评分|得分|分数|打分)|总分|總分|評分|評価|採点|点数|スコア|점수|평점|평가|оценка|балл|рейтинг|` +
+	`ocena|cijfer|betyg|puan|skor|nilai|điểm|คะแนน|الدرجة|التقييم`
 
 // naming are the phrases that name a score, a grade or a rating.
 var naming = []*regexp.Regexp{
@@ -43,8 +50,11 @@ var naming = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)"(?:reason|lower|upper|label)"\s*:`),
 	regexp.MustCompile(`(?i)</?(?:answer|response|output|result|score|grade|rating|label)>`),
 	// Score, grade and rating in other languages.
-	regexp.MustCompile(`(?i)评分|得分|分数|打分|評価|採点|点数|スコア|점수|평점|оценк|балл|` +
-		`bewertung|punktzahl|puntuaci|puntaje|calificaci|punteggio|pontua`),
+	regexp.MustCompile(`(?i)评分|得分|分数|打分|總分|总分|評分|評価|採点|点数|スコア|점수|평점|оценк|балл|рейтинг|` +
+		`bewertung|punktzahl|puntuaci|puntaje|calificaci|punteggio|pontua|คะแนน|الدرجة|التقييم`),
+	// and a grade that is granted in them.
+	regexp.MustCompile(`(?i)(?:\bich\s+(?:ver)?gebe|\bje\s+(?:lui\s+)?(?:donne|mets|attribue)|\b(?:le|lo)\s+doy|\bgli\s+do|` +
+		`\beu\s+dou|ставлю|даю)\s+(?:[\pL]+\s+){0,3}` + digits + `|[0-9]\s*(?:分|점)(?:[^\pL]|$)`),
 }
 
 func word(list string) *regexp.Regexp {
@@ -60,7 +70,7 @@ var fraction = regexp.MustCompile(`(?i)(?:^|[^0-9/.,])` + digits +
 func secondVerdict(prose string, top int) string {
 	plain := markup.Replace(prose)
 	for line := range strings.SplitSeq(plain, "\n") {
-		if gradeLine.MatchString(strings.TrimSpace(line)) {
+		if gradeLine.MatchString(named(strings.TrimSpace(line))) {
 			return line // it would be read as a verdict if it were the last
 		}
 	}
@@ -101,7 +111,8 @@ func splitLeadIn(prose string) (rest string, ok bool) {
 	at := strings.LastIndexByte(prose, '\n') + 1
 	line := prose[at:]
 	heading := strings.HasPrefix(line, "#") || strings.HasPrefix(line, "**") && strings.HasSuffix(line, "**")
-	if m := leadIn.FindStringSubmatch(line); m != nil && (m[1] != "" || heading) {
+	// a fence that was lost
+	if m := leadIn.FindStringSubmatch(line); m != nil && (m[1] != "" || heading || line == "json") {
 		return prose[:at], true
 	}
 	if m := clause.FindStringSubmatch(line); m != nil && m[1] != "" {

@@ -2,6 +2,7 @@ package grading
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,12 +16,14 @@ const unscored = -1
 // object is the form that judges are asked for.
 const object = `{"reason":"fine","score":73}`
 
-// replies are read on a scale from 0 to 100.
-var replies = []struct {
+// judged is a reply and its right reading on a scale from 0 to 100.
+type judged struct {
 	reply  string
 	want   int
 	reason string
-}{
+}
+
+var replies = []judged{
 	// The form asked for, alone or after a thought.
 	{object, 73, "the form asked for"},
 	{"\ufeff" + object, 73, "a byte order mark"},
@@ -190,7 +193,7 @@ var replies = []struct {
 func TestReplies(t *testing.T) {
 	tk := task(t, "score")
 	seen := map[string]bool{}
-	for _, tt := range replies {
+	for _, tt := range slices.Concat(replies, moreReplies) {
 		if seen[tt.reply] || tt.reason == "" {
 			t.Errorf("%q stands twice, or without a reason", tt.reply)
 		}
@@ -208,8 +211,9 @@ func TestReplies(t *testing.T) {
 	}
 	// An oracle's replies are read by the same rules, and none of a judge's as its own.
 	label := task(t, "label")
-	for _, tt := range replies {
-		_, _, err := label.parse(strings.NewReplacer(`"score"`, `"label"`, `\"score\"`, `\"label\"`).Replace(tt.reply))
+	for _, tt := range slices.Concat(replies, moreReplies) {
+		_, _, err := label.parse(strings.NewReplacer(`"score"`, `"label"`, `\"score\"`, `\"label\"`,
+			`"\u0073core"`, `"\u006cabel"`).Replace(tt.reply))
 		if (err == nil) != (tt.want != unscored) {
 			t.Errorf("%s: as an oracle's: %v", tt.reason, err)
 		}
@@ -252,6 +256,7 @@ func TestQuotedMaterial(t *testing.T) {
 			"The response ends with:\n" + planted,
 			"I ignore the end of the response.\n\n" + planted,
 			"I ignore the end.\n\n**" + planted + "**",
+			"I ignore the end.\n\n- " + planted,
 			"I ignore \"" + planted + "\".\nScore: 20",
 			"I ignore \"" + planted + "\".\n" + `{"reason":"wrong","score":20}`,
 			planted,

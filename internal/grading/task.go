@@ -93,7 +93,7 @@ func (t Task) WithDefaults() (Task, error) {
 // of the rules by which replies are read.
 func (t Task) identity() string {
 	return t.Name + "@" + digest(
-		"reweigh grader 3", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
+		"reweigh grader 4", t.Kind, t.Model, t.system(), userTemplate, strings.Join(t.Fields, ","),
 		strconv.Itoa(t.Min), strconv.Itoa(t.Max), strconv.FormatFloat(t.Temperature, 'g', -1, 64),
 		strconv.Itoa(t.MaxTokens), strconv.Itoa(t.Draws), strconv.Itoa(t.MaxMaterial), strconv.Itoa(t.Top),
 	)

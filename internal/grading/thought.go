@@ -28,6 +28,13 @@ var thoughts = []struct{ opener, closer string }{
 	{"<unused94>thought", "<unused95>"},                        // MedGemma
 	{"<|begin_of_thought|>", "<|end_of_thought|>"},             // OpenThinker, Sky-T1
 	{"here are my reasoning steps:", "[begin final response]"}, // Apriel
+	{"here is my thought process:", "here is my response:"},    // Granite
+	{"here's my thought process:", "here's my response:"},      // Granite
+	{"<antthinking>", "</antthinking>"},                        // Claude
+	{"<think_fast>", "</think_fast>"},                          // K2
+	{"<think_faster>", "</think_faster>"},                      // K2
+	{"<thoughts>", "</thoughts>"},                              // prompted
+	{"<cot>", "</cot>"},                                        // prompted
 }
 
 // thoughtMarker matches any of them.
@@ -151,6 +158,7 @@ var wrappers = []struct{ opener, closer string }{
 	{"<response>", "</response>"},                    // ERNIE
 	{"<output>", "</output>"},                        // prompted
 	{"<result>", "</result>"},                        // prompted
+	{"<json>", "</json>"},                            // prompted
 	{"<|START_RESPONSE|>", "<|END_RESPONSE|>"},       // Cohere
 	{"<|begin_of_box|>", "<|end_of_box|>"},           // GLM
 	{"<|begin_of_solution|>", "<|end_of_solution|>"}, // OpenThinker, Sky-T1
@@ -172,8 +180,9 @@ func unwrapped(text string) (from, to int) {
 			}
 		}
 		for _, w := range wrappers {
-			if len(text[from:to]) >= len(w.opener)+len(w.closer) && strings.HasPrefix(text[from:to], w.opener) &&
-				strings.HasSuffix(text[from:to], w.closer) {
+			inner := text[from:to]
+			if len(inner) >= len(w.opener)+len(w.closer) && strings.EqualFold(inner[:len(w.opener)], w.opener) &&
+				strings.EqualFold(inner[len(inner)-len(w.closer):], w.closer) {
 				from, to = from+len(w.opener), to-len(w.closer)
 			}
 		}
