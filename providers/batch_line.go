@@ -88,10 +88,15 @@ func (a BatchAnswer) Succeeded() bool { return a.Status/100 == 2 }
 
 // readBatchAnswer reads a line. The body of the response, or the error in its
 // place, stays as it is, for [Batcher.BatchReply].
+//
+//	{"custom_id": …, "response": {"status_code": 200, "body": …}, "error": null}
+//	{"custom_id": …, "response": null, "error": {"code": …, "message": …}}
+//	{"custom_id": …, "response": {"status_code": 400, "body": null}, "error": …}   vLLM
+//
+// A response that does not say its status succeeded, and may be the body itself.
 func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
-	var body, failure []byte
-	in := &input{ctx: context.Background(), src: bytes.NewReader(raw), limit: int64(len(raw))}
-	err = readJSON(in, func(r *reader) {
+	var response, failure []byte
+	err = readLine(raw, func(r *reader) {
 		var seen uint32
 		for ok := r.enter('{'); ok; ok = r.more('}') {
 			switch string(r.key()) {
@@ -100,21 +105,7 @@ func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
 				a.ID = r.name()
 			case "response":
 				r.once(&seen, 1, "response")
-				var inner uint32
-				for ok := r.enter('{'); ok; ok = r.more('}') {
-					switch string(r.key()) {
-					case "status_code":
-						r.once(&inner, 0, "status_code")
-						a.Status = max(0, r.count())
-					case "request_id":
-						a.RequestID = r.word(maxName)
-					case "body":
-						r.once(&inner, 1, "body")
-						body = r.value()
-					default:
-						r.skip()
-					}
-				}
+				response = r.value()
 			case "error":
 				r.once(&seen, 2, "error")
 				failure = r.value()
@@ -123,21 +114,73 @@ func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
 			}
 		}
 	})
-	switch {
+	if err == nil && len(response) > 0 && response[0] == '{' {
+		err = a.respond(response)
+	}
+	switch failed := saysError(failure); {
 	case err != nil:
 		return BatchAnswer{}, fmt.Errorf("not the JSON expected: %w", err)
 	case a.ID == "":
 		return BatchAnswer{}, errors.New("no custom_id")
 	case a.Status != 0 && (a.Status < 100 || a.Status > 599):
 		return BatchAnswer{}, fmt.Errorf("a status of %d", a.Status)
-	case a.Status != 0:
-		a.Body = body
-	case len(failure) == 0 || string(failure) == "null":
+	case failed && a.Succeeded(): // half an answer
+		a.Status, a.Body = 0, failure
+	case failed && (len(a.Body) == 0 || string(a.Body) == "null"):
+		if a.Body = failure; a.Status == 0 {
+			a.RequestID = ""
+		}
+	case a.Status == 0 && len(a.Body) == 0:
 		return BatchAnswer{}, errors.New("neither a response nor an error")
-	default:
-		a.Body, a.RequestID = failure, ""
 	}
 	return a, nil
+}
+
+// respond reads the response of a line.
+func (a *BatchAnswer) respond(response []byte) error {
+	stated, bare := false, false
+	err := readLine(response, func(r *reader) {
+		var seen uint32
+		for ok := r.enter('{'); ok; ok = r.more('}') {
+			switch string(r.key()) {
+			case "status_code":
+				r.once(&seen, 0, "status_code")
+				a.Status, stated = max(0, r.count()), true
+			case "request_id":
+				a.RequestID = r.word(maxName)
+			case "body":
+				r.once(&seen, 1, "body")
+				a.Body = r.value()
+			case "choices":
+				bare = true
+				r.skip()
+			default:
+				r.skip()
+			}
+		}
+	})
+	switch {
+	case stated:
+	case bare && len(a.Body) == 0:
+		a.Status, a.Body = http.StatusOK, response
+	case len(a.Body) > 0 && a.Body[0] == '{':
+		a.Status = http.StatusOK
+	}
+	return err
+}
+
+func readLine(line []byte, read func(*reader)) error {
+	return readJSON(&input{ctx: context.Background(), src: bytes.NewReader(line), limit: int64(len(line))}, read)
+}
+
+// saysError reports whether what stands under "error" says anything.
+func saysError(v []byte) (says bool) {
+	_ = readLine(v, func(r *reader) {
+		var s said
+		r.inner(&s, "error", 0)
+		says = s.is
+	})
+	return says
 }
 
 // batchCodeClass is the class of a line that the server gave no response to,

@@ -49,15 +49,21 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // untilThen is the time from now until what a header names: seconds or a date. Some services write
-// a duration, as 1m2.5s, or the seconds or milliseconds since 1970. What makes no sense is no wish.
+// a duration, as 1m2.5s, 30 seconds or 00:01:30, or the seconds or milliseconds since 1970. What
+// makes no sense is no wish.
 func untilThen(v string, now time.Time) time.Duration {
 	v = strings.TrimSpace(v)
 	if d, err := time.ParseDuration(v); err == nil {
 		return max(0, d)
 	}
+	if d := namedDelay("wait " + v); d > 0 {
+		return d
+	}
 	at, err := http.ParseTime(v)
-	if err != nil {
-		at, err = time.Parse(time.RFC3339, v)
+	for _, layout := range []string{time.RFC1123Z, time.RFC3339} {
+		if err != nil {
+			at, err = time.Parse(layout, v)
+		}
 	}
 	if err != nil {
 		d, _ := parseWait(v, time.Second)

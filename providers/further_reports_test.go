@@ -1,10 +1,12 @@
 package providers_test
 
 import (
+	"testing"
 	"time"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/providers"
+	"github.com/reweigh/reweigh/providers/providertest"
 )
 
 // furtherReports are replies of more services and gateways, after what their users
@@ -146,4 +148,14 @@ var furtherReports = []sent{
 	{"two tokens of GLM before the text", "score", 0, echoed(`{"tokens":["[gMASK]","<sop>","Hi"," there"],"token_logprobs":[null,-9,-2,-1.25]}`),
 		reading{text: "Hi there", values: []dataset.Float{{}, known(-9), known(-2), known(-1.25)},
 			usage: usage(2, 0, 0, 0)}},
+}
+
+// Bedrock names the error in a header, and says in the body what people read.
+func TestErrorTypeInHeader(t *testing.T) {
+	s := providertest.NewPipeServer(t, providertest.Reply{Status: 400, Body: `{"message":"Wait before trying again."}`,
+		Header: map[string]string{"X-Amzn-Errortype": "ThrottlingException:http://internal.amazon.com/x/"}})
+	_, err := openAI(t, s).Generate(t.Context(), chatRequest())
+	if e := wantError(t, err, providers.ClassRateLimited); e.Code != "ThrottlingException" {
+		t.Errorf("code %q", e.Code)
+	}
 }

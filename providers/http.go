@@ -298,6 +298,9 @@ func encode(body map[string]any) ([]byte, error) {
 // refused is the error for an answer of another status than 2xx.
 func (t *transport) refused(a attempt, resp *http.Response, body []byte, meta Meta) *Error {
 	said := parseError(body)
+	if said.code == "" { // Amazon's, as "ThrottlingException:http://…"
+		said.code, _, _ = strings.Cut(cut(resp.Header.Get("X-Amzn-Errortype"), maxName), ":")
+	}
 	e := t.fail(a, "", nil)
 	e.Status, e.Sent, e.Meta = resp.StatusCode, true, meta
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
