@@ -340,7 +340,16 @@ func (r *reader) part(m *message, joined []byte, w want) []byte {
 			kind = r.word(maxName)
 		case "text":
 			r.once(&seen, 1, "text")
-			text, has = r.text(w.textBytes() - len(joined))
+			switch r.kind() {
+			case '"', 'n':
+				text, has = r.text(w.textBytes() - len(joined))
+			case '{': // OpenAI's assistants
+				text, has = r.textValue(w.textBytes() - len(joined))
+				m.odd = m.odd || !has
+			default:
+				m.odd = true
+				r.skip()
+			}
 		case "refusal":
 			r.once(&seen, 2, "refusal")
 			m.refusal, _ = r.text(w.textBytes())
@@ -366,6 +375,20 @@ func (r *reader) part(m *message, joined []byte, w want) []byte {
 	m.reasoned = m.reasoned || thought
 	m.odd = m.odd || seen == 0 && !thought // an object that is no part
 	return joined
+}
+
+// textValue is the text of {"value": …}.
+func (r *reader) textValue(most int) (text string, has bool) {
+	var seen uint32
+	for ok := r.enter('{'); ok; ok = r.more('}') {
+		if string(r.key()) != "value" {
+			r.skip()
+			continue
+		}
+		r.once(&seen, 0, "value")
+		text, has = r.text(most)
+	}
+	return text, has
 }
 
 // ids is a list of token ids, nil where it is missing. With an entry that is none

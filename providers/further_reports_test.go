@@ -46,6 +46,17 @@ var furtherReports = []sent{
 	{"Kong", "chat", 429, `{"message":"API rate limit exceeded","request_id":"r"}`, class(providers.ClassRateLimited)},
 	{"Cloudflare's neurons", "chat", 429, `{"errors":[{"message":"AiError: you have used up your daily free allocation of 10,000 neurons, please upgrade to the paid plan","code":4006}],"success":false,"result":{},"messages":[]}`, class(providers.ClassRateLimited)},
 
+	{"FastChat's traffic, with 400", "chat", 400, `{"object":"error","message":"**NETWORK ERROR DUE TO HIGH TRAFFIC. PLEASE REGENERATE OR REFRESH THIS PAGE.**","code":50001}`, class(providers.ClassOverloaded)},
+	{"FastChat's limit", "chat", 400, `{"object":"error","message":"too many requests","code":42901}`, class(providers.ClassRateLimited)},
+	{"an hour and more", "chat", 429, `{"error":{"message":"Limit reached. Please try again in 1 hour and 20 minutes."}}`,
+		reading{class: providers.ClassRateLimited, wait: 80 * time.Minute}},
+	{"minutes and seconds", "chat", 429, `{"error":{"message":"Limit reached. Wait 4 minutes, 30 seconds and retry."}}`,
+		reading{class: providers.ClassRateLimited, wait: 270 * time.Second}},
+	{"a delay as a text", "chat", 429, `{"error":{"message":"slow down","retry_after":"20s"}}`,
+		reading{class: providers.ClassRateLimited, wait: 20 * time.Second}},
+	{"a delay in JavaScript's name", "chat", 429, `{"error":{"code":"RATE_LIMIT","message":"slow down","details":{"retryAfter":2.5}}}`,
+		reading{class: providers.ClassRateLimited, wait: 2500 * time.Millisecond}},
+
 	// Money.
 	{"Gemini, prepaid", "chat", 429, `{"error":{"code":429,"message":"Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.","status":"RESOURCE_EXHAUSTED"}}`, class(providers.ClassQuota)},
 	{"Novita's balance", "chat", 403, `{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"not enough balance","metadata":{}}`, class(providers.ClassQuota)},
@@ -71,7 +82,10 @@ var furtherReports = []sent{
 	{"DeepInfra's tokens", "chat", 400, `{"error":{"message":"This model's maximum context length is 8192 tokens. However, you requested 9000 tokens.","type":"invalid_request_error"}}`, class(providers.ClassTooLong)},
 	{"Anthropic's sum", "chat", 400, `{"type":"error","error":{"type":"invalid_request_error","message":"input length and max_tokens exceed context limit: 190000 + 20000 > 200000, decrease input length or max_tokens and try again"}}`, class(providers.ClassTooLong)},
 
+	{"FastChat's context", "chat", 400, `{"object":"error","message":"too much text","code":40303}`, class(providers.ClassTooLong)},
+
 	// Models that are not there.
+	{"FastChat's model", "chat", 400, `{"object":"error","message":"Only a && b allowed now, your model m","code":40301}`, class(providers.ClassModelNotFound)},
 	{"NVIDIA's function", "chat", 404, `{"status":404,"title":"Not Found","detail":"Function 'f': Not found for account 'a'"}`, class(providers.ClassModelNotFound)},
 	{"SiliconFlow's model", "chat", 400, `{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}`, class(providers.ClassModelNotFound)},
 	{"SiliconFlow's model, switched off", "chat", 403, `{"code":30003,"message":"Model disabled.","data":null}`, class(providers.ClassModelNotFound)},
@@ -133,6 +147,22 @@ var furtherReports = []sent{
 	{"SGLang's abort", "chat", 0, ended(`{"type":"abort","message":"Aborted","status_code":500,"err_type":"InternalServerError"}`), reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"SGLang's length", "chat", 0, ended(`{"type":"length","length":4}`), reading{text: sea, finish: "length", usage: seen}},
 	{"StopReason.end_turn", "chat", 0, ended(`"StopReason.END_TURN"`), read(sea, seen)},
+
+	{"a gateway's max_tokens_reached", "chat", 0, ended(`"max_tokens_reached"`), reading{text: sea, finish: "length", usage: seen}},
+	{"a gateway's blocked", "chat", 0, ended(`"blocked"`), reading{text: sea, finish: "content_filter", usage: seen}},
+
+	// Contents.
+	{"a text in a value", "chat", 0, content(`[{"type":"text","text":{"value":"To the sea.","annotations":[]}}]`), read(sea, seen)},
+	{"a text in no value", "chat", 0, content(`[{"type":"text","text":{"annotations":[]}}]`), reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"a text that is a list", "chat", 0, content(`[{"type":"text","text":["To the sea."]}]`), reading{class: providers.ClassBrokenReply, usage: seen}},
+	{"a reference among the parts", "chat", 0, content(`[{"type":"text","text":"To the sea."},{"type":"reference","reference_ids":[1]}]`),
+		reading{text: sea, finish: "stop", hidden: `"reference"`, usage: seen}},
+
+	// Counts past belief.
+	{"a total of 10⁹", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1000000000}`),
+		reading{text: sea, finish: "stop", hidden: "of its 999999993", usage: usage(7, 0, 999999993, 999999989),
+			doubt: "counted as generated"}},
+	{"a count of 10²⁰", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":100000000000000000000,"total_tokens":11}`), read(sea, seen)},
 
 	// Echoes.
 	{"each piece repeats what precedes it", "score", 0, echoed(`{"tokens":["Hi","Hi there"],"token_logprobs":[null,-1.25]}`),

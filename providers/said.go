@@ -88,6 +88,10 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 	case "metadata", "content_filter_result":
 		r.metadata(s, depth)
 	case "details":
+		if r.kind() == '{' {
+			r.metadata(s, depth)
+			return
+		}
 		for ok := r.enter('['); ok; ok = r.more(']') {
 			r.detailObject(s)
 		}
@@ -100,9 +104,10 @@ func (r *reader) saidMember(s *said, key string, depth int) {
 				s.message = first(s.message, "the prompt was blocked: "+why)
 			}
 		}
-	case "retry_after", "retry_after_seconds", "resets_in_seconds":
+	case "retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds", "resets_in_seconds", "retry_in",
+		"reset_after":
 		r.wish(s, time.Second)
-	case "retry_after_ms":
+	case "retry_after_ms", "retryAfterMs":
 		r.wish(s, time.Millisecond)
 	default:
 		if depth == 0 {
@@ -218,7 +223,8 @@ func (r *reader) metadata(s *said, depth int) {
 					r.skip()
 				}
 			}
-		case "retry_after", "retry_after_seconds", "retry_after_ms":
+		case "retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds", "retry_after_ms", "retryAfterMs",
+			"reset_after":
 			r.saidMember(s, string(key), depth+1)
 		case "raw":
 			if r.kind() == '{' {
@@ -249,10 +255,14 @@ func (r *reader) detailObject(s *said) {
 	}
 }
 
+// wish reads a delay: a number of units, or a duration such as 20s.
 func (r *reader) wish(s *said, unit time.Duration) {
-	if d, ok := parseWait(r.word(maxName), unit); ok {
-		s.wait = max(s.wait, d)
+	word := r.word(maxName)
+	d, ok := parseWait(word, unit)
+	if !ok {
+		d = namedDelay("wait " + word)
 	}
+	s.wait = max(s.wait, d)
 }
 
 // detail is FastAPI's: a text, or a list of what is wrong where.
@@ -378,7 +388,7 @@ func (s *said) settle() {
 }
 
 // namedDelay is the wait that a message names: "Please try again in 1m2.5s", "retry
-// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "will reset after 2h7m", "replenished
+// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "1 hour and 5 minutes", "will reset after 2h7m", "replenished
 // in 2.03:04:05", which are days and a time (OpenAI, Groq, Gemini, Azure, Django, GitHub).
 func namedDelay(message string) time.Duration {
 	m := delay.FindStringSubmatch(cut(message, maxMessage))
@@ -393,11 +403,12 @@ func namedDelay(message string) time.Duration {
 		return max(0, d)
 	case m[2] != "":
 		d, _ := parseWait(m[2], units[strings.ToLower(m[3])])
-		return d
+		more, _ := parseWait(m[4], units[strings.ToLower(m[5])])
+		return d + more
 	}
 	var sum time.Duration
 	for i, unit := range []string{"day", "hour", "min", "sec"} {
-		d, _ := parseWait(m[4+i], units[unit])
+		d, _ := parseWait(m[6+i], units[unit])
 		sum += d
 	}
 	return sum
@@ -405,8 +416,10 @@ func namedDelay(message string) time.Duration {
 
 var (
 	units = map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
-	delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset|replenished)(?:s|ing)?(?: (?:in|after|for))?|available in)` +
-		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour|day)` +
+	delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset|replenished)(?:s|ing)?(?: (?:in|after|for))?|` +
+		`available in)` +
+		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour|day)[a-z]*` +
+		`(?:,?(?: and)? ([0-9.]{1,12}) ?(sec|min|hour))?` +
 		`|(?:([0-9]{1,4})\.)?([0-9]{1,2}):([0-9]{2}):([0-9]{2})\b)`)
 )
 

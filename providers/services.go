@@ -42,6 +42,7 @@ var codes = table[Class]{
 		"quota_exceeded", "exceeded_current_quota_error", // Moonshot
 		"not_enough_balance",  // Novita
 		"token_quota_reached", // watsonx
+		"42902",               // FastChat
 		"1113", "1309",        // Zhipu: in arrears; a plan that ended
 		"base_resp 1008", "base_resp 1028", "base_resp 1030", // MiniMax
 		"arrearage", "accountoverdueerror", "account_overdue", "allocationquota.freetieronly", // Alibaba, Volcengine
@@ -53,6 +54,7 @@ var codes = table[Class]{
 		"resource_exhausted",
 		// Bedrock, Alibaba
 		"throttl*", "limit_requests", "limit_burst_rate", "request_limit_exceeded", "requestlimitexceeded",
+		"42901",                                                        // FastChat
 		"1302", "1303", "1304", "1305", "1308", "1310", "1312", "1313", // Zhipu
 		"base_resp 1002", "base_resp 2056", // MiniMax
 		"modelaccountrpm*", "modelaccounttpm*", "accountratelimit*", "serveroverloaded", // Volcengine
@@ -71,13 +73,15 @@ var codes = table[Class]{
 		"base_resp 1026", "base_resp 1027", // MiniMax
 		"prohibited_content", "safety", "blocked_by_safety", "image_safety",
 		"input_guardrail_triggered", "output_guardrail_triggered", // Databricks
-		"censorship_block*", // StepFun
+		"censorship_block*",                 // StepFun
+		"prompt_blocked", "content_blocked", // gateways
 	},
 	ClassTooLong: {
 		// OpenAI, llama.cpp, OpenRouter
 		"context_length_*", "string_above_max_length", "string_too_long", "exceed_context_size*", "token_limit_exceeded",
 		"max_tokens_exceeded",
 		"tokens_too_long", "characters_too_long", "request_too_large", // Baidu, Anthropic
+		"40303",          // FastChat
 		"1261",           // Zhipu
 		"base_resp 1039", // MiniMax
 	},
@@ -87,6 +91,7 @@ var codes = table[Class]{
 		"model_decommissioned", "deploymentnotfound",
 		"invalidendpointormodel.notfound", "modelnotopen", "resourcenotfoundexception",
 		"model_not_supported", "unknown_model", // Hugging Face, GitHub
+		"40301", // FastChat
 		"1211",  // Zhipu
 		"30003", // SiliconFlow
 	},
@@ -97,6 +102,7 @@ var codes = table[Class]{
 		"permission_denied", "permission_error", "invalid_organization", "account_deactivated",
 		"accessdenied*", "unsupported_country_region_territory", "incorrect_api_key*", "ip_not_authorized",
 		"1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1121", // Zhipu
+		"40101", "40102", "40103", // FastChat
 		"base_resp 1004", "base_resp 2049", // MiniMax
 	},
 	ClassOverloaded: {
@@ -104,6 +110,7 @@ var codes = table[Class]{
 		"server_error", "internal_error", "internal_server_error", "overloaded*", "service_unavailable", "unavailable",
 		"upstream_*", "bad_gateway", "engine_overloaded*", "model_overloaded", "api_error",
 		"base_resp 1000", "base_resp 1001", "base_resp 1024", "base_resp 1033", // MiniMax
+		"42903", "50001", "50002", "50003", "50004", "50005", "50006", // FastChat
 		// Bedrock
 		"modelerrorexception", "modelnotreadyexception", "modeltimeoutexception", "modelstreamerrorexception",
 		"serviceunavailableexception", "internalserverexception",
@@ -126,25 +133,26 @@ const (
 // finishes are services' reasons to end in lower case.
 var finishes = table[string]{
 	FinishStop: {
-		"stop",        // OpenAI and most
-		"eos",         // Together
-		"eos_token",   // TGI
-		"end",         // gateways
-		"end_turn",    // Anthropic, Bedrock
-		"endturn",     // gateways
-		"stop_word",   // gateways
-		"stop_token",  // gateways
-		"stop_str",    // SGLang
-		"complete",    // Cohere
-		"completed",   // Ollama's and OpenAI's status
-		"end_of_turn", // local servers
-		"endoftext",   // local servers
-		"finished",    // AI21
-		"endoftoken",  // AI21
-		"normal",      // Baidu
-		"finish",      // Amazon's Titan
-		"end_id",      // TensorRT-LLM
-		"end_of_text", // Aleph Alpha
+		"stop",                              // OpenAI and most
+		"eos",                               // Together
+		"eos_token",                         // TGI
+		"end",                               // gateways
+		"end_turn",                          // Anthropic, Bedrock
+		"endturn",                           // gateways
+		"stop_word",                         // gateways
+		"stop_token",                        // gateways
+		"stop_str",                          // SGLang
+		"complete",                          // Cohere
+		"completed",                         // Ollama's and OpenAI's status
+		"end_of_turn",                       // local servers
+		"endoftext",                         // local servers
+		"finished",                          // AI21
+		"endoftoken",                        // AI21
+		"normal",                            // Baidu
+		"finish",                            // Amazon's Titan
+		"end_id",                            // TensorRT-LLM
+		"end_of_text",                       // Aleph Alpha
+		"end_of_sequence", "end_of_message", // local servers
 	},
 	FinishLength: {
 		// OpenAI; Anthropic, Gemini, Cohere
@@ -153,10 +161,12 @@ var finishes = table[string]{
 		"model_context_window_exceeded", // Anthropic
 		"context_length", "token_limit", "limit", "max_context_length", "length_limit",
 		"maximum_tokens", "context", // Aleph Alpha; Reka
+		"max_token", "max_tokens_reached", "token_limit_reached", "max_seq_len", "context_length_exceeded", // gateways
 	},
 	FinishFiltered: {
 		"content_filter", "contentfilter", "content_filtered", "filtered", // OpenAI, Bedrock
 		"safety", "recitation", "prohibited_content", "blocklist", "spii", "language", "image_safety", // Gemini
+		"moderation", "blocked", "flagged", // gateways
 		"image_recitation", "image_prohibited_content", "model_armor",
 		"refusal",              // Anthropic: its classifiers stopped it
 		"guardrail_intervened", // Bedrock
@@ -262,7 +272,8 @@ func classify(status int, s said) Class {
 				return c
 			}
 		case ClassOverloaded:
-			if status/100 != 4 || status == http.StatusTooManyRequests { // Anthropic's api_error
+			// Anthropic says api_error of other things, too; FastChat answers all with 400.
+			if status/100 != 4 || status == http.StatusTooManyRequests || word[0]-'0' <= 9 {
 				return c
 			}
 		case ClassAuth:
