@@ -418,7 +418,8 @@ var (
 	units = map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
 	delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset|replenished)(?:s|ing)?(?: (?:in|after|for))?|` +
 		`available in)` +
-		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|([0-9.]{1,12}) ?(sec|min|hour|day)[a-z]*` +
+		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|` +
+		`([0-9.]{1,12}) ?(sec|min|hour|day)[a-z]*` +
 		`(?:,?(?: and)? ([0-9.]{1,12}) ?(sec|min|hour))?` +
 		`|(?:([0-9]{1,4})\.)?([0-9]{1,2}):([0-9]{2}):([0-9]{2})\b)`)
 )
