@@ -388,7 +388,8 @@ func (s *said) settle() {
 }
 
 // namedDelay is the wait that a message names: "Please try again in 1m2.5s", "retry
-// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "1 hour and 5 minutes", "will reset after 2h7m", "replenished
+// after 20 seconds", "available in 2 minutes", "wait 9 seconds", "1 hour and 5 minutes", "will
+// reset after 2h7m", "replenished
 // in 2.03:04:05", which are days and a time (OpenAI, Groq, Gemini, Azure, Django, GitHub).
 func namedDelay(message string) time.Duration {
 	m := delay.FindStringSubmatch(cut(message, maxMessage))
