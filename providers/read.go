@@ -293,7 +293,7 @@ func (r *reader) pieceOf(v []byte) string {
 		return "" // after an error
 	}
 	s := v[1 : len(v)-1]
-	if bytes.IndexByte(s, '\\') >= 0 || !utf8.Valid(s) {
+	if !plain(s) {
 		s, _ = jsontext.AppendUnquote(r.scratch[:0], v)
 		r.scratch = s
 	}
@@ -306,11 +306,21 @@ func (r *reader) pieceOf(v []byte) string {
 	}
 	// Text is made of few words, over and over: the last one that fell on a
 	// place is kept, and is the same string for all tokens that spell it.
-	last := &r.seen[(int(s[0])+31*int(s[len(s)/2])+17*int(s[len(s)-1])+len(s))%len(r.seen)]
+	last := &r.seen[(uint(s[0])+31*uint(s[len(s)/2])+17*uint(s[len(s)-1])+uint(len(s)))%uint(len(r.seen))]
 	if *last != string(s) {
 		*last = string(s)
 	}
 	return *last
+}
+
+// plain reports whether a short text in quotes stands for itself: it has no escapes, and is UTF-8.
+func plain(s []byte) bool {
+	for _, c := range s {
+		if c >= utf8.RuneSelf || c == '\\' {
+			return bytes.IndexByte(s, '\\') < 0 && utf8.Valid(s)
+		}
+	}
+	return true
 }
 
 // maxPiece is more than any vocabulary's longest token has, in bytes.
