@@ -59,16 +59,20 @@ func covers(tokens []Token, spelled []byte, prompt string) bool {
 	if at < 0 {
 		return false
 	}
-	before := 0 // tokens
-	for ; before < len(tokens); before++ {
-		if at -= len(same(tokens[before].spelled())); at < 0 {
+	i, before := 0, 0 // the token in which prompt begins, and those with a text before it
+	for ; at > 0; i++ {
+		n := len(same(tokens[i].spelled()))
+		if at -= n; at < 0 {
 			break
 		}
+		if n > 0 {
+			before++
+		}
 	}
-	if before == 0 || before == len(tokens) {
+	if i == 0 || i == len(tokens) {
 		return true
 	}
-	last, next := tokens[before-1].Text, tokens[before].Text
+	last, next := tokens[i-1].Text, tokens[i].Text
 	repeats := last != "" && len(next) > len(last) && strings.HasPrefix(next, last)
 	return before <= 2 && !repeats
 }
