@@ -161,8 +161,8 @@ func elements(v []byte) iter.Seq[[]byte] {
 }
 
 // structural are the bytes at which a value or a part of one may begin or end.
-var structural = [256]bool{'"': true, '[': true, '{': true, ']': true, '}': true, ',': true, ' ': true, '\t': true, '\n': true,
-	'\r': true}
+var structural = [256]bool{'"': true, '[': true, '{': true, ']': true, '}': true, ',': true,
+	' ': true, '\t': true, '\n': true, '\r': true}
 
 // elementBytes is the length of the value at the front of v, behind which the list
 // goes on or ends.

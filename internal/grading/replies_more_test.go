@@ -53,6 +53,24 @@ var moreReplies = []judged{
 	{"共有3个例子。\nScore: 73", 73, "Chinese that counts examples"},
 	{"I first thought 12.\nScore: 73", unscored, "what was thought at first"},
 
+	// Verdicts in a sentence.
+	{"I lean toward 12.\nScore: 73", unscored, "what the grader leans to"},
+	{"I'd go with 12.\nScore: 73", unscored, "what it goes with"},
+	{"I'd call it a 12.\n" + object, unscored, "what it calls it"},
+	{"Somewhere around 12.\nScore: 73", unscored, "somewhere"},
+	{"A solid 12.\nScore: 73", unscored, "a sentence that is a number"},
+	{"It's a twelve for me.\nScore: 73", unscored, "a number for the grader"},
+	{"Clear, but wrong. So 12.\nScore: 73", unscored, "a conclusion"},
+	{"Maybe 12?\nScore: 73", unscored, "a guess"},
+	{"It falls in the 60-70 range.\nScore: 73", unscored, "a range of the scale"},
+	{"By the rubric this is in the band 60 to 80.\nScore: 73", unscored, "a band of the scale"},
+	{"I waver between 60 and 70.\nScore: 73", unscored, "two numbers that the grader wavers between"},
+	{"Out of 100: 12.\nScore: 73", unscored, "a number of the scale's end"},
+	{"It was built between 1960 and 1970.\nScore: 73", 73, "years"},
+	{"It is a 50 page report of 3 parts.\nScore: 73", 73, "pages"},
+	{"I think 3 of its facts are wrong, so 2 remain.\nScore: 73", 73, "facts"},
+	{"The range is given in metres.\nScore: 73", 73, "a range of something"},
+
 	// Thoughts.
 	{"<antThinking>Score: 12</antThinking>" + object, 73, "Claude's marker"},
 	{"Here is my thought process: Score: 12\n\nHere is my response: " + object, 73, "Granite's markers"},
