@@ -16,9 +16,10 @@ const (
 	// graded is how a grader speaks of what it grades.
 	graded = `(?:it|this|that|them|(?:the|this)\s+(?:response|answer|reply|text))`
 	// granting are verbs that take a grade.
-	granting = `(?:think|thought|give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|settle\s+(?:on|for|at)|` +
-		`deserves?|earns?|merits?|warrants?|gets?|receives?|worth|go(?:ing)?\s+with|lean(?:ing)?\s+(?:to|towards?)|call\s+it|` +
-		`(?:choose|chose|pick|picked)|land(?:ed)?\s+(?:on|at)|start(?:ing)?\s+(?:at|from)|somewhere|closer\s+to)` +
+	granting = `(?:think|thought|give[sn]?|gave|giving|award(?:s|ed|ing)?|assign(?:s|ed|ing)?|say|` +
+		`settle\s+(?:on|for|at)|deserves?|earns?|merits?|warrants?|gets?|receives?|worth|go(?:ing)?\s+with|` +
+		`lean(?:ing)?\s+(?:to|towards?)|call\s+it|choose|chose|pick|picked|land(?:ed)?\s+(?:on|at)|` +
+		`start(?:ing)?\s+(?:at|from)|somewhere|closer\s+to)` +
 		`(?:\s+(?:it|about|around|only|just|at|most|least|no|more|than|an?)){0,4}`
 	// uncounted is what may follow a number that does not count things, so that
 	// "gets 20." names a grade and "gets 2 dates wrong" does not.
@@ -29,7 +30,8 @@ const (
 // names are what a line may call its grade: other languages' words for a score, and those that only
 // such a line has. With a number behind it, each of them names a verdict.
 const names = `score|label|grade|rating|verdict|evaluation|assessment|` +
-	`(?:gesamt)?(?:bewertung|note|wertung|punktzahl)|puntuaci[oó]n|puntaje|calificaci[oó]n|nota|punteggio|voto|pontua[cç][aã]o|` +
+	`(?:gesamt)?(?:bewertung|note|wertung|punktzahl)|puntuaci[oó]n|puntaje|calificaci[oó]n|nota|` +
+	`punteggio|voto|pontua[cç][aã]o|` +
 	`(?:最终|综合|总体)?(?:评分|得分|分数|打分)|总分|總分|評分|評価|採点|点数|スコア|점수|평점|평가|оценка|балл|рейтинг|` +
 	`ocena|cijfer|betyg|puan|skor|nilai|điểm|คะแนน|الدرجة|التقييم`
 
@@ -43,12 +45,12 @@ var naming = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\b` + granting + `\s+` + number + uncounted),
 	word(`put\s+` + graded + `\s+at\s+\S*|` + number + `\s+stars?`),
 	// A sentence that is hardly more than a number, and the part of a scale in which a grader places it.
-	regexp.MustCompile(`(?im)(?:^|[.!?]\s+|\b(?:it['’]s|that['’]s|(?:it|this|that)\s+is|be)\s+)an?\s+(?:\pL+\s+){0,2}` + number +
-		`(?:\s+(?:for|from)\s+me)?\s*(?:[.!?,;]|$)`),
-	regexp.MustCompile(`(?im)(?:^|[.!?,;]\s+)(?:so|hence|thus|therefore|maybe|perhaps|at\s+best|at\s+most|out\s+of\s+(?:ten|10|100))` +
-		`[\s:,]+` + number + `\s*(?:[.!?]|$)`),
-	regexp.MustCompile(`(?i)` + digits + `\s*(?:[-–]|to)\s*` + digits + `\s+(?:range|band|bracket)\b|\b(?:range|band|bracket)\s+(?:of\s+)?` +
-		digits + `|\bI\b[^.!?\n]*\bbetween\s+` + digits + `\s+and\s+` + digits),
+	regexp.MustCompile(`(?im)(?:^|[.!?]\s+|\b(?:it['’]s|that['’]s|(?:it|this|that)\s+is|be)\s+)` +
+		`an?\s+(?:\pL+\s+){0,2}` + number + `(?:\s+(?:for|from)\s+me)?\s*(?:[.!?,;]|$)`),
+	regexp.MustCompile(`(?im)(?:^|[.!?,;]\s+)` +
+		`(?:so|hence|thus|therefore|maybe|perhaps|at\s+best|at\s+most|out\s+of\s+(?:ten|10|100))[\s:,]+` + number + `\s*(?:[.!?]|$)`),
+	regexp.MustCompile(`(?i)` + digits + `\s*(?:[-–]|to)\s*` + digits + `\s+(?:range|band|bracket)\b|` +
+		`\b(?:range|band|bracket)\s+(?:of\s+)?` + digits + `|\bI\b[^.!?\n]*\bbetween\s+` + digits + `\s+and\s+` + digits),
 	// A line that gives a number another name, a number alone on its line, an object of
 	// the kind that is asked for, and an answer in tags.
 	regexp.MustCompile(`(?im)^[^\pL0-9\n]*(?:(?:my|the|final|overall|total)\s+){0,3}(?:final|overall|total|quality|` +
@@ -61,8 +63,8 @@ var naming = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)评分|得分|分数|打分|總分|总分|評分|評価|採点|点数|スコア|점수|평점|оценк|балл|рейтинг|` +
 		`bewertung|punktzahl|puntuaci|puntaje|calificaci|punteggio|pontua|คะแนน|الدرجة|التقييم`),
 	// and a grade that is granted in them.
-	regexp.MustCompile(`(?i)(?:\bich\s+(?:ver)?gebe|\bje\s+(?:lui\s+)?(?:donne|mets|attribue)|\b(?:le|lo)\s+doy|\bgli\s+do|` +
-		`\beu\s+dou|ставлю|даю)\s+(?:[\pL]+\s+){0,3}` + digits + `|[0-9]\s*(?:分|점)(?:[^\pL]|$)`),
+	regexp.MustCompile(`(?i)(?:\bich\s+(?:ver)?gebe|\bje\s+(?:lui\s+)?(?:donne|mets|attribue)|` +
+		`\b(?:le|lo)\s+doy|\bgli\s+do|\beu\s+dou|ставлю|даю)\s+(?:[\pL]+\s+){0,3}` + digits + `|[0-9]\s*(?:分|점)(?:[^\pL]|$)`),
 }
 
 func word(list string) *regexp.Regexp {
