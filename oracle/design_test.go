@@ -35,7 +35,7 @@ func TestInclusionIsAsStated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
-	const draws = 2000
+	const draws = 800
 	all := keys(40, "p0", "pi")
 	scores := scored(all)
 	value := func(k dataset.Key) float64 { // correlated with the score, as labels are

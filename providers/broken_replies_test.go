@@ -241,7 +241,7 @@ func TestBrokenReplies(t *testing.T) {
 	results := map[string]int{}
 	kinds := map[string]int{}
 	conversations := 0
-	for n := range 1000 {
+	for n := range 700 {
 		body, contentType, torn, how := s.reply()
 		kinds[how]++
 		c := HTTPConfig{Key: NewSecret(fuzzKey), HTTP: &http.Client{Transport: serving{body, contentType, torn}}}

@@ -14,7 +14,7 @@ func drillCalls() int {
 	if os.Getenv("REWEIGH_DRILL") == "full" {
 		return 10_000
 	}
-	return 2_000
+	return 1_000
 }
 
 // The budget drill has $0.50 for work worth a little over $2: each call has

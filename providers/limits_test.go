@@ -162,7 +162,7 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 	if testing.Short() {
 		t.Skip("many calls, whose parts other tests watch for races")
 	}
-	short := load{server: serverLimits, limits: sameLimits, calls: 1200, prompt: 1, maxTokens: 3, concurrent: 64}
+	short := load{server: serverLimits, limits: sameLimits, calls: 600, prompt: 1, maxTokens: 3, concurrent: 64}
 	// Fifty times the tokens without the work of making them: more than the 667
 	// a request at which the two limits meet.
 	long := short
@@ -181,13 +181,13 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 		{"configured too high: the headers correct it", short, func(l *load) { l.limits.RequestsPerMinute = 6000 }, 1.05,
 			64},
 		{"more may be generated than is", short, func(l *load) { l.maxTokens, l.calls = 4000, 200 }, 1.05, 0},
-		{"halved by the server, requests bind", short, func(l *load) { l.server = halved(600) }, 1.15, 20},
-		{"halved by the server, tokens bind", long, func(l *load) { l.server = halved(600) }, 1.15, 20},
+		{"halved by the server, requests bind", short, func(l *load) { l.server = halved(300) }, 1.15, 20},
+		{"halved by the server, tokens bind", long, func(l *load) { l.server = halved(300) }, 1.15, 20},
 		{"halved, and learnt from the headers", short, func(l *load) {
-			l.server, l.limits = halved(600),
+			l.server, l.limits = halved(300),
 				providers.Limits{}
 		}, 1.15, 64},
-		{"halved in silence: nothing but refusals tells", short, func(l *load) { l.server, l.silent = halved(600), true },
+		{"halved in silence: nothing but refusals tells", short, func(l *load) { l.server, l.silent = halved(300), true },
 			1.15, 300},
 		{"no limit is known at all", short, func(l *load) { l.limits, l.silent = providers.Limits{}, true }, 1.15, 1500},
 		{"refusals at random are not taken for a limit", short, func(l *load) {

@@ -61,7 +61,7 @@ func manyPairs(t *testing.T, few int) int {
 // TestExactOverHTTP is TestExact with a language model, a server's protocol and
 // a provider between the truth and the methods.
 func TestExactOverHTTP(t *testing.T) {
-	pairs := manyPairs(t, 2000)
+	pairs := manyPairs(t, 600)
 	f := newForcer(t, simulated(t, sim.Config{}))
 	rng := rand.New(rand.NewPCG(3, 7))
 	cases := make([]pairCase, pairs)

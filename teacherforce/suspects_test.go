@@ -199,7 +199,7 @@ func TestFaultyRowsAreFlagged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
-	rows := manyPairs(t, 1200)
+	rows := manyPairs(t, 600)
 	faults, err := sim.ParseFaults("zero=0.01,positive=0.01,null=0.01")
 	if err != nil {
 		t.Fatal(err)

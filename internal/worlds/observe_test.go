@@ -8,7 +8,8 @@ import (
 func TestLogProbGaps(t *testing.T) {
 	for _, w := range all() {
 		want := w.gaps.lossShare
-		data := w.Draw(5_000, 0, 0, 3)
+		const n = 2_000
+		data := w.Draw(n, 0, 0, 3)
 		for _, target := range w.Targets {
 			lost := 0.0
 			for _, r := range data.Rows {
@@ -16,7 +17,7 @@ func TestLogProbGaps(t *testing.T) {
 					lost++
 				}
 			}
-			if got := lost / float64(len(data.Rows)); math.Abs(got-want) > .011*math.Min(1, 100*want) {
+			if got := lost / float64(len(data.Rows)); math.Abs(got-want) > 4*math.Sqrt(want*(1-want)/n) {
 				t.Errorf("%s, %s: %.3f of log-probs are missing, want %.3f", w.Name, target.Name, got, want)
 			}
 		}
@@ -46,7 +47,7 @@ func TestGapsFallOnLongAndWorse(t *testing.T) {
 
 func TestScoreGaps(t *testing.T) {
 	for _, w := range all() {
-		f := w.sample(5_000, 4)
+		f := w.sample(2_000, 4)
 		data := w.show(f, 0, 0, 4)
 		var lost, kept moments
 		for i, r := range data.Rows {

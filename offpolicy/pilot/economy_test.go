@@ -21,7 +21,7 @@ func TestOneEchoPastTheFirstHundred(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run, whose parts other tests watch for races")
 	}
-	const n = 112
+	const n = 108
 	ps := prompts(n)
 	first, err := dataset.SamplePrompts(ps, 100, 42)
 	if err != nil {
@@ -36,6 +36,7 @@ func TestOneEchoPastTheFirstHundred(t *testing.T) {
 		dirs[i] = t.TempDir()
 		cfg := config(t, serve(t, ""), dirs[i], n)
 		cfg.Prompts, cfg.Concurrency, cfg.Seed = ps, concurrency, 42
+		byFunctions(&cfg)
 		cfg.Arms = nil
 		for _, a := range arms() {
 			if a.Policy.Name == "p0" || a.Policy.Name == "pi_clone" {

@@ -19,7 +19,7 @@ import (
 	"github.com/reweigh/reweigh/providers/sim"
 )
 
-// A pilot of 40 prompts against the simulator. With keys of one's own and
+// A pilot of 30 prompts against the simulator. With keys of one's own and
 // without the in-memory HTTP client, the same code runs against the real
 // services.
 func ExampleRun() {
@@ -40,7 +40,7 @@ func ExampleRun() {
 		log.Fatal(err)
 	}
 	var prompts []dataset.Prompt
-	for i, text := range arenagen.Prompts(40, 1) {
+	for i, text := range arenagen.Prompts(30, 1) {
 		prompts = append(prompts, dataset.Prompt{ID: fmt.Sprintf("q%02d", i), Text: text})
 	}
 	dir, err := os.MkdirTemp("", "pilot")
@@ -135,7 +135,7 @@ func ExampleRunPreflight() {
 	// 0 calls were paid for
 }
 
-// A pilot of 40 prompts, made in two parts that could be on two machines, and put together.
+// A pilot of 26 prompts, made in two parts that could be on two machines, and put together.
 func ExampleMerge() {
 	server := sim.New(sim.Config{})
 	defer server.Close()
@@ -146,7 +146,7 @@ func ExampleMerge() {
 	defer os.RemoveAll(dir)
 	parts := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 	for i, part := range parts {
-		c, err := simulated(server, part, 40)
+		c, err := simulated(server, part, 26)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func ExampleMerge() {
 	fmt.Println(verdict.State, verdict.Run.Prompts, "prompts:", verdict.Decision)
 	// Output:
 	// true pilot: merge: the folders of shards 1 of 2 are missing
-	// done 40 prompts: GO
+	// done 26 prompts: GO
 }
 
 // The responses that people are to label: both of the logging policy, and one of

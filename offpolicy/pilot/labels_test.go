@@ -103,7 +103,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 	dir, whole := t.TempDir(), t.TempDir()
 	s := serve(t, "")
 	for _, k := range []int{n / 2, n} {
-		cfg := plan(t, s, dir, k)
+		cfg := config(t, s, dir, k)
 		cfg.Labels = oracle.Design{Fraction: 1, Probes: 5, Duplicates: 6}
 		v, err := pilot.Run(t.Context(), cfg)
 		if k < n {
@@ -113,7 +113,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 			finding(v, "oracle.range").Status != record.Pass {
 			t.Fatalf("%v, %s", err, describe(v))
 		}
-		if st, _ := oracleStage(v); st.Items != n+4*5+6 || st.Failed != 0 {
+		if st, _ := oracleStage(v); st.Items != n+2*5+6 || st.Failed != 0 {
 			t.Errorf("stage %+v", st)
 		}
 		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary,
@@ -125,7 +125,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 			t.Errorf("probes test the calibration: %s", c.Summary)
 		}
 	}
-	cfg := plan(t, serve(t, ""), whole, n)
+	cfg := config(t, serve(t, ""), whole, n)
 	cfg.Labels = oracle.Design{Fraction: 1, Probes: 5, Duplicates: 6}
 	if _, err := pilot.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 			t.Errorf("%s %s: inclusion probability %v, want %v", r.Key(), r.Role, r.InclusionProb.OrNaN(), want)
 		}
 	}
-	if roles["calibration"] != n || roles["probe"] != 20 || roles["duplicate"] != 6 {
+	if roles["calibration"] != n || roles["probe"] != 10 || roles["duplicate"] != 6 {
 		t.Errorf("labels by role: %v", roles)
 	}
 }

@@ -177,7 +177,7 @@ func TestMergeOfShardsThatDiffer(t *testing.T) {
 	}
 	merge := func(change func(*pilot.Config)) (*pilot.Verdict, error) {
 		t.Helper()
-		dirs := halves(t, 6, change)
+		dirs := halves(t, 4, change)
 		return pilot.Merge(filepath.Join(t.TempDir(), "merged"), dirs[:]...)
 	}
 	const says = "shards were started with different settings"

@@ -52,9 +52,9 @@ func serve(t *testing.T, faults string) *sim.Server {
 }
 
 // arms are three of the plan's policies (the logging policy, its clone, and pi_bad)
-// with responses cut at 80 tokens, for speed.
+// with responses cut at 40 tokens, for speed.
 func arms() []record.Arm {
-	all := planArms()
+	all := cut(40)
 	return append(all[:2:2], all[4])
 }
 
@@ -66,11 +66,14 @@ func plan(t *testing.T, s *sim.Server, dir string, n int) pilot.Config {
 	return cfg
 }
 
-// planArms are all of the plan's policies with responses cut at 80 tokens.
-func planArms() []record.Arm {
+// planArms are all of the plan's policies with responses cut at 80 tokens, which is enough
+// for judges to tell one from another.
+func planArms() []record.Arm { return cut(80) }
+
+func cut(tokens int) []record.Arm {
 	out := record.PlanArms()
 	for i := range out {
-		out[i].Policy.Sampling.MaxTokens, out[i].ExpectedTokens = 80, 79
+		out[i].Policy.Sampling.MaxTokens, out[i].ExpectedTokens = tokens, float64(tokens-1)
 	}
 	return out
 }
@@ -237,12 +240,12 @@ func near(a, b, rel float64) bool { return a-b <= rel*b && b-a <= rel*b }
 
 func TestConcurrencyDoesNotShow(t *testing.T) {
 	for _, concurrency := range []int{1, 64} {
-		cfg := config(t, serve(t, ""), t.TempDir(), n)
+		cfg := config(t, serve(t, ""), t.TempDir(), few)
 		cfg.Concurrency = concurrency
 		if _, err := pilot.Run(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
-		sameRecords(t, cfg.Dir, whole(t, n))
+		sameRecords(t, cfg.Dir, whole(t, few))
 	}
 }
 
@@ -252,7 +255,7 @@ func TestMorePromptsExtendARun(t *testing.T) {
 	}
 	s := serve(t, "")
 	dir := t.TempDir()
-	for _, k := range []int{n / 2, n} {
+	for _, k := range []int{few / 2, few} {
 		if _, err := pilot.Run(t.Context(), config(t, s, dir, k)); err != nil {
 			t.Fatal(err)
 		}
@@ -262,9 +265,9 @@ func TestMorePromptsExtendARun(t *testing.T) {
 			t.Errorf("%s was paid %d times", id, times)
 		}
 	}
-	sameRecords(t, dir, whole(t, n))
+	sameRecords(t, dir, whole(t, few))
 
-	_, err := pilot.Run(t.Context(), config(t, s, dir, n/2))
+	_, err := pilot.Run(t.Context(), config(t, s, dir, few/2))
 	var refused *pilot.PreflightError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "shortened") {
 		t.Errorf("fewer prompts: %v, want a refusal", err)
@@ -280,8 +283,8 @@ func TestDrills(t *testing.T) {
 		says     string // the rows or the cause, in the check's summary or records
 		reason   string
 	}{
-		{"zero=0.02", record.NoGo, "logprobs.zero", record.Fail, "/0", "the plan's first NO-GO"},
-		{"positive=0.02", record.NoGo, "logprobs.sign", record.Fail, "/0", "pitfall 27"},
+		{"zero=0.05", record.NoGo, "logprobs.zero", record.Fail, "/0", "the plan's first NO-GO"},
+		{"positive=0.05", record.NoGo, "logprobs.sign", record.Fail, "/0", "pitfall 27"},
 		{"null=0.1", record.NoGo, "logprobs.complete", record.Fail, "missing_logprob", "pitfall 27"},
 		{"noecho=1", record.NoGo, "endpoint.certified", record.Fail, "no prompt log-probs", "pitfall 14"},
 		{"429=1", record.NoGo, "run.ratelimit", record.Fail, "certify", "the plan's fourth NO-GO"},
@@ -302,7 +305,7 @@ func TestDrills(t *testing.T) {
 		t.Run(tt.faults, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tt.faults)
-			cfg := config(t, s, t.TempDir(), n)
+			cfg := config(t, s, t.TempDir(), few)
 			v, err := pilot.Run(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -336,7 +339,7 @@ func TestDrills(t *testing.T) {
 func TestBudgetStopsAndResumes(t *testing.T) {
 	s := serve(t, "")
 	dir := t.TempDir()
-	cfg := config(t, s, dir, n)
+	cfg := config(t, s, dir, few)
 	pf, err := pilot.RunPreflight(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -368,11 +371,11 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if spent := s.Bill().Total.USD; spent > float64(cfg.Budget) {
 		t.Errorf("$%v was billed of a budget of $%v", spent, cfg.Budget)
 	}
-	cfg = config(t, s, dir, n)
+	cfg = config(t, s, dir, few)
 	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.Decision != record.GO {
 		t.Fatalf("resumed without a budget: %v, %s", err, describe(v))
 	}
-	sameRecords(t, dir, whole(t, n))
+	sameRecords(t, dir, whole(t, few))
 }
 
 func TestInterruptedRunGoesOn(t *testing.T) {

@@ -71,6 +71,7 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 	const n = 106
 	s, dir := serve(t, ""), t.TempDir()
 	cfg := ownTemplate(t, s, dir, n, ours(t, "\n\n"))
+	byFunctions(&cfg)
 	v, err := pilot.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +123,7 @@ func TestConversationsAndOwnTemplates(t *testing.T) {
 	}
 
 	changed := ownTemplate(t, s, dir, n, ours(t, "\n"))
+	byFunctions(&changed)
 	_, err = pilot.Run(t.Context(), changed)
 	var conf *journal.ConfigError
 	if !errors.As(err, &conf) || !strings.Contains(err.Error(), "templates.ours") {

@@ -17,7 +17,7 @@ import (
 // equally would pull an unweighted mean far off, and do.
 func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 	const n, evaluated = 40, 100
-	draws := 2000
+	draws := 500
 	if testing.Short() || raceEnabled {
 		draws = evaluated
 	}

@@ -80,8 +80,8 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 		rpm         int // what the server lets through a minute, of each model
 		reason      string
 	}{
-		{32, true, 4, 0, "the plan's calls under one shared limit of calls in flight"},
-		{32, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
+		{24, true, 4, 0, "the plan's calls under one shared limit of calls in flight"},
+		{26, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
@@ -149,12 +149,12 @@ func (o oneService) Models(ctx context.Context) ([]providers.Model, error) {
 // TestGentleStop: asked to stop, a run sends nothing more, and what was in flight
 // ends and is kept: nothing is paid for twice.
 func TestGentleStop(t *testing.T) {
-	for _, after := range []int{20, 90, 150} { // calls to the policies' service, certification's among them
+	for _, after := range []int{20, 55, 90} { // calls to the policies' service, certification's among them
 		synctest.Test(t, func(t *testing.T) {
 			s := sim.New(sim.Config{Seed: 7})
 			defer s.Close()
 			dir := t.TempDir()
-			cfg := plan(t, s, dir, 10)
+			cfg := config(t, s, dir, 10)
 			stop := make(chan struct{})
 			policies := &slow{Provider: cfg.Policies, takes: 200 * time.Millisecond}
 			policies.onCall = func(n int) {
@@ -171,7 +171,7 @@ func TestGentleStop(t *testing.T) {
 			if n := len(policies.stages); n > after+cfg.Concurrency || policies.aborted > 0 {
 				t.Errorf("stopped at call %d: %d calls were made, %d broken off", after, n, policies.aborted)
 			}
-			if v, err = pilot.Run(t.Context(), plan(t, s, dir, 10)); err != nil || v.State != "done" {
+			if v, err = pilot.Run(t.Context(), config(t, s, dir, 10)); err != nil || v.State != "done" {
 				t.Fatalf("%v, %s", err, describe(v))
 			}
 			for id, n := range s.Bill().Answers {

@@ -39,7 +39,7 @@ func statuses(checks []record.Finding) map[string]record.Status {
 // or fails is a false alarm. Of 1,000 worlds at most 3 may have one; few are drawn
 // here, and all of them with REWEIGH_WORLDS=1000.
 func TestHealthyRecordsPass(t *testing.T) {
-	runs := healthy.WorldsOr(t, 40)
+	runs := healthy.WorldsOr(t, 20)
 	alarms := 0
 	for seed := range uint64(runs) {
 		checks := findings(healthy.New(100, seed).Evaluated(), nil)
@@ -453,6 +453,11 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 // those that no endpoint can avoid (a response that holds a piece of a character cannot
 // be scored under another model) 5% are left to the estimates, which model them.
 func TestFewMissingOfManyAreTold(t *testing.T) {
+	runs, whole := map[int]*healthy.Run{}, map[int][]dataset.LogProb{} // by their number of prompts
+	for _, n := range []int{100, 2000} {
+		runs[n] = healthy.New(n, 3)
+		whole[n] = slices.Clone(runs[n].LogProbs)
+	}
 	for _, tt := range []struct {
 		failed, of        int
 		class             string
@@ -470,7 +475,8 @@ func TestFewMissingOfManyAreTold(t *testing.T) {
 		{2, 100, "overloaded", record.Info, record.Hold},
 		{6, 100, "seam", record.Hold, record.Hold},
 	} {
-		r := healthy.New(tt.of, 3)
+		r := runs[tt.of]
+		copy(r.LogProbs, whole[tt.of])
 		for i := range tt.failed {
 			healthy.FailLogProb(healthy.LogprobRow(r, i*(tt.of/(tt.failed+1)), "pi_bigger_model"), tt.class)
 		}
@@ -567,7 +573,7 @@ func TestMissingPatternSize(t *testing.T) {
 	r := healthy.New(100, 5)
 	scores := slices.Clone(r.Scores)
 	rng := rand.New(rand.NewPCG(11, 12))
-	const runs = 1000
+	const runs = 300
 	for range runs {
 		copy(r.Scores, scores)
 		for _, i := range rng.Perm(len(scores))[:25] {
@@ -579,7 +585,7 @@ func TestMissingPatternSize(t *testing.T) {
 			held++
 		}
 	}
-	if held > 4 { // P(Poisson(1) > 4) = .004
+	if held > 2 { // P(Poisson(.3) > 2) = .004
 		t.Errorf("%d of %d runs held for failures at random", held, runs)
 	}
 }

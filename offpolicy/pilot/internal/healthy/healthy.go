@@ -119,10 +119,12 @@ func (r *Run) Rows() *record.Records {
 	return &out
 }
 
-// Evaluated are the records with what a run computes from them.
+// Evaluated are the records with what a run computes from them, by a tenth of its replicates.
 func (r *Run) Evaluated() *record.Records {
 	out := r.Rows()
-	out.Evaluate("j@1", out.EvaluationConfig(1, 0.05))
+	c := out.EvaluationConfig(1, 0.05)
+	c.Replicates = 200
+	out.Evaluate("j@1", c)
 	return out
 }
 
