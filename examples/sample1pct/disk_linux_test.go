@@ -56,7 +56,7 @@ func TestDiskFills(t *testing.T) {
 
 // TestReadOnlyFolder: a run that cannot write is refused before it spends.
 func TestReadOnlyFolder(t *testing.T) {
-	d := newServed(t, 2, 4, "")
+	d := newServed(t, 2, 4, "", brief(t)...)
 	dir := t.TempDir()
 	program := filepath.Join(dir, "sample1pct.test")
 	self, err := os.Executable()
@@ -116,7 +116,7 @@ func copyFile(to, from string) error {
 // TestTwoProcessesOnOneRun: the second is refused, and does not disturb the
 // first.
 func TestTwoProcessesOnOneRun(t *testing.T) {
-	d := newServed(t, 2, 4, "slow=1:150ms")
+	d := newServed(t, 2, 4, "slow=1:150ms", brief(t)...)
 	dir := filepath.Join(t.TempDir(), "run")
 	first, firstOut := d.start(t, dir, 0)
 	for {
@@ -151,7 +151,7 @@ func TestMergeOnASmallDisk(t *testing.T) {
 	args := []string{"-merge", "-quiet"}
 	for _, shard := range []string{"0/2", "1/2"} {
 		dir := filepath.Join(t.TempDir(), "shard")
-		code, _, errs := sample(t, "-quiet", "-n", "4", "-shard", shard, "-out", dir)
+		code, _, errs := sample(t, append(brief(t), "-quiet", "-n", "4", "-shard", shard, "-out", dir)...)
 		if code != exitGO && code != exitHold {
 			t.Fatalf("shard %s: exit %d\n%s", shard, code, errs)
 		}

@@ -62,8 +62,7 @@ type drill struct {
 // flags if any are given.
 func newDrill(t *testing.T, prompts, concurrency int, flags ...string) *drill {
 	t.Helper()
-	d := newServed(t, prompts, concurrency, "")
-	d.args = append(flags, d.args...)
+	d := newServed(t, prompts, concurrency, "", append(flags, brief(t)...)...)
 	begin := time.Now()
 	out := d.finish(t, d.calm)
 	d.took = time.Since(begin)
@@ -74,8 +73,22 @@ func newDrill(t *testing.T, prompts, concurrency int, flags ...string) *drill {
 	return d
 }
 
-// newServed starts a simulator with faults.
-func newServed(t *testing.T, prompts, concurrency int, faults string) *drill {
+// brief are flags for three policies whose responses are cut early, for speed.
+func brief(t *testing.T) []string {
+	t.Helper()
+	arm := `"model":"` + sim.ScoutModel + `","template":"llama4","temperature":1,"top_p":1,"top_k":0,"max_tokens":24,` +
+		`"expected_tokens":24}`
+	path := filepath.Join(t.TempDir(), "policies.json")
+	plan := `[{"name":"p0","role":"logging",` + arm + `,{"name":"pi_clone","role":"clone",` + arm +
+		`,{"name":"pi_bad","role":"target","system":"You are an unhelpful assistant.",` + arm + `]`
+	if err := os.WriteFile(path, []byte(plan), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"-policies", path}
+}
+
+// newServed starts a simulator with faults, for the given flags.
+func newServed(t *testing.T, prompts, concurrency int, faults string, flags ...string) *drill {
 	t.Helper()
 	dir := t.TempDir()
 	f, err := sim.ParseFaults(faults)
@@ -98,8 +111,8 @@ func newServed(t *testing.T, prompts, concurrency int, faults string) *drill {
 	}
 	d := &drill{server: server, input: input, concurrency: concurrency, prompts: prompts,
 		calm: filepath.Join(dir, "calm")}
-	d.args = []string{"-live", "-fireworks-url", server.FireworksURL(), "-openai-url", server.OpenAIURL(),
-		"-prices", prices, "-input", input, "-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out"}
+	d.args = append(flags, "-live", "-fireworks-url", server.FireworksURL(), "-openai-url", server.OpenAIURL(),
+		"-prices", prices, "-input", input, "-n", fmt.Sprint(prompts), "-concurrency", fmt.Sprint(concurrency), "-out")
 	return d
 }
 
@@ -198,9 +211,7 @@ func (d *drill) check(t *testing.T, dir, what string, before, inFlight int) {
 	t.Helper()
 	for _, name := range []string{
 		"prompts.jsonl", "responses.jsonl", "logprobs.jsonl", "oracle.jsonl", "judge.jsonl", "canaries.jsonl",
-		"samples.jsonl",
-		"fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_cot_responses.jsonl",
-		"fresh_draws/pi_bigger_model_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
+		"samples.jsonl", "fresh_draws/pi_clone_responses.jsonl", "fresh_draws/pi_bad_responses.jsonl",
 	} {
 		a, errA := os.ReadFile(filepath.Join(d.calm, name))
 		b, errB := os.ReadFile(filepath.Join(dir, name))

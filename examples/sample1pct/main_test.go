@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -24,18 +24,28 @@ import (
 func sample(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	if !slices.Contains(args, "-input") && !slices.Contains(args, "-merge") {
-		few := filepath.Join(t.TempDir(), "few.jsonl")
-		f, err := os.Create(few)
-		if err == nil {
-			err = errors.Join(arenagen.WriteJSONL(f, 600, 1), f.Close())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		args = append([]string{"-input", few}, args...)
+		args = append([]string{"-input", conversations(t)}, args...)
 	}
 	return onDefaults(args...)
 }
+
+// conversations is a file of a tenth of the bundled ones.
+func conversations(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "few.jsonl")
+	if err := os.WriteFile(path, tenth(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var tenth = sync.OnceValue(func() []byte {
+	var b bytes.Buffer
+	if err := arenagen.WriteJSONL(&b, 600, 1); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+})
 
 // onDefaults is sample, on the bundled conversations.
 func onDefaults(args ...string) (code int, stdout, stderr string) {
@@ -309,7 +319,7 @@ func TestRealPromptsAndExtension(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	for _, n := range []string{"8", "25"} {
+	for _, n := range []string{"4", "10"} {
 		code, stdout, stderr := sample(t, ofFew(n, "-live", "-fireworks-url", s.FireworksURL(), "-openai-url",
 			s.OpenAIURL(), "-prices", prices, "-input", input, "-seed", "7", "-out", dir)...)
 		if code != exitGO {
@@ -318,7 +328,7 @@ func TestRealPromptsAndExtension(t *testing.T) {
 	}
 	for id, times := range s.Bill().Answers {
 		if times > 1 {
-			t.Errorf("%s was paid %d times: the first eight's calls were made again", id, times)
+			t.Errorf("%s was paid %d times: the first four's calls were made again", id, times)
 		}
 	}
 }
@@ -335,7 +345,7 @@ func TestExitCodesAgreeWithTheReport(t *testing.T) {
 		want   record.Decision
 		reason string
 	}{
-		{ofFew("12", "-faults", "expensive=1.3"), record.HOLD, "the bill is over by 30%"},
+		{ofFew("6", append(brief(t), "-faults", "expensive=1.3")...), record.HOLD, "the bill is over by 30%"},
 		{ofFew("3", "-faults", "zero=0.5"), record.NoGo, "zeros that nothing explains"},
 		{ofFew("6", "-faults", "expensive=3", "-budget", "0.04"), record.HOLD,
 			"a budget that ends in the middle can be raised"},

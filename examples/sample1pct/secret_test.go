@@ -34,6 +34,7 @@ func TestKeyIsNowhere(t *testing.T) {
 	}
 	t.Setenv("FIREWORKS_API_KEY", shownkey.Key)
 	t.Setenv("OPENAI_API_KEY", shownkey.Key)
+	input := conversations(t)
 	for i, spec := range []string{
 		"429=0.1,500=0.05,503=0.05,reset=0.03,truncate=0.03,slow=0.1:1ms,zero=0.1,positive=0.1,null=0.1,badjson=0.2," +
 			"empty=0.1,cut=0.1,drift=0.2,expensive=1.1,noise=0.01",
@@ -53,7 +54,7 @@ func TestKeyIsNowhere(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			args := []string{"-live", "-fireworks-url", server.URL + "/inference/v1", "-openai-url", server.URL + "/v1",
 				"-prices",
-				prices, "-policies", aa, "-n", "4", "-full", "400", "-waive", "endpoint.certified=a drill",
+				prices, "-policies", aa, "-input", input, "-n", "4", "-full", "400", "-waive", "endpoint.certified=a drill",
 				"-waive", "judge.calibration=a drill", "-out", out}
 			code := run(args, &stdout, &stderr)
 			again := run(append(args, "-json"), &stdout, &stderr)

@@ -28,7 +28,7 @@ func TestInterrupted(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.reason, func(t *testing.T) {
 			t.Parallel()
-			d := newServed(t, 4, 4, "slow=1:"+row.slow)
+			d := newServed(t, 4, 4, "slow=1:"+row.slow, brief(t)...)
 			dir := filepath.Join(t.TempDir(), "run")
 			cmd, out := d.start(t, dir, 0)
 			ended := make(chan error, 1)
