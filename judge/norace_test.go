@@ -11,7 +11,7 @@ import (
 // and by how much fewer of them widen its bounds: a sum of n squared errors has a
 // relative standard error of about √(2/n).
 func simSize() (items int, slack float64) {
-	items = 500
+	items = 400
 	if os.Getenv("REWEIGH_COVERAGE") != "" {
 		items = 2000
 	}

@@ -93,14 +93,14 @@ func TestBands(t *testing.T) {
 }
 
 // Rows and draws of one prompt share what the prompt is like, and count as one
-// cluster: over 200 runs with strong prompt effects, three rows and two draws a
-// prompt, the mean standard error is the estimates' spread, within four standard
+// cluster: over 100 runs with strong prompt effects, three rows and two draws a
+// prompt, the mean standard error is the estimates' spread, within three standard
 // errors of that spread, 20%. Taking rows for independent would be 30% too small or more.
 func TestErrorsAreClustered(t *testing.T) {
 	if testing.Short() {
 		t.Skip("arithmetic, whose goroutines other tests watch for races")
 	}
-	const runs = 200
+	const runs = 100
 	type sums struct{ se, value, square float64 }
 	var dr, labeled sums
 	for i := range runs {

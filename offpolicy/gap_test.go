@@ -114,7 +114,7 @@ func TestSupportLimits(t *testing.T) {
 		k := math.Floor(labelTrim * float64(m))
 		end, both := endLimit(float64(m), k), outsideLimit(float64(m), k)
 		atEnd, outside := 0, 0
-		const runs = 100000
+		const runs = 40000
 		for range runs {
 			x := make([]float64, m)
 			for i := range x {

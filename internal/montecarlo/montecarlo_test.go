@@ -14,8 +14,8 @@ import (
 // is, and coverage is not further from 93 to 97% than four standard errors of so
 // few repetitions. The full table is in offpolicy/montecarlo.md.
 func TestSmall(t *testing.T) {
-	const repetitions = 120
-	slack := 4 * math.Sqrt(.95*.05/repetitions) // 8 points
+	const repetitions = 80
+	slack := 4 * math.Sqrt(.95*.05/repetitions) // 10 points
 	for _, d := range []design{
 		{100, 25, "good", true}, {100, 100, "good", false}, {500, 125, "medium", true}, {100, 25, "none", true},
 		{500, 500, "none", false},

@@ -377,14 +377,14 @@ func (m mortalLedger) End(e providers.Entry) error { return m.Begin(e) }
 // line of the ledger, and goes on in another: every line is answered, paid
 // once and accounted for.
 func TestBatchKilled(t *testing.T) {
-	reqs := batchRequests(6)
+	reqs := batchRequests(4)
 	doubts := 0
 	for _, c := range []sim.BatchConfig{{Steps: 2}, {Steps: 2, ExpireAfter: 2}} {
 		for k := 1; ; k++ {
 			killed := false
 			synctest.Test(t, func(t *testing.T) {
 				e := newBatchEnv(t, sim.Config{Batch: c})
-				e.config.MaxLines, e.config.Attempts = 3, 3
+				e.config.MaxLines, e.config.Attempts = 2, 3
 				log, mu := map[string]providers.Entry{}, &sync.Mutex{}
 				process := func(at int) (map[providers.Tag]batch.Result, *mortal, error) {
 					ctx, cancel := context.WithCancel(t.Context())

@@ -23,7 +23,7 @@ func contextOf(question string) string {
 // would show, against its exact distribution. REWEIGH_TEMPER is the number of cases;
 // 20,000 of them take some minutes, and -v prints the widths.
 func TestAgainstTheExactDistribution(t *testing.T) {
-	cases := 20
+	cases := 10
 	if v, err := strconv.Atoi(os.Getenv("REWEIGH_TEMPER")); err == nil {
 		cases = v
 	}
