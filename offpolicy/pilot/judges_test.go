@@ -38,7 +38,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			cfg := plan(t, serve(t, ""), dir, n)
-			cfg.Arms = append(cfg.Arms[:2:2], cfg.Arms[4])
+			cfg.Arms = cfg.Arms[:3]
 			cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
 				return build(judge.Config{Name: "j", Generator: g, Model: "gpt-4o-mini"})
 			}

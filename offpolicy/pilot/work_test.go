@@ -81,7 +81,7 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 		reason      string
 	}{
 		{24, true, 4, 0, "the plan's calls under one shared limit of calls in flight"},
-		{26, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
+		{30, false, 64, 600, "limits of requests: one model answers for four policies, and the others must not wait for it"},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {
