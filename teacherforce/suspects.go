@@ -58,32 +58,40 @@ const (
 func Suspects(values []Value) []Suspect {
 	var out []Suspect
 	byPolicy := map[string][]int{}
-	byResponse := map[string][]int{}
 	for i, v := range values {
 		if s, bad := impossible(i, v); bad {
 			out = append(out, s)
 			continue
 		}
 		byPolicy[v.Policy] = append(byPolicy[v.Policy], i)
-		byResponse[v.Response] = append(byResponse[v.Response], i)
 		// never if Second is NaN
 		if d := math.Abs(v.Second.OrNaN() - v.LogProb.OrNaN()); d > 0.05*(1+math.Abs(v.LogProb.OrNaN())) {
 			out = append(out, Suspect{i, FlagSecondDisagrees, fmt.Sprintf("%.4g nats, and %.4g by another method",
 				v.LogProb.OrNaN(), v.Second.OrNaN())})
 		}
 	}
+	above := map[int]float64{}       // values far above their policy's line, few
+	byResponse := map[string][]int{} // all values of those responses
 	for _, rows := range byPolicy {
 		residual, ok := residuals(values, rows)
-		if !ok {
-			continue
-		}
 		for k, i := range rows {
-			if residual[k] > -residualLimit || supported(values, i, byResponse[values[i].Response]) {
-				continue
+			if ok && residual[k] <= -residualLimit {
+				above[i], byResponse[values[i].Response] = -residual[k], nil
 			}
+		}
+	}
+	for i, v := range values {
+		if same, ok := byResponse[v.Response]; ok {
+			if _, bad := impossible(i, v); !bad {
+				byResponse[v.Response] = append(same, i)
+			}
+		}
+	}
+	for i, by := range above {
+		if v := values[i]; !supported(values, i, byResponse[v.Response]) {
 			out = append(out, Suspect{i, FlagTooLikely, fmt.Sprintf("%.4g nats for a length of %d is %.1f robust standard "+
 				"deviations above the policy's other values, and no other value of this response is near",
-				values[i].LogProb.OrNaN(), values[i].Length, -residual[k])})
+				v.LogProb.OrNaN(), v.Length, by)})
 		}
 	}
 	slices.SortFunc(out, func(a, b Suspect) int {

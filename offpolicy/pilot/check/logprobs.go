@@ -262,7 +262,6 @@ func suspects(r *record.Records) []string {
 	p0 := r.Logging().Policy
 	said := r.Responses.Of(p0.Name)
 	values := make([]teacherforce.Value, 0, r.LogProbs.Len())
-	keys := make([]string, 0, r.LogProbs.Len())
 	for _, row := range r.LogProbs.Brief().All() {
 		if !row.LogProb.Valid() {
 			continue // counted where it is missing
@@ -273,11 +272,12 @@ func suspects(r *record.Records) []string {
 				v.Second = r.LogProb
 			}
 		}
-		values, keys = append(values, v), append(keys, row.Key().String())
+		values = append(values, v)
 	}
 	var out []string
 	for _, s := range teacherforce.Suspects(values) {
-		out = append(out, keys[s.Index]+" "+string(s.Flag))
+		of := dataset.Key{PromptID: values[s.Index].Response, Policy: values[s.Index].Policy}
+		out = append(out, of.String()+" "+string(s.Flag))
 	}
 	return out
 }

@@ -254,9 +254,9 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		texts[a.Policy.Name] = strings.Repeat("x", int(a.ExpectedTokens*bytesPerToken(price)))
 	}
 	own := w.Shard.Own(w.Prompts)
-	prompts := make(map[string]dataset.Prompt, len(own))
-	for _, p := range own {
-		prompts[p.ID] = p
+	prompts := make(map[string]*dataset.Prompt, len(own))
+	for i, p := range own {
+		prompts[p.ID] = &own[i]
 		for _, a := range w.Arms {
 			key := dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}
 			tag := providers.Tag{Stage: record.StageJudge, Key: key}
@@ -264,9 +264,9 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 				return fmt.Errorf("forecast: the judge cannot be estimated: %w", err)
 			}
 		}
-	}
-	if err := w.count(byName[record.StageJudge], false); err != nil {
-		return err
+		if err := w.count(byName[record.StageJudge], false); err != nil {
+			return err
+		}
 	}
 	// Which response of a prompt carries a canary follows from the scores: one of every
 	// policy in turn stands for it.
@@ -289,9 +289,12 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.
-		_, _ = w.Oracle.Label(ctx, tag, prompts[as.Key.PromptID], texts[as.Key.Policy])
+		_, _ = w.Oracle.Label(ctx, tag, *prompts[as.Key.PromptID], texts[as.Key.Policy])
+		if err := w.count(byName[record.StageOracle], w.Batches); err != nil {
+			return err
+		}
 	}
-	return w.count(byName[record.StageOracle], w.Batches)
+	return nil
 }
 
 // count prices what the dry run has seen since it was last asked.
@@ -341,9 +344,10 @@ type dryRequest struct {
 	reply     float64 // tokens that it is expected to have
 }
 
+// take returns the requests since it was last called, good until the next one.
 func (d *DryRun) take() []dryRequest {
 	r := d.requests
-	d.requests = nil
+	d.requests = r[:0]
 	return r
 }
 

@@ -14,6 +14,9 @@ import (
 // that each names its response by that.
 type slot int32
 
+// slots counts the responses that the job owes.
+func (j *Job) slots() slot { return slot(len(j.Prompts) * len(j.Arms)) }
+
 // slotOf is the slot of a key, an error if the job does not owe the response.
 func (j *Job) slotOf(k dataset.Key) (slot, error) {
 	prompt, ok := slices.BinarySearchFunc(j.Prompts, k.PromptID, func(p dataset.Prompt, id string) int {
@@ -59,7 +62,7 @@ func about(it item) []slot { return []slot{it.slot} }
 
 // owe adds an item for every response of the job that of has.
 func (d *duty) owe(j *Job, of func(dataset.Key) bool, done func(dataset.Key) bool) {
-	for s := range slot(len(j.Prompts) * len(j.Arms)) {
+	for s := range j.slots() {
 		if k := j.keyOf(s); of(k) {
 			d.items = append(d.items, item{slot: s, done: done(k)})
 		}

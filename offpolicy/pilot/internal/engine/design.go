@@ -41,7 +41,8 @@ func (r *Run) labelsAfter() []string {
 // was none, changes neither what is labelled nor with which probability.
 func (r *Run) drawDesign() ([]oracle.Assignment, error) {
 	scores := map[dataset.Key]float64{}
-	for _, k := range r.job.keys() {
+	for s := range r.job.slots() {
+		k := r.job.keyOf(s)
 		scores[k] = math.NaN()
 		if row := r.store.heldScore(k); row != nil {
 			scores[k] = row.mean.OrNaN()
@@ -64,7 +65,8 @@ func designText(d oracle.Design) string {
 func (r *Run) designKey() string {
 	h := sha256.New()
 	fmt.Fprintln(h, designText(r.job.Labels))
-	for _, k := range r.job.keys() {
+	for s := range r.job.slots() {
+		k := r.job.keyOf(s)
 		fmt.Fprintf(h, "%q %q\n", k.PromptID, k.Policy)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

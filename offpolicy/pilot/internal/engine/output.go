@@ -218,20 +218,22 @@ func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
 		return nil, err
 	}
 	defer dir.Close()
-	ids := make([]string, len(r.job.Prompts))
-	for i, p := range r.job.Prompts {
-		ids[i] = p.ID
-	}
 	add := func(p []string) { problems = append(problems, p...) }
-	add(checkFile(dir, "prompts.jsonl", func(p dataset.Prompt) string { return p.ID }, ids))
-	want := func(keys []dataset.Key) []string {
-		out := make([]string, len(keys))
-		for i, k := range keys {
-			out[i] = k.String()
-		}
-		return out
+	prompts := r.job.Prompts
+	add(checkFile(dir, "prompts.jsonl", func(p dataset.Prompt) string { return p.ID },
+		listed{len(prompts), func(i int) string { return prompts[i].ID }}))
+	want := func(keys []dataset.Key) listed {
+		return listed{len(keys), func(i int) string { return keys[i].String() }}
 	}
-	all := want(r.job.keys())
+	var names []string
+	for _, a := range r.job.Arms {
+		names = append(names, a.Policy.Name)
+	}
+	slices.Sort(names)
+	all := listed{len(prompts) * len(names), func(i int) string { // in the order of the keys
+		k := dataset.Key{PromptID: prompts[i/len(names)].ID, Policy: names[i%len(names)]}
+		return k.String()
+	}}
 	add(checkFile(dir, "responses.jsonl", keyText[keyLine], all))
 	add(checkFile(dir, "logprobs.jsonl", keyText[keyLine], all))
 	add(checkFile(dir, "judge.jsonl", keyText[dataset.JudgeScore], all))
@@ -255,27 +257,35 @@ func (k keyLine) Key() dataset.Key {
 
 func keyText[T keyed](row T) string { return row.Key().String() }
 
-// checkFile reads a file a row at a time.
-func checkFile[T any](dir *folder.Folder, name string, key func(T) string, want []string) []string {
-	got := make([]string, 0, len(want))
+// listed are the keys that a file should have.
+type listed struct {
+	n  int
+	at func(int) string
+}
+
+// checkFile reads a file a row at a time, and compares its keys with those that it should have.
+func checkFile[T any](dir *folder.Folder, name string, key func(T) string, want listed) []string {
+	n, same := 0, true // as long as the file has the keys one by one, as it mostly has
+	count := map[string]int{}
 	for row, err := range rowsOf[T](dir, name) {
 		if err != nil {
 			return []string{err.Error()}
 		}
-		got = append(got, key(row))
-	}
-	return compareKeys(name, got, want)
-}
-
-// compareKeys compares the keys that a file has with those it should have.
-func compareKeys(name string, got, want []string) (problems []string) {
-	count := map[string]int{}
-	for _, k := range want {
-		count[k]--
-	}
-	for _, k := range got {
+		k := key(row)
+		if same = same && n < want.n && want.at(n) == k; same {
+			n++
+			continue
+		}
 		count[k]++
 	}
+	for ; n < want.n; n++ {
+		count[want.at(n)]--
+	}
+	return compareKeys(name, count)
+}
+
+// compareKeys says which keys a file has more or less often than it should.
+func compareKeys(name string, count map[string]int) (problems []string) {
 	var missing, extra []string
 	for k, n := range count {
 		switch {
