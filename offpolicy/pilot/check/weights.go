@@ -178,7 +178,7 @@ func checkMeanOne(in *Input, c *record.Finding) {
 		switch {
 		case w.LogEValue >= math.Log(t.EValueFail):
 			c.Worsen(record.Fail)
-			heavy = append(heavy, heaviest(target.LogRatios, target.Keys, 5)...)
+			heavy = append(heavy, heaviest(r, name, target, 5)...)
 			failed = append(failed, fmt.Sprintf("%s has a mean weight of %.3g (e-value 10^%.1f)", name, w.Mean,
 				w.LogEValue/math.Ln10))
 		case w.LogEValue >= math.Log(t.EValueInfo):
@@ -210,15 +210,17 @@ func noTarget(r *record.Records, c *record.Finding) bool {
 }
 
 // heaviest are the keys of the rows of the largest weights.
-func heaviest(logRatios []float64, keys []dataset.Key, most int) []string {
-	order := make([]int, len(keys))
+func heaviest(r *record.Records, policy string, w *record.TargetWeights, most int) []string {
+	logRatios := w.LogRatios
+	order := make([]int, len(w.Rows))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logRatios[b], logRatios[a]) })
 	out := make([]string, 0, most)
 	for _, i := range order[:min(most, len(order))] {
-		out = append(out, keys[i].String())
+		of := dataset.Key{PromptID: r.Prompts.Key(int(w.Rows[i])).PromptID, Policy: policy}
+		out = append(out, of.String())
 	}
 	return out
 }

@@ -98,6 +98,9 @@ func PromptRows(prompts []dataset.Prompt) Rows[dataset.Prompt] {
 // Len counts the rows.
 func (r Rows[T]) Len() int { return r.n }
 
+// Key is the key of the row at a place, from 0.
+func (r Rows[T]) Key(i int) dataset.Key { return r.key(i) }
+
 // All yields every row with its key.
 func (r Rows[T]) All() iter.Seq2[dataset.Key, T] {
 	return func(yield func(dataset.Key, T) bool) {

@@ -32,9 +32,9 @@ type WeightSummary struct {
 type TargetWeights struct {
 	// LogRatios are log π(a|c) - log P0(a|c), nats, of the rows on which both are known
 	// and of the distribution that their policy samples from, in the order of the
-	// prompts, as Weights.Log; Keys are the rows'.
+	// prompts, as Weights.Log; Rows are the places of their prompts.
 	LogRatios []float64
-	Keys      []dataset.Key
+	Rows      []int32
 	Raw       int                // rows left out because a value is of another distribution
 	Weights   *offpolicy.Weights // nil if Err is not
 	Err       error              // why there are none
@@ -59,16 +59,17 @@ func (r *Records) weigh(policy string) *TargetWeights {
 	rows := r.LogProbs.Brief()
 	base, target := rows.Of(r.Logging().Policy.Name), rows.Of(policy)
 	var lower, upper []float64
-	for _, p := range r.Prompts.All() {
-		b, _ := base(p.ID)
-		t, _ := target(p.ID)
+	for i := range r.Prompts.Len() {
+		id := r.Prompts.Key(i).PromptID
+		b, _ := base(id)
+		t, _ := target(id)
 		lo, hi := offpolicy.LogRatioBounds(t.Bounds(), b.Bounds())
 		switch {
 		case math.IsNaN(lo) || b.Error != nil || t.Error != nil:
 		case b.Raw() || t.Raw():
 			w.Raw++
 		default:
-			lower, upper, w.Keys = append(lower, lo), append(upper, hi), append(w.Keys, t.Key())
+			lower, upper, w.Rows = append(lower, lo), append(upper, hi), append(w.Rows, int32(i))
 		}
 	}
 	if w.Weights, w.Err = offpolicy.WeightsBetween(lower, upper); w.Err == nil {

@@ -19,20 +19,20 @@ type attempts struct {
 	// again are those that another entry may replace, by id: one in flight ends, and a line
 	// of a batch may be sent anew.
 	again  map[string]int
-	kinds  pool[attemptKind]
+	kinds  kindsOfAttempts
 	others names    // texts of keys that are of no record
 	order  []uint32 // that of the ledger, if it is known
 	cost   providers.USD
 }
 
-// attempt is what is held of an entry. Of a count of tokens or milliseconds that takes more than
-// 32 bits, the kind has the rest.
+// attempt is what is held of an entry, of which there are most. Of a count of tokens or
+// milliseconds that takes more than 16 bits, the kind has the rest.
 type attempt struct {
-	*attemptKind
 	cost                        providers.USD
 	at                          int64
 	key                         uint32 // a record's number, or that of another text
-	prompt, completion, latency uint32
+	kind                        uint32
+	prompt, completion, latency uint16
 }
 
 // attemptKind is what many attempts have in common.
@@ -40,14 +40,31 @@ type attemptKind struct {
 	stage, policy, call, provider, model, served, endpoint, outcome, doubt string
 	nth                                                                    int
 	known, other                                                           bool
-	prompt, completion, latency                                            int64 // multiples of 2^32
+	prompt, completion, latency                                            int64 // multiples of 2^16
+}
+
+// kindsOfAttempts has each kind once, under a number.
+type kindsOfAttempts struct {
+	number map[attemptKind]uint32
+	list   []*attemptKind
+}
+
+func (k *kindsOfAttempts) of(one attemptKind) uint32 {
+	n, ok := k.number[one]
+	if !ok {
+		n = uint32(len(k.list))
+		k.number[one], k.list = n, append(k.list, &one)
+	}
+	return n
 }
 
 const pieceOfAttempts = 1 << 12
 
 func newAttempts() attempts {
-	return attempts{again: map[string]int{}, kinds: pool[attemptKind]{}, others: newNames()}
+	return attempts{again: map[string]int{}, kinds: kindsOfAttempts{number: map[attemptKind]uint32{}}, others: newNames()}
 }
+
+func (a *attempts) kind(of *attempt) *attemptKind { return a.kinds.list[of.kind] }
 
 func (a *attempts) at(i uint32) *attempt { return &a.pieces[i/pieceOfAttempts][i%pieceOfAttempts] }
 
@@ -74,7 +91,7 @@ func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 	} else {
 		row.key, k.other = a.others.of(e.Key), true
 	}
-	row.attemptKind = a.kinds.of(k)
+	row.kind = a.kinds.of(k)
 	i, ok := a.again[e.ID]
 	if ok {
 		a.cost -= a.at(uint32(i)).cost
@@ -92,7 +109,7 @@ func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 }
 
 // split divides a number that is seldom large.
-func split(n int64) (low uint32, high int64) { return uint32(n), n &^ (1<<32 - 1) }
+func split(n int64) (low uint16, high int64) { return uint16(n), n &^ (1<<16 - 1) }
 
 // keyOf is the key that a text is the form of, if it is that of one.
 func keyOf(text string) (k dataset.Key, ok bool) {
@@ -126,7 +143,8 @@ func (a *attempts) owed() (sum providers.USD) {
 func (a *attempts) unsettled() map[string]providers.USD {
 	lines := map[string]providers.USD{}
 	for id, i := range a.again {
-		if row := a.at(uint32(i)); row.endpoint == batchEndpoint && row.outcome == providers.OutcomeInFlight {
+		row := a.at(uint32(i))
+		if k := a.kind(row); k.endpoint == batchEndpoint && k.outcome == providers.OutcomeInFlight {
 			lines[id] = row.cost
 		}
 	}
@@ -150,10 +168,11 @@ func (a *attempts) sorted(keys *keyring) []uint32 {
 	}
 	slices.SortFunc(order, func(i, j uint32) int {
 		x, y := a.at(i), a.at(j)
-		if c := cmp.Compare(stages[x.stage], stages[y.stage]); c != 0 {
+		k, l := a.kind(x), a.kind(y)
+		if c := cmp.Compare(stages[k.stage], stages[l.stage]); c != 0 {
 			return c
 		}
-		return cmp.Or(texts.compare(x, y), cmp.Compare(x.call, y.call), cmp.Compare(x.nth, y.nth), cmp.Compare(i, j))
+		return cmp.Or(texts.compare(x, y, k, l), cmp.Compare(k.call, l.call), cmp.Compare(k.nth, l.nth), cmp.Compare(i, j))
 	})
 	a.order = order
 	return order
@@ -167,20 +186,20 @@ type texts struct {
 
 func (a *attempts) texts(keys *keyring) texts { return texts{*keys, a.others.list} }
 
-func (t *texts) of(a *attempt) string {
-	if a.other {
+func (t *texts) of(a *attempt, k *attemptKind) string {
+	if k.other {
 		return t.others[a.key]
 	}
-	k := t.keys.key(a.key)
-	return k.String()
+	of := t.keys.key(a.key)
+	return of.String()
 }
 
 // compare compares texts. Most differ in the prompt or the policy already.
-func (t *texts) compare(a, b *attempt) int {
-	if a.other == b.other && a.key == b.key {
+func (t *texts) compare(a, b *attempt, ofA, ofB *attemptKind) int {
+	if ofA.other == ofB.other && a.key == b.key {
 		return 0
 	}
-	if !a.other && !b.other {
+	if !ofA.other && !ofB.other {
 		k, l := t.keys.key(a.key), t.keys.key(b.key)
 		if p, q := k.PromptID, l.PromptID; !strings.HasPrefix(p, q) && !strings.HasPrefix(q, p) {
 			return cmp.Compare(p, q)
@@ -191,14 +210,14 @@ func (t *texts) compare(a, b *attempt) int {
 			return cmp.Compare(p, q)
 		}
 	}
-	return cmp.Compare(t.of(a), t.of(b))
+	return cmp.Compare(t.of(a, ofA), t.of(b, ofB))
 }
 
 // entry is the attempt as checks and forecasts read it, under the text of its key.
-func (a *attempt) entry(key string) providers.Entry {
-	return providers.Entry{Stage: a.stage, Key: key, Policy: a.policy, Call: a.call, Provider: a.provider,
-		Model: a.model, Served: a.served, Endpoint: a.endpoint, Outcome: a.outcome, UsageDoubt: a.doubt,
-		PromptTokens:     int(int64(a.prompt) | a.attemptKind.prompt),
-		CompletionTokens: int(int64(a.completion) | a.attemptKind.completion), Cost: a.cost,
-		LatencyMS: int64(a.latency) | a.attemptKind.latency, Attempt: a.nth, UsageKnown: a.known}
+func (k *attemptKind) entry(a *attempt, key string) providers.Entry {
+	return providers.Entry{Stage: k.stage, Key: key, Policy: k.policy, Call: k.call, Provider: k.provider,
+		Model: k.model, Served: k.served, Endpoint: k.endpoint, Outcome: k.outcome, UsageDoubt: k.doubt,
+		PromptTokens:     int(int64(a.prompt) | k.prompt),
+		CompletionTokens: int(int64(a.completion) | k.completion), Cost: a.cost,
+		LatencyMS: int64(a.latency) | k.latency, Attempt: k.nth, UsageKnown: k.known}
 }

@@ -94,7 +94,8 @@ func TestHeldAttempts(t *testing.T) {
 	slices.SortFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
 	texts := a.texts(&s.keys)
 	for i, at := range a.sorted(&s.keys) {
-		got := a.at(at).entry(texts.of(a.at(at)))
+		row, k := a.at(at), a.kind(a.at(at))
+		got := k.entry(row, texts.of(row, k))
 		want := entries[i]
 		want.ID = ""
 		if d := cmp.Diff(want, got); d != "" {

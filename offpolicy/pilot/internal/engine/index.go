@@ -199,7 +199,7 @@ func (r *keyring) wire(w *wire) {
 			w.fail(errIndex)
 			return
 		}
-		r.number[p], r.places = i, append(r.places, p)
+		r.add(p)
 	}
 }
 
@@ -329,11 +329,14 @@ func (a *attempts) wire(w *wire) {
 	number(w, &n)
 	var common kinds[attemptKind]
 	for i := 0; i < n && w.err == nil; i++ {
+		var k *attemptKind
 		if w.reads() {
 			a.grow()
+		} else {
+			k = a.kind(a.at(uint32(i)))
 		}
 		h := a.at(uint32(i))
-		kind(w, &common, &h.attemptKind, func(k *attemptKind) {
+		kind(w, &common, &k, func(k *attemptKind) {
 			w.texts(&k.stage, &k.policy, &k.call, &k.provider, &k.model, &k.served, &k.endpoint, &k.outcome, &k.doubt)
 			number(w, &k.nth)
 			w.flag(&k.known)
@@ -341,10 +344,14 @@ func (a *attempts) wire(w *wire) {
 			for _, v := range []*int64{&k.prompt, &k.completion, &k.latency} {
 				number(w, v)
 			}
-		}, a.kinds.of)
+		}, func(k attemptKind) *attemptKind { return a.kinds.list[a.kinds.of(k)] })
+		if w.reads() && w.err == nil {
+			h.kind = a.kinds.of(*k)
+		}
 		w.real((*float64)(&h.cost))
 		number(w, &h.at)
-		for _, v := range []*uint32{&h.key, &h.prompt, &h.completion, &h.latency} {
+		number(w, &h.key)
+		for _, v := range []*uint16{&h.prompt, &h.completion, &h.latency} {
 			number(w, v)
 		}
 	}

@@ -41,8 +41,17 @@ func (p pool[T]) of(v T) *T {
 // to know the keys that it has.
 type keyring struct {
 	prompts, policies names
-	number            map[place]uint32
+	first             []uint32         // of draw 0 of the first policies, by prompt: the number and 1 more
+	number            map[place]uint32 // of the others
 	places            []place
+}
+
+// firstPolicies are how many policies a keyring has in first.
+const firstPolicies = 8
+
+// inFirst is where in first the number of a place is, if it is there.
+func (p place) inFirst() (i int, ok bool) {
+	return int(p.prompt)*firstPolicies + int(p.policy), p.draw == 0 && p.policy < firstPolicies
 }
 
 // place is a key in numbers.
@@ -55,12 +64,37 @@ func newKeyring() keyring {
 // of is the number of a key, which it gets if it has none.
 func (r *keyring) of(k dataset.Key) uint32 {
 	p := place{r.prompts.of(k.PromptID), r.policies.of(k.Policy), uint32(k.DrawIdx)} // maxDraw bounds it
-	n, ok := r.number[p]
-	if !ok {
-		n = uint32(len(r.places))
-		r.number[p], r.places = n, append(r.places, p)
+	if n, ok := r.numberOf(p); ok {
+		return n
 	}
+	return r.add(p)
+}
+
+// add numbers a place.
+func (r *keyring) add(p place) uint32 {
+	n := uint32(len(r.places))
+	r.places = append(r.places, p)
+	i, ok := p.inFirst()
+	if !ok {
+		r.number[p] = n
+		return n
+	}
+	for len(r.first) <= i {
+		r.first = append(r.first, make([]uint32, firstPolicies)...)
+	}
+	r.first[i] = n + 1
 	return n
+}
+
+func (r *keyring) numberOf(p place) (uint32, bool) {
+	if i, ok := p.inFirst(); ok {
+		if i < len(r.first) && r.first[i] > 0 {
+			return r.first[i] - 1, true
+		}
+		return 0, false
+	}
+	n, ok := r.number[p]
+	return n, ok
 }
 
 // find is the number of a key, if it has one.
@@ -70,8 +104,7 @@ func (r *keyring) find(k dataset.Key) (uint32, bool) {
 	if !ok || !known || k.DrawIdx < 0 || k.DrawIdx > maxDraw {
 		return 0, false
 	}
-	n, ok := r.number[place{prompt, policy, uint32(k.DrawIdx)}]
-	return n, ok
+	return r.numberOf(place{prompt, policy, uint32(k.DrawIdx)})
 }
 
 // key is the key of a number.

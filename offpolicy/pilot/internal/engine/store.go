@@ -440,16 +440,17 @@ func (s *store) owed() (sum providers.USD) {
 
 // ledger returns the attempts in the order of the ledger. Those that an earlier start, killed,
 // left in flight stay as they were: unknown, at their reservation.
-func (s *store) ledger() iter.Seq[attempt] {
+func (s *store) ledger() iter.Seq2[attempt, *attemptKind] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	order := s.attempts.sorted(&s.shared.keys)
-	return func(yield func(attempt) bool) {
+	return func(yield func(attempt, *attemptKind) bool) {
 		for _, i := range order {
 			s.mu.Lock()
 			a := *s.attempts.at(i)
+			k := s.attempts.kind(&a)
 			s.mu.Unlock()
-			if !yield(a) {
+			if !yield(a, k) {
 				return
 			}
 		}
@@ -462,15 +463,15 @@ func (s *store) entries() record.Attempts {
 	s.mu.Lock()
 	texts := s.attempts.texts(&s.shared.keys)
 	s.mu.Unlock()
-	entries := func(key func(attempt) string) iter.Seq[providers.Entry] {
+	entries := func(key func(attempt, *attemptKind) string) iter.Seq[providers.Entry] {
 		return func(yield func(providers.Entry) bool) {
-			for a := range ledger {
-				if !yield(a.entry(key(a))) {
+			for a, k := range ledger {
+				if !yield(k.entry(&a, key(a, k))) {
 					return
 				}
 			}
 		}
 	}
-	return record.NewAttempts(entries(func(a attempt) string { return texts.of(&a) })).
-		InBrief(entries(func(attempt) string { return "" }))
+	return record.NewAttempts(entries(func(a attempt, k *attemptKind) string { return texts.of(&a, k) })).
+		InBrief(entries(func(attempt, *attemptKind) string { return "" }))
 }

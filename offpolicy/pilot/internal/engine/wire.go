@@ -31,7 +31,7 @@ func (w *wire) fail(err error) {
 }
 
 // number is a whole number, shorter the smaller it is.
-func number[T ~int | ~int64 | ~uint32 | ~uint64](w *wire, v *T) {
+func number[T ~int | ~int64 | ~uint16 | ~uint32 | ~uint64](w *wire, v *T) {
 	switch {
 	case w.err != nil:
 	case w.reads():
