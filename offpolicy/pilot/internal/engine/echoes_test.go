@@ -70,6 +70,9 @@ func TestEchoesSurviveAKill(t *testing.T) {
 	if calls, _ := start(nil, other); calls != 1 {
 		t.Error("an echo stood for another text")
 	}
+	if calls, _ := start(nil, other, other, other); calls != 2 {
+		t.Errorf("what a start asks for three times was asked %d times beyond what is on file, want 2", calls)
+	}
 	// A pair that failed may have failed for its context's echo.
 	failed := dataset.LogProb{PromptID: "q", Policy: "p0",
 		Error: &dataset.RecordError{Class: "missing_logprob", Message: "m"}}
