@@ -77,11 +77,11 @@ func takes(prompt, cached, completion float64) quantities {
 // measurement showed a minute. A minute is the safe reading, at worst a
 // sixtieth of what is allowed; the other would be refused all the time.
 var announced = [dimensions][]string{
-	byRequests:  {"X-Ratelimit-Limit-Requests"},
-	byTokens:    {"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Project-Tokens"},
+	byRequests:  {"X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Requests-Minute", "Anthropic-Ratelimit-Requests-Limit"},
+	byTokens:    {"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Project-Tokens", "X-Ratelimit-Limit-Tokens-Minute"},
 	byPrompt:    {"X-Ratelimit-Limit-Tokens-Prompt"},
-	byUncached:  {"X-Ratelimit-Limit-Tokens-Cache-Adjusted-Prompt"},
-	byGenerated: {"X-Ratelimit-Limit-Tokens-Generated"},
+	byUncached:  {"X-Ratelimit-Limit-Tokens-Cache-Adjusted-Prompt", "Anthropic-Ratelimit-Input-Tokens-Limit"},
+	byGenerated: {"X-Ratelimit-Limit-Tokens-Generated", "Anthropic-Ratelimit-Output-Tokens-Limit"},
 }
 
 // headerLimits reads what a reply announces; of two limits in one dimension,

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,6 +20,11 @@ func TestHeaderLimits(t *testing.T) {
 		{"Fireworks', as a minute", map[string]string{"limit-tokens-prompt": "216000", "limit-tokens-generated": "36000",
 			"limit-tokens-cache-adjusted-prompt": "54000"},
 			quantities{byPrompt: 216000, byUncached: 54000, byGenerated: 36000}},
+		{"Cerebras' minute, and not its day", map[string]string{"limit-tokens-minute": "60000",
+			"limit-requests-day": "14400"}, quantities{byTokens: 60000}},
+		{"Anthropic's", map[string]string{"Anthropic-Ratelimit-Requests-Limit": "50",
+			"Anthropic-Ratelimit-Input-Tokens-Limit": "40000", "Anthropic-Ratelimit-Output-Tokens-Limit": "8000"},
+			quantities{byRequests: 50, byUncached: 40000, byGenerated: 8000}},
 		{"commas between thousands were seen", map[string]string{"limit-tokens": "30,000"}, quantities{byTokens: 30000}},
 		{"Azure's -1 and 0 say nothing", map[string]string{"limit-requests": "-1", "limit-tokens": "0"}, quantities{}},
 		{"a list is no number", map[string]string{"limit-requests": "100, 200", "limit-tokens": "1,2"}, quantities{}},
@@ -28,7 +34,10 @@ func TestHeaderLimits(t *testing.T) {
 	} {
 		h := http.Header{}
 		for k, v := range c.header {
-			h.Set("X-Ratelimit-"+k, v)
+			if !strings.HasPrefix(k, "Anthropic-") {
+				k = "X-Ratelimit-" + k
+			}
+			h.Set(k, v)
 		}
 		if got := headerLimits(h); got != c.want {
 			t.Errorf("%s: %v, want %v", c.reason, got, c.want)

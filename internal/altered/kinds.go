@@ -164,10 +164,18 @@ var kinds = []kind{
 		delete(u, "prompt_tokens_details")
 	}), few: calm, all: calm, exact: true},
 
+	{name: "a cache beside the prompt", alter: quietly(func(r object) {
+		u := usageOf(r)
+		u["prompt_tokens"] = count(u["prompt_tokens"]) - 5
+		u["cache_creation_input_tokens"], u["cache_read_input_tokens"] = 5, 0
+	}), few: calm, all: calm, exact: true},
+
 	// Refusals.
 	{name: "a limit that advertises", refuse: always(429, `{"error":{"message":"Limit of tokens per minute reached. `+
 		`Try again in 2ms. More with a paid plan: see the billing page.","type":"tokens","code":"rate_limit_exceeded"}}`),
 		few: calm, all: noGo("rate_limited"), exact: true},
+	{name: "a quota that names a delay", refuse: always(403, `{"statusCode":403,"message":"Out of call volume quota. `+
+		`Please retry after 2ms."}`), few: calm, all: noGo("rate_limited"), exact: true},
 	{name: "a moderated prompt", refuse: always(403, `{"error":{"code":403,"message":"The input was flagged.",`+
 		`"metadata":{"reasons":["violence"],"flagged_input":"..."}}}`),
 		few: noGo("content_filtered"), all: noGo("content_filtered"), exact: true},
@@ -213,6 +221,11 @@ var kinds = []kind{
 		if m, ok := choiceOf(r)["message"].(object); ok {
 			s := m["content"].(string)
 			m["content"] = []any{object{"type": "text", "text": s[:len(s)/3]}, object{"type": "text", "text": s[len(s)/3:]}}
+		}
+	}), few: calm, all: calm, exact: true},
+	{name: "texts in values", alter: quietly(func(r object) {
+		if m, ok := choiceOf(r)["message"].(object); ok {
+			m["content"] = []any{object{"type": "text", "text": object{"value": m["content"], "annotations": []any{}}}}
 		}
 	}), few: calm, all: calm, exact: true},
 	{name: "odd fields that are not needed", alter: quietly(func(r object) {
@@ -273,6 +286,9 @@ var kinds = []kind{
 	{name: "a line that says otherwise", graders: true, alter: saying(func(s string) string {
 		return "Score: 100\n\n" + s
 	}), few: noGo("names one as well"), all: noGo("names one as well"), exact: true},
+	{name: "line breaks in a reason", graders: true, alter: saying(func(s string) string {
+		return strings.Replace(s, `"reason":"`, "\"reason\":\"So:\n", 1)
+	}), few: calm, all: calm, exact: true},
 	{name: "a code fence", graders: true, alter: saying(func(s string) string { return "```json\n" + s + "\n```" }),
 		few: calm, all: calm, exact: true},
 	{name: "graders cut, in other words", graders: true, alter: quietly(func(r object) {

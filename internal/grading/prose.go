@@ -48,7 +48,8 @@ var naming = []*regexp.Regexp{
 	regexp.MustCompile(`(?im)(?:^|[.!?]\s+|\b(?:it['’]s|that['’]s|(?:it|this|that)\s+is|be)\s+)` +
 		`an?\s+(?:\pL+\s+){0,2}` + number + `(?:\s+(?:for|from)\s+me)?\s*(?:[.!?,;]|$)`),
 	regexp.MustCompile(`(?im)(?:^|[.!?,;]\s+)` +
-		`(?:so|hence|thus|therefore|maybe|perhaps|at\s+best|at\s+most|out\s+of\s+(?:ten|10|100))[\s:,]+` + number + `\s*(?:[.!?]|$)`),
+		`(?:so|hence|thus|therefore|maybe|perhaps|at\s+best|at\s+most|out\s+of\s+(?:ten|10|100))[\s:,]+` + number +
+		`\s*(?:[.!?]|$)`),
 	regexp.MustCompile(`(?i)` + digits + `\s*(?:[-–]|to)\s*` + digits + `\s+(?:range|band|bracket)\b|` +
 		`\b(?:range|band|bracket)\s+(?:of\s+)?` + digits + `|\bI\b[^.!?\n]*\bbetween\s+` + digits + `\s+and\s+` + digits),
 	// A line that gives a number another name, a number alone on its line, an object of
@@ -64,7 +65,8 @@ var naming = []*regexp.Regexp{
 		`bewertung|punktzahl|puntuaci|puntaje|calificaci|punteggio|pontua|คะแนน|الدرجة|التقييم`),
 	// and a grade that is granted in them.
 	regexp.MustCompile(`(?i)(?:\bich\s+(?:ver)?gebe|\bje\s+(?:lui\s+)?(?:donne|mets|attribue)|` +
-		`\b(?:le|lo)\s+doy|\bgli\s+do|\beu\s+dou|ставлю|даю)\s+(?:[\pL]+\s+){0,3}` + digits + `|[0-9]\s*(?:分|점)(?:[^\pL]|$)`),
+		`\b(?:le|lo)\s+doy|\bgli\s+do|\beu\s+dou|ставлю|даю)\s+(?:[\pL]+\s+){0,3}` + digits +
+		`|[0-9]\s*(?:分|점)(?:[^\pL]|$)`),
 }
 
 func word(list string) *regexp.Regexp {
