@@ -77,7 +77,7 @@ func takes(prompt, cached, completion float64) quantities {
 // measurement showed a minute. A minute is the safe reading, at worst a
 // sixtieth of what is allowed; the other would be refused all the time.
 var announced = [dimensions][]string{
-	byRequests:  {"X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Requests-Minute",
+	byRequests: {"X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Requests-Minute",
 		"Anthropic-Ratelimit-Requests-Limit"},
 	byTokens:    {"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Project-Tokens", "X-Ratelimit-Limit-Tokens-Minute"},
 	byPrompt:    {"X-Ratelimit-Limit-Tokens-Prompt"},
