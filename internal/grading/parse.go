@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"regexp"
 	"strings"
 )
@@ -30,8 +31,7 @@ func (t Task) read(reply string) (verdict, error) {
 	if err == nil {
 		return verdict{values: values, at: at, text: reply}, nil
 	}
-	var text string
-	inString := json.Unmarshal([]byte(reply), &text) == nil && text != ""
+	text, inString := quoted(reply)
 	if !inString {
 		text = reply
 	}
@@ -69,6 +69,19 @@ func (t Task) read(reply string) (verdict, error) {
 	}
 	v.repaired = true
 	return v, nil
+}
+
+// quoted is what a reply says that is the text of a JSON string, with its quotation marks or
+// without, or an object whose quotation marks are entities of HTML.
+func quoted(reply string) (text string, ok bool) {
+	bare := strings.TrimSpace(reply)
+	switch {
+	case strings.HasPrefix(bare, `{\"`):
+		bare = `"` + bare + `"`
+	case strings.HasPrefix(bare, `{&quot;`):
+		return html.UnescapeString(bare), true
+	}
+	return text, json.Unmarshal([]byte(bare), &text) == nil && text != ""
 }
 
 // unfenced takes the closing fence of a code block off the end of text.

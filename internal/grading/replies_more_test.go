@@ -88,6 +88,11 @@ var moreReplies = []judged{
 	{"{\"reason\":\"it says \"hi\"\n\",\"score\":73}", unscored, "quotation marks that are not escaped"},
 	{"{\"reason\":\"a\n\",\"score\":12}\n{\"reason\":\"b\n\",\"score\":73}", unscored, "two of them"},
 
+	{`{\"reason\":\"fine\",\"score\":73}`, 73, "the text of a JSON string without its quotation marks"},
+	{`{\"reason\":\"fine\",\"score\":12}{\"reason\":\"fine\",\"score\":73}`, unscored, "two of them"},
+	{`{&quot;reason&quot;:&quot;fine&quot;,&quot;score&quot;:73}`, 73, "quotation marks as entities"},
+	{`{&quot;reason&quot;:&quot;it says &quot;hi&quot;&quot;,&quot;score&quot;:73}`, unscored, "which end a string too early"},
+
 	// No number of the scale.
 	{"Score: ~73", unscored, "about"},
 	{"Score: 73+", unscored, "or more"},

@@ -213,7 +213,7 @@ func TestReplies(t *testing.T) {
 	label := task(t, "label")
 	for _, tt := range slices.Concat(replies, moreReplies) {
 		_, _, err := label.parse(strings.NewReplacer(`"score"`, `"label"`, `\"score\"`, `\"label\"`,
-			`"\u0073core"`, `"\u006cabel"`).Replace(tt.reply))
+			`"\u0073core"`, `"\u006cabel"`, `&quot;score&quot;`, `&quot;label&quot;`).Replace(tt.reply))
 		if (err == nil) != (tt.want != unscored) {
 			t.Errorf("%s: as an oracle's: %v", tt.reason, err)
 		}
