@@ -135,8 +135,8 @@ func TestSamplingOfNoPolicyIsLearned(t *testing.T) {
 }
 
 // No reply that was paid for is bought again for the sake of a field that is not
-// needed: 10,000 replies, each with one such field that is odd, make 10,000
-// attempts.
+// needed: replies that each have one such field that is odd make as many attempts, 10,000
+// on request, and by default six of each pair of a field and a value.
 func TestOddFieldsBuyNothingTwice(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 7))
 	odd := func() any {
@@ -177,7 +177,7 @@ func TestOddFieldsBuyNothingTwice(t *testing.T) {
 		func(r, c, e object) { c["logprobs"].(object)["refusal"] = odd() },
 		func(r, c, e object) { c["logprobs"].(object)["token_ids"] = odd() },
 	}
-	const n = 2_500 // six of each pair of a field and a value
+	n := max(drillCalls(), 2_500)
 	script := make([]providertest.Reply, n)
 	for i := range script {
 		entry := object{"token": "Hello", "logprob": -0.5, "bytes": []int{72, 101, 108, 108, 111}, "top_logprobs": []any{}}
