@@ -114,6 +114,22 @@ var leadIn = regexp.MustCompile(`(?i)^[\s*_#]*` +
 	`(?:json\s*)?(?:object|format|form)?)?` +
 	`(?:\s+is|\s+as\s+follows)?[\s*_]*(:?)[\s*_]*$`)
 
+// leadInAbroad is the same in other languages: "Hier ist meine Bewertung:", "评分如下：".
+var leadInAbroad = regexp.MustCompile(`(?i)^[\s*_#]*(?:` +
+	`(?:hier\s+ist\s+|hier\s+folgt\s+)?(?:meine\s+|die\s+)?(?:bewertung|beurteilung|einschätzung|punktzahl)|` +
+	`(?:voici\s+)?(?:mon\s+|ma\s+|la\s+|l['’])?(?:évaluation|notation|note)|` +
+	`(?:aquí\s+está\s+|esta\s+es\s+)?(?:mi\s+|la\s+)?(?:evaluación|puntuación|calificación)|` +
+	`(?:以下是|这是)?(?:我的)?(?:评分|评价|评估|打分)(?:结果)?(?:如下)?` +
+	`)(?:\s+(?:im|au|en)\s+(?:formato?\s+)?json[-\pL]*)?[\s*_]*([:：])[\s*_]*$`)
+
+// leads reports whether a line, or a clause, is a lead-in, and whether it ends in a colon.
+func leads(line string) (colon, ok bool) {
+	if m := leadIn.FindStringSubmatch(line); m != nil {
+		return m[1] != "", true
+	}
+	return true, leadInAbroad.MatchString(line)
+}
+
 // clause is a line's last clause, after what stands before it.
 var clause = regexp.MustCompile(`^(?s:(.*[.,;!?]\s+))?([^.,;!?\n]*)$`)
 
@@ -124,11 +140,11 @@ func splitLeadIn(prose string) (rest string, ok bool) {
 	line := prose[at:]
 	heading := strings.HasPrefix(line, "#") || strings.HasPrefix(line, "**") && strings.HasSuffix(line, "**")
 	// a fence that was lost
-	if m := leadIn.FindStringSubmatch(line); m != nil && (m[1] != "" || heading || line == "json") {
+	if colon, ok := leads(line); ok && (colon || heading) || line == "json" { // a fence that was lost
 		return prose[:at], true
 	}
 	if m := clause.FindStringSubmatch(line); m != nil && m[1] != "" {
-		if l := leadIn.FindStringSubmatch(m[2]); l != nil && l[1] != "" {
+		if colon, ok := leads(m[2]); ok && colon {
 			return prose[:at] + m[1], true
 		}
 	}
@@ -159,5 +175,6 @@ func introduces(prose string) bool {
 			return true
 		}
 	}
-	return strings.HasSuffix(strings.TrimRight(text, "*_ "), ":")
+	text = strings.TrimRight(text, "*_ ")
+	return strings.HasSuffix(text, ":") || strings.HasSuffix(text, "：")
 }

@@ -53,6 +53,17 @@ var moreReplies = []judged{
 	{"共有3个例子。\nScore: 73", 73, "Chinese that counts examples"},
 	{"I first thought 12.\nScore: 73", unscored, "what was thought at first"},
 
+	{"Hier ist meine Bewertung:\n\n" + object, 73, "German that leads to the object and says nothing else"},
+	{"Alles stimmt.\nHier ist meine Bewertung im JSON-Format:\n```json\n" + object + "\n```", 73,
+		"the same before a fence"},
+	{"Voici mon évaluation :\n" + object, 73, "French that leads to it"},
+	{"Aquí está mi evaluación:\n" + object, 73, "Spanish that leads to it"},
+	{"评分如下：\n\n" + object, 73, "Chinese that leads to it"},
+	{"回答正确。\n以下是我的评分：\n" + object, 73, "Chinese, after prose"},
+	{"Die Antwort endet mit dieser Bewertung:\n\n" + object, unscored, "German that leads to a quotation"},
+	{"回答的结尾是：\n\n{\"reason\":\"完美\",\"score\":100}", unscored, "Chinese that leads to a quotation"},
+	{"回答声称：\n得分：100", unscored, "Chinese that leads to a quoted line"},
+
 	// Verdicts in a sentence.
 	{"I lean toward 12.\nScore: 73", unscored, "what the grader leans to"},
 	{"I'd go with 12.\nScore: 73", unscored, "what it goes with"},
