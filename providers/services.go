@@ -27,7 +27,9 @@ import (
 //	Baidu       cloud.baidu.com/doc/qianfan-api
 //	Bedrock     docs.aws.amazon.com/bedrock: ThrottlingException, stopReason
 //	Fireworks   its Python SDK, types/shared/choice.py
-//	vLLM, SGLang, TGI, Ollama, llama.cpp: their sources
+//	vLLM, SGLang, TGI, Ollama, llama.cpp, FastChat: their sources
+//
+// Of those that stand beside a word and not above, what their users report.
 
 // codes are errors' codes and types in lower case. A word that ends in * stands
 // for all that begin so.
