@@ -2,7 +2,6 @@ package offpolicy
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"unicode/utf8"
@@ -96,51 +95,24 @@ type Draw struct {
 // lack it. If the two disagree on score or label there is an error that names
 // the key, as there is if a key occurs twice.
 func FromRecords(logs dataset.Logs) (Samples, error) {
-	out := Samples{Logging: logs.Logging, Pooled: logs.Pooled, Judge: logs.Judge, Scored: logs.Scored,
-		Draws: map[string][]Draw{}, Notes: slices.Clone(logs.Notes)}
-	unnamed := 0
-	tokens := slices.ContainsFunc(logs.Samples, func(s dataset.Sample) bool { return tokenCount(s).Valid() })
+	t := NewTable(Plan{Logging: logs.Logging, Pooled: logs.Pooled, Judge: logs.Judge, Scored: stated(logs.Scored)})
+	t.notes = slices.Clone(logs.Notes)
 	for _, s := range logs.Samples {
-		r, named, err := rowOf(s, logs.Logging, logs.Pooled)
-		if err != nil {
-			return Samples{}, err
-		}
-		if !tokens {
-			r.Length = r.Covariate
-		}
-		if !named {
-			unnamed++
-		}
-		out.Rows = append(out.Rows, r)
-	}
-	if unnamed > 0 {
-		out.Notes = append(out.Notes, unnamedNote(unnamed, len(out.Rows)))
-	}
-	for _, policy := range slices.Sorted(maps.Keys(logs.Draws)) {
-		if policy == logs.Logging {
-			continue
-		}
-		for _, d := range logs.Draws[policy] {
-			out.Draws[policy] = append(out.Draws[policy], fromDraw(d))
-		}
-		if at := repeated(out.Draws[policy]); at >= 0 {
-			return Samples{}, drawnTwice(policy, "fresh draw", out.Draws[policy][at])
-		}
-	}
-	for _, policy := range slices.Sorted(maps.Keys(logs.Probes)) {
-		if policy == logs.Logging {
-			continue
-		}
-		probes := make([]Draw, len(logs.Probes[policy]))
-		for i, d := range logs.Probes[policy] {
-			probes[i] = fromDraw(d)
-		}
-		var err error
-		if out.Draws[policy], err = joinProbes(policy, out.Draws[policy], probes); err != nil {
+		if err := t.AddSample(s); err != nil {
 			return Samples{}, err
 		}
 	}
-	return out, nil
+	for policy, draws := range logs.Draws {
+		for _, d := range draws {
+			t.AddFresh(policy, d)
+		}
+	}
+	for policy, draws := range logs.Probes {
+		for _, d := range draws {
+			t.AddProbe(policy, d)
+		}
+	}
+	return t.Samples()
 }
 
 // rowOf is a sample's row, with its length in tokens, and whether the sample has an id.

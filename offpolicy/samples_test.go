@@ -49,11 +49,11 @@ func TestFromRecords(t *testing.T) {
 				"u": dataset.Known(nan)}, Score: dataset.Known(.5), Label: dataset.Known(.6), InclusionProb: dataset.Known(.25),
 				Length: dataset.Known(5), Covariate: dataset.Known(5),
 				Segments: map[string]string{"language": "German", "category": "code"}},
-			{PromptID: "b", LogProbs: map[string]dataset.Float{"p0": dataset.Known(nan)}, Length: dataset.Known(0),
+			{PromptID: "b", LogProbs: map[string]dataset.Float{"p0": m, "t": m, "u": m}, Length: dataset.Known(0),
 				Covariate: dataset.Known(0)},
 			// printf q | sha256sum: 8e35c2cd3bf6641bdb0e...
-			{PromptID: "prompt_8e35c2cd3bf6", LogProbs: map[string]dataset.Float{"p0": dataset.Known(-1)},
-				Score: dataset.Known(.1), Length: dataset.Known(0), Covariate: dataset.Known(0)},
+			{PromptID: "prompt_8e35c2cd3bf6", LogProbs: map[string]dataset.Float{"p0": dataset.Known(-1), "t": m,
+				"u": m}, Score: dataset.Known(.1), Length: dataset.Known(0), Covariate: dataset.Known(0)},
 		},
 		Draws: map[string][]Draw{"t": {
 			{PromptID: "a", Score: dataset.Known(.4), Label: dataset.Known(.3), InclusionProb: dataset.Known(.5),

@@ -99,10 +99,7 @@ func NewTable(p Plan) *Table {
 
 // TableOf returns a table of samples.
 func TableOf(s Samples) *Table {
-	t := NewTable(Plan{Logging: s.Logging, Pooled: s.Pooled, Judge: s.Judge, Scored: s.Scored})
-	if t.plan.Scored == nil {
-		t.plan.Scored = map[string]dataset.Scored{} // which says nothing of any
-	}
+	t := NewTable(Plan{Logging: s.Logging, Pooled: s.Pooled, Judge: s.Judge, Scored: stated(s.Scored)})
 	t.notes = slices.Clone(s.Notes)
 	for i := range s.Rows {
 		t.AddRow(s.Rows[i])
@@ -114,6 +111,14 @@ func TableOf(s Samples) *Table {
 		}
 	}
 	return t
+}
+
+// stated is what the source of samples says of log-probs: of none, if it says nothing.
+func stated(s map[string]dataset.Scored) map[string]dataset.Scored {
+	if s == nil {
+		return map[string]dataset.Scored{}
+	}
+	return s
 }
 
 // Rows returns how many rows were added.
@@ -305,6 +310,7 @@ func (t *Table) row(i int) Row {
 	for policy, v := range t.logProb {
 		switch b := t.bounds(policy, i); {
 		case math.IsNaN(b[0]):
+			r.LogProbs[policy] = dataset.Float{}
 		case b[0] == b[1]:
 			r.LogProbs[policy] = dataset.Known(v[i])
 		default:
@@ -360,14 +366,20 @@ func (t *Table) lengths() []float64 {
 	return t.length
 }
 
-// Samples returns what was added, row by row; missing log-probs are absent.
+// Samples returns what was added, row by row, each with a log-prob, known or missing, under
+// every policy that any row names. A draw that occurs twice, or a probe that contradicts its
+// draw, is an error.
 func (t *Table) Samples() (Samples, error) {
 	if err := t.settle(); err != nil {
 		return Samples{}, err
 	}
 	s := Samples{Logging: t.plan.Logging, Pooled: t.plan.Pooled, Judge: t.plan.Judge,
 		Scored: t.scored(), Draws: make(map[string][]Draw, len(t.draws)), Notes: t.readNotes()}
-	for policy, draws := range t.draws {
+	for _, policy := range slices.Sorted(maps.Keys(t.draws)) {
+		draws := t.draws[policy]
+		if at := repeated(draws); at >= 0 {
+			return Samples{}, drawnTwice(policy, "fresh draw", draws[at])
+		}
 		s.Draws[policy] = slices.Clone(draws)
 	}
 	lengths := t.lengths()

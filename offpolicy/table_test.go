@@ -215,17 +215,21 @@ func TestTableOfRecords(t *testing.T) {
 	}
 }
 
-// A table gives back what it was given.
+// A table gives back what it was given, and a policy of which every log-prob is missing is
+// one still.
 func TestTableHoldsSamples(t *testing.T) {
 	s := hardSamples()
+	s.Rows[3].LogProbs["never"] = dataset.Float{}
 	got, err := TableOf(s).Samples()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range s.Rows {
-		for policy, v := range s.Rows[i].LogProbs {
-			if !v.Valid() {
+		for policy := range got.Rows[0].LogProbs {
+			if _, ok := s.Rows[i].Intervals[policy]; ok {
 				delete(s.Rows[i].LogProbs, policy)
+			} else {
+				s.Rows[i].LogProbs[policy] = s.Rows[i].LogProbs[policy] // missing, if it was not there
 			}
 		}
 		if len(s.Rows[i].Segments) == 0 {

@@ -309,11 +309,11 @@ func TestExact(t *testing.T) {
 		ids   bool // the server gives ids
 		echo  int  // pairs that echo_based answers at least
 	}{
-		{"everything", &fake{}, 600, true, 120},
-		{"no ids accepted", &fake{noPromptIDs: true}, 200, true, 40},
-		{"ids without bytes", &fake{noBytes: true}, 300, true, 60},
-		{"bytes without ids", &fake{noIDs: true}, 200, false, 40},
-		{"text alone", &fake{noIDs: true, noBytes: true}, 600, false, 120},
+		{"everything", &fake{}, 2000, true, 400},
+		{"no ids accepted", &fake{noPromptIDs: true}, 500, true, 100},
+		{"ids without bytes", &fake{noBytes: true}, 1000, true, 200},
+		{"bytes without ids", &fake{noIDs: true}, 500, false, 100},
+		{"text alone", &fake{noIDs: true, noBytes: true}, 2000, false, 400},
 		{"vocabulary entries with character offsets", &fake{noBytes: true, noText: true, offset: "chars"}, 500, true, 50},
 		{"vocabulary entries with offsets of the next character", &fake{noBytes: true, noText: true, offset: "next"}, 500,
 			true, 50},
