@@ -200,7 +200,7 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 			t.Errorf("%s: %v is not an *Error", c, err)
 			return
 		}
-		if e.Class == ClassEmpty {
+		if e.Reason == ReasonEmpty {
 			if c.response.Text != "" || c.response.Ended && p.Template != "raw" {
 				t.Errorf("%s: %v", c, err)
 			}

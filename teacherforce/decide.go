@@ -33,8 +33,8 @@ func (f *Forcer) decide(p offpolicy.Policy, promptID string, pair Pair, r Respon
 		}
 	}
 	if used == nil {
-		class, why := commonCause(answers)
-		e := f.fail(p, promptID, class, "", errors.New(why), calls)
+		cause, why := commonCause(answers)
+		e := f.fail(p, promptID, cause, errors.New(why), calls)
 		e.Err = nil
 		e.Methods, e.Flags = res.Methods, tidy(res.Flags)
 		return Result{}, e
@@ -120,36 +120,26 @@ func stateOf(r Response) State {
 	return StateEnded
 }
 
-// classes orders the reasons by how much they say about what is wrong: if the
-// methods failed for several, the first of these names the error.
-var classes = []struct {
-	reason Reason
-	class  Class
-}{
-	{ReasonInvalid, ClassInvalid},
-	{ReasonMissing, ClassMissing},
-	{ReasonAltered, ClassAltered},
-	{ReasonSeam, ClassSeam},
-	{ReasonRetokenised, ClassRetokenised},
-	{ReasonRendered, ClassRendered},
-	{ReasonUnsupported, ClassUnsupported},
-}
+// causes orders the reasons by how much they say about what is wrong: if the
+// methods failed for several, the first of these is the error's.
+var causes = []Reason{ReasonInvalid, ReasonMissing, ReasonAltered, ReasonSeam, ReasonRetokenised, ReasonRendered,
+	ReasonUnsupported}
 
-func commonCause(answers []Reading) (class Class, why string) {
-	for _, c := range classes {
+func commonCause(answers []Reading) (cause Reason, why string) {
+	for _, c := range causes {
 		for _, a := range answers {
-			if a.Reason == c.reason {
-				return c.class, a.Detail
+			if a.Reason == c {
+				return c, a.Detail
 			}
 		}
 	}
-	return ClassError, answers[0].Detail
+	return ReasonError, answers[0].Detail
 }
 
 // fail makes the error of a response without a value. Every configured method
 // is in it, so that counts of methods and their failures add up to the pairs.
-func (f *Forcer) fail(p offpolicy.Policy, promptID string, class Class, reason Reason, err error, calls int) *Error {
-	e := &Error{Class: class, Message: err.Error(), Policy: p.Name, Prompt: promptID,
+func (f *Forcer) fail(p offpolicy.Policy, promptID string, reason Reason, err error, calls int) *Error {
+	e := &Error{Reason: reason, Message: err.Error(), Policy: p.Name, Prompt: promptID,
 		Methods: make(map[string]MethodResult), Calls: calls, Err: err}
 	for _, s := range f.strategies {
 		e.Methods[s.Name()] = failed(reason)

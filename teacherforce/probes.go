@@ -189,7 +189,7 @@ func because(why *Error) string {
 	if why == nil {
 		return ""
 	}
-	return fmt.Sprintf("no method answered: %s: %s", why.Class, why.Message)
+	return fmt.Sprintf("no method answered: %s: %s", why.Reason, why.Message)
 }
 
 func (c *certifier) seam(ctx context.Context) (Probe, error) {
@@ -206,7 +206,7 @@ func (c *certifier) seam(ctx context.Context) (Probe, error) {
 		case why == nil:
 			p.Value = dataset.Known(max(p.Value.OrNaN(), perToken(res, x.context)))
 			found = append(found, x.what+": answered")
-		case why.Class == ClassSeam:
+		case why.Reason == ReasonSeam:
 			found = append(found, x.what+": refused")
 		default:
 			p.OK = false

@@ -36,7 +36,8 @@ const (
 	Failed Status = "failed"
 )
 
-// Reason is why a method did not answer. The empty Reason goes with [OK].
+// Reason is why there is no value: of one method, whose empty Reason goes with [OK], or of
+// all of them ([Error]).
 type Reason string
 
 // The reasons.
@@ -51,9 +52,9 @@ const (
 	// ids, an empty context.
 	ReasonUnsupported Reason = "unsupported"
 	// ReasonMissing: a log-prob that belongs to the sum is null.
-	ReasonMissing Reason = "missing"
+	ReasonMissing Reason = "missing_logprob"
 	// ReasonInvalid: a log-prob that belongs to the sum is positive or infinite.
-	ReasonInvalid Reason = "invalid"
+	ReasonInvalid Reason = "invalid_logprob"
 	// ReasonAltered: the echo does not spell what was sent.
 	ReasonAltered Reason = "altered"
 	// ReasonRendered: the server's own rendering of the conversation is another
@@ -72,8 +73,10 @@ const (
 	ReasonOutside Reason = "outside_support"
 	// ReasonFiltered: a filter ended or withheld the response.
 	ReasonFiltered Reason = "filtered"
-	// ReasonEmpty: there is nothing to score.
-	ReasonEmpty Reason = "empty"
+	// ReasonEmpty: there is nothing to score: no text, and no end-of-turn token that counts.
+	ReasonEmpty Reason = "empty_response"
+	// ReasonContext: the context cannot be rendered.
+	ReasonContext Reason = "bad_context"
 	// ReasonError: a call failed; the error says how.
 	ReasonError Reason = "error"
 )
@@ -215,7 +218,7 @@ func FailedRecord(promptID string, p offpolicy.Policy, err error) dataset.LogPro
 		Spread:     dataset.Float{},
 		Flags:      recordFlags(e.Flags),
 		PolicyHash: p.Hash(),
-		Error:      &dataset.RecordError{Class: string(e.Class), Message: e.Message},
+		Error:      &dataset.RecordError{Class: string(e.Reason), Message: e.Message},
 	}
 }
 

@@ -49,7 +49,7 @@ func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.
 			return f.scoreIn(ctx, tag, p, t, prompt.ID, c, turns(p, prompt), known, r)
 		}
 	}
-	return Result{}, f.fail(p, prompt.ID, ClassContext, ReasonUnsupported, err, 0)
+	return Result{}, f.fail(p, prompt.ID, ReasonContext, err, 0)
 }
 
 // scoreIn scores r after the context c, which is what t makes of the messages; nil
@@ -57,12 +57,12 @@ func (f *Forcer) ScoreKnown(ctx context.Context, tag providers.Tag, p offpolicy.
 func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Policy, t chat.Template, promptID,
 	c string, msgs []dataset.Message, known *dataset.TokenDigest, r Response) (Result, error) {
 	if r.Filtered {
-		return Result{}, f.fail(p, promptID, ClassFiltered, ReasonFiltered,
+		return Result{}, f.fail(p, promptID, ReasonFiltered,
 			errors.New("a filter ended or withheld the response: what was sampled is not what is there to score"), 0)
 	}
 	pair := f.pair(t, c, r, p.Model)
 	if pair.Joint == c && len(pair.Sampled) == 0 {
-		return Result{}, f.fail(p, promptID, ClassEmpty, ReasonEmpty,
+		return Result{}, f.fail(p, promptID, ReasonEmpty,
 			errors.New("the response is empty and has no end-of-turn token that counts: there is nothing to score"), 0)
 	}
 	s := scoring{f: f, tag: tag, p: p, t: t, promptID: promptID, turns: msgs, pair: &pair}
@@ -72,7 +72,9 @@ func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Pol
 			if errors.Is(err, errors.ErrUnsupported) {
 				reason = ReasonUnsupported
 			}
-			return Result{}, f.fail(p, promptID, classOf(err), reason, err, s.calls)
+			e := f.fail(p, promptID, reason, err, s.calls)
+			e.Reason = reasonOf(err)
+			return Result{}, e
 		}
 	}
 	return f.decide(p, promptID, pair, r, s.calls)

@@ -62,7 +62,7 @@ func TestScoreRefuses(t *testing.T) {
 		template string
 		prompt   string
 		response Response
-		class    Class
+		class    Reason
 		message  string
 		methods  map[string]Reason
 		flags    []Flag
@@ -71,48 +71,48 @@ func TestScoreRefuses(t *testing.T) {
 	}{
 		{
 			name: "null in the response", fake: &fake{spoil: inJoint(3, math.NaN())}, response: ended,
-			class: ClassMissing, message: "has no log-prob", methods: all(ReasonMissing, ReasonUnsupported),
+			class: ReasonMissing, message: "has no log-prob", methods: all(ReasonMissing, ReasonUnsupported),
 			flags: []Flag{FlagNull}, calls: 2,
 			reason: "skipping a null makes a half-scored response look likelier",
 		},
 		{
 			name: "positive", fake: &fake{spoil: inJoint(2, 0.31)}, response: ended,
-			class: ClassInvalid, message: "+0.31", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagPositive},
+			class: ReasonInvalid, message: "+0.31", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagPositive},
 			calls:  2,
 			reason: "no probability exceeds 1, and the record must name what was seen",
 		},
 		{
 			name: "minus infinity", fake: &fake{spoil: inJoint(2, math.Inf(-1))}, response: ended,
-			class: ClassInvalid, message: "-Inf", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite},
+			class: ReasonInvalid, message: "-Inf", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite},
 			calls:  2,
 			reason: "a weight of zero or infinity is a claim that no echo can support",
 		},
 		{
 			name: "stand-in for minus infinity", fake: &fake{spoil: inJoint(2, -9999)}, response: ended,
-			class: ClassInvalid, message: "-9999", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite},
+			class: ReasonInvalid, message: "-9999", methods: all(ReasonInvalid, ReasonUnsupported), flags: []Flag{FlagInfinite},
 			calls:  2,
 			reason: "vLLM clamps -Inf to -9999.0: a clipped value stands for a failure",
 		},
 		{
 			name: "white space trimmed by the server", response: Response{Text: answer + "  \n"},
 			fake:  &fake{spoil: altering(func(s string) string { return strings.TrimRight(s, " \n") })},
-			class: ClassAltered, message: "do not spell", methods: all(ReasonAltered, ReasonAltered), calls: 2,
+			class: ReasonAltered, message: "do not spell", methods: all(ReasonAltered, ReasonAltered), calls: 2,
 			reason: "the log-prob of another text is not the response's",
 		},
 		{
 			name: "second BOS", fake: &fake{addBOS: true}, response: ended,
-			class: ClassAltered, message: "second <|begin_of_text|>", methods: all(ReasonAltered, ReasonAltered), calls: 2,
+			class: ReasonAltered, message: "second <|begin_of_text|>", methods: all(ReasonAltered, ReasonAltered), calls: 2,
 			reason: "a doubled BOS changes every log-prob after it",
 		},
 		{
 			name: "markers read as characters", fake: &fake{literal: true}, response: ended,
-			class: ClassAltered, message: "ordinary characters", methods: all(ReasonAltered, ReasonAltered), calls: 2,
+			class: ReasonAltered, message: "ordinary characters", methods: all(ReasonAltered, ReasonAltered), calls: 2,
 			reason: "a text about markers is not a conversation",
 		},
 		{
 			name: "no prompt log-probs", response: ended,
 			fake:  &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error { s.Tokens = nil; return nil }},
-			class: ClassUnsupported, message: "no prompt log-probs", methods: all(ReasonUnsupported, ReasonUnsupported),
+			class: ReasonUnsupported, message: "no prompt log-probs", methods: all(ReasonUnsupported, ReasonUnsupported),
 			calls:  1,
 			reason: "several servers accept echo and return nothing for the prompt",
 		},
@@ -121,7 +121,7 @@ func TestScoreRefuses(t *testing.T) {
 			fake: &fake{spoil: func(providers.ScoreRequest, *providers.PromptScore) error {
 				return fmt.Errorf("openai: score prompt: %w", errors.ErrUnsupported)
 			}},
-			class: ClassUnsupported, methods: all(ReasonUnsupported, ReasonUnsupported), calls: 1,
+			class: ReasonUnsupported, methods: all(ReasonUnsupported, ReasonUnsupported), calls: 1,
 			reason: "OpenAI's chat models have no echo",
 		},
 		{
@@ -138,29 +138,29 @@ func TestScoreRefuses(t *testing.T) {
 		{
 			name: "token across the seam", template: "raw", prompt: "I walk to th", response: Response{Text: "e town"},
 			fake:  &fake{},
-			class: ClassSeam, methods: all(ReasonSeam, ReasonUnsupported), calls: 2,
+			class: ReasonSeam, methods: all(ReasonSeam, ReasonUnsupported), calls: 2,
 			reason: "\" the\" is one token of the joint text: it belongs to neither side",
 		},
 		{
 			name: "sampled otherwise", response: Response{Text: "hello", TokenIDs: []int{'h', 'e', 'l', 'l', 'o'},
 				Model: "scout"}, fake: &fake{noPromptIDs: true},
-			class: ClassRetokenised, message: "sampled as 5 tokens", methods: all(ReasonRetokenised, ReasonUnsupported),
+			class: ReasonRetokenised, message: "sampled as 5 tokens", methods: all(ReasonRetokenised, ReasonUnsupported),
 			calls:  3,
 			reason: "the echo scores canonical tokens, which the model did not emit",
 		},
 		{
 			name: "special token's text", response: Response{Text: "Say <|eot|> to end."}, fake: &fake{},
-			class: ClassRetokenised, message: "<|eot|>", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
+			class: ReasonRetokenised, message: "<|eot|>", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
 			reason: "the server reads the text as the token",
 		},
 		{
 			name: "cut inside a character", response: Response{Text: "Caf\xc3"}, fake: &fake{},
-			class: ClassRetokenised, message: "U+FFFD", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
+			class: ReasonRetokenised, message: "U+FFFD", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
 			reason: "JSON carries U+FFFD in place of what was sampled",
 		},
 		{
 			name: "U+FFFD", response: Response{Text: "Caf\uFFFD"}, fake: &fake{},
-			class: ClassRetokenised, message: "U+FFFD", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
+			class: ReasonRetokenised, message: "U+FFFD", methods: all(ReasonRetokenised, ReasonUnsupported), calls: 2,
 			reason: "what a server writes for a response cut inside a character",
 		},
 		{
@@ -171,38 +171,38 @@ func TestScoreRefuses(t *testing.T) {
 				}
 				return nil
 			}},
-			class: ClassAltered, message: "one of the two", methods: all(ReasonAltered, ReasonAltered), calls: 2,
+			class: ReasonAltered, message: "one of the two", methods: all(ReasonAltered, ReasonAltered), calls: 2,
 			reason: "the response was scored in another context than the context's own echo",
 		},
 		{
 			name: "empty and cut", response: Response{}, fake: &fake{},
-			class: ClassEmpty, methods: all(ReasonEmpty, ReasonEmpty), calls: 0,
+			class: ReasonEmpty, methods: all(ReasonEmpty, ReasonEmpty), calls: 0,
 			reason: "an empty sum is 0, which would mean certain",
 		},
 		{
 			name: "empty and ended, raw", template: "raw", response: Response{Ended: true}, fake: &fake{},
-			class: ClassEmpty, methods: all(ReasonEmpty, ReasonEmpty), calls: 0,
+			class: ReasonEmpty, methods: all(ReasonEmpty, ReasonEmpty), calls: 0,
 			reason: "raw knows no end-of-turn token",
 		},
 		{
 			name: "filtered", response: Response{Text: answer, Filtered: true}, fake: &fake{},
-			class: ClassFiltered, message: "filter", methods: all(ReasonFiltered, ReasonFiltered), calls: 0,
+			class: ReasonFiltered, message: "filter", methods: all(ReasonFiltered, ReasonFiltered), calls: 0,
 			reason: "the text is not what the policy sampled",
 		},
 		{
 			name: "empty context", template: "raw", prompt: "-", response: Response{Text: answer}, fake: &fake{},
-			class: ClassUnsupported, message: "empty", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
+			class: ReasonUnsupported, message: "empty", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
 			reason: "nothing precedes the first token, so it has no log-prob",
 		},
 		{
 			name: "marker in the prompt", prompt: "What does <|eot|> mean?", response: ended, fake: &fake{},
-			class: ClassContext, message: "<|eot|>", methods: all(ReasonUnsupported, ReasonUnsupported), calls: 0,
+			class: ReasonContext, message: "<|eot|>", methods: all(ReasonContext, ReasonContext), calls: 0,
 			reason: "sent as text it would end the user's turn",
 		},
 		{
 			name: "unknown template", template: "llama9", response: ended, fake: &fake{},
-			class: ClassContext, message: "known are chatml, deepseek-r1,", methods: all(ReasonUnsupported,
-				ReasonUnsupported), calls: 0,
+			class: ReasonContext, message: "known are chatml, deepseek-r1,", methods: all(ReasonContext, ReasonContext),
+			calls: 0,
 			reason: "no guess at a template",
 		},
 	} {
@@ -227,8 +227,8 @@ func TestScoreRefuses(t *testing.T) {
 					t.Errorf("%s: status %s with value %v, want failed and NaN", name, m.Status, m.LogProb.OrNaN())
 				}
 			}
-			if e.Class != c.class || !strings.Contains(e.Message, c.message) {
-				t.Errorf("got %s: %q, want %s and %q: %s", e.Class, e.Message, c.class, c.message, c.reason)
+			if e.Reason != c.class || !strings.Contains(e.Message, c.message) {
+				t.Errorf("got %s: %q, want %s and %q: %s", e.Reason, e.Message, c.class, c.message, c.reason)
 			}
 			if d := cmp.Diff(c.methods, reasons); d != "" {
 				t.Errorf("reasons (-want +got): %s\n%s", c.reason, d)

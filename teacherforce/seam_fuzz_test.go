@@ -50,7 +50,7 @@ func FuzzSeam(f *testing.F) {
 			if !errors.As(err, &e) {
 				t.Fatalf("%v is not an *Error", err)
 			}
-			if e.Class == ClassEmpty && response == "" {
+			if e.Reason == ReasonEmpty && response == "" {
 				return
 			}
 			methods, flags = e.Methods, e.Flags

@@ -165,22 +165,22 @@ func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Po
 	contextIDs []int, r Response) (Result, error) {
 	by := &Forcer{scorer: f.scorer, templates: f.templates, strategies: []Strategy{tokenIDs{}}, tolerance: f.tolerance,
 		noise: f.noise, sizes: f.sizes}
-	refused := func(class Class, reason Reason, why string) (Result, error) {
-		return Result{}, by.fail(p, promptID, class, reason, errors.New(why), 0)
+	refused := func(reason Reason, why string) (Result, error) {
+		return Result{}, by.fail(p, promptID, reason, errors.New(why), 0)
 	}
 	switch {
 	case r.Filtered:
-		return refused(ClassFiltered, ReasonFiltered, "a filter ended or withheld the response")
+		return refused(ReasonFiltered, "a filter ended or withheld the response")
 	case len(contextIDs) == 0:
-		return refused(ClassUnsupported, ReasonUnsupported, "the context's token ids are not known")
+		return refused(ReasonUnsupported, "the context's token ids are not known")
 	case r.TokenIDs == nil || r.Model != p.Model:
-		return refused(ClassUnsupported, ReasonUnsupported, "the ids of all that was sampled, the model's thought "+
+		return refused(ReasonUnsupported, "the ids of all that was sampled, the model's thought "+
 			"included, are not known, or another model drew them, and without a template nothing else can be scored")
 	case r.Ended && r.EndID == nil:
-		return refused(ClassUnsupported, ReasonUnsupported, "the response ended, and the server did not return the id of "+
+		return refused(ReasonUnsupported, "the response ended, and the server did not return the id of "+
 			"the token that ended it")
 	case len(r.TokenIDs) == 0 && !r.Ended:
-		return refused(ClassEmpty, ReasonEmpty, "the response is empty: there is nothing to score")
+		return refused(ReasonEmpty, "the response is empty: there is nothing to score")
 	}
 	pair := Pair{Context: servedPrefix, Sampled: r.TokenIDs}
 	pair.ContextEcho = Echo{Tokens: make([]providers.Token, len(contextIDs))}
@@ -195,11 +195,12 @@ func (f *Forcer) ScoreIDs(ctx context.Context, tag providers.Tag, p offpolicy.Po
 	top := (&scoring{p: p}).alternatives()
 	score, err := f.scorer.ScorePrompt(ctx, providers.ScoreRequest{Tag: tag, Model: p.Model, PromptIDs: ids, Top: top})
 	if err != nil {
-		class, reason := classOf(err), ReasonError
 		if idsRefused(err) {
-			class, reason = ClassUnsupported, ReasonUnsupported
+			return Result{}, by.fail(p, promptID, ReasonUnsupported, err, 1)
 		}
-		return Result{}, by.fail(p, promptID, class, reason, err, 1)
+		e := by.fail(p, promptID, ReasonError, err, 1)
+		e.Reason = reasonOf(err)
+		return Result{}, e
 	}
 	// As in a third call of Score: what came back has to be what was sent.
 	pair.IDsEcho = Echo{Tokens: score.Tokens, Asked: score.Asked, Filters: score.Filters}

@@ -67,29 +67,29 @@ func TestScoreIDsRefuses(t *testing.T) {
 		fake     *fake
 		ids      []int
 		response Response
-		class    Class
+		class    Reason
 		why      string
 	}{
 		{"a thought out of sight", &fake{}, []int{5}, without(func(r *Response) { r.TokenIDs = nil }),
-			ClassUnsupported, "thought included"},
+			ReasonUnsupported, "thought included"},
 		{"another model's ids", &fake{}, []int{5}, without(func(r *Response) { r.Model = "other" }),
-			ClassUnsupported, "ids"},
-		{"no end-of-turn id", &fake{}, []int{5}, without(func(r *Response) { r.EndID = nil }), ClassUnsupported, "ended it"},
-		{"no context", &fake{}, nil, whole, ClassUnsupported, "context's"},
-		{"filtered", &fake{}, []int{5}, without(func(r *Response) { r.Filtered = true }), ClassFiltered, "filter"},
-		{"empty", &fake{}, []int{5}, Response{TokenIDs: []int{}, Model: "scout"}, ClassEmpty, "nothing"},
-		{"ids are not taken", &fake{noPromptIDs: true}, []int{5}, whole, ClassUnsupported, ""},
+			ReasonUnsupported, "ids"},
+		{"no end-of-turn id", &fake{}, []int{5}, without(func(r *Response) { r.EndID = nil }), ReasonUnsupported, "ended it"},
+		{"no context", &fake{}, nil, whole, ReasonUnsupported, "context's"},
+		{"filtered", &fake{}, []int{5}, without(func(r *Response) { r.Filtered = true }), ReasonFiltered, "filter"},
+		{"empty", &fake{}, []int{5}, Response{TokenIDs: []int{}, Model: "scout"}, ReasonEmpty, "nothing"},
+		{"ids are not taken", &fake{noPromptIDs: true}, []int{5}, whole, ReasonUnsupported, ""},
 		{"another id comes back", &fake{spoil: func(_ providers.ScoreRequest, s *providers.PromptScore) error {
 			s.Tokens[len(s.Tokens)-1].ID = 9
 			return nil
-		}}, []int{5}, whole, ClassAltered, "id 9"},
+		}}, []int{5}, whole, ReasonAltered, "id 9"},
 	} {
 		f := newForcer(t, c.fake)
 		p := policy("server:x")
 		p.Model = "scout"
 		_, err := f.ScoreIDs(t.Context(), tag(), p, "q1", c.ids, c.response)
 		var e *Error
-		if !errors.As(err, &e) || e.Class != c.class || !strings.Contains(e.Message, c.why) {
+		if !errors.As(err, &e) || e.Reason != c.class || !strings.Contains(e.Message, c.why) {
 			t.Errorf("%s: %v, want %s and %q", c.name, err, c.class, c.why)
 		}
 	}

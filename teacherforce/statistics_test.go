@@ -20,9 +20,9 @@ func TestStatistics(t *testing.T) {
 			}}
 	}
 	failed := row("q3", "pi", "h2", math.NaN(), 0)
-	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: string(ClassMissing)}, "",
+	failed.Error, failed.Method, failed.Flags = &dataset.RecordError{Class: string(ReasonMissing)}, "",
 		[]string{string(FlagNull)}
-	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: "missing"}}
+	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: string(ReasonMissing)}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
 	rawRow.Distribution = dataset.RawDistribution
 	got := Statistics(slices.Values([]dataset.LogProb{
@@ -46,7 +46,7 @@ func TestStatistics(t *testing.T) {
 		{"p0", 3, 3, none, none, ids(3, 3, map[Reason]int{}), noise, nan, nan, nan},
 		{"clone", 2, 2, none, none, ids(2, 2, map[Reason]int{}), noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50,
 			math.Exp(0.01 * 25)},
-		{"pi", 3, 2, map[string]int{string(ClassMissing): 1}, map[string]int{string(FlagNull): 1},
+		{"pi", 3, 2, map[string]int{string(ReasonMissing): 1}, map[string]int{string(FlagNull): 1},
 			ids(3, 2, map[Reason]int{ReasonMissing: 1}), Noise{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50,
 			math.Exp(0.2 * 25)},
 		{"pi_cold", 1, 1, none, none, ids(1, 1, map[Reason]int{}), Noise{0, nan, nan}, nan, nan, nan},

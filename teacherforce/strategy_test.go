@@ -26,27 +26,27 @@ func TestStrategyIsChecked(t *testing.T) {
 		name     string
 		answer   Reading
 		response Response
-		class    Class // empty: accepted
+		class    Reason // empty: accepted
 		message  string
 		reason   string
 	}{
 		{"a value", ok(-2, -1, -1), Response{Text: answer}, "", "", "a strategy may answer"},
-		{"+2 nats", ok(2, 1, 1), Response{Text: answer}, ClassInvalid, "+2 nats", "a probability above 1"},
-		{"-Inf", ok(math.Inf(-1), -1), Response{Text: answer}, ClassInvalid, "-Inf", "no echo states a probability of 0"},
-		{"NaN", ok(math.NaN(), -1), Response{Text: answer}, ClassMissing, "no value", "ok promises a value"},
-		{"a positive token", ok(-1, -2, 1), Response{Text: answer}, ClassInvalid, "token 1", "a sum hides it"},
-		{"a token without a value", ok(-1, math.NaN(), -1), Response{Text: answer}, ClassMissing, "token 0",
+		{"+2 nats", ok(2, 1, 1), Response{Text: answer}, ReasonInvalid, "+2 nats", "a probability above 1"},
+		{"-Inf", ok(math.Inf(-1), -1), Response{Text: answer}, ReasonInvalid, "-Inf", "no echo states a probability of 0"},
+		{"NaN", ok(math.NaN(), -1), Response{Text: answer}, ReasonMissing, "no value", "ok promises a value"},
+		{"a positive token", ok(-1, -2, 1), Response{Text: answer}, ReasonInvalid, "token 1", "a sum hides it"},
+		{"a token without a value", ok(-1, math.NaN(), -1), Response{Text: answer}, ReasonMissing, "token 0",
 			"a null is not skipped"},
-		{"no tokens", ok(-1), Response{Text: answer}, ClassInvalid, "no tokens", "a value is of tokens"},
-		{"fewer tokens than sampled", ok(-1, -1), sampled, ClassInvalid, "1 tokens, and 2 were sampled", "of another text"},
-		{"nothing", Reading{}, Response{Text: answer}, ClassInvalid, "status", "the zero value answers nothing"},
+		{"no tokens", ok(-1), Response{Text: answer}, ReasonInvalid, "no tokens", "a value is of tokens"},
+		{"fewer tokens than sampled", ok(-1, -1), sampled, ReasonInvalid, "1 tokens, and 2 were sampled", "of another text"},
+		{"nothing", Reading{}, Response{Text: answer}, ReasonInvalid, "status", "the zero value answers nothing"},
 		{"failed without a reason", Reading{MethodResult: MethodResult{Status: Failed}}, Response{Text: answer},
-			ClassInvalid, "reason", "counts of reasons add up"},
+			ReasonInvalid, "reason", "counts of reasons add up"},
 		{"failed with a value", Reading{MethodResult: MethodResult{LogProb: dataset.Known(-1), Status: Failed,
 			Reason: ReasonSeam}},
-			Response{Text: answer}, ClassInvalid, "no value", "a failure has no number"},
+			Response{Text: answer}, ReasonInvalid, "no value", "a failure has no number"},
 		{"failed", Reading{MethodResult: MethodResult{Status: Failed, Reason: ReasonSeam}}, Response{Text: answer},
-			ClassSeam, "", "it may fail"},
+			ReasonSeam, "", "it may fail"},
 	} {
 		f, err := New(Config{Scorer: &fake{}, Strategies: []Strategy{custom{c.answer}}})
 		if err != nil {
@@ -60,7 +60,7 @@ func TestStrategyIsChecked(t *testing.T) {
 			continue
 		}
 		var e *Error
-		if !errors.As(err, &e) || e.Class != c.class || !strings.Contains(e.Message, c.message) {
+		if !errors.As(err, &e) || e.Reason != c.class || !strings.Contains(e.Message, c.message) {
 			t.Errorf("%s: %v, want %s and %q: %s", c.name, err, c.class, c.message, c.reason)
 			continue
 		}

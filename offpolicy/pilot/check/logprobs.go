@@ -16,7 +16,7 @@ import (
 // endpoint can avoid: another model reads the text as other tokens than were sampled.
 // The estimate models such rows, within its limits, and they are no fault to wait for.
 func unavoidable(class string) bool {
-	return class == string(teacherforce.ClassRetokenised) || class == string(teacherforce.ClassSeam)
+	return class == string(teacherforce.ReasonRetokenised) || class == string(teacherforce.ReasonSeam)
 }
 
 // owed lists the pairs (prompt, policy) that have no usable log-prob. Why they have none
@@ -48,7 +48,7 @@ var _ = add(Check{
 	Threshold: func(in *Input) string {
 		t := in.Thresholds
 		return fmt.Sprintf("%s; rows that no endpoint can score (%s, %s): at most %.0f%% passes, %.0f%% holds, more fails",
-			shareThreshold("without a log-prob")(in), teacherforce.ClassRetokenised, teacherforce.ClassSeam,
+			shareThreshold("without a log-prob")(in), teacherforce.ReasonRetokenised, teacherforce.ReasonSeam,
 			100*t.MissingHold, 100*offpolicy.MaxMissing)
 	},
 	Remedy: scoreAgain,
@@ -160,7 +160,7 @@ func checkSign(in *Input, c *record.Finding) {
 	r := in.Records
 	var bad []string
 	for _, row := range r.LogProbs.Brief().All() {
-		invalid := row.Error != nil && row.Error.Class == string(teacherforce.ClassInvalid)
+		invalid := row.Error != nil && row.Error.Class == string(teacherforce.ReasonInvalid)
 		v := row.LogProb.OrNaN()
 		if invalid || v > 0 || math.IsInf(v, 0) ||
 			slices.ContainsFunc(row.TokenLogProbs, func(x float64) bool { return x > 0 || math.IsInf(x, 0) }) {

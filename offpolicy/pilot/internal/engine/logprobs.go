@@ -60,7 +60,7 @@ func (r *Run) logProbsOwed() duty {
 func (r *Run) scoreOne(ctx context.Context, logged dataset.Response, ok bool, p0, policy offpolicy.Policy,
 	p dataset.Prompt, compare bool) (dataset.LogProb, error) {
 	if !ok || logged.Text == nil {
-		err := &teacherforce.Error{Class: record.ClassNoResponse, Message: "P0 has no response to score",
+		err := &teacherforce.Error{Reason: record.ClassNoResponse, Message: "P0 has no response to score",
 			Policy: policy.Name, Prompt: p.ID}
 		return teacherforce.FailedRecord(p.ID, policy, err), nil
 	}

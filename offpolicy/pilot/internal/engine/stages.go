@@ -228,7 +228,7 @@ func recordError(err error) *dataset.RecordError {
 	}
 	var te *teacherforce.Error
 	if errors.As(err, &te) {
-		return &dataset.RecordError{Class: string(te.Class), Message: err.Error()}
+		return &dataset.RecordError{Class: string(te.Reason), Message: err.Error()}
 	}
 	return &dataset.RecordError{Class: "error", Message: err.Error()}
 }
