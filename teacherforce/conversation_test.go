@@ -242,7 +242,8 @@ func TestChatCalls(t *testing.T) {
 	}
 	_, err = f.Score(t.Context(), tag(), policy("llama4"), prompt(question), r)
 	var e *Error
-	if !errors.As(err, &e) || e.Reason != Reason(providers.ClassOverloaded) || e.Methods[MethodChat].Reason != ReasonError {
+	if !errors.As(err, &e) || e.Reason != Reason(providers.ClassOverloaded) ||
+		e.Methods[MethodChat].Reason != ReasonError {
 		t.Errorf("%v: want class %s", err, providers.ClassOverloaded)
 	}
 }

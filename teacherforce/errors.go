@@ -8,9 +8,10 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// Error says why a response has no log-prob.
+// Error says why a response has no log-prob. If a call failed, its reason is the class of
+// the [providers.Error].
 type Error struct {
-	Reason  Reason // if a call failed, the class of its [providers.Error]
+	Reason  Reason
 	Message string
 	Policy  string                  // policy name
 	Prompt  string                  // prompt id
