@@ -202,7 +202,7 @@ func TestScoreRefuses(t *testing.T) {
 		{
 			name: "unknown template", template: "llama9", response: ended, fake: &fake{},
 			class: ReasonContext, message: "known are chatml, deepseek-r1,", methods: all(ReasonContext, ReasonContext),
-			calls: 0,
+			calls:  0,
 			reason: "no guess at a template",
 		},
 	} {
