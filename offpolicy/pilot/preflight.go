@@ -407,6 +407,7 @@ func (p *preflight) job() engine.Job {
 		Seed:  c.Seed,
 		Input: c.Input, Versions: c.Versions,
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,
+		Assigned:     p.work.Assigned(),
 		LabelsBudget: c.LabelsBudget,
 		BatchLabels:  c.BatchLabels,
 		Prices:       c.Prices, Budget: c.Budget, Concurrency: c.Concurrency, Retry: c.Retry, Pause: c.Pause, Live: c.Live,

@@ -170,7 +170,7 @@ func stageTable(rec *record.Records) []Stage {
 	}
 	valid(record.StageCertify, len(distinct), ok)
 	p0, targets := 0, 0
-	for _, row := range rec.Responses.All() {
+	for _, row := range rec.Responses.Brief().All() {
 		switch {
 		case row.Error != nil:
 		case row.Policy == rec.Logging().Policy.Name:
@@ -253,7 +253,7 @@ func summarize(rec *record.Records) []PolicySummary {
 			MaxTokens: a.Policy.Sampling.MaxTokens}
 		s := PolicySummary{Name: name, Role: a.Role, Model: a.Policy.Model, Hash: a.Policy.Hash(),
 			System: a.Policy.System, Sampling: &sampling}
-		responses, scores, logprobs := rec.Responses.Of(name), rec.Scores.Of(name), rec.LogProbs.Brief().Of(name)
+		responses, scores, logprobs := rec.Responses.Brief().Of(name), rec.Scores.Of(name), rec.LogProbs.Brief().Of(name)
 		var judged, calibrated, totals, perToken []float64
 		for _, p := range rec.Prompts.All() { // in order, so that sums are reproducible
 			if row, ok := responses(p.ID); ok && row.Error == nil {

@@ -66,7 +66,7 @@ const (
 func checkGeneration(in *Input, c *record.Finding) {
 	r := in.Records
 	p0 := r.Logging().Policy
-	responses := r.Responses.Of(p0.Name)
+	responses := r.Responses.Brief().Of(p0.Name)
 	worst := 0.0
 	var by []float64 // by the square root of tokens
 	var far []string

@@ -260,7 +260,7 @@ func checkRange(in *Input, c *record.Finding) {
 // it wrote them.
 func suspects(r *record.Records) []string {
 	p0 := r.Logging().Policy
-	said := r.Responses.Of(p0.Name)
+	said := r.Responses.Brief().Of(p0.Name)
 	values := make([]teacherforce.Value, 0, r.LogProbs.Len())
 	for _, row := range r.LogProbs.Brief().All() {
 		if !row.LogProb.Valid() {

@@ -33,10 +33,10 @@ type unit struct {
 // lack nothing but their own success.
 func attempts(r *record.Records) iter.Seq2[string, unit] {
 	return func(yield func(string, unit) bool) {
-		logged := r.Responses.Of(r.Logging().Policy.Name)
+		logged := r.Responses.Brief().Of(r.Logging().Policy.Name)
 		for _, a := range r.Arms {
 			name := a.Policy.Name
-			responses, logprobs, scores := r.Responses.Of(name), r.LogProbs.Brief().Of(name), r.Scores.Of(name)
+			responses, logprobs, scores := r.Responses.Brief().Of(name), r.LogProbs.Brief().Of(name), r.Scores.Of(name)
 			for _, p := range r.Prompts.All() {
 				key := dataset.Key{PromptID: p.ID, Policy: name}
 				row, ok := responses(p.ID)
@@ -62,7 +62,7 @@ func attempts(r *record.Records) iter.Seq2[string, unit] {
 			}
 		}
 		for _, k := range r.LabelsOwed {
-			if row, ok := r.Responses.Get(k); ok && row.Text != nil {
+			if row, ok := r.Responses.Brief().Get(k); ok && row.Text != nil {
 				l, _ := r.Labels.Get(k)
 				if failed := !l.Label.Valid(); !yield("oracle", unit{k.Policy, row.Text.Bytes, failed, k, failed}) {
 					return

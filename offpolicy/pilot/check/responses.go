@@ -75,7 +75,7 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 // missingResponses returns the keys of a policy's responses that have no text,
 // and of those that have an empty one. Why they have none goes into why.
 func missingResponses(r *record.Records, policy string, why *causes) (failed, empty []string, truncated int) {
-	rows := r.Responses.Of(policy)
+	rows := r.Responses.Brief().Of(policy)
 	for _, p := range r.Prompts.All() {
 		row, ok := rows(p.ID)
 		key := dataset.Key{PromptID: p.ID, Policy: policy}.String()
@@ -169,9 +169,9 @@ func checkDiversity(in *Input, c *record.Finding) {
 			if !greedy {
 				pairs++
 			}
-			rowsB := r.Responses.Of(b.Policy.Name)
+			rowsB := r.Responses.Brief().Of(b.Policy.Name)
 			n, same := 0, 0
-			for k, x := range r.Responses.AllOf(a.Policy.Name) {
+			for k, x := range r.Responses.Brief().AllOf(a.Policy.Name) {
 				y, ok := rowsB(k.PromptID)
 				if !ok || x.Text == nil || y.Text == nil {
 					continue
@@ -227,7 +227,7 @@ func checkTruncated(in *Input, c *record.Finding) {
 	total := 0
 	for _, a := range r.Arms {
 		n, answered := 0, 0
-		rows := r.Responses.Of(a.Policy.Name)
+		rows := r.Responses.Brief().Of(a.Policy.Name)
 		var keys []string
 		for _, p := range r.Prompts.All() {
 			row, ok := rows(p.ID)
@@ -286,7 +286,7 @@ func checkServed(in *Input, c *record.Finding) {
 			others[fmt.Sprintf("%s answered for %s", got, want)]++
 		}
 	}
-	for _, row := range r.Responses.All() {
+	for _, row := range r.Responses.Brief().All() {
 		if row.Error == nil {
 			note(row.Key().String, asked[row.Policy], row.Model)
 		}

@@ -52,6 +52,16 @@ type Work struct {
 	Chats       bool            // the service of the policies scores conversations
 	OneService  bool            // judge and oracle share the policies' limits
 	Reference   *record.Reference
+
+	assigned []oracle.Assignment
+}
+
+// Assigned are the responses that the oracle is to label, with strata as many others.
+func (w *Work) Assigned() []oracle.Assignment {
+	if w.assigned == nil {
+		w.assigned = w.Shard.Assigned(w.Labels, w.Prompts, w.Arms)
+	}
+	return w.assigned
 }
 
 // Estimate prices the run, stage by stage, before it starts. It sends nothing: prompts
@@ -285,7 +295,7 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 	if err := w.count(byName[record.StageCanaries], false); err != nil {
 		return err
 	}
-	for _, as := range w.Shard.Assigned(w.Labels, w.Prompts, w.Arms) {
+	for _, as := range w.Assigned() {
 		tag := providers.Tag{Stage: record.StageOracle, Key: as.Key}
 		// Labels from a file make no calls and may lack some; that is the
 		// stage's business.

@@ -73,7 +73,7 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 	plan := offpolicy.Plan{Logging: r.Logging().Policy.Name, Judge: judge, Scored: map[string]dataset.Scored{}}
 	table := offpolicy.NewTable(plan)
 	length := func(k dataset.Key) dataset.Float {
-		if row, ok := r.Responses.Get(k); ok && row.Text != nil {
+		if row, ok := r.Responses.Brief().Get(k); ok && row.Text != nil {
 			return dataset.Known(float64(row.Text.Characters))
 		}
 		return dataset.Float{}

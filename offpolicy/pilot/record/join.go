@@ -23,12 +23,12 @@ func (r *Records) Join(judge string, each func(dataset.Joined) error) (map[strin
 
 // parts are the records prompt by prompt.
 func (r *Records) parts() iter.Seq[dataset.RunRecords] {
-	rows := r.LogProbs.Brief()
-	ordered := [5][]int32{byPrompt(r.Prompts), byPrompt(r.Responses), byPrompt(rows), byPrompt(r.Labels),
+	texts, rows := r.Responses.Brief(), r.LogProbs.Brief()
+	ordered := [5][]int32{byPrompt(r.Prompts), byPrompt(texts), byPrompt(rows), byPrompt(r.Labels),
 		byPrompt(r.Scores)}
 	unread := ""
 	return func(yield func(dataset.RunRecords) bool) {
-		prompts, responses, logProbs := cursorOf(r.Prompts, ordered[0]), cursorOf(r.Responses, ordered[1]),
+		prompts, responses, logProbs := cursorOf(r.Prompts, ordered[0]), cursorOf(texts, ordered[1]),
 			cursorOf(rows, ordered[2])
 		labels, scores := cursorOf(r.Labels, ordered[3]), cursorOf(r.Scores, ordered[4])
 		var part dataset.RunRecords

@@ -178,7 +178,7 @@ func Failures(r *Records) (classes map[string]int, keys map[string][]string) {
 			keys[e.Class] = append(keys[e.Class], stage+" "+k.String())
 		}
 	}
-	for _, row := range r.Responses.All() {
+	for _, row := range r.Responses.Brief().All() {
 		add("responses", row.Key(), row.Error)
 	}
 	for _, row := range r.LogProbs.Brief().All() {

@@ -9,7 +9,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// Response is a response without its text and token ids, which stay on the disk: of the text
+// Response is a response without its text, token ids and usage, which stay on the disk: of the text
 // it has what checks and an evaluation ask.
 type Response struct {
 	dataset.Response
@@ -31,14 +31,14 @@ func textOf(text string) Text {
 		Sum: binary.BigEndian.Uint64(h[:8])}
 }
 
-// ResponseOf leaves the text and the lists of tokens of a response out.
+// ResponseOf leaves the text, the lists of tokens and the usage of a response out.
 func ResponseOf(row dataset.Response) Response {
 	out := Response{Response: row}
 	if row.Text != nil {
 		text := textOf(*row.Text)
 		out.Text = &text
 	}
-	out.Response.Text, out.TokenIDs, out.Sampling = nil, nil, nil
+	out.Response.Text, out.TokenIDs, out.Sampling, out.Usage = nil, nil, nil, nil
 	return out
 }
 

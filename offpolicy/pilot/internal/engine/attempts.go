@@ -21,7 +21,7 @@ type attempts struct {
 	again  map[string]int
 	kinds  kindsOfAttempts
 	others names    // texts of keys that are of no record
-	order  []uint32 // that of the ledger, if it is known
+	order  []uint32 // that of the ledger, of the first so many
 	cost   providers.USD
 }
 
@@ -94,12 +94,16 @@ func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 	row.kind = a.kinds.of(k)
 	i, ok := a.again[e.ID]
 	if ok {
-		a.cost -= a.at(uint32(i)).cost
+		was := a.at(uint32(i))
+		a.cost -= was.cost
+		if of := a.kind(was); was.key != row.key || of.other != k.other || of.stage != k.stage || of.call != k.call ||
+			of.nth != k.nth {
+			a.order = nil // its place is another
+		}
 	} else {
 		i = a.grow()
 	}
 	*a.at(uint32(i)) = row
-	a.order = nil
 	a.cost += e.Cost
 	if e.Outcome == providers.OutcomeInFlight || e.Endpoint == batchEndpoint {
 		a.again[e.ID] = i
@@ -154,7 +158,7 @@ func (a *attempts) unsettled() map[string]providers.USD {
 // sorted are the places of the attempts by stage, record, call and attempt. Those that are alike in
 // all of that, as of two starts, stay in the order in which they began.
 func (a *attempts) sorted(keys *keyring) []uint32 {
-	if a.order != nil {
+	if len(a.order) == a.n {
 		return a.order
 	}
 	stages := map[string]int{}
@@ -162,20 +166,31 @@ func (a *attempts) sorted(keys *keyring) []uint32 {
 		stages[s] = i + 1 // others come first
 	}
 	texts := a.texts(keys)
-	order := make([]uint32, a.n)
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	slices.SortFunc(order, func(i, j uint32) int {
+	compare := func(i, j uint32) int {
 		x, y := a.at(i), a.at(j)
 		k, l := a.kind(x), a.kind(y)
 		if c := cmp.Compare(stages[k.stage], stages[l.stage]); c != 0 {
 			return c
 		}
 		return cmp.Or(texts.compare(x, y, k, l), cmp.Compare(k.call, l.call), cmp.Compare(k.nth, l.nth), cmp.Compare(i, j))
-	})
-	a.order = order
-	return order
+	}
+	before := a.order
+	newer := make([]uint32, 0, a.n-len(before))
+	for i := len(before); i < a.n; i++ {
+		newer = append(newer, uint32(i))
+	}
+	slices.SortFunc(newer, compare)
+	if len(before) > 0 {
+		merged := make([]uint32, 0, a.n)
+		for _, i := range newer {
+			at, _ := slices.BinarySearchFunc(before, i, compare) // no two are equal
+			merged = append(append(merged, before[:at]...), i)
+			before = before[at:]
+		}
+		newer = append(merged, before...)
+	}
+	a.order = newer
+	return newer
 }
 
 // texts are the keys of attempts as the ledger has them.

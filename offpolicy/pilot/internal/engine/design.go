@@ -18,8 +18,12 @@ func (r *Run) assignments() ([]oracle.Assignment, bool) {
 		return r.budgeted(), true
 	}
 	if !r.job.stratified() {
-		r.drawn.Do(func() { r.assigned = r.job.Shard.Assigned(r.job.Labels, r.job.Plan, r.job.Arms) })
-		return r.assigned, true
+		r.drawn.Do(func() {
+			if r.job.Assigned == nil {
+				r.job.Assigned = r.job.Shard.Assigned(r.job.Labels, r.job.Plan, r.job.Arms)
+			}
+		})
+		return r.job.Assigned, true
 	}
 	return get(r.store, r.store.designs, r.design)
 }

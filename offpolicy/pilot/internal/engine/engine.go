@@ -44,9 +44,8 @@ type Run struct {
 	promptsByID map[string]*dataset.Prompt
 	armsByName  map[string]offpolicy.Policy
 	drawn       sync.Once
-	assigned    []oracle.Assignment // if they follow from the prompts alone
-	design      string              // names the labelling design and what it is drawn from
-	alerted     atomic.Int64        // percent of the budget last alerted of
+	design      string       // names the labelling design and what it is drawn from
+	alerted     atomic.Int64 // percent of the budget last alerted of
 	limited     atomic.Int64
 	retries     atomic.Int64
 }

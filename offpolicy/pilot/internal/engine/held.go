@@ -33,24 +33,23 @@ func newShared() shared {
 // response is a response as the store holds it.
 type response struct {
 	*responseKind
-	rest                         *responseRest
-	at                           int64
-	sum, context                 uint64
-	logProb                      dataset.Float
-	key, bytes, characters       uint32
-	contextN, prompt, completion uint32
+	rest                   *responseRest
+	at                     int64
+	sum, context           uint64
+	logProb                dataset.Float
+	key, bytes, characters uint32
+	contextN               uint32
 }
 
 type responseKind struct {
-	finish, model, hash        string
-	text, blank, digest, usage bool // there is one
-	endID                      int
-	ends                       bool
+	finish, model, hash string
+	text, blank, digest bool // there is one
+	endID               int
+	ends                bool
 }
 
 type responseRest struct {
 	context *dataset.TokenDigest
-	usage   *dataset.Usage
 	err     *dataset.RecordError
 }
 
@@ -67,11 +66,6 @@ func (s *shared) response(row dataset.Response, at int64) *response {
 		out.bytes, out.characters, out.sum = uint32(t.Bytes), uint32(t.Characters), t.Sum
 	}
 	rest := responseRest{err: row.Error}
-	if u := row.Usage; u != nil && u.PromptTokens <= math.MaxUint32 && u.CompletionTokens <= math.MaxUint32 {
-		k.usage, out.prompt, out.completion = true, uint32(u.PromptTokens), uint32(u.CompletionTokens)
-	} else {
-		rest.usage = u
-	}
 	if d := row.ContextIDs; d != nil {
 		var ok bool
 		if out.contextN, out.context, ok = packDigest(*d); ok {
@@ -112,6 +106,18 @@ func (h *response) failed() *dataset.RecordError {
 
 // row is the response as checks read it.
 func (h *response) row(keys *keyring) record.Response {
+	out := h.brief(keys)
+	if h.digest {
+		d := unpackDigest(h.contextN, h.context)
+		out.ContextIDs = &d
+	} else if h.rest != nil {
+		out.ContextIDs = h.rest.context
+	}
+	return out
+}
+
+// brief is the response without the digest of its context.
+func (h *response) brief(keys *keyring) record.Response {
 	k := keys.key(h.key)
 	out := record.Response{Response: dataset.Response{PromptID: k.PromptID, Policy: k.Policy, DrawIdx: k.DrawIdx,
 		FinishReason: h.finish, Model: h.model, PolicyHash: h.hash, LogProb: h.logProb}}
@@ -121,21 +127,8 @@ func (h *response) row(keys *keyring) record.Response {
 	if h.text {
 		out.Text = &record.Text{Bytes: int(h.bytes), Characters: int(h.characters), Blank: h.blank, Sum: h.sum}
 	}
-	if h.usage {
-		out.Usage = &dataset.Usage{PromptTokens: int(h.prompt), CompletionTokens: int(h.completion)}
-	}
-	if h.digest {
-		d := unpackDigest(h.contextN, h.context)
-		out.ContextIDs = &d
-	}
 	if r := h.rest; r != nil {
 		out.Error = r.err
-		if r.usage != nil {
-			out.Usage = r.usage
-		}
-		if r.context != nil {
-			out.ContextIDs = r.context
-		}
 	}
 	return out
 }

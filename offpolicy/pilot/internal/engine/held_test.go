@@ -90,6 +90,9 @@ func TestHeldAttempts(t *testing.T) {
 	s, a := newShared(), newAttempts()
 	for i, e := range entries {
 		a.note(&s.keys, e, int64(i))
+		if i%3 == 1 { // what was sorted stays so, and what is newer is put into it
+			a.sorted(&s.keys)
+		}
 	}
 	slices.SortFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
 	texts := a.texts(&s.keys)

@@ -131,7 +131,7 @@ func (s *store) wire(w *wire) {
 	eachRow(w, &s.responses, func(n uint32, h *response) {
 		kind(w, &responses, &h.responseKind, func(k *responseKind) {
 			w.texts(&k.finish, &k.model, &k.hash)
-			for _, v := range []*bool{&k.text, &k.blank, &k.digest, &k.usage, &k.ends} {
+			for _, v := range []*bool{&k.text, &k.blank, &k.digest, &k.ends} {
 				w.flag(v)
 			}
 			number(w, &k.endID)
@@ -157,7 +157,7 @@ func (s *store) wire(w *wire) {
 		h.wire(w, n)
 	})
 	s.wireLabels(w)
-	if s.attempts.wire(w); w.reads() && w.err == nil {
+	if s.attempts.wire(w, &s.shared.keys); w.reads() && w.err == nil {
 		maps.Copy(s.held, s.attempts.unsettled())
 	}
 	canaries := slices.SortedFunc(maps.Values(s.canaries),
@@ -223,12 +223,11 @@ func (h *response) wire(w *wire, n uint32) {
 	w.bits(&h.sum)
 	w.bits(&h.context)
 	w.float(&h.logProb)
-	for _, v := range []*uint32{&h.bytes, &h.characters, &h.contextN, &h.prompt, &h.completion} {
+	for _, v := range []*uint32{&h.bytes, &h.characters, &h.contextN} {
 		number(w, v)
 	}
 	if rare(w, &h.rest) {
 		w.json(&h.rest.context)
-		w.json(&h.rest.usage)
 		w.json(&h.rest.err)
 	}
 }
@@ -323,7 +322,7 @@ func (s *store) wireLabels(w *wire) {
 	}
 }
 
-func (a *attempts) wire(w *wire) {
+func (a *attempts) wire(w *wire, keys *keyring) {
 	a.others.wire(w)
 	n := a.n
 	number(w, &n)
@@ -355,6 +354,14 @@ func (a *attempts) wire(w *wire) {
 			number(w, v)
 		}
 	}
+	if !w.reads() {
+		a.sorted(keys)
+	}
+	list(w, &a.order, func(i *uint32) {
+		if number(w, i); int(*i) >= a.n {
+			w.fail(errIndex)
+		}
+	})
 	w.json(&a.again)
 	for _, i := range a.again {
 		if i < 0 || i >= a.n {

@@ -36,6 +36,9 @@ type Job struct {
 	Judge            func(judge.Generator) (judge.Scorer, error)
 	Oracle           func(judge.Generator) (oracle.Oracle, error)
 	Labels           oracle.Design
+	// Assigned are the responses that Labels has labelled, if they follow from the prompts alone;
+	// nil if the run has to find them itself.
+	Assigned []oracle.Assignment
 	// LabelsBudget, if not 0, divides so many labels among the policies; Labels.Shares are
 	// then what is expected of that.
 	LabelsBudget int

@@ -34,7 +34,8 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 		Prompts: record.RowsOf(r.job.Prompts, func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} },
 			func(p dataset.Prompt) dataset.Prompt { return p }),
 		Responses: record.RowsOf(responses, func(h *response) dataset.Key { return keys.key(h.key) },
-			func(h *response) record.Response { return h.row(keys) }),
+			func(h *response) record.Response { return h.row(keys) }).
+			InBrief(func(i int) record.Response { return responses[i].brief(keys) }),
 		LogProbs: record.RowsOf(logprobs, func(h *logProb) dataset.Key { return keys.key(h.key) },
 			func(h *logProb) dataset.LogProb { return h.row(keys) }).
 			InBrief(func(i int) dataset.LogProb { return logprobs[i].brief(keys) }),

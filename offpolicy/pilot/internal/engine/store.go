@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -445,13 +446,19 @@ func (s *store) ledger() iter.Seq2[attempt, *attemptKind] {
 	defer s.mu.Unlock()
 	order := s.attempts.sorted(&s.shared.keys)
 	return func(yield func(attempt, *attemptKind) bool) {
-		for _, i := range order {
+		var some [64]attempt
+		var kinds [len(some)]*attemptKind
+		for places := range slices.Chunk(order, len(some)) {
 			s.mu.Lock()
-			a := *s.attempts.at(i)
-			k := s.attempts.kind(&a)
+			for i, at := range places {
+				some[i] = *s.attempts.at(at)
+				kinds[i] = s.attempts.kind(&some[i])
+			}
 			s.mu.Unlock()
-			if !yield(a, k) {
-				return
+			for i := range places {
+				if !yield(some[i], kinds[i]) {
+					return
+				}
 			}
 		}
 	}
