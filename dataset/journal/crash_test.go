@@ -337,7 +337,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(data[:5])
 	f.Add([]byte{})
 	f.Add(append(bytes.Clone(data[:ends[1]]), "junk\n"...))
-	f.Add(append(bytes.Clone(data[:ends[0]]), frame(1, []byte(`{"kind":1}`))...))
+	f.Add(append(bytes.Clone(data[:ends[0]]), frame(nil, 1, []byte(`{"kind":1}`))...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := writeLog(t, b)
 		var seen []string

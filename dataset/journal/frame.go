@@ -26,15 +26,21 @@ type body struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// encodeBody returns the JSON of a record, at most so many bytes of it. It never
-// contains a line break: encoding/json writes none, and takes those of raw payloads
+// encodeBody puts the JSON of a record into buf and returns it, at most so many bytes of it.
+// It never contains a line break: encoding/json writes none, and takes those of raw payloads
 // out. It leaves <, > and & as they are, for whoever greps the log.
-func encodeBody(kind, key string, payload any, most int) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
+func encodeBody(buf *bytes.Buffer, kind, key string, payload any, most int) ([]byte, error) {
+	buf.Reset()
+	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
 	member := func(name string, v any) error {
 		buf.WriteString(name)
+		if text, ok := v.(string); ok && plain(text) {
+			buf.WriteByte('"')
+			buf.WriteString(text)
+			buf.WriteByte('"')
+			return nil
+		}
 		if err := enc.Encode(v); err != nil {
 			return err
 		}
@@ -49,6 +55,16 @@ func encodeBody(kind, key string, payload any, most int) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes are more than a record may have (%d)", buf.Len(), most)
 	}
 	return buf.Bytes(), nil
+}
+
+// plain reports whether a text is its own JSON.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // unescaped are the parts of what encodeBody made where nothing in kind and key is
@@ -87,9 +103,9 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), nil
 }
 
-// frame wraps a line's JSON.
-func frame(seq int64, json []byte) []byte {
-	line := make([]byte, sumSize+1, len(json)+48)
+// frame appends a line with that JSON to an empty slice.
+func frame(line []byte, seq int64, json []byte) []byte {
+	line = append(line, make([]byte, sumSize+1)...)
 	line = strconv.AppendInt(line, int64(len(json)), 10)
 	line = append(line, ' ')
 	line = strconv.AppendInt(line, seq, 10)

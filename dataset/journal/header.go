@@ -33,7 +33,7 @@ func encodeHeader(config json.RawMessage) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return frame(0, raw), nil
+	return frame(nil, 0, raw), nil
 }
 
 func checkHeader(raw []byte, path string) error {

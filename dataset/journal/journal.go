@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,7 @@ type Journal struct {
 	synced  int64     // of those, known to be on the disk
 	size    int64     // bytes handed to the operating system
 	syncing bool
+	line    []byte // the last written, whose place the next one takes
 	closed  bool
 	err     error // once set, nothing is appended any more
 }
@@ -342,7 +344,11 @@ func (j *Journal) AppendAtNoSync(kind, key string, payload any) (at int64, err e
 // write hands a record to the operating system and returns how many it has now,
 // and where this one stands.
 func (j *Journal) write(kind, key string, payload any) (n, at int64, err error) {
-	raw, err := encodeBody(kind, key, payload, maxRecord-64) // 64: more than the frame around it
+	buf := bodies.Get().(*bytes.Buffer)
+	raw, err := encodeBody(buf, kind, key, payload, maxRecord-64) // 64: more than the frame around it
+	if buf.Cap() <= mostKept {
+		defer bodies.Put(buf)
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("journal: append %s %s: %w", kind, key, err)
 	}
@@ -352,7 +358,10 @@ func (j *Journal) write(kind, key string, payload any) (n, at int64, err error) 
 		return 0, 0, err
 	}
 	// One write a record, so that a kill between two of them tears neither.
-	line := frame(j.seq+1, raw)
+	line := frame(j.line[:0], j.seq+1, raw)
+	if cap(line) <= mostKept {
+		j.line = line
+	}
 	failpoint.At("journal.write")
 	if _, err := j.f.Write(line); err != nil {
 		return 0, 0, j.fail("write", err)
@@ -364,6 +373,12 @@ func (j *Journal) write(kind, key string, payload any) (n, at int64, err error) 
 	j.size += int64(len(line))
 	return j.written, at, nil
 }
+
+// bodies spare every write a buffer.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// mostKept bounds the buffers that are used again.
+const mostKept = 1 << 20
 
 // sync returns when the first n records are on the disk. One of the callers
 // flushes for all that have written by then; the others wait for it.

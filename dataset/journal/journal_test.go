@@ -207,7 +207,7 @@ func TestUnencodablePayload(t *testing.T) {
 		length int
 		fits   bool
 	}{{966, true}, {967, false}} { // 37 bytes stand around the text
-		if _, err := encodeBody("k", "big", strings.Repeat("x", c.length), 1003); (err == nil) != c.fits {
+		if _, err := encodeBody(new(bytes.Buffer), "k", "big", strings.Repeat("x", c.length), 1003); (err == nil) != c.fits {
 			t.Errorf("a text of %d bytes: %v, want that it fits is %v", c.length, err, c.fits)
 		}
 	}
@@ -221,7 +221,7 @@ func TestUnencodablePayload(t *testing.T) {
 
 // TestDiskFull fills the disk at every byte of the second and third record.
 func TestDiskFull(t *testing.T) {
-	line := len(frame(2, []byte(`{"kind":"k","key":"2","payload":"two"}`)))
+	line := len(frame(nil, 2, []byte(`{"kind":"k","key":"2","payload":"two"}`)))
 	for room := range 2 * line {
 		dir := t.TempDir()
 		d := &disk{room: -1, noSync: true}
@@ -416,8 +416,8 @@ func TestForeignFileIsLeftAlone(t *testing.T) {
 		{"precious\nnotes\n", "lines"},
 		{"0123abcd precious", "looks like a checksum"},
 		{"0123abcd 12 0 {\"precious\":", "looks like a header"},
-		{string(frame(0, []byte(`{"format":"other","version":1}`))), "another program's header"},
-		{string(frame(0, []byte(`{"format":"reweigh journal","version":2}`))), "a later version's header"},
+		{string(frame(nil, 0, []byte(`{"format":"other","version":1}`))), "another program's header"},
+		{string(frame(nil, 0, []byte(`{"format":"reweigh journal","version":2}`))), "a later version's header"},
 	}
 	for _, row := range rows {
 		t.Run(row.reason, func(t *testing.T) {

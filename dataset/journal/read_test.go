@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -70,7 +71,7 @@ func FuzzUnescaped(f *testing.F) {
 	f.Add("k\"", `\`, `"},{"`)
 	f.Add("\xff", "é\u2028", `[]`)
 	f.Fuzz(func(t *testing.T, kind, key, payload string) {
-		raw, err := encodeBody(kind, key, json.RawMessage(payload), maxRecord)
+		raw, err := encodeBody(new(bytes.Buffer), kind, key, json.RawMessage(payload), maxRecord)
 		if err != nil {
 			return
 		}

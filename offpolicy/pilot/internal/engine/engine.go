@@ -38,6 +38,7 @@ type Run struct {
 	open     []string                       // stages that have not come to their end
 	failed   int                            // records without a value
 	verified *writtenOutputs                // are those of the folder
+	wrote    map[string]fileDigest          // what writeStored wrote
 	program  string                         // which code writes the outputs; empty if that is not known
 	indexed  sync.Once
 	// What index makes of the job.

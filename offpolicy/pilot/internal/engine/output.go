@@ -235,8 +235,8 @@ func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
 		k := dataset.Key{PromptID: prompts[i/len(names)].ID, Policy: names[i%len(names)]}
 		return k.String()
 	}}
-	add(checkFile(dir, "responses.jsonl", keyText[keyLine], all))
-	add(checkFile(dir, "logprobs.jsonl", keyText[keyLine], all))
+	add(r.checkStored("responses.jsonl", rec.Responses.Len(), rec.Responses.Key, all))
+	add(r.checkStored("logprobs.jsonl", rec.LogProbs.Len(), rec.LogProbs.Key, all))
 	add(checkFile(dir, "judge.jsonl", keyText[dataset.JudgeScore], all))
 	add(checkFile(dir, "oracle.jsonl", keyText[dataset.OracleLabel],
 		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
@@ -244,16 +244,22 @@ func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
 	return problems, nil
 }
 
-// keyLine is a row of which the key is read. Rows that were copied from the journal,
-// whose checksums cover them, need no more.
-type keyLine struct {
-	PromptID string `json:"prompt_id"`
-	Policy   string `json:"policy"`
-	DrawIdx  int    `json:"draw_idx"`
-}
-
-func (k keyLine) Key() dataset.Key {
-	return dataset.Key{PromptID: k.PromptID, Policy: k.Policy, DrawIdx: k.DrawIdx}
+// checkStored reads a file of records that were copied from the journal, whose checksums cover
+// them: it is to be what was written, and its n records those that it should have.
+func (r *Run) checkStored(name string, n int, key func(int) dataset.Key, want listed) []string {
+	d, err := digestOf(r.job.path(name))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if d != r.wrote[name] {
+		return []string{name + " is not what was written"}
+	}
+	c := comparison{want: want}
+	for i := range n {
+		k := key(i)
+		c.add(k.String())
+	}
+	return c.end(name)
 }
 
 func keyText[T keyed](row T) string { return row.Key().String() }
@@ -266,27 +272,44 @@ type listed struct {
 
 // checkFile reads a file a row at a time, and compares its keys with those that it should have.
 func checkFile[T any](dir *folder.Folder, name string, key func(T) string, want listed) []string {
-	n, same := 0, true // as long as the file has the keys one by one, as it mostly has
-	count := map[string]int{}
+	c := comparison{want: want}
 	for row, err := range rowsOf[T](dir, name) {
 		if err != nil {
 			return []string{err.Error()}
 		}
-		k := key(row)
-		if same = same && n < want.n && want.at(n) == k; same {
-			n++
-			continue
-		}
-		count[k]++
+		c.add(key(row))
 	}
-	for ; n < want.n; n++ {
-		count[want.at(n)]--
-	}
-	return compareKeys(name, count)
+	return c.end(name)
 }
 
-// compareKeys says which keys a file has more or less often than it should.
-func compareKeys(name string, count map[string]int) (problems []string) {
+// comparison is of the keys that a file has with those that it should have. As long as they are
+// the same one by one, as they mostly are, it keeps none.
+type comparison struct {
+	want  listed
+	n     int            // of want that were there
+	count map[string]int // of the others: how much more often they are there than they should
+}
+
+func (c *comparison) add(k string) {
+	switch {
+	case c.count == nil && c.n < c.want.n && c.want.at(c.n) == k:
+		c.n++
+		return
+	case c.count == nil:
+		c.count = map[string]int{}
+	}
+	c.count[k]++
+}
+
+// end says which keys a file has more or less often than it should.
+func (c *comparison) end(name string) (problems []string) {
+	count := c.count
+	if count == nil {
+		count = map[string]int{}
+	}
+	for i := c.n; i < c.want.n; i++ {
+		count[c.want.at(i)]--
+	}
 	var missing, extra []string
 	for k, n := range count {
 		switch {

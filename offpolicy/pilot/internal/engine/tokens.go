@@ -128,17 +128,27 @@ func stored[T any](r *Run, of *rows[T], at func(*T) int64) iter.Seq[int64] {
 	}
 }
 
-// writeStored writes an output of records as they stand in the journal, at those places.
+// writeStored writes an output of records as they stand in the journal, at those places, and notes
+// what it wrote.
 func writeStored(r *Run, name string, places iter.Seq[int64]) error {
-	return dataset.WriteFile(r.job.path(name), func(w io.Writer) error {
+	h := newDigest()
+	err := dataset.WriteFile(r.job.path(name), func(to io.Writer) error {
+		w := io.MultiWriter(to, h)
 		for at := range places {
 			if err := r.store.j.WritePayload(w, at); err != nil {
 				return err
 			}
-			if _, err := w.Write([]byte{'\n'}); err != nil {
+			if _, err := w.Write(lineBreak); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if r.wrote == nil {
+		r.wrote = map[string]fileDigest{}
+	}
+	r.wrote[name] = h.sum()
+	return err
 }
+
+var lineBreak = []byte{'\n'}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -95,10 +96,25 @@ func digestOf(path string) (fileDigest, error) {
 		return none, err
 	}
 	defer f.Close()
-	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	n, err := io.Copy(h, f)
-	return fileDigest{n, h.Sum32()}, err
+	h := newDigest()
+	_, err = io.Copy(h, f)
+	return h.sum(), err
 }
+
+// digester makes the digest of what is written to it.
+type digester struct {
+	hash.Hash32
+	n int64
+}
+
+func newDigest() *digester { return &digester{Hash32: crc32.New(crc32.MakeTable(crc32.Castagnoli))} }
+
+func (d *digester) Write(b []byte) (int, error) {
+	d.n += int64(len(b))
+	return d.Hash32.Write(b)
+}
+
+func (d *digester) sum() fileDigest { return fileDigest{d.n, d.Sum32()} }
 
 // unchanged reports whether the outputs are those of the records.
 func (r *Run) unchanged() bool {
