@@ -53,13 +53,14 @@ type Work struct {
 	OneService  bool            // judge and oracle share the policies' limits
 	Reference   *record.Reference
 
-	assigned []oracle.Assignment
+	assigned   []oracle.Assignment // of assignedOf
+	assignedOf record.Shard
 }
 
 // Assigned are the responses that the oracle is to label, with strata as many others.
 func (w *Work) Assigned() []oracle.Assignment {
-	if w.assigned == nil {
-		w.assigned = w.Shard.Assigned(w.Labels, w.Prompts, w.Arms)
+	if w.assigned == nil || w.assignedOf != w.Shard { // a copy may be of another shard
+		w.assigned, w.assignedOf = w.Shard.Assigned(w.Labels, w.Prompts, w.Arms), w.Shard
 	}
 	return w.assigned
 }
