@@ -397,6 +397,16 @@ func TestEvaluateRefusesData(t *testing.T) {
 	if _, err := Evaluate(row(func(r *Row) { r.InclusionProb = dataset.Known(.5) }), Config{}); err == nil {
 		t.Error("one label states a probability, the others none: want an error")
 	}
+	// Who states the probabilities of the rest alone has a design, and its labels no weight.
+	rest := func(r *Row) { r.Label, r.InclusionProb = dataset.Float{}, dataset.Known(.5) }
+	if _, err := Evaluate(row(rest), Config{}); err == nil {
+		t.Error("a row without a label states a probability, labels none: want an error")
+	}
+	some := draw(func(d *Draw) { d.Label, d.InclusionProb = dataset.Float{}, dataset.Known(.5) })
+	some.Draws["near"][4].Label = dataset.Known(.5)
+	if _, err := Evaluate(some, Config{}); err == nil {
+		t.Error("a draw without a label states a probability, a label none: want an error")
+	}
 	for what, c := range map[string]Config{
 		"estimator": {Estimators: []Estimator{"magic"}}, "replicates": {Replicates: 1}, "folds": {Folds: 1},
 		"labels": {MinLabels: -1},

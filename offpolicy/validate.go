@@ -44,8 +44,8 @@ func (t *Table) validateRows(covariate string) error {
 	const op = "samples"
 	var bad *RowError
 	stated, wrong := false, false
-	for i, p := range t.inclusion {
-		stated = stated || !math.IsNaN(t.label[i]) && p > 0
+	for _, p := range t.inclusion {
+		stated = stated || p > 0 // of a row without a label, too: its design drew the labels
 		wrong = wrong || p <= 0 || p > 1 // a probability that cannot be one is the first thing to say
 	}
 	policies := slices.Sorted(maps.Keys(t.logProb))
@@ -53,7 +53,7 @@ func (t *Table) validateRows(covariate string) error {
 	for i := range t.rows {
 		id, label, p := t.prompts[t.prompt[i]], t.label[i], t.inclusion[i]
 		if stated && !wrong && !math.IsNaN(label) && math.IsNaN(p) {
-			bad = bad.add(op, i, p, "label of "+id+" states no inclusion probability, others do; state all or none")
+			bad = bad.add(op, i, p, "label of "+id+" states no inclusion probability, other rows do; state all or none")
 		}
 		if id == "" {
 			bad = bad.add(op, i, math.NaN(), "PromptID is empty: rows are clustered and joined by it")
@@ -110,7 +110,7 @@ func (t *Table) validateRows(covariate string) error {
 
 func validateDraws(op string, draws []Draw, covariate string) error {
 	var bad *RowError
-	stated := slices.ContainsFunc(draws, func(d Draw) bool { return d.Label.Valid() && d.InclusionProb.OrNaN() > 0 })
+	stated := slices.ContainsFunc(draws, func(d Draw) bool { return d.InclusionProb.OrNaN() > 0 })
 	again := repeats(draws)
 	for i, d := range draws {
 		if stated && d.Label.Valid() && !d.InclusionProb.Valid() {
