@@ -45,7 +45,7 @@ func (t *Table) validateRows(covariate string) error {
 	var bad *RowError
 	stated, wrong := false, false
 	for _, p := range t.inclusion {
-		stated = stated || p > 0 // of a row without a label, too: its design drew the labels
+		stated = stated || p > 0         // of a row without a label, too: its design drew the labels
 		wrong = wrong || p <= 0 || p > 1 // a probability that cannot be one is the first thing to say
 	}
 	policies := slices.Sorted(maps.Keys(t.logProb))
