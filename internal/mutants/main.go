@@ -112,6 +112,8 @@ func (m mutation) kill(root string) error {
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	switch {
+	case strings.Contains(string(out), "no tests to run"):
+		return fmt.Errorf("%s has no %s", pkg, m.test)
 	case err == nil:
 		return fmt.Errorf("%s passes although %s", m.test, m.reason)
 	case !strings.Contains(string(out), "--- FAIL: "+m.test):

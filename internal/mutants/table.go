@@ -133,6 +133,7 @@ var mutations = []mutation{
 		old: "if !ok || at.now {", new: "if !ok {",
 		reason: "what is asked twice on purpose is asked once"},
 	{name: "policies swapped", file: "offpolicy/pilot/internal/engine/logprobs.go", test: "TestRunGoesThroughAndResumes",
+		pkg: "./offpolicy/pilot",
 		old: "res, err = r.forcer.ScoreKnown(ctx, tag, policy, p, known, response)",
 		new: "res, err = r.forcer.ScoreKnown(ctx, tag, p0, p, known, response)", reason: "every weight is 1"},
 	{name: "another model's ids", file: "teacherforce/score.go", test: "TestPreferenceAndRecord",

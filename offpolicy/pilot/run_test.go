@@ -220,6 +220,22 @@ func TestRunGoesThroughAndResumes(t *testing.T) {
 		t.Errorf("the ledger says $%v, the bill $%v", v.Run.Spent, bill.Total.USD)
 	}
 	onlyOwners(t, dir, false)
+	rows, err := dataset.ReadFile[dataset.LogProb](filepath.Join(dir, "logprobs.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]map[string]dataset.Float{} // by prompt and policy
+	for _, r := range rows {
+		if values[r.PromptID] == nil {
+			values[r.PromptID] = map[string]dataset.Float{}
+		}
+		values[r.PromptID][r.Policy] = r.LogProb
+	}
+	for id, v := range values {
+		if v["pi_bad"] == v["p0"] {
+			t.Errorf("%s: the response has log-prob %v under p0 and under pi_bad", id, v["p0"])
+		}
+	}
 	calls := s.Bill().Total.Calls
 	share := plan(t, s, dir, n)
 	share.Share = true
