@@ -124,16 +124,28 @@ func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
 		return BatchAnswer{}, errors.New("no custom_id")
 	case a.Status != 0 && (a.Status < 100 || a.Status > 599):
 		return BatchAnswer{}, fmt.Errorf("a status of %d", a.Status)
-	case failed && a.Succeeded(): // half an answer
+	case failed && a.Succeeded() && len(a.Body) > 0 && a.Body[0] == '{': // half an answer, which is billed
+		a.Body = withError(a.Body, failure)
+	case failed && a.Succeeded():
 		a.Status, a.Body = 0, failure
 	case failed && (len(a.Body) == 0 || string(a.Body) == "null"):
 		if a.Body = failure; a.Status == 0 {
 			a.RequestID = ""
 		}
-	case a.Status == 0 && len(a.Body) == 0:
+	case a.Status == 0 && (len(a.Body) == 0 || string(a.Body) == "null"):
 		return BatchAnswer{}, errors.New("neither a response nor an error")
 	}
 	return a, nil
+}
+
+// withError is a body with the error that stands beside it.
+func withError(body, failure []byte) []byte {
+	rest := bytes.TrimSpace(body[1:])
+	comma := ","
+	if rest[0] == '}' {
+		comma = ""
+	}
+	return fmt.Appendf(nil, `{"error":%s%s%s`, failure, comma, rest)
 }
 
 // respond reads the response of a line.
@@ -145,7 +157,8 @@ func (a *BatchAnswer) respond(response []byte) error {
 			switch string(r.key()) {
 			case "status_code":
 				r.once(&seen, 0, "status_code")
-				a.Status, stated = max(0, r.count()), true
+				a.Status = max(0, r.count())
+				stated = a.Status != 0
 			case "request_id":
 				a.RequestID = r.word(maxName)
 			case "body":

@@ -56,6 +56,19 @@ var furtherReports = []sent{
 		reading{class: providers.ClassRateLimited, wait: 20 * time.Second}},
 	{"a delay in JavaScript's name", "chat", 429, `{"error":{"code":"RATE_LIMIT","message":"slow down","details":{"retryAfter":2.5}}}`,
 		reading{class: providers.ClassRateLimited, wait: 2500 * time.Millisecond}},
+	{"a delay of hours and minutes with a space", "chat", 429, `{"error":{"message":"Limit reached. Please try again in 1h 5m."}}`,
+		reading{class: providers.ClassRateLimited, wait: 65 * time.Minute}},
+	{"a date since 1970 in the place of a delay", "chat", 429, `{"error":{"message":"slow down","retry_after":1764538000}}`, class(providers.ClassRateLimited)},
+	{"a date in milliseconds", "chat", 429, `{"error":{"message":"slow down","reset_after":1764538000000}}`, class(providers.ClassRateLimited)},
+	{"a delay of no sense", "chat", 429, `{"error":{"message":"Try again in 999999999999 days and 999999999999 hours."}}`,
+		reading{class: providers.ClassRateLimited, wait: 60 * 365 * 24 * time.Hour}},
+	{"a delay in another unit", "chat", 429, `{"error":{"message":"Try again in 5 months, 3 microseconds or 2 milliseconds."}}`, class(providers.ClassRateLimited)},
+
+	// What a message repeats of the prompt is not the server's.
+	{"a prompt about balances", "chat", 400, `{"error":{"message":"Invalid request: {'messages': [{'role': 'user', 'content': 'Why is my credit balance too low?'}]}","type":"invalid_request_error"}}`, class(providers.ClassBadRequest)},
+	{"a prompt about keys", "chat", 400, `{"object":"error","message":"1 validation error: [{'type': 'missing', 'loc': ('body', 'model'), 'msg': 'Field required', 'input': {'messages': [{'content': 'Incorrect API key provided?'}]}}]","code":400}`, class(providers.ClassBadRequest)},
+	{"a prompt about money", "chat", 422, `{"detail":"1 validation error for Request\nseed\n  Input should be a valid integer [type=int_type, input_value={'prompt': 'insufficient funds'}]"}`, class(providers.ClassBadRequest)},
+	{"a prompt in an escaped object", "chat", 400, `{"error":{"message":"bad seed in {\"prompt\": \"no such model, insufficient credit\"}"}}`, class(providers.ClassBadRequest)},
 
 	// Money.
 	{"Gemini, prepaid", "chat", 429, `{"error":{"code":429,"message":"Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.","status":"RESOURCE_EXHAUSTED"}}`, class(providers.ClassQuota)},
@@ -125,6 +138,8 @@ var furtherReports = []sent{
 	{"a gateway that leaves the cache out of the prompt", "chat", 0, chatUsage(`{"prompt_tokens":33,"completion_tokens":4,"total_tokens":57,"cache_read_input_tokens":10,"cache_creation_input_tokens":10}`), read(sea, usage(53, 10, 4, 0))},
 	{"a gateway that leaves out what was written", "chat", 0, chatUsage(`{"prompt_tokens":43,"completion_tokens":4,"total_tokens":57,"prompt_tokens_details":{"cached_tokens":10},"cache_read_input_tokens":10,"cache_creation_input_tokens":10}`), read(sea, usage(53, 10, 4, 0))},
 	{"a gateway that reads much more than it was sent", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":1011,"cache_read_input_tokens":1000,"cache_creation_input_tokens":0}`), read(sea, usage(1007, 1000, 4, 0))},
+	{"hidden tokens as many as the cached ones", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":17,"prompt_tokens_details":{"cached_tokens":6}}`),
+		reading{text: sea, finish: "stop", hidden: "6 of its 10", usage: usage(7, 6, 10, 6), doubt: "counted as generated"}},
 	{"Vertex' traffic", "chat", 0, chatUsage(`{"completion_tokens":4,"prompt_tokens":7,"total_tokens":31,"completion_tokens_details":{"reasoning_tokens":20},"extra_properties":{"google":{"traffic_type":"ON_DEMAND"}}}`),
 		reading{text: sea, finish: "stop", hidden: "20 of its 24", usage: usage(7, 0, 24, 20)}},
 	{"Perplexity's research", "chat", 0, chatUsage(`{"prompt_tokens":7,"completion_tokens":4,"total_tokens":11,"citation_tokens":90,"reasoning_tokens":50,"num_search_queries":3}`),
@@ -136,6 +151,7 @@ var furtherReports = []sent{
 	{"Gemini's filter with its reason", "chat", 0, ended(`"content_filter: RECITATION"`), reading{text: sea, finish: "content_filter", usage: seen}},
 	{"Gemini's call that failed", "chat", 0, ended(`"function_call_filter: MALFORMED_FUNCTION_CALL"`), reading{class: providers.ClassBrokenReply, usage: seen}},
 	{"Gemini's armor", "chat", 0, ended(`"MODEL_ARMOR"`), reading{text: sea, finish: "content_filter", usage: seen}},
+	{"an end with another after it", "chat", 0, ended(`"stop: max_tokens"`), reading{text: sea, finish: "stop: max_tokens", hidden: "not known", usage: seen}},
 	{"Gemini's other", "chat", 0, ended(`"OTHER"`), reading{text: sea, finish: "OTHER", hidden: "not known", usage: seen}},
 	{"Baidu's normal end", "chat", 0, ended(`"normal"`), read(sea, seen)},
 	{"Titan's finish", "chat", 0, ended(`"FINISH"`), read(sea, seen)},
@@ -150,6 +166,8 @@ var furtherReports = []sent{
 
 	{"a gateway's max_tokens_reached", "chat", 0, ended(`"max_tokens_reached"`), reading{text: sea, finish: "length", usage: seen}},
 	{"a gateway's blocked", "chat", 0, ended(`"blocked"`), reading{text: sea, finish: "content_filter", usage: seen}},
+
+	{"no error, as a count", "chat", 0, chatWith(seaText, some+`,"error":0,"errors":0`), read(sea, seen)},
 
 	// Contents.
 	{"a text in a value", "chat", 0, content(`[{"type":"text","text":{"value":"To the sea.","annotations":[]}}]`), read(sea, seen)},

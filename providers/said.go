@@ -172,7 +172,7 @@ func (r *reader) inner(s *said, key string, depth int) {
 	case 't', 'f', 'n':
 		r.skip()
 	default:
-		if word := r.word(maxMessage); word != "" {
+		if word := r.word(maxMessage); word != "" && word != "0" { // a count of errors
 			s.is, s.word = true, word
 		}
 	}
@@ -261,6 +261,9 @@ func (r *reader) wish(s *said, unit time.Duration) {
 	d, ok := parseWait(word, unit)
 	if !ok {
 		d = namedDelay("wait " + word)
+	}
+	if d >= sinceEpoch { // a date, counted from 1970
+		d = 0
 	}
 	s.wait = max(s.wait, d)
 }
@@ -405,7 +408,7 @@ func namedDelay(message string) time.Duration {
 	case m[2] != "":
 		d, _ := parseWait(m[2], units[strings.ToLower(m[3])])
 		more, _ := parseWait(m[4], units[strings.ToLower(m[5])])
-		return d + more
+		return min(d, sinceEpoch) + min(more, sinceEpoch)
 	}
 	var sum time.Duration
 	for i, unit := range []string{"day", "hour", "min", "sec"} {
@@ -419,7 +422,7 @@ var (
 	units = map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
 	delay = regexp.MustCompile(`(?i)(?:(?:try again|retry|wait|reset|replenished)(?:s|ing)?(?: (?:in|after|for))?|` +
 		`available in)` +
-		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))+)\b|` +
+		`(?: about)? (?:((?:[0-9.]{1,12}(?:ms|h|m|s))(?: ?[0-9.]{1,12}(?:ms|h|m|s))*)\b|` +
 		`([0-9.]{1,12}) ?(sec|min|hour|day)[a-z]*` +
 		`(?:,?(?: and)? ([0-9.]{1,12}) ?(sec|min|hour))?` +
 		`|(?:([0-9]{1,4})\.)?([0-9]{1,2}):([0-9]{2}):([0-9]{2})\b)`)

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -222,8 +223,11 @@ var (
 func FinishOf(word string) (meaning string, known bool) {
 	w := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(word)), "finish_reason_") // protocol buffers
 	w = w[strings.LastIndexByte(w, '.')+1:]                                             // enums, as FinishReason.STOP
-	w, _, _ = strings.Cut(w, ":")                                                       // Gemini, as content_filter: SPII
+	w, _, more := strings.Cut(w, ":")                                                   // Gemini, as content_filter: SPII
 	meaning, known = finishWords[strings.NewReplacer("-", "_", " ", "_").Replace(w)]
+	if more && meaning != FinishFiltered && meaning != finishError { // "stop: max_tokens" is no end by itself
+		return "", false
+	}
 	return meaning, known
 }
 
@@ -251,7 +255,7 @@ func classify(status int, s said) Class {
 	if s.status != 0 && (status/100 == 2 || status == http.StatusBadRequest) {
 		status = s.status
 	}
-	text := strings.ToLower(s.message)
+	text := ownWords(strings.ToLower(s.message))
 	for _, word := range []string{s.code, s.kind} {
 		switch c := codeClass(word); c {
 		case "":
@@ -339,6 +343,17 @@ func classify(status int, s said) Class {
 		return ClassBrokenReply
 	}
 	return ClassBadRequest
+}
+
+// repeated begins what a message repeats of the request, as a validator's input_value={'content': '…'}.
+var repeated = regexp.MustCompile(`(?:input_value|\\?["'](?:input|content|messages|prompt|text)\\?["'])\s*[:=]\s*\\?["'\[{(]`)
+
+// ownWords is a message up to where it repeats the request: a prompt may speak of keys and balances.
+func ownWords(text string) string {
+	if at := repeated.FindStringIndex(text); at != nil {
+		return text[:at[0]]
+	}
+	return text
 }
 
 // statusClientClosed is nginx's, for a request whose sender it takes to have left.

@@ -159,8 +159,9 @@ func (s statedUsage) usage() (u *Usage, doubt string) {
 		p += written
 	}
 	if over := t - p - c; over > 0 && over != s.reasoning {
-		switch over { // a gateway that took the prompt without its cache
-		case cached + written, written, cached:
+		read := max(0, s.read) // other names for what was cached are of tokens inside the prompt
+		switch over {          // a gateway that took the prompt without its cache
+		case read + written, written, read:
 			p += over
 		}
 	}

@@ -41,7 +41,7 @@
 //	    grade or a rating in any way, show another object of this kind, or run into
 //	    the verdict as into a quotation. Words that only lead to it ("Here is my
 //	    evaluation:") may.
-//	  - What stands in the graded text word for word is a quotation.
+//	  - What stands in the graded text is a quotation, in whatever white space and letter case.
 //
 // Anything else (a number outside the scale, two verdicts, a remark after the
 // verdict, a refusal, a reply that was cut) is a [*Failure]: no value is guessed

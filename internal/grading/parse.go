@@ -22,6 +22,7 @@ type verdict struct {
 	values   []int
 	at       []span // where in the reply each value stands; nil for a line, and for an object whose text was changed
 	text     string // the object or the line that states them
+	spelled  string // the reply as it is, if it is the text of a string
 	unnamed  bool   // a line that does not say what its number is
 	repaired bool
 }
@@ -60,7 +61,7 @@ func (t Task) read(reply string) (verdict, error) {
 		return verdict{}, err
 	}
 	if inString {
-		v.at = nil
+		v.at, v.spelled = nil, strings.TrimSpace(reply)
 	}
 	for i := range v.at {
 		shift := a.from + from + start
@@ -154,9 +155,12 @@ var (
 	// dash only if a space follows it, and otherwise a sign.
 	gradeLine = regexp.MustCompile(`(?i)^(?:(?:(?:the|my|overall|final|total|quality)\s+){0,3}(` + names + `)\s*` +
 		`(?:[(\[]\s*(?:out\s+of\s+|([0-9]+)\s*[-–]\s*)([0-9]+)\s*[)\]]\s*)?` +
-		`(?:\bis\b\s*)?(?:[:：=]>?|[-–—]\s|->|→)?\s*)?` +
+		`((?:\bis\b\s*)?(?:[:：=]>?|[-–—]\s|->|→)?)\s*)?` +
 		`(?:([-+]?[0-9][-+.0-9e]*)|\[\[([-+]?[0-9][-+.0-9e]*)\]\])` +
 		`(?:\s*(?:/|out\s+of)\s*([0-9]+)|\s*(%))?\s*(?:points?|pts|分|点|점)?\s*[.。]?$`)
+	// counted are names that stand before a number of another kind, too: a school's grade, a
+	// footnote, one of several. With a mark between they name a grade.
+	counted = regexp.MustCompile(`(?i)^(?:label|grade|verdict|evaluation|assessment|note|nota)$`)
 	// item is what begins an item of a list, before a name.
 	item = regexp.MustCompile(`^(?:[-+•]|[0-9]{1,2}[.)])\s+(\pL)`)
 	// tagged is a grade in a tag that names it.
@@ -186,14 +190,20 @@ func (t Task) lastLine(text string) (verdict, int, error) {
 	if before != "" && (indented.MatchString(line) || strings.Contains(line, "`")) {
 		return fail("the last line is set as code, as a quotation is")
 	}
-	name, low, top, number, of, percent := m[1], m[2], m[3], m[4]+m[5], m[6], m[7]
+	name, low, top, mark, number, of, percent := m[1], m[2], m[3], m[4], m[5]+m[6], m[7], m[8]
 	for _, end := range []string{top, of} {
 		if end != "" && end != fmt.Sprint(t.Max) || low != "" && low != fmt.Sprint(t.Min) {
 			return fail("it speaks of a scale to %s, and the scale goes from %d to %d", first(end, top), t.Min, t.Max)
 		}
 	}
+	if first(top, mark, of, percent) == "" && counted.MatchString(name) {
+		return fail("%q may be one of several", bare)
+	}
 	if percent != "" && (t.Min != 0 || t.Max != 100) {
 		return fail("a share in the place of a number on the scale from %d to %d", t.Min, t.Max)
+	}
+	if number[0] == '+' && t.Min >= 0 {
+		return fail("%q is a change, on a scale without negative numbers", number)
 	}
 	v, err := t.grade(strings.TrimPrefix(number, "+"))
 	return verdict{values: []int{v}, text: item.ReplaceAllString(bare, "$1"), unnamed: name == ""}, start, err
@@ -235,7 +245,7 @@ func (t Task) alone(head, before string, v verdict, fenced bool) error {
 			return fmt.Errorf("it goes on after %q", e)
 		}
 	}
-	rest, led := splitLeadIn(prose)
+	rest, l := splitLeadIn(prose)
 	phrase := secondVerdict(rest, t.Max)
 	switch {
 	case phrase != "":
@@ -244,9 +254,11 @@ func (t Task) alone(head, before string, v verdict, fenced bool) error {
 		return errors.New("the last line is set as code, as a quotation is")
 	case len(fenceLine.FindAllString(prose, -1))%2 == 1:
 		return errors.New("the grade shares a code block with other text, as a quotation does")
-	case v.unnamed && !led:
+	case criterionToo.MatchString(v.text) && criterion.MatchString(rest):
+		return errors.New("the last line may be the grade of one side, as those before it are")
+	case v.unnamed && !l.grade:
 		return errors.New("the last line is a number without a name")
-	case !led && introduces(prose):
+	case !l.in && introduces(prose):
 		return errors.New("the text before the grade runs into it, as into a quotation")
 	}
 	return nil
@@ -259,16 +271,30 @@ func (v verdict) quotes(texts ...string) bool {
 		return false
 	}
 	for _, text := range texts {
-		for text := markup.Replace(text); ; {
-			_, rest, found := strings.Cut(text, markup.Replace(v.text))
-			if !found {
-				break
-			}
-			if rest == "" || !strings.ContainsRune("0123456789./", rune(rest[0])) { // "Score: 10" is not in "Score: 100"
+		for _, form := range []func(string) string{markup.Replace, squeezed} {
+			text := form(text)
+			if holds(text, form(v.text)) || v.spelled != "" && holds(text, form(v.spelled)) {
 				return true
 			}
-			text = rest
 		}
 	}
 	return false
+}
+
+// squeezed is a text as a quotation may leave it: without white space and marks, in one letter case.
+func squeezed(text string) string {
+	return strings.ToLower(strings.Join(strings.Fields(markup.Replace(text)), ""))
+}
+
+// longer is what makes another number of the one before it: "Score: 10" is not in "Score: 100".
+var longer = regexp.MustCompile(`^\.?[0-9]`)
+
+func holds(text, verdict string) bool {
+	for {
+		_, rest, found := strings.Cut(text, verdict)
+		if !found || !longer.MatchString(rest) {
+			return found
+		}
+		text = rest
+	}
 }

@@ -58,6 +58,7 @@ var naming = []*regexp.Regexp{
 		`evaluation|assessment|judge?ment|result|answer|points?|value|level)[^\pL0-9\n]*[:=][^\pL0-9\n]*` + digits +
 		`(?:\s*/\s*[0-9]+)?[^\pL0-9\n]*$`),
 	regexp.MustCompile(`(?m)^[^\pL0-9\n]*` + digits + `[^\pL0-9\n]*$`),
+	regexp.MustCompile(`(?i)(?:^|[^\pL])(?:` + names + `)\s*(?:[:：=]|\s(?:is|ist|est|es|é|è)\s)\s*` + digits + uncounted),
 	regexp.MustCompile(`(?i)"(?:reason|lower|upper|label)"\s*:`),
 	regexp.MustCompile(`(?i)</?(?:answer|response|output|result|score|grade|rating|label)>`),
 	// Score, grade and rating in other languages.
@@ -101,13 +102,20 @@ func secondVerdict(prose string, top int) string {
 	return ""
 }
 
+// criterion is a line that gives a number to one side of a response: "Analysis: 60/100".
+var criterion = regexp.MustCompile(`(?m)^[^\pL0-9\n]*(?:[0-9]{1,2}[.)]\s+)?[^\pL0-9\n]*\pL[^:：=\n]{0,40}[:：=]\s*` +
+	digits + `(?:\s*/\s*[0-9]+)?[^\pL0-9\n]*$`)
+
+// criterionToo is a line whose name could be that of another side, beside such lines.
+var criterionToo = regexp.MustCompile(`(?i)^(?:evaluation|assessment|note|nota|nilai|评价|評価|평가)[^\pL]`)
+
 // leadIn is a clause that introduces what follows as the grader's own verdict
 // and says nothing else: "Here is my evaluation:", "Score:".
 var leadIn = regexp.MustCompile(`(?i)^[\s*_#]*` +
 	`(?:(?:okay|ok|sure|so|thus|therefore|hence|finally|overall|now|in\s+conclusion)[,.!]?\s+)*` +
 	`(?:here(?:['’]s|\s+is)\s+|this\s+is\s+|below\s+is\s+)?(?:my\s+|the\s+|a\s+)?` +
 	`(?:(?:final|overall|total|resulting|requested|required|quality|structured)\s+)*` +
-	`(?:score|grade|rating|label|verdict|evaluation|assessment|judge?ment|grading|` +
+	`(?:(score|grade|rating|label|verdict|evaluation|assessment|judge?ment|grading)|` +
 	`json(?:\s+object)?|object|(?:final|my)\s+(?:answer|result|decision))` +
 	`(?:\s+(?:for|of)\s+(?:the|this)\s+(?:response|answer|reply))?` +
 	`(?:\s+(?:in|as)\s+(?:an?\s+|the\s+)?(?:(?:requested|required|given|specified)\s+)?` +
@@ -122,40 +130,46 @@ var leadInAbroad = regexp.MustCompile(`(?i)^[\s*_#]*(?:` +
 	`(?:以下是|这是)?(?:我的)?(?:评分|评价|评估|打分)(?:结果)?(?:如下)?` +
 	`)(?:\s+(?:im|au|en)\s+(?:formato?\s+)?json[-\pL]*)?[\s*_]*([:：])[\s*_]*$`)
 
-// leads reports whether a line, or a clause, is a lead-in, and whether it ends in a colon.
-func leads(line string) (colon, ok bool) {
+// lead is what a lead-in says: that there is one, that it ends in a colon, and that it names
+// a grade. "The final answer:" does not, because that may be the response's.
+type lead struct{ in, colon, grade bool }
+
+func leads(line string) lead {
 	if m := leadIn.FindStringSubmatch(line); m != nil {
-		return m[1] != "", true
+		return lead{true, m[2] != "", m[1] != ""}
 	}
-	return true, leadInAbroad.MatchString(line)
+	abroad := leadInAbroad.MatchString(line)
+	return lead{abroad, abroad, abroad}
 }
 
 // clause is a line's last clause, after what stands before it.
 var clause = regexp.MustCompile(`^(?s:(.*[.,;!?]\s+))?([^.,;!?\n]*)$`)
 
 // splitLeadIn takes a lead-in off the end of prose.
-func splitLeadIn(prose string) (rest string, ok bool) {
+func splitLeadIn(prose string) (rest string, l lead) {
 	prose = strings.TrimRight(prose, space)
 	at := strings.LastIndexByte(prose, '\n') + 1
 	line := prose[at:]
 	heading := strings.HasPrefix(line, "#") || strings.HasPrefix(line, "**") && strings.HasSuffix(line, "**")
-	// a fence that was lost
-	if colon, ok := leads(line); ok && (colon || heading) || line == "json" { // a fence that was lost
-		return prose[:at], true
+	if l := leads(line); l.colon || l.in && (heading || !introduces(prose[:at])) {
+		return prose[:at], l
+	}
+	if line == "json" { // a fence that was lost
+		return prose[:at], lead{in: true}
 	}
 	if m := clause.FindStringSubmatch(line); m != nil && m[1] != "" {
-		if colon, ok := leads(m[2]); ok && colon {
-			return prose[:at] + m[1], true
+		if l := leads(m[2]); l.colon {
+			return prose[:at] + m[1], l
 		}
 	}
-	return prose, false
+	return prose, lead{}
 }
 
 var (
-	sentenceEnd = regexp.MustCompile("[.!?…。！？][\"'”’)\\]*_`]*$")
+	sentenceEnd = regexp.MustCompile("[.!?…。！？؟।][\"'”’)\\]*_`]*$")
 	// ownLine is a line that is complete without a full stop: an item of a list,
-	// a heading, a row of a table, or a name and what it stands for.
-	ownLine   = regexp.MustCompile(`^\s*(?:[-*+•]\s|[0-9]+[.)]\s|#|\||[\pL ]{1,30}:\s+\S)`)
+	// a heading, a row of a table, a rule, or a name and what it stands for.
+	ownLine   = regexp.MustCompile(`^\s*(?:[-*+•]\s|[0-9]+[.)]\s|#|\||[-*_]{3,}\s*$|[\pL ]{1,30}:\s+\S)`)
 	fenceLine = regexp.MustCompile("(?m)^[ ]{0,3}(?:```|~~~)")
 )
 
@@ -166,14 +180,12 @@ func introduces(prose string) bool {
 	if text == "" {
 		return false
 	}
-	line, gap := text[strings.LastIndexByte(text, '\n')+1:], prose[len(text):]
-	switch strings.Count(gap, "\n") {
-	case 0: // the verdict is in the middle of a line
+	line := text[strings.LastIndexByte(text, '\n')+1:]
+	if !strings.Contains(prose[len(text):], "\n") { // the verdict is in the middle of a line
 		return true
-	case 1:
-		if !sentenceEnd.MatchString(text) && !ownLine.MatchString(line) {
-			return true
-		}
+	}
+	if !sentenceEnd.MatchString(text) && !ownLine.MatchString(line) {
+		return true
 	}
 	text = strings.TrimRight(text, "*_ ")
 	return strings.HasSuffix(text, ":") || strings.HasSuffix(text, "：")

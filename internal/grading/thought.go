@@ -75,6 +75,7 @@ func withoutThoughts(reply string) (answer, error) {
 			before.WriteString(reply[from:at[0]] + "\n\n") // a thought parts what stands around it
 			closer = opened
 			pairs++
+		case strings.HasPrefix(marker, "here"): // words, which no template writes
 		case pairs == 0 && from == 0: // the template wrote the opening marker
 			from = at[1]
 			pairs++
