@@ -166,10 +166,11 @@ func splitLeadIn(prose string) (rest string, l lead) {
 }
 
 var (
-	sentenceEnd = regexp.MustCompile("[.!?…。！？؟।][\"'”’)\\]*_`]*$")
+	sentenceEnd = regexp.MustCompile("[.!?…。！？؟।][\"'”’)\\]*_`\\p{So}\\x{fe0f} ]*$")
 	// ownLine is a line that is complete without a full stop: an item of a list,
 	// a heading, a row of a table, a rule, or a name and what it stands for.
-	ownLine   = regexp.MustCompile(`^\s*(?:[-*+•]\s|[0-9]+[.)]\s|#|\||[-*_]{3,}\s*$|[\pL ]{1,30}:\s+\S)`)
+	ownLine = regexp.MustCompile(`^\s*(?:[-*+•]\s|[0-9]+[.)]\s|#|\||[-*_]{3,}\s*$|\*\*[^*]+\*\*\s*$|` +
+		`[\pL ]{1,30}(?::\s+|：\s*)\S)`)
 	fenceLine = regexp.MustCompile("(?m)^[ ]{0,3}(?:```|~~~)")
 )
 
@@ -184,7 +185,7 @@ func introduces(prose string) bool {
 	if !strings.Contains(prose[len(text):], "\n") { // the verdict is in the middle of a line
 		return true
 	}
-	if !sentenceEnd.MatchString(text) && !ownLine.MatchString(line) {
+	if !sentenceEnd.MatchString(text) && !ownLine.MatchString(line) && !ownLine.MatchString(markup.Replace(line)) {
 		return true
 	}
 	text = strings.TrimRight(text, "*_ ")

@@ -139,6 +139,11 @@ var moreReplies = []judged{
 	{"The response ends with its own\nJSON object\n" + object, unscored, "words of a sentence that goes on"},
 	{"It is fine.\n\n---\n\nScore: 73", 73, "a rule above it"},
 	{"It is fine.\n---\nScore: 73", 73, "a rule on the line before"},
+	{"**Reason:** it is right and short\n\n**Score:** 73", 73, "a named reason in bold, without a full stop"},
+	{"**It is right**\n\nScore: 73", 73, "a line in bold"},
+	{"**It** ends with\n\nScore: 100", unscored, "a sentence with a word in bold"},
+	{"理由：回答正确\n评分：73", 73, "a named reason in Chinese"},
+	{"It is right. ✅\n\nScore: 73", 73, "a sign behind a sentence"},
 
 	// Thoughts.
 	{"<antThinking>Score: 12</antThinking>" + object, 73, "Claude's marker"},
