@@ -68,6 +68,7 @@ var furtherReports = []sent{
 	{"a prompt about balances", "chat", 400, `{"error":{"message":"Invalid request: {'messages': [{'role': 'user', 'content': 'Why is my credit balance too low?'}]}","type":"invalid_request_error"}}`, class(providers.ClassBadRequest)},
 	{"a prompt about keys", "chat", 400, `{"object":"error","message":"1 validation error: [{'type': 'missing', 'loc': ('body', 'model'), 'msg': 'Field required', 'input': {'messages': [{'content': 'Incorrect API key provided?'}]}}]","code":400}`, class(providers.ClassBadRequest)},
 	{"a prompt about money", "chat", 422, `{"detail":"1 validation error for Request\nseed\n  Input should be a valid integer [type=int_type, input_value={'prompt': 'insufficient funds'}]"}`, class(providers.ClassBadRequest)},
+	{"a prompt about patience", "chat", 500, `{"error":{"message":"failed on {'content': 'Please wait 3 hours.'}"}}`, class(providers.ClassOverloaded)},
 	{"a prompt in an escaped object", "chat", 400, `{"error":{"message":"bad seed in {\"prompt\": \"no such model, insufficient credit\"}"}}`, class(providers.ClassBadRequest)},
 
 	// Money.

@@ -395,7 +395,7 @@ func (s *said) settle() {
 // reset after 2h7m", "replenished
 // in 2.03:04:05", which are days and a time (OpenAI, Groq, Gemini, Azure, Django, GitHub).
 func namedDelay(message string) time.Duration {
-	m := delay.FindStringSubmatch(cut(message, maxMessage))
+	m := delay.FindStringSubmatch(ownWords(cut(message, maxMessage)))
 	switch {
 	case m == nil:
 		return 0

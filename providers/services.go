@@ -346,7 +346,7 @@ func classify(status int, s said) Class {
 }
 
 // repeated begins what a message repeats of the request, as a validator's input_value={'content': '…'}.
-var repeated = regexp.MustCompile(`(?:input_value|\\?["'](?:input|content|messages|prompt|text)\\?["'])\s*[:=]\s*\\?["'\[{(]`)
+var repeated = regexp.MustCompile(`(?i)(?:input_value|\\?["'](?:input|content|messages|prompt|text)\\?["'])\s*[:=]\s*\\?["'\[{(]`)
 
 // ownWords is a message up to where it repeats the request: a prompt may speak of keys and balances.
 func ownWords(text string) string {
