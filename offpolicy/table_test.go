@@ -229,7 +229,8 @@ func TestTableHoldsSamples(t *testing.T) {
 			if _, ok := s.Rows[i].Intervals[policy]; ok {
 				delete(s.Rows[i].LogProbs, policy)
 			} else {
-				s.Rows[i].LogProbs[policy] = s.Rows[i].LogProbs[policy] // missing, if it was not there
+				v := s.Rows[i].LogProbs[policy]
+				s.Rows[i].LogProbs[policy] = v // missing, if it was not there
 			}
 		}
 		if len(s.Rows[i].Segments) == 0 {
