@@ -167,10 +167,9 @@ func mustPlan(op string, n, m int) {
 // of m and of Labels values: 2k/(κ-1) are the degrees of freedom of a variance of k
 // values of kurtosis κ, here of what label and residual add to the sum together. The
 // pilot's κ is raised by √(8/Labels), as much as the kurtosis of so few values may
-// be too small; weighted labels count by the effective number of w², (Σw²)²/Σw⁴, which weighs the
-// squares. The residuals
-// are taken for as small as a calibrator of many labels makes them. It panics unless
-// 3 <= m <= n.
+// be too small; weighted labels count by the effective number of w², (Σw²)²/Σw⁴, which weighs
+// the squares. The residuals are taken for as small as a calibrator of many labels makes
+// them. It panics unless 3 <= m <= n.
 //
 // Source: the variance of a sample variance, σ⁴ (K-1)/k, matched to that of chi-squared
 // over its degrees of freedom (O'Neill, Am. Stat. 68 (2014), 282-296); assurance, Kupper

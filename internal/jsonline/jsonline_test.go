@@ -40,10 +40,10 @@ func TestStrict(t *testing.T) {
 		"[{\"name\": \"a\",\n\"min_p\": 0.1}]":   "line 2: unknown field \"min_p\": known are name, top_p, top_k, extra",
 		"[{\"Top_p\": 0.1}]":                     "line 1: unknown field \"Top_p\": known are name, top_p, top_k, extra",
 		"[{\"top_p\": 0.1,\n\"top_p\": 1}]":      "line 2: field \"top_p\" stands twice",
-		"{\"policies\": []}":                     "line 1: an object, where a list should be",
+		"{\"policies\": []}":                     "line 1: an object, where an array should be",
 		"[{\"name\": \"a\"},\n\n\"b\"]":          "line 3: a string, where an object should be",
 		"[{\"top_p\":\n\"0.7\"}]":                "line 2: field \"top_p\" holds a string, where a number should be",
-		"[{\"name\": [\"a\"]}]":                  "line 1: field \"name\" holds a list, where a string should be",
+		"[{\"name\": [\"a\"]}]":                  "line 1: field \"name\" holds an array, where a string should be",
 
 		"[{\"top_k\": 1.5}]":          "line 1: field \"top_k\" holds 1.5, where a whole number in range should be",
 		"[{\"top_p\": 1e999}]":        "line 1: field \"top_p\" holds 1e999, where a number in range should be",

@@ -25,27 +25,29 @@ func (f *Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Say
 // the value is skipped. The error is a [*Fault], which names the field, and no type of Go.
 func Strict(b []byte, v any) error {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
-	err := json.Unmarshal(b, v, json.RejectUnknownMembers(true))
+	fault := func(at int64, say string) error { return &Fault{at, lineOf(b, at), say} }
+	if len(bytes.TrimSpace(b)) == 0 {
+		return fault(0, "the file is empty")
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(b))
+	err := json.UnmarshalDecode(dec, v, json.RejectUnknownMembers(true))
 	var (
 		syntactic *jsontext.SyntacticError
 		semantic  *json.SemanticError
 	)
 	switch {
 	case err == nil:
-		return nil
-	case errors.As(err, &syntactic):
-		say := strings.TrimPrefix(syntactic.Err.Error(), "jsontext: ")
-		switch {
-		case len(bytes.TrimSpace(b)) == 0:
-			say = "the file is empty"
-		case errors.Is(err, jsontext.ErrDuplicateName):
-			say = fmt.Sprintf("field %q stands twice", syntactic.JSONPointer.LastToken())
-		case strings.Contains(say, "after top-level value"):
-			say = "something follows the value: want one"
+		end := dec.InputOffset()
+		if rest := bytes.TrimSpace(b[end:]); len(rest) > 0 {
+			return fault(end+int64(bytes.Index(b[end:], rest)), "something follows the value: want one")
 		}
-		return &Fault{syntactic.ByteOffset, lineOf(b, syntactic.ByteOffset), say}
+		return nil
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
+		return fault(syntactic.ByteOffset, fmt.Sprintf("field %q stands twice", syntactic.JSONPointer.LastToken()))
+	case errors.As(err, &syntactic):
+		return fault(syntactic.ByteOffset, strings.TrimPrefix(syntactic.Err.Error(), "jsontext: "))
 	case errors.As(err, &semantic):
-		return &Fault{semantic.ByteOffset, lineOf(b, semantic.ByteOffset), semanticWords(semantic)}
+		return fault(semantic.ByteOffset, semanticWords(semantic))
 	}
 	return err
 }
@@ -92,7 +94,7 @@ func kind(k jsontext.Kind) string {
 	case 't', 'f':
 		return "true or false"
 	case '[':
-		return "a list"
+		return "an array"
 	case '{':
 		return "an object"
 	}
@@ -108,7 +110,7 @@ func wanted(t reflect.Type) string {
 	case reflect.Struct, reflect.Map:
 		return "an object"
 	case reflect.Slice, reflect.Array:
-		return "a list"
+		return "an array"
 	case reflect.Pointer:
 		return wanted(t.Elem())
 	}

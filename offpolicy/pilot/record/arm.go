@@ -83,7 +83,7 @@ type armJSON struct {
 	ExpectedRank   int            `json:"expected_rank"`
 }
 
-// ReadArms reads a JSON list of policies, {name, role, endpoint, model, system, template,
+// ReadArms reads a JSON array of policies, {name, role, endpoint, model, system, template,
 // temperature, top_p, top_k, max_tokens, vocabulary, chat_template_kwargs, expected_tokens,
 // expected_rank}, and validates them together. endpoint, vocabulary and chat_template_kwargs
 // may be left out; the last are variables of the model's own template, if template is
@@ -97,7 +97,7 @@ func ReadArms(r io.Reader, name string) (Arms, error) {
 		err = jsonline.Strict(b, &raw)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("record: %s: want a JSON list of policies: %w", name, err)
+		return nil, fmt.Errorf("record: %s: want a JSON array of policies: %w", name, err)
 	}
 	arms := make(Arms, len(raw))
 	for i, a := range raw {

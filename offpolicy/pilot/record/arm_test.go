@@ -73,7 +73,7 @@ func TestReadArmsRefuses(t *testing.T) {
 			"repetition_penalty", "its log-probs cannot be computed from alternatives"},
 		{"min_p", "[" + p0 + "," + strings.Replace(bad, `"top_k"`, `"min_p":0.05,"top_k"`, 1) + "]", "min_p",
 			"a setting that nobody reads would decide nothing"},
-		{"not JSON", "{", "JSON list", "the error must say what was expected"},
+		{"not JSON", "{", "JSON array", "the error must say what was expected"},
 	}
 	for _, tt := range tests {
 		_, err := ReadArms(strings.NewReader(tt.in), "policies.json")
