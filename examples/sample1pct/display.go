@@ -249,16 +249,15 @@ func forcingLine(f record.ForcingCounts, width int) string {
 	return fit(width, ", ", parts...)
 }
 
-// printPreflight shows what the run is expected to take. Its lines fit 60 columns.
-func printPreflight(w io.Writer, cfg pilot.Config, pf pilot.Preflight) {
+// printPreflight shows what a run of n prompts is expected to take. Its lines fit 60 columns.
+func printPreflight(w io.Writer, n int, live bool, pricesDate string, pf pilot.Preflight) {
 	e := pf.Estimate
 	simulated := ""
-	if !cfg.Live {
+	if !live {
 		simulated = " with live services"
 	}
-	n := len(cfg.Shard.Own(cfg.Prompts))
 	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.2f expected, $%.2f at worst (prices of %s), about %s%s.\n",
-		n, e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(cfg.Prices.Date), span(e.ExpectedSeconds.OrNaN()),
+		n, e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(pricesDate), span(e.ExpectedSeconds.OrNaN()),
 		simulated)
 	fmt.Fprintf(w, "  %-10s %7s %10s %10s %8s\n", "stage", "calls", "expected", "at worst", "time")
 	for _, s := range e.Stages {

@@ -116,13 +116,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cfg.Render = report.WriteFiles
 	cfg.Stop = gently
 
-	cfg.Announce = func(pf pilot.Preflight) { printPreflight(info, cfg, pf) }
+	// It holds no prompts, so that the run has the only copy of what they say of themselves.
+	n, live, pricesDate := len(cfg.Shard.Own(cfg.Prompts)), cfg.Live, cfg.Prices.Date
+	announce := func(pf pilot.Preflight) { printPreflight(info, n, live, pricesDate, pf) }
+	cfg.Announce = announce
 	if o.preflight {
 		pf, err := pilot.RunPreflight(ctx, cfg)
 		if err != nil {
 			return refused(err, stderr)
 		}
-		printPreflight(info, cfg, pf)
+		announce(pf)
 		fmt.Fprintln(info, "preflight passed; nothing was spent")
 		return exitGO
 	}

@@ -2,6 +2,8 @@ package pilot_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/oracle"
+	"github.com/reweigh/reweigh/providers"
 )
 
 // Every kind of judge goes through a run: estimated, scored, its variance drawn
@@ -102,10 +105,38 @@ func byFunctions(cfg *pilot.Config) {
 	}
 }
 
-// A judge and an oracle that are plain functions need no service.
+// A judge and an oracle that are plain functions need no service, and see of a prompt what its caller
+// said of it, type by type.
 func TestPlainFunctions(t *testing.T) {
 	cfg := config(t, serve(t, ""), t.TempDir(), n)
 	byFunctions(&cfg)
+	for i, p := range cfg.Prompts {
+		cfg.Prompts[i].Metadata = map[string]any{"id": p.ID, "odd": i%2 == 1}
+		if i%2 == 1 {
+			cfg.Prompts[i].Metadata["whole"] = 3
+		}
+	}
+	seen := func(p dataset.Prompt) error {
+		if m := p.Metadata; m["id"] != p.ID || (m["whole"] == 3) != (m["odd"] == true) {
+			return fmt.Errorf("prompt %s comes with %v", p.ID, m)
+		}
+		return nil
+	}
+	graded, labelled := cfg.Judge, cfg.Oracle
+	cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
+		s, err := graded(g)
+		return judge.Func("brevity@1", func(ctx context.Context, p dataset.Prompt, response string) (float64, error) {
+			out, scoreErr := s.Score(ctx, providers.Tag{}, p, response)
+			return out.Mean.OrNaN(), errors.Join(scoreErr, seen(p))
+		}), err
+	}
+	cfg.Oracle = func(g judge.Generator) (oracle.Oracle, error) {
+		o, err := labelled(g)
+		return oracle.Func("half@1", func(ctx context.Context, p dataset.Prompt, response string) (float64, error) {
+			out, labelErr := o.Label(ctx, providers.Tag{}, p, response)
+			return out, errors.Join(labelErr, seen(p))
+		}), err
+	}
 	v, err := pilot.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +145,15 @@ func TestPlainFunctions(t *testing.T) {
 		"files.valid"} {
 		if c := finding(v, id); c.Status != record.Pass {
 			t.Errorf("%s is %s: %s", id, c.Status, c.Summary)
+		}
+	}
+	rows, err := dataset.ReadFile[dataset.Sample](filepath.Join(cfg.Dir, "samples.jsonl"))
+	if err != nil || len(rows) != n {
+		t.Fatalf("%d samples, %v", len(rows), err)
+	}
+	for _, s := range rows {
+		if m := s.Metadata; m["id"] != s.PromptID || (m["whole"] == 3.) != (m["odd"] == true) {
+			t.Errorf("sample %s comes with %v", s.PromptID, m)
 		}
 	}
 }

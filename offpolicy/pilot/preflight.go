@@ -67,7 +67,8 @@ type preflight struct {
 	identity []byte
 	kept     json.RawMessage // what a merge needs to know; of a shard alone
 	held     *engine.Found   // in the folder
-	saying   sync.Mutex      // over calls of cfg.Progress
+	metadata *engine.Metadata
+	saying   sync.Mutex // over calls of cfg.Progress
 }
 
 func (p *preflight) add(what string, r record.Remedy, err error) {
@@ -87,7 +88,7 @@ func newPreflight(ctx context.Context, cfg Config) (*preflight, error) {
 	}
 	// Each step needs what the one before it found.
 	for _, step := range []func(context.Context){p.settings, p.identify, p.graders, p.services, p.costs,
-		p.folder} {
+		p.pack, p.folder} {
 		step(ctx)
 		if len(p.problems) == 0 {
 			continue
@@ -384,6 +385,15 @@ func (p *preflight) costs(ctx context.Context) {
 	}
 }
 
+// pack has what the prompts say of themselves in less memory from here on. The prompts are copies
+// of the caller's: one that lets go of its own, as by giving them to Run alone, has them once.
+func (p *preflight) pack(context.Context) {
+	p.metadata = engine.TakeMetadata(p.cfg.Prompts)
+	for i := range p.cfg.plan {
+		p.cfg.plan[i].Metadata = nil // a shard needs that of its own prompts
+	}
+}
+
 // folder looks whether the folder can take the run.
 func (p *preflight) folder(context.Context) {
 	tokens := 0.0
@@ -402,7 +412,8 @@ func (p *preflight) folder(context.Context) {
 func (p *preflight) job() engine.Job {
 	c := &p.cfg
 	return engine.Job{
-		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Plan: c.plan, Shard: c.Shard,
+		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Metadata: p.metadata,
+		Plan: c.plan, Shard: c.Shard,
 		Settings: p.kept, Arms: c.Arms, Templates: c.Templates,
 		Seed:  c.Seed,
 		Input: c.Input, Versions: c.Versions,

@@ -65,7 +65,7 @@ func runOnce(ctx context.Context, cfg Config) (v *Verdict, end bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	if rec.Stop == nil && rec.Evaluation != nil && cfg.Anytime > 0 {
+	if rec.Stop == nil && rec.Evaluation != nil && p.cfg.Anytime > 0 {
 		var why string
 		end, why = rec.Evaluation.Decided(p.cfg.Resolution)
 		w.warnings = append(w.warnings, fmt.Sprintf("looked at after %s: %s",

@@ -14,7 +14,7 @@ const maxSpecimens = 6
 // logged response, the lowest and the highest score.
 func specimens(rec *record.Records) []Specimen {
 	prompts := map[string]string{}
-	for _, p := range rec.Prompts.All() {
+	for _, p := range rec.Prompts.Brief().All() {
 		prompts[p.ID] = p.Text
 	}
 	out := []Specimen{}

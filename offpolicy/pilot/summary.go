@@ -255,7 +255,7 @@ func summarize(rec *record.Records) []PolicySummary {
 			System: a.Policy.System, Sampling: &sampling}
 		responses, scores, logprobs := rec.Responses.Brief().Of(name), rec.Scores.Of(name), rec.LogProbs.Brief().Of(name)
 		var judged, calibrated, totals, perToken []float64
-		for _, p := range rec.Prompts.All() { // in order, so that sums are reproducible
+		for _, p := range rec.Prompts.Brief().All() { // in order, so that sums are reproducible
 			if row, ok := responses(p.ID); ok && row.Error == nil {
 				s.Responses++
 				if row.FinishReason == "length" {

@@ -64,7 +64,7 @@ func testedOn(r *record.Records, c *record.Finding) string {
 		rows := r.Scores.Of(a.Policy.Name)
 		var residuals, weights []float64
 		var prompts []string
-		for _, p := range r.Prompts.All() {
+		for _, p := range r.Prompts.Brief().All() {
 			l, ok := labels[dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}]
 			if s, scored := rows(p.ID); ok && scored && s.Mean.Valid() {
 				residuals = append(residuals, l.Label.OrNaN()-r.Calibrator.PredictFor(p.ID, s.Mean.OrNaN()))
@@ -119,7 +119,7 @@ func checkSupport(in *Input, c *record.Finding) {
 		rows := r.Scores.Of(a.Policy.Name)
 		n, scored := 0, 0
 		var beyond []string
-		for _, p := range r.Prompts.All() {
+		for _, p := range r.Prompts.Brief().All() {
 			row, ok := rows(p.ID)
 			if !ok || !row.Mean.Valid() {
 				continue

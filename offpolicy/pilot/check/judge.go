@@ -29,7 +29,7 @@ func checkJudgeComplete(in *Input, c *record.Finding) {
 		rows := r.Scores.Of(a.Policy.Name)
 		classes := map[string]int{}
 		n := 0
-		for _, p := range r.Prompts.All() {
+		for _, p := range r.Prompts.Brief().All() {
 			row, ok := rows(p.ID)
 			switch {
 			case ok && row.Mean.Valid():
@@ -163,7 +163,7 @@ func checkParse(in *Input, c *record.Finding) {
 	for _, a := range r.Arms {
 		rows := r.Scores.Of(a.Policy.Name)
 		n, fixed, of := 0, 0, 0
-		for _, p := range r.Prompts.All() {
+		for _, p := range r.Prompts.Brief().All() {
 			row, ok := rows(p.ID)
 			switch {
 			case !ok || row.Error != nil && row.Error.Class == record.ClassNoResponse:

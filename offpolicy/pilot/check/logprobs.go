@@ -24,7 +24,7 @@ func unavoidable(class string) bool {
 func owed(r *record.Records, policy string, why *causes) (missing []string, classes map[string]int) {
 	rows := r.LogProbs.Brief().Of(policy)
 	classes = map[string]int{}
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		row, ok := rows(p.ID)
 		if ok && (row.LogProb.Valid() || row.Bounded()) {
 			continue

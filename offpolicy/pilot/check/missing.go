@@ -37,7 +37,7 @@ func attempts(r *record.Records) iter.Seq2[string, unit] {
 		for _, a := range r.Arms {
 			name := a.Policy.Name
 			responses, logprobs, scores := r.Responses.Brief().Of(name), r.LogProbs.Brief().Of(name), r.Scores.Of(name)
-			for _, p := range r.Prompts.All() {
+			for _, p := range r.Prompts.Brief().All() {
 				key := dataset.Key{PromptID: p.ID, Policy: name}
 				row, ok := responses(p.ID)
 				has := ok && row.Text != nil
@@ -259,7 +259,7 @@ func worstCase(r *record.Records, c *record.Finding) string {
 		name := a.Policy.Name
 		rows := r.Scores.Of(name)
 		sum, n := 0.0, 0
-		for _, p := range r.Prompts.All() { // in order, so that sums are reproducible
+		for _, p := range r.Prompts.Brief().All() { // in order, so that sums are reproducible
 			if row, ok := rows(p.ID); ok && row.Mean.Valid() {
 				sum += row.Mean.OrNaN()
 				n++

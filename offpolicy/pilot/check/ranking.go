@@ -65,7 +65,7 @@ func checkRanking(in *Input, c *record.Finding) {
 	}
 	p0, worst := r.Scores.Of(r.Logging().Policy.Name), r.Scores.Of(bad.Policy.Name)
 	var a, b []float64
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		x, okX := worst(p.ID)
 		y, okY := p0(p.ID)
 		if okX && okY && x.Mean.Valid() && y.Mean.Valid() {

@@ -20,7 +20,7 @@ func checkPromptFields(in *Input, c *record.Finding) {
 	r := in.Records
 	var bad []string
 	n := 0
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		n++
 		if p.ID == "" || strings.TrimSpace(p.Text) == "" {
 			bad = append(bad, fmt.Sprintf("prompt %d (%q)", n, p.ID))
@@ -50,7 +50,7 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 	r := in.Records
 	ids, texts := map[string]bool{}, map[string]string{}
 	var bad []string
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		text := dataset.Normalize(p.Text)
 		if ids[p.ID] {
 			bad = append(bad, p.ID)
@@ -76,7 +76,7 @@ func checkPromptsUnique(in *Input, c *record.Finding) {
 // and of those that have an empty one. Why they have none goes into why.
 func missingResponses(r *record.Records, policy string, why *causes) (failed, empty []string, truncated int) {
 	rows := r.Responses.Brief().Of(policy)
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		row, ok := rows(p.ID)
 		key := dataset.Key{PromptID: p.ID, Policy: policy}.String()
 		switch {
@@ -229,7 +229,7 @@ func checkTruncated(in *Input, c *record.Finding) {
 		n, answered := 0, 0
 		rows := r.Responses.Brief().Of(a.Policy.Name)
 		var keys []string
-		for _, p := range r.Prompts.All() {
+		for _, p := range r.Prompts.Brief().All() {
 			row, ok := rows(p.ID)
 			if !ok || row.Text == nil {
 				continue

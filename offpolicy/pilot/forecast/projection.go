@@ -102,7 +102,7 @@ var recordStages = []string{record.StageP0, record.StageTargets, record.StageLog
 func perPrompt(r *record.Records) consumption {
 	n, p0 := r.Prompts.Len(), r.Logging().Policy.Name
 	index := make(map[string]int, n)
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		index[p.ID] = len(index)
 	}
 	took := consumption{calls: make([]float64, n), usd: make([]float64, n), tokens: make([]float64, n)}
@@ -219,7 +219,7 @@ func projectPolicy(rec *record.Records, policy string) record.PolicyProjection {
 	out.ESSAtMost = dataset.Known(offpolicy.ESSBound(w, rec.Full))
 	var scores []float64
 	of := rec.Scores.Of(rec.Logging().Policy.Name)
-	for _, p := range rec.Prompts.All() {
+	for _, p := range rec.Prompts.Brief().All() {
 		if s, ok := of(p.ID); ok && s.Mean.Valid() {
 			scores = append(scores, s.Mean.OrNaN())
 		}

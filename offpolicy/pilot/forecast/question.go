@@ -92,7 +92,7 @@ func (pl *planner) askLogging(p0 string) record.Question {
 func (pl *planner) difference(policy string) record.Interval {
 	own, base := pl.rec.Scores.Of(policy), pl.rec.Scores.Of(pl.rec.Logging().Policy.Name)
 	var d []float64
-	for _, p := range pl.rec.Prompts.All() {
+	for _, p := range pl.rec.Prompts.Brief().All() {
 		a, okA := own(p.ID)
 		b, okB := base(p.ID)
 		if okA && okB && a.Mean.Valid() && b.Mean.Valid() {

@@ -108,7 +108,7 @@ func (r *Records) Logging() Arm { return r.Arms.Logging() }
 func (r *Records) NoiseRatios(clone string) (d, lengths []float64, keys []dataset.Key) {
 	rows := r.LogProbs.Brief()
 	base, target := rows.Of(r.Logging().Policy.Name), rows.Of(clone)
-	for _, p := range r.Prompts.All() {
+	for _, p := range r.Prompts.Brief().All() {
 		b, _ := base(p.ID)
 		t, _ := target(p.ID)
 		if x, y := r.Raw(b), r.Raw(t); x.Valid() && y.Valid() {

@@ -70,8 +70,8 @@ func (r Rows[T]) InBrief(row func(i int) T) Rows[T] {
 	return r
 }
 
-// Brief are the rows as they cost least to read: log-probs without the results of their methods,
-// and responses without the digests of their contexts.
+// Brief are the rows as they cost least to read: prompts without their metadata, log-probs without
+// the results of their methods, and responses without the digests of their contexts.
 func (r Rows[T]) Brief() Rows[T] {
 	if r.in != nil {
 		r.row = r.in

@@ -13,12 +13,11 @@ import (
 // planting is what the judge is asked once every response has its score: the
 // chosen ones with their canaries.
 func (r *Run) planting() (duty, error) {
-	here := r.prompts()
 	scores, keys := sorted(r.store, &r.store.scores, r.here())
 	plants := r.plants(scoreRows(scores, keys).Values())
 	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
 		key := r.job.keyOf(it.slot)
-		row, err := r.plantOne(ctx, plants[it.at], *here[key.PromptID])
+		row, err := r.plantOne(ctx, plants[it.at], r.prompt(key.PromptID))
 		if stop := r.fatal(ctx, record.StageCanaries, key, err); stop != nil {
 			return nil, stop
 		}

@@ -42,13 +42,13 @@ type Run struct {
 	program  string                         // which code writes the outputs; empty if that is not known
 	indexed  sync.Once
 	// What index makes of the job.
-	promptsByID map[string]*dataset.Prompt
-	armsByName  map[string]offpolicy.Policy
-	drawn       sync.Once
-	design      string       // names the labelling design and what it is drawn from
-	alerted     atomic.Int64 // percent of the budget last alerted of
-	limited     atomic.Int64
-	retries     atomic.Int64
+	placesByID map[string]int32
+	armsByName map[string]offpolicy.Policy
+	drawn      sync.Once
+	design     string       // names the labelling design and what it is drawn from
+	alerted    atomic.Int64 // percent of the budget last alerted of
+	limited    atomic.Int64
+	retries    atomic.Int64
 }
 
 // Open takes the folder and readies the clients. ctx breaks off calls that are on

@@ -20,6 +20,7 @@ type Job struct {
 	Dir      string
 	Identity []byte           // canonical JSON of what changes answers; the folder is held to it
 	Prompts  []dataset.Prompt // sorted by id
+	Metadata *Metadata        // of Prompts, if they lack their own; see TakeMetadata
 	Plan     []dataset.Prompt // those of all shards; Prompts, if there is one
 	Shard    record.Shard
 	Settings json.RawMessage // what a merge needs to know besides; of a shard alone
@@ -63,6 +64,24 @@ type Job struct {
 	// Progress every step, from many; either may be nil.
 	Show     func(*record.Records) error
 	Progress func(record.Event)
+}
+
+// prompt is the prompt at a place, with its metadata.
+func (j *Job) prompt(i int) dataset.Prompt {
+	p := j.Prompts[i]
+	if j.Metadata != nil {
+		p.Metadata = j.Metadata.at(i)
+	}
+	return p
+}
+
+// prompts yields all prompts with their metadata.
+func (j *Job) prompts(yield func(dataset.Prompt) bool) {
+	for i := range j.Prompts {
+		if !yield(j.prompt(i)) {
+			return
+		}
+	}
 }
 
 // stratified reports whether what is labelled follows from scores.

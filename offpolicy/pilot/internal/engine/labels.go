@@ -84,7 +84,7 @@ func (r *Run) labelItem(as oracle.Assignment) (oracle.Item, bool, error) {
 	if text == nil || err != nil {
 		return oracle.Item{}, false, err
 	}
-	return oracle.Item{Tag: labelTag(as), Prompt: *r.prompts()[as.Key.PromptID], Response: *text}, true, nil
+	return oracle.Item{Tag: labelTag(as), Prompt: r.prompt(as.Key.PromptID), Response: *text}, true, nil
 }
 
 func labelTag(as oracle.Assignment) providers.Tag {

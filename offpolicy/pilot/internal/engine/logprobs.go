@@ -40,7 +40,7 @@ func (r *Run) logProbsOwed() duty {
 			if err != nil {
 				return nil, err
 			}
-			row, err := r.scoreOne(ctx, logged, ok, p0, policy, *r.prompts()[key.PromptID], all[key.PromptID])
+			row, err := r.scoreOne(ctx, logged, ok, p0, policy, r.prompt(key.PromptID), all[key.PromptID])
 			if stop := r.fatal(ctx, record.StageLogProbs, key, err); stop != nil {
 				return nil, stop
 			}

@@ -32,7 +32,8 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	rec = &record.Records{
 		Arms: r.job.Arms,
 		Prompts: record.RowsOf(r.job.Prompts, func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} },
-			func(p dataset.Prompt) dataset.Prompt { return p }),
+			func(p dataset.Prompt) dataset.Prompt { return r.prompt(p.ID) }).
+			InBrief(func(i int) dataset.Prompt { return r.job.Prompts[i] }),
 		Responses: record.RowsOf(responses, func(h *response) dataset.Key { return keys.key(h.key) },
 			func(h *response) record.Response { return h.row(keys) }).
 			InBrief(func(i int) record.Response { return responses[i].brief(keys) }),
@@ -75,8 +76,8 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 
 // here reports whether a record is of this run's prompts.
 func (r *Run) here() func(dataset.Key) bool {
-	prompts := r.prompts()
-	return func(k dataset.Key) bool { _, ok := prompts[k.PromptID]; return ok }
+	places := r.places()
+	return func(k dataset.Key) bool { _, ok := places[k.PromptID]; return ok }
 }
 
 func writeRows[T any](path string, rows iter.Seq[T]) error {
@@ -84,7 +85,7 @@ func writeRows[T any](path string, rows iter.Seq[T]) error {
 }
 
 func (r *Run) writePrompts() error {
-	return writeRows(r.job.path("prompts.jsonl"), slices.Values(r.job.Prompts))
+	return writeRows(r.job.path("prompts.jsonl"), r.job.prompts)
 }
 
 func (r *Run) writeManifest() error {

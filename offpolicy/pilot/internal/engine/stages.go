@@ -44,7 +44,7 @@ func (r *Run) owed() []*stage {
 func (r *Run) responsesOwed(stage string, of func(policy string) bool) duty {
 	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
 		key := r.job.keyOf(it.slot)
-		return r.respond(ctx, stage, r.arms()[key.Policy], r.prompts()[key.PromptID])
+		return r.respond(ctx, stage, r.arms()[key.Policy], r.prompt(key.PromptID))
 	}}
 	d.owe(&r.job, func(k dataset.Key) bool { return of(k.Policy) }, func(k dataset.Key) bool {
 		row := r.store.heldResponse(k)
@@ -54,12 +54,12 @@ func (r *Run) responsesOwed(stage string, of func(policy string) bool) duty {
 }
 
 // respond asks one policy for its response to one prompt.
-func (r *Run) respond(ctx context.Context, stage string, policy offpolicy.Policy, p *dataset.Prompt) (
+func (r *Run) respond(ctx context.Context, stage string, policy offpolicy.Policy, p dataset.Prompt) (
 	*dataset.RecordError, error) {
 	key := dataset.Key{PromptID: p.ID, Policy: policy.Name}
 	tag := providers.Tag{Stage: stage, Key: key}
 	row := dataset.Response{PromptID: p.ID, Policy: policy.Name, PolicyHash: policy.Hash()}
-	req, rendered, err := r.requestOf(ctx, tag, policy, *p)
+	req, rendered, err := r.requestOf(ctx, tag, policy, p)
 	var g providers.Generation
 	if err == nil {
 		g, err = r.policies.Generate(ctx, req)
@@ -161,7 +161,7 @@ func (r *Run) scoreIt(ctx context.Context, it item) (*dataset.RecordError, error
 		return nil, broken
 	}
 	if text != nil {
-		score, err = r.judge.Score(ctx, tag, *r.prompts()[key.PromptID], *text)
+		score, err = r.judge.Score(ctx, tag, r.prompt(key.PromptID), *text)
 	}
 	if stop := r.fatal(ctx, record.StageJudge, key, err); stop != nil {
 		return nil, stop
@@ -170,11 +170,14 @@ func (r *Run) scoreIt(ctx context.Context, it item) (*dataset.RecordError, error
 	return row.Error, r.store.putScore(row)
 }
 
-// prompts are the run's, by id.
-func (r *Run) prompts() map[string]*dataset.Prompt {
+// places are those of the run's prompts in Job.Prompts, by id.
+func (r *Run) places() map[string]int32 {
 	r.indexed.Do(r.index)
-	return r.promptsByID
+	return r.placesByID
 }
+
+// prompt is the prompt of an id, with its metadata.
+func (r *Run) prompt(id string) dataset.Prompt { return r.job.prompt(int(r.places()[id])) }
 
 // arms are the run's policies, by name.
 func (r *Run) arms() map[string]offpolicy.Policy {
@@ -183,9 +186,9 @@ func (r *Run) arms() map[string]offpolicy.Policy {
 }
 
 func (r *Run) index() {
-	r.promptsByID = make(map[string]*dataset.Prompt, len(r.job.Prompts))
+	r.placesByID = make(map[string]int32, len(r.job.Prompts))
 	for i, p := range r.job.Prompts {
-		r.promptsByID[p.ID] = &r.job.Prompts[i]
+		r.placesByID[p.ID] = int32(i)
 	}
 	r.armsByName = make(map[string]offpolicy.Policy, len(r.job.Arms))
 	for _, a := range r.job.Arms {

@@ -42,7 +42,7 @@ func (r *Run) outputsKey() string {
 	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%v\n", r.program, r.job.Identity, planHash(r.job.Plan, r.job.Labels),
 		r.graders.oracle, r.job.Versions)
 	enc := json.NewEncoder(h)
-	for _, p := range r.job.Prompts { // samples have what prompts say of themselves
+	for p := range r.job.prompts { // samples have what prompts say of themselves
 		_ = enc.Encode(p) // prompts.jsonl has been written of the same
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
