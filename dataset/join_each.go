@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/reweigh/reweigh/internal/byprompt"
 )
 
 // Joined is what a join makes of the records of one prompt.
@@ -108,62 +110,28 @@ func newCommon(in RunRecords, parts iter.Seq[RunRecords]) *common {
 
 // parts are the records prompt by prompt.
 func (in *RunRecords) parts() iter.Seq[RunRecords] {
-	prompts := byPrompt(in.Prompts, func(p Prompt) string { return p.ID })
-	responses := byPrompt(in.Responses, func(r Response) string { return r.PromptID })
-	logProbs := byPrompt(in.LogProbs, func(l LogProb) string { return l.PromptID })
-	labels := byPrompt(in.Labels, func(l OracleLabel) string { return l.PromptID })
-	scores := byPrompt(in.Scores, func(s JudgeScore) string { return s.PromptID })
+	prompts := byPrompt(in.Prompts, func(p *Prompt) string { return p.ID })
+	responses := byPrompt(in.Responses, func(r *Response) string { return r.PromptID })
+	logProbs := byPrompt(in.LogProbs, func(l *LogProb) string { return l.PromptID })
+	labels := byPrompt(in.Labels, func(l *OracleLabel) string { return l.PromptID })
+	scores := byPrompt(in.Scores, func(s *JudgeScore) string { return s.PromptID })
 	return func(yield func(RunRecords) bool) {
 		prompts, responses, logProbs, labels, scores := prompts, responses, logProbs, labels, scores
-		for {
-			id, more := "", false
-			for _, next := range []func() (string, bool){prompts.next, responses.next, logProbs.next, labels.next,
-				scores.next} {
-				if of, ok := next(); ok && (!more || of < id) {
-					id, more = of, true
-				}
-			}
-			if !more || !yield(RunRecords{Prompts: prompts.take(id), Responses: responses.take(id),
-				LogProbs: logProbs.take(id), Labels: labels.take(id), Scores: scores.take(id)}) {
+		var part RunRecords
+		for id := range byprompt.Each(&prompts, &responses, &logProbs, &labels, &scores) {
+			part.Prompts = prompts.Take(id, part.Prompts[:0])
+			part.Responses = responses.Take(id, part.Responses[:0])
+			part.LogProbs = logProbs.Take(id, part.LogProbs[:0])
+			part.Labels, part.Scores = labels.Take(id, part.Labels[:0]), scores.Take(id, part.Scores[:0])
+			if !yield(part) {
 				return
 			}
 		}
 	}
 }
 
-// queue is rows in the order of their prompts.
-type queue[T any] struct {
-	rows []T
-	id   func(T) string
-}
-
-// byPrompt brings rows into the order of their prompts; those of one stay in theirs.
-func byPrompt[T any](rows []T, id func(T) string) queue[T] {
-	compare := func(a, b T) int { return cmp.Compare(id(a), id(b)) }
-	if !slices.IsSortedFunc(rows, compare) {
-		rows = slices.Clone(rows)
-		slices.SortStableFunc(rows, compare)
-	}
-	return queue[T]{rows, id}
-}
-
-// next is the prompt of the next row.
-func (q *queue[T]) next() (string, bool) {
-	if len(q.rows) == 0 {
-		return "", false
-	}
-	return q.id(q.rows[0]), true
-}
-
-// take takes the rows of a prompt off.
-func (q *queue[T]) take(id string) []T {
-	n := 0
-	for n < len(q.rows) && q.id(q.rows[n]) == id {
-		n++
-	}
-	taken := q.rows[:n:n]
-	q.rows = q.rows[n:]
-	return taken
+func byPrompt[T any](rows []T, id func(*T) string) byprompt.List[T] {
+	return byprompt.Of(len(rows), func(i int) string { return id(&rows[i]) }, func(i int) T { return rows[i] })
 }
 
 // scoring says what the log-probs of every policy are of.
