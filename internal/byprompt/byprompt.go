@@ -48,8 +48,8 @@ func (l *List[T]) place() int {
 	return int(l.order[l.i])
 }
 
-// Next is the prompt of the next row.
-func (l *List[T]) Next() (id string, ok bool) {
+// next is the prompt of the next row.
+func (l *List[T]) next() (id string, ok bool) {
 	if l.i == l.n {
 		return "", false
 	}
@@ -66,12 +66,12 @@ func (l *List[T]) Take(id string, to []T) []T {
 
 // Each yields the prompts that the lists have rows of, in the order of their ids. Whoever reads it
 // takes the rows of a prompt off every list, or the prompt is the next again.
-func Each(lists ...interface{ Next() (string, bool) }) iter.Seq[string] {
+func Each(lists ...interface{ next() (string, bool) }) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for {
 			id, more := "", false
 			for _, l := range lists {
-				if of, ok := l.Next(); ok && (!more || of < id) {
+				if of, ok := l.next(); ok && (!more || of < id) {
 					id, more = of, true
 				}
 			}

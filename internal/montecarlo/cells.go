@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"sync"
-	"sync/atomic"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/worlds"
@@ -95,37 +93,26 @@ func simulateCell(c cell, repetitions, replicates, concurrency int) (cellOutcome
 	}
 	all := make([]*offpolicy.Result, repetitions)
 	errs := make([]error, repetitions)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range max(concurrency, 1) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= repetitions {
-					return
-				}
-				// Sizes of one world are independent: the first prompts of a larger one
-				// would repeat those of a smaller.
-				seed := uint64(i) + uint64(c.Prompts)<<32
-				var clones []string
-				for _, t := range w.Targets {
-					if t.Clone {
-						clones = append(clones, t.Name)
-					}
-				}
-				r, err := offpolicy.Evaluate(cellSamples(w, w.Draw(c.Prompts, c.Labels, probes, seed)), offpolicy.Config{
-					Estimators: []offpolicy.Estimator{offpolicy.DR, offpolicy.Direct, offpolicy.LabeledSNIPS},
-					Replicates: replicates, Seed: uint64(i), Concurrency: 1, Clones: clones,
-				})
-				if err != nil {
-					errs[i] = err
-					continue
-				}
-				all[i] = slimResult(r)
+	inParallel(repetitions, concurrency, func(i int) {
+		// Sizes of one world are independent: the first prompts of a larger one
+		// would repeat those of a smaller.
+		seed := uint64(i) + uint64(c.Prompts)<<32
+		var clones []string
+		for _, t := range w.Targets {
+			if t.Clone {
+				clones = append(clones, t.Name)
 			}
+		}
+		r, err := offpolicy.Evaluate(cellSamples(w, w.Draw(c.Prompts, c.Labels, probes, seed)), offpolicy.Config{
+			Estimators: []offpolicy.Estimator{offpolicy.DR, offpolicy.Direct, offpolicy.LabeledSNIPS},
+			Replicates: replicates, Seed: uint64(i), Concurrency: 1, Clones: clones,
 		})
-	}
-	wg.Wait()
+		if err != nil {
+			errs[i] = err
+			return
+		}
+		all[i] = slimResult(r)
+	})
 	out := cellOutcome{Cell: c}
 	for i, r := range all {
 		if errs[i] != nil {

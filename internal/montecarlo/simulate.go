@@ -69,6 +69,20 @@ type outcome struct {
 	Referee, RefereeNoProbes tally
 }
 
+// inParallel calls fn with 0 to n-1, several at a time.
+func inParallel(n, concurrency int, fn func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range max(concurrency, 1) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				fn(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // simulate evaluates a design many times.
 func simulate(d design, repetitions, replicates, concurrency int) (outcome, error) {
 	type answers struct {
@@ -76,34 +90,23 @@ func simulate(d design, repetitions, replicates, concurrency int) (outcome, erro
 		err                                    error
 	}
 	all := make([]answers, repetitions)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range max(concurrency, 1) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= repetitions {
-					return
-				}
-				r, err := evaluate(d.samples(i), replicates, uint64(i))
-				if err != nil {
-					all[i].err = err
-					return
-				}
-				p := r.Policy("target")
-				a := answers{dr: slim(p.Estimate(offpolicy.DR)), labeled: slim(p.Estimate(offpolicy.LabeledSNIPS)),
-					direct: slim(p.Estimate(offpolicy.Direct))}
-				a.referee = slim(p.Estimate(p.Answer.Estimator))
-				// Without probes direct is refused, and the referee's rule leaves
-				// dr, or else labeled_snips.
-				if a.noProbes = a.dr; a.dr.Refused() {
-					a.noProbes = a.labeled
-				}
-				all[i] = a
-			}
-		})
-	}
-	wg.Wait()
+	inParallel(repetitions, concurrency, func(i int) {
+		r, err := evaluate(d.samples(i), replicates, uint64(i))
+		if err != nil {
+			all[i].err = err
+			return
+		}
+		p := r.Policy("target")
+		a := answers{dr: slim(p.Estimate(offpolicy.DR)), labeled: slim(p.Estimate(offpolicy.LabeledSNIPS)),
+			direct: slim(p.Estimate(offpolicy.Direct))}
+		a.referee = slim(p.Estimate(p.Answer.Estimator))
+		// Without probes direct is refused, and the referee's rule leaves
+		// dr, or else labeled_snips.
+		if a.noProbes = a.dr; a.dr.Refused() {
+			a.noProbes = a.labeled
+		}
+		all[i] = a
+	})
 	out := outcome{design: d}
 	for i, a := range all {
 		if a.err != nil {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/reweigh/reweigh/internal/pipe"
 )
 
 // Reply is one answer of a [Server].
@@ -65,14 +67,14 @@ func NewServer(t testing.TB, script ...Reply) *Server {
 func NewPipeServer(t testing.TB, script ...Reply) *Server {
 	t.Helper()
 	s := &Server{script: script, url: "http://pipe.invalid"}
-	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l, dial := pipe.Listen()
 	srv := &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return context.Background() }}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		srv.Serve(l) // ends with ErrServerClosed
 	}()
-	transport := &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}
 	s.client = &http.Client{Transport: transport}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
@@ -149,43 +151,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Write(body)
 }
-
-// pipeListener hands net.Pipe connections from dial to Accept.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }

@@ -1,63 +1,15 @@
 package sim
 
 import (
-	"context"
-	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"github.com/reweigh/reweigh/internal/pipe"
 )
 
 // memoryURL stands where no socket does. Port 0 cannot be connected to, so a
 // client that is not the server's own fails at once and reaches nobody.
 const memoryURL = "http://127.0.0.1:0"
-
-// pipeListener hands both ends of a net.Pipe to two parties of one process.
-// Blocking on it is durable in the sense of testing/synctest, which blocking on
-// a socket is not.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-// dial ignores the address: whatever the URL says, nothing leaves the process.
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
 
 // inBubble tells a synctest bubble by its clock, which starts in the year 2000;
 // there is no other way to ask.
@@ -71,9 +23,9 @@ func (s *Server) Client() *http.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.transport == nil {
-		l := newPipeListener()
+		l, dial := pipe.Listen()
 		s.transport = &http.Transport{
-			DialContext:         l.dial,
+			DialContext:         dial,
 			DisableCompression:  true,
 			MaxIdleConnsPerHost: 1024,
 		}
