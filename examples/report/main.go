@@ -75,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func show(w io.Writer, dirs []string, v []*pilot.Verdict, width int) error {
 	if len(v) == 2 {
-		return report.Compare(v[0], v[1]).Text(w, dirs[0], dirs[1], width)
+		return report.Compare(w, v[0], v[1], dirs[0], dirs[1], width)
 	}
 	if err := report.WriteFiles(dirs[0], v[0]); err != nil {
 		return err

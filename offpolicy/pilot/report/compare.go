@@ -12,63 +12,56 @@ import (
 	"github.com/reweigh/reweigh/providers"
 )
 
-// Comparison is what two runs have in common and where they part, computed from
-// their verdicts alone. [Compare] makes one, [Comparison.Text] shows it.
-type Comparison struct {
+// comparison is what two runs have in common and where they part, computed from
+// their verdicts alone. [Compare] shows it.
+type comparison struct {
 	A, B *pilot.Verdict
 	// Causes are what was run otherwise. Where there are none, what differs came
 	// from the servers, or from the draws themselves.
-	Causes []Cause
-	Cost   CostChange
+	Causes []cause
+	Cost   costChange
 	// Checks are those that came out differently, in the order of B.
-	Checks   []CheckChange
-	Policies []PolicyChange // of every policy that both runs have, in the order of B
+	Checks   []checkChange
+	Policies []policyChange // of every policy that both runs have, in the order of B
 }
 
-// Cause is one thing that was run otherwise.
-type Cause struct {
-	Kind CauseKind
+// cause is one thing that was run otherwise.
+type cause struct {
+	Kind causeKind
 	// Of is the policy or model that it concerns; empty where it is the run.
 	Of   string
 	A, B string // what it was in each run; empty where the run has none
 }
 
-// CauseKind is what kind of thing a [Cause] is. It decides what the cause can
+// causeKind is what kind of thing a [cause] is. It decides what the cause can
 // explain.
-type CauseKind string
+type causeKind string
 
 // The causes, and what each can move.
 const (
-	CausePrompts CauseKind = "prompts"      // everything
-	CauseSeed    CauseKind = "seed"         // everything: other draws
-	CauseServers CauseKind = "servers"      // everything: live or simulated, and the drills of a simulator
-	CausePolicy  CauseKind = "policy"       // that policy's figures
-	CauseServed  CauseKind = "served model" // the figures of the policies of that model, or all scores or labels
-	CauseJudge   CauseKind = "judge"        // scores
-	CauseOracle  CauseKind = "oracle"       // labels, and what is calibrated on them
-	CausePrices  CauseKind = "prices"       // cost
-	CauseVersion CauseKind = "version"      // how anything was computed
+	causePrompts causeKind = "prompts"      // everything
+	causeSeed    causeKind = "seed"         // everything: other draws
+	causeServers causeKind = "servers"      // everything: live or simulated, and the drills of a simulator
+	causePolicy  causeKind = "policy"       // that policy's figures
+	causeServed  causeKind = "served model" // the figures of the policies of that model, or all scores or labels
+	causeJudge   causeKind = "judge"        // scores
+	causeOracle  causeKind = "oracle"       // labels, and what is calibrated on them
+	causePrices  causeKind = "prices"       // cost
+	causeVersion causeKind = "version"      // how anything was computed
 )
 
-// CostChange splits the difference of two bills into three parts that add up to
-// it:
-//
-//	Prompts = (n_B/n_A - 1) · cost_A             without certification, which is paid once
-//	Prices  = cost_B - cost_B at A's prices      by model, at list prices
-//	Usage   = B - A - Prompts - Prices           more calls or tokens a prompt, or fewer
-//
-// Prices is missing where a model of B has no price in A's report; it is part
-// of Usage then.
-type CostChange struct {
+// costChange is the difference of two bills in three parts, as [Compare] defines them. Prices is
+// missing if a model of B has no price in A's report; it is part of Usage then.
+type costChange struct {
 	A, B    float64 // USD
 	Prompts dataset.Float
 	Prices  dataset.Float
 	Usage   dataset.Float
 }
 
-// CheckChange is a check that came out differently. Its status is empty in a run
+// checkChange is a check that came out differently. Its status is empty in a run
 // that did not have the check.
-type CheckChange struct {
+type checkChange struct {
 	ID           string
 	A, B         record.Status
 	WaivedA      bool
@@ -78,18 +71,18 @@ type CheckChange struct {
 	MoreSevereBy int // positive where B is worse
 }
 
-// PolicyChange is a policy in both runs.
-type PolicyChange struct {
-	Name  string
-	A, B  pilot.PolicySummary
-	Cause []Cause // of Comparison.Causes, those that can explain a change of its figures
+// policyChange is a policy in both runs.
+type policyChange struct {
+	Name   string
+	A, B   pilot.PolicySummary
+	Causes []cause // of the comparison's, those that can explain a change of its figures
 }
 
-// Compare holds two verdicts against each other. Neither is changed.
-func Compare(a, b *pilot.Verdict) *Comparison {
+// compare holds two verdicts against each other. Neither is changed.
+func compare(a, b *pilot.Verdict) *comparison {
 	mustHave(a)
 	mustHave(b)
-	c := &Comparison{A: a, B: b, Causes: causes(a, b), Cost: costChange(a, b)}
+	c := &comparison{A: a, B: b, Causes: causes(a, b), Cost: costApart(a, b)}
 	before := map[string]record.Finding{}
 	for _, x := range a.Checks {
 		before[x.ID] = x
@@ -110,18 +103,18 @@ func Compare(a, b *pilot.Verdict) *Comparison {
 	}
 	for _, p := range b.Policies {
 		if was, ok := old[p.Name]; ok {
-			c.Policies = append(c.Policies, PolicyChange{Name: p.Name, A: was, B: p, Cause: c.explaining(p)})
+			c.Policies = append(c.Policies, policyChange{Name: p.Name, A: was, B: p, Causes: c.explaining(p)})
 		}
 	}
 	return c
 }
 
-func (c *Comparison) check(id string, x, y record.Finding) {
+func (c *comparison) check(id string, x, y record.Finding) {
 	waivedX, waivedY := x.Waived != "", y.Waived != ""
 	if x.Status == y.Status && waivedX == waivedY {
 		return
 	}
-	change := CheckChange{ID: id, A: x.Status, B: y.Status, WaivedA: waivedX, WaivedB: waivedY, SummaryA: x.Summary,
+	change := checkChange{ID: id, A: x.Status, B: y.Status, WaivedA: waivedX, WaivedB: waivedY, SummaryA: x.Summary,
 		SummaryB: y.Summary}
 	if x.Status != "" && y.Status != "" {
 		change.MoreSevereBy = severity(x.Status) - severity(y.Status)
@@ -130,49 +123,49 @@ func (c *Comparison) check(id string, x, y record.Finding) {
 }
 
 // explaining are the causes that can move a policy's figures.
-func (c *Comparison) explaining(p pilot.PolicySummary) []Cause {
-	var out []Cause
-	for _, cause := range c.Causes {
-		switch cause.Kind {
-		case CausePolicy:
-			if cause.Of != p.Name {
+func (c *comparison) explaining(p pilot.PolicySummary) []cause {
+	var out []cause
+	for _, was := range c.Causes {
+		switch was.Kind {
+		case causePolicy:
+			if was.Of != p.Name {
 				continue
 			}
-		case CauseServed:
+		case causeServed:
 			// A model that answers for no policy is the judge's or the oracle's.
-			if cause.Of != p.Model && slices.ContainsFunc(c.B.Policies,
-				func(q pilot.PolicySummary) bool { return q.Model == cause.Of }) {
+			if was.Of != p.Model && slices.ContainsFunc(c.B.Policies,
+				func(q pilot.PolicySummary) bool { return q.Model == was.Of }) {
 				continue
 			}
-		case CausePrices:
+		case causePrices:
 			continue
 		}
-		out = append(out, cause)
+		out = append(out, was)
 	}
 	return out
 }
 
-func causes(a, b *pilot.Verdict) []Cause {
-	var out []Cause
-	add := func(kind CauseKind, of, x, y string) {
+func causes(a, b *pilot.Verdict) []cause {
+	var out []cause
+	add := func(kind causeKind, of, x, y string) {
 		if x != y {
-			out = append(out, Cause{kind, of, x, y})
+			out = append(out, cause{kind, of, x, y})
 		}
 	}
 	prompts := func(v *pilot.Verdict) string {
 		return fmt.Sprintf("%s of %s (%.12s)", count(v.Run.Prompts), v.Run.Input, v.Run.InputSHA)
 	}
 	if a.Run.Prompts != b.Run.Prompts || a.Run.InputSHA != b.Run.InputSHA { // a file may be renamed
-		add(CausePrompts, "", prompts(a), prompts(b))
+		add(causePrompts, "", prompts(a), prompts(b))
 	}
-	add(CauseSeed, "", fmt.Sprint(a.Run.Seed), fmt.Sprint(b.Run.Seed))
+	add(causeSeed, "", fmt.Sprint(a.Run.Seed), fmt.Sprint(b.Run.Seed))
 	origin := func(v *pilot.Verdict) string {
 		if v.Run.Note != "" {
 			return v.Run.Note
 		}
 		return servers(v.Run.Live)
 	}
-	add(CauseServers, "", origin(a), origin(b))
+	add(causeServers, "", origin(a), origin(b))
 	identity := func(v *pilot.Verdict) map[string]string {
 		out := map[string]string{}
 		for _, p := range v.Policies {
@@ -180,15 +173,15 @@ func causes(a, b *pilot.Verdict) []Cause {
 		}
 		return out
 	}
-	each(identity(a), identity(b), func(name, x, y string) { add(CausePolicy, name, x, y) })
+	each(identity(a), identity(b), func(name, x, y string) { add(causePolicy, name, x, y) })
 	each(a.Run.Served, b.Run.Served, func(model, x, y string) {
 		// A model that only one run asks for is told by its policy or grader.
 		if x != "" && y != "" {
-			add(CauseServed, model, x, y)
+			add(causeServed, model, x, y)
 		}
 	})
-	add(CauseJudge, "", a.Run.Judge, b.Run.Judge)
-	add(CauseOracle, "", a.Run.Oracle, b.Run.Oracle)
+	add(causeJudge, "", a.Run.Judge, b.Run.Judge)
+	add(causeOracle, "", a.Run.Oracle, b.Run.Oracle)
 	rates := func(v *pilot.Verdict) map[string]string {
 		out := map[string]string{}
 		for model, p := range v.Run.Rates {
@@ -198,10 +191,10 @@ func causes(a, b *pilot.Verdict) []Cause {
 	}
 	each(rates(a), rates(b), func(model, x, y string) {
 		if x != "" && y != "" {
-			add(CausePrices, model, x, y)
+			add(causePrices, model, x, y)
 		}
 	})
-	each(a.Run.Versions, b.Run.Versions, func(what, x, y string) { add(CauseVersion, what, x, y) })
+	each(a.Run.Versions, b.Run.Versions, func(what, x, y string) { add(causeVersion, what, x, y) })
 	return out
 }
 
@@ -226,9 +219,9 @@ func rate(p providers.Price) string {
 	return s
 }
 
-func costChange(a, b *pilot.Verdict) CostChange {
+func costApart(a, b *pilot.Verdict) costChange {
 	m := dataset.Float{}
-	out := CostChange{A: a.Run.Spent, B: b.Run.Spent, Prompts: m, Prices: m, Usage: m}
+	out := costChange{A: a.Run.Spent, B: b.Run.Spent, Prompts: m, Prices: m, Usage: m}
 	if a.Run.Prompts > 0 {
 		grows := 0.
 		for _, s := range a.Spending {
@@ -271,7 +264,7 @@ func costChange(a, b *pilot.Verdict) CostChange {
 }
 
 // kinds lists causes in a phrase: "prompts, policy".
-func kinds(causes []Cause) string {
+func kinds(causes []cause) string {
 	var out []string
 	for _, c := range causes {
 		if !slices.Contains(out, string(c.Kind)) {

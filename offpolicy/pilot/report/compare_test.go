@@ -34,50 +34,50 @@ func TestCompareFindsCauses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		alter  func(*pilot.Verdict)
-		kind   CauseKind
+		kind   causeKind
 		of     string
 		a, b   string   // words of the cause's two sides
 		moves  []string // the policies whose figures it can explain
 		reason string
 	}{
-		{"prompts", func(v *pilot.Verdict) { v.Run.Prompts = 200 }, CausePrompts, "",
+		{"prompts", func(v *pilot.Verdict) { v.Run.Prompts = 200 }, causePrompts, "",
 			"100 of testdata/arena.jsonl (9f86d081884c)", "200 of",
 			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "an extended run has other prompts"},
-		{"input", func(v *pilot.Verdict) { v.Run.InputSHA = "ffff" }, CausePrompts, "", "9f86", "ffff",
+		{"input", func(v *pilot.Verdict) { v.Run.InputSHA = "ffff" }, causePrompts, "", "9f86", "ffff",
 			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "so has another file"},
-		{"seed", func(v *pilot.Verdict) { v.Run.Seed = 7 }, CauseSeed, "", "18446744073709551615", "7",
+		{"seed", func(v *pilot.Verdict) { v.Run.Seed = 7 }, causeSeed, "", "18446744073709551615", "7",
 			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "other draws"},
-		{"servers", func(v *pilot.Verdict) { v.Run.Note = "simulator zero=1" }, CauseServers, "", "simulated, no real money",
+		{"servers", func(v *pilot.Verdict) { v.Run.Note = "simulator zero=1" }, causeServers, "", "simulated, no real money",
 			"simulator zero=1", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "a drill"},
-		{"policy", func(v *pilot.Verdict) { v.Policies[2].Hash = "new" }, CausePolicy, "pi_cot", "aa23456789abcdef", "new",
+		{"policy", func(v *pilot.Verdict) { v.Policies[2].Hash = "new" }, causePolicy, "pi_cot", "aa23456789abcdef", "new",
 			[]string{"pi_cot"}, "its own figures alone"},
-		{"policy gone", func(v *pilot.Verdict) { v.Policies = v.Policies[:4] }, CausePolicy, "pi_bad", "cc23456789abcdef",
+		{"policy gone", func(v *pilot.Verdict) { v.Policies = v.Policies[:4] }, causePolicy, "pi_bad", "cc23456789abcdef",
 			"", nil, "nothing of it is left to explain"},
 		{"served, of policies", func(v *pilot.Verdict) {
 			v.Run.Served = map[string]string{"small": "small-2",
 				"big": "big-1"}
-		}, CauseServed, "small", "small-1", "small-2", []string{"p0", "pi_cot", "pi_bigger_model"},
+		}, causeServed, "small", "small-1", "small-2", []string{"p0", "pi_cot", "pi_bigger_model"},
 			"the policies of that model"},
 		{"served, of a grader", func(v *pilot.Verdict) {
 			v.Run.Served = map[string]string{"small": "small-1",
 				"big": "big-2"}
-		}, CauseServed, "big", "big-1", "big-2", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"},
+		}, causeServed, "big", "big-1", "big-2", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"},
 			"every score"},
-		{"judge", func(v *pilot.Verdict) { v.Run.Judge = "j@2" }, CauseJudge, "", "interval@", "j@2",
+		{"judge", func(v *pilot.Verdict) { v.Run.Judge = "j@2" }, causeJudge, "", "interval@", "j@2",
 			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every score"},
-		{"oracle", func(v *pilot.Verdict) { v.Run.Oracle = "o@2" }, CauseOracle, "", "oracle@", "o@2",
+		{"oracle", func(v *pilot.Verdict) { v.Run.Oracle = "o@2" }, causeOracle, "", "oracle@", "o@2",
 			[]string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"}, "every calibrated score"},
 		{"prices", func(v *pilot.Verdict) {
 			v.Run.Rates = map[string]providers.Price{"small": {Input: 1, Output: 2},
 				"big": {Input: 11, CachedInput: 1, Output: 20}}
-		}, CausePrices, "big", "10 in, 20 out", "11 in, 20 out, 1 cached", nil, "prices move no score"},
+		}, causePrices, "big", "10 in, 20 out", "11 in, 20 out, 1 cached", nil, "prices move no score"},
 		{"version", func(v *pilot.Verdict) { v.Run.Versions = map[string]string{"go": "go1.25", "reweigh": "v0.2.0"} },
-			CauseVersion, "reweigh", "v0.1.0", "v0.2.0", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"},
+			causeVersion, "reweigh", "v0.1.0", "v0.2.0", []string{"p0", "pi_clone", "pi_cot", "pi_bigger_model", "pi_bad"},
 			"computed otherwise"},
 	} {
 		b := comparable()
 		c.alter(b)
-		got := Compare(comparable(), b)
+		got := compare(comparable(), b)
 		if len(got.Causes) != 1 {
 			t.Errorf("%s: causes %+v", c.name, got.Causes)
 			continue
@@ -88,7 +88,7 @@ func TestCompareFindsCauses(t *testing.T) {
 		}
 		var moved []string
 		for _, p := range got.Policies {
-			if len(p.Cause) > 0 {
+			if len(p.Causes) > 0 {
 				moved = append(moved, p.Name)
 			}
 		}
@@ -98,7 +98,7 @@ func TestCompareFindsCauses(t *testing.T) {
 	}
 	renamed := comparable()
 	renamed.Run.Input = "elsewhere/arena.jsonl"
-	if got := Compare(comparable(), renamed); len(got.Causes) != 0 || len(got.Checks) != 0 {
+	if got := compare(comparable(), renamed); len(got.Causes) != 0 || len(got.Checks) != 0 {
 		t.Errorf("a renamed file is the same input: %+v", got.Causes)
 	}
 }
@@ -145,7 +145,7 @@ func TestCompareSplitsTheCost(t *testing.T) {
 	} {
 		b := comparable()
 		c.alter(b)
-		got := Compare(comparable(), b).Cost
+		got := compare(comparable(), b).Cost
 		for name, pair := range map[string][2]float64{
 			"prompts": {got.Prompts.OrNaN(), c.prompts}, "prices": {got.Prices.OrNaN(), c.prices},
 			"usage": {got.Usage.OrNaN(), c.usage},
@@ -187,7 +187,7 @@ func TestCompareFindsChecks(t *testing.T) {
 		Waived [2]bool
 	}
 	var got []brief
-	for _, c := range Compare(a, b).Checks {
+	for _, c := range compare(a, b).Checks {
 		got = append(got, brief{c.ID, c.A, c.B, c.MoreSevereBy, [2]bool{c.WaivedA, c.WaivedB}})
 	}
 	want := []brief{
@@ -210,7 +210,7 @@ func TestCompareTextIsPlain(t *testing.T) {
 	for name, p := range pairs {
 		for _, width := range []int{0, 40, 200} {
 			var b bytes.Buffer
-			if err := Compare(p[0], p[1]).Text(&b, "a\x1b[2J"+hostile, "b", width); err != nil {
+			if err := Compare(&b, p[0], p[1], "a\x1b[2J"+hostile, "b", width); err != nil {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(b.String()) {

@@ -10,10 +10,23 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// Text writes the comparison for a terminal of width columns, as [Text] does a
-// verdict: decisions, causes, checks that came out differently, cost, policies,
-// projections. a and b are what to call the two runs.
-func (c *Comparison) Text(w io.Writer, a, b string, width int) error {
+// Compare writes what two runs have in common and where they part, for a terminal of width
+// columns, as [Text] does a verdict: decisions, what was run otherwise, checks that came out
+// differently, cost, policies, projections. It reads the two verdicts alone and changes neither;
+// nameA and nameB are what to call the two runs.
+//
+// What was run otherwise is of prompts, seed, servers, policies, served models, judge, oracle,
+// prices or versions; a policy names those that can explain a change of its figures. Of two bills
+// the difference has three parts that add up to it:
+//
+//	prompts = (n_B/n_A - 1) · cost_A             without certification, which is paid once
+//	prices  = cost_B - cost_B at A's prices      by model, at list prices
+//	usage   = B - A - prompts - prices           more calls or tokens a prompt, or fewer
+func Compare(w io.Writer, a, b *pilot.Verdict, nameA, nameB string, width int) error {
+	return compare(a, b).text(w, nameA, nameB, width)
+}
+
+func (c *comparison) text(w io.Writer, a, b string, width int) error {
 	if width <= 0 {
 		width = 80
 	}
@@ -32,12 +45,12 @@ func (c *Comparison) Text(w io.Writer, a, b string, width int) error {
 		t.wrap("  ", "  ", "Nothing: prompts, policies, served models, graders, prices and versions are the same. What "+
 			"differs below came from the servers.")
 	}
-	for _, cause := range c.Causes {
-		what := string(cause.Kind)
-		if cause.Of != "" {
-			what += " " + clean(cause.Of)
+	for _, was := range c.Causes {
+		what := string(was.Kind)
+		if was.Of != "" {
+			what += " " + clean(was.Of)
 		}
-		t.wrap("  "+what+"  ", "      ", fmt.Sprintf("%s -> %s", orAbsent(cause.A), orAbsent(cause.B)))
+		t.wrap("  "+what+"  ", "      ", fmt.Sprintf("%s -> %s", orAbsent(was.A), orAbsent(was.B)))
 	}
 
 	t.heading("Checks that came out differently")
@@ -91,7 +104,7 @@ func outcome(s record.Status, waived bool) string {
 	return out
 }
 
-func (c *Comparison) stages() table {
+func (c *comparison) stages() table {
 	t := table{Cols: []column{text("Stage"), num("Calls A").drop(2), num("Calls B").drop(2), num("Cost A"), num("Cost B"),
 		num("Change"), num("Time A").drop(1), num("Time B").drop(1)}}
 	was := map[string]pilot.Stage{}
@@ -122,7 +135,7 @@ func (c *Comparison) stages() table {
 }
 
 // sentence says where the difference of the bills comes from.
-func (c CostChange) sentence() string {
+func (c costChange) sentence() string {
 	if c.A == c.B {
 		return "The two runs cost the same."
 	}
@@ -156,11 +169,11 @@ func plus(d dataset.Float) string {
 	return usd(d.OrNaN())
 }
 
-func (c *Comparison) policies() table {
+func (c *comparison) policies() table {
 	t := table{Cols: []column{text("Policy"), num("Judge score A"), num("Judge score B"), num("ESS A").drop(2),
 		num("ESS B").drop(2), text("May come of").drop(1)}}
 	for _, p := range c.Policies {
-		why := kinds(p.Cause)
+		why := kinds(p.Causes)
 		if why == "" {
 			why = "the servers"
 		}
@@ -170,7 +183,7 @@ func (c *Comparison) policies() table {
 	return t
 }
 
-func (c *Comparison) projections() table {
+func (c *comparison) projections() table {
 	t := table{Cols: []column{text("Quantity"), num("A"), num("B"), num("Change")}}
 	a, b := c.A.Projection, c.B.Projection
 	if a.Prompts == 0 || b.Prompts == 0 {

@@ -207,13 +207,10 @@ func ExampleCompare() {
 	tuesday.Decision, tuesday.Checks[1].Status, tuesday.Checks[1].Summary = record.GO, record.Pass,
 		"4% under the estimate."
 
-	c := report.Compare(monday, tuesday)
-	fmt.Println(len(c.Causes), c.Causes[0].Kind, c.Causes[0].Of)
-	if err := c.Text(os.Stdout, "monday", "tuesday", 72); err != nil {
+	if err := report.Compare(os.Stdout, monday, tuesday, "monday", "tuesday", 72); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
-	// 1 prices m
 	// A  HOLD: monday, done; 100 prompts, $0.6000 spent, 1 hold, 1 pass
 	// B  GO: tuesday, done; 100 prompts, $0.3000 spent, 2 pass
 	//
