@@ -10,33 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// Format is what kind of rows an input holds.
-type Format string
-
-// The formats that more than a shape of one row depends on. There are others, of which
-// [Ingest] tells the name: Alpaca, Dolly, OpenOrca, MT-Bench, OpenAssistant, SHP, HH-RLHF,
-// UltraChat, requests for batches, Gemini's contents and more, a file shape_NAME.go each.
-const (
-	// FormatArena has rows of lmsys/chatbot_arena_conversations,
-	// lmarena-ai/arena-human-preference-100k and -140k, and their like: two models
-	// answer one user, in conversation_a and conversation_b. A conversation is a
-	// list of {role, content}, or text that holds one; content is text, or a list
-	// of {type, text}.
-	FormatArena Format = "chatbot_arena_conversations"
-	// FormatArena55k has rows of lmarena-ai/arena-human-preference-55k, where prompt is
-	// text that holds a JSON list of the user's turns, or of the WSDM Cup, where it is
-	// the prompt.
-	FormatArena55k Format = "arena-human-preference-55k"
-	// FormatConversation has rows of lmsys-chat-1m, WildChat, ShareGPT and their like:
-	// one conversation.
-	FormatConversation Format = "conversation"
-	// FormatPrompts has plain prompts; a run's own prompts.jsonl is one.
-	FormatPrompts Format = "prompts"
-	// FormatCJE has logged responses or fresh draws as CJE reads them; a run's own
-	// samples.jsonl is one. Several draws of one prompt are one prompt.
-	FormatCJE Format = "cje"
-)
-
 // ErrNoPrompts is wrapped by the error of [ReadPrompts] if an input holds no
 // prompt, or none that the filters keep.
 var ErrNoPrompts = errors.New("no prompts")
@@ -52,7 +25,7 @@ type ReadOptions struct {
 	// dropped. Empty keeps all.
 	Languages []string
 	// ConversationLanguages takes the place of Languages if the input holds
-	// conversations (FormatArena, FormatConversation and their like), which come in
+	// conversations (as Chatbot Arena, WildChat and ShareGPT publish them), which come in
 	// many languages, whereas plain prompts are as their author chose them. Rows without
 	// the field are kept: the data set does not tell languages apart. Empty means
 	// Languages.
@@ -86,9 +59,13 @@ type ReadOptions struct {
 
 // Ingest is what [ReadPrompts] read.
 type Ingest struct {
-	Prompts   []Prompt  // sorted by ID; if it was a sample that was asked for, the sample
-	Eligible  int       // prompts that the filters kept; a sample is taken from them
-	Format    Format    // what the rows are
+	Prompts  []Prompt // sorted by ID; if it was a sample that was asked for, the sample
+	Eligible int      // prompts that the filters kept; a sample is taken from them
+	// Format is what the rows are: "prompts" (a run's own prompts.jsonl is one), "cje" (logged
+	// responses or fresh draws as CJE reads them, such as a run's samples.jsonl; several draws of
+	// one prompt are one prompt), "chatbot_arena_conversations", "arena-human-preference-55k",
+	// "conversation" or what another file shape_NAME.go calls them.
+	Format    string
 	Container string    // how they are stored: see RowReader
 	Rows      int       // rows read
 	SHA256    string    // of the input's bytes as they are stored, hexadecimal

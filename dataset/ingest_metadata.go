@@ -32,7 +32,7 @@ func (row *parsedRow) keeps(f field) bool {
 		return false
 	}
 	switch {
-	case row.shape.format == FormatCJE: // its other fields are not about the prompt
+	case row.shape.format == formatCJE: // its other fields are not about the prompt
 		return false
 	case row.shape.plain:
 		switch f.name {
@@ -119,7 +119,7 @@ func (row *parsedRow) plainMetadata() (map[string]any, error) {
 			return nil, err
 		}
 	}
-	if row.shape.format == FormatCJE {
+	if row.shape.format == formatCJE {
 		if row.idField == "prompt_id" {
 			delete(meta, "prompt_id")
 		}

@@ -54,7 +54,7 @@ func TestReadArena(t *testing.T) {
 	got := ingest(t, in, ReadOptions{ConversationLanguages: []string{"English"}, MaxBytes: 100})
 	sum := sha256.Sum256([]byte(in))
 	want := &Ingest{
-		Format: FormatArena, Container: "jsonl", Rows: 8, Eligible: 2, SHA256: hex.EncodeToString(sum[:]),
+		Format: "chatbot_arena_conversations", Container: "jsonl", Rows: 8, Eligible: 2, SHA256: hex.EncodeToString(sum[:]),
 		Attrition: Attrition{
 			{"malformed", 0, 8, []string{}},
 			{"use of tools", 0, 8, []string{}},
@@ -118,7 +118,7 @@ func TestReadConversations(t *testing.T) {
 		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No  id", Metadata: map[string]any{"source": "conversation",
 			"model": "m"}},
 	}
-	if diff := cmp.Diff(want, got.Prompts); diff != "" || got.Format != FormatConversation {
+	if diff := cmp.Diff(want, got.Prompts); diff != "" || got.Format != "conversation" {
 		t.Errorf("format %s: %s", got.Format, diff)
 	}
 }
@@ -150,7 +150,7 @@ func TestReadPlainPrompts(t *testing.T) {
 		{ID: "p" + hex.EncodeToString(sum[:8]), Text: "No ID ", Metadata: map[string]any{"prompt_id": nil, "id": " "}},
 		{ID: "x", Text: "another name for the id", Metadata: none},
 	}
-	if diff := cmp.Diff(want, got.Prompts); diff != "" || got.Format != FormatPrompts {
+	if diff := cmp.Diff(want, got.Prompts); diff != "" || got.Format != "prompts" {
 		t.Errorf("format %s: %s", got.Format, diff)
 	}
 
@@ -363,7 +363,7 @@ func TestSharedPrompts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Rows != 3500 || len(got.Prompts) != 3481 || got.Format != FormatPrompts {
+	if got.Rows != 3500 || len(got.Prompts) != 3481 || got.Format != "prompts" {
 		t.Errorf("%d rows of format %s, %d prompts; want 3500 and 3481", got.Rows, got.Format, len(got.Prompts))
 	}
 	if got.Prompts[0].Metadata["language"] != "English" {

@@ -20,51 +20,52 @@ func TestPublishedSchemas(t *testing.T) {
 	rows := []struct {
 		file      string
 		opt       ReadOptions
-		format    Format
+		format    string
 		container string
 		prompts   []string
 		dropped   string
 		reason    string
 	}{
-		{"chatbot_arena_conversations.jsonl", ReadOptions{}, FormatArena, "jsonl", []string{
+		{"chatbot_arena_conversations.jsonl", ReadOptions{}, "chatbot_arena_conversations", "jsonl", []string{
 			"2fb8bd1fb5274f2e8b4dcfe1fc2a1d60: Nenne drei Flüsse.",
 			"58210e39b3fd4441a2bd4a518bb44c2d: Which is heavier, a litre of oil or one of water?",
 		}, "dropped 1 for flagged by moderation", "the original Arena"},
 		{"chatbot_arena_conversations.jsonl", ReadOptions{ConversationLanguages: []string{"english", "german"},
-			SingleTurn: true, KeepFlagged: true, MaxModerationScore: 0.9}, FormatArena, "jsonl",
+			SingleTurn: true, KeepFlagged: true, MaxModerationScore: 0.9}, "chatbot_arena_conversations", "jsonl",
 			[]string{"58210e39b3fd4441a2bd4a518bb44c2d: Which is heavier, a litre of oil or one of water?"},
 			"dropped 1 for moderation score, 1 for several turns",
 			"filters of one's own: a score of 0.93, and a second question"},
-		{"arena-human-preference-100k.jsonl", ReadOptions{}, FormatArena, "jsonl", []string{
+		{"arena-human-preference-100k.jsonl", ReadOptions{}, "chatbot_arena_conversations", "jsonl", []string{
 			"22bb: Prove that 7 is prime.\nBriefly.", "c7f9a8d2e1b04f6f: Why do cats purr?",
 		}, "dropped 1 for left out by dedup_tag", "a frequent prompt that was not sampled; conversations as lists and " +
 			"as text"},
-		{"arena-human-preference-100k.jsonl", ReadOptions{KeepSetApart: true, MinBytes: 3}, FormatArena, "jsonl", []string{
+		{"arena-human-preference-100k.jsonl", ReadOptions{KeepSetApart: true, MinBytes: 3},
+			"chatbot_arena_conversations", "jsonl", []string{
 			"22bb: Prove that 7 is prime.\nBriefly.", "c7f9a8d2e1b04f6f: Why do cats purr?",
 		}, "dropped 1 for too short", "the same by length"},
-		{"arena-human-preference-140k.jsonl", ReadOptions{}, FormatArena, "jsonl",
+		{"arena-human-preference-140k.jsonl", ReadOptions{}, "chatbot_arena_conversations", "jsonl",
 			[]string{"c4b9710c-8d64-4bee-a0b0-94637ae4cc65: Name a noble gas."},
 			"dropped 1 for not only text, 1 for goes on from another row",
 			"structured content; a picture; the second vote of a session, whose first question is another row's"},
-		{"arena-human-preference-55k.csv", ReadOptions{}, FormatArena55k, "csv", []string{
+		{"arena-human-preference-55k.csv", ReadOptions{}, "arena-human-preference-55k", "csv", []string{
 			"30192: Is it \"moral\" to buy a car,\nor not?", "53567: What is the capital of Chad?",
 		}, "dropped 1 for empty prompt", "CSV with JSON in its cells, null turns among them"},
-		{"arena-human-preference-55k.csv", ReadOptions{SingleTurn: true}, FormatArena55k, "csv",
+		{"arena-human-preference-55k.csv", ReadOptions{SingleTurn: true}, "arena-human-preference-55k", "csv",
 			[]string{"53567: What is the capital of Chad?"},
 			"dropped 1 for empty prompt, 1 for several turns", "the user's turns are counted"},
-		{"lmsys-chat-1m.jsonl", ReadOptions{}, FormatConversation, "jsonl",
+		{"lmsys-chat-1m.jsonl", ReadOptions{}, "conversation", "jsonl",
 			[]string{"33f01939a744455c869cb234afca47f1: How long is a Roman mile?"},
 			"dropped 1 for flagged by moderation", "moderation by turn"},
-		{"WildChat-1M.jsonl", ReadOptions{ConversationLanguages: []string{"en"}}, FormatConversation, "jsonl",
+		{"WildChat-1M.jsonl", ReadOptions{ConversationLanguages: []string{"en"}}, "conversation", "jsonl",
 			[]string{"0a1f9b3c5d7e42f08a6b1c2d3e4f5a6b: How deep is the lake at Puyehue?"},
 			"dropped 1 for language, 1 for flagged by moderation", "turns with headers and nulls; toxic as a flag"},
-		{"prompts.jsonl", ReadOptions{}, FormatPrompts, "jsonl", []string{
+		{"prompts.jsonl", ReadOptions{}, "prompts", "jsonl", []string{
 			"arena_0: What is the difference between a fjord and a firth?", "arena_1: and why?",
 		}, "dropped ", "plain prompts, with and without messages"},
-		{"cje-logged.jsonl", ReadOptions{}, FormatCJE, "jsonl", []string{"arena_1574: Write a title.",
+		{"cje-logged.jsonl", ReadOptions{}, formatCJE, "jsonl", []string{"arena_1574: Write a title.",
 			"arena_6024: How much is the nail?"},
 			"dropped ", "the id at the top or in the metadata"},
-		{"cje-fresh_draws.jsonl", ReadOptions{}, FormatCJE, "jsonl", []string{"arena_1574: Write a title.",
+		{"cje-fresh_draws.jsonl", ReadOptions{}, formatCJE, "jsonl", []string{"arena_1574: Write a title.",
 			"arena_6024: How much is the nail?"},
 			"dropped 1 for duplicate text", "two draws of one prompt are one prompt"},
 	}

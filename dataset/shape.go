@@ -12,7 +12,7 @@ import (
 // shape is one form in which people have rows. Each stands as a literal in a file of
 // its own, shape_NAME.go; nothing else knows it by name.
 type shape struct {
-	format Format
+	format string
 	// order decides if a row has the fields of several shapes: the least counts.
 	order int
 	// all are the fields that a row of this shape has, and any, unless it is empty,

@@ -1,9 +1,11 @@
 package dataset
 
-// Two models answer one user. In the sets of Search Arena the conversations are
+// Two models answer one user: lmsys/chatbot_arena_conversations, lmarena-ai's preferences of 100k
+// and 140k rows, and their like. A conversation is a list of {role, content}, or text that holds
+// one; content is text, or a list of {type, text}. In the sets of Search Arena the conversations are
 // messages_a and messages_b.
 var _ = addShape(shape{
-	format: FormatArena, order: 10, any: []string{"conversation_a", "messages_a"},
+	format: "chatbot_arena_conversations", order: 10, any: []string{"conversation_a", "messages_a"},
 	read: func(row *parsedRow) error {
 		if raw := row.fields.get("evaluation_order"); raw != nil {
 			row.continued = string(raw) != "1" && string(raw) != "null" && string(raw) != `"1"`

@@ -4,7 +4,7 @@ package dataset
 // the user's turns; in the other (WSDM Cup) it is the prompt. Both have the same fields
 // but for the names of what they vote.
 var _ = addShape(shape{
-	format: FormatArena55k, order: 30, all: []string{"prompt", "response_a"},
+	format: "arena-human-preference-55k", order: 30, all: []string{"prompt", "response_a"},
 	read: func(row *parsedRow) error {
 		raw := row.fields.get("prompt")
 		list, err := embedded(raw)

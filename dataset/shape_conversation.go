@@ -3,7 +3,7 @@ package dataset
 // LMSYS-Chat-1M and WildChat call their turns conversation, ShareGPT and its kin
 // conversations; WildChat flags what is toxic.
 var _ = addShape(shape{
-	format: FormatConversation, order: 20, any: []string{"conversation", "conversations"},
+	format: "conversation", order: 20, any: []string{"conversation", "conversations"},
 	read: func(row *parsedRow) error {
 		return row.opening(row.fields.first("conversation", "conversations"))
 	},

@@ -4,7 +4,7 @@ package dataset
 // prompts.jsonl, UltraFeedback, UltraChat, Tulu, RewardBench, HelpSteer, PKU-SafeRLHF,
 // Nectar, TRL's lists, files for fine-tuning with or without a final reply.
 var _ = addShape(shape{
-	format: FormatPrompts, order: 100, any: []string{"prompt", "messages"},
+	format: "prompts", order: 100, any: []string{"prompt", "messages"},
 	read: (*parsedRow).promptOrMessages,
 	ids: []string{"prompt_id", "id", "uid", "uuid", "question_id", "conversation_id", "conversation_hash", "custom_id",
 		"task_id", "unique_id"},

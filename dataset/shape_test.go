@@ -12,34 +12,34 @@ import (
 func TestShapes(t *testing.T) {
 	rows := []struct {
 		row    string
-		format Format
+		format string
 		id     string
 		want   string
 		reason string
 	}{
 		{
 			`{"question_id":"a1","conversation_a":[{"role":"user","content":"Where is Fez?"},{"role":"assistant","content":"Far"}],"conversation_b":[],"language":"English"}`,
-			FormatArena,
+			"chatbot_arena_conversations",
 			"a1",
 			"Where is Fez?",
 			"Arena",
 		},
-		{`{"messages_a":[{"role":"user","content":"Where is Fez?"}],"messages_b":[],"winner":"tie"}`, FormatArena, "",
+		{`{"messages_a":[{"role":"user","content":"Where is Fez?"}],"messages_b":[],"winner":"tie"}`, "chatbot_arena_conversations", "",
 			"Where is Fez?", "Search Arena"},
-		{`{"id":1,"prompt":"[\"Where is Fez?\",null]","response_a":"[\"Far\"]","response_b":"[]"}`, FormatArena55k, "1",
+		{`{"id":1,"prompt":"[\"Where is Fez?\",null]","response_a":"[\"Far\"]","response_b":"[]"}`, "arena-human-preference-55k", "1",
 			"Where is Fez?", "55k: the turns as text"},
-		{`{"id":"w","prompt":"Where is Fez?","response_a":"Far","response_b":"Near","language":"English"}`, FormatArena55k,
+		{`{"id":"w","prompt":"Where is Fez?","response_a":"Far","response_b":"Near","language":"English"}`, "arena-human-preference-55k",
 			"w",
 			"Where is Fez?", "WSDM Cup: the prompt as it is"},
 		{`{"conversation_hash":"h1","conversation":[{"role":"user","content":"Where is Fez?","toxic":false},{"role":"assistant","content":"Far"}],"toxic":false,"language":"English"}`,
-			FormatConversation, "h1", "Where is Fez?", "WildChat"},
+			"conversation", "h1", "Where is Fez?", "WildChat"},
 		{`{"id":"s","system":"Be kind.","conversations":[{"from":"human","value":"Where is Fez?"},{"from":"gpt","value":"Far"}],"tools":""}`,
-			FormatConversation, "s", "system: Be kind.\nuser: Where is Fez?", "ShareGPT with a system column"},
-		{`{"conversations":[{"from":"system","value":""},{"from":"human","value":"Where is Fez?"}]}`, FormatConversation, "",
+			"conversation", "s", "system: Be kind.\nuser: Where is Fez?", "ShareGPT with a system column"},
+		{`{"conversations":[{"from":"system","value":""},{"from":"human","value":"Where is Fez?"}]}`, "conversation", "",
 			"Where is Fez?", "an empty system turn is none"},
 		{`{"source":"x","conversation":[{"input":"Where is Fez?","output":"Far"},{"input":"And Oran?","output":"East"}]}`,
-			FormatConversation, "", "Where is Fez?", "Capybara: a question and its answer a turn"},
-		{`{"prompt_id":"c","prompt":"Where is Fez?","response":"Far","judge_score":0.5}`, FormatCJE, "c", "Where is Fez?",
+			"conversation", "", "Where is Fez?", "Capybara: a question and its answer a turn"},
+		{`{"prompt_id":"c","prompt":"Where is Fez?","response":"Far","judge_score":0.5}`, formatCJE, "c", "Where is Fez?",
 			"CJE"},
 
 		{
@@ -88,42 +88,42 @@ func TestShapes(t *testing.T) {
 			"OpenAssistant, by tree",
 		},
 
-		{`{"prompt":"Where is Fez?"}`, FormatPrompts, "", "Where is Fez?", "the least"},
+		{`{"prompt":"Where is Fez?"}`, "prompts", "", "Where is Fez?", "the least"},
 		{`{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},{"role":"user","content":"Where is Fez?"}]}`,
-			FormatPrompts, "", "user: Hi\nassistant: Hello\nuser: Where is Fez?", "messages that wait for a reply"},
+			"prompts", "", "user: Hi\nassistant: Hello\nuser: Where is Fez?", "messages that wait for a reply"},
 		{`{"messages":[{"role":"user","content":"Where is Fez?"},{"role":"assistant","content":"Far"},{"role":"user","content":"And Oran?"},{"role":"assistant","content":"East"}],"source":"tulu"}`,
-			FormatPrompts, "", "Where is Fez?", "a conversation that is over: its first question, as of every conversation"},
+			"prompts", "", "Where is Fez?", "a conversation that is over: its first question, as of every conversation"},
 		{`{"prompt":"And Oran?","messages":[{"role":"user","content":"Where is Fez?"},{"role":"assistant","content":"Far"},{"role":"user","content":"And Oran?"},{"role":"assistant","content":"East"}]}`,
-			FormatPrompts, "", "user: Where is Fez?\nassistant: Far\nuser: And Oran?",
+			"prompts", "", "user: Where is Fez?\nassistant: Far\nuser: And Oran?",
 			"the prompt beside it says which question"},
-		{`{"system":"Be kind.","messages":[{"role":"user","content":"Where is Fez?"}]}`, FormatPrompts, "",
+		{`{"system":"Be kind.","messages":[{"role":"user","content":"Where is Fez?"}]}`, "prompts", "",
 			"system: Be kind.\nuser: Where is Fez?", "Anthropic's messages, the system prompt beside them"},
-		{`{"system_prompt":"Be kind.","prompt":"Where is Fez?","completion":"Far"}`, FormatPrompts, "",
+		{`{"system_prompt":"Be kind.","prompt":"Where is Fez?","completion":"Far"}`, "prompts", "",
 			"system: Be kind.\nuser: Where is Fez?", "the same beside a prompt"},
 		{
 			`{"prompt":[{"role":"system","content":"Be kind."},{"role":"user","content":"Where is Fez?"}],"chosen":[],"rejected":[]}`,
-			FormatPrompts,
+			"prompts",
 			"",
 			"system: Be kind.\nuser: Where is Fez?",
 			"TRL's list",
 		},
-		{`{"prompt":"[{\"role\": \"user\", \"content\": \"Where is Fez?\"}]"}`, FormatPrompts, "", "Where is Fez?",
+		{`{"prompt":"[{\"role\": \"user\", \"content\": \"Where is Fez?\"}]"}`, "prompts", "", "Where is Fez?",
 			"the same list as text, as a table holds it"},
-		{`{"prompt":"[1, 2, 3]: what comes next?"}`, FormatPrompts, "", "[1, 2, 3]: what comes next?",
+		{`{"prompt":"[1, 2, 3]: what comes next?"}`, "prompts", "", "[1, 2, 3]: what comes next?",
 			"a text with brackets"},
 		{`{"prompt":"\n\nHuman: Where is Fez?\n\nAssistant: ","answers":[{"answer":"Far","rank":1}],"num_responses":7}`,
-			FormatPrompts, "", "Where is Fez?", "Nectar: a transcript that breaks off"},
+			"prompts", "", "Where is Fez?", "Nectar: a transcript that breaks off"},
 		{
 			`{"prompt":"\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Where is Fez?\n\nAssistant:","chosen":" Far","rejected":" No"}`,
-			FormatPrompts,
+			"prompts",
 			"",
 			"user: Hi\nassistant: Hello\nuser: Where is Fez?",
 			"a longer one",
 		},
-		{`{"prompt":"Human: is that a role?"}`, FormatPrompts, "", "Human: is that a role?", "a text that only begins so"},
+		{`{"prompt":"Human: is that a role?"}`, "prompts", "", "Human: is that a role?", "a text that only begins so"},
 		{`{"prompt":"Where is Fez?","response_0":"Far","response_1":"No","is_response_0_safe":true,"better_response_id":0}`,
-			FormatPrompts, "", "Where is Fez?", "PKU-SafeRLHF"},
-		{`{"task_id":"H/0","prompt":"def f():\n","canonical_solution":"    pass\n"}`, FormatPrompts, "H/0", "def f():\n",
+			"prompts", "", "Where is Fez?", "PKU-SafeRLHF"},
+		{`{"task_id":"H/0","prompt":"def f():\n","canonical_solution":"    pass\n"}`, "prompts", "H/0", "def f():\n",
 			"HumanEval"},
 
 		{`{"post_id":"p","domain":"d","history":"Where is Fez?","human_ref_A":"Far","human_ref_B":"No","labels":1}`, "shp",
@@ -162,7 +162,7 @@ func TestShapes(t *testing.T) {
 			"ToxicChat",
 		},
 	}
-	seen := map[Format]bool{}
+	seen := map[string]bool{}
 	for _, row := range rows {
 		got, err := ReadPrompts(strings.NewReader(row.row), "in.jsonl", ReadOptions{ConversationLanguages: []string{"en"}})
 		if err != nil {
