@@ -41,8 +41,8 @@ func TestPublishedSchemas(t *testing.T) {
 			"as text"},
 		{"arena-human-preference-100k.jsonl", ReadOptions{KeepSetApart: true, MinBytes: 3},
 			"chatbot_arena_conversations", "jsonl", []string{
-			"22bb: Prove that 7 is prime.\nBriefly.", "c7f9a8d2e1b04f6f: Why do cats purr?",
-		}, "dropped 1 for too short", "the same by length"},
+				"22bb: Prove that 7 is prime.\nBriefly.", "c7f9a8d2e1b04f6f: Why do cats purr?",
+			}, "dropped 1 for too short", "the same by length"},
 		{"arena-human-preference-140k.jsonl", ReadOptions{}, "chatbot_arena_conversations", "jsonl",
 			[]string{"c4b9710c-8d64-4bee-a0b0-94637ae4cc65: Name a noble gas."},
 			"dropped 1 for not only text, 1 for goes on from another row",
