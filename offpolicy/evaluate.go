@@ -121,7 +121,6 @@ type Result struct {
 	// CalibratorError then says why.
 	Calibrator      *Calibrator
 	CalibratorError error
-	Labels          LabelDesign
 	// Noise is that of the log-probs, as Config.Noise states it or the clones show it.
 	Noise Noise
 

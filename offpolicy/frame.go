@@ -31,7 +31,7 @@ type frame struct {
 	length  []float64 // of each row, NaN unknown
 	lengths []float64 // the same for noise, which needs one of every row
 	blanks  *blanks   // nil where every response has a score
-	design  LabelDesign
+	labeled int       // rows with a label
 	targets []string
 	draws   map[string]*drawFrame
 	pool    *loggers // nil of one logging policy
@@ -89,13 +89,11 @@ func newFrame(t *Table, folds int, seed uint64) *frame {
 // labels fills in labels and inverse inclusion probabilities. Where no row
 // states a probability, the design is taken to be m of n at random.
 func (fr *frame) labels() {
-	d := &fr.design
-	d.Rows = fr.n()
-	fr.label, fr.invP = fr.t.label, make([]float64, d.Rows)
-	fr.allInvP, d.Stated = inverse(fr.t.inclusion, fr.label)
+	fr.label, fr.invP = fr.t.label, make([]float64, fr.n())
+	fr.allInvP = inverse(fr.t.inclusion, fr.label)
 	for i, y := range fr.label {
 		if !math.IsNaN(y) {
-			d.Labels++
+			fr.labeled++
 			fr.invP[i] = fr.allInvP[i]
 		}
 	}
@@ -112,11 +110,10 @@ func (fr *frame) logProb(policy string) []float64 {
 	return fr.t.logProb[policy]
 }
 
-// inverse returns 1/p of every response, and whether a label states its p. Where none
-// does, p is the share of the labelled; where all that are stated agree, it is the
+// inverse returns 1/p of every response. Where no label states its p, that is the share of the labelled; where all that are stated agree, it is the
 // others' too; else what is not stated is NaN.
-func inverse(p, label []float64) (inv []float64, stated bool) {
-	labels, one, equal := 0, math.NaN(), true
+func inverse(p, label []float64) []float64 {
+	stated, labels, one, equal := false, 0, math.NaN(), true
 	for i, y := range label {
 		if math.IsNaN(y) {
 			continue
@@ -128,7 +125,7 @@ func inverse(p, label []float64) (inv []float64, stated bool) {
 			one = v
 		}
 	}
-	inv = make([]float64, len(p))
+	inv := make([]float64, len(p))
 	for i, v := range p {
 		switch {
 		case !stated:
@@ -138,7 +135,7 @@ func inverse(p, label []float64) (inv []float64, stated bool) {
 		}
 		inv[i] = 1 / v
 	}
-	return inv, stated
+	return inv
 }
 
 // newDrawFrame takes draws by prompt, of those prompts.
@@ -158,7 +155,7 @@ func newDrawFrame(draws []Draw, prompts []string) *drawFrame {
 			f.unscored++
 		}
 	}
-	f.allInvP, _ = inverse(p, f.label)
+	f.allInvP = inverse(p, f.label)
 	for i := 0; i < n; {
 		j, probed := i, false
 		for ; j < n && f.prompt[j] == f.prompt[i]; j++ {

@@ -126,7 +126,6 @@ func (fr *frame) knowsLength() bool {
 // that rests on them takes them for.
 func (r *Result) labelGaps() {
 	fr := r.frame
-	r.Labels = fr.design
 	scores, labels := fr.loggedGaps()
 	for _, g := range []*Gap{scores, labels} {
 		if g != nil {
@@ -150,7 +149,7 @@ func (r *Result) labelGaps() {
 
 // weightGap asks the same of a policy's weights.
 func (r *Result) weightGap(p *PolicyResult) {
-	if p.Policy == r.Logging || r.frame.design.Labels == 0 {
+	if p.Policy == r.Logging || r.frame.labeled == 0 {
 		return
 	}
 	g := Gap{Kind: GapLabels}

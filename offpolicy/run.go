@@ -147,9 +147,9 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 			})
 		}
 	}
-	if fr.design.Labels > 0 && fr.unscored() {
+	if fr.labeled > 0 && fr.unscored() {
 		return nil, fmt.Errorf("offpolicy: calibration: no response has a judge score; %d labels are used alone",
-			fr.design.Labels)
+			fr.labeled)
 	}
 	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels,
 		Covariate: c.Covariate}, rows)

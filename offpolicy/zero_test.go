@@ -58,8 +58,8 @@ func TestWhatIsLeftOutIsMissing(t *testing.T) {
 			}
 		}
 	}
-	if r.Labels.Labels != 0 || r.Policy("t").Weights.N != 0 || r.Policy("t").Weights.Missing != 50 {
-		t.Errorf("%d labels, %d weights", r.Labels.Labels, r.Policy("t").Weights.N)
+	if r.frame.labeled != 0 || r.Policy("t").Weights.N != 0 || r.Policy("t").Weights.Missing != 50 {
+		t.Errorf("%d labels, %d weights", r.frame.labeled, r.Policy("t").Weights.N)
 	}
 }
 
