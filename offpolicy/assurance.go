@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// StatedPilot is a pilot that nobody ran: labels of standard deviation labelSD, of which
+// StatedPlanning is a pilot that nobody ran: labels of standard deviation labelSD, of which
 // a calibrated judge that correlates with them by correlation explains the square,
 //
 //	ResidualSD = labelSD √(1 - correlation²)
@@ -17,19 +17,19 @@ import (
 // An Assurance on it covers how runs differ, and not that the two figures may be wrong.
 // It panics unless labelSD is in (0, .5], the most that labels in [0, 1] can have, and
 // correlation in [0, 1].
-func StatedPilot(labelSD, correlation float64) Pilot {
+func StatedPlanning(labelSD, correlation float64) Planning {
 	if !(labelSD > 0 && labelSD <= .5 && correlation >= 0 && correlation <= 1) {
 		panic(fmt.Sprintf("offpolicy: stated pilot: label sd %v, correlation %v: want them in (0, .5] and [0, 1]", labelSD,
 			correlation))
 	}
-	return Pilot{LabelSD: labelSD, ResidualSD: labelSD * math.Sqrt((1-correlation)*(1+correlation))}
+	return Planning{LabelSD: labelSD, ResidualSD: labelSD * math.Sqrt((1-correlation)*(1+correlation))}
 }
 
-// LoggingRun is the smallest run whose [Pilot.LoggingHalfWidth] is at most width, of up to
+// LoggingRun is the smallest run whose [Planning.LoggingHalfWidth] is at most width, of up to
 // most prompts, the share labelled of which have a label: how many prompts it has, and how
 // many labels. Both are 0 if there is none. It panics unless width is positive and
 // labelled in (0, 1].
-func (p Pilot) LoggingRun(width, labelled float64, most int) (prompts, labels int) {
+func (p Planning) LoggingRun(width, labelled float64, most int) (prompts, labels int) {
 	mustAim("logging run", width)
 	if !(labelled > 0 && labelled <= 1) {
 		panic(fmt.Sprintf("offpolicy: logging run: share of labelled prompts %v is outside (0, 1]", labelled))
@@ -43,9 +43,9 @@ func (p Pilot) LoggingRun(width, labelled float64, most int) (prompts, labels in
 }
 
 // DirectRun is the fewest labels of a target's own, of n fresh draws and no fewer than
-// [MinProbes], whose [Pilot.DirectHalfWidth] is at most width; 0 if n are not enough. It
+// [MinProbes], whose [Planning.DirectHalfWidth] is at most width; 0 if n are not enough. It
 // panics unless width is positive.
-func (p Pilot) DirectRun(width float64, n int) (labels int) {
+func (p Planning) DirectRun(width float64, n int) (labels int) {
 	mustAim("direct run", width)
 	return fewest(MinProbes, n, func(m int) bool { return p.DirectHalfWidth(n, m) <= width })
 }
@@ -70,7 +70,7 @@ func fewest(from, to int, ok func(k int) bool) int {
 // halfWidth is that of the interval about LabelMean at t standard errors, of which the
 // square is perLabel LabelSD² + perResidual ResidualSD², of m labels, ess in effect; times
 // what the assurance asks for. more multiplies the kurtoses.
-func (p Pilot) halfWidth(perLabel, perResidual, m, more, t, ess float64) float64 {
+func (p Planning) halfWidth(perLabel, perResidual, m, more, t, ess float64) float64 {
 	a, b := perLabel*p.LabelSD*p.LabelSD, perResidual*p.ResidualSD*p.ResidualSD
 	if p.Assurance > 0 && p.learned > 0 {
 		b *= p.learned
@@ -214,13 +214,13 @@ func (d *Comparison) Detectable(prompts int, power, assurance float64) float64 {
 	return (t + distuv.UnitNormal.Quantile(power)) * d.SE * math.Sqrt(ratio/more)
 }
 
-// WeightedPilot returns the figures of the logged labels as a policy's weights take them,
-// for [Pilot.DRHalfWidth]: labels vary otherwise among the responses that the policy gives
+// WeightedPlanning returns the figures of the logged labels as a policy's weights take them,
+// for [Planning.DRHalfWidth]: labels vary otherwise among the responses that the policy gives
 // than among the logging policy's. LabelSD and LabelMean count each label w/p times,
 // ResidualSD w²/p times, as Σ (w e)²/p is what residuals e add to the error; kurtoses are
 // those of w d. NaN below two labels that have a weight, without any if there is no such
 // policy.
-func (r *Result) WeightedPilot(policy string) Pilot {
+func (r *Result) WeightedPlanning(policy string) Planning {
 	q := r.Policy(policy)
 	if q == nil {
 		return newPilot(nil, nil, nil)

@@ -40,7 +40,7 @@ func TestSpreadOf(t *testing.T) {
 
 // The expected width and what an assurance adds, by hand.
 func TestAssuredHalfWidth(t *testing.T) {
-	p := StatedPilot(.25, .8)
+	p := StatedPlanning(.25, .8)
 	if !near(p.ResidualSD, .15, 1e-12) {
 		t.Errorf("residual sd %v, want .25 √(1 - .64)", p.ResidualSD)
 	}
@@ -70,14 +70,14 @@ func TestAssuredHalfWidth(t *testing.T) {
 		t.Errorf("of two values ±%v", got)
 	}
 	// Near 0 the interval is wider than t standard errors.
-	rare := Pilot{LabelSD: .05, ResidualSD: .05, LabelMean: .02}
+	rare := Planning{LabelSD: .05, ResidualSD: .05, LabelMean: .02}
 	if got := rare.LoggingHalfWidth(100, 100); !(got > 1.05*tQuantile(.975, 99)*.005) {
 		t.Errorf("near 0 ±%v", got)
 	}
 	for what, f := range map[string]func(){
-		"assurance":   func() { Pilot{LabelSD: .2, Assurance: .3}.LoggingHalfWidth(100, 50) },
-		"sd":          func() { StatedPilot(.6, .5) },
-		"correlation": func() { StatedPilot(.2, 1.5) },
+		"assurance":   func() { Planning{LabelSD: .2, Assurance: .3}.LoggingHalfWidth(100, 50) },
+		"sd":          func() { StatedPlanning(.6, .5) },
+		"correlation": func() { StatedPlanning(.2, 1.5) },
 		"width":       func() { p.DirectRun(0, 100) },
 		"share":       func() { p.LoggingRun(.02, 0, 100) },
 		"power":       func() { new(Comparison).Detectable(100, 1, 0) },
@@ -128,7 +128,7 @@ func TestAssuranceIsMet(t *testing.T) {
 }
 
 func TestPlannedRuns(t *testing.T) {
-	p := StatedPilot(.25, .6)
+	p := StatedPlanning(.25, .6)
 	n, m := p.LoggingRun(.02, .5, 10000)
 	if m != (n+1)/2 || p.LoggingHalfWidth(n, m) > .02 || p.LoggingHalfWidth(n-1, (n-1)/2) <= .02 {
 		t.Errorf("%d prompts with %d labels: ±%v", n, m, p.LoggingHalfWidth(n, m))
@@ -148,21 +148,21 @@ func TestPlannedRuns(t *testing.T) {
 // What a target's own labels say of it, and what two responses to one prompt share.
 func TestTargetPilot(t *testing.T) {
 	r := evaluate(t, world{prompts: 400, labels: 200, draws: 1, probes: 100}.samples(3), Config{Replicates: 2})
-	p := r.TargetPilot("near")
+	p := r.TargetPlanning("near")
 	if p.Labels != 100 || !(p.ResidualSD > .06 && p.ResidualSD < .1) || math.Abs(p.LabelMean-.55) > .05 {
 		t.Errorf("near %+v", p)
 	}
-	if c := r.Pilot().PromptCorrelation; c > .2 {
+	if c := r.Planning().PromptCorrelation; c > .2 {
 		t.Errorf("responses that share nothing correlate by %v", c)
 	}
-	if p := r.TargetPilot("nobody"); p.Labels != 0 || !math.IsNaN(p.LabelSD) {
+	if p := r.TargetPlanning("nobody"); p.Labels != 0 || !math.IsNaN(p.LabelSD) {
 		t.Errorf("of no policy: %+v", p)
 	}
 }
 
 // Labels that the target's weights favour vary ten times as much as the others: the plan is of
 // the variance that the estimate has.
-func TestWeightedPilot(t *testing.T) {
+func TestWeightedPlanning(t *testing.T) {
 	s := Samples{Logging: "p0", Judge: "j", Scored: sampled("p0", "same", "wild")}
 	for i := range 400 {
 		favoured := i%2 == 0
@@ -175,12 +175,12 @@ func TestWeightedPilot(t *testing.T) {
 				"wild": dataset.Known(-9 + math.Log(w))}})
 	}
 	r := evaluate(t, s, Config{Replicates: 2})
-	if p, same := r.Pilot(), r.WeightedPilot("same"); math.Abs(same.LabelSD/p.LabelSD-1) > 1e-9 ||
+	if p, same := r.Planning(), r.WeightedPlanning("same"); math.Abs(same.LabelSD/p.LabelSD-1) > 1e-9 ||
 		math.Abs(same.LabelKurtosis-p.LabelKurtosis) > 1e-6 {
 		t.Errorf("weights of 1 make %+v of %+v", same, p)
 	}
 	// (1.5 · .2² + .5 · .02²)/2 of the labels; of what adds to the error (1.5² · .2² + .5² · .02²)/(1.5² + .5²).
-	p := r.WeightedPilot("wild")
+	p := r.WeightedPlanning("wild")
 	if p.Labels != 400 || math.Abs(p.LabelSD-math.Sqrt(.0301)) > .001 || math.Abs(p.ResidualSD-math.Sqrt(.03604)) > .002 {
 		t.Errorf("wild %+v", p)
 	}
@@ -191,7 +191,7 @@ func TestWeightedPilot(t *testing.T) {
 	if got := p.DRHalfWidth(400, 400, .8); math.Abs(got/((e.Upper-e.Lower)/2)-1) > .05 {
 		t.Errorf("planned ±%.4f, found ±%.4f", got, (e.Upper-e.Lower)/2)
 	}
-	if p := r.WeightedPilot("nobody"); p.Labels != 0 || !math.IsNaN(p.LabelSD) {
+	if p := r.WeightedPlanning("nobody"); p.Labels != 0 || !math.IsNaN(p.LabelSD) {
 		t.Errorf("of no policy: %+v", p)
 	}
 }

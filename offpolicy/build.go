@@ -69,12 +69,12 @@ func (b *builder) weighted(e *Estimate) bool {
 		e.Notes = append(e.Notes, fmt.Sprintf("%d of %d weights are modelled: the responses could not be scored",
 			w.Modelled, w.N))
 	}
-	return e.weighed(w)
+	return e.refuseByWeights(w)
 }
 
-// weighed refuses what the weights cannot carry; it reports whether there is
+// refuseByWeights refuses what the weights cannot carry; it reports whether there is
 // anything to compute.
-func (e *Estimate) weighed(w *Weights) bool {
+func (e *Estimate) refuseByWeights(w *Weights) bool {
 	if w.RawOf == "" && (w.N == 0 || w.ESS == 0) {
 		e.refuse(refusal(RuleWeights, float64(w.N), 1,
 			"no logged response has a weight under %s: %d of %d could not be scored, the others weigh 0",

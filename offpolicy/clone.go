@@ -44,7 +44,7 @@ type CloneResult struct {
 // calls of its own. The log-ratios d = w.Log ought
 // to be 0, and what they are instead is the noise of the log-probs that every
 // other policy's weights are made of ([Noise]: s is its standard deviation on a row).
-// Noise is no fault by itself: what it does to a value is weighed where the value is
+// Noise is no fault by itself: what it does to a value is judged where the value is
 // computed. What is not noise is. The tails decide, since a median near 0
 // proves nothing: of 1,000 real rows 90% were exactly equal while the largest
 // weight was 55.

@@ -134,20 +134,20 @@
 // For every policy an [Answer] names the estimate to go by and says why: among
 // dr and direct the one with more effective labels where they agree, the policy's
 // own labels where they do not. Where no estimate can be believed it says what to
-// buy and what that would give. [Pilot] and the functions beside it plan larger
+// buy and what that would give. [Planning] and the functions beside it plan larger
 // runs: widths, detectable differences, the power of audits and gates. ESS and
 // the width of ips are bounds only, since no pilot has seen the heaviest rows.
 //
 // A width that is expected is one that about half of the runs exceed. With a
-// [Pilot.Assurance] of A the planned width is times
+// [Planning.Assurance] of A the planned width is times
 //
 //	√F_A(ν_run, ν_pilot),   ν = 2 m/(κ - 1)
 //
 // since the variance of a run is to the pilot's about as two sample variances of m labels
 // of kurtosis κ are (Kupper and Hafner 1989), and the share A of runs is as narrow. It
 // covers the pilot's own error and how runs differ. By weights it is that of labels as the
-// weights take them ([Result.WeightedPilot]): κ then is that of w times residual.
-// [StatedPilot] plans without data, and [Comparison.Detectable] says which difference of a
+// weights take them ([Result.WeightedPlanning]): κ then is that of w times residual.
+// [StatedPlanning] plans without data, and [Comparison.Detectable] says which difference of a
 // pair a run would show.
 //
 // # Labels where they count

@@ -181,18 +181,18 @@ func ExampleAccumulator() {
 }
 
 // What a pilot says of larger runs, and what an audit of the judge would take.
-func ExampleResult_Pilot() {
+func ExampleResult_Planning() {
 	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	p := r.Pilot()
+	p := r.Planning()
 	fmt.Printf("P0 from 10,000 prompts and 500 labels: ±%.3f\n", p.LoggingHalfWidth(10000, 500))
 	fmt.Printf("a target from 25 labels of its own: ±%.3f\n", p.DirectHalfWidth(10000, 25))
 	near := r.Policy("near").Weights
 	fmt.Printf("a target by its weights, which keep their ESS: ±%.3f\n",
-		r.WeightedPilot("near").DRHalfWidth(10000, 500, near.ESS/float64(near.N)))
+		r.WeightedPlanning("near").DRHalfWidth(10000, 500, near.ESS/float64(near.N)))
 	for _, m := range []int{25, 100, 200} {
 		fmt.Printf("a judge that means the same passes an audit of %d labels with probability %.2f\n", m,
 			offpolicy.AuditPower(0, .2, .05, m))
@@ -284,20 +284,20 @@ func ExampleSequence() {
 
 // How large a run must be for 80% of such runs to be narrow enough, from a pilot and from
 // stated figures alone.
-func ExamplePilot_assurance() {
+func ExamplePlanning_assurance() {
 	r, err := offpolicy.Evaluate(simulated(), offpolicy.Config{Seed: 42, Replicates: 500})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	p := r.Pilot()
+	p := r.Planning()
 	n, m := p.LoggingRun(.01, .5, 100_000)
 	fmt.Printf("about half of the runs of %d prompts with %d labels give P0 to ±0.01\n", n, m)
 	p.Assurance = .8
 	n, m = p.LoggingRun(.01, .5, 100_000)
 	fmt.Printf("80%% of the runs of %d prompts with %d labels do\n", n, m)
 
-	stated := offpolicy.StatedPilot(.25, .8)
+	stated := offpolicy.StatedPlanning(.25, .8)
 	stated.Assurance = .8
 	n, m = stated.LoggingRun(.02, .5, 100_000)
 	fmt.Printf("labels of sd .25 and a judge that correlates by .8: %d prompts with %d labels for ±0.02\n", n, m)

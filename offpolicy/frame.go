@@ -110,8 +110,9 @@ func (fr *frame) logProb(policy string) []float64 {
 	return fr.t.logProb[policy]
 }
 
-// inverse returns 1/p of every response. Where no label states its p, that is the share of the labelled; where all that are stated agree, it is the
-// others' too; else what is not stated is NaN.
+// inverse returns 1/p of every response. Where no label states its p, that is the share of the
+// labelled; where all that are stated agree, it is the others' too; else what is not stated is
+// NaN.
 func inverse(p, label []float64) []float64 {
 	stated, labels, one, equal := false, 0, math.NaN(), true
 	for i, y := range label {

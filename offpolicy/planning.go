@@ -9,12 +9,12 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Pilot is what a small run tells about a larger one: how labels vary, and how
+// Planning is what a small run tells about a larger one: how labels vary, and how
 // much of that the calibrated judge explains. Widths made of it are half-widths
 // of 95% intervals, in the labels' unit: the expected ones, or, with an Assurance,
 // those that this share of runs does not exceed. They are as good as the assumption
 // that the larger run's responses are like the pilot's.
-type Pilot struct {
+type Planning struct {
 	Labels     int     // that the figures rest on; 0: they are stated and have no error
 	LabelSD    float64 // of a label
 	ResidualSD float64 // of a label minus its out-of-fold prediction, at most LabelSD
@@ -30,7 +30,7 @@ type Pilot struct {
 	LabelKurtosis, ResidualKurtosis float64
 	// Assurance is the share of runs, in [.5, 1), whose half-width is to be no more than
 	// is planned; 0 plans for the expected half-width, which about half of the runs
-	// exceed. See Pilot.LoggingHalfWidth.
+	// exceed. See Planning.LoggingHalfWidth.
 	Assurance float64
 
 	weighted bool    // of weighted labels, whose kurtoses have the weights in them
@@ -42,9 +42,9 @@ type Pilot struct {
 	learned float64
 }
 
-// Pilot returns the figures of the logged labels, each counted 1/p times, p its
+// Planning returns the figures of the logged labels, each counted 1/p times, p its
 // inclusion probability; NaN below two.
-func (r *Result) Pilot() Pilot {
+func (r *Result) Planning() Planning {
 	fr := r.frame
 	w := newWorker(fr)
 	w.ones(fr)
@@ -98,9 +98,9 @@ func (r *Result) promptCorrelation(w *worker) float64 {
 	return 0
 }
 
-// TargetPilot returns the figures of a target's own labels, its probes, for
-// [Pilot.DirectHalfWidth]; NaN below two, without any if the policy has none.
-func (r *Result) TargetPilot(policy string) Pilot {
+// TargetPlanning returns the figures of a target's own labels, its probes, for
+// [Planning.DirectHalfWidth]; NaN below two, without any if the policy has none.
+func (r *Result) TargetPlanning(policy string) Planning {
 	d := r.frame.draws[policy]
 	if d == nil {
 		return newPilot(nil, nil, nil)
@@ -112,7 +112,7 @@ func (r *Result) TargetPilot(policy string) Pilot {
 
 // pilotOf is of the responses whose predictions begin at a place. centred takes the mean
 // out of the residuals, by which Direct is corrected.
-func (r *Result) pilotOf(w *worker, label, invP []float64, at int, centred bool) Pilot {
+func (r *Result) pilotOf(w *worker, label, invP []float64, at int, centred bool) Planning {
 	var y, u, residuals []float64
 	for i, v := range invP {
 		if v > 0 {
@@ -134,8 +134,8 @@ func (r *Result) pilotOf(w *worker, label, invP []float64, at int, centred bool)
 
 // newPilot is of labels that count u times, and of their residuals, NaN where a label has
 // no prediction.
-func newPilot(y, u, residuals []float64) Pilot {
-	p := Pilot{Labels: len(y)}
+func newPilot(y, u, residuals []float64) Planning {
+	p := Planning{Labels: len(y)}
 	p.LabelSD, p.LabelMean, p.LabelKurtosis = spreadOf(y, u, math.NaN())
 	p.ResidualSD, p.ResidualKurtosis, p.together = p.LabelSD, p.LabelKurtosis, 1 // if nothing is explained
 	if sd, _, kurtosis := spreadOf(residuals, u, 0); sd < p.LabelSD {
@@ -174,7 +174,7 @@ func mustPlan(op string, n, m int) {
 // Source: the variance of a sample variance, σ⁴ (K-1)/k, matched to that of chi-squared
 // over its degrees of freedom (O'Neill, Am. Stat. 68 (2014), 282-296); assurance, Kupper
 // and Hafner, Am. Stat. 43 (1989), 101-105.
-func (p Pilot) LoggingHalfWidth(n, m int) float64 {
+func (p Planning) LoggingHalfWidth(n, m int) float64 {
 	mustPlan("half-width", n, m)
 	perLabel, perResidual := 1/float64(n), 1/float64(m)-1/float64(n)
 	return p.halfWidth(perLabel, perResidual, float64(m), 1, tQuantile(.975, m-1), float64(m))
@@ -185,8 +185,8 @@ func (p Pilot) LoggingHalfWidth(n, m int) float64 {
 //
 //	t(m-2) √(label variance/m · (1 - ρ²/(1+m/n))),   ρ² the explained share
 //
-// and with an Assurance wider, as in [Pilot.LoggingHalfWidth]. It panics unless 3 <= m <= n.
-func (p Pilot) DirectHalfWidth(n, m int) float64 {
+// and with an Assurance wider, as in Planning.LoggingHalfWidth. It panics unless 3 <= m <= n.
+func (p Planning) DirectHalfWidth(n, m int) float64 {
 	mustPlan("half-width", n, m)
 	// (label variance - explained n/(n+m)) / m, as a sum of what is never negative.
 	part := float64(m) / float64(n+m)
@@ -201,15 +201,15 @@ func (p Pilot) DirectHalfWidth(n, m int) float64 {
 //
 // since a tuned l lets fresh draws and logs share the explained part; c is
 // PromptCorrelation. It is right if labels vary among the policy's responses as the pilot
-// says: [Result.WeightedPilot] is of these. With an Assurance
-// it is wider, as in [Pilot.LoggingHalfWidth]; each kurtosis of a pilot that is not weighted
+// says: [Result.WeightedPlanning] is of these. With an Assurance
+// it is wider, as in Planning.LoggingHalfWidth; each kurtosis of a pilot that is not weighted
 // is taken r⁻⁴ times, so much does the fourth moment of log-normal weights add.
 //
 // It is a bound from below: a pilot sees too little of the weights' tail, so that
 // the relative ESS of a larger run is at most about the pilot's. It panics unless
 // 3 <= m <= n and relativeESS is in (0, 1], and is +Inf if fewer than 15 effective
 // labels or [MinESS] effective rows remain, since that is refused.
-func (p Pilot) DRHalfWidth(n, m int, relativeESS float64) float64 {
+func (p Planning) DRHalfWidth(n, m int, relativeESS float64) float64 {
 	mustPlan("half-width", n, m)
 	if !(relativeESS > 0 && relativeESS <= 1) {
 		panic(fmt.Sprintf("offpolicy: half-width: relative ESS %v is outside (0, 1]", relativeESS))

@@ -53,7 +53,7 @@ func TestPlanning(t *testing.T) {
 // What a pilot of 200 says of a run of 1,000 is what such runs have: mean width
 // of the intervals within 15%, for the logging policy, dr and direct.
 func TestPilotForecastsWidths(t *testing.T) {
-	pilot := evaluate(t, world{prompts: 400, labels: 200, draws: 1}.samples(20), Config{Replicates: 2}).Pilot()
+	pilot := evaluate(t, world{prompts: 400, labels: 200, draws: 1}.samples(20), Config{Replicates: 2}).Planning()
 	if math.Abs(pilot.LabelSD-math.Sqrt(.25/12+.08*.08)) > .02 || math.Abs(pilot.ResidualSD-.08) > .015 {
 		t.Errorf("pilot %+v", pilot)
 	}

@@ -160,7 +160,7 @@ func (r *Result) advise(p *PolicyResult, c *Config) {
 		cost = fmt.Sprintf("$%.2f", advisedLabels*usd)
 	}
 	gives := ""
-	if pilot := r.Pilot(); pilot.LabelSD > 0 {
+	if pilot := r.Planning(); pilot.LabelSD > 0 {
 		width := pilot.DirectHalfWidth(max(len(r.Prompts), advisedLabels), advisedLabels)
 		next.HalfWidth = figure(width)
 		gives = fmt.Sprintf(" would give its value to about ±%.2f if its labels vary as %s's do", width, r.Logging)

@@ -80,7 +80,7 @@ func (a *Accumulator) estimate(m *method, k int, w *Weights) Estimate {
 	out.Method = InfluenceFunction
 	out.Basis.Rows, out.Basis.Missing, out.Basis.ESS = w.N, w.Missing, w.ESS
 	out.refuse(a.gap()...)
-	out.weighed(w)
+	out.refuseByWeights(w)
 	if w.N == 0 || w.ESS == 0 {
 		out.blank()
 		return out

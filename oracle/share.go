@@ -13,7 +13,7 @@ import (
 // Share divides a budget of labels among policies so that as many of them as possible are
 // answered, and then so that the widest of their intervals is narrow. responses are how
 // many each has, and pilots what is known of how their labels vary about the calibrated judge:
-// [offpolicy.Result.Pilot] of the logging policy and TargetPilot of each target, of the
+// [offpolicy.Result.Planning] of the logging policy and TargetPlanning of each target, of the
 // first labels. A policy that pilots lacks counts for an average one, and nil for all alike.
 //
 // First come [offpolicy.MinLabels] of each, the least that a calibration takes and that
@@ -36,7 +36,7 @@ import (
 // one that is the first to be enough for another target.
 //
 // It panics if the budget is negative or the logging policy has no responses.
-func Share(budget int, logging string, responses map[string]int, pilots map[string]offpolicy.Pilot) map[string]int {
+func Share(budget int, logging string, responses map[string]int, pilots map[string]offpolicy.Planning) map[string]int {
 	if budget < 0 || responses[logging] == 0 {
 		panic(fmt.Sprintf("oracle: share: %d labels, %d responses of %s: want a budget of 0 or more, and some responses",
 			budget, responses[logging], logging))
@@ -97,7 +97,7 @@ func Share(budget int, logging string, responses map[string]int, pilots map[stri
 }
 
 // shrunk are the variances of residuals, in units of their geometric mean.
-func shrunk(pilots map[string]offpolicy.Pilot) map[string]float64 {
+func shrunk(pilots map[string]offpolicy.Planning) map[string]float64 {
 	var mean, noise, squares, n float64
 	out := map[string]float64{}
 	for _, name := range slices.Sorted(maps.Keys(pilots)) {

@@ -11,11 +11,13 @@ import (
 
 func TestShare(t *testing.T) {
 	hundred := map[string]int{"p0": 100, "a": 100, "b": 100, "c": 100}
-	pilot := func(sd float64, labels int) offpolicy.Pilot { return offpolicy.Pilot{ResidualSD: sd, Labels: labels} }
+	pilot := func(sd float64, labels int) offpolicy.Planning {
+		return offpolicy.Planning{ResidualSD: sd, Labels: labels}
+	}
 	for _, c := range []struct {
 		budget    int
 		responses map[string]int
-		pilots    map[string]offpolicy.Pilot
+		pilots    map[string]offpolicy.Planning
 		want      map[string]int
 		reason    string
 	}{
@@ -32,9 +34,9 @@ func TestShare(t *testing.T) {
 		{140, map[string]int{"p0": 100, "a": 100, "b": 10}, nil, map[string]int{"p0": 65, "a": 65, "b": 10},
 			"b has no more"},
 		{900, hundred, nil, hundred, "there are no more"},
-		{175, hundred, map[string]offpolicy.Pilot{"p0": pilot(.1, 0), "a": pilot(.2, 0), "b": pilot(.1, 0),
+		{175, hundred, map[string]offpolicy.Planning{"p0": pilot(.1, 0), "a": pilot(.2, 0), "b": pilot(.1, 0),
 			"c": pilot(.1, 0)}, map[string]int{"p0": 25, "a": 100, "b": 25, "c": 25}, "four times the variance, as stated"},
-		{200, hundred, map[string]offpolicy.Pilot{"p0": pilot(.11, 25), "a": pilot(.13, 25), "b": pilot(.1, 25),
+		{200, hundred, map[string]offpolicy.Planning{"p0": pilot(.11, 25), "a": pilot(.13, 25), "b": pilot(.1, 25),
 			"c": pilot(.12, 25)}, map[string]int{"p0": 50, "a": 50, "b": 50, "c": 50},
 			"25 labels differ as much by themselves"},
 	} {

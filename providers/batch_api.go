@@ -22,7 +22,7 @@ type Batcher interface {
 	// RequestID of the tag.
 	BatchLine(req GenerateRequest) (endpoint string, line []byte, err error)
 	// BatchReply reads the answer to one line, as Generate reads its own.
-	BatchReply(req GenerateRequest, a BatchAnswer) (Generation, error)
+	BatchReply(req GenerateRequest, a BatchOutput) (Generation, error)
 	// UploadBatch stores an input file and returns its id.
 	UploadBatch(ctx context.Context, tag Tag, lines []byte) (fileID string, err error)
 	// CreateBatch submits an uploaded file.
@@ -37,7 +37,7 @@ type Batcher interface {
 	CancelBatch(ctx context.Context, tag Tag, id string) (BatchInfo, error)
 	// BatchFile downloads an output or error file and returns its lines, each
 	// once. A line that cannot be joined to a request is only counted.
-	BatchFile(ctx context.Context, tag Tag, fileID string) (answers []BatchAnswer, malformed int, err error)
+	BatchFile(ctx context.Context, tag Tag, fileID string) (answers []BatchOutput, malformed int, err error)
 }
 
 var _ Batcher = (*OpenAI)(nil)
@@ -89,8 +89,8 @@ type BatchProblem struct {
 	Class   Class  `json:"class"`
 }
 
-// BatchAnswer is a line of an output or error file.
-type BatchAnswer struct {
+// BatchOutput is a line of an output or error file.
+type BatchOutput struct {
 	ID        string // custom id, RequestID of the request's tag
 	Status    int    // 0 where the server has an error in place of a response: Body is that error
 	RequestID string // the server's
@@ -232,15 +232,15 @@ func (o *OpenAI) ListBatches(ctx context.Context, tag Tag, after string) ([]Batc
 
 // BatchFile downloads and reads a file; see [Batcher]. Where an id stands twice
 // the first line counts, unless a later one is a success and the first is not.
-func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]BatchAnswer, int, error) {
+func (o *OpenAI) BatchFile(ctx context.Context, tag Tag, fileID string) ([]BatchOutput, int, error) {
 	var (
-		answers   []BatchAnswer
+		answers   []BatchOutput
 		malformed int
 	)
 	a := attempt{op: opResults, tag: tag, path: pathFiles + "/" + url.PathEscape(fileID) + "/content",
 		limit: maxBatchReply, unbounded: true}
 	_, e := o.service.send(ctx, a, func(in *input) (err error) {
-		answers, malformed, err = readBatchAnswers(in)
+		answers, malformed, err = readBatchOutputs(in)
 		return err
 	})
 	if e != nil {

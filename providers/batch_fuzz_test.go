@@ -28,7 +28,7 @@ func FuzzBatchOutput(f *testing.F) {
 		Sampling: offpolicy.Sampling{Temperature: 1, TopP: 1, MaxTokens: 1}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := &input{ctx: t.Context(), src: bytes.NewReader(data), limit: int64(len(data))}
-		answers, malformed, err := readBatchAnswers(in)
+		answers, malformed, err := readBatchOutputs(in)
 		if err != nil {
 			t.Fatal(err)
 		}

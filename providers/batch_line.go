@@ -12,7 +12,7 @@ import (
 )
 
 // BatchReply reads the answer to one line; see [Batcher].
-func (o *OpenAI) BatchReply(req GenerateRequest, answer BatchAnswer) (Generation, error) {
+func (o *OpenAI) BatchReply(req GenerateRequest, answer BatchOutput) (Generation, error) {
 	t := o.service.transport
 	a := attempt{op: opGenerate, model: req.Model, tag: req.Tag}
 	status, body := answer.Status, answer.Body
@@ -39,9 +39,9 @@ func (o *OpenAI) BatchReply(req GenerateRequest, answer BatchAnswer) (Generation
 	return g, nil
 }
 
-// readBatchAnswers reads an output or error file, a line at a time. A line that is
+// readBatchOutputs reads an output or error file, a line at a time. A line that is
 // larger than a reply may be is malformed.
-func readBatchAnswers(in *input) (answers []BatchAnswer, malformed int, err error) {
+func readBatchOutputs(in *input) (answers []BatchOutput, malformed int, err error) {
 	at := map[string]int{}
 	lines := bufio.NewReaderSize(in, chunkBytes)
 	var line []byte
@@ -54,7 +54,7 @@ func readBatchAnswers(in *input) (answers []BatchAnswer, malformed int, err erro
 		if len(raw) == 0 {
 			continue
 		}
-		a, err := readBatchAnswer(raw)
+		a, err := readBatchOutput(raw)
 		if err != nil {
 			malformed++
 			continue
@@ -84,9 +84,9 @@ func lineOf(r *bufio.Reader, buf []byte, most int) ([]byte, error) {
 }
 
 // Succeeded reports whether the line was answered.
-func (a BatchAnswer) Succeeded() bool { return a.Status/100 == 2 }
+func (a BatchOutput) Succeeded() bool { return a.Status/100 == 2 }
 
-// readBatchAnswer reads a line. The body of the response, or the error in its
+// readBatchOutput reads a line. The body of the response, or the error in its
 // place, stays as it is, for [Batcher.BatchReply].
 //
 //	{"custom_id": …, "response": {"status_code": 200, "body": …}, "error": null}
@@ -94,7 +94,7 @@ func (a BatchAnswer) Succeeded() bool { return a.Status/100 == 2 }
 //	{"custom_id": …, "response": {"status_code": 400, "body": null}, "error": …}   vLLM
 //
 // A response that does not say its status succeeded, and may be the body itself.
-func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
+func readBatchOutput(raw []byte) (a BatchOutput, err error) {
 	var response, failure []byte
 	err = readLine(raw, func(r *reader) {
 		var seen uint32
@@ -119,11 +119,11 @@ func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
 	}
 	switch failed := saysError(failure); {
 	case err != nil:
-		return BatchAnswer{}, fmt.Errorf("not the JSON expected: %w", err)
+		return BatchOutput{}, fmt.Errorf("not the JSON expected: %w", err)
 	case a.ID == "":
-		return BatchAnswer{}, errors.New("no custom_id")
+		return BatchOutput{}, errors.New("no custom_id")
 	case a.Status != 0 && (a.Status < 100 || a.Status > 599):
-		return BatchAnswer{}, fmt.Errorf("a status of %d", a.Status)
+		return BatchOutput{}, fmt.Errorf("a status of %d", a.Status)
 	case failed && a.Succeeded() && len(a.Body) > 0 && a.Body[0] == '{': // half an answer, which is billed
 		a.Body = withError(a.Body, failure)
 	case failed && a.Succeeded():
@@ -133,7 +133,7 @@ func readBatchAnswer(raw []byte) (a BatchAnswer, err error) {
 			a.RequestID = ""
 		}
 	case a.Status == 0 && (len(a.Body) == 0 || string(a.Body) == "null"):
-		return BatchAnswer{}, errors.New("neither a response nor an error")
+		return BatchOutput{}, errors.New("neither a response nor an error")
 	}
 	return a, nil
 }
@@ -149,7 +149,7 @@ func withError(body, failure []byte) []byte {
 }
 
 // respond reads the response of a line.
-func (a *BatchAnswer) respond(response []byte) error {
+func (a *BatchOutput) respond(response []byte) error {
 	stated, bare := false, false
 	err := readLine(response, func(r *reader) {
 		var seen uint32

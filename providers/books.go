@@ -46,7 +46,7 @@ func (b Books) Park(key string, reserved USD) {
 }
 
 // Unpark reserves an amount for work that is already with the server. It never
-// refuses, because the money is owed whatever the limit says.
+// refuses, because the money must be paid whatever the limit says.
 func (b Books) Unpark(key string, amount USD) {
 	if b.c.config.Budget != nil {
 		b.c.config.Budget.unpark(b.c.provider.Name()+" "+key, amount)

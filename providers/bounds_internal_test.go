@@ -49,7 +49,7 @@ func TestAlternativesAreBounded(t *testing.T) {
 
 // The file of a batch's answers is read by lines, has a bound and ends with its
 // context. Of a line that is too long no more is kept than shows it.
-func TestBatchAnswersByLine(t *testing.T) {
+func TestBatchOutputsByLine(t *testing.T) {
 	line := `{"custom_id":"%d","response":{"status_code":200,"body":{}}}` + "\n"
 	long := strings.Repeat("x", 3*chunkBytes)
 	var b bytes.Buffer
@@ -59,7 +59,7 @@ func TestBatchAnswersByLine(t *testing.T) {
 	}
 	file := strings.TrimSpace(b.String()) // the last line may lack its end
 	answers := func(ctx context.Context, limit int64) (int, int, error) {
-		a, malformed, err := readBatchAnswers(&input{ctx: ctx, src: strings.NewReader(file), limit: limit})
+		a, malformed, err := readBatchOutputs(&input{ctx: ctx, src: strings.NewReader(file), limit: limit})
 		return len(a), malformed, err
 	}
 	if n, malformed, err := answers(t.Context(), 1<<20); n != 6 || malformed != 0 || err != nil {

@@ -184,7 +184,7 @@ func (b *Budget) get(v *int64) USD {
 }
 
 // A batch outlives the call that submitted it: when that is interrupted the
-// server works on, and what that costs is owed. Its reservation is then parked:
+// server works on, and what that costs must be paid. Its reservation is then parked:
 // counted as spent, so that no call waits for it, until a later call takes
 // it up again.
 
@@ -201,7 +201,7 @@ func (b *Budget) park(key string, reserved USD) {
 }
 
 // unpark reserves amount for a batch that may already be submitted. It never
-// refuses, because the money is owed whatever the limit says. What was parked
+// refuses, because the money must be paid whatever the limit says. What was parked
 // under the key is no longer counted as spent.
 func (b *Budget) unpark(key string, amount USD) {
 	a := toPico(amount, math.Ceil, "a reservation")

@@ -255,7 +255,7 @@ func (b routedBatcher) BatchLine(req GenerateRequest) (string, []byte, error) {
 	return endpoint, line, routed(err, asked)
 }
 
-func (b routedBatcher) BatchReply(req GenerateRequest, a BatchAnswer) (Generation, error) {
+func (b routedBatcher) BatchReply(req GenerateRequest, a BatchOutput) (Generation, error) {
 	asked := req.Model
 	_, req.Model = b.r.Route(asked)
 	g, err := b.Batcher.BatchReply(req, a)

@@ -238,7 +238,7 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 		case name == MethodChat && m.Reason == ReasonRendered:
 			n.reasons[m.Reason]++
 			tpl, _ := chat.Lookup(p.Template)
-			if !tpl.Assistant().Trim && answersStand(tpl) && !strings.Contains(tpl.Answer(), "</think>") {
+			if !tpl.Assistant().Trim && answersStand(tpl) && !strings.Contains(tpl.ResponseHeader(), "</think>") {
 				t.Errorf("%s: %s says %q, and this template leaves a response as it is", c, name, m.Reason)
 			}
 		case m.Reason != ReasonSeam && m.Reason != ReasonRetokenised && m.Reason != ReasonUnsupported:
@@ -255,7 +255,8 @@ func (n *tally) look(t *testing.T, c pairCase, res Result, err error) {
 // answersStand reports whether the simulator writes an answer that it is given
 // behind what announces one.
 func answersStand(t chat.Template) bool {
-	return t.EndOfTurn() != "" && (t.Answer() == t.Assistant().Before || strings.Contains(t.Answer(), "</think>"))
+	return t.EndOfTurn() != "" && (t.ResponseHeader() == t.Assistant().Before || strings.Contains(t.ResponseHeader(),
+		"</think>"))
 }
 
 // check demands that every method and every reason was seen often enough for

@@ -14,15 +14,15 @@ import (
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
 
-// Values for [Config].Noise, in nats per token.
+// Values for [Config].Repeatability, in nats per token.
 const (
-	// ExactNoise is for a server that computes a text's log-probs the same way
+	// ExactRepeatability is for a server that computes a text's log-probs the same way
 	// every time. It catches values that depend on what was asked before.
-	ExactNoise = 1e-6
-	// ServerNoise is for a server that batches requests, whose kernels round
+	ExactRepeatability = 1e-6
+	// ServerRepeatability is for a server that batches requests, whose kernels round
 	// differently with the batch: Fireworks' own acceptance band is 0.01 for a
 	// pass and 0.1 for marginal, as the largest difference of a token.
-	ServerNoise = 0.02
+	ServerRepeatability = 0.02
 )
 
 // templateLimit is how far a reply's log-probs by chat and by our rendering may

@@ -175,7 +175,7 @@ func TestCertify(t *testing.T) {
 			reason:  "the same at once, another value once others were asked",
 		},
 		{
-			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerNoise,
+			name: "a batching server's noise", gen: &fakeGenerator{}, noise: ServerRepeatability,
 			fake:   &fake{noise: func(call, i int) float64 { return 1e-3 * math.Sin(float64(call*i)) }},
 			reason: "the same noise within the tolerance for real servers",
 		},
@@ -256,7 +256,7 @@ func TestCertify(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := New(Config{Scorer: c.fake, Noise: c.noise})
+			f, err := New(Config{Scorer: c.fake, Repeatability: c.noise})
 			if err != nil {
 				t.Fatal(err)
 			}

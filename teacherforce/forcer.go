@@ -49,10 +49,10 @@ type Config struct {
 	// do not: there continuation, which compares two calls, is off by the
 	// noise of the context's tokens, and ServerTolerance suits.
 	Tolerance float64
-	// Noise, in nats per token, is how far two echoes of one text may lie apart
+	// Repeatability, in nats per token, is how far two echoes of one text may lie apart
 	// before Forcer.Certify calls the endpoint unrepeatable. 0 means
-	// ExactNoise; ServerNoise suits a real server.
-	Noise float64
+	// ExactRepeatability; ServerRepeatability suits a real server.
+	Repeatability float64
 	// Vocabularies are how many tokens a model can emit, by model, or any larger number. A
 	// policy that samples at a temperature above 1 needs that of its model: see package temper.
 	Vocabularies map[string]int
@@ -92,7 +92,7 @@ func New(c Config) (*Forcer, error) {
 		templates:  make(map[string]chat.Template),
 		strategies: c.Strategies,
 		tolerance:  cmp.Or(c.Tolerance, defaultTolerance),
-		noise:      cmp.Or(c.Noise, ExactNoise),
+		noise:      cmp.Or(c.Repeatability, ExactRepeatability),
 		sizes:      c.Vocabularies,
 
 		concurrency: cmp.Or(c.Concurrency, 16),
@@ -102,7 +102,7 @@ func New(c Config) (*Forcer, error) {
 	}
 	if !(f.tolerance > 0) || !(f.noise > 0) {
 		return nil, fmt.Errorf("teacherforce: Config.Tolerance %v and Noise %v: want 0 for the default, or nats above 0",
-			c.Tolerance, c.Noise)
+			c.Tolerance, c.Repeatability)
 	}
 	for model, n := range c.Vocabularies {
 		if n < 0 {

@@ -107,7 +107,7 @@ func (c *certifier) repeatability(ctx context.Context) (Probe, error) {
 }
 
 // repeatFactor is how much a single token's log-prob may vary, in units of
-// [Config].Noise, which bounds means over a text: with [ServerNoise] 0.05 nats, a nat on the
+// [Config].Repeatability, which bounds means over a text: with [ServerRepeatability] 0.05 nats, a nat on the
 // log-ratio of a response of 200 tokens.
 const repeatFactor = 2.5
 

@@ -35,7 +35,7 @@ func (e *IntervalRatioError) Error() string {
 	return fmt.Sprintf(
 		"teacherforce: ratio of log-probs that are known as intervals alone (%s): the server shows too few alternatives "+
 			"to each token for the log-prob under the policy's sampling, or the logging policy cannot have drawn the "+
-			"response; the responses that can be weighed would be no random part of all", e.Side)
+			"response; the responses that have a weight would be no random part of all", e.Side)
 }
 
 // LogRatio returns log π(a | c) - log π₀(a | c), the log importance weight of one

@@ -81,7 +81,7 @@ func (f *Forcer) scoreIn(ctx context.Context, tag providers.Tag, p offpolicy.Pol
 }
 
 func (f *Forcer) pair(t chat.Template, c string, r Response, model string) Pair {
-	pair := Pair{Context: c, Header: t.Answer()}
+	pair := Pair{Context: c, Header: t.ResponseHeader()}
 	text := r.Text
 	if r.Ended {
 		pair.EndOfTurn = t.EndOfTurn()

@@ -16,9 +16,9 @@ type PolicyStatistics struct {
 	Failures map[string]int // the others, by error class
 	Flags    map[string]int
 	Methods  map[string]MethodStatistics
-	// Noise is of the responses that were scored more than once: under this
+	// Repeatability is of the responses that were scored more than once: under this
 	// policy and under one of equal hash, a clone, which makes calls of its own.
-	Noise Noise
+	Repeatability Repeatability
 	// KLPerToken estimates KL(P0 ‖ π) per token of P0's responses, in nats:
 	//
 	//	Σ (log P0(a|c) - log π(a|c)) / Σ tokens
@@ -42,9 +42,9 @@ type MethodStatistics struct {
 	Reasons                  map[Reason]int
 }
 
-// Noise is how far apart two scorings of one response lie, in nats per token. It
+// Repeatability is how far apart two scorings of one response lie, in nats per token. It
 // is about the server alone: the text, the context and the model are the same.
-type Noise struct {
+type Repeatability struct {
 	N        int     // responses scored twice
 	RMS, Max float64 // NaN if N is 0
 }
@@ -94,7 +94,7 @@ func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatisti
 			index[r.Policy] = i
 			out = append(out, PolicyStatistics{
 				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{}, Methods: map[string]MethodStatistics{},
-				Noise: Noise{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
+				Repeatability: Repeatability{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
 				RowsPerEffective: math.NaN(),
 			})
 			pairs = append(pairs, sums{})
@@ -106,7 +106,7 @@ func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatisti
 		}
 		for _, other := range again[pair{r.PromptID, r.PolicyHash}] {
 			if other.policy != r.Policy && r.Tokens > 0 {
-				s.Noise.add(math.Abs(r.LogProb.OrNaN()-other.logProb) / float64(r.Tokens))
+				s.Repeatability.add(math.Abs(r.LogProb.OrNaN()-other.logProb) / float64(r.Tokens))
 			}
 		}
 		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.tokens > 0 && !r.Raw() && !b.raw {
@@ -115,7 +115,7 @@ func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatisti
 		}
 	}
 	for i := range out {
-		out[i].Noise.finish()
+		out[i].Repeatability.finish()
 		out[i].KLPerToken, out[i].KLSE = ratio(pairs[i].d, pairs[i].tokens)
 		tokens := 0.0
 		for _, n := range pairs[i].tokens {
@@ -162,7 +162,7 @@ func (s *PolicyStatistics) add(r dataset.LogProb) {
 }
 
 // add counts one difference; RMS holds the sum of squares until finish.
-func (n *Noise) add(d float64) {
+func (n *Repeatability) add(d float64) {
 	if n.N == 0 {
 		n.RMS, n.Max = 0, 0
 	}
@@ -171,7 +171,7 @@ func (n *Noise) add(d float64) {
 	n.Max = max(n.Max, d)
 }
 
-func (n *Noise) finish() {
+func (n *Repeatability) finish() {
 	if n.N > 0 {
 		n.RMS = math.Sqrt(n.RMS / float64(n.N))
 	}

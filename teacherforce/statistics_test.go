@@ -41,15 +41,15 @@ func TestStatistics(t *testing.T) {
 	none := map[string]int{}
 	// p0 and clone: 0.5 nats over 10 tokens and 0 over 40. pi: (4 + 6) nats over 50
 	// tokens; residuals 4 - 2 and 6 - 8, so SE = sqrt((4 + 4)·2)/50.
-	noise := Noise{2, math.Sqrt(0.05 * 0.05 / 2), 0.05}
+	noise := Repeatability{2, math.Sqrt(0.05 * 0.05 / 2), 0.05}
 	want := []PolicyStatistics{
 		{"p0", 3, 3, none, none, ids(3, 3, map[Reason]int{}), noise, nan, nan, nan},
 		{"clone", 2, 2, none, none, ids(2, 2, map[Reason]int{}), noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50,
 			math.Exp(0.01 * 25)},
 		{"pi", 3, 2, map[string]int{string(ReasonMissing): 1}, map[string]int{string(FlagNull): 1},
-			ids(3, 2, map[Reason]int{ReasonMissing: 1}), Noise{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50,
+			ids(3, 2, map[Reason]int{ReasonMissing: 1}), Repeatability{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50,
 			math.Exp(0.2 * 25)},
-		{"pi_cold", 1, 1, none, none, ids(1, 1, map[Reason]int{}), Noise{0, nan, nan}, nan, nan, nan},
+		{"pi_cold", 1, 1, none, none, ids(1, 1, map[Reason]int{}), Repeatability{0, nan, nan}, nan, nan, nan},
 	}
 	near := cmp.Comparer(func(a, b float64) bool {
 		return a == b || math.IsNaN(a) && math.IsNaN(b) ||

@@ -117,7 +117,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	forcing := teacherforce.Config{Scorer: client, Strategies: strategies, Noise: teacherforce.ServerNoise}
+	forcing := teacherforce.Config{Scorer: client, Strategies: strategies,
+		Repeatability: teacherforce.ServerRepeatability}
 	if providers.ScoresChats(server.Provider) {
 		forcing.Chat = client
 	} else if slices.ContainsFunc(strategies,

@@ -15,11 +15,11 @@ import (
 // runFolder is a run's folder as its report leaves it.
 func runFolder(t *testing.T, decision record.Decision) string {
 	t.Helper()
-	none := record.Interval{}
+	none := record.Quantity{}
 	v := &pilot.Verdict{
 		SchemaVersion: record.SchemaVersion, State: "done", Decision: decision,
 		Checks:     []record.Finding{{ID: "prompts.unique", Status: record.Pass, Summary: "all different"}},
-		Estimate:   record.CostEstimate{},
+		Cost:       record.CostEstimate{},
 		Projection: record.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
 		Run:        pilot.RunInfo{Prompts: 100},
 	}

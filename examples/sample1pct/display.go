@@ -251,7 +251,7 @@ func forcingLine(f record.ForcingCounts, width int) string {
 
 // printPreflight shows what a run of n prompts is expected to take. Its lines fit 60 columns.
 func printPreflight(w io.Writer, n int, live bool, pricesDate string, pf pilot.Preflight) {
-	e := pf.Estimate
+	e := pf.Cost
 	simulated := ""
 	if !live {
 		simulated = " with live services"

@@ -34,7 +34,7 @@ type options struct {
 	budget, fullBudget, width            float64
 	noise                                dataset.Float
 	assurance                            float64
-	stated                               *offpolicy.Pilot // nil: none
+	stated                               *offpolicy.Planning // nil: none
 	faults                               string
 	waive                                waivers
 	filters
@@ -114,7 +114,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"0 plans for the expected width, which about half of them exceed")
 	fs.Func("stated", "run nothing: say which runs reach -width if labels and judge are as in `SPEC`, such as "+
 		"sd=0.25,correlation=0.7", func(s string) error {
-		o.stated = new(offpolicy.Pilot)
+		o.stated = new(offpolicy.Planning)
 		return setStated(o.stated, s)
 	})
 	fs.IntVar(&o.anytime, "anytime", 0, "`prompts` at which intervals that hold however often a growing run is looked "+

@@ -11,7 +11,7 @@ import (
 )
 
 // setStated reads -stated, sd=0.25,correlation=0.7.
-func setStated(p *offpolicy.Pilot, spec string) error {
+func setStated(p *offpolicy.Planning, spec string) error {
 	given := map[string]float64{}
 	for part := range strings.SplitSeq(spec, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
@@ -25,7 +25,7 @@ func setStated(p *offpolicy.Pilot, spec string) error {
 	if len(given) != 2 || !(sd > 0 && sd <= .5 && correlation >= 0 && correlation <= 1) {
 		return fmt.Errorf("want a standard deviation of labels in (0, 0.5] and the judge's correlation with them in [0, 1]")
 	}
-	*p = offpolicy.StatedPilot(sd, correlation)
+	*p = offpolicy.StatedPlanning(sd, correlation)
 	return nil
 }
 

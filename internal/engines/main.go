@@ -114,7 +114,7 @@ func (o options) connect() (*providers.Client, *teacherforce.Forcer, offpolicy.P
 	if err != nil {
 		return nil, nil, p, err
 	}
-	config := teacherforce.Config{Scorer: client, Noise: teacherforce.ServerNoise,
+	config := teacherforce.Config{Scorer: client, Repeatability: teacherforce.ServerRepeatability,
 		Tolerance: teacherforce.ServerTolerance}
 	if providers.ScoresChats(provider) {
 		config.Chat = client

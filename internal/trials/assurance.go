@@ -54,7 +54,7 @@ func assurance(out io.Writer, repetitions int) error {
 Written by `+"`go run ./internal/trials -part assurance -out offpolicy/montecarlo.md`"+`. %d plans a world, each from a pilot of
 100 prompts with 100 labels of P0's and 25 of a far target's responses, by Pilot; then one run of the planned size, half
 of its prompts labelled. An Assurance of 80%% is held to 75-92%% of runs; without one the plan is for the expected width.
-"near" is by weights (ESS/n about .9), by Result.WeightedPilot. A plan that no run of 20,000 prompts or 2,000 draws keeps is left
+"near" is by weights (ESS/n about .9), by Result.WeightedPlanning. A plan that no run of 20,000 prompts or 2,000 draws keeps is left
 out. The runs of arena are resamples of the labelled rows of real logs.
 
 | world | value | asked %% | plans | refused | met %% | width / planned | prompts | labels |
@@ -83,7 +83,7 @@ func assureWorld(out io.Writer, w *world, repetitions int) error {
 			if err != nil {
 				return err
 			}
-			p, own, weighted := r.Pilot(), r.TargetPilot("far"), r.WeightedPilot("near")
+			p, own, weighted := r.Planning(), r.TargetPlanning("far"), r.WeightedPlanning("near")
 			p.Assurance, own.Assurance, weighted.Assurance = share, share, share
 			if n, m := p.LoggingRun(w.width, .5, most); n > 0 {
 				run, err := one(run{prompts: n, labels: m})
@@ -154,7 +154,7 @@ func arenaRuns(out io.Writer, repetitions int) error {
 			if err != nil {
 				return err
 			}
-			p := r.Pilot()
+			p := r.Planning()
 			p.Assurance = share
 			n, m := p.LoggingRun(width, .5, 100_000)
 			if r, err = offpolicy.Evaluate(resample(rng, n, m), quick); err != nil {

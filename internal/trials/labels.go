@@ -229,11 +229,11 @@ func sharesCell(out io.Writer, w *world, noise float64, repetitions int) error {
 			return err
 		}
 		totals["100"].add(w, all, first)
-		pilots := map[string]offpolicy.Pilot{"p0": first.Pilot()}
+		pilots := map[string]offpolicy.Planning{"p0": first.Planning()}
 		for name := range s.Draws {
-			pilots[name] = first.TargetPilot(name)
+			pilots[name] = first.TargetPlanning(name)
 		}
-		for name, by := range map[string]map[string]offpolicy.Pilot{"200, 50 each": nil, "200, by spread": pilots} {
+		for name, by := range map[string]map[string]offpolicy.Planning{"200, 50 each": nil, "200, by spread": pilots} {
 			r, err := evaluate(oracle.Share(200, "p0", counts, by))
 			if err != nil {
 				return err

@@ -44,9 +44,9 @@ func TestEstimateIsNearTheBill(t *testing.T) {
 		}
 		bill := s.Bill().Total.USD
 		s.Close()
-		off := bill/v.Estimate.ExpectedUSD - 1
+		off := bill/v.Cost.ExpectedUSD - 1
 		t.Logf("run %d, prompts of %d conversations: $%.4f expected, $%.4f billed (%+.1f%%)", k, 1+k%8,
-			v.Estimate.ExpectedUSD, bill, 100*off)
+			v.Cost.ExpectedUSD, bill, 100*off)
 		if math.Abs(off) <= 0.2 {
 			near++
 		}

@@ -118,7 +118,7 @@ func ExampleRunPreflight() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, s := range pf.Estimate.Stages {
+	for _, s := range pf.Cost.Stages {
 		if s.Name == "judge" || s.Name == "oracle" {
 			fmt.Println(s.Name, s.Calls, "calls")
 		}

@@ -18,13 +18,13 @@ import (
 	"github.com/reweigh/reweigh/providers/batch"
 )
 
-func oracleStage(v *pilot.Verdict) (s pilot.Stage, e record.StageEstimate) {
+func oracleStage(v *pilot.Verdict) (s pilot.Stage, e record.StageCost) {
 	for _, x := range v.Stages {
 		if x.Name == "oracle" {
 			s = x
 		}
 	}
-	for _, x := range v.Estimate.Stages {
+	for _, x := range v.Cost.Stages {
 		if x.Name == "oracle" {
 			e = x
 		}

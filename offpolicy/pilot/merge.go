@@ -47,7 +47,7 @@ func Merge(out string, dirs ...string) (*Verdict, error) {
 	cfg = cfg.withDefaults()
 	cfg.batches = s.Batches
 	m.Records.Live, m.Records.Concurrency = s.Live, s.InFlight
-	w := &writer{cfg: &cfg, started: time.Now(), estimate: s.Estimate}
+	w := &writer{cfg: &cfg, started: time.Now(), estimate: s.Cost}
 	if differ := differing(append([]json.RawMessage{m.Settings}, m.Others...)); len(differ) > 0 {
 		w.warnings = append(w.warnings, fmt.Sprintf("shards were started with different settings (%s); those of shard 0 "+
 			"count", strings.Join(differ, ", ")))

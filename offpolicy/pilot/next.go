@@ -25,7 +25,7 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 			record.Do("", record.FieldLedgers, record.FieldBudget).Changes...)
 	case stop != nil && stop.OutOfBudget():
 		// What is left is not known; as much again and a quarter more is a start.
-		budget := c.budget(1.6 * max(v.Run.Spent, v.Estimate.ExpectedUSD))
+		budget := c.budget(1.6 * max(v.Run.Spent, v.Cost.ExpectedUSD))
 		return c.step("Raise the budget and start the run again: it goes on where it stopped, and pays for nothing twice.",
 			false, budget...)
 	case stop != nil && stop.Resumable():

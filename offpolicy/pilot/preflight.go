@@ -26,7 +26,7 @@ import (
 
 // Preflight is what was found before anything was spent.
 type Preflight struct {
-	Estimate record.CostEstimate
+	Cost     record.CostEstimate
 	Warnings []string
 }
 
@@ -359,7 +359,7 @@ func (p *preflight) costs(ctx context.Context) {
 		p.warn("%s", warning)
 	}
 	var err error
-	if p.found.Estimate, err = p.work.Estimate(ctx); err != nil {
+	if p.found.Cost, err = p.work.Cost(ctx); err != nil {
 		p.add("the run cannot be estimated: "+err.Error(), record.Remedy{Do: "correct what it names"}, err)
 		return
 	}
@@ -374,13 +374,13 @@ func (p *preflight) costs(ctx context.Context) {
 	if !c.Shard.Whole() {
 		of = fmt.Sprintf("$%.4f, this shard's part of %s", float64(c.Budget), of)
 	}
-	if e := p.found.Estimate.ExpectedUSD; e > float64(c.Budget) {
+	if e := p.found.Cost.ExpectedUSD; e > float64(c.Budget) {
 		enough := fmt.Sprintf("%.2f", ceilCents(e*float64(c.whole)/float64(c.Budget)))
 		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than %s", e, of),
 			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough),
 				Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}},
 			providers.ErrBudget)
-	} else if w := p.found.Estimate.WorstUSD; w > float64(c.Budget) {
+	} else if w := p.found.Cost.WorstUSD; w > float64(c.Budget) {
 		p.warn("the worst case, $%.4f, would pass %s: the run would stop there, resumable", w, of)
 	}
 }
@@ -397,7 +397,7 @@ func (p *preflight) pack(context.Context) {
 // folder looks whether the folder can take the run.
 func (p *preflight) folder(context.Context) {
 	tokens := 0.0
-	for _, s := range p.found.Estimate.Stages {
+	for _, s := range p.found.Cost.Stages {
 		tokens += s.PromptTokens + s.CompletionTokens
 	}
 	j := p.job()

@@ -50,7 +50,7 @@ func runOnce(ctx context.Context, cfg Config) (v *Verdict, end bool, err error) 
 	if p.cfg.Announce != nil {
 		p.cfg.Announce(p.found)
 	}
-	w := &writer{cfg: &p.cfg, started: started, estimate: p.found.Estimate, warnings: p.found.Warnings}
+	w := &writer{cfg: &p.cfg, started: started, estimate: p.found.Cost, warnings: p.found.Warnings}
 	j := p.job()
 	if p.cfg.Render != nil {
 		j.Show = func(rec *record.Records) error { _, err := w.write(rec); return err }

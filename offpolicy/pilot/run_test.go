@@ -360,7 +360,7 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Budget = providers.USD(pf.Estimate.ExpectedUSD / 2)
+	cfg.Budget = providers.USD(pf.Cost.ExpectedUSD / 2)
 	_, err = pilot.Run(t.Context(), cfg)
 	var refused *pilot.PreflightError
 	if !errors.As(err, &refused) || !errors.Is(err, providers.ErrBudget) || s.Bill().Total.Calls != 0 {
@@ -368,7 +368,7 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	}
 	// A budget that the expectation fits and the run does not: half of what
 	// it is expected to need was spent on something else.
-	cfg.Budget = providers.USD(pf.Estimate.ExpectedUSD * 1.001)
+	cfg.Budget = providers.USD(pf.Cost.ExpectedUSD * 1.001)
 	for i := range cfg.Arms {
 		cfg.Arms[i].ExpectedTokens /= 4 // too low an expectation
 	}
@@ -376,7 +376,7 @@ func TestBudgetStopsAndResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Budget = providers.USD(pf.Estimate.ExpectedUSD * 1.001)
+	cfg.Budget = providers.USD(pf.Cost.ExpectedUSD * 1.001)
 	v, err := pilot.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

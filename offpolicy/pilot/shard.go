@@ -29,7 +29,7 @@ type settings struct {
 	Batches    bool                `json:"batches"`
 	InFlight   int                 `json:"concurrency"`
 	Prices     providers.Prices    `json:"prices"`
-	Estimate   record.CostEstimate `json:"estimate"` // of all shards
+	Cost       record.CostEstimate `json:"estimate"` // of all shards
 	Drill      bool                `json:"drill"`
 }
 
@@ -44,7 +44,7 @@ func (p *preflight) divide(ctx context.Context) error {
 		w := p.work
 		w.Shard = Shard{Index: i, Of: c.Shard.Of}
 		var err error
-		if parts[i], err = w.Estimate(ctx); err != nil {
+		if parts[i], err = w.Cost(ctx); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (p *preflight) divide(ctx context.Context) error {
 		Assurance:  c.Assurance,
 		Thresholds: *c.Thresholds, Waived: c.Waived, Live: c.Live, Origin: c.Origin, Held: c.Input.Held, Batches: c.batches,
 		InFlight: c.Concurrency, Prices: providers.Prices{Date: c.Prices.Date, Models: map[string]providers.Price{}},
-		Estimate: total(parts), Drill: c.Drill}
+		Cost: total(parts), Drill: c.Drill}
 	for _, m := range append(c.Arms.Models(), p.models...) {
 		if price, ok := c.Prices.Models[m]; ok {
 			s.Prices.Models[m] = price

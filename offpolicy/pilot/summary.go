@@ -35,7 +35,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		CannotSay:     cannotSay(rec),
 		Spending:      attribute(rec.Ledger),
 		Warnings:      slices.Clone(w.warnings),
-		Estimate:      rec.Estimate,
+		Cost:          rec.Cost,
 		Run: RunInfo{
 			Started: w.started.UTC(), Updated: time.Now().UTC(), Prompts: len(c.Prompts), Input: c.Input.Name,
 			InputSHA: c.Input.SHA256,
@@ -62,7 +62,7 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		v.Run.Budget = dataset.Known(float64(c.Budget))
 	}
 	v.Decision, v.Reasons = record.Decide(v.Checks)
-	v.Estimate.Stages = slices.Clone(rec.Estimate.Stages)
+	v.Cost.Stages = slices.Clone(rec.Cost.Stages)
 	byStage := map[string]float64{}
 	for e := range rec.Ledger.Brief().All() {
 		byStage[e.Stage] += float64(e.Cost)
@@ -73,9 +73,9 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 	}
 	v.Next = next(v, rec.Stop, c)
 	v.Spell(c.Words)
-	v.Estimate.ActualUSD = dataset.Known(v.Run.Spent)
-	for i, s := range v.Estimate.Stages {
-		v.Estimate.Stages[i].ActualUSD = dataset.Known(byStage[s.Name])
+	v.Cost.ActualUSD = dataset.Known(v.Run.Spent)
+	for i, s := range v.Cost.Stages {
+		v.Cost.Stages[i].ActualUSD = dataset.Known(byStage[s.Name])
 	}
 	if rec.Calibrator != nil {
 		labels := map[dataset.Key]float64{}
@@ -97,9 +97,9 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 // complete adds to the records what the configuration says of them.
 func (w *writer) complete(rec *record.Records) {
 	c := w.cfg
-	rec.Estimate = w.estimate
+	rec.Cost = w.estimate
 	if rec.PeopleLabel = !asksOracle(w.estimate); rec.PeopleLabel {
-		rec.Estimate = withEarlierLabels(w.estimate, rec)
+		rec.Cost = withEarlierLabels(w.estimate, rec)
 	}
 	rec.Input, rec.Shard = c.Input, c.Shard
 	rec.Full, rec.FullBudget, rec.Resolution, rec.Assurance = c.Full, c.FullBudget, c.Resolution, c.Assurance
@@ -280,7 +280,7 @@ func summarize(rec *record.Records) []PolicySummary {
 			}
 		}
 		s.Scored = len(judged)
-		s.Judge, s.Calibrated = record.MeanInterval(judged).Unit(), record.MeanInterval(calibrated).Unit()
+		s.Judge, s.Calibrated = record.MeanOf(judged).Unit(), record.MeanOf(calibrated).Unit()
 		s.LogProb, s.PerToken = record.QuantilesOf(totals), record.QuantilesOf(perToken)
 		s.Forcing, s.Methods = forcingSummary(forcing, name)
 		if a.Role != record.Logging {
@@ -318,13 +318,14 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
 		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE),
 		RowsPerEffective: record.Finite(st.RowsPerEffective),
-		NoiseN:           st.Noise.N, NoiseRMS: dataset.Known(st.Noise.RMS), NoiseMax: dataset.Known(st.Noise.Max),
+		NoiseN:           st.Repeatability.N, NoiseRMS: dataset.Known(st.Repeatability.RMS),
+		NoiseMax: dataset.Known(st.Repeatability.Max),
 	}, methods
 }
 
 // asksOracle says whether an estimate has calls of the oracle: people make none.
 func asksOracle(e record.CostEstimate) bool {
-	return slices.ContainsFunc(e.Stages, func(s record.StageEstimate) bool {
+	return slices.ContainsFunc(e.Stages, func(s record.StageCost) bool {
 		return s.Name == record.StageOracle && s.Calls > 0
 	})
 }
@@ -333,7 +334,7 @@ func asksOracle(e record.CostEstimate) bool {
 // now, what an earlier start paid a model for labels: the ledger holds it, and nobody
 // asked for it again.
 func withEarlierLabels(e record.CostEstimate, rec *record.Records) record.CostEstimate {
-	at := slices.IndexFunc(e.Stages, func(s record.StageEstimate) bool { return s.Name == record.StageOracle })
+	at := slices.IndexFunc(e.Stages, func(s record.StageCost) bool { return s.Name == record.StageOracle })
 	if at < 0 {
 		return e
 	}

@@ -51,8 +51,8 @@ type PolicySummary struct {
 	// Judge is the mean judge score over Scored responses, with a 95%
 	// t-interval over prompts; Calibrated the same for calibrated scores.
 	Scored     int             `json:"scored"`
-	Judge      record.Interval `json:"judge"`
-	Calibrated record.Interval `json:"calibrated"`
+	Judge      record.Quantity `json:"judge"`
+	Calibrated record.Quantity `json:"calibrated"`
 	// LogProb and PerToken describe the logged responses' log-probs under this
 	// policy, in nats.
 	LogProb  record.Quantiles `json:"logprob"`
@@ -161,7 +161,7 @@ type Verdict struct {
 	Waivers       map[string]string   `json:"waivers"`
 	Checks        []record.Finding    `json:"checks"`
 	Stages        []Stage             `json:"stages"`
-	Estimate      record.CostEstimate `json:"estimate"`
+	Cost          record.CostEstimate `json:"estimate"`
 	Spending      []Spending          `json:"spending"`
 	// Evaluation is what the sample says of the policies' values: answered, or refused
 	// with the reasons. It does not weigh on the decision, which is about the pipeline.

@@ -163,7 +163,7 @@ func New(c *providers.Client) Runner { return Runner{c} }
 // reservation of a batch left behind stays in the budget. A new process that
 // charges its budget with what the ledger holds leaves out the lines of
 // endpoint "batch" that are in flight: Run reserves for them again, even
-// past the limit, because they are owed.
+// past the limit, because they must be paid.
 func (r Runner) Run(ctx context.Context, config Config,
 	requests []providers.GenerateRequest) (map[providers.Tag]Result, error) {
 	fail := func(class providers.Class, err error) (map[providers.Tag]Result, error) {

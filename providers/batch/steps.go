@@ -95,7 +95,7 @@ func (r *run) submit(ctx context.Context, items []*item, st *State, doubt *bool,
 		if info.Status != "failed" || !queueFull(info.Problems) {
 			return nil
 		}
-		// Nothing was worked on, and nothing is owed: the same file again, later.
+		// Nothing was worked on, and nothing has to be paid: the same file again, later.
 		if fullSince.IsZero() {
 			fullSince = time.Now()
 		}
@@ -274,18 +274,18 @@ type lineOutcome struct {
 // download reads a finished batch's files. It returns the outcome of any line
 // of the batch.
 func (r *run) download(ctx context.Context, st *State) (func(*item) lineOutcome, error) {
-	var answers map[string]providers.BatchAnswer
+	var answers map[string]providers.BatchOutput
 	malformed := 0
 	// A file with broken lines is read a second time, in case it was the way
 	// here that broke them.
 	for range 2 {
-		answers, malformed = map[string]providers.BatchAnswer{}, 0
+		answers, malformed = map[string]providers.BatchOutput{}, 0
 		for _, f := range []struct{ id, name string }{{st.OutputFile, "output"}, {st.ErrorFile, "errors"}} {
 			if f.id == "" {
 				continue
 			}
 			k := st.call(opResults, f.name, "files")
-			lines, err := providers.Free(ctx, r.c, k, func(ctx context.Context) ([]providers.BatchAnswer, error) {
+			lines, err := providers.Free(ctx, r.c, k, func(ctx context.Context) ([]providers.BatchOutput, error) {
 				lines, bad, err := r.batcher(st.Model).BatchFile(ctx, k.Tag, f.id)
 				if err == nil {
 					malformed += bad

@@ -205,7 +205,7 @@ func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiE
 			return "", badRequest("messages", "%v", err)
 		}
 		if !header { // the turns alone, without what announces the answer
-			text = strings.TrimSuffix(text, template.Answer())
+			text = strings.TrimSuffix(text, template.ResponseHeader())
 		} else if think := r.TemplateKwargs.EnableThinking; think != nil && !*think {
 			text += noThought
 		}
@@ -218,10 +218,10 @@ func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiE
 		return "", badRequest("messages", "%v", err)
 	}
 	turn, content := template.Assistant(), last.Content
-	if strings.Contains(template.Answer(), "</think>") {
+	if strings.Contains(template.ResponseHeader(), "</think>") {
 		content = strings.TrimLeft(content, "\n")
 	} else {
-		text = strings.TrimSuffix(text, template.Answer()) + turn.Before
+		text = strings.TrimSuffix(text, template.ResponseHeader()) + turn.Before
 	}
 	if turn.Trim {
 		content = strings.TrimSpace(content)
@@ -230,7 +230,7 @@ func (s *Server) vllmRender(m modelSpec, r *request, header bool) (string, *apiE
 	if !r.ContinueFinalMessage {
 		text += turn.After
 		if header {
-			text += template.Answer()
+			text += template.ResponseHeader()
 		}
 	}
 	return text, nil

@@ -55,8 +55,8 @@ func TestVLLMChatIsExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(tpl.Answer(), "</think>") {
-			rendered = strings.TrimSuffix(rendered, tpl.Answer()) + tpl.Assistant().Before
+		if !strings.Contains(tpl.ResponseHeader(), "</think>") {
+			rendered = strings.TrimSuffix(rendered, tpl.ResponseHeader()) + tpl.Assistant().Before
 		}
 		content := " The Rhine.\n"
 		if tpl.Assistant().Trim {

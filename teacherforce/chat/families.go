@@ -60,7 +60,7 @@ var (
 
 func qwen3Format(name, thought string) Format {
 	f := qwenFormat(name, SystemOptional, "")
-	f.Answer = f.Assistant.Before + thought
+	f.ResponseHeader = f.Assistant.Before + thought
 	f.Controls = append(f.Controls, "<think>", "</think>", "<tool_response>", "</tool_response>")
 	return f
 }
@@ -111,7 +111,7 @@ var kimiK2Thinking = func() Template {
 			"<|media_start|>", "<|media_begin|>", "<|media_content|>", "<|media_pad|>", "<|media_end|>", "<|reserved_token_",
 		},
 	}
-	f.Answer = f.Assistant.Before
+	f.ResponseHeader = f.Assistant.Before
 	f.Assistant.Before += "<think></think>"
 	return must(f)
 }()
@@ -139,9 +139,9 @@ var deepSeekR1 = must(deepSeekFormat("deepseek-r1", "<think>\n"))
 func deepSeekFormat(name, thought string) Format {
 	return Format{
 		Name: name, BOS: "<｜begin▁of▁sentence｜>", EndOfTurn: "<｜end▁of▁sentence｜>",
-		User:      Turn{Before: "<｜User｜>"},
-		Assistant: Turn{Before: "<｜Assistant｜>", After: "<｜end▁of▁sentence｜>"},
-		Answer:    "<｜Assistant｜>" + thought,
+		User:           Turn{Before: "<｜User｜>"},
+		Assistant:      Turn{Before: "<｜Assistant｜>", After: "<｜end▁of▁sentence｜>"},
+		ResponseHeader: "<｜Assistant｜>" + thought,
 		Controls: []string{
 			"<｜User｜>", "<｜Assistant｜>", "<think>", "</think>", "<｜▁pad▁｜>", "<|EOT|>",
 			"<｜fim▁hole｜>", "<｜fim▁begin｜>", "<｜fim▁end｜>",

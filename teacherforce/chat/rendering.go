@@ -56,7 +56,7 @@ func NewRendering(r Rendering) (Template, error) {
 			continue
 		}
 		if answer, ok := strings.CutPrefix(full, bare); ok {
-			f.Answer = answer
+			f.ResponseHeader = answer
 		}
 		return Template{f: &f, r: &r}, nil
 	}

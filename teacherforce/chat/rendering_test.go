@@ -31,8 +31,8 @@ func TestRendering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tpl.Answer() != "<me>" || tpl.BOS() != "<s>" || tpl.EndOfTurn() != "<end>" || len(tpl.Controls()) != 3 {
-		t.Errorf("answer %q, BOS %q, end %q, controls %v", tpl.Answer(), tpl.BOS(), tpl.EndOfTurn(), tpl.Controls())
+	if tpl.ResponseHeader() != "<me>" || tpl.BOS() != "<s>" || tpl.EndOfTurn() != "<end>" || len(tpl.Controls()) != 3 {
+		t.Errorf("answer %q, BOS %q, end %q, controls %v", tpl.ResponseHeader(), tpl.BOS(), tpl.EndOfTurn(), tpl.Controls())
 	}
 	other, err := numbered(func(r *Rendering) { r.Identity = "2" })
 	if err != nil || other.Hash() == tpl.Hash() || len(tpl.Hash()) != 16 {

@@ -25,11 +25,11 @@ type Format struct {
 	// The turns. EndOfTurn begins Assistant.After: what follows it there is
 	// put by the template and not emitted by the model.
 	System, User, Assistant Turn
-	// Answer is the header that the model's answer follows; empty means
+	// ResponseHeader is the header that the model's answer follows; empty means
 	// Assistant.Before.
-	Answer string
+	ResponseHeader string `json:"Answer"` // by this name in the hash
 	// NoHeader says that nothing stands before the model's answer, whatever
-	// stands before an earlier one: Answer is empty.
+	// stands before an earlier one: Template.ResponseHeader is empty.
 	NoHeader bool `json:",omitempty"` // not in the hash of a format without it
 	// AfterUser says that Assistant.Before stands only after a user's turn.
 	AfterUser bool `json:",omitempty"`
@@ -71,13 +71,13 @@ type Template struct {
 
 // New makes a template of a format.
 func New(f Format) (Template, error) {
-	if f.Answer == "" && !f.NoHeader {
-		f.Answer = f.Assistant.Before
+	if f.ResponseHeader == "" && !f.NoHeader {
+		f.ResponseHeader = f.Assistant.Before
 	}
 	switch {
 	case f.Name == "":
 		return Template{}, errors.New("chat: format has no name")
-	case strings.TrimSpace(f.User.Before+f.User.After) == "" || strings.TrimSpace(f.User.After+f.Answer) == "":
+	case strings.TrimSpace(f.User.Before+f.User.After) == "" || strings.TrimSpace(f.User.After+f.ResponseHeader) == "":
 		return Template{}, fmt.Errorf("chat: format %q has no markers around a user turn: without any, turns run into "+
 			"each other", f.Name)
 	case f.EndOfTurn == "":
@@ -86,8 +86,8 @@ func New(f Format) (Template, error) {
 	case !strings.HasPrefix(f.Assistant.After, f.EndOfTurn):
 		return Template{}, fmt.Errorf("chat: format %q: Assistant.After %q does not begin with the end-of-turn token %q, "+
 			"so that an earlier answer would not stand as the model wrote it", f.Name, f.Assistant.After, f.EndOfTurn)
-	case f.NoHeader && f.Answer != "":
-		return Template{}, fmt.Errorf("chat: format %q has NoHeader and the Answer %q", f.Name, f.Answer)
+	case f.NoHeader && f.ResponseHeader != "":
+		return Template{}, fmt.Errorf("chat: format %q has NoHeader and the Answer %q", f.Name, f.ResponseHeader)
 	case f.SystemRule < SystemOptional || f.SystemRule > SystemRefused:
 		return Template{}, fmt.Errorf("chat: format %q has an unknown SystemRule %d", f.Name, f.SystemRule)
 	}
@@ -136,13 +136,13 @@ func (t Template) EndOfTurn() string {
 	return t.f.EndOfTurn
 }
 
-// Answer returns the header that announces the model's answer: what a rendered
+// ResponseHeader returns the header that announces the model's answer: what a rendered
 // context ends with. It is empty for "raw".
-func (t Template) Answer() string {
+func (t Template) ResponseHeader() string {
 	if t.f == nil {
 		return ""
 	}
-	return t.f.Answer
+	return t.f.ResponseHeader
 }
 
 // Assistant returns what stands around an assistant's earlier message.
@@ -240,7 +240,7 @@ func (t Template) Render(msgs []dataset.Message) (string, error) {
 		}
 		r.turn(turn, first+i, m.Content)
 	}
-	r.text.WriteString(t.f.Answer)
+	r.text.WriteString(t.f.ResponseHeader)
 	text := r.text.String()
 	if control, turn := r.stray(text); control != "" {
 		return "", fmt.Errorf("chat: template %q: %w", t.f.Name, &ControlTokenError{Token: control, Turn: turn,

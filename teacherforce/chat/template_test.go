@@ -370,7 +370,7 @@ func TestControlAcrossTheSeamOfContent(t *testing.T) {
 // a space.
 func TestAnswersStand(t *testing.T) {
 	for _, tpl := range builtin {
-		if tpl.raw() || tpl.Answer() != tpl.Assistant().Before {
+		if tpl.raw() || tpl.ResponseHeader() != tpl.Assistant().Before {
 			continue
 		}
 		msgs := []dataset.Message{system("x"), user("y")}
@@ -451,7 +451,7 @@ func TestNewRefuses(t *testing.T) {
 		{Format{Name: "x", User: user, Assistant: bot}, "no end-of-turn"},
 		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: "!"}, "does not begin with the end-of-turn"},
 		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: ".", SystemRule: 9}, "SystemRule 9"},
-		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: ".", Answer: "(", NoHeader: true}, "NoHeader"},
+		{Format{Name: "x", User: user, Assistant: bot, EndOfTurn: ".", ResponseHeader: "(", NoHeader: true}, "NoHeader"},
 	} {
 		if _, err := New(c.f); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("New(%+v): %v, want an error with %q", c.f, err, c.want)

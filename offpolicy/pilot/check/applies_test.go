@@ -92,12 +92,12 @@ func prune(r *healthy.Run) {
 	r.Canaries = slices.DeleteFunc(r.Canaries, func(x dataset.Canary) bool { return gone(x.Policy) })
 	r.CanariesOwed = slices.DeleteFunc(r.CanariesOwed, func(k dataset.Key) bool { return gone(k.Policy) })
 	r.Ledger = slices.DeleteFunc(r.Ledger, func(x providers.Entry) bool { return gone(x.Policy) })
-	r.Estimate.ExpectedUSD *= float64(len(r.Ledger)) / float64(before)
+	r.Cost.ExpectedUSD *= float64(len(r.Ledger)) / float64(before)
 }
 
 // free makes all models cost nothing.
 func free(r *healthy.Run) {
-	r.Estimate = record.CostEstimate{Calls: len(r.Ledger)}
+	r.Cost = record.CostEstimate{Calls: len(r.Ledger)}
 	for i := range r.Ledger {
 		r.Ledger[i].Cost = 0
 	}

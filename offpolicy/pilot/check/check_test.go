@@ -311,11 +311,11 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		}, map[string]record.Status{"policies.ranking": record.Hold}, "", "the judge does not see what is wrong"},
 		{"a torn file", func(r *healthy.Run) { r.FileProblems = []string{"judge.jsonl lacks q1"} },
 			map[string]record.Status{"files.valid": record.Fail}, "judge.jsonl", "pitfall 27: missing judge files"},
-		{"30% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 1.3 },
+		{"30% over", func(r *healthy.Run) { r.Cost.ExpectedUSD /= 1.3 },
 			map[string]record.Status{"cost.estimate": record.Hold}, "", "20-50% over is neither in the plan"},
-		{"100% over", func(r *healthy.Run) { r.Estimate.ExpectedUSD /= 2 },
+		{"100% over", func(r *healthy.Run) { r.Cost.ExpectedUSD /= 2 },
 			map[string]record.Status{"cost.estimate": record.Fail}, "", "over 50% is NO-GO in the plan"},
-		{"80% under", func(r *healthy.Run) { r.Estimate.ExpectedUSD *= 5 },
+		{"80% under", func(r *healthy.Run) { r.Cost.ExpectedUSD *= 5 },
 			map[string]record.Status{"cost.estimate": record.Hold}, "", "under never fails"},
 		{"a row failed by rate limiting",
 			func(r *healthy.Run) { healthy.FailLogProb(healthy.LogprobRow(r, 1, "pi_cot"), "rate_limited") },
@@ -592,7 +592,7 @@ func TestMissingPatternSize(t *testing.T) {
 
 func TestWaiver(t *testing.T) {
 	r := healthy.New(100, 5)
-	r.Estimate.ExpectedUSD /= 2
+	r.Cost.ExpectedUSD /= 2
 	checks := findings(r.Rows(), map[string]string{"cost.estimate": "prices changed today"})
 	d, reasons := record.Decide(checks)
 	if d != record.GO || len(reasons) != 1 || !strings.Contains(reasons[0], "prices changed today") ||

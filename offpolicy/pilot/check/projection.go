@@ -64,7 +64,7 @@ func checkProjectedTime(in *Input, c *record.Finding) {
 		record.Figure{Name: "to", Value: p.Seconds.Hi, Unit: "s"})
 	c.Summary = fmt.Sprintf("%s prompts will take about %s at this run's throughput", record.Count(r.Full),
 		inWords(p.Seconds.Value.OrNaN()))
-	if live := r.Estimate.ExpectedSeconds.OrNaN() / float64(r.Prompts.Len()) * float64(r.Full); !r.Live && live > 0 {
+	if live := r.Cost.ExpectedSeconds.OrNaN() / float64(r.Prompts.Len()) * float64(r.Full); !r.Live && live > 0 {
 		c.Summary += fmt.Sprintf(", and with live services about %s, as the estimate takes them to be", inWords(live))
 	}
 }

@@ -61,18 +61,18 @@ func checkCost(in *Input, c *record.Finding) {
 			unseen += float64(e.Cost)
 		}
 	}
-	c.AddFigure("estimated", r.Estimate.ExpectedUSD, "USD")
+	c.AddFigure("estimated", r.Cost.ExpectedUSD, "USD")
 	c.AddFigure("seen", seen, "USD")
 	c.AddFigure("unseen, at most", unseen, "USD")
-	if r.Estimate.WorstUSD == 0 && r.Estimate.Calls > 0 {
+	if r.Cost.WorstUSD == 0 && r.Cost.Calls > 0 {
 		checkFree(r, c, seen+unseen)
 		return
 	}
-	if !(r.Estimate.ExpectedUSD > 0) {
+	if !(r.Cost.ExpectedUSD > 0) {
 		c.Status, c.Summary = record.Fail, "there is no estimate to compare with"
 		return
 	}
-	least, most := seen/r.Estimate.ExpectedUSD-1, (seen+unseen)/r.Estimate.ExpectedUSD-1
+	least, most := seen/r.Cost.ExpectedUSD-1, (seen+unseen)/r.Cost.ExpectedUSD-1
 	c.AddFigure("over, at least", least, "share")
 	c.AddFigure("over, at most", most, "share")
 	switch {
@@ -88,7 +88,7 @@ func checkCost(in *Input, c *record.Finding) {
 		side = "under"
 	}
 	c.Summary = fmt.Sprintf("$%.4f spent, %.1f%% %s the estimate of $%.4f", seen, 100*math.Abs(least), side,
-		r.Estimate.ExpectedUSD)
+		r.Cost.ExpectedUSD)
 	prompt, completion := tokensOver(r)
 	c.AddFigure("prompt tokens, over", prompt, "share")
 	c.AddFigure("completion tokens, over", completion, "share")
@@ -123,7 +123,7 @@ func checkFree(r *record.Records, c *record.Finding, spent float64) {
 func tokensOver(r *record.Records) (prompt, completion float64) {
 	var expected [2]float64
 	seen := tokensSeen(r)
-	for _, s := range r.Estimate.Stages {
+	for _, s := range r.Cost.Stages {
 		expected[0] += s.PromptTokens
 		expected[1] += s.CompletionTokens
 	}

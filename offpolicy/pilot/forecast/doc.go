@@ -3,7 +3,7 @@
 //
 // # Before
 //
-// [Work.Estimate] prices a run that has not begun. It sends nothing: prompts and
+// [Work.Cost] prices a run that has not begun. It sends nothing: prompts and
 // rendered contexts are counted, the lengths of responses are the arms' declared
 // expectations, and judge and oracle are let make their requests to a [DryRun], which
 // keeps them.

@@ -65,15 +65,15 @@ func (w *Work) Assigned() []oracle.Assignment {
 	return w.assigned
 }
 
-// Estimate prices the run, stage by stage, before it starts. It sends nothing: prompts
+// Cost prices the run, stage by stage, before it starts. It sends nothing: prompts
 // and rendered contexts are counted, response lengths are the arms' declared
 // expectations, and what judge and oracle would send they say to the dry run. A model
 // without a price is an error that wraps [providers.ErrNoPrice].
-func (w *Work) Estimate(ctx context.Context) (record.CostEstimate, error) {
-	stages := []*record.StageEstimate{}
-	byName := map[string]*record.StageEstimate{}
+func (w *Work) Cost(ctx context.Context) (record.CostEstimate, error) {
+	stages := []*record.StageCost{}
+	byName := map[string]*record.StageCost{}
 	for _, name := range record.Stages()[1:] {
-		s := &record.StageEstimate{Name: name}
+		s := &record.StageCost{Name: name}
 		if w.Reference != nil {
 			refer(s, w.Reference.Stages[name], float64(len(w.Shard.Own(w.Prompts)))/float64(w.Reference.Prompts))
 		}
@@ -167,7 +167,7 @@ func (w *Work) Estimate(ctx context.Context) (record.CostEstimate, error) {
 
 // times sets how long the stages take and returns the wall time: certification,
 // and then the service that works longest, since stages overlap.
-func (w *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
+func (w *Work) times(byName map[string]*record.StageCost) dataset.Float {
 	took := func(name string, inFlight int) float64 {
 		s := byName[name]
 		seconds := (secondsPerCall*float64(s.Calls) + s.CompletionTokens/tokensPerSecond) / float64(inFlight)
@@ -194,7 +194,7 @@ func (w *Work) times(byName map[string]*record.StageEstimate) dataset.Float {
 
 // add counts calls with the given prompt tokens in all, and expected and worst
 // completion tokens in all.
-func add(s *record.StageEstimate, p providers.Price, calls int, prompt, completion, worst float64) {
+func add(s *record.StageCost, p providers.Price, calls int, prompt, completion, worst float64) {
 	s.Calls += calls
 	s.PromptTokens += prompt
 	s.CompletionTokens += completion
@@ -204,7 +204,7 @@ func add(s *record.StageEstimate, p providers.Price, calls int, prompt, completi
 }
 
 // refer puts the figures of a reference beside those of a stage.
-func refer(s *record.StageEstimate, of record.ReferenceStage, scale float64) {
+func refer(s *record.StageCost, of record.ReferenceStage, scale float64) {
 	s.ReferenceCalls, s.ReferenceUSD = int(math.Round(float64(of.Calls)*scale)), of.USD*scale
 	if of.ToMinutes > 0 {
 		from, to, unit := of.FromMinutes*scale, of.ToMinutes*scale, "min"
@@ -255,7 +255,7 @@ func bytesPerToken(p providers.Price) float64 {
 
 // grade adds the calls of oracle and judge, by letting both of them make their
 // requests to a provider that only counts.
-func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimate) error {
+func (w *Work) grade(ctx context.Context, byName map[string]*record.StageCost) error {
 	texts := map[string]string{}
 	for _, a := range w.Arms {
 		price, err := w.Prices.For(a.Policy.Model)
@@ -309,7 +309,7 @@ func (w *Work) grade(ctx context.Context, byName map[string]*record.StageEstimat
 }
 
 // count prices what the dry run has seen since it was last asked.
-func (w *Work) count(s *record.StageEstimate, batch bool) error {
+func (w *Work) count(s *record.StageCost, batch bool) error {
 	for _, req := range w.Dry.take() {
 		price, err := w.Prices.For(req.model)
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 type nobody struct{ teacherforce.PromptScorer }
 
 // What two prompts under the plan's policies will take, before anything is sent.
-func ExampleWork_Estimate() {
+func ExampleWork_Cost() {
 	prices, err := providers.ReadPrices(bytes.NewReader(sim.PricesJSON()), "the simulator's prices")
 	if err != nil {
 		log.Fatal(err)
@@ -44,7 +44,7 @@ func ExampleWork_Estimate() {
 		Labels: oracle.Design{Fraction: 1}, Dry: dry, Judge: scorer, Oracle: labeler, Forcer: forcer, Prices: prices,
 		Concurrency: 16,
 	}
-	e, err := work.Estimate(context.Background())
+	e, err := work.Cost(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -17,7 +17,7 @@ type planner struct {
 	rec    *record.Records
 	n      int
 	most   int // prompts of a run that could be started: the full one's, or all that the input holds
-	logged offpolicy.Pilot
+	logged offpolicy.Planning
 	share  float64 // of P0's responses that are labelled
 	// Dollars of one more prompt, and of one more label, by single calls and in
 	// batches.
@@ -96,7 +96,7 @@ func (pl *planner) weights(policy string) (width func(n int, part float64) float
 				"would be refused", sd, 100*share, record.Count(pl.rec.Full))
 		}
 	}
-	weighted := pl.rec.Evaluation.WeightedPilot(policy)
+	weighted := pl.rec.Evaluation.WeightedPlanning(policy)
 	if weighted.Assurance = pl.logged.Assurance; math.IsNaN(weighted.LabelSD) {
 		weighted = pl.logged
 	}
@@ -131,8 +131,8 @@ func enough(nats float64) string {
 // explains: of its own labels where there are enough, else as its calibrated scores
 // do, and around these as P0's labels do around theirs. Where the sample gives its
 // value by its labels, the two are such that they say the same width.
-func (pl *planner) own(policy string) offpolicy.Pilot {
-	out := pl.rec.Evaluation.TargetPilot(policy)
+func (pl *planner) own(policy string) offpolicy.Planning {
+	out := pl.rec.Evaluation.TargetPlanning(policy)
 	if out.Labels < offpolicy.MinProbes || !(out.LabelSD > 0) {
 		var f []float64
 		for _, s := range pl.rec.Scores.All() {
@@ -168,7 +168,7 @@ func (pl *planner) seen(policy string, by offpolicy.Estimator) float64 {
 // labelled is the cheapest run in which m labels of each target's own responses give all
 // of them, and no smaller than from; n is 0 if none does. Paid are the policies that get labels.
 func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
-	pilots := make([]offpolicy.Pilot, len(targets))
+	pilots := make([]offpolicy.Planning, len(targets))
 	for i, t := range targets {
 		pilots[i] = pl.own(t)
 	}

@@ -26,7 +26,7 @@ const projectionLevel = 0.90
 // certification and the like are paid once.
 func Project(rec *record.Records) record.Projection {
 	m := dataset.Float{}
-	none := record.Interval{Value: m, Lo: m, Hi: m}
+	none := record.Quantity{Value: m, Lo: m, Hi: m}
 	out := record.Projection{
 		Prompts: rec.Full, Held: rec.Input.Held,
 		Level: projectionLevel, Calls: none, USD: none, BatchUSD: none, Tokens: none, Seconds: none,
@@ -66,7 +66,7 @@ func Project(rec *record.Records) record.Projection {
 	}
 	failed := record.FailedPrompts(rec)
 	scale := float64(rec.Full)
-	out.Failed = record.Interval{Value: dataset.Known(scale * float64(failed) / float64(n)),
+	out.Failed = record.Quantity{Value: dataset.Known(scale * float64(failed) / float64(n)),
 		Lo: dataset.Known(scale * offpolicy.BinomialLower(failed, n, (1+projectionLevel)/2)),
 		Hi: dataset.Known(scale * offpolicy.BinomialUpper(failed, n, (1+projectionLevel)/2))}
 	out.HalfWidth = projectWidth(rec)
@@ -170,11 +170,11 @@ func sumOf(xs []float64) float64 {
 //
 // It has no ends below two prompts. What no prompt took, as the money of free
 // models, none will take.
-func projectSum(perPrompt []float64, fixed float64, full int) record.Interval {
+func projectSum(perPrompt []float64, fixed float64, full int) record.Quantity {
 	n := float64(len(perPrompt))
 	mean, sd := record.MeanSD(perPrompt)
 	value := mean * float64(full)
-	out := record.Interval{Value: dataset.Known(fixed + value), Lo: dataset.Float{}, Hi: dataset.Float{}}
+	out := record.Quantity{Value: dataset.Known(fixed + value), Lo: dataset.Float{}, Hi: dataset.Float{}}
 	if n < 2 {
 		return out
 	}
@@ -195,7 +195,7 @@ func projectWidth(rec *record.Records) dataset.Float {
 	if rec.Evaluation == nil {
 		return dataset.Float{}
 	}
-	p := rec.Evaluation.Pilot()
+	p := rec.Evaluation.Planning()
 	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(rec.Prompts.Len())))
 	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
 		return dataset.Float{}

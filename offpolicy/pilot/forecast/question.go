@@ -25,7 +25,7 @@ func plan(rec *record.Records, out *record.Projection) {
 		out.Answer = fmt.Sprintf("This run is larger than the full one of %s.", record.Plural(rec.Full, "prompt", "prompts"))
 		return
 	}
-	pl := &planner{rec: rec, n: rec.Prompts.Len(), most: rec.Full, logged: rec.Evaluation.Pilot()}
+	pl := &planner{rec: rec, n: rec.Prompts.Len(), most: rec.Full, logged: rec.Evaluation.Planning()}
 	if held := rec.Input.Held; held > 0 {
 		pl.most = max(pl.n, min(rec.Full, held))
 	}
@@ -76,7 +76,7 @@ func plan(rec *record.Records, out *record.Projection) {
 func (pl *planner) askLogging(p0 string) record.Question {
 	w := pl.logging(pl.rec.Full)
 	q := record.Question{Policy: p0, FullRun: record.OutlookNo, By: string(offpolicy.DR), HalfWidth: dataset.Known(w),
-		Reason: "by its labels", Difference: record.MeanInterval(nil)}
+		Reason: "by its labels", Difference: record.MeanOf(nil)}
 	if w <= pl.rec.Resolution {
 		q.FullRun = record.OutlookYes
 	}
@@ -89,7 +89,7 @@ func (pl *planner) askLogging(p0 string) record.Question {
 
 // difference is that of the judge's scores, a target's minus P0's, prompt by
 // prompt.
-func (pl *planner) difference(policy string) record.Interval {
+func (pl *planner) difference(policy string) record.Quantity {
 	own, base := pl.rec.Scores.Of(policy), pl.rec.Scores.Of(pl.rec.Logging().Policy.Name)
 	var d []float64
 	for _, p := range pl.rec.Prompts.Brief().All() {
@@ -99,7 +99,7 @@ func (pl *planner) difference(policy string) record.Interval {
 			d = append(d, float64(a.Mean.OrNaN()-b.Mean.OrNaN()))
 		}
 	}
-	return record.MeanInterval(d)
+	return record.MeanOf(d)
 }
 
 // ask says of one target what the full run would give, by its own labels if

@@ -160,7 +160,7 @@ func TestCheapestRun(t *testing.T) {
 	if d == nil || d.By != "direct" {
 		t.Fatalf("%+v: want one by labels, since 20 nats are out of reach", d)
 	}
-	fig := r.Evaluation.Pilot()
+	fig := r.Evaluation.Planning()
 	// P0's label of $0.003 and five calls of $0.002 a prompt; a label of each of
 	// three targets and of the clone.
 	price := func(n, m int) float64 { return 0.013*float64(n-100) + 0.003*4*float64(m) }
@@ -172,7 +172,7 @@ func TestCheapestRun(t *testing.T) {
 		t.Errorf("$%v in batches, want $%v: they halve the labels", got, want)
 	}
 	pl := &planner{rec: r, n: r.Prompts.Len(), logged: fig}
-	targets := []offpolicy.Pilot{pl.own("pi_cot"), pl.own("pi_bigger_model"), pl.own("pi_bad")}
+	targets := []offpolicy.Planning{pl.own("pi_cot"), pl.own("pi_bigger_model"), pl.own("pi_bad")}
 	widest := func(n, m int) (w float64) {
 		for _, t := range targets {
 			w = max(w, t.DirectHalfWidth(n, m))
@@ -298,7 +298,7 @@ func TestReferenceTimesAreReadable(t *testing.T) {
 		scale float64
 		want  string
 	}{{1, "10-15 min"}, {8, "80-120 min"}, {100, "16.7-25 h"}} {
-		var s record.StageEstimate
+		var s record.StageCost
 		refer(&s, record.ReferenceStage{FromMinutes: 10, ToMinutes: 15}, r.scale)
 		if s.ReferenceTime != r.want {
 			t.Errorf("10-15 minutes times %v: %s, want %s", r.scale, s.ReferenceTime, r.want)

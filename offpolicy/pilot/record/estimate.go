@@ -4,8 +4,8 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// StageEstimate is what preflight expected of a stage.
-type StageEstimate struct {
+// StageCost is what preflight expected of a stage.
+type StageCost struct {
 	Name             string  `json:"name"`
 	Calls            int     `json:"calls"`
 	PromptTokens     float64 `json:"prompt_tokens"`
@@ -33,9 +33,9 @@ type CostEstimate struct {
 	// ExpectedSeconds is the wall time of live services; stages overlap.
 	ExpectedSeconds dataset.Float `json:"expected_seconds"`
 	// Reference names whose figures stand beside these; empty if nobody's do.
-	Reference   string          `json:"reference,omitempty"`
-	Stages      []StageEstimate `json:"stages"`
-	Assumptions []string        `json:"assumptions"` // what the figures take for granted, in words
+	Reference   string      `json:"reference,omitempty"`
+	Stages      []StageCost `json:"stages"`
+	Assumptions []string    `json:"assumptions"` // what the figures take for granted, in words
 }
 
 // Reference is what somebody expected of the same work, by call and not by token

@@ -13,16 +13,16 @@ type Projection struct {
 	Prompts int      `json:"prompts"`
 	Held    int      `json:"held,omitempty"` // prompts of the input: see Input
 	Level   float64  `json:"level"`
-	Calls   Interval `json:"calls"`
-	USD     Interval `json:"usd"`
+	Calls   Quantity `json:"calls"`
+	USD     Quantity `json:"usd"`
 	// BatchUSD is USD with labels and scores bought in batches; null where their
 	// models have no price.
-	BatchUSD Interval `json:"batch_usd"`
-	Tokens   Interval `json:"tokens"`
-	Seconds  Interval `json:"seconds"` // at the throughput of this run
+	BatchUSD Quantity `json:"batch_usd"`
+	Tokens   Quantity `json:"tokens"`
+	Seconds  Quantity `json:"seconds"` // at the throughput of this run
 	// Failed counts prompts that lack a record. Its interval is that of
 	// Clopper and Pearson.
-	Failed Interval `json:"failed_prompts"`
+	Failed Quantity `json:"failed_prompts"`
 	// HalfWidth is the expected half-width of a 95% interval for P0's mean
 	// oracle label at Prompts prompts and this label fraction.
 	HalfWidth dataset.Float      `json:"p0_half_width"`
@@ -71,7 +71,7 @@ type Question struct {
 	Reason    string        `json:"reason"`
 	// Difference is that of the judge's scores, the policy's minus P0's, prompt
 	// by prompt, in the sample.
-	Difference Interval `json:"judge_difference"`
+	Difference Quantity `json:"judge_difference"`
 	// Cheapest is the cheapest run found that answers for this policy, with
 	// labels for it alone.
 	Cheapest *LargerRun `json:"cheapest,omitempty"`

@@ -26,7 +26,7 @@ type Records struct {
 	Canaries     Rows[dataset.Canary]
 	Certificates []teacherforce.Certificate
 	Ledger       Attempts
-	Estimate     CostEstimate
+	Cost         CostEstimate
 	// Design is what the oracle was to label, and LabelsOwed the responses in it.
 	Design     []oracle.Assignment
 	LabelsOwed []dataset.Key

@@ -182,7 +182,7 @@ func histogramChart(sc scale, values []float64) template.HTML {
 // mark is one interval of a forest chart. Its class gives it its look.
 type mark struct {
 	class, label string
-	record.Interval
+	record.Quantity
 }
 
 // forestChart draws intervals, one above the other. What is missing is left out:
@@ -191,7 +191,7 @@ func forestChart(sc scale, marks ...mark) template.HTML {
 	var words []string
 	drawn := false
 	for _, m := range marks {
-		words = append(words, m.label+" "+interval(m.Interval, score))
+		words = append(words, m.label+" "+interval(m.Quantity, score))
 		drawn = drawn || finite(m.Value.OrNaN())
 	}
 	if !drawn {
@@ -202,13 +202,13 @@ func forestChart(sc scale, marks ...mark) template.HTML {
 	const apart = 12
 	for k, m := range marks {
 		y := rowMiddle + apart*k - apart*(len(marks)-1)/2
-		s.interval(sc, m.class, m.Interval, y, words[k])
+		s.interval(sc, m.class, m.Quantity, y, words[k])
 	}
 	return s.end()
 }
 
 // interval draws a dot at a value and a line over its interval, at y pixels.
-func (s *svg) interval(sc scale, class string, i record.Interval, y int, tip string) {
+func (s *svg) interval(sc scale, class string, i record.Quantity, y int, tip string) {
 	v := floats(i.Lo, i.Value, i.Hi)
 	if !finite(v[1]) {
 		return

@@ -74,8 +74,8 @@ func newEvaluationView(e *offpolicy.Document) *evaluationView {
 	return v
 }
 
-func pilotInterval(value dataset.Float, ci [2]dataset.Float) record.Interval {
-	return record.Interval{Value: value, Lo: ci[0], Hi: ci[1]}
+func pilotInterval(value dataset.Float, ci [2]dataset.Float) record.Quantity {
+	return record.Quantity{Value: value, Lo: ci[0], Hi: ci[1]}
 }
 
 func span(ci [2]dataset.Float, f func(float64) string) string {

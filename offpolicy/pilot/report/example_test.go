@@ -18,7 +18,7 @@ import (
 
 // verdict is a small one; a run makes it with package pilot.
 func verdict() *pilot.Verdict {
-	none := record.Interval{}
+	none := record.Quantity{}
 	return &pilot.Verdict{
 		SchemaVersion: 2,
 		State:         "done",
@@ -31,7 +31,7 @@ func verdict() *pilot.Verdict {
 				Evidence: record.Evidence{Figures: []record.Figure{{Name: "actual", Value: dataset.Known(0.65), Unit: "USD"}}}},
 		},
 		Stages:     []pilot.Stage{{Name: "p0", Items: 100, Calls: 104, CostUSD: 0.65, Seconds: 83}},
-		Estimate:   record.CostEstimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: dataset.Known(0.65)},
+		Cost:       record.CostEstimate{Calls: 100, ExpectedUSD: 0.5, WorstUSD: 2, ActualUSD: dataset.Known(0.65)},
 		Projection: record.Projection{Calls: none, USD: none, Tokens: none, Seconds: none},
 		Run:        pilot.RunInfo{Prompts: 100, Seed: 42, Spent: 0.65, Seconds: 83},
 	}

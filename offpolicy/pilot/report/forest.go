@@ -26,8 +26,8 @@ type forest struct {
 
 type forestRow struct {
 	Name       string
-	Value      record.Interval
-	Difference record.Interval
+	Value      record.Quantity
+	Difference record.Quantity
 	Missing    string // what a policy without a value lacks, in short
 	Logging    bool
 	// True is the value that is known, TrueDifference that of the differences.
@@ -215,7 +215,7 @@ func newForestView(f forest) forestView {
 
 // pointChart is a value with its interval, and the value that is known; of a difference,
 // with the line at 0.
-func pointChart(sc scale, i record.Interval, known dataset.Float, label string, zero bool) template.HTML {
+func pointChart(sc scale, i record.Quantity, known dataset.Float, label string, zero bool) template.HTML {
 	if known.Valid() {
 		label += ", truth " + rounds(known.OrNaN(), 3)
 	}

@@ -179,7 +179,7 @@ func score(v float64) string {
 
 // interval writes a value with its interval, each number by f: 0.620 [0.570,
 // 0.670]. What is missing is shown as missing.
-func interval(i record.Interval, f func(float64) string) string {
+func interval(i record.Quantity, f func(float64) string) string {
 	switch {
 	case !i.Value.Valid():
 		return absent

@@ -170,13 +170,13 @@ func rankingRows(v *pilot.Verdict) rows {
 
 func costRows(v *pilot.Verdict) rows {
 	all := []float64{0}
-	for _, s := range v.Estimate.Stages {
+	for _, s := range v.Cost.Stages {
 		all = append(all, s.ExpectedUSD, s.WorstUSD, s.ActualUSD.OrNaN())
 	}
 	sc := newScale(all...)
 	out := rows{Title: "US dollars by stage",
 		Key: []key{{"actual", "actual"}, {"median", "expected"}, {"whisker", "at worst"}}}
-	for _, s := range v.Estimate.Stages {
+	for _, s := range v.Cost.Stages {
 		if s.ExpectedUSD == 0 && s.WorstUSD == 0 && (s.ActualUSD.OrNaN() == 0 || !s.ActualUSD.Valid()) {
 			continue // a stage that buys nothing
 		}

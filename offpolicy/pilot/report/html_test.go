@@ -197,7 +197,7 @@ func TestHTMLHostileText(t *testing.T) {
 		}
 	}
 	for i := range v.Stages {
-		v.Stages[i].Name, v.Estimate.Stages[i].Name = hostile, hostile
+		v.Stages[i].Name, v.Cost.Stages[i].Name = hostile, hostile
 	}
 	v.State, v.Decision, v.Reasons = hostile, hostile, []string{hostile}
 	v.Waivers, v.Run.Versions = map[string]string{hostile: hostile}, map[string]string{hostile: hostile}
@@ -239,11 +239,11 @@ func TestHTMLExtremes(t *testing.T) {
 	big := dataset.Known(math.MaxFloat64)
 	v.Policies[0].LogProb = record.Quantiles{Q05: dataset.Known(-big.OrNaN()), Q25: dataset.Known(-1),
 		Q50: dataset.Known(0), Q75: dataset.Known(5e-324), Q95: big}
-	v.Policies[0].Judge = record.Interval{Value: big, Lo: dataset.Known(-big.OrNaN())}
+	v.Policies[0].Judge = record.Quantity{Value: big, Lo: dataset.Known(-big.OrNaN())}
 	v.Policies[1].Weights.LogWeights = []float64{-math.MaxFloat64, 0, math.MaxFloat64, math.NaN(), math.Inf(1)}
 	v.Calibration = append(v.Calibration, offpolicy.CalibrationPoint{Label: dataset.Known(1)},
 		offpolicy.CalibrationPoint{Judge: dataset.Known(-1e300), Label: dataset.Known(1e300)})
-	v.Estimate.Stages[0].WorstUSD = math.Inf(1)
+	v.Cost.Stages[0].WorstUSD = math.Inf(1)
 	v.Stages[0].Seconds, v.Stages[0].Items = 1e300, math.MinInt
 	page := render(t, HTML, v)
 	checkHTML(t, page)

@@ -151,8 +151,8 @@ func TestReadMakesAbsentFloatsMissing(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	small := fullVerdict() // small inputs fuzz faster
 	small.Calibration, small.Specimens, small.Stages = small.Calibration[:3], small.Specimens[:1], small.Stages[:2]
-	small.Checks, small.Policies, small.Estimate.Stages = small.Checks[3:5], small.Policies[1:3],
-		small.Estimate.Stages[:2]
+	small.Checks, small.Policies, small.Cost.Stages = small.Checks[3:5], small.Policies[1:3],
+		small.Cost.Stages[:2]
 	for i := range small.Policies {
 		small.Policies[i].Weights.LogWeights = small.Policies[i].Weights.LogWeights[:3]
 		small.Policies[i].Methods = small.Policies[i].Methods[:1]

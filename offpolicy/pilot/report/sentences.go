@@ -46,13 +46,13 @@ func newFindings(e *offpolicy.Document, order []string) *findings {
 }
 
 // value is a policy's estimate, within [0, 1], where means of labels are.
-func (f *findings) value(name string) record.Interval {
+func (f *findings) value(name string) record.Quantity {
 	a := f.doc.Policies[name].Answer
 	return pilotInterval(a.Value, a.CI).Unit()
 }
 
 // contrast is the paired difference of two policies' values, missing if there is none.
-func (f *findings) contrast(a, b string) (diff record.Interval, holm dataset.Float, aa bool) {
+func (f *findings) contrast(a, b string) (diff record.Quantity, holm dataset.Float, aa bool) {
 	for _, c := range f.doc.Comparisons {
 		switch {
 		case c.A == a && c.B == b:
@@ -61,7 +61,7 @@ func (f *findings) contrast(a, b string) (diff record.Interval, holm dataset.Flo
 			return bounded(negative(pilotInterval(c.Difference, c.CI))), c.Holm, c.AA
 		}
 	}
-	return record.Interval{}, dataset.Float{}, false
+	return record.Quantity{}, dataset.Float{}, false
 }
 
 // certainly is the p-value below which a clone's difference is no luck.
@@ -77,14 +77,14 @@ func (f *findings) clonePValue(name string) dataset.Float {
 	return dataset.Float{}
 }
 
-func negative(i record.Interval) record.Interval {
-	return record.Interval{Value: minus(i.Value), Lo: minus(i.Hi), Hi: minus(i.Lo)}
+func negative(i record.Quantity) record.Quantity {
+	return record.Quantity{Value: minus(i.Value), Lo: minus(i.Hi), Hi: minus(i.Lo)}
 }
 
 func minus(x dataset.Float) dataset.Float { return dataset.Known(0 - x.OrNaN()) }
 
 // bounded is a difference of two means of labels without what lies outside [-1, 1].
-func bounded(i record.Interval) record.Interval {
+func bounded(i record.Quantity) record.Quantity {
 	for _, x := range []*dataset.Float{&i.Value, &i.Lo, &i.Hi} {
 		if v, ok := x.Get(); ok {
 			*x = dataset.Known(min(max(v, -1), 1))
@@ -95,7 +95,7 @@ func bounded(i record.Interval) record.Interval {
 
 // side says on which side of 0 a difference lies: sure if it would also pass among all
 // the pairs that are compared.
-func side(diff record.Interval, holm dataset.Float) (sign int, sure bool) {
+func side(diff record.Quantity, holm dataset.Float) (sign int, sure bool) {
 	switch {
 	case !diff.Lo.Valid() || !diff.Hi.Valid():
 		return 0, false
@@ -278,7 +278,7 @@ func (f *findings) best(unknown []string) string {
 }
 
 // withInterval is a value with its interval in words: "0.58 (95% interval 0.55 to 0.61)".
-func withInterval(i record.Interval) string {
+func withInterval(i record.Quantity) string {
 	if !i.Lo.Valid() || !i.Hi.Valid() {
 		return rounds(i.Value.OrNaN(), 2) + " (no interval)"
 	}
@@ -286,20 +286,20 @@ func withInterval(i record.Interval) string {
 }
 
 // brief is withInterval for a cell: "0.58 (0.55 to 0.61)".
-func brief(i record.Interval) string {
+func brief(i record.Quantity) string {
 	if !i.Lo.Valid() || !i.Hi.Valid() {
 		return rounds(i.Value.OrNaN(), 2)
 	}
 	return fmt.Sprintf("%s (%s)", rounds(i.Value.OrNaN(), digits(i)), fromTo(i))
 }
 
-func fromTo(i record.Interval) string {
+func fromTo(i record.Quantity) string {
 	d := digits(i)
 	return rounds(i.Lo.OrNaN(), d) + " to " + rounds(i.Hi.OrNaN(), d)
 }
 
 // within95 names an interval, as "95% interval 0.02 to 0.08".
-func within95(i record.Interval) string {
+func within95(i record.Quantity) string {
 	if !i.Lo.Valid() || !i.Hi.Valid() {
 		return "no interval"
 	}
@@ -307,10 +307,10 @@ func within95(i record.Interval) string {
 }
 
 // distance is a difference without its sign.
-func distance(i record.Interval) string { return rounds(math.Abs(i.Value.OrNaN()), digits(i)) }
+func distance(i record.Quantity) string { return rounds(math.Abs(i.Value.OrNaN()), digits(i)) }
 
 // digits are the decimals that an interval's width lets a reader use: two as a rule.
-func digits(i record.Interval) int { return widthDigits((i.Hi.OrNaN() - i.Lo.OrNaN()) / 2) }
+func digits(i record.Quantity) int { return widthDigits((i.Hi.OrNaN() - i.Lo.OrNaN()) / 2) }
 
 func widthDigits(half float64) int {
 	switch {

@@ -44,7 +44,7 @@ func newSubject(v *pilot.Verdict) subject {
 		servers = "simulated: dollars are what live ones would have charged"
 	}
 	s.add("Servers", servers)
-	s.add("Spent", fmt.Sprintf("%s of an expected %s, in %s", usd(v.Run.Spent), usd(v.Estimate.ExpectedUSD),
+	s.add("Spent", fmt.Sprintf("%s of an expected %s, in %s", usd(v.Run.Spent), usd(v.Cost.ExpectedUSD),
 		duration(v.Run.Seconds)))
 	return s
 }

@@ -46,12 +46,12 @@ func stagesTable(v *pilot.Verdict) table {
 			num("Retries").drop(3),
 			num("Rate-limited").drop(4), num("Cost"), num("Time"), num("Expected live").drop(5)},
 	}
-	reference := clean(v.Estimate.Reference)
+	reference := clean(v.Cost.Reference)
 	if reference != "" {
 		t.Cols = append(t.Cols, num("Time, "+reference).drop(6))
 	}
-	expected := map[string]record.StageEstimate{}
-	for _, e := range v.Estimate.Stages {
+	expected := map[string]record.StageCost{}
+	for _, e := range v.Cost.Stages {
 		expected[e.Name] = e
 	}
 	var sum pilot.Stage
@@ -71,7 +71,7 @@ func stagesTable(v *pilot.Verdict) table {
 	}
 	if len(t.Rows) > 1 {
 		sum.Name, sum.Seconds = "total", v.Run.Seconds
-		t.Total = stageRow(sum, v.Estimate.ExpectedSeconds, reference != "", "")
+		t.Total = stageRow(sum, v.Cost.ExpectedSeconds, reference != "", "")
 	}
 	return t
 }
@@ -93,12 +93,12 @@ func costTable(v *pilot.Verdict) table {
 			num("Completion tokens"),
 			num("Expected"), num("At worst"), num("Actual"), num("Actual against expected")},
 	}
-	e := v.Estimate
+	e := v.Cost
 	reference := clean(e.Reference)
 	if reference != "" {
 		t.Cols = append(t.Cols, num("Calls, "+reference), num("Cost, "+reference))
 	}
-	row := func(name, made string, s record.StageEstimate) []string {
+	row := func(name, made string, s record.StageCost) []string {
 		row := []string{clean(name), count(s.Calls), made, rounded(s.PromptTokens), rounded(s.CompletionTokens),
 			usd(s.ExpectedUSD), usd(s.WorstUSD), usd(s.ActualUSD.OrNaN()), change(s.ActualUSD.OrNaN(), s.ExpectedUSD)}
 		if reference != "" {
@@ -112,7 +112,7 @@ func costTable(v *pilot.Verdict) table {
 		made[s.Name] = count(s.Calls)
 		allMade += s.Calls
 	}
-	sum := record.StageEstimate{Calls: e.Calls, ExpectedUSD: e.ExpectedUSD, WorstUSD: e.WorstUSD, ActualUSD: e.ActualUSD}
+	sum := record.StageCost{Calls: e.Calls, ExpectedUSD: e.ExpectedUSD, WorstUSD: e.WorstUSD, ActualUSD: e.ActualUSD}
 	for _, s := range e.Stages {
 		t.Rows = append(t.Rows, row(s.Name, cmp.Or(made[s.Name], absent), s))
 		sum.PromptTokens += s.PromptTokens
@@ -146,7 +146,7 @@ func spendingTable(v *pilot.Verdict) table {
 
 // costLine is the cost in a sentence.
 func costLine(v *pilot.Verdict) string {
-	e := v.Estimate
+	e := v.Cost
 	var reference float64
 	for _, s := range e.Stages {
 		reference += s.ReferenceUSD

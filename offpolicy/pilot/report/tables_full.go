@@ -19,7 +19,7 @@ func projectionTable(v *pilot.Verdict) table {
 	if p.Prompts == 0 {
 		return t
 	}
-	row := func(name string, i record.Interval, f func(float64) string) {
+	row := func(name string, i record.Quantity, f func(float64) string) {
 		t.Rows = append(t.Rows, []string{name, f(i.Value.OrNaN()), f(i.Lo.OrNaN()), f(i.Hi.OrNaN())})
 	}
 	row("Calls", p.Calls, rounded)

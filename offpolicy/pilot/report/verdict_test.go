@@ -25,8 +25,8 @@ const hostile = "<script>alert(1)</script></style></pre></details><!-- --><img s
 
 var missing = dataset.Float{}
 
-func iv(value, lo, hi float64) record.Interval {
-	return record.Interval{Value: dataset.Known(value), Lo: dataset.Known(lo), Hi: dataset.Known(hi)}
+func iv(value, lo, hi float64) record.Quantity {
+	return record.Quantity{Value: dataset.Known(value), Lo: dataset.Known(lo), Hi: dataset.Known(hi)}
 }
 
 func quant(q ...float64) record.Quantiles {
@@ -115,11 +115,11 @@ func fullVerdict() *pilot.Verdict {
 			{Name: "oracle", Items: 100, Calls: 100, CostUSD: 0.31, Seconds: 44},
 			{Name: "judge", Items: 500, Failed: 1, Calls: 1500, CostUSD: 0.0986, Seconds: 7261, Retries: 1},
 		},
-		Estimate: record.CostEstimate{
+		Cost: record.CostEstimate{
 			Calls: 3048, ExpectedSeconds: dataset.Known(412), ExpectedUSD: 0.53, WorstUSD: 1.94,
 			ActualUSD: dataset.Known(0.854234),
 			Reference: "a plan of ours",
-			Stages: []record.StageEstimate{
+			Stages: []record.StageCost{
 				{Name: "prepare", ActualUSD: dataset.Known(0), ExpectedSeconds: missing},
 				{Name: "certify", Calls: 48, PromptTokens: 900, CompletionTokens: 48, ExpectedUSD: 0.00003, WorstUSD: 0.00005,
 					ActualUSD: dataset.Known(0.000034)},
@@ -304,8 +304,8 @@ func runningVerdict() *pilot.Verdict {
 				Remedy:   "Wait for the run to end.",
 				Evidence: record.Evidence{Figures: []record.Figure{{Name: "responses", Value: dataset.Known(37)}}}}},
 		Stages: v.Stages[:3],
-		Estimate: record.CostEstimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing,
-			Stages: v.Estimate.Stages[2:3]},
+		Cost: record.CostEstimate{Calls: 100, ExpectedUSD: 0.02, WorstUSD: 0.09, ActualUSD: missing,
+			Stages: v.Cost.Stages[2:3]},
 		Evaluation: &offpolicy.Document{Logging: "p0", Error: "the sample is not complete"},
 		Projection: record.Projection{BatchUSD: iv(math.NaN(), math.NaN(), math.NaN()),
 			Failed: iv(math.NaN(), math.NaN(), math.NaN()), Calls: iv(math.NaN(), math.NaN(), math.NaN()),

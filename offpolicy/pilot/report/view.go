@@ -143,7 +143,7 @@ func newView(v *pilot.Verdict) *view {
 		QuestionReasons:   questionReasons(v),
 		Runs:              runCommands(v),
 		ProjectedPolicies: projectedPolicies(v),
-		Assumptions:       cleanAll(v.Estimate.Assumptions),
+		Assumptions:       cleanAll(v.Cost.Assumptions),
 		Notes:             cleanAll(v.Projection.Notes),
 		CannotSay:         cleanAll(v.CannotSay),
 		Warnings:          cleanAll(v.Warnings),
@@ -204,7 +204,7 @@ func undecided(v *pilot.Verdict) bool {
 	return true
 }
 
-// waived counts the checks that would have weighed on the decision.
+// waived counts the checks that would have counted in the decision.
 func waived(checks []record.Finding) int {
 	n := 0
 	for _, c := range checks {

@@ -125,9 +125,10 @@ func TestTemplate(t *testing.T) {
 	if err != nil || text != "<s><user>Hi<end><assistant>" {
 		t.Errorf("%q, %v", text, err)
 	}
-	if tpl.Name() != "mine" || tpl.EndOfTurn() != "<end>" || tpl.Answer() != "<assistant>" || tpl.BOS() != "<s>" ||
+	if tpl.Name() != "mine" || tpl.EndOfTurn() != "<end>" || tpl.ResponseHeader() != "<assistant>" ||
+		tpl.BOS() != "<s>" ||
 		tpl.FindControl("a<user>") != "<user>" {
-		t.Errorf("%s %s %s %s %v", tpl.Name(), tpl.EndOfTurn(), tpl.Answer(), tpl.BOS(), tpl.Controls())
+		t.Errorf("%s %s %s %s %v", tpl.Name(), tpl.EndOfTurn(), tpl.ResponseHeader(), tpl.BOS(), tpl.Controls())
 	}
 	hashes := map[string]bool{tpl.Hash(): true}
 	for _, change := range []func(*Config){

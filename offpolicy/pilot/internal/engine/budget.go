@@ -35,7 +35,7 @@ func (r *Run) shares() map[string]int {
 	return out
 }
 
-func (r *Run) share(budget int, pilots map[string]offpolicy.Pilot) map[string]int {
+func (r *Run) share(budget int, pilots map[string]offpolicy.Planning) map[string]int {
 	return oracle.Share(budget, r.job.logging(), record.LabelPools(r.job.Prompts, r.job.Arms), pilots)
 }
 
@@ -48,11 +48,11 @@ func (r *Run) divide() error {
 	if _, ok := get(r.store, r.store.designs, r.design); ok || r.job.LabelsBudget <= r.leastLabels() {
 		return nil
 	}
-	var pilots map[string]offpolicy.Pilot
+	var pilots map[string]offpolicy.Planning
 	if rec, _ := r.records(nil); rec.Evaluation != nil {
-		pilots = map[string]offpolicy.Pilot{r.job.logging(): rec.Evaluation.Pilot()}
+		pilots = map[string]offpolicy.Planning{r.job.logging(): rec.Evaluation.Planning()}
 		for _, a := range r.job.Arms.Targets() {
-			pilots[a.Policy.Name] = rec.Evaluation.TargetPilot(a.Policy.Name)
+			pilots[a.Policy.Name] = rec.Evaluation.TargetPlanning(a.Policy.Name)
 		}
 	}
 	d := r.job.Labels

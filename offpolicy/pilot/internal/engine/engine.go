@@ -130,13 +130,14 @@ func (r *Run) ready(ctx context.Context) error {
 		}
 		generator = r.grader
 	}
-	forcing := teacherforce.Config{Scorer: &r.store.echoes, Templates: c.Templates, Noise: teacherforce.ExactNoise,
-		Vocabularies: c.Arms.Vocabularies()}
+	forcing := teacherforce.Config{Scorer: &r.store.echoes, Templates: c.Templates,
+		Repeatability: teacherforce.ExactRepeatability,
+		Vocabularies:  c.Arms.Vocabularies()}
 	if c.Live {
-		forcing.Noise, forcing.Tolerance = teacherforce.ServerNoise, teacherforce.ServerTolerance
+		forcing.Repeatability, forcing.Tolerance = teacherforce.ServerRepeatability, teacherforce.ServerTolerance
 	}
 	if stated, _ := c.Noise.Get(); stated > 0 { // one scoring's; two lie further apart
-		forcing.Noise, forcing.Tolerance = max(forcing.Noise, 2*stated), teacherforce.ServerTolerance
+		forcing.Repeatability, forcing.Tolerance = max(forcing.Repeatability, 2*stated), teacherforce.ServerTolerance
 	}
 	r.store.echoes.scorer, r.store.echoes.generator, r.store.echoes.chat = r.policies, r.policies, r.policies
 	r.store.echoes.renderer = r.policies

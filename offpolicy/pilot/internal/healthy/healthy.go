@@ -38,7 +38,7 @@ func New(n int, seed uint64) *Run {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	r := &Run{}
 	r.Arms = record.PlanArms()
-	r.Estimate.ExpectedUSD = 0.01 * float64(n)
+	r.Cost.ExpectedUSD = 0.01 * float64(n)
 	quality := map[string]float64{"p0": 0.7, "pi_clone": 0.7, "pi_cot": 0.74, "pi_bigger_model": 0.78, "pi_bad": 0.3}
 	shift := map[string]float64{"pi_cot": -4, "pi_bigger_model": -20, "pi_bad": -15}
 	var labeled []offpolicy.LabeledScore

@@ -7,9 +7,9 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// Interval is a value with its interval, of 95% where nothing else is said; Lo
+// Quantity is a value with its interval, of 95% where nothing else is said; Lo
 // and Hi are null where none can be given.
-type Interval struct {
+type Quantity struct {
 	Value dataset.Float `json:"value"`
 	Lo    dataset.Float `json:"lo"`
 	Hi    dataset.Float `json:"hi"`
@@ -24,19 +24,19 @@ type Quantiles struct {
 	Q95 dataset.Float `json:"q95"`
 }
 
-// MeanInterval is the mean of values with a t-interval of 95%; missing if there are none.
-func MeanInterval(xs []float64) Interval {
-	missing := Interval{dataset.Float{}, dataset.Float{}, dataset.Float{}}
+// MeanOf is the mean of values with a t-interval of 95%; missing if there are none.
+func MeanOf(xs []float64) Quantity {
+	missing := Quantity{dataset.Float{}, dataset.Float{}, dataset.Float{}}
 	if len(xs) == 0 {
 		return missing
 	}
 	mean, lo, hi := offpolicy.MeanInterval(xs)
-	return Interval{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
+	return Quantity{dataset.Known(mean), dataset.Known(lo), dataset.Known(hi)}
 }
 
 // Unit is i without what lies outside [0, 1], for the mean of scores or labels: it
 // covers as much, since the mean is never there.
-func (i Interval) Unit() Interval {
+func (i Quantity) Unit() Quantity {
 	for _, x := range []*dataset.Float{&i.Value, &i.Lo, &i.Hi} {
 		if v, ok := x.Get(); ok {
 			*x = dataset.Known(min(max(v, 0), 1))
