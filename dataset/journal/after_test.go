@@ -50,7 +50,7 @@ func TestAfter(t *testing.T) {
 		}
 		j.Close()
 	}
-	sum, err := Digest(dir, places[1])
+	sum, err := Checksum(dir, places[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestAfter(t *testing.T) {
 		if err := os.WriteFile(logPath(dir), change(bytes.Clone(log)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if now, err := Digest(dir, places[1]); err == nil && now == sum {
+		if now, err := Checksum(dir, places[1]); err == nil && now == sum {
 			t.Errorf("%s: the digest is the same", what)
 		} else if err != nil && !errors.Is(err, io.EOF) {
 			t.Errorf("%s: %v, want io.EOF", what, err)

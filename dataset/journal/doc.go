@@ -29,7 +29,7 @@
 // else, a log that ends before its acknowledged records do included, is a
 // [*CorruptError] that names file and offset. It is never skipped.
 //
-// A reader that keeps what it made of a log need not read all of it again: [Digest] says
+// A reader that keeps what it made of a log need not read all of it again: [Checksum] says
 // whether the log still begins as it did, and [Options].After goes on from there.
 //
 // Records are not changed or removed. A later record of the same kind and key

@@ -35,7 +35,7 @@ type Options struct {
 	// would: Open reads the log anyway. Its error is Open's.
 	Each func(Record) error
 	// After is where Each begins: its caller knows the records before it, as from an index of
-	// places, and has seen by their Digest that they are what they were. They are not read.
+	// places, and has seen by their Checksum that they are what they were. They are not read.
 	After Place
 
 	openFile func(in *folder.Folder) (file, error) // nil: the operating system's

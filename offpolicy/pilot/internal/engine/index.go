@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -18,11 +17,11 @@ import (
 
 // The index beside the journal's log is what the store held at the end of a start, so that the next
 // one need not read all records again. It is of the first so many bytes of the log, by their
-// SHA-256, and of the program that wrote it, because another may hold other things of the same
+// checksum, and of the program that wrote it, because another may hold other things of the same
 // records. If anything of that is not as it says, the log is read, and the index written anew.
 const indexName = "index"
 
-const indexForm = "reweigh index %s %s %d %d\n" // program, SHA-256, bytes, records
+const indexForm = "reweigh index %s %08x %d %d\n" // program, checksum, bytes, records
 
 // reread is the part of a log that is rather read again than the index written anew.
 const reread = 1. / 64
@@ -35,7 +34,7 @@ func (s *store) keepIndex() error {
 	if program == "" || float64(end.Bytes-s.indexed) <= reread*float64(end.Bytes) {
 		return nil
 	}
-	sum, err := journal.Digest(s.path, end)
+	sum, err := journal.Checksum(s.path, end)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (s *store) keepIndex() error {
 	err = in.Replace(indexName, false, func(to io.Writer) error {
 		h := sha256.New()
 		w := &wire{to: bufio.NewWriter(io.MultiWriter(to, h))}
-		_, w.err = fmt.Fprintf(w.to, indexForm, program, hex.EncodeToString(sum[:]), end.Bytes, end.Records)
+		_, w.err = fmt.Fprintf(w.to, indexForm, program, sum, end.Bytes, end.Records)
 		s.wire(w)
 		if w.err == nil {
 			w.err = w.to.Flush()
@@ -83,7 +82,8 @@ func indexed(dir string) (s *store, end journal.Place, ok bool) {
 		return nil, end, false
 	}
 	defer f.Close()
-	var program, sum string
+	var program string
+	var sum uint32
 	head := bufio.NewReader(f)
 	if _, err := fmt.Fscanf(head, indexForm, &program, &sum, &end.Bytes, &end.Records); err != nil ||
 		program != thisProgram() || end.Bytes <= 0 || end.Records < 0 {
@@ -102,7 +102,7 @@ func indexed(dir string) (s *store, end journal.Place, ok bool) {
 	if _, err := f.ReadAt(want, body.Size()); err != nil || !bytes.Equal(h.Sum(nil), want) {
 		return nil, end, false
 	}
-	if is, err := journal.Digest(dir, end); err != nil || hex.EncodeToString(is[:]) != sum {
+	if is, err := journal.Checksum(dir, end); err != nil || is != sum {
 		return nil, end, false
 	}
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
