@@ -140,7 +140,6 @@ type logProb struct {
 	rest                *logProbRest
 	at                  int64
 	value, spread, last dataset.Float
-	values              []dataset.Float // of the methods that have one; nil if each is the value
 	key                 uint32
 	tokens              uint32
 }
@@ -167,6 +166,7 @@ type methodKind struct {
 }
 
 type logProbRest struct {
+	values   []dataset.Float // of the methods that have one; nil if each is the value
 	tokens   int
 	few      dataset.Floats // if they are not the last one alone
 	interval *[2]dataset.Float
@@ -200,12 +200,12 @@ func (s *shared) logProb(row dataset.LogProb, at int64) *logProb {
 		}
 		if v := m.LogProb; v.Valid() {
 			text = append(text, 1)
-			out.values = append(out.values, v)
+			rest.values = append(rest.values, v)
 			same = same && v == row.LogProb
 		}
 	}
 	if same {
-		out.values = nil
+		rest.values = nil
 	}
 	k.methods = string(text)
 	kind, ok := s.logProbs[k]
@@ -218,7 +218,7 @@ func (s *shared) logProb(row dataset.LogProb, at int64) *logProb {
 		s.logProbs[k] = kind
 	}
 	out.heldKind = kind
-	if rest.tokens != 0 || rest.few != nil || rest.interval != nil || rest.excluded.Valid() || rest.err != nil {
+	if rest.values != nil || rest.tokens != 0 || rest.few != nil || rest.interval != nil || rest.excluded.Valid() || rest.err != nil {
 		out.rest = &rest
 	}
 	return out
@@ -252,18 +252,22 @@ func (k *heldKind) withValue() (n int) {
 	return n
 }
 
-// valued yields the methods that have a value.
-func (h *logProb) valued(yield func(name string, v dataset.Float) bool) {
-	i := 0
-	for _, m := range h.methods {
-		if !m.valid {
-			continue
+// results yields the methods with their values.
+func (h *logProb) results(yield func(*methodKind, dataset.Float) bool) {
+	var values []dataset.Float
+	if h.rest != nil {
+		values = h.rest.values
+	}
+	for i := range h.methods {
+		m, v := &h.methods[i], dataset.Float{}
+		switch {
+		case !m.valid:
+		case values != nil:
+			v, values = values[0], values[1:]
+		default:
+			v = h.value
 		}
-		v := h.value
-		if h.values != nil {
-			v = h.values[i]
-		}
-		if i++; !yield(m.name, v) {
+		if !yield(m, v) {
 			return
 		}
 	}
@@ -294,13 +298,8 @@ func (h *logProb) brief(keys *keyring) dataset.LogProb {
 func (h *logProb) row(keys *keyring) dataset.LogProb {
 	out := h.brief(keys)
 	out.Methods = make(map[string]dataset.MethodResult, len(h.methods))
-	for _, m := range h.methods {
-		out.Methods[m.name] = dataset.MethodResult{Status: m.status, Reason: m.reason}
-	}
-	for name, v := range h.valued {
-		m := out.Methods[name]
-		m.LogProb = v
-		out.Methods[name] = m
+	for m, v := range h.results {
+		out.Methods[m.name] = dataset.MethodResult{LogProb: v, Status: m.status, Reason: m.reason}
 	}
 	return out
 }

@@ -176,6 +176,7 @@ func (s *store) wire(w *wire) {
 	if w.json(&written); w.reads() {
 		s.written = written
 	}
+	number(w, &s.writtenAt)
 	w.json(&s.echoes.filed)
 }
 
@@ -249,11 +250,11 @@ func (h *logProb) wire(w *wire, n uint32) {
 	w.float(&h.spread)
 	w.float(&h.last)
 	number(w, &h.tokens)
-	if list(w, &h.values, w.float); h.values != nil && w.err == nil && len(h.values) != h.withValue() {
-		w.fail(errIndex)
-	}
 	if rare(w, &h.rest) {
 		r := h.rest
+		if list(w, &r.values, w.float); r.values != nil && w.err == nil && len(r.values) != h.withValue() {
+			w.fail(errIndex)
+		}
 		number(w, &r.tokens)
 		list(w, (*[]float64)(&r.few), w.real)
 		w.json(&r.interval)

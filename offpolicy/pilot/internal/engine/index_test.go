@@ -107,8 +107,8 @@ func fill(t *testing.T, s *store, name string) {
 			must(s.putLogProb(dataset.LogProb{PromptID: name + "0", Policy: "p/0", Error: failed}))
 		}
 	}
-	must(s.j.Append(kindOutputs, "outputs", writtenOutputs{Of: name, Files: map[string]fileDigest{"a": {1, 2}}}))
-	s.written, s.newer = &writtenOutputs{Of: name, Files: map[string]fileDigest{"a": {1, 2}}}, false
+	r := &Run{store: s, wrote: map[string]fileDigest{ledgerFile: {3, 4}}}
+	must(r.noteWritten(writtenOutputs{Of: name, Files: map[string]fileDigest{"a": {1, 2}}}))
 }
 
 // indexedRun is the journal of a run that ended with an index, and was then started once more.

@@ -163,17 +163,8 @@ func (r *Run) show(stop *record.Stop) error {
 // writeOutputs writes the outputs, but those that follow from the records alone if they are
 // the same as before.
 func (r *Run) writeOutputs(rec *record.Records, joined, same bool) error {
-	ledger := func() error {
-		return writeStored(r, "ledger.jsonl", func(yield func(int64) bool) {
-			for a := range r.store.ledger() {
-				if !yield(a.at) {
-					return
-				}
-			}
-		})
-	}
 	if same {
-		if err := ledger(); err != nil {
+		if err := r.addToLedger(); err != nil {
 			return fmt.Errorf("pilot: writing outputs: %w", err)
 		}
 		return nil
@@ -189,7 +180,7 @@ func (r *Run) writeOutputs(rec *record.Records, joined, same bool) error {
 		func() error { return writeRows(r.job.path("judge.jsonl"), rec.Scores.Values()) },
 		func() error { return writeRows(r.job.path("canaries.jsonl"), rec.Canaries.Values()) },
 		func() error { return r.writeSamples(rec, joined) },
-		ledger,
+		r.writeLedger,
 	}
 	for _, a := range rec.Arms {
 		if a.Role == record.Logging {

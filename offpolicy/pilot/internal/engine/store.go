@@ -55,6 +55,7 @@ type store struct {
 	attempts  attempts
 	held      map[string]providers.USD // of attempts in flight
 	written   *writtenOutputs          // the outputs, if they are of the records as they are
+	writtenAt int64                    // where that is noted in the journal
 	newer     bool                     // there are records after it
 	indexed   int64                    // bytes of the log that the index on the disk is of
 	counts    record.ForcingCounts     // of logprobs
@@ -149,7 +150,7 @@ func (s *store) load(r journal.Record) error {
 	case kindOutputs:
 		var w writtenOutputs
 		if err = json.Unmarshal(r.Payload, &w); err == nil {
-			s.written, s.newer = &w, false
+			s.written, s.writtenAt, s.newer = &w, r.At, false
 		}
 	case kindScore:
 		var row dataset.JudgeScore
@@ -281,8 +282,10 @@ func (s *store) count(h *logProb, by int) {
 	if s.counts.Methods == nil {
 		s.counts.Methods = map[string]int{}
 	}
-	for name := range h.valued {
-		s.counts.Methods[name] += by
+	for m, v := range h.results {
+		if v.Valid() {
+			s.counts.Methods[m.name] += by
+		}
 	}
 }
 

@@ -144,11 +144,16 @@ func writeStored(r *Run, name string, places iter.Seq[int64]) error {
 		}
 		return nil
 	})
+	r.noteFile(name, h)
+	return err
+}
+
+// noteFile keeps what was written to a file.
+func (r *Run) noteFile(name string, h *digester) {
 	if r.wrote == nil {
 		r.wrote = map[string]fileDigest{}
 	}
 	r.wrote[name] = h.sum()
-	return err
 }
 
 var lineBreak = []byte{'\n'}

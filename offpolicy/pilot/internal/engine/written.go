@@ -10,12 +10,15 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/reweigh/reweigh/internal/folder"
 )
+
+const ledgerFile = "ledger.jsonl"
 
 // kindOutputs says which outputs were written of all records before it, and read back
 // without a finding.
@@ -26,8 +29,9 @@ const kindOutputs = "outputs"
 // byte: other code may write other outputs of the same records, and a build need not have a
 // version that tells. If the program cannot be read, they are written again.
 type writtenOutputs struct {
-	Of    string                `json:"of"` // what they depend on besides the records
-	Files map[string]fileDigest `json:"files"`
+	Of       string                `json:"of"` // what they depend on besides the records
+	Files    map[string]fileDigest `json:"files"`
+	Attempts int                   `json:"attempts"` // in ledger.jsonl
 }
 
 // fileDigest tells whether a file is as it was.
@@ -144,7 +148,7 @@ func (r *Run) keepWritten() error {
 	if r.program == "" {
 		return nil
 	}
-	now := writtenOutputs{r.outputsKey(), map[string]fileDigest{}}
+	now := writtenOutputs{Of: r.outputsKey(), Files: map[string]fileDigest{}}
 	for _, name := range r.job.derived() {
 		d, err := digestOf(r.job.path(name))
 		if err != nil {
@@ -152,29 +156,32 @@ func (r *Run) keepWritten() error {
 		}
 		now.Files[name] = d
 	}
-	if err := r.store.j.Append(kindOutputs, "outputs", now); err != nil {
-		return err
-	}
-	r.store.mu.Lock()
-	defer r.store.mu.Unlock()
-	r.store.written, r.store.newer = &now, false
-	return nil
+	return r.noteWritten(now)
 }
 
-// renewWritten notes them again, if there are records after the note that changed nothing.
+// renewWritten notes them again, if there are records after the note that changed nothing else
+// than the ledger.
 func (r *Run) renewWritten() error {
 	r.store.mu.Lock()
-	was, newer := *r.store.written, r.store.newer
+	now := *r.store.written
+	newer := r.store.newer || now.Attempts != r.store.attempts.n
 	r.store.mu.Unlock()
 	if !newer {
 		return nil
 	}
-	if err := r.store.j.Append(kindOutputs, "outputs", was); err != nil {
+	now.Files = maps.Clone(now.Files)
+	return r.noteWritten(now)
+}
+
+func (r *Run) noteWritten(now writtenOutputs) error {
+	now.Files[ledgerFile], now.Attempts = r.wrote[ledgerFile], r.store.attempts.n
+	at, err := r.store.j.AppendAt(kindOutputs, "outputs", now)
+	if err != nil {
 		return err
 	}
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
-	r.store.newer = false
+	r.store.written, r.store.writtenAt, r.store.newer = &now, at, false
 	return nil
 }
 

@@ -41,7 +41,7 @@ func TestOutputsKey(t *testing.T) {
 	for _, name := range r.job.derived() {
 		none[name] = fileDigest{Size: -1}
 	}
-	r.store.written = &writtenOutputs{r.outputsKey(), none}
+	r.store.written = &writtenOutputs{Of: r.outputsKey(), Files: none}
 	if r.unchanged() || r.keepWritten() != nil {
 		t.Error("a program that nobody knows leaves outputs alone, or says that the next may")
 	}
