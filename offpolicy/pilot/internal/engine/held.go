@@ -218,7 +218,8 @@ func (s *shared) logProb(row dataset.LogProb, at int64) *logProb {
 		s.logProbs[k] = kind
 	}
 	out.heldKind = kind
-	if rest.values != nil || rest.tokens != 0 || rest.few != nil || rest.interval != nil || rest.excluded.Valid() || rest.err != nil {
+	if rest.values != nil || rest.tokens != 0 || rest.few != nil || rest.interval != nil || rest.excluded.Valid() ||
+		rest.err != nil {
 		out.rest = &rest
 	}
 	return out
