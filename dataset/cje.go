@@ -424,7 +424,7 @@ func FreshDrawFiles(dir string) (out []FreshDrawFile, err error) {
 	return out, nil
 }
 
-// ProbeFiles returns the files of labelled fresh draws in a folder: <policy>_probe.jsonl or
+// ProbeFiles returns the files of labeled fresh draws in a folder: <policy>_probe.jsonl or
 // <policy>_probes.jsonl, else as [FreshDrawFiles] finds them. Two that are one policy's are an
 // error.
 func ProbeFiles(dir string) ([]FreshDrawFile, error) {

@@ -158,7 +158,7 @@ func TestFloatZeroIsMissing(t *testing.T) {
 }
 
 func ExampleKnown() {
-	var label Float // not labelled
+	var label Float // not labeled
 	score := Known(0.75)
 	v, ok := label.Get()
 	fmt.Println(v, ok)

@@ -294,7 +294,7 @@ func TestSharedLogs(t *testing.T) {
 			labels++
 		}
 	}
-	// The data's description says that about half of them are labelled; 194 rows
+	// The data's description says that about half of them are labeled; 194 rows
 	// are, counted apart from this code.
 	if len(logged) != 400 || labels != 194 {
 		t.Errorf("%d rows, %d labels", len(logged), labels)

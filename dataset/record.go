@@ -181,7 +181,7 @@ type OracleLabel struct {
 	Policy   string `json:"policy"`
 	DrawIdx  int    `json:"draw_idx"`
 	Label    Float  `json:"label"` // in [0, 1]
-	// the design's probability of labelling this response, in (0, 1]; a label without one joins
+	// the design's probability of labeling this response, in (0, 1]; a label without one joins
 	// nothing
 	InclusionProb Float  `json:"inclusion_prob"`
 	Role          string `json:"role"` // "calibration", "probe", or "duplicate", which joins nothing
@@ -278,7 +278,7 @@ type FreshDraw struct {
 	Response    string `json:"response"`
 	JudgeScore  Float  `json:"judge_score"`
 	OracleLabel Float  `json:"oracle_label"`
-	// InclusionProb is the design's probability of labelling this response, in
+	// InclusionProb is the design's probability of labeling this response, in
 	// (0, 1]; missing if the source states none.
 	InclusionProb Float `json:"inclusion_prob"`
 	DrawIdx       int   `json:"draw_idx"`

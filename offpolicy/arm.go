@@ -6,7 +6,7 @@ import "math"
 type arm struct {
 	labels []armLabel // by id
 	// Of an estimate by weights: the weights, which are kept as their logarithms alone; the
-	// largest of these, and the sum in units of it; and by row 1/p of being labelled.
+	// largest of these, and the sum in units of it; and by row 1/p of being labeled.
 	weights    *Weights
 	top, total float64
 	invP       []float64

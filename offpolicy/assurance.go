@@ -26,15 +26,15 @@ func StatedPlanning(labelSD, correlation float64) Planning {
 }
 
 // LoggingRun is the smallest run whose [Planning.LoggingHalfWidth] is at most width, of up to
-// most prompts, the share labelled of which have a label: how many prompts it has, and how
+// most prompts, the share labeled of which have a label: how many prompts it has, and how
 // many labels. Both are 0 if there is none. It panics unless width is positive and
-// labelled in (0, 1].
-func (p Planning) LoggingRun(width, labelled float64, most int) (prompts, labels int) {
+// labeled in (0, 1].
+func (p Planning) LoggingRun(width, labeled float64, most int) (prompts, labels int) {
 	mustAim("logging run", width)
-	if !(labelled > 0 && labelled <= 1) {
-		panic(fmt.Sprintf("offpolicy: logging run: share of labelled prompts %v is outside (0, 1]", labelled))
+	if !(labeled > 0 && labeled <= 1) {
+		panic(fmt.Sprintf("offpolicy: logging run: share of labeled prompts %v is outside (0, 1]", labeled))
 	}
-	of := func(n int) int { return min(max(int(math.Round(labelled*float64(n))), 3), n) }
+	of := func(n int) int { return min(max(int(math.Round(labeled*float64(n))), 3), n) }
 	n := fewest(3, most, func(n int) bool { return p.LoggingHalfWidth(n, of(n)) <= width })
 	if n == 0 {
 		return 0, 0

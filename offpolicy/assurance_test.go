@@ -52,7 +52,7 @@ func TestAssuredHalfWidth(t *testing.T) {
 	if got := p.LoggingHalfWidth(400, 100); !near(got, tQuantile(.975, 99)*math.Sqrt(.0001+.000225), 1e-12) {
 		t.Errorf("of 400 prompts %v", got)
 	}
-	// Normal labels, all labelled: ν is 2·100/2, √1.1167 of the expected width.
+	// Normal labels, all labeled: ν is 2·100/2, √1.1167 of the expected width.
 	p.Assurance = .8
 	if got := p.LoggingHalfWidth(100, 100); math.Abs(got/.0496055-math.Sqrt(1.1167)) > 2e-4 {
 		t.Errorf("assured of stated figures %v", got)

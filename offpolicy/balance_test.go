@@ -62,7 +62,7 @@ func TestLogsAndDrawsThatContradictEachOther(t *testing.T) {
 	for _, tc := range []struct {
 		name, reason string
 		change       func(i int, r *Row, d *Draw)
-		dr, labelled string // part of why t's dr and labeled_snips are refused; "" if answered
+		dr, labeled  string // part of why t's dr and labeled_snips are refused; "" if answered
 		note         string // part of dr's notes
 	}{
 		{"as they are", "one judge, one policy", func(int, *Row, *Draw) {}, "", "", ""},
@@ -101,7 +101,7 @@ func TestLogsAndDrawsThatContradictEachOther(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for e, want := range map[Estimator]string{DR: tc.dr, LabeledSNIPS: tc.labelled, Direct: ""} {
+			for e, want := range map[Estimator]string{DR: tc.dr, LabeledSNIPS: tc.labeled, Direct: ""} {
 				got := r.Policy("t").Estimate(e)
 				var why []string
 				for _, f := range got.Refusals {

@@ -3,20 +3,20 @@ package offpolicy
 import "math"
 
 // blanks predict the responses that the judge could not score. "No score" is then one
-// more value that a score may have, and f of it the mean label of the labelled
+// more value that a score may have, and f of it the mean label of the labeled
 // responses without one, out of fold, with one label of the mean of all added, which
 // serves where there are none. Leaving such responses out would leave out what makes
 // a judge fail; a prediction that is rough costs width, no bias, since labels that
 // are drawn at random correct it as they do any other.
 type blanks struct {
-	train []blankSet // by fold: the labelled rows outside of it
+	train []blankSet // by fold: the labeled rows outside of it
 	at    [][]int32  // by fold: where predictions of its unscored responses go
 	// For predictions that are plain scores: the scored among the logged responses
 	// and each target's draws, and where the mean of these goes.
 	scored, unscored [][]int32
 }
 
-// blankSet are labelled rows.
+// blankSet are labeled rows.
 type blankSet struct {
 	prompt []int32
 	w, wy  []float64 // 1/p and label/p

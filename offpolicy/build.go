@@ -85,7 +85,7 @@ func (e *Estimate) refuseByWeights(w *Weights) bool {
 }
 
 // labels refuses what the labels under these weights cannot carry, and returns
-// what labelled does.
+// what labeled does.
 func (b *builder) labels(e *Estimate) (ess, factor float64) {
 	fr := b.r.frame
 	var s labelSums
@@ -101,7 +101,7 @@ func (b *builder) labels(e *Estimate) (ess, factor float64) {
 	e.Basis.Labels, e.Basis.Prompts = s.labels, s.prompts
 	b.refuseGap(e, b.r.unlike)
 	b.refuseGap(e, b.p.unlike)
-	return e.labelled(s)
+	return e.labeled(s)
 }
 
 // labelSums are sums over the rows that an estimate takes, by prompt, for the labels'
@@ -110,7 +110,7 @@ type labelSums struct {
 	labels, prompts int
 	w, squares      float64 // of a prompt's Σ w/p over its labels: Σ, Σ of squares
 	most            float64 // the largest
-	// Of all rows, labelled or not: Σw, and what the square above is in expectation
+	// Of all rows, labeled or not: Σw, and what the square above is in expectation
 	// over the design, Σ_p (Σ w²/p + Σ_{i≠j} w_i w_j). NaN where some p is unknown.
 	all, design float64
 
@@ -118,10 +118,10 @@ type labelSums struct {
 	has            bool
 }
 
-func (s *labelSums) row(w, invP float64, labelled bool) {
+func (s *labelSums) row(w, invP float64, labeled bool) {
 	s.sum += w
 	s.part += w * w * (invP - 1)
-	if labelled {
+	if labeled {
 		s.labels++
 		s.own += w * invP
 		s.has = true
@@ -141,12 +141,12 @@ func (s *labelSums) close() {
 	s.own, s.sum, s.part, s.has = 0, 0, 0, false
 }
 
-// labelled records and judges what the labels weigh. It returns the effective number
+// labeled records and judges what the labels weigh. It returns the effective number
 // of prompts with labels (Kish): that of the labels drawn, (Σ w/p)² / Σ (w/p)², or what
 // the design gives on average, (Σw)² / Σ(w²/p) over all rows that the estimate takes, if
 // that is less. A draw of labels that happened to miss the heavy rows looks better than
 // it is, and its error is too small by the root of the ratio of the two: factor.
-func (e *Estimate) labelled(s labelSums) (ess, factor float64) {
+func (e *Estimate) labeled(s labelSums) (ess, factor float64) {
 	factor = 1
 	if s.labels > 0 && s.w > 0 {
 		drawn := s.w * s.w / s.squares

@@ -67,7 +67,7 @@ type LabeledScore struct {
 	Score    dataset.Float // the judge's, in [0, 1]
 	Label    dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the design's probability that this response was chosen
-	// for labelling, in (0, 1]. Each row weighs 1/InclusionProb.
+	// for labeling, in (0, 1]. Each row weighs 1/InclusionProb.
 	InclusionProb dataset.Float
 	Covariate     dataset.Float // a finite number; read where the configuration names it
 }
@@ -81,8 +81,8 @@ type Calibrator struct {
 	full       *curve
 	folds      []*curve  // folds[k] was fitted without the prompts of fold k
 	oof        []float64 // Label - out-of-fold prediction, by row
-	score, cov labelledRange
-	all        labelledRange // of all scores
+	score, cov labeledRange
+	all        labeledRange // of all scores
 }
 
 // FitCalibrator fits one isotonic regression of label on score to all rows and
@@ -130,10 +130,10 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 				"score of "+r.PromptID+" is not in [0, 1]; an unscored response has no place here")
 		case !(r.Label.OrNaN() >= 0 && r.Label.OrNaN() <= 1):
 			bad = bad.add(op, i, r.Label.OrNaN(),
-				"label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has no place here")
+				"label of "+r.PromptID+" is not in [0, 1]; an unlabeled response has no place here")
 		case !(r.InclusionProb.OrNaN() > 0 && r.InclusionProb.OrNaN() <= 1):
 			bad = bad.add(op, i, r.InclusionProb.OrNaN(),
-				"inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labelling design")
+				"inclusion probability of "+r.PromptID+" is not in (0, 1]; take it from the labeling design")
 		case twoStage && !finite(r.Covariate.OrNaN()):
 			bad = bad.add(op, i, r.Covariate.OrNaN(), c.Covariate+" of "+r.PromptID+" is not a finite number")
 		}
@@ -170,8 +170,8 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 		cal.oof = append(cal.oof, r.Label.OrNaN()-cal.fold(r.PromptID).predict(r.Score.OrNaN(), r.Covariate.OrNaN()))
 		scores, covariates = append(scores, r.Score.OrNaN()), append(covariates, r.Covariate.OrNaN())
 	}
-	cal.score, cal.cov = newLabelledRange(scores), newLabelledRange(covariates)
-	cal.all = labelledRange{slices.Min(scores), slices.Max(scores)}
+	cal.score, cal.cov = newLabeledRange(scores), newLabeledRange(covariates)
+	cal.all = labeledRange{slices.Min(scores), slices.Max(scores)}
 	return cal, nil
 }
 
@@ -230,7 +230,7 @@ func (c *Calibrator) one(covariate []float64) float64 {
 // [FitCalibrator], in that order. The slice is new.
 func (c *Calibrator) Residuals() []float64 { return slices.Clone(c.oof) }
 
-// Support returns the labelled range: where the labels' scores lie, without 2.5% of
+// Support returns the labeled range: where the labels' scores lie, without 2.5% of
 // the labels at either end, since one label far out carries no calibration there.
 // Outside of it a prediction is an extrapolation.
 func (c *Calibrator) Support() (lo, hi float64) { return c.score.lo, c.score.hi }
@@ -255,12 +255,12 @@ const MaxOutside = .10
 // labelTrim is the share of labels at either end that does not count.
 const labelTrim = .025
 
-type labelledRange struct{ lo, hi float64 }
+type labeledRange struct{ lo, hi float64 }
 
-func newLabelledRange(x []float64) labelledRange {
+func newLabeledRange(x []float64) labeledRange {
 	sorted := slices.Sorted(slices.Values(x))
 	k := int(labelTrim * float64(len(sorted)))
-	return labelledRange{sorted[k], sorted[len(sorted)-1-k]}
+	return labeledRange{sorted[k], sorted[len(sorted)-1-k]}
 }
 
-func (r labelledRange) has(x float64) bool { return x >= r.lo && x <= r.hi }
+func (r labeledRange) has(x float64) bool { return x >= r.lo && x <= r.hi }

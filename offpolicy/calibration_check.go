@@ -13,7 +13,7 @@ type CalibrationCheck struct {
 	Status  Status   // pass, hold or info
 	Reasons []string // why, in words
 
-	N       int // labelled rows
+	N       int // labeled rows
 	Prompts int // distinct prompts among them
 	// Spearman is the rank correlation of score and label, ties averaged, with
 	// one-sided 97.5% bounds; NaN, all three, where scores or labels are all

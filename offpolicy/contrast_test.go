@@ -63,7 +63,7 @@ func TestContrastByHand(t *testing.T) {
 		expected, 1e-12) {
 		t.Errorf("value %v, error %v", c.value, c.seParts)
 	}
-	if !near(c.se, c.seParts, 1e-12) { // every row is labelled: the spread is as expected
+	if !near(c.se, c.seParts, 1e-12) { // every row is labeled: the spread is as expected
 		t.Errorf("error %v, of parts %v", c.se, c.seParts)
 	}
 	a.arm.total, b.arm.total = a.arm.total/2, b.arm.total/2 // rows that differ more than the labels drawn

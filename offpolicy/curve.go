@@ -98,11 +98,11 @@ type stageQuery struct {
 
 func newStageFits(fr *frame, folds int) (*stageFits, error) {
 	sf := &stageFits{make([]stageSet, folds), make([]stageQuery, folds)}
-	labelled := fr.labelledByScore()
+	labeled := fr.labeledByScore()
 	for k := range sf.train {
 		t := &sf.train[k]
 		var x, c []float64
-		for _, i := range labelled {
+		for _, i := range labeled {
 			if p := fr.prompt[i]; fr.fold[p] != k {
 				x, c = append(x, fr.score[i]), append(c, fr.t.covariate[i])
 				t.prompt, t.y, t.w = append(t.prompt, p), append(t.y, fr.label[i]), append(t.w, fr.invP[i])

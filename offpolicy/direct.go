@@ -128,7 +128,7 @@ func (d *directStat) arm(w *worker) *arm {
 type plugInStat struct {
 	draws    []drawTerm
 	drawDen  []float64
-	labelled []labelTerm // w is 1/p
+	labeled  []labelTerm // w is 1/p
 	labelDen []float64   // by prompt: Σ 1/p
 	labelNum []float64   // by prompt: Σ Y/p
 }
@@ -150,7 +150,7 @@ func (d *plugInStat) influence(w *worker, phi []float64) float64 {
 	for _, t := range d.draws {
 		w.g[t.prompt] += t.w * w.f[t.f]
 	}
-	for _, t := range d.labelled {
+	for _, t := range d.labeled {
 		w.lf[t.prompt] += t.w * w.f[t.f]
 	}
 	var g, den, r, labelDen float64
@@ -251,7 +251,7 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 	for i, u := range fr.invP {
 		if u > 0 && !math.IsNaN(fr.score[i]) {
 			p := fr.prompt[i]
-			stat.labelled = append(stat.labelled, labelTerm{p, int32(i), u})
+			stat.labeled = append(stat.labeled, labelTerm{p, int32(i), u})
 			stat.labelDen[p] += u
 			stat.labelNum[p] += u * fr.label[i]
 			e.Basis.Labels++
@@ -263,7 +263,7 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 	}
 	out, n := b.r.outside(b.policy, b.takes)
 	if share := float64(out) / float64(n); share >= MaxOutside {
-		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labelled range",
+		e.refuse(refusal(RuleSupport, share, MaxOutside, "%.0f%% of %s's scores lie outside the labeled range",
 			100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")

@@ -155,7 +155,7 @@
 // Labels drawn with probability p_i add Σ (c_i r_i)²/p_i to the square of an estimate's
 // error, r being what the judge is wrong by and c = w/Σw. For a number of labels that is least
 // at p ∝ |c| sd(r) (Neyman 1934), which [LabelSizes] gives and package oracle draws by; half
-// of it goes by weight alone. Each row states its p, labelled or not, and effective labels are
+// of it goes by weight alone. Each row states its p, labeled or not, and effective labels are
 // the fewer of those drawn and of the design's (Σw)²/Σ(w²/p). Against as many labels at
 // random the interval is .5 to .8 times as wide at an ESS of .45 of the rows.
 //

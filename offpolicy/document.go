@@ -42,7 +42,7 @@ type Document struct {
 	Comparisons []ComparisonDocument       `json:"comparisons"`
 	Estimators  []string                   `json:"estimators"` // in the order in which they are listed
 
-	Points     []CalibrationPoint   `json:"-"` // of the labelled rows, for a chart
+	Points     []CalibrationPoint   `json:"-"` // of the labeled rows, for a chart
 	LogWeights map[string][]float64 `json:"-"` // by policy, of the logged rows, for a chart
 }
 
@@ -217,7 +217,7 @@ type ComparisonDocument struct {
 	Notes       []string          `json:"notes"`
 }
 
-// CalibrationPoint is one labelled response: judge score, its calibrated value
+// CalibrationPoint is one labeled response: judge score, its calibrated value
 // out of fold, and the label.
 type CalibrationPoint struct {
 	Judge      dataset.Float `json:"judge"`

@@ -227,7 +227,7 @@ func (r *Result) calibrationDocument() CalibrationDocument {
 	}
 }
 
-// points are the labelled rows, with the score as calibrated without them.
+// points are the labeled rows, with the score as calibrated without them.
 func (r *Result) points() (out []CalibrationPoint) {
 	fr := r.frame
 	for i, u := range fr.invP {

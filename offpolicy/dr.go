@@ -12,7 +12,7 @@ import (
 //
 // in the notation of [Estimators]. The l minimise the variance of the influence
 // function where ESS/n >= 0.5; else they are (1, 0), because tuning at low ESS biases.
-// (0, 0) is labelled-rows SNIPS, (1, 0) the usual doubly robust estimator, (0, 1) SNIPS
+// (0, 0) is labeled-rows SNIPS, (1, 0) the usual doubly robust estimator, (0, 1) SNIPS
 // on the calibrated score. Its residuals are real labels minus predictions that never
 // saw their prompt. It is right if the weights are; if they are not, it still is where
 // E[Y - f | S, w] = 0.
@@ -25,17 +25,17 @@ type drStat struct {
 	prompt        []int32 // of each row
 	weights       *Weights
 	rel, invP     []float64   // by row: its weight, 0 if it has none, and 1/p
-	labelled      []labelTerm // rows with a weight and a label
+	labeled       []labelTerm // rows with a weight and a label
 	draws         []drawTerm
 	den, labelDen []float64 // by prompt: Σ w, Σ_L w/p
 	labelNum      []float64 // by prompt: Σ_L (w/p) Y
-	labelOf       []float64 // label of each of labelled
+	labelOf       []float64 // label of each of labeled
 	drawDen       []float64 // by prompt: its rows, if it has a draw
 	tune          bool
 	hasDraws      bool
 }
 
-// labelTerm is a labelled row: w is w/p.
+// labelTerm is a labeled row: w is w/p.
 type labelTerm struct {
 	prompt, f int32 // f is where its prediction is
 	w         float64
@@ -54,7 +54,7 @@ func (d *drStat) means(w *worker) drSums {
 	clear(w.lf)
 	clear(w.wf)
 	clear(w.g)
-	for _, t := range d.labelled {
+	for _, t := range d.labeled {
 		w.lf[t.prompt] += t.w * w.f[t.f]
 	}
 	for _, t := range d.draws {
@@ -198,14 +198,14 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 func (d *drStat) arm(w *worker) *arm {
 	s := d.means(w)
 	l1, l2 := d.lambda(w, &s)
-	return labelArm(w, d.weights, d.invP, d.labelled, d.labelOf, l1+l2)
+	return labelArm(w, d.weights, d.invP, d.labeled, d.labelOf, l1+l2)
 }
 
 // labelArm is the arm of an estimate by weights, which the judge explains by lambda.
-func labelArm(w *worker, weights *Weights, invP []float64, labelled []labelTerm, labelOf []float64,
+func labelArm(w *worker, weights *Weights, invP []float64, labeled []labelTerm, labelOf []float64,
 	lambda float64) *arm {
-	a := &arm{weights: weights, invP: invP, labels: make([]armLabel, len(labelled))}
-	for i, t := range labelled {
+	a := &arm{weights: weights, invP: invP, labels: make([]armLabel, len(labeled))}
+	for i, t := range labeled {
 		a.labels[i] = armLabel{t.f, t.prompt, t.w, labelOf[i], labelOf[i]}
 		if lambda != 0 {
 			a.labels[i].rest -= lambda * w.f[t.f]
@@ -247,7 +247,7 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		}
 		stat.den[p] += u
 		if v := u * fr.invP[i]; v > 0 {
-			stat.labelled = append(stat.labelled, labelTerm{p, int32(i), v})
+			stat.labeled = append(stat.labeled, labelTerm{p, int32(i), v})
 			stat.labelOf = append(stat.labelOf, fr.label[i])
 			stat.labelDen[p] += v
 			stat.labelNum[p] += v * fr.label[i]

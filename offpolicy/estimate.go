@@ -94,7 +94,7 @@ type Estimate struct {
 	Basis     Basis
 	Refusals  []Refusal // why there is no number
 	// WorstLower and WorstUpper bound what the value could be where it is refused for
-	// what is missing or outside of the labelled scores, whatever that part is like;
+	// what is missing or outside of the labeled scores, whatever that part is like;
 	// NaN else.
 	WorstLower, WorstUpper float64
 	Notes                  []string // what to know of the number
@@ -153,7 +153,7 @@ type Basis struct {
 	Draws       int     // the target's fresh draws that enter
 	DrawPrompts int     // the prompts that they answer
 	Uncovered   int     // logged prompts without a fresh draw: the others' stand for them
-	Probes      int     // the target's labelled draws
+	Probes      int     // the target's labeled draws
 	// Lambda are l1 and l2 of dr, or l of direct and NaN.
 	Lambda       [2]float64
 	Clip         float64 // largest weight allowed, by clipped_ips

@@ -20,7 +20,7 @@ type Config struct {
 	Seed uint64
 	// Folds is the number of cross-fitting folds; 0 means 5.
 	Folds int
-	// MinLabels is the number of labelled rows below which no calibrator is
+	// MinLabels is the number of labeled rows below which no calibrator is
 	// fitted; 0 means 25, or 50 with a covariate.
 	MinLabels int
 	// Covariate names what Covariate of rows and draws is, where the calibration is

@@ -128,7 +128,7 @@ func TestEvaluate(t *testing.T) {
 		}
 	}
 	if dr, base := near0.Estimate(DR), near0.Estimate(LabeledSNIPS); dr.SE > 1.02*base.SE {
-		t.Errorf("dr has SE %v, labelled SNIPS %v", dr.SE, base.SE)
+		t.Errorf("dr has SE %v, labeled SNIPS %v", dr.SE, base.SE)
 	}
 	if near0.Answer.Estimator != DR || r.Policy("p0").Answer.Estimator != DR {
 		t.Errorf("near is answered by %+v, p0 by %+v", near0.Answer, r.Policy("p0").Answer)
@@ -190,12 +190,12 @@ func TestPlugIn(t *testing.T) {
 		{"j@1", 200, nil, "audited"},
 		{"j@1", 99, []Rule{RuleLabels}, "too few labels behind the calibration"},
 	} {
-		labelled := 0
+		labeled := 0
 		c := s
 		c.Rows = slices.Clone(s.Rows)
 		for i := range c.Rows {
 			if c.Rows[i].Label.OrNaN() >= 0 {
-				if labelled++; labelled > tt.labels {
+				if labeled++; labeled > tt.labels {
 					c.Rows[i].Label = dataset.Known(nan)
 				}
 			}
@@ -218,7 +218,7 @@ func TestPlugIn(t *testing.T) {
 	}
 	e := evaluate(t, s, Config{Replicates: 20, Audited: map[string]string{"near": "j@1"}}).Policy("near").Estimate(Direct)
 	if len(e.Refusals) != 1 || e.Refusals[0].Rule != RuleSupport {
-		t.Errorf("scores beyond the labelled range: %v", e.Refusals)
+		t.Errorf("scores beyond the labeled range: %v", e.Refusals)
 	}
 }
 

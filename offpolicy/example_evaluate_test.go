@@ -13,7 +13,7 @@ import (
 
 // simulated is an evaluation of two targets. "near" writes better responses more
 // often, with weights .4 + 1.2 S for a judge's score S; "far" writes what the
-// logs never show, and 25 of its own responses were labelled.
+// logs never show, and 25 of its own responses were labeled.
 func simulated() offpolicy.Samples {
 	rng := rand.New(rand.NewPCG(1, 1))
 	sampling := dataset.Scored{Distribution: dataset.SamplingDistribution}

@@ -30,12 +30,12 @@ func newRefits(fr *frame, c *Config) (refits, error) {
 // ties, who trains which fold) is worked out beforehand, so that a refit is two
 // passes over sorted arrays and allocates nothing.
 type foldFits struct {
-	train []trainSet // by fold: the labelled rows outside of it
+	train []trainSet // by fold: the labeled rows outside of it
 	query []querySet // by fold: the scores of its own prompts
 	most  int        // the most points that a fit has
 }
 
-// trainSet are labelled rows in order of score. Rows of one score are one point.
+// trainSet are labeled rows in order of score. Rows of one score are one point.
 type trainSet struct {
 	x      []float64 // of each point
 	end    []int32   // of each point: past its last row
@@ -51,10 +51,10 @@ type querySet struct {
 
 func newFoldFits(fr *frame, folds int) *foldFits {
 	ff := &foldFits{train: make([]trainSet, folds), query: make([]querySet, folds)}
-	labelled := fr.labelledByScore()
+	labeled := fr.labeledByScore()
 	for k := range ff.train {
 		t := &ff.train[k]
-		for _, i := range labelled {
+		for _, i := range labeled {
 			if fr.fold[fr.prompt[i]] == k {
 				continue
 			}

@@ -26,8 +26,8 @@ type frame struct {
 	count   []float64 // rows of each prompt
 	score   []float64 // of each row, NaN unscored
 	label   []float64 // of each row, NaN where there is none
-	invP    []float64 // of each row: 1/p where it is labelled, else 0
-	allInvP []float64 // of each row: 1/p, labelled or not; NaN where p is unknown
+	invP    []float64 // of each row: 1/p where it is labeled, else 0
+	allInvP []float64 // of each row: 1/p, labeled or not; NaN where p is unknown
 	length  []float64 // of each row, NaN unknown
 	lengths []float64 // the same for noise, which needs one of every row
 	blanks  *blanks   // nil where every response has a score
@@ -44,12 +44,12 @@ type drawFrame struct {
 	score      []float64 // NaN unscored
 	covariate  []float64
 	label      []float64 // 0 where there is none
-	invP       []float64 // 1/p where it is labelled, else 0
-	allInvP    []float64 // 1/p, labelled or not; NaN where p is unknown
+	invP       []float64 // 1/p where it is labeled, else 0
+	allInvP    []float64 // 1/p, labeled or not; NaN where p is unknown
 	inv        []float64 // 1 / the number of draws of the prompt
 	at         int       // of the first in the buffer of predictions
 	drawPrompt int       // distinct prompts
-	probes     int       // labelled draws
+	probes     int       // labeled draws
 	probed     int       // distinct prompts among them
 	unscored   int       // draws without a score
 }
@@ -111,7 +111,7 @@ func (fr *frame) logProb(policy string) []float64 {
 }
 
 // inverse returns 1/p of every response. Where no label states its p, that is the share of the
-// labelled; where all that are stated agree, it is the others' too; else what is not stated is
+// labeled; where all that are stated agree, it is the others' too; else what is not stated is
 // NaN.
 func inverse(p, label []float64) []float64 {
 	stated, labels, one, equal := false, 0, math.NaN(), true
@@ -190,8 +190,8 @@ func (fr *frame) unscored() bool {
 	return !slices.ContainsFunc(fr.score, func(s float64) bool { return !math.IsNaN(s) })
 }
 
-// labelledByScore are the rows with a label and a score, by score.
-func (fr *frame) labelledByScore() []int {
+// labeledByScore are the rows with a label and a score, by score.
+func (fr *frame) labeledByScore() []int {
 	var out []int
 	for i := range fr.invP {
 		if fr.invP[i] > 0 && !math.IsNaN(fr.score[i]) {

@@ -16,7 +16,7 @@ type GapKind string
 const (
 	GapLogProbs GapKind = "log_probs" // logged responses without a weight
 	GapScores   GapKind = "scores"    // logged responses that the judge could not score
-	GapLabels   GapKind = "labels"    // the labelled against all that could have been
+	GapLabels   GapKind = "labels"    // the labeled against all that could have been
 	GapProbes   GapKind = "probes"    // the same among a target's own draws
 	GapDraws    GapKind = "draws"     // logged prompts that the target did not answer
 )
@@ -180,7 +180,7 @@ func subset(missing func(i int) bool, n int) []float64 {
 	return inv
 }
 
-// designed is inv for [subsetZ] of the labelled.
+// designed is inv for [subsetZ] of the labeled.
 func designed(invP, allInvP []float64) []float64 {
 	inv := make([]float64, len(invP))
 	for i, u := range invP {
@@ -237,7 +237,7 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 	g.test("length", fr.length, inv)
 	g.test("log-prob under "+fr.logging, fr.loggedLogProbs(), inv)
 	if kind != GapLabels {
-		// Labels are a sample of their own: the test is of the labelled alone.
+		// Labels are a sample of their own: the test is of the labeled alone.
 		y := make([]float64, len(inv))
 		for i := range y {
 			y[i] = math.NaN()

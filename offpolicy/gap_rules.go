@@ -140,7 +140,7 @@ func (r *Result) labelGaps() {
 	}
 	if t := labels.pattern(); t != nil {
 		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ,
-			"the labelled responses are no random draw of the logged ones: they differ in %s", t))
+			"the labeled responses are no random draw of the logged ones: they differ in %s", t))
 	}
 	if why := beyond(fr.score, fr.invP, fr.allInvP, "the logged scores"); why != nil {
 		r.unlike = append(r.unlike, *why)
@@ -155,7 +155,7 @@ func (r *Result) weightGap(p *PolicyResult) {
 	g := Gap{Kind: GapLabels}
 	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.pattern() != nil {
 		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ,
-			"the labelled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
+			"the labeled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
 	}
 }
 
@@ -181,7 +181,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	p.Gaps = append(p.Gaps, *probes)
 	if t := probes.pattern(); t != nil {
 		p.probeRefusals = append(p.probeRefusals, refusal(RuleDesign, t.Z, maxGapZ,
-			"%s's labelled draws are no random draw of all: they differ in %s", p.Policy, t))
+			"%s's labeled draws are no random draw of all: they differ in %s", p.Policy, t))
 	}
 	d := fr.draws[p.Policy]
 	if why := beyond(d.score, d.invP, d.allInvP, p.Policy+"'s scores"); why != nil {
@@ -215,16 +215,16 @@ func betaLimit(a, b, level float64) float64 {
 // hardly do; nil if they do not. inv is 1/p where a label is, else 0; x is NaN where there
 // is no score. Scores count as the design would draw them.
 func beyond(x, inv, allInv []float64, whose string) *Refusal {
-	var labelled []float64
+	var labeled []float64
 	for i, u := range inv {
 		if u > 0 && !math.IsNaN(x[i]) {
-			labelled = append(labelled, x[i])
+			labeled = append(labeled, x[i])
 		}
 	}
-	if len(labelled) == 0 {
+	if len(labeled) == 0 {
 		return nil
 	}
-	r := newLabelledRange(labelled)
+	r := newLabeledRange(labeled)
 	var below, above, all float64
 	for i, v := range x {
 		if math.IsNaN(v) {
@@ -242,7 +242,7 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 			above += p
 		}
 	}
-	m := float64(len(labelled))
+	m := float64(len(labeled))
 	share, limit := (below+above)/all, endLimit(m, math.Floor(labelTrim*m))
 	if max(below, above)/all <= limit {
 		return nil

@@ -120,7 +120,7 @@ func TestSupportLimits(t *testing.T) {
 			for i := range x {
 				x[i] = rng.Float64()
 			}
-			r := newLabelledRange(x)
+			r := newLabeledRange(x)
 			if max(r.lo, 1-r.hi) > end {
 				atEnd++
 			}

@@ -33,7 +33,7 @@ func (b *builder) labeled(e *Estimate) built {
 			continue
 		}
 		p, u := fr.prompt[i], b.rel[i]*inv
-		stat.labelled, stat.labelOf = append(stat.labelled, labelTerm{p, int32(i), u}), append(stat.labelOf, fr.label[i])
+		stat.labeled, stat.labelOf = append(stat.labeled, labelTerm{p, int32(i), u}), append(stat.labelOf, fr.label[i])
 		stat.num[p] += u * fr.label[i]
 		stat.den[p] += u
 	}

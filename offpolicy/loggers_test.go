@@ -173,7 +173,7 @@ func TestErrorsWithinLoggers(t *testing.T) {
 	for i := range runs {
 		s := pooledSamples(100, 100+uint64(i))
 		s.Draws = nil
-		for i := range s.Rows { // all labelled, the plain mean: its spread is that within loggers
+		for i := range s.Rows { // all labeled, the plain mean: its spread is that within loggers
 			score := s.Rows[i].Score.OrNaN()
 			s.Rows[i].Label = dataset.Known(.25 + .5*score)
 		}

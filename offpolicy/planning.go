@@ -153,7 +153,7 @@ func mustPlan(op string, n, m int) {
 }
 
 // LoggingHalfWidth is that of the logging policy's own value from n prompts, m
-// of them labelled:
+// of them labeled:
 //
 //	t(m-1) √(explained/n + residual/m)
 //
@@ -181,7 +181,7 @@ func (p Planning) LoggingHalfWidth(n, m int) float64 {
 }
 
 // DirectHalfWidth is that of a target's value by [Direct] from n prompts with a
-// fresh draw each, m of them labelled:
+// fresh draw each, m of them labeled:
 //
 //	t(m-2) √(label variance/m · (1 - ρ²/(1+m/n))),   ρ² the explained share
 //
@@ -194,7 +194,7 @@ func (p Planning) DirectHalfWidth(n, m int) float64 {
 }
 
 // DRHalfWidth is that of a target's value by [DR] from n logged prompts, m of
-// them labelled, each with a fresh draw, where the relative ESS is r:
+// them labeled, each with a fresh draw, where the relative ESS is r:
 //
 //	t(m r - 1) √(explained/(n (1 + r (1-c)/(1+c))) + residual/(m r))     where r >= .5
 //	t(m r - 1) √(explained/n + residual/(m r))                           below

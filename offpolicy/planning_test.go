@@ -111,7 +111,7 @@ func TestTransportAudit(t *testing.T) {
 		status    Status
 		reason    string
 	}{
-		{"none", nil, nil, .05, StatusNoProbes, "nothing was labelled"},
+		{"none", nil, nil, .05, StatusNoProbes, "nothing was labeled"},
 		{"exact", alternating(40, 0, .01), ids(40), .05, StatusPass, "±.003 lies inside ±.05"},
 		{"biased", alternating(40, .2, .01), ids(40), .05, StatusFail, "the interval lies outside"},
 		{"negative bias", alternating(40, -.2, .01), ids(40), .05, StatusFail, "on either side"},

@@ -14,17 +14,17 @@ type ratioMean struct {
 	// sums of powers suffice for it (see [Accumulator]).
 	leave bool
 	// Where the mean is of labels, its terms.
-	weights  *Weights
-	invP     []float64 // by row: 1/p
-	labelled []labelTerm
-	labelOf  []float64
+	weights *Weights
+	invP    []float64 // by row: 1/p
+	labeled []labelTerm
+	labelOf []float64
 }
 
 func (r *ratioMean) arm(w *worker) *arm {
-	if r.labelled == nil {
+	if r.labeled == nil {
 		return nil
 	}
-	return labelArm(w, r.weights, r.invP, r.labelled, r.labelOf, 0)
+	return labelArm(w, r.weights, r.invP, r.labeled, r.labelOf, 0)
 }
 
 func (r *ratioMean) value(w *worker) float64 {

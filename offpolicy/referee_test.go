@@ -8,7 +8,7 @@ import (
 )
 
 // Advice is given for samples of any size: a pilot of three prompts, of which
-// two are labelled, once had the referee plan for more labels than prompts.
+// two are labeled, once had the referee plan for more labels than prompts.
 func TestAdviceOnFewPrompts(t *testing.T) {
 	for n := range 30 {
 		s := Samples{Logging: "p0", Judge: "j@1", Scored: sampled("p0", "far"), Draws: map[string][]Draw{}}

@@ -51,7 +51,7 @@ const (
 	RuleRewards    Rule = "rewards"     // no row has both a weight and a reward
 	RuleDraws      Rule = "draws"       // no fresh draws
 	RuleTransport  Rule = "transport"   // plug-in direct without a transport audit
-	RuleSupport    Rule = "support"     // plug-in direct beyond the labelled scores
+	RuleSupport    Rule = "support"     // plug-in direct beyond the labeled scores
 	RuleSpread     Rule = "spread"      // nothing varies, so no error can be estimated
 	RuleBalance    Rule = "balance"     // reweighted logs and the policy's own draws contradict each other
 	RuleNoise      Rule = "noise"       // noise of the log-probs moves the value too far
@@ -167,7 +167,7 @@ var remedies = map[Rule]string{
 	RuleESSLabels:  "label more of the logged responses",
 	RuleLabelShare: "label more of the logged responses",
 	RuleMissing:    "find out why these fail and repeat them; if they cannot be had, label 25 fresh draws of the policy",
-	RuleDesign:     "state inclusion_prob of every response that could have been labelled, labelled or not",
+	RuleDesign:     "state inclusion_prob of every response that could have been labeled, labeled or not",
 	RuleLabels:     "label more of the logged responses",
 	RuleRewards:    "give rewards, or label logged responses so that the judge can be calibrated",
 	RuleDraws:      "let the policy answer the logged prompts, and have the judge score the answers",

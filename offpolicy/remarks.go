@@ -163,6 +163,6 @@ func filled(score, label, invP []float64) *Refusal {
 		"%d of %d labels are exactly 0, and the judge scores these responses higher than those with the lowest labels "+
 			"above 0 (z %+.1f): 0 stands for a missing label",
 		len(zero), len(zero)+len(above), z)
-	why.Remedy = "leave the label out of every response that nobody labelled"
+	why.Remedy = "leave the label out of every response that nobody labeled"
 	return &why
 }

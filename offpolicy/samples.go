@@ -61,8 +61,8 @@ type Row struct {
 	Score     dataset.Float // the judge's, in [0, 1]
 	Label     dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose
-	// this response for labelling, known whether it was chosen or not; missing if none
-	// was stated on any row. It is read of every row, labelled or not.
+	// this response for labeling, known whether it was chosen or not; missing if none
+	// was stated on any row. It is read of every row, labeled or not.
 	InclusionProb dataset.Float
 	Length        dataset.Float // of the response in tokens, or any one unit
 	// Covariate is what Config.Covariate names, in the same unit as the draws';
@@ -74,7 +74,7 @@ type Row struct {
 }
 
 // Draw is a response of a target policy, drawn by itself. Those with a Label
-// are its probes: a random subset of its draws, labelled by the oracle.
+// are its probes: a random subset of its draws, labeled by the oracle.
 type Draw struct {
 	PromptID      string
 	Index         int           // tells several draws for one prompt apart

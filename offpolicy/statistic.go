@@ -23,7 +23,7 @@ type statistic interface {
 type worker struct {
 	v, f []float64 // prompt weights; predictions, by query
 	fit  pooled
-	// Sums by prompt: of weighted predictions over labelled rows, over all
+	// Sums by prompt: of weighted predictions over labeled rows, over all
 	// rows, and over draws.
 	lf, wf, g []float64
 }

@@ -17,7 +17,7 @@ type StreamRow struct {
 	Reward   dataset.Float // what ips, snips and clipped_ips average
 	Label    dataset.Float // the oracle's, in [0, 1]
 	// InclusionProb is the probability, in (0, 1], with which the design chose this
-	// response for labelling, whether it was chosen or not; missing on every row if
+	// response for labeling, whether it was chosen or not; missing on every row if
 	// none was stated.
 	InclusionProb dataset.Float
 	// Logger names the policy that wrote the response, of logs of several; LogRatio is then
@@ -147,7 +147,7 @@ func (a *Accumulator) Add(r StreamRow) error {
 	fail := func(v float64, reason string) error {
 		return &RowError{Op: "stream", Row: at, Rows: 1, Value: v, Reason: reason}
 	}
-	labelled := r.Label.Valid()
+	labeled := r.Label.Valid()
 	hasP := r.InclusionProb.Valid()
 	switch {
 	case r.PromptID == "":
@@ -159,10 +159,10 @@ func (a *Accumulator) Add(r StreamRow) error {
 	case math.IsInf(r.Reward.OrNaN(), 0):
 		return fail(r.Reward.OrNaN(), "an infinite reward; a missing one is NaN")
 	case r.Label.OrNaN() < 0 || r.Label.OrNaN() > 1:
-		return fail(r.Label.OrNaN(), "label of "+r.PromptID+" is not in [0, 1]; an unlabelled response has NaN")
-	case labelled && hasP && !(r.InclusionProb.OrNaN() > 0 && r.InclusionProb.OrNaN() <= 1):
+		return fail(r.Label.OrNaN(), "label of "+r.PromptID+" is not in [0, 1]; an unlabeled response has NaN")
+	case labeled && hasP && !(r.InclusionProb.OrNaN() > 0 && r.InclusionProb.OrNaN() <= 1):
 		return fail(r.InclusionProb.OrNaN(), "inclusion probability of "+r.PromptID+" is not in (0, 1]")
-	case labelled && (hasP && a.unstated || !hasP && a.stated):
+	case labeled && (hasP && a.unstated || !hasP && a.stated):
 		return fail(r.InclusionProb.OrNaN(), "some labels state an inclusion probability, others do not; state all or none")
 	}
 	if a.current.open && a.current.id != r.PromptID {
@@ -171,15 +171,15 @@ func (a *Accumulator) Add(r StreamRow) error {
 	if !a.current.open {
 		a.current.id, a.current.logger, a.current.open = r.PromptID, r.Logger, true
 	}
-	if labelled {
+	if labeled {
 		a.stated, a.unstated = a.stated || hasP, a.unstated || !hasP
 	}
-	a.take(r, labelled, hasP)
+	a.take(r, labeled, hasP)
 	return nil
 }
 
 // take takes in a row that has been checked.
-func (a *Accumulator) take(r StreamRow, labelled, hasP bool) {
+func (a *Accumulator) take(r StreamRow, labeled, hasP bool) {
 	c, l, y := &a.current, r.LogRatio.OrNaN(), r.Label.OrNaN()
 	c.rows++
 	if r.Logger != "" {
@@ -190,7 +190,7 @@ func (a *Accumulator) take(r StreamRow, labelled, hasP bool) {
 		}
 	}
 	missing := math.IsNaN(l)
-	if labelled {
+	if labeled {
 		a.allLabels++
 		a.lost.n++
 		a.lost.y += y
@@ -229,7 +229,7 @@ func (a *Accumulator) take(r StreamRow, labelled, hasP bool) {
 	} else {
 		a.squares.addProduct(t.w, t.w)
 	}
-	if labelled {
+	if labeled {
 		a.labels++
 		c.labels += t.w * t.invP
 		if t.w > 0 {

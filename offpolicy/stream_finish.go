@@ -147,7 +147,7 @@ func (a *Accumulator) restOfLabels(e *Estimate, s *streamSum) float64 {
 		design += a.designSquares.value() + rest
 	}
 	den := s.moments.of(0, 1).value()
-	ess, factor := e.labelled(labelSums{
+	ess, factor := e.labeled(labelSums{
 		labels: int(s.rows), prompts: int(s.prompts), w: den, squares: s.moments.of(0, 2).value(), most: a.labelTop,
 		all: all, design: design,
 	})

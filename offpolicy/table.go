@@ -210,7 +210,7 @@ func (t *Table) AddFresh(policy string, d dataset.FreshDraw) {
 // AddNote adds what is to be known of where the samples come from, a sentence.
 func (t *Table) AddNote(note string) { t.notes = append(t.notes, note) }
 
-// AddProbe adds a labelled draw; see [Table.AddFresh].
+// AddProbe adds a labeled draw; see [Table.AddFresh].
 func (t *Table) AddProbe(policy string, d dataset.FreshDraw) {
 	if policy == t.plan.Logging {
 		return

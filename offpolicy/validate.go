@@ -152,7 +152,7 @@ func (t *Table) logProbAt(policy string, i int) float64 {
 }
 
 // overdrawn reports labels that the design stated for them cannot have drawn: of n
-// responses, each labelled with its probability p, the labels' Σ 1/p is n on average,
+// responses, each labeled with its probability p, the labels' Σ 1/p is n on average,
 // with a standard deviation of at most √(Σ (1-p)/p²) as the labels estimate it. Fewer
 // are labels that failed, which is a gap and no error.
 func overdrawn(op string, n int, grades iter.Seq2[float64, float64]) error {
@@ -197,17 +197,17 @@ func (t *Table) validateScored() error {
 }
 
 // gradeError checks what rows and draws have in common. A probability of 0 is right if
-// nothing was to be labelled.
+// nothing was to be labeled.
 func gradeError(bad *RowError, op string, i int, id string, score, label, p float64, stated bool) *RowError {
 	outside := func(v float64) bool { return v < 0 || v > 1 }
 	switch {
 	case outside(score):
 		return bad.add(op, i, score, "score of "+id+" is not in [0, 1]; leave it out of an unscored response")
 	case outside(label):
-		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabelled response")
+		return bad.add(op, i, label, "label of "+id+" is not in [0, 1]; leave it out of an unlabeled response")
 	case p < 0 || p > 1 || p == 0 && (stated || !math.IsNaN(label)):
 		return bad.add(op, i, p,
-			"inclusion probability of "+id+" is not in (0, 1]; take it from the labelling design, or leave it out of every row")
+			"inclusion probability of "+id+" is not in (0, 1]; take it from the labeling design, or leave it out of every row")
 	}
 	return bad
 }

@@ -15,9 +15,9 @@ import (
 // log-normal in the latent quality ("far", ESS/n = exp(-25)).
 type world struct {
 	prompts, rows int // rows a prompt
-	labels        int // labelled rows, spread over the prompts
+	labels        int // labeled rows, spread over the prompts
 	draws         int // fresh draws a prompt
-	probes        int // labelled draws a target
+	probes        int // labeled draws a target
 	bias          float64
 	missing       int // every missing-th row lacks the near target's log-prob; 0 none
 }
@@ -29,9 +29,9 @@ func (w world) samples(seed uint64) Samples {
 		return min(max(.25+.5*score+bias+.08*rng.NormFloat64(), 0), 1)
 	}
 	n := w.prompts * max(w.rows, 1)
-	labelled := make([]bool, n)
+	labeled := make([]bool, n)
 	for _, i := range rand.New(rand.NewPCG(seed, 100)).Perm(n)[:w.labels] {
-		labelled[i] = true
+		labeled[i] = true
 	}
 	for i := range n {
 		z := rng.NormFloat64()
@@ -45,7 +45,7 @@ func (w world) samples(seed uint64) Samples {
 			Segments: map[string]string{"language": []string{"English", "German",
 				"Welsh"}[min(i%w.prompts%10/6+i%w.prompts%100/99, 2)]},
 		}
-		if labelled[i] {
+		if labeled[i] {
 			r.Label = dataset.Known(y)
 		}
 		if w.missing > 0 && i%w.missing == 0 {

@@ -316,14 +316,14 @@ func (c *collector) readCSV(in *bufio.Reader, firstLine int) error {
 	if !ok {
 		id, ok = at["id"]
 	}
-	value, labelled := at["label"]
+	value, labeled := at["label"]
 	ofPolicy, named := at["policy"]
 	ofDraw, numbered := at["draw_idx"]
 	begin := "begin with the line " + strings.Join(columns[:4], ",")
 	switch {
 	case !ok:
 		return c.fail(firstLine, begin, "the header has no column %q or %q", "prompt_id", "id")
-	case !labelled:
+	case !labeled:
 		return c.fail(firstLine, begin, "the header has no column %q", "label")
 	case !named && c.only == "":
 		return c.fail(firstLine, begin, "the header has no column %q, and %s", "policy", c.several())

@@ -35,7 +35,7 @@ const sizeFloor = .2
 // It panics if d is not valid, or a size is negative or infinite.
 //
 // Source: probability proportional to size, Hansen and Hurwitz, Ann. Math. Stat. 14 (1943);
-// in proportion to weight times residual spread, Neyman (1934); as active labelling for
+// in proportion to weight times residual spread, Neyman (1934); as active labeling for
 // prediction-powered inference, arXiv 2506.07949; the floor is a defensive mixture,
 // Hesterberg, Technometrics 37 (1995).
 func (d Design) AssignBySize(sizes map[dataset.Key]float64,

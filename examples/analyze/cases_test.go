@@ -25,7 +25,7 @@ func TestCasesFromTheField(t *testing.T) {
 		failure = "failure" // the file is refused, in one sentence with the words
 	)
 	cases := []struct{ file, want, words, reason string }{
-		{"ok", ok, "", "80 labelled rows, all of them good"},
+		{"ok", ok, "", "80 labeled rows, all of them good"},
 		{"n0", failure, "no logged response", "nothing is there"},
 		{"n1", all, "of 1 prompts", "one row carries nothing"},
 		{"n2", all, "of 2 prompts", "nor do two"},

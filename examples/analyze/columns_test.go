@@ -70,7 +70,7 @@ func TestOwnFiles(t *testing.T) {
 			}
 		}
 		if tt.name == "labels.csv" && strings.Contains(said, "label more") {
-			t.Errorf("all rows are labelled, and more labels are asked for:\n%s", stdout)
+			t.Errorf("all rows are labeled, and more labels are asked for:\n%s", stdout)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"label=1:5,judge=0:100 (default 0:1)")
 	fs.StringVar(&o.logging, "logging", "", "with -logged: `name` of the policy that wrote the logged responses")
 	fs.StringVar(&o.fresh, "fresh", "", "with -logged: `folder` of fresh draws, NAME_responses.jsonl each")
-	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labelled fresh draws, NAME_probe.jsonl each")
+	fs.StringVar(&o.probes, "probes", "", "with -logged: `folder` of labeled fresh draws, NAME_probe.jsonl each")
 	fs.StringVar(&o.logger, "logger", "", "with -logged, of lines that name several loggers: the rows of this `policy` "+
 		"alone, and weights by it (default: all rows, weights by the mixture of the loggers)")
 	list := fs.String("estimators", "", "estimators to show, a `list` separated by commas, or all (default: ours, "+

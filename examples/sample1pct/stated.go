@@ -41,9 +41,9 @@ func printStated(w io.Writer, o options) {
 		"%s:\n", p.LabelSD, p.ResidualSD, o.width, runs)
 	for _, share := range []float64{1, .5, .25} {
 		if n, m := p.LoggingRun(o.width, share, o.full); n > 0 {
-			fmt.Fprintf(w, "  the logging policy: %d prompts, %d of its responses labelled\n", n, m)
+			fmt.Fprintf(w, "  the logging policy: %d prompts, %d of its responses labeled\n", n, m)
 		} else {
-			fmt.Fprintf(w, "  the logging policy: %d prompts are too few with %.0f%% of its responses labelled\n", o.full,
+			fmt.Fprintf(w, "  the logging policy: %d prompts are too few with %.0f%% of its responses labeled\n", o.full,
 				100*share)
 		}
 	}
@@ -51,7 +51,7 @@ func printStated(w io.Writer, o options) {
 		if m := p.DirectRun(o.width, n); m > 0 {
 			fmt.Fprintf(w, "  a target by its own responses: %d labels of %d\n", m, n)
 		} else {
-			fmt.Fprintf(w, "  a target by its own responses: all %d labelled are too few\n", n)
+			fmt.Fprintf(w, "  a target by its own responses: all %d labeled are too few\n", n)
 		}
 	}
 	fmt.Fprintln(w, "Nothing was run. By weights a value is wider by at least the root of prompts over ESS, which only "+

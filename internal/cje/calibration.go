@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// calibration is a fit to all labelled rows and one fit to those outside each
+// calibration is a fit to all labeled rows and one fit to those outside each
 // fold.
 type calibration struct {
 	whole *curve
@@ -30,9 +30,9 @@ func calibrate(mode Mode, score, label []float64, fold []int) (*calibration, err
 		return nil, fmt.Errorf("cje: calibration: %d labels, %d needed (2 for each of %d folds): label more responses",
 			len(y), 2*folds, folds)
 	}
-	labelled := make([]bool, folds)
+	labeled := make([]bool, folds)
 	for _, k := range of {
-		labelled[k] = true
+		labeled[k] = true
 	}
 	c := &calibration{fold: make([]*curve, folds)}
 	var err error
@@ -40,7 +40,7 @@ func calibrate(mode Mode, score, label []float64, fold []int) (*calibration, err
 		return nil, err
 	}
 	for k := range folds {
-		if !labelled[k] {
+		if !labeled[k] {
 			// Nothing to leave out: the fit is the whole one. As a model of its
 			// own it counts in the jackknife under monotone, not under two_stage.
 			if mode == Monotone {

@@ -12,7 +12,7 @@ import (
 
 // simulate draws n prompts of the design that the reference was recorded on: S
 // uniform, Y = .25 + .5 S + noise of sd .08, weights .4 + 1.2 S, one fresh draw a
-// prompt from the density that they make, a quarter labelled. The target's mean
+// prompt from the density that they make, a quarter labeled. The target's mean
 // is .55.
 func simulate(n int, rng *rand.Rand) offpolicy.Samples {
 	s := offpolicy.Samples{Logging: "base", Judge: "j@1", Draws: map[string][]offpolicy.Draw{}}

@@ -42,7 +42,7 @@ func (ref *Reference) Diagnostics(id Estimator, policy string, e *Estimate) Diag
 	d := Diagnostics{
 		ESSFraction: ess(w) / float64(len(w)), MaxWeight: slices.Max(w), TailIndex: math.NaN(), Hellinger: hellinger(raw),
 		ScoreAffinity: offpolicy.JudgeSpaceAffinity(ref.score, raw, nil), Typicality: math.NaN(),
-		Boundary: ref.labelled.card(ref.score, ref.reward),
+		Boundary: ref.labeled.card(ref.score, ref.reward),
 	}
 	if len(w) >= 50 {
 		d.TailIndex = offpolicy.Hill(logs)
@@ -110,7 +110,7 @@ func hellinger(w []float64) float64 {
 	return min(sum/float64(len(w)), 1)
 }
 
-// support is what the labelled rows cover: scores, and calibrated scores.
+// support is what the labeled rows cover: scores, and calibrated scores.
 type support struct{ scoreLo, scoreHi, rewardLo, rewardHi float64 }
 
 func newSupport(c *calibration, score, label []float64) support {

@@ -6,9 +6,9 @@
 //
 // # What it computes
 //
-// [New] calibrates the judge on the labelled rows, in the rows' hash folds
+// [New] calibrates the judge on the labeled rows, in the rows' hash folds
 // ([offpolicy.Fold], 5, seed 42), and gives every row the calibrated score as its
-// reward, labelled rows too; only where every row has a label the label itself.
+// reward, labeled rows too; only where every row has a label the label itself.
 // [Reference.Estimate] then computes
 //
 //	cje_snips           Σ w R / Σ w, with self-normalised weights clipped at 100
@@ -29,7 +29,7 @@
 // # Why its intervals claim no coverage
 //
 // On a design with mild weights and a judge that holds (500 rows, a quarter
-// labelled, 100 repetitions) nominal 95% intervals covered 81% for raw-ips, whose
+// labeled, 100 repetitions) nominal 95% intervals covered 81% for raw-ips, whose
 // error leaves the calibration out; 84% for calibrated-ips, which is biased by
 // -.017; and 100% for dr-cpo and tmle, whose errors are 1.8 times too wide:
 //

@@ -9,7 +9,7 @@ import (
 	"github.com/reweigh/reweigh/offpolicy"
 )
 
-// Sixty responses with scores from 0 to 1, every other one labelled, and a target
+// Sixty responses with scores from 0 to 1, every other one labeled, and a target
 // that prefers what scores well.
 func samples() offpolicy.Samples {
 	s := offpolicy.Samples{Logging: "p0", Judge: "judge@1", Scored: map[string]dataset.Scored{

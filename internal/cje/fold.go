@@ -30,10 +30,10 @@ func foldsOf(ids []string, seed uint64) []int {
 	return out
 }
 
-// balancedFolds are v0.6.0's: the distinct ids of labelled prompts, ordered by
+// balancedFolds are v0.6.0's: the distinct ids of labeled prompts, ordered by
 // the 16-byte BLAKE2b digest of "ID-SEED", are dealt out in turn; any other
 // prompt's fold is its digest modulo k.
-func balancedFolds(ids, labelled []string, k int) []int {
+func balancedFolds(ids, labeled []string, k int) []int {
 	type prompt struct {
 		digest []byte
 		id     string
@@ -49,7 +49,7 @@ func balancedFolds(ids, labelled []string, k int) []int {
 	}
 	fold := make(map[string]int, len(ids))
 	var order []prompt
-	for _, id := range labelled {
+	for _, id := range labeled {
 		if _, seen := fold[id]; !seen {
 			fold[id] = 0
 			order = append(order, prompt{digest(id), id})

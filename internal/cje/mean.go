@@ -6,9 +6,9 @@ import (
 )
 
 // Mean is v0.6.0's calibrated mean of one policy's scores, which replaced the
-// estimators of v0.3.0: with some rows labelled, the mean of f(S) over all rows
-// plus the mean of Y - f(S) over the labelled ones, f there without the row's
-// fold; with all rows labelled, the mean of Y.
+// estimators of v0.3.0: with some rows labeled, the mean of f(S) over all rows
+// plus the mean of Y - f(S) over the labeled ones, f there without the row's
+// fold; with all rows labeled, the mean of Y.
 type Mean struct {
 	Value        float64
 	SE           float64
@@ -28,7 +28,7 @@ type meanRows struct {
 	clusters               int
 	fold                   []int
 	folds                  int
-	labelled               []int // rows with a label
+	labeled                []int // rows with a label
 	labScore, labY         []float64
 	labFold, labelClusters []int
 }
@@ -39,7 +39,7 @@ func newMeanRows(mode Mode, promptID []string, score, label []float64) (*meanRow
 	}
 	m := &meanRows{mode: mode, score: score, label: label, cluster: make([]int, len(score)), folds: folds}
 	number := map[string]int{}
-	var labelledIDs []string
+	var labeledIDs []string
 	distinct := map[string]bool{}
 	for i, id := range promptID {
 		if _, seen := number[id]; !seen {
@@ -47,8 +47,8 @@ func newMeanRows(mode Mode, promptID []string, score, label []float64) (*meanRow
 		}
 		m.cluster[i] = number[id]
 		if !math.IsNaN(label[i]) {
-			m.labelled = append(m.labelled, i)
-			labelledIDs = append(labelledIDs, id)
+			m.labeled = append(m.labeled, i)
+			labeledIDs = append(labeledIDs, id)
 			distinct[id] = true
 		}
 	}
@@ -62,15 +62,15 @@ func newMeanRows(mode Mode, promptID []string, score, label []float64) (*meanRow
 	case n < 2*m.folds:
 		m.folds = max(2, n/2)
 	}
-	m.fold = balancedFolds(promptID, labelledIDs, m.folds)
-	for _, i := range m.labelled {
+	m.fold = balancedFolds(promptID, labeledIDs, m.folds)
+	for _, i := range m.labeled {
 		m.labScore, m.labY, m.labFold = append(m.labScore, score[i]), append(m.labY, label[i]), append(m.labFold, m.fold[i])
 		m.labelClusters = append(m.labelClusters, m.cluster[i])
 	}
 	return m, nil
 }
 
-func (m *meanRows) complete() bool { return len(m.labelled) == len(m.label) }
+func (m *meanRows) complete() bool { return len(m.labeled) == len(m.label) }
 
 // fit refits all models to weights by cluster, nil for all ones.
 func (m *meanRows) fit(weight []float64) (*calibration, error) {
@@ -95,7 +95,7 @@ func (m *meanRows) fit(weight []float64) (*calibration, error) {
 }
 
 // value is the estimate with weights by cluster, nil for all ones, with the mean
-// residual and the labelled share.
+// residual and the labeled share.
 func (m *meanRows) value(weight []float64, f func(i int) float64, held func(i int) float64) (value, residual,
 	share float64) {
 	w := func(i int) float64 {
@@ -109,7 +109,7 @@ func (m *meanRows) value(weight []float64, f func(i int) float64, held func(i in
 		sum += w(i) * f(i)
 		total += w(i)
 	}
-	for _, i := range m.labelled {
+	for _, i := range m.labeled {
 		labSum += w(i) * (m.label[i] - held(i))
 		labTotal += w(i)
 	}
@@ -189,7 +189,7 @@ func (m *meanRows) estimate() (*Mean, error) {
 		for i := range z {
 			z[i] = f(i) + residual
 		}
-		for _, i := range m.labelled {
+		for _, i := range m.labeled {
 			z[i] += (m.label[i] - held(i) - residual) / share
 		}
 		for _, fold := range c.fold {

@@ -23,11 +23,11 @@ func TestGoldenFolds(t *testing.T) {
 			Fold int
 		} `json:"hash_folds"`
 		Balanced []struct {
-			IDs      []string `json:"prompt_ids"`
-			Labelled []string `json:"oracle_prompt_ids"`
-			K        int      `json:"n_folds"`
-			Seed     int
-			Folds    []int
+			IDs     []string `json:"prompt_ids"`
+			Labeled []string `json:"oracle_prompt_ids"`
+			K       int      `json:"n_folds"`
+			Seed    int
+			Folds   []int
 		} `json:"balanced_060"`
 	}
 	readGolden(t, "01_folds.json", &g)
@@ -43,11 +43,11 @@ func TestGoldenFolds(t *testing.T) {
 		if c.Seed != seed {
 			t.Fatalf("case %d has seed %d; the package has only the default", i, c.Seed)
 		}
-		labelled := c.Labelled
-		if labelled == nil {
-			labelled = c.IDs
+		labeled := c.Labeled
+		if labeled == nil {
+			labeled = c.IDs
 		}
-		if got := balancedFolds(c.IDs, labelled, c.K); !slices.Equal(got, c.Folds) {
+		if got := balancedFolds(c.IDs, labeled, c.K); !slices.Equal(got, c.Folds) {
 			t.Errorf("balanced folds, case %d: %v, reference %v", i, got, c.Folds)
 		}
 	}

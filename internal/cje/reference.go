@@ -57,7 +57,7 @@ type Reference struct {
 	fresh    map[string][]offpolicy.Draw
 	cal      *calibration
 	allLabel bool
-	labelled support
+	labeled  support
 
 	// The outcome model of TMLE is fitted to rows that have the log-prob of any
 	// one policy.
@@ -91,7 +91,7 @@ func New(mode Mode, s offpolicy.Samples) (*Reference, error) {
 	if ref.cal, err = calibrate(mode, all.score, all.label, fold); err != nil {
 		return nil, err
 	}
-	ref.labelled = newSupport(ref.cal, all.score, all.label)
+	ref.labeled = newSupport(ref.cal, all.score, all.label)
 	reward := all.label
 	if !ref.allLabel {
 		reward = make([]float64, len(all.score))

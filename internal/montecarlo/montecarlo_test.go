@@ -66,7 +66,7 @@ func TestTruth(t *testing.T) {
 			}
 			for _, draw := range s.Draws["target"] {
 				if draw.Label.OrNaN() >= 0 {
-					sum += draw.Label.OrNaN() / n * 4 // a quarter is labelled
+					sum += draw.Label.OrNaN() / n * 4 // a quarter is labeled
 					squares += draw.Label.OrNaN() * draw.Label.OrNaN() / n * 4
 				}
 			}

@@ -106,9 +106,9 @@ func (d design) draw(rng *rand.Rand, target bool) (score, label, logw float64) {
 	return score, min(max(label, 0), 1), logw
 }
 
-// samples simulates one evaluation. The number of labels is fixed, the labelled
+// samples simulates one evaluation. The number of labels is fixed, the labeled
 // are chosen at random, each prompt has one fresh draw, and as many of these as
-// probes says are labelled.
+// probes says are labeled.
 func (d design) samples(repetition int) offpolicy.Samples {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%+v", d)
@@ -130,7 +130,7 @@ func (d design) samples(repetition int) offpolicy.Samples {
 		out.Rows = append(out.Rows, row)
 		score, label, _ = d.draw(rng, true)
 		draw := offpolicy.Draw{PromptID: id, Score: dataset.Known(score)}
-		if d.Prompts-1-i < probes { // others than the labelled, where there is room
+		if d.Prompts-1-i < probes { // others than the labeled, where there is room
 			draw.Label = dataset.Known(label)
 		}
 		out.Draws["target"] = append(out.Draws["target"], draw)

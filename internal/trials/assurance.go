@@ -46,16 +46,16 @@ func (m *met) row(out io.Writer, world, what string, share float64) {
 		100*float64(m.met)/float64(m.runs), m.width/n, m.prompts/n, m.labels/n)
 }
 
-// assurance plans from pilots of 100 prompts, all labelled, with 25 labels of a target far
+// assurance plans from pilots of 100 prompts, all labeled, with 25 labels of a target far
 // away, and evaluates runs of the planned size.
 func assurance(out io.Writer, repetitions int) error {
 	fmt.Fprintf(out, `# Planned from a pilot
 
 Written by `+"`go run ./internal/trials -part assurance -out offpolicy/montecarlo.md`"+`. %d plans a world, each from a pilot of
 100 prompts with 100 labels of P0's and 25 of a far target's responses, by Pilot; then one run of the planned size, half
-of its prompts labelled. An Assurance of 80%% is held to 75-92%% of runs; without one the plan is for the expected width.
+of its prompts labeled. An Assurance of 80%% is held to 75-92%% of runs; without one the plan is for the expected width.
 "near" is by weights (ESS/n about .9), by Result.WeightedPlanning. A plan that no run of 20,000 prompts or 2,000 draws keeps is left
-out. The runs of arena are resamples of the labelled rows of real logs.
+out. The runs of arena are resamples of the labeled rows of real logs.
 
 | world | value | asked %% | plans | refused | met %% | width / planned | prompts | labels |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

@@ -179,7 +179,7 @@ type shared struct {
 func shares(out io.Writer, repetitions int) error {
 	fmt.Fprintf(out, `
 %d runs a cell of 100 prompts, their labels divided by oracle.Share among the logging policy and three targets, near, further
-and far away; in the second half of the runs 2%% of responses cannot be labelled and give way to others. "By spread" divides what is
+and far away; in the second half of the runs 2%% of responses cannot be labeled and give way to others. "By spread" divides what is
 beyond 25 each by the residuals of these. Held to: all four answered in 95%% of runs of 100 labels; the widest half-width
 with 200 labels at most that of 50 each, and .80 of it where one policy's residuals vary twice as much.
 
@@ -222,7 +222,7 @@ func sharesCell(out io.Writer, w *world, noise float64, repetitions int) error {
 		}
 		evaluate := func(shares map[string]int) (*offpolicy.Result, error) {
 			d := oracle.Design{Seed: uint64(rep), Shares: shares}
-			return offpolicy.Evaluate(labelled(s, d.AssignAround(keys, "p0", failed), failed), quick)
+			return offpolicy.Evaluate(labeled(s, d.AssignAround(keys, "p0", failed), failed), quick)
 		}
 		first, err := evaluate(oracle.Share(100, "p0", counts, nil))
 		if err != nil {
@@ -269,8 +269,8 @@ func disturb(rng *rand.Rand, draws []offpolicy.Draw, noise float64) {
 	}
 }
 
-// labelled leaves the labels that a design draws and that do not fail.
-func labelled(s offpolicy.Samples, assigned []oracle.Assignment, failed map[dataset.Key]bool) offpolicy.Samples {
+// labeled leaves the labels that a design draws and that do not fail.
+func labeled(s offpolicy.Samples, assigned []oracle.Assignment, failed map[dataset.Key]bool) offpolicy.Samples {
 	chosen, p := map[dataset.Key]bool{}, map[string]dataset.Float{}
 	for _, a := range assigned {
 		chosen[a.Key] = !failed[a.Key]

@@ -68,7 +68,7 @@ func loggersPart(out io.Writer, repetitions int) error {
 	fmt.Fprintf(out, `# Several loggers
 
 Written by `+"`go run ./internal/trials -part loggers -out offpolicy/montecarlo.md`"+`. %d repetitions a case of 400 prompts, half
-logged by each of two policies, half labelled; labeled_snips, the baseline, of the mixture's weights and of each logger's rows alone
+logged by each of two policies, half labeled; labeled_snips, the baseline, of the mixture's weights and of each logger's rows alone
 (Samples.Of; refused ones are computed all the same for their spread). Held to: coverage 93-97%%; in the case between, the
 mixture's sd at most .6 of the best single logger's; where one logger is the target and the other far away, at most 1.02 of it.
 

@@ -60,7 +60,7 @@ func looks(out io.Writer, repetitions int) error {
 	fmt.Fprintf(out, `# Looked at as it grows
 
 Written by `+"`go run ./internal/trials -part looks -out offpolicy/montecarlo.md`"+`. %d runs a world that grow to %d prompts, a
-quarter of them labelled and a tenth of the far target's responses, evaluated (influence form) at %d sizes with an Anytime of
+quarter of them labeled and a tenth of the far target's responses, evaluated (influence form) at %d sizes with an Anytime of
 %d. Held to: an anytime interval misses at some look in at most 5%% of runs, and is at most 1.75 times as wide as that for one
 look, at the end; so does one of a run that was stopped when every comparison is decided or known to ±.05. left and right
 have the same value: that Holm's adjusted p falls below .05 for them, or for a difference of the other sign, at some look is

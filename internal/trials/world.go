@@ -121,7 +121,7 @@ type run struct {
 	prompts int
 	labels  int // of the logged responses, at random
 	draws   bool
-	probes  int // labelled draws of each target
+	probes  int // labeled draws of each target
 }
 
 func (w *world) samples(rng *rand.Rand, all policies, r run) offpolicy.Samples {

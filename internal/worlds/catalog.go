@@ -19,7 +19,7 @@ func with(change func(*popSpec)) popSpec {
 	return p
 }
 
-func labelled(k labelKind, mean float64) popSpec {
+func labeled(k labelKind, mean float64) popSpec {
 	return with(func(p *popSpec) { p.label, p.mean = k, mean })
 }
 
@@ -67,27 +67,27 @@ var catalog = []spec{
 	{
 		name:     "binary_04",
 		sentence: "Binary labels with mean .04 under logging.",
-		pop:      labelled(labelBinary, .04),
+		pop:      labeled(labelBinary, .04),
 	},
 	{
 		name:     "binary_92",
 		sentence: "Binary labels with mean .92 under logging.",
-		pop:      labelled(labelBinary, .92),
+		pop:      labeled(labelBinary, .92),
 	},
 	{
 		name:     "skewed_06",
 		sentence: "Capped exponential labels with mean .06 under logging.",
-		pop:      labelled(labelSkewLow, .06),
+		pop:      labeled(labelSkewLow, .06),
 	},
 	{
 		name:     "skewed_93",
 		sentence: "One minus capped exponential labels, with mean .93 under logging.",
-		pop:      labelled(labelSkewHigh, .93),
+		pop:      labeled(labelSkewHigh, .93),
 	},
 	{
 		name:     "ordinal_5",
 		sentence: "Labels on five levels from a cumulative logistic model.",
-		pop:      labelled(labelOrdinal, 0),
+		pop:      labeled(labelOrdinal, 0),
 	},
 	{
 		name:     "integer_judge",
@@ -97,7 +97,7 @@ var catalog = []spec{
 	{
 		name:     "t3_tails",
 		sentence: "Label noise has t(3) tails before clipping.",
-		pop:      labelled(labelT3, 0),
+		pop:      labeled(labelT3, 0),
 	},
 	{
 		name:      "clusters_4",
@@ -113,12 +113,12 @@ var catalog = []spec{
 	{
 		name:     "heteroskedastic",
 		sentence: "Label noise grows with quality, hence with the weight of the better target.",
-		pop:      labelled(labelHetero, 0),
+		pop:      labeled(labelHetero, 0),
 	},
 	{
 		name:     "nonmonotone_judge",
 		sentence: "Labels rise with the judge's score and fall again at high scores.",
-		pop:      labelled(labelHump, 0),
+		pop:      labeled(labelHump, 0),
 	},
 	{
 		name:     "missing_logprobs",

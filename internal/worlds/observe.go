@@ -108,7 +108,7 @@ func (w *World) showLogProbs(f full, t int, rows []Row, r *rand.Rand) {
 }
 
 // chooseLabels labels logged rows. A design states its inclusion probabilities
-// on all rows, labelled or not.
+// on all rows, labeled or not.
 func (w *World) chooseLabels(f full, m int, rows []Row, r *rand.Rand) {
 	var chosen []int
 	switch w.gaps.labels {

@@ -21,7 +21,7 @@
 //
 // Reading is shared by all workers; merging and evaluating is one worker's work, and that
 // worker holds all rows at once. Measured with four targets, three rows a prompt, a tenth of
-// rows labelled, no draws and 530 bytes a row, on one core:
+// rows labeled, no draws and 530 bytes a row, on one core:
 //
 //	rows       read     encode   merge    evaluate  sent    memory of the last worker
 //	50,000     29 µs    1.5 µs   1.3 µs   11 µs     84 B    460 B

@@ -44,8 +44,8 @@ func TestLabelsBudget(t *testing.T) {
 	cfg := plan(t, s, dir, n)
 	cfg.LabelsBudget, cfg.Labels.Duplicates = 100, 10
 	cfg.Grader = declining{cfg.Grader, func(k dataset.Key) bool { return strings.HasSuffix(k.PromptID, "7") }}
-	count := func() (labelled, declined map[string]int) {
-		labelled, declined = map[string]int{}, map[string]int{}
+	count := func() (labeled, declined map[string]int) {
+		labeled, declined = map[string]int{}, map[string]int{}
 		for _, l := range labels(t, dir) {
 			switch {
 			case l.Role == oracle.RoleDuplicate:
@@ -53,20 +53,20 @@ func TestLabelsBudget(t *testing.T) {
 					t.Errorf("%s has no second label", l.Key())
 				}
 			case l.Label.Valid():
-				labelled[l.Policy]++
+				labeled[l.Policy]++
 			default:
 				declined[l.Policy]++
 			}
 		}
-		return labelled, declined
+		return labeled, declined
 	}
 	v, err := pilot.Run(t.Context(), cfg)
 	if err != nil || v.State != "done" {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
-	labelled, declined := count()
-	if want := map[string]int{"p0": 25, "pi_cot": 25, "pi_bigger_model": 25, "pi_bad": 25}; !maps.Equal(labelled, want) {
-		t.Errorf("labels %v, want %v", labelled, want)
+	labeled, declined := count()
+	if want := map[string]int{"p0": 25, "pi_cot": 25, "pi_bigger_model": 25, "pi_bad": 25}; !maps.Equal(labeled, want) {
+		t.Errorf("labels %v, want %v", labeled, want)
 	}
 	total := 0
 	for policy, d := range declined {
@@ -81,7 +81,7 @@ func TestLabelsBudget(t *testing.T) {
 	c := finding(v, "oracle.range")
 	if c.Status != record.Pass || total == 0 ||
 		!strings.Contains(c.Summary, "100 of 100 labels") ||
-		!strings.Contains(c.Summary, fmt.Sprintf("%d responses could not be labelled and gave way", total)) ||
+		!strings.Contains(c.Summary, fmt.Sprintf("%d responses could not be labeled and gave way", total)) ||
 		!strings.Contains(c.Summary, fmt.Sprintf("of %d of pi_bad", n)) {
 		t.Errorf("%d declined: %s", total, c.Summary)
 	}
@@ -100,22 +100,22 @@ func TestLabelsBudget(t *testing.T) {
 	if _, err := pilot.Run(t.Context(), cfg); err != nil || len(s.Bill().Answers) != asked {
 		t.Errorf("%v; a second start made %d more calls", err, len(s.Bill().Answers)-asked)
 	}
-	before := labelled
+	before := labeled
 	cfg.LabelsBudget = 106
 	if v, err = pilot.Run(t.Context(), cfg); err != nil || v.State != "done" ||
 		finding(v, "files.valid").Status != record.Pass {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
-	labelled, _ = count()
+	labeled, _ = count()
 	sum := 0
-	for policy, k := range labelled {
+	for policy, k := range labeled {
 		sum += k
 		if k < before[policy] {
 			t.Errorf("%s had %d labels and has %d", policy, before[policy], k)
 		}
 	}
 	if sum != 106 && len(labels(t, dir)) != 4*n+10 { // or all were tried
-		t.Errorf("%v labels, want 106 in all", labelled)
+		t.Errorf("%v labels, want 106 in all", labeled)
 	}
 }
 

@@ -41,8 +41,8 @@ type Config struct {
 	Policies, Grader providers.Provider
 	// Judge and Oracle are built around the client that the run gives them.
 	// The judge is (identity), by its own. Labels are of one oracle; where people
-	// labelled the responses of an earlier start, an oracle.File takes the place
-	// of the model that labelled them then.
+	// labeled the responses of an earlier start, an oracle.File takes the place
+	// of the model that labeled them then.
 	Judge  func(judge.Generator) (judge.Scorer, error)
 	Oracle func(judge.Generator) (oracle.Oracle, error)
 	// Labels says which responses the oracle labels. Its seed is the run's. Where
@@ -172,7 +172,7 @@ func (c *Config) withDefaults() Config {
 	return d
 }
 
-// stratified reports whether what is labelled follows from scores.
+// stratified reports whether what is labeled follows from scores.
 func (c Config) stratified() bool { return c.Labels.Strata > 1 }
 
 // LabelKeys are the responses that Labels has the oracle label. Where they follow
@@ -205,7 +205,7 @@ func (c Config) assignments() []oracle.Assignment {
 	return Shard{}.Assigned(c.Labels, c.Prompts, c.Arms)
 }
 
-// loggedLabels counts the logging policy's responses that Labels has labelled.
+// loggedLabels counts the logging policy's responses that Labels has labeled.
 func (c Config) loggedLabels() int {
 	n := 0
 	for _, as := range c.assignments() {

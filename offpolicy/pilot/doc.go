@@ -29,7 +29,7 @@
 // it exists, so that the slowest limit of a service sets the time and not the sum
 // of the stages. A stage waits for another only where it must know all of it before
 // it knows what it owes: the canaries for the scores, labels by batch for the
-// responses, and a labelling design with strata for the scores. While everything that a
+// responses, and a labeling design with strata for the scores. While everything that a
 // service is asked fails, what depends on it
 // pauses. A run that is asked to stop ([Config].Stop) sends nothing more and keeps
 // the answers that are on their way; the end of its context breaks those off.
@@ -59,7 +59,7 @@
 // decides how many there are of a policy, not which: means are hardly biased by it, about as
 // the second-stage mean of a two-stage sample (Cochran, Sampling Techniques, 5.11).
 //
-// The labels of a run are of one oracle. Where people have labelled its responses,
+// The labels of a run are of one oracle. Where people have labeled its responses,
 // a start with their [oracle.File] puts theirs in the place of the model's; one
 // with another model is refused, since it would pay for all of them again.
 //
@@ -111,7 +111,7 @@
 // folder of its own. Its prompts are those whose id has its hash. It certifies its own
 // endpoint, and makes the log-probs by several methods, the labels and the canaries that a
 // run of all prompts would make of its prompts, so that no shard waits for another. Only a
-// labelling design with strata is drawn within the shard, from its part of the
+// labeling design with strata is drawn within the shard, from its part of the
 // probes and duplicates, with the inclusion probabilities that follow.
 //
 // What all may spend and ask is divided up front: a shard has the share of the budget that

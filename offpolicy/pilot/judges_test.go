@@ -122,7 +122,7 @@ func TestPlainFunctions(t *testing.T) {
 		}
 		return nil
 	}
-	graded, labelled := cfg.Judge, cfg.Oracle
+	graded, labeled := cfg.Judge, cfg.Oracle
 	cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
 		s, err := graded(g)
 		return judge.Func("brevity@1", func(ctx context.Context, p dataset.Prompt, response string) (float64, error) {
@@ -131,7 +131,7 @@ func TestPlainFunctions(t *testing.T) {
 		}), err
 	}
 	cfg.Oracle = func(g judge.Generator) (oracle.Oracle, error) {
-		o, err := labelled(g)
+		o, err := labeled(g)
 		return oracle.Func("half@1", func(ctx context.Context, p dataset.Prompt, response string) (float64, error) {
 			out, labelErr := o.Label(ctx, providers.Tag{}, p, response)
 			return out, errors.Join(labelErr, seen(p))

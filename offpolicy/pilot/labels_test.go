@@ -117,7 +117,7 @@ func TestDuplicatesAndProbes(t *testing.T) {
 			t.Errorf("stage %+v", st)
 		}
 		if c := finding(v, "oracle.distribution"); !strings.Contains(c.Summary,
-			"labels of one response have sd 0.000 (6 labelled twice)") {
+			"labels of one response have sd 0.000 (6 labeled twice)") {
 			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
 		}
 		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") ||

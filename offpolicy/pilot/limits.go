@@ -28,15 +28,15 @@ func cannotSay(rec *record.Records) []string {
 				"labels of its own can", a.Policy.Name, strings.Join(w.Reasons, "; ")))
 		}
 		if a.Role == record.Target {
-			labelled := 0
+			labeled := 0
 			for _, l := range rec.Labels.All() {
 				if l.Policy == a.Policy.Name && l.Label.Valid() {
-					labelled++
+					labeled++
 				}
 			}
-			if labelled < 15 {
+			if labeled < 15 {
 				out = append(out, fmt.Sprintf("%s: whether the judge means the same under it as under P0 is untested (%d "+
-					"labels); 25 labels give a residual-corrected value, about 200 test the transport", a.Policy.Name, labelled))
+					"labels); 25 labels give a residual-corrected value, about 200 test the transport", a.Policy.Name, labeled))
 			}
 		}
 	}

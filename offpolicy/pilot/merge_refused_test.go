@@ -70,7 +70,7 @@ func withManifest(t *testing.T, dir string, change func(shard map[string]any)) s
 	return out
 }
 
-// TestMergeIntoARunThatWentOn: a merged folder that was extended, or labelled further, is
+// TestMergeIntoARunThatWentOn: a merged folder that was extended, or labeled further, is
 // not merged into again: it has what no shard has.
 func TestMergeIntoARunThatWentOn(t *testing.T) {
 	if testing.Short() {

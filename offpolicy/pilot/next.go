@@ -155,7 +155,7 @@ func ids(checks []record.Finding) string {
 }
 
 // extend fills in the commands of the runs that a projection names, by what is spent
-// already and labelled by design. None asks for more prompts than the input holds, and a
+// already and labeled by design. None asks for more prompts than the input holds, and a
 // drill is not extended.
 func (c *Config) extend(p *record.Projection, design []oracle.Assignment, spent float64) {
 	if c.Command == nil || c.Drill || !c.Shard.Whole() || p.Prompts == 0 {

@@ -64,7 +64,7 @@ func TestNext(t *testing.T) {
 			[]string{"Start the full run", "answer for p0, perhaps for pi_cot, but not for pi_bad"}, "full",
 			"nothing is known that answers them"},
 		{"GO, and less answers more", Verdict{State: "done", Decision: record.GO, Projection: cheaper}, nil,
-			[]string{"Extend this run to 1,200 prompts, with 90 responses of every other policy labelled: about $1.25 more",
+			[]string{"Extend this run to 1,200 prompts, with 90 responses of every other policy labeled: about $1.25 more",
 				"±0.02"}, "extend",
 			"money is not spent on what does not answer"},
 		{"GO, and less answers as well", Verdict{State: "done", Decision: record.GO, Projection: dear}, nil,

@@ -122,7 +122,7 @@ func (p *preflight) settings(context.Context) {
 		p.add("the input holds no prompts", record.Do("give an input with prompts", record.FieldPrompts), nil)
 	}
 	if err := c.Labels.Validate(); err != nil {
-		p.add(err.Error(), record.Do("correct the labelling design", record.FieldLabels), err)
+		p.add(err.Error(), record.Do("correct the labeling design", record.FieldLabels), err)
 	}
 	p.labelsBudget()
 	if s, ok := c.Noise.Get(); ok && !(s >= 0 && s < 1) {

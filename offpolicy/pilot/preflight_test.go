@@ -151,7 +151,7 @@ func TestPreflightGoesOnWhereAModelCannotBeAskedAfter(t *testing.T) {
 }
 
 // The refusal of a run of too few labels names the fewest prompts that give enough: the
-// share of them that is labelled is rounded.
+// share of them that is labeled is rounded.
 func TestPreflightNamesTheFewestPrompts(t *testing.T) {
 	for _, c := range []struct {
 		fraction float64

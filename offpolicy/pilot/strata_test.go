@@ -104,20 +104,20 @@ func TestStrata(t *testing.T) {
 		finding(v, "oracle.range").Status != record.Pass {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
-	judged, labelled := 0, 0
+	judged, labeled := 0, 0
 	for _, s := range order.got {
 		switch s {
 		case "judge":
 			judged++
-			if labelled > 0 {
-				t.Fatalf("%d labels were asked for after %d of the scores", labelled, judged-1)
+			if labeled > 0 {
+				t.Fatalf("%d labels were asked for after %d of the scores", labeled, judged-1)
 			}
 		case "oracle":
-			labelled++
+			labeled++
 		}
 	}
-	if judged != 5*n || labelled != 27+4*8+5 {
-		t.Errorf("%d scores and %d labels, want %d and 64", judged, labelled, 5*n)
+	if judged != 5*n || labeled != 27+4*8+5 {
+		t.Errorf("%d scores and %d labels, want %d and 64", judged, labeled, 5*n)
 	}
 	sameDesign(t, whole, strata, scoresOf(t, whole))
 	c := finding(v, "oracle.range")
@@ -151,9 +151,9 @@ func TestStrata(t *testing.T) {
 		t.Errorf("%d strata of p0 with a probability: %+v", figures, c.Evidence.Figures)
 	}
 	stage, estimate := oracleStage(v)
-	if r := stage.CostUSD / estimate.ExpectedUSD; r < .9 || r > 1.1 || estimate.Calls != labelled {
+	if r := stage.CostUSD / estimate.ExpectedUSD; r < .9 || r > 1.1 || estimate.Calls != labeled {
 		t.Errorf("$%v and %d calls were expected, $%v and %d it took", estimate.ExpectedUSD, estimate.Calls, stage.CostUSD,
-			labelled)
+			labeled)
 	}
 
 	asRead(t, whole, v)

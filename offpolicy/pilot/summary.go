@@ -359,7 +359,7 @@ func withEarlierLabels(e record.CostEstimate, rec *record.Records) record.CostEs
 	e.ExpectedUSD += s.ExpectedUSD
 	e.WorstUSD += s.ExpectedUSD
 	e.Assumptions = append(slices.Clip(e.Assumptions), fmt.Sprintf("%s were paid for by an earlier start, before people "+
-		"labelled: they are in the estimate as the ledger has them", record.Plural(s.Calls, "call of the oracle",
+		"labeled: they are in the estimate as the ledger has them", record.Plural(s.Calls, "call of the oracle",
 		"calls of the oracle")))
 	return e
 }

@@ -94,7 +94,7 @@ func people(keys []dataset.Key, v float64) func(judge.Generator) (oracle.Oracle,
 	}
 }
 
-// What people label must be there first: a run that a model has labelled takes
+// What people label must be there first: a run that a model has labeled takes
 // their labels, costs nothing more, and never has labels of both.
 func TestPeopleTakeOver(t *testing.T) {
 	if testing.Short() {
@@ -161,7 +161,7 @@ func TestPeopleTakeOver(t *testing.T) {
 	}
 }
 
-// Strata follow from scores: before there are any nobody can have labelled the
+// Strata follow from scores: before there are any nobody can have labeled the
 // responses that will be drawn.
 func TestStrataRefuseAFile(t *testing.T) {
 	s := serve(t, "")

@@ -12,7 +12,7 @@ import (
 )
 
 // The weights 1/p reach the estimates: over seeded draws of a stratified design,
-// made without calls from a run all of whose responses are labelled, the mean of
+// made without calls from a run all of whose responses are labeled, the mean of
 // each policy by its labels is that of all labels. Strata that share the labels
 // equally would pull an unweighted mean far off, and do.
 func TestStratifiedEstimatesAreUnbiased(t *testing.T) {

@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install vw-estimators==0.2.2
     venv/bin/python offpolicy/testdata/anytime.py [RUNS]
 
-Both see the same weights and rewards of growing runs, every row labelled, at the same twenty looks. The peer's level
+Both see the same weights and rewards of growing runs, every row labeled, at the same twenty looks. The peer's level
 is raised until it misses as often as this package, at least, and the widths at the last look are compared then. It
 fails if this package's interval is the wider one, or misses at some look in more than 5% of runs.
 """

@@ -160,7 +160,7 @@ func TestResidualCorrectedCoverage(t *testing.T) {
 }
 
 // sample draws 100 prompts with replacement, and 25 of each target's responses
-// to be labelled.
+// to be labeled.
 func (f population) sample(world World, seed uint64) offpolicy.Samples {
 	const n, probes = 100, 25
 	rng := rand.New(rand.NewPCG(seed, uint64(world)))

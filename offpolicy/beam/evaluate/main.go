@@ -37,7 +37,7 @@ import (
 var (
 	logged = flag.String("logged", "", "files of logged responses, `patterns` separated by commas")
 	fresh  = flag.String("fresh", "", "`folder` of fresh draws, NAME_responses.jsonl each")
-	probes = flag.String("probes", "", "`folder` of labelled fresh draws, NAME_probe.jsonl each")
+	probes = flag.String("probes", "", "`folder` of labeled fresh draws, NAME_probe.jsonl each")
 	out    = flag.String("out", "", "`file` to write the evaluation to, as JSON")
 	policy = flag.String("logging", "base", "`name` of the policy whose responses were logged")
 	judge  = flag.String("judge", "an unnamed judge", "`name` of the judge that gave the scores")

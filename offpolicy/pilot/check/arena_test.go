@@ -12,7 +12,7 @@ import (
 )
 
 // arena makes the records of real logs: one logging policy, half of whose
-// responses a stronger model labelled, and three targets with scores alone.
+// responses a stronger model labeled, and three targets with scores alone.
 func arena(t *testing.T) *healthy.Run {
 	t.Helper()
 	type row struct {
@@ -88,7 +88,7 @@ func TestArenaSaysWhatItCannot(t *testing.T) {
 		!strings.Contains(cal.Summary, want) {
 		t.Errorf("judge.calibration is %s: %s", cal.Status, cal.Summary)
 	}
-	if support.Status != record.Info || !strings.Contains(support.Summary, "outside its labelled range") ||
+	if support.Status != record.Info || !strings.Contains(support.Summary, "outside its labeled range") ||
 		!strings.Contains(support.Summary, "unhelpful") ||
 		strings.Contains(support.Summary, "clone") || strings.Contains(support.Summary, "parallel") {
 		t.Errorf("judge.support is %s: %s", support.Status, support.Summary)

@@ -98,7 +98,7 @@ var _ = add(Check{
 	ID: "judge.support", After: "judge.calibration", Needs: record.WholeRun, Readiness: true,
 	OfSample: true,
 	Threshold: func(in *Input) string {
-		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labelled range (of P0's labels, "+
+		return fmt.Sprintf("per policy: under %.0f%% of the judge scores outside the labeled range (of P0's labels, "+
 			"without 2.5%% at either end); else its calibrated mean without labels of its own is refused",
 			100*offpolicy.MaxOutside)
 	},
@@ -108,12 +108,12 @@ var _ = add(Check{
 func checkSupport(in *Input, c *record.Finding) {
 	r := in.Records
 	if r.Calibrator == nil {
-		c.Status, c.Summary = record.Info, "no calibrator, no labelled range"
+		c.Status, c.Summary = record.Info, "no calibrator, no labeled range"
 		return
 	}
 	lo, hi := r.Calibrator.Support()
-	c.AddFigure("labelled range low", lo, "")
-	c.AddFigure("labelled range high", hi, "")
+	c.AddFigure("labeled range low", lo, "")
+	c.AddFigure("labeled range high", hi, "")
 	var out, keys []string
 	for _, a := range r.Arms {
 		rows := r.Scores.Of(a.Policy.Name)
@@ -142,7 +142,7 @@ func checkSupport(in *Input, c *record.Finding) {
 		fmt.Sprintf("every policy's scores lie where P0's labels are, %.2f to %.2f", lo, hi)
 	if len(out) > 0 {
 		c.Status = record.Info
-		c.Summary = fmt.Sprintf("the judge is outside its labelled range of %.2f to %.2f on %s; there the calibration is "+
+		c.Summary = fmt.Sprintf("the judge is outside its labeled range of %.2f to %.2f on %s; there the calibration is "+
 			"an extrapolation, and a mean without labels of its own is refused", lo, hi, strings.Join(out, ", "))
 	}
 }

@@ -50,7 +50,7 @@ func designParts(r *record.Records) []designPart {
 }
 
 // tellDesign says which design the labels are of, and lists its parts as figures.
-// It is empty where every response of the logging policy is labelled, and nothing
+// It is empty where every response of the logging policy is labeled, and nothing
 // else.
 func tellDesign(r *record.Records, c *record.Finding) string {
 	parts := designParts(r)

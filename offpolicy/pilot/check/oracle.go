@@ -57,7 +57,7 @@ func checkOracleRange(in *Input, c *record.Finding) {
 	}
 	if n := len(r.LabelsReplaced); n > 0 {
 		c.AddFigure("without a label, replaced", float64(n), "")
-		c.Summary += fmt.Sprintf("; %s could not be labelled and gave way to others at random",
+		c.Summary += fmt.Sprintf("; %s could not be labeled and gave way to others at random",
 			record.Plural(n, "response", "responses"))
 	}
 	c.Summary += tellDesign(r, c)
@@ -141,7 +141,7 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 	if variance, n := oracle.DuplicateVariance(slices.Collect(r.AllLabels())); n > 0 {
 		sd := math.Sqrt(variance.OrNaN())
 		c.AddFigure("standard deviation of one response's labels", sd, "")
-		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labelled twice)", sd, n)
+		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labeled twice)", sd, n)
 	}
 	if sd < t.LabelSpread || float64(most)/n > t.LabelTies {
 		c.Status, c.Summary = record.Hold,

@@ -20,7 +20,7 @@ func TestReplacedLabelsAreNotOwed(t *testing.T) {
 	f := record.Finding{}
 	checkOracleRange(alone(r), &f)
 	for _, want := range []string{"1 label of 98 missing: " + r.Labels[2].Key().String(), "The first unparsable: m",
-		"2 responses could not be labelled and gave way"} {
+		"2 responses could not be labeled and gave way"} {
 		if !strings.Contains(f.Summary, want) {
 			t.Errorf("%q, want %q", f.Summary, want)
 		}

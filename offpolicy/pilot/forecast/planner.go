@@ -18,7 +18,7 @@ type planner struct {
 	n      int
 	most   int // prompts of a run that could be started: the full one's, or all that the input holds
 	logged offpolicy.Planning
-	share  float64 // of P0's responses that are labelled
+	share  float64 // of P0's responses that are labeled
 	// Dollars of one more prompt, and of one more label, by single calls and in
 	// batches.
 	prompt, promptInBatch, label, labelInBatch float64
@@ -165,9 +165,9 @@ func (pl *planner) seen(policy string, by offpolicy.Estimator) float64 {
 	return math.NaN()
 }
 
-// labelled is the cheapest run in which m labels of each target's own responses give all
+// labeled is the cheapest run in which m labels of each target's own responses give all
 // of them, and no smaller than from; n is 0 if none does. Paid are the policies that get labels.
-func (pl *planner) labelled(targets, paid []string, from int) (n, m int) {
+func (pl *planner) labeled(targets, paid []string, from int) (n, m int) {
 	pilots := make([]offpolicy.Planning, len(targets))
 	for i, t := range targets {
 		pilots[i] = pl.own(t)

@@ -190,17 +190,17 @@ func projectSum(perPrompt []float64, fixed float64, full int) record.Quantity {
 }
 
 // projectWidth is the half-width of a 95% interval for P0's mean label at the
-// full run's size, the share of labelled prompts being that of the sample.
+// full run's size, the share of labeled prompts being that of the sample.
 func projectWidth(rec *record.Records) dataset.Float {
 	if rec.Evaluation == nil {
 		return dataset.Float{}
 	}
 	p := rec.Evaluation.Planning()
-	labelled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(rec.Prompts.Len())))
-	if p.Labels < 2 || labelled < 3 || labelled > rec.Full {
+	labeled := int(math.Round(float64(rec.Full) * float64(p.Labels) / float64(rec.Prompts.Len())))
+	if p.Labels < 2 || labeled < 3 || labeled > rec.Full {
 		return dataset.Float{}
 	}
-	return dataset.Known(p.LoggingHalfWidth(rec.Full, labelled))
+	return dataset.Known(p.LoggingHalfWidth(rec.Full, labeled))
 }
 
 // projectPolicy bounds what weights can give a target in the full run. An

@@ -118,7 +118,7 @@ func (pl *planner) ask(policy string) record.Question {
 	if q.FullRun != record.OutlookYes {
 		pl.askWeights(&q, width, sure, refused)
 	}
-	if n, m := pl.labelled([]string{policy}, []string{policy}, pl.n); n > 0 {
+	if n, m := pl.labeled([]string{policy}, []string{policy}, pl.n); n > 0 {
 		q.Cheapest = pl.design(offpolicy.Direct, n, m, max(0, m-has), byLabels.DirectHalfWidth(n, m))
 	}
 	if sure {
@@ -194,7 +194,7 @@ func (pl *planner) cheapest() *record.LargerRun {
 		byWeights = max(byWeights, pl.fewest(func(n int) float64 { return width(n, keptESS) }))
 	}
 	var out *record.LargerRun
-	if n, m := pl.labelled(names, probed, least); n > 0 {
+	if n, m := pl.labeled(names, probed, least); n > 0 {
 		widest := 0.0
 		for _, t := range names {
 			widest = max(widest, pl.own(t).DirectHalfWidth(n, m))

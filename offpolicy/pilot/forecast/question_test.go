@@ -194,7 +194,7 @@ func TestCheapestRun(t *testing.T) {
 	}
 	for _, want := range []string{"±0.02 or narrower", "would answer for p0, perhaps",
 		", but not for pi_bigger_model and pi_bad",
-		fmt.Sprintf("%d responses of every other policy labelled", d.Labels),
+		fmt.Sprintf("%d responses of every other policy labeled", d.Labels),
 		fmt.Sprintf("about $%.2f more", d.USD.OrNaN())} {
 		if !strings.Contains(p.Answer, want) {
 			t.Errorf("%q does not say %q", p.Answer, want)

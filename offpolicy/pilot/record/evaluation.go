@@ -30,10 +30,10 @@ func (r *Records) Evaluate(judge string, c offpolicy.Config) (joined bool) {
 	defer func() { r.weights = nil }() // they know the noise by the evaluation
 	r.Calibrator, r.CalibratorError = nil, ""
 	fail := func(err error) { r.EvaluationError, r.CalibratorError = err.Error(), err.Error() }
-	var labels []labelled
+	var labels []labeled
 	table, err := r.table(judge, func(s dataset.Sample) {
 		if s.OracleLabel.Valid() && s.JudgeScore.Valid() {
-			labels = append(labels, labelled{s.PromptID, s.OracleLabel, s.InclusionProb})
+			labels = append(labels, labeled{s.PromptID, s.OracleLabel, s.InclusionProb})
 		}
 	})
 	joined = table != nil
@@ -122,15 +122,15 @@ func (r *Records) uncertified() int {
 	return n
 }
 
-// labelled is a logged response with a label.
-type labelled struct {
+// labeled is a logged response with a label.
+type labeled struct {
 	promptID         string
 	label, inclusion dataset.Float
 }
 
 // calibrateScores gives every score its calibrated value, out of fold for its prompt,
 // with its variance.
-func (r *Records) calibrateScores(labels []labelled) {
+func (r *Records) calibrateScores(labels []labeled) {
 	scores := r.Scores.Of(r.Logging().Policy.Name)
 	rows := make([]judge.Labeled, len(labels))
 	for i, l := range labels {

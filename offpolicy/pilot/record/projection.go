@@ -150,7 +150,7 @@ func (d *LargerRun) Words(n int) string {
 		s = "the same " + s
 	}
 	if d.Labels > 0 {
-		s += fmt.Sprintf(", with %d responses of every other policy labelled", d.Labels)
+		s += fmt.Sprintf(", with %d responses of every other policy labeled", d.Labels)
 	}
 	return s
 }

@@ -30,7 +30,7 @@ type Records struct {
 	// Design is what the oracle was to label, and LabelsOwed the responses in it.
 	Design     []oracle.Assignment
 	LabelsOwed []dataset.Key
-	// LabelsReplaced are those that could not be labelled and gave way to others.
+	// LabelsReplaced are those that could not be labeled and gave way to others.
 	LabelsReplaced []dataset.Key
 	// Duplicates are second labels, and DuplicatesOwed those of the design.
 	Duplicates     Rows[dataset.OracleLabel]

@@ -9,7 +9,7 @@ import (
 	"github.com/reweigh/reweigh/oracle"
 )
 
-// Every prompt is of one shard, and what a design of the run labels is labelled by the
+// Every prompt is of one shard, and what a design of the run labels is labeled by the
 // shard of its prompt.
 func TestShardsDivideARun(t *testing.T) {
 	var prompts []dataset.Prompt
@@ -24,7 +24,7 @@ func TestShardsDivideARun(t *testing.T) {
 		strata.Strata, strata.Shares = 3, map[string]int{"p0": 50}
 		probes, twice, shares := 0, 0, 0
 		var own int
-		var labelled []dataset.Key
+		var labeled []dataset.Key
 		for i := range max(of, 1) {
 			s := Shard{i, of}
 			if err := s.Validate(); err != nil {
@@ -38,13 +38,13 @@ func TestShardsDivideARun(t *testing.T) {
 				if !s.Has(as.Key.PromptID) || !slices.Contains(whole, as) {
 					t.Errorf("shard %d of %d labels %+v", i, of, as)
 				}
-				labelled = append(labelled, as.Key)
+				labeled = append(labeled, as.Key)
 			}
 			part := s.Design(strata)
 			probes, twice, shares = probes+part.Probes, twice+part.Duplicates, shares+part.Shares["p0"]
 		}
-		if own != 400 || len(labelled) != len(whole) {
-			t.Errorf("%d shards: %d prompts and %d labels, want 400 and %d", of, own, len(labelled), len(whole))
+		if own != 400 || len(labeled) != len(whole) {
+			t.Errorf("%d shards: %d prompts and %d labels, want 400 and %d", of, own, len(labeled), len(whole))
 		}
 		if probes != 10 || twice != 5 || shares != 50 || strata.Shares["p0"] != 50 {
 			t.Errorf("%d shards with strata: %d probes, %d duplicates and %d labels of p0, want 10, 5 and 50", of, probes,

@@ -52,14 +52,14 @@ func TestReasonsAreShort(t *testing.T) {
 	}
 }
 
-// Who would have scored and labelled is not said of a run that ended before.
+// Who would have scored and labeled is not said of a run that ended before.
 func TestNothingScoredYet(t *testing.T) {
 	v := fullVerdict()
 	v.Stages, v.Spending = nil, nil
 	if got := judgeFact(v); got != "no response is scored" {
 		t.Errorf("judge: %q", got)
 	}
-	if got := labelsFact(v); got != "no response is labelled" {
+	if got := labelsFact(v); got != "no response is labeled" {
 		t.Errorf("labels: %q", got)
 	}
 }

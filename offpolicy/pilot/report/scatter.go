@@ -59,7 +59,7 @@ func scatterChart(points []offpolicy.CalibrationPoint) template.HTML {
 	if len(pts) <= scatterDots {
 		for _, p := range pts {
 			tip := fmt.Sprintf("judge %s, label %s, calibrated %s", score(p.Judge), score(p.Label), score(p.Calibrated))
-			s.dot("labelled", pct(sc.at(p.Judge)), y(p.Label), 3.5, tip)
+			s.dot("labeled", pct(sc.at(p.Judge)), y(p.Label), 3.5, tip)
 		}
 	} else {
 		s.cells(sc, pts)
@@ -85,7 +85,7 @@ func (s *svg) cells(sc scale, pts []point) {
 		for j, k := range n[i] {
 			if k > 0 {
 				r := math.Round(max(6*math.Sqrt(float64(k)/float64(most)), 1)*100) / 100
-				s.dot("labelled", pct(middle(i)), pct(100-middle(j)), r, plural(k, "label", "labels"))
+				s.dot("labeled", pct(middle(i)), pct(100-middle(j)), r, plural(k, "label", "labels"))
 			}
 		}
 	}

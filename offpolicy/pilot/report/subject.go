@@ -12,7 +12,7 @@ import (
 )
 
 // subject is what a verdict is about: which policies, on which prompts, judged and
-// labelled by whom.
+// labeled by whom.
 type subject struct {
 	Title    string
 	Policies table
@@ -87,7 +87,7 @@ func judgeFact(v *pilot.Verdict) string {
 	return fmt.Sprintf("%s, scored %s from 0 to 1", who, plural(scored, "response", "responses"))
 }
 
-// labelsFact says who labelled, and which policies' responses.
+// labelsFact says who labeled, and which policies' responses.
 func labelsFact(v *pilot.Verdict) string {
 	who := graders(v, record.StageOracle, v.Run.Oracle)
 	if who == "" {
@@ -96,11 +96,11 @@ func labelsFact(v *pilot.Verdict) string {
 	e, p0 := evaluationOf(v), loggingName(v)
 	switch {
 	case made(v, record.StageOracle) == 0:
-		return "no response is labelled"
+		return "no response is labeled"
 	case e.Labels == 0:
 		return who
 	}
-	s := fmt.Sprintf("%s, labelled %s of %s from 0 to 1", who, plural(e.Labels, "response", "responses"), p0)
+	s := fmt.Sprintf("%s, labeled %s of %s from 0 to 1", who, plural(e.Labels, "response", "responses"), p0)
 	var own, none []string
 	for _, p := range v.Policies {
 		if d := e.Policies[p.Name]; d != nil && p.Role == record.Target {

@@ -321,7 +321,7 @@ func calibrationLine(v *pilot.Verdict) string {
 	}
 	return fmt.Sprintf("%s. The mean distance from the label is %s for the judge's own score and %s once calibrated, "+
 		"out of fold.",
-		plural(n, "labelled response", "labelled responses"), score(raw/float64(n)), score(calibrated/float64(n)))
+		plural(n, "labeled response", "labeled responses"), score(raw/float64(n)), score(calibrated/float64(n)))
 }
 
 // calibrationTable is the reliability of the judge by fifths of the range of
@@ -329,7 +329,7 @@ func calibrationLine(v *pilot.Verdict) string {
 // and calibrated. A fifth without responses has no row.
 func calibrationTable(v *pilot.Verdict) table {
 	t := table{
-		Caption: "Labelled responses by judge score",
+		Caption: "Labeled responses by judge score",
 		Cols: []column{text("Judge score"), num("Responses"), num("Mean score"), num("Mean calibrated"),
 			num("Mean label")},
 	}

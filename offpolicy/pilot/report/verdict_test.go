@@ -79,7 +79,7 @@ func fullVerdict() *pilot.Verdict {
 		"No record failed for rate limiting; 37 replies of status 429 were absorbed.", "",
 		record.Figure{Name: "absorbed", Value: dataset.Known(37)},
 		record.Figure{Name: "waited", Value: dataset.Known(83.4), Unit: "s"})
-	support := check("judge.support", record.Info, "pi_bad's scores reach outside the labelled range.", "",
+	support := check("judge.support", record.Info, "pi_bad's scores reach outside the labeled range.", "",
 		record.Figure{Name: "outside, pi_bad", Value: dataset.Known(0.23), Unit: "share"},
 		record.Figure{Name: "outside, pi_cot", Value: dataset.Known(0), Unit: "share"})
 	clone := check("weights.clone", record.Pass, "The clone's weights are 1.", "max |log w| <= 1e-6",

@@ -19,7 +19,7 @@ func (r *Run) budgeted() []oracle.Assignment {
 	return d.AssignAround(r.job.keys(), r.job.logging(), r.unlabelable())
 }
 
-// shares are how many labels each policy has: the least of each until that is labelled,
+// shares are how many labels each policy has: the least of each until that is labeled,
 // and what was kept then.
 func (r *Run) shares() map[string]int {
 	kept, ok := get(r.store, r.store.designs, r.design)
@@ -81,7 +81,7 @@ func lacked(err *dataset.RecordError) bool { return err != nil && err.Class == r
 
 // unlabelable are the responses of which the run's oracle has said that they have no label,
 // for a reason of their own that another start does not change. There are none if it has
-// labelled nothing: the reason is then the oracle's, and all others would fail as well.
+// labeled nothing: the reason is then the oracle's, and all others would fail as well.
 func (r *Run) unlabelable() map[dataset.Key]bool {
 	out, labels := map[dataset.Key]bool{}, false
 	s := r.store
@@ -93,7 +93,7 @@ func (r *Run) unlabelable() map[dataset.Key]bool {
 		case l.err == nil:
 			labels = true
 		case lacked(l.err) && response != nil && response.text:
-			// A later start has made the response: it can be labelled now.
+			// A later start has made the response: it can be labeled now.
 		case slices.Contains(ownReasons, l.err.Class):
 			out[s.shared.keys.key(k.key)] = true
 		}

@@ -40,9 +40,9 @@ func (r *Run) labelsAfter() []string {
 	return after
 }
 
-// drawDesign draws the responses to be labelled by their scores and keeps the
-// draw. Nothing is labelled before that: a score that is made later, where there
-// was none, changes neither what is labelled nor with which probability.
+// drawDesign draws the responses to be labeled by their scores and keeps the
+// draw. Nothing is labeled before that: a score that is made later, where there
+// was none, changes neither what is labeled nor with which probability.
 func (r *Run) drawDesign() ([]oracle.Assignment, error) {
 	scores := map[dataset.Key]float64{}
 	for s := range r.job.slots() {

@@ -45,7 +45,7 @@ type Run struct {
 	placesByID map[string]int32
 	armsByName map[string]offpolicy.Policy
 	drawn      sync.Once
-	design     string       // names the labelling design and what it is drawn from
+	design     string       // names the labeling design and what it is drawn from
 	alerted    atomic.Int64 // percent of the budget last alerted of
 	limited    atomic.Int64
 	retries    atomic.Int64

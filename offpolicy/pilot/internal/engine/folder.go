@@ -49,10 +49,10 @@ func (j *Job) checkLabels(o oracle.Oracle, s *store) *record.Problem {
 	switch id := o.Identity(); {
 	case people && j.stratified() && !drawn:
 		return &record.Problem{
-			What: "which responses are to be labelled follows from judge scores that are not there yet: people cannot have " +
-				"labelled them",
+			What: "which responses are to be labeled follows from judge scores that are not there yet: people cannot have " +
+				"labeled them",
 			Remedy: record.Do("leave strata out, so that every label of the file is used; or have the responses drawn by a "+
-				"start with a model as the oracle, and give the file when people have labelled those of oracle.jsonl",
+				"start with a model as the oracle, and give the file when people have labeled those of oracle.jsonl",
 				record.FieldLabels, record.FieldOracle),
 		}
 	case !people && len(oracles) > 0 && !oracles[id]:

@@ -37,7 +37,7 @@ type Job struct {
 	Judge            func(judge.Generator) (judge.Scorer, error)
 	Oracle           func(judge.Generator) (oracle.Oracle, error)
 	Labels           oracle.Design
-	// Assigned are the responses that Labels has labelled, if they follow from the prompts alone;
+	// Assigned are the responses that Labels has labeled, if they follow from the prompts alone;
 	// nil if the run has to find them itself.
 	Assigned []oracle.Assignment
 	// LabelsBudget, if not 0, divides so many labels among the policies; Labels.Shares are
@@ -84,7 +84,7 @@ func (j *Job) prompts(yield func(dataset.Prompt) bool) {
 	}
 }
 
-// stratified reports whether what is labelled follows from scores.
+// stratified reports whether what is labeled follows from scores.
 func (j *Job) stratified() bool { return j.Labels.Strata > 1 }
 
 // keys are the responses that the job owes.

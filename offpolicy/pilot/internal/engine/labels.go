@@ -19,8 +19,8 @@ import (
 // labelFunc asks for the label of one response.
 type labelFunc func(context.Context, oracle.Item) (float64, error)
 
-// labelling is what the oracle is asked.
-func (r *Run) labelling() (d duty, err error) {
+// labeling is what the oracle is asked.
+func (r *Run) labeling() (d duty, err error) {
 	assigned, ok := r.assignments()
 	if !ok {
 		assigned, err = r.drawDesign()
@@ -37,7 +37,7 @@ func (r *Run) labelling() (d duty, err error) {
 	}}
 	replaced := r.replaced()
 	for i, as := range assigned {
-		if err := d.list(&r.job, as.Key, i, r.labelled(as) || replaced[as.Key]); err != nil {
+		if err := d.list(&r.job, as.Key, i, r.labeled(as) || replaced[as.Key]); err != nil {
 			return d, err
 		}
 	}
@@ -71,8 +71,8 @@ func (r *Run) label(as oracle.Assignment) (dataset.OracleLabel, bool) {
 	return l.row(as.Key), true
 }
 
-// labelled reports whether an assignment has its label.
-func (r *Run) labelled(as oracle.Assignment) bool {
+// labeled reports whether an assignment has its label.
+func (r *Run) labeled(as oracle.Assignment) bool {
 	row, ok := r.label(as)
 	return ok && row.Error == nil
 }
@@ -130,7 +130,7 @@ func (r *Run) labelBatch(assigned []oracle.Assignment) (labelFunc, error) {
 		}
 	}
 	for _, as := range assigned {
-		add(as, !r.labelled(as) && !replaced[as.Key])
+		add(as, !r.labeled(as) && !replaced[as.Key])
 	}
 	// A batch that is on its way is finished as it was sent, also where a run that
 	// has grown since draws others.

@@ -42,7 +42,7 @@ type manifest struct {
 // manifestShard says which part of which run the folder holds.
 type manifestShard struct {
 	record.Shard
-	Plan     string          `json:"plan"` // hash of the whole run's prompts and labelling design
+	Plan     string          `json:"plan"` // hash of the whole run's prompts and labeling design
 	Labels   oracle.Design   `json:"labels"`
 	Open     []string        `json:"open"`   // stages that have not come to their end
 	Failed   int             `json:"failed"` // records without a value, which another start would make

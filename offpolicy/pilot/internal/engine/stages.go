@@ -34,7 +34,7 @@ func (r *Run) owed() []*stage {
 			return r.responsesOwed(record.StageTargets, func(policy string) bool { return policy != r.job.logging() })
 		})},
 		{name: record.StageLogProbs, breaker: policies, owes: known(r.logProbsOwed)},
-		{name: record.StageOracle, breaker: grader, after: r.labelsAfter(), owes: r.labelling},
+		{name: record.StageOracle, breaker: grader, after: r.labelsAfter(), owes: r.labeling},
 		{name: record.StageJudge, breaker: grader, owes: known(r.judging)},
 		// The canaries' places follow from the scores.
 		{name: record.StageCanaries, breaker: grader, after: []string{record.StageJudge}, owes: r.planting},
