@@ -143,18 +143,23 @@ func (r *Records) calibrateScores(labels []labeled) {
 		return
 	}
 	type calibrated struct {
-		value, variance dataset.Float
-		parts           *dataset.VarianceParts
+		value dataset.Float
+		parts dataset.VarianceParts
 	}
-	values := make([]calibrated, 0, r.Scores.Len())
+	values := make([]calibrated, r.Scores.Len())
+	i := 0
 	for row := range r.Scores.Values() {
 		if err := u.Calibrate(&row); err != nil { // the configuration admits no other judge's
 			r.CalibratorError = err.Error()
+		} else if row.VarianceParts != nil {
+			values[i] = calibrated{row.Calibrated, *row.VarianceParts}
 		}
-		values = append(values, calibrated{row.Calibrated, row.CalibratedVariance, row.VarianceParts})
+		i++
 	}
 	r.Scores = r.Scores.with(func(i int, row *dataset.JudgeScore) {
-		row.Calibrated, row.CalibratedVariance, row.VarianceParts = values[i].value, values[i].variance, values[i].parts
+		if c := &values[i]; *c != (calibrated{}) {
+			row.Calibrated, row.CalibratedVariance, row.VarianceParts = c.value, c.parts.Total(), &c.parts
+		}
 	})
 }
 

@@ -32,15 +32,23 @@ func JSON(w io.Writer, v *pilot.Verdict) error {
 	if err != nil {
 		return fmt.Errorf("report: JSON: %w", err)
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
+	enc := json.NewEncoder(cleaned{w}) // it writes once, when all of it is there
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(tidy.Interface()); err != nil {
 		return fmt.Errorf("report: JSON: %w", err)
 	}
-	_, err = w.Write(cleaning.JSON(b.Bytes()))
-	return err
+	return nil
+}
+
+// cleaned writes whole texts of JSON without characters that act on a reader.
+type cleaned struct{ to io.Writer }
+
+func (c cleaned) Write(b []byte) (int, error) {
+	if _, err := c.to.Write(cleaning.JSON(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // Read reads what [JSON] wrote. name is what errors call the file. Keys that
