@@ -19,10 +19,9 @@ const (
 	patternLeast = 6
 )
 
-// unit is one record that was owed: whose it is, how long what it was made from
-// is, and whether it failed.
+// unit is one record that was owed: how long what it was made from is, and whether it
+// failed.
 type unit struct {
-	policy string
 	length int
 	failed bool
 	key    dataset.Key
@@ -41,20 +40,20 @@ func attempts(r *record.Records) iter.Seq2[string, unit] {
 				key := dataset.Key{PromptID: p.ID, Policy: name}
 				row, ok := responses(p.ID)
 				has := ok && row.Text != nil
-				if !yield("responses", unit{name, len(p.Text), !has, key, !has}) {
+				if !yield("responses", unit{len(p.Text), !has, key, !has}) {
 					return
 				}
 				if has {
 					s, ok := scores(p.ID)
 					failed := !ok || !s.Mean.Valid()
-					if !yield("judge", unit{name, row.Text.Bytes, failed, key, failed}) {
+					if !yield("judge", unit{row.Text.Bytes, failed, key, failed}) {
 						return
 					}
 				}
 				if base, ok := logged(p.ID); ok && base.Text != nil {
 					l, ok := logprobs(p.ID)
 					failed := !ok || !l.LogProb.Valid() && !l.Bounded()
-					if !yield("logprobs", unit{name, base.Text.Bytes, failed, key,
+					if !yield("logprobs", unit{base.Text.Bytes, failed, key,
 						failed && (l.Error == nil || !unavoidable(l.Error.Class))}) {
 						return
 					}
@@ -64,7 +63,7 @@ func attempts(r *record.Records) iter.Seq2[string, unit] {
 		for _, k := range r.LabelsOwed {
 			if row, ok := r.Responses.Brief().Get(k); ok && row.Text != nil {
 				l, _ := r.Labels.Get(k)
-				if failed := !l.Label.Valid(); !yield("oracle", unit{k.Policy, row.Text.Bytes, failed, k, failed}) {
+				if failed := !l.Label.Valid(); !yield("oracle", unit{row.Text.Bytes, failed, k, failed}) {
 					return
 				}
 			}
@@ -93,9 +92,9 @@ func (t pattern) allowed(th Thresholds) float64 {
 // patterns tests, in each stage with failures enough, every policy against the
 // others and the longest and the shortest third against the rest.
 func patterns(r *record.Records) (tests []pattern, failed int) {
-	lacks := map[string]int{}
+	owed, lacks := map[string]int{}, map[string]int{}
 	for stage, u := range attempts(r) {
-		if u.failed {
+		if owed[stage]++; u.failed {
 			lacks[stage]++
 			failed++
 		}
@@ -104,16 +103,20 @@ func patterns(r *record.Records) (tests []pattern, failed int) {
 		if lacks[stage] < patternLeast {
 			continue
 		}
-		var units []unit
-		for of, u := range attempts(r) {
-			if of == stage {
-				units = append(units, u)
-			}
+		type trial struct {
+			policy string
+			length int
+			failed bool
 		}
+		units := make([]trial, 0, owed[stage])
 		bad, faults := lacks[stage], 0
 		policies := map[string]bool{}
-		for _, u := range units {
-			policies[u.policy] = true
+		for of, u := range attempts(r) {
+			if of != stage {
+				continue
+			}
+			units = append(units, trial{u.key.Policy, u.length, u.failed})
+			policies[u.key.Policy] = true
 			if u.fault {
 				faults++
 			}
