@@ -125,12 +125,22 @@ func stretchInterval(value, se, t, lo, hi float64) (float64, float64) {
 		}
 		a := .5 + (1-2*v)*(1-2*v)/2
 		// What is sought is the one root of a convex function that is negative at v.
+		root := stretchRoot(v, t*se, a)
+		beyond := func(x float64) bool { return !(x-v < t*se*math.Pow(x*(1-x)/(v*(1-v)), a)) }
+		near := 1e-14 // further from the root nothing need be computed to say on which side of it a number is
+		if beyond(root-near) || !beyond(root+near) {
+			near = 1
+		}
 		from, to := v, 1.0
 		for range 60 {
-			if mid := (from + to) / 2; mid-v < t*se*math.Pow(mid*(1-mid)/(v*(1-v)), a) {
-				from = mid
-			} else {
+			mid := (from + to) / 2
+			if mid == from || mid == to {
+				break
+			}
+			if mid > root+near || mid >= root-near && beyond(mid) {
 				to = mid
+			} else {
+				from = mid
 			}
 		}
 		return from
@@ -142,6 +152,30 @@ func stretchInterval(value, se, t, lo, hi float64) (float64, float64) {
 		lo = min(lo, 1-up(1-value))
 	}
 	return lo, hi
+}
+
+// stretchRoot is the θ in (v, 1) at which θ - v = width (θ(1-θ) / (v(1-v)))^a, nearly.
+func stretchRoot(v, width, a float64) float64 {
+	from, to := v, 1.0
+	x := (v + 1) / 2
+	for range 30 {
+		power := width * math.Pow(x*(1-x)/(v*(1-v)), a)
+		above := x - v - power
+		if above < 0 {
+			from = x
+		} else {
+			to = x
+		}
+		next := x - above/(1-power*a*(1-2*x)/(x*(1-x))) // Newton's
+		if math.Abs(next-x) < 1e-15 {
+			break
+		}
+		if !(next > from && next < to) {
+			next = (from + to) / 2
+		}
+		x = next
+	}
+	return x
 }
 
 // capInterval draws the arm towards the middle in to Wilson's of m values at t(m - 1):

@@ -224,3 +224,23 @@ func TestBinomialBounds(t *testing.T) {
 	mustPanic(t, "k < 0", func() { BinomialLower(-1, 1, .95) })
 	mustPanic(t, "level", func() { BinomialUpper(0, 1, 95) })
 }
+
+// What stretchInterval finds is what bisection finds that computes every step.
+func TestStretchInterval(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	for range 500 {
+		v, se, q := math.Exp(-12*rng.Float64()*rng.Float64())/2, math.Exp(-8*rng.Float64()), 2+10*rng.Float64()
+		a := .5 + (1-2*v)*(1-2*v)/2
+		from, to := v, 1.0
+		for range 60 {
+			if mid := (from + to) / 2; mid-v < q*se*math.Pow(mid*(1-mid)/(v*(1-v)), a) {
+				from = mid
+			} else {
+				to = mid
+			}
+		}
+		if lo, hi := stretchInterval(v, se, q, v, v); lo != v || hi != from {
+			t.Fatalf("stretchInterval(%v, %v, %v) = %v, %v, want %v, %v", v, se, q, lo, hi, v, from)
+		}
+	}
+}
