@@ -2,7 +2,6 @@ package worlds
 
 import (
 	"fmt"
-	"math"
 )
 
 // A familyKind is a set of targets.
@@ -115,7 +114,7 @@ func (p *population) tilted(ps policySpec, feats []feature, strength float64, pr
 		s := strength * ps.bySeg[p.segment[x]]
 		for i := x * k; i < (x+1)*k; i++ {
 			f := feats[i]
-			out[i] = math.Log(p.probs[0][i]) + s*(ps.tilt.e*f.e+ps.tilt.v*f.v+ps.tilt.r*f.r)
+			out[i] = -f.r + s*(ps.tilt.e*f.e+ps.tilt.v*f.v+ps.tilt.r*f.r)
 			if p.spec.family == familyNone && i-x*k >= k/2 {
 				out[i] += favouredLogOdd - unseenLogOdds
 			}

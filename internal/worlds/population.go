@@ -48,7 +48,7 @@ type popSpec struct {
 type feature struct {
 	e float64 // quality beyond the prompt's level
 	v float64 // style, unrelated to quality; longer when high
-	r float64 // rarity: minus the log-probability under logging
+	r float64 // rarity: minus the log-probability under logging, exactly
 }
 
 // A response is one of the K answers a prompt can get.
