@@ -14,6 +14,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/oracle"

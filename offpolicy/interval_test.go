@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 )
 
 func TestMeanInterval(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"

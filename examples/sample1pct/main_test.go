@@ -13,6 +13,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 	"github.com/reweigh/reweigh/internal/shareddata"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"

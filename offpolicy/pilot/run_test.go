@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 	"github.com/reweigh/reweigh/judge"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot"
@@ -191,7 +191,6 @@ func TestMain(m *testing.M) {
 	if wholes.parent, err = os.MkdirTemp("", "pilot"); err != nil {
 		panic(err)
 	}
-	debug.SetGCPercent(400) // much is made and little is kept
 	code := m.Run()
 	os.RemoveAll(wholes.parent)
 	os.Exit(code)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 	"github.com/reweigh/reweigh/offpolicy/pilot/internal/healthy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 	"github.com/reweigh/reweigh/providers"
