@@ -121,7 +121,7 @@ func indexedRun(t *testing.T) (dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range 5 {
+		for i := range 2 {
 			fill(t, s, name+fmt.Sprint(i))
 		}
 		if err := s.keepIndex(); err != nil {
