@@ -16,6 +16,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/internal/arenagen"
 	"github.com/reweigh/reweigh/internal/langmodel"
+	_ "github.com/reweigh/reweigh/internal/lessgc"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/teacherforce/chat"
 )
@@ -125,6 +126,15 @@ func fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// fresh are the policies' responses to prompts that the stored values do not rest on.
+var fresh = sync.OnceValue(func() (out [][]response) {
+	prompts := arenagen.Prompts(250, 3)
+	for _, p := range truthPolicies() {
+		out = append(out, simulate(p, prompts, 3))
+	}
+	return out
+})
+
 const (
 	truthSeed    = 20261122
 	truthPrompts = 10000
@@ -159,10 +169,8 @@ func TestTruthFile(t *testing.T) {
 	if got := fingerprint(); got != truth().Fingerprint {
 		t.Fatalf("truth.json is stale: fingerprint %s, now %s. Run go generate in this package", truth().Fingerprint, got)
 	}
-	const fresh = 120
-	prompts := arenagen.Prompts(fresh, truthSeed+1)
-	for _, p := range truthPolicies() {
-		rs := simulate(p, prompts, truthSeed+1)
+	for i, p := range truthPolicies() {
+		rs := fresh()[i]
 		for _, w := range []World{Transported, Shifted} {
 			value, se, ok := TrueValue(p, w)
 			if !ok {
@@ -171,7 +179,7 @@ func TestTruthFile(t *testing.T) {
 			}
 			e := meanOf(rs, labelIn(w))
 			if slack := 4 * math.Hypot(se, e.SE); math.Abs(value-e.Value) > slack || se <= 0 || se > 0.005 {
-				t.Errorf("%s, %v: stored %.4f (se %.4f), %d fresh responses say %.4f (se %.4f)", p.Name, w, value, se, fresh,
+				t.Errorf("%s, %v: stored %.4f (se %.4f), %d fresh responses say %.4f (se %.4f)", p.Name, w, value, se, len(rs),
 					e.Value, e.SE)
 			}
 		}
@@ -189,11 +197,10 @@ func TestWorld(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
-	prompts := arenagen.Prompts(250, 3)
 	// mean judge scores
 	rows := []struct{ low, high float64 }{{0.66, 0.73}, {0.66, 0.73}, {0.70, 0.78}, {0.74, 0.82}, {0.25, 0.38}}
 	for i, p := range truthPolicies() {
-		rs := simulate(p, prompts, 3)
+		rs := fresh()[i]
 		score, label, expected := make([]float64, len(rs)), make([]float64, len(rs)), make([]float64, len(rs))
 		for j, r := range rs {
 			score[j], label[j], expected[j] = r.score, r.transported, expectedLabel(r.score)
@@ -227,7 +234,7 @@ func TestWorld(t *testing.T) {
 // expectedLabel is E[label | s] by quadrature: the mean of a normal around m(s),
 // clipped to [0, 1].
 func expectedLabel(s float64) float64 {
-	const n = 2000
+	const n = 500
 	sd := math.Hypot(qualitySD, oracleSD)
 	var sum, mass float64
 	for i := range n {
