@@ -1,6 +1,9 @@
 package offpolicy
 
-import "math"
+import (
+	"iter"
+	"math"
+)
 
 // arm is one side of a difference: how much each label counts in an estimate.
 type arm struct {
@@ -41,19 +44,6 @@ func (a *arm) bias() float64 {
 	return sum
 }
 
-// oneLabel returns the value that all labels have, if there is one.
-func (a *arm) oneLabel() (y float64, ok bool) {
-	for i := range a.labels {
-		if a.labels[i].y != a.labels[0].y {
-			return 0, false
-		}
-	}
-	if len(a.labels) == 0 {
-		return 0, false
-	}
-	return a.labels[0].y, true
-}
-
 // normalise divides coefficients by their sum, and sums the weights.
 func (a *arm) normalise() {
 	var labels float64
@@ -72,8 +62,22 @@ func (a *arm) normalise() {
 	}
 }
 
-// armed is a statistic that can be one side of a difference.
-type armed interface{ arm(w *worker) *arm }
+// armed is a statistic that can be one side of a difference: one of labels.
+type armed interface {
+	arm(w *worker) *arm
+	labels() iter.Seq[float64]
+}
+
+// oneValue returns the value that all labels have, if there is one.
+func oneValue(labels iter.Seq[float64]) (y float64, ok bool) {
+	for v := range labels {
+		if ok && v != y {
+			return 0, false
+		}
+		y, ok = v, true
+	}
+	return y, ok
+}
 
 // newContrast makes the difference of two estimates that rest on the same prompts.
 // replicates is the standard deviation of their difference over replicates, 0 for

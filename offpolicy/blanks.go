@@ -53,7 +53,7 @@ func newBlanks(fr *frame, folds int) *blanks {
 	for k := range b.train {
 		t := &b.train[k]
 		for i, u := range fr.invP {
-			if p := fr.prompt[i]; u > 0 && fr.fold[p] != k {
+			if p := fr.prompt[i]; u > 0 && fr.fold[p] != int32(k) {
 				t.prompt, t.w, t.wy = append(t.prompt, p), append(t.w, u), append(t.wy, u*fr.label[i])
 				t.blank = append(t.blank, math.IsNaN(fr.score[i]))
 			}

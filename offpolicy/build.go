@@ -16,6 +16,8 @@ type builder struct {
 	rel     []float64 // weights by row, in units of the largest; 0 where missing
 	in      []bool    // by prompt: whether it takes part; nil means that all do
 	lenient bool      // refuses nothing for gaps
+
+	sums *weightedLabels // once they are made
 }
 
 // newBuilder makes those of some weights, p's own or others, on the prompts that in takes.

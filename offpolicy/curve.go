@@ -103,7 +103,7 @@ func newStageFits(fr *frame, folds int) (*stageFits, error) {
 		t := &sf.train[k]
 		var x, c []float64
 		for _, i := range labeled {
-			if p := fr.prompt[i]; fr.fold[p] != k {
+			if p := fr.prompt[i]; fr.fold[p] != int32(k) {
 				x, c = append(x, fr.score[i]), append(c, fr.t.covariate[i])
 				t.prompt, t.y, t.w = append(t.prompt, p), append(t.y, fr.label[i]), append(t.w, fr.invP[i])
 			}
@@ -113,7 +113,7 @@ func newStageFits(fr *frame, folds int) (*stageFits, error) {
 			return nil, err
 		}
 	}
-	fr.eachQuery(func(fold int, score, covariate float64, at int) {
+	fr.eachQuery(func(fold int32, score, covariate float64, at int) {
 		q := &sf.query[fold]
 		q.point, q.at = append(q.point, sf.train[fold].design.Point(score, covariate)), append(q.at, int32(at))
 	})

@@ -1,6 +1,9 @@
 package offpolicy
 
-import "math"
+import (
+	"iter"
+	"math"
+)
 
 // Direct is
 //
@@ -21,12 +24,54 @@ var direct = method{name: Direct, claims: true, draws: true, build: (*builder).d
 
 // directStat is the mean prediction over fresh draws, corrected by probes.
 type directStat struct {
-	draws             []drawTerm // w is 1 over the prompt's draws
-	probes            []labelTerm
-	drawDen, probeDen []float64 // by prompt: 1 if it has a draw, Σ 1/p of its probes
-	probeNum          []float64 // by prompt: Σ Y/p
-	probeOf           []float64 // label of each probe
-	share             float64   // probes over prompts, m/N
+	drawMean
+	probes []probe // by prompt
+	share  float64 // probes over prompts, m/N
+}
+
+// probe is a labeled draw.
+type probe struct {
+	prompt, f int32   // f is where its prediction is
+	w, y      float64 // 1/p and the label
+}
+
+// drawMean is the mean prediction over fresh draws, each prompt's counting as one.
+type drawMean struct {
+	draws *drawFrame
+	drawn []bool // by prompt: whether its draws take part
+}
+
+// total is the sum over prompts of their mean prediction, and of 1, under w.v.
+func (m *drawMean) total(w *worker) (g, den float64) {
+	f := w.f[m.draws.at:]
+	for i, p := range m.draws.prompt {
+		if m.drawn[p] {
+			g += w.v[p] * m.draws.inv[i] * f[i]
+		}
+	}
+	for p, v := range w.v {
+		if m.drawn[p] {
+			den += v
+		}
+	}
+	return g, den
+}
+
+// byPrompt is total where all prompts count 1, with each prompt's part in w.g.
+func (m *drawMean) byPrompt(w *worker) (g, den float64) {
+	clear(w.g)
+	f := w.f[m.draws.at:]
+	for i, p := range m.draws.prompt {
+		if m.drawn[p] {
+			w.g[p] += m.draws.inv[i] * f[i]
+		}
+	}
+	for p, drawn := range m.drawn {
+		if g += w.g[p]; drawn {
+			den++
+		}
+	}
+	return g, den
 }
 
 // lambda is Cov(Y, f) / (Var f (1 + m/N)) over the probes, within [0, 1].
@@ -39,8 +84,8 @@ func (d *directStat) lambda(w *worker) float64 {
 type probeSums struct{ w, y, f, yf, ff float64 }
 
 func (d *directStat) sums(w *worker, y, f float64, from, to int) (s probeSums) {
-	for i, t := range d.probes[from:to] {
-		u, dy, df := w.v[t.prompt]*t.w, d.probeOf[from+i]-y, w.f[t.f]-f
+	for _, t := range d.probes[from:to] {
+		u, dy, df := w.v[t.prompt]*t.w, t.y-y, w.f[t.f]-f
 		s.w += u
 		s.y += u * dy
 		s.f += u * df
@@ -60,20 +105,31 @@ func (d *directStat) slope(s probeSums) float64 {
 }
 
 func (d *directStat) value(w *worker) float64 {
-	var g, den, num, f, probeDen float64
-	for _, t := range d.draws {
-		g += w.v[t.prompt] * t.w * w.f[t.f]
-	}
-	for p, v := range w.v {
-		den += v * d.drawDen[p]
-		num += v * d.probeNum[p]
-		probeDen += v * d.probeDen[p]
-	}
-	for _, t := range d.probes {
-		f += w.v[t.prompt] * t.w * w.f[t.f]
+	g, den := d.total(w)
+	var num, f, probeDen float64
+	for i, j := 0, 0; i < len(d.probes); i = j {
+		j = d.next(i)
+		var ownNum, ownDen float64
+		for _, t := range d.probes[i:j] {
+			f += w.v[t.prompt] * t.w * w.f[t.f]
+			ownNum += t.w * t.y
+			ownDen += t.w
+		}
+		v := w.v[d.probes[i].prompt]
+		num += v * ownNum
+		probeDen += v * ownDen
 	}
 	l := d.lambda(w)
 	return l*g/den + (num-l*f)/probeDen
+}
+
+// next is past the last probe of the prompt of probe i.
+func (d *directStat) next(i int) int {
+	j := i
+	for j < len(d.probes) && d.probes[j].prompt == d.probes[i].prompt {
+		j++
+	}
+	return j
 }
 
 // influence is what leaving each prompt out, with its draws and probes, changes: the
@@ -81,34 +137,25 @@ func (d *directStat) value(w *worker) float64 {
 // one of them may decide l, and its residual is next to 0; only without it is seen
 // what it did, and that within the bounds of l.
 func (d *directStat) influence(w *worker, phi []float64) float64 {
-	clear(w.g)
-	var g, den float64
-	for _, t := range d.draws {
-		w.g[t.prompt] += t.w * w.f[t.f]
-	}
-	for p := range phi {
-		g += w.g[p]
-		den += d.drawDen[p]
-	}
+	g, den := d.byPrompt(w)
 	raw := d.sums(w, 0, 0, 0, len(d.probes))
 	y, f := raw.y/raw.w, raw.f/raw.w
 	all := d.sums(w, y, f, 0, len(d.probes))
 	l, fresh := d.slope(all), g/den
 	for p := range phi {
 		phi[p] = 0
-		if d.drawDen[p] > 0 {
-			phi[p] = l * (w.g[p] - fresh*d.drawDen[p]) / (den - d.drawDen[p])
+		if d.drawn[p] {
+			phi[p] = l * (w.g[p] - fresh) / (den - 1)
 		}
 	}
 	value := l*fresh + y - l*f
-	for i, j := 0, 0; i < len(d.probes); i = j { // by prompt, in whose order they are
+	for i, j := 0, 0; i < len(d.probes); i = j {
 		p := d.probes[i].prompt
-		for j = i; j < len(d.probes) && d.probes[j].prompt == p; j++ {
-		}
+		j = d.next(i)
 		own := d.sums(w, y, f, i, j)
 		rest := probeSums{all.w - own.w, all.y - own.y, all.f - own.f, all.yf - own.yf, all.ff - own.ff}
 		l := d.slope(rest)
-		without := l*(g-w.g[p])/(den-d.drawDen[p]) + y + rest.y/rest.w - l*(f+rest.f/rest.w)
+		without := l*(g-w.g[p])/(den-1) + y + rest.y/rest.w - l*(f+rest.f/rest.w)
 		phi[p] = value - without
 	}
 	return value
@@ -116,53 +163,59 @@ func (d *directStat) influence(w *worker, phi []float64) float64 {
 
 func (d *directStat) arm(w *worker) *arm {
 	a, l := &arm{}, d.lambda(w)
-	for i, t := range d.probes {
-		a.labels = append(a.labels, armLabel{t.f, t.prompt, t.w, d.probeOf[i], d.probeOf[i] - l*w.f[t.f]})
+	for _, t := range d.probes {
+		a.labels = append(a.labels, armLabel{t.f, t.prompt, t.w, t.y, t.y - l*w.f[t.f]})
 	}
 	a.normalise()
 	return a
 }
 
+func (d *directStat) labels() iter.Seq[float64] {
+	return func(yield func(y float64) bool) {
+		for _, t := range d.probes {
+			if !yield(t.y) {
+				return
+			}
+		}
+	}
+}
+
 // plugInStat is the mean prediction over fresh draws, whose error counts the
 // cross-fitted residuals of the logged labels.
 type plugInStat struct {
-	draws    []drawTerm
-	drawDen  []float64
-	labeled  []labelTerm // w is 1/p
-	labelDen []float64   // by prompt: Σ 1/p
-	labelNum []float64   // by prompt: Σ Y/p
+	drawMean
+	fr *frame
 }
 
 func (d *plugInStat) value(w *worker) float64 {
-	var g, den float64
-	for _, t := range d.draws {
-		g += w.v[t.prompt] * t.w * w.f[t.f]
-	}
-	for p, v := range w.v {
-		den += v * d.drawDen[p]
-	}
+	g, den := d.total(w)
 	return g / den
 }
 
 func (d *plugInStat) influence(w *worker, phi []float64) float64 {
-	clear(w.g)
+	g, den := d.byPrompt(w)
+	// By prompt: Σ f/p over its labeled and scored rows, Σ Y/p and Σ 1/p.
 	clear(w.lf)
-	for _, t := range d.draws {
-		w.g[t.prompt] += t.w * w.f[t.f]
+	num, inv := make([]float64, len(phi)), make([]float64, len(phi))
+	fr := d.fr
+	for _, i := range fr.labeled {
+		if u, p := fr.invP[i], fr.prompt[i]; !math.IsNaN(fr.score[i]) {
+			w.lf[p] += u * w.f[i]
+			num[p] += u * fr.label[i]
+			inv[p] += u
+		}
 	}
-	for _, t := range d.labeled {
-		w.lf[t.prompt] += t.w * w.f[t.f]
-	}
-	var g, den, r, labelDen float64
+	var r, labelDen float64
 	for p := range phi {
-		g += w.g[p]
-		den += d.drawDen[p]
-		r += d.labelNum[p] - w.lf[p]
-		labelDen += d.labelDen[p]
+		r += num[p] - w.lf[p]
+		labelDen += inv[p]
 	}
 	fresh, residual := g/den, r/labelDen
 	for p := range phi {
-		phi[p] = (w.g[p]-fresh*d.drawDen[p])/den + (d.labelNum[p]-w.lf[p]-residual*d.labelDen[p])/labelDen
+		phi[p] = (num[p] - w.lf[p] - residual*inv[p]) / labelDen
+		if d.drawn[p] {
+			phi[p] = (w.g[p]-fresh)/den + phi[p]
+		}
 	}
 	return fresh
 }
@@ -174,36 +227,31 @@ func (b *builder) direct(e *Estimate) built {
 		e.refuse(refusal(RuleDraws, 0, 1, "%s has no fresh draws with a score", b.policy))
 		return built{}
 	}
-	n := len(fr.prompts)
-	stat := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n)}
+	stat := &directStat{drawMean: drawMean{d, make([]bool, len(fr.prompts))}}
 	var s1, s2 float64
-	for i := range d.score {
-		p := d.prompt[i]
+	for i, p := range d.prompt {
 		if !b.takes(p) {
 			continue
 		}
-		stat.draws = append(stat.draws, drawTerm{p, int32(d.at + i), d.inv[i]})
-		if stat.drawDen[p] == 0 {
+		e.Basis.Draws++
+		if !stat.drawn[p] {
 			e.Basis.DrawPrompts++
 		}
-		stat.drawDen[p] = 1
+		stat.drawn[p] = true
 		u := d.invP[i]
 		if u == 0 {
 			continue
 		}
-		if stat.probeDen[p] == 0 {
+		if n := len(stat.probes); n == 0 || stat.probes[n-1].prompt != p {
 			e.Basis.Probes++
 		}
-		stat.probes = append(stat.probes, labelTerm{p, int32(d.at + i), u})
-		stat.probeOf = append(stat.probeOf, d.label[i])
-		stat.probeDen[p] += u
-		stat.probeNum[p] += u * d.label[i]
+		stat.probes = append(stat.probes, probe{p, int32(d.at + i), u, d.label[i]})
 		s1 += u
 		s2 += u * u
 	}
-	e.Basis.Draws, e.Basis.Prompts = len(stat.draws), e.Basis.DrawPrompts
+	e.Basis.Prompts = e.Basis.DrawPrompts
 	for p, c := range fr.count {
-		if c > 0 && stat.drawDen[p] == 0 && b.takes(int32(p)) {
+		if c > 0 && !stat.drawn[p] && b.takes(int32(p)) {
 			e.Basis.Uncovered++
 		}
 	}
@@ -245,15 +293,8 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 		e.refuse(refusal(RuleTransport, float64(e.Basis.Probes), MinProbes,
 			"transport not checked: %d labels of %s's own, and no earlier audit under this judge", e.Basis.Probes, b.policy))
 	}
-	prompts := len(fr.prompts)
-	stat := &plugInStat{draws: fresh.draws, drawDen: fresh.drawDen, labelDen: make([]float64, prompts),
-		labelNum: make([]float64, prompts)}
-	for i, u := range fr.invP {
-		if u > 0 && !math.IsNaN(fr.score[i]) {
-			p := fr.prompt[i]
-			stat.labeled = append(stat.labeled, labelTerm{p, int32(i), u})
-			stat.labelDen[p] += u
-			stat.labelNum[p] += u * fr.label[i]
+	for _, i := range fr.labeled {
+		if !math.IsNaN(fr.score[i]) {
 			e.Basis.Labels++
 		}
 	}
@@ -267,5 +308,5 @@ func (b *builder) plugIn(e *Estimate, fresh *directStat) built {
 			100*share, b.policy))
 	}
 	e.Notes = append(e.Notes, "claims no coverage: it trusts the calibration on the logs for this policy")
-	return built{stat: stat, df: float64(prompts - 1), satterthwaite: true, factor: 1}
+	return built{stat: &plugInStat{fresh.drawMean, fr}, df: float64(len(fr.prompts) - 1), satterthwaite: true, factor: 1}
 }

@@ -16,7 +16,7 @@ func (r *Result) Document() *Document {
 	fr := r.frame
 	d := &Document{
 		SchemaVersion: DocumentVersion, Logging: r.Logging, Judge: r.Judge, Rows: fr.n(),
-		Prompts: len(r.Prompts), Labels: fr.labeled,
+		Prompts: len(r.Prompts), Labels: len(fr.labeled),
 		Anytime: r.config.Anytime,
 		Seed:    r.config.Seed, Margin: r.config.Margin, LogProbs: maps.Clone(fr.scored), Notes: r.notes(),
 		Calibration: r.calibrationDocument(),
@@ -158,7 +158,7 @@ func (r *Result) notes() []string {
 		out = append(out, fmt.Sprintf("Intervals marked anytime hold however often a growing run is looked at, and are "+
 			"narrowest at %d prompts; the others hold for one look at a run whose size was set before.", n))
 	}
-	if fr := r.frame; fr.labeled > 0 {
+	if fr := r.frame; len(fr.labeled) > 0 {
 		out = append(out, labelsNote)
 	}
 	for i := range r.Policies {

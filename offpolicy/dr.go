@@ -22,26 +22,12 @@ var doublyRobust = method{name: DR, claims: true, build: (*builder).doublyRobust
 
 // drStat is the tuned doubly robust estimator.
 type drStat struct {
-	prompt        []int32 // of each row
-	weights       *Weights
-	rel, invP     []float64   // by row: its weight, 0 if it has none, and 1/p
-	labeled       []labelTerm // rows with a weight and a label
-	draws         []drawTerm
-	den, labelDen []float64 // by prompt: Σ w, Σ_L w/p
-	labelNum      []float64 // by prompt: Σ_L (w/p) Y
-	labelOf       []float64 // label of each of labeled
-	drawDen       []float64 // by prompt: its rows, if it has a draw
-	tune          bool
-	hasDraws      bool
+	*weightedLabels
+	den     []float64  // by prompt: Σ w
+	draws   *drawFrame // nil if none takes part
+	drawDen []float64  // by prompt: its rows, if it has a draw
+	tune    bool
 }
-
-// labelTerm is a labeled row: w is w/p.
-type labelTerm struct {
-	prompt, f int32 // f is where its prediction is
-	w         float64
-}
-
-type drawTerm = labelTerm // w is the prompt's rows over its draws
 
 // sums are the four means and their denominators.
 type drSums struct {
@@ -54,16 +40,22 @@ func (d *drStat) means(w *worker) drSums {
 	clear(w.lf)
 	clear(w.wf)
 	clear(w.g)
-	for _, t := range d.labeled {
-		w.lf[t.prompt] += t.w * w.f[t.f]
+	prompt, invP := d.fr.prompt, d.fr.invP
+	for _, i := range d.fr.labeled {
+		if u := d.rel[i]; u != 0 {
+			w.lf[prompt[i]] += u * invP[i] * w.f[i]
+		}
 	}
-	for _, t := range d.draws {
-		w.g[t.prompt] += t.w * w.f[t.f]
+	if d.draws != nil {
+		f := w.f[d.draws.at:]
+		for i, p := range d.draws.prompt {
+			w.g[p] += d.drawDen[p] * d.draws.inv[i] * f[i]
+		}
 	}
 	if d.tune {
 		for i, u := range d.rel {
 			if u != 0 {
-				w.wf[d.prompt[i]] += u * w.f[i]
+				w.wf[prompt[i]] += u * w.f[i]
 			}
 		}
 	}
@@ -84,7 +76,7 @@ func (d *drStat) means(w *worker) drSums {
 		g += v * gs[p]
 	}
 	s.yw, s.fwL, s.fw = y/s.denL, fL/s.denL, f/s.denW
-	if d.hasDraws {
+	if d.draws != nil {
 		s.fresh = g / s.denDraw
 	}
 	return s
@@ -96,7 +88,7 @@ func (d *drStat) parts(w *worker, s *drSums, p int) (a, b1, b2 float64) {
 	fL := (w.lf[p] - s.fwL*d.labelDen[p]) / s.denL
 	a = (d.labelNum[p] - s.yw*d.labelDen[p]) / s.denL
 	b2 = (w.wf[p]-s.fw*d.den[p])/s.denW - fL
-	if d.hasDraws {
+	if d.draws != nil {
 		b1 = (w.g[p]-s.fresh*d.drawDen[p])/s.denDraw - fL
 	}
 	return a, b1, b2
@@ -109,7 +101,7 @@ func (d *drStat) lambda(w *worker, s *drSums) (l1, l2 float64) {
 	}
 	// What parts does, written out: this loop is most of a replicate.
 	perL, perW, perDraw := 1/s.denL, 1/s.denW, 0.0
-	if d.hasDraws {
+	if d.draws != nil {
 		perDraw = 1 / s.denDraw
 	}
 	n := len(w.v)
@@ -130,7 +122,7 @@ func (d *drStat) lambda(w *worker, s *drSums) (l1, l2 float64) {
 		b12 += v * b1 * b2
 		b22 += v * b2 * b2
 	}
-	return minimise(a1, a2, b11, b12, b22, d.hasDraws)
+	return minimise(a1, a2, b11, b12, b22, d.draws != nil)
 }
 
 // minimise returns the l >= 0 with l1 + l2 <= 1 at which
@@ -198,21 +190,7 @@ func (d *drStat) influence(w *worker, phi []float64) float64 {
 func (d *drStat) arm(w *worker) *arm {
 	s := d.means(w)
 	l1, l2 := d.lambda(w, &s)
-	return labelArm(w, d.weights, d.invP, d.labeled, d.labelOf, l1+l2)
-}
-
-// labelArm is the arm of an estimate by weights, which the judge explains by lambda.
-func labelArm(w *worker, weights *Weights, invP []float64, labeled []labelTerm, labelOf []float64,
-	lambda float64) *arm {
-	a := &arm{weights: weights, invP: invP, labels: make([]armLabel, len(labeled))}
-	for i, t := range labeled {
-		a.labels[i] = armLabel{t.f, t.prompt, t.w, labelOf[i], labelOf[i]}
-		if lambda != 0 {
-			a.labels[i].rest -= lambda * w.f[t.f]
-		}
-	}
-	a.normalise()
-	return a
+	return d.explained(w, l1+l2)
 }
 
 func uncovered(n int) string {
@@ -238,20 +216,9 @@ func (b *builder) doublyRobust(e *Estimate) built {
 	}
 	b.supported(e, ess)
 	n := len(fr.prompts)
-	stat := &drStat{den: make([]float64, n), labelDen: make([]float64, n), labelNum: make([]float64, n),
-		drawDen: make([]float64, n), prompt: fr.prompt, weights: b.weights, rel: b.rel, invP: fr.allInvP}
-	for i := range fr.invP {
-		p, u := fr.prompt[i], b.rel[i]
-		if math.IsNaN(b.weights.Log[i]) || u == 0 {
-			continue
-		}
-		stat.den[p] += u
-		if v := u * fr.invP[i]; v > 0 {
-			stat.labeled = append(stat.labeled, labelTerm{p, int32(i), v})
-			stat.labelOf = append(stat.labelOf, fr.label[i])
-			stat.labelDen[p] += v
-			stat.labelNum[p] += v * fr.label[i]
-		}
+	stat := &drStat{weightedLabels: b.weightedLabels(), den: make([]float64, n), drawDen: fr.count}
+	for i, u := range b.rel {
+		stat.den[fr.prompt[i]] += u
 	}
 	stat.tune = b.logging() || b.weights.ESS >= tuneESS*float64(b.weights.N)
 	draws := slices.Concat(b.p.drawRefusals, b.p.lost)
@@ -262,26 +229,30 @@ func (b *builder) doublyRobust(e *Estimate) built {
 		}
 		e.Notes = append(e.Notes, "fresh draws are left out: "+draws[0].Message)
 	} else if d != nil && d.unscored < len(d.score) {
-		for i := range d.score {
-			p := d.prompt[i]
+		drawn := make([]float64, n)
+		for _, p := range d.prompt {
 			if fr.count[p] == 0 || !b.takes(p) {
 				continue // where nothing was logged it is another population
 			}
-			stat.draws = append(stat.draws, drawTerm{p, int32(d.at + i), fr.count[p] * d.inv[i]})
-			if stat.drawDen[p] == 0 {
+			e.Basis.Draws++
+			if drawn[p] == 0 {
 				e.Basis.DrawPrompts++
 			}
-			stat.drawDen[p] = fr.count[p]
+			drawn[p] = fr.count[p]
 		}
-		e.Basis.Draws = len(stat.draws)
-		stat.hasDraws = e.Basis.Draws > 0
+		if e.Basis.Draws > 0 {
+			stat.draws = d
+		}
 		for p, c := range fr.count {
-			if c > 0 && stat.drawDen[p] == 0 && b.takes(int32(p)) {
+			if c > 0 && drawn[p] == 0 && b.takes(int32(p)) {
 				e.Basis.Uncovered++
 			}
 		}
+		if !slices.Equal(drawn, fr.count) {
+			stat.drawDen = drawn
+		}
 	}
-	if !stat.hasDraws && !stat.tune {
+	if stat.draws == nil && !stat.tune {
 		e.refuse(refusal(RuleDraws, 0, 1,
 			"%s has no fresh draws for the logged prompts, and at an ESS of %.0f%% the logs alone cannot replace them",
 			b.policy, 100*b.weights.ESS/float64(b.weights.N)))

@@ -158,7 +158,7 @@ type Basis struct {
 	Lambda       [2]float64
 	Clip         float64 // largest weight allowed, by clipped_ips
 	Clipped      int     // weights above it
-	Replicates   int     // bootstrap replicates
+	Replicates   int     // bootstrap replicates; 0 of means of rewards, by which nothing is compared
 	PlugIn       bool    // direct, uncorrected
 	FromLabels   int     // of the rewards, those that are oracle labels
 	FromJudge    int     // of the rewards, those that are calibrated scores

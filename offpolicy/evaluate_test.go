@@ -130,6 +130,9 @@ func TestEvaluate(t *testing.T) {
 	if dr, base := near0.Estimate(DR), near0.Estimate(LabeledSNIPS); dr.SE > 1.02*base.SE {
 		t.Errorf("dr has SE %v, labeled SNIPS %v", dr.SE, base.SE)
 	}
+	if of := func(e Estimator) int { return near0.Estimate(e).Basis.Replicates }; of(DR) != 200 || of(SNIPS) != 0 {
+		t.Errorf("%d replicates of dr, %d of a mean of rewards, by which nothing is compared", of(DR), of(SNIPS))
+	}
 	if near0.Answer.Estimator != DR || r.Policy("p0").Answer.Estimator != DR {
 		t.Errorf("near is answered by %+v, p0 by %+v", near0.Answer, r.Policy("p0").Answer)
 	}

@@ -54,8 +54,15 @@ func newFoldFits(fr *frame, folds int) *foldFits {
 	labeled := fr.labeledByScore()
 	for k := range ff.train {
 		t := &ff.train[k]
+		n := 0
 		for _, i := range labeled {
-			if fr.fold[fr.prompt[i]] == k {
+			if fr.fold[fr.prompt[i]] != int32(k) {
+				n++
+			}
+		}
+		t.prompt, t.w, t.wy = make([]int32, 0, n), make([]float64, 0, n), make([]float64, 0, n)
+		for _, i := range labeled {
+			if fr.fold[fr.prompt[i]] == int32(k) {
 				continue
 			}
 			if n := len(t.x); n == 0 || fr.score[i]-t.x[n-1] >= tieWidth {
@@ -65,15 +72,16 @@ func newFoldFits(fr *frame, folds int) *foldFits {
 			t.w, t.wy = append(t.w, fr.invP[i]), append(t.wy, fr.invP[i]*fr.label[i])
 			t.end[len(t.end)-1] = int32(len(t.w))
 		}
+		t.x, t.end = slices.Clone(t.x), slices.Clone(t.end) // of ties there may be few
 		ff.most = max(ff.most, len(t.x))
 	}
 	count := make([]int, folds)
-	fr.eachQuery(func(fold int, _, _ float64, _ int) { count[fold]++ })
+	fr.eachQuery(func(fold int32, _, _ float64, _ int) { count[fold]++ })
 	unsorted := make([]querySet, folds)
 	for k, n := range count {
 		unsorted[k] = querySet{make([]float64, 0, n), make([]int32, 0, n)}
 	}
-	fr.eachQuery(func(fold int, x, _ float64, at int) {
+	fr.eachQuery(func(fold int32, x, _ float64, at int) {
 		q := &unsorted[fold]
 		q.x, q.at = append(q.x, x), append(q.at, int32(at))
 	})

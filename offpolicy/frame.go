@@ -20,7 +20,7 @@ type frame struct {
 	scored  map[string]dataset.Scored
 	prompts []string
 	keys    []uint64  // of each prompt, for replicate weights
-	fold    []int     // of each prompt
+	fold    []int32   // of each prompt
 	t       *Table    // sorted
 	prompt  []int32   // of each row
 	count   []float64 // rows of each prompt
@@ -31,7 +31,7 @@ type frame struct {
 	length  []float64 // of each row, NaN unknown
 	lengths []float64 // the same for noise, which needs one of every row
 	blanks  *blanks   // nil where every response has a score
-	labeled int       // rows with a label
+	labeled []int32   // the rows with a label
 	targets []string
 	draws   map[string]*drawFrame
 	pool    *loggers // nil of one logging policy
@@ -59,12 +59,12 @@ func newFrame(t *Table, folds int, seed uint64) *frame {
 	t.sort()
 	fr := &frame{logging: t.plan.Logging, scored: t.scored(), targets: t.policies(), draws: map[string]*drawFrame{}, t: t,
 		prompts: t.prompts, prompt: t.prompt, score: t.score, length: t.lengths()}
-	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int, len(fr.prompts)), make([]float64,
+	fr.keys, fr.fold, fr.count = make([]uint64, len(fr.prompts)), make([]int32, len(fr.prompts)), make([]float64,
 		len(fr.prompts))
 	for i, id := range fr.prompts {
 		sum := sha256.Sum256([]byte(id))
 		fr.keys[i] = binary.BigEndian.Uint64(sum[:8])
-		fr.fold[i] = Fold(seed, id, folds)
+		fr.fold[i] = int32(Fold(seed, id, folds))
 	}
 	for _, p := range fr.prompt {
 		fr.count[p]++
@@ -93,7 +93,7 @@ func (fr *frame) labels() {
 	fr.allInvP = inverse(fr.t.inclusion, fr.label)
 	for i, y := range fr.label {
 		if !math.IsNaN(y) {
-			fr.labeled++
+			fr.labeled = append(fr.labeled, int32(i))
 			fr.invP[i] = fr.allInvP[i]
 		}
 	}
@@ -204,7 +204,7 @@ func (fr *frame) labeledByScore() []int {
 
 // eachQuery calls f with every score there is, its prompt's fold, and where its
 // prediction goes.
-func (fr *frame) eachQuery(f func(fold int, score, covariate float64, at int)) {
+func (fr *frame) eachQuery(f func(fold int32, score, covariate float64, at int)) {
 	for i, x := range fr.score {
 		if !math.IsNaN(x) {
 			f(fr.fold[fr.prompt[i]], x, fr.t.covariate[i], i)

@@ -279,7 +279,7 @@ func (fr *frame) loggedGaps() (scores, labels *Gap) {
 		g.Missing = unscored
 		scores = &g
 	}
-	if m := fr.labeled; m > 0 && m < fr.n() {
+	if m := len(fr.labeled); m > 0 && m < fr.n() {
 		g := fr.rowGap(GapLabels, designed(fr.invP, fr.allInvP))
 		g.Missing = fr.n() - m
 		labels = &g

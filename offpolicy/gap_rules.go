@@ -149,7 +149,7 @@ func (r *Result) labelGaps() {
 
 // weightGap asks the same of a policy's weights.
 func (r *Result) weightGap(p *PolicyResult) {
-	if p.Policy == r.Logging || r.frame.labeled == 0 {
+	if p.Policy == r.Logging || len(r.frame.labeled) == 0 {
 		return
 	}
 	g := Gap{Kind: GapLabels}

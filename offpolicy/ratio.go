@@ -13,19 +13,15 @@ type ratioMean struct {
 	// √(1 + 2h + 3h²), whose square is the expansion of that of 1/(1-h), so that
 	// sums of powers suffice for it (see [Accumulator]).
 	leave bool
-	// Where the mean is of labels, its terms.
-	weights *Weights
-	invP    []float64 // by row: 1/p
-	labeled []labelTerm
-	labelOf []float64
 }
 
-func (r *ratioMean) arm(w *worker) *arm {
-	if r.labeled == nil {
-		return nil
-	}
-	return labelArm(w, r.weights, r.invP, r.labeled, r.labelOf, 0)
+// labelMean is the weighted mean of labels.
+type labelMean struct {
+	ratioMean
+	*weightedLabels
 }
+
+func (m *labelMean) arm(w *worker) *arm { return m.explained(w, 0) }
 
 func (r *ratioMean) value(w *worker) float64 {
 	var num, den float64

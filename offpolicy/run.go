@@ -43,6 +43,7 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	}
 	w := newWorker(fr)
 	w.ones(fr)
+	w.fit = pooled{} // the last prediction of this worker
 	if fr.fits != nil && c.Method == InfluenceFunction {
 		fr.fits = predicted(w.f)
 	}
@@ -76,11 +77,9 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	r.compare(&c, w)
 	r.watch(&c)
 	r.segments(&c, w)
-	if len(fr.prompts) > exactPrompts {
-		for i := range r.Policies {
-			for j := range r.Policies[i].Estimates {
-				r.Policies[i].Estimates[j].arm = nil
-			}
+	for i := range r.Policies {
+		for j := range r.Policies[i].Estimates {
+			r.Policies[i].Estimates[j].arm = nil
 		}
 	}
 	return r, nil
@@ -100,8 +99,12 @@ func (r *Result) judge(p *PolicyResult, c *Config, w *worker, family int) {
 		p.Clone = &clone
 	}
 	for j := range p.Estimates {
-		if e := &p.Estimates[j]; len(r.Prompts) > exactPrompts && e.Estimator != p.Answer.Estimator {
-			e.Influence, e.arm = nil, nil
+		e := &p.Estimates[j]
+		if e.Estimator == p.Answer.Estimator {
+			continue
+		}
+		if e.arm = nil; len(r.Prompts) > exactPrompts {
+			e.Influence = nil
 		}
 	}
 }
@@ -147,33 +150,47 @@ func calibrate(fr *frame, judge string, c *Config) (*Calibrator, error) {
 			})
 		}
 	}
-	if fr.labeled > 0 && fr.unscored() {
+	if len(fr.labeled) > 0 && fr.unscored() {
 		return nil, fmt.Errorf("offpolicy: calibration: no response has a judge score; %d labels are used alone",
-			fr.labeled)
+			len(fr.labeled))
 	}
 	return FitCalibrator(CalibrationConfig{Judge: judge, Folds: c.Folds, Seed: c.Seed, MinLabels: c.MinLabels,
 		Covariate: c.Covariate}, rows)
 }
 
-// estimate fills in the numbers of every estimate that is not refused.
+// estimate fills in the numbers of every estimate that is not refused. Means of rewards answer
+// for no policy: nothing is compared by them, so they have no replicates.
 func (r *Result) estimate(all []work, c *Config, w *worker) {
-	var stats []statistic
-	var targets []*Estimate
-	var factors []float64
-	var drawn [][]float64
+	var rest []work
 	for _, x := range all {
 		if x.e.Refused() {
 			continue
 		}
-		r.byInfluence(x.e, x.built, w)
-		if c.Method == Bootstrap && !x.e.Refused() {
-			x.e.Basis.Replicates = c.Replicates
-			stats, targets, factors = append(stats, x.stat), append(targets, x.e), append(factors, x.factor)
+		if r.byInfluence(x.e, x.built, w); !x.e.Refused() && x.e.Estimator.method().claims {
+			rest = append(rest, x)
 		}
 	}
+	if c.Method == Bootstrap {
+		r.bootstrap(rest, c)
+	}
+	for i, x := range rest {
+		if a, ok := x.stat.(armed); ok {
+			x.e.arm = a.arm(w)
+		}
+		rest[i] = work{} // the statistic, which is larger
+	}
+}
+
+// bootstrap makes the replicates of estimates.
+func (r *Result) bootstrap(all []work, c *Config) {
+	stats := make([]statistic, len(all))
+	for i, x := range all {
+		stats[i] = x.stat
+	}
+	var drawn [][]float64
 	for i, values := range replicates(r.frame, stats, c.Replicates, c.Seed, c.Concurrency) {
-		e := targets[i]
-		e.replicates = values
+		e := all[i].e
+		e.Basis.Replicates, e.replicates = c.Replicates, values
 		if e.strata != nil {
 			if drawn == nil {
 				drawn = r.frame.pool.drawn(r.frame.keys, c.Seed, c.Replicates)
@@ -183,7 +200,7 @@ func (r *Result) estimate(all []work, c *Config, w *worker) {
 		if e.Estimator != DR {
 			continue // replicates serve comparisons only
 		}
-		e.Method, e.SE = Bootstrap, max(e.SE, factors[i]*standardDeviation(values))
+		e.Method, e.SE = Bootstrap, max(e.SE, all[i].factor*standardDeviation(values))
 		e.interval()
 	}
 }
@@ -200,8 +217,8 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	e.strata = pooled.centre(phi)
 	se, satterthwaite := clusterSE(phi)
 	e.SE, e.DF, e.slack = b.factor*se, b.df, b.slack
-	if m, ok := b.stat.(*ratioMean); ok && m.leave {
-		plain := *m
+	if m, ok := b.stat.(*labelMean); ok {
+		plain := m.ratioMean
 		plain.leave = false
 		parts := make([]float64, len(phi))
 		plain.influence(w, parts)
@@ -221,9 +238,7 @@ func (r *Result) byInfluence(e *Estimate, b built, w *worker) {
 	}
 	e.Influence = phi
 	if a, ok := b.stat.(armed); ok {
-		if e.arm = a.arm(w); e.arm != nil {
-			e.one, e.equal = e.arm.oneLabel()
-		}
+		e.one, e.equal = oneValue(a.labels())
 	}
 	e.settle()
 }
@@ -358,15 +373,17 @@ func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker)
 	b := newBuilder(r, c, w, p, p.Weights, nil)
 	p.Estimates = make([]Estimate, len(c.Estimators))
 	for i, e := range c.Estimators {
-		var made built
-		p.Estimates[i], made = b.build(e)
-		all = append(all, work{&p.Estimates[i], made})
-		if c.Method == Bootstrap {
-			continue // replicates are made once for all
-		}
-		r.estimate(all, c, w)
-		if all = nil; len(r.Prompts) > exactPrompts && !e.method().claims {
-			p.Estimates[i].Influence = nil
+		x := work{e: &p.Estimates[i]}
+		*x.e, x.built = b.build(e)
+		switch claims := e.method().claims; {
+		case x.e.Refused():
+		case c.Method == Bootstrap && claims:
+			all = append(all, x) // replicates are made once for all
+		default:
+			r.estimate([]work{x}, c, w)
+			if len(r.Prompts) > exactPrompts && !claims {
+				x.e.Influence = nil
+			}
 		}
 	}
 	return all, nil

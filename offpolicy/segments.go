@@ -19,8 +19,8 @@ func (r *Result) segments(c *Config, w *worker) {
 	flush := func() {
 		r.estimate(all, c, w)
 		for i, s := range made {
-			if len(r.Prompts) > exactPrompts {
-				s.Estimate.Influence, s.Estimate.arm = nil, nil
+			if s.Estimate.arm = nil; len(r.Prompts) > exactPrompts {
+				s.Estimate.Influence = nil
 			}
 			owner[i].Segments = append(owner[i].Segments, *s)
 		}

@@ -45,7 +45,7 @@ func TestFoldFitsAreFitIsotonic(t *testing.T) {
 		for k := range folds {
 			var x, y, u []float64
 			for i := range fr.invP {
-				if p := fr.prompt[i]; fr.invP[i] > 0 && fr.fold[p] != k {
+				if p := fr.prompt[i]; fr.invP[i] > 0 && fr.fold[p] != int32(k) {
 					x, y, u = append(x, fr.score[i]), append(y, fr.label[i]), append(u, w.v[p]*fr.invP[i])
 				}
 			}
@@ -54,7 +54,7 @@ func TestFoldFitsAreFitIsotonic(t *testing.T) {
 				t.Fatal(err)
 			}
 			check := func(prompt int32, score float64, at int) {
-				if fr.fold[prompt] == k && !near(w.f[at], f.Predict(score), 1e-12) {
+				if fr.fold[prompt] == int32(k) && !near(w.f[at], f.Predict(score), 1e-12) {
 					t.Fatalf("replicate %d, fold %d: f(%v) = %v, by FitIsotonic %v", b, k, score, w.f[at], f.Predict(score))
 				}
 			}
@@ -88,7 +88,7 @@ func TestInfluenceIsTheDerivative(t *testing.T) {
 		}
 		tuned := false
 		switch s := made.stat.(type) {
-		case *ratioMean:
+		case *labelMean:
 			s.leave = false
 		case *drStat:
 			if tuned = s.tune; !tuned {
@@ -165,22 +165,21 @@ func TestDirectInfluenceLeavesOut(t *testing.T) {
 func TestDirectOfOneLeveragedProbe(t *testing.T) {
 	const n, m = 100, 25
 	rng := rand.New(rand.NewPCG(3, 4))
-	d := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n), share: .25}
+	d := &directStat{drawMean: drawMean{&drawFrame{}, make([]bool, n)}, share: .25}
 	w := &worker{v: make([]float64, n), f: make([]float64, n), lf: make([]float64, n), g: make([]float64, n)}
 	var labels []float64
 	var fresh float64
 	for p := range n {
-		w.v[p], d.drawDen[p] = 1, 1
+		w.v[p], d.drawn[p] = 1, true
 		w.f[p] = .3
-		d.draws = append(d.draws, drawTerm{int32(p), int32(p), 1})
+		d.draws.prompt, d.draws.inv = append(d.draws.prompt, int32(p)), append(d.draws.inv, 1)
 		if p < m {
 			y := .2 + .2*float64(p%2)
 			if p == 0 {
 				w.f[p], y = .301, .3005 // a slope of .5
 			}
 			labels = append(labels, y)
-			d.probes, d.probeOf = append(d.probes, labelTerm{int32(p), int32(p), 1}), append(d.probeOf, y)
-			d.probeDen[p], d.probeNum[p] = 1, y
+			d.probes = append(d.probes, probe{int32(p), int32(p), 1, y})
 		} else {
 			w.f[p] += .1 * rng.Float64()
 		}
@@ -283,19 +282,18 @@ func TestReplicateWeights(t *testing.T) {
 func TestDirectWithoutVariation(t *testing.T) {
 	const n, m = 100, 25
 	rng := rand.New(rand.NewPCG(1, 2))
-	d := &directStat{drawDen: make([]float64, n), probeDen: make([]float64, n), probeNum: make([]float64, n), share: .25}
+	d := &directStat{drawMean: drawMean{&drawFrame{}, make([]bool, n)}, share: .25}
 	w := &worker{v: make([]float64, n), f: make([]float64, n), lf: make([]float64, n), g: make([]float64, n)}
 	var labels []float64
 	for p := range n {
-		w.v[p], d.drawDen[p] = 1, 1
+		w.v[p], d.drawn[p] = 1, true
 		w.f[p] = .3
-		d.draws = append(d.draws, drawTerm{int32(p), int32(p), 1})
+		d.draws.prompt, d.draws.inv = append(d.draws.prompt, int32(p)), append(d.draws.inv, 1)
 		if p < m {
 			y := rng.Float64()
 			w.f[p] += 1e-15 * y
 			labels = append(labels, y)
-			d.probes, d.probeOf = append(d.probes, labelTerm{int32(p), int32(p), 1}), append(d.probeOf, y)
-			d.probeDen[p], d.probeNum[p] = 1, y
+			d.probes = append(d.probes, probe{int32(p), int32(p), 1, y})
 		} else {
 			w.f[p] += .1 * rng.Float64()
 		}

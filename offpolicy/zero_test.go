@@ -58,7 +58,7 @@ func TestWhatIsLeftOutIsMissing(t *testing.T) {
 			}
 		}
 	}
-	if r.frame.labeled != 0 || r.Policy("t").Weights.N != 0 || r.Policy("t").Weights.Missing != 50 {
+	if len(r.frame.labeled) != 0 || r.Policy("t").Weights.N != 0 || r.Policy("t").Weights.Missing != 50 {
 		t.Errorf("%d labels, %d weights", r.frame.labeled, r.Policy("t").Weights.N)
 	}
 }
