@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/tools/go/packages"
 )
 
 // floors holds every import of the module to .ci/floors: to a package of the
@@ -44,7 +46,7 @@ func floors(h *house) ([]finding, error) {
 			}
 			if theirs, ok := floor(i); ok && theirs > mine {
 				text := fmt.Sprintf("%s (floor %d) imports %s (floor %d)", h.short(p.PkgPath), mine, h.short(i), theirs)
-				out = append(out, finding{p.PkgPath, p.PkgPath, text})
+				out = append(out, finding{p.PkgPath, h.importPlace(p, i), text})
 			}
 		}
 	}
@@ -54,6 +56,18 @@ func floors(h *house) ([]finding, error) {
 		}
 	}
 	return out, nil
+}
+
+// importPlace is where a package imports another.
+func (h *house) importPlace(p *packages.Package, path string) string {
+	for _, file := range p.Syntax {
+		for _, i := range file.Imports {
+			if i.Path.Value == strconv.Quote(path) {
+				return h.place(p.Fset, i.Pos())
+			}
+		}
+	}
+	return h.short(p.PkgPath)
 }
 
 // floorKeys are the names that a package may have in the table: its own, then

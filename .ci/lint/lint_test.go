@@ -39,7 +39,7 @@ import _ "house/low/under"
 package attic
 `, []string{
 			"gone names no package", ". names no package",
-			"house/high/attic has no floor", "low (floor 1) imports high (floor 2)",
+			"house/high/attic has no floor", "low/low.go:3: floors: low (floor 1) imports high (floor 2)",
 		}},
 
 		{"unused", `
