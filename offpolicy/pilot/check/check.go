@@ -71,24 +71,33 @@ func add(c Check) struct{} {
 }
 
 // all are the checks in the order of a report, which is that of a run.
-var all = sync.OnceValue(func() []Check {
-	var out []Check
-	for left := slices.Clone(added); len(left) > 0; {
-		n := len(left)
-		left = slices.DeleteFunc(left, func(c Check) bool {
-			i := slices.IndexFunc(out, func(o Check) bool { return o.ID == c.After })
-			if i < 0 && c.After != "" {
-				return false // the other is still to come
-			}
-			out = slices.Insert(out, i+1, c)
-			return true
-		})
-		if len(left) == n {
-			panic("check: " + left[0].ID + " is listed after " + left[0].After + ", which is no check")
+var all = sync.OnceValue(func() []Check { return ordered(added) })
+
+// ordered lists every check behind the one that its After names. Of several behind one, those
+// with the fewest behind themselves come first: a new check stands at once behind the one that
+// it names, and the others go on after it.
+func ordered(checks []Check) []Check {
+	behind := map[string][]Check{}
+	for _, c := range checks {
+		behind[c.After] = append(behind[c.After], c)
+	}
+	var list func(id string) []Check
+	list = func(id string) []Check {
+		var parts [][]Check
+		for _, c := range behind[id] {
+			parts = append(parts, append([]Check{c}, list(c.ID)...))
+		}
+		slices.SortStableFunc(parts, func(a, b []Check) int { return len(a) - len(b) })
+		return slices.Concat(parts...)
+	}
+	out := list("")
+	for _, c := range checks {
+		if !slices.ContainsFunc(out, func(o Check) bool { return o.ID == c.ID }) {
+			panic("check: " + c.ID + " is listed after " + c.After + ", which is no check")
 		}
 	}
 	return out
-})
+}
 
 // For lists the checks of a run with these policies, in the order of a report: one
 // PerTarget is there once for each target, by the id that its findings have.
