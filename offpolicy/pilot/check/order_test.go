@@ -7,7 +7,8 @@ func TestOrdered(t *testing.T) {
 		reason, want string
 		checks       []Check
 	}{
-		{"a chain, whatever the order of the files", "abc", []Check{{ID: "c", After: "b"}, {ID: "a"}, {ID: "b", After: "a"}}},
+		{"a chain, whatever the order of the files", "abc",
+			[]Check{{ID: "c", After: "b"}, {ID: "a"}, {ID: "b", After: "a"}}},
 		{"a new check before the old one in its file", "anbc",
 			[]Check{{ID: "a"}, {ID: "n", After: "a"}, {ID: "b", After: "a"}, {ID: "c", After: "b"}}},
 		{"a new check after all others", "anbc",
