@@ -12,7 +12,7 @@ type refits interface {
 }
 
 // predicted are the predictions under equal weights, which are all that is asked for if
-// there are no replicates: what fits them again is large.
+// there are no replicates, or no more of them: what fits them again is large.
 type predicted []float64
 
 func (p predicted) predict(_, f []float64, _ *pooled) { copy(f, p) }

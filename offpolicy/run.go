@@ -70,6 +70,9 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	}
 	if c.Method == Bootstrap {
 		r.estimate(all, &c, w)
+		if fr.fits != nil { // nothing is fitted again, and what fits is large
+			fr.fits = predicted(w.f)
+		}
 		for i := range r.Policies {
 			r.judge(&r.Policies[i], &c, w, family)
 		}
