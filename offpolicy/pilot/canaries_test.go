@@ -31,7 +31,7 @@ func TestObedientJudgeIsCaught(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it races nothing that other tests do not, and takes long where every access is watched")
 	}
-	const n = 12 // no calibrator is needed
+	const n = 4 // no calibrator is needed
 	run := func(obedient, fenced bool) (c record.Finding, rows []dataset.Canary) {
 		s := sim.New(sim.Config{Seed: 7, Obedient: obedient})
 		t.Cleanup(func() { s.Close() })

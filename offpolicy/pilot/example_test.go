@@ -150,7 +150,7 @@ func ExampleMerge() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		c.Labels = oracle.Design{Fraction: 1}
+		c.Arms, c.Labels = c.Arms[:3], oracle.Design{Fraction: 1}
 		c.Shard = pilot.Shard{Index: i, Of: len(parts)}
 		if _, err := pilot.Run(context.Background(), c); err != nil {
 			log.Fatal(err)

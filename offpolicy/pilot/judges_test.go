@@ -41,7 +41,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			cfg := plan(t, serve(t, ""), dir, n)
-			cfg.Arms = cfg.Arms[:3]
+			cfg.Arms = cfg.Arms[:2]
 			cfg.Judge = func(g judge.Generator) (judge.Scorer, error) {
 				return build(judge.Config{Name: "j", Generator: g, Model: "gpt-4o-mini"})
 			}
@@ -59,7 +59,7 @@ func TestEveryJudgeGoesThrough(t *testing.T) {
 				t.Errorf("%s does not compare what was stated: %s", c.ID, c.Summary)
 			}
 			rows, err := dataset.ReadFile[dataset.JudgeScore](filepath.Join(dir, "judge.jsonl"))
-			if err != nil || len(rows) != 3*n {
+			if err != nil || len(rows) != 2*n {
 				t.Fatalf("%d scores, %v", len(rows), err)
 			}
 			shrunk := false

@@ -23,6 +23,7 @@ func TestLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Arms = arms()
+	byFunctions(&c)
 	c.Labels.Fraction, c.Labels.Strata = 1, 0
 	c.Anytime, c.Looks, c.Resolution = 62, 10, .3
 	c.Command = func(bool, ...record.Change) string { return "again" } // too few labels are refused with one

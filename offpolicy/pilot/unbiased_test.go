@@ -3,36 +3,34 @@ package pilot_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
-	"github.com/reweigh/reweigh/offpolicy/pilot"
 	"github.com/reweigh/reweigh/oracle"
 )
 
-// The weights 1/p reach the estimates: over seeded draws of a stratified design,
-// made without calls from a run all of whose responses are labeled, the mean of
-// each policy by its labels is that of all labels. Strata that share the labels
-// equally would pull an unweighted mean far off, and do.
+// The weights 1/p reach the estimates: over seeded draws of a stratified design among
+// responses whose labels are all known, the mean of each policy by its labels is that of all
+// labels. Strata that share the labels equally would pull an unweighted mean far off, and do.
 func TestStratifiedEstimatesAreUnbiased(t *testing.T) {
 	const n, evaluated = 40, 100
 	draws := 500
 	if testing.Short() || raceEnabled {
 		draws = evaluated
 	}
-	dir := t.TempDir()
-	cfg := config(t, serve(t, ""), dir, n)
-	cfg.Labels = oracle.Design{Probes: n}
-	if _, err := pilot.Run(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	scores := scoresOf(t, dir)
-	value := map[dataset.Key]float64{}
-	truth := map[string]float64{}
-	for _, l := range labels(t, dir) {
-		value[l.Key()] = l.Label.OrNaN()
-		truth[l.Policy] += l.Label.OrNaN() / n
+	// Labels that follow the scores, above them where scores are low.
+	scores, value, truth := map[dataset.Key]float64{}, map[dataset.Key]float64{}, map[string]float64{}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for j, policy := range []string{"p0", "pi_clone", "pi_bad"} {
+		level := []float64{.7, .7, .3}[j]
+		for i := range n {
+			k := dataset.Key{PromptID: fmt.Sprintf("q%02d", i), Policy: policy}
+			s := math.Round(100*min(max(level+.2*rng.NormFloat64(), 0), 1)) / 100
+			scores[k], value[k] = s, min(max(.2+.7*s+.1*rng.NormFloat64(), 0), 1)
+			truth[policy] += value[k] / n
+		}
 	}
 	type sums struct{ n, weighted, squares, bare float64 }
 	byLabels, estimated := map[string]*sums{}, map[string]*sums{}

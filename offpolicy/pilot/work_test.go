@@ -88,6 +88,7 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 			s := sim.New(sim.Config{Seed: 7, Limits: sim.Limits{RequestsPerMinute: row.rpm}})
 			defer s.Close()
 			cfg := plan(t, s, t.TempDir(), row.prompts)
+			cfg.Arms = cut(16)
 			policies, grader := &slow{Provider: cfg.Policies, takes: takes}, &slow{Provider: cfg.Grader, takes: takes}
 			cfg.Policies, cfg.Grader, cfg.Concurrency = policies, grader, row.concurrency
 			services := []*slow{policies, grader}
