@@ -35,7 +35,7 @@ func oracleStage(v *pilot.Verdict) (s pilot.Stage, e record.StageCost) {
 // Labels by batch are the same labels, for half of the money, also where the run
 // is interrupted and goes on; and the estimate knows.
 func TestLabelsByBatch(t *testing.T) {
-	const n = 12 // no calibrator is needed
+	const n = 8 // no calibrator is needed
 	single, batched := t.TempDir(), t.TempDir()
 	s := serve(t, "")
 	v, err := pilot.Run(t.Context(), config(t, s, single, n))

@@ -161,7 +161,7 @@ func describe(v *pilot.Verdict) string {
 // none.
 const (
 	n   = 26
-	few = 12
+	few = 8
 )
 
 // whole returns the folder of an undisturbed run of k prompts, which is made once for
@@ -314,7 +314,7 @@ func TestDrills(t *testing.T) {
 		{"expensive=2", record.NoGo, "cost.estimate", record.Fail, "over the estimate", "more than 50% over"},
 		{"drift=1", record.NoGo, "models.served", record.Fail, "answered for", "another model is another policy"},
 		{"badjson=0.2", record.NoGo, "judge.complete", record.Fail, "unparsable", "unparsable is unscored, never a number"},
-		{"empty=0.2", record.NoGo, "p0.complete", record.Fail, "p0 lacks", "the plan: no empty responses"},
+		{"empty=0.3", record.NoGo, "p0.complete", record.Fail, "p0 lacks", "the plan: no empty responses"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.faults, func(t *testing.T) {
