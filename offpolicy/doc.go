@@ -117,7 +117,7 @@
 //
 // Labels are taken for a random draw of the logged responses, and probes for one of a
 // target's own, with the inclusion probabilities that are stated. That is an assumption.
-// It is tested by score, length, segment and weight ([Gap]), and the scores without any
+// It is tested by score, length, segment and weight ([GapDocument]), and the scores without any
 // label are counted: labels that cannot be such a draw are refused, with what the value
 // could be at worst. A response that the judge could not score is a response all the
 // same: "no score" is one more value that a score may have. A response that a policy

@@ -82,10 +82,10 @@ func (fr *frame) zeros() (out []string) {
 }
 
 // gapNames are the gaps in words.
-var gapNames = map[GapKind]string{
-	GapLogProbs: "log-probs of logged responses", GapScores: "scores of logged responses",
-	GapLabels: "labels of logged responses",
-	GapProbes: "labels of its own responses", GapDraws: "own responses to logged prompts",
+var gapNames = map[gapKind]string{
+	gapOfLogProbs: "log-probs of logged responses", gapOfScores: "scores of logged responses",
+	gapOfLabels: "labels of logged responses",
+	gapOfProbes: "labels of its own responses", gapOfDraws: "own responses to logged prompts",
 }
 
 // labelsNote is what every figure by labels takes for granted.
@@ -171,8 +171,8 @@ func (r *Result) notes() []string {
 	}
 	for i := range r.Policies {
 		p := &r.Policies[i]
-		for j := range p.Gaps {
-			if g := &p.Gaps[j]; g.pattern() != nil {
+		for j := range p.gaps {
+			if g := &p.gaps[j]; g.pattern() != nil {
 				out = append(out, fmt.Sprintf("%s, %s: %d of %d are without, and differ from the rest in %s.",
 					p.Policy, gapNames[g.Kind], g.Missing, g.Total, g.pattern()))
 			}
@@ -289,8 +289,8 @@ func (r *Result) policyDocument(p *PolicyResult) *PolicyDocument {
 		out.Segments = append(out.Segments, SegmentDocument{Kind: s.Kind, Name: s.Name, Prompts: s.Prompts,
 			Estimate: s.Estimate.document()})
 	}
-	for i := range p.Gaps {
-		g := &p.Gaps[i]
+	for i := range p.gaps {
+		g := &p.gaps[i]
 		x := GapDocument{Kind: string(g.Kind), Missing: g.Missing, Total: g.Total, Tests: []GapTestDocument{}}
 		for _, t := range g.Tests {
 			x.Tests = append(x.Tests, GapTestDocument{By: t.By, Z: figure(t.Z), Detects: figure(t.Detects)})

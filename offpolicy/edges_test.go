@@ -70,8 +70,8 @@ func TestDrawGapCountsPrompts(t *testing.T) {
 				s.Draws["t"] = append(s.Draws["t"], Draw{PromptID: id, Score: score})
 			}
 		}
-		for _, g := range evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 20}).Policy("t").Gaps {
-			if g.Kind == GapDraws && g.Tests[0].By == "score" {
+		for _, g := range evaluate(t, s, Config{Method: InfluenceFunction, Replicates: 20}).Policy("t").gaps {
+			if g.Kind == gapOfDraws && g.Tests[0].By == "score" {
 				return g.Tests[0].Z
 			}
 		}

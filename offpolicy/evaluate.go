@@ -125,10 +125,10 @@ type Result struct {
 	Noise Noise
 
 	frame  *frame
-	config Config    // with its defaults filled in
-	source []string  // notes of the samples
-	gaps   []Gap     // of the logs
-	unlike []Refusal // of everything that rests on the logged labels
+	config Config        // with its defaults filled in
+	source []string      // notes of the samples
+	gaps   []missingness // of the logs
+	unlike []Refusal     // of everything that rests on the logged labels
 }
 
 // PolicyResult is all that is said of one policy.
@@ -142,9 +142,9 @@ type PolicyResult struct {
 	Balance     Balance
 	Audit       Audit
 	Segments    []Segment
-	// Gaps are what part of the policy's data lack, and whether it looks random:
+	// gaps are what part of the policy's data lack, and whether it looks random:
 	// log-probs, draws and probes of a target, scores and labels of the logging policy.
-	Gaps  []Gap
+	gaps  []missingness
 	Clone *CloneResult // for Config.Clones
 	// Loggers are the parts that the loggers have in Weights, by name; nil where there is one.
 	Loggers []LoggerWeight

@@ -9,28 +9,28 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// GapKind is what a [Gap] lacks.
-type GapKind string
+// gapKind is what a missingness is of.
+type gapKind string
 
 // The gaps.
 const (
-	GapLogProbs GapKind = "log_probs" // logged responses without a weight
-	GapScores   GapKind = "scores"    // logged responses that the judge could not score
-	GapLabels   GapKind = "labels"    // the labeled against all that could have been
-	GapProbes   GapKind = "probes"    // the same among a target's own draws
-	GapDraws    GapKind = "draws"     // logged prompts that the target did not answer
+	gapOfLogProbs gapKind = "log_probs" // logged responses without a weight
+	gapOfScores   gapKind = "scores"    // logged responses that the judge could not score
+	gapOfLabels   gapKind = "labels"    // the labeled against all that could have been
+	gapOfProbes   gapKind = "probes"    // the same among a target's own draws
+	gapOfDraws    gapKind = "draws"     // logged prompts that the target did not answer
 )
 
-// Gap is what part of the data lack, and whether that looks random.
-type Gap struct {
-	Kind    GapKind
+// missingness is what part of the data lack, and whether that looks random.
+type missingness struct {
+	Kind    gapKind
 	Missing int // of Total; for labels and probes: without one
 	Total   int
-	Tests   []GapTest
+	Tests   []gapTest
 }
 
-// GapTest asks whether what is missing differs from the rest in one figure.
-type GapTest struct {
+// gapTest asks whether what is missing differs from the rest in one figure.
+type gapTest struct {
 	By string // "score", "distance of the score from the middle", "length", "label", "weight", "language German"
 	// Z is a standard normal if what is missing is missing at random. NaN where
 	// nothing varies.
@@ -45,8 +45,8 @@ type GapTest struct {
 const maxGapZ = 3.5
 
 // pattern returns the test that is farthest beyond 3.5, nil if none is.
-func (g *Gap) pattern() *GapTest {
-	var worst *GapTest
+func (g *missingness) pattern() *gapTest {
+	var worst *gapTest
 	for i := range g.Tests {
 		if t := &g.Tests[i]; math.Abs(t.Z) > maxGapZ && (worst == nil || math.Abs(t.Z) > math.Abs(worst.Z)) {
 			worst = t
@@ -55,21 +55,21 @@ func (g *Gap) pattern() *GapTest {
 	return worst
 }
 
-func (t *GapTest) String() string { return fmt.Sprintf("%s (z %+.1f)", t.By, t.Z) }
+func (t *gapTest) String() string { return fmt.Sprintf("%s (z %+.1f)", t.By, t.Z) }
 
 // test adds a test of x by a subset; nothing if x varies nowhere. It is of the ranks
 // of x: a few large values would make a sum over a small subset anything but normal.
-func (g *Gap) test(by string, x, inv []float64) {
+func (g *missingness) test(by string, x, inv []float64) {
 	z, detects := subsetZ(ranks(x), inv)
 	if math.IsNaN(z) {
 		return
 	}
-	g.Tests = append(g.Tests, GapTest{By: by, Z: z, Detects: detects})
+	g.Tests = append(g.Tests, gapTest{By: by, Z: z, Detects: detects})
 }
 
 // scores adds two tests of the scores: of their ranks, and of how far these lie from the
 // middle, since what is left out on both sides, or in the middle, moves no mean.
-func (g *Gap) scores(x, inv []float64) {
+func (g *missingness) scores(x, inv []float64) {
 	g.test("score", x, inv)
 	x = ranks(x)
 	n := 0
@@ -86,12 +86,12 @@ func (g *Gap) scores(x, inv []float64) {
 
 // groups adds the most deviant of several groups as one test: its level is that of as
 // many tests as there are groups.
-func (g *Gap) groups(kind string, name func(i int) string, inv []float64) {
+func (g *missingness) groups(kind string, name func(i int) string, inv []float64) {
 	count := map[string]int{}
 	for i := range inv {
 		count[name(i)]++
 	}
-	var worst GapTest
+	var worst gapTest
 	tested := 0
 	x := make([]float64, len(inv))
 	for _, group := range slices.Sorted(maps.Keys(count)) {
@@ -107,7 +107,7 @@ func (g *Gap) groups(kind string, name func(i int) string, inv []float64) {
 		if z, detects := subsetZ(x, inv); !math.IsNaN(z) {
 			tested++
 			if math.Abs(z) > math.Abs(worst.Z) {
-				worst = GapTest{By: kind + " " + group, Z: z, Detects: detects}
+				worst = gapTest{By: kind + " " + group, Z: z, Detects: detects}
 			}
 		}
 	}
@@ -229,14 +229,14 @@ func (fr *frame) loggedLogProbs() []float64 {
 }
 
 // rowGap is a gap among the logged rows, tested by what is known of them.
-func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
-	g := Gap{Kind: kind, Total: len(inv)}
-	if kind != GapScores {
+func (fr *frame) rowGap(kind gapKind, inv []float64) missingness {
+	g := missingness{Kind: kind, Total: len(inv)}
+	if kind != gapOfScores {
 		g.scores(fr.score, inv)
 	}
 	g.test("length", fr.length, inv)
 	g.test("log-prob under "+fr.logging, fr.loggedLogProbs(), inv)
-	if kind != GapLabels {
+	if kind != gapOfLabels {
 		// Labels are a sample of their own: the test is of the labeled alone.
 		y := make([]float64, len(inv))
 		for i := range y {
@@ -255,7 +255,7 @@ func (fr *frame) rowGap(kind GapKind, inv []float64) Gap {
 }
 
 // segmentGap tests a gap by each kind of segment of the logged rows; -1 is none.
-func (fr *frame) segmentGap(g *Gap, row func(i int) int, inv []float64) {
+func (fr *frame) segmentGap(g *missingness, row func(i int) int, inv []float64) {
 	for _, k := range slices.Sorted(maps.Keys(fr.t.segment)) {
 		g.groups(k, func(i int) string {
 			if r := row(i); r >= 0 {
@@ -267,7 +267,7 @@ func (fr *frame) segmentGap(g *Gap, row func(i int) int, inv []float64) {
 }
 
 // loggedGaps are those of scores and labels on the logs; nil where there is none.
-func (fr *frame) loggedGaps() (scores, labels *Gap) {
+func (fr *frame) loggedGaps() (scores, labels *missingness) {
 	unscored := 0
 	for _, s := range fr.score {
 		if math.IsNaN(s) {
@@ -275,12 +275,12 @@ func (fr *frame) loggedGaps() (scores, labels *Gap) {
 		}
 	}
 	if unscored > 0 && unscored < len(fr.score) {
-		g := fr.rowGap(GapScores, subset(func(i int) bool { return math.IsNaN(fr.score[i]) }, len(fr.score)))
+		g := fr.rowGap(gapOfScores, subset(func(i int) bool { return math.IsNaN(fr.score[i]) }, len(fr.score)))
 		g.Missing = unscored
 		scores = &g
 	}
 	if m := len(fr.labeled); m > 0 && m < fr.n() {
-		g := fr.rowGap(GapLabels, designed(fr.invP, fr.allInvP))
+		g := fr.rowGap(gapOfLabels, designed(fr.invP, fr.allInvP))
 		g.Missing = fr.n() - m
 		labels = &g
 	}
@@ -302,14 +302,14 @@ func (fr *frame) firstRows(prompts []int32) []int {
 
 // drawGaps are those of a target's draws and probes; nil where there is none. covariate is
 // what that of a draw is called.
-func (fr *frame) drawGaps(policy, covariate string) (draws, probes *Gap) {
+func (fr *frame) drawGaps(policy, covariate string) (draws, probes *missingness) {
 	d := fr.draws[policy]
 	if d == nil || len(d.score) == 0 {
 		return nil, nil
 	}
 	if d.probes > 0 && d.probes < len(d.score) {
 		inv := designed(d.invP, d.allInvP)
-		g := Gap{Kind: GapProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
+		g := missingness{Kind: gapOfProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
 		g.scores(d.score, inv)
 		g.test(covariate, d.covariate, inv)
 		first := fr.firstRows(d.prompt)
@@ -336,7 +336,7 @@ func (fr *frame) drawGaps(policy, covariate string) (draws, probes *Gap) {
 				inv[i] = math.NaN() // a prompt is answered or not: one row speaks for it
 			}
 		}
-		g := fr.rowGap(GapDraws, inv)
+		g := fr.rowGap(gapOfDraws, inv)
 		g.Missing, g.Total = missing, total
 		draws = &g
 	}

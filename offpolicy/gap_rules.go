@@ -27,9 +27,9 @@ func (r *Result) weigh(p *PolicyResult) error {
 	if p.observed.Missing == 0 || p.observed.N == 0 {
 		return nil
 	}
-	gap := fr.rowGap(GapLogProbs, subset(func(i int) bool { return math.IsNaN(l[i]) }, len(l)))
+	gap := fr.rowGap(gapOfLogProbs, subset(func(i int) bool { return math.IsNaN(l[i]) }, len(l)))
 	gap.Missing = p.observed.Missing
-	p.Gaps = append(p.Gaps, gap)
+	p.gaps = append(p.gaps, gap)
 	filled, modelled, share, se := impute(l, fr.score, fr.length)
 	refuse := func(value, threshold float64, format string, args ...any) {
 		p.refusals = append(p.refusals, refusal(RuleMissing, value, threshold, format, args...))
@@ -104,7 +104,7 @@ func (r *Result) weightsOn(p *PolicyResult, use func(row int) bool) *Weights {
 	return w
 }
 
-func pattern(g *Gap) string {
+func pattern(g *missingness) string {
 	if t := g.pattern(); t != nil {
 		return "; they differ in " + t.String()
 	}
@@ -127,7 +127,7 @@ func (fr *frame) knowsLength() bool {
 func (r *Result) labelGaps() {
 	fr := r.frame
 	scores, labels := fr.loggedGaps()
-	for _, g := range []*Gap{scores, labels} {
+	for _, g := range []*missingness{scores, labels} {
 		if g != nil {
 			r.gaps = append(r.gaps, *g)
 		}
@@ -152,7 +152,7 @@ func (r *Result) weightGap(p *PolicyResult) {
 	if p.Policy == r.Logging || len(r.frame.labeled) == 0 {
 		return
 	}
-	g := Gap{Kind: GapLabels}
+	g := missingness{Kind: gapOfLabels}
 	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.pattern() != nil {
 		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ,
 			"the labeled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
@@ -164,7 +164,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	fr := r.frame
 	draws, probes := fr.drawGaps(p.Policy, cmp.Or(r.config.Covariate, "length"))
 	if draws != nil {
-		p.Gaps = append(p.Gaps, *draws)
+		p.gaps = append(p.gaps, *draws)
 		if t := draws.pattern(); t != nil {
 			p.drawRefusals = append(p.drawRefusals, refusal(RuleMissing, t.Z, maxGapZ,
 				"%s did not answer %d of %d logged prompts, and these differ in %s", p.Policy, draws.Missing, draws.Total, t))
@@ -178,7 +178,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 	if probes == nil {
 		return
 	}
-	p.Gaps = append(p.Gaps, *probes)
+	p.gaps = append(p.gaps, *probes)
 	if t := probes.pattern(); t != nil {
 		p.probeRefusals = append(p.probeRefusals, refusal(RuleDesign, t.Z, maxGapZ,
 			"%s's labeled draws are no random draw of all: they differ in %s", p.Policy, t))

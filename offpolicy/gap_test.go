@@ -80,7 +80,7 @@ func TestGapGroups(t *testing.T) {
 	name := func(i int) string { return names[i] }
 	beyond := 0
 	for range 1000 {
-		g := Gap{}
+		g := missingness{}
 		missing := make([]bool, len(names))
 		for i := range missing {
 			missing[i] = rng.Float64() < .1
@@ -96,7 +96,7 @@ func TestGapGroups(t *testing.T) {
 	if beyond > 4 { // .1 is due of 1,000, and normal tails are rough at 25 rows a group
 		t.Errorf("%d of 1,000 random gaps have a pattern", beyond)
 	}
-	g := Gap{}
+	g := missingness{}
 	g.groups("language", name, subset(func(i int) bool { return names[i] == "c" }, len(names)))
 	if p := g.pattern(); p == nil || p.By != "language c" {
 		t.Errorf("a whole group is missing: %+v", g.Tests)
@@ -155,7 +155,7 @@ func TestGapOfSkewedValues(t *testing.T) {
 		for i := range x {
 			x[i] = math.Exp(3 * rng.NormFloat64())
 		}
-		g := Gap{}
+		g := missingness{}
 		g.test("score", x, subset(func(i int) bool { return i < 20 }, len(x)))
 		if g.pattern() != nil {
 			beyond++

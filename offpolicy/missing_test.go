@@ -57,9 +57,9 @@ func TestMissingForAReason(t *testing.T) {
 		p.Clone.Status != StatusPass {
 		t.Errorf("weights %+v, basis %+v, clone %+v", p.Weights, p.Estimate(DR).Basis, p.Clone)
 	}
-	if i := slices.IndexFunc(p.Gaps, func(g Gap) bool { return g.Kind == GapLogProbs }); i < 0 ||
-		p.Gaps[i].pattern() == nil {
-		t.Errorf("the gap has no pattern: %+v", p.Gaps)
+	if i := slices.IndexFunc(p.gaps, func(g missingness) bool { return g.Kind == gapOfLogProbs }); i < 0 ||
+		p.gaps[i].pattern() == nil {
+		t.Errorf("the gap has no pattern: %+v", p.gaps)
 	}
 	for _, c := range r.Comparisons {
 		if c.AA && (c.P < .05 || math.Abs(c.Difference) > .005 || c.Prompts != 400 || c.Modelled != 40) {

@@ -368,7 +368,7 @@ func (r *Result) newPolicy(p *PolicyResult, policy string, c *Config, w *worker)
 		}
 	}
 	if policy == r.Logging {
-		p.Gaps = r.gaps
+		p.gaps = r.gaps
 	}
 	r.weightGap(p)
 	r.drawGaps(p)

@@ -72,7 +72,6 @@ type BatchInfo struct {
 	// "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling" or
 	// "cancelled"
 	Status     string
-	FileID     string // input
 	OutputFile string // empty where there is none, or not yet
 	ErrorFile  string
 	Created    time.Time
@@ -321,8 +320,6 @@ func (r *reader) batch() (b BatchInfo) {
 		case "status":
 			r.once(&seen, 1, "status")
 			b.Status = r.name()
-		case "input_file_id":
-			b.FileID = r.name()
 		case "output_file_id":
 			r.once(&seen, 2, "output_file_id")
 			b.OutputFile = r.name()
