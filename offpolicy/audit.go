@@ -114,9 +114,9 @@ func (r *Result) audit(p *PolicyResult, c *Config, w *worker, family int) {
 	var e, u []float64
 	var prompts []string
 	if d != nil && fr.fits != nil {
-		for i, v := range d.invP {
-			if v > 0 && !math.IsNaN(d.score[i]) {
-				e, u = append(e, d.label[i]-w.f[d.at+i]), append(u, v)
+		for i, y := range d.label {
+			if !math.IsNaN(y) && !math.IsNaN(d.score[i]) {
+				e, u = append(e, y-w.f[d.at+i]), append(u, d.allInvP[i])
 				prompts = append(prompts, fr.prompts[d.prompt[i]])
 			}
 		}

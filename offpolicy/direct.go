@@ -238,14 +238,14 @@ func (b *builder) direct(e *Estimate) built {
 			e.Basis.DrawPrompts++
 		}
 		stat.drawn[p] = true
-		u := d.invP[i]
-		if u == 0 {
+		u, y := d.allInvP[i], d.label[i]
+		if math.IsNaN(y) {
 			continue
 		}
 		if n := len(stat.probes); n == 0 || stat.probes[n-1].prompt != p {
 			e.Basis.Probes++
 		}
-		stat.probes = append(stat.probes, probe{p, int32(d.at + i), u, d.label[i]})
+		stat.probes = append(stat.probes, probe{p, int32(d.at + i), u, y})
 		s1 += u
 		s2 += u * u
 	}

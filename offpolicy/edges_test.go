@@ -122,14 +122,21 @@ func TestSamplesThatCannotBe(t *testing.T) {
 // A probe's inclusion probability is kept, whichever of the two files has the label.
 func TestProbesKeepTheirProbability(t *testing.T) {
 	label := dataset.Known(1)
-	draws, err := joinProbes("t", []Draw{{PromptID: "q", Label: label}},
-		[]Draw{{PromptID: "q", Label: label, InclusionProb: dataset.Known(.1), Covariate: dataset.Known(7)}})
+	join := func(draw, probe Draw) ([]Draw, error) {
+		table := NewTable(Plan{Logging: "p0"})
+		table.AddDraw("t", draw)
+		columnsOf(table.probes, "t").add(table.promptCode(probe.PromptID), probe)
+		s, err := table.Samples()
+		return s.Draws["t"], err
+	}
+	draws, err := join(Draw{PromptID: "q", Label: label},
+		Draw{PromptID: "q", Label: label, InclusionProb: dataset.Known(.1), Covariate: dataset.Known(7)})
 	if err != nil || len(draws) != 1 || draws[0].InclusionProb != dataset.Known(.1) ||
 		draws[0].Covariate != dataset.Known(7) {
 		t.Errorf("%+v, %v", draws, err)
 	}
-	if _, err := joinProbes("t", []Draw{{PromptID: "q", InclusionProb: dataset.Known(.2)}},
-		[]Draw{{PromptID: "q", InclusionProb: dataset.Known(.1)}}); err == nil {
+	if _, err := join(Draw{PromptID: "q", InclusionProb: dataset.Known(.2)},
+		Draw{PromptID: "q", InclusionProb: dataset.Known(.1)}); err == nil {
 		t.Error("two probabilities of one draw are taken")
 	}
 }

@@ -40,11 +40,7 @@ type frame struct {
 
 // drawFrame is one target's fresh draws, by prompt.
 type drawFrame struct {
-	prompt     []int32
-	score      []float64 // NaN unscored
-	covariate  []float64
-	label      []float64 // 0 where there is none
-	invP       []float64 // 1/p where it is labeled, else 0
+	*drawColumns
 	allInvP    []float64 // 1/p, labeled or not; NaN where p is unknown
 	inv        []float64 // 1 / the number of draws of the prompt
 	at         int       // of the first in the buffer of predictions
@@ -77,7 +73,7 @@ func newFrame(t *Table, folds int, seed uint64) *frame {
 	fr.labels()
 	at := t.rows
 	for _, name := range fr.targets {
-		d := newDrawFrame(t.draws[name], fr.prompts)
+		d := newDrawFrame(cmp.Or(t.draws[name], &drawColumns{}))
 		d.at = at
 		at += len(d.score)
 		fr.draws[name] = d
@@ -139,40 +135,25 @@ func inverse(p, label []float64) []float64 {
 	return inv
 }
 
-// newDrawFrame takes draws by prompt, of those prompts.
-func newDrawFrame(draws []Draw, prompts []string) *drawFrame {
-	n := len(draws)
-	f := &drawFrame{prompt: make([]int32, n), score: make([]float64, n), covariate: make([]float64, n),
-		label: make([]float64, n), invP: make([]float64, n), inv: make([]float64, 0, n)}
-	p := make([]float64, n)
-	at := int32(0)
-	for i, d := range draws {
-		for prompts[at] < d.PromptID {
-			at++
-		}
-		f.prompt[i], f.score[i], f.label[i] = at, d.Score.OrNaN(), d.Label.OrNaN()
-		f.covariate[i], p[i] = d.Covariate.OrNaN(), d.InclusionProb.OrNaN()
-		if !d.Score.Valid() {
-			f.unscored++
-		}
-	}
-	f.allInvP = inverse(p, f.label)
+// newDrawFrame takes draws that are sorted.
+func newDrawFrame(draws *drawColumns) *drawFrame {
+	n := len(draws.prompt)
+	f := &drawFrame{drawColumns: draws, allInvP: inverse(draws.inclusion, draws.label), inv: make([]float64, 0, n)}
 	for i := 0; i < n; {
-		j, probed := i, false
+		j, probes := i, f.probes
 		for ; j < n && f.prompt[j] == f.prompt[i]; j++ {
-			if math.IsNaN(f.label[j]) {
-				f.label[j] = 0
-				continue
+			if math.IsNaN(f.score[j]) {
+				f.unscored++
 			}
-			probed = true
-			f.probes++
-			f.invP[j] = f.allInvP[j]
+			if !math.IsNaN(f.label[j]) {
+				f.probes++
+			}
 		}
 		for range j - i {
 			f.inv = append(f.inv, 1/float64(j-i))
 		}
 		f.drawPrompt++
-		if probed {
+		if f.probes > probes {
 			f.probed++
 		}
 		i = j

@@ -181,12 +181,11 @@ func subset(missing func(i int) bool, n int) []float64 {
 }
 
 // designed is inv for [subsetZ] of the labeled.
-func designed(invP, allInvP []float64) []float64 {
+func designed(label, invP []float64) []float64 {
 	inv := make([]float64, len(invP))
 	for i, u := range invP {
-		inv[i] = -allInvP[i]
-		if u > 0 {
-			inv[i] = u
+		if inv[i] = u; math.IsNaN(label[i]) {
+			inv[i] = -u
 		}
 	}
 	return inv
@@ -280,7 +279,7 @@ func (fr *frame) loggedGaps() (scores, labels *missingness) {
 		scores = &g
 	}
 	if m := len(fr.labeled); m > 0 && m < fr.n() {
-		g := fr.rowGap(gapOfLabels, designed(fr.invP, fr.allInvP))
+		g := fr.rowGap(gapOfLabels, designed(fr.label, fr.allInvP))
 		g.Missing = fr.n() - m
 		labels = &g
 	}
@@ -308,7 +307,7 @@ func (fr *frame) drawGaps(policy, covariate string) (draws, probes *missingness)
 		return nil, nil
 	}
 	if d.probes > 0 && d.probes < len(d.score) {
-		inv := designed(d.invP, d.allInvP)
+		inv := designed(d.label, d.allInvP)
 		g := missingness{Kind: gapOfProbes, Missing: len(d.score) - d.probes, Total: len(d.score)}
 		g.scores(d.score, inv)
 		g.test(covariate, d.covariate, inv)

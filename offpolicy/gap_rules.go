@@ -132,7 +132,7 @@ func (r *Result) labelGaps() {
 			r.gaps = append(r.gaps, *g)
 		}
 	}
-	if why := filled(fr.score, fr.label, fr.invP); why != nil {
+	if why := filled(fr.score, fr.label); why != nil {
 		r.unlike = append(r.unlike, *why)
 	}
 	if labels == nil {
@@ -142,7 +142,7 @@ func (r *Result) labelGaps() {
 		r.unlike = append(r.unlike, refusal(RuleDesign, t.Z, maxGapZ,
 			"the labeled responses are no random draw of the logged ones: they differ in %s", t))
 	}
-	if why := beyond(fr.score, fr.invP, fr.allInvP, "the logged scores"); why != nil {
+	if why := beyond(fr.score, fr.label, fr.allInvP, "the logged scores"); why != nil {
 		r.unlike = append(r.unlike, *why)
 	}
 }
@@ -153,7 +153,7 @@ func (r *Result) weightGap(p *PolicyResult) {
 		return
 	}
 	g := missingness{Kind: gapOfLabels}
-	if g.test("weight", p.observed.Log, designed(r.frame.invP, r.frame.allInvP)); g.pattern() != nil {
+	if g.test("weight", p.observed.Log, designed(r.frame.label, r.frame.allInvP)); g.pattern() != nil {
 		p.unlike = append(p.unlike, refusal(RuleDesign, g.Tests[0].Z, maxGapZ,
 			"the labeled responses are no random draw of the logged ones: under %s they differ in %s", p.Policy, &g.Tests[0]))
 	}
@@ -171,7 +171,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 		}
 	}
 	if d := fr.draws[p.Policy]; d != nil {
-		if why := filled(d.score, d.label, d.invP); why != nil {
+		if why := filled(d.score, d.label); why != nil {
 			p.probeRefusals = append(p.probeRefusals, *why)
 		}
 	}
@@ -184,7 +184,7 @@ func (r *Result) drawGaps(p *PolicyResult) {
 			"%s's labeled draws are no random draw of all: they differ in %s", p.Policy, t))
 	}
 	d := fr.draws[p.Policy]
-	if why := beyond(d.score, d.invP, d.allInvP, p.Policy+"'s scores"); why != nil {
+	if why := beyond(d.score, d.label, d.allInvP, p.Policy+"'s scores"); why != nil {
 		p.probeRefusals = append(p.probeRefusals, *why)
 	}
 }
@@ -212,12 +212,12 @@ func betaLimit(a, b, level float64) float64 {
 }
 
 // beyond refuses labels that leave a part of the scores x without any, as random labels
-// hardly do; nil if they do not. inv is 1/p where a label is, else 0; x is NaN where there
-// is no score. Scores count as the design would draw them.
-func beyond(x, inv, allInv []float64, whose string) *Refusal {
+// hardly do; nil if they do not. x and label are NaN where there is no score and no label,
+// and inv is 1/p. Scores count as the design would draw them.
+func beyond(x, label, inv []float64, whose string) *Refusal {
 	var labeled []float64
-	for i, u := range inv {
-		if u > 0 && !math.IsNaN(x[i]) {
+	for i, y := range label {
+		if !math.IsNaN(y) && !math.IsNaN(x[i]) {
 			labeled = append(labeled, x[i])
 		}
 	}
@@ -230,7 +230,7 @@ func beyond(x, inv, allInv []float64, whose string) *Refusal {
 		if math.IsNaN(v) {
 			continue
 		}
-		p := 1 / allInv[i]
+		p := 1 / inv[i]
 		if math.IsNaN(p) {
 			p = 1
 		}

@@ -18,7 +18,7 @@ func (t *Table) lookalikes() (out []string) {
 		if name == t.plan.Logging {
 			return fmt.Sprintf("%d logged responses", t.rows)
 		}
-		return fmt.Sprintf("%d log-probs and %d responses of its own", known(t.logProb[name]), len(t.draws[name]))
+		return fmt.Sprintf("%d log-probs and %d responses of its own", known(t.logProb[name]), len(t.responded(name)))
 	}
 	for i, a := range names {
 		for _, b := range names[i+1:] {
@@ -50,24 +50,22 @@ func (t *Table) share(a, b string) bool {
 			return true
 		}
 	}
-	prompts := map[string]bool{}
-	for _, id := range t.responded(a) {
-		prompts[id] = true
+	prompts := make([]bool, len(t.prompts))
+	for _, p := range t.responded(a) {
+		prompts[p] = true
 	}
-	return slices.ContainsFunc(t.responded(b), func(id string) bool { return prompts[id] })
+	return slices.ContainsFunc(t.responded(b), func(p int32) bool { return prompts[p] })
 }
 
-// responded are the prompts that have a response of the policy's own.
-func (t *Table) responded(policy string) (ids []string) {
-	for _, d := range t.draws[policy] {
-		ids = append(ids, d.PromptID)
+// responded are the prompts, by code, of the responses of the policy's own.
+func (t *Table) responded(policy string) []int32 {
+	switch c := t.draws[policy]; {
+	case policy == t.plan.Logging:
+		return t.prompt
+	case c != nil:
+		return c.prompt
 	}
-	if policy == t.plan.Logging {
-		for _, p := range t.prompt {
-			ids = append(ids, t.prompts[p])
-		}
-	}
-	return ids
+	return nil
 }
 
 // alike reports whether two names differ by case, spaces and marks alone, or by one

@@ -48,7 +48,7 @@ func (r *Result) Planning() Planning {
 	fr := r.frame
 	w := newWorker(fr)
 	w.ones(fr)
-	p := r.pilotOf(w, fr.label, fr.invP, 0, false)
+	p := r.pilotOf(w, fr.label, fr.allInvP, 0, false)
 	p.learned = r.learned(w)
 	p.PromptCorrelation = r.promptCorrelation(w)
 	return p
@@ -107,20 +107,20 @@ func (r *Result) TargetPlanning(policy string) Planning {
 	}
 	w := newWorker(r.frame)
 	w.ones(r.frame)
-	return r.pilotOf(w, d.label, d.invP, d.at, true)
+	return r.pilotOf(w, d.label, d.allInvP, d.at, true)
 }
 
 // pilotOf is of the responses whose predictions begin at a place. centred takes the mean
 // out of the residuals, by which Direct is corrected.
 func (r *Result) pilotOf(w *worker, label, invP []float64, at int, centred bool) Planning {
 	var y, u, residuals []float64
-	for i, v := range invP {
-		if v > 0 {
-			e := label[i] - w.f[at+i]
+	for i, v := range label {
+		if !math.IsNaN(v) {
+			e := v - w.f[at+i]
 			if r.Calibrator == nil {
 				e = math.NaN()
 			}
-			y, u, residuals = append(y, label[i]), append(u, v), append(residuals, e)
+			y, u, residuals = append(y, v), append(u, invP[i]), append(residuals, e)
 		}
 	}
 	if centred {

@@ -32,10 +32,10 @@ func (fr *frame) remarks() []string {
 					"other, no label corrects the judge, and every interval is too narrow.", same, whose))
 		}
 	}
-	say("logged responses", copied(fr.score, fr.label, fr.invP))
+	say("logged responses", copied(fr.score, fr.label))
 	for _, name := range fr.targets {
 		if d := fr.draws[name]; d != nil {
-			say("draws of "+name, copied(d.score, d.label, d.invP))
+			say("draws of "+name, copied(d.score, d.label))
 		}
 	}
 	return append(append(out, fr.strangers()...), fr.means()...)
@@ -79,11 +79,11 @@ func bareID(id string) string {
 }
 
 // copied counts labels that are the scores again; it is 0 if one of them is not.
-func copied(score, label, invP []float64) int {
+func copied(score, label []float64) int {
 	same, distinct := 0, map[float64]bool{}
 	for i, s := range score {
 		switch {
-		case invP[i] == 0 || math.IsNaN(s):
+		case math.IsNaN(label[i]) || math.IsNaN(s):
 		case s != label[i]:
 			return 0
 		default:
@@ -126,12 +126,12 @@ func (fr *frame) means() (out []string) {
 // filled refuses labels of 0 that stand for missing ones: they are many, all others
 // differ from each other, and the judge scores them higher than it scores the lower
 // half of these.
-func filled(score, label, invP []float64) *Refusal {
+func filled(score, label []float64) *Refusal {
 	var zero, above []int
 	distinct := map[float64]bool{}
 	for i, y := range label {
 		switch {
-		case invP[i] == 0 || math.IsNaN(score[i]):
+		case math.IsNaN(y) || math.IsNaN(score[i]):
 		case y == 0:
 			zero = append(zero, i)
 		default:

@@ -167,12 +167,6 @@ func unnamedNote(unnamed, rows int) string {
 	return fmt.Sprintf("%d of %d rows state no prompt_id: each has one made of its prompt's text.", unnamed, rows)
 }
 
-// drawnTwice reports a key that several draws have.
-func drawnTwice(policy, what string, d Draw) error {
-	k := dataset.Key{PromptID: d.PromptID, Policy: policy, DrawIdx: d.Index}
-	return fmt.Errorf("offpolicy: samples: %w: %s %s occurs twice (keep one of the two)", dataset.ErrDuplicateID, what, k)
-}
-
 func fromDraw(d dataset.FreshDraw) Draw {
 	return Draw{
 		PromptID: d.PromptID, Index: d.DrawIdx, Score: d.JudgeScore, Label: d.OracleLabel, InclusionProb: d.InclusionProb,
@@ -190,59 +184,4 @@ func tokenCount(s dataset.Sample) dataset.Float {
 
 func characters(text string) dataset.Float {
 	return dataset.Known(float64(utf8.RuneCountInString(text)))
-}
-
-// joinProbes gives draws the labels of probes that have their key, and adds the others.
-func joinProbes(policy string, draws, probes []Draw) ([]Draw, error) {
-	if at := repeated(probes); at >= 0 {
-		return nil, drawnTwice(policy, "probe", probes[at])
-	}
-	type key struct {
-		prompt string
-		draw   int
-	}
-	index := make(map[key]int, len(probes))
-	for i, p := range probes {
-		index[key{p.PromptID, p.Index}] = i
-	}
-	agree := func(a, b dataset.Float) bool { return a == b || !a.Valid() || !b.Valid() }
-	joined := make([]bool, len(probes))
-	for i := range draws {
-		have := &draws[i]
-		k, ok := index[key{have.PromptID, have.Index}]
-		if !ok {
-			continue
-		}
-		joined[k] = true
-		p := &probes[k]
-		if !agree(have.InclusionProb, p.InclusionProb) {
-			return nil, fmt.Errorf("offpolicy: samples: probe %s has inclusion probability %v, the fresh draw of that key %v: "+
-				"leave out the one that is wrong", dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.Index},
-				p.InclusionProb, have.InclusionProb)
-		}
-		if !agree(have.Score, p.Score) || !agree(have.Label, p.Label) {
-			return nil, fmt.Errorf("offpolicy: samples: probe %s has score %v and label %v, the fresh draw of that key %v and "+
-				"%v: they are different responses; "+
-				"give the probe a draw_idx of its own", dataset.Key{PromptID: p.PromptID, Policy: policy, DrawIdx: p.Index},
-				p.Score, p.Label, have.Score, have.Label)
-		}
-		if !have.Score.Valid() {
-			have.Score = p.Score
-		}
-		if !have.Label.Valid() {
-			have.Label = p.Label
-		}
-		if !have.InclusionProb.Valid() {
-			have.InclusionProb = p.InclusionProb
-		}
-		if c, ok := p.Covariate.Get(); ok && !(have.Covariate.OrNaN() >= c) { // one of the two may lack the text
-			have.Covariate = p.Covariate
-		}
-	}
-	for i, p := range probes {
-		if !joined[i] {
-			draws = append(draws, p)
-		}
-	}
-	return draws, nil
 }

@@ -165,7 +165,7 @@ func TestDirectInfluenceLeavesOut(t *testing.T) {
 func TestDirectOfOneLeveragedProbe(t *testing.T) {
 	const n, m = 100, 25
 	rng := rand.New(rand.NewPCG(3, 4))
-	d := &directStat{drawMean: drawMean{&drawFrame{}, make([]bool, n)}, share: .25}
+	d := &directStat{drawMean: drawMean{&drawFrame{drawColumns: &drawColumns{}}, make([]bool, n)}, share: .25}
 	w := &worker{v: make([]float64, n), f: make([]float64, n), lf: make([]float64, n), g: make([]float64, n)}
 	var labels []float64
 	var fresh float64
@@ -282,7 +282,7 @@ func TestReplicateWeights(t *testing.T) {
 func TestDirectWithoutVariation(t *testing.T) {
 	const n, m = 100, 25
 	rng := rand.New(rand.NewPCG(1, 2))
-	d := &directStat{drawMean: drawMean{&drawFrame{}, make([]bool, n)}, share: .25}
+	d := &directStat{drawMean: drawMean{&drawFrame{drawColumns: &drawColumns{}}, make([]bool, n)}, share: .25}
 	w := &worker{v: make([]float64, n), f: make([]float64, n), lf: make([]float64, n), g: make([]float64, n)}
 	var labels []float64
 	for p := range n {

@@ -20,7 +20,7 @@ type Plan struct {
 }
 
 // Table holds samples in columns: the numbers that [Evaluate] reads, and no text. A row
-// takes 8 bytes for each policy and some 50 more, its prompt's id apart, a draw 56.
+// takes 8 bytes for each policy and some 50 more, its prompt's id apart, a draw 36.
 //
 // Tables of parts of the data, split in any way, merge into that of the whole
 // ([Table.Merge]): a prompt's rows and draws find each other by its id, wherever they
@@ -38,8 +38,8 @@ type Table struct {
 	// By policy; of a log-prob that is known as an interval it is the upper bound, and lower
 	// the lower one, which is missing elsewhere.
 	logProb, lower map[string][]float64
-	segment        map[string]*codes // by kind
-	draws, probes  map[string][]Draw // by policy; probes of records, not yet joined
+	segment        map[string]*codes       // by kind
+	draws, probes  map[string]*drawColumns // by policy; probes of records, not yet joined
 	notes          []string
 	// Of records: how many there are, how many state no id. Their length is in tokens if
 	// any of them has one.
@@ -94,7 +94,7 @@ func (c *codes) at(i int) string {
 func NewTable(p Plan) *Table {
 	return &Table{plan: p, index: map[string]int32{}, logProb: map[string][]float64{},
 		lower: map[string][]float64{}, segment: map[string]*codes{},
-		draws: map[string][]Draw{}, probes: map[string][]Draw{}}
+		draws: map[string]*drawColumns{}, probes: map[string]*drawColumns{}}
 }
 
 // TableOf returns a table of samples.
@@ -105,7 +105,7 @@ func TableOf(s Samples) *Table {
 		t.AddRow(s.Rows[i])
 	}
 	for policy, draws := range s.Draws {
-		t.draws[policy] = make([]Draw, 0, len(draws))
+		columnsOf(t.draws, policy).grow(len(draws))
 		for _, d := range draws {
 			t.AddDraw(policy, d)
 		}
@@ -174,12 +174,6 @@ func padded(column []float64, n int) []float64 {
 	return column
 }
 
-// AddDraw adds a response of a target policy's own.
-func (t *Table) AddDraw(policy string, d Draw) {
-	d.PromptID = t.prompts[t.promptCode(d.PromptID)] // one copy of the id
-	t.draws[policy] = append(t.draws[policy], d)
-}
-
 // AddSample adds a logged response as records have it; see [FromRecords].
 func (t *Table) AddSample(s dataset.Sample) error { return t.AddUnread(s, characters(s.Response)) }
 
@@ -199,26 +193,8 @@ func (t *Table) AddUnread(s dataset.Sample, characters dataset.Float) error {
 	return nil
 }
 
-// AddFresh adds a target policy's own response as records have it, and AddProbe one that
-// may be a draw's label in a file of its own. Those of the logging policy are left out.
-func (t *Table) AddFresh(policy string, d dataset.FreshDraw) {
-	if policy != t.plan.Logging {
-		t.AddDraw(policy, fromDraw(d))
-	}
-}
-
 // AddNote adds what is to be known of where the samples come from, a sentence.
 func (t *Table) AddNote(note string) { t.notes = append(t.notes, note) }
-
-// AddProbe adds a labeled draw; see [Table.AddFresh].
-func (t *Table) AddProbe(policy string, d dataset.FreshDraw) {
-	if policy == t.plan.Logging {
-		return
-	}
-	p := fromDraw(d)
-	p.PromptID = t.prompts[t.promptCode(p.PromptID)]
-	t.probes[policy] = append(t.probes[policy], p)
-}
 
 // policies returns the names of all policies but the logging one, sorted.
 func (t *Table) policies() []string {
@@ -377,10 +353,13 @@ func (t *Table) Samples() (Samples, error) {
 		Scored: t.scored(), Draws: make(map[string][]Draw, len(t.draws)), Notes: t.readNotes()}
 	for _, policy := range slices.Sorted(maps.Keys(t.draws)) {
 		draws := t.draws[policy]
-		if at := repeated(draws); at >= 0 {
-			return Samples{}, drawnTwice(policy, "fresh draw", draws[at])
+		if err := t.once(policy, "fresh draw", draws); err != nil {
+			return Samples{}, err
 		}
-		s.Draws[policy] = slices.Clone(draws)
+		s.Draws[policy] = make([]Draw, len(draws.prompt))
+		for i := range draws.prompt {
+			s.Draws[policy][i] = t.draw(draws, i)
+		}
 	}
 	lengths := t.lengths()
 	for i := range t.rows {

@@ -14,15 +14,9 @@ func (t *Table) settle() error {
 		}
 	}
 	for _, policy := range slices.Sorted(maps.Keys(t.probes)) {
-		if at := repeated(t.draws[policy]); at >= 0 {
-			return drawnTwice(policy, "fresh draw", t.draws[policy][at])
-		}
-		joined, err := joinProbes(policy, t.draws[policy], t.probes[policy])
-		if err != nil {
+		if err := t.joinProbes(policy); err != nil {
 			return err
 		}
-		t.draws[policy] = joined
-		delete(t.probes, policy)
 	}
 	return nil
 }
@@ -65,9 +59,7 @@ func (t *Table) sort() {
 	}
 	permuteAll(t, order)
 	for _, draws := range t.draws {
-		slices.SortFunc(draws, func(a, b Draw) int {
-			return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index))
-		})
+		draws.sort(rank)
 	}
 	t.sorted = true
 }
@@ -123,31 +115,4 @@ func (t *Table) compareRows() func(a, b int32) int {
 		}
 		return 0
 	}
-}
-
-// repeated is the first draw whose key an earlier one has, -1 if there is none.
-func repeated(draws []Draw) int { return slices.Index(repeats(draws), true) }
-
-// repeats says of each draw whether an earlier one has its key; nil if none does.
-func repeats(draws []Draw) []bool {
-	before := func(a, b *Draw) int {
-		return cmp.Or(cmp.Compare(a.PromptID, b.PromptID), cmp.Compare(a.Index, b.Index))
-	}
-	order := make([]int32, len(draws))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(i, j int32) int {
-		return cmp.Or(before(&draws[i], &draws[j]), cmp.Compare(i, j))
-	})
-	var out []bool
-	for k := 1; k < len(order); k++ {
-		if i, j := order[k-1], order[k]; before(&draws[i], &draws[j]) == 0 {
-			if out == nil {
-				out = make([]bool, len(draws))
-			}
-			out[j] = true
-		}
-	}
-	return out
 }

@@ -10,8 +10,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-
-	"github.com/reweigh/reweigh/dataset"
 )
 
 // ErrOtherPlan is wrapped where parts of different evaluations would be put together.
@@ -69,10 +67,10 @@ func (t *Table) Merge(o *Table) error {
 	}
 	t.rows = rows
 	for policy, draws := range o.draws {
-		t.draws[policy] = t.mergeDraws(t.draws[policy], draws)
+		columnsOf(t.draws, policy).merge(draws, code)
 	}
 	for policy, probes := range o.probes {
-		t.probes[policy] = t.mergeDraws(t.probes[policy], probes)
+		columnsOf(t.probes, policy).merge(probes, code)
 	}
 	t.records, t.unnamed = t.records+o.records, t.unnamed+o.unnamed
 	for _, note := range o.notes {
@@ -82,14 +80,6 @@ func (t *Table) Merge(o *Table) error {
 	}
 	slices.Sort(t.notes)
 	return nil
-}
-
-func (t *Table) mergeDraws(draws, more []Draw) []Draw {
-	for _, d := range more {
-		d.PromptID = t.prompts[t.promptCode(d.PromptID)]
-		draws = append(draws, d)
-	}
-	return draws
 }
 
 // merge adds o's rows behind n rows.
@@ -261,11 +251,9 @@ func (t *Table) code(s *tableCoder) {
 		}
 		t.segment[name].state(s)
 	}
-	for _, m := range []map[string][]Draw{t.draws, t.probes} {
+	for _, m := range []map[string]*drawColumns{t.draws, t.probes} {
 		for _, name := range keys(s, m) {
-			draws := m[name]
-			t.drawState(s, &draws)
-			m[name] = draws
+			columnsOf(m, name).state(s, len(t.prompts))
 		}
 	}
 	s.strings(&t.notes)
@@ -281,38 +269,6 @@ func (c *codes) state(s *tableCoder) {
 		for k, name := range c.names[1:] {
 			c.index[name] = int32(k + 1)
 		}
-	}
-}
-
-func (t *Table) drawState(s *tableCoder, draws *[]Draw) {
-	n := len(*draws)
-	prompt, index := make([]int32, n), make([]float64, n)
-	columns := [4][]float64{}
-	for i, d := range *draws {
-		prompt[i], index[i] = t.promptCode(d.PromptID), float64(d.Index)
-		for k, v := range []dataset.Float{d.Score, d.Label, d.InclusionProb, d.Covariate} {
-			columns[k] = append(columns[k], v.OrNaN())
-		}
-	}
-	s.codes(&prompt, func() int { return len(t.prompts) })
-	s.floats(&index)
-	for k := range columns {
-		s.floats(&columns[k])
-		if len(columns[k]) != len(prompt) || len(index) != len(prompt) {
-			s.fail()
-		}
-	}
-	if !s.read || s.err != nil {
-		return
-	}
-	*draws = make([]Draw, len(prompt))
-	for i := range *draws {
-		at := func(k int) dataset.Float { return dataset.Known(columns[k][i]) }
-		if math.Trunc(index[i]) != index[i] {
-			s.fail()
-			return
-		}
-		(*draws)[i] = Draw{t.prompts[prompt[i]], int(index[i]), at(0), at(1), at(2), at(3)}
 	}
 }
 

@@ -2,7 +2,6 @@ package offpolicy
 
 import (
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -33,7 +32,7 @@ func (t *Table) validate(covariate string) error {
 		return fmt.Errorf("offpolicy: samples: a policy has no name: name the policy of every log-prob and draw")
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.draws)) {
-		if err := validateDraws("fresh draws of "+name, t.draws[name], covariate); err != nil {
+		if err := t.validateDraws("fresh draws of "+name, t.draws[name], covariate); err != nil {
 			return err
 		}
 	}
@@ -99,20 +98,15 @@ func (t *Table) validateRows(covariate string) error {
 	if bad != nil {
 		return bad
 	}
-	return overdrawn(op, t.rows, func(yield func(label, inclusion float64) bool) {
-		for i, y := range t.label {
-			if !yield(y, t.inclusion[i]) {
-				return
-			}
-		}
-	})
+	return overdrawn(op, t.label, t.inclusion)
 }
 
-func validateDraws(op string, draws []Draw, covariate string) error {
+func (t *Table) validateDraws(op string, draws *drawColumns, covariate string) error {
 	var bad *RowError
-	stated := slices.ContainsFunc(draws, func(d Draw) bool { return d.InclusionProb.OrNaN() > 0 })
-	again := repeats(draws)
-	for i, d := range draws {
+	stated := slices.ContainsFunc(draws.inclusion, func(p float64) bool { return p > 0 })
+	again := draws.repeats()
+	for i := range draws.prompt {
+		d := t.draw(draws, i)
 		if stated && d.Label.Valid() && !d.InclusionProb.Valid() {
 			bad = bad.add(op, i, d.InclusionProb.OrNaN(),
 				"label of "+d.PromptID+" states no inclusion probability, others do; state all or none")
@@ -134,13 +128,7 @@ func validateDraws(op string, draws []Draw, covariate string) error {
 	if bad != nil {
 		return bad
 	}
-	return overdrawn(op, len(draws), func(yield func(label, inclusion float64) bool) {
-		for _, d := range draws {
-			if !yield(d.Label.OrNaN(), d.InclusionProb.OrNaN()) {
-				return
-			}
-		}
-	})
+	return overdrawn(op, draws.label, draws.inclusion)
 }
 
 // logProbAt is row i's under a policy, NaN if it has none.
@@ -155,22 +143,22 @@ func (t *Table) logProbAt(policy string, i int) float64 {
 // responses, each labeled with its probability p, the labels' Σ 1/p is n on average,
 // with a standard deviation of at most √(Σ (1-p)/p²) as the labels estimate it. Fewer
 // are labels that failed, which is a gap and no error.
-func overdrawn(op string, n int, grades iter.Seq2[float64, float64]) error {
+func overdrawn(op string, label, inclusion []float64) error {
 	var labels int
 	var sum, variance float64
-	for label, inclusion := range grades {
-		if p := inclusion; !math.IsNaN(p) && !math.IsNaN(label) {
+	for i, p := range inclusion {
+		if !math.IsNaN(p) && !math.IsNaN(label[i]) {
 			labels++
 			sum += 1 / p
 			variance += (1 - p) / (p * p)
 		}
 	}
-	if limit := float64(n) + 5*math.Sqrt(variance); sum > limit*(1+1e-9) {
+	if limit := float64(len(label)) + 5*math.Sqrt(variance); sum > limit*(1+1e-9) {
 		return fmt.Errorf("offpolicy: %s: InclusionProb: %d labels of %d responses are more than the stated "+
 			"probabilities can have drawn "+
 			"(their 1/p sum to %.0f, at most %.0f is plausible): state the probability of the draw that was made, or leave "+
 			"out labels that it did not choose",
-			op, labels, n, sum, limit)
+			op, labels, len(label), sum, limit)
 	}
 	return nil
 }
