@@ -115,6 +115,21 @@ func TestEvaluateIgnoresOrder(t *testing.T) {
 	}
 }
 
+// A segment that all prompts are in has the policy's own value and error, to the last bit: it is
+// bootstrapped as that is, with the calibration fitted again.
+func TestSegmentOfAllPrompts(t *testing.T) {
+	s := world{prompts: 200, labels: 100, draws: 1}.samples(6)
+	for i := range s.Rows {
+		s.Rows[i].Segments = map[string]string{"language": "English"}
+	}
+	r := evaluate(t, s, Config{Replicates: 50, Segments: []string{"language"}})
+	p := r.Policy("near")
+	whole, part := p.Estimate(DR), &p.Segments[0].Estimate
+	if p.Answer.Estimator != DR || whole.Method != Bootstrap || !slices.Equal(whole.numbers(), part.numbers()) {
+		t.Errorf("%s by %s: %v, of its only segment %v", p.Answer.Estimator, whole.Method, whole.numbers(), part.numbers())
+	}
+}
+
 // What the world is made of comes out, within three standard errors, and the
 // target that the logs never show is refused until it has labels of its own.
 func TestEvaluate(t *testing.T) {

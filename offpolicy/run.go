@@ -70,9 +70,6 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	}
 	if c.Method == Bootstrap {
 		r.estimate(all, &c, w)
-		if fr.fits != nil { // nothing is fitted again, and what fits is large
-			fr.fits = predicted(w.f)
-		}
 		for i := range r.Policies {
 			r.judge(&r.Policies[i], &c, w, family)
 		}
@@ -80,6 +77,9 @@ func (t *Table) Evaluate(c Config) (*Result, error) {
 	r.compare(&c, w)
 	r.watch(&c)
 	r.segments(&c, w)
+	if fr.fits != nil { // nothing is fitted again, and what fits is large
+		fr.fits = predicted(w.f)
+	}
 	for i := range r.Policies {
 		for j := range r.Policies[i].Estimates {
 			r.Policies[i].Estimates[j].arm = nil
