@@ -256,7 +256,7 @@ func printPreflight(w io.Writer, n int, live bool, pricesDate string, pf pilot.P
 	if !live {
 		simulated = " with live services"
 	}
-	fmt.Fprintf(w, "\nEstimate for %d prompts: %d calls, $%.2f expected, $%.2f at worst (prices of %s), about %s%s.\n",
+	fmt.Fprintf(w, "\nCost of %d prompts: %d calls, $%.2f expected, $%.2f at worst (prices of %s), about %s%s.\n",
 		n, e.Calls, e.ExpectedUSD, e.WorstUSD, clean.Line(pricesDate), span(e.ExpectedSeconds.OrNaN()),
 		simulated)
 	fmt.Fprintf(w, "  %-10s %7s %10s %10s %8s\n", "stage", "calls", "expected", "at worst", "time")

@@ -8,7 +8,7 @@
 // target's. On larger runs -label-design says which instead: fraction=0.25 labels
 // a quarter of the logged responses, strata=5 spreads the labels over five ranges
 // of the judge's scores, which then come first, and duplicates=10 has ten
-// responses labeled twice, which measures the oracle's own noise. Every label
+// responses labeled twice, which measures how far the oracle agrees with itself. Every label
 // keeps its probability of having been chosen. Starting again with more of any of
 // them but strata tops a run up.
 //

@@ -170,7 +170,7 @@ func TestExitCodes(t *testing.T) {
 			"the number that works"},
 		{"a reason that was copied", []string{"-waive", "judge.calibration=REASON"}, exitUsage,
 			[]string{"in place of REASON"}, "a placeholder is no reason"},
-		{"preflight alone", []string{"-preflight"}, exitGO, []string{"Estimate", "nothing was spent"}, "it passed"},
+		{"preflight alone", []string{"-preflight"}, exitGO, []string{"Cost of", "nothing was spent"}, "it passed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

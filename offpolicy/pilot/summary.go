@@ -318,8 +318,8 @@ func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string)
 		Attempts: st.Attempts, Scored: st.Scored, Failures: st.Failures, Flags: st.Flags,
 		KLPerToken: dataset.Known(st.KLPerToken), KLSE: dataset.Known(st.KLSE),
 		RowsPerEffective: record.Finite(st.RowsPerEffective),
-		NoiseN:           st.Repeatability.N, NoiseRMS: dataset.Known(st.Repeatability.RMS),
-		NoiseMax: dataset.Known(st.Repeatability.Max),
+		RepeatabilityN:   st.Repeatability.N, RepeatabilityRMS: dataset.Known(st.Repeatability.RMS),
+		RepeatabilityMax: dataset.Known(st.Repeatability.Max),
 	}, methods
 }
 

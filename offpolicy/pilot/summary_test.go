@@ -27,7 +27,7 @@ func TestForcingSummary(t *testing.T) {
 		!(f.KLPerToken.OrNaN() > 0.06 && f.KLPerToken.OrNaN() < 0.09) || !(f.KLSE.OrNaN() > 0 && f.KLSE.OrNaN() < 0.01) {
 		t.Errorf("pi_bad: %+v", f)
 	}
-	if f := p0.Forcing; f == nil || f.KLPerToken.Valid() || f.NoiseN != 100 || f.NoiseMax.OrNaN() != 0 {
+	if f := p0.Forcing; f == nil || f.KLPerToken.Valid() || f.RepeatabilityN != 100 || f.RepeatabilityMax.OrNaN() != 0 {
 		t.Errorf("p0: %+v", f)
 	}
 	if len(p0.Methods) != 4 || p0.Methods[0].Answered != 100 {

@@ -85,11 +85,11 @@ type ForcingSummary struct {
 	KLSE       dataset.Float `json:"kl_per_token_se"`
 	// RowsPerEffective is how many logged rows one effective row takes by that.
 	RowsPerEffective dataset.Float `json:"rows_per_effective"`
-	// Noise is how far two scorings of one response lie apart, nats per token:
-	// root mean square and largest, over NoiseN responses scored twice.
-	NoiseN   int           `json:"noise_n"`
-	NoiseRMS dataset.Float `json:"noise_rms"`
-	NoiseMax dataset.Float `json:"noise_max"`
+	// Repeatability is how far two scorings of one response lie apart, nats per token:
+	// root mean square and largest, over RepeatabilityN responses scored twice.
+	RepeatabilityN   int           `json:"noise_n"`
+	RepeatabilityRMS dataset.Float `json:"noise_rms"`
+	RepeatabilityMax dataset.Float `json:"noise_max"`
 }
 
 // MethodCounts is how often a teacher-forcing method answered, and why not.

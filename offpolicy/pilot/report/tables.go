@@ -231,7 +231,7 @@ func forcingTable(v *pilot.Verdict) table {
 		t.Rows = append(t.Rows, []string{
 			clean(p.Name), count(f.Scored), reasonCounts(f.Failures), reasonCounts(f.Flags), kl,
 			number3(f.RowsPerEffective.OrNaN()),
-			count(f.NoiseN), number3(f.NoiseRMS.OrNaN()), number3(f.NoiseMax.OrNaN()),
+			count(f.RepeatabilityN), number3(f.RepeatabilityRMS.OrNaN()), number3(f.RepeatabilityMax.OrNaN()),
 		})
 	}
 	return t

@@ -279,10 +279,11 @@ func fullVerdict() *pilot.Verdict {
 	forcing := func(kl, se, rows float64, twice int) *pilot.ForcingSummary {
 		f := &pilot.ForcingSummary{Attempts: 100, Scored: 99, Failures: map[string]int{"seam": 1},
 			Flags:      map[string]int{"bos_added": 2, "zero": 1},
-			KLPerToken: dataset.Known(kl), KLSE: dataset.Known(se), RowsPerEffective: dataset.Known(rows), NoiseN: twice,
-			NoiseRMS: missing, NoiseMax: missing}
+			KLPerToken: dataset.Known(kl), KLSE: dataset.Known(se), RowsPerEffective: dataset.Known(rows),
+			RepeatabilityN:   twice,
+			RepeatabilityRMS: missing, RepeatabilityMax: missing}
 		if twice > 0 {
-			f.NoiseRMS, f.NoiseMax = dataset.Known(0.00021), dataset.Known(0.0034)
+			f.RepeatabilityRMS, f.RepeatabilityMax = dataset.Known(0.00021), dataset.Known(0.0034)
 		}
 		return f
 	}
