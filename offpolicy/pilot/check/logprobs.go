@@ -110,7 +110,7 @@ func checkZero(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	var bad, runs []string
 	explained := 0
-	for _, row := range r.LogProbs.All() {
+	for k, row := range r.LogProbs.Brief().All() {
 		if slices.Contains(row.Flags, string(teacherforce.FlagZeroRun)) {
 			runs = append(runs, row.Key().String())
 		}
@@ -118,7 +118,8 @@ func checkZero(in *Input, c *record.Finding) {
 			continue
 		}
 		agree := row.Tokens <= t.ShortTokens && !slices.Contains(row.Flags, string(teacherforce.FlagZero))
-		for _, m := range row.Methods {
+		whole, _ := r.LogProbs.Get(k)
+		for _, m := range whole.Methods {
 			if m.LogProb.Valid() && math.Abs(m.LogProb.OrNaN()) > 1e-9 {
 				agree = false
 			}

@@ -33,18 +33,22 @@ func checkMethods(in *Input, c *record.Finding) {
 			served++
 			methods = []string{teacherforce.MethodTokenIDs}
 		}
-		for _, m := range methods {
-			answered, put, rows := 0, 0, 0
-			for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
-				rows++
-				if row.Methods[m].Reason == string(teacherforce.ReasonNotCompared) {
+		rows, counts := 0, make([]struct{ put, answered int }, len(methods))
+		for _, row := range r.LogProbs.AllOf(a.Policy.Name) {
+			rows++
+			for i, name := range methods {
+				m := row.Methods[name]
+				if m.Reason == string(teacherforce.ReasonNotCompared) {
 					continue
 				}
-				put++
-				if row.Methods[m].LogProb.Valid() && row.Methods[m].Status == "ok" {
-					answered++
+				counts[i].put++
+				if m.LogProb.Valid() && m.Status == "ok" {
+					counts[i].answered++
 				}
 			}
+		}
+		for i, m := range methods {
+			put, answered := counts[i].put, counts[i].answered
 			c.AddFigure(a.Policy.Name+" "+m, float64(answered), "")
 			if put < rows {
 				c.AddFigure(a.Policy.Name+" "+m+" compared on", float64(put), "")
@@ -84,7 +88,7 @@ func checkAgreement(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
 	var bad []string
 	worst, n := 0.0, 0
-	for _, row := range r.LogProbs.All() {
+	for _, row := range r.LogProbs.Brief().All() {
 		if !row.LogProb.Valid() || !row.Spread.Valid() {
 			continue
 		}
