@@ -238,6 +238,18 @@ func ExampleSuspects() {
 	// q30 p0 too_likely
 }
 
+func ExampleCountMethods() {
+	row := dataset.LogProb{PromptID: "q1", Policy: "p0", Method: teacherforce.MethodTokenIDs,
+		Methods: map[string]dataset.MethodResult{
+			teacherforce.MethodTokenIDs:     {LogProb: dataset.Known(-20), Status: "ok"},
+			teacherforce.MethodContinuation: {Status: "failed", Reason: "seam"},
+		}}
+	methods := teacherforce.CountMethods(slices.Values([]dataset.LogProb{row}))["p0"]
+	fmt.Println(methods[teacherforce.MethodTokenIDs].Used, methods[teacherforce.MethodContinuation].Reasons)
+	// Output:
+	// 1 map[seam:1]
+}
+
 func ExampleStatistics() {
 	row := func(id, policy string, v dataset.Float) dataset.LogProb {
 		return dataset.LogProb{PromptID: id, Policy: policy, PolicyHash: "hash of " + policy, LogProb: v, Tokens: 50}

@@ -15,7 +15,6 @@ type PolicyStatistics struct {
 	Scored   int            // those with a value
 	Failures map[string]int // the others, by error class
 	Flags    map[string]int
-	Methods  map[string]MethodStatistics
 	// Repeatability is of the responses that were scored more than once: under this
 	// policy and under one of equal hash, a clone, which makes calls of its own.
 	Repeatability Repeatability
@@ -51,7 +50,7 @@ type Repeatability struct {
 
 // Statistics sums up records, one for each policy in the order in which they
 // first occur. base names the policy whose responses they are. records are read
-// several times, and none is kept.
+// several times, and none is kept. They need no Methods: [CountMethods] is of these.
 func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatistics {
 	var out []PolicyStatistics
 	index := map[string]int{}
@@ -93,7 +92,7 @@ func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatisti
 			i = len(out)
 			index[r.Policy] = i
 			out = append(out, PolicyStatistics{
-				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{}, Methods: map[string]MethodStatistics{},
+				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{},
 				Repeatability: Repeatability{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
 				RowsPerEffective: math.NaN(),
 			})
@@ -143,22 +142,36 @@ func (s *PolicyStatistics) add(r dataset.LogProb) {
 	for _, f := range r.Flags {
 		s.Flags[f]++
 	}
-	for name, m := range r.Methods {
-		ms := s.Methods[name]
-		if ms.Reasons == nil {
-			ms.Reasons = map[Reason]int{}
+}
+
+// CountMethods counts what became of every method, by policy and by name. A policy that has
+// records and no methods has an empty map.
+func CountMethods(records iter.Seq[dataset.LogProb]) map[string]map[string]MethodStatistics {
+	out := map[string]map[string]MethodStatistics{}
+	for r := range records {
+		methods := out[r.Policy]
+		if methods == nil {
+			methods = map[string]MethodStatistics{}
+			out[r.Policy] = methods
 		}
-		ms.Attempts++
-		if m.Status == string(OK) {
-			ms.Answered++
-		} else {
-			ms.Reasons[Reason(m.Reason)]++
+		for name, m := range r.Methods {
+			ms := methods[name]
+			if ms.Reasons == nil {
+				ms.Reasons = map[Reason]int{}
+			}
+			ms.Attempts++
+			if m.Status == string(OK) {
+				ms.Answered++
+			} else {
+				ms.Reasons[Reason(m.Reason)]++
+			}
+			if r.Method == name {
+				ms.Used++
+			}
+			methods[name] = ms
 		}
-		if r.Method == name {
-			ms.Used++
-		}
-		s.Methods[name] = ms
 	}
+	return out
 }
 
 // add counts one difference; RMS holds the sum of squares until finish.

@@ -25,12 +25,12 @@ func TestStatistics(t *testing.T) {
 	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: string(ReasonMissing)}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
 	rawRow.Distribution = dataset.RawDistribution
-	got := Statistics(slices.Values([]dataset.LogProb{
+	rows := slices.Values([]dataset.LogProb{
 		row("q1", "p0", "h1", -10, 10), row("q2", "p0", "h1", -20, 40), row("q3", "p0", "h1", -3, 5),
 		row("q1", "clone", "h1", -10.5, 10), row("q2", "clone", "h1", -20, 40),
 		row("q1", "pi", "h2", -14, 10), row("q2", "pi", "h2", -26, 40), failed,
 		rawRow,
-	}), "p0")
+	})
 	nan := math.NaN()
 	ids := func(attempts, answered int, reasons map[Reason]int) map[string]MethodStatistics {
 		return map[string]MethodStatistics{
@@ -43,20 +43,30 @@ func TestStatistics(t *testing.T) {
 	// tokens; residuals 4 - 2 and 6 - 8, so SE = sqrt((4 + 4)·2)/50.
 	noise := Repeatability{2, math.Sqrt(0.05 * 0.05 / 2), 0.05}
 	want := []PolicyStatistics{
-		{"p0", 3, 3, none, none, ids(3, 3, map[Reason]int{}), noise, nan, nan, nan},
-		{"clone", 2, 2, none, none, ids(2, 2, map[Reason]int{}), noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50,
+		{"p0", 3, 3, none, none, noise, nan, nan, nan},
+		{"clone", 2, 2, none, none, noise, 0.5 / 50, math.Sqrt((0.4*0.4+0.4*0.4)*2) / 50,
 			math.Exp(0.01 * 25)},
 		{"pi", 3, 2, map[string]int{string(ReasonMissing): 1}, map[string]int{string(FlagNull): 1},
-			ids(3, 2, map[Reason]int{ReasonMissing: 1}), Repeatability{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50,
+			Repeatability{0, nan, nan}, 0.2, math.Sqrt((2*2+2*2)*2) / 50,
 			math.Exp(0.2 * 25)},
-		{"pi_cold", 1, 1, none, none, ids(1, 1, map[Reason]int{}), Repeatability{0, nan, nan}, nan, nan, nan},
+		{"pi_cold", 1, 1, none, none, Repeatability{0, nan, nan}, nan, nan, nan},
 	}
 	near := cmp.Comparer(func(a, b float64) bool {
 		return a == b || math.IsNaN(a) && math.IsNaN(b) ||
 			math.Abs(a-b) < 1e-12
 	})
-	if d := cmp.Diff(want, got, near); d != "" {
+	if d := cmp.Diff(want, Statistics(rows, "p0"), near); d != "" {
 		t.Errorf("statistics (-want +got):\n%s", d)
+	}
+	methods := map[string]map[string]MethodStatistics{"p0": ids(3, 3, map[Reason]int{}),
+		"clone": ids(2, 2, map[Reason]int{}), "pi": ids(3, 2, map[Reason]int{ReasonMissing: 1}),
+		"pi_cold": ids(1, 1, map[Reason]int{})}
+	if d := cmp.Diff(methods, CountMethods(rows)); d != "" {
+		t.Errorf("methods (-want +got):\n%s", d)
+	}
+	bare := CountMethods(slices.Values([]dataset.LogProb{{Policy: "p0"}}))
+	if m, ok := bare["p0"]; !ok || len(m) != 0 {
+		t.Errorf("methods of a record without any: %v", bare)
 	}
 	if got := Statistics(slices.Values([]dataset.LogProb(nil)), "p0"); len(got) != 0 {
 		t.Errorf("statistics of nothing: %+v", got)

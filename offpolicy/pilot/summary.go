@@ -243,9 +243,10 @@ func countIf[T any](rows iter.Seq[T], f func(T) bool) int {
 func summarize(rec *record.Records) []PolicySummary {
 	out := make([]PolicySummary, len(rec.Arms))
 	forcing := map[string]teacherforce.PolicyStatistics{}
-	for _, s := range teacherforce.Statistics(rec.LogProbs.Values(), rec.Logging().Policy.Name) {
+	for _, s := range teacherforce.Statistics(rec.LogProbs.Brief().Values(), rec.Logging().Policy.Name) {
 		forcing[s.Policy] = s
 	}
+	methods := teacherforce.CountMethods(rec.LogProbs.Values())
 	for i, a := range rec.Arms {
 		name := a.Policy.Name
 		sampling := Sampling{Temperature: dataset.Known(a.Policy.Sampling.Temperature),
@@ -282,7 +283,7 @@ func summarize(rec *record.Records) []PolicySummary {
 		s.Scored = len(judged)
 		s.Judge, s.Calibrated = record.MeanOf(judged).Unit(), record.MeanOf(calibrated).Unit()
 		s.LogProb, s.PerToken = record.QuantilesOf(totals), record.QuantilesOf(perToken)
-		s.Forcing, s.Methods = forcingSummary(forcing, name)
+		s.Forcing, s.Methods = forcingSummary(forcing, methods, name)
 		if a.Role != record.Logging {
 			s.Weights = &rec.Weights(name).Summary
 		}
@@ -292,17 +293,18 @@ func summarize(rec *record.Records) []PolicySummary {
 }
 
 // forcingSummary puts the statistics of one policy into the form of a report.
-func forcingSummary(all map[string]teacherforce.PolicyStatistics, policy string) (*ForcingSummary, []MethodCounts) {
+func forcingSummary(all map[string]teacherforce.PolicyStatistics,
+	counts map[string]map[string]teacherforce.MethodStatistics, policy string) (*ForcingSummary, []MethodCounts) {
 	st, ok := all[policy]
 	names := append(slices.Clone(check.TextMethods), teacherforce.MethodTokenIDs)
 	for _, name := range []string{teacherforce.MethodChat, teacherforce.MethodSampling} {
-		if _, has := st.Methods[name]; has {
+		if _, has := counts[policy][name]; has {
 			names = append(names, name)
 		}
 	}
 	methods := make([]MethodCounts, len(names))
 	for i, name := range names {
-		m := st.Methods[name]
+		m := counts[policy][name]
 		methods[i] = MethodCounts{Method: name, Answered: m.Answered, Used: m.Used, Reasons: map[string]int{}}
 		for reason, n := range m.Reasons {
 			methods[i].Reasons[string(reason)] = n
