@@ -125,12 +125,10 @@ func stretchInterval(value, se, t, lo, hi float64) (float64, float64) {
 		}
 		a := .5 + (1-2*v)*(1-2*v)/2
 		// What is sought is the one root of a convex function that is negative at v.
+		// Bisection gives its last digits: only this close to it is the side of a number computed.
+		const near = 1e-14
 		root := stretchRoot(v, t*se, a)
 		beyond := func(x float64) bool { return !(x-v < t*se*math.Pow(x*(1-x)/(v*(1-v)), a)) }
-		near := 1e-14 // further from the root nothing need be computed to say on which side of it a number is
-		if beyond(root-near) || !beyond(root+near) {
-			near = 1
-		}
 		from, to := v, 1.0
 		for range 60 {
 			mid := (from + to) / 2
