@@ -240,7 +240,7 @@ func account(t *testing.T, n int, inMemory bool) {
 	if got := pico(budget.Spent()); got != seen+reserved || budget.Reserved() != 0 {
 		t.Errorf("the budget has %d spent and %v reserved, the ledger %d", got, budget.Reserved(), seen+reserved)
 	}
-	for id, n := range bill.Answers {
+	for id, n := range bill.Replies {
 		if n > payable[id] {
 			t.Errorf("%s was billed %d times, and %d attempts may have been", id, n, payable[id])
 		}

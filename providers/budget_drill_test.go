@@ -113,7 +113,7 @@ func TestBudgetDrill(t *testing.T) {
 		t.Errorf("%d of %d done in %d attempts for $%.8f, account %v", len(done), budgetWork, len(ledger.Entries()),
 			float64(all)/1e12, more.Spent())
 	}
-	for id, n := range d.sim.Bill().Answers {
+	for id, n := range d.sim.Bill().Replies {
 		if n != 1 {
 			t.Errorf("%s was paid %d times", id, n)
 		}

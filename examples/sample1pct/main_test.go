@@ -327,7 +327,7 @@ func TestRealPromptsAndExtension(t *testing.T) {
 			t.Fatalf("-n %s: exit %d:\n%s%s", n, code, stdout, stderr)
 		}
 	}
-	for id, times := range s.Bill().Answers {
+	for id, times := range s.Bill().Replies {
 		if times > 1 {
 			t.Errorf("%s was paid %d times: the first four's calls were made again", id, times)
 		}

@@ -139,7 +139,7 @@ func run(ctx context.Context, k kind, rate float64, n int) (result, error) {
 	}
 	bill := server.Bill()
 	r.bill, r.altered = bill.Total.USD+float64(between.extra), between.hits
-	for _, answers := range bill.Answers {
+	for _, answers := range bill.Replies {
 		r.again += max(0, answers-1)
 	}
 	return r, r.look(dir)

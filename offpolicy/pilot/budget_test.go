@@ -96,9 +96,9 @@ func TestLabelsBudget(t *testing.T) {
 		}
 	}
 
-	asked := len(s.Bill().Answers)
-	if _, err := pilot.Run(t.Context(), cfg); err != nil || len(s.Bill().Answers) != asked {
-		t.Errorf("%v; a second start made %d more calls", err, len(s.Bill().Answers)-asked)
+	asked := len(s.Bill().Replies)
+	if _, err := pilot.Run(t.Context(), cfg); err != nil || len(s.Bill().Replies) != asked {
+		t.Errorf("%v; a second start made %d more calls", err, len(s.Bill().Replies)-asked)
 	}
 	before := labeled
 	cfg.LabelsBudget = 106

@@ -51,7 +51,7 @@ func TestTheCheapestRunAnswers(t *testing.T) {
 			t.Errorf("%s is known to ±%.4f by %s, ±%.4f was said", name, w, p.Answer.Estimator, d.HalfWidth.OrNaN())
 		}
 	}
-	for id, times := range s.Bill().Answers {
+	for id, times := range s.Bill().Replies {
 		if times > 1 {
 			t.Errorf("%s was paid %d times", id, times)
 		}

@@ -275,7 +275,7 @@ func TestMorePromptsExtendARun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for id, times := range s.Bill().Answers {
+	for id, times := range s.Bill().Replies {
 		if times > 1 {
 			t.Errorf("%s was paid %d times", id, times)
 		}

@@ -220,7 +220,7 @@ func TestStrataInterrupted(t *testing.T) {
 		t.Fatalf("%v, %s", err, describe(v))
 	}
 	sameRecords(t, whole, dir)
-	for id, times := range s.Bill().Answers {
+	for id, times := range s.Bill().Replies {
 		if times > 1 {
 			t.Errorf("%s was paid %d times", id, times)
 		}

@@ -58,7 +58,7 @@ func TestTopUp(t *testing.T) {
 				}
 				had = now
 			}
-			for id, times := range s.Bill().Answers {
+			for id, times := range s.Bill().Replies {
 				if times > 1 {
 					t.Errorf("%s was paid %d times", id, times)
 				}
@@ -226,7 +226,7 @@ func TestGrownRunFinishesItsBatch(t *testing.T) {
 		if err != nil || v.State != "done" || finding(v, "oracle.range").Status != record.Pass {
 			t.Fatalf("%s: %v, %s: %+v", name, err, describe(v), finding(v, "run.errors"))
 		}
-		for id, times := range s.Bill().Answers {
+		for id, times := range s.Bill().Replies {
 			if times > 1 {
 				t.Errorf("%s: %s was paid %d times", name, id, times)
 			}

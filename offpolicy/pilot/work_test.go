@@ -175,7 +175,7 @@ func TestGentleStop(t *testing.T) {
 			if v, err = pilot.Run(t.Context(), config(t, s, dir, 10)); err != nil || v.State != "done" {
 				t.Fatalf("%v, %s", err, describe(v))
 			}
-			for id, n := range s.Bill().Answers {
+			for id, n := range s.Bill().Replies {
 				if n > 1 {
 					t.Errorf("%s was paid %d times", id, n)
 				}

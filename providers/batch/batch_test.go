@@ -142,7 +142,7 @@ func (e *batchEnv) wantAnswered(t testing.TB, reqs []providers.GenerateRequest, 
 		if got, ok := res[r.Tag]; !ok || got.Err != nil {
 			t.Fatalf("%s: present %v, error %v", r.Tag.Key, ok, got.Err)
 		}
-		if n := bill.Answers[providers.RequestID(r.Tag)]; n != 1 {
+		if n := bill.Replies[providers.RequestID(r.Tag)]; n != 1 {
 			t.Errorf("%s was billed %d times", r.Tag.Key, n)
 		}
 	}
@@ -418,7 +418,7 @@ func TestBatchKilled(t *testing.T) {
 					if got, ok := res[r.Tag]; !ok || got.Err != nil {
 						t.Errorf("step %d (%s): %s: present %v, error %v", k, m.trace, r.Tag.Key, ok, got.Err)
 					}
-					if n := bill.Answers[providers.RequestID(r.Tag)]; n != 1 {
+					if n := bill.Replies[providers.RequestID(r.Tag)]; n != 1 {
 						t.Errorf("step %d (%s): %s was billed %d times", k, m.trace, r.Tag.Key, n)
 					}
 				}
@@ -646,7 +646,7 @@ func TestBatchRefusals(t *testing.T) {
 				t.Errorf("%s: %v", tt.name, x)
 			}
 		}
-		if n := len(e.server.Bill().Answers); n > 4 {
+		if n := len(e.server.Bill().Replies); n > 4 {
 			t.Errorf("%d lines were billed for requests that were refused", n-4)
 		}
 		more := append(batchRequests(4), batchRequests(9)[4:]...) // a run may grow

@@ -20,9 +20,9 @@ type ModelBill struct {
 type Bill struct {
 	Models map[string]ModelBill `json:"models"` // by the model that answered
 	Total  ModelBill            `json:"total"`
-	// Answers counts billed answers by X-Request-Id: more than 1 means that the
+	// Replies counts billed answers by X-Request-Id: more than 1 means that the
 	// same call was paid again.
-	Answers map[string]int `json:"answers"`
+	Replies map[string]int `json:"answers"`
 }
 
 // usage counts the tokens of one answer.
@@ -75,7 +75,7 @@ func (m ModelBill) plus(u usage) ModelBill {
 func (s *Server) Bill() Bill {
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
-	b := Bill{Models: make(map[string]ModelBill, len(s.ledger.models)), Answers: maps.Clone(s.ledger.answers)}
+	b := Bill{Models: make(map[string]ModelBill, len(s.ledger.models)), Replies: maps.Clone(s.ledger.answers)}
 	for _, spec := range catalogue { // in a fixed order: float sums depend on it
 		m, ok := s.ledger.models[spec.name]
 		if !ok {

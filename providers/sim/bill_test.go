@@ -12,7 +12,7 @@ import (
 
 func TestBill(t *testing.T) {
 	s, c := newServer(t, Config{})
-	want := Bill{Models: make(map[string]ModelBill), Answers: map[string]int{"p0-0000000000000001": 2,
+	want := Bill{Models: make(map[string]ModelBill), Replies: map[string]int{"p0-0000000000000001": 2,
 		"judge-0000000000000001": 1, "p0-0000000000000002": 1}}
 	// USD per million tokens as the models were listed, in and out.
 	prices := map[string][2]float64{ScoutModel: {0.15, 0.60}, MaverickModel: {0.22, 0.88}, JudgeModel: {0.15, 0.60},
@@ -43,8 +43,8 @@ func TestBill(t *testing.T) {
 	if diff := cmp.Diff(want, got, near); diff != "" {
 		t.Errorf("bill (-want +got):\n%s", diff)
 	}
-	got.Answers["p0-0000000000000001"] = 99
-	if s.Bill().Answers["p0-0000000000000001"] != 2 {
+	got.Replies["p0-0000000000000001"] = 99
+	if s.Bill().Replies["p0-0000000000000001"] != 2 {
 		t.Error("the bill is the server's own map")
 	}
 }
