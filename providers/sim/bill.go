@@ -20,7 +20,7 @@ type ModelBill struct {
 type Bill struct {
 	Models map[string]ModelBill `json:"models"` // by the model that answered
 	Total  ModelBill            `json:"total"`
-	// Replies counts billed answers by X-Request-Id: more than 1 means that the
+	// Replies counts billed replies by X-Request-Id: more than 1 means that the
 	// same call was paid again.
 	Replies map[string]int `json:"answers"`
 }
