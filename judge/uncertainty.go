@@ -69,10 +69,14 @@ func FitUncertainty(cal *offpolicy.Calibrator, rows []Labeled) (*Uncertainty, er
 		return fail("%d labeled scores, and the calibrator was fitted on %d: give the same", len(rows), len(residuals))
 	}
 	u := &Uncertainty{calibrator: cal}
+	groups := make([]int, len(rows))
+	for i, r := range rows {
+		groups[i] = offpolicy.Fold(uncertaintySeed+1, r.PromptID, jackknifeGroups)
+	}
 	for g := range jackknifeGroups {
 		var x, y, w []float64
-		for _, r := range rows {
-			if offpolicy.Fold(uncertaintySeed+1, r.PromptID, jackknifeGroups) != g {
+		for i, r := range rows {
+			if groups[i] != g {
 				x, y, w = append(x, r.Score.Mean.OrNaN()), append(y, r.Label.OrNaN()), append(w, 1/r.InclusionProb.OrNaN())
 			}
 		}

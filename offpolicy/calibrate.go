@@ -22,15 +22,19 @@ func Fold(seed uint64, promptID string, k int) int {
 	if k <= 0 {
 		panic(fmt.Sprintf("offpolicy: fold: k=%d: want a positive number of folds", k))
 	}
-	h := foldHashes.Get().(hash.Hash)
+	h := foldHashes.Get().(*foldHash)
 	defer foldHashes.Put(h)
 	h.Reset()
-	var room [128]byte
-	text := append(append(room[:0], promptID...), '-')
+	text := append(append(h.room[:0], promptID...), '-')
 	text = strconv.AppendUint(text, seed, 10)
 	text = append(text, '-')
 	h.Write(strconv.AppendInt(text, int64(k), 10))
-	return int(binary.BigEndian.Uint64(h.Sum(room[:0])) % uint64(k))
+	return int(binary.BigEndian.Uint64(h.Sum(h.room[:0])) % uint64(k))
+}
+
+type foldHash struct {
+	hash.Hash
+	room [128]byte
 }
 
 // foldHashes spares every fold the half kilobyte of a hash.
@@ -39,7 +43,7 @@ var foldHashes = sync.Pool{New: func() any {
 	if err != nil {
 		panic("offpolicy: fold: " + err.Error()) // never: 8 bytes and no key are allowed
 	}
-	return h
+	return &foldHash{Hash: h}
 }}
 
 // CalibrationConfig says how a [Calibrator] is fitted.

@@ -179,15 +179,20 @@ func (t Task) material(prompt dataset.Prompt, response string) int {
 	return len(conversation(prompt)) + len(response)
 }
 
+// texts spares every digest a copy of what it is of.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
+
 // digest is 16 hexadecimal digits of the SHA-256 over the length-prefixed
 // strings.
 func digest(list ...string) string {
-	h := sha256.New()
+	text := texts.Get().(*[]byte)
+	defer texts.Put(text)
+	*text = (*text)[:0]
 	for _, s := range list {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
-		h.Write([]byte(s))
+		*text = append(binary.BigEndian.AppendUint64(*text, uint64(len(s))), s...)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	h := sha256.Sum256(*text)
+	return hex.EncodeToString(h[:8])
 }
 
 // schema is the form of the reply: a sentence of reason first, so that the

@@ -116,7 +116,7 @@ func (r *Run) outside() int {
 		here[p.ID] = true
 	}
 	others := map[string]bool{}
-	for _, row := range r.store.responses {
+	for _, row := range r.store.responses.list {
 		if row == nil {
 			continue
 		}

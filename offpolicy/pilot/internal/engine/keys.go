@@ -125,18 +125,28 @@ func (r *keyring) sorted() []uint32 {
 
 // rows are the latest records of one kind by the numbers of their keys, nil for none. A record
 // is replaced and never changed.
-type rows[T any] []*T
-
-func (r rows[T]) at(n uint32) *T {
-	if int(n) >= len(r) {
-		return nil
-	}
-	return r[n]
+type rows[T any] struct {
+	list []*T
+	free []T // many are made at once, which wastes no room between them
 }
 
-func (r *rows[T]) set(n uint32, row *T) {
-	for int(n) >= len(*r) {
-		*r = append(*r, nil)
+func (r *rows[T]) at(n uint32) *T {
+	if int(n) >= len(r.list) {
+		return nil
 	}
-	(*r)[n] = row
+	return r.list[n]
+}
+
+func (r *rows[T]) set(n uint32, row *T) { *r.put(n) = *row }
+
+// put makes the record of a number a new one, and returns it to be filled in.
+func (r *rows[T]) put(n uint32) *T {
+	for int(n) >= len(r.list) {
+		r.list = append(r.list, nil)
+	}
+	if len(r.free) == 0 {
+		r.free = make([]T, 64)
+	}
+	r.list[n], r.free = &r.free[0], r.free[1:]
+	return r.list[n]
 }

@@ -350,7 +350,7 @@ func sorted[T any](s *store, of *rows[T], keep func(dataset.Key) bool) ([]*T, *k
 	if len(s.order) != len(keys.places) {
 		s.order = keys.sorted()
 	}
-	out := make([]*T, 0, len(*of))
+	out := make([]*T, 0, len(of.list))
 	for _, n := range s.order {
 		if row := of.at(n); row != nil && keep(keys.key(n)) {
 			out = append(out, row)

@@ -165,9 +165,8 @@ func kind[T any](w *wire, k *kinds[T], v **T, all func(*T), keep func(T) *T) {
 
 // eachRow is every row that there is.
 func eachRow[T any](w *wire, of *rows[T], row func(n uint32, h *T)) {
-	n := uint32(len(*of))
+	n := uint32(len(of.list))
 	number(w, &n)
-	var made []T // many at once
 	for i := uint32(0); i < n && w.err == nil; i++ {
 		h := of.at(i)
 		is := h != nil
@@ -175,11 +174,7 @@ func eachRow[T any](w *wire, of *rows[T], row func(n uint32, h *T)) {
 			continue
 		}
 		if w.reads() {
-			if len(made) == 0 {
-				made = make([]T, 64)
-			}
-			h, made = &made[0], made[1:]
-			of.set(i, h)
+			h = of.put(i)
 		}
 		row(i, h)
 	}
