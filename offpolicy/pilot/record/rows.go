@@ -17,6 +17,8 @@ type Rows[T any] struct {
 	in   func(int) T // rows without what Brief leaves out; nil for row
 	key  func(int) dataset.Key
 	find func(dataset.Key) (int, bool)
+	// seek makes a find of its own for one who asks in order; nil if find is as good.
+	seek func() func(dataset.Key) (int, bool)
 }
 
 // NewRows are rows in memory, in the order given, by their keys: NewRows(rows,
@@ -34,16 +36,21 @@ func NewRows[T any](rows []T, key func(T) dataset.Key) Rows[T] {
 // RowsOf are rows that are made, whenever they are read, of what is held of them. held is in the
 // order of its keys, of which none occurs twice.
 func RowsOf[H, T any](held []H, key func(H) dataset.Key, row func(H) T) Rows[T] {
-	return Rows[T]{n: len(held), row: func(i int) T { return row(held[i]) },
-		key:  func(i int) dataset.Key { return key(held[i]) },
-		find: findIn(len(held), func(i int) dataset.Key { return key(held[i]) })}
+	at := func(i int) dataset.Key { return key(held[i]) }
+	seek := func() func(dataset.Key) (int, bool) { return findIn(len(held), at) }
+	return Rows[T]{n: len(held), row: func(i int) T { return row(held[i]) }, key: at, find: seek(), seek: seek}
 }
 
-// findIn finds the places of keys that are sorted. It begins where it last found one, because
-// most readers ask for one prompt after the other.
+// findIn finds the places of keys that are sorted. It looks first as far behind the place that
+// it found last as that was behind the one before, and then from there on, because most readers
+// ask for one prompt after the other.
 func findIn(n int, key func(int) dataset.Key) func(dataset.Key) (int, bool) {
-	last := new(atomic.Int64)
+	last, stride := new(atomic.Int64), new(atomic.Int64)
 	return func(k dataset.Key) (int, bool) {
+		if at := int(last.Load() + stride.Load()); at >= 0 && at < n && key(at) == k {
+			last.Store(int64(at))
+			return at, true
+		}
 		// What is sought is at low or after it, and before high.
 		low, high := 0, n
 		if at := int(last.Load()); at < n && key(at).Compare(k) <= 0 {
@@ -58,7 +65,7 @@ func findIn(n int, key func(int) dataset.Key) func(dataset.Key) (int, bool) {
 		}
 		i, found := sort.Find(high-low, func(i int) int { return k.Compare(key(low + i)) })
 		if found {
-			last.Store(int64(low + i))
+			stride.Store(int64(low+i) - last.Swap(int64(low+i)))
 		}
 		return low + i, found
 	}
@@ -138,6 +145,9 @@ func (r Rows[T]) Get(k dataset.Key) (row T, ok bool) {
 
 // Of returns one policy's rows by prompt id: those of its first draw.
 func (r Rows[T]) Of(policy string) func(promptID string) (T, bool) {
+	if r.seek != nil {
+		r.find = r.seek()
+	}
 	return func(id string) (T, bool) { return r.Get(dataset.Key{PromptID: id, Policy: policy}) }
 }
 
