@@ -30,7 +30,7 @@ func commandLine(flags []string) string {
 // if fresh. A drill's faults are not planted in that: they would lead to the same verdict.
 func again(o options, fresh bool, changes ...record.Change) []string {
 	set := map[string]string{}
-	var waive []string
+	var added []string
 	given := func(name string) bool {
 		return slices.ContainsFunc(o.args, func(arg string) bool { return flagName(arg) == name })
 	}
@@ -38,7 +38,9 @@ func again(o options, fresh bool, changes ...record.Change) []string {
 		name := strings.TrimPrefix(flagOf[c.Field], "-")
 		switch {
 		case c.Field == record.FieldWaived:
-			waive = append(waive, flagOf[c.Field], c.To)
+			added = append(added, flagOf[c.Field], c.To)
+		case c.Field == record.FieldLedgers: // one more
+			added = append(added, flagOf[c.Field], "FOLDER")
 		case c.To != "":
 			set[name] = c.To
 		case !given(name): // else what it names is to be changed
@@ -50,7 +52,7 @@ func again(o options, fresh bool, changes ...record.Change) []string {
 		set["out"] = unused(o.out)
 		drop = []string{"faults"}
 	}
-	return append(replaced(o.args, set, drop...), waive...)
+	return append(replaced(o.args, set, drop...), added...)
 }
 
 // flagName is the name of the flag that an argument gives, empty if it gives none.

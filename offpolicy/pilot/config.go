@@ -137,6 +137,7 @@ type Config struct {
 
 	plan    []dataset.Prompt // those of all shards
 	whole   providers.USD    // the budget of all shards
+	part    part             // of it, that Budget is
 	batches bool             // the grader has them
 }
 
@@ -160,6 +161,7 @@ func (c *Config) withDefaults() Config {
 	}
 	d.plan = engine.SortPrompts(d.Prompts)
 	d.Prompts, d.whole = d.Shard.Own(d.plan), d.Budget
+	d.part = part{of: 1}
 	_, d.batches = providers.Batches(d.Grader, "")
 	d.Labels.Seed = d.Seed
 	if d.Labels.Fraction == 0 {

@@ -131,6 +131,9 @@ func TestMergeHoldsManifestsToWhatShardsWrite(t *testing.T) {
 		{"the whole run", func(s map[string]any) { s["index"], s["of"] = 0, 1 }, "is not the folder of a shard"},
 		{"an index below 0", func(s map[string]any) { s["index"] = -1 }, "want an index"},
 		{"an index too far", func(s map[string]any) { s["index"] = 2 }, "want an index"},
+		{"shares of another number", func(s map[string]any) { s["shares"] = []float64{1} }, "want 2 that add up to 1"},
+		{"shares of more than all", func(s map[string]any) { s["shares"] = []float64{0.5, 0.6} }, "want 2 that add up to 1"},
+		{"a share below 0", func(s map[string]any) { s["shares"] = []float64{2, -1} }, "want no less than 0"},
 		{"a design that there is not", func(s map[string]any) { s["labels"] = map[string]any{"Probes": -1} }, "robes"},
 	} {
 		bad := withManifest(t, dirs[0], c.change)
@@ -143,7 +146,7 @@ func TestMergeHoldsManifestsToWhatShardsWrite(t *testing.T) {
 			t.Errorf("%s: as an account: %v, want %q", c.name, err, c.says)
 		}
 	}
-	many := withManifest(t, dirs[0], func(s map[string]any) { s["of"] = 1 << 40 })
+	many := withManifest(t, dirs[0], func(s map[string]any) { s["of"], s["shares"] = 1<<40, nil })
 	if err := os.WriteFile(filepath.Join(many, "prompts.jsonl"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +159,16 @@ func TestMergeHoldsManifestsToWhatShardsWrite(t *testing.T) {
 		if _, err := account(silent); err == nil || !strings.Contains(err.Error(), "does not say what the shard has spent") {
 			t.Errorf("a shard that has spent %v: %v", spent, err)
 		}
+	}
+	// The shares of the first start stand, so that corrected prices divide nothing anew.
+	divided := withManifest(t, dirs[0], func(s map[string]any) { s["shares"], s["spent_usd"] = []float64{0.2, 0.8}, 0.2 })
+	if got, err := account(divided); err != nil || got != 0.8 {
+		t.Errorf("of a budget that was divided 1 to 4 the other shard may spend $%v (%v)", got, err)
+	}
+	cfg := config(t, serve(t, ""), copied(t, dirs[1]), 6)
+	cfg.Shard, cfg.Budget, cfg.Ledgers = pilot.Shard{Index: 1, Of: 2}, 1, []string{divided}
+	if _, err := pilot.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "divides the budget in other shares") {
+		t.Errorf("two shards that divide the budget in different shares: %v", err)
 	}
 	// The manifest alone says what an ended shard has spent, whatever is left of its ledger.
 	short := copied(t, dirs[0])

@@ -2,6 +2,7 @@ package pilot
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -20,9 +21,7 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 	case stop != nil && len(stop.Shards) > 0:
 		return NextStep{Do: "Start the shards that have not ended again, and merge again."}
 	case stop != nil && stop.OutOfBudget() && !c.Shard.Whole():
-		return c.step("This shard's part of the budget is spent. Start it again with what shards that have ended left "+
-			"over, or with a larger budget: it goes on where it stopped, and pays for nothing twice.", false,
-			record.Do("", record.FieldLedgers, record.FieldBudget).Changes...)
+		return c.moreForShard(v)
 	case stop != nil && stop.OutOfBudget():
 		// What is left is not known; as much again and a quarter more is a start.
 		budget := c.budget(1.6 * max(v.Run.Spent, v.Cost.ExpectedUSD))
@@ -75,6 +74,35 @@ func next(v *Verdict, stop *record.Stop, c *Config) NextStep {
 			"in place of %s.", ids(holds), Reason), false, waived...)
 	}
 	return c.step("Start the run again.", false)
+}
+
+// moreForShard is the next step of a shard that has spent its part of the budget.
+func (c *Config) moreForShard(v *Verdict) NextStep {
+	do := fmt.Sprintf("This shard's part of the budget is spent: $%.4f of $%.4f", v.Run.Spent, float64(c.Budget))
+	unseen := 0.0
+	for _, s := range v.Spending {
+		unseen += s.UnseenUSD
+	}
+	if unseen > 0 {
+		do += fmt.Sprintf(", with $%.4f that calls may have cost whose answers were lost", unseen)
+	}
+	// As much again for the shard, and its like for those that have not ended.
+	enough := record.Change{Field: record.FieldBudget}
+	if usd := c.part.asks(2 * max(v.Run.Spent, v.Cost.ExpectedUSD)); !math.IsInf(usd, 1) {
+		enough.To = fmt.Sprintf("%.2f", ceilCents(usd))
+	}
+	const goesOn = ": it goes on where it stopped, and pays for nothing twice."
+	if c.part.ended == c.Shard.Of-1 {
+		return c.step(do+". It has all that the other shards left. Start it again with a larger budget of all shards"+goesOn,
+			false, enough)
+	}
+	do += ". Start it again with the folders of more shards, once they have ended: it has its part of what they left. "
+	if enough.To != "" {
+		do += fmt.Sprintf("Or start it with a budget of all shards of $%s", enough.To)
+	} else {
+		do += "Or start it with a larger budget of all shards"
+	}
+	return c.step(do+goesOn, false, record.Change{Field: record.FieldLedgers})
 }
 
 // Reason stands in a command for the reason that only its reader can give.

@@ -65,6 +65,7 @@ type preflight struct {
 	judges   []string               // the judge's
 	oracles  []string               // the oracle's
 	identity []byte
+	shares   []float64       // of the budget, by shard
 	kept     json.RawMessage // what a merge needs to know; of a shard alone
 	held     *engine.Found   // in the folder
 	metadata *engine.Metadata
@@ -375,7 +376,7 @@ func (p *preflight) costs(ctx context.Context) {
 		of = fmt.Sprintf("$%.4f, this shard's part of %s", float64(c.Budget), of)
 	}
 	if e := p.found.Cost.ExpectedUSD; e > float64(c.Budget) {
-		enough := fmt.Sprintf("%.2f", ceilCents(e*float64(c.whole)/float64(c.Budget)))
+		enough := fmt.Sprintf("%.2f", ceilCents(c.part.asks(e)))
 		p.add(fmt.Sprintf("the run is expected to cost $%.4f, more than %s", e, of),
 			record.Remedy{Do: fmt.Sprintf("set a budget of $%s or more, or take fewer prompts", enough),
 				Changes: []record.Change{{Field: record.FieldBudget, To: enough}, {Field: record.FieldPrompts}}},
@@ -414,7 +415,7 @@ func (p *preflight) job() engine.Job {
 	return engine.Job{
 		Dir: c.Dir, Share: c.Share, Identity: p.identity, Prompts: c.Prompts, Metadata: p.metadata,
 		Plan: c.plan, Shard: c.Shard,
-		Settings: p.kept, Arms: c.Arms, Templates: c.Templates,
+		Shares: p.shares, Settings: p.kept, Arms: c.Arms, Templates: c.Templates,
 		Seed:  c.Seed,
 		Input: c.Input, Versions: c.Versions,
 		Policies: c.Policies, Grader: c.Grader, GraderModels: p.models, Judge: c.Judge, Oracle: c.Oracle, Labels: c.Labels,

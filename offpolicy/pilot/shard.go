@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -48,23 +49,16 @@ func (p *preflight) divide(ctx context.Context) error {
 			return err
 		}
 	}
-	var accounts []engine.Account
-	j := p.job()
-	for _, place := range c.Ledgers {
-		a, err := j.ReadAccount(place)
-		if err != nil {
-			return fmt.Errorf("the account of another shard cannot be read: %w", err)
-		}
-		switch {
-		case a.Shard == c.Shard:
-			return fmt.Errorf("%s is of this shard itself", place)
-		case slices.ContainsFunc(accounts, func(b engine.Account) bool { return a.Shard == b.Shard }):
-			return fmt.Errorf("%s is of a shard that is named twice", place)
-		}
-		accounts = append(accounts, a)
+	accounts, err := p.accounts()
+	if err != nil {
+		return err
 	}
+	if p.shares == nil {
+		p.shares = sharesOf(parts)
+	}
+	c.part = partOf(c.Shard, p.shares, accounts)
 	if c.Budget > 0 {
-		c.Budget = allowance(c.whole, c.Shard, parts, accounts)
+		c.Budget = c.part.allows(c.whole)
 	}
 	s := settings{Full: c.Full, FullBudget: c.FullBudget, Budget: c.whole, Resolution: c.Resolution,
 		Assurance:  c.Assurance,
@@ -76,39 +70,108 @@ func (p *preflight) divide(ctx context.Context) error {
 			s.Prices.Models[m] = price
 		}
 	}
-	var err error
 	p.kept, err = json.Marshal(s)
 	return err
 }
 
-// allowance is what a shard may spend of a budget, over all its starts: the share that it
-// has of the estimate of all, and of what ended shards left over the share that it has
-// among the others. A shard that has not ended keeps its own part, whatever it has spent of
-// it. So all together never pass the budget, in whichever order shards end and ask.
-func allowance(budget providers.USD, me Shard, parts []record.CostEstimate, accounts []engine.Account) providers.USD {
+// accounts are those of the other shards whose folders are named. It also sets the shares
+// by which all of them divide the budget, if one of them or an earlier start of this shard
+// has divided it: prices and expected lengths may have been corrected since.
+func (p *preflight) accounts() ([]engine.Account, error) {
+	c, j := &p.cfg, p.job()
+	if own, err := j.ReadAccount(c.Dir); err == nil && own.Shard == c.Shard {
+		p.shares = own.Shares
+	}
+	var accounts []engine.Account
+	for _, place := range c.Ledgers {
+		a, err := j.ReadAccount(place)
+		if err != nil {
+			return nil, fmt.Errorf("the account of another shard cannot be read: %w", err)
+		}
+		switch {
+		case a.Shard == c.Shard:
+			return nil, fmt.Errorf("%s is of this shard itself", place)
+		case slices.ContainsFunc(accounts, func(b engine.Account) bool { return a.Shard == b.Shard }):
+			return nil, fmt.Errorf("%s is of a shard that is named twice", place)
+		case p.shares == nil:
+			p.shares = a.Shares
+		case a.Shares != nil && !alike(a.Shares, p.shares):
+			return nil, fmt.Errorf("%s divides the budget in other shares: the first starts of these shards had other prices "+
+				"or expected_tokens, and might pass the budget together", place)
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
+}
+
+// sharesOf are the shares of the budget that shards have, by what they are expected to cost.
+func sharesOf(parts []record.CostEstimate) []float64 {
 	sum := 0.0
 	for _, e := range parts {
 		sum += e.ExpectedUSD
 	}
-	share := func(i int) providers.USD {
-		if sum == 0 {
-			return budget / providers.USD(len(parts))
+	out := make([]float64, len(parts))
+	for i, e := range parts {
+		if out[i] = 1 / float64(len(parts)); sum > 0 {
+			out[i] = e.ExpectedUSD / sum
 		}
-		return budget * providers.USD(parts[i].ExpectedUSD/sum)
 	}
-	open, left := budget, providers.USD(0) // the shares of those that have not ended; what the ended left
+	return out
+}
+
+// alike reports whether shares are the same, but for rounding: not every processor rounds
+// sums alike.
+func alike(a, b []float64) bool {
+	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Abs(x-y) < 1e-9 })
+}
+
+// part is what a shard may spend over all its starts, of any budget.
+//
+// It has its share of the budget and, of what ended shards left of theirs, as much as its
+// share is of the shares of those that have not ended. So each dollar left has one owner,
+// however many shards are started with the same folders; and a shard that ends within its
+// part leaves each of the others no less than they had by older accounts.
+type part struct {
+	spent providers.USD // by shards that have ended
+	of    float64       // of the rest
+	ended int
+}
+
+// partOf is the part of a shard, whose share is one of shares. A shard that has not ended
+// keeps its own part, whatever it has spent of it.
+func partOf(me Shard, shares []float64, accounts []engine.Account) part {
+	open := map[int]bool{}
+	for i := range shares {
+		open[i] = true
+	}
+	p := part{}
 	for _, a := range accounts {
 		if a.Ended {
-			open -= share(a.Shard.Index)
-			left += share(a.Shard.Index) - a.Spent
+			p.spent += a.Spent
+			p.ended++
+			delete(open, a.Shard.Index)
 		}
 	}
-	mine := share(me.Index)
-	if open <= 0 {
-		return mine
+	rest := 0.0
+	for i, share := range shares {
+		if open[i] {
+			rest += share
+		}
 	}
-	return mine + left*mine/open
+	if p.of = 1 / float64(len(open)); rest > 0 {
+		p.of = shares[me.Index] / rest
+	}
+	return p
 }
+
+// allows is the part in dollars. If there is nothing left it is the least that there is:
+// a budget of 0 would be none.
+func (p part) allows(budget providers.USD) providers.USD {
+	return max((budget-p.spent)*providers.USD(p.of), 1e-12)
+}
+
+// asks is the budget of all shards of which the part is so many dollars.
+func (p part) asks(usd float64) float64 { return float64(p.spent) + usd/p.of }
 
 // total is the estimate of all shards together, which run beside one another.
 func total(parts []record.CostEstimate) record.CostEstimate {

@@ -23,6 +23,7 @@ type Job struct {
 	Metadata *Metadata        // of Prompts, if they lack their own; see TakeMetadata
 	Plan     []dataset.Prompt // those of all shards; Prompts, if there is one
 	Shard    record.Shard
+	Shares   []float64       // of the budget, by shard
 	Settings json.RawMessage // what a merge needs to know besides; of a shard alone
 	Arms     record.Arms
 	// Templates are chat templates besides those that package chat knows.

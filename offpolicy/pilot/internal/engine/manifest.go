@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -47,6 +48,7 @@ type manifestShard struct {
 	Open     []string        `json:"open"`   // stages that have not come to their end
 	Failed   int             `json:"failed"` // records without a value, which another start would make
 	Spent    dataset.Float   `json:"spent_usd"`
+	Shares   []float64       `json:"shares"` // of the budget, by shard, as all shards divide it
 	Settings json.RawMessage `json:"settings"`
 }
 
@@ -69,12 +71,33 @@ func readShard(in *folder.Folder) (manifest, error) {
 	if err := s.Labels.Validate(); err != nil {
 		return m, fmt.Errorf("%s: %w", in.Path(), err)
 	}
+	if err := s.validShares(); err != nil {
+		return m, fmt.Errorf("%s: %w", in.Path(), err)
+	}
 	for _, name := range s.Open {
 		if !slices.Contains(record.Stages(), name) {
 			return m, fmt.Errorf("%s: its manifest names a stage that there is not: %q", in.Path(), name)
 		}
 	}
 	return m, nil
+}
+
+// validShares refuses shares that are no division of a budget.
+func (s *manifestShard) validShares() error {
+	if s.Shares == nil {
+		return nil
+	}
+	sum := 0.0
+	for _, share := range s.Shares {
+		if !(share >= 0) {
+			return fmt.Errorf("a share %v of the budget: want no less than 0", share)
+		}
+		sum += share
+	}
+	if len(s.Shares) != s.Of || math.Abs(sum-1) > 1e-9 {
+		return fmt.Errorf("%d shares of the budget that add up to %v: want %d that add up to 1", len(s.Shares), sum, s.Of)
+	}
+	return nil
 }
 
 // arms are the policies of the run, as it was configured with them.

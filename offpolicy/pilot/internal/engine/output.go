@@ -100,7 +100,7 @@ func (r *Run) writeManifest() error {
 	}
 	if !c.Shard.Whole() {
 		m.Shard = &manifestShard{Shard: c.Shard, Plan: planHash(c.Plan, c.Labels), Labels: c.Labels, Open: r.open,
-			Failed: r.failed, Spent: dataset.Known(float64(r.store.spent())), Settings: c.Settings}
+			Failed: r.failed, Spent: dataset.Known(float64(r.store.spent())), Shares: c.Shares, Settings: c.Settings}
 	}
 	r.store.mu.Lock()
 	for _, k := range slices.Sorted(maps.Keys(r.store.certs)) {

@@ -17,6 +17,8 @@ type Account struct {
 	Spent providers.USD // attempts whose end nobody saw at their reservation
 	// Ended says that the shard owes nothing: no later start of it spends anything.
 	Ended bool
+	// Shares are those of the budget, by shard, that it was started with; nil if it does not say.
+	Shares []float64
 }
 
 // ReadAccount reads the account of another shard of the job from its folder, or from a
@@ -46,7 +48,7 @@ func (j *Job) ReadAccount(place string) (Account, error) {
 	case !bytes.Equal(mine, theirs) || m.Shard.Of != j.Shard.Of || m.Shard.Plan != planHash(j.Plan, j.Labels):
 		return Account{}, fmt.Errorf("%s is a part of another run", place)
 	}
-	out := Account{Shard: m.Shard.Shard, Ended: m.Shard.ended()}
+	out := Account{Shard: m.Shard.Shard, Ended: m.Shard.ended(), Shares: m.Shard.Shares}
 	if out.Ended { // the manifest of one that goes on is older than what it has spent
 		spent, ok := m.Shard.Spent.Get()
 		if !ok || !(spent >= 0) {
