@@ -118,8 +118,11 @@
 // it has of the estimate, and an equal part of the requests and tokens a minute. One that
 // has spent its share stops. Started again with the folders of shards that have ended
 // ([Config].Ledgers), it has its share of what they left, too. All shards together
-// never pass the budget, whichever ends first. They must be started with the same
-// prompts and labels: more of either is more of a run for every shard.
+// never pass the budget, whichever ends first and however many go on at once. The shares
+// of their first starts stand, whatever prices are corrected later. They must be started
+// with the same prompts and labels, and at first with the same prices and expected lengths:
+// more prompts or labels are more of a run for every shard. A call that a kill cut off may
+// have been billed, and keeps the most that it can have cost.
 //
 // [Merge] puts the folders together. What is asked of a sample as a whole, its
 // calibration, overlap, ranking and projection, is answered there and not by a shard.
