@@ -167,7 +167,8 @@ func TestMergeHoldsManifestsToWhatShardsWrite(t *testing.T) {
 	}
 	cfg := config(t, serve(t, ""), copied(t, dirs[1]), 6)
 	cfg.Shard, cfg.Budget, cfg.Ledgers = pilot.Shard{Index: 1, Of: 2}, 1, []string{divided}
-	if _, err := pilot.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "divides the budget in other shares") {
+	if _, err := pilot.Run(t.Context(), cfg); err == nil ||
+		!strings.Contains(err.Error(), "divides the budget in other shares") {
 		t.Errorf("two shards that divide the budget in different shares: %v", err)
 	}
 	// The manifest alone says what an ended shard has spent, whatever is left of its ledger.
