@@ -139,7 +139,8 @@ func TestNextOfAShardWithoutMoney(t *testing.T) {
 		says    []string
 		command string
 	}{
-		{"none has ended", part{of: 0.25}, 0, []string{"$0.1000 of $0.1250. ", "folders of more shards, once they have ended",
+		{"none has ended", part{of: 0.25}, 0, []string{"$0.1000 of $0.1250. ",
+			"folders of more shards, once they have ended",
 			"a budget of all shards of $0.81"}, "Ledgers"},
 		{"some have", part{of: 0.5, spent: 0.2, ended: 2}, 0.03, []string{", with $0.0300 that calls may have cost whose " +
 			"answers were lost", "a budget of all shards of $0.61"}, "Ledgers"},
