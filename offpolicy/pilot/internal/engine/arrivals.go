@@ -19,9 +19,7 @@ func (j *Job) slots() slot { return slot(len(j.Prompts) * len(j.Arms)) }
 
 // slotOf is the slot of a key, an error if the job does not owe the response.
 func (j *Job) slotOf(k dataset.Key) (slot, error) {
-	prompt, ok := slices.BinarySearchFunc(j.Prompts, k.PromptID, func(p dataset.Prompt, id string) int {
-		return cmp.Compare(p.ID, id)
-	})
+	prompt, ok := j.place(k.PromptID)
 	for i, a := range j.Arms {
 		if ok && a.Policy.Name == k.Policy && k.DrawIdx == 0 {
 			return slot(prompt*len(j.Arms) + i), nil

@@ -27,23 +27,21 @@ type Run struct {
 	// Warnings say what was found on opening the folder.
 	Warnings []string
 
-	job      Job
-	store    *store
-	policies *providers.Client
-	grader   *providers.Client // nil if judge and oracle ask no model
-	forcer   *teacherforce.Forcer
-	judge    judge.Scorer
-	oracle   oracle.Oracle
-	graders  struct{ judge, oracle string } // their identities
-	open     []string                       // stages that have not come to their end
-	failed   int                            // records without a value
-	verified *writtenOutputs                // are those of the folder
-	wrote    map[string]fileDigest          // what writeStored wrote
-	program  string                         // which code writes the outputs; empty if that is not known
-	indexed  sync.Once
-	// What index makes of the job.
-	placesByID map[string]int32
-	armsByName map[string]offpolicy.Policy
+	job        Job
+	store      *store
+	policies   *providers.Client
+	grader     *providers.Client // nil if judge and oracle ask no model
+	forcer     *teacherforce.Forcer
+	judge      judge.Scorer
+	oracle     oracle.Oracle
+	graders    struct{ judge, oracle string } // their identities
+	open       []string                       // stages that have not come to their end
+	failed     int                            // records without a value
+	verified   *writtenOutputs                // are those of the folder
+	wrote      map[string]fileDigest          // what writeStored wrote
+	program    string                         // which code writes the outputs; empty if that is not known
+	named      sync.Once
+	armsByName map[string]offpolicy.Policy // see arms
 	drawn      sync.Once
 	design     string       // names the labeling design and what it is drawn from
 	alerted    atomic.Int64 // percent of the budget last alerted of

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -65,6 +66,11 @@ type Job struct {
 	// Progress every step, from many; either may be nil.
 	Show     func(*record.Records) error
 	Progress func(record.Event)
+}
+
+// place is where a prompt stands in Prompts, if it does.
+func (j *Job) place(id string) (int, bool) {
+	return slices.BinarySearchFunc(j.Prompts, id, func(p dataset.Prompt, id string) int { return cmp.Compare(p.ID, id) })
 }
 
 // prompt is the prompt at a place, with its metadata.

@@ -25,10 +25,9 @@ func (j *Job) journalPath() string { return j.path(journalDir) }
 // records collects what the store holds of this run's prompts, and evaluates it. joined reports
 // whether it could be joined.
 func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
-	keep := r.here()
-	responses, keys := sorted(r.store, &r.store.responses, keep)
-	logprobs, _ := sorted(r.store, &r.store.logprobs, keep)
-	scores, _ := sorted(r.store, &r.store.scores, keep)
+	responses, keys := sorted(r.store, &r.store.responses, r.here())
+	logprobs, _ := sorted(r.store, &r.store.logprobs, r.here())
+	scores, _ := sorted(r.store, &r.store.scores, r.here())
 	rec = &record.Records{
 		Arms: r.job.Arms,
 		Prompts: record.RowsOf(r.job.Prompts, func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} },
@@ -74,10 +73,23 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	return rec, rec.Evaluate(rec.Judge, rec.EvaluationConfig(r.job.Seed, r.job.TransportMargin))
 }
 
-// here reports whether a record is of this run's prompts.
+// here reports whether a record is of this run's prompts. It is quick for whoever asks in the
+// order of the keys.
 func (r *Run) here() func(dataset.Key) bool {
-	places := r.places()
-	return func(k dataset.Key) bool { _, ok := places[k.PromptID]; return ok }
+	at := 0 // the prompt found last
+	return func(k dataset.Key) bool {
+		for i := at; i < min(at+2, len(r.job.Prompts)); i++ {
+			if r.job.Prompts[i].ID == k.PromptID {
+				at = i
+				return true
+			}
+		}
+		i, ok := r.job.place(k.PromptID)
+		if ok {
+			at = i
+		}
+		return ok
+	}
 }
 
 func writeRows[T any](path string, rows iter.Seq[T]) error {

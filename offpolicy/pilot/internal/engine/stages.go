@@ -170,30 +170,24 @@ func (r *Run) scoreIt(ctx context.Context, it item) (*dataset.RecordError, error
 	return row.Error, r.store.putScore(row)
 }
 
-// places are those of the run's prompts in Job.Prompts, by id.
-func (r *Run) places() map[string]int32 {
-	r.indexed.Do(r.index)
-	return r.placesByID
+// prompt is the run's prompt of an id, with its metadata.
+func (r *Run) prompt(id string) dataset.Prompt {
+	i, ok := r.job.place(id)
+	if !ok {
+		panic("pilot: no prompt " + id)
+	}
+	return r.job.prompt(i)
 }
-
-// prompt is the prompt of an id, with its metadata.
-func (r *Run) prompt(id string) dataset.Prompt { return r.job.prompt(int(r.places()[id])) }
 
 // arms are the run's policies, by name.
 func (r *Run) arms() map[string]offpolicy.Policy {
-	r.indexed.Do(r.index)
+	r.named.Do(func() {
+		r.armsByName = make(map[string]offpolicy.Policy, len(r.job.Arms))
+		for _, a := range r.job.Arms {
+			r.armsByName[a.Policy.Name] = a.Policy
+		}
+	})
 	return r.armsByName
-}
-
-func (r *Run) index() {
-	r.placesByID = make(map[string]int32, len(r.job.Prompts))
-	for i, p := range r.job.Prompts {
-		r.placesByID[p.ID] = int32(i)
-	}
-	r.armsByName = make(map[string]offpolicy.Policy, len(r.job.Arms))
-	for _, a := range r.job.Arms {
-		r.armsByName[a.Policy.Name] = a.Policy
-	}
 }
 
 // fatal says whether an item's failure ends the run: the caller's context
