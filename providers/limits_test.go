@@ -470,6 +470,7 @@ func TestNegativeLimitIsRefused(t *testing.T) {
 func TestClientsShareLimits(t *testing.T) {
 	for _, l := range []load{
 		{limits: sameLimits, concurrent: 16},
+		{limits: sameLimits, concurrent: 16, silent: true},
 		{concurrent: 2}, // until the first reply nobody knows of a limit
 	} {
 		l.server, l.clients, l.calls, l.prompt, l.maxTokens = serverLimits, 4, 800, 20, 10

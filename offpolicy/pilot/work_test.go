@@ -121,6 +121,37 @@ func TestSlowestLimitSetsTheTime(t *testing.T) {
 	}
 }
 
+// TestShardsShareTheLimits: the shards of a run, beside one another, are together not above the
+// limits of the services, of which each takes its part. The clock is a fake one.
+func TestShardsShareTheLimits(t *testing.T) {
+	const of = 4
+	synctest.Test(t, func(t *testing.T) {
+		// The server lets in a second's worth at once, which is one request of each shard and one more.
+		s := sim.New(sim.Config{Seed: 7, Limits: sim.Limits{RequestsPerMinute: 300}})
+		defer s.Close()
+		refused := make([]int, of)
+		var wg sync.WaitGroup
+		for i := range of {
+			wg.Go(func() {
+				cfg := config(t, s, t.TempDir(), 24)
+				cfg.Arms = cfg.Arms[:2]
+				// Until the first reply nobody knows of a limit.
+				cfg.Shard, cfg.Concurrency = pilot.Shard{Index: i, Of: of}, 2
+				cfg.Progress = func(e record.Event) { refused[i] = max(refused[i], e.Limited) }
+				if v, err := pilot.Run(t.Context(), cfg); err != nil || v.State != pilot.Done {
+					t.Errorf("shard %d: %v, %s", i, err, describe(v))
+				}
+			})
+		}
+		wg.Wait()
+		for i, n := range refused {
+			if n > 0 {
+				t.Errorf("shard %d was above the limits %d times", i, n)
+			}
+		}
+	})
+}
+
 // oneService answers for both.
 type oneService struct{ policies, grader providers.Provider }
 
