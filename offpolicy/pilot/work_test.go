@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,7 +130,7 @@ func TestShardsShareTheLimits(t *testing.T) {
 		// The server lets in a second's worth at once, which is one request of each shard and one more.
 		s := sim.New(sim.Config{Seed: 7, Limits: sim.Limits{RequestsPerMinute: 300}})
 		defer s.Close()
-		refused := make([]int, of)
+		var refused [of]atomic.Int64
 		var wg sync.WaitGroup
 		for i := range of {
 			wg.Go(func() {
@@ -137,15 +138,19 @@ func TestShardsShareTheLimits(t *testing.T) {
 				cfg.Arms = cfg.Arms[:2]
 				// Until the first reply nobody knows of a limit.
 				cfg.Shard, cfg.Concurrency = pilot.Shard{Index: i, Of: of}, 2
-				cfg.Progress = func(e record.Event) { refused[i] = max(refused[i], e.Limited) }
+				cfg.Progress = func(e record.Event) {
+					if e.Limited > 0 {
+						refused[i].Store(int64(e.Limited))
+					}
+				}
 				if v, err := pilot.Run(t.Context(), cfg); err != nil || v.State != pilot.Done {
 					t.Errorf("shard %d: %v, %s", i, err, describe(v))
 				}
 			})
 		}
 		wg.Wait()
-		for i, n := range refused {
-			if n > 0 {
+		for i := range refused {
+			if n := refused[i].Load(); n > 0 {
 				t.Errorf("shard %d was above the limits %d times", i, n)
 			}
 		}
