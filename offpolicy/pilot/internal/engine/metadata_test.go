@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -50,6 +51,26 @@ func TestTakeMetadata(t *testing.T) {
 	j.Prompts[0].Metadata = map[string]any{"a": 1}
 	if got := j.prompt(0).Metadata["a"]; got != 1 {
 		t.Errorf("metadata that was not taken is %v", got)
+	}
+}
+
+// A field of many values has some of them once and the rest with their prompts, and both are read
+// alike.
+func TestMetadataOfManyValues(t *testing.T) {
+	prompts := make([]dataset.Prompt, 3*fewValues)
+	language := []string{"English", "中文"}
+	for i := range prompts {
+		prompts[i].Metadata = map[string]any{"source_id": fmt.Sprint("id", i), "language": language[i%2]}
+	}
+	m := TakeMetadata(prompts)
+	if n := len(m.values.list); n != fewValues+len(language) {
+		t.Errorf("%d values are kept once, want the first %d and %d", n, fewValues, len(language))
+	}
+	for i := range prompts {
+		want := map[string]any{"source_id": fmt.Sprint("id", i), "language": language[i%2]}
+		if diff := cmp.Diff(want, m.at(i)); diff != "" {
+			t.Fatalf("prompt %d (-given +read):\n%s", i, diff)
+		}
 	}
 }
 
