@@ -34,7 +34,8 @@ const (
 
 // TakeMetadata takes the metadata out of the prompts.
 func TakeMetadata(prompts []dataset.Prompt) *Metadata {
-	m := &Metadata{names: newNames(), values: newNames(), of: make([]string, len(prompts)), kept: map[int]map[string]any{}}
+	m := &Metadata{names: newNames(), values: newNames(), of: make([]string, len(prompts)),
+		kept: map[int]map[string]any{}}
 	for i := range prompts {
 		p := &prompts[i]
 		if p.Metadata == nil {
