@@ -12,13 +12,6 @@ import (
 	"github.com/reweigh/reweigh/teacherforce"
 )
 
-// unavoidable reports whether a row of that class is missing for a reason that no
-// endpoint can avoid: another model reads the text as other tokens than were sampled.
-// The estimate models such rows, within its limits, and they are no fault to wait for.
-func unavoidable(class string) bool {
-	return class == string(teacherforce.ReasonRetokenised) || class == string(teacherforce.ReasonSeam)
-}
-
 // owed lists the pairs (prompt, policy) that have no usable log-prob. Why they have none
 // goes into why.
 func owed(r *record.Records, policy string, why *causes) (missing []string, classes map[string]int) {
@@ -79,7 +72,7 @@ func checkOwed(in *Input, c *record.Finding, arms record.Arms) string {
 		}
 		faults := len(missing)
 		for class, n := range classes {
-			if unavoidable(class) {
+			if record.Unavoidable(class) {
 				faults -= n
 			}
 		}

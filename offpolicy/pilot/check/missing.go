@@ -54,7 +54,7 @@ func attempts(r *record.Records) iter.Seq2[string, unit] {
 					l, ok := logprobs(p.ID)
 					failed := !ok || !l.LogProb.Valid() && !l.Bounded()
 					if !yield("logprobs", unit{base.Text.Bytes, failed, key,
-						failed && (l.Error == nil || !unavoidable(l.Error.Class))}) {
+						failed && (l.Error == nil || !record.Unavoidable(l.Error.Class))}) {
 						return
 					}
 				}

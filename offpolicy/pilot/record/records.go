@@ -196,6 +196,14 @@ func Failures(r *Records) (classes map[string]int, keys map[string][]string) {
 	return classes, keys
 }
 
+// Unavoidable reports whether a log-prob of that error class is missing for a reason that no
+// endpoint can avoid: another model reads the text as other tokens than were sampled. The
+// estimate models such rows, within its limits, and they are no fault to wait for: another start
+// does not ask for them again, because the answer would be the same and cost the same.
+func Unavoidable(class string) bool {
+	return class == string(teacherforce.ReasonRetokenised) || class == string(teacherforce.ReasonSeam)
+}
+
 // Targets are the arms that are neither the logging policy nor its clone.
 func (r *Records) Targets() Arms { return r.Arms.Targets() }
 

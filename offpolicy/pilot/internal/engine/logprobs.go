@@ -52,7 +52,11 @@ func (r *Run) logProbsOwed() duty {
 		// Another size of the vocabulary makes other bounds.
 		stale := row != nil && row.method == teacherforce.MethodTempered &&
 			row.vocabulary != sizes[r.arms()[key.Policy].Model]
-		return row != nil && row.failed() == nil && !stale
+		if row == nil || stale {
+			return false
+		}
+		failed := row.failed()
+		return failed == nil || record.Unavoidable(failed.Class)
 	})
 	return d
 }
