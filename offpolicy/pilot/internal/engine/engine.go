@@ -72,6 +72,7 @@ func Open(ctx context.Context, c Job) (*Run, error) {
 		}
 		return nil, folderProblem(c.Dir, err)
 	}
+	r.store.expect(&r.job)
 	if err := errors.Join(r.settle(), r.ready(ctx)); err != nil {
 		r.store.j.Close()
 		return nil, err

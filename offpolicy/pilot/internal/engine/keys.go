@@ -19,7 +19,11 @@ func (n *names) of(s string) uint32 {
 	if i, ok := n.number[s]; ok {
 		return i
 	}
-	s = strings.Clone(s) // it may be a part of something large
+	return n.add(strings.Clone(s)) // it may be a part of something large
+}
+
+// add numbers a name that is new, and keeps it as it is.
+func (n *names) add(s string) uint32 {
 	i := uint32(len(n.list))
 	n.number[s], n.list = i, append(n.list, s)
 	return i
@@ -59,6 +63,26 @@ type place struct{ prompt, policy, draw uint32 }
 
 func newKeyring() keyring {
 	return keyring{prompts: newNames(), policies: newNames(), number: map[place]uint32{}}
+}
+
+// expect makes room for the responses of these prompts under so many policies, and shares the
+// prompts' ids.
+func (r *keyring) expect(prompts []dataset.Prompt, policies int) {
+	for _, p := range prompts {
+		if _, ok := r.prompts.number[p.ID]; !ok {
+			r.prompts.add(p.ID)
+		}
+	}
+	r.places = room(r.places, len(prompts)*policies)
+	r.first = room(r.first, len(r.prompts.list)*firstPolicies)
+}
+
+// room is a list with room for n in all, and for no more if that is more than it has.
+func room[T any](list []T, n int) []T {
+	if n <= cap(list) {
+		return list
+	}
+	return append(make([]T, 0, n), list...)
 }
 
 // of is the number of a key, which it gets if it has none.
@@ -138,6 +162,9 @@ func (r *rows[T]) at(n uint32) *T {
 }
 
 func (r *rows[T]) set(n uint32, row *T) { *r.put(n) = *row }
+
+// expect makes room for n records.
+func (r *rows[T]) expect(n int) { r.list = room(r.list, n) }
 
 // put makes the record of a number a new one, and returns it to be filled in.
 func (r *rows[T]) put(n uint32) *T {

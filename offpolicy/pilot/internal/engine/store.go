@@ -110,6 +110,17 @@ func openStore(dir string, identity []byte) (*store, error) {
 	return found.take(identity)
 }
 
+// expect makes room for the records of a job, which then grow into it without waste.
+func (s *store) expect(j *Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared.keys.expect(j.Prompts, len(j.Arms))
+	n := len(j.Prompts) * len(j.Arms)
+	s.responses.expect(n)
+	s.logprobs.expect(n)
+	s.scores.expect(n)
+}
+
 func (s *store) load(r journal.Record) error {
 	var err error
 	switch r.Kind {

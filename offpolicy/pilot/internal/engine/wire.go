@@ -163,10 +163,16 @@ func kind[T any](w *wire, k *kinds[T], v **T, all func(*T), keep func(T) *T) {
 	}
 }
 
+// mostAhead bounds how many rows there is room made for because an index says so.
+const mostAhead = 1 << 20
+
 // eachRow is every row that there is.
 func eachRow[T any](w *wire, of *rows[T], row func(n uint32, h *T)) {
 	n := uint32(len(of.list))
 	number(w, &n)
+	if w.reads() && w.err == nil {
+		of.expect(min(int(n), mostAhead))
+	}
 	for i := uint32(0); i < n && w.err == nil; i++ {
 		h := of.at(i)
 		is := h != nil
