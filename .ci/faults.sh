@@ -504,9 +504,9 @@ signalled() {
 	rm -rf "$tmp/run"
 	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults slow=1:50ms -out "$tmp/run" >"$log" 2>&1 &
 	local p=$! s
-	for _ in {1..100}; do
-		[[ $(wc -c 2>/dev/null <"$tmp/run/journal/log.jsonl" || echo 0) -gt 20000 ]] && break
-		sleep 0.1
+	for _ in {1..500}; do
+		[[ $(wc -c 2>/dev/null <"$tmp/run/journal/log.jsonl" || echo 0) -gt 5000 ]] && break
+		sleep 0.02
 	done
 	for s in $2; do
 		kill "-$s" "$p" 2>/dev/null || true

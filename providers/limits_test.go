@@ -177,7 +177,9 @@ func TestLimitsAreUsedToTheFull(t *testing.T) {
 		{"requests bind", short, nil, 1.05, 0},
 		{"tokens bind", long, nil, 1.05, 0},
 		{"limits learnt from the headers", short, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
-		{"both learnt, tokens bind", long, func(l *load) { l.limits = providers.Limits{} }, 1.05, 64},
+		// The calls that are sent before anybody knows of a limit are refused, and which of them come
+		// last of all is the scheduler's: in one run of a hundred their waits make it 1.07.
+		{"both learnt, tokens bind", long, func(l *load) { l.limits = providers.Limits{} }, 1.08, 64},
 		{"configured too high: the headers correct it", short, func(l *load) { l.limits.RequestsPerMinute = 6000 }, 1.05,
 			64},
 		{"more may be generated than is", short, func(l *load) { l.maxTokens, l.calls = 4000, 200 }, 1.05, 0},
