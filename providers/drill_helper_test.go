@@ -2,7 +2,6 @@ package providers_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"log"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reweigh/reweigh/internal/pipe"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/providers/sim"
 )
@@ -105,37 +105,6 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.ResponseWriter.Write(b)
 }
 
-// memory is a listener whose connections are net.Pipes.
-type memory struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (l *memory) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memory) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
-
 // drillServer is a simulator behind a witness.
 type drillServer struct {
 	*witness
@@ -157,9 +126,9 @@ func newDrillServer(t *testing.T, faults string, inMemory bool) *drillServer {
 	var l net.Listener
 	closeIdle := func() {}
 	if inMemory {
-		m := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
-		tr := &http.Transport{DialContext: m.dial, MaxIdleConnsPerHost: 64}
-		l, d.url, d.client, closeIdle = m, "http://drill.invalid", &http.Client{Transport: tr}, tr.CloseIdleConnections
+		memory, dial := pipe.Listen()
+		tr := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}
+		l, d.url, d.client, closeIdle = memory, "http://drill.invalid", &http.Client{Transport: tr}, tr.CloseIdleConnections
 	} else {
 		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)

@@ -1,8 +1,13 @@
 package pilot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
@@ -77,5 +82,63 @@ func TestWhatFailedIsMadeByTheNextStart(t *testing.T) {
 			}
 			sameRecords(t, dir, whole(t, few))
 		})
+	}
+}
+
+// A shard divides the budget as its first start did, whatever is expected later; if how that was
+// cannot be read, nothing is spent.
+func TestSharesStand(t *testing.T) {
+	s, dir := serve(t, ""), t.TempDir()
+	start := func() (*pilot.Verdict, error) {
+		cfg := config(t, s, dir, few)
+		cfg.Shard, cfg.Budget = pilot.Shard{Index: 1, Of: 2}, 1
+		return pilot.Run(t.Context(), cfg)
+	}
+	manifest := filepath.Join(dir, "manifest.json")
+	if _, err := start(); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shares := regexp.MustCompile(`"shares": \[[^]]*\]`)
+	other := shares.ReplaceAll(good, []byte(`"shares": [0.75, 0.25]`))
+	if bytes.Equal(other, good) {
+		t.Fatalf("the manifest has no shares: %s", good)
+	}
+	for _, row := range []struct {
+		content []byte // nil: none
+		refused string
+		shares  string
+	}{
+		{other, "", `"shares": [0.75,0.25]`},
+		{good[:len(good)/2], "how this shard divided the budget cannot be read", ""},
+		{shares.ReplaceAll(good, []byte(`"shares": [0.75, 0.75]`)), "add up to 1.5", ""},
+		{nil, "", strings.Join(strings.Fields(string(shares.Find(good))), "")},
+	} {
+		if err := os.Remove(manifest); err != nil {
+			t.Fatal(err)
+		}
+		if row.content != nil {
+			if err := os.WriteFile(manifest, row.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := start()
+		if row.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), row.refused) {
+				t.Errorf("%v, want %q", err, row.refused)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := os.ReadFile(manifest)
+		squeeze := func(s string) string { return strings.Join(strings.Fields(s), "") }
+		if got := squeeze(string(shares.Find(now))); err != nil || got != squeeze(row.shares) {
+			t.Errorf("%v, %s, want %s", err, got, row.shares)
+		}
 	}
 }

@@ -3,7 +3,9 @@ package pilot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 
@@ -79,7 +81,12 @@ func (p *preflight) divide(ctx context.Context) error {
 // has divided it: prices and expected lengths may have been corrected since.
 func (p *preflight) accounts() ([]engine.Account, error) {
 	c, j := &p.cfg, p.job()
-	if own, err := j.ReadAccount(c.Dir); err == nil && own.Shard == c.Shard {
+	switch own, err := j.ReadAccount(c.Dir); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, engine.ErrOtherRun): // it has yet to divide this budget
+	case err != nil:
+		return nil, fmt.Errorf("how this shard divided the budget cannot be read: %w (put its manifest back, or take it "+
+			"away if prices and expected_tokens are those of the first start)", err)
+	case own.Shard == c.Shard:
 		p.shares = own.Shares
 	}
 	var accounts []engine.Account

@@ -87,7 +87,7 @@ func New(f Format) (Template, error) {
 		return Template{}, fmt.Errorf("chat: format %q: Assistant.After %q does not begin with the end-of-turn token %q, "+
 			"so that an earlier answer would not stand as the model wrote it", f.Name, f.Assistant.After, f.EndOfTurn)
 	case f.NoHeader && f.ResponseHeader != "":
-		return Template{}, fmt.Errorf("chat: format %q has NoHeader and the Answer %q", f.Name, f.ResponseHeader)
+		return Template{}, fmt.Errorf("chat: format %q has NoHeader and the ResponseHeader %q", f.Name, f.ResponseHeader)
 	case f.SystemRule < SystemOptional || f.SystemRule > SystemRefused:
 		return Template{}, fmt.Errorf("chat: format %q has an unknown SystemRule %d", f.Name, f.SystemRule)
 	}

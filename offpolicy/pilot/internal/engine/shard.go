@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -21,8 +22,11 @@ type Account struct {
 	Shares []float64
 }
 
+// ErrOtherRun is wrapped by the error of an account that is of another run than the job's.
+var ErrOtherRun = errors.New("another run")
+
 // ReadAccount reads the account of another shard of the job from its folder, or from a
-// copy of its manifest. It is an error if the folder is of another run.
+// copy of its manifest. The error wraps [fs.ErrNotExist] if there is none.
 func (j *Job) ReadAccount(place string) (Account, error) {
 	switch filepath.Base(place) {
 	case "manifest.json", "ledger.jsonl":
@@ -46,7 +50,7 @@ func (j *Job) ReadAccount(place string) (Account, error) {
 	case err != nil:
 		return Account{}, fmt.Errorf("%s: %w", place, err)
 	case !bytes.Equal(mine, theirs) || m.Shard.Of != j.Shard.Of || m.Shard.Plan != planHash(j.Plan, j.Labels):
-		return Account{}, fmt.Errorf("%s is a part of another run", place)
+		return Account{}, fmt.Errorf("%s is a part of %w", place, ErrOtherRun)
 	}
 	out := Account{Shard: m.Shard.Shard, Ended: m.Shard.ended(), Shares: m.Shard.Shares}
 	if out.Ended { // the manifest of one that goes on is older than what it has spent

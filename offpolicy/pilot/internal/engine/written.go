@@ -159,8 +159,8 @@ func (r *Run) keepWritten() error {
 	return r.noteWritten(now)
 }
 
-// renewWritten notes them again, if there are records after the note that changed nothing else
-// than the ledger.
+// renewWritten notes them again, if there are records after the note that changed nothing but
+// the ledger.
 func (r *Run) renewWritten() error {
 	r.store.mu.Lock()
 	now := *r.store.written
