@@ -36,17 +36,16 @@ func (j *Job) keyOf(s slot) dataset.Key {
 // promptOf is the place of a slot's prompt.
 func (j *Job) promptOf(s slot) int { return int(s) / len(j.Arms) }
 
-// item is one record that a stage owes: about which response, and its place in what the stage
-// itself lists.
+// item is one record that a stage owes: about which response, and its place among the stage's.
 type item struct {
 	slot slot
 	at   int32
-	done bool // has a value already, or has been begun
 }
 
-// duty is what a stage owes. What is alike in all items is here.
+// duty is what a stage owes. What is alike in all items is here, and of each there is little.
 type duty struct {
-	items []item
+	slots []slot // by item
+	done  []bool // by item: it has a value already, or has been begun
 	// needs are the responses that a record is about or takes something from: it is begun when
 	// they are there. nil: none.
 	needs func(item) []slot
@@ -55,22 +54,49 @@ type duty struct {
 	do func(context.Context, item) (*dataset.RecordError, error)
 }
 
+// item is the item at a place.
+func (d *duty) item(at int32) item { return item{d.slots[at], at} }
+
+// left counts the items that are to be done.
+func (d *duty) left() (n int) {
+	for _, done := range d.done {
+		if !done {
+			n++
+		}
+	}
+	return n
+}
+
 // about is the need of a record about the response of its own key.
 func about(it item) []slot { return []slot{it.slot} }
 
-// owe adds an item for every response of the job that of has.
-func (d *duty) owe(j *Job, of func(dataset.Key) bool, done func(dataset.Key) bool) {
+// expect makes room for n items.
+func (d *duty) expect(n int) { d.slots, d.done = make([]slot, 0, n), make([]bool, 0, n) }
+
+func (d *duty) add(s slot, done bool) { d.slots, d.done = append(d.slots, s), append(d.done, done) }
+
+// owe adds an item for every response of the job by a policy that of names.
+func (d *duty) owe(j *Job, of func(policy string) bool, done func(dataset.Key) bool) {
+	arms := 0
+	for _, a := range j.Arms {
+		if of(a.Policy.Name) {
+			arms++
+		}
+	}
+	d.expect(len(j.Prompts) * arms)
 	for s := range j.slots() {
-		if k := j.keyOf(s); of(k) {
-			d.items = append(d.items, item{slot: s, done: done(k)})
+		if k := j.keyOf(s); of(k.Policy) {
+			d.add(s, done(k))
 		}
 	}
 }
 
-// list adds the item for what stands at a place in the stage's own list.
-func (d *duty) list(j *Job, k dataset.Key, at int, done bool) error {
+func everyPolicy(string) bool { return true }
+
+// list adds the item for what stands next in the stage's own list.
+func (d *duty) list(j *Job, k dataset.Key, done bool) error {
 	s, err := j.slotOf(k)
-	d.items = append(d.items, item{s, int32(at), done})
+	d.add(s, done)
 	return err
 }
 
@@ -86,9 +112,9 @@ type arrivals struct {
 // queue is what one stage has to do.
 type queue struct {
 	duty
-	waiting []int32 // places of items that wait for responses, by prompt
-	left    int     // items that are not in ready yet
-	ready   chan item
+	waiting []int32    // places of items that wait for responses, by prompt
+	left    int        // items that are not in ready yet
+	ready   chan int32 // places of items
 }
 
 func newArrivals(j *Job) *arrivals {
@@ -96,10 +122,10 @@ func newArrivals(j *Job) *arrivals {
 }
 
 // expect notes the responses that a stage will make.
-func (w *arrivals) expect(items []item) {
-	for _, it := range items {
-		if !it.done {
-			w.pending[it.slot] = true
+func (w *arrivals) expect(d duty) {
+	for i, s := range d.slots {
+		if !d.done[i] {
+			w.pending[s] = true
 		}
 	}
 }
@@ -112,9 +138,9 @@ func (w *arrivals) made(s slot) {
 	prompt := w.job.promptOf(s)
 	for _, q := range w.queues {
 		i, _ := slices.BinarySearchFunc(q.waiting, prompt, func(at int32, prompt int) int {
-			return cmp.Compare(w.job.promptOf(q.items[at].slot), prompt)
+			return cmp.Compare(w.job.promptOf(q.slots[at]), prompt)
 		})
-		for ; i < len(q.waiting) && w.job.promptOf(q.items[q.waiting[i]].slot) == prompt; i++ {
+		for ; i < len(q.waiting) && w.job.promptOf(q.slots[q.waiting[i]]) == prompt; i++ {
 			w.begin(q, q.waiting[i])
 		}
 	}
@@ -123,15 +149,14 @@ func (w *arrivals) made(s slot) {
 // begin puts an item into the channel, if it is not there yet and its responses are. It reports
 // whether the item has to wait.
 func (w *arrivals) begin(q *queue, at int32) (waits bool) {
-	it := &q.items[at]
-	if it.done {
+	if q.done[at] {
 		return false
 	}
-	if q.needs != nil && slices.ContainsFunc(q.needs(*it), func(s slot) bool { return w.pending[s] }) {
+	if q.needs != nil && slices.ContainsFunc(q.needs(q.item(at)), func(s slot) bool { return w.pending[s] }) {
 		return true
 	}
-	q.ready <- *it // which has room for all
-	it.done = true
+	q.ready <- at // which has room for all
+	q.done[at] = true
 	if q.left--; q.left == 0 {
 		close(q.ready)
 	}
@@ -140,26 +165,22 @@ func (w *arrivals) begin(q *queue, at int32) (waits bool) {
 
 // queue puts the items of a stage that are to be done into a channel, each when its responses
 // are there.
-func (w *arrivals) queue(d duty) <-chan item {
+func (w *arrivals) queue(d duty) <-chan int32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	q := &queue{duty: d}
-	for _, it := range d.items {
-		if !it.done {
-			q.left++
-		}
-	}
-	q.ready = make(chan item, q.left)
+	q := &queue{duty: d, left: d.left()}
+	q.ready = make(chan int32, q.left)
 	if q.left == 0 {
 		close(q.ready)
 	}
-	for i := range d.items {
-		if w.begin(q, int32(i)) {
-			q.waiting = append(q.waiting, int32(i))
+	for at := range int32(len(d.slots)) {
+		if w.begin(q, at) {
+			q.waiting = append(q.waiting, at)
 		}
 	}
+	q.waiting = slices.Clone(q.waiting) // without the room that growing leaves
 	slices.SortStableFunc(q.waiting, func(a, b int32) int {
-		return cmp.Compare(w.job.promptOf(d.items[a].slot), w.job.promptOf(d.items[b].slot))
+		return cmp.Compare(w.job.promptOf(d.slots[a]), w.job.promptOf(d.slots[b]))
 	})
 	w.queues = append(w.queues, q)
 	return q.ready

@@ -36,19 +36,22 @@ func TestArrivals(t *testing.T) {
 	for range 50 {
 		w := newArrivals(j)
 		var making duty
-		making.owe(j, func(dataset.Key) bool { return true }, func(dataset.Key) bool { return draw.IntN(3) == 0 })
-		w.expect(making.items)
+		making.owe(j, everyPolicy, func(dataset.Key) bool { return draw.IntN(3) == 0 })
+		w.expect(making)
 		there := map[slot]bool{}
-		for _, it := range making.items {
-			there[it.slot] = it.done
+		for i, s := range making.slots {
+			there[s] = making.done[i]
 		}
 		// One stage needs the response of its own and the first of the prompt, and lists some
 		// responses twice, in no order; another needs nothing.
 		both := duty{needs: func(it item) []slot { return []slot{it.slot - it.slot%3, it.slot} }}
+		var owed []item
 		for at, i := range append(draw.Perm(21), 3, 3) {
-			both.items = append(both.items, item{slot: slot(i), at: int32(at), done: draw.IntN(5) == 0})
+			both.add(slot(i), draw.IntN(5) == 0)
+			if it := both.item(int32(at)); !both.done[at] {
+				owed = append(owed, it)
+			}
 		}
-		owed := slices.DeleteFunc(slices.Clone(both.items), func(it item) bool { return it.done })
 		if free := w.queue(making); len(free) != cap(free) {
 			t.Fatalf("%d of %d items that wait for nothing are begun", len(free), cap(free))
 		}
@@ -57,8 +60,8 @@ func TestArrivals(t *testing.T) {
 		look := func() {
 			t.Helper()
 			for len(ready) > 0 {
-				it := <-ready
-				if begun[it.at] || it.done || !there[it.slot] || !there[it.slot-it.slot%3] {
+				it := both.item(<-ready)
+				if begun[it.at] || !slices.Contains(owed, it) || !there[it.slot] || !there[it.slot-it.slot%3] {
 					t.Fatalf("item %+v is begun; there: %v", it, there)
 				}
 				begun[it.at] = true

@@ -23,12 +23,12 @@ func (r *Run) planting() (duty, error) {
 		}
 		return row.Error, r.store.putCanary(row)
 	}}
-	for i, p := range plants {
+	for _, p := range plants {
 		key := p.Score.Key()
 		row, ok := r.store.canaries[key]
 		// Another canary or another score may have had the place before.
 		done := ok && row.Error == nil && row.Kind == p.Canary.Kind && row.Clean == p.Score.Mean
-		if err := d.list(&r.job, key, i, done); err != nil {
+		if err := d.list(&r.job, key, done); err != nil {
 			return d, err
 		}
 	}

@@ -36,8 +36,8 @@ func (r *Run) labeling() (d duty, err error) {
 		return r.labelIt(ctx, assigned[it.at], label)
 	}}
 	replaced := r.replaced()
-	for i, as := range assigned {
-		if err := d.list(&r.job, as.Key, i, r.labeled(as) || replaced[as.Key]); err != nil {
+	for _, as := range assigned {
+		if err := d.list(&r.job, as.Key, r.labeled(as) || replaced[as.Key]); err != nil {
 			return d, err
 		}
 	}

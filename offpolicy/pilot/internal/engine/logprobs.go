@@ -47,7 +47,7 @@ func (r *Run) logProbsOwed() duty {
 			return row.Error, r.store.putLogProb(row)
 		},
 	}
-	d.owe(&r.job, func(dataset.Key) bool { return true }, func(key dataset.Key) bool {
+	d.owe(&r.job, everyPolicy, func(key dataset.Key) bool {
 		row := r.store.heldLogProb(key)
 		// Another size of the vocabulary makes other bounds.
 		stale := row != nil && row.method == teacherforce.MethodTempered &&

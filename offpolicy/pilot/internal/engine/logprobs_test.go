@@ -35,10 +35,11 @@ func TestLogProbsOwedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, it := range r.logProbsOwed().items {
-		class := r.job.keyOf(it.slot).PromptID[1:]
-		if it.done == owed[class] {
-			t.Errorf("class %q: owed %v, want %v", class, !it.done, owed[class])
+	d := r.logProbsOwed()
+	for i, s := range d.slots {
+		class := r.job.keyOf(s).PromptID[1:]
+		if d.done[i] == owed[class] {
+			t.Errorf("class %q: owed %v, want %v", class, !d.done[i], owed[class])
 		}
 	}
 }

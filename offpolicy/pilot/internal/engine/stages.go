@@ -46,7 +46,7 @@ func (r *Run) responsesOwed(stage string, of func(policy string) bool) duty {
 		key := r.job.keyOf(it.slot)
 		return r.respond(ctx, stage, r.arms()[key.Policy], r.prompt(key.PromptID))
 	}}
-	d.owe(&r.job, func(k dataset.Key) bool { return of(k.Policy) }, func(k dataset.Key) bool {
+	d.owe(&r.job, of, func(k dataset.Key) bool {
 		row := r.store.heldResponse(k)
 		return row != nil && row.failed() == nil
 	})
@@ -143,7 +143,7 @@ func sumLogProbs(tokens []providers.Token) dataset.Float {
 // judging is what the judge is asked: a score of every response.
 func (r *Run) judging() duty {
 	d := duty{needs: about, do: r.scoreIt}
-	d.owe(&r.job, func(dataset.Key) bool { return true }, func(k dataset.Key) bool {
+	d.owe(&r.job, everyPolicy, func(k dataset.Key) bool {
 		row := r.store.heldScore(k)
 		return row != nil && row.failed() == nil
 	})

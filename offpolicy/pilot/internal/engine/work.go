@@ -26,8 +26,8 @@ type stage struct {
 	owes  func() (duty, error)
 	makes bool // its records are responses, which others wait for; it waits for no stage
 
-	do      func(context.Context, item) (*dataset.RecordError, error)
-	ready   <-chan item
+	duty    duty
+	ready   <-chan int32  // places of its items
 	through chan struct{} // closed when its last item has its record
 
 	mu    sync.Mutex
@@ -56,7 +56,7 @@ func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 			return err
 		}
 		if first[s] = d; s.makes {
-			w.expect(d.items)
+			w.expect(d)
 		}
 	}
 	for _, s := range stages {
@@ -89,16 +89,11 @@ func (r *Run) workAll(ctx context.Context, stages []*stage) error {
 
 // plan gives a stage its items.
 func (r *Run) plan(w *arrivals, s *stage, d duty) {
-	done := 0
-	for _, it := range d.items {
-		if it.done {
-			done++
-		}
-	}
-	s.do, s.ready = d.do, w.queue(d)
+	total, left := len(d.slots), d.left()
+	s.duty, s.ready = d, w.queue(d)
 	s.mu.Lock()
 	s.known = true
-	s.state.Total, s.state.Done = len(d.items), done
+	s.state.Total, s.state.Done = total, total-left
 	e := s.state
 	s.mu.Unlock()
 	e.Begun = true
@@ -129,13 +124,14 @@ func (r *Run) await(ctx context.Context, w *arrivals, s *stage, byName map[strin
 // be begun.
 func (r *Run) work(ctx context.Context, s *stage, w *arrivals) error {
 	err := work.Each(ctx, s.ready, work.Bounds{Limit: r.job.Concurrency, Breaker: s.breaker},
-		func(ctx context.Context, it item) error {
+		func(ctx context.Context, at int32) error {
+			it := s.duty.item(at)
 			s.mu.Lock()
 			if s.begun.IsZero() {
 				s.begun = time.Now()
 			}
 			s.mu.Unlock()
-			failed, err := s.do(ctx, it)
+			failed, err := s.duty.do(ctx, it)
 			if err != nil {
 				return err
 			}
