@@ -261,35 +261,31 @@ func WriteUnreadDraws(dir, policy string, draws []FreshDraw, read func(FreshDraw
 		return fmt.Errorf("dataset: write fresh draws: policy %q does not make a file name (give it another): %w", policy,
 			err)
 	}
-	draws = slices.SortedFunc(slices.Values(draws), compareDraws)
-	scored, unscored := []FreshDraw{}, []FreshDraw{}
-	for _, d := range draws {
-		if d.JudgeScore.Valid() {
-			scored = append(scored, d)
-		} else {
-			unscored = append(unscored, d)
-		}
+	if !slices.IsSortedFunc(draws, compareDraws) {
+		draws = slices.Clone(draws)
+		slices.SortStableFunc(draws, compareDraws)
 	}
+	unscored := slices.ContainsFunc(draws, func(d FreshDraw) bool { return !d.JudgeScore.Valid() })
 	in, err := folder.MakeIn(dir)
 	if err != nil {
 		return fmt.Errorf("dataset: write fresh draws: %w", err)
 	}
 	defer in.Close()
 	// First, so that whenever a reader comes no draw is in neither file.
-	if len(unscored) > 0 {
+	if unscored {
 		aside, err := in.MakeSub(unscoredDir)
 		if err != nil {
 			return fmt.Errorf("dataset: write fresh draws: %w", err)
 		}
 		defer aside.Close()
-		if err := writeDraws(aside, name, unscored, read); err != nil {
+		if err := writeDraws(aside, name, draws, false, read); err != nil {
 			return err
 		}
 	}
-	if err := writeDraws(in, name, scored, read); err != nil {
+	if err := writeDraws(in, name, draws, true, read); err != nil {
 		return err
 	}
-	if len(unscored) > 0 {
+	if unscored {
 		return nil
 	}
 	aside, err := in.Sub(unscoredDir)
@@ -307,11 +303,16 @@ func WriteUnreadDraws(dir, policy string, draws []FreshDraw, read func(FreshDraw
 	return nil
 }
 
-func writeDraws(in *folder.Folder, name string, draws []FreshDraw, read func(FreshDraw) (string, error)) error {
+// writeDraws writes the draws that have a score, or those that have none.
+func writeDraws(in *folder.Folder, name string, draws []FreshDraw, scored bool,
+	read func(FreshDraw) (string, error)) error {
 	err := in.Replace(name, true, func(w io.Writer) error {
 		var broken error
 		err := WriteJSONL(w, func(yield func(FreshDraw) bool) {
 			for _, d := range draws {
+				if d.JudgeScore.Valid() != scored {
+					continue
+				}
 				if read != nil {
 					d.Response, broken = read(d)
 				}

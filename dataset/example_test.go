@@ -114,15 +114,15 @@ func ExampleJoinEach() {
 			}
 		}
 	}
-	_, unjoined, err := dataset.JoinEach(dataset.RunRecords{Logging: "p0"}, parts, func(j dataset.Joined) error {
-		fmt.Println(j.Sample.PromptID, j.Sample.Response, j.Sample.JudgeScore)
+	_, err := dataset.JoinEach(dataset.RunRecords{Logging: "p0"}, parts, func(j dataset.Joined) error {
+		fmt.Println(j.Sample.PromptID, j.Sample.Response, j.Sample.JudgeScore, j.Unjoined)
 		return nil
 	})
-	fmt.Println(unjoined, err)
+	fmt.Println(err)
 	// Output:
-	// q1 Paris. 0.9
-	// q2 Paris. 0.9
-	// [logprobs q1/p0/0: no record logprobs q2/p0/0: no record] <nil>
+	// q1 Paris. 0.9 [logprobs q1/p0/0: no record]
+	// q2 Paris. 0.9 [logprobs q2/p0/0: no record]
+	// <nil>
 }
 
 func ExampleJoin() {

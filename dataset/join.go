@@ -116,7 +116,8 @@ type Logs struct {
 // Log-probs of one policy that are of different distributions are an error.
 func Join(in RunRecords) (logs Logs, unjoined []Unjoined, err error) {
 	logs = Logs{Logging: in.Logging, Pooled: in.Loggers != nil, Judge: in.Judge, Draws: map[string][]FreshDraw{}}
-	logs.Scored, unjoined, err = JoinEach(in, in.parts(), func(j Joined) error {
+	logs.Scored, err = JoinEach(in, in.parts(), func(j Joined) error {
+		unjoined = append(unjoined, j.Unjoined...)
 		if j.Sample != nil {
 			logs.Samples = append(logs.Samples, *j.Sample)
 		}
@@ -223,7 +224,7 @@ func (j *join) draw(k Key) FreshDraw {
 }
 
 // join holds the records of one prompt that are fit to be joined, and a list of those
-// of all that are not.
+// that are not.
 type join struct {
 	*common
 	prompts   map[string]Prompt
@@ -241,6 +242,7 @@ type stageKey struct {
 
 // take takes the records of the next prompt.
 func (j *join) take(in RunRecords) {
+	j.unjoined = nil
 	j.listed, j.prompts = map[stageKey]bool{}, map[string]Prompt{}
 	for _, p := range in.Prompts {
 		if n := len(in.Prompts); n > 1 {

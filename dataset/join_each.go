@@ -11,8 +11,9 @@ import (
 
 // Joined is what a join makes of the records of one prompt.
 type Joined struct {
-	Sample *Sample      // nil without a logged response
-	Draws  []PolicyDraw // the targets' own responses, sorted by key
+	Sample   *Sample      // nil without a logged response
+	Draws    []PolicyDraw // the targets' own responses, sorted by key
+	Unjoined []Unjoined   // what was left out or missing, sorted by key, then stage
 }
 
 // PolicyDraw is a response of a policy's own.
@@ -28,7 +29,7 @@ type PolicyDraw struct {
 //
 // The log-probs that joined are of what scored says.
 func JoinEach(in RunRecords, parts iter.Seq[RunRecords], each func(Joined) error) (
-	scored map[string]Scored, unjoined []Unjoined, err error) {
+	scored map[string]Scored, err error) {
 	j := &join{common: newCommon(in, parts)}
 	of := newScoring()
 	for part := range parts {
@@ -40,7 +41,7 @@ func JoinEach(in RunRecords, parts iter.Seq[RunRecords], each func(Joined) error
 				continue
 			}
 			if err := of.add(l); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 		var out Joined
@@ -55,14 +56,15 @@ func JoinEach(in RunRecords, parts iter.Seq[RunRecords], each func(Joined) error
 		slices.SortFunc(out.Draws, func(a, b PolicyDraw) int {
 			return cmp.Or(cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.DrawIdx, b.DrawIdx))
 		})
+		out.Unjoined = j.unjoined
+		slices.SortFunc(out.Unjoined, func(a, b Unjoined) int {
+			return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
+		})
 		if err := each(out); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	slices.SortFunc(j.unjoined, func(a, b Unjoined) int {
-		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))
-	})
-	return of.scored, j.unjoined, nil
+	return of.scored, nil
 }
 
 // common is what the records of all prompts say together.

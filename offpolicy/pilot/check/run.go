@@ -23,7 +23,11 @@ func checkFiles(in *Input, c *record.Finding) {
 	r := in.Records
 	c.AddFigure("problems", float64(len(r.FileProblems)), "")
 	c.AddFigure("records left out of samples.jsonl", float64(len(r.Unjoined)), "")
-	c.NameRecords(append(slices.Clone(r.FileProblems), r.Unjoined...))
+	names := slices.Clone(r.FileProblems)
+	for _, u := range r.Unjoined {
+		names = append(names, u.String())
+	}
+	c.NameRecords(names)
 	if len(r.FileProblems) > 0 {
 		c.Status, c.Summary = record.Fail,
 			fmt.Sprintf("%s: %s", record.Plural(len(r.FileProblems), "problem", "problems"), record.Some(r.FileProblems))

@@ -24,7 +24,7 @@ func TestRawValuesMakeNoWeight(t *testing.T) {
 		t.Errorf("weights %+v", w)
 	}
 	samples := 0
-	_, _, err := rec.Join("j@1", func(j dataset.Joined) error {
+	_, err := rec.Join("j@1", func(j dataset.Joined) error {
 		row := j.Sample
 		if samples++; row.TargetPolicyLogProbs["pi_cot"].Valid() || !row.TargetPolicyLogProbs["pi_bad"].Valid() {
 			t.Fatalf("%s: targets %v", row.PromptID, row.TargetPolicyLogProbs)

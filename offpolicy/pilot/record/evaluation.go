@@ -79,7 +79,11 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 		return dataset.Float{}
 	}
 	var unreadable error // as a row of a table
-	scored, unjoined, err := r.Join(judge, func(j dataset.Joined) error {
+	whole := r.Reached(WholeRun) // before that much is missing
+	scored, err := r.Join(judge, func(j dataset.Joined) error {
+		if whole {
+			r.Unjoined = append(r.Unjoined, j.Unjoined...)
+		}
 		if s := j.Sample; s != nil && unreadable == nil {
 			unreadable = table.AddUnread(*s, length(dataset.Key{PromptID: s.PromptID, Policy: plan.Logging}))
 			each(*s)
@@ -93,9 +97,6 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 	})
 	if err != nil {
 		return nil, err
-	}
-	for _, u := range unjoined {
-		r.Unjoined = append(r.Unjoined, u.String())
 	}
 	for name, s := range scored {
 		if name != plan.Logging {

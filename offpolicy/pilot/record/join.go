@@ -9,8 +9,7 @@ import (
 
 // Join joins the records by prompt, with an empty text for every response that has one:
 // texts stay where they are. See [dataset.JoinEach].
-func (r *Records) Join(judge string, each func(dataset.Joined) error) (map[string]dataset.Scored, []dataset.Unjoined,
-	error) {
+func (r *Records) Join(judge string, each func(dataset.Joined) error) (map[string]dataset.Scored, error) {
 	in := dataset.RunRecords{Logging: r.Logging().Policy.Name, Judge: judge}
 	for _, a := range r.Arms {
 		if a.Role != Logging {

@@ -77,8 +77,8 @@ type Records struct {
 	BatchFactors map[string]float64
 	// ReadText reads the text of a response from where it is kept; nil if that is nowhere.
 	ReadText func(dataset.Key) (string, error)
-	// Unjoined names the records that have no place in samples.jsonl, and why.
-	Unjoined []string
+	// Unjoined are the records of a run that is through that have no place in samples.jsonl.
+	Unjoined []dataset.Unjoined
 	// Stop is nil if every stage ran to its end.
 	Stop *Stop
 

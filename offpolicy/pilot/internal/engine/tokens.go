@@ -73,7 +73,7 @@ func (r *Run) writeSamples(rec *record.Records, joined bool) error {
 			if !joined {
 				return
 			}
-			_, _, broken = rec.Join(rec.Judge, func(j dataset.Joined) (err error) {
+			_, broken = rec.Join(rec.Judge, func(j dataset.Joined) (err error) {
 				s := j.Sample
 				if s == nil {
 					return nil
@@ -99,7 +99,8 @@ var errEnough = errors.New("enough")
 func (r *Run) writeDraws(rec *record.Records, joined bool, policy string) error {
 	var draws []dataset.FreshDraw
 	if joined {
-		_, _, err := rec.Join(rec.Judge, func(j dataset.Joined) error {
+		draws = make([]dataset.FreshDraw, 0, len(r.job.Prompts))
+		_, err := rec.Join(rec.Judge, func(j dataset.Joined) error {
 			for _, d := range j.Draws {
 				if d.Policy == policy {
 					draws = append(draws, d.FreshDraw)
