@@ -13,16 +13,13 @@ const maxSpecimens = 6
 // specimens picks records worth a look: failures first, then the least likely
 // logged response, the lowest and the highest score.
 func specimens(rec *record.Records) []Specimen {
-	prompts := map[string]string{}
-	for _, p := range rec.Prompts.Brief().All() {
-		prompts[p.ID] = p.Text
-	}
 	out := []Specimen{}
 	add := func(k dataset.Key, of, why string) {
 		if len(out) == maxSpecimens {
 			return
 		}
-		s := Specimen{Key: k.String(), Why: why, Prompt: prompts[k.PromptID]}
+		p, _ := rec.Prompts.Brief().Get(dataset.Key{PromptID: k.PromptID})
+		s := Specimen{Key: k.String(), Why: why, Prompt: p.Text}
 		if rec.ReadText != nil {
 			// A text that cannot be read is quoted by nobody; the outputs that need it say so.
 			s.Response, _ = rec.ReadText(dataset.Key{PromptID: k.PromptID, Policy: of, DrawIdx: k.DrawIdx})

@@ -78,16 +78,10 @@ func (w *writer) verdict(rec *record.Records) *Verdict {
 		v.Cost.Stages[i].ActualUSD = dataset.Known(byStage[s.Name])
 	}
 	if rec.Calibrator != nil {
-		labels := map[dataset.Key]float64{}
-		for _, l := range rec.Labels.All() {
-			if l.Label.Valid() {
-				labels[l.Key()] = l.Label.OrNaN()
-			}
-		}
-		for _, s := range rec.Scores.All() {
-			if y, ok := labels[s.Key()]; ok && s.Mean.Valid() && s.Calibrated.Valid() {
+		for k, s := range rec.Scores.All() {
+			if l, _ := rec.Labels.Get(k); l.Label.Valid() && s.Mean.Valid() && s.Calibrated.Valid() {
 				v.Calibration = append(v.Calibration,
-					offpolicy.CalibrationPoint{Judge: s.Mean, Calibrated: s.Calibrated, Label: dataset.Known(y)})
+					offpolicy.CalibrationPoint{Judge: s.Mean, Calibrated: s.Calibrated, Label: l.Label})
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
@@ -50,23 +49,17 @@ func checkCalibration(in *Input, c *record.Finding) {
 // testedOn says on which targets labels of their own tested the calibration,
 // and what they found.
 func testedOn(r *record.Records, c *record.Finding) string {
-	labels := map[dataset.Key]dataset.OracleLabel{}
-	for _, l := range r.Labels.All() {
-		if l.Label.Valid() && l.DrawIdx == 0 {
-			labels[l.Key()] = l
-		}
-	}
 	var untested, tested []string
 	for _, a := range r.Arms {
 		if a.Role == record.Logging {
 			continue
 		}
-		rows := r.Scores.Of(a.Policy.Name)
+		rows, labels := r.Scores.Of(a.Policy.Name), r.Labels.Of(a.Policy.Name)
 		var residuals, weights []float64
 		var prompts []string
 		for _, p := range r.Prompts.Brief().All() {
-			l, ok := labels[dataset.Key{PromptID: p.ID, Policy: a.Policy.Name}]
-			if s, scored := rows(p.ID); ok && scored && s.Mean.Valid() {
+			l, _ := labels(p.ID)
+			if s, _ := rows(p.ID); l.Label.Valid() && s.Mean.Valid() {
 				residuals = append(residuals, l.Label.OrNaN()-r.Calibrator.PredictFor(p.ID, s.Mean.OrNaN()))
 				weights, prompts = append(weights, 1/l.InclusionProb.OrNaN()), append(prompts, p.ID)
 			}

@@ -24,7 +24,7 @@ var _ = add(Check{
 
 func checkOracleRange(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
-	have := map[string]bool{}
+	have := 0
 	var outside, missing []string
 	var why causes
 	for k, row := range r.Labels.All() {
@@ -34,23 +34,23 @@ func checkOracleRange(in *Input, c *record.Finding) {
 			}
 			continue
 		}
-		have[row.Key().String()] = true
+		have++
 		if row.Label.OrNaN() < 0 || row.Label.OrNaN() > 1 {
 			outside = append(outside, row.Key().String())
 		}
 	}
 	for _, k := range r.LabelsOwed {
-		if !have[k.String()] && !slices.Contains(r.LabelsReplaced, k) {
+		if l, _ := r.Labels.Get(k); !l.Label.Valid() && !slices.Contains(r.LabelsReplaced, k) {
 			missing = append(missing, k.String())
 		}
 	}
 	owed := len(r.LabelsOwed) - len(r.LabelsReplaced)
-	c.AddFigure("labels", float64(len(have)), "")
+	c.AddFigure("labels", float64(have), "")
 	c.AddFigure("owed", float64(owed), "")
 	c.AddFigure("outside [0, 1]", float64(len(outside)), "")
 	c.NameRecords(append(slices.Clone(outside), missing...))
 	c.Status = shareStatus(len(missing), owed, t.MissingPass, t.MissingHold)
-	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", len(have), owed)
+	c.Summary = fmt.Sprintf("%d of %d labels, all in [0, 1]", have, owed)
 	if len(missing) > 0 {
 		c.Summary = fmt.Sprintf("%s of %d missing: %s; the others are in [0, 1]",
 			record.Plural(len(missing), "label", "labels"), owed, record.Some(missing)) + why.String()
@@ -81,12 +81,6 @@ var _ = add(Check{
 
 func checkOracleDistribution(in *Input, c *record.Finding) {
 	r, t := in.Records, in.Thresholds
-	judge := map[string]float64{}
-	for _, s := range r.Scores.All() {
-		if s.Mean.Valid() {
-			judge[s.Key().String()] = s.Mean.OrNaN()
-		}
-	}
 	var labels, x, y []float64
 	var sum, weights float64
 	var first *dataset.Float // inclusion probability
@@ -110,8 +104,8 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 		if v <= 0 || v >= 1 {
 			ends++
 		}
-		if s, ok := judge[row.Key().String()]; ok {
-			x, y = append(x, s), append(y, v)
+		if s, _ := r.Scores.Get(row.Key()); s.Mean.Valid() {
+			x, y = append(x, s.Mean.OrNaN()), append(y, v)
 		}
 	}
 	n := float64(len(labels))
@@ -138,7 +132,7 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 	if !math.IsNaN(corr) {
 		c.Summary += fmt.Sprintf("; rank correlation with the judge %.2f", corr)
 	}
-	if variance, n := oracle.DuplicateVariance(slices.Collect(r.AllLabels())); n > 0 {
+	if variance, n := oracle.DuplicateVariance(labeledTwice(r)); n > 0 {
 		sd := math.Sqrt(variance.OrNaN())
 		c.AddFigure("standard deviation of one response's labels", sd, "")
 		c.Summary += fmt.Sprintf("; labels of one response have sd %.3f (%d labeled twice)", sd, n)
@@ -147,4 +141,14 @@ func checkOracleDistribution(in *Input, c *record.Finding) {
 		c.Status, c.Summary = record.Hold,
 			fmt.Sprintf("labels hardly vary: sd %.3f, one value has %.0f%% of them", sd, 100*float64(most)/n)
 	}
+}
+
+// labeledTwice are the labels of the responses that have two.
+func labeledTwice(r *record.Records) (out []dataset.OracleLabel) {
+	for k, second := range r.Duplicates.All() {
+		if first, ok := r.Labels.Get(k); ok {
+			out = append(out, first, second)
+		}
+	}
+	return out
 }

@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -48,18 +50,32 @@ var _ = add(Check{
 
 func checkPromptsUnique(in *Input, c *record.Finding) {
 	r := in.Records
-	ids, texts := map[string]bool{}, map[string]string{}
+	prompts, seed := r.Prompts.Brief(), maphash.MakeSeed()
+	type text struct {
+		sum uint64 // a hash: texts may be long
+		at  int
+	}
+	ids, texts := make([]string, 0, prompts.Len()), make([]text, 0, prompts.Len())
+	for _, p := range prompts.All() {
+		texts = append(texts, text{maphash.String(seed, dataset.Normalize(p.Text)), len(ids)})
+		ids = append(ids, p.ID)
+	}
+	slices.Sort(ids)
+	slices.SortFunc(texts, func(a, b text) int { return cmp.Or(cmp.Compare(a.sum, b.sum), cmp.Compare(a.at, b.at)) })
 	var bad []string
-	for _, p := range r.Prompts.Brief().All() {
-		text := dataset.Normalize(p.Text)
-		if ids[p.ID] {
-			bad = append(bad, p.ID)
+	for i := 1; i < len(ids); i++ {
+		if ids[i] == ids[i-1] {
+			bad = append(bad, ids[i])
 		}
+		if texts[i].sum != texts[i-1].sum {
+			continue
+		}
+		p, _ := prompts.Get(prompts.Key(texts[i].at))
+		other, _ := prompts.Get(prompts.Key(texts[i-1].at))
 		// Contexts of several turns may well end in the same last turn.
-		if other, ok := texts[text]; ok && len(p.Messages) == 0 {
-			bad = append(bad, p.ID+" = "+other)
+		if len(p.Messages) == 0 && dataset.Normalize(p.Text) == dataset.Normalize(other.Text) {
+			bad = append(bad, p.ID+" = "+other.ID)
 		}
-		ids[p.ID], texts[text] = true, p.ID
 	}
 	c.AddFigure("duplicates", float64(len(bad)), "")
 	c.NameRecords(bad)

@@ -78,7 +78,7 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 		}
 		return dataset.Float{}
 	}
-	var unreadable error // as a row of a table
+	var unreadable error         // as a row of a table
 	whole := r.Reached(WholeRun) // before that much is missing
 	scored, err := r.Join(judge, func(j dataset.Joined) error {
 		if whole {
