@@ -34,21 +34,23 @@ func (r *Result) weighBalance(p *PolicyResult) {
 	for i, q := range d.prompt {
 		drawn[q] += d.inv[i]
 	}
-	logged := func(value func(score float64) (v float64, ok bool)) (m paired) {
-		for i, s := range fr.score {
-			if v, ok := value(s); ok && drawn[fr.prompt[i]] > 0 {
-				m.add(fr.prompt[i], rel[i], v)
+	logged := func(value func(score float64) (v float64, ok bool)) paired {
+		return pairedOf(func(add func(prompt int32, w, value float64)) {
+			for i, s := range fr.score {
+				if v, ok := value(s); ok && drawn[fr.prompt[i]] > 0 {
+					add(fr.prompt[i], rel[i], v)
+				}
 			}
-		}
-		return m
+		})
 	}
-	fresh := func(value func(score float64) (v float64, ok bool)) (m paired) {
-		for i, s := range d.score {
-			if v, ok := value(s); ok && fr.count[d.prompt[i]] > 0 {
-				m.add(d.prompt[i], d.inv[i]*fr.count[d.prompt[i]], v)
+	fresh := func(value func(score float64) (v float64, ok bool)) paired {
+		return pairedOf(func(add func(prompt int32, w, value float64)) {
+			for i, s := range d.score {
+				if v, ok := value(s); ok && fr.count[d.prompt[i]] > 0 {
+					add(d.prompt[i], d.inv[i]*fr.count[d.prompt[i]], v)
+				}
 			}
-		}
-		return m
+		})
 	}
 	shared := 0
 	for q, n := range drawn {
@@ -95,17 +97,19 @@ func (r *Result) weighBalance(p *PolicyResult) {
 	}
 }
 
-// paired is a weighted mean by prompt.
+// paired is a weighted mean by prompt, of what each says whenever it is asked.
 type paired struct {
-	prompt   []int32
-	w, value []float64
+	each     func(add func(prompt int32, w, value float64))
 	num, den float64
 }
 
-func (m *paired) add(prompt int32, w, value float64) {
-	m.prompt, m.w, m.value = append(m.prompt, prompt), append(m.w, w), append(m.value, value)
-	m.num += w * value
-	m.den += w
+func pairedOf(each func(add func(prompt int32, w, value float64))) paired {
+	m := paired{each: each}
+	each(func(_ int32, w, value float64) {
+		m.num += w * value
+		m.den += w
+	})
+	return m
 }
 
 func (m *paired) mean() float64 { return m.num / m.den }
@@ -119,9 +123,7 @@ func (m *paired) minus(o *paired, prompts int) (difference, se float64) {
 		sign float64
 	}{{m, 1}, {o, -1}} {
 		mean := side.mean()
-		for i, p := range side.prompt {
-			phi[p] += side.sign * side.w[i] * (side.value[i] - mean) / side.den
-		}
+		side.each(func(p int32, w, value float64) { phi[p] += side.sign * w * (value - mean) / side.den })
 	}
 	se, _ = clusterSE(phi)
 	return m.mean() - o.mean(), se

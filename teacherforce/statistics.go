@@ -1,6 +1,7 @@
 package teacherforce
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"slices"
@@ -50,69 +51,63 @@ type Repeatability struct {
 
 // Statistics sums up records, one for each policy in the order in which they
 // first occur. base names the policy whose responses they are. records are read
-// several times, and none is kept. They need no Methods: [CountMethods] is of these.
+// twice, and none is kept if they are in the order of their prompts' ids. They need no
+// Methods: [CountMethods] is of these.
 func Statistics(records iter.Seq[dataset.LogProb], base string) []PolicyStatistics {
 	var out []PolicyStatistics
 	index := map[string]int{}
-	byHash := map[string][]string{} // policies of one hash
+	ordered, last := true, ""
 	for r := range records {
-		if names := byHash[r.PolicyHash]; !slices.Contains(names, r.Policy) {
-			byHash[r.PolicyHash] = append(names, r.Policy)
-		}
-	}
-	type pair struct{ prompt, hash string }
-	type value struct {
-		policy  string
-		logProb float64
-	}
-	again := map[pair][]value{} // the values of one response under several policies of one hash
-	type scored struct {
-		logProb float64
-		tokens  int
-		raw     bool
-	}
-	logged := map[string]scored{} // base's values by response
-	for r := range records {
-		if !r.LogProb.Valid() {
-			continue
-		}
-		if len(byHash[r.PolicyHash]) > 1 {
-			of := pair{r.PromptID, r.PolicyHash}
-			again[of] = append(again[of], value{r.Policy, r.LogProb.OrNaN()})
-		}
-		if r.Policy == base {
-			logged[r.PromptID] = scored{r.LogProb.OrNaN(), r.Tokens, r.Raw()}
-		}
-	}
-	type sums struct{ d, tokens []float64 }
-	var pairs []sums
-	for r := range records {
-		i, ok := index[r.Policy]
-		if !ok {
-			i = len(out)
-			index[r.Policy] = i
+		if _, ok := index[r.Policy]; !ok {
+			index[r.Policy] = len(out)
 			out = append(out, PolicyStatistics{
 				Policy: r.Policy, Failures: map[string]int{}, Flags: map[string]int{},
 				Repeatability: Repeatability{RMS: math.NaN(), Max: math.NaN()}, KLPerToken: math.NaN(), KLSE: math.NaN(),
 				RowsPerEffective: math.NaN(),
 			})
-			pairs = append(pairs, sums{})
 		}
-		s := &out[i]
-		s.add(r)
-		if !r.LogProb.Valid() {
-			continue
-		}
-		for _, other := range again[pair{r.PromptID, r.PolicyHash}] {
-			if other.policy != r.Policy && r.Tokens > 0 {
-				s.Repeatability.add(math.Abs(r.LogProb.OrNaN()-other.logProb) / float64(r.Tokens))
+		ordered, last = ordered && last <= r.PromptID, r.PromptID
+	}
+	if !ordered {
+		records = slices.Values(slices.SortedStableFunc(records, func(a, b dataset.LogProb) int {
+			return cmp.Compare(a.PromptID, b.PromptID)
+		}))
+	}
+	type sums struct{ d, tokens []float64 }
+	pairs := make([]sums, len(out))
+	// of takes what the policies gave one response.
+	of := func(rows []dataset.LogProb) {
+		var logged *dataset.LogProb // base's
+		for i := range rows {
+			if rows[i].Policy == base && rows[i].LogProb.Valid() {
+				logged = &rows[i]
 			}
 		}
-		if b, ok := logged[r.PromptID]; ok && r.Policy != base && b.tokens > 0 && !r.Raw() && !b.raw {
-			pairs[i].d = append(pairs[i].d, b.logProb-r.LogProb.OrNaN())
-			pairs[i].tokens = append(pairs[i].tokens, float64(b.tokens))
+		for _, r := range rows {
+			s, p := &out[index[r.Policy]], &pairs[index[r.Policy]]
+			s.add(r)
+			if !r.LogProb.Valid() {
+				continue
+			}
+			for _, other := range rows {
+				if other.PolicyHash == r.PolicyHash && other.Policy != r.Policy && other.LogProb.Valid() && r.Tokens > 0 {
+					s.Repeatability.add(math.Abs(r.LogProb.OrNaN()-other.LogProb.OrNaN()) / float64(r.Tokens))
+				}
+			}
+			if b := logged; b != nil && r.Policy != base && b.Tokens > 0 && !r.Raw() && !b.Raw() {
+				p.d, p.tokens = append(p.d, b.LogProb.OrNaN()-r.LogProb.OrNaN()), append(p.tokens, float64(b.Tokens))
+			}
 		}
 	}
+	var rows []dataset.LogProb
+	for r := range records {
+		if len(rows) > 0 && rows[0].PromptID != r.PromptID {
+			of(rows)
+			rows = rows[:0]
+		}
+		rows = append(rows, r)
+	}
+	of(rows)
 	for i := range out {
 		out[i].Repeatability.finish()
 		out[i].KLPerToken, out[i].KLSE = ratio(pairs[i].d, pairs[i].tokens)

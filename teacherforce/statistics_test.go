@@ -3,6 +3,7 @@ package teacherforce
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,6 +58,10 @@ func TestStatistics(t *testing.T) {
 	})
 	if d := cmp.Diff(want, Statistics(rows, "p0"), near); d != "" {
 		t.Errorf("statistics (-want +got):\n%s", d)
+	}
+	byPrompt := slices.SortedStableFunc(rows, func(a, b dataset.LogProb) int { return strings.Compare(a.PromptID, b.PromptID) })
+	if d := cmp.Diff(want, Statistics(slices.Values(byPrompt), "p0"), near); d != "" {
+		t.Errorf("statistics of records by prompt (-want +got):\n%s", d)
 	}
 	methods := map[string]map[string]MethodStatistics{"p0": ids(3, 3, map[Reason]int{}),
 		"clone": ids(2, 2, map[Reason]int{}), "pi": ids(3, 2, map[Reason]int{ReasonMissing: 1}),
