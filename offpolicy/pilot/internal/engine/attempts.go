@@ -14,8 +14,7 @@ import (
 // attempts are the ledger as the store holds it: of every attempt what checks and
 // forecasts add up, and where in the journal its entry stands.
 type attempts struct {
-	pieces [][]attempt // in the order in which they began; in pieces, so that growing copies none
-	n      int
+	pieces[attempt] // in the order in which they began
 	// again are those that another entry may replace, by id: one in flight ends, and a line
 	// of a batch may be sent anew.
 	again  map[string]int
@@ -58,24 +57,11 @@ func (k *kindsOfAttempts) of(one attemptKind) uint32 {
 	return n
 }
 
-const pieceOfAttempts = 1 << 12
-
 func newAttempts() attempts {
 	return attempts{again: map[string]int{}, kinds: kindsOfAttempts{number: map[attemptKind]uint32{}}, others: newNames()}
 }
 
 func (a *attempts) kind(of *attempt) *attemptKind { return a.kinds.list[of.kind] }
-
-func (a *attempts) at(i uint32) *attempt { return &a.pieces[i/pieceOfAttempts][i%pieceOfAttempts] }
-
-// grow makes room for one more and returns its place.
-func (a *attempts) grow() (at int) {
-	if a.n == len(a.pieces)*pieceOfAttempts {
-		a.pieces = append(a.pieces, make([]attempt, pieceOfAttempts))
-	}
-	a.n++
-	return a.n - 1
-}
 
 // note adds an attempt, or replaces the entry that it had.
 func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
@@ -101,7 +87,7 @@ func (a *attempts) note(keys *keyring, e providers.Entry, at int64) {
 			a.order = nil // its place is another
 		}
 	} else {
-		i = a.grow()
+		i = int(a.grow())
 	}
 	*a.at(uint32(i)) = row
 	a.cost += e.Cost

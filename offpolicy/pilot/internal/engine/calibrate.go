@@ -6,32 +6,38 @@ import (
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
 )
 
-// scoreRows are scores as the store holds them, as rows.
-func scoreRows(held []*score, keys *keyring) record.Rows[dataset.JudgeScore] {
-	return record.RowsOf(held, func(s *score) dataset.Key { return keys.key(s.key) },
-		func(s *score) dataset.JudgeScore { return s.row(keys) })
+// scoreRows are scores as rows, with other variances for those at the places of shrunk.
+func scoreRows(held snapshot[score], shrunk map[uint32]dataset.Float) record.Rows[dataset.JudgeScore] {
+	return record.RowsOf(held.places, func(at uint32) dataset.Key { return held.keys.key(held.made.at(at).key) },
+		func(at uint32) dataset.JudgeScore {
+			row := held.made.at(at).row(held.keys)
+			if v, ok := shrunk[at]; ok {
+				row.Variance = v
+			}
+			return row
+		})
 }
 
-// shrink draws the variances of repeated readings together. It puts others in the place of those
-// that it changes.
-func shrink(scores []*score) {
-	var at []int
+// shrink draws the variances of repeated readings together. It returns them by the places of
+// their scores, nil if there are none.
+func shrink(held snapshot[score]) map[uint32]dataset.Float {
+	var at []uint32
 	var variances []float64
-	for i, s := range scores {
-		if s.source == string(judge.SourceRepeated) && s.mean.Valid() {
-			at, variances = append(at, i), append(variances, s.variance.OrNaN())
+	for _, place := range held.places {
+		if s := held.made.at(place); s.source == string(judge.SourceRepeated) && s.mean.Valid() {
+			at, variances = append(at, place), append(variances, s.variance.OrNaN())
 		}
 	}
 	if len(at) == 0 {
-		return
+		return nil
 	}
 	readings := 0
-	if first := scores[at[0]]; first.rest != nil {
+	if first := held.made.at(at[0]); first.rest != nil {
 		readings = len(first.rest.Readings)
 	}
+	out := make(map[uint32]dataset.Float, len(at))
 	for j, v := range judge.Shrink(variances, readings) {
-		changed := *scores[at[j]]
-		changed.variance = dataset.Known(v)
-		scores[at[j]] = &changed
+		out[at[j]] = dataset.Known(v)
 	}
+	return out
 }

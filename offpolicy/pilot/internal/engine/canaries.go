@@ -13,8 +13,7 @@ import (
 // planting is what the judge is asked once every response has its score: the
 // chosen ones with their canaries.
 func (r *Run) planting() (duty, error) {
-	scores, keys := sorted(r.store, &r.store.scores, r.here())
-	plants := r.plants(scoreRows(scores, keys).Values())
+	plants := r.plants(scoreRows(sorted(r.store, &r.store.scores, r.here()), nil).Values())
 	d := duty{do: func(ctx context.Context, it item) (*dataset.RecordError, error) {
 		key := r.job.keyOf(it.slot)
 		row, err := r.plantOne(ctx, plants[it.at], r.prompt(key.PromptID))

@@ -116,7 +116,8 @@ func (r *Run) outside() int {
 		here[p.ID] = true
 	}
 	others := map[string]bool{}
-	for _, row := range r.store.responses.list {
+	for n := range uint32(len(r.store.responses.place)) {
+		row := r.store.responses.at(n)
 		if row == nil {
 			continue
 		}

@@ -81,6 +81,8 @@ func (s *shared) response(row dataset.Response, at int64) *response {
 	return out
 }
 
+func (h *response) number() uint32 { return h.key }
+
 // packDigest is a digest in numbers, if it has the form that digests have.
 func packDigest(d dataset.TokenDigest) (n uint32, sum uint64, ok bool) {
 	var b [8]byte
@@ -224,6 +226,8 @@ func (s *shared) logProb(row dataset.LogProb, at int64) *logProb {
 	}
 	return out
 }
+
+func (h *logProb) number() uint32 { return h.key }
 
 // fewTokens are the last of a list, and those that no log-prob can have.
 func fewTokens(tokens dataset.Floats) (few dataset.Floats) {

@@ -50,6 +50,9 @@ type keyring struct {
 	places            []place
 }
 
+// fewKeys is how many keys of a run are not of its responses, if they are few.
+const fewKeys = 64
+
 // firstPolicies are how many policies a keyring has in first.
 const firstPolicies = 8
 
@@ -65,16 +68,16 @@ func newKeyring() keyring {
 	return keyring{prompts: newNames(), policies: newNames(), number: map[place]uint32{}}
 }
 
-// expect makes room for the responses of these prompts under so many policies, and shares the
-// prompts' ids.
+// expect makes room for the responses of these prompts under so many policies, and for a few other
+// keys, as those of probes. It shares the prompts' ids.
 func (r *keyring) expect(prompts []dataset.Prompt, policies int) {
 	for _, p := range prompts {
 		if _, ok := r.prompts.number[p.ID]; !ok {
 			r.prompts.add(p.ID)
 		}
 	}
-	r.places = room(r.places, len(prompts)*policies)
-	r.first = room(r.first, len(r.prompts.list)*firstPolicies)
+	r.places = room(r.places, len(prompts)*policies+fewKeys)
+	r.first = room(r.first, (len(r.prompts.list)+fewKeys)*firstPolicies)
 }
 
 // room is a list with room for n in all, and for no more if that is more than it has.
@@ -145,35 +148,4 @@ func (r *keyring) sorted() []uint32 {
 	}
 	slices.SortFunc(out, func(a, b uint32) int { return r.key(a).Compare(r.key(b)) })
 	return out
-}
-
-// rows are the latest records of one kind by the numbers of their keys, nil for none. A record
-// is replaced and never changed.
-type rows[T any] struct {
-	list []*T
-	free []T // many are made at once, which wastes no room between them
-}
-
-func (r *rows[T]) at(n uint32) *T {
-	if int(n) >= len(r.list) {
-		return nil
-	}
-	return r.list[n]
-}
-
-func (r *rows[T]) set(n uint32, row *T) { *r.put(n) = *row }
-
-// expect makes room for n records.
-func (r *rows[T]) expect(n int) { r.list = room(r.list, n) }
-
-// put makes the record of a number a new one, and returns it to be filled in.
-func (r *rows[T]) put(n uint32) *T {
-	for int(n) >= len(r.list) {
-		r.list = append(r.list, nil)
-	}
-	if len(r.free) == 0 {
-		r.free = make([]T, 64)
-	}
-	r.list[n], r.free = &r.free[0], r.free[1:]
-	return r.list[n]
 }

@@ -25,20 +25,20 @@ func (j *Job) journalPath() string { return j.path(journalDir) }
 // records collects what the store holds of this run's prompts, and evaluates it. joined reports
 // whether it could be joined.
 func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
-	responses, keys := sorted(r.store, &r.store.responses, r.here())
-	logprobs, _ := sorted(r.store, &r.store.logprobs, r.here())
-	scores, _ := sorted(r.store, &r.store.scores, r.here())
+	responses := sorted(r.store, &r.store.responses, r.here())
+	logprobs := sorted(r.store, &r.store.logprobs, r.here())
+	scores := sorted(r.store, &r.store.scores, r.here())
 	rec = &record.Records{
 		Arms: r.job.Arms,
 		Prompts: record.RowsOf(r.job.Prompts, func(p dataset.Prompt) dataset.Key { return dataset.Key{PromptID: p.ID} },
 			func(p dataset.Prompt) dataset.Prompt { return r.prompt(p.ID) }).
 			InBrief(func(i int) dataset.Prompt { return r.job.Prompts[i] }),
-		Responses: record.RowsOf(responses, func(h *response) dataset.Key { return keys.key(h.key) },
-			func(h *response) record.Response { return h.row(keys) }).
-			InBrief(func(i int) record.Response { return responses[i].brief(keys) }),
-		LogProbs: record.RowsOf(logprobs, func(h *logProb) dataset.Key { return keys.key(h.key) },
-			func(h *logProb) dataset.LogProb { return h.row(keys) }).
-			InBrief(func(i int) dataset.LogProb { return logprobs[i].brief(keys) }),
+		Responses: heldRows(responses, (*response).number,
+			func(h *response) record.Response { return h.row(responses.keys) }).
+			InBrief(func(i int) record.Response { return responses.at(i).brief(responses.keys) }),
+		LogProbs: heldRows(logprobs, (*logProb).number,
+			func(h *logProb) dataset.LogProb { return h.row(logprobs.keys) }).
+			InBrief(func(i int) dataset.LogProb { return logprobs.at(i).brief(logprobs.keys) }),
 		Ledger:   r.store.entries(),
 		Stop:     stop,
 		Judge:    r.graders.judge,
@@ -54,8 +54,7 @@ func (r *Run) records(stop *record.Stop) (rec *record.Records, joined bool) {
 	}
 	r.store.mu.Unlock()
 	r.addLabels(rec)
-	shrink(scores)
-	rec.Scores = scoreRows(scores, keys)
+	rec.Scores = scoreRows(scores, shrink(scores))
 	owed := map[dataset.Key]bool{}
 	for _, p := range r.plants(rec.Scores.Values()) {
 		rec.CanariesOwed = append(rec.CanariesOwed, p.Score.Key())

@@ -352,24 +352,6 @@ func get[K comparable, T any](s *store, rows map[K]T, k K) (T, bool) {
 	return row, ok
 }
 
-// sorted returns what the store holds of one kind for the named prompts, in the order of the
-// keys, and the keys by their numbers.
-func sorted[T any](s *store, of *rows[T], keep func(dataset.Key) bool) ([]*T, *keyring) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	keys := s.shared.keys
-	if len(s.order) != len(keys.places) {
-		s.order = keys.sorted()
-	}
-	out := make([]*T, 0, len(of.list))
-	for _, n := range s.order {
-		if row := of.at(n); row != nil && keep(keys.key(n)) {
-			out = append(out, row)
-		}
-	}
-	return out, &keys
-}
-
 // putDesign acknowledges a draw, and returns it.
 func (s *store) putDesign(key string, drawn []oracle.Assignment) ([]oracle.Assignment, error) {
 	if err := s.j.Append(kindDesign, key, drawn); err != nil {

@@ -119,10 +119,10 @@ func (r *Run) writeDraws(rec *record.Records, joined bool, policy string) error 
 
 // stored are the places in the journal of the records of one kind.
 func stored[T any](r *Run, of *rows[T], at func(*T) int64) iter.Seq[int64] {
-	held, _ := sorted(r.store, of, r.here())
+	held := sorted(r.store, of, r.here())
 	return func(yield func(int64) bool) {
-		for _, h := range held {
-			if !yield(at(h)) {
+		for i := range held.places {
+			if !yield(at(held.at(i))) {
 				return
 			}
 		}

@@ -168,7 +168,7 @@ const mostAhead = 1 << 20
 
 // eachRow is every row that there is.
 func eachRow[T any](w *wire, of *rows[T], row func(n uint32, h *T)) {
-	n := uint32(len(of.list))
+	n := uint32(len(of.place))
 	number(w, &n)
 	if w.reads() && w.err == nil {
 		of.expect(min(int(n), mostAhead))
