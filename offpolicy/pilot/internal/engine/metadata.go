@@ -9,12 +9,13 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 )
 
-// Metadata is what prompts say of themselves, each in one piece of text: a map takes several
+// Metadata is what prompts say of themselves, packed into one text: a map each takes several
 // times the memory.
 type Metadata struct {
-	names, values names                  // values are those of fields that have few
-	kinds         []int                  // of each name: how many values there are
-	of            []string               // by the place of the prompt; empty for none
+	names, values names // values are those of fields that have few
+	kinds         []int // of each name: how many values there are
+	text          string
+	end           []uint64               // by the place of the prompt: where what it has in text ends
 	kept          map[int]map[string]any // what has values of other types than those of JSON
 }
 
@@ -34,27 +35,28 @@ const (
 
 // TakeMetadata takes the metadata out of the prompts.
 func TakeMetadata(prompts []dataset.Prompt) *Metadata {
-	m := &Metadata{names: newNames(), values: newNames(), of: make([]string, len(prompts)),
+	m := &Metadata{names: newNames(), values: newNames(), end: make([]uint64, len(prompts)),
 		kept: map[int]map[string]any{}}
+	var all []byte
 	for i := range prompts {
 		p := &prompts[i]
-		if p.Metadata == nil {
-			continue
+		if p.Metadata != nil {
+			packed, ok := m.pack(all, p.Metadata)
+			if all = packed; !ok {
+				m.kept[i] = p.Metadata
+			}
+			p.Metadata = nil
 		}
-		if text, ok := m.pack(p.Metadata); ok {
-			m.of[i] = text
-		} else {
-			m.kept[i] = p.Metadata
-		}
-		p.Metadata = nil
+		m.end[i] = uint64(len(all))
 	}
+	m.text = string(all)
 	return m
 }
 
-// pack is a map as a text: how many values there are, and of each the number of its name, its
-// type and what the type does not say. ok is false if there is another type.
-func (m *Metadata) pack(values map[string]any) (text string, ok bool) {
-	b := binary.AppendUvarint(nil, uint64(len(values)))
+// pack appends a map: how many values there are, and of each the number of its name, its
+// type and what the type does not say. If there is another type, ok is false and nothing is appended.
+func (m *Metadata) pack(to []byte, values map[string]any) (b []byte, ok bool) {
+	b = binary.AppendUvarint(to, uint64(len(values)))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		n := m.names.of(name)
 		b = binary.AppendUvarint(b, uint64(n))
@@ -74,10 +76,10 @@ func (m *Metadata) pack(values map[string]any) (text string, ok bool) {
 				b = append(binary.AppendUvarint(append(b, packedString), uint64(len(v))), v...)
 			}
 		default:
-			return "", false
+			return to, false
 		}
 	}
-	return string(b), true
+	return b, true
 }
 
 // value is the number of a value, if its field has few or another had it before.
@@ -97,10 +99,13 @@ func (m *Metadata) value(name uint32, v string) (uint32, bool) {
 
 // at is the metadata of the prompt at a place, in a map of its own if it was packed.
 func (m *Metadata) at(i int) map[string]any {
-	if kept, ok := m.kept[i]; ok || m.of[i] == "" {
-		return kept
+	text := m.text[:m.end[i]]
+	if i > 0 {
+		text = text[m.end[i-1]:]
 	}
-	text := m.of[i]
+	if text == "" {
+		return m.kept[i]
+	}
 	number := func() int {
 		n, size := binary.Uvarint([]byte(text[:min(len(text), binary.MaxVarintLen64)]))
 		text = text[size:]
