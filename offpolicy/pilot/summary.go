@@ -177,7 +177,7 @@ func stageTable(rec *record.Records) []Stage {
 	valid(record.StageTargets, n*(arms-1), targets)
 	valid(record.StageLogProbs, n*arms,
 		countIf(rec.LogProbs.Brief().Values(), func(l dataset.LogProb) bool { return l.LogProb.Valid() || l.Bounded() }))
-	valid(record.StageOracle, len(rec.LabelsOwed)+len(rec.DuplicatesOwed),
+	valid(record.StageOracle, len(rec.Design),
 		countIf(rec.AllLabels(), func(l dataset.OracleLabel) bool { return l.Label.Valid() }))
 	valid(record.StageJudge, n*arms,
 		countIf(rec.Scores.Values(), func(s dataset.JudgeScore) bool { return s.Mean.Valid() }))

@@ -301,7 +301,7 @@ func TestEveryCheckCanLeavePass(t *testing.T) {
 		{"a score without variance", func(r *healthy.Run) { r.Scores[11].Variance = dataset.Float{} },
 			map[string]record.Status{"judge.uncertainty": record.Fail}, "q0002/pi_clone/0",
 			"the plan wants uncertainty with every score"},
-		{"no calibrator", func(r *healthy.Run) { r.Labels, r.LabelsOwed = r.Labels[:9], r.LabelsOwed[:9] },
+		{"no calibrator", func(r *healthy.Run) { r.Labels, r.Design = r.Labels[:9], r.Design[:9] },
 			map[string]record.Status{"judge.calibration": record.Fail}, "9 labels", "it could not be computed"},
 		{"the bad policy is liked", func(r *healthy.Run) {
 			for i := range r.Scores {

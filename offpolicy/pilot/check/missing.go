@@ -60,7 +60,7 @@ func attempts(r *record.Records) iter.Seq2[string, unit] {
 				}
 			}
 		}
-		for _, k := range r.LabelsOwed {
+		for k := range r.LabelsOwed {
 			if row, ok := r.Responses.Brief().Get(k); ok && row.Text != nil {
 				l, _ := r.Labels.Get(k)
 				if failed := !l.Label.Valid(); !yield("oracle", unit{row.Text.Bytes, failed, k, failed}) {

@@ -39,12 +39,13 @@ func checkOracleRange(in *Input, c *record.Finding) {
 			outside = append(outside, row.Key().String())
 		}
 	}
-	for _, k := range r.LabelsOwed {
+	owed := -len(r.LabelsReplaced)
+	for k := range r.LabelsOwed {
+		owed++
 		if l, _ := r.Labels.Get(k); !l.Label.Valid() && !slices.Contains(r.LabelsReplaced, k) {
 			missing = append(missing, k.String())
 		}
 	}
-	owed := len(r.LabelsOwed) - len(r.LabelsReplaced)
 	c.AddFigure("labels", float64(have), "")
 	c.AddFigure("owed", float64(owed), "")
 	c.AddFigure("outside [0, 1]", float64(len(outside)), "")

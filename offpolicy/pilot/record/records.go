@@ -27,14 +27,12 @@ type Records struct {
 	Certificates []teacherforce.Certificate
 	Ledger       Attempts
 	Cost         CostEstimate
-	// Design is what the oracle was to label, and LabelsOwed the responses in it.
-	Design     []oracle.Assignment
-	LabelsOwed []dataset.Key
+	// Design is what the oracle was to label, in the order of the keys, a duplicate after its
+	// original.
+	Design []oracle.Assignment
 	// LabelsReplaced are those that could not be labeled and gave way to others.
 	LabelsReplaced []dataset.Key
-	// Duplicates are second labels, and DuplicatesOwed those of the design.
-	Duplicates     Rows[dataset.OracleLabel]
-	DuplicatesOwed []dataset.Key
+	Duplicates     Rows[dataset.OracleLabel] // second labels
 	// CanariesOwed are the responses that carry a canary.
 	CanariesOwed []dataset.Key
 	// Calibrator is nil if none could be fitted; CalibratorError says why.
@@ -140,6 +138,15 @@ func (r *Records) Certified(p offpolicy.Policy) bool {
 	return slices.ContainsFunc(r.Certificates, func(c teacherforce.Certificate) bool {
 		return c.OK && c.Model == p.Model && c.Template == p.Template
 	})
+}
+
+// LabelsOwed yields the responses that the oracle was to label, each once.
+func (r *Records) LabelsOwed(yield func(dataset.Key) bool) {
+	for i := range r.Design {
+		if a := &r.Design[i]; a.Role != oracle.RoleDuplicate && !yield(a.Key) {
+			return
+		}
+	}
 }
 
 // AllLabels yields the labels in the order of their keys, a duplicate after its

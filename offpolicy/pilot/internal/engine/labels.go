@@ -195,18 +195,16 @@ func (r *Run) addLabels(rec *record.Records) {
 	assigned, _ := r.assignments()
 	rec.Design = assigned
 	replaced := r.replaced()
-	var labels, duplicates []drawnLabel
+	labels, duplicates := make([]drawnLabel, 0, len(assigned)), []drawnLabel(nil)
 	for i := range assigned {
 		as := &assigned[i]
 		l := r.store.heldLabel(as.Key, as.Role == oracle.RoleDuplicate, r.graders.oracle)
 		if as.Role == oracle.RoleDuplicate {
-			rec.DuplicatesOwed = append(rec.DuplicatesOwed, as.Key)
 			if l != nil {
 				duplicates = append(duplicates, drawnLabel{l, as})
 			}
 			continue
 		}
-		rec.LabelsOwed = append(rec.LabelsOwed, as.Key)
 		if replaced[as.Key] {
 			rec.LabelsReplaced = append(rec.LabelsReplaced, as.Key)
 		}

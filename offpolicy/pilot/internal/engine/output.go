@@ -228,9 +228,6 @@ func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
 	prompts := r.job.Prompts
 	add(checkFile(dir, "prompts.jsonl", func(p dataset.Prompt) string { return p.ID },
 		listed{len(prompts), func(i int) string { return prompts[i].ID }}))
-	want := func(keys []dataset.Key) listed {
-		return listed{len(keys), func(i int) string { return keys[i].String() }}
-	}
 	var names []string
 	for _, a := range r.job.Arms {
 		names = append(names, a.Policy.Name)
@@ -244,8 +241,9 @@ func (r *Run) readBack(rec *record.Records) (problems []string, err error) {
 	add(r.checkStored("logprobs.jsonl", rec.LogProbs.Len(), rec.LogProbs.Key, all))
 	add(checkFile(dir, "judge.jsonl", keyText[dataset.JudgeScore], all))
 	add(checkFile(dir, "oracle.jsonl", keyText[dataset.OracleLabel],
-		want(append(slices.Clone(rec.LabelsOwed), rec.DuplicatesOwed...))))
-	add(checkFile(dir, "canaries.jsonl", keyText[dataset.Canary], want(rec.CanariesOwed)))
+		listed{len(rec.Design), func(i int) string { return rec.Design[i].Key.String() }}))
+	add(checkFile(dir, "canaries.jsonl", keyText[dataset.Canary],
+		listed{len(rec.CanariesOwed), func(i int) string { return rec.CanariesOwed[i].String() }}))
 	return problems, nil
 }
 

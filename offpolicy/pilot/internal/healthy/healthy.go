@@ -13,6 +13,7 @@ import (
 	"github.com/reweigh/reweigh/dataset"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/offpolicy/pilot/record"
+	"github.com/reweigh/reweigh/oracle"
 	"github.com/reweigh/reweigh/providers"
 	"github.com/reweigh/reweigh/teacherforce"
 )
@@ -75,7 +76,8 @@ func New(n int, seed uint64) *Run {
 				y := min(1, max(0, 0.05+0.9*s+0.05*rng.NormFloat64()))
 				r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: id, Policy: name, Label: dataset.Known(y),
 					InclusionProb: dataset.Known(1), Role: "calibration", Oracle: "o@1", PolicyHash: a.Policy.Hash()})
-				r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: id, Policy: name})
+				r.Design = append(r.Design, oracle.Assignment{Key: dataset.Key{PromptID: id, Policy: name},
+					InclusionProb: dataset.Known(1), Role: oracle.RoleCalibration})
 				labeled = append(labeled, offpolicy.LabeledScore{PromptID: id, Score: dataset.Known(s), Label: dataset.Known(y),
 					InclusionProb: dataset.Known(1)})
 			}
@@ -175,7 +177,8 @@ func OwnLabels(r *Run, policy string, n int, bias float64) {
 		r.Labels = append(r.Labels, dataset.OracleLabel{PromptID: p.ID, Policy: policy,
 			Label: dataset.Known(min(1, max(0, y))), InclusionProb: dataset.Known(float64(n) / float64(len(r.Prompts))),
 			Role: "probe", Oracle: "o@1"})
-		r.LabelsOwed = append(r.LabelsOwed, dataset.Key{PromptID: p.ID, Policy: policy})
+		r.Design = append(r.Design, oracle.Assignment{Key: dataset.Key{PromptID: p.ID, Policy: policy},
+			InclusionProb: dataset.Known(float64(n) / float64(len(r.Prompts))), Role: oracle.RoleProbe})
 	}
 }
 
