@@ -81,12 +81,12 @@ type LabeledScore struct {
 // [FitCalibrator].
 type Calibrator struct {
 	config     CalibrationConfig
-	rows       []LabeledScore
 	full       *curve
 	folds      []*curve  // folds[k] was fitted without the prompts of fold k
 	oof        []float64 // Label - out-of-fold prediction, by row
 	score, cov labeledRange
 	all        labeledRange // of all scores
+	check      CalibrationCheck
 }
 
 // FitCalibrator fits one isotonic regression of label on score to all rows and
@@ -149,7 +149,7 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 		return nil, fmt.Errorf("offpolicy: calibration of %s: %d labels, %d needed: label more responses", c.Judge,
 			len(rows), c.MinLabels)
 	}
-	cal := &Calibrator{config: c, rows: slices.Clone(rows)}
+	cal := &Calibrator{config: c}
 	var err error
 	if cal.full, err = fitCurve(twoStage, rows, func(LabeledScore) bool { return true }); err != nil {
 		return nil, fmt.Errorf("offpolicy: calibration of %s: %w", c.Judge, err)
@@ -176,6 +176,7 @@ func FitCalibrator(c CalibrationConfig, rows []LabeledScore) (*Calibrator, error
 	}
 	cal.score, cal.cov = newLabeledRange(scores), newLabeledRange(covariates)
 	cal.all = labeledRange{slices.Min(scores), slices.Max(scores)}
+	cal.check = checkCalibration(rows, cal.oof)
 	return cal, nil
 }
 

@@ -67,7 +67,7 @@ func (golden *goldenCalibration) predictions(t *testing.T, name string, c *Calib
 			t.Errorf("%s: out-of-fold %s: %v, reference %v", name, id, got, want)
 		}
 		// With a label on every row the reference takes labels for rewards.
-		if got, want := c.Predict(score, covariate...), float64(rewards[i]); len(c.rows) < len(g.IDs) &&
+		if got, want := c.Predict(score, covariate...), float64(rewards[i]); len(c.oof) < len(g.IDs) &&
 			!near(got, want, tol) {
 			t.Errorf("%s: %s: %v, reference %v", name, id, got, want)
 		}

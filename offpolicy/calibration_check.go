@@ -37,23 +37,31 @@ type CalibrationCheck struct {
 // Source of 1.06: Fieller, Hartley and Pearson, "Tests for rank correlation
 // coefficients. I", Biometrika 44 (1957), 470-481.
 func (c *Calibrator) Check() CalibrationCheck {
+	k := c.check
+	k.Reasons = slices.Clone(k.Reasons)
+	return k
+}
+
+// checkCalibration judges a calibration by the rows that it was fitted to and their residuals out
+// of fold.
+func checkCalibration(rows []LabeledScore, oof []float64) CalibrationCheck {
 	var score, label []float64
 	var sum, sumW float64
 	type cluster struct{ wr, w float64 }
 	prompts := map[string]cluster{}
 	var order []string // so that sums do not follow the map's order
-	for i, r := range c.rows {
+	for i, r := range rows {
 		score, label = append(score, r.Score.OrNaN()), append(label, r.Label.OrNaN())
 		w := 1 / r.InclusionProb.OrNaN()
-		sum += w * c.oof[i]
+		sum += w * oof[i]
 		sumW += w
 		t, seen := prompts[r.PromptID]
 		if !seen {
 			order = append(order, r.PromptID)
 		}
-		prompts[r.PromptID] = cluster{t.wr + w*c.oof[i], t.w + w}
+		prompts[r.PromptID] = cluster{t.wr + w*oof[i], t.w + w}
 	}
-	k := CalibrationCheck{N: len(c.rows), Prompts: len(prompts)}
+	k := CalibrationCheck{N: len(rows), Prompts: len(prompts)}
 	k.MeanResidual = sum / sumW
 	k.ResidualSE = math.NaN()
 	if g := float64(k.Prompts); g > 1 {
