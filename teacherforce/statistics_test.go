@@ -59,7 +59,8 @@ func TestStatistics(t *testing.T) {
 	if d := cmp.Diff(want, Statistics(rows, "p0"), near); d != "" {
 		t.Errorf("statistics (-want +got):\n%s", d)
 	}
-	byPrompt := slices.SortedStableFunc(rows, func(a, b dataset.LogProb) int { return strings.Compare(a.PromptID, b.PromptID) })
+	byPrompt := slices.SortedStableFunc(rows,
+		func(a, b dataset.LogProb) int { return strings.Compare(a.PromptID, b.PromptID) })
 	if d := cmp.Diff(want, Statistics(slices.Values(byPrompt), "p0"), near); d != "" {
 		t.Errorf("statistics of records by prompt (-want +got):\n%s", d)
 	}
