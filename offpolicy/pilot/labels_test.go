@@ -120,6 +120,9 @@ func TestDuplicatesAndProbes(t *testing.T) {
 			"labels of one response have sd 0.000 (6 labeled twice)") {
 			t.Errorf("the simulator's oracle repeats itself: %s", c.Summary)
 		}
+		if len(v.Calibration) != n+2*5 {
+			t.Errorf("%d points of the calibration, want one of each response with a label", len(v.Calibration))
+		}
 		if c := finding(v, "judge.calibration"); !strings.Contains(c.Summary, "on pi_bad 5 labels lie") ||
 			strings.Contains(c.Summary, "untested") {
 			t.Errorf("probes test the calibration: %s", c.Summary)
