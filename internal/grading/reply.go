@@ -67,7 +67,7 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 	case strings.TrimSpace(gen.Text) == "":
 		return fail(EmptyResponse, "", nil)
 	}
-	v, err := t.read(gen.Text)
+	v, err := t.readAgain(gen.Text)
 	switch {
 	case err != nil:
 	case v.repaired && v.quotes(conversation(prompt), response):
@@ -83,6 +83,28 @@ func (t Task) Read(prompt dataset.Prompt, response string, gen providers.Generat
 		a.Grades[i] = t.unit(value)
 	}
 	return a, nil
+}
+
+// shortReply is how many bytes a reply may have to be remembered.
+const shortReply = 1 << 10
+
+// reading is what a reply was found to say.
+type reading struct {
+	verdict
+	err error
+}
+
+// readAgain is read of replies of which many are alike, as those of a dry run are, and of which the
+// verdict is not changed.
+func (t Task) readAgain(reply string) (verdict, error) {
+	if t.common == nil || len(reply) > shortReply {
+		return t.read(reply)
+	}
+	r := t.common.readings.Get(reply, func() (r reading) {
+		r.verdict, r.err = t.read(reply)
+		return r
+	})
+	return r.verdict, r.err
 }
 
 // spent says what a reply that was cut spent its tokens on, if not on itself.

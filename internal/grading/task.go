@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/reweigh/reweigh/dataset"
+	"github.com/reweigh/reweigh/internal/memo"
 	"github.com/reweigh/reweigh/offpolicy"
 	"github.com/reweigh/reweigh/providers"
 )
@@ -122,13 +123,15 @@ func (t Task) system() string {
 type common struct {
 	identity, system string
 	schema           *providers.Schema
+	readings         memo.Table[string, reading] // of short replies, which may be alike
 }
 
 func (t Task) inCommon() *common {
 	if t.common != nil {
 		return t.common
 	}
-	return &common{t.identity(), t.system(), t.schema()}
+	return &common{identity: t.identity(), system: t.system(), schema: t.schema(),
+		readings: memo.Table[string, reading]{Size: 16}}
 }
 
 func (c *common) messages(tag providers.Tag, prompt dataset.Prompt, response string) []dataset.Message {

@@ -207,10 +207,9 @@ func (c Config) assignments() []oracle.Assignment {
 	return Shard{}.Assigned(c.Labels, c.Prompts, c.Arms)
 }
 
-// loggedLabels counts the logging policy's responses that Labels has labeled.
-func (c Config) loggedLabels() int {
-	n := 0
-	for _, as := range c.assignments() {
+// logged counts the logging policy's responses that are labeled.
+func logged(assigned []oracle.Assignment) (n int) {
+	for _, as := range assigned {
 		if as.Role == oracle.RoleCalibration {
 			n++
 		}

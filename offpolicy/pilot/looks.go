@@ -33,7 +33,7 @@ func runLooks(ctx context.Context, cfg Config) (*Verdict, error) {
 			return nil, fmt.Errorf("pilot: %w", err)
 		}
 		part.Labels.Probes = cfg.Labels.Probes * size / n
-		if size < n && part.withDefaults().loggedLabels() < offpolicy.MinLabels {
+		if size < n && logged(part.withDefaults().assignments()) < offpolicy.MinLabels {
 			continue // nothing is estimated from so few
 		}
 		v, end, err := runOnce(ctx, part)

@@ -256,8 +256,11 @@ func (p *preflight) graders(ctx context.Context) {
 // run is theirs to make; a shard has a part of what the whole has.
 func (p *preflight) enough() {
 	c := &p.cfg
-	labels := c.loggedLabels()
-	if labels >= offpolicy.MinLabels || c.Waived[check.Calibration] != "" || !c.Shard.Whole() {
+	if c.Waived[check.Calibration] != "" || !c.Shard.Whole() {
+		return
+	}
+	labels := logged(p.work.Assigned())
+	if labels >= offpolicy.MinLabels {
 		return
 	}
 	if c.LabelsBudget > 0 && len(c.Prompts) >= offpolicy.MinLabels {

@@ -292,30 +292,37 @@ func checkServed(in *Input, c *record.Finding) {
 	var bad []string
 	others := map[string]int{}
 	n, unnamed := 0, 0
-	note := func(key func() string, want, got string) {
+	note := func(want, got string) (other bool) {
 		n++
-		switch {
-		case got == "":
+		if got == "" {
 			unnamed++
-		case got != want && !strings.HasPrefix(got, want+"-"):
-			bad = append(bad, key())
+			return false
+		}
+		if other = got != want && !strings.HasPrefix(got, want+"-"); other {
 			others[fmt.Sprintf("%s answered for %s", got, want)]++
 		}
+		return other
 	}
 	for _, row := range r.Responses.Brief().All() {
-		if row.Error == nil {
-			note(row.Key().String, asked[row.Policy], row.Model)
+		if row.Error == nil && note(asked[row.Policy], row.Model) {
+			bad = append(bad, row.Key().String())
 		}
 	}
-	for e := range r.Ledger.All() {
+	var wrong []int // places in the ledger, whose keys take long to read
+	at := -1
+	for e := range r.Ledger.Brief().All() {
+		at++
 		// Responses are counted by their own record; this adds the calls that
 		// leave no model in one: echoes, labels and scores. What moves a batch
 		// asks no model.
 		if e.Outcome == "ok" && e.Model != "" && e.Stage != record.StageP0 && e.Stage != record.StageTargets &&
 			e.Stage != record.StagePreflight {
-			note(func() string { return e.Stage + " " + e.Key }, e.Model, e.Served)
+			if note(e.Model, e.Served) {
+				wrong = append(wrong, at)
+			}
 		}
 	}
+	bad = append(bad, entriesAt(r.Ledger, wrong)...)
 	c.AddFigure("answers", float64(n), "")
 	c.AddFigure("by another model", float64(len(bad)), "")
 	c.AddFigure("unnamed", float64(unnamed), "")
@@ -336,4 +343,19 @@ func checkServed(in *Input, c *record.Finding) {
 	default:
 		c.Status, c.Summary = record.Pass, fmt.Sprintf("all %d answers came from the models asked for", n)
 	}
+}
+
+// entriesAt names the attempts at these places of the ledger.
+func entriesAt(ledger record.Attempts, places []int) (names []string) {
+	at := 0
+	for e := range ledger.All() {
+		if len(names) == len(places) {
+			break
+		}
+		if at == places[len(names)] {
+			names = append(names, e.Stage+" "+e.Key)
+		}
+		at++
+	}
+	return names
 }

@@ -135,8 +135,8 @@ func (pl *planner) own(policy string) offpolicy.Planning {
 	out := pl.rec.Evaluation.TargetPlanning(policy)
 	if out.Labels < offpolicy.MinProbes || !(out.LabelSD > 0) {
 		var f []float64
-		for _, s := range pl.rec.Scores.All() {
-			if s.Policy == policy && s.DrawIdx == 0 && s.Calibrated.Valid() {
+		for _, s := range pl.rec.Scores.AllOf(policy) {
+			if s.Calibrated.Valid() {
 				f = append(f, s.Calibrated.OrNaN())
 			}
 		}
