@@ -399,3 +399,26 @@ func TestExcerpt(t *testing.T) {
 		t.Error("a short reply is repeated whole")
 	}
 }
+
+// A reply that came before is read as it was then, and a long one is not kept for that.
+func TestRepliesAreReadAgain(t *testing.T) {
+	a := NewAsker(nil, task(t, "score"))
+	long := `{"reason":"` + strings.Repeat("x", shortReply) + `","score":73}`
+	for _, tt := range []struct {
+		reply string
+		kept  bool
+	}{{`{"reason":"fine","score":73}`, true}, {"no grade", true}, {long, false}} {
+		want, wantErr := a.read(tt.reply)
+		for range 2 {
+			got, err := a.readAgain(tt.reply)
+			if !slices.Equal(got.values, want.values) || got.text != want.text || (err == nil) != (wantErr == nil) {
+				t.Errorf("%.40s: %v (%v), want %v (%v)", tt.reply, got.values, err, want.values, wantErr)
+			}
+		}
+		kept := true
+		a.common.readings.Get(tt.reply, func() reading { kept = false; return reading{} })
+		if kept != tt.kept {
+			t.Errorf("%.40s of %d bytes: kept: %v", tt.reply, len(tt.reply), kept)
+		}
+	}
+}
