@@ -498,11 +498,11 @@ if begin 'a folder that is renamed mid-run'; then
 	went_on "$tmp/moved"
 fi
 
-# --- signals
+# --- signals, which have to come while calls are slow
 signalled() {
 	begin "$1" || return 0
 	rm -rf "$tmp/run"
-	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults slow=1:50ms -out "$tmp/run" >"$log" 2>&1 &
+	"$tmp/bin/sample1pct" -policies "$tmp/aa.json" "${short[@]}" -faults slow=1:200ms -out "$tmp/run" >"$log" 2>&1 &
 	local p=$! s
 	for _ in {1..500}; do
 		[[ $(wc -c 2>/dev/null <"$tmp/run/journal/log.jsonl" || echo 0) -gt 5000 ]] && break
@@ -518,7 +518,7 @@ signalled() {
 		return
 	fi
 	paid "$tmp/run" >"$tmp/paid"
-	sample -faults slow=1:50ms -out "$tmp/run"
+	sample -faults slow=1:200ms -out "$tmp/run"
 	kept "$tmp/paid" "$tmp/run"
 	went_on "$tmp/run"
 }
