@@ -166,7 +166,11 @@ func answerBadge(v *pilot.Verdict) badge {
 		if d.Labels > 0 {
 			b.Do += ","
 		}
-		b.Do += " would answer for all"
+		if b.Answer == "Yes" && d.Prompts < p.Prompts {
+			b.Do += " would do so already"
+		} else {
+			b.Do += " would answer for all"
+		}
 		if usdMore, ok := d.USD.Get(); ok {
 			b.Do += fmt.Sprintf(" (%s more)", price(usdMore))
 		}

@@ -63,3 +63,26 @@ func TestNothingScoredYet(t *testing.T) {
 		t.Errorf("labels: %q", got)
 	}
 }
+
+// A smaller run than the full one that would answer is offered as such.
+func TestASmallerRunWouldDo(t *testing.T) {
+	for _, c := range []struct {
+		full    record.Outlook
+		prompts int
+		want    string
+	}{
+		{record.OutlookYes, 287, "287 prompts, with 158 responses of every other policy labeled, would do so already ("},
+		{record.OutlookYes, 10000, "would answer for all ("},
+		{record.OutlookNo, 287, "would answer for all ("},
+	} {
+		v := fullVerdict()
+		v.Decision = record.GO
+		for i := range v.Projection.Questions {
+			v.Projection.Questions[i].FullRun = c.full
+		}
+		v.Projection.Cheapest.Prompts = c.prompts
+		if b := answerBadge(v); !strings.Contains(b.Do, c.want) {
+			t.Errorf("full run %s, %d prompts: %q, want %q", c.full, c.prompts, b.Do, c.want)
+		}
+	}
+}
