@@ -162,6 +162,25 @@ func asBytes(rows []json.RawMessage) (out [][]byte) {
 	return out
 }
 
+// Draws are written in the order of their prompts, and the caller's stay as they are.
+func TestDrawsAreWrittenInOrder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fresh_draws")
+	draws := []FreshDraw{draw("b", "q", "x", Known(0), Float{}, Float{}, 0), draw("a", "q", "y", Known(1), Float{},
+		Float{}, 1), draw("a", "q", "z", Known(0.5), Float{}, Float{}, 0)}
+	before := slices.Clone(draws)
+	if err := WriteFreshDraws(dir, "p", draws); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, draws, nans); diff != "" {
+		t.Errorf("the caller's draws change:\n%s", diff)
+	}
+	text := content(t, filepath.Join(dir, "p_responses.jsonl"))
+	if z, y, x := strings.Index(text, `"z"`), strings.Index(text, `"y"`), strings.Index(text, `"x"`); z < 0 || z > y ||
+		y > x {
+		t.Errorf("not in the order of prompts and numbers:\n%s", text)
+	}
+}
+
 // TestUnscoredDraws: a draw without a score is in no file that CJE takes, is not
 // lost, and moves when it gets one.
 func TestUnscoredDraws(t *testing.T) {

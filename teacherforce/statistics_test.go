@@ -26,6 +26,11 @@ func TestStatistics(t *testing.T) {
 	failed.Methods = map[string]dataset.MethodResult{MethodTokenIDs: {Status: "failed", Reason: string(ReasonMissing)}}
 	rawRow := row("q2", "pi_cold", "h3", -9, 40)
 	rawRow.Distribution = dataset.RawDistribution
+	lost := func(id, policy, hash string) dataset.LogProb { // with the tokens that it would have had
+		r := row(id, policy, hash, math.NaN(), 7)
+		r.Error, r.Method, r.Methods = &dataset.RecordError{Class: string(ReasonMissing)}, "", nil
+		return r
+	}
 	rows := slices.Values([]dataset.LogProb{
 		row("q1", "p0", "h1", -10, 10), row("q2", "p0", "h1", -20, 40), row("q3", "p0", "h1", -3, 5),
 		row("q1", "clone", "h1", -10.5, 10), row("q2", "clone", "h1", -20, 40),
@@ -63,6 +68,14 @@ func TestStatistics(t *testing.T) {
 		func(a, b dataset.LogProb) int { return strings.Compare(a.PromptID, b.PromptID) })
 	if d := cmp.Diff(want, Statistics(slices.Values(byPrompt), "p0"), near); d != "" {
 		t.Errorf("statistics of records by prompt (-want +got):\n%s", d)
+	}
+	// What has no value is compared with nothing.
+	got := Statistics(slices.Values([]dataset.LogProb{lost("q1", "p0", "h1"), row("q1", "clone", "h1", -2, 7),
+		row("q1", "pi", "h2", -3, 7), row("q2", "p0", "h1", -1, 5), lost("q2", "clone", "h1")}), "p0")
+	for _, s := range got {
+		if s.Repeatability.N != 0 || !math.IsNaN(s.KLPerToken) {
+			t.Errorf("%s is compared with what is missing: %+v", s.Policy, s)
+		}
 	}
 	methods := map[string]map[string]MethodStatistics{"p0": ids(3, 3, map[Reason]int{}),
 		"clone": ids(2, 2, map[Reason]int{}), "pi": ids(3, 2, map[Reason]int{ReasonMissing: 1}),

@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/reweigh/reweigh/dataset"
@@ -43,13 +44,16 @@ func TestPromptsThatAreTheSame(t *testing.T) {
 		{Role: "user", Content: "Thanks!"}}
 	for _, tt := range []struct {
 		prompts []dataset.Prompt
-		names   []string
+		names   []string // in the order of the prompts
 	}{
 		{[]dataset.Prompt{{ID: "a", Text: "1"}, {ID: "b", Text: "2"}, {ID: "a", Text: "3"}}, []string{"a"}},
 		{[]dataset.Prompt{{ID: "c", Text: "What now?"}, {ID: "b", Text: "2"}, {ID: "a", Text: " what  NOW?"},
 			{ID: "d", Text: "What now?"}}, []string{"a = c", "d = a"}},
 		{[]dataset.Prompt{{ID: "a", Text: "Thanks!"}, {ID: "b", Text: "Thanks!", Messages: turns}}, nil},
 		{[]dataset.Prompt{{ID: "a", Text: "Thanks!", Messages: turns}, {ID: "b", Text: "Thanks!"}}, []string{"b = a"}},
+		{[]dataset.Prompt{{ID: "a", Text: "1"}, {ID: "b", Text: "1"}, {ID: "a", Text: "3"}}, []string{"b = a", "a"}},
+		{[]dataset.Prompt{{ID: "a", Text: "1"}, {ID: "b", Text: "1"}, {ID: "c", Text: "2"}, {ID: "d", Text: "2"},
+			{ID: "e", Text: "3"}, {ID: "f", Text: "3"}}, []string{"b = a", "d = c", "f = e"}},
 		{[]dataset.Prompt{{}}, nil},
 		{nil, nil},
 	} {
@@ -59,8 +63,9 @@ func TestPromptsThatAreTheSame(t *testing.T) {
 		if tt.names != nil {
 			want = record.Fail
 		}
-		if f.Status != want || !slices.Equal(f.Evidence.Records, tt.names) {
-			t.Errorf("%v: %s, %q, want %q", tt.prompts, f.Status, f.Evidence.Records, tt.names)
+		if f.Status != want || tt.names != nil && !strings.HasSuffix(f.Summary, ": "+strings.Join(tt.names, ", ")) ||
+			!slices.Equal(f.Evidence.Records, slices.Sorted(slices.Values(tt.names))) {
+			t.Errorf("%v: %s, %q, %q, want %q", tt.prompts, f.Status, f.Summary, f.Evidence.Records, tt.names)
 		}
 	}
 }
@@ -75,6 +80,12 @@ func TestLeftOutOfSamples(t *testing.T) {
 	names := []string{"logprobs q0004/pi_cot/0: failed: timeout: altered by a test"}
 	if !slices.Contains(f.Evidence.Figures, want) || !slices.Equal(f.Evidence.Records, names) {
 		t.Errorf("%+v, want one record, %s", f.Evidence, names)
+	}
+	other := healthy.New(100, 1)
+	healthy.FailLogProb(healthy.LogprobRow(other, 4, "pi_cot"), "timeout")
+	healthy.LogprobRow(other, 50, "pi_clone").Distribution = dataset.UnstatedDistribution
+	if left := other.Evaluated().Unjoined; left != nil {
+		t.Errorf("records that cannot be joined leave out %v", left)
 	}
 	r.Stop = &record.Stop{Stage: record.StageJudge, Kind: record.StopRunning, Open: []string{record.StageJudge}}
 	if left := r.Evaluated().Unjoined; left != nil {

@@ -1,9 +1,10 @@
 package check
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -50,32 +51,40 @@ var _ = add(Check{
 
 func checkPromptsUnique(in *Input, c *record.Finding) {
 	r := in.Records
-	prompts, seed := r.Prompts.Brief(), maphash.MakeSeed()
 	type text struct {
-		sum uint64 // a hash: texts may be long
-		at  int
+		sum   [16]byte // of a SHA-256: texts may be long
+		at    int
+		turns bool
 	}
-	ids, texts := make([]string, 0, prompts.Len()), make([]text, 0, prompts.Len())
-	for _, p := range prompts.All() {
-		texts = append(texts, text{maphash.String(seed, dataset.Normalize(p.Text)), len(ids)})
-		ids = append(ids, p.ID)
+	type duplicate struct {
+		at   int
+		name string
 	}
-	slices.Sort(ids)
-	slices.SortFunc(texts, func(a, b text) int { return cmp.Or(cmp.Compare(a.sum, b.sum), cmp.Compare(a.at, b.at)) })
-	var bad []string
+	ids, texts := make([]int, 0, r.Prompts.Len()), make([]text, 0, r.Prompts.Len())
+	for _, p := range r.Prompts.Brief().All() {
+		sum := sha256.Sum256([]byte(dataset.Normalize(p.Text)))
+		texts = append(texts, text{[16]byte(sum[:16]), len(ids), len(p.Messages) > 0})
+		ids = append(ids, len(ids))
+	}
+	id := func(at int) string { return r.Prompts.Key(at).PromptID }
+	slices.SortStableFunc(ids, func(a, b int) int { return cmp.Compare(id(a), id(b)) })
+	slices.SortStableFunc(texts, func(a, b text) int { return bytes.Compare(a.sum[:], b.sum[:]) })
+	var found []duplicate
 	for i := 1; i < len(ids); i++ {
-		if ids[i] == ids[i-1] {
-			bad = append(bad, ids[i])
+		if at := ids[i]; id(at) == id(ids[i-1]) {
+			found = append(found, duplicate{at, id(at)})
 		}
-		if texts[i].sum != texts[i-1].sum {
-			continue
-		}
-		p, _ := prompts.Get(prompts.Key(texts[i].at))
-		other, _ := prompts.Get(prompts.Key(texts[i-1].at))
+	}
+	for i := 1; i < len(texts); i++ {
 		// Contexts of several turns may well end in the same last turn.
-		if len(p.Messages) == 0 && dataset.Normalize(p.Text) == dataset.Normalize(other.Text) {
-			bad = append(bad, p.ID+" = "+other.ID)
+		if t, other := texts[i], texts[i-1]; t.sum == other.sum && !t.turns {
+			found = append(found, duplicate{t.at, id(t.at) + " = " + id(other.at)})
 		}
+	}
+	slices.SortStableFunc(found, func(a, b duplicate) int { return cmp.Compare(a.at, b.at) })
+	var bad []string
+	for _, d := range found {
+		bad = append(bad, d.name)
 	}
 	c.AddFigure("duplicates", float64(len(bad)), "")
 	c.NameRecords(bad)

@@ -78,11 +78,12 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 		}
 		return dataset.Float{}
 	}
-	var unreadable error         // as a row of a table
+	var unreadable error // as a row of a table
+	var unjoined []dataset.Unjoined
 	whole := r.Reached(WholeRun) // before that much is missing
 	scored, err := r.Join(judge, func(j dataset.Joined) error {
 		if whole {
-			r.Unjoined = append(r.Unjoined, j.Unjoined...)
+			unjoined = append(unjoined, j.Unjoined...)
 		}
 		if s := j.Sample; s != nil && unreadable == nil {
 			unreadable = table.AddUnread(*s, length(dataset.Key{PromptID: s.PromptID, Policy: plan.Logging}))
@@ -98,6 +99,7 @@ func (r *Records) table(judge string, each func(dataset.Sample)) (*offpolicy.Tab
 	if err != nil {
 		return nil, err
 	}
+	r.Unjoined = append(r.Unjoined, unjoined...)
 	for name, s := range scored {
 		if name != plan.Logging {
 			s.Unseen = r.unseen(name)

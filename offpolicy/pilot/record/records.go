@@ -75,7 +75,8 @@ type Records struct {
 	BatchFactors map[string]float64
 	// ReadText reads the text of a response from where it is kept; nil if that is nowhere.
 	ReadText func(dataset.Key) (string, error)
-	// Unjoined are the records of a run that is through that have no place in samples.jsonl.
+	// Unjoined are the records that have no place in samples.jsonl, if the run is through and they
+	// could be joined.
 	Unjoined []dataset.Unjoined
 	// Stop is nil if every stage ran to its end.
 	Stop *Stop

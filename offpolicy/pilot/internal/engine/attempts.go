@@ -14,7 +14,7 @@ import (
 // attempts are the ledger as the store holds it: of every attempt what checks and
 // forecasts add up, and where in the journal its entry stands.
 type attempts struct {
-	pieces[attempt] // in the order in which they began
+	pieces[attempt] // in the order in which they began; some are overwritten, so that no copy is read
 	// again are those that another entry may replace, by id: one in flight ends, and a line
 	// of a batch may be sent anew.
 	again  map[string]int

@@ -6,7 +6,7 @@ import (
 )
 
 // pieces are a list that grows without copying what it has. A copy of it goes on to have what it
-// had.
+// had, as long as nobody writes into that.
 type pieces[T any] struct {
 	list []*[piece]T
 	n    int
@@ -27,7 +27,7 @@ func (p *pieces[T]) grow() uint32 {
 }
 
 // rows are the latest records of one kind by the numbers of their keys. A record is replaced and
-// never changed.
+// never changed: those that were replaced stay beside the others, and an index leaves them out.
 type rows[T any] struct {
 	place []uint32 // by number: that of the record and 1 more, 0 for none
 	made  pieces[T]
@@ -41,7 +41,7 @@ func (r *rows[T]) at(n uint32) *T {
 	return r.made.at(r.place[n] - 1)
 }
 
-// expect makes room for n records.
+// expect makes room for the places of n records.
 func (r *rows[T]) expect(n int) { r.place = room(r.place, n) }
 
 // put makes the record of a number a new one, and returns it to be filled in.

@@ -110,7 +110,7 @@ func openStore(dir string, identity []byte) (*store, error) {
 	return found.take(identity)
 }
 
-// expect makes room for the records of a job, which then grow into it without waste.
+// expect makes room for the keys of a job and the places of its records, which grow into it without waste.
 func (s *store) expect(j *Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
