@@ -71,9 +71,11 @@ func TestStatistics(t *testing.T) {
 	}
 	// What has no value is compared with nothing.
 	got := Statistics(slices.Values([]dataset.LogProb{lost("q1", "p0", "h1"), row("q1", "clone", "h1", -2, 7),
-		row("q1", "pi", "h2", -3, 7), row("q2", "p0", "h1", -1, 5), lost("q2", "clone", "h1")}), "p0")
+		row("q1", "pi", "h2", -3, 7), row("q2", "p0", "h1", -1, 5), lost("q2", "clone", "h1"),
+		row("q2", "pi", "h2", -2, 5)}), "p0")
 	for _, s := range got {
-		if s.Repeatability.N != 0 || !math.IsNaN(s.KLPerToken) {
+		if s.Repeatability.N != 0 || s.Policy == "pi" && s.KLPerToken != 0.2 ||
+			s.Policy != "pi" && !math.IsNaN(s.KLPerToken) {
 			t.Errorf("%s is compared with what is missing: %+v", s.Policy, s)
 		}
 	}
